@@ -40,18 +40,8 @@ impl App {
             ui.spacing_mut().button_padding.x = 8.0;
             let is_live = self.live.is_some();
             for (name, is_on, hint, intent) in [
-                (
-                    "Live",
-                    is_live,
-                    "Paint a camera or the demo scene, with a style and settings of its own.",
-                    Intent::EnterLive,
-                ),
-                (
-                    "Photo",
-                    !is_live,
-                    "Paint a photo, with a style and settings of its own.",
-                    Intent::LeaveLive,
-                ),
+                ("Live", is_live, "Paint a camera or the demo scene.", Intent::EnterLive),
+                ("Photo", !is_live, "Paint a photo.", Intent::LeaveLive),
             ] {
                 let button = egui::Button::selectable(is_on, name).frame_when_inactive(true);
                 if key_chips::hint(ui.add(button), hint, "L").clicked() {
@@ -64,7 +54,7 @@ impl App {
                 (
                     icons::CLIPBOARD,
                     "Paste",
-                    ["Open the picture or file on the clipboard.", "Ctrl+V"],
+                    ["Open the image or file on the clipboard.", "Ctrl+V"],
                     true,
                     Intent::Paste,
                 ),
@@ -82,11 +72,11 @@ impl App {
                     true,
                     Intent::AskFolder,
                 ),
-                (icons::UNDO, "Undo", ["Go one choice back.", "Ctrl+Z"], can_undo, Intent::Undo),
+                (icons::UNDO, "Undo", ["Undo the last change.", "Ctrl+Z"], can_undo, Intent::Undo),
                 (
                     icons::REDO,
                     "Redo",
-                    ["Take the last undo back.", "Ctrl+Shift+Z"],
+                    ["Redo the last undone change.", "Ctrl+Shift+Z"],
                     can_redo,
                     Intent::Redo,
                 ),
@@ -124,7 +114,7 @@ impl App {
             let button = egui::Button::selectable(self.controls_open, words);
             if ui
                 .add(button)
-                .on_hover_text("How to paint: strength, detail and more")
+                .on_hover_text("Strength, detail and more")
                 .accessible_name(ADJUST)
                 .clicked()
             {
@@ -152,20 +142,20 @@ impl App {
             }
             ui.separator();
             let mut asks = self.settings.choices.ask_before_losing;
-            if ui.checkbox(&mut asks, "Ask before an unsaved painting is lost").clicked() {
+            if ui.checkbox(&mut asks, "Warn before discarding an unsaved painting").clicked() {
                 Intent::SetAskBeforeLosing(asks).send(ui);
             }
             let mut shows = self.settings.choices.styles_show_photo;
             if ui
-                .checkbox(&mut shows, "Show the open photo in every style")
-                .on_hover_text("The list on the left paints it small, one style after the other.")
+                .checkbox(&mut shows, "Preview my photo in the style list")
+                .on_hover_text("Each style in the list paints a small version of your photo.")
                 .clicked()
             {
                 Intent::SetStylesShowPhoto(shows).send(ui);
             }
         });
         let shortcuts = ui.add(button(icons::KEYBOARD, "Shortcuts"));
-        if key_chips::hint(shortcuts, "What the keys do.", "F1 or ?")
+        if key_chips::hint(shortcuts, "All keyboard shortcuts.", "F1 or ?")
             .accessible_name("Shortcuts")
             .clicked()
         {
@@ -278,10 +268,7 @@ const ZOOMS: [([&str; 4], ViewStep); 4] = [
     (["−", "Zoom out", "Zoom out.", "−"], ViewStep::ZoomOut),
     (["+", "Zoom in", "Zoom in.", "+"], ViewStep::ZoomIn),
     (["Fit", "Fit", "The whole picture.", "Ctrl+0"], ViewStep::Fit),
-    (
-        ["100 %", "Actual size", "One picture pixel on one screen pixel.", "Ctrl+1"],
-        ViewStep::ActualSize,
-    ),
+    (["100 %", "Actual size", "One image pixel per screen pixel.", "Ctrl+1"], ViewStep::ActualSize),
 ];
 
 /// Draws the row at the picture's lower edge, or two where it is narrow: which picture is seen, and zoom. They do
@@ -319,10 +306,10 @@ pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
 fn looks(ui: &mut egui::Ui, offered: &[(Compare, String)], current: Compare, can: bool) {
     for (compare, name) in offered {
         let (hint, keys) = match compare {
-            Compare::Photo => ("See it alone; C shows it while it is held.", "V or C"),
-            Compare::Painting => ("See it alone.", "V"),
-            Compare::Both => ("See both, with a divider to drag.", "V"),
-            Compare::SideBySide => ("See both, one beside the other, at the same zoom.", ""),
+            Compare::Photo => ("Show only this; hold C to see it briefly.", "V or C"),
+            Compare::Painting => ("Show only this.", "V"),
+            Compare::Both => ("Show both, with a divider to drag.", "V"),
+            Compare::SideBySide => ("Show both side by side at the same zoom.", ""),
         };
         let button = egui::Button::selectable(current == *compare, name);
         let button = ui.add_enabled(can, button);

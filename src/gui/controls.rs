@@ -36,7 +36,7 @@ impl App {
             if self.shows_painting() {
                 theme::caption(
                     ui,
-                    "You are looking at what was saved. These settings are those of the photo; changing one shows the photo again.",
+                    "Viewing a saved file. These are the settings of the open photo; change one to return to it.",
                 );
                 ui.add_space(theme::GAP);
             }
@@ -47,10 +47,10 @@ impl App {
             }
 
             theme::painting_title(ui, "photos", self.workspace.has_two_choices());
-            strength(ui, "0 % is the photo, 100 % the painting.", &mut choice);
+            strength(ui, "0 %: the photo. 100 %: the full effect.", &mut choice);
             self.brush_control(ui, &mut choice);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")
-                .hint_beside("Brushwork of the style, colours of the photo.");
+                .hint_beside("Use the style's brushwork and the photo's colours.");
             mix::ui(ui, self.gallery.cards(), &mut choice);
             ui.add_space(theme::GROUP_GAP);
 
@@ -98,8 +98,7 @@ impl App {
             .inner;
         place = last - detail;
         let response = response.hint_beside(
-        "The long side in pixels at which the photo is painted: broad strokes on the left, fine ones on the right. \
-         Stays for later photos until it is the default again, as after a double click.",
+        "The long side, in pixels, at which the photo is painted. Kept for your next photos. Double-click to reset.",
     );
         if response.changed() {
             // The usual one stays the usual one for photos of another size.
@@ -108,13 +107,13 @@ impl App {
         let words = match self.workspace.photo_size() {
             Some((width, height)) => {
                 let (w, h) = choice.working_size().resolve(width, height);
-                format!("Strokes as at {w} × {h} px")
+                format!("Painted at {w} × {h} px")
             }
-            None => "Broad strokes left, fine ones right".to_owned(),
+            None => "Left: broad strokes. Right: fine strokes.".to_owned(),
         };
         // One that was chosen stays: it is seen that it was, and how to take it back.
         let is_chosen = choice.brush.clamp(finest, last) != usual;
-        let hint = "Paint with the default detail again.";
+        let hint = "Use the default detail.";
         if theme::caption_with_way_back(ui, &words, is_chosen, ["Reset", "Reset detail", hint]) {
             choice.brush = DEFAULT_BRUSH;
         }
@@ -125,8 +124,8 @@ impl App {
         theme::row(ui, "Model", |ui, _| {
             let width = (ui.available_width() - theme::GAP) / 2.0;
             for (size, name, hint) in [
-                (ModelSize::Full, "Full", "The finest picture."),
-                (ModelSize::Lite, "Lite", "About four times as fast, a little coarser."),
+                (ModelSize::Full, "Full", "Best quality."),
+                (ModelSize::Lite, "Lite", "About four times as fast, slightly coarser."),
             ] {
                 let chosen = if self.models().is_empty() {
                     choice.model == size
@@ -141,8 +140,7 @@ impl App {
                     .keys_beside(hint, "M")
                     .on_disabled_hover_text(match size {
                         ModelSize::Full => {
-                            "This style's full model is not installed: its file belongs in the \
-                         folder styles beside the program."
+                            "This style's full model is not installed. Its file belongs in the styles folder next to the program."
                         }
                         ModelSize::Lite => "This style has no lite model.",
                     });
@@ -166,9 +164,9 @@ impl App {
             Some(output.resolve((w, h), working.resolve(w, h)))
         };
         let outputs = [
-            (OutputSize::Original, "As the photo"),
+            (OutputSize::Original, "Same as photo"),
             (OutputSize::Working, "As painted"),
-            (OutputSize::LongSide(chosen), "By the long side"),
+            (OutputSize::LongSide(chosen), "Custom"),
         ];
         let current = outputs.iter().find(|(output, _)| *output == choice.output);
         let current = current.map_or("", |(_, title)| title);
@@ -197,7 +195,7 @@ impl App {
             let number = theme::Number::with(" px");
             let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number);
             let response = response.hint_beside(
-            "The long side of the saved picture in pixels, at most four times the photo's. Stays for later photos.",
+            "The long side of the saved image in pixels, at most four times the photo's. Kept for your next photos.",
         );
             if response.changed() {
                 *px = shown;
@@ -233,7 +231,7 @@ impl App {
             let usual = Choices::default().jpeg_quality;
             let number = theme::Number::with("");
             theme::slider(ui, "JPEG quality", &mut quality, 1..=100, usual, &number)
-                .hint_beside("Higher is finer and larger.");
+                .hint_beside("Higher means better quality and larger files.");
             if quality != self.settings.choices.jpeg_quality {
                 Intent::SetJpegQuality(quality).send(ui);
             }
@@ -251,8 +249,7 @@ impl App {
     pub(super) fn save_buttons(&self, ui: &mut egui::Ui) {
         let (has_result, is_saving) = (self.workspace.finished().is_some(), self.save.is_running);
         let may_begin_sheet = self.workspace.photo().is_some() && !self.sheets.is_running();
-        let why_not =
-            if is_saving { "Being saved…" } else { "There is no finished painting yet." };
+        let why_not = if is_saving { "Saving…" } else { "The painting is not finished yet." };
         let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
         let save = theme::icon_text(icons::SAVE, "Save as…", has_words);
         let save = theme::main_button(ui, &save, has_result && !is_saving);
@@ -269,21 +266,21 @@ impl App {
             (
                 copy,
                 "Copy",
-                ["Put the painting on the clipboard.", "Ctrl+C"],
+                ["Copy the painting to the clipboard.", "Ctrl+C"],
                 has_result,
                 Intent::Copy,
             ),
             (
                 sheet,
                 "Contact sheet…",
-                ["Save the photo in every style as one picture.", ""],
+                ["Save the photo in every style on one image.", ""],
                 may_begin_sheet,
                 Intent::AskContactSheet,
             ),
         ] {
             let why_not = match intent {
                 Intent::AskContactSheet => {
-                    "Open a photo first, or wait for the sheet that is being painted."
+                    "Open a photo first, or wait for the contact sheet in progress."
                 }
                 _ => why_not,
             };
@@ -312,13 +309,8 @@ fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: 
             response.accessible_name(name).clicked()
         };
         for (icon, word, hint, rotate) in [
-            (
-                icons::TURN_LEFT,
-                "Left",
-                "Rotate the photo to the left by 90°",
-                Rotation::ThreeQuarters,
-            ),
-            (icons::TURN_RIGHT, "Right", "Rotate the photo to the right by 90°", Rotation::Quarter),
+            (icons::TURN_LEFT, "Left", "Rotate the photo 90° left", Rotation::ThreeQuarters),
+            (icons::TURN_RIGHT, "Right", "Rotate the photo 90° right", Rotation::Quarter),
         ] {
             let name = format!("Rotate {}", word.to_lowercase());
             if offer(icon, word, &name, hint, false) {
@@ -329,7 +321,7 @@ fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: 
         if offer(icons::MIRROR, "Mirror", "Mirror", hint, framing.mirror) {
             choice.framing = framing.mirrored(whole);
         }
-        let hint = "Paint only a part of the photo";
+        let hint = "Paint only part of the photo";
         if offer(icons::CROP, "Crop", "Crop the photo", hint, is_cropping) {
             Intent::ToggleCrop.send(ui);
         }

@@ -72,7 +72,7 @@ impl App {
     pub(super) fn forget_gone(&mut self, list: FileList, path: &Path) {
         self.forget_file(list, path);
         self.messages.error(format!(
-            "{} is no longer there. It was taken off the list of {}.",
+            "{} no longer exists and was removed from the list of {}.",
             path_label(path),
             list.words()
         ));

@@ -303,8 +303,7 @@ impl Gallery {
             let has_words = ui.available_width() >= WORDS_WIDTH;
             let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)
                 .min_size(vec2(ui.available_width(), 0.0));
-            let hint = "A painting or any other picture becomes a style, and so does a file of trained weights \
-                        (.safetensors, .pth or .onnx), also when it is dropped onto the window.";
+            let hint = "Use any image, or a file of trained weights (.safetensors, .pth or .onnx), as a style. You can also drop it onto the window.";
             let response = ui.add(button).hint_beside(hint);
             if response.accessible_name("Add a style…").clicked() {
                 Intent::AskStyle.send(ui);
@@ -314,8 +313,7 @@ impl Gallery {
         ScrollArea::vertical().max_height(list_height).auto_shrink([false, false]).show(ui, |ui| {
             if self.cards.is_empty() {
                 let text = if self.listed {
-                    "No styles were found. Add one below: a picture, or a trained checkpoint \
-                         (.safetensors, .pth or .onnx)."
+                    "No styles found. Add one below: an image or a file of trained weights (.safetensors, .pth or .onnx)."
                 } else {
                     "Looking for styles…"
                 };
@@ -425,7 +423,7 @@ fn menu(response: &Response, card: &Card, [is_first, is_last]: [bool; 2]) {
             }
         }
         if !is_own {
-            theme::caption(ui, "This style comes with the program.");
+            theme::caption(ui, "This style is built in.");
         }
     });
 }

@@ -102,9 +102,9 @@ pub enum Intent {
     ApplyCrop,
     /// Leave the photo as it is.
     CancelCrop,
-    /// Go one choice back.
+    /// Undo the last change.
     Undo,
-    /// Take the last undo back.
+    /// Redo the last undone change.
     Redo,
     /// How the two pictures are shown.
     Look(Compare),
@@ -200,7 +200,7 @@ pub enum Intent {
     Snapshot,
     /// Save the picture of this snapshot too as it was seen.
     SaveAsSeen(u64),
-    /// Begin or end a recording.
+    /// Start or stop recording.
     ToggleRecording,
     /// Compare two modes, or stop it.
     ToggleCompare,

@@ -25,7 +25,7 @@ impl Licences {
     /// Draws heading and text, and leaves room for a button below.
     pub fn ui(&self, ui: &mut egui::Ui) {
         ui.heading("Licences of the program and its parts");
-        theme::caption(ui, "The command styleforge licences prints the same.");
+        theme::caption(ui, "Also printed by styleforge licences.");
         ui.add_space(theme::GAP);
         let font = TextStyle::Monospace.resolve(ui.style());
         let font = egui::FontId::new(font.size * 0.85, font.family);

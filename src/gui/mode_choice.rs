@@ -78,7 +78,7 @@ pub fn candidate(
         }
         if offers.device {
             let devices = [(DeviceChoice::Auto, "GPU"), (DeviceChoice::Cpu, "CPU")];
-            let hint = "Which device paints this side.";
+            let hint = "Device for this side.";
             list(ui, [side, "device"], WIDTHS[3], device, devices, hint);
         }
     });
@@ -113,7 +113,7 @@ fn variant(
         width,
         &mut mode.variant,
         offered.map(|v| (v, v.name())),
-        "How the network is cut into steps: Baseline is each operation by itself, Fused joins them.",
+        "How the network is divided into kernels. Baseline: one operation each. Fused: several operations each.",
     );
 }
 
@@ -130,7 +130,7 @@ fn precision(
         width,
         &mut mode.precision,
         offered.map(|p| (p, p.name())),
-        "In which numbers the network is computed; Auto is the fastest that the device does well.",
+        "Number format for inference. Auto: the fastest accurate one on this device.",
     );
 }
 
@@ -141,8 +141,7 @@ fn attention(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) 
         width,
         &mut mode.attention,
         AttentionChoice::ALL.iter().map(|&a| (a, a.name())),
-        "How the GPU computes attention: Naive keeps all scores in memory, Tiled and Online keep none, Flash is \
-         Online on tensor cores; Auto is Naive in Baseline, else the fastest that there is.",
+        "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.",
     );
 }
 

@@ -33,7 +33,7 @@ impl Naming {
 pub fn ui(ui: &mut egui::Ui, naming: &mut Naming, is_fresh: bool) {
     let (heading, button) = match &naming.name_for {
         NameFor::Style(_) => (format!("Rename {}", naming.before), "Rename"),
-        NameFor::Mix(_) => ("Keep this mix as".to_owned(), "Keep"),
+        NameFor::Mix(_) => ("Save mix as".to_owned(), "Keep"),
     };
     let heading = ui.heading(heading);
     ui.add_space(4.0);

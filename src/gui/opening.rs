@@ -106,10 +106,7 @@ impl App {
             .into();
         if kept != usual {
             self.announced_brush = brush;
-            let text = format!(
-                "Painted with the detail you chose before: strokes as at {} × {} px.",
-                kept.0, kept.1
-            );
+            let text = format!("Painted with your previous detail, {} × {} px.", kept.0, kept.1);
             let offer =
                 Offer { label: "Reset detail", intent: Intent::UsualDetail, otherwise: None };
             self.messages.offer(text, offer);

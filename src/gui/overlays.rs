@@ -269,7 +269,7 @@ fn question_ui(ui: &mut egui::Ui, question: &Question, is_fresh: bool, asks: boo
                 Loss::Closing => ("Closing the window", "Close without saving"),
                 Loss::Opening => ("Opening another photo", "Open without saving"),
             };
-            ui.label(format!("{what} is not saved. {loses} loses it."));
+            ui.label(format!("{what} is not saved. {loses} will discard it."));
             offer(
                 ui,
                 &[
@@ -282,7 +282,7 @@ fn question_ui(ui: &mut egui::Ui, question: &Question, is_fresh: bool, asks: boo
             let mut always = !asks;
             if ui
                 .checkbox(&mut always, "Do not ask again")
-                .on_hover_text("The settings turn the question on again.")
+                .on_hover_text("You can turn this question on again in Settings.")
                 .clicked()
             {
                 Intent::SetAskBeforeLosing(!always).send(ui);
@@ -294,7 +294,7 @@ fn question_ui(ui: &mut egui::Ui, question: &Question, is_fresh: bool, asks: boo
             ui.add_space(4.0);
             let folder = path.parent().map(path_label);
             ui.label(format!(
-                "There is already a file of this name in {}. Replacing it loses what is in it.",
+                "A file with this name already exists in {}. Replacing it deletes its contents.",
                 folder.unwrap_or_else(|| "this folder".to_owned())
             ));
             offer(
@@ -309,11 +309,11 @@ fn question_ui(ui: &mut egui::Ui, question: &Question, is_fresh: bool, asks: boo
         Question::StopBatch => {
             ui.heading("Cancel painting the folder?");
             ui.add_space(4.0);
-            ui.label("Photos of the folder are still being painted. What is done stays.");
+            ui.label("Photos of the folder are still being painted. Finished paintings are kept.");
             offer(
                 ui,
                 &[
-                    ("Go on painting", Intent::KeepResult),
+                    ("Keep painting", Intent::KeepResult),
                     ("Cancel and close", Intent::StopBatchAndClose),
                 ],
             );
@@ -322,13 +322,11 @@ fn question_ui(ui: &mut egui::Ui, question: &Question, is_fresh: bool, asks: boo
             ui.heading("Stop recording?");
             ui.add_space(4.0);
             let path = path_label(path);
-            ui.label(format!(
-                "Live pictures are being recorded in {path}, {taken} so far. What is recorded stays."
-            ));
+            ui.label(format!("Recording to {path}, {taken} so far. The recording so far is kept."));
             offer(
                 ui,
                 &[
-                    ("Go on recording", Intent::KeepResult),
+                    ("Keep recording", Intent::KeepResult),
                     ("Stop and close", Intent::StopRecordingAndClose),
                 ],
             );
@@ -432,7 +430,7 @@ fn close_button(ui: &mut egui::Ui, is_fresh: bool) {
 fn credit(card: &Card) -> String {
     let Some(path) = card.own.as_ref().filter(|_| card.credit.is_empty()) else {
         return match card.credit.as_str() {
-            "" => "Its file names neither painter nor licence.".to_owned(),
+            "" => "Its file has no credit.".to_owned(),
             credit => credit.to_owned(),
         };
     };
@@ -443,7 +441,7 @@ fn credit(card: &Card) -> String {
         Some(1) => ", saved a day ago".to_owned(),
         Some(days) => format!(", saved {days} days ago"),
     };
-    let what = if card.is_picture() { "Made of a picture of yours" } else { "Added by you" };
+    let what = if card.is_picture() { "From your picture" } else { "Added by you" };
     format!("{what}{when}: {}", path_label(path))
 }
 
@@ -451,7 +449,7 @@ fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool) {
     ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
     theme::caption(
         ui,
-        "Paints photos in the style of a picture, on this computer: no photo leaves it.",
+        "Paints photos and live video in the style of a picture. Nothing leaves this computer.",
     );
     ui.add_space(theme::GAP);
     ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {
@@ -463,21 +461,17 @@ fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool) {
         ui.add_space(theme::GROUP_GAP);
         theme::group_title(ui, "Licences");
         ui.label(
-            "StyleForge is free software under the MIT licence or the Apache licence 2.0, as \
-                 you like. Both texts come with the program.",
+            "StyleForge is free software under the MIT licence or the Apache licence 2.0, at your option.",
         );
         ui.label(
             "The network is the TransformerNet of Johnson, Alahi and Fei-Fei (2016) as in \
-                 PyTorch's fast neural style example. The window is made with egui. The letters \
-                 are Inter (SIL Open Font License), Ubuntu (Ubuntu font licence) and Hack (MIT), \
-                 the icons Phosphor (MIT).",
+                 PyTorch's fast neural style example. The window is made with egui. Fonts: Inter (SIL Open Font License), Ubuntu (Ubuntu font licence) and Hack (MIT). Icons: Phosphor (MIT).",
         );
-        if ui.button("Licences of the parts…").clicked() {
+        if ui.button("Third-party licences…").clicked() {
             Intent::ShowLicences.send(ui);
         }
         ui.label(
-            "The sample photo is free to use; its source stands in assets/CREDITS.md of the \
-                 program's sources.",
+            "The sample photo is credited in assets/CREDITS.md.",
         );
     });
     close_button(ui, is_fresh);

@@ -47,7 +47,7 @@ impl App {
         let card = self.gallery.card(id)?.clone();
         if card.own.is_none() {
             self.messages.notice(format!(
-                "{} comes with the program and cannot be {what}. Styles that you have added can.",
+                "{} is built in and cannot be {what}. Only styles that you added can.",
                 card.title
             ));
             return None;
@@ -123,7 +123,7 @@ impl App {
     pub(super) fn why_not_named(&self, name: &str, error: &str) -> String {
         let why = remark(error);
         if self.gallery.has_hidden(name) {
-            format!("{why}; it was removed, and Undo still brings it back")
+            format!("{why}; it was removed, but Undo restores it")
         } else {
             why
         }

@@ -126,7 +126,7 @@ impl App {
                 self.follow_choice();
             }
             Err(error) => {
-                self.messages.error(format!("The photo stays as it is: {error}"));
+                self.messages.error(format!("The photo was not changed: {error}"));
                 // The choice goes back to how the photo is now.
                 if let Some(photo) = self.workspace.photo() {
                     self.workspace.choice.framing = photo.framing;

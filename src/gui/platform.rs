@@ -152,8 +152,8 @@ const FASTEST_PERSON: Duration = Duration::from_secs(1);
 /// A program that opens files and has not failed by then has opened one.
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
 /// Why there is a field for the path instead of a dialog.
-const NO_DIALOG: &str = "No file dialog could be shown. Install zenity or a desktop portal (xdg-desktop-portal) to \
-                         have one.";
+const NO_DIALOG: &str =
+    "No file dialog is available. Install zenity or a desktop portal (xdg-desktop-portal).";
 
 /// The path from the root on: folders are remembered, and the next start may be in another one.
 pub fn from_the_root(path: PathBuf) -> PathBuf {
@@ -300,7 +300,7 @@ impl Platform for Desktop {
 
     fn show(&self, path: &Path) -> Result<(), String> {
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-        let why = || format!("No file manager could be opened. Look into {}", path_label(path));
+        let why = || format!("No file manager could be opened. The folder is {}", path_label(path));
         opens(folder).then_some(()).ok_or_else(why)
     }
 
@@ -314,9 +314,7 @@ impl Platform for Desktop {
 
     fn restart(&self, photo: Option<&Path>) -> Result<(), String> {
         let started = std::env::current_exe().and_then(|own| Command::new(own).args(photo).spawn());
-        started
-            .map(drop)
-            .map_err(|e| format!("StyleForge could not be started again: {}", words(&e)))
+        started.map(drop).map_err(|e| format!("StyleForge could not be restarted: {}", words(&e)))
     }
 
     fn cameras(&self) -> Result<Vec<Camera>, String> {
@@ -334,7 +332,7 @@ impl Desktop {
             Some(open) => open,
             None => held.insert(arboard::Clipboard::new().map_err(|e| {
                 let why = without_number(&e.to_string());
-                format!("The clipboard cannot be reached: {why}.")
+                format!("The clipboard is not available: {why}.")
             })?),
         };
         use_clipboard(clipboard)

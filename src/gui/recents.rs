@@ -36,8 +36,8 @@ pub fn button(ui: &mut egui::Ui, recent: Recent<'_>, has_word: bool) {
     let button = theme::icon_button(icons::RECENT, "Recent", has_word).frame_when_inactive(false);
     let response = ui
         .add_enabled(!recent.files.is_empty(), button)
-        .on_hover_text("Photos that were opened before")
-        .on_disabled_hover_text("Photos that you open are listed here.")
+        .on_hover_text("Recently opened photos")
+        .on_disabled_hover_text("Recently opened photos appear here.")
         .accessible_name("Recent photos");
     Popup::menu(&response).show(|ui| {
         ui.set_min_width(220.0);
@@ -86,7 +86,7 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
         ui.set_width(block.x);
         ui.horizontal(|ui| {
             ui.add_space(ui.spacing().button_padding.x);
-            theme::caption(ui, "Opened before");
+            theme::caption(ui, "Recent");
         });
         for path in shown {
             entry(ui, path, recent.paintings);

@@ -37,9 +37,9 @@ impl App {
         if self.workspace.finished().is_none() {
             let goes_on = self.painting.request.is_some() || self.painting.framing.is_some();
             self.messages.about(Topic::Saving).notice(if goes_on {
-                "The painting is not finished yet. Save it when it is."
+                "The painting is not finished yet. Save it afterwards."
             } else {
-                "There is no painting to save yet. Open a photo and choose a style."
+                "There is no painting yet. Open a photo and choose a style."
             });
             self.save.after_save = None;
             return;
@@ -274,7 +274,7 @@ impl App {
     /// Shows a field for a path in place of a file dialog; `why` says why there is no dialog.
     pub(super) fn ask_for_path(&mut self, purpose: Purpose, mut why: String) {
         if matches!(purpose, Purpose::Open | Purpose::Style | Purpose::Folder) {
-            why.push_str(" Dropping files onto the window works without one.");
+            why.push_str(" You can also drop files onto the window.");
         }
         let text = match purpose {
             // A name alone is that of a file in it.

@@ -98,7 +98,7 @@ pub fn groups() -> Vec<Group> {
             "Photo",
             vec![
                 line("Ctrl+O", "Open a photo", [AskOpen]),
-                line("Ctrl+V", "Paste a picture or a copied file", [Paste]),
+                line("Ctrl+V", "Paste an image or a copied file", [Paste]),
                 line("Ctrl+E", "Open the sample", [OpenSample]),
                 line("Ctrl+B", "Paint a folder", [AskFolder]),
             ],
@@ -106,7 +106,7 @@ pub fn groups() -> Vec<Group> {
         group(
             "Style",
             vec![
-                line("1 to 9", "Paint in that style", [0, 1, 2, 3, 4, 5, 6, 7, 8].map(PickKey)),
+                line("1 to 9", "Select a style", [0, 1, 2, 3, 4, 5, 6, 7, 8].map(PickKey)),
                 line("Up, Down", "Previous or next style", [-1, 1].map(StepStyle)),
                 line(
                     "Alt+Up, Alt+Down",
@@ -114,8 +114,8 @@ pub fn groups() -> Vec<Group> {
                     [Move::Up, Move::Down].map(MoveChosen),
                 ),
                 line("Ctrl+I", "Add a style", [AskStyle]),
-                line("F2", "Rename a style of your own", [RenameChosen]),
-                line("Delete", "Remove a style of your own", [RemoveChosen]),
+                line("F2", "Rename one of your styles", [RenameChosen]),
+                line("Delete", "Remove one of your styles", [RemoveChosen]),
             ],
         ),
         group(
@@ -136,12 +136,12 @@ pub fn groups() -> Vec<Group> {
                     "Move the divider; next saved painting",
                     [-0.05, 0.05].map(Wipe).map(StepView),
                 ),
-                line("Space", "Hold the live picture; photo, painting, or both", [HoldOrCompare]),
-                line("V", "Next way to look: both, painting, photo", [StepView(NextCompare)]),
+                line("Space", "Freeze (Live); switch view (Photo)", [HoldOrCompare]),
+                line("V", "Cycle view", [StepView(NextCompare)]),
                 line("C", "Show the original while held", [ShowOriginal]),
                 line("F", "Full screen", [ToggleFullScreen]),
                 line("Shift+F", "Fit the full screen or fill it", [ToggleFill]),
-                line("Alt", "Colours of the pixel below the pointer", []),
+                line("Alt", "Inspect the pixel under the pointer", []),
                 line("+ and −", "Zoom in or out", [ZoomIn, ZoomOut].map(StepView)),
                 line("Ctrl+0", "Fit the window", [StepView(Fit)]),
                 line("Ctrl+1", "Actual size", [StepView(ActualSize)]),
@@ -155,13 +155,13 @@ pub fn groups() -> Vec<Group> {
         group(
             "Live",
             vec![
-                line("L", "Live pictures or photos", [TurnPage]),
+                line("L", "Switch between Live and Photo", [TurnPage]),
                 line("B", "Compare two modes", [ToggleCompare]),
-                line("D", "Where the two modes differ", [ToggleDifference]),
+                line("D", "Show the difference", [ToggleDifference]),
                 line("G", "Every style at once", [TogglePreviews]),
                 line("P", "Lab: rates, latencies, steps", [ToggleLab]),
                 line("S", "Save a snapshot", [Snapshot]),
-                line("R", "Begin or end a recording", [ToggleRecording]),
+                line("R", "Start or stop recording", [ToggleRecording]),
                 line("X", "Turn the camera off at once", [ReleaseCamera]),
             ],
         ),

@@ -20,10 +20,10 @@ const KEYS_WIDTH: f32 = 146.0;
 
 /// Other words by which lines are found, by what the lines do.
 const ALSO: [(&str, &str); 8] = [
-    ("Live pictures or photos", "camera webcam demo"),
-    ("Hold the live picture; photo, painting, or both", "camera freeze pause"),
+    ("Switch between Live and Photo", "camera webcam demo"),
+    ("Freeze (Live); switch view (Photo)", "camera freeze pause"),
     ("Save a snapshot", "camera picture shutter"),
-    ("Begin or end a recording", "camera video film"),
+    ("Start or stop recording", "camera video film"),
     ("Turn the camera off at once", "webcam privacy"),
     ("Every style at once", "gallery previews"),
     ("Save the painting", "export"),
@@ -57,7 +57,7 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 4.0;
             if found.is_empty() {
-                theme::caption(ui, "No shortcut has these words.");
+                theme::caption(ui, "No matching shortcut.");
             }
             let count = if ui.available_width() < TWO_COLUMNS { 1 } else { 2 };
             ui.columns(count, |columns| {
@@ -72,8 +72,7 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
             });
             theme::caption(
                 ui,
-                "In the picture: the wheel zooms, dragging moves it, a double click fits it or \
-                 enlarges it. Tab goes through all controls.",
+                "In the picture: scroll to zoom, drag to pan, double-click to fit or enlarge. Tab moves through all controls.",
             );
         });
 }
@@ -131,10 +130,10 @@ mod tests {
         assert_eq!(
             of("cam"),
             [
-                "Hold the live picture; photo, painting, or both",
-                "Live pictures or photos",
+                "Freeze (Live); switch view (Photo)",
+                "Switch between Live and Photo",
                 "Save a snapshot",
-                "Begin or end a recording",
+                "Start or stop recording",
                 "Turn the camera off at once",
             ]
         );

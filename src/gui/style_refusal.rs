@@ -11,8 +11,7 @@ pub fn not_added(error: &dyn std::error::Error) -> String {
 pub fn no_weights(error: &WeightsError) -> String {
     match error {
         WeightsError::UnknownFormat { found } => format!(
-            "This file was not added as a style: {found}. A style is made of a picture (PNG, JPEG, WebP, BMP, TIFF \
-             or GIF), or of a network (safetensors, PyTorch or ONNX)."
+            "This file was not added as a style: {found}. A style is an image (PNG, JPEG, WebP, BMP, TIFF or GIF) or a network (safetensors, PyTorch or ONNX)."
         ),
         other => not_added(other),
     }
@@ -25,7 +24,7 @@ pub fn not_renamed(error: &LibraryError, title_of: impl Fn(&str) -> Option<Strin
         _ => None,
     };
     match taken {
-        Some(title) => format!("There is already a style called “{title}”. Choose another name."),
+        Some(title) => format!("A style named “{title}” already exists. Choose another name."),
         None => format!("The style was not renamed: {error}."),
     }
 }

@@ -64,7 +64,7 @@ impl Card {
     pub fn why_not_mixed(&self, other: &Self) -> Option<String> {
         match (&self.made_by, &other.made_by) {
             (Some(own), Some(others)) => why_not_mixed(others, own),
-            _ => Some("it was not made of a picture".to_owned()),
+            _ => Some("it was not made from a picture".to_owned()),
         }
     }
 
@@ -205,7 +205,7 @@ impl Library {
         let (styles, networks) = self.with(|library| {
             let style = |(id, weight): &(String, u8)| match library.find(id) {
                 Some(style) => Ok((style.clone(), *weight)),
-                None => Err(format!("The style {id} is no longer there.")),
+                None => Err(format!("The style {id} no longer exists.")),
             };
             let styles: Result<Vec<_>, _> = parts.iter().map(style).collect();
             (styles, library.networks())
@@ -243,7 +243,7 @@ impl StyleSource for Library {
         // The library is not held while weights are read.
         let style = self
             .with(|library| library.find(id).cloned())
-            .ok_or_else(|| format!("The style {id} is no longer there. Choose another one."))?;
+            .ok_or_else(|| format!("The style {id} no longer exists. Choose another one."))?;
         let (checkpoint, note) = if style.models().contains(&requested) {
             style.load(requested).map(|checkpoint| (checkpoint, None))
         } else {
@@ -275,8 +275,7 @@ impl StyleSource for Library {
         let style = kept.map_err(|error| not_added(&error))?;
         let flat = only_color(&checkpoint).map(|color| {
             format!(
-                "{} paints everything {color}: probably its output range is wrong. Add the file again and choose \
-                 another one.",
+                "{} paints everything {color}; its output range is probably wrong. Add the file again and choose another one.",
                 style.title
             )
         });
@@ -305,7 +304,7 @@ impl StyleSource for Library {
     }
 
     fn keep_mix(&self, parts: &[(String, u8)], name: &str, words: &str) -> Result<String, String> {
-        let not_kept = |e: &dyn std::error::Error| format!("The mix was not kept: {e}.");
+        let not_kept = |e: &dyn std::error::Error| format!("The mix was not saved: {e}.");
         let code = self.codes(parts)?.kept().map_err(|e| not_kept(&e))?;
         let pictures: Vec<_> = parts
             .iter()

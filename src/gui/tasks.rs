@@ -141,7 +141,7 @@ fn boxed<S: 'static, T: Send + 'static>(
     Box::new(move |may_run| {
         let result = may_run.and_then(|()| {
             caught(work).unwrap_or_else(|panic| {
-                Err(format!("A mistake in StyleForge stopped this ({panic}). Please report it."))
+                Err(format!("A bug in StyleForge stopped this ({panic}). Please report it."))
             })
         });
         Box::new(move |window| match window {
@@ -171,7 +171,7 @@ pub fn named<T>(what: &str, work: impl FnOnce() -> Result<T, String>) -> Result<
 
 /// A panic as the end of a sentence for the user.
 pub fn mistake(panic: &str) -> String {
-    format!("a mistake in StyleForge stopped it ({panic}). Please report it.")
+    format!("a bug in StyleForge stopped it ({panic}). Please report it.")
 }
 
 #[cfg(test)]

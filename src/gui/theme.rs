@@ -250,7 +250,7 @@ pub fn painting_title(ui: &mut egui::Ui, what_for: &str, other_has_own: bool) {
             group_title(ui, "Painting");
             if other_has_own {
                 at_the_right(ui, "what these settings are for", |ui| {
-                    caption(ui, format!("Settings for {what_for} only"));
+                    caption(ui, format!("{what_for} settings"));
                 });
             }
         });

@@ -84,9 +84,7 @@ impl App {
             Intent::RenameChosen if is_mix => Some(Intent::AskMixName),
             Intent::RemoveChosen if is_mix => Some(Intent::DropMix),
             Intent::MoveChosen(_) if is_mix => {
-                return self
-                    .messages
-                    .notice("A mix that is not kept stays first; once it is kept, it is moved.");
+                return self.messages.notice("Save the mix to move it in the list.");
             }
             Intent::RenameChosen => chosen.map(Intent::AskName),
             Intent::RemoveChosen => chosen.map(Intent::RemoveStyle),

@@ -49,10 +49,9 @@ fn camera(cameras: Cameras<'_>) -> (String, Intent) {
     let uses = Intent::UseCamera;
     match cameras {
         None => ("Looking for cameras…".to_owned(), uses),
-        Some(Ok(found)) if found.is_empty() => (
-            "No camera was found. Connect one and click here to look again.".to_owned(),
-            Intent::LookForCamera,
-        ),
+        Some(Ok(found)) if found.is_empty() => {
+            ("No camera found. Connect one, then click here.".to_owned(), Intent::LookForCamera)
+        }
         Some(Ok(found)) if found.iter().all(|camera| camera.problem.is_some()) => {
             let problem = found.iter().find_map(|camera| camera.problem.as_ref());
             let why = problem.map(ToString::to_string).unwrap_or_default();
@@ -86,7 +85,7 @@ pub fn ways(cameras: Cameras<'_>) -> [Way; 3] {
         Way {
             icon: icons::SPARKLE,
             title: "Explore the demo",
-            does: "A moving scene, painted live: no camera and no photo needed.".to_owned(),
+            does: "A moving scene, painted live. You need no camera or photo.".to_owned(),
             keys: "L",
             is_main: false,
             intent: Intent::UseSource(Source::Demo),
@@ -126,7 +125,7 @@ fn contents(
     let inside = ui.max_rect();
     let colors = theme::palette(ui.visuals());
     ui.label(RichText::new("Drop a photo here").size(24.0).strong());
-    let then = "or begin with one of these; a style on the left paints it";
+    let then = "or start with one of these, then pick a style on the left";
     ui.label(RichText::new(then).color(colors.quiet));
     ui.add_space(theme::GROUP_GAP);
     if opening {

@@ -285,7 +285,7 @@ impl App {
                     .collect::<Vec<_>>()
                     .join(", ")
             }
-            Some(info) if info.kind == DeviceChoice::Cpu => "Processor".to_owned(),
+            Some(info) if info.kind == DeviceChoice::Cpu => "CPU".to_owned(),
             Some(info) => label(&info.name),
             None if self.device.notice.is_some() => "No device".to_owned(),
             None => "Looking for a device…".to_owned(),

@@ -109,7 +109,7 @@ fn the_saved_picture_has_the_long_side_that_was_chosen() {
     let mut w = Window::painted(600, 400);
     assert!(w.has("Saved at 600 × 400 px"));
     let runs = w.script.runs().len();
-    w.choose("Size", "By the long side, 600 × 400");
+    w.choose("Size", "Custom, 600 × 400");
     w.slider("Long side").set_value_accesskit(300.0);
     w.until_label("Saved at 300 × 200 px");
     w.until_label("Picture, original and painted, 300 × 200 px");

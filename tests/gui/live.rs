@@ -153,7 +153,7 @@ fn brackets_change_the_detail_of_live_pictures_too() {
         w.until_label(&format!("Painted at {painted} px"));
     }
     w.press(Key::OpenBracket);
-    w.until_contains("Less detail than this there is not for live pictures.");
+    w.until_contains("This is the lowest detail for live video.");
 }
 
 #[test]
@@ -523,11 +523,11 @@ fn a_camera_is_a_mirror_and_what_is_saved_is_not_unless_that_is_asked() {
         let node = w.harness.get(by().label(name).role(Role::CheckBox));
         node.accesskit_node().toggled() == Some(Toggled::True)
     };
-    assert!(!ticked(&w, "Mirror") && !w.has("Mirror what is saved"));
+    assert!(!ticked(&w, "Mirror") && !w.has("Mirror saved files"));
     w.choose_absent_camera();
-    assert!(ticked(&w, "Mirror") && !ticked(&w, "Mirror what is saved"));
+    assert!(ticked(&w, "Mirror") && !ticked(&w, "Mirror saved files"));
     w.click("Mirror");
-    w.click("Mirror what is saved");
+    w.click("Mirror saved files");
     w.until("the settings", |w| {
         let live = Settings::load(&w.settings_path()).0.live;
         !live.mirror_preview && live.mirror_saved && !live.mirror

@@ -111,7 +111,7 @@ fn a_mix_that_is_not_kept_has_a_tile_of_its_own() {
     w.harness.check_accessibility();
     let place = w.harness.get(tile.clone()).rect();
     assert!(place.bottom() <= w.harness.get(barn.clone()).rect().top());
-    assert!(w.paints("not kept"));
+    assert!(w.paints("Unsaved"));
     // The pictures of its styles stand beside each other, as wide as their shares.
     w.slider("Night").set_value_accesskit(25.0);
     w.until("the weights", |w| w.value("Barn") == 75.0);
@@ -141,7 +141,7 @@ fn a_mix_that_is_not_kept_has_a_tile_of_its_own() {
     w.harness.get(tile.clone()).focus();
     w.step();
     w.key(Modifiers::NONE, Key::F2);
-    w.until_label("Keep this mix as");
+    w.until_label("Save mix as");
     w.key(Modifiers::NONE, Key::Escape);
     w.harness.get(tile).focus();
     w.step();
@@ -315,8 +315,8 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
         runs.filter(|size| *size == (40, 30)).count()
     };
     let runs = runs_of_photo(&w);
-    w.click("Keep this mix…");
-    w.until_label("Keep this mix as");
+    w.click("Save mix…");
+    w.until_label("Save mix as");
     for (name, wanted) in [("Barn", "there is already a style named barn"), ("Storm", "Storm")] {
         let typed = eframe::egui::Event::Text(name.to_owned());
         w.harness.input_mut().events.push(typed);
@@ -337,7 +337,7 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     w.key(Modifiers::NONE, Key::Escape);
     w.click("About");
     w.until_label("mix of Barn 34 %, Night 33 %, Sea 33 %");
-    assert!(w.has("Made of a picture of yours: /styles/barn"));
+    assert!(w.has("From your picture: /styles/barn"));
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn the_buttons_below_the_picture_fit_into_a_narrow_window() {
     fits(&w, &["Save as…", "Copy", "Contact sheet…", "Full screen"]);
     w.click("Crop the photo");
     w.step();
-    fits(&w, &["Apply the crop", "Cancel", "Ratio As the photo"]);
+    fits(&w, &["Crop", "Cancel", "Ratio Same as photo"]);
 
     // The controls leave more room for these.
     let mut w = Window::live_sized(600.0, 480.0);
@@ -131,11 +131,11 @@ fn the_buttons_below_the_picture_fit_into_a_narrow_window() {
     w.step();
     fits(&w, &["Freeze", "Snapshot", "More"]);
     w.click("Adjust");
-    w.until_label("The picture is held");
+    w.until_label("Frozen");
     w.click("Adjust");
     w.click("More");
     w.until_label("Gallery");
-    assert!(w.has("As seen") && w.has("Compare") && w.has("Full screen"));
+    assert!(w.has("Show live version") && w.has("Compare") && w.has("Full screen"));
     w.click("Lab");
     w.until_label("Show counters");
 }

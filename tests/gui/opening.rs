@@ -53,10 +53,10 @@ fn dropped_files_open_and_hovering_says_so() {
     let style = w.path("style.pth");
     let other = w.path("other.png");
     w.hover(&[&style]);
-    assert_eq!(hints(&w), ["Let go to add the style"]);
+    assert_eq!(hints(&w), ["Drop to add the style"]);
     let other_style = w.path("other.pth");
     w.hover(&[&style, &other_style]);
-    assert_eq!(hints(&w), ["Let go to add the styles"]);
+    assert_eq!(hints(&w), ["Drop to add the styles"]);
     for (files, words) in [
         (vec![&file], ["Paint this photo", "Use as style"]),
         (vec![&file, &style], ["Paint this photo", "Use as style"]),

@@ -102,7 +102,7 @@ fn keys_rename_and_remove_the_chosen_style_and_only_ones_own() {
         w.until_contains(&format!("Candy comes with the program and cannot be {what}"));
     }
     open_menu(&mut w, "Candy");
-    assert!(w.has("This style comes with the program."));
+    assert!(w.has("This style is built in."));
     w.key(Modifiers::NONE, Key::Escape);
     w.click("Barn");
     w.key(Modifiers::NONE, Key::F2);
@@ -441,7 +441,7 @@ fn every_style_shows_the_open_photo_where_that_is_wanted() {
     }
     assert_eq!((painted(&w), w.script.runs().len()), (0, 0), "these tests do not want it");
     w.click("Settings");
-    w.click("Show the open photo in every style");
+    w.click("Preview my photo in the style list");
     w.key(Modifiers::NONE, Key::Escape);
     // Without a photo it is the sample.
     w.until("every style", |w| painted(w) == 5);
@@ -476,7 +476,7 @@ fn a_style_whose_reader_panics_is_named_and_not_read_again() {
     let mut w = window();
     w.style_source.panic_on("udnie");
     w.click("Settings");
-    w.click("Show the open photo in every style");
+    w.click("Preview my photo in the style list");
     w.key(Modifiers::NONE, Key::Escape);
     w.until_contains(
         "“Udnie” cannot be shown: a mistake in StyleForge stopped it (scripted panic)",

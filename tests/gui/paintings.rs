@@ -33,7 +33,7 @@ fn strip(w: &Window) -> Vec<String> {
 
 fn small_pictures(w: &Window) -> usize {
     let textured = w.textured();
-    // Photos that were opened before are smaller.
+    // Recently opened photos are smaller.
     let is_of_strip = |place: &Rect| place.width() > 40.0;
     let small = textured.iter().filter(|(name, ..)| name == SMALL);
     small.filter(|(_, place, _)| is_of_strip(place)).count()
@@ -53,7 +53,7 @@ fn listed(w: &Window) -> Vec<std::path::PathBuf> {
 #[test]
 fn whatever_is_saved_stands_on_the_strip_also_after_a_restart() {
     let mut w = Window::painted(40, 30);
-    assert!(strip(&w).is_empty() && w.has("Paintings that you save stand here."));
+    assert!(strip(&w).is_empty() && w.has("Saved paintings appear here."));
     let before = w.picture("painting");
     w.save_as("first.png");
     w.until("its picture", |w| small_pictures(w) == 1);
@@ -195,7 +195,7 @@ fn paintings_leave_the_strip_and_their_files_stay() {
     assert_eq!(strip(&w), ["d.png", "c.png"]);
     open_menu(&mut w, "c.png");
     w.click("Clear the list");
-    w.until_label("Paintings that you save stand here.");
+    w.until_label("Saved paintings appear here.");
     for name in ["a.png", "b.png", "c.png", "d.png"] {
         assert!(w.path(name).exists(), "{name}");
     }
@@ -386,8 +386,7 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
 fn the_words_of_an_empty_strip_stand_beside_its_button() {
     let w = Window::with_photo(40, 30);
     let place = |name: &str| w.harness.get_by_label(name).rect();
-    let (words, button) =
-        (place("Paintings that you save stand here."), place("Hide saved paintings"));
+    let (words, button) = (place("Saved paintings appear here."), place("Hide saved paintings"));
     let apart = (words.center().y - button.center().y).abs();
     assert!(apart < button.height(), "{words:?} beside {button:?}");
 }

@@ -294,7 +294,7 @@ fn rates_fall_when_no_picture_comes_and_restart_forgets() {
     w.step();
     w.says("At the engine: –");
     w.click("Show steps");
-    w.says("The steps are being timed…");
+    w.says("Timing the steps…");
 }
 
 #[test]

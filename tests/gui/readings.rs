@@ -12,7 +12,7 @@ use styleforge::{
 
 use crate::{onnx_corpus::network_file, support::Behaviour, window::Window};
 
-const QUESTION: &str = "Which looks right?";
+const QUESTION: &str = "Which one looks right?";
 const READINGS: [&str; 4] =
     ["0..255 in and out", "0..1 in and out", "-1..1 in and out", "imagenet in, 0..255 out"];
 

@@ -13,7 +13,7 @@ fn photos_that_were_opened_are_offered_over_a_restart_and_forgotten_when_asked()
     w.drop_file(&second);
     w.until_label("second.png, 50 × 20 px");
     let mut w = w.reopened();
-    w.until_label("Opened before");
+    w.until_label("Recent");
     w.step();
     let line = |name: &str| w.harness.get_by_label(name).rect();
     assert_eq!(line("photo.png").left(), line("second.png").left());
@@ -27,7 +27,7 @@ fn photos_that_were_opened_are_offered_over_a_restart_and_forgotten_when_asked()
     w.click("Recent photos");
     w.click("Clear recent photos");
     let w = w.reopened();
-    assert!(!w.has("Opened before"));
+    assert!(!w.has("Recent"));
     assert!(!w.has("photo.png"));
 }
 

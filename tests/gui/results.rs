@@ -235,7 +235,7 @@ fn a_folder_run_tells_what_has_to_be_known_about_its_photos() {
 fn a_folder_can_be_stopped_and_an_empty_one_is_explained() {
     let mut w = Window::painted(40, 30);
     w.close_during_a_folder_run();
-    w.click("Go on painting");
+    w.click("Keep painting");
     w.until("the question to go", |w| !w.has("Cancel painting the folder?"));
     w.key(Modifiers::NONE, Key::Escape);
     w.until_label("Cancelled");

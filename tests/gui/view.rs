@@ -220,7 +220,7 @@ fn lists_of_keys_and_credits_open_and_close() {
 fn the_licences_of_the_parts_are_read_from_about() {
     let mut w = Window::sized(1024.0, 700.0);
     w.click("About");
-    w.click("Licences of the parts…");
+    w.click("Third-party licences…");
     w.until_label("Licences of the program and its parts");
     assert!(w.has_containing("Copyright (c) 2026 The StyleForge developers"));
     // Of thousands of lines, only those in sight are laid out.
@@ -499,7 +499,7 @@ fn shortcuts_are_searched() {
     assert_eq!(places(&w)[0], whole[0]);
     assert!(places(&w)[1] < whole[1] - 200.0, "{whole:?}");
     w.harness.event(egui::Event::Text(" nothing".to_owned()));
-    w.until_label("No shortcut has these words.");
+    w.until_label("No matching shortcut.");
     // The key that has opened the list closes it, also out of the field.
     w.key(Modifiers::NONE, Key::F1);
     w.until("the list to go", |w| !w.has("Search shortcuts"));

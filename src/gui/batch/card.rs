@@ -79,13 +79,13 @@ impl Batch {
         for note in &self.left_out {
             ui.label(note);
         }
-        ui.label("The paintings go to");
+        ui.label("Save to");
         theme::caption(ui, path_label(&self.target));
         if ui.button("Another folder…").clicked() {
             Intent::AskTargetFolder.send(ui);
         }
         let mut replace = self.replace;
-        if ui.checkbox(&mut replace, "Replace files that exist").clicked() {
+        if ui.checkbox(&mut replace, "Overwrite existing files").clicked() {
             Intent::SetBatchReplace(replace).send(ui);
         }
         ui.horizontal(|ui| {
@@ -205,7 +205,7 @@ impl Batch {
     fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool) {
         let title = match (cancelled, self.saved) {
             (true, _) => "Cancelled",
-            (false, 0) if self.failures.is_empty() => "Everything was there already",
+            (false, 0) if self.failures.is_empty() => "All paintings already exist",
             (false, 0) => "Nothing was painted",
             (false, _) => "Done",
         };
@@ -247,7 +247,7 @@ impl Batch {
     fn remarks_ui(&self, ui: &mut egui::Ui) {
         let color = theme::palette(ui.visuals()).error;
         let failures = RichText::new(format!("{} not painted", counted(self.failed, self.unit())));
-        let skipped = RichText::new(format!("Skipped, already there ({})", self.skipped.len()));
+        let skipped = RichText::new(format!("Skipped, already exist ({})", self.skipped.len()));
         let notes =
             RichText::new(format!("{} with a note", counted(self.notes.len(), self.unit())));
         for (title, remarks) in [

@@ -67,7 +67,7 @@ impl App {
             OutputSize::Original => "as large as the photo".to_owned(),
             OutputSize::Working => "as large as painted".to_owned(),
             OutputSize::LongSide(px) => {
-                format!("long side {px} px, smaller photos enlarged four times at most")
+                format!("long side {px} px, enlarged at most four times")
             }
         });
         let choices = &self.settings.choices;
@@ -77,9 +77,9 @@ impl App {
             Some(format) => format!(", as {}", format_title(format)),
         });
         words.push_str(match (self.live.is_some(), seen) {
-            (true, _) => ". These are the settings of photos: “Photo” above shows them.",
+            (true, _) => ". Change them on the page “Photo”.",
             (false, true) => ". Change them on the right.",
-            (false, false) => ". “Adjust” above shows them.",
+            (false, false) => ". Change them under “Adjust”.",
         });
         words
     }

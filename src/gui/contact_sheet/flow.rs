@@ -32,7 +32,7 @@ impl App {
             return;
         }
         if self.workspace.photo().is_none() {
-            self.messages.notice("There is no photo yet. Open one to paint it in every style.");
+            self.messages.notice("Open a photo first, to paint it in every style.");
             return;
         }
         let format = self.format();
@@ -97,7 +97,7 @@ impl App {
         } else if sheet.file.cells.is_empty() {
             let why = sheet.failures.join(" ");
             self.sheets.running = None;
-            self.messages.error(format!("No contact sheet was made. {why}"));
+            self.messages.error(format!("The contact sheet was not made. {why}"));
         } else {
             let file =
                 SheetFile { cells: std::mem::take(&mut sheet.file.cells), ..sheet.file.clone() };
@@ -155,7 +155,7 @@ impl App {
             }
             Err(error) => {
                 let title = sheet.styles.get(sheet.next).map_or("", |(_, title)| title);
-                let why = format!("{title} was not painted: {error}.");
+                let why = format!("{title} could not be painted: {error}.");
                 self.leave_off_sheet(why);
             }
         }
@@ -210,8 +210,8 @@ impl App {
 /// Writes the sheet of a photo; returns its path.
 fn write_sheet(photo: &Frame, mut file: SheetFile) -> Result<PathBuf, String> {
     file.cells.insert(0, (ORIGINAL.to_owned(), cell_of(photo)));
-    let page = titled_sheet(&file.cells, CELL_PX)
-        .ok_or("These are too many styles for one contact sheet.")?;
+    let page =
+        titled_sheet(&file.cells, CELL_PX).ok_or("Too many styles for one contact sheet.")?;
     encode::save(&file.path, &page, file.icc.as_deref(), file.encoding, Existing::Keep)
         .map_err(|e| e.to_string())?;
     Ok(file.path)

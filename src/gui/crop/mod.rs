@@ -26,7 +26,7 @@ pub enum Ratio {
     Free,
     /// So many columns to so many rows.
     Sides(u8, u8),
-    /// As the photo's.
+    /// Same as photo's.
     Photo,
 }
 
@@ -131,13 +131,13 @@ impl Cropping {
                 let is_on = self.ratio == ratio;
                 let (name, turned) = match ratio {
                     Ratio::Free => ("Free".to_owned(), ratio),
-                    Ratio::Photo => ("As the photo".to_owned(), ratio),
+                    Ratio::Photo => ("Same as photo".to_owned(), ratio),
                     Ratio::Sides(a, b) => (format!("{a}:{b}"), Ratio::Sides(b, a)),
                 };
                 let hint = if is_on && turned != ratio {
-                    "Width by height of the crop. Another click turns it."
+                    "Aspect ratio of the crop. Click again to rotate it."
                 } else {
-                    "Width by height of the crop"
+                    "Aspect ratio of the crop"
                 };
                 let button = egui::Button::selectable(is_on, &name);
                 let button = ui.push_id(place, |ui| ui.add(button)).inner;
@@ -308,10 +308,10 @@ fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
 /// The buttons that end cropping.
 pub fn buttons(ui: &mut egui::Ui) {
     ui.horizontal(|ui| {
-        let apply = theme::main_button(ui, "Apply the crop", true);
+        let apply = theme::main_button(ui, "Crop", true);
         for (button, hint, intent) in [
             (apply, "Paint only this part of the photo. Enter", Intent::ApplyCrop),
-            (egui::Button::new("Cancel"), "Leave the photo as it was. Esc", Intent::CancelCrop),
+            (egui::Button::new("Cancel"), "Do not crop. Esc", Intent::CancelCrop),
         ] {
             let button = button.min_size(vec2(0.0, 32.0));
             if ui.add(button).on_hover_text(hint).clicked() {

@@ -159,7 +159,7 @@ impl App {
             let fills = self.settings.choices.full_screen_fills;
             for (name, is_fill, hint) in [
                 ("Fit", false, "The whole picture."),
-                ("Fill", true, "The whole screen; what does not fit is cut off."),
+                ("Fill", true, "Fill the screen; the edges are cut off."),
             ] {
                 let button = Button::selectable(fills == is_fill, name);
                 let response = key_chips::hint(ui.add(button), hint, "Shift+F");
@@ -171,7 +171,7 @@ impl App {
             ui.separator();
             let leave = Button::new("Leave").frame_when_inactive(false);
             let response = key_chips::hint(ui.add(leave), "Back to the window.", "Esc");
-            if response.accessible_name("Leave the full screen").clicked() {
+            if response.accessible_name("Exit full screen").clicked() {
                 Intent::ToggleFullScreen.send(ui);
             }
         });
@@ -212,6 +212,6 @@ fn fade(ctx: &egui::Context, name: &str, shows: bool) -> f32 {
 fn leaving_hint(ui: &egui::Ui, area: Rect) {
     let at = area.center_top() + vec2(0.0, 16.0);
     floating(ui, "leaving hint", Align2::CENTER_TOP, at, area, |ui| {
-        ui.label("Esc leaves the full screen");
+        ui.label("Press Esc to exit full screen");
     });
 }

@@ -134,7 +134,7 @@ impl App {
     fn make_styles(&mut self, pictures: Vec<PathBuf>) {
         if pictures.len() > MOST_STYLES {
             self.messages.error(format!(
-                "These are {} pictures, too many to become styles at once. Take {MOST_STYLES} at a time.",
+                "{} images are too many to add as styles at once. Add at most {MOST_STYLES} at a time.",
                 pictures.len()
             ));
             return;
@@ -147,7 +147,7 @@ impl App {
     fn offer_batch(&mut self, photos: Vec<PathBuf>, notes: Vec<String>) {
         if self.batch.as_ref().is_some_and(Batch::is_running) {
             self.messages.error(
-                "A folder is being painted already. Wait until it is done, or cancel it first.",
+                "A folder is already being painted. Wait until it is done, or cancel it first.",
             );
         } else {
             self.batch = Some(Batch::new(photos, notes));
@@ -172,7 +172,7 @@ impl App {
             match pasted {
                 Ok(Some(IncomingPictures::Files(files))) => app.sort(files, PictureUse::Asked),
                 Ok(None) => app.messages.notice(
-                    "The clipboard holds no picture. Copy one, or a picture file, and paste again.",
+                    "The clipboard contains no image. Copy an image or an image file and paste again.",
                 ),
                 // What was opened later takes its place.
                 _ if !is_newest => {}
@@ -242,7 +242,7 @@ impl App {
         }
         if !parts.is_empty() {
             let parts = parts.join(", ");
-            let text = format!("The photo begins with what you chose for live pictures: {parts}.");
+            let text = format!("The photo starts with your live settings: {parts}.");
             self.messages.notice(text);
         }
     }

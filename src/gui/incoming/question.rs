@@ -12,11 +12,12 @@ pub fn question_ui(ui: &mut egui::Ui, pictures: &IncomingPictures, is_fresh: boo
         IncomingPictures::Files(files) => files.len(),
     };
     let (heading, choices) = match count {
-        1 => {
-            ("What is this picture for?", [("Paint this photo", Key::P), ("Use as style", Key::S)])
-        }
+        1 => (
+            "How do you want to use this image?",
+            [("Paint this photo", Key::P), ("Use as style", Key::S)],
+        ),
         _ => (
-            "What are these pictures for?",
+            "How do you want to use these images?",
             [("Paint these photos", Key::P), ("Use as styles", Key::S)],
         ),
     };
@@ -55,5 +56,5 @@ pub fn question_ui(ui: &mut egui::Ui, pictures: &IncomingPictures, is_fresh: boo
         }
     });
     ui.add_space(4.0);
-    theme::caption(ui, "P paints, S makes a style, Esc does neither.");
+    theme::caption(ui, "P: paint · S: use as style · Esc: cancel");
 }

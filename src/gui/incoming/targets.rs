@@ -53,8 +53,8 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
     let colors = theme::palette(ui.visuals());
     if files == checkpoints {
         let text = match files {
-            1 => "Let go to add the style",
-            _ => "Let go to add the styles",
+            1 => "Drop to add the style",
+            _ => "Drop to add the styles",
         };
         painter.rect_stroke(
             area.shrink(12.0),
@@ -75,9 +75,9 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
         _ => ["Paint these photos", "Use as styles"],
     };
     let explained = if is_live {
-        ["The live picture pauses", "The live picture is painted like it"]
+        ["Live video pauses", "Live video is painted like it"]
     } else {
-        ["In the style that is chosen", "Photos are painted like it"]
+        ["In the selected style", "Photos are painted like it"]
     };
     for (place, target) in places(area).into_iter().enumerate() {
         let is_lit = lit == Some(place);
@@ -86,7 +86,7 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
             .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_lit, words[place]));
     }
     if pointer.is_none() {
-        let text = "Let go: it is opened as a photo, and can become a style after that.";
+        let text = "Drop to open it as a photo; you can use it as a style later.";
         let at = area.center_bottom() - vec2(0.0, SPACE / 2.0);
         let font = FontId::proportional(14.0);
         painter.text(at, Align2::CENTER_CENTER, text, font, Color32::WHITE);

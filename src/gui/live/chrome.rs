@@ -57,7 +57,7 @@ pub(in crate::gui) fn full_screen_button(ui: &mut egui::Ui, has_words: bool) {
         icon: icons::FULL_SCREEN,
         name,
         spoken: name,
-        hint: "Only the picture.",
+        hint: "Show only the picture.",
         key: "F",
         is_on: false,
         width: None,
@@ -92,9 +92,9 @@ fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) -> egui::Response {
     key_chips::hint(
         response,
         if is_finer {
-            "Snapshot: save this picture, painted finely."
+            "Save this frame, repainted in full quality."
         } else {
-            "Snapshot: save this picture as it is seen."
+            "Save this frame as shown."
         },
         "S",
     )
@@ -118,7 +118,7 @@ impl LiveView {
                 ui.label("Waiting for the camera");
             }
             let button = ui.button("Turn off");
-            if key_chips::hint(button, "Lets go of the camera at once.", "X").clicked() {
+            if key_chips::hint(button, "Turn the camera off at once.", "X").clicked() {
                 Intent::ReleaseCamera.send(ui);
             }
             return;
@@ -126,7 +126,7 @@ impl LiveView {
         let words = format!("{} Use camera", icons::VIDEO);
         if ui
             .button(words)
-            .on_hover_text("Paints what your camera sees. Nothing leaves this computer.")
+            .on_hover_text("Paint what your camera sees. Nothing leaves this computer.")
             .accessible_name("Use camera")
             .clicked()
         {
@@ -165,14 +165,14 @@ impl LiveView {
             (
                 icons::GRID,
                 "Gallery",
-                ["Every style paints at once; a double click shows one alone.", "G"],
+                ["Show all styles live; double-click one to show it alone.", "G"],
                 self.shows_previews,
                 Intent::TogglePreviews,
             ),
             (
                 icons::SPLIT,
                 "Compare",
-                ["Two modes paint the same frames.", "B"],
+                ["Compare two engines on the same frames.", "B"],
                 self.comparing,
                 Intent::ToggleCompare,
             ),
@@ -212,9 +212,9 @@ impl LiveView {
             name,
             spoken: "Freeze",
             hint: if self.may_repaint {
-                "Hold the picture and paint it finely; styles can still be changed."
+                "Freeze the picture and repaint it in full quality. You can still switch styles."
             } else {
-                "Hold the picture; styles can still be changed."
+                "Freeze the picture. You can still switch styles."
             },
             key: "Space",
             is_on: self.frozen,
@@ -245,9 +245,9 @@ impl LiveView {
     /// The button that leaves the held picture as it was, while there is something to leave.
     fn as_seen_button(&self, ui: &mut egui::Ui) {
         if self.frozen && self.may_repaint {
-            let button =
-                Button::selectable(self.stays_as_seen, "As seen").min_size(vec2(0.0, 32.0));
-            let hint = "The held picture as it was seen, with its broader strokes, and not painted once more.";
+            let button = Button::selectable(self.stays_as_seen, "Show live version")
+                .min_size(vec2(0.0, 32.0));
+            let hint = "Show the frozen picture as it was painted live.";
             if ui.add(button).on_hover_text(hint).clicked() {
                 let stays = !self.stays_as_seen;
                 Intent::LeaveAsSeen(stays).send(ui);
@@ -295,9 +295,9 @@ impl LiveView {
         let at = area.center_top() + vec2(0.0, 16.0);
         floating(ui, "difference", Align2::CENTER_TOP, at, area, |ui| {
             let words = match self.largest_difference {
-                0 => "No difference: all is grey".to_owned(),
+                0 => "No difference: everything is grey".to_owned(),
                 n => format!(
-                    "This frame differs by {n} of 255 at most; enlarged {DIFFERENCE_GAIN} times"
+                    "Largest difference in this frame: {n} of 255, amplified {DIFFERENCE_GAIN} times"
                 ),
             };
             ui.add(egui::Label::new(words).extend());
@@ -317,12 +317,12 @@ impl LiveView {
             }
         });
         let words = match finer {
-            _ if self.is_repainting => "Painting it more finely…".to_owned(),
+            _ if self.is_repainting => "Refining…".to_owned(),
             Some(finer) if seen_for < REPAINTED_SECONDS => {
                 let left = (REPAINTED_SECONDS - seen_for) as f32;
                 ui.request_repaint_after_secs(left + 0.01);
                 let (width, height) = finer.working;
-                format!("Repainted at {width} × {height} px, with finer strokes")
+                format!("Refined at {width} × {height} px")
             }
             _ => return,
         };
@@ -368,7 +368,7 @@ impl LiveView {
                     ui.label("Starting…");
                 }
                 SourceState::Running { .. } => {
-                    ui.label("The first picture is on its way…");
+                    ui.label("Waiting for the first frame…");
                     if let Some(preparing) = self.snapshot.preparing {
                         theme::caption(ui, format!("Preparing {preparing}"));
                     }

@@ -64,14 +64,17 @@ impl LiveView {
                 if ui.button("Start comparing").clicked() {
                     Intent::ToggleCompare.send(ui);
                 }
-                ui.label(quiet(ui, "Both modes paint the same frames, side by side.".to_owned()));
+                ui.label(quiet(
+                    ui,
+                    "Compare two engines on the same frames, side by side.".to_owned(),
+                ));
             });
             return;
         }
         ui.horizontal_wrapped(|ui| {
             let mut shows = self.shows_difference;
             let difference = ui.checkbox(&mut shows, "Difference");
-            let hint = "Grey is equal; differences are enlarged sixteen times.";
+            let hint = "Grey means equal; differences are amplified 16 times.";
             if key_chips::hint(difference, hint, "D").clicked() {
                 Intent::ToggleDifference.send(ui);
             }
@@ -83,7 +86,7 @@ impl LiveView {
         let why = match (&comparison, self.snapshot.preparing) {
             (Some(comparison), _) => evidence(comparison),
             (None, Some(preparing)) => format!("Preparing {preparing}"),
-            (None, None) => "Both modes begin…".to_owned(),
+            (None, None) => "Starting both engines…".to_owned(),
         };
         ui.label(quiet(ui, why));
     }
@@ -98,7 +101,7 @@ impl LiveView {
             if button.on_disabled_hover_text("Nothing is painted yet.").clicked() {
                 toggle.send(ui);
             }
-            let what = "200 frames of each in turn after a warm-up, and a report to copy or save.";
+            let what = "Paints 200 frames with each engine, interleaved, and makes a report to copy or save.";
             ui.label(quiet(ui, what.to_owned()));
             return;
         };
@@ -111,7 +114,7 @@ impl LiveView {
             let passed = length_in_words(Duration::from_secs_f64(elapsed.max(0.0)));
             ui.label(format!("{passed}. {}", time_left::in_words(elapsed, share)));
         });
-        let what = "200 frames of each, in turn; the picture is held meanwhile";
+        let what = "200 interleaved frames of each; the picture is frozen";
         ui.label(quiet(ui, what.to_owned()));
         ui.request_repaint_after(Duration::from_millis(100));
     }
@@ -137,9 +140,9 @@ impl LiveView {
                 });
                 if let Some(time) = comparison.as_ref().map(|c| c.times[place]) {
                     figure(ui, format!("{:.2} ms", time.p50).into())
-                        .on_hover_text("The median (p50) of the last frames.");
+                        .on_hover_text("Median (p50) of the last frames.");
                     figure(ui, quiet(ui, format!("p95 {:.2} ms", time.p95)))
-                        .on_hover_text("95 of 100 frames took at most this long.");
+                        .on_hover_text("95 % of the frames took at most this long.");
                     let fps = 1e3 / time.p50.max(1e-3);
                     figure(ui, quiet(ui, format!("{fps:.0} fps")));
                 }
@@ -175,7 +178,7 @@ fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
         Some(ratio) => {
             let name = capital(&comparison.names[1]);
             ui.strong(format!("{name} is {ratio:.1} times as fast"))
-                .on_hover_text("The ratio of both medians.");
+                .on_hover_text("Ratio of the medians.");
         }
         None => {
             let why = failure.unwrap_or("the pictures differ");
@@ -194,8 +197,8 @@ fn ratio(comparison: &CompareView) -> Option<f64> {
 fn evidence(comparison: &CompareView) -> String {
     let CompareView { pairs, equality, .. } = comparison;
     match ratio(comparison) {
-        Some(_) => format!("{pairs} pairs of frames. Same picture at the last check: {equality}"),
-        None => format!("At the worst check: {equality}"),
+        Some(_) => format!("{pairs} pairs of frames. Results match: {equality}"),
+        None => format!("Worst check: {equality}"),
     }
 }
 

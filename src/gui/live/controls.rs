@@ -24,9 +24,7 @@ use crate::{
 impl App {
     /// Draws the controls into `ui`.
     pub(in crate::gui) fn live_controls(&self, ui: &mut egui::Ui, live: &LiveView) {
-        ScrollArea::vertical()
-        .auto_shrink([false, false])
-        .show(ui, |ui| {
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             let mut choice = self.workspace.choice.clone();
             let mut choices = self.settings.live.clone();
             theme::group_title(ui, "Source");
@@ -34,11 +32,11 @@ impl App {
             ui.add_space(theme::GROUP_GAP);
 
             theme::painting_title(ui, "live", self.workspace.has_two_choices());
-            let hint = "0 % is the source, 100 % the painting.";
+            let hint = "0 %: the source. 100 %: the full effect.";
             strength(ui, hint, &mut choice);
             self.live_size(ui, live, &mut choices);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
-                .hint_beside("Brushwork of the style, colours of the source.");
+                .hint_beside("Use the style's brushwork and the source's colours.");
             mix::ui(ui, self.gallery.cards(), &mut choice);
             ui.add_space(theme::GROUP_GAP);
 
@@ -46,18 +44,19 @@ impl App {
             ui.add_space(theme::GROUP_GAP);
 
             theme::advanced(ui, |ui| {
-                ui.checkbox(&mut choices.repaint_kept, "Repaint what is kept, finely")
-                    .hint_beside("A held picture and snapshots are painted once more, as finely as photos, with finer strokes; else they stay as they are seen.");
+                ui.checkbox(&mut choices.repaint_kept, "Refine frozen pictures and snapshots")
+                    .hint_beside("Repaint frozen pictures and snapshots in the quality of photos.");
                 target_rate(ui, &mut choices);
                 self.model_list(ui, &mut choices);
                 if !live.comparing {
                     let offers = Offers::of(self.device.info.as_ref(), live.has_attention());
                     engine(ui, &mut choices.mode, offers);
                 }
-                ui.checkbox(&mut choices.upscale, "Sharpen to the source's size")
-                    .hint_beside("The painting gets the source's size and follows its edges; else it stays as small as it was painted.");
-                ui.checkbox(&mut choices.moving_gallery, "Moving pictures of the styles")
-                    .hint_beside("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
+                ui.checkbox(&mut choices.upscale, "Upscale to source size")
+                    .hint_beside("Upscale the painting to the source's size along its edges.");
+                ui.checkbox(&mut choices.moving_gallery, "Animate style previews").hint_beside(
+                    "Every style in the list paints the live picture. Uses about 8 % of the time.",
+                );
             });
             ui.add_space(theme::GROUP_GAP);
 
@@ -91,7 +90,7 @@ impl App {
                     theme::caption(ui, remark(error));
                 }
                 Some(Ok(cameras)) if cameras.is_empty() => {
-                    theme::caption(ui, "No camera is connected");
+                    theme::caption(ui, "No camera found");
                 }
                 Some(Ok(cameras)) => {
                     for camera in cameras {
@@ -101,7 +100,7 @@ impl App {
                 }
             }
         });
-        response.clone().hint_beside("Where live pictures come from.");
+        response.clone().hint_beside("Source of the live picture.");
         if response.clicked() {
             Intent::ListCameras.send(ui);
         }
@@ -113,7 +112,7 @@ impl App {
             let (mirror, hint) = if is_camera {
                 (
                     &mut choices.mirror_preview,
-                    "Show yourself as in a mirror. What is saved is not mirrored by this.",
+                    "Mirror the preview. Snapshots and recordings are not mirrored.",
                 )
             } else {
                 (&mut choices.mirror, "Swap left and right.")
@@ -134,8 +133,8 @@ impl App {
             .labelled_by(label.id);
         });
         if is_camera {
-            ui.checkbox(&mut choices.mirror_saved, "Mirror what is saved")
-                .hint_beside("Snapshots and recordings, too, are as in a mirror.");
+            ui.checkbox(&mut choices.mirror_saved, "Mirror saved files")
+                .hint_beside("Also mirror snapshots and recordings.");
             camera_format(ui, choices);
         }
     }
@@ -158,7 +157,7 @@ impl App {
             |(width, height)| format!("Painted at {width} × {height} px"),
         );
         let is_chosen = matches!(choices.size, LiveSize::LongSide(_));
-        let hint = "Let the program choose the detail that holds the frame rate.";
+        let hint = "Choose the detail automatically for the target frame rate.";
         if theme::caption_with_way_back(
             ui,
             &painted,
@@ -170,15 +169,15 @@ impl App {
         if let LiveSize::Auto { target_fps } = choices.size {
             let lost = live.pace().filter(|_| live.rate_warning.is_lost());
             let caption = match lost {
-                _ if live.frozen => "The picture is held".to_owned(),
+                _ if live.frozen => "Frozen".to_owned(),
                 // Nobody asked for the usual rate.
                 Some((fps, _)) if (target_fps - DEFAULT_TARGET_FPS).abs() < 0.5 => {
-                    format!("Paints {fps:.0} frames a second here")
+                    format!("{fps:.0} fps")
                 }
                 Some((fps, _)) => {
-                    format!("Paints {fps:.0} fps here; {target_fps:.0} were asked for")
+                    format!("{fps:.0} fps (target {target_fps:.0})")
                 }
-                None => format!("Aims at {target_fps:.0} frames a second"),
+                None => format!("Target: {target_fps:.0} fps"),
             };
             theme::caption(ui, caption);
         }
@@ -195,7 +194,7 @@ impl App {
                 .selected_text(match choices.model {
                     None => automatic.clone(),
                     Some(size) if size == self.live_model() => model_name(size).to_owned(),
-                    Some(size) => format!("{}: no {size} here", model_name(self.live_model())),
+                    Some(size) => format!("{}: no {size} model", model_name(self.live_model())),
                 })
                 .width(ui.available_width());
             list(ui, button, |ui, entries| {
@@ -203,19 +202,14 @@ impl App {
                     (
                         None,
                         automatic.as_str(),
-                        "Full, but on a processor that holds a rate lite, which is about four times as fast.",
+                        "Full on a GPU; lite on a CPU, which is about four times as fast.",
                         "",
                     ),
-                    (
-                        Some(ModelSize::Full),
-                        model_name(ModelSize::Full),
-                        "The finest picture.",
-                        "M",
-                    ),
+                    (Some(ModelSize::Full), model_name(ModelSize::Full), "Best quality.", "M"),
                     (
                         Some(ModelSize::Lite),
                         model_name(ModelSize::Lite),
-                        "About four times as fast, a little coarser.",
+                        "About four times as fast, slightly coarser.",
                         "M",
                     ),
                 ] {
@@ -225,11 +219,11 @@ impl App {
                         entries
                             .offer(ui, &mut choices.model, size, name)
                             .keys_beside(hint, key)
-                            .on_disabled_hover_text("This style has no such model here.");
+                            .on_disabled_hover_text("This style's model is not installed.");
                     });
                 }
-        })
-        .labelled_by(label);
+            })
+            .labelled_by(label);
         });
     }
 }
@@ -241,12 +235,12 @@ fn record_as(ui: &mut egui::Ui, choices: &mut LiveChoices) {
             (
                 RecordAs::Video,
                 "Video",
-                "One file: MP4, by the ffmpeg of this computer; without one a larger AVI.",
+                "One file: MP4 if ffmpeg is installed, otherwise a larger AVI.",
             ),
             (
                 RecordAs::Pictures,
                 "Pictures",
-                "A folder with a file for each picture, and a table of their times.",
+                "A folder with one image per frame and a table of their times.",
             ),
         ] {
             let button = egui::Button::selectable(choices.record_as == record_as, name)
@@ -329,7 +323,7 @@ fn target_rate(ui: &mut egui::Ui, choices: &mut LiveChoices) {
     let mut fps = target_fps.round() as u32;
     let (usual, number) = (DEFAULT_TARGET_FPS as u32, theme::Number::with(" fps"));
     theme::slider(ui, "Target frame rate", &mut fps, 5..=60, usual, &number)
-        .hint_beside("The automatic detail holds so many frames a second.");
+        .hint_beside("Frame rate for the automatic detail.");
     *target_fps = f64::from(fps);
 }
 

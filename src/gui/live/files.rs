@@ -125,7 +125,7 @@ impl App {
         if let Some(seen) = seen {
             let number = self.repaints.keep_seen(seen);
             let save = Intent::SaveAsSeen(number);
-            actions.push(("Save as seen", save));
+            actions.push(("Save live version instead", save));
         }
         let image = image_of(thumbnail);
         let picture = SavedPicture {
@@ -180,7 +180,7 @@ impl App {
             let (ending, note) = match &ffmpeg {
                 Some(Ok(_)) => (".mp4", None),
                 Some(Err(why)) => {
-                    let note = "the video is a larger one of Motion-JPEG, an AVI file";
+                    let note = "the video is a larger Motion-JPEG AVI file";
                     (".avi", Some(remark(&format!("{why}; {note}."))))
                 }
                 None => ("", None),
@@ -351,7 +351,7 @@ fn with_free_name<T>(
             made => return made.map_err(|e| e.to_string()),
         }
     }
-    Err(format!("{} is full of files named {stem}.", path_label(&home)))
+    Err(format!("{} contains too many files named {stem}.", path_label(&home)))
 }
 
 /// A picture's size and a small copy of it.

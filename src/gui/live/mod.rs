@@ -318,7 +318,7 @@ impl LiveView {
                 Some(_) => String::new(),
             };
             if self.frozen {
-                format!("Held · {w} × {h} px{mode}")
+                format!("Frozen · {w} × {h} px{mode}")
             } else {
                 format!("{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}")
             }

@@ -58,11 +58,8 @@ impl LiveView {
             let fill = colors.recording.gamma_multiply(theme::RECORDING_FILL);
             button = button.fill(fill).stroke(Stroke::new(1.0, colors.recording));
         }
-        let does = if is_recording {
-            "End the recording."
-        } else {
-            "Save every picture, as a video or into a folder."
-        };
+        let does =
+            if is_recording { "Stop recording." } else { "Record a video, or a folder of images." };
         if key_chips::hint(ui.add(button), does, "R").accessible_name(spoken).clicked() {
             Intent::ToggleRecording.send(ui);
         }

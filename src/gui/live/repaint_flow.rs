@@ -132,9 +132,7 @@ impl App {
     }
 
     fn say_not_repainted(&mut self, why: &str) {
-        self.messages.notice(format!(
-            "The held picture stays as it is: it could not be painted more finely ({why})"
-        ));
+        self.messages.notice(format!("The frozen picture could not be refined ({why})"));
     }
 
     /// Saves a snapshot once its finer picture is there; what is `shown` where that cannot be had.
@@ -144,7 +142,7 @@ impl App {
             return;
         };
         if self.repaints.waiting.len() >= MOST_WAITING {
-            self.save_as_seen(shown, "several others wait");
+            self.save_as_seen(shown, "several others are waiting");
             return;
         }
         // The held picture's is on its way already.
@@ -174,7 +172,7 @@ impl App {
 
     fn save_as_seen(&mut self, shown: SnapshotPicture, why: &str) {
         self.messages.notice(format!(
-            "The snapshot is the picture that was seen: it could not be painted more finely ({why})"
+            "The snapshot could not be refined and shows the live version ({why})"
         ));
         self.save_snapshot(shown, None);
     }

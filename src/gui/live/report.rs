@@ -125,7 +125,7 @@ impl ReportView {
             }
             // The dialog keeps its size when the chart comes.
             Chart::Drawing => {
-                ui.add_sized(size, egui::Label::new("The chart is being drawn…"));
+                ui.add_sized(size, egui::Label::new("Drawing the chart…"));
             }
             Chart::None => {}
         }
@@ -138,7 +138,7 @@ impl ReportView {
     }
 
     fn buttons(&self, ui: &mut egui::Ui, is_fresh: bool) {
-        let copy = ui.button("Copy").on_hover_text("The words, to the clipboard.");
+        let copy = ui.button("Copy").on_hover_text("Copy the report as text.");
         if copy.clicked() {
             ui.copy_text(self.text.clone());
         }
@@ -157,7 +157,7 @@ impl ReportView {
         };
         let button = ui
             .add_enabled(png.is_some(), egui::Button::new("Chart…"))
-            .on_disabled_hover_text("The chart is not drawn yet.");
+            .on_disabled_hover_text("The chart is not ready yet.");
         if let Some(png) = png.filter(|_| button.clicked()) {
             Intent::Export {
                 file_name: "styleforge-comparison.png".to_owned(),

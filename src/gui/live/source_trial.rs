@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What is said where there is no camera at all.
-pub const NO_CAMERA: &str = "No camera was found. Connect one and press “Use camera” again.";
+pub const NO_CAMERA: &str = "No camera found. Connect one, then click “Use camera”.";
 
 /// How a source came, and whether it has given a picture.
 #[derive(Default)]

@@ -95,7 +95,7 @@ impl App {
             self.settings.state.has_seen_detail_hint = true;
             self.settings_changed();
             self.messages.notice(
-                "At so small a size this style leaves little of the scene; a larger Detail shows more of it.",
+                "This style hides most of the scene at this size. Increase Detail to see more.",
             );
         }
     }
@@ -104,7 +104,7 @@ impl App {
     pub(in crate::gui) fn handle_live_event(&mut self, event: LiveEvent) {
         match event {
             LiveEvent::Refused(error) => {
-                let text = format!("This cannot be painted live: {error}");
+                let text = format!("Live painting is not possible: {error}");
                 self.messages.error(text);
                 if let Some(live) = self.live.as_mut().filter(|live| live.comparing) {
                     live.end_comparison();
@@ -150,7 +150,7 @@ impl App {
                 });
             }
             (Ok(_), None) | (Err(MeasureError::Backend(BackendError::Cancelled)), _) => {}
-            (Err(error), _) => self.messages.error(format!("Nothing was measured: {error}")),
+            (Err(error), _) => self.messages.error(format!("The benchmark failed: {error}")),
         }
     }
 
@@ -247,12 +247,12 @@ impl App {
         };
         let next = match (present, by > 0) {
             (None, _) => {
-                Err("Nothing is painted yet. The detail can be changed once something is.")
+                Err("Nothing is painted yet. You can change the detail after the first frame.")
             }
             (Some(now), true) => (STEPS_PX.into_iter().find(|&px| px > now))
-                .ok_or("More detail than this there is not for live pictures."),
+                .ok_or("This is the highest detail for live video."),
             (Some(now), false) => (STEPS_PX.into_iter().rev().find(|&px| px < now))
-                .ok_or("Less detail than this there is not for live pictures."),
+                .ok_or("This is the lowest detail for live video."),
         };
         match next {
             Ok(px) => {
@@ -272,7 +272,7 @@ impl App {
         let rounds = (share * (WARM_UP_FRAMES + MEASURED_FRAMES) as f32).round() as u32;
         let measured = rounds.saturating_sub(WARM_UP_FRAMES);
         self.messages.notice(format!(
-            "The benchmark was stopped after {measured} of {MEASURED_FRAMES} frames of each. There is no report."
+            "Benchmark stopped after {measured} of {MEASURED_FRAMES} frames of each. There is no report."
         ));
     }
 
@@ -295,8 +295,7 @@ impl App {
                 }
             }
             Intent::ToggleDifference if !live.comparing => {
-                self.messages
-                    .notice("Only a comparison shows where two modes differ; B begins one.");
+                self.messages.notice("Start a comparison (B) to show the difference.");
             }
             Intent::ToggleDifference => live.shows_difference = !live.shows_difference,
             Intent::CloseReport => live.report = None,

@@ -54,7 +54,7 @@ impl LastNetwork {
         parts: &[(Style, u8)],
     ) -> Result<MixedCodes, String> {
         let Some(made_by) = same_network(parts)? else {
-            return Err("Nothing is mixed: no style is left of it.".to_owned());
+            return Err("None of the mixed styles exists any more.".to_owned());
         };
         let network = self.network(networks, made_by)?;
         let code = |(style, weight): &(Style, u8)| match style.code(&network) {
@@ -99,7 +99,7 @@ fn same_network(parts: &[(Style, u8)]) -> Result<Option<&MadeBy>, String> {
 }
 
 fn no_picture(style: &Style) -> String {
-    format!("{} was not made of a picture and cannot be mixed.", style.title)
+    format!("Only styles made from pictures can be mixed; {} is not one.", style.title)
 }
 
 /// Why a picture that one network has seen cannot be mixed with that of another; `None` where they are the same.
@@ -108,9 +108,9 @@ pub fn why_not_mixed(made_by: &MadeBy, wanted: &MadeBy) -> Option<String> {
         return None;
     }
     Some(if made_by.network == wanted.network {
-        format!("its picture was seen by another version of {wanted}")
+        format!("it was made by another version of {wanted}")
     } else {
-        format!("its picture was seen by {made_by}, the other by {wanted}")
+        format!("it was made by {made_by}, the other by {wanted}")
     })
 }
 

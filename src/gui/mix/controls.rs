@@ -30,10 +30,7 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
         .show(ui, |ui| {
             let can_add = addable(cards, chosen, choice);
             if choice.mix.others.is_empty() && can_add.is_empty() {
-                theme::caption(
-                    ui,
-                    "Add another picture as a style, and the two can be mixed here.",
-                );
+                theme::caption(ui, "Add another image as a style to mix the two.");
                 return;
             }
             if !choice.mix.others.is_empty() {
@@ -41,8 +38,8 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
             }
             add(ui, &can_add, chosen, choice);
             if choice.mix.parts(&chosen.id).len() > 1 {
-                let keep = egui::Button::new("Keep this mix…");
-                let hint = "The mix becomes a style of its own.";
+                let keep = egui::Button::new("Save mix…");
+                let hint = "Save the mix as a style.";
                 if ui.add(keep).hint_beside(hint).clicked() {
                     Intent::AskMixName.send(ui);
                 }
@@ -86,14 +83,13 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
                 }
                 ui.spacing_mut().button_padding = egui::Vec2::ZERO;
                 let cross = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
-                let name = format!("Take {title} out of the mix");
+                let name = format!("Remove {title} from the mix");
                 let cross = ui.add_sized(CROSS, cross).hint_beside(&name);
                 let cross = cross.accessible_name(name);
                 removed = removed.or(cross.clicked().then_some(place - 1));
             });
-        let response = response.hint_beside(
-            "How much of the mix is of this style; the others share the rest. A double click makes it an equal part.",
-        );
+        let response =
+            response.hint_beside("Share of this style in the mix. Double-click for equal shares.");
         is_dragged |= response.dragged();
         if response.changed() {
             let from = if response.dragged() && before.len() == now.len() { &before } else { &now };
@@ -118,7 +114,7 @@ fn add(ui: &mut egui::Ui, can_add: &[&Card], chosen: &Card, choice: &mut Choice)
         return;
     }
     let button = ComboBox::from_id_salt("add to the mix")
-        .selected_text("Add a picture style…")
+        .selected_text("Add another style…")
         .width(ui.available_width());
     let response = list(ui, button, |ui, entries| {
         for card in can_add {

@@ -40,7 +40,7 @@ impl UnkeptMix {
             parts.filter_map(|(style, weight)| Some((picture(style)?, *weight))).collect();
         let tile = Tile {
             card: &self.card,
-            note: Some("not kept"),
+            note: Some("Unsaved"),
             own: &own,
             painted: None,
             is_flipped: false,
@@ -49,8 +49,8 @@ impl UnkeptMix {
         };
         let response = card_ui(ui, &tile);
         let response =
-            response.hint_beside("Goes when another style is chosen, unless it is kept.");
-        let keep = ("Keep this mix…", "F2", Key::F2, Intent::AskMixName);
+            response.hint_beside("Lost when you choose another style, unless you save it.");
+        let keep = ("Save mix…", "F2", Key::F2, Intent::AskMixName);
         let drop = ("Remove", "Delete", Key::Delete, Intent::DropMix);
         if response.has_focus() {
             for (.., key, intent) in [&keep, &drop] {

@@ -137,7 +137,7 @@ impl App {
             // Its player may know more of it.
             Err(error) if is_video(&path) => {
                 let name = name_label(&path);
-                let text = format!("How {name} begins cannot be shown: {error}");
+                let text = format!("{name} cannot be previewed: {error}");
                 let offer = Offer { label: "Play", intent: Intent::Play(path), otherwise: None };
                 self.messages.offer(text, offer);
             }
@@ -198,14 +198,14 @@ impl App {
     /// `true` when nothing is left to do.
     pub(in crate::gui) fn meet_viewed(&mut self, intent: &Intent) -> bool {
         match (self.paintings.viewed(), intent) {
-            (Some(viewed), Intent::Copy) if is_video(&viewed.path) => self
-                .messages
-                .notice("A video is not copied as a picture. “Show in folder” leads to its file."),
+            (Some(viewed), Intent::Copy) if is_video(&viewed.path) => {
+                self.messages.notice("A video cannot be copied as a picture. Use “Show in folder”.")
+            }
             (Some(viewed), Intent::Copy) => self.copy_file(viewed.path.clone()),
             (Some(viewed), Intent::Save) => {
                 let path = path_label(&viewed.path);
                 let what = kind(&viewed.path);
-                self.messages.notice(format!("This {what} is saved already, as {path}"));
+                self.messages.notice(format!("This {what} is already saved as {path}"));
             }
             (
                 _,

@@ -1,4 +1,4 @@
-//! The paintings that were saved last: a strip of small pictures below the photo, kept over restarts. A click shows one
+//! Recently saved paintings: a strip of small pictures below the photo, kept over restarts. A click shows one
 //! large, in the photo's place; of a video its first picture, with a button that plays it.
 //!
 //! The photos that were opened last have small pictures of the same kind in their own list.

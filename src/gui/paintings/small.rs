@@ -75,19 +75,19 @@ fn small(path: &Path) -> Result<Frame, String> {
     let about = match fs::metadata(path) {
         Ok(about) => about,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(format!("{name} is no longer there."));
+            return Err(format!("{name} no longer exists."));
         }
         Err(error) => return Err(format!("{name} could not be read: {}.", words(&error))),
     };
     // Asked before opening: opening a pipe would wait for its writer.
     if !about.is_file() {
-        return Err(format!("{name} is not a plain file."));
+        return Err(format!("{name} is not a regular file."));
     }
     if Destination::has_video_ending(path) {
         let first = Arc::new(beginning_of(path, Some(THUMBNAIL_PX))?);
         return Ok((*smaller(&first, THUMBNAIL_PX)).clone());
     }
-    let too_large = || format!("{name} is too large for a small picture of it.");
+    let too_large = || format!("{name} is too large for a thumbnail.");
     if about.len() > MAX_BYTES {
         return Err(too_large());
     }

@@ -70,7 +70,7 @@ impl Paintings {
                 let (place, _) = ui.allocate_exact_size(SIZE, Sense::hover());
                 let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
                 dashed(ui, place.shrink(0.5), edge);
-                theme::caption(ui, "Paintings that you save stand here.");
+                theme::caption(ui, "Saved paintings appear here.");
             });
             return;
         }
@@ -109,7 +109,7 @@ pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
         if has_icon { theme::icon_text(icons::SAVE, "Saved", true) } else { "Saved".to_owned() };
     let name = if is_folded { "Show saved paintings" } else { "Hide saved paintings" };
     let response = ui.add(egui::Button::selectable(!is_folded, words));
-    let response = response.on_hover_text("The paintings that were saved last");
+    let response = response.on_hover_text("Recently saved paintings");
     if response.accessible_name(name).clicked() {
         Intent::FoldPaintings(!is_folded).send(ui);
     }

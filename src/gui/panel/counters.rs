@@ -68,9 +68,9 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
     let rates = meters.rates(now);
     let palette = theme::palette(ui.visuals());
     let series = [
-        ("Source", "Frames that the source gave.", rates.source_fps, palette.quiet),
-        ("Painted", "Pictures that the engine painted.", rates.engine_fps, palette.notice),
-        ("Shown", "Pictures that came to the window.", rates.shown_fps, palette.accent),
+        ("Source", "Frames from the source.", rates.source_fps, palette.quiet),
+        ("Painted", "Frames that were painted.", rates.engine_fps, palette.notice),
+        ("Shown", "Frames that were shown.", rates.shown_fps, palette.accent),
     ];
     let of: [fn(&Point) -> f32; 3] =
         [|p| p.rates.source_fps, |p| p.rates.engine_fps, |p| p.rates.shown_fps];
@@ -95,9 +95,9 @@ fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
     let of = |value: fn(Spread) -> f32| delay.map_or_else(|| "–".to_owned(), |d| tenths(value(d)));
     ui.columns(2, |columns| {
         figure(&mut columns[0], "Median", &of(|d| d.p50), "ms", palette.accent)
-            .on_hover_text("The median (p50): half of the pictures came within this time.");
+            .on_hover_text("Median (p50): half of the frames took at most this long.");
         figure(&mut columns[1], "p95", &of(|d| d.p95), "ms", palette.quiet)
-            .on_hover_text("The 95th percentile (p95): 95 of 100 pictures came within this time.");
+            .on_hover_text("95th percentile (p95): 95 % of the frames took at most this long.");
     });
     let line = |of: fn(Spread) -> f32| {
         let point = |p: &Point| p.delay_ms.map(|d| [ago_s(p, now), f64::from(of(d))]);
@@ -160,12 +160,15 @@ fn dropped(ui: &mut Ui, meters: &Meters) {
     let screen = newest.map(|n| (n.dropped_before_screen, n.facts.painted));
     let both = [
         (
-            "At the engine",
+            "Skipped before painting",
             engine,
-            "A newer frame came before the engine was ready: the newest is painted, so that the latency \
-             stays short.",
+            "A newer frame arrived before the engine was ready. Only the newest is painted, to keep the latency low.",
         ),
-        ("At the screen", screen, "A newer picture was ready before the window took this one."),
+        (
+            "Painted, not shown",
+            screen,
+            "A newer frame was ready before the window showed this one.",
+        ),
     ];
     close_lines(ui, |ui| {
         for (name, counts, why) in both {
@@ -193,10 +196,11 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
             ConvProvider::mode_label(mode, conv_provider)
         }
         _ => (f.mode.map(|mode| mode.to_string()))
-            .unwrap_or_else(|| "None, the source as it is".to_owned()),
+            .unwrap_or_else(|| "None (unpainted source)".to_owned()),
     });
     let why = conv_provider.and_then(|c| c.reason.as_ref());
-    let why = why.map_or_else(String::new, |why| format!(" Own kernels, because {why}."));
+    let why =
+        why.map_or_else(String::new, |why| format!(" StyleForge's own kernels, because {why}."));
     let mut lines = vec![
         (
             "Device",
@@ -209,26 +213,21 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
                 mode.as_deref().unwrap_or("–")
             ),
         ),
-        ("Painted at", working, "The size at which the network sees a frame.".to_owned()),
+        ("Painted at", working, "Size at which the network sees a frame.".to_owned()),
     ];
     if let Some(sample) = sample {
         lines.push((
             "Memory in use",
             Some(megabytes(sample.session_bytes)),
-            "What the networks that are kept ready hold, as planned: weights and maps.".to_owned(),
+            "Planned memory of the loaded networks: weights and maps.".to_owned(),
         ));
         lines.extend(sample.free_bytes.map(|free| {
-            (
-                "Memory free",
-                Some(megabytes(free)),
-                "Memory of the device that no program has taken.".to_owned(),
-            )
+            ("Memory free", Some(megabytes(free)), "Free memory of the device.".to_owned())
         }));
         lines.push((
             "Timing the steps",
             Some(format!("{} ms", tenths(sample.cost_ms as f32))),
-            "What the last sample of the steps cost beyond its frame. It is taken so rarely that this \
-             is at most 1 % of the time, and not at all while this panel is closed."
+            "Cost of the last timing sample. Samples take at most 1 % of the time, and none are taken while this panel is closed."
                 .to_owned(),
         ));
     }

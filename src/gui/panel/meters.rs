@@ -35,18 +35,17 @@ const WINDOW: Duration = Duration::from_secs(3);
 pub const STAGES: [(&str, &str); 10] = [
     (
         "Capture",
-        "From the request for a frame to the source's bytes, mostly waiting for the next exposure. It is \
-         not part of the latency, which begins when the source has the frame.",
+        "From the request for a frame to its bytes, mostly waiting for the next exposure. Not part of the latency, which starts when the source has the frame.",
     ),
-    ("Decode", "From the source's format to pixels."),
-    ("Wait", "Ready, until the engine took it."),
-    ("Scale", "To the size at which it is painted."),
-    ("Upload", "To the device's memory."),
+    ("Decode", "Decode the source's format to pixels."),
+    ("Wait", "Wait for the engine."),
+    ("Scale", "Scale to the painted size."),
+    ("Upload", "Copy to the device."),
     ("Network", "The network itself."),
-    ("Read-back", "Back from the device's memory."),
-    ("Compose", "Strength and colours, and handing over."),
-    ("Present", "Ready, until the window took it."),
-    ("Rest", "What the parts above do not explain: copies, a second mode, a change of style."),
+    ("Read-back", "Copy back from the device."),
+    ("Compose", "Apply strength and colours."),
+    ("Present", "Wait for the window."),
+    ("Rest", "Everything else: copies, a second mode, a change of style."),
 ];
 
 /// How often a count grows.
@@ -92,11 +91,11 @@ impl CountRate {
 /// Frames per second at three places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Rates {
-    /// Frames that the source gave.
+    /// Frames from the source.
     pub source_fps: f32,
-    /// Pictures that the engine painted.
+    /// Frames that were painted.
     pub engine_fps: f32,
-    /// Pictures that came to the window.
+    /// Frames that were shown.
     pub shown_fps: f32,
 }
 

@@ -53,15 +53,11 @@ enum Tab {
 
 impl Tab {
     const ALL: [(Self, &'static str, &'static str); 6] = [
-        (
-            Self::Compare,
-            "Compare",
-            "Two modes paint the same frames: their pictures and their times.",
-        ),
-        (Self::Benchmark, "Benchmark", "Both modes by a fixed protocol, and a report to keep."),
-        (Self::Steps, "Steps", "The time of every step of the network."),
-        (Self::Timeline, "Timeline", "The steps one after another, each as long as it takes."),
-        (Self::Roofline, "Roofline", "How near every step comes to what the device can do."),
+        (Self::Compare, "Compare", "Two engines on the same frames: pictures and times."),
+        (Self::Benchmark, "Benchmark", "Both engines by a fixed protocol, with a report."),
+        (Self::Steps, "Steps", "Time of every step of the network."),
+        (Self::Timeline, "Timeline", "The steps on a time axis."),
+        (Self::Roofline, "Roofline", "How close every step is to the device's limits."),
         (Self::Counters, "Counters", "Frames per second, latency, dropped frames, memory."),
     ];
 }
@@ -115,7 +111,7 @@ impl Panel {
         self.steps.note(sample);
     }
 
-    /// What the device can do at most in the precision in use, where it is known.
+    /// Device limit at most in the precision in use, where it is known.
     pub fn set_ceiling(&mut self, ceiling: Option<Ceiling>) {
         self.steps.set_ceiling(ceiling);
     }
@@ -202,7 +198,7 @@ impl Panel {
             if is_held {
                 ui.add_space(4.0);
                 ui.label(RichText::new("Held").size(13.0))
-                    .on_hover_text("The picture is held: these are the figures of before.");
+                    .on_hover_text("The picture is frozen; these figures are from before.");
             }
             // No tab.
             ui.separator();
@@ -252,9 +248,9 @@ impl Panel {
     /// Why no step has a time yet.
     fn why_no_steps(&self) -> &'static str {
         if self.compares {
-            "Steps are timed while one mode paints, not two that are compared."
+            "Steps are not timed during a comparison."
         } else {
-            "The steps are being timed…"
+            "Timing the steps…"
         }
     }
 
@@ -262,7 +258,7 @@ impl Panel {
         let text = theme::icon_text(icons::SAVE, "Export…", has_words);
         let button = ui
             .add(egui::Button::new(RichText::new(text).size(13.0)))
-            .on_hover_text("Save steps, counters and history as JSON, for other programs.")
+            .on_hover_text("Save steps, counters and history as JSON.")
             .accessible_name("Export");
         if button.clicked() {
             export::exported(&self.meters, &self.steps, device, now).send(ui);

@@ -66,7 +66,7 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
         })
         .show(ui, |plot| {
             if let Some(roof) = roof {
-                let line = Line::new("What the device can do", PlotPoints::from(roof));
+                let line = Line::new("Device limit", PlotPoints::from(roof));
                 plot.line(line.color(palette.notice).width(1.5));
             }
             let shape = MarkerShape::Circle;
@@ -174,13 +174,11 @@ fn caption(ceiling: Option<&Ceiling>, left_out: usize) -> String {
                 .map_or_else(String::new, |peak| format!(" and {peak:.0} TFLOP/s"));
             format!("Roof: {:.0} GB/s{peak} ({}).", ceiling.copy_gb_per_s, ceiling.method)
         }
-        None => "What this device can do at most is not known, so there is no roof.".to_owned(),
+        None => "The peak performance of this device is unknown, so there is no roof.".to_owned(),
     };
     if left_out > 0 {
         let steps = if left_out == 1 { "step" } else { "steps" };
-        text.push_str(&format!(
-            " {left_out} {steps} without operations of their own have no point."
-        ));
+        text.push_str(&format!(" {left_out} {steps} without arithmetic are not shown."));
     }
     text
 }

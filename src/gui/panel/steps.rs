@@ -52,10 +52,8 @@ impl Steps {
     /// Why there is no roofline on this device; `None` where there is one, or may be.
     pub fn why_no_roof(&self, device: &DeviceInfo) -> Option<&'static str> {
         let is_processor = device.kind == DeviceChoice::Cpu;
-        (is_processor && self.ceiling.is_none()).then_some(
-            "What this processor can do at most is not known, so there is no roof and no roofline. An NVIDIA GPU \
-             has one.",
-        )
+        (is_processor && self.ceiling.is_none())
+            .then_some("The roofline needs a known peak performance (NVIDIA GPUs only).")
     }
 
     /// Sets what the device can do at most, against which steps are measured.

@@ -43,51 +43,43 @@ impl Shown {
 }
 
 const COLUMNS: [Shown; 8] = [
-    Shown::new(Column::Order, "#", "network order", (22.0, Align::Max), "The network's own order."),
-    Shown::new(
-        Column::Layer,
-        "Layer",
-        "layer",
-        (78.0, Align::Min),
-        "The layer that the step belongs to.",
-    ),
-    Shown::new(Column::Kernel, "Kernel", "kernel", (92.0, Align::Min), "What runs."),
+    Shown::new(Column::Order, "#", "network order", (22.0, Align::Max), "Order in the network."),
+    Shown::new(Column::Layer, "Layer", "layer", (78.0, Align::Min), "Layer of the step."),
+    Shown::new(Column::Kernel, "Kernel", "kernel", (92.0, Align::Min), "Kernel of the step."),
     Shown::new(
         Column::Time,
         "Time, ms",
         "time",
         (62.0, Align::Max),
-        "Mean of the last samples, without the fastest and the slowest, in milliseconds.",
+        "Mean of the last samples without the fastest and slowest, in milliseconds.",
     ),
     Shown::new(
         Column::Share,
         "Share",
         "share",
         (96.0, Align::Min),
-        "Part of the sum of all steps; the longest bar is the longest step.",
+        "Share of the sum of all steps.",
     ),
     Shown::new(
         Column::Bandwidth,
         "GB/s",
         "bandwidth",
         (48.0, Align::Max),
-        "Bytes that the step has to read and write at least, per second.",
+        "Minimum bytes read and written, per second.",
     ),
     Shown::new(
         Column::Arithmetic,
         "TFLOP/s",
         "arithmetic",
         (58.0, Align::Max),
-        "Operations of the layer in direct form, per second, in 1e12; none for steps that only \
-               move or normalise.",
+        "Operations of the layer in direct form, per second, in 1e12; none for steps that only move or normalise data.",
     ),
     Shown::new(
         Column::Ceiling,
         "Of limit",
         "share of the limit",
         (56.0, Align::Max),
-        "The least time that the device could take, over the time that it took. A layer that is \
-               computed with fewer operations than its direct form has can exceed 100 %.",
+        "Shortest possible time divided by the measured time. Layers computed with fewer operations than the direct form can exceed 100 %.",
     ),
 ];
 
@@ -257,7 +249,7 @@ pub fn details(ui: &mut Ui, step: &KernelRow, share: f64) {
         ));
     }
     if let Some(share) = step.ceiling_share {
-        text.push_str(&format!("\n{} of what the device can do", percent(share)));
+        text.push_str(&format!("\n{} of the device's limit", percent(share)));
     }
     ui.label(text);
 }
@@ -289,9 +281,9 @@ fn below(ui: &mut Ui, table: &KernelTable, sum_ms: f64) {
     let total_ms = table.total_ms;
     let difference = total_ms - sum_ms;
     let whole = match table.method {
-        TimingMethod::Host => format!("A whole run {} ms", milliseconds(total_ms)),
+        TimingMethod::Host => format!("Total {} ms", milliseconds(total_ms)),
         TimingMethod::Device => format!(
-            "Sum of steps {} ms, a whole run {} ms, difference {:+.3} ms ({:+.1} %)",
+            "Sum of steps {} ms, total {} ms, difference {:+.3} ms ({:+.1} %)",
             milliseconds(sum_ms),
             milliseconds(total_ms),
             difference,
@@ -301,10 +293,9 @@ fn below(ui: &mut Ui, table: &KernelTable, sum_ms: f64) {
     ui.label(RichText::new(whole).size(13.0));
     let why = match table.method {
         TimingMethod::Device => {
-            "A run replays one recorded graph, which is faster than its launches one by one, as they \
-             are timed here."
+            "The total replays a CUDA graph, which is faster than the single launches timed here."
         }
-        TimingMethod::Host => "Steps are timed while a frame is painted.",
+        TimingMethod::Host => "Steps are timed while painting.",
     };
     theme::cut_caption(
         ui,

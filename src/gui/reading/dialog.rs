@@ -27,7 +27,7 @@ const LIST_WIDTH: f32 = 130.0;
 
 /// Draws the question into `ui`; a click gives [`Intent::TakeReading`].
 pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
-    ui.heading("Which looks right?");
+    ui.heading("Which one looks right?");
     ui.add_space(4.0);
     ui.label(explanation(&reading.file));
     ui.add_space(theme::GAP);
@@ -65,10 +65,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
     ui.add_space(theme::GAP);
     ui.horizontal(|ui| {
         if reading.by_hand.is_none()
-            && ui
-                .button("More…")
-                .on_hover_text("Sets both ranges and the order of the colours by hand.")
-                .clicked()
+            && ui.button("More…").on_hover_text("Set both ranges and the channel order.").clicked()
         {
             reading.open_by_hand();
         }
@@ -113,8 +110,7 @@ fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat, opens: bool) {
     });
     theme::caption(
         ui,
-        "The values that stand for black and white in what the network reads and in what it makes, and the colour \
-         that comes first in both: bgr where red and blue look swapped.",
+        "Value ranges of the network's input and output, and the channel order of both (use bgr if red and blue look swapped).",
     );
 }
 

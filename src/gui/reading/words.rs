@@ -11,13 +11,12 @@ pub fn explanation(file: &Unclear) -> String {
     let name = name_label(&file.path);
     let unknown = match file.known.missing() {
         Some(does) => {
-            format!("which values stand for black and white in the picture that its network {does}")
+            format!("which pixel range its network {does}")
         }
-        None => "which colour comes first in the pictures of its network".to_owned(),
+        None => "which channel order its network uses".to_owned(),
     };
     format!(
-        "{name} does not tell {unknown}. Below it paints the same photo, read in different ways: the way that you \
-         choose is kept with the style."
+        "{name} does not say {unknown}. Choose the best-looking result; if they look alike, any will do."
     )
 }
 

@@ -59,7 +59,7 @@ pub enum ViewStep {
     ZoomOut,
     /// The whole picture.
     Fit,
-    /// One picture pixel on one screen pixel.
+    /// One image pixel per screen pixel.
     ActualSize,
     /// Move the picture by so many steps.
     Pan(f32, f32),

@@ -21,7 +21,7 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
     w.click("Show side by side");
     w.click("Difference");
     w.until_contains("Picture, difference,");
-    assert!(w.has("No difference: all is grey"));
+    assert!(w.has("No difference: everything is grey"));
     w.press(Key::Escape);
     w.press(Key::Escape);
     w.until_contains("Picture, painted");
@@ -77,7 +77,7 @@ fn pictures_that_differ_show_no_ratio() {
 fn the_key_for_differences_says_that_there_is_no_comparison() {
     let mut w = Window::painting_live();
     w.press(Key::D);
-    w.until_label("Only a comparison shows where two modes differ; B begins one.");
+    w.until_label("Start a comparison (B) to show the difference.");
     assert!(w.has_containing("Picture, painted"));
     w.press(Key::B);
     w.until_label("Difference");
@@ -105,7 +105,7 @@ fn a_measurement_gives_a_report_to_keep() {
     start_benchmark(&mut w);
     until_the_report(&mut w);
     assert!(w.has_containing("Same picture by the rule for fp32"));
-    w.until("the chart", |w| !w.has("The chart is being drawn…"));
+    w.until("the chart", |w| !w.has("Drawing the chart…"));
     for (button, name, words) in [
         ("JSON…", "report.json", "\"ratio\""),
         ("CSV…", "report.csv", "p50_ms"),
@@ -291,9 +291,9 @@ fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
     w.until("both styles", |w| w.has("One") && w.has("Two"));
     start_benchmark(&mut w);
     until_the_report(&mut w);
-    assert!(w.has("The chart is being drawn…"));
+    assert!(w.has("Drawing the chart…"));
     drop(held);
-    w.until("the chart", |w| !w.has("The chart is being drawn…"));
+    w.until("the chart", |w| !w.has("Drawing the chart…"));
     let path = w.path("chart.png");
     w.platform.answer(Some(path.clone()));
     w.click("Chart…");

@@ -6,7 +6,7 @@ use styleforge::settings::Settings;
 
 use crate::window::{Window, records_pictures};
 
-const LEAVE: &str = "Leave the full screen";
+const LEAVE: &str = "Exit full screen";
 /// The usual window without the margin that tests have around it, in points.
 const SCREEN: Vec2 = vec2(1284.0, 834.0);
 

@@ -18,7 +18,7 @@ use crate::{
     window::{Window, records_pictures, saves_there},
 };
 
-const AWAITED: &str = "Painting it more finely…";
+const AWAITED: &str = "Refining…";
 
 impl Window {
     /// A window whose live pictures are painted with 320 x 240 px from a larger source.
@@ -95,19 +95,19 @@ fn a_snapshot_is_kept_as_it_was_seen_with_one_click() {
     w.press(Key::S);
     w.until_contains("snapshot-candy-0001.png");
     assert_eq!(w.saved(1, ["candy full", "320 x 240 px"]).1, [true, false]);
-    w.click("Save as seen");
+    w.click("Save live version instead");
     w.until_contains("snapshot-candy-0002.png");
     let (seen, has) = w.saved(2, ["candy lite", "320 x 240 px"]);
     assert_eq!(has, [true, true]);
     assert!(seen.width() >= 640, "at the source's size");
-    assert!(!w.has("Save as seen"), "it is done");
+    assert!(!w.has("Save live version instead"), "it is done");
 }
 
 #[test]
 fn the_held_picture_can_stay_as_it_was_seen() {
     const SEEN: &str = "Painted at 320 × 240 px";
     let mut w = Window::painting_small();
-    assert!(!w.has("As seen"), "nothing is held");
+    assert!(!w.has("Show live version"), "nothing is held");
     w.press(Key::Space);
     w.until("the finer picture", |w| {
         w.pace().starts_with("Held · ") && !w.has(SEEN) && !w.has_containing(AWAITED)
@@ -116,32 +116,32 @@ fn the_held_picture_can_stay_as_it_was_seen() {
     assert!(pace.starts_with("Held · "), "{pace}");
     assert!(!pace.contains("320 × 240 px"), "{pace}");
     let [_, finer] = w.large_runs();
-    w.click("As seen");
+    w.click("Show live version");
     w.until_label(SEEN);
     w.press(Key::S);
     w.until_contains("snapshot-candy-0001.png");
     assert_eq!(w.saved(1, ["candy lite", "320 x 240 px"]).1, [true, true]);
-    assert!(!w.has("Save as seen"), "it is saved like that");
-    w.click("As seen");
+    assert!(!w.has("Save live version instead"), "it is saved like that");
+    w.click("Show live version");
     w.until("the finer picture again", |w| !w.has(SEEN));
     assert_eq!(w.large_runs()[1], finer, "which was there");
     w.press(Key::S);
     w.until_contains("snapshot-candy-0002.png");
     assert_eq!(w.saved(2, ["candy full", "320 x 240 px"]).1, [true, false]);
-    w.until_label("Save as seen");
+    w.until_label("Save live version instead");
 }
 
 #[test]
 fn nothing_is_painted_once_more_where_that_is_not_wanted() {
     let mut w = Window::painting_small();
     w.click("Advanced");
-    w.click("Repaint what is kept, finely");
+    w.click("Refine frozen pictures and snapshots");
     w.press(Key::Space);
     w.until("the picture to be held", |w| w.pace().starts_with("Held · "));
     w.press(Key::S);
     w.until_contains("snapshot-candy-0001.png");
     assert_eq!(w.saved(1, ["candy lite", "320 x 240 px"]).1, [true, true]);
-    assert!(!w.has("As seen") && !w.has("Save as seen"));
+    assert!(!w.has("Show live version") && !w.has("Save live version instead"));
     assert_eq!(w.large_runs()[1], 0);
     let is_kept = |w: &Window| !Settings::load(&w.settings_path()).0.live.repaint_kept;
     w.until("the settings", is_kept);
@@ -312,11 +312,11 @@ fn what_takes_pictures_stays_in_its_place_while_it_is_recorded() {
     w.choose("Detail", "320 px");
     w.until_label("Painted at 320 × 240 px");
     w.press(Key::Space);
-    w.until_label("As seen");
+    w.until_label("Show live version");
     w.step();
     let place = |w: &Window| {
         let left = |name: &str| w.harness.get_by_label(name).rect().left();
-        ["Freeze", "Snapshot", "As seen"].map(left)
+        ["Freeze", "Snapshot", "Show live version"].map(left)
     };
     let before = place(&w);
     w.press(Key::R);

@@ -13,7 +13,7 @@ fn full_screen_shows_only_the_picture() {
     w.press(Key::F);
     w.until("the rest to go", |w| !w.has("Use camera") && !w.has("Settings"));
     assert!(w.has_containing("Picture, painted"));
-    assert!(w.has("Esc leaves the full screen"));
+    assert!(w.has("Press Esc to exit full screen"));
     w.press(Key::Num2);
     w.press(Key::Escape);
     w.until_label("Settings");
@@ -393,11 +393,11 @@ fn keys_stand_in_chips_of_their_own() {
     assert!(!w.paints("D"), "{:?}", w.painted_texts());
     w.harness.hover_at(difference);
     w.until("its key", |w| w.paints("D"));
-    assert!(w.paints("Grey is equal; differences are enlarged sixteen times."));
+    assert!(w.paints("Grey means equal; differences are amplified 16 times."));
     w.open_list("Model");
     let full = w.harness.get_by_label("Full").rect().center();
     assert!(!w.paints("M"), "{:?}", w.painted_texts());
     w.harness.hover_at(full);
     w.until("its key", |w| w.paints("M"));
-    assert!(w.paints("The finest picture."));
+    assert!(w.paints("Best quality."));
 }

@@ -85,7 +85,7 @@ fn a_mirror_is_saved_as_others_see_it_unless_that_is_asked_otherwise() {
     let (seen_first, snapshot, recording) = (seen(&w), saved(&mut w, 1), recorded(&mut w, 1));
     assert!(seen_first * snapshot < 0, "{seen_first}, {snapshot}");
     assert!(snapshot * recording > 0, "{snapshot}, {recording}");
-    w.click("Mirror what is saved");
+    w.click("Mirror saved files");
     w.until_live();
     w.until("the mirror", |w| seen(w) * seen_first > 0);
     let (again, also) = (saved(&mut w, 2), recorded(&mut w, 2));

@@ -97,7 +97,7 @@ fn pictures_stay_as_small_as_they_were_painted_if_that_is_wanted() {
     w.until_contains(" frames, ");
     assert!(size(folder.join("frame-000001.jpg")).0 >= 640);
     w.click("Advanced");
-    w.click("Sharpen to the source's size");
+    w.click("Upscale to source size");
     let is_kept = |w: &Window| !Settings::load(&w.settings_path()).0.live.upscale;
     w.until("the settings", is_kept);
     // Those on their way were painted before.
@@ -211,16 +211,14 @@ fn a_held_picture_that_goes_back_to_what_was_seen_is_recorded() {
     w.until_label("Painted at 320 × 240 px");
     w.click("Advanced");
     w.press(Key::Space);
-    w.until("the finer picture", |w| {
-        w.has_containing("Held · ") && !w.has_containing("Painting it more finely…")
-    });
+    w.until("the finer picture", |w| w.has_containing("Held · ") && !w.has_containing("Refining…"));
     w.press(Key::R);
     let frame = |w: &Window, n: usize| {
         let name = format!("StyleForge/recording-0001/frame-{n:06}.jpg");
         w.path(&name).exists()
     };
     w.until("the finer picture", |w| frame(w, 1));
-    w.click("Repaint what is kept, finely");
+    w.click("Refine frozen pictures and snapshots");
     w.until("what was seen", |w| frame(w, 2));
 }
 
@@ -232,7 +230,7 @@ fn closing_while_recording_asks_and_keeps_what_was_recorded() {
     assert!(w.close_is_held_back());
     w.until_label("Stop recording?");
     assert!(w.has_containing("recording-0001"), "{:#?}", w.texts());
-    w.click("Go on recording");
+    w.click("Keep recording");
     w.until("the question to go", |w| !w.has("Stop recording?"));
     let written = |name: &str| folder.join(name).exists();
     w.until("more frames", |_| written("frame-000005.jpg"));
