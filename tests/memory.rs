@@ -244,7 +244,7 @@ fn a_profile_that_unpacks_to_much_is_dropped_before_it_does() {
         encode::to_bytes("bomb", &photo(8, 8, 255), Some(&profile), png).expect("encoded");
     drop(profile);
     let (read, peak_bytes) = peak_of(|| decode::from_bytes("bomb", &bytes));
-    assert_eq!(read.ok().and_then(|photo| photo.icc), None);
+    assert_eq!(read.ok().and_then(|photo| photo.profile), None);
     assert!(peak_bytes < PROGRAM_BYTES, "{peak_bytes}");
 }
 

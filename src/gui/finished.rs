@@ -23,8 +23,6 @@ pub struct Finished {
     pub output: OutputSize,
     /// Strength and colours.
     pub look: Look,
-    /// The photo's colour profile.
-    pub icc: Option<Vec<u8>>,
 }
 
 impl Finished {

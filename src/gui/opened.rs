@@ -118,7 +118,6 @@ pub fn from_clipboard(frame: Frame) -> Opened {
         preview: preview_of(&frame),
         photo: decode::Photo {
             frame,
-            icc: None,
             profile: None,
             notes: Vec::new(),
             name: "the pasted picture".to_owned(),

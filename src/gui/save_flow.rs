@@ -84,8 +84,7 @@ impl App {
             let (path, finished) = (&save.path, &save.finished);
             // Checked before the picture is put together, so that the question comes at once.
             let result = encode::check_target(path, existing).and_then(|()| {
-                let icc = finished.icc.as_deref();
-                encode::save(path, &finished.frame(), icc, save.encoding, existing)
+                encode::save(path, &finished.frame(), None, save.encoding, existing)
             });
             Ok((save, result))
         };

@@ -46,7 +46,7 @@ mod tests {
     fn a_name_that_is_taken_is_told_as_it_is_shown() {
         let taken = LibraryError::Exists { id: "red_barn".to_owned() };
         let told = not_renamed(&taken, |id| (id == "red_barn").then(|| "Red barn".to_owned()));
-        assert_eq!(told, "There is already a style called “Red barn”. Choose another name.");
+        assert_eq!(told, "A style named “Red barn” already exists. Choose another name.");
         // A network has no title.
         let told = not_renamed(&taken, |_| None);
         assert!(told.contains("named red_barn"), "{told}");

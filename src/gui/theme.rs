@@ -220,7 +220,7 @@ pub fn icon_text(icon: &str, name: &str, has_words: bool) -> String {
     if has_words { format!("{icon} {name}") } else { icon.to_owned() }
 }
 
-/// Draws `contents` at the right end of a line, from left to right, so that Tab goes through it as it is read.
+/// Draws `contents` at the right end of a line, from left to right, so that Tab moves through it as it is read.
 pub fn at_the_right(ui: &mut egui::Ui, name: &str, contents: impl FnOnce(&mut egui::Ui)) {
     let id = ui.scope_id().with(name);
     let before: Option<f32> = ui.data(|d| d.get_temp(id));

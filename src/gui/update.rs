@@ -39,7 +39,7 @@ impl App {
             // It does nothing to a photo, and says why.
             let mut lines = self.shortcuts.iter().flat_map(|group| &group.lines);
             if let Some(line) = lines.find(|line| line.binds(&intent)) {
-                let text = format!("“{}” is for live pictures; L leads to them.", line.does);
+                let text = format!("“{}” is only available in Live (L).", line.does);
                 self.messages.notice(text);
             }
             return;

@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn what_is_unavailable_is_said_and_looked_for_again() {
         let (does, intent) = camera(Some(&Ok(Vec::new())));
-        assert!(does.starts_with("No camera was found"), "{does}");
+        assert!(does.starts_with("No camera found"), "{does}");
         assert_eq!(intent, Intent::LookForCamera);
         let refused = Err("cameras cannot be listed here".to_owned());
         let (does, intent) = camera(Some(&refused));

@@ -368,7 +368,6 @@ impl Workspace {
             painting: shown.painting.clone(),
             output: choice.output,
             look: choice.look,
-            icc: photo.icc.clone(),
         })
     }
 

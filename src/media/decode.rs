@@ -45,8 +45,6 @@ const EXTENSIONS: [&str; 10] =
 #[derive(Clone, Debug)]
 pub struct Photo {
     pub frame: Arc<Frame>,
-    /// Nothing; files are written in sRGB.
-    pub icc: Option<Vec<u8>>,
     /// The file's RGB profile, if it is not sRGB: a painting can be converted back to it.
     pub profile: Option<Vec<u8>>,
     /// Notes about the conversion, to print.
@@ -275,7 +273,6 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
         .map_err(|e| damaged(&e.to_string()))?;
     Ok(Photo {
         frame: Arc::new(frame),
-        icc: None,
         profile: profile.filter(|_| conversion.is_some() && !cmyk && !is_gray),
         notes,
         name: name.to_owned(),

@@ -209,14 +209,14 @@ fn copied_files_are_asked_about_and_folders_are_not() {
     w.until_label("Paint 2 photos");
     w.platform.put_on_clipboard(Clip::Nothing);
     w.click("Paste");
-    w.until_contains("The clipboard holds no picture");
+    w.until_contains("The clipboard contains no image");
 }
 
 #[test]
 fn text_is_pasted_into_a_field_and_copied_out_of_it() {
     let mut w = Window::open();
     let file = w.photo_file("typed.png", 30, 20);
-    w.platform.refuse("No file dialog could be shown.");
+    w.platform.refuse("No file dialog is available.");
     w.click("Open…");
     w.until_label("Open which photo or style?");
     w.step();

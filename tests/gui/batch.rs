@@ -49,7 +49,7 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
     assert!(w.has(&with("Change them on the right.")), "{:?}", w.texts());
     // Live, other settings stand there.
     w.click("Live");
-    w.until_label(&with("These are the settings of photos: “Photo” above shows them."));
+    w.until_label(&with("Change them on the page “Photo”."));
     assert!(w.has("Settings for live only"));
     // What is chosen there changes nothing of it.
     w.click("Wave");
@@ -83,7 +83,7 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
     assert!(w.has("a.png in Candy"), "{:?}", w.texts());
     w.script.release();
     w.until_label("3 pictures painted into the folder");
-    assert!(w.has("Skipped, already there (1)") && w.has("c.png in Wave"));
+    assert!(w.has("Skipped, already exist (1)") && w.has("c.png in Wave"));
     let painted = inverted(&photo(16, 12));
     for name in ["a-candy.png", "a-wave.png", "c-candy.png"] {
         let read = decode::from_path(&path(name)).expect(name);

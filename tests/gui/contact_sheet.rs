@@ -75,7 +75,7 @@ fn styles_that_fail_are_told_and_the_others_are_on_the_sheet() {
     assert_eq!(read(&w, "sheet.png").width(), 3 * 480 + 4 * 8);
     w.script.behave(Behaviour::Fail);
     ask(&mut w, "none.png");
-    w.until_contains("No contact sheet was made.");
+    w.until_contains("The contact sheet was not made.");
     assert!(!w.path("none.png").exists());
 }
 

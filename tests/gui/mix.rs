@@ -361,7 +361,7 @@ fn styles_of_other_kinds_have_no_mix() {
     w.click("Barn");
     w.until_painted();
     w.click("Mix");
-    w.until_contains("Add another picture as a style");
+    w.until_contains("Add another image as a style");
 }
 
 #[test]

@@ -221,7 +221,7 @@ fn no_line_of_the_first_page_crosses_its_frame() {
     for height in [440.0, 500.0, 540.0] {
         let mut w = Window::sized(960.0, height);
         w.set_scale(2.0);
-        w.until_contains("No camera was found");
+        w.until_contains("No camera found");
         w.step();
         // The margins of the buttons below, and of the frame.
         let frame = w.harness.get_by_label("Save as…").rect().top() - 8.0 - 12.0;
@@ -244,7 +244,7 @@ fn the_list_of_keys_is_seen_whole_in_a_window_of_the_usual_size() {
     w.press(Key::F1);
     w.step();
     let close = w.harness.get_by_label("Close").rect().top();
-    let last = w.harness.get_by_label_contains("Tab goes through").rect();
+    let last = w.harness.get_by_label_contains("Tab moves through").rect();
     // What keys do begins at the same place in every group of a column.
     let left = |name: &str| w.harness.get_by_label(name).rect().left();
     let [first, others @ ..] = ["Open a photo", "Less or more detail", "Quit"].map(left);
@@ -278,7 +278,7 @@ fn a_tooltip_covers_no_control_below() {
     let place = |w: &Window| {
         let shapes = w.harness.output().shapes.iter();
         shapes.into_iter().find_map(|clipped| match &clipped.shape {
-            Shape::Text(text) if text.galley.text().starts_with("0 % is the photo") => {
+            Shape::Text(text) if text.galley.text().starts_with("0 %: the photo") => {
                 Some(text.visual_bounding_rect())
             }
             _ => None,
@@ -304,7 +304,7 @@ fn the_tooltip_of_a_list_of_the_column_stands_beside_it() {
     let place = |w: &Window| {
         let shapes = w.harness.output().shapes.iter();
         shapes.into_iter().find_map(|clipped| match &clipped.shape {
-            Shape::Text(text) if text.galley.text().starts_with("How the network is cut") => {
+            Shape::Text(text) if text.galley.text().starts_with("How the network is divided") => {
                 Some(text.visual_bounding_rect())
             }
             _ => None,

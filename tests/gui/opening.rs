@@ -47,7 +47,7 @@ fn dropped_files_open_and_hovering_says_so() {
     let file = w.photo_file("dropped.png", 30, 20);
     let hints = |w: &Window| -> Vec<String> {
         let texts = w.texts().into_iter();
-        texts.filter(|text| text.starts_with("Let go to ")).collect()
+        texts.filter(|text| text.starts_with("Drop to ")).collect()
     };
     assert_eq!(hints(&w), [""; 0]);
     let style = w.path("style.pth");
@@ -174,7 +174,7 @@ fn jpeg_and_other_formats_are_read_back() {
 #[test]
 fn a_missing_dialog_is_explained() {
     let mut w = Window::open();
-    w.platform.refuse("No file dialog could be shown. Install zenity.");
+    w.platform.refuse("No file dialog is available. Install zenity.");
     w.click("Open…");
     w.until_contains("Install zenity");
 }
@@ -182,7 +182,7 @@ fn a_missing_dialog_is_explained() {
 #[test]
 fn three_ways_to_begin_are_reached_by_keys() {
     let mut w = Window::open();
-    w.until("the camera's card", |w| w.has_containing("No camera was found"));
+    w.until("the camera's card", |w| w.has_containing("No camera found"));
     w.harness.check_accessibility();
     let ways = ["Use camera", "Open a photo…", "Explore the demo"];
     let mut reached = Vec::new();
@@ -223,7 +223,7 @@ fn of_several_files_of_the_command_line_the_first_is_opened_and_the_others_wait(
 #[test]
 fn a_camera_that_is_plugged_in_is_found_again() {
     let mut w = Window::open();
-    w.until("the card", |w| w.has_containing("No camera was found"));
+    w.until("the card", |w| w.has_containing("No camera found"));
     let camera = Camera {
         id: CameraId::new("front".to_owned()),
         name: "Front".to_owned(),
@@ -233,13 +233,13 @@ fn a_camera_that_is_plugged_in_is_found_again() {
     w.platform.plug_in(vec![camera]);
     w.click("Use camera");
     // It has gone again.
-    w.until_contains("No camera was found. Connect one and press ");
+    w.until_contains("No camera found. Connect one, then click ");
     assert!(!w.has("Explore the demo"), "it was tried");
     // Without one the card stays, and a message says so.
     let mut w = Window::open();
-    w.until("the card", |w| w.has_containing("No camera was found"));
+    w.until("the card", |w| w.has_containing("No camera found"));
     w.click("Use camera");
-    w.until_contains("No camera was found. Connect one and press ");
+    w.until_contains("No camera found. Connect one, then click ");
     assert!(w.has("Explore the demo"));
 }
 

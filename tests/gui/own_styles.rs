@@ -99,7 +99,7 @@ fn keys_rename_and_remove_the_chosen_style_and_only_ones_own() {
     w.click("Candy");
     for (key, what) in [(Key::F2, "renamed"), (Key::Delete, "removed")] {
         w.key(Modifiers::NONE, key);
-        w.until_contains(&format!("Candy comes with the program and cannot be {what}"));
+        w.until_contains(&format!("Candy is built in and cannot be {what}"));
     }
     open_menu(&mut w, "Candy");
     assert!(w.has("This style is built in."));
@@ -343,7 +343,7 @@ fn a_style_of_a_picture_that_is_painted_small_hints_at_a_larger_detail_once() {
     focus_window(&mut w);
     w.choose("Detail", "256 px");
     w.click("Zebra");
-    let hint = "a larger Detail shows more of it";
+    let hint = "Increase Detail to see more";
     w.until_contains(hint);
     w.click("Dismiss");
     for style in ["Candy", "Zebra"] {
@@ -366,7 +366,7 @@ fn a_name_of_a_removed_style_says_where_it_is() {
     w.harness.input_mut().events.push(typed);
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
-    w.until_contains("it was removed, and Undo still brings it back");
+    w.until_contains("it was removed, but Undo restores it");
 }
 
 #[test]
@@ -478,9 +478,7 @@ fn a_style_whose_reader_panics_is_named_and_not_read_again() {
     w.click("Settings");
     w.click("Preview my photo in the style list");
     w.key(Modifiers::NONE, Key::Escape);
-    w.until_contains(
-        "“Udnie” cannot be shown: a mistake in StyleForge stopped it (scripted panic)",
-    );
+    w.until_contains("“Udnie” cannot be shown: a bug in StyleForge stopped it (scripted panic)");
     w.until("the others", |w| w.script.runs().len() >= 4);
     for _ in 0..50 {
         w.step();

@@ -351,7 +351,7 @@ fn the_number_beside_a_slider_takes_no_letters() {
 #[test]
 fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     let mut w = Window::with_photo(600, 400);
-    let kept = "Painted with the detail you chose before";
+    let kept = "Painted with your previous detail";
     w.click("Candy");
     w.until_painted();
     assert!(!w.has_containing(kept));

@@ -305,7 +305,7 @@ fn steps_are_shown_and_sorted() {
     w.says("1. conv1 direct 9x9: 0.250 ms, 25.0 %, 160.0 GB/s, 200.0 TFLOP/s, 20.0 % of the limit");
     // A copy would take 0.01 of the 0.05 ms.
     w.says("2. res1.in1 normalise: 0.050 ms, 5.0 %, 800.0 GB/s, 20.0 % of the limit");
-    w.says("Sum of steps 1.000 ms, a whole run 0.900 ms, difference -0.100 ms (-11.1 %)");
+    w.says("Sum of steps 1.000 ms, total 0.900 ms, difference -0.100 ms (-11.1 %)");
     w.says(
         "fused fp16 at 640 × 360, middle of 1 sample, device events. A run replays one recorded",
     );
@@ -369,7 +369,7 @@ fn a_processor_without_a_roof_is_offered_no_roofline() {
     w.step();
     // What was open says why, in its place.
     assert!(!is_offered(&w));
-    w.says("What this processor can do at most is not known");
+    w.says("The roofline needs a known peak performance");
     assert!(w.harness.query_by_label_contains("Roofline of").is_none());
 }
 

@@ -120,7 +120,7 @@ fn where_only_the_order_is_unknown_both_orders_are_painted() {
     fs::write(&file, network_file("scaled_inside")).expect("written");
     w.drop_file(&file);
     w.until_label(QUESTION);
-    assert!(w.has_containing("which colour comes first"));
+    assert!(w.has_containing("which channel order"));
     w.until("two pictures", |w| pictures(w) == 2);
     assert!(w.has("0..255 in and out, rgb"));
     w.click("0..255 in and out, bgr");

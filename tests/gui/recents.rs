@@ -40,7 +40,7 @@ fn a_photo_that_is_gone_is_told_and_taken_off_the_list() {
     fs::remove_file(w.path("photo.png")).expect("removed");
     w.click("Recent photos");
     w.click("photo.png");
-    w.until_contains("is no longer there. It was taken off the list of recent photos.");
+    w.until_contains("no longer exists and was removed from the list of recent photos.");
     assert!(w.has("second.png, 50 × 20 px"), "the photo stays");
     w.click("Recent photos");
     w.until_label("Clear recent photos");

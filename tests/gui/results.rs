@@ -206,7 +206,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     w.click("Start");
     // The number alone stands there while the run goes on, too.
     w.until_label("Nothing was painted");
-    assert!(w.has("Skipped, already there (2)"), "{:#?}", w.texts());
+    assert!(w.has("Skipped, already exist (2)"), "{:#?}", w.texts());
     assert!(w.has("1 photo not painted"));
     assert!(!w.has("Done") && !w.has_containing("painted into the folder"));
     fs::write(&painted, "touched").expect("written");
@@ -299,12 +299,12 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     w.drop_file(&photo);
     w.click("Candy");
     w.until_painted();
-    w.platform.refuse("No file dialog could be shown.");
+    w.platform.refuse("No file dialog is available.");
     for name in ["photo-candy.png", "photo-candy-2.png"] {
         let path = w.path(name);
         w.click("Save as…");
         w.until_label(&path.display().to_string());
-        assert!(w.has_containing("No file dialog could be shown"));
+        assert!(w.has_containing("No file dialog is available"));
         w.key(Modifiers::NONE, Key::Enter);
         w.until_contains(&format!("Saved as {}", path.display()));
         let saved = decode::from_path(&path).expect("a picture");
@@ -388,7 +388,7 @@ fn a_key_of_live_pictures_says_so_beside_a_photo() {
     let mut w = Window::open();
     w.until_label("Candy");
     w.press(Key::P);
-    w.until_contains("is for live pictures; L leads to them");
+    w.until_contains("is only available in Live (L)");
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn the_first_page() {
         let mut w = window(theme, false);
         w.until_label("Candy");
         // Cameras are listed beside the window.
-        w.until_contains("No camera was found");
+        w.until_contains("No camera found");
         looks_as_before(&mut w, "first", theme, scale, Hidden::default());
     });
 }

@@ -46,8 +46,6 @@ pub struct BatchPhotos {
     pub existing: Existing,
     /// Files written so far: two photos may differ only in their ending.
     written: HashSet<PathBuf>,
-    /// Colour profile, format and notes of the present photo.
-    icc: Option<Vec<u8>>,
     natural: Format,
     notes: Vec<String>,
     /// The photo's file when the look shows nothing of the painting: the file is then copied unchanged.
@@ -66,7 +64,6 @@ impl BatchPhotos {
             jpeg_quality: encode::DEFAULT_JPEG_QUALITY,
             existing: Existing::Keep,
             written: HashSet::new(),
-            icc: None,
             natural: Format::default(),
             notes: Vec::new(),
             original: None,
@@ -113,7 +110,6 @@ impl PhotoSource for BatchPhotos {
         if target.exists() && self.existing == Existing::Keep {
             return Err(Unpainted::Exists(target));
         }
-        self.icc = photo.icc;
         self.natural = photo.natural_format;
         self.notes = photo.notes;
         Ok(std::sync::Arc::unwrap_or_clone(photo.frame))
@@ -136,8 +132,7 @@ impl PhotoSource for BatchPhotos {
             _ => {
                 let finished = painting.finished(photo, self.output, self.look);
                 let encoding = Encoding { format, jpeg_quality: self.jpeg_quality };
-                let icc = self.icc.as_deref();
-                encode::save(&target, &finished, icc, encoding, self.existing)
+                encode::save(&target, &finished, None, encoding, self.existing)
             }
         }
         .map_err(|e| e.to_string())?;

@@ -64,7 +64,6 @@ impl App {
             file: SheetFile {
                 path: free_path(path),
                 encoding: Encoding { format, jpeg_quality: self.settings.choices.jpeg_quality },
-                icc: photo.icc.clone(),
                 cells: Vec::new(),
             },
             failures: Vec::new(),
@@ -212,7 +211,7 @@ fn write_sheet(photo: &Frame, mut file: SheetFile) -> Result<PathBuf, String> {
     file.cells.insert(0, (ORIGINAL.to_owned(), cell_of(photo)));
     let page =
         titled_sheet(&file.cells, CELL_PX).ok_or("Too many styles for one contact sheet.")?;
-    encode::save(&file.path, &page, file.icc.as_deref(), file.encoding, Existing::Keep)
+    encode::save(&file.path, &page, None, file.encoding, Existing::Keep)
         .map_err(|e| e.to_string())?;
     Ok(file.path)
 }

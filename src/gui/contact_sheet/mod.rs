@@ -28,8 +28,6 @@ pub struct SheetFile {
     pub path: PathBuf,
     /// How it is encoded.
     pub encoding: Encoding,
-    /// The photo's colour profile.
-    pub icc: Option<Vec<u8>>,
     /// Titles and small paintings, in their order.
     pub cells: Vec<(String, Frame)>,
 }

@@ -189,7 +189,7 @@ mod tests {
         let place = tempfile::tempdir().expect("a folder");
         let mut library = library(place.path());
         let style_source = Library::of(library.clone());
-        let refusal = "sea cannot be mixed with barn: its picture was seen by the built-in network, the other by the network mine.";
+        let refusal = "sea cannot be mixed with barn: it was made by the built-in network, the other by the network mine.";
         let mix = parts(["barn", "sea"]);
         assert_eq!(style_source.mix(&mix).map(|_| ()), Err(refusal.to_owned()));
         let kept = style_source.keep_mix(&mix, "Both", "two");
@@ -202,7 +202,8 @@ mod tests {
         style_picture::import(&mut library, &file, Some("dusk"), &other).expect("kept");
         let style_source = Library::of(library.clone());
         let refusal = style_source.mix(&parts(["barn", "dusk"])).map(|_| ());
-        let why = "dusk cannot be mixed with barn: its picture was seen by another version of the network mine.";
+        let why =
+            "dusk cannot be mixed with barn: it was made by another version of the network mine.";
         assert_eq!(refusal, Err(why.to_owned()));
         assert!(style_source.mix(&parts(["dusk", "dusk"])).is_ok());
         let refusal = style_source.mix(&parts(["barn", "night"])).map(|_| ());

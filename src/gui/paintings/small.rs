@@ -135,7 +135,7 @@ mod tests {
             ("folder.png", "is not a regular file"),
             ("huge.png", "is too large"),
             ("wide.png", "wide.png"),
-            ("none.png", "is no longer there"),
+            ("none.png", "no longer exists"),
         ] {
             let said = small(&path(name)).expect_err(name);
             assert!(said.contains(why), "{name}: {said}");

@@ -108,6 +108,6 @@ mod tests {
         assert_eq!(title(&ordered, reading), "0..1 in and out, rgb");
         assert!(meaning(&ordered, reading).ends_with("Red comes first."));
         let words = explanation(&ordered);
-        assert!(words.contains("which colour comes first"), "{words}");
+        assert!(words.contains("which channel order"), "{words}");
     }
 }

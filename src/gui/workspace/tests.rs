@@ -14,7 +14,6 @@ fn opened(origin: Origin) -> Opened {
         framing: Framing::default(),
         photo: Photo {
             frame,
-            icc: None,
             profile: None,
             notes: Vec::new(),
             name: "a".to_owned(),

@@ -69,7 +69,7 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     assert!(!w.snapshot_path(1).exists());
     w.script.release();
     // Said for a while only.
-    w.until_contains("px, with finer strokes");
+    w.until_contains("px");
     w.until_contains("snapshot-candy-0001.png");
     w.until("the finer picture", |w| !w.has_containing(AWAITED));
     assert!(!w.has("Painted at 320 × 240 px"), "{:#?}", w.texts());
@@ -254,13 +254,13 @@ fn what_cannot_be_painted_more_finely_is_kept_as_it_was_seen() {
     let mut w = Window::painting_small();
     w.script.behave(Behaviour::Fail);
     w.press(Key::S);
-    w.until_contains("The snapshot is the picture that was seen");
+    w.until_contains("The snapshot could not be refined");
     w.until_contains("snapshot-candy-0001.png");
     let (saved, has) = w.saved(1, ["candy lite", "320 x 240 px"]);
     assert_eq!(has, [true, true]);
     assert!(saved.width() >= 640, "brought up to the source's size");
     w.press(Key::Space);
-    w.until_contains("The held picture stays as it is");
+    w.until_contains("The frozen picture could not be refined");
     assert!(!w.has_containing(AWAITED) && w.pace().starts_with("Held · "));
 }
 
@@ -296,7 +296,7 @@ fn a_held_picture_is_painted_at_1280_px_where_its_source_has_them() {
         w.pace().contains("320 × 180 px") && !w.pace().contains("not painted")
     });
     w.press(Key::Space);
-    w.until_label("Repainted at 1280 × 720 px, with finer strokes");
+    w.until_label("Refined at 1280 × 720 px");
     let finer = |w: &Window| w.script.runs().into_iter().filter(|(width, _)| *width > 320);
     assert_eq!(finer(&w).collect::<Vec<_>>(), [(1280, 720)]);
     w.press(Key::S);

@@ -426,7 +426,7 @@ fn a_recording_lasts_from_key_to_key_also_of_a_picture_that_is_held() {
     w.until_a_second_is_recorded();
     assert!(w.close_is_held_back());
     w.until_label("Stop recording?");
-    assert!(w.has_containing(" so far. What is recorded stays."));
+    assert!(w.has_containing(" so far. The recording so far is kept."));
     w.click("Stop and close");
     w.until("the window to close", |w| w.closes());
     let folder = w.path("StyleForge/recording-0001");
