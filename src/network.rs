@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(good.weights().of("conv").weight.len(), 15);
         assert_eq!(good.weights().of("statistics"), &NodeWeights::default());
         for (node, part, broken) in [
-            ("conv", "conv's bias needs 5 values, got 4", "bias"),
+            ("conv", "conv's bias needs 5 values and got 4", "bias"),
             ("norm", "norm's weight needs 5 values, got 4", "weight"),
         ] {
             let mut weights = good.weights().clone();

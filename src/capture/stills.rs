@@ -201,7 +201,7 @@ mod tests {
         for (source, word) in [
             (Source::Photo(missing.clone()), "missing.jpg"),
             (Source::Folder(missing), "could not be read"),
-            (Source::Folder(folder.path().to_owned()), "no picture"),
+            (Source::Folder(folder.path().to_owned()), "no readable image"),
         ] {
             let (capture, reader) = started(source, CaptureSettings::default());
             let problem = loop {

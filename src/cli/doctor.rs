@@ -373,6 +373,6 @@ mod tests {
         let installed = styles_found(6, &[PathBuf::from("a"), PathBuf::from("b")]);
         assert!(installed.ends_with("from a, b"), "{installed}");
         let built_in = styles_found(6, &[]);
-        assert!(built_in.starts_with("6; no folder of installed styles"));
+        assert!(built_in.starts_with("6: built in and your own; no folder"));
     }
 }

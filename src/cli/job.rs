@@ -7,13 +7,14 @@ use std::{
     collections::HashSet,
     ffi::OsString,
     fs,
-    io::{IsTerminal, stdin, stdout},
+    io::{IsTerminal, stdin},
     path::{MAIN_SEPARATOR, Path, PathBuf},
 };
 
 use super::{
     CliError,
     args::{DeviceArgs, ProfileChoice, StylePictureArgs, StylizeArgs},
+    terminal::prints_to_terminal,
 };
 use crate::{
     compose::Look,
@@ -311,7 +312,7 @@ fn destination(
         if several {
             return wrong("standard output takes one image; give a folder with -o".to_owned());
         }
-        if stdout().is_terminal() {
+        if prints_to_terminal() {
             return wrong(
                 "standard output is a terminal; name a file, or pipe the image".to_owned(),
             );

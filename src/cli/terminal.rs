@@ -13,7 +13,7 @@ use crate::{
 
 pub use crate::{
     measure::table,
-    terminal::{is_watched, write_message},
+    terminal::{is_watched, prints_to_terminal, write_message},
 };
 
 /// Writes lines to standard output.

@@ -176,7 +176,7 @@ mod tests {
             (libc::ENAMETOOLONG, "the name is too long"),
             (libc::EMFILE, "too many files are open"),
             (libc::ENFILE, "too many files are open"),
-            (libc::EPIPE, "has gone"),
+            (libc::EPIPE, "the reading program has ended"),
             (libc::EIO, "check it and its cable"),
             (libc::EBUSY, "another program is using it"),
             (libc::EAGAIN, "close other programs"),

@@ -270,7 +270,7 @@ mod tests {
         for (picture, words) in [
             (striped(300, 200), None),
             (striped(32, 32), None),
-            (striped(31, 200), Some("a.png is only 31 x 200 pixels large: ")),
+            (striped(31, 200), Some("a.png is only 31 x 200 pixels: ")),
             (striped(1, 1), Some("a.png has only one colour: ")),
             (flat, Some("a.png has only one colour: ")),
         ] {

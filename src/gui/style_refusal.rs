@@ -37,7 +37,7 @@ mod tests {
     fn a_file_that_is_no_style_is_told_what_one_is() {
         let found = "it is text".to_owned();
         let told = no_weights(&WeightsError::UnknownFormat { found });
-        assert!(told.contains("it is text. A style is made of a picture (PNG"), "{told}");
+        assert!(told.contains("it is text. A style is an image (PNG"), "{told}");
         let other = no_weights(&WeightsError::Onnx("cut off".to_owned()));
         assert!(other.ends_with("broken ONNX file: cut off."), "{other}");
     }

@@ -206,7 +206,7 @@ mod tests {
         }
         for result in completed(&tasks, THREADS + 1) {
             let why = result.expect_err("a panic");
-            assert!(why.contains("mistake in StyleForge stopped this (scripted)"), "{why}");
+            assert!(why.contains("bug in StyleForge stopped this (scripted)"), "{why}");
         }
         tasks.spawn(|| Ok(3), note);
         assert_eq!(completed(&tasks, 1), [Ok(3)]);

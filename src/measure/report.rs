@@ -346,7 +346,10 @@ pub(super) mod tests {
         let text = equal.text();
         assert_eq!(equal.ratio, Some(4.0));
         assert!(text.contains("fused fp32 is 4.00 times as fast as baseline fp32 (cuDNN 9.14)"));
-        assert!(text.contains("no byte differs") && text.contains("device events, 7 frames"));
+        assert!(
+            text.contains("no byte differs")
+                && text.contains("device events, 7 interleaved frames")
+        );
         assert!(text.contains("Host clock") && text.contains("10.000 ms"));
         let different = report(3);
         let text = different.text();

@@ -5,10 +5,6 @@
 //! ends it without an error, because the decoder reports damage itself.
 
 use image::ImageFormat;
-use zune_jpeg::{
-    JpegDecoder,
-    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
-};
 
 /// What further pictures in the file are called (`frame`, `page`), or `None` if there is only one.
 pub(super) fn further_pictures(format: ImageFormat, bytes: &[u8]) -> Option<&'static str> {
@@ -396,37 +392,6 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
     }
     look.has_data = scan.is_some_and(|start| start < at.min(bytes.len()));
     look
-}
-
-/// The inks of a JPEG of four components, four bytes a pixel, 255 for all of an ink.
-///
-/// # Errors
-/// Why it cannot be decoded.
-pub(super) fn jpeg_inks(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let adobe = look_at_jpeg(bytes).adobe;
-    let is_ycck = adobe == Some(2);
-    let stored = if is_ycck { ColorSpace::YCCK } else { ColorSpace::CMYK };
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(usize::MAX)
-        .set_max_height(usize::MAX)
-        .jpeg_set_out_colorspace(stored);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let mut inks = decoder.decode().map_err(|error| error.to_string())?;
-    for pixel in inks.as_chunks_mut::<4>().0 {
-        if is_ycck {
-            let [y, cb, cr, k] = pixel.map(f32::from);
-            let (cb, cr) = (cb - 128.0, cr - 128.0);
-            // The conversion to RGB of JFIF, whose RGB are the complements of the stored CMY.
-            let rgb = [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb];
-            let [c, m, y] = rgb.map(|level| 255 - level.round() as u8);
-            *pixel = [c, m, y, k as u8];
-        }
-        if adobe.is_some() {
-            *pixel = pixel.map(|ink| 255 - ink);
-        }
-    }
-    Ok(inks)
 }
 
 #[cfg(test)]

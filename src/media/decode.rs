@@ -25,7 +25,7 @@ use super::{
         from_image_error, limits,
     },
     in_place::in_place,
-    memory,
+    inks, memory,
 };
 use crate::{allocation::can_allocate, disk::reason, frame::Frame};
 
@@ -255,7 +255,7 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     }
     let mut pixels = match &conversion {
         Some(to_srgb) if cmyk => {
-            let mut inks = container::jpeg_inks(bytes).map_err(|why| damaged(&why))?;
+            let mut inks = inks::of_jpeg(bytes).map_err(|why| damaged(&why))?;
             to_srgb.apply(&mut inks, size.0 as usize);
             RgbaImage::from_raw(size.0, size.1, inks)
                 .ok_or_else(|| damaged("it cannot be decoded"))?

@@ -12,6 +12,7 @@ pub mod framing;
 pub mod guard;
 mod header;
 mod in_place;
+mod inks;
 pub mod memory;
 pub mod record;
 pub mod resample;

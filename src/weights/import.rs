@@ -343,7 +343,7 @@ mod tests {
         assert!(error.is_about_the_name());
         let told = error.to_string();
         assert!(
-            told.contains("user/own holds neither a style nor a network; move or remove"),
+            told.contains("user/own contains neither a style nor a network; move or delete"),
             "{told}"
         );
         assert!(matches!(

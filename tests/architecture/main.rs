@@ -251,7 +251,7 @@ fn what_is_confined_stays_in_its_place() {
         ("clap", &["cli/"]),
         ("v4l", &["capture/camera/v4l2/"]),
         ("nokhwa", &["capture/camera/nokhwa.rs"]),
-        ("zune_jpeg", &["capture/mjpeg.rs"]),
+        ("zune_jpeg", &["capture/mjpeg.rs", "media/inks.rs"]),
         ("vello_cpu", &["measure/chart/", "capture/demo/"]),
         ("skrifa", &["measure/chart/"]),
         ("ctrlc", &["signals.rs"]),

@@ -86,7 +86,7 @@ fn live_pictures_survive_unplugging() {
     let report = live(Fake::unplug, "was disconnected", Fake::plug_in);
     let problems = report["problems"].as_array().expect("a list");
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert!(problems[0].as_str().expect("text").contains("unplugged"));
+    assert!(problems[0].as_str().expect("text").contains("disconnected"));
     assert_eq!(report["source_size"], serde_json::json!([640, 480]));
 }
 

@@ -139,7 +139,10 @@ fn bench_shows_ratios_beside_their_check_and_every_kernel() {
     let one =
         s.styleforge(&[&["bench", "--variant", "fused", "--batch", "3"], &BRIEF[..]].concat());
     let one = one.ends(0).text();
-    assert!(one.contains("2 runs of 3 frames") && !one.contains("same picture"), "{one}");
+    assert!(
+        one.contains("2 interleaved runs of 3 frames") && !one.contains("same picture"),
+        "{one}"
+    );
 }
 
 /// For a network for style pictures, attention and the linear layers have their own rows.

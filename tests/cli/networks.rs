@@ -50,9 +50,9 @@ fn a_network_of_unknown_values_is_refused_with_the_options() {
     fs::write(s.path("network.onnx"), network_file("pixel_shuffle_crd")).expect("written");
     s.styleforge(&["styles", "import", "network.onnx"])
         .ends(1)
-        .says("of the picture that its network reads and makes")
+        .says("in the picture that its network reads and makes")
         .says("--input-range RANGE --output-range RANGE");
     s.styleforge(&["styles", "import", "network.onnx", "--input-range", "0..1"])
         .ends(1)
-        .says("of the picture that its network makes");
+        .says("in the picture that its network makes");
 }

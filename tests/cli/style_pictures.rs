@@ -41,7 +41,7 @@ fn a_picture_is_kept_as_a_style_and_paints_as_it_did_before() {
 fn of_a_picture_without_strokes_it_is_told_what_to_expect() {
     let s = with_pictures();
     s.photo("dot.png", 1, 1);
-    let note = "note: dot.png has only one colour: there are no strokes in it";
+    let note = "note: dot.png has only one colour: it has no strokes";
     s.styleforge(&["styles", "import", "dot.png"]).ends(0).says(note);
     s.styleforge(&["stylize", "photo.png", STYLE, "dot.png", "-o", "out.png"]).ends(0).says(note);
 }

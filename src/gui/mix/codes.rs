@@ -212,6 +212,8 @@ mod tests {
         library.networks().remove("mine").expect("removed");
         let style_source = Library::of(library);
         let refusal = style_source.mix(&parts(["barn", "night"])).map(|_| ());
-        assert!(refusal.is_err_and(|why| why.contains("no network for style pictures named mine")));
+        assert!(
+            refusal.is_err_and(|why| why.contains("no network for style pictures is named mine"))
+        );
     }
 }

@@ -131,7 +131,7 @@ mod tests {
         fs::write(path("wide.png"), &wide).expect("written");
         for (name, why) in [
             ("cut.png", "damaged"),
-            ("text.png", "is not a picture"),
+            ("text.png", "is not a supported image"),
             ("folder.png", "is not a regular file"),
             ("huge.png", "is too large"),
             ("wide.png", "wide.png"),

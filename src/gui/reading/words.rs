@@ -91,7 +91,7 @@ mod tests {
         );
         let words = explanation(&unknown);
         assert!(
-            words.starts_with("mosaic.onnx does not tell which values")
+            words.starts_with("mosaic.onnx does not say which pixel range")
                 && words.contains("its network reads and makes."),
             "{words}"
         );

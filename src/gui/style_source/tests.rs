@@ -46,7 +46,7 @@ fn a_picture_is_added_as_a_style_and_shows_itself() {
     assert_eq!(style_source.remove("two"), Ok(()));
     let built_in = [("red_barn".to_owned(), 1), ("candy".to_owned(), 1)];
     let refused = style_source.mix(&built_in);
-    assert!(refused.is_err_and(|why| why.contains("was not made from a picture")));
+    assert!(refused.is_err_and(|why| why.contains("made from pictures can be mixed")));
     assert!(style_source.remove("candy").is_err());
     std::fs::write(&file, "no picture").expect("written");
     let refused = style_source.import(&file, PixelChoice::default());
@@ -64,7 +64,7 @@ fn a_picture_without_strokes_is_kept_with_a_warning() {
             panic!("{import:?}");
         };
         let told = warning.unwrap_or_default();
-        assert_eq!(told.starts_with("“Dot” is only 8 x 8 pixels large"), is_told, "{told}");
+        assert_eq!(told.starts_with("“Dot” is only 8 x 8 pixels"), is_told, "{told}");
     }
 }
 

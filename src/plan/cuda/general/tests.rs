@@ -255,7 +255,7 @@ fn scores_in_memory_are_counted() {
     let large = (400, 400);
     assert!(planned(Variant::Fused, large).is_ok());
     let error = planned(Variant::Baseline, large).expect_err("205 GB of scores");
-    let text = "n8 would keep 204 GB of scores of 160000 tokens for 160000; choose a smaller picture, or \
+    let text = "n8 would store 204 GB of scores of 160000 tokens for 160000; choose a smaller picture, or \
                 fused without --attention naive, which stores none for heads of 32, 64 or 128 channels";
     assert_eq!(error.to_string(), text);
     // The largest square below: 304 x 304 tokens have 4 * 2 * 92416 * 92417 bytes of scores of the 2^36 that are kept.
