@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(good.weights().of("statistics"), &NodeWeights::default());
         for (node, part, broken) in [
             ("conv", "conv's bias needs 5 values and got 4", "bias"),
-            ("norm", "norm's weight needs 5 values, got 4", "weight"),
+            ("norm", "norm's weight needs 5 values and got 4", "weight"),
         ] {
             let mut weights = good.weights().clone();
             let own = weights.of_mut(node);

@@ -46,7 +46,7 @@ impl App {
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            theme::painting_title(ui, "photos", self.workspace.has_two_choices());
+            theme::painting_title(ui, "Photo", self.workspace.has_two_choices());
             strength(ui, "0 %: the photo. 100 %: the full effect.", &mut choice);
             self.brush_control(ui, &mut choice);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")

@@ -305,6 +305,9 @@ impl App {
             }
         };
         let device = match self.device.notice.as_deref().map(remark) {
+            Some(notice) if device == "CPU" => {
+                format!("CPU ({})", notice.trim_start_matches("CPU: "))
+            }
             Some(notice) => format!("{device} ({notice})"),
             None => device,
         };

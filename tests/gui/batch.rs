@@ -50,7 +50,7 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
     // Live, other settings stand there.
     w.click("Live");
     w.until_label(&with("Change them on the page “Photo”."));
-    assert!(w.has("Settings for live only"));
+    assert!(w.has("Live settings"));
     // What is chosen there changes nothing of it.
     w.click("Wave");
     w.until("the choice", |w| w.is_chosen("Wave"));

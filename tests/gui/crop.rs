@@ -36,7 +36,7 @@ fn a_part_is_chosen_by_its_handles_and_painted() {
     let from = middle(&w, "Right edge of the crop");
     w.drag(from, from - vec2(50.0, 0.0) * scale);
     w.until_label("250 × 240 px");
-    w.click("Crop");
+    w.click("Apply crop");
     w.until_label("photo.png, 250 × 240 px");
     w.until_painted();
     assert!(w.has("250 × 240 of 400 × 300 px"));
@@ -68,7 +68,7 @@ fn ratios_are_kept_while_the_rectangle_is_dragged() {
     let from = middle(&w, "Crop");
     w.drag(from, from + vec2(300.0, 300.0) * scale);
     w.until_label("200 × 200 px");
-    w.click("Crop");
+    w.click("Apply crop");
     w.until_label("photo.png, 200 × 200 px");
     w.until_painted();
     let part = photo(400, 300).crop(200, 100, 200, 200);
@@ -79,7 +79,7 @@ fn ratios_are_kept_while_the_rectangle_is_dragged() {
     w.click("Ratio Free");
     w.click("Ratio 4:3");
     w.key(Modifiers::NONE, Key::Escape);
-    w.until("the end of cropping", |w| !w.has("Crop"));
+    w.until("the end of cropping", |w| !w.has("Apply crop"));
     assert!(w.has("photo.png, 200 × 200 px"), "Esc leaves it as it was");
 }
 
@@ -101,7 +101,7 @@ fn a_ratio_is_turned_by_another_click_and_right_to_the_pixel() {
         w.until_label(size);
     }
     assert!(w.has("Ratio 16:9"), "{:?}", w.texts());
-    w.click("Crop");
+    w.click("Apply crop");
     w.until_label("photo.png, 299 × 299 px");
 }
 
@@ -114,7 +114,7 @@ fn enter_applies_the_crop() {
     w.until_label("300 × 225 px");
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("photo.png, 300 × 225 px");
-    assert!(!w.has("Crop"));
+    assert!(!w.has("Apply crop"));
 }
 
 #[test]
@@ -133,10 +133,10 @@ fn a_new_rectangle_is_drawn_and_its_steps_are_its_own() {
     // The style of the photo is a step before, and stays.
     w.key(Modifiers::COMMAND, Key::Z);
     w.step();
-    assert!(w.has("Crop") && w.is_chosen("Candy"));
+    assert!(w.has("Apply crop") && w.is_chosen("Candy"));
     w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
     w.until_label("120 × 90 px");
-    w.click("Crop");
+    w.click("Apply crop");
     w.until_label("photo.png, 120 × 90 px");
     w.until_painted();
     let part = photo(400, 300).crop(150, 120, 120, 90);
@@ -150,11 +150,11 @@ fn another_photo_ends_cropping() {
     assert!(w.has("Picture, original and painted, 400 × 300 px"));
     w.save_as("painted.png");
     w.click("Crop the photo");
-    w.until_label("Crop");
+    w.until_label("Apply crop");
     let next = w.photo_file("next.png", 50, 90);
     w.drop_file(&next);
     w.until_label("next.png, 50 × 90 px");
-    assert!(!w.has("Crop"));
+    assert!(!w.has("Apply crop"));
     w.click("Crop the photo");
     w.until_label("Ratio 3:4");
 }

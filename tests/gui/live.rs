@@ -39,7 +39,7 @@ impl Window {
     /// The line about the pictures' pace.
     fn pace(&self) -> String {
         let line =
-            self.texts().into_iter().find(|l| l.contains(" fps at ") || l.starts_with("Held · "));
+            self.texts().into_iter().find(|l| l.contains(" fps at ") || l.starts_with("Frozen ·"));
         line.unwrap_or_default()
     }
 
@@ -62,7 +62,7 @@ fn the_first_start_shows_the_demo_scene_painted() {
     w.click("Begin: Explore the demo");
     w.until("it to begin", |w| !w.has_containing("Begin: "));
     // Modes, and what a processor can do, are for those who look at such things.
-    assert!(w.has("Processor (CPU: no NVIDIA driver found)"), "{:#?}", w.texts());
+    assert!(w.has("CPU (no NVIDIA driver found)"), "{:#?}", w.texts());
     w.click("Advanced");
     assert!(!w.pace().contains("fp32"), "{}", w.pace());
     w.press(Key::P);
@@ -185,7 +185,7 @@ fn styles_change_by_key_and_by_hand() {
 fn freezing_holds_the_picture() {
     let mut w = Window::painting_live();
     w.press(Key::Space);
-    w.until("the picture to be held", |w| w.pace().starts_with("Held · "));
+    w.until("the picture to be held", |w| w.pace().starts_with("Frozen ·"));
     // The small pictures of the gallery do not count.
     let large = |w: &Window| w.script.runs().iter().filter(|(width, _)| *width > 192).count();
     let runs = large(&w);
@@ -198,7 +198,7 @@ fn freezing_holds_the_picture() {
     w.press(Key::Num2);
     w.until("the other style", |w| large(w) > runs);
     w.click("Freeze");
-    w.until("it to go on", |w| !w.pace().starts_with("Held · "));
+    w.until("it to go on", |w| !w.pace().starts_with("Frozen ·"));
 }
 
 #[test]
@@ -373,7 +373,7 @@ fn failures_are_shown_and_the_window_lives() {
 fn the_pixel_below_the_pointer_is_read() {
     let mut w = Window::painting_live();
     w.press(Key::Space);
-    w.until("the picture to be held", |w| w.pace().starts_with("Held · "));
+    w.until("the picture to be held", |w| w.pace().starts_with("Frozen ·"));
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
     // Empty sky, where a neighbour has nearly the same colour: the working size may lie a pixel beside.
     w.harness.hover_at(picture.lerp_inside(vec2(0.1, 0.3)));
@@ -439,21 +439,21 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
         w.has_containing("Network: median 1.0") && !shows_zero(w) && !w.pace().starts_with("0 ")
     });
     w.press(Key::Space);
-    w.until("the picture to be held", |w| w.pace().starts_with("Held · "));
+    w.until("the picture to be held", |w| w.pace().starts_with("Frozen ·"));
     // A slow machine may have lost the rate before.
     let was_lost = w.has_containing(" fps (target ");
     // Longer than the seconds that figures are taken over.
     std::thread::sleep(std::time::Duration::from_millis(3300));
     w.step();
     let pace = w.pace();
-    assert!(pace.starts_with("Held · ") && !pace.contains("fps"), "{pace}");
+    assert!(pace.starts_with("Frozen ·") && !pace.contains("fps"), "{pace}");
     assert!(!shows_zero(&w), "{:#?}", w.texts());
     assert_eq!(w.has_containing(" fps (target "), was_lost);
-    assert!(w.has("Held"), "the panel says so");
+    assert!(w.has("Paused"), "the panel says so");
     assert!(!w.has_containing("Network: median –"));
     w.press(Key::Space);
-    w.until("it to go on", |w| !w.pace().starts_with("Held · "));
-    assert!(!w.has("Held"));
+    w.until("it to go on", |w| !w.pace().starts_with("Frozen ·"));
+    assert!(!w.has("Paused"));
 }
 
 #[test]

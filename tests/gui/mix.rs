@@ -64,7 +64,7 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
         let field = by().label(name).role(Role::SpinButton);
         w.harness.get(field).rect()
     };
-    let cross = w.harness.get_by_label("Take Night out of the mix").rect();
+    let cross = w.harness.get_by_label("Remove Night from the mix").rect();
     assert_eq!(number("Barn").x_range(), number("Night").x_range());
     assert!((cross.center().y - number("Night").center().y).abs() < 1.0);
     assert!(w.paints("Mix of Barn and Night"), "the card says that it is a mix");
@@ -83,21 +83,21 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     w.until("the weight before", |w| w.value("Night") == 50.0);
     assert_eq!(w.script.runs().len(), runs, "its painting is still at hand");
     w.key(Modifiers::COMMAND, Key::Z);
-    w.until("one style", |w| !w.has("Take Night out of the mix"));
+    w.until("one style", |w| !w.has("Remove Night from the mix"));
     w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
-    w.until_label("Take Night out of the mix");
-    w.click("Take Night out of the mix");
-    w.until("one style", |w| !w.has("Take Night out of the mix"));
+    w.until_label("Remove Night from the mix");
+    w.click("Remove Night from the mix");
+    w.until("one style", |w| !w.has("Remove Night from the mix"));
     // Another style begins without a mix.
     add(&mut w, "Sea");
-    w.until_label("Take Sea out of the mix");
+    w.until_label("Remove Sea from the mix");
     w.key(Modifiers::NONE, Key::Num2);
     w.until("the choice", |w| w.is_chosen("Night"));
-    assert!(!w.has("Take Sea out of the mix"));
+    assert!(!w.has("Remove Sea from the mix"));
 }
 
 /// The name of the tile of the mix of Barn and Night.
-const TILE: &str = "Mix of Barn and Night, not kept";
+const TILE: &str = "Mix of Barn and Night, Unsaved";
 
 #[test]
 fn a_mix_that_is_not_kept_has_a_tile_of_its_own() {
@@ -129,7 +129,7 @@ fn a_mix_that_is_not_kept_has_a_tile_of_its_own() {
     // One of the list paints alone, also the one that is mixed, and the tile goes.
     w.harness.get(barn.clone()).click();
     w.until("one style", |w| w.is_chosen("Barn") && !w.has(TILE));
-    assert!(!w.has("Take Night out of the mix"));
+    assert!(!w.has("Remove Night from the mix"));
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the tile", |w| w.is_chosen(TILE));
     // It stands in front of all: the next one is the first.
@@ -170,11 +170,11 @@ fn delete_drops_a_mix_that_is_not_kept_and_no_style() {
     add(&mut w, "Night");
     w.until_painted();
     w.press(Key::Delete);
-    w.until("one style", |w| !w.has("Take Night out of the mix"));
+    w.until("one style", |w| !w.has("Remove Night from the mix"));
     w.step();
     assert!(w.is_chosen("Barn") && !w.has_containing("was removed"));
     w.key(Modifiers::COMMAND, Key::Z);
-    w.until_label("Take Night out of the mix");
+    w.until_label("Remove Night from the mix");
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn a_mix_that_cannot_be_made_is_told_and_the_painting_stays() {
     add(&mut w, "Night");
     w.until_label("Night could not be loaded.");
     w.until_painted();
-    assert!(!w.has("Take Night out of the mix"));
+    assert!(!w.has("Remove Night from the mix"));
 }
 
 #[test]
@@ -384,18 +384,18 @@ fn pictures_of_another_network_say_why_they_are_not_mixed() {
     w.until("the mix", |_| newest(&styles) == "barn 50, sea 50");
     seen_anew(&mut w, "Night", "Dawn");
     add(&mut w, "Night");
-    assert!(!w.has("Take Night out of the mix"));
-    assert!(w.has("Take Sea out of the mix"));
+    assert!(!w.has("Remove Night from the mix"));
+    assert!(w.has("Remove Sea from the mix"));
     w.harness.get_by_label("Add to the mix").click();
     w.step();
     let entry = w.harness.query_all_by_label("Night").last().expect("in the list");
     assert!(entry.accesskit_node().is_disabled());
     entry.hover();
-    w.until_contains("seen by the network mine, the other by the built-in network");
+    w.until_contains("made by the network mine, the other by the built-in network");
     w.key(Modifiers::NONE, Key::Escape);
     // What was mixed leaves when another network has seen its picture since.
     seen_anew(&mut w, "Sea", "Dusk");
-    w.until("one style", |w| !w.has("Take Sea out of the mix"));
+    w.until("one style", |w| !w.has("Remove Sea from the mix"));
 }
 
 #[test]
@@ -409,7 +409,7 @@ fn a_mix_is_remembered() {
     });
     let mut w = w.reopened();
     let styles = w.style_source.clone();
-    w.until("the shares", |w| w.has("Take Night out of the mix"));
+    w.until("the shares", |w| w.has("Remove Night from the mix"));
     assert_eq!(w.value("Night"), 25.0);
     w.drop_photo("photo.png", 40, 30);
     w.until("the mix", |_| newest(&styles) == "barn 75, night 25");
@@ -418,5 +418,5 @@ fn a_mix_is_remembered() {
     styles.change(|cards| cards.retain(|card| card.id != "night"));
     let mut w = w.reopened();
     w.until_label("Sea");
-    assert!(w.is_chosen("Barn") && !w.has("Take Night out of the mix"));
+    assert!(w.is_chosen("Barn") && !w.has("Remove Night from the mix"));
 }

@@ -26,7 +26,7 @@ fn a_photo_opens_by_button_and_is_painted_by_a_click() {
     w.click("Candy");
     w.until_label("Picture, original and painted, 40 × 30 px");
     w.until_contains("Painted at 40 × 30 px");
-    assert!(w.has("Processor (CPU: no NVIDIA driver found)"));
+    assert!(w.has("CPU (no NVIDIA driver found)"));
     assert_eq!(w.script.runs(), [(40, 30)]);
     w.harness.check_accessibility();
 }
@@ -142,7 +142,7 @@ fn a_pipe_is_refused_and_the_next_photo_opens() {
     // More of them than there are threads that open files.
     for _ in 0..8 {
         w.drop_file(&pipe);
-        w.until_contains("pipe.png could not be read: it is not a plain file");
+        w.until_contains("pipe.png could not be read: it is not a regular file");
     }
     w.drop_photo("after.png", 30, 20);
     w.until_label("after.png, 30 × 20 px");

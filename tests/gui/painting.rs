@@ -97,14 +97,14 @@ fn a_finer_brush_shows_a_draft_first() {
     w.key(Modifiers::NONE, Key::OpenBracket);
     w.until("the draft's run", |w| w.script.runs().last() == Some(&(266, 133)));
     w.script.release();
-    w.until_contains("Painted at 800 × 400 px");
+    w.until_contains("Painted at 800 × 400 px in ");
     let runs = w.script.runs();
     assert_eq!(runs[runs.len() - 2..], [(266, 133), (800, 400)]);
     w.key(Modifiers::NONE, Key::CloseBracket);
-    w.until_contains("Strokes as at 1000 × 500 px");
+    w.until_contains("Painted at 1000 × 500 px");
     // The slider does the same.
     w.slider("Detail").set_value_accesskit(4.0);
-    w.until_contains("Painted at 640 × 320 px");
+    w.until_contains("Painted at 640 × 320 px in ");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_key_that_finds_no_finer_brush_leaves_the_next_photo_alone() {
     w.key(Modifiers::NONE, Key::CloseBracket);
     w.step();
     w.drop_photo("larger.png", 1600, 800);
-    w.until_contains("Strokes as at 1280 × 640 px");
+    w.until_contains("Painted at 1280 × 640 px");
 }
 
 #[test]
@@ -368,20 +368,20 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     assert!(kept_at != usual);
     assert!(w.paints("Reset"), "{:?}", w.painted_texts());
     w.click("Reset detail");
-    w.until("the usual strokes", |w| w.has("Strokes as at 640 × 480 px"));
+    w.until("the usual strokes", |w| w.has("Painted at 640 × 480 px"));
     w.until_painted();
     assert!(!w.has("Reset detail"));
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the strokes before", |w| w.value("Detail") == kept_at);
     w.double_click_slider("Detail");
-    w.until("the usual strokes", |w| w.has("Strokes as at 640 × 480 px"));
+    w.until("the usual strokes", |w| w.has("Painted at 640 × 480 px"));
     w.until_painted();
     w.save_as("second.png");
     let last = w.photo_file("last.png", 700, 500);
     w.drop_file(&last);
     w.until_label("last.png, 700 × 500 px");
     w.until_painted();
-    assert!(w.has("Strokes as at 700 × 500 px"));
+    assert!(w.has("Painted at 700 × 500 px"));
 }
 
 #[test]
@@ -440,7 +440,7 @@ fn arrow_keys_are_the_windows_again_once_a_list_is_closed() {
 #[test]
 fn the_detail_is_what_the_photo_is_painted_at() {
     let w = Window::with_photo(425, 300);
-    assert!(w.has("Strokes as at 425 × 300 px") && w.paints("425 px"));
+    assert!(w.has("Painted at 425 × 300 px") && w.paints("425 px"));
     assert!(!w.paints("512 px"), "{:?}", w.painted_texts());
 }
 

@@ -220,8 +220,8 @@ fn counters_say_what_was_noted() {
         "Network: median 30.0 ms",
         "Present: median 5.0 ms",
         "Rest: median 2.0 ms",
-        "At the engine: 49.6 % (59)",
-        "At the screen: 3.3 % (2)",
+        "Skipped before painting: 49.6 % (59)",
+        "Painted, not shown: 3.3 % (2)",
         "Painted at: 640 × 360 px",
         "Device: A GPU",
         "Memory in use: 214 MB",
@@ -289,10 +289,10 @@ fn rates_fall_when_no_picture_comes_and_restart_forgets() {
     w.step();
     w.says("Source: 0.0 fps");
     w.says("Median: – ms");
-    w.says("At the engine: 49.6 % (59)");
+    w.says("Skipped before painting: 49.6 % (59)");
     w.harness.state_mut().panel.restart();
     w.step();
-    w.says("At the engine: –");
+    w.says("Skipped before painting: –");
     w.click("Show steps");
     w.says("Timing the steps…");
 }
@@ -331,7 +331,7 @@ fn steps_are_shown_and_sorted() {
     shown.panel.note_sample(sample(TimingMethod::Host));
     shown.panel.set_ceiling(None);
     w.step();
-    w.says("host clock. Steps are timed while a frame is painted");
+    w.says("host clock. Steps are timed while painting");
     assert!(w.harness.query_by_label("Sort by share of the limit").is_none());
     w.says("1. conv1 direct 9x9: 0.250 ms, 25.0 %, 160.0 GB/s, 200.0 TFLOP/s");
 }
@@ -346,7 +346,7 @@ fn the_timeline_and_the_roofline_show_every_step_that_they_can() {
     w.click("Show roofline");
     w.says("Roofline of 2 steps");
     w.says("Roof: 4000 GB/s and 1000 TFLOP/s (a copy, the maker's figure).");
-    w.says("1 step without operations of their own have no point");
+    w.says("Not shown: 1 step without arithmetic");
     w.harness.state_mut().panel.set_ceiling(None);
     w.step();
     w.says("so there is no roof");
@@ -411,7 +411,7 @@ fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
     w.step();
     w.says("Source: 60.0 fps");
     w.says("Network: median 30.0 ms");
-    w.says("Held");
+    w.says("Paused");
     let now = w.shown().now;
     // A style that is changed meanwhile is painted on what is held: that is no rate.
     let shown = w.harness.state_mut();

@@ -308,7 +308,7 @@ fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
 /// The buttons that end cropping.
 pub fn buttons(ui: &mut egui::Ui) {
     ui.horizontal(|ui| {
-        let apply = theme::main_button(ui, "Crop", true);
+        let apply = theme::main_button(ui, "Apply crop", true);
         for (button, hint, intent) in [
             (apply, "Paint only this part of the photo. Enter", Intent::ApplyCrop),
             (egui::Button::new("Cancel"), "Do not crop. Esc", Intent::CancelCrop),

@@ -142,7 +142,7 @@ impl LiveView {
                     figure(ui, format!("{:.2} ms", time.p50).into())
                         .on_hover_text("Median (p50) of the last frames.");
                     figure(ui, quiet(ui, format!("p95 {:.2} ms", time.p95)))
-                        .on_hover_text("95 % of the frames took at most this long.");
+                        .on_hover_text("95 of 100 frames took at most this long.");
                     let fps = 1e3 / time.p50.max(1e-3);
                     figure(ui, quiet(ui, format!("{fps:.0} fps")));
                 }

@@ -31,7 +31,7 @@ impl App {
             self.live_source(ui, live, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
-            theme::painting_title(ui, "live", self.workspace.has_two_choices());
+            theme::painting_title(ui, "Live", self.workspace.has_two_choices());
             let hint = "0 %: the source. 100 %: the full effect.";
             strength(ui, hint, &mut choice);
             self.live_size(ui, live, &mut choices);
@@ -158,12 +158,7 @@ impl App {
         );
         let is_chosen = matches!(choices.size, LiveSize::LongSide(_));
         let hint = "Choose the detail automatically for the target frame rate.";
-        if theme::caption_with_way_back(
-            ui,
-            &painted,
-            is_chosen,
-            ["Automatic", "Automatic detail", hint],
-        ) {
+        if theme::caption_with_way_back(ui, &painted, is_chosen, ["Reset", "Reset detail", hint]) {
             choices.size = LiveSize::Auto { target_fps };
         }
         if let LiveSize::Auto { target_fps } = choices.size {

@@ -97,7 +97,7 @@ fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
         figure(&mut columns[0], "Median", &of(|d| d.p50), "ms", palette.accent)
             .on_hover_text("Median (p50): half of the frames took at most this long.");
         figure(&mut columns[1], "p95", &of(|d| d.p95), "ms", palette.quiet)
-            .on_hover_text("95th percentile (p95): 95 % of the frames took at most this long.");
+            .on_hover_text("95th percentile (p95): 95 of 100 frames took at most this long.");
     });
     let line = |of: fn(Spread) -> f32| {
         let point = |p: &Point| p.delay_ms.map(|d| [ago_s(p, now), f64::from(of(d))]);

@@ -197,7 +197,7 @@ impl Panel {
             }
             if is_held {
                 ui.add_space(4.0);
-                ui.label(RichText::new("Held").size(13.0))
+                ui.label(RichText::new("Paused").size(13.0))
                     .on_hover_text("The picture is frozen; these figures are from before.");
             }
             // No tab.

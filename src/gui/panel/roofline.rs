@@ -178,7 +178,7 @@ fn caption(ceiling: Option<&Ceiling>, left_out: usize) -> String {
     };
     if left_out > 0 {
         let steps = if left_out == 1 { "step" } else { "steps" };
-        text.push_str(&format!(" {left_out} {steps} without arithmetic are not shown."));
+        text.push_str(&format!(" Not shown: {left_out} {steps} without arithmetic."));
     }
     text
 }

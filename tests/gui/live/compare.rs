@@ -12,8 +12,7 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
     w.press(Key::B);
     w.until_contains("Fused fp32 is ");
     assert!(
-        w.has_containing("times as fast")
-            && w.has_containing("Same picture at the last check: no byte differs")
+        w.has_containing("times as fast") && w.has_containing("Results match: no byte differs")
     );
     assert!(w.has_containing("Picture, baseline fp32 and fused fp32"));
     w.choose("Right: variant", "Fused-norm");

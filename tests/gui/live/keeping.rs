@@ -61,7 +61,7 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     w.script.hold();
     w.press(Key::Space);
     w.until_contains(AWAITED);
-    assert!(w.pace().starts_with("Held · ") && w.has_containing("Picture, painted"));
+    assert!(w.pace().starts_with("Frozen ·") && w.has_containing("Picture, painted"));
     assert!(w.has("Painted at 320 × 240 px"), "{:#?}", w.texts());
     // It is what a snapshot waits for.
     w.press(Key::S);
@@ -110,10 +110,10 @@ fn the_held_picture_can_stay_as_it_was_seen() {
     assert!(!w.has("Show live version"), "nothing is held");
     w.press(Key::Space);
     w.until("the finer picture", |w| {
-        w.pace().starts_with("Held · ") && !w.has(SEEN) && !w.has_containing(AWAITED)
+        w.pace().starts_with("Frozen ·") && !w.has(SEEN) && !w.has_containing(AWAITED)
     });
     let pace = w.pace();
-    assert!(pace.starts_with("Held · "), "{pace}");
+    assert!(pace.starts_with("Frozen ·"), "{pace}");
     assert!(!pace.contains("320 × 240 px"), "{pace}");
     let [_, finer] = w.large_runs();
     w.click("Show live version");
@@ -137,7 +137,7 @@ fn nothing_is_painted_once_more_where_that_is_not_wanted() {
     w.click("Advanced");
     w.click("Refine frozen pictures and snapshots");
     w.press(Key::Space);
-    w.until("the picture to be held", |w| w.pace().starts_with("Held · "));
+    w.until("the picture to be held", |w| w.pace().starts_with("Frozen ·"));
     w.press(Key::S);
     w.until_contains("snapshot-candy-0001.png");
     assert_eq!(w.saved(1, ["candy lite", "320 x 240 px"]).1, [true, true]);
@@ -197,7 +197,7 @@ fn going_on_gives_the_finer_picture_up() {
     w.until_contains(AWAITED);
     w.until("the run", |w| w.large_runs()[1] == 1);
     w.press(Key::Space);
-    w.until("it to go on", |w| !w.pace().starts_with("Held · ") && !w.has_containing(AWAITED));
+    w.until("it to go on", |w| !w.pace().starts_with("Frozen ·") && !w.has_containing(AWAITED));
     let [large, _] = w.large_runs();
     w.until("more pictures", |w| w.large_runs()[0] > large);
     w.script.release();
@@ -261,7 +261,7 @@ fn what_cannot_be_painted_more_finely_is_kept_as_it_was_seen() {
     assert!(saved.width() >= 640, "brought up to the source's size");
     w.press(Key::Space);
     w.until_contains("The frozen picture could not be refined");
-    assert!(!w.has_containing(AWAITED) && w.pace().starts_with("Held · "));
+    assert!(!w.has_containing(AWAITED) && w.pace().starts_with("Frozen ·"));
 }
 
 #[test]

@@ -211,7 +211,9 @@ fn a_held_picture_that_goes_back_to_what_was_seen_is_recorded() {
     w.until_label("Painted at 320 × 240 px");
     w.click("Advanced");
     w.press(Key::Space);
-    w.until("the finer picture", |w| w.has_containing("Held · ") && !w.has_containing("Refining…"));
+    w.until("the finer picture", |w| {
+        w.has_containing("Frozen ·") && !w.has_containing("Refining…")
+    });
     w.press(Key::R);
     let frame = |w: &Window, n: usize| {
         let name = format!("StyleForge/recording-0001/frame-{n:06}.jpg");
@@ -420,7 +422,7 @@ fn a_recording_lasts_from_key_to_key_also_of_a_picture_that_is_held() {
     let mut w = Window::live_after(records_pictures);
     w.until_live();
     w.press(Key::Space);
-    w.until_contains("Held · ");
+    w.until_contains("Frozen ·");
     w.press(Key::R);
     // The clock runs although no other picture comes.
     w.until_a_second_is_recorded();
