@@ -1,6 +1,6 @@
-//! The window's letters and icons: Inter in two weights, with figures of one width, and a few icons of Phosphor.
+//! The window's fonts and icons: Inter in two weights with tabular figures, and some icons of Phosphor.
 //!
-//! Made by `tools/fonts.sh`; the fonts that egui brings follow for letters that Inter has not got here.
+//! Made by `tools/fonts.sh`. egui's own fonts are the fallback for characters that this subset of Inter does not have.
 
 use std::sync::Arc;
 
@@ -8,73 +8,63 @@ use eframe::egui::{Context, FontData, FontDefinitions, FontFamily, FontTweak};
 
 use crate::measure::chart::canvas;
 
-/// The name of the family for headings.
+/// The font family of headings.
 const SEMIBOLD: &str = "Inter SemiBold";
 
-/// Icons, each a letter of its own.
+/// Icons; each is one character.
 pub mod icons {
-    /// A picture: open one.
+    /// Open a picture.
     pub const IMAGE: &str = "\u{E2CA}";
-    /// The clipboard: paste.
+    /// Paste.
     pub const CLIPBOARD: &str = "\u{E196}";
-    /// A folder.
     pub const FOLDER: &str = "\u{E256}";
-    /// One choice back.
     pub const UNDO: &str = "\u{E08A}";
-    /// One choice forth.
     pub const REDO: &str = "\u{E08C}";
     /// Settings.
     pub const GEAR: &str = "\u{E272}";
-    /// Keys.
+    /// Keyboard shortcuts.
     pub const KEYBOARD: &str = "\u{E2D8}";
     /// About the program.
     pub const INFO: &str = "\u{E2CE}";
-    /// A camera that films.
+    /// A capturing camera.
     pub const VIDEO: &str = "\u{E4DA}";
-    /// Record.
     pub const RECORD: &str = "\u{E3EE}";
-    /// Hold the picture.
+    /// Freeze the picture.
     pub const PAUSE: &str = "\u{E39E}";
-    /// Go on.
+    /// Resume.
     pub const PLAY: &str = "\u{E3D0}";
-    /// Every style at once.
+    /// All styles at once.
     pub const GRID: &str = "\u{E464}";
-    /// Two pictures beside each other.
+    /// Two pictures side by side.
     pub const SPLIT: &str = "\u{E870}";
-    /// What is measured.
+    /// The Lab.
     pub const FLASK: &str = "\u{E79E}";
-    /// The picture alone.
     pub const FULL_SCREEN: &str = "\u{E0A2}";
-    /// Left and right swapped.
+    /// Mirror horizontally.
     pub const MIRROR: &str = "\u{ED6A}";
-    /// One more.
+    /// Add.
     pub const PLUS: &str = "\u{E3D4}";
-    /// Save.
     pub const SAVE: &str = "\u{E248}";
-    /// Copy.
     pub const COPY: &str = "\u{E1CA}";
-    /// Take away.
+    /// Close or remove.
     pub const CLOSE: &str = "\u{E4F6}";
-    /// The controls of the painting.
+    /// The painting controls.
     pub const SLIDERS: &str = "\u{E434}";
     /// The sample.
     pub const SPARKLE: &str = "\u{E6A2}";
-    /// Turn to the left.
     pub const TURN_LEFT: &str = "\u{E038}";
-    /// Turn to the right.
     pub const TURN_RIGHT: &str = "\u{E036}";
-    /// Crop.
     pub const CROP: &str = "\u{E1D4}";
-    /// What was opened before.
+    /// Recently opened.
     pub const RECENT: &str = "\u{E1A0}";
 }
 
-/// The family of headings and strong words.
+/// The font family of headings and emphasized text.
 pub fn semibold() -> FontFamily {
     FontFamily::Name(SEMIBOLD.into())
 }
 
-/// Gives the window its letters.
+/// Installs the fonts.
 pub fn install(ctx: &Context) {
     const INTER: &str = "Inter";
     const ICONS: &str = "Phosphor";
@@ -86,7 +76,7 @@ pub fn install(ctx: &Context) {
         (
             ICONS,
             icons.tweak(FontTweak {
-                // Beside letters the icons stand too high and look small.
+                // Next to text, the icons are too high and look small.
                 scale: 1.15,
                 y_offset_factor: 0.02,
                 ..FontTweak::default()
@@ -98,7 +88,7 @@ pub fn install(ctx: &Context) {
     let fallback = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();
     for (family, own) in [
         (FontFamily::Proportional, &[INTER, ICONS][..]),
-        // What it lacks, a title in Greek for example, is seen in the regular weight.
+        // Characters that it lacks, for example Greek ones in a title, are shown in the regular weight.
         (semibold(), &[SEMIBOLD, ICONS, INTER]),
     ] {
         let own = own.iter().map(|&name| name.to_owned());

@@ -27,18 +27,18 @@ use crate::{
     media::framing::Framing,
 };
 
-/// Least width at which the button below the list has words, in points.
+/// Minimum width at which the button below the list has text, in points.
 const WORDS_WIDTH: f32 = 140.0;
 /// Width of a style's menu, in points.
 const MENU_WIDTH: f32 = 160.0;
 
-/// The photo that small painted pictures show, by its number and how it is turned and cropped; `None` for the sample.
+/// The photo that the styles' painted thumbnails show: its number and framing; `None` for the sample.
 pub type Subject = Option<(u64, Framing)>;
 
-/// A small painted picture of a style.
+/// A painted thumbnail of a style.
 pub struct PaintedPicture {
     subject: Subject,
-    /// What was painted.
+    /// The picture that was painted.
     photo: Arc<PixelFrame>,
     painting: Arc<Painting>,
     /// The strength and colours in which it is shown.
@@ -66,7 +66,7 @@ impl PaintedPicture {
     }
 }
 
-/// A painting in a look.
+/// Applies a look to a painting.
 fn image_in(look: Look, photo: &PixelFrame, painting: &Painting) -> egui::ColorImage {
     let mut painted = painting.painted.clone();
     compose_into(photo, &mut painted, look);
@@ -76,38 +76,38 @@ fn image_in(look: Look, photo: &PixelFrame, painting: &Painting) -> egui::ColorI
 /// The styles that can be chosen.
 #[derive(Default)]
 pub struct Gallery {
-    /// Those that are shown, by their places.
+    /// The shown styles, in order.
     cards: Vec<Card>,
-    /// Those that were removed, while that can be undone.
+    /// The removed styles, while the removal can be undone.
     hidden: Vec<Card>,
     removed: HashSet<String>,
-    /// The places and keys of all styles, also of those that are not here.
+    /// The order and number keys of all styles, including those that are not available.
     order: StyleOrder,
-    /// Whether that has changed since it was asked for.
+    /// Whether the order has changed since [`Self::take_changed_order`] was last called.
     order_changed: bool,
     thumbnails: HashMap<String, TextureHandle>,
-    /// Painted pictures of the styles.
+    /// Painted thumbnails by style id.
     painted: HashMap<String, PaintedPicture>,
     listed: bool,
     problems: Vec<String>,
-    /// The chosen style as it was drawn last, and the height of the list then.
+    /// The chosen style when it was last drawn, and the height of the list then.
     seen: Option<(String, f32)>,
-    /// The style that the program chose by itself, while that is chosen.
+    /// The style that the program chose automatically, while it is chosen.
     unasked: Option<String>,
 }
 
 impl Gallery {
-    /// No styles yet; those that come get the places and keys that are remembered.
+    /// Creates a gallery without styles. Styles that are added get the given positions and keys.
     pub fn ordered(ids: &[String], keys: &[String]) -> Self {
         Self { order: StyleOrder::remembered(ids, keys), ..Self::default() }
     }
 
-    /// The ids and keys to remember, where they have changed since the last time.
+    /// The ids and keys to remember, if they have changed since the last call.
     pub fn take_changed_order(&mut self) -> Option<(Vec<String>, Vec<String>)> {
         std::mem::take(&mut self.order_changed).then(|| self.order.to_remember())
     }
 
-    /// Puts a style elsewhere; gives the styles in front of which it stood and stands, `None` where it stays.
+    /// Moves a style. Returns the next style before and after the move, or `None` if the style does not move.
     pub fn shift(&mut self, id: &str, to: &Move) -> Option<[Option<String>; 2]> {
         let listed: Vec<&str> = self.cards.iter().map(|card| card.id.as_str()).collect();
         let before = self.order.next(id);
@@ -116,7 +116,7 @@ impl Gallery {
         }
         self.order_changed = true;
         self.sort();
-        // The chosen one is shown where it stands now.
+        // Scroll to the chosen style's new position.
         self.seen.take_if(|(seen, _)| seen.as_str() == id);
         Some([before, self.order.next(id)])
     }
@@ -126,8 +126,8 @@ impl Gallery {
         self.cards.sort_by_cached_key(|card| order.place(&card.id));
     }
 
-    /// Puts the styles of the library in: those that were there keep their places, new ones come last. Gives the ids
-    /// of those that are gone or look otherwise now.
+    /// Sets the styles of the library: known styles keep their positions, new ones are added at the end. Returns the
+    /// ids of styles that are gone or whose appearance has changed.
     pub fn set_cards(&mut self, ctx: &egui::Context, mut cards: Vec<Card>) -> HashSet<String> {
         self.listed = true;
         let before: Vec<Card> = self.cards.drain(..).chain(self.hidden.drain(..)).collect();
@@ -154,7 +154,7 @@ impl Gallery {
                 self.thumbnails.insert(card.id.clone(), texture);
             }
         }
-        // Another one of the same name was not taken out.
+        // A different style with the same id has not been removed.
         self.removed.retain(|id| {
             let is_it = |card: &&Card| card.id == *id;
             let both = before.iter().find(is_it).zip(cards.iter().find(is_it));
@@ -166,48 +166,48 @@ impl Gallery {
         changed
     }
 
-    /// Whether the styles were listed.
+    /// Whether the styles have been listed.
     pub fn is_listed(&self) -> bool {
         self.listed
     }
 
-    /// Notes the problems of the list; whether they are others than before.
+    /// Stores the problems of the list; returns whether they differ from the previous ones.
     pub fn note_problems(&mut self, problems: &[String]) -> bool {
         let are_new = self.problems != problems;
         self.problems = problems.to_vec();
         are_new
     }
 
-    /// Takes a style out.
+    /// Removes a style so that it can be restored.
     pub fn hide(&mut self, id: &str) {
         self.removed.insert(id.to_owned());
         self.hidden.extend(self.cards.extract_if(.., |card| card.id == id));
     }
 
-    /// Whether a style was taken out that has this title.
+    /// Whether a removed style has this title.
     pub fn has_hidden(&self, title: &str) -> bool {
         let title = title.trim().to_lowercase();
         self.hidden.iter().any(|card| card.title.to_lowercase() == title)
     }
 
-    /// The style of an id, taken out or not.
+    /// The style with this id, removed or not.
     pub fn known(&self, id: &str) -> Option<&Card> {
         self.card(id).or_else(|| self.hidden(id))
     }
 
-    /// The style of this id that was taken out.
+    /// The removed style with this id.
     pub fn hidden(&self, id: &str) -> Option<&Card> {
         self.hidden.iter().find(|card| card.id == id)
     }
 
-    /// Puts a style in again, at its place.
+    /// Restores a removed style at its position.
     pub fn unhide(&mut self, id: &str) {
         self.removed.remove(id);
         self.cards.extend(self.hidden.extract_if(.., |card| card.id == id));
         self.sort();
     }
 
-    /// Forgets a style that was taken out.
+    /// Discards a removed style.
     pub fn forget(&mut self, id: &str) {
         self.order.forget(id);
         self.order_changed = true;
@@ -217,7 +217,7 @@ impl Gallery {
         self.painted.remove(id);
     }
 
-    /// Notes that a style has another id; its place and pictures stay.
+    /// Notes that a style has a new id; its position and thumbnail stay.
     pub fn rename(&mut self, old: &str, new: &str) {
         self.order.rename(old, new);
         self.order_changed = true;
@@ -228,7 +228,7 @@ impl Gallery {
         }
     }
 
-    /// A style that is wanted and has no painted picture of this yet.
+    /// A style from `wanted` that has no painted thumbnail of this subject yet.
     pub fn without_picture(
         &self,
         subject: Subject,
@@ -241,12 +241,12 @@ impl Gallery {
         self.cards.iter().find(lacks).map(|card| card.id.as_str())
     }
 
-    /// Shows a style's painted picture.
+    /// Sets a style's painted thumbnail.
     pub fn set_picture(&mut self, id: String, picture: PaintedPicture) {
         self.painted.insert(id, picture);
     }
 
-    /// Shows the painted pictures in this strength and these colours.
+    /// Shows the painted thumbnails in this strength and these colours.
     pub fn follow_look(&mut self, look: Look) {
         for picture in self.painted.values_mut().filter(|s| s.look != look) {
             let image = image_in(look, &picture.photo, &picture.painting);
@@ -255,22 +255,22 @@ impl Gallery {
         }
     }
 
-    /// Forgets the painted pictures: the styles are shown otherwise from now on.
+    /// Discards the painted thumbnails, because the subject or its framing has changed.
     pub fn forget_pictures(&mut self) {
         self.painted.clear();
     }
 
-    /// Every style, in the order in which they are shown.
+    /// Every style, in display order.
     pub fn cards(&self) -> &[Card] {
         &self.cards
     }
 
-    /// The style of an id.
+    /// The style with this id.
     pub fn card(&self, id: &str) -> Option<&Card> {
         self.cards.iter().find(|card| card.id == id)
     }
 
-    /// The style so many places below the chosen one, round the ends.
+    /// The style `by` positions below the chosen one, wrapping around at the ends.
     pub fn neighbour(&self, chosen: Option<&str>, by: isize) -> Option<&Card> {
         let count = isize::try_from(self.cards.len()).ok().filter(|&n| n > 0)?;
         let place = chosen.and_then(|id| self.cards.iter().position(|card| card.id == id));
@@ -282,13 +282,13 @@ impl Gallery {
         self.cards.get(usize::try_from(next).ok()?)
     }
 
-    /// Lets the list begin at its top although this style is chosen, because nobody has chosen it.
+    /// Starts the list at its top although this style is chosen, because the user has not chosen it.
     pub fn begin_at_top(&mut self, id: &str) {
         self.unasked = Some(id.to_owned());
     }
 
-    /// Draws the gallery into `ui`. What paints is the chosen style, or a mix that is not kept, which stands first. It is
-    /// scrolled into view, and stays there when the window becomes lower.
+    /// Draws the gallery into `ui`. The current style is the chosen one, or an unsaved mix, which is first. It is
+    /// scrolled into view, and stays in view when the window becomes lower.
     pub fn ui(
         &mut self,
         ui: &mut egui::Ui,
@@ -325,7 +325,7 @@ impl Gallery {
                 let is_seen =
                     |(seen, height): &(String, f32)| *seen == id && *height == list_height;
                 if self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen) {
-                    // Clear of where the list fades.
+                    // Keep the card out of the area where the list fades.
                     let fade = vec2(0.0, ui.spacing().scroll.fade.size);
                     ui.scroll_to_rect(rect.expand2(fade), None);
                     self.seen = Some((id.to_owned(), list_height));
@@ -380,7 +380,7 @@ impl Gallery {
     }
 }
 
-/// Keys belong to the card that has the focus; without one, to the chosen style.
+/// Handles keys for the focused card, or for the chosen style if no card has the focus.
 fn focused_keys(ui: &egui::Ui, card: &Card) {
     let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
     if pressed(egui::Key::F2) {
@@ -396,7 +396,7 @@ fn focused_keys(ui: &egui::Ui, card: &Card) {
     }
 }
 
-/// What can be done with a style, which stands at an end of the list or not, and with its file.
+/// The menu of a style: actions for the style, which may be first or last in the list, and for its file.
 fn menu(response: &Response, card: &Card, [is_first, is_last]: [bool; 2]) {
     response.context_menu(|ui| {
         ui.set_min_width(MENU_WIDTH);
@@ -428,7 +428,7 @@ fn menu(response: &Response, card: &Card, [is_first, is_last]: [bool; 2]) {
     });
 }
 
-/// What a map holds for one id belongs to another one from now on.
+/// Moves the value of one id to another id.
 fn rename_key<V>(map: &mut HashMap<String, V>, old: &str, new: &str) {
     if let Some(value) = map.remove(old) {
         map.insert(new.to_owned(), value);

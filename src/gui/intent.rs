@@ -1,5 +1,4 @@
-//! Intents: what the user does with the window. Widgets and keys only send intents; the app performs them in one
-//! place.
+//! Intents: the user's actions in the window. Widgets and keys only send intents; the app performs them in one place.
 
 use std::path::PathBuf;
 
@@ -20,256 +19,236 @@ use crate::{
     weights::PixelFormat,
 };
 
-/// What a name is for.
+/// What a name that the user types is for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NameFor {
-    /// For the style of this id, which has another one.
+    /// A new name for the style with this id.
     Style(String),
-    /// For this mix, which becomes a style.
+    /// The name under which this mix becomes a style.
     Mix(Parts),
 }
 
-/// An action that a person chose.
+/// An action of the user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
     /// Show the dialog to open a photo.
     AskOpen,
     /// Open these files: a photo, a checkpoint, a folder, or several photos.
     OpenFiles(Vec<PathBuf>),
-    /// Open a photo of the list of recent ones.
+    /// Open a photo from the list of recent photos.
     OpenRecent(PathBuf),
-    /// The list of recent photos is seen, and shows them small.
+    /// The list of recent photos was opened: load its thumbnails.
     SeeRecents,
-    /// Forget which photos were opened.
+    /// Clear the list of recent photos.
     ClearRecents,
-    /// Open the built-in sample.
     OpenSample,
-    /// Look what the clipboard holds.
+    /// Read the clipboard.
     Paste,
-    /// Use the pictures that the question is about so.
+    /// Answer the open question: use its pictures in this way.
     UseAs(PictureUse),
-    /// Make a style of the photo in this file, which was opened as a photo, and show again what was there before it.
+    /// Add the photo in this file as a style, and show the previous photo again.
     PreferStyle(PathBuf),
-    /// Forget what was shown before the photo that was dropped last.
+    /// Discard what was shown before the last dropped photo.
     ForgetBefore,
-    /// Show the dialog for a folder of photos.
+    /// Show the dialog to open a folder of photos.
     AskFolder,
-    /// Show the dialog to add a style.
     AskStyle,
-    /// Paint in this style.
     PickStyle(String),
-    /// Paint in the style so many places further down the gallery.
+    /// Paint in the style this many places further down the gallery.
     StepStyle(isize),
-    /// Ask for another name of this style.
+    /// Ask for a new name for this style.
     AskName(String),
-    /// Take this name.
+    /// Use the typed name.
     TakeName(NameFor, String),
-    /// Take this style out of the gallery.
     RemoveStyle(String),
-    /// Put a style into the gallery again.
+    /// Restore a removed style.
     BringBack(String),
-    /// Show the file of this style.
+    /// Show the file of this style in the file manager.
     ShowFile(String),
-    /// Show this file in its folder, or this folder.
+    /// Show this file or folder in the file manager.
     ShowInFolder(PathBuf),
-    /// Play the video in this file.
     Play(PathBuf),
-    /// Copy the picture in this file to the clipboard.
     CopyFile(PathBuf),
-    /// Show this painting, which was saved, large.
+    /// Show this saved painting large.
     ShowPainting(PathBuf),
-    /// Show the photo again.
+    /// Show the photo again instead of a saved painting.
     ClosePainting,
-    /// Take this painting off the list of those that were saved; its file stays.
+    /// Remove this painting from the list of saved paintings; keep its file.
     ForgetPainting(PathBuf),
-    /// Take all of them off the list; their files stay.
+    /// Clear the list of saved paintings; keep the files.
     ClearPaintings,
-    /// Whether the strip of these is folded away.
+    /// Whether the strip of saved paintings is folded.
     FoldPaintings(bool),
-    /// Put this style elsewhere in the list.
+    /// Move this style in the list.
     MoveStyle(String, Move),
-    /// Go on with the style alone that is mixed with others.
+    /// Stop mixing: continue with the chosen style alone.
     DropMix,
-    /// Ask what the mix is to be called as a style of its own.
+    /// Ask for a name under which the mix becomes a style.
     AskMixName,
-    /// Change the choice. Steps of one drag are undone together.
+    /// Change the choice. All steps of one drag are undone together.
     Edit(Choice),
-    /// Paint with the detail that nobody chose.
+    /// Paint with the default detail.
     UsualDetail,
-    /// Begin cropping the photo, or leave it as it is.
+    /// Start cropping the photo, or cancel it.
     ToggleCrop,
-    /// Take the part of the photo that was chosen.
+    /// Crop the photo to the chosen rectangle.
     ApplyCrop,
-    /// Leave the photo as it is.
+    /// Cancel cropping.
     CancelCrop,
-    /// Undo the last change.
     Undo,
-    /// Redo the last undone change.
     Redo,
-    /// How the two pictures are shown.
+    /// Set how the original and the painting are compared.
     Look(Compare),
     /// Stop painting.
     Cancel,
     /// Save the result.
     Save,
-    /// Ask where the photo in every style is to be saved.
+    /// Ask where to save the contact sheet: the photo in every style.
     AskContactSheet,
-    /// Give up painting the photo in every style.
+    /// Stop painting the contact sheet.
     StopContactSheet,
     /// Copy the result to the clipboard.
     Copy,
-    /// Whether the full screen is filled, and not the whole picture fitted to it.
+    /// Whether the picture fills the full screen; otherwise the whole picture is fitted to it.
     FillScreen(bool),
-    /// Dark, light or as the desktop says.
     SetTheme(ThemeChoice),
     /// Format to save in.
     SetFormat(Format),
-    /// JPEG quality, 1 to 100.
+    /// 1 to 100.
     SetJpegQuality(u8),
     /// Whether to ask before an unsaved result is lost.
     SetAskBeforeLosing(bool),
-    /// Whether the list of styles shows the open photo.
+    /// Whether the list of styles shows the open photo painted in each style.
     SetStylesShowPhoto(bool),
-    /// Show or hide the controls of the painting, where the window is too narrow for all of it.
+    /// Show or hide the painting controls. Used when the window is too narrow to show everything.
     ToggleControls,
-    /// Show or hide the list of shortcuts.
     ToggleShortcuts,
     /// Show or hide credits and licences.
     ToggleAbout,
-    /// Show the licences of the program and its parts.
+    /// Show the licences of the program and its dependencies.
     ShowLicences,
-    /// Close what lies over the window.
     CloseOverlay,
-    /// Take a message away.
+    /// Dismiss a message.
     Dismiss(u64),
-    /// Do what a message offers.
+    /// Perform the action that a message offers.
     TakeOffer(u64),
     /// Replace the file that the question is about.
     ReplaceFile,
     /// Save under another name instead.
     ChooseOtherName,
-    /// Save the result, then go on with what would lose it.
+    /// Save the result, then continue with the action that would lose it.
     SaveThenGoOn,
-    /// Lose the result and go on.
+    /// Discard the result and continue.
     LoseResult,
-    /// Change nothing.
+    /// Cancel the action that would lose the result.
     KeepResult,
-    /// Show the dialog for the folder that a batch's paintings go to.
+    /// Show the dialog for the output folder of a batch.
     AskTargetFolder,
-    /// Whether a batch replaces files that exist.
+    /// Whether a batch replaces existing files.
     SetBatchReplace(bool),
-    /// Paint a batch in the styles of these ids, or in the chosen one.
+    /// Paint a batch in the styles with these ids, or in the chosen style.
     SetBatchStyles(Option<Vec<String>>),
-    /// Start the batch.
     StartBatch,
-    /// Stop the batch.
     StopBatch,
-    /// Stop the batch and close the window.
     StopBatchAndClose,
-    /// End the recording and close the window.
     StopRecordingAndClose,
-    /// Add the file that the question is about, whose network reads and makes these values.
+    /// Add the file that the question is about; its network's inputs and outputs have this format.
     TakeReading(PixelFormat),
-    /// Use this path, which was typed for lack of a file dialog.
+    /// Use this path, which the user typed because no file dialog is available.
     TakePath(Purpose, String),
-    /// Paint the photos too that the batch skipped, and replace their paintings.
+    /// Also paint the photos that the batch skipped, and replace their existing paintings.
     ReplaceSkipped,
-    /// Put the batch away.
+    /// Close the card of the batch.
     CloseBatch,
-    /// Show live pictures.
+    /// Switch to live mode.
     EnterLive,
-    /// Show photos.
+    /// Switch to photo mode.
     LeaveLive,
     /// Show this source.
     UseSource(Source),
-    /// Use the first camera, from wherever one is.
+    /// Switch to live mode if necessary and use the first camera.
     UseCamera,
-    /// Look for a camera once more and show it, or say that there is none.
+    /// Search for a camera again and use it, or report that there is none.
     LookForCamera,
-    /// Let go of the camera at once and show the demo scene.
+    /// Close the camera immediately and show the demo scene.
     ReleaseCamera,
-    /// Look which cameras there are.
+    /// List the cameras.
     ListCameras,
-    /// Change what is remembered of live pictures.
+    /// Change the stored choices of live mode.
     SetLive(Box<LiveChoices>),
-    /// Hold the picture, or let it go on.
+    /// Freeze or resume the live picture.
     ToggleFreeze,
-    /// Show the held picture as it was seen, or painted once more.
+    /// Show the frozen picture as it was painted live, or repainted.
     LeaveAsSeen(bool),
-    /// Save the picture as it is now.
+    /// Save the current live picture.
     Snapshot,
-    /// Save the picture of this snapshot too as it was seen.
+    /// Also save this snapshot as it was painted live.
     SaveAsSeen(u64),
-    /// Start or stop recording.
     ToggleRecording,
-    /// Compare two modes, or stop it.
+    /// Start or stop comparing two modes.
     ToggleCompare,
-    /// Show where the two modes differ, or stop it.
+    /// Show or hide the difference between the two modes.
     ToggleDifference,
-    /// Measure the two modes by the fixed protocol, or stop measuring.
+    /// Start or stop measuring the two modes by the fixed protocol.
     ToggleMeasuring,
-    /// Put the report of a measurement away.
+    /// Close the report of a measurement.
     CloseReport,
-    /// Save bytes in a file that a dialog names.
+    /// Save bytes to a file that the user chooses in a dialog.
     Export {
-        /// The name to start with.
+        /// The suggested name.
         file_name: String,
-        /// What to write, or why there is nothing.
+        /// What to write, or why there is nothing to write.
         bytes: Result<Vec<u8>, String>,
     },
-    /// Every style at once, or one.
+    /// Show the previews of all styles, or the chosen style alone.
     TogglePreviews,
-    /// Show or hide the Lab.
     ToggleLab,
-    /// Over the whole screen, or not.
     ToggleFullScreen,
-    /// Put the first-run hint away.
+    /// Dismiss the first-run hint.
     HideHint,
-    /// Paint in the style that has this number key, counted from 0.
+    /// Paint in the style with this number key, counted from 0.
     PickKey(usize),
-    /// Ask for another name of the chosen style, or for one of the mix.
+    /// Ask for a new name for the chosen style or for the mix.
     RenameChosen,
-    /// Take the chosen style out of the gallery, go on without the mix, or take the painting off the list.
+    /// Remove the chosen style from the gallery, stop mixing, or remove the open painting from its list.
     RemoveChosen,
-    /// Put the chosen style elsewhere in the list.
+    /// Move the chosen style in the list.
     MoveChosen(Move),
-    /// More detail (1) or less (-1).
+    /// More detail (1) or less detail (-1).
     StepDetail(isize),
-    /// More or less strength, in percent.
+    /// Change the strength by this many percent.
     StepStrength(i16),
-    /// Keep the photo's colours, or not.
+    /// Toggle whether the photo's colours are kept.
     ToggleColors,
-    /// The other model size.
+    /// Switch to the other model size.
     ToggleModel,
-    /// Dark to light, or back.
     ToggleTheme,
-    /// Change how the picture is seen.
+    /// Change zoom or position of the picture.
     StepView(ViewStep),
-    /// Hold the live picture; for a photo, the next way to look.
+    /// Freeze the live picture; for a photo, switch to the next way to compare.
     HoldOrCompare,
-    /// The whole picture on the full screen, or all of the screen filled.
+    /// Toggle between fitting the picture to the full screen and filling it.
     ToggleFill,
-    /// Show the original as long as the key is down; `holds_original` tells.
+    /// Show the original while the key is held down; see `holds_original`.
     ShowOriginal,
-    /// Live pictures to photos, or back.
+    /// Switch between live and photo mode.
     TurnPage,
-    /// Close what is open, else stop painting, else dismiss a message.
+    /// Close what is open; otherwise stop painting; otherwise dismiss a message.
     Escape,
-    /// Close the window.
     Quit,
     /// Close the window and start the program again.
     Restart,
 }
 
 impl Intent {
-    /// Has the app perform this once the frame is drawn.
+    /// Queues the intent; the app performs it after the frame is drawn.
     pub fn send(self, ctx: &Context) {
         ctx.data_mut(|data| {
             data.get_temp_mut_or_default::<Vec<Self>>(Id::NULL).push(self);
         });
     }
 
-    /// The intents that were sent since the last call.
+    /// Returns the intents that were sent since the last call.
     pub fn take_sent(ctx: &Context) -> Vec<Self> {
         ctx.data_mut(|data| data.remove_temp(Id::NULL)).unwrap_or_default()
     }

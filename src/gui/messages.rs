@@ -1,10 +1,10 @@
-//! The message area: what went wrong or should be known, over the stage, never in the way.
+//! The message area over the stage: errors and notices.
 //!
-//! Errors stay until they are dismissed, or were seen for a while by somebody who goes on working; notices leave by
-//! themselves. A notice may offer something to do, or show a
-//! picture that was saved, and then stays longer. Two are seen at once where they leave three quarters of the picture
-//! free: notices give way to newer ones and to what is about the same, and errors wait behind these. Where there is
-//! little room, a message is a single line.
+//! - Errors stay until they are dismissed, or until they have been shown for a while and the user continues to work.
+//! - Notices disappear automatically. A notice that offers an action or shows a saved picture stays longer.
+//! - At most two messages are shown, if they leave three quarters of the picture visible.
+//! - A notice is replaced by newer notices and by messages on the same topic; errors wait behind newer messages.
+//! - If space is short, a message is a single line.
 
 use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, TextureHandle, vec2};
 
@@ -15,51 +15,49 @@ use super::{
     theme,
 };
 
-/// Messages shown at a time, the newest; the oldest notice gives way.
+/// Maximum number of messages shown at a time; the newest are shown, and the oldest notice is removed first.
 const MOST_SHOWN: usize = 2;
-/// Messages with those that wait; the oldest gives way.
+/// Maximum number of messages, shown or waiting; the oldest is removed first.
 const MOST: usize = 6;
-/// How long a notice stays, in seconds.
+/// How long a notice stays.
 const NOTICE_SECONDS: f64 = 7.0;
-/// How long an error stays at least; then it leaves with the next thing that a person does.
+/// Minimum time that an error stays; after that it disappears with the user's next action.
 const ERROR_SECONDS: f64 = 20.0;
-/// How long a notice stays that offers something, in seconds.
+/// How long a notice with an offer stays.
 const OFFER_SECONDS: f64 = 15.0;
-/// Width of a message at most, in points.
+/// Maximum width of a message, in points.
 const WIDTH: f32 = 372.0;
-/// Part of the height of what messages lie over that they cover at most.
+/// Maximum share of the area's height that messages cover.
 const MOST_COVERED: f32 = 0.25;
 /// Space between two messages, in points.
 const BETWEEN: f32 = 6.0;
-/// Space within a message above and below, in points.
+/// Padding of a message above and below, in points.
 const ABOVE: i8 = 5;
-/// Space between the messages and the edges of what they lie over, in points.
+/// Space between the messages and the area's edges, in points.
 const EDGE: f32 = 8.0;
-/// Largest width and height of a picture that was saved, in points.
+/// Maximum width and height of a saved picture's thumbnail, in points.
 const THUMBNAIL: egui::Vec2 = vec2(84.0, 63.0);
-/// The same in a message of a single line.
+/// The same in a single-line message.
 const SMALL_THUMBNAIL: egui::Vec2 = vec2(37.0, 28.0);
-/// Width kept for the button that takes a message away, in points.
+/// Width of the close button, in points.
 const CLOSE_WIDTH: f32 = 40.0;
-/// Space within a message at its left and right, in points.
+/// Padding of a message at the left and right, in points.
 const SIDES: [i8; 2] = [14, 6];
 
-/// Width with which a message of several lines has room, in points.
+/// Width of the area in which multi-line messages fit, in points.
 pub const ROOM: f32 = WIDTH + EDGE;
 
-/// How grave a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Something went wrong; stays while nobody is there.
+    /// Something went wrong; stays until the user is there to see it.
     Error,
-    /// Something to know; leaves by itself.
+    /// Disappears automatically.
     Notice,
 }
 
-/// What a message is about, where a newer one about the same takes its place.
+/// What a message is about. A newer message replaces older ones on the same topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// What is saved, or could not be.
     Saving,
     /// A recording that has ended.
     Recording,
@@ -67,22 +65,21 @@ pub enum Topic {
     Painting,
 }
 
-/// What a message offers to do.
+/// An action that a message offers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offer {
-    /// The words on its button.
+    /// The button's text.
     pub label: &'static str,
-    /// What the button does; the message goes then.
+    /// Sent when the button is clicked; the message then disappears.
     pub intent: Intent,
-    /// What follows when the message goes without that.
+    /// Sent if the message disappears without a click on the button.
     pub otherwise: Option<Intent>,
 }
 
-/// A picture that was saved, and what can be done with it.
+/// A saved picture, and the actions for it.
 pub struct SavedPicture {
-    /// The picture, small.
     pub thumbnail: TextureHandle,
-    /// The words on each button and what it does; the notice stays.
+    /// The text of each button and the intent that it sends; the notice stays.
     pub actions: Vec<(&'static str, Intent)>,
 }
 
@@ -90,17 +87,17 @@ struct Message {
     number: u64,
     kind: Kind,
     text: String,
-    /// When it was first shown, by egui's clock.
+    /// When the message was first shown, by egui's clock.
     since: Option<f64>,
     offer: Option<Offer>,
     picture: Option<SavedPicture>,
     topic: Option<Topic>,
-    /// Its height with all its lines, once it was drawn with them, in points.
+    /// Height with all its lines, in points; `None` until it has been drawn that way.
     height: Option<f32>,
 }
 
 impl Message {
-    /// How long it stays, in seconds.
+    /// How long the message stays, in seconds.
     fn stays(&self) -> f64 {
         let offers = self.offer.is_some() || self.picture.is_some();
         match (self.kind, offers) {
@@ -110,7 +107,7 @@ impl Message {
         }
     }
 
-    /// Width of each of its buttons, in points.
+    /// The width of each of its buttons, in points.
     fn buttons<'a>(&'a self, ui: &'a egui::Ui) -> impl Iterator<Item = f32> + 'a {
         let actions = self.picture.iter().flat_map(|picture| &picture.actions);
         let names = actions.map(|(name, _)| *name);
@@ -118,40 +115,40 @@ impl Message {
         names.map(|name| button_width(ui, name))
     }
 
-    /// Width of its words in lines of at most so much, in points.
+    /// Width of its text, wrapped at `most` points.
     fn words(&self, ui: &egui::Ui, most: f32) -> f32 {
         width_of(ui, &self.text, egui::TextStyle::Body, most)
     }
 
-    /// Whether it has to be a single line so that it is at most so high.
+    /// Whether it must be a single line to be at most `most` points high.
     fn is_low(&self, most: f32) -> bool {
         self.height.is_some_and(|height| height > most)
     }
 
-    /// Whether it is seen over a picture that stands alone, too: what went wrong, and what became of a file.
+    /// Whether it is also shown over a picture that is shown alone: errors, and outcomes for files.
     fn is_for_all(&self) -> bool {
         let offered = self.offer.as_ref().map(|offer| &offer.intent);
         self.kind == Kind::Error || matches!(offered, Some(Intent::ShowInFolder(_)))
     }
 
-    /// Seconds until it leaves by itself.
+    /// Seconds until it disappears automatically.
     fn left(&self, now: f64) -> Option<f64> {
         Some(self.since? + self.stays() - now)
     }
 
-    /// Whether it leaves now, an error only where a person does something.
+    /// Whether it disappears now. An error disappears only if `is_busy`: the user is doing something.
     fn leaves(&self, now: f64, is_busy: bool) -> bool {
         let is_over = self.left(now).is_some_and(|left| left <= 0.0);
         is_over && (is_busy || self.kind == Kind::Notice)
     }
 }
 
-/// Width of words in lines of at most so much, in points.
+/// Width of text wrapped at `most` points.
 fn width_of(ui: &egui::Ui, text: &str, style: egui::TextStyle, most: f32) -> f32 {
     let font = style.resolve(ui.style());
     let color = ui.visuals().text_color();
     let words = ui.painter().layout(text.to_owned(), font, color, most);
-    // Rounded up: a hair too little would break the line.
+    // Round up to avoid wrapping.
     words.size().x.ceil() + 1.0
 }
 
@@ -161,32 +158,31 @@ fn button_width(ui: &egui::Ui, name: &str) -> f32 {
     letters + 2.0 * ui.spacing().button_padding.x + ui.spacing().item_spacing.x
 }
 
-/// Where messages stand, on the left.
+/// Where messages are shown, at the left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Corner {
-    /// Below, over the picture.
+    /// At the bottom, over the picture.
     Bottom,
-    /// Above, over a dialog, whose buttons are at its lower edge: what came since it opened.
+    /// At the top, over a dialog, whose buttons are at its lower edge: messages that arrived after it opened.
     Top,
 }
 
-/// The messages that are up.
 #[derive(Default)]
 pub struct Messages {
     list: Vec<Message>,
     newest: u64,
-    /// Numbers of those that were seen last, below and above.
+    /// Numbers of the messages that were shown in the last frame, at the bottom and at the top.
     seen: [Vec<u64>; 2],
-    /// The newest of those that were up when the dialog opened that lies over the window.
+    /// The newest message that existed when the open dialog was opened.
     before_dialog: Option<u64>,
-    /// What the next message is about.
+    /// The topic of the next message.
     topic: Option<Topic>,
-    /// What follows because notices went whose offer nobody took.
+    /// Intents to send because notices disappeared without a click on their offers.
     follows: Vec<Intent>,
 }
 
 impl Messages {
-    /// The message that follows is about this: it takes the place of those before about the same.
+    /// Sets the topic of the next message, which replaces older messages on the same topic.
     pub fn about(&mut self, topic: Topic) -> &mut Self {
         self.topic = Some(topic);
         self
@@ -197,22 +193,21 @@ impl Messages {
         self.add(Kind::Error, text.into(), None, None);
     }
 
-    /// Shows an error that offers something to do.
+    /// Shows an error that offers an action.
     pub fn error_with(&mut self, text: impl Into<String>, offer: Offer) {
         self.add(Kind::Error, text.into(), Some(offer), None);
     }
 
-    /// Shows a notice.
     pub fn notice(&mut self, text: impl Into<String>) {
         self.add(Kind::Notice, text.into(), None, None);
     }
 
-    /// Shows a notice that offers something to do.
+    /// Shows a notice that offers an action.
     pub fn offer(&mut self, text: impl Into<String>, offer: Offer) {
         self.add(Kind::Notice, text.into(), Some(offer), None);
     }
 
-    /// Shows a notice about a picture that was saved.
+    /// Shows a notice about a saved picture.
     pub fn saved(&mut self, text: impl Into<String>, picture: SavedPicture) {
         self.add(Kind::Notice, text.into(), None, Some(picture));
     }
@@ -248,12 +243,12 @@ impl Messages {
         }
     }
 
-    /// Notes whether a dialog lies over the window: what was up before stays where it is, below it.
+    /// Notes whether a dialog is open: older messages stay where they are, below it.
     pub fn note_dialog(&mut self, is_open: bool) {
         self.before_dialog = is_open.then(|| self.before_dialog.unwrap_or(self.newest));
     }
 
-    /// Takes the notices away, because another page is shown.
+    /// Removes the notices, because another page is shown.
     pub fn turn_page(&mut self) {
         self.remove(|m| m.kind == Kind::Notice);
     }
@@ -265,35 +260,35 @@ impl Messages {
         }
     }
 
-    /// Takes away what was said about something that went well now.
+    /// Removes the messages on a topic, because the operation has now succeeded.
     pub fn settle(&mut self, topic: Topic) {
         self.remove(|m| m.topic == Some(topic));
     }
 
-    /// Takes a message away.
+    /// Removes a message.
     pub fn dismiss(&mut self, number: u64) {
         self.remove(|m| m.number == number);
     }
 
-    /// Takes a message away whose offer was taken, and gives what to do.
+    /// Removes a message whose offer was clicked, and returns the offer's intent.
     pub fn take_offer(&mut self, number: u64) -> Option<Intent> {
         let at = self.list.iter().position(|m| m.number == number)?;
         Some(self.list.remove(at).offer?.intent)
     }
 
-    /// Takes the messages away that offer what nobody can do any more.
+    /// Removes the messages whose offers are no longer possible.
     pub fn withdraw(&mut self, is_void: impl Fn(&Intent) -> bool) {
         self.list.retain(|m| !m.offer.as_ref().is_some_and(|o| is_void(&o.intent)));
     }
 
-    /// Takes a button away that does what nobody can do again; its message stays.
+    /// Removes a button whose action cannot be repeated; its message stays.
     pub fn forget_action(&mut self, done: &Intent) {
         for picture in self.list.iter_mut().filter_map(|m| m.picture.as_mut()) {
             picture.actions.retain(|(_, intent)| intent != done);
         }
     }
 
-    /// Takes the newest message away; `false` when there is none.
+    /// Removes the newest message; returns `false` if there is none.
     pub fn dismiss_newest(&mut self) -> bool {
         let newest = self.list.last().map(|m| m.number);
         if let Some(number) = newest {
@@ -302,13 +297,13 @@ impl Messages {
         newest.is_some()
     }
 
-    /// What follows because notices went whose offer nobody took.
+    /// Returns the intents to send because notices disappeared without a click on their offers.
     pub fn take_follows(&mut self) -> Vec<Intent> {
         std::mem::take(&mut self.follows)
     }
 
-    /// Shows the newest messages in the corner of `area` that is named, further in by so many points; over a picture
-    /// that `is_alone` only some.
+    /// Shows the newest messages in the given corner of `area`, moved inwards by `further_in` points. Over a picture that
+    /// `is_alone`, only some are shown.
     pub fn ui(
         &mut self,
         ui: &egui::Ui,
@@ -334,7 +329,7 @@ impl Messages {
                 break;
             }
             room -= height + BETWEEN;
-            // Its time begins when it is seen.
+            // The timer starts when the message is first shown.
             message.since.get_or_insert(now);
             shown.push(message.number);
         }
@@ -352,7 +347,7 @@ impl Messages {
             Corner::Bottom => (egui::Align2::LEFT_BOTTOM, area.left_bottom() + vec2(EDGE, -margin)),
             Corner::Top => (egui::Align2::LEFT_TOP, area.left_top() + vec2(EDGE, margin)),
         };
-        // Dialogs lie in the foreground.
+        // Dialogs are in the foreground.
         let order = match (corner, self.before_dialog) {
             (Corner::Bottom, Some(_)) => egui::Order::Middle,
             _ => egui::Order::Foreground,
@@ -374,14 +369,14 @@ impl Messages {
                 let seen_here = &mut self.seen[usize::from(corner == Corner::Top)];
                 if *seen_here != shown {
                     *seen_here = shown;
-                    // Else they would stand for a frame where the height before left them.
+                    // Otherwise the messages would be placed by their previous height for a frame.
                     ui.request_discard("other messages are up");
                 }
             });
     }
 }
 
-/// Draws a message of this width, as a single line where it `is_low`; its height, in points.
+/// Draws a message of this width, as a single line if `is_low`. Returns its height in points.
 fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
     let p = theme::palette(ui.visuals());
     let mark = match message.kind {
@@ -445,7 +440,7 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
     shown.response.rect.height()
 }
 
-/// The buttons for what can be done with a picture, and for what a message offers.
+/// The buttons for a saved picture's actions and for a message's offer.
 fn buttons_ui(ui: &mut egui::Ui, message: &Message) {
     for (name, intent) in message.picture.iter().flat_map(|picture| &picture.actions) {
         if ui.button(*name).clicked() {

@@ -1,4 +1,4 @@
-//! Overlays, which lie over the window: a question, the list of shortcuts, credits and licences.
+//! Overlays over the window: questions, the list of shortcuts, credits and licences.
 
 use std::{
     mem::discriminant,
@@ -22,12 +22,12 @@ use super::{
     theme,
 };
 
-/// Space between a dialog's edge and what it holds, in points.
+/// Space between a dialog's edge and its content, in points.
 const DIALOG_MARGIN: i8 = 24;
-/// Space above and below a dialog at least, in points.
+/// Minimum space above and below a dialog, in points.
 const LEAST_ABOVE: f32 = 20.0;
 
-/// By what a result would be lost.
+/// The action that would lose a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// Closing the window.
@@ -36,57 +36,52 @@ pub enum Loss {
     Opening,
 }
 
-/// Something that has to be answered before the window goes on.
+/// A question that must be answered before the window continues.
 pub enum Question {
     /// The result on the table would be lost.
     LoseResult {
-        /// By what.
         loss: Loss,
-        /// Which result it is, in words.
+        /// Name of the result, as text.
         what: String,
     },
-    /// The target of this save exists. The save waits here for the answer.
+    /// The target file of this save already exists. The save waits here for the answer.
     ReplaceFile(Box<Save>),
-    /// A batch would be stopped by closing the window.
+    /// Closing the window would stop a batch.
     StopBatch,
-    /// A recording would be ended by closing the window.
+    /// Closing the window would stop a recording.
     StopRecording {
-        /// Its folder or file.
+        /// The recording's folder or file.
         path: PathBuf,
-        /// How much it holds so far, in words.
+        /// How much is recorded so far, as text.
         taken: String,
     },
-    /// Where to save or what to open, for lack of a file dialog.
+    /// Where to save or what to open, if no file dialog is available.
     TypePath(TypedPath),
-    /// How the network of a file is to be read.
+    /// The pixel format of a network whose file does not specify it.
     Reading(Box<Reading>),
-    /// What pictures are for.
+    /// Whether to paint pictures or to add them as styles.
     PictureUse(IncomingPictures),
-    /// What something is to be called.
+    /// The name of a style or a mix.
     Name(Naming),
 }
 
-/// A path that is typed where no file dialog can be shown.
+/// A path that the user types because no file dialog is available.
 pub struct TypedPath {
-    /// Its purpose.
     pub purpose: Purpose,
     /// The text in the field.
     pub text: String,
-    /// Why there is no dialog.
+    /// Why no dialog is available.
     pub why: String,
-    /// What is wrong with the path that was taken last.
+    /// What is wrong with the last path that was entered.
     pub problem: Option<String>,
 }
 
-/// The overlay over the window.
 #[derive(Default)]
 pub enum Overlay {
-    /// Nothing.
     #[default]
     None,
-    /// A question.
     Question(Question),
-    /// The list of shortcuts, those that hold these words.
+    /// The list of shortcuts that match this search text.
     Shortcuts(String),
     /// Credits.
     About,
@@ -94,7 +89,7 @@ pub enum Overlay {
     Licences(Licences),
 }
 
-/// The overlay and whether it has just opened.
+/// The overlay, and whether it has just opened.
 #[derive(Default)]
 pub struct Overlays {
     open: Overlay,
@@ -102,13 +97,13 @@ pub struct Overlays {
 }
 
 impl Overlays {
-    /// Opens an overlay in place of the one that is open.
+    /// Opens an overlay instead of the open one.
     pub fn show(&mut self, overlay: Overlay) {
         self.open = overlay;
         self.is_fresh = true;
     }
 
-    /// Opens an overlay, or closes it when it is the open one.
+    /// Opens an overlay, or closes it if it is open.
     pub fn toggle(&mut self, overlay: Overlay) {
         if discriminant(&self.open) == discriminant(&overlay) {
             self.close();
@@ -117,22 +112,20 @@ impl Overlays {
         }
     }
 
-    /// Closes what is open.
     pub fn close(&mut self) {
         self.open = Overlay::None;
     }
 
-    /// Closes what is open and returns it.
+    /// Closes the open overlay and returns it.
     pub fn take(&mut self) -> Overlay {
         std::mem::take(&mut self.open)
     }
 
-    /// The open overlay.
     pub fn open(&self) -> &Overlay {
         &self.open
     }
 
-    /// The open question how a network is to be read.
+    /// The open question about a network's pixel format.
     pub fn reading(&mut self) -> Option<&mut Reading> {
         match &mut self.open {
             Overlay::Question(Question::Reading(reading)) => Some(reading),
@@ -140,7 +133,7 @@ impl Overlays {
         }
     }
 
-    /// The open field for a path.
+    /// The open path field.
     pub fn typed_path(&mut self) -> Option<&mut TypedPath> {
         match &mut self.open {
             Overlay::Question(Question::TypePath(path)) => Some(path),
@@ -148,12 +141,11 @@ impl Overlays {
         }
     }
 
-    /// Whether anything is open.
     pub fn is_open(&self) -> bool {
         !matches!(self.open, Overlay::None)
     }
 
-    /// Draws what is open.
+    /// Draws the open overlay.
     pub fn ui(
         &mut self,
         ctx: &egui::Context,
@@ -173,7 +165,7 @@ impl Overlays {
             Overlay::About => ("about", 560.0),
             Overlay::Licences(_) => ("licences", 760.0),
         };
-        // What becomes lower while a person types in it stays where it is.
+        // The list becomes shorter while the user types, so it is anchored at the top.
         let hangs = matches!(self.open, Overlay::Shortcuts(_));
         let closes = dialog_at(ctx, (id, hangs), width, |ui| match &mut self.open {
             Overlay::None => {}
@@ -208,7 +200,7 @@ impl Overlays {
     }
 }
 
-/// Draws a dialog over the window, `width` points wide where there is room; whether it is to be closed.
+/// Draws a dialog over the window, at most `width` points wide. Returns whether it is to be closed.
 pub fn dialog(
     ctx: &egui::Context,
     id: &str,
@@ -218,7 +210,7 @@ pub fn dialog(
     dialog_at(ctx, (id, false), width, contents)
 }
 
-/// As [`dialog`], in the middle of the window or, where it `hangs`, at its top.
+/// Like [`dialog`], but at the top of the window if `hangs`; otherwise centered.
 fn dialog_at(
     ctx: &egui::Context,
     (id, hangs): (&str, bool),
@@ -331,7 +323,7 @@ fn question_ui(ui: &mut egui::Ui, question: &Question, is_fresh: bool, asks: boo
                 ],
             );
         }
-        // Have more than buttons, and are drawn by themselves.
+        // These have more than buttons and are drawn separately.
         Question::TypePath(_)
         | Question::Reading(_)
         | Question::PictureUse(_)
@@ -339,14 +331,14 @@ fn question_ui(ui: &mut egui::Ui, question: &Question, is_fresh: bool, asks: boo
     }
 }
 
-/// Marks a path's name without its ending, so that typing replaces it.
+/// Selects a path's file name without its extension, so that typing replaces it.
 fn mark_file_name(ctx: &egui::Context, field: Id, path: &str) {
     let name = path.rfind(std::path::is_separator).map_or(0, |at| at + 1);
     let ending = path[name..].rfind('.').map_or(path.len(), |at| name + at);
     mark_name(ctx, field, &path[..name], &path[..ending]);
 }
 
-/// Empties the field before a path from the root is pasted: behind what it holds that would be no path.
+/// Clears the field before an absolute path is pasted; the path would be invalid after the existing text.
 fn take_whole_paths(ctx: &egui::Context, field: &mut String) {
     ctx.input_mut(|input| {
         for event in &mut input.events {
@@ -361,7 +353,7 @@ fn take_whole_paths(ctx: &egui::Context, field: &mut String) {
     });
 }
 
-/// A field for a path in place of a file dialog.
+/// A path field that replaces a file dialog.
 fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool) {
     let (heading, button) = match path.purpose {
         Purpose::Open => ("Open which photo or style?", "Open"),
@@ -386,13 +378,13 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool) {
             Purpose::Save | Purpose::ContactSheet | Purpose::Export => {
                 mark_file_name(ui, field.id, &path.text);
             }
-            // A path that is pasted takes the place of the folder.
+            // A pasted path replaces the folder.
             _ => mark_name(ui, field.id, "", &path.text),
         }
     }
     let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
     if is_entered {
-        // Where the path is wrong, it is mended here.
+        // Focus the field so that the user can fix the path.
         field.request_focus();
     }
     match &path.problem {
@@ -426,7 +418,7 @@ fn close_button(ui: &mut egui::Ui, is_fresh: bool) {
     }
 }
 
-/// What is known of a style: who painted it, else where a person's own lies.
+/// Credits of a style: who painted it, or the file's location if it is the user's own.
 fn credit(card: &Card) -> String {
     let Some(path) = card.own.as_ref().filter(|_| card.credit.is_empty()) else {
         return match card.credit.as_str() {

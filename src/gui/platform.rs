@@ -1,8 +1,7 @@
 //! The desktop's file dialogs and clipboard.
 //!
-//! [`Platform`] is the seam; tests put a scripted one in its place. Every call may block for as long
-//! as a person thinks, so only background threads call, never the window's. The only rfd and the
-//! only arboard are here.
+//! Tests replace [`Platform`] with a scripted implementation. Every call may block until the user answers, so call it
+//! from background threads only, never from the window's thread. No other module uses `rfd` or `arboard`.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,18 +20,16 @@ use crate::{
     media::encode::Format,
 };
 
-/// The clipboard's content, as far as the window can use it.
+/// The usable content of the clipboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clip {
-    /// Pixels.
     Picture(Frame),
     /// Copied files.
     Files(Vec<PathBuf>),
-    /// Nothing of use.
+    /// Nothing usable.
     Nothing,
 }
 
-/// The purpose of a file dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To open a photo or a checkpoint.
@@ -41,7 +38,7 @@ pub enum Purpose {
     Style,
     /// To paint a folder.
     Folder,
-    /// To say where a batch's paintings go.
+    /// To choose the output folder of a batch.
     TargetFolder,
     /// To save the result.
     Save,
@@ -60,121 +57,120 @@ pub enum Dialog {
     Style,
     /// A folder of photos.
     Folder,
-    /// A folder for the paintings of a batch.
+    /// The output folder of a batch.
     TargetFolder,
-    /// A name for a report.
+    /// The file for a report.
     Export {
-        /// The name to start with, with its ending.
+        /// The suggested name, with extension.
         file_name: String,
     },
-    /// A name for the result.
+    /// The file for the result.
     Save {
-        /// The name to start with.
+        /// The suggested name.
         file_name: String,
-        /// The format to start with.
+        /// The suggested format.
         format: Format,
     },
 }
 
-/// File dialogs and the clipboard. Calls block; background threads make them.
+/// File dialogs and the clipboard. Calls block; make them on background threads.
 pub trait Platform: Send + Sync {
-    /// Shows a dialog that starts in `folder`; `None` when the person chose nothing.
+    /// Shows a dialog that starts in `folder`. Returns `None` if the user cancels.
     ///
     /// # Errors
-    /// A sentence for people: why there is no dialog and how to have one.
+    /// A message for the user: why no dialog is available and how to get one.
     fn ask(&self, dialog: &Dialog, folder: Option<&Path>) -> Result<Option<PathBuf>, String>;
 
-    /// The clipboard's content.
+    /// Returns the clipboard's content.
     ///
     /// # Errors
-    /// A sentence for people.
+    /// A message for the user.
     fn paste(&self) -> Result<Clip, String>;
 
     /// Puts a picture on the clipboard.
     ///
     /// # Errors
-    /// A sentence for people.
+    /// A message for the user.
     fn copy(&self, picture: &Frame) -> Result<(), String>;
 
-    /// The text on the clipboard; empty where there is none.
+    /// Returns the text on the clipboard, or an empty string.
     fn paste_text(&self) -> String;
 
-    /// Puts a text on the clipboard.
+    /// Puts text on the clipboard.
     ///
     /// # Errors
-    /// A sentence for people.
+    /// A message for the user.
     fn copy_text(&self, text: &str) -> Result<(), String>;
 
-    /// Where the pointer is on the screen, in pixels: window systems do not tell a window where a file hovers over
-    /// it. `None` where nobody tells it.
+    /// Position of the pointer on the screen, in pixels. Window systems do not report where a dragged file hovers over
+    /// a window. `None` if the position is not available.
     fn pointer(&self) -> Option<(i32, i32)>;
 
     /// Shows a file or folder in the desktop's file manager.
     ///
     /// # Errors
-    /// A sentence for people: where it lies instead.
+    /// A message for the user with the path.
     fn show(&self, path: &Path) -> Result<(), String>;
 
-    /// Plays a video in the person's player.
+    /// Plays a video in the user's player.
     ///
     /// # Errors
-    /// A sentence for people: where it lies instead.
+    /// A message for the user with the path.
     fn play(&self, path: &Path) -> Result<(), String>;
 
     /// Starts the program again, with a photo to open.
     ///
     /// # Errors
-    /// A sentence for the user.
+    /// A message for the user.
     fn restart(&self, photo: Option<&Path>) -> Result<(), String>;
 
-    /// The system's cameras.
+    /// Lists the system's cameras.
     ///
     /// # Errors
-    /// A sentence for people.
+    /// A message for the user.
     fn cameras(&self) -> Result<Vec<Camera>, String>;
 }
 
-/// The desktop's own dialogs and clipboard.
 #[derive(Default)]
 pub struct Desktop {
-    /// Kept open: on X11 and Wayland a copied picture is served from here while the program runs.
+    /// Kept open: on X11 and Wayland, the program must serve a copied picture as long as it runs.
     clipboard: Mutex<Option<arboard::Clipboard>>,
     pointer: Pointer,
 }
 
-/// File name endings of pictures that are read.
+/// File extensions of readable pictures.
 const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
-/// File name endings of checkpoints.
+/// File extensions of checkpoints.
 const CHECKPOINTS: [&str; 5] = ["safetensors", "pth", "pt", "onnx", "model"];
-/// No person answers a portal's dialog faster than this: then none was shown. Without the portal, failing takes a
-/// moment, on a busy computer a longer one.
+/// If a portal's dialog is "cancelled" faster than this, no dialog was shown: no user answers that fast. Without the
+/// portal the call fails almost immediately, or somewhat later on a busy computer.
 const FASTEST_PERSON: Duration = Duration::from_secs(1);
-/// A program that opens files and has not failed by then has opened one.
+/// If the program that opens a file has not failed after this time, it has opened the file.
 const OPENS_WITHIN: Duration = Duration::from_secs(5);
-/// Why there is a field for the path instead of a dialog.
+/// Shown above the path field that replaces a dialog.
 const NO_DIALOG: &str =
     "No file dialog is available. Install zenity or a desktop portal (xdg-desktop-portal).";
 
-/// The path from the root on: folders are remembered, and the next start may be in another one.
+/// Returns the absolute path: folders are stored in the settings, and the next start may use another working directory.
 pub fn from_the_root(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
-/// Whether the file's name is that of a checkpoint.
+/// Whether the file name has the extension of a checkpoint.
 pub fn has_checkpoint_name(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| CHECKPOINTS.contains(&e.to_ascii_lowercase().as_str()))
 }
 
-/// What shows file dialogs.
+/// The component that shows file dialogs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DialogProvider {
-    /// The system itself, or zenity: a dialog comes for certain.
+    /// The system itself or zenity: a dialog always appears.
     Certain,
-    /// The desktop's portal, if something answers on the session's bus.
+    /// The desktop's portal, if a service answers on the session bus.
     Portal,
-    /// Neither.
+    /// No dialogs are available.
     None,
 }
 
@@ -188,7 +184,7 @@ impl DialogProvider {
         let has_address =
             std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|a| !a.is_empty());
         let has_bus = has_address || runtime.is_some_and(|folder| folder.join("bus").exists());
-        // Programs are started from absolute folders only (`cli::search_path`).
+        // Start programs from absolute folders only (see `cli::search_path`).
         let folders = std::env::split_paths(&folders).filter(|folder| folder.is_absolute());
         Self::of(folders, has_bus)
     }
@@ -239,7 +235,7 @@ impl Platform for Desktop {
                 .add_filter("Every file", &["*"])
                 .save_file(),
         };
-        // A portal that failed to open a dialog looks like a dialog that was cancelled, only faster.
+        // A portal that fails to open a dialog looks like a dialog that was cancelled very quickly.
         let is_doubtful = answer.is_none() && provider == DialogProvider::Portal;
         if is_doubtful && opened_at.elapsed() < FASTEST_PERSON {
             return Err(NO_DIALOG.to_owned());
@@ -249,7 +245,7 @@ impl Platform for Desktop {
 
     fn paste(&self) -> Result<Clip, String> {
         self.with_clipboard(|clipboard| {
-            // A copied file often carries its icon as a picture too, so files come first.
+            // A copied file often also has its icon as a picture, so check for files first.
             if let Ok(files) = clipboard.get().file_list()
                 && !files.is_empty()
             {
@@ -339,7 +335,7 @@ impl Desktop {
     }
 }
 
-/// Has the desktop open a file or folder in the program for it; whether it does.
+/// Opens a file or folder in the desktop's default program; returns whether that succeeds.
 fn opens(path: &Path) -> bool {
     let program = match std::env::consts::OS {
         "windows" => "explorer",
@@ -356,20 +352,20 @@ fn opens(path: &Path) -> bool {
     while began.elapsed() < OPENS_WITHIN {
         match child.try_wait() {
             Ok(None) => std::thread::sleep(OPENS_WITHIN / 50),
-            // Windows' program says nothing of use.
+            // The exit code of Windows' `explorer` is meaningless.
             Ok(Some(status)) => return status.success() || program == "explorer",
             Err(_) => return false,
         }
     }
-    // On some desktops it stays as long as what it has opened.
+    // On some desktops the process runs as long as the program that it opened.
     std::thread::spawn(move || child.wait());
     true
 }
 
-/// The path that a line of text names, itself or as a `file://` address.
+/// Returns the path in a line of text, which is a path or a `file://` URL.
 pub fn path_in(line: &str) -> PathBuf {
     let address = line.strip_prefix("file://");
-    // The host may be named: it is this one.
+    // The URL may name the host, which is this computer.
     let address = address.map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
     match address.filter(|rest| rest.starts_with('/')) {
         Some(address) => PathBuf::from(&*percent_decode_str(address).decode_utf8_lossy()),
@@ -377,7 +373,7 @@ pub fn path_in(line: &str) -> PathBuf {
     }
 }
 
-/// The files that a copied text names: one path or `file://` address a line.
+/// Returns the files that copied text names: one path or `file://` URL per line.
 fn files_in(text: &str) -> Clip {
     let files: Vec<PathBuf> =
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(path_in).collect();
@@ -388,12 +384,12 @@ fn files_in(text: &str) -> Clip {
     }
 }
 
-/// A format's name for people.
+/// A format's name for the user.
 pub fn format_title(format: Format) -> &'static str {
     match format {
         Format::Png => "PNG",
         Format::Jpeg => "JPEG",
-        // What others write as WebP loses something.
+        // "Lossless" because other programs usually write lossy WebP.
         Format::WebP => "WebP, lossless",
         Format::Bmp => "BMP",
         Format::Tiff => "TIFF",

@@ -1,9 +1,9 @@
 //! Saving a result, and asking before it would be lost.
 //!
-//! A save is *running* (`SaveFlow::is_running`) until a background task reports. When its target exists it
-//! comes back and *waits for an answer* inside [`Question::ReplaceFile`]: whatever takes that question away
-//! takes the save with it, so no save is left without a question. Opening another photo and closing the window
-//! wait for a running save; both are checked again afterwards, because the painting may have changed meanwhile.
+//! A save is *running* (`SaveFlow::is_running`) until a background task reports. If its target exists, the save comes
+//! back and *waits for an answer* inside [`Question::ReplaceFile`]. Removing that question also removes the save, so a
+//! save is never left without a question. Opening another photo and closing the window wait for a running save. Both
+//! are checked again afterwards, because the painting may have changed in the meantime.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ use crate::{
 };
 
 impl App {
-    /// Asks where the result is to be saved.
+    /// Asks where to save the result.
     pub(super) fn ask_target(&mut self) {
         if self.save.is_running {
             return;
@@ -51,7 +51,7 @@ impl App {
         }
     }
 
-    /// Saves the result under the name that the person gave.
+    /// Saves the result to the path that the user chose.
     pub(super) fn save_as(&mut self, path: std::path::PathBuf) {
         let Some(finished) = self.workspace.finished() else {
             self.save.after_save = None;
@@ -63,8 +63,8 @@ impl App {
         self.save(Box::new(save), Existing::Keep);
     }
 
-    /// A path for a picture and its format: an ending that was typed counts; without one, the chosen format's is
-    /// added.
+    /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
+    /// extension is added.
     pub(super) fn with_format(&self, path: PathBuf) -> (PathBuf, Format) {
         match Format::from_path(&path) {
             Some(format) => (path, format),
@@ -82,7 +82,7 @@ impl App {
         self.save.is_running = true;
         let write = move || {
             let (path, finished) = (&save.path, &save.finished);
-            // Checked before the picture is put together, so that the question comes at once.
+            // Check before composing the picture, so that the question appears immediately.
             let result = encode::check_target(path, existing).and_then(|()| {
                 encode::save(path, &finished.frame(), None, save.encoding, existing)
             });
@@ -135,12 +135,12 @@ impl App {
         }
     }
 
-    /// Performs a step that takes the result off the table, after asking when that would lose it.
+    /// Performs a step that removes the result from the table; asks first if the result would be lost.
     pub(super) fn go_on_or_ask(&mut self, step: NextStep) {
         if !self.workspace.is_unsaved() || !self.settings.choices.ask_before_losing {
             self.go_on(step);
         } else if self.save.is_running {
-            // Closing goes before all else.
+            // Closing has priority.
             if !matches!(self.save.after_save, Some(NextStep::Close)) {
                 self.save.after_save = Some(step);
             }
@@ -149,7 +149,7 @@ impl App {
         }
     }
 
-    /// Asks whether the result is to be saved before it is lost.
+    /// Asks whether to save the result before it is lost.
     fn ask_before(&mut self, step: NextStep) {
         let (loss, what) = (step.loss(), self.result_in_words());
         self.put_question(Question::LoseResult { loss, what });
@@ -164,7 +164,7 @@ impl App {
         }
     }
 
-    /// The person gives the result up: performs the step that waited for the answer.
+    /// The user discards the result: performs the step that waited for the answer.
     pub(super) fn lose_result(&mut self) {
         self.overlays.close();
         if let Some(step) = self.save.after_question.take() {
@@ -172,12 +172,12 @@ impl App {
         }
     }
 
-    /// Keeps the window open while something would be lost by closing it.
+    /// Keeps the window open while closing it would lose something.
     pub(super) fn guard_closing(&mut self) {
         let is_requested =
             !self.ending.is_closing && self.ctx.input(|i| i.viewport().close_requested());
         if is_requested {
-            // A restart before was given up at a question.
+            // The user cancelled an earlier restart at a question.
             self.ending.restarts = false;
         }
         if is_requested && self.overlays.reading().is_some() {
@@ -188,14 +188,14 @@ impl App {
         }
     }
 
-    /// Closes the window, unless something has to be asked or awaited first.
+    /// Closes the window, unless a question or a wait is necessary first.
     pub(super) fn close(&mut self) {
         if !self.keeps_open() {
             self.close_now();
         }
     }
 
-    /// Closes the window without a question; [`App::end`] writes what is to be written.
+    /// Closes the window without a question; [`App::end`] writes the remaining files.
     pub(super) fn close_without_question(&mut self) {
         self.ending.restarts = false;
         self.stop_batch();
@@ -208,7 +208,7 @@ impl App {
         self.ctx.send_viewport_cmd(ViewportCommand::Close);
     }
 
-    /// Asks about, or waits for, what closing would lose; `false` when nothing would be lost.
+    /// Asks about, or waits for, what closing would lose; returns `false` if nothing would be lost.
     fn keeps_open(&mut self) -> bool {
         if self.batch.as_ref().is_some_and(Batch::goes_on) {
             self.put_question(Question::StopBatch);
@@ -228,11 +228,11 @@ impl App {
         true
     }
 
-    /// The result on the table in words: while live pictures are shown nobody sees it.
+    /// Describes the result on the table, which is not visible in live mode.
     fn result_in_words(&self) -> String {
         let photo = self.workspace.photo();
         let photo = photo.map_or_else(|| "the photo".to_owned(), |p| p.opened.title());
-        // What is being painted now is what the person means, not what it replaces.
+        // The user means the painting in progress, not the one that it replaces.
         let recipe = match &self.painting.request {
             Some(request) => Some(&request.recipe),
             None => self.workspace.shown().map(|shown| &shown.recipe),
@@ -246,13 +246,13 @@ impl App {
         format!("The painting of {photo}{style}{place}")
     }
 
-    /// Says that a picture or report was saved, and offers to show it.
+    /// Reports that a picture or report was saved, and offers to show it.
     pub(super) fn tell_of_saved(&mut self, path: &Path) {
         self.messages.about(Topic::Saving);
         self.tell_of_file(format!("Saved as {}", path_label(path)), path);
     }
 
-    /// Says that a file was written, and offers to show it.
+    /// Reports that a file was written, and offers to show it.
     pub(super) fn tell_of_file(&mut self, text: String, path: &Path) {
         let offer = Offer {
             label: "Show in folder",
@@ -262,7 +262,7 @@ impl App {
         self.messages.offer(text, offer);
     }
 
-    /// A recording was written to its end.
+    /// Called when a recording is completely written.
     pub(super) fn recording_ended(&mut self) {
         self.ending.recordings = self.ending.recordings.saturating_sub(1);
         if self.ending.recordings == 0 && std::mem::take(&mut self.ending.when_recorded) {
@@ -270,13 +270,13 @@ impl App {
         }
     }
 
-    /// Shows a field for a path in place of a file dialog; `why` says why there is no dialog.
+    /// Shows a path field instead of a file dialog; `why` is the reason.
     pub(super) fn ask_for_path(&mut self, purpose: Purpose, mut why: String) {
         if matches!(purpose, Purpose::Open | Purpose::Style | Purpose::Folder) {
             why.push_str(" You can also drop files onto the window.");
         }
         let text = match purpose {
-            // A name alone is that of a file in it.
+            // A file name without a folder is relative to this folder.
             Purpose::Open | Purpose::Style | Purpose::Folder => {
                 editable(&self.opened_folder().join(""))
             }
@@ -306,19 +306,19 @@ impl App {
         }));
     }
 
-    /// The folder of what was opened last.
+    /// The folder of the last opened file.
     fn opened_folder(&self) -> PathBuf {
         let opened = self.settings.state.open_folder.clone();
         opened.unwrap_or_else(|| self.picture_folder())
     }
 
-    /// Goes on with a path that was typed, as with one from a dialog. No file is replaced without a question.
+    /// Continues with a typed path as with one from a dialog. Asks before replacing a file.
     pub(super) fn take_path(&mut self, purpose: Purpose, text: &str) {
         let typed = &path_in(pasted(text.trim()));
         let home = std::env::home_dir().filter(|home| home.is_absolute());
         let path = match (typed.strip_prefix("~"), home) {
             (Ok(below), Some(home)) => home.join(below),
-            // A name alone is that of a file in the folder that was offered.
+            // A file name without a folder is relative to the suggested folder.
             _ => match purpose {
                 Purpose::Open | Purpose::Style | Purpose::Folder => {
                     self.opened_folder().join(typed)
@@ -342,17 +342,17 @@ impl App {
         self.handle_dialog(purpose, Ok(Some(path)));
     }
 
-    /// Shows a question, in place of the overlay before.
+    /// Shows a question instead of the previous overlay.
     pub(super) fn put_question(&mut self, question: Question) {
         self.postpone_reading();
         self.close_overlay();
         self.overlays.show(Overlay::Question(question));
     }
 
-    /// Closes what lies over the window, and forgets what waited for its answer.
+    /// Closes the overlay, and discards what waited for its answer.
     pub(super) fn close_overlay(&mut self) {
         match self.overlays.take() {
-            // The save itself was in the question.
+            // The save was in the question and is dropped with it.
             Overlay::Question(Question::ReplaceFile(_)) => self.save.after_save = None,
             Overlay::Question(Question::LoseResult { .. }) => self.save.after_question = None,
             Overlay::Question(Question::TypePath(path)) => self.no_target(path.purpose),
@@ -371,8 +371,8 @@ impl App {
     }
 }
 
-/// The path that is meant where one from the root on was put behind a folder that ends with a separator: what is there
-/// counts, else the second one.
+/// Handles an absolute path that was pasted after a folder that ends with a separator: returns the whole text if that
+/// path exists, otherwise the second path.
 fn pasted(text: &str) -> &str {
     let Some(at) = text.rfind("//").filter(|&at| at > 0) else {
         return text;
@@ -383,7 +383,7 @@ fn pasted(text: &str) -> &str {
     if is_there(text) || (has_folder && !is_there(second)) { text } else { second }
 }
 
-/// Why a typed path cannot be what it is for, in a sentence.
+/// Why a typed path cannot be used for its purpose, as text.
 fn problem_of(purpose: Purpose, path: &Path) -> Option<String> {
     let name = path_label(path);
     match purpose {

@@ -1,7 +1,7 @@
 //! The styles as the window sees them: cards to show and networks to load.
 //!
-//! [`StyleSource`] is the seam to the style library; the window's background threads call it, and tests
-//! put a scripted one in its place. Knows no egui.
+//! [`StyleSource`] is the interface to the style library. The window calls it on background threads, and tests replace
+//! it with a scripted implementation. This module does not depend on egui.
 
 use std::{
     borrow::Cow,
@@ -30,37 +30,36 @@ use crate::{
     },
 };
 
-/// Long side of a thumbnail at most, in pixels.
+/// Maximum long side of a thumbnail, in pixels.
 pub const THUMBNAIL_PX: usize = 384;
 
-/// Maximum memory to read the file of a thumbnail, in bytes.
+/// Maximum memory for reading a thumbnail's file, in bytes.
 const THUMBNAIL_BYTES: u64 = 64 << 20;
 
-/// One style of the gallery.
+/// A style in the gallery.
 #[derive(Clone, Debug, Default)]
 pub struct Card {
-    /// The style's id.
     pub id: String,
-    /// Name for people.
+    /// Name for the user.
     pub title: String,
-    /// Artist, year, status of the painting and licence of the weights, for people.
+    /// Artist, year, status of the painting and licence of the weights, for the user.
     pub credit: String,
-    /// The model sizes that are at hand.
+    /// The available model sizes.
     pub models: Vec<ModelSize>,
-    /// A small picture painted in the style, at most [`THUMBNAIL_PX`] a side.
+    /// A small picture painted in the style, at most [`THUMBNAIL_PX`] per side.
     pub thumbnail: Option<Arc<Frame>>,
-    /// Where it lies, if it is the person's own and can be renamed and removed.
+    /// The file, if the style is the user's own and can be renamed and removed.
     pub own: Option<PathBuf>,
-    /// When that was written.
+    /// Modification time of that file.
     pub changed: Option<SystemTime>,
-    /// The network that made it of a picture, if it was made of one, which then is the thumbnail.
+    /// The network that made the style from a picture, if any. The picture is then the thumbnail.
     pub made_by: Option<MadeBy>,
-    /// Its number key, counted from 0, which it keeps; the gallery gives it.
+    /// The number key, counted from 0; set by the gallery and kept by the style.
     pub key: Option<usize>,
 }
 
 impl Card {
-    /// Why the picture of another style cannot be mixed with that of this one; `None` where it can.
+    /// Why this style cannot be mixed with another; `None` if it can.
     pub fn why_not_mixed(&self, other: &Self) -> Option<String> {
         match (&self.made_by, &other.made_by) {
             (Some(own), Some(others)) => why_not_mixed(others, own),
@@ -68,7 +67,7 @@ impl Card {
         }
     }
 
-    /// This size where it is at hand, else the one that is.
+    /// The requested size if it is available, otherwise the one that is.
     pub fn model(&self, requested: ModelSize) -> ModelSize {
         if self.models.contains(&requested) {
             requested
@@ -77,7 +76,7 @@ impl Card {
         }
     }
 
-    /// Whether it was made of a picture.
+    /// Whether the style was made from a picture.
     pub const fn is_picture(&self) -> bool {
         self.made_by.is_some()
     }
@@ -86,79 +85,78 @@ impl Card {
 /// A style's network, ready for the engine.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The network.
     pub network: Arc<Network>,
-    /// A note for people, for example that the smaller model is used instead.
+    /// A note for the user, for example that the smaller model is used instead.
     pub note: Option<String>,
 }
 
 /// The outcome of adding a file to the styles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Import {
-    /// It is a style now.
+    /// The file is now a style.
     Added {
         /// The style's id.
         id: String,
-        /// A sentence for people when its pictures look wrong.
+        /// A message for the user if the style's pictures look wrong.
         warning: Option<String>,
     },
-    /// The file does not tell which values its network reads and makes, only these; a person has to say the others.
+    /// The file does not specify its pixel format beyond these parts; the user must choose the rest.
     Unclear(PixelChoice),
 }
 
-/// Where styles come from. Calls block; background threads make them.
+/// The source of the styles. Calls block; make them on background threads.
 pub trait StyleSource: Send + Sync {
-    /// Every style, and what is wrong with files that should have been styles.
+    /// Returns every style, and the problems of files that are not valid styles.
     fn cards(&self) -> (Vec<Card>, Vec<String>);
 
-    /// The network of style `id` in the requested size, or in the other one when that is all there is.
+    /// Loads the network of style `id` in the requested size, or in the other size if only that is available.
     ///
     /// # Errors
-    /// A sentence for people.
+    /// A message for the user.
     fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String>;
 
-    /// Copies a checkpoint into the person's own styles, with what a person says of the values that its network reads
-    /// and makes; copies nothing where neither the person nor the file tells.
+    /// Copies a checkpoint into the user's own styles, with the pixel format that the user chose. Copies nothing if
+    /// neither the user nor the file specifies the format.
     ///
     /// # Errors
-    /// A sentence for people: why the file is no style.
+    /// A message for the user: why the file is not a style.
     fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String>;
 
-    /// Keeps a picture that lies in no file as a style of the person's own, called `name` or, where that is taken,
-    /// with a number behind it.
+    /// Adds a picture that has no file to the user's own styles, as `name` or, if that is taken, with a number
+    /// appended.
     ///
     /// # Errors
-    /// A sentence for people: why it cannot be one.
+    /// A message for the user: why the picture cannot be a style.
     fn import_picture(&self, picture: &Frame, name: &str) -> Result<Import, String>;
 
-    /// The network of a mix of styles that were made of pictures, by their ids and weights.
+    /// Loads the network of a mix of styles made from pictures, given their ids and weights.
     ///
     /// # Errors
-    /// A sentence for people.
+    /// A message for the user.
     fn mix(&self, parts: &[(String, u8)]) -> Result<Loaded, String>;
 
-    /// Keeps a mix as a style of the person's own called `name`, with its parts in words; gives its id.
+    /// Saves a mix as one of the user's own styles called `name`, with `words` as the description of its parts. Returns its id.
     ///
     /// # Errors
-    /// A sentence for people: why it is not kept.
+    /// A message for the user: why the mix is not saved.
     fn keep_mix(&self, parts: &[(String, u8)], name: &str, words: &str) -> Result<String, String>;
 
-    /// Calls a style of the person's own `name`; gives its id from now on.
+    /// Renames one of the user's own styles to `name`. Returns its new id.
     ///
     /// # Errors
-    /// A sentence for people: why it has no other name.
+    /// A message for the user: why the style is not renamed.
     fn rename(&self, id: &str, name: &str) -> Result<String, String>;
 
-    /// Removes a style of the person's own from the disk.
+    /// Deletes one of the user's own styles from disk.
     ///
     /// # Errors
-    /// A sentence for people: why it is still there.
+    /// A message for the user: why the style was not deleted.
     fn remove(&self, id: &str) -> Result<(), String>;
 
-    /// The network of a file, read in this way.
+    /// Reads the network of a file with this pixel format.
     ///
     /// # Errors
-    /// A sentence for people: why it cannot be read.
+    /// A message for the user: why the file cannot be read.
     fn network_as(&self, path: &Path, format: PixelFormat) -> Result<Arc<Network>, String>;
 }
 
@@ -180,7 +178,6 @@ impl Library {
         }
     }
 
-    /// The styles of this library.
     pub fn of(library: StyleLibrary) -> Self {
         Self {
             open: StyleLibrary::standard,
@@ -195,13 +192,13 @@ impl Library {
     }
 }
 
-/// Most copies of one style name that a person may add.
+/// Maximum number of styles that may be added under the same name.
 const MOST_COPIES: usize = 9;
 
 impl Library {
-    /// What was made of the pictures of these styles, and their weights.
+    /// Returns the codes of these styles' pictures, with the weights.
     fn codes(&self, parts: &[(String, u8)]) -> Result<MixedCodes, String> {
-        // The library is not held while files are read.
+        // Do not lock the library while reading files.
         let (styles, networks) = self.with(|library| {
             let style = |(id, weight): &(String, u8)| match library.find(id) {
                 Some(style) => Ok((style.clone(), *weight)),
@@ -213,7 +210,7 @@ impl Library {
         self.mixes.codes(&networks, &styles?)
     }
 
-    /// Keeps what was made of a picture under `name`, or with a number behind it.
+    /// Saves the code of a picture as a style called `name`, with a number appended if necessary.
     fn keep_picture(
         &self,
         code: &CodeOf,
@@ -240,7 +237,7 @@ impl StyleSource for Library {
     }
 
     fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String> {
-        // The library is not held while weights are read.
+        // Do not lock the library while reading weights.
         let style = self
             .with(|library| library.find(id).cloned())
             .ok_or_else(|| format!("The style {id} no longer exists. Choose another one."))?;
@@ -254,7 +251,7 @@ impl StyleSource for Library {
     }
 
     fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String> {
-        // The library is not held while pictures and weights are read.
+        // Do not lock the library while reading pictures and weights.
         if decode::has_picture_name(path) {
             let photo = decode::from_path(path).map_err(|e| not_added(&e))?;
             return self.import_picture(&photo.frame, &picture_name(path));
@@ -326,7 +323,7 @@ impl StyleSource for Library {
 
     fn remove(&self, id: &str) -> Result<(), String> {
         match self.with(|library| library.remove(id)) {
-            // The command line was faster.
+            // `Unknown`: the command line has already removed the style.
             Ok(_) | Err(LibraryError::Unknown { .. }) => Ok(()),
             Err(error) => Err(format!("The style was not removed: {error}.")),
         }
@@ -338,14 +335,14 @@ impl StyleSource for Library {
     }
 }
 
-/// A name for the style of a picture: that of its file, with a word before one of digits alone.
+/// A style name for a picture: its file's name, with a word in front if that has only digits.
 fn picture_name(path: &Path) -> Cow<'_, str> {
     let stem = stem(path);
     if stem.contains(char::is_alphabetic) { stem } else { format!("Style {stem}").into() }
 }
 
-/// A style that was kept; called `stem`, or with a number behind that, where its own name is taken or one that no
-/// style may have: a name is not asked for while styles are added.
+/// Saves a style as `stem`. If that name is taken or not allowed, appends a number, because the user is not asked for a
+/// name while adding styles.
 fn or_numbered(
     stem: &str,
     mut result: Result<Style, LibraryError>,
@@ -388,7 +385,7 @@ fn card_of(style: &Style) -> Card {
     }
 }
 
-/// A thumbnail's pixels; a broken one is as good as none.
+/// A thumbnail's pixels; `None` if it cannot be decoded.
 fn thumbnail(bytes: &[u8]) -> Option<Arc<Frame>> {
     let frame = decode::from_bytes_within("thumbnail", bytes, THUMBNAIL_BYTES).ok()?.frame;
     let (width, height) = size_within(frame.width(), frame.height(), THUMBNAIL_PX);

@@ -1,4 +1,4 @@
-//! Colours, spacing and letters of the window, dark and light.
+//! Colours, spacing and text styles of the window, dark and light.
 
 use std::ops::RangeInclusive;
 
@@ -14,7 +14,7 @@ use crate::settings::ThemeChoice;
 #[cfg(test)]
 mod contrast;
 
-/// Space between things that belong together, in points.
+/// Space between related widgets, in points.
 pub const GAP: f32 = 8.0;
 /// Space between groups, in points.
 pub const GROUP_GAP: f32 = 16.0;
@@ -22,45 +22,43 @@ pub const GROUP_GAP: f32 = 16.0;
 pub const GALLERY_WIDTH: f32 = 212.0;
 /// Width of the controls, in points.
 pub const CONTROLS_WIDTH: f32 = 280.0;
-/// Width of the name beside a control, in points.
+/// Width of the name next to a control, in points.
 const NAME_WIDTH: f32 = 88.0;
-/// Width of the number of a slider, in points.
+/// Width of a slider's number, in points.
 const NUMBER_WIDTH: f32 = 64.0;
 /// Height of a slider, and of the line with its name and number above it, in points.
 const SLIDER_LINE: f32 = 22.0;
-/// How much of the recording's colour lies on the button that ends it.
+/// Opacity of the recording colour on the button that stops the recording.
 pub const RECORDING_FILL: f32 = 0.45;
-/// Roundness of cards and buttons, in points.
+/// Corner radius of cards and buttons, in points.
 pub const RADIUS: u8 = 6;
 
 /// The colours that egui's own set does not name.
 #[derive(Clone, Copy)]
 pub struct Palette {
-    /// Behind the picture.
+    /// Background of the picture.
     pub stage: Color32,
-    /// What draws the eye, and nothing else: the main button, a slider's fill, progress.
+    /// For elements that attract attention, and nothing else: the main button, a slider's fill, progress.
     pub accent: Color32,
-    /// Letters on the accent.
+    /// Text on the accent.
     pub on_accent: Color32,
     /// Cards and chips over the stage.
     pub card: Color32,
     /// Outline of cards.
     pub outline: Color32,
-    /// What is chosen: neutral, so that the painting is the only colourful thing.
+    /// Selected elements: neutral, so that the painting is the only colourful element.
     pub selected: Color32,
-    /// The frame around what has the focus.
+    /// The frame around the focused control.
     pub ring: Color32,
-    /// Quiet letters.
+    /// Secondary text.
     pub quiet: Color32,
-    /// What is being filmed or recorded.
+    /// Capturing and recording.
     pub recording: Color32,
-    /// Something went wrong.
     pub error: Color32,
-    /// Something to know.
     pub notice: Color32,
 }
 
-/// The colour of `0xrr_gg_bb`.
+/// The colour `0xrr_gg_bb`.
 const fn rgb(hex: u32) -> Color32 {
     let [_, r, g, b] = hex.to_be_bytes();
     Color32::from_rgb(r, g, b)
@@ -94,7 +92,7 @@ const LIGHT: Palette = Palette {
     notice: rgb(0x26_62_9e),
 };
 
-/// The colours of the theme in use.
+/// The colours of the current theme.
 pub fn palette(visuals: &Visuals) -> Palette {
     if visuals.dark_mode { DARK } else { LIGHT }
 }
@@ -115,7 +113,8 @@ pub fn install(ctx: &Context) {
             spacing.window_margin = Margin::same(20);
             spacing.menu_margin = Margin::same(8);
             spacing.tooltip_width = 320.0;
-            // Scroll bars beside their content and always there: without a bar nobody looks for more.
+            // Scroll bars are next to their content and always visible; otherwise users do not notice that there is
+            // more.
             spacing.scroll =
                 egui::style::ScrollStyle { bar_width: 8.0, ..egui::style::ScrollStyle::thin() };
             let letters = |size| FontId::new(size, FontFamily::Proportional);
@@ -126,13 +125,13 @@ pub fn install(ctx: &Context) {
         });
     }
     ctx.options_mut(|options| {
-        // Plus and minus with Ctrl belong to the picture.
+        // Ctrl with plus and minus zooms the picture.
         options.zoom_with_keyboard = false;
         options.fallback_theme = Theme::Dark;
     });
 }
 
-/// Follows the person's choice.
+/// Applies the user's choice of theme.
 pub fn apply(ctx: &Context, choice: ThemeChoice) {
     ctx.set_theme(match choice {
         ThemeChoice::System => ThemePreference::System,
@@ -141,7 +140,7 @@ pub fn apply(ctx: &Context, choice: ThemeChoice) {
     });
 }
 
-/// All that egui is told about the looks of a theme.
+/// egui's settings for the appearance of a theme.
 pub fn visuals(theme: Theme) -> Visuals {
     let (mut v, p) = match theme {
         Theme::Dark => (Visuals::dark(), DARK),
@@ -187,7 +186,7 @@ pub fn visuals(theme: Theme) -> Visuals {
         (&mut w.active, hovered, strong),
         (&mut w.open, hovered, strong),
     ] {
-        // Rails and boxes, which have no letters to be seen by.
+        // Rails and boxes have no text, so their fill must be visible.
         state.bg_fill = well;
         state.weak_bg_fill = fill;
         state.bg_stroke = Stroke::NONE;
@@ -199,7 +198,7 @@ pub fn visuals(theme: Theme) -> Visuals {
     v
 }
 
-/// The button that a person most likely wants; as any other while it `can` do nothing.
+/// The primary button; looks like any other button if not `can`.
 pub fn main_button(ui: &egui::Ui, text: &str, can: bool) -> egui::Button<'static> {
     let p = palette(ui.visuals());
     let letters = egui::RichText::new(text).family(fonts::semibold());
@@ -210,12 +209,12 @@ pub fn main_button(ui: &egui::Ui, text: &str, can: bool) -> egui::Button<'static
     }
 }
 
-/// A button with an icon, and its name beside it where there is room.
+/// A button with an icon, and its name if `has_words`.
 pub fn icon_button(icon: &str, name: &str, has_words: bool) -> egui::Button<'static> {
     egui::Button::new(icon_text(icon, name, has_words))
 }
 
-/// An icon, and a name beside it where there is room.
+/// An icon, and a name if `has_words`.
 pub fn icon_text(icon: &str, name: &str, has_words: bool) -> String {
     if has_words { format!("{icon} {name}") } else { icon.to_owned() }
 }
@@ -235,16 +234,16 @@ pub fn at_the_right(ui: &mut egui::Ui, name: &str, contents: impl FnOnce(&mut eg
     }
 }
 
-/// The name of a group of controls.
+/// The title of a group of controls.
 pub fn group_title(ui: &mut egui::Ui, text: &str) {
     let letters = egui::RichText::new(text).family(fonts::semibold());
     ui.label(letters.color(ui.visuals().strong_text_color()));
 }
 
-/// The title of the controls of painting; where the other page has settings of its own, with what these are for.
+/// The title of the painting controls; shows `what_for` if the other page has its own settings.
 pub fn painting_title(ui: &mut egui::Ui, what_for: &str, other_has_own: bool) {
     ui.scope(|ui| {
-        // As high as a title alone.
+        // Makes the line as high as a title alone.
         ui.spacing_mut().interact_size.y = 0.0;
         ui.horizontal(|ui| {
             group_title(ui, "Painting");
@@ -257,33 +256,34 @@ pub fn painting_title(ui: &mut egui::Ui, what_for: &str, other_has_own: bool) {
     });
 }
 
-/// The letters of a heading that is clicked to fold what is below it.
+/// The text of a heading that folds the content below it when clicked.
 pub fn heading(text: &str) -> egui::RichText {
     egui::RichText::new(text).family(fonts::semibold())
 }
 
-/// Controls that few people need: folded away until they are opened.
+/// Controls that few users need: folded until they are opened.
 pub fn advanced(ui: &mut egui::Ui, contents: impl FnOnce(&mut egui::Ui)) {
     egui::CollapsingHeader::new(heading("Advanced"))
         .id_salt("advanced")
         .show_unindented(ui, contents);
 }
 
-/// A quiet line below a control.
+/// A line of secondary text below a control.
 pub fn caption(ui: &mut egui::Ui, text: impl Into<String>) {
     let color = palette(ui.visuals()).quiet;
     ui.label(egui::RichText::new(text).small().color(color));
 }
 
-/// A quiet line that is cut where it is too long; its tooltip has all of it.
+/// A line of secondary text that is truncated if it is too long; its tooltip shows all of it.
 pub fn cut_caption(ui: &mut egui::Ui, text: impl Into<String>) {
     let color = palette(ui.visuals()).quiet;
     let text = egui::RichText::new(text).small().color(color);
     ui.add(egui::Label::new(text).truncate());
 }
 
-/// A quiet line below a control that `has_way_back` to what is usual: then a small button stands behind it, with
-/// these words, spoken name and hint. Whether it was clicked. As high either way.
+/// A line of secondary text below a control. If it `has_way_back` to the default, a small button follows, with this
+/// text, accessible name and hint. Returns whether the button was clicked. The height is the same with and without the
+/// button.
 pub fn caption_with_way_back(
     ui: &mut egui::Ui,
     text: &str,
@@ -308,7 +308,7 @@ pub fn caption_with_way_back(
     .inner
 }
 
-/// A small card over the picture, at a place within `area`; `name` is its own.
+/// A small card over the picture, at a position within `area`; `name` must be unique.
 pub fn floating(
     ui: &egui::Ui,
     name: &str,
@@ -333,7 +333,8 @@ pub fn floating(
         });
 }
 
-/// A control with its name on the left; `contents` gets the name's id, by which screen readers name the control.
+/// A control with its name on the left. `contents` receives the name's id, from which screen readers get the control's
+/// label.
 pub fn row<R>(
     ui: &mut egui::Ui,
     name: &str,
@@ -353,25 +354,25 @@ pub fn row<R>(
     .inner
 }
 
-/// How the number of a slider is written.
+/// How a slider's number is shown.
 pub struct Number<'a> {
-    /// What stands behind it.
+    /// Appended to the number.
     pub suffix: &'a str,
-    /// In other words than the value: from it, and back from what was typed.
+    /// Conversion to a text other than the value, and from typed text back to the value.
     pub words: Option<NumberWords<'a>>,
 }
 
-/// From a value to words, and back.
+/// From a value to text, and back.
 pub type NumberWords<'a> = (&'a dyn Fn(f64) -> String, &'a dyn Fn(&str) -> Option<f64>);
 
 impl Number<'_> {
-    /// The value with this behind it.
+    /// The value followed by `suffix`.
     pub const fn with(suffix: &str) -> Number<'_> {
         Number { suffix, words: None }
     }
 }
 
-/// A slider over the whole width, below its name and its number; `usual` is where a double click puts it.
+/// A slider over the whole width, below its name and its number; a double click resets it to `usual`.
 pub fn slider<N: Numeric>(
     ui: &mut egui::Ui,
     name: &str,
@@ -383,7 +384,7 @@ pub fn slider<N: Numeric>(
     slider_beside(ui, name, value, range, usual, number, |_| {})
 }
 
-/// As [`slider`]; `beside` draws something at the right end of its name.
+/// Like [`slider`]; `beside` draws something at the right end of its name's line.
 pub fn slider_beside<N: Numeric>(
     ui: &mut egui::Ui,
     name: &str,
@@ -395,7 +396,7 @@ pub fn slider_beside<N: Numeric>(
 ) -> egui::Response {
     let id = ui.next_auto_id().with("is edited");
     if ui.data(|d| d.get_temp(id).unwrap_or(false)) {
-        // Letters in a field for a number would be taken and then thrown away.
+        // A number field would accept letters and then discard them.
         ui.input_mut(|i| {
             i.events.retain(|event| match event {
                 egui::Event::Text(text) => !text.contains(char::is_alphabetic),
@@ -435,7 +436,7 @@ pub fn slider_beside<N: Numeric>(
     let (rail, field) = lines.inner;
     let has_focus = field.has_focus();
     ui.data_mut(|d| d.insert_temp(id, has_focus));
-    // A slider only knows dragging. In the number a double click marks it.
+    // egui's slider only handles dragging. A double click in the number selects it instead.
     let is_double = ui.input(|i| i.pointer.button_double_clicked(egui::PointerButton::Primary));
     let is_reset = is_double && rail.contains_pointer();
     let mut response = rail | field;
@@ -446,7 +447,7 @@ pub fn slider_beside<N: Numeric>(
     response
 }
 
-/// A small ring that closes as work is done: no animation, so that the work keeps the processor.
+/// A small ring that fills as work progresses. It is not animated, so that the work gets the CPU.
 pub fn progress_ring(ui: &egui::Ui, center: egui::Pos2, share: f32) {
     const RADIUS: f32 = 6.0;
     const POINTS: usize = 32;

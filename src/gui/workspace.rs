@@ -1,5 +1,5 @@
 //! The table: the photo, the choice of how to paint it, the paintings made so far, and which of them are saved.
-//! Rules only; no threads, no egui. Belongs to the window's thread.
+//! Contains rules only: no threads, no egui. Belongs to the window's thread.
 
 use std::sync::Arc;
 
@@ -17,66 +17,63 @@ use crate::{
     mode::ModelSize,
 };
 
-/// Paintings kept for going back to them at once.
+/// Maximum number of paintings kept so that the user can return to them immediately.
 const KEPT_PAINTINGS: usize = 12;
-/// Bytes that kept paintings may hold together.
+/// Maximum size of all kept paintings, in bytes.
 const KEPT_BYTES: usize = 256 << 20;
 
 /// The photo on the table.
 pub struct OpenPhoto {
-    /// Grows with every photo opened.
+    /// Increases with every opened photo.
     pub number: u64,
     /// The photo as it is painted: turned and cropped.
     pub opened: Opened,
-    /// How it is turned and cropped.
+    /// How the photo is turned and cropped.
     pub framing: Framing,
-    /// All of the photo, as it was opened.
+    /// The whole photo, as it was opened.
     pub whole: Whole,
 }
 
 /// A finished painting and the choice that led to it.
 #[derive(Clone)]
 pub struct Shown {
-    /// Its recipe.
     pub recipe: Recipe,
     /// The choice at that time.
     pub choice: Choice,
-    /// The network's picture.
+    /// The network's output.
     pub painting: Arc<Painting>,
 }
 
-/// What the window shows, each with a style, mix and look of its own.
+/// What the window shows. Each page has its own style, mix and look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Page {
-    /// A photo.
     #[default]
     Photo,
-    /// Live pictures.
     Live,
 }
 
 /// The table.
 pub struct Workspace {
     photo: Option<OpenPhoto>,
-    /// How to paint it.
+    /// How to paint the photo.
     pub choice: Choice,
-    /// What undo and redo go through.
+    /// The choices that undo and redo restore.
     pub history: History,
     paintings: Vec<(Recipe, Arc<Painting>)>,
     shown: Option<Shown>,
     draft: Option<Arc<Painting>>,
     saved: Vec<SavedKey>,
     photos_opened: u64,
-    /// The choice with which the photo was opened: nobody asked for the painting that follows from it.
+    /// The choice with which the photo was opened. The user did not request the resulting painting.
     unasked: Option<Choice>,
-    /// Whose choice that is; the photo's as long as both pages have one in common.
+    /// The page that `choice` belongs to; `Photo` as long as both pages share one choice.
     page: Page,
-    /// The choice of the other page, and what undo goes through there; `None` while there is one choice for both.
+    /// The choice and history of the other page; `None` while both pages share one choice.
     aside: Option<(Choice, History)>,
 }
 
 impl Workspace {
-    /// An empty table; live pictures may have a choice of their own.
+    /// An empty table. `live` is the choice of live mode if that has its own.
     pub fn new(choice: Choice, live: Option<Choice>) -> Self {
         Self {
             photo: None,
@@ -93,8 +90,8 @@ impl Workspace {
         }
     }
 
-    /// Goes to live pictures: they have a style, mix and look of their own, so that the photo keeps its painting. They
-    /// begin with the photo's; before the first photo there is one choice for both.
+    /// Switches to live mode. It has its own style, mix and look, so that the photo keeps its painting. These start as
+    /// copies of the photo's; before the first photo, both pages share one choice.
     pub fn go_live(&mut self) {
         if self.page == Page::Live || (self.photo.is_none() && self.aside.is_none()) {
             return;
@@ -105,7 +102,7 @@ impl Workspace {
         self.turn(Page::Live, live, history);
     }
 
-    /// Goes back to the photo, which is as it was left.
+    /// Switches back to the photo, which is unchanged.
     pub fn leave_live(&mut self) {
         if self.page == Page::Live
             && let Some((choice, history)) = self.aside.take()
@@ -121,17 +118,17 @@ impl Workspace {
         self.page = page;
     }
 
-    /// Whether photos and live pictures have a choice of their own each.
+    /// Whether photos and live mode have separate choices.
     pub fn has_two_choices(&self) -> bool {
         self.aside.is_some()
     }
 
-    /// Whose choice and history these are.
+    /// The page that the current choice and history belong to.
     pub fn page(&self) -> Page {
         self.page
     }
 
-    /// The choice of a page, seen or not; `None` for live pictures as long as there is one choice for both.
+    /// The choice of a page, shown or not; `None` for live mode as long as both pages share one choice.
     pub fn choice_of(&self, page: Page) -> Option<&Choice> {
         if page == self.page {
             Some(&self.choice)
@@ -140,7 +137,7 @@ impl Workspace {
         }
     }
 
-    /// The choices of both pages, seen or not, to be changed.
+    /// The choices of both pages, shown or not, for changes.
     pub fn choices_mut(&mut self) -> impl Iterator<Item = (Page, &mut Choice)> {
         let other = match self.page {
             Page::Photo => Page::Live,
@@ -150,13 +147,12 @@ impl Workspace {
         aside.chain([(self.page, &mut self.choice)])
     }
 
-    /// How photos are painted, seen or not.
+    /// How photos are painted, shown or not.
     pub fn photo_choice(&self) -> &Choice {
         self.choice_of(Page::Photo).unwrap_or(&self.choice)
     }
 
-    /// Puts a photo in place of the one before, and gives that one. How the one before was turned and cropped is
-    /// in no step any more.
+    /// Replaces the photo and returns the previous one. Removes the previous photo's framing from all undo steps.
     pub fn put_photo(&mut self, opened: Opened) -> Option<Opened> {
         self.photos_opened += 1;
         let (last, framing) = (self.choice.framing, opened.framing);
@@ -183,7 +179,7 @@ impl Workspace {
         })
     }
 
-    /// Shows the photo turned and cropped so. Its paintings stay at hand; none is on the table.
+    /// Shows the photo with this framing. Keeps its paintings, but puts none of them on the table.
     pub fn set_framed(&mut self, framing: Framing, framed: Whole) {
         if let Some(photo) = &mut self.photo {
             photo.framing = framing;
@@ -193,7 +189,6 @@ impl Workspace {
         }
     }
 
-    /// The photo.
     pub fn photo(&self) -> Option<&OpenPhoto> {
         self.photo.as_ref()
     }
@@ -204,7 +199,7 @@ impl Workspace {
         Some((frame.width(), frame.height()))
     }
 
-    /// The recipe of the choice with the given model; `None` without photo or style.
+    /// The recipe of the choice with the given model; `None` without a photo or a style.
     pub fn recipe(&self, model: ModelSize) -> Option<Recipe> {
         let photo = self.photo.as_ref()?;
         let (width, height) = self.photo_size()?;
@@ -219,22 +214,22 @@ impl Workspace {
         })
     }
 
-    /// The painting on the table: a draft hides the finished one before it.
+    /// The painting on the table; a draft hides the finished painting.
     pub fn on_screen(&self) -> Option<&Arc<Painting>> {
         self.draft.as_ref().or_else(|| self.shown.as_ref().map(|s| &s.painting))
     }
 
-    /// The finished painting on the table, hidden by a draft or not.
+    /// The finished painting on the table, even if a draft hides it.
     pub fn shown(&self) -> Option<&Shown> {
         self.shown.as_ref()
     }
 
-    /// Whether what is on the table is a draft.
+    /// Whether a draft is on the table.
     pub fn shows_draft(&self) -> bool {
         self.draft.is_some()
     }
 
-    /// Puts a draft over the finished painting, or takes it away.
+    /// Puts a draft over the finished painting, or removes it.
     pub fn set_draft(&mut self, draft: Option<Arc<Painting>>) {
         self.draft = draft;
     }
@@ -246,13 +241,13 @@ impl Workspace {
         self.shown = Some(Shown { recipe, choice: self.choice.clone(), painting });
     }
 
-    /// Takes every painting off the table; they stay at hand.
+    /// Removes every painting from the table, but keeps them.
     pub fn show_only_photo(&mut self) {
         self.shown = None;
         self.draft = None;
     }
 
-    /// A painting made before.
+    /// A painting that was made before.
     pub fn kept(&self, recipe: &Recipe) -> Option<Arc<Painting>> {
         self.paintings.iter().find(|(r, _)| r == recipe).map(|(_, p)| p.clone())
     }
@@ -270,7 +265,8 @@ impl Workspace {
         }
     }
 
-    /// Notes that a mix is a style now: the painting on the table is that style's, too, and saved as far as it was.
+    /// Notes that a mix is now a style: the painting on the table becomes that style's painting and keeps its saved
+    /// state.
     pub fn note_kept_mix(&mut self, mix: &Parts, style: &str) {
         let shown = self.shown.as_ref();
         let Some(shown) = shown.filter(|shown| shown.recipe.mix == *mix) else {
@@ -285,8 +281,7 @@ impl Workspace {
         self.keep(recipe, painting);
     }
 
-    /// Goes back to the choice of the finished painting on the table, because the newer one was
-    /// stopped or failed.
+    /// Returns to the choice of the finished painting on the table, because the newer painting was stopped or failed.
     pub fn revert_choice(&mut self) {
         self.draft = None;
         let look = self.choice.look;
@@ -294,13 +289,13 @@ impl Workspace {
             Some(shown) => shown.choice.clone(),
             None => Choice { style: None, mix: Mix::default(), ..self.choice.clone() },
         };
-        // Strength, colours, size and framing need no network and are kept as they are now.
+        // Keep the current strength, colours, size and framing: they do not need a network.
         self.choice =
             Choice { look, framing: self.choice.framing, output: self.choice.output, ..back };
         self.history.forget_steps_from(&self.choice);
     }
 
-    /// Notes that the choice was `before` until now.
+    /// Adds an undo step: the choice was `before` until now.
     pub fn commit(&mut self, before: Choice) {
         if before == self.choice {
             return;
@@ -308,7 +303,7 @@ impl Workspace {
         self.history.note(before);
     }
 
-    /// Notes that a style has another id.
+    /// Notes that a style has a new id.
     pub fn rename_style(&mut self, old: &str, new: &str) {
         let rename = |id: &mut String| {
             if id == old {
@@ -335,27 +330,25 @@ impl Workspace {
         }
     }
 
-    /// Goes one choice back; `false` when there is none.
+    /// Undoes one step; returns `false` if there is none.
     pub fn undo(&mut self) -> bool {
         self.history.undo(&mut self.choice)
     }
 
-    /// Takes the last undo back; `false` when there is none.
+    /// Redoes one step; returns `false` if there is none.
     pub fn redo(&mut self) -> bool {
         self.history.redo(&mut self.choice)
     }
 
-    /// Whether there is a choice to go back to.
     pub fn can_undo(&self) -> bool {
         self.history.can_undo()
     }
 
-    /// Whether there is an undo to take back.
     pub fn can_redo(&self) -> bool {
         self.history.can_redo()
     }
 
-    /// The finished picture on the table; `None` while only a draft or the photo is there.
+    /// The finished picture on the table; `None` while only a draft or the photo is shown.
     pub fn finished(&self) -> Option<Finished> {
         let open = self.photo.as_ref();
         let choice = self.photo_choice();
@@ -371,7 +364,7 @@ impl Workspace {
         })
     }
 
-    /// The key for [`Workspace::mark_saved`] of the result as it is now.
+    /// The key of the current result for [`Workspace::mark_saved`].
     fn saved_key(&self) -> Option<SavedKey> {
         let shown = self.shown.as_ref()?;
         let choice = self.photo_choice();
@@ -383,8 +376,8 @@ impl Workspace {
         self.saved.push(key);
     }
 
-    /// Whether the result on the table would be lost. Paintings of the sample never are, nor is one that was made
-    /// because its photo was opened and of which a person has changed nothing: opening the photo makes it again.
+    /// Whether the result on the table would be lost. Paintings of the sample never count. Neither does a painting that
+    /// was made only because its photo was opened, if the user has changed nothing: opening the photo makes it again.
     pub fn is_unsaved(&self) -> bool {
         let is_own = matches!(&self.photo, Some(p) if p.opened.origin != Origin::Sample);
         let key = self.saved_key().filter(|key| !self.saved.contains(key));
@@ -393,7 +386,7 @@ impl Workspace {
         is_own && is_asked && choice.look.strength_percent > 0 && key.is_some()
     }
 
-    /// The photo's name without its ending.
+    /// The photo's file name without extension.
     pub fn photo_stem(&self) -> String {
         match self.photo.as_ref().map(|p| &p.opened.origin) {
             Some(Origin::File(path)) => stem(path).into_owned(),
@@ -402,7 +395,7 @@ impl Workspace {
         }
     }
 
-    /// A name to save the result under, without its ending: the photo's and the style's.
+    /// A file name for the result, without extension, made from the names of the photo and the style.
     pub fn result_stem(&self) -> String {
         let stem = self.photo_stem();
         match self.shown.as_ref() {
@@ -411,13 +404,13 @@ impl Workspace {
         }
     }
 
-    /// The format to save in when nobody chose one.
+    /// The format to save in if the user has not chosen one.
     pub fn natural_format(&self) -> Format {
         self.photo.as_ref().map(|p| p.opened.photo.natural_format).unwrap_or_default()
     }
 }
 
-/// A style has another id: it is chosen and mixed by that.
+/// Replaces a style's id in the chosen style and the mix.
 pub fn rename_in(style: &mut Option<String>, mix: &mut Mix, old: &str, new: &str) {
     let others = mix.others.iter_mut().map(|(style, _)| style);
     for id in style.iter_mut().chain(others).filter(|id| *id == old) {

@@ -1,4 +1,4 @@
-//! The parts of the window's state that have no module of their own.
+//! Parts of the window's state that do not have a module of their own.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,11 +23,10 @@ use crate::{
     mode::ModelSize,
 };
 
-/// What the window does once an unsaved result is saved or given up.
+/// What the window does after an unsaved result is saved or discarded.
 pub(in crate::gui) enum NextStep {
     /// Put this photo on the table.
     Put(Box<Opened>),
-    /// Close the window.
     Close,
 }
 
@@ -46,19 +45,18 @@ impl NextStep {
 pub(in crate::gui) struct ComposeRequest {
     /// Number of the newest job.
     pub ticket: u64,
-    /// Number of the first job with the photo and painting of the newest.
+    /// Number of the first job with the same photo and painting as the newest job.
     pub epoch: u64,
-    /// Whether the job makes the finished picture besides its preview.
+    /// Whether the job makes the finished picture in addition to its preview.
     pub full: bool,
-    /// Whether its picture is of another painting than the one that is seen, and is to appear over that.
+    /// Whether the job shows a different painting than the visible one, so that the picture fades in over it.
     pub appears: bool,
 }
 
 /// A painting that is not finished yet.
 pub(in crate::gui) struct PaintRequest {
-    /// What is painted and how.
     pub recipe: Recipe,
-    /// The engine's run that paints it; `None` while its network is not here.
+    /// The engine's run that paints it; `None` while the network is not loaded.
     pub run: Option<Generation>,
     /// Whether its draft is on the table.
     pub has_draft: bool,
@@ -67,32 +65,31 @@ pub(in crate::gui) struct PaintRequest {
 /// The painting of the photo on the table.
 #[derive(Default)]
 pub(in crate::gui) struct PhotoPainting {
-    /// The painting that is being made, or will be when its network is here.
+    /// The painting in progress, or the one that starts when its network is loaded.
     pub request: Option<PaintRequest>,
     pub composed: ComposeRequest,
-    /// The photo's number and the framing that it is being turned and cropped to.
+    /// The photo's number and the framing that the photo is being turned and cropped to.
     pub framing: Option<(u64, Framing)>,
-    /// The choice before the change that is still going on.
+    /// The choice before the change in progress.
     pub before_change: Option<Choice>,
 }
 
 /// The networks of styles, by style and model size.
 #[derive(Default)]
 pub(in crate::gui) struct Networks {
-    /// Those that are here.
     pub loaded: HashMap<(String, ModelSize), Loaded>,
-    /// Those that were requested and are not here yet.
+    /// Requested, not loaded yet.
     pub loading: Vec<(String, ModelSize)>,
-    /// Those that could not be loaded; nobody requests them again by itself.
+    /// Could not be loaded; not retried automatically.
     pub failed: Vec<(String, ModelSize)>,
-    /// That of the mix.
+    /// The network of the mix.
     pub mixed: MixedNetworks,
 }
 
 /// The photo that is being opened.
 #[derive(Default)]
 pub(in crate::gui) struct PhotoOpening {
-    /// Number of the newest request of all.
+    /// Number of the newest request.
     pub tickets: u64,
     /// Number of the newest request that led to a photo.
     pub newest: u64,
@@ -101,13 +98,13 @@ pub(in crate::gui) struct PhotoOpening {
 }
 
 impl PhotoOpening {
-    /// Notes that the request of this number leads to a photo.
+    /// Notes that the request with this number leads to a photo.
     pub fn begin(&mut self, ticket: u64) {
         self.newest = ticket;
         self.is_running = true;
     }
 
-    /// Ends a request; whether it is the newest.
+    /// Ends a request; returns whether it is the newest one.
     pub fn end(&mut self, ticket: u64) -> bool {
         let is_newest = ticket == self.newest;
         self.is_running &= !is_newest;
@@ -115,43 +112,44 @@ impl PhotoOpening {
     }
 }
 
-/// A style that is chosen, and what is mixed with it.
+/// A chosen style and the styles mixed with it.
 pub(in crate::gui) type Chosen = (Option<String>, Mix);
 
-/// What was done to a style in the list.
+/// A change to a style in the list.
 pub(in crate::gui) enum ListChange {
-    /// It has left the gallery; its file goes when the program ends.
+    /// The style was removed from the gallery; its file is deleted when the program ends.
     Removed {
-        /// The style as it was, so that one that was added later is not taken for it.
+        /// The file's modification time. It distinguishes the removed style from one that is added later under the same
+        /// id.
         changed: Option<SystemTime>,
-        /// What was chosen on each page before, and as the removal left it.
+        /// What was chosen on each page before the removal and after it.
         chosen: Vec<(Page, [Chosen; 2])>,
     },
-    /// It stands elsewhere: in front of which style before, and then; at the end in front of none.
+    /// The style was moved. Holds the id of the next style before and after the move; `None` at the end of the list.
     Moved([Option<String>; 2]),
 }
 
-/// A step of undo that changed the list of styles and not the choice.
+/// An undo step that changed the list of styles, not the choice.
 pub(in crate::gui) struct ListStep {
     /// The style's id.
     pub id: String,
     pub change: ListChange,
-    /// The page on which it was done.
+    /// The page on which the change was made.
     pub page: Page,
-    /// How many steps of choices lay before it, on that page.
+    /// The number of choice steps before it on that page.
     pub depth: usize,
 }
 
-/// A small painted picture that is being made.
+/// A thumbnail of a style that is being painted.
 pub(in crate::gui) struct StylePicture {
     /// Id of the style.
     pub style: String,
     pub subject: Subject,
-    /// The trial and what it paints; `None` while the style's network is read.
+    /// The trial and the picture that it paints; `None` while the style's network is being read.
     pub trial: Option<(TrialNumber, Arc<Frame>)>,
 }
 
-/// The small painted picture that is being made, and those that could not be.
+/// The thumbnail that is being painted, and the styles that could not be painted.
 #[derive(Default)]
 pub(in crate::gui) struct StylePictures {
     pub running: Option<StylePicture>,
@@ -159,28 +157,28 @@ pub(in crate::gui) struct StylePictures {
     pub failed: HashSet<String>,
 }
 
-/// A save, and what goes on after it.
+/// A save, and what follows it.
 #[derive(Default)]
 pub(in crate::gui) struct SaveFlow {
-    /// Whether a save is running; one that waits for an answer is in its question.
+    /// Whether a save is running. A save that waits for an answer is in its question instead.
     pub is_running: bool,
-    /// What follows once the open question is answered.
+    /// What follows when the open question is answered.
     pub after_question: Option<NextStep>,
-    /// What follows once the save has succeeded.
+    /// What follows when the save succeeds.
     pub after_save: Option<NextStep>,
 }
 
-/// The end of the window.
+/// The shutdown of the window.
 #[derive(Default)]
 pub(in crate::gui) struct Ending {
-    /// Recordings that were ended and are not written yet; for some there may be no file yet.
+    /// Number of recordings that were stopped but are not written yet. A recording may not have a file yet.
     pub recordings: usize,
-    /// Whether the window closes when they are.
+    /// Whether the window closes when all recordings are written.
     pub when_recorded: bool,
     pub is_closing: bool,
-    /// Whether the program is started again then.
+    /// Whether the program is then started again.
     pub restarts: bool,
-    /// Set, from any thread, when the system wants the program to end.
+    /// Set from any thread when the system requests that the program ends.
     pub is_requested: Arc<AtomicBool>,
 }
 
@@ -188,6 +186,6 @@ pub(in crate::gui) struct Ending {
 #[derive(Default)]
 pub(in crate::gui) struct DeviceInUse {
     pub info: Option<DeviceInfo>,
-    /// A fallback or a loss in words.
+    /// A message about a fallback or a lost device.
     pub notice: Option<String>,
 }

@@ -1,6 +1,7 @@
-//! A folder of photos, painted in a style or in several: what is to be painted, how far it is, and what went wrong.
+//! A folder of photos, painted in one or more styles: what to paint, the progress, and what went wrong.
 //!
-//! [`BatchPhotos`] is the engine's side of it, [`Batch`] is the window's; `card` draws it, `flow` starts and stops it.
+//! [`BatchPhotos`] is the engine's side of a batch, [`Batch`] the window's. `card` draws it, `flow` starts and stops
+//! it.
 
 mod card;
 mod flow;
@@ -24,16 +25,13 @@ use crate::{
     mode::ModelSize,
 };
 
-/// How far a batch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// To be confirmed.
     Ready,
-    /// Being painted.
     Running,
-    /// Over.
     Ended {
-        /// Whether someone stopped it.
+        /// Whether the user stopped it.
         cancelled: bool,
     },
 }
@@ -41,18 +39,16 @@ pub enum Phase {
 /// A style of a batch, as it was when the batch was confirmed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchStyle {
-    /// Its id.
     pub id: String,
-    /// The styles of a mix; empty where nothing is mixed.
+    /// The styles of a mix; empty without a mix.
     pub parts: Parts,
     /// The size of its network.
     pub model: ModelSize,
-    /// Its title.
     pub title: String,
 }
 
 impl BatchStyle {
-    /// Its name in the names of files.
+    /// Its name in file names.
     fn label(&self) -> String {
         if self.parts.is_empty() { self.id.clone() } else { mix::label(&self.parts) }
     }
@@ -63,39 +59,37 @@ type Item = (PathBuf, Arc<BatchStyle>);
 
 /// The batch on the window's side.
 pub struct Batch {
-    /// The photos.
     photos: Vec<PathBuf>,
-    /// Ids of the styles that were chosen for it; `None` for the style that is chosen in the window.
+    /// Ids of the styles chosen for the batch; `None` for the style that is chosen in the window.
     pub several: Option<Vec<String>>,
-    /// What is painted, from the first to the last; empty until the batch is confirmed.
+    /// What is painted, in order; empty until the batch is confirmed.
     items: Vec<Item>,
-    /// Folders and files that are not painted, in words.
+    /// Folders and files that are not painted, as text.
     left_out: Vec<String>,
-    /// The folder that the paintings go to.
+    /// The output folder.
     pub target: PathBuf,
-    /// Whether files that exist are replaced.
+    /// Whether existing files are replaced.
     pub replace: bool,
-    /// How far it is.
     pub phase: Phase,
     done: usize,
     saved: usize,
-    /// What was there already.
+    /// Items whose output file already existed.
     skipped_items: Vec<Item>,
-    /// Names of these photos, and the paintings.
+    /// Names of these photos and of the existing paintings.
     skipped: Vec<(String, String)>,
-    /// Photos that were not painted, and why: one that fails in several styles for the same reason once.
+    /// Photos that were not painted, and why. A photo that fails in several styles for the same reason is listed once.
     failures: Vec<(String, String)>,
     /// How many pictures were not painted.
     failed: usize,
-    /// Photos that were painted, and what has to be said about them.
+    /// Painted photos with a note about them.
     notes: Vec<(String, String)>,
     is_stopping: bool,
     started_at: f64,
 }
 
 impl Batch {
-    /// A batch to be confirmed; `left_out` lists the folders and files that it does not paint. Paintings go
-    /// into the folder [`PAINTED`] beside the photos.
+    /// Creates a batch to be confirmed; `left_out` lists the folders and files that it does not paint. The output
+    /// folder is [`PAINTED`] in the folder of the photos.
     pub fn new(photos: Vec<PathBuf>, left_out: Vec<String>) -> Self {
         let beside = photos.first().and_then(|p| p.parent());
         Self {
@@ -118,8 +112,7 @@ impl Batch {
         }
     }
 
-    /// Puts every photo in each of these styles on the list: one style after the other, because changing the network
-    /// takes time.
+    /// Lists every photo in each of these styles, one style after the other, because changing the network takes time.
     fn confirm(&mut self, styles: Vec<BatchStyle>) {
         self.items.clear();
         for style in styles.into_iter().map(Arc::new) {
@@ -128,7 +121,7 @@ impl Batch {
         }
     }
 
-    /// The styles of the list, each once.
+    /// The styles of the list, without duplicates.
     fn styles(&self) -> Vec<Arc<BatchStyle>> {
         let mut styles: Vec<Arc<BatchStyle>> = Vec::new();
         for (_, style) in &self.items {
@@ -139,20 +132,19 @@ impl Batch {
         styles
     }
 
-    /// Whether it paints in more than one style.
     fn has_several_styles(&self) -> bool {
         let mut styles = self.items.iter().map(|(_, style)| style);
         let first = styles.next();
         first.is_some_and(|first| styles.any(|style| !Arc::ptr_eq(first, style)))
     }
 
-    /// Notes that the engine has begun, at egui's time `now`.
+    /// Notes that the engine has started, at egui's time `now`.
     fn start(&mut self, now: f64) {
         self.phase = Phase::Running;
         self.started_at = now;
     }
 
-    /// Notes what became of a photo in a style.
+    /// Notes the outcome of a photo in a style.
     pub fn note(&mut self, done: usize, name: String, outcome: Result<SavedPhoto, Unpainted>) {
         self.done = done;
         let item = self.items.get(done.saturating_sub(1));
@@ -177,7 +169,7 @@ impl Batch {
         }
     }
 
-    /// Notes that a photo failed, `name` being its own or that of the photo in a style.
+    /// Notes that a photo failed; `name` is that of the photo, or of the photo in a style.
     fn note_failure(&mut self, photo: &str, name: String, reason: String) {
         self.failed += 1;
         let in_a_style = format!("{photo} in ");
@@ -185,13 +177,13 @@ impl Batch {
             *why == reason && (before == photo || before.starts_with(&in_a_style))
         });
         match same {
-            // It is the photo's fault, not the style's.
+            // The reason is the photo, not the style.
             Some((before, _)) => photo.clone_into(before),
             None => self.failures.push((name, reason)),
         }
     }
 
-    /// A batch of what was skipped, which replaces the paintings that are there.
+    /// Creates a batch of the skipped items that replaces the existing paintings.
     fn of_skipped(&self) -> Self {
         Self {
             target: self.target.clone(),
@@ -201,17 +193,17 @@ impl Batch {
         }
     }
 
-    /// Notes that the engine was sent a stop.
+    /// Notes that a stop was sent to the engine.
     fn stop(&mut self) {
         self.is_stopping = true;
     }
 
-    /// Whether it runs and was not stopped.
+    /// Whether it is running and was not stopped.
     pub fn goes_on(&self) -> bool {
         self.is_running() && !self.is_stopping
     }
 
-    /// Whether the engine works on it.
+    /// Whether the engine is working on it.
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running
     }

@@ -1,11 +1,14 @@
-//! Live pictures in the window: a source, its newest picture on the stage, and what the window says about both.
+//! Live mode in the window: a source, its newest picture on the stage, and the texts about both.
 //!
-//! [`LiveView`] shows the engine's pictures and snapshots and never waits for them. `update` carries out what a
-//! person does, `engine_sync` sends the engine the settings that follow from it; `files` saves snapshots
-//! (single pictures), recordings and reports; `repaint_flow` has what is kept painted more finely (`repaints`);
-//! `source_trial` says what is shown where a source gives nothing, and `pair_times` keeps the times of a comparison;
-//! `first_start`, `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw; `rate_warning` decides
-//! when the window says that a rate is not held.
+//! [`LiveView`] shows the engine's pictures and snapshots and never waits for them.
+//!
+//! - `update` performs the user's actions; `engine_sync` sends the resulting settings to the engine.
+//! - `files` saves snapshots (single pictures), recordings and reports.
+//! - `repaint_flow` repaints frozen frames and snapshots with more detail; `repaints` holds their state.
+//! - `source_trial` decides what to show when a source has no pictures.
+//! - `pair_times` stores the times of a comparison.
+//! - `first_start`, `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw.
+//! - `rate_warning` decides when to report that the target rate is not reached.
 
 mod chrome;
 mod comparison;
@@ -62,47 +65,46 @@ use crate::{
     verify::Equality,
 };
 
-/// Live pictures in the window.
 pub struct LiveView {
     source: Source,
     trial: SourceTrial,
     pictures: Option<Reader<LivePicture>>,
     snapshot: Snapshot,
-    /// The cameras as they were listed last; `None` before.
+    /// The most recent list of cameras; `None` before the first.
     cameras: Option<Result<Vec<Camera>, String>>,
     pub(super) stage: Stage,
-    /// How the picture was looked at before a comparison, and whether every style was seen.
+    /// The compare mode before a comparison, and whether the preview grid was shown.
     before_comparison: (Compare, bool),
     frozen: bool,
-    /// Whether a key in this frame leads to the cards of the first start.
+    /// Whether a key in this frame moves the focus to the cards of the first start.
     leads_to_cards: bool,
     comparing: bool,
     shows_difference: bool,
-    /// The largest one of the picture on the stage, in levels.
+    /// The largest difference in the picture on the stage, in levels.
     largest_difference: u8,
     shows_previews: bool,
-    /// Whether the source's picture is seen alone for now.
+    /// Whether the source's picture is temporarily shown alone.
     shows_original: bool,
     pub(super) panel_open: bool,
     /// Whether the comparison opened the Lab.
     opened_lab: bool,
     previews: PreviewGrid,
     recording: Option<Recorder>,
-    /// The frames of a recording for which there is no file yet.
+    /// The frames of a recording that does not have a file yet.
     begins_recording: Option<TakenFrames>,
-    /// When a measurement was seen first that goes on, by egui's clock.
+    /// When the current measurement was first shown, by egui's clock.
     measuring_since: Option<f64>,
-    /// The settings that the engine was sent last.
+    /// The settings that were last sent to the engine.
     sent: Option<LiveSettings>,
-    /// Their number; 0 for those with which the source was started.
+    /// The number of these settings; 0 for the settings with which the source was started.
     sent_number: u64,
-    /// The held picture, painted once more, where that is there.
+    /// The frozen picture, repainted; `None` until it is ready.
     finer: Option<Arc<Repainted>>,
-    /// Whether the held picture stays as it was seen, whatever is there.
+    /// Whether the frozen picture stays as it was painted live even if a repainted one is available.
     stays_as_seen: bool,
-    /// Whether the held picture or a snapshot is being painted once more.
+    /// Whether the frozen picture or a snapshot is being repainted.
     is_repainting: bool,
-    /// Whether what is held is painted once more.
+    /// Whether frozen pictures are repainted.
     may_repaint: bool,
     facts: Option<Facts>,
     pairs: PairTimes,
@@ -113,7 +115,7 @@ pub struct LiveView {
 }
 
 impl LiveView {
-    /// A view of `source` without pictures yet.
+    /// Creates a view of `source` that has no pictures yet.
     pub fn new(source: Source) -> Self {
         Self {
             source,
@@ -151,7 +153,7 @@ impl LiveView {
         }
     }
 
-    /// Whether the network that paints has attention.
+    /// Whether the current network has attention.
     fn has_attention(&self) -> bool {
         let network = self.sent.as_ref().and_then(|sent| sent.network.as_ref());
         network.is_some_and(|network| network.graph().has_attention())
@@ -169,7 +171,7 @@ impl LiveView {
         self.pairs = PairTimes::default();
     }
 
-    /// Shows what was shown before the comparison.
+    /// Restores the view from before the comparison.
     fn end_comparison(&mut self) {
         self.comparing = false;
         self.shows_difference = false;
@@ -181,7 +183,7 @@ impl LiveView {
         self.pairs = PairTimes::default();
     }
 
-    /// The intent that closes the part that Esc closes first, if any.
+    /// Returns the intent that closes the part that Esc closes first, if any.
     pub fn to_close(&self) -> Option<Intent> {
         let open = [
             (self.shows_difference, Intent::ToggleDifference),
@@ -191,12 +193,12 @@ impl LiveView {
         open.into_iter().find(|(is, _)| *is).map(|(_, intent)| intent)
     }
 
-    /// Whether every style is shown at once, not the stage.
+    /// Whether the preview grid is shown instead of the stage.
     pub(super) fn shows_previews(&self) -> bool {
         self.shows_previews
     }
 
-    /// Shows the picture alone, and changes its view; the preview grid cannot be zoomed or moved.
+    /// Leaves the preview grid, which cannot be zoomed or moved, and changes the view of the picture.
     pub(super) fn step(&mut self, step: ViewStep) {
         if !self.shows_previews {
             self.stage.step(step);
@@ -205,13 +207,13 @@ impl LiveView {
         }
     }
 
-    /// Shows the picture alone, in this way.
+    /// Leaves the preview grid and sets the compare mode.
     pub(super) fn look(&mut self, compare: Compare) {
         self.stage.compare = compare;
         self.shows_previews = false;
     }
 
-    /// Shows the source's picture alone, or what was chosen again.
+    /// Shows the source's picture alone, or restores the chosen view.
     pub(super) fn show_original(&mut self, ctx: &egui::Context, shows: bool) {
         if self.shows_original == shows {
             return;
@@ -219,18 +221,18 @@ impl LiveView {
         self.shows_original = shows;
         self.stage.shows_original = shows;
         let compares = |reader: &Reader<LivePicture>| reader.value.other.is_some();
-        // In its place on the stage is one of the two modes.
+        // The picture on the stage is that of one of the two modes; replace it.
         if self.pictures.as_ref().is_some_and(compares) {
             self.put_on_stage(ctx);
         }
     }
 
-    /// Notes which cameras there are.
+    /// Stores the list of cameras.
     pub fn set_cameras(&mut self, cameras: Result<Vec<Camera>, String>) {
         self.cameras = Some(cameras);
     }
 
-    /// Whether a camera films.
+    /// Whether a camera is capturing.
     fn films(&self) -> bool {
         self.uses_camera() && matches!(self.snapshot.source, SourceState::Running { .. })
     }
@@ -240,13 +242,13 @@ impl LiveView {
         self.pictures.is_some() && matches!(self.source, Source::Camera(_))
     }
 
-    /// The folder or file of the recording in progress, once there is one, and how much it holds.
+    /// The folder or file of the current recording, if it exists yet, and how much is recorded.
     pub fn recording(&self) -> Option<(Option<&Path>, String)> {
         let length = self.recorded_length(Instant::now())?;
         let recorder = self.recording.as_ref();
         let folder = recorder.filter(|recorder| !recorder.is_video());
         let taken = match (folder, length.as_secs()) {
-            // The first is on its way from the beginning.
+            // The first picture is already being written.
             (Some(folder), _) => pictures(folder.written().max(1)),
             (None, 0) => "less than a second".to_owned(),
             (None, _) => length_in_words(length),
@@ -254,12 +256,11 @@ impl LiveView {
         Some((recorder.map(Recorder::path), taken))
     }
 
-    /// The styles' moving pictures.
     pub fn previews(&self) -> &PreviewGrid {
         &self.previews
     }
 
-    /// Draws the picture, or every style's, into what is left of `ui`.
+    /// Draws the picture or the preview grid into the remaining area of `ui`.
     pub(super) fn stage_ui(&mut self, ui: &mut egui::Ui, cards: &[Card], chosen: Option<&str>) {
         if self.shows_previews && !self.shows_original {
             let around = self.stage.framing.around(ui.visuals());
@@ -269,7 +270,7 @@ impl LiveView {
         }
     }
 
-    /// Draws the Lab; `choices` are changed in place, and `measuring` says how far a benchmark is.
+    /// Draws the Lab. Changes `choices` in place; `measuring` is the progress of a benchmark.
     pub(super) fn lab_ui(
         &mut self,
         ui: &mut egui::Ui,
@@ -299,7 +300,7 @@ impl LiveView {
         }
     }
 
-    /// The source, and the pace of its pictures, perhaps with the mode that paints them.
+    /// Texts for the source and its frame rate, with the painting mode if `with_mode`.
     pub fn in_words(&self, with_mode: bool) -> (String, Option<String>) {
         let source = match &self.snapshot.source {
             SourceState::Running { described, format } => match format {
@@ -307,7 +308,7 @@ impl LiveView {
                 None => label(described),
             },
             SourceState::Starting => "Starting…".to_owned(),
-            // The reason for missing pictures is shown on the stage.
+            // The stage shows why there are no pictures.
             SourceState::Waiting(_) | SourceState::Ended(_) => self.source_name(),
         };
         let pace = self.pace().zip(self.facts).map(|((fps, delay_ms), facts)| {
@@ -326,7 +327,7 @@ impl LiveView {
         (source, pace)
     }
 
-    /// The source in a few words.
+    /// A short name of the source.
     fn source_name(&self) -> String {
         match &self.source {
             Source::Demo => "Demo scene".to_owned(),
@@ -349,14 +350,14 @@ impl LiveView {
         self.facts.as_ref()
     }
 
-    /// Columns and rows at which the network saw the picture on the stage, in pixels.
+    /// Width and height at which the network received the picture on the stage, in pixels.
     fn painted_at(&self) -> Option<(usize, usize)> {
         let finer = self.shown_finer().map(|finer| finer.working);
         let painted = self.facts.filter(|facts| facts.mode.is_some());
         finer.or(painted.map(|facts| facts.working))
     }
 
-    /// Takes the newest picture onto the stage; `false` when there is no newer one.
+    /// Puts the newest picture onto the stage; returns `false` if there is no newer one.
     fn take_picture(&mut self, ctx: &egui::Context) -> bool {
         let Some(pictures) = &mut self.pictures else {
             return false;
@@ -386,15 +387,15 @@ impl LiveView {
         true
     }
 
-    /// Puts the picture that was taken last onto the stage.
+    /// Puts the last picture that was taken onto the stage.
     fn put_on_stage(&mut self, ctx: &egui::Context) {
         let (Some(pictures), Some(facts)) = (&self.pictures, self.facts) else {
             return;
         };
         let picture = &pictures.value;
-        // Zoom counts the source's pixels, whatever is laid over them and at which size.
+        // Zoom is relative to the source's pixels, whatever size the pictures drawn over them have.
         let size = (picture.original.width(), picture.original.height());
-        // Nothing may be called painted that is not.
+        // Only a painted picture may be labelled as painted.
         let is_painted = facts.mode.is_some() || self.shown_finer().is_some();
         match &picture.other {
             other if !is_painted || (other.is_some() && self.shows_original) => {
@@ -425,15 +426,15 @@ impl LiveView {
         }
     }
 
-    /// Pictures shown a second, and the median delay from the source to the screen in milliseconds.
+    /// Pictures shown per second, and the median delay from the source to the screen in milliseconds.
     pub fn pace(&self) -> Option<(f32, f32)> {
         let now = Instant::now();
         let delay = self.panel.delay_ms(now)?;
         Some((self.panel.fps(now).shown_fps, delay.p50))
     }
 
-    /// Notes whether the device holds `target_fps`, the target rate of the automatic size; `None` while a size
-    /// was chosen by hand. A held picture and a source without frames say nothing about the device.
+    /// Notes whether the device reaches `target_fps`, the target rate of the automatic size; `None` if the user chose a
+    /// size. A frozen picture and a source without frames say nothing about the device.
     fn note_rate(&mut self, target_fps: Option<f64>) {
         let now = Instant::now();
         let (Some(target_fps), Some(facts)) = (target_fps, self.facts) else {
@@ -445,13 +446,13 @@ impl LiveView {
             return;
         }
         let rates = self.panel.fps(now);
-        // A source that gives less than the target is not the device's fault.
+        // If the source's rate is below the target, that is not the device's fault.
         let target = target_fps.min(f64::from(rates.source_fps));
         let is_least = facts.working.0.max(facts.working.1) <= STEPS_PX[0];
         self.rate_warning.note(f64::from(rates.shown_fps), target, is_least, now);
     }
 
-    /// Whether there is something to say instead of the picture.
+    /// Whether a message is shown instead of the picture.
     fn has_trouble(&self) -> bool {
         self.facts.is_none()
             || matches!(self.snapshot.source, SourceState::Waiting(_) | SourceState::Ended(_))

@@ -1,6 +1,6 @@
-//! The figures of the counters: rates, delays and their history, from the facts of each picture.
+//! The figures of the counters: rates, latencies and their history, from the facts of each picture.
 //!
-//! Each number means one thing. Fixed memory; pure: times are handed in. Knows no egui.
+//! Each number has one meaning. Uses fixed memory and no clock: the caller passes times. Does not depend on egui.
 
 use std::{
     collections::VecDeque,
@@ -14,24 +14,24 @@ use crate::engine::live::{
     meter::{Recent, Spread},
 };
 
-/// How far back the history goes.
+/// Length of the history.
 pub const HISTORY: Duration = Duration::from_secs(60);
 /// Time between two points of the history.
 const POINT_EVERY: Duration = Duration::from_millis(250);
-/// Time between two points of the history beyond which nothing is known of what lies between: as long as
-/// rates look back, so that a slow device has a line too.
+/// If two points of the history are further apart than this, the time between them is unknown and drawn as a gap. As
+/// long as the window of the rates, so that a slow device has a line too.
 const GAP: Duration = WINDOW;
-/// How long rates settle after pictures began to come, before they go into the history.
+/// How long rates settle after pictures start to arrive before they are added to the history.
 const SETTLES: Duration = Duration::from_millis(250);
-/// Pictures that a rate takes.
+/// Number of pictures needed for a rate.
 const PICTURES_OF_A_RATE: u32 = 3;
-/// Counts that a rate is taken over at most.
+/// Maximum number of counts in a rate.
 const KEPT: usize = 256;
-/// Age beyond which a count no longer matters.
+/// Maximum age of a count in a rate.
 const WINDOW: Duration = Duration::from_secs(3);
 
-/// The parts of a picture's way: name, and what it is in words. The first lies before the source had the
-/// frame and does not belong to the delay; the last is what the others do not explain.
+/// The stages of a picture's latency: name and description. The first is before the source has the frame and is not
+/// part of the latency. The last is the time that the others do not explain.
 pub const STAGES: [(&str, &str); 10] = [
     (
         "Capture",
@@ -48,7 +48,7 @@ pub const STAGES: [(&str, &str); 10] = [
     ("Rest", "Everything else: copies, a second mode, a change of style."),
 ];
 
-/// How often a count grows.
+/// The rate at which a count increases.
 struct CountRate {
     counts: VecDeque<(Instant, u64)>,
 }
@@ -68,7 +68,7 @@ impl CountRate {
         self.counts.push_back((at, count));
     }
 
-    /// Counts a second over the last seconds; 0 with fewer than two.
+    /// Counts per second over the last seconds; 0 with fewer than two counts.
     fn per_second(&self, now: Instant) -> f32 {
         let mut window = (self.counts.iter())
             .filter(|(at, _)| now.saturating_duration_since(*at) <= WINDOW)
@@ -81,7 +81,7 @@ impl CountRate {
         };
         let seconds = last.saturating_duration_since(first).as_secs_f32();
         let waiting = now.saturating_duration_since(last).as_secs_f32();
-        // A count that is overdue lowers the rate before it comes.
+        // An overdue count lowers the rate before it arrives.
         let overdue = waiting > 2.0 * seconds / steps as f32;
         let seconds = if overdue { seconds + waiting } else { seconds };
         if seconds > 0.0 { (to - from) as f32 / seconds } else { 0.0 }
@@ -99,29 +99,25 @@ pub struct Rates {
     pub shown_fps: f32,
 }
 
-/// A moment of the history.
+/// A point of the history.
 #[derive(Clone, Copy, Debug)]
 pub struct Point {
-    /// When.
     pub at: Instant,
-    /// The rates then.
     pub rates: Rates,
-    /// The delay from capture to the window then, in milliseconds; `None` while nothing was shown.
+    /// Latency from capture to the window, in milliseconds; `None` while nothing was shown.
     pub delay_ms: Option<Spread>,
 }
 
-/// The newest picture and what came with it.
+/// The newest picture and its data.
 #[derive(Clone, Copy, Debug)]
 pub struct Newest {
-    /// Its facts.
     pub facts: Facts,
-    /// When the window took it.
+    /// When the window received it.
     pub shown_at: Instant,
-    /// Pictures so far that a newer one replaced before the window took them.
+    /// Total number of pictures that were replaced by newer ones before the window received them.
     pub dropped_before_screen: u64,
 }
 
-/// All meters.
 pub struct Meters {
     captured: CountRate,
     painted: CountRate,
@@ -130,7 +126,7 @@ pub struct Meters {
     stages: Vec<Recent>,
     newest: Option<Newest>,
     history: VecDeque<Point>,
-    /// When the first picture came since the rates were begun anew, and how many came.
+    /// When the first picture arrived after the rates were restarted, and how many have arrived since.
     begun: Option<(Instant, u32)>,
 }
 
@@ -150,7 +146,7 @@ impl Default for Meters {
 }
 
 impl Meters {
-    /// Begins rates and delays anew, because nothing was to come for a while. The history stays.
+    /// Restarts rates and latencies after a pause. The history stays.
     pub fn resume(&mut self) {
         *self = Self {
             newest: self.newest,
@@ -159,12 +155,12 @@ impl Meters {
         };
     }
 
-    /// Notes a picture of a frame that is held: it says nothing about rates and delays.
+    /// Notes a picture of a frozen frame, which says nothing about rates and latencies.
     pub fn note_held(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
         self.newest = Some(Newest { facts: *facts, shown_at, dropped_before_screen });
     }
 
-    /// Notes a picture that the window took.
+    /// Notes a picture that the window received.
     pub fn note(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
         let (_, came) = self.begun.get_or_insert((shown_at, 0));
         *came = came.saturating_add(1);
@@ -180,7 +176,7 @@ impl Meters {
         self.tick(shown_at);
     }
 
-    /// Adds to the history when it is time to.
+    /// Adds a point to the history if it is due.
     pub fn tick(&mut self, now: Instant) {
         let due = (self.history.back()).is_none_or(|p| {
             now.checked_duration_since(p.at).is_some_and(|since| since >= POINT_EVERY)
@@ -210,30 +206,27 @@ impl Meters {
         }
     }
 
-    /// The delay from capture to the window over the last seconds, in milliseconds.
+    /// Latency from capture to the window over the last seconds, in milliseconds.
     pub fn delay_ms(&self, now: Instant) -> Option<Spread> {
         self.delay.spread(now)
     }
 
-    /// The parts of the way over the last seconds, in the order of [`STAGES`]; `None` while no picture
-    /// came.
+    /// The latency of each stage over the last seconds, in the order of [`STAGES`]; `None` without pictures.
     pub fn stages_ms(&self, now: Instant) -> Vec<Option<Spread>> {
         self.stages.iter().map(|recent| recent.spread(now)).collect()
     }
 
-    /// The newest picture.
     pub fn newest(&self) -> Option<&Newest> {
         self.newest.as_ref()
     }
 
-    /// The last minute, oldest first.
+    /// The points of the last minute, oldest first.
     pub fn history(&self, now: Instant) -> impl Iterator<Item = &Point> {
         (self.history.iter()).filter(move |p| now.saturating_duration_since(p.at) <= HISTORY)
     }
 }
 
-/// Splits a line of the history where nothing was noted for a while, so that nothing is drawn there. `points`
-/// are seconds and values, oldest first.
+/// Splits a line of the history at gaps, so that nothing is drawn there. `points` are seconds and values, oldest first.
 pub fn unbroken(points: impl IntoIterator<Item = [f64; 2]>) -> Vec<Vec<[f64; 2]>> {
     let mut lines: Vec<Vec<[f64; 2]>> = Vec::new();
     for point in points {
@@ -249,11 +242,11 @@ pub fn unbroken(points: impl IntoIterator<Item = [f64; 2]>) -> Vec<Vec<[f64; 2]>
     lines
 }
 
-/// The time of each part of the way, in milliseconds, in the order of [`STAGES`].
+/// The latency of each stage, in milliseconds, in the order of [`STAGES`].
 fn stages_ms(facts: &Facts, shown_at: Instant) -> [f32; STAGES.len()] {
     let engine = facts.stages.in_order();
     let present = ms(shown_at, facts.ready_at);
-    // Time before the source has the frame is no part of the delay.
+    // Time before the source has the frame is not part of the latency.
     let known = engine[1..].iter().sum::<f32>() + present;
     let rest = ms(shown_at, facts.captured_at) - known;
     let mut all = [0.0; STAGES.len()];
@@ -356,7 +349,7 @@ mod tests {
     fn a_break_leaves_a_gap_and_no_zeros() {
         let (mut meters, held_at) = after(200);
         let before = meters.history(held_at).count();
-        // Nothing is noted while the picture is held, and the first picture afterwards gives no rate yet.
+        // Nothing is noted while the picture is frozen, and the first picture afterwards does not define a rate yet.
         meters.resume();
         let back = held_at + Duration::from_secs(30);
         let mut now = back;

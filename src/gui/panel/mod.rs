@@ -1,9 +1,10 @@
-//! The Lab: what is measured of live pictures, as a comparison of two modes, as a benchmark of both, as a table of the
-//! network's steps, as their timeline, as a roofline and as counters.
+//! The Lab: measurements of live mode as a comparison of two modes, a benchmark of both, a table of the network's
+//! steps, their timeline, a roofline and counters.
 //!
-//! [`Panel`] notes every picture and every sample that the window hands it, and draws them; it requests nothing
-//! itself. The parts of comparison and benchmark are drawn by who compares. Pictures are noted whether or not it is seen, so that its history is there when it opens; samples of
-//! steps come only while it is seen. Belongs to the window's thread.
+//! [`Panel`] stores every picture's facts and every sample that the window passes to it, and draws them; it requests
+//! nothing itself. `live::comparison` and `live::report` draw the comparison and the benchmark. Pictures are noted even
+//! while the panel is closed, so that the history exists when it opens. Samples of steps arrive only while it is open.
+//! Belongs to the window's thread.
 
 mod cells;
 mod counters;
@@ -32,11 +33,11 @@ use crate::{
     timing::Ceiling,
 };
 
-/// How often the panel is drawn for a while when no picture comes, so that rates are seen to fall.
+/// Time between frames when no pictures arrive, so that the rates are seen to fall.
 const FALLING_EVERY: Duration = Duration::from_millis(500);
-/// Least width at which its head has words beside the icon, in points.
+/// Minimum width at which the head has text next to the icon, in points.
 const WORDS_WIDTH: f32 = 560.0;
-/// How long.
+/// How long the panel is drawn at that rate.
 const FALLS_FOR: Duration = Duration::from_secs(5);
 
 /// What the panel shows.
@@ -62,29 +63,29 @@ impl Tab {
     ];
 }
 
-/// The panel of figures, which the window calls Lab.
+/// The panel of measurements, which the window calls Lab.
 #[derive(Default)]
 pub struct Panel {
     meters: Meters,
     steps: Steps,
     sorting: Sorting,
     tab: Tab,
-    /// What was shown before a comparison began.
+    /// The tab that was shown before a comparison.
     tab_before: Option<Tab>,
-    /// Since when the picture is held.
+    /// Since when the picture is frozen.
     held_since: Option<Instant>,
-    /// Whether two modes are compared, of which no steps are timed.
+    /// Whether two modes are compared; their steps are not timed.
     pub compares: bool,
 }
 
 impl Panel {
-    /// Knows nothing yet.
+    /// Creates a panel without data.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Notes a picture that the window took at `shown_at`; `dropped_before_screen` pictures so far were
-    /// replaced by newer ones before it took them.
+    /// Notes a picture that the window received at `shown_at`. `dropped_before_screen` is the total number of pictures
+    /// that were replaced by newer ones before the window received them.
     pub fn note_picture(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
         if self.held_since.is_some() {
             self.meters.note_held(facts, shown_at, dropped_before_screen);
@@ -93,8 +94,8 @@ impl Panel {
         }
     }
 
-    /// Notes that the picture is held from `now` on, or goes on. While it is held, the panel shows the numbers
-    /// from before.
+    /// Notes that the picture is frozen from `now` on, or resumes. While it is frozen, the panel shows the previous
+    /// numbers.
     pub fn set_held(&mut self, held: bool, now: Instant) {
         match (self.held_since, held) {
             (None, true) => self.held_since = Some(now),
@@ -111,19 +112,19 @@ impl Panel {
         self.steps.note(sample);
     }
 
-    /// Device limit at most in the precision in use, where it is known.
+    /// Sets the device's limits in the current precision, if known.
     pub fn set_ceiling(&mut self, ceiling: Option<Ceiling>) {
         self.steps.set_ceiling(ceiling);
     }
 
-    /// Forgets everything that was noted: another source, or another device.
+    /// Discards all data, because the source or the device has changed.
     pub fn restart(&mut self) {
         self.meters = Meters::default();
         self.steps.clear();
         self.held_since = None;
     }
 
-    /// Frames per second over the last seconds: of the camera, of the engine, on the screen.
+    /// Frames per second over the last seconds: of the source, of the engine, on the screen.
     pub fn fps(&self, now: Instant) -> Rates {
         self.meters.rates(self.time_of_numbers(now))
     }
@@ -133,23 +134,22 @@ impl Panel {
         self.held_since.map_or(now, |held| held.min(now))
     }
 
-    /// The delay from capture to the window over the last seconds, in milliseconds; `None` while nothing
-    /// was shown.
+    /// Latency from capture to the window over the last seconds, in milliseconds; `None` while nothing was shown.
     pub fn delay_ms(&self, now: Instant) -> Option<Spread> {
         self.meters.delay_ms(self.time_of_numbers(now))
     }
 
-    /// Whether the comparison is to be seen in it.
+    /// Whether the comparison is shown.
     pub fn shows_comparison(&self) -> bool {
         self.tab == Tab::Compare
     }
 
-    /// Whether the benchmark is to be seen in it.
+    /// Whether the benchmark is shown.
     pub fn shows_benchmark(&self) -> bool {
         self.tab == Tab::Benchmark
     }
 
-    /// Shows the comparison, which begins.
+    /// Shows the comparison, which starts.
     pub fn enter_comparison(&mut self) {
         if self.tab != Tab::Compare {
             self.tab_before = Some(self.tab);
@@ -165,8 +165,8 @@ impl Panel {
         }
     }
 
-    /// Draws the panel into `ui` at the time `now`. Where comparison or
-    /// benchmark are to be seen, that is only the head, and who compares draws them below.
+    /// Draws the panel into `ui` at the time `now`. For the comparison and the benchmark, draws only the head; the
+    /// caller draws the rest below.
     pub fn ui(&mut self, ui: &mut Ui, device: &DeviceInfo, now: Instant) {
         let no_roof = self.steps.why_no_roof(device);
         let is_held = self.held_since.is_some();
@@ -200,7 +200,7 @@ impl Panel {
                 ui.label(RichText::new("Paused").size(13.0))
                     .on_hover_text("The picture is frozen; these figures are from before.");
             }
-            // No tab.
+            // The export button is not a tab.
             ui.separator();
             self.export_button(ui, (device, has_words), now);
         });
@@ -219,7 +219,7 @@ impl Panel {
         }
     }
 
-    /// Draws the steps; `no_roof` says why there is no roofline of them.
+    /// Draws the steps; `no_roof` is the reason why there is no roofline.
     fn steps_ui(&mut self, ui: &mut Ui, no_roof: Option<&str>) {
         if let (Tab::Roofline, Some(why)) = (self.tab, no_roof) {
             ui.add_space(theme::GROUP_GAP);

@@ -1,10 +1,10 @@
-//! The steps of the network as the table, the timeline and the roofline show them, sorted by a column.
+//! The steps of the network as shown by the table, the timeline and the roofline, sorted by a column.
 //!
-//! The times are the means of those of the last samples whose whole runs took neither long nor short: the middle third.
-//! Medians of every step by itself would leave out what delays now this step and now that one, such as other programs,
-//! and so their sum would be less than any run.
+//! The times are means over the middle third of the last samples, ordered by the duration of the whole run. Medians of
+//! each step would exclude delays that hit different steps at different times, such as those by other programs, so
+//! their sum would be less than any run.
 //!
-//! Knows no egui.
+//! Does not depend on egui.
 
 use std::{cmp::Ordering, collections::VecDeque, sync::Arc};
 
@@ -16,24 +16,24 @@ use crate::{
     timing::{Ceiling, StepTiming, TimingMethod},
 };
 
-/// Samples that are kept, so that numbers do not jump.
+/// Number of samples that are kept, so that numbers do not jump.
 const KEPT: usize = 9;
-/// What is beside the steps on a processor: the copy of the picture's transparency, the picture's extension where its
-/// sides do not fit, and waking and awaiting the threads.
+/// Time between the steps on a CPU: copying the transparency, padding the picture if its sides do not fit, and waking
+/// and waiting for the threads.
 const BETWEEN: [&str; 2] = ["Between steps", "copies, waiting for threads"];
 
 /// The last samples of one way to paint, and their times.
 #[derive(Default)]
 pub struct Steps {
     samples: VecDeque<Arc<LiveSample>>,
-    /// The newest, even one without steps.
+    /// The newest sample, even if it has no steps.
     newest: Option<Arc<LiveSample>>,
     ceiling: Option<Ceiling>,
     table: Option<KernelTable>,
 }
 
 impl Steps {
-    /// Takes a sample; one of another mode, style or size forgets those before.
+    /// Adds a sample; discards earlier samples of another mode, style or size.
     pub fn note(&mut self, sample: Arc<LiveSample>) {
         self.newest = Some(sample.clone());
         if sample.steps.is_empty() {
@@ -49,20 +49,20 @@ impl Steps {
         self.average();
     }
 
-    /// Why there is no roofline on this device; `None` where there is one, or may be.
+    /// Why there is no roofline on this device; `None` if there is one, or may be.
     pub fn why_no_roof(&self, device: &DeviceInfo) -> Option<&'static str> {
         let is_processor = device.kind == DeviceChoice::Cpu;
         (is_processor && self.ceiling.is_none())
             .then_some("The roofline needs a known peak performance (NVIDIA GPUs only).")
     }
 
-    /// Sets what the device can do at most, against which steps are measured.
+    /// Sets the device's limits that steps are compared with.
     pub fn set_ceiling(&mut self, ceiling: Option<Ceiling>) {
         self.ceiling = ceiling;
         self.average();
     }
 
-    /// Forgets the samples.
+    /// Discards the samples.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
@@ -72,7 +72,7 @@ impl Steps {
         self.table.as_ref()
     }
 
-    /// The newest sample, for its figures of memory.
+    /// The newest sample, for its memory figures.
     pub fn newest(&self) -> Option<&LiveSample> {
         self.newest.as_deref()
     }
@@ -92,7 +92,7 @@ impl Steps {
             .map(|(at, step)| StepTiming { ms: mean(&|s| s.steps[at].ms), ..step.clone() })
             .collect();
         let total_ms = mean(&|s| s.total_ms);
-        // A device's steps are timed in runs of their own.
+        // On other devices the steps are timed in separate runs.
         let rest_ms = total_ms - steps.iter().map(|step| step.ms).sum::<f64>();
         if last.method == TimingMethod::Host && rest_ms > 0.0 {
             let [layer, kernel] = BETWEEN.map(str::to_owned);
@@ -100,7 +100,7 @@ impl Steps {
         }
         let kernels = (steps.iter()).map(|step| KernelRow::of(step, self.ceiling.as_ref()));
         self.table = Some(KernelTable {
-            // The table's caller knows these.
+            // The caller knows these values.
             device_name: String::new(),
             mode: last.mode.to_string(),
             size: format!("{}x{}", last.width, last.height),
@@ -113,47 +113,42 @@ impl Steps {
     }
 }
 
-/// Whether two samples are of the same steps.
+/// Whether two samples have the same steps.
 fn is_alike(a: &LiveSample, b: &LiveSample) -> bool {
     let name = |step: &StepTiming| (step.layer.clone(), step.kernel.clone(), step.bytes);
     (a.mode, a.width, a.height, a.method) == (b.mode, b.width, b.height, b.method)
         && a.steps.iter().map(name).eq(b.steps.iter().map(name))
 }
 
-/// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
-    /// Place in the network.
+    /// Position in the network.
     Order,
-    /// Layer.
     Layer,
-    /// Kernel.
     Kernel,
-    /// Time.
     Time,
-    /// Part of the sum.
+    /// Share of the total time.
     Share,
-    /// Bytes a second.
+    /// Bytes per second.
     Bandwidth,
-    /// Operations a second.
+    /// Operations per second.
     Arithmetic,
-    /// Part of what the device can do.
+    /// Share of the device's limit.
     Ceiling,
 }
 
 impl Column {
-    /// Whether the first click on the column puts the largest first.
+    /// Whether the first click on the column sorts in descending order.
     const fn is_largest_first(self) -> bool {
         !matches!(self, Self::Order | Self::Layer | Self::Kernel)
     }
 }
 
-/// By which column rows are sorted.
+/// The column by which rows are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sorting {
-    /// The column.
     pub column: Column,
-    /// Largest, or last, first.
+    /// Descending order.
     pub is_reversed: bool,
 }
 
@@ -164,7 +159,7 @@ impl Default for Sorting {
 }
 
 impl Sorting {
-    /// The head of a column was clicked.
+    /// Handles a click on a column's head.
     pub fn click(&mut self, column: Column) {
         *self = Self {
             column,
@@ -176,8 +171,7 @@ impl Sorting {
         };
     }
 
-    /// Places of the rows in the order in which they are shown. Rows without a value come last; equal ones stay
-    /// in the network's order.
+    /// Indices of the rows in display order. Rows without a value are last; equal rows stay in the network's order.
     pub fn order(self, rows: &[KernelRow]) -> Vec<usize> {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         let number = |of: fn(&KernelRow) -> Option<f64>| {
@@ -238,7 +232,7 @@ mod tests {
     #[test]
     fn the_rows_are_all_of_a_run_on_the_processor() {
         let mut steps = Steps::default();
-        // Another program delays now one step and now the other.
+        // Another program delays different steps at different times.
         for ms in [[9.0, 1.0], [1.0, 9.0], [1.0, 1.0], [9.0, 1.0], [1.0, 9.0]] {
             steps.note(sample(&ms, ms[0] + ms[1] + 0.5, 10));
         }
@@ -259,7 +253,7 @@ mod tests {
         assert_eq!((table.frames, table.total_ms), (3, 6.0));
         assert_eq!((table.kernels[0].ms, table.kernels[1].ms), (2.0, 4.0));
         assert_eq!(table.sum_ms(), 6.0);
-        // Without steps only what is known of memory counts.
+        // Without steps, only the memory figures count.
         steps.note(sample(&[], 1.0, 10));
         assert_eq!(steps.table().map(|t| t.frames), Some(3));
         assert_eq!(steps.newest().map(|s| s.total_ms), Some(1.0));

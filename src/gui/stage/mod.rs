@@ -1,7 +1,6 @@
 //! The stage: the picture in the middle, its zoom, and the divider between photo and painting.
 //!
-//! Keeps only the view; which pictures it shows is decided elsewhere. Belongs to the window's
-//! thread.
+//! Stores only the view; other modules decide which pictures it shows. Belongs to the window's thread.
 
 mod fade;
 mod marks;
@@ -22,13 +21,13 @@ use crate::frame::Frame;
 
 /// Space around a picture that fits the stage, in points.
 const MARGIN: f32 = 24.0;
-/// How near the pointer must be to take hold of the divider, in points.
+/// Distance from the divider within which the pointer can grab it, in points.
 const HANDLE_REACH: f32 = 12.0;
-/// Zoom of one key press.
+/// Zoom factor of one key press.
 const ZOOM_STEP: f32 = 1.25;
-/// Largest zoom, in screen pixels per picture pixel.
+/// Maximum zoom, in screen pixels per picture pixel.
 const MAX_SCALE: f32 = 16.0;
-/// Long side to which a tiny picture is enlarged at least, in screen pixels: the divider would cover it.
+/// Minimum long side to which a tiny picture is enlarged, in screen pixels; otherwise the divider would cover it.
 const LEAST_SIDE: f32 = 80.0;
 /// How far one key press moves the picture, in points.
 const PAN_STEP: f32 = 80.0;
@@ -37,38 +36,38 @@ const PAN_STEP: f32 = 80.0;
 pub struct Stage {
     photo: Picture,
     painting: Picture,
-    /// Columns and rows of the finished picture, in pixels.
+    /// Width and height of the finished picture, in pixels.
     size: (usize, usize),
     /// Screen pixels per picture pixel; `None` fits the picture to the stage.
     zoom: Option<f32>,
-    /// The point of the picture in the middle of the stage, as a share of its sides.
+    /// The picture's point in the middle of the stage, in shares of its sides.
     center: Vec2,
-    /// The divider's place, as a share of the visible picture.
+    /// Position of the divider, as a share of the visible picture.
     wipe: f32,
-    /// Which pictures are seen.
+    /// Which pictures are shown.
     pub compare: Compare,
-    /// Whether the left picture is seen alone for now, whatever was chosen.
+    /// Whether the left picture is temporarily shown alone, regardless of `compare`.
     pub shows_original: bool,
     drags_divider: bool,
     scale: f32,
     /// Screen pixels per point.
     ppp: f32,
     rect: Rect,
-    /// Screen pixels per picture pixel at most when the picture is fitted to the stage.
+    /// Maximum screen pixels per picture pixel when the picture is fitted to the stage.
     fit_limit: f32,
-    /// How the picture lies on the stage until it is zoomed.
+    /// How the picture is placed on the stage before it is zoomed.
     pub framing: Framing,
-    /// What the two pictures are called.
+    /// Labels of the two pictures.
     names: [String; 2],
-    /// What the live picture is called that is there in place of the two.
+    /// Label of the live picture that is shown instead of the two.
     alone: Option<String>,
-    /// Whether a picture that is seen alone is named.
+    /// Whether a picture that is shown alone has a label.
     pub names_one: bool,
-    /// Whether live pictures are seen as in a mirror.
+    /// Whether live pictures are mirrored.
     pub is_flipped: bool,
-    /// The picture's pixel below the pointer.
+    /// The picture's pixel under the pointer.
     pointed_at: Option<(usize, usize)>,
-    /// What was seen here before, while these pictures appear over it.
+    /// The previous content, while these pictures fade in over it.
     fade: Option<Fade>,
 }
 
@@ -100,10 +99,10 @@ impl Default for Stage {
 }
 
 impl Stage {
-    /// Shows a new photo, whole.
+    /// Shows a new photo, fitted to the stage.
     pub fn set_photo(&mut self, ctx: &egui::Context, preview: &Arc<Frame>, full: Arc<Frame>) {
         self.size = (full.width(), full.height());
-        // What appears over the photo before shows that one's texture.
+        // The previous photo's texture would otherwise fade out under the new photo.
         self.photo.clear();
         self.photo.set(ctx, "photo", preview, Some(full));
         self.painting.clear();
@@ -111,8 +110,7 @@ impl Stage {
         self.center = vec2(0.5, 0.5);
     }
 
-    /// Lays a painting over the photo: at once, or one that `appears` over what was seen before. `size` is that of the
-    /// finished picture.
+    /// Draws a painting over the photo: immediately, or fading in if `appears`. `size` is that of the finished picture.
     pub fn set_painting(
         &mut self,
         ctx: &egui::Context,
@@ -130,7 +128,7 @@ impl Stage {
         }
     }
 
-    /// Columns and rows of the picture change; the eye stays where it is when only the number of pixels does.
+    /// Changes the picture's size. The view stays the same if only the resolution changes.
     fn set_size(&mut self, size: (usize, usize)) {
         if self.size != size {
             if let Some(zoom) = &mut self.zoom {
@@ -153,7 +151,7 @@ impl Stage {
         self.painting.set_live(ctx, "live right", right);
     }
 
-    /// Shows one live picture in place of the two; `size` is that of the view, in pixels.
+    /// Shows one live picture instead of two; `size` is that of the view, in pixels.
     pub fn set_live_alone(
         &mut self,
         ctx: &egui::Context,
@@ -167,19 +165,19 @@ impl Stage {
         self.alone = Some(name.to_owned());
     }
 
-    /// Lets a finer picture of the same live frame appear over the right one; it stays until the next live pictures.
+    /// Fades in a finer picture of the same live frame over the right picture; it stays until the next live pictures.
     pub fn fade_in(&mut self, ctx: &egui::Context, finer: ColorImage) {
         self.painting.fade_in(ctx, "live finer", finer);
     }
 
-    /// Fills the stage with the whole picture, however small it is.
+    /// Enlarges every picture, however small, to fill the stage.
     #[must_use]
     pub fn filled(mut self) -> Self {
         self.fit_limit = f32::INFINITY;
         self
     }
 
-    /// Names the two pictures.
+    /// Sets the labels of the two pictures.
     pub fn set_names(&mut self, left: &str, right: &str) {
         for (name, new) in self.names.iter_mut().zip([left, right]) {
             if name != new {
@@ -188,7 +186,7 @@ impl Stage {
         }
     }
 
-    /// Every way to look at the two pictures, by name.
+    /// Every way to compare the two pictures, with its name.
     pub fn looks(&self) -> [(Compare, String); 4] {
         Compare::ALL.map(|(compare, name)| {
             let name = match compare {
@@ -200,19 +198,18 @@ impl Stage {
         })
     }
 
-    /// Whether there is one live picture in place of the two.
+    /// Whether one live picture is shown instead of two.
     pub fn is_alone(&self) -> bool {
         self.alone.is_some()
     }
 
-    /// Takes both pictures away.
+    /// Removes both pictures.
     pub fn clear(&mut self) {
         self.alone = None;
         self.photo.clear();
         self.painting.clear();
     }
 
-    /// Takes the painting away.
     pub fn clear_painting(&mut self) {
         self.painting.clear();
     }
@@ -222,7 +219,7 @@ impl Stage {
         !self.painting.is_empty()
     }
 
-    /// Whether the view is so close that it needs the finished picture, not its preview.
+    /// Whether the zoom is so high that the finished picture is needed instead of its preview.
     pub fn wants_full(&self) -> bool {
         self.painting.wants_full(self.size, self.scale)
     }
@@ -232,22 +229,21 @@ impl Stage {
         self.scale * 100.0
     }
 
-    /// Whether the picture is fitted to the stage.
     pub fn is_fitted(&self) -> bool {
         self.zoom.is_none()
     }
 
-    /// The divider's place, 0 (all painting) to 1 (all photo).
+    /// The divider's position, 0 (all painting) to 1 (all photo).
     pub fn wipe(&self) -> f32 {
         self.wipe
     }
 
-    /// Where the stage was drawn last.
+    /// Where the stage was last drawn.
     pub fn rect(&self) -> Rect {
         self.rect
     }
 
-    /// Changes the view.
+    /// Changes zoom or position.
     pub fn step(&mut self, step: ViewStep) {
         match step {
             ViewStep::ZoomIn => self.zoom_about(ZOOM_STEP, self.panes()[0].center()),
@@ -272,7 +268,7 @@ impl Stage {
         }
     }
 
-    /// Draws the stage into what is left of `ui`.
+    /// Draws the stage into the remaining area of `ui`.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let rect = ui.available_rect_before_wrap();
         self.rect = rect;
@@ -322,7 +318,7 @@ impl Stage {
         }
     }
 
-    /// The pictures that are seen at the moment.
+    /// The pictures that are currently shown.
     fn seen(&self) -> Compare {
         if self.has_painting() && !self.shows_original { self.compare } else { Compare::Photo }
     }
@@ -337,7 +333,7 @@ impl Stage {
         format!("{what}, {} × {} px", self.size.0, self.size.1)
     }
 
-    /// Where the two pictures are: the whole stage for each, or a half each.
+    /// Where the two pictures are: each in the whole stage, or each in one half.
     fn panes(&self) -> [Rect; 2] {
         if self.seen() != Compare::SideBySide {
             return [self.rect; 2];
@@ -346,14 +342,14 @@ impl Stage {
         [left, right]
     }
 
-    /// A place of the stage as it lies in the left pane: a place in the right pane is the same place of the
-    /// picture as in the left one.
+    /// Maps a position on the stage to the left pane: positions in the right pane map to the same place of the picture
+    /// in the left pane.
     fn in_left_pane(&self, at: Pos2) -> Pos2 {
         let [left, right] = self.panes();
         if left != right && right.contains(at) { at - (right.min - left.min) } else { at }
     }
 
-    /// The scale at which the picture lies on the stage as it is framed.
+    /// The scale of the picture on the stage for the current framing.
     fn fit_scale(&self, rect: Rect, ppp: f32) -> f32 {
         if self.photo.is_empty() {
             return 1.0;
@@ -380,7 +376,7 @@ impl Stage {
 
     fn picture_rect(&self, rect: Rect, ppp: f32) -> Rect {
         let size = self.picture_points(ppp);
-        // A picture that begins between two pixels of the screen would be blurred.
+        // Align to whole screen pixels; otherwise the picture is blurred.
         let corner = rect.center() - size * self.center;
         Rect::from_min_size(((corner.to_vec2() * ppp).round() / ppp).to_pos2(), size)
     }
@@ -388,7 +384,7 @@ impl Stage {
     fn zoom_about(&mut self, factor: f32, at: Pos2) {
         let before = self.scale;
         let after = (before * factor).clamp(0.02, MAX_SCALE.max(before));
-        // The point below `at` stays below it.
+        // The picture's point under `at` stays there.
         let offset = (self.in_left_pane(at) - self.panes()[0].center())
             / (vec2(self.size.0 as f32, self.size.1 as f32) * before).max(Vec2::splat(1.0));
         self.center += offset * (1.0 - before / after);
@@ -407,7 +403,8 @@ impl Stage {
         }
     }
 
-    /// A side that is seen whole stays in the middle; of a longer one no edge comes further in than the stage's.
+    /// Limits the picture's position: a side that fits is centered, and an edge of a longer side never moves inside the
+    /// stage.
     fn keep_in_view(&mut self) {
         let size = vec2(self.size.0 as f32, self.size.1 as f32) * self.scale;
         let room = self.panes()[0].size() * self.ppp;
