@@ -1,9 +1,9 @@
-//! The window's state and its frame: read events, draw, perform intents.
+//! The window's state and its frame: handle events, draw, perform intents.
 //!
-//! Everything here runs on the window's thread and never waits: [`Tasks`] read and write files, show dialogs and use
-//! the clipboard, the [`Engine`] paints, and the [`Compositor`] lays paintings over photos. [`App::logic`] completes
-//! tasks and handles events (`events.rs`). Widgets gather the user's intents while they are drawn; the intents are
-//! performed afterwards (`update.rs`).
+//! Everything here runs on the window's thread and never waits. [`Tasks`] read and write files, show dialogs and use
+//! the clipboard; the [`Engine`] paints; the [`Compositor`] combines paintings with photos. [`App::logic`] completes
+//! tasks and handles events (`events.rs`). Widgets send intents while they are drawn; the intents are performed
+//! afterwards (`update.rs`).
 
 mod state;
 
@@ -55,24 +55,22 @@ use crate::{
     terminal,
 };
 
-/// How often a frame is drawn while something is painted, for its progress.
+/// Time between frames while the progress of a painting is shown.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// The parts that a window starts with.
 pub struct Launch {
-    /// Dialogs and the clipboard.
     pub platform: Arc<dyn Platform>,
-    /// The styles.
     pub style_source: Arc<dyn StyleSource>,
     /// Opens devices; runs on the engine's thread.
     pub open_device: OpenDevice,
-    /// The remembered settings, and warnings about their file.
+    /// The stored settings, and warnings about their file.
     pub settings: (Settings, Vec<String>),
-    /// Where settings are written; nowhere when `None`.
+    /// Where settings are written; `None` does not write them.
     pub settings_path: Option<PathBuf>,
-    /// Files to open at once.
+    /// Files to open at the start.
     pub files: Vec<PathBuf>,
-    /// Whether live pictures are shown at first, where no photo is to be opened.
+    /// Whether to start in live mode if no photo is to be opened.
     pub live: bool,
 }
 
@@ -84,7 +82,7 @@ pub struct App {
     pub(super) tasks: Tasks<App>,
     pub(super) platform: Arc<dyn Platform>,
     pub(super) style_source: Arc<dyn StyleSource>,
-    /// Whether the user is asked for a file.
+    /// Whether a file dialog is open.
     pub(super) dialog_open: bool,
     pub(super) settings: Settings,
     pub(super) settings_file: SettingsFile,
@@ -94,45 +92,45 @@ pub struct App {
     pub(super) messages: Messages,
     pub(super) overlays: Overlays,
     pub(super) shortcuts: Vec<Group>,
-    /// Live pictures; `None` while photos are shown.
+    /// Live mode; `None` while photos are shown.
     pub(super) live: Option<LiveView>,
-    /// The cameras as they were listed last; `None` while they are looked for.
+    /// The most recent list of cameras; `None` while it is being made.
     pub(super) cameras: Option<Result<Vec<Camera>, String>>,
-    /// Live frames that are painted once more.
+    /// Live frames that are being repainted.
     pub(super) repaints: Repaints,
     pub(super) full_screen: FullScreen,
     pub(super) focus_frame: FocusFrame,
-    /// Whether tooltips are put away for now.
+    /// Whether tooltips are currently suppressed.
     pub(super) has_no_tooltips: bool,
-    /// Whether the controls are seen where the window is too narrow for all of it.
+    /// Whether the controls are shown in a window that is too narrow to show everything.
     pub(super) controls_open: bool,
     pub(super) batch: Option<Batch>,
     /// A batch that waits for its style's network.
     pub(super) batch_waits: bool,
     pub(super) networks: Networks,
-    /// A report that waits for its file name, and the name that the dialog starts with.
+    /// A report that waits for its path, with the file name that the dialog suggests.
     pub(super) export: Option<(String, Vec<u8>)>,
-    /// A style that was added and is chosen when the gallery shows it.
+    /// A style that was added, and is chosen as soon as the gallery lists it.
     pub(super) added_style: Option<String>,
-    /// Files of which the window asks how they are to be read.
+    /// Dragged, dropped and pasted pictures.
     pub(super) incoming: Incoming,
     pub(super) list_steps: Vec<ListStep>,
-    /// Moves of styles that were undone and can be redone.
+    /// Undone moves of styles that can be redone.
     pub(super) undone_moves: Vec<ListStep>,
-    /// The smallest size that the window may have, as it was set last, and the scale of the screen then.
+    /// The minimum window size that was last set, and the screen's scale at that time.
     pub(super) smallest_size: Option<(egui::Vec2, f32)>,
     pub(super) style_pictures: StylePictures,
     pub(super) readings: Readings,
     pub(super) sheets: ContactSheets,
     pub(super) paintings: Paintings,
-    /// The crop that is being chosen.
+    /// The crop in progress.
     pub(super) cropping: Option<Cropping>,
     pub(super) painting: PhotoPainting,
     pub(super) opening: PhotoOpening,
     pub(super) save: SaveFlow,
     pub(super) ending: Ending,
     pub(super) device: DeviceInUse,
-    /// The brush of which a message said last that it stays for later photos.
+    /// The brush size for which a message last reported that it also applies to later photos.
     pub(super) announced_brush: usize,
     pub(super) intents: Vec<Intent>,
 }
@@ -141,7 +139,7 @@ impl App {
     /// Sets up the window and starts its threads.
     ///
     /// # Errors
-    /// The operating system's, when it gives no threads.
+    /// The operating system's error if a thread cannot be started.
     pub fn start(ctx: &egui::Context, launch: Launch) -> std::io::Result<Self> {
         let repaint = ctx.clone();
         let wake_up: WakeUp = Arc::new(move || repaint.request_repaint());
@@ -212,8 +210,8 @@ impl App {
         Ok(app)
     }
 
-    /// A function that ends the window from any thread as soon as it can, without a question: recordings are
-    /// closed, and settings and files are written.
+    /// Returns a function that closes the window from any thread as soon as possible, without a question. Recordings,
+    /// settings and files are still completed.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
         let (stop_requested, wake_up) = (self.ending.is_requested.clone(), self.tasks.wake_up());
         move || {
@@ -222,7 +220,7 @@ impl App {
         }
     }
 
-    /// Reads the events of threads and keyboard. Draws nothing.
+    /// Handles the events of threads and keyboard. Draws nothing.
     pub fn logic(&mut self) {
         tooltips::follow(&self.ctx, &mut self.has_no_tooltips);
         self.handle_events();
@@ -253,9 +251,9 @@ impl App {
         }
     }
 
-    /// Draws the window and performs the intents that arise.
+    /// Draws the window and performs the resulting intents.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
-        // What lies behind a dialog sees no pointer: a tooltip would stay, over the dialog, while that rests.
+        // Hide the pointer from the widgets below a dialog; otherwise a tooltip would stay visible over the dialog.
         let take = |input: &mut egui::InputState| std::mem::take(&mut input.pointer);
         let has_dialog = self.has_dialog();
         self.messages.note_dialog(has_dialog);
@@ -293,18 +291,17 @@ impl App {
         }
     }
 
-    /// Whether a dialog lies over the window.
+    /// Whether a dialog is open over the window.
     pub(super) fn has_dialog(&self) -> bool {
         self.overlays.is_open() || self.live.as_ref().is_some_and(LiveView::has_report)
     }
 
-    /// Stops the threads and writes what is not written yet. The window is gone by now, so this
-    /// may take a moment.
+    /// Stops the threads and writes the remaining files. The window is already closed, so this may take a moment.
     pub fn end(&mut self) {
         self.end_recording();
         self.end_repaints();
         self.end_removals();
-        // Nobody reads the messages any more, but a terminal may be there.
+        // The window can no longer show messages, but there may be a terminal.
         for failure in self.tasks.finish_writing() {
             terminal::write_message(format!("styleforge: {failure}"));
         }
@@ -314,11 +311,11 @@ impl App {
         {
             terminal::write_message(format!("styleforge: {error}"));
         }
-        // A GPU has memory to give back; a processor's work ends with the program.
+        // A GPU must release its memory; work on the CPU ends with the program.
         let is_cpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cpu);
         let patience = if is_cpu { 100 } else { 2000 };
         self.engine.shutdown(Duration::from_millis(patience));
-        // Last: settings are written and cameras are free.
+        // Do this last: settings are now written and cameras released.
         if self.ending.restarts
             && let Err(why) = self.platform.restart(self.shown_file())
         {
@@ -326,7 +323,7 @@ impl App {
         }
     }
 
-    /// The file of the photo that is shown.
+    /// The file of the current photo.
     fn shown_file(&self) -> Option<&Path> {
         let photo = self.workspace.photo().filter(|_| self.live.is_none())?;
         match &photo.opened.origin {
@@ -335,12 +332,12 @@ impl App {
         }
     }
 
-    /// The model size in use for photos: the chosen one where the style has it.
+    /// The model size for photos: the chosen one if the style has it.
     pub(super) fn model(&self) -> ModelSize {
         self.model_of_style(self.workspace.choice.model)
     }
 
-    /// The requested model size where the chosen style has it, else the one that it has.
+    /// The requested model size if the chosen style has it, otherwise the one that it has.
     pub(super) fn model_of_style(&self, requested: ModelSize) -> ModelSize {
         let style = self.workspace.choice.style.as_deref();
         let card = style.and_then(|id| self.gallery.known(id));

@@ -1,5 +1,5 @@
-//! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (which picture is
-//! seen, zoom), and the line of words below (device, sizes, time).
+//! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (compare mode, zoom),
+//! and the status line below (device, sizes, time).
 
 use eframe::egui::{self, Align, Layout, Popup};
 
@@ -13,13 +13,13 @@ use super::{
 };
 use crate::settings::ThemeChoice;
 
-/// Least width at which buttons of the upper bar have words beside their icons, in points: for photos, for live
-/// pictures, and while a camera is in use.
+/// Minimum width at which buttons of the upper bar have text next to their icons, in points: for photos, for live mode,
+/// and while a camera is in use.
 const WORDS_WIDTH: [f32; 3] = [800.0, 910.0, 1000.0];
-/// How much more it takes for those that say enough without, in points.
+/// Additional width needed for the text of buttons whose icon alone is clear, in points.
 const ALL_WORDS: f32 = 230.0;
 
-/// The button that shows the controls where they are put away.
+/// The button that shows the controls when they are hidden.
 const ADJUST: &str = "Adjust";
 
 impl App {
@@ -109,7 +109,7 @@ impl App {
     /// The buttons for the window itself.
     fn window_buttons(&self, ui: &mut egui::Ui, may_fold: bool, has_words: bool) {
         if may_fold {
-            // Strength and Detail are looked for, so it has its word however narrow the bar is.
+            // Users look for Strength and Detail, so this button has text in any bar, however narrow.
             let words = theme::icon_text(icons::SLIDERS, ADJUST, true);
             let button = egui::Button::selectable(self.controls_open, words);
             if ui
@@ -172,12 +172,12 @@ impl App {
     }
 }
 
-/// Space between two parts of the lower line, in points.
+/// Space between two parts of the status line, in points.
 const PART_GAP: f32 = 16.0;
-/// Part of the lower line that is left to the device at least.
+/// Minimum share of the status line for the device.
 const LEAST_DEVICE_SHARE: f32 = 0.2;
 
-/// Draws the line of words into `ui`. Text that does not fit is cut; its tooltip has all of it.
+/// Draws the status line into `ui`. Text that does not fit is truncated; its tooltip shows all of it.
 pub fn status(ui: &mut egui::Ui, parts: &[String]) {
     ui.scope(|ui| {
         ui.spacing_mut().interact_size.y = 0.0;
@@ -185,19 +185,19 @@ pub fn status(ui: &mut egui::Ui, parts: &[String]) {
     });
 }
 
-/// The words of the lower line, in what is left of it.
+/// The text of the status line, in the remaining width.
 fn words(ui: &mut egui::Ui, parts: &[String]) {
     ui.spacing_mut().item_spacing.x = PART_GAP;
     let color = theme::palette(ui.visuals()).quiet;
     let font = egui::TextStyle::Small.resolve(ui.style());
     let width = |text: &String| {
         let letters = ui.painter().layout_no_wrap(text.clone(), font.clone(), color);
-        // Rounded up: a hair too little would cut the last letter.
+        // Round up to avoid cutting off the last letter.
         letters.size().x.ceil() + 1.0
     };
     let mut widths: Vec<f32> = parts.iter().map(width).collect();
     let room = ui.available_width() - PART_GAP * parts.len() as f32;
-    // The device is cut first: its beginning says enough, and its tooltip all.
+    // Truncate the device first: its beginning is sufficient, and its tooltip shows the rest.
     let figures: f32 = widths[1..].iter().sum();
     widths[0] = widths[0].min((room - figures).max(room * LEAST_DEVICE_SHARE));
     for (text, width) in parts.iter().zip(shares(&widths, room)) {
@@ -209,8 +209,7 @@ fn words(ui: &mut egui::Ui, parts: &[String]) {
     }
 }
 
-/// Shares `room` among parts of these widths: short parts get their full width, long ones equal shares of the
-/// rest.
+/// Shares `room` among parts of these widths: short parts get their full width, long ones equal shares of the rest.
 fn shares(widths: &[f32], room: f32) -> Vec<f32> {
     let mut by_length: Vec<usize> = (0..widths.len()).collect();
     by_length.sort_by(|&a, &b| widths[a].total_cmp(&widths[b]));
@@ -224,8 +223,7 @@ fn shares(widths: &[f32], room: f32) -> Vec<f32> {
     given
 }
 
-/// A panel at the lower edge whose contents are drawn after those above it: Tab goes through the parts in the order in
-/// which they are drawn.
+/// A panel at the lower edge whose contents are drawn after the parts above it: Tab follows the drawing order.
 pub struct LowerPanel {
     ui: egui::Ui,
     name: &'static str,
@@ -233,7 +231,7 @@ pub struct LowerPanel {
 }
 
 impl LowerPanel {
-    /// Takes the room that it needed before.
+    /// Reserves the height that the panel had in the last frame.
     pub fn room(ui: &mut egui::Ui, name: &'static str, frame: egui::Frame, has_line: bool) -> Self {
         let id = egui::Id::unique(name);
         let height: f32 = ui.data(|d| d.get_temp(id)).unwrap_or(0.0);
@@ -245,7 +243,7 @@ impl LowerPanel {
         Self { ui: room.inner, name, height }
     }
 
-    /// Draws its contents.
+    /// Draws the contents.
     pub fn draw(mut self, contents: impl FnOnce(&mut egui::Ui)) {
         contents(&mut self.ui);
         let height = self.ui.min_rect().height();
@@ -257,13 +255,13 @@ impl LowerPanel {
     }
 }
 
-/// Space between two buttons below the picture, and at each side of their letters, in points.
+/// Space between two buttons below the picture, and padding at each side of their text, in points.
 const VIEW_GAP: f32 = 4.0;
 const VIEW_PADDING: f32 = 8.0;
 /// Width of the zoom in percent, in points.
 const PERCENT_WIDTH: f32 = 48.0;
 
-/// The buttons beside the zoom in percent: letters, spoken name, hint, keys; and what they do.
+/// The buttons next to the zoom percentage: text, accessible name, hint, keys; and the step that they perform.
 const ZOOMS: [([&str; 4], ViewStep); 4] = [
     (["−", "Zoom out", "Zoom out.", "−"], ViewStep::ZoomOut),
     (["+", "Zoom in", "Zoom in.", "+"], ViewStep::ZoomIn),
@@ -271,8 +269,8 @@ const ZOOMS: [([&str; 4], ViewStep); 4] = [
     (["100 %", "Actual size", "One image pixel per screen pixel.", "Ctrl+1"], ViewStep::ActualSize),
 ];
 
-/// Draws the row at the picture's lower edge, or two where it is narrow: which picture is seen, and zoom. They do
-/// nothing while the picture is not what `is_seen`.
+/// Draws the row at the picture's lower edge, or two rows if it is narrow: compare mode and zoom. The buttons are
+/// disabled unless `is_seen`: the picture is visible.
 pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
     ui.spacing_mut().item_spacing = egui::Vec2::splat(VIEW_GAP);
     ui.spacing_mut().button_padding.x = VIEW_PADDING;
@@ -289,7 +287,7 @@ pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
     let names = offered.iter().map(|(_, name)| name.as_str());
     let names = names.chain(ZOOMS.iter().map(|([letters, ..], _)| *letters));
     let whole = names.map(width).sum::<f32>() + PERCENT_WIDTH;
-    // Where it does nothing, the switch stays in its place.
+    // A disabled switch stays in its place.
     let can_look = is_seen && !stage.is_alone();
     if whole <= ui.available_width() {
         ui.horizontal(|ui| {
@@ -302,7 +300,7 @@ pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
     }
 }
 
-/// The ways to look at the picture, and the one in use.
+/// The compare modes, and the current one.
 fn looks(ui: &mut egui::Ui, offered: &[(Compare, String)], current: Compare, can: bool) {
     for (compare, name) in offered {
         let (hint, keys) = match compare {
@@ -329,7 +327,7 @@ fn zooms(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
         let response = key_chips::hint(ui.add_enabled(is_seen, button), hint, keys);
         if response.accessible_name(spoken).clicked() {
             stage.step(by);
-            // It was drawn before.
+            // The picture was already drawn in this frame.
             ui.request_repaint();
         }
         if by == ViewStep::ZoomOut {

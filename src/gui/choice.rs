@@ -1,4 +1,4 @@
-//! How a photo is to be painted, as a person sets it: style, size of the network, brush, output, look.
+//! The user's choice of how to paint a photo: style, model size, brush, output, look.
 //!
 //! Plain data; no threads, no egui.
 
@@ -12,38 +12,38 @@ use crate::{
 
 use super::mix::{self, Mix, Parts};
 
-/// Brush sizes, the finest first: the long side in pixels at which the network sees the photo.
+/// Brush sizes, finest first: the long side in pixels at which the network receives the photo.
 pub const BRUSHES_PX: [usize; 14] =
     [6400, 4800, 3600, 2560, 1920, 1600, 1280, 1024, 800, 640, 512, 400, 320, 240];
-/// Place of the default in [`BRUSHES_PX`].
+/// Index of the default in [`BRUSHES_PX`].
 pub const DEFAULT_BRUSH: usize = 6;
 
-/// Everything that decides what the network paints.
+/// Everything that determines the network's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipe {
     /// Number of the photo.
     pub photo: u64,
-    /// How it is turned and cropped.
+    /// How the photo is turned and cropped.
     pub framing: Framing,
     /// Id of the style.
     pub style: String,
-    /// The styles of the mix; empty where nothing is mixed.
+    /// The styles of the mix; empty without a mix.
     pub mix: Parts,
-    /// Model size in use.
+    /// The model size in use.
     pub model: ModelSize,
-    /// Columns and rows that the network sees.
+    /// Width and height of the network's input.
     pub working: (usize, usize),
     /// Variant, precision and attention.
     pub mode: ModeChoice,
 }
 
 impl Recipe {
-    /// What the style is called in file names.
+    /// The style's name in file names.
     pub fn label(&self) -> String {
         if self.mix.is_empty() { self.style.clone() } else { mix::label(&self.mix) }
     }
 
-    /// Whether another one mixes the same style otherwise, and has all else in common.
+    /// Whether `other` is the same mix with different weights, and all else is equal.
     pub fn is_mixed_otherwise(&self, other: &Self) -> bool {
         let mix = other.mix.clone();
         let is_mixed = !self.mix.is_empty() || !mix.is_empty();
@@ -51,32 +51,32 @@ impl Recipe {
     }
 }
 
-/// The key that distinguishes results: recipe, strength and colours, size.
+/// The key that distinguishes results: recipe, look, size.
 pub type SavedKey = (Recipe, Look, OutputSize);
 
-/// How the photo is to be painted: what undo and redo go through.
+/// How to paint the photo: the state that undo and redo restore.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
-    /// Id of the style; none paints nothing.
+    /// Id of the style; `None` paints nothing.
     pub style: Option<String>,
     /// What is mixed with it.
     pub mix: Mix,
-    /// Model size, where the style has it.
+    /// The model size, if the style has it.
     pub model: ModelSize,
-    /// Brush size: place in [`BRUSHES_PX`].
+    /// Brush size: index in [`BRUSHES_PX`].
     pub brush: usize,
-    /// How the photo is turned and cropped; another photo begins without.
+    /// How the photo is turned and cropped; reset for every new photo.
     pub framing: Framing,
     /// Size of the finished picture.
     pub output: OutputSize,
     /// Strength and colours.
     pub look: Look,
-    /// Variant, precision and attention of photos; live pictures have their own.
+    /// Variant, precision and attention of photos; live mode has its own.
     pub mode: ModeChoice,
 }
 
 impl Choice {
-    /// The choice that a person's settings remember.
+    /// The choice in the user's settings.
     pub fn from_settings(choices: &Choices) -> Self {
         let requested_px = choices.working_px.unwrap_or(BRUSHES_PX[DEFAULT_BRUSH]);
         let brush = (0..BRUSHES_PX.len())
@@ -94,7 +94,7 @@ impl Choice {
         }
     }
 
-    /// As [`Self::from_settings`], of live pictures where they have one of their own.
+    /// Like [`Self::from_settings`], for live mode; `None` if live mode has no choice of its own.
     pub fn of_live(choices: &Choices) -> Option<Self> {
         let live = choices.live.as_ref()?;
         Some(Self {
@@ -105,7 +105,7 @@ impl Choice {
         })
     }
 
-    /// Writes the choice of live pictures into a person's settings.
+    /// Writes the choice of live mode to the user's settings.
     pub fn remember_live(&self, choices: &mut Choices) {
         choices.live = Some(LiveStyle {
             style: self.style.clone(),
@@ -115,7 +115,7 @@ impl Choice {
         });
     }
 
-    /// Writes the choice into a person's settings.
+    /// Writes the choice to the user's settings.
     pub fn remember(&self, choices: &mut Choices) {
         choices.style.clone_from(&self.style);
         choices.mix.clone_from(&self.mix.others);
@@ -127,7 +127,7 @@ impl Choice {
         choices.mode = self.mode;
     }
 
-    /// The styles of the mix; empty where one alone paints.
+    /// The styles of the mix; empty if a single style paints.
     pub fn parts(&self) -> Parts {
         let style = self.style.as_deref();
         style.map_or_else(Parts::new, |style| self.mix.parts(style))
@@ -138,7 +138,7 @@ impl Choice {
         working_size_of(self.brush)
     }
 
-    /// The brush size: the long side at which photos are painted, where they are not smaller.
+    /// The brush size: the long side at which photos are painted, unless they are smaller.
     pub fn brush_px(&self) -> usize {
         px_of(self.brush)
     }
@@ -148,13 +148,13 @@ fn px_of(brush: usize) -> usize {
     BRUSHES_PX[brush.min(BRUSHES_PX.len() - 1)]
 }
 
-/// The working size of a place in [`BRUSHES_PX`].
+/// The working size of an index in [`BRUSHES_PX`].
 pub fn working_size_of(brush: usize) -> WorkingSize {
     WorkingSize::LongSide(px_of(brush))
 }
 
-/// The finest brush that still differs from the next for a photo of this long side; finer ones
-/// would all paint at the photo's own size.
+/// The finest brush that still differs from the next one for a photo with this long side. Finer brushes would all paint
+/// at the photo's own size.
 pub fn finest_brush(long_side_px: usize) -> usize {
     BRUSHES_PX
         .iter()

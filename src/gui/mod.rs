@@ -1,39 +1,45 @@
-//! The window: the only egui, the only file dialogs, the only clipboard.
+//! The window. No other module uses egui, file dialogs or the clipboard.
 //!
-//! # Rooms
+//! # Modules
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`app`] | the window's state and its frame; `events` reads what threads report, `update` turns keys into intents and performs them, `painting` paints the photo, `window` is what is shown, `save_flow` saves and asks before something is lost, `settings_changes` writes the settings |
-//! | [`workspace`] | photo, choice, paintings, undo, what is saved: rules without egui |
-//! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
-//! | [`live`] | live pictures: source, comparison, moving gallery, recording |
-//! | `style_order`, `style_drag` | the order of the styles and their number keys, and the mouse that changes it |
-//! | `gallery`, `style_card`, `controls`, `bars`, `welcome`, `empty` | what is drawn around and over the stage |
-//! | `focus` | the frame around the control that has the keyboard's focus |
-//! | `full_screen` | the picture alone, and what shows over it for a while |
+//! | [`app`] | the window's state and its frame; `events` handles the reports of threads, `update` turns keys into
+//! intents and performs them, `painting` paints the photo, `window` is the layout, `save_flow` saves and asks before a
+//! result is lost, `settings_changes` writes the settings |
+//! | [`workspace`] | photo, choice, paintings, undo, saved results: rules without egui |
+//! | [`stage`], `texture` | the picture in the middle: zoom, divider, textures |
+//! | [`live`] | live mode: source, comparison, preview grid, recording |
+//! | `style_order`, `style_drag` | the order of the styles and their number keys, and dragging to change it |
+//! | `gallery`, `style_card`, `controls`, `bars`, `welcome`, `empty` | widgets around and over the stage |
+//! | `focus` | the frame around the focused control |
+//! | `full_screen` | the picture alone, and what is temporarily shown over it |
 //! | `contact_sheet` | the photo in every style as one picture |
-//! | `crop` | the rectangle of a crop over the photo |
-//! | `recents` | the photos that were opened last |
-//! | `file_list` | what the lists of these and of saved paintings have in common |
-//! | `paintings` | the strip of the paintings that were saved last, and one of them large |
-//! | `reading` | the question how a network is to be read whose file does not tell, and its small pictures |
-//! | `incoming` | pictures that are dropped or pasted: to be painted, or to be a style |
-//! | `own_styles`, `naming`, `style_pictures` | a person's own styles: named, removed, and painted small |
+//! | `crop` | the crop rectangle over the photo |
+//! | `recents` | the recently opened photos |
+//! | `file_list` | shared code of the lists of recent photos and saved paintings |
+//! | `paintings` | the strip of recently saved paintings, and one of them large |
+//! | `reading` | the question about a network's pixel format if its file does not specify it, with previews |
+//! | `incoming` | dropped or pasted pictures: to paint, or to add as styles |
+//! | `own_styles`, `naming`, `style_pictures` | the user's own styles: renaming, removing, thumbnails |
 //! | `mix` | mixes of picture styles by weights |
-//! | `mode_choice` | lists from which a mode is chosen, for photos, live pictures and comparisons |
-//! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
-//! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
-//! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` performs them; `key_chips` draws keys, `hint_beside` tooltips beside a column |
-//! | [`tasks`], `opened`, `finished`, `settings_file` | background threads and what they read and write: photos, results, settings |
-//! | `clipboard`, `pointer` | what egui and the window system leave out: text on the clipboard, the pointer while a file hovers |
-//! | [`platform`], [`style_source`] | seams to the desktop (file dialogs, clipboard) and to the styles; tests script them |
+//! | `mode_choice` | lists of modes for photos, live mode and comparisons |
+//! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
+//! | [`panel`] | measurements of live mode: counters, steps, timeline, roofline |
+//! | [`shortcuts`], [`intent`] | keys and widgets send intents; `update` performs them; `key_chips` draws keys,
+//! `hint_beside` tooltips next to a column |
+//! | [`tasks`], `opened`, `finished`, `settings_file` | background threads and what they read and write: photos,
+//! results, settings |
+//! | `clipboard`, `pointer` | what egui and the window system lack: text on the clipboard, the pointer while a file is
+//! dragged over the window |
+//! | [`platform`], [`style_source`] | interfaces to the desktop (file dialogs, clipboard) and to the styles; tests
+//! replace them |
 //!
 //! # Threads
 //!
-//! Everything but the work of [`tasks`] and [`batch`]'s photos run on the window's thread and never waits. A
-//! thread with an event or report for the window calls egui's repaint request; without one, and without input
-//! of mouse or keyboard, no frame is drawn.
+//! Everything except the work of [`tasks`] and [`batch`]'s photos runs on the window's thread and never waits. A thread
+//! with an event or report for the window requests a repaint from egui. Without such a request and without input from
+//! mouse or keyboard, no frame is drawn.
 
 pub mod app;
 mod bars;
@@ -109,30 +115,29 @@ use crate::{
 
 pub use app::{App, Launch};
 
-/// Size of the window when none is remembered, in points.
+/// Size of the window if none is stored, in points.
 const FIRST_SIZE: [f32; 2] = [1320.0, 860.0];
 
-/// Why there is no window.
+/// Why the window could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum GuiError {
-    /// No display can be reached, or it cannot show OpenGL pictures.
+    /// No display is available, or it does not support OpenGL.
     #[error("no window could be opened: {0}")]
     Window(String),
 }
 
-/// Opens the window and stays until it is closed. `files` are opened at once. Blocks; to be called
-/// on the program's first thread.
+/// Opens the window with these files and blocks until it is closed. Call it on the program's main thread.
 ///
 /// # Errors
-/// [`GuiError`] when there is no display to open it on.
+/// [`GuiError`] if no usable display is available.
 pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
     let files = files.into_iter().map(platform::from_the_root).collect();
     let settings_path = settings::default_path();
-    // Read before the window is there, because its size stands in it.
+    // Read the settings before opening the window, because they contain its size.
     let loaded = settings_path.as_deref().map(settings::Settings::load).unwrap_or_default();
     let options = eframe::NativeOptions {
         viewport: viewport(&loaded.0.state),
-        // Ctrl+V brings pictures here, so the keys come to the window as they are.
+        // Ctrl+V pastes pictures, so the window needs the keys themselves.
         clipboard_shortcuts: false,
         ..Default::default()
     };
@@ -151,7 +156,7 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
         options,
         Box::new(|cc| {
             let app = App::start(&cc.egui_ctx, launch).map_err(|e| disk::reason(&e))?;
-            // On a system without signals the default stays.
+            // On a system without signals, the default behaviour stays.
             signals::at_first(app.stopper()).ok();
             Ok(Box::new(app))
         }),
@@ -159,7 +164,7 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
     .map_err(|error| GuiError::Window(without_place(&disk::without_number(&error.to_string()))))
 }
 
-/// The window as it was when it was closed, or of its first size.
+/// The stored window size and position, or the default size.
 fn viewport(state: &settings::State) -> egui::ViewportBuilder {
     let size = state.window_size.map_or(FIRST_SIZE, |(w, h)| [w, h]);
     egui::ViewportBuilder::default()
@@ -172,7 +177,7 @@ fn viewport(state: &settings::State) -> egui::ViewportBuilder {
         .with_icon(Arc::new(icon::icon()))
 }
 
-/// The window system's message, without the place in a library's sources that it names: `os error at
+/// The window system's message without the source location of a library that it contains: `os error at
 /// /x/winit/src/linux.rs:788: no display`.
 fn without_place(text: &str) -> String {
     let place = text.split_once("os error at ").and_then(|(before, rest)| {

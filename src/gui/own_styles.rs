@@ -1,8 +1,7 @@
-//! A person's own styles: other names for them, removing them, showing their files, and what the command line did
-//! with them meanwhile.
+//! The user's own styles: renaming, removing and showing their files, and following changes by the command line.
 //!
-//! A style that was removed only leaves the gallery, and undo brings it back, as it does with one that was moved; its file goes when the program ends.
-//! Whatever ends the program otherwise loses no style.
+//! Removing a style only hides it from the gallery, so that undo can restore it; undo also reverts moves. The file of a
+//! removed style is deleted when the program ends normally. If the program ends in any other way, no style is lost.
 
 use std::path::PathBuf;
 
@@ -23,7 +22,7 @@ use super::{
 };
 
 impl App {
-    /// Lists the styles anew when the window gets the focus: the command line may have added or removed some.
+    /// Lists the styles again when the window gets the focus: the command line may have added or removed some.
     pub(super) fn follow_disk(&mut self) {
         let comes_back = self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)));
         if comes_back && self.gallery.is_listed() {
@@ -42,7 +41,7 @@ impl App {
         );
     }
 
-    /// A style of the person's own; a message says so when it is none.
+    /// Returns one of the user's own styles; shows a message if the style is not one.
     fn own_card(&mut self, id: &str, what: &str) -> Option<Card> {
         let card = self.gallery.card(id)?.clone();
         if card.own.is_none() {
@@ -55,7 +54,7 @@ impl App {
         Some(card)
     }
 
-    /// Asks for another name of a style.
+    /// Asks for a new name for a style.
     pub(super) fn ask_name(&mut self, id: &str) {
         if let Some(card) = self.own_card(id, "renamed") {
             let naming = Naming::new(NameFor::Style(card.id), card.title);
@@ -63,7 +62,7 @@ impl App {
         }
     }
 
-    /// Goes on with a name that was typed.
+    /// Continues with a typed name.
     pub(super) fn take_name(&mut self, name_for: NameFor, name: String) {
         self.overlays.close();
         match name_for {
@@ -78,12 +77,12 @@ impl App {
         }
     }
 
-    /// A style has another name, or not: then the question stands again, with the reason.
+    /// Handles the result of renaming a style; on failure, shows the question again with the reason.
     fn handle_renamed(&mut self, id: String, name: String, result: Result<String, String>) {
         match result {
             Ok(new) => {
                 self.gallery.rename(&id, &new);
-                // It named the style as it was called, and offered to rename it.
+                // The message names the style by its old name and offers to rename it.
                 let offered = Intent::AskName(id.clone());
                 self.messages.withdraw(|intent| *intent == offered);
                 self.workspace.rename_style(&id, &new);
@@ -119,7 +118,8 @@ impl App {
         }
     }
 
-    /// Why a style cannot have this name, in words: the style that has it may be one that nobody sees any more.
+    /// The reason why a style cannot have this name, as text. The name may belong to a removed style, which is not
+    /// shown.
     pub(super) fn why_not_named(&self, name: &str, error: &str) -> String {
         let why = remark(error);
         if self.gallery.has_hidden(name) {
@@ -129,8 +129,8 @@ impl App {
         }
     }
 
-    /// Takes a style out of the gallery, as a step of undo; a message offers that, too. Nobody is asked: undo brings the
-    /// painting back as well.
+    /// Removes a style from the gallery as an undo step; a message also offers to undo it. There is no confirmation,
+    /// because undo also restores the painting.
     pub(super) fn remove_style(&mut self, id: &str) {
         let Some(card) = self.own_card(id, "removed") else {
             return;
@@ -139,13 +139,13 @@ impl App {
         self.forget_undone();
         let cards = self.gallery.cards();
         let place = cards.iter().position(|other| other.id == card.id);
-        // The one below it, or above it where it is the last.
+        // The style below it, or above it if it is the last one.
         let beside =
             place.and_then(|at| cards.get(at + 1).or_else(|| cards.get(at.checked_sub(1)?)));
         let beside = beside.map(|card| card.id.clone());
         self.gallery.hide(&card.id);
         let chosen = |choice: &Choice| (choice.style.clone(), choice.mix.clone());
-        // Neither page goes on with a style that is not there.
+        // Neither page may keep a removed style.
         let both = self.workspace.choices_mut().map(|(page, choice)| {
             let before = chosen(choice);
             choice.mix.retain(|other| other != id);
@@ -163,7 +163,7 @@ impl App {
         self.messages.offer(format!("“{}” was removed.", card.title), offer);
     }
 
-    /// Puts a style elsewhere in the list, as a step of undo.
+    /// Moves a style in the list, as an undo step.
     pub(super) fn move_style(&mut self, id: &str, to: &Move) {
         self.end_change();
         if let Some(places) = self.gallery.shift(id, to) {
@@ -181,14 +181,14 @@ impl App {
         });
     }
 
-    /// Nothing can be redone any more: the list of styles was changed.
+    /// Clears the redo steps because the list of styles was changed.
     fn forget_undone(&mut self) {
         self.workspace.history.forget_future();
         self.undone_moves.clear();
     }
 
-    /// Undoes the newest change of the list where that is the last step of this page, or none of its steps is left;
-    /// `false` where it is not.
+    /// Undoes the newest change of the list if it is the last undo step of the current page, or if that page has no
+    /// other undo steps; otherwise returns `false`.
     pub(super) fn undo_list_step(&mut self) -> bool {
         loop {
             let table = &self.workspace;
@@ -214,8 +214,8 @@ impl App {
         }
     }
 
-    /// Redoes the move that was undone last where that is the next step of this page, or none of its steps is left;
-    /// `false` where it is not.
+    /// Redoes the move that was last undone if it is the next redo step of the current page, or if that page has no
+    /// other redo steps; otherwise returns `false`.
     pub(super) fn redo_move(&mut self) -> bool {
         let table = &self.workspace;
         let (page, depth, is_alone) = (table.page(), table.history.depth(), !table.can_redo());
@@ -229,7 +229,8 @@ impl App {
         false
     }
 
-    /// Puts a style where it stood before (0) or after (1) its move; `false` where it is there, or no style any more.
+    /// Moves a style to its position before (0) or after (1) its move. Returns `false` if it is already there or no
+    /// longer exists.
     fn put_back(&mut self, step: &ListStep, which: usize) -> bool {
         match &step.change {
             ListChange::Moved(places) => {
@@ -240,8 +241,7 @@ impl App {
         }
     }
 
-    /// Puts a style into the gallery again that was removed. What was chosen is chosen again, unless a person has
-    /// chosen something else meanwhile.
+    /// Restores a removed style. Also restores the choice, unless the user has chosen something else in the meantime.
     pub(super) fn bring_back(&mut self, id: &str) {
         let is_removal = |step: &mut ListStep| {
             step.id == id && matches!(step.change, ListChange::Removed { .. })
@@ -263,7 +263,7 @@ impl App {
         self.follow_choice();
     }
 
-    /// Brings the styles of the choice back that were removed: a step of undo led to them again.
+    /// Restores the removed styles of the choice, because an undo step has returned to them.
     pub(super) fn bring_back_chosen(&mut self) {
         let choice = &self.workspace.choice;
         let mixed = choice.mix.others.iter().map(|(style, _)| style);
@@ -273,15 +273,14 @@ impl App {
         }
     }
 
-    /// Removes the files of all styles that have left the gallery, because the program ends; their places and keys
-    /// are forgotten.
+    /// Deletes the files of all removed styles, because the program ends, and discards their positions and keys.
     pub(super) fn end_removals(&mut self) {
         for step in std::mem::take(&mut self.list_steps) {
             if let ListChange::Removed { changed, .. } = step.change {
                 self.gallery.forget(&step.id);
                 let styles = self.style_source.clone();
                 let remove = move || {
-                    // Not another one that has its id by now.
+                    // Do not delete a different style that now has the same id.
                     let is_it = |card: &Card| card.id == step.id && card.changed == changed;
                     if styles.cards().0.iter().any(is_it) {
                         styles.remove(&step.id)
@@ -305,7 +304,7 @@ impl App {
         }
     }
 
-    /// Takes styles out of the choice that are not in the gallery.
+    /// Removes styles from the choice that are not in the gallery.
     pub(super) fn forget_absent(&mut self) {
         let gallery = &self.gallery;
         if !gallery.is_listed() {
@@ -321,10 +320,10 @@ impl App {
         });
     }
 
-    /// The styles were listed.
+    /// Handles a new list of styles.
     fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String]) {
         let changed = self.gallery.set_cards(&self.ctx, cards);
-        // The one that was removed is gone, and perhaps another one is there by its name.
+        // The removed style is gone; a different one may now have its name.
         let gallery = &self.gallery;
         let is_moved = |step: &ListStep| matches!(step.change, ListChange::Moved(_));
         self.list_steps.retain(|step| is_moved(step) || gallery.hidden(&step.id).is_some());
@@ -360,7 +359,7 @@ impl App {
 }
 
 impl ListStep {
-    /// Notes that a style has another id.
+    /// Notes that a style has a new id.
     fn rename(&mut self, old: &str, new: &str) {
         match &mut self.change {
             ListChange::Removed { chosen, .. } => {

@@ -1,34 +1,29 @@
 //! The keyboard: which keys do what, and the list of them.
 //!
-//! One table holds every shortcut, so that the list shown on F1 cannot differ from what works.
-//! Keys do nothing while a letter or number is typed into a field, and arrow keys belong to a
-//! control that has the focus.
+//! One table contains every shortcut, so that the list shown on F1 always matches. Shortcuts are disabled while the
+//! user types in a field, and arrow keys belong to the focused control.
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 
 use super::{intent::Intent, stage::ViewStep, style_order::Move};
 
-/// Shows the original while it is held.
+/// Shows the original while it is held down.
 const ORIGINAL_KEY: Key = Key::C;
 
 /// One line of the list.
 pub struct Line {
-    /// The keys in words.
+    /// The keys as text.
     pub keys: &'static str,
-    /// What they do.
     pub does: &'static str,
     bindings: Vec<(KeyboardShortcut, Intent)>,
 }
 
-/// A heading and its lines.
 pub struct Group {
-    /// The heading.
     pub title: &'static str,
-    /// Its lines.
     pub lines: Vec<Line>,
 }
 
-/// Arrow keys move within a control that has the focus, and a style's card has keys of its own.
+/// Arrow keys move within a focused control, and a style's card has its own keys.
 fn belongs_to_focus(key: Key) -> bool {
     matches!(
         key,
@@ -42,7 +37,7 @@ fn belongs_to_focus(key: Key) -> bool {
     )
 }
 
-/// Keys that do the same as others.
+/// Alternative keys and the keys they stand for.
 const ALIASES: [(&str, &str); 8] = [
     ("Paste", "Ctrl+V"),
     ("Copy", "Ctrl+C"),
@@ -54,7 +49,7 @@ const ALIASES: [(&str, &str); 8] = [
     ("Shift+/", "?"),
 ];
 
-/// Keys that are pressed together, as the list names them.
+/// Parses a key combination as written in the list.
 fn parsed(mut keys: &str) -> Option<KeyboardShortcut> {
     let mut modifiers = Modifiers::NONE;
     for (name, modifier) in
@@ -67,7 +62,7 @@ fn parsed(mut keys: &str) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(modifiers, Key::from_name(&keys.replace(' ', ""))?))
 }
 
-/// A line of the list. Its keys do one intent after the other, or all of them the same.
+/// A line of the list. Each of its keys has its own intent, or all keys share one.
 fn line<const N: usize>(keys: &'static str, does: &'static str, intents: [Intent; N]) -> Line {
     let single: Vec<String> = match keys {
         "1 to 9" => (1..=9).map(|n| n.to_string()).collect(),
@@ -186,14 +181,14 @@ pub fn groups() -> Vec<Group> {
 }
 
 impl Line {
-    /// Whether its keys do this.
+    /// Whether the line's keys send this intent.
     pub fn binds(&self, intent: &Intent) -> bool {
         self.bindings.iter().any(|(_, bound)| bound == intent)
     }
 }
 
-/// The shortcuts that were pressed since the last frame. With `covered`, something lies over the window and
-/// only the keys that close it count.
+/// The shortcuts that were pressed since the last frame. If `covered`, an overlay is open and only the keys that close
+/// it count.
 pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Intent> {
     let types = ctx.text_edit_focused();
     let has_focus = ctx.memory(|m| m.focused().is_some());
@@ -204,7 +199,7 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Inten
             let egui::Event::Key { key, pressed: true, modifiers, .. } = event else {
                 return true;
             };
-            // The key that no field takes leads out of the list that it has opened.
+            // F1 is not used by text fields, so it can close the list that it has opened.
             if types && *key != Key::F1 {
                 return true;
             }
@@ -217,7 +212,7 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Inten
             let Some((_, press)) = press else {
                 return true;
             };
-            // A list that hangs open closes by itself, and first.
+            // An open menu handles Escape itself, and first.
             if has_menu && *press == Intent::Escape {
                 return true;
             }
@@ -226,7 +221,7 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Inten
                 return true;
             }
             let is_plain = modifiers.is_none() || *modifiers == Modifiers::ALT;
-            // An open list has the focus, also where none of its lines has it.
+            // An open menu has the focus even if none of its lines does.
             if (has_focus || has_menu) && is_plain && belongs_to_focus(*key) {
                 return true;
             }
@@ -237,14 +232,14 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Inten
     presses
 }
 
-/// Whether the key is held that shows the original; `held_before` tells whether it was in the frame before. With
-/// `covered`, something lies over the window. To be asked before [`pressed`] takes the keys.
+/// Whether the key that shows the original is held down; `held_before` is its state in the previous frame. If
+/// `covered`, an overlay is open. Call this before [`pressed`], which consumes the keys.
 pub fn holds_original(ctx: &egui::Context, held_before: bool, covered: bool) -> bool {
     if covered || ctx.text_edit_focused() {
         return false;
     }
     ctx.input(|input| {
-        // With Ctrl it copies, also when Ctrl is let go first.
+        // With Ctrl the key copies, even if Ctrl is released first.
         let begins = |event: &egui::Event| {
             matches!(
                 event,
@@ -261,8 +256,8 @@ pub fn holds_original(ctx: &egui::Context, held_before: bool, covered: bool) -> 
     })
 }
 
-/// Whether exactly the modifiers of a shortcut are down. Where a sign lies on a keyboard differs from country
-/// to country, so Shift does not count for signs.
+/// Whether exactly the modifiers of a shortcut are down. Shift is ignored for punctuation, because keyboard layouts
+/// differ.
 fn are_down(down: Modifiers, required: Modifiers, key: Key) -> bool {
     let is_sign = matches!(
         key,

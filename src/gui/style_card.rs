@@ -16,44 +16,43 @@ use super::{
 
 /// Height of a thumbnail, in points.
 const THUMBNAIL_HEIGHT: f32 = 74.0;
-/// Side of the small picture that a style was made of, in points.
+/// Side of the inset with the picture that a style was made from, in points.
 const INSET: f32 = 30.0;
 /// Height of the name below it, in points.
 const NAME_HEIGHT: f32 = 24.0;
-/// Space around the letters of a note, in points.
+/// Padding of a note, in points.
 const NOTE_MARGIN: egui::Vec2 = vec2(5.0, 2.0);
-/// How much of a card is seen that is dragged.
+/// Opacity of a dragged card.
 const GHOST_OPACITY: f32 = 0.7;
-/// How long a painted picture takes to appear over the style's own, in seconds.
+/// How long a painted thumbnail takes to fade in over the style's own.
 const FADE_SECONDS: f32 = 0.18;
 
 /// What a tile of the list shows.
 pub struct Tile<'a> {
-    /// The style.
     pub card: &'a Card,
-    /// What stands over its picture where it is a mix that is not kept, and cannot be moved then.
+    /// Shown over the picture of an unsaved mix. A tile with a note cannot be moved.
     pub note: Option<&'a str>,
-    /// Its own pictures and how much of the width each has.
+    /// Its own pictures and their shares of the width.
     pub own: &'a [(&'a TextureHandle, u8)],
-    /// A painted picture over these, which may be a live one; the picture that the style was made of stays in a corner.
+    /// A painted picture over these, which may be live; the picture that the style was made from stays in a corner.
     pub painted: Option<&'a TextureHandle>,
-    /// Whether that is seen as in a mirror.
+    /// Whether the painted picture is mirrored.
     pub is_flipped: bool,
-    /// Whether it is what paints.
+    /// Whether it is the style or mix that paints.
     pub is_chosen: bool,
-    /// The share of its painting that is done, while one is made.
+    /// Progress of its painting, 0 to 1, if one is being made.
     pub share: Option<f32>,
 }
 
-/// Draws a tile. While it is dragged, it is seen below the pointer, too.
+/// Draws a tile. While it is dragged, a copy is also drawn under the pointer.
 pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
     let card = tile.card;
     let size = vec2(ui.available_width() - 4.0, THUMBNAIL_HEIGHT + NAME_HEIGHT);
-    // Where fingers drag, they scroll.
+    // On a touch screen, dragging scrolls.
     let is_fixed = tile.note.is_some() || ui.input(egui::InputState::has_touch_screen);
     let sense = if is_fixed { Sense::click() } else { Sense::click_and_drag() };
     let (_, rect) = ui.allocate_space(size);
-    // The focus stays on the style, wherever that goes in the list.
+    // The id comes from the style, so that the focus stays on it when it moves.
     let response = ui.interact(rect, egui::Id::unique(("style", &card.id)), sense);
     let spoken = match tile.note {
         Some(note) => format!("{}, {note}", card.title),
@@ -76,7 +75,7 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
         paint(ui, rect, (tile, &letters), looks);
     }
     if let (true, Some(at)) = (response.dragged(), ui.input(|i| i.pointer.hover_pos())) {
-        // Seen through: the place where it would go lies below it.
+        // Translucent: the drop position is below it.
         let layer = LayerId::new(Order::Tooltip, response.id.with("ghost"));
         let mut ghost = ui.new_child(UiBuilder::new().layer_id(layer));
         ghost.set_clip_rect(ui.content_rect());
@@ -85,7 +84,7 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
         paint(&ghost, place, (tile, &letters), looks);
     }
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
-    // A key stays with its style, wherever that stands: so it is shown as a key, not as a place.
+    // Shown as a key, not as a position: a key stays with its style wherever that moves.
     let key = (card.key).map_or_else(String::new, |key| (key + 1).to_string());
     let credit = Some(card.credit.as_str()).filter(|credit| !credit.is_empty());
     let whole = letters.elided.then_some(card.title.as_str());
@@ -102,12 +101,12 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
 struct Looks {
     is_chosen: bool,
     is_hovered: bool,
-    /// How much of the painted picture is seen.
+    /// Opacity of the painted picture.
     fade: f32,
 }
 
 impl Looks {
-    /// The card's ground and its frame: what lies below the pointer is only tinted, so that it is not taken for chosen.
+    /// The card's background and frame. A hovered card is only tinted, so that it does not look chosen.
     fn ground(self, visuals: &Visuals) -> (Color32, Stroke) {
         let colors = theme::palette(visuals);
         let plain = Stroke::new(1.0, colors.outline);
@@ -121,7 +120,7 @@ impl Looks {
     }
 }
 
-/// Draws a card at a place.
+/// Draws a card at a position.
 fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), looks: Looks) {
     let (card, painted) = (tile.card, tile.painted);
     let colors = theme::palette(ui.visuals());
@@ -132,7 +131,7 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
     let mut top = rect;
     top.set_height(THUMBNAIL_HEIGHT);
     let rounded = CornerRadius { sw: 0, se: 0, ..radius };
-    // What is below is not seen.
+    // The picture underneath is hidden when the fade is complete.
     if painted.is_none() || looks.fade < 1.0 {
         match tile.own {
             [] => swatch(ui, top, rounded, &card.title),
@@ -147,7 +146,7 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
             .corner_radius(rounded)
             .paint_at(ui, top);
     }
-    // The picture that a style was made of.
+    // The picture that a style was made from.
     let made_of = tile.own.first().filter(|_| card.is_picture());
     if let Some((inset, _)) = made_of.filter(|_| painted.is_some()) {
         let at = top.right_bottom() - vec2(6.0, 6.0);
@@ -181,7 +180,7 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
     painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
 }
 
-/// Pictures beside each other, each cut out of one that fills all of `rect`, as wide as their shares.
+/// Draws pictures side by side, each as wide as its share and cut from a picture that covers all of `rect`.
 fn strips(ui: &egui::Ui, rect: Rect, radius: CornerRadius, pictures: &[(&TextureHandle, u8)]) {
     let total: f32 = pictures.iter().map(|(_, share)| f32::from(*share)).sum();
     let mut from = 0.0;
@@ -206,7 +205,7 @@ fn strips(ui: &egui::Ui, rect: Rect, radius: CornerRadius, pictures: &[(&Texture
     }
 }
 
-/// In place of a thumbnail: the first letter on a colour that belongs to the name.
+/// Replaces a missing thumbnail: the first letter of the title on a colour that depends on it.
 fn swatch(ui: &egui::Ui, rect: Rect, radius: CornerRadius, title: &str) {
     let sum = title.bytes().fold(7u32, |sum, b| sum.wrapping_mul(31).wrapping_add(u32::from(b)));
     let hue = (sum % 360) as f32 / 360.0;

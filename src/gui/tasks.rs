@@ -1,8 +1,8 @@
-//! Work that reads, writes or waits runs on a few background threads; its completion runs on the window's thread.
+//! Tasks that read, write or wait run on a few background threads; their completions run on the window's thread.
 //!
-//! Tasks travel on a bounded channel that any of the threads serves. A task whose work panics, or that finds no room,
-//! is completed with an error, so whatever waits for it is always notified. [`Tasks`] belongs to the window's thread
-//! and never waits.
+//! Tasks are sent over a bounded channel that all threads serve. A task that panics, or that does not fit into the
+//! channel, completes with an error, so the caller is always notified. [`Tasks`] belongs to the window's thread and
+//! never waits.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,16 +13,15 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::engine::{WakeUp, panic_message};
 
-/// Threads that run tasks.
 const THREADS: usize = 2;
 /// Maximum number of tasks that wait for a thread.
 const MAX_WAITING: usize = 64;
 
-/// Completes a task on the state `S` of the window. Without a window it only returns a failure that the user must
-/// hear of.
+/// Completes a task on the state `S` of the window. Without a window, it only returns a failure to report to the user,
+/// if any.
 pub type Completion<S> = Box<dyn FnOnce(Option<&mut S>) -> Option<String> + Send>;
 
-/// Work with its completion. It is given an error if the work cannot run.
+/// Work with its completion. It receives an error if the work cannot run.
 type Work<S> = Box<dyn FnOnce(Result<(), String>) -> Completion<S> + Send>;
 
 /// A task that writes a file holds a sender of `Tasks::writes` until its completion is sent.
@@ -42,10 +41,10 @@ pub struct Tasks<S> {
 }
 
 impl<S: 'static> Tasks<S> {
-    /// Starts the threads. They end with the handle, after the task that runs.
+    /// Starts the threads. They end when the handle is dropped, after the current task.
     ///
     /// # Errors
-    /// The operating system's, when it starts no thread.
+    /// The operating system's error if a thread cannot be started.
     pub fn start(wake_up: WakeUp) -> std::io::Result<Self> {
         let (completed, completions) = unbounded();
         let (writes, written) = bounded(0);
@@ -73,7 +72,7 @@ impl<S: 'static> Tasks<S> {
         self.completions.try_recv().ok()
     }
 
-    /// Runs `work` on a background thread, then `done` on the window's.
+    /// Runs `work` on a background thread, then `done` on the window's thread.
     pub fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
@@ -82,7 +81,7 @@ impl<S: 'static> Tasks<S> {
         self.send(&self.tasks, boxed(work, |_| None, done), None);
     }
 
-    /// As [`Self::spawn`], for work that writes a file: [`Self::finish_writing`] waits for it.
+    /// Like [`Self::spawn`], for work that writes a file: [`Self::finish_writing`] waits for it.
     pub fn spawn_writing<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
@@ -91,8 +90,8 @@ impl<S: 'static> Tasks<S> {
         self.spawn_writing_or(work, Result::err, done);
     }
 
-    /// As [`Self::spawn_writing`]; `close` is called instead of `done` if the window closes first. It returns a failure
-    /// for the user.
+    /// Like [`Self::spawn_writing`]; `close` is called instead of `done` if the window closes first. It returns a
+    /// failure for the user.
     pub fn spawn_writing_or<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
@@ -102,7 +101,7 @@ impl<S: 'static> Tasks<S> {
         self.send(&self.tasks, boxed(work, close, done), self.writes.clone());
     }
 
-    /// As [`Self::spawn`], for work that waits for the user: it keeps no other task waiting.
+    /// Like [`Self::spawn`], for work that waits for the user: it does not block other tasks.
     pub fn spawn_dialog<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
@@ -111,7 +110,7 @@ impl<S: 'static> Tasks<S> {
         self.send(&self.dialogs, boxed(work, |_| None, done), None);
     }
 
-    /// Wakes the window up, so that it polls.
+    /// Returns a callback that wakes the window up so that it polls.
     pub fn wake_up(&self) -> WakeUp {
         self.wake_up.clone()
     }
@@ -164,7 +163,7 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(panic.as_ref()))
 }
 
-/// Runs work of a task; the error of a panic names what could not be done.
+/// Runs work of a task; if it panics, the error names `what` could not be done.
 pub fn named<T>(what: &str, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     caught(work).unwrap_or_else(|panic| Err(format!("{what}: {}", mistake(&panic))))
 }

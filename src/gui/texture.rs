@@ -1,8 +1,7 @@
-//! Pictures on the graphics card: a preview for the whole, tiles for what is looked at closely.
+//! Pictures as textures: a preview of the whole, and tiles for a close view.
 //!
-//! A 12-megapixel picture would take tens of milliseconds to hand over at once, so the window only
-//! hands over previews of bounded size, and, when zoomed in beyond them, the tiles in view, a few
-//! in every frame.
+//! Uploading a 12-megapixel picture at once takes tens of milliseconds. The window therefore uploads previews of
+//! limited size and, when zoomed in further, a few of the visible tiles per frame.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,18 +13,18 @@ use crate::frame::Frame;
 
 /// Side of a tile, in pixels.
 const TILE_PX: usize = 512;
-/// Tiles handed over in one frame at most.
+/// Maximum number of tiles uploaded per frame.
 const TILES_A_FRAME: usize = 4;
-/// Tiles kept at most.
+/// Maximum number of tiles kept.
 const KEPT_TILES: usize = 96;
 
-/// How long a picture takes to appear over another one, in seconds.
+/// How long a picture takes to fade in over another one.
 const FADE_SECONDS: f64 = 0.18;
 
-/// Of pictures that are shown smaller than they are.
+/// For pictures that are shown smaller than they are.
 pub const MIPMAPPED: TextureOptions =
     TextureOptions { mipmap_mode: Some(egui::TextureFilter::Linear), ..TextureOptions::LINEAR };
-/// Without smaller copies, which would have to be made for every frame.
+/// Without mipmaps, which would have to be made for every frame.
 const LIVE: TextureOptions = TextureOptions::LINEAR;
 const TILE: TextureOptions =
     TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
@@ -34,27 +33,27 @@ const TILE: TextureOptions =
 #[derive(Default)]
 pub struct Picture {
     preview: Option<(Arc<Frame>, TextureHandle)>,
-    /// What the preview appears over, and when it began to, by egui's clock.
+    /// The texture that the preview fades in over, and when the fade started, by egui's clock.
     earlier: Option<(TextureHandle, f64)>,
     full: Option<Arc<Frame>>,
-    /// A picture that changes all the time, in place of the others.
+    /// A picture that changes continuously, shown instead of the others.
     live: Option<TextureHandle>,
-    /// A finer picture over it, and when it began to appear, by egui's clock.
+    /// A finer picture over the live one, and when its fade started, by egui's clock.
     finer: Option<(TextureHandle, f64)>,
     tiles: HashMap<(usize, usize), (TextureHandle, u64)>,
     frames_drawn: u64,
-    /// Where it was drawn last, and the part of that which was seen.
+    /// Where the picture was last drawn, and its visible part.
     drawn_at: Option<(Rect, Rect)>,
 }
 
 impl Picture {
-    /// The pixels, where they are kept: the picture itself, or its preview.
+    /// The pixels, if they are kept: the picture itself, or its preview.
     pub fn frame(&self) -> Option<&Frame> {
         let preview = self.preview.as_ref().map(|(frame, _)| frame);
         self.full.as_ref().or(preview).map(Arc::as_ref)
     }
 
-    /// As [`Self::set`], but another preview appears over the one before: over `first` where there is none.
+    /// Like [`Self::set`], but the new preview fades in over the previous one, or over `first` if there is none.
     pub fn set_fading(
         &mut self,
         ctx: &egui::Context,
@@ -65,9 +64,9 @@ impl Picture {
         let now = ctx.input(|i| i.time);
         let shown = self.preview.as_ref();
         let is_other = shown.is_none_or(|(shown, _)| !Arc::ptr_eq(shown, preview));
-        // Over for one that is not drawn meanwhile, too.
+        // A fade also ends while the picture is not drawn.
         self.earlier.take_if(|(_, since)| now - *since >= FADE_SECONDS);
-        // One that comes while another appears goes on from there.
+        // A preview that arrives during a fade continues that fade.
         if is_other && self.earlier.is_none() {
             let before = self.preview.take().map(|(_, texture)| texture);
             self.earlier = before.or(first.cloned()).map(|texture| (texture, now));
@@ -80,14 +79,14 @@ impl Picture {
         self.preview.as_ref().map(|(_, texture)| texture)
     }
 
-    /// What was drawn of it last: the texture, where all of it lies, and the part of that which was seen.
+    /// What was last drawn: the texture, its full rectangle, and the visible part of that.
     pub fn drawn(&self) -> Option<(TextureHandle, Rect, Rect)> {
         let texture = self.live.as_ref().or(self.preview())?;
         let (rect, clip) = self.drawn_at?;
         Some((texture.clone(), rect, clip))
     }
 
-    /// Sets the pixels at once: a preview and, where it is known, the picture itself.
+    /// Replaces the pixels immediately: a preview and, if available, the picture itself.
     pub fn set(
         &mut self,
         ctx: &egui::Context,
@@ -117,8 +116,8 @@ impl Picture {
         }
     }
 
-    /// Sets the pixels of a picture that changes all the time. It is handed over whole, as far as the graphics
-    /// card takes so large a picture.
+    /// Sets the pixels of a picture that changes continuously. It is uploaded as a whole, reduced only if the graphics
+    /// card does not support its size.
     pub fn set_live(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
         let image = thinned(image, ctx.input(|i| i.max_texture_side));
         self.finer = None;
@@ -128,24 +127,24 @@ impl Picture {
         }
     }
 
-    /// Lets a finer picture appear over the one that changes all the time, until that changes.
+    /// Fades in a finer picture over the live one; it stays until that changes.
     pub fn fade_in(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
         let (side_px, now) = ctx.input(|i| (i.max_texture_side, i.time));
         let texture = ctx.load_texture(name, thinned(image, side_px), LIVE);
         self.finer = Some((texture, now));
     }
 
-    /// Takes the pixels away.
+    /// Removes the pixels.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Whether there is anything to draw.
+    /// Whether there is nothing to draw.
     pub fn is_empty(&self) -> bool {
         self.preview.is_none() && self.live.is_none()
     }
 
-    /// Whether drawing at `scale` screen pixels per picture pixel needs the picture itself, and it is not here.
+    /// Whether drawing at `scale` screen pixels per picture pixel needs the picture itself, which is not available yet.
     pub fn wants_full(&self, size: (usize, usize), scale: f32) -> bool {
         self.full.is_none() && self.is_beyond_preview(size, scale)
     }
@@ -159,7 +158,7 @@ impl Picture {
 
     /// Draws the picture so that it fills `rect`, cut to `clip`.
     ///
-    /// One that changes all the time is drawn as in a mirror where it `is_flipped`.
+    /// A live picture is mirrored if `is_flipped`.
     pub fn draw(
         &mut self,
         ui: &egui::Ui,
@@ -233,15 +232,14 @@ impl Picture {
         }
     }
 
-    /// Whether a picture as small as its preview is enlarged so far that its pixels show.
+    /// Whether a picture that is no larger than its preview is enlarged so far that its pixels are visible.
     fn magnifies(&self, full: &Frame, scale: f32) -> bool {
         scale >= 3.0
             && self.preview.as_ref().is_some_and(|(preview, _)| preview.width() == full.width())
     }
 }
 
-/// How much is seen by now of a picture that began to appear at a time of egui's clock, 0 to 1; until it is all of it,
-/// another frame is requested.
+/// Progress of a fade that started at `since` on egui's clock, 0 to 1. Requests another frame until it is 1.
 pub fn faded(ctx: &egui::Context, since: f64) -> f32 {
     let share = ((ctx.input(|i| i.time) - since) / FADE_SECONDS).clamp(0.0, 1.0) as f32;
     if share < 1.0 {
@@ -250,8 +248,8 @@ pub fn faded(ctx: &egui::Context, since: f64) -> f32 {
     share
 }
 
-/// Draws the part of `texture`, stretched over `rect`, that lies inside `clip`, perhaps as in a mirror; of the colour
-/// `tint`, which is white for the picture as it is.
+/// Draws the part of `texture`, stretched over `rect`, that is inside `clip`, mirrored if requested. `tint` is white
+/// for the unchanged picture.
 pub fn draw_part(
     ui: &egui::Ui,
     texture: &TextureHandle,
@@ -268,7 +266,7 @@ pub fn draw_part(
     ui.painter().add(mesh);
 }
 
-/// Where `part` lies in `whole`, in shares of its sides.
+/// Position of `part` in `whole`, in shares of its sides.
 fn share_of(part: Rect, whole: Rect) -> Rect {
     let share = |p: Pos2| {
         let from = p - whole.min;
@@ -277,7 +275,7 @@ fn share_of(part: Rect, whole: Rect) -> Rect {
     Rect::from_min_max(share(part.min), share(part.max))
 }
 
-/// The part of a texture that is drawn, from left to right, where a mirror shows the part `uv`; `uv` itself where the
+/// The part of a texture to draw, from left to right, so that the mirrored picture shows `uv`; `uv` itself if the
 /// picture is not flipped.
 pub fn mirrored(uv: Rect, is_flipped: bool) -> Rect {
     if is_flipped {
@@ -287,7 +285,8 @@ pub fn mirrored(uv: Rect, is_flipped: bool) -> Rect {
     }
 }
 
-/// How much of what is cut off a picture that is not wider than high goes above what stays: heads are there.
+/// When the height of a portrait picture is cropped, the share of the cut that is taken from the top. It is small
+/// because heads are at the top.
 const CUT_ABOVE: f32 = 0.15;
 
 /// The part of a picture that covers `target` without being stretched.
@@ -299,7 +298,7 @@ pub fn cover(picture: Vec2, target: Vec2) -> Rect {
     Rect::from_min_size(pos2(0.5 * cut.x, above * cut.y), share)
 }
 
-/// Every second, third, … pixel of a picture with a side beyond `side_px`.
+/// Every second, third, … pixel of a picture with a side longer than `side_px`.
 fn thinned(image: ColorImage, side_px: usize) -> ColorImage {
     let [width, height] = image.size;
     let step = width.max(height).div_ceil(side_px.max(1));
@@ -311,12 +310,12 @@ fn thinned(image: ColorImage, side_px: usize) -> ColorImage {
     ColorImage::new([width.div_ceil(step), height.div_ceil(step)], pixels.collect())
 }
 
-/// A frame's pixels as egui wants them.
+/// Converts a frame's pixels for egui.
 pub fn image_of(frame: &Frame) -> ColorImage {
     ColorImage::from_rgba_unmultiplied([frame.width(), frame.height()], frame.rgba())
 }
 
-/// The pixels of an opaque frame as egui wants them; faster than [`image_of`].
+/// Converts an opaque frame's pixels for egui; faster than [`image_of`].
 pub fn opaque_image_of(frame: &Frame) -> ColorImage {
     ColorImage::from_rgba_premultiplied([frame.width(), frame.height()], frame.rgba())
 }
@@ -332,7 +331,7 @@ mod tests {
         let uv = share_of(left, whole);
         assert_eq!(uv, Rect::from_min_max(pos2(0.0, 0.0), pos2(0.25, 1.0)));
         assert_eq!(mirrored(uv, false), uv);
-        // From the right end of the picture inwards.
+        // From the right edge of the picture inwards.
         let flipped = mirrored(uv, true);
         assert_eq!((flipped.min, flipped.max), (pos2(1.0, 0.0), pos2(0.75, 1.0)));
     }

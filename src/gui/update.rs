@@ -1,4 +1,4 @@
-//! Keys become a person's and intents change the window's state and start work.
+//! Turns keys into the user's intents; intents change the window's state and start work.
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ use super::{
 use crate::{mode::ModelSize, settings::ThemeChoice};
 
 impl App {
-    /// Performs what a key does.
+    /// Performs the intent of a key.
     pub(super) fn press(&mut self, intent: Intent) {
         let is_live_only = matches!(
             intent,
@@ -36,7 +36,7 @@ impl App {
                 | Intent::ReleaseCamera
         );
         if is_live_only && self.live.is_none() {
-            // It does nothing to a photo, and says why.
+            // The key has no effect on a photo; say why.
             let mut lines = self.shortcuts.iter().flat_map(|group| &group.lines);
             if let Some(line) = lines.find(|line| line.binds(&intent)) {
                 let text = format!("“{}” is only available in Live (L).", line.does);
@@ -45,7 +45,7 @@ impl App {
             return;
         }
         self.perform(intent);
-        // One after the other: the next press builds on what this one changed.
+        // Perform each press separately: the next one builds on what this one changed.
         self.perform_all();
     }
 
@@ -76,11 +76,11 @@ impl App {
                 let mut cards = self.gallery.cards().iter();
                 cards.find(|c| c.key == Some(key)).map(|card| Intent::PickStyle(card.id.clone()))
             }
-            // What is seen is meant, not the style beside it.
+            // Applies to the visible painting, not to the chosen style.
             Intent::RemoveChosen if self.shows_painting() => {
                 self.paintings.viewed().map(|v| Intent::ForgetPainting(v.path.clone()))
             }
-            // What paints is the mix and no style of the list.
+            // The mix paints, not a style in the list.
             Intent::RenameChosen if is_mix => Some(Intent::AskMixName),
             Intent::RemoveChosen if is_mix => Some(Intent::DropMix),
             Intent::MoveChosen(_) if is_mix => {
@@ -89,7 +89,7 @@ impl App {
             Intent::RenameChosen => chosen.map(Intent::AskName),
             Intent::RemoveChosen => chosen.map(Intent::RemoveStyle),
             Intent::MoveChosen(to) => chosen.map(|id| Intent::MoveStyle(id, to)),
-            // Every press changes the theme that is seen, also from the desktop's own.
+            // Every press changes the visible theme, even if it comes from the desktop.
             Intent::ToggleTheme => Some(Intent::SetTheme(match self.ctx.theme() {
                 egui::Theme::Dark => ThemeChoice::Light,
                 egui::Theme::Light => ThemeChoice::Dark,
@@ -100,7 +100,7 @@ impl App {
                 let last = BRUSHES_PX.len() - 1;
                 let place = choice.brush.clamp(finest, last);
                 let next = place.saturating_add_signed(-by).clamp(finest, last);
-                // A key that changes nothing chooses nothing for later photos either.
+                // A key that changes nothing must not set the brush for later photos either.
                 if next != place {
                     choice.brush = next;
                 }
@@ -116,7 +116,7 @@ impl App {
                 Some(Intent::Edit(choice))
             }
             Intent::ToggleModel if self.live.is_some() => {
-                // Photos have a choice of their own.
+                // Photos have a separate choice.
                 let mut choices = self.settings.live.clone();
                 let other = other(self.live_model());
                 if self.model_of_style(other) != other {
@@ -137,7 +137,7 @@ impl App {
         }
     }
 
-    /// Shows the original as long as its key is held.
+    /// Shows the original while its key is held down.
     pub(super) fn follow_original(&mut self) {
         let before = self.stage.shows_original;
         let shows = shortcuts::holds_original(&self.ctx, before, self.has_dialog());
@@ -147,7 +147,7 @@ impl App {
         }
     }
 
-    /// Closes what is open, else stops painting, else takes a message away.
+    /// Closes what is open; otherwise stops painting; otherwise dismisses a message.
     fn escape(&mut self) {
         if self.overlays.is_open() {
             self.close_overlay();
@@ -160,9 +160,9 @@ impl App {
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.perform(intent);
         } else if self.live.is_none() && self.close_painting() {
-            // The photo is there again.
+            // The photo is shown again.
         } else if self.live.is_none() && self.cropping.take().is_some() {
-            // The photo stays as it was.
+            // The photo is unchanged.
         } else if self.controls_narrow_styles() {
             self.controls_open = false;
         } else if self.painting.request.is_some() {
@@ -178,7 +178,7 @@ impl App {
 
     /// Performs all intents.
     pub(super) fn perform_all(&mut self) {
-        // Intents that arise while others are performed wait for the next frame, so that this loop ends.
+        // Intents that arise during this loop wait for the next frame, so that the loop ends.
         for intent in std::mem::take(&mut self.intents) {
             self.perform(intent);
         }
@@ -192,7 +192,7 @@ impl App {
             return;
         }
         match intent {
-            // A dialog that is open already stands in front of the person.
+            // If a dialog is already open, the user sees it.
             Intent::AskOpen => {
                 self.ask(Purpose::Open, Dialog::Open);
             }
@@ -216,7 +216,7 @@ impl App {
             Intent::ForgetBefore => self.forget_before(),
             Intent::PickStyle(id) => {
                 let mut choice = self.workspace.choice.clone();
-                // A mix has a tile of its own.
+                // A mix has its own tile.
                 if choice.style.as_ref() != Some(&id) || !choice.parts().is_empty() {
                     choice.mix = Mix::default();
                 }
@@ -246,7 +246,7 @@ impl App {
             Intent::FoldPaintings(folds) => self.fold_paintings(folds),
             Intent::MoveStyle(id, to) => self.move_style(&id, &to),
             Intent::StepStyle(by) => {
-                // A mix stands in front of all styles.
+                // A mix is before all styles.
                 let is_mix = !self.mixed_parts().is_empty();
                 let chosen = self.workspace.choice.style.as_deref();
                 let chosen = chosen.filter(|_| !is_mix);
@@ -265,7 +265,7 @@ impl App {
                 self.edit(choice);
                 self.follow_choice();
             }
-            // A crop that is being chosen has steps of its own; those of the photo wait until it ends.
+            // A crop in progress has its own undo steps; those of the photo wait until it ends.
             Intent::Undo | Intent::Redo if self.seen_crop().is_some() => {
                 if let Some(cropping) = &mut self.cropping {
                     cropping.step(intent == Intent::Undo);
@@ -273,7 +273,7 @@ impl App {
             }
             Intent::Undo => {
                 self.end_change();
-                // That a style was removed or moved is a step as any other.
+                // Removing and moving a style are ordinary undo steps.
                 if !self.undo_list_step() && self.workspace.undo() {
                     self.went_through_history();
                 }
@@ -289,7 +289,7 @@ impl App {
                 None => self.stage.compare = compare,
             },
             Intent::Cancel => self.stop_painting(),
-            // What is on screen is saved, not a painting that live pictures hide.
+            // Save what is on screen, not a painting that live mode hides.
             Intent::Save if self.live.is_some() => self.perform_live(Intent::Snapshot),
             Intent::Save => self.ask_target(),
             Intent::ToggleCrop => self.toggle_crop(),
@@ -303,7 +303,7 @@ impl App {
                 self.settings.choices.theme = choice;
                 theme::apply(&self.ctx, choice);
                 self.settings_changed();
-                // This frame was begun in the colours before.
+                // The current frame was started with the previous colours.
                 self.ctx.request_repaint();
             }
             Intent::SetFormat(format) => {
@@ -377,7 +377,7 @@ impl App {
                 self.batch_waits = false;
             }
             Intent::Escape => self.escape(),
-            // Nothing happens once: the picture follows the key.
+            // Handled elsewhere: the picture follows the state of the key.
             Intent::ShowOriginal => {}
             Intent::Quit => self.ctx.send_viewport_cmd(ViewportCommand::Close),
             Intent::Restart => {
@@ -388,14 +388,14 @@ impl App {
         }
     }
 
-    /// Opens or closes a list; a question stays, since it has to be answered.
+    /// Opens or closes a list. A question stays open, because it must be answered.
     fn toggle(&mut self, overlay: Overlay) {
         if !matches!(self.overlays.open(), Overlay::Question(_)) {
             self.overlays.toggle(overlay);
         }
     }
 
-    /// Shows a dialog; `false` when another one is open.
+    /// Shows a dialog; returns `false` if another one is open.
     pub(super) fn ask(&mut self, purpose: Purpose, dialog: Dialog) -> bool {
         if std::mem::replace(&mut self.dialog_open, true) {
             return false;
@@ -424,7 +424,7 @@ impl App {
         self.tasks.spawn(move || platform.show(&path), Self::report_failure);
     }
 
-    /// Makes a choice the present one; [`App::finish_changes`] notes the step for undo.
+    /// Sets the choice; [`App::finish_changes`] adds the undo step.
     fn edit(&mut self, choice: Choice) {
         if choice == self.workspace.choice {
             return;

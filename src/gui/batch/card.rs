@@ -12,40 +12,40 @@ use crate::gui::{
     theme, time_left,
 };
 
-/// Width of the batch's card, in points.
+/// Width of the card, in points.
 const WIDTH: f32 = 380.0;
-/// Least height below the card for something else, in points.
+/// Minimum height below the card for other content, in points.
 const LEAST_REST: f32 = 110.0;
-/// Least height below the card for a message, in points.
+/// Minimum height below the card for a message, in points.
 const LEAST_BELOW: f32 = 56.0;
-/// Least height in which the question stands in the middle, in points: with less, messages fit only beside it.
+/// Minimum height at which the question is in the middle, in points; in a lower area, messages fit only next to it.
 const MIDDLE_FROM: f32 = 560.0;
-/// Height of the list of styles at least and at most, in points.
+/// Minimum and maximum height of the list of styles, in points.
 const STYLES_HEIGHT: [f32; 2] = [96.0, 360.0];
 /// Height of the rest of the question, in points.
 const QUESTION_HEIGHT: f32 = 340.0;
-/// Where the question begins, as a share of the height that there is.
+/// Top of the question, as a share of the available height.
 const QUESTION_TOP: f32 = 0.12;
 
-/// How a batch will paint, as the window says.
+/// How a batch will paint, as shown to the user.
 pub struct Painting<'a> {
     /// The style that is chosen for photos.
     pub style: Option<&'a str>,
-    /// That style, or the mix with it, in a sentence; or how one is chosen.
+    /// That style, or the mix with it, as a sentence; or how to choose one.
     pub style_in_words: &'a str,
     /// All styles.
     pub cards: &'a [Card],
-    /// The settings that count for every photo, in words.
+    /// The settings that apply to every photo, as text.
     pub settings: &'a str,
 }
 
 impl Batch {
-    /// Draws the batch's card: in the middle of `area` while it asks, into its upper right when it paints, and always
-    /// where `area` is low; `progress` is the painted share of the present photo.
+    /// Draws the card: in the middle of `area` while it asks, in the upper right while it paints or if `area` is low.
+    /// `progress` is the painted share of the current photo.
     pub fn ui(&self, ui: &egui::Ui, area: egui::Rect, painting: &Painting<'_>, progress: f32) {
         let width = WIDTH.min(area.width() - 32.0);
         let (pivot, at) = match self.phase {
-            // It grows downwards: what is below the pointer stays there.
+            // The card grows downwards, so that what is under the pointer stays there.
             Phase::Ready if area.height() >= MIDDLE_FROM => {
                 let top = vec2(0.0, QUESTION_TOP * area.height());
                 (Align2::CENTER_TOP, area.center_top() + top)
@@ -104,7 +104,7 @@ impl Batch {
         });
     }
 
-    /// In which styles it paints; `false` while there is none.
+    /// Draws the choice of styles; returns `false` if none is chosen.
     fn styles_ui(
         &self,
         ui: &mut egui::Ui,
@@ -129,7 +129,7 @@ impl Batch {
         let mut has_list = self.several.is_some();
         if ui.checkbox(&mut has_list, "Several styles").clicked() {
             Intent::SetBatchStyles(has_list.then(|| {
-                // Begins with the style that is chosen.
+                // Start with the chosen style.
                 let chosen = cards.iter().filter(|card| style == Some(&card.id));
                 chosen.map(|card| card.id.clone()).collect()
             }))
@@ -147,7 +147,7 @@ impl Batch {
                 .indeterminate(before > 0 && before < cards.len());
             if ui.add(all).clicked() {
                 chosen.clear();
-                // From some to all, as from none.
+                // Some or none become all.
                 if before < cards.len() {
                     chosen.extend(cards.iter().map(|card| card.id.clone()));
                 }
@@ -193,7 +193,7 @@ impl Batch {
         }
         ui.add(ProgressBar::new(share).desired_height(8.0));
         let elapsed = ui.input(|i| i.time) - self.started_at;
-        // Always one line, and the remarks below: the button does not move away from under the pointer.
+        // Always one line, with the remarks below, so that the button does not move away from the pointer.
         theme::caption(ui, time_left::in_words(elapsed, share));
         let stop = egui::Button::new("Cancel folder");
         if ui.add_enabled(!self.is_stopping, stop).clicked() {
@@ -274,8 +274,7 @@ fn card_id() -> egui::Id {
     egui::Id::unique("batch")
 }
 
-/// The part of `area` below the card of a batch, which is `shown` or not; all of it where little would be
-/// left.
+/// The part of `area` below the card, which is shown if `shown`; all of `area` if little would remain.
 pub fn below_card(ctx: &egui::Context, area: egui::Rect, shown: bool) -> egui::Rect {
     let card = ctx.memory(|memory| memory.area_rect(card_id())).filter(|_| shown);
     let mut rest = area;
@@ -285,9 +284,9 @@ pub fn below_card(ctx: &egui::Context, area: egui::Rect, shown: bool) -> egui::R
     if rest.height() < LEAST_REST { area } else { rest }
 }
 
-/// Where messages leave the card of a batch free: the part of `area` left of it where they fit, else what is below it,
-/// over the buttons below the picture where `area` ends too soon. Below, `taken` points of `area` belong to something
-/// else.
+/// The area for messages that leaves the card uncovered: the part of `area` to the left of it if messages fit there,
+/// otherwise the part below it, extended over the buttons below the picture if `area` is too short. `taken` points
+/// below are used by other content.
 pub fn beside_card(ctx: &egui::Context, area: egui::Rect, taken: f32) -> egui::Rect {
     let Some(card) = ctx.memory(|memory| memory.area_rect(card_id())) else {
         return area;

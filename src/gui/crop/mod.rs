@@ -1,4 +1,4 @@
-//! Cropping the photo: a rectangle with handles over all of it, in a ratio or free.
+//! Cropping the photo: a rectangle with handles over the whole photo, with a fixed ratio or free.
 
 mod flow;
 mod shape;
@@ -14,7 +14,7 @@ use crate::media::framing::Framing;
 
 /// Space around the photo, in points.
 const MARGIN: f32 = 28.0;
-/// Side of the place where a handle is taken hold of, in points.
+/// Side of a handle's grab area, in points.
 const REACH: f32 = 26.0;
 /// Length of the marks at the corners, in points.
 const MARK: f32 = 18.0;
@@ -22,32 +22,32 @@ const MARK: f32 = 18.0;
 /// Width by height of the rectangle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ratio {
-    /// As it is dragged.
+    /// Any ratio.
     Free,
-    /// So many columns to so many rows.
+    /// Columns to rows.
     Sides(u8, u8),
-    /// Same as photo's.
+    /// Same as the photo's.
     Photo,
 }
 
-/// A crop that is being chosen.
+/// A crop in progress.
 pub struct Cropping {
     texture: TextureHandle,
     /// The framing before.
     before: Framing,
-    /// Columns and rows of the photo as it is turned.
+    /// Columns and rows of the turned photo.
     size: (usize, usize),
     /// In the turned photo, in pixels.
     rect: Rect,
     ratio: Ratio,
-    /// The rectangle when the drag began, and where the pointer was, on the screen.
+    /// The rectangle and the pointer's position on the screen when the drag started.
     drag: Option<(Rect, Pos2)>,
-    /// The rectangles and ratios before this one, and those that were undone.
+    /// Undo and redo steps: rectangles with their ratios.
     steps: [Vec<(Rect, Ratio)>; 2],
 }
 
 impl Cropping {
-    /// Begins with the crop that there is, else with all of the photo.
+    /// Starts with the existing crop, or with the whole photo.
     pub fn new(ctx: &egui::Context, whole: &Whole, framing: Framing) -> Self {
         let size = framing.rotate.size(whole.size());
         let (x, y, width, height) = match framing.crop {
@@ -66,7 +66,7 @@ impl Cropping {
         }
     }
 
-    /// Goes to the rectangle before this one, or forth again; nothing where there is none.
+    /// Undoes or redoes one step, if there is one.
     pub fn step(&mut self, is_back: bool) {
         let [from, to] = if is_back { [0, 1] } else { [1, 0] };
         if let Some(next) = self.steps[from].pop() {
@@ -75,12 +75,12 @@ impl Cropping {
         }
     }
 
-    /// Whether there are rectangles before this one, and such that were undone.
+    /// Whether there are undo and redo steps.
     pub fn can_step(&self) -> [bool; 2] {
         self.steps.each_ref().map(|steps| !steps.is_empty())
     }
 
-    /// Notes that the rectangle and its ratio were these until now.
+    /// Adds an undo step: the rectangle and its ratio were these until now.
     fn note_step(&mut self, before: (Rect, Ratio)) {
         if before != (self.rect, self.ratio) {
             self.steps[0].push(before);
@@ -88,12 +88,12 @@ impl Cropping {
         }
     }
 
-    /// Whether all of the photo is taken.
+    /// Whether the rectangle is the whole photo.
     fn is_whole(&self) -> bool {
         self.framing().crop.is_none()
     }
 
-    /// The framing with the crop in whole pixels; without one where all of the photo is taken.
+    /// The framing with the crop in whole pixels, or without a crop if the rectangle is the whole photo.
     pub fn framing(&self) -> Framing {
         let crop = pixels(self.rect, self.size, self.fixed(self.ratio));
         Framing { crop: ((crop.width, crop.height) != self.size).then_some(crop), ..self.before }
@@ -103,7 +103,7 @@ impl Cropping {
         vec2(self.size.0 as f32, self.size.1 as f32)
     }
 
-    /// Every ratio that is offered: upright for an upright photo, and the present one as it was turned.
+    /// The offered ratios: upright ones for an upright photo, and the current one in its current orientation.
     fn ratios(&self) -> [Ratio; 6] {
         let is_tall = self.size.1 > self.size.0;
         let sides = |a, b| match Ratio::Sides(b, a) {
@@ -126,7 +126,7 @@ impl Cropping {
     pub fn ratio_row(&mut self, ui: &mut egui::Ui) {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = Vec2::splat(4.0);
-            // By their places: one that is turned stays the same button.
+            // Identify the buttons by index, so that a turned ratio keeps its button.
             for (place, ratio) in self.ratios().into_iter().enumerate() {
                 let is_on = self.ratio == ratio;
                 let (name, turned) = match ratio {
@@ -159,12 +159,12 @@ impl Cropping {
             };
             let color = theme::palette(ui.visuals()).quiet;
             let size = egui::RichText::new(format!("{w} × {h} px")).small();
-            // On one line, here or below.
+            // On a single line, here or below.
             ui.add(egui::Label::new(size.color(color)).extend());
         });
     }
 
-    /// The photo and the rectangle over it, in what is left of `ui`, framed like this.
+    /// Draws the photo and the rectangle over it, in the remaining area of `ui`, with this framing.
     pub fn ui(&mut self, ui: &mut egui::Ui, framing: stage::Framing) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
@@ -194,7 +194,7 @@ impl Cropping {
             painter.vline(crop.left() + crop.width() * third, crop.y_range(), thin);
             painter.hline(crop.x_range(), crop.top() + crop.height() * third, thin);
         }
-        // Dark below white: one of them is seen on every picture, and on what lies around it.
+        // Black under white: one of them is visible on any picture and on its surroundings.
         let dark = Color32::from_black_alpha(190);
         let inside = egui::StrokeKind::Middle;
         painter.rect_stroke(crop, 0.0, Stroke::new(3.5, dark), inside);
@@ -203,14 +203,14 @@ impl Cropping {
         marks(&painter, crop, 0.0, Stroke::new(5.0, Color32::WHITE));
     }
 
-    /// All of the photo, turned and mirrored.
+    /// The whole photo, turned and mirrored.
     fn picture(&self, rect: Rect) -> Mesh {
         const CORNERS: [Pos2; 4] = [pos2(0.0, 0.0), pos2(1.0, 0.0), pos2(1.0, 1.0), pos2(0.0, 1.0)];
         let quarters = usize::from(self.before.rotate.degrees() / 90);
         let mut mesh = Mesh::with_texture(self.texture.id());
         let places = [rect.left_top(), rect.right_top(), rect.right_bottom(), rect.left_bottom()];
         for (place, pos) in places.into_iter().enumerate() {
-            // Left and right corners are neighbours.
+            // Corners 2k and 2k + 1 are left and right neighbours; mirroring swaps them.
             let place = place ^ usize::from(self.before.mirror);
             mesh.vertices.push(egui::epaint::Vertex {
                 pos,
@@ -223,7 +223,7 @@ impl Cropping {
         mesh
     }
 
-    /// Lets the rectangle be dragged; the photo's top left lies at `origin`, `scale` points for a pixel.
+    /// Handles dragging of the rectangle. The photo's top left corner is at `origin`; `scale` is in points per pixel.
     fn handles(&mut self, ui: &egui::Ui, origin: Pos2, scale: f32) {
         for (handle, name) in Handle::ALL {
             let crop = Rect::from_min_max(
@@ -254,7 +254,7 @@ impl Cropping {
                 let ratio = self.fixed(self.ratio);
                 let size = self.size_points();
                 self.rect = match (handle.x, handle.y) {
-                    // All of the photo cannot be moved: a new rectangle begins there.
+                    // A rectangle that is the whole photo cannot be moved, so the drag starts a new rectangle.
                     (0, 0) if from.size() == size => {
                         let start = ((start - origin) / scale).clamp(Vec2::ZERO, size);
                         drawn(start.to_pos2(), by, size, ratio)
@@ -279,7 +279,7 @@ impl Cropping {
     }
 }
 
-/// Draws the marks of the handles, each `longer` at its ends, in points.
+/// Draws the marks of the handles, each extended by `longer` points at its ends.
 fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
     for (handle, _) in Handle::ALL {
         let at = handle.place(crop);
@@ -294,7 +294,7 @@ fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
                 painter.vline(at.x, at.y - half..=at.y + half, stroke);
             }
             _ => {
-                // From beyond the corner, which is full then.
+                // Start outside the corner so that it is filled.
                 let beyond = stroke.width / 2.0;
                 let ends = [beyond, -(MARK + longer)];
                 let [from, to] = ends.map(|along| vec2(x * along, y * along));
@@ -319,7 +319,7 @@ pub fn buttons(ui: &mut egui::Ui) {
             }
         }
     });
-    // What has the focus takes the key itself.
+    // A focused control handles the key itself.
     let is_free = ui.memory(|memory| memory.focused().is_none());
     if is_free && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter)) {
         Intent::ApplyCrop.send(ui);

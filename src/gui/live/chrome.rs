@@ -1,4 +1,4 @@
-//! Draws around live pictures (the camera, the buttons) and over them (a problem).
+//! Draws the parts around live pictures (the source bar, the buttons) and over them (a problem).
 
 use std::time::{Duration, Instant};
 
@@ -18,30 +18,30 @@ use crate::{
     media::record::length_in_words,
 };
 
-/// Least width at which the buttons have words beside their icons, in points.
+/// Minimum width at which the buttons have text next to their icons, in points.
 pub(in crate::gui) const WORDS_WIDTH: f32 = 560.0;
-/// Least width at which every button is seen, in points; with less, those that show the picture otherwise are in a menu.
+/// Minimum width at which every button is shown, in points; below that, the view buttons are in a menu.
 const BUTTONS_WIDTH: f32 = 380.0;
-/// How long it is said of a held picture that it was painted once more, in seconds.
+/// How long a label says that the frozen picture was repainted.
 const REPAINTED_SECONDS: f64 = 6.0;
-/// Across the round button that takes a snapshot, in points.
+/// Diameter of the round snapshot button, in points.
 const SHUTTER: f32 = 40.0;
 
 /// A button for the picture.
 struct ToolButton<'a> {
     icon: &'a str,
     name: &'a str,
-    /// Its name for screen readers, which stays.
+    /// Its accessible name, which never changes.
     spoken: &'a str,
     hint: &'a str,
     key: &'a str,
     is_on: bool,
-    /// Its width, in points, where it does not follow the name's.
+    /// Its fixed width, in points; `None` follows the name's width.
     width: Option<f32>,
 }
 
 impl ToolButton<'_> {
-    /// Draws it; whether it was clicked.
+    /// Draws the button; returns whether it was clicked.
     fn ui(&self, ui: &mut egui::Ui, has_words: bool) -> bool {
         let text = theme::icon_text(self.icon, self.name, has_words);
         let button =
@@ -67,7 +67,7 @@ pub(in crate::gui) fn full_screen_button(ui: &mut egui::Ui, has_words: bool) {
     }
 }
 
-/// The round button that takes a snapshot; `is_main` as long as no other one is what a person most likely wants.
+/// The round snapshot button; `is_main` makes it the primary button.
 fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) -> egui::Response {
     let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), egui::Sense::click());
     response
@@ -100,7 +100,7 @@ fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) -> egui::Response {
     )
 }
 
-/// Words with the mark of what takes pictures.
+/// Text with the red dot that marks capturing and recording.
 fn red_dot(ui: &mut egui::Ui, words: &str) {
     let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
     let color = theme::palette(ui.visuals()).recording;
@@ -109,7 +109,7 @@ fn red_dot(ui: &mut egui::Ui, words: &str) {
 }
 
 impl LiveView {
-    /// Whether a camera films, with the button to it or away from it.
+    /// Shows whether a camera is capturing, with a button to use or release it.
     pub(in crate::gui) fn source_bar(&self, ui: &mut egui::Ui) {
         if self.uses_camera() {
             if self.films() {
@@ -134,8 +134,8 @@ impl LiveView {
         }
     }
 
-    /// The buttons for the picture: what takes it, and at the right, or in a menu where there is no room, what shows it
-    /// otherwise.
+    /// The buttons for the picture: capture buttons, then view buttons at the right, or in a menu if the space is too
+    /// small.
     pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui) {
         let width = ui.available_width();
         let has_words = width >= WORDS_WIDTH;
@@ -159,7 +159,7 @@ impl LiveView {
         });
     }
 
-    /// The buttons that show the picture otherwise.
+    /// The buttons that change how the picture is shown.
     fn view_buttons(&self, ui: &mut egui::Ui, has_words: bool) {
         for (icon, name, [hint, key], is_on, intent) in [
             (
@@ -192,13 +192,13 @@ impl LiveView {
         full_screen_button(ui, has_words);
     }
 
-    /// Whether the button for a benchmark is seen, and can be clicked.
+    /// Whether the benchmark button is shown, and can be clicked.
     fn offers_benchmark(&self) -> bool {
         self.panel_open && self.panel.shows_benchmark()
     }
 
-    /// The buttons that take the picture: hold it, save it, record it; the first and the last one with words or without.
-    /// In between the one that leaves a held picture as it was, unless it is offered elsewhere.
+    /// The buttons to freeze, save and record the picture; the first and the last one have text if `has_words`. Between
+    /// them is the button that returns to the live painting, unless it is offered elsewhere.
     pub(in crate::gui) fn take_buttons(
         &self,
         ui: &mut egui::Ui,
@@ -218,7 +218,7 @@ impl LiveView {
             },
             key: "Space",
             is_on: self.frozen,
-            // As wide for both names: what stands beside it does not jump.
+            // Wide enough for both names, so that the buttons next to it do not jump.
             width: has_words.then_some(84.0),
         };
         let has_picture = self.picture().is_some();
@@ -234,7 +234,7 @@ impl LiveView {
             }
         });
         if has_as_seen {
-            // Before the one that grows while it records, which would move it.
+            // Before the record button, which grows while recording and would move this one.
             self.as_seen_button(ui);
         }
         ui.add_enabled_ui(has_picture || self.is_recording(), |ui| {
@@ -242,7 +242,7 @@ impl LiveView {
         });
     }
 
-    /// The button that leaves the held picture as it was, while there is something to leave.
+    /// The button that returns a frozen picture to its live painting, if it was repainted.
     fn as_seen_button(&self, ui: &mut egui::Ui) {
         if self.frozen && self.may_repaint {
             let button = Button::selectable(self.stays_as_seen, "Show live version")
@@ -255,12 +255,12 @@ impl LiveView {
         }
     }
 
-    /// Whether a recording goes on or begins.
+    /// Whether a recording is running or starting.
     pub(super) fn is_recording(&self) -> bool {
         self.begins_recording.is_some() || self.recording.is_some()
     }
 
-    /// How long it is recorded by `now`.
+    /// Length of the recording at `now`.
     pub(super) fn recorded_length(&self, now: Instant) -> Option<Duration> {
         let begins = self.begins_recording.as_ref();
         let begins = begins.map(|taken| taken.lasts(now));
@@ -268,8 +268,8 @@ impl LiveView {
         recording.map(|recorder| recorder.lasts(now)).or(begins)
     }
 
-    /// Draws the parts that float over the stage; `clear` is the part of it that nothing else covers. In the full
-    /// screen the picture `is_alone`.
+    /// Draws the parts that float over the stage; `clear` is the part of it that is not covered. In full screen,
+    /// `is_alone` is set.
     pub(in crate::gui) fn over_stage(
         &self,
         ui: &egui::Ui,
@@ -287,7 +287,7 @@ impl LiveView {
         }
     }
 
-    /// What the picture of the difference shows.
+    /// Explains the picture of the difference.
     fn difference_words(&self, ui: &egui::Ui, area: Rect) {
         if !self.shows_difference || self.shows_original {
             return;
@@ -304,7 +304,7 @@ impl LiveView {
         });
     }
 
-    /// That the held picture or a snapshot is being painted once more, and for a while that the held one was.
+    /// Shows that the frozen picture or a snapshot is being repainted, and for a while that the frozen one was.
     fn repainting(&self, ui: &egui::Ui, area: Rect, is_alone: bool) {
         let now = ui.input(|i| i.time);
         let since = egui::Id::unique("repainted since");
@@ -326,7 +326,7 @@ impl LiveView {
             }
             _ => return,
         };
-        // Nothing lies over a picture that stands alone.
+        // Keep a picture that is shown alone uncovered.
         if is_alone {
             return;
         }
@@ -341,7 +341,7 @@ impl LiveView {
         });
     }
 
-    /// That a camera films and that pictures are recorded, over a picture that stands alone.
+    /// Shows over a picture that is shown alone that a camera is capturing or a recording is running.
     pub(in crate::gui) fn capture_badge(&self, ui: &egui::Ui, area: Rect) {
         if !self.films() && !self.is_recording() {
             return;
@@ -359,7 +359,7 @@ impl LiveView {
         });
     }
 
-    /// Why there is no picture, and what to do.
+    /// Shows why there is no picture, and what to do.
     fn problem(&self, ui: &egui::Ui, area: Rect) {
         floating(ui, "live problem", Align2::CENTER_CENTER, area.center(), area, |ui| {
             ui.set_max_width(420.0);

@@ -1,4 +1,5 @@
-//! Live frames that are painted once more: which ones, how, and what waits for them. Plain data; `repaint_flow` acts.
+//! Live frames that are repainted with more detail: which ones, how, and what waits for them. Plain data;
+//! `repaint_flow` acts on it.
 
 use std::sync::Arc;
 
@@ -14,17 +15,17 @@ use crate::{
     network::Network,
 };
 
-/// The network of a finer picture.
+/// The network of a repainted picture.
 #[derive(Clone)]
 pub(super) enum Wanted {
     /// The network of this style, in this size.
     Style(String, ModelSize),
-    /// The network of a mix, which has one size.
+    /// The network of a mix, which has only one size.
     Mix(Arc<Network>),
 }
 
 impl PartialEq for Wanted {
-    /// The same network counts, not an equal one.
+    /// Compares mixes by identity (`Arc::ptr_eq`).
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Style(a, m), Self::Style(b, n)) => (a, m) == (b, n),
@@ -34,7 +35,7 @@ impl PartialEq for Wanted {
     }
 }
 
-/// How a live frame is painted once more.
+/// How a live frame is repainted.
 #[derive(Clone, PartialEq)]
 pub(super) struct Finer {
     pub(super) network: Wanted,
@@ -52,47 +53,47 @@ impl Finer {
     }
 }
 
-/// The held picture.
+/// The frozen picture.
 pub(super) struct Held {
     /// Number of the source's frame.
     pub(super) sequence: u64,
     pub(super) finer: Finer,
-    /// The request for the finer one, until its outcome is known.
+    /// The request to repaint it, until its outcome is known.
     pub(super) number: Option<RepaintNumber>,
 }
 
-/// A snapshot that waits for its finer picture.
+/// A snapshot that waits to be repainted.
 pub(super) struct Waiting {
-    /// Its request; `None` while its network is loaded.
+    /// Its request; `None` while its network is being loaded.
     pub(super) number: Option<RepaintNumber>,
     pub(super) frame: Arc<Frame>,
     pub(super) finer: Finer,
-    /// What is saved where the finer picture cannot be had.
+    /// Saved if the repainted picture is not available.
     pub(super) shown: SnapshotPicture,
 }
 
-/// The frames that are painted once more.
+/// The frames that are repainted.
 #[derive(Default)]
 pub struct Repaints {
     pub(super) held: Option<Held>,
     /// Snapshots, in the order in which they were taken.
     pub(super) waiting: Vec<Waiting>,
-    /// Snapshots that were painted once more and saved, as they were seen, while a message offers to save that; the
-    /// newest last.
+    /// Snapshots that were saved as repainted pictures. These are their live pictures, kept while a message offers to
+    /// save them too; the newest is last.
     seen: Vec<(u64, SnapshotPicture)>,
     newest_seen: u64,
 }
 
-/// Snapshots at most that are kept as they were seen: more messages are not up.
+/// Maximum number of live pictures kept for saved snapshots; no more messages are shown at a time.
 const MOST_SEEN: usize = 2;
 
 impl Repaints {
-    /// Whether a finer picture of what is held is awaited.
+    /// Whether a repainted picture of the frozen one is pending.
     pub(super) fn awaits_held(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.number.is_some())
     }
 
-    /// Keeps a snapshot as it was seen; gives its number.
+    /// Keeps the live picture of a snapshot; returns its number.
     pub fn keep_seen(&mut self, seen: SnapshotPicture) -> u64 {
         self.newest_seen += 1;
         self.seen.push((self.newest_seen, seen));
@@ -102,7 +103,7 @@ impl Repaints {
         self.newest_seen
     }
 
-    /// Gives that up again which has this number.
+    /// Removes and returns the live picture with this number.
     pub(super) fn take_seen(&mut self, number: u64) -> Option<SnapshotPicture> {
         let at = self.seen.iter().position(|(n, _)| *n == number)?;
         Some(self.seen.remove(at).1)
@@ -116,7 +117,7 @@ impl Repaints {
 /// A picture to be saved as a snapshot.
 #[derive(Clone)]
 pub struct SnapshotPicture {
-    /// Its style, for the file's name.
+    /// Its style, for the file name.
     pub(super) style: String,
     pub(super) picture: Frame,
     /// How it was painted.
@@ -124,7 +125,7 @@ pub struct SnapshotPicture {
 }
 
 impl SnapshotPicture {
-    /// The same frame, painted once more with this size of the style's network.
+    /// The same frame, repainted with this size of the style's network.
     pub fn repainted(mut self, repainted: &Repainted, model: Option<ModelSize>) -> Self {
         let (width, height) = repainted.working;
         for (name, text) in &mut self.texts {
@@ -155,26 +156,27 @@ impl LiveView {
         Some((&picture.original, &picture.painted))
     }
 
-    /// The held picture, painted once more, where that is on the stage.
+    /// The repainted picture of the frozen frame, if it is on the stage.
     pub(super) fn shown_finer(&self) -> Option<&Arc<Repainted>> {
         self.finer.as_ref().filter(|_| !self.stays_as_seen)
     }
 
-    /// Takes a finer picture of what is held in the place of the one on the stage, unless that stays as it was seen.
+    /// Stores a repainted picture of the frozen frame, and shows it unless the picture is to stay as it was painted
+    /// live.
     pub(super) fn show_finer(&mut self, ctx: &egui::Context, finer: Arc<Repainted>) {
         let image = (!self.stays_as_seen).then(|| opaque_image_of(&finer.picture));
         self.finer = Some(finer);
         if let Some(image) = image {
             if self.stage.is_alone() {
-                // What was held is not painted.
+                // The frozen picture was not painted.
                 self.put_on_stage(ctx);
             }
             self.stage.fade_in(ctx, image);
         }
     }
 
-    /// Shows the held picture as it was seen, or painted once more; gives what is on the stage then, as far as it is
-    /// there.
+    /// Shows the frozen picture as it was painted live, or repainted. Returns the picture that is then on the stage, if
+    /// any.
     pub(super) fn leave_as_seen(
         &mut self,
         ctx: &egui::Context,
@@ -189,7 +191,7 @@ impl LiveView {
         self.as_seen()
     }
 
-    /// Leaves the held picture as it was seen; gives that where another one was on the stage.
+    /// Discards the repainted picture. Returns the live picture if the repainted one was on the stage.
     pub(super) fn forget_finer(&mut self, ctx: &egui::Context) -> Option<Arc<Repainted>> {
         let was_shown = self.shown_finer().is_some();
         self.finer = None;

@@ -1,4 +1,4 @@
-//! Performs intents about live pictures, and handles the engine's events about them.
+//! Performs intents of live mode, and handles the engine's live events.
 
 use std::{sync::Arc, time::Instant};
 
@@ -25,16 +25,16 @@ use crate::{
     mode::DeviceChoice,
 };
 
-/// Long side from which on strokes of a picture can be told, in pixels.
+/// Minimum long side at which the strokes of a picture style are recognizable, in pixels.
 const READABLE_PX: usize = 384;
-/// The style whose strokes are soft and not stair-stepped at 256 pixels, of those that come with the program.
+/// The built-in style that looks best at 256 pixels: its strokes are soft instead of stair-stepped.
 const FIRST_WHEN_SMALL: &str = "starry_night";
-/// Measured frames of each mode, and those before that do not count: the fixed protocol.
+/// The fixed protocol: measured frames of each mode, and warm-up frames before that.
 const MEASURED_FRAMES: u32 = 200;
 const WARM_UP_FRAMES: u32 = 10;
 
 impl App {
-    /// Takes the newest picture and snapshot, and sends the engine settings that changed.
+    /// Takes the newest picture and snapshot, and sends changed settings to the engine.
     pub(in crate::gui) fn live_logic(&mut self) {
         let Some(live) = &mut self.live else {
             return;
@@ -70,7 +70,7 @@ impl App {
         if live.recording.as_ref().is_some_and(Recorder::has_ended) {
             self.end_recording();
         } else if let Some(length) = live.recorded_length(Instant::now()) {
-            // The clock goes on while no picture comes.
+            // The clock advances even while no pictures arrive.
             let left = 1.0 - f64::from(length.subsec_micros()) / 1e6;
             self.ctx.request_repaint_after_secs(left as f32 + 0.01);
         }
@@ -79,7 +79,7 @@ impl App {
         self.hint_at_detail();
     }
 
-    /// Says once that a style that was made of a picture can be seen better than as small as a processor paints.
+    /// Shows once that a picture style looks better at a larger size than the one that the CPU paints at.
     fn hint_at_detail(&mut self) {
         let style = self.workspace.choice.style.as_deref();
         let card = style.and_then(|id| self.gallery.card(id));
@@ -100,7 +100,7 @@ impl App {
         }
     }
 
-    /// Handles an event of live painting.
+    /// Handles a live event of the engine.
     pub(in crate::gui) fn handle_live_event(&mut self, event: LiveEvent) {
         match event {
             LiveEvent::Refused(error) => {
@@ -124,12 +124,12 @@ impl App {
             LiveEvent::Source(CaptureEvent::Skipped(problem)) => {
                 self.messages.notice(problem.to_string());
             }
-            // The snapshot says what else happens to the source.
+            // The snapshot contains all other changes of the source.
             LiveEvent::Source(_) | LiveEvent::Preparing(_) | LiveEvent::Ended => {}
         }
     }
 
-    /// A measurement has ended.
+    /// Handles the end of a measurement.
     pub(in crate::gui) fn handle_measured(
         &mut self,
         result: Result<Arc<MeasureReport>, MeasureError>,
@@ -154,7 +154,7 @@ impl App {
         }
     }
 
-    /// Performs an intent about live pictures.
+    /// Performs an intent of live mode.
     pub(in crate::gui) fn perform_live(&mut self, intent: Intent) {
         match intent {
             Intent::EnterLive => self.enter_live(),
@@ -205,7 +205,7 @@ impl App {
             }
             Intent::ToggleMeasuring => self.toggle_measuring(),
             Intent::ToggleCompare | Intent::ToggleLab => {
-                // Nobody would see how far it is, or stop it.
+                // Otherwise the user could neither see the progress of the measurement nor stop it.
                 self.stop_measuring();
                 self.change_view(intent);
             }
@@ -221,7 +221,7 @@ impl App {
         }
     }
 
-    /// Measures the two modes by the fixed protocol, or stops.
+    /// Starts measuring the two modes by the fixed protocol, or stops.
     fn toggle_measuring(&mut self) {
         if self.engine.measuring_progress().is_some() {
             self.stop_measuring();
@@ -236,7 +236,7 @@ impl App {
         });
     }
 
-    /// Paints live pictures with more detail, or less: from the automatic size on, that size is left.
+    /// Changes the detail of live pictures; a step from the automatic size sets a fixed size.
     pub(in crate::gui) fn step_live_detail(&mut self, by: isize) {
         let mut choices = self.settings.live.clone();
         let painted = self.live.as_ref().and_then(LiveView::painted_at);
@@ -264,7 +264,7 @@ impl App {
         }
     }
 
-    /// Stops a measurement, and says how far it was.
+    /// Stops a measurement, and reports its progress.
     fn stop_measuring(&mut self) {
         let Some(share) = self.engine.cancel_measuring() else {
             return;
@@ -305,25 +305,25 @@ impl App {
         }
     }
 
-    /// Shows live pictures of the source that is remembered.
+    /// Switches to live mode with the stored source.
     pub(in crate::gui) fn enter_live(&mut self) {
         let source = self.settings.live.source.clone();
         self.enter_live_with(source, false);
     }
 
-    /// Shows live pictures of a source, which a person has just chosen or not.
+    /// Switches to live mode with a source; `is_chosen` if the user has just chosen it.
     fn enter_live_with(&mut self, source: Source, is_chosen: bool) {
         if self.live.is_some() {
             return;
         }
-        // The photo keeps its choice and its paintings; nothing is painted for it meanwhile.
+        // The photo keeps its choice and its paintings; it is not painted in the meantime.
         self.engine.cancel();
         self.painting.request = None;
         self.end_change();
         let had_photo = self.workspace.photo().is_some();
         self.workspace.go_live();
         if had_photo {
-            // At the start there is no page to turn: what was told then is of now.
+            // At startup the page does not change, and existing messages are still current.
             self.messages.turn_page();
         }
         self.forget_absent();
@@ -364,8 +364,8 @@ impl App {
         self.follow_choice();
     }
 
-    /// A live picture is painted from the start, in the first style where none was chosen, and at the very first start
-    /// on a processor in one that looks well as small as that paints; this one is remembered.
+    /// Chooses the first style if none is chosen, so that live mode paints from the start. At the very first start on a
+    /// CPU, chooses a style that looks good at the small size used there. This choice is stored.
     pub(in crate::gui) fn choose_first_style(&mut self) {
         if self.live.is_none() || self.workspace.choice.style.is_some() {
             return;
@@ -373,7 +373,7 @@ impl App {
         let is_first_start = !self.settings.state.has_seen_hint;
         let device = self.device.info.as_ref();
         if is_first_start && device.is_none() && self.device.notice.is_none() {
-            // The device is told soon.
+            // The device will be known soon.
             return;
         }
         let is_cpu = device.is_some_and(|device| device.kind == DeviceChoice::Cpu);
@@ -391,7 +391,7 @@ impl App {
         }
     }
 
-    /// Lists the cameras anew when the window gets the focus while it offers to use one.
+    /// Lists the cameras again when the window gets the focus while it offers to use one.
     pub(in crate::gui) fn follow_cameras(&mut self) {
         let comes_back = self.ctx.input(|i| i.events.contains(&egui::Event::WindowFocused(true)));
         if comes_back && self.live.is_none() && self.workspace.photo().is_none() {
@@ -399,7 +399,7 @@ impl App {
         }
     }
 
-    /// Asks the system for its cameras; `uses_first` shows one of them.
+    /// Requests the system's list of cameras; `uses_first` then shows the first one.
     pub(in crate::gui) fn list_cameras(&self, uses_first: bool) {
         let platform = self.platform.clone();
         self.tasks.spawn(
@@ -423,7 +423,7 @@ impl App {
             Some(live) => {
                 live.trial.begin(&live.source);
                 live.source = source;
-                // What the source before gave is no picture of this one.
+                // Pictures of the previous source do not belong to this one.
                 live.facts = None;
                 live.finer = None;
                 live.stage.clear();
@@ -433,7 +433,7 @@ impl App {
         }
     }
 
-    /// Starts the source in place of the one before.
+    /// Starts the source and replaces the previous one.
     fn start_source(&mut self) {
         self.stop_measuring();
         let Some(live) = &mut self.live else {

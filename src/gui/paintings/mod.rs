@@ -1,10 +1,10 @@
-//! Recently saved paintings: a strip of small pictures below the photo, kept over restarts. A click shows one
-//! large, in the photo's place; of a video its first picture, with a button that plays it.
+//! Recently saved paintings: a strip of thumbnails below the photo, kept across restarts. A click shows a painting
+//! large instead of the photo; for a video, its first frame with a button that plays it.
 //!
-//! The photos that were opened last have small pictures of the same kind in their own list.
+//! The list of recently opened photos has the same kind of thumbnails.
 //!
-//! Which files they are stands in the settings. Their small pictures are made in the background, one after the other,
-//! as long as the strip or that list is seen.
+//! The settings contain the list of files. Thumbnails are made in the background, one after the other, as long as the
+//! strip or the list is shown.
 
 mod flow;
 mod small;
@@ -33,34 +33,34 @@ fn is_video(path: &Path) -> bool {
     Destination::has_video_ending(path)
 }
 
-/// What a file of the list is called.
+/// The kind of a file in the list, as text.
 fn kind(path: &Path) -> &'static str {
     if is_video(path) { "video" } else { "painting" }
 }
 
-/// A painting's small picture, or why there is none.
+/// A painting's thumbnail, or why there is none.
 struct Thumbnail {
-    /// The file of which it was made.
+    /// The version of the file from which it was made.
     stamp: Option<Stamp>,
     picture: Result<TextureHandle, String>,
 }
 
-/// The small pictures of the strip, and the painting that is seen large.
+/// The thumbnails of the strip, and the painting that is shown large.
 #[derive(Default)]
 pub struct Paintings {
     thumbnails: HashMap<PathBuf, Thumbnail>,
-    /// Those whose file is another one by now.
+    /// Files that have changed since their thumbnail was made.
     outdated: HashSet<PathBuf>,
-    /// The one of which a small picture is being made.
+    /// The file whose thumbnail is being made.
     running: Option<PathBuf>,
-    /// Whether the newest one is to be scrolled into view.
+    /// Whether to scroll the newest painting into view.
     has_new: bool,
-    /// Whether the one that is seen large is to be scrolled into view.
+    /// Whether to scroll the painting that is shown large into view.
     scrolls_to_viewed: bool,
-    /// The one that is being opened.
+    /// The painting that is being opened.
     opening: Option<PathBuf>,
     viewed: Option<Viewed>,
-    /// Whether the strip is seen in a window that is low, where the picture needs the room.
+    /// Whether the strip is open in a low window, where it takes space from the picture.
     is_open_low: bool,
 }
 
@@ -71,7 +71,7 @@ impl Paintings {
         self.has_new = true;
     }
 
-    /// The next of these files of which a small picture is to be made; it counts as begun.
+    /// The next of these files that needs a thumbnail; it is marked as started.
     pub(super) fn begin_next(&mut self, listed: &[PathBuf]) -> Option<PathBuf> {
         if self.running.is_some() {
             return None;
@@ -79,14 +79,14 @@ impl Paintings {
         let (here, outdated) = (&self.thumbnails, &self.outdated);
         let lacks = |path: &&PathBuf| !here.contains_key(*path) || outdated.contains(*path);
         self.running = listed.iter().find(lacks).cloned();
-        // What is written from now on needs another one.
+        // If the file is written again from now on, it needs a new thumbnail.
         if let Some(path) = &self.running {
             self.outdated.remove(path);
         }
         self.running.clone()
     }
 
-    /// Takes in a small picture that was made, or could not be.
+    /// Stores a thumbnail, or the reason why there is none.
     pub fn take_in(
         &mut self,
         ctx: &egui::Context,
@@ -100,13 +100,13 @@ impl Paintings {
         self.thumbnails.insert(path, thumbnail);
     }
 
-    /// Files of which small pictures are here, with what is known of the files.
+    /// Files that have thumbnails, with the file versions of these.
     fn stamps(&self) -> Vec<(PathBuf, Option<Stamp>)> {
         let seen = self.thumbnails.iter();
         seen.map(|(path, seen)| (path.clone(), seen.stamp)).collect()
     }
 
-    /// Forgets the pictures of files that are in no list any more.
+    /// Discards the thumbnails of files that are no longer in a list.
     pub(super) fn keep_only(&mut self, state: &State) {
         let is_listed = |path: &PathBuf| {
             [&state.paintings, &state.recent_photos].iter().any(|list| list.contains(path))
@@ -115,22 +115,21 @@ impl Paintings {
         self.outdated.retain(is_listed);
     }
 
-    /// The small picture of a file of a list, once it is here.
+    /// The thumbnail of a file in a list, if it is ready.
     pub fn small(&self, path: &Path) -> Option<&TextureHandle> {
         self.thumbnails.get(path)?.picture.as_ref().ok()
     }
 
-    /// The painting that is seen large in the photo's place.
+    /// The painting that is shown large instead of the photo.
     pub fn viewed(&self) -> Option<&Viewed> {
         self.viewed.as_ref()
     }
 
-    /// As [`Self::viewed`], to be drawn and changed.
     pub fn viewed_mut(&mut self) -> Option<&mut Viewed> {
         self.viewed.as_mut()
     }
 
-    /// Shows the photo again; `false` when no painting was seen or opened.
+    /// Shows the photo again; returns `false` if no painting was shown or being opened.
     pub fn close_view(&mut self) -> bool {
         let was_opening = self.opening.take().is_some();
         self.viewed.take().is_some() || was_opening

@@ -1,9 +1,9 @@
-//! The question which values stand for black and white to a network whose file does not tell: painted under a few
-//! readings, of which a person chooses the one that looks right.
+//! The question about a network's pixel format (which values stand for black and white), asked if its file does not
+//! specify it. The dialog shows a picture painted with several formats, and the user chooses the one that looks right.
 //!
-//! A [`Reading`] is the question about one file, and what has been painted for it so far: one picture after the other,
-//! so that one network at a time is held. `flow` asks about one file after the other, `dialog` draws the question,
-//! `words` says what the readings mean.
+//! A [`Reading`] is the question about one file, with the pictures painted so far. They are painted one after the
+//! other, so that only one network at a time is in memory. `flow` asks about one file after the other, `dialog` draws
+//! the question, `words` describes the formats.
 
 mod dialog;
 mod flow;
@@ -21,15 +21,14 @@ use crate::{
     weights::{PixelChoice, PixelFormat, likely_formats},
 };
 
-/// A file that does not tell which values its network reads and makes.
+/// A file that does not specify its network's pixel format.
 pub struct Unclear {
-    /// The file.
     pub path: PathBuf,
-    /// What it tells.
+    /// The parts of the format that it specifies.
     pub known: PixelChoice,
 }
 
-/// The files that are asked about after the open question, and what is going on for that.
+/// The files to ask about after the open question, and the work in progress.
 #[derive(Default)]
 pub struct Readings {
     waiting: VecDeque<Unclear>,
@@ -39,37 +38,36 @@ pub struct Readings {
     pub(in crate::gui) trial: Option<TrialNumber>,
 }
 
-/// What came of painting a reading.
+/// The result of painting with a format.
 enum Trial {
-    /// A picture.
     Painted {
         texture: TextureHandle,
-        /// The colour of all of it, where it has only one.
+        /// The picture's colour, if it has only one.
         one_color: Option<OneColor>,
     },
-    /// Why there is none.
+    /// The reason.
     Failed(String),
 }
 
 /// The question about one file.
 pub struct Reading {
     file: Unclear,
-    /// Distinguishes it from earlier ones, whose pictures come too late.
+    /// Distinguishes this question from earlier ones, whose pictures may arrive late.
     number: u64,
     offered: Vec<PixelFormat>,
-    /// What is set by hand, once that is wanted.
+    /// The format set by hand; `None` until the user opens those lists.
     by_hand: Option<PixelFormat>,
-    /// Whether the lists for that have just opened: keys go there then.
+    /// Whether the lists for the format have just opened; they then get the focus.
     opens_lists: bool,
-    /// The picture that is painted; of its own size at first, then small.
+    /// The picture that is painted: first at its own size, then reduced.
     photo: Option<Arc<Frame>>,
     tried: Vec<(PixelFormat, Trial)>,
-    /// The reading that is being painted.
+    /// The format that is being painted.
     running: Option<PixelFormat>,
 }
 
 impl Reading {
-    /// The question about a file, with pictures of `photo`, or of the sample.
+    /// The question about a file, with previews of `photo`, or of the sample.
     fn new(number: u64, file: Unclear, photo: Option<Arc<Frame>>) -> Self {
         Self {
             offered: likely_formats(file.known),
@@ -88,25 +86,25 @@ impl Reading {
         tried.find(|(of, _)| *of == format).map(|(_, trial)| trial)
     }
 
-    /// Begins with the next reading to be painted; `None` while one is being painted, and when all are.
+    /// Starts with the next format to be painted; returns `None` while one is being painted or if all are done.
     fn begin_next(&mut self) -> Option<PixelFormat> {
         if self.running.is_some() {
             return None;
         }
-        // What was set by hand just now is waited for.
+        // The user waits for the format set by hand, so paint it first.
         let mut wanted = self.by_hand.into_iter().chain(self.offered.iter().copied());
         self.running = wanted.find(|&format| self.tried(format).is_none());
         self.running
     }
 
-    /// Notes what came of the reading that was being painted.
+    /// Stores the result of the format that was being painted.
     fn end(&mut self, trial: Trial) {
         if let Some(format) = self.running.take() {
             self.tried.push((format, trial));
         }
     }
 
-    /// The readings can be set by hand from now on.
+    /// Lets the user set the format by hand from now on.
     fn open_by_hand(&mut self) {
         self.by_hand = self.offered.first().copied();
         self.opens_lists = true;
@@ -139,7 +137,7 @@ mod tests {
             reading.end(failed());
         }
         assert_eq!(reading.begin_next(), None);
-        // What is offered already is not painted again.
+        // A format that is already offered is not painted again.
         reading.by_hand = Some(offered[2]);
         assert_eq!(reading.begin_next(), None);
     }
