@@ -1,4 +1,4 @@
-//! Events of the engine and the compositor, and completed tasks, change the window's state.
+//! Applies events of the engine and the compositor, and completed tasks, to the window's state.
 
 use eframe::egui;
 
@@ -30,14 +30,14 @@ impl App {
         {
             let size = self.result_size().unwrap_or(composed.size);
             let is_other = std::mem::take(&mut self.painting.composed.appears);
-            // What is dragged answers at once.
+            // While the user drags, show the result without a fade.
             let appears = is_other && !self.ctx.input(|i| i.pointer.any_down());
             let pictures = (&composed.preview, composed.full);
             self.stage.set_painting(&self.ctx, pictures, size, appears);
         }
     }
 
-    /// Columns and rows of the finished picture, in pixels. A draft counts as what it stands for.
+    /// Width and height of the finished picture, in pixels. For a draft, those of the picture that it stands for.
     fn result_size(&self) -> Option<(usize, usize)> {
         let (photo, output) = (self.workspace.photo_size()?, self.workspace.choice.output);
         let shown = self.workspace.shown();
@@ -54,8 +54,7 @@ impl App {
     fn handle_event(&mut self, event: Event) {
         match event {
             Event::Device { info, notice } => {
-                // The first notice is in the lower line. A later one is a lost GPU, which only a new process can
-                // open.
+                // The first notice is in the status line. A later one is a lost GPU, which only a new process can open.
                 if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
                     let offer = Offer {
                         label: "Restart StyleForge",
@@ -96,7 +95,7 @@ impl App {
                     self.catch_up();
                 }
             }
-            // A run that a person stopped gives a message; the choice has gone back already.
+            // A run that the user stopped needs no message here; the choice has already been reset.
             Event::Cancelled(_) => {}
             Event::Failed { error, generation } => {
                 if self.is_requested(generation) {
@@ -134,8 +133,8 @@ impl App {
         }
     }
 
-    /// Whether this run belongs to the present request. A run that was replaced while the new network is loaded
-    /// may still end well.
+    /// Whether this run belongs to the current request. A run that was replaced while the new network is loaded may
+    /// still finish.
     fn is_requested(&self, generation: Generation) -> bool {
         self.painting.request.as_ref().is_some_and(|w| w.run == Some(generation))
     }
@@ -155,7 +154,7 @@ impl App {
         }
     }
 
-    /// Goes on with the path that was chosen for a purpose.
+    /// Continues with the path that was chosen for a purpose.
     pub(super) fn handle_dialog(
         &mut self,
         purpose: Purpose,
@@ -172,7 +171,7 @@ impl App {
                 return;
             }
         };
-        // A typed path may name a folder that is not there.
+        // A typed path may name a folder that does not exist.
         let folder = path.parent().filter(|folder| folder.is_dir());
         let folder = folder.map(std::path::Path::to_owned);
         let state = &mut self.settings.state;
@@ -196,7 +195,7 @@ impl App {
                 }
             }
             Purpose::Export => {
-                // Without an ending no program would know what the file is.
+                // Add the extension if it is missing; otherwise no program recognizes the file type.
                 let ending = self.export.as_ref().map(|(name, _)| std::path::Path::new(name));
                 let path = match (path.extension(), ending.and_then(std::path::Path::extension)) {
                     (None, Some(ending)) => path.with_extension(ending),
@@ -221,7 +220,7 @@ impl App {
         }
     }
 
-    /// A dialog gave no path: the step that was to follow the save is dropped.
+    /// A dialog was closed without a path: the step after the save is dropped.
     pub(super) fn no_target(&mut self, purpose: Purpose) {
         match purpose {
             Purpose::Save => self.save.after_save = None,
@@ -231,7 +230,7 @@ impl App {
     }
 }
 
-/// Names the window after the photo that it shows; after the program alone without one.
+/// Sets the window's title: the photo's name and the program's, or the program's alone.
 pub(super) fn name_window(ctx: &egui::Context, photo: Option<&str>) {
     let title = match photo {
         Some(name) => format!("{name} – StyleForge"),

@@ -255,7 +255,7 @@ impl Gallery {
         }
     }
 
-    /// Discards the painted thumbnails, because the subject or its framing has changed.
+    /// Discards the painted thumbnails, because the setting for what they show has changed.
     pub fn forget_pictures(&mut self) {
         self.painted.clear();
     }

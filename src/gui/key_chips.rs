@@ -1,4 +1,4 @@
-//! Keys as they are drawn: each in a chip of its own, in the list of shortcuts and in tooltips.
+//! Draws keys as chips, in the list of shortcuts and in tooltips.
 
 use std::sync::Arc;
 
@@ -9,25 +9,25 @@ use eframe::egui::{
 
 use super::theme;
 
-/// Space between a chip's letters and its edge, in points.
+/// Padding of a chip, in points.
 const PADDING: Vec2 = vec2(5.0, 1.5);
 /// Space between two keys that are pressed together, in points.
 const TOGETHER: f32 = 2.0;
-/// Space beside a word, in points.
+/// Space next to a word, in points.
 const APART: f32 = 5.0;
-/// Longest text of a tooltip that has its keys beside it, in letters.
+/// Maximum length of a tooltip's text that has its keys next to it, in characters.
 const SHORT: usize = 36;
 
-/// A part of the words that name keys.
+/// A part of a text that names keys.
 #[derive(Debug, PartialEq, Eq)]
 enum Piece<'a> {
-    /// A key; pressed together with the one before, or by itself.
+    /// A key; `true` if it is pressed together with the previous one.
     Key(&'a str, bool),
-    /// What stands between keys; nothing for a comma.
+    /// Text between keys; empty for a comma.
     Word(&'a str),
 }
 
-/// The keys in words such as `Ctrl+Shift+Z`, `1 to 9` or `Page Up, Page Down`.
+/// Parses a text such as `Ctrl+Shift+Z`, `1 to 9` or `Page Up, Page Down`.
 fn pieces(keys: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = keys;
@@ -41,7 +41,7 @@ fn pieces(keys: &str) -> Vec<Piece<'_>> {
             Some((at, ..)) => &rest[..at],
             None => rest,
         };
-        // The plus that is a key stands alone.
+        // The plus key has no other key with it.
         match together {
             "+" => pieces.push(Piece::Key(together, false)),
             _ => pieces
@@ -55,7 +55,7 @@ fn pieces(keys: &str) -> Vec<Piece<'_>> {
     }
 }
 
-/// Draws keys as chips in one line; screen readers get the words.
+/// Draws keys as chips in one line; screen readers read the text.
 pub fn chips(ui: &mut Ui, keys: &str) -> Response {
     let font = TextStyle::Small.resolve(ui.style());
     let palette = theme::palette(ui.visuals());
@@ -97,7 +97,7 @@ pub fn chips(ui: &mut Ui, keys: &str) -> Response {
     response
 }
 
-/// The form of a key.
+/// Draws the shape of a key.
 fn key_cap(ui: &Ui, place: egui::Rect) {
     let fill = ui.visuals().widgets.inactive.weak_bg_fill;
     let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
@@ -114,12 +114,12 @@ pub fn chip(ui: &Ui, end: egui::Pos2, key: &str) {
     (ui.painter()).text(place.center(), Align2::CENTER_CENTER, key, font, letters);
 }
 
-/// Gives a widget a tooltip: what it does, and the keys that do the same, if any.
+/// Adds a tooltip to a widget: what it does, and its keys, if any.
 pub fn hint(response: Response, does: &str, keys: &str) -> Response {
     response.on_hover_ui(|ui| contents(ui, does, keys))
 }
 
-/// What a tooltip says: what a widget does, and the keys that do the same, if any.
+/// The content of a tooltip: what a widget does, and its keys, if any.
 pub fn contents(ui: &mut Ui, does: &str, keys: &str) {
     ui.set_max_width(ui.spacing().tooltip_width);
     let does = if does.is_empty() { "Press" } else { does };

@@ -1,5 +1,4 @@
-//! Lists from which a mode is chosen: variant, precision, where there is a choice how attention is computed, and for a
-//! comparison the device.
+//! Lists for choosing a mode: variant, precision, attention if there is a choice, and the device for a comparison.
 
 use eframe::egui::{self, ComboBox};
 
@@ -14,19 +13,19 @@ use crate::{
     mode::{AttentionChoice, DeviceChoice, ModeChoice, Precision, PrecisionChoice, Variant},
 };
 
-/// Which lists there are.
+/// Which lists are offered.
 #[derive(Clone, Copy)]
 pub struct Offers {
-    /// Whether a GPU paints, beside which the processor can be chosen.
+    /// Whether a GPU paints, so that the CPU is an alternative.
     device: bool,
-    /// Whether there is a choice of how attention is computed: a GPU, and a style whose network has it.
+    /// Whether there is a choice of attention: a GPU paints, and the style's network has attention.
     attention: bool,
-    /// Whether a processor paints, which lacks some variants and precisions.
+    /// Whether a CPU paints, which lacks some variants and precisions.
     is_processor: bool,
 }
 
 impl Offers {
-    /// On this device, for a network that has attention or not.
+    /// The lists for this device and for a network with or without attention.
     pub fn of(device: Option<&DeviceInfo>, has_attention: bool) -> Self {
         let is = |kind| device.is_some_and(|d| d.kind == kind);
         let has_gpu = is(DeviceChoice::Cuda);
@@ -37,13 +36,13 @@ impl Offers {
         }
     }
 
-    /// The variants that what paints has.
+    /// The variants that the device has.
     fn variants(self) -> impl Iterator<Item = Variant> {
         let is_there = move |v: &Variant| !self.is_processor || *v != Variant::FusedNorm;
         Variant::ALL.iter().copied().filter(is_there)
     }
 
-    /// The precisions that what paints has, whatever the network.
+    /// The precisions that the device has, regardless of the network.
     fn precisions(self) -> impl Iterator<Item = PrecisionChoice> {
         let is_there = move |choice: &PrecisionChoice| match choice {
             PrecisionChoice::Auto | PrecisionChoice::Fixed(Precision::Fp32) => true,
@@ -55,12 +54,12 @@ impl Offers {
     }
 }
 
-/// The title of the lists for what paints.
+/// The title of the lists for the painting engine.
 const ENGINE: &str = "Engine";
-/// Widths of the lists beside each other, in points: variant, precision, attention, device.
+/// Widths of the lists next to each other, in points: variant, precision, attention, device.
 const WIDTHS: [f32; 4] = [112.0, 72.0, 84.0, 64.0];
 
-/// Lists beside each other, for one side of a comparison; their names begin with `side`.
+/// Lists next to each other, for one side of a comparison; their names begin with `side`.
 pub fn candidate(
     ui: &mut egui::Ui,
     side: &str,
@@ -69,7 +68,7 @@ pub fn candidate(
 ) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        // Each side has a device of its own, which says what it lacks.
+        // Offer everything: each side has its own device, which reports what it lacks.
         variant(ui, side, WIDTHS[0], mode, Variant::ALL.iter().copied());
         let precisions = PrecisionChoice::ALL.iter().copied();
         precision(ui, side, WIDTHS[1], mode, precisions);
@@ -84,7 +83,7 @@ pub fn candidate(
     });
 }
 
-/// Lists one below the other, each with its name, for what paints.
+/// Lists below each other, each with its name, for the painting engine.
 pub fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
     theme::row(ui, ENGINE, |ui, _| {
         variant(ui, ENGINE, ui.available_width(), mode, offers.variants());
@@ -166,13 +165,13 @@ fn list<T: Copy + PartialEq>(
     })
     .accessible_name(format!("{title}: {what}"));
     match title {
-        // It stands in the column of controls.
+        // The list is in the column of controls.
         ENGINE => button.hint_beside(hint),
         _ => button.on_hover_text(hint),
     };
 }
 
-/// A value as the window calls it: words begin with a capital letter, names of formats are as everywhere.
+/// A value's name in the window: words are capitalized, names of formats stay unchanged.
 fn in_words(name: &str) -> String {
     if name.contains(|c: char| c.is_ascii_digit()) { name.to_owned() } else { capital(name) }
 }

@@ -1,5 +1,5 @@
-//! Opens files and pasted pictures as photos, and distinguishes photos from checkpoints by their names. Reads files:
-//! for background threads.
+//! Opens files and pasted pictures as photos, and distinguishes photos from checkpoints by their names. Reads files, so
+//! call it on background threads.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -20,35 +20,31 @@ use crate::{
     },
 };
 
-/// Folder that the paintings of a folder go to, beside the photos, unless another is chosen.
+/// Default folder for the paintings of a batch, inside the folder of the photos.
 pub const PAINTED: &str = "painted";
 
 /// Where a photo comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A file.
     File(PathBuf),
     /// The embedded sample.
     Sample,
-    /// The clipboard.
     Clipboard,
 }
 
 /// A photo, ready to show and to paint.
 #[derive(Clone, Debug)]
 pub struct Opened {
-    /// The photo.
     pub photo: decode::Photo,
     /// The photo with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
     pub preview: Arc<Frame>,
-    /// Where it comes from.
     pub origin: Origin,
-    /// How it is to be turned and cropped.
+    /// How to turn and crop the photo.
     pub framing: Framing,
 }
 
 impl Opened {
-    /// Its name for people.
+    /// Its name for the user.
     pub fn title(&self) -> String {
         match &self.origin {
             Origin::File(path) => name_label(path),
@@ -58,34 +54,32 @@ impl Opened {
     }
 }
 
-/// A photo without more about it.
+/// The pixels of a photo without other information.
 #[derive(Clone)]
 pub struct Whole {
-    /// The photo.
     pub frame: Arc<Frame>,
     /// The photo with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
     pub preview: Arc<Frame>,
 }
 
 impl Whole {
-    /// Columns and rows, in pixels.
+    /// Width and height, in pixels.
     pub fn size(&self) -> (usize, usize) {
         (self.frame.width(), self.frame.height())
     }
 }
 
-/// Files by their kind, as far as their names show it.
+/// Files sorted by kind, as far as their names show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sorted {
-    /// Photos, those in folders included.
+    /// Photos, including those in folders.
     pub photos: Vec<PathBuf>,
-    /// Checkpoints.
     pub checkpoints: Vec<PathBuf>,
-    /// Whether photos came out of a folder.
+    /// Whether any photos come from a folder.
     pub has_folder: bool,
-    /// Folders that could not be read or hold no photos, and why.
+    /// Folders that cannot be read or contain no photos, and why.
     pub problems: Vec<String>,
-    /// What was left out of the folders, in words.
+    /// What was left out of the folders, as text.
     pub notes: Vec<String>,
 }
 
@@ -103,7 +97,7 @@ pub fn opened(origin: Origin) -> Result<Box<Opened>, String> {
     }))
 }
 
-/// A photo turned and cropped.
+/// Turns and crops a photo.
 pub fn framed(whole: Whole, framing: Framing) -> Result<Whole, String> {
     if framing.is_plain() {
         return Ok(whole);
@@ -128,7 +122,7 @@ pub fn from_clipboard(frame: Frame) -> Opened {
     }
 }
 
-/// The picture that networks are tried out on: small, of the photo or else of the sample.
+/// The picture for trials of networks: a small version of the photo, or of the sample without a photo.
 pub fn for_trials(photo: Option<Arc<Frame>>) -> Result<Arc<Frame>, String> {
     let photo = match photo {
         Some(photo) => photo,
@@ -141,7 +135,7 @@ fn preview_of(frame: &Arc<Frame>) -> Arc<Frame> {
     smaller(frame, PREVIEW_PX)
 }
 
-/// The frame with a long side of at most so many pixels.
+/// The frame with a long side of at most `long_side_px`.
 pub fn smaller(frame: &Arc<Frame>, long_side_px: usize) -> Arc<Frame> {
     let size = size_within(frame.width(), frame.height(), long_side_px);
     if size == (frame.width(), frame.height()) {

@@ -1,4 +1,4 @@
-//! From a file, the sample or a list to the photo on the table.
+//! Opens a file, the sample or a list entry and puts the photo on the table.
 
 use std::{fs, io::ErrorKind, path::PathBuf};
 
@@ -15,7 +15,7 @@ use super::{
 };
 
 impl App {
-    /// The photos that were opened last.
+    /// The recently opened photos.
     pub(super) fn recent(&self) -> Recent<'_> {
         Recent { files: &self.settings.state.recent_photos, paintings: &self.paintings }
     }
@@ -26,7 +26,7 @@ impl App {
         self.opening.tickets
     }
 
-    /// Begins a request for a photo; returns its number.
+    /// Starts a request for a photo; returns its number.
     pub(super) fn begin_opening(&mut self) -> u64 {
         let ticket = self.ticket();
         self.opening.begin(ticket);
@@ -38,14 +38,14 @@ impl App {
         self.open_as(ticket, origin);
     }
 
-    /// Opens a photo for the request with this number, which is the newest.
+    /// Opens a photo for the request with this number, which must be the newest.
     fn open_as(&mut self, ticket: u64, origin: Origin) {
         self.opening.begin(ticket);
         self.tasks
             .spawn(move || opened(origin), move |app, opened| app.handle_opened(ticket, opened));
     }
 
-    /// Puts a photo on the table, unless one was requested later.
+    /// Puts a photo on the table, unless another one was requested later.
     pub(super) fn handle_opened(&mut self, ticket: u64, opened: Result<Box<Opened>, String>) {
         if self.opening.end(ticket) {
             match opened {
@@ -55,7 +55,7 @@ impl App {
         }
     }
 
-    /// Sorts files in the background, to open, to import or to paint them.
+    /// Sorts files in the background, to open, import or paint them.
     pub(super) fn sort(&mut self, files: Vec<PathBuf>, picture_use: PictureUse) {
         let ticket = self.ticket();
         self.tasks.spawn(
@@ -67,8 +67,8 @@ impl App {
         );
     }
 
-    /// Opens one photo from a file, unless a later request has led to a photo already: requests are sorted by
-    /// several threads and may end in another order.
+    /// Opens one photo from a file, unless a later request has already led to a photo. Requests are sorted by several
+    /// threads and may finish in another order.
     pub(super) fn open_file(&mut self, ticket: u64, path: PathBuf) {
         if ticket >= self.opening.newest {
             self.open_as(ticket, Origin::File(path));
@@ -92,7 +92,7 @@ impl App {
         });
     }
 
-    /// Says that a brush size was set for another photo, once for each size.
+    /// Reports that the current brush size was set for another photo, once for each size.
     fn announce_kept_brush(&mut self) {
         let brush = self.workspace.choice.brush;
         let (Some((width, height)), true) =
@@ -100,7 +100,7 @@ impl App {
         else {
             return;
         };
-        // A brush that gives this photo the same size needs no message.
+        // No message is needed if the default brush results in the same size for this photo.
         let (kept, usual) = [brush, DEFAULT_BRUSH]
             .map(|brush| working_size_of(brush).resolve(width, height))
             .into();
@@ -113,10 +113,10 @@ impl App {
         }
     }
 
-    /// Puts a photo on the table and paints it when a style is chosen.
+    /// Puts a photo on the table, and paints it if a style is chosen.
     pub(super) fn put(&mut self, opened: Opened) {
         let was_live = self.live.is_some();
-        // A person who opens a photo wants to see it.
+        // A user who opens a photo wants to see it.
         self.perform_live(Intent::LeaveLive);
         for note in &opened.photo.notes {
             self.messages.notice(note.clone());
@@ -133,7 +133,7 @@ impl App {
         self.painting.request = None;
         self.painting.framing = None;
         let before = self.seen_pictures();
-        // Over the whole photo that is seen while it is cropped, and over other pages, it appears at once.
+        // No fade over the whole photo that is shown while cropping, or over other pages.
         if self.cropping.take().is_none() && !was_live && !before.is_empty() {
             self.stage.appear_over(&self.ctx, before);
         }

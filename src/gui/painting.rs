@@ -1,7 +1,7 @@
-//! The painting of the photo on the table: which one belongs to the choice, the run that makes it, and how it
-//! is put together with the photo.
+//! The painting of the photo on the table: which painting belongs to the choice, the run that makes it, and its
+//! composition with the photo.
 //!
-//! Runs on the window's thread: the engine paints, the compositor puts together.
+//! Runs on the window's thread: the engine paints, the compositor combines.
 
 use super::{
     app::{App, PaintRequest},
@@ -20,14 +20,13 @@ use crate::{
 };
 
 impl App {
-    /// Stops the run and goes back to the painting before it.
+    /// Stops the run and returns to the previous painting.
     pub(super) fn stop_painting(&mut self) {
         self.engine.cancel();
         self.revert_choice();
     }
 
-    /// The run came to nothing: the choice goes back to that of the painting on the table, and what is remembered
-    /// with it.
+    /// After a failed or stopped run: resets the choice to that of the painting on the table, and updates the settings.
     pub(super) fn revert_choice(&mut self) {
         self.painting.request = None;
         self.painting.before_change = None;
@@ -36,10 +35,10 @@ impl App {
         self.recompose_anew();
     }
 
-    /// Shows the painting that belongs to the choice: one that is kept, or a new run of the engine.
+    /// Shows the painting that belongs to the choice: a kept one, or a new run of the engine.
     pub(super) fn follow_choice(&mut self) {
         if self.live.is_some() {
-            // Live pictures follow their own settings; the photo is painted when it is shown again.
+            // Live mode follows its own settings; the photo is painted when it is shown again.
             return;
         }
         if self.follow_framing() {
@@ -58,7 +57,7 @@ impl App {
             self.recompose(self.stage.wants_full());
             return;
         }
-        // While a weight is dragged, each draft is shown before the next is begun.
+        // While a weight is dragged, show each draft before starting the next one.
         let awaits_draft = |request: &PaintRequest| {
             !request.has_draft && request.recipe.is_mixed_otherwise(&recipe)
         };
@@ -90,7 +89,7 @@ impl App {
         self.paint_requested();
     }
 
-    /// Has the photo turned and cropped where the choice says otherwise than it is; whether that is so.
+    /// Turns and crops the photo if the choice requires it; returns whether that is the case.
     fn follow_framing(&mut self) -> bool {
         let framing = self.workspace.choice.framing;
         let open = self.workspace.photo();
@@ -112,7 +111,7 @@ impl App {
         true
     }
 
-    /// The photo was turned and cropped, or could not be.
+    /// Handles a turned and cropped photo, or the failure.
     fn handle_framed(&mut self, wanted: (u64, Framing), result: Result<Whole, String>) {
         if self.painting.framing.take_if(|w| *w == wanted).is_none() {
             return;
@@ -127,7 +126,7 @@ impl App {
             }
             Err(error) => {
                 self.messages.error(format!("The photo was not changed: {error}"));
-                // The choice goes back to how the photo is now.
+                // Reset the choice to the photo's current framing.
                 if let Some(photo) = self.workspace.photo() {
                     self.workspace.choice.framing = photo.framing;
                 }
@@ -135,7 +134,7 @@ impl App {
         }
     }
 
-    /// Follows the choice when weights were dragged on while a draft was painted.
+    /// Applies the choice if weights were dragged further while a draft was painted.
     pub(super) fn catch_up(&mut self) {
         let request = self.painting.request.as_ref().map(|r| &r.recipe);
         let painted = request.or(self.workspace.shown().map(|s| &s.recipe));
@@ -155,7 +154,7 @@ impl App {
             return;
         };
         let Some(loaded) = loaded else {
-            // The run that goes on belongs to an earlier request, even if it ends before the engine stops it.
+            // The running run belongs to an earlier request, even if it ends before the engine stops it.
             request.run = None;
             self.engine.cancel();
             return;
@@ -172,7 +171,7 @@ impl App {
         request.run = Some(run);
     }
 
-    /// Loads a style's network, unless that goes on already.
+    /// Loads a style's network, unless it is already being loaded.
     pub(super) fn load(&mut self, key: (String, ModelSize)) {
         if !self.networks.loading.contains(&key) {
             self.networks.loading.push(key.clone());
@@ -214,8 +213,8 @@ impl App {
         }
     }
 
-    /// Requests the composition of the photo and its painting with strength, colours and size as they
-    /// are now; with `full` the picture itself besides its preview.
+    /// Requests the composition of the photo and its painting with the current strength, colours and size. With `full`,
+    /// the picture itself is made in addition to its preview.
     pub(super) fn recompose(&mut self, full: bool) {
         let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
         else {
@@ -228,7 +227,7 @@ impl App {
         };
         self.painting.composed.ticket += 1;
         self.painting.composed.full = full;
-        // A draft is laid over the photo at the photo's size, whatever the result's will be.
+        // A draft is drawn over the photo at the photo's size, regardless of the result's size.
         let output = if self.workspace.shows_draft() {
             OutputSize::Original
         } else {
@@ -244,7 +243,7 @@ impl App {
         });
     }
 
-    /// Notes that another photo or painting is on the table: older compositions no longer count.
+    /// Notes that another photo or painting is on the table, so that older compositions are discarded.
     pub(super) fn recompose_anew(&mut self) {
         self.painting.composed.epoch = self.painting.composed.ticket + 1;
         self.painting.composed.appears = true;

@@ -1,32 +1,31 @@
-//! The order of the styles in the list, and the number key of each: plain data, remembered in the settings.
+//! The order of the styles in the list, and the number key of each: plain data, stored in the settings.
 //!
-//! A key belongs to its style wherever that stands, so that adding, removing and moving others changes no key.
+//! A key belongs to its style regardless of the position, so that adding, removing and moving other styles does not
+//! change it.
 
 /// Number keys: 1 to 9.
 pub const KEYS: usize = 9;
 
-/// Where a style goes.
+/// Where to move a style.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// One place up.
     Up,
-    /// One place down.
     Down,
-    /// In front of the style of this id; to the end without one.
+    /// Before the style with this id; `None` moves to the end.
     Before(Option<String>),
 }
 
 /// The order of styles by their ids, and their number keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StyleOrder {
-    /// Every style that was ever listed and not removed by the person, in order.
+    /// Every style that was ever listed and not removed by the user, in order.
     ids: Vec<String>,
     /// The style of each key.
     keys: [Option<String>; KEYS],
 }
 
 impl StyleOrder {
-    /// The order and the keys as they are remembered; an empty text is a free key.
+    /// Restores the order and the keys from the settings; an empty text is a free key.
     pub fn remembered(ids: &[String], keys: &[String]) -> Self {
         let mut order = Self::default();
         for id in ids.iter().filter(|id| !id.is_empty()) {
@@ -41,7 +40,7 @@ impl StyleOrder {
         order
     }
 
-    /// What is to be remembered: the ids, and the style of each key up to the last one in use.
+    /// Returns what to store: the ids, and the style of each key up to the last one in use.
     pub fn to_remember(&self) -> (Vec<String>, Vec<String>) {
         let used = self.keys.iter().rposition(Option::is_some);
         let keys = &self.keys[..used.map_or(0, |last| last + 1)];
@@ -49,8 +48,8 @@ impl StyleOrder {
         (self.ids.clone(), keys.collect())
     }
 
-    /// Takes in the styles that are there: those that are new come last and get free keys, and once there are none
-    /// those of styles that are not there.
+    /// Updates the available styles. New styles are added at the end and get free keys; if no key is free, they take
+    /// the keys of styles that are not available.
     pub fn take_in<'a>(&mut self, there: impl Iterator<Item = &'a str> + Clone) {
         for id in there.clone() {
             if !self.ids.iter().any(|known| known == id) {
@@ -74,13 +73,13 @@ impl StyleOrder {
         }
     }
 
-    /// The style's place in the order; those that are unknown come last.
+    /// The style's position in the order; unknown styles are last.
     pub fn place(&self, id: &str) -> usize {
         let place = self.ids.iter().position(|known| known == id);
         place.unwrap_or(self.ids.len())
     }
 
-    /// The style that this one stands in front of, listed or not.
+    /// The next style in the order, listed or not.
     pub fn next(&self, id: &str) -> Option<String> {
         self.ids.get(self.place(id) + 1).cloned()
     }
@@ -90,7 +89,7 @@ impl StyleOrder {
         self.keys.iter().position(|key| key.as_deref() == Some(id))
     }
 
-    /// Notes that a style has another id.
+    /// Notes that a style has a new id.
     pub fn rename(&mut self, old: &str, new: &str) {
         let keys = self.keys.iter_mut().flatten();
         for id in self.ids.iter_mut().chain(keys).filter(|id| *id == old) {
@@ -98,7 +97,7 @@ impl StyleOrder {
         }
     }
 
-    /// Forgets a style that the person has removed; its key is free.
+    /// Removes a style that the user has removed, and frees its key.
     pub fn forget(&mut self, id: &str) {
         self.ids.retain(|known| known != id);
         for key in &mut self.keys {
@@ -106,7 +105,7 @@ impl StyleOrder {
         }
     }
 
-    /// Moves a style among those that are `listed`, in their order; whether it stands elsewhere now.
+    /// Moves a style among the `listed` ones, in their order; returns whether its position changed.
     pub fn shift(&mut self, id: &str, to: &Move, listed: &[&str]) -> bool {
         let Some(at) = listed.iter().position(|other| *other == id) else {
             return false;
@@ -148,7 +147,7 @@ mod tests {
         order.take_in(["candy", "art", "wave"].into_iter());
         assert_eq!(order.to_remember().0, ["wave", "candy", "art"]);
         assert_eq!(["wave", "candy", "art"].map(|id| order.key(id)), [0, 1, 2].map(Some));
-        // One that is not there for now keeps both.
+        // A style that is temporarily not available keeps both.
         order.take_in(["art", "new"].into_iter());
         assert_eq!((order.key("candy"), order.key("new")), (Some(1), Some(3)));
         order.forget("candy");

@@ -1,4 +1,4 @@
-//! The stage while there is no photo: three ways to begin, each on a card of its own.
+//! The stage without a photo: three ways to start, each on a card.
 
 use eframe::egui::{
     self, Align, Align2, Color32, FontId, Id, Label, Layout, Rect, Response, RichText, Role,
@@ -16,35 +16,32 @@ use super::{
 };
 use crate::capture::{Camera, Source};
 
-/// Largest width and height of a card, in points.
+/// Maximum width and height of a card, in points.
 const CARD: egui::Vec2 = vec2(190.0, 164.0);
-/// Least height of a card, in points.
+/// Minimum height of a card, in points.
 const LEAST_CARD: f32 = 156.0;
 /// Space between cards, in points.
 const BETWEEN: f32 = 12.0;
-/// Height of all that is shown, in points.
+/// Height of the whole page, in points.
 const HEIGHT: f32 = 356.0;
 
-/// The cameras as they were listed last; `None` while they are looked for.
+/// The most recent list of cameras; `None` while it is being made.
 pub type Cameras<'a> = Option<&'a Result<Vec<Camera>, String>>;
 
-/// A way to begin.
+/// A way to start.
 pub struct Way {
-    /// What stands for it.
     pub icon: &'static str,
-    /// Its name.
     pub title: &'static str,
     /// What it does, or why it cannot.
     pub does: String,
-    /// The keys that do the same.
+    /// The keys with the same effect.
     pub keys: &'static str,
-    /// Whether it is the one that a person most likely wants.
+    /// Whether it is the primary card.
     is_main: bool,
-    /// What is done.
     pub intent: Intent,
 }
 
-/// What the card of the camera says, and what it does.
+/// The text and the action of the camera's card.
 fn camera(cameras: Cameras<'_>) -> (String, Intent) {
     let uses = Intent::UseCamera;
     match cameras {
@@ -62,7 +59,7 @@ fn camera(cameras: Cameras<'_>) -> (String, Intent) {
     }
 }
 
-/// The ways to begin, with the cameras as they are known.
+/// The ways to start, with the known cameras.
 pub fn ways(cameras: Cameras<'_>) -> [Way; 3] {
     let (camera_does, camera_intent) = camera(cameras);
     [
@@ -93,9 +90,9 @@ pub fn ways(cameras: Cameras<'_>) -> [Way; 3] {
     ]
 }
 
-/// Draws the ways to begin into `ui`, or that a photo is being opened.
+/// Draws the ways to start into `ui`, or that a photo is being opened.
 ///
-/// Below them stand the photos that were opened before.
+/// The recently opened photos are listed below them.
 pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) {
     let rect = ui.available_rect_before_wrap();
     ui.allocate_rect(rect, Sense::hover());
@@ -107,7 +104,7 @@ pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, recent: Recent
     let inside = inner.shrink2(vec2(20.0, 16.0));
     let layout = Layout::top_down(Align::Center);
     let ui = &mut ui.new_child(UiBuilder::new().max_rect(inside).layout(layout));
-    // Where there is less room than all of it needs, it stays within its frame.
+    // If the space is too small for the whole page, make the cards lower and let the page scroll.
     let card = (CARD.y + inner.height() - most.y).clamp(LEAST_CARD, CARD.y);
     ScrollArea::vertical().show(ui, |ui| {
         ui.set_width(inside.width());
@@ -115,7 +112,7 @@ pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, recent: Recent
     });
 }
 
-/// The ways to begin, on cards of this height.
+/// The ways to start, on cards of this height.
 fn contents(
     ui: &mut egui::Ui,
     opening: bool,
@@ -160,7 +157,7 @@ fn contents(
     recents::on_first_page(ui, recent);
 }
 
-/// A card that does one thing when it is clicked, or chosen by Tab and Enter.
+/// A card that acts as a button, with the mouse or the keyboard.
 fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
     let response = ui.interact(rect, Id::unique(("way to begin", way.title)), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, way.title));
@@ -172,7 +169,7 @@ fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
     };
     let radius = 10.0;
     ui.painter().rect(rect, radius, fill, Stroke::new(1.0, edge), StrokeKind::Inside);
-    // The accent is for the way that most people take.
+    // Use the accent for the most common way.
     let (disc, letters) = if way.is_main {
         (colors.accent, colors.on_accent)
     } else {
@@ -185,7 +182,7 @@ fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
     let layout = Layout::top_down(Align::Center);
     let ui = &mut ui.new_child(UiBuilder::new().max_rect(words).layout(layout));
     ui.spacing_mut().item_spacing.y = 4.0;
-    // Screen readers have it as the card's name.
+    // Not a label: screen readers already read the title as the card's name.
     let font = FontId::new(14.0, fonts::semibold());
     let (place, _) = ui.allocate_exact_size(vec2(words.width(), 18.0), Sense::hover());
     let strong = ui.visuals().strong_text_color();

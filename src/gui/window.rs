@@ -1,4 +1,4 @@
-//! Draws the window: the bars, the gallery, the controls, and the parts that float over the picture.
+//! Lays out the window: the bars, the gallery, the controls, and the parts that float over the picture.
 
 use eframe::egui::{self, Frame, Margin, Panel, Vec2, vec2};
 
@@ -14,35 +14,35 @@ use super::{
 };
 use crate::{engine::paint::Painting, mode::DeviceChoice};
 
-/// Height up to which a line over the picture's lower edge reaches, below which no message stands, in points.
+/// Height of a chip at the picture's lower edge, in points; messages are placed above it.
 const CHIP_HEIGHT: f32 = 64.0;
-/// Smallest size of the window where the screen has room for it, in points.
+/// Minimum size of the window if the screen is large enough, in points.
 const SMALLEST_SIZE: Vec2 = vec2(720.0, 480.0);
-/// Least width at which the controls are always seen, in points.
+/// Minimum width at which the controls are always shown, in points.
 const CONTROLS_FROM: f32 = 1100.0;
-/// Least width at which the controls take nothing of the styles, in points.
+/// Minimum width at which the controls do not reduce the width of the styles, in points.
 const BOTH_FROM: f32 = 860.0;
-/// Width of the styles at least, in points.
+/// Minimum width of the styles, in points.
 const LEAST_STYLES: f32 = 120.0;
-/// Width that the picture keeps between narrower styles and the controls, in points.
+/// Minimum width of the picture between narrower styles and the controls, in points.
 const LEAST_PICTURE: f32 = 280.0;
 
-/// The smallest size of the window on a screen of this size, in points: never larger than the screen.
+/// The minimum size of the window on a screen of this size, in points; never larger than the screen.
 fn smallest_size(screen: Vec2) -> Vec2 {
     SMALLEST_SIZE.min(screen)
 }
 
 impl App {
-    /// Sets the smallest size of the window when the screen is known, is another one, or has another scale.
+    /// Sets the minimum size of the window when the screen becomes known, or it or its scale changes.
     pub(super) fn follow_monitor(&mut self) {
         let (screen, scale) = self.ctx.input(|i| {
             let viewport = i.viewport();
-            // The frame that the desktop draws around the window has to fit, too.
+            // The window decorations of the desktop must fit, too.
             let frame = (viewport.outer_rect.zip(viewport.inner_rect))
                 .map_or(Vec2::ZERO, |(outer, inner)| outer.size() - inner.size());
             (viewport.monitor_size.map(|size| size - frame), i.pixels_per_point)
         });
-        // Some systems name a screen of nothing.
+        // Some systems report a screen of size zero.
         let Some(screen) = screen.filter(|size| size.min_elem() > 1.0) else {
             return;
         };
@@ -53,12 +53,12 @@ impl App {
         }
     }
 
-    /// Whether the controls take room of the styles, and stand above the buttons below the picture.
+    /// Whether the controls reduce the width of the styles, and are above the buttons below the picture.
     pub(super) fn controls_narrow_styles(&self) -> bool {
         self.controls_open && self.ctx.content_rect().width() < BOTH_FROM
     }
 
-    /// The picture with everything around it. Tab goes through the parts in the order in which they are drawn.
+    /// Draws the picture with everything around it. Tab follows the drawing order.
     pub(super) fn window_ui(&mut self, ui: &mut egui::Ui) {
         let side = |ui: &egui::Ui, x: i8, y: i8| {
             Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(x, y))
@@ -98,9 +98,9 @@ impl App {
             let strip = self.has_strip();
             let strip = strip.then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
             let lab = self.lab_room(ui, side(ui, 12, 6));
-            // A part of the canvas, not a bar of its own.
+            // Part of the canvas, not a separate bar.
             let canvas = side(ui, 12, 4).fill(theme::palette(ui.visuals()).stage);
-            // In a low window the Lab takes its place; keys do the same.
+            // In a low window the Lab replaces this row; keys do the same.
             let view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
             let view = view.then(|| LowerPanel::room(ui, "view", canvas, false));
             if let Some(controls) = controls {
@@ -109,7 +109,7 @@ impl App {
             let area = egui::CentralPanel::no_frame()
                 .show(ui, |ui| {
                     if let Some(live) = &mut self.live {
-                        // While a mix paints, no style does so alone.
+                        // While a mix paints, no single style is marked as chosen.
                         let choice = &self.workspace.choice;
                         let is_mix = !choice.parts().is_empty();
                         let chosen = choice.style.as_deref().filter(|_| !is_mix);
@@ -140,7 +140,7 @@ impl App {
         });
     }
 
-    /// The buttons for the picture, and a line of words below them.
+    /// The buttons for the picture, and the status line below them.
     fn action_bar(&self, ui: &mut egui::Ui) {
         ui.spacing_mut().item_spacing.y = 4.0;
         match &self.live {
@@ -161,12 +161,12 @@ impl App {
         bars::status(ui, &self.status());
     }
 
-    /// Whether there is a picture to be looked at.
+    /// Whether a picture is shown whose view can be changed.
     fn has_view(&self) -> bool {
         self.live.is_some() || self.paintings.viewed().is_some() || self.workspace.photo().is_some()
     }
 
-    /// Which picture is seen, and zoom.
+    /// The row with compare mode and zoom.
     fn view_row(&mut self, ui: &mut egui::Ui) {
         let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
         let is_live = self.live.is_some();
@@ -186,7 +186,7 @@ impl App {
         }
     }
 
-    /// The photo, or the way to one.
+    /// The photo, or the ways to open one.
     pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui) {
         if let Some(viewed) = self.paintings.viewed_mut() {
             viewed.stage.ui(ui);
@@ -220,9 +220,9 @@ impl App {
         loaded.is_some_and(|loaded| loaded.network.graph().has_attention())
     }
 
-    /// Everything that floats over the stage.
+    /// Draws everything that floats over the stage.
     pub(super) fn over_stage(&mut self, ui: &egui::Ui, area: egui::Rect) {
-        // Whether something stands at the middle of the lower edge.
+        // Whether there is a chip in the middle of the lower edge.
         let mut has_chip = false;
         if let Some(request) = &self.painting.request {
             has_chip = true;
@@ -273,7 +273,7 @@ impl App {
         self.incoming.ui(ui, area, self.live.is_some());
     }
 
-    /// The lower line; modes, and what a device can do, only beside the Lab.
+    /// The status line. Modes and device capabilities are included only while the Lab is open.
     fn status(&self) -> Vec<String> {
         let shows_details = self.live.as_ref().is_some_and(|live| live.panel_open);
         let device = match &self.device.info {
@@ -315,7 +315,7 @@ impl App {
     }
 }
 
-/// Size and time of a run.
+/// Size and time of a run, as text.
 fn run_in_words(painting: &Painting) -> String {
     let (w, h) = (painting.painted.width(), painting.painted.height());
     let seconds = painting.total_ms / 1e3;

@@ -20,40 +20,39 @@ use crate::{
 /// A photo to paint in a style.
 #[derive(Clone, Debug)]
 pub struct PhotoInStyle {
-    /// The photo.
     pub photo: PathBuf,
-    /// The style's name, put behind the photo's.
+    /// The style's name, which is appended to the photo's.
     pub label: Arc<str>,
-    /// The style's network among those of the job.
+    /// Index of the style's network in the job.
     pub network: usize,
 }
 
-/// Photos to paint and where their paintings go.
+/// Photos to paint, and where their paintings go.
 pub struct BatchPhotos {
     /// The photos and their styles.
     pub photos: Vec<PhotoInStyle>,
-    /// The folder that the paintings go to; created when the first is saved.
+    /// The output folder; created when the first painting is saved.
     pub target: PathBuf,
     /// Size of the finished pictures.
     pub output: OutputSize,
     /// Strength and colours.
     pub look: Look,
-    /// Format to save in; each photo's own when `None`.
+    /// Format to save in; `None` uses each photo's own format.
     pub format: Option<Format>,
-    /// JPEG quality, 1 to 100.
+    /// 1 to 100.
     pub jpeg_quality: u8,
-    /// Whether files that exist are replaced.
+    /// Whether existing files are replaced.
     pub existing: Existing,
-    /// Files written so far: two photos may differ only in their ending.
+    /// Files written so far: two photos may differ only in their extension.
     written: HashSet<PathBuf>,
     natural: Format,
     notes: Vec<String>,
-    /// The photo's file when the look shows nothing of the painting: the file is then copied unchanged.
+    /// The photo's file if the look shows nothing of the painting: the file is then copied unchanged.
     original: Option<Vec<u8>>,
 }
 
 impl BatchPhotos {
-    /// Photos of which nothing is painted yet.
+    /// Photos that have not been painted yet.
     pub fn new(photos: Vec<PhotoInStyle>, target: PathBuf) -> Self {
         Self {
             photos,
@@ -105,7 +104,7 @@ impl PhotoSource for BatchPhotos {
         let photo = decode::from_path(path).map_err(|e| e.to_string())?;
         let unchanged = self.look.strength_percent == 0 && self.output == OutputSize::Original;
         self.original = unchanged.then(|| fs::read(path).ok()).flatten();
-        // A target that cannot be written is known before the painting is made.
+        // Check the target before painting.
         let target = self.target_of(item, self.format.unwrap_or(photo.natural_format));
         if target.exists() && self.existing == Existing::Keep {
             return Err(Unpainted::Exists(target));
@@ -237,7 +236,7 @@ mod tests {
     #[test]
     fn styles_do_not_overwrite_each_other_either() {
         let folder = tempfile::tempdir().expect("a folder");
-        // In the styles b and sea-b both would be a-sea-b.png.
+        // In the styles b and sea-b, both would be a-sea-b.png.
         let photos = ["a-sea.png", "a.png"].map(|n| folder.path().join(n));
         let frame = Frame::from_fn(6, 4, |x, _| [x as u8, 2, 3, 255]);
         let png = Encoding::of(Format::Png);

@@ -1,7 +1,8 @@
-//! The photo in every style as one picture: painted one style after the other beside everything else, then written.
+//! The photo in every style as one picture: painted one style after the other in parallel with other work, then
+//! written.
 //!
-//! Networks are read, pictures made small and the sheet written in the background; the engine paints as it paints
-//! live frames once more. The photo may change meanwhile: the sheet keeps its own.
+//! Networks are read, pictures reduced and the sheet written in the background. The engine paints as it repaints live
+//! frames. The sheet keeps its own photo, so the photo on the table may change in the meantime.
 
 mod flow;
 
@@ -21,12 +22,11 @@ use crate::{
 /// Width of the card, in points.
 const WIDTH: f32 = 300.0;
 
-/// A contact sheet on its way into a file.
+/// A contact sheet to be written to a file.
 #[derive(Clone, Debug)]
 pub struct SheetFile {
-    /// The target, where nothing lies.
+    /// The target, which does not exist yet.
     pub path: PathBuf,
-    /// How it is encoded.
     pub encoding: Encoding,
     /// Titles and small paintings, in their order.
     pub cells: Vec<(String, Frame)>,
@@ -34,9 +34,9 @@ pub struct SheetFile {
 
 /// A sheet that is being made.
 pub struct ContactSheet {
-    /// Distinguishes it from sheets before it, whose tasks may still report.
+    /// Distinguishes this sheet from earlier ones, whose tasks may still report.
     number: u64,
-    /// The photo, at the working size once the first network is read.
+    /// The photo; at the working size once the first network is read.
     photo: Arc<Frame>,
     long_side_px: usize,
     look: Look,
@@ -45,7 +45,7 @@ pub struct ContactSheet {
     model: ModelSize,
     /// Ids and titles of the styles.
     styles: Vec<(String, String)>,
-    /// Place of the style that is being painted.
+    /// Index of the style that is being painted.
     next: usize,
     painting: Option<RepaintNumber>,
     file: SheetFile,
@@ -53,7 +53,7 @@ pub struct ContactSheet {
     failures: Vec<String>,
 }
 
-/// The sheet that is being made, if there is one.
+/// The sheet that is being made, if any.
 #[derive(Default)]
 pub struct ContactSheets {
     running: Option<ContactSheet>,
@@ -61,12 +61,11 @@ pub struct ContactSheets {
 }
 
 impl ContactSheets {
-    /// Whether a sheet is being made.
     pub fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
-    /// The sheet of this number, while it is being made.
+    /// The sheet with this number, while it is being made.
     fn of(&mut self, number: u64) -> Option<&mut ContactSheet> {
         self.running.as_mut().filter(|sheet| sheet.number == number)
     }

@@ -4,21 +4,21 @@ use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
 
 use crate::media::framing::Crop;
 
-/// Least side of a crop, in pixels, where the photo has as much.
+/// Minimum side of a crop, in pixels, if the photo is that large.
 const LEAST_PX: f32 = 16.0;
 
-/// What of the rectangle is dragged: -1 is its left or upper edge, 1 its right or lower one, 0 neither; both 0 is the
-/// whole of it.
+/// The part of the rectangle that is dragged: -1 is the left or upper edge, 1 the right or lower edge, 0 neither. Both
+/// 0 is the whole rectangle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle {
     /// Left or right.
     pub x: i8,
-    /// Above or below.
+    /// Top or bottom.
     pub y: i8,
 }
 
 impl Handle {
-    /// Every handle and its name, the whole rectangle first: what is drawn later lies above.
+    /// Every handle and its name. The whole rectangle is first, because later ones are on top.
     pub const ALL: [(Self, &'static str); 9] = [
         (Self { x: 0, y: 0 }, "Crop"),
         (Self { x: 0, y: -1 }, "Upper edge of the crop"),
@@ -31,24 +31,24 @@ impl Handle {
         (Self { x: -1, y: 1 }, "Lower left corner of the crop"),
     ];
 
-    /// Its place on a rectangle.
+    /// The handle's position on a rectangle.
     pub fn place(self, rect: Rect) -> Pos2 {
         rect.center() + vec2(f32::from(self.x), f32::from(self.y)) * rect.size() / 2.0
     }
 }
 
-/// The rectangle `from` after `handle` was dragged by `by`, inside a photo of `size`; `ratio` is its width by its
-/// height, where that is fixed.
+/// The rectangle `from` after `handle` was dragged by `by`, inside a photo of `size`; `ratio` is the fixed ratio of
+/// width to height, if any.
 pub fn dragged(from: Rect, handle: Handle, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
     if (handle.x, handle.y) == (0, 0) {
         return inside(from.translate(by), size);
     }
-    // Where the rectangle stays as it is: the other corner, or the middle of the other edge.
+    // The fixed point: the opposite corner, or the middle of the opposite edge.
     let other = Handle { x: -handle.x, y: -handle.y };
     let anchor = other.place(from);
     let grown = |side: f32, sign: i8, by: f32| side + f32::from(sign) * by;
     let wished = vec2(grown(from.width(), handle.x, by.x), grown(from.height(), handle.y, by.y));
-    // Room on the side to which the rectangle grows; to both where it grows about its middle.
+    // Space on the side to which the rectangle grows, or on both sides if it grows around its middle.
     let room = |sign: i8, anchor: f32, side: f32| match sign {
         1 => side - anchor,
         -1 => anchor,
@@ -78,16 +78,16 @@ pub fn dragged(from: Rect, handle: Handle, by: Vec2, size: Vec2, ratio: Option<f
     inside(Rect::from_min_size(min, sides), size)
 }
 
-/// The rectangle that is drawn from `start` by a drag by `by`, inside a photo of `size`; `ratio` is its width by its
-/// height, where that is fixed.
+/// The rectangle that is drawn from `start` by a drag by `by`, inside a photo of `size`; `ratio` is the fixed ratio of
+/// width to height, if any.
 pub fn drawn(start: Pos2, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
     let away = |by: f32| if by < 0.0 { -1 } else { 1 };
     let corner = Handle { x: away(by.x), y: away(by.y) };
     dragged(Rect::from_min_max(start, start), corner, by, size, ratio)
 }
 
-/// The rectangle with this ratio of width by height, about the same middle and as large as before, inside a photo of
-/// `size`; as large as it gets where it was bounded by that.
+/// The rectangle with this ratio of width to height, with the same center and area, inside a photo of `size`. If the
+/// photo limits it, it is as large as possible.
 pub fn with_ratio(from: Rect, ratio: f32, size: Vec2) -> Rect {
     let is_bounded = from.width() + 0.5 > size.x || from.height() + 0.5 > size.y;
     let area = if is_bounded { size.x * size.y } else { from.area() };
@@ -97,8 +97,8 @@ pub fn with_ratio(from: Rect, ratio: f32, size: Vec2) -> Rect {
     inside(Rect::from_center_size(from.center(), sides), size)
 }
 
-/// The rectangle in whole pixels of a photo of `columns` by `rows`; with a ratio of width by height that is fixed, as
-/// near to that as they allow.
+/// The rectangle in whole pixels of a photo of `columns` by `rows`; with a fixed ratio of width to height, as close to
+/// it as whole pixels allow.
 pub fn pixels(rect: Rect, (columns, rows): (usize, usize), ratio: Option<f32>) -> Crop {
     let along = |from: f32, to: f32, side: usize| {
         let from = (from.round().max(0.0) as usize).min(side.saturating_sub(1));
@@ -109,7 +109,7 @@ pub fn pixels(rect: Rect, (columns, rows): (usize, usize), ratio: Option<f32>) -
     let (mut y, mut height) = along(rect.top(), rect.bottom(), rows);
     if let Some(ratio) = ratio {
         let whole = |side: f32, most: usize| (side.round() as usize).clamp(1, most.max(1));
-        // The shorter side follows the longer one: half a pixel of that is less than half a pixel of it.
+        // Compute the shorter side from the longer one: half a pixel of rounding changes the ratio less that way.
         if ratio >= 1.0 {
             width = whole(rect.width(), columns);
             height = whole(width as f32 / ratio, rows);
@@ -123,7 +123,7 @@ pub fn pixels(rect: Rect, (columns, rows): (usize, usize), ratio: Option<f32>) -
     Crop { x, y, width, height }
 }
 
-/// The rectangle moved into a photo of `size`, which is not smaller.
+/// The rectangle moved into a photo of `size`, which must not be smaller.
 fn inside(rect: Rect, size: Vec2) -> Rect {
     let sides = rect.size().min(size);
     let most = (size - sides).max(Vec2::ZERO);

@@ -1,4 +1,4 @@
-//! From files that hover, and what is dropped or pasted, to a photo or a style.
+//! Turns dragged, dropped and pasted files and pictures into photos or styles.
 
 use std::path::PathBuf;
 
@@ -18,15 +18,15 @@ use crate::gui::{
 };
 use crate::settings::MOST_RECENT;
 
-/// How often the pointer is asked for while files hover, in seconds.
+/// Time between two queries of the pointer while files are dragged.
 const ASK_EVERY_SECONDS: f64 = 0.04;
-/// Pictures that become styles at once, at most: each is looked at for a while.
+/// Maximum number of pictures that become styles at once; each takes a while.
 const MOST_STYLES: usize = 16;
-/// What a style is called whose picture was pasted.
+/// The name of a style made from a pasted picture.
 const PASTED: &str = "Pasted picture";
 
 impl App {
-    /// Notes files that hover over the window, and those that were dropped.
+    /// Notes files that are dragged over the window, and those that were dropped.
     pub(in crate::gui) fn note_incoming(&mut self) {
         let (hovers, dropped, now) = self.ctx.input(|i| {
             let dropped = i.raw.dropped_files.iter();
@@ -61,7 +61,7 @@ impl App {
         }
     }
 
-    /// Decides about what was dropped, from where the pointer is on the screen, if that is known.
+    /// Decides what to do with dropped files, given the pointer's position on the screen, if known.
     fn handle_pointer(&mut self, place: Option<(i32, i32)>) {
         self.incoming.is_asking = false;
         let told = place.and_then(|place| in_window(&self.ctx, place));
@@ -77,7 +77,7 @@ impl App {
         self.ctx.request_repaint();
     }
 
-    /// Goes on with files that were sorted by their kind.
+    /// Continues with files that were sorted by kind.
     pub(in crate::gui) fn handle_sorted(
         &mut self,
         ticket: u64,
@@ -109,7 +109,7 @@ impl App {
         }
     }
 
-    /// Opens the first of these photos; the others wait in the list of recent photos, in their order.
+    /// Opens the first of these photos; adds the others to the list of recent photos, in order.
     fn open_one_by_one(&mut self, ticket: u64, photos: Vec<PathBuf>) {
         let mut photos = photos.into_iter();
         let Some(first) = photos.next() else {
@@ -154,7 +154,7 @@ impl App {
         }
     }
 
-    /// Asks what a picture or the files on the clipboard are for.
+    /// Asks how to use a picture or the files on the clipboard.
     pub(in crate::gui) fn paste(&mut self) {
         let ticket = self.begin_opening();
         let platform = self.platform.clone();
@@ -174,7 +174,7 @@ impl App {
                 Ok(None) => app.messages.notice(
                     "The clipboard contains no image. Copy an image or an image file and paste again.",
                 ),
-                // What was opened later takes its place.
+                // Something else was opened later.
                 _ if !is_newest => {}
                 Ok(Some(picture)) => app.put_question(Question::PictureUse(picture)),
                 Err(error) => app.messages.error(error),
@@ -204,7 +204,7 @@ impl App {
         }
     }
 
-    /// Puts a photo on the table; where nobody said that it is one, a message offers to make a style of it.
+    /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
     pub(in crate::gui) fn note_put(&mut self, opened: Opened, was_live: bool) {
         self.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
         let unsaid = self.incoming.unsaid.take();
@@ -230,7 +230,7 @@ impl App {
         self.messages.offer(text, offer);
     }
 
-    /// The first photo is painted as live pictures were: says what of that is not usual.
+    /// The first photo inherits the look of live mode; reports which parts differ from the defaults.
     fn tell_of_inherited_look(&mut self) {
         let (look, usual) = (self.workspace.choice.look, Look::default());
         let mut parts = Vec::new();
@@ -247,7 +247,7 @@ impl App {
         }
     }
 
-    /// Makes a style of a photo that was opened, and shows what was there before.
+    /// Makes a style of a photo that was opened, and restores what was shown before.
     pub(in crate::gui) fn prefer_style(&mut self, path: PathBuf) {
         self.import(path);
         let Some(Before { photo, was_live }) = self.incoming.before.take() else {
@@ -261,13 +261,13 @@ impl App {
         }
     }
 
-    /// Nobody will go back to what was shown before.
+    /// Discards what was shown before, because the user can no longer return to it.
     pub(in crate::gui) fn forget_before(&mut self) {
         self.incoming.before = None;
     }
 }
 
-/// A place on the screen, in pixels, as one in the window; `None` where the window does not know where it is.
+/// Converts a position on the screen, in pixels, to the window; `None` if the window does not know its own position.
 fn in_window(ctx: &egui::Context, (x, y): (i32, i32)) -> Option<Pos2> {
     ctx.input(|i| {
         let window = i.viewport().inner_rect?;

@@ -1,9 +1,9 @@
-//! Pictures that come from outside, dropped or pasted: to be painted, or to be a style.
+//! Dropped or pasted pictures: to paint, or to add as styles.
 //!
-//! While files hover over the window two targets lie over the stage. Window systems hardly ever tell a window where
-//! the pointer is meanwhile, so the system is asked ([`Platform::pointer`](super::platform::Platform::pointer)), also
-//! once for every drop. A drop beside the targets, or where nobody knows the pointer, opens a photo, and a message
-//! offers to make a style of it instead.
+//! While files are dragged over the window, the stage shows two drop targets. Most window systems do not report the
+//! position of the pointer during a drag, so the system is queried repeatedly
+//! ([`Platform::pointer`](super::platform::Platform::pointer)), and once for every drop. A drop outside the targets, or
+//! at an unknown position, opens a photo, and a message offers to make a style of it instead.
 
 mod flow;
 mod picture_use;
@@ -21,9 +21,8 @@ use super::opened::Opened;
 
 /// Pictures that a question is about.
 pub enum IncomingPictures {
-    /// One of the clipboard.
+    /// A picture from the clipboard.
     Picture(Box<Opened>),
-    /// Files.
     Files(Vec<PathBuf>),
 }
 
@@ -31,33 +30,33 @@ pub enum IncomingPictures {
 pub struct Before {
     /// The photo on the table.
     pub photo: Option<Opened>,
-    /// Whether live pictures were shown.
+    /// Whether live mode was active.
     pub was_live: bool,
 }
 
-/// Files that hover, files that were dropped, and what was shown before.
+/// Dragged files, dropped files, and what was shown before.
 #[derive(Default)]
 pub struct Incoming {
-    /// Where the pointer was when it was known last.
+    /// The last known position of the pointer.
     pub pointer: Option<Pos2>,
-    /// When the pointer was asked for last, by egui's clock.
+    /// When the pointer was last queried, by egui's clock.
     pub asked_at: Option<f64>,
-    /// Whether the answer is still to come.
+    /// Whether a query is in progress.
     pub is_asking: bool,
-    /// The stage while the targets lie over it.
+    /// The stage's area while the targets are shown over it.
     pub targets_over: Option<Rect>,
-    /// What was dropped while the pointer is being asked for, and the stage then.
+    /// Dropped files that wait for the pointer's position, and the stage's area at the time of the drop.
     pub dropped: Vec<(Vec<PathBuf>, Option<Rect>)>,
-    /// The photo that is being opened because nobody said what it is for.
+    /// The photo that is being opened because its use was not specified.
     pub unsaid: Option<PathBuf>,
     /// What was shown before the photo that a message is about.
     pub before: Option<Before>,
-    /// Files and pictures that are being added as styles.
+    /// Number of files and pictures that are being added as styles.
     pub importing: usize,
 }
 
 impl Incoming {
-    /// Draws the targets over the stage while files hover.
+    /// Draws the targets over the stage while files are dragged over the window.
     pub fn ui(&mut self, ui: &egui::Ui, area: Rect, is_live: bool) {
         let shown = targets::ui(ui, area, self.pointer, is_live);
         self.targets_over = shown.then_some(area);

@@ -1,4 +1,5 @@
-//! The Lab's comparison and benchmark: what is compared, both times, and their ratio only beside a check that holds.
+//! The Lab's comparison and benchmark: what is compared, both times, and their ratio, which is shown only if both modes
+//! make the same picture.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,12 +22,12 @@ use crate::{
     verify::Equality,
 };
 
-/// By how much differences are enlarged.
+/// Gain of the picture of differences.
 pub(super) const DIFFERENCE_GAIN: u8 = 16;
 
 /// Width of a figure, in points.
 const FIGURE_WIDTH: f32 = 98.0;
-/// The sides, as the picture shows them.
+/// The sides, as labelled in the picture.
 const SIDES: [&str; 2] = ["Left", "Right"];
 
 /// The figures of a comparison.
@@ -35,14 +36,14 @@ struct CompareView {
     pub names: [String; 2],
     /// Spread of both device times, in milliseconds.
     pub times: [Spread; 2],
-    /// How many frames both have painted.
+    /// How many frames both modes have painted.
     pub pairs: usize,
-    /// Whether both make the same picture.
+    /// Whether both modes make the same picture.
     pub equality: Arc<Equality>,
 }
 
 impl LiveView {
-    /// The comparison in numbers, once there are some.
+    /// The figures of the comparison, once available.
     fn comparison(&self) -> Option<CompareView> {
         let pair = self.facts?.pair?;
         Some(CompareView {
@@ -82,7 +83,7 @@ impl LiveView {
                 verdict(ui, comparison);
             }
         });
-        // A line of its own: the one above would break.
+        // On a separate line, because it would wrap in the line above.
         let why = match (&comparison, self.snapshot.preparing) {
             (Some(comparison), _) => evidence(comparison),
             (None, Some(preparing)) => format!("Preparing {preparing}"),
@@ -91,7 +92,7 @@ impl LiveView {
         ui.label(quiet(ui, why));
     }
 
-    /// Draws the benchmark's own lines; `measuring` says how far one is.
+    /// Draws the benchmark's own lines; `measuring` is its progress.
     pub(super) fn benchmark_ui(&self, ui: &mut egui::Ui, measuring: Option<f32>) {
         let toggle = Intent::ToggleMeasuring;
         let Some(share) = measuring else {
@@ -119,7 +120,8 @@ impl LiveView {
         ui.request_repaint_after(Duration::from_millis(100));
     }
 
-    /// Draws the two modes, to be changed in place where one `may_choose`, with their times unless for a benchmark.
+    /// Draws the two modes, which the user can change in place if `may_choose`, with their times unless they are for a
+    /// benchmark.
     pub(super) fn candidates_ui(
         &self,
         ui: &mut egui::Ui,
@@ -129,7 +131,8 @@ impl LiveView {
     ) {
         let comparison = self.comparison().filter(|_| !is_benchmark);
         let offers = Offers::of(Some(device), self.has_attention());
-        // A grid of its own with and without figures: else these lie over each other until it knows their widths.
+        // The grid has a different id with and without figures; otherwise the columns overlap until the grid knows
+        // their widths.
         let id = ("comparison", comparison.is_some());
         let grid = egui::Grid::new(id).num_columns(5).spacing([4.0, 4.0]);
         grid.show(ui, |ui| {
@@ -152,7 +155,7 @@ impl LiveView {
     }
 }
 
-/// A figure in a place that is as wide however many digits it has.
+/// A figure with a fixed width, regardless of its number of digits.
 fn figure(ui: &mut egui::Ui, text: RichText) -> egui::Response {
     let layout = egui::Layout::left_to_right(egui::Align::Center);
     let size = egui::vec2(FIGURE_WIDTH, ui.spacing().interact_size.y);
@@ -167,7 +170,7 @@ fn quiet(ui: &egui::Ui, text: String) -> RichText {
     RichText::new(text).color(theme::palette(ui.visuals()).quiet)
 }
 
-/// The ratio, only beside a check that holds; else why there is none.
+/// The ratio if the pictures were checked to be the same, otherwise why there is none.
 fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
     let colors = theme::palette(ui.visuals());
     let failure = comparison.equality.failure.as_deref();
@@ -193,7 +196,7 @@ fn ratio(comparison: &CompareView) -> Option<f64> {
     comparison.equality.ratio(a, b)
 }
 
-/// What the verdict rests on.
+/// What the verdict is based on.
 fn evidence(comparison: &CompareView) -> String {
     let CompareView { pairs, equality, .. } = comparison;
     match ratio(comparison) {
@@ -202,7 +205,7 @@ fn evidence(comparison: &CompareView) -> String {
     }
 }
 
-/// Where two pictures differ, enlarged; grey means equal. And the largest difference, in levels.
+/// The amplified difference of two pictures, with grey for equal pixels, and the largest difference, in levels.
 pub(super) fn difference(a: &Frame, b: &Frame) -> (ColorImage, u8) {
     let mut largest = 0;
     let pixels = a

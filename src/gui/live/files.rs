@@ -1,5 +1,4 @@
-//! Snapshots, recordings and reports of live pictures become files: the intents that start them, and the tasks
-//! that write them.
+//! Saves snapshots, recordings and reports of live mode: the intents that start them, and the tasks that write them.
 
 use std::{
     path::{Path, PathBuf},
@@ -32,17 +31,17 @@ use crate::{
     settings::RecordAs,
 };
 
-/// What is said where there is nothing to save or to record.
+/// Shown if there is nothing to save or record.
 const NO_PICTURE: &str = "There is no live picture yet.";
-/// Folder of snapshots and recordings, below the pictures.
+/// Folder of snapshots and recordings, inside the pictures folder.
 const OWN_FOLDER: &str = "StyleForge";
-/// How names of recordings begin.
+/// Prefix of the names of recordings.
 const RECORDING: &str = "recording";
-/// Snapshots or recordings in one folder at most.
+/// Maximum number of snapshots or recordings in one folder.
 const MOST_NAMES: u32 = 100_000;
 
 impl App {
-    /// Saves what is on the stage, with how it was painted; painted once more, unless it is that already.
+    /// Saves the picture on the stage, with how it was painted. Repaints it first, unless that is already done.
     pub(super) fn snapshot(&mut self) {
         let finer = self.finer();
         let Some(live) = &self.live else {
@@ -99,7 +98,7 @@ impl App {
         }
     }
 
-    /// Saves a snapshot under a name of its own; `seen` is the same as it was seen, if that is another picture.
+    /// Saves a snapshot under a generated name; `seen` is the live picture if `picture` is a repainted one.
     pub(super) fn save_snapshot(&self, picture: SnapshotPicture, seen: Option<SnapshotPicture>) {
         let folder = self.picture_folder();
         self.tasks.spawn_writing(
@@ -111,7 +110,7 @@ impl App {
         );
     }
 
-    /// Shows a snapshot and where it is.
+    /// Shows a snapshot and its location.
     fn show_snapshot(
         &mut self,
         path: &Path,
@@ -137,7 +136,7 @@ impl App {
         self.messages.about(Topic::Saving).saved(text, picture);
     }
 
-    /// Writes a report. The user has agreed to replace what exists.
+    /// Writes a report. The user has agreed to replace an existing file.
     pub(in crate::gui) fn export(&self, path: PathBuf, bytes: Vec<u8>) {
         let write = move || {
             let saved = encode::save_bytes(&path, &bytes, Existing::Replace);
@@ -156,8 +155,8 @@ impl App {
         if live.is_recording() {
             self.end_recording();
         } else if let Some((_, seen)) = live.picture() {
-            // Frames are taken from now on, whatever a file and an encoder take to be there. What is seen now is
-            // what it begins with.
+            // Take frames from now on, even while the file and the encoder are being prepared. The recording starts
+            // with the picture that is visible now.
             let (mut sink, taken) = FrameSink::open();
             sink.push(seen, Instant::now());
             live.begins_recording = Some(taken.clone());
@@ -168,7 +167,7 @@ impl App {
         }
     }
 
-    /// Makes a file or folder for a recording, and writes the frames that are taken.
+    /// Creates a file or folder for a recording, and writes the frames that are taken.
     fn start_recording(&self, taken: TakenFrames) {
         let (folder, record_as) = (self.picture_folder(), self.settings.live.record_as);
         let (frames, wake_up) = (taken.clone(), self.tasks.wake_up());
@@ -212,7 +211,7 @@ impl App {
         started: Result<(Recorder, Option<String>), String>,
     ) {
         let has_end = taken.has_end();
-        // Another one may have begun since.
+        // Another recording may have started in the meantime.
         let mut begins = self.live.as_mut().filter(|_| !has_end);
         if let Some(live) = &mut begins {
             live.begins_recording = None;
@@ -240,7 +239,7 @@ impl App {
         }
     }
 
-    /// Ends the recording, also one for which there is no file yet: its time counts until now.
+    /// Stops the recording, even if it does not have a file yet. Its length counts until now.
     pub(in crate::gui) fn end_recording(&mut self) {
         let Some(live) = &mut self.live else {
             return;
@@ -256,7 +255,7 @@ impl App {
         }
     }
 
-    /// Waits for a recording to be written. One without a frame leaves nothing behind.
+    /// Waits until a recording is written. A recording without frames leaves no file.
     fn finish_recording(&self, recorder: Recorder) {
         self.tasks.spawn_writing_or(
             move || Ok(recorder.finish_or_discard()),
@@ -285,7 +284,7 @@ impl App {
         self.tell_of_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
     }
 
-    /// Where snapshots and recordings go: where paintings were saved last, else to the pictures.
+    /// The folder for snapshots and recordings: the one of the last saved painting, otherwise the pictures folder.
     pub(in crate::gui) fn picture_folder(&self) -> PathBuf {
         let chosen = self.settings.state.save_folder.clone();
         let pictures = || {
@@ -300,7 +299,7 @@ impl App {
         chosen.or_else(pictures).unwrap_or_else(|| PathBuf::from("."))
     }
 
-    /// Removes the temporary files that a killed program left of snapshots and of recordings' pictures.
+    /// Removes temporary files of snapshots and of recordings' pictures that were left by a killed program.
     pub(in crate::gui) fn sweep_pictures(&self) {
         let home = own_folder(&self.picture_folder());
         let sweep = move || {
@@ -326,12 +325,12 @@ impl App {
     }
 }
 
-/// The program's own folder below the pictures.
+/// The program's folder inside the pictures folder.
 pub(in crate::gui) fn own_folder(folder: &Path) -> PathBuf {
     if folder.ends_with(OWN_FOLDER) { folder.to_owned() } else { folder.join(OWN_FOLDER) }
 }
 
-/// Makes something of a name of our own that is free: `StyleForge/recording-0001`.
+/// Creates something under the next free name, for example `StyleForge/recording-0001`.
 fn with_free_name<T>(
     folder: &Path,
     stem: &str,
@@ -346,7 +345,7 @@ fn with_free_name<T>(
             continue;
         }
         match make(&path) {
-            // Another program took the name a moment ago.
+            // Another program has just taken the name.
             Err(MediaError::Write(WriteError::Exists { .. })) => {}
             made => return made.map_err(|e| e.to_string()),
         }
@@ -357,7 +356,7 @@ fn with_free_name<T>(
 /// A picture's size and a small copy of it.
 type Thumbnail = ((usize, usize), Frame);
 
-/// Writes a snapshot below `folder`; returns its path.
+/// Writes a snapshot into `folder`; returns its path.
 fn snapshot(
     folder: &Path,
     SnapshotPicture { style, picture, texts }: SnapshotPicture,

@@ -1,33 +1,33 @@
-//! The warning that the device does not hold the target rate of the automatic size. It comes and goes slowly,
-//! so that it can be read.
+//! The warning that the device does not reach the target rate of the automatic size. It appears and disappears slowly,
+//! so that the user can read it.
 //!
-//! Pure: times are handed in.
+//! Has no clock: the caller passes times.
 
 use std::time::{Duration, Instant};
 
-/// Share of the target rate below which it counts as lost.
+/// Share of the target rate below which it counts as missed.
 const LOST_BELOW: f64 = 0.80;
-/// Share above which it counts as held again.
+/// Share above which it counts as reached again.
 const HELD_ABOVE: f64 = 0.92;
-/// How long it has to stay so before the warning comes or goes.
+/// How long the rate must stay beyond a limit before the warning changes.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The warning, and since when the rate speaks for the opposite.
+/// The warning, and since when the rate contradicts it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RateWarning {
     /// Whether the warning is shown.
     lost: bool,
-    /// Since when the warning and the rate have not agreed.
+    /// Since when the rate has contradicted the warning.
     otherwise_since: Option<Instant>,
 }
 
 impl RateWarning {
-    /// Whether the target rate is not held here.
+    /// Whether the target rate is missed.
     pub(super) fn is_lost(&self) -> bool {
         self.lost
     }
 
-    /// Notes the rate of the last seconds. The rate can only be lost at the least size: above it, the size
-    /// gives way.
+    /// Notes the rate of the last seconds. The target can only be missed at the minimum size: at larger sizes, the size
+    /// is reduced instead.
     pub(super) fn note(&mut self, fps: f64, target_fps: f64, is_least: bool, now: Instant) {
         let limit = if self.lost { HELD_ABOVE } else { LOST_BELOW };
         let lost = is_least && fps < limit * target_fps;
@@ -42,7 +42,7 @@ impl RateWarning {
         }
     }
 
-    /// No rate is known for a while; the warning stays as it is.
+    /// Notes that no rate is known for a while; the warning stays as it is.
     pub(super) fn pause(&mut self) {
         self.otherwise_since = None;
     }
@@ -58,7 +58,7 @@ mod tests {
         let at = |ms: u64| start + Duration::from_millis(ms);
         let mut warning = RateWarning::default();
         let mut shown = Vec::new();
-        // It swings about the limit, falls, swings about its new value, and comes back.
+        // The rate varies around the limit, falls, varies around its new value, and returns.
         for tick in 0..200u64 {
             let swing = [1.0, -1.0][tick as usize % 2];
             let fps = match tick {

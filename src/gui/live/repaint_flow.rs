@@ -1,7 +1,7 @@
-//! What somebody keeps of live pictures is painted once more, as finely as a photo: the held picture, and snapshots.
+//! Repaints live pictures that the user keeps, with the detail of a photo: the frozen picture, and snapshots.
 //!
-//! The engine does so beside the live pictures. The held picture is replaced when the finer one is there; a snapshot
-//! waits for it and becomes the picture that was seen where it cannot be had.
+//! The engine does this in parallel with the live pictures. The frozen picture is replaced when the repainted one is
+//! ready. A snapshot waits for the repainted picture; if that is not available, the live picture is saved instead.
 
 use std::{sync::Arc, time::Instant};
 
@@ -17,12 +17,12 @@ use crate::{
     mode::{DeviceChoice, ModelSize},
 };
 
-/// Snapshots that may wait for their finer picture; more are saved as they are seen.
+/// Maximum number of snapshots that wait to be repainted; further ones are saved as they were painted live.
 const MOST_WAITING: usize = 4;
 
 impl App {
-    /// How a frame is painted once more in the chosen style; `None` where there is none, where pictures are to be
-    /// left as they are seen, and while two modes are compared, which are judged by what is seen.
+    /// How to repaint a frame in the chosen style. `None` if no style is chosen or the user does not want pictures
+    /// repainted, and while two modes are compared, which must be judged by their live pictures.
     pub(super) fn finer(&mut self) -> Option<Finer> {
         if !self.settings.live.repaint_kept {
             return None;
@@ -40,7 +40,7 @@ impl App {
         Some(Finer { network, mode, look })
     }
 
-    /// Requests that `frame` is painted once more. `Ok(None)` until the network is loaded.
+    /// Requests to repaint `frame`. Returns `Ok(None)` until the network is loaded.
     fn request_repaint(
         &mut self,
         frame: &Arc<Frame>,
@@ -57,7 +57,7 @@ impl App {
             },
         };
         let is_gpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cuda);
-        // A processor takes seconds for more than a photo's usual size; the rest is brought up to the frame's.
+        // A CPU takes seconds for more than a photo's usual size, so the result is upscaled to the frame's size.
         let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
         Ok(Some(self.engine.repaint(RepaintJob {
             frame: frame.clone(),
@@ -67,8 +67,8 @@ impl App {
         })))
     }
 
-    /// Has the held picture and waiting snapshots painted once more, as soon as that can begin; gives up a held
-    /// picture that goes on or was chosen otherwise.
+    /// Starts to repaint the frozen picture and waiting snapshots as soon as possible. Discards a frozen picture if it
+    /// was resumed or the choice has changed.
     pub(in crate::gui) fn follow_repaints(&mut self) {
         let wanted = self.held_sequence().zip(self.finer());
         let held = self.repaints.held.as_ref();
@@ -97,7 +97,7 @@ impl App {
         }
     }
 
-    /// Number of the frame that is held, once it is on the stage as it was chosen.
+    /// Number of the frozen frame, once it is on the stage with the current choice.
     fn held_sequence(&self) -> Option<u64> {
         let live = self.live.as_ref().filter(|live| live.frozen)?;
         let facts = live.facts.as_ref()?;
@@ -111,7 +111,7 @@ impl App {
             return;
         };
         let number = match self.request_repaint(&frame, &finer) {
-            // Its network is on the way.
+            // The network is being loaded.
             Ok(None) => return,
             Ok(number) => number,
             Err(why) => {
@@ -135,7 +135,7 @@ impl App {
         self.messages.notice(format!("The frozen picture could not be refined ({why})"));
     }
 
-    /// Saves a snapshot once its finer picture is there; what is `shown` where that cannot be had.
+    /// Saves a snapshot when it is repainted, or `shown` if that is not possible.
     pub(super) fn keep(&mut self, frame: Arc<Frame>, finer: Option<Finer>, shown: SnapshotPicture) {
         let Some(finer) = finer else {
             self.save_snapshot(shown, None);
@@ -145,7 +145,7 @@ impl App {
             self.save_as_seen(shown, "several others are waiting");
             return;
         }
-        // The held picture's is on its way already.
+        // The frozen picture is already being repainted.
         let held = self.repaints.held.as_ref();
         let held = held.filter(|held| Some(held.sequence) == self.held_sequence());
         let number = held.filter(|held| held.finer == finer).and_then(|held| held.number);
@@ -153,7 +153,7 @@ impl App {
         self.follow_repaints();
     }
 
-    /// Saves the picture of the snapshot with this number too as it was seen.
+    /// Also saves the live picture of the snapshot with this number.
     pub(super) fn save_seen(&mut self, number: u64) {
         let done = Intent::SaveAsSeen(number);
         self.messages.forget_action(&done);
@@ -162,7 +162,7 @@ impl App {
         }
     }
 
-    /// Records what is on the stage now in place of the picture that is held.
+    /// Records the picture that is now on the stage instead of the frozen one.
     pub(super) fn record_what_is_seen(&mut self, shown: Option<Arc<Repainted>>) {
         let is_recording = self.live.as_ref().is_some_and(|l| l.recording.is_some());
         if let Some(shown) = shown.filter(|_| is_recording) {
@@ -177,7 +177,7 @@ impl App {
         self.save_snapshot(shown, None);
     }
 
-    /// A frame was painted once more, or could not be.
+    /// Handles a repainted frame, or the failure.
     pub(in crate::gui) fn handle_repainted(
         &mut self,
         number: RepaintNumber,
@@ -213,7 +213,7 @@ impl App {
         }
     }
 
-    /// Saves what waits as it was seen, because the window closes.
+    /// Saves the waiting snapshots as they were painted live, because the window closes.
     pub(in crate::gui) fn end_repaints(&mut self) {
         for waiting in std::mem::take(&mut self.repaints.waiting) {
             self.save_snapshot(waiting.shown, None);

@@ -1,4 +1,4 @@
-//! The report of a measurement: its chart, its words, and buttons to save them.
+//! The report of a measurement: its chart, its text, and buttons to save them.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use crate::{
 
 /// Width of the dialog, in points.
 const WIDTH: f32 = 760.0;
-/// Height of the words at most, in points; more of them are scrolled to.
+/// Maximum height of the text, in points; longer text scrolls.
 const WORDS_HEIGHT: f32 = 150.0;
 /// Height of the buttons and the space above them, in points.
 const BUTTONS_HEIGHT: f32 = 56.0;
-/// Least height of the chart, in points.
+/// Minimum height of the chart, in points.
 const LEAST_CHART: f32 = 80.0;
 
 /// A report on the screen.
@@ -28,17 +28,17 @@ pub struct ReportView {
     report: Arc<MeasureReport>,
     text: String,
     chart: Chart,
-    /// Whether it has just come.
+    /// Whether the report has just opened.
     is_fresh: bool,
 }
 
 /// The chart of a report.
 enum Chart {
-    /// It is being drawn, on another thread.
+    /// Being drawn on another thread.
     Drawing,
-    /// On the screen, and as a PNG file.
+    /// The texture, and the chart as a PNG file.
     Here(TextureHandle, Vec<u8>),
-    /// It cannot be drawn; the words remain.
+    /// The chart cannot be drawn; only the text is shown.
     None,
 }
 
@@ -69,18 +69,18 @@ const WRITERS: [(&str, &str, Writer); 3] = [
 ];
 
 impl LiveView {
-    /// Shows a report; its chart comes later.
+    /// Shows a report; its chart follows later.
     pub(super) fn show_report(&mut self, report: Arc<MeasureReport>) {
         self.report =
             Some(ReportView { text: report.text(), report, chart: Chart::Drawing, is_fresh: true });
     }
 
-    /// Whether a report is on the screen.
+    /// Whether a report is shown.
     pub(in crate::gui) fn has_report(&self) -> bool {
         self.report.is_some()
     }
 
-    /// The chart of `report` is drawn, or cannot be; does nothing when that report was put away.
+    /// Sets the chart of `report`, or notes that it cannot be drawn. Does nothing if the report has been closed.
     pub(super) fn set_chart(
         &mut self,
         ctx: &egui::Context,
@@ -97,7 +97,7 @@ impl LiveView {
         }
     }
 
-    /// Draws the report over the window, while there is one.
+    /// Draws the report over the window, if there is one.
     pub(in crate::gui) fn report_ui(&mut self, ctx: &egui::Context) {
         let Some(view) = &mut self.report else {
             return;
@@ -123,7 +123,7 @@ impl ReportView {
             Chart::Here(texture, _) => {
                 ui.add(egui::Image::from_texture((texture.id(), size)));
             }
-            // The dialog keeps its size when the chart comes.
+            // Reserve the chart's size, so that the dialog does not change when the chart is ready.
             Chart::Drawing => {
                 ui.add_sized(size, egui::Label::new("Drawing the chart…"));
             }

@@ -1,4 +1,4 @@
-//! What a mix is made of: the codes of its styles, which one network has made.
+//! What a mix is made from: the codes of its styles, which must come from the same network.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,30 +24,30 @@ impl MixedCodes {
     /// The network that paints in the mix.
     ///
     /// # Errors
-    /// [`StylePictureError`] where nothing has a weight.
+    /// [`StylePictureError`] if all weights are zero.
     pub fn painting(&self) -> Result<Arc<Network>, StylePictureError> {
         style_picture::network_of(&self.network.transformer, &self.parts())
     }
 
-    /// What is kept of the mix.
+    /// What is stored of the mix.
     ///
     /// # Errors
-    /// [`StylePictureError`] where nothing has a weight.
+    /// [`StylePictureError`] if all weights are zero.
     pub fn kept(&self) -> Result<CodeOf, StylePictureError> {
         let code = StyleCode::mixed(&self.parts()).ok_or(StylePictureError::Nothing)?;
         Ok(CodeOf { code, network: self.network.name.clone() })
     }
 }
 
-/// The network of the last mix: a large one is read once, not for every step of a slider.
+/// The network of the last mix. A large network is read once, not for every step of a slider.
 #[derive(Default)]
 pub struct LastNetwork(Mutex<Option<StyleNetwork>>);
 
 impl LastNetwork {
-    /// Reads what was made of the pictures of these styles, and, where it is another one than before, their network.
+    /// Reads the codes of these styles and, if it differs from the previous one, their network.
     ///
     /// # Errors
-    /// A sentence for people: why they cannot be mixed.
+    /// A message for the user: why the styles cannot be mixed.
     pub fn codes(
         &self,
         networks: &NetworkLibrary,
@@ -80,7 +80,7 @@ impl LastNetwork {
     }
 }
 
-/// The network that made all of these styles; `None` where there are none.
+/// The network that made all of these styles; `None` without styles.
 fn same_network(parts: &[(Style, u8)]) -> Result<Option<&MadeBy>, String> {
     let mut first: Option<(&Style, &MadeBy)> = None;
     for (style, _) in parts {
@@ -102,7 +102,7 @@ fn no_picture(style: &Style) -> String {
     format!("Only styles made from pictures can be mixed; {} is not one.", style.title)
 }
 
-/// Why a picture that one network has seen cannot be mixed with that of another; `None` where they are the same.
+/// Why a style made by one network cannot be mixed with one made by another; `None` if the networks are the same.
 pub fn why_not_mixed(made_by: &MadeBy, wanted: &MadeBy) -> Option<String> {
     if made_by.is_same_network(wanted) {
         return None;
@@ -126,8 +126,7 @@ mod tests {
         weights::StyleLibrary,
     };
 
-    /// A library with pictures that two networks have seen: `barn` and `night` by one of the person's own, `sea` by the
-    /// one inside the program.
+    /// A library with styles from two networks: `barn` and `night` by one of the user's own, `sea` by the built-in one.
     fn library(place: &Path) -> StyleLibrary {
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/style_networks.tar.xz");
         let packed = File::open(golden).expect("the archive is there");
@@ -194,7 +193,7 @@ mod tests {
         assert_eq!(style_source.mix(&mix).map(|_| ()), Err(refusal.to_owned()));
         let kept = style_source.keep_mix(&mix, "Both", "two");
         assert_eq!(kept, Err(refusal.to_owned()));
-        // Another network under the same name, which has seen another picture.
+        // Another network under the same name, which has encoded another picture.
         library.networks().remove("mine").expect("removed");
         let file = place.path().join("small.safetensors");
         let other = library.import_network(&file, Some("mine")).expect("kept");
@@ -208,7 +207,7 @@ mod tests {
         assert!(style_source.mix(&parts(["dusk", "dusk"])).is_ok());
         let refusal = style_source.mix(&parts(["barn", "night"])).map(|_| ());
         assert!(refusal.is_err_and(|why| why.contains("another version of the network mine")));
-        // No network of that name.
+        // No network has that name.
         library.networks().remove("mine").expect("removed");
         let style_source = Library::of(library);
         let refusal = style_source.mix(&parts(["barn", "night"])).map(|_| ());

@@ -1,4 +1,4 @@
-//! From weights to a network that paints, and to a style of its own.
+//! Turns weights into a network that paints, and into a new style.
 
 use super::{Mix, Parts, UnkeptMix, in_words};
 use crate::{
@@ -14,26 +14,26 @@ use crate::{
 };
 
 impl App {
-    /// The styles of the mix that the choice is; empty where nothing is mixed.
+    /// The styles of the current mix; empty without a mix.
     pub(in crate::gui) fn mixed_parts(&self) -> Parts {
         self.workspace.choice.parts()
     }
 
-    /// The mix that paints, which is a style of its own only once it is kept.
+    /// The mix that paints and is not saved as a style yet.
     pub(in crate::gui) fn unkept_mix(&self) -> Option<UnkeptMix> {
         let parts = self.mixed_parts();
         let name = self.chosen_name().filter(|_| !parts.is_empty())?;
         Some(UnkeptMix::new(parts, name))
     }
 
-    /// Goes on with the chosen style alone.
+    /// Stops mixing: continues with the chosen style alone.
     pub(in crate::gui) fn drop_mix(&mut self) {
         let mut choice = self.workspace.choice.clone();
         choice.mix = Mix::default();
         self.intents.push(Intent::Edit(choice));
     }
 
-    /// The network of a mix, once it is here; until then it is requested, unless another one is being made.
+    /// The network of a mix, if it is ready; otherwise requests it, unless another one is being made.
     pub(in crate::gui) fn mixed_network(&mut self, parts: &Parts) -> Option<Loaded> {
         let mixed = &mut self.networks.mixed;
         if let Some((of, loaded)) = &mixed.newest
@@ -52,7 +52,7 @@ impl App {
         None
     }
 
-    /// The network for live pictures of a mix: until the newest is here, an older one of the same styles.
+    /// The network of a mix for live mode: until the newest one is ready, an older one of the same styles.
     pub(in crate::gui) fn mixed_live_network(
         &mut self,
         parts: &Parts,
@@ -65,14 +65,14 @@ impl App {
         let older = self.networks.mixed.newest.as_ref();
         let older = older.filter(|(of, _)| same_styles(of));
         let older = older.map(|(_, loaded)| loaded.clone());
-        // Newer settings would end the preparation of the ones before, again and again.
+        // Newer settings would cancel the preparation of the previous ones again and again.
         if is_preparing && older.is_some() {
             return older;
         }
         self.mixed_network(parts).or(older)
     }
 
-    /// The network of a mix is here, or cannot be made.
+    /// Handles the network of a mix, or the failure to make it.
     fn handle_mixed(&mut self, parts: Parts, result: Result<Loaded, String>) {
         let mixed = &mut self.networks.mixed;
         mixed.running = None;
@@ -100,7 +100,7 @@ impl App {
         }
     }
 
-    /// The network that the choice paints photos with, once it is here.
+    /// The network with which the choice paints photos, if it is ready.
     pub(in crate::gui) fn chosen_network(
         &mut self,
         style: &str,
@@ -108,7 +108,7 @@ impl App {
         model: ModelSize,
     ) -> Option<Loaded> {
         if !parts.is_empty() {
-            // A person asks for it once more.
+            // The user requests it again.
             self.networks.mixed.failed.take_if(|failed| failed == parts);
             return self.mixed_network(parts);
         }
@@ -120,7 +120,7 @@ impl App {
         loaded
     }
 
-    /// Asks what the mix is to be called as a style of its own.
+    /// Asks for a name under which the mix becomes a style.
     pub(in crate::gui) fn ask_mix_name(&mut self) {
         let parts = self.mixed_parts();
         if parts.is_empty() {
@@ -130,7 +130,6 @@ impl App {
         self.put_question(Question::Name(Naming::new(NameFor::Mix(parts), name)));
     }
 
-    /// The title of a style.
     pub(in crate::gui) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
         self.gallery.known(style).map_or(style, |card| &card.title)
     }
@@ -147,7 +146,7 @@ impl App {
         }
     }
 
-    /// What a style is called, or the mix of it.
+    /// The name of a style, or of the mix of it.
     pub(in crate::gui) fn name_of(&self, style: &str, parts: &Parts) -> String {
         if parts.is_empty() {
             self.title_of(style).to_owned()
@@ -156,13 +155,13 @@ impl App {
         }
     }
 
-    /// What paints, by its name; `None` while no style is chosen.
+    /// The name of the style or mix that paints; `None` while no style is chosen.
     pub(in crate::gui) fn chosen_name(&self) -> Option<String> {
         let style = self.workspace.choice.style.as_deref()?;
         Some(self.name_of(style, &self.mixed_parts()))
     }
 
-    /// Keeps a mix as a style of its own.
+    /// Saves a mix as a new style.
     pub(in crate::gui) fn keep_mix(&mut self, parts: Parts, name: String) {
         let words = format!("mix of {}", in_words(&parts, |style| self.title_of(style)));
         self.incoming.importing += 1;
@@ -173,7 +172,7 @@ impl App {
         );
     }
 
-    /// A mix was kept as a style, or not: then the question stands again, with the reason.
+    /// Handles the result of saving a mix; on failure, shows the question again with the reason.
     fn handle_kept(&mut self, parts: Parts, name: String, result: Result<String, String>) {
         self.incoming.importing = self.incoming.importing.saturating_sub(1);
         match result {

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-/// Other styles in a mix at most.
+/// Maximum number of other styles in a mix.
 pub const MOST_OTHERS: usize = 3;
-/// The weight of a style that nobody has weighted.
+/// The default weight of a style.
 const USUAL_WEIGHT: u8 = 50;
 
-/// The styles of a mix and their weights, above zero each; empty where nothing is mixed.
+/// The styles of a mix and their weights, which are above zero; empty without a mix.
 pub type Parts = Vec<(String, u8)>;
 
 /// What is mixed with the chosen style.
@@ -15,7 +15,7 @@ pub type Parts = Vec<(String, u8)>;
 pub struct Mix {
     /// The weight of the chosen style, 0 to 100.
     pub own: u8,
-    /// The others and their weights, 0 to 100.
+    /// The other styles and their weights, 0 to 100.
     pub others: Parts,
 }
 
@@ -26,7 +26,7 @@ impl Default for Mix {
 }
 
 impl Mix {
-    /// The mix of this style that settings remember: each other style once, as many as a mix can have.
+    /// The mix of this style from the settings. Removes duplicates and limits the number of other styles.
     pub fn remembered(own: Option<u8>, others: &Parts, style: Option<&str>) -> Self {
         let mut mix = Self::default();
         if style.is_none() {
@@ -43,12 +43,12 @@ impl Mix {
         mix
     }
 
-    /// The weight of the chosen style to remember; `None` for the usual one, where nothing is mixed.
+    /// The weight of the chosen style for the settings; `None` for the default without a mix.
     pub fn own_weight(&self) -> Option<u8> {
         (*self != Self::default()).then_some(self.own)
     }
 
-    /// The styles of the mix; empty where one alone is left, the chosen one.
+    /// The styles of the mix; empty if only the chosen style is left.
     pub fn parts(&self, style: &str) -> Parts {
         if self.others.iter().all(|(_, weight)| *weight == 0) {
             return Parts::new();
@@ -58,7 +58,7 @@ impl Mix {
         all.filter(|(_, weight)| *weight > 0).collect()
     }
 
-    /// The weights of all its styles as shares in percent, the chosen one's first.
+    /// The weights of all styles as percentages, starting with the chosen style.
     pub fn shares(&self) -> Vec<u8> {
         let others = self.others.iter().map(|(_, weight)| *weight);
         let weights: Vec<u8> = std::iter::once(self.own).chain(others).collect();
@@ -66,7 +66,7 @@ impl Mix {
         shares.map(|share| share.min(100) as u8).collect()
     }
 
-    /// Takes these shares, the chosen style's first.
+    /// Sets these shares, starting with the chosen style's.
     pub fn set_shares(&mut self, shares: &[u8]) {
         let weights = std::iter::once(&mut self.own);
         let others = self.others.iter_mut().map(|(_, weight)| weight);
@@ -82,7 +82,7 @@ impl Mix {
         self.set_shares(&with_share(&shares, last, usual_share(shares.len())));
     }
 
-    /// Takes the other style at this place out; the rest keep their ratio.
+    /// Removes the other style at this index; the rest keep their ratio.
     pub fn remove(&mut self, place: usize) {
         self.others.remove(place);
         if self.others.is_empty() {
@@ -92,7 +92,7 @@ impl Mix {
         }
     }
 
-    /// The others, without those that are gone.
+    /// Removes the other styles that no longer exist.
     pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
         self.others.retain(|(style, _)| is_there(style));
     }
@@ -109,13 +109,13 @@ pub fn shares(weights: &[u8]) -> Vec<u32> {
     parts_of(100, weights)
 }
 
-/// `whole` in whole parts of these weights.
+/// Divides `whole` into integers in the ratio of these weights.
 fn parts_of(whole: u32, weights: &[u8]) -> Vec<u32> {
     let total: u32 = weights.iter().copied().map(u32::from).sum();
     let mut sum = 0;
     let mut given = 0;
     let share = |&weight: &u8| {
-        // What was rounded off before is in the sum.
+        // Rounding a running sum carries the rounding error to the next part.
         sum += u32::from(weight);
         let until = (2 * whole * sum + total) / (2 * total.max(1));
         let share = until - given;
@@ -125,13 +125,13 @@ fn parts_of(whole: u32, weights: &[u8]) -> Vec<u32> {
     weights.iter().map(share).collect()
 }
 
-/// The share of each of so many styles that nobody has weighted, in percent.
+/// The default share of each of `styles` styles, in percent.
 pub fn usual_share(styles: usize) -> u8 {
     (100 / styles.max(1)) as u8
 }
 
-/// These shares, which add up to 100, with another one at `place`: the others share the rest in the ratio that they
-/// had, or equally where they had nothing.
+/// Sets the share at `place` in a list of shares that add up to 100. The others divide the rest in their previous
+/// ratio, or equally if they were all zero.
 pub fn with_share(shares: &[u8], place: usize, share: u8) -> Vec<u8> {
     let share = share.min(100);
     let mut rest: Vec<u8> = shares.to_vec();
@@ -145,13 +145,13 @@ pub fn with_share(shares: &[u8], place: usize, share: u8) -> Vec<u8> {
     shared.collect()
 }
 
-/// The mix in words, by the titles of its styles.
+/// The mix as text, with the titles of its styles.
 pub fn in_words<'a>(parts: &'a Parts, title: impl Fn(&'a str) -> &'a str) -> String {
     let weights: Vec<u8> = parts.iter().map(|(_, weight)| *weight).collect();
     let mut words = String::new();
     for ((style, _), share) in parts.iter().zip(shares(&weights)) {
         let comma = if words.is_empty() { "" } else { ", " };
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         write!(words, "{comma}{} {share} %", title(style)).ok();
     }
     words

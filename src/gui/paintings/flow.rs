@@ -1,4 +1,4 @@
-//! Paintings are noted when they are saved, shown again, and taken off the list.
+//! Adds paintings to the list when they are saved, shows them again, and removes them from the list.
 
 use std::path::{Path, PathBuf};
 
@@ -19,23 +19,23 @@ use crate::gui::{
     stage::Seen,
 };
 
-/// Least height of the window in which the strip has its place, in points; in a lower one a button shows it.
+/// Minimum window height at which the strip is always shown, in points; in a lower window, a button shows it.
 const ROOM_FROM: f32 = 640.0;
 
-/// Whether the window is so low that the picture needs the room.
+/// Whether the window is so low that the picture needs the space of the strip.
 pub fn is_low(ctx: &egui::Context) -> bool {
     ctx.content_rect().height() < ROOM_FROM
 }
 
 impl App {
-    /// Notes that a painting was written into this file.
+    /// Notes that a painting was written to this file.
     pub(in crate::gui) fn note_painting(&mut self, path: &Path) {
         self.note_file(FileList::Paintings, path);
         self.paintings.note_written(path);
     }
 
-    /// Whether the strip stands below the photo. It does before the first painting is saved where there is room: the
-    /// photo does not move then.
+    /// Whether the strip is shown below the photo. If there is space, it is shown even before the first painting is
+    /// saved, so that the photo does not move then.
     pub(in crate::gui) fn has_strip(&self) -> bool {
         let has_paintings = !self.settings.state.paintings.is_empty();
         let has_place = if is_low(&self.ctx) {
@@ -46,7 +46,7 @@ impl App {
         self.live.is_none() && !self.full_screen.is_on() && has_place
     }
 
-    /// Whether only the strip's button is seen, or in a low window nothing of it.
+    /// Whether only the strip's button is shown, or in a low window nothing of the strip.
     fn folds_strip(&self) -> bool {
         if is_low(&self.ctx) {
             !self.paintings.is_open_low
@@ -55,7 +55,7 @@ impl App {
         }
     }
 
-    /// The button that shows the strip in a low window, and hides it, where there is something in it.
+    /// In a low window, the button that shows or hides the strip, if the strip is not empty.
     pub(in crate::gui) fn strip_button(&self, ui: &mut egui::Ui) {
         if is_low(ui) && !self.settings.state.paintings.is_empty() {
             let folds = self.folds_strip();
@@ -63,7 +63,7 @@ impl App {
         }
     }
 
-    /// Has the small pictures made that the strip lacks, and files looked at again when the window gets the focus.
+    /// Makes missing thumbnails of the strip, and checks the files again when the window gets the focus.
     pub(in crate::gui) fn serve_paintings(&mut self) {
         if !self.has_strip() || self.folds_strip() {
             return;
@@ -82,14 +82,14 @@ impl App {
         self.make_small_picture(FileList::Paintings);
     }
 
-    /// Draws the strip, where there is one.
+    /// Draws the strip if it is shown.
     pub(in crate::gui) fn strip_ui(&mut self, ui: &mut egui::Ui) {
         let folds = if is_low(ui) { None } else { Some(self.settings.state.folds_paintings) };
         let listed = &self.settings.state.paintings;
         self.paintings.strip(ui, listed, folds);
     }
 
-    /// Opens a painting of the list, to be seen.
+    /// Opens a painting of the list to show it large.
     pub(in crate::gui) fn show_painting(&mut self, path: PathBuf) {
         self.paintings.opening = Some(path.clone());
         let file = path.clone();
@@ -99,10 +99,10 @@ impl App {
         );
     }
 
-    /// Shows the painting so many places to the right in the strip, if there is one.
+    /// Shows the painting `by` positions to the right in the strip, if there is one.
     pub(in crate::gui) fn step_painting(&mut self, by: isize) {
         let listed = &self.settings.state.paintings;
-        // The one that is on its way counts: keys come faster than files.
+        // Start from the painting that is being opened, because key presses are faster than reading files.
         let from = self.paintings.opening.as_ref();
         let from = from.or(self.paintings.viewed.as_ref().map(|v| &v.path));
         let place = from.and_then(|path| listed.iter().position(|listed| listed == path));
@@ -111,7 +111,7 @@ impl App {
         self.intents.extend(next);
     }
 
-    /// A painting was opened to be seen; not when its file is gone.
+    /// Handles an opened painting; does nothing if its file is gone.
     fn handle_painting_opened(
         &mut self,
         path: PathBuf,
@@ -134,7 +134,7 @@ impl App {
                 self.forget_gone(FileList::Paintings, &path);
                 self.close_forgotten();
             }
-            // Its player may know more of it.
+            // A video player may be able to play a file that cannot be read here.
             Err(error) if is_video(&path) => {
                 let name = name_label(&path);
                 let text = format!("{name} cannot be previewed: {error}");
@@ -145,37 +145,37 @@ impl App {
         }
     }
 
-    /// The photo and its painting, or the saved painting that is seen large in their place.
+    /// The photo and its painting, or the saved painting that is shown large instead.
     pub(in crate::gui) fn seen_pictures(&self) -> Seen {
         let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
         viewed.unwrap_or(&self.stage).seen_pictures()
     }
 
-    /// Takes a painting off the list; its file stays.
+    /// Removes a painting from the list; keeps its file.
     pub(in crate::gui) fn forget_painting(&mut self, path: &Path) {
         self.forget_file(FileList::Paintings, path);
         self.close_forgotten();
     }
 
-    /// Takes all paintings off the list; their files stay.
+    /// Removes all paintings from the list; keeps their files.
     pub(in crate::gui) fn clear_paintings(&mut self) {
         self.clear_files(FileList::Paintings);
         self.close_forgotten();
     }
 
-    /// Shows the photo again where the painting that is seen large is in the list no more.
+    /// Shows the photo again if the painting that is shown large is no longer in the list.
     fn close_forgotten(&mut self) {
         let listed = &self.settings.state.paintings;
         let viewed = self.paintings.viewed();
         if viewed.is_some_and(|viewed| !listed.contains(&viewed.path)) {
-            // One that is on its way is shown nevertheless.
+            // A painting that is being opened is still shown.
             let opening = self.paintings.opening.take();
             self.close_painting();
             self.paintings.opening = opening;
         }
     }
 
-    /// Lets the photo appear again over the painting that was seen large; `false` when none was seen or opened.
+    /// Fades the photo in over the painting that was shown large; returns `false` if none was shown or being opened.
     pub(in crate::gui) fn close_painting(&mut self) -> bool {
         let viewed = self.paintings.viewed();
         if let Some(viewed) = viewed.filter(|_| self.workspace.photo().is_some()) {
@@ -184,7 +184,7 @@ impl App {
         self.paintings.close_view()
     }
 
-    /// Folds the strip away, or unfolds it.
+    /// Folds or unfolds the strip.
     pub(in crate::gui) fn fold_paintings(&mut self, folds: bool) {
         if is_low(&self.ctx) {
             self.paintings.is_open_low = !folds
@@ -194,8 +194,8 @@ impl App {
         }
     }
 
-    /// Lets what is meant for the painting that is seen large reach it, and shows the photo again before it changes;
-    /// `true` when nothing is left to do.
+    /// Applies an intent to the painting that is shown large, or shows the photo again before the intent changes it.
+    /// Returns `true` if the intent is done.
     pub(in crate::gui) fn meet_viewed(&mut self, intent: &Intent) -> bool {
         match (self.paintings.viewed(), intent) {
             (Some(viewed), Intent::Copy) if is_video(&viewed.path) => {
@@ -225,12 +225,12 @@ impl App {
         true
     }
 
-    /// Whether a painting of the strip is seen large.
+    /// Whether a painting of the strip is shown large.
     pub(in crate::gui) fn shows_painting(&self) -> bool {
         self.live.is_none() && self.paintings.viewed().is_some()
     }
 
-    /// Draws the buttons for the painting that is seen large; `false` when none is.
+    /// Draws the buttons of the painting that is shown large; returns `false` if there is none.
     pub(in crate::gui) fn viewed_buttons(&self, ui: &mut egui::Ui) -> bool {
         let viewed = self.paintings.viewed().filter(|_| self.live.is_none());
         if let Some(viewed) = viewed {

@@ -17,20 +17,20 @@ use crate::gui::{
     theme,
 };
 
-/// Width and height of a small picture, in points.
+/// Width and height of a thumbnail, in points.
 const SIZE: egui::Vec2 = vec2(80.0, 56.0);
 /// Width of the menu, in points.
 const MENU_WIDTH: f32 = 160.0;
 
 impl Paintings {
-    /// Draws the strip of the `listed` files into `ui`, or only the button that unfolds it; without that where it
-    /// stands elsewhere.
+    /// Draws the strip of the `listed` files into `ui`, or only the button that unfolds it. `folds` is `None` if the
+    /// button is elsewhere.
     pub fn strip(&mut self, ui: &mut egui::Ui, listed: &[PathBuf], folds: Option<bool>) {
         let Some(is_folded) = folds else {
             self.pictures(ui, listed);
             return;
         };
-        // At the lower edge, which stays: folding does not take the button from under the pointer.
+        // The lower edge is fixed, so that folding does not move the button away from the pointer.
         let id = ui.scope_id().with("height of the pictures");
         let height: f32 = ui.data(|d| d.get_temp(id).unwrap_or(SIZE.y));
         let button_height = ui.spacing().interact_size.y;
@@ -53,20 +53,20 @@ impl Paintings {
     }
 
     fn pictures(&mut self, ui: &mut egui::Ui, listed: &[PathBuf]) {
-        // The wheel moves the strip: there is no other way to go.
+        // The wheel scrolls the strip, which has no other direction.
         ui.style_mut().always_scroll_the_only_direction = true;
-        // As high with a bar as without: what lies above does not move when one comes.
+        // Reserve the height of the scroll bar, so that nothing above moves when it appears.
         let bar = ui.spacing().scroll.allocated_width();
         ui.set_min_height(SIZE.y + bar);
         let width = (SIZE.x + ui.spacing().item_spacing.x) * listed.len() as f32;
         if width <= ui.available_width() {
-            // No bar lies between their lower edge and the button's.
+            // Keep the scroll bar out of the space between the thumbnails' and the button's lower edges.
             ui.add_space(bar);
         }
         if listed.is_empty() {
             ui.set_width(ui.available_width());
             ui.horizontal(|ui| {
-                // The place of the first one.
+                // A placeholder for the first painting.
                 let (place, _) = ui.allocate_exact_size(SIZE, Sense::hover());
                 let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
                 dashed(ui, place.shrink(0.5), edge);
@@ -103,7 +103,7 @@ impl Paintings {
     }
 }
 
-/// The button that folds the strip, or unfolds it.
+/// The button that folds or unfolds the strip.
 pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
     let words =
         if has_icon { theme::icon_text(icons::SAVE, "Saved", true) } else { "Saved".to_owned() };
@@ -115,7 +115,7 @@ pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
     }
 }
 
-/// A painting of the strip.
+/// A painting in the strip.
 fn picture(
     ui: &mut egui::Ui,
     path: &Path,
@@ -124,10 +124,10 @@ fn picture(
 ) -> Response {
     let name = name_label(path);
     let (_, rect) = ui.allocate_space(SIZE);
-    // The focus stays on the painting, wherever that goes in the list.
+    // The id comes from the path, so that the focus stays on the painting when it moves in the list.
     let response = ui.interact(rect, egui::Id::unique(("painting", path)), Sense::click());
     let problem = match thumbnail.map(|thumbnail| &thumbnail.picture) {
-        // That of a video may need a program that is gone.
+        // A video's thumbnail may need a program that is no longer installed.
         Some(Err(why)) if !is_video(path) => Some(why),
         _ => None,
     };
@@ -155,7 +155,7 @@ fn picture(
                     painter.text(at, Align2::CENTER_CENTER, icons::PLAY, font, white);
                 }
             }
-            // Not there yet, or not to be had: its name.
+            // The thumbnail is not ready or not available, so show the name.
             _ if is_video(path) => {
                 words(ui, rect, format!("{} {name}", icons::VIDEO), colors.quiet);
             }
@@ -181,7 +181,7 @@ fn picture(
     })
 }
 
-/// Words within a small picture's place, cut where they do not fit.
+/// Text in a thumbnail's place, truncated if it does not fit.
 fn words(ui: &egui::Ui, rect: egui::Rect, text: String, color: Color32) {
     let mut job =
         egui::text::LayoutJob::simple(text, FontId::proportional(11.0), color, rect.width() - 8.0);

@@ -1,4 +1,4 @@
-//! Lines of aligned cells: texts that are cut where they are too long, numbers to the right, bars.
+//! Lines of aligned cells: truncated texts, right-aligned numbers, bars.
 
 use eframe::egui::{
     self, Align, Color32, CornerRadius, FontFamily, FontId, Rangef, Rect, Response, Role, Sense,
@@ -20,13 +20,13 @@ pub struct Line<'a> {
     rect: Rect,
 }
 
-/// Letters of the table.
+/// The table's font.
 fn font() -> FontId {
     FontId::new(13.0, FontFamily::Proportional)
 }
 
 impl<'a> Line<'a> {
-    /// Takes a line of this width from `ui`, spoken as `words`.
+    /// Allocates a line of this width in `ui`, with `words` for screen readers.
     pub fn new(ui: &'a mut Ui, width: f32, words: String) -> (Self, Response) {
         let (rect, response) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT), Sense::hover());
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
@@ -37,23 +37,23 @@ impl<'a> Line<'a> {
         (Self { ui, rect }, response)
     }
 
-    /// Where a cell lies; `x` counts from the left of the line.
+    /// The rectangle of a cell; `x` is relative to the left end of the line.
     pub fn cell(&self, x: Rangef) -> Rect {
         let left = self.rect.left();
         Rect::from_x_y_ranges(left + x.min..=left + x.max, self.rect.y_range())
     }
 
-    /// The usual colour of letters.
+    /// The default text colour.
     pub fn plain(&self) -> Color32 {
         self.ui.visuals().text_color()
     }
 
-    /// The colour of what matters less.
+    /// The colour of less important text.
     pub fn quiet(&self) -> Color32 {
         theme::palette(self.ui.visuals()).quiet
     }
 
-    /// Writes a text, cut with an ellipsis where it is too long.
+    /// Writes a text, truncated with an ellipsis if it is too long.
     pub fn text(&self, x: Rangef, text: &str, align: Align, color: Color32) {
         let cell = self.cell(x);
         let mut job = LayoutJob::simple_singleline(text.to_owned(), font(), color);
@@ -69,18 +69,18 @@ impl<'a> Line<'a> {
         painter.galley(cell.min + vec2(free.x * share, free.y / 2.0), galley, color);
     }
 
-    /// Draws a bar over a part of the cell, `from` and `to` as shares of its width.
+    /// Draws a bar over a part of the cell; `from` and `to` are shares of its width.
     pub fn bar(&self, x: Rangef, from: f32, to: f32, color: Color32) {
         let track = self.cell(x).shrink2(vec2(0.0, 6.0));
         let place = |share: f32| track.left() + track.width() * share.clamp(0.0, 1.0);
         let mut bar = Rect::from_x_y_ranges(place(from)..=place(to), track.y_range());
-        // A bar is at least wide enough to be seen.
+        // A bar is always wide enough to be visible.
         bar.max.x = bar.max.x.max(bar.min.x + 1.5);
         let radius = CornerRadius::same(2);
         self.ui.painter().rect_filled(bar, radius, color);
     }
 
-    /// Draws the ground that bars lie on.
+    /// Draws the background of bars.
     pub fn track(&self, x: Rangef) {
         let rect = self.cell(x).shrink2(vec2(0.0, 6.0));
         let color = theme::palette(self.ui.visuals()).outline.gamma_multiply(0.45);
@@ -88,7 +88,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The colour of steps that compute, and of those that only move or normalise.
+/// The colour of steps that compute, and of those that only move or normalize data.
 pub fn step_color(visuals: &egui::Visuals, computes: bool) -> Color32 {
     let palette = theme::palette(visuals);
     if computes { palette.accent } else { palette.notice }

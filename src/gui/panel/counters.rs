@@ -1,4 +1,4 @@
-//! The counters: frames per second, latency and its parts, dropped frames, memory and sizes.
+//! The counters: frames per second, latency and its stages, dropped frames, memory and sizes.
 
 use std::time::Instant;
 
@@ -17,15 +17,15 @@ use crate::{
     plan::ConvProvider,
 };
 
-/// Least width of a column of groups, in points.
+/// Minimum width of a column of groups, in points.
 const COLUMN_WIDTH: f32 = 235.0;
 /// Height of a plot of the last minute, in points.
 const PLOT_HEIGHT: f32 = 84.0;
 
-/// Half of the mark at the right end of a plot's axis, which stands out, in points.
+/// Half the width of the label at the right end of a plot's axis, which extends beyond it, in points.
 const MARK_OUT: f32 = 14.0;
 
-/// Draws the counters into `ui`, in one column or, where there is room, in up to three.
+/// Draws the counters into `ui`, in one column or, if there is space, in up to three.
 pub fn ui(
     ui: &mut Ui,
     meters: &Meters,
@@ -112,7 +112,7 @@ fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
     );
 }
 
-/// The parts of the way, each with its share of the delay.
+/// The stages of the latency, each with its share.
 fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
     let whole = meters.delay_ms(now).map_or(0.0, |d| d.p50).max(f32::EPSILON);
     let palette = theme::palette(ui.visuals());
@@ -136,7 +136,7 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
             let unit = if spread.is_some() { " ms" } else { "" };
             let words = format!("{stage}: median {median}{unit}, p95 {most}{unit}");
             let (line, response) = Line::new(ui, width, words);
-            // Time before the delay is no share of it.
+            // Time before the source has the frame is not a share of the latency.
             let (color, bar_color) = match place {
                 0 => (line.quiet(), palette.outline),
                 _ => (line.plain(), palette.accent),
@@ -205,7 +205,7 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
         (
             "Device",
             Some(device.name.clone()),
-            // Words about engines are for those who look for them.
+            // Details about engines are for users who look for them, so they are in the tooltip.
             format!(
                 "{}, {}. Mode: {}.{why}",
                 device.parallelism(),
@@ -279,7 +279,7 @@ fn fact(ui: &mut Ui, name: &str, value: &str) -> Response {
     response
 }
 
-/// A name, a colour, and the pieces of a line: seconds before now, negative, and values.
+/// A name, a colour, and the segments of a line: seconds before now (negative), and values.
 type Series<'a> = (&'a str, Color32, Vec<Vec<[f64; 2]>>);
 
 /// Lines over the last minute.
@@ -329,7 +329,7 @@ fn history_plot<const N: usize>(
             }
             HoverPosition::Elsewhere { .. } => None,
         });
-    // Columns make what stands in them as wide as themselves.
+    // In a column layout, the content would be as wide as the column.
     let shown = ui.horizontal(|ui| {
         plot.show(ui, |plot| {
             for (name, color, pieces) in lines {
@@ -350,7 +350,7 @@ fn marks(from: f64, to: f64, step: f64) -> Vec<GridMark> {
     (0..=count).map(|mark| GridMark { value: from + step * mark as f64, step_size: step }).collect()
 }
 
-/// Seconds of a point before now, negative.
+/// Time of a point relative to now, in seconds; negative.
 fn ago_s(point: &Point, now: Instant) -> f64 {
     -now.saturating_duration_since(point.at).as_secs_f64()
 }
@@ -359,7 +359,7 @@ fn tenths(value: f32) -> String {
     format!("{value:.1}")
 }
 
-/// An amount of memory for people.
+/// An amount of memory as text.
 fn megabytes(bytes: u64) -> String {
     match bytes {
         0..10_000_000_000 => format!("{} MB", bytes / 1_000_000),

@@ -1,5 +1,5 @@
-//! The roofline: how many operations a second each step reaches, over how many it has for each byte,
-//! below what the device can do (Williams, Waterman, Patterson: "Roofline", 2009).
+//! The roofline: the operations per second of each step over its operations per byte, below the device's limits
+//! (Williams, Waterman, Patterson: "Roofline", 2009).
 
 use eframe::egui::{Role, Ui, WidgetInfo, vec2};
 use egui_plot::{HoverPosition, Line, MarkerShape, Plot, PlotPoints, Points};
@@ -19,9 +19,9 @@ const STEPS: &str = "Steps";
 struct Place {
     /// Operations per byte.
     intensity: f64,
-    /// Operations a second, in 1e12.
+    /// Operations per second, in 1e12.
     tflops: f64,
-    /// Place in the network.
+    /// Position in the network.
     at: usize,
 }
 
@@ -32,7 +32,7 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
     let bounds = bounds(&places, table.ceiling.as_ref());
     let palette = theme::palette(ui.visuals());
     let color = step_color(ui.visuals(), true);
-    // Room for the lines below.
+    // Leave space for the lines below.
     let height = (ui.available_height() - 58.0).max(160.0);
     let points: Vec<[f64; 2]> = places.iter().map(|p| [p.intensity, p.tflops]).collect();
     let roof = table.ceiling.as_ref().map(|ceiling| roof(ceiling, bounds.0));
@@ -90,7 +90,7 @@ fn places(rows: &[KernelRow]) -> Vec<Place> {
     rows.iter().enumerate().filter_map(place).collect()
 }
 
-/// Smallest and largest x and y to show, in decades.
+/// Minimum and maximum x and y to show, in decades.
 fn bounds(places: &[Place], ceiling: Option<&Ceiling>) -> ([f64; 2], [f64; 2]) {
     let ends = |values: &mut dyn Iterator<Item = f64>| {
         values.fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], v| {
@@ -119,7 +119,7 @@ fn ridge(ceiling: &Ceiling) -> Option<f64> {
 
 /// The roof from the left to the right of the plot: along the bandwidth, then along the peak.
 fn roof(ceiling: &Ceiling, [left, right]: [f64; 2]) -> Vec<[f64; 2]> {
-    // 1e9 bytes a second times operations per byte, in 1e12.
+    // 1e9 bytes per second times operations per byte, in 1e12.
     let by_bandwidth = |x: f64| x + ceiling.copy_gb_per_s.log10() - 3.0;
     match (ridge(ceiling), ceiling.peak_tflops) {
         (Some(ridge), Some(peak)) => {
@@ -141,12 +141,12 @@ fn decades(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
             value: f64::from(decade) + f64::from(digit).log10(),
             step_size: if digit == 1 { 1.0 } else { 0.1 },
         })
-        // Marks beyond the ends would be written beside the plot.
+        // Marks beyond the ends would be drawn outside the plot.
         .filter(|mark| (from..=to).contains(&mark.value))
         .collect()
 }
 
-/// A whole power of ten as a number; nothing between.
+/// A whole power of ten as a number; empty for other values.
 fn power(exponent: f64) -> String {
     if (exponent - exponent.round()).abs() > 1e-6 {
         return String::new();
@@ -166,7 +166,7 @@ fn in_words(row: &KernelRow) -> String {
     )
 }
 
-/// What the roof is, and what is not shown.
+/// Explains the roof and what is not shown.
 fn caption(ceiling: Option<&Ceiling>, left_out: usize) -> String {
     let mut text = match ceiling {
         Some(ceiling) => {
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn steps_lie_where_their_work_puts_them() {
-        // 100 operations per byte; 1e12 a second.
+        // 100 operations per byte; 1e12 per second.
         let rows = [row(1_000_000_000, 10_000_000, 1.0), row(0, 5, 1.0)];
         let places = places(&rows);
         assert_eq!(places.len(), 1);
@@ -216,7 +216,7 @@ mod tests {
         let broken = roof_of(Some(1000.0));
         assert!((broken[1][0] - 250f64.log10()).abs() < 1e-9);
         assert_eq!((broken[1][1], broken[2]), (3.0, [4.0, 3.0]));
-        // 1 operation per byte at 4 TB/s are 4e12 a second.
+        // 1 operation per byte at 4 TB/s is 4e12 per second.
         assert!((broken[0][1] - 4f64.log10()).abs() < 1e-9);
         assert_eq!(roof_of(None).len(), 2);
     }

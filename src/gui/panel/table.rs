@@ -18,14 +18,14 @@ use crate::{
 /// Height of the lines below the table, in points.
 const BELOW_HEIGHT: f32 = 46.0;
 
-/// A column as it is drawn.
+/// How a column is drawn.
 struct Shown {
     column: Column,
     title: &'static str,
-    /// The name of its head, for screen readers.
+    /// The accessible name of its head.
     spoken: &'static str,
     hint: &'static str,
-    /// Least width, in points.
+    /// Minimum width, in points.
     width: f32,
     align: Align,
 }
@@ -83,7 +83,7 @@ const COLUMNS: [Shown; 8] = [
     ),
 ];
 
-/// The columns; without a limit that is known, there is no share of it.
+/// The columns; the share of the limit is left out if the limit is not known.
 fn columns(table: &KernelTable) -> &'static [Shown] {
     match table.ceiling {
         Some(_) => &COLUMNS,
@@ -94,7 +94,7 @@ fn columns(table: &KernelTable) -> &'static [Shown] {
 /// Draws the table into `ui`.
 pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
     let sum_ms = table.sum_ms();
-    // Room for what stands below.
+    // Leave space for the lines below.
     let height = (ui.available_height() - BELOW_HEIGHT).max(4.0 * ROW_HEIGHT);
     ScrollArea::horizontal()
         .id_salt("steps across")
@@ -122,7 +122,7 @@ pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
     below(ui, table, sum_ms);
 }
 
-/// Where the columns lie: what is left over goes to layer, kernel and share.
+/// The columns' positions; remaining width is distributed to layer, kernel and share.
 fn places(columns: &[Shown], available: f32) -> Vec<Rangef> {
     let least: f32 = columns.iter().map(|c| c.width + CELL_GAP).sum();
     let spare = ((available - least) / 3.0).clamp(0.0, 90.0);
@@ -154,7 +154,7 @@ fn head(ui: &mut Ui, (columns, places): (&[Shown], &[Rangef]), sorting: &mut Sor
     ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, line));
 }
 
-/// A head that can be clicked; `sorted` says that the table is sorted by it, reversed or not.
+/// A clickable head; `sorted` is set if the table is sorted by it, and `true` for descending order.
 fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Response {
     let id = ui.scope_id().with(("head", shown.title));
     let response = ui.interact(cell.expand2(vec2(4.0, 0.0)), id, Sense::click());
@@ -254,7 +254,7 @@ pub fn details(ui: &mut Ui, step: &KernelRow, share: f64) {
     ui.label(text);
 }
 
-/// A row, spoken.
+/// A row as text for screen readers.
 fn in_words(at: usize, step: &KernelRow, share: f64) -> String {
     let mut words = format!(
         "{}. {} {}: {} ms, {}",
@@ -276,7 +276,7 @@ fn in_words(at: usize, step: &KernelRow, share: f64) -> String {
     words
 }
 
-/// The sum beside the whole run, and why they differ.
+/// The sum of the steps, the time of the whole run, and why they differ.
 fn below(ui: &mut Ui, table: &KernelTable, sum_ms: f64) {
     let total_ms = table.total_ms;
     let difference = total_ms - sum_ms;
@@ -310,7 +310,7 @@ fn below(ui: &mut Ui, table: &KernelTable, sum_ms: f64) {
     );
 }
 
-/// Milliseconds with as many digits as they are worth.
+/// Milliseconds, with more digits for smaller values.
 pub fn milliseconds(ms: f64) -> String {
     match ms {
         ms if ms < 10.0 => format!("{ms:.3}"),

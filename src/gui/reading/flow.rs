@@ -1,6 +1,7 @@
-//! From a file that is added to a style: asks about it where it does not tell enough, about one file after the other.
+//! Adds files to the styles. If a file does not specify its network's pixel format, asks the user, about one file at a
+//! time.
 //!
-//! A question that another one takes the place of is asked again after it; closing the window, or the question, adds
+//! A question that is replaced by another one is asked again afterwards. Closing the window or the question adds
 //! nothing.
 
 use std::{
@@ -31,12 +32,12 @@ use crate::{
     weights::{PixelChoice, PixelFormat},
 };
 
-/// Painted small and shown about as large.
+/// For a picture that is painted small and shown at about that size.
 const PICTURE: TextureOptions =
     TextureOptions { mipmap_mode: Some(TextureFilter::Linear), ..TextureOptions::LINEAR };
 
 impl App {
-    /// Adds a file to the styles, as far as that needs no question.
+    /// Adds a file to the styles, as far as that is possible without a question.
     pub(in crate::gui) fn import(&mut self, path: PathBuf) {
         self.import_with(path, |styles, path| styles.import(path, PixelChoice::default()));
     }
@@ -66,7 +67,7 @@ impl App {
         match result {
             Ok(Import::Added { id, warning }) => {
                 if decode::has_picture_name(&path) {
-                    // It paints as soon as it is listed.
+                    // Load its network now, so that it paints as soon as it is listed.
                     self.load((id.clone(), ModelSize::Full));
                 }
                 self.added_style = Some(id);
@@ -82,7 +83,7 @@ impl App {
         }
     }
 
-    /// Asks about the next file when nothing else is asked, and has the next picture painted.
+    /// Asks about the next file if no other question is open, and paints the next picture.
     pub(in crate::gui) fn serve_readings(&mut self) {
         if !self.overlays.is_open()
             && !self.ending.is_closing
@@ -112,9 +113,9 @@ impl App {
         }
     }
 
-    /// Has the picture painted for which a network was read.
+    /// Paints the picture whose network was read.
     fn handle_read(&mut self, of: (u64, PixelFormat), result: Result<TrialJob, String>) {
-        // An earlier question's comes too late.
+        // A picture of an earlier question arrives too late.
         let is_awaited = |r: &Reading| r.running.is_some_and(|format| (r.number, format) == of);
         let Some(reading) = self.overlays.reading().filter(|r| is_awaited(r)) else {
             return;
@@ -150,7 +151,7 @@ impl App {
         });
     }
 
-    /// Adds the file of the open question, read in this way.
+    /// Adds the file of the open question with this pixel format.
     pub(in crate::gui) fn take_reading(&mut self, format: PixelFormat) {
         match self.overlays.take() {
             Overlay::Question(Question::Reading(reading)) => {
@@ -163,14 +164,14 @@ impl App {
         }
     }
 
-    /// The question was closed without an answer.
+    /// Handles that the question was closed without an answer.
     pub(in crate::gui) fn leave_reading(&mut self, reading: &Reading) {
         self.stop_trial();
         let name = name_label(&reading.file.path);
         self.messages.notice(format!("{name} was not added as a style."));
     }
 
-    /// Another question goes first.
+    /// Postpones the question because another one replaces it.
     pub(in crate::gui) fn postpone_reading(&mut self) {
         if self.overlays.reading().is_none() {
             return;

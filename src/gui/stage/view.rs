@@ -1,25 +1,23 @@
-//! How the two pictures are looked at: which ones, how they are framed, and the steps that change it.
+//! The view of the two pictures: which ones are shown, how they are framed, and the steps that change the view.
 
 use eframe::egui::{Color32, Visuals};
 
 use crate::gui::theme;
 
-/// Which of the two pictures is seen.
+/// Which of the two pictures is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compare {
     /// Both, with a divider between them.
     #[default]
     Both,
-    /// The photo.
     Photo,
-    /// The painting.
     Painting,
-    /// Both, one beside the other, at the same zoom and place.
+    /// Both, side by side, at the same zoom and position.
     SideBySide,
 }
 
 impl Compare {
-    /// Every choice and its name, in the order in which they are offered.
+    /// Every value and its name, in the order in which they are offered.
     pub const ALL: [(Self, &'static str); 4] = [
         (Self::Photo, "Original"),
         (Self::Both, "Split"),
@@ -28,20 +26,20 @@ impl Compare {
     ];
 }
 
-/// How a picture lies on the stage until it is zoomed.
+/// How a picture is placed on the stage before it is zoomed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
-    /// Whole, with a margin around it.
+    /// The whole picture, with a margin around it.
     #[default]
     Window,
-    /// Whole, as large as the stage.
+    /// The whole picture, as large as the stage allows.
     Fit,
-    /// Over all of the stage; what does not fit is cut off.
+    /// Covers the whole stage; what does not fit is cut off.
     Fill,
 }
 
 impl Framing {
-    /// What lies around the picture: nothing but black where it stands alone.
+    /// The background of the picture: black if it is shown alone.
     pub fn around(self, visuals: &Visuals) -> Color32 {
         match self {
             Self::Window => theme::palette(visuals).stage,
@@ -53,15 +51,13 @@ impl Framing {
 /// A change of the view.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ViewStep {
-    /// Enlarge.
     ZoomIn,
-    /// Shrink.
     ZoomOut,
     /// The whole picture.
     Fit,
     /// One image pixel per screen pixel.
     ActualSize,
-    /// Move the picture by so many steps.
+    /// Move the picture by this many steps.
     Pan(f32, f32),
     /// Move the divider by this share of the picture.
     Wipe(f32),
