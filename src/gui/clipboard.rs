@@ -1,7 +1,7 @@
-//! The clipboard: pictures that are copied, and text in fields and labels.
+//! The clipboard: copied pictures, and text in fields and labels.
 //!
-//! egui's own clipboard is not used: it would read pictures on the window's thread, and the keys of the clipboard
-//! belong to pictures here. Background threads read and write it.
+//! egui's own clipboard is not used, because it would read pictures on the window's thread, and because the clipboard's
+//! keys are used for pictures here. Background threads read and write the clipboard.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::{app::App, label::name_label};
 use crate::media::decode;
 
 impl App {
-    /// Gives the keys of the clipboard to a field that is typed into, or to words that are marked.
+    /// Passes the clipboard's keys to a focused text field, or to selected text.
     pub(super) fn text_keys(&self) {
         let types = self.ctx.text_edit_focused();
         let marked =
@@ -51,7 +51,7 @@ impl App {
         }
     }
 
-    /// Copies the texts that were copied in this frame.
+    /// Copies the texts that were copied in this frame to the clipboard.
     pub(super) fn copy_texts(&self) {
         let is_text = |command: &mut OutputCommand| matches!(command, OutputCommand::CopyText(_));
         let copied: Vec<OutputCommand> =

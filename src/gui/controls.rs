@@ -21,9 +21,9 @@ use crate::{
     settings::Choices,
 };
 
-/// The long side of the saved picture that is offered first, in pixels.
+/// Default long side of the saved picture, in pixels.
 const USUAL_LONG_SIDE_PX: usize = 2048;
-/// The most that is offered without a photo, in pixels.
+/// Maximum long side of the saved picture if there is no photo, in pixels.
 const MOST_LONG_SIDE_PX: usize = 8192;
 
 impl App {
@@ -101,7 +101,7 @@ impl App {
         "The long side, in pixels, at which the photo is painted. Kept for your next photos. Double-click to reset.",
     );
         if response.changed() {
-            // The usual one stays the usual one for photos of another size.
+            // Store the default as such, so that it stays the default for photos of another size.
             choice.brush = if place == usual { DEFAULT_BRUSH } else { place };
         }
         let words = match self.workspace.photo_size() {
@@ -111,7 +111,7 @@ impl App {
             }
             None => "Left: broad strokes. Right: fine strokes.".to_owned(),
         };
-        // One that was chosen stays: it is seen that it was, and how to take it back.
+        // A chosen brush stays chosen, so show that and offer to reset it.
         let is_chosen = choice.brush.clamp(finest, last) != usual;
         let hint = "Use the default detail.";
         if theme::caption_with_way_back(ui, &words, is_chosen, ["Reset", "Reset detail", hint]) {
@@ -175,7 +175,7 @@ impl App {
             let button = ComboBox::from_id_salt("output size").selected_text(current);
             let button = button.width(ui.available_width()).truncate();
             list(ui, button, |ui, entries| {
-                // A list is as narrow as its button, which would cut the sizes.
+                // A list is as narrow as its button, which would cut off the sizes.
                 ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
                 for (entry, title) in outputs {
                     let name = match size(entry) {
@@ -190,7 +190,7 @@ impl App {
         if let OutputSize::LongSide(px) = &mut output {
             let least = MIN_WORKING_PX.min(long_side);
             let usual = USUAL_LONG_SIDE_PX.min(long_side);
-            // A smaller photo between larger ones changes nothing for these.
+            // Limit only the shown value, so that a smaller photo does not change the setting for larger ones.
             let mut shown = (*px).min(most);
             let number = theme::Number::with(" px");
             let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number);
@@ -238,14 +238,14 @@ impl App {
         }
     }
 
-    /// The model sizes of the chosen style; empty without one.
+    /// The model sizes of the chosen style; empty without a style.
     pub(super) fn models(&self) -> &[ModelSize] {
         let style = self.workspace.choice.style.as_deref();
         let card = style.and_then(|id| self.gallery.card(id));
         card.map_or(&[], |card| &card.models)
     }
 
-    /// The buttons that keep the painting, one beside the other.
+    /// The buttons that save or copy the painting, side by side.
     pub(super) fn save_buttons(&self, ui: &mut egui::Ui) {
         let (has_result, is_saving) = (self.workspace.finished().is_some(), self.save.is_running);
         let may_begin_sheet = self.workspace.photo().is_some() && !self.sheets.is_running();
@@ -296,7 +296,7 @@ impl App {
     }
 }
 
-/// Rotates, mirrors and crops the photo, of which all is `whole` columns and rows.
+/// Rotates, mirrors and crops the photo, whose full size is `whole`.
 fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: &mut Choice) {
     let framing = choice.framing;
     ui.horizontal(|ui| {
@@ -332,12 +332,12 @@ fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: 
     }
 }
 
-/// How much of the painting is seen.
+/// The strength slider: opacity of the painting.
 pub(super) fn strength(ui: &mut egui::Ui, hint: &str, choice: &mut Choice) {
     let strength = &mut choice.look.strength_percent;
     let percent = theme::Number::with(" %");
     theme::slider(ui, "Strength", strength, 0..=100, 100, &percent).hint_beside(hint);
 }
 
-/// Least width at which the buttons that keep the painting have words beside their icons, in points.
+/// Minimum width at which the save buttons have text next to their icons, in points.
 const SAVE_WORDS_WIDTH: f32 = 430.0;

@@ -1,4 +1,4 @@
-//! Draws the parts of the stage that are no pictures: hints, progress.
+//! Draws the parts of the stage that are not pictures: hints, progress.
 
 use eframe::egui::{
     self, Align2, CornerRadius, Frame, Id, Margin, Order, ProgressBar, Rect, Stroke, vec2,
@@ -8,7 +8,7 @@ use super::{intent::Intent, key_chips, theme};
 
 /// A line over the bottom of the stage that says what to do next.
 pub fn hint(ui: &egui::Ui, area: Rect, text: &str) {
-    // Its size is remembered, so that each text has a chip of its own.
+    // egui stores the chip's size by id, so each text needs its own id.
     chip(ui, area, Id::unique(("hint", text)), |ui| {
         ui.label(text);
     });
@@ -47,7 +47,7 @@ fn chip(ui: &egui::Ui, area: Rect, id: Id, contents: impl FnOnce(&mut egui::Ui))
         });
 }
 
-/// A dashed frame, into which something may be dropped.
+/// A dashed frame that marks a drop target.
 pub fn dashed(ui: &egui::Ui, rect: Rect, stroke: Stroke) {
     let corners = [
         rect.left_top(),

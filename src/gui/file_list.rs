@@ -1,22 +1,19 @@
-//! The lists of files that settings remember, the newest first: the photos that were opened and the paintings that were
-//! saved.
+//! The lists of files in the settings, newest first: the recently opened photos and the saved paintings.
 
 use std::path::{Path, PathBuf};
 
 use super::{app::App, label::path_label, paintings::SmallPicture};
 use crate::settings::{MOST_PAINTINGS, MOST_RECENT, State};
 
-/// One of the lists.
 #[derive(Clone, Copy)]
 pub(super) enum FileList {
-    /// The photos that were opened.
+    /// The recently opened photos.
     Recent,
-    /// The paintings that were saved.
+    /// The saved paintings.
     Paintings,
 }
 
 impl FileList {
-    /// Its files.
     fn files(self, state: &State) -> &[PathBuf] {
         match self {
             Self::Recent => &state.recent_photos,
@@ -24,7 +21,7 @@ impl FileList {
         }
     }
 
-    /// Its files, to be changed, and how many it has at most.
+    /// The files, for changes, and their maximum number.
     fn files_mut(self, state: &mut State) -> (&mut Vec<PathBuf>, usize) {
         match self {
             Self::Recent => (&mut state.recent_photos, MOST_RECENT),
@@ -32,7 +29,7 @@ impl FileList {
         }
     }
 
-    /// What it lists, in words.
+    /// The kind of its files, as text.
     const fn words(self) -> &'static str {
         match self {
             Self::Recent => "recent photos",
@@ -41,7 +38,7 @@ impl FileList {
     }
 }
 
-/// Puts a file first on a list of the newest ones, `most` of them; `false` where it is first already.
+/// Moves a file to the front of a list of at most `most` files; returns `false` if it already is at the front.
 fn put_first(listed: &mut Vec<PathBuf>, path: &Path, most: usize) -> bool {
     let is_new = listed.first().is_none_or(|first| first != path);
     if is_new {
@@ -53,7 +50,7 @@ fn put_first(listed: &mut Vec<PathBuf>, path: &Path, most: usize) -> bool {
 }
 
 impl App {
-    /// Puts a file first on its list.
+    /// Moves a file to the front of its list.
     pub(super) fn note_file(&mut self, list: FileList, path: &Path) {
         let (listed, most) = list.files_mut(&mut self.settings.state);
         if put_first(listed, path, most) {
@@ -61,14 +58,14 @@ impl App {
         }
     }
 
-    /// Takes a file off its list; the file stays.
+    /// Removes a file from its list; keeps the file.
     pub(super) fn forget_file(&mut self, list: FileList, path: &Path) {
         let (listed, _) = list.files_mut(&mut self.settings.state);
         listed.retain(|other| other != path);
         self.file_lists_changed();
     }
 
-    /// Takes a file off its list that is not there any more, and says so.
+    /// Removes a file that no longer exists from its list, and reports that.
     pub(super) fn forget_gone(&mut self, list: FileList, path: &Path) {
         self.forget_file(list, path);
         self.messages.error(format!(
@@ -78,13 +75,13 @@ impl App {
         ));
     }
 
-    /// Takes all files off a list; they stay.
+    /// Clears a list; keeps the files.
     pub(super) fn clear_files(&mut self, list: FileList) {
         list.files_mut(&mut self.settings.state).0.clear();
         self.file_lists_changed();
     }
 
-    /// Has the next small picture made that a list lacks, which is seen.
+    /// Makes the next missing thumbnail of a list that is shown.
     pub(super) fn make_small_picture(&mut self, list: FileList) {
         let listed = list.files(&self.settings.state);
         if let Some(path) = self.paintings.begin_next(listed) {

@@ -1,4 +1,4 @@
-//! A finished picture on its way into a file or to the clipboard.
+//! A finished picture to be written to a file or to the clipboard.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -10,14 +10,13 @@ use crate::{
     media::encode::Encoding,
 };
 
-/// A finished picture in its parts; put together where it is needed, off the window's thread.
+/// The parts of a finished picture. They are combined when needed, outside the window's thread.
 #[derive(Clone)]
 pub struct Finished {
     /// The key under which the workspace notes that it was saved.
     pub key: SavedKey,
-    /// The photo.
     pub photo: Arc<Frame>,
-    /// The network's picture of it.
+    /// The network's output for the photo.
     pub painting: Arc<Painting>,
     /// Size of the finished picture.
     pub output: OutputSize,
@@ -26,19 +25,18 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// The picture itself.
+    /// Combines the parts.
     pub fn frame(&self) -> Frame {
         self.painting.finished(&self.photo, self.output, self.look)
     }
 }
 
-/// A result on its way into a file.
+/// A result to be written to a file.
 #[derive(Clone)]
 pub struct Save {
     /// The target.
     pub path: PathBuf,
-    /// The picture as it was when the save began.
+    /// The picture as it was when the save started.
     pub finished: Finished,
-    /// How it is encoded.
     pub encoding: Encoding,
 }

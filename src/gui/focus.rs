@@ -1,7 +1,7 @@
-//! The one frame around the control that has the keyboard's focus.
+//! The frame around the control that has the keyboard focus.
 //!
-//! It is seen while somebody uses the keyboard, and around what a dialog gives the focus, and goes with the next press
-//! of the mouse. Controls draw none of their own, but for fields that are typed into, which draw it always.
+//! The frame is shown while the keyboard is used, and around the control that a dialog focuses. It disappears when the
+//! mouse is pressed. Controls do not draw their own frames, except text fields, which always draw one.
 
 use eframe::egui::{self, Id, Key, Stroke, StrokeKind};
 
@@ -10,16 +10,16 @@ use super::theme;
 /// Space between a control and the frame, in points.
 const GAP: f32 = 2.0;
 
-/// Whether the frame is seen.
+/// Whether the frame is shown.
 #[derive(Default)]
 pub struct FocusFrame {
     is_seen: bool,
-    /// What had the focus in the frame before.
+    /// The focused control in the previous frame.
     focused: Option<Id>,
 }
 
 impl FocusFrame {
-    /// Draws the frame over all that is drawn by now.
+    /// Draws the frame over everything that has been drawn so far.
     pub fn ui(&mut self, ctx: &egui::Context) {
         let focused = ctx.memory(|memory| memory.focused());
         if std::mem::replace(&mut self.focused, focused) != focused {
@@ -45,7 +45,7 @@ impl FocusFrame {
         let Some(response) = focused.and_then(|id| ctx.read_response(id)) else {
             return;
         };
-        // What is scrolled out of sight has none.
+        // No frame if the control is scrolled out of view.
         let rect = response.interact_rect;
         if !rect.is_positive() {
             return;
@@ -60,7 +60,7 @@ impl FocusFrame {
     }
 }
 
-/// Whether this key leads from control to control.
+/// Whether this key moves the focus.
 fn leads(key: Key) -> bool {
     matches!(key, Key::Tab | Key::ArrowUp | Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight)
 }

@@ -228,7 +228,7 @@ impl Gallery {
         }
     }
 
-    /// A style from `wanted` that has no painted thumbnail of this subject yet.
+    /// The first style for which `is_wanted` is true and that has no painted thumbnail of this subject yet.
     pub fn without_picture(
         &self,
         subject: Subject,

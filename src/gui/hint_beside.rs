@@ -1,4 +1,4 @@
-//! Tooltips beside the columns of styles and controls: below a widget they would cover the next one.
+//! Tooltips next to the columns of styles and controls: below a widget they would cover the next one.
 
 use eframe::egui::{self, RectAlign};
 
@@ -7,12 +7,12 @@ use super::{
     theme::{CONTROLS_WIDTH, GALLERY_WIDTH},
 };
 
-/// A tooltip beside the column of styles or controls that a widget stands in.
+/// A tooltip next to the column of styles or controls that contains the widget.
 pub trait HintBeside {
-    /// As `on_hover_text`, whose tooltip would cover the next control below.
+    /// Like `on_hover_text`, which would cover the control below.
     fn hint_beside(self, text: &str) -> Self;
 
-    /// As [`Self::hint_beside`], with the keys that do the same, if any.
+    /// Like [`Self::hint_beside`], with the widget's keys, if any.
     fn keys_beside(self, text: &str, keys: &str) -> Self;
 }
 

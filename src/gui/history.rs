@@ -1,22 +1,22 @@
-//! The choices that undo and redo go through. Plain data.
+//! The choices that undo and redo restore. Plain data.
 
 use super::choice::Choice;
 use crate::media::framing::Framing;
 
-/// Steps that can be undone.
+/// Maximum number of steps that can be undone.
 const KEPT_STEPS: usize = 200;
 
-/// The choices before and after the present one.
+/// The choices before and after the current one.
 #[derive(Default)]
 pub struct History {
     past: Vec<Choice>,
-    /// Steps that `past` had once and lost otherwise than by undo.
+    /// Number of steps that `past` has lost in other ways than by undo.
     dropped: usize,
     future: Vec<Choice>,
 }
 
 impl History {
-    /// Another photo, framed like this: how the one before was turned and cropped is in no step any more.
+    /// Handles a new photo with this framing: removes the previous photo's framing from all steps.
     pub fn reframe(&mut self, framing: Framing, now: &Choice) {
         let before = self.past.len();
         for steps in [&mut self.past, &mut self.future] {
@@ -27,7 +27,7 @@ impl History {
         self.dropped += before - self.past.len();
     }
 
-    /// Notes that the choice was `before` until now.
+    /// Adds an undo step: the choice was `before` until now.
     pub fn note(&mut self, before: Choice) {
         self.future.clear();
         self.past.push(before);
@@ -37,50 +37,48 @@ impl History {
         }
     }
 
-    /// The steps that led away from this choice, to which it has gone back, were none.
+    /// Removes the steps that led away from this choice, because it was restored.
     pub fn forget_steps_from(&mut self, choice: &Choice) {
         if let Some(at) = self.past.iter().rposition(|step| step == choice) {
             self.past.truncate(at);
         }
     }
 
-    /// Nothing can be redone any more: something else was done, which is no choice.
+    /// Clears the redo steps, because something other than the choice was changed.
     pub fn forget_future(&mut self) {
         self.future.clear();
     }
 
-    /// How many steps of undo there were until now, without those that were undone.
+    /// Total number of undo steps until now, without those that were undone.
     pub fn depth(&self) -> usize {
         self.dropped + self.past.len()
     }
 
-    /// Goes one choice back; `false` when there is none.
+    /// Undoes one step; returns `false` if there is none.
     pub fn undo(&mut self, choice: &mut Choice) -> bool {
         step(&mut self.past, &mut self.future, choice)
     }
 
-    /// Takes the last undo back; `false` when there is none.
+    /// Redoes one step; returns `false` if there is none.
     pub fn redo(&mut self, choice: &mut Choice) -> bool {
         step(&mut self.future, &mut self.past, choice)
     }
 
-    /// Whether there is a choice to go back to.
     pub fn can_undo(&self) -> bool {
         !self.past.is_empty()
     }
 
-    /// Whether there is an undo to take back.
     pub fn can_redo(&self) -> bool {
         !self.future.is_empty()
     }
 
-    /// Every step, to be changed.
+    /// Every step, for changes.
     pub fn steps_mut(&mut self) -> impl Iterator<Item = &mut Choice> {
         self.past.iter_mut().chain(&mut self.future)
     }
 }
 
-/// Takes the last of `from`, and keeps the choice that it replaces in `to`; `false` when there is none.
+/// Restores the last choice of `from`, and adds the replaced choice to `to`; returns `false` if there is none.
 fn step(from: &mut Vec<Choice>, to: &mut Vec<Choice>, choice: &mut Choice) -> bool {
     let Some(next) = from.pop() else {
         return false;

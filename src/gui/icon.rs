@@ -4,7 +4,7 @@ use eframe::egui::IconData;
 
 /// Side of the icon, in pixels.
 const SIDE: usize = 128;
-/// Samples a side of every pixel, for smooth edges.
+/// Samples per side of every pixel, for smooth edges.
 const SAMPLES: usize = 3;
 
 /// The icon in RGBA.
@@ -40,7 +40,7 @@ fn pixel(x: usize, y: usize) -> [u8; 4] {
     ]
 }
 
-/// Colour and alpha, 0 to 1, at a place given as shares of the sides.
+/// Colour and alpha, 0 to 1, at a position in shares of the sides.
 fn color(x: f32, y: f32) -> [f32; 4] {
     // A square with round corners.
     let (dx, dy) = ((x - 0.5).abs() - 0.27, (y - 0.5).abs() - 0.27);
@@ -48,7 +48,7 @@ fn color(x: f32, y: f32) -> [f32; 4] {
     if outside > 0.2 {
         return [0.0; 4];
     }
-    // Left of the wavy divider the photo: sky, sun, hills. Right of it the painting: strokes.
+    // Left of the wavy divider is the photo: sky, sun, hills. Right of it is the painting: strokes.
     let divider = 0.5 + 0.05 * (y * 9.0).sin();
     if (x - divider).abs() < 0.018 {
         return [1.0, 1.0, 1.0, 1.0];

@@ -41,7 +41,7 @@ fn pieces(keys: &str) -> Vec<Piece<'_>> {
             Some((at, ..)) => &rest[..at],
             None => rest,
         };
-        // The plus key has no other key with it.
+        // A plus sign alone is a key, not a separator.
         match together {
             "+" => pieces.push(Piece::Key(together, false)),
             _ => pieces

@@ -1,13 +1,13 @@
-//! Text of others on its way to a label: titles, names of files and cameras, and remarks about them.
+//! Converts text from outside the program to labels: titles, names of files and cameras, and remarks about them.
 //!
-//! A label of the window is text of bounded length without control characters and direction marks, and
-//! has the lines that the window gives it. Paths and names of files become text only here.
+//! A label is a text of limited length without control characters and direction marks; the window decides on its line
+//! breaks. Paths and file names are converted to text only here.
 
 use std::{borrow::Cow, path::Path};
 
 use crate::text::{MAX_TITLE_CHARS, cut, one_line};
 
-/// Longest text with whole sentences, in characters.
+/// Maximum length of a text with whole sentences, in characters.
 const MAX_REMARK_CHARS: usize = 2000;
 
 /// A name or title.
@@ -20,15 +20,15 @@ pub fn remark(text: &str) -> String {
     cut(&one_line(text), MAX_REMARK_CHARS).into_owned()
 }
 
-/// With a capital letter.
+/// Capitalizes the first letter.
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string());
     format!("{}{}", first.unwrap_or_default(), letters.as_str())
 }
 
-/// Errors of the lower floors begin in lower case, as parts of sentences do; a message is a whole
-/// sentence. Paths and names keep their case.
+/// Makes an error a whole sentence for a message: errors of lower layers start in lower case, like parts of sentences.
+/// Paths and names are not capitalized.
 pub fn sentence(text: &str) -> String {
     let text = text.trim();
     let first_word = text.split_whitespace().next().unwrap_or_default();
@@ -44,22 +44,22 @@ pub fn sentence(text: &str) -> String {
     sentence
 }
 
-/// A file or folder by its whole path.
+/// The whole path of a file or folder.
 pub fn path_label(path: &Path) -> String {
     remark(&path.to_string_lossy())
 }
 
-/// A file or folder by its name.
+/// The name of a file or folder.
 pub fn name_label(path: &Path) -> String {
     path.file_name().map_or_else(|| path_label(path), |name| label(&name.to_string_lossy()))
 }
 
-/// A path as it is edited in a field, which nobody takes for words of the window.
+/// A path to be edited in a field, where it cannot be mistaken for text of the window.
 pub fn editable(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// The name of a file without its ending, for the name of another file.
+/// A file name without extension, as part of another file name.
 pub fn stem(path: &Path) -> Cow<'_, str> {
     path.file_stem().unwrap_or_default().to_string_lossy()
 }

@@ -1,5 +1,5 @@
-//! The licences of the program and its parts, as a list that scrolls: thousands of lines, of which only
-//! those in sight are laid out.
+//! The licences of the program and its dependencies, as a scrollable list. It has thousands of lines, so only the
+//! visible ones are laid out.
 
 use eframe::egui::{self, RichText, ScrollArea, TextStyle};
 
@@ -13,7 +13,7 @@ pub struct Licences {
 }
 
 impl Licences {
-    /// Unpacks the text.
+    /// Decompresses the text.
     pub fn unpacked() -> Self {
         let lines = match licences::text() {
             Ok(text) => text.lines().map(str::to_owned).collect(),
@@ -22,7 +22,7 @@ impl Licences {
         Self { lines }
     }
 
-    /// Draws heading and text, and leaves room for a button below.
+    /// Draws heading and text, and leaves space for a button below.
     pub fn ui(&self, ui: &mut egui::Ui) {
         ui.heading("Licences of the program and its parts");
         theme::caption(ui, "Also printed by styleforge licences.");

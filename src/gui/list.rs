@@ -1,11 +1,11 @@
-//! Lists to choose from, which hang open below a button: arrow keys go through one, however it was opened.
+//! Drop-down lists with arrow-key navigation that works regardless of how the list was opened.
 
 use eframe::egui::{self, ComboBox, EventFilter, FocusDirection, Id, Key, Modifiers, Response};
 
-/// The entries of an open list, in their order.
+/// The entries of an open list, in order.
 #[derive(Default)]
 pub struct Entries {
-    /// Those that can be chosen, and whether each is the one in use.
+    /// The entries that can be chosen, and whether each is the current one.
     all: Vec<(Response, bool)>,
 }
 
@@ -31,15 +31,15 @@ impl Entries {
         response
     }
 
-    /// Moves the focus by the arrow keys that were pressed; whether there were any. What is chosen by a key closes the
-    /// list, as a click does by itself.
+    /// Moves the focus by the pressed arrow keys; returns whether there were any. Choosing an entry with a key closes
+    /// the list, as a click does in egui.
     fn follow_keys(&self, ui: &egui::Ui) -> bool {
         if self.all.iter().any(|(entry, _)| entry.clicked()) {
             ui.close();
         }
         let focused = ui.memory(|m| m.focused());
         if let Some(id) = focused {
-            // Else the focus would go to whatever lies nearest.
+            // Otherwise egui would move the focus to the nearest widget.
             let arrows = EventFilter { vertical_arrows: true, ..EventFilter::default() };
             ui.memory_mut(|m| m.set_focus_lock_filter(id, arrows));
         }
@@ -48,7 +48,7 @@ impl Entries {
         if up + down == 0 {
             return false;
         }
-        // The focus that is given here stays here.
+        // Keep egui from moving the focus that is set here.
         ui.memory_mut(|m| m.move_focus(FocusDirection::None));
         let has_focus = |(entry, _): &(Response, bool)| Some(entry.id) == focused;
         let is_in_use = |(_, is_in_use): &(Response, bool)| *is_in_use;
@@ -85,7 +85,7 @@ pub fn list(
                 ui.data_mut(|d| d.insert_temp(by_keys, true));
             }
         }
-        // Where keys went through the list, they go on from its button.
+        // If the keyboard was used in the list, return the focus to its button.
         None => {
             if ui.data_mut(|d| d.remove_temp::<bool>(by_keys)).is_some() {
                 response.request_focus();

@@ -302,8 +302,8 @@ impl Messages {
         std::mem::take(&mut self.follows)
     }
 
-    /// Shows the newest messages in the given corner of `area`, moved inwards by `further_in` points. Over a picture that
-    /// `is_alone`, only some are shown.
+    /// Shows the newest messages in the given corner of `area`, moved inwards by `further_in` points. Over a picture
+    /// that `is_alone`, only some are shown.
     pub fn ui(
         &mut self,
         ui: &egui::Ui,

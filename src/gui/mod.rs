@@ -4,9 +4,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`app`] | the window's state and its frame; `events` handles the reports of threads, `update` turns keys into
-//! intents and performs them, `painting` paints the photo, `window` is the layout, `save_flow` saves and asks before a
-//! result is lost, `settings_changes` writes the settings |
+//! | [`app`] | the window's state and its frame; `events` handles the reports of threads, `update` turns keys into intents and performs them, `painting` paints the photo, `window` is the layout, `save_flow` saves and asks before a result is lost, `settings_changes` writes the settings |
 //! | [`workspace`] | photo, choice, paintings, undo, saved results: rules without egui |
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, textures |
 //! | [`live`] | live mode: source, comparison, preview grid, recording |
@@ -26,14 +24,10 @@
 //! | `mode_choice` | lists of modes for photos, live mode and comparisons |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
 //! | [`panel`] | measurements of live mode: counters, steps, timeline, roofline |
-//! | [`shortcuts`], [`intent`] | keys and widgets send intents; `update` performs them; `key_chips` draws keys,
-//! `hint_beside` tooltips next to a column |
-//! | [`tasks`], `opened`, `finished`, `settings_file` | background threads and what they read and write: photos,
-//! results, settings |
-//! | `clipboard`, `pointer` | what egui and the window system lack: text on the clipboard, the pointer while a file is
-//! dragged over the window |
-//! | [`platform`], [`style_source`] | interfaces to the desktop (file dialogs, clipboard) and to the styles; tests
-//! replace them |
+//! | [`shortcuts`], [`intent`] | keys and widgets send intents; `update` performs them; `key_chips` draws keys, `hint_beside` tooltips next to a column |
+//! | [`tasks`], `opened`, `finished`, `settings_file` | background threads and what they read and write: photos, results, settings |
+//! | `clipboard`, `pointer` | what egui and the window system lack: text on the clipboard, the pointer while a file is dragged over the window |
+//! | [`platform`], [`style_source`] | interfaces to the desktop (file dialogs, clipboard) and to the styles; tests replace them |
 //!
 //! # Threads
 //!

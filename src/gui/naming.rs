@@ -10,20 +10,20 @@ use super::{
 /// A name that is being typed.
 pub struct Naming {
     name_for: NameFor,
-    /// The name until now, for the heading.
+    /// The previous name, for the heading.
     before: String,
     text: String,
-    /// Why the name before was not taken.
+    /// Why the last typed name was rejected.
     pub problem: Option<String>,
 }
 
 impl Naming {
-    /// A name to begin with.
+    /// Asks for a name, with a suggestion.
     pub fn new(name_for: NameFor, name: String) -> Self {
         Self { name_for, before: name.clone(), text: name, problem: None }
     }
 
-    /// As typed before, and why that was not taken.
+    /// Asks again with the typed text, and the reason why it was rejected.
     pub fn refused(name_for: NameFor, before: String, text: String, problem: String) -> Self {
         Self { name_for, before, text, problem: Some(problem) }
     }
@@ -62,7 +62,7 @@ pub fn ui(ui: &mut egui::Ui, naming: &mut Naming, is_fresh: bool) {
     });
 }
 
-/// Marks what a field's text has between two beginnings of it.
+/// Selects the text of a field that is after `short` and within `long`, two of its prefixes.
 pub fn mark_name(ctx: &egui::Context, field: Id, short: &str, long: &str) {
     let count = |text: &str| text.chars().count();
     let [from, to] =

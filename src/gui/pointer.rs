@@ -1,7 +1,7 @@
-//! Where the pointer is on the screen, asked of the X server.
+//! The position of the pointer on the screen, from the X server.
 //!
-//! While a file is dragged over a window, X sends the window no motions of the pointer; the server tells where it is
-//! whoever asks. Elsewhere the answer is `None`.
+//! While a file is dragged over a window, X does not send pointer motions to the window, but the server can be queried.
+//! On other systems the position is `None`.
 
 #[cfg(target_os = "linux")]
 mod x11 {
@@ -12,21 +12,21 @@ mod x11 {
         rust_connection::RustConnection,
     };
 
-    /// A connection to the X server, opened by the first question.
+    /// A connection to the X server, opened by the first query.
     #[derive(Default)]
     pub struct Pointer {
         connection: Mutex<Option<(RustConnection, usize)>>,
     }
 
     impl Pointer {
-        /// Where the pointer is, in pixels of the screen. Waits for the server's answer.
+        /// The pointer's position in pixels of the screen. Waits for the server's answer.
         pub fn position(&self) -> Option<(i32, i32)> {
             let mut held = (self.connection.lock()).unwrap_or_else(PoisonError::into_inner);
             let (connection, screen) = match held.take() {
                 Some(open) => open,
                 None => x11rb::connect(None).ok()?,
             };
-            // One that has failed is opened anew the next time.
+            // A failed connection is not stored, so the next query opens a new one.
             let found = ask(&connection, screen).ok()??;
             *held = Some((connection, screen));
             Some(found)
@@ -45,12 +45,12 @@ mod x11 {
 
 #[cfg(not(target_os = "linux"))]
 mod x11 {
-    /// Nobody to ask.
+    /// There is no X server to query.
     #[derive(Default)]
     pub struct Pointer;
 
     impl Pointer {
-        /// Nobody knows.
+        /// The position is not available.
         pub fn position(&self) -> Option<(i32, i32)> {
             None
         }

@@ -1,4 +1,4 @@
-//! The photos that were opened last: remembered over restarts, offered in the upper bar and on the first page.
+//! The recently opened photos: kept across restarts, listed in the upper bar and on the start page.
 
 use std::path::{Path, PathBuf};
 
@@ -13,21 +13,21 @@ use super::{
     theme,
 };
 
-/// Photos that the first page offers at most.
+/// Maximum number of photos on the start page.
 const ON_FIRST_PAGE: usize = 4;
-/// Height of one of them on the first page, in points.
+/// Height of a photo's line on the start page, in points.
 const LINE_HEIGHT: f32 = 24.0;
-/// Least width of a name there, in points.
+/// Minimum width of a name there, in points.
 const LEAST_WIDTH: f32 = 60.0;
-/// Width and height of the small picture of a photo, in points.
+/// Width and height of a photo's thumbnail, in points.
 const SIZE: egui::Vec2 = vec2(30.0, 20.0);
 
-/// The photos that were opened last.
+/// The recently opened photos.
 #[derive(Clone, Copy)]
 pub struct Recent<'a> {
-    /// Their files, the newest first.
+    /// Their files, newest first.
     pub files: &'a [PathBuf],
-    /// Has their small pictures.
+    /// Contains their thumbnails.
     pub paintings: &'a Paintings,
 }
 
@@ -52,7 +52,7 @@ pub fn button(ui: &mut egui::Ui, recent: Recent<'_>, has_word: bool) {
     });
 }
 
-/// Height of the list on the first page, in points.
+/// Height of the list on the start page, in points.
 pub fn height(recent: &[PathBuf]) -> f32 {
     match recent.len().min(ON_FIRST_PAGE) {
         0 => 0.0,
@@ -60,7 +60,7 @@ pub fn height(recent: &[PathBuf]) -> f32 {
     }
 }
 
-/// The newest ones on the first page.
+/// The newest photos on the start page.
 pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
     if recent.files.is_empty() {
         return;
@@ -80,7 +80,7 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
     let spacing = ui.spacing();
     let beside = SIZE.x + spacing.icon_spacing + 2.0 * spacing.button_padding.x + 1.0;
     let widest = shown.iter().map(width).fold(LEAST_WIDTH, f32::max) + beside;
-    // A block in the middle, whose lines begin at the same place.
+    // A centered block of left-aligned lines.
     let block = vec2(widest.min(ui.available_width()), 0.0);
     ui.allocate_ui_with_layout(block, Layout::top_down(Align::Min), |ui| {
         ui.set_width(block.x);

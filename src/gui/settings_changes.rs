@@ -1,18 +1,18 @@
-//! What is remembered over restarts: settings are noted as they change, and written after a rest.
+//! What is kept across restarts: settings are collected as they change, and written after a pause.
 
 use super::{app::App, workspace::Page};
 
-/// How long settings rest before they are written, in seconds.
+/// How long settings must not change before they are written.
 const SETTINGS_REST_SECONDS: f64 = 1.0;
 
 impl App {
-    /// Notes that a setting changed; it is written after a rest.
+    /// Notes that a setting changed; it is written after a pause.
     pub(super) fn settings_changed(&mut self) {
         self.settings_file.changed_at = Some(self.ctx.input(|i| i.time));
         self.ctx.request_repaint();
     }
 
-    /// Writes the choices of both pages into the settings.
+    /// Writes the choices of both pages to the settings.
     pub(super) fn remember_choice(&mut self) {
         let (table, choices) = (&self.workspace, &mut self.settings.choices);
         let of = |page| table.choice_of(page);
@@ -23,7 +23,7 @@ impl App {
         self.settings_changed();
     }
 
-    /// Commits a change that is still going on as one step of undo, and remembers it.
+    /// Ends a change in progress as one undo step, and writes it to the settings.
     pub(super) fn end_change(&mut self) {
         if let Some(before) = self.painting.before_change.take() {
             let depth = self.workspace.history.depth();
@@ -35,7 +35,7 @@ impl App {
         }
     }
 
-    /// Takes places and keys of the styles into the settings; whether they have changed.
+    /// Copies order and keys of the styles to the settings; returns whether they have changed.
     pub(super) fn remember_order(&mut self) -> bool {
         let Some((order, keys)) = self.gallery.take_changed_order() else {
             return false;
@@ -46,8 +46,7 @@ impl App {
         are_new
     }
 
-    /// Commits the change of a control that is no longer dragged as one step of undo, and writes settings that
-    /// have rested.
+    /// Ends the change of a control that is no longer dragged as one undo step, and writes settings after their pause.
     pub(super) fn finish_changes(&mut self) {
         if !self.ctx.input(|i| i.pointer.any_down()) {
             self.end_change();
@@ -79,7 +78,7 @@ impl App {
         };
         let rest = since + SETTINGS_REST_SECONDS - now;
         if rest > 0.0 {
-            // Whatever draws a frame before then takes the wish for a later one away.
+            // Request it every time: any frame that is drawn earlier cancels the request.
             self.ctx.request_repaint_after_secs(rest as f32 + 0.05);
         } else if let Some(write) = self.settings_file.write(&self.settings) {
             self.tasks.spawn_writing(write, App::report_failure);

@@ -1,4 +1,4 @@
-//! Where settings are written, in the order in which they changed, although any background thread may write them.
+//! Writes settings in the order in which they changed, although any background thread may write them.
 
 use std::{
     path::PathBuf,
@@ -10,11 +10,10 @@ use crate::{
     settings::Settings,
 };
 
-/// The file of the settings.
 pub struct SettingsFile {
-    /// Nowhere when `None`.
+    /// `None` does not write the settings.
     pub path: Option<PathBuf>,
-    /// When they changed last, by egui's clock, unless they are written.
+    /// When they last changed, by egui's clock; `None` if that change is written.
     pub changed_at: Option<f64>,
     changed: Writer<Option<Settings>>,
     newest: Arc<Mutex<Reader<Option<Settings>>>>,
@@ -37,7 +36,7 @@ impl SettingsFile {
         self.changed.send(settings.clone());
         let newest = self.newest.clone();
         Some(move || {
-            // Locked while they are written, so that no older ones are renamed over newer ones.
+            // Locked while writing, so that older settings never replace newer ones.
             let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
             let saved = newest.receive().map(|settings| settings.save(&path));
             saved.unwrap_or(Ok(())).map_err(|e| e.to_string())

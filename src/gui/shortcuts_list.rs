@@ -1,4 +1,4 @@
-//! The list of shortcuts, and the field that searches it.
+//! The list of shortcuts, and its search field.
 
 use eframe::egui::{self, Grid, Id, ScrollArea, TextEdit};
 
@@ -10,15 +10,15 @@ use super::{
 
 /// Width of the list, in points.
 const WIDTH: f32 = 876.0;
-/// Space that is left beside it in a narrow window, in points.
+/// Space next to the list in a narrow window, in points.
 const WINDOW_MARGIN: f32 = 120.0;
 
-/// Width from which on two columns have room for their lines, in points.
+/// Minimum width for two columns, in points.
 const TWO_COLUMNS: f32 = 860.0;
-/// Width of the keys, in points: in every group what they do begins at the same place.
+/// Width of the keys, in points. The same in every group, so that the descriptions are aligned.
 const KEYS_WIDTH: f32 = 146.0;
 
-/// Other words by which lines are found, by what the lines do.
+/// Search terms for lines, by the lines' descriptions.
 const ALSO: [(&str, &str); 8] = [
     ("Switch between Live and Photo", "camera webcam demo"),
     ("Freeze (Live); switch view (Photo)", "camera freeze pause"),
@@ -30,9 +30,9 @@ const ALSO: [(&str, &str); 8] = [
     ("Undo the last choice", "back"),
 ];
 
-/// Draws the list into `ui`: the lines that hold the words in `wanted`, all of them while it is empty.
+/// Draws the list into `ui`: the lines that match the search text `wanted`, or all of them if it is empty.
 pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bool) {
-    // As wide whatever is found.
+    // The width does not depend on the search results.
     ui.set_min_width((ui.content_rect().width() - WINDOW_MARGIN).min(WIDTH));
     ui.heading("Shortcuts");
     ui.add_space(4.0);
@@ -45,14 +45,14 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
         field.request_focus();
     }
     if field.changed() {
-        // Else "Search" would stand there for a frame, and not what was typed.
+        // Otherwise "Search" would be shown for a frame instead of the typed text.
         ui.request_discard("another text is searched");
     }
     ui.add_space(4.0);
     let found = found(groups, wanted);
     ScrollArea::vertical()
         .max_height(ui.available_height() - 48.0)
-        // As high as what is found: the dialog hangs by its top, and the field stays where it is.
+        // The height depends on the search results: the dialog is anchored at its top, so the field does not move.
         .auto_shrink([false, true])
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 4.0;
@@ -62,7 +62,7 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
             let count = if ui.available_width() < TWO_COLUMNS { 1 } else { 2 };
             ui.columns(count, |columns| {
                 for (group, lines) in &found {
-                    // Into the shorter one.
+                    // Add the group to the shorter column.
                     let tops = columns.iter().map(|column| column.cursor().top());
                     let shorter = tops.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
                     if let Some((at, _)) = shorter {
@@ -82,7 +82,7 @@ fn group_ui(ui: &mut egui::Ui, group: &Group, lines: &[&Line]) {
     Grid::new(group.title)
         .num_columns(2)
         .min_col_width(KEYS_WIDTH)
-        // Lines of text need less height than buttons: more is seen at once.
+        // Lines of text need less height than buttons, so more of them are visible.
         .min_row_height(0.0)
         .spacing([12.0, 4.0])
         .show(ui, |ui| {
@@ -95,8 +95,8 @@ fn group_ui(ui: &mut egui::Ui, group: &Group, lines: &[&Line]) {
     ui.add_space(4.0);
 }
 
-/// The lines that hold every word of `wanted` in their keys, in what they do, in other words for that or in their
-/// group's title, by groups.
+/// The lines that match, by group: every word of `wanted` is in the line's keys, its description, its search terms, or
+/// its group's title.
 fn found<'a>(groups: &'a [Group], wanted: &str) -> Vec<(&'a Group, Vec<&'a Line>)> {
     let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
     let of_group = |group: &'a Group| {

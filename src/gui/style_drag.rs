@@ -1,29 +1,29 @@
-//! A style that is dragged to another place in the list.
+//! Dragging a style to another position in the list.
 
 use eframe::egui::{self, DragAndDrop, Rect, Response, Stroke, vec2};
 
 use super::{intent::Intent, style_order::Move, style_source::Card, theme};
 
-/// How near the ends of the list a dragged style scrolls it, in points.
+/// Distance from the ends of the list within which a dragged style scrolls it, in points.
 const EDGE: f32 = 28.0;
 
-/// A style that is dragged, by its id.
+/// The id of a dragged style.
 struct Dragged(String);
 
-/// Where the cards are, for one that is dragged among them.
+/// The positions of the cards, for the dragged one.
 #[derive(Default)]
 pub struct Drag {
     cards: Vec<(String, Rect)>,
 }
 
 impl Drag {
-    /// Notes a card, and whether it begins to be dragged.
+    /// Notes a card, and whether a drag starts on it.
     pub fn note(&mut self, response: &Response, card: &Card) {
         response.dnd_set_drag_payload(Dragged(card.id.clone()));
         self.cards.push((card.id.clone(), response.rect));
     }
 
-    /// Shows where the dragged style would go, and puts it there once it is let go over the list.
+    /// Shows where the dragged style would go, and moves it there when it is dropped on the list.
     pub fn ui(&self, ui: &egui::Ui) {
         let dragged = DragAndDrop::payload::<Dragged>(ui);
         let pointer = ui.input(|i| i.pointer.interact_pos());
@@ -38,7 +38,7 @@ impl Drag {
         let y = next.map_or(last.bottom() + half, |(_, rect)| rect.top() - half);
         let line = Stroke::new(3.0, theme::palette(ui.visuals()).ring);
         ui.painter().hline(last.x_range(), y.clamp(seen.top() + 2.0, seen.bottom() - 2.0), line);
-        // Near its ends the list goes on.
+        // Scroll the list near its ends.
         let beyond =
             (seen.top() + EDGE - pointer.y).max(0.0) - (pointer.y - seen.bottom() + EDGE).max(0.0);
         if beyond != 0.0 {

@@ -1,10 +1,10 @@
-//! Small painted pictures of the styles: the open photo in each of them, or the sample. Where that is not wanted, the
-//! sample in those that were made of pictures; the others have one in their folders.
+//! Painted thumbnails of the styles: the open photo in each of them, or the sample. If the setting is off, the sample
+//! is painted in the picture styles; the other styles have thumbnails in their folders.
 //!
-//! One after the other, while no photo is painted and no question about a network is open.
+//! One thumbnail is painted at a time, while no photo is being painted and no question about a network is open.
 //!
-//! Live and for photos the pictures in the list follow the same rule: the `lite` model, where a style has one, at a small
-//! size, in the strength and colours that are chosen. So they answer at once, and show what a click would give.
+//! Thumbnails follow the same rule in live mode and for photos: the `lite` model, if the style has one, at a small
+//! size, with the chosen strength and colours. They are therefore fast, and show what a click would result in.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
 };
 
 impl App {
-    /// Begins with the next picture when there is time for it.
+    /// Starts the next thumbnail if nothing else is being painted.
     pub(super) fn serve_style_pictures(&mut self) {
         self.gallery.follow_look(self.workspace.choice.look);
         let has_other_work = self.style_pictures.running.is_some()
@@ -55,14 +55,14 @@ impl App {
             self.style_pictures.running =
                 Some(StylePicture { style: id.clone(), subject, trial: None });
             self.tasks.spawn(
-                // Painting in a style that cannot be read shows the reason; a panic is shown here.
+                // If a style cannot be read, the reason is shown when the user paints with it; a panic is shown here.
                 move || named(&what, || Ok(read().ok())),
                 |app, read| app.handle_style_read(id, read),
             );
         }
     }
 
-    /// What the small pictures show.
+    /// What the thumbnails show.
     fn subject(&self) -> Subject {
         let photo = self.workspace.photo();
         let photo = photo.filter(|_| self.settings.choices.styles_show_photo);
@@ -76,7 +76,7 @@ impl App {
             return;
         };
         match result {
-            // The question about a network has the only place for a trial.
+            // The question about a network uses the only trial of the engine.
             Ok(Some(_)) if self.overlays.reading().is_some() => {}
             Ok(Some(job)) => {
                 let photo = job.photo.clone();
@@ -95,7 +95,7 @@ impl App {
         }
     }
 
-    /// Shows a picture that was painted; `false` when it was not one of these.
+    /// Shows a painted thumbnail; returns `false` if the picture is not a thumbnail.
     pub(super) fn handle_style_picture(
         &mut self,
         number: TrialNumber,
@@ -126,7 +126,7 @@ impl App {
         true
     }
 
-    /// Another trial took the place of the picture's.
+    /// Postpones the thumbnail because another trial has replaced it.
     pub(super) fn postpone_style_picture(&mut self) {
         self.style_pictures.running = None;
     }

@@ -1,4 +1,4 @@
-//! Why a file is no style, or a name none for it, in words of the window.
+//! Messages why a file is not a style, or why a style cannot have a name.
 
 use crate::weights::{LibraryError, WeightsError};
 
@@ -7,7 +7,7 @@ pub fn not_added(error: &dyn std::error::Error) -> String {
     format!("This file was not added as a style: {error}.")
 }
 
-/// Why a file of weights was not added; one that is no such file was perhaps meant to be a picture.
+/// Why a file of weights was not added. If it is not a weights file at all, it may have been meant as a picture.
 pub fn no_weights(error: &WeightsError) -> String {
     match error {
         WeightsError::UnknownFormat { found } => format!(
@@ -17,7 +17,7 @@ pub fn no_weights(error: &WeightsError) -> String {
     }
 }
 
-/// Why a style was not renamed; `title_of` gives the title of the style that has the name.
+/// Why a style was not renamed; `title_of` returns the title of the style that has the name.
 pub fn not_renamed(error: &LibraryError, title_of: impl Fn(&str) -> Option<String>) -> String {
     let taken = match error {
         LibraryError::Exists { id } => title_of(id),

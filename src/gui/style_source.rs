@@ -135,7 +135,8 @@ pub trait StyleSource: Send + Sync {
     /// A message for the user.
     fn mix(&self, parts: &[(String, u8)]) -> Result<Loaded, String>;
 
-    /// Saves a mix as one of the user's own styles called `name`, with `words` as the description of its parts. Returns its id.
+    /// Saves a mix as one of the user's own styles called `name`, with `words` as the description of its parts. Returns
+    /// its id.
     ///
     /// # Errors
     /// A message for the user: why the mix is not saved.

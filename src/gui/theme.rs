@@ -436,7 +436,7 @@ pub fn slider_beside<N: Numeric>(
     let (rail, field) = lines.inner;
     let has_focus = field.has_focus();
     ui.data_mut(|d| d.insert_temp(id, has_focus));
-    // egui's slider only handles dragging. A double click in the number selects it instead.
+    // egui's slider only handles dragging. A double click in the number field selects its text, so check the rail only.
     let is_double = ui.input(|i| i.pointer.button_double_clicked(egui::PointerButton::Primary));
     let is_reset = is_double && rail.contains_pointer();
     let mut response = rail | field;

@@ -1,9 +1,9 @@
-//! How long work still takes, in words.
+//! Remaining time of work in progress, as text.
 
-/// Share of the work, and seconds, after which the time left can be told.
+/// Minimum share of the work, and minimum seconds, before the remaining time is shown.
 const LEAST: (f32, f64) = (0.02, 1.0);
 
-/// The time left of work of which this `share` was done in so many seconds. Always one line.
+/// The remaining time of work of which `share` was done in `elapsed` seconds. Always one line.
 pub fn in_words(elapsed: f64, share: f32) -> String {
     if share > LEAST.0 && elapsed > LEAST.1 {
         let left = elapsed * f64::from((1.0 - share) / share);

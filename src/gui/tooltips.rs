@@ -1,8 +1,8 @@
-//! When there are tooltips: only for a pointer that points at something, not while it drags or a person uses keys.
+//! When tooltips are shown: only while the pointer hovers, not while it drags or the user presses keys.
 
 use eframe::egui::{Context, Event, Order, layers::PaintList};
 
-/// Notes whether tooltips are put away: while a button of the mouse is down and after keys, until the pointer moves
+/// Updates whether tooltips are suppressed: while a mouse button is down, and after a key press until the pointer moves
 /// again.
 pub fn follow(ctx: &Context, are_away: &mut bool) {
     ctx.input(|i| {
@@ -17,7 +17,7 @@ pub fn follow(ctx: &Context, are_away: &mut bool) {
     });
 }
 
-/// Draws none of those that were drawn: one that is open stays open by itself.
+/// Hides all tooltips; egui would keep an open one open.
 pub fn put_away(ctx: &Context) {
     let all: Vec<_> = ctx.memory(|memory| memory.layer_ids().collect());
     for layer in all.into_iter().filter(|id| id.order == Order::Tooltip) {

@@ -1,4 +1,4 @@
-//! A batch is confirmed, started when its networks are here, and stopped.
+//! Confirms a batch, starts it when its networks are loaded, and stops it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl App {
-    /// Paints what the card says, as soon as the networks are here.
+    /// Paints what the card describes, as soon as the networks are loaded.
     pub(in crate::gui) fn confirm_batch(&mut self) {
         let several = self.batch.as_ref().and_then(|batch| batch.several.clone());
         let styles = match several {
@@ -27,10 +27,10 @@ impl App {
         }
     }
 
-    /// The style that a batch is painted in, or the mix, in words; or how one is chosen.
+    /// The batch's style or mix as text; or how to choose one.
     pub(in crate::gui) fn batch_style_in_words(&self) -> String {
         let choice = self.workspace.photo_choice();
-        // Live pictures have another one, which is seen on the left.
+        // Live mode may have another style, which the gallery shows as chosen.
         let is_aside = self.workspace.page() == Page::Live;
         let parts = choice.parts();
         let words = match &choice.style {
@@ -49,8 +49,8 @@ impl App {
         }
     }
 
-    /// The settings that every photo of a batch is painted with, in words, and where they are changed: the controls
-    /// of photos are `seen` or folded away.
+    /// The settings for every photo of a batch, as text, and where to change them; `seen` if the controls of photos are
+    /// visible, not folded.
     pub(in crate::gui) fn batch_settings_in_words(&self, seen: bool) -> String {
         let choice = self.workspace.photo_choice();
         let mut words = format!(
@@ -84,7 +84,7 @@ impl App {
         words
     }
 
-    /// The style that is chosen in the window, which may be a mix.
+    /// The style or mix that is chosen in the window.
     fn chosen_batch_style(&self) -> Option<BatchStyle> {
         let choice = self.workspace.photo_choice();
         let id = choice.style.clone()?;
@@ -97,7 +97,7 @@ impl App {
         })
     }
 
-    /// These styles, in the order in which the window lists them.
+    /// These styles, in the order of the gallery.
     fn batch_styles(&self, ids: &[String]) -> Vec<BatchStyle> {
         let wanted = self.workspace.photo_choice().model;
         let cards = self.gallery.cards().iter();
@@ -111,7 +111,7 @@ impl App {
         chosen.map(style).collect()
     }
 
-    /// Paints the photos too that the batch skipped, in the styles of then.
+    /// Also paints the photos that the batch skipped, in the styles that it had.
     pub(in crate::gui) fn replace_skipped(&mut self) {
         self.batch = self.batch.as_ref().map(Batch::of_skipped);
         self.batch_waits = self.batch.is_some();
@@ -125,8 +125,8 @@ impl App {
         }
     }
 
-    /// The batch that was confirmed goes on without a style whose network cannot be loaded; without any it waits to
-    /// be confirmed again.
+    /// Removes styles whose network cannot be loaded from the confirmed batch. If none is left, the batch must be
+    /// confirmed again.
     pub(in crate::gui) fn leave_out_of_batch(&mut self, is_left_out: impl Fn(&BatchStyle) -> bool) {
         if let (Some(batch), true) = (&mut self.batch, self.batch_waits) {
             batch.items.retain(|(_, style)| !is_left_out(style));
@@ -135,7 +135,7 @@ impl App {
         }
     }
 
-    /// Starts the batch that was confirmed, when its networks are here.
+    /// Starts the confirmed batch if its networks are loaded.
     pub(in crate::gui) fn start_batch(&mut self) {
         let (Some(batch), true) = (&self.batch, self.batch_waits) else {
             return;
@@ -144,7 +144,7 @@ impl App {
             return;
         }
         let styles = batch.styles();
-        // All of them are requested at once, and the last that comes starts the batch.
+        // All of them are requested at once, and the last one that is loaded starts the batch.
         let loaded: Vec<_> = styles
             .iter()
             .map(|style| self.chosen_network(&style.id, &style.parts, style.model))

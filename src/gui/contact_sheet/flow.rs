@@ -1,4 +1,4 @@
-//! From the question where a contact sheet is to lie to the file.
+//! Makes a contact sheet, from the file dialog to the written file.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -26,7 +26,7 @@ use crate::{
 };
 
 impl App {
-    /// Asks where the sheet is to be saved.
+    /// Asks where to save the sheet.
     pub(in crate::gui) fn ask_contact_sheet(&mut self) {
         if self.sheets.is_running() {
             return;
@@ -40,7 +40,7 @@ impl App {
         self.ask(Purpose::ContactSheet, Dialog::Save { file_name, format });
     }
 
-    /// Begins with the sheet that is to lie at `path`, or beside it where that is taken.
+    /// Starts the sheet that is to be saved at `path`, or under a similar name if that is taken.
     pub(in crate::gui) fn begin_contact_sheet(&mut self, path: PathBuf) {
         let Some(photo) = self.workspace.photo().filter(|_| !self.sheets.is_running()) else {
             return;
@@ -71,7 +71,7 @@ impl App {
         self.go_on_with_sheet();
     }
 
-    /// Gives the sheet up.
+    /// Cancels the sheet.
     pub(in crate::gui) fn stop_contact_sheet(&mut self) {
         let sheet = self.sheets.running.take();
         if let Some(number) = sheet.and_then(|sheet| sheet.painting) {
@@ -107,7 +107,7 @@ impl App {
         }
     }
 
-    /// The network of a style was read for the sheet, or not.
+    /// Handles a network that was read for the sheet, or the failure.
     fn handle_sheet_read(
         &mut self,
         number: u64,
@@ -133,7 +133,8 @@ impl App {
         }
     }
 
-    /// A style was painted for the sheet, or not; `false` when it was not one of these.
+    /// Handles a style that was painted for the sheet, or the failure; returns `false` if it does not belong to the
+    /// sheet.
     pub(in crate::gui) fn handle_sheet_painted(
         &mut self,
         painted: RepaintNumber,
@@ -161,7 +162,7 @@ impl App {
         true
     }
 
-    /// A painting has its size on the sheet.
+    /// Handles a painting that was reduced to its size on the sheet.
     fn handle_sheet_cell(&mut self, number: u64, cell: Result<Frame, String>) {
         let Some(sheet) = self.sheets.of(number) else {
             return;
@@ -186,7 +187,7 @@ impl App {
         self.go_on_with_sheet();
     }
 
-    /// The sheet was written, or not.
+    /// Handles the end of writing the sheet.
     fn handle_sheet_written(&mut self, number: u64, result: Result<PathBuf, String>) {
         let ended = self.sheets.running.take_if(|sheet| sheet.number == number);
         let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);

@@ -1,10 +1,10 @@
-//! Begins and ends cropping.
+//! Starts and ends cropping.
 
 use super::Cropping;
 use crate::gui::{app::App, intent::Intent};
 
 impl App {
-    /// Shows the rectangle over the photo, or takes it away.
+    /// Shows the rectangle over the photo, or removes it.
     pub(in crate::gui) fn toggle_crop(&mut self) {
         if self.cropping.take().is_none()
             && let Some(photo) = self.workspace.photo()
@@ -14,13 +14,13 @@ impl App {
         }
     }
 
-    /// The crop that is being chosen, while it is seen.
+    /// The crop in progress, while it is shown.
     pub(in crate::gui) fn seen_crop(&self) -> Option<&Cropping> {
         let is_hidden = self.live.is_some() || self.paintings.viewed().is_some();
         self.cropping.as_ref().filter(|_| !is_hidden)
     }
 
-    /// Takes the part that was chosen.
+    /// Crops the photo to the rectangle.
     pub(in crate::gui) fn apply_crop(&mut self) {
         if let Some(cropping) = self.cropping.take() {
             let mut choice = self.workspace.choice.clone();

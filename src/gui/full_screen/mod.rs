@@ -1,5 +1,5 @@
-//! The picture alone over the whole screen, and what shows over it for a while: the controls after the mouse has
-//! moved, the style's name after another was chosen, and which key leaves.
+//! The picture alone over the whole screen, and what is temporarily shown over it: the controls after the mouse has
+//! moved, the style's name after a change, and the key that leaves full screen.
 
 pub mod state;
 
@@ -14,15 +14,15 @@ use super::{
     theme::{self, floating},
 };
 
-/// How long controls and names take to appear and to go, in seconds.
+/// How long controls and names take to fade in and out.
 const FADE_SECONDS: f32 = 0.16;
-/// Widest bar of controls, in points.
+/// Maximum width of the bar of controls, in points.
 const BAR_WIDTH: f32 = 760.0;
 /// Space between the bar and the screen's edges, in points.
 const BAR_MARGIN: f32 = 16.0;
 
 impl App {
-    /// Begins or ends to show the picture alone.
+    /// Enters or leaves full screen.
     pub(super) fn toggle_full_screen(&mut self) {
         let (is_full, now) = self.ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
         let is_on = !(is_full || self.full_screen.is_on());
@@ -37,7 +37,7 @@ impl App {
         self.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
     }
 
-    /// Fits the picture to the screen, or fills the screen with it.
+    /// Fills the screen with the picture, or fits the whole picture to it.
     pub(super) fn fill_screen(&mut self, fills: bool) {
         self.settings.choices.full_screen_fills = fills;
         self.settings_changed();
@@ -56,7 +56,7 @@ impl App {
         }
     }
 
-    /// Only the picture, and what has to be known at once: problems, that a camera films, open questions.
+    /// Draws only the picture and urgent information: problems, a capturing camera, open questions.
     pub(super) fn full_screen_ui(&mut self, ui: &mut egui::Ui) {
         let now = ui.input(|i| i.time);
         let is_used = is_used(ui, self.full_screen.shows_controls(now));
@@ -97,7 +97,7 @@ impl App {
         }
     }
 
-    /// The name of another style, as soon as it was chosen.
+    /// Shows the name of another style when it has been chosen.
     fn name_style(&self, ui: &egui::Ui, area: Rect, now: f64) {
         let shows = self.full_screen.shows_name(now);
         let share = fade(ui, "style's name", shows);
@@ -182,7 +182,7 @@ fn bar_id() -> Id {
     Id::unique("full screen controls")
 }
 
-/// Whether somebody moves or presses the mouse, presses Tab, or is at the controls that are `shown`.
+/// Whether the user moves or presses the mouse, presses Tab, or is using the controls if they are `shown`.
 fn is_used(ctx: &egui::Context, shown: bool) -> bool {
     let moves = ctx.input(|i| {
         i.pointer.delta() != egui::Vec2::ZERO
@@ -203,12 +203,12 @@ fn is_used(ctx: &egui::Context, shown: bool) -> bool {
         || focused.is_some_and(|response| is_within(response.rect))
 }
 
-/// How far something that is shown or not has appeared, 0 to 1.
+/// Progress of a fade in or out, 0 to 1.
 fn fade(ctx: &egui::Context, name: &str, shows: bool) -> f32 {
     ctx.animate_bool_with_time(Id::unique(("fade", name)), shows, FADE_SECONDS)
 }
 
-/// Says which key leaves the full screen.
+/// Shows the key that leaves full screen.
 fn leaving_hint(ui: &egui::Ui, area: Rect) {
     let at = area.center_top() + vec2(0.0, 16.0);
     floating(ui, "leaving hint", Align2::CENTER_TOP, at, area, |ui| {

@@ -1,32 +1,32 @@
-//! What shows over a picture that is alone on the screen, and until when.
+//! What is shown over a picture in full screen, and until when.
 
-/// How long the window says how to leave, in seconds.
+/// How long the window shows which key leaves full screen.
 const LEAVING_TOLD_SECONDS: f64 = 4.0;
-/// How long the controls stay after the mouse has rested, in seconds.
+/// How long the controls stay after the last mouse movement.
 const CONTROLS_SECONDS: f64 = 2.0;
-/// How long the name of another style stays, in seconds.
+/// How long the name of another style stays.
 const NAME_SECONDS: f64 = 1.0;
 
-/// Whether the picture is alone on the screen, and until when, by egui's clock, what shows over it.
+/// Whether the window is in full screen, and until when each part is shown over the picture, by egui's clock.
 #[derive(Default)]
 pub struct FullScreen {
     is_on: bool,
     hint_until: f64,
     controls_until: f64,
     name_until: f64,
-    /// The name of what painted in the frame before.
+    /// The name of the style or mix in the previous frame.
     pub(super) style: Option<String>,
-    /// Height that the bar of controls took in the frame before, in points.
+    /// Height of the bar of controls in the previous frame, in points.
     pub(super) bar_height: f32,
 }
 
 impl FullScreen {
-    /// Whether the picture is alone on the screen.
+    /// Whether the window is in full screen.
     pub fn is_on(&self) -> bool {
         self.is_on
     }
 
-    /// Begins or ends at `now`, while what has this name paints.
+    /// Enters or leaves full screen at `now`; `style` is the name of the current style or mix.
     pub fn set(&mut self, is_on: bool, now: f64, style: Option<&str>) {
         *self = Self {
             is_on,
@@ -36,7 +36,7 @@ impl FullScreen {
         };
     }
 
-    /// Notes at `now` whether somebody uses the mouse or the controls, and what paints, by its name.
+    /// Notes at `now` whether the user uses the mouse or the controls, and the name of the current style or mix.
     pub(super) fn note(&mut self, now: f64, is_used: bool, style: Option<&str>) {
         if is_used {
             self.controls_until = now + CONTROLS_SECONDS;
@@ -47,7 +47,7 @@ impl FullScreen {
         }
     }
 
-    /// Whether nothing but pictures is to be seen now, and what has to be known at once.
+    /// Whether only pictures and urgent information are to be shown now.
     pub fn shows_only_pictures(&self, now: f64) -> bool {
         self.is_on && !self.shows_controls(now)
     }
@@ -64,7 +64,7 @@ impl FullScreen {
         self.style.is_some() && now < self.name_until
     }
 
-    /// Seconds until something goes; `None` while nothing shows.
+    /// Seconds until something disappears; `None` if nothing is shown.
     pub(super) fn next_change(&self, now: f64) -> Option<f64> {
         let ends = [self.hint_until, self.controls_until, self.name_until];
         let left = ends.into_iter().map(|end| end - now);

@@ -1,17 +1,16 @@
-//! What a picture can be for.
+//! How dropped or pasted pictures are used.
 
-/// What pictures that come from outside are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PictureUse {
-    /// To be painted.
+    /// Paint it.
     Photo,
-    /// To be painted one after the other, as a person chooses: the first is opened, and the others wait in the list of
+    /// Paint them one after the other, as the user chooses: open the first one, and add the others to the list of
     /// recent photos.
     OneByOne,
-    /// To be a style.
+    /// Add it as a style.
     Style,
-    /// Nobody said: a photo, and a message offers the other.
+    /// Not specified: open it as a photo, and show a message that offers to make a style of it.
     Unsaid,
-    /// A question asks.
+    /// Ask the user.
     Asked,
 }

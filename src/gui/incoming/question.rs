@@ -1,4 +1,4 @@
-//! The question what a pasted picture is for.
+//! The question how to use a pasted picture.
 
 use eframe::egui::{self, Key, Modifiers};
 

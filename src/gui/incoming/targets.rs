@@ -1,4 +1,4 @@
-//! The two targets for files that hover over the window.
+//! The two drop targets for files that are dragged over the window.
 
 use std::{collections::HashSet, path::Path};
 
@@ -10,14 +10,14 @@ use eframe::egui::{
 use super::PictureUse;
 use crate::gui::{platform::has_checkpoint_name, theme};
 
-/// The uses of the targets, in their order.
+/// The uses of the targets, in order.
 pub const USES: [PictureUse; 2] = [PictureUse::Photo, PictureUse::Style];
-/// Space around and between the targets, in points: what is dropped there is dropped beside them.
+/// Space around and between the targets, in points; a drop there is outside the targets.
 const SPACE: f32 = 24.0;
-/// Roundness of a target, in points.
+/// Corner radius of a target, in points.
 const RADIUS: u8 = 14;
 
-/// The targets over a stage: one beside the other, or one above the other where it is higher than wide.
+/// The targets over a stage: side by side, or one above the other if the stage is higher than wide.
 fn places(area: Rect) -> [Rect; 2] {
     let inner = area.shrink(SPACE);
     let (size, step) = if inner.width() >= inner.height() {
@@ -30,15 +30,16 @@ fn places(area: Rect) -> [Rect; 2] {
     [inner.min, inner.min + step].map(|corner| Rect::from_min_size(corner, size))
 }
 
-/// The target at a place of the window, if there is one.
+/// The target at a position in the window, if there is one.
 pub fn at(area: Rect, pointer: Pos2) -> Option<usize> {
     places(area).iter().position(|place| place.contains(pointer))
 }
 
-/// Draws the targets over the stage while pictures hover, or what happens to other files; whether there are targets.
+/// Draws the targets over the stage while pictures are dragged, or the effect of dropping other files; returns whether
+/// there are targets.
 pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bool {
     let (files, checkpoints) = ui.input(|i| {
-        // X names a file again with every motion.
+        // X adds the file again with every motion.
         let hovered = i.raw.hovered_files.iter();
         let files: HashSet<Option<&Path>> = hovered.map(|f| f.path.as_deref()).collect();
         let is_checkpoint = |path: &&Option<&Path>| path.is_some_and(has_checkpoint_name);
@@ -64,7 +65,7 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
         );
         let font = FontId::proportional(26.0);
         painter.text(area.center(), Align2::CENTER_CENTER, text, font, Color32::WHITE);
-        // For screen readers: painted text is no widget.
+        // For screen readers: painted text is not a widget.
         ui.interact(area, Id::unique("drop hint"), Sense::hover())
             .widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
         return false;

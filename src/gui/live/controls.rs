@@ -1,4 +1,4 @@
-//! The controls beside live pictures: source and painting.
+//! The controls of live mode: source and painting.
 
 use eframe::egui::{self, ComboBox, ScrollArea};
 
@@ -151,7 +151,7 @@ impl App {
         let offered = std::iter::once(LiveSize::Auto { target_fps })
             .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
         pick(ui, "Detail", &mut choices.size, offered, name);
-        // Always one line: what stands below it does not jump.
+        // Always one line, so that the widgets below do not move.
         let painted = live.painted_at().map_or_else(
             || "Not painted yet".to_owned(),
             |(width, height)| format!("Painted at {width} × {height} px"),
@@ -165,7 +165,7 @@ impl App {
             let lost = live.pace().filter(|_| live.rate_warning.is_lost());
             let caption = match lost {
                 _ if live.frozen => "Frozen".to_owned(),
-                // Nobody asked for the usual rate.
+                // The default target rate was not set by the user, so do not show it.
                 Some((fps, _)) if (target_fps - DEFAULT_TARGET_FPS).abs() < 0.5 => {
                     format!("{fps:.0} fps")
                 }
@@ -179,7 +179,7 @@ impl App {
     }
 
     fn model_list(&self, ui: &mut egui::Ui, choices: &mut LiveChoices) {
-        // The automatic choice says which one it uses.
+        // The automatic choice shows which size it uses.
         let automatic = match choices.model {
             None => format!("Automatic: {}", self.live_model()),
             Some(_) => "Automatic".to_owned(),
@@ -223,7 +223,7 @@ impl App {
     }
 }
 
-/// What a recording becomes.
+/// The output of a recording.
 fn record_as(ui: &mut egui::Ui, choices: &mut LiveChoices) {
     theme::row(ui, "Record as", |ui, _| {
         for (record_as, name, hint) in [
@@ -252,7 +252,7 @@ fn record_as(ui: &mut egui::Ui, choices: &mut LiveChoices) {
     });
 }
 
-/// Sizes that are offered for cameras; one that a camera has not got leads to the nearest.
+/// Sizes that are offered for cameras. If a camera does not support one, the nearest is used.
 const CAMERA_SIZES: [(u32, u32); 5] =
     [(320, 240), (640, 480), (1280, 720), (1920, 1080), (3840, 2160)];
 /// Rates that are offered for cameras.
@@ -310,7 +310,7 @@ fn pick<T: Copy + PartialEq>(
     });
 }
 
-/// The rate that the automatic size holds.
+/// The target rate of the automatic size.
 fn target_rate(ui: &mut egui::Ui, choices: &mut LiveChoices) {
     let LiveSize::Auto { target_fps } = &mut choices.size else {
         return;

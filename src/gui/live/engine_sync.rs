@@ -1,4 +1,4 @@
-//! Sends the engine its settings: for the picture on the stage, and for every style's preview.
+//! Sends the engine its settings: for the picture on the stage, and for the previews of the styles.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use crate::{
     network::Network,
 };
 
-/// Most styles whose pictures move.
+/// Maximum number of styles with live previews.
 const MOST_MOVING: usize = 24;
 
 impl App {
-    /// The size of the style's network for live pictures: the one that was chosen, where the style has
-    /// it. Left to the program, a processor takes the lite one and a GPU the full one, as on the command line.
+    /// The model size for live mode: the chosen one, if the style has it. The automatic choice is the lite model on a
+    /// CPU and the full model on a GPU, as on the command line.
     pub(in crate::gui) fn live_model(&self) -> ModelSize {
         let is_cpu = self.device.info.as_ref().is_none_or(|d| d.kind == DeviceChoice::Cpu);
         let automatic = if is_cpu { ModelSize::Lite } else { ModelSize::Full };
         self.model_of_style(self.settings.live.model.unwrap_or(automatic))
     }
 
-    /// The network of a style, once it is here.
+    /// The network of a style, if it is loaded.
     pub(super) fn network(&mut self, style: &str, model: ModelSize) -> Option<Arc<Network>> {
         let key = (style.to_owned(), model);
         if let Some(loaded) = self.networks.loaded.get(&key) {
@@ -49,7 +49,7 @@ impl App {
             None => None,
         };
         let live = self.live.as_ref();
-        // The style before goes on until the network of the new one is here.
+        // The previous style stays until the network of the new one is loaded.
         let before = || live.and_then(|l| l.sent.as_ref()?.network.clone());
         let network = match style {
             Some(_) => found.or_else(before),
@@ -66,7 +66,7 @@ impl App {
                 .filter(|l| l.comparing)
                 .map(|_| ModePair { candidates: choices.candidates }),
             frozen: live.is_some_and(|l| l.frozen),
-            // Two modes that are compared are timed by themselves.
+            // Two modes are compared without timing their steps.
             sample: live.is_some_and(|l| l.panel_open && !l.comparing),
         }
     }
@@ -82,7 +82,7 @@ impl App {
         }
     }
 
-    /// Sends the engine the styles of the preview grid while the grid or the gallery is seen.
+    /// Sends the engine the styles of the preview grid, while the grid or the gallery is shown.
     pub(super) fn sync_previews(&mut self) {
         let Some(live) = &self.live else {
             return;
@@ -108,7 +108,7 @@ impl App {
                 if let Some(network) = self.network(&id, model) {
                     styles.push((id.clone(), network));
                 }
-                // So that a click finds the large picture's network here already.
+                // Load the large network too, so that it is ready when the user clicks.
                 let has_large = self.gallery.card(&id).is_some_and(|c| c.models.contains(&large));
                 if has_large {
                     self.network(&id, large);

@@ -1,4 +1,4 @@
-//! What the very first start offers over the demo scene: the ways to begin, small, until one is taken or a key is
+//! The small cards of the very first start over the demo scene: the ways to start, shown until one is used or a key is
 //! pressed.
 
 use eframe::egui::{self, Align2, Button, Event, Key, Rect, vec2};
@@ -13,11 +13,11 @@ use crate::gui::{
 
 /// Height of a card, in points.
 const CARD_HEIGHT: f32 = 44.0;
-/// Height of all of it and the space below it, in points.
+/// Height of all cards and the space below them, in points.
 const HEIGHT: f32 = 112.0;
 
 impl App {
-    /// Whether it is seen.
+    /// Whether the cards are shown.
     fn is_first_start(&self) -> bool {
         let live = self.live.as_ref();
         let is_free = live.is_some_and(|live| {
@@ -26,8 +26,8 @@ impl App {
         is_free && !self.settings.state.has_seen_hint && !self.full_screen.is_on()
     }
 
-    /// Ends it with the first key, but for those that lead to the cards and press them. The first Tab leads to the
-    /// cards, before all else.
+    /// Hides the cards at the first key press, except for keys that move to the cards or press them. The first Tab
+    /// moves to the cards, before all other widgets.
     pub(in crate::gui) fn follow_first_keys(&mut self) {
         let is_first_start = self.is_first_start();
         let has_focus = self.ctx.memory(|memory| memory.focused().is_some());
@@ -53,7 +53,7 @@ impl App {
         }
     }
 
-    /// Draws it so far `above` the lower edge of the picture; gives the height that it takes.
+    /// Draws the cards `above` points above the lower edge of the picture; returns the height that they use.
     pub(in crate::gui) fn first_start_ui(&self, ui: &egui::Ui, area: Rect, above: f32) -> f32 {
         let Some(live) = self.live.as_ref().filter(|_| self.is_first_start()) else {
             return 0.0;
@@ -69,11 +69,11 @@ impl App {
                     if place == 0 && live.leads_to_cards {
                         card.request_focus();
                     }
-                    // The upper bar has a button of the same name.
+                    // The upper bar has a button with the same name.
                     let spoken = format!("Begin: {}", way.title);
                     if card.accessible_name(spoken).clicked() {
                         Intent::HideHint.send(ui);
-                        // What is shown already does not begin anew.
+                        // Do not restart the source that is already shown.
                         let shown = Intent::UseSource(live.source.clone());
                         if way.intent != shown {
                             way.intent.send(ui);

@@ -1,16 +1,16 @@
-//! What stands below live pictures in the window.
+//! The area below live pictures.
 
 use eframe::egui::{self, Frame, Panel, Rect, vec2};
 
 use crate::gui::{app::App, intent::Intent, theme};
 
-/// Height of the Lab until it is changed, in points, where there is as much.
+/// Default height of the Lab, in points, if there is enough space.
 const LAB_HEIGHT: f32 = 300.0;
-/// Least height of it, in points.
+/// Minimum height of the Lab, in points.
 const LEAST_HEIGHT: f32 = 100.0;
 
 impl App {
-    /// Room for what stands between live pictures and the buttons below them: the Lab, where it is open.
+    /// The area between live pictures and the buttons below them for the Lab, if it is open.
     pub(in crate::gui) fn lab_room(&self, ui: &mut egui::Ui, frame: Frame) -> Option<egui::Ui> {
         let live = self.live.as_ref().filter(|live| live.panel_open);
         live.zip(self.device.info.as_ref())?;
@@ -20,11 +20,11 @@ impl App {
         let lab = lab.default_size(LAB_HEIGHT.min(most));
         let lab = lab.size_range(LEAST_HEIGHT..=most);
         let shown = lab.frame(frame).show(ui, |ui| {
-            // As high with every tab.
+            // The same height with every tab.
             ui.set_min_height(ui.available_height());
             ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
         });
-        // The edge can be dragged.
+        // A grip shows that the edge can be dragged.
         let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
         let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
         let color = theme::palette(ui.visuals()).quiet;

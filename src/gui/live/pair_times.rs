@@ -4,19 +4,18 @@ use std::{collections::VecDeque, sync::Arc};
 
 use crate::{engine::live::meter::Spread, mode::Mode};
 
-/// Frames that count: the newest ones.
+/// Number of newest frames that are used.
 const KEPT: usize = 120;
-/// Frames that both modes have painted before their ratio is told: one of a few alone is chance.
+/// Minimum number of frames that both modes must paint before their ratio is shown; fewer are not significant.
 pub const LEAST_PAIRS: usize = 8;
 
 /// What is compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared {
-    /// Both modes.
     pub modes: [Mode; 2],
-    /// Their names, where these are not the modes': those of two devices.
+    /// Their names if they differ from the modes' names: those of two devices.
     pub names: Option<Arc<[String; 2]>>,
-    /// Columns and rows at which the network sees the frames, in pixels.
+    /// Width and height of the network's input, in pixels.
     pub working: (usize, usize),
 }
 
@@ -28,7 +27,7 @@ pub struct PairTimes {
 }
 
 impl PairTimes {
-    /// Notes a frame that both have painted; times of something else do not count any more.
+    /// Notes a frame that both modes have painted. Discards the times of a different comparison.
     pub fn note(&mut self, of: Compared, ms: [f64; 2]) {
         if self.of.as_ref() != Some(&of) {
             self.of = Some(of);
@@ -40,7 +39,7 @@ impl PairTimes {
         self.pairs.push_back(ms);
     }
 
-    /// How many frames count.
+    /// The number of frames used.
     pub fn count(&self) -> usize {
         self.pairs.len()
     }
@@ -64,7 +63,7 @@ mod tests {
         let mut times = PairTimes::default();
         assert_eq!(times.spreads(), None);
         let of = Compared { modes: [Mode::default(); 2], names: None, working: (640, 480) };
-        // A first frame of each that takes long moves no median.
+        // A slow first frame of each mode does not change the medians.
         times.note(of.clone(), [900.0, 80.0]);
         for _ in 0..LEAST_PAIRS {
             times.note(of.clone(), [20.0, 10.0]);

@@ -1,4 +1,4 @@
-//! The preview grid: every style painting the same live picture at once, as moving pictures.
+//! The preview grid: every style painting the same live picture at once.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -24,7 +24,7 @@ const GAP: f32 = 10.0;
 
 /// Space between a picture's edge and its name, in points.
 const TAG_MARGIN: f32 = 8.0;
-/// Space between the edge of the name's ground and its letters, in points.
+/// Padding of a name's background, in points.
 const TAG_PADDING: egui::Vec2 = vec2(7.0, 3.0);
 
 struct Tile {
@@ -33,18 +33,18 @@ struct Tile {
     pictures: Reader<PreviewPicture>,
 }
 
-/// The moving pictures of the styles.
+/// The live previews of the styles.
 #[derive(Default)]
 pub struct PreviewGrid {
     tiles: Vec<Tile>,
-    /// The last picture of every style that was in the grid; stays until there is something newer.
+    /// The last picture of every style that was in the grid; kept until there is a newer one.
     textures: HashMap<String, TextureHandle>,
-    /// Whether they are seen as in a mirror.
+    /// Whether the previews are mirrored.
     pub is_flipped: bool,
 }
 
 impl PreviewGrid {
-    /// Sets the grid's styles; gives the previews that the engine has to paint when they changed.
+    /// Sets the grid's styles. Returns the previews for the engine if they have changed.
     pub fn set_styles(&mut self, styles: Vec<(String, Arc<Network>)>) -> Option<Vec<Preview>> {
         let same = self.tiles.len() == styles.len()
             && (self.tiles.iter().zip(&styles)).all(|(tile, (id, network))| {
@@ -63,7 +63,7 @@ impl PreviewGrid {
         Some(previews)
     }
 
-    /// Forgets its styles, because the engine paints no previews any more.
+    /// Removes the styles, because the engine no longer paints previews.
     pub fn stop(&mut self) {
         self.tiles.clear();
     }
@@ -85,12 +85,12 @@ impl PreviewGrid {
         }
     }
 
-    /// The moving picture of a style, once there is one.
+    /// The preview of a style, if there is one.
     pub fn texture(&self, style: &str) -> Option<&TextureHandle> {
         self.textures.get(style)
     }
 
-    /// Draws every style into what is left of `ui`, on what is `around` it; a click chooses one.
+    /// Draws every style into the remaining area of `ui`, on the background `around`; a click chooses a style.
     pub fn ui(&self, ui: &mut egui::Ui, around: Color32, cards: &[Card], chosen: Option<&str>) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
@@ -148,7 +148,7 @@ impl PreviewGrid {
     }
 }
 
-/// Gives whether the name did not fit.
+/// Returns whether the name did not fit.
 fn name_tag(ui: &egui::Ui, rect: Rect, key: Option<usize>, title: &str) -> bool {
     let text = match key {
         Some(key) => format!("{}  {title}", key + 1),
@@ -170,7 +170,7 @@ fn name_tag(ui: &egui::Ui, rect: Rect, key: Option<usize>, title: &str) -> bool 
     is_cut
 }
 
-/// The number of columns that makes the pictures largest, and their width.
+/// The number of columns that makes the pictures largest, and the width of a picture.
 fn columns(area: egui::Vec2, count: usize, aspect: f32) -> (usize, f32) {
     let count = count.max(1);
     let width = |columns: usize| {

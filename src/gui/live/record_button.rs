@@ -1,4 +1,4 @@
-//! The button that starts a recording, and while one goes on says how far it is.
+//! The button that starts a recording, and shows the progress of the current one.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,16 @@ use crate::{
     media::record::{Recorder, length_in_words, pictures, size_in_words},
 };
 
-/// Bytes from which on a recording's size is shown.
+/// Minimum size of a recording that is shown, in bytes.
 const LEAST_BYTES_TOLD: u64 = 100_000;
 
-/// How far a recording is.
+/// The progress of a recording, as text.
 fn progress(recorder: &Recorder, length: Duration) -> String {
     let mut words = vec![length_in_words(length)];
     if !recorder.is_video() {
         words.push(pictures(recorder.written()));
     }
-    // Before that the encoder has hardly begun to write.
+    // Before that, the encoder has hardly written anything.
     if recorder.bytes() >= LEAST_BYTES_TOLD {
         words.push(size_in_words(recorder.bytes()));
     }
@@ -27,7 +27,7 @@ fn progress(recorder: &Recorder, length: Duration) -> String {
 }
 
 impl LiveView {
-    /// Starts a recording or ends it, and says how far it is.
+    /// Starts or stops a recording, and shows its progress.
     pub(super) fn record_button(&self, ui: &mut egui::Ui, has_words: bool) {
         let colors = theme::palette(ui.visuals());
         let recorded = self.recorded_length(Instant::now());
@@ -54,7 +54,7 @@ impl LiveView {
         }
         let mut button = Button::selectable(is_recording, text);
         if is_recording {
-            // Seen from afar.
+            // Visible from a distance.
             let fill = colors.recording.gamma_multiply(theme::RECORDING_FILL);
             button = button.fill(fill).stroke(Stroke::new(1.0, colors.recording));
         }

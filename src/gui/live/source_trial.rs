@@ -1,26 +1,26 @@
-//! A source that was chosen and has given no picture yet: what is shown in its place where it cannot, and when it is
-//! remembered.
+//! A chosen source that has not delivered a picture yet: what to show instead if it cannot, and when to store it in the
+//! settings.
 
 use crate::{
     capture::{CaptureProblem, Source},
     engine::live::SourceState,
 };
 
-/// What is said where there is no camera at all.
+/// Shown if there is no camera.
 pub const NO_CAMERA: &str = "No camera found. Connect one, then click “Use camera”.";
 
-/// How a source came, and whether it has given a picture.
+/// How a source was chosen, and whether it has delivered a picture.
 #[derive(Default)]
 pub struct SourceTrial {
-    /// The last source that gave pictures.
+    /// The last source that delivered pictures.
     before: Option<Source>,
     has_delivered: bool,
-    /// Whether a person chose it in this window.
+    /// Whether the user chose it in this window.
     is_chosen: bool,
 }
 
 impl SourceTrial {
-    /// A person chose another source than `present`.
+    /// The user has chosen another source than `present`.
     pub fn begin(&mut self, present: &Source) {
         if self.has_delivered {
             self.before = Some(present.clone());
@@ -29,13 +29,13 @@ impl SourceTrial {
         self.is_chosen = true;
     }
 
-    /// A picture came; whether the source is to be remembered from now on.
+    /// Notes a picture of the source; returns whether to store the source in the settings now.
     pub fn deliver(&mut self) -> bool {
         !std::mem::replace(&mut self.has_delivered, true) && self.is_chosen
     }
 
-    /// The source to show in place of `present`, which has given nothing and for now cannot, and what to say. A camera
-    /// that a person has just chosen by its name is waited for instead.
+    /// The source to show instead of `present`, which has not delivered a picture and currently cannot, with a message.
+    /// If the user has just chosen a camera by name, returns `None` to wait for it.
     pub fn give_up(&mut self, present: &Source, state: &SourceState) -> Option<(Source, String)> {
         let SourceState::Waiting(problem) = state else {
             return None;
@@ -76,12 +76,12 @@ mod tests {
         assert!(!trial.deliver(), "remembered already");
         trial.begin(&folder);
         assert_eq!(trial.give_up(&camera, &SourceState::Starting), None);
-        // Another program has it: it is used as soon as that lets go.
+        // Another program uses the camera; it is used as soon as that program releases it.
         assert_eq!(trial.give_up(&camera, &waiting(CaptureProblem::Busy)), None);
         let given_up = trial.give_up(&camera, &waiting(CaptureProblem::NoCamera));
         assert_eq!(given_up, Some((folder, NO_CAMERA.to_owned())));
         assert!(!trial.deliver(), "nobody chose it anew");
-        // One that has delivered is waited for, and remembered.
+        // A camera that has delivered pictures is waited for, and stored.
         trial.begin(&Source::Demo);
         assert!(trial.deliver());
         assert_eq!(trial.give_up(&camera, &waiting(CaptureProblem::NoCamera)), None);

@@ -365,7 +365,7 @@ impl App {
     }
 
     /// Chooses the first style if none is chosen, so that live mode paints from the start. At the very first start on a
-    /// CPU, chooses a style that looks good at the small size used there. This choice is stored.
+    /// CPU, chooses a style that looks good at the small size used there. Only this special choice is stored.
     pub(in crate::gui) fn choose_first_style(&mut self) {
         if self.live.is_none() || self.workspace.choice.style.is_some() {
             return;

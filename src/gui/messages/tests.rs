@@ -11,7 +11,7 @@ fn the_area_is_bounded_and_does_not_repeat_itself() {
         messages.notice(format!("Number {n}"));
     }
     assert_eq!(texts(&messages), ["Number 8.", "Number 9."]);
-    // Errors wait behind what is newer, and no notice waits with them.
+    // Errors wait behind newer messages; notices do not wait with them.
     for n in 0..10 {
         messages.error(format!("Wrong {n}"));
     }
@@ -48,7 +48,7 @@ fn what_follows_an_offer_follows_however_its_notice_goes_but_by_its_button() {
     messages.offer("Gone.", offer());
     messages.dismiss_newest();
     assert_eq!(messages.take_follows(), [Intent::Quit]);
-    // The same words again, and too many messages.
+    // The same text again, and too many messages.
     messages.offer("Gone.", offer());
     messages.offer("Gone.", offer());
     assert_eq!(messages.take_follows(), [Intent::Quit]);

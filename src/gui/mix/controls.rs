@@ -12,10 +12,10 @@ use crate::gui::{
     theme::{self, HintBeside},
 };
 
-/// Width and height of the button that takes a style out, in points.
+/// Width and height of the button that removes a style, in points.
 const CROSS: egui::Vec2 = egui::Vec2::splat(22.0);
 
-/// Draws the mix below its heading where the chosen style was made of a picture.
+/// Draws the mix below its heading if the chosen style is a picture style.
 pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
     let card = |id: &str| cards.iter().find(|card| card.id == id);
     let chosen = choice.style.as_deref().and_then(card);
@@ -25,7 +25,7 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
     ui.add_space(4.0);
     egui::CollapsingHeader::new(theme::heading("Mix"))
         .id_salt("mix")
-        // A mix that is remembered is seen.
+        // Open if there is a mix in the settings.
         .default_open(!choice.mix.others.is_empty())
         .show(ui, |ui| {
             let can_add = addable(cards, chosen, choice);
@@ -47,7 +47,7 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
         });
 }
 
-/// The picture styles that the mix does not have yet, also those of other networks.
+/// The picture styles that can be added to the mix, including those of other networks.
 fn addable<'a>(cards: &'a [Card], chosen: &Card, choice: &Choice) -> Vec<&'a Card> {
     if choice.mix.others.len() >= MOST_OTHERS {
         return Vec::new();
@@ -57,10 +57,10 @@ fn addable<'a>(cards: &'a [Card], chosen: &Card, choice: &Choice) -> Vec<&'a Car
     pictures.filter(|card| !has(&card.id)).collect()
 }
 
-/// The shares of all styles of the mix, which add up to 100 %.
+/// The sliders for the shares of all styles in the mix, which add up to 100 %.
 fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice) {
     let now = choice.mix.shares();
-    // From where a drag begins: the others have their ratio again when it comes back.
+    // Compute from the shares at the start of the drag, so that the others keep their ratio when it returns.
     let began = ui.scope_id().with("shares before the drag");
     let before: Vec<u8> = ui.data(|d| d.get_temp(began)).unwrap_or_else(|| now.clone());
     let mut is_dragged = false;
@@ -77,7 +77,7 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
         let response =
             theme::slider_beside(ui, title, &mut share, 0..=100, usual, &percent, |ui| {
                 if place == 0 {
-                    // As much room as a cross: the numbers stand in one column.
+                    // Reserve the width of the remove button, so that the numbers are aligned.
                     ui.allocate_exact_size(CROSS, egui::Sense::hover());
                     return;
                 }
@@ -108,7 +108,7 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
     }
 }
 
-/// The list of styles that can be added; others say why they cannot.
+/// The list of styles that can be added; disabled entries show why.
 fn add(ui: &mut egui::Ui, can_add: &[&Card], chosen: &Card, choice: &mut Choice) {
     if can_add.is_empty() {
         return;

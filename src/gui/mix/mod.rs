@@ -1,9 +1,9 @@
-//! Mixes of styles that were made of pictures: the chosen one and up to three others, by weights.
+//! Mixes of picture styles: the chosen one and up to three others, by weights.
 //!
-//! A mix is one of the codes, so no picture is looked at again, but its network is another one. Codes of different
-//! networks are numbers that have nothing to do with each other: only pictures that one network has seen are mixed.
-//! While a slider is dragged one network is made at a time, and the newest weights follow once it is painted: for a
-//! photo with its draft, live with its session.
+//! A mix combines the codes of its styles, so the pictures are not encoded again, but the mix needs its own painting
+//! network. Codes of different networks are unrelated, so only pictures encoded by the same network can be mixed. While
+//! a slider is dragged, one network is made at a time. The newest weights follow when that network has painted: for a
+//! photo its draft, in live mode when its session is ready.
 
 mod codes;
 mod controls;

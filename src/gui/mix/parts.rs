@@ -43,7 +43,7 @@ impl Mix {
         mix
     }
 
-    /// The weight of the chosen style for the settings; `None` for the default without a mix.
+    /// The weight of the chosen style for the settings; `None` if it is the default and nothing is mixed.
     pub fn own_weight(&self) -> Option<u8> {
         (*self != Self::default()).then_some(self.own)
     }

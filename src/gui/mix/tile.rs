@@ -1,4 +1,4 @@
-//! A mix that paints and is not kept has a tile of its own in the list of styles.
+//! The tile of an unsaved mix in the list of styles.
 
 use eframe::egui::{self, Key, Modifiers, Response, TextureHandle};
 
@@ -14,7 +14,7 @@ use crate::gui::{
 pub struct UnkeptMix {
     /// Its styles and their weights.
     pub parts: Parts,
-    /// Has its name, and an id that no style has.
+    /// Contains the mix's name, and an id that no style has.
     card: Card,
 }
 
@@ -22,13 +22,13 @@ impl UnkeptMix {
     /// An id that no style has.
     pub const ID: &str = "a mix that is not kept";
 
-    /// A mix by its name.
+    /// Creates a mix with this name.
     pub fn new(parts: Parts, name: String) -> Self {
         let card = Card { id: Self::ID.to_owned(), title: name, ..Card::default() };
         Self { parts, card }
     }
 
-    /// Draws its tile: the pictures of its styles as wide as their shares, as the thumbnail of one that is kept.
+    /// Draws its tile: the pictures of its styles with their shares of the width, like the thumbnail of a saved mix.
     pub fn ui<'a>(
         &self,
         ui: &mut egui::Ui,

@@ -1,4 +1,4 @@
-//! Small pictures of the files in a list. Reads files: for background threads.
+//! Thumbnails of the files in a list. Reads files, so call it on background threads.
 
 use std::{
     fs,
@@ -22,12 +22,12 @@ use crate::{
     },
 };
 
-/// Maximum size of a file, and maximum memory to read it, in bytes: nobody waits for a small picture.
+/// Maximum size of a file, and maximum memory to read it, in bytes; larger files take too long for a thumbnail.
 const MAX_BYTES: u64 = 512 << 20;
-/// Long side of the small picture, in pixels: twice that of its place, for fine screens.
+/// Long side of a thumbnail, in pixels: twice the size in points, for high-resolution screens.
 pub const THUMBNAIL_PX: usize = 192;
 
-/// Size and time of a file, by which another one of its name is noticed.
+/// Size and time of a file, to detect that it has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     bytes: u64,
@@ -35,16 +35,16 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// That of the file as it is now; `None` where there is none.
+    /// The current stamp of a file; `None` if there is no file.
     pub fn of(path: &Path) -> Option<Self> {
         let about = std::fs::metadata(path).ok()?;
         Some(Self { bytes: about.len(), modified: about.modified().ok() })
     }
 }
 
-/// A small picture of a file.
+/// A thumbnail of a file.
 pub struct SmallPicture {
-    /// The file as it was.
+    /// The version of the file.
     pub stamp: Option<Stamp>,
     /// The picture, with a long side of at most [`THUMBNAIL_PX`], or why there is none.
     pub picture: Result<Frame, String>,
@@ -56,7 +56,7 @@ impl SmallPicture {
     }
 }
 
-/// Opens a painting to be shown; of a video its first picture. `None` if its file is gone.
+/// Opens a painting, or the first frame of a video. Returns `None` if the file is gone.
 pub fn open_painting(path: PathBuf) -> Result<Option<Box<Opened>>, String> {
     match fs::metadata(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -69,7 +69,7 @@ pub fn open_painting(path: PathBuf) -> Result<Option<Box<Opened>>, String> {
     }
 }
 
-/// A picture in a file, small.
+/// Makes a thumbnail of a file.
 fn small(path: &Path) -> Result<Frame, String> {
     let name = path_label(path);
     let about = match fs::metadata(path) {
@@ -79,7 +79,7 @@ fn small(path: &Path) -> Result<Frame, String> {
         }
         Err(error) => return Err(format!("{name} could not be read: {}.", words(&error))),
     };
-    // Asked before opening: opening a pipe would wait for its writer.
+    // Check this before opening the file: opening a named pipe would block.
     if !about.is_file() {
         return Err(format!("{name} is not a regular file."));
     }
@@ -122,7 +122,7 @@ mod tests {
         fs::write(path("cut.png"), &whole[..whole.len() / 2]).expect("written");
         fs::write(path("text.png"), "no picture").expect("written");
         fs::create_dir(path("folder.png")).expect("made");
-        // No byte of it lies on the disk.
+        // A sparse file that uses no disk space.
         let huge = fs::File::create(path("huge.png")).expect("made");
         huge.set_len(MAX_BYTES + 1).expect("long");
         // 20,000 x 20,000 pixels, by its header.

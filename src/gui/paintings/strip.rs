@@ -60,7 +60,7 @@ impl Paintings {
         ui.set_min_height(SIZE.y + bar);
         let width = (SIZE.x + ui.spacing().item_spacing.x) * listed.len() as f32;
         if width <= ui.available_width() {
-            // Keep the scroll bar out of the space between the thumbnails' and the button's lower edges.
+            // Without a scroll bar, add its height here, so that the lower edges of thumbnails and button are aligned.
             ui.add_space(bar);
         }
         if listed.is_empty() {

@@ -1,4 +1,4 @@
-//! A painting of the strip in the photo's place, and the buttons for it.
+//! A painting of the strip shown instead of the photo, and its buttons.
 
 use std::path::{Path, PathBuf};
 
@@ -13,18 +13,17 @@ use crate::gui::{
     theme,
 };
 
-/// A painting that is seen large.
+/// A painting that is shown large.
 pub struct Viewed {
-    /// Its file.
     pub path: PathBuf,
-    /// Its name and size, in words.
+    /// Its name and size, as text.
     pub words: String,
     /// Its zoom.
     pub stage: Stage,
 }
 
 impl Viewed {
-    /// Shows the painting that was opened, whole.
+    /// Shows the opened painting, fitted to the stage.
     pub fn new(ctx: &egui::Context, path: PathBuf, opened: &Opened, framing: Framing) -> Self {
         let mut stage = Stage::default();
         stage.framing = framing;
@@ -37,7 +36,7 @@ impl Viewed {
     }
 }
 
-/// What can be done with a painting of the strip, in the order in which it is offered: names and intents.
+/// The actions for a painting of the strip, in display order: names and intents.
 pub fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
     let owned = || path.to_owned();
     let mut actions = vec![("Show in folder", Intent::ShowInFolder(owned()))];
@@ -51,7 +50,7 @@ pub fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
     actions
 }
 
-/// The buttons below a painting that is seen large.
+/// The buttons below a painting that is shown large.
 pub fn buttons(ui: &mut egui::Ui, path: &Path) {
     ui.horizontal_wrapped(|ui| {
         let size = egui::vec2(0.0, 32.0);

@@ -329,7 +329,7 @@ fn history_plot<const N: usize>(
             }
             HoverPosition::Elsewhere { .. } => None,
         });
-    // In a column layout, the content would be as wide as the column.
+    // A column layout would stretch the plot to the column's width.
     let shown = ui.horizontal(|ui| {
         plot.show(ui, |plot| {
             for (name, color, pieces) in lines {

@@ -25,7 +25,7 @@ pub fn exported(meters: &Meters, steps: &Steps, device: &DeviceInfo, now: Instan
     }
 }
 
-/// A moment of the history in a file.
+/// A point of the history in the file.
 #[derive(Serialize)]
 struct Moment {
     /// Seconds before the export.

@@ -1,4 +1,4 @@
-//! The steps one after another along the axis of time, a bar each.
+//! The steps one after another along the time axis, with a bar each.
 
 use eframe::egui::{Align, Align2, FontId, Rangef, Rect, ScrollArea, Sense, Stroke, Ui, vec2};
 
@@ -18,7 +18,7 @@ use crate::{
 const NAMES_WIDTH: f32 = 92.0;
 /// Width of the times, in points.
 const TIMES_WIDTH: f32 = 52.0;
-/// Least space between two marks of the axis, in points.
+/// Minimum space between two marks of the axis, in points.
 const MARK_SPACE: f32 = 44.0;
 
 /// Draws the timeline into `ui`.
@@ -54,7 +54,7 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
     );
 }
 
-/// A step: its layer, its bar, its time; `places` are the width of the whole and where the last two lie.
+/// A step: its layer, its bar, its time; `places` are the total width and the positions of the bar and the time.
 fn row(
     ui: &mut Ui,
     (width, bars, times): (f32, Rangef, Rangef),
@@ -80,7 +80,7 @@ fn row(
     response.on_hover_ui(|ui| details(ui, step, step.ms / sum_ms));
 }
 
-/// The axis above the bars; where its marks lie.
+/// Draws the axis above the bars; returns the positions of its marks.
 fn axis(ui: &mut Ui, width: f32, bars: Rangef, sum_ms: f64) -> Vec<f32> {
     let (rect, _) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT), Sense::hover());
     let palette = theme::palette(ui.visuals());

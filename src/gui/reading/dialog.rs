@@ -1,4 +1,4 @@
-//! Draws the question which reading looks right.
+//! Draws the question about a network's pixel format.
 
 use eframe::egui::{
     self, Align, ComboBox, CornerRadius, FontId, Label, Layout, Rect, Response, RichText, Role,
@@ -14,18 +14,18 @@ use crate::{
     weights::{ChannelOrder, PixelFormat, PixelRange},
 };
 
-/// Cards in a row.
+/// Cards per row.
 const COLUMNS: usize = 4;
-/// Height of the words below a picture, in points: a title, two lines and a remark.
+/// Height of the text below a picture, in points: a title, two lines and a remark.
 const WORDS_HEIGHT: f32 = 84.0;
-/// Height of a picture, in points, at least.
+/// Minimum height of a picture, in points.
 const LEAST_HEIGHT: f32 = 72.0;
-/// Height of all that stands above, between and below the rows of cards, in points.
+/// Height of everything above, between and below the rows of cards, in points.
 const OTHER_HEIGHT: f32 = 300.0;
 /// Width of a list, in points.
 const LIST_WIDTH: f32 = 130.0;
 
-/// Draws the question into `ui`; a click gives [`Intent::TakeReading`].
+/// Draws the question into `ui`; a click on a card sends [`Intent::TakeReading`].
 pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
     ui.heading("Which one looks right?");
     ui.add_space(4.0);
@@ -35,7 +35,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
     let mut cards = Vec::new();
     ui.horizontal_top(|ui| {
         for (place, &format) in reading.offered.iter().enumerate() {
-            // Its id is its own, or the focus would be lost when a picture comes in a card before it.
+            // Use the card's index as its id; otherwise it would lose the focus when an earlier card gets its picture.
             let words = title(&reading.file, format);
             let drawn = ui.push_id(place, |ui| card(ui, size, reading, format, &words));
             let response = drawn.inner;
@@ -75,12 +75,12 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
     });
 }
 
-/// Left and right go from card to card: by itself the focus may go to what lies below the question.
+/// Moves the focus between cards with the left and right keys; egui might move it to a widget below the question.
 fn steer(ui: &egui::Ui, cards: &[Response]) {
     let Some(at) = cards.iter().position(Response::has_focus) else {
         return;
     };
-    // A slow frame sees several presses at once.
+    // A slow frame can contain several key presses.
     let presses = |key| ui.input(|input| input.num_presses(key));
     let (right, left) = (presses(egui::Key::ArrowRight), presses(egui::Key::ArrowLeft));
     let next = (at + right).saturating_sub(left).min(cards.len() - 1);
@@ -90,7 +90,7 @@ fn steer(ui: &egui::Ui, cards: &[Response]) {
     }
 }
 
-/// A card with its words, so that so many rows of them fit the window.
+/// The size of a card with its text, so that `rows` rows fit the window.
 fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
     let gaps = theme::GAP * (COLUMNS - 1) as f32;
     let width = (ui.available_width() - gaps) / COLUMNS as f32;
@@ -98,7 +98,7 @@ fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
     vec2(width, room.clamp(LEAST_HEIGHT, width * 0.75) + WORDS_HEIGHT)
 }
 
-/// The lists by which a reading is set.
+/// The lists for setting a format by hand.
 fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat, opens: bool) {
     ui.horizontal(|ui| {
         let first = pick(ui, "Input range", &mut format.input, &PixelRange::ALL);
@@ -133,7 +133,7 @@ fn pick<T: Copy + PartialEq + std::fmt::Display>(
     .inner
 }
 
-/// A picture to click on, with the words below it.
+/// A clickable picture, with text below it.
 fn card(
     ui: &mut egui::Ui,
     size: Vec2,
@@ -198,7 +198,7 @@ fn card(
     }
 }
 
-/// A place for words, beyond which none of them are seen.
+/// A child `ui` that clips its text to `rect`.
 fn inside(ui: &mut egui::Ui, rect: Rect) -> egui::Ui {
     let layout = Layout::top_down(Align::LEFT);
     let mut inner = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));

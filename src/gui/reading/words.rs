@@ -1,4 +1,4 @@
-//! What a reading of a network means, for people. Pure.
+//! Describes a network's pixel format to the user. Pure functions.
 
 use super::Unclear;
 use crate::{
@@ -20,7 +20,7 @@ pub fn explanation(file: &Unclear) -> String {
     )
 }
 
-/// The name of a reading, in the words of the command line.
+/// The name of a format, in the terms of the command line.
 pub fn title(file: &Unclear, format: PixelFormat) -> String {
     let PixelFormat { input, output, order } = format;
     let ranges = if input == output {
@@ -28,7 +28,7 @@ pub fn title(file: &Unclear, format: PixelFormat) -> String {
     } else {
         format!("{input} in, {output} out")
     };
-    // The usual order needs no word where it is not the question.
+    // Leave out the default channel order unless the question is about the order.
     if order == ChannelOrder::default() && file.known.missing().is_some() {
         ranges
     } else {
@@ -36,7 +36,7 @@ pub fn title(file: &Unclear, format: PixelFormat) -> String {
     }
 }
 
-/// What a reading means, in a sentence or two.
+/// The meaning of a format, in one or two sentences.
 pub fn meaning(file: &Unclear, format: PixelFormat) -> String {
     let (reads, makes) = (values(format.input), values(format.output));
     let values = if reads == makes {

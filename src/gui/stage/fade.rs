@@ -1,34 +1,33 @@
-//! Other pictures appear over those that were seen before in the same place.
+//! Fades pictures in over the previous ones in the same place.
 
 use eframe::egui::{Color32, Context, Rect, TextureHandle, Ui};
 
 use super::Stage;
 use crate::gui::texture::{draw_part, faded};
 
-/// Pictures as a stage showed them last: each texture, where all of it lay, and the part of that which was seen.
+/// Pictures as a stage last showed them: texture, full rectangle, and its visible part.
 pub type Seen = Vec<(TextureHandle, Rect, Rect)>;
 
-/// What was seen before, and when other pictures began to appear over it, by egui's clock.
+/// The previous content, and when other pictures started to fade in over it, by egui's clock.
 pub(super) struct Fade {
     before: Seen,
     since: f64,
 }
 
 impl Stage {
-    /// The pictures as they were drawn last.
+    /// The pictures as they were last drawn.
     pub fn seen_pictures(&self) -> Seen {
         let pictures = [&self.photo, &self.painting];
         pictures.into_iter().filter_map(|p| p.drawn()).collect()
     }
 
-    /// Lets this stage's pictures appear over those that another one showed in its place.
+    /// Fades this stage's pictures in over those that another stage showed in the same place.
     pub fn appear_over(&mut self, ctx: &Context, before: Seen) {
         let since = ctx.input(|i| i.time);
         self.fade = Some(Fade { before, since });
     }
 
-    /// Draws what was seen before, as far as it still is, and lets what `ui` draws from now on be seen as far as that is
-    /// not.
+    /// Draws the previous content while the fade lasts, and sets the opacity of what `ui` draws from now on.
     pub(super) fn fade_ui(&mut self, ui: &mut Ui) {
         let share = (self.fade.as_ref()).map_or(1.0, |fade| faded(ui, fade.since));
         self.fade.take_if(|_| share >= 1.0);

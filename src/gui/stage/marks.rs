@@ -9,7 +9,7 @@ use super::{Compare, Stage};
 use crate::gui::theme;
 
 impl Stage {
-    /// The divider: drawn, and reachable for keyboards and screen readers as a slider.
+    /// The divider, which keyboards and screen readers use as a slider.
     pub(super) fn divider(&mut self, ui: &egui::Ui, visible: Rect, x: f32) {
         if !visible.is_positive() {
             return;
@@ -17,7 +17,7 @@ impl Stage {
         let handle = pos2(x, visible.center().y);
         let id = ui.scope_id().with("divider");
         let touch = Rect::from_center_size(handle, vec2(32.0, 32.0));
-        // Dragging is the stage's; this only carries the focus and the name.
+        // The stage handles dragging; this widget only has the focus and the accessible name.
         let response = ui.interact(touch, id, Sense::focusable_noninteractive());
         let (more, less) = ui.input(|i| {
             (
@@ -64,7 +64,7 @@ impl Stage {
     }
 }
 
-/// The names of the pictures in the upper corners of what they name.
+/// The names of the pictures, in their upper corners.
 pub(super) fn name_chips(
     names: &[String; 2],
     ui: &egui::Ui,

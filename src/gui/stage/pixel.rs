@@ -1,4 +1,4 @@
-//! The colours of one pixel, while Alt is held over it.
+//! The colours of one pixel, shown while Alt is held over it.
 
 use eframe::egui::{self, Align2, Color32, Rect, vec2};
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Stage {
-    /// Shows the colours of the pixel below the pointer in both pictures, which may have other sizes than the view.
+    /// Shows the colours of the pixel under the pointer in both pictures, whose sizes may differ from the view's.
     pub fn pixel_ui(&self, ui: &egui::Ui, area: Rect, [original, painted]: [&Frame; 2]) {
         let (alt, pointer) = ui.input(|i| (i.modifiers.alt, i.pointer.hover_pos()));
         let (Some((x, y)), Some(pointer), true) = (self.pointed_at, pointer, alt) else {
@@ -33,7 +33,7 @@ impl Stage {
         });
     }
 
-    /// Both pictures of a photo as far as they are here, the finished ones or their previews.
+    /// Both pictures of a photo as far as they are available: the finished ones or their previews.
     pub fn pictures(&self) -> Option<[&Frame; 2]> {
         Some([self.photo.frame()?, self.painting.frame()?])
     }

@@ -29,7 +29,7 @@ fn a_picture_is_added_as_a_style_and_shows_itself() {
         let loaded = style_source.load(&added, ModelSize::Lite).expect("loaded");
         assert!(loaded.network.graph().check_is_picture_network().is_ok());
     }
-    // Two of them mix, and the mix is a style as well.
+    // Two of them can be mixed, and the mix is a style as well.
     let parts = [("red_barn".to_owned(), 70), ("red_barn_2".to_owned(), 30)];
     let mixed = style_source.mix(&parts).expect("mixed");
     assert!(mixed.network.graph().check_is_picture_network().is_ok());
@@ -41,7 +41,7 @@ fn a_picture_is_added_as_a_style_and_shows_itself() {
     let two = cards.iter().find(|card| card.id == "two").expect("a card");
     assert!(two.is_picture() && two.own.is_some() && two.thumbnail.is_some());
     assert_eq!((two.title.as_str(), two.credit.as_str()), ("Two", "mix of two"));
-    // Removing what is gone already is no mistake.
+    // Removing a style that is already gone is not an error.
     assert_eq!(style_source.remove("two"), Ok(()));
     assert_eq!(style_source.remove("two"), Ok(()));
     let built_in = [("red_barn".to_owned(), 1), ("candy".to_owned(), 1)];

@@ -1,11 +1,10 @@
-//! Whether letters can be read: their contrast with every ground that they stand on, by WCAG 2.
+//! Checks that text is readable: its contrast with every background that it is used on, by WCAG 2.
 
 use super::*;
 
-/// What WCAG demands of letters (level AA).
+/// The minimum that WCAG requires for text (level AA).
 const LEAST: f32 = 4.5;
 
-/// Relative luminance.
 fn luminance(color: Color32) -> f32 {
     let [r, g, b] = [color.r(), color.g(), color.b()].map(|level| {
         let share = f32::from(level) / 255.0;

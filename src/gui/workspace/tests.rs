@@ -82,7 +82,7 @@ fn results_are_unsaved_until_saved_as_they_are() {
 fn a_stopped_run_goes_back_to_the_painting_before_it() {
     let mut table = painted(Origin::Clipboard);
     let before = table.choice.clone();
-    // Of the styles that were passed over none was painted.
+    // The styles that were skipped have not been painted.
     for style in ["great_wave", "udnie", "mosaic"] {
         let passed = table.choice.clone();
         table.choice.style = Some(style.to_owned());
