@@ -102,7 +102,7 @@ impl Stage {
     /// Shows a new photo, fitted to the stage.
     pub fn set_photo(&mut self, ctx: &egui::Context, preview: &Arc<Frame>, full: Arc<Frame>) {
         self.size = (full.width(), full.height());
-        // The previous photo's texture would otherwise fade out under the new photo.
+        // Start a new texture, because a fade may still show the previous photo's texture.
         self.photo.clear();
         self.photo.set(ctx, "photo", preview, Some(full));
         self.painting.clear();
