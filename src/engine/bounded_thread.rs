@@ -1,37 +1,34 @@
-//! A thread whose end can be awaited for a bounded time, so that no window waits for ever for a
-//! device or a wake-up that hangs.
+//! A thread that can be joined with a timeout, so that the window never hangs when a device or a wake-up does.
 
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-/// Called after every event, from the engine's threads; must return at once.
+/// Called after every event, from the engine's threads. Must return immediately.
 pub type WakeUp = Arc<dyn Fn() + Send + Sync>;
 
-/// A thread of the engine's floor. Dropping it neither stops nor awaits the thread.
+/// One of the engine's threads. Dropping it neither stops nor joins the thread.
 pub(super) struct BoundedThread {
-    /// Nothing is ever sent here: it closes when the thread is done.
+    /// Carries no messages; disconnects when the thread ends.
     ended: Receiver<()>,
     handle: Option<JoinHandle<()>>,
 }
 
 impl BoundedThread {
-    /// Starts a thread of this name.
-    ///
     /// # Errors
-    /// The operating system's, when it starts no thread.
+    /// The operating system could not start the thread.
     pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
         let (end_sender, ended) = bounded::<()>(0);
         let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // Dropped last, however the thread ends: its channel closes and the thread counts as done.
+            // Dropped last, even on a panic. That disconnects the channel, which marks the thread as ended.
             let _end = end_sender;
             run();
         })?;
         Ok(Self { ended, handle: Some(handle) })
     }
 
-    /// Waits at most `patience` for the thread, which must have been stopped. Returns whether
-    /// it ended well and in time; one that did not is left behind and dies with the program.
+    /// Waits at most `patience` for the thread, which must have been told to stop. Returns whether it ended in time and
+    /// without a panic. Otherwise the thread is abandoned and ends with the process.
     pub fn join_within(&mut self, patience: Duration) -> bool {
         let Some(handle) = self.handle.take() else {
             return true;

@@ -1,8 +1,8 @@
-//! Lays a painting over its photo whenever strength, colours or output size change, on a thread of
-//! its own, so that those controls answer at once whatever the size of the photo.
+//! Composes a painting with its photo whenever strength, colours or output size change. Runs on its own thread, so that
+//! those controls respond immediately for photos of any size.
 //!
-//! Every request first makes a preview of bounded size, then, if the job says so, the finished picture.
-//! Requests and results travel in [mailboxes](crate::mailbox). The network is never run here.
+//! Every request first makes a preview of bounded size, then, if the job requests it, the finished picture. Requests
+//! and results travel in [mailboxes](crate::mailbox). The network is never run here.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -21,44 +21,42 @@ use crate::{
     media::scale::{scaled, size_within},
 };
 
-/// Long side of a preview at most, in pixels.
+/// Maximum long side of a preview, in pixels.
 pub const PREVIEW_PX: usize = 1600;
 
-/// How long dropping the handle waits for the running composition: most take well under a second.
+/// How long dropping the handle waits for the running composition. Most take well under a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A painting to be laid over its photo, and how.
+/// A painting to compose with its photo, and how.
 #[derive(Clone)]
 pub struct ComposeJob {
-    /// The window's number of the job, which the result carries.
+    /// Chosen by the window; the result carries it.
     pub ticket: u64,
-    /// The photo at its own size.
+    /// At its original size.
     pub photo: Arc<Frame>,
-    /// The network's picture of it.
     pub painting: Arc<Painting>,
-    /// Size of the finished picture.
     pub output: OutputSize,
     /// Strength and colours.
     pub look: Look,
-    /// Whether the finished picture is made in addition to the preview.
+    /// Whether to make the finished picture in addition to the preview.
     pub full: bool,
 }
 
-/// A painting laid over its photo.
+/// A painting composed with its photo.
 #[derive(Clone)]
 pub struct Composed {
-    /// The number of the job.
+    /// [`ComposeJob::ticket`] of the job.
     pub ticket: u64,
     /// Columns and rows of the finished picture.
     pub size: (usize, usize),
-    /// The finished picture with a long side of at most [`PREVIEW_PX`].
+    /// The finished picture, scaled to a long side of at most [`PREVIEW_PX`].
     pub preview: Arc<Frame>,
-    /// The finished picture itself, if the job says so or it is no larger than the preview.
+    /// The finished picture at full size, if the job requested it or it is no larger than the preview.
     pub full: Option<Arc<Frame>>,
 }
 
-/// The handle of the compositor's thread; belongs to the window's thread. Dropping it stops the
-/// thread and waits a bounded time.
+/// Handle of the compositor's thread. Belongs to the window's thread. Dropping it stops the thread and waits for a
+/// bounded time.
 pub struct Compositor {
     /// Dropped to stop the thread.
     jobs: Option<Writer<Option<ComposeJob>>>,
@@ -67,10 +65,8 @@ pub struct Compositor {
 }
 
 impl Compositor {
-    /// Starts the thread.
-    ///
     /// # Errors
-    /// The operating system's, when it starts no thread.
+    /// The operating system could not start the thread.
     pub fn start(wake_up: WakeUp) -> std::io::Result<Self> {
         let (jobs, next_job) = mailbox(|| None);
         let (result, results) = mailbox(|| None);
@@ -78,14 +74,14 @@ impl Compositor {
         Ok(Self { jobs: Some(jobs), results, thread })
     }
 
-    /// Requests a composition instead of the one requested before. Never waits.
+    /// Requests a composition and replaces the pending one. Never waits.
     pub fn request(&mut self, job: ComposeJob) {
         if let Some(jobs) = &mut self.jobs {
             jobs.send(job);
         }
     }
 
-    /// The newest result that was not taken yet. Never waits.
+    /// The newest result that has not been taken yet. Never waits.
     pub fn take(&mut self) -> Option<Composed> {
         self.results.receive()
     }
@@ -101,7 +97,7 @@ impl Drop for Compositor {
     }
 }
 
-/// Photo and painting at preview size, kept while strength and colours change.
+/// Photo and painting at preview size. Reused while only strength and colours change.
 struct PreviewPair {
     photo: Arc<Frame>,
     painting: Arc<Painting>,
@@ -119,7 +115,7 @@ fn serve(
         let Some(job) = jobs.receive() else {
             continue;
         };
-        // A job that panics is dropped with its pair; the window keeps what it shows.
+        // After a panic the job and its cached pair are dropped, and the window keeps its current picture.
         let served = catch_unwind(AssertUnwindSafe(|| {
             serve_job(&job, &mut pair, (&jobs, &mut results), wake_up);
         }));

@@ -1,10 +1,11 @@
-//! The device that paints, and what takes its place when it is lost.
+//! The device that paints, and its replacement after it is lost.
 //!
-//! A GPU is lost when a kernel traps, the driver is restarted, or the card falls off its bus or does not answer. Its
-//! memory is gone, every later call fails, and the driver refuses the process a new context (cuda.h says so of errors
-//! 700, 719 and similar ones). The processor paints until the program is restarted, even when the user named the GPU:
-//! the job is finished, and a message says that the GPU was lost. Knows no sessions; they have to be closed before the
-//! device is replaced. Belongs to the thread that paints.
+//! A GPU is lost when a kernel traps, the driver is restarted, or the card falls off its bus or stops responding. Its
+//! memory is gone, every later call fails, and the driver refuses the process a new context (cuda.h documents this for
+//! errors 700, 719 and similar ones). The CPU then paints until the program is restarted, even if the user chose the
+//! GPU. The job is finished, and a message reports the loss.
+//!
+//! This module knows no sessions. They must be closed before the device is replaced. Belongs to the thread that paints.
 
 use std::sync::Arc;
 
@@ -18,28 +19,27 @@ use crate::{
 pub struct Device {
     backend: Arc<dyn Backend>,
     open: OpenDevice,
-    /// Whether the processor paints instead of a lost GPU.
+    /// Whether the CPU has replaced a lost GPU.
     took_over: bool,
 }
 
 impl Device {
-    /// Paints on `backend` while it lasts; `open` opens what comes after.
+    /// Paints on `backend`; `open` opens its replacement.
     pub fn new(backend: Arc<dyn Backend>, open: OpenDevice) -> Self {
         Self { backend, open, took_over: false }
     }
 
-    /// The device that paints now.
+    /// The current device.
     pub fn backend(&self) -> &Arc<dyn Backend> {
         &self.backend
     }
 
-    /// Opens other devices.
     pub fn opener(&self) -> OpenDevice {
         self.open.clone()
     }
 
-    /// What a choice means on this device. A processor that took over paints in a mode of its own
-    /// where it does not have the one that was chosen for the GPU.
+    /// The mode that a choice resolves to on this device. If the CPU has replaced a GPU and lacks the chosen mode, it
+    /// uses one of its own modes.
     pub fn mode(&self, choice: ModeChoice) -> Mode {
         let requested = self.backend.mode(choice);
         if self.took_over && self.backend.supports(requested).is_err() {
@@ -49,7 +49,7 @@ impl Device {
         }
     }
 
-    /// [`Device::mode`] for moving pictures in a network.
+    /// [`Device::mode`] for live video in a network.
     pub fn live_mode(&self, choice: ModeChoice, network: &Arc<Network>) -> Mode {
         let precision = match choice.precision {
             PrecisionChoice::Auto => {
@@ -60,12 +60,11 @@ impl Device {
         network.mode(self.mode(ModeChoice { precision, ..choice }))
     }
 
-    /// Replaces the GPU that was lost with `error` by the processor, and returns a sentence for the user. No session of
-    /// the lost device may be left: they hold its memory.
+    /// Replaces the GPU that was lost with `error` by the CPU, and returns a sentence for the user. All sessions of the
+    /// lost device must be closed first, because they hold its memory.
     ///
     /// # Errors
-    /// `error` itself when it is not a loss or the device is the processor, which nothing can replace; the
-    /// error of opening the processor.
+    /// `error` itself if it is not a loss or the device is already the CPU; otherwise the error of opening the CPU.
     pub fn replace_lost(&mut self, error: BackendError) -> Result<String, BackendError> {
         if self.backend.device().kind == DeviceChoice::Cpu || !error.is_lost() {
             return Err(error);

@@ -1,15 +1,15 @@
-//! The devices that paint, each with its pool of sessions. Belongs to the engine's thread.
+//! The devices that paint, each with its session pool. Belongs to the engine's thread.
 
 use std::sync::Arc;
 
 use super::{paint::Painter, sessions::Loaded};
 use crate::{backend::Backend, mode::DeviceChoice};
 
-/// Names a device as long as it is open; never used again for another one.
+/// Identifies a device while it is open. IDs are never reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DeviceId(usize);
 
-/// The open devices: the first one paints everything, further ones are opened for comparisons.
+/// The open devices. The first one paints everything; others are opened for comparisons.
 pub struct Devices {
     /// Never empty.
     list: Vec<(DeviceId, Painter)>,
@@ -17,7 +17,6 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// One device.
     pub fn new(first: Painter) -> Self {
         let newest = DeviceId::default();
         Self { list: vec![(newest, first)], newest }
@@ -28,7 +27,6 @@ impl Devices {
         &self.list[0].1
     }
 
-    /// See [`Devices::first`].
     pub fn first_mut(&mut self) -> &mut Painter {
         &mut self.list[0].1
     }
@@ -38,12 +36,11 @@ impl Devices {
         &self.list
     }
 
-    /// A device that is still open.
+    /// The device, if it is still open.
     pub fn get(&self, id: DeviceId) -> Option<&Painter> {
         self.list.iter().find(|(of, _)| *of == id).map(|(_, painter)| painter)
     }
 
-    /// See [`Devices::get`].
     pub fn get_mut(&mut self, id: DeviceId) -> Option<&mut Painter> {
         self.list.iter_mut().find(|(of, _)| *of == id).map(|(_, painter)| painter)
     }
@@ -64,13 +61,12 @@ impl Devices {
         })
     }
 
-    /// Adds a device that was opened.
     pub fn add(&mut self, backend: Arc<dyn Backend>) {
         self.newest.0 += 1;
         self.list.push((self.newest, self.first().with_backend(backend)));
     }
 
-    /// Closes all devices but the first one, with their sessions.
+    /// Closes all devices except the first, with their sessions.
     pub fn keep_first(&mut self) {
         self.list.truncate(1);
     }

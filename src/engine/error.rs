@@ -1,4 +1,4 @@
-//! Why the engine did not paint; a panic ends only its own job.
+//! Errors of the engine. A panic ends only its own job.
 
 use std::{
     any::Any,
@@ -8,21 +8,18 @@ use std::{
 use super::paint::PaintError;
 use crate::backend::BackendError;
 
-/// Why the engine did not paint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
-    /// The run itself failed.
     #[error(transparent)]
     Paint(#[from] PaintError),
-    /// No device could be opened.
     #[error("no device to paint on: {0}")]
     NoDevice(BackendError),
-    /// A mistake of this program; the engine continues.
+    /// A bug in this program; the engine continues.
     #[error("painting stopped because of a bug in StyleForge ({0}); please report it")]
     Panicked(String),
 }
 
-/// The words of a panic.
+/// The message of a panic.
 pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
@@ -31,7 +28,7 @@ pub fn panic_message(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
-/// Runs `job`; a panic becomes an error.
+/// Runs `job` and converts a panic to an error.
 pub(super) fn caught<T>(job: impl FnOnce() -> T) -> Result<T, EngineError> {
     catch_unwind(AssertUnwindSafe(job))
         .map_err(|panic| EngineError::Panicked(panic_message(panic.as_ref())))

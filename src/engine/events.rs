@@ -1,6 +1,6 @@
-//! The events of the engine's thread on their way to the surface.
+//! The channel of events from the engine's thread to the surface.
 //!
-//! Belongs to the engine's thread; the handle reads at the other end.
+//! Belongs to the engine's thread; the handle reads the other end.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ use super::{bounded_thread::WakeUp, paint::Painter, protocol::Event};
 /// An event on its way to the surface.
 pub(super) struct Sent {
     pub(super) event: Event,
-    /// Number of the settings with which live painting had last been started when the event was sent.
+    /// Settings number with which live painting was last started when the event was sent.
     pub(super) live: u64,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Sent {
 pub(super) struct Events {
     sender: Sender<Sent>,
     pub(super) wake_up: WakeUp,
-    /// As [`Sent::live`].
+    /// See [`Sent::live`].
     pub(super) live: Cell<u64>,
 }
 
@@ -28,20 +28,20 @@ impl Events {
         Self { sender, wake_up, live: Cell::new(0) }
     }
 
-    /// Another one, for another thread; it sends nothing about live painting.
+    /// A sender for another thread. It must send nothing about live painting.
     pub(super) fn another(&self) -> Self {
         Self::new(self.sender.clone(), self.wake_up.clone())
     }
 
     pub(super) fn send(&self, event: Event) {
         let live = self.live.get();
-        // Fails only when the surface is gone.
+        // Fails only if the surface is gone.
         let _ = self.sender.send(Sent { event, live });
         (self.wake_up)();
     }
 }
 
-/// Sends an event for every device that took the place of a lost one.
+/// Sends an event for every device that replaced a lost one.
 pub(super) fn send_notices(painter: &mut Painter, events: &Events) {
     for notice in painter.take_notices() {
         events.send(Event::Device { info: painter.backend().device(), notice: Some(notice) });

@@ -1,14 +1,16 @@
-//! The handle of the engine thread, which owns the backend and its sessions, performs commands and sends
-//! events.
+//! The handle of the engine thread, which owns the backend and its sessions, performs commands and sends events.
 //!
-//! The handle sends [`Command`]s on a bounded channel, and a stop signal; the thread sends [`Event`]s on an
-//! unbounded one, so that it never waits for a surface, and calls an injected wake-up after each. Nothing here
-//! waits for the thread except [`Engine::shutdown`], which waits a bounded time.
+//! The handle sends [`Command`]s on a bounded channel, and a stop signal. The thread sends [`Event`]s on an unbounded
+//! channel, so that it never waits for a surface, and calls an injected wake-up after each one. Only
+//! [`Engine::shutdown`] waits for the thread, for a bounded time.
 //!
-//! Invariants: the newest paint command wins, the one before it is cancelled at once; [`Engine::poll`] drops
-//! events of replaced commands; a panic in a job becomes an event and closes the painter's sessions; a lost
-//! device is replaced, which is an event. The [`Engine`] handle belongs to one thread: the window's, or the
-//! main thread of `styleforge live`.
+//! Invariants:
+//! - A new paint command replaces the previous one, which is cancelled immediately.
+//! - [`Engine::poll`] drops events of replaced commands.
+//! - A panic in a job becomes an event and closes the painter's sessions.
+//! - A lost device is replaced, and an event reports it.
+//!
+//! The [`Engine`] handle belongs to one thread: the window's, or the main thread of `styleforge live`.
 
 use std::{
     collections::VecDeque,
@@ -40,10 +42,9 @@ use crate::{
     mode::DeviceChoice,
 };
 
-/// Commands that may wait in the channel; more wait in the handle.
+/// Capacity of the command channel; further commands wait in the handle.
 const COMMANDS: usize = 8;
 
-/// The handle of the engine thread.
 pub struct Engine {
     commands: Sender<Command>,
     events: Receiver<Sent>,
@@ -52,40 +53,39 @@ pub struct Engine {
     /// Closed to stop the thread.
     stop: Option<Sender<()>>,
     thread: BoundedThread,
-    /// Commands that found the channel full. At most one paint command waits here.
+    /// Commands that did not fit in the channel. At most one paint command waits here.
     outbox: VecDeque<Command>,
     newest: Generation,
     painting: Option<Arc<RunControl>>,
     /// Whether the draft of the single photo is still being painted.
     drafting: bool,
     newest_trial: TrialNumber,
-    /// The trial that is being painted or waits for it.
+    /// The trial that is running or queued.
     trial: Option<Arc<RunControl>>,
     newest_repaint: RepaintNumber,
-    /// The frames that are painted once more, or wait for it.
+    /// The repaints that are running or queued.
     repaints: Vec<(RepaintNumber, Arc<RunControl>)>,
     batch: Option<Arc<RunControl>>,
     measuring: Option<Arc<RunControl>>,
-    /// Stops live painting.
+    /// Cancelled to stop live painting.
     live: Option<Arc<RunControl>>,
-    /// The live source, which the handle stops at once whatever the engine's thread does.
+    /// The live source. The handle stops it immediately, even if the engine's thread is busy.
     capture: Option<Arc<Capture>>,
-    /// The mailbox for changed live settings; `None` before live painting was first started.
+    /// Mailbox for changed live settings; `None` until live painting is first started.
     changes: Option<Writer<Option<NumberedSettings>>>,
-    /// The mailbox of snapshots of live painting.
     snapshots: Option<Reader<Snapshot>>,
     settings_number: u64,
-    /// Number of the settings with which live painting was started: events from before are dropped.
+    /// Settings number with which live painting was last started. Older events are dropped.
     live_since: u64,
     device: DeviceChoice,
 }
 
 impl Engine {
-    /// Starts the thread, which first opens the best device with `open_device` (that may take a while) and
-    /// sends [`Event::Device`] or [`Event::NoDevice`]; it opens another when that device is lost.
+    /// Starts the thread. It first opens the best device with `open_device`, which can take a while, and sends
+    /// [`Event::Device`] or [`Event::NoDevice`]. If that device is lost, the thread opens another.
     ///
     /// # Errors
-    /// The operating system's, when it starts no thread.
+    /// The operating system could not start the thread.
     pub fn start(open_device: OpenDevice, wake_up: WakeUp) -> std::io::Result<Self> {
         let (command_sender, commands) = bounded(COMMANDS);
         // Unbounded, so that the thread never waits for a surface.
@@ -121,7 +121,7 @@ impl Engine {
         })
     }
 
-    /// Paints one photo, instead of whatever single photo is being painted. Never waits.
+    /// Paints one photo and replaces the single photo that is being painted. Never waits.
     pub fn paint(&mut self, job: PaintJob) -> Generation {
         self.cancel();
         self.newest.0 += 1;
@@ -133,12 +133,12 @@ impl Engine {
         self.newest
     }
 
-    /// Paints a source's frames live, instead of the source before, which is closed at once; the returned
-    /// mailbox receives the pictures. Never waits.
+    /// Paints a source's frames live and closes the previous source immediately. The returned mailbox receives the
+    /// pictures. Never waits.
     ///
     /// # Errors
-    /// The operating system's, when it starts no thread for the source. Nothing is painted live then. A problem
-    /// of the source itself is in the [`Snapshot`] and comes as an event.
+    /// The operating system could not start a thread for the source. Live painting is then stopped. Problems of the
+    /// source itself are in the [`Snapshot`] and arrive as events.
     pub fn start_live(
         &mut self,
         source: LiveSource,
@@ -171,8 +171,8 @@ impl Engine {
         Ok(pictures)
     }
 
-    /// Paints live frames by `settings` from the next one on; returns the number that pictures painted by
-    /// them carry. Never waits.
+    /// Applies `settings` from the next live frame on. Returns the number that pictures painted with them carry. Never
+    /// waits.
     pub fn set_live(&mut self, settings: LiveSettings) -> u64 {
         self.settings_number += 1;
         if let Some(changes) = &mut self.changes {
@@ -181,33 +181,32 @@ impl Engine {
         self.settings_number
     }
 
-    /// The newest snapshot of live painting; `None` before it was started for the first time.
+    /// The newest snapshot of live painting; `None` until live painting is first started.
     pub fn snapshot(&mut self) -> Option<&Snapshot> {
         let snapshots = self.snapshots.as_mut()?;
         snapshots.take();
         Some(&snapshots.value)
     }
 
-    /// Hands `sink` every live picture from now on, of whichever source, until it has ended. Pictures that no surface
-    /// takes are handed over too. Never waits.
+    /// Sends `sink` every live picture from now on, of any source, until the sink ends. This includes pictures that no
+    /// surface takes. Never waits.
     pub fn record(&mut self, sink: impl Sink + 'static) {
         self.send(Command::AddSink(Box::new(sink)));
     }
 
-    /// Records a finer picture of the frame that is held, which the surface shows from this time on; nothing where
-    /// none is recorded, or once the pictures go on. Never waits.
+    /// Records a finer picture of the held frame, which the surface shows from time `at` on. Does nothing if no
+    /// recording runs or the frame is no longer held. Never waits.
     pub fn record_finer(&mut self, finer: Arc<Repainted>, at: Instant) {
         self.send(Command::RecordFiner(finer, at));
     }
 
-    /// Paints these previews of live pictures too, in turn; for none, none. Never waits.
+    /// Also paints these previews of live pictures, in turn; an empty list stops them. Never waits.
     pub fn set_previews(&mut self, previews: Vec<Preview>) {
         self.outbox.retain(|waiting| !matches!(waiting, Command::SetPreviews(_)));
         self.send(Command::SetPreviews(previews));
     }
 
-    /// Measures two modes on the live source's frames; [`Event::Measured`] follows. Live pictures wait
-    /// meanwhile.
+    /// Measures two modes on the live source's frames; [`Event::Measured`] follows. Live painting pauses meanwhile.
     pub fn measure(&mut self, job: MeasureJob) {
         self.cancel_measuring();
         let control = Arc::new(RunControl::default());
@@ -215,20 +214,20 @@ impl Engine {
         self.send(Command::Measure { job, control });
     }
 
-    /// Cancels the measurement, if one runs; [`Event::Measured`] follows. Gives the share of it that was done, 0 to 1,
-    /// unless it was cancelled before.
+    /// Cancels the measurement, if one runs; [`Event::Measured`] follows. Returns the completed share, 0 to 1, unless
+    /// the measurement was already cancelled.
     pub fn cancel_measuring(&mut self) -> Option<f32> {
         let control = self.measuring.as_ref().filter(|c| !c.is_cancelled())?;
         control.cancel();
         Some(control.progress())
     }
 
-    /// Share of the measurement that is done, 0 to 1; `None` when none runs.
+    /// Completed share of the measurement, 0 to 1; `None` if none runs.
     pub fn measuring_progress(&self) -> Option<f32> {
         self.measuring.as_ref().map(|control| control.progress())
     }
 
-    /// Ends live painting; the source is closed at once.
+    /// Stops live painting. The source is closed immediately.
     pub fn stop_live(&mut self) {
         if let Some(control) = self.live.take() {
             control.cancel();
@@ -249,8 +248,8 @@ impl Engine {
         }
     }
 
-    /// Paints a photo small in a network that is no style yet, after a single photo and instead of the trial before;
-    /// [`Event::Tried`] follows. Never waits.
+    /// Paints a small picture with a network that is not a style yet. It runs after a pending single photo and replaces
+    /// the previous trial; [`Event::Tried`] follows. Never waits.
     pub fn try_out(&mut self, job: TrialJob) -> TrialNumber {
         self.cancel_trial();
         self.newest_trial.0 += 1;
@@ -268,8 +267,8 @@ impl Engine {
         }
     }
 
-    /// Paints a live frame once more, after those that wait and beside whatever else is painted; [`Event::Repainted`]
-    /// follows. Never waits.
+    /// Paints a live frame again at higher quality, after queued repaints and in parallel with all other work.
+    /// [`Event::Repainted`] follows. Never waits.
     pub fn repaint(&mut self, job: RepaintJob) -> RepaintNumber {
         self.newest_repaint.0 += 1;
         let number = self.newest_repaint;
@@ -279,14 +278,14 @@ impl Engine {
         number
     }
 
-    /// Gives up painting a live frame once more; no event follows.
+    /// Cancels a repaint; no event follows.
     pub fn cancel_repaint(&mut self, number: RepaintNumber) {
         for (_, control) in self.repaints.extract_if(.., |(of, _)| *of == number) {
             control.cancel();
         }
     }
 
-    /// Starts a batch. Returns `false`, and does nothing, while another one runs.
+    /// Starts a batch. Returns `false` and does nothing if one is running.
     pub fn start_batch(&mut self, job: BatchJob) -> bool {
         if self.batch.is_some() {
             return false;
@@ -304,20 +303,19 @@ impl Engine {
         }
     }
 
-    /// Share of the single photo that is painted, 0 to 1, its draft included; `None` when none is being
-    /// painted.
+    /// Completed share of the single photo including its draft, 0 to 1; `None` if none is being painted.
     pub fn progress(&self) -> Option<f32> {
         let control = self.painting.as_ref()?;
-        // The draft is about a tenth of the whole.
+        // The draft is about a tenth of the work.
         Some(if self.drafting { 0.1 * control.progress() } else { 0.1 + 0.9 * control.progress() })
     }
 
-    /// Share of the batch's present photo that is painted, 0 to 1; `None` without a batch.
+    /// Completed share of the batch's current photo, 0 to 1; `None` without a batch.
     pub fn batch_progress(&self) -> Option<f32> {
         self.batch.as_ref().map(|control| control.progress())
     }
 
-    /// The next event that still matters. Never waits.
+    /// The next event that is not outdated. Never waits.
     pub fn poll(&mut self) -> Option<Event> {
         self.flush();
         while let Ok(Sent { event, live }) = self.events.try_recv() {
@@ -361,8 +359,8 @@ impl Engine {
         None
     }
 
-    /// Stops the thread: cancels what runs and waits at most `patience`. Returns whether the
-    /// thread ended in time; one that did not is left behind and dies with the program.
+    /// Stops the thread: cancels running work and waits at most `patience`. Returns whether the thread ended in time.
+    /// Otherwise it is abandoned and ends with the process.
     pub fn shutdown(&mut self, patience: Duration) -> bool {
         let runs = (self.painting.iter())
             .chain(&self.trial)
@@ -386,7 +384,7 @@ impl Engine {
         self.flush();
     }
 
-    /// Hands waiting commands to the channel as far as it has room.
+    /// Sends waiting commands while the channel has room.
     fn flush(&mut self) {
         while let Some(command) = self.outbox.pop_front() {
             match self.commands.try_send(command) {
@@ -395,7 +393,7 @@ impl Engine {
                     self.outbox.push_front(command);
                     return;
                 }
-                // The thread is gone; its last events are still to be read.
+                // The thread is gone, but its last events can still be read.
                 Err(TrySendError::Disconnected(_)) => {}
             }
         }

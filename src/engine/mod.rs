@@ -1,11 +1,12 @@
-//! From a photo and a style's network to a painting: the jobs that the surfaces drive.
+//! Paints photos and live video in styles: the jobs that the surfaces (window and command line) request.
 //!
-//! [`paint`] blocks its caller: the command line's photos run it on the main thread. It also replaces a
-//! lost GPU by the processor. The window and `styleforge live` use [`Engine`] instead, the
-//! handle of one thread that owns the device, its [pool of sessions](sessions) and [live pictures](live), with
-//! a loader thread and one for frames that are painted once more; the window also uses [`compositor`], one thread that lays finished paintings over their
-//! photos. The surfaces send commands to both and read their events and results later; they never wait for
-//! either.
+//! [`paint`] blocks its caller; the command line runs it on the main thread for photos. It also replaces a lost GPU by
+//! the CPU.
+//!
+//! The window and `styleforge live` use [`Engine`] instead. It is the handle of one thread that owns the device, its
+//! [session pool](sessions) and [live painting](live). That thread is helped by a loader thread and a thread that
+//! repaints single live frames. The window also uses [`compositor`], a thread that composes finished paintings with
+//! their photos. The surfaces send commands to both and read events and results later; they never wait for either.
 //!
 //! Knows no window, no arguments and no file format.
 

@@ -1,4 +1,4 @@
-//! Paints photos on the engine's thread: a single one with its draft, and those of a batch one by one.
+//! Paints photos on the engine's thread: a single photo with its draft, and the photos of a batch one by one.
 
 use std::sync::Arc;
 
@@ -10,22 +10,22 @@ use super::{
 };
 use crate::{backend::RunControl, frame::Frame};
 
-/// Long side of a draft at most, in pixels.
+/// Maximum long side of a draft, in pixels.
 const LARGEST_DRAFT_PX: usize = 448;
-/// Long side of a draft at least, in pixels, unless the finished picture is smaller.
+/// Minimum long side of a draft, in pixels, unless the finished picture is smaller.
 const SMALLEST_DRAFT_PX: usize = 192;
-/// A draft has the finished painting's long side divided by this: about a ninth of the work.
+/// Ratio of the finished painting's long side to the draft's. At 3 a draft costs about a ninth of the work.
 const DRAFT_DIVISOR: usize = 3;
 
-/// The long side at which a draft of a painting at `working` pixels is made; `None` when the
-/// painting itself is about as small. Follows the brush, so that a draft shows its size.
+/// Long side of a draft for a painting at `working` pixels; `None` if the painting itself is about as small.
+/// Proportional to the working size, so that a draft shows the brush size.
 pub fn draft_px(working: (usize, usize)) -> Option<usize> {
     let long = working.0.max(working.1);
     let draft = (long / DRAFT_DIVISOR).clamp(SMALLEST_DRAFT_PX, LARGEST_DRAFT_PX);
     (draft * 2 <= long).then_some(draft)
 }
 
-/// The settings of the job's draft; `None` where it would be about as large as the painting.
+/// The settings of the job's draft; `None` if the draft would be about as large as the painting.
 pub fn draft_settings(job: &PaintJob) -> Option<PaintSettings> {
     let (width, height) = (job.photo.width(), job.photo.height());
     let px = draft_px(job.settings.working_size.resolve(width, height))?;
@@ -42,13 +42,13 @@ pub(super) struct Batch {
 /// A single photo, with the number of its command.
 pub(super) type Paint = (Generation, PaintJob, Arc<RunControl>);
 
-/// Paints one photo, after its draft where the job has one.
+/// Paints one photo, after its draft if the job has one.
 pub(super) fn serve_paint(
     painter: &mut Painter,
     (generation, job, control): Paint,
     events: &Events,
 ) {
-    // The user may want to cancel it.
+    // Reported before painting, while the user can still cancel.
     let (width, height) = (job.photo.width(), job.photo.height());
     let size = job.settings.working_size.resolve(width, height);
     if let Some(notice) = painter.time_note(&job.network, size) {
@@ -73,7 +73,7 @@ pub(super) fn serve_paint(
                 events.send(Event::Cancelled(generation));
                 return;
             }
-            // A draft that failed says nothing: the run itself will.
+            // The error of a draft is not reported: the full run reports it.
             Ok(Err(_)) if draft => {}
             Ok(Err(error)) => {
                 events.send(Event::Failed { generation, error: error.into() });
@@ -89,7 +89,7 @@ pub(super) fn serve_paint(
     }
 }
 
-/// Paints the next photo of a batch; returns whether the batch is over.
+/// Paints the next photo of a batch. Returns whether the batch has ended.
 pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Events) -> bool {
     let total = batch.job.source.len();
     let cancelled = batch.control.is_cancelled();

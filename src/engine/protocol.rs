@@ -1,9 +1,9 @@
-//! Between a surface and the engine thread: commands one way, events the other.
+//! The messages between a surface and the engine thread: commands one way, events the other.
 //!
-//! Plain data. A command has no return value; its outcome is an event. Those of a paint command carry its
-//! [`Generation`], a trial's its [`TrialNumber`], a repaint's its [`RepaintNumber`], those of live painting the number of its settings
-//! ([`NumberedSettings`](super::live::NumberedSettings)), so that events of replaced ones can be dropped; of
-//! batches and measurements there is one at a time.
+//! Plain data. A command has no return value; its outcome is an event. Events carry a number, so that events of
+//! replaced commands can be dropped: a paint command's [`Generation`], a trial's [`TrialNumber`], a repaint's
+//! [`RepaintNumber`], and the settings number of live painting ([`NumberedSettings`](super::live::NumberedSettings)).
+//! Batches and measurements need none, because only one of each runs at a time.
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
@@ -21,46 +21,44 @@ use crate::{
     network::Network,
 };
 
-/// Numbers the paint commands of one engine, in the order in which they were given.
+/// Numbers the paint commands of one engine, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u64);
 
 /// One photo to paint.
 #[derive(Clone)]
 pub struct PaintJob {
-    /// The photo at its own size.
+    /// At its original size.
     pub photo: Arc<Frame>,
-    /// The style's network.
     pub network: Arc<Network>,
-    /// Brush size, variant and memory limit of the finished run.
+    /// Settings of the finished run.
     pub settings: PaintSettings,
-    /// Whether a small draft is painted first.
+    /// Whether to paint a small draft first.
     pub draft: bool,
 }
 
-/// Numbers the trials of one engine, in the order in which they were given.
+/// Numbers the trials of one engine, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrialNumber(pub u64);
 
-/// A small painting by which the user judges a network that is no style yet.
+/// A small painting that shows the user how a network paints before it becomes a style.
 #[derive(Clone)]
 pub struct TrialJob {
-    /// The photo, of any size.
+    /// Of any size.
     pub photo: Arc<Frame>,
-    /// The network; its sessions are closed afterwards.
+    /// Its sessions are closed afterwards.
     pub network: Arc<Network>,
 }
 
-/// Numbers the repaints of one engine, in the order in which they were requested.
+/// Numbers the repaints of one engine, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepaintNumber(pub u64);
 
-/// A live frame to be painted once more.
+/// A live frame to paint again at higher quality.
 #[derive(Clone)]
 pub struct RepaintJob {
-    /// The frame, at its own size.
+    /// At its original size.
     pub frame: Arc<Frame>,
-    /// The style's network.
     pub network: Arc<Network>,
     /// Working size, mode and memory limit.
     pub settings: PaintSettings,
@@ -68,46 +66,43 @@ pub struct RepaintJob {
     pub look: Look,
 }
 
-/// A live frame that was painted once more.
+/// A live frame that was painted again at higher quality.
 #[derive(Debug)]
 pub struct Repainted {
-    /// The picture, at the frame's size.
+    /// At the frame's size.
     pub picture: Frame,
-    /// Columns and rows that the network saw, in pixels.
+    /// Columns and rows of the network's input.
     pub working: (usize, usize),
-    /// Variant and precision.
     pub mode: Mode,
-    /// Notes for people, for example about a working size that had to shrink.
+    /// Messages for the user, for example about a reduced working size.
     pub notes: Vec<String>,
 }
 
-/// Several photos to paint one after the other.
+/// Several photos to paint one after another.
 ///
-/// The engine knows no files: [`PhotoSource`] hands it pictures and takes its paintings.
+/// The engine does no file I/O: [`PhotoSource`] supplies the photos and takes the paintings.
 pub struct BatchJob {
-    /// Where the photos come from and the results go.
+    /// Supplies the photos and saves the results.
     pub source: Box<dyn PhotoSource>,
-    /// The networks of the styles; [`PhotoSource::network`] tells which of them paints which photo.
+    /// The networks of the styles. [`PhotoSource::network`] returns which of them paints which photo.
     pub networks: Vec<Arc<Network>>,
-    /// Brush size, variant and memory limit.
     pub settings: PaintSettings,
 }
 
 /// The result of one photo of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedPhoto {
-    /// Where it is.
     pub path: PathBuf,
-    /// Notes for people, for example about a working size that had to shrink.
+    /// Messages for the user, for example about a reduced working size.
     pub notes: Vec<String>,
 }
 
 /// Why a photo of a batch has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unpainted {
-    /// Its result was there already: this file.
+    /// The result already existed, in this file.
     Exists(PathBuf),
-    /// Something failed; a sentence for people.
+    /// A message for the user.
     Failed(String),
 }
 
@@ -119,18 +114,17 @@ impl From<String> for Unpainted {
 
 /// A list of photos, opened and finished one at a time on the engine thread.
 pub trait PhotoSource: Send {
-    /// Photos in all.
+    /// Number of photos.
     fn len(&self) -> usize;
 
-    /// Whether there is nothing to paint.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Name of photo `index`, for people.
+    /// Name of photo `index`, for display.
     fn name(&self, index: usize) -> String;
 
-    /// Place of the network that paints photo `index` among those of the job.
+    /// Index into [`BatchJob::networks`] of the network that paints photo `index`.
     fn network(&self, index: usize) -> usize;
 
     /// Opens photo `index`.
@@ -139,10 +133,10 @@ pub trait PhotoSource: Send {
     /// Why it is not painted.
     fn open(&mut self, index: usize) -> Result<Frame, Unpainted>;
 
-    /// Takes the painting of photo `index` and says where the result is.
+    /// Saves the painting of photo `index` and returns where.
     ///
     /// # Errors
-    /// A sentence for people: why it could not be saved.
+    /// A message for the user: why it could not be saved.
     fn finish(
         &mut self,
         index: usize,
@@ -151,123 +145,97 @@ pub trait PhotoSource: Send {
     ) -> Result<SavedPhoto, String>;
 }
 
-/// A command to the engine.
 pub enum Command {
-    /// Paints one photo, instead of every paint command before it.
+    /// Paints one photo and replaces every earlier paint command.
     Paint {
-        /// Its number.
         generation: Generation,
-        /// What to paint.
         job: PaintJob,
-        /// Progress; cancelled to stop.
+        /// Reports progress; cancelled to stop.
         control: Arc<RunControl>,
     },
-    /// Paints a small picture, instead of every one of its kind before it.
+    /// Paints a small picture and replaces every earlier trial.
     Try {
-        /// Its number.
         number: TrialNumber,
-        /// What to paint.
         job: TrialJob,
         /// Cancelled to stop.
         control: Arc<RunControl>,
     },
-    /// Paints a live frame once more, after those that wait for it, beside everything else.
+    /// Paints a live frame again, after queued repaints and in parallel with all other work.
     Repaint {
-        /// Its number.
         number: RepaintNumber,
-        /// What to paint.
         job: RepaintJob,
         /// Cancelled to stop.
         control: Arc<RunControl>,
     },
     /// Paints several photos. Single photos are painted between them.
     Batch {
-        /// What to paint.
         job: BatchJob,
-        /// Progress of the present photo; cancelled to stop the whole batch.
+        /// Reports progress of the current photo; cancelled to stop the whole batch.
         control: Arc<RunControl>,
     },
-    /// Paints a source's frames, between everything else, instead of the source before.
+    /// Paints a source's frames, interleaved with all other work. Replaces the previous source.
     StartLive(Box<LiveStart>),
-    /// Paints previews of live pictures too; for none, none.
+    /// Also paints previews of live pictures; an empty list stops them.
     SetPreviews(Vec<Preview>),
     /// Measures two modes on the live source's frames.
     Measure {
-        /// The modes and frames.
         job: MeasureJob,
-        /// Progress; cancelled to stop.
+        /// Reports progress; cancelled to stop.
         control: Arc<RunControl>,
     },
-    /// Hands this sink every live picture from now on, of whichever source.
+    /// Sends this sink every live picture from now on, of any source.
     AddSink(Box<dyn Sink>),
-    /// Records this picture of the held frame too, as shown from this time on.
+    /// Also records this picture of the held frame, as shown from this time on.
     RecordFiner(Arc<Repainted>, Instant),
-    /// Ends live painting.
     StopLive,
 }
 
-/// An event of the engine.
 #[derive(Debug)]
 pub enum Event {
-    /// The device that paints: the first event, and again when another took its place.
+    /// The device that paints. Sent first, and again after a device was replaced.
     Device {
-        /// What it is.
         info: DeviceInfo,
-        /// A fallback or a loss as text, for example `CPU: no NVIDIA driver found`.
+        /// The reason for a fallback or loss as text, for example `CPU: no NVIDIA driver found`.
         notice: Option<String>,
     },
-    /// There is no device to paint on; comes once, every later paint command fails.
+    /// No device can paint. Sent once; every later paint command fails.
     NoDevice(EngineError),
     /// A painting, or a draft of one that is still being painted.
     Painted {
-        /// The command that it belongs to.
         generation: Generation,
         /// Whether the finished painting is still to come.
         draft: bool,
-        /// The network's picture.
         painting: Arc<Painting>,
     },
-    /// A paint command was cancelled.
     Cancelled(Generation),
-    /// A paint command failed.
     Failed {
-        /// The command that failed.
         generation: Generation,
-        /// Why.
         error: EngineError,
     },
-    /// A trial has ended without being cancelled.
+    /// A trial ended without being cancelled.
     Tried {
-        /// The number of its command.
         number: TrialNumber,
-        /// The network's picture, or why there is none.
         result: Result<Arc<Painting>, EngineError>,
     },
-    /// A live frame was painted once more, or could not be; it was not cancelled.
+    /// A repaint succeeded or failed. Not sent after a cancellation.
     Repainted {
-        /// The number of its command.
         number: RepaintNumber,
-        /// The picture, or why there is none.
         result: Result<Arc<Repainted>, EngineError>,
     },
-    /// A photo of the batch is done, well or not.
+    /// A photo of the batch is done, successfully or not.
     BatchPhoto {
-        /// Photos done so far, this one included.
+        /// Photos done so far, including this one.
         done: usize,
-        /// Photos in all.
+        /// Photos in the batch.
         total: usize,
         /// Name of the photo.
         name: String,
-        /// Where the result is, or why there is none.
         outcome: Result<SavedPhoto, Unpainted>,
     },
-    /// Something about live painting.
     Live(LiveEvent),
-    /// A measurement has ended.
     Measured(Result<Arc<MeasureReport>, MeasureError>),
-    /// The batch ended.
     BatchEnded {
-        /// Whether someone stopped it.
+        /// Whether the user stopped it.
         cancelled: bool,
     },
 }

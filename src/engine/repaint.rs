@@ -1,9 +1,8 @@
-//! Live frames that the user keeps: painted as finely as photos are, on a thread of their own,
-//! while live painting continues.
+//! Repaints live frames that the user keeps, at photo quality. Runs on its own thread while live painting continues.
 //!
-//! Frames wait in a queue, each with its number. Their sessions are opened for them and closed afterwards, within what
-//! the device has free then. A device that is lost meanwhile is not replaced here: live painting does that, and the
-//! frame fails.
+//! Frames wait in a queue, each with its number. Sessions are opened for each frame and closed afterwards, within the
+//! memory that the device has free. A lost device is not replaced here: the frame fails, and live painting replaces the
+//! device.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,9 +23,9 @@ use crate::{
     mode::DeviceChoice,
 };
 
-/// How long dropping the thread waits for the frame that is being painted, which was cancelled.
+/// How long dropping the thread waits for the running frame, which is cancelled.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Threads that bring a painting up to its frame's size.
+/// Threads that upscale a painting to its frame's size.
 const THREADS: usize = 4;
 
 /// A job on its way to the thread.
@@ -35,32 +34,31 @@ pub(super) struct Request {
     pub(super) job: RepaintJob,
     /// Cancelled to stop.
     pub(super) control: Arc<RunControl>,
-    /// The device that paints.
     pub(super) backend: Arc<dyn Backend>,
 }
 
-/// The thread. Dropped, it paints no further frame.
+/// The thread. After it is dropped, no further frame is painted.
 pub(super) struct RepaintThread {
     requests: Option<Sender<Request>>,
     thread: BoundedThread,
 }
 
 impl RepaintThread {
-    /// Starts the thread; its events go through `events`.
+    /// Starts the thread, which sends its events through `events`.
     ///
     /// # Errors
-    /// The operating system's, when it starts no thread.
+    /// The operating system could not start the thread.
     pub fn start(events: Events) -> std::io::Result<Self> {
-        // As many as the user requests; each holds its frame.
+        // Unbounded: the user's requests limit it, and each one holds its frame.
         let (requests, queue) = unbounded();
         let thread = BoundedThread::spawn("repaint", move || serve(&queue, &events))?;
         Ok(Self { requests: Some(requests), thread })
     }
 
-    /// Paints a frame after those that wait; an [`Event::Repainted`] follows, unless it is cancelled.
+    /// Queues a frame; [`Event::Repainted`] follows unless it is cancelled.
     pub fn request(&self, request: Request) {
         if let Some(requests) = &self.requests {
-            // Fails only when the thread is gone, which a panic outside of every job would need.
+            // Fails only if the thread is gone, which requires a panic outside of every job.
             requests.send(request).ok();
         }
     }
@@ -69,7 +67,7 @@ impl RepaintThread {
 impl Drop for RepaintThread {
     fn drop(&mut self) {
         self.requests = None;
-        // A thread that hangs with its device is left behind.
+        // A thread that hangs with its device is abandoned.
         self.thread.join_within(PATIENCE);
     }
 }
@@ -85,7 +83,7 @@ fn serve(queue: &Receiver<Request>, events: &Events) {
             Ok(result) => result.map_err(EngineError::from),
             Err(panic) => Err(panic),
         };
-        // Before anybody hears of it: the memory is free again then.
+        // Dropped before the event is sent, so that the memory is free when the event arrives.
         drop(request);
         let result = result.map(Arc::new);
         events.send(Event::Repainted { number, result });

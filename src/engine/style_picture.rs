@@ -1,4 +1,4 @@
-//! Pictures as styles: what the network for any picture makes of them, computed once, on the processor.
+//! Pictures as styles: encodes a style picture for the any-picture network, once, on the CPU.
 
 use std::{path::Path, sync::Arc};
 
@@ -17,34 +17,34 @@ use crate::{
     weights::{CodeOf, LibraryError, Style, StyleLibrary, StyleNetwork, WeightsError},
 };
 
-/// Shorter side of a style picture when the network looks at it, in pixels: strokes have the size that it was trained
-/// for. Smaller is farther from the style and flickers more, for small paintings too: `tools/measure_any.py --seen`, 12
-/// paintings x 8 photos, style and one-pixel flicker at 512, 384, 320 and 256: 0.244, 0.306, 0.363, 0.437 and 4.0, 4.8,
-/// 5.1, 5.2; photos of 256 px at 512 and 256: 0.323, 0.585 and 4.1, 5.4.
+/// Shorter side of a style picture when it is encoded, in pixels; strokes then have the size that the network was
+/// trained for. Smaller sizes are farther from the style and flicker more, even for small paintings. Measured with
+/// `tools/measure_any.py --seen` on 12 paintings x 8 photos, at 512, 384, 320 and 256: style loss 0.244, 0.306, 0.363,
+/// 0.437; one-pixel flicker 4.0, 4.8, 5.1, 5.2. Photos of 256 px, at 512 and 256: style 0.323, 0.585; flicker 4.1, 5.4.
 const SHORT_SIDE_PX: usize = 512;
-/// The longer side at most.
+/// Maximum longer side, in pixels.
 const LONG_SIDE_PX: usize = 1024;
-/// Longer side of the picture that represents the style in lists.
+/// Longer side of the style's thumbnail, in pixels.
 const THUMBNAIL_PX: usize = 256;
-/// Minimum side of a picture that has strokes, in pixels.
+/// Minimum side of a picture that can show strokes, in pixels.
 const LEAST_SIDE_PX: usize = 32;
 /// Mean brightness, 0 to 255, below which paintings in the style become dark.
 const DARK_BELOW: f64 = 40.0;
-/// Spread of every channel (standard deviation, of 0 to 255) below which a picture is nearly flat.
+/// Standard deviation of every channel, 0 to 255, below which a picture counts as nearly flat.
 const FLAT_BELOW: f64 = 8.0;
-/// The colour behind transparent parts.
+/// The background colour of transparent areas.
 const PAPER: u32 = 255;
 
 /// Why a picture cannot be a style.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StylePictureError {
-    /// The processor cannot look at it.
+    /// The CPU cannot encode it.
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// The network cannot be built.
     #[error(transparent)]
     Network(#[from] TransformerError),
-    /// The network inside the program is damaged.
+    /// The bundled network is damaged.
     #[error("the network for style pictures cannot be read: {0}")]
     Weights(String),
     /// No picture, or no weight above zero.
@@ -58,7 +58,7 @@ impl From<WeightsError> for StylePictureError {
     }
 }
 
-/// The columns and rows at which a style picture is looked at.
+/// Columns and rows at which a style picture is encoded.
 fn size((width, height): (usize, usize)) -> (usize, usize) {
     let scale = (SHORT_SIDE_PX as f64 / width.min(height) as f64)
         .min(LONG_SIDE_PX as f64 / width.max(height) as f64);
@@ -66,7 +66,7 @@ fn size((width, height): (usize, usize)) -> (usize, usize) {
     (side(width), side(height))
 }
 
-/// The picture on white paper.
+/// The picture on a white background.
 fn on_paper(mut picture: Frame) -> Frame {
     for pixel in picture.rgba_mut().chunks_exact_mut(4) {
         let alpha = u32::from(pixel[3]);
@@ -79,22 +79,21 @@ fn on_paper(mut picture: Frame) -> Frame {
     picture
 }
 
-/// Why a picture is not kept as a style.
+/// Why a picture could not be imported as a style.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file is no picture that can be read.
+    /// The file cannot be read as a picture.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// It cannot be a style.
     #[error(transparent)]
     Style(#[from] StylePictureError),
-    /// It cannot be kept.
+    /// It could not be saved.
     #[error(transparent)]
     Library(#[from] LibraryError),
 }
 
-/// What to expect of a style picture that has little to paint with, or little light, in a sentence; `None` for any
-/// other. Looks at every pixel.
+/// A warning, as a sentence, about a style picture with little detail or light; `None` for any other picture. Reads
+/// every pixel.
 pub fn caution(name: &str, picture: &Frame) -> Option<String> {
     let (width, height) = (picture.width(), picture.height());
     let what = if OneColor::of(picture).is_some() {
@@ -109,13 +108,13 @@ pub fn caution(name: &str, picture: &Frame) -> Option<String> {
     ))
 }
 
-/// The picture that represents a style picture in lists.
+/// The thumbnail of a style picture.
 fn small(picture: &Frame) -> Frame {
     let (width, height) = size_within(picture.width(), picture.height(), THUMBNAIL_PX);
     on_paper(scaled(picture, width, height))
 }
 
-/// What to expect of a dark or nearly flat picture, by the mean brightness and the spread of its channels.
+/// A warning for a dark or nearly flat picture, from the mean brightness and the spread of its channels.
 fn dark_or_flat(small: &Frame) -> Option<&'static str> {
     let count = small.pixel_count().max(1) as f64;
     let mean_of = |value: &dyn Fn(&[u8]) -> f64| {
@@ -135,10 +134,10 @@ fn dark_or_flat(small: &Frame) -> Option<&'static str> {
     is_flat.then_some("is nearly the same everywhere, so expect paintings with little in them")
 }
 
-/// What is kept of a picture: what a network makes of it, and a small picture as JPEG.
+/// The style code of a picture, and its thumbnail as JPEG.
 ///
 /// # Errors
-/// [`ImportError`] when the processor has too little memory.
+/// [`ImportError`] if the CPU has too little memory.
 pub fn look_at(network: &StyleNetwork, picture: &Frame) -> Result<(CodeOf, Vec<u8>), ImportError> {
     let code =
         CodeOf { code: code_of(&network.transformer, picture)?, network: network.name.clone() };
@@ -147,10 +146,10 @@ pub fn look_at(network: &StyleNetwork, picture: &Frame) -> Result<(CodeOf, Vec<u
     Ok((code, thumbnail))
 }
 
-/// The picture that represents a mix in lists, as JPEG: upright strips of the pictures, as wide as their weights.
+/// The thumbnail of a mix as JPEG: vertical strips of the pictures, their widths proportional to the weights.
 ///
 /// # Errors
-/// [`ImportError`] when no picture has a weight.
+/// [`ImportError`] if no picture has a weight above zero.
 pub fn thumbnail_of_mix(pictures: &[(Arc<Frame>, u8)]) -> Result<Vec<u8>, ImportError> {
     let (width, height) = (THUMBNAIL_PX, THUMBNAIL_PX * 2 / 3);
     let total: usize = pictures.iter().map(|(_, weight)| usize::from(*weight)).sum();
@@ -176,21 +175,22 @@ pub fn thumbnail_of_mix(pictures: &[(Arc<Frame>, u8)]) -> Result<Vec<u8>, Import
     Ok(bytes)
 }
 
-/// The middle of a picture, so large that it covers this many columns and rows.
+/// The centre of a picture, scaled to cover this many columns and rows.
 fn covering(picture: &Frame, width: usize, height: usize) -> Frame {
     let (w, h) = (picture.width(), picture.height());
     let scale = (width as f64 / w as f64).max(height as f64 / h as f64);
-    // Cut before it is scaled: the whole of a long one would be enlarged beyond all memory.
+    // Cropped before scaling: scaling all of a very long picture would exhaust memory.
     let part = |px: usize, side: usize| ((px as f64 / scale).round() as usize).clamp(1, side);
     let (columns, rows) = (part(width, w), part(height, h));
     scaled(&picture.crop((w - columns) / 2, (h - rows) / 2, columns, rows), width, height)
 }
 
-/// Keeps the picture in a file, as a network sees it, as a style of the person's own, under `name` or else the file's.
-/// Gives [`caution`], too.
+/// Imports the picture as a style of the user: stores its style code under `name`, or under the file's name if that is
+/// `None`. Also returns its [`caution`].
 ///
 /// # Errors
-/// [`ImportError`] when it cannot be read, as [`look_at`], when the name is taken, and when the disk refuses.
+/// [`ImportError`] if the file cannot be read, as for [`look_at`], if the name is taken, or if the file cannot be
+/// written.
 pub fn import(
     library: &mut StyleLibrary,
     file: &Path,
@@ -204,10 +204,10 @@ pub fn import(
     Ok((style, caution(&file.display().to_string(), &picture)))
 }
 
-/// What a network makes of a style picture.
+/// The style code of a picture.
 ///
 /// # Errors
-/// [`StylePictureError`] when the processor has too little memory.
+/// [`StylePictureError`] if the CPU has too little memory.
 pub fn code_of(transformer: &Transformer, picture: &Frame) -> Result<StyleCode, StylePictureError> {
     let (width, height) = size((picture.width(), picture.height()));
     let map = transformer.style_map(&on_paper(scaled(picture, width, height)));
@@ -221,10 +221,10 @@ pub fn code_of(transformer: &Transformer, picture: &Frame) -> Result<StyleCode, 
     Ok(transformer.code(&tokens)?)
 }
 
-/// The network that paints in a mix of style pictures by weights.
+/// The network that paints in a weighted mix of style pictures.
 ///
 /// # Errors
-/// [`StylePictureError`] where nothing has a weight, and for what another network made.
+/// [`StylePictureError`] if no weight is above zero or a code belongs to another network.
 pub fn network_of(
     transformer: &Transformer,
     codes: &[(&StyleCode, f64)],
@@ -300,7 +300,7 @@ mod tests {
             assert_eq!(told.is_some(), words.is_some(), "{told:?}");
             assert!(told.unwrap_or_default().starts_with(words.unwrap_or_default()));
         }
-        // What is seen through is white.
+        // Transparent areas become white.
         let clear = Frame::from_fn(64, 64, |x, y| [0, 2 * y as u8, 0, [0, 255][x / 32]]);
         assert_eq!(caution("a.png", &clear), None);
     }

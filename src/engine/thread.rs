@@ -1,4 +1,4 @@
-//! The engine's thread: commands in, events and pictures out.
+//! The engine's thread: receives commands, sends events and pictures.
 //!
 //! Single photos come first, then trials, then live pictures and the photos of a batch in turn.
 
@@ -26,7 +26,7 @@ use crate::{
     mode::DeviceChoice,
 };
 
-/// The work of the thread.
+/// The pending work of the thread.
 #[derive(Default)]
 struct Work {
     paint: Option<Paint>,
@@ -34,14 +34,14 @@ struct Work {
     batch: Option<Batch>,
     live: Option<Live>,
     measure: Option<(MeasureJob, Arc<RunControl>)>,
-    /// The sinks while no live pictures are painted.
+    /// The sinks while live painting is stopped.
     sinks: Sinks,
-    /// Paints live frames once more; started for the first one.
+    /// Repaints live frames; started for the first one.
     repaint: Option<RepaintThread>,
 }
 
 impl Work {
-    /// Handles a command. Without `devices` nothing is painted live.
+    /// Handles a command. Without `devices`, live painting is refused.
     fn handle(
         &mut self,
         command: Command,
@@ -68,7 +68,7 @@ impl Work {
             }
             Command::StartLive(start) => {
                 events.live.set(start.number);
-                // The memory of the live run before is released first.
+                // Releases the memory of the previous live run first.
                 self.end_live();
                 let devices = match devices {
                     Ok(devices) => devices,
@@ -103,7 +103,7 @@ impl Work {
         }
     }
 
-    /// Hands a frame to the thread that paints it once more.
+    /// Passes a frame to the repaint thread.
     fn repaint(&mut self, request: Request, events: &Events) {
         if self.repaint.is_none() {
             self.repaint = match RepaintThread::start(events.another()) {
@@ -134,10 +134,10 @@ fn close_live(devices: &mut Devices) {
     devices.first_mut().pool_mut().close_live();
 }
 
-/// The reason for which the thread woke up.
+/// Why the thread woke up.
 enum Woken {
     Command(Box<Command>),
-    /// A frame, settings or a session.
+    /// A frame, settings or a session is ready.
     Ready,
     SettingsEnded,
     Source(CaptureEvent),
@@ -158,7 +158,7 @@ impl Drop for EngineThread {
         self.work = Work::default();
         if let Ok(devices) = &mut self.devices {
             devices.keep_first();
-            // The loader ends after the running job, which is cancelled.
+            // The loader ends after the running job, which is cancelled here.
             devices.first().pool().cancel_all();
         }
         self.loader = None;
@@ -172,7 +172,7 @@ pub(super) fn run(
     stopped: &Receiver<()>,
     events: &Events,
 ) {
-    // Without a thread for the loader, pictures wait while a session is loaded.
+    // If the loader thread cannot be started, live painting pauses while a session loads.
     let thread = LoaderThread::start().ok();
     let loader = (thread.as_ref()).map_or_else(Loader::on_the_spot, |t| t.loader().clone());
     let devices = match caught(|| open_device(DeviceChoice::Auto)) {
@@ -204,7 +204,7 @@ pub(super) fn run(
             let frame = live.and_then(|live| live.input.frame_ready());
             let settings = live.and_then(|live| live.settings.ready());
             let source = live.and_then(|live| live.input.events());
-            // Frames are checked last: where one is always waiting, the other channels would have to wait.
+            // Frames come last: a source that always has one ready would starve the other channels.
             select_biased! {
                 recv(stopped) -> _ => Some(Woken::Stop),
                 recv(commands) -> command => Some(match command {
@@ -248,7 +248,7 @@ pub(super) fn run(
     }
 }
 
-/// Notes what woke the thread up about the live source or its settings.
+/// Handles the live source or settings change that woke the thread.
 fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
     match woken {
         Woken::SettingsEnded => live.settings.close(),
@@ -288,13 +288,13 @@ fn serve(engine: &mut EngineThread, events: &Events) {
     }
 }
 
-/// Says that nothing is painted live, because there is no device.
+/// Reports that live painting is impossible without a device.
 fn refuse_live(error: &EngineError, events: &Events) {
     events.send(Event::Live(LiveEvent::Refused(error.clone())));
     events.send(Event::Live(LiveEvent::Ended));
 }
 
-/// Measures with the live source's frames.
+/// Measures on the live source's frames.
 fn serve_measure(
     devices: &mut Devices,
     live: &mut Option<Live>,
@@ -316,7 +316,7 @@ fn serve_measure(
     }
 }
 
-/// Ends live painting after a panic: sessions may be half-way through a run.
+/// Stops live painting after a panic: sessions may be half-way through a run.
 fn end_broken(live: &mut Option<Live>, devices: &mut Devices) {
     *live = None;
     devices.keep_first();

@@ -1,5 +1,5 @@
-//! Trials: a network that is no style yet paints a photo small, so that the user, or the program, sees whether its
-//! values are read rightly.
+//! Trials: paint a small photo with a network that is not a style yet, so that the user, or the program, sees whether
+//! its value range is interpreted correctly.
 
 use std::{
     fmt,
@@ -22,18 +22,18 @@ use crate::{
     weights::{Checkpoint, Family},
 };
 
-/// Long side of a trial's picture at most, in pixels.
+/// Maximum long side of a trial's picture, in pixels.
 pub const TRIAL_PX: usize = 256;
 
 /// A trial with the number of its command.
 pub(super) type Trial = (TrialNumber, TrialJob, Arc<RunControl>);
 
-/// Maximum memory of a trial, in bytes: published networks take a fifth of it.
+/// Maximum memory of a trial, in bytes. Published networks need a fifth of it.
 const TRIAL_BYTES: u64 = 512 << 20;
-/// How long [`only_color`] paints at most.
+/// Maximum time that [`only_color`] paints.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How a trial is painted: small files may hold networks that would take much memory.
+/// The settings of a trial. They limit memory, because a small file can contain a network that needs a lot.
 fn settings() -> PaintSettings {
     PaintSettings {
         working_size: WorkingSize::LongSide(TRIAL_PX),
@@ -63,28 +63,26 @@ pub(super) fn serve_trial(painter: &mut Painter, (number, job, control): Trial, 
     events.send(Event::Tried { number, result });
 }
 
-/// The colour of a picture that has only one.
+/// The colour of a single-coloured picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OneColor {
-    /// All of it is black.
     Black,
-    /// All of it is white.
     White,
-    /// All of it is of one grey.
     Grey,
-    /// All of it is of another colour.
+    /// Another single colour.
     Other,
 }
 
-/// Share of the pixels that may be of another colour: what is much too bright or too dark may have a few specks.
+/// Share of pixels that may differ: a picture that is much too bright or dark can have a few specks.
 const SPECKS: f64 = 0.02;
-/// Levels that pixels of one colour are apart at most: what a network makes between 0 and 1 has one or two as levels.
+/// Maximum difference of pixels of one colour, in levels. Network output between 0 and 1, read as levels, spans only
+/// one or two.
 const ONE_COLOR_LEVELS: u8 = 6;
-/// Levels that the colours of a grey are apart at most: what is added instead of a mean is no pure grey.
+/// Maximum difference between the channels of a grey, in levels. A wrongly added channel mean is not a pure grey.
 const GREY_LEVELS: u8 = 32;
 
 impl OneColor {
-    /// The one colour of a picture; `None` where it has several. Transparency does not count. Looks at every pixel.
+    /// The single colour of a picture; `None` if it has several. Ignores transparency. Reads every pixel.
     pub fn of(picture: &Frame) -> Option<Self> {
         let middle = [0, 1, 2].map(|channel| median(picture, channel));
         let is_middle = |pixel: &&[u8]| {
@@ -109,7 +107,7 @@ impl OneColor {
 }
 
 impl fmt::Display for OneColor {
-    /// As behind "all" or "everything".
+    /// Formatted to follow "all" or "everything".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Black => "black",
@@ -120,7 +118,7 @@ impl fmt::Display for OneColor {
     }
 }
 
-/// The level that half of the pixels are below, of red, green or blue.
+/// Median level of channel red, green or blue.
 fn median(picture: &Frame, channel: usize) -> u8 {
     let mut counts = [0usize; 256];
     for pixel in picture.rgba().chunks_exact(4) {
@@ -137,9 +135,9 @@ fn median(picture: &Frame, channel: usize) -> u8 {
         .map_or(0, |(level, _)| level)
 }
 
-/// The colour that a picture network makes of the sample photo, where it is a single one: then its values are probably
-/// read wrongly. Paints small on the processor, and blocks meanwhile. `None` for a picture of several colours, for
-/// networks of known models, and where the network does not run at such a size, or not in 20 seconds and 512 MB.
+/// The colour that a picture network paints the sample photo in, if it is a single one. Its values are then probably
+/// interpreted wrongly. Paints a small picture on the CPU and blocks. `None` if the picture has several colours, the
+/// network is a known model, or the network does not run at such a size within 20 seconds and 512 MB.
 pub fn only_color(checkpoint: &Checkpoint) -> Option<OneColor> {
     let network = &checkpoint.network;
     let fixed = network.graph().fixed_size();
@@ -155,7 +153,7 @@ pub fn only_color(checkpoint: &Checkpoint) -> Option<OneColor> {
     let painting = thread::scope(|scope| {
         let (painted, waits) = mpsc::channel::<()>();
         scope.spawn(|| {
-            // Nothing is ever sent: the channel closes when the painting is there.
+            // Carries no messages; disconnects when the picture is ready.
             let waits = waits;
             if waits.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
                 control.cancel();
@@ -212,7 +210,7 @@ mod tests {
         assert_eq!(OneColor::of(&dark), None, "dark, but a picture");
     }
 
-    /// A network that paints everything black, of the sizes of a rule.
+    /// A network that paints everything black and accepts the sizes of a rule.
     fn black(rule: SizeRule, family: Family) -> Checkpoint {
         let mut graph = Graph::default();
         let mut last = graph.add("photo", "", Op::Photo, &[]).expect("a source");

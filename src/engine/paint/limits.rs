@@ -1,6 +1,6 @@
-//! Limits of memory: the size at which a photo is painted and how many are painted at once.
+//! Memory limits: the size at which a photo is painted and how many are painted at once.
 //!
-//! Pure arithmetic, but for the free memory that the device reports.
+//! Pure arithmetic, except for the free memory that the device reports.
 
 use super::{
     MIN_WORKING_PX, PROGRAM_BYTES, PaintError, PaintSettings, default_memory_limit_bytes,
@@ -14,12 +14,12 @@ use crate::{
     network::Network,
 };
 
-/// Memory that painting may take when no limit was set: the device's free memory, where it has its own.
+/// The memory that painting may use if no limit is set: the device's free memory, if it has its own memory.
 pub(super) fn default_limit_bytes(backend: &dyn Backend) -> u64 {
     backend.free_bytes().unwrap_or_else(default_memory_limit_bytes)
 }
 
-/// The figures of a photo that decide how much memory painting it takes.
+/// The properties of a photo that decide how much memory painting it takes.
 struct Shape {
     /// Columns and rows.
     size: (usize, usize),
@@ -34,33 +34,30 @@ impl Shape {
 
 /// The memory that painting one photo takes in addition to the session, in bytes.
 struct Beside {
-    /// While the session runs.
     while_running: u64,
     /// After the run, when the session's memory is free again.
     after: u64,
 }
 
-/// The memory limit of painting on a device with some settings.
+/// The memory limit of painting on a device with certain settings.
 pub(super) struct Budget<'a> {
     pub(super) backend: &'a dyn Backend,
     pub(super) settings: PaintSettings,
-    /// Variant and precision of the settings on the device.
+    /// Mode of the settings on the device.
     pub(super) mode: Mode,
-    /// Memory that sessions may take together when no limit was set, in bytes.
+    /// Memory limit for all sessions together if the user set none, in bytes.
     pub(super) default_limit_bytes: u64,
-    /// Ends the search for a size early: planning a large network takes its time.
+    /// Cancelled to end the search for a size early: planning a large network takes time.
     pub(super) control: &'a RunControl,
 }
 
 impl Budget<'_> {
-    /// Maximum that may be taken, in bytes.
     pub(super) fn limit_bytes(&self) -> u64 {
         let chosen = self.settings.max_memory_bytes;
         chosen.unwrap_or(self.default_limit_bytes)
     }
 
-    /// The limit for the whole program, where the processor paints; `None` where the limit is that
-    /// of a device's own memory.
+    /// The limit for the whole program if the CPU paints; `None` if the limit applies to a device's own memory.
     pub(super) fn program_limit_bytes(&self) -> Option<u64> {
         let own = self.backend.free_bytes().is_some();
         (!own).then(|| self.limit_bytes())
@@ -78,7 +75,7 @@ impl Budget<'_> {
             PROGRAM_BYTES.saturating_add(self.settings.held_bytes).saturating_add(picture);
         let down = scaling_bytes(photo.size, size, photo.opaque);
         let up = scaling_bytes(size, photo.size, photo.opaque);
-        // The painting brought to size; then only the result is left.
+        // During upscaling of the painting; afterwards only the result is left.
         let finishing = working + picture + up;
         let saving = picture.saturating_add(self.settings.saving_bytes);
         Beside {
@@ -103,14 +100,14 @@ impl Budget<'_> {
         let spec = SessionSpec::single(size.0, size.1, self.mode);
         let run = match self.backend.predicted_bytes(network.graph(), &spec) {
             Err(error @ BackendError::TooLarge { .. }) => return Err(error),
-            // Opening says of every other error what to do.
+            // Every other error is reported when the session is opened.
             predicted => predicted.unwrap_or(0),
         };
         let beside = self.beside(photo, size);
         Ok(run.saturating_add(beside.while_running).max(beside.after))
     }
 
-    /// Whether `network` would see a photo of `size` columns and rows at the requested working size.
+    /// Whether `network` can paint a photo of `size` columns and rows at the requested working size.
     pub(super) fn fits_as_requested(&self, network: &Network, size: (usize, usize)) -> bool {
         let photo = Shape { size, opaque: false };
         let requested = self.settings.working_size.resolve(size.0, size.1);
@@ -119,13 +116,12 @@ impl Budget<'_> {
         needed.is_ok_and(|needed| needed <= self.limit_bytes())
     }
 
-    /// Bytes that are taken when the run of `photo` at the working size `size` is over and its memory can be
-    /// had again.
+    /// Bytes in use after the run of `photo` at the working size `size`, when the run's memory is free again.
     pub(super) fn after_bytes(&self, photo: &Frame, size: (usize, usize)) -> u64 {
         self.beside(&Shape::of(photo), size).after
     }
 
-    /// Bytes that sessions may take together while `photo` is painted at the working size `size`.
+    /// Bytes available to sessions while `photo` is painted at the working size `size`.
     pub(super) fn room_for_sessions(&self, photo: &Frame, size: (usize, usize)) -> u64 {
         let limit = self.limit_bytes();
         match self.program_limit_bytes() {
@@ -137,10 +133,10 @@ impl Budget<'_> {
         }
     }
 
-    /// Columns and rows at which `network` would see `photo`, and a note when memory made them smaller than requested.
+    /// Columns and rows at which `network` paints `photo`, and a message if the memory limit reduced them.
     ///
     /// # Errors
-    /// [`PaintError::MemoryLimit`] when no size fits, [`PaintError::Backend`] when none is computed.
+    /// [`PaintError::MemoryLimit`] if no size fits, [`PaintError::Backend`] if the search is cancelled.
     pub(super) fn working_size(
         &self,
         network: &Network,
@@ -162,7 +158,7 @@ impl Budget<'_> {
             });
             return Ok((requested, note));
         }
-        // The need grows with the long side, so the largest that fits is found by halving.
+        // Memory use grows with the long side, so a binary search finds the largest size that fits.
         let long_side = requested.0.max(requested.1);
         let within = |side| size_within(width, height, side);
         let fits = longest_side(long_side, |side| {
@@ -196,9 +192,8 @@ impl Budget<'_> {
         Ok((size, Some(note)))
     }
 
-    /// Bytes that a smaller session may take after the device refused `spec` for want of memory;
-    /// `None` when that was not the reason. Always less than `spec` takes, so that trying comes to
-    /// an end whatever the device says is free.
+    /// Byte limit for a smaller session after the device ran out of memory for `spec`; `None` if that was not the
+    /// error. Always less than `spec` takes, so that retries terminate whatever free memory the device reports.
     pub(super) fn smaller_limit(
         &self,
         network: &Network,
@@ -212,8 +207,8 @@ impl Budget<'_> {
         Some(free_bytes.min(taken - taken / 4))
     }
 
-    /// `spec` with the largest batch up to its own that stays within the memory limit: a photo is
-    /// never painted smaller for the sake of a batch.
+    /// `spec` with the largest batch, up to its own, that stays within the memory limit. The working size is never
+    /// reduced to fit a larger batch.
     pub(super) fn batch_that_fits(&self, network: &Network, spec: SessionSpec) -> SessionSpec {
         let limit = self.limit_bytes();
         let of = |batch| SessionSpec { batch, ..spec };

@@ -1,7 +1,7 @@
-//! Painting one photo: working size, memory, the run itself, and bringing the result back to size.
+//! Paints one photo: working size, memory, the run itself, and scaling of the result.
 //!
-//! [`Painter`] blocks; the window runs it on a thread of its own, the command line on the main
-//! thread. It keeps the sessions of recent sizes and styles as long as they fit the memory limit.
+//! [`Painter`] blocks: the window runs it on its own thread, the command line on the main thread. It keeps the sessions
+//! of recent sizes and styles while they fit the memory limit.
 
 mod limits;
 mod painter;
@@ -26,21 +26,21 @@ use crate::{
     timing::RunTiming,
 };
 
-/// Long side of the default working size, in pixels: strokes are as wide as the network makes them
-/// at the working size, and at this one a 12-megapixel photo looks painted rather than hair-thin.
+/// Long side of the default working size, in pixels. Stroke width is fixed in working pixels; at this size a
+/// 12-megapixel photo looks painted rather than covered in hair-thin strokes.
 pub const DEFAULT_WORKING_PX: usize = 1280;
 /// Smallest working size that the user may choose, in pixels on the long side.
 pub const MIN_WORKING_PX: usize = 16;
-/// Largest size that the user may type, in pixels on the long side: no JPEG is larger. More would be a slip.
+/// Largest size that the user may type, in pixels on the long side: the maximum of JPEG. More would be a typing error.
 pub const MAX_WORKING_PX: usize = 65_535;
 
-/// The size at which the network sees the photo: the brush size.
+/// The size of the network's input, which sets the brush size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WorkingSize {
     /// [`DEFAULT_WORKING_PX`] on the long side, or the photo's size if that is less.
     #[default]
     Auto,
-    /// This many pixels on the long side, or the photo's size if that is less.
+    /// Pixels on the long side, or the photo's size if that is less.
     LongSide(usize),
     /// The photo's own size.
     Original,
@@ -57,24 +57,21 @@ impl WorkingSize {
     }
 }
 
-/// The size of the finished picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OutputSize {
     /// The photo's size.
     #[default]
     Original,
-    /// The working size.
     Working,
-    /// This many pixels on the long side; a smaller photo is enlarged, as far as [`most_long_side_px`] goes.
+    /// Pixels on the long side; a smaller photo is enlarged, up to [`most_long_side_px`].
     LongSide(usize),
 }
 
-/// How many times as long the long side of a finished picture is as its photo's, at most: beyond that there would be
-/// nothing to see but larger pixels.
+/// Maximum ratio of a finished picture's long side to its photo's. Beyond it only the pixels get larger.
 pub const MOST_ENLARGED: usize = 4;
 
-/// The longest side of a finished picture of a photo of these columns and rows, in pixels: at most
-/// [`MOST_ENLARGED`] times the photo's, and no more pixels than a picture may have that is read again.
+/// The longest side of a finished picture of a photo of these columns and rows, in pixels: at most [`MOST_ENLARGED`]
+/// times the photo's, and within the pixel limit for opening pictures.
 pub fn most_long_side_px((width, height): (usize, usize)) -> usize {
     let long = width.max(height);
     let pixels = (width as f64 * height as f64).max(1.0);
@@ -91,7 +88,7 @@ impl OutputSize {
             Self::Original => photo,
             Self::Working => painted,
             Self::LongSide(px) => {
-                // Below the least a photo stays as it is.
+                // A photo below the minimum keeps its size.
                 let least = MIN_WORKING_PX.min(photo.0.max(photo.1));
                 size_with_long_side(photo, px.clamp(least, most_long_side_px(photo)))
             }
@@ -124,39 +121,36 @@ impl FromStr for OutputSize {
     }
 }
 
-/// Memory of the program by itself: its code, the styles in it, one network, threads. Where the
-/// processor paints, memory limits are those of the whole program, and this is part of the need.
+/// Memory of the program itself: its code, the styles in it, one network, threads. If the CPU paints, memory limits
+/// apply to the whole program, and this counts towards them.
 pub const PROGRAM_BYTES: u64 = 64_000_000;
 
 /// The settings of a run of the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaintSettings {
-    /// Brush size.
     pub working_size: WorkingSize,
     /// How the network is cut into passes.
     pub variant: Variant,
-    /// The number formats that the network is computed in.
+    /// The number formats of the computation.
     pub precision: PrecisionChoice,
     /// How attention is computed, in networks that have it.
     pub attention: AttentionChoice,
-    /// Maximum memory, in bytes: on the processor by the whole program
-    /// ([`PROGRAM_BYTES`], the photo, the run, the result and saving it), on other devices by the run
-    /// and its pictures. When `None`, [`default_memory_limit_bytes`] or what the device has free, as
-    /// the [`Painter`] found it when it was made.
+    /// Maximum memory, in bytes. On the CPU it limits the whole program ([`PROGRAM_BYTES`], the photo, the run, the
+    /// result and saving it); on other devices it limits the run and its pictures. `None` means
+    /// [`default_memory_limit_bytes`], or the memory that the device had free when the [`Painter`] was created.
     pub max_memory_bytes: Option<u64>,
-    /// Bytes that the caller holds all the while in addition to the photo, for example other photos.
+    /// Bytes that the caller holds throughout, in addition to the photo, for example other photos.
     pub held_bytes: u64,
-    /// Bytes that the caller takes in addition to the result when it saves it.
+    /// Bytes that the caller needs to save the result, in addition to the result.
     pub saving_bytes: u64,
 }
 
 impl PaintSettings {
-    /// Variant, precision and attention.
     pub const fn mode(&self) -> ModeChoice {
         ModeChoice { variant: self.variant, precision: self.precision, attention: self.attention }
     }
 
-    /// The default ones in this mode.
+    /// The default settings with this mode.
     pub fn of_mode(mode: ModeChoice) -> Self {
         Self {
             variant: mode.variant,
@@ -167,12 +161,12 @@ impl PaintSettings {
     }
 }
 
-/// 4 GB, or half of the memory that is free now when that is less. Reads files of the system.
+/// 4 GB, or half of the free memory if that is less. Reads system files.
 pub fn default_memory_limit_bytes() -> u64 {
     default_limit_of(memory::available_bytes())
 }
 
-/// [`default_memory_limit_bytes`] when `free_bytes` are free, as far as that is known.
+/// [`default_memory_limit_bytes`] for `free_bytes`, if known.
 fn default_limit_of(free_bytes: Option<u64>) -> u64 {
     let ceiling = 4_000_000_000;
     free_bytes.map_or(ceiling, |free| ceiling.min(free / 2))
@@ -184,37 +178,33 @@ pub enum PaintError {
     /// The device failed, or the run was cancelled.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// Not even the smallest working size fits the memory limit.
+    /// Even the smallest working size exceeds the memory limit.
     #[error(
         "painting needs at least {needed_mb} MB, the limit is {limit_mb} MB; raise --max-memory or close other programs"
     )]
     MemoryLimit {
-        /// Megabytes that the smallest working size needs.
+        /// For the smallest working size.
         needed_mb: u64,
-        /// Megabytes allowed.
         limit_mb: u64,
     },
 }
 
 impl PaintError {
-    /// Whether the run was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Backend(BackendError::Cancelled))
     }
 }
 
-/// The network's picture, before strength, colours and output size are applied.
 #[derive(Clone, Debug)]
 pub struct Painting {
-    /// The network's picture at the working size.
+    /// The network's picture at the working size, before strength, colours and output size are applied.
     pub painted: Frame,
-    /// Notes for people, for example about a working size that had to shrink.
+    /// Messages for the user, for example about a reduced working size.
     pub notes: Vec<String>,
-    /// Variant and precision of the run.
     pub mode: Mode,
-    /// Time of the run by itself, as the device measures it.
+    /// Time of the run alone, as the device measures it.
     pub run: RunTiming,
-    /// Time in milliseconds, resizing included (host clock).
+    /// Time including resizing, by the host clock.
     pub total_ms: f64,
 }
 
@@ -237,7 +227,7 @@ pub(crate) fn frame_bytes(width: usize, height: usize) -> u64 {
     4 * width as u64 * height as u64
 }
 
-/// `photo` in `width` x `height` pixels, copied only when that is another size.
+/// `photo` in `width` x `height` pixels, copied only if its size differs.
 pub fn at_size(photo: &Frame, width: usize, height: usize) -> Cow<'_, Frame> {
     if (photo.width(), photo.height()) == (width, height) {
         Cow::Borrowed(photo)
@@ -263,7 +253,7 @@ mod tests {
         assert_eq!(long.resolve((300, 200), (20, 10)), (400, 267), "a smaller one is enlarged");
         assert_eq!(long.resolve((60, 30), (20, 10)), (240, 120), "four times at most");
         assert_eq!(OutputSize::LongSide(9).resolve((12, 6), (12, 6)), (12, 6));
-        // No picture is made that could not be read again.
+        // A picture is never larger than what can be opened again.
         let large = OutputSize::LongSide(60_000).resolve((12_000, 10_000), (20, 10));
         assert!((large.0 * large.1) as u64 <= decode::MAX_PIXELS && large.0 > 15_000, "{large:?}");
     }

@@ -1,4 +1,4 @@
-//! Photos in, paintings out: sizes that fit the memory, sessions kept for later, devices replaced.
+//! Paints photos: finds sizes that fit the memory, keeps sessions for reuse, replaces lost devices.
 //!
 //! Blocks while it paints. Knows no files and no styles. Belongs to one thread at a time.
 
@@ -28,20 +28,20 @@ use crate::{
     timing::RunTiming,
 };
 
-/// Paints photos on a device, and on another when that one is lost.
+/// Paints photos on a device, and on a replacement if it is lost.
 pub struct Painter {
     device: Device,
-    /// All sessions of the device. Their budget was read when the device was opened: later, memory of open
-    /// sessions would count as taken.
+    /// All sessions of the device. Their budget is read when the device is opened, because later the memory of open
+    /// sessions would count as used.
     pool: SessionPool,
     loader: Loader,
     notices: Vec<String>,
-    /// The photos that were painted last, where they lie on a device still.
+    /// The last painted photos, if they are still in device memory.
     sent: Option<PhotosOnDevice>,
 }
 
-/// Multiply-adds of one thread of a processor, or one multiprocessor of a GPU, in a second: what they do at least in
-/// networks that are not made for them.
+/// Multiply-adds per second of one CPU thread or one GPU multiprocessor: a lower bound for networks without tuned
+/// kernels.
 const fn multiply_adds_per_second(kind: DeviceChoice) -> f64 {
     match kind {
         DeviceChoice::Cuda => 5e10,
@@ -49,8 +49,8 @@ const fn multiply_adds_per_second(kind: DeviceChoice) -> f64 {
     }
 }
 
-/// The time that this many multiply-adds take on a device of `units` threads or multiprocessors, as text; `None` for
-/// less than a minute.
+/// The time of this many multiply-adds on a device of `units` threads or multiprocessors, as text; `None` for less than
+/// a minute.
 pub fn long_minutes(multiply_adds: u64, kind: DeviceChoice, units: usize) -> Option<String> {
     let rate = multiply_adds_per_second(kind) * units as f64;
     let minutes = multiply_adds as f64 / rate / 60.0;
@@ -61,7 +61,7 @@ pub fn long_minutes(multiply_adds: u64, kind: DeviceChoice, units: usize) -> Opt
     }
 }
 
-/// Photos that lie on a device, scaled to a working size: in another style they are painted from there.
+/// Photos in device memory, scaled to a working size. Painting them in another style reuses them.
 struct PhotosOnDevice {
     photos: Vec<Weak<Frame>>,
     size: (usize, usize),
@@ -69,7 +69,7 @@ struct PhotosOnDevice {
 }
 
 impl PhotosOnDevice {
-    /// What `session` was sent of `photos`, if that is there still.
+    /// The upload of `photos` to `session`, if it is still there.
     fn of(session: &dyn Session, photos: &[&Arc<Frame>], size: (usize, usize)) -> Option<Self> {
         let frames = session.sent()?;
         Some(Self {
@@ -89,13 +89,13 @@ impl PhotosOnDevice {
 }
 
 impl Painter {
-    /// A painter on `backend`; when it is lost, `open` opens the processor. Nobody else may hold the backend by then. Reads how much memory is free, on the device where it has its
-    /// own.
+    /// A painter on `backend`; `open` opens the CPU if the backend is lost. At that time no one else may hold the
+    /// backend. Reads the free memory, on the device if it has its own.
     pub fn new(backend: Arc<dyn Backend>, open: OpenDevice) -> Self {
         Self::with_loader(backend, open, Loader::on_the_spot())
     }
 
-    /// The same, whose pool loads sessions through `loader`.
+    /// [`Painter::new`], but the pool loads sessions through `loader`.
     pub fn with_loader(backend: Arc<dyn Backend>, open: OpenDevice, loader: Loader) -> Self {
         Self {
             pool: SessionPool::new(default_limit_bytes(backend.as_ref()), &loader),
@@ -106,56 +106,51 @@ impl Painter {
         }
     }
 
-    /// The device that paints.
     pub fn backend(&self) -> &Arc<dyn Backend> {
         self.device.backend()
     }
 
-    /// Takes the sentences for people about devices that were lost and replaced. To be called after every run,
-    /// however it ended.
+    /// Takes the messages for the user about devices that were lost and replaced. Call it after every run, even a
+    /// failed one.
     pub fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
 
-    /// Gives up all sessions, because one may be half-way through a run or others need the memory.
+    /// Closes all sessions, because one may be half-way through a run or the memory is needed.
     pub fn forget_sessions(&mut self) {
         self.pool.forget();
     }
 
-    /// The sessions of the device.
     pub(in crate::engine) fn pool(&self) -> &SessionPool {
         &self.pool
     }
 
-    /// The sessions of the device.
     pub(in crate::engine) fn pool_mut(&mut self) -> &mut SessionPool {
         &mut self.pool
     }
 
-    /// Requests that the loader opens a session while others paint; returns the number of the request.
+    /// Requests that the loader opens a session while others paint. Returns the number of the request.
     pub(in crate::engine) fn request(&mut self, key: &SessionKey, purpose: Purpose) -> u64 {
         self.pool.request(self.device.backend(), key, purpose)
     }
 
-    /// The loader of sessions.
     pub(in crate::engine) fn loader(&self) -> &Loader {
         &self.loader
     }
 
-    /// Opens other devices.
     pub(in crate::engine) fn opener(&self) -> OpenDevice {
         self.device.opener()
     }
 
-    /// Another painter on another device, `backend`.
+    /// A new painter on another device, `backend`.
     pub(in crate::engine) fn with_backend(&self, backend: Arc<dyn Backend>) -> Self {
         Self::with_loader(backend, self.device.opener(), self.loader.clone())
     }
 
-    /// A device of another kind.
+    /// Opens a device of another kind.
     ///
     /// # Errors
-    /// [`BackendError`] when there is no such device.
+    /// [`BackendError`] if there is no such device.
     pub(in crate::engine) fn open_device(
         &self,
         kind: DeviceChoice,
@@ -163,17 +158,17 @@ impl Painter {
         Ok((self.device.opener())(kind)?.backend)
     }
 
-    /// Variant and precision that `settings` mean on this painter's device.
+    /// The mode that `settings` resolve to on this painter's device.
     pub fn mode(&self, settings: PaintSettings) -> Mode {
         self.device.mode(settings.mode())
     }
 
-    /// [`Painter::mode`] on a network.
+    /// [`Painter::mode`] for a network.
     pub fn mode_on(&self, network: &Network, settings: PaintSettings) -> Mode {
         network.mode(self.mode(settings))
     }
 
-    /// The mode in which this painter's device paints moving pictures in a network.
+    /// The mode in which this painter's device paints live video in a network.
     pub(in crate::engine) fn live_mode(&self, choice: ModeChoice, network: &Arc<Network>) -> Mode {
         self.device.live_mode(choice, network)
     }
@@ -188,13 +183,12 @@ impl Painter {
         }
     }
 
-    /// The limit for the whole program, where the processor paints; `None` where the limit is that
-    /// of a device's own memory.
+    /// The limit for the whole program if the CPU paints; `None` if the limit applies to a device's own memory.
     pub fn program_limit_bytes(&self, settings: PaintSettings) -> Option<u64> {
         self.budget(settings, &RunControl::default()).program_limit_bytes()
     }
 
-    /// Whether `network` would see a photo of `size` columns and rows at the requested working size.
+    /// Whether `network` can paint a photo of `size` columns and rows at the requested working size.
     pub fn fits_as_requested(
         &self,
         network: &Network,
@@ -204,11 +198,10 @@ impl Painter {
         self.budget(settings, &RunControl::default()).fits_as_requested(network, size)
     }
 
-    /// Columns and rows at which `network` would see `photo`, and a note when the memory limit made them
-    /// smaller than requested.
+    /// Columns and rows at which `network` paints `photo`, and a message if the memory limit reduced them.
     ///
     /// # Errors
-    /// [`PaintError::MemoryLimit`] when no size fits, and [`BackendError::Cancelled`].
+    /// [`PaintError::MemoryLimit`] if no size fits, and [`BackendError::Cancelled`].
     pub fn working_size(
         &self,
         network: &Network,
@@ -219,8 +212,8 @@ impl Painter {
         self.budget(settings, control).working_size(network, photo)
     }
 
-    /// A note that painting a picture of these columns and rows in `network` takes minutes here; `None` if it is likely
-    /// to take less.
+    /// A message that painting a picture of these columns and rows in `network` takes minutes on this device; `None` if
+    /// it probably takes less.
     pub fn time_note(&self, network: &Network, (width, height): (usize, usize)) -> Option<String> {
         let (_, shapes) = network.graph().for_photo(height, width).ok()?;
         let device = self.backend().device();
@@ -232,15 +225,15 @@ impl Painter {
         ))
     }
 
-    /// Gives up sessions that are kept, the oldest first, until `bytes` for something else stay
-    /// within the limit besides them. Only where the limit is that of the whole program.
+    /// Closes kept sessions, the oldest first, until another `bytes` fit within the limit. Does nothing unless the
+    /// limit is that of the whole program.
     pub fn make_room(&mut self, bytes: u64, settings: PaintSettings) {
         if let Some(limit) = self.program_limit_bytes(settings) {
             self.pool.shrink_to(limit.saturating_sub(bytes));
         }
     }
 
-    /// [`Painter::make_room`] for what comes after the run.
+    /// [`Painter::make_room`] for the work after the run.
     fn make_room_to_finish(
         &mut self,
         photo: &Frame,
@@ -251,13 +244,11 @@ impl Painter {
         self.make_room(bytes, settings);
     }
 
-    /// Runs `network` on `photo`; smaller, with a note, where the device has less memory left than it reported.
-    /// When the device is lost, the same photo is painted on the one that takes its place;
-    /// [`Painter::take_notices`] says so.
+    /// Runs `network` on `photo`. If the device has less free memory than it reported, paints smaller and adds a
+    /// message. If the device is lost, paints the photo on its replacement; [`Painter::take_notices`] reports that.
     ///
     /// # Errors
-    /// [`PaintError`] when it was cancelled, memory does not suffice or the device does not have
-    /// the mode.
+    /// [`PaintError`] if it was cancelled, memory does not suffice or the device lacks the mode.
     pub fn paint(
         &mut self,
         photo: &Arc<Frame>,
@@ -267,7 +258,7 @@ impl Painter {
     ) -> Result<Painting, PaintError> {
         loop {
             match self.paint_alone(photo, network, settings, control) {
-                // Ends, because the processor comes last and its errors are passed on.
+                // Terminates, because the CPU is the last device and its errors are returned.
                 Err(PaintError::Backend(error)) if error.is_lost() => {
                     self.replace_device(error, |device| device.mode(settings.mode()))?;
                 }
@@ -276,15 +267,14 @@ impl Painter {
         }
     }
 
-    /// Runs `network` on several photos, `batch` of them at once where the device can and memory
-    /// suffices. All must have one working size ([`Painter::working_size`]); their own sizes may
-    /// differ. Each painting has the times of the whole; when the device is lost or has too little
-    /// memory left, the photos are painted one after another as by [`Painter::paint`], each with its
-    /// own times.
+    /// Runs `network` on several photos, up to `batch` at once if the device supports it and memory suffices. All
+    /// photos must have one working size ([`Painter::working_size`]); their own sizes may differ. Each painting carries
+    /// the times of the whole run. If the device is lost or runs out of memory, the photos are painted one after
+    /// another as by [`Painter::paint`], each with its own times.
     ///
     /// # Errors
-    /// As [`Painter::paint`]; [`BackendError::WrongSize`] when the working sizes differ,
-    /// [`BackendError::WrongBatch`] when there is no photo. Nothing is painted then.
+    /// As [`Painter::paint`]; [`BackendError::WrongSize`] if the working sizes differ, [`BackendError::WrongBatch`] if
+    /// there is no photo. Nothing is painted then.
     pub fn paint_batch(
         &mut self,
         photos: &[&Arc<Frame>],
@@ -312,7 +302,7 @@ impl Painter {
         paintings
     }
 
-    /// [`Painter::paint`] on the present device.
+    /// [`Painter::paint`] on the current device.
     fn paint_alone(
         &mut self,
         photo: &Arc<Frame>,
@@ -327,7 +317,7 @@ impl Painter {
             let size = self.working_size(network, photo, within, control);
             let ((width, height), note) = match (size, refused) {
                 (Ok(found), _) => found,
-                // The device's first error is nearer to the cause.
+                // The device's first error is closer to the cause.
                 (Err(_), Some(refused)) => return Err(PaintError::Backend(refused)),
                 (Err(error), None) => return Err(error),
             };
@@ -361,7 +351,7 @@ impl Painter {
         })
     }
 
-    /// [`Painter::paint_batch`] on the present device, with one session.
+    /// [`Painter::paint_batch`] on the current device, with one session.
     fn paint_together(
         &mut self,
         photos: &[&Arc<Frame>],
@@ -415,7 +405,8 @@ impl Painter {
         Ok(paintings.collect())
     }
 
-    /// Puts another device in the place of the lost one, and says so, with the `mode` in which it paints. Its sessions go first, and what held its
+    /// Replaces the lost device, and adds a notice with the `mode` in which the new one paints. All sessions of the
+    /// lost device, and everything else that holds its context, are closed first.
     /// context with them.
     pub(in crate::engine) fn replace_device(
         &mut self,
@@ -436,8 +427,8 @@ impl Painter {
         Ok(())
     }
 
-    /// Runs a session that was opened a moment ago on `photos`. Those that were painted last, in another style or mode, are neither
-    /// scaled nor sent again.
+    /// Runs a newly opened session on `photos`. The last painted photos, in another style or mode, are neither scaled
+    /// nor uploaded again.
     fn run(
         &mut self,
         key: &SessionKey,

@@ -1,8 +1,8 @@
-//! The loader: a thread that opens and closes sessions and devices, which takes a moment, so that no frame
-//! waits for it.
+//! The loader: a thread that opens and closes sessions and devices. This takes a moment, and no frame should wait for
+//! it.
 //!
-//! [`LoaderThread`] does one job after another; [`Requests`] is one requester's end of it. A request can be
-//! cancelled, and is answered once either way. Knows no sessions.
+//! [`LoaderThread`] does one job after another; [`Requests`] is one client's view of it. A request can be cancelled,
+//! and gets exactly one reply either way. Knows no sessions.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,7 +17,7 @@ use crate::{
     engine::{bounded_thread::BoundedThread, error::panic_message},
 };
 
-/// How long the end of the running job is waited for.
+/// How long to wait for the running job to end.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -33,16 +33,14 @@ pub struct LoaderThread {
 /// A handle of the loader.
 #[derive(Clone)]
 pub struct Loader {
-    /// `None` where jobs are done at once, on the requester's thread.
+    /// `None` if jobs run synchronously on the client's thread.
     jobs: Option<Sender<Job>>,
     signal: (Sender<()>, Receiver<()>),
 }
 
 impl LoaderThread {
-    /// Starts the thread.
-    ///
     /// # Errors
-    /// The operating system's, when it starts none.
+    /// The operating system could not start the thread.
     pub fn start() -> std::io::Result<Self> {
         let (jobs, queue) = unbounded::<Job>();
         let (stop, stopped) = bounded::<()>(0);
@@ -61,7 +59,6 @@ impl LoaderThread {
         Ok(Self { loader, stop: Some(stop), thread })
     }
 
-    /// A handle of it.
     pub fn loader(&self) -> &Loader {
         &self.loader
     }
@@ -70,19 +67,19 @@ impl LoaderThread {
 impl Drop for LoaderThread {
     fn drop(&mut self) {
         self.stop = None;
-        // A thread that hangs is left behind and dies with the program.
+        // A thread that hangs is abandoned and ends with the process.
         let _ = self.thread.join_within(PATIENCE);
     }
 }
 
 impl Loader {
-    /// Does every job at once, on the requester's own thread: where the system starts no thread, where nothing
-    /// is painted meanwhile, and in tests.
+    /// Runs every job synchronously on the client's thread. For systems that start no thread, for clients that paint
+    /// nothing meanwhile, and for tests.
     pub fn on_the_spot() -> Self {
         Self { jobs: None, signal: bounded(1) }
     }
 
-    /// A requester's end.
+    /// A new client of the loader.
     pub fn requests<T: Send + 'static>(&self) -> Requests<T> {
         let (sender, replies) = unbounded();
         Requests {
@@ -95,16 +92,16 @@ impl Loader {
         }
     }
 
-    /// Signals when a request of any requester was answered.
+    /// Receives a signal when a request of any client is answered.
     pub fn ready(&self) -> &Receiver<()> {
         &self.signal.1
     }
 }
 
-/// A reply: the result, or the words of a panic.
+/// The result, or the message of a panic.
 type Reply<T> = Result<T, String>;
 
-/// One requester's end of a loader. Dropping it cancels unanswered requests.
+/// One client of a loader. Dropping it cancels unanswered requests.
 pub struct Requests<T> {
     jobs: Option<Sender<Job>>,
     sender: Sender<(u64, Reply<T>)>,
@@ -116,7 +113,7 @@ pub struct Requests<T> {
 }
 
 impl<T: Send + 'static> Requests<T> {
-    /// Requests `work`; returns the number that the reply carries. Everything that `work` holds is dropped before
+    /// Requests `work` and returns the number that the reply carries. Everything that `work` holds is dropped before
     /// the reply is sent. Its control is cancelled when the result is no longer needed.
     pub fn request(&mut self, work: impl FnOnce(&RunControl) -> T + Send + 'static) -> u64 {
         self.tickets += 1;
@@ -127,9 +124,9 @@ impl<T: Send + 'static> Requests<T> {
         self.run(move || {
             let done = catch_unwind(AssertUnwindSafe(|| work(&control)));
             let reply = done.map_err(|panic| panic_message(panic.as_ref()));
-            // Without a requester the result is closed here.
+            // If the client is gone, the result is dropped here.
             let _ = replies.send((ticket, reply));
-            // One signal that waits is as good as many.
+            // One pending signal is enough.
             let _ = signal.try_send(());
         });
         ticket
@@ -155,7 +152,7 @@ impl<T: Send + 'static> Requests<T> {
         Some((ticket, reply, control.is_cancelled()))
     }
 
-    /// Whether a reply waits.
+    /// Whether a reply is pending.
     pub fn has_next(&self) -> bool {
         !self.replies.is_empty()
     }
@@ -164,28 +161,28 @@ impl<T: Send + 'static> Requests<T> {
     pub fn wait_for_next(&self, patience: Duration) {
         let until = Instant::now() + patience;
         while !self.has_next() && !self.outstanding.is_empty() {
-            // The signal may stand for a reply that was taken already, or for another requester's.
+            // The signal may be for a reply that was already taken, or for another client's.
             if self.signal.1.recv_deadline(until).is_err() {
                 break;
             }
         }
-        // Another place that waits for the signal still gets one.
+        // Passes the signal on, because another client may wait for it.
         let _ = self.signal.0.try_send(());
     }
 
-    /// Whether everything was answered.
+    /// Whether all requests are answered.
     pub fn is_idle(&self) -> bool {
         self.outstanding.is_empty()
     }
 
-    /// Cancels everything that was not answered yet; the replies still come.
+    /// Cancels all unanswered requests; their replies still arrive.
     pub fn cancel_all(&self) {
         for (_, control) in &self.outstanding {
             control.cancel();
         }
     }
 
-    /// Cancels one request; its reply still comes.
+    /// Cancels one request; its reply still arrives.
     pub fn cancel(&self, ticket: u64) {
         let mut outstanding = self.outstanding.iter();
         if let Some((_, control)) = outstanding.find(|(of, _)| *of == ticket) {
@@ -193,7 +190,7 @@ impl<T: Send + 'static> Requests<T> {
         }
     }
 
-    /// Cancels every request, waits a bounded time until none runs any more, and drops the replies.
+    /// Cancels every request, waits a bounded time until none runs, and drops the replies.
     pub fn cancel_and_wait(&mut self) {
         self.cancel_all();
         let (done, all_done) = bounded::<()>(1);
@@ -216,7 +213,7 @@ impl<T> Drop for Requests<T> {
 mod tests {
     use super::*;
 
-    /// Bounds a test that would hang.
+    /// Timeout of tests that would hang.
     const LONG: Duration = Duration::from_secs(120);
 
     #[test]

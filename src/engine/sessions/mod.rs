@@ -1,5 +1,5 @@
-//! The sessions of a device: one pool that photos, live pictures, previews and comparisons lease from, with one
-//! memory budget, and one thread that loads and closes sessions while others paint.
+//! The sessions of a device. One pool with one memory budget serves photos, live pictures, previews and comparisons,
+//! and one thread loads and closes sessions while others paint.
 //!
 //! Knows no frames, no settings and no surface. Belongs to the thread that paints; the loader has its own.
 

@@ -11,27 +11,23 @@ use crate::{
     network::Network,
 };
 
-/// The key of a session: what it paints.
 #[derive(Clone)]
 pub struct SessionKey {
-    /// The weights.
     pub network: Arc<Network>,
-    /// Size and mode.
     pub spec: SessionSpec,
 }
 
 impl PartialEq for SessionKey {
-    /// The same network counts, not an equal one.
+    /// Compares networks by identity (`Arc::ptr_eq`).
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.network, &other.network) && self.spec == other.spec
     }
 }
 
-/// The purpose of a session. The pool keeps a number of sessions for each purpose; the least recently used is
-/// closed first.
+/// What a session is for. The pool keeps a limited number of sessions per purpose and closes the least recently used
+/// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Photos.
     Photo,
     /// The large live picture.
     Live,
@@ -40,7 +36,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// Maximum sessions that are kept for it.
+    /// Maximum number of sessions kept for it.
     fn most(self) -> usize {
         match self {
             Self::Photo => 4,
@@ -50,12 +46,10 @@ impl Purpose {
     }
 }
 
-/// Keeps a session from being closed as long as it is held.
+/// Keeps a session open while it is held.
 #[derive(Clone)]
 pub struct Lease {
-    /// What the session paints.
     pub key: SessionKey,
-    /// What the device does itself.
     pub capabilities: Capabilities,
     _pin: Arc<()>,
 }
@@ -81,12 +75,11 @@ impl PooledSession {
 pub enum Loaded {
     /// The session is in the pool.
     Open,
-    /// The session takes so many bytes, which the budget leaves only when others are closed; nothing was
-    /// loaded.
+    /// The session needs this many bytes. They fit the budget only if others are closed, so nothing was loaded.
     NoRoom(u64),
     /// The device failed, or the request was cancelled.
     Failed(BackendError),
-    /// A mistake of this program, in its words.
+    /// A bug in this program; the panic's message.
     Panicked(String),
 }
 
@@ -104,7 +97,7 @@ struct Loading {
     purpose: Purpose,
 }
 
-/// Bytes of a session that is being loaded; counted as loading until this is dropped.
+/// Reserves the bytes of a session that is being loaded; dropping it releases them.
 struct LoadingBytes {
     of: Arc<AtomicU64>,
     bytes: u64,
@@ -125,13 +118,13 @@ impl Drop for LoadingBytes {
 
 /// The sessions of one device.
 pub struct SessionPool {
-    /// Maximum that all sessions hold together.
+    /// Maximum of all sessions together.
     limit_bytes: u64,
     /// Most recently used last.
     sessions: Vec<PooledSession>,
     requests: Requests<Outcome>,
     loading: Vec<Loading>,
-    /// Bytes that the sessions that are being loaded will hold.
+    /// Bytes that the sessions being loaded will hold.
     loading_bytes: Arc<AtomicU64>,
     has_loaded: bool,
 }
@@ -149,12 +142,12 @@ impl SessionPool {
         }
     }
 
-    /// Maximum that all sessions hold together, in bytes.
+    /// Maximum that all sessions hold together.
     pub fn limit_bytes(&self) -> u64 {
         self.limit_bytes
     }
 
-    /// Sets the budget of another device.
+    /// Sets the budget, for another device.
     pub fn set_limit(&mut self, limit_bytes: u64) {
         self.limit_bytes = limit_bytes;
     }
@@ -173,22 +166,22 @@ impl SessionPool {
         self.loading.iter().any(|loading| loading.key == *key)
     }
 
-    /// The session, if it is open; it counts as used now.
+    /// The session, if it is open; marks it as recently used.
     pub fn session(&mut self, key: &SessionKey) -> Option<&mut dyn Session> {
         let place = self.place(key)?;
         self.sessions[place..].rotate_left(1);
         Some(self.sessions.last_mut()?.session.as_mut()?.as_mut())
     }
 
-    /// Keeps the session open as long as the lease is held, if it is open.
+    /// Keeps the session open while the lease is held. `None` if it is not open.
     pub fn lease(&self, key: &SessionKey) -> Option<Lease> {
         let session = &self.sessions[self.place(key)?];
         let (key, capabilities) = (session.key.clone(), session.capabilities);
         Some(Lease { key, capabilities, _pin: session.pin.clone() })
     }
 
-    /// Takes a session out, so that others can be requested while it paints; it counts as used now.
-    /// [`SessionPool::put_back`] follows.
+    /// Takes a session out, so that others can be requested while it paints; marks it as recently used.
+    /// [`SessionPool::put_back`] must follow.
     pub fn take_out(&mut self, key: &SessionKey) -> Option<Box<dyn Session>> {
         self.session(key)?;
         self.sessions.last_mut()?.session.take()
@@ -201,9 +194,8 @@ impl SessionPool {
         }
     }
 
-    /// Requests that the loader opens a session of `backend`, the pool's device, while others paint; returns the
-    /// number that [`SessionPool::next_loaded`] returns with the outcome. The session is not opened where the
-    /// budget leaves no room.
+    /// Requests that the loader opens a session of `backend`, the pool's device, while others paint. Returns the number
+    /// that [`SessionPool::next_loaded`] returns with the outcome. The session is not opened if it exceeds the budget.
     pub fn request(
         &mut self,
         backend: &Arc<dyn Backend>,
@@ -223,10 +215,9 @@ impl SessionPool {
                     backend.load_libraries();
                 }
                 let SessionKey { network, spec } = &key;
-                // Opening says why there is no prediction.
+                // If prediction fails, opening reports why.
                 let needed = backend.predicted_bytes(network.graph(), spec).unwrap_or(0);
-                // A session that would not fit even alone is opened all the same, so that the device reports the
-                // error.
+                // A session that would not fit even alone is opened anyway, so that the device reports the error.
                 if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
                     return Outcome::NoRoom(needed);
                 }
@@ -242,7 +233,7 @@ impl SessionPool {
         ticket
     }
 
-    /// The outcome of a request that was not cancelled, and its number. Allocates nothing when there is none.
+    /// The outcome of a request that was not cancelled, and its number. Allocates nothing if there is none.
     pub fn next_loaded(&mut self) -> Option<(u64, Loaded)> {
         loop {
             let (ticket, reply, was_cancelled) = self.requests.next_reply()?;
@@ -253,7 +244,7 @@ impl SessionPool {
                     self.close_on_loader(vec![session]);
                     continue;
                 }
-                // Another requester may have requested it again.
+                // Another client may have requested the session again.
                 Ok(Outcome::Failed(BackendError::Cancelled)) if was_cancelled => continue,
                 Ok(Outcome::NoRoom(_)) | Err(_) if was_cancelled => continue,
                 Ok(Outcome::Session(session, bytes)) => {
@@ -268,7 +259,7 @@ impl SessionPool {
         }
     }
 
-    /// Whether the outcome of a request waits.
+    /// Whether an outcome is pending.
     pub fn has_next(&self) -> bool {
         self.requests.has_next()
     }
@@ -288,13 +279,12 @@ impl SessionPool {
         self.requests.cancel(ticket);
     }
 
-    /// Cancels every request.
     pub fn cancel_all(&self) {
         self.requests.cancel_all();
     }
 
-    /// Opens a session of `backend`, the pool's device, on this thread, unless it is open. Other sessions are
-    /// closed before, so that all together hold at most `limit_bytes`, as far as sessions can be closed.
+    /// Opens a session of `backend`, the pool's device, on this thread, unless it is open. First closes other sessions,
+    /// as far as possible, so that all together hold at most `limit_bytes`.
     ///
     /// # Errors
     /// As [`Backend::open`].
@@ -309,13 +299,13 @@ impl SessionPool {
             return Ok(());
         }
         let SessionKey { network, spec } = key;
-        // Opening says why there is no prediction.
+        // If prediction fails, opening reports why.
         let bytes = backend.predicted_bytes(network.graph(), spec).unwrap_or(0);
         drop(self.surplus(purpose));
         self.shrink_to(limit_bytes.saturating_sub(bytes));
         let mut opened = backend.open(network, spec);
         if let Err(BackendError::OutOfDeviceMemory { .. }) = opened {
-            // Other programs have taken memory: sessions that are kept for later have to go.
+            // Other programs have taken memory: close the sessions that are kept for reuse.
             let closed = self.take(|session| !session.is_leased());
             if !closed.is_empty() {
                 drop(closed);
@@ -370,7 +360,7 @@ impl SessionPool {
         self.close_on_loader(closed);
     }
 
-    /// Closes the sessions of a network that nothing is going to paint with, leased or not.
+    /// Closes the sessions of a network that is no longer used, leased or not.
     pub fn close_network(&mut self, network: &Arc<Network>) {
         let closed = self.take(|session| Arc::ptr_eq(&session.key.network, network));
         self.close_on_loader(closed);
@@ -383,7 +373,7 @@ impl SessionPool {
         self.close_all(Purpose::Preview);
     }
 
-    /// Closes every session without a lease. `false` when there is none.
+    /// Closes every session without a lease. Returns `false` if there is none.
     pub fn close_unleased(&mut self) -> bool {
         let closed = self.take(|session| !session.is_leased());
         let any = !closed.is_empty();
@@ -401,26 +391,26 @@ impl SessionPool {
         }
     }
 
-    /// Closes every session, leased or not, and cancels every request; waits, a bounded time, until nothing
-    /// uses the device any more.
+    /// Closes every session, leased or not, and cancels every request. Waits a bounded time until nothing uses the
+    /// device.
     pub fn forget(&mut self) {
         self.requests.cancel_and_wait();
         self.loading.clear();
         self.sessions.clear();
     }
 
-    /// Bytes that all open sessions hold, as planned.
+    /// Bytes of all open sessions, as planned.
     pub fn held_bytes(&self) -> u64 {
         self.sessions.iter().map(|session| session.bytes).sum()
     }
 
-    /// Bytes that the leased ones hold, as planned.
+    /// Bytes of the leased sessions, as planned.
     pub fn leased_bytes(&self) -> u64 {
         let leased = self.sessions.iter().filter(|session| session.is_leased());
         leased.map(|session| session.bytes).sum()
     }
 
-    /// Bytes that what is being loaded is going to hold.
+    /// Bytes that the sessions being loaded will hold.
     pub fn loading_bytes(&self) -> u64 {
         self.loading_bytes.load(Ordering::Relaxed)
     }
