@@ -1,7 +1,7 @@
-//! Two modes on the same frames: which of them begins, what they are called, and whether they make the same
-//! picture.
+//! Comparison of two modes on the same frames: the order in which they paint, their names, and whether their pictures
+//! are equal.
 //!
-//! Runs no sessions. Belongs to the engine's thread; times are handed in.
+//! Runs no sessions. Belongs to the engine's thread; times are passed in.
 
 use std::{
     sync::Arc,
@@ -11,10 +11,10 @@ use std::{
 use super::scheduler::SessionSlot;
 use crate::{frame::Frame, mode::Precision, verify::Equality};
 
-/// Time between two judgements of a comparison at least: judging reads both pictures on the host.
+/// Minimum time between two equality checks, which read both pictures on the host.
 const JUDGE_EVERY: Duration = Duration::from_millis(300);
 
-/// The judge of a comparison.
+/// Checks whether the two pictures of a comparison are equal.
 #[derive(Default)]
 pub struct Judge {
     frames: u64,
@@ -24,20 +24,20 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// In which order the two paint the next frame: the one that begins changes from frame to frame.
+    /// The order in which the two modes paint the next frame; it alternates.
     pub fn next_order(&mut self) -> [usize; 2] {
         self.frames += 1;
         let first = (self.frames % 2) as usize;
         [first, 1 - first]
     }
 
-    /// Judges both pictures, now and then.
+    /// Compares both pictures, at most once every [`JUDGE_EVERY`].
     pub fn judge(&mut self, pictures: [&Frame; 2], precisions: [Precision; 2], now: Instant) {
         if self.next_judgement.is_some_and(|at| now < at) {
             return;
         }
         let equality = Equality::between(pictures[0], pictures[1], precisions);
-        // Once unequal, unequal until something changes: a ratio must not flicker.
+        // A failed check stays failed until something changes, so that the ratio does not flicker.
         let judged = match &self.equality {
             Some(before) if !before.passed() => before.as_ref().clone().worse(equality),
             _ => equality,
@@ -46,29 +46,28 @@ impl Judge {
         self.next_judgement = Some(now + JUDGE_EVERY);
     }
 
-    /// The newest judgement.
+    /// The newest result.
     pub fn equality(&self) -> Option<&Arc<Equality>> {
         self.equality.as_ref()
     }
 
-    /// Sets the names of these two by `find_out`, unless they are known.
+    /// Sets the names of the two modes with `find_out`, unless they are known.
     pub fn name(&mut self, slots: &[SessionSlot; 2], find_out: impl FnOnce() -> [String; 2]) {
         if !matches!(&self.names, Some((of, _)) if of == slots) {
             self.names = Some((slots.clone(), Arc::new(find_out())));
         }
     }
 
-    /// What the two are called.
     pub fn names(&self) -> Option<&Arc<[String; 2]>> {
         self.names.as_ref().map(|(_, names)| names)
     }
 
-    /// Forgets the names, because the device was replaced.
+    /// Forgets the names after the device was replaced.
     pub fn forget_names(&mut self) {
         self.names = None;
     }
 
-    /// Forgets the judgement, because a change may make the pictures equal or unequal.
+    /// Forgets the result, because a change may make the pictures equal or unequal.
     pub fn forget_judgement(&mut self) {
         self.equality = None;
     }

@@ -1,4 +1,4 @@
-//! The cost of live frames, as the rate control sees it. Pure.
+//! The cost of live frames for the rate control. Pure.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use super::{
 
 /// Weight of the newest frame in the mean.
 const NEWEST: f64 = 0.2;
-/// Share of the budget that painting has even if taking the source's frame leaves less.
+/// Minimum share of the budget for painting, even if taking the source's frame leaves less.
 const LEAST_SHARE: f64 = 0.25;
 
-/// The cost of a frame that was painted.
+/// The cost of a painted frame.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameCost {
-    /// Milliseconds of the engine's work on it that its working size decides: most of all the network's.
+    /// The engine's work that depends on the working size, mostly the network.
     pub painting_ms: f64,
-    /// Milliseconds of the other work, which the size of the source's frame decides: copying it.
+    /// The engine's work that depends on the size of the source's frame: copying it.
     pub taking_ms: f64,
-    /// Milliseconds of scaling the source's frame to the working size, and of bringing the picture back to the source's;
-    /// next to nothing at the source's own.
+    /// Scaling the source's frame to the working size, and the picture back to the source's size. Close to zero at the
+    /// source's own size.
     pub scaling_ms: f64,
-    /// Milliseconds that the source took to decode or draw it.
+    /// The source's time to decode or draw the frame.
     pub decode_ms: f64,
-    /// Long side at which it was painted, in pixels.
+    /// Long side at which it was painted.
     pub painted_px: usize,
-    /// Long side of the source's frame, in pixels.
+    /// Long side of the source's frame.
     pub source_px: usize,
 }
 
 impl FrameCost {
-    /// That of a frame whose picture has these facts and took `work`.
+    /// The cost of a frame whose picture has these facts and took `work`.
     pub fn of(begun: &Begun, facts: &Facts, work: Duration) -> Self {
         let taking_ms = f64::from(begun.copy_ms.unwrap_or(0.0));
         let Stages { scale_ms, compose_ms, decode_ms, .. } = facts.stages;
-        // Bringing the picture up to the source's size ends with scaling down: neither is done at that size.
+        // If the working size is the source's size, nothing is scaled down or up.
         let scaling_ms = f64::from(match facts.working == begun.size {
             true => scale_ms,
             false => scale_ms + compose_ms,
@@ -61,7 +61,7 @@ pub struct Means {
 }
 
 impl Means {
-    /// The means after one more frame.
+    /// The means after including `frame`.
     pub fn after(before: Option<Self>, frame: &FrameCost) -> Self {
         let newest = Self {
             painting_ms: frame.painting_ms,
@@ -83,9 +83,9 @@ impl Means {
         self.painting_ms + self.taking_ms + self.scaling_ms
     }
 
-    /// Whether a working size with so many times the pixels, to which the source's frame is scaled if it `scales`, is
-    /// painted in `budget_ms`. Painting has at least
-    /// [`LEAST_SHARE`] of that: where taking the source's frame needs nearly all of it, a small working size
+    /// Whether a working size with `pixel_ratio` times the pixels can be painted in `budget_ms`. `scales` tells whether
+    /// the source's frame is scaled to it. Painting has at least [`LEAST_SHARE`] of the budget: if taking the source's
+    /// frame needs nearly all of it, a small working size would gain nothing.
     /// would gain nothing.
     pub fn fits(&self, pixel_ratio: f64, budget_ms: f64, scales: bool) -> bool {
         let scaling_ms = if scales { self.scaling_ms } else { 0.0 };

@@ -1,8 +1,8 @@
-//! The frame loop: one frame from the source to the sinks, as values: [`Begun`], then [`Painted`] in some [`Way`], then
-//! [`Facts`].
+//! The frame loop: takes one frame from the source to the sinks. Its steps are values: [`Begun`], then [`Painted`] in
+//! some [`Way`], then [`Facts`].
 //!
-//! Keeps only memory from frame to frame, and knows neither settings nor the loading of sessions. After the first frames
-//! of a size it allocates nothing, unless two modes are compared. Belongs to the engine's thread.
+//! Keeps only buffers between frames. Knows neither settings nor the loading of sessions. After the first frames of a
+//! size it allocates nothing, unless two modes are compared. Belongs to the engine's thread.
 
 use std::{
     num::NonZero,
@@ -37,13 +37,13 @@ use crate::{
 /// A frame that is being painted.
 #[derive(Clone, Copy)]
 pub struct Begun {
-    /// When the engine began with it.
+    /// When the engine started on it.
     pub at: Instant,
-    /// When the source had it; for a frame that is painted again, when that began.
+    /// When the source had it; for a frame that is painted again, when that started.
     pub captured_at: Instant,
     /// Columns and rows of the source's frame.
     pub size: (usize, usize),
-    /// Milliseconds of copying it for the surface, and of decoding it if the source did not; `None` before that.
+    /// Milliseconds of copying it for the surface, including decoding if the source did not; `None` before that.
     pub copy_ms: Option<f32>,
     stages: Stages,
 }
@@ -51,16 +51,16 @@ pub struct Begun {
 /// How a frame is painted.
 #[derive(Clone, Copy)]
 pub struct Way {
-    /// Columns and rows that the network sees.
+    /// Columns and rows of the network's input.
     pub working: (usize, usize),
-    /// Whether the picture is brought up to the source's size, which is larger.
+    /// Whether the picture is upscaled to the source's size.
     pub upscales: bool,
     /// Strength and colours.
     pub look: Look,
 }
 
 impl Way {
-    /// That of a frame of the size `source`, brought up to it if it is to be `upscaled` and the working size is smaller.
+    /// The way of a frame of size `source`. It is upscaled if `upscaled` is set and the working size is smaller.
     pub fn new(
         source: (usize, usize),
         working: (usize, usize),
@@ -75,7 +75,7 @@ impl Way {
 /// Which picture of a frame is painted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Half {
-    /// The picture; of a comparison the first one.
+    /// The only picture, or the first one of a comparison.
     First,
     /// The second picture of a comparison.
     Second,
@@ -89,36 +89,36 @@ pub struct Run {
     pub is_composed: bool,
 }
 
-/// A frame that was painted.
+/// A painted frame.
 #[derive(Clone, Copy)]
 pub struct Painted {
     pub way: Way,
     pub scale_ms: f32,
-    /// Variant and precision; `None` when the source is shown as it is.
+    /// `None` if the source is shown unpainted.
     pub mode: Option<Mode>,
-    /// The runs of both halves; the second one counts only in a comparison.
+    /// The runs of both pictures; the second is valid only in a comparison.
     pub runs: [Run; 2],
     /// Both sides of a comparison.
     pub pair: Option<ModePairTimes>,
 }
 
 impl Painted {
-    /// By one session.
+    /// Painted by one session.
     pub fn by_one(way: Way, scale_ms: f32, mode: Mode, run: Run) -> Self {
         Self { way, scale_ms, mode: Some(mode), runs: [run; 2], pair: None }
     }
 }
 
-/// The memory that frames take on their way, and the receivers of their pictures.
+/// The buffers of frames, and the receivers of their pictures.
 pub struct FrameLoop {
     output: Writer<LivePicture>,
     wake_up: WakeUp,
     sinks: Sinks,
     scaler: Scaler,
     upscaler: Upscaler,
-    /// The network's pictures if they are not handed over as they are.
+    /// The network's output, if it is not sent as it is.
     network: [Frame; 2],
-    /// Where a frame is decoded before it is turned.
+    /// Decoding target before orientation is applied.
     scratch: Frame,
     control: Arc<RunControl>,
     clock: Clock,
@@ -126,7 +126,7 @@ pub struct FrameLoop {
 }
 
 impl FrameLoop {
-    /// Pictures go to `output`, and `wake_up` is called after each; `control` ends a run. `device` paints.
+    /// Sends pictures to `output` and calls `wake_up` after each; `control` ends a run. `device` paints.
     pub fn new(
         output: Writer<LivePicture>,
         wake_up: WakeUp,
@@ -134,7 +134,7 @@ impl FrameLoop {
         clock: Clock,
         device: &DeviceInfo,
     ) -> Self {
-        // As many as paint, if the processor does.
+        // If the CPU paints, uses the same number of threads.
         let threads = match device.kind {
             DeviceChoice::Cpu => device.threads,
             DeviceChoice::Cuda | DeviceChoice::Auto => {
@@ -155,17 +155,17 @@ impl FrameLoop {
         }
     }
 
-    /// Where every picture goes in addition to the surface.
+    /// Receivers of every picture in addition to the surface.
     pub fn sinks(&mut self) -> &mut Sinks {
         &mut self.sinks
     }
 
-    /// Ends a run.
+    /// Cancelled to end a run.
     pub fn control(&self) -> &RunControl {
         &self.control
     }
 
-    /// Begins with the source's newest frame, or again with the last one when it is not `fresh`.
+    /// Starts on the source's newest frame, or again on the last one if it is not `fresh`.
     pub fn begin(&self, captured: &Captured, fresh: bool) -> Begun {
         let at = (self.clock)();
         let mut stages = Stages {
@@ -181,7 +181,7 @@ impl FrameLoop {
         Begun { at, captured_at, size: captured.size(), copy_ms: None, stages }
     }
 
-    /// Copies the frame for the surface, once, decoded first if that was not done yet.
+    /// Copies the frame for the surface, once. Decodes it first if needed.
     pub fn take(&mut self, begun: &mut Begun, captured: &mut Captured) {
         if begun.copy_ms.is_some() {
             return;
@@ -194,18 +194,18 @@ impl FrameLoop {
         begun.copy_ms = Some(ms((self.clock)() - began));
     }
 
-    /// Decodes the frame, if that was not done yet.
+    /// Decodes the frame if needed.
     pub fn decode(&mut self, captured: &mut Captured) {
         captured.decoded(&mut self.scratch);
     }
 
-    /// The source's frame at the working size if that was made, else as it is.
+    /// The source's frame at the working size if it has been scaled, otherwise at its own size.
     pub fn smallest<'a>(&'a self, source: &'a Frame) -> &'a Frame {
         self.scaler.smallest(source)
     }
 
-    /// Paints a frame as a camera sent it; the device decodes and composes it. `None` if it does not, or if the frame is
-    /// decoded already.
+    /// Paints a frame in the camera's format; the device decodes and composes it. Returns `None` if the device cannot,
+    /// or if the frame is already decoded.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -240,8 +240,8 @@ impl FrameLoop {
         Ok(timing.map(|timing| Run { timing, is_composed: way.upscales }))
     }
 
-    /// Brings the source's frame to the working size and makes room for one picture or two; returns the milliseconds that
-    /// it took.
+    /// Scales the source's frame to the working size and sizes the buffers for one picture or two. Returns the elapsed
+    /// milliseconds.
     pub fn scale(&mut self, frame: &Frame, way: &Way, is_pair: bool) -> f32 {
         let began = (self.clock)();
         self.scaler.begin();
@@ -259,7 +259,7 @@ impl FrameLoop {
         ms((self.clock)() - began)
     }
 
-    /// Paints the frame that was scaled, and composes it if the device does; `meanwhile` is called again and again.
+    /// Paints the scaled frame, and composes it if the device can. Calls `meanwhile` repeatedly while the device works.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -284,7 +284,7 @@ impl FrameLoop {
             let source = Some(&picture.original);
             let job = Job {
                 input: Input::Frames(from_ref(scaled)),
-                // A comparison judges the network's own pictures.
+                // A comparison checks the network's own pictures for equality.
                 paintings: if is_pair { from_mut(painting) } else { &mut [] },
                 composition: Some(Composition { source, blend: way.look.into(), to }),
             };
@@ -298,7 +298,7 @@ impl FrameLoop {
         Ok(Run { timing, is_composed: false })
     }
 
-    /// Shows the source's frame at the working size as it is.
+    /// Shows the source's frame at the working size, unpainted.
     pub fn show_source(&mut self, source: &Frame, way: Way) -> Painted {
         let scale_ms = self.scale(source, &way, false);
         let scaled = self.scaler.of(source, way.working);
@@ -314,7 +314,7 @@ impl FrameLoop {
         Some(if way.upscales { self.network.each_ref() } else { [&picture.painted, other] })
     }
 
-    /// Brings the picture up to the source's size and lays it over the source, as far as the device did not.
+    /// Upscales the picture to the source's size and composes it with the source, unless the device did.
     fn compose(&mut self, painted: &Painted) {
         let Way { working, upscales, look } = painted.way;
         let picture = &mut self.output.value;
@@ -333,8 +333,8 @@ impl FrameLoop {
         }
     }
 
-    /// Composes the picture of the `source`'s frame, painted by the settings of this number, and hands it to the sinks
-    /// and the surface.
+    /// Composes the picture of the `source`'s frame, painted with the settings of this number, and sends it to the
+    /// sinks and the surface.
     pub fn hand_over(
         &mut self,
         begun: &Begun,
@@ -376,13 +376,13 @@ impl FrameLoop {
         picture.equality = judge.equality().cloned();
         self.sinks.take(&picture.painted, begun.captured_at);
         self.output.put();
-        // Before anything else is done for the next frame: the surface can show this one now.
+        // Called before any work for the next frame, so that the surface can show this picture now.
         (self.wake_up)();
         facts
     }
 
-    /// The frame at the working size, and memory for a picture of that size that is not shown: the last picture was
-    /// handed over already.
+    /// The frame at the working size, and a buffer of that size for a picture that is not shown. The last picture has
+    /// already been sent.
     pub fn unseen<'a>(
         &'a mut self,
         source: &'a Frame,

@@ -1,4 +1,4 @@
-//! The scheduler's goal that follows from the settings: the source as it is, one session, or two. Pure.
+//! The scheduler's goal that follows from the settings: the unpainted source, one session, or two. Pure.
 
 use super::{
     scheduler::{Goal, RenderTarget, SessionSlot},

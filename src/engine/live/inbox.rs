@@ -12,7 +12,7 @@ pub struct Inbox {
     /// The settings in use, and their number.
     pub current: LiveSettings,
     number: u64,
-    /// Number of the last settings by which a picture was painted, or refused.
+    /// Number of the last settings with which a picture was painted or refused.
     carried_out: u64,
     changes: Reader<Option<NumberedSettings>>,
     is_closed: bool,
@@ -21,7 +21,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Begins with `settings`; newer ones come through `changes`.
+    /// Starts with `settings`; newer ones arrive through `changes`.
     pub fn new(
         (settings, number): NumberedSettings,
         changes: Reader<Option<NumberedSettings>>,
@@ -36,28 +36,28 @@ impl Inbox {
         }
     }
 
-    /// Signals when there may be new settings; `None` when there cannot be any more.
+    /// Signals when there may be new settings; `None` after [`Inbox::close`].
     pub fn ready(&self) -> Option<&Receiver<()>> {
         (!self.is_closed).then(|| self.changes.ready())
     }
 
-    /// No newer settings will arrive.
+    /// Stops waiting for newer settings.
     pub fn close(&mut self) {
         self.is_closed = true;
     }
 
-    /// Whether settings wait to be carried out.
+    /// Whether new settings are pending.
     pub fn has_pending(&self) -> bool {
         self.pending.is_some()
     }
 
-    /// Settings that have just arrived; they wait until [`Inbox::take`].
+    /// Settings that have just arrived; they stay pending until [`Inbox::take`].
     pub fn peek(&mut self) -> Option<&LiveSettings> {
         self.pending = Some(self.changes.receive()?);
         self.pending.as_ref().map(|(settings, _)| settings)
     }
 
-    /// Takes the newest settings into use and returns those before; `None` when there are no new ones.
+    /// Makes the newest settings current and returns the previous ones; `None` if there are no new ones.
     pub fn take(&mut self) -> Option<LiveSettings> {
         let newest = self.changes.receive();
         let pending = self.pending.take();
@@ -66,12 +66,12 @@ impl Inbox {
         Some(std::mem::replace(&mut self.current, settings))
     }
 
-    /// Notes that a picture was painted by the settings in use, or refused.
+    /// Records that a picture was painted with the current settings, or refused.
     pub fn note_carried_out(&mut self) {
         self.carried_out = self.number;
     }
 
-    /// Number of the last settings by which a picture was painted, or refused.
+    /// Number of the last settings with which a picture was painted or refused.
     pub fn carried_out(&self) -> u64 {
         self.carried_out
     }

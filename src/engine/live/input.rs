@@ -1,6 +1,6 @@
 //! The source of live frames: one that the engine captures, or frames that the caller makes.
 //!
-//! Belongs to the engine's thread; the capture itself has threads of its own and may be stopped from any.
+//! Belongs to the engine's thread. The capture has threads of its own and can be stopped from any thread.
 
 use std::{io, sync::Arc};
 
@@ -15,34 +15,33 @@ use crate::{
 
 /// Where live frames come from.
 pub enum LiveSource {
-    /// The engine captures it. [`CaptureSettings::source_px`] does not count: the rate control sets it.
+    /// The engine captures it. [`CaptureSettings::source_px`] is ignored: the rate control sets it.
     Capture(Source, CaptureSettings),
     /// Frames that the caller makes.
     Frames(Reader<Captured>),
 }
 
-/// The state of a source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum SourceState {
     /// It was just started.
     #[default]
     Starting,
-    /// Frames come.
+    /// Frames arrive.
     Running {
         /// The source as text.
         described: Arc<str>,
-        /// How a camera sends.
+        /// The format of a camera's frames.
         format: Option<CameraFormat>,
     },
-    /// No frames come; the source is tried again until they do.
+    /// No frames arrive; the source is retried until they do.
     Waiting(CaptureProblem),
-    /// No frames will come any more.
+    /// No more frames will arrive.
     Ended(CaptureProblem),
 }
 
-/// The frames of a source, and what happens to it. Dropped, it stops the source.
+/// The frames and events of a source. Dropping it stops the source.
 pub struct Input {
-    /// The frames; the newest wins.
+    /// The newest frame replaces the one before.
     pub(super) frames: Reader<Captured>,
     capture: Option<Arc<Capture>>,
     events_ended: bool,
@@ -50,10 +49,10 @@ pub struct Input {
 }
 
 impl Input {
-    /// Starts `source` for frames of `source_px` on their long side.
+    /// Starts `source` with frames of `source_px` on their long side.
     ///
     /// # Errors
-    /// The operating system's, when it starts no thread.
+    /// The operating system could not start a thread.
     pub fn start(source: LiveSource, source_px: usize) -> io::Result<Self> {
         let (frames, capture) = match source {
             LiveSource::Capture(source, mut settings) => {
@@ -66,18 +65,18 @@ impl Input {
         Ok(Self { frames, capture, events_ended: false, frames_ended: false })
     }
 
-    /// The capture, for the handle, which may have to stop it at once.
+    /// The capture, for the handle, which may have to stop it immediately.
     pub fn capture(&self) -> Option<Arc<Capture>> {
         self.capture.clone()
     }
 
-    /// Frames that came damaged and were skipped.
+    /// Number of damaged frames that were skipped.
     pub(super) fn damaged_frames(&self) -> u64 {
         (self.capture.as_ref()).map_or(0, |capture| capture.damaged_frames())
     }
 
-    /// Sets the long side that the source's frames should have, in pixels, and whether the picture is held, so
-    /// that new frames are not shown.
+    /// Sets the long side that the source's frames should have, in pixels, and whether the picture is frozen, so that
+    /// new frames are not shown.
     pub(super) fn adjust(&self, source_px: usize, frozen: bool) {
         if let Some(capture) = &self.capture {
             capture.set_source_px(source_px);
@@ -85,30 +84,30 @@ impl Input {
         }
     }
 
-    /// Sets whether a camera's frames may come as it sent them.
+    /// Sets whether a camera may deliver frames in its own format.
     pub(super) fn set_takes_raw(&self, takes_raw: bool) {
         if let Some(capture) = &self.capture {
             capture.set_takes_raw(takes_raw);
         }
     }
 
-    /// Signals when there may be a new frame; `None` when no more come.
+    /// Signals when there may be a new frame; `None` after the last one.
     pub fn frame_ready(&self) -> Option<&Receiver<()>> {
         (!self.frames_ended).then(|| self.frames.ready())
     }
 
-    /// No more frames come.
+    /// Records that no more frames will arrive.
     pub fn end_frames(&mut self) {
         self.frames_ended = true;
     }
 
-    /// The source's events; `None` when it has ended.
+    /// The source's events; `None` after it has ended.
     pub fn events(&self) -> Option<&Receiver<CaptureEvent>> {
         let capture = self.capture.as_ref().filter(|_| !self.events_ended);
         capture.map(|capture| capture.events())
     }
 
-    /// Nothing more happens to the source.
+    /// Records that no more events will arrive.
     pub fn end_events(&mut self) {
         self.events_ended = true;
     }
@@ -123,7 +122,7 @@ impl Drop for Input {
 }
 
 impl SourceState {
-    /// Something happened to the source.
+    /// Applies an event of the source.
     pub(super) fn note(&mut self, event: &CaptureEvent) {
         match event {
             CaptureEvent::Started { described, format } => {

@@ -1,6 +1,6 @@
-//! The sessions of the large live picture. Performs the scheduler's steps: requests sessions and second
-//! devices, takes the loader's replies, closes sessions where memory is short, replaces a lost device, and
-//! sends an event about a target that cannot be opened.
+//! The sessions of the large live picture. Performs the scheduler's steps: requests sessions and second devices, takes
+//! the loader's replies, closes sessions when memory is short, replaces a lost device, and sends an event if a target
+//! cannot be opened.
 //!
 //! Belongs to the engine's thread.
 
@@ -24,26 +24,24 @@ use crate::{
     },
 };
 
-/// Where a picture takes longer than this, the next one waits a [`MOMENT`] for the goal's session before the
-/// serving one paints it.
+/// If a picture takes longer than this, the next one waits [`MOMENT`] for the goal's session before the serving one
+/// paints it.
 const SLOW: Duration = Duration::from_millis(8);
-/// How long the next picture waits for a session, which often opens in a moment.
+/// How long the next picture waits for a session, which often opens quickly.
 const MOMENT: Duration = Duration::from_millis(20);
 
 /// Why a session is not open.
 struct Shortage {
     needed_bytes: u64,
-    /// The device's free memory; `None` where that is not known.
+    /// The device's free memory; `None` if unknown.
     free_bytes: Option<u64>,
 }
 
-/// What choosing a target needs in addition to the settings: the devices, the previews, and the channel of events.
+/// The inputs for choosing a target in addition to the settings.
 pub struct LiveContext<'a> {
-    /// The devices and their sessions.
     pub devices: &'a mut Devices,
-    /// The previews, whose sessions are in the first device's pool.
+    /// Their sessions are in the first device's pool.
     pub previews: &'a mut Previews,
-    /// Sends an event.
     pub send: &'a mut dyn FnMut(LiveEvent),
 }
 
@@ -54,14 +52,14 @@ pub struct LiveSessions {
     /// Leases of the serving target, which keep its sessions open.
     leases: Vec<Lease>,
     leased: Option<RenderTarget>,
-    /// The last request that a picture waited for, which is done once for each.
+    /// The last request that a picture waited for. At most one picture waits for each request.
     waited_for: Option<Ticket>,
     /// How often the device was replaced.
     replaced: u64,
 }
 
 impl LiveSessions {
-    /// Nothing is open yet; `loader` opens second devices.
+    /// Without open sessions; `loader` opens second devices.
     pub fn new(loader: &Loader) -> Self {
         Self {
             scheduler: Scheduler::default(),
@@ -73,7 +71,7 @@ impl LiveSessions {
         }
     }
 
-    /// Tries refused targets again.
+    /// Allows refused targets to be tried again.
     pub fn settings_changed(&mut self, paints_otherwise: bool) {
         self.scheduler.settings_changed(paints_otherwise);
     }
@@ -93,18 +91,19 @@ impl LiveSessions {
         self.scheduler.serving()
     }
 
-    /// The session that takes frames as a camera sent them: both sides of a comparison get the same pixels instead.
+    /// The session that may receive frames in the camera's format. `None` in a comparison, because both sides get the
+    /// same decoded pixels.
     pub fn for_raw(&self) -> Option<&SessionSlot> {
         let slot = self.scheduler.serving()?.single()?;
         self.leases.first().filter(|lease| lease.capabilities.decodes).map(|_| slot)
     }
 
-    /// How often another device took the place of a lost one.
+    /// How often a lost device was replaced.
     pub fn replaced(&self) -> u64 {
         self.replaced
     }
 
-    /// Whether the reply of a request waits.
+    /// Whether a reply is pending.
     pub fn has_next(&self, devices: &Devices) -> bool {
         self.opening.has_next()
             || devices.list().iter().any(|(_, painter)| painter.pool().has_next())
@@ -127,8 +126,8 @@ impl LiveSessions {
         goal(settings, size, !self.scheduler.is_pair_refused(), devices)
     }
 
-    /// The target of the next picture, by `settings` at `size`; requests sessions that are missing. The picture
-    /// before took `work`.
+    /// Chooses the target of the next picture from `settings` at `size`, and requests missing sessions. The previous
+    /// picture took `work`.
     pub fn choose(
         &mut self,
         context: &mut LiveContext<'_>,
@@ -136,7 +135,7 @@ impl LiveSessions {
         size: (usize, usize),
         work: Duration,
     ) -> Next {
-        // Ends: every turn requests something once, gives something up, or refuses for good.
+        // Terminates: every iteration requests something once, gives something up, or refuses it permanently.
         loop {
             self.take_loaded(context, settings);
             let goal = self.goal(context.devices, settings, size);
@@ -161,7 +160,7 @@ impl LiveSessions {
                     if ticket.is_some() && self.has_next(context.devices) {
                         continue;
                     }
-                    // Most sessions open in a moment; painting with the serving one would take longer.
+                    // Most sessions open quickly; painting with the serving one would take longer.
                     if ticket.is_some() && work > SLOW && self.waited_for != ticket {
                         self.waited_for = ticket;
                         self.wait_for(context.devices, ticket);
@@ -174,7 +173,7 @@ impl LiveSessions {
         }
     }
 
-    /// Leases the sessions of the target that paints, and closes the devices of comparisons if no target needs them.
+    /// Leases the sessions of the target that paints. Closes the devices of comparisons if no target needs them.
     fn lease(&mut self, devices: &mut Devices, next: &Next) {
         let Next::Target(target) = next else {
             return;
@@ -232,15 +231,15 @@ impl LiveSessions {
         }
     }
 
-    /// Requests the session that new `settings` need at `size`, while a picture is still painted by those
-    /// before.
+    /// Requests the session that new `settings` need at `size`, while a picture is still painted with the previous
+    /// settings.
     pub fn prefetch(
         &mut self,
         devices: &mut Devices,
         settings: &LiveSettings,
         size: (usize, usize),
     ) {
-        // Sessions of a comparison take long to open anyway.
+        // The sessions of a comparison take long to open anyway.
         if settings.compare.is_some() {
             return;
         }
@@ -268,7 +267,7 @@ impl LiveSessions {
         self.scheduler.abandon();
     }
 
-    /// Closes everything: a measurement has the device to itself. Sessions are loaded again afterwards.
+    /// Closes all sessions, so that a measurement has the device to itself. They are loaded again afterwards.
     pub fn close_all(&mut self, devices: &mut Devices) {
         self.abandon(devices);
         self.leases.clear();
@@ -317,7 +316,7 @@ impl LiveSessions {
         };
         let shortage = |needed_bytes, free_bytes| Shortage { needed_bytes, free_bytes };
         let (error, shortage) = match loaded {
-            // A cancelled session is requested again if it is needed again.
+            // A cancelled session is requested again when needed.
             Loaded::Open | Loaded::Failed(BackendError::Cancelled) => return,
             Loaded::Failed(error) if error.is_lost() => {
                 self.replace_lost(context, error, settings, target);
@@ -352,8 +351,8 @@ impl LiveSessions {
         }
     }
 
-    /// Closes sessions on a device that is short of memory: first those without a lease, then those that paint,
-    /// where that can help; then a notice says so. `false` when there is nothing to close.
+    /// Closes sessions on a device that is short of memory: first those without a lease, then, if that can help, those
+    /// that paint; a notice reports that. Returns `false` if there is nothing to close.
     fn make_room(
         &mut self,
         context: &mut LiveContext<'_>,
@@ -382,7 +381,7 @@ impl LiveSessions {
         true
     }
 
-    /// Sends an event that `target` cannot be opened; painting continues as before.
+    /// Reports that `target` cannot be opened; painting continues unchanged.
     fn refuse(
         &mut self,
         context: &mut LiveContext<'_>,
@@ -393,8 +392,7 @@ impl LiveSessions {
         self.scheduler.refuse(target);
     }
 
-    /// Painting with `target` failed with `error`: another device takes the place of one that was lost, and
-    /// anything else is refused.
+    /// Handles `error` from painting with `target`: replaces a lost device, refuses the target otherwise.
     pub fn failed(
         &mut self,
         context: &mut LiveContext<'_>,
@@ -411,7 +409,7 @@ impl LiveSessions {
         }
     }
 
-    /// Puts another device in the place of the lost one, or refuses `target`.
+    /// Replaces the lost device, or refuses `target`.
     fn replace_lost(
         &mut self,
         context: &mut LiveContext<'_>,

@@ -1,4 +1,4 @@
-//! Measuring two modes against each other on the live source's frames.
+//! Compares the speed of two modes on the live source's frames.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,13 +17,13 @@ use crate::{
     network::Network,
 };
 
-/// Different frames that a measurement paints in turn.
+/// Number of different frames that a measurement paints in turn.
 const MEASURED_PICTURES: usize = 4;
-/// How long the next of them is waited for.
+/// How long to wait for the next of them.
 const NEXT_PICTURE_WITHIN: Duration = Duration::from_millis(250);
 
-/// Some of the source's frames, of which there is one, at the size that `size_of` gives for the source's: those that
-/// come within a moment, or the last.
+/// Up to [`MEASURED_PICTURES`] different frames of the source, scaled to `size_of` their size. The source must already
+/// have a frame. Stops early when no new frame arrives in time.
 pub fn some_pictures(
     input: &mut Input,
     size_of: impl Fn((usize, usize)) -> (usize, usize),
@@ -40,7 +40,7 @@ pub fn some_pictures(
         if is_first_size && pictures.last() != Some(&scaled) {
             pictures.push(scaled);
         }
-        // A photo is one frame.
+        // A photo source has only one frame.
         let signal = input.frames.ready().recv_timeout(NEXT_PICTURE_WITHIN);
         if signal.is_err() || !input.frames.take() {
             break;
@@ -49,11 +49,11 @@ pub fn some_pictures(
     pictures
 }
 
-/// Measures two modes of `network` against each other on `pictures`, which have one size. `control` has the
-/// progress and cancels it.
+/// Measures two modes of `network` against each other on `pictures`, which have one size. `control` reports progress
+/// and can cancel.
 ///
 /// # Errors
-/// [`MeasureError`] when a device does not have a mode, or a run fails or is stopped.
+/// [`MeasureError`] if a device lacks a mode, or a run fails or is stopped.
 pub fn measure(
     painter: &Painter,
     job: &MeasureJob,

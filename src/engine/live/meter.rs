@@ -1,12 +1,12 @@
-//! Rates and delays of live pictures, over the last few seconds.
+//! Rates and delays of live pictures over the last few seconds.
 //!
-//! Fixed memory: noting and reading allocate nothing. Pure: times are handed in. One thread at a time.
+//! Uses fixed memory: recording and reading allocate nothing. Pure: times are passed in. For one thread at a time.
 
 use std::time::{Duration, Instant};
 
-/// Events that a rate or a spread is taken over at most.
+/// Maximum number of events in a rate or a spread.
 const KEPT: usize = 256;
-/// Age beyond which an event no longer counts.
+/// Age beyond which an event is ignored.
 const WINDOW: Duration = Duration::from_secs(3);
 
 /// A ring of the newest values with their times.
@@ -22,17 +22,16 @@ impl Default for Recent {
     }
 }
 
-/// Half and 95 of 100 of the values are at most this.
+/// Percentiles of the values.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spread {
     /// The median.
     pub p50: f32,
-    /// 95 of 100.
     pub p95: f32,
 }
 
 impl Recent {
-    /// Notes a value at a time; times must not go back.
+    /// Records a value; times must not decrease.
     pub fn note(&mut self, at: Instant, value: f32) {
         self.values[self.next] = (Some(at), value);
         self.next = (self.next + 1) % KEPT;
@@ -45,7 +44,7 @@ impl Recent {
             .filter(move |&(at, _)| now.saturating_duration_since(at) <= WINDOW)
     }
 
-    /// Events a second over the last seconds; 0 with fewer than two.
+    /// Events per second over the last seconds; 0 with fewer than two.
     pub fn per_second(&self, now: Instant) -> f32 {
         let mut count = 0u32;
         let mut ends: Option<(Instant, Instant)> = None;
@@ -55,7 +54,7 @@ impl Recent {
         }
         match ends {
             Some((first, last)) if count > 1 && last > first => {
-                // An event that is overdue slows the rate down before it comes.
+                // An overdue event lowers the rate before it arrives.
                 let between = (last - first).as_secs_f32() / (count - 1) as f32;
                 let waiting = now.saturating_duration_since(last).as_secs_f32();
                 1.0 / between.max(if waiting > 2.0 * between { waiting } else { 0.0 })
@@ -77,7 +76,7 @@ impl Recent {
 }
 
 impl Spread {
-    /// That of these values, which are sorted; `None` without any.
+    /// Spread of sorted values; `None` without any.
     pub fn of(values: &mut [f32]) -> Option<Self> {
         values.sort_unstable_by(f32::total_cmp);
         let len = values.len();

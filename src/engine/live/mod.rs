@@ -1,17 +1,16 @@
-//! Live pictures: the newest frame of a source is painted, again and again.
+//! Live painting: continuously paints the newest frame of a source.
 //!
-//! The engine owns the whole way: it starts the source ([`Input`]), paints frames by the newest
-//! [`LiveSettings`] and hands the pictures to its sinks, a mailbox for the surface and a recording. A surface
-//! sends settings, which are a value, and shows pictures and [`Snapshot`]s, which are values too. Frames come
-//! in and pictures go out through [mailboxes](crate::mailbox), so the engine never waits for the source or the
-//! surface. The rate control finds the working size and the size that the source's frames should have.
+//! The engine owns the whole pipeline. It starts the source ([`Input`]), paints frames with the newest [`LiveSettings`]
+//! and sends the pictures to a mailbox for the surface and to sinks such as a recording. A surface sends settings and
+//! shows pictures and [`Snapshot`]s; all of these are plain values. Frames arrive and pictures leave through
+//! [mailboxes](crate::mailbox), so the engine never waits for the source or the surface. The rate control finds the
+//! working size and the size that the source's frames should have.
 //!
-//! Sessions are leased from the device's [pool](super::sessions). A render target is the session that paints
-//! the large picture, or the two that are compared. The scheduler has three states of targets: the goal, which
-//! follows from the settings; the one that is opening; and the one that serves, which paints until the goal is
-//! open. A goal that cannot be opened sends an event, and the serving target stays. A lost device is replaced
-//! as for photos. After the first frames of some settings nothing is allocated for a frame, unless two modes
-//! are compared.
+//! Sessions are leased from the device's [pool](super::sessions). A render target is the session that paints the large
+//! picture, or the two that are compared. The scheduler tracks three targets: the goal, which follows from the
+//! settings; the target that is opening; and the serving target, which paints until the goal is open. If the goal
+//! cannot be opened, an event reports it and the serving target stays. A lost device is replaced as for photos. After
+//! the first frames with new settings, frames allocate nothing, unless two modes are compared.
 //!
 //! Knows no window and no arguments. Everything here belongs to the engine's thread.
 

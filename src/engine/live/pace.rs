@@ -1,11 +1,11 @@
-//! Time as live painting sees it, so that tests have their own, and the share of it that large pictures take. Pure.
+//! The clock of live painting, which tests replace, and the share of time that large pictures take. Pure.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// Returns the time.
+/// Returns the current time.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Milliseconds of a duration.
@@ -18,7 +18,7 @@ const NEWEST: f64 = 0.1;
 
 /// The pace of the large pictures.
 pub struct Pace {
-    /// When the picture before was begun.
+    /// When the previous picture was started.
     began: Option<Instant>,
     busy: f64,
     work: Duration,
@@ -31,8 +31,8 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Notes a picture that was begun at `began` and handed over after `work`. The engine was busy with it
-    /// until `ended`, samples of its steps included.
+    /// Records a picture that was started at `began` and sent after `work`. The engine was busy with it until `ended`,
+    /// including the timing of its steps.
     pub fn note(&mut self, began: Instant, work: Duration, ended: Instant) {
         self.work = work;
         if let Some(before) = self.began.replace(began) {
@@ -43,12 +43,12 @@ impl Pace {
         }
     }
 
-    /// Share of the time that large pictures take, 0 to 1.
+    /// Share of time that large pictures take, 0 to 1.
     pub fn busy(&self) -> f64 {
         self.busy
     }
 
-    /// How long the last one took.
+    /// How long the last picture took.
     pub fn work(&self) -> Duration {
         self.work
     }

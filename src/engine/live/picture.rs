@@ -1,4 +1,4 @@
-//! A live picture on its way to the screen, with the times of its way.
+//! A live picture and the times of its pipeline stages.
 
 use std::{sync::Arc, time::Instant};
 
@@ -6,32 +6,29 @@ use serde::Serialize;
 
 use crate::{frame::Frame, mode::Mode, timing::TimingMethod, verify::Equality};
 
-/// The time of each part of a frame's way, in milliseconds.
+/// The time of each stage of a frame, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Stages {
     /// From the request for a frame to the source's bytes; mostly waiting for the next exposure.
     pub capture_ms: f32,
     /// From the source's format to pixels.
     pub decode_ms: f32,
-    /// Ready, until the engine took it.
+    /// From ready until the engine took it.
     pub wait_ms: f32,
-    /// To the working size.
+    /// Scaling to the working size.
     pub scale_ms: f32,
-    /// To the device.
     pub upload_ms: f32,
-    /// The network.
     pub network_ms: f32,
-    /// Back from the device.
     pub download_ms: f32,
-    /// To the source's size, strength and colours, and handing over.
+    /// Upscaling to the source's size, strength and colours, and sending.
     pub compose_ms: f32,
 }
 
 impl Stages {
-    /// How many parts there are.
+    /// Number of stages.
     pub const COUNT: usize = 8;
 
-    /// Every part, in the order of the way.
+    /// Every stage, in pipeline order.
     pub fn in_order(&self) -> [f32; Self::COUNT] {
         [
             self.capture_ms,
@@ -45,12 +42,12 @@ impl Stages {
         ]
     }
 
-    /// The engine's work on a frame, from taking it to handing the picture over.
+    /// The engine's work on a frame, from taking it to sending the picture.
     pub fn engine_ms(&self) -> f32 {
         self.scale_ms + self.upload_ms + self.network_ms + self.download_ms + self.compose_ms
     }
 
-    /// From every part, as of [`Stages::in_order`].
+    /// The inverse of [`Stages::in_order`].
     pub fn from_order(parts: [f32; Self::COUNT]) -> Self {
         let [
             capture_ms,
@@ -75,65 +72,62 @@ impl Stages {
     }
 }
 
-/// Times and pictures of two modes on one frame.
+/// Times of two modes on one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ModePairTimes {
-    /// The modes that painted.
     pub modes: [Mode; 2],
-    /// Milliseconds of each network run.
+    /// Time of each network run.
     pub ms: [f64; 2],
-    /// How each time was taken.
+    /// How each time was measured.
     pub methods: [TimingMethod; 2],
 }
 
 /// The facts of a live picture.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
-    /// Number of the settings by which it was painted.
+    /// Number of the settings with which it was painted.
     pub settings: u64,
-    /// Pictures painted so far, this one included.
+    /// Pictures painted so far, including this one.
     pub painted: u64,
-    /// Frames that the source gave so far.
+    /// Frames that the source delivered so far.
     pub captured: u64,
     /// Frames that a newer one replaced before the engine took them.
     pub dropped: u64,
-    /// Number of the source's frame that was painted ([`Captured::sequence`](crate::capture::Captured::sequence)).
+    /// Number of the source's frame ([`Captured::sequence`](crate::capture::Captured::sequence)).
     pub sequence: u64,
     /// When the source had the frame.
     pub captured_at: Instant,
     /// When the picture was ready.
     pub ready_at: Instant,
-    /// Parts of the way.
     pub stages: Stages,
-    /// Columns and rows that the network saw, in pixels.
+    /// Columns and rows of the network's input.
     pub working: (usize, usize),
-    /// Variant and precision; `None` when the source is shown as it is.
+    /// `None` if the source is shown unpainted.
     pub mode: Option<Mode>,
-    /// How the network's time was taken.
+    /// How the network's time was measured.
     pub method: TimingMethod,
     /// Both sides of a comparison.
     pub pair: Option<ModePairTimes>,
 }
 
-/// A live picture.
 pub struct LivePicture {
     /// The source's frame at its own size.
     pub original: Frame,
-    /// The painting at the source's size, or at the working size where it is not brought up to it; by the first mode
-    /// of a comparison.
+    /// The painting at the source's size, or at the working size if it is not upscaled. In a comparison, the first
+    /// mode's.
     pub painted: Frame,
-    /// The painting by the second mode of a comparison.
+    /// The painting of the second mode of a comparison.
     pub other: Option<Frame>,
-    /// The names of the two modes, with the provider of their convolutions where that is a choice.
+    /// The names of the two modes, including the convolution provider if there is a choice.
     pub names: Option<Arc<[String; 2]>>,
-    /// The newest judgement of the two, which may be some frames old.
+    /// The newest equality check of the two pictures, which may be some frames old.
     pub equality: Option<Arc<Equality>>,
-    /// Its facts; `None` before the first picture.
+    /// `None` before the first picture.
     pub facts: Option<Facts>,
 }
 
 impl LivePicture {
-    /// A picture before the first one.
+    /// The initial value, before the first picture.
     pub fn empty() -> Self {
         let pixel = Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]);
         Self {

@@ -1,8 +1,7 @@
-//! Previews: every style paints the same live picture, small, in turn, beside the large one.
+//! Previews: every style paints the same live picture at a small size, in turn, next to the large one.
 //!
-//! After a large picture at most one preview is painted. The next one waits until previews have taken no more
-//! than a small share of the time, or than half of the time in which the device would be idle. Belongs to the
-//! engine's thread.
+//! At most one preview is painted after a large picture. The next one waits until previews have taken at most a small
+//! share of the time, or at most half of the time that the device would be idle. Belongs to the engine's thread.
 
 use std::{
     sync::Arc,
@@ -31,17 +30,17 @@ use crate::{
 const PREVIEW_PX: usize = 192;
 /// Share of the time that previews may take on a busy device.
 const SHARE: f64 = 0.08;
-/// Share of the time that the device would be idle that previews may take.
+/// Share of the device's idle time that previews may take.
 const SHARE_OF_IDLE: f64 = 0.5;
-/// Pictures of one style per second at most.
+/// Maximum pictures per second of one style.
 const MOST_FPS: f64 = 15.0;
 
-/// What the next preview is painted of, and how.
+/// The input of the next preview.
 pub struct Turn<'a> {
     pub frame: &'a Frame,
     pub mode: ModeChoice,
     pub look: Look,
-    /// Share of the time that large pictures take, 0 to 1.
+    /// Share of time that large pictures take, 0 to 1.
     pub busy: f64,
     /// Whether a session may be requested.
     pub may_load: bool,
@@ -62,7 +61,6 @@ pub struct Previews {
 }
 
 impl Previews {
-    /// No previews.
     pub fn new(began: Instant) -> Self {
         Self {
             previews: Vec::new(),
@@ -76,37 +74,37 @@ impl Previews {
         }
     }
 
-    /// Paints these from now on; without any, their sessions are closed.
+    /// Paints these from now on; an empty list closes their sessions.
     pub fn set(&mut self, previews: Vec<Preview>, painter: &mut Painter) {
         if previews.is_empty() {
             self.loading = None;
             painter.pool_mut().close_all(Purpose::Preview);
         }
-        // One that is painted on is not tried again because another one came.
+        // A refused preview that stays in the list is not retried when another one is added.
         self.refused.retain(|key| previews.iter().any(|p| Arc::ptr_eq(&p.network, &key.network)));
         self.previews = previews;
         self.next = 0;
         self.rests_until = None;
     }
 
-    /// Forgets requests and refusals, because the device was replaced.
+    /// Forgets requests and refusals after the device was replaced.
     pub fn forget_device(&mut self) {
         self.loading = None;
         self.refused.clear();
     }
 
-    /// Notes the outcome of a request, if it was a preview's.
+    /// Handles the outcome of a request, if it was a preview's.
     pub fn note_loaded(&mut self, ticket: u64, loaded: &Loaded) {
         let loading = self.loading.take_if(|(_, of)| *of == ticket);
         match (loading, loaded) {
             (None, _) | (_, Loaded::Open | Loaded::Failed(BackendError::Cancelled)) => {}
-            // Painting the same style large reports the reason.
+            // The reason is reported when the same style is painted large.
             (Some((key, _)), _) => self.refused.push(key),
         }
     }
 
-    /// Paints the next preview, if it is time to. A session that is not open is requested, and its preview waits for
-    /// another turn. A style that cannot be painted is left out: painting it large reports the reason.
+    /// Paints the next preview, if it is due. If its session is not open, requests it and skips this turn. Skips a
+    /// style that cannot be painted: painting it large reports the reason.
     pub fn serve(
         &mut self,
         painter: &mut Painter,
@@ -133,7 +131,7 @@ impl Previews {
         {
             let ticket = painter.request(&key, Purpose::Preview);
             self.loading = Some((key.clone(), ticket));
-            // A loader without a thread has opened it already.
+            // A loader without a thread has already opened it.
             while let Some((ticket, loaded)) = painter.pool_mut().next_loaded() {
                 self.note_loaded(ticket, &loaded);
             }
@@ -147,7 +145,7 @@ impl Previews {
         fit(&mut output.value.painted, size);
         let run = || session.paint(&self.input, &mut output.value.painted, control);
         let Ok(painted) = caught(run) else {
-            // It may be half-way through a run.
+            // The session may be half-way through a run.
             painter.pool_mut().close_network(&key.network);
             self.refused.push(key);
             return;

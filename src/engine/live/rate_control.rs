@@ -1,14 +1,16 @@
-//! Rate control: the working size at which the device holds a rate, found while it paints, and the size
-//! that the source has to send for it.
+//! Rate control: finds, while painting, the working size at which the device holds the target rate, and the size that
+//! the source has to send for it.
 //!
-//! The network's time grows with the number of pixels, so the time at the present size predicts the time at the
-//! next smaller and larger sizes. Taking the source's frame takes the same time at all of them, and so does scaling
-//! it but at the source's own size, where there is nothing to scale; both are counted apart. The size shrinks soon after the rate is lost and grows late, by one step at a
-//! time unless there is much room, so that it does not swing. Where the source's frames are the limit and the
-//! device has room, the source is requested to send larger ones, as long as it can decode or draw them at that
-//! rate. Both sizes are among a few, so that sizes come again: a device keeps what it found out about one.
+//! The network's time grows with the number of pixels, so the time at the current size predicts the time at the next
+//! smaller and larger sizes. Taking the source's frame takes the same time at all sizes. So does scaling it, except at
+//! the source's own size, where nothing is scaled. Both are measured separately.
 //!
-//! Pure: times are handed in. Belongs to the engine's thread.
+//! The size shrinks soon after the rate is lost. It grows late, and by one step at a time unless there is much room, so
+//! that it does not oscillate. If the source's frames are the limit and the device has room, the source is asked for
+//! larger frames, as long as it can decode or draw them at that rate. Both sizes come from a short list, so that sizes
+//! recur: a device keeps what it has tuned for a size.
+//!
+//! Pure: times are passed in. Belongs to the engine's thread.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,7 @@ pub use super::frame_cost::FrameCost;
 use super::{frame_cost::Means, settings::LiveSize};
 use crate::{capture::LARGEST_FRAME_PX, mode::DeviceChoice};
 
-/// Long sides that are chosen from, for pictures and for the source's frames, in pixels.
+/// The available long sides of pictures and of the source's frames, in pixels.
 pub const STEPS_PX: [usize; 17] = [
     256,
     288,
@@ -36,37 +38,35 @@ pub const STEPS_PX: [usize; 17] = [
     3840,
     LARGEST_FRAME_PX,
 ];
-/// Where the automatic size begins, in pixels.
+/// Initial automatic size, in pixels.
 const FIRST_PX: usize = 512;
-/// Where it begins on a processor.
+/// Initial automatic size on the CPU.
 const FIRST_PX_ON_CPU: usize = 320;
-/// Long side that a source sends at first, in pixels.
+/// Initial long side of a source's frames, in pixels.
 const FIRST_SOURCE_PX: usize = 1280;
-/// Long side that it sends at first where a processor paints.
+/// Initial long side of a source's frames if the CPU paints.
 const FIRST_SOURCE_PX_ON_CPU: usize = 640;
-/// Share of the time between two frames that painting may take: the rest is for the window and for
-/// frames that take longer than most.
+/// Share of the frame interval that painting may take. The rest is for the window and for slow frames.
 const BUDGET_SHARE: f64 = 0.80;
-/// The next larger size is chosen when its predicted time is below this share of the budget.
+/// The next larger size is chosen if its predicted time is below this share of the budget.
 const GROWS_BELOW: f64 = 0.85;
-/// A size beyond the next one is chosen at once when its predicted time is below this share of the budget.
+/// A size beyond the next one is chosen directly if its predicted time is below this share of the budget.
 const GROWS_FAR_BELOW: f64 = 0.5;
-/// Frames that took too long before the size shrinks.
+/// Number of slow frames before the size shrinks.
 const SLOW_FRAMES: u32 = 6;
-/// As many, when they took twice as long as they may.
+/// Same, if frames take more than twice the budget.
 const VERY_SLOW_FRAMES: u32 = 2;
 /// How long there has to be room before the size grows.
 const GROWS_AFTER: Duration = Duration::from_millis(1500);
 /// How long a size that proved too large is not tried again.
 const REMEMBERS: Duration = Duration::from_secs(20);
-/// Frames of a new size whose time does not count: caches are cold and memory is touched for the first
-/// time.
+/// Frames of a new size whose time is ignored: caches are cold and memory is touched for the first time.
 const WARM_UP_FRAMES: u32 = 2;
-/// By how much the frames of a source grow at once, at most and at least.
+/// Maximum and minimum growth factor of a source's frames in one step.
 const SOURCE_GROWTH: (f64, f64) = (2.0, 1.1);
 
-/// The long side that a source should send at first for pictures of this size on a device of this kind, in
-/// pixels. Pictures that are brought up to the source's size (`upscale`) gain by a larger one.
+/// The initial long side of the source's frames for pictures of this size on a device of this kind, in pixels. Pictures
+/// that are upscaled to the source's size (`upscale`) benefit from a larger one.
 pub fn first_source_px(size: LiveSize, upscale: bool, device: DeviceChoice) -> usize {
     match (size, device) {
         (LiveSize::LongSide(px), _) if upscale => {
@@ -78,25 +78,25 @@ pub fn first_source_px(size: LiveSize, upscale: bool, device: DeviceChoice) -> u
     }
 }
 
-/// Chooses the long side for a rate.
+/// Chooses the long side for a target rate.
 #[derive(Clone, Debug)]
 pub struct RateControl {
     size: LiveSize,
     long_side_px: usize,
-    /// Long side that the source should send, and the least that it is requested to send.
+    /// Long side that the source should send, and its minimum.
     source_px: usize,
     first_source_px: usize,
-    /// Mean milliseconds of a frame at the size in use.
+    /// Mean milliseconds of a frame at the current size.
     mean: Option<Means>,
     frames: u32,
     slow: u32,
     room_since: Option<Instant>,
-    /// A size that was too large, and until when it is remembered.
+    /// A size that was too large, and until when it is avoided.
     too_large: Option<(usize, Instant)>,
 }
 
 impl RateControl {
-    /// Begins with `size` on a device of this kind.
+    /// Starts with `size` on a device of this kind.
     pub fn new(size: LiveSize, device: DeviceChoice) -> Self {
         Self {
             size,
@@ -114,7 +114,7 @@ impl RateControl {
         }
     }
 
-    /// Another size from now on; an automatic one begins at the size in use.
+    /// Changes the size; an automatic one starts at the current size.
     pub fn set_size(&mut self, size: LiveSize) {
         if size == self.size {
             return;
@@ -134,8 +134,8 @@ impl RateControl {
         }
     }
 
-    /// The long side that the source should send, in pixels; for pictures that are brought up to its size
-    /// (`upscale`) no less than it does at first.
+    /// The long side that the source should send, in pixels. For pictures that are upscaled to its size (`upscale`) it
+    /// is at least the initial one.
     pub fn source_px(&self, upscale: bool) -> usize {
         match upscale {
             true => self.source_px.max(self.first_source_px),
@@ -143,20 +143,20 @@ impl RateControl {
         }
     }
 
-    /// Forgets the times of frames, because something else than the size changed: the style, the mode.
+    /// Forgets the times of frames after a change other than the size, such as the style or mode.
     pub fn forget(&mut self) {
         self.begin_at(self.long_side_px);
         self.too_large = None;
     }
 
-    /// Takes note of a frame that was painted at the time `now`. Returns whether the size changed.
+    /// Records a frame that was painted at time `now`. Returns whether the size changed.
     pub fn note(&mut self, frame: FrameCost, now: Instant) -> bool {
         let FrameCost { painted_px, source_px, .. } = frame;
         let LiveSize::Auto { target_fps } = self.size else {
             return false;
         };
         if painted_px != self.long_side_px.min(source_px) {
-            // Still of the size before.
+            // The frame still has the previous size.
             return false;
         }
         self.frames += 1;
@@ -171,19 +171,19 @@ impl RateControl {
             if mean.total_ms() > 2.0 * budget_ms { VERY_SLOW_FRAMES } else { SLOW_FRAMES };
         if self.slow >= patience && painted_px > STEPS_PX[0] {
             self.too_large = Some((painted_px, now + REMEMBERS));
-            // At once to where it fits, not step by step.
+            // Directly to a size that fits, not step by step.
             let fits = |px: usize| mean.fits(pixel_ratio(painted_px, px), budget_ms, true);
             let below = STEPS_PX.iter().rev().copied().find(|&px| px < painted_px && fits(px));
             self.begin_at(below.unwrap_or(STEPS_PX[0]));
             if 2 * self.long_side_px < self.source_px {
-                // Frames that are made much smaller afterwards are decoded for nothing.
+                // Decoding frames that are then scaled down a lot is wasted work.
                 self.source_px = self.long_side_px.max(self.first_source_px);
             }
             return true;
         }
         let is_source_the_limit = painted_px >= source_px;
         let too_large = self.too_large.filter(|&(_, until)| now < until);
-        // Nothing is gained beyond the first step that covers the source.
+        // Sizes beyond the first step that covers the source gain nothing.
         let covers = STEPS_PX.into_iter().find(|&px| px >= source_px);
         let most_px = covers.filter(|_| !is_source_the_limit);
         let larger = STEPS_PX.into_iter().filter(|&px| {
@@ -195,7 +195,7 @@ impl RateControl {
         let is_below = |px: usize, share: f64| {
             let ratio = pixel_ratio(painted_px, px.min(limit_px));
             if is_source_the_limit {
-                // Larger frames of the source take longer to take as well.
+                // Larger frames of the source also take longer to copy.
                 mean.total_ms() * ratio < budget_ms * share
             } else {
                 mean.fits(ratio, budget_ms * share, px < source_px)
@@ -222,11 +222,11 @@ impl RateControl {
         false
     }
 
-    /// Requests larger frames of a source that sends `from_px` now and could decode or draw `room` times as
-    /// many pixels in time.
+    /// Requests larger frames from a source that now sends `from_px` and could decode or draw `room` times as many
+    /// pixels in time.
     fn request_more(&mut self, from_px: usize, room: f64) {
         let (most, least) = SOURCE_GROWTH;
-        // A source that takes no time to speak of has infinite room.
+        // For a source with negligible cost, the room is infinite.
         let growth = room.sqrt().min(most);
         if growth >= least {
             let most_px = from_px as f64 * growth;
@@ -245,7 +245,7 @@ impl RateControl {
     }
 }
 
-/// How many times the pixels of a picture another one of the same shape has, from their long sides.
+/// The ratio of the pixel counts of two pictures of the same shape, from their long sides.
 fn pixel_ratio(from_px: usize, to_px: usize) -> f64 {
     let ratio = to_px as f64 / from_px as f64;
     ratio * ratio
@@ -257,9 +257,8 @@ mod tests {
 
     const AUTO: LiveSize = LiveSize::Auto { target_fps: 30.0 };
 
-    /// A device that needs so many nanoseconds a pixel of a square picture, and a source that sends at most
-    /// `largest_px` and needs `decode_ns` a pixel to decode and `taking_ns` to take, for so many seconds of 30
-    /// frames each; returns every size that was used.
+    /// A simulated device and source. The device needs a given number of nanoseconds per pixel of a square picture. The
+    /// source sends at most `largest_px` and needs `decode_ns` per pixel to decode and `taking_ns` to take.
     struct Run {
         control: RateControl,
         largest_px: usize,
@@ -339,7 +338,7 @@ mod tests {
         (run.control.source_px, run.taking_ns) = (1920, 3.2);
         run.for_seconds(20.0, |_| 2.0);
         assert_eq!(run.control.long_side_px(), 1920);
-        // Where it takes all of the time, a quarter of the budget goes on to decide: 6.7 ms are 1826 px.
+        // If taking uses all of the time, a quarter of the budget still decides: 6.7 ms are 1826 px.
         run.taking_ns = 10.0;
         run.for_seconds(60.0, |_| 2.0);
         let size = run.control.long_side_px();
@@ -353,7 +352,7 @@ mod tests {
         (run.control.source_px, run.scaling_ns) = (1920, 6.0);
         run.for_seconds(20.0, |_| 2.0);
         assert_eq!(run.control.long_side_px(), 1920);
-        // A device for which that is too much (29.5 ms) comes to a source that sends what it can paint, in 20.5 ms.
+        // If that is too much for the device (29.5 ms), the source is made to send what it can paint, in 20.5 ms.
         run.for_seconds(60.0, |_| 8.0);
         assert_eq!((run.control.long_side_px(), run.control.source_px(false)), (1600, 1600));
     }
@@ -379,7 +378,7 @@ mod tests {
 
     #[test]
     fn noise_around_the_budget_moves_nothing_for_long() {
-        // 512 px take 23 to 29 ms: over the budget of 26.7 at times.
+        // 512 px take 23 to 29 ms: sometimes over the budget of 26.7.
         let mut run = Run::new(DeviceChoice::Cuda, 1280);
         let sizes = run.for_seconds(60.0, |t| 100.0 + 11.0 * (t * 40.0).sin());
         assert!(sizes.len() <= 2, "{sizes:?}");
@@ -408,7 +407,7 @@ mod tests {
 
     #[test]
     fn sources_are_not_reopened_again_and_again() {
-        // Paints 1920 px in 18.4 ms: 3840 would be sent for nothing.
+        // Paints 1920 px in 18.4 ms; sending 3840 would be wasted.
         let mut run = Run::new(DeviceChoice::Cuda, 3840);
         run.for_seconds(60.0, |_| 5.0);
         let (size, source_px) = (run.control.long_side_px(), run.control.source_px(false));

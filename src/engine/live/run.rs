@@ -1,8 +1,7 @@
-//! A live run: the newest frame of a source is painted, again and again, by the newest settings.
+//! A live run: continuously paints the newest frame of a source with the newest settings.
 //!
-//! [`Live`] puts the parts together: input, settings, sessions (which hold the scheduler), rate control, frame
-//! loop, previews and sampler. It belongs to the engine's thread; time is handed to it, so that tests have
-//! their own.
+//! [`Live`] combines the parts: input, settings, sessions (which hold the scheduler), rate control, frame loop,
+//! previews and sampler. It belongs to the engine's thread. Its clock is passed in, so that tests can control time.
 
 use std::time::{Duration, Instant};
 
@@ -44,26 +43,25 @@ fn size_for(settings: &LiveSettings, rate: &RateControl, source: (usize, usize))
 
 /// Live painting in progress.
 pub struct Live {
-    /// Where frames come from.
     pub input: Input,
-    /// The settings in use, and those that come.
+    /// The current settings and pending ones.
     pub settings: Inbox,
-    /// Whether the next picture has to be painted even without a newer frame, because something changed.
+    /// Whether the next picture must be painted even without a newer frame, because something changed.
     changed: bool,
     has_frame: bool,
     rate: RateControl,
     frames: FrameLoop,
     sessions: LiveSessions,
-    /// How often the device had been replaced when that was last noted.
+    /// The replacement count of the device when it was last checked.
     replaced: u64,
     judge: Judge,
     previews: Previews,
     sampler: Sampler,
     snapshot: Writer<Snapshot>,
-    /// The snapshot that was put last.
+    /// The last snapshot that was sent.
     shown: Snapshot,
     pace: Pace,
-    /// Whether a device that decodes did not decode a frame.
+    /// Whether a device that can decode frames failed to decode one.
     declined_raw: bool,
     clock: Clock,
 }
@@ -73,12 +71,12 @@ pub struct Live {
 pub enum Served {
     /// There was nothing to paint.
     Nothing,
-    /// A picture was handed over.
+    /// A picture was sent.
     Picture,
 }
 
 impl Live {
-    /// Begins as `start` says, with the device and the loader of `painter`.
+    /// Starts as `start` specifies, with the device and the loader of `painter`.
     pub fn new(start: LiveStart, painter: &Painter, clock: Clock) -> Self {
         let LiveStart { input, output, wake_up, snapshot, settings, number, changes, control } =
             start;
@@ -103,12 +101,14 @@ impl Live {
         }
     }
 
-    /// Where every picture goes in addition to the surface; of whichever source, so the next run may continue with them.
+    /// Receivers of every picture in addition to the surface. They are independent of the source, so the next run can
+    /// keep them.
     pub fn sinks(&mut self) -> &mut Sinks {
         self.frames.sinks()
     }
 
-    /// Hands the sinks a finer picture of the held frame, seen from this time on; nothing once the pictures continue.
+    /// Sends the sinks a finer picture of the held frame, shown from time `at` on. Does nothing once the pictures
+    /// continue.
     pub fn record_finer(&mut self, picture: &Frame, at: Instant) {
         if self.settings.current.frozen {
             self.frames.sinks().take(picture, at);
@@ -122,7 +122,7 @@ impl Live {
         send(LiveEvent::Source(event));
     }
 
-    /// Paints these previews from now on; for none, none.
+    /// Paints these previews from now on; an empty list stops them.
     pub fn set_previews(&mut self, previews: Vec<Preview>, painter: &mut Painter) {
         self.previews.set(previews, painter);
     }
@@ -132,7 +132,7 @@ impl Live {
         self.snapshot.put();
     }
 
-    /// Puts a new snapshot, and sends an event about the session that is being prepared, where these changed.
+    /// Sends a new snapshot, and an event about the session that is being prepared, if these changed.
     fn show(&mut self, send: &mut dyn FnMut(LiveEvent)) {
         let preparing = self.sessions.preparing();
         let damaged_frames = self.input.damaged_frames();
@@ -171,7 +171,7 @@ impl Live {
         self.adjust_source();
     }
 
-    /// Paints the newest frame, or the last one again where something changed, and sends the events that arise.
+    /// Paints the newest frame, or the last one again if something changed, and sends the resulting events.
     pub fn serve(&mut self, devices: &mut Devices, send: &mut dyn FnMut(LiveEvent)) -> Served {
         self.take_settings();
         let served = self.serve_frame(devices, send);
@@ -198,7 +198,7 @@ impl Live {
         self.changed = false;
         let mut begun = self.frames.begin(&self.input.frames.value, fresh);
         let size = self.working_size(begun.size);
-        // Ends: a target is refused once, a lost device is replaced by one that cannot be lost.
+        // Terminates: a target is refused once, and a lost device is replaced by one that cannot be lost.
         let painted = loop {
             let context = &mut LiveContext { devices, previews: &mut self.previews, send };
             let settings = &self.settings.current;
@@ -247,8 +247,8 @@ impl Live {
         Served::Picture
     }
 
-    /// The size at which a frame of the source is painted. Without a network the automatic size has nothing
-    /// to save: the source is shown as large as it is.
+    /// The size at which a frame of the source is painted. Without a network an automatic size would save nothing, so
+    /// the source is shown at full size.
     fn working_size(&self, (width, height): (usize, usize)) -> (usize, usize) {
         let settings = &self.settings.current;
         match (&settings.network, settings.size) {
@@ -314,7 +314,7 @@ impl Live {
         })
     }
 
-    /// Paints the frame as a camera sent it, if it is still that and the device decodes it.
+    /// Paints the frame in the camera's format, if it is not decoded yet and the device can decode it.
     fn paint_raw(
         &mut self,
         devices: &mut Devices,
@@ -346,7 +346,7 @@ impl Live {
         })
     }
 
-    /// Paints with one session. Sessions for settings that arrive meanwhile are requested at once.
+    /// Paints with one session. Immediately requests sessions for settings that arrive meanwhile.
     fn with_session<T>(
         &mut self,
         devices: &mut Devices,
@@ -379,7 +379,7 @@ impl Live {
         painted
     }
 
-    /// Hands the picture to the sinks, and its cost to the rate control; returns the time that it took.
+    /// Sends the picture to the sinks, and its cost to the rate control. Returns the time that it took.
     fn hand_over(&mut self, begun: &Begun, painted: &Painted) -> Duration {
         let is_opening = self.sessions.is_opening();
         if !is_opening {
@@ -401,7 +401,7 @@ impl Live {
         // The session that the large picture waits for is loaded first.
         let may_load = !self.sessions.is_loading();
         let settings = &self.settings.current;
-        // It is, unless painting it was cancelled.
+        // Already decoded unless painting was cancelled.
         self.frames.decode(&mut self.input.frames.value);
         let turn = Turn {
             frame: self.frames.smallest(&self.input.frames.value.frame),
@@ -413,12 +413,11 @@ impl Live {
         self.previews.serve(painter, &turn, self.frames.control(), &self.clock);
     }
 
-    /// Measures two modes against each other on frames of the source, at the size in use. Live pictures wait
-    /// meanwhile. `control` has the progress and cancels it.
+    /// Measures two modes against each other on frames of the source, at the current size. Live painting pauses
+    /// meanwhile. `control` reports progress and can cancel.
     ///
     /// # Errors
-    /// [`MeasureError`] when there is nothing to measure with, a device does not have a mode, or a run
-    /// fails or is stopped.
+    /// [`MeasureError`] if there is nothing to measure with, a device lacks a mode, or a run fails or is stopped.
     pub fn measure(
         &mut self,
         devices: &mut Devices,
@@ -433,7 +432,7 @@ impl Live {
         let (settings, rate) = (&self.settings.current, &self.rate);
         let size_of = |source| size_for(settings, rate, source);
         let pictures = some_pictures(&mut self.input, size_of);
-        // A measurement opens its own sessions; those of live pictures may leave no memory for them.
+        // A measurement opens its own sessions, and those of live pictures may leave too little memory for them.
         self.sessions.close_all(devices);
         self.previews.forget_device();
         self.changed = true;

@@ -1,7 +1,7 @@
-//! The sampler: times the single steps of a frame now and then, so rarely that samples cost a small share of
-//! the time.
+//! The sampler: occasionally times the single steps of a frame. Samples are rare enough to cost a small share of the
+//! time.
 //!
-//! Belongs to the engine's thread; times are handed in.
+//! Belongs to the engine's thread; times are passed in.
 
 use std::{
     sync::Arc,
@@ -20,9 +20,9 @@ use crate::{
     mode::Precision,
 };
 
-/// Time between two samples at least.
+/// Minimum time between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
-/// Part of the time that sampling may take: one in so many.
+/// Sampling may take at most one part in this many of the time.
 const SAMPLE_SHARE: u32 = 100;
 
 /// When the next sample is due.
@@ -39,12 +39,12 @@ impl Sampler {
         self.next = None;
     }
 
-    /// Forgets the ceiling, because the device was replaced.
+    /// Forgets the ceiling after the device was replaced.
     pub fn forget_device(&mut self) {
         self.ceiling_of = None;
     }
 
-    /// Takes a sample of the session that painted the last picture, if it is time to.
+    /// Takes a sample of the session that painted the last picture, if it is due.
     pub fn sample(
         &mut self,
         painter: &mut Painter,

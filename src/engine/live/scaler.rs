@@ -1,11 +1,11 @@
-//! Brings the source's frame to the working size. Belongs to the engine's thread.
+//! Scales the source's frame to the working size. Belongs to the engine's thread.
 
 use crate::{frame::Frame, media::resample::Resampler};
 
-/// The present frame at the working size, made when it is first needed.
+/// The current frame at the working size, scaled on first use.
 pub struct Scaler {
     frame: Frame,
-    /// The working size, once the frame was made.
+    /// The working size, once the frame was scaled.
     made: Option<(usize, usize)>,
     resampler: Resampler,
 }
@@ -17,12 +17,12 @@ impl Default for Scaler {
 }
 
 impl Scaler {
-    /// Another frame or size follows.
+    /// Invalidates the scaled frame before another frame or size.
     pub fn begin(&mut self) {
         self.made = None;
     }
 
-    /// Makes it of the source's frame, unless it was made.
+    /// Scales the source's frame, once.
     pub fn make(&mut self, source: &Frame, size: (usize, usize)) {
         if self.made.replace(size).is_some() || size == sides(source) {
             return;
@@ -31,12 +31,13 @@ impl Scaler {
         self.resampler.resample(source, &mut self.frame);
     }
 
-    /// It, once it was made; the source's own if that has the working size.
+    /// The frame at the working size `size`: the scaled frame, or the source's if that already has the size. Requires
+    /// [`Scaler::make`].
     pub fn of<'a>(&'a self, source: &'a Frame, size: (usize, usize)) -> &'a Frame {
         if size == sides(source) { source } else { &self.frame }
     }
 
-    /// It if it was made, else the source's frame.
+    /// The scaled frame if there is one, otherwise the source's frame.
     pub fn smallest<'a>(&'a self, source: &'a Frame) -> &'a Frame {
         self.made.map_or(source, |size| self.of(source, size))
     }
@@ -52,7 +53,7 @@ pub fn sides(frame: &Frame) -> (usize, usize) {
     (frame.width(), frame.height())
 }
 
-/// Makes `frame` as large as `size`; its pixels are stale either way.
+/// Resizes `frame` to `size`. Its pixels are undefined afterwards.
 pub fn fit(frame: &mut Frame, (width, height): (usize, usize)) {
     if sides(frame) != (width, height) {
         frame.resize(width, height);

@@ -1,9 +1,8 @@
-//! The scheduler: goal, opening, serving. It decides which target paints the next picture and what has to be
-//! requested for it. While the sessions of the goal are opened, the serving target continues to paint; it stays
-//! when they cannot be opened. The newest goal wins; requests for an older one are cancelled.
+//! The scheduler decides which target paints the next picture and what has to be requested for it. While the sessions
+//! of the goal are opening, the serving target continues to paint; it stays if they cannot be opened. The newest goal
+//! replaces older ones, whose requests are cancelled.
 //!
-//! A pure state machine: it loads nothing, paints nothing and knows no devices. Belongs to the engine's
-//! thread.
+//! A pure state machine: it loads nothing, paints nothing and knows no devices. Belongs to the engine's thread.
 
 use std::sync::Arc;
 
@@ -23,14 +22,13 @@ pub struct SessionSlot {
 /// How the large picture is painted.
 #[derive(Clone, PartialEq)]
 pub enum RenderTarget {
-    /// By one session.
+    /// With one session.
     One(SessionSlot),
-    /// By two sessions that are compared.
+    /// With two sessions that are compared.
     Pair([SessionSlot; 2]),
 }
 
 impl RenderTarget {
-    /// Its sessions.
     pub fn slots(&self) -> &[SessionSlot] {
         match self {
             Self::One(slot) => std::slice::from_ref(slot),
@@ -46,39 +44,37 @@ impl RenderTarget {
         }
     }
 
-    /// Columns and rows that the network sees.
+    /// Columns and rows of the network's input.
     pub fn size(&self) -> (usize, usize) {
         let spec = self.slots()[0].key.spec;
         (spec.width, spec.height)
     }
 }
 
-/// What the next picture should be painted with, by the settings.
+/// What the settings require for the next picture.
 #[derive(Clone, PartialEq)]
 pub enum Goal {
-    /// The source as it is.
+    /// The unpainted source.
     Source,
-    /// Sessions on a second device, which has to be opened before their modes are known.
+    /// Sessions on a second device, which must be opened before their modes are known.
     Device(DeviceChoice),
-    /// These sessions.
     Target(RenderTarget),
 }
 
 /// A session or device that is not open yet.
 #[derive(Clone, PartialEq)]
 pub enum Missing {
-    /// A session.
     Session(SessionSlot),
     /// A second device.
     Device(DeviceChoice),
 }
 
-/// A request, by the number that the loader gave it.
+/// A request, identified by the loader's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ticket {
-    /// Of a session on this device.
+    /// For a session on this device.
     Session(DeviceId, u64),
-    /// Of a second device.
+    /// For a second device.
     Device(u64),
 }
 
@@ -87,9 +83,9 @@ pub enum Ticket {
 pub enum Next {
     /// These sessions; all are open.
     Target(RenderTarget),
-    /// The source as it is.
+    /// The unpainted source.
     Source,
-    /// Nothing is open that could paint it.
+    /// No open session can paint it.
     Nothing,
 }
 
@@ -98,7 +94,7 @@ pub enum Next {
 pub enum Step {
     /// Nothing: it can be painted.
     Paint(Next),
-    /// This has to be requested, instead of what was requested before.
+    /// Request this, and cancel the previous request.
     Request(Missing),
 }
 
@@ -107,17 +103,16 @@ struct Opening {
     missing: Missing,
     /// The target that needs it; `None` for a second device.
     target: Option<RenderTarget>,
-    /// Its request, once that was made.
+    /// `None` until it is requested.
     ticket: Option<Ticket>,
 }
 
-/// The state: the serving target, the one that is being opened, and the refused ones, which could not be
-/// opened.
+/// The state: the serving target, the one that is being opened, and the refused ones, which could not be opened.
 #[derive(Default)]
 pub struct Scheduler {
     serving: Option<RenderTarget>,
     refused: Option<RenderTarget>,
-    /// A network whose sessions panic when they are opened, of whatever size.
+    /// A network whose sessions panic when opened, at any size.
     broken: Option<Arc<Network>>,
     is_pair_refused: bool,
     opening: Option<Opening>,
@@ -125,8 +120,8 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Forgets refusals, because the settings changed. Comparisons are only tried again where the change
-    /// concerns how frames are painted.
+    /// Forgets refusals, because the settings changed. Comparisons are retried only if the change affects how frames
+    /// are painted.
     pub fn settings_changed(&mut self, paints_otherwise: bool) {
         self.refused = None;
         self.broken = None;
@@ -145,7 +140,7 @@ impl Scheduler {
         self.serving.as_ref()
     }
 
-    /// The request that was made last, if it did not end yet.
+    /// The newest request, if it has not ended.
     pub fn ticket(&self) -> Option<Ticket> {
         self.opening.as_ref()?.ticket
     }
@@ -160,7 +155,7 @@ impl Scheduler {
         self.is_opening
     }
 
-    /// The next step towards `goal`. Calls of it end in [`Step::Paint`], because every request is made once.
+    /// The next step towards `goal`. Repeated calls end in [`Step::Paint`], because every request is made once.
     pub fn step(&mut self, goal: Goal, is_open: impl Fn(&SessionSlot) -> bool) -> Step {
         let is_broken = |target: &RenderTarget| {
             let broken = |slot: &SessionSlot| {
@@ -217,7 +212,7 @@ impl Scheduler {
         }
     }
 
-    /// Notes that a session of a coming goal was requested in advance, under this number.
+    /// Records that a session of a future goal was requested in advance, under this number.
     pub fn prefetch(&mut self, slot: SessionSlot, ticket: Ticket) {
         self.opening = Some(Opening {
             target: Some(RenderTarget::One(slot.clone())),
@@ -226,23 +221,23 @@ impl Scheduler {
         });
     }
 
-    /// The request of the last step has this number.
+    /// Records the number of the request of the last step.
     pub fn requested(&mut self, ticket: Ticket) {
         if let Some(opening) = &mut self.opening {
             opening.ticket = Some(ticket);
         }
     }
 
-    /// Notes that the request of this number has ended; returns what it requested and for which target, if it is
-    /// the newest request.
+    /// Records that the request of this number has ended. If it is the newest request, returns what it requested and
+    /// for which target.
     pub fn ended(&mut self, ticket: Ticket) -> Option<(Missing, Option<RenderTarget>)> {
         let opening = &mut self.opening;
         let opening = opening.take_if(|opening| opening.ticket == Some(ticket))?;
         Some((opening.missing, opening.target))
     }
 
-    /// Notes that `target` cannot be opened: the serving target stays. `None` means a comparison whose
-    /// device is not there.
+    /// Records that `target` cannot be opened: the serving target stays. `None` means a comparison whose device is
+    /// missing.
     pub fn refuse(&mut self, target: Option<RenderTarget>) {
         if target.is_some() && target == self.serving {
             // The serving target had been closed and could not be opened again.
@@ -257,13 +252,13 @@ impl Scheduler {
         }
     }
 
-    /// Notes that opening a session of this network panicked: it is not tried at another size either.
+    /// Records that opening a session of this network panicked. It is not tried at other sizes either.
     pub fn note_broken(&mut self, network: &Arc<Network>) {
         self.broken = Some(network.clone());
     }
 
-    /// Notes that painting with `target` failed: it serves no longer. Returns whether it was the goal itself,
-    /// not a target that served until the goal was open.
+    /// Records that painting with `target` failed, so it no longer serves. Returns whether it was the goal itself,
+    /// rather than a target that served until the goal was open.
     pub fn failed(&mut self, target: &RenderTarget) -> bool {
         if self.serving.as_ref() == Some(target) {
             self.serving = None;
@@ -271,12 +266,12 @@ impl Scheduler {
         !self.is_opening
     }
 
-    /// Gives up the request.
+    /// Drops the request.
     pub fn abandon(&mut self) {
         self.opening = None;
     }
 
-    /// Forgets every target, because the device is lost.
+    /// Forgets every target after the device was lost.
     pub fn forget_device(&mut self) {
         self.opening = None;
         self.serving = None;
@@ -320,7 +315,7 @@ mod tests {
             RenderTarget::One(self.slot(px))
         }
 
-        /// Performs the scheduler's steps; whether something was requested, and the long side of the serving
+        /// Performs the scheduler's steps. Returns whether something was requested, and the long side of the serving
         /// target.
         fn next(&mut self, goal: Goal) -> (bool, Option<usize>) {
             let requests = self.requests;

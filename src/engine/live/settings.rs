@@ -1,4 +1,4 @@
-//! The settings of live pictures, as one value, and the events that come in addition to the pictures.
+//! The settings of live pictures, as one value, and the events that accompany the pictures.
 //!
 //! Plain data.
 
@@ -20,19 +20,18 @@ use crate::{
     timing::{Ceiling, StepTiming, TimingMethod},
 };
 
-/// The target rate when none was chosen, in frames per second.
+/// Default target rate, in frames per second.
 pub const DEFAULT_TARGET_FPS: f64 = 30.0;
 
-/// At what size the network sees live frames.
+/// The size of the network's input for live frames.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LiveSize {
-    /// The largest at which the device holds this many frames per second, never less than 256 pixels on
-    /// the long side.
+    /// The largest size at which the device holds the target rate, at least 256 pixels on the long side.
     Auto {
         /// Frames per second.
         target_fps: f64,
     },
-    /// This long side, in pixels; never more than the source's.
+    /// The long side, in pixels; at most the source's.
     LongSide(usize),
 }
 
@@ -45,9 +44,8 @@ impl Default for LiveSize {
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CandidateChoice {
-    /// Where it paints; `Auto` is the device in use.
+    /// `Auto` is the device in use.
     pub device: DeviceChoice,
-    /// How.
     pub mode: ModeChoice,
 }
 
@@ -61,13 +59,12 @@ pub struct ModePair {
 /// A measurement of two modes against each other.
 #[derive(Clone, Debug)]
 pub struct MeasureJob {
-    /// The two.
     pub modes: ModePair,
-    /// What the report calls the style.
+    /// Name of the style in the report.
     pub style: String,
-    /// Measured frames of each.
+    /// Measured frames per mode.
     pub frames: u32,
-    /// Frames of each that come first and do not count.
+    /// Frames per mode that are painted first and ignored.
     pub warmup: u32,
 }
 
@@ -77,26 +74,24 @@ pub type NumberedSettings = (LiveSettings, u64);
 /// Everything that decides how live frames are painted.
 #[derive(Clone, Debug)]
 pub struct LiveSettings {
-    /// The style's network; without one the source is shown as it is.
+    /// The style's network; without one the source is shown unpainted.
     pub network: Option<Arc<Network>>,
-    /// Working size.
     pub size: LiveSize,
-    /// Variant and precision.
     pub mode: ModeChoice,
     /// Strength and colours.
     pub look: Look,
-    /// Whether pictures are brought up to the source's size where the working size is smaller.
+    /// Whether pictures are upscaled to the source's size if the working size is smaller.
     pub upscale: bool,
-    /// Two modes instead of [`LiveSettings::mode`], on the same frames in turn.
+    /// Two modes instead of [`LiveSettings::mode`], alternating on the same frames.
     pub compare: Option<ModePair>,
-    /// Holds the picture: no newer frames are painted; changes are painted on the last one.
+    /// Holds the picture: no newer frames are painted; changes are applied to the last one.
     pub frozen: bool,
-    /// Whether steps are timed now and then.
+    /// Whether steps are timed occasionally.
     pub sample: bool,
 }
 
 impl PartialEq for LiveSettings {
-    /// The same network counts, not an equal one.
+    /// Compares networks by identity (`Arc::ptr_eq`).
     fn eq(&self, other: &Self) -> bool {
         self.costs_like(other)
             && (self.look, self.upscale) == (other.look, other.upscale)
@@ -105,8 +100,8 @@ impl PartialEq for LiveSettings {
 }
 
 impl LiveSettings {
-    /// Frames as they come, painted with this network, size and mode as strongly as can be and brought up to the
-    /// source's size; nothing is compared and no step timed.
+    /// Default settings with this network, size and mode: full strength, upscaled to the source's size, no comparison,
+    /// no step timing.
     pub fn new(network: Option<Arc<Network>>, size: LiveSize, mode: ModeChoice) -> Self {
         Self {
             network,
@@ -120,7 +115,7 @@ impl LiveSettings {
         }
     }
 
-    /// Whether painting a frame takes the same time by `other`, so that measured times stay valid.
+    /// Whether painting a frame takes the same time with `other`, so that measured times stay valid.
     pub(super) fn costs_like(&self, other: &Self) -> bool {
         let network = |o: &Self| o.network.as_ref().map(Arc::as_ptr);
         network(self) == network(other)
@@ -130,11 +125,9 @@ impl LiveSettings {
     }
 }
 
-/// A place for small pictures in one style, beside the large one.
+/// A destination for small pictures in one style, next to the large one.
 pub struct Preview {
-    /// The style's network.
     pub network: Arc<Network>,
-    /// Where its pictures go.
     pub output: Writer<PreviewPicture>,
 }
 
@@ -142,12 +135,12 @@ pub struct Preview {
 pub struct PreviewPicture {
     /// The painted picture; one transparent pixel before the first.
     pub painted: Frame,
-    /// Milliseconds from the beginning of the live pictures to when it was painted.
+    /// Milliseconds from the start of live painting to when it was painted.
     pub painted_at_ms: u64,
 }
 
 impl PreviewPicture {
-    /// A picture before the first one.
+    /// The initial value, before the first picture.
     pub fn empty() -> Self {
         Self { painted: Frame::from_fn(1, 1, |_, _| [0; 4]), painted_at_ms: 0 }
     }
@@ -156,42 +149,39 @@ impl PreviewPicture {
 /// Times of the single steps of one live frame, and the memory in use.
 #[derive(Clone, Debug, Serialize)]
 pub struct LiveSample {
-    /// Variant and precision.
     pub mode: Mode,
-    /// Who computes the convolutions, in a mode where that is a choice.
+    /// The library that computes the convolutions, in a mode with a choice.
     #[serde(rename = "convolver")]
     pub conv_provider: Option<ConvProvider>,
-    /// Columns that the network saw, in pixels.
+    /// Columns of the network's input.
     pub width: usize,
-    /// Rows that the network saw, in pixels.
+    /// Rows of the network's input.
     pub height: usize,
-    /// How the times were taken.
+    /// How the times were measured.
     pub method: TimingMethod,
-    /// Milliseconds of a usual run of all steps: a recorded graph, where the device has one.
+    /// Milliseconds of a normal run of all steps: a recorded graph, if the device has one.
     pub total_ms: f64,
-    /// Every step, in the network's order, each by itself.
+    /// Every step timed alone, in the network's order.
     pub steps: Vec<StepTiming>,
-    /// Milliseconds that taking this sample cost beyond the frame itself.
+    /// Milliseconds that this sample cost in addition to the frame.
     pub cost_ms: f64,
-    /// Bytes that the open sessions hold, as planned.
+    /// Bytes of the open sessions, as planned.
     pub session_bytes: u64,
-    /// Bytes of the device's memory that are free; `None` where it works in the system's.
+    /// Free bytes of the device's memory; `None` if it uses system memory.
     pub free_bytes: Option<u64>,
 }
 
-/// Events of live painting.
 #[derive(Clone, Debug)]
 pub enum LiveEvent {
-    /// The settings cannot be used; painting continues as before.
+    /// The settings cannot be used; painting continues unchanged.
     Refused(EngineError),
-    /// A sentence for people about a side effect of the settings.
+    /// A message for the user about a side effect of the settings.
     Notice(String),
     /// Steps were timed.
     Sample(Arc<LiveSample>),
-    /// What the device can do at most in the precision of the samples that follow; `None` where that is
-    /// not known.
+    /// The device's maximum throughput in the precision of the following samples; `None` if unknown.
     Ceiling(Option<Ceiling>),
-    /// Another session or device is being prepared, or none any more.
+    /// Another session or device is being prepared; `None` when preparation ends.
     Preparing(Option<Preparing>),
     /// An event of the source.
     Source(CaptureEvent),

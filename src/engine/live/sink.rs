@@ -1,14 +1,13 @@
-//! Sinks: where finished pictures go in addition to the surface, whose mailbox they are painted into.
+//! Sinks: receivers of finished pictures in addition to the surface's mailbox.
 
 use std::time::Instant;
 
 use crate::{frame::Frame, media::record::FrameSink};
 
-/// Takes every live picture, of whichever source, until it has ended. A sink brings its own thread, queue, size and
-/// rate.
+/// Receives every live picture, of any source, until it has ended. A sink has its own thread, queue, size and rate.
 pub trait Sink: Send {
-    /// Takes a picture of the frame that was captured at this time. Runs on the engine's thread: it must not wait, and
-    /// allocate nothing after the first pictures of a size.
+    /// Takes a picture of the frame that was captured at time `at`. Runs on the engine's thread: it must not wait, and
+    /// must not allocate after the first pictures of a size.
     fn take(&mut self, picture: &Frame, at: Instant);
 
     /// Whether it takes no more pictures.
@@ -30,12 +29,12 @@ impl Sink for FrameSink {
 pub struct Sinks(Vec<Box<dyn Sink>>);
 
 impl Sinks {
-    /// Adds one, which gets every picture from now on.
+    /// Adds a sink, which receives every picture from now on.
     pub fn add(&mut self, sink: Box<dyn Sink>) {
         self.0.push(sink);
     }
 
-    /// Hands a picture to every sink that has not ended.
+    /// Sends a picture to every sink that has not ended.
     pub fn take(&mut self, picture: &Frame, at: Instant) {
         self.0.retain(|sink| !sink.has_ended());
         for sink in &mut self.0 {

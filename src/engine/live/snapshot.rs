@@ -5,27 +5,24 @@ use std::fmt::{Display, Formatter};
 use super::input::SourceState;
 use crate::mode::{DeviceChoice, Mode};
 
-/// The state of live painting: its source, and what is being prepared. Plain data; each snapshot replaces the
-/// one before.
+/// The state of live painting: its source, and what is being prepared. Plain data; each snapshot replaces the previous
+/// one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// The state of the source.
     pub source: SourceState,
-    /// Frames of a camera that came truncated or damaged and were skipped.
+    /// Number of truncated or damaged camera frames that were skipped.
     pub damaged_frames: u64,
-    /// The session or device that is being prepared for the settings; painting continues as before meanwhile.
-    /// Other settings cancel it.
+    /// The session or device that is being prepared for the settings. Painting continues unchanged meanwhile. Other
+    /// settings cancel it.
     pub preparing: Option<Preparing>,
 }
 
 /// A session or device that is being prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preparing {
-    /// A session.
     Session {
-        /// Variant and precision.
         mode: Mode,
-        /// Columns and rows that the network sees, in pixels.
+        /// Columns and rows of the network's input.
         size: (usize, usize),
     },
     /// The second device of a comparison.

@@ -1,4 +1,4 @@
-//! What a live run begins with.
+//! The inputs that start a live run.
 
 use std::sync::Arc;
 
@@ -14,21 +14,21 @@ use crate::{
     mailbox::{Reader, Writer},
 };
 
-/// Live painting to be started.
+/// The inputs that start a live run.
 pub struct LiveStart {
-    /// Where frames come from.
+    /// Source of the frames.
     pub input: Input,
-    /// Where pictures go.
+    /// Receives the pictures.
     pub output: Writer<LivePicture>,
     /// Called after each picture, on the engine's thread.
     pub wake_up: WakeUp,
-    /// Where snapshots go.
+    /// Receives the snapshots.
     pub snapshot: Writer<Snapshot>,
-    /// How frames are painted at first.
+    /// Initial settings.
     pub settings: LiveSettings,
-    /// Number of these settings.
+    /// Number of the initial settings.
     pub number: u64,
-    /// Where later settings come, with their numbers.
+    /// Delivers later settings, with their numbers.
     pub changes: Reader<Option<NumberedSettings>>,
     /// Cancelled to stop.
     pub control: Arc<RunControl>,
