@@ -1,6 +1,6 @@
 //! Composes a painting with its photo: strength, keeping the photo's colours, alpha.
 //!
-//! Pure functions on pixels, so that strength and colours can change without running the network again. May be called
+//! Pure functions on pixels, so that strength and colours can change without running the network again. Can be called
 //! from any thread.
 
 use std::array::from_fn;
@@ -10,7 +10,7 @@ use crate::frame::Frame;
 /// How a painting is blended with its photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Look {
-    /// 0 is exactly the photo, 100 exactly the painting; between them a linear blend in percent.
+    /// 0 is exactly the photo, 100 exactly the painting; linear between them.
     pub strength_percent: u8,
     /// Luma from the painting, chroma from the photo.
     pub keep_colors: bool,
@@ -22,7 +22,7 @@ impl Default for Look {
     }
 }
 
-/// A value for each pixel of a picture, row by row.
+/// One value per pixel of a picture, row by row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plane {
     width: usize,
@@ -30,7 +30,7 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// `values` in rows of `width`; those after the last whole row do not count.
+    /// `values` in rows of `width`; an incomplete last row is ignored.
     pub fn new(width: usize, values: Vec<u8>) -> Self {
         Self { width: width.max(1), values }
     }
@@ -40,7 +40,6 @@ impl Plane {
         (self.width, self.values.len() / self.width)
     }
 
-    /// The values of row `y`.
     fn row(&self, y: usize) -> &[u8] {
         self.values.get(y * self.width..(y + 1) * self.width).unwrap_or_default()
     }
@@ -49,9 +48,9 @@ impl Plane {
 /// How strongly a painting covers its photo, in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strength<'a> {
-    /// Everywhere.
+    /// The same everywhere.
     Uniform(u8),
-    /// Pixel by pixel of the finished picture.
+    /// Per pixel of the finished picture.
     Mask(&'a Plane),
 }
 
@@ -113,8 +112,8 @@ impl Blend<'_> {
     }
 }
 
-/// Lays `painting` over `photo` (equal sizes), in the painting's own memory: full-size pictures are
-/// too large to copy without need. Alpha always comes from the photo.
+/// Blends `painting` over `photo` (equal sizes), in the painting's own memory, because full-size pictures are too large
+/// for an extra copy. Alpha always comes from the photo.
 ///
 /// Keeping colours works in full-range BT.601 YCbCr. The photo's Cb and Cr are kept, and the painting's Y is limited to
 /// the range in which they can be displayed, so that clipping never shifts the hue.
@@ -124,8 +123,7 @@ pub fn compose(photo: &Frame, mut painting: Frame, look: Look) -> Option<Frame> 
     compose_into(photo, &mut painting, look).then_some(painting)
 }
 
-/// [`compose`] on a painting that stays where it is. Returns `false`, and changes nothing, when the
-/// sizes differ, that of a mask included.
+/// [`compose`] in place. Returns `false` and changes nothing if the sizes differ, including the size of a mask.
 pub fn compose_into<'a>(photo: &Frame, painting: &mut Frame, blend: impl Into<Blend<'a>>) -> bool {
     let blend = blend.into();
     let size = (photo.width(), photo.height());
@@ -145,7 +143,7 @@ pub fn compose_into<'a>(photo: &Frame, painting: &mut Frame, blend: impl Into<Bl
     true
 }
 
-/// [`compose_into`] on RGBA pixels, as many as both slices have.
+/// [`compose_into`] on RGBA pixels, up to the length of the shorter slice.
 pub fn compose_rows(photo: &[u8], painting: &mut [u8], look: Look) {
     let (painting, rest) = painting.as_chunks_mut::<BLOCK_BYTES>();
     let (photo, photo_rest) = photo.as_chunks::<BLOCK_BYTES>();
@@ -159,11 +157,11 @@ pub fn compose_rows(photo: &[u8], painting: &mut [u8], look: Look) {
     rest[..count].copy_from_slice(&composed(&last_photo, &last, look)[..count]);
 }
 
-/// Pixels that are computed at once, in loops that the compiler can vectorise.
+/// Pixels per iteration, in loops that the compiler can vectorise.
 const BLOCK: usize = 8;
 const BLOCK_BYTES: usize = 4 * BLOCK;
 
-/// Adding this to a level rounds it to a whole number in the low bits of the sum.
+/// Adding this to a level rounds it to an integer in the low bits of the sum.
 pub(crate) const ROUNDING: f32 = (3 << 22) as f32;
 
 /// One block of `painting` over the same block of `photo`.
@@ -186,7 +184,7 @@ fn composed(
     to
 }
 
-/// A level over another one, at a strength in percent, rounded.
+/// Blends two levels by a strength in percent, rounded.
 #[inline(always)]
 fn mixed(below: u8, top: u8, strength: u16) -> u8 {
     ((u16::from(below) * (100 - strength) + u16::from(top) * strength + 50) / 100) as u8
@@ -209,11 +207,11 @@ fn with_luma_of(source: &[u8; BLOCK_BYTES], painted: &[u8; BLOCK_BYTES]) -> [u8;
     let mut to = [0u32; BLOCK];
     for (c, distance) in distances.iter().enumerate() {
         for i in 0..BLOCK {
-            // Not `clamp`, which panics if the ends are swapped. A colour that spans the whole range leaves one luma,
-            // and rounding may then swap the ends.
+            // Not `clamp`, which panics if min > max. A colour that spans the whole range allows only one luma, and
+            // rounding may then make min exceed max.
             let y = smaller(larger(painted_luma[i], -lowest[i]), 255.0 - highest[i]);
             let level = smaller(larger(y + distance[i], 0.0), 255.0);
-            // Round to the nearest whole number, halves up.
+            // Rounds to the nearest integer, halves up.
             let whole = level + ROUNDING - ROUNDING;
             let whole = if level - whole >= 0.5 { whole + 1.0 } else { whole };
             to[i] |= ((whole + ROUNDING).to_bits() & 255) << (8 * c);
@@ -396,7 +394,7 @@ mod tests {
             for percent in 0..=100 {
                 assert_eq!(masked(&|_| percent), uniform(percent));
             }
-            // Of two values, by rows and by columns.
+            // Two values, alternating by rows and by columns.
             let ends = [uniform(30), uniform(85)];
             for is_second in [|i: usize| i / 16 >= 5, |i: usize| i % 16 >= 11] {
                 let to = masked(&|i| if is_second(i) { 85 } else { 30 });

@@ -1,4 +1,4 @@
-//! Frames as cameras send them, and their conversion to RGBA8.
+//! Frames in the formats of cameras, and their conversion to RGBA8.
 
 mod pixel_format;
 mod yuv;
@@ -24,7 +24,7 @@ pub struct Layout {
     pub full_range: bool,
 }
 
-/// Why a frame is not painted.
+/// Why a frame is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// Truncated or corrupt; the next frame may be fine.
@@ -39,7 +39,7 @@ impl Layout {
         Self { pixels, width, height, stride: row_bytes(pixels, width), full_range: false }
     }
 
-    /// The same with `stride` bytes from row to row, if that is enough for a row.
+    /// The same layout with `stride` bytes per row, if that is enough for a row.
     pub fn with_stride(self, stride: usize) -> Self {
         Self { stride: stride.max(row_bytes(self.pixels, self.width)), ..self }
     }
@@ -47,7 +47,7 @@ impl Layout {
     /// Bytes from the first pixel to the last one; saturates if the driver's numbers are too large.
     pub fn bytes(&self) -> usize {
         let row = row_bytes(self.pixels, self.width);
-        // The last row need not be padded.
+        // The last row may lack padding.
         let above = self.stride.saturating_mul(self.rows().saturating_sub(1));
         above.saturating_add(row)
     }
@@ -128,8 +128,8 @@ fn row_bytes(pixels: PixelFormat, width: usize) -> usize {
     }
 }
 
-/// Where an upright frame's pixels are in the camera's frame: the position of the first pixel, and the distances to the
-/// next pixel on the right and below.
+/// Maps pixels of the upright frame to the camera's frame: the position of the first pixel, and the steps to the next
+/// pixel on the right and below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
     /// The pixel at the top left: column and row.
@@ -140,7 +140,7 @@ pub struct Places {
     pub down: [i32; 2],
 }
 
-/// A camera's frame as received, without padding between rows, and its rotation; not for MJPEG.
+/// A camera's frame as received, without padding between rows, and its rotation. Not for MJPEG.
 #[derive(Clone, Debug)]
 pub struct RawFrame {
     layout: Layout,
@@ -162,8 +162,8 @@ impl Default for RawFrame {
 }
 
 impl RawFrame {
-    /// Sets the frame to `bytes`, which may be longer than the frame, to be rotated clockwise and then mirrored.
-    /// Allocates only if the frame has never been as large.
+    /// Sets the frame to `bytes`, which may be longer than the frame, with a clockwise rotation and then mirroring.
+    /// Allocates only if the frame is larger than any before.
     ///
     /// # Errors
     /// See [`Layout::decode`]; the frame is unchanged then.
@@ -199,7 +199,7 @@ impl RawFrame {
         &self.layout
     }
 
-    /// Its bytes, row by row and plane by plane.
+    /// The bytes, row by row and plane by plane.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -209,7 +209,7 @@ impl RawFrame {
         self.rotate.size((self.layout.width, self.layout.height))
     }
 
-    /// Where the upright frame's pixels are in this one.
+    /// Where the upright frame's pixels are in this frame.
     pub fn places(&self) -> Places {
         let (right, bottom) = (self.layout.width as i32 - 1, self.layout.height as i32 - 1);
         let (first, across, down) = match self.rotate {
@@ -235,7 +235,7 @@ impl RawFrame {
         let is_upright = self.rotate == Rotation::None && !self.mirror;
         let decoded = if is_upright { &mut *to } else { &mut *scratch };
         decoded.resize(width, height);
-        // All bytes are present, and the format is not MJPEG.
+        // Cannot fail: all bytes are present, and the format is not MJPEG.
         let _ = self.layout.decode(&self.bytes, decoded.rgba_mut());
         if !is_upright {
             turn_into(scratch, to, self.rotate, self.mirror);
@@ -247,7 +247,7 @@ impl RawFrame {
 mod tests {
     use super::*;
 
-    /// The formulas as in the standard.
+    /// The formulas of the standard.
     fn exact(y: u8, u: u8, v: u8, full_range: bool) -> [f64; 3] {
         let (y, cb, cr) = if full_range {
             (f64::from(y) / 255.0, (f64::from(u) - 128.0) / 255.0, (f64::from(v) - 128.0) / 255.0)

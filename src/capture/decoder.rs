@@ -10,11 +10,10 @@ pub struct FrameDecoder {
 }
 
 impl FrameDecoder {
-    /// Decodes the frame in `bytes`, which may go on behind it, into `rgba` of
-    /// `width * height * 4` bytes.
+    /// Decodes the frame in `bytes`, which may continue after it, into `rgba` of `width * height * 4` bytes.
     ///
     /// # Errors
-    /// [`Unusable`] when the frame is not painted; `rgba` may then hold anything.
+    /// [`Unusable`] if the frame must be skipped; `rgba` is then undefined.
     pub fn decode(
         &mut self,
         bytes: &[u8],

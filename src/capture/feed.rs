@@ -1,5 +1,5 @@
-//! What a source's threads share with the handle: settings that change while the source runs, the channel of
-//! events, the signal to stop.
+//! State shared by a source's threads and the handle: settings that change while the source runs, the event channel,
+//! and the stop signal.
 
 use std::{
     sync::{
@@ -14,13 +14,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use super::problem::{CaptureEvent, CaptureProblem};
 use crate::frame::Frame;
 
-/// Settings of a running source that the handle changes, and counts of its threads.
+/// Settings of a running source that the handle changes, and counters of its threads.
 pub(super) struct SourceControl {
     source_px: AtomicUsize,
     held: AtomicBool,
     takes_raw: AtomicBool,
     changed: (Sender<()>, Receiver<()>),
-    /// Frames that were skipped because they came truncated or damaged.
+    /// Truncated or damaged frames that were skipped.
     pub damaged_frames: AtomicU64,
 }
 
@@ -46,7 +46,7 @@ impl SourceControl {
         }
     }
 
-    /// Whether nobody looks at new frames.
+    /// Whether the picture is held, so that new frames are not shown.
     pub fn is_held(&self) -> bool {
         self.held.load(Ordering::Relaxed)
     }
@@ -57,7 +57,7 @@ impl SourceControl {
         }
     }
 
-    /// Whether the reader of frames takes a camera's as they came.
+    /// Whether the reader accepts a camera's frames in the camera's own format.
     pub fn takes_raw(&self) -> bool {
         self.takes_raw.load(Ordering::Relaxed)
     }
@@ -67,12 +67,12 @@ impl SourceControl {
     }
 
     fn notify(&self) {
-        // A thread that has not looked since the last change will see the newest values.
+        // If a signal is already pending, its receiver will read the newest values.
         let _ = self.changed.0.try_send(());
     }
 }
 
-/// Sends events. When the channel is full the oldest is dropped.
+/// Sends events. If the channel is full, the oldest event is dropped.
 #[derive(Clone)]
 pub(super) struct Events {
     sender: Sender<CaptureEvent>,
@@ -92,22 +92,22 @@ impl Events {
     }
 }
 
-/// Everything that a source needs besides its writer.
+/// Everything that a source needs in addition to its writer.
 pub(super) struct Feed {
     pub events: Events,
     pub control: Arc<SourceControl>,
-    /// Closes when the source has to stop.
+    /// Disconnects when the source has to stop.
     pub stopped: Receiver<()>,
 }
 
 impl Feed {
-    /// Waits. Returns whether the source goes on.
+    /// Waits. Returns whether the source continues.
     pub fn wait(&self, duration: Duration) -> bool {
         matches!(self.stopped.recv_timeout(duration), Err(RecvTimeoutError::Timeout))
     }
 
-    /// Waits for a change of [`SourceControl`] at most until `deadline`, or for ever. Returns whether the source goes
-    /// on.
+    /// Waits for a change of [`SourceControl`] until `deadline`, or without limit if it is `None`. Returns whether the
+    /// source continues.
     pub fn wait_for_change(&self, deadline: Option<Instant>) -> bool {
         let timer = deadline.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
         select! {
@@ -126,7 +126,7 @@ impl Feed {
     }
 }
 
-/// Makes `frame` as large as this. Allocates only when it has another size.
+/// Resizes `frame`. Allocates only if the size differs.
 pub(super) fn sized(frame: &mut Frame, width: usize, height: usize) -> &mut Frame {
     if (frame.width(), frame.height()) != (width, height) {
         *frame = Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]);

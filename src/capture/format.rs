@@ -1,17 +1,16 @@
-//! The formats of cameras, and the choice among them.
+//! The formats of cameras, and how one is chosen.
 
 use std::fmt::{Display, Formatter};
 
 pub use crate::raw_frame::PixelFormat;
 
-/// The cost of a frame of a million pixels: about the milliseconds of decoding it, and a penalty for the
-/// quality that is lost.
+/// The cost of a frame of a million pixels: about the milliseconds of decoding it, and a penalty for lost quality.
 fn cost_of(pixels: PixelFormat) -> Cost {
     match pixels {
         PixelFormat::Yuyv => Cost::new(2.0, 0.0),
         PixelFormat::Nv12 => Cost::new(2.5, 0.0),
         PixelFormat::Rgb | PixelFormat::Bgr => Cost::new(0.5, 0.0),
-        // Its blocks and halos get painted.
+        // Compression blocks and halos become visible in the painting.
         PixelFormat::Mjpeg => Cost::new(2.0, 5.0),
         // No colour.
         PixelFormat::Grey => Cost::new(0.5, 200.0),
@@ -29,47 +28,44 @@ impl Cost {
     }
 }
 
-/// Seconds between two frames, as a fraction: 1/30, 1001/30000.
+/// Seconds between two frames, as a fraction such as 1/30 or 1001/30000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FrameInterval {
-    /// Above the line; never 0.
+    /// Never 0.
     pub numerator: u32,
-    /// Below the line; never 0.
+    /// Never 0.
     pub denominator: u32,
 }
 
 impl FrameInterval {
-    /// `None` when a part is 0.
+    /// `None` if a part is 0.
     pub fn new(numerator: u32, denominator: u32) -> Option<Self> {
         (numerator != 0 && denominator != 0).then_some(Self { numerator, denominator })
     }
 
-    /// Frames per second.
     pub fn fps(self) -> f32 {
         self.denominator as f32 / self.numerator as f32
     }
 }
 
-/// One way in which a camera can send.
+/// One format that a camera can send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CameraFormat {
-    /// Columns, in pixels.
+    /// In pixels.
     pub width: u32,
-    /// Rows, in pixels.
+    /// In pixels.
     pub height: u32,
-    /// Time between frames.
     pub interval: FrameInterval,
-    /// How the bytes are made.
     pub pixels: PixelFormat,
 }
 
-/// Most columns or rows of a frame.
+/// Maximum columns or rows of a frame.
 pub(super) const MAX_SIDE_PX: u32 = 16_384;
-/// Most pixels of a frame, which is held in memory several times.
+/// Maximum pixels of a frame, which is held in memory several times.
 const MAX_FRAME_PIXELS: u32 = 1 << 27;
 
 impl CameraFormat {
-    /// Whether frames of this size are taken. A driver may claim any size.
+    /// Whether frames of this size are accepted. A driver may claim any size.
     pub(super) fn is_within_limits(&self) -> bool {
         let sides = 1..=MAX_SIDE_PX;
         sides.contains(&self.width)
@@ -77,7 +73,7 @@ impl CameraFormat {
             && self.width * self.height <= MAX_FRAME_PIXELS
     }
 
-    /// Frames per second, as the camera promises.
+    /// Frames per second, as declared by the camera.
     pub fn fps(&self) -> f32 {
         self.interval.fps()
     }
@@ -118,9 +114,9 @@ pub(super) struct FormatRequest {
     pub source_px: usize,
 }
 
-/// The rate that live pictures should have, in frames per second.
+/// Target rate of live pictures, in frames per second.
 const LIVE_FPS: f32 = 30.0;
-/// By how much another format must be better before a running camera is opened again for it.
+/// How much lower another format's cost must be before a running camera is reopened for it.
 const WORTH_REOPENING: f32 = 15.0;
 
 /// The format of `offered` that suits `request` best; the first one among equals.
@@ -130,7 +126,7 @@ pub(super) fn choose(offered: &[CameraFormat], request: &FormatRequest) -> Optio
     offered.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).copied()
 }
 
-/// A format that suits `request` so much better than `current` that the camera should be opened again.
+/// A format that suits `request` so much better than `current` that the camera should be reopened.
 pub(super) fn choose_instead(
     offered: &[CameraFormat],
     request: &FormatRequest,
@@ -141,19 +137,19 @@ pub(super) fn choose_instead(
     (cost(current) > cost(&best) + WORTH_REOPENING).then_some(best)
 }
 
-/// The sensor's own shape, most likely: that of the largest picture. Others are cut out of it.
+/// Probably the sensor's own aspect ratio: that of the largest picture. Other formats are cropped from it.
 fn native_aspect(offered: &[CameraFormat]) -> f32 {
     let largest = offered.iter().max_by(|a, b| a.megapixels().total_cmp(&b.megapixels()));
     largest.map_or(1.0, CameraFormat::aspect)
 }
 
-/// How badly a format suits. A step of 100 is half the rate or half the size.
+/// How badly a format suits; lower is better. Half the rate or half the size costs 100.
 fn cost(format: &CameraFormat, request: &FormatRequest, native_aspect: f32) -> f32 {
     let fps = format.fps();
     let mut cost = match request.fps {
         Some(requested) => 400.0 * (fps / requested as f32).log2().abs(),
         None if fps < LIVE_FPS => 100.0 * (LIVE_FPS / fps - 1.0),
-        // Frames beyond the rate that is shown would be decoded for nothing.
+        // Frames beyond the display rate would be decoded unnecessarily.
         None => 0.2 * (fps - LIVE_FPS),
     };
     match request.size {
@@ -185,7 +181,7 @@ mod tests {
         CameraFormat { width, height, interval: FrameInterval::new(1, fps).expect("not 0"), pixels }
     }
 
-    /// What a common USB camera offers.
+    /// The formats of a common USB camera.
     fn common() -> Vec<CameraFormat> {
         use PixelFormat::{Mjpeg, Yuyv};
         vec![

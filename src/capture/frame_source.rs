@@ -1,4 +1,4 @@
-//! What a source of live frames is, and how it hands them over.
+//! The trait of live sources, and the writer that delivers their frames.
 
 use std::{convert::Infallible, time::Instant};
 
@@ -12,20 +12,21 @@ use crate::{
     raw_frame::{Layout, Unusable},
 };
 
-/// Makes live frames, on a thread of its own.
+/// Makes live frames, on its own thread.
 pub(super) trait FrameSource: Send {
-    /// Hands frames over until it has ended or is stopped. The newest wins, so it never waits for the reader.
+    /// Delivers frames until the source ends or is stopped. A new frame replaces an unread one, so it never waits for
+    /// the reader.
     fn run(self: Box<Self>, feed: Feed, frames: FrameWriter, settings: &CaptureSettings);
 }
 
-/// Where a source puts its frames: turned, mirrored and numbered from 1 on.
+/// Receives a source's frames; rotates, mirrors and numbers them from 1.
 pub(super) struct FrameWriter {
     writer: Writer<Captured>,
     sequence: u64,
     orient: Orient,
 }
 
-/// When a frame was captured, and how long it was waited for.
+/// When a frame was captured, and how long the source waited for it.
 #[derive(Clone, Copy)]
 pub(super) struct Arrival {
     pub at: Instant,
@@ -44,15 +45,15 @@ impl FrameWriter {
         Self { writer, sequence: 0, orient }
     }
 
-    /// Whether a frame of this size is handed over as large as it is.
+    /// Whether a frame of this size is delivered without scaling.
     pub fn keeps_size(&self, size: (usize, usize)) -> bool {
         self.orient.keeps_size(size)
     }
 
-    /// Hands over the frame of this size that `decode` writes.
+    /// Delivers a frame of this size, written by `decode`.
     ///
     /// # Errors
-    /// Those of `decode`; nothing is handed over then.
+    /// Those of `decode`; nothing is delivered then.
     pub fn put<E>(
         &mut self,
         size: (usize, usize),
@@ -66,7 +67,7 @@ impl FrameWriter {
         Ok(())
     }
 
-    /// Hands over the frame of this size that `draw` writes.
+    /// Delivers a frame of this size, written by `draw`.
     pub fn draw(&mut self, size: (usize, usize), at: Instant, draw: impl FnOnce(&mut [u8])) {
         let Ok(()) = self.put(size, at.into(), |rgba| {
             draw(rgba);
@@ -74,10 +75,10 @@ impl FrameWriter {
         });
     }
 
-    /// Hands over a camera's frame for the reader to decode; it must [keep its size](Self::keeps_size).
+    /// Delivers a camera's frame for the reader to decode; it must [keep its size](Self::keeps_size).
     ///
     /// # Errors
-    /// [`Unusable`]; nothing is handed over then.
+    /// [`Unusable`]; nothing is delivered then.
     pub fn put_raw(
         &mut self,
         layout: &Layout,

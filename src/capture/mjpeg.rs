@@ -1,8 +1,7 @@
-//! The JPEG pictures of cameras to RGBA8.
+//! Decodes the JPEG pictures of cameras to RGBA8.
 //!
-//! Stricter than a decoder of photos: a frame that was cut off, or whose bits make no sense, is
-//! refused, because the next one is 33 ms away. Bytes that are missing in the middle are not always
-//! noticed here; drivers flag such frames.
+//! Stricter than a photo decoder: a truncated or corrupt frame is refused, because the next one arrives 33 ms later.
+//! Missing bytes in the middle are not always detected here; drivers flag such frames.
 
 use zune_jpeg::{
     JpegDecoder,
@@ -12,34 +11,32 @@ use zune_jpeg::{
 use super::format::MAX_SIDE_PX;
 use crate::{media::guard::guarded, raw_frame::Unusable};
 
-/// Frames in a row that a strict decoder refuses although they are whole, after which the camera is
-/// taken for one that writes unusual files.
+/// Number of consecutive complete frames that the strict decoder refuses before the camera counts as one that writes
+/// unusual files.
 const PATIENCE_FRAMES: u32 = 15;
-/// Start of a picture.
+/// Start of image.
 const SOI: [u8; 2] = [0xff, 0xd8];
-/// End of a picture.
+/// End of image.
 const EOI: [u8; 2] = [0xff, 0xd9];
-/// Huffman tables.
+/// Define Huffman tables.
 const DHT: u8 = 0xc4;
-/// Start of the pixels.
+/// Start of scan.
 const SOS: u8 = 0xda;
-/// A segment that tells a decoder to use the standard's own Huffman tables, which many cameras leave
-/// out.
+/// A segment that selects the standard Huffman tables, which many cameras omit.
 const STANDARD_TABLES: [u8; 18] =
     [0xff, 0xe0, 0, 16, b'A', b'V', b'I', b'1', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// Decodes the frames of one stream. The decoder's own tables and rows are allocated for each frame,
-/// by the decoder; the pixels and the bytes are not.
+/// Decodes the frames of one stream. The JPEG decoder allocates its own tables and rows for each frame; pixel and byte
+/// buffers are reused.
 #[derive(Default)]
 pub(super) struct Mjpeg {
     refused: u32,
-    /// A frame with the missing tables put in.
+    /// A frame with the missing tables inserted.
     completed: Vec<u8>,
 }
 
 impl Mjpeg {
-    /// Decodes `bytes`, which may go on behind the picture, into `rgba` of `width * height * 4`
-    /// bytes.
+    /// Decodes `bytes`, which may continue after the picture, into `rgba` of `width * height * 4` bytes.
     pub fn decode(
         &mut self,
         bytes: &[u8],
@@ -89,16 +86,16 @@ fn decode_with(
     guarded(decode).unwrap_or(Err(Unusable::Damaged))
 }
 
-/// Facts of a picture that its segments give before it is decoded.
+/// Facts from a picture's segments, read before decoding.
 struct Look {
-    /// Where it ends.
+    /// Offset of the first byte after the picture.
     end: usize,
     has_tables: bool,
 }
 
-/// Walks the segments (ITU-T T.81, annex B) to the pixels, and from there to the first end, which is no
-/// part of pixels: buffers are longer than pictures, with the rest of an older one behind. `None` when
-/// one of these is missing.
+/// Walks the segments (ITU-T T.81, annex B) to the pixels, and from there to the first end marker that is not pixel
+/// data. Buffers are longer than pictures and contain the rest of an older picture after the end. Returns `None` if a
+/// marker is missing.
 fn look(bytes: &[u8]) -> Option<Look> {
     if bytes.get(..2)? != SOI {
         return None;
@@ -110,7 +107,7 @@ fn look(bytes: &[u8]) -> Option<Look> {
             return None;
         };
         if mark != 0xff || kind == 0xff {
-            // Fill bytes, or something that only a lenient decoder reads.
+            // Fill bytes, or data that only a lenient decoder accepts.
             at += 1;
             continue;
         }
@@ -197,7 +194,7 @@ mod tests {
         let alone = decoded(&mut Mjpeg::default(), &bytes);
         bytes.extend_from_slice(&[0; 5000]);
         assert_eq!(decoded(&mut Mjpeg::default(), &bytes), alone);
-        // As in a buffer that is used again: the rest of an older picture follows the new one.
+        // As in a reused buffer: the rest of an older picture follows the new one.
         let mut old = picture(ExtendedColorType::Rgb8);
         old.extend_from_slice(&picture(ExtendedColorType::L8));
         let new = picture(ExtendedColorType::Rgb8);

@@ -1,12 +1,13 @@
-//! Where live pictures come from: cameras, photos, folders of photos and the demo scene.
+//! Sources of live pictures: cameras, photos, folders of photos and the demo scene.
 //!
-//! [`Capture::start`] gives a handle and the reading end of a [mailbox](crate::mailbox). Every source runs on
-//! threads of its own, hands frames on as RGBA8 (the newest wins, nothing waits), and sends events, which
-//! [`Capture::poll`] gives. A camera's may also stay as they came, where the reader decodes them. A camera that goes wrong is tried again until it works or the handle is dropped.
-//! Knows no style, no backend and no window.
+//! [`Capture::start`] returns a handle and the reading end of a [mailbox](crate::mailbox). Every source runs on its own
+//! threads and delivers RGBA8 frames; a new frame replaces an unread one, so the source never waits. A camera's frames
+//! can also stay in the camera's format, if the reader decodes them. Sources send events, which [`Capture::poll`]
+//! returns. A camera that fails is retried until it works or the handle is dropped. Knows no style, no backend and no
+//! window.
 //!
-//! Threads: a photo, a folder and the demo scene have one. A camera has two: one that uses the device and may
-//! hang with it, and one that watches it, reports, and starts another in its place.
+//! Threads: a photo, a folder and the demo scene have one. A camera has two: one uses the device and can hang with it;
+//! the other watches the first, reports, and starts a replacement.
 
 mod camera;
 mod decoder;
@@ -49,30 +50,28 @@ use crate::{
 use feed::{Events, Feed, SourceControl};
 use frame_source::{FrameSource, FrameWriter};
 
-/// Longest side of a live frame, in pixels: cameras send up to 4K, larger photos are made smaller.
+/// Maximum side of a live frame, in pixels. Cameras send up to 4K; larger photos are scaled down.
 pub const LARGEST_FRAME_PX: usize = 4096;
-/// Most events that wait for [`Capture::poll`]; the oldest is lost when one more comes.
+/// Capacity of the event queue; when it is full, the oldest event is dropped.
 const MOST_EVENTS: usize = 64;
 
-/// How a source is captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureSettings {
-    /// Columns and rows requested from a camera or the demo scene; when `None`, chosen for
-    /// [`CaptureSettings::source_px`]. A camera that does not have them sends the nearest.
+    /// Columns and rows requested from a camera or the demo scene; `None` chooses them for
+    /// [`CaptureSettings::source_px`]. A camera without this size sends the nearest.
     pub size: Option<(u32, u32)>,
-    /// Frames per second requested from a camera or the demo scene, which goes up to 240; 30 or more when
-    /// `None`.
+    /// Frames per second requested from a camera or the demo scene, which supports up to 240; `None` means 30 or more.
     pub fps: Option<u32>,
-    /// Format requested from a camera; the cheapest when `None`.
+    /// Format requested from a camera; `None` means the cheapest.
     pub format: Option<PixelFormat>,
-    /// Swap left and right, as in a mirror. Happens after turning.
+    /// Swap left and right, after rotation.
     pub mirror: bool,
-    /// Turn clockwise.
+    /// Clockwise.
     pub rotate: Rotation,
-    /// Long side that the source's frames should have, in pixels: a camera's format is chosen for it, and the
-    /// demo scene is drawn at it.
+    /// Long side that the source's frames should have, in pixels. A camera's format is chosen for it, and the demo
+    /// scene is drawn at it.
     pub source_px: usize,
-    /// Longest side of the frames that are handed on, in pixels; larger ones are made smaller.
+    /// Maximum side of the delivered frames, in pixels; larger ones are scaled down.
     pub frame_px: usize,
 }
 
@@ -91,10 +90,10 @@ impl Default for CaptureSettings {
 }
 
 impl CaptureSettings {
-    /// The requests that the format `sends` of a camera does not meet, in words; `None` when it meets all.
+    /// The requests that a camera's format `sends` does not meet, as text; `None` if it meets all.
     pub fn unmet(&self, sends: &CameraFormat) -> Option<String> {
         let size = self.size.filter(|size| *size != (sends.width, sends.height));
-        // Cameras say 29.97 and mean 30.
+        // Cameras report 29.97 for 30.
         let fps = (self.fps).filter(|fps| (sends.fps() - *fps as f32).abs() > 0.05 * *fps as f32);
         let format = self.format.filter(|format| *format != sends.pixels);
         let parts: Vec<String> = [
@@ -112,16 +111,15 @@ impl CaptureSettings {
 /// A frame of a live source.
 #[derive(Clone, Debug)]
 pub struct Captured {
-    /// The pixels, turned and mirrored as set; stale where the frame is [raw](Self::raw).
+    /// The pixels, rotated and mirrored as set; outdated if the frame is [raw](Self::raw).
     pub frame: Frame,
     raw: RawFrame,
     is_raw: bool,
-    /// Number of the frame since the source was started, from 1 on.
+    /// Number of the frame since the source was started, from 1.
     pub sequence: u64,
-    /// When the source had it: when a camera's bytes arrived, when a drawn or decoded picture was
-    /// begun.
+    /// When the source had it: when a camera's bytes arrived, or when drawing or decoding began.
     pub captured_at: Instant,
-    /// Milliseconds from the request for a frame to its bytes, waiting included.
+    /// Milliseconds from the request for a frame to its bytes, including waiting.
     pub capture_ms: f32,
     /// Milliseconds from bytes to upright RGBA; for the demo scene, of drawing it.
     pub decode_ms: f32,
@@ -146,12 +144,12 @@ impl Captured {
         }
     }
 
-    /// A frame as a camera sends it, which is captured now, with number 0.
+    /// A frame in a camera's format that is captured now, with number 0.
     pub fn of_raw(raw: RawFrame) -> Self {
         Self { raw, is_raw: true, ..Self::nothing() }
     }
 
-    /// The frame as a camera sent it, if nobody has decoded it yet; only after [`Capture::set_takes_raw`].
+    /// The frame in the camera's format, if it has not been decoded; only after [`Capture::set_takes_raw`].
     pub fn raw(&self) -> Option<&RawFrame> {
         self.is_raw.then_some(&self.raw)
     }
@@ -164,8 +162,8 @@ impl Captured {
         }
     }
 
-    /// Lets `decode` make the pixels, which gets the frame as a camera sent it and memory for them; they are there once it
-    /// gives a result. Nothing happens where they are there already.
+    /// Decodes the frame with `decode`, which receives the frame in the camera's format and a buffer for the pixels.
+    /// The frame counts as decoded once `decode` returns a result. Does nothing if it already is decoded.
     ///
     /// # Errors
     /// Those of `decode`.
@@ -183,7 +181,7 @@ impl Captured {
         Ok(result)
     }
 
-    /// The pixels, decoded if nobody has done so yet; `scratch` is of use for that.
+    /// The pixels, decoded first if needed, with `scratch` as a buffer.
     pub fn decoded(&mut self, scratch: &mut Frame) -> &Frame {
         if std::mem::take(&mut self.is_raw) {
             self.raw.decode_into(&mut self.frame, scratch);
@@ -192,31 +190,31 @@ impl Captured {
     }
 }
 
-/// A running source. May be shared; dropping it, or [`Capture::stop`], stops the source's threads and waits
-/// for none of them.
+/// A running source. Can be shared. Dropping it, or [`Capture::stop`], stops the source's threads without waiting for
+/// them.
 pub struct Capture {
     events: Receiver<CaptureEvent>,
     control: Arc<SourceControl>,
-    /// Nothing is ever sent: the threads see it close.
+    /// Carries no messages: the threads stop when it disconnects.
     alive: Mutex<Option<Sender<()>>>,
 }
 
 impl Capture {
     /// Starts `source`.
     ///
-    /// The frames of a stream have one size. A folder's change with its pictures, a camera's when it is opened
-    /// again in another format, the demo scene's when the requested size grows beyond it. After the
-    /// first frames of a size nothing is allocated for one any more, except inside the JPEG decoder.
+    /// The frames of a stream have one size, with these exceptions: a folder's change with its pictures, a camera's
+    /// when it is reopened in another format, and the demo scene's when the requested size grows. After the first
+    /// frames of a size nothing is allocated, except inside the JPEG decoder.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread. A problem of the source itself comes as an event.
+    /// The operating system could not start a thread. A problem of the source itself arrives as an event.
     pub fn start(
         source: Source,
         settings: CaptureSettings,
     ) -> io::Result<(Self, Reader<Captured>)> {
         let (writer, reader) = mailbox(Captured::nothing);
         let (event_sender, events) = bounded(MOST_EVENTS);
-        // Not of size 0: waiting for one of those allocates.
+        // Capacity 1, because waiting on a zero-capacity channel allocates.
         let (alive, stopped) = bounded(1);
         let control = Arc::new(SourceControl::new(settings.source_px));
         let feed = Feed {
@@ -242,37 +240,37 @@ impl Capture {
         self.events.try_recv().ok()
     }
 
-    /// The channel of events, to wait on together with others.
+    /// The event channel, for waiting on several channels.
     pub fn events(&self) -> &Receiver<CaptureEvent> {
         &self.events
     }
 
-    /// Sets the long side that the source's frames should have, in pixels. A camera may be opened again in a
-    /// format that suits it better, a few seconds apart at least; the demo scene may grow.
+    /// Sets the long side that the source's frames should have, in pixels. A camera may be reopened in a format that
+    /// suits it better, at most once every few seconds; the demo scene may grow.
     pub fn set_source_px(&self, px: usize) {
         self.control.set_source_px(px);
     }
 
-    /// Sets whether a camera's frames may be handed on as they came, but for MJPEG and those that have to be made smaller.
+    /// Sets whether a camera's frames may be delivered in the camera's format. MJPEG frames and frames that must be
+    /// scaled down are decoded anyway.
     pub fn set_takes_raw(&self, takes_raw: bool) {
         self.control.set_takes_raw(takes_raw);
     }
 
-    /// Sets whether the picture is held (frozen), so that new frames are not shown. The demo scene then stands
-    /// still; cameras and folders go on, so that their newest frame is there at once afterwards.
+    /// Sets whether the picture is held (frozen), so that new frames are not shown. The demo scene then stops. Cameras
+    /// and folders continue, so that their newest frame is available immediately afterwards.
     pub fn set_held(&self, held: bool) {
         self.control.set_held(held);
     }
 
-    /// Frames of a camera that came truncated or damaged and were skipped.
+    /// Truncated or damaged camera frames that were skipped.
     pub fn damaged_frames(&self) -> u64 {
         self.control.damaged_frames.load(Ordering::Relaxed)
     }
 
-    /// Stops the source and releases its device: within 50 ms, unless the device's driver hangs.
-    /// Does not wait for it.
+    /// Stops the source and releases its device: within 50 ms, unless the driver hangs. Does not wait for it.
     pub fn stop(&self) {
-        // A thread that panicked held the lock for an assignment only.
+        // A poisoned lock is harmless: it is only held for an assignment.
         *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
@@ -324,7 +322,7 @@ mod tests {
         capture.set_held(true);
         reader.take();
         last = reader.value.sequence;
-        // One may have been on its way, but no second one comes.
+        // One frame may have been in flight, but no second one arrives.
         std::thread::sleep(Duration::from_millis(400));
         while reader.ready().try_recv().is_ok() {}
         reader.take();

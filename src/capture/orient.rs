@@ -1,4 +1,4 @@
-//! Turns, mirrors and shrinks frames, without allocating once the sizes are known.
+//! Rotates, mirrors and shrinks frames, without allocating once the sizes are known.
 
 use super::feed::sized;
 use crate::{
@@ -10,14 +10,14 @@ use crate::{
 /// Bytes of a pixel in RGBA8.
 const PIXEL: usize = 4;
 
-/// Makes the frame that is handed on from a decoded one.
+/// Converts a decoded frame to the one that is delivered.
 pub(super) struct Orient {
     rotate: Rotation,
     mirror: bool,
     frame_px: usize,
-    /// The decoded frame, where it cannot be decoded in place.
+    /// The decoded frame, if it cannot be decoded in place.
     decoded: Frame,
-    /// The same, made smaller.
+    /// The decoded frame, scaled down.
     smaller: Frame,
     resampler: Resampler,
 }
@@ -35,18 +35,18 @@ impl Orient {
         }
     }
 
-    /// How frames are turned, and whether they are mirrored then.
+    /// The rotation, and whether frames are mirrored afterwards.
     pub fn turn(&self) -> (Rotation, bool) {
         (self.rotate, self.mirror)
     }
 
-    /// Whether a frame of this size is handed on as large as it is.
+    /// Whether a frame of this size is delivered without scaling.
     pub fn keeps_size(&self, (width, height): (usize, usize)) -> bool {
         width.max(height) <= self.frame_px
     }
 
-    /// Fills `target` with the frame of `width` x `height` pixels that `decode` writes. When `decode`
-    /// fails `target` may hold anything, at a right size.
+    /// Fills `target` with the frame of `width` x `height` pixels that `decode` writes. If `decode` fails, `target` has
+    /// the right size and undefined content.
     pub fn fill<E>(
         &mut self,
         target: &mut Frame,
@@ -113,7 +113,7 @@ mod tests {
             let mirrored = oriented(&source, rotate, true, 1000);
             for y in 0..turned.height() {
                 for x in 0..turned.width() {
-                    // Where the pixel at (x, y) was before a clockwise turn.
+                    // Where the pixel at (x, y) was before a clockwise rotation.
                     let (sx, sy) = match rotate {
                         Rotation::None => (x, y),
                         Rotation::Quarter => (y, h - 1 - x),

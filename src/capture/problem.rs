@@ -1,60 +1,59 @@
-//! Events of a source, and its problems in words that say what to do.
+//! Events of a source, and its problems as messages that tell the user what to do.
 
 use super::format::CameraFormat;
 
-/// Something that happened to a source.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CaptureEvent {
-    /// Frames come from now on, or again.
+    /// Frames arrive from now on, or again.
     Started {
-        /// The source in words.
+        /// The source as text.
         described: String,
-        /// How a camera sends.
+        /// The format of a camera's frames.
         format: Option<CameraFormat>,
     },
-    /// No frames come at present; the source is tried again until they do. Sent once for each problem.
+    /// No frames arrive; the source is retried until they do. Sent once for each problem.
     Waiting(CaptureProblem),
-    /// One picture of a folder was left out; the next one comes.
+    /// One picture of a folder was skipped; the folder continues.
     Skipped(CaptureProblem),
-    /// No frames will come any more.
+    /// No more frames will arrive.
     Ended(CaptureProblem),
 }
 
-/// Why no frames come.
+/// Why no frames arrive.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CaptureProblem {
-    /// The system knows no camera.
+    /// The system has no camera.
     #[error("no camera found; it is used as soon as you connect one")]
     NoCamera,
-    /// The system knows cameras, but not this one.
+    /// The system has cameras, but not this one.
     #[error("there is no camera {name}{}", instead(known))]
     Unknown {
-        /// The name that was looked for.
+        /// The requested name.
         name: String,
-        /// The names of the cameras that are there.
+        /// The names of the available cameras.
         known: Vec<String>,
     },
-    /// The name fits several cameras.
+    /// The name matches several cameras.
     #[error("several cameras are named {name}; choose one of: {}", known.join(", "))]
     Ambiguous {
-        /// The name that was looked for.
+        /// The requested name.
         name: String,
-        /// The stable names of the cameras that it fits.
+        /// The stable names of the matching cameras.
         known: Vec<String>,
     },
-    /// Another program has the camera.
+    /// Another program uses the camera.
     #[error("another program is using the camera; close it there to continue")]
     Busy,
-    /// The person may not open the device.
+    /// The user has no permission to open the device.
     #[error("the camera may not be opened: {hint}")]
     Denied {
         /// What to do.
         hint: String,
     },
-    /// The camera went away while it was used.
+    /// The camera was disconnected while in use.
     #[error("the camera was disconnected; connect it again to continue")]
     Unplugged,
-    /// The camera is there and sends nothing.
+    /// The camera is connected but sends nothing.
     #[error(
         "the camera has sent nothing for {ms} ms and is reopened; if that does not help, disconnect and reconnect it"
     )]
@@ -62,33 +61,33 @@ pub enum CaptureProblem {
         /// Milliseconds without a frame.
         ms: u64,
     },
-    /// The camera sends in another format than agreed.
+    /// The camera sends another format than negotiated.
     #[error("the camera changed its format and is reopened")]
     FormatChanged,
-    /// The camera sends in no format that is understood.
+    /// The camera offers no supported format.
     #[error(
         "the camera sends no supported format (MJPEG, YUYV, NV12, RGB or grey), only: {offered}; use another camera"
     )]
     NoFormat {
-        /// What it offers instead.
+        /// The formats that it offers.
         offered: String,
     },
-    /// The camera claims a size that no frame has.
+    /// The camera claims an impossible frame size.
     #[error(
         "the camera reports frames of {width} x {height} pixels, which is not supported; choose another size or camera"
     )]
     FrameSize {
-        /// Columns, in pixels.
+        /// In pixels.
         width: u32,
-        /// Rows, in pixels.
+        /// In pixels.
         height: u32,
     },
-    /// Frames come, but none of them can be read.
+    /// Frames arrive, but none can be decoded.
     #[error(
         "all frames of the camera arrive damaged; choose a smaller size or another format, or try another cable or port"
     )]
     Damaged,
-    /// The system refuses for a reason of its own.
+    /// Any other error of the system.
     #[error("the camera does not work: {0}; disconnect and reconnect it")]
     Device(String),
     /// A photo or folder cannot be used.
@@ -96,7 +95,7 @@ pub enum CaptureProblem {
     Photo(String),
 }
 
-/// The advice when a camera is not among the known ones.
+/// The advice if a camera is not among the known ones.
 fn instead(known: &[String]) -> String {
     match known {
         [] => ", or any other; it is used as soon as you connect it".to_owned(),
@@ -105,10 +104,10 @@ fn instead(known: &[String]) -> String {
 }
 
 impl CaptureProblem {
-    /// Whether both are the same problem, whatever the numbers in them.
+    /// Whether both are the same problem, ignoring the numbers in them.
     pub fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {
-            // Another list of cameras is another problem.
+            // A different list of cameras is a different problem.
             (Self::Unknown { .. }, Self::Unknown { .. }) => self == other,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
@@ -118,10 +117,8 @@ impl CaptureProblem {
 /// Why cameras, or the formats of one, could not be listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CaptureError {
-    /// The system does not list its cameras.
     #[error("the system's cameras could not be listed: {0}")]
     List(String),
-    /// A camera does not list its formats.
     #[error(transparent)]
     Camera(#[from] CaptureProblem),
 }

@@ -1,4 +1,4 @@
-//! The sources of live pictures, as people and settings name them.
+//! The names of live sources, for users and settings.
 
 use std::{
     ffi::OsStr,
@@ -7,35 +7,32 @@ use std::{
     str::FromStr,
 };
 
-/// Before the name of a camera.
+/// Prefix of a camera's name.
 const CAMERA: &str = "camera";
-/// The demo scene.
 const DEMO: &str = "demo";
 
-/// Something that gives live pictures.
+/// A source of live pictures.
 ///
-/// Written and read as `demo`, `camera` (the first one), `camera:NAME`, or a path.
+/// Written and parsed as `demo`, `camera` (the first one), `camera:NAME`, or a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A camera.
     Camera(CameraId),
     /// A picture file: one frame.
     Photo(PathBuf),
-    /// A folder of picture files, one after the other.
+    /// A folder of picture files, shown one after another.
     Folder(PathBuf),
-    /// Our own moving picture.
+    /// The built-in animated scene.
     Demo,
 }
 
-/// A camera's stable name: what the system calls the device itself, so that it means the same after unplugging
-/// and after a restart, on systems that tell devices apart.
+/// A camera's stable name. It is the system's name of the device itself, so it stays the same after unplugging and
+/// after a restart, on systems that can identify devices.
 ///
-/// Cameras are also found by the name that people see, or a part of it that only one has.
+/// Cameras are also found by their display name, or by a part of it that is unique.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CameraId(String);
 
 impl CameraId {
-    /// A camera of this name.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
@@ -57,7 +54,7 @@ impl Display for CameraId {
     }
 }
 
-/// A text that names no source.
+/// A text that does not name a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("use demo, camera, camera:NAME, a photo or a folder of photos")]
 pub struct SourceError;
@@ -65,8 +62,8 @@ pub struct SourceError;
 impl FromStr for Source {
     type Err = SourceError;
 
-    /// Looks at the file system to tell a folder from a photo. What does not exist is taken for a photo, so
-    /// that opening it reports the missing file.
+    /// Checks the file system to distinguish a folder from a photo. A missing path counts as a photo, so that opening
+    /// it reports the missing file.
     fn from_str(text: &str) -> Result<Self, SourceError> {
         if text.is_empty() {
             return Err(SourceError);
@@ -85,10 +82,10 @@ impl FromStr for Source {
 }
 
 impl Source {
-    /// As by [`FromStr`], for a name that need not be text.
+    /// As [`FromStr`], for a name that may not be valid Unicode.
     ///
     /// # Errors
-    /// As there.
+    /// As [`FromStr`].
     pub fn from_name(name: &OsStr) -> Result<Self, SourceError> {
         name.to_str().map_or_else(|| Ok(Self::at(PathBuf::from(name))), str::parse)
     }

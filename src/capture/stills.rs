@@ -21,11 +21,11 @@ use crate::{
     },
 };
 
-/// How long each picture of a folder stays.
+/// Display time of each picture of a folder.
 const PICTURE_TIME: Duration = Duration::from_secs(5);
 
-/// Hands a photo over once, and again after each change of the source's settings, in case the engine no longer
-/// has the first frame.
+/// Delivers a photo once, and again after each change of the source's settings, in case the engine no longer has the
+/// first frame.
 pub(super) struct PhotoSource(pub PathBuf);
 
 impl FrameSource for PhotoSource {
@@ -46,8 +46,7 @@ impl FrameSource for PhotoSource {
     }
 }
 
-/// Hands the pictures of a folder over, one after the other, for ever. The folder is read again for
-/// each round.
+/// Delivers the pictures of a folder in an endless loop. Reads the folder again for each round.
 pub(super) struct FolderSource(pub PathBuf);
 
 impl FrameSource for FolderSource {
@@ -92,7 +91,7 @@ impl FrameSource for FolderSource {
     }
 }
 
-/// The picture files of a folder, by name.
+/// The picture files of a folder, sorted by name.
 fn pictures_in(path: &Path) -> Result<Vec<PathBuf>, CaptureProblem> {
     match Folder::open(path) {
         Ok(folder) => Ok(folder.photos),
@@ -104,7 +103,7 @@ fn pictures_in(path: &Path) -> Result<Vec<PathBuf>, CaptureProblem> {
     }
 }
 
-/// The picture in a file, at most `frame_px` long.
+/// Opens a picture file, scaled to a long side of at most `frame_px`.
 fn read(path: &Path, frame_px: usize) -> Result<Frame, CaptureProblem> {
     let photo = decode::from_path(path).map_err(|e| CaptureProblem::Photo(e.to_string()))?;
     let (width, height) = size_within(photo.frame.width(), photo.frame.height(), frame_px);

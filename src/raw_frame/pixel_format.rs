@@ -1,4 +1,4 @@
-//! How cameras send their pixels.
+//! The pixel formats of cameras.
 
 use std::{
     fmt::{Display, Formatter},
@@ -7,26 +7,25 @@ use std::{
 
 use serde::Serialize;
 
-/// How the bytes of a camera's frame are made.
+/// The pixel format of a camera's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PixelFormat {
-    /// A JPEG picture a frame.
+    /// One JPEG picture per frame.
     Mjpeg,
-    /// Brightness for each pixel, colour for two in a row: 16 bits a pixel.
+    /// Luma per pixel, chroma per two pixels of a row: 16 bits per pixel.
     Yuyv,
-    /// A plane of brightness, then one of colour for each four pixels: 12 bits a pixel.
+    /// A plane of luma, then one of chroma per four pixels: 12 bits per pixel.
     Nv12,
-    /// Red, green, blue: 24 bits a pixel.
+    /// 24 bits per pixel.
     Rgb,
-    /// Blue, green, red: 24 bits a pixel.
+    /// 24 bits per pixel.
     Bgr,
-    /// Brightness alone: 8 bits a pixel.
+    /// Luma only: 8 bits per pixel.
     Grey,
 }
 
 impl PixelFormat {
-    /// All of them.
     pub const ALL: [Self; 6] =
         [Self::Mjpeg, Self::Yuyv, Self::Nv12, Self::Rgb, Self::Bgr, Self::Grey];
 

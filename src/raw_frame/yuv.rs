@@ -1,32 +1,32 @@
-//! YUV as ITU-R BT.601 defines it, in the limited range (16 to 235 and 240) unless the camera says
-//! that it uses the full one; the coefficients are those of BT.601-7, section 2.5.
+//! YUV to RGB by ITU-R BT.601, in the limited range (16 to 235 and 240) unless the camera reports the full range.
+//! Coefficients from BT.601-7, section 2.5.
 
-/// Bits behind the point of the coefficients.
+/// Fraction bits of the coefficients.
 const POINT: i32 = 13;
 
-/// Converts YUV to RGB, in whole numbers: coefficients with 13 bits behind the point.
+/// Fixed-point coefficients of the conversion from YUV to RGB.
 #[derive(Clone, Copy, Debug)]
 pub struct Yuv {
     /// The level of black.
     pub black: i32,
-    /// Of brightness above black, for all three colours.
+    /// Factor of Y - black, for all three channels.
     pub brightness: i32,
-    /// Of V - 128.
+    /// Factor of V - 128.
     pub red_of_v: i32,
-    /// Of U - 128.
+    /// Factor of U - 128.
     pub green_of_u: i32,
-    /// Of V - 128.
+    /// Factor of V - 128.
     pub green_of_v: i32,
-    /// Of U - 128.
+    /// Factor of U - 128.
     pub blue_of_u: i32,
 }
 
 impl Yuv {
-    /// For brightness of 0 to 255, or of 16 to 235.
+    /// For luma from 0 to 255, or from 16 to 235.
     pub fn new(full_range: bool) -> Self {
         let (black, y_range, c_range) =
             if full_range { (0, 255.0, 255.0) } else { (16, 219.0, 224.0) };
-        // Shares of red and blue in brightness, BT.601.
+        // Weights of red and blue in luma, BT.601.
         let (kr, kb) = (0.299, 0.114);
         let kg = 1.0 - kr - kb;
         let colour = 2.0 * 255.0 / c_range;
@@ -41,7 +41,7 @@ impl Yuv {
         }
     }
 
-    /// The colour's contribution to red, green and blue.
+    /// The chroma's contribution to red, green and blue.
     #[inline]
     pub(super) fn colour(&self, u: u8, v: u8) -> [i32; 3] {
         let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);

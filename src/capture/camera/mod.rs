@@ -1,8 +1,7 @@
-//! Cameras: lists them, and runs one on a thread that watches it.
+//! Cameras: lists them, and runs one under supervision.
 //!
-//! [`CameraSource`] runs on the thread that watches. It looks for the camera, starts a [`session`] with it on a
-//! thread of its own, and starts another when that one fails or hangs. It never touches the device,
-//! so that nothing can block it.
+//! [`CameraSource`] runs on the watching thread. It finds the camera, starts a [`session`] with it on another thread,
+//! and starts a new session when that one fails or hangs. It never touches the device, so nothing can block it.
 
 mod session;
 #[path = "nokhwa.rs"]
@@ -22,42 +21,42 @@ use super::{
 /// A camera that the system knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Camera {
-    /// The name that stays the same, for settings and [`Source::Camera`](super::Source::Camera).
+    /// The stable name, for settings and [`Source::Camera`](super::Source::Camera).
     pub id: CameraId,
-    /// The system's name for it, for people.
+    /// The system's display name.
     pub name: String,
-    /// Further facts of the system, for example its device file.
+    /// More details from the system, for example its device file.
     pub description: String,
-    /// Why it cannot be opened, when that is known already.
+    /// Why it cannot be opened, if that is already known.
     pub problem: Option<CaptureProblem>,
 }
 
-/// A device in the system's list that may be a camera; it was not opened yet.
+/// A device in the system's list that may be a camera; not opened yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct DeviceEntry {
     /// The stable name.
     id: CameraId,
-    /// The name for people.
+    /// The display name.
     name: String,
-    /// The system's facts about it: on Linux the device file.
+    /// The system's details: on Linux the device file.
     description: String,
-    /// The name by which it is opened: on Linux the device file, elsewhere a number.
+    /// The name for opening it: on Linux the device file, on other systems a number.
     device: String,
 }
 
-/// The cameras that the system knows, in its order. Devices that give no pictures are left out.
+/// The cameras of the system, in its order, without devices that are not cameras.
 ///
-/// Opens each for a moment, without starting it, and may take one; any thread but the window's.
+/// Opens each one briefly without starting it, which can take a while. Do not call it on the window's thread.
 ///
 /// # Errors
-/// [`CaptureError`] with the system's words.
+/// [`CaptureError`] with the system's message.
 pub fn cameras() -> Result<Vec<Camera>, CaptureError> {
     let mut cameras = Vec::new();
     for entry in system::list()? {
         let problem = match system::Device::open(&entry) {
             Ok(device) if !device.gives_pictures() => continue,
             Ok(_) => None,
-            // It was listed a moment ago and is gone.
+            // It has disappeared since it was listed.
             Err(CaptureProblem::Unplugged) => continue,
             Err(problem) => Some(problem),
         };
@@ -71,10 +70,10 @@ pub fn cameras() -> Result<Vec<Camera>, CaptureError> {
     Ok(cameras)
 }
 
-/// The formats that a camera offers and that can be read, in its order.
+/// The supported formats of a camera, in its order.
 ///
 /// # Errors
-/// [`CaptureError`] says why the camera is not found or does not answer.
+/// [`CaptureError`] if the camera is not found or does not respond.
 pub fn formats(id: &CameraId) -> Result<Vec<CameraFormat>, CaptureError> {
     let entry = find(id)?;
     Ok(system::Device::open(&entry)?.formats()?)
@@ -88,7 +87,7 @@ fn find(id: &CameraId) -> Result<DeviceEntry, CaptureProblem> {
     }
     let mut fitting: Vec<DeviceEntry> = best_fit(&entries, id).into_iter().cloned().collect();
     if fitting.len() > 1 {
-        // Cameras bring devices of the same name that give no pictures.
+        // Cameras come with devices of the same name that are not cameras.
         fitting.retain(|entry| {
             system::Device::open(entry).map_or(true, |device| device.gives_pictures())
         });
@@ -110,8 +109,8 @@ fn find(id: &CameraId) -> Result<DeviceEntry, CaptureProblem> {
     }
 }
 
-/// The devices that `id` fits: by the stable name, else by device file or the whole name that people see, else
-/// by a part of that. All of them for the first camera.
+/// The devices that `id` matches: by the stable name; otherwise by device file or the whole display name; otherwise by
+/// a part of that. All devices for the first camera.
 fn best_fit<'a>(entries: &'a [DeviceEntry], id: &CameraId) -> Vec<&'a DeviceEntry> {
     let name = id.as_str().to_lowercase();
     let fits = |fit: &dyn Fn(&DeviceEntry) -> bool| -> Vec<&'a DeviceEntry> {

@@ -1,29 +1,32 @@
 //! The frames of cameras, through nokhwa.
 //!
-//! The only file that imports nokhwa. On Linux, [`v4l2`](super::v4l2) adds the facts that nokhwa leaves out,
-//! through a second open handle of the device that never streams: formats, row lengths, whether a frame is
-//! there. Three kinds of formats are sent by that module itself, because nokhwa's Linux bindings (0.1.4) cannot
-//! carry them:
+//! The only file that imports nokhwa. On Linux, [`v4l2`](super::v4l2) adds facts that nokhwa omits: formats, row
+//! lengths, and whether a frame is ready. It uses a second open handle of the device that never streams. That module
+//! itself streams three kinds of formats, which nokhwa's Linux bindings (0.1.4) do not support:
 //!
-//! - grey: they request the code `GRAY`, which V4L2 writes `GREY` (`frameformat_to_fourcc`);
-//! - rates that are no whole number, or that the camera does not report (`get_device_format` fails);
+//! - grey: they request the code `GRAY`, but V4L2 uses `GREY` (`frameformat_to_fourcc`);
+//! - rates that are not whole numbers, or that the camera does not report (`get_device_format` fails);
 //! - cameras that offer ranges: they request each value of a range (`V4LCaptureDevice::new`).
 //!
 //! # Waiting
 //!
-//! A call of nokhwa for a frame returns only with a frame. So on Linux a frame is only requested when the
-//! second handle says that one is there; a camera that stalls can then be closed at once, like one that runs.
-//! This cannot be done for the first frame (nokhwa starts the stream and waits for it in one call), for the
-//! second (only that one shows whether the driver announces frames to the second handle), with drivers that
-//! announce frames only to the streaming handle, and on other systems. In these cases a camera is released
-//! within a frame period while frames come. When none come, the session keeps its thread and the device until
-//! the driver returns, at the latest when the camera is unplugged; the watching thread leaves it behind, as it
-//! does with every session that hangs.
+//! A nokhwa call for a frame blocks until there is one. So on Linux a frame is only requested when the second handle
+//! reports one. A camera that stalls can then be closed immediately, like one that runs. This is impossible in four
+//! cases:
+//!
+//! - for the first frame: nokhwa starts the stream and waits for it in one call;
+//! - for the second frame: it reveals whether the driver announces frames to the second handle;
+//! - with drivers that announce frames only to the streaming handle;
+//! - on other systems.
+//!
+//! In these cases a camera is released within a frame period while frames arrive. When none arrive, the session keeps
+//! its thread and the device until the driver returns, at the latest when the camera is unplugged. The watching thread
+//! abandons it, as it does with every session that hangs.
 //!
 //! # Damage
 //!
-//! nokhwa gives the whole buffer, not how much of it is filled, and drops the driver's flags of damage. An
-//! MJPEG picture ends at its mark; a raw frame that is cut off looks whole.
+//! nokhwa returns the whole buffer, not how much of it is filled, and drops the driver's error flags. An MJPEG picture
+//! ends at its end marker; a truncated raw frame looks complete.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -49,7 +52,7 @@ pub use elsewhere::{Device, list};
 #[cfg(target_os = "linux")]
 pub use linux::{Device, list};
 
-/// A camera that sends. Dropping it stops the camera and closes it.
+/// A streaming camera. Dropping it stops and closes the camera.
 pub struct Stream {
     frames: Frames,
     format: CameraFormat,
@@ -62,7 +65,7 @@ pub struct Stream {
 enum Frames {
     Nokhwa {
         camera: Camera,
-        /// The newest frame, which nokhwa hands over by value.
+        /// The newest frame, which nokhwa returns by value.
         kept: Vec<u8>,
     },
     #[cfg(target_os = "linux")]
@@ -70,22 +73,21 @@ enum Frames {
 }
 
 impl Stream {
-    /// How it sends.
+    /// The negotiated format.
     pub fn format(&self) -> CameraFormat {
         self.format
     }
 
-    /// Where the pixels of its frames lie.
+    /// The memory layout of its frames.
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// Waits for a frame, about `patience` where that is possible. Gives its bytes, which may go on
-    /// behind the picture and are empty when the driver says that they are damaged, or nothing when
-    /// there was none.
+    /// Waits for a frame, about `patience` if that is possible. Returns its bytes, or `None` if there was none. The
+    /// bytes may continue after the picture, and are empty if the driver reports them as damaged.
     ///
     /// # Errors
-    /// [`CaptureProblem`] when there will be none any more.
+    /// [`CaptureProblem`] if no more frames will arrive.
     #[cfg_attr(
         not(target_os = "linux"),
         allow(unused_variables, reason = "nokhwa has no patience")
@@ -112,7 +114,7 @@ impl Stream {
         }))
     }
 
-    /// Whether the camera still sends in the agreed format, as far as the system reports.
+    /// Whether the camera still sends the negotiated format, as far as the system reports.
     pub fn is_as_agreed(&self) -> bool {
         #[cfg(target_os = "linux")]
         return self.probe.sends_as(&self.format);
@@ -121,7 +123,7 @@ impl Stream {
     }
 }
 
-/// Opens the camera to send in `format`.
+/// Opens the camera in `format`.
 fn open(index: CameraIndex, format: NokhwaFormat) -> Result<Camera, CaptureProblem> {
     let kinds = [format.format()];
     let request = RequestedFormat::with_formats(RequestedFormatType::Exact(format), &kinds);
@@ -130,7 +132,7 @@ fn open(index: CameraIndex, format: NokhwaFormat) -> Result<Camera, CaptureProbl
     Ok(camera)
 }
 
-/// The format as nokhwa's type, which has whole rates only.
+/// The format as nokhwa's type, which supports only whole rates.
 fn nokhwa_format(format: &CameraFormat, fps: u32) -> NokhwaFormat {
     let kind = match format.pixels {
         PixelFormat::Mjpeg => FrameFormat::MJPEG,
@@ -148,10 +150,10 @@ fn problem(error: &NokhwaError) -> CaptureProblem {
     meaning(&error.to_string(), reads)
 }
 
-/// The problem that an error's text means; nokhwa gives the system's error number only as text.
+/// The problem that an error's text describes; nokhwa returns the system's error number only as text.
 fn meaning(text: &str, reads: bool) -> CaptureProblem {
     match system_number(text) {
-        // The error of some drivers when the plug is pulled.
+        // The error of some drivers when the camera is unplugged.
         #[cfg(target_os = "linux")]
         Some(libc::EIO) if reads => CaptureProblem::Unplugged,
         #[cfg(target_os = "linux")]
@@ -161,7 +163,7 @@ fn meaning(text: &str, reads: bool) -> CaptureProblem {
     }
 }
 
-/// The number in "Device or resource busy (os error 16)", which the standard library writes.
+/// The number in "Device or resource busy (os error 16)", as the standard library formats it.
 fn system_number(text: &str) -> Option<i32> {
     let (_, number) = text.rsplit_once("(os error ")?;
     number.split_once(')')?.0.parse().ok()
@@ -182,41 +184,41 @@ mod linux {
 
     pub use crate::capture::camera::v4l2::list;
 
-    /// An open device that does not send yet.
+    /// An open device that does not stream yet.
     pub struct Device {
         entry: DeviceEntry,
         node: Node,
     }
 
     impl Device {
-        /// Opens a device. Nothing lights up yet.
+        /// Opens a device. This does not turn on the camera light.
         ///
         /// # Errors
-        /// [`CaptureProblem`], from the system's refusal.
+        /// [`CaptureProblem`] if the system refuses.
         pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
             Ok(Self { entry: entry.clone(), node: Node::open(entry)? })
         }
 
-        /// Whether this is a camera at all.
+        /// Whether this device is a camera.
         pub fn gives_pictures(&self) -> bool {
             self.node.gives_pictures()
         }
 
-        /// The formats that the camera offers and that can be read, in its order.
+        /// The supported formats of the camera, in its order.
         ///
         /// # Errors
-        /// [`CaptureProblem`] when it does not answer, or offers nothing that can be read.
+        /// [`CaptureProblem`] if it does not respond, or offers no supported format.
         pub fn formats(&mut self) -> Result<Vec<CameraFormat>, CaptureProblem> {
             self.node.formats()
         }
 
-        /// Makes the camera send in the `requested` format, or in the nearest that it has.
+        /// Starts streaming in the `requested` format, or in the nearest that the camera has.
         ///
         /// # Errors
-        /// [`CaptureProblem`], from the system's refusal.
+        /// [`CaptureProblem`] if the system refuses.
         pub fn start(self, requested: &CameraFormat) -> Result<Stream, CaptureProblem> {
-            // nokhwa refuses cameras whose present format it does not know. So the format is set
-            // before nokhwa comes, and found as it should be.
+            // nokhwa refuses cameras whose current format it does not know. So the format is set before nokhwa opens
+            // the camera.
             let (setting, agreed) = Agreed::on(&self.entry, requested)?;
             let listed = self.node.lists_each();
             let frames = match carried(&agreed).filter(|_| listed) {
@@ -280,14 +282,14 @@ mod elsewhere {
         FrameFormat::GRAY,
     ];
 
-    /// The cameras that the system knows. Opens none.
+    /// The cameras of the system. Opens none.
     ///
     /// # Errors
-    /// [`CaptureError`] with the system's words.
+    /// [`CaptureError`] with the system's message.
     pub fn list() -> Result<Vec<DeviceEntry>, CaptureError> {
         let found = query(ApiBackend::Auto).map_err(|e| CaptureError::List(e.to_string()))?;
         let entries = found.iter().map(|camera| {
-            // The system's own key of the device, where it has one.
+            // The system's own key of the device, if it has one.
             let key = camera.misc();
             let device = camera.index().as_string();
             let id =
@@ -309,17 +311,15 @@ mod elsewhere {
         }
     }
 
-    /// An open device that does not send yet.
+    /// An open device that does not stream yet.
     pub struct Device {
         index: CameraIndex,
         camera: Camera,
     }
 
     impl Device {
-        /// Opens a device.
-        ///
         /// # Errors
-        /// [`CaptureProblem`], from the system's refusal.
+        /// [`CaptureProblem`] if the system refuses.
         pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
             let index = index(entry);
             let any = RequestedFormat::with_formats(RequestedFormatType::None, &KINDS);
@@ -327,15 +327,15 @@ mod elsewhere {
             Ok(Self { index, camera })
         }
 
-        /// Whether this is a camera at all: the system lists nothing else.
+        /// Whether this device is a camera. Always true, because this system lists only cameras.
         pub fn gives_pictures(&self) -> bool {
             true
         }
 
-        /// The formats that the camera offers and that can be read, in its order.
+        /// The supported formats of the camera, in its order.
         ///
         /// # Errors
-        /// [`CaptureProblem`] when it does not answer, or offers nothing that can be read.
+        /// [`CaptureProblem`] if it does not respond, or offers no supported format.
         pub fn formats(&mut self) -> Result<Vec<CameraFormat>, CaptureProblem> {
             let offered = self.camera.compatible_camera_formats().map_err(|e| problem(&e))?;
             let formats: Vec<CameraFormat> = offered.iter().filter_map(format_of_nokhwa).collect();
@@ -345,10 +345,10 @@ mod elsewhere {
             Ok(formats)
         }
 
-        /// Makes the camera send in the `requested` format, or in the nearest that it has.
+        /// Starts streaming in the `requested` format, or in the nearest that the camera has.
         ///
         /// # Errors
-        /// [`CaptureProblem`], from the system's refusal.
+        /// [`CaptureProblem`] if the system refuses.
         pub fn start(self, requested: &CameraFormat) -> Result<Stream, CaptureProblem> {
             let Self { index, camera } = self;
             drop(camera);

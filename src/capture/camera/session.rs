@@ -1,7 +1,7 @@
-//! The thread that uses the device: opens it, takes its frames, decodes them, hands them on.
+//! The thread that uses the device: opens it, reads its frames, decodes and delivers them.
 //!
-//! It may hang in the driver at any moment. So it notes a heartbeat around every call, holds no lock during a
-//! call of the driver, and hands nothing on once the watching thread has given it up.
+//! It may hang in the driver at any moment. So it sends a heartbeat around every call, holds no lock during a driver
+//! call, and delivers nothing after the watching thread has abandoned it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,30 +26,30 @@ use crate::{
     raw_frame::{Layout, PixelFormat, Unusable},
 };
 
-/// Longest wait for the device without checking whether to stop.
+/// Maximum wait for the device without checking whether to stop.
 const STOP_CHECK_EVERY: Duration = Duration::from_millis(40);
 /// Patience with opening and with the first frame: cameras are slow to start.
 pub const WAKING_PATIENCE: Duration = Duration::from_secs(5);
-/// Least patience with a running camera.
+/// Minimum patience with a running camera.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
-/// Frames that may be missing before a camera counts as stalled.
+/// Number of missing frames after which a camera counts as stalled.
 const PATIENCE_FRAMES: f32 = 5.0;
 /// How long all frames may be damaged before that is reported.
 const DAMAGED_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Devices that sessions of this program have open, once for each session.
+/// Devices that sessions of this program have open, one entry per session.
 static OPEN_DEVICES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn held() -> MutexGuard<'static, Vec<String>> {
     OPEN_DEVICES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a session of this program, one that ends or one that hangs, still has the device open.
+/// Whether a session of this program still has the device open, even one that is ending or hanging.
 pub fn is_open(device: &str) -> bool {
     held().iter().any(|held| held == device)
 }
 
-/// Notes that a session has a device open, until it is dropped.
+/// Registers that a session has a device open, until it is dropped.
 struct OpenDevice(String);
 
 impl OpenDevice {
@@ -68,7 +68,7 @@ impl Drop for OpenDevice {
     }
 }
 
-/// Where frames go, shared by the sessions of a camera that follow each other.
+/// The destination of frames, shared by the successive sessions of a camera.
 pub struct FrameOutput {
     pub frames: FrameWriter,
     /// Number of the session that may write.
@@ -77,13 +77,13 @@ pub struct FrameOutput {
 
 /// A session's messages to the thread that watches it.
 pub enum Report {
-    /// The first frame was handed on.
+    /// The first frame was delivered.
     Started {
         format: CameraFormat,
         /// All formats that the camera offers.
         offered: Vec<CameraFormat>,
     },
-    /// The session is over, with the problem that ended it; `None` when the watching thread ended it.
+    /// The session is over, with the problem that ended it; `None` if the watching thread ended it.
     Ended(Option<CaptureProblem>),
 }
 
@@ -101,7 +101,7 @@ pub struct Session {
 /// Shared by both threads while a session runs.
 pub struct Heartbeat {
     began: Instant,
-    /// Milliseconds after `began` of the last sign of life.
+    /// Time of the last heartbeat, in milliseconds after `began`.
     seen_ms: AtomicU64,
     /// Set to end the session.
     ends: AtomicBool,
@@ -112,7 +112,7 @@ impl Heartbeat {
         Self { began: Instant::now(), seen_ms: AtomicU64::new(0), ends: AtomicBool::new(false) }
     }
 
-    /// Time from the last sign of life to `now`.
+    /// Time from the last heartbeat to `now`.
     pub fn silence(&self, now: Instant) -> Duration {
         let seen = Duration::from_millis(self.seen_ms.load(Ordering::Relaxed));
         (now.saturating_duration_since(self.began)).saturating_sub(seen)
@@ -143,8 +143,7 @@ pub fn patience(format: &CameraFormat) -> Duration {
 impl Session {
     /// Runs the session, from opening the camera to its end.
     pub fn run(self) {
-        // A driver that breaks its interface makes the crate below panic; that ends the session, not the
-        // program.
+        // A driver that violates its interface can make the camera crate panic. That ends the session, not the program.
         let ended = catch_unwind(AssertUnwindSafe(|| self.live()));
         let ended = ended.unwrap_or_else(|_| {
             Err(CaptureProblem::Device("the camera driver returned invalid data".to_owned()))
@@ -159,7 +158,7 @@ impl Session {
         let mut device = Device::open(&self.entry)?;
         self.heartbeat.sign(Instant::now());
         let mut offered = device.formats()?;
-        // A format beyond the limits is chosen only where there is no other, and then refused.
+        // A format beyond the limits is chosen only if there is no other, and then refused.
         if offered.iter().any(CameraFormat::is_within_limits) {
             offered.retain(CameraFormat::is_within_limits);
         }
@@ -181,7 +180,7 @@ impl Session {
         let mut wished_at = Instant::now();
         while self.heartbeat.goes_on() {
             let limit = if offered.is_some() { WAKING_PATIENCE } else { patience(&format) };
-            // A smaller picture in a buffer of the size agreed does not show that it is smaller.
+            // The buffer has the negotiated size even if the picture in it is smaller, so ask the driver.
             if !stream.is_as_agreed() {
                 return Err(CaptureProblem::FormatChanged);
             }
@@ -207,7 +206,7 @@ impl Session {
     }
 }
 
-/// Decodes the frames of one session, where the reader of frames does not.
+/// Decodes the frames of one session, unless the reader does.
 struct Frames<'a> {
     session: &'a Session,
     decoder: FrameDecoder,
@@ -215,7 +214,7 @@ struct Frames<'a> {
 }
 
 impl Frames<'_> {
-    /// Hands a frame on, decoded or for the reader to decode. Returns whether it was good.
+    /// Delivers a frame, decoded or for the reader to decode. Returns whether it was good.
     fn hand_on(
         &mut self,
         bytes: &[u8],
@@ -227,7 +226,7 @@ impl Frames<'_> {
         let mut output = self.session.output.lock().unwrap_or_else(PoisonError::into_inner);
         let FrameOutput { frames, owner } = &mut *output;
         if *owner != self.session.number {
-            // This session was given up while it hung; another session writes now.
+            // This session was abandoned while it hung; another session writes now.
             self.session.heartbeat.end();
             return Ok(false);
         }

@@ -1,4 +1,4 @@
-//! The thread that keeps a camera running: looks for it, starts sessions, sends events.
+//! The thread that keeps a camera running: finds it, starts sessions, sends events.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,22 +21,22 @@ use crate::capture::{
     source::CameraId,
 };
 
-/// Between two searches for a missing camera.
+/// Time between two searches for a missing camera.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Between two attempts to open a camera that is there.
+/// Time between two attempts to open a camera that is there.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// Before a camera that only needs opening again is opened.
+/// Delay before a camera is reopened.
 const AT_ONCE: Duration = Duration::from_millis(50);
-/// Least time between two signs of life that a running session must give; most give one every 40 ms.
+/// Maximum time between two heartbeats of a running session; most send one every 40 ms.
 const HANGS_AFTER: Duration = Duration::from_secs(1);
 /// How often a session's heartbeat is checked.
 const WATCH: Duration = Duration::from_millis(100);
-/// Shortest time between two openings for a better format.
+/// Minimum time between two openings for a better format.
 const SETTLED: Duration = Duration::from_secs(5);
 /// How long a session that ends may take to close its device.
 const ENDING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Most sessions that may hang in the driver before no further one is tried.
+/// Number of sessions hanging in the driver at which no further one is tried.
 const MOST_HUNG: usize = 4;
 
 /// Why a session is over.
@@ -48,7 +48,7 @@ enum Outcome {
     Failed(CaptureProblem),
     /// Another session of this program has the device open.
     OpenInAnotherSession,
-    /// The session hangs in the driver, for so many milliseconds.
+    /// The session has been hanging in the driver, for this many milliseconds.
     Hangs(u64),
 }
 
@@ -82,7 +82,7 @@ fn run(feed: Feed, frames: FrameWriter, settings: &CaptureSettings, id: &CameraI
                 }
                 outcome => outcome,
             },
-            // After a camera has run, its absence means that it was unplugged.
+            // If the camera has run before, its absence means that it was unplugged.
             Err(CaptureProblem::NoCamera | CaptureProblem::Unknown { .. }) if watch.has_run => {
                 Outcome::Failed(CaptureProblem::Unplugged)
             }
@@ -116,19 +116,19 @@ struct Watch<'a> {
     feed: Feed,
     output: Arc<Mutex<FrameOutput>>,
     settings: &'a CaptureSettings,
-    /// Sessions so far.
+    /// Number of sessions so far.
     sessions: u64,
     has_run: bool,
-    /// The problem that was reported last and lasts.
+    /// The last reported problem, if it persists.
     reported: Option<CaptureProblem>,
-    /// Since when another session of this program has kept the device from being opened.
+    /// Since when another session of this program has prevented opening the device.
     held_since: Option<Instant>,
-    /// The reports of sessions that were given up; a session has returned when it reports its end.
+    /// The report channels of abandoned sessions. A session has returned when it reports its end.
     hung: Vec<Receiver<Report>>,
 }
 
 impl Watch<'_> {
-    /// Reports a problem unless it was reported already. Gives the time until the next attempt.
+    /// Reports a problem unless it was already reported. Returns the time until the next attempt.
     fn report(&mut self, problem: CaptureProblem) -> Duration {
         self.held_since = None;
         let pause = pause_after(&problem);
@@ -140,14 +140,14 @@ impl Watch<'_> {
         pause
     }
 
-    /// Time until the next attempt with a camera that an earlier session of this program has: soon,
-    /// since most are just closing it, and later when one hangs.
+    /// Time until the next attempt if an earlier session of this program still has the camera. Short at first, since
+    /// most sessions are just closing it; longer if one hangs.
     fn pause_while_open(&mut self) -> Duration {
         let since = *self.held_since.get_or_insert_with(Instant::now);
         if since.elapsed() < ENDING_PATIENCE { AT_ONCE } else { TRY_AGAIN }
     }
 
-    /// How many sessions that were given up have not come back. Forgets those that have.
+    /// Number of abandoned sessions that have not returned. Forgets those that have.
     fn hung_sessions(&mut self) -> usize {
         let has_ended = |reports: &Receiver<Report>| loop {
             match reports.try_recv() {
@@ -169,7 +169,7 @@ impl Watch<'_> {
         }
     }
 
-    /// One session with the camera at `entry`, from beginning to end.
+    /// Runs one session with the camera at `entry`, from start to end.
     fn session(&mut self, entry: &DeviceEntry) -> Outcome {
         self.sessions += 1;
         self.give_outlet_to(self.sessions);
@@ -195,7 +195,7 @@ impl Watch<'_> {
         // A session that hangs must not write frames when it returns.
         self.give_outlet_to(0);
         match outcome {
-            // A device opens again only after it was closed.
+            // A device can be reopened only after it was closed.
             Outcome::Reopen => wait_for_end(&reports),
             Outcome::Hangs(_) => self.hung.push(reports),
             Outcome::Failed(_) | Outcome::OpenInAnotherSession | Outcome::Stopped => {}
@@ -230,7 +230,7 @@ impl Watch<'_> {
                     }
                 },
                 recv(beat) -> _ => {
-                    // During a call of nokhwa for a frame the session has no heartbeat.
+                    // While nokhwa waits for a frame, the session sends no heartbeat.
                     let limit = running.as_ref().map_or(WAKING_PATIENCE, |running| {
                         session::patience(&running.format).max(HANGS_AFTER)
                     });
@@ -239,8 +239,8 @@ impl Watch<'_> {
                         return Outcome::Hangs(silence.as_millis() as u64);
                     }
                     let request = self.request();
-                    // A camera may send in another format than requested; requesting the same one again would
-                    // change nothing.
+                    // Compares requests, not formats: a camera may send another format than requested, and requesting
+                    // the same one again would change nothing.
                     if request.source_px != chosen_for.source_px
                         && running.as_ref().is_some_and(|r| r.should_change(&request))
                     {
@@ -261,7 +261,7 @@ impl Watch<'_> {
     }
 }
 
-/// A session whose frames come.
+/// A session that delivers frames.
 struct Running {
     format: CameraFormat,
     offered: Vec<CameraFormat>,

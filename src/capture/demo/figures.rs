@@ -1,4 +1,4 @@
-//! What moves through the landscape. Figures are data around a point, which their motion places.
+//! The moving figures of the landscape. A figure is drawn around a point, and its motion positions that point.
 
 use vello_cpu::kurbo::{Affine, Point};
 
@@ -69,7 +69,7 @@ const FOREARM: [Piece; 6] = [
     (CREAM, 18, "M-19-120H39"),
 ];
 
-/// A person in front who waves: a face, to see faces painted.
+/// A person in front who waves. Shows how faces are painted.
 pub fn person(right: f64) -> Vec<Group> {
     let neck = move |t| at(0.27 * right, 0.7 + 0.004 * wave(t, 4.0, 0.0));
     let head = move |t| {
@@ -110,7 +110,7 @@ const HULL: [Piece; 5] = [
     (WHITE, 0, "M-160 37q60-14 120 0-60 12-120 0ZM20 41q60-12 130 0-60 12-130 0Z"),
 ];
 
-/// A sailing boat that tacks to and fro, with its image in the water.
+/// A sailing boat that tacks to and fro, with its reflection in the water.
 pub fn boat(right: f64) -> Vec<Group> {
     let place = move |t| {
         let x = right * (0.62 + 0.16 * wave(t, 90.0, 0.0));
@@ -169,7 +169,7 @@ const LIGHTHOUSE: [Piece; 6] = [
     (RED, 0, "M-15-191L0-212 15-191Z"),
 ];
 
-/// A lighthouse on a rock at the far shore. Its lamp swells when it looks at the viewer.
+/// A lighthouse on a rock at the far shore. Its lamp brightens when it points at the viewer.
 pub fn lighthouse(right: f64) -> Vec<Group> {
     let foot = at(0.9 * right, HORIZON - 0.004);
     let lamp = vec![Shape::glow(0xfff0aa, Point::ZERO, 0.09)];

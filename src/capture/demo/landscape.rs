@@ -6,9 +6,9 @@ use super::shape::{
     Colour, Group, Piece, Shape, at, faint, lit, mix, outline, random, sawtooth, wave,
 };
 
-/// Where the water begins, in heights of the picture.
+/// The horizon, in picture heights.
 pub const HORIZON: f64 = 0.55;
-/// Landscape beyond both sides of the picture, for the parallax.
+/// Extra landscape on both sides of the picture, for the parallax.
 const MARGIN: f64 = 0.15;
 /// Rows of waves, from the horizon to the viewer.
 const WAVE_ROWS: usize = 34;
@@ -34,7 +34,7 @@ const MOUNTAIN: [Piece; 3] = [
     ([0xfff6ee, 0x98a4d0], 0, "M0-250L103-153 70-161 53-122 28-175-6-139-33-175-80-175Z"),
 ];
 
-/// What covers ground: its colour, how many there are for each height of width, and its outline.
+/// Ground cover: its colour, the count per picture height of width, and its outline.
 type Cover = (Colour, f64, &'static str);
 
 const FIELD: &str = "M-40 0H35L55 21H-40Z";
@@ -63,9 +63,9 @@ const GRASS: [Cover; 10] = [
     (0xe24a60, 30.0, BLOSSOM),
 ];
 
-/// The line at the top of ground: middle and amplitude in heights, waves in radians for each height of width.
+/// The top edge of a ground: middle and amplitude in picture heights, frequency in radians per picture height of width.
 type Line = [f64; 3];
-/// Ground: its line, its bottom, its colours there, and what covers it.
+/// A ground: its top edge, its bottom, its gradient colours, and its cover.
 type Ground = (Line, f64, [Colour; 2], &'static [Cover]);
 
 const RIDGE: [Ground; 1] = [([0.47, 0.03, 4.0], HORIZON, [0x9290b8, 0xd6b0a8], &[])];
@@ -153,7 +153,7 @@ impl Landscape {
         at_distance(1.0, self.grounds(&MEADOW))
     }
 
-    /// Clouds that drift by a height in `seconds` and come back on the left. Low ones are far away, so small.
+    /// Clouds that drift one picture height in `seconds` and return on the left. Low ones are far away, so small.
     fn clouds(&self, cloud: fn() -> Vec<Shape>, seconds: f64, [top, low]: [f64; 2]) -> Vec<Group> {
         let reach = self.right + 1.0;
         let count = (4.0 * reach) as usize;
@@ -187,7 +187,7 @@ impl Landscape {
         shapes
     }
 
-    /// Random places and sizes from a line, where they are small, to `bottom`.
+    /// Random positions and sizes between a line, where they are small, and `bottom`.
     fn places(&self, per_height: f64, seed: u32, line: Line, bottom: f64) -> Vec<Affine> {
         let place = |(i, x): (usize, f64)| {
             let x = x + random(i, seed) / per_height.min(10.0);
@@ -198,7 +198,7 @@ impl Landscape {
         self.along(per_height).enumerate().map(place).collect()
     }
 
-    /// A number of places for each height of the landscape's width.
+    /// Evenly spaced positions, `per_height` for each picture height of the landscape's width.
     fn along(&self, per_height: f64) -> impl Iterator<Item = f64> {
         let count = ((self.right + 2.0 * MARGIN) * per_height) as usize + 2;
         (0..count).map(move |i| i as f64 / per_height - MARGIN)
@@ -210,12 +210,12 @@ fn top([middle, amplitude, waves]: Line, x: f64) -> f64 {
     middle - amplitude * (waves * (x - 0.9)).cos()
 }
 
-/// Shapes that move against the viewer, who sways to either side; those at the distance 1 most.
+/// Parallax: shapes that move opposite to the viewer, who sways sideways. A `share` of 1 moves most.
 fn at_distance(share: f64, shapes: Vec<Shape>) -> Group {
     Group::new(shapes, move |t| at(-0.1 * share * wave(t, 28.0, 0.0), 0.0))
 }
 
-/// The whole width of any picture.
+/// A rectangle that spans the whole width of any picture.
 fn rows(top: f64, bottom: f64) -> BezPath {
     Rect::new(0.0, top, f64::from(u16::MAX), bottom).to_path(0.0)
 }

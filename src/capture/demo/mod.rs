@@ -1,9 +1,8 @@
-//! The demo scene: our own moving picture, for machines without a camera, for the first start and
-//! for tests.
+//! The demo scene: a built-in animation for machines without a camera, for the first start and for tests.
 //!
-//! The picture depends on time and size only. Shapes are made once and move in groups ([`shape`]). Vello draws
-//! them, large pictures in several threads ([`scene`]). Buffers are kept from frame to frame, except for rows of
-//! pixels and tables of gradients, which are small.
+//! The picture depends only on time and size. Shapes are made once and move in groups ([`shape`]). Vello draws them,
+//! large pictures on several threads ([`scene`]). Buffers are reused from frame to frame, except for rows of pixels and
+//! gradient tables, which are small.
 
 mod figures;
 mod landscape;
@@ -20,15 +19,15 @@ use super::{
 
 pub use scene::Scene;
 
-/// Frames per second when none are chosen, and at most.
+/// Default and maximum frames per second.
 const FPS: (u32, u32) = (30, 240);
-/// Sides of the scene when no size is chosen: 4 to 3, as most cameras.
+/// Default aspect ratio: 4 to 3, as for most cameras.
 const ASPECT: (usize, usize) = (4, 3);
-/// Shortest long side that is chosen for [`CaptureSettings::source_px`], in pixels.
+/// Minimum long side that is chosen for [`CaptureSettings::source_px`], in pixels.
 const SHORTEST_PX: usize = 320;
 
-/// Hands the scene over at the rate of its settings. It grows with the requested size and never shrinks, so that it
-/// does not change while that size goes up and down.
+/// Delivers the scene at the rate of its settings. It grows with the requested size and never shrinks, so that it stays
+/// the same while that size fluctuates.
 pub(super) struct DemoSource;
 
 impl FrameSource for DemoSource {
@@ -68,17 +67,17 @@ impl FrameSource for DemoSource {
     }
 }
 
-/// Time from `elapsed` to the next beat of the clock. Beats that were missed are left out.
+/// Time from `elapsed` to the next multiple of `beat`. Missed beats are skipped.
 fn until_next(elapsed: Duration, beat: Duration) -> Duration {
     let beats = elapsed.as_nanos() / beat.as_nanos() + 1;
     let next = beat.as_nanos() * beats - elapsed.as_nanos();
-    // Less than a frame's time, so that it fits.
+    // At most one frame interval, so the cast is lossless.
     Duration::from_nanos(next as u64)
 }
 
 fn size_for(settings: &CaptureSettings) -> (usize, usize) {
     if let Some((width, height)) = settings.size {
-        // Beyond the largest it keeps its shape.
+        // A size above the maximum is scaled down with its aspect ratio.
         let longest = width.max(height).max(1) as f64;
         let scale = (LARGEST_FRAME_PX as f64 / longest).min(1.0);
         let side = |px: u32| ((f64::from(px) * scale).round() as usize).max(1);

@@ -1,7 +1,7 @@
-//! The whole picture, in bands of rows that several threads draw with vello.
+//! The whole scene, drawn with vello in bands of rows by several threads.
 //!
-//! Where a band begins depends on the picture's size alone, never on the threads: vello rounds positions a little
-//! differently where its picture begins in another row.
+//! The bands depend only on the picture's size, never on the number of threads, because vello rounds positions slightly
+//! differently when a band starts in another row.
 
 use std::{num::NonZero, sync::LazyLock, thread::available_parallelism};
 
@@ -21,17 +21,17 @@ use super::{
 const MOST_THREADS: usize = 8;
 /// Maximum pixels of a picture that is one band.
 const ONE_BAND_PX: usize = 640 * 480;
-/// Maximum number of bands: two for each thread, because some have more to draw.
+/// Maximum number of bands: two per thread, because some have more to draw.
 const MOST_BANDS: usize = 2 * MOST_THREADS;
-/// Minimum rows of a band: what is in two bands is prepared twice.
+/// Minimum rows of a band: shapes that span two bands are prepared twice.
 const FEWEST_ROWS: usize = 64;
-/// Rows of vello's tiles, which bands do not cut.
+/// Rows of vello's tiles, which bands must not split.
 const TILE_ROWS: usize = 4;
-/// Maximum width that is filled with detail, in heights; to the right of it there is only background.
+/// Maximum width that is filled with detail, in picture heights; the rest is only background.
 const MOST_DETAIL: f64 = 8.0;
 
-/// The threads that draw; none if the processor has too few. The pool is separate from the painting's, so that
-/// a frame does not wait for a painting.
+/// The drawing threads; `None` if the CPU has too few. The pool is separate from the painting threads, so that a frame
+/// does not wait for a painting.
 static DRAWING: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let threads = available_parallelism().map_or(1, NonZero::get) / 2;
     (threads > 1).then(|| pool(threads.min(MOST_THREADS))).flatten()
@@ -47,7 +47,7 @@ fn pool(threads: usize) -> Option<ThreadPool> {
 pub struct Scene {
     /// From the farthest to the nearest.
     groups: Vec<Group>,
-    /// What draws each band. It keeps its buffers.
+    /// The renderer of each band, which reuses its buffers.
     bands: Vec<(RenderContext, Resources)>,
     /// Rows of each band, except for the last.
     band_rows: usize,
@@ -55,7 +55,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// The scene at `width` x `height` pixels. Sides of 0 count as 1, and none is beyond 65,535.
+    /// The scene at `width` x `height` pixels. Sides are clamped to 1..=65,535.
     pub fn new(width: usize, height: usize) -> Self {
         let size @ (width, height) = (width.clamp(1, 65_535), height.clamp(1, 65_535));
         let rows = height.div_ceil(MOST_BANDS).max(FEWEST_ROWS).next_multiple_of(TILE_ROWS);
@@ -72,19 +72,19 @@ impl Scene {
         }
     }
 
-    /// Columns and rows, in pixels.
+    /// Columns and rows.
     pub fn size(&self) -> (usize, usize) {
         self.size
     }
 
-    /// Draws the moment `time_s` seconds after the beginning into `rgba`: `width * height * 4`
-    /// bytes, row by row. Does nothing if its length is different.
+    /// Draws the scene at `time_s` seconds into `rgba`: `width * height * 4` bytes, row by row. Does nothing if its
+    /// length differs.
     pub fn draw(&mut self, time_s: f64, rgba: &mut [u8]) {
         let threads = if self.bands.len() == 1 { None } else { DRAWING.as_ref() };
         self.draw_by(threads, time_s, rgba);
     }
 
-    /// As [`Scene::draw`], by `threads`, or by the calling thread.
+    /// As [`Scene::draw`], on `threads`, or on the calling thread.
     fn draw_by(&mut self, threads: Option<&ThreadPool>, time_s: f64, rgba: &mut [u8]) {
         let Self { groups, bands, band_rows, size: (width, height) } = self;
         if rgba.len() != *width * *height * 4 {
@@ -106,7 +106,7 @@ impl Scene {
     }
 }
 
-/// All that is in a picture `right` heights wide.
+/// All groups of a picture `right` heights wide.
 fn groups(right: f64) -> Vec<Group> {
     let land = Landscape { right };
     let far = || land.far().into_iter().chain(figures::lighthouse(right));
@@ -115,7 +115,7 @@ fn groups(right: f64) -> Vec<Group> {
     groups.extend(far().map(mirrored));
     groups.extend(land.waves());
     groups.extend(far());
-    // Balloon and birds are too high above the water to be mirrored; the boat has its own image.
+    // Balloon and birds are too high above the water to be reflected; the boat has its own reflection.
     groups.push(figures::balloon(right));
     groups.extend(figures::birds(right));
     groups.extend(figures::boat(right));
@@ -125,7 +125,7 @@ fn groups(right: f64) -> Vec<Group> {
     groups
 }
 
-/// The image of a group in the water.
+/// The reflection of a group in the water.
 fn mirrored(group: Group) -> Group {
     let flip = Affine::new([1.0, 0.0, 0.0, -1.0, 0.0, 2.0 * HORIZON]);
     Group::new(faint(group.shapes, 0.4), move |t| flip * (group.motion)(t))
@@ -139,13 +139,13 @@ fn draw_band(
     rgba: &mut [u8],
 ) {
     let (columns, rows) = (context.width(), context.height());
-    // One pixel more, however positions are rounded.
+    // One pixel of margin, because positions are rounded.
     let seen = Rect::new(0.0, 0.0, columns.into(), rows.into()).inflate(1.0, 1.0);
     context.reset();
     for group in groups {
         let transform = to_pixels * (group.motion)(time_s);
         for Shape { path, paint, bounds } in &group.shapes {
-            // The others are not worth preparing.
+            // Shapes outside the band are not worth preparing.
             if transform.transform_rect_bbox(*bounds).overlaps(seen) {
                 context.set_transform(transform);
                 context.set_paint(paint.clone());
@@ -157,7 +157,7 @@ fn draw_band(
     if let Some(pixels) = PixmapMut::new(columns, rows, &mut *rgba) {
         context.render(pixels, resources);
     }
-    // Blending rounds, and what was painted over the ground is opaque all the same.
+    // Blending rounds alpha, but everything over the background is opaque.
     rgba.iter_mut().skip(3).step_by(4).for_each(|alpha| *alpha = 255);
 }
 
@@ -183,7 +183,7 @@ mod tests {
         assert!(apart.mean > 0.5, "it moves: {}", apart.mean);
         assert!(first == drawn(&mut scene, 1.25));
         assert!(first == drawn(&mut Scene::new(160, 120), 1.25));
-        // Hours later it still moves and nothing has run away.
+        // Hours later the scene still moves and all figures are in place.
         let night = drawn(&mut scene, 40_000.0);
         let apart = PictureDifference::between(&night, &drawn(&mut scene, 40_000.5));
         assert!(apart.expect("one size").mean > 0.1);
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(untouched, [9; 12], "a wrong length is left alone");
     }
 
-    /// Sizes, odd ones too, and their bands. Some last bands have a row, or fewer than a tile.
+    /// Sizes, including odd ones, and their number of bands. Some last bands have one row, or less than a tile.
     const SIZES: [((usize, usize), usize); 6] = [
         ((640, 480), 1),
         ((5001, 65), 2),
@@ -223,7 +223,7 @@ mod tests {
             let mut scene = Scene::new(width, height);
             assert_eq!(scene.bands.len(), bands);
             let expected = drawn(&mut scene, 3.5);
-            // The previous content makes no difference.
+            // The buffer's previous content must not matter.
             let mut rgba = vec![77; width * height * 4];
             for count in 0..=16 {
                 let threads = (count > 0).then(|| pool(count).expect("threads"));
@@ -235,7 +235,7 @@ mod tests {
             (scene.bands, scene.band_rows) = (vec![whole], height);
             let apart = PictureDifference::between(&expected, &drawn(&mut scene, 3.5));
             let apart = apart.expect("one size");
-            // A level here and there, because positions are rounded differently.
+            // Single levels may differ, because positions are rounded differently.
             let is_small = apart.differing_share < 0.001 && apart.psnr_db > 70.0;
             assert!(is_small, "{width}x{height}: {apart:?}");
         }

@@ -1,6 +1,6 @@
-//! Coloured shapes, groups of them that move together, and repeatable random numbers.
+//! Coloured shapes, groups of them that move together, and reproducible random numbers.
 //!
-//! Lengths are in heights of the picture: (0, 0) is its top left, y = 1 its bottom edge.
+//! Lengths are in picture heights: (0, 0) is the top left, y = 1 the bottom edge.
 
 use std::f64::consts::TAU;
 
@@ -10,14 +10,14 @@ use vello_cpu::{
     peniko::{Color, Gradient},
 };
 
-/// Red, green and blue: 0xRRGGBB.
+/// 0xRRGGBB.
 pub type Colour = u32;
 
-/// A shape as data: its light and its dark colour, the width of its line, and SVG path data. Lengths are in
-/// thousandths of a height. Lines have round ends; the width 0 fills the inside of the path.
+/// A shape as data: its light and its dark colour, the width of its line, and SVG path data. Lengths are in thousandths
+/// of a picture height. Lines have round ends; width 0 fills the path.
 pub type Piece = ([Colour; 2], u16, &'static str);
 
-/// How far a curve may be from its exact outline, in heights.
+/// Maximum distance of a flattened curve from its exact outline, in picture heights.
 const TOLERANCE: f64 = 0.0001;
 
 /// A filled outline.
@@ -48,14 +48,14 @@ impl Shape {
         Self::new(line.with_stops([color(dark), color(light)]), path)
     }
 
-    /// A shape with colours from its top to its bottom.
+    /// A shape with a vertical gradient.
     pub fn tall<const N: usize>(colours: [Colour; N], path: BezPath) -> Self {
         let bounds = path.bounding_box();
         let line = Gradient::new_linear((0.0, bounds.y0), (0.0, bounds.y1));
         Self::new(line.with_stops(colours.map(color)), path)
     }
 
-    /// A disc that fades away from its centre.
+    /// A disc that fades out from its centre.
     pub fn glow(colour: Colour, centre: Point, radius: f64) -> Self {
         let disc = Gradient::new_radial(centre, radius as f32);
         let stops = [color(colour).with_alpha(0.8), color(colour).with_alpha(0.0)];
@@ -95,10 +95,10 @@ pub fn faint(mut shapes: Vec<Shape>, opacity: f32) -> Vec<Shape> {
     shapes
 }
 
-/// Shapes that move together, painted over each other.
+/// Shapes that move together, painted in order.
 pub struct Group {
     pub shapes: Vec<Shape>,
-    /// Where they are, by the time in seconds.
+    /// Their position, by the time in seconds.
     pub motion: Box<dyn Fn(f64) -> Affine + Send + Sync>,
 }
 
@@ -129,12 +129,12 @@ pub fn mix(a: f64, b: f64, t: f64) -> f64 {
     a + (b - a) * t
 }
 
-/// A sine wave with a period in seconds, which begins at a share of its period.
+/// A sine wave with a period in seconds; `phase` is a share of the period.
 pub fn wave(time_s: f64, period_s: f64, phase: f64) -> f64 {
     ((time_s / period_s + phase).fract() * TAU).sin()
 }
 
-/// From 0 to 1 in `period_s`, again and again.
+/// Rises from 0 to 1 in `period_s`, repeatedly.
 pub fn sawtooth(time_s: f64, period_s: f64, phase: f64) -> f64 {
     (time_s / period_s + phase).rem_euclid(1.0)
 }

@@ -1,7 +1,7 @@
-//! Frames between the thread that makes them and the one that writes them, and how far a recording is.
+//! The queue between the thread that makes frames and the one that writes them, and the progress of a recording.
 //!
-//! The queue is there before the file, and frames wait while an encoder starts: at most [`MOST_WAITING_BYTES`], which
-//! is 17 s of 640 x 480 px at 25 frames a second. A frame that finds no room is left out and counted.
+//! The queue exists before the file, and frames wait while an encoder starts: at most [`MOST_WAITING_BYTES`], which is
+//! 17 s of 640 x 480 px at 25 frames per second. A frame that does not fit is dropped and counted.
 
 use std::{
     sync::{
@@ -16,16 +16,16 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use super::output::Shot;
 use crate::frame::Frame;
 
-/// Memory that frames may take which wait to be written: 512 MiB.
+/// Maximum memory of queued frames: 512 MiB.
 pub const MOST_WAITING_BYTES: u64 = 512 << 20;
-/// Emptied frames that are kept to be filled again.
+/// Maximum number of empty frames kept for reuse.
 const EMPTIES: usize = 16;
 
-/// The sink for a recording's frames; belongs to the thread that makes them. The recording goes on without it
-/// and takes no more frames.
+/// The sink for a recording's frames; belongs to the thread that makes them. If it is dropped, the recording takes no
+/// more frames but is still written.
 pub struct FrameSink {
     frames: Sender<Shot>,
-    /// Emptied frames come back to be filled again.
+    /// Written frames return here for reuse.
     empties: Receiver<Frame>,
     pub(super) taken: u64,
     /// Time of the last frame.
@@ -34,8 +34,8 @@ pub struct FrameSink {
     most_waiting: u64,
 }
 
-/// The frames that a [`FrameSink`] takes, for the [`Recorder`](super::Recorder) that will write them. Where all copies
-/// are dropped without one, the sink takes no more.
+/// The frames that a [`FrameSink`] takes, for the [`Recorder`](super::Recorder) that will write them. If all copies are
+/// dropped without a recorder, the sink takes no more frames.
 #[derive(Clone)]
 pub struct TakenFrames {
     pub(super) queue: Receiver<Shot>,
@@ -43,24 +43,24 @@ pub struct TakenFrames {
     pub(super) progress: Arc<Progress>,
 }
 
-/// How far a recording is.
+/// The progress of a recording.
 #[derive(Default)]
 pub(super) struct Progress {
     pub written: AtomicU64,
-    /// Bytes of the frames that wait.
+    /// Bytes of the queued frames.
     waiting: AtomicU64,
     left_out: AtomicU64,
-    /// Those of them that were left out before anything was written.
+    /// How many of `left_out` were dropped before anything was written.
     left_out_at_start: AtomicU64,
-    /// Of the files.
+    /// Bytes written to the files.
     pub bytes: AtomicU64,
-    /// From the first frame to the last that was written, in microseconds.
+    /// From the first frame to the last one written, in microseconds.
     pub length_us: AtomicU64,
     /// Time of the first frame.
     pub began: OnceLock<Instant>,
-    /// Until when the last frame is seen, where that is told.
+    /// The end of the last frame, if it was set.
     pub until: OnceLock<Instant>,
-    /// Set once no frame is taken any more.
+    /// Set once no more frames are taken.
     pub has_ended: AtomicBool,
 }
 
@@ -71,7 +71,7 @@ impl FrameSink {
     }
 
     pub(super) fn with_room(most_waiting: u64) -> (Self, TakenFrames) {
-        // Bounded by the bytes that are counted.
+        // Limited by the count of queued bytes.
         let (frames, queue) = unbounded();
         let (back, empties) = bounded(EMPTIES);
         let progress = Arc::<Progress>::default();
@@ -92,8 +92,8 @@ impl FrameSink {
         self.progress.has_ended.load(Ordering::Relaxed)
     }
 
-    /// Takes a copy of `frame`, which is of this time; times in the recording count from the first frame's. Never
-    /// waits. A recording that has ended takes nothing.
+    /// Takes a copy of `frame` with time `at`; times in the recording are relative to the first frame. Never waits.
+    /// Does nothing after the recording has ended.
     pub fn push(&mut self, frame: &Frame, at: Instant) {
         let progress = &*self.progress;
         let is_late = progress.until.get().is_some_and(|until| at > *until);
@@ -110,7 +110,7 @@ impl FrameSink {
             }
             return;
         }
-        // A picture that is painted again is newer than a frame that was captured before that.
+        // A repainted picture can be newer than a frame captured before it, so times are kept monotonic.
         let at = at.max(self.last.unwrap_or(at));
         self.last = Some(at);
         let began = *progress.began.get_or_init(|| at);
@@ -126,7 +126,7 @@ impl FrameSink {
         progress.waiting.fetch_add(bytes, Ordering::Relaxed);
         match self.frames.send(shot) {
             Ok(()) => self.taken += 1,
-            // Nobody will write it.
+            // The recorder is gone.
             Err(_) => progress.has_ended.store(true, Ordering::Relaxed),
         }
     }
@@ -138,7 +138,7 @@ impl TakenFrames {
         self.progress.hold_until(at);
     }
 
-    /// Whether the end of the recording was told.
+    /// Whether the end of the recording was set.
     pub fn has_end(&self) -> bool {
         self.progress.until.get().is_some()
     }
@@ -148,7 +148,7 @@ impl TakenFrames {
         self.progress.lasts(now)
     }
 
-    /// A frame that waited does so no more.
+    /// Subtracts a frame that left the queue.
     pub(super) fn is_out(&self, shot: &Shot) {
         let bytes = shot.frame.rgba().len() as u64;
         self.progress.waiting.fetch_sub(bytes, Ordering::Relaxed);
@@ -156,14 +156,14 @@ impl TakenFrames {
 }
 
 impl Progress {
-    /// Frames that were left out, and those of them that were before the output had begun.
+    /// Number of dropped frames, and how many of them before the output started.
     pub fn left_out(&self) -> (u64, u64) {
         let all = self.left_out.load(Ordering::Relaxed);
         (all, self.left_out_at_start.load(Ordering::Relaxed))
     }
 
     pub fn hold_until(&self, at: Instant) {
-        // The first end is the end.
+        // Only the first end counts.
         self.until.set(at).ok();
     }
 

@@ -19,28 +19,28 @@ use crate::{
     media::MediaError,
 };
 
-/// How long the last frame is seen beyond its own time before it is written once more at its end.
+/// If the last frame is held longer than this, it is written again at the end time.
 const HELD_FROM: Duration = Duration::from_millis(50);
 
-/// A recording in progress. Dropped, it still writes the frames that wait, without reporting the result.
+/// A recording in progress. Dropping it still writes the queued frames, without reporting the result.
 pub struct Recorder {
     path: PathBuf,
     is_video: bool,
     /// Closed to end the recording.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// How writing ended, once it has.
+    /// The outcome of writing, once it has ended.
     ended: Receiver<Ended>,
     progress: Arc<Progress>,
 }
 
 impl Recorder {
-    /// Records the frames of the sink into `destination`, which is made: a video, or a folder in which files are
-    /// named `frame-000001.png` and so on. `wake_up` is called, on the recorder's thread, when the recording has
-    /// ended by itself ([`Self::has_ended`]).
+    /// Creates `destination` and records the frames of the returned sink into it: a video, or a folder of files named
+    /// `frame-000001.png` and so on. Calls `wake_up` on the recorder's thread when the recording has ended, also if it
+    /// ended because of a failure ([`Self::has_ended`]).
     ///
     /// # Errors
-    /// [`MediaError`] when the folder or file cannot be made, or there is one already.
+    /// [`MediaError`] if the folder or file cannot be created, or already exists.
     pub fn start(
         destination: &Destination,
         wake_up: Arc<dyn Fn() + Send + Sync>,
@@ -50,10 +50,10 @@ impl Recorder {
         Ok((recorder, sink))
     }
 
-    /// As [`Self::start`], of frames that are taken already.
+    /// As [`Self::start`], with frames that were already taken.
     ///
     /// # Errors
-    /// As [`Self::start`]; the frames may go to another destination then.
+    /// As [`Self::start`]; the frames can then go to another destination.
     pub fn of_taken(
         taken: &TakenFrames,
         destination: &Destination,
@@ -79,9 +79,9 @@ impl Recorder {
             seen.has_ended.store(true, Ordering::Relaxed);
             let mut end = output.end();
             seen.bytes.store(output.bytes(), Ordering::Relaxed);
-            // The first failure is the reason for what follows it.
+            // The first failure is the cause of later ones.
             end.failure = written.err().or(end.failure);
-            // The other end waits as long as it is there.
+            // Fails only if the recorder was dropped.
             tell_end.send(end).ok();
             wake_up();
         };
@@ -106,48 +106,47 @@ impl Recorder {
         &self.path
     }
 
-    /// Whether it becomes a video.
     pub fn is_video(&self) -> bool {
         self.is_video
     }
 
-    /// Frames that are written so far.
+    /// Number of frames written so far.
     pub fn written(&self) -> u64 {
         self.progress.written.load(Ordering::Relaxed)
     }
 
-    /// Frames that were left out so far.
+    /// Number of frames dropped so far.
     pub fn left_out(&self) -> u64 {
         self.progress.left_out().0
     }
 
-    /// Bytes that are written so far. An encoder holds some back.
+    /// Bytes written so far. An encoder delays some.
     pub fn bytes(&self) -> u64 {
         self.progress.bytes.load(Ordering::Relaxed)
     }
 
-    /// From the first frame to the last that was written.
+    /// From the first frame to the last one written.
     pub fn length(&self) -> Duration {
         Duration::from_micros(self.progress.length_us.load(Ordering::Relaxed))
     }
 
-    /// How long it goes on by `now`: since the first frame, until the time that was told.
+    /// Duration at time `now`: from the first frame to `now`, or to the time set by [`Self::hold_until`].
     pub fn lasts(&self, now: Instant) -> Duration {
         self.progress.lasts(now)
     }
 
-    /// The last frame is seen until this time, at which the recording ends: it is written once more there, and later
-    /// frames are not taken.
+    /// Ends the recording at time `at` and shows the last frame until then: it is written again at that time, and later
+    /// frames are dropped.
     pub fn hold_until(&self, at: Instant) {
         self.progress.hold_until(at);
     }
 
-    /// Whether the recording has ended by itself, because writing failed or the thread is gone.
+    /// Whether the recording has ended on its own, because writing failed or the thread is gone.
     pub fn has_ended(&self) -> bool {
         !self.ended.is_empty() || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Ends the recording, whether or not its sink is still there. Blocks until the frames that wait are written.
+    /// Ends the recording, even if its sink still exists. Blocks until the queued frames are written.
     pub fn finish(mut self) -> Recorded {
         self.join();
         let ended = self.ended.try_recv().unwrap_or_else(|_| {
@@ -168,11 +167,11 @@ impl Recorder {
         }
     }
 
-    /// As [`Self::finish`]; if no frame came, the recording's folder is removed, unless it contains other files.
+    /// As [`Self::finish`]; if no frame arrived, the recording's folder is removed, unless it contains other files.
     pub fn finish_or_discard(self) -> Recorded {
         let recorded = self.finish();
         if recorded.frames == 0 && !recorded.is_video {
-            // A folder that cannot be removed stays, and does no harm.
+            // A folder that cannot be removed does no harm.
             std::fs::remove_dir(&recorded.path).ok();
         }
         recorded
@@ -193,7 +192,7 @@ impl Drop for Recorder {
     }
 }
 
-/// Writes frames until the recording is stopped, the sink is dropped, a write fails or the output ends by itself.
+/// Writes frames until the recording is stopped, the sink is dropped, a write fails or the output ends on its own.
 fn write_all(
     output: &mut dyn Output,
     taken: &TakenFrames,
@@ -209,12 +208,12 @@ fn write_all(
             let length = shot.at.as_micros().try_into().unwrap_or(u64::MAX);
             progress.length_us.fetch_max(length, Ordering::Relaxed);
             if let Some(before) = last.replace(shot) {
-                // The sink that would fill it may be dropped.
+                // Fails if the sink, which would refill the frame, was dropped.
                 taken.back.try_send(before.frame).ok();
             }
             Ok(())
         };
-    // Asked anew each time: it may be told while frames wait.
+    // Read for every frame: the end may be set while frames are queued.
     let end = || {
         let end = progress.began.get().zip(progress.until.get());
         end.map(|(began, until)| until.saturating_duration_since(*began))
@@ -223,11 +222,11 @@ fn write_all(
     loop {
         let broken = output.broken();
         select_biased! {
-            // Its end tells why.
+            // `Output::end` returns the reason.
             recv(broken) -> _ => return Ok(()),
             recv(stopped) -> _ => {
-                // Those that wait now and no later ones: a sink that is still fed faster than the disk
-                // writes would never leave the queue empty.
+                // Writes only the frames queued now: a sink that is fed faster than the disk writes would never leave
+                // the queue empty.
                 for shot in queue.try_iter().take(queue.len()) {
                     taken.is_out(&shot);
                     if in_time(&shot) {
@@ -297,7 +296,7 @@ mod tests {
     #[test]
     fn what_cannot_be_written_ends_it_and_rings_at_once() {
         let home = tempfile::tempdir().expect("a folder");
-        // In the third picture's way.
+        // Blocks the path of the third picture.
         fs::create_dir(home.path().join("frame-000003.png")).expect("made");
         let (ring, rung) = bounded(1);
         let wake_up = Arc::new(move || ring.try_send(()).expect("one ring"));
@@ -326,7 +325,7 @@ mod tests {
         assert_eq!(table.lines().count(), 3, "{table}");
     }
 
-    /// As an encoder that takes a picture only when it is told to, however fast the computer is.
+    /// Simulates an encoder that takes a picture only on command, at any speed of the computer.
     struct Slow {
         asks: Sender<()>,
         goes: Receiver<()>,
@@ -350,7 +349,7 @@ mod tests {
         }
     }
 
-    /// A recording by such an encoder, with room for so many frames of 8 x 6 px.
+    /// A recording by such an encoder, with room for `room` frames of 8 x 6 px.
     fn slow(room: u64) -> (Recorder, FrameSink, Receiver<()>, Sender<()>) {
         let (asks, asked) = crossbeam_channel::unbounded();
         let (go, goes) = crossbeam_channel::unbounded();
@@ -372,7 +371,7 @@ mod tests {
                 sink.push(&frame, began + Duration::from_secs(second));
             }
         };
-        // Longer than any encoder starts, and nothing is lost.
+        // Longer than any encoder takes to start, and nothing is lost.
         let (recorder, mut sink, _asked, go) = slow(250);
         push(&mut sink, 250);
         drop(go);
@@ -387,7 +386,7 @@ mod tests {
         assert_eq!((recorder.written(), recorder.left_out()), (0, 5));
         go.send(()).expect("the encoder");
         asked.recv().expect("the second");
-        // In the place of the second.
+        // Takes the queue slot of the second frame.
         push(&mut sink, 1 + 1);
         drop(go);
         let recorded = recorder.finish();
@@ -406,7 +405,7 @@ mod tests {
         sink.push(&frame, Instant::now());
         asked.recv().expect("the first is on its way");
         recorder.stop = None;
-        // The one that is being written, those that wait when the end is noticed, and one before that.
+        // The frame being written, those queued when the end is noticed, and one before that.
         let most = 1 + 16 + 1;
         while !recorder.has_ended() && recorder.written() <= most {
             sink.push(&frame, Instant::now());
@@ -447,7 +446,7 @@ mod tests {
         let end = began + Duration::from_millis(2500);
         recorder.hold_until(end);
         assert_eq!(recorder.lasts(began), Duration::from_millis(2500));
-        // Nobody has finished it yet; then its sink goes first.
+        // The recording is not finished yet; dropping the sink ends it.
         sink.push(&Frame::from_fn(8, 6, |_, _| [9; 4]), end + HELD_FROM);
         drop(sink);
         while !recorder.has_ended() {

@@ -1,4 +1,4 @@
-//! A stream of memory-mapped buffers: the frames of a camera in a format that nokhwa cannot carry.
+//! A stream of memory-mapped buffers: for camera formats that nokhwa does not support.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use v4l::{
 use super::{node, problem};
 use crate::capture::problem::CaptureProblem;
 
-/// Buffers that circulate between the driver and us.
+/// Buffers that circulate between the driver and the program.
 const BUFFERS: u32 = 4;
-/// No driver has more buffers than this (`VIDEO_MAX_FRAME`).
+/// Upper bound for all drivers (`VIDEO_MAX_FRAME`).
 const MOST_BUFFERS: usize = 32;
 
-/// A camera that streams. Dropping it stops the camera and closes it.
+/// A streaming camera. Dropping it stops and closes the camera.
 pub struct MmapStream {
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     stream: Option<V4lStream<'static>>,
 }
 
@@ -29,12 +29,12 @@ impl MmapStream {
     /// Starts streaming in the format that the camera is set to.
     ///
     /// # Errors
-    /// [`CaptureProblem`], from the system's refusal.
+    /// [`CaptureProblem`] if the system refuses.
     pub fn start(device: &V4lDevice) -> Result<Self, CaptureProblem> {
         let mut stream = V4lStream::with_buffers(device, Type::VideoCapture, BUFFERS)
             .map_err(|e| problem(&e))?;
-        // All but the first, which the first call of `next` hands to the driver. A driver may have
-        // made fewer or more than requested.
+        // Queues all buffers except the first, which the first call of `next` queues. A driver may have allocated fewer
+        // or more than requested.
         for index in 1..MOST_BUFFERS {
             if CaptureStream::queue(&mut stream, index).is_err() {
                 break;
@@ -49,11 +49,11 @@ impl MmapStream {
         Ok(mapped)
     }
 
-    /// Waits for a frame, at most `patience`. Gives its bytes, which are empty when the driver says
-    /// that they are damaged, or nothing when there was none.
+    /// Waits for a frame, at most `patience`. Returns its bytes, or `None` if there was none. The bytes are empty if
+    /// the driver reports them as damaged.
     ///
     /// # Errors
-    /// [`CaptureProblem`] when there will be none any more.
+    /// [`CaptureProblem`] if no more frames will arrive.
     pub fn next(&mut self, patience: Duration) -> Result<Option<&[u8]>, CaptureProblem> {
         let Some(stream) = &mut self.stream else {
             return Err(CaptureProblem::Unplugged);
@@ -65,7 +65,7 @@ impl MmapStream {
         let damaged = about.flags.contains(BufferFlags::ERROR);
         let filled = match about.bytesused as usize {
             _ if damaged => 0,
-            // Old drivers do not report that.
+            // Old drivers do not report the length.
             0 => bytes.len(),
             used => used.min(bytes.len()),
         };
@@ -78,8 +78,8 @@ impl Drop for MmapStream {
         let Some(mut stream) = self.stream.take() else {
             return;
         };
-        // Dropping a stream that cannot be stopped panics, unless its device is gone. It is left to
-        // the end of the program then; the driver is broken anyway.
+        // Dropping a stream that cannot be stopped panics, unless its device is gone. It is then leaked; the driver is
+        // broken anyway.
         match stream.stop() {
             Err(e) if e.raw_os_error() != Some(libc::ENODEV) => std::mem::forget(stream),
             _ => drop(stream),

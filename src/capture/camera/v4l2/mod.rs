@@ -1,9 +1,8 @@
-//! The facts of cameras on Linux that nokhwa leaves out, from V4L2.
+//! Facts about cameras on Linux that nokhwa omits, from V4L2.
 //!
-//! Stable names, devices that give no pictures, why one cannot be opened, every format with its exact
-//! rate, how long the rows of a frame are ([`node`]); whether a frame is there ([`probe_stream`]); and the
-//! frames in those formats that nokhwa cannot carry ([`mmap_stream`]). This folder alone imports v4l, the
-//! crate below nokhwa.
+//! [`node`] provides stable names, excludes devices that are not cameras, explains why one cannot be opened, and lists
+//! every format with its exact rate and row length. [`probe_stream`] reports whether a frame is ready. [`mmap_stream`]
+//! streams the formats that nokhwa does not support. Only this folder imports v4l, the crate that nokhwa is built on.
 
 mod mmap_stream;
 
@@ -33,20 +32,20 @@ use crate::{
     disk::reason,
 };
 
-/// Where the device files are.
+/// The folder of device files.
 const DEVICES: &str = "/dev";
-/// Where links with stable names to them are, the better ones first: by serial number, by socket.
+/// Folders of links with stable names, the better ones first: by serial number, by socket.
 const LINKS: [&str; 2] = ["/dev/v4l/by-id", "/dev/v4l/by-path"];
-/// Where the system describes them.
+/// The system's descriptions of the devices.
 const CLASS: &str = "/sys/class/video4linux";
-/// The advice when the device file may not be opened.
+/// The advice if the user has no permission for the device file.
 const VIDEO_GROUP: &str =
     "add yourself to the group video (sudo usermod -aG video $USER), log out and log in again";
 
 /// The devices that may be cameras, by number. Opens none.
 ///
 /// # Errors
-/// [`CaptureError`] when the folder of devices cannot be read.
+/// [`CaptureError`] if the folder of devices cannot be read.
 pub fn list() -> Result<Vec<DeviceEntry>, CaptureError> {
     let entries = fs::read_dir(DEVICES).map_err(|e| CaptureError::List(reason(&e)))?;
     let mut numbers: Vec<u32> =
@@ -59,10 +58,10 @@ pub fn list() -> Result<Vec<DeviceEntry>, CaptureError> {
     Ok(numbers.iter().map(|&n| entry(n, &links)).collect())
 }
 
-/// The number of a device file `video0`.
+/// The number N of a device file `videoN`.
 pub fn number(path: &Path) -> Option<u32> {
     let digits = path.file_name()?.to_str()?.strip_prefix("video")?;
-    // A sign would parse, too.
+    // `parse` alone would accept a sign.
     let plain = digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse().ok())?
 }
@@ -79,7 +78,7 @@ fn links_in(folder: &str) -> Vec<(String, u32)> {
             Some((entry.file_name().into_string().ok()?, number(&target)?))
         })
         .collect();
-    // A device may have several; which one is taken must not depend on their order.
+    // A device may have several links; the choice must not depend on their order.
     links.sort();
     links
 }
@@ -96,7 +95,7 @@ fn entry(number: u32, links: &[Vec<(String, u32)>; 2]) -> DeviceEntry {
     let id = match link {
         Some((link, _)) => link.clone(),
         None => {
-            // The socket, as the bus calls it; at least the number, where there is no bus.
+            // The bus name of the socket, or the device number if there is no bus.
             let socket = fs::read_link(about.join("device")).ok();
             let socket = socket.as_deref().and_then(Path::file_name);
             match socket {

@@ -1,4 +1,4 @@
-//! A second open handle of a device, beside the one that streams: it answers queries and never streams.
+//! A second open handle of a device, in addition to the streaming one. It answers queries and never streams.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -22,9 +22,9 @@ use crate::{
     raw_frame::Layout,
 };
 
-/// Most sizes that are taken from a range.
+/// Maximum number of sizes taken from a range.
 const MOST_SIZES: usize = 24;
-/// Sizes that are tried where a camera offers a range.
+/// Sizes that are tried if a camera offers a range.
 const COMMON_SIZES: [(u32, u32); 10] = [
     (320, 240),
     (640, 360),
@@ -37,39 +37,38 @@ const COMMON_SIZES: [(u32, u32); 10] = [
     (2560, 1440),
     (3840, 2160),
 ];
-/// Rates that are tried where a camera offers a range, in frames per second.
+/// Rates that are tried if a camera offers a range, in frames per second.
 const COMMON_RATES: [u32; 6] = [15, 24, 25, 30, 50, 60];
 
-/// An open device. It never sets anything up, because some drivers let only one handle do that, the streaming
-/// one.
+/// An open device. It never changes settings, because some drivers allow that only for one handle, the streaming one.
 pub struct Node {
     device: V4lDevice,
     lists_each: bool,
 }
 
 impl Node {
-    /// Opens a device. Nothing lights up.
+    /// Opens a device. This does not turn on the camera light.
     ///
     /// # Errors
-    /// [`CaptureProblem`], from the system's refusal.
+    /// [`CaptureProblem`] if the system refuses.
     pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
         let device = V4lDevice::with_path(&entry.device).map_err(|e| problem(&e))?;
         Ok(Self { device, lists_each: true })
     }
 
-    /// Whether this is a camera at all.
+    /// Whether this device is a camera.
     pub fn gives_pictures(&self) -> bool {
         self.device.query_caps().is_ok_and(|caps| {
             let needed = Capability::VIDEO_CAPTURE | Capability::STREAMING;
-            // Devices that scale or compress take pictures, too.
+            // Devices that scale or compress (memory-to-memory) also capture pictures.
             caps.capabilities.contains(needed) && !caps.capabilities.contains(Capability::VIDEO_M2M)
         })
     }
 
-    /// The formats that the camera offers and that can be read, in its order.
+    /// The supported formats of the camera, in its order.
     ///
     /// # Errors
-    /// [`CaptureProblem`] when it does not answer, or offers nothing that can be read.
+    /// [`CaptureProblem`] if it does not respond, or offers no supported format.
     pub fn formats(&mut self) -> Result<Vec<CameraFormat>, CaptureProblem> {
         let kinds = self.device.enum_formats().map_err(|e| problem(&e))?;
         let mut formats = Vec::new();
@@ -84,7 +83,7 @@ impl Node {
             }
         }
         if formats.is_empty() {
-            // A device that went away answers with an empty list.
+            // A disconnected device returns an empty list; this query reports the disconnection.
             self.device.query_caps().map_err(|e| problem(&e))?;
             let offered: Vec<String> = kinds.iter().map(|kind| kind.fourcc.to_string()).collect();
             return Err(CaptureProblem::NoFormat {
@@ -94,14 +93,14 @@ impl Node {
         Ok(formats)
     }
 
-    /// Whether the camera's formats are a list, without ranges.
+    /// Whether the camera lists single formats, without ranges.
     pub fn lists_each(&self) -> bool {
         self.lists_each
     }
 
     fn sizes(&mut self, kind: FourCC) -> Vec<(u32, u32)> {
         let Ok(offered) = self.device.enum_framesizes(kind) else {
-            // A device without choice need not list it.
+            // A device with only one choice may not list it.
             self.lists_each = false;
             let current = self.device.format().map(|f| (f.width, f.height));
             return current.into_iter().collect();
@@ -154,7 +153,7 @@ impl Node {
             }
         }
         if intervals.is_empty() {
-            // Its present rate, or a guess: only the patience with it depends on that.
+            // Its current rate, or a guess; this affects only the patience with the camera.
             let current = self.device.params().ok().map(|p| p.interval);
             intervals.extend(
                 current
@@ -165,18 +164,18 @@ impl Node {
         intervals
     }
 
-    /// Waits until the streaming handle has a frame, at most `patience`. Also true when there will be none any
-    /// more, and with drivers that do not report it.
+    /// Waits until the streaming handle has a frame, at most `patience`. Also returns true if no more frames will
+    /// arrive, and with drivers that do not report it.
     ///
     /// # Errors
-    /// [`CaptureProblem`], from the system's refusal.
+    /// [`CaptureProblem`] if the system refuses.
     pub fn wait(&self, patience: Duration) -> Result<bool, CaptureProblem> {
         wait(&self.device.handle(), patience)
     }
 
     /// Whether the camera still sends as `agreed`, as far as the driver reports.
     pub fn sends_as(&self, agreed: &CameraFormat) -> bool {
-        // A camera that is gone does not answer; reading its frames reports that.
+        // A disconnected camera does not respond; reading its frames reports that.
         self.device.format().ok().is_none_or(|now| {
             (now.width, now.height) == (agreed.width, agreed.height)
                 && pixel_format(now.fourcc) == Some(agreed.pixels)
@@ -194,23 +193,23 @@ pub(super) fn wait(handle: &Handle, patience: Duration) -> Result<bool, CaptureP
     }
 }
 
-/// How a camera was set up.
+/// The negotiated settings of a camera.
 #[derive(Clone, Copy, Debug)]
 pub struct Agreed {
     pub format: CameraFormat,
     pub layout: Layout,
-    /// The system's name for how the bytes are made.
+    /// V4L2's FourCC of the pixel format.
     pub code: [u8; 4],
-    /// Whether the camera reports its rate; else it is the requested one.
+    /// Whether the camera reports its rate; otherwise it is the requested one.
     pub reports_rate: bool,
 }
 
 impl Agreed {
-    /// Sets the camera up to send in the `requested` format, or in the nearest that it has. Also returns the
-    /// handle that did so: some drivers let no other one stream until it is dropped.
+    /// Sets the camera to the `requested` format, or to the nearest that it has. Also returns the handle that did so:
+    /// some drivers let no other handle stream until it is dropped.
     ///
     /// # Errors
-    /// [`CaptureProblem`], from the system's refusal.
+    /// [`CaptureProblem`] if the system refuses.
     pub fn on(
         entry: &DeviceEntry,
         requested: &CameraFormat,
@@ -221,7 +220,7 @@ impl Agreed {
         let pixels = pixel_format(got.fourcc)
             .ok_or_else(|| CaptureProblem::NoFormat { offered: got.fourcc.to_string() })?;
         let interval = Fraction::new(requested.interval.numerator, requested.interval.denominator);
-        // Cameras of one rate need not let it be set.
+        // Cameras with only one rate may not support setting it.
         let reported = device
             .set_params(&Parameters::new(interval))
             .or_else(|_| device.params())

@@ -1,20 +1,19 @@
-//! A second open handle of a device, which never streams: it says whether the streaming handle has a frame
-//! ready.
+//! A second open handle of a device, which never streams. It reports whether the streaming handle has a frame ready.
 
 use std::time::{Duration, Instant};
 
 use super::Node;
 use crate::capture::{format::CameraFormat, problem::CaptureProblem};
 
-/// A frame that was there already is given within this.
+/// A frame that was already there is returned within this time.
 const AT_ONCE: Duration = Duration::from_millis(2);
-/// Longest wait for an announcement from a driver that has not made any. Less than the least patience
-/// with a running camera.
+/// Maximum wait for an announcement from a driver that has not made any. Less than the minimum patience with a running
+/// camera.
 const UNANNOUNCED_AFTER: Duration = Duration::from_millis(250);
-/// Times that a frame was there unannounced before announcements are no longer waited for.
+/// Number of frames that arrived unannounced before announcements are no longer waited for.
 const MOST_UNANNOUNCED: u32 = 2;
 
-/// A second open handle of a device whose first one streams.
+/// A second open handle of a device whose first handle streams.
 pub struct ProbeStream {
     node: Node,
     announces: Announces,
@@ -27,14 +26,14 @@ pub struct ProbeStream {
 enum Announces {
     /// Nothing is sent before the first frame is requested.
     NotYet,
-    /// Not known; so many frames came unannounced.
+    /// Unknown; this many frames arrived unannounced.
     Perhaps(u32),
     Yes,
     No,
 }
 
 impl ProbeStream {
-    /// Before the first frame.
+    /// The state before the first frame.
     pub fn new(node: Node) -> Self {
         Self {
             node,
@@ -44,11 +43,11 @@ impl ProbeStream {
         }
     }
 
-    /// Waits until a frame is announced, at most `patience`. Returns whether to request one; a request
-    /// without an announcement may block for as long as the camera takes.
+    /// Waits until a frame is announced, at most `patience`. Returns whether to request one. A request without an
+    /// announcement may block for as long as the camera takes.
     ///
     /// # Errors
-    /// [`CaptureProblem`], from the system's refusal.
+    /// [`CaptureProblem`] if the system refuses.
     pub fn wait(&mut self, patience: Duration) -> Result<bool, CaptureProblem> {
         let request = match self.announces {
             Announces::NotYet | Announces::No => true,
@@ -65,7 +64,7 @@ impl ProbeStream {
         Ok(request)
     }
 
-    /// To be called when a requested frame has arrived.
+    /// Must be called when a requested frame has arrived.
     pub fn frame_arrived(&mut self) {
         self.arrived_at = Instant::now();
         self.announces =
@@ -79,7 +78,7 @@ impl ProbeStream {
 }
 
 impl Announces {
-    /// The state after a frame that took so long to come.
+    /// The state after a frame that took `took` to arrive.
     fn after_frame(self, took: Duration) -> Self {
         match self {
             Self::NotYet => Self::Perhaps(0),
