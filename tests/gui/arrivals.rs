@@ -1,4 +1,4 @@
-//! Pictures come in, dropped or pasted: to be painted, or to be a style.
+//! Pictures that are dropped or pasted: as a photo or as a style.
 
 use std::{fs, path::PathBuf};
 
@@ -11,18 +11,18 @@ use crate::{support::photo, window::Window};
 const PAINT: &str = "Paint this photo";
 const USE: &str = "Use as style";
 
-/// The middle of a target.
+/// The centre of a target.
 fn target(w: &Window, name: &str) -> Pos2 {
     w.harness.get_by_label(name).rect().center()
 }
 
-/// Whether the target is lit.
+/// Whether the target is highlighted.
 fn is_lit(w: &Window, name: &str) -> bool {
     let node = w.harness.get_by_label(name);
     node.accesskit_node().toggled() == Some(Toggled::True)
 }
 
-/// Holds files over this place of the window.
+/// Drags files over this place of the window.
 fn hover_at(w: &mut Window, paths: &[&PathBuf], place: Pos2) {
     w.harness.hover_at(place);
     w.hover(paths);
@@ -64,7 +64,7 @@ fn the_system_is_asked_for_the_pointer_that_the_window_does_not_get() {
     w.hover(&[&file]);
     w.until_label(USE);
     let make = target(&w, USE);
-    // The window lies somewhere on the screen, which has two pixels in a point.
+    // The window is somewhere on the screen, which has two pixels per point.
     let corner = Pos2::new(300.0, 100.0);
     let viewports = &mut w.harness.input_mut().viewports;
     let viewport = viewports.entry(ViewportId::ROOT).or_default();
@@ -143,18 +143,18 @@ fn a_live_picture_takes_a_style_and_pauses_for_a_photo() {
     w.until("the light", |w| is_lit(w, USE));
     w.drop_file(&file);
     w.until("the style", |w| w.is_chosen("barn"));
-    // It is still live; on a busy computer a while passes between two pictures.
+    // Still live. On a busy computer pictures can be far apart.
     w.until_contains(" fps at ");
     hover_at(&mut w, &[&file], paint);
     w.until("the light", |w| is_lit(w, PAINT));
     w.drop_file(&file);
     w.until_label("barn.png, 30 × 20 px");
-    // Without a place it is a photo, too, and the way back leads to the live picture.
+    // Without a target it is also a photo, and Back returns to the live picture.
     let mut w = Window::live();
     w.until_contains(" fps at ");
     w.drop_photo("barn.png", 30, 20);
-    // By its name: what is shown below the picture moves the message until the photo is painted, and how many frames
-    // that takes, after which the message goes by itself, depends on the computer.
+    // Found by name: the message moves until the photo is painted and disappears after a while; the number of frames
+    // that takes depends on the computer.
     let instead = "Use it as the style instead";
     w.until_label(instead);
     w.harness.get_by_label(instead).click_accesskit();
@@ -220,7 +220,7 @@ fn text_is_pasted_into_a_field_and_copied_out_of_it() {
     w.click("Open…");
     w.until_label("Open which photo or style?");
     w.step();
-    // In the place of the folder that stands there, not behind it.
+    // Replaces the folder in the field, instead of following it.
     w.platform.put_text(&format!("{}\n", file.display()));
     w.key(Modifiers::COMMAND, Key::V);
     let typed = file.display().to_string();

@@ -11,7 +11,7 @@ use crate::{
     window::Window,
 };
 
-/// Clicks on the box of a style; the style's card has the same name.
+/// Clicks the checkbox of a style; the style's card has the same name.
 fn tick(w: &mut Window, style: &str) {
     w.until("the box to rest", |w| {
         w.harness.query(by().label(style).role(Role::CheckBox)).is_some()
@@ -47,7 +47,7 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
                     large as the photo, each in its photo's own format. ";
     let with = |end: &str| format!("{settings}{end}");
     assert!(w.has(&with("Change them on the right.")), "{:?}", w.texts());
-    // Live, other settings stand there.
+    // The live page shows other settings.
     w.click("Live");
     w.until_label(&with("Change them on the page “Photo”."));
     assert!(w.has("Live settings"));
@@ -90,7 +90,7 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
         assert_eq!(*read.frame, painted, "{name}");
     }
     assert_eq!(fs::read(path("c-wave.png")).expect("there"), b"mine");
-    // Only what was skipped is painted again, in its own style, whatever was chosen since.
+    // Only skipped photos are painted again, in their own style, whatever was chosen since.
     fs::write(path("a-candy.png"), "mine now").expect("written");
     w.click("Udnie");
     w.until_painted();
@@ -115,7 +115,7 @@ fn all_styles_or_none_are_ticked_at_once() {
     tick(&mut w, "Udnie");
     w.until_label("In the style Udnie.");
     assert!(can_start(&w));
-    // The style of the window again.
+    // The window's style again.
     w.click("Several styles");
     w.until_label("In the style Candy.");
     w.click("Several styles");
@@ -132,7 +132,7 @@ fn a_style_that_cannot_be_loaded_is_told_and_the_others_are_painted() {
     let mut w = asked(&["a.png"]);
     w.click("Several styles");
     tick(&mut w, "Wave");
-    // Candy is here already.
+    // Candy is already loaded.
     w.style_source.refuse("The weights of Wave are damaged.");
     w.click("Start");
     w.until_contains("The weights of Wave are damaged.");
@@ -140,7 +140,7 @@ fn a_style_that_cannot_be_loaded_is_told_and_the_others_are_painted() {
     assert!(w.path("album/painted/a-candy.png").exists());
     assert!(!w.path("album/painted/a-wave.png").exists());
     w.click("Close");
-    // Where nothing is left, it waits to be confirmed again.
+    // If no style is left, the run waits for confirmation again.
     let folder = w.path("album");
     w.drop_file(&folder);
     w.until_label("Several styles");

@@ -14,7 +14,7 @@ fn read(w: &Window, name: &str) -> Frame {
     (*photo.frame).clone()
 }
 
-/// Asks for a sheet that is to have this name.
+/// Requests a sheet with this file name.
 fn ask(w: &mut Window, name: &str) {
     w.platform.answer(Some(w.path(name)));
     w.click("Contact sheet…");
@@ -37,7 +37,7 @@ fn every_style_of_the_photo_is_painted_on_one_sheet() {
     assert!(w.has("Picture, original, 480 × 320 px"), "the photo stays as it is");
     w.click("Show in folder");
     w.until("the folder", |w| w.platform.shown() == [w.path("sheet.png")]);
-    // A name that is taken is not replaced.
+    // An existing file is not replaced.
     ask(&mut w, "sheet.png");
     w.until_contains("sheet-2.png");
     assert_eq!(read(&w, "sheet.png"), sheet);

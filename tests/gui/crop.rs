@@ -1,4 +1,4 @@
-//! A crop is chosen by a rectangle over the photo.
+//! Cropping with a rectangle over the photo.
 
 use eframe::egui::{Key, Modifiers, Pos2, vec2};
 use egui_kittest::kittest::Queryable;
@@ -8,7 +8,7 @@ use crate::{
     window::Window,
 };
 
-/// A photo of 400 x 300 pixels that is painted, and cropping has begun.
+/// A painted photo of 400 x 300 pixels, in crop mode.
 fn cropping() -> Window {
     let mut w = Window::painted(400, 300);
     w.click("Crop the photo");
@@ -20,7 +20,7 @@ fn middle(w: &Window, name: &str) -> Pos2 {
     w.harness.get_by_label(name).rect().center()
 }
 
-/// How many points of the screen a pixel of the photo takes.
+/// Points of the screen per pixel of the photo.
 fn scale(w: &Window) -> f32 {
     let right = middle(w, "Right edge of the crop").x;
     (right - middle(w, "Left edge of the crop").x) / 400.0
@@ -42,7 +42,7 @@ fn a_part_is_chosen_by_its_handles_and_painted() {
     assert!(w.has("250 × 240 of 400 × 300 px"));
     let part = photo(400, 300).crop(100, 60, 250, 240);
     assert_eq!(w.save_as("part.png"), inverted(&part));
-    // A part is turned as it is seen, and the next crop begins with it.
+    // A cropped photo is rotated as shown, and the next crop starts with it.
     w.click("Rotate right");
     w.until_label("photo.png, 240 × 250 px");
     w.click("Crop the photo");
@@ -64,7 +64,7 @@ fn ratios_are_kept_while_the_rectangle_is_dragged() {
     let from = middle(&w, "Lower right corner of the crop");
     w.drag(from, from - vec2(100.0, 100.0) * scale);
     w.until_label("200 × 200 px");
-    // The whole rectangle is moved, and stays inside.
+    // The whole rectangle moves, and stays inside.
     let from = middle(&w, "Crop");
     w.drag(from, from + vec2(300.0, 300.0) * scale);
     w.until_label("200 × 200 px");
@@ -130,7 +130,7 @@ fn a_new_rectangle_is_drawn_and_its_steps_are_its_own() {
     w.until_label("120 × 90 px");
     w.click("Undo");
     w.until_label("400 × 300 px");
-    // The style of the photo is a step before, and stays.
+    // The style of the photo is an earlier step, and stays.
     w.key(Modifiers::COMMAND, Key::Z);
     w.step();
     assert!(w.has("Apply crop") && w.is_chosen("Candy"));

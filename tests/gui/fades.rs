@@ -1,16 +1,16 @@
-//! Pictures that change fade, by a clock of the test's own; what is dragged answers at once.
+//! Pictures that change fade, on the test's own clock; dragging responds immediately.
 
 use eframe::egui::{Shape, TextureId};
 
 use crate::window::Window;
 
-/// How much is seen of each picture that is drawn with a texture of this name, from the lowest one up, in levels.
+/// The opacity of each picture drawn with a texture of this name, in levels, bottom first.
 pub fn seen(w: &Window, name: &str) -> Vec<u8> {
     let drawn = drawn(w, name).into_iter();
     drawn.map(|(level, _)| level).collect()
 }
 
-/// As [`seen`], each with its texture.
+/// As [`seen`], with the texture of each.
 pub fn drawn(w: &Window, name: &str) -> Vec<(u8, TextureId)> {
     let textures = w.harness.ctx.tex_manager();
     let textures = textures.read();
@@ -32,7 +32,7 @@ pub fn drawn(w: &Window, name: &str) -> Vec<(u8, TextureId)> {
 }
 
 impl Window {
-    /// Stops the window's clock, once no fade goes on; gives the time.
+    /// Stops the window's clock after all fades have ended; returns the time.
     fn with_own_clock(&mut self) -> f64 {
         self.step();
         let now = self.harness.ctx.input(|i| i.time) + 1.0;
@@ -40,7 +40,7 @@ impl Window {
         now
     }
 
-    /// Draws the window as at this time, and lets its clock stand still.
+    /// Draws the window at this time and keeps its clock stopped.
     fn at(&mut self, seconds: f64) {
         self.harness.input_mut().time = Some(seconds);
         self.step();
@@ -78,11 +78,11 @@ fn the_next_painting_fades_in() {
     assert!(before == 255 && is_half(after), "{before}, {after}");
     w.at(now + 0.2);
     assert_eq!(seen(&w, "painting"), [255]);
-    // Messages and tooltips have gone, too: a picture that rests costs nothing.
+    // Messages and tooltips have also disappeared: an unchanged picture requests no frames.
     w.at(now + 60.0);
     w.until("the rest", Window::rests);
 
-    // One that is known already fades in, too.
+    // A cached picture also fades in.
     w.with_own_clock();
     w.click("Undo");
     w.until("the painting before", |w| w.is_chosen("Candy"));
@@ -96,7 +96,7 @@ fn a_painting_fades_in_over_its_draft() {
     w.script.hold();
     w.click("Udnie");
     w.until("the draft's run", |w| w.script.runs().len() == 3);
-    // The painting waits, its draft does no more.
+    // The painting is held back, its draft no longer.
     w.script.only_from(600);
     w.until("the draft", |w| seen(w, "painting").len() == 2);
     w.at(now + 0.2);
@@ -115,7 +115,7 @@ fn what_is_dragged_answers_at_once() {
     let (_, place) = w.picture("painting");
     let at = place.lerp_inside(eframe::egui::vec2(0.7, 0.3));
     let level = |pixels: &eframe::egui::ColorImage| pixels[(at.x as usize, at.y as usize)];
-    // With a clock that stands still nothing would be seen of what fades in.
+    // With a stopped clock a picture that fades in would stay invisible.
     w.until("the other strength", |w| level(&w.pixels()) != level(&before));
     assert_eq!(seen(&w, "painting"), [255]);
 }
@@ -127,7 +127,7 @@ fn a_saved_painting_fades_in_and_the_photo_comes_back() {
     let now = w.with_own_clock();
     w.click("first.png");
     w.until("the saved painting", |w| w.has("Picture, saved painting, 40 × 30 px"));
-    // Photo and painting, and over them what is not seen yet.
+    // Photo and painting, with the new picture on top, still transparent.
     assert_eq!((seen(&w, "photo"), seen(&w, "painting")), (vec![255], vec![255]));
     w.at(now + 0.09);
     let shares = [seen(&w, "photo"), seen(&w, "painting")].concat();
@@ -155,7 +155,7 @@ fn another_photo_fades_in_over_the_one_before() {
     };
     w.drop_photo("tall.png", 30, 40);
     w.until_label("tall.png, 30 × 40 px");
-    // The one before, and over it what is not seen yet.
+    // The previous picture, with the new one on top, still transparent.
     assert_eq!(drawn(&w, "photo"), [(255, before)]);
     w.at(now + 0.09);
     let both = drawn(&w, "photo");
@@ -168,7 +168,7 @@ fn another_photo_fades_in_over_the_one_before() {
     w.at(now + 0.2);
     assert_eq!(drawn(&w, "photo"), [(255, second)]);
 
-    // Over live pictures a photo appears at once.
+    // Over live pictures a photo appears immediately.
     w.click("Live");
     w.until_live();
     w.drop_photo("third.png", 40, 30);

@@ -1,4 +1,4 @@
-//! A photo is turned, and saved in a size of its own.
+//! Rotating a photo, and saving it in a custom size.
 
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -63,7 +63,7 @@ fn a_photo_is_mirrored_saved_as_it_is_shown_and_mirrored_back_by_undo() {
     w.click("Mirror");
     until_it_can_be_saved(&mut w);
     assert_eq!(w.save_as("mirrored.png"), inverted(&once));
-    // What is seen is turned.
+    // The shown picture is rotated.
     w.click("Rotate right");
     until_it_can_be_saved(&mut w);
     let expected = inverted(&turned(&once, Rotation::Quarter));
@@ -85,7 +85,7 @@ fn another_photo_begins_as_it_is() {
     let next = w.photo_file("next.png", 50, 20);
     w.drop_file(&next);
     w.until_label("next.png, 50 × 20 px");
-    // What was dropped without a word can be made a style: the photo before comes back as it was turned.
+    // A picture that was dropped without a target can become a style: the previous photo returns with its rotation.
     w.click("Use it as the style instead");
     w.until_label("photo.png, 30 × 40 px");
 }
@@ -116,7 +116,7 @@ fn the_saved_picture_has_the_long_side_that_was_chosen() {
     let saved = w.save_as("small.png");
     assert_eq!((saved.width(), saved.height()), (300, 200));
     assert_eq!(w.script.runs().len(), runs, "painted only once");
-    // It stays for other photos, of which smaller ones are enlarged, and over a restart.
+    // The size stays for other photos, enlarging smaller ones, and across a restart.
     w.drop_photo("tiny.png", 40, 90);
     w.until_label("Saved at 133 × 300 px, enlarged 3.3 times");
     w.until_painted();

@@ -1,4 +1,4 @@
-//! Text of others (styles, files, cameras, and messages about them) in labels of the window.
+//! Untrusted text (style and file names, cameras, and messages about them) in labels of the window.
 #![cfg(unix)]
 
 use std::fs;
@@ -13,7 +13,7 @@ use styleforge::{
 
 use crate::window::Window;
 
-/// A name that would begin a line of its own, turn the letters behind it, or do something to a terminal.
+/// A name that would start a new line, reverse the following letters, or control a terminal.
 const HOSTILE: &str =
     "x\u{1b}]0;y\u{7}\u{9b}\r\u{7f}\u{61c}\u{200e}\u{2028}\u{202e}\u{2066}\nFORGED";
 /// How it is shown.
@@ -35,7 +35,7 @@ fn hostile_card() -> Card {
 }
 
 impl Window {
-    /// Checks everything that is painted, that screen readers get, and the window's own name.
+    /// Checks everything that is painted, everything in the accessibility tree, and the window title.
     #[track_caller]
     fn labels_are_plain(&self) {
         let mut texts = self.texts();
@@ -51,7 +51,7 @@ impl Window {
         }
     }
 
-    /// Draws frames until a name or text contains this; each frame is checked.
+    /// Draws frames until a name or text contains this; checks each frame.
     #[track_caller]
     fn until_plain(&mut self, part: &str) {
         self.until(part, |w| {
@@ -76,7 +76,7 @@ fn titles_and_names_of_files_are_plain() {
         w.labels_are_plain();
         w.is_painted()
     });
-    // Its credit, the question about it, and where it goes.
+    // Its credit, the question about it, and its destination.
     w.click("About");
     w.until_plain(&format!("by {SHOWN}"));
     w.key(Modifiers::NONE, Key::Escape);

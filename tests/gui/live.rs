@@ -25,7 +25,7 @@ impl Window {
     fn painting_live() -> Self {
         let mut w = Self::live();
         w.until_live();
-        // Until the style is loaded, the source is shown as it is.
+        // Until the style is loaded, the source is shown unpainted.
         w.until("the style", |w| !w.pace().is_empty() && !w.pace().contains("not painted"));
         w
     }
@@ -36,7 +36,7 @@ impl Window {
         });
     }
 
-    /// The line about the pictures' pace.
+    /// The status line about the pictures' pace.
     fn pace(&self) -> String {
         let line =
             self.texts().into_iter().find(|l| l.contains(" fps at ") || l.starts_with("Frozen ·"));
@@ -107,12 +107,12 @@ fn the_first_start_offers_the_ways_to_begin_until_a_key_is_pressed() {
     assert!(!w.has_containing("Begin: ") && w.is_chosen("Udnie"));
     w.until("the settings", |w| Settings::load(&w.settings_path()).0.state.has_seen_hint);
     assert!(!w.reopened_live().has_containing("Begin: "));
-    // Or one is taken.
+    // Or if one is chosen.
     let mut w = Window::painting_live();
     w.click("Begin: Open a photo…");
     w.until("the dialog", |w| w.platform.asked().len() == 1);
     w.until("them to go", |w| !w.has_containing("Begin: "));
-    // Without a camera the card looks for one, and says that there is none.
+    // Without a camera the card searches for one, and reports that there is none.
     let mut w = Window::painting_live();
     w.click("Begin: Use camera");
     w.until_contains("No camera found. Connect one, then click ");
@@ -191,9 +191,9 @@ fn freezing_holds_the_picture() {
     let runs = large(&w);
     std::thread::sleep(std::time::Duration::from_millis(200));
     w.step();
-    // What was on its way, the held frame for the order to hold it, and the finer picture of it.
+    // The pictures in flight, the held frame for the hold command, and its finer picture.
     assert!(large(&w) <= runs + 3, "{} after {runs}", large(&w));
-    // A style is still painted on what is held.
+    // A style is still painted on the held frame.
     let runs = large(&w);
     w.press(Key::Num2);
     w.until("the other style", |w| large(w) > runs);
@@ -207,7 +207,7 @@ fn without_a_camera_the_demo_goes_on_and_the_choice_is_not_remembered() {
     w.click("Use camera");
     w.until_contains("No camera found. Connect one, then click ");
     w.until_live();
-    // Nothing stands out: the demo goes on by itself.
+    // Nothing is highlighted: the demo continues on its own.
     let accent = eframe::egui::Color32::from_rgb(224, 152, 74);
     let stands_out = |w: &Window, name: &str| {
         let place = w.harness.get_by_label(name).rect().left_center() + vec2(4.0, 0.0);
@@ -281,7 +281,7 @@ fn every_style_paints_at_once() {
     assert!(w.is_chosen("Udnie"));
     w.press(Key::Num3);
     assert!(w.is_chosen("Wave") && w.has("Paint live in Wave"), "still every style");
-    // The ways to look at one picture do nothing here.
+    // The view modes for one picture do nothing here.
     let split = w.harness.get_by_label("Show split");
     assert!(split.accesskit_node().is_disabled());
     w.click("Gallery");
@@ -318,7 +318,7 @@ fn photos_and_live_pictures_keep_out_of_each_others_way() {
     assert!(!w.has("Use camera"), "a dropped photo is seen at once");
     w.click("Live");
     w.until_live();
-    // Another style there is none for the photo, whose painting stays; each page has its own undo.
+    // The style changes only for live pictures: the photo's painting stays, and each page has its own undo.
     w.press(Key::Num3);
     w.press(Key::PageDown);
     assert!(w.is_chosen("Wave"));
@@ -363,7 +363,7 @@ fn failures_are_shown_and_the_window_lives() {
     w.script.behave(Behaviour::Panic);
     w.until_contains("bug in StyleForge");
     w.script.behave(Behaviour::Invert);
-    // Live painting ended with the mistake; choosing the source again begins anew.
+    // Live painting ended with the failure; choosing the source again restarts it.
     w.click("Photo");
     w.click("Live");
     w.until_live();
@@ -375,7 +375,7 @@ fn the_pixel_below_the_pointer_is_read() {
     w.press(Key::Space);
     w.until("the picture to be held", |w| w.pace().starts_with("Frozen ·"));
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
-    // Empty sky, where a neighbour has nearly the same colour: the working size may lie a pixel beside.
+    // Empty sky, where neighbouring pixels have nearly the same colour: scaling may shift positions by a pixel.
     w.harness.hover_at(picture.lerp_inside(vec2(0.1, 0.3)));
     w.step();
     assert!(!w.has_containing("Original "), "only while Alt is held");
@@ -434,7 +434,7 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
     w.press(Key::P);
     let zeros = ["Shown: 0.0 fps", "Network: median 0.0"];
     let shows_zero = |w: &Window| zeros.iter().any(|zero| w.has_containing(zero));
-    // The scripted device says that it takes a millisecond.
+    // The scripted device reports one millisecond.
     w.until("figures", |w| {
         w.has_containing("Network: median 1.0") && !shows_zero(w) && !w.pace().starts_with("0 ")
     });
@@ -472,7 +472,7 @@ fn live_pictures_have_a_model_of_their_own() {
         let (settings, _) = Settings::load(&w.settings_path());
         settings.live.model == Some(ModelSize::Lite) && settings.choices.model == ModelSize::Full
     });
-    // A size of its own changes nothing about what a processor takes.
+    // With a custom size the automatic model of a CPU is still lite.
     w.press(Key::M);
     w.until("the full one", |w| w.paints("Full"));
     w.choose("Detail", "320 px");
@@ -487,12 +487,12 @@ fn the_original_is_seen_while_its_key_is_held() {
     let mut w = Window::painting_live();
     w.harness.key_down(Key::C);
     w.until_contains("Picture, original, ");
-    // It stays so, whatever was chosen before.
+    // It stays, whatever was chosen before.
     w.step();
     assert!(w.has_containing("Picture, original, "));
     w.harness.key_up(Key::C);
     w.until_contains("Picture, painted, ");
-    // In the place of every style, and of two modes, too.
+    // It replaces the gallery and the comparison, too.
     w.press(Key::G);
     w.until_label("Paint live in Wave");
     w.harness.key_down(Key::C);
@@ -509,7 +509,7 @@ fn the_original_is_seen_while_its_key_is_held() {
     assert_eq!(place(&w), switch, "the switch stays where it is");
     w.harness.key_up(Key::C);
     w.until_contains("Picture, baseline fp32 and fused fp32, ");
-    // What is left by another window's gain of the focus is let go.
+    // A key left pressed when another window takes the focus is released.
     w.harness.key_down(Key::C);
     w.until_contains("Picture, original, ");
     w.harness.event(Event::WindowFocused(false));
@@ -547,7 +547,7 @@ fn the_first_start_on_a_processor_shows_a_style_that_looks_well_when_small() {
     ] {
         let mut folder = std::sync::Arc::new(tempfile::tempdir().expect("a folder"));
         std::fs::write(folder.path().join("settings.toml"), text).expect("written");
-        // It stays once the first start is over.
+        // It stays after the first start.
         for _ in 0..2 {
             let cards = ["Candy", "Starry_night"].map(card).to_vec();
             let mut w = Window::live_showing(folder, cards, on_gpu);

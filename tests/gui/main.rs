@@ -1,4 +1,4 @@
-//! The window over AccessKit, with a scripted device, scripted styles, dialogs and clipboard.
+//! The window through AccessKit, with a scripted device, styles, dialogs and clipboard.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Mixes of styles that were made of pictures.
+//! Mixes of picture styles.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::{
     window::Window,
 };
 
-/// A window with three picture styles, of which the first paints a photo.
+/// A window with three picture styles, the first of which paints a photo.
 fn window() -> Window {
     let mut w = Window::showing(["Barn", "Night", "Sea"].map(picture_card).to_vec());
     w.until_label("Barn");
     w.open_photo(40, 30);
     w.click("Barn");
     w.until_painted();
-    // The small pictures are painted, too.
+    // The style pictures are painted, too.
     w.until("the small pictures", |w| {
         let painted = w.textured().into_iter();
         painted.filter(|(name, ..)| name.starts_with("painted ")).count() == 3
@@ -41,7 +41,7 @@ fn add(w: &mut Window, style: &str) {
     w.step();
 }
 
-/// The last mix of which a network was made.
+/// The last mix for which a network was made.
 fn newest(styles: &ScriptedStyles) -> String {
     let mixes = styles.mixes();
     mixes.last().map_or_else(String::new, |parts| {
@@ -59,7 +59,7 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     w.until("the mix", |_| newest(&styles) == "barn 50, night 50");
     w.until_painted();
     w.harness.check_accessibility();
-    // The cross takes nothing of the column of numbers.
+    // The cross is outside the column of numbers.
     let number = |name: &str| {
         let field = by().label(name).role(Role::SpinButton);
         w.harness.get(field).rect()
@@ -73,7 +73,7 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     w.click("Cancel");
     w.slider("Night").set_value_accesskit(25.0);
     w.step();
-    // One scale: the shares add up, and the other style has the rest.
+    // The shares add up to 100: the other style has the rest.
     w.until("the mix", |_| newest(&styles) == "barn 75, night 25");
     w.step();
     assert_eq!((w.value("Barn"), w.value("Night")), (75.0, 25.0));
@@ -112,7 +112,7 @@ fn a_mix_that_is_not_kept_has_a_tile_of_its_own() {
     let place = w.harness.get(tile.clone()).rect();
     assert!(place.bottom() <= w.harness.get(barn.clone()).rect().top());
     assert!(w.paints("Unsaved"));
-    // The pictures of its styles stand beside each other, as wide as their shares.
+    // The pictures of its styles are side by side, their widths proportional to their shares.
     w.slider("Night").set_value_accesskit(25.0);
     w.until("the weights", |w| w.value("Barn") == 75.0);
     w.step();
@@ -126,18 +126,18 @@ fn a_mix_that_is_not_kept_has_a_tile_of_its_own() {
     assert_eq!((first.as_str(), second.as_str()), ("barn", "night"));
     // They end at whole pixels.
     assert!((wide - 3.0 * narrow).abs() < 3.0, "{strips:?}");
-    // One of the list paints alone, also the one that is mixed, and the tile goes.
+    // Choosing a style of the list ends the mix, even a style of the mix, and the tile disappears.
     w.harness.get(barn.clone()).click();
     w.until("one style", |w| w.is_chosen("Barn") && !w.has(TILE));
     assert!(!w.has("Remove Night from the mix"));
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the tile", |w| w.is_chosen(TILE));
-    // It stands in front of all: the next one is the first.
+    // The tile comes first, so the next style is the first of the list.
     w.press(Key::ArrowDown);
     w.until("the first", |w| w.is_chosen("Barn") && !w.has(TILE));
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the tile", |w| w.is_chosen(TILE));
-    // Keys of the tile that has the focus.
+    // Keys of the focused tile.
     w.harness.get(tile.clone()).focus();
     w.step();
     w.key(Modifiers::NONE, Key::F2);
@@ -184,7 +184,7 @@ fn the_full_screen_names_a_mix() {
     w.until_painted();
     w.press(Key::F);
     w.until("the rest to go", |w| !w.has("Settings"));
-    // Each event by itself would be a frame of a quarter of a second.
+    // Each separate event would be a frame of a quarter of a second.
     w.keys_at_once(Modifiers::COMMAND, &[Key::Z]);
     assert!(w.paints("Barn"));
     w.keys_at_once(Modifiers::COMMAND | Modifiers::SHIFT, &[Key::Z]);
@@ -254,7 +254,7 @@ fn while_a_weight_is_dragged_one_network_is_made_at_a_time() {
     assert!(made <= 3, "{made} networks for one drag");
 }
 
-/// Live, four pictures are one mix, each change of its sliders another network, and pictures go on meanwhile.
+/// Live with four pictures in a mix: each slider change makes a new network, and pictures continue meanwhile.
 #[test]
 fn four_pictures_are_mixed_live_and_a_slider_changes_what_paints() {
     let folder = Arc::new(tempfile::tempdir().expect("a folder"));
@@ -266,7 +266,7 @@ fn four_pictures_are_mixed_live_and_a_slider_changes_what_paints() {
     for style in ["Night", "Sea", "Storm"] {
         add(&mut w, style);
     }
-    // The shares of the newest mix, in whole percents, of which the last style has so many and the others equal parts.
+    // The shares of the newest mix, in whole percent: the last style has `storm`, the others equal parts.
     let is_mixed = |storm: u8| {
         let mixes = styles.mixes();
         let shares: Vec<u8> = mixes.last().into_iter().flatten().map(|(_, w)| *w).collect();
@@ -280,13 +280,13 @@ fn four_pictures_are_mixed_live_and_a_slider_changes_what_paints() {
     let equal = styles.mixed_network().expect("a network");
     w.until("its pictures", |w| w.script.paints_with(&equal));
     w.until_live();
-    // The network before paints until the new one is made.
+    // The previous network paints until the new one is made.
     let hold = styles.hold_loads();
     w.slider("Storm").set_value_accesskit(70.0);
     w.until("the shares", |w| w.value("Storm") == 70.0);
     let runs = w.script.runs().len();
     w.until("more pictures", |w| w.script.runs().len() > runs + 3);
-    // Small pictures of the other styles are painted in between.
+    // Style pictures are painted in between.
     w.until("the network before", |w| w.script.paints_with(&equal));
     drop(hold);
     w.until("the new mix", |_| is_mixed(70));
@@ -325,7 +325,7 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
         w.until_label(wanted);
     }
     w.until("the choice", |w| w.is_chosen("Storm"));
-    // Its small picture is painted once nothing else is.
+    // Its small picture is painted when nothing else is.
     w.until("the small picture", |w| {
         let painted = w.textured().into_iter();
         painted.map(|(name, ..)| name).any(|n| n == "painted storm")
@@ -368,7 +368,7 @@ fn styles_of_other_kinds_have_no_mix() {
 fn pictures_of_another_network_say_why_they_are_not_mixed() {
     let mut w = window();
     let styles = w.style_source.clone();
-    // What the command line does meanwhile; a style that is new shows that the window has seen it.
+    // Changes by the command line; the new style shows that the window has refreshed its list.
     let seen_anew = |w: &mut Window, title: &str, new: &str| {
         w.style_source.change(|cards| {
             let card = cards.iter_mut().find(|card| card.title == title);
@@ -393,7 +393,7 @@ fn pictures_of_another_network_say_why_they_are_not_mixed() {
     entry.hover();
     w.until_contains("made by the network mine, the other by the built-in network");
     w.key(Modifiers::NONE, Key::Escape);
-    // What was mixed leaves when another network has seen its picture since.
+    // A mixed style is removed from the mix if its picture was encoded by another network since.
     seen_anew(&mut w, "Sea", "Dusk");
     w.until("one style", |w| !w.has("Remove Sea from the mix"));
 }
@@ -414,7 +414,7 @@ fn a_mix_is_remembered() {
     w.drop_photo("photo.png", 40, 30);
     w.until("the mix", |_| newest(&styles) == "barn 75, night 25");
     w.until_painted();
-    // One that is gone meanwhile is left out.
+    // A style that has been removed is left out.
     styles.change(|cards| cards.retain(|card| card.id != "night"));
     let mut w = w.reopened();
     w.until_label("Sea");

@@ -1,4 +1,4 @@
-//! What fits where there is little room, and takes no more than it needs where there is much.
+//! Layout in little space, and compact layout in much space.
 
 use eframe::egui::{Key, Rect, Role, Shape, ViewportCommand, ViewportId, pos2, vec2};
 use egui_kittest::kittest::{Queryable, by};
@@ -122,7 +122,7 @@ fn the_buttons_below_the_picture_fit_into_a_narrow_window() {
     w.step();
     fits(&w, &["Apply crop", "Cancel", "Ratio Same as photo"]);
 
-    // The controls leave more room for these.
+    // The controls leave more room for the picture and messages.
     let mut w = Window::live_sized(600.0, 480.0);
     w.until_contains("Picture, painted");
     w.press(Key::R);
@@ -208,7 +208,7 @@ fn the_controls_keep_their_edges_whatever_they_show() {
     assert_eq!((before[0], before[1]), (before[2], before[3]));
     let rail = w.slider("Strength").rect().width();
     assert!(rail > 230.0, "of the 256 between the margins: {rail}");
-    // What stands below the words beneath a slider, too.
+    // Also the widgets below the text under a slider.
     let right = w.slider("Strength").rect().right();
     assert_eq!([list(&w, "Size"), list(&w, "Format")], [right; 2]);
     w.open_photo(40, 30);
@@ -396,7 +396,7 @@ fn the_shipped_styles_are_all_seen_on_a_small_screen() {
     let styles = |w: &Window| {
         let cards = w.harness.query_all(by().role(Role::RadioButton));
         let mut rects: Vec<Rect> = cards.map(|card| card.rect()).collect();
-        // Buttons that choose one of several stand elsewhere.
+        // Buttons that choose one of several have other places.
         rects.retain(|rect| rect.height() > 60.0);
         rects.sort_by(|a, b| a.top().total_cmp(&b.top()));
         rects

@@ -1,4 +1,4 @@
-//! Photos come in: by button, key, clipboard and drop; rubbish is refused.
+//! Opening photos: by button, key, clipboard and drop; invalid files are refused.
 
 use std::{fs, path::PathBuf};
 
@@ -60,7 +60,7 @@ fn dropped_files_open_and_hovering_says_so() {
     for (files, words) in [
         (vec![&file], ["Paint this photo", "Use as style"]),
         (vec![&file, &style], ["Paint this photo", "Use as style"]),
-        // X names a file again with every motion.
+        // X11 sends the file name again with every motion.
         (vec![&file, &file], ["Paint this photo", "Use as style"]),
         (vec![&file, &other], ["Paint these photos", "Use as styles"]),
     ] {
@@ -68,7 +68,7 @@ fn dropped_files_open_and_hovering_says_so() {
         assert!(words.iter().all(|word| w.has(word)), "{words:?}");
         assert_eq!(hints(&w), [""; 0]);
     }
-    // The hand goes away again.
+    // The drag leaves the window.
     w.hover(&[]);
     assert_eq!(hints(&w), [""; 0]);
     assert!(!w.has("Use as styles"));
@@ -110,7 +110,7 @@ fn what_is_no_picture_is_refused_in_words_and_the_photo_stays() {
     w.drop_file(&missing);
     w.until_contains("gone.png could not be read");
     assert!(w.has("Picture, original, 40 × 30 px"));
-    // The newest message leaves by key, the other by its button.
+    // A key closes the newest message, its button the other one.
     w.key(Modifiers::NONE, Key::Escape);
     w.step();
     assert!(!w.has_containing("gone.png could not be read"));
@@ -139,7 +139,7 @@ fn a_pipe_is_refused_and_the_next_photo_opens() {
     let pipe = w.path("pipe.png");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.expect("mkfifo").success());
-    // More of them than there are threads that open files.
+    // More than there are threads that open files.
     for _ in 0..8 {
         w.drop_file(&pipe);
         w.until_contains("pipe.png could not be read: it is not a regular file");
@@ -235,7 +235,7 @@ fn a_camera_that_is_plugged_in_is_found_again() {
     // It has gone again.
     w.until_contains("No camera found. Connect one, then click ");
     assert!(!w.has("Explore the demo"), "it was tried");
-    // Without one the card stays, and a message says so.
+    // Without a camera the card stays, and a message reports it.
     let mut w = Window::open();
     w.until("the card", |w| w.has_containing("No camera found"));
     w.click("Use camera");
@@ -249,7 +249,7 @@ fn a_style_chosen_while_a_photo_opens_is_remembered_and_one_that_came_to_nothing
     w.until_label("Candy");
     let file = w.photo_file("photo.png", 40, 30);
     let at = w.harness.get_by_label("Styles").rect().center();
-    // While the pointer is down the change goes on: the photo comes in the midst of it.
+    // While the pointer is down the change continues: the photo arrives during it.
     w.harness.hover_at(at);
     w.harness.drag_at(at);
     w.step();
@@ -265,7 +265,7 @@ fn a_style_chosen_while_a_photo_opens_is_remembered_and_one_that_came_to_nothing
     w.style_source.refuse("The weights of Wave are damaged.");
     w.click("Wave");
     w.until_contains("The weights of Wave are damaged");
-    // Something else that is written with it.
+    // Another setting that is saved with it.
     w.key(Modifiers::NONE, Key::T);
     w.until("the settings", |w| {
         Settings::load(&w.settings_path()).0.choices.theme != ThemeChoice::System

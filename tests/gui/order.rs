@@ -1,4 +1,4 @@
-//! The order of the styles: dragged, moved by keys and by the menu, remembered; number keys stay with their styles.
+//! The order of the styles: dragging, keys, menu, remembering it; number keys stay with their styles.
 
 use eframe::egui::{Event, Key, Modifiers, Rect, Role};
 use egui_kittest::kittest::{NodeT, Queryable, by};
@@ -38,13 +38,13 @@ fn a_dragged_style_takes_its_key_along_and_stays_there_the_next_time() {
     assert!(!w.is_chosen("Wave"), "it was dragged, not clicked");
     w.key(Modifiers::NONE, Key::Num3);
     assert!(w.is_chosen("Wave"));
-    // Behind the last one.
+    // After the last one.
     let (from, to) = (card_rect(&w, "Candy").center(), card_rect(&w, "Udnie"));
     w.drag(from, to.center_bottom() - eframe::egui::vec2(0.0, 4.0));
     assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
     w.key(Modifiers::NONE, Key::Num1);
     assert!(w.is_chosen("Candy"));
-    // The keys of neighbours go by the order.
+    // The arrow keys follow the order.
     w.key(Modifiers::NONE, Key::ArrowUp);
     assert!(w.is_chosen("Udnie"));
     w.until("the settings", |w| {
@@ -116,7 +116,7 @@ fn menu_and_keys_move_a_style() {
     w.key(Modifiers::ALT, Key::ArrowDown);
     w.step();
     assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
-    // The card that has the focus goes before the chosen one, and keeps the focus.
+    // The focused card takes precedence over the chosen one, and keeps the focus.
     let node = w.harness.get(by().label("Udnie").role(Role::RadioButton));
     node.focus();
     w.step();
@@ -136,7 +136,7 @@ fn adding_and_removing_styles_shifts_no_key() {
         w.harness.input_mut().events.push(focus);
         w.step();
     };
-    // New ones come last, wherever the library puts them.
+    // New styles come last, wherever the library lists them.
     w.style_source.change(|cards| cards.insert(0, own_card("Barn")));
     list_anew(&mut w);
     w.until_label("Barn");
@@ -149,7 +149,7 @@ fn adding_and_removing_styles_shifts_no_key() {
         assert!(w.is_chosen(style), "{style}");
     }
     w.until("the settings", |w| Settings::load(&w.settings_path()).0.state.style_keys.len() == 4);
-    // The next time, too, and for the one that comes back.
+    // Also after a restart, and for a style that returns.
     w.style_source.change(|cards| cards.push(card("Udnie")));
     list_anew(&mut w);
     w.until_label("Udnie");
@@ -191,7 +191,7 @@ fn a_move_is_undone_and_redone_among_other_steps() {
         assert!(w.is_chosen(style), "{style}");
         assert_eq!(order(&w), *styles);
     }
-    // Another step ends what can be redone.
+    // A new step clears redo.
     undo(&mut w);
     undo(&mut w);
     w.click("Udnie");

@@ -1,4 +1,4 @@
-//! A person's own styles: renamed, removed, shown, and what the command line does with them meanwhile.
+//! The user's own styles: renaming, removing, showing, and changes by the command line in the meantime.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::{
     window::Window,
 };
 
-/// Three styles that come with the program, and two of the person's own.
+/// Three built-in styles, and two of the user's own.
 fn window() -> Window {
     let mut w = Window::open();
     w.style_source.change(|cards| {
@@ -23,7 +23,7 @@ fn window() -> Window {
     w
 }
 
-/// The window gets the focus again.
+/// Gives the window the focus again.
 fn focus_window(w: &mut Window) {
     w.harness.input_mut().events.push(Event::WindowFocused(true));
     w.step();
@@ -42,12 +42,12 @@ fn is_listed(w: &Window, style: &str) -> bool {
     w.harness.query(card).is_some()
 }
 
-/// Whether the style is on the disk.
+/// Whether the style is on disk.
 fn is_kept(w: &Window, style: &str) -> bool {
     w.style_source.cards().0.iter().any(|card| card.title == style)
 }
 
-/// Gives the focus to a style of the list and presses Delete.
+/// Focuses a style of the list and presses Delete.
 fn remove_by_focus(w: &mut Window, style: &str) {
     let card = w.harness.get(by().label(style).role(Role::RadioButton));
     card.focus();
@@ -66,7 +66,7 @@ fn a_style_of_ones_own_is_renamed_and_stays_where_it_was() {
     w.click("Rename…");
     w.until_label("Rename Barn");
     w.harness.check_accessibility();
-    // The name is marked: typing takes its place.
+    // The name is selected: typing replaces it.
     w.harness.input_mut().events.push(Event::Text("Candy".to_owned()));
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
@@ -79,7 +79,7 @@ fn a_style_of_ones_own_is_renamed_and_stays_where_it_was() {
     w.until("the old name gone", |w| !w.has("Barn"));
     assert!(w.is_chosen("Harvest"));
     assert_eq!(w.script.runs().len(), runs, "nothing is painted again");
-    // Its key is the same.
+    // It keeps its key.
     w.click("Candy");
     w.until_painted();
     w.key(Modifiers::NONE, Key::Num4);
@@ -109,7 +109,7 @@ fn keys_rename_and_remove_the_chosen_style_and_only_ones_own() {
     w.until_label("Rename Barn");
     w.key(Modifiers::NONE, Key::Escape);
     w.until("no question", |w| !w.has("Rename Barn"));
-    // The one with the focus goes before the chosen one.
+    // The focused style takes precedence over the chosen one.
     remove_by_focus(&mut w, "Aquarium");
     w.until_label("“Aquarium” was removed.");
     assert!(w.is_chosen("Barn"));
@@ -122,16 +122,16 @@ fn removing_can_be_undone_by_its_message_and_after_that() {
     w.click("Dismiss");
     w.click("Barn");
     w.until_painted();
-    // Its painting is not saved, but undo brings that back, too.
+    // Its painting is not saved, but undo also restores that.
     open_menu(&mut w, "Barn");
     w.click("Remove");
     w.until_label("“Barn” was removed.");
     assert!(!is_listed(&w, "Barn") && w.is_chosen("Aquarium"), "its neighbour");
     w.until_painted();
-    // Another listing does not bring it back, and its file is still there.
+    // Listing again does not restore it, and its file still exists.
     focus_window(&mut w);
     assert!(is_kept(&w, "Barn"));
-    // The one of the message, not the one of the bar above.
+    // The button of the message, not that of the top bar.
     let undo = w.harness.query_all_by_label("Undo").last();
     undo.expect("a message").click();
     w.step();
@@ -144,14 +144,14 @@ fn removing_can_be_undone_by_its_message_and_after_that() {
     while w.has("Dismiss") {
         w.click("Dismiss");
     }
-    // The others keep their keys.
+    // The other styles keep their keys.
     w.key(Modifiers::NONE, Key::Num5);
     w.until("the choice", |w| w.is_chosen("Aquarium"));
     w.key(Modifiers::NONE, Key::Num4);
     w.step();
     assert!(w.is_chosen("Aquarium"), "key 4 means no style any more");
     w.click("Candy");
-    // Long after the message: first what was done after it.
+    // Long after the message disappeared: undo starts with the latest step.
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the choice before", |w| w.is_chosen("Aquarium"));
     assert!(!is_listed(&w, "Barn"));
@@ -172,10 +172,10 @@ fn undo_goes_through_removals_and_choices_in_their_order() {
     w.until("the style", |w| w.is_chosen("Barn"));
     assert!(!w.has("“Barn” was removed."));
     assert!(is_kept(&w, "Barn"));
-    // Then it undoes choices, without a step for what came back.
+    // Afterwards it undoes choices; restoring the style added no step.
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the choice before", |w| w.is_chosen("Candy"));
-    // What follows a removal ends what could be redone: it may be in the style that is gone.
+    // A step after a removal clears redo, which may involve the removed style.
     w.click("Aquarium");
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the choice before", |w| w.is_chosen("Candy"));
@@ -185,7 +185,7 @@ fn undo_goes_through_removals_and_choices_in_their_order() {
     w.step();
     assert!(w.is_chosen("Candy"));
 
-    // The button of a message brings back at once; what was chosen meanwhile stays chosen.
+    // The button of a message restores immediately; later choices stay.
     w.click("Barn");
     w.key(Modifiers::NONE, Key::Delete);
     w.until_label("“Barn” was removed.");
@@ -197,7 +197,7 @@ fn undo_goes_through_removals_and_choices_in_their_order() {
     assert!(w.is_chosen("Udnie"));
 }
 
-/// Waits until the settings name this style for both pages.
+/// Waits until the settings contain this style for both pages.
 fn until_both_remember(w: &mut Window, style: &str) {
     w.until("the settings", |w| {
         let choices = Settings::load(&w.settings_path()).0.choices;
@@ -224,7 +224,7 @@ fn neither_page_keeps_a_style_that_was_removed_and_undo_brings_it_back_on_both()
             assert!(w.is_chosen("Aquarium"), "{page}");
             w.click(page);
         }
-        // On the page where nothing else was done, or where it was removed, it is the last step.
+        // It is the last step on the page where nothing else was done, or where it was removed.
         w.click("Live");
         w.key(Modifiers::COMMAND, Key::Z);
         w.until("the style", |w| w.is_chosen("Barn"));
@@ -443,7 +443,7 @@ fn every_style_shows_the_open_photo_where_that_is_wanted() {
     w.click("Settings");
     w.click("Preview my photo in the style list");
     w.key(Modifiers::NONE, Key::Escape);
-    // Without a photo it is the sample.
+    // Without a photo, the sample photo is used.
     w.until("every style", |w| painted(w) == 5);
     let before = w.script.runs().len();
     w.open_photo(40, 30);
@@ -452,7 +452,7 @@ fn every_style_shows_the_open_photo_where_that_is_wanted() {
         runs[before..].iter().filter(|size| **size == (40, 30)).count()
     };
     w.until("the photo in every style", |w| of_photo(w) == 5);
-    // The same photo is not painted again for that, nor for other colours, which the small pictures have, too.
+    // The same photo is not painted again for that, nor for other colours, which the small pictures also use.
     let seen = |w: &mut Window| {
         for _ in 0..20 {
             w.step();
@@ -484,7 +484,7 @@ fn a_style_whose_reader_panics_is_named_and_not_read_again() {
         w.step();
     }
     assert_eq!(w.style_source.panics(), 1);
-    // Chosen by the user, it is read again, and what waits for it ends.
+    // When the user chooses the file, it is read again, and the pending load ends.
     w.open_photo(40, 30);
     w.click("Udnie");
     w.until_contains("The style udnie could not be loaded: a mistake in StyleForge stopped it");

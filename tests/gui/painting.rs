@@ -133,7 +133,7 @@ fn strength_and_colours_answer_without_the_device() {
     for _ in 0..8 {
         w.key(Modifiers::NONE, Key::PageDown);
     }
-    // Two presses that arrive together both count.
+    // Two key presses in one frame both count.
     w.keys_at_once(Modifiers::NONE, &[Key::PageDown, Key::PageDown]);
     w.key(Modifiers::NONE, Key::K);
     w.step();
@@ -199,7 +199,7 @@ fn a_checkpoint_becomes_a_style() {
     w.drop_file(&file);
     w.until_label("Dots");
     w.until("it to be painted", |w| w.is_chosen("Dots") && w.is_painted());
-    // What says so goes when the style has another name.
+    // The message disappears when the style is renamed.
     w.until_label("“Dots” was added to the styles.");
     w.key(Modifiers::NONE, Key::F2);
     w.until_label("Rename Dots");
@@ -252,7 +252,7 @@ fn a_run_that_was_overtaken_is_not_taken_for_the_one_that_waits_for_its_network(
         let held = style_source.hold_loads();
         w.click("Udnie");
         w.until_label("Loading Udnie…");
-        // Candy ends although it was cancelled, while the engine has no other command.
+        // Candy finishes although it was cancelled, because the engine has no other command.
         w.script.release();
         let idle = Instant::now();
         while idle.elapsed().as_millis() < 200 {
@@ -395,7 +395,7 @@ fn arrow_keys_go_through_an_open_list_and_leave_the_style_alone() {
     };
     w.open_list("Format");
     w.until_label(WEBP);
-    // From the one in use, PNG, past its ends nowhere.
+    // From the current format to PNG; past the ends nothing changes.
     for (key, to) in [
         (Key::ArrowDown, "JPEG"),
         (Key::ArrowDown, WEBP),
@@ -447,7 +447,7 @@ fn the_detail_is_what_the_photo_is_painted_at() {
 #[test]
 fn photos_are_painted_by_the_engine_that_is_chosen() {
     let mut w = Window::painted(40, 30);
-    // What paints can be told from the picture.
+    // The picture shows which device painted it.
     w.script.let_the_baseline_be_off(9);
     let painted = |w: &Window| w.script.runs().len();
     w.click("Advanced");
@@ -463,7 +463,7 @@ fn photos_are_painted_by_the_engine_that_is_chosen() {
     assert_eq!(painted(&w), 2, "it is kept");
     w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
     w.until("the painting after", Window::is_painted);
-    // So is a folder, and the next photo after a restart.
+    // The same applies to a folder, and to the next photo after a restart.
     let folder = w.folder_of_photos(&["a.png"]);
     w.drop_file(&folder);
     w.until_label("Paint 1 photo");

@@ -1,4 +1,4 @@
-//! The strip of the paintings that were saved last.
+//! The strip of recently saved paintings.
 
 use std::fs;
 
@@ -11,14 +11,14 @@ use crate::{
     window::{Window, saves_there},
 };
 
-/// What is drawn of a small picture of the strip.
+/// Texture name of a small picture of the strip.
 const SMALL: &str = "painting small";
 
 /// The names on the strip, from left to right.
 fn strip(w: &Window) -> Vec<String> {
     let nodes = w.harness.root().children_recursive();
     let mut named: Vec<(f32, String)> = nodes
-        // Buttons of the photos that were opened before have no state.
+        // The buttons of recent photos have no toggle state.
         .filter(|node| node.accesskit_node().toggled().is_some())
         .filter_map(|node| {
             let name = node.accesskit_node().label()?;
@@ -33,7 +33,7 @@ fn strip(w: &Window) -> Vec<String> {
 
 fn small_pictures(w: &Window) -> usize {
     let textured = w.textured();
-    // Recently opened photos are smaller.
+    // Recent photos are smaller.
     let is_of_strip = |place: &Rect| place.width() > 40.0;
     let small = textured.iter().filter(|(name, ..)| name == SMALL);
     small.filter(|(_, place, _)| is_of_strip(place)).count()
@@ -71,7 +71,7 @@ fn whatever_is_saved_stands_on_the_strip_also_after_a_restart() {
     w.until("the batch's painting", |w| strip(w) == all);
     w.until("their pictures", |w| small_pictures(w) == 3);
     assert_eq!(w.picture("painting"), before, "also beside more of them");
-    // One that is saved again comes first, and once.
+    // A painting that is saved again moves to the front without a duplicate.
     w.platform.answer(Some(w.path("first.png")));
     w.click("Save as…");
     w.until_label("Replace first.png?");
@@ -103,7 +103,7 @@ fn a_painting_of_the_strip_is_seen_large_and_the_photo_comes_back() {
     w.until_label("Picture, saved painting, 40 × 30 px");
     assert!(w.has("first.png, 40 × 30 px"), "below, in words");
     assert!(!w.has("Save as…") && !w.has("Show split"));
-    // Its own zoom, and its own file to the clipboard.
+    // It has its own zoom, and the clipboard gets its own file.
     w.until("it to be fitted", |w| w.zoom() == 200.0);
     w.click("Actual size");
     w.until("the zoom", |w| w.zoom() == 100.0);
@@ -119,7 +119,7 @@ fn a_painting_of_the_strip_is_seen_large_and_the_photo_comes_back() {
     assert!(w.platform.asked().len() == 1, "no second dialog");
     w.click("Back");
     w.until_painted();
-    // Escape leads back as well, and so does whatever changes the photo's painting.
+    // Escape also returns, and so does any change to the photo's painting.
     w.click("first.png");
     w.until_label("Picture, saved painting, 40 × 30 px");
     w.key(Modifiers::NONE, Key::Escape);
@@ -129,7 +129,7 @@ fn a_painting_of_the_strip_is_seen_large_and_the_photo_comes_back() {
     w.click("Udnie");
     w.until_painted();
     assert!(w.is_chosen("Udnie"));
-    // As a photo it is painted once more.
+    // Opened as a photo, it is painted again.
     w.click("first.png");
     w.click("Open as a photo");
     w.until_label("Save the painting first?");
@@ -150,7 +150,7 @@ fn left_and_right_go_through_the_strip_while_one_is_seen() {
     assert!(w.has_containing("These are the settings of the open photo"));
     w.key(Modifiers::NONE, Key::ArrowRight);
     w.until_label("a.png, 40 × 30 px");
-    // Nothing is beyond the last.
+    // There is nothing after the last one.
     w.key(Modifiers::NONE, Key::ArrowRight);
     w.keys_at_once(Modifiers::NONE, &[Key::ArrowLeft, Key::ArrowLeft]);
     w.until_label("c.png, 40 × 30 px");
@@ -187,7 +187,7 @@ fn paintings_leave_the_strip_and_their_files_stay() {
     open_menu(&mut w, "a.png");
     w.click("Remove from the list");
     w.until("a to go", |w| strip(w) == ["d.png", "c.png", "b.png"]);
-    // The one that is seen goes with its place.
+    // When the shown painting is removed, its view closes.
     w.click("b.png");
     w.until_label("Picture, saved painting, 40 × 30 px");
     w.click("Remove from the list");
@@ -212,7 +212,7 @@ fn files_that_are_gone_or_damaged_are_told_and_no_pipe_is_waited_for() {
     w.until("all of them", |w| small_pictures(w) == 3);
     fs::remove_file(w.path("gone.png")).expect("removed");
     fs::write(w.path("damaged.png"), "rubbish").expect("written");
-    // The window looks again as soon as it has the focus.
+    // The window checks the files when it gets the focus.
     let focus = Event::WindowFocused(true);
     w.harness.input_mut().events.push(focus.clone());
     let changed = ["whole.png", "damaged.png, cannot be shown", "gone.png, cannot be shown"];
@@ -223,7 +223,7 @@ fn files_that_are_gone_or_damaged_are_told_and_no_pipe_is_waited_for() {
     w.click("gone.png, cannot be shown");
     w.until_contains("no longer exists and was removed from the list of saved paintings.");
     assert_eq!(strip(&w), changed[..2]);
-    // One that is mended has its picture again.
+    // A repaired file gets its picture again.
     fs::copy(w.path("whole.png"), w.path("damaged.png")).expect("mended");
     w.harness.input_mut().events.push(focus);
     w.until("the mended one", |w| small_pictures(w) == 2);
@@ -312,7 +312,7 @@ fn delete_means_the_painting_that_is_seen_and_not_the_style() {
     w.until("the strip", |w| strip(w) == ["a.png"]);
     w.click("a.png");
     w.until_label("Picture, saved painting, 40 × 30 px");
-    // A click leaves the focus with the strip; the key alone is meant.
+    // A click leaves the focus in the strip; this tests the key alone.
     w.harness.ctx.memory_mut(|memory| {
         if let Some(focused) = memory.focused() {
             memory.surrender_focus(focused);
@@ -362,7 +362,7 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
     }
     let picture = w.harness.get_by_label("Picture, original and painted, 400 × 300 px").rect();
     assert!(picture.height() > 300.0, "{picture:?}");
-    // The wheel leads to the others.
+    // The wheel scrolls to the others.
     let left = |w: &Window| {
         let sixth = w.harness.get_by_label("5.png, cannot be shown");
         sixth.rect().left()

@@ -1,4 +1,4 @@
-//! The Lab by itself, over AccessKit, with made-up pictures and samples.
+//! The Lab alone, through AccessKit, with synthetic pictures and samples.
 
 use std::{
     sync::Arc,
@@ -20,7 +20,7 @@ use styleforge::{
     timing::{Ceiling, StepTiming, TimingMethod},
 };
 
-/// What is drawn in every frame.
+/// The content drawn in every frame.
 struct Shown {
     panel: Panel,
     device: DeviceInfo,
@@ -38,7 +38,7 @@ fn mode() -> Mode {
     Mode::new(Variant::Fused, Precision::Fp16)
 }
 
-/// The picture number `frame` of a camera of 60 frames per second, every other one of which is painted.
+/// Picture number `frame` of a camera of 60 frames per second, of which every second frame is painted.
 fn facts(start: Instant, frame: u64) -> Facts {
     let captured_at = start + Duration::from_micros(frame * 100_000 / 3);
     Facts {
@@ -93,7 +93,7 @@ fn sample(method: TimingMethod) -> Arc<LiveSample> {
 }
 
 impl Window {
-    /// A panel of this size that knows two seconds of pictures and one sample.
+    /// A panel of this size with two seconds of pictures and one sample.
     fn open(width: f32, height: f32) -> Self {
         let mut window = Self::empty(width, height);
         let start = window.shown().now - Duration::from_secs(2);
@@ -116,7 +116,7 @@ impl Window {
         window
     }
 
-    /// A panel of this size that knows nothing.
+    /// A panel of this size without data.
     fn empty(width: f32, height: f32) -> Self {
         let shown = Shown {
             panel: Panel::new(),
@@ -133,7 +133,7 @@ impl Window {
         let harness = Harness::builder().with_size(egui::vec2(width, height)).build_ui_state(
             |ui, shown: &mut Shown| {
                 if !shown.has_fonts {
-                    // They are there from the next frame on.
+                    // They are available from the next frame on.
                     fonts::install(ui.ctx());
                     ui.ctx().request_repaint();
                     shown.has_fonts = true;
@@ -175,7 +175,7 @@ impl Window {
         self.step();
     }
 
-    /// The layers of the rows of the table, from the top.
+    /// The layers in the rows of the table, from the top.
     fn rows(&self) -> Vec<String> {
         let mut rows: Vec<(f32, String)> = Vec::new();
         for node in self.harness.root().children_recursive() {
@@ -194,7 +194,7 @@ impl Window {
         rows.into_iter().map(|(_, layer)| layer).collect()
     }
 
-    /// The report that the button exports.
+    /// The report that the export button writes.
     fn export(&mut self) -> Value {
         self.click("Export");
         match self.harness.state_mut().intents.pop() {
@@ -237,7 +237,7 @@ fn counters_say_what_was_noted() {
     assert_eq!(panel.delay_ms(now).map(|d| d.p50.round()), Some(45.0));
 }
 
-/// The mode names who computes its convolutions, and says so when that is only for now.
+/// The mode names the library of its convolutions, and marks a temporary choice.
 #[test]
 fn the_mode_says_who_computes_it() {
     let mut w = Window::open(420.0, 1200.0);
@@ -276,7 +276,7 @@ fn the_marks_of_a_plot_keep_away_from_the_next_column() {
         ("Frames per second of the last minute", "Latency from capture to screen"),
         ("Latency of the last minute", "Latency by stage, ms"),
     ] {
-        // Half of the last mark stands out.
+        // Half of the last marker extends beyond the plot.
         let space = rect(next).left() - rect(plot).right();
         assert!(space >= 12.0 + 14.0, "{space} behind {plot}");
     }
@@ -367,7 +367,7 @@ fn a_processor_without_a_roof_is_offered_no_roofline() {
     assert!(is_offered(&w), "a GPU's may come");
     w.harness.state_mut().device.kind = DeviceChoice::Cpu;
     w.step();
-    // What was open says why, in its place.
+    // A section that is already open shows the reason instead.
     assert!(!is_offered(&w));
     w.says("The roofline needs a known peak performance");
     assert!(w.harness.query_by_label_contains("Roofline of").is_none());
@@ -390,7 +390,7 @@ fn the_export_is_read_again() {
     assert_eq!(report["stages"][5]["stage"], "Network");
     assert_eq!(report["stages"][5]["p50_ms"], 30.0);
     let moments = report["history"].as_array().expect("moments");
-    // Two seconds, four a second, but for the first quarter of a second, which is no rate yet.
+    // Two seconds at four per second, except for the first quarter of a second, which has no rate yet.
     assert!(moments.len() >= 6, "{} moments", moments.len());
     let newest = &moments[moments.len() - 1];
     assert!((number(&newest["latency_p95_ms"]) - 45.0).abs() < 0.5);
@@ -413,7 +413,7 @@ fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
     w.says("Network: median 30.0 ms");
     w.says("Paused");
     let now = w.shown().now;
-    // A style that is changed meanwhile is painted on what is held: that is no rate.
+    // A style that is changed while the picture is held is painted on the held frame, which is not a rate.
     let shown = w.harness.state_mut();
     shown.panel.note_picture(&facts(now, 1), now, 0);
     w.step();

@@ -1,4 +1,4 @@
-//! A network whose file does not tell what its values mean: the window asks which painting looks right.
+//! A network file that does not define its value range: the window asks which painting looks right.
 
 use std::{fs, path::PathBuf};
 
@@ -16,12 +16,12 @@ const QUESTION: &str = "Which one looks right?";
 const READINGS: [&str; 4] =
     ["0..255 in and out", "0..1 in and out", "-1..1 in and out", "imagenet in, 0..255 out"];
 
-/// What a person says by choosing a reading that has one range.
+/// The user's choice of a reading with one range.
 fn said(range: PixelRange) -> PixelChoice {
     PixelFormat { input: range, output: range, order: ChannelOrder::Rgb }.into()
 }
 
-/// A file that does not tell, of which the scripted styles know that.
+/// A file with an undefined value range, which the scripted styles know as such.
 fn unclear(w: &Window, name: &str) -> PathBuf {
     let path = w.path(name);
     fs::write(&path, "unclear").expect("written");
@@ -37,7 +37,7 @@ fn asking() -> Window {
     w
 }
 
-/// Pictures of the question.
+/// Number of pictures in the question.
 fn pictures(w: &Window) -> usize {
     let textured = w.textured();
     textured.iter().filter(|(name, ..)| name == "reading").count()
@@ -60,14 +60,14 @@ fn a_network_of_unknown_values_is_painted_four_ways_and_added_as_chosen() {
     }
     w.until("four pictures", |w| pictures(w) == 4);
     assert!(!w.has("Painting…"));
-    // What is made from 0 to 1 has no other colours.
+    // A network with output from 0 to 1 has no other colours.
     assert!(w.has_containing("all white"), "{:#?}", w.texts());
     w.harness.check_accessibility();
     w.click(READINGS[2]);
     w.until_label("mobilenet");
     assert!(!w.has(QUESTION));
 
-    // Kept as the command line keeps it.
+    // Stored in the same way as by the command line.
     let other = tempfile::tempdir().expect("a folder");
     let mut library = StyleLibrary::open(&[], other.path().to_owned());
     let choice = PixelChoice {
@@ -86,7 +86,7 @@ fn a_network_of_unknown_values_is_painted_four_ways_and_added_as_chosen() {
     let checkpoint = Checkpoint::from_bytes(&style.1).expect("a style");
     assert_eq!(checkpoint.metadata["output_range"], "-1..1");
 
-    // It is chosen, and paints.
+    // It is selected, and paints.
     w.drop_photo("beach.png", 40, 30);
     w.until_label("beach.png, 40 × 30 px");
     assert!(w.is_chosen("mobilenet"));
@@ -115,7 +115,7 @@ fn only_what_is_unknown_is_asked() {
 #[test]
 fn where_only_the_order_is_unknown_both_orders_are_painted() {
     let mut w = Window::real();
-    // Divides by 255 at first and multiplies by it at last.
+    // Divides by 255 first and multiplies by it last.
     let file = w.path("scaled.onnx");
     fs::write(&file, network_file("scaled_inside")).expect("written");
     w.drop_file(&file);

@@ -1,4 +1,4 @@
-//! The photos that were opened last: in the upper bar, on the first page, over restarts.
+//! Recently opened photos: in the top bar, on the first page, across restarts.
 
 use std::fs;
 
@@ -79,7 +79,7 @@ fn photos_that_were_opened_are_seen_small_and_damaged_ones_by_their_name_alone()
     };
     assert_eq!(small(&w), 0, "nobody sees the list");
     w.click("Recent photos");
-    // The newest one comes first.
+    // The newest comes first.
     w.until("the other's picture", |w| small(w) == 1);
     let mut w = w.reopened();
     w.until("it on the first page", |w| small(w) == 1 && w.has("second.png"));

@@ -1,4 +1,4 @@
-//! Results go out: saved, copied, asked about, a whole folder of them, and what is remembered.
+//! Results: saving, copying, confirmation, a folder run, and what is remembered.
 
 use std::fs;
 
@@ -22,7 +22,7 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
     w.until("the quality", |w| w.has("JPEG quality"));
     w.slider("JPEG quality").set_value_accesskit(60.0);
     w.step();
-    // A name without an ending gets the chosen format's.
+    // A name without an extension gets that of the chosen format.
     let bare = w.path("result");
     w.platform.answer(Some(bare));
     w.key(Modifiers::COMMAND, Key::S);
@@ -33,7 +33,7 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
     let saved = fs::read(w.path("result.jpg")).expect("saved");
     assert_eq!(saved[..3], [0xff, 0xd8, 0xff]);
 
-    // An ending that was typed wins. What exists is only replaced after a question.
+    // A typed extension takes precedence. An existing file is only replaced after confirmation.
     let taken = w.path("taken.png");
     fs::write(&taken, "old").expect("written");
     w.platform.answer(Some(taken.clone()));
@@ -51,9 +51,9 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
     w.until("the new file", |_| {
         decode::from_path(&taken).is_ok_and(|p| *p.frame == inverted(&photo(40, 30)))
     });
-    // It has its name a moment before the save is done.
+    // The file has its name shortly before the save is done.
     w.until_contains(&format!("Saved as {}", taken.display()));
-    // Another name instead.
+    // A different name instead.
     let other = w.path("other.png");
     w.platform.answer(Some(taken));
     w.click("Save as…");
@@ -120,7 +120,7 @@ fn an_unsaved_painting_is_asked_about_before_another_photo_opens() {
     w.until_label("next.png, 50 × 20 px");
     assert!(target.exists());
     w.until_painted();
-    // Painted because it was opened, which opening it does again: nothing is asked.
+    // It was painted only because it was opened, and opening it repeats that: no confirmation.
     let last = w.photo_file("last.png", 20, 20);
     w.drop_file(&last);
     w.until_label("last.png, 20 × 20 px");
@@ -199,12 +199,12 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     assert_eq!(*result.frame, inverted(&photo(16, 12)));
     w.click("Close");
     w.step();
-    // The second time nothing is replaced unless asked.
+    // The second run replaces nothing unless requested.
     w.drop_file(&folder);
     w.until_label("Paint 3 photos");
     assert!(w.has_containing("1 subfolder"), "not the paintings");
     w.click("Start");
-    // The number alone stands there while the run goes on, too.
+    // The number alone is also shown during the run.
     w.until_label("Nothing was painted");
     assert!(w.has("Skipped, already exist (2)"), "{:#?}", w.texts());
     assert!(w.has("1 photo not painted"));
@@ -268,7 +268,7 @@ fn choices_are_remembered() {
     let (settings, _) = Settings::load(&path);
     assert_eq!(settings.choices.theme, ThemeChoice::Light);
     assert!(settings.state.open_folder.is_some());
-    // A remembered style paints the next photo at once.
+    // A remembered style paints the next photo immediately.
     let file = again.photo_file("at-once.png", 33, 22);
     again.drop_file(&file);
     again.until_painted();
@@ -310,23 +310,23 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
         let saved = decode::from_path(&path).expect("a picture");
         assert_eq!(*saved.frame, inverted(&crate::support::photo(40, 30)));
     }
-    // A name that is taken is asked about, as always.
+    // An existing name asks for confirmation, as always.
     w.click("Save as…");
     let offered = w.path("photo-candy-3.png").display().to_string();
     w.until_label(&offered);
-    // The name is marked, without folder and ending: what is typed takes its place.
+    // The name is selected, without folder and extension: typing replaces it.
     w.harness.event(eframe::egui::Event::Text("photo-candy".to_owned()));
     w.step();
     w.click("Save");
     w.until_label("Replace photo-candy.png?");
     w.click("Cancel");
     w.step();
-    // Nothing waits for a path that was not given.
+    // Nothing waits for a path that was not entered.
     w.click("Save as…");
     w.until_label("Save the painting as");
     w.key(Modifiers::NONE, Key::Escape);
     w.until("the question to go", |w| !w.has("Save the painting as"));
-    // A photo is opened in the same way.
+    // Opening a photo works the same way.
     let other = w.photo_file("other.png", 20, 10);
     w.click("Open…");
     w.until_label("Open which photo or style?");
@@ -335,7 +335,7 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     assert!(other.exists());
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("other.png, 20 × 10 px");
-    // A path that leads nowhere says so, and can be mended.
+    // A path that does not exist is reported, and can be corrected.
     w.click("Open…");
     w.until_label("Open which photo or style?");
     w.harness.event(eframe::egui::Event::Text("nowhere.png".to_owned()));
@@ -343,14 +343,14 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     w.key(Modifiers::NONE, Key::Enter);
     w.until_contains("There is no file ");
     assert!(w.has("Open which photo or style?"));
-    // In the same field, with a path of its own in place of the folder's.
+    // In the same field, with another path instead of the folder's.
     w.key(Modifiers::COMMAND, Key::A);
     w.harness.event(eframe::egui::Event::Text(other.display().to_string()));
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("other.png, 20 × 10 px");
     w.until("the question to go", |w| !w.has("Open which photo or style?"));
-    // A path that is pasted takes the place of the folder; behind it, it is meant all the same.
+    // A pasted path replaces the folder; pasted after the folder, it is also used alone.
     for (name, key) in [("third.png", None), ("fourth.png", Some(Key::End))] {
         let path = w.photo_file(name, 30, 20).display().to_string();
         w.click("Open…");
@@ -443,7 +443,7 @@ fn messages_and_tooltips_leave_a_folders_card_free() {
             w.until("the controls to go", |w| !w.has("Detail"));
         }
         w.click("Start");
-        // The list of what failed makes the card high.
+        // The list of failures makes the card high.
         w.until_label("Nothing was painted");
         if !w.has("Dismiss") {
             w.drop_file(&bad);

@@ -1,4 +1,4 @@
-//! Nothing is lost and nothing gets stuck when saves, questions, photos and closing meet.
+//! Saves, confirmations, photos and closing at the same time: nothing is lost and nothing hangs.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use eframe::egui::{Key, Modifiers};
 
 use crate::window::Window;
 
-/// A window with a painting and the question whether `exists.png` is to be replaced.
+/// A window with a painting and the question whether to replace `exists.png`.
 fn with_question_to_replace() -> Window {
     let mut w = Window::painted(40, 30);
     let taken = w.path("exists.png");
@@ -59,7 +59,8 @@ fn a_photo_that_arrives_during_a_question_about_replacing_leaves_nothing_stuck()
     w.drop_file(&next);
     w.until_label("next.png, 50 × 20 px");
     w.until_painted();
-    // Nobody asked for this painting; for one in another style a person did.
+    // This painting was only made because its photo was opened, so closing asks nothing. A painting in another
+    // style would have been the user's choice.
     assert!(!w.close_is_held_back());
 }
 
@@ -81,7 +82,7 @@ fn saving_over_a_file_before_closing_closes() {
 #[test]
 fn an_answer_about_replacing_saves_the_picture_of_the_question() {
     let mut w = with_question_to_replace();
-    // The window no longer shows that result, but it is the one that the question is about.
+    // The window no longer shows that result, but the question is still about it.
     w.slider("Strength").set_value_accesskit(40.0);
     w.step();
     w.click("Replace");

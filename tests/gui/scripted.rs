@@ -1,4 +1,4 @@
-//! Scripted seams: dialogs, clipboard and styles that do as a test tells them.
+//! Scripted dialogs, clipboard and styles for tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -44,17 +44,17 @@ pub struct ScriptedPlatform {
 }
 
 impl ScriptedPlatform {
-    /// What the next dialog is answered with.
+    /// Sets the answer to the next dialog.
     pub fn answer(&self, path: Option<PathBuf>) {
         self.answers.lock().unwrap().push_back(path);
     }
 
-    /// Every dialog so far and the folder that it started in.
+    /// Every dialog so far and its initial folder.
     pub fn asked(&self) -> Vec<(Dialog, Option<PathBuf>)> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// What is pasted next.
+    /// Sets what is pasted next.
     pub fn put_on_clipboard(&self, clip: Clip) {
         *self.clipboard.lock().unwrap() = Some(clip);
     }
@@ -64,7 +64,7 @@ impl ScriptedPlatform {
         self.copied.lock().unwrap().clone()
     }
 
-    /// The cameras that the system has from now on.
+    /// Sets the cameras that the system has from now on.
     pub fn plug_in(&self, cameras: Vec<Camera>) {
         *self.cameras.lock().unwrap() = cameras;
     }
@@ -94,17 +94,17 @@ impl ScriptedPlatform {
         self.restarts.lock().unwrap().clone()
     }
 
-    /// Where the system says that the pointer is on the screen.
+    /// Sets the pointer's screen position, as the system reports it.
     pub fn point(&self, place: Option<(i32, i32)>) {
         *self.pointer.lock().unwrap() = place;
     }
 
-    /// From now on nothing works, for this reason.
+    /// Makes everything fail from now on, with this reason.
     pub fn refuse(&self, reason: &str) {
         *self.refusal.lock().unwrap() = Some(reason.to_owned());
     }
 
-    /// From now on everything works again.
+    /// Makes everything work again.
     pub fn allow(&self) {
         *self.refusal.lock().unwrap() = None;
     }
@@ -173,7 +173,7 @@ impl Platform for ScriptedPlatform {
     }
 }
 
-/// Three styles, and whatever is imported.
+/// Three styles, and the imported ones.
 pub struct ScriptedStyles {
     cards: Mutex<Vec<Card>>,
     loads: Mutex<Vec<(String, ModelSize)>>,
@@ -203,7 +203,7 @@ pub fn card(title: &str) -> Card {
     }
 }
 
-/// A style that was made of a picture.
+/// A style made from a picture.
 pub fn picture_card(title: &str) -> Card {
     Card {
         made_by: Some(MadeBy { network: "any".to_owned(), id: "1".to_owned() }),
@@ -212,12 +212,12 @@ pub fn picture_card(title: &str) -> Card {
     }
 }
 
-/// A style of the person's own.
+/// A style that the user imported.
 pub fn own_card(title: &str) -> Card {
     Card { own: Some(PathBuf::from("/styles").join(title.to_lowercase())), ..card(title) }
 }
 
-/// A small network with attention, that of the style called Tokens.
+/// A small network with attention, for the style Tokens.
 fn with_attention() -> Arc<Network> {
     let mut graph = Graph::default();
     let mut add = |op: Op, inputs: &[NodeId]| {
@@ -237,7 +237,7 @@ impl Default for ScriptedStyles {
 }
 
 impl ScriptedStyles {
-    /// These styles.
+    /// A library of these styles.
     pub fn of(cards: Vec<Card>) -> Self {
         Self {
             cards: Mutex::new(cards),
@@ -257,12 +257,12 @@ impl ScriptedStyles {
         self.loads.lock().unwrap().clone()
     }
 
-    /// Every style that was added, by its title, and what a person said of it.
+    /// Every imported style: its title, and the user's pixel choice.
     pub fn imports(&self) -> Vec<(String, PixelChoice)> {
         self.imports.lock().unwrap().clone()
     }
 
-    /// Every mix of which a network was made.
+    /// Every mix for which a network was made.
     pub fn mixes(&self) -> Vec<Parts> {
         let mixes = self.mixes.lock().unwrap();
         mixes.iter().map(|(parts, _)| parts.clone()).collect()
@@ -274,12 +274,12 @@ impl ScriptedStyles {
         mixes.last().map(|(_, network)| network.clone())
     }
 
-    /// No network is loaded while what this gives is alive.
+    /// No network is loaded while the returned guard is alive.
     pub fn hold_loads(&self) -> MutexGuard<'_, ()> {
         self.loading.lock().unwrap()
     }
 
-    /// What the command line does with the styles meanwhile.
+    /// Changes the styles as the command line would in the meantime.
     pub fn change(&self, change: impl FnOnce(&mut Vec<Card>)) {
         change(&mut self.cards.lock().unwrap());
     }
@@ -289,7 +289,7 @@ impl ScriptedStyles {
         *self.panics.lock().unwrap() = Some((id.to_owned(), 0));
     }
 
-    /// How often it did.
+    /// The number of such panics.
     pub fn panics(&self) -> usize {
         self.panics.lock().unwrap().as_ref().map_or(0, |(_, count)| *count)
     }
@@ -298,7 +298,7 @@ impl ScriptedStyles {
         self.refusal.lock().unwrap().take().map_or(Ok(()), Err)
     }
 
-    /// The next network cannot be loaded, or the next style not removed, for this reason.
+    /// Makes the next load of a network, or the next removal of a style, fail with this reason.
     pub fn refuse(&self, reason: &str) {
         *self.refusal.lock().unwrap() = Some(reason.to_owned());
     }

@@ -1,8 +1,9 @@
-//! How the window looks: its main screens in both themes, at one and at two pixels a point, beside a small picture of
-//! each in `tests/gui/snapshots`.
+//! The look of the window: its main screens in both themes, at one and two pixels per point, compared with small
+//! reference pictures in `tests/gui/snapshots`.
 //!
-//! With `STYLEFORGE_WRITE_SNAPSHOTS=1` the pictures are written instead of compared. Where one differs, what is
-//! shown now lies in the test's own folder, which the message names. `jpegtran -optimize -progressive` then takes a
+//! `STYLEFORGE_WRITE_SNAPSHOTS=1` writes the reference pictures instead of comparing. If one differs, the current
+//! picture is saved in the test's own folder, which the message names. Afterwards `jpegtran -optimize -progressive`
+//! reduces the files by a quarter, losslessly.
 //! quarter off the files, without loss.
 
 use std::{env, path::Path};
@@ -18,13 +19,14 @@ use crate::{
 
 /// Size of the window, in points.
 const SIZE: (f32, f32) = (1280.0, 800.0);
-/// Points to one pixel of a small picture.
+/// Points per pixel of a small picture.
 const POINTS: usize = 5;
-/// Pixels of a small picture that are compared as one: letters may differ a little, a button may not be elsewhere.
+/// Side of the blocks that are compared, in pixels of a small picture: letters may differ a little, but a moved button
+/// must be detected.
 const BLOCK: usize = 6;
-/// By how many levels the mean of a block may differ.
+/// Maximum difference of a block's mean, in levels.
 const LEVELS: f32 = 8.0;
-/// Quality of the JPEG files in which the pictures are kept.
+/// JPEG quality of the reference pictures.
 const QUALITY: u8 = 25;
 
 /// A window in a theme.
@@ -39,19 +41,19 @@ fn window(theme: &str, live: bool) -> Window {
     }
 }
 
-/// What differs each time.
+/// Content that differs between runs.
 #[derive(Clone, Copy, Default)]
 struct Hidden<'a> {
-    /// What contains this.
+    /// Widgets whose text contains one of these.
     parts: &'a [&'a str],
-    /// The whole line of what contains this: its length moves its neighbours.
+    /// Whole lines whose text contains one of these: their length moves their neighbours.
     lines: &'a [&'a str],
 }
 
-/// Looks at the window, but for places that differ each time.
+/// Compares the window with its reference picture, except for hidden places.
 fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden: Hidden<'_>) {
     w.set_scale(scale);
-    // What fades has faded.
+    // Lets fades finish.
     for _ in 0..8 {
         w.step();
     }
@@ -63,7 +65,7 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
     let whole_line = |place: Rect| Rect::from_x_y_ranges(0.0..=f32::INFINITY, place.y_range());
     hide.extend(hidden.lines.iter().flat_map(places).map(whole_line));
     let now = small(w.pixels(), scale, &hide);
-    // As large in points at every scale.
+    // The same size in points at every scale.
     let name = format!("{screen}-{theme}.jpg");
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gui/snapshots").join(&name);
     let mut bytes = Vec::new();
@@ -75,9 +77,9 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
         return;
     }
     let before = image::open(&kept).unwrap_or_else(|e| panic!("{name}: {e}")).to_rgb8();
-    // With what the format loses on both sides.
+    // Compressed as well, so that both pictures have the same JPEG artefacts.
     let as_kept = image::load_from_memory(&bytes).expect("a picture").to_rgb8();
-    // Letters that have more pixels differ more.
+    // At larger scales letters differ more.
     let levels = scale * scale.sqrt() * LEVELS;
     if let Some(difference) = difference(&before, &as_kept, levels) {
         let shown = Path::new(env!("CARGO_TARGET_TMPDIR"))
@@ -112,7 +114,7 @@ fn small(screen: ColorImage, scale: f32, hide: &[Rect]) -> RgbImage {
     imageops::thumbnail(&large, width / factor, height / factor)
 }
 
-/// The worst block, where that is more than tolerated.
+/// The worst block, if it exceeds the tolerance.
 fn difference(before: &RgbImage, now: &RgbImage, most: f32) -> Option<String> {
     if before.dimensions() != now.dimensions() {
         return Some(format!("has another size, {:?}", now.dimensions()));
@@ -140,7 +142,7 @@ fn difference(before: &RgbImage, now: &RgbImage, most: f32) -> Option<String> {
     (levels > most).then(|| format!("differs by {levels:.0} levels at {place:?} points"))
 }
 
-/// Every theme and scale.
+/// Runs a test in every theme and scale.
 fn everywhere(look: impl Fn(&str, f32)) {
     for theme in ["dark", "light"] {
         for scale in [1.0, 2.0] {
@@ -172,10 +174,10 @@ fn a_painted_photo() {
         photo.save(&file).expect("a writable folder");
         w.drop_file(&file);
         w.until_label("photo.png, 1920 × 1280 px");
-        // Goes by itself after a while, which may be sooner or later than the painting is there.
+        // Disappears after a while, possibly before the painting is finished.
         w.until_label("Opened as a photo.");
         w.click("Dismiss");
-        // The draft stays until the painting, which is put together behind the window's back, takes its place.
+        // The draft stays until the painting, which is composed in the background, replaces it.
         w.script.only_from(600);
         w.script.hold();
         w.click("Candy");
@@ -210,7 +212,7 @@ fn live_pictures_that_are_compared() {
         w.until_live();
         w.press(Key::B);
         w.until_contains("times as fast");
-        // The styles are painted from what is live.
+        // The style pictures are painted from the live picture.
         let hidden = Hidden {
             parts: &["Picture, ", " ms", "Candy", "Udnie", "Wave"],
             // The automatic size and its rate depend on the machine.

@@ -40,8 +40,8 @@ fn the_divider_moves_by_key_by_hand_and_for_screen_readers() {
     w.until_label("Picture, original and painted, 400 × 300 px");
 }
 
-/// Where the photo and the painting would lie as a whole: at one place, with the divider where the one
-/// ends and the other begins.
+/// The place of the photo and the painting as a whole: both have the same place, and the divider is where one ends and
+/// the other begins.
 fn picture_behind_the_divider(w: &Window) -> egui::Rect {
     let ((photo, left), (painting, right)) = (w.picture("photo"), w.picture("painting"));
     let off = |a: egui::Rect, b: egui::Rect| (a.min - b.min).length() + (a.max - b.max).length();
@@ -59,7 +59,7 @@ fn the_picture_is_moved_by_hand_and_by_key_on_both_sides_of_the_divider() {
         w.harness.get_by_label_contains("Picture, ").rect().center() - egui::vec2(120.0, 90.0);
     w.drag(middle, middle + egui::vec2(40.0, 30.0));
     assert_eq!(picture_behind_the_divider(&w), whole);
-    // Larger than its place on every side: what is seen whole cannot be moved.
+    // Zoomed until it is larger than its place on every side: a picture that fits cannot be moved.
     for _ in 0..4 {
         w.key(Modifiers::NONE, Key::Plus);
     }
@@ -78,7 +78,7 @@ fn the_picture_is_moved_by_hand_and_by_key_on_both_sides_of_the_divider() {
         before = after;
     };
     moved(&w, by);
-    // The keys move the window over the picture, so that this goes the other way.
+    // The keys move the view over the picture, so the picture moves in the opposite direction.
     for (key, by) in [
         (Key::ArrowRight, egui::vec2(-80.0, 0.0)),
         (Key::ArrowDown, egui::vec2(0.0, -80.0)),
@@ -90,7 +90,7 @@ fn the_picture_is_moved_by_hand_and_by_key_on_both_sides_of_the_divider() {
         moved(&w, by);
         assert_eq!((w.value(divider), w.zoom()), (50.0, zoom), "{key:?}");
     }
-    // Side by side, what is one place of the picture stays in the same place of each half.
+    // Side by side, both halves show the same point of the picture at the same place.
     w.click("Show side by side");
     w.step();
     let apart = |w: &Window| w.picture("painting").0.min - w.picture("photo").0.min;
@@ -129,7 +129,7 @@ fn every_style_is_shown_by_its_own_thumbnail() {
         });
         assert_eq!(shown.count(), 1, "{}: {:?}", card.id, w.textured());
     }
-    // They differ, so that none stands for another.
+    // All cards differ.
     for (a, b) in cards.iter().zip(&cards[1..]) {
         assert!(a.thumbnail != b.thumbnail, "{} and {}", a.id, b.id);
     }
@@ -182,7 +182,7 @@ fn dark_and_light_and_the_desktops_own() {
     let is_dark = |w: &Window| w.harness.ctx.theme() == egui::Theme::Dark;
     let drawn_dark = |w: &Window| w.harness.ctx.global_style().visuals.dark_mode;
     assert!(is_dark(&w), "the desktop says nothing here");
-    // Every press is seen, the first one too, though the desktop's own was chosen before.
+    // Every press has a visible effect, including the first one, even if the desktop's theme was in use.
     w.key(Modifiers::NONE, Key::T);
     assert!(!is_dark(&w) && !drawn_dark(&w));
     w.key(Modifiers::NONE, Key::T);
@@ -201,7 +201,7 @@ fn lists_of_keys_and_credits_open_and_close() {
     let mut w = Window::open();
     w.key(Modifiers::NONE, Key::Questionmark);
     w.until_label("Undo the last choice");
-    // Keys below the list do nothing.
+    // Keys do nothing under the open list.
     w.key(Modifiers::COMMAND, Key::E);
     w.step();
     assert!(!w.has_containing("Sample photo, "));
@@ -223,14 +223,14 @@ fn the_licences_of_the_parts_are_read_from_about() {
     w.click("Third-party licences…");
     w.until_label("Licences of the program and its parts");
     assert!(w.has_containing("Copyright (c) 2026 The StyleForge developers"));
-    // Of thousands of lines, only those in sight are laid out.
+    // Of thousands of lines, only the visible ones are laid out.
     let lines = w.texts().len();
     assert!(lines < 200, "{lines} texts are laid out");
     let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1024.0, 700.0));
     assert!(window.contains_rect(w.harness.get_by_label("Close").rect()));
     w.harness.hover_at(window.center());
     w.step();
-    // Less than a page at a time, so that no line is passed unseen.
+    // Less than a page at a time, so that no line is skipped.
     for _ in 0..200 {
         if w.has_containing("accesskit 0.") {
             break;
@@ -397,7 +397,7 @@ fn a_large_photo_is_looked_at_closely_without_stalling() {
 
 #[test]
 fn the_chosen_style_is_in_view_however_it_was_chosen() {
-    // Three cards have no room: the last one begins below the list.
+    // Three cards do not fit: the last one begins below the list.
     let chosen_at = |w: &Window, title: &str| {
         let card = by().label(title).role(Role::RadioButton);
         w.harness.get(card).rect()
@@ -406,7 +406,7 @@ fn the_chosen_style_is_in_view_however_it_was_chosen() {
         let rect = chosen_at(w, title);
         let add = w.harness.get_by_label("Add a style…").rect();
         let fade = w.harness.ctx.global_style().spacing.scroll.fade.size;
-        // Between the title above and the button below, and clear of where the list fades.
+        // Between the title above and the button below, outside the list's fade.
         rect.top() > 60.0 && rect.bottom() + fade / 2.0 <= add.top()
     };
     let mut w = Window::sized(1000.0, 420.0);
@@ -418,11 +418,11 @@ fn the_chosen_style_is_in_view_however_it_was_chosen() {
     w.until("the first style", |w| w.is_chosen("Candy") && in_view(w, "Candy"));
     w.key(Modifiers::NONE, Key::ArrowUp);
     w.until("the third style", |w| in_view(w, "Wave"));
-    // It stays in view when the list becomes lower.
+    // It stays visible when the list becomes lower.
     w.harness.set_size(egui::vec2(1000.0, 380.0));
     w.step();
     w.until("the third style", |w| in_view(w, "Wave"));
-    // And when the program starts.
+    // Also when the program starts.
     let mut w = Window::sized_after(1000.0, 420.0, |folder| {
         let text = "[choices]\nstyle = \"wave\"\n";
         std::fs::write(folder.join("settings.toml"), text).expect("written");
@@ -434,7 +434,7 @@ fn the_chosen_style_is_in_view_however_it_was_chosen() {
 fn alt_tells_the_colours_of_a_pixel_of_a_photo() {
     let mut w = Window::painted(64, 48);
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
-    // Inside of the pixel that begins in the middle.
+    // Inside the pixel that begins at the centre.
     let inside = picture.center() + egui::vec2(0.5, 0.5);
     w.harness.hover_at(inside);
     w.step();
@@ -455,7 +455,7 @@ fn the_original_of_a_photo_is_seen_while_its_key_is_held() {
     assert!(!w.has_containing("Divider"), "nothing to divide");
     w.harness.key_up(Key::C);
     w.until_contains(both);
-    // With Ctrl it copies, and a field takes it as a letter.
+    // With Ctrl the key copies; in a field it types a letter.
     w.harness.key_down_modifiers(Modifiers::COMMAND, Key::C);
     w.step();
     w.step();
@@ -481,7 +481,7 @@ fn shortcuts_are_searched() {
     w.harness.check_accessibility();
     assert!(w.has("Undo the last choice") && w.has("Dark or light"));
     assert!(w.has("Ctrl+Z"), "keys have a name");
-    // Each key is drawn by itself.
+    // Each key is drawn separately.
     assert!(w.paints("Ctrl") && w.paints("Z") && !w.paints("Ctrl+Z"));
     w.step();
     let whole = ["Search shortcuts", "Close"].map(|name| w.harness.get_by_label(name).rect().top());
@@ -490,7 +490,7 @@ fn shortcuts_are_searched() {
     assert!(w.paints("UNDO") && !w.paints("Search"), "at once");
     w.until("only that", |w| !w.has("Dark or light"));
     assert!(w.has("Undo the last choice"));
-    // Little is found, so the dialog is low, and the field stays where it is.
+    // Few results make the dialog low, and the field stays in place.
     let line = w.harness.get_by_label("Undo the last choice").rect();
     let places = |w: &Window| {
         ["Search shortcuts", "Close"].map(|name| w.harness.get_by_label(name).rect().top())
@@ -500,14 +500,14 @@ fn shortcuts_are_searched() {
     assert!(places(&w)[1] < whole[1] - 200.0, "{whole:?}");
     w.harness.event(egui::Event::Text(" nothing".to_owned()));
     w.until_label("No matching shortcut.");
-    // The key that has opened the list closes it, also out of the field.
+    // The key that opened the list closes it, even while the field has the focus.
     w.key(Modifiers::NONE, Key::F1);
     w.until("the list to go", |w| !w.has("Search shortcuts"));
     w.key(Modifiers::NONE, Key::F1);
     w.until_label("Dark or light");
 }
 
-/// Frames around controls, as wide as that of the focus.
+/// Frames around controls that are as wide as the focus frame.
 fn focus_frames(w: &Window) -> Vec<egui::Rect> {
     fn gather(shape: &egui::Shape, color: egui::Color32, frames: &mut Vec<egui::Rect>) {
         match shape {
@@ -519,7 +519,7 @@ fn focus_frames(w: &Window) -> Vec<egui::Rect> {
         }
     }
     let mut frames = Vec::new();
-    // That of the dark theme.
+    // The focus colour of the dark theme.
     let ring = egui::Color32::from_rgb(222, 224, 228);
     for clipped in &w.harness.output().shapes {
         gather(&clipped.shape, ring, &mut frames);
@@ -547,17 +547,17 @@ fn one_frame_shows_the_focus_of_the_keyboard_and_none_that_of_the_mouse() {
         let rect = focused.expect("a control").rect();
         assert!(frames[0].contains_rect(rect), "{rect:?} in {frames:?}");
     }
-    // The mouse takes it away.
+    // Using the mouse removes it.
     w.click("Candy");
     w.until_painted();
     assert_eq!(focus_frames(&w), []);
-    // Keys of the window work while a button has the focus.
+    // The window's keys work while a button has the focus.
     w.key(Modifiers::NONE, Key::Tab);
     w.key(Modifiers::NONE, Key::Num3);
     assert!(w.is_chosen("Wave"));
 }
 
-/// Rests with the mouse on a button until its tooltip shows.
+/// Hovers over a button until its tooltip shows.
 fn rest_on(w: &mut Window, button: &str, tooltip: &str) {
     let at = w.harness.get_by_label(button).rect().center();
     w.harness.hover_at(at);
@@ -570,12 +570,12 @@ fn no_tooltip_of_what_is_behind_lies_over_a_dialog() {
     rest_on(&mut w, "Settings", "Settings");
     w.key(Modifiers::NONE, Key::F1);
     w.until_label("Close");
-    // Nothing but the gear has this name, and that is drawn as an icon.
+    // Only the gear has this name, and it is drawn as an icon.
     assert!(!w.paints("Settings"), "{:?}", w.painted_texts());
     w.harness.hover_at(egui::pos2(700.0, 100.0));
     w.key(Modifiers::NONE, Key::Escape);
     w.until("the list to go", |w| !w.has("Close"));
-    // Back on the button it shows again, and a question takes it away as well.
+    // Hovering again shows it again, and a question also removes it.
     rest_on(&mut w, "Settings", "Settings");
     assert!(w.close_is_held_back());
     w.until_label("Save the painting first?");

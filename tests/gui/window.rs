@@ -1,4 +1,4 @@
-//! A window for tests: the real app over scripted seams, driven through AccessKit.
+//! A window for tests: the real app with scripted dialogs, clipboard, styles and device, driven through AccessKit.
 
 #![allow(
     clippy::unwrap_used,
@@ -42,7 +42,7 @@ use crate::{
     support::{FakeBackend, Script, photo, real_time::PATIENCE},
 };
 
-/// The app, started in its first frame because it needs egui's context.
+/// The app, created in its first frame because it needs egui's context.
 pub struct Shown {
     app: Option<App>,
     launch: Option<Launch>,
@@ -68,7 +68,7 @@ pub struct Window {
     closes: bool,
 }
 
-/// Writes settings by which a window saves into `folder`, its own.
+/// Writes settings that make a window save into `folder`, its own.
 pub fn saves_there(folder: &Path) {
     let name = folder.display().to_string();
     let text = format!("[state]\nsave_folder = {name:?}\n");
@@ -113,7 +113,7 @@ impl Window {
         Self::build_for(folder, egui::vec2(width, height), false)
     }
 
-    /// A window as at the first start: the demo scene, painted live.
+    /// A window as on the first start: the demo scene, painted live.
     pub fn live() -> Self {
         Self::live_after(|_| {})
     }
@@ -135,13 +135,13 @@ impl Window {
         Self::live_sized_after(1300.0, 850.0, prepare)
     }
 
-    /// A live window on a GPU with the styles Candy and Tokens; only the latter's network has attention. Settings are
-    /// those of `folder`.
+    /// A live window on a GPU with the styles Candy and Tokens; only Tokens has a network with attention. Uses the
+    /// settings in `folder`.
     pub fn live_on_a_gpu(folder: Arc<tempfile::TempDir>) -> Self {
         Self::live_showing(folder, ["Candy", "Tokens"].map(card).to_vec(), true)
     }
 
-    /// A live window with these styles, on a processor or a GPU. Settings are those of `folder`.
+    /// A live window with these styles, on a CPU or a GPU. Uses the settings in `folder`.
     pub fn live_showing(folder: Arc<tempfile::TempDir>, cards: Vec<Card>, on_gpu: bool) -> Self {
         let styles = Arc::new(ScriptedStyles::of(cards));
         let script = Arc::new(Script::default());
@@ -153,7 +153,7 @@ impl Window {
         Self::build_on(folder, size, (true, Vec::new()), seams, (script, styles))
     }
 
-    /// A window with the same settings file and styles, after this one was closed.
+    /// Closes this window and opens one with the same settings file and styles.
     pub fn reopened(self) -> Self {
         let (folder, (cards, _)) = (self.folder.clone(), self.style_source.cards());
         drop(self.harness);
@@ -161,7 +161,7 @@ impl Window {
         Self::build_with(folder, self.size, false, style_source)
     }
 
-    /// The same, live.
+    /// [`Self::reopened`], live.
     pub fn reopened_live(self) -> Self {
         let folder = self.folder.clone();
         drop(self.harness);
@@ -182,7 +182,7 @@ impl Window {
         self.until_label(&format!("photo.png, {width} × {height} px"));
     }
 
-    /// Lets the file of a photo go over the window.
+    /// Drops the file of a photo on the window.
     pub fn drop_photo(&mut self, name: &str, width: usize, height: usize) {
         let file = self.photo_file(name, width, height);
         self.drop_file(&file);
@@ -193,7 +193,7 @@ impl Window {
         let mut window = Self::with_photo(width, height);
         window.click("Candy");
         window.until_painted();
-        // It has faded in.
+        // Lets the fade finish.
         window.step();
         window
     }
@@ -214,7 +214,7 @@ impl Window {
         Self::build_on(folder, size, (live, Vec::new()), seams, (script, style_source))
     }
 
-    /// A window that was started with files, which `write` writes into its folder.
+    /// A window started with files, which `write` creates in its folder.
     pub fn of_files<const COUNT: usize>(write: impl FnOnce(&Path) -> [PathBuf; COUNT]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let files = write(folder.path()).into();
@@ -225,8 +225,7 @@ impl Window {
         Self::build_on(folder, size, (false, files), seams, (script, style_source))
     }
 
-    /// An empty window with a library of styles in its folder and the real devices; nothing but its dialogs is
-    /// scripted.
+    /// An empty window with a library of styles in its folder and the real devices; only its dialogs are scripted.
     pub fn real() -> Self {
         Self::real_sized(1300.0, 850.0)
     }
@@ -255,7 +254,7 @@ impl Window {
     ) -> Self {
         let platform = Arc::new(ScriptedPlatform::default());
         let settings_path = folder.path().join("settings.toml");
-        // Tests count what is painted; the list of styles is none of it, unless a test asks for it.
+        // Tests count what is painted, so the style pictures are off unless a test turns them on.
         let mut settings = Settings::load(&settings_path);
         settings.0.choices.styles_show_photo = false;
         let launch = Launch {
@@ -284,14 +283,14 @@ impl Window {
         Self { harness, script, platform, style_source, folder, textures, size, closes: false }
     }
 
-    /// As if on a screen with `scale` pixels to a point, from the next frame on.
+    /// Simulates a screen with `scale` pixels per point, from the next frame on.
     pub fn set_scale(&mut self, scale: f32) {
         let viewports = &mut self.harness.input_mut().viewports;
         let screen = viewports.entry(ViewportId::ROOT).or_default();
         screen.native_pixels_per_point = Some(scale);
     }
 
-    /// What the last frame showed, as pixels.
+    /// The last frame as pixels.
     pub fn pixels(&self) -> egui::ColorImage {
         let ctx = &self.harness.ctx;
         let scale = ctx.pixels_per_point();
@@ -304,7 +303,7 @@ impl Window {
         self.folder.path().join(name)
     }
 
-    /// Where the window's settings are written.
+    /// The window's settings file.
     pub fn settings_path(&self) -> PathBuf {
         self.path("settings.toml")
     }
@@ -326,8 +325,8 @@ impl Window {
         self.path("album")
     }
 
-    /// Starts on a folder of three photos, holds the first, and asks to close: the window asks
-    /// back.
+    /// Starts a run on a folder of three photos, holds the first, and requests to close; the window asks for
+    /// confirmation.
     pub fn close_during_a_folder_run(&mut self) {
         let folder = self.folder_of_photos(&["a.png", "b.png", "c.png"]);
         self.script.hold();
@@ -339,7 +338,7 @@ impl Window {
         self.until_label("Cancel painting the folder?");
     }
 
-    /// Draws one frame for every event that waits, or one.
+    /// Draws one frame per pending event, at least one.
     pub fn step(&mut self) {
         self.draw();
         self.draw();
@@ -350,7 +349,7 @@ impl Window {
         self.closes |= self.commands().contains(&ViewportCommand::Close);
     }
 
-    /// Draws frames until `holds`; panics when it never does.
+    /// Draws frames until `holds`; panics if it never does.
     pub fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let started = Instant::now();
         loop {
@@ -365,7 +364,7 @@ impl Window {
         }
     }
 
-    /// Chooses a camera from the list of sources that goes before it gives a picture: it is waited for.
+    /// Chooses a camera that disappears before it delivers a picture, so that the window waits for it.
     pub fn choose_absent_camera(&mut self) {
         self.platform.plug_in(vec![Camera {
             id: CameraId::new("front"),
@@ -385,12 +384,12 @@ impl Window {
         self.until_label("Turn off");
     }
 
-    /// Draws frames until there is a widget of this name or text.
+    /// Draws frames until a widget has this name or text.
     pub fn until_label(&mut self, label: &str) {
         self.until(label, |w| w.has(label));
     }
 
-    /// Draws frames until a name or text contains this.
+    /// Draws frames until a name or text contains `part`.
     pub fn until_contains(&mut self, part: &str) {
         self.until(part, |w| w.has_containing(part));
     }
@@ -400,12 +399,12 @@ impl Window {
         self.until("the painting", Self::is_painted);
     }
 
-    /// Clicks what has this name.
+    /// Clicks the widget with this name.
     pub fn click(&mut self, label: &str) {
         self.click_resting(label, Self::clickable);
     }
 
-    /// Clicks the last of those that have this name.
+    /// Clicks the last widget with this name.
     pub fn click_last(&mut self, label: &str) {
         self.click_resting(label, Self::last_of);
     }
@@ -419,7 +418,7 @@ impl Window {
         label: &str,
         find: impl for<'a> Fn(&'a Self, &'a str) -> Option<Node<'a>>,
     ) {
-        // A person clicks what rests: where a thing was in the frame before, another may be in the next.
+        // Waits until the widget stops moving: it may be elsewhere in the next frame.
         let mut place = None;
         self.until(label, |w| {
             let now = find(w, label).map(|node| node.rect());
@@ -431,12 +430,12 @@ impl Window {
         self.step();
     }
 
-    /// Clicks twice on the slider of this name.
+    /// Double-clicks the slider with this name.
     pub fn double_click_slider(&mut self, label: &str) {
         let at = self.slider(label).rect().lerp_inside(egui::vec2(0.25, 0.5));
         self.harness.hover_at(at);
         self.step();
-        // In one frame: the next one comes too late for a double click.
+        // In one frame: the next one is too late for a double click.
         for pressed in [true, false, true, false] {
             let input = self.harness.input_mut();
             input.events.push(egui::Event::PointerButton {
@@ -449,7 +448,7 @@ impl Window {
         self.step();
     }
 
-    /// The button, box or card of this name, or whatever else has it.
+    /// The button, box or card of this name, or otherwise any widget with it.
     fn clickable<'a>(&'a self, label: &'a str) -> Option<Node<'a>> {
         let roles = [Role::Button, Role::CheckBox, Role::RadioButton];
         let mut all = self.harness.query_all_by_label(label);
@@ -464,7 +463,7 @@ impl Window {
         self.step();
     }
 
-    /// Opens the list of this name and takes the entry.
+    /// Opens the list of this name and selects the entry.
     pub fn choose(&mut self, list: &str, entry: &str) {
         self.open_list(list);
         self.click(entry);
@@ -477,7 +476,7 @@ impl Window {
         self.step();
     }
 
-    /// Presses keys so fast that one frame hears them all.
+    /// Presses keys so fast that they all arrive in one frame.
     pub fn keys_at_once(&mut self, modifiers: Modifiers, keys: &[Key]) {
         let events = keys.iter().map(|&key| egui::Event::Key {
             key,
@@ -503,7 +502,7 @@ impl Window {
         self.step();
     }
 
-    /// Holds files over the window.
+    /// Drags files over the window.
     pub fn hover(&mut self, paths: &[&PathBuf]) {
         let hovered = paths
             .iter()
@@ -512,7 +511,7 @@ impl Window {
         self.step();
     }
 
-    /// Lets a file go over the window.
+    /// Drops a file on the window.
     pub fn drop_file(&mut self, path: &Path) {
         let input = self.harness.input_mut();
         input.hovered_files.clear();
@@ -520,7 +519,7 @@ impl Window {
         self.harness.step();
     }
 
-    /// Saves as a name in the window's folder and reads the file back.
+    /// Saves under a name in the window's folder and reads the file back.
     pub fn save_as(&mut self, name: &str) -> Frame {
         let path = self.path(name);
         self.platform.answer(Some(path.clone()));
@@ -530,7 +529,7 @@ impl Window {
         Arc::unwrap_or_clone(photo.frame)
     }
 
-    /// Asks the window to close; whether it stays open to ask something.
+    /// Requests the window to close. Returns whether it stays open to ask for confirmation.
     pub fn close_is_held_back(&mut self) -> bool {
         let viewport = self.harness.input_mut().viewports.entry(ViewportId::ROOT).or_default();
         viewport.events.push(ViewportEvent::Close);
@@ -543,20 +542,20 @@ impl Window {
         held
     }
 
-    /// The system asks the program to end, as by SIGTERM.
+    /// Simulates that the system asks the program to end, as with SIGTERM.
     pub fn ask_to_end(&mut self) {
         let app = self.harness.state().app.as_ref().expect("started");
         app.stopper()();
         self.step();
     }
 
-    /// Closes the window and waits until the program's work has ended; gives its folder.
+    /// Closes the window and waits until the program's work has ended; returns its folder.
     pub fn end(self) -> Arc<tempfile::TempDir> {
         drop(self.harness);
         self.folder
     }
 
-    /// Whether the window asked to be closed.
+    /// Whether the window requested to be closed.
     pub fn closes(&self) -> bool {
         self.closes
     }
@@ -567,7 +566,7 @@ impl Window {
         output.is_some_and(|o| o.repaint_delay > Duration::from_millis(500))
     }
 
-    /// What the last frame asked of the window.
+    /// The viewport commands of the last frame.
     pub fn commands(&self) -> Vec<ViewportCommand> {
         let output = self.harness.output().viewport_output.get(&ViewportId::ROOT);
         output.map(|o| o.commands.clone()).unwrap_or_default()

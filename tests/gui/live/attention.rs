@@ -1,4 +1,4 @@
-//! The choice of how attention is computed: there on a GPU, for styles whose network has attention.
+//! The attention setting: offered on a GPU, for styles whose network has attention.
 
 use std::sync::Arc;
 
@@ -22,7 +22,8 @@ fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
     assert!(!w.pace().contains("attention"), "{}", w.pace());
     w.choose(CHOICE, "Tiled");
     w.until("the mode", |w| w.pace().contains("fused fp32, tiled attention"));
-    // A style without attention paints as ever, and the choice is there again for one with it, and the next time.
+    // A style without attention paints normally; the setting is restored for a style with attention and after a
+    // restart.
     w.click("Candy");
     w.until("candy", |w| !w.has(CHOICE));
     w.until("the usual mode", |w| !w.pace().contains("attention"));
@@ -66,7 +67,7 @@ fn a_processor_offers_no_choice_of_attention() {
     assert!(!w.has("Left: attention"));
 }
 
-/// A processor is offered what it has, a GPU what that has.
+/// On a CPU and on a GPU, the list contains what the device supports.
 #[test]
 fn the_engine_offers_what_the_device_has() {
     let mut w = Window::live();

@@ -1,4 +1,4 @@
-//! Two modes side by side, their check, and the measurement of both.
+//! Two modes side by side, their equality check, and their benchmark.
 
 use eframe::egui::{Key, Shape};
 
@@ -32,7 +32,7 @@ fn the_lab_holds_the_comparison() {
     let mut w = Window::painting_live();
     w.press(Key::B);
     w.until_label("Difference");
-    // What the comparison opened goes with it.
+    // Whatever the comparison opened closes with it.
     w.press(Key::B);
     w.until("the Lab to go", |w| !w.has("Show counters"));
     w.press(Key::P);
@@ -41,7 +41,7 @@ fn the_lab_holds_the_comparison() {
     assert!(!w.has("Difference"));
     w.click("Start comparing");
     w.until_contains("times as fast");
-    // Seen or not, it goes on; it leaves a Lab that was there.
+    // It continues even when hidden, and keeps a Lab that was already open.
     w.click("Show counters");
     w.until("the comparison to make room", |w| !w.has("Difference"));
     assert!(w.has_containing("Picture, baseline fp32 and fused fp32"));
@@ -57,12 +57,12 @@ fn pictures_that_differ_show_no_ratio() {
     w.press(Key::B);
     w.until_contains("Not comparable: ");
     assert!(w.has_containing("off by 3"), "{:#?}", w.texts());
-    // What is said of the frame that is seen is not taken for what is said of the checks.
+    // The text about the shown frame is not mistaken for the text about the checks.
     w.click("Difference");
     w.until_contains("Largest difference in this frame: 3 of 255");
     assert!(w.has_containing("Worst check: largest 3"));
     assert!(!w.has_containing("times as fast"));
-    // Once unequal, unequal until something changes: a ratio must not flicker.
+    // A failed check stays failed until something changes, so that the ratio does not flicker.
     w.script.let_the_baseline_be_off(0);
     std::thread::sleep(std::time::Duration::from_millis(700));
     w.step();
@@ -90,7 +90,7 @@ fn start_benchmark(w: &mut Window) {
     w.click("Start benchmark");
 }
 
-/// Waits for a report, by a button that nothing else has: its words are those of the tab, too.
+/// Waits for a report, by a button that only the report has: its text also occurs in the tab.
 fn until_the_report(w: &mut Window) {
     w.until_label("JSON…");
     assert!(w.has_containing("200 interleaved frames of each after"));
@@ -109,7 +109,7 @@ fn a_measurement_gives_a_report_to_keep() {
         ("JSON…", "report.json", "\"ratio\""),
         ("CSV…", "report.csv", "p50_ms"),
         ("Text…", "report.txt", "Candy lite at "),
-        // A name without an ending gets one.
+        // A name without an extension gets one.
         ("Chart…", "chart", "PNG"),
     ] {
         let path = w.path(name);
@@ -117,7 +117,7 @@ fn a_measurement_gives_a_report_to_keep() {
         w.click(button);
         let path = if path.extension().is_some() { path } else { path.with_extension("png") };
         w.until("the file", |_| path.exists());
-        // The message about it lies over none of the dialog's buttons.
+        // The message about it covers none of the dialog's buttons.
         w.until_contains(&path.display().to_string());
         for button in ["Copy", "Text…", "JSON…", "CSV…", "Chart…"] {
             let button = w.harness.get_by_label(button).rect();
@@ -136,7 +136,7 @@ fn a_measurement_gives_a_report_to_keep() {
     });
     w.press(Key::Escape);
     w.until("the report to go", |w| !w.has("JSON…"));
-    // The comparison goes on.
+    // The comparison continues.
     w.click("Show compare");
     w.until_contains("times as fast");
 }
@@ -176,7 +176,7 @@ fn the_report_is_a_dialog_as_others_are() {
         assert!(window.contains_rect(rect(&w, name)), "{name}");
     }
     assert!(rect(&w, "Measured").bottom() < rect(&w, "Copy").top());
-    // Keys of the window do nothing behind it.
+    // The window's keys are ignored while the dialog is open.
     let style = w.is_chosen("Candy");
     w.press(Key::Num2);
     assert_eq!(w.is_chosen("Candy"), style);
@@ -190,8 +190,8 @@ fn a_measurement_can_be_stopped() {
     let mut w = Window::painting_live();
     w.press(Key::B);
     w.until_contains("times as fast");
-    // Live pictures go on until the measurement has the device, so that its button stays where it is; the
-    // measurement then waits for its first session.
+    // Live pictures continue until the measurement has the device, so its button stays in place. The measurement then
+    // waits for its first session.
     w.script.hold_opening();
     start_benchmark(&mut w);
     w.click("Cancel benchmark");
@@ -203,7 +203,7 @@ fn a_measurement_can_be_stopped() {
     assert!(!w.has("JSON…"));
     let stopped = "Benchmark stopped after 0 of 200 frames of each. There is no report.";
     w.until("the message to go", |w| !w.has(stopped));
-    // Esc stops it, and says so; the comparison goes on.
+    // Esc stops it with a message; the comparison continues.
     w.script.hold_opening();
     start_benchmark(&mut w);
     w.until_label("Cancel benchmark");
@@ -248,7 +248,7 @@ fn the_view_before_a_comparison_comes_back() {
     w.until_contains(compared);
     w.click("Compare");
     w.until_contains("Picture, original, ");
-    // Also where the comparison ended because it could not go on.
+    // Also if the comparison ended because it failed.
     w.press(Key::B);
     w.until_contains(compared);
     w.script.behave(Behaviour::Fail);
@@ -279,7 +279,7 @@ fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
     w.press(Key::B);
     w.until_contains("times as fast");
     w.until("every style", |w| w.style_source.loads().len() >= 3);
-    // Styles that wait for their networks keep every thread busy that could draw.
+    // Loading styles keeps every thread busy that could draw.
     let style_source = w.style_source.clone();
     let held = style_source.hold_loads();
     for name in ["One.pth", "Two.pth"] {

@@ -1,4 +1,4 @@
-//! The picture alone over the whole screen: how it lies there, and what shows over it for a while.
+//! The picture alone on the full screen: its placement, and the controls that appear for a while.
 
 use eframe::egui::{Event, Key, Modifiers, Shape, Vec2, pos2, vec2};
 use egui_kittest::kittest::Queryable;
@@ -22,7 +22,7 @@ impl Window {
         self.step();
     }
 
-    /// What is seen of the picture, in points.
+    /// Visible size of the picture, in points.
     fn picture_size(&self) -> Vec2 {
         let shapes = self.harness.output().shapes.iter();
         let pictures = shapes.filter_map(|clipped| match &clipped.shape {
@@ -32,7 +32,7 @@ impl Window {
         pictures.max_by(|a, b| a.x.total_cmp(&b.x)).unwrap_or_default()
     }
 
-    /// Seconds on the clock of the window, which goes on by every frame that is drawn.
+    /// The window's clock in seconds, which advances with every drawn frame.
     fn clock(&self) -> f64 {
         self.harness.ctx.input(|i| i.time)
     }
@@ -58,7 +58,7 @@ fn the_controls_come_with_the_mouse_and_go_two_seconds_later() {
     w.until("the controls to go", |w| !w.has(LEAVE));
     let stayed = w.clock() - since;
     assert!((1.0..4.0).contains(&stayed), "{stayed} s");
-    // Over the controls they stay.
+    // While the pointer is over the controls they stay.
     w.move_mouse(640.0, 810.0);
     let since = w.clock();
     w.until("time to pass", |w| w.clock() > since + 4.0);
@@ -72,7 +72,7 @@ fn another_styles_name_is_shown_for_a_second() {
     let mut w = Window::painting_live().full_screen();
     assert!(!w.paints("Candy"), "it was chosen before");
     let since = w.clock();
-    // Each event by itself would be a frame of a quarter of a second.
+    // Each separate event would be a frame of a quarter of a second.
     w.keys_at_once(Modifiers::NONE, &[Key::Num2]);
     assert!(w.paints("Udnie"));
     w.until("the name to go", |w| !w.paints("Udnie"));
@@ -88,7 +88,7 @@ fn the_picture_fits_the_screen_or_fills_it_and_that_is_remembered() {
     let in_window = w.zoom();
     w.press(Key::F);
     w.until("the rest to go", |w| !w.has("Settings"));
-    // As large as the screen on one of its sides, whatever the source's size.
+    // It fills the screen in one direction, whatever the source's size.
     let fitted = w.picture_size();
     let left = SCREEN - fitted;
     assert!(left.min_elem().abs() < 1.0, "{fitted:?}");
@@ -115,7 +115,7 @@ fn around_the_picture_all_is_black() {
         let mut w = w.full_screen();
         let is_black = |w: &Window| {
             let pixels = w.pixels();
-            // The demo scene is less wide than the window.
+            // The demo scene is narrower than the window.
             let row = pixels.size[1] / 2;
             let at = |x: usize| pixels.pixels[row * pixels.size[0] + x];
             [12, pixels.size[0] - 13].map(at) == [eframe::egui::Color32::BLACK; 2]

@@ -1,4 +1,4 @@
-//! What is kept of live pictures is painted once more: the held picture, and snapshots.
+//! Kept live pictures are painted again at higher quality: the held picture, and snapshots.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ use crate::{
 const AWAITED: &str = "Refining…";
 
 impl Window {
-    /// A window whose live pictures are painted with 320 x 240 px from a larger source.
+    /// A window whose live pictures are painted at 320 x 240 px from a larger source.
     fn painting_small() -> Self {
         let mut w = Self::live_after(saves_there);
         w.until_live();
@@ -37,7 +37,7 @@ impl Window {
         self.path(&format!("StyleForge/snapshot-candy-{number:04}.png"))
     }
 
-    /// A snapshot, and whether each of these words stands in it.
+    /// A snapshot, and whether it contains each of these words.
     fn saved(&self, number: usize, words: [&str; 2]) -> (Frame, [bool; 2]) {
         let path = self.snapshot_path(number);
         let bytes = std::fs::read(&path).expect("a file");
@@ -46,7 +46,7 @@ impl Window {
         (saved.frame.as_ref().clone(), words.map(has))
     }
 
-    /// Runs for the large picture and for finer ones.
+    /// Number of runs for the large picture and for finer ones.
     fn large_runs(&self) -> [usize; 2] {
         let runs = self.script.runs();
         let finer = runs.iter().filter(|(width, _)| *width >= 600).count();
@@ -63,7 +63,7 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     w.until_contains(AWAITED);
     assert!(w.pace().starts_with("Frozen ·") && w.has_containing("Picture, painted"));
     assert!(w.has("Painted at 320 × 240 px"), "{:#?}", w.texts());
-    // It is what a snapshot waits for.
+    // A snapshot waits for the finer picture.
     w.press(Key::S);
     w.step();
     assert!(!w.snapshot_path(1).exists());
@@ -79,12 +79,12 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     assert_eq!(has, [true, false]);
     assert!(first.width() >= 640 && 4 * first.height() == 3 * first.width());
     assert!(w.has_containing(&format!("Saved at {} × {} px as ", first.width(), first.height())));
-    // What is on the stage is saved as it is.
+    // The shown picture is saved unchanged.
     w.press(Key::S);
     w.until_contains("snapshot-candy-0002.png");
     assert_eq!(w.saved(2, ["candy full", "Device"]).0, first);
     assert_eq!(w.large_runs(), runs);
-    // Another style, another picture.
+    // Another style requires another picture.
     w.press(Key::Num2);
     w.until("the other style's", |w| w.large_runs()[1] > runs[1]);
 }
@@ -167,7 +167,7 @@ fn a_recording_has_the_finer_picture_of_what_is_held() {
     w.until_contains(AWAITED);
     w.script.release();
     w.until("the finer picture", |w| !w.has_containing(AWAITED));
-    // What is on the stage.
+    // The shown picture.
     w.press(Key::S);
     w.until_contains("snapshot-candy-0001.png");
     let (shown, _) = w.saved(1, ["candy full", "Device"]);
@@ -236,7 +236,7 @@ fn the_notice_of_a_snapshot_shows_and_copies_it() {
     w.click("Copy");
     w.until("the clipboard", |w| w.platform.copied() == [saved.clone()]);
     w.until_label("snapshot-candy-0001.png is on the clipboard.");
-    // What is gone by then is said.
+    // Copying a snapshot whose file was removed reports that.
     w.press(Key::S);
     w.until_contains("snapshot-candy-0002.png");
     let shown = |w: &Window, label| w.harness.query_all_by_label(label).count();

@@ -1,4 +1,4 @@
-//! Where live pictures lie: full screen, small and large windows, zoom and divider.
+//! The layout of live pictures: full screen, small and large windows, zoom and divider.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn full_screen_hides_nothing_that_has_to_be_known() {
     w.press(Key::F);
     w.until("the rest to go", |w| !w.has("Settings"));
     assert!(w.has_containing("here is no camera front"), "why there is none");
-    // A list that is opened is seen, closed by the first Esc; the second leaves the full screen.
+    // An opened list is visible. The first Esc closes it; the second leaves the full screen.
     w.key(Modifiers::NONE, Key::Questionmark);
     w.until_label("Undo the last choice");
     w.press(Key::Escape);
@@ -91,7 +91,7 @@ fn the_list_begins_at_its_top_at_the_first_start() {
     let heading = place(&w, "Styles").bottom();
     let top = place(&w, "Style 0").top();
     assert!((heading..heading + 20.0).contains(&top), "{top}");
-    // What a person chooses is shown.
+    // The user's choice is shown.
     w.key(Modifiers::NONE, Key::ArrowUp);
     let window = Rect::from_min_size(Pos2::ZERO, vec2(1300.0, 850.0));
     w.until("the one above", |w| {
@@ -133,7 +133,7 @@ fn live_pictures_fit_a_small_window() {
             assert!(window.contains_rect(rect), "{name} is outside at {rect:?}");
         }
     }
-    // What is compared can be chosen without looking for it.
+    // The compared modes are visible without scrolling.
     for list in ["Left", "Right"] {
         for half in ["variant", "precision"] {
             let name = format!("{list}: {half}");
@@ -141,12 +141,12 @@ fn live_pictures_fit_a_small_window() {
             assert!(rect.bottom() < 640.0 && rect.top() > 40.0, "{name} is at {rect:?}");
         }
     }
-    // What does not fit has a bar beside it that is seen before anybody points at it.
+    // Content that does not fit has a scroll bar that is visible without hovering.
     let scroll = w.harness.ctx.global_style().spacing.scroll;
     assert!(scroll.dormant_handle_opacity > 0.5 && scroll.floating_allocated_width > 0.0);
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
     assert!(picture.height() > 120.0, "the picture has {picture:?}");
-    // Nothing of the line about the device, the source and the pace is cut.
+    // The line about device, source and pace is not truncated.
     let pace = w.pace();
     let line = w.harness.get_by_label(&pace).rect();
     assert!(window.contains_rect(line), "{pace} at {line:?}");
@@ -178,7 +178,7 @@ fn the_zoom_counts_the_same_pixels_in_every_view() {
     assert!((w.zoom() - 100.0).abs() < 0.5, "{}", w.zoom());
 }
 
-/// Live pictures are not cut to a size of the program's, nor to what the graphics card takes.
+/// Live pictures are not limited by the program or by the graphics card's texture size.
 #[test]
 fn large_live_pictures_are_painted_and_shown() {
     let mut w = Window::live_after(|folder| {
@@ -225,10 +225,10 @@ fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
     w.drop_file(&folder);
     w.until_label("Paint 6 photos");
     w.click("Start");
-    // The list of what failed makes the card high.
+    // The list of failures makes the card high.
     w.until_label("Nothing was painted");
     w.step();
-    // The card's edge, too.
+    // Including the card's edge.
     let card = w.harness.get_by_label("Close").rect().expand(16.0);
     for part in ["Show the demo scene", "here is no camera front"] {
         let rect = w.harness.get_by_label_contains(part).rect();
@@ -239,7 +239,7 @@ fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
     }
 }
 
-/// What is as large as a button and has the colour of the accent in the dark theme.
+/// Shapes as large as a button in the accent colour of the dark theme.
 fn accents(w: &Window) -> Vec<Rect> {
     let accent = Color32::from_rgb(224, 152, 74);
     let mut shapes: Vec<&Shape> =
@@ -278,7 +278,7 @@ fn one_button_has_the_accent() {
     has(&w, "Start benchmark");
     w.click("Show counters");
     has(&w, "Snapshot");
-    // Until a style is chosen, there is nothing to be saved.
+    // Until a style is chosen, there is nothing to save.
     let mut w = Window::with_photo(40, 30);
     assert_eq!(accents(&w), []);
     w.click("Candy");
@@ -291,7 +291,7 @@ fn the_window_speaks_the_words_of_its_field() {
     fn speaks(w: &Window, place: &str) {
         let mut texts = w.texts();
         texts.extend(w.painted_texts());
-        // Tooltips, as far as they are not only drawn, and what fields hold.
+        // Tooltips in the accessibility tree, and the content of fields.
         for node in w.harness.root().children_recursive() {
             let node = node.accesskit_node();
             let more = [node.description(), node.value()];
@@ -363,7 +363,7 @@ fn the_lab_is_as_high_as_its_edge_is_dragged_with_every_tab() {
     w.step();
     let tabs = |w: &Window| w.harness.get_by_label("Show counters").rect().top();
     let before = tabs(&w);
-    // The grip stands in the middle of the edge, above the tabs.
+    // The grip is in the middle of the edge, above the tabs.
     for (by, settles) in [(90.0, before + 90.0), (-60.0, before + 30.0)] {
         let grip = Pos2::new(616.0, tabs(&w) - 6.0);
         w.drag(grip, grip + vec2(0.0, by));
@@ -382,7 +382,7 @@ fn the_lab_is_as_high_as_its_edge_is_dragged_with_every_tab() {
 fn keys_stand_in_chips_of_their_own() {
     let mut w = Window::live();
     w.until_live();
-    // At the first start.
+    // On the first start.
     w.until_label("1 to 9");
     w.step();
     assert!(w.paints("9") && w.paints("change the style"));

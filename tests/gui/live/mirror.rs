@@ -1,5 +1,5 @@
-//! What is saved of a camera that is seen as in a mirror, on pixels: the camera is that of `tests/camera`, which a process
-//! of its own sees.
+//! Pictures saved from a mirrored camera, checked by their pixels. The camera is that of `tests/camera`, in a separate
+//! process that can see it.
 
 use std::{env, process::Command};
 
@@ -13,7 +13,7 @@ use crate::window::{Window, records_pictures};
 #[path = "../../camera/fake.rs"]
 mod fake;
 
-/// How much brighter the right half of a picture is, by its pixels' brightness, row by row.
+/// How much brighter the right half of a picture is than the left: the sum over its pixels, row by row.
 fn slope(width: usize, height: usize, level: impl Fn(usize, usize) -> u8) -> i64 {
     let sum = |columns: std::ops::Range<usize>| -> i64 {
         let places = columns.flat_map(|x| (0..height).map(move |y| (x, y)));
@@ -26,7 +26,7 @@ fn slope_of(frame: &Frame) -> i64 {
     slope(frame.width(), frame.height(), |x, y| frame.pixel(x, y)[0])
 }
 
-/// The same of the picture on the screen.
+/// The slope of the picture on the screen.
 fn seen(w: &Window) -> i64 {
     let (_, place) = w.picture("live right");
     let screen = w.pixels();

@@ -1,4 +1,4 @@
-//! What is kept of live pictures: snapshots, recordings, and what closing would lose.
+//! Keeping live pictures: snapshots, recordings, and what closing would lose.
 
 use std::{
     path::PathBuf,
@@ -19,10 +19,10 @@ use styleforge::{
 use crate::window::{Window, records_pictures, saves_there};
 
 impl Window {
-    /// Waits for the clock of a recording; it begins with the key, and goes on while an encoder starts.
+    /// Waits for the clock of a recording. It starts with the key press and continues while an encoder starts.
     pub fn until_a_second_is_recorded(&mut self) {
         let is_told = |text: &String| {
-            // On its button, or alone over the full screen.
+            // On its button, or alone on the full screen.
             let clock = ["Stop recording, ", "Recording "];
             let length = clock.iter().find_map(|words| text.strip_prefix(words));
             let length = length.and_then(|length| length.split(',').next());
@@ -31,17 +31,17 @@ impl Window {
         self.until("a second", |w| w.texts().iter().any(is_told));
     }
 
-    /// Keeps every background task waiting while `waits` is run.
+    /// Keeps all background tasks waiting while `waits` runs.
     fn while_tasks_wait(&mut self, waits: impl FnOnce(&mut Self)) {
         let styles = self.style_source.clone();
         let loads = styles.hold_loads();
-        // The other model of every style: more than there are threads.
+        // The other model size of every style: more loads than threads.
         self.press(Key::M);
         waits(self);
         drop(loads);
     }
 
-    /// Begins the first recording of a window; its folder, once frames are written there.
+    /// Starts the first recording of a window; returns its folder once frames are written there.
     fn begin_recording(&mut self) -> PathBuf {
         self.press(Key::R);
         let folder = self.path("StyleForge/recording-0001");
@@ -60,7 +60,7 @@ fn snapshots_and_recordings_are_files() {
     w.until_contains("snapshot-candy-0001.png");
     let path = w.path("StyleForge/snapshot-candy-0001.png");
     let saved = decode::from_path(&path).expect("a picture");
-    // The demo scene's size, though a processor paints smaller.
+    // The demo scene's size, although a CPU paints smaller.
     assert!(saved.frame.width() >= 640);
     let bytes = std::fs::read(&path).expect("a file");
     let has = |words: &str| bytes.windows(words.len()).any(|w| w == words.as_bytes());
@@ -71,7 +71,7 @@ fn snapshots_and_recordings_are_files() {
     assert!(w.has_containing(&format!("Saved at {width} × {height} px as ")));
     w.press(Key::S);
     w.until_contains("snapshot-candy-0002.png");
-    // Saving saves what is seen: live that is a snapshot, not a painting of before.
+    // Saving saves the shown picture: in live mode a snapshot, not an earlier painting.
     w.key(Modifiers::CTRL, Key::S);
     w.until_contains("snapshot-candy-0003.png");
 
@@ -100,7 +100,7 @@ fn pictures_stay_as_small_as_they_were_painted_if_that_is_wanted() {
     w.click("Upscale to source size");
     let is_kept = |w: &Window| !Settings::load(&w.settings_path()).0.live.upscale;
     w.until("the settings", is_kept);
-    // Those on their way were painted before.
+    // Pictures in flight were painted before.
     w.press(Key::R);
     let folder = w.path("StyleForge/recording-0002");
     let mut number = 0;
@@ -116,7 +116,7 @@ fn pictures_stay_as_small_as_they_were_painted_if_that_is_wanted() {
 fn a_recording_is_told_at_once_and_says_how_to_end_it() {
     let mut w = Window::live_after(records_pictures);
     w.until_live();
-    // In the frame of the key, before there is a file.
+    // In the same frame as the key press, before there is a file.
     w.keys_at_once(Modifiers::NONE, &[Key::R]);
     assert!(w.has_containing("Stop recording, "), "{:#?}", w.texts());
     let painted = w.painted_texts();
@@ -144,7 +144,7 @@ fn a_recording_that_ends_before_there_is_a_file_for_it_is_kept() {
         w.until_contains("Recorded ");
         assert!((1..=2).contains(&frames(&w)), "what was seen, held");
     }
-    // Closing asks, and waits for it.
+    // Closing asks for confirmation, and waits for the recording.
     let mut w = Window::live_after(records_pictures);
     w.until_live();
     w.while_tasks_wait(|w| {
@@ -156,7 +156,7 @@ fn a_recording_that_ends_before_there_is_a_file_for_it_is_kept() {
     });
     w.until("the window to close", |w| w.closes());
     assert!(frames(&w) > 0);
-    // So does what asks nothing.
+    // Closing without confirmation waits too.
     let mut w = Window::live_after(records_pictures);
     w.until_live();
     w.while_tasks_wait(|w| {
@@ -168,7 +168,7 @@ fn a_recording_that_ends_before_there_is_a_file_for_it_is_kept() {
     assert!(recording.join("frames.csv").exists());
 }
 
-/// Finding an encoder and starting it may take seconds.
+/// Finding and starting an encoder may take seconds.
 #[test]
 fn pictures_are_recorded_from_the_key_on_although_there_is_no_file_yet() {
     let mut w = Window::live_after(records_pictures);
@@ -184,7 +184,7 @@ fn pictures_are_recorded_from_the_key_on_although_there_is_no_file_yet() {
     w.press(Key::R);
     w.until_contains("Recorded ");
     let table = std::fs::read_to_string(table).expect("a table");
-    // What was seen, a picture of each size, and the last one held.
+    // The pictures shown: one of each size, and the last one held.
     assert!(table.lines().count() > 1 + 2, "{table}");
 }
 
@@ -257,7 +257,7 @@ fn a_recording_that_fails_ends_at_once_and_is_reported() {
     let mut w = Window::live_after(records_pictures);
     w.until_live();
     let folder = w.begin_recording();
-    // As a disk that is unplugged.
+    // Simulates an unplugged disk.
     let gone = w.path("gone");
     std::fs::rename(&folder, &gone).expect("renamed");
     w.until_contains("The recording in ");
@@ -273,7 +273,7 @@ fn a_recording_that_fails_ends_at_once_and_is_reported() {
     assert!(told.contains(&ended), "{told}");
     assert!(told.contains("does not exist"), "{told}");
     assert!(w.has("Record"), "the count must not go on");
-    // Another one begins afresh.
+    // A new recording starts from zero.
     w.press(Key::R);
     w.until("a new recording", |_| folder.join("frame-000001.jpg").exists());
     w.press(Key::R);
@@ -302,7 +302,7 @@ fn a_request_to_end_asks_nothing_and_loses_nothing_of_a_recording() {
     assert!(settings.contains("style = \"candy\""), "{settings}");
 }
 
-/// A video that any player opens, in a file of its own; MP4 where this computer has an ffmpeg for it.
+/// A video that any player opens, in its own file; MP4 if this computer has a suitable ffmpeg.
 #[test]
 fn a_recording_is_one_video_file() {
     let mut w = Window::live_after(saves_there);
@@ -338,7 +338,7 @@ fn a_recording_is_one_video_file() {
         first.any(|picture| picture.exists())
     });
     w.press(Key::R);
-    // Videos stand on the strip of what was saved, with how they begin; a click shows that large.
+    // Videos are on the strip of saved results, with their first picture; a click shows that large.
     w.click("Photo");
     let name = named(&folder, &format!("{}.", stems[0])).expect("a video");
     let is_drawn = |w: &Window| {
@@ -359,7 +359,7 @@ fn a_recording_is_one_video_file() {
     let newer = named(&folder, &format!("{}.", stems[1])).expect("a video");
     w.until_contains(&format!("{newer}, "));
     w.press(Key::Escape);
-    // Later, too.
+    // Also after a restart.
     let mut w = w.reopened();
     w.until("both videos", |w| w.has(&name) && is_drawn(w));
 }
@@ -424,7 +424,7 @@ fn a_recording_lasts_from_key_to_key_also_of_a_picture_that_is_held() {
     w.press(Key::Space);
     w.until_contains("Frozen ·");
     w.press(Key::R);
-    // The clock runs although no other picture comes.
+    // The clock runs even without new pictures.
     w.until_a_second_is_recorded();
     assert!(w.close_is_held_back());
     w.until_label("Stop recording?");

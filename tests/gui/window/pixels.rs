@@ -1,4 +1,4 @@
-//! A small software renderer: what the window shows, as pixels, the same on every computer.
+//! A small software renderer: the window's content as pixels, the same on every computer.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use eframe::{
 };
 use egui_kittest::TestRenderer;
 
-/// The textures that the window has, kept as the window changes them.
+/// The window's textures, updated as the window changes them.
 #[derive(Clone, Default)]
 pub struct Textures(Arc<Mutex<HashMap<TextureId, Texture>>>);
 
@@ -52,7 +52,7 @@ fn patch(to: &mut ColorImage, [left, top]: [usize; 2], from: &ColorImage) {
 }
 
 impl Textures {
-    /// A frame's shapes as pixels: `size` in points, `scale` pixels to a point.
+    /// A frame's shapes as pixels: `size` in points, `scale` pixels per point.
     pub fn painted(
         &self,
         ctx: &egui::Context,
@@ -82,7 +82,7 @@ fn paint(screen: &mut ColorImage, mesh: &Mesh, texture: &Texture, clip: Rect, sc
         for corner in &mut corners {
             corner.pos = (corner.pos.to_vec2() * scale).to_pos2();
         }
-        // One sense of turning for all.
+        // Makes the winding order the same for all.
         if twice_the_area(corners[0].pos, corners[1].pos, corners[2].pos) < 0.0 {
             corners.swap(1, 2);
         }
@@ -102,7 +102,7 @@ fn triangle(screen: &mut ColorImage, corners: [Vertex; 3], texture: &Texture, cl
     }
     let [width, height] = screen.size;
     let seen = Rect::from_points(&places).intersect(clip);
-    // Pixels whose centres lie inside.
+    // Pixels whose centres are inside.
     let range = |from: f32, to: f32, end: usize| {
         let whole = |at: f32| ((at - 0.5).ceil().max(0.0) as usize).min(end);
         whole(from)..whole(to)
@@ -136,7 +136,7 @@ fn triangle(screen: &mut ColorImage, corners: [Vertex; 3], texture: &Texture, cl
     }
 }
 
-/// A colour of levels, times a tint, both premultiplied, over the one below.
+/// A texel in levels, times a tint, both premultiplied, blended over the colour below.
 fn over(below: Color32, texel: [f32; 4], tint: [f32; 4]) -> Color32 {
     let [r, g, b, a] = [0, 1, 2, 3].map(|i| texel[i] * tint[i] / 255.0);
     let blend =
@@ -145,7 +145,7 @@ fn over(below: Color32, texel: [f32; 4], tint: [f32; 4]) -> Color32 {
 }
 
 impl Texture {
-    /// The colour at a place of 0 to 1.
+    /// The colour at a position from 0 to 1.
     fn at(&self, u: f32, v: f32) -> [f32; 4] {
         let [width, height] = self.image.size;
         let place = |at: f32, side: usize| (at * side as f32 - 0.5).clamp(0.0, (side - 1) as f32);

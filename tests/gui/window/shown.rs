@@ -1,4 +1,4 @@
-//! What the window under test shows.
+//! Queries of the window under test.
 
 use eframe::egui::{self, Rect, Role, Shape};
 use egui_kittest::{
@@ -36,7 +36,7 @@ impl Window {
         self.texts().iter().any(|l| l.contains(part))
     }
 
-    /// Every text that is painted, also those that screen readers do not get.
+    /// Every painted text, including text that is not in the accessibility tree.
     pub fn painted_texts(&self) -> Vec<String> {
         fn gather(shape: &egui::Shape, texts: &mut Vec<String>) {
             match shape {
@@ -52,7 +52,7 @@ impl Window {
         texts
     }
 
-    /// Whether this text is painted by itself.
+    /// Whether exactly this text is painted.
     pub fn paints(&self, text: &str) -> bool {
         self.painted_texts().iter().any(|painted| painted == text)
     }
@@ -68,7 +68,7 @@ impl Window {
         self.harness.get(by().label(label).role(Role::Slider))
     }
 
-    /// The number that a slider has.
+    /// The value of a slider.
     pub fn value(&self, label: &str) -> f64 {
         let slider = self.slider(label);
         slider.accesskit_node().numeric_value().expect("a number")
@@ -84,8 +84,7 @@ impl Window {
         text.parse().expect("a number")
     }
 
-    /// What was painted with a texture: the texture's name, where on the screen, and which part of
-    /// the texture.
+    /// Everything painted with a texture: the texture's name, the place on the screen, and the part of the texture.
     pub fn textured(&self) -> Vec<(String, Rect, Rect)> {
         let textures = self.harness.ctx.tex_manager();
         let textures = textures.read();
@@ -116,8 +115,7 @@ impl Window {
         found
     }
 
-    /// Where the whole of a picture would lie, by the part of it that is painted, and that part's
-    /// place.
+    /// The place that the whole picture would have, from the painted part and its place; and that part's place.
     pub fn picture(&self, name: &str) -> (Rect, Rect) {
         let textured = self.textured();
         let (_, place, part) = textured
