@@ -1,5 +1,5 @@
-//! The engine thread with a scripted device: newest wins, cancel, stale events, errors, panics,
-//! batches, and shutting down while busy.
+//! The engine thread with a scripted device: replaced commands, cancelling, outdated events, errors, panics, batches,
+//! and shutdown while busy.
 
 #![allow(
     clippy::expect_used,
@@ -125,7 +125,7 @@ fn the_newest_command_wins_and_stale_events_stay_inside() {
     script.ignore_cancelling();
     let first = engine.paint(job(10, 10));
     wait_for("the first run", || (script.runs().len() == 1).then_some(()));
-    // More than the channel holds, while the thread is busy.
+    // More than the channel's capacity, while the thread is busy.
     let mut last = first;
     for side in 11..60 {
         last = engine.paint(job(side, 10));
@@ -229,7 +229,7 @@ fn shutdown_is_quick_while_busy_and_bounded_when_the_device_hangs() {
 fn shutdown_does_not_wait_for_a_surface_that_no_longer_listens() {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);
-    // More events than the channel holds, and nobody polls.
+    // Many events that are not polled.
     engine.start_batch(batch(200));
     wait_for("some runs", || (script.runs().len() > 20).then_some(()));
     std::thread::sleep(Duration::from_millis(20));
@@ -311,7 +311,7 @@ fn one_bad_photo_does_not_stop_a_batch() {
     assert!(engine.start_batch(batch(1)), "free for the next one");
 }
 
-/// An engine that is held in the first photo of a batch of three.
+/// An engine that is blocked in the first photo of a batch of three.
 fn engine_held_in_a_batch() -> (Arc<Script>, Engine) {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);
@@ -409,7 +409,7 @@ fn the_compositor_is_left_behind_when_it_does_not_end() {
     let (arrive, arrived) = std::sync::mpsc::channel();
     let mut compositor = Compositor::start(Arc::new(move || {
         let _ = arrive.send(());
-        // Ends when the test lets go of the other side.
+        // Ends when the test drops the sender.
         let _ = held.lock().expect("unbroken").recv();
     }))
     .expect("a thread");

@@ -1,4 +1,4 @@
-//! Live pictures allocate nothing for a frame: neither where they are made nor where they are painted.
+//! Live frames allocate no memory, neither in the source nor while painting.
 
 #![allow(clippy::expect_used, reason = "a broken test should panic")]
 
@@ -33,7 +33,7 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: hands everything to the system's allocator and only counts beside it.
+// SAFETY: passes everything to the system's allocator and only counts in addition.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
@@ -98,9 +98,9 @@ fn the_engine_allocates_nothing_for_a_frame() {
     };
     assert!(run(30) > 0, "sessions and frames are made at first");
     let made = run(630);
-    // The way into a pool of worker threads is a queue that takes a block of memory for every 63 entries
-    // (crossbeam-deque's injector): one entry a frame for the network and one for bringing its picture up to the
-    // source's size, and nothing else.
+    // Submitting work to a pool of worker threads uses a queue that allocates a block for every 63 entries
+    // (crossbeam-deque's injector). Each frame adds one entry for the network and one for upscaling its picture, and
+    // nothing else.
     assert!(made <= 2 * (630 / 63 + 1), "{made} allocations in 630 frames");
 }
 

@@ -1,4 +1,4 @@
-//! Several photos that are painted at once.
+//! Several photos painted at once.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use styleforge::{
 
 use crate::support::{FakeBackend, Script, network};
 
-/// On a device with a memory that every frame of a batch fills.
+/// A painter on a device whose memory is needed by every frame of a batch.
 fn painter() -> (Arc<Script>, Painter) {
     let script = Script {
         bytes: |spec| 1_000_000 * spec.batch as u64,

@@ -1,4 +1,4 @@
-//! Live frames that are painted once more, beside everything else.
+//! Live frames that are painted again, in parallel with everything else.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn repaint(width: usize, height: usize) -> RepaintJob {
     RepaintJob { frame: photo, network, settings, look: Look::default() }
 }
 
-/// The outcome of the next frame that was painted once more.
+/// The outcome of the next repaint.
 fn outcome(engine: &mut Engine) -> (RepaintNumber, Result<Arc<Repainted>, EngineError>) {
     match next(engine) {
         Event::Repainted { number, result } => (number, result),
@@ -42,7 +42,7 @@ fn a_frame_is_painted_at_its_own_size() {
     assert_eq!(of, number);
     assert_eq!(repainted.picture, inverted(&photo(60, 40)));
     assert_eq!(repainted.working, (60, 40));
-    // Painted smaller it still has the frame's size; without strength it is the frame.
+    // At a smaller working size the picture still has the frame's size; at strength 0 it equals the frame.
     for (strength_percent, is_frame) in [(100, false), (0, true)] {
         let mut smaller = repaint(60, 40);
         smaller.settings.working_size = WorkingSize::LongSide(30);
@@ -77,7 +77,7 @@ fn others_are_painted_meanwhile_and_all_of_them_in_turn() {
         result.expect("painted");
     }
     assert_eq!(script.runs(), [(60, 40), (13, 10), (62, 40)]);
-    // One that runs is given up as well.
+    // Cancelling also stops a running repaint.
     script.hold();
     let held = engine.repaint(repaint(63, 40));
     wait_for("the run", || (script.runs().len() == 4).then_some(()));

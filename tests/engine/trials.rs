@@ -1,4 +1,4 @@
-//! Trials: small paintings of networks that are no styles yet.
+//! Trials: small paintings with networks that are not styles yet.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ fn the_newest_trial_wins_and_a_cancelled_one_says_nothing() {
     engine.try_out(trial(11, 10));
     engine.cancel_trial();
     let last = engine.try_out(trial(12, 10));
-    // It waits behind a photo that comes later.
+    // The trial runs after a photo that is requested later.
     let generation = engine.paint(job(13, 10));
     script.release();
     let mut events = [next(&mut engine), next(&mut engine)];

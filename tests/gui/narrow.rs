@@ -122,7 +122,7 @@ fn the_buttons_below_the_picture_fit_into_a_narrow_window() {
     w.step();
     fits(&w, &["Apply crop", "Cancel", "Ratio Same as photo"]);
 
-    // The controls leave more room for the picture and messages.
+    // In the live window the controls leave more room.
     let mut w = Window::live_sized(600.0, 480.0);
     w.until_contains("Picture, painted");
     w.press(Key::R);

@@ -224,7 +224,7 @@ fn neither_page_keeps_a_style_that_was_removed_and_undo_brings_it_back_on_both()
             assert!(w.is_chosen("Aquarium"), "{page}");
             w.click(page);
         }
-        // It is the last step on the page where nothing else was done, or where it was removed.
+        // The removal is the last undo step, on the page of the removal and on a page without later steps.
         w.click("Live");
         w.key(Modifiers::COMMAND, Key::Z);
         w.until("the style", |w| w.is_chosen("Barn"));

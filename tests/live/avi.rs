@@ -1,14 +1,14 @@
-//! Reads AVI files back, also for the unit tests of `media::record::avi`.
+//! Reads AVI files; also used by the unit tests of `media::record::avi`.
 
 use std::io::Cursor;
 
 use image::RgbaImage;
 
-/// The pictures of an AVI by its own indexes, with the place of each; the file must be sound throughout.
+/// The pictures of an AVI with their positions, found through its indexes. Panics if any part of the file is invalid.
 pub fn pictures_of(avi: &[u8]) -> Vec<(u64, RgbaImage)> {
     let number = |at: usize| u32::from_le_bytes(avi[at..at + 4].try_into().expect("four")) as usize;
     let name = |at: usize| &avi[at..at + 4];
-    // The parts follow each other up to the end, and their lists up to theirs.
+    // The chunks are contiguous up to the end, and so are the lists in them.
     let (mut at, mut indexes) = (0, Vec::new());
     while at < avi.len() {
         assert_eq!(name(at), b"RIFF");

@@ -1,4 +1,4 @@
-//! Live pictures on the engine's thread, with a source of the test's own.
+//! Live pictures on the engine's thread, with a source controlled by the test.
 
 use std::{
     path::Path,
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// An engine on the scripted device, and a source of the test's own.
+/// An engine on the scripted device, and a source controlled by the test.
 fn engine(script: &Arc<Script>) -> (Engine, Writer<Captured>, Reader<LivePicture>) {
     let wake_up = Arc::new(|| {});
     let mut engine = Engine::start(FakeBackend::opener(script), wake_up).expect("a thread");
@@ -43,7 +43,7 @@ fn bitmaps_in(folder: &Path) -> Destination {
     Destination::Pictures { folder: folder.to_owned(), format: Format::Bmp }
 }
 
-/// Takes the next picture. A signal may come late, when its picture was taken with the signal of the one before.
+/// Takes the next picture. Skips a signal whose picture was already taken with the previous signal.
 fn wait_for(pictures: &mut Reader<LivePicture>) {
     loop {
         pictures.ready().recv_timeout(PATIENCE).expect("a picture");
@@ -76,11 +76,11 @@ fn the_engine_goes_on_after_the_source_has_ended() {
     let mut settings = settings(fixed(64));
     settings.look.strength_percent = 50;
     let number = engine.set_live(settings);
-    // In the old style first, with the new strength.
+    // First in the old style, with the new strength.
     while pictures.value.facts.expect("painted").settings != number {
         wait_for(&mut pictures);
     }
-    // Nothing spins while nothing happens.
+    // The thread does not spin while idle.
     let runs = script.runs().len();
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(script.runs().len(), runs);
@@ -95,7 +95,7 @@ fn a_surface_that_takes_no_picture_loses_no_recorded_frame() {
     let (recorder, sink) =
         Recorder::start(&bitmaps_in(home.path()), Arc::new(|| {})).expect("a folder");
     engine.record(sink);
-    // As many as may wait for a disk that is slow.
+    // As many frames as may be queued for a slow disk.
     for frame in 1..=12 {
         frames.value.frame.rgba_mut()[0] = frame;
         frames.put();
@@ -105,7 +105,7 @@ fn a_surface_that_takes_no_picture_loses_no_recorded_frame() {
     let recorded = recorder.finish();
     assert_eq!((recorded.frames, recorded.left_out), (12, 0));
     assert_eq!(recorded.failure, None);
-    // The recording has ended; painting goes on, and another one may begin with another source.
+    // The recording has ended. Painting continues, and another recording can start with another source.
     let again = home.path().join("again");
     let (recorder, sink) = Recorder::start(&bitmaps_in(&again), Arc::new(|| {})).expect("a folder");
     engine.record(sink);
@@ -117,7 +117,7 @@ fn a_surface_that_takes_no_picture_loses_no_recorded_frame() {
     assert_eq!(recorder.finish().frames, 1);
 }
 
-/// The source, the size that it sends and the end of it are the engine's affair.
+/// The engine handles the source, the size that it sends, and its end.
 #[test]
 fn the_engine_runs_the_source() {
     let script = Arc::new(Script::default());
@@ -168,7 +168,7 @@ fn a_run_that_hangs_holds_nobody_up() {
     assert!(engine.shutdown(PATIENCE));
 }
 
-/// However fast frames come: the next picture after an settings is painted by it.
+/// At any frame rate, the next picture after a settings change is painted with the new settings.
 #[test]
 fn settings_come_before_frames() {
     let script = Arc::new(Script::default());
@@ -214,7 +214,7 @@ fn the_engine_switches_without_a_new_frame() {
     script.release();
     wait_for(&mut pictures);
     assert_eq!(pictures.value.facts.expect("painted").settings, number);
-    // Frames and settings are taken in while the first of another source is being opened.
+    // Frames and settings are accepted while the first session of another source is being opened.
     script.hold_opening();
     let (mut frames, input) = mailbox(|| still(64, 48));
     settings.network = Some(network());

@@ -83,7 +83,7 @@ fn a_refused_goal_is_reported_once_and_the_serving_target_stays() {
     assert!(studio.refusals()[0].contains("choose fp16"));
     let facts = studio.pictures.value.facts.expect("painted");
     assert_eq!((facts.mode, facts.settings), (fp32, 1));
-    // Too large for the memory: the size before stays.
+    // Too large for the memory: the previous size stays.
     studio.world.widest.store(32, Ordering::SeqCst);
     let mut studio = Studio::new((128, 64), DeviceChoice::Cuda, fixed(32));
     studio.run(1);
@@ -114,7 +114,7 @@ fn styles_modes_and_sizes_are_opened_once() {
 #[test]
 fn the_automatic_size_follows_the_device() {
     let auto = LiveSize::Auto { target_fps: 30.0 };
-    // So flat that little has to be copied: 4K has as many columns.
+    // As wide as 4K, but flat, so that copying takes little time.
     let mut studio = Studio::new((3840, 16), DeviceChoice::Cpu, auto);
     studio.world.ns_a_pixel.store(300, Ordering::SeqCst);
     studio.run(40);
@@ -134,7 +134,7 @@ fn the_automatic_size_follows_the_device() {
     assert_eq!(studio.refusals(), Vec::<String>::new());
 }
 
-/// A comparison is of equal work unless somebody wants something else.
+/// By default a comparison uses modes that do equal work.
 #[test]
 fn moving_pictures_have_a_precision_of_their_own_and_comparisons_the_usual_one() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
@@ -191,7 +191,7 @@ fn two_modes_take_turns_and_are_judged() {
     studio.run(1);
     let equality = studio.pictures.value.equality.clone().expect("judged");
     assert!(!equality.passed() && equality.ratio(2.0, 1.0).is_none());
-    // Right again for a while proves nothing about before.
+    // Matching again for a while does not clear an earlier failure.
     studio.world.baseline_off.store(0, Ordering::SeqCst);
     studio.run(1);
     assert!(!studio.pictures.value.equality.as_ref().expect("judged").passed());
@@ -229,7 +229,7 @@ fn a_lost_device_is_replaced_in_the_middle() {
 
 #[test]
 fn the_wall_paints_every_style_and_takes_little() {
-    // A processor: 48 ms for the large picture, so frames are late anyway.
+    // On a CPU the large picture takes 48 ms, so frames are late anyway.
     let mut studio = Studio::new((640, 480), DeviceChoice::Cpu, fixed(400));
     studio.world.ns_a_pixel.store(300, Ordering::SeqCst);
     studio.run(10);
@@ -246,7 +246,7 @@ fn the_wall_paints_every_style_and_takes_little() {
     studio.run(10);
     let both = studio.pictures.value.facts.expect("painted").painted - alone;
     assert!(both * 10 >= alone * 9, "{both} beside the wall, {alone} without");
-    // A picture is shown before the previews are painted, which take their time afterwards.
+    // A picture is shown before the previews are painted.
     let mut later = 0;
     for _ in 0..100 {
         studio.frame(100);

@@ -1,4 +1,4 @@
-//! Live painting on a made-up device, with a clock of the tests' own, and on the engine's thread.
+//! Live painting on a scripted device, with a clock controlled by the tests, and on the engine's thread.
 
 #![allow(
     clippy::expect_used,

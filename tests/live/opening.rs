@@ -13,7 +13,7 @@ use crate::{
     support::{Trouble, network},
 };
 
-/// Style, variant, precision, size and two modes at once: whatever is opened, pictures of the old go on.
+/// Style, variant, precision, size and two modes at once: while any of them opens, the old session continues to paint.
 #[test]
 fn pictures_go_on_while_a_session_is_opened() {
     type Change = fn(&mut LiveSettings);
@@ -50,7 +50,7 @@ fn pictures_go_on_while_a_session_is_opened() {
     assert_eq!(studio.world.opened.load(Ordering::SeqCst), 1 + 4 + 2);
 }
 
-/// What an settings needs is loaded while the picture before it is still being painted, and only once.
+/// A settings change loads its session once, while the previous picture is still being painted.
 #[test]
 fn settings_are_taken_in_while_a_picture_is_painted() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
@@ -69,14 +69,14 @@ fn settings_are_taken_in_while_a_picture_is_painted() {
         studio.until("the new size", |facts| facts.settings == number);
         assert_eq!(studio.facts().working, (px, px));
     }
-    // What is open already is not opened again.
+    // A session that is already open is not opened again.
     studio.settings(|settings| settings.size = fixed(32));
     studio.until("the first size", |facts| facts.working == (32, 32));
     assert_eq!(opened(), 3);
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
 }
 
-/// The old session paints while another mode is opened, which the snapshot shows; choosing something else cancels it.
+/// The old session paints while another mode is opened, which the snapshot shows. Choosing something else cancels it.
 #[test]
 fn the_old_session_serves_while_another_mode_is_opened() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
@@ -92,14 +92,14 @@ fn the_old_session_serves_while_another_mode_is_opened() {
     });
     let facts = studio.facts();
     assert_eq!((facts.settings, facts.mode.map(|m| m.variant)), (0, Some(Variant::Fused)));
-    // What is compared waits for it, too.
+    // A comparison waits for it, too.
     studio.settings(|settings| {
         settings.compare =
             Some(ModePair { candidates: [candidate("baseline"), candidate("fused")] });
     });
     studio.paints(10);
     assert!(studio.facts().pair.is_none());
-    // Choosing something else cancels the opening, and is loaded at once.
+    // Choosing something else cancels the opening, and is loaded immediately.
     studio.settings(|settings| {
         settings.compare = None;
         settings.mode = mode("fused");
@@ -125,7 +125,7 @@ fn the_old_session_serves_while_another_mode_is_opened() {
 fn an_opening_that_fails_is_reported_and_the_old_session_stays() {
     for trouble in [Trouble::NoMemory, Trouble::Panic] {
         let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
-        // Once more where memory was made first.
+        // A second failure, because running out of memory is retried after closing sessions.
         (studio.world.opening_fails.lock().unwrap()).extend([trouble, trouble]);
         studio.settings(|settings| settings.mode = mode("baseline"));
         studio.until("the end of the opening", |facts| facts.settings == 1);
@@ -168,12 +168,12 @@ fn the_newest_goal_is_opened_and_the_ones_before_are_cancelled() {
         world.holds_opening.store(false, Ordering::SeqCst);
         studio.until("the newest size", |facts| facts.settings == 3);
         assert_eq!(studio.facts().working, (56, 56));
-        // The first may have been there when it was superseded; then it was closed again.
+        // The first session may have been open when it was superseded; then it was closed again.
         wait_until("the others to be closed", || world.held_bytes() == 32 + 56);
         let opened = world.opened.load(Ordering::SeqCst);
         assert_eq!(opened, if ignores_cancelling { 3 } else { 2 });
         assert_eq!(studio.refusals(), Vec::<String>::new());
-        // Back to what is still open: at once, and what is being opened is given up.
+        // Returning to a session that is still open takes effect immediately and cancels the opening.
         world.holds_opening.store(true, Ordering::SeqCst);
         studio.settings(|settings| settings.size = fixed(60));
         studio.paints(1);
@@ -206,7 +206,7 @@ fn a_goal_that_cannot_be_opened_is_reported_once() {
     assert!(studio.refusals()[1].contains("a mistake in StyleForge (scripted panic)"));
     let facts = studio.facts();
     assert_eq!(facts.mode.expect("painted").to_string(), "fused fp32");
-    // New settings are a new attempt.
+    // New settings cause a new attempt.
     studio.settings(|settings| settings.look.strength_percent = 90);
     studio.until("the second attempt", |facts| {
         facts.mode.is_some_and(|m| m.variant == Variant::Baseline)
@@ -220,14 +220,14 @@ fn where_memory_holds_only_one_the_old_is_closed_first() {
     studio.until("the larger size", |facts| facts.working == (80, 80));
     assert_eq!((studio.notices(), studio.refusals().len()), (1, 0));
     assert_eq!(studio.world.held_bytes(), 80);
-    // What closing cannot help is refused, and the old was not even touched.
+    // If closing sessions cannot help, the new size is refused, and the old session stays open.
     studio.settings(|settings| settings.size = fixed(120));
     studio.until("the refusal", |facts| facts.settings == 2);
     studio.paints(10);
     assert_eq!((studio.notices(), studio.refusals().len()), (1, 1));
     assert_eq!(studio.facts().working, (80, 80));
     assert_eq!(studio.world.opened.load(Ordering::SeqCst), 2);
-    // Others take the memory meanwhile: the old comes back.
+    // Other programs take the memory meanwhile: the old size returns.
     let troubles = [Trouble::NoMemory, Trouble::NoMemory];
     studio.world.opening_fails.lock().unwrap().extend(troubles);
     studio.settings(|settings| settings.size = fixed(70));
@@ -250,7 +250,7 @@ fn what_is_kept_for_later_goes_before_memory_runs_out() {
         assert_eq!(studio.world.held_bytes(), held);
     }
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
-    // The limit counts what paints, too.
+    // The limit includes the session that paints.
     studio.settings(|settings| settings.size = fixed(60));
     studio.until("the size", |facts| facts.working == (60, 60));
     assert_eq!((studio.notices(), studio.refusals().len()), (1, 0));
@@ -296,7 +296,7 @@ fn the_wall_is_opened_beside_the_large_picture() {
     studio.live.set_previews(previews, studio.devices.first_mut());
     studio.paints(20);
     assert!(!reader.take());
-    // What the large picture needs comes before.
+    // The session of the large picture is loaded first.
     studio.settings(|settings| settings.size = fixed(400));
     studio.paints(20);
     studio.world.holds_opening.store(false, Ordering::SeqCst);
@@ -319,7 +319,7 @@ fn the_wall_has_the_strength_and_colours_of_the_large_picture() {
     let network = network();
     let previews = vec![Preview { network, output }];
     studio.live.set_previews(previews, studio.devices.first_mut());
-    // The made-up device inverts.
+    // The scripted device inverts.
     for (strength_percent, level) in [(100, 155), (0, 100)] {
         studio.settings(|settings| settings.look.strength_percent = strength_percent);
         wait_until("the small picture", || {

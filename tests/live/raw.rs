@@ -1,4 +1,4 @@
-//! Frames as a camera sent them.
+//! Frames in the formats of cameras.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use styleforge::{
 
 use crate::studio::{Studio, candidate, fixed};
 
-/// A camera's frame of 64 x 48 pixels in YUYV, of which no two rows are equal.
+/// A camera's frame of 64 x 48 pixels in YUYV, in which no two rows are equal.
 fn raw(rotate: Rotation, mirror: bool) -> RawFrame {
     let layout = Layout::tight(PixelFormat::Yuyv, 64, 48);
     let bytes: Vec<u8> = (0..layout.bytes()).map(|i| (i * 7 / 5) as u8).collect();
@@ -29,7 +29,7 @@ fn decoded(raw: &RawFrame) -> Frame {
 }
 
 impl Studio {
-    /// The source has this frame now, which is painted.
+    /// Sends this frame from the source and paints it.
     fn paints_captured(&mut self, captured: Captured) -> &LivePicture {
         self.frames.value = captured;
         self.frames.put();
@@ -66,7 +66,7 @@ fn a_gpu_gets_them_as_they_are_and_all_see_the_same_pictures() {
                 let picture = studio.paints_captured(Captured::of_raw(raw.clone()));
                 assert_eq!(picture.original, upright);
                 let painted = picture.painted.clone();
-                // Again without another frame, which is decoded by now.
+                // Painted again without a new frame, which is decoded by now.
                 studio.settings(|settings| settings.look.strength_percent = 0);
                 assert_eq!(studio.paints_again().painted, upright);
                 painted

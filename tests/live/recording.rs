@@ -1,4 +1,4 @@
-//! Videos as others read them: decoded again, they are the frames that were handed in.
+//! Videos read back by other programs: decoded, they contain the recorded frames.
 
 #[path = "../../src/media/record/yuv.rs"]
 mod yuv;
@@ -21,10 +21,10 @@ use styleforge::{
 
 use crate::avi::pictures_of;
 
-/// Least likeness of a frame that was recorded, in dB.
+/// Minimum PSNR of a recorded frame, in dB.
 const LEAST_DB: f64 = 40.0;
 
-/// A frame of a painting that moves: strokes of many colours, not sharper than those of a network.
+/// A frame of a moving painting: strokes of many colours, as sharp as those of a network.
 fn painting(width: usize, height: usize, number: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| {
         let t = number as f32 / 7.0;
@@ -36,7 +36,7 @@ fn painting(width: usize, height: usize, number: usize) -> Frame {
     })
 }
 
-/// Times as a camera's and a painter's are: uneven, in microseconds.
+/// Uneven frame times, as from a camera and a painter, in microseconds.
 fn times(count: usize) -> Vec<Duration> {
     let mut at = 0;
     let mut next = |n: usize| {
@@ -47,7 +47,7 @@ fn times(count: usize) -> Vec<Duration> {
     (0..count).map(&mut next).collect()
 }
 
-/// Records these frames at these times, each after the one before is written.
+/// Records these frames at these times, each after the previous one is written.
 fn recorded(destination: &Destination, frames: &[(Frame, Duration)]) -> Recorded {
     let (recorder, mut sink) = Recorder::start(destination, Arc::new(|| {})).expect("a file");
     let began = Instant::now();
@@ -65,12 +65,12 @@ fn film(width: usize, height: usize, count: usize) -> Vec<(Frame, Duration)> {
     frames.map(|(n, at)| (painting(width, height, n), at)).collect()
 }
 
-/// The person's ffmpeg; where there is none, what needs it is left out, and says so.
+/// The ffmpeg of this computer. Without one, tests that need it are skipped with a message.
 fn ffmpeg() -> Option<Ffmpeg> {
     Ffmpeg::find().inspect_err(|why| println!("left out: {why}")).ok()
 }
 
-/// What a program of ffmpeg's puts out.
+/// The output of one of ffmpeg's programs.
 fn output(program: &Path, arguments: &[&str], file: &Path) -> Vec<u8> {
     let mut command = Command::new(program);
     command.args(["-v", "error"]).arg("-i").arg(file).args(arguments);
@@ -103,7 +103,7 @@ fn decoded(ffmpeg: &Ffmpeg, file: &Path, (width, height): (usize, usize)) -> Vec
     frames.map(frame).collect()
 }
 
-/// What ffprobe tells of each frame, or of the stream, a line each.
+/// ffprobe's output for each frame, or for the stream, one line each.
 fn probed(ffmpeg: &Ffmpeg, file: &Path, entries: &str) -> Vec<String> {
     let program = ffmpeg.program.with_file_name("ffprobe");
     let show = ["-select_streams", "v", "-show_entries", entries, "-of", "csv=p=0"];
@@ -158,7 +158,7 @@ fn an_mp4_has_every_frame_at_its_time_and_looks_like_it() {
     assert!(least >= LEAST_DB, "{least}");
 }
 
-/// An encoder that starts only once every picture has come, as one that the disk must read first.
+/// An encoder that starts only after all pictures have arrived, as one that must first be read from disk.
 #[cfg(unix)]
 #[test]
 fn an_mp4_has_every_frame_however_long_its_encoder_takes_to_start() {
@@ -192,7 +192,7 @@ fn an_mp4_has_every_frame_however_long_its_encoder_takes_to_start() {
     assert!((second - frames[1].1.as_secs_f64()).abs() <= 1e-3, "{seconds:?}");
 }
 
-/// The brightness of a picture as a grey one.
+/// A picture's brightness as a grey picture.
 fn brightness(frame: &Frame) -> Frame {
     Frame::from_fn(frame.width(), frame.height(), |x, y| {
         let [r, g, b, _] = frame.pixel(x, y).map(f64::from);
@@ -201,22 +201,22 @@ fn brightness(frame: &Frame) -> Frame {
     })
 }
 
-/// The planes of a video's frames, without a change of their format or colours.
+/// The planes of a video's frames, without conversion of format or colours.
 fn decoded_planes(ffmpeg: &Ffmpeg, file: &Path) -> Vec<u8> {
     let every = "-vsync passthrough -enc_time_base 1:90000 -f rawvideo -pix_fmt yuv420p -";
     let every: Vec<&str> = every.split(' ').collect();
     output(&ffmpeg.program, &every, file)
 }
 
-/// Likeness of planes of bytes, in dB.
+/// PSNR of planes of bytes, in dB.
 fn psnr_db(a: &[u8], b: &[u8]) -> f64 {
     let squares = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
     let mean = squares.sum::<f64>() / a.len() as f64;
     10.0 * (255.0 * 255.0 / mean).log10()
 }
 
-/// Six styles side by side, moving. H.264 that every player shows has half the resolution in its colours, which saturated
-/// strokes lose something by.
+/// Six styles side by side, moving. Widely playable H.264 has half the resolution in chroma, so saturated strokes lose
+/// some quality.
 #[test]
 fn real_paintings_keep_their_brightness_and_nearly_all_of_their_colours() {
     let Some(ffmpeg) = ffmpeg() else { return };
@@ -233,7 +233,7 @@ fn real_paintings_keep_their_brightness_and_nearly_all_of_their_colours() {
     let again = decoded(&ffmpeg, &path, (width, height));
     assert_eq!(again.len(), frames.len());
     let all = least_db(&again, &frames);
-    // What the encoder was handed, and what a decoder gives: all that encoding loses.
+    // Compares the encoder's input with the decoder's output, to measure only the loss from encoding.
     let (pixels, planes) = (width * height, decoded_planes(&ffmpeg, &path));
     let mut handed = Vec::new();
     for (frame, _) in &frames {
@@ -257,12 +257,12 @@ fn real_paintings_keep_their_brightness_and_nearly_all_of_their_colours() {
         result.bytes
     );
     assert!(worst.iter().all(|db| *db >= LEAST_DB), "{worst:?}");
-    // As red, green and blue again the colours at half the resolution count: that is the format's limit.
+    // In RGB the halved chroma resolution counts as well, which is the format's limit.
     assert!(bright >= 43.0, "{bright}");
     assert!(all >= 36.0, "{all}");
 }
 
-/// What is on the disk at any time can be played: here after the first fragments of a longer recording.
+/// A partial file can be played at any time: here after the first fragments of a longer recording.
 #[test]
 fn an_mp4_that_is_cut_off_plays_up_to_there() {
     let Some(ffmpeg) = ffmpeg() else { return };

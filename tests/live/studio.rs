@@ -1,5 +1,3 @@
-//! A live run and everything around it.
-
 use std::{
     sync::{
         Arc, Mutex,
@@ -27,7 +25,7 @@ use styleforge::{
 
 use crate::support::{self, FakeBackend, Script, network};
 
-/// A live run and everything around it.
+/// A live run with its source, devices and receivers, for tests.
 pub struct Studio {
     pub world: Arc<Script>,
     pub frames: Writer<Captured>,
@@ -36,7 +34,7 @@ pub struct Studio {
     pub changes: Arc<Mutex<Writer<Option<NumberedSettings>>>>,
     pub snapshots: Reader<Snapshot>,
     pub devices: Devices,
-    /// Loads sessions on a thread of its own. Ends after its requester.
+    /// Loads sessions on its own thread. Dropped after its clients.
     _loader: Option<LoaderThread>,
     pub settings: LiveSettings,
     pub number: u64,
@@ -52,7 +50,7 @@ pub fn candidate(words: &str) -> CandidateChoice {
     CandidateChoice { device: DeviceChoice::Auto, mode: mode(words) }
 }
 
-/// The usual settings, at this size.
+/// Default settings at this size.
 pub fn settings(size: LiveSize) -> LiveSettings {
     LiveSettings::new(Some(network()), size, mode("fused"))
 }
@@ -62,12 +60,12 @@ pub fn still(width: usize, height: usize) -> Captured {
 }
 
 impl Studio {
-    /// A source of this size on a device of this kind, which opens sessions on the spot.
+    /// A source of this size on a device of this kind; sessions are opened synchronously.
     pub fn new(source: (usize, usize), kind: DeviceChoice, size: LiveSize) -> Self {
         Self::with(source, kind, size, None, |_| ())
     }
 
-    /// The same, where sessions are opened beside what paints; `prepare` comes before all.
+    /// [`Self::new`] on a GPU, with sessions opened by a loader thread. `prepare` runs first.
     pub fn beside(source: (usize, usize), size: LiveSize, prepare: impl FnOnce(&Script)) -> Self {
         let loader = LoaderThread::start().expect("a thread");
         let mut studio = Self::with(source, DeviceChoice::Cuda, size, Some(loader), prepare);
@@ -139,7 +137,7 @@ impl Studio {
         }
     }
 
-    /// The source has a frame of this brightness now.
+    /// Sets the source's next frame, of this brightness.
     pub fn frame(&mut self, level: u8) {
         self.frames.value.captured_at = self.world.now();
         self.frames.value.frame.rgba_mut().chunks_mut(4).for_each(|p| p[..3].fill(level));
@@ -151,7 +149,6 @@ impl Studio {
         self.live.serve(&mut self.devices, &mut |event| told.push(event))
     }
 
-    /// Changes the settings.
     pub fn settings(&mut self, change: impl FnOnce(&mut LiveSettings)) {
         change(&mut self.settings);
         self.number += 1;
@@ -159,7 +156,7 @@ impl Studio {
         self.changes.lock().unwrap().send(settings);
     }
 
-    /// Frames at 30 a second, painted as they come, for so long.
+    /// Paints frames at 30 per second for `seconds`.
     pub fn run(&mut self, seconds: u64) {
         let end = self.world.now() + Duration::from_secs(seconds);
         let mut due = self.world.now();
@@ -176,7 +173,7 @@ impl Studio {
         }
     }
 
-    /// So many frames, each of which becomes a picture.
+    /// Sends `frames` frames, each of which becomes a picture.
     pub fn paints(&mut self, frames: u64) {
         let painted = |s: &Self| s.pictures.value.facts.expect("painted").painted;
         let before = painted(self);
@@ -188,7 +185,7 @@ impl Studio {
         assert_eq!(painted(self), before + frames);
     }
 
-    /// Serves, without new frames, until a picture is as `done` says.
+    /// Serves, without new frames, until `done` holds for a picture.
     pub fn until(&mut self, what: &str, done: impl Fn(&Facts) -> bool) {
         wait_until(what, || {
             self.serve();
@@ -238,7 +235,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     support::wait_for(what, || is_so().then_some(()));
 }
 
-/// A device whose memory holds so many bytes; a session takes as many as it has columns.
+/// A device with `bytes` of memory; a session takes as many bytes as it has columns.
 pub fn holding(bytes: usize) -> impl Fn(&Script) {
     move |world| world.memory_bytes.store(bytes, Ordering::SeqCst)
 }

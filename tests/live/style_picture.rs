@@ -1,4 +1,4 @@
-//! A style picture that is dropped while live pictures run, on the real processor.
+//! A style picture that is dropped while live pictures run, on the real CPU.
 
 use std::{
     sync::Arc,
@@ -26,10 +26,10 @@ use crate::{
     support::real_time::within,
 };
 
-/// What a drop may take until the first picture in its style.
+/// Maximum time from the drop to the first picture in its style.
 const MOST: Duration = Duration::from_secs(3);
 
-/// As the window does it: the file is read, the network looks at it, and its network paints the next frame.
+/// As in the window: the file is read and encoded, and its network paints the next frame.
 #[test]
 fn a_dropped_picture_becomes_the_style_of_live_pictures() {
     let folder = tempfile::tempdir().expect("a folder");

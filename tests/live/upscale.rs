@@ -1,4 +1,4 @@
-//! Pictures brought up to the source's size.
+//! Pictures that are upscaled to the source's size.
 
 use std::{
     path::Path,
@@ -35,7 +35,7 @@ fn edged(width: usize, height: usize) -> Frame {
     })
 }
 
-/// A studio with pictures of such a source, painted at `px` on the long side.
+/// A studio with such a source, painted at `px` on the long side.
 fn studio((width, height): (usize, usize), px: usize) -> Studio {
     let mut studio = Studio::new((width, height), DeviceChoice::Cpu, fixed(px));
     studio.frames.value.frame = edged(width, height);
@@ -43,7 +43,7 @@ fn studio((width, height): (usize, usize), px: usize) -> Studio {
 }
 
 impl Studio {
-    /// Paints the source's present frame, or the last one again; gives the picture's size.
+    /// Paints the source's current frame, or the last one again; returns the picture's size.
     fn paint(&mut self) -> (usize, usize) {
         let captured = &mut self.frames.value;
         captured.frame = edged(captured.frame.width(), captured.frame.height());
@@ -83,7 +83,7 @@ fn strength_and_colours_are_applied_to_the_source_itself() {
     let picture = &studio.pictures.value;
     assert_eq!(picture.painted, picture.original);
     assert_eq!(picture.facts.expect("painted").working, (32, 24));
-    // The device inverts; where no style is, the source is shown as it is, as large as it is.
+    // The device inverts. Without a style the source is shown unpainted at its own size.
     studio.settings(|settings| settings.look.strength_percent = 50);
     studio.paint();
     let [red, ..] = studio.pictures.value.painted.pixel(3, 3);
@@ -94,7 +94,7 @@ fn strength_and_colours_are_applied_to_the_source_itself() {
     assert_eq!(picture.painted, picture.original);
 }
 
-/// At a strength of 0 % both pictures are the source: only the network's own tell that they differ.
+/// At a strength of 0 % both pictures equal the source: only the network's own pictures show that they differ.
 #[test]
 fn a_comparison_judges_what_the_network_made() {
     for upscale in [true, false] {
@@ -113,7 +113,7 @@ fn a_comparison_judges_what_the_network_made() {
         let equality = picture.equality.as_ref().expect("judged");
         assert!(!equality.passed());
         assert!(equality.to_string().contains("largest 3"), "{equality}");
-        // Shown, they differ too.
+        // At full strength the shown pictures differ, too.
         studio.settings(|settings| settings.look.strength_percent = 100);
         studio.paint();
         let picture = &studio.pictures.value;
@@ -123,7 +123,7 @@ fn a_comparison_judges_what_the_network_made() {
     }
 }
 
-/// On two cores; at each size twice, in a look that changes nothing and in one that changes all.
+/// On two cores; twice at each size: with a look that needs no blending and with one that does.
 #[test]
 fn composing_hardly_takes_time() {
     let source = edged(1280, 720);
@@ -154,7 +154,8 @@ fn composing_hardly_takes_time() {
     }
 }
 
-/// What a GPU composes is handed over as it is, once a picture, and a comparison judges what its network made.
+/// A picture composed by a GPU is passed on unchanged, and composed once. A comparison checks the network's own
+/// pictures.
 #[test]
 fn a_device_that_composes_is_left_to() {
     let made = [DeviceChoice::Cpu, DeviceChoice::Cuda].map(|kind| {
@@ -180,7 +181,7 @@ fn a_device_that_composes_is_left_to() {
         let equality = picture.equality.as_ref().expect("judged").to_string();
         let pair = (picture.painted.clone(), picture.other.clone());
         counts.push(composed(&studio));
-        // Nothing is left to compose so.
+        // Without upscaling there is nothing to compose on the device.
         studio.settings(|settings| settings.upscale = false);
         studio.paint();
         counts.push(composed(&studio));
@@ -193,7 +194,7 @@ fn a_device_that_composes_is_left_to() {
     assert_eq!((cpu.4, gpu.4), (vec![0; 3], vec![1, 2, 0]));
 }
 
-/// Records what is painted from now on as pictures in `folder`.
+/// Records the pictures painted from now on into `folder`.
 fn record(studio: &mut Studio, folder: &Path) -> Recorder {
     let (folder, format) = (folder.to_owned(), Format::Png);
     let destination = Destination::Pictures { folder, format };
@@ -202,7 +203,8 @@ fn record(studio: &mut Studio, folder: &Path) -> Recorder {
     recorder
 }
 
-/// A held picture that is painted more finely is seen from then on, and recorded too; later pictures follow it.
+/// A held picture that is painted again at higher quality is shown from then on, and also recorded; later pictures
+/// follow it.
 #[test]
 fn what_is_recorded_is_what_is_seen_while_the_picture_is_held() {
     let home = tempfile::tempdir().expect("a folder");
@@ -210,7 +212,7 @@ fn what_is_recorded_is_what_is_seen_while_the_picture_is_held() {
     let recorder = record(&mut studio, home.path());
     let finer = edged(64, 48);
     studio.paint();
-    // It goes on: nobody sees the finer picture.
+    // Painting continues, so the finer picture is not shown.
     studio.live.record_finer(&finer, studio.world.now());
     studio.settings(|settings| settings.frozen = true);
     assert_eq!(studio.serve(), Served::Picture);
@@ -228,7 +230,7 @@ fn what_is_recorded_is_what_is_seen_while_the_picture_is_held() {
     let painted = studio.pictures.value.painted.clone();
     assert_ne!(painted, finer);
     assert_eq!([1, 2, 3, 4].map(picture), [&painted, &painted, &finer, &painted].map(Frame::clone));
-    // Later ones are no older than what was seen.
+    // Later pictures are not recorded earlier than the finer one.
     assert!(length > Duration::from_secs(30), "{length:?}");
 }
 

@@ -1,6 +1,6 @@
-//! The device of all tests: what it paints, the time and memory that it takes, and what goes wrong are the test's.
+//! The device of all tests. The test controls what it paints, the time and memory that it takes, and what fails.
 //!
-//! Without a script it paints at once by inverting colours. Unit tests of the program use this file too.
+//! By default it paints immediately by inverting colours. The unit tests of the program also use this file.
 
 #![allow(
     dead_code,
@@ -35,24 +35,22 @@ use styleforge::{
     timing::{RunTiming, StepTiming},
 };
 
-/// Milliseconds in which a GPU says that it composed.
+/// The composing time that a GPU reports, in milliseconds.
 pub const COMPOSE_MS: f64 = 0.25;
 
 /// What the device does with a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Behaviour {
-    /// Paints.
     #[default]
     Invert,
-    /// Reports that memory could not be had.
+    /// Reports that it is out of memory.
     Fail,
-    /// Panics.
     Panic,
-    /// Reports that the device is gone, and paints from then on.
+    /// Reports once that the device is lost, and then paints.
     LoseOnce,
 }
 
-/// What happens to a session that is being opened.
+/// Injected failure while opening a session.
 #[derive(Clone, Copy)]
 pub enum Trouble {
     Loss,
@@ -60,25 +58,24 @@ pub enum Trouble {
     NoMemory,
 }
 
-/// What the device makes of a frame.
+/// How the device paints a frame.
 pub trait Art: Send + Sync {
-    /// Paints `output`, in the run of this number of its session.
+    /// Paints `output`; `_run` is the number of the session's run.
     fn paint(&self, _network: &Arc<Network>, _run: usize, input: &Frame, output: &mut Frame) {
         for (out, inn) in output.rgba_mut().chunks_mut(4).zip(input.rgba().chunks(4)) {
             out.copy_from_slice(&[255 - inn[0], 255 - inn[1], 255 - inn[2], inn[3]]);
         }
     }
 
-    /// Changes what several frames together became.
+    /// Changes the outputs of a batch.
     fn finish(&self, _outputs: &mut [Frame]) {}
 
-    /// The picture before rounding, and the maps on the way.
+    /// The picture before rounding, and the intermediate maps.
     fn tensor(&self, _network: &Arc<Network>, _input: &Frame, _tap: Option<NormTap<'_>>) -> Tensor {
         unreachable!("nothing looks at maps")
     }
 }
 
-/// Inverts colours.
 struct Inverting;
 
 impl Art for Inverting {}
@@ -89,61 +86,61 @@ pub struct Script {
     /// Bytes of a session.
     pub bytes: fn(&SessionSpec) -> u64,
     pub has_bf16: bool,
-    /// Whether its sessions can be looked into.
+    /// Whether its sessions support inspection.
     pub inspects: bool,
-    /// Pictures that it composed.
+    /// Number of pictures composed by the device.
     pub composed: AtomicUsize,
-    /// Frames that came to it as a camera sent them, and whether it decodes them.
+    /// Number of frames received in a camera's format, and whether the device decodes them.
     pub raw: AtomicUsize,
     pub decodes: AtomicBool,
     pub start: Instant,
     pub now_ns: AtomicU64,
-    /// 0 for a millisecond a frame, in which no time passes.
+    /// 0 means that each frame reports one millisecond, but the clock does not advance.
     pub ns_a_pixel: AtomicU64,
-    /// Columns beyond which memory does not suffice.
+    /// Maximum columns for which memory suffices.
     pub widest: AtomicUsize,
-    /// Sessions that were begun to be opened, and those that were opened.
+    /// Sessions whose opening was started, and those that were opened.
     pub begun: AtomicUsize,
     pub opened: AtomicUsize,
-    /// What the sessions are that were opened.
+    /// The specifications of the sessions that were opened.
     pub specs: Mutex<Vec<SessionSpec>>,
-    /// The time at which the surface was woken last for a picture.
+    /// Time of the last wake-up of the surface for a picture.
     pub woken_at_ns: AtomicU64,
-    /// Bytes that sessions may hold together, and whether the device reports them.
+    /// Maximum bytes of all sessions together, and whether the device reports them.
     pub memory_bytes: AtomicUsize,
     pub tells_memory: AtomicBool,
-    /// Bytes of every session that is open.
+    /// Bytes of every open session.
     pub held: Mutex<Vec<usize>>,
-    /// Columns of the session that was begun to be opened last.
+    /// Columns of the last session whose opening was started.
     pub begun_px: AtomicUsize,
-    /// Whether runs, opening, and opening of the baseline wait; they stop when cancelled, unless that is ignored.
+    /// Whether runs, opening, and opening of the baseline wait. They stop when cancelled, unless that is ignored.
     pub holds_runs: AtomicBool,
     pub holds_opening: AtomicBool,
     pub holds_baseline: AtomicBool,
     pub ignores_cancelling: AtomicBool,
-    /// What becomes of what is opened next instead.
+    /// Failures of the next openings.
     pub opening_fails: Mutex<Vec<Trouble>>,
-    /// Runs of a GPU until it is lost; none is lost at 0.
+    /// Number of runs until the GPU is lost; 0 means never.
     pub lost_after: AtomicUsize,
     pub behaviour: Mutex<Behaviour>,
-    /// Columns from which on runs are held and behave as the test says.
+    /// Minimum columns of runs that are held and follow `behaviour`.
     pub from_px: AtomicUsize,
     /// The size of every run that was started.
     pub started: Mutex<Vec<(usize, usize)>>,
-    /// Everything that was painted: mode and nanoseconds.
+    /// Every run that painted: mode and nanoseconds.
     pub runs: Mutex<Vec<(Mode, u64)>>,
-    /// What the latest run painted with.
+    /// The network of the latest run.
     pub painting: Mutex<Option<Arc<Network>>>,
     pub is_gpu: AtomicBool,
-    /// Whether it takes another precision for moving pictures.
+    /// Whether it uses another precision for live pictures.
     pub hurries: AtomicBool,
-    /// Levels by which the baseline is off.
+    /// Levels by which the baseline differs.
     pub baseline_off: AtomicUsize,
     /// Sessions of this width panic when they paint.
     pub breaks_px: AtomicUsize,
-    /// How often one did.
+    /// Number of such panics.
     pub broke: AtomicUsize,
-    /// What happens while the next picture is painted.
+    /// Called while the next picture is painted.
     pub while_painting: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -191,65 +188,65 @@ impl Default for Script {
 }
 
 impl Script {
-    /// Runs wait from now on, unless they are cancelled, until [`Script::release`].
+    /// Makes runs wait until [`Script::release`], unless they are cancelled.
     pub fn hold(&self) {
         self.holds_runs.store(true, Ordering::SeqCst);
     }
 
-    /// Only runs of so many columns or more are held and behave otherwise from now on.
+    /// From now on, only runs of at least this many columns are held and follow `behaviour`.
     pub fn only_from(&self, columns: usize) {
         self.from_px.store(columns, Ordering::SeqCst);
     }
 
-    /// Opening waits from now on, unless it is cancelled, until [`Script::release`].
+    /// Makes opening wait until [`Script::release`], unless it is cancelled.
     pub fn hold_opening(&self) {
         self.holds_opening.store(true, Ordering::SeqCst);
     }
 
-    /// Sessions that were begun to be opened.
+    /// Number of sessions whose opening was started.
     pub fn openings(&self) -> usize {
         self.begun.load(Ordering::SeqCst)
     }
 
-    /// Runs and openings go on.
+    /// Lets runs and openings continue.
     pub fn release(&self) {
         for held in [&self.holds_runs, &self.holds_opening, &self.holds_baseline] {
             held.store(false, Ordering::SeqCst);
         }
     }
 
-    /// Runs and openings no longer stop when they are cancelled.
+    /// From now on, cancelling does not stop runs and openings.
     pub fn ignore_cancelling(&self) {
         self.ignores_cancelling.store(true, Ordering::SeqCst);
     }
 
-    /// What later runs do.
+    /// Sets what later runs do.
     pub fn behave(&self, behaviour: Behaviour) {
         *self.behaviour.lock().unwrap() = behaviour;
     }
 
-    /// The device says that it is a GPU from now on.
+    /// Makes the device report that it is a GPU.
     pub fn be_a_gpu(&self) {
         self.is_gpu.store(true, Ordering::SeqCst);
     }
 
-    /// The device says that it is a GPU from now on, and the next run finds it gone.
+    /// Makes the device report that it is a GPU, which is lost in the next run.
     pub fn lose_the_gpu(&self) {
         self.be_a_gpu();
         self.behave(Behaviour::LoseOnce);
     }
 
-    /// The baseline paints so many levels darker from now on.
+    /// Makes the baseline paint this many levels darker.
     pub fn let_the_baseline_be_off(&self, levels: u8) {
         self.baseline_off.store(usize::from(levels), Ordering::SeqCst);
     }
 
-    /// Size of every run that was started.
+    /// The size of every run that was started.
     pub fn runs(&self) -> Vec<(usize, usize)> {
         self.started.lock().unwrap().clone()
     }
 
-    /// Whether the latest run was this network's.
+    /// Whether the latest run used this network.
     pub fn paints_with(&self, network: &Arc<Network>) -> bool {
         let painting = self.painting.lock().unwrap();
         painting.as_ref().is_some_and(|p| Arc::ptr_eq(p, network))
@@ -271,7 +268,7 @@ impl Script {
         self.pass(ms * 1_000_000);
     }
 
-    /// Waits while it is so; an error when that is cancelled.
+    /// Waits while the condition holds; returns an error if the run is cancelled.
     fn wait_while(
         &self,
         control: &RunControl,
@@ -298,7 +295,7 @@ fn lost() -> BackendError {
 #[derive(Clone)]
 pub struct FakeBackend {
     pub script: Arc<Script>,
-    /// What it says that it is; by default the processor, or what the script says.
+    /// The kind that it reports; by default the CPU, or what the script sets.
     pub kind: DeviceChoice,
 }
 
@@ -316,7 +313,7 @@ impl FakeBackend {
         })
     }
 
-    /// Opens a device of the kind that was chosen, by default of this `kind`.
+    /// Opens a device of the chosen kind, by default of this `kind`.
     pub fn opener_by_kind(script: &Arc<Script>, kind: DeviceChoice) -> OpenDevice {
         let script = script.clone();
         Arc::new(move |wanted| {
@@ -449,7 +446,7 @@ impl Session for FakeSession {
     fn summary(&self) -> PlanSummary {
         let SessionSpec { width, height, batch, mode } = self.spec;
         let plan = PlanSummary::without_steps(mode, batch, (width, height));
-        // As on a GPU whose kernels take every network.
+        // Like a GPU whose kernels support every network.
         let AttentionChoice::Fixed(kernel) = mode.attention else {
             return plan;
         };

@@ -1,4 +1,4 @@
-//! What the tests of the engine and of the window share: the scripted device, pictures and a network.
+//! Shared by the tests of the engine and of the window: the scripted device, pictures and a network.
 
 #![allow(
     dead_code,
@@ -26,18 +26,18 @@ pub fn inverted(frame: &Frame) -> Frame {
     })
 }
 
-/// A picture with some colour in it.
+/// A picture with several colours.
 pub fn photo(width: usize, height: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| [(x % 256) as u8, (y % 256) as u8, 90, 255])
 }
 
-/// The smallest network there is; the scripted device never reads it.
+/// A minimal network; the scripted device never reads it.
 pub fn network() -> Arc<Network> {
     let network = NetworkSpec::with_widths([1, 1, 1]).random(1);
     Arc::new(network.expect("a valid shape"))
 }
 
-/// Waits until `look` finds something.
+/// Waits until `look` returns a value.
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {

@@ -31,7 +31,7 @@ impl Judge {
         [first, 1 - first]
     }
 
-    /// Compares both pictures, at most once every [`JUDGE_EVERY`].
+    /// Compares both pictures, at most once every `JUDGE_EVERY`.
     pub fn judge(&mut self, pictures: [&Frame; 2], precisions: [Precision; 2], now: Instant) {
         if self.next_judgement.is_some_and(|at| now < at) {
             return;

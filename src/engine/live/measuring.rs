@@ -22,7 +22,7 @@ const MEASURED_PICTURES: usize = 4;
 /// How long to wait for the next of them.
 const NEXT_PICTURE_WITHIN: Duration = Duration::from_millis(250);
 
-/// Up to [`MEASURED_PICTURES`] different frames of the source, scaled to `size_of` their size. The source must already
+/// Up to `MEASURED_PICTURES` different frames of the source, scaled to `size_of` their size. The source must already
 /// have a frame. Stops early when no new frame arrives in time.
 pub fn some_pictures(
     input: &mut Input,
