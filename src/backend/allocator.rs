@@ -1,23 +1,22 @@
-//! How the system's allocator treats the large pieces of memory that sessions and frames are made of.
+//! Configures how the system's allocator treats the large blocks of memory that sessions and frames consist of.
 
-/// Size from which on a piece of memory goes back to the system as soon as it is freed, in bytes: what glibc
-/// begins with.
+/// Blocks of at least this size are returned to the system as soon as they are freed, in bytes. glibc starts with the
+/// same value.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const LARGE_BYTES: libc::c_int = 128 * 1024;
 
-/// Makes the allocator return large pieces of memory to the system as soon as they are freed, for as long as
-/// the program runs. To be called before there are other threads. Does nothing where the allocator is not
-/// glibc's.
+/// Makes the allocator return large blocks of memory to the system as soon as they are freed, for the whole life of the
+/// process. Must be called before other threads exist. Does nothing if the allocator is not glibc's.
 ///
-/// glibc raises its limit to the size of every large piece that is freed, up to 32 MiB. From then on sessions
-/// and frames lie between small pieces that live long, in an arena of every thread, and a program in which
-/// style, mode and size are switched for minutes holds twice the memory that it uses.
+/// glibc raises its limit to the size of every large block that is freed, up to 32 MiB. From then on, sessions and
+/// frames are placed between small long-lived blocks in an arena of each thread. A program in which the user switches
+/// style, mode and size for minutes then holds twice the memory that it uses.
 ///
-/// With `is_limited` addresses all threads share one arena: each arena of its own reserves 64 MiB of them, which a limit
-/// of the address space counts.
+/// With `is_limited`, all threads share one arena. Each separate arena would reserve 64 MiB of addresses, which count
+/// towards a limit of the address space.
 pub fn give_large_pieces_back(is_limited: bool) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: mallopt takes numbers only, and no other thread sets anything up.
+    // SAFETY: mallopt takes only numbers, and no other thread changes these settings.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
         if is_limited {

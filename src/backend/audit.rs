@@ -1,73 +1,72 @@
-//! Records of what single kernels read, computed and wrote, in terms of the network, so that a check can judge
-//! each kernel by itself. Plain data; knows no device.
+//! Records of what each kernel read, computed and wrote, in terms of the network. With them, a check can judge each
+//! kernel separately. Plain data that knows no device.
 
 use crate::{
     frame::Frame,
     tensor::{Shape, Tensor},
 };
 
-/// What a kernel computes, as its definition reads. Convolutions are named by their place in the
-/// network; their weights, and the norm's gamma and beta, are the network's.
+/// What a kernel computes, by its definition. Convolutions are identified by their index in the network. Their weights
+/// and the norm's gamma and beta are those of the network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Work {
     /// The photo's levels times a factor.
     Load {
-        /// The factor.
         factor: f32,
     },
     /// Reflection padding.
     Pad {
-        /// Pixels on every side.
+        /// In pixels on every side.
         margin: usize,
     },
-    /// Nearest neighbour, twice the size.
+    /// Nearest neighbour, to twice the size.
     Upsample,
     /// Negative values become zero.
     Relu,
-    /// The sum of both maps that were read.
+    /// The sum of the two maps that were read.
     Add,
-    /// Every channel minus its mean, by its deviation.
+    /// Each channel minus its mean, divided by its standard deviation.
     Normalise {
         /// Added to the variance.
         eps: f32,
     },
-    /// Gamma and beta.
+    /// Scales by gamma and adds beta.
     Affine { conv: usize },
-    /// A convolution's bias.
+    /// Adds a convolution's bias.
     Bias {
         conv: usize,
-        /// Factor on it.
+        /// Factor on the bias.
         factor: f32,
     },
-    /// A whole norm, then ReLU or the sum with the second map that was read.
+    /// A whole norm, followed by ReLU or by the sum with the second map that was read.
     Norm {
         conv: usize,
         /// Added to the variance.
         eps: f32,
-        /// Whether a ReLU follows.
+        /// Whether ReLU follows.
         relu: bool,
     },
-    /// A whole norm as the next layer is to apply it, not rounded after it.
+    /// A whole norm as the next layer applies it, without rounding the result.
     Statistics {
         conv: usize,
         /// Added to the variance.
         eps: f32,
     },
-    /// ReLU of the map that was read, or the sum of both, kept for a later step.
+    /// ReLU of the map that was read, or the sum of both maps, kept for a later step.
     Keep {
-        /// Whether it is the ReLU.
+        /// ReLU instead of the sum.
         relu: bool,
     },
-    /// A convolution of the map that was read, or of its ReLU, or of the sum of both.
+    /// A convolution of the map that was read, of its ReLU, or of the sum of both maps.
     Conv {
         conv: usize,
-        /// Whether a ReLU comes first.
+        /// Whether ReLU comes first.
         relu: bool,
-        /// Whether the map is doubled before.
+        /// Whether the map is first upsampled by 2.
         doubled: bool,
-        /// Pixels of reflection on every side.
+        /// Reflection padding in pixels on every side.
         margin: usize,
-        /// Factor on the bias: that on the levels, where the input is scaled.
+        /// Factor on the bias: that on the levels, if the input is scaled.
         bias_factor: f32,
     },
     /// The top left of the map that was read: the picture before rounding.
@@ -75,12 +74,12 @@ pub enum Work {
 }
 
 impl Work {
-    /// A convolution of a map as it is, with so much of its bias.
+    /// A convolution of an unchanged map, with this factor on its bias.
     pub const fn plain_conv(conv: usize, bias_factor: f32) -> Self {
         Self::Conv { conv, relu: false, doubled: false, margin: 0, bias_factor }
     }
 
-    /// In a word or two, for reports.
+    /// A short name for reports.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Load { .. } => "load",
@@ -100,34 +99,30 @@ impl Work {
     }
 }
 
-/// What one kernel, or several that only together compute something, did in a run.
+/// What one kernel did in a run, or several kernels that compute something only together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KernelRecord {
-    /// Layer that it belongs to.
     pub layer: String,
-    /// The kernel's entry; several are joined by `+`.
+    /// The kernel's entry point; several are joined by `+`.
     pub kernel: String,
-    /// What it should have computed.
     pub work: Work,
-    /// What it read: one map or two of one extent.
+    /// One map, or two of the same size.
     pub read: Vec<Tensor>,
-    /// What it wrote.
     pub wrote: Tensor,
 }
 
-/// Random values that take the place of the maps between kernels, where a kernel reads a map as it is.
+/// Random values that replace the maps between kernels, for kernels that read a map unchanged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fill {
-    /// Their mean.
     pub mean: f32,
     /// Their standard deviation.
     pub deviation: f32,
-    /// Where the sequence of random numbers begins.
+    /// Start of the sequence of random numbers.
     pub seed: u64,
 }
 
 impl Fill {
-    /// `count` values, roughly normal (the sum of twelve even ones); other `salt`, other values.
+    /// `count` values, roughly normal (each is the sum of twelve uniform values). Another `salt` gives other values.
     pub fn values(&self, salt: u64, count: usize) -> Vec<f32> {
         let mut state = (self.seed ^ salt.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1;
         let mut unit = move || {
@@ -143,7 +138,7 @@ impl Fill {
     }
 }
 
-/// The photo as a network sees it, times a factor.
+/// The photo as a network reads it, times a factor.
 pub fn levels(photo: &Frame, factor: f32) -> Tensor {
     let (height, width) = (photo.height(), photo.width());
     let mut tensor = Tensor::zeros(Shape::new(3, height, width));

@@ -1,16 +1,16 @@
-//! Progress and cancellation of a run, shared by the caller that waits and the device that works.
+//! Progress and cancellation of a run.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// Shared by the caller that waits for a run and the device that works on it: the device reports progress, the
-/// caller cancels. Never blocks.
+/// Shared between the caller that waits for a run and the device that works on it: the device reports progress, and the
+/// caller can cancel. Never blocks.
 #[derive(Debug, Default)]
 pub struct RunControl {
     cancelled: AtomicBool,
     done_permille: AtomicU32,
-    /// Which of [`Self::parts`] is being worked on.
+    /// Index of the part in progress, below [`Self::parts`].
     part: AtomicU32,
-    /// Equal parts of the run; 0 counts as 1.
+    /// Number of equal parts of the run; 0 counts as 1.
     parts: AtomicU32,
 }
 
@@ -20,23 +20,22 @@ impl RunControl {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the run was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// Share of the work done, 0 to 1.
+    /// Completed share of the work, from 0 to 1.
     pub fn progress(&self) -> f32 {
         self.done_permille.load(Ordering::Relaxed) as f32 / 1000.0
     }
 
-    /// Progress from now on is that of part `part` (from 0) of `parts`; (0, 1) is the whole run.
+    /// From now on, progress is that of part `part` (from 0) of `parts`. (0, 1) is the whole run.
     pub fn begin_part(&self, part: u32, parts: u32) {
         self.part.store(part, Ordering::Relaxed);
         self.parts.store(parts, Ordering::Relaxed);
     }
 
-    /// Sets the share of the present part that is done, 0 to 1.
+    /// Sets the completed share of the current part, from 0 to 1.
     pub fn set_progress(&self, share: f32) {
         let part = self.part.load(Ordering::Relaxed) as f32;
         let parts = self.parts.load(Ordering::Relaxed).max(1) as f32;

@@ -1,15 +1,15 @@
-//! A backend's errors, in words for people.
+//! A backend's errors, with messages for the user.
 
 use super::RunControl;
 use crate::frame::Frame;
 
-/// Why a session did nothing, so that the caller does the job in another way.
+/// Why a session did nothing. The caller then does the job in another way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Declined {
     /// See [`Session::capabilities`](super::Session::capabilities).
     #[error("it cannot")]
     Unable,
-    /// The job needs more of the device's memory than is free.
+    /// The job needs more device memory than is free.
     #[error("it has no memory for it")]
     NoMemory,
     /// The sent frames no longer exist, are on another device or have another size.
@@ -23,7 +23,6 @@ pub enum BackendError {
     /// The run was cancelled; nothing was written.
     #[error("cancelled")]
     Cancelled,
-    /// The device cannot be opened.
     #[error("{device} is not available: {reason}")]
     Unavailable {
         /// The requested device.
@@ -31,80 +30,70 @@ pub enum BackendError {
         /// Why not, and what to do.
         reason: String,
     },
-    /// Memory could not be had.
+    /// Memory could not be allocated.
     #[error(
         "{needed_bytes} bytes of memory for {width} x {height} pixels could not be allocated; choose a smaller working size"
     )]
     OutOfMemory {
         /// Bytes of the allocation that failed.
         needed_bytes: u64,
-        /// Columns, in pixels.
         width: usize,
-        /// Rows, in pixels.
         height: usize,
     },
-    /// A frame of another size than the session was opened for.
+    /// The frame does not have the size for which the session was opened.
     #[error(
         "this session paints {expected_width} x {expected_height} pixels, the picture has {width} x {height}"
     )]
     WrongSize {
-        /// Columns that the session was opened for.
         expected_width: usize,
-        /// Rows that the session was opened for.
         expected_height: usize,
-        /// Columns of the frame.
         width: usize,
-        /// Rows of the frame.
         height: usize,
     },
-    /// Other maps than the network reads, or a photo for a network that reads maps.
+    /// These are not the maps that the network reads, or a photo was passed to a network that reads maps.
     #[error("this session needs {needed} and got {got}")]
     WrongInputs {
-        /// What the network reads, in words.
+        /// What the network reads, as text.
         needed: String,
-        /// What it was given, in words.
+        /// What was passed to it, as text.
         got: String,
     },
-    /// A batch whose inputs and outputs are not equally many, or none.
+    /// The numbers of inputs and outputs differ, or both are zero.
     #[error(
         "a batch needs one output for every input and at least one: {inputs} inputs, {outputs} outputs"
     )]
     WrongBatch {
-        /// Frames to paint.
         inputs: usize,
-        /// Frames to paint into.
         outputs: usize,
     },
-    /// The device does not have this mode.
+    /// The device does not support this mode.
     #[error("{device} cannot paint in {mode}: {reason}")]
     Unsupported {
-        /// The mode, for example `fused bf16`.
+        /// For example `fused bf16`.
         mode: String,
-        /// What the device is called.
+        /// The device's name.
         device: String,
         /// Why not, and what to choose instead.
         reason: String,
     },
-    /// The network is not computed at this size, however much memory there is.
+    /// The network cannot be computed at this size, however much memory there is.
     #[error(
         "{device} cannot paint {width} x {height} pixels in {mode}: {reason}{}",
         at_most(*fits, "; ", " pixels fit")
     )]
     TooLarge {
-        /// The mode, for example `baseline fp16`.
+        /// For example `baseline fp16`.
         mode: String,
-        /// What the device is called.
+        /// The device's name.
         device: String,
-        /// Columns, in pixels.
         width: usize,
-        /// Rows, in pixels.
         height: usize,
         /// What is too large, and what to choose instead.
         reason: String,
-        /// The largest columns and rows of this aspect that fit the device, where they were looked for.
+        /// The largest width and height of this aspect ratio that fit, if a search was made.
         fits: Option<(usize, usize)>,
     },
-    /// The device's own memory could not be had.
+    /// The device's own memory could not be allocated.
     #[error(
         "{width} x {height} pixels need {needed_mb} MB of GPU memory, and {free_mb} MB are free; choose a smaller working size{} or close other programs that use the GPU",
         at_most(*fits, " (at most ", ")"),
@@ -114,21 +103,19 @@ pub enum BackendError {
     OutOfDeviceMemory {
         /// Bytes that the session needs.
         needed_bytes: u64,
-        /// Bytes that the device had left.
+        /// Bytes that were free on the device.
         free_bytes: u64,
-        /// Columns, in pixels.
         width: usize,
-        /// Rows, in pixels.
         height: usize,
-        /// The largest columns and rows of this aspect that fit, where they were looked for.
+        /// The largest width and height of this aspect ratio that fit, if a search was made.
         fits: Option<(usize, usize)>,
     },
-    /// The device stopped answering; every session that was open on it is dead.
+    /// The device stopped responding. All of its open sessions are unusable.
     #[error("{device} was lost ({reason}); restart StyleForge to use it again")]
     DeviceLost {
-        /// What the device is called.
+        /// The device's name.
         device: String,
-        /// The driver's words.
+        /// The driver's message.
         reason: String,
     },
     /// A kernel failed to load or to start.
@@ -137,34 +124,34 @@ pub enum BackendError {
     )]
     Kernel {
         kernel: String,
-        /// The driver's words.
+        /// The driver's message.
         reason: String,
     },
     /// A library that the device needs failed.
     #[error("the library {library} failed ({reason}); reinstall it, or choose --device cpu")]
     Library {
         library: String,
-        /// Its words.
+        /// The library's message.
         reason: String,
     },
-    /// The device did nothing, and the caller does the job in another way.
+    /// The device did nothing. The caller does the job in another way.
     #[error("the device left the work to the program: {0}")]
     Declined(Declined),
-    /// A mistake of this program.
+    /// A bug in this program.
     #[error("a mistake in StyleForge ({0}); please report it")]
     Internal(&'static str),
-    /// The device could not start its workers.
+    /// The device could not start its worker threads.
     #[error("the worker threads could not be started: {0}")]
     Threads(String),
 }
 
-/// A size that fits, in words between `before` and `behind`; nothing where none is known.
+/// A size that fits, as text between `before` and `behind`; empty if none is known.
 pub(crate) fn at_most(fits: Option<(usize, usize)>, before: &str, behind: &str) -> String {
     fits.map_or_else(String::new, |(width, height)| format!("{before}{width} x {height}{behind}"))
 }
 
 impl BackendError {
-    /// Refuses a frame of another size than the rows and columns that a session was opened for.
+    /// Checks that a frame has the rows and columns for which a session was opened.
     ///
     /// # Errors
     /// [`BackendError::WrongSize`].
@@ -183,8 +170,8 @@ impl BackendError {
         })
     }
 
-    /// Refuses frames of another size than a session was opened for, and a run that was cancelled before
-    /// it began.
+    /// Checks that frames have the size for which a session was opened, and that the run was not cancelled before it
+    /// began.
     ///
     /// # Errors
     /// [`BackendError::WrongSize`], [`BackendError::Cancelled`].
@@ -206,7 +193,7 @@ impl BackendError {
     /// No frames to paint.
     pub(crate) const EMPTY_BATCH: Self = Self::WrongBatch { inputs: 0, outputs: 0 };
 
-    /// Refuses a batch without frames, or with another number of outputs.
+    /// Refuses a batch without frames, or with different numbers of inputs and outputs.
     ///
     /// # Errors
     /// [`BackendError::WrongBatch`].
@@ -217,7 +204,7 @@ impl BackendError {
         Err(Self::WrongBatch { inputs: inputs.len(), outputs: outputs.len() })
     }
 
-    /// Whether the device itself is gone, so that only another device can help.
+    /// Whether the device itself is lost, so that only another device can continue.
     pub const fn is_lost(&self) -> bool {
         matches!(self, Self::DeviceLost { .. })
     }

@@ -1,7 +1,7 @@
-//! The traits that checks and measurements need of a device and its sessions besides painting.
+//! The traits with which checks and measurements inspect a device and its sessions.
 //!
-//! Only `verify` and `measure` use it. A backend without it paints all the same: a check says that it cannot
-//! run there, and a measurement leaves out the figures that the backend lacks.
+//! Only `verify` and `measure` use them. A backend without them still paints: checks then report that they cannot run,
+//! and measurements leave out the missing figures.
 
 use super::{
     BackendError, Job, RunControl, Session,
@@ -14,17 +14,17 @@ use crate::{
     timing::{Ceiling, RunTiming, StepTiming},
 };
 
-/// Receives the feature map after a norm: the layer's norm name (`res1.in2`) and the map as the
-/// next layer reads it, before ReLU and before a residual add.
+/// Receives the feature map after a norm, with the norm's name (`res1.in2`). The map is as the next layer reads it,
+/// before ReLU and before a residual add.
 pub type NormTap<'a> = &'a mut dyn FnMut(&str, Tensor);
 
 /// A device that can be measured.
 pub trait Inspect {
-    /// Clock of the device at this moment, in MHz, where it is known: it explains times that drift.
+    /// Current clock rate of the device in MHz, if known. It explains times that drift.
     fn clock_mhz(&self) -> Option<u32>;
 
-    /// Overwrites what the device's caches hold, so that the next run finds neither weights nor pixels
-    /// there. Does nothing on a device without memory of its own.
+    /// Overwrites the contents of the device's caches, so that the next run finds neither weights nor pixels there.
+    /// Does nothing on a device without its own memory.
     ///
     /// # Errors
     /// [`BackendError::OutOfDeviceMemory`], [`BackendError::DeviceLost`].
@@ -32,7 +32,7 @@ pub trait Inspect {
         Ok(())
     }
 
-    /// What the device can do at most in a precision, measured now; `None` where that is not known.
+    /// The measured peak performance of the device in a precision; `None` if that is not known.
     ///
     /// # Errors
     /// As [`Inspect::sweep_caches`].
@@ -41,10 +41,10 @@ pub trait Inspect {
     }
 }
 
-/// A session that can be looked into.
+/// A session that can be inspected.
 pub trait InspectSession: Session {
-    /// The network's output before clamping and rounding: 3 channels of the session's size. With a
-    /// `tap`, every map behind a norm is handed over as well. Slower than [`Session::run`].
+    /// The network's output before clamping and rounding: 3 channels of the session's size. If there is a `tap`, it
+    /// receives every map after a norm. Slower than [`Session::run`].
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -54,25 +54,25 @@ pub trait InspectSession: Session {
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError>;
 
-    /// The map that a network makes which reads maps instead of a photo ([`Graph::inputs`](crate::graph::Graph::inputs)); as in
-    /// [`InspectSession::run_tensor`], nothing is rounded.
+    /// Runs a network that reads maps instead of a photo ([`Graph::inputs`](crate::graph::Graph::inputs)) and returns
+    /// its map. As in [`InspectSession::run_tensor`], nothing is rounded.
     ///
     /// # Errors
-    /// [`BackendError::WrongInputs`] for other maps than the network reads, and for a network that reads a photo; so
-    /// does every network on a device that is not handed maps. Else as [`Session::run`].
+    /// [`BackendError::WrongInputs`] if these are not the maps that the network reads, if the network reads a photo, or
+    /// if the device does not accept maps. Otherwise as [`Session::run`].
     fn run_maps(&mut self, inputs: &[Tensor]) -> Result<Tensor, BackendError> {
         let given: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
         Err(BackendError::WrongInputs { needed: "a photo".to_owned(), got: maps_in_words(&given) })
     }
 
-    /// Every step of the last run, on a device that measures them whenever it paints; empty on others,
-    /// where [`InspectSession::profile`] measures them.
+    /// The time of every step of the last run, on a device that always measures it. Empty on other devices, where
+    /// [`InspectSession::profile`] measures it.
     fn step_times(&self) -> Vec<StepTiming> {
         Vec::new()
     }
 
-    /// Paints as [`Session::run`] does and gives the time of every step by itself: on a device
-    /// that otherwise runs the whole plan as one piece, this run is slower than a usual one.
+    /// Paints as [`Session::run`] does and returns the time of each step. Slower than a normal run on a device that
+    /// otherwise runs the whole plan at once.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -86,9 +86,9 @@ pub trait InspectSession: Session {
         Ok(self.step_times())
     }
 
-    /// Paints as [`Session::run`] does, but launches every step by itself where a usual run replays
-    /// them as one recorded piece: what launching costs is the difference. `None`, and nothing is
-    /// painted, on a device that records nothing.
+    /// Paints as [`Session::run`] does, but launches each step separately where a normal run replays one recording of
+    /// all steps. The difference is the cost of the launches. Paints nothing and returns `None` on a device without
+    /// recordings.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -101,8 +101,8 @@ pub trait InspectSession: Session {
         Ok(None)
     }
 
-    /// Runs kernel by kernel and hands over what each read and wrote; with `fill`, kernels that read a map as
-    /// it is read random values instead. A device without records of its kernels hands over nothing.
+    /// Runs kernel by kernel and passes on what each kernel read and wrote. With `fill`, kernels that read a map
+    /// unchanged read random values instead. A device without records of its kernels passes nothing on.
     ///
     /// # Errors
     /// As [`Session::run`].

@@ -12,75 +12,70 @@ use crate::{compose::Blend, frame::Frame, mode::Mode, raw_frame::RawFrame, timin
 /// The size, batch and mode of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionSpec {
-    /// Columns of every frame, in pixels.
+    /// In pixels.
     pub width: usize,
-    /// Rows of every frame, in pixels.
+    /// In pixels.
     pub height: usize,
     /// Frames that are painted at once if the device can; at least 1.
     pub batch: usize,
-    /// Variant and precision.
     pub mode: Mode,
 }
 
 impl SessionSpec {
-    /// For one frame at a time.
+    /// A session that paints one frame at a time.
     pub const fn single(width: usize, height: usize, mode: Mode) -> Self {
         Self { width, height, batch: 1, mode }
     }
 }
 
-/// What a device does itself besides painting frames. What it does not do is the caller's work.
+/// What a device can do itself in addition to painting frames. The caller does the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// [`Input::Raw`].
+    /// Whether the device accepts [`Input::Raw`].
     pub decodes: bool,
-    /// [`Job::composition`] with one strength everywhere.
+    /// Whether it accepts a [`Job::composition`] with one strength everywhere.
     pub composes: bool,
-    /// [`Job::composition`] with a mask.
+    /// Whether it accepts a [`Job::composition`] with a mask.
     pub composes_masks: bool,
-    /// [`Input::Sent`] and [`Session::sent`](super::Session::sent).
+    /// Whether it supports [`Input::Sent`] and [`Session::sent`](super::Session::sent).
     pub keeps_sent: bool,
 }
 
-/// What a session paints.
 pub enum Input<'a> {
-    /// Frames of the session's size. A number that does not fill a batch is painted as well.
+    /// Frames of the session's size. The last batch may be smaller than the others.
     Frames(&'a [Frame]),
-    /// A camera's frame, which the device decodes and brings to the session's size.
+    /// A camera's frame. The device decodes it and resizes it to the session's size.
     Raw {
-        /// The frame as the camera sent it.
         frame: &'a RawFrame,
-        /// Receives the pixels of [`RawFrame::decode_into`]; of the frame's size.
+        /// Receives the pixels of [`RawFrame::decode_into`], in the size of `frame`.
         upright: &'a mut Frame,
     },
-    /// Frames that another session was sent: as many as a batch, which are not sent again.
+    /// Frames that were sent to another session. As many as a batch; they are not sent again.
     Sent(&'a SentFrames),
 }
 
-/// Brings a painting to the size of its source and lays it over that, as `media::upscale` does. No level differs by more
-/// than one from what the processor composes.
+/// Resizes a painting to the size of its source and blends the two, as `media::upscale` does. Every level differs by at
+/// most one from what the CPU computes.
 pub struct Composition<'a> {
-    /// What the session's input was scaled from; `None` for the input itself.
+    /// The frame from which the session's input was scaled; `None` if it is the input itself.
     pub source: Option<&'a Frame>,
-    /// Strength and colours.
     pub blend: Blend<'a>,
-    /// The result, of the source's size.
+    /// The result, in the size of the source.
     pub to: &'a mut Frame,
 }
 
 /// One run of a session.
 pub struct Job<'a> {
-    /// What is painted.
     pub input: Input<'a>,
-    /// Receive the network's own pictures, of the session's size: one for every frame. May be empty if there is a
+    /// Receive the network's own pictures, in the session's size: one for every frame. May be empty if there is a
     /// composition.
     pub paintings: &'a mut [Frame],
-    /// Of a single frame.
+    /// Only for a job of a single frame.
     pub composition: Option<Composition<'a>>,
 }
 
 impl<'a> Job<'a> {
-    /// Paints every input into the output at the same place.
+    /// Paints every input into the output with the same index.
     pub fn frames(inputs: &'a [Frame], outputs: &'a mut [Frame]) -> Self {
         Self { input: Input::Frames(inputs), paintings: outputs, composition: None }
     }
@@ -90,7 +85,7 @@ impl<'a> Job<'a> {
         Self::frames(from_ref(input), from_mut(output))
     }
 
-    /// The frames of a job that every device does.
+    /// The frames of a plain job, which every device can do.
     ///
     /// # Errors
     /// [`BackendError::Declined`] for any other job; [`BackendError::WrongBatch`].
@@ -105,24 +100,24 @@ impl<'a> Job<'a> {
     }
 }
 
-/// The frames that a session was sent for its last run. It refers to them until that session paints others or is closed.
-/// Only the backend that made it can read it; any thread may hold it.
+/// The frames that were sent to a session for its last run. Valid until that session paints other frames or is closed.
+/// Only the backend that made it can read it. Any thread may hold it.
 #[derive(Clone)]
 pub struct SentFrames(Arc<dyn Any + Send + Sync>);
 
 impl SentFrames {
-    /// `place` is the backend's own note.
+    /// `place` is a value that only the backend interprets.
     pub fn new<T: Any + Send + Sync>(place: T) -> Self {
         Self(Arc::new(place))
     }
 
-    /// The backend's own note, if it is of this kind.
+    /// The backend's value, if it has this type.
     pub fn place<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.0.downcast_ref()
     }
 }
 
-/// `run`, or `None` if the device declined the job.
+/// Returns the result of `run`, or `None` if the device declined the job.
 ///
 /// # Errors
 /// Those of `run`, except [`BackendError::Declined`].
@@ -135,7 +130,8 @@ pub fn unless_declined(
     }
 }
 
-/// [`Session::run`](super::Session::run) on a device that only paints frames, one after another, each with `paint`.
+/// [`Session::run`](super::Session::run) for a device that can only paint frames, one after another. Calls `paint` for
+/// each.
 ///
 /// # Errors
 /// Those of [`Job::plain`] and of `paint`.
@@ -145,7 +141,7 @@ pub fn run_one_by_one(
     mut paint: impl FnMut(&Frame, &mut Frame) -> Result<RunTiming, BackendError>,
 ) -> Result<RunTiming, BackendError> {
     let (inputs, outputs) = job.plain()?;
-    // A single frame may be part of a longer run of its caller.
+    // A single frame may be part of a longer run of the caller, so the caller's progress is kept.
     if let ([input], [output]) = (inputs, &mut *outputs) {
         return paint(input, output);
     }

@@ -1,4 +1,4 @@
-//! Opens the backend of a choice of device: at the start, and the processor when a GPU was lost.
+//! Opens the backend of the chosen device: at the start, or the CPU after a GPU was lost.
 
 use std::{
     fmt::{Display, Formatter},
@@ -9,31 +9,31 @@ use std::{
 use super::{Backend, BackendError, cpu, cuda};
 use crate::mode::DeviceChoice;
 
-/// A backend, and the notice of a fallback.
+/// A backend, and the notice if it is a fallback.
 pub struct Selected {
-    /// The device to use.
     pub backend: Arc<dyn Backend>,
-    /// A fallback in words, for example `CPU: no NVIDIA driver found`; announced, never silent.
+    /// Why the fallback was chosen, for example `CPU: no NVIDIA driver found`. It is always shown to the user.
     pub notice: Option<String>,
 }
 
-/// The options of a device besides its kind.
+/// The options of a device in addition to its kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeviceOptions {
-    /// Most threads of the processor; all when `None`.
+    /// Maximum number of CPU threads; all threads when `None`.
     pub threads: Option<usize>,
-    /// Number of the GPU, in the driver's order; the first when `None`.
+    /// Index of the GPU in the driver's order; the first GPU when `None`.
     pub gpu: Option<usize>,
-    /// The older device whose kernels are used, and of a GPU its plans; the device's own when `None`.
+    /// Use the kernels of this older device, and for a GPU also its plans; the device's own when `None`.
     pub kernels_of: Option<OlderDevice>,
 }
 
-/// A device whose kernels a newer one runs as well, to measure and check them there. Written `8.0` or `avx2`.
+/// An older device whose kernels also run on a newer one, where they can be measured and checked. Written `8.0` or
+/// `avx2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OlderDevice {
     /// A GPU of this compute capability.
     Gpu(i32, i32),
-    /// A processor that has these instructions and no better ones.
+    /// A CPU with these instructions and no better ones.
     Processor(&'static str),
 }
 
@@ -58,21 +58,20 @@ impl FromStr for OlderDevice {
     }
 }
 
-/// Opens a device by choice: once at the start, the processor when a GPU was lost, and the second device of a
-/// comparison. Any thread may call it.
+/// Opens the chosen device: at the start, the CPU after a GPU was lost, and the second device of a comparison. Any
+/// thread may call it.
 pub type OpenDevice = Arc<dyn Fn(DeviceChoice) -> Result<Selected, BackendError> + Send + Sync>;
 
-/// [`select`] with `options` for as long as the program runs.
+/// [`select`] with `options`, as a function that can be called at any time.
 pub fn opener(options: DeviceOptions) -> OpenDevice {
     Arc::new(move |choice| select(choice, &options))
 }
 
-/// Opens the device of a choice. A number of a GPU is a choice of the GPU, as are an older GPU's kernels: then
-/// [`DeviceChoice::Auto`] does not fall back. An older processor's kernels are a choice of the processor.
+/// Opens the chosen device. A GPU index or an older GPU's kernels imply the GPU, and then [`DeviceChoice::Auto`] does
+/// not fall back to the CPU. An older CPU's kernels imply the CPU.
 ///
 /// # Errors
-/// [`BackendError::Unavailable`] when a device was chosen by name and cannot be opened, and the errors of
-/// opening it.
+/// [`BackendError::Unavailable`] if a device was explicitly chosen and cannot be opened, and the errors of opening it.
 pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected, BackendError> {
     let cpu = |notice| -> Result<Selected, BackendError> {
         Ok(Selected {
