@@ -1,7 +1,7 @@
 //! Records what every kernel of a run reads and writes, for checks.
 //!
-//! Goes through the plan's steps one by one and copies the maps before and after each. A fused layer gives
-//! three records: the residual stream that it keeps, its convolution, and the statistics of its sums.
+//! Runs the plan's steps one by one and copies the maps before and after each. A fused layer makes three records: the
+//! residual stream that it keeps, its convolution, and the statistics of its sums.
 
 use super::{
     pack::Packed,
@@ -18,12 +18,12 @@ use crate::{
     tensor::{Shape, Tensor},
 };
 
-/// What a step reads and computes, and which map it writes; the picture when there is none.
+/// What a step reads and computes, and which map it writes; it writes the picture if there is no map.
 struct Reading {
     work: Work,
     read: Vec<Tensor>,
     target: Option<MapId>,
-    /// The map that it forms while it loads, and where it keeps that.
+    /// The map that it computes while loading, and where that map is kept.
     kept: Option<Kept>,
 }
 
@@ -52,7 +52,7 @@ impl CpuSession {
         for index in 0..self.plan.steps.len() {
             let step = self.plan.steps[index].clone();
             let (work, maps, target) = self.reading(&step.op);
-            // Any values will do in maps of which no statistics were taken before.
+            // A map without statistics yet may be filled with any values.
             if let (Some(fill), false) = (fill, matches!(step.op, CpuOp::Normalise { .. })) {
                 maps.iter().for_each(|&map| self.fill(map, fill));
             }
@@ -104,11 +104,11 @@ impl CpuSession {
         Ok(())
     }
 
-    /// What a step computes, the maps that it reads as they are, and the one that it writes; no work for a step that
-    /// only prepares the next one, or that [`Self::fused_reading`] describes.
+    /// What a step computes, the maps that it reads unchanged, and the map that it writes. There is no work for a step
+    /// that only prepares the next one or that [`Self::fused_reading`] describes.
     fn reading(&self, op: &CpuOp) -> (Option<Work>, Vec<MapId>, Option<MapId>) {
         let (work, maps, target) = match *op {
-            // What a general plan reads is judged as a whole.
+            // A step of a general plan is judged as a whole.
             CpuOp::General(_) | CpuOp::Fused { .. } => return (None, Vec::new(), None),
             CpuOp::Statistics { map, .. } => return (None, vec![map], None),
             CpuOp::Load { to } => (Work::Load { factor: 1.0 }, Vec::new(), Some(to)),
@@ -146,8 +146,8 @@ impl CpuSession {
             }
         };
         let kept = kept.map(|map| Kept { map, relu, read: read.clone() });
-        // With a norm behind it, the convolution reads how far each value is from its channel's first, or of
-        // bytes how far above its least. Of the photo, only Winograd's algorithm does.
+        // If a norm follows, the convolution reads the difference between each value and the first value of its
+        // channel, or for bytes the least value of its channel. With the photo, only Winograd's algorithm does this.
         let is_exact = matches!(gather, Gather::Photo) && algorithm != Algorithm::BlockedWinograd;
         let is_centred = to.is_some() && !is_exact;
         let (read, relu) = if is_centred {
@@ -162,7 +162,7 @@ impl CpuSession {
             relu,
             doubled: spec.upsample,
             margin: spec.padding,
-            // A norm takes the bias away again, so that only the picture has one.
+            // A following norm would cancel the bias, so only the picture has one.
             bias_factor: if to.is_none() { 1.0 } else { 0.0 },
         };
         Reading { work, read, target: to, kept }
@@ -176,7 +176,7 @@ impl CpuSession {
         self.normalised(&self.plan.maps[map], Some(&self.norms[conv]))
     }
 
-    /// Puts random values into a map; channels that are only stored stay zero.
+    /// Fills a map with random values. Padding channels stay zero.
     fn fill(&mut self, map: MapId, fill: Fill) {
         let buffer = self.plan.maps[map];
         let mut values = fill.values(map as u64, buffer.shape.len()).into_iter();
@@ -189,8 +189,8 @@ impl CpuSession {
     }
 }
 
-/// The ReLU of the first map, or the sum of both, less the first pixel of each channel or, for bytes, its least value
-/// (`above_least`): in single precision, as the layers load it.
+/// The ReLU of the first map, or the sum of both maps, minus the first pixel of each channel or, for bytes, minus its
+/// least value (`above_least`). Computed in single precision, as the layers load it.
 fn centred(read: Vec<Tensor>, relu: bool, above_least: bool) -> Tensor {
     let mut maps = read.into_iter();
     let mut map = maps.next().unwrap_or_else(|| Tensor::zeros(Shape::new(0, 0, 0)));

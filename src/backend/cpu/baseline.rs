@@ -1,4 +1,4 @@
-//! The baseline variant: runs each pass over the stored maps, rows in parallel.
+//! The baseline variant: runs each pass over the stored maps, with rows in parallel.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{
 use crate::plan::cpu::{CpuOp, MapBuffer, strip_rows};
 
 impl CpuSession {
-    /// One pass of the baseline, rows in parallel.
+    /// Runs one pass of the baseline, with rows in parallel.
     pub(super) fn pass(
         &mut self,
         base: Shared,
@@ -27,8 +27,8 @@ impl CpuSession {
         let kernels = self.kernels;
         let row_len = |m: &MapBuffer| m.shape.width * m.stored_channels;
         let row_mut = |m: &MapBuffer, y: usize| {
-            // SAFETY: a task writes rows of its own index only, and no step writes a map that it
-            // reads (a property test of the plan).
+            // SAFETY: a task writes only rows of its own index, and no step writes a map that it reads (a property test
+            // of the plan).
             unsafe { base.slice_mut(m.offset + y * row_len(m), row_len(m)) }
         };
         let row = |m: &MapBuffer, y: usize| {
@@ -66,7 +66,7 @@ impl CpuSession {
             CpuOp::Im2col { conv, from, to } => {
                 let (from, to) = (maps[from], maps[to]);
                 let Packed::Single(panels) = &self.weights[conv].packed else {
-                    // Plans of single operations are in single precision.
+                    // Baseline plans are in single precision.
                     return;
                 };
                 let layer = Im2colConv {
@@ -81,7 +81,7 @@ impl CpuSession {
                 };
                 let layer = &layer;
                 self.for_each_task(to.shape.height, progress, |y, scratch| {
-                    // SAFETY: the set was chosen for this processor; the plan sized the scratch.
+                    // SAFETY: the set was chosen for this CPU; the plan sized the scratch.
                     unsafe {
                         passes::im2col_row(layer, y, row_mut(&to, y), scratch, &kernels.tiles)
                     }
@@ -119,7 +119,7 @@ impl CpuSession {
             CpuOp::Normalise { conv, map } => {
                 let (map, norm) = (maps[map], &self.norms[conv]);
                 self.for_each_task(map.shape.height, progress, |y, _| {
-                    // SAFETY: the set was chosen for this processor.
+                    // SAFETY: the set was chosen for this CPU.
                     unsafe { (kernels.normalise_row)(row_mut(&map, y), &norm.scale, &norm.shift) }
                 });
             }

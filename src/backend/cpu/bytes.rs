@@ -1,6 +1,6 @@
-//! Products of bytes (int8): unsigned ones of a staged row with the small integers that weights are
-//! ([`crate::quantisation`]), four at a time, summed in 32 bits without rounding. So every instruction set has the
-//! same sums.
+//! Products of bytes (int8). The unsigned bytes of a staged row are multiplied by the small integers of the weights
+//! ([`crate::quantisation`]), four at a time, and added up in 32 bits without rounding. Every instruction set therefore
+//! computes the same sums.
 
 use super::{
     simd::At,
@@ -12,10 +12,10 @@ use std::arch::x86_64 as x86;
 /// Bytes that one step multiplies: four neighbours in K.
 pub const BYTES: usize = 4;
 
-/// Register tiles of bytes; the scale is one value for every column.
+/// Register tiles for bytes. The scale is one value for every column.
 pub type ByteTileSet = TileSet<u8, i8, *const f32>;
 
-/// Sums in plain Rust, for what has no instruction for them.
+/// Sums in plain Rust, for CPUs that have no instruction for them.
 #[derive(Clone, Copy)]
 pub struct PlainDot<const LANES: usize>;
 
@@ -60,7 +60,7 @@ unsafe impl<const LANES: usize> Product for PlainDot<LANES> {
     }
 }
 
-/// Implements [`Product`] for bytes with one x86-64 register type and its instruction for products of bytes.
+/// Implements [`Product`] for bytes with one x86-64 register type and its instruction for byte products.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_byte_dot {
     ($(#[$doc:meta])* $name:ident, $register:ty, $lanes:literal, $zero:path, $load:path, $splat:path, $dot:path,
@@ -111,14 +111,14 @@ macro_rules! x86_byte_dot {
 
 #[cfg(target_arch = "x86_64")]
 x86_byte_dot!(
-    /// Sixteen sums with one instruction for 64 products.
+    /// Sixteen sums, with one instruction for 64 products.
     Vnni512, x86::__m512i, 16, x86::_mm512_setzero_si512, x86::_mm512_loadu_si512,
     x86::_mm512_broadcastd_epi32, x86::_mm512_dpbusd_epi32, x86::_mm512_cvtepi32_ps, x86::_mm512_loadu_ps,
     x86::_mm512_mul_ps, x86::_mm512_storeu_ps
 );
 #[cfg(target_arch = "x86_64")]
 x86_byte_dot!(
-    /// Eight sums with one instruction for 32 products.
+    /// Eight sums, with one instruction for 32 products.
     Vnni256, x86::__m256i, 8, x86::_mm256_setzero_si256, x86::_mm256_loadu_si256,
     x86::_mm256_broadcastd_epi32, x86::_mm256_dpbusd_avx_epi32, x86::_mm256_cvtepi32_ps, x86::_mm256_loadu_ps,
     x86::_mm256_mul_ps, x86::_mm256_storeu_ps
@@ -131,7 +131,7 @@ mod tests {
         *,
     };
 
-    /// Sums of two stretches of K, some of them the largest that there are, against the definition.
+    /// Compares sums of two segments of K, some with the largest possible values, with the definition.
     #[test]
     fn every_instruction_set_has_the_same_sums() {
         let (lens, a_stride, rows) = ([36, 64], 16, 19);

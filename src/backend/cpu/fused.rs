@@ -1,4 +1,4 @@
-//! The fused variant: runs a whole layer, tasks of rows or tiles in parallel.
+//! The fused variant: runs a whole layer, with tasks of rows or tiles in parallel.
 
 use super::{
     gather::{Input, MapInput, PhotoInput},
@@ -49,7 +49,7 @@ impl CpuSession {
         }
     }
 
-    /// The range of what a layer reads in this picture; `None` of the photo, whose levels are bytes.
+    /// The range of the values that a layer reads in this picture; `None` for the photo, whose levels are bytes.
     fn range(
         &mut self,
         input: &Input,
@@ -62,7 +62,7 @@ impl CpuSession {
             let rectified = extremes.map(|&(low, high)| (low.max(0.0), high.max(0.0)));
             return Some(InputRange::between(rectified));
         }
-        // The extremes of a sum do not follow from those of its terms.
+        // The extremes of a sum do not follow from the extremes of its terms.
         let strip = strip_rows(map.height);
         let tasks = map.height.div_ceil(strip);
         let len = 2 * map.channels;
@@ -71,7 +71,7 @@ impl CpuSession {
         let (shared, kernels) = (Shared::of(&mut parts), self.kernels);
         self.for_each_task(tasks, progress, |task, _| {
             let rows = task * strip..((task + 1) * strip).min(map.height);
-            // SAFETY: the set was chosen for this processor; nobody writes the maps; every task has its own part.
+            // SAFETY: the set was chosen for this CPU; nothing writes the maps; every task has its own part.
             unsafe { (kernels.extremes_of_rows)(map, rows, shared.slice_mut(task * len, len)) }
         });
         let all = (parts[..tasks * len].chunks_exact(len)).map(|part| part.split_at(map.channels));
@@ -80,7 +80,7 @@ impl CpuSession {
         Some(range)
     }
 
-    /// A whole layer: gather, convolution, statistics.
+    /// Runs a whole layer: gather, convolution, statistics.
     #[allow(clippy::too_many_arguments)] // The run's state and the operation's three parts.
     pub(super) fn fused(
         &mut self,
@@ -141,8 +141,8 @@ impl CpuSession {
                 layer.output.parts = statistics_of(tasks);
                 let layer = &layer;
                 self.for_each_task(tasks, progress, |task, scratch| {
-                    // SAFETY: the set was chosen for this processor, pointers come from this session's
-                    // plan, and every task index runs once.
+                    // SAFETY: the set was chosen for this CPU, pointers come from this session's plan, and every task
+                    // index runs once.
                     unsafe { (kernels.winograd)(layer, task, scratch) }
                 });
             }

@@ -1,46 +1,44 @@
-//! Reading a convolution's input: reflection, upsampling, and the norm of the layer before, applied
-//! while loading.
+//! Reads a convolution's input: reflection, upsampling, and the norm of the previous layer are applied while loading.
 
 use std::mem::MaybeUninit;
 
 use super::simd::{At, Simd};
 use crate::plan::{MAX_LAYER_CHANNELS, cpu::padded_channels};
 
-/// A raw map in memory and what turns it into the next layer's input.
+/// A raw map in memory and what turns it into the input of the next layer.
 #[derive(Clone, Copy)]
 pub struct MapInput {
     /// Raw convolution output, channels-last.
     pub raw: *const f32,
-    /// Scale of every stored channel.
+    /// One value for every stored channel.
     pub scale: *const f32,
-    /// Shift of every stored channel.
+    /// One value for every stored channel.
     pub shift: *const f32,
-    /// The residual stream to add; ReLU instead when null.
+    /// The residual stream to add; ReLU is applied instead when null.
     pub skip: *const f32,
-    /// Where the sum or the ReLU's result is kept; nowhere when null.
+    /// Where the result of the sum or of ReLU is kept; it is not kept when null.
     pub keep: *mut f32,
     pub height: usize,
     pub width: usize,
     pub channels: usize,
 }
 
-// SAFETY: only addresses; each use says who writes what.
+// SAFETY: only addresses; each use states what is written and by which task.
 unsafe impl Sync for MapInput {}
 
 /// RGBA bytes in memory.
 #[derive(Clone, Copy)]
 pub struct PhotoInput {
-    /// First byte.
     pub rgba: *const u8,
     pub height: usize,
     pub width: usize,
 }
 
 impl PhotoInput {
-    /// Hands over the RGBA bytes of one padded row, pixel by pixel.
+    /// Passes the RGBA bytes of one padded row to `each`, pixel by pixel.
     ///
     /// # Safety
-    /// The photo valid.
+    /// The photo is valid.
     #[inline(always)]
     pub unsafe fn stage_each(
         &self,
@@ -60,9 +58,8 @@ impl PhotoInput {
 /// What a convolution reads.
 #[derive(Clone, Copy)]
 pub enum Input {
-    /// A photo.
     Photo(PhotoInput),
-    /// A map of the layer before.
+    /// A map of the previous layer.
     Map(MapInput),
 }
 
@@ -76,8 +73,8 @@ impl Input {
     }
 }
 
-/// Position of a padded index inside a side of `n`: reflected without repeating the edge, and held
-/// inside for the columns that only fill up a register tile.
+/// Position of a padded index on a side of `n`: reflected without repeating the edge. Columns that only fill up a
+/// register tile are clamped to the inside.
 #[inline(always)]
 pub fn reflected(position: isize, n: usize) -> usize {
     let last = n as isize - 1;
@@ -86,7 +83,7 @@ pub fn reflected(position: isize, n: usize) -> usize {
     p.clamp(0, last) as usize
 }
 
-/// As [`reflected`], repeating the edge.
+/// Like [`reflected`], but repeats the edge.
 #[inline(always)]
 pub fn replicated(position: isize, n: usize) -> usize {
     position.clamp(0, n as isize - 1) as usize
@@ -99,7 +96,7 @@ pub enum Border {
     Reflect,
     /// Reflection padding of the map after nearest upsampling by 2.
     ReflectUpsampled,
-    /// Repeats the edge: what reflection by one of an upsampled map means on the small map.
+    /// Repeats the edge. This is what reflection by one pixel of an upsampled map means on the small map.
     Replicate,
 }
 
@@ -116,13 +113,13 @@ impl Border {
 }
 
 impl MapInput {
-    /// The vector of channels from `c` on at pixel `index`, normalised, with ReLU or residual.
+    /// The vector of channels from `c` at pixel `index`: normalised, with ReLU or residual.
     ///
     /// # Safety
     /// As [`Simd`]; the pixel and the channels are inside the map.
     #[inline(always)]
     pub unsafe fn value<S: Simd>(&self, index: usize, c: usize) -> S::V {
-        // SAFETY: inside the map by contract; scale and shift hold every stored channel.
+        // SAFETY: inside the map by contract; scale and shift contain every stored channel.
         unsafe {
             let at = index * self.channels + c;
             let raw = S::load(self.raw.at(at));
@@ -137,10 +134,11 @@ impl MapInput {
 }
 
 impl MapInput {
-    /// Hands over the vectors of one padded row (pixel, first channel, values), and keeps those that are kept.
+    /// Passes the vectors of one padded row to `each` (pixel, first channel, values), and stores them if they are to be
+    /// kept.
     ///
     /// # Safety
-    /// As [`Simd`]; the map valid.
+    /// As [`Simd`]; the map is valid.
     #[inline(always)]
     unsafe fn stage_each<S: Simd>(
         &self,
@@ -172,15 +170,15 @@ impl MapInput {
     }
 }
 
-/// A value of every stored channel that is subtracted from a convolution's input: the map's first pixel.
+/// One value for every stored channel, subtracted from a convolution's input: the map's first pixel.
 ///
-/// A constant subtracted from a channel only adds a constant to every output channel, which the norm behind the
-/// convolution subtracts again. On a flat map (a picture of one colour) the input becomes exactly zero, so that
-/// no rounding pattern arises for the following norms to amplify (each by up to 1 / sqrt(eps) = 316).
+/// Subtracting a constant from an input channel only adds a constant to every output channel, which the norm after the
+/// convolution subtracts again. On a flat map (a picture of a single colour) the input becomes exactly zero. Otherwise
+/// rounding errors would form a pattern that each of the following norms amplifies by up to 1 / sqrt(eps) = 316.
 pub struct Centre([MaybeUninit<f32>; padded_channels(MAX_LAYER_CHANNELS)]);
 
 impl Centre {
-    /// Subtracts nothing: for a convolution without a norm behind it.
+    /// Subtracts nothing: for a convolution without a norm after it.
     pub const NONE: Self = Self([MaybeUninit::new(0.0); padded_channels(MAX_LAYER_CHANNELS)]);
 
     /// The first pixel of a map.
@@ -190,21 +188,21 @@ impl Centre {
     #[inline(always)]
     pub unsafe fn of<S: Simd>(map: &MapInput) -> Self {
         assert!(map.channels <= padded_channels(MAX_LAYER_CHANNELS), "a map's channels");
-        // What is behind the map's channels is never read.
+        // Values after the map's channels are never read.
         let mut centre = Self([MaybeUninit::uninit(); padded_channels(MAX_LAYER_CHANNELS)]);
         let mut c = 0;
         while c < map.channels {
-            // SAFETY: every map has a first pixel; the array holds the widest network's channels.
+            // SAFETY: every map has a first pixel; the array has room for the channels of the widest network.
             unsafe { S::store(centre.0.as_mut_ptr().cast::<f32>().at(c), map.value::<S>(0, c)) };
             c += S::LANES;
         }
         centre
     }
 
-    /// The vector of channels from `c` on.
+    /// The vector of channels from `c`.
     ///
     /// # Safety
-    /// As [`Simd`]; `c` is below the stored channels of the map whose first pixel this is.
+    /// As [`Simd`]; `c` is less than the stored channels of the map whose first pixel this is.
     #[inline(always)]
     pub unsafe fn at<S: Simd>(&self, c: usize) -> S::V {
         // SAFETY: inside the array and written by contract.
@@ -212,21 +210,21 @@ impl Centre {
     }
 }
 
-/// A staged row: which row and columns of the padded map, and which of them this task owns.
+/// A staged row: its row and columns in the padded map, and which of those columns this task owns.
 #[derive(Clone, Copy)]
 pub struct StagedRow {
-    /// Row of the padded map, from -padding on.
+    /// Row in the padded map; starts at minus the padding.
     pub row: isize,
-    /// First column of the padded map.
+    /// First column in the padded map.
     pub first_column: isize,
     pub columns: usize,
-    /// Columns that this task owns, if it owns the row: it writes those to the kept map.
+    /// Columns that this task writes to the kept map; `None` if another task owns the row.
     pub owned: Option<(usize, usize)>,
 }
 
 impl Input {
-    /// Writes one padded row to `to` as bytes, pixel after pixel: `low` and `bytes_per_unit` by channel. Of the photo
-    /// its four bytes a pixel, as they are.
+    /// Writes one padded row to `to` as bytes, pixel after pixel, using `low` and `bytes_per_unit` for each channel.
+    /// The photo's four bytes per pixel are copied unchanged.
     ///
     /// # Safety
     /// As [`Input::stage`].
@@ -256,7 +254,7 @@ impl Input {
     /// Writes one padded row to `to`, pixel after pixel.
     ///
     /// # Safety
-    /// As [`Simd`]; `to` valid for all pixels of the row plus one vector; the map valid.
+    /// As [`Simd`]; `to` is valid for all pixels of the row plus one vector; the map is valid.
     #[inline(always)]
     pub unsafe fn stage<S: Simd>(
         &self,

@@ -42,8 +42,8 @@ use crate::{
     },
 };
 
-/// Expands `$callback!` with `$extra` and every kernel: its name, its parameters, and what it calls with vectors `S` and
-/// register tiles `TILES` of an instruction set.
+/// Expands `$callback!` with `$extra` and every kernel: its name, its parameters, and the function that it calls with
+/// the vectors `S` and register tiles `TILES` of an instruction set.
 macro_rules! with_kernels {
     ($callback:ident! $($extra:tt)*) => { $callback! { $($extra)*
         row_conv(layer: &RowConv<'_>, task: usize, scratch: &mut [f32]) = {
@@ -64,14 +64,14 @@ macro_rules! with_kernels {
         }
         relu_row(row: &mut [f32]) = { passes::relu_row(row) }
         add_row(from: &[f32], to: &mut [f32]) = { passes::add_row(from, to) }
-        // Of pixels of stored channels, with working memory of two values per channel.
+        // Reads whole pixels of stored channels; the working memory has two values per channel.
         statistics(pixels: &[f32], channels: usize, scratch: &mut [f32], part: &mut [f32]) = {
             map_statistics_of::<S>(pixels, channels, scratch, part)
         }
         extremes_of_rows(map: &MapInput, rows: Range<usize>, part: &mut [f32]) = {
             statistics::extremes_of_rows::<S>(map, rows, part)
         }
-        // Of general plans, from here on.
+        // The kernels from here on belong to general plans.
         general_conv(run: &Run<'_>, step: ConvStep<'_>, task: usize, scratch: &mut [f32]) = {
             conv::conv_task::<S>(run, step, task, scratch)
         }
@@ -94,7 +94,7 @@ macro_rules! with_kernels {
             to: MapId,
             task: usize
         ) = { attention::pack::<S>(run, sizes, from, to, task) }
-        // Queries, packed keys and values, and the map that is written.
+        // Parameters: queries, packed keys and values, and the output map.
         attend(
             run: &Run<'_>,
             sizes: &Attention,
@@ -128,14 +128,13 @@ macro_rules! kernel_fields {
         /// One instruction set's kernels.
         ///
         /// # Safety
-        /// The function pointers may only be called on a processor that has the instruction set; a set
-        /// comes only from [`KernelSet::best`] and [`KernelSet::available`], which check.
+        /// The function pointers may only be called on a CPU that has the instruction set. Sets are only returned by
+        /// [`KernelSet::best`] and [`KernelSet::available`], which check.
         pub struct KernelSet {
-            /// Name for people: `AVX-512`.
+            /// Name for the user, for example `AVX-512`.
             pub name: &'static str,
-            /// Values in a vector.
+            /// Values per vector.
             pub lanes: usize,
-            /// The register tiles.
             pub tiles: TileSet,
             $($(#[$cfg])? pub $kernel: unsafe fn($($type),*),)*
         }
@@ -161,7 +160,7 @@ unsafe fn map_statistics_of<S: Simd>(
     };
     // SAFETY: the slices have the lengths that the pixels and channels need.
     unsafe {
-        // In pieces, because long sums in single precision lose digits.
+        // In pieces, because long sums in single precision lose precision.
         for piece in map.chunks(TILE_COLUMNS * channels) {
             running.take::<S>(piece.as_ptr(), piece.len() / channels, channels, channels);
         }
@@ -169,7 +168,7 @@ unsafe fn map_statistics_of<S: Simd>(
     }
 }
 
-/// Compiles the register tiles of one [`Product`]: `$rows` and `$few` rows of A per tile.
+/// Compiles the register tiles of one [`Product`], with `$rows` or `$few` rows of A per tile.
 macro_rules! tile_set {
     ($set:ident, $module:ident, $product:ty, $rows:literal, $few:literal, [$($feature:meta)?]) => {
         mod $module {
@@ -213,7 +212,7 @@ macro_rules! kernel {
     };
 }
 
-/// Compiles every kernel for one instruction set: `$rows` and `$few` rows of A per register tile.
+/// Compiles every kernel for one instruction set, with `$rows` or `$few` rows of A per register tile.
 macro_rules! kernel_set {
     (($set:ident, $module:ident, $name:expr, $simd:ty, $rows:literal, $few:literal, $byte_tiles:ident,
       $feature:tt)
@@ -265,7 +264,7 @@ fn avx2_byte_tiles() -> &'static ByteTileSet {
     }
 }
 
-/// Every set of register tiles of bytes that this processor can run, with the columns of its vectors.
+/// Every set of byte register tiles that this CPU can run, with the number of columns of its vectors.
 #[cfg(test)]
 pub fn byte_tile_sets() -> Vec<(usize, &'static ByteTileSet)> {
     let mut sets = vec![(4, &PLAIN)];
@@ -313,7 +312,7 @@ with_kernels!(kernel_set!(
 ));
 #[cfg(target_arch = "x86_64")]
 with_kernels!(kernel_set!(SSE2, sse2, "SSE2", Sse2, 4, 4, four_byte_tiles, []));
-// Also in unit tests on x86-64, so that what aarch64 runs is judged there too.
+// Unit tests on x86-64 also include it, so that what aarch64 runs is tested there too.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 with_kernels!(kernel_set!(PORTABLE, portable, PORTABLE_NAME, Portable, 8, 4, four_byte_tiles, []));
 
@@ -321,13 +320,13 @@ with_kernels!(kernel_set!(PORTABLE, portable, PORTABLE_NAME, Portable, 8, 4, fou
 const PORTABLE_NAME: &str = if cfg!(target_arch = "aarch64") { "NEON" } else { "portable" };
 
 impl KernelSet {
-    /// `a * b + c`, rounded as often as the set's vectors do: once where they have a fused
-    /// instruction, which those of four lanes have on aarch64 only.
+    /// `a * b + c`, rounded as often as the set's vectors round: once if they have a fused instruction. Vectors of four
+    /// lanes have one only on aarch64.
     pub fn mul_add(&self, a: f32, b: f32, c: f32) -> f32 {
         if self.lanes > 4 || cfg!(target_arch = "aarch64") { a.mul_add(b, c) } else { a * b + c }
     }
 
-    /// Whether one instruction multiplies bytes and adds four products up.
+    /// Whether one instruction multiplies bytes and adds up four products.
     pub fn multiplies_bytes(&self) -> bool {
         #[cfg(target_arch = "x86_64")]
         match self.lanes {
@@ -338,7 +337,7 @@ impl KernelSet {
         false
     }
 
-    /// Every set that this processor can run, fastest first.
+    /// Every set that this CPU can run, fastest first.
     pub fn available() -> Vec<&'static Self> {
         let mut sets = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -357,7 +356,7 @@ impl KernelSet {
         sets
     }
 
-    /// The fastest set that this processor can run.
+    /// The fastest set that this CPU can run.
     pub fn best() -> &'static Self {
         Self::available()[0]
     }

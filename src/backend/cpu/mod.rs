@@ -1,17 +1,17 @@
-//! The processor: two variants in f32, and one of them with products of bytes (int8), with the widest vectors that
-//! the machine has.
+//! The CPU backend: two variants in f32, of which `fused` is also available with byte products (int8). Uses the widest
+//! vectors of the machine.
 //!
-//! `baseline` runs one pass per operation (pad, im2col, multiply, mean and variance, normalise,
-//! ReLU, upsample, add); `fused` folds all of that into the convolutions and computes most of them by
-//! Winograd's algorithms. Bytes cannot hold Winograd's sums: int8 computes four small convolutions instead of an
-//! upsampled one, and the last layer as shifted columns. All run
-//! the same register-tile kernels, compiled for each instruction set and chosen at run time.
-//! That is Johnson's network, and what is made of the same patterns. Any other graph has a general plan, in both
-//! variants: one step for each operation, or convolutions with what is around them (`general`).
+//! `baseline` runs one pass per operation (pad, im2col, multiply, mean and variance, normalise, ReLU, upsample, add).
+//! `fused` folds all of these into the convolutions and computes most convolutions by Winograd's algorithms. Bytes
+//! cannot represent Winograd's sums, so int8 computes an upsampled convolution as four small ones, and the last layer
+//! as shifted columns. All variants run the same register-tile kernels, which are compiled for each instruction set and
+//! selected at run time.
+//! This applies to Johnson's network and to networks with the same patterns. Any other graph has a general plan in both
+//! variants: one step for each operation, or convolutions fused with the operations around them (`general`).
 //!
-//! Work is cut into tasks by the picture's size alone and statistics are merged in task order, so
-//! the same input gives the same bits with any number of threads. The worker pool belongs to the
-//! backend; a session is used by one caller at a time.
+//! The picture's size alone decides how work is cut into tasks, and statistics are merged in task order. The same input
+//! therefore produces the same bits with any number of threads. The worker pool belongs to the backend. A session is
+//! used by one caller at a time.
 
 mod audit;
 mod baseline;
@@ -50,33 +50,32 @@ use crate::{
     plan::cpu::{CpuPlan, CpuVariant},
 };
 
-/// Rows and columns of a plan that only tells whether there is one.
+/// Rows and columns of a plan that is only made to find out whether there is one.
 const SMALL_SIDE: usize = 64;
 
-/// Instructions of older processors for which there are kernels.
+/// Instruction sets of older CPUs for which there are kernels.
 pub const OLDER_INSTRUCTIONS: [&str; 2] = ["AVX2", "SSE2"];
 
-/// The processor.
 pub struct CpuBackend {
     pool: Arc<rayon::ThreadPool>,
     kernels: &'static KernelSet,
-    /// Of networks that are painted live, whether int8 computes them.
+    /// For networks that are painted live: whether int8 can compute them.
     known: Mutex<Vec<(Weak<Network>, bool)>>,
 }
 
 impl CpuBackend {
-    /// A backend with `threads` workers; as many as the machine runs at once when `None` or 0.
+    /// A backend with `threads` workers; one per hardware thread when `None` or 0.
     ///
     /// # Errors
-    /// [`BackendError::Threads`] when the system refuses to start them.
+    /// [`BackendError::Threads`] if the system cannot start them.
     pub fn new(threads: Option<usize>) -> Result<Self, BackendError> {
         Self::with_kernels(threads, KernelSet::best())
     }
 
-    /// A backend with the kernels for these instructions, one of [`OLDER_INSTRUCTIONS`].
+    /// A backend with the kernels for one of [`OLDER_INSTRUCTIONS`].
     ///
     /// # Errors
-    /// [`BackendError::Unavailable`] when the processor does not have them; [`BackendError::Threads`].
+    /// [`BackendError::Unavailable`] if the CPU does not have the instructions; [`BackendError::Threads`].
     pub fn with_instructions(threads: Option<usize>, name: &str) -> Result<Self, BackendError> {
         let mut available = KernelSet::available().into_iter();
         let kernels = available.find(|kernels| kernels.name == name).ok_or_else(|| {
@@ -88,11 +87,10 @@ impl CpuBackend {
         Self::with_kernels(threads, kernels)
     }
 
-    /// One backend for every instruction set that this processor can run, fastest first; for
-    /// checks.
+    /// One backend for every instruction set that this CPU can run, fastest first; for checks.
     ///
     /// # Errors
-    /// [`BackendError::Threads`] when the system refuses to start the workers.
+    /// [`BackendError::Threads`] if the system cannot start the workers.
     pub fn for_each_instruction_set(threads: Option<usize>) -> Result<Vec<Self>, BackendError> {
         KernelSet::available()
             .into_iter()
@@ -112,7 +110,8 @@ impl CpuBackend {
         Ok(Self { pool: Arc::new(pool), kernels, known: Mutex::default() })
     }
 
-    /// Whether int8 computes this network: asked for with every picture, and a plan takes a while.
+    /// Whether int8 can compute this network. The answer is cached because making a plan takes time and every picture
+    /// needs it.
     fn has_int8(&self, network: &Arc<Network>) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let place = known.iter().find(|(one, _)| one.as_ptr() == Arc::as_ptr(network));
@@ -127,7 +126,7 @@ impl CpuBackend {
     }
 }
 
-/// The processor's name as the system gives it.
+/// The CPU's name as the system reports it.
 fn processor_name() -> String {
     let mut system = sysinfo::System::new();
     system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
@@ -164,7 +163,7 @@ impl Backend for CpuBackend {
     }
 
     fn mode(&self, choice: ModeChoice) -> Mode {
-        // The processor computes attention in one way.
+        // The CPU has only one way to compute attention.
         let mode = choice.with_auto(|variant| self.auto_precision(variant));
         mode.with_attention(AttentionChoice::Auto)
     }
@@ -200,13 +199,13 @@ impl Inspect for CpuBackend {
     fn clock_mhz(&self) -> Option<u32> {
         let mut system = sysinfo::System::new();
         system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing().with_frequency());
-        // The fastest core: the others may be asleep.
+        // The fastest core, because the others may be idle.
         let clocks = system.cpus().iter().map(sysinfo::Cpu::frequency);
         clocks.max().and_then(|mhz| u32::try_from(mhz).ok()).filter(|&mhz| mhz > 0)
     }
 }
 
-/// The processor's variant for a mode, or why there is none and what to choose instead.
+/// The CPU's variant for a mode; otherwise an error with the reason and what to choose instead.
 fn supported(mode: Mode) -> Result<CpuVariant, BackendError> {
     CpuVariant::of(mode).ok_or_else(|| {
         let reason = match mode {
@@ -260,11 +259,11 @@ mod tests {
             }
             assert_eq!(precision(Variant::Baseline, &johnson), Precision::Fp32);
         }
-        // Those without vectors for bytes are among them everywhere.
+        // Every machine can also run sets without byte instructions.
         assert!(backends.iter().any(|backend| !backend.kernels.multiplies_bytes()));
     }
 
-    /// Here and not in `tests/`: only unit tests have the vectors that aarch64 runs.
+    /// A unit test instead of one in `tests/`, because only unit tests can run the vectors for aarch64.
     #[test]
     fn every_instruction_set_paints_the_oracles_picture() {
         let spec = NetworkSpec::with_widths([8, 16, 32]);
@@ -287,7 +286,8 @@ mod tests {
                 session.paint(&photo, &mut painted, &RunControl::default()).expect("a run");
                 let d = PictureDifference::between(&painted, &judged).expect("equal sizes");
                 let is_right = match mode == bytes {
-                    // A value half-way between two bytes may become either, which spreads: no run is that of another.
+                    // A value half-way between two bytes may become either, and the difference spreads. Two runs are
+                    // therefore never equal.
                     true => d.psnr_db >= 36.0 && d.psnr_db >= in_bytes.psnr_db - 2.0,
                     false => d.largest <= 1 && d.differing_share <= 0.005,
                 };

@@ -1,8 +1,8 @@
 //! Weights in the order in which the kernels read them.
 //!
-//! A packed matrix is cut into panels of two vectors of columns (the last may be one vector); a
-//! panel holds its groups (phases, Winograd points) one after another, each as rows of K; those of bytes hold
-//! four rows of K in each other, column by column.
+//! A packed matrix is cut into panels of two vectors of columns (the last may have one vector). A panel contains its
+//! groups (phases, Winograd points) one after another, each as rows of K. In panels of bytes, four rows of K are
+//! interleaved column by column.
 
 use rayon::prelude::*;
 
@@ -23,11 +23,10 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Panels<T = f32> {
     data: Vec<T>,
-    /// Columns, a multiple of 16.
+    /// A multiple of 16.
     pub columns: usize,
     /// Rows of K in every group.
     pub depth: usize,
-    /// Groups.
     pub groups: usize,
     lanes: usize,
 }
@@ -35,9 +34,8 @@ pub struct Panels<T = f32> {
 /// One panel of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Panel {
-    /// First column.
     pub first: usize,
-    /// Vectors of columns: 2, or 1 in a last narrow panel.
+    /// Vectors of columns: 2, or 1 in a narrow last panel.
     pub vectors: usize,
 }
 
@@ -67,14 +65,14 @@ impl Panels {
 }
 
 impl Panels<i8> {
-    /// Room for integers, with [`BYTES`] rows of K in each other; they divide the depth.
+    /// Memory for integers, with [`BYTES`] rows of K interleaved; `BYTES` divides the depth.
     fn zeros(sides: (usize, usize, usize), lanes: usize) -> Self {
         let mut packed = Self::empty(sides, lanes);
         packed.data = vec![0; packed.groups * packed.depth * packed.columns];
         packed
     }
 
-    /// Packs `value(group, k, column)`: the integers of the rows of K from `k` on.
+    /// Packs `value(group, k, column)`, which returns the integers of the rows of K from `k`.
     fn fill(&mut self, value: impl Fn(usize, usize, usize) -> [i8; BYTES] + Sync) {
         let panels: Vec<Panel> = self.panels().collect();
         let (depth, groups, lanes) = (self.depth, self.groups, self.lanes);
@@ -120,8 +118,8 @@ impl<T> Panels<T> {
     }
 }
 
-/// Packs a convolution's `[out][in][row][column]` for an algorithm. `stored_inputs` are the channels of the
-/// input as it lies in memory.
+/// Packs a convolution's `[out][in][row][column]` for an algorithm. `stored_inputs` is the number of channels of the
+/// input as stored in memory.
 pub fn pack(
     conv: &ConvLayer,
     weights: &[f32],
@@ -147,7 +145,7 @@ pub fn pack(
     Panels::new(sides.0, sides.1, sides.2, lanes, |group, k, n| value(group, k, n) as f32)
 }
 
-/// Groups, rows of K and columns of a convolution's packed weights, for all algorithms but Winograd's.
+/// Groups, rows of K and columns of a convolution's packed weights, for all algorithms except Winograd's.
 fn sides(conv: &ConvLayer, algorithm: Algorithm, stored_inputs: usize) -> (usize, usize, usize) {
     let k = conv.kernel;
     match algorithm {
@@ -159,8 +157,8 @@ fn sides(conv: &ConvLayer, algorithm: Algorithm, stored_inputs: usize) -> (usize
     }
 }
 
-/// What stands at `(group, row of K, column)` of a convolution's packed weights: one of its `[out][in][row][column]`,
-/// or the sum of several.
+/// The value at `(group, row of K, column)` of a convolution's packed weights: one of its `[out][in][row][column]`, or
+/// the sum of several.
 fn placed(
     conv: &ConvLayer,
     weights: &[f32],
@@ -188,29 +186,29 @@ fn placed(
     }
 }
 
-/// A convolution's weights as small integers, and what its input becomes bytes by.
+/// A convolution's weights as small integers, and the factors that turn its input into bytes.
 #[derive(Clone, Debug)]
 pub struct ByteWeights {
     integers: IntegerWeights,
     algorithm: Algorithm,
     kernel: usize,
     outputs: usize,
-    /// Whether no norm behind the convolution subtracts what constants add.
+    /// Whether no norm after the convolution subtracts what constants add.
     is_last: bool,
-    /// The integers.
     pub panels: Panels<i8>,
-    /// What a column's sums are multiplied by; for every column as stored.
+    /// Factor on a column's sums, for every stored column.
     pub scale: Vec<f32>,
-    /// The value of byte 0, by channel as packed.
+    /// The value that byte 0 stands for, for every packed channel.
     pub low: Vec<f32>,
-    /// Bytes for a value of one, by channel as packed.
+    /// Bytes per unit of value, for every packed channel.
     pub bytes_per_unit: Vec<f32>,
-    /// What the constant part of the input adds to each output channel; nothing where a norm follows.
+    /// What the constant part of the input adds to each output channel; empty if a norm follows.
     pub constant: Vec<f32>,
 }
 
 impl ByteWeights {
-    /// Of a convolution's `[out][in][row][column]`; fitted to levels where it reads the photo, else to nothing yet.
+    /// Packs a convolution's `[out][in][row][column]`. If it reads the photo, the weights are fitted to levels;
+    /// otherwise they are not fitted yet.
     pub fn new(
         conv: &ConvLayer,
         weights: &[f32],
@@ -240,7 +238,7 @@ impl ByteWeights {
         own
     }
 
-    /// Fits the weights to what the input holds, by channel as packed.
+    /// Fits the weights to the range of the input, for every packed channel.
     pub fn fit(&mut self, range: InputRange) {
         self.integers.fit(&range.step);
         let columns = match self.algorithm {
@@ -290,14 +288,12 @@ impl ByteWeights {
 
 /// A convolution's packed weights.
 pub enum Packed {
-    /// In single precision.
     Single(Panels),
-    /// Small integers, for bytes.
     Bytes(Box<ByteWeights>),
 }
 
-/// Packs a 3x3 convolution's `[out][in][row][column]`, each output channel's times its scale, for an algorithm of
-/// Winograd's.
+/// Packs a 3x3 convolution's `[out][in][row][column]`, with each output channel multiplied by its scale, for one of
+/// Winograd's algorithms.
 pub fn winograd_panels<T: Transform>(
     (inputs, outputs): (usize, usize),
     weights: &[f32],
@@ -315,8 +311,8 @@ pub fn winograd_panels<T: Transform>(
     })
 }
 
-/// Packs a convolution's `[out][in][row][column]` in blocks of 3x3 weights: as rows of K where it reads the photo,
-/// otherwise as columns, three colours each.
+/// Packs a convolution's `[out][in][row][column]` in blocks of 3x3 weights: as rows of K if it reads the photo,
+/// otherwise as columns of three colours each.
 fn block_panels(conv: &ConvLayer, weights: &[f32], stored_inputs: usize, lanes: usize) -> Panels {
     let (k, inputs, outputs) = (conv.kernel, conv.in_channels, conv.out_channels);
     let side = Blocks::of(conv).map_or(0, |blocks| blocks.side);
@@ -342,7 +338,7 @@ fn block_panels(conv: &ConvLayer, weights: &[f32], stored_inputs: usize, lanes: 
     }
 }
 
-/// A group of transformed 3x3 weights, in float64 before rounding.
+/// A group of transformed 3x3 weights, computed in float64 and not yet rounded.
 fn transformed<T: Transform>(group: usize, weight: impl Fn(usize, usize) -> f64) -> f64 {
     let side = T::WEIGHTS.len();
     let (rows, columns) = (&T::WEIGHTS[group / side], &T::WEIGHTS[group % side]);
@@ -373,7 +369,7 @@ mod tests {
         assert_eq!((row[0], row[16], row[7], row[8]), (1032.0, 1132.0, 1039.0, 0.0));
     }
 
-    /// Also of kernels whose middle weight is no factor by itself: its neighbours take most of it back.
+    /// Includes kernels whose middle weight alone is not a valid factor, because its neighbours cancel most of it.
     #[test]
     fn all_phases_of_folded_integers_have_one_total() {
         let network = NetworkSpec::with_widths([8, 16, 32]).random(3);
@@ -394,7 +390,7 @@ mod tests {
             let at = |tap: usize| {
                 let depth = tap * inputs + input;
                 let at = (depth / BYTES * width + n - panel.first) * BYTES + depth % BYTES;
-                // SAFETY: inside the group, which has four taps of all inputs and the panel's columns.
+                // SAFETY: inside the group, which contains four taps of all inputs and the panel's columns.
                 i32::from(unsafe { *start.add(at) })
             };
             (0..4).map(at).sum()

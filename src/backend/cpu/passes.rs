@@ -9,7 +9,7 @@ use super::{
 };
 use crate::plan::cpu::{PANEL_COLUMNS, TILE_COLUMNS, TILE_SLACK};
 
-/// One row of a padded map: `pad` reflected pixels left and right. `row` is the source row.
+/// One row of a padded map, with `pad` reflected pixels on the left and right. `row` is the source row.
 #[inline(always)]
 pub fn pad_row(row: &[f32], to: &mut [f32], channels: usize, pad: usize) {
     let width = row.len() / channels;
@@ -19,7 +19,7 @@ pub fn pad_row(row: &[f32], to: &mut [f32], channels: usize, pad: usize) {
     }
 }
 
-/// One row at twice the width.
+/// Upsamples one row to twice the width.
 #[inline(always)]
 pub fn upsample_row(row: &[f32], to: &mut [f32], channels: usize) {
     for (pixel, twice) in row.chunks_exact(channels).zip(to.chunks_exact_mut(2 * channels)) {
@@ -28,7 +28,7 @@ pub fn upsample_row(row: &[f32], to: &mut [f32], channels: usize) {
     }
 }
 
-/// Scale and shift of every channel, in place.
+/// Scales and shifts every channel, in place.
 #[inline(always)]
 pub fn normalise_row(row: &mut [f32], scale: &[f32], shift: &[f32]) {
     for pixel in row.chunks_exact_mut(scale.len()) {
@@ -38,7 +38,7 @@ pub fn normalise_row(row: &mut [f32], scale: &[f32], shift: &[f32]) {
     }
 }
 
-/// Negative values become zero, in place.
+/// ReLU, in place.
 #[inline(always)]
 pub fn relu_row(row: &mut [f32]) {
     for v in row {
@@ -56,11 +56,10 @@ pub fn add_row(from: &[f32], to: &mut [f32]) {
 
 /// A convolution on a padded map.
 pub struct Im2colConv<'a> {
-    /// The padded map, channels-last.
+    /// Channels-last.
     pub padded: &'a [f32],
-    /// Its columns.
     pub padded_width: usize,
-    /// Its stored channels.
+    /// As stored.
     pub channels: usize,
     pub kernel: usize,
     /// 1 or 2.
@@ -70,11 +69,11 @@ pub struct Im2colConv<'a> {
     pub bias: &'a [f32],
 }
 
-/// Output row `y` of a convolution: patches of up to [`TILE_COLUMNS`] pixels are copied into a
-/// matrix, which is multiplied with the weights.
+/// Computes output row `y` of a convolution. Patches of up to [`TILE_COLUMNS`] pixels are copied into a matrix, which
+/// is multiplied by the weights.
 ///
 /// # Safety
-/// `tiles` may run here; `scratch` has the plan's length.
+/// `tiles` can run on this CPU; `scratch` has the plan's length.
 pub unsafe fn im2col_row(
     conv: &Im2colConv<'_>,
     y: usize,
@@ -85,7 +84,7 @@ pub unsafe fn im2col_row(
     let stored = conv.bias.len();
     let (stretch, depth) = (conv.kernel * conv.channels, conv.panels.depth);
     let c_stride = conv.panels.columns.next_multiple_of(PANEL_COLUMNS);
-    // Register tiles may run past the last patch.
+    // Register tiles may write past the last patch.
     let (patches, computed) = scratch.split_at_mut((TILE_COLUMNS + TILE_SLACK) * depth);
     for (tile, pixels) in to.chunks_mut(TILE_COLUMNS * stored).enumerate() {
         let columns = pixels.len() / stored;
@@ -100,7 +99,7 @@ pub unsafe fn im2col_row(
             let segment =
                 Segment { a: patches.as_ptr(), b: conv.panels.group(panel, 0), len: depth };
             let c = computed[panel.first..].as_mut_ptr();
-            // SAFETY: patches and computed rows have room for the overshoot of register tiles.
+            // SAFETY: patches and computed rows have room for the register tiles that run past the end.
             unsafe {
                 tiles.panel_product(&[segment], depth, columns, (panel.vectors, ()), c, c_stride);
             }

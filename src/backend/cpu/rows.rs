@@ -1,9 +1,9 @@
-//! Convolutions that work row by row over staged input rows (copies that are normalised and padded already):
-//! direct, four-phase and shifted columns, as [`Algorithm`] describes them.
+//! Convolutions that work row by row over staged input rows (copies that are already normalised and padded): direct,
+//! four-phase and shifted columns, as described in [`Algorithm`].
 //!
-//! A task computes a strip of output rows over a tile of columns. It keeps a ring of staged input
-//! rows (normalised and padded), so that every input value is prepared once per task, and multiplies
-//! straight out of the ring: all kernel columns of a row are one contiguous stretch of K.
+//! A task computes a strip of output rows over a tile of columns. It keeps a ring of staged input rows, so that every
+//! input value is prepared once per task. It multiplies directly from the ring: all kernel columns of a row are one
+//! contiguous segment of K.
 
 use super::{
     bytes::ByteTileSet,
@@ -18,36 +18,35 @@ use crate::plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strip_rows};
 /// Where the results of a row convolution go.
 #[derive(Clone, Copy)]
 pub enum Output {
-    /// A raw map with the statistics of its norm.
+    /// A raw map and the statistics of its norm.
     Map {
-        /// Channels-last, `channels` stored.
+        /// Channels-last, with `channels` stored channels.
         raw: *mut f32,
         channels: usize,
         /// One part per task, see [`super::statistics::part_len`].
         parts: *mut f32,
     },
-    /// The picture.
     Picture(PictureOutput),
 }
 
-/// The picture that is written.
+/// Where and how the picture is written.
 #[derive(Clone, Copy)]
 pub struct PictureOutput {
-    /// RGBA bytes; alpha is left alone.
+    /// RGBA bytes. Alpha is not changed.
     pub rgba: *mut u8,
-    /// Channel-major floats before clamping, when not null; then no bytes are written.
+    /// Channel-major floats before clamping. If not null, no bytes are written.
     pub floats: *mut f32,
     /// Added to each colour.
     pub bias: [f32; 3],
-    /// Rows and columns, to which what is computed is cropped.
+    /// Rows and columns, to which the computed map is cropped.
     pub size: (usize, usize),
 }
 
 impl PictureOutput {
-    /// Writes a pixel, to whose colours the bias was added.
+    /// Writes a pixel. The bias is already added to its colours.
     ///
     /// # Safety
-    /// The pixel lies inside the picture, and nobody else writes it.
+    /// The pixel is inside the picture, and no other task writes it.
     #[inline(always)]
     pub unsafe fn write(&self, y: usize, x: usize, colours: [f32; 3]) {
         let (height, width) = self.size;
@@ -68,34 +67,30 @@ impl PictureOutput {
 /// The register tiles that a task uses.
 #[derive(Clone, Copy)]
 pub struct RowTiles {
-    /// Of floats.
     pub single: &'static TileSet,
-    /// Of bytes.
     pub bytes: &'static ByteTileSet,
 }
 
 /// One layer's convolution.
 pub struct RowConv<'a> {
-    /// What is read.
     pub input: Input,
     pub algorithm: Algorithm,
     pub kernel: usize,
     /// 1 or 2.
     pub stride: usize,
-    /// Whether the input is upsampled while staging ([`Algorithm::Direct`] and
-    /// [`Algorithm::ShiftedColumns`] only; the four phases never make the big map).
+    /// Whether the input is upsampled while staging. Only for [`Algorithm::Direct`] and [`Algorithm::ShiftedColumns`];
+    /// the four phases never make the upsampled map.
     pub upsample: bool,
-    /// Sizes of the scratch.
     pub staging: Staging,
-    /// Packed weights, which say what is staged: values, or bytes.
+    /// Packed weights. Their type decides whether values or bytes are staged.
     pub weights: &'a Packed,
-    /// Rows and columns over which tasks are cut: the output's, or the small map's for four phases.
+    /// Rows and columns that are cut into tasks: the output's, or the small map's for four phases.
     pub grid: (usize, usize),
     pub output: Output,
 }
 
-// SAFETY: tasks read shared inputs and write disjoint parts of the outputs: pixels of their own
-// strip and tile, and their own statistics part.
+// SAFETY: tasks read shared inputs and write disjoint parts of the outputs: pixels of their own strip and tile, and
+// their own statistics part.
 unsafe impl Sync for RowConv<'_> {}
 
 impl RowConv<'_> {
@@ -113,7 +108,7 @@ impl RowConv<'_> {
     }
 }
 
-/// The parts of a task that its rows share.
+/// The part of a task that all of its rows share.
 struct Strip {
     ring: *mut f32,
     computed: *mut f32,
@@ -146,7 +141,7 @@ pub unsafe fn row_conv_task<S: Simd>(
         Output::Map { channels, .. } => channels,
         Output::Picture(_) => 0,
     };
-    // The plan has room for four values of every channel.
+    // The plan reserves four values for every channel.
     let row = rest.len() / 4;
     assert!(row >= channels, "room for a channel's statistics");
     let statistics = rest.as_mut_ptr();
@@ -167,7 +162,7 @@ pub unsafe fn row_conv_task<S: Simd>(
     let (reach_up, rows_needed) =
         if four_phase { (1, 3) } else { (layer.kernel / 2, layer.kernel) };
     let centre = match (&layer.input, &layer.output, layer.weights) {
-        // Sums of bytes are exact: a flat map stays flat.
+        // Sums of bytes are exact, so a flat map stays flat.
         (.., Packed::Bytes(_)) => Centre::NONE,
         // SAFETY: the map is valid by the caller's promise.
         (Input::Map(map), Output::Map { .. }, _) => unsafe { Centre::of::<S>(map) },
@@ -181,14 +176,14 @@ pub unsafe fn row_conv_task<S: Simd>(
             let owned = (first_row as isize..end_row as isize).contains(&row)
                 && layer.stride == 1
                 && !layer.upsample;
-            // SAFETY: the slot lies inside the ring, which is part of the scratch.
+            // SAFETY: the slot is inside the ring, which is part of the scratch.
             unsafe { stage_row::<S>(layer, &strip, row, owned, &centre) };
             row += 1;
         }
         staged_until = row;
         for phase in 0..if four_phase { 4 } else { 1 } {
             let sum = RowSum::of(layer, &strip, y, phase);
-            // SAFETY: the rows that the sum reads are staged now.
+            // SAFETY: the rows that the sum reads are already staged.
             unsafe {
                 compute_row(layer, &strip, &sum, tiles);
                 match layer.output {
@@ -240,7 +235,7 @@ unsafe fn stage_row<S: Simd>(
         owned: owned.then_some((strip.first_column, strip.end_column)),
     };
     let start = slot(layer, row) * layer.staging.row_len();
-    // SAFETY: the slot holds one staged row.
+    // SAFETY: the slot has room for one staged row.
     unsafe {
         match layer.weights {
             Packed::Single(_) => {
@@ -256,8 +251,8 @@ unsafe fn stage_row<S: Simd>(
     }
 }
 
-/// The sum that makes one computed row: `rows` staged rows from padded row `first` on, a stretch of
-/// K each, starting `shift` pixels into the row.
+/// The sum that computes one output row. It reads `rows` staged rows from padded row `first`, one segment of K each,
+/// starting `shift` pixels into the row.
 struct RowSum {
     first: isize,
     rows: usize,
@@ -268,7 +263,7 @@ struct RowSum {
 }
 
 impl RowSum {
-    /// Output row `y` of a layer; `phase` of the four where there are phases.
+    /// The sum for output row `y` of a layer, and for `phase` if there are four phases.
     fn of(layer: &RowConv<'_>, strip: &Strip, y: usize, phase: usize) -> Self {
         let channels = layer.staging.channels;
         let own = strip.end_column - strip.first_column;
@@ -300,9 +295,9 @@ impl RowSum {
 /// Computes one row.
 ///
 /// # Safety
-/// The rows of the sum are staged; `tiles` may run here.
+/// The rows of the sum are staged; `tiles` can run on this CPU.
 unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, tiles: RowTiles) {
-    // SAFETY: the caller's promise; scales are as many as columns.
+    // SAFETY: the caller's promise; there is one scale for each column.
     unsafe {
         match layer.weights {
             Packed::Single(panels) => {
@@ -318,10 +313,10 @@ unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, tiles: R
     }
 }
 
-/// Multiplies the staged rows of a sum with all panels; `scale` is that of the columns from the given one on.
+/// Multiplies the staged rows of a sum by all panels. `scale` returns the scale of the columns from the given one.
 ///
 /// # Safety
-/// As [`compute_row`]; the ring holds what the tiles multiply.
+/// As [`compute_row`]; the ring contains what the tiles multiply.
 unsafe fn multiply<A, B: Copy + Default, Scale: Copy>(
     layer: &RowConv<'_>,
     strip: &Strip,
@@ -344,13 +339,13 @@ unsafe fn multiply<A, B: Copy + Default, Scale: Copy>(
             };
         }
         let (c, columns) = (strip.computed.at(panel.first), (panel.vectors, scale(panel.first)));
-        // SAFETY: rows are staged, each group holds `rows * stretch` rows of K, and the computed row lies inside its
+        // SAFETY: rows are staged, each group contains `rows * stretch` rows of K, and the computed row is inside its
         // scratch.
         unsafe { tiles.panel_product(segments, a_stride, sum.pixels, columns, c, out_stride) };
     }
 }
 
-/// Writes a computed row to the raw map and takes it into the statistics.
+/// Writes a computed row to the raw map and adds it to the statistics.
 #[inline(always)]
 unsafe fn emit_map_row<S: Simd>(
     layer: &RowConv<'_>,
@@ -396,8 +391,8 @@ unsafe fn emit_picture_row(layer: &RowConv<'_>, strip: &Strip, y: usize) {
         let [red, green, blue] = picture.bias;
         let mut sum = [red, green, blue, 0.0];
         for k in 0..layer.kernel {
-            // SAFETY: pixel x + k of the computed row; the fourth value is of the next column or
-            // of the padding and is not used.
+            // SAFETY: pixel x + k of the computed row; the fourth value belongs to the next column or to the padding
+            // and is not used.
             let part = unsafe {
                 let at = strip.computed.at((x - strip.first_column + k) * stride + 3 * k);
                 at.cast::<[f32; 4]>().read_unaligned()
@@ -407,15 +402,15 @@ unsafe fn emit_picture_row(layer: &RowConv<'_>, strip: &Strip, y: usize) {
             }
         }
         let [red, green, blue, _] = sum;
-        // SAFETY: the pixel lies inside the picture and belongs to this task.
+        // SAFETY: the pixel is inside the picture and belongs to this task.
         unsafe { picture.write(y, x, [red, green, blue]) };
     }
 }
 
-/// A value as a byte: clamped to 0 to 255 and rounded to nearest; NaN becomes 0.
+/// Converts a value to a byte: clamped to 0 to 255 and rounded to nearest; NaN becomes 0.
 #[inline(always)]
 pub fn level(value: f32) -> u8 {
-    // The cast saturates and cuts, so that half is added first.
+    // The cast saturates and truncates, so half is added first.
     (value + 0.5) as u8
 }
 

@@ -1,4 +1,4 @@
-//! Runs a CPU plan: owns the arena, the packed weights and the workers' scratch.
+//! Runs a CPU plan. Owns the arena, the packed weights and the workers' scratch.
 
 use std::{
     alloc::{Layout, alloc_zeroed},
@@ -39,25 +39,25 @@ use crate::{
 /// A convolution with packed weights.
 pub(super) struct PackedConv {
     pub(super) packed: Packed,
-    /// One per stored output channel.
+    /// One value for every stored output channel.
     pub(super) bias: Vec<f32>,
-    /// Scale and shift of the norm behind it, and what that adds to the variance.
+    /// Scale and shift of the norm after the convolution, and the epsilon that the norm adds to the variance.
     pub(super) norm: Option<(NodeWeights, f64)>,
 }
 
-/// A network ready to run on the processor for one picture size.
+/// A network prepared for the CPU and one picture size.
 pub struct CpuSession {
     pub(super) plan: Arc<CpuPlan>,
     pub(super) kernels: &'static KernelSet,
     pool: Arc<rayon::ThreadPool>,
     pub(super) weights: Vec<PackedConv>,
-    /// What a general plan keeps of the network; nothing for any other.
+    /// The weights of a general plan; empty for any other plan.
     pub(super) general_weights: GeneralWeights,
     pub(super) norms: Vec<ScaleShift>,
     arena: Vec<f32>,
-    /// One per worker thread; a worker only ever locks its own.
+    /// One per worker thread; each worker only locks its own.
     scratch: Vec<Mutex<Vec<f32>>>,
-    /// Statistics parts of the step that runs.
+    /// Statistics parts of the current step.
     pub(super) parts: Vec<f32>,
     /// Milliseconds of every step of the last run.
     step_ms: Vec<f64>,
@@ -91,7 +91,7 @@ impl PackedConv {
     }
 }
 
-/// `len` zeros that take physical memory only when touched; `None` when the system refuses.
+/// `len` zeros that use physical memory only when they are touched; `None` if the allocation fails.
 fn zeros(len: usize) -> Option<Vec<f32>> {
     if len == 0 {
         return Some(Vec::new());
@@ -105,7 +105,7 @@ fn zeros(len: usize) -> Option<Vec<f32>> {
     }
 }
 
-/// Values that worker threads may share; every use says which part is whose.
+/// Values that worker threads share. Every use states which task accesses which part.
 #[derive(Clone, Copy)]
 pub(super) struct Shared {
     pub(super) start: *mut f32,
@@ -118,7 +118,6 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    /// All of some values.
     pub(super) fn of(values: &mut [f32]) -> Self {
         Self { start: values.as_mut_ptr(), len: values.len() }
     }
@@ -126,10 +125,10 @@ impl Shared {
     /// `len` values from `offset` on.
     ///
     /// # Safety
-    /// The values are still there, and nothing else reads or writes them meanwhile.
+    /// The values still exist, and nothing else reads or writes them at the same time.
     ///
     /// # Panics
-    /// Beyond the end.
+    /// If the range goes beyond the end.
     pub(super) unsafe fn slice_mut<'a>(self, offset: usize, len: usize) -> &'a mut [f32] {
         assert!(offset <= self.len && len <= self.len - offset, "shared values");
         // SAFETY: inside, as just checked; the rest is the caller's promise.
@@ -139,10 +138,10 @@ impl Shared {
     /// `len` values from `offset` on.
     ///
     /// # Safety
-    /// The values are still there, and nothing writes them meanwhile.
+    /// The values still exist, and nothing writes them at the same time.
     ///
     /// # Panics
-    /// Beyond the end.
+    /// If the range goes beyond the end.
     pub(super) unsafe fn slice<'a>(self, offset: usize, len: usize) -> &'a [f32] {
         assert!(offset <= self.len && len <= self.len - offset, "shared values");
         // SAFETY: inside, as just checked; the rest is the caller's promise.
@@ -160,7 +159,7 @@ pub(super) struct PictureTarget {
 // SAFETY: only addresses; tasks write disjoint rows.
 unsafe impl Sync for PictureTarget {}
 
-/// A network that is not planned in a mode, as this backend's error.
+/// The error of this backend for a network that cannot be planned in a mode.
 pub(super) fn unplannable(mode: Mode, error: &PlanError) -> BackendError {
     BackendError::Unsupported {
         mode: mode.to_string(),
@@ -170,7 +169,7 @@ pub(super) fn unplannable(mode: Mode, error: &PlanError) -> BackendError {
 }
 
 impl CpuSession {
-    /// Packs the weights and takes the memory.
+    /// Packs the weights and allocates the memory.
     ///
     /// # Errors
     /// [`BackendError::OutOfMemory`].
@@ -198,7 +197,7 @@ impl CpuSession {
         });
         let general_weights =
             pool.install(|| GeneralWeights::new(&plan.general, network, kernels.lanes));
-        // After the packing, which takes memory of its own.
+        // Allocated after packing, because packing needs temporary memory.
         let arena = zeros(plan.arena_len).ok_or_else(|| refused(plan.arena_len))?;
         let scratch = (0..pool.current_num_threads())
             .map(|_| zeros(plan.scratch_len).map(Mutex::new))
@@ -218,13 +217,11 @@ impl CpuSession {
         })
     }
 
-    /// Number of workers.
     pub(super) fn threads(&self) -> usize {
         self.pool.current_num_threads()
     }
 
-    /// Runs `task` for all indices on the workers. Tasks that have not begun when the run is
-    /// cancelled are left out.
+    /// Runs `task` for all indices on the workers. After the run is cancelled, tasks that have not started are skipped.
     pub(super) fn for_each_task(
         &self,
         tasks: usize,
@@ -246,7 +243,6 @@ impl CpuSession {
         });
     }
 
-    /// Runs every step.
     fn run_steps(
         &mut self,
         run_input: RunInput<'_>,
@@ -260,7 +256,7 @@ impl CpuSession {
         let mut before = 0;
         for (index, step) in plan.steps.iter().enumerate() {
             let progress = Progress { control, before, here: step.flops, total };
-            // Behind the step, a pass of a general plan has done more to the map than the norm.
+            // A fused pass of a general plan may have changed the map after the norm.
             if let (Some(tap), Some((name, map, norm))) =
                 (tap.as_mut(), self.general_norm(&step.op))
             {
@@ -295,7 +291,6 @@ impl CpuSession {
         Ok(())
     }
 
-    /// Runs one step.
     pub(super) fn execute(
         &mut self,
         base: Shared,
@@ -314,17 +309,15 @@ impl CpuSession {
         }
     }
 
-    /// All maps.
     pub(super) fn arena(&self) -> &[f32] {
         &self.arena
     }
 
-    /// All maps, to write.
     pub(super) fn arena_mut(&mut self) -> &mut [f32] {
         &mut self.arena
     }
 
-    /// A stored map as a tensor, with its norm applied if it is raw.
+    /// A stored map as a tensor. If it is raw, its norm is applied.
     pub(super) fn normalised(&self, map: &MapBuffer, norm: Option<&ScaleShift>) -> Tensor {
         let mut tensor = Tensor::zeros(map.shape);
         let Shape { channels, height, width } = map.shape;
@@ -332,7 +325,7 @@ impl CpuSession {
             let (scale, shift) = norm.map_or((1.0, 0.0), |n| (n.scale[c], n.shift[c]));
             for p in 0..height * width {
                 let value = self.arena[map.offset + p * map.stored_channels + c];
-                // As the layers load it.
+                // Rounds like the layers that load it.
                 tensor.data[c * height * width + p] = self.kernels.mul_add(value, scale, shift);
             }
         }
@@ -349,19 +342,19 @@ impl CpuSession {
         let started = Instant::now();
         self.check_photo(input)?;
         BackendError::check_size(output, self.plan.photo)?;
-        // Carries alpha through; the colours are overwritten by the last step.
+        // Copies alpha; the last step overwrites the colours.
         output.rgba_mut().copy_from_slice(input.rgba());
         let extended = self.extended(input);
         let run_input = RunInput::photo(extended.as_ref().unwrap_or(input));
         let target =
             PictureTarget { rgba: output.rgba_mut().as_mut_ptr(), floats: std::ptr::null_mut() };
-        // The pool is entered once for all steps: entering it for each step would wake the workers each time.
+        // The pool is entered once for all steps. Entering it for each step would wake the workers each time.
         let pool = self.pool.clone();
         pool.install(|| self.run_steps(run_input, target, control, None))?;
         Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
     }
 
-    /// Refuses a photo of another size, or one for a network that reads maps.
+    /// Refuses a photo of the wrong size, or a photo for a network that reads maps.
     pub(super) fn check_photo(&self, photo: &Frame) -> Result<(), BackendError> {
         let inputs = self.plan.inputs();
         if !inputs.is_empty() {
@@ -373,8 +366,7 @@ impl CpuSession {
         BackendError::check_size(photo, self.plan.photo)
     }
 
-    /// The photo, extended to the right and below by repeated reflection where a side is too short
-    /// for the network.
+    /// The photo, extended to the right and below by repeated reflection if a side is too short for the network.
     pub(super) fn extended(&self, photo: &Frame) -> Option<Frame> {
         let (height, width) = self.plan.extended;
         ((height, width) != self.plan.photo).then(|| photo.extended(width, height))
@@ -390,12 +382,12 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Of a step by itself, without the plan around it.
+    /// Progress of a single step, without the rest of the plan.
     pub(super) fn of_one_step(control: &'a RunControl) -> Self {
         Self { control, before: 0, here: 0, total: 0 }
     }
 
-    /// Of what runs before a step's own tasks.
+    /// Progress of work before a step's own tasks.
     pub(super) fn before(&self) -> Progress<'a> {
         Self { here: 0, ..*self }
     }

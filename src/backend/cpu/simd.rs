@@ -1,12 +1,11 @@
 //! Vectors of f32 for each instruction set, and the product of a small tile.
 //!
-//! A kernel is written once, generic over [`Simd`], and compiled once per instruction set inside a
-//! function that enables it (see `kernels.rs`). Everything here is `inline(always)`: only then does
-//! a vector live in registers of the caller's instruction set.
+//! A kernel is written once, generic over [`Simd`], and compiled for each instruction set inside a function that
+//! enables that set (see `kernels.rs`). Everything here is `inline(always)`. Otherwise vectors would not stay in
+//! registers of the caller's instruction set.
 
-/// Pointer arithmetic for kernels: an address and nothing else. `add` asserts in builds with debug
-/// assertions, which would sit inside every inner loop; whether an address may be used is what the
-/// `SAFETY` comment at its use says.
+/// Pointer arithmetic for kernels. It only computes an address. The standard `add` has assertions in debug builds,
+/// which would run inside every inner loop. The `SAFETY` comment at each use says why the address may be accessed.
 pub trait At {
     /// The address `count` elements further.
     fn at(self, count: usize) -> Self;
@@ -26,19 +25,19 @@ impl<T> At for *mut T {
     }
 }
 
-/// A number whose sum with a small whole number holds that number in its last bits.
+/// Adding a small integer to this number puts that integer into the last bits of the sum.
 pub const EXPONENT_BASE: f32 = (3 << 22) as f32;
-/// The bits of one: the exponent's bias.
+/// The bit pattern of 1.0, which is the exponent's bias.
 pub const ONE_BITS: i32 = 127 << 23;
 
-/// One instruction set's vector of f32 and what kernels do with it.
+/// One instruction set's vector of f32 and the operations of kernels on it.
 ///
 /// # Safety
-/// Every method may only run where the instruction set exists, and pointers must be valid for
-/// `LANES` values; alignment is not needed.
+/// Every method may only run if the CPU has the instruction set. Pointers must be valid for `LANES` values; alignment
+/// is not needed.
 #[allow(clippy::missing_safety_doc)] // One contract, stated above, holds for all methods.
 pub unsafe trait Simd: Copy {
-    /// The register.
+    /// The register type.
     type V: Copy;
     /// Values in one register.
     const LANES: usize;
@@ -47,9 +46,9 @@ pub unsafe trait Simd: Copy {
     unsafe fn splat(value: f32) -> Self::V;
     /// One value from memory in every lane.
     unsafe fn broadcast(from: *const f32) -> Self::V;
-    /// `LANES` values from memory.
+    /// Reads `LANES` values from memory.
     unsafe fn load(from: *const f32) -> Self::V;
-    /// `LANES` values to memory.
+    /// Writes `LANES` values to memory.
     unsafe fn store(to: *mut f32, value: Self::V);
     /// `a + b`
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
@@ -57,21 +56,21 @@ pub unsafe trait Simd: Copy {
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b`
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    /// `a * b + c`, rounded once where the instruction set can.
+    /// `a * b + c`, rounded once if the instruction set can fuse it.
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a / b`
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
-    /// The larger of each lane; the second where the first is NaN.
+    /// The larger value of each lane; the second if the first is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
-    /// The smaller of each lane; the second where the first is NaN.
+    /// The smaller value of each lane; the second if the first is NaN.
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
-    /// Two to the power of `n`, a whole number from -126 to 127, of [`EXPONENT_BASE`]` + n`.
+    /// 2 to the power of `n`, an integer from -126 to 127. The argument is [`EXPONENT_BASE`]` + n`.
     unsafe fn power_of_two(based: Self::V) -> Self::V;
     /// Stores each lane as a byte: rounded to nearest, ties to even, from 0 to 255; NaN becomes 0.
     unsafe fn store_bytes(to: *mut u8, value: Self::V);
 }
 
-/// Four lanes in plain Rust, which the compiler turns into NEON on aarch64.
+/// Four lanes in plain Rust. The compiler turns them into NEON on aarch64.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 #[derive(Clone, Copy)]
 pub struct Portable;
@@ -121,7 +120,7 @@ unsafe impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        // Without a fused instruction `f32::mul_add` would be a call into the C library.
+        // Without a fused instruction, `f32::mul_add` would call the C library.
         if cfg!(target_arch = "aarch64") {
             lanes4(|i| a[i].mul_add(b[i], c[i]))
         } else {
@@ -153,10 +152,10 @@ unsafe impl Simd for Portable {
     }
 }
 
-/// Copies `values` values, a multiple of the lanes: a call to copy so few would take longer.
+/// Copies `values` values, a multiple of the lanes. A library call would take longer for this few.
 ///
 /// # Safety
-/// As [`Simd`]; both are valid for them and do not overlap, or are the same.
+/// As [`Simd`]; both are valid for `values` values and do not overlap, or are the same.
 #[inline(always)]
 pub unsafe fn copy<S: Simd>(from: *const f32, to: *mut f32, values: usize) {
     let mut at = 0;

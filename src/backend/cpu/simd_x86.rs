@@ -1,10 +1,10 @@
-//! The vectors of x86-64's instruction sets.
+//! The vectors of the x86-64 instruction sets.
 
 use std::arch::x86_64 as x86;
 
 use super::simd::{At, ONE_BITS, Simd};
 
-/// Methods of [`Simd`] that are one call.
+/// Methods of [`Simd`] that are a single call.
 macro_rules! intrinsics {
     ($($method:ident($($arg:ident: $type:ty),*) -> $result:ty = $call:path;)*) => {
         $(
@@ -54,17 +54,17 @@ macro_rules! x86_simd {
     };
 }
 
-/// Multiply, then add: what every x86-64 processor can.
+/// Multiply, then add, for x86-64 CPUs without a fused instruction.
 ///
 /// # Safety
-/// SSE2 exists on every x86-64 processor.
+/// Every x86-64 CPU has SSE2.
 #[inline(always)]
 unsafe fn sse2_mul_add(a: x86::__m128, b: x86::__m128, c: x86::__m128) -> x86::__m128 {
     // SAFETY: as above.
     unsafe { x86::_mm_add_ps(x86::_mm_mul_ps(a, b), c) }
 }
 
-/// Defines [`Simd::power_of_two`] of one x86-64 register type: the last bits become the exponent.
+/// Defines [`Simd::power_of_two`] for one x86-64 register type: the last bits become the exponent.
 macro_rules! x86_power_of_two {
     ($name:ident, $register:ty, $bits:path, $shift:ident, $add:path, $splat:path, $number:path) => {
         /// # Safety
@@ -108,12 +108,12 @@ x86_power_of_two!(
 /// The four lanes as bytes in the lowest lane.
 ///
 /// # Safety
-/// SSE2 exists on every x86-64 processor.
+/// Every x86-64 CPU has SSE2.
 #[inline(always)]
 unsafe fn sse2_store_bytes(to: *mut u8, value: x86::__m128) {
     // SAFETY: as above; valid for four bytes by the caller's promise.
     unsafe {
-        // NaN becomes 0 here: the second operand where the first is NaN.
+        // NaN becomes 0 here: the instruction returns the second operand if the first is NaN.
         let held =
             x86::_mm_min_ps(x86::_mm_max_ps(value, x86::_mm_setzero_ps()), x86::_mm_set1_ps(255.0));
         let words = x86::_mm_cvtps_epi32(held);
@@ -147,7 +147,7 @@ unsafe fn avx512_store_bytes(to: *mut u8, value: x86::__m512) {
 }
 
 x86_simd!(
-    /// Four lanes, on every x86-64 processor; multiply-add is rounded twice.
+    /// Four lanes, on every x86-64 CPU; multiply-add rounds twice.
     Sse2, x86::__m128, 4, x86::_mm_set1_ps, x86::_mm_loadu_ps, x86::_mm_storeu_ps,
     x86::_mm_add_ps, x86::_mm_sub_ps, x86::_mm_mul_ps, sse2_mul_add, x86::_mm_div_ps, x86::_mm_max_ps,
     x86::_mm_min_ps, sse2_power_of_two, sse2_store_bytes

@@ -1,8 +1,8 @@
-//! Mean and spread of every channel, gathered piece by piece while values are still in cache.
+//! Mean and variance of every channel, computed piece by piece while the values are still in cache.
 //!
-//! Pieces are (count, mean, sum of squared distances) and are merged by Chan's formula (Chan, Golub,
-//! LeVeque 1983); sums of squares would cancel badly when a channel's mean is far from zero. Pieces
-//! are cut by the map's size alone and merged in their order, so the bits do not depend on threads.
+//! A piece is (count, mean, sum of squared distances). Pieces are merged by Chan's formula (Chan, Golub, LeVeque 1983),
+//! because sums of squares would cancel badly if a channel's mean is far from zero. The map's size alone decides how
+//! pieces are cut, and they are merged in order, so the bits do not depend on the number of threads.
 
 use std::ops::Range;
 
@@ -12,24 +12,23 @@ use super::{
 };
 use crate::network::NodeWeights;
 
-/// Running statistics of one task inside its scratch: means, then squared distances.
+/// Running statistics of one task, stored in its scratch.
 pub struct Running {
-    /// Mean of every stored channel.
+    /// One for every stored channel.
     pub mean: *mut f32,
-    /// Sum of squared distances from the mean, of every stored channel.
+    /// Sum of squared distances from the mean, for every stored channel.
     pub squares: *mut f32,
-    /// Least and largest value of every stored channel, where they are wanted.
+    /// Minimum and maximum of every stored channel, if they are needed.
     pub extremes: Option<(*mut f32, *mut f32)>,
-    /// Pixels so far.
     pub count: usize,
 }
 
 impl Running {
-    /// Takes in `pixels` pixels of `channels` values each, `stride` values apart.
+    /// Adds `pixels` pixels of `channels` values each. Pixels are `stride` values apart.
     ///
     /// # Safety
-    /// As [`Simd`]; `from` valid for all pixels, `mean` and `squares` for `channels` values.
-    /// `channels` is a multiple of `S::LANES`.
+    /// As [`Simd`]; `from` is valid for all pixels, `mean` and `squares` for `channels` values. `channels` is a
+    /// multiple of `S::LANES`.
     #[inline(always)]
     pub unsafe fn take<S: Simd>(
         &mut self,
@@ -50,8 +49,7 @@ impl Running {
             let mut c = 0;
             while c < channels {
                 let column = from.at(c);
-                // Distances from the first value: a sum of values far from zero would lose the digits
-                // that make them differ.
+                // Distances from the first value. A sum of large values would lose the digits in which they differ.
                 let first = S::load(column);
                 let mut sum = S::splat(0.0);
                 for p in 1..pixels {
@@ -93,10 +91,10 @@ impl Running {
         self.count += pixels;
     }
 
-    /// Writes the result into `part`: count, means, squared distances, and extremes where they are wanted.
+    /// Writes the result to `part`: count, means, squared distances, and extremes if they are needed.
     ///
     /// # Safety
-    /// All pointers valid for `channels` values.
+    /// All pointers are valid for `channels` values.
     #[inline(always)]
     pub unsafe fn write(&self, part: &mut [f32], channels: usize) {
         let (part_count, values) = part.split_at_mut(1);
@@ -110,17 +108,18 @@ impl Running {
     }
 }
 
-/// The extremes of what a layer reads in some rows of its map: of every stored channel the least, then the largest.
+/// The extremes of what a layer reads in some rows of its map: the minimum of every stored channel, then the maximum of
+/// every stored channel.
 ///
 /// # Safety
-/// As [`Simd`]; the map valid, `part` of twice its stored channels.
+/// As [`Simd`]; the map is valid, and `part` has twice as many values as the map has stored channels.
 #[inline(always)]
 pub unsafe fn extremes_of_rows<S: Simd>(map: &MapInput, rows: Range<usize>, part: &mut [f32]) {
     let (low, high) = part.split_at_mut(map.channels);
     low.fill(f32::INFINITY);
     high.fill(f32::NEG_INFINITY);
     let (first, end) = (rows.start * map.width, rows.end * map.width);
-    // So few pixels at once that their lines stay in cache while the channels are gone through.
+    // Few enough pixels that their cache lines stay in cache while all channels are read.
     for start in (first..end).step_by(CACHED_PIXELS) {
         for c in (0..map.channels).step_by(S::LANES) {
             // SAFETY: the caller's promise; stored channels are whole vectors.
@@ -142,7 +141,7 @@ pub unsafe fn extremes_of_rows<S: Simd>(map: &MapInput, rows: Range<usize>, part
 /// Pixels whose channels are read in turn.
 const CACHED_PIXELS: usize = 16;
 
-/// Floats of one task's part for `channels` stored channels, with or without their extremes.
+/// Values in one task's part for `channels` stored channels, with or without extremes.
 pub const fn part_len(channels: usize, has_extremes: bool) -> usize {
     1 + if has_extremes { 4 } else { 2 } * channels
 }
@@ -154,12 +153,12 @@ pub struct ScaleShift {
     pub scale: Vec<f32>,
     /// beta - mean * scale; zero for padding channels.
     pub shift: Vec<f32>,
-    /// The least and the largest value behind the norm; none where they were not gathered.
+    /// Minimum and maximum after the norm; empty if they were not computed.
     pub extremes: Vec<(f32, f32)>,
 }
 
-/// Merges the parts of all tasks, in order, into each channel's scale and shift in `result`, which keeps
-/// its memory from run to run.
+/// Merges the parts of all tasks, in order, into the scale and shift of each channel. `result` keeps its memory from
+/// run to run.
 pub fn finish(
     parts: &[f32],
     (channels, has_extremes): (usize, bool),
@@ -187,7 +186,7 @@ pub fn finish(
     }
 }
 
-/// The extremes of every channel over the parts of all tasks, each the least and the largest values.
+/// The extremes of every channel over the parts of all tasks. Each part contains the minima and then the maxima.
 pub fn merged_extremes<'a>(
     parts: impl Iterator<Item = (&'a [f32], &'a [f32])>,
     channels: usize,
@@ -201,7 +200,7 @@ pub fn merged_extremes<'a>(
     merged
 }
 
-/// Mean and biased variance of channel `c` over the parts of all tasks, in order, each of `len` values.
+/// Mean and biased variance of channel `c`, merged in order over the parts of all tasks. Each part has `len` values.
 pub fn merged(parts: &[f32], (channels, len): (usize, usize), c: usize) -> (f64, f64) {
     let (mut count, mut mean, mut squares) = (0.0f64, 0.0f64, 0.0f64);
     for part in parts.chunks_exact(len) {

@@ -1,38 +1,37 @@
-//! Register tiles: products of a few rows with one or two vectors of columns, and the functions that cut larger
-//! products into them.
+//! Register tiles: products of a few rows with one or two vectors of columns. Larger products are cut into such tiles.
 
 use super::simd::{At, Simd};
 use crate::graph::MAX_KERNEL_PX;
 
-/// Most stretches of K: one for each kernel row.
+/// Maximum number of segments of K: one for each kernel row.
 pub const MAX_SEGMENTS: usize = MAX_KERNEL_PX;
 
-/// One stretch of the sum over K: `len` values of every row of A against `len` rows of B.
+/// One segment of the sum over K: `len` values of every row of A times `len` rows of B.
 pub struct Segment<A = f32, B = f32> {
     /// First value of row 0.
     pub a: *const A,
-    /// First row of the packed panel, `NV * LANES` values a row.
+    /// First row of the packed panel, `NV * LANES` values per row.
     pub b: *const B,
-    /// Length of the stretch, at least 1.
+    /// At least 1.
     pub len: usize,
 }
 
 impl<A, B> Segment<A, B> {
-    /// No stretch at all.
+    /// Unused segment.
     pub const EMPTY: Self = Self { a: std::ptr::null(), b: std::ptr::null(), len: 0 };
 }
 
-/// What one instruction set multiplies and sums in a register tile: values, or bytes ([`super::bytes`]).
+/// What a register tile of one instruction set multiplies and adds up: values, or bytes ([`super::bytes`]).
 ///
 /// # Safety
-/// Every method may only run where the instruction set exists; pointers are valid for what is said there.
+/// Every method may only run if the CPU has the instruction set. Pointers are valid for what each method describes.
 #[allow(clippy::missing_safety_doc)] // One contract, stated above, holds for all methods.
 pub unsafe trait Product: Copy {
-    /// What A holds.
+    /// Element type of A.
     type A;
-    /// What B holds.
+    /// Element type of B.
     type B;
-    /// What a column's sum is multiplied by at the end, for all columns; `()` for nothing.
+    /// Final factor on a column's sum, for all columns; `()` for none.
     type Scale: Copy;
     /// One sum for each column of a vector.
     type Sums: Copy;
@@ -40,12 +39,11 @@ pub unsafe trait Product: Copy {
     type Row: Copy;
     /// [`Product::DEPTH`] values of each column.
     type Columns: Copy;
-    /// Columns of a vector.
+    /// Columns per vector.
     const LANES: usize;
     /// Neighbours in K that are multiplied in one step.
     const DEPTH: usize;
 
-    /// Sums of nothing.
     unsafe fn no_sums() -> Self::Sums;
     /// `DEPTH` values of A, for every column.
     unsafe fn load_row(from: *const Self::A) -> Self::Row;
@@ -53,7 +51,7 @@ pub unsafe trait Product: Copy {
     unsafe fn load_columns(from: *const Self::B) -> Self::Columns;
     /// Adds the products of a row with each column.
     unsafe fn add_products(sums: Self::Sums, row: Self::Row, columns: Self::Columns) -> Self::Sums;
-    /// Stores the sums of the columns from `first` on, each times its scale.
+    /// Stores the sums of the columns from `first`, each times its scale.
     unsafe fn store_sums(to: *mut f32, sums: Self::Sums, scale: Self::Scale, first: usize);
 }
 
@@ -95,9 +93,9 @@ unsafe impl<S: Simd> Product for S {
     }
 }
 
-/// Repeats a block with `$i` as a constant from 0 up to below `$n` (12 at most). Written out here
-/// rather than left to the optimiser: unless every index is a constant, the accumulators of
-/// [`tile_product`] live in memory instead of registers and everything is eight times slower.
+/// Repeats a block with `$i` as a constant from 0 to below `$n` (at most 12). It is written out instead of relying on
+/// the optimiser. Unless every index is a constant, the accumulators of [`tile_product`] are kept in memory instead of
+/// registers, which is eight times slower.
 macro_rules! unrolled {
     ($i:ident < $n:expr => $body:block) => {
         unrolled!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11)
@@ -110,17 +108,16 @@ macro_rules! unrolled {
     };
 }
 
-/// `C[m][n] = scale[n] * sum over segments and k of A[m][k] * B[k][n]`, for `MR` rows of A, the first of them `a_first`
-/// values behind each segment's begin and the others `a_stride` apart, and `NV` vectors of columns; rows of C lie
-/// `c_stride` values apart.
+/// `C[m][n] = scale[n] * sum over segments and k of A[m][k] * B[k][n]`, for `MR` rows of A and `NV` vectors of columns.
+/// The first row of A starts `a_first` values after each segment's start, and rows of A are `a_stride` values apart.
+/// Rows of C are `c_stride` values apart.
 ///
-/// The whole tile of C stays in registers: MR x NV accumulators (12 x 2 at most), NV registers of B
-/// and one broadcast.
+/// The whole tile of C stays in registers: MR x NV accumulators (at most 12 x 2), NV registers of B and one broadcast.
 ///
 /// # Safety
-/// As [`Product`]; no segment is empty, its length a multiple of `DEPTH`; A valid for `(MR - 1) * a_stride + len`
-/// values from `a_first` behind each `a` on, B for `len * NV * LANES` from each `b`, C for `(MR - 1) * c_stride + NV * LANES`, the scale
-/// for `NV * LANES`.
+/// As [`Product`]; no segment is empty, and its length is a multiple of `DEPTH`; A is valid for `(MR - 1) * a_stride +
+/// len` values starting `a_first` values after each `a`, B for `len * NV * LANES` from each `b`, C for `(MR - 1) *
+/// c_stride + NV * LANES`, the scale for `NV * LANES`.
 #[inline(always)]
 pub unsafe fn tile_product<P: Product, const MR: usize, const NV: usize>(
     segments: &[Segment<P::A, P::B>],
@@ -135,8 +132,8 @@ pub unsafe fn tile_product<P: Product, const MR: usize, const NV: usize>(
         let mut acc = [[P::no_sums(); 2]; 12];
         for segment in segments {
             let (mut a, mut b) = (segment.a.at(a_first), segment.b);
-            // Tested at the end: with a test before the first step too, the compiler keeps two
-            // copies of every accumulator and spills half of them.
+            // The loop tests at its end. With another test before the first step, the compiler keeps two copies of
+            // every accumulator and spills half of them.
             let end = a.at(segment.len);
             loop {
                 let second = b.at((NV - 1) * P::LANES * P::DEPTH);
@@ -164,8 +161,8 @@ pub unsafe fn tile_product<P: Product, const MR: usize, const NV: usize>(
     }
 }
 
-/// Register tiles that cover `rows`: so many of `big` rows, then so many of `small`, with the least
-/// overshoot. In 32 bits, because every panel asks and wide divisions take long.
+/// The register tiles that cover `rows`: the number of tiles of `big` rows, then the number of tiles of `small` rows,
+/// with the least overshoot. In 32 bits, because this runs for every panel and 64-bit divisions are slow.
 pub fn tiles_for(rows: u32, big: u32, small: u32) -> (u32, u32) {
     let mut best = (rows.div_ceil(big), 0);
     for smalls in 1..=3 {
@@ -186,26 +183,24 @@ pub fn tiles_for(rows: u32, big: u32, small: u32) -> (u32, u32) {
 pub type TileProduct<A, B, Scale> =
     unsafe fn(&[Segment<A, B>], (usize, usize), *mut f32, usize, Scale);
 
-/// The register tiles of one instruction set. Each is a function of its own: inlined side by side
-/// into one loop, their accumulators no longer stay in registers.
+/// The register tiles of one instruction set. Each is a separate function. If they were inlined into one loop, their
+/// accumulators would not stay in registers.
 #[derive(Clone, Copy)]
 pub struct TileSet<A = f32, B = f32, Scale = ()> {
-    /// Rows of the large tiles.
     pub big_rows: usize,
-    /// Large tiles of one and of two vectors of columns.
+    /// Large tiles with one and with two vectors of columns.
     pub big: [TileProduct<A, B, Scale>; 2],
-    /// Rows of the small tiles.
     pub small_rows: usize,
-    /// Small tiles of one and of two vectors of columns.
+    /// Small tiles with one and with two vectors of columns.
     pub small: [TileProduct<A, B, Scale>; 2],
 }
 
 impl<A, B, Scale: Copy> TileSet<A, B, Scale> {
-    /// Products of `rows` rows of A (from the given segments on, `a_stride` apart) with one panel
-    /// of `vectors` vectors of columns, which has its `scale`.
+    /// Product of `rows` rows of A, `a_stride` apart, with one panel of `vectors` vectors of columns and its `scale`.
+    /// The segments are those of the first row.
     ///
     /// # Safety
-    /// As [`tile_product`], with up to `big_rows - 1` rows more than `rows` readable and writable.
+    /// As [`tile_product`], with up to `big_rows - 1` more rows than `rows` readable and writable.
     pub unsafe fn panel_product(
         &self,
         segments: &[Segment<A, B>],
@@ -215,7 +210,7 @@ impl<A, B, Scale: Copy> TileSet<A, B, Scale> {
         c: *mut f32,
         c_stride: usize,
     ) {
-        // The loop over a segment's rows asks at its end whether one is left.
+        // The loop over a segment tests at its end, so a segment must not be empty.
         assert!(segments.iter().all(|segment| segment.len > 0), "an empty segment");
         let (bigs, smalls) = tiles_for(rows as u32, self.big_rows as u32, self.small_rows as u32);
         let mut m = 0;
