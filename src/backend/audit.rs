@@ -11,9 +11,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Work {
     /// The photo's levels times a factor.
-    Load {
-        factor: f32,
-    },
+    Load { factor: f32 },
     /// Reflection padding.
     Pad {
         /// In pixels on every side.

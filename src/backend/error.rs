@@ -44,12 +44,7 @@ pub enum BackendError {
     #[error(
         "this session paints {expected_width} x {expected_height} pixels, the picture has {width} x {height}"
     )]
-    WrongSize {
-        expected_width: usize,
-        expected_height: usize,
-        width: usize,
-        height: usize,
-    },
+    WrongSize { expected_width: usize, expected_height: usize, width: usize, height: usize },
     /// These are not the maps that the network reads, or a photo was passed to a network that reads maps.
     #[error("this session needs {needed} and got {got}")]
     WrongInputs {
@@ -62,10 +57,7 @@ pub enum BackendError {
     #[error(
         "a batch needs one output for every input and at least one: {inputs} inputs, {outputs} outputs"
     )]
-    WrongBatch {
-        inputs: usize,
-        outputs: usize,
-    },
+    WrongBatch { inputs: usize, outputs: usize },
     /// The device does not support this mode.
     #[error("{device} cannot paint in {mode}: {reason}")]
     Unsupported {

@@ -1,5 +1,5 @@
-//! Attention: keys and values are packed once, then every task answers some queries of one head, a block of keys at a
-//! time. The softmax is kept up to date from block to block, so that no score is stored for longer than its block.
+//! Attention. Keys and values are packed once. Then every task computes the attention of some queries of one head, one
+//! block of keys at a time. The softmax is updated from block to block, so scores are only stored for one block.
 
 use super::{
     super::{
@@ -14,13 +14,13 @@ use crate::plan::cpu::{
     general::attention::{ATTENTION_SLACK, Attention, HeadChannels, KEYS, QUERIES},
 };
 
-/// Below every score: what stands behind the last key.
+/// Less than every score; fills the space after the last key.
 const NO_KEY: f32 = -1e30;
 
 /// The values of a head at a pixel.
 ///
 /// # Safety
-/// Nobody writes the map meanwhile.
+/// Nothing writes the map at the same time.
 unsafe fn of_pixel<'r>(
     run: &'r Run<'_>,
     from: HeadChannels,
@@ -35,8 +35,8 @@ unsafe fn of_pixel<'r>(
     &pixel[from.first + head * size..][..size]
 }
 
-/// Packs the keys of a head (even tasks) or its values (odd ones) into panels of two vectors: of keys channel by
-/// channel, of values key by key. What is missing in the last panel is zero.
+/// Packs the keys of a head (even tasks) or its values (odd tasks) into panels of two vectors: keys channel by channel,
+/// values key by key. The last panel is filled up with zeros.
 ///
 /// # Safety
 /// As [`Simd`]; no other thread runs the same task.
@@ -51,7 +51,7 @@ pub unsafe fn pack<S: Simd>(
     let Attention { size, keys: count, .. } = *attention;
     let (head, panel) = (task / 2, 2 * S::LANES);
     assert!((head + 1) * attention.packed_len() <= run.maps[to].len(), "a head's keys and values");
-    // A map holds the packed keys and values of every head; this task writes its own part of its head's.
+    // A map contains the packed keys and values of every head. This task writes its own part of its head's.
     let packed = run.start(to).at(head * attention.packed_len());
     if task.is_multiple_of(2) {
         // SAFETY: the keys' part of the head.
@@ -83,7 +83,7 @@ pub unsafe fn pack<S: Simd>(
     }
 }
 
-/// The largest of whole vectors of values.
+/// The largest value of whole vectors.
 #[inline(always)]
 unsafe fn largest<S: Simd>(values: &[f32]) -> f32 {
     let mut lanes = [NO_KEY; 16];
@@ -98,7 +98,7 @@ unsafe fn largest<S: Simd>(values: &[f32]) -> f32 {
     lanes[..S::LANES].iter().copied().fold(NO_KEY, f32::max)
 }
 
-/// Whole vectors of values become `exp(value - most)`; their sum.
+/// Replaces whole vectors of values with `exp(value - most)` and returns their sum.
 #[inline(always)]
 unsafe fn to_weights<S: Simd>(values: &mut [f32], most: f32) -> f32 {
     let mut lanes = [0.0f32; 16];
@@ -116,7 +116,7 @@ unsafe fn to_weights<S: Simd>(values: &mut [f32], most: f32) -> f32 {
     lanes[..S::LANES].iter().sum()
 }
 
-/// Answers the queries of one task.
+/// Computes the attention of one task's queries.
 ///
 /// # Safety
 /// As [`Simd`]; `scratch` has [`Attention::scratch_len`] values, and no other thread runs the same task.
@@ -135,7 +135,7 @@ pub unsafe fn attend<S: Simd>(
     let (head, first) = (task / blocks, task % blocks * QUERIES);
     let count = QUERIES.min(pixels - first);
     let (panel, wide) = (2 * S::LANES, attention.padded_size());
-    // Register tiles work on a few rows more than there are.
+    // Register tiles compute a few rows more than necessary.
     let rows = QUERIES + ATTENTION_SLACK;
     let (asked, rest) = scratch.split_at_mut(rows * size);
     let (scores, rest) = rest.split_at_mut(rows * KEYS);
@@ -162,7 +162,7 @@ pub unsafe fn attend<S: Simd>(
                 len: size,
             };
             let c = scores.as_mut_ptr().at(columns);
-            // SAFETY: rows beyond the last query are scratch of their own; panels are whole.
+            // SAFETY: rows beyond the last query are part of the scratch; panels are whole.
             unsafe { (run.tiles).panel_product(&[segment], size, count, (2, ()), c, KEYS) };
         }
         let vectors = here.next_multiple_of(S::LANES);
@@ -201,7 +201,7 @@ pub unsafe fn attend<S: Simd>(
         let (y, x) = (at / result.shape.width, at % result.shape.width);
         let offset = (y * result.shape.width + x) * result.stored_channels;
         let channels = result.shape.channels;
-        // SAFETY: the head's own channels of the task's own pixel; channels that are only stored are the first head's.
+        // SAFETY: the head's own channels of the task's own pixel; padding channels belong to the first head.
         unsafe {
             let pixel = run.start(to).at(offset);
             let own = std::slice::from_raw_parts_mut(pixel.at(head * size), size);

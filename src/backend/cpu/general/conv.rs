@@ -1,8 +1,8 @@
-//! Convolutions of any kind, row by row over staged input rows: plain, dilated, in groups, and transposed ones as
-//! sub-pixel phases.
+//! Convolutions of any kind, row by row over staged input rows: plain, dilated, grouped, and transposed as sub-pixel
+//! phases.
 //!
-//! A task computes a strip of rows over a tile of columns. Where the taps of every phase lie side by side, it keeps
-//! a ring of staged rows, from which all phases read; elsewhere it stages the taps of each phase by themselves.
+//! A task computes a strip of rows over a tile of columns. If the taps of every phase are adjacent, the task keeps a
+//! ring of staged rows, from which all phases read. Otherwise it stages the taps of each phase separately.
 
 use super::super::{
     simd::{At, Simd},
@@ -18,13 +18,11 @@ use crate::plan::cpu::{
 /// A convolution's step.
 #[derive(Clone, Copy)]
 pub struct ConvStep<'a> {
-    /// Its geometry.
     pub conv: &'a GeneralConv,
-    /// Its weights.
     pub packed: &'a PackedGeneral,
     pub from: MapId,
     pub to: MapId,
-    /// What is done with its values before they leave the cache.
+    /// Operations on its values before they leave the cache.
     pub epilogue: &'a [Pointwise],
 }
 
@@ -36,21 +34,19 @@ impl ConvStep<'_> {
     }
 }
 
-/// The places of the grid that a task computes.
+/// The part of the grid that a task computes.
 #[derive(Clone, Copy)]
 pub struct Strip {
-    /// First row.
     pub first_row: usize,
-    /// Row behind the last.
+    /// The row after the last.
     pub end_row: usize,
-    /// First column.
     pub first_column: usize,
-    /// Column behind the last.
+    /// The column after the last.
     pub end_column: usize,
 }
 
 impl Strip {
-    /// That of a task.
+    /// The strip of a task.
     #[inline(always)]
     pub fn of(conv: &GeneralConv, task: usize) -> Self {
         let [rows, columns] = &conv.axes;
@@ -64,7 +60,7 @@ impl Strip {
         }
     }
 
-    /// Places side by side.
+    /// Places in one row of the strip.
     #[inline(always)]
     pub const fn places(&self) -> usize {
         self.end_column - self.first_column
@@ -77,9 +73,9 @@ struct Product<'p> {
     group: usize,
     row: &'p Phase,
     column: &'p Phase,
-    /// Values of K that one staged row gives.
+    /// Values of K in one staged row.
     stretch: usize,
-    /// Values between neighbouring places.
+    /// Values from one place to the next.
     a_stride: usize,
 }
 
@@ -108,7 +104,7 @@ pub unsafe fn conv_task<S: Simd>(
     let (first_offset, first_column_offset) = (rows.offsets().0, columns.offsets().0);
     let last_offset = rows.offsets().1;
     let pixels = columns.outputs(strip.first_column, strip.end_column, to.shape.width);
-    // With all channels of a row there, it is finished at once.
+    // A row is finished immediately if one pass computes all of its channels.
     let is_finished_by_row = is_dense && conv.conv.groups == 1;
     // A tile at the right edge is narrower than the scratch.
     let staged_columns =
@@ -124,7 +120,7 @@ pub unsafe fn conv_task<S: Simd>(
                 let mut row = staged_until.max(base + first_offset);
                 while row <= base + last_offset {
                     let slot = row.rem_euclid(slots as isize) as usize;
-                    // SAFETY: the slot holds one staged row.
+                    // SAFETY: the slot has room for one staged row.
                     unsafe {
                         input.row::<S>(ring.at(slot * row_len), row, staged_first, staged_columns);
                     }
@@ -173,7 +169,7 @@ pub unsafe fn conv_task<S: Simd>(
                             staged
                         };
                     }
-                    // SAFETY: what the product reads is staged, and the scratch holds its result.
+                    // SAFETY: what the product reads is staged, and the scratch has room for its result.
                     unsafe {
                         multiply(run, &step, &product, strip.places(), segments, computed);
                         emit::<S>(run, &step, &product, strip, y, computed);
@@ -193,7 +189,7 @@ pub unsafe fn conv_task<S: Simd>(
     }
 }
 
-/// What remains when a strip's channels are there: zeros in those that are only stored, and the epilogue.
+/// Finishes a strip after all of its channels are computed: zeroes the padding channels and runs the epilogue.
 ///
 /// # Safety
 /// The pixels belong to the caller's task.
@@ -214,10 +210,10 @@ unsafe fn finish(
     }
 }
 
-/// Multiplies staged rows with a phase's weights; nothing where it has none.
+/// Multiplies staged rows by a phase's weights. Does nothing for a phase without weights.
 ///
 /// # Safety
-/// The rows are staged; `computed` holds the result.
+/// The rows are staged; `computed` has room for the result.
 unsafe fn multiply(
     run: &Run<'_>,
     step: &ConvStep<'_>,
@@ -237,7 +233,7 @@ unsafe fn multiply(
             segment.b = b.at(at * product.stretch * width);
             segment.len = product.stretch;
         }
-        // SAFETY: the caller's promise; the scratch has room for the overshoot of register tiles.
+        // SAFETY: the caller's promise; the scratch has room for register tiles that run past the end.
         unsafe {
             run.tiles.panel_product(
                 segments,
@@ -251,7 +247,7 @@ unsafe fn multiply(
     }
 }
 
-/// Writes a computed row and its bias to the pixels of its phase.
+/// Writes a computed row plus its bias to the pixels of its phase.
 ///
 /// # Safety
 /// As [`Simd`]; the pixels belong to the caller's task.
@@ -278,7 +274,7 @@ unsafe fn emit<S: Simd>(
             continue;
         };
         let from = computed.at(place * computed_len);
-        // SAFETY: the pixel lies inside the map; bias and computed pixels hold all stored channels.
+        // SAFETY: the pixel is inside the map; bias and computed pixels have all stored channels.
         unsafe {
             let to = run.start(step.to).at((y * shape.width + x) * stored_channels);
             if conv.algorithm == ConvAlgorithm::ShiftedColumns {
@@ -306,16 +302,16 @@ unsafe fn emit<S: Simd>(
     }
 }
 
-/// Adds the shifted columns of one pixel: column `kx` of the kernel stands `kx` computed pixels further.
+/// Adds the shifted columns of one pixel. Column `kx` of the kernel is `kx` computed pixels further.
 ///
 /// # Safety
-/// As [`Simd`]; a pixel of 16 channels lies at `to`.
+/// As [`Simd`]; `to` points to a pixel of 16 channels.
 #[inline(always)]
 unsafe fn shifted<S: Simd>(conv: &GeneralConv, from: *const f32, bias: *const f32, to: *mut f32) {
     let outputs = conv.conv.out_channels;
     let step = conv.computed_len() + outputs;
     let mut c = 0;
-    // SAFETY: the scratch has room behind the last pixel; values behind the last output are overwritten.
+    // SAFETY: the scratch has room after the last pixel; values after the last output are overwritten.
     unsafe {
         while c < outputs {
             let mut sum = S::load(bias.at(c));

@@ -1,4 +1,4 @@
-//! Convolutions of every channel by itself: vectors of channels, tap after tap, out of staged rows.
+//! Depthwise convolutions: vectors of channels, tap after tap, from staged rows.
 
 use super::super::simd::{At, Simd};
 use super::{
@@ -11,7 +11,7 @@ use crate::plan::cpu::TILE_SLACK;
 /// Pixels that share each load of a weight.
 const PIXELS: usize = 4;
 
-/// Runs one task of a step; tasks are those of [`ConvStep::tasks`].
+/// Runs one task of a step. Tasks are those of [`ConvStep::tasks`].
 ///
 /// # Safety
 /// As [`Simd`]; the run's pointers are valid, `scratch` has the plan's length, and no other thread runs the same
@@ -49,7 +49,7 @@ pub unsafe fn depthwise_task<S: Simd>(
                 continue;
             }
             let to = ring.at(slot(at, read) * row_len);
-            // SAFETY: the slot holds one staged row.
+            // SAFETY: the slot has room for one staged row.
             unsafe { input.row::<S>(to, read, staged_first, staged_columns) };
             staged_until = read + 1;
         }

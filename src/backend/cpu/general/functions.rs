@@ -1,15 +1,15 @@
-//! Functions of single values: those that networks use between convolutions on whole vectors.
+//! Elementwise functions between convolutions, computed on whole vectors.
 //!
-//! `exp(x)` is `2^n * exp(r)` with `x = n * ln 2 + r`, and what it is built from keeps `exp(r) - 1` apart, so that
-//! functions that vanish at zero keep their digits there. Relative errors stay below 1e-6.
+//! `exp(x)` is `2^n * exp(r)` with `x = n * ln 2 + r`. `exp(r) - 1` is kept separately, so that functions that are zero
+//! at zero stay precise there. Relative errors are below 1e-6.
 
 use super::super::simd::{EXPONENT_BASE, Simd};
 use crate::graph::Function;
 
-/// `ln 2` in two parts: products of the first with small whole numbers are exact.
+/// `ln 2` as a sum of two numbers. Products of the first with small integers are exact.
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 
-/// `2^n` and `exp(r) - 1`, of a value that is held within -87 to 88.
+/// `2^n` and `exp(r) - 1`, for a value clamped to -87 to 88.
 #[inline(always)]
 unsafe fn exp_parts<S: Simd>(x: S::V) -> (S::V, S::V) {
     // SAFETY: the instruction set exists by the caller's promise.
@@ -20,7 +20,7 @@ unsafe fn exp_parts<S: Simd>(x: S::V) -> (S::V, S::V) {
         let n = S::sub(based, S::splat(EXPONENT_BASE));
         let r = S::mul_add(n, S::splat(-LN_2[0]), x);
         let r = S::mul_add(n, S::splat(-LN_2[1]), r);
-        // Taylor's series; |r| is at most ln 2 / 2.
+        // Taylor series; |r| is at most ln 2 / 2.
         let mut series = S::splat(1.0 / 5040.0);
         for term in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5] {
             series = S::mul_add(series, r, S::splat(term));
@@ -50,19 +50,19 @@ unsafe fn exp_m1<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// The hyperbolic tangent: `(exp(2x) - 1) / (exp(2x) + 1)`.
+/// Hyperbolic tangent: `(exp(2x) - 1) / (exp(2x) + 1)`.
 #[inline(always)]
 unsafe fn tanh<S: Simd>(x: S::V) -> S::V {
     // SAFETY: as above.
     unsafe {
-        // Beyond, it is one in single precision.
+        // Beyond this, the result rounds to one in single precision.
         let twice = S::min(S::max(S::add(x, x), S::splat(-20.0)), S::splat(20.0));
         let less_one = exp_m1::<S>(twice);
         S::div(less_one, S::add(less_one, S::splat(2.0)))
     }
 }
 
-/// The complementary error function of values from zero on, with a relative error of 1.2e-7 before rounding: W. H.
+/// The complementary error function for values of at least zero, with a relative error of 1.2e-7 before rounding: W. H.
 /// Press et al., Numerical Recipes, `erfcc`.
 #[inline(always)]
 unsafe fn error_complement<S: Simd>(z: S::V) -> S::V {
@@ -90,10 +90,10 @@ unsafe fn error_complement<S: Simd>(z: S::V) -> S::V {
     }
 }
 
-/// The error function: up to one by Taylor's series, which keeps its digits around zero, beyond by the complement.
+/// The error function. Up to one by its Taylor series, which is precise around zero; beyond one by the complement.
 #[inline(always)]
 unsafe fn erf<S: Simd>(x: S::V) -> S::V {
-    // (-1)^n * 2 / (sqrt(pi) * n! * (2n + 1)), the last one first.
+    // (-1)^n * 2 / (sqrt(pi) * n! * (2n + 1)), the last term first.
     const TERMS: [f32; 12] = [
         -1.229_055_5e-9,
         1.480_719_3e-8,
@@ -119,16 +119,16 @@ unsafe fn erf<S: Simd>(x: S::V) -> S::V {
         }
         let near = S::mul(inner, series);
         let size = S::max(x, S::sub(zero, x));
-        // There `inner` is the sign.
+        // Beyond one, `inner` is the sign.
         let far = S::mul(inner, S::sub(one, error_complement::<S>(size)));
-        // Zero up to one, and one beyond: nothing lies between.
+        // Zero up to one, and one beyond; there is no value between them.
         let beyond = S::mul(S::sub(size, one), S::splat(1e30));
         let is_far = S::min(S::max(beyond, zero), one);
         S::mul_add(is_far, S::sub(far, near), near)
     }
 }
 
-/// Applies a function of vectors to every value.
+/// Applies a function of vectors to all values.
 macro_rules! each_vector {
     ($simd:ident, $values:ident, $x:ident => $result:expr) => {
         for chunk in $values.chunks_exact_mut($simd::LANES) {
@@ -145,7 +145,7 @@ macro_rules! each_vector {
 /// Applies a function to values, in place.
 ///
 /// # Safety
-/// As [`Simd`]; `values` are whole vectors.
+/// As [`Simd`]; `values` consists of whole vectors.
 #[inline(always)]
 pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
     match function {
@@ -220,7 +220,7 @@ pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
 mod tests {
     use super::{super::super::kernels::KernelSet, *};
 
-    /// Each function that is more than a step of arithmetic, as its definition reads.
+    /// A function that needs more than simple arithmetic, and its definition.
     type Definition = (Function, fn(f64) -> f64);
 
     const DEFINITIONS: [Definition; 6] = [
@@ -230,7 +230,7 @@ mod tests {
         (Function::Elu { alpha: 1.0 }, |x| if x < 0.0 { x.exp_m1() } else { x }),
         (Function::Softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
         (Function::Erf, |x| {
-            // The integral by the midpoint rule.
+            // Integral by the midpoint rule.
             let steps = 20_000;
             let at = |i: i32| (f64::from(i) + 0.5) * x / f64::from(steps);
             let sum: f64 = (0..steps).map(|i| (-at(i) * at(i)).exp()).sum();
@@ -246,7 +246,7 @@ mod tests {
         for kernels in KernelSet::available() {
             for (function, definition) in DEFINITIONS {
                 let mut computed = values.clone();
-                // SAFETY: the set exists on this processor, and the values are whole vectors.
+                // SAFETY: this CPU can run the set, and the values are whole vectors.
                 unsafe { (kernels.function)(function, &mut computed) };
                 for (&x, &y) in values.iter().zip(&computed) {
                     let exact = definition(f64::from(x));

@@ -1,7 +1,7 @@
-//! General plans: any graph of known operations, step by step over maps that are all stored alike.
+//! General plans: any graph of known operations, step by step over maps that all have the same layout.
 //!
-//! Each file holds the tasks of some steps. A task writes pixels of its own; how many tasks there are follows from
-//! the size of the maps alone.
+//! Each file contains the tasks of some steps. A task writes only its own pixels. The number of tasks depends only on
+//! the size of the maps.
 
 pub mod attention;
 pub mod conv;
@@ -29,7 +29,6 @@ use crate::plan::cpu::{
 use conv::ConvStep;
 use run::Run;
 
-/// The convolution of a step.
 fn conv_step<'a>(
     run: &Run<'a>,
     conv: usize,
@@ -39,7 +38,6 @@ fn conv_step<'a>(
     ConvStep { conv: &run.parts.convs[conv], packed: &run.weights.convs[conv], from, to, epilogue }
 }
 
-/// Number of tasks of a step.
 fn tasks(run: &Run<'_>, op: &GeneralOp) -> usize {
     let rows = |map: MapId| run.maps[map].shape.height;
     match *op {
@@ -76,8 +74,8 @@ fn tasks(run: &Run<'_>, op: &GeneralOp) -> usize {
 /// Runs one task of a step.
 ///
 /// # Safety
-/// The set was chosen for this processor, the run's pointers are valid for the plan that the step is of, `scratch`
-/// has its length, and no other thread runs the same task.
+/// The set was chosen for this CPU; the run's pointers are valid for the plan of the step; `scratch` has the plan's
+/// length; no other thread runs the same task.
 unsafe fn task(
     kernels: &KernelSet,
     run: &Run<'_>,
@@ -156,7 +154,7 @@ unsafe fn task(
     }
 }
 
-/// Each channel's scale of the norms of a chain, which the tasks of its step read.
+/// Computes each channel's scale for the norms of a chain, before the tasks of the step read it.
 fn prepare_norms(run: &Run<'_>, chain: &[Pointwise]) {
     for pass in chain {
         let Pointwise::Norm { statistics, scales, values, eps } = *pass else {
@@ -170,7 +168,7 @@ fn prepare_norms(run: &Run<'_>, chain: &[Pointwise]) {
             *scale = (f64::from(gamma) / (f64::from(variance) + eps).sqrt()) as f32;
         }
     }
-    // Of channels that are only stored gamma is zero, and so may eps be.
+    // Padding channels are zeroed, because both their gamma and eps may be zero.
     for pass in chain {
         if let Pointwise::Norm { scales, .. } = *pass {
             let channels = run.maps[scales].shape.channels;
@@ -180,7 +178,7 @@ fn prepare_norms(run: &Run<'_>, chain: &[Pointwise]) {
     }
 }
 
-/// Joins the parts of a reduction's tasks, in order.
+/// Merges the parts of a reduction's tasks, in order.
 fn join(run: &Run<'_>, reduction: Reduction, parts: MapId, to: MapId) {
     let result = run.maps[to];
     let (channels, stored) = (result.shape.channels, result.stored_channels);
@@ -206,7 +204,7 @@ fn join(run: &Run<'_>, reduction: Reduction, parts: MapId, to: MapId) {
 }
 
 impl CpuSession {
-    /// One step of a general plan.
+    /// Runs one step of a general plan.
     pub(super) fn general(
         &self,
         base: Shared,
@@ -231,8 +229,8 @@ impl CpuSession {
             prepare_norms(&run, chain);
         }
         self.for_each_task(tasks(&run, op), progress, |index, scratch| {
-            // SAFETY: the set was chosen for this processor; pointers come from this session's plan, which sized
-            // the scratch, and every task index runs once.
+            // SAFETY: the set was chosen for this CPU; pointers come from this session's plan, which sized the scratch;
+            // and every task index runs once.
             unsafe { task(self.kernels, &run, op, index, scratch) }
         });
         if let GeneralOp::Reduce { reduction, parts, to, .. } = *op {
@@ -240,7 +238,7 @@ impl CpuSession {
         }
     }
 
-    /// The norm that a step begins with: its node's name, the map that it reads, and its values there.
+    /// The norm that a step begins with: the name of its node, the map that it reads, and its scale and shift.
     pub(super) fn general_norm(
         &self,
         op: &CpuOp,

@@ -1,4 +1,4 @@
-//! Passes that move values without changing them, each one row of the result.
+//! Passes that copy values without changing them. Each call writes one row of the result.
 
 use super::super::rows;
 use super::run::{Run, constant, source};
@@ -8,7 +8,7 @@ use crate::{
     tensor::Shape,
 };
 
-/// A row of the photo as a map.
+/// Copies a row of the photo to a map.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
@@ -26,7 +26,7 @@ pub unsafe fn load(run: &Run<'_>, to: MapId, y: usize) {
     }
 }
 
-/// A row of a map whose values lie channel by channel.
+/// Copies a row from a channel-major map.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
@@ -43,10 +43,10 @@ pub unsafe fn load_planes(run: &Run<'_>, planes: &[f32], to: MapId, y: usize) {
     }
 }
 
-/// A row of the map that is handed out.
+/// Copies a row to the map that is the result of the run.
 ///
 /// # Safety
-/// The row belongs to the caller's task; the run's floats are as many as the map has values.
+/// The row belongs to the caller's task; the run's floats have room for all values of the map.
 pub unsafe fn store_map(run: &Run<'_>, from: MapId, y: usize) {
     let map = run.maps[from];
     let Shape { channels, height, width } = map.shape;
@@ -54,13 +54,13 @@ pub unsafe fn store_map(run: &Run<'_>, from: MapId, y: usize) {
     let row = unsafe { run.row(from, y) };
     for (x, pixel) in row.chunks_exact(map.stored_channels).enumerate() {
         for (c, &value) in pixel[..channels].iter().enumerate() {
-            // SAFETY: inside the map that is handed out; the row belongs to this task.
+            // SAFETY: inside the result; the row belongs to this task.
             unsafe { *run.floats.add((c * height + y) * width + x) = value };
         }
     }
 }
 
-/// A row of the picture, cropped from the top left.
+/// Writes a row of the picture, cropped from the top left.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
@@ -84,14 +84,14 @@ pub unsafe fn store(run: &Run<'_>, from: MapId, y: usize) {
     }
 }
 
-/// A row of pixels from other places.
+/// Copies a row of pixels from the positions of `index`.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
 pub unsafe fn index(run: &Run<'_>, index: Index, from: MapId, to: MapId, y: usize) {
     let input = run.maps[from];
     let stored = input.stored_channels;
-    // The first row and column of the input, and what stands beyond.
+    // The first row and column of the input, and the border beyond its edges.
     let (border, top, left, factor) = match index {
         Index::Pad { mode, sides } => (mode, -(sides.top as isize), -(sides.left as isize), 1),
         Index::Crop(sides) => (PadMode::Replicate, sides.top as isize, sides.left as isize, 1),
@@ -113,7 +113,7 @@ pub unsafe fn index(run: &Run<'_>, index: Index, from: MapId, to: MapId, y: usiz
     }
 }
 
-/// A row of the channels of some maps.
+/// Copies a row of the channels of several maps.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
@@ -136,7 +136,7 @@ pub unsafe fn concat(run: &Run<'_>, from: &[MapId], to: MapId, y: usize) {
     super::pointwise::clear_padding(row, first, stored);
 }
 
-/// A row of neighbouring channels.
+/// Copies a row of neighbouring channels.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
@@ -152,7 +152,7 @@ pub unsafe fn channels(run: &Run<'_>, first: usize, from: MapId, to: MapId, y: u
     }
 }
 
-/// A row of the map whose blocks of pixels were channels.
+/// Turns channels into blocks of pixels, for one row.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
@@ -181,7 +181,7 @@ pub unsafe fn depth_to_space(
     }
 }
 
-/// A row of the map whose channels were blocks of pixels.
+/// Turns blocks of pixels into channels, for one row.
 ///
 /// # Safety
 /// The row belongs to the caller's task.

@@ -1,4 +1,4 @@
-//! Passes over single values: a chain of them on pixels of a row, and two maps value by value.
+//! Elementwise passes: a chain of operations on pixels of a row, and operations on two maps.
 
 use super::super::simd::Simd;
 use super::{functions, run::Run};
@@ -7,7 +7,7 @@ use crate::{
     plan::cpu::{MapId, general::Pointwise},
 };
 
-/// Runs a chain over pixels of a row, in place.
+/// Runs a chain on pixels of a row, in place.
 ///
 /// # Safety
 /// As [`Simd`]; the pixels belong to the caller's task.
@@ -85,10 +85,10 @@ pub unsafe fn chain<S: Simd>(
     }
 }
 
-/// Lanes in which sums over channels are kept, so that they are vectors and longer than single ones precise.
+/// Number of partial sums over channels. Several sums can be vectorised and are more precise than a single one.
 const LANES: usize = 16;
 
-/// The sum of `of` a pixel's values.
+/// The sum of `of` over the values of a pixel.
 #[inline(always)]
 fn sum_of(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
     let mut lanes = [0.0f32; LANES];
@@ -102,8 +102,8 @@ fn sum_of(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
     rest + lanes.iter().map(|&v| f64::from(v)).sum::<f64>()
 }
 
-/// A pixel's values without their mean, over their deviation; scales and shifts of channels that are only stored are
-/// zero.
+/// Subtracts the mean of a pixel's values and divides by their standard deviation. Scales and shifts of padding
+/// channels are zero.
 #[inline(always)]
 fn layer_norm(pixel: &mut [f32], channels: usize, eps: f64, (scale, shift): (&[f32], &[f32])) {
     let mean = (sum_of(&pixel[..channels], |v| v) / channels as f64) as f32;
@@ -114,7 +114,8 @@ fn layer_norm(pixel: &mut [f32], channels: usize, eps: f64, (scale, shift): (&[f
     }
 }
 
-/// Adds the row of a pixel in the first half of its channels, its column in the second, as pairs of sine and cosine.
+/// Adds a position encoding as pairs of sine and cosine: the pixel's row to the first half of its channels, and its
+/// column to the second half.
 fn add_position(pixel: &mut [f32], y: usize, x: usize) {
     let half = pixel.len() / 2;
     for (side, part) in [y, x].into_iter().zip(pixel.chunks_exact_mut(half)) {
@@ -127,7 +128,7 @@ fn add_position(pixel: &mut [f32], y: usize, x: usize) {
     }
 }
 
-/// Makes the channels that are only stored zero.
+/// Sets the padding channels to zero.
 #[inline(always)]
 pub fn clear_padding(row: &mut [f32], channels: usize, stored: usize) {
     if channels < stored {
@@ -137,7 +138,7 @@ pub fn clear_padding(row: &mut [f32], channels: usize, stored: usize) {
     }
 }
 
-/// One row of two maps value by value.
+/// Combines one row of two maps value by value.
 ///
 /// # Safety
 /// The row belongs to the caller's task.

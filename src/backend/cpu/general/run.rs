@@ -1,4 +1,4 @@
-//! What the tasks of a general plan's steps share: maps, weights, the photo and the picture.
+//! What all steps of a general plan share: maps, weights, the photo and the picture.
 
 use std::ops::Range;
 
@@ -12,29 +12,26 @@ use crate::{
     },
 };
 
-/// Passes over pixels `first..end` of a row of a map, in place: the map, the row, the pixels.
+/// Runs a chain in place on pixels `first..end` of a row. The arguments are the run, the chain, the map, the row and
+/// the pixels.
 pub type ChainPass = unsafe fn(&Run<'_>, &[Pointwise], MapId, usize, (usize, usize));
 
 /// One run of a general plan.
 pub struct Run<'a> {
-    /// The arena.
     pub base: *mut f32,
-    /// The plan's maps.
     pub maps: &'a [MapBuffer],
     /// What the plan keeps of the network.
     pub parts: &'a GeneralParts,
-    /// The same, packed.
+    /// The packed weights of `parts`.
     pub weights: &'a GeneralWeights,
-    /// The photo, or the maps that are handed in.
+    /// The photo, or the maps that are passed in.
     pub input: RunInput<'a>,
-    /// RGBA of the picture; alpha is left alone.
+    /// RGBA of the picture. Alpha is not changed.
     pub rgba: *mut u8,
-    /// Channel-major floats of the picture before clamping, or of the map that is handed out, when not null; then no
-    /// bytes are written.
+    /// Channel-major floats of the picture before clamping, or of the resulting map. If not null, no bytes are written.
     pub floats: *mut f32,
     /// Rows and columns of the picture.
     pub picture: (usize, usize),
-    /// The register tiles.
     pub tiles: &'static TileSet,
     /// [`super::pointwise::chain`] for the instruction set.
     pub chain: ChainPass,
@@ -53,12 +50,12 @@ impl Run<'_> {
     /// Pixels `first..end` of row `y` of a map.
     ///
     /// # Safety
-    /// Nobody writes them meanwhile.
+    /// Nothing writes them at the same time.
     pub unsafe fn pixels(&self, map: MapId, y: usize, (first, end): (usize, usize)) -> &[f32] {
         let MapBuffer { shape, stored_channels, .. } = self.maps[map];
         assert!(y < shape.height && first <= end && end <= shape.width, "pixels of a map");
         let offset = (y * shape.width + first) * stored_channels;
-        // SAFETY: the pixels lie inside the map, which lies inside the arena; the rest is the caller's promise.
+        // SAFETY: the pixels are inside the map, which is inside the arena; the rest is the caller's promise.
         unsafe {
             std::slice::from_raw_parts(self.start(map).at(offset), (end - first) * stored_channels)
         }
@@ -79,10 +76,10 @@ impl Run<'_> {
         }
     }
 
-    /// As [`Run::pixels`], to write.
+    /// Like [`Run::pixels`], but writable.
     ///
     /// # Safety
-    /// Nobody else touches them meanwhile.
+    /// Nothing else reads or writes them at the same time.
     #[allow(clippy::mut_from_ref)] // The tasks of a step share the run, and write disjoint pixels.
     pub unsafe fn pixels_mut(
         &self,
@@ -107,7 +104,7 @@ impl Run<'_> {
         unsafe { self.pixels(map, y, (0, self.maps[map].shape.width)) }
     }
 
-    /// A whole row of a map, to write.
+    /// A whole row of a map, writable.
     ///
     /// # Safety
     /// As [`Run::pixels_mut`].
@@ -118,7 +115,7 @@ impl Run<'_> {
     }
 }
 
-/// Where a position of a padded side of `side` pixels is read; `None` for a constant.
+/// The position to read for a position on a padded side of `side` pixels; `None` for a constant.
 #[inline(always)]
 pub fn source(border: PadMode, position: isize, side: usize) -> Option<usize> {
     match border {
@@ -128,7 +125,7 @@ pub fn source(border: PadMode, position: isize, side: usize) -> Option<usize> {
     }
 }
 
-/// The value of a padding of constants.
+/// The constant of a constant padding.
 #[inline(always)]
 pub fn constant(border: PadMode) -> f32 {
     match border {

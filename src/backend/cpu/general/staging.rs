@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// What rows are staged from.
+/// The input from which rows are staged.
 #[derive(Clone, Copy)]
 pub struct StagedInput {
     start: *const f32,
@@ -20,14 +20,14 @@ pub struct StagedInput {
     border: PadMode,
     /// The group's first channel.
     first_channel: usize,
-    /// Its channels.
+    /// Number of channels of the group.
     channels: usize,
-    /// Whether whole vectors of the group's channels lie inside every pixel.
+    /// Whether reading the group's channels in whole vectors stays inside every pixel.
     is_vectors: bool,
 }
 
 impl StagedInput {
-    /// The channels from `first_channel` on that a convolution stages together.
+    /// The input of a convolution, reading the channels from `first_channel` that are staged together.
     #[inline(always)]
     pub fn new<S: Simd>(
         run: &Run<'_>,
@@ -49,14 +49,14 @@ impl StagedInput {
         }
     }
 
-    /// Copies one pixel, or puts the constant there.
+    /// Copies one pixel, or fills it with the constant.
     ///
     /// # Safety
-    /// As [`Simd`]; `to` valid for the channels, rounded up to whole vectors.
+    /// As [`Simd`]; `to` is valid for the channels, rounded up to whole vectors.
     #[inline(always)]
     unsafe fn pixel<S: Simd>(&self, row: Option<usize>, position: isize, to: *mut f32) {
         let column = source(self.border, position, self.width);
-        // SAFETY: sources lie inside the map; the target is the caller's promise.
+        // SAFETY: sources are inside the map; the target is the caller's promise.
         unsafe {
             let (Some(row), Some(column)) = (row, column) else {
                 let value = constant(self.border);
@@ -71,7 +71,7 @@ impl StagedInput {
     }
 
     /// # Safety
-    /// As [`StagedInput::pixel`]; `from` is a pixel's first channel of the group.
+    /// As [`StagedInput::pixel`]; `from` points to the group's first channel of a pixel.
     #[inline(always)]
     unsafe fn copy<S: Simd>(&self, from: *const f32, to: *mut f32) {
         // SAFETY: the caller's promise.
@@ -91,11 +91,11 @@ impl StagedInput {
     /// Stages the columns `first..first + columns` of a row, pixel after pixel.
     ///
     /// # Safety
-    /// As [`Simd`]; `to` valid for all pixels and one more vector; the map valid.
+    /// As [`Simd`]; `to` is valid for all pixels and one more vector; the map is valid.
     #[inline(always)]
     pub unsafe fn row<S: Simd>(&self, to: *mut f32, row: isize, first: isize, columns: usize) {
         let row = source(self.border, row, self.height);
-        // SAFETY: targets are the caller's promise; a pixel's overhanging values are overwritten by the next.
+        // SAFETY: targets are the caller's promise; values that run past a pixel are overwritten by the next.
         unsafe {
             let mut i = 0;
             let outside = (-first).clamp(0, columns as isize) as usize;
@@ -125,10 +125,10 @@ impl StagedInput {
         }
     }
 
-    /// Stages for each of some places, `in_step` apart from `first` on, what the taps of a phase read.
+    /// Stages what the taps of a phase read, for each of `places` places that are `in_step` apart and start at `first`.
     ///
     /// # Safety
-    /// As [`StagedInput::row`], for as many pixels as places times taps.
+    /// As [`StagedInput::row`], for places times taps pixels.
     #[inline(always)]
     pub unsafe fn taps<S: Simd>(
         &self,

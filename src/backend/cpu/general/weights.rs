@@ -1,4 +1,4 @@
-//! The trained values of a general plan in the order in which its kernels read them.
+//! The trained values of a general plan, in the order in which its kernels read them.
 
 use rayon::prelude::*;
 
@@ -16,45 +16,43 @@ use crate::{
 
 /// A convolution with packed weights.
 pub struct PackedGeneral {
-    /// For every phase of the rows, those of every phase of the columns.
+    /// For every phase of the rows, one for every phase of the columns.
     pub panels: Vec<Panels>,
-    /// Of a depthwise convolution: for every tap, a weight for every stored channel.
+    /// For a depthwise convolution: for every tap, one weight for every stored channel.
     pub taps: Vec<f32>,
-    /// One for every stored output channel.
+    /// One value for every stored output channel.
     pub bias: Vec<f32>,
 }
 
-/// Values of every stored channel; zero for those that are only stored.
+/// One value for every stored channel; zero for padding channels.
 pub struct ChannelValues {
     /// Scales or slopes.
     pub weight: Vec<f32>,
-    /// Shifts; of slopes, zero.
+    /// Shifts; zero if `weight` contains slopes.
     pub bias: Vec<f32>,
 }
 
 /// What each row and column of a resized map reads.
 pub struct ResizeTables {
-    /// For each row, rows and their weights.
+    /// For each row, the source rows and their weights.
     pub rows: Vec<[(u32, f32); 4]>,
-    /// For each column, columns and their weights.
+    /// For each column, the source columns and their weights.
     pub columns: Vec<[(u32, f32); 4]>,
 }
 
-/// Everything that a session keeps of a network for a general plan.
+/// What a session keeps of a network for a general plan.
 #[derive(Default)]
 pub struct GeneralWeights {
-    /// Convolutions.
     pub convs: Vec<PackedGeneral>,
-    /// Nodes with values for every channel.
+    /// Of nodes with values for every channel.
     pub values: Vec<ChannelValues>,
-    /// Changes of size.
     pub resizes: Vec<ResizeTables>,
-    /// Maps of trained values, channel by channel.
+    /// Maps of trained values, channel-major.
     pub constants: Vec<Vec<f32>>,
 }
 
 impl GeneralWeights {
-    /// Packs what a plan names, for vectors of `lanes` values.
+    /// Packs everything that a plan refers to, for vectors of `lanes` values.
     pub fn new(parts: &GeneralParts, network: &Network, lanes: usize) -> Self {
         let convs = parts.convs.par_iter();
         let values = |(node, stored): &(String, usize)| {
@@ -108,7 +106,7 @@ fn packed(layer: &GeneralConv, network: &Network, lanes: usize) -> PackedGeneral
     let groups = layer.conv.groups;
     let (ins, outs) = (layer.conv.in_channels / groups, layer.conv.out_channels / groups);
     let [kernel_rows, kernel_columns] = layer.conv.kernel;
-    // The weight of an input and an output of a group.
+    // The weight of an input and an output channel of a group.
     let at = |group: usize, i: usize, o: usize, ky: usize, kx: usize| {
         let pair = if layer.is_transposed {
             (group * ins + i) * outs + o
@@ -158,7 +156,8 @@ fn packed(layer: &GeneralConv, network: &Network, lanes: usize) -> PackedGeneral
     PackedGeneral { panels, taps, bias }
 }
 
-/// The weights of one phase: rows of K go through the taps of its rows, then of its columns, then the inputs.
+/// The weights of one phase. Rows of K iterate over the taps of the phase's rows, then over those of its columns, then
+/// over the inputs.
 fn phase_panels(
     row: &Phase,
     column: &Phase,

@@ -1,5 +1,5 @@
-//! Passes whose values depend on neighbours in their own channel, each one row of the result; and on whole
-//! channels.
+//! Passes whose values depend on neighbours in the same channel, or on whole channels. Those on neighbours write one
+//! row of the result per call.
 
 use super::{pointwise::clear_padding, run::Run, weights::ResizeTables};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     plan::cpu::{MapId, general::Pooling},
 };
 
-/// `to = sum of weight * from` over what is read, which is one place with the weight one or more with others.
+/// `to = sum of weight * from`. The taps are either one source with weight one, or several sources.
 #[inline(always)]
 fn weighted<'r>(to: &mut [f32], taps: &[(u32, f32); 4], read: impl Fn(usize) -> &'r [f32]) {
     let mut is_first = true;
@@ -29,10 +29,10 @@ fn weighted<'r>(to: &mut [f32], taps: &[(u32, f32); 4], read: impl Fn(usize) -> 
     }
 }
 
-/// A row of a map with another number of rows and columns.
+/// Resizes one row of a map.
 ///
 /// # Safety
-/// The row belongs to the caller's task; `scratch` holds a row of the map that is read.
+/// The row belongs to the caller's task; `scratch` has room for a row of the input map.
 #[inline(always)]
 pub unsafe fn resize(
     run: &Run<'_>,
@@ -54,7 +54,7 @@ pub unsafe fn resize(
     }
 }
 
-/// The positions of a window on an axis that lie on the map, and how many lie on the map or its padding.
+/// The positions of a window on an axis that are inside the map, and how many are inside the map or its padding.
 #[inline(always)]
 fn window(pool: &Pool, axis: usize, at: usize, side: usize) -> (std::ops::Range<usize>, usize) {
     let sides = pool.sides;
@@ -65,7 +65,7 @@ fn window(pool: &Pool, axis: usize, at: usize, side: usize) -> (std::ops::Range<
     (inside, end - start)
 }
 
-/// A row of a pooling.
+/// Pools one row.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
@@ -115,7 +115,7 @@ pub unsafe fn pool(
     clear_padding(row, result.shape.channels, stored);
 }
 
-/// The largest value of every channel of some rows.
+/// The largest value of every channel over some rows.
 ///
 /// # Safety
 /// No task of the step writes the rows.

@@ -1,4 +1,4 @@
-//! 3x3 convolutions at stride 1 with padding of any kind, by Winograd's F(4x4, 3x3), with their epilogue.
+//! 3x3 convolutions at stride 1 with any padding, by Winograd's F(4x4, 3x3), with their epilogue.
 
 use super::super::{
     simd::{At, Simd},
@@ -25,7 +25,6 @@ fn tile_grid(output: Shape) -> (usize, usize) {
     (output.height.div_ceil(4), output.width.div_ceil(4))
 }
 
-/// Number of tasks.
 pub fn tasks(output: Shape) -> usize {
     let (rows, columns) = tile_grid(output);
     (rows * columns).div_ceil(WINOGRAD_TILES)
@@ -34,7 +33,7 @@ pub fn tasks(output: Shape) -> usize {
 /// The inputs of a tile of a padded map.
 struct PaddedTile {
     start: *const f32,
-    /// The first value of every pixel; none for a constant.
+    /// Index of the first value of every pixel; `None` for a constant.
     pixels: [[Option<usize>; 6]; 6],
     constant: f32,
 }
@@ -102,7 +101,7 @@ pub unsafe fn winograd_task<S: Simd>(
     let transformed = transformed.as_mut_ptr();
     for t in first..end {
         let input = PaddedTile::new(run, &step, t / tile_columns, t % tile_columns);
-        // SAFETY: the tile's 36 points lie inside the scratch.
+        // SAFETY: the tile's 36 points are inside the scratch.
         unsafe {
             let to = transformed.at((t - first) * inputs);
             transform_tile::<S, FourOutputs>(&input, inputs, to, apart);
@@ -144,7 +143,7 @@ pub unsafe fn winograd_task<S: Simd>(
             }
         }
     }
-    // Tiles of one row of tiles are rows of pixels side by side.
+    // Tiles in one row of tiles are adjacent pixels of a row.
     let mut t = first;
     while t < end {
         let row = t / tile_columns;

@@ -1,12 +1,12 @@
-//! Convolutions by Winograd's algorithms: tiles of the input are transformed, multiplied point by point
-//! with transformed weights, and transformed back, which takes fewer multiplications than the direct form.
+//! Convolutions by Winograd's algorithms. Tiles of the input are transformed, multiplied point by point by transformed
+//! weights, and transformed back. This takes fewer multiplications than the direct form.
 //!
-//! - 3x3, of a map as it is (36 products for 16 outputs of 9 weights: a quarter), doubled (25 for 16: 0.39 of what
-//!   four 2x2 convolutions take) or at stride 2 (49 for 9: 0.6): [`tiles`].
-//! - 5x5 to 9x9, in blocks of 3x3 weights whose tiles are multiplied as one sum (25 products for 9 outputs of 9
-//!   weights: 0.31): [`photo`] to a map, [`picture`] from one.
+//! - 3x3, of an unchanged map (36 products for 16 outputs of 9 weights: a quarter), of an upsampled map (25 for 16:
+//!   0.39 of the multiplications of four 2x2 convolutions), or at stride 2 (49 for 9: 0.6): [`tiles`].
+//! - 5x5 to 9x9, in blocks of 3x3 weights whose products are added up before the inverse transform (25 products for 9
+//!   outputs of 9 weights: 0.31): [`photo`] for photo to map, [`picture`] for map to picture.
 //!
-//! Rounding errors are larger than those of the direct form and far below one level of the picture.
+//! Rounding errors are larger than those of the direct form, and far below one level of the picture.
 
 pub mod photo;
 pub mod picture;
@@ -29,10 +29,10 @@ use crate::plan::cpu::{PANEL_COLUMNS, WINOGRAD_TILES, point_len};
 /// Values from one point of a task's products to the next.
 pub const PRODUCTS_LEN: usize = point_len(WINOGRAD_TILES, PANEL_COLUMNS);
 
-/// A raw map that tiles are written to.
+/// A raw map to which tiles are written.
 #[derive(Clone, Copy)]
 pub struct RawMap {
-    /// First value, channels-last.
+    /// First value; channels-last.
     pub raw: *mut f32,
     /// Rows and columns.
     pub size: (usize, usize),
@@ -42,10 +42,10 @@ pub struct RawMap {
 }
 
 impl RawMap {
-    /// Writes the statistics of a task: means and squared distances of all channels, over so many pixels.
+    /// Writes the statistics of a task: means and squared distances of all channels, over `count` pixels.
     ///
     /// # Safety
-    /// Nobody else writes that task's part.
+    /// No other task writes that part.
     #[inline(always)]
     unsafe fn write_part(
         &self,
@@ -60,18 +60,19 @@ impl RawMap {
             count,
         };
         let len = part_len(self.channels, false);
-        // SAFETY: every task has a part, this one's by the caller's promise.
+        // SAFETY: there is a part for every task, and only this task writes its own by the caller's promise.
         unsafe {
             let part = std::slice::from_raw_parts_mut(self.parts.at(task * len), len);
             running.write(part, self.channels);
         }
     }
 
-    /// Writes what of a tile of `side` x `side` pixels, [`PANEL_COLUMNS`] values apart, lies inside the map and takes it
-    /// into the statistics: `channels` channels from `first` on. Brings those pixels to the front of `tile`.
+    /// Writes the pixels of a tile that are inside the map, and adds them to the statistics. The tile has `side` x
+    /// `side` pixels, [`PANEL_COLUMNS`] values apart, with `channels` channels from `first`. Moves those pixels to the
+    /// front of `tile`.
     ///
     /// # Safety
-    /// As [`Simd`]; the tile is this task's own, `running` is that of the channels from `first` on.
+    /// As [`Simd`]; the tile belongs to this task, and `running` starts at channel `first`.
     #[inline(always)]
     unsafe fn take_tile<S: Simd>(
         &self,
@@ -84,7 +85,7 @@ impl RawMap {
         for y in 0..rows {
             for x in 0..columns {
                 let pixel = (row + y) * self.size.1 + column + x;
-                // SAFETY: the pixel lies inside the tile and the map; stored channels are whole vectors.
+                // SAFETY: the pixel is inside the tile and the map; stored channels are whole vectors.
                 unsafe {
                     let from = tile.at((side * y + x) * PANEL_COLUMNS);
                     let to = self.raw.at(pixel * self.channels + first);
@@ -99,17 +100,18 @@ impl RawMap {
                 }
             }
         }
-        // SAFETY: so many pixels are at the front.
+        // SAFETY: that many pixels are at the front.
         unsafe { running.take::<S>(tile, rows * columns, PANEL_COLUMNS, channels) };
     }
 }
 
-/// Multiplies the points of a task's tiles with a panel's weights. Point `p` of tile `t` lies at
-/// `p * point_len(WINOGRAD_TILES, inputs) + t * inputs` of what is transformed, its products at `p * `[`PRODUCTS_LEN`]` + t * PANEL_COLUMNS`.
+/// Multiplies the points of a task's tiles by a panel's weights. Point `p` of tile `t` is at `p *
+/// point_len(WINOGRAD_TILES, inputs) + t * inputs` of the transformed inputs. Its products are at `p *
+/// `[`PRODUCTS_LEN`]` + t * PANEL_COLUMNS`.
 ///
 /// # Safety
-/// All are valid for [`WINOGRAD_TILES`] tiles, whose products are computed even where a task has fewer: the scratch
-/// behind the last holds old finite values.
+/// All pointers are valid for [`WINOGRAD_TILES`] tiles. The products of all of them are computed even if a task has
+/// fewer tiles; the scratch after the last tile contains old finite values.
 #[inline(always)]
 pub unsafe fn multiply_points<T: Transform>(
     tiles: &TileSet,

@@ -1,8 +1,9 @@
 //! The photo's convolution (5x5 to 9x9) in blocks of 3x3 weights, each by Winograd's F(3x3, 3x3).
 //!
-//! Blocks lie as far from each other as tiles do, so that a tile is transformed once for all blocks, and products of
-//! all blocks are one sum: three channels of each tile in a row of tiles lie side by side, those of neighbouring
-//! blocks with them, and every row of blocks is a stretch of K. A task computes some rows of tiles.
+//! Neighbouring blocks are as far apart as neighbouring tiles, so one transformed tile serves all blocks, and the
+//! products of all blocks are one sum. The three channels of each tile in a row of tiles are adjacent, followed by
+//! those of the next tiles, which the next blocks read. Every row of blocks is a segment of K. A task computes some
+//! rows of tiles.
 
 use super::super::{
     gather::{Border, PhotoInput, StagedRow},
@@ -17,15 +18,13 @@ use super::{
 };
 use crate::plan::cpu::{BlockTasks, Blocks, PANEL_COLUMNS, TILE_SLACK};
 
-/// The convolution.
 pub struct PhotoConv<'a> {
-    /// What is read.
     pub photo: PhotoInput,
     /// How the kernel is cut.
     pub blocks: Blocks,
-    /// Packed, transformed weights: a group for each point.
+    /// Packed, transformed weights: one group for each point.
     pub panels: &'a Panels,
-    /// Results, of the photo's size.
+    /// The results, in the photo's size.
     pub output: RawMap,
 }
 
@@ -38,17 +37,18 @@ impl PhotoConv<'_> {
     }
 }
 
-/// Staged rows of the photo: every third pixel lies side by side, colour by colour, the other two thirds behind.
+/// Staged rows of the photo. Every third pixel is stored side by side, colour by colour, followed by the other two
+/// thirds.
 struct StagedRows {
     start: *mut f32,
-    /// Values of a third.
+    /// Values in one third.
     len: usize,
     /// The first row of the window.
     first: isize,
 }
 
 impl StagedRows {
-    /// A row of the padded photo; five rows after each other have places of their own.
+    /// A row of the padded photo. Five consecutive rows have separate places.
     #[inline(always)]
     fn row(&self, row: isize) -> *mut f32 {
         let place = row.rem_euclid(ThreeOutputs::WINDOW as isize) as usize;
@@ -96,7 +96,7 @@ pub unsafe fn photo_task<S: Simd>(
     let (transformed, tile) = (transformed.as_mut_ptr(), tile.as_mut_ptr());
     let slot = |row: usize| transformed.at(row % blocks * points * apart);
 
-    // The first pixel, as `Centre`; levels are exact.
+    // Subtracts the first pixel, like `Centre`; levels are exact.
     // SAFETY: every photo has a first pixel.
     let first_pixel = unsafe { layer.photo.rgba.cast::<[u8; 4]>().read_unaligned() };
     let mut rows = StagedRows { start: staged.as_mut_ptr(), len: third, first: 0 };
@@ -125,7 +125,7 @@ pub unsafe fn photo_task<S: Simd>(
                 }
             }
             staged_until = end;
-            // SAFETY: the window's rows are staged; the row of tiles has its place.
+            // SAFETY: the window's rows are staged; there is room for the row of tiles.
             unsafe {
                 let to = slot(row);
                 transform_tile::<S, ThreeOutputs>(&rows, Blocks::COLOURS * across, to, apart);

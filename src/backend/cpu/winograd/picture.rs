@@ -1,8 +1,8 @@
 //! The picture's convolution (5x5 to 9x9) in blocks of 3x3 weights, each by Winograd's F(3x3, 3x3).
 //!
-//! Blocks lie as far from each other as tiles do, so that a tile is transformed once for all blocks. With three
-//! channels to make, the blocks are the columns of the product: a tile's nine times three sums belong to nine output
-//! tiles, are added up there while they are still transformed, and transformed back once. A task computes some
+//! Neighbouring blocks are as far apart as neighbouring tiles, so one transformed tile serves all blocks. There are
+//! only three output channels, so the blocks are the columns of the product. The nine times three sums of a tile belong
+//! to nine output tiles. They are added up there before the inverse transform, which runs once. A task computes some
 //! rows of tiles.
 
 use super::super::{
@@ -18,16 +18,14 @@ use super::{
 };
 use crate::plan::cpu::{BlockTasks, Blocks, point_len};
 
-/// The convolution.
 pub struct PictureConv<'a> {
-    /// What is read.
     pub input: MapInput,
     /// How the kernel is cut.
     pub blocks: Blocks,
-    /// Packed, transformed weights: a group for each point, with the blocks' colours as columns.
+    /// Packed, transformed weights: one group for each point, with the blocks' colours as columns.
     pub panels: &'a Panels,
     pub output: PictureOutput,
-    /// Threads that the tasks are for.
+    /// Number of threads for which the tasks are cut.
     pub threads: usize,
 }
 
@@ -79,7 +77,7 @@ pub unsafe fn picture_task<S: Simd>(
                 Border::Reflect,
                 0,
             );
-            // SAFETY: the tile's points lie inside the scratch.
+            // SAFETY: the tile's points are inside the scratch.
             unsafe {
                 let to = transformed.at(t * inputs);
                 transform_tile::<S, ThreeOutputs>(&window, inputs, to, apart);
@@ -114,7 +112,7 @@ pub unsafe fn picture_task<S: Simd>(
                 }
                 let to = sums_of(tile_row).at(point * line);
                 let from = products.as_ptr().at(block * blocks * 3);
-                // SAFETY: the sums of a point have room for all tiles, four values each; products for the
+                // SAFETY: the sums of a point have room for all tiles, four values each; the products have room for the
                 // columns of all blocks and one more.
                 unsafe {
                     match blocks {
@@ -135,7 +133,7 @@ pub unsafe fn picture_task<S: Simd>(
         }
         let tile_row = row + 1 - blocks;
         let vectors = (own.columns.len() * Blocks::SUMS).div_ceil(S::LANES);
-        // SAFETY: all blocks of the row are added up; the pixels are this task's own.
+        // SAFETY: all blocks of the row are added up; the pixels belong to this task.
         unsafe {
             transform_output::<S, ThreeOutputs>((sums_of(tile_row), line), (pixels, line), vectors);
             for y in 0..(size.0 - 3 * tile_row).min(3) {
@@ -151,8 +149,8 @@ pub unsafe fn picture_task<S: Simd>(
     }
 }
 
-/// Adds the products of a row of `BLOCKS` blocks up, for `tiles` output tiles: those of each block come from the tile so far
-/// to the right as the block is. To what is there where `is_more`.
+/// Adds up the products of a row of `BLOCKS` blocks, for `tiles` output tiles. The product of the n-th block comes from
+/// the n-th tile to the right. If `is_more`, they are added to the existing sums.
 ///
 /// # Safety
 /// Valid for all tiles and blocks.

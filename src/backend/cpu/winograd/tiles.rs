@@ -1,8 +1,8 @@
-//! 3x3 convolutions, of a map as it is, doubled or at stride 2, in tiles of 4x4 or 3x3 outputs.
+//! 3x3 convolutions of an unchanged map, of an upsampled map, or at stride 2, in tiles of 4x4 or 3x3 outputs.
 //!
-//! A task takes a run of tiles: it transforms their inputs (normalised, padded and with the residual added while
-//! loading), multiplies the points with the transformed weights, and transforms back, gathering statistics tile by
-//! tile.
+//! A task computes consecutive tiles. It transforms their inputs (normalised, padded and with the residual added while
+//! loading), multiplies the points by the transformed weights, and transforms the products back. It updates the
+//! statistics after each tile.
 
 use super::super::{
     gather::{Border, Centre, MapInput},
@@ -17,13 +17,10 @@ use super::{
 };
 use crate::plan::cpu::{PANEL_COLUMNS, TileKind, WINOGRAD_TILES, point_len};
 
-/// One layer's convolution.
 pub struct WinogradConv<'a> {
-    /// What is read.
     pub input: MapInput,
-    /// What the convolution does to it.
+    /// The kind of tile.
     pub kind: TileKind,
-    /// Packed, transformed weights.
     pub panels: &'a Panels,
     pub output: RawMap,
 }
@@ -32,7 +29,7 @@ pub struct WinogradConv<'a> {
 unsafe impl Sync for WinogradConv<'_> {}
 
 impl WinogradConv<'_> {
-    /// Rows and columns of tiles of so many outputs a side.
+    /// Rows and columns of tiles of `side` x `side` outputs.
     fn tile_grid(&self, side: usize) -> (usize, usize) {
         let (height, width) = self.output.size;
         (height.div_ceil(side), width.div_ceil(side))
@@ -77,7 +74,7 @@ pub unsafe fn winograd_task<S: Simd>(
     }
 }
 
-/// [`winograd_task`] by one algorithm, whose tiles read windows of `WINDOW` x `WINDOW` pixels.
+/// [`winograd_task`] for one algorithm, whose tiles read windows of `WINDOW` x `WINDOW` pixels.
 #[inline(always)]
 unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
     layer: &WinogradConv<'_>,
@@ -99,7 +96,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
     let (transformed, tile) = (transformed.as_mut_ptr(), tile.as_mut_ptr());
     // SAFETY: the map is valid by the caller's promise.
     let centre = unsafe { Centre::of::<S>(&layer.input) };
-    // A doubled map that is reflected by one pixel repeats its edge.
+    // Reflection by one pixel of an upsampled map repeats the edge of the small map.
     let border = match layer.kind {
         TileKind::Doubled => Border::Replicate,
         TileKind::Plain | TileKind::Strided => Border::Reflect,
@@ -109,7 +106,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
         let corner = (start(t / tile_columns), start(t % tile_columns));
         let window = MapWindow::<WINDOW>::new(&layer.input, &centre, corner, border, T::STEP);
         let to = transformed.wrapping_add((t - first) * inputs);
-        // SAFETY: the tile exists; `to` and its points lie inside the scratch.
+        // SAFETY: the tile exists; `to` and its points are inside the scratch.
         unsafe { transform_tile::<S, T>(&window, inputs, to, apart) };
     }
     let mut count = 0;
@@ -123,7 +120,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
                 (layer.panels, panel),
                 products.as_mut_ptr(),
             );
-            // A panel's channels see all pixels of the task before the next panel's do.
+            // A panel's channels process all pixels of the task before the next panel starts.
             let mut running = Running {
                 mean: mean.as_mut_ptr().at(panel.first),
                 squares: squares.as_mut_ptr().at(panel.first),

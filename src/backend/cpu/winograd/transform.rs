@@ -1,6 +1,5 @@
-//! The transforms of Winograd's algorithms (Winograd 1980; Lavin and Gray 2016) for kernels of 3x3 weights: what a
-//! tile's inputs, its products and the weights are multiplied with. They are given for one direction and applied in
-//! both.
+//! The transforms of Winograd's algorithms (Winograd 1980; Lavin and Gray 2016) for kernels of 3x3 weights: the factors
+//! for a tile's inputs, for its products and for the weights. They are defined for one direction and applied in both.
 
 use std::{
     f32::consts::{FRAC_1_SQRT_2, SQRT_2},
@@ -13,10 +12,10 @@ use super::super::{
     simd::{At, Simd},
 };
 
-/// Most values of a line of a tile.
+/// Maximum number of values in a line of a tile.
 const MAX_SIDE: usize = 7;
 
-/// A line of a tile, of which a transform uses as many values as it has.
+/// A line of a tile. A transform uses the values that it needs, from the start.
 pub type Line<V> = [V; MAX_SIDE];
 
 /// One of the algorithms, in one direction.
@@ -25,14 +24,14 @@ pub trait Transform {
     const WINDOW: usize;
     /// Transformed inputs of a tile.
     const INPUTS: usize;
-    /// Products of a tile. Those above the transformed inputs read the last of them; those above the transformed
-    /// weights take the last of them.
+    /// Products of a tile. Products beyond the transformed inputs read the last transformed input. Products beyond the
+    /// transformed weights use the last transformed weight.
     const POINTS: usize;
     /// Outputs of a tile.
     const OUTPUTS: usize;
     /// Inputs from one tile to the next.
     const STEP: usize = Self::OUTPUTS;
-    /// By transformed weight: what each of the three weights is multiplied by.
+    /// For each transformed weight, the factors on the three weights.
     const WEIGHTS: &'static [[f64; 3]];
 
     /// Transforms a line of inputs.
@@ -47,14 +46,14 @@ pub trait Transform {
     /// As [`Simd`].
     unsafe fn backward<S: Simd>(products: Line<S::V>) -> Line<S::V>;
 
-    /// The transformed input of a product of both directions.
+    /// The transformed input of a product in two dimensions.
     #[inline(always)]
     fn input_of(point: usize) -> usize {
         let last = Self::INPUTS - 1;
         (point / Self::POINTS).min(last) * Self::INPUTS + (point % Self::POINTS).min(last)
     }
 
-    /// The transformed weights of a product of both directions.
+    /// The transformed weight of a product in two dimensions.
     #[inline(always)]
     fn weights_of(point: usize) -> usize {
         let last = Self::WEIGHTS.len() - 1;
@@ -62,7 +61,7 @@ pub trait Transform {
     }
 }
 
-/// A line that begins with these values.
+/// A line that starts with these values.
 #[inline(always)]
 fn line<V: Copy, const N: usize>(values: [V; N]) -> Line<V> {
     let mut line = [values[0]; MAX_SIDE];
@@ -70,8 +69,8 @@ fn line<V: Copy, const N: usize>(values: [V; N]) -> Line<V> {
     line
 }
 
-/// F(4, 3), at 0, -1/√2, 1/√2, -√2, √2 and infinity: six products for four outputs. At -1, 1, -2 and 2 a product may
-/// count eight times in an output, and its rounding error with it; here it is less than three times.
+/// F(4, 3), at 0, -1/√2, 1/√2, -√2, √2 and infinity: six products for four outputs. At -1, 1, -2 and 2, the factor on a
+/// product, and therefore on its rounding error, can be eight. Here it is less than three.
 pub struct FourOutputs;
 
 /// √2³.
@@ -180,12 +179,13 @@ impl Transform for ThreeOutputs {
     }
 }
 
-/// Two pixels of a map that is doubled (nearest neighbour) before the convolution: five products for four outputs.
+/// Two pixels of a map that is upsampled by 2 (nearest neighbour) before the convolution: five products for four
+/// outputs.
 ///
-/// Of the pixels a, b, c, d, doubled to a, b, b, c, c, d, and the weights u, v, w, with s = u + v + w, the products
-/// are `s/2 (b+c)`, `u (c-a)`, `w (d-b)`, `v/2 (c-b)` and `(w-u)/2 (c-b)`; each output is a sum of some of them, as
-/// comparing coefficients shows. F(4, 3) of the doubled line has as many, because that at -1 is always zero, but its
-/// factors are up to 8.
+/// For the pixels a, b, c, d, upsampled to a, b, b, c, c, d, and the weights u, v, w with s = u + v + w, the products
+/// are `s/2 (b+c)`, `u (c-a)`, `w (d-b)`, `v/2 (c-b)` and `(w-u)/2 (c-b)`. Each output is a sum of some of them, as
+/// comparing coefficients shows. F(4, 3) of the upsampled line also needs five products, because the one at -1 is
+/// always zero, but its factors are up to 8.
 pub struct Doubled;
 
 impl Transform for Doubled {
@@ -221,8 +221,8 @@ impl Transform for Doubled {
     }
 }
 
-/// Every second output: seven products for three outputs. Even inputs meet the outer two weights by F(3, 2), at 0, 1,
-/// -1 and infinity; odd inputs meet the middle one.
+/// Every second output: seven products for three outputs. Even inputs are combined with the two outer weights by F(3,
+/// 2), at 0, 1, -1 and infinity. Odd inputs are multiplied by the middle weight.
 pub struct Strided;
 
 impl Transform for Strided {
@@ -264,27 +264,26 @@ impl Transform for Strided {
     }
 }
 
-/// The inputs of a tile.
 pub trait TileInput {
-    /// The vector of channels from `c` on at row `i` and column `j` of the tile.
+    /// The vector of channels from `c` at row `i` and column `j` of the tile.
     ///
     /// # Safety
     /// As [`Simd`]; the channels are inside the map.
     unsafe fn value<S: Simd>(&self, i: usize, j: usize, c: usize) -> S::V;
 }
 
-/// The inputs of a tile of a raw map. Keeps the tile's own pixels where the map says where.
+/// The inputs of a tile of a raw map. Stores the tile's own pixels if the map has somewhere to keep them.
 pub struct MapWindow<'a, const SIDE: usize> {
     map: &'a MapInput,
     centre: &'a Centre,
     pixels: [[usize; SIDE]; SIDE],
-    /// Rows and columns behind the first that are the tile's own and inside the map.
+    /// Number of rows and columns, from the second, that belong to the tile and are inside the map.
     own: (usize, usize),
 }
 
 impl<'a, const SIDE: usize> MapWindow<'a, SIDE> {
-    /// The window from a row and column of the padded map on. What is kept of it are at most `own` rows and columns,
-    /// behind the first.
+    /// The window that starts at a row and column of the padded map. At most `own` rows and columns after the first are
+    /// kept.
     #[inline(always)]
     pub fn new(
         map: &'a MapInput,
@@ -293,7 +292,8 @@ impl<'a, const SIDE: usize> MapWindow<'a, SIDE> {
         border: Border,
         own: usize,
     ) -> Self {
-        // Loops, not closures over arrays: those are compiled without the vector instructions, as calls.
+        // Loops instead of closures over arrays, because closures are compiled as calls without the vector
+        // instructions.
         let (mut columns, mut pixels) = ([0; SIDE], [[0; SIDE]; SIDE]);
         for (j, x) in columns.iter_mut().enumerate() {
             *x = border.source(column + j as isize, map.width);
@@ -360,8 +360,8 @@ pub unsafe fn transform_tile<S: Simd, T: Transform>(
     }
 }
 
-/// Transforms a tile's products back: point `p` of column `n` is read at `from[p * point_stride + n]`, pixel `q`
-/// written at `to[q * pixel_stride + n]`.
+/// Transforms a tile's products back. Point `p` of column `n` is read at `from[p * point_stride + n]`, and pixel `q` is
+/// written to `to[q * pixel_stride + n]`.
 ///
 /// # Safety
 /// As [`Simd`]; both are valid for all points and pixels.
@@ -373,7 +373,7 @@ pub unsafe fn transform_output<S: Simd, T: Transform>(
 ) {
     for v in 0..vectors {
         let n = v * S::LANES;
-        // SAFETY: points and pixels lie inside the scratch.
+        // SAFETY: points and pixels are inside the scratch.
         unsafe {
             let zero = S::splat(0.0);
             let mut columns = Columns::uninit();
@@ -394,14 +394,14 @@ pub unsafe fn transform_output<S: Simd, T: Transform>(
     }
 }
 
-/// Columns of a tile after one direction. They are too many for registers, and clearing them would take as long as
-/// writing them.
+/// Columns of a tile after one direction. They do not fit in registers, and clearing them would take as long as writing
+/// them.
 type Columns<V> = MaybeUninit<[Line<V>; MAX_SIDE]>;
 
 /// Writes a column.
 ///
 /// # Safety
-/// There are so many columns.
+/// `column` is less than the number of columns.
 #[inline(always)]
 unsafe fn set<V: Copy>(columns: &mut Columns<V>, column: usize, values: Line<V>) {
     // SAFETY: inside the columns by the caller's promise.
@@ -411,7 +411,7 @@ unsafe fn set<V: Copy>(columns: &mut Columns<V>, column: usize, values: Line<V>)
     }
 }
 
-/// The values at one place of the first `count` columns, and `zero` behind them.
+/// The values at one position of the first `count` columns, followed by `zero`.
 ///
 /// # Safety
 /// Those columns are written.
@@ -431,7 +431,7 @@ mod tests {
     use super::*;
     use crate::backend::cpu::simd::Portable;
 
-    /// Outputs of a line by the algorithm, in single precision.
+    /// Outputs of a line computed by the algorithm, in single precision.
     fn outputs<T: Transform>(inputs: &[f32], weights: [f64; 3]) -> Vec<f32> {
         let line = |values: &[f32]| {
             let mut line = [[0.0; 4]; MAX_SIDE];
@@ -440,7 +440,7 @@ mod tests {
             }
             line
         };
-        // SAFETY: portable code needs no instructions of its own.
+        // SAFETY: portable code needs no special instructions.
         let transformed = unsafe { T::forward::<Portable>(line(inputs)) };
         let product = |point: usize| {
             let factors = T::WEIGHTS[point.min(T::WEIGHTS.len() - 1)];
@@ -453,7 +453,7 @@ mod tests {
         outputs[..T::OUTPUTS].iter().map(|value| value[0]).collect()
     }
 
-    /// Three weights on a line, as the definition says.
+    /// Three weights applied to a line, by the definition.
     fn direct(line: &[f32], weights: [f64; 3]) -> Vec<f32> {
         let at = |three: &[f32]| -> f64 {
             let terms = three.iter().zip(weights);
@@ -462,7 +462,7 @@ mod tests {
         line.windows(3).map(|three| at(three) as f32).collect()
     }
 
-    /// At every `stride`-th place of what the weights see of the inputs.
+    /// Compares with the direct form at every `stride`-th position of `seen`.
     fn check<T: Transform>(seen: impl Fn(&[f32]) -> Vec<f32>, stride: usize) {
         let inputs = [3.0, -1.5, 0.25, 7.0, -4.0, 11.0, 2.5];
         let inputs = &inputs[..T::WINDOW];
@@ -481,7 +481,7 @@ mod tests {
         check::<FourOutputs>(<[f32]>::to_vec, 1);
         check::<ThreeOutputs>(<[f32]>::to_vec, 1);
         check::<Strided>(<[f32]>::to_vec, 2);
-        // The outermost pixels are seen once, all others twice.
+        // The outermost pixels are read once, all others twice.
         let doubled = |pixels: &[f32]| {
             let twice: Vec<f32> = pixels.iter().flat_map(|&pixel| [pixel; 2]).collect();
             twice[1..twice.len() - 1].to_vec()
