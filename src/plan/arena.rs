@@ -1,10 +1,10 @@
-//! Places the buffers of a plan in one allocation (the arena): buffers that are never needed at the same time
-//! share memory.
+//! Places the buffers of a plan in one allocation (the arena). Buffers that are never needed at the same time share
+//! memory.
 
-/// A buffer's need: how long it is and from which step to which (inclusive) it holds values.
+/// The length of a buffer, and the range of steps (inclusive) in which it contains values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
-    /// Elements.
+    /// In elements.
     pub len: usize,
     /// First step that writes it.
     pub first_step: usize,
@@ -12,17 +12,17 @@ pub struct Lifetime {
     pub last_step: usize,
 }
 
-/// Elements between the starts of buffers: 64 bytes of f32, a cache line.
+/// Buffers start at multiples of this, in elements: 64 bytes of f32, a cache line.
 const ALIGNMENT: usize = 16;
 
-/// Gives every buffer its offset, first fit, the largest first (placed later, they would find their
-/// room cut up by small ones); returns the offsets and the length of the whole arena, in elements.
-/// Buffers whose lifetimes overlap never overlap in memory.
+/// Assigns every buffer its offset, first fit, the largest first (later, small buffers would have fragmented the
+/// space). Returns the offsets and the length of the whole arena, in elements. Buffers whose lifetimes overlap never
+/// overlap in memory.
 pub fn place(buffers: &[Lifetime]) -> (Vec<usize>, usize) {
     let mut largest_first: Vec<usize> = (0..buffers.len()).collect();
     largest_first.sort_by_key(|&i| std::cmp::Reverse(buffers[i].len));
     let mut offsets = vec![0; buffers.len()];
-    // By offset, so that a search ends at the first gap.
+    // Sorted by offset, so that a search ends at the first gap.
     let mut placed: Vec<(usize, Lifetime)> = Vec::with_capacity(buffers.len());
     for index in largest_first {
         let buffer = buffers[index];

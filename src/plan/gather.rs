@@ -1,6 +1,6 @@
 //! Recognises what a fused convolution loads, from the nodes that its group gathers.
 //!
-//! The kernels know these patterns; a group that gathers anything else has no kernel.
+//! The kernels support only these patterns. A group that gathers anything else has no kernel.
 
 use super::layer::conv_of_norm;
 use crate::graph::{Graph, NodeId, Op, fusion::Group};
@@ -8,11 +8,10 @@ use crate::graph::{Graph, NodeId, Op, fusion::Group};
 /// Where a fused convolution's values come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loaded {
-    /// The photo.
     Photo,
-    /// A map as it is.
+    /// An unchanged map.
     Map(NodeId),
-    /// A raw convolution output, normalised while it is loaded.
+    /// A raw convolution output that is normalised while it is loaded.
     Normalised {
         raw: NodeId,
         /// Whether a ReLU follows.
@@ -25,17 +24,16 @@ pub(super) enum Loaded {
 /// How a fused convolution's input is made while it is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gather {
-    /// Where values come from.
     pub(super) loaded: Loaded,
-    /// The node whose map is loaded, before it is doubled and padded.
+    /// The node whose map is loaded, before upsampling and padding.
     pub(super) map: NodeId,
-    /// Whether that map is kept, because others read it too.
+    /// Whether that map is kept, because other nodes read it too.
     pub(super) is_kept: bool,
-    /// Whether it is doubled.
+    /// Whether it is upsampled by 2.
     pub(super) upsample: bool,
 }
 
-/// The gather of a convolution's group; `None` for a pattern that no kernel has.
+/// The gather of a convolution's group; `None` for a pattern that no kernel supports.
 pub(super) fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
     let node = |id: NodeId| &graph.nodes()[id];
     let is_gathered = |id: NodeId| group.gather.contains(&id);
@@ -57,7 +55,7 @@ pub(super) fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
         }
         _ => None,
     };
-    // What a convolution leaves for its norm is not its map: the bias is left out.
+    // A convolution before a norm leaves out its bias, so its stored output is not its map.
     let is_finished = |id: NodeId| !is_gathered(id) && !node(id).op.is_conv();
     let normalised =
         |norm: NodeId, relu, skip| raw_of(norm).map(|raw| Loaded::Normalised { raw, relu, skip });
@@ -70,7 +68,7 @@ pub(super) fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
         (Op::InstanceNorm { .. }, _) => normalised(map, false, None)?,
         _ => return None,
     };
-    // No node may be left over.
+    // No other node may remain.
     let count = match loaded {
         Loaded::Map(_) => 0,
         Loaded::Photo => 1,

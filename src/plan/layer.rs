@@ -1,39 +1,36 @@
-//! A convolution with the nodes around it (padding, upsampling, norm), read off a graph. Weights are packed and
-//! tiles chosen by it. Convolutions of another kind (grouped, dilated, not square) are none of these.
+//! A convolution with the nodes around it (padding, upsampling, norm), extracted from a graph. Packing of weights and
+//! choice of tiles are based on it. Convolutions of other kinds (grouped, dilated, not square) have no such layer.
 
 use crate::graph::{Graph, NORM_EPS, Node, NodeId, Op};
 
-/// Most channels of a convolution that the fused kernels have working memory for.
+/// Maximum number of channels for which the fused kernels have working memory.
 pub const MAX_LAYER_CHANNELS: usize = 512;
-/// Largest kernel that they have, in pixels a side.
+/// Largest kernel that the fused kernels support, in pixels per side.
 const MAX_LAYER_KERNEL_PX: usize = 15;
 
 /// One convolution of a network and its place in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvLayer {
-    /// Name of the layer, as its weights have it: `conv1`, `res1.conv2`.
+    /// Name of the layer, as its weights use it: `conv1`, `res1.conv2`.
     pub name: String,
-    /// Name of the norm behind it: `in1`; none where no norm follows.
+    /// Name of the norm after it, for example `in1`; `None` if no norm follows.
     pub norm_name: Option<String>,
-    /// What that norm adds to the variance.
+    /// Epsilon that the norm adds to the variance.
     pub norm_eps: f64,
-    /// Channels read.
     pub in_channels: usize,
-    /// Channels made.
     pub out_channels: usize,
     /// Side of the kernel, in pixels.
     pub kernel: usize,
-    /// Pixels from output to output.
     pub stride: usize,
-    /// Pixels of reflection on each side in front of it.
+    /// Reflection padding in pixels on each side.
     pub padding: usize,
-    /// Whether its input is doubled first.
+    /// Whether its input is upsampled by 2 first.
     pub upsample: bool,
-    /// Whether it reads the photo itself rather than a map.
+    /// Whether it reads the photo instead of a map.
     pub reads_photo: bool,
-    /// Whether its values are the picture.
+    /// Whether its output is the picture.
     pub makes_picture: bool,
-    /// Names of the affine steps in front of it and behind it that its weights hold as well.
+    /// Names of the affine steps before and after it that are folded into its weights.
     pub affine: [Option<String>; 2],
 }
 
@@ -45,7 +42,7 @@ impl ConvLayer {
         nodes.filter_map(|(id, node)| Self::of_node(graph, &readers[id], node)).collect()
     }
 
-    /// That of a node; `None` for a node of another kind.
+    /// The layer of a node; `None` for a node of another kind.
     pub(super) fn of_node(graph: &Graph, readers: &[NodeId], node: &Node) -> Option<Self> {
         let Op::Conv2d(conv) = node.op else {
             return None;
@@ -89,7 +86,7 @@ impl ConvLayer {
         })
     }
 
-    /// Weights of the convolution (without bias).
+    /// Number of weights of the convolution (without bias).
     pub fn weight_count(&self) -> usize {
         self.out_channels * self.in_channels * self.kernel * self.kernel
     }
@@ -103,15 +100,14 @@ impl ConvLayer {
         (side(height), side(width))
     }
 
-    /// Floating-point operations (2 per multiply-add) of the direct form, for an output of
-    /// `height` x `width`.
+    /// Floating-point operations (2 per multiply-add) of the direct form, for an output of `height` x `width`.
     pub fn flops(&self, height: usize, width: usize) -> u64 {
         2 * self.weight_count() as u64 * (height * width) as u64
     }
 }
 
-/// The convolution that an instance norm is of, by that convolution's own statistics. `None` for any other
-/// norm: kernels know one norm for each convolution.
+/// The convolution that an instance norm normalises, by the statistics of that convolution. `None` for any other norm,
+/// because kernels support one norm for each convolution.
 pub(super) fn conv_of_norm(graph: &Graph, norm: NodeId) -> Option<NodeId> {
     let nodes = graph.nodes();
     let [raw, statistics] = nodes[norm].inputs[..] else {
@@ -125,9 +121,9 @@ pub(super) fn conv_of_norm(graph: &Graph, norm: NodeId) -> Option<NodeId> {
     (nodes[raw].op.is_conv() && is_its_own && is_only_one).then_some(raw)
 }
 
-/// Which taps of a 3-kernel, in one direction, fall on tap `tap` of the small map, where an upsampling by two is folded
-/// into it: after doubling, the even phase reads the pixel before once and its own twice, the odd phase its own twice
-/// and the next once.
+/// Which taps of a 3-kernel, in one direction, fall on tap `tap` of the small map if an upsampling by two is folded
+/// into the kernel. After upsampling, the even phase reads the previous pixel once and its own pixel twice. The odd
+/// phase reads its own pixel twice and the next pixel once.
 pub fn phase_taps(phase: usize, tap: usize) -> std::ops::Range<usize> {
     match (phase, tap) {
         (0, 0) => 0..1,

@@ -1,9 +1,8 @@
-//! Plans: the steps of a network at one picture size on a backend, decided before anything runs.
+//! Plans: the steps of a network at one picture size on a backend, chosen before anything runs.
 //!
-//! Pure: the same network, size, mode and tiling give the same plan on every machine. A plan
-//! names its steps, their cost and the memory they need together, so that a picture that does not
-//! fit is known before its first byte is allocated. Knows no threads, no device handles and no
-//! pixels. Any thread.
+//! Pure: the same network, size, mode and tiling result in the same plan on every machine. A plan contains its steps,
+//! their cost and the memory that they need together. A picture that does not fit is therefore detected before anything
+//! is allocated. Knows no threads, no device handles and no pixels. Any thread.
 
 pub mod arena;
 pub mod cpu;
@@ -27,26 +26,26 @@ pub use layer::{ConvLayer, MAX_LAYER_CHANNELS, phase_taps};
 /// Why a graph cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// The nodes make no graph, or no maps at this size.
+    /// The nodes are not a valid graph, or their maps do not exist at this size.
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// The groups do not compute the graph.
     #[error(transparent)]
     Grouping(#[from] Violation),
-    /// A group that no kernel computes.
+    /// No kernel computes a group.
     #[error("no kernel computes {node} with the operations fused around it")]
     NoKernel {
-        /// The group's operation.
+        /// Name of the group's operation.
         node: String,
     },
-    /// A network whose maps have no range that is known in advance.
+    /// The range of some map is not known in advance.
     #[error(
         "int8 needs a norm, followed only by ReLU and sums, before every convolution, as in TransformerNet; choose fp32"
     )]
     NoInt8,
 }
 
-/// A graph cut into groups, with every node's map at one size, from which all planners start.
+/// A graph cut into groups, with the shape of every node's map at one size. All planners start from it.
 struct Grouped<'g> {
     graph: &'g Graph,
     groups: Vec<Group>,
@@ -54,7 +53,7 @@ struct Grouped<'g> {
 }
 
 impl<'g> Grouped<'g> {
-    /// A graph with its maps, grouped for a variant.
+    /// Groups a graph with its maps for a variant.
     fn new(graph: &'g Graph, shapes: Vec<Shape>, variant: Variant) -> Result<Self, PlanError> {
         let level = match variant {
             Variant::Baseline => Level::None,
@@ -71,14 +70,14 @@ impl<'g> Grouped<'g> {
         PlanError::NoKernel { node: self.graph.nodes()[group.op].name.clone() }
     }
 
-    /// Whether anything behind a node reads a map.
+    /// Whether any later node reads a map.
     fn is_read_after(&self, node: NodeId, map: NodeId) -> bool {
         let later = self.graph.nodes().iter().skip(node + 1);
         later.flat_map(|node| &node.inputs).any(|&read| read == map)
     }
 }
 
-/// Who computes a plan's convolutions.
+/// What computes a plan's convolutions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConvProvider {
     /// A library with its version, for example `cuDNN 9.14`, or `own kernels`.
@@ -88,18 +87,17 @@ pub struct ConvProvider {
 }
 
 impl ConvProvider {
-    /// The program's own kernels, since there is no library for this reason.
+    /// The program's own kernels, with the reason why there is no library.
     pub fn own(reason: impl Into<String>) -> Self {
         Self { name: "own kernels".to_owned(), reason: Some(reason.into()) }
     }
 
-    /// Whether it is a library: then a bias is a step of its own.
+    /// Whether it is a library. In that case, a bias is a separate step.
     pub const fn is_library(&self) -> bool {
         self.reason.is_none()
     }
 
-    /// A mode, with who computes its convolutions where that is a choice: `baseline fp16 (cuDNN
-    /// 9.14)`.
+    /// A mode, followed by the provider of its convolutions if there is a choice: `baseline fp16 (cuDNN 9.14)`.
     pub fn mode_label(mode: Mode, conv_provider: Option<&Self>) -> String {
         match conv_provider {
             Some(Self { name, .. }) => format!("{mode} ({name})"),
@@ -108,31 +106,28 @@ impl ConvProvider {
     }
 }
 
-/// The facts of a plan that do not depend on the backend.
+/// What is known about a plan, independently of the backend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanSummary {
-    /// Variant and precision.
     pub mode: Mode,
     /// Frames that are painted at once.
     pub batch: usize,
-    /// Columns of the picture, in pixels.
     pub width: usize,
-    /// Rows of the picture, in pixels.
     pub height: usize,
-    /// Layer and kernel of every step, in order: what is launched for one run.
+    /// Layer and kernel of every step, in order.
     pub steps: Vec<(String, String)>,
-    /// Floating-point operations of one run, that is of `batch` frames (direct form).
+    /// Floating-point operations of one run of `batch` frames (direct form).
     pub flops: u64,
-    /// Most memory that one run holds at a time, weights and scratch included, in bytes.
+    /// Maximum memory that one run holds at any time, weights and scratch included, in bytes.
     pub peak_bytes: u64,
-    /// Who computes the convolutions, in modes that leave them to a library where there is one.
+    /// What computes the convolutions, in modes that use a library if there is one.
     pub conv_provider: Option<ConvProvider>,
-    /// How attention is computed on a GPU: every way that is launched, once; empty in networks without attention.
+    /// The kernels that compute attention on a GPU, each listed once; empty for networks without attention.
     pub attention_kernels: Vec<AttentionKernel>,
 }
 
 impl PlanSummary {
-    /// Of a run of `batch` frames at `width` x `height`, without steps and costs, which are filled in later.
+    /// The summary of a run of `batch` frames at `width` x `height`. Steps and costs are filled in later.
     pub fn without_steps(mode: Mode, batch: usize, (width, height): (usize, usize)) -> Self {
         Self {
             mode,
@@ -147,8 +142,8 @@ impl PlanSummary {
         }
     }
 
-    /// The mode with the way in which attention is really computed; as it was asked for where heads of several sizes
-    /// are computed in several ways.
+    /// The mode with the attention kernel that really runs. If heads of several sizes run in different ways, the
+    /// requested one.
     pub fn mode_as_run(&self) -> Mode {
         let attention = match self.attention_kernels[..] {
             [] => AttentionChoice::Auto,
@@ -158,12 +153,12 @@ impl PlanSummary {
         self.mode.with_attention(attention)
     }
 
-    /// [`ConvProvider::mode_label`] of the mode as it is run.
+    /// [`ConvProvider::mode_label`] of the mode that really runs.
     pub fn label(&self) -> String {
         ConvProvider::mode_label(self.mode_as_run(), self.conv_provider.as_ref())
     }
 
-    /// What computes attention in the place of the way that was chosen, in words; `None` where nothing does.
+    /// Which attention kernels run instead of the requested one, as text; `None` if the requested one runs.
     pub fn attention_note(&self) -> Option<String> {
         let AttentionChoice::Fixed(chosen) = self.mode.attention else {
             return None;

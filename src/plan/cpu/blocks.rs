@@ -1,36 +1,36 @@
-//! How a large kernel is cut into blocks of 3x3 weights, and a map into tasks of tiles of 3x3 outputs.
+//! How a large kernel is cut into blocks of 3x3 weights, and how a map is cut into tasks of tiles of 3x3 outputs.
 
 use std::ops::Range;
 
 use super::{CHANNEL_ALIGNMENT, PANEL_COLUMNS, TILE_SLACK, padded_channels, point_len};
 use crate::plan::ConvLayer;
 
-/// A kernel cut into blocks of 3x3 weights, the last of them filled up with zeros.
+/// A kernel cut into blocks of 3x3 weights. The last blocks are filled up with zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocks {
-    /// Blocks in each direction.
+    /// In each direction.
     pub side: usize,
-    /// Pixels that the kernel reaches up and to the left.
+    /// Pixels that the kernel extends up and to the left.
     pub reach: usize,
 }
 
-/// How the tiles of a map are divided among tasks.
+/// How the tiles of a map are divided into tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockTasks {
     /// Rows and columns of tiles.
     tiles: (usize, usize),
-    /// Rows of tiles of a task.
+    /// Rows of tiles per task.
     rows: usize,
-    /// Columns of tiles of a task.
+    /// Columns of tiles per task.
     columns: usize,
 }
 
 /// The tiles of one task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockTask {
-    /// Rows of tiles.
+    /// Of tiles.
     pub rows: Range<usize>,
-    /// Columns of tiles.
+    /// Of tiles.
     pub columns: Range<usize>,
 }
 
@@ -40,24 +40,24 @@ const TILE: usize = 3;
 const POINTS: usize = 25;
 
 impl Blocks {
-    /// Most blocks in each direction: of 9x9 weights.
+    /// Maximum number of blocks in each direction, for 9x9 weights.
     pub const MOST: usize = 3;
-    /// Columns of tiles of a task of the photo's convolution.
+    /// Columns of tiles in a task of the photo's convolution.
     pub const PHOTO_COLUMNS: usize = 32;
-    /// The same of the picture's: with those that the last of three blocks reach as well, whole register tiles, of which the
-    /// largest have as many rows as there is slack for them.
+    /// Columns of tiles in a task of the picture's convolution. Together with the tiles that the last of three blocks
+    /// also reads, they fill whole register tiles. The slack has room for the rows of the largest register tile.
     pub const PICTURE_COLUMNS: usize = 3 * TILE_SLACK + 1 - Self::MOST;
     /// Channels of the photo and of the picture.
     pub const COLOURS: usize = 3;
     /// Values from one point of the photo's products to the next.
     pub const PHOTO_PRODUCTS_LEN: usize = point_len(Self::PHOTO_COLUMNS, PANEL_COLUMNS);
-    /// Values that are added up at once for a tile of the picture: its colours and one that is not used.
+    /// Values that are added up at once for a tile of the picture: its colours and one unused value.
     pub const SUMS: usize = 4;
-    /// Those of a row of the picture's tiles.
+    /// Sums of a row of the picture's tiles.
     pub const SUMS_LEN: usize =
         (Self::PICTURE_COLUMNS * Self::SUMS).next_multiple_of(CHANNEL_ALIGNMENT);
 
-    /// The blocks of the photo's or the picture's convolution, where they pay; smaller kernels are quick enough, and
+    /// The blocks of the photo's or the picture's convolution, if they pay off. Smaller kernels are fast enough, and
     /// larger ones are not cut.
     pub fn of(conv: &ConvLayer) -> Option<Self> {
         let is_outer = conv.reads_photo != conv.makes_picture;
@@ -66,17 +66,17 @@ impl Blocks {
             .then(|| Self { side: conv.kernel.div_ceil(TILE), reach: conv.kernel / 2 })
     }
 
-    /// Tiles side by side for which a task has room: those whose inputs it transforms, and register-tile slack.
+    /// Number of adjacent tiles for which a task has room: those whose inputs it transforms, plus register-tile slack.
     const fn across(&self, columns: usize) -> usize {
         columns + self.side - 1 + TILE_SLACK
     }
 
-    /// Values of a point of a row of the photo's tiles, and of every third pixel of a staged row of it.
+    /// Values of a point of a row of the photo's tiles, and of every third pixel of a staged row.
     pub const fn photo_point_len(&self) -> usize {
         (Self::COLOURS * self.across(Self::PHOTO_COLUMNS)).next_multiple_of(CHANNEL_ALIGNMENT)
     }
 
-    /// Tiles side by side for which a task of the picture's convolution has room.
+    /// Number of adjacent tiles for which a task of the picture's convolution has room.
     pub const fn picture_across(&self) -> usize {
         self.across(Self::PICTURE_COLUMNS)
     }
@@ -100,13 +100,13 @@ impl Blocks {
 }
 
 impl BlockTasks {
-    /// Tiles of a map of that many rows and columns.
+    /// Rows and columns of tiles of a map.
     fn tiles((height, width): (usize, usize)) -> (usize, usize) {
         (height.div_ceil(TILE), width.div_ceil(TILE))
     }
 
-    /// Those of the photo's convolution, whose rows follow [`strip_rows`](super::strip_rows): statistics are merged task by
-    /// task, and their bits are not to depend on the threads.
+    /// Tasks of the photo's convolution. Their rows follow [`strip_rows`](super::strip_rows), because statistics are
+    /// merged task by task, and their bits must not depend on the number of threads.
     pub fn of_photo(size: (usize, usize)) -> Self {
         Self {
             tiles: Self::tiles(size),
@@ -115,16 +115,17 @@ impl BlockTasks {
         }
     }
 
-    /// Those of the picture's convolution, some for each of so many threads. A task multiplies the rows that its last
-    /// blocks reach as well, so that few rows cost more.
+    /// Tasks of the picture's convolution, several for each thread. A task also multiplies the rows that its last
+    /// blocks read, so tasks with few rows cost more.
     pub fn of_picture(size: (usize, usize), threads: usize) -> Self {
         let tiles = Self::tiles(size);
         let columns = Blocks::PICTURE_COLUMNS;
-        // Enough that threads end about together.
+        // Enough that all threads end at about the same time.
         let strips = (8 * threads).div_ceil(tiles.1.div_ceil(columns));
         Self {
             tiles,
-            // The rows reached besides are two: at most half more work, and hardly any less beyond 128.
+            // There are two extra rows per task. They add at most half of the work, and hardly anything beyond 128
+            // rows.
             rows: tiles.0.div_ceil(strips).clamp(4, 128),
             columns,
         }
@@ -150,7 +151,7 @@ impl BlockTasks {
 mod tests {
     use super::*;
 
-    /// Every tile belongs to one task.
+    /// Every tile belongs to exactly one task.
     #[test]
     fn tasks_cover_the_map_once() {
         for size in [(1, 1), (288, 384), (97, 289), (720, 1280)] {

@@ -1,4 +1,4 @@
-//! Steps and maps of a plan while it is made.
+//! Steps and maps of a plan while it is built.
 
 use super::{MapBuffer, MapId, Step};
 use crate::{plan::arena::Lifetime, tensor::Shape};
@@ -14,7 +14,7 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// A map that the next step writes.
+    /// Adds a map that the next step writes.
     pub(super) fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
         let map = MapBuffer { shape, stored_channels, offset: 0 };
         let step = self.steps.len();
@@ -23,14 +23,14 @@ impl Collector {
         self.maps.len() - 1
     }
 
-    /// The next step reads these maps.
+    /// Notes that the next step reads these maps.
     pub(super) fn reads(&mut self, maps: &[MapId]) {
         for &map in maps {
             self.lifetimes[map].last_step = self.steps.len();
         }
     }
 
-    /// The next step needs at least this many values of scratch.
+    /// Notes that the next step needs at least this many values of scratch.
     pub(super) fn scratch(&mut self, elements: usize) {
         self.scratch_len = self.scratch_len.max(elements);
     }

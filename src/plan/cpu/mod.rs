@@ -1,9 +1,9 @@
-//! The CPU backend's plans: which algorithm runs each layer, over which buffers.
+//! The CPU backend's plans: the algorithm of each layer, and its buffers.
 //!
-//! Maps lie in memory channels-last (NHWC), channels padded to [`CHANNEL_ALIGNMENT`] with zeros, so that the
-//! kernel columns of one row are one contiguous stretch and every vector is full. The picture itself is the
-//! exception: three channels, unpadded (in a [general] plan it is stored as all maps are). Work is cut into strips (rows of one task) and tiles (columns of one
-//! task).
+//! Maps are stored channels-last (NHWC), with channels padded with zeros to a multiple of [`CHANNEL_ALIGNMENT`]. The
+//! kernel columns of one row are therefore one contiguous segment, and every vector is full. The picture is an
+//! exception: it has three unpadded channels (but in a [general] plan it is stored like all maps). Work is cut into
+//! strips (rows of one task) and tiles (columns of one task).
 
 mod blocks;
 mod collector;
@@ -25,29 +25,29 @@ pub use operations::{Algorithm, ConvId, CpuOp, Gather, Step, TileKind};
 pub use staging::Staging;
 use steps::Builder;
 
-/// Channels of a stored map are a multiple of this: one cache line of f32, the widest vector.
+/// Stored channels are a multiple of this: one cache line of f32, the widest vector.
 pub const CHANNEL_ALIGNMENT: usize = 16;
-/// Output columns that one task computes side by side.
+/// Adjacent output columns that one task computes.
 pub const TILE_COLUMNS: usize = 96;
-/// Pixels that the last register tile may run past the end of a row.
+/// Number of pixels by which the last register tile may run past the end of a row.
 pub const TILE_SLACK: usize = 12;
 /// Columns of the widest panel of packed weights: two vectors of sixteen lanes.
 pub const PANEL_COLUMNS: usize = 32;
 /// Output tiles that one Winograd task computes together.
 pub const WINOGRAD_TILES: usize = 24;
 
-/// Values from one point of so many tiles to the next, of `channels` values a tile: a line of cache more than the tiles take.
-/// A tile's points are written and read back together, and would otherwise fall into the same few sets of the
-/// first-level cache.
+/// Values from one point to the next, for `tiles` tiles of `channels` values each: one cache line more than the tiles
+/// need. A tile's points are written and read together. Without the extra line, they would fall into the same few sets
+/// of the first-level cache.
 pub const fn point_len(tiles: usize, channels: usize) -> usize {
     tiles * channels + CHANNEL_ALIGNMENT
 }
 
-/// Upper bound of a session's memory besides values: its plan and the queues of its workers.
+/// Upper bound of a session's memory other than values: its plan and the queues of its workers.
 const BOOKKEEPING_BYTES: u64 = 1 << 16;
 /// Values of one transformed Winograd tile of 4 x 4 outputs: 6 x 6.
 pub const WINOGRAD_POINTS: usize = 36;
-/// The same of a tile of 3 x 3 outputs at stride 2: 7 x 7.
+/// Values of one transformed tile of 3 x 3 outputs at stride 2: 7 x 7.
 pub const STRIDED_POINTS: usize = 49;
 
 /// Channels as stored: padded with zeros.
@@ -55,8 +55,8 @@ pub const fn padded_channels(channels: usize) -> usize {
     channels.next_multiple_of(CHANNEL_ALIGNMENT)
 }
 
-/// Output rows of one task: few enough that small maps feed many cores, many enough that the rows
-/// staged for the halo stay a small share.
+/// Output rows of one task: few enough that small maps keep many cores busy, and enough that the additional rows staged
+/// for the halo remain a small share.
 pub const fn strip_rows(map_height: usize) -> usize {
     if map_height >= 256 { 16 } else { 8 }
 }
@@ -67,9 +67,8 @@ pub type MapId = usize;
 /// A map in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapBuffer {
-    /// Its real extent.
+    /// Without padding channels.
     pub shape: Shape,
-    /// Channels as stored.
     pub stored_channels: usize,
     /// First element in the arena.
     pub offset: usize,
@@ -81,14 +80,14 @@ impl MapBuffer {
         self.shape.height * self.shape.width * self.stored_channels
     }
 
-    /// Whether the map holds nothing.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// The variants that the processor has: in single precision one pass per operation, or everything folded into the
-/// convolutions; and the latter with products of bytes. There is no `fused-norm`: `fused` already gains what a pass for a whole norm would.
+/// The variants that the CPU supports: in single precision one pass per operation, or everything folded into the
+/// convolutions; and the latter with byte products. There is no `fused-norm`, because `fused` already includes the gain
+/// of a single pass for a whole norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuVariant {
     /// [`Variant::Baseline`]
@@ -100,10 +99,9 @@ pub enum CpuVariant {
 }
 
 impl CpuVariant {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Baseline, Self::Fused, Self::FusedInt8];
 
-    /// The variant for a mode; `None` for a mode that the processor does not have.
+    /// The variant for a mode; `None` if the CPU does not support the mode.
     pub const fn of(mode: Mode) -> Option<Self> {
         match (mode.variant, mode.precision) {
             (Variant::Baseline, Precision::Fp32) => Some(Self::Baseline),
@@ -113,7 +111,6 @@ impl CpuVariant {
         }
     }
 
-    /// What it is called.
     pub const fn mode(self) -> Mode {
         match self {
             Self::Baseline => Mode::new(Variant::Baseline, Precision::Fp32),
@@ -122,11 +119,12 @@ impl CpuVariant {
         }
     }
 
-    /// The algorithm of a layer among those of its network.
+    /// The algorithm of a layer, given the layers of its network.
     ///
-    /// Winograd's algorithms spread the rounding error of a pixel over its tile. Behind 1x1 convolutions, which keep
-    /// a single bright pixel on a plain ground apart from all others, a channel may hold nothing else, and every norm
-    /// multiplies it by up to 1 / sqrt(eps) = 316: networks that have some are convolved directly.
+    /// Winograd's algorithms spread the rounding error of a pixel over its tile. After 1x1 convolutions, a channel may
+    /// contain nothing but a single bright pixel on a uniform background, because they do not mix it with other pixels.
+    /// Every norm amplifies its error by up to 1 / sqrt(eps) = 316. Networks with 1x1 convolutions are therefore
+    /// convolved directly.
     pub fn algorithm(self, network: &[ConvLayer], conv: &ConvLayer) -> Algorithm {
         // Winograd's sums of inputs and of weights need more bits than a byte has.
         let may_spread = self == Self::Fused && network.iter().all(|conv| conv.kernel > 1);
@@ -142,8 +140,8 @@ impl CpuVariant {
         }
     }
 
-    /// Channels of a convolution's input as its weights are packed for: the picture is not padded, but bytes are
-    /// multiplied by fours.
+    /// Channels of a convolution's input for which its weights are packed. The picture is not padded, but bytes are
+    /// multiplied in groups of four.
     pub fn packed_inputs(self, conv: &ConvLayer) -> usize {
         match self {
             Self::FusedInt8 if conv.reads_photo => stored_inputs(conv).next_multiple_of(4),
@@ -152,28 +150,27 @@ impl CpuVariant {
     }
 }
 
-/// Everything the CPU backend will do for one network, picture size and variant.
+/// The CPU backend's complete plan for one network, picture size and variant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CpuPlan {
-    /// How the network is cut into passes.
     pub variant: CpuVariant,
-    /// Rows and columns of the photo, in pixels.
+    /// Rows and columns, in pixels.
     pub photo: (usize, usize),
     /// Rows and columns after short sides are extended, in pixels.
     pub extended: (usize, usize),
-    /// The network's convolutions; none of a general plan.
+    /// The network's convolutions; empty for a general plan.
     pub convs: Vec<ConvLayer>,
-    /// What a general plan keeps of the network; nothing of any other.
+    /// What a general plan keeps of the network; empty for any other plan.
     pub general: GeneralParts,
-    /// What runs, in order.
+    /// In execution order.
     pub steps: Vec<Step>,
     /// The maps, placed in the arena.
     pub maps: Vec<MapBuffer>,
-    /// Length of the arena, in f32.
+    /// In f32.
     pub arena_len: usize,
     /// Scratch of one worker thread, in f32.
     pub scratch_len: usize,
-    /// Packed weights, in f32, about.
+    /// Packed weights, in f32, approximately.
     pub weights_len: usize,
 }
 
@@ -181,7 +178,7 @@ impl CpuPlan {
     /// Plans `graph` on a photo of `height` x `width` pixels.
     ///
     /// # Errors
-    /// [`PlanError`] for a network that no kernel here computes.
+    /// [`PlanError`] if the CPU has no kernels for the network.
     pub fn new(
         graph: &Graph,
         height: usize,
@@ -227,13 +224,13 @@ impl CpuPlan {
             map.offset = offset;
         }
         plan.arena_len = arena_len;
-        // Kernels reach maps by address.
+        // Kernels access maps by address.
         let is_inside = |map: &MapBuffer| map.offset + map.len() <= arena_len;
         assert!(plan.maps.iter().all(is_inside), "maps inside their arena");
         Ok(plan)
     }
 
-    /// The maps that are handed in, in order; none of a network that reads a photo.
+    /// The maps that are passed in, in order; empty if the network reads a photo.
     pub fn inputs(&self) -> Vec<Shape> {
         let steps = self.steps.iter();
         let inputs = steps.filter(|step| {
@@ -243,8 +240,8 @@ impl CpuPlan {
         inputs.map(|step| step.output).collect()
     }
 
-    /// Upper bound of the statistics of a step's tasks, in f32: count, mean and spread, with bytes also the extremes.
-    /// A general plan keeps them in a map.
+    /// Upper bound of the statistics of a step's tasks, in f32: count, mean and squared distances, and for bytes also
+    /// the extremes. A general plan keeps them in a map.
     fn statistics_len(&self) -> usize {
         if self.convs.is_empty() {
             return 0;
@@ -260,7 +257,7 @@ impl CpuPlan {
         self.maps.iter().map(of).max().unwrap_or(0)
     }
 
-    /// Upper bound of a general plan's own size, in bytes: such plans may have thousands of steps.
+    /// Upper bound of a general plan's own size, in bytes. Such plans may have thousands of steps.
     fn general_bytes(&self) -> u64 {
         let steps = self.steps.iter();
         let general = steps.filter(|step| matches!(step.op, CpuOp::General(_)));
@@ -272,13 +269,13 @@ impl CpuPlan {
         self.steps.iter().fold(0, |sum, step| sum.saturating_add(step.flops))
     }
 
-    /// The facts for reports, for a backend of `threads` workers.
+    /// The plan's summary for a backend with `threads` workers.
     pub fn summary(&self, threads: usize) -> PlanSummary {
         let (height, width) = self.photo;
         let running = self.arena_len + self.scratch_len * threads + self.statistics_len();
         let floats =
             self.weights_len + self.convs.iter().map(channel_values).sum::<usize>() + running;
-        // The photo and the painting as bytes, and the extended photo where one is made.
+        // The photo and the painting as bytes, and the extended photo if there is one.
         let pictures = 4 * (2 * height * width + self.extended.0 * self.extended.1);
         PlanSummary {
             steps: self.steps.iter().map(|s| (s.layer.clone(), s.kernel.clone())).collect(),
@@ -292,7 +289,7 @@ impl CpuPlan {
     }
 }
 
-/// The plan of a network that is made of the specialised kernels' patterns; `None` for any other.
+/// The plan of a network that consists of the specialised kernels' patterns; `None` for any other network.
 fn specialised<'a>(
     grouped: &'a Grouped<'a>,
     convs: &'a [ConvLayer],
@@ -321,7 +318,7 @@ fn packed_len(conv: &ConvLayer) -> usize {
     taps * inputs * outputs
 }
 
-/// Channels of a convolution's input as it lies in memory: the picture is not padded.
+/// Channels of a convolution's input as stored. The picture is not padded.
 pub fn stored_inputs(conv: &ConvLayer) -> usize {
     if conv.reads_photo { 3 } else { padded_channels(conv.in_channels) }
 }
@@ -342,7 +339,7 @@ mod tests {
         spec.graph().expect("a graph")
     }
 
-    /// What only says of which sizes a photo may be copies nothing, unless the photo is read beside it.
+    /// A node that only restricts the photo's size copies nothing, unless the photo itself is read as well.
     #[test]
     fn sizes_need_no_step() {
         for reads_photo_too in [false, true] {
@@ -425,7 +422,7 @@ mod tests {
         }
     }
 
-    /// Maps that an operation reads, and that it writes.
+    /// Maps that an operation reads, and maps that it writes.
     fn touched(op: &CpuOp) -> (Vec<MapId>, Vec<MapId>) {
         match *op {
             CpuOp::General(_) => unreachable!("Johnson's network has kernels of its own"),

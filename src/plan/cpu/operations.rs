@@ -1,4 +1,4 @@
-//! What a step of a CPU plan does: its operation, its convolution's algorithm, and its maps by index.
+//! What a step of a CPU plan does: its operation, the algorithm of its convolution, and its maps by index.
 
 use super::{MapId, general::GeneralOp};
 use crate::tensor::Shape;
@@ -6,21 +6,20 @@ use crate::tensor::Shape;
 /// Index of a convolution in [`CpuPlan::convs`](super::CpuPlan::convs).
 pub type ConvId = usize;
 
-/// Where a fused convolution's input comes from and what happens to it on the way.
+/// The source of a fused convolution's input, and what is applied to it while loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gather {
     /// The photo's bytes.
     Photo,
-    /// A raw convolution output: scale, shift and ReLU of its norm are applied while loading.
+    /// A raw convolution output. Scale, shift and ReLU of its norm are applied while loading.
     NormRelu {
-        /// The raw output.
         map: MapId,
         /// The convolution that made it.
         conv: ConvId,
-        /// Where the result is kept as the residual stream, if it is needed again.
+        /// Where the result is kept as the residual stream, if it is needed later.
         keep: Option<MapId>,
     },
-    /// The residual stream plus the normalised raw output, formed while loading.
+    /// The residual stream plus the normalised raw output, computed while loading.
     NormAdd {
         /// The raw output.
         map: MapId,
@@ -28,26 +27,26 @@ pub enum Gather {
         conv: ConvId,
         /// The residual stream so far.
         skip: MapId,
-        /// Where the sum is kept, if it is needed again.
+        /// Where the sum is kept, if it is needed later.
         keep: Option<MapId>,
     },
 }
 
-/// Which of Winograd's algorithms, by a convolution's output pixels for each pixel of its input, in both directions.
+/// The variants of Winograd's algorithms, by the number of output pixels per input pixel in each direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TileKind {
-    /// One: F(4x4, 3x3), a quarter of the multiplications.
+    /// One output per input: F(4x4, 3x3), a quarter of the multiplications.
     Plain,
-    /// Two, the map is doubled first: 0.17 of the multiplications of 3x3 weights on the large map.
+    /// Two outputs per input, because the map is upsampled by 2: 0.17 of the multiplications of 3x3 weights on the
+    /// large map.
     Doubled,
-    /// One for two: 0.6 of the multiplications.
+    /// One output per two inputs (stride 2): 0.6 of the multiplications.
     Strided,
 }
 
-/// How a fused convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// Implicit matrix product over staged rows; an upsampling happens while staging.
+    /// Implicit matrix product over staged rows. An upsampling happens while staging.
     Direct,
     /// 3x3 by one of Winograd's algorithms.
     Winograd(TileKind),
@@ -56,13 +55,12 @@ pub enum Algorithm {
     BlockedWinograd,
     /// Upsampling and 3x3 as four 2x2 convolutions on the small map: 2.25 times fewer operations.
     FourPhase,
-    /// To three channels: all kernel columns at once as the columns of one product, shifted sums
-    /// afterwards.
+    /// To three channels: all kernel columns at once as the columns of one product, followed by shifted sums.
     ShiftedColumns,
 }
 
 impl Algorithm {
-    /// Name in timing tables, with the kernel side.
+    /// Name in timing tables, including the kernel side.
     pub(super) fn label(self, kernel: usize) -> String {
         match self {
             Self::Direct => format!("direct {kernel}x{kernel}"),
@@ -76,18 +74,18 @@ impl Algorithm {
     }
 }
 
-/// What the CPU backend executes.
+/// An operation of the CPU backend.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CpuOp {
-    /// A step of a general plan; such a plan has no others.
+    /// A step of a general plan. Such a plan has no other steps.
     General(GeneralOp),
     /// Bytes to f32.
     Load { to: MapId },
-    /// Nearest neighbour, twice the size.
+    /// Nearest neighbour, to twice the size.
     Upsample { from: MapId, to: MapId },
     /// Reflection padding by half the kernel of `conv`.
     Pad {
-        /// The convolution that is padded for.
+        /// The convolution that reads the padded map.
         conv: ConvId,
         from: MapId,
         to: MapId,
@@ -95,13 +93,13 @@ pub enum CpuOp {
     /// im2col and matrix product, with bias.
     Im2col {
         conv: ConvId,
-        /// Read (padded).
+        /// Padded.
         from: MapId,
         to: MapId,
     },
     /// Mean and variance of every channel.
     Statistics { conv: ConvId, map: MapId },
-    /// Subtract the mean, divide by the deviation, scale and shift; in place.
+    /// Subtracts the mean, divides by the standard deviation, scales and shifts; in place.
     Normalise { conv: ConvId, map: MapId },
     /// In place.
     Relu { map: MapId },
@@ -109,13 +107,12 @@ pub enum CpuOp {
     Add { from: MapId, to: MapId },
     /// f32 to bytes.
     Store { from: MapId },
-    /// A whole layer: gather, convolution, statistics; the last one writes the picture.
+    /// A whole layer: gather, convolution, statistics. The last layer writes the picture.
     Fused {
         conv: ConvId,
         algorithm: Algorithm,
-        /// Its input.
         gather: Gather,
-        /// Its raw output; the picture when `None`.
+        /// The raw output; the layer makes the picture when `None`.
         to: Option<MapId>,
     },
 }
@@ -123,17 +120,15 @@ pub enum CpuOp {
 /// One step of a plan: one kernel over one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Layer that the step belongs to: `conv1`, `res1.conv2`.
+    /// The layer's name: `conv1`, `res1.conv2`.
     pub layer: String,
     /// The kernel's name in the timing table: `winograd 4x4`.
     pub kernel: String,
-    /// What the backend executes.
     pub op: CpuOp,
-    /// Output of the step.
     pub output: Shape,
-    /// Floating-point operations as the layer defines them (2 per multiply-add, direct form), so
-    /// that variants are compared by equal work. Zero for steps that only move or normalise.
+    /// Floating-point operations as the layer defines them (2 per multiply-add, direct form), so that variants are
+    /// compared by equal work. Zero for steps that only move or normalise values.
     pub flops: u64,
-    /// Bytes that the step has to read and write at least: inputs, weights and outputs, once each.
+    /// Minimum bytes that the step has to read and write: inputs, weights and outputs, once each.
     pub bytes: u64,
 }

@@ -1,5 +1,4 @@
-//! Working memory of one task: a ring buffer of staged input rows (normalised and padded copies) and the
-//! computed row.
+//! Working memory of one task: a ring buffer of staged input rows (normalised and padded copies), and the computed row.
 
 use super::{
     Algorithm, Blocks, CHANNEL_ALIGNMENT, CpuVariant, PANEL_COLUMNS, STRIDED_POINTS, TILE_COLUMNS,
@@ -7,24 +6,24 @@ use super::{
 };
 use crate::plan::ConvLayer;
 
-/// Values (f32, or bytes in int8) of one staged row and of the ring of staged rows, and of the output row, for the
-/// algorithms that stage rows.
+/// Sizes of the staged rows, their ring and the output row, in values (f32, or bytes in int8), for the algorithms that
+/// stage rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Staging {
-    /// Pixels of one staged row, the slack for full register tiles included.
+    /// Pixels of one staged row, including the slack for full register tiles.
     pub columns: usize,
     /// Channels of one staged pixel.
     pub channels: usize,
-    /// Staged rows that are alive together.
+    /// Staged rows that are needed at the same time.
     pub rows: usize,
-    /// Pixels of one computed row, register-tile slack included.
+    /// Pixels of one computed row, including register-tile slack.
     pub out_columns: usize,
     /// Values of one computed pixel.
     pub out_channels: usize,
 }
 
 impl Staging {
-    /// Staging of a fused convolution.
+    /// The staging of a fused convolution.
     pub fn of(conv: &ConvLayer, algorithm: Algorithm, variant: CpuVariant) -> Self {
         let channels = variant.packed_inputs(conv);
         let out_channels = padded_channels(conv.out_channels).next_multiple_of(PANEL_COLUMNS);
@@ -61,7 +60,7 @@ impl Staging {
 
     /// Values of the ring of staged rows.
     pub const fn ring_len(&self) -> usize {
-        // Vectors are loaded and stored whole: a few values behind the last pixel are touched.
+        // Vectors are loaded and stored whole, so a few values after the last pixel are accessed.
         self.rows * self.row_len() + CHANNEL_ALIGNMENT
     }
 
@@ -73,13 +72,13 @@ impl Staging {
         }
     }
 
-    /// Floats of one computed row.
+    /// Values of one computed row.
     pub const fn out_len(&self) -> usize {
         self.out_columns * self.out_channels
     }
 }
 
-/// Values of the points of a task's tiles, transformed and multiplied, and of the pixels of one tile.
+/// Values of the points of a task's tiles, transformed and multiplied, plus the pixels of one tile.
 pub(super) const fn tiles_scratch(points: usize, inputs: usize, pixels: usize) -> usize {
     let both = point_len(WINOGRAD_TILES, inputs) + point_len(WINOGRAD_TILES, PANEL_COLUMNS);
     points * both + pixels * PANEL_COLUMNS
@@ -92,7 +91,7 @@ pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: Cpu
     let work = match (algorithm, Blocks::of(conv)) {
         (Algorithm::BlockedWinograd, Some(blocks)) => blocks.scratch(conv),
         (Algorithm::Winograd(TileKind::Strided), _) => tiles_scratch(STRIDED_POINTS, inputs, 9),
-        // Doubled, there are fewer points.
+        // With upsampling, there are fewer points.
         (Algorithm::Winograd(_), _) => tiles_scratch(WINOGRAD_POINTS, inputs, 16),
         _ => {
             let staging = Staging::of(conv, algorithm, variant);

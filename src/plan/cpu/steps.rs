@@ -1,4 +1,4 @@
-//! From a graph's groups to the list of steps, and the lifetimes of their maps.
+//! Turns a graph's groups into a list of steps, with the lifetimes of their maps.
 
 use super::{
     Algorithm, ConvId, CpuOp, CpuVariant, Gather, MapId, PANEL_COLUMNS, Step, TILE_COLUMNS,
@@ -19,7 +19,7 @@ pub(super) struct Builder<'a> {
     grouped: &'a Grouped<'a>,
     convs: &'a [ConvLayer],
     variant: CpuVariant,
-    /// The buffer of every node's map, once it is kept.
+    /// The buffer of every node's map, for maps that are kept.
     kept: Vec<Option<MapId>>,
     pub(super) collected: Collector,
 }
@@ -39,7 +39,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A step of the layer that `node` belongs to, which makes that node's map.
+    /// Adds a step of the layer that `node` belongs to. The step makes that node's map.
     fn step(&mut self, node: NodeId, kernel: &str, op: CpuOp, flops: u64, elements: usize) {
         self.collected.steps.push(Step {
             layer: self.grouped.graph.nodes()[node].layer.clone(),
@@ -51,13 +51,13 @@ impl<'a> Builder<'a> {
         });
     }
 
-    /// The place of a convolution in the network's list, by its node.
+    /// The index of a node's convolution in the network's list.
     fn conv_id(&self, node: NodeId) -> Option<ConvId> {
         let name = &self.grouped.graph.nodes()[node].name;
         self.convs.iter().position(|conv| conv.name == *name)
     }
 
-    /// One pass for a group of one operation.
+    /// Plans one pass for a group of one operation.
     pub(super) fn plan_single(&mut self, group: &Group) -> Option<()> {
         let id = group.op;
         let grouped = self.grouped;
@@ -154,14 +154,13 @@ impl<'a> Builder<'a> {
                 self.collected.reads(&[from]);
                 self.step(id, "store", CpuOp::Store { from }, 0, 2 * shape.len());
             }
-            // Networks like Johnson's have no other operation; `general` plans the rest.
+            // Networks like Johnson's have no other operation; `general` plans the others.
             _ => return None,
         }
         Some(())
     }
 
-    /// The buffer of the input that was made last, which the node overwrites; `None` where a later node reads
-    /// it.
+    /// The buffer of the most recent input, which the node overwrites; `None` if a later node reads it.
     fn in_place(&mut self, id: NodeId) -> Option<MapId> {
         let youngest = *self.grouped.graph.nodes()[id].inputs.iter().max_by_key(|&&input| {
             // Statistics have no map.
@@ -174,13 +173,13 @@ impl<'a> Builder<'a> {
         self.kept[id]
     }
 
-    /// One step for a convolution with its gather and epilogue.
+    /// Plans one step for a convolution with its gather and epilogue.
     pub(super) fn plan_fused(&mut self, group: &Group) -> Option<()> {
         let id = group.op;
         let conv = self.conv_id(id)?;
         let spec = &self.convs[conv];
         let gather = gather::gather_of(self.grouped.graph, group)?;
-        // A kernel makes the picture or a map, not both.
+        // A kernel writes either the picture or a map.
         if spec.makes_picture == group.writes.contains(&id) {
             return None;
         }
@@ -210,7 +209,7 @@ impl<'a> Builder<'a> {
         if algorithm == Algorithm::ShiftedColumns && spec.stride != 1 {
             return None;
         }
-        // Only these kernels write every pixel of what they load.
+        // Only these kernels write every pixel of the map that they load.
         let keeps_all = match algorithm {
             Algorithm::Winograd(_) => true,
             Algorithm::BlockedWinograd => false,
@@ -236,7 +235,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Channels of a map as it lies in memory.
+/// Channels of a map as stored in memory.
 fn stored(shape: Shape) -> usize {
     padded_channels(shape.channels)
 }

@@ -2,16 +2,16 @@
 
 use super::super::MapId;
 
-/// Queries of one task.
+/// Queries per task.
 pub const QUERIES: usize = 48;
-/// Keys whose scores are held at once; whole panels of every instruction set.
+/// Keys whose scores are kept at once. A multiple of the panels of every instruction set.
 pub const KEYS: usize = 256;
-/// Rows beyond the queries that register tiles may touch.
+/// Number of rows by which register tiles may run past the queries.
 pub const ATTENTION_SLACK: usize = 12;
-/// Panels of every instruction set are whole in this many columns: two vectors of 16 values.
+/// Every instruction set divides this number of columns into whole panels: two vectors of 16 values.
 const PANEL: usize = 32;
 
-/// Channels of a map that queries, keys or values are.
+/// The channels of a map that are the queries, keys or values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadChannels {
     pub map: MapId,
@@ -25,7 +25,7 @@ pub struct Attention {
     pub heads: usize,
     /// Channels of a head.
     pub size: usize,
-    /// Pixels that are keys and values.
+    /// Number of pixels that are keys and values.
     pub keys: usize,
 }
 
@@ -40,28 +40,28 @@ impl Attention {
         self.size.next_multiple_of(PANEL)
     }
 
-    /// Values that a head's packed keys take.
+    /// Length of a head's packed keys, in values.
     pub const fn packed_keys_len(&self) -> usize {
         self.padded_keys() * self.size
     }
 
-    /// Values that a head's packed keys and values take.
+    /// Length of a head's packed keys and values, in values.
     pub const fn packed_len(&self) -> usize {
         self.packed_keys_len() + self.padded_keys() * self.padded_size()
     }
 
-    /// Values of scratch that a task needs.
+    /// Scratch of a task, in values.
     pub const fn scratch_len(&self) -> usize {
         let rows = QUERIES + ATTENTION_SLACK;
         rows * (self.size + KEYS + self.padded_size()) + QUERIES * self.padded_size()
     }
 
-    /// Tasks for so many queries.
+    /// Number of tasks for `queries` queries.
     pub const fn tasks(&self, queries: usize) -> usize {
         self.heads * queries.div_ceil(QUERIES)
     }
 
-    /// Operations of two products, a multiply-add counting two.
+    /// Operations of the two products, 2 per multiply-add.
     pub const fn flops(&self, queries: usize) -> u64 {
         (4 * (self.keys * self.heads * self.size) as u64).saturating_mul(queries as u64)
     }

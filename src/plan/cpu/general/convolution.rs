@@ -1,8 +1,8 @@
-//! The geometry of a convolution of any kind: which inputs each output reads, and how tasks stage them.
+//! The geometry of any convolution: which inputs each output reads, and how tasks stage them.
 //!
-//! A convolution is cut into phases along each axis. A plain one has one phase. A transposed one of stride `s` has
-//! `s`, because every `s`-th output is a small convolution of the input with every `s`-th weight: nothing is
-//! multiplied by the zeros that the definition puts between inputs.
+//! A convolution is cut into phases along each axis. A plain convolution has one phase. A transposed convolution of
+//! stride `s` has `s` phases, because every `s`-th output is a small convolution of the input with every `s`-th weight.
+//! Nothing is multiplied by the zeros that the definition inserts between inputs.
 
 use crate::{
     graph::{Conv, PadMode, Sides},
@@ -13,12 +13,12 @@ use crate::{
     tensor::Shape,
 };
 
-/// How a general convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConvAlgorithm {
-    /// Rows of the input are staged and multiplied with panels of weights.
+    /// Input rows are staged and multiplied by panels of weights.
     Rows,
-    /// As rows, with all kernel columns as columns of one product and shifted sums afterwards: for few outputs.
+    /// Like `Rows`, with all kernel columns as columns of one product, followed by shifted sums. For few output
+    /// channels.
     ShiftedColumns,
     /// One input channel for each output channel.
     Depthwise,
@@ -26,7 +26,7 @@ pub enum ConvAlgorithm {
     Winograd,
 }
 
-/// A weight of one axis, and the input that it is multiplied with.
+/// A weight of one axis, and the input that it multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tap {
     /// The input that place 0 of the grid reads.
@@ -35,26 +35,26 @@ pub struct Tap {
     pub kernel: usize,
 }
 
-/// The outputs of one axis that are made alike.
+/// The outputs of one axis that have the same taps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// The output that place 0 of the grid makes; may lie before the map.
+    /// The output of place 0 of the grid; may be before the map.
     pub output: isize,
-    /// What they read, by ascending offset. Empty where no weight reaches them.
+    /// The taps of these outputs, in ascending order of offset. Empty if no weight reaches them.
     pub taps: Vec<Tap>,
 }
 
-/// Rows or columns of a convolution. Place `g` of the grid reads the inputs `g * in_step + offset` and makes the
-/// outputs `g * out_step + output`, where these lie inside the map.
+/// Rows or columns of a convolution. Place `g` of the grid reads the inputs `g * in_step + offset` and writes the
+/// outputs `g * out_step + output`, if these are inside the map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Axis {
     /// Inputs from place to place.
     pub in_step: usize,
     /// Outputs from place to place.
     pub out_step: usize,
-    /// Places.
+    /// Number of places.
     pub count: usize,
-    /// The phases, by ascending output.
+    /// In ascending order of output.
     pub phases: Vec<Phase>,
 }
 
@@ -74,7 +74,7 @@ impl Axis {
 
     fn transposed(conv: &Conv, axis: usize, cut: usize, outputs: usize) -> Self {
         let (stride, dilation) = (conv.stride[axis], conv.dilation[axis]);
-        // Output `o` and weight `k` meet at the input `(o + cut - k * dilation) / stride`.
+        // Output `o` and weight `k` meet at input `(o + cut - k * dilation) / stride`.
         let first = cut / stride;
         let phase = |phase: usize| {
             let meets = |k: &usize| k * dilation % stride == phase;
@@ -102,13 +102,13 @@ impl Axis {
         (offsets().min().unwrap_or(0), offsets().max().unwrap_or(0))
     }
 
-    /// Inputs between the first and the last that one place reads, both counted.
+    /// Inputs from the first to the last that one place reads, both included.
     pub fn span(&self) -> usize {
         let (first, last) = self.offsets();
         (last - first) as usize + 1
     }
 
-    /// Whether the taps of every phase lie side by side.
+    /// Whether the taps of every phase are adjacent.
     pub fn is_dense(&self) -> bool {
         self.phases.iter().all(|phase| {
             let pairs = phase.taps.windows(2);
@@ -116,13 +116,13 @@ impl Axis {
         })
     }
 
-    /// Most taps of a phase.
+    /// Maximum number of taps of a phase.
     fn most_taps(&self) -> usize {
         let taps = self.phases.iter().map(|phase| phase.taps.len());
         taps.max().unwrap_or(0)
     }
 
-    /// The outputs of the places `first..end` that lie inside a side of `side` outputs.
+    /// The outputs of the places `first..end` that are inside a side of `side` outputs.
     pub fn outputs(&self, first: usize, end: usize, side: usize) -> (usize, usize) {
         let start = self.phases.first().map_or(0, |phase| phase.output);
         let inside = |place: usize| {
@@ -135,19 +135,17 @@ impl Axis {
 /// One convolution of a general plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GeneralConv {
-    /// The node whose weights it has.
+    /// The node whose weights it uses.
     pub node: String,
-    /// Nodes of scales and shifts behind it that are folded into its weights and bias, in order.
+    /// Nodes of scales and shifts after it that are folded into its weights and bias, in order.
     pub affines: Vec<String>,
     /// Channels, kernel and steps.
     pub conv: Conv,
-    /// Whether it is a transposed one.
     pub is_transposed: bool,
-    /// What stands beyond the edge of its input.
+    /// The border beyond the edge of its input.
     pub border: PadMode,
     /// Rows, then columns.
     pub axes: [Axis; 2],
-    /// How it is computed.
     pub algorithm: ConvAlgorithm,
 }
 
@@ -203,17 +201,17 @@ impl GeneralConv {
         self
     }
 
-    /// The same by Winograd's algorithm, where that is for such convolutions.
+    /// The same convolution with Winograd's algorithm, if that is suitable.
     pub(super) fn or_winograd(mut self) -> Self {
         let is_for_it = self.conv.as_square() == Some((3, 1)) && !self.is_transposed;
-        // Fewer channels would not pay for the transforms.
+        // With fewer channels the transforms would not pay off.
         if is_for_it && self.conv.in_channels > 4 && self.conv.out_channels > 4 {
             self.algorithm = ConvAlgorithm::Winograd;
         }
         self
     }
 
-    /// What it is called.
+    /// The kernel's name.
     pub(super) fn label(&self) -> String {
         let [rows, columns] = self.conv.kernel;
         match self.algorithm {
@@ -225,7 +223,7 @@ impl GeneralConv {
         }
     }
 
-    /// Weights, without bias.
+    /// Number of weights, without bias.
     pub(super) const fn weight_count(&self) -> usize {
         let Conv { in_channels, out_channels, kernel, groups, .. } = self.conv;
         in_channels / groups * out_channels * kernel[0] * kernel[1]
@@ -237,7 +235,7 @@ impl GeneralConv {
         (2 * self.weight_count() as u64).saturating_mul((map.height * map.width) as u64)
     }
 
-    /// Whether all phases read from one ring of staged rows, or each stages its own taps.
+    /// Whether all phases read from one ring of staged rows. Otherwise each phase stages its own taps.
     pub fn is_dense(&self) -> bool {
         self.axes.iter().all(Axis::is_dense)
     }
@@ -267,7 +265,7 @@ impl GeneralConv {
         }
     }
 
-    /// Floats of one staged row.
+    /// Values of one staged row.
     pub fn row_len(&self) -> usize {
         let [_, columns] = &self.axes;
         let places = TILE_COLUMNS + TILE_SLACK;
@@ -276,11 +274,11 @@ impl GeneralConv {
         } else {
             places * columns.most_taps()
         };
-        // Whole vectors are stored: a few floats behind the last pixel are touched.
+        // Whole vectors are stored, so a few values after the last pixel are overwritten.
         pixels * self.staged_channels() + CHANNEL_ALIGNMENT
     }
 
-    /// Rows that are staged together.
+    /// Number of rows that are staged at the same time.
     pub fn staged_rows(&self) -> usize {
         let [rows, _] = &self.axes;
         let is_ring = match self.algorithm {
@@ -290,7 +288,7 @@ impl GeneralConv {
         if is_ring { rows.span() } else { rows.most_taps() }
     }
 
-    /// Floats of one computed pixel.
+    /// Values of one computed pixel.
     pub const fn computed_len(&self) -> usize {
         self.product_columns().next_multiple_of(PANEL_COLUMNS)
     }
@@ -321,7 +319,7 @@ impl GeneralConv {
             // Every tap belongs to one phase.
             ConvAlgorithm::Rows => kernel[0] * kernel[1] * in_channels * columns,
         };
-        // A convolution in groups has as many panels.
+        // A grouped convolution would have one panel set per group.
         debug_assert!(groups == 1 || self.algorithm != ConvAlgorithm::Winograd);
         // Folded scales and shifts are kept in double precision while the weights are packed.
         weights + 5 * padded_channels(out_channels)

@@ -1,13 +1,13 @@
-//! Which nodes of a graph are one step of a general plan.
+//! Decides which nodes of a graph become one step of a general plan.
 
 use crate::graph::{Graph, NodeId, Op};
 
-/// Nodes that are computed in one step. The maps between them are never stored.
+/// Nodes that one step computes. The maps between them are never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unit {
-    /// In order; each behind the first reads the one before it.
+    /// In order. Each node after the first reads the previous one.
     pub(super) nodes: Vec<NodeId>,
-    /// The padding that the first node, a convolution, reads through.
+    /// The padding of the first node, if that is a convolution.
     pub(super) pad: Option<NodeId>,
 }
 
@@ -18,7 +18,8 @@ impl Unit {
     }
 }
 
-/// Whether it makes each value of the value at its own place of its first input, or of one of them.
+/// Whether each output value depends only on the value at the same position of its first input, or of one of its
+/// inputs.
 pub(super) fn is_pointwise(op: &Op) -> bool {
     matches!(
         op,
@@ -33,13 +34,12 @@ pub(super) fn is_pointwise(op: &Op) -> bool {
     )
 }
 
-/// Whether it puts values around a map.
+/// Whether it adds values around a map.
 const fn is_padding(op: &Op) -> bool {
     matches!(op, Op::Pad { .. } | Op::PadSame { .. })
 }
 
-/// The steps of a graph, in the order in which they can run: by their last nodes, when everything that any of
-/// their nodes reads is there.
+/// The steps of a graph in execution order: sorted by their last nodes, when the inputs of all their nodes exist.
 pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
     let nodes = graph.nodes();
     let readers = graph.readers();
@@ -59,12 +59,12 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
         let is_attention = |&reader: &NodeId| matches!(nodes[reader].op, Op::Attention { .. });
         let is_slice = matches!(op, Op::Channels { .. });
         if is_slice && !readers[id].is_empty() && readers[id].iter().all(is_attention) {
-            // Attention reads some of a map's channels where they are.
+            // Attention reads some of a map's channels in place.
             continue;
         }
         let is_pad = is_padding(op);
         if is_pad && !readers[id].is_empty() && readers[id].iter().all(|&reader| is_conv(reader)) {
-            // Every convolution that reads it pads while it loads.
+            // Every convolution that reads it pads while loading.
             continue;
         }
         let mut unit = Unit { nodes: vec![id], pad: None };
@@ -76,7 +76,7 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
             let mut last = id;
             while let [reader] = readers[last][..] {
                 let fits = is_pointwise(&nodes[reader].op) && !is_taken[reader];
-                // A norm's statistics are of a map that is stored.
+                // A norm's statistics need a stored map.
                 let is_norm = matches!(nodes[reader].op, Op::InstanceNorm { .. });
                 if !fits || is_norm {
                     break;

@@ -1,8 +1,8 @@
-//! Plans of graphs that the specialised planner has no kernels for: any graph of known operations.
+//! Plans of graphs for which the specialised planner has no kernels: any graph of known operations.
 //!
-//! Unfused, every node is a step. Fused, a convolution takes in the padding before it and what is done to its values
-//! behind it, and neighbouring operations on single values are one pass. All maps are stored alike, the photo
-//! included: channels-last, channels padded with zeros.
+//! Unfused, every node is a step. Fused, a convolution includes the padding before it and the elementwise operations
+//! after it, and neighbouring elementwise operations are one pass. All maps, including the photo, have the same layout:
+//! channels-last, with channels padded with zeros.
 
 pub mod attention;
 mod convolution;
@@ -32,14 +32,13 @@ pub(super) struct GeneralBuilder<'a> {
     is_fused: bool,
     /// The map of every node that is kept.
     kept: Vec<Option<MapId>>,
-    /// The step that reads each node's map last, as the place of its last node.
+    /// The step that reads each node's map last, given as the index of the step's last node.
     last_read: Vec<NodeId>,
     pub(super) collected: Collector,
     pub(super) parts: GeneralParts,
 }
 
 impl<'a> GeneralBuilder<'a> {
-    /// Plans every node.
     pub(super) fn plan(
         graph: &'a Graph,
         shapes: &'a [Shape],
@@ -79,7 +78,7 @@ impl<'a> GeneralBuilder<'a> {
         Ok(builder)
     }
 
-    /// The channels that attention reads at an input, which the next step reads.
+    /// The channels that attention reads of an input. The next step reads them.
     fn head_channels(&mut self, input: NodeId) -> Option<HeadChannels> {
         if let Some(map) = self.read(input) {
             return Some(HeadChannels { map, first: 0 });
@@ -95,7 +94,7 @@ impl<'a> GeneralBuilder<'a> {
         Some(HeadChannels { map, first })
     }
 
-    /// Attention: its keys and values are packed, then its queries answered.
+    /// Plans attention: keys and values are packed, and then the queries are processed.
     fn attention(&mut self, unit: &Unit, heads: usize) -> Option<()> {
         let head = unit.nodes[0];
         let inputs = &self.graph.nodes()[head].inputs;
@@ -117,7 +116,7 @@ impl<'a> GeneralBuilder<'a> {
         Some(())
     }
 
-    /// The map that a unit made is the result.
+    /// Returns the map that a unit made as the result.
     fn hand_out(&mut self, unit: &Unit) -> Option<()> {
         let last = unit.last();
         let from = self.read(last).filter(|_| !self.is_statistics(last))?;
@@ -140,7 +139,7 @@ impl<'a> GeneralBuilder<'a> {
         map
     }
 
-    /// A step that makes the map of the unit's last node.
+    /// Adds a step that makes the map of the unit's last node.
     fn step(&mut self, unit: &Unit, kernel: String, op: GeneralOp, flops: u64, weights: usize) {
         let last = unit.last();
         let inputs = unit.nodes.iter().flat_map(|&id| {
@@ -170,14 +169,14 @@ impl<'a> GeneralBuilder<'a> {
         self.parts.channel_nodes.len() - 1
     }
 
-    /// What a node does to every value that `before` made; the next step reads its other inputs.
+    /// What a node does to every value of `before`. The next step reads the node's other inputs.
     fn pointwise(&mut self, id: NodeId, before: NodeId) -> Option<Pointwise> {
         let graph = self.graph;
         let node = &graph.nodes()[id];
         Some(match node.op {
             Op::Affine => Pointwise::Affine { values: self.channel_values(id) },
             Op::InstanceNorm { eps } => {
-                // Nothing but statistics has two values for each channel.
+                // Only statistics have two values for each channel.
                 let statistics = node.inputs[1];
                 if !self.is_statistics(statistics) {
                     return None;
@@ -210,7 +209,7 @@ impl<'a> GeneralBuilder<'a> {
         })
     }
 
-    /// The passes of a unit's nodes behind its first `done`, and their names.
+    /// The passes of a unit's nodes after its first `done`, and their names.
     fn chain(&mut self, unit: &Unit, done: usize) -> Option<(Vec<Pointwise>, String)> {
         let mut chain = Vec::new();
         let mut label = String::new();
@@ -229,13 +228,13 @@ impl<'a> GeneralBuilder<'a> {
         Some((chain, label))
     }
 
-    /// One step.
+    /// Plans one unit.
     fn unit(&mut self, unit: &Unit) -> Option<()> {
         let graph = self.graph;
         let head = unit.nodes[0];
         let node = &graph.nodes()[head];
         let shape = self.shapes[head];
-        // Statistics are two values for each channel, which only a norm reads, behind its map.
+        // Statistics are two values for each channel. Only a norm reads them, after its map.
         let maps = match node.op {
             Op::InstanceNorm { .. } => &node.inputs[..1],
             _ => &node.inputs[..],
@@ -259,7 +258,7 @@ impl<'a> GeneralBuilder<'a> {
         };
         let (name, op) = match node.op {
             Op::Photo => ("load", GeneralOp::Load { to: self.write(head) }),
-            // Maps beside a photo, or for a picture, are not handed in by anyone.
+            // In a graph with a photo or a picture, maps cannot be passed in.
             Op::Input { .. } => {
                 let input = graph.inputs().position(|(input, _)| input == head);
                 let input = input.filter(|_| graph.is_on_maps())?;
@@ -273,7 +272,7 @@ impl<'a> GeneralBuilder<'a> {
                 ("constant", GeneralOp::LoadConstant { constant, to })
             }
             Op::Picture => ("store", GeneralOp::Store { from: from? }),
-            // The photo, which every other map of the graph is behind.
+            // A map derived from the photo. Every other map of the graph depends on it.
             Op::Sized(_) => ("size", self.index(head, from?, Index::Crop(Sides::default()))),
             Op::Pad { .. } | Op::PadSame { .. } => {
                 let (mode, sides) = self.padding(head)?;
@@ -332,21 +331,21 @@ impl<'a> GeneralBuilder<'a> {
                 let op = GeneralOp::Pool { pool, pooling, from, to };
                 ("average pool", op)
             }
-            // Planned above.
+            // Already planned above.
             _ => return None,
         };
         self.step(unit, name.to_owned(), op, 0, 0);
         Some(())
     }
 
-    /// What a padding puts around its map.
+    /// What a padding adds around its map.
     fn padding(&self, pad: NodeId) -> Option<(PadMode, Sides)> {
         let node = &self.graph.nodes()[pad];
         let of = self.shapes[*node.inputs.first()?];
         node.op.padding(of.height, of.width)
     }
 
-    /// Whether a unit only says of which sizes a map may be that nothing else reads.
+    /// Whether a unit only restricts the size of a map that no other node reads.
     fn is_same_map(&self, unit: &Unit) -> bool {
         let &[node] = unit.nodes.as_slice() else {
             return false;
@@ -377,7 +376,7 @@ impl<'a> GeneralBuilder<'a> {
         GeneralOp::Reduce { reduction, from, parts, to }
     }
 
-    /// A pass over single values, in place where nothing else reads its map.
+    /// Plans an elementwise pass, in place if no other node reads its map.
     fn values(&mut self, unit: &Unit) -> Option<()> {
         let (head, last) = (unit.nodes[0], unit.last());
         let input = self.graph.nodes()[head].inputs[0];
@@ -394,7 +393,7 @@ impl<'a> GeneralBuilder<'a> {
         Some(())
     }
 
-    /// A convolution with what is fused around it.
+    /// Plans a convolution with the operations that are fused into it.
     fn conv(&mut self, unit: &Unit) -> Option<()> {
         let (head, last) = (unit.nodes[0], unit.last());
         let node = &self.graph.nodes()[head];
@@ -445,7 +444,7 @@ impl<'a> GeneralBuilder<'a> {
     }
 }
 
-/// A node, and where it is attention, the slices of channels that it reads through.
+/// A node, and for attention the slices of channels through which it reads.
 fn seen_through(graph: &Graph, id: NodeId) -> Vec<NodeId> {
     let node = &graph.nodes()[id];
     let is_attention = matches!(node.op, Op::Attention { .. });

@@ -10,50 +10,50 @@ use crate::graph::{Arithmetic, BlockOrder, Function, PadMode, Pool, Sides};
 pub type GeneralConvId = usize;
 /// Index of a node in [`GeneralParts::channel_nodes`](super::GeneralParts::channel_nodes).
 pub type ChannelValuesId = usize;
-/// Index of a change of size in [`GeneralParts::resizes`](super::GeneralParts::resizes).
+/// Index of a resize in [`GeneralParts::resizes`](super::GeneralParts::resizes).
 pub type ResizeId = usize;
 
 /// Index of a node in [`GeneralParts::constants`](super::GeneralParts::constants).
 pub type ConstantId = usize;
 
-/// What becomes of every value from the values at its own place.
+/// An elementwise operation: each result depends only on values at the same position.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pointwise {
-    /// `x * scale + shift`, by channel.
+    /// `x * scale + shift`, for each channel.
     Affine { values: ChannelValuesId },
-    /// `(x - mean) * scale + shift`, by channel.
+    /// `(x - mean) * scale + shift`, for each channel.
     Norm {
-        /// Means, and behind them variances.
+        /// Means, followed by variances.
         statistics: MapId,
-        /// Where the step keeps each channel's `scale / sqrt(variance + eps)`.
+        /// Where the step stores each channel's `scale / sqrt(variance + eps)`.
         scales: MapId,
         values: ChannelValuesId,
         /// Added to the variance.
         eps: f64,
     },
-    /// `(x - mean) / sqrt(variance + eps) * scale + shift`, mean and variance of the pixel.
+    /// `(x - mean) / sqrt(variance + eps) * scale + shift`, with mean and variance of the pixel.
     LayerNorm {
         values: ChannelValuesId,
         /// Added to the variance.
         eps: f64,
     },
-    /// Sines and cosines of the pixel's row and column are added.
+    /// Adds sines and cosines of the pixel's row and column.
     Positions,
     /// Negative values become zero.
     Relu,
-    /// Negative values times a slope, by channel.
+    /// Multiplies negative values by a slope, for each channel.
     Prelu {
-        /// Whose slopes.
+        /// The node with the slopes.
         values: ChannelValuesId,
     },
-    /// A function of the value alone.
+    /// A function of the value.
     Function(Function),
     /// The sum with a map of the same size.
     Add { map: MapId },
 }
 
 impl Pointwise {
-    /// In a word or two, for the names of kernels.
+    /// A short name, for the names of kernels.
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Affine { .. } => "affine",
@@ -67,7 +67,7 @@ impl Pointwise {
         }
     }
 
-    /// Whether zero stays zero: then so do the channels that are only stored.
+    /// Whether zero stays zero. If so, padding channels also stay zero.
     pub fn keeps_zero(&self) -> bool {
         match self {
             Self::Function(function) => match *function {
@@ -79,12 +79,12 @@ impl Pointwise {
                 | Function::Softplus => false,
                 _ => true,
             },
-            // Scales, shifts and slopes of channels that are only stored are zero.
+            // Scales, shifts and slopes of padding channels are zero.
             _ => true,
         }
     }
 
-    /// The map that is read besides.
+    /// The additional map that is read.
     pub const fn operand(&self) -> Option<MapId> {
         match *self {
             Self::Add { map } => Some(map),
@@ -94,92 +94,92 @@ impl Pointwise {
     }
 }
 
-/// Which pixel a pixel is a copy of.
+/// The source position of every pixel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Index {
-    /// Values around a map.
+    /// Adds values around a map.
     Pad { mode: PadMode, sides: Sides },
-    /// A map without its sides.
+    /// Removes the sides of a map.
     Crop(Sides),
     /// Every pixel becomes four.
     Upsample,
 }
 
-/// What becomes of every channel as a whole.
+/// A reduction of each channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
-    /// Mean and biased variance: two pixels.
+    /// Mean and biased variance, stored as two pixels.
     Statistics,
     Mean,
-    /// The largest value.
+    /// The maximum.
     Max,
 }
 
-/// What becomes of a window.
+/// A reduction of each window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pooling {
-    /// Its largest value.
+    /// The maximum.
     Max,
-    /// Its mean.
+    /// The mean.
     Mean {
         /// Whether padding counts, as zeros.
         counts_padding: bool,
     },
 }
 
-/// What a step of a general plan executes. Every step writes whole pixels: channels that are only stored are zero.
+/// An operation of a general plan. Every operation writes whole pixels, and padding channels are zero.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GeneralOp {
-    /// The photo's bytes as a map.
+    /// Converts the photo's bytes to a map.
     Load { to: MapId },
-    /// A map that is handed in.
+    /// Copies a map that is passed in.
     LoadMap {
-        /// Its place among those that are.
+        /// Its index among the maps that are passed in.
         input: usize,
         to: MapId,
     },
-    /// A map of trained values.
+    /// Copies a map of trained values.
     LoadConstant { constant: ConstantId, to: MapId },
     /// A convolution of any kind, with its bias.
     Conv {
         conv: GeneralConvId,
         from: MapId,
         to: MapId,
-        /// What is done with its values before they leave the cache.
+        /// Operations on its values before they leave the cache.
         epilogue: Vec<Pointwise>,
     },
-    /// Every value by itself.
+    /// A chain of elementwise operations.
     Pointwise {
         from: MapId,
-        /// Written; the same map where nothing reads that later.
+        /// Written; the same as the input if no later step reads that.
         to: MapId,
         /// In order.
         chain: Vec<Pointwise>,
     },
-    /// Two maps value by value; a single channel, row or column stands for all.
+    /// Combines two maps value by value. A single channel, row or column is repeated.
     Combine {
         arithmetic: Arithmetic,
-        /// Read: the first map and the second.
+        /// The first map and the second.
         from: [MapId; 2],
         to: MapId,
     },
-    /// Keys and values, in the order in which attention reads them.
+    /// Packs keys and values in the order in which attention reads them.
     PackKeys {
         attention: Attention,
-        /// Read: keys and values.
+        /// Keys and values.
         from: [HeadChannels; 2],
         to: MapId,
     },
-    /// Softmax attention to packed keys and values.
+    /// Softmax attention with packed keys and values.
     Attention {
         attention: Attention,
-        /// Read: queries.
+        /// The queries.
         from: HeadChannels,
-        /// Read: keys and values.
+        /// The packed keys and values.
         packed: MapId,
         to: MapId,
     },
-    /// One or two values of every channel.
+    /// Reduces every channel to one or two values.
     Reduce {
         reduction: Reduction,
         from: MapId,
@@ -187,40 +187,34 @@ pub enum GeneralOp {
         parts: MapId,
         to: MapId,
     },
-    /// Pixels at other places.
+    /// Copies pixels from other positions.
     Index { index: Index, from: MapId, to: MapId },
-    /// The channels of some maps, one map behind the other.
+    /// Concatenates the channels of several maps.
     Concat { from: Vec<MapId>, to: MapId },
-    /// Neighbouring channels, as many as the written map has.
+    /// Copies neighbouring channels, as many as the output map has.
     Channels { first: usize, from: MapId, to: MapId },
-    /// Another number of rows and columns.
+    /// Changes the number of rows and columns.
     Resize { resize: ResizeId, from: MapId, to: MapId },
-    /// Channels become blocks of pixels.
+    /// Turns channels into blocks of pixels.
     DepthToSpace {
         /// Side of a block, in pixels.
         block: usize,
-        /// Which channel goes where.
+        /// Which channel goes to which pixel.
         order: BlockOrder,
         from: MapId,
         to: MapId,
     },
-    /// Blocks of pixels become channels.
+    /// Turns blocks of pixels into channels.
     SpaceToDepth {
         /// Side of a block, in pixels.
         block: usize,
         from: MapId,
         to: MapId,
     },
-    /// A value of every window.
-    Pool {
-        pool: Pool,
-        /// Which value.
-        pooling: Pooling,
-        from: MapId,
-        to: MapId,
-    },
-    /// The top left of a map, as bytes.
+    /// Reduces every window to a value.
+    Pool { pool: Pool, pooling: Pooling, from: MapId, to: MapId },
+    /// Writes the top left of a map as bytes.
     Store { from: MapId },
-    /// A whole map, as it is handed out.
+    /// Writes a whole map as the result.
     StoreMap { from: MapId },
 }
