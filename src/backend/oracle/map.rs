@@ -3,16 +3,14 @@
 /// A feature map in float64, channel-major: element (c, y, x) at `(c * height + y) * width + x`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Map {
-    /// Channels.
     pub channels: usize,
     pub height: usize,
     pub width: usize,
-    /// All values.
     pub data: Vec<f64>,
 }
 
 impl Map {
-    /// Every value by itself.
+    /// Applies a function to every value.
     pub fn each(mut self, change: impl Fn(f64) -> f64) -> Self {
         for value in &mut self.data {
             *value = change(*value);
@@ -20,12 +18,12 @@ impl Map {
         self
     }
 
-    /// The value of a channel, row and column.
+    /// The value at a channel, row and column.
     pub(super) fn at(&self, c: usize, y: usize, x: usize) -> f64 {
         self.data[(c * self.height + y) * self.width + x]
     }
 
-    /// The same where the place lies inside.
+    /// The value at a position, or `None` if the position is outside the map.
     pub(super) fn inside(&self, c: usize, y: isize, x: isize) -> Option<f64> {
         let (y, x) = (usize::try_from(y).ok()?, usize::try_from(x).ok()?);
         (y < self.height && x < self.width).then(|| self.at(c, y, x))

@@ -1,11 +1,11 @@
-//! The judge: walks a network's graph in float64, each operation written as its definition reads.
+//! The reference implementation: computes a network's graph in float64, with each operation written as its definition.
 //!
-//! Never optimised, never used to paint. It reads the graph's nodes and the weights and shares no
-//! other code with what it judges: padding, convolution, norm, upsampling and the rule for odd and
-//! tiny sizes are all written here a second time. Any thread; it blocks for long.
+//! It is never optimised and never used to paint. It reads the graph's nodes and the weights, but shares no other code
+//! with what it judges. Padding, convolution, norm, upsampling and the rule for odd and tiny sizes are all implemented
+//! here a second time. Any thread. It runs for a long time.
 //!
-//! It can also round where a mode rounds ([`judge_rounded`]). That is the naive run, which does not judge: it
-//! shows the error that a mode's few bits alone cause, and rules are multiples of it.
+//! It can also round where a mode rounds ([`judge_rounded`]). This naive run is not a reference. It measures the error
+//! that only a mode's low precision causes, and tolerances are multiples of that error.
 
 mod map;
 mod operations;
@@ -28,12 +28,12 @@ pub use rounding::{DeviceRounding, Rounding};
 pub struct Judgement {
     /// The network's picture before clamping and rounding, cropped to the photo's size.
     pub output: Map,
-    /// Every map behind a norm, before ReLU and residual add, with the norm's name.
+    /// Every map after a norm, before ReLU and residual add, with the norm's name.
     pub after_norms: Vec<(String, Map)>,
 }
 
 impl Judgement {
-    /// The picture in bytes: clamped, rounded to nearest, alpha from `photo`.
+    /// The picture in bytes: clamped, rounded to nearest, with alpha from `photo`.
     pub fn picture(&self, photo: &Frame) -> Frame {
         let level = |c: usize, y: usize, x: usize| {
             let m = &self.output;
@@ -50,9 +50,8 @@ pub fn judge(network: &Network, photo: &Frame) -> Judgement {
     run(network, photo, Rounding::none(Variant::Baseline))
 }
 
-/// Runs `network` on `photo` as [`judge`] does, and rounds to the precision of `mode` wherever its
-/// variant does: the factors of every product, and every map that it stores between two operations.
-/// Sums and statistics stay in float64.
+/// Runs `network` on `photo` as [`judge`] does, and rounds to the precision of `mode` wherever its variant does: the
+/// factors of every product, and every map that it stores between two operations. Sums and statistics stay in float64.
 pub fn judge_rounded(
     network: &Network,
     photo: &Frame,
@@ -62,11 +61,11 @@ pub fn judge_rounded(
     run(network, photo, Rounding::of(mode, device))
 }
 
-/// Runs a network that reads maps instead of a photo ([`Graph::inputs`]): the map of its last node.
+/// Runs a network that reads maps instead of a photo ([`Graph::inputs`]), and returns the map of its last node.
 ///
 /// # Errors
-/// [`GraphError::Given`] for other maps than the network reads, and [`GraphError::Shapes`] where it does not run at
-/// their size.
+/// [`GraphError::Given`] if these are not the maps that the network reads, and [`GraphError::Shapes`] if it cannot run
+/// at their size.
 pub fn judge_maps(network: &Network, maps: &[Map]) -> Result<Map, GraphError> {
     let shapes: Vec<[usize; 3]> =
         (maps.iter()).map(|map| [map.channels, map.height, map.width]).collect();
@@ -96,7 +95,7 @@ fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
     judgement
 }
 
-/// What a graph runs on.
+/// The input of a graph.
 #[derive(Clone, Copy)]
 enum Given<'a> {
     Photo(&'a Frame),
@@ -109,13 +108,13 @@ pub struct Interpreter<'a> {
     weights: &'a Weights,
     given: Given<'a>,
     rounding: Rounding,
-    /// Rows and columns of the photo, or of the maps, once sides that are too short for the graph's reflections are
+    /// Rows and columns of the photo or of the maps, after sides that are too short for the graph's reflections are
     /// extended.
     size: (usize, usize),
 }
 
 impl<'a> Interpreter<'a> {
-    /// For a graph that has all its weights.
+    /// The graph must have all its weights.
     pub fn new(
         graph: &'a Graph,
         weights: &'a Weights,
@@ -131,10 +130,10 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Computes every node in the order of the graph, and hands over its map.
+    /// Computes every node in the order of the graph, and passes its map to `seen`.
     ///
     /// # Panics
-    /// Where maps do not go together, or a node's weights are missing.
+    /// If the shapes of maps do not match, or a node's weights are missing.
     pub fn walk(&self, mut seen: impl FnMut(&Node, &Map)) {
         let readers = self.graph.readers();
         let mut maps: Vec<Map> = Vec::with_capacity(readers.len());
@@ -151,8 +150,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// The map that a node makes of its inputs. Statistics are maps of one row: the mean, and behind it
-    /// the variance.
+    /// Computes a node's map from its inputs. Statistics are maps of one row: the mean, followed by the variance.
     ///
     /// # Panics
     /// As [`Interpreter::walk`].
@@ -246,7 +244,7 @@ impl<'a> Interpreter<'a> {
                 stored(sum)
             }
             Op::Upsample => upsample(inputs[0]),
-            // Clamping and rounding are the judgement's, so that differences stay visible.
+            // `Judgement` clamps and rounds later, so that differences stay visible here.
             Op::Picture => match self.given {
                 Given::Photo(photo) => crop(inputs[0], photo.height(), photo.width()),
                 Given::Maps(_) => inputs[0].clone(),
@@ -285,13 +283,13 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-/// The same numbers in more bits.
+/// Converts to float64.
 pub fn doubles(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
-/// Index of a reflected position: ... 2 1 0 1 2 ... n-1 n-2 ..., as often as needed; a side of one
-/// pixel repeats it.
+/// Index of a reflected position: ... 2 1 0 1 2 ... n-1 n-2 ..., repeated as often as needed. A side of one pixel
+/// repeats that pixel.
 fn mirror(position: isize, side: usize) -> usize {
     if side == 1 {
         return 0;
@@ -309,7 +307,7 @@ fn mirror(position: isize, side: usize) -> usize {
     p as usize
 }
 
-/// The photo's colours as a map, reflected to the right and below where it is smaller.
+/// The photo's colours as a map, reflected to the right and below if the photo is smaller.
 fn levels(photo: &Frame, (height, width): (usize, usize)) -> Map {
     let mut data = Vec::with_capacity(3 * height * width);
     for c in 0..3 {
@@ -379,7 +377,7 @@ pub fn statistics(input: &Map) -> Map {
     Map { channels: input.channels, height: 1, width: 2, data: planes.flat_map(of).collect() }
 }
 
-/// Every channel minus its mean, by its deviation.
+/// Each channel minus its mean, divided by its standard deviation.
 pub fn normalised(input: &Map, statistics: &Map, eps: f64) -> Map {
     let mut out = input.clone();
     let planes = out.data.chunks_mut(input.height * input.width);
@@ -392,12 +390,12 @@ pub fn normalised(input: &Map, statistics: &Map, eps: f64) -> Map {
     out
 }
 
-/// Instance norm with the map's own biased variance.
+/// Instance norm with the biased variance of the map itself.
 pub fn instance_norm(input: &Map, eps: f64, gamma: &[f64], beta: &[f64]) -> Map {
     affine(&normalised(input, &statistics(input), eps), gamma, beta)
 }
 
-/// Scaled and shifted, each channel by its own numbers.
+/// Scales and shifts each channel.
 pub fn affine(input: &Map, gamma: &[f64], beta: &[f64]) -> Map {
     let mut out = input.clone();
     let count = input.height * input.width;
@@ -409,7 +407,6 @@ pub fn affine(input: &Map, gamma: &[f64], beta: &[f64]) -> Map {
     out
 }
 
-/// Negative values become zero.
 pub fn relu(input: &Map) -> Map {
     let mut out = input.clone();
     for v in &mut out.data {

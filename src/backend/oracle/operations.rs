@@ -1,4 +1,4 @@
-//! The operations of any picture network, each as its definition in ONNX and PyTorch reads.
+//! The operations of any picture network, each written as its definition in ONNX and PyTorch.
 
 use super::{Map, mirror};
 use crate::graph::{
@@ -22,7 +22,7 @@ fn map_from(
     Map { channels, height, width, data }
 }
 
-/// Values around a map.
+/// Adds values around a map.
 pub(super) fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
     let size = (
         input.channels,
@@ -42,7 +42,7 @@ pub(super) fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
     })
 }
 
-/// Zeros around a map, by TensorFlow's formula: `max((ceil(in / stride) - 1) * stride + reach - in, 0)` of them.
+/// Adds zeros around a map by TensorFlow's formula: `max((ceil(in / stride) - 1) * stride + reach - in, 0)` zeros.
 pub(super) fn pad_same(
     input: &Map,
     reach: [usize; 2],
@@ -128,7 +128,7 @@ pub(super) fn conv_transpose2d(
     crop_sides(&sums, cut)
 }
 
-/// A map without its sides.
+/// Removes the sides of a map.
 pub(super) fn crop_sides(input: &Map, sides: Sides) -> Map {
     let size = (
         input.channels,
@@ -138,7 +138,7 @@ pub(super) fn crop_sides(input: &Map, sides: Sides) -> Map {
     map_from(size, |c, y, x| input.at(c, y + sides.top, x + sides.left))
 }
 
-/// Negative values times a slope of their channel.
+/// Multiplies negative values by the slope of their channel.
 pub(super) fn prelu(input: &Map, slopes: &[f64]) -> Map {
     map_from((input.channels, input.height, input.width), |c, y, x| {
         let value = input.at(c, y, x);
@@ -146,7 +146,7 @@ pub(super) fn prelu(input: &Map, slopes: &[f64]) -> Map {
     })
 }
 
-/// A value by itself.
+/// Applies an elementwise function.
 pub(super) fn function(function: Function, x: f64) -> f64 {
     match function {
         Function::LeakyRelu { slope } => {
@@ -177,8 +177,8 @@ pub(super) fn function(function: Function, x: f64) -> f64 {
     }
 }
 
-/// The error function: its series where that is short, a continued fraction of its complement beyond
-/// (Abramowitz and Stegun, 7.1.6 and 7.1.14).
+/// The error function: its series near zero, and a continued fraction of its complement beyond (Abramowitz and Stegun,
+/// 7.1.6 and 7.1.14).
 fn error_function(x: f64) -> f64 {
     let a = x.abs();
     let value = if a < 3.0 {
@@ -200,7 +200,7 @@ fn error_function(x: f64) -> f64 {
     value.copysign(x)
 }
 
-/// Two maps value by value; what has one channel, row or column stands for all.
+/// Combines two maps value by value. A single channel, row or column is repeated.
 pub(super) fn combine(arithmetic: Arithmetic, a: &Map, b: &Map) -> Map {
     let size = (a.channels.max(b.channels), a.height.max(b.height), a.width.max(b.width));
     let of = |map: &Map, c: usize, y: usize, x: usize| {
@@ -218,7 +218,7 @@ pub(super) fn combine(arithmetic: Arithmetic, a: &Map, b: &Map) -> Map {
     })
 }
 
-/// The channels of all maps.
+/// Concatenates the channels of all maps.
 pub(super) fn concat(inputs: &[&Map]) -> Map {
     Map {
         channels: inputs.iter().map(|map| map.channels).sum(),
@@ -228,7 +228,7 @@ pub(super) fn concat(inputs: &[&Map]) -> Map {
     }
 }
 
-/// Some neighbouring channels.
+/// Selects neighbouring channels.
 pub(super) fn channels(input: &Map, first: usize, count: usize) -> Map {
     let plane = input.height * input.width;
     Map {
@@ -238,7 +238,7 @@ pub(super) fn channels(input: &Map, first: usize, count: usize) -> Map {
     }
 }
 
-/// Another number of rows and columns, by ONNX's formulas.
+/// Changes the number of rows and columns by ONNX's formulas.
 pub(super) fn resize(input: &Map, resize: &Resize, like: Option<&Map>) -> Map {
     let (height, width, scales) = match resize.target {
         Target::Scale(scales) => (
@@ -319,7 +319,7 @@ fn quotients(input: &Map, height: usize, width: usize) -> [f64; 2] {
     [height as f64 / input.height as f64, width as f64 / input.width as f64]
 }
 
-/// Channels become blocks of pixels.
+/// Turns channels into blocks of pixels.
 pub(super) fn depth_to_space(input: &Map, block: usize, order: BlockOrder) -> Map {
     let channels = input.channels / (block * block);
     map_from((channels, input.height * block, input.width * block), |c, y, x| {
@@ -332,7 +332,7 @@ pub(super) fn depth_to_space(input: &Map, block: usize, order: BlockOrder) -> Ma
     })
 }
 
-/// Blocks of pixels become channels.
+/// Turns blocks of pixels into channels.
 pub(super) fn space_to_depth(input: &Map, block: usize) -> Map {
     let size = (input.channels * block * block, input.height / block, input.width / block);
     map_from(size, |c, y, x| {
@@ -341,13 +341,13 @@ pub(super) fn space_to_depth(input: &Map, block: usize) -> Map {
     })
 }
 
-/// What `of` makes of the values in every window, those beyond the edge being `None`; a window may reach beyond
-/// the padding, which is not there at all.
+/// Applies `of` to the values in every window; values beyond the edge are `None`. A window may extend beyond the
+/// padding; those positions are left out.
 fn windows(input: &Map, pool: &Pool, of: impl Fn(&[Option<f64>]) -> f64) -> Map {
     let count = |side: usize, before: usize, after: usize, axis: usize| {
         let (kernel, stride) = (pool.kernel[axis], pool.stride[axis]);
         let mut windows = 1;
-        // The next window begins on the map or before it, and ends inside unless it need not.
+        // The next window starts on the map or before it, and it ends inside unless it may extend beyond.
         while windows * stride < side + before
             && (pool.is_ceil || windows * stride + kernel <= side + before + after)
             && (windows - 1) * stride + kernel < side + before + after
@@ -376,7 +376,7 @@ fn windows(input: &Map, pool: &Pool, of: impl Fn(&[Option<f64>]) -> f64) -> Map 
     })
 }
 
-/// The largest value of every window.
+/// The maximum of every window.
 pub(super) fn max_pool(input: &Map, pool: &Pool) -> Map {
     windows(input, pool, |values| {
         values.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max)
@@ -392,7 +392,7 @@ pub(super) fn average_pool(input: &Map, pool: &Pool, counts_padding: bool) -> Ma
     })
 }
 
-/// One value of every channel.
+/// Reduces every channel to one value.
 pub(super) fn of_channels(input: &Map, of: impl Fn(&[f64]) -> f64) -> Map {
     let planes = input.data.chunks(input.height * input.width);
     Map { channels: input.channels, height: 1, width: 1, data: planes.map(of).collect() }

@@ -1,5 +1,5 @@
-//! The places where a mode rounds, for the oracle's naive run, which shows the error that a mode's few bits
-//! alone cause. Written from the modes' definitions; shares no code with the kernels.
+//! Where a mode rounds, for the oracle's naive run. That run measures the error that only a mode's low precision
+//! causes. Written from the modes' definitions; shares no code with the kernels.
 
 use half::{bf16, f16};
 
@@ -10,46 +10,46 @@ use crate::{
     quantisation::{InputRange, IntegerWeights},
 };
 
-/// What devices decide about where a mode rounds.
+/// How a device changes where a mode rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DeviceRounding {
-    /// Whether sums are stored before the bias is added to them, which is a step of its own.
+    /// Whether sums are stored before a separate step adds the bias.
     pub bias_apart: bool,
-    /// Whether int8 is fp16 but for convolutions within residual blocks.
+    /// Whether int8 computes in fp16 except for convolutions within residual blocks.
     pub bytes_of_halves: bool,
 }
 
-/// Where numbers lose bits.
+/// Where values are rounded.
 ///
-/// | what is stored between two operations | `baseline` | `fused-norm` | `fused` |
+/// | stored between two operations | `baseline` | `fused-norm` | `fused` |
 /// |---|---|---|---|
 /// | a convolution's sums, those of the first divided by 256 | yes | yes | yes, but not the picture |
-/// | the sums before the bias is added, where it is a step of its own | yes | yes | |
+/// | the sums before the bias is added, if that is a separate step | yes | yes | |
 /// | the normalised map, before the affine step | yes | | |
 /// | the norm's result | yes | yes, with ReLU or residual sum | |
-/// | the residual sum | yes, once more | with the norm's result | yes |
+/// | the residual sum | yes, again | with the norm's result | yes |
 ///
-/// Wherever a product is taken, both its factors are rounded as well; in int8 to the steps of their channels, which
-/// [`crate::quantisation`] defines.
+/// In addition, both factors of every product are rounded. In int8 they are rounded to the steps of their channels,
+/// which [`crate::quantisation`] defines.
 #[derive(Clone, Copy)]
 pub struct Rounding {
-    /// The factors of a convolution's products.
+    /// Rounds the factors of a convolution's products.
     factor: fn(f64) -> f64,
-    /// Bits of fraction of the factors, where they are few.
+    /// Number of fraction bits of the factors, if it is limited.
     factor_bits: Option<i32>,
     /// Rounds maps that are stored between two operations.
     stored: fn(f64) -> f64,
-    /// Whether factors are bytes and small integers, each channel with a step of its own.
+    /// Whether factors are bytes and small integers, with a step for each channel.
     in_bytes: bool,
-    /// Whether only those of convolutions to as many channels are.
+    /// Whether that applies only to convolutions with as many outputs as inputs.
     bytes_of_halves: bool,
-    /// Whether sums are stored before the bias is added to them.
+    /// Whether sums are stored before the bias is added.
     bias_apart: bool,
     variant: Variant,
 }
 
 impl Rounding {
-    /// Nowhere, in a variant.
+    /// No rounding, in a variant.
     pub fn none(variant: Variant) -> Self {
         Self {
             factor: |v| v,
@@ -62,7 +62,7 @@ impl Rounding {
         }
     }
 
-    /// Where a mode rounds on a device.
+    /// The rounding of a mode on a device.
     pub fn of(mode: Mode, device: DeviceRounding) -> Self {
         let Mode { variant, precision, .. } = mode;
         let in_bytes = precision == Precision::Int8;
@@ -78,7 +78,7 @@ impl Rounding {
                 NumberFormat::Tf32 => tf32,
                 NumberFormat::Fp16 => |v| f16::from_f64(v).to_f64(),
                 NumberFormat::Bf16 => |v| bf16::from_f64(v).to_f64(),
-                // What is rounded depends on the channel: `byte_factors`.
+                // The rounding depends on the channel: see `byte_factors`.
                 NumberFormat::Int8 => |v| v,
             }
         };
@@ -95,13 +95,13 @@ impl Rounding {
         }
     }
 
-    /// A value as a factor of products.
+    /// Rounds a value as a factor of products.
     pub fn factor(&self, value: f64) -> f64 {
         (self.factor)(value)
     }
 
-    /// A convolution's input and weights as factors of products. The levels of a photo (`reads_photo`) are bytes
-    /// already.
+    /// Rounds a convolution's input and weights as factors of products. The levels of a photo (`reads_photo`) are
+    /// already bytes.
     pub fn factors(
         &self,
         input: &Map,
@@ -137,20 +137,20 @@ impl Rounding {
         (input, integers.values(&range.step))
     }
 
-    /// A value as it lies between two operations.
+    /// Rounds a value as it is stored between two operations.
     pub fn stored(&self, value: f64) -> f64 {
         (self.stored)(value)
     }
 
-    /// A convolution's sums as they are stored. The first layer reads levels divided by 256, which
-    /// changes nothing but what is too small for the precision.
+    /// Rounds a convolution's sums as they are stored. The first layer reads levels divided by 256. This only affects
+    /// values that are too small for the precision.
     pub fn sums(&self, map: Map, is_first: bool) -> Map {
         let divisor = if is_first { 256.0 } else { 1.0 };
         map.each(|v| (self.stored)(v / divisor) * divisor)
     }
 
-    /// The result of `conv` with a bias; where the bias is a step of its own, the sums are stored (and rounded)
-    /// before it is added.
+    /// The result of `conv` with a bias. If the bias is a separate step, the sums are stored (and rounded) before it is
+    /// added.
     pub fn biased(&self, bias: &[f64], is_first: bool, conv: impl Fn(&[f64]) -> Map) -> Map {
         if self.bias_apart {
             let sums = self.sums(conv(&vec![0.0; bias.len()]), is_first);
@@ -160,9 +160,9 @@ impl Rounding {
         }
     }
 
-    /// Weights as factors of products. Where an upsampling by two is folded into a 3x3 kernel, up to
-    /// four weights are added to one factor, and all are kept to what leaves every such sum exact:
-    /// then all four phases have the same total.
+    /// Rounds weights as factors of products. If an upsampling by two is folded into a 3x3 kernel, up to four weights
+    /// are added up to one factor. All weights are then rounded coarsely enough that every such sum is exact, so that
+    /// all four phases have the same total.
     pub fn weights(&self, weights: &[f32], is_upsampled_3x3: bool) -> Vec<f64> {
         let weights = doubles(weights);
         match self.factor_bits {
@@ -177,8 +177,8 @@ impl Rounding {
         }
     }
 
-    /// A convolution's bias. A norm subtracts any constant that is added to its whole map, so `fused` leaves
-    /// out the bias before one.
+    /// A convolution's bias. A norm subtracts any constant that is added to its whole map, so `fused` leaves out the
+    /// bias before a norm.
     pub fn bias(&self, bias: &[f32], has_norm: bool) -> Vec<f64> {
         if self.variant == Variant::Fused && has_norm {
             vec![0.0; bias.len()]
@@ -187,7 +187,7 @@ impl Rounding {
         }
     }
 
-    /// The last layer's sums, which are the picture.
+    /// Rounds the last layer's sums, which are the picture.
     pub fn picture(&self, sums: Map) -> Map {
         match self.variant {
             Variant::Fused => sums,
@@ -195,7 +195,7 @@ impl Rounding {
         }
     }
 
-    /// The result of a norm on a normalised map, as ReLU or a residual sum reads it.
+    /// The result of a norm, computed from a normalised map, as ReLU or a residual sum reads it.
     pub fn norm(&self, normalised: Map, gamma: &[f64], beta: &[f64]) -> Map {
         match self.variant {
             Variant::Baseline => {
@@ -205,8 +205,8 @@ impl Rounding {
         }
     }
 
-    /// The map behind a norm as it is shown, which differs from [`Rounding::norm`] where that is read
-    /// before the next rounding.
+    /// The map after a norm as it is reported. This differs from [`Rounding::norm`] if the norm's result is read before
+    /// the next rounding.
     pub fn shown(&self, norm: Map) -> Map {
         match self.variant {
             Variant::FusedNorm => norm.each(self.stored),
@@ -215,8 +215,8 @@ impl Rounding {
     }
 }
 
-/// The largest sum of neighbouring weights of a 3x3 kernel that upsampling by two brings together:
-/// in each direction one alone, or two.
+/// The largest sum of neighbouring weights of a 3x3 kernel that upsampling by two combines: one or two weights in each
+/// direction.
 fn largest_phase_sum(kernel: &[f64]) -> f64 {
     let groups: [&[usize]; 4] = [&[0], &[1, 2], &[0, 1], &[2]];
     let mut largest = 0.0f64;
@@ -230,13 +230,13 @@ fn largest_phase_sum(kernel: &[f64]) -> f64 {
     largest
 }
 
-/// The exponent of a number: 2 to the power of it is the largest power that is not above. Of a number
-/// that fp16 cannot hold, that of its least normal one.
+/// The exponent of a number: the largest power of 2 that is not above the number. For a number that is too small for
+/// fp16, the exponent of fp16's smallest normal number.
 fn exponent(value: f64) -> i32 {
     (value.log2().floor() as i32).max(-14)
 }
 
-/// To 10 bits of fraction, to nearest, ties to even.
+/// Rounds to 10 fraction bits, to nearest, ties to even.
 fn tf32(value: f64) -> f64 {
     let bits = (value as f32).to_bits();
     let half = 0x0fff + ((bits >> 13) & 1);
@@ -259,20 +259,20 @@ mod tests {
                 Rounding::of(Mode::new(Variant::Baseline, precision), DeviceRounding::default());
             (rounding.factor(third) - third).abs() / third
         };
-        // Half a unit in the last place: 2^-11 with 10 bits of fraction, 2^-8 with 7.
+        // Half a unit in the last place: 2^-11 with 10 fraction bits, 2^-8 with 7.
         for precision in [Precision::Tf32, Precision::Fp16, Precision::Mixed] {
             assert!((1e-4..=4.9e-4).contains(&error(precision)), "{precision}");
         }
         assert!((1e-3..=4e-3).contains(&error(Precision::Bf16)));
         assert!(error(Precision::Fp32) < 6e-8);
         assert_eq!(Rounding::none(Variant::Fused).factor(third), third);
-        // Ties go to even; what fits stays.
+        // Ties go to even; exact values are unchanged.
         assert_eq!(tf32(1.0 + 2f64.powi(-11)), 1.0);
         assert_eq!(tf32(1.0 + 3.0 * 2f64.powi(-11)), 1.0 + 2f64.powi(-9));
         assert_eq!(tf32(-255.0), -255.0);
     }
 
-    /// Values that bf16 has to round.
+    /// Values that bf16 must round.
     fn slope() -> Map {
         Map {
             channels: 1,
@@ -301,10 +301,10 @@ mod tests {
         assert_eq!(shown, twice);
         assert_eq!(twice.clone().each(bf16), twice, "stored once more");
         assert_ne!(twice, once);
-        // The picture is a stored map too, unless it is made where the sums are.
+        // The picture is also a stored map, unless the convolution itself makes it.
         assert_eq!(of(Variant::Fused).picture(slope()), slope());
         assert_eq!(of(Variant::Baseline).picture(slope()), slope().each(bf16));
-        // A division by 256 only matters to what fp16 is too narrow for.
+        // A division by 256 only affects values that are too small for fp16.
         let narrow =
             Rounding::of(Mode::new(Variant::Fused, Precision::Fp16), DeviceRounding::default());
         let tiny = |is_first| {

@@ -1,11 +1,11 @@
-//! The size to which a photo is extended: the oracle's own rule, by the operations' definitions.
+//! The size to which a photo is extended: the oracle's own rule, from the operations' definitions.
 
 use crate::graph::{Graph, Op, PadMode, Pool, SizeRule, resize::Target};
 
-/// No graph needs a photo this much larger.
+/// Maximum number of pixels by which any graph extends a photo.
 const MOST_PX: usize = 1 << 10;
 
-/// A map's rows or columns, of one axis: 0 is rows.
+/// The length of a map along one axis; axis 0 is rows.
 fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
     let first = sides.first().copied().unwrap_or(photo);
     let pair = |pair: [usize; 2]| pair[axis];
@@ -55,7 +55,7 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
             let most = sides.iter().copied().max()?;
             sides.iter().all(|&side| side == 1 || side == most).then_some(most)?
         }
-        // Queries decide; keys may be of another map.
+        // The queries decide, because the keys may belong to another map.
         Op::Attention { .. } => first,
         Op::Photo
         | Op::Input { .. }
@@ -71,7 +71,7 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
     })
 }
 
-/// How many windows there are.
+/// The number of windows.
 fn windows(pool: &Pool, side: usize, axis: usize) -> Option<usize> {
     let ends = [[pool.sides.top, pool.sides.bottom], [pool.sides.left, pool.sides.right]][axis];
     let (kernel, stride) = (pool.kernel[axis], pool.stride[axis]);
@@ -82,7 +82,7 @@ fn windows(pool: &Pool, side: usize, axis: usize) -> Option<usize> {
         if start + kernel <= end {
             count += 1;
         } else {
-            // One more that reaches beyond.
+            // One more window that extends beyond the edge.
             let is_needed = count > 0 && start - stride + kernel < end;
             count += usize::from(pool.is_ceil && is_needed);
             break;
@@ -91,7 +91,7 @@ fn windows(pool: &Pool, side: usize, axis: usize) -> Option<usize> {
     (count > 0).then_some(count)
 }
 
-/// Rows or columns of the last map for a photo of so many.
+/// Length of the last map along an axis, for a photo of length `photo`.
 fn last(graph: &Graph, photo: usize, axis: usize) -> Option<usize> {
     let mut made: Vec<usize> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
@@ -101,8 +101,8 @@ fn last(graph: &Graph, photo: usize, axis: usize) -> Option<usize> {
     made.last().copied()
 }
 
-/// Rows and columns that a photo has when every operation finds what it reads and the picture covers the photo; the
-/// photo's own where there are no such.
+/// Rows and columns that a photo needs so that every operation can run and the picture covers the photo. The photo's
+/// own size if no such size exists.
 pub(super) fn extended(graph: &Graph, (height, width): (usize, usize)) -> (usize, usize) {
     let axis = |photo: usize, axis: usize| {
         let sides = photo..photo + 2 * MOST_PX;

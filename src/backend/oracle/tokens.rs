@@ -1,4 +1,4 @@
-//! What transformers do to pixels as tokens, each as its definition reads.
+//! Transformer operations on pixels as tokens, each written as its definition.
 
 use super::Map;
 
@@ -8,7 +8,7 @@ fn pixel(map: &Map, at: usize) -> impl Iterator<Item = f64> + '_ {
     map.data.iter().skip(at).step_by(pixels).copied()
 }
 
-/// Every pixel without its mean, over its deviation.
+/// Every pixel minus its mean, divided by its standard deviation.
 pub(super) fn layer_norm(input: &Map, eps: f64) -> Map {
     let (pixels, count) = (input.height * input.width, input.channels as f64);
     let mut made = input.clone();
@@ -22,8 +22,8 @@ pub(super) fn layer_norm(input: &Map, eps: f64) -> Map {
     made
 }
 
-/// Attention of `queries` to `keys`, whose `values` are averaged; `stored` is what becomes of a weight before the
-/// values are multiplied by it.
+/// Attention of `queries` to `keys`, with the average of `values` as result. `stored` is applied to every weight before
+/// it is multiplied by a value.
 pub(super) fn attention(
     heads: usize,
     queries: &Map,
@@ -59,7 +59,7 @@ pub(super) fn attention(
     made
 }
 
-/// Every pixel with its place added to it.
+/// Adds a position encoding to every pixel.
 pub(super) fn with_positions(input: &Map) -> Map {
     let half = input.channels / 2;
     let mut made = input.clone();
