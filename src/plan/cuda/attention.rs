@@ -1,4 +1,4 @@
-//! The ways in which attention is computed, and which one a mode takes.
+//! The ways of computing attention, and which one a mode uses.
 
 use super::DeviceLimits;
 use crate::{
@@ -6,11 +6,12 @@ use crate::{
     numeric::NumberFormat,
 };
 
-/// Most bytes of scores that a plan keeps: a larger map is no picture that a framework without fusion computes.
+/// Maximum bytes of scores that a plan stores. A larger map is larger than any picture that an unfused framework
+/// computes.
 pub(super) const MOST_SCORE_BYTES: usize = 1 << 36;
 
 impl AttentionKernel {
-    /// What a mode takes for heads of so many channels.
+    /// The kernel that a mode uses for heads of this many channels.
     pub fn picked(mode: Mode, head_size: usize) -> Self {
         let asked = match (mode.attention, mode.variant) {
             (AttentionChoice::Fixed(kernel), _) => kernel,
@@ -20,7 +21,8 @@ impl AttentionKernel {
         asked.that_exists(mode.precision, head_size)
     }
 
-    /// What computes heads of so many channels where this way is asked for: tensor cores multiply numbers of 16 bits.
+    /// The kernel that runs if this one is requested for heads of this many channels. Tensor cores only multiply 16-bit
+    /// numbers.
     #[must_use]
     pub fn that_exists(self, precision: Precision, head_size: usize) -> Self {
         let is_short = precision.format().storage != NumberFormat::Fp32;
@@ -33,36 +35,36 @@ impl AttentionKernel {
     }
 }
 
-/// Queries of a CTA of the kernels that keep no scores, but for Hopper's.
+/// Queries per CTA of the kernels that store no scores, except Hopper's.
 const QUERIES: usize = 64;
-/// Threads of the warps that share them, and take a block of keys at a time.
+/// Threads of the warps that share these queries and process one block of keys at a time.
 const THREADS: usize = 128;
-/// Queries of a CTA of Hopper's, and where its two warpgroups share them.
+/// Queries per CTA of Hopper's kernel, and also if its two warpgroups share them.
 const HOPPER_QUERIES: usize = 128;
 const HOPPER_SHARED_QUERIES: usize = 64;
-/// Its threads: two warpgroups that multiply, one that copies.
+/// Threads of Hopper's kernel: two warpgroups that multiply, one that copies.
 const HOPPER_THREADS: usize = 384;
-/// Keys of a block of Hopper's.
+/// Keys per block of Hopper's kernel.
 const HOPPER_KEYS: usize = 128;
 
-/// The launch of attention that keeps no scores.
+/// The launch of attention that stores no scores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AttentionLaunch {
-    /// The kernel's source file, without its ending.
+    /// The kernel's source file, without its extension.
     pub(super) file: &'static str,
-    /// Its entry, without the format.
+    /// Its entry point, without the format.
     pub(super) entry: String,
-    /// Queries of a CTA.
+    /// Queries per CTA.
     pub(super) queries: usize,
-    /// Threads of a CTA.
+    /// Threads per CTA.
     pub(super) threads: usize,
-    /// Dynamic shared memory of a CTA, in bytes.
+    /// Dynamic shared memory per CTA, in bytes.
     pub(super) shared_bytes: usize,
 }
 
 impl AttentionLaunch {
-    /// That of a kernel but the naive one, for so many queries, keys, and heads of all images, of maps in `storage` on a
-    /// device.
+    /// The launch of any kernel except the naive one, for a number of queries, keys, and heads of all images, with maps
+    /// in `storage` on a device.
     pub(super) fn new(
         kernel: AttentionKernel,
         head_size: usize,
@@ -71,7 +73,7 @@ impl AttentionLaunch {
         limits: &DeviceLimits,
     ) -> Self {
         let ctas = |queries_each: usize| queries.div_ceil(queries_each) * heads;
-        // Where every CTA has a multiprocessor for itself, two groups share its queries and take blocks of keys in turn.
+        // If every CTA has a multiprocessor to itself, two groups share its queries and take blocks of keys in turn.
         let may_share = kernel == AttentionKernel::Online && storage == NumberFormat::Fp32;
         let parts = match plain_bytes(head_size, 2) {
             bytes if !may_share || bytes > limits.shared_bytes_per_cta => 1,
@@ -88,14 +90,14 @@ impl AttentionLaunch {
         if kernel != AttentionKernel::Flash {
             return plain;
         }
-        // From how many CTAs on Hopper's kernel was the faster one, though it leaves multiprocessors idle.
+        // The number of CTAs from which Hopper's kernel was faster, although it leaves multiprocessors idle.
         let least = match head_size {
             64 => limits.multiprocessors / 2,
             128 => limits.multiprocessors / 4,
             _ => usize::MAX,
         };
-        // Warpgroups that share the queries of a CTA take every second block of keys, of which there have to be two. They
-        // pay as long as all CTAs run at once.
+        // Warpgroups that share the queries of a CTA each take every second block of keys, so at least two blocks are
+        // required. Sharing pays off as long as all CTAs run at once.
         let is_shared = matches!(head_size, 64 | 128)
             && queries > HOPPER_SHARED_QUERIES
             && keys > HOPPER_KEYS
@@ -122,25 +124,25 @@ impl AttentionLaunch {
     }
 }
 
-/// Keys of a block of `kernels/attention.cu`.
+/// Keys per block of `kernels/attention.cu`.
 const fn plain_keys(head_size: usize) -> usize {
     if head_size > 64 { 32 } else { 64 }
 }
 
-/// Bytes of shared memory as `kernels/attention.cu` cuts them.
+/// Shared memory in bytes, as `kernels/attention.cu` divides it.
 const fn plain_bytes(head_size: usize, parts: usize) -> usize {
     let keys = plain_keys(head_size);
     let (pitch, weight_pitch) = (head_size + 4, keys + 16);
     4 * (QUERIES * pitch + parts * (keys * pitch + QUERIES * weight_pitch))
 }
 
-/// Bytes of shared memory as `kernels/attention_flash.cu` cuts them.
+/// Shared memory in bytes, as `kernels/attention_flash.cu` divides it.
 const fn flash_bytes(head_size: usize, parts: usize) -> usize {
     let keys = if head_size > 64 { 32 } else { 64 };
     parts * 4 * keys * (2 * head_size + 16)
 }
 
-/// Bytes of shared memory as `kernels/attention_wgmma.cu` cuts them.
+/// Shared memory in bytes, as `kernels/attention_wgmma.cu` divides it.
 const fn hopper_bytes(head_size: usize) -> usize {
     let stages = if head_size == 128 { 2 } else { 3 };
     2 * stages * HOPPER_KEYS * 2 * head_size
@@ -172,7 +174,7 @@ mod tests {
         }
     }
 
-    /// What the kernels' headers say.
+    /// Compares with the kernels' headers.
     #[test]
     fn shared_memory_is_as_the_kernels_cut_it() {
         let bytes = |parts| [32, 64, 128].map(|head_size| plain_bytes(head_size, parts));
@@ -185,7 +187,7 @@ mod tests {
         assert_eq!([64, 128].map(hopper_bytes), [98_304, 131_072]);
     }
 
-    /// Few queries are shared by more warps, where shared memory allows it.
+    /// Few queries are shared by more warps, if there is enough shared memory.
     #[test]
     fn flash_fills_a_device() {
         let h200 = DeviceLimits {

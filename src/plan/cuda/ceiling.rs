@@ -1,13 +1,13 @@
-//! The peak of a GPU's multiprocessors in every clock, by NVIDIA's own figures.
+//! The peak rates of a GPU's multiprocessors per clock, from NVIDIA's own figures.
 
 use crate::numeric::NumberFormat;
 
 /// Floating-point operations of one multiprocessor in one clock, dense, 2 per multiply-add; `None` for
 /// a compute capability that is not listed here.
 ///
-/// From NVIDIA's white papers of the architectures: Turing, Ampere (GA100 and GA102), Ada, Hopper,
-/// Blackwell. GeForce cards of 7.5, 8.6, 8.9 and 12.0 have half of the 16-bit and TF32 rates when they
-/// add up in single precision, as every kernel here does; the chip's own rate is given.
+/// From NVIDIA's white papers of the architectures: Turing, Ampere (GA100 and GA102), Ada, Hopper, Blackwell. GeForce
+/// cards of 7.5, 8.6, 8.9 and 12.0 reach only half of the 16-bit and TF32 rates when they accumulate in single
+/// precision, as every kernel here does. These figures are the chip's own rates.
 pub const fn flops_per_clock(compute_capability: (i32, i32), operand: NumberFormat) -> Option<u64> {
     // 16-bit, TF32, single precision.
     let rates = match compute_capability {
@@ -22,10 +22,10 @@ pub const fn flops_per_clock(compute_capability: (i32, i32), operand: NumberForm
     let rate = match operand {
         NumberFormat::Fp16 | NumberFormat::Bf16 => rates.0,
         NumberFormat::Tf32 => rates.1,
-        // Four products for one.
+        // Four products per multiplication.
         NumberFormat::Fp16x2 => rates.0 / 4,
         NumberFormat::Fp32 => rates.2,
-        // Some layers multiply bytes, others halves.
+        // Some layers multiply bytes, others halves, so there is no single rate.
         NumberFormat::Int8 => 0,
     };
     if rate == 0 { None } else { Some(rate) }

@@ -1,4 +1,4 @@
-//! Chains: layers that run one after another in one launch, whose CTAs wait for each other between layers
+//! Chains: layers that run one after another in one launch. Between layers, the CTAs of the launch wait for each other
 //! instead of ending.
 
 use std::ops::Range;
@@ -9,25 +9,25 @@ use super::{
 };
 use crate::plan::{ConvLayer, arena::Lifetime};
 
-/// Most layers of a chain: both convolutions of the most residual blocks that a network may have.
+/// Maximum number of layers in a chain: two convolutions for each residual block, with the maximum number of blocks.
 pub const MOST_CHAINED: usize = 32;
-/// Most CTAs of a group whose statistics a lane merges in the kernels of chains.
+/// Maximum number of CTAs in a group whose statistics one lane merges in the kernels of chains.
 pub(super) const MOST_CHAINED_OF_GROUP: usize = 5;
-/// Most CTAs of an image in a chain.
+/// Maximum number of CTAs per image in a chain.
 const MOST_CHAINED_CTAS: usize = MOST_CHAINED_OF_GROUP * MOST_PARTS;
-/// Fewest stages of the weights' ring in a chain, where it goes on from layer to layer: two blocks are in use
-/// while a third one is loaded.
+/// Minimum number of ring stages for the weights of a chain, whose ring continues from layer to layer: two blocks are
+/// in use while a third one is loaded.
 pub(super) const FEWEST_STAGES: usize = 3;
 
 impl ConvLaunch {
-    /// Whether its kernel takes chains of layers.
+    /// Whether its kernel can run chains of layers.
     pub const fn takes_chains(&self) -> bool {
         matches!(self.main_loop, MainLoop::Wgmma)
             && matches!(self.taps, Taps::Direct | Taps::FourPhase)
             && self.tile.channels == Tile::CHAIN_CHANNELS
     }
 
-    /// Threads of its CTA.
+    /// Threads per CTA.
     pub const fn threads(&self) -> u32 {
         match self.tile {
             Tile::DEEP => DEEP_THREADS,
@@ -36,7 +36,7 @@ impl ConvLaunch {
         }
     }
 
-    /// Whether it may be one of several in a chain.
+    /// Whether it may be one of several layers in a chain.
     fn may_be_chained(&self) -> bool {
         self.takes_chains()
             && self.phases == 1
@@ -49,15 +49,15 @@ impl ConvLaunch {
             && self.source != Source::Photo
     }
 
-    /// Whether it may follow `before` in a chain: it reads the map that `before` writes, and their shapes are
-    /// the same, without the padding of their channels too.
+    /// Whether it may follow `before` in a chain. It must read the map that `before` writes, and their shapes must be
+    /// equal, also without the padding of their channels.
     pub(super) fn follows(&self, before: &Self, convs: &[ConvLayer]) -> bool {
         let same_shape =
             Self { conv: self.conv, source: self.source, target: self.target, ..*before };
         self.reads_from(before, convs) && *self == same_shape
     }
 
-    /// Whether it reads the map that `before` writes, and makes one of as many channels, without their padding.
+    /// Whether it reads the map that `before` writes and makes a map with the same number of channels, without padding.
     pub(super) fn reads_from(&self, before: &Self, convs: &[ConvLayer]) -> bool {
         let reads_it = match (self.source, before.target) {
             (Source::Normalised { map, conv, .. }, Target::Map(written)) => {
@@ -69,22 +69,23 @@ impl ConvLaunch {
     }
 }
 
-/// How many of a batch's frames go through a chain of so many CTAs a frame at once; `None`: its layers are better launched one by one, or the
-/// device does not hold the CTAs of one frame.
+/// Frames of a batch that pass through a chain of `ctas` CTAs per frame at once. `None` if it is better to launch the
+/// layers one by one, or if the CTAs of one frame do not fit on the device at once.
 fn chained_frames(batch: usize, ctas: usize, limits: &DeviceLimits) -> Option<usize> {
     let at_once = batch.min(limits.multiprocessors / ctas);
     if at_once == 0 {
         return None;
     }
-    // Launched one by one, layers fill the device more evenly, but for that their CTAs load what lay in shared memory.
+    // Layers that are launched one by one fill the device more evenly, but their CTAs reload what a chain keeps in
+    // shared memory.
     let rounds = (batch * ctas).div_ceil(limits.multiprocessors);
     (5 * batch.div_ceil(at_once) <= 6 * rounds).then_some(at_once)
 }
 
-/// The steps of every launch: as many as possible of those that may be chained, else one.
+/// The steps of every launch: as many chained steps as possible, otherwise one.
 ///
-/// The CTAs of a chain wait for each other, so all have to be on the device at once: one for each
-/// multiprocessor, because each takes most of its shared memory. A batch goes through it some frames at a time.
+/// The CTAs of a chain wait for each other, so all of them must be on the device at once. There is one per
+/// multiprocessor, because each uses most of the shared memory. A batch passes through it a few frames at a time.
 pub(super) fn launches(
     steps: &[CudaStep],
     convs: &[ConvLayer],
@@ -115,7 +116,8 @@ pub(super) fn launches(
     launches
 }
 
-/// Words in which the CTAs of these chains tell each other the statistics behind the last layer, of all frames that a launch takes at once.
+/// Words through which the CTAs of these chains exchange the statistics after the last layer, for all frames that a
+/// launch processes at once.
 pub(super) fn polled_words(
     launches: &[Range<usize>],
     steps: &[CudaStep],
@@ -132,8 +134,9 @@ pub(super) fn polled_words(
     launches.iter().filter_map(of_chain).max().unwrap_or(0)
 }
 
-/// Lets no map of a launch of several steps take another one's place: its CTAs wait for those of the same frame only, and some frames of a batch may go
-/// through all of its steps before others do, so that one frame is written by a later step while another one is still read by an earlier step.
+/// Prevents the maps of a launch of several steps from sharing memory. CTAs only wait for those of the same frame. Some
+/// frames of a batch may therefore complete all steps before other frames, so a later step may write one frame while an
+/// earlier step still reads another.
 pub(super) fn keep_apart(launches: &[Range<usize>], lifetimes: &mut [Lifetime]) {
     for range in launches.iter().filter(|range| range.len() > 1) {
         let last = range.end - 1;
@@ -146,8 +149,8 @@ pub(super) fn keep_apart(launches: &[Range<usize>], lifetimes: &mut [Lifetime]) 
     }
 }
 
-/// Lets every convolution begin at the tiles where the launch before ended: of a map larger than the second-level cache, what was
-/// written last still lies there. Everything else goes forwards.
+/// Makes every convolution start at the tiles where the previous launch ended. If a map is larger than the second-level
+/// cache, the part written last is still in the cache. Everything else runs forwards.
 pub(super) fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
     let mut ended_at_last = false;
     for range in launches {
@@ -156,7 +159,7 @@ pub(super) fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
         for (layer, step) in steps[range.clone()].iter_mut().enumerate() {
             if let CudaOp::Conv(launch) = &mut step.op {
                 launch.backwards = ended_at_last;
-                // Large tiles turn from layer to layer of a chain, and as well where its layers are launched one by one.
+                // Large tiles alternate from layer to layer of a chain, and also if its layers are launched one by one.
                 launch.turned = launch.tile == Tile::DEEP && layer % 2 == 1;
                 let turns = launch.tile == Tile::DEEP && layers.is_multiple_of(2);
                 ends = launch.backwards == turns;
@@ -166,8 +169,8 @@ pub(super) fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
     }
 }
 
-/// Bytes through which the CTAs of a launch exchange statistics, for all frames at once, where it is a chain: tag, flags, the CTAs' parts of the
-/// statistics, and four copies of what the norm does, 16 bytes for each channel.
+/// Bytes through which the CTAs of a chain exchange statistics, for all frames at once: tag, flags, the CTAs' parts of
+/// the statistics, and four copies of the norm's factors, 16 bytes for each channel.
 pub(super) fn exchange_bytes(
     steps: &[CudaStep],
     launch: &Range<usize>,
@@ -183,7 +186,8 @@ pub(super) fn exchange_bytes(
 }
 
 impl CudaPlan {
-    /// Frames of a batch that a chain of convolutions takes at once; it is launched as often as all of them need. `None` for other steps.
+    /// Frames of a batch that a chain of convolutions processes at once. The chain is launched repeatedly until all
+    /// frames are done. `None` for other steps.
     pub fn frames_at_once(&self, launch: &Range<usize>) -> Option<usize> {
         match &self.steps[launch.start].op {
             CudaOp::Conv(conv) if launch.len() > 1 => {
@@ -193,7 +197,7 @@ impl CudaPlan {
         }
     }
 
-    /// Whether the CTAs of a launch of several convolutions tell each other the statistics behind the last one.
+    /// Whether the CTAs of a launch of several convolutions exchange the statistics after the last one.
     pub fn polls_together(&self, launch: &Range<usize>) -> bool {
         match (&self.steps[launch.end - 1].op, self.frames_at_once(launch)) {
             (CudaOp::Conv(last), Some(frames)) => {
@@ -203,7 +207,8 @@ impl CudaPlan {
         }
     }
 
-    /// Where the exchange of a launch begins, in bytes: what a chain of other CTAs has left there could be taken for a tag.
+    /// Offset of the exchange area of a launch, in bytes. Chains with different CTAs use different areas, because
+    /// values left by another chain could be mistaken for a tag.
     pub fn exchange_at(&self, launch: &Range<usize>) -> usize {
         let before = self.launches.iter().filter(|l| l.start < launch.start);
         before.map(|l| exchange_bytes(&self.steps, l, &self.limits)).sum()

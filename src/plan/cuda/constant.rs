@@ -1,4 +1,4 @@
-//! Values that are uploaded with a network and that launches of general graphs read.
+//! Values that are uploaded with a network and read by launches of general graphs.
 
 use super::stored_channels;
 use crate::{
@@ -11,18 +11,18 @@ pub type ConstantId = usize;
 
 /// Bytes of a pixel or output channel that one step of the tiled convolution multiplies.
 const TILED_STEP_BYTES: usize = 64;
-/// Bytes of a row of a panel, and rows of a panel.
+/// Bytes per row of a panel, and also rows per panel.
 const PANEL_BYTES: usize = 128;
 const PANEL_ROWS: usize = 64;
 
-/// How the weights of a general convolution are ordered; all channels as stored, all in the maps' format.
+/// The order of a general convolution's weights. All channels are as stored, in the maps' format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightOrder {
     /// `[tap][output][input]`, inputs padded to whole steps.
     Tiled,
-    /// `[output / 64][panel of inputs][output % 64][input]`: panels of 128 bytes of inputs, whose 16-byte pieces are
-    /// exchanged, piece p of row r at p ^ r % 8, as Hopper's products read them; both sides padded to whole panels. Of
-    /// convolutions of one pixel.
+    /// `[output / 64][panel of inputs][output % 64][input]`: panels of 128 bytes of inputs. Their 16-byte pieces are
+    /// permuted as Hopper's products read them: piece p of row r is at p ^ r % 8. Inputs and outputs are both padded to
+    /// whole panels. For 1x1 convolutions.
     Panels,
     /// `[tap][input of a group][output]`
     Grouped,
@@ -36,12 +36,12 @@ pub struct ConvWeights {
     pub conv: Conv,
     /// Whether inputs come first in the network's own order.
     pub is_transposed: bool,
-    /// How they lie on the device.
+    /// How they are stored on the device.
     pub order: WeightOrder,
 }
 
 impl ConvWeights {
-    /// Inputs and outputs of a tap as they lie on the device.
+    /// Inputs and outputs of a tap as stored on the device.
     pub const fn sides(&self, format: NumberFormat) -> (usize, usize) {
         let mut outputs = stored_channels(self.conv.out_channels);
         let in_bytes = stored_channels(self.conv.in_channels) * format.bytes();
@@ -57,7 +57,7 @@ impl ConvWeights {
         (inputs, outputs)
     }
 
-    /// Rows of a panel, and inputs of a row.
+    /// Rows of a panel, and inputs per row.
     pub const fn panel(format: NumberFormat) -> (usize, usize) {
         (PANEL_ROWS, PANEL_BYTES / format.bytes())
     }
@@ -68,7 +68,7 @@ impl ConvWeights {
     }
 }
 
-/// Which of a node's trained values.
+/// One of a node's two arrays of trained values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Scales or slopes.
@@ -77,7 +77,7 @@ pub enum Part {
     Bias,
 }
 
-/// What a constant holds.
+/// The contents of a constant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConstantValues {
     /// The weights of a node.
@@ -86,44 +86,44 @@ pub enum ConstantValues {
         /// Their shape and order.
         weights: ConvWeights,
     },
-    /// The weights of a linear layer on what a layer norm makes, with the norm's scale in them.
+    /// The weights of a linear layer after a layer norm, multiplied by the norm's scale.
     Linear {
         node: String,
         norm: Option<String>,
         /// Their shape and order.
         weights: ConvWeights,
     },
-    /// The biases of such a layer, with what the norm's shift adds, in fp32.
+    /// The biases of such a layer, including the contribution of the norm's shift, in fp32.
     LinearBias {
         node: String,
         norm: Option<String>,
-        /// Inputs of an output.
+        /// Inputs per output.
         inputs: usize,
-        /// How many, as stored.
+        /// Number of biases, as stored.
         count: usize,
-        /// Whether the sums of every output's weights follow, of the weights as they are stored.
+        /// Whether the sum of each output's weights follows, computed from the weights as stored.
         has_sums: bool,
     },
-    /// A value of a node for each channel as stored, in fp32, zero where a channel only fills up.
+    /// A value of a node for each stored channel, in fp32; zero for padding channels.
     Channels { node: String, part: Part, count: usize },
-    /// Whole numbers: which taps an output reads.
+    /// Integers that describe which taps an output reads.
     Integers(Vec<i32>),
-    /// What rows and columns add to the halves of a token's channels: `half` fp32 numbers for every row, then for
-    /// every column.
+    /// What rows and columns add to the halves of a token's channels: `half` fp32 numbers for every row, then for every
+    /// column.
     Positions {
-        /// Channels of a half.
+        /// Channels per half.
         half: usize,
         height: usize,
         width: usize,
     },
-    /// Four places and weights for every output row or column of a resize.
+    /// Four positions and weights for every output row or column of a resize.
     Taps {
         resize: Resize,
         /// 0 for rows, 1 for columns.
         axis: usize,
-        /// Pixels read.
+        /// Pixels of the input along this axis.
         input: usize,
-        /// Pixels made.
+        /// Pixels of the output along this axis.
         output: usize,
     },
 }
@@ -131,14 +131,13 @@ pub enum ConstantValues {
 /// A constant with its size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constant {
-    /// What it holds.
     pub values: ConstantValues,
-    /// Bytes on the device.
+    /// On the device.
     pub bytes: usize,
 }
 
 impl Constant {
-    /// With maps and weights in `format`.
+    /// A constant for maps and weights in `format`.
     pub(super) fn new(values: ConstantValues, format: NumberFormat) -> Self {
         let bytes = match &values {
             ConstantValues::Conv { weights, .. } | ConstantValues::Linear { weights, .. } => {

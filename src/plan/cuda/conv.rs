@@ -1,5 +1,5 @@
-//! Chooses the launch of a convolution: tile, grid, shared memory, weights, cost. The tables of tiles and their
-//! memory are in `tiles`, the choice among Hopper's in `conv_wgmma`.
+//! Chooses the launch of a convolution: tile, grid, shared memory, weights, cost. The tables of tiles and their memory
+//! are in `tiles`. The choice among Hopper's tiles is in `conv_wgmma`.
 
 use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed, MOST_PARTS,
@@ -22,13 +22,13 @@ pub(super) struct ConvShape {
     pub(super) phases: usize,
     pub(super) stride: usize,
     pub(super) origin: usize,
-    /// Positions that are computed, a phase each.
+    /// Rows and columns that are computed, for each phase.
     pub(super) grid: (usize, usize),
-    /// Whether a bias is added though no picture is made.
+    /// Whether a bias is added even if the output is not the picture.
     pub(super) bias: bool,
-    /// Whether nothing is gathered over the map, so that its channels may go to any number of CTAs.
+    /// Whether no statistics are collected over the map. If so, its channels may be divided among any number of CTAs.
     pub(super) is_free: bool,
-    /// What is multiplied.
+    /// Format of the operands.
     pub(super) operand: NumberFormat,
 }
 
@@ -42,14 +42,14 @@ impl ConvShape {
         (self.grid.0.div_ceil(tile.rows()), self.grid.1.div_ceil(columns))
     }
 
-    /// Rows and columns of the input that a tile touches.
+    /// Rows and columns of the input that a tile reads.
     pub(super) fn input_tile(&self, tile: Tile) -> (usize, usize) {
         let reach = usize::from(self.phases == 4);
         let span = |tiles: usize, taps: usize| (tiles - 1) * self.stride + taps + reach;
         (span(tile.rows(), self.tap_grid.0), span(tile.columns, self.tap_grid.1))
     }
 
-    /// Bytes of the picture's sums, which take the place of the input tile.
+    /// Bytes of the picture's sums, which replace the input tile in shared memory.
     pub(super) const fn sums_bytes(&self, tile: Tile, main_loop: MainLoop) -> usize {
         match self.taps {
             Taps::ShiftedColumns => {
@@ -70,16 +70,17 @@ pub(super) struct Fit {
     pub(super) ring_stages: usize,
 }
 
-/// Most CTAs of a group, of those in whose order statistics are merged, where CTAs tell each other theirs: as many as a lane reads at once.
+/// Maximum number of CTAs in a group whose statistics are merged in order, if the CTAs exchange their statistics. A
+/// lane reads this many at once.
 const MOST_POLLED_OF_GROUP: usize = 9;
-/// Most CTAs that wait for the statistics of all others then, of an image and a tile of channels.
+/// Maximum number of CTAs that then wait for the statistics of all others, per image and tile of channels.
 const MERGING_CTAS: usize = 32;
-/// Launches of as many streams or programs may be under way at once: together those of their CTAs that wait never take the whole device, so that all
-/// they wait for can run. A program itself paints in one stream.
+/// Maximum number of launches that streams or programs may run at the same time. Together, their waiting CTAs never
+/// occupy the whole device, so all CTAs that they wait for can run. This program itself paints in one stream.
 const LAUNCHES_AT_ONCE: usize = 3;
 
 impl ConvLaunch {
-    /// What the names of its file and entry begin with.
+    /// Prefix of the names of its file and entry point.
     const fn family(&self) -> &'static str {
         match self.main_loop {
             MainLoop::Wgmma => "wgmma",
@@ -87,7 +88,7 @@ impl ConvLaunch {
         }
     }
 
-    /// Name of the kernel's entry, without its precision.
+    /// Name of the kernel's entry point, without its precision.
     fn entry(&self, format: NumericFormat) -> String {
         let family = self.family();
         let kind = match (self.source, self.target) {
@@ -95,8 +96,8 @@ impl ConvLaunch {
             (_, Target::Picture) if self.taps == Taps::ShiftedColumns => "picture_",
             _ => "",
         };
-        // Where registers let a multiprocessor hold only one CTA, there is only the entry that can do both;
-        // with operands of two bytes the other entry has more loads in flight.
+        // If registers limit a multiprocessor to one CTA, the only entry is the one for both cases. With two-byte
+        // operands, the other entry keeps more loads in flight.
         let one_for_both = self.main_loop != MainLoop::Wgmma
             && self.tile == Tile::WIDE
             && format.storage == NumberFormat::Fp32;
@@ -108,7 +109,7 @@ impl ConvLaunch {
         }
     }
 
-    /// How Hopper's main loop walks over the input tile.
+    /// How Hopper's main loop iterates over the input tile.
     pub const fn smem_layout(&self) -> SmemLayout {
         match self.taps {
             Taps::PhotoColumns => {
@@ -116,7 +117,7 @@ impl ConvLaunch {
                 SmemLayout::over_photo(pitch, self.chunking.tile_bytes / self.input_tile.0 / pitch)
             }
             _ => {
-                // Two planes of what bytes are made of become one.
+                // Two planes of 16-bit values become one plane of bytes.
                 let planes = match self.operand {
                     NumberFormat::Int8 => 2,
                     _ => 1,
@@ -129,7 +130,7 @@ impl ConvLaunch {
                 );
                 layout.tile *= self.taps.rows_together(self.main_loop);
                 if self.tile.pieces > 1 {
-                    // A product has a piece.
+                    // Each product covers one piece.
                     layout.tile = self.input_tile.0 / self.tile.pieces * layout.row;
                 }
                 layout
@@ -137,8 +138,8 @@ impl ConvLaunch {
         }
     }
 
-    /// Where in the input tile each step of a phase begins for Hopper's main loop, in units of 16 bytes: tap
-    /// after tap, each with all of its channels, as often as it is multiplied.
+    /// Where in the input tile each step of a phase starts for Hopper's main loop, in units of 16 bytes. The order is
+    /// tap after tap, each with all of its channels, repeated for each multiplication.
     pub fn smem_steps(&self) -> impl Iterator<Item = u32> {
         let layout = self.smem_layout();
         let (down, across) = self.taps.of_product(self.tap_grid, self.main_loop);
@@ -159,12 +160,12 @@ impl ConvLaunch {
         down * across * steps * step_products(self.operand)
     }
 
-    /// Columns of a CTA's products, of which weights are packed.
+    /// Columns of a CTA's products, for which weights are packed.
     pub const fn product_columns(&self) -> usize {
         product_columns(self.taps, self.tile)
     }
 
-    /// Steps whose weights come as one block.
+    /// Steps whose weights form one block.
     pub const fn block_steps(&self) -> usize {
         block_steps(self.taps, self.tile, self.main_loop)
     }
@@ -174,7 +175,7 @@ impl ConvLaunch {
         self.steps().div_ceil(self.block_steps())
     }
 
-    /// Bytes of the packed weights; behind those of bytes lie two words for each output channel.
+    /// Bytes of the packed weights. Weights of bytes are followed by two words for each output channel.
     pub fn weight_bytes(&self) -> usize {
         let blocks = self.ctas.1 * self.phases * self.chunking.chunks * self.blocks();
         let factors = match self.operand {
@@ -184,7 +185,8 @@ impl ConvLaunch {
         blocks * block_bytes(self.block_steps(), self.product_columns(), self.operand) + factors
     }
 
-    /// Whether its CTAs may tell each other their statistics, of which the device holds `resident` at once: some of them wait for all others.
+    /// Whether its CTAs may exchange their statistics, given that `resident` of them fit on the device at once. Some of
+    /// them wait for all others.
     pub(super) fn may_poll(&self, batch: usize, resident: usize) -> bool {
         let most_of_group = match self.takes_chains() {
             true => MOST_CHAINED_OF_GROUP,
@@ -198,12 +200,12 @@ impl ConvLaunch {
             && LAUNCHES_AT_ONCE * planes * self.ctas.0.min(MERGING_CTAS) < resident
     }
 
-    /// Words in which CTAs tell each other the statistics of so many frames: sixteen bytes for each channel of each CTA.
+    /// Words through which CTAs exchange the statistics of `frames` frames: sixteen bytes for each channel of each CTA.
     pub(super) const fn polled_words(&self, frames: usize) -> usize {
         4 * frames * self.ctas.1 * self.ctas.0 * self.tile.channels
     }
 
-    /// CTAs that the kernel was compiled to let a multiprocessor hold (its launch bounds).
+    /// CTAs per multiprocessor for which the kernel was compiled (its launch bounds).
     fn resident_by_registers(&self) -> usize {
         let wide = self.tile.channels == 128;
         let plain = matches!(self.taps, Taps::Direct | Taps::FourPhase);
@@ -276,8 +278,8 @@ impl Builder<'_> {
         );
         let tiles = tiles.0 * tiles.1;
         if shape.phases == 4 && main_loop == MainLoop::Wgmma && !launch.takes_chains() {
-            // Where there are few tiles, more CTAs have less to do one after another each. In a batch as many, or its statistics
-            // would be merged in another order than a frame's by itself.
+            // If there are few tiles, more CTAs leave less work to each. A batch uses the same number of CTAs as a
+            // single frame. Otherwise its statistics would be merged in another order.
             let fits = |&split: &usize| (launch.ctas.1 * tiles) << split <= resident;
             launch.split = [2, 1].into_iter().find(fits).unwrap_or(0);
         }
@@ -290,8 +292,8 @@ impl Builder<'_> {
         Ok(launch)
     }
 
-    /// A tile that fits the device: Hopper's if one fits, else the preferred one if all channels fit in shared
-    /// memory at once, else one that takes them in chunks.
+    /// A tile that fits the device: one of Hopper's if possible, otherwise the preferred tile if all channels fit in
+    /// shared memory at once, otherwise one that processes the channels in chunks.
     pub(super) fn fitting(&self, conv: &ConvLayer, shape: &ConvShape) -> Option<Fit> {
         let main_loop = MainLoop::of(shape.operand, self.limits);
         let is_hopper = main_loop == MainLoop::Wgmma;
@@ -306,7 +308,7 @@ impl Builder<'_> {
         if shape.operand == NumberFormat::Fp16x2
             || (is_hopper && shape.operand == NumberFormat::Int8)
         {
-            // No other loop multiplies sums, and on Hopper none bytes.
+            // No other loop multiplies sums of two halves, and on Hopper no other loop multiplies bytes.
             return None;
         }
         let main_loop = match main_loop {
@@ -322,7 +324,7 @@ impl Builder<'_> {
             Taps::PhotoRows => at_once(Tile::photo(main_loop)),
             Taps::ShiftedColumns => fit(Tile::picture(main_loop)),
             Taps::PhotoColumns => None,
-            // On Hopper there are no other loops.
+            // Hopper has no other loops for these.
             Taps::Direct | Taps::FourPhase if is_hopper => fit(Tile::WIDE),
             Taps::Direct | Taps::FourPhase => {
                 let preferred = Tile::for_channels(conv.out_channels, main_loop);
@@ -338,10 +340,10 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether a layer is faster in tiles of half the channels: where they fill multiprocessors that would be
-    /// idle without another round of CTAs. Only in exact fp32, where a multiprocessor holds one CTA. Three
-    /// rounds of half tiles in place of two were slower: a half tile takes more than two thirds of a whole
-    /// one's time.
+    /// Whether a layer is faster in tiles of half the channels, because they fill multiprocessors that would be idle
+    /// and need no additional round of CTAs. Only in exact fp32, where a multiprocessor holds one CTA. Three rounds of
+    /// half tiles instead of two were slower, because a half tile takes more than two thirds of the time of a whole
+    /// tile.
     fn halves_pay(&self, conv: &ConvLayer, shape: &ConvShape) -> bool {
         let rounds = |tile: Tile| {
             let (down, across) = shape.tiles(tile, conv.kernel);
@@ -351,7 +353,7 @@ impl Builder<'_> {
         shape.operand == NumberFormat::Fp32 && rounds(Tile::MIDDLE) <= rounds(Tile::WIDE)
     }
 
-    /// A tile for the loops that take channels pixel by pixel.
+    /// A tile for the loops that process channels pixel by pixel.
     fn fit(
         &self,
         conv: &ConvLayer,
@@ -385,7 +387,7 @@ impl Builder<'_> {
         Some(Fit { main_loop, tile, input_tile, chunking, ring_stages: stages })
     }
 
-    /// What a tile's values are rounded to in shared memory. Bytes are made of that, in its place.
+    /// The format to which a tile's values are rounded in shared memory. Bytes are then computed from it in place.
     pub(super) const fn gathered(&self, operand: NumberFormat) -> NumberFormat {
         match operand {
             NumberFormat::Int8 => self.format.storage,
@@ -393,7 +395,7 @@ impl Builder<'_> {
         }
     }
 
-    /// How the layer that reads the photo takes its pixels.
+    /// How the layer that reads the photo reads its pixels.
     pub(super) fn photo_taps(&self) -> Taps {
         match MainLoop::of(self.format.operand, self.limits) {
             MainLoop::Wgmma => Taps::PhotoColumns,

@@ -1,4 +1,4 @@
-//! Which of Hopper's tiles a convolution gets, and what lies in their shared memory.
+//! Chooses which of Hopper's tiles a convolution uses, and divides their shared memory.
 
 use super::{
     Builder, Chunking, MOST_SMEM_STEPS, MainLoop, Taps, Tile, block_bytes, block_steps,
@@ -9,7 +9,7 @@ use super::{
 use crate::plan::ConvLayer;
 
 impl Builder<'_> {
-    /// Hopper's tiles for a layer, the best one first.
+    /// Hopper's tiles for a layer, best first.
     pub(super) fn wgmma_tiles(&self, conv: &ConvLayer, shape: &ConvShape) -> Vec<Tile> {
         let main_loop = MainLoop::Wgmma;
         let tile = match shape.taps {
@@ -23,11 +23,11 @@ impl Builder<'_> {
             let channel_tiles = stored_channels(conv.out_channels).div_ceil(tile.channels);
             (down * across).div_ceil(tile.pieces) * channel_tiles
         };
-        // How many tiles the multiprocessor that has most of them takes one after another.
+        // Number of tiles that the busiest multiprocessor computes one after another.
         let rounds = |tile: Tile| ctas(tile).div_ceil(self.limits.multiprocessors);
         if matches!(shape.taps, Taps::Direct | Taps::FourPhase) && shape.is_free {
-            // Narrower tiles fill multiprocessors that would be idle, but wait for their operands: a product takes so many
-            // clocks (conv_wgmma.cuh).
+            // Narrower tiles fill multiprocessors that would be idle, but wait for their operands. Clocks per product
+            // are from conv_wgmma.cuh.
             let clocks = |tile: &Tile| match tile.channels {
                 32 => 24,
                 64 => 32,
@@ -48,7 +48,7 @@ impl Builder<'_> {
         if !has_choice {
             return vec![tile];
         }
-        // The smallest of which no multiprocessor has more than one.
+        // The smallest tile with at most one tile per multiprocessor.
         let single = [Tile::SMALL_CHAIN, tile, Tile::LARGE_CHAIN]
             .into_iter()
             .find(|&tile| rounds(tile) <= 1);
@@ -80,7 +80,7 @@ impl Builder<'_> {
         let (channels, pitch, tile_bytes) = if shape.taps == Taps::PhotoColumns {
             let together = shape.taps.rows_together(main_loop);
             let channels = (3 * (conv.kernel + together - 1)).next_multiple_of(step);
-            // The rows of a kernel are channels, so there is one row for those that are multiplied together.
+            // The rows of a kernel are channels, so the rows that are multiplied together share one input row.
             input_tile.0 = tile.rows() / together;
             let pitch = 16 * input_tile.1;
             (channels, pitch, input_tile.0 * channels * operand / 16 * pitch)
@@ -97,7 +97,7 @@ impl Builder<'_> {
         };
         let is_chain = tile.is_chain();
         let value = self.format.storage.bytes();
-        // Between the layers of a chain, a tile's values are left where the input was, in all of the tile's channels.
+        // Between the layers of a chain, a tile's values stay where the input was, in all of the tile's channels.
         let may_be_chained = tile.channels == Tile::CHAIN_CHANNELS
             && (shape.phases, shape.stride) == (1, 1)
             && channels <= tile.channels
@@ -107,15 +107,15 @@ impl Builder<'_> {
             false => 0,
         };
         let staged_bytes = tile.channels / 8 * (16 * tile.pixels + 16);
-        // And of a tile of 256 pixels they always take the input's place on their way out, also of more channels than a chain's.
+        // For a tile of 256 pixels, the output always replaces the input, even with more channels than a chain's.
         let in_place_bytes = match tile {
             Tile::DEEP => staged_bytes,
             _ => 0,
         };
         let tile_bytes =
             tile_bytes.max(shape.sums_bytes(tile, main_loop)).max(kept_bytes).max(in_place_bytes);
-        // Where each of the tile's pixels lies in the map and in shared memory; in a chain those of other CTAs
-        // twice.
+        // The position of each of the tile's pixels in the map and in shared memory. In a chain, pixels of other CTAs
+        // have two entries.
         let mut beside = match shape.taps {
             // The photo's words.
             Taps::PhotoColumns => 4 * (tile.rows() + conv.kernel - 1) * input_tile.1,
@@ -123,11 +123,12 @@ impl Builder<'_> {
             _ => 8 * input_tile.0 * input_tile.1,
         };
         if tile == Tile::DEEP {
-            // Its tiles take turns.
+            // Its input tiles alternate between two buffers.
             beside += tile_bytes;
         }
         if is_chain && value == 2 {
-            // Where its values lie on their way out, in planes of 8 channels, and before, in a chain, the residual stream of a tile.
+            // Space for the output in planes of 8 channels, and before that, in a chain, for the residual stream of a
+            // tile.
             beside += match may_be_chained {
                 true => staged_bytes.max(tile_bytes),
                 false => staged_bytes,

@@ -1,21 +1,18 @@
-//! What of a GPU decides a plan.
+//! The properties of a GPU that affect a plan.
 
-/// The limits of a GPU that decide a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceLimits {
-    /// Compute capability, major and minor.
+    /// Major and minor.
     pub compute_capability: (i32, i32),
-    /// Streaming multiprocessors.
     pub multiprocessors: usize,
-    /// Most shared memory of one CTA, static and dynamic together, in bytes.
+    /// Maximum shared memory of one CTA, static and dynamic together.
     pub shared_bytes_per_cta: usize,
-    /// Shared memory of one multiprocessor, in bytes.
     pub shared_bytes_per_multiprocessor: usize,
 }
 
 impl DeviceLimits {
-    /// What a device of an older compute capability with as many multiprocessors would have, as far as this one has it:
-    /// shared memory by the CUDA C++ Programming Guide.
+    /// The limits of a device of an older compute capability with the same number of multiprocessors, restricted to
+    /// what this device has. Shared memory is from the CUDA C++ Programming Guide.
     #[must_use]
     pub fn as_of(self, compute_capability: (i32, i32)) -> Self {
         let per_multiprocessor = match compute_capability {

@@ -1,5 +1,5 @@
-//! The fused variant: one step for every convolution, everything else folded into it; `chain` makes one
-//! launch of several steps.
+//! The fused variant: one step for every convolution, with everything else folded into it. `chain` combines several
+//! steps into one launch.
 
 use super::{
     BLOCK_ROW_BYTES, Builder, ConvLaunch, CudaPlanError, MapId, Source, Taps, Target, Tile,
@@ -15,15 +15,14 @@ use crate::{
     },
 };
 
-/// The photo's levels are divided by this on the way in: exact in every precision, and raw sums stay
-/// inside fp16's range. The first norm takes it out again, with its eps divided by the square.
+/// The photo's levels are divided by this when they are loaded. The division is exact in every precision, and raw sums
+/// stay within fp16's range. The first norm cancels the factor; its eps is divided by the square.
 pub(super) const PHOTO_DIVISOR: f32 = 256.0;
-/// Largest kernel of the layers that read and make the picture: three colours of 9 columns fit a tile
-/// of 32.
+/// Largest kernel of the layers that read the photo or make the picture: three colours of 9 columns fit a tile of 32.
 const MOST_PICTURE_KERNEL: usize = 9;
 
 impl Builder<'_> {
-    /// One step for every convolution.
+    /// Plans one step for every convolution.
     pub(super) fn plan_fused(
         &mut self,
         grouped: &Grouped<'_>,
@@ -70,7 +69,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// What a layer multiplies: in int8 bytes within residual blocks, where norms surround it, if there is a kernel for it.
+    /// The operand format of a layer. In int8, layers within residual blocks multiply bytes, because they have norms
+    /// before and after, if there is a kernel for it.
     fn operand(
         &self,
         conv: &ConvLayer,
@@ -92,8 +92,8 @@ impl Builder<'_> {
         if is_byte_layer { NumberFormat::Int8 } else { self.format.operand }
     }
 
-    /// The launch of one convolution of the fused variant, from so many rows and columns to so many. With a bias of
-    /// its own, or in front of a norm, which would take it out again.
+    /// The launch of one convolution of the fused variant, from and to these numbers of rows and columns. It has either
+    /// its own bias, or a following norm that would cancel the bias.
     pub(super) fn fused_conv(
         &self,
         id: usize,

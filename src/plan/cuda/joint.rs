@@ -1,24 +1,23 @@
-//! Steps that one launch computes together: a norm's statistics and what they are for.
+//! Steps that one launch computes together: a norm's statistics and the step that applies them.
 //!
-//! They stay two steps, which give the same bits when they are launched one by one: where the CTAs cannot all be on the
-//! device at once, and where the maps are looked at in between.
+//! They remain two steps, which produce the same bits if they are launched one by one. They are launched separately if
+//! the CTAs do not all fit on the device at once, or if the maps between them are inspected.
 
 use std::ops::Range;
 
 use super::{CudaOp, CudaPlan, CudaStep, DeviceLimits, LeadingChain, suffix};
 
-/// Several steps as one launch of a kernel of its own.
+/// Several steps as one launch of a separate kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JointKernel {
-    /// Source file, without its ending.
+    /// Source file, without its extension.
     pub file: String,
-    /// Entry.
+    /// Entry point.
     pub entry: String,
-    /// Dynamic shared memory, in bytes.
     pub shared_bytes: u32,
 }
 
-/// Joins the launches of statistics with those that apply them, where all CTAs can be on the device at once.
+/// Joins each launch of statistics with the launch that applies them, if all CTAs fit on the device at once.
 pub(super) fn join(
     launches: Vec<Range<usize>>,
     steps: &[CudaStep],
@@ -37,7 +36,7 @@ pub(super) fn join(
     joined
 }
 
-/// Whether these are the two steps of a norm that may be one launch.
+/// Whether these are the two steps of a norm that can be one launch.
 fn is_norm(steps: &[CudaStep]) -> bool {
     let [first, second] = steps else {
         return false;
@@ -52,7 +51,7 @@ fn is_norm(steps: &[CudaStep]) -> bool {
 }
 
 impl CudaPlan {
-    /// The kernel that runs these steps as one launch, where it is not that of the first one.
+    /// The kernel that runs these steps as one launch, unless it is the kernel of the first step.
     pub fn joint_kernel(&self, steps: &Range<usize>) -> Option<JointKernel> {
         if let Some(leading) = self.leading(steps) {
             return Some(self.with_leading_layer(steps, leading));
@@ -68,7 +67,7 @@ impl CudaPlan {
         })
     }
 
-    /// The kernel of a chain with a layer of another shape in front.
+    /// The kernel of a chain that starts with a layer of another shape.
     fn with_leading_layer(&self, steps: &Range<usize>, leading: LeadingChain) -> JointKernel {
         let of_chain = &self.steps[steps.start + 1];
         JointKernel {
@@ -86,8 +85,8 @@ impl CudaPlan {
         }
     }
 
-    /// Numbers by which the CTAs of such a norm know what the others have written, for each image: one for each strip, and
-    /// that of the last launch.
+    /// Flags for each image through which the CTAs of such a norm learn what the others have written: one for each
+    /// strip, and one for the last launch.
     pub fn flags_per_image(&self) -> usize {
         let strips = self.steps.iter().map(|step| match step.op {
             CudaOp::NormStatistics { resident: Some(resident), .. } => resident.strips.count + 1,

@@ -1,5 +1,5 @@
-//! Chains with a layer of another shape in front of them, all of which one launch computes: the strided convolution in
-//! front of the residual blocks, whose tile stays in shared memory for the first of them.
+//! Chains that start with a layer of another shape, computed in one launch: the strided convolution before the residual
+//! blocks. Its tile stays in shared memory for the first block.
 
 use std::ops::Range;
 
@@ -14,18 +14,18 @@ use crate::{numeric::NumberFormat, plan::ConvLayer};
 pub struct LeadingChain {
     /// Stages of the weights' ring.
     pub ring_stages: usize,
-    /// Dynamic shared memory, in bytes.
+    /// Dynamic shared memory.
     pub shared_bytes: usize,
 }
 
 impl ConvLaunch {
-    /// Steps of its weights, whole blocks of them.
+    /// Steps of its weights, rounded up to whole blocks.
     pub fn padded_steps(&self) -> usize {
         self.blocks() * self.block_steps()
     }
 
-    /// Whether it may run in front of the chain that `next` begins, where it has another shape: each CTA leaves its only tile where the chain's
-    /// first layer has it.
+    /// Whether it can run before the chain that `next` starts, if it has another shape. Each CTA then leaves its only
+    /// tile where the chain's first layer expects it.
     fn leads(&self, next: &Self, convs: &[ConvLayer]) -> bool {
         let is_plain = matches!(self.source, Source::Normalised { skip: None, keep: None, .. });
         next.reads_from(self, convs)
@@ -42,8 +42,9 @@ impl ConvLaunch {
             && self.padded_steps() + next.padded_steps() <= MOST_SMEM_STEPS
     }
 
-    /// The shared memory of a launch of both, where it fits: ring; lists of the pixels of both input tiles, of the chain's with those of
-    /// other CTAs twice; in one place first this layer's tile, then the chain's and what lies behind it.
+    /// The shared memory of a launch of both, if it fits. It contains the ring and the lists of the pixels of both
+    /// input tiles (for the chain's tile, pixels of other CTAs have two entries). The rest contains first this layer's
+    /// tile, and then the chain's tile with what follows it.
     fn leading(&self, next: &Self, limits: &DeviceLimits) -> Option<LeadingChain> {
         let stage_bytes = block_bytes(next.block_steps(), next.product_columns(), next.operand);
         let of_ring = next.ring_stages * stage_bytes;
@@ -63,7 +64,7 @@ impl ConvLaunch {
     }
 }
 
-/// How these steps run as one launch, where the first one leads the chain of the others, with maps of `storage`.
+/// How these steps run as one launch, if the first step leads the chain of the others, with maps of `storage`.
 fn leading(
     steps: &[CudaStep],
     convs: &[ConvLayer],
@@ -74,7 +75,7 @@ fn leading(
         return None;
     };
     match (&first.op, &next.op) {
-        // Values of four bytes do not go through shared memory on their way out.
+        // Four-byte values do not pass through shared memory when they are written.
         (CudaOp::Conv(first), CudaOp::Conv(next))
             if storage.bytes() == 2 && first.leads(next, convs) =>
         {
@@ -85,7 +86,7 @@ fn leading(
 }
 
 impl Builder<'_> {
-    /// Joins chains with the layers in front of them, where shared memory has room for both.
+    /// Joins chains with the layers before them, if shared memory has room for both.
     pub(super) fn lead(&self, launches: Vec<Range<usize>>) -> Vec<Range<usize>> {
         let leads = |steps: Range<usize>| {
             leading(&self.steps[steps], self.convs, self.format.storage, self.limits).is_some()
@@ -108,7 +109,7 @@ impl Builder<'_> {
 }
 
 impl CudaPlan {
-    /// How these steps run as one launch, where the first one has another shape than those behind it.
+    /// How these steps run as one launch, if the shape of the first step differs from the others.
     pub fn leading(&self, steps: &Range<usize>) -> Option<LeadingChain> {
         let storage = self.format().storage;
         leading(&self.steps[steps.clone()], &self.convs, storage, &self.limits)

@@ -1,7 +1,7 @@
-//! Convolutions that are left to a library: their shapes and the layout of their maps.
+//! Convolutions that a library computes: their shapes and the layout of their maps.
 //!
-//! Knows no library and no version. The library computes a plain convolution over a map that is
-//! already padded; padding, bias and norm stay launches of their own, as a framework runs them.
+//! Knows no specific library or version. The library computes a plain convolution over a map that is already padded.
+//! Padding, bias and norm remain separate launches, as in a framework.
 
 use super::{
     Builder, CHANNEL_ALIGNMENT, ConvId, ConvolutionShape, CudaOp, CudaStep, LibraryConv, MapId,
@@ -13,17 +13,17 @@ use crate::{
     plan::ConvLayer,
 };
 
-/// Whether a mode leaves its convolutions to a library where there is one.
+/// Whether a mode uses a library for its convolutions if there is one.
 ///
-/// `fused` folds everything into its own kernels. In `mixed` the products have fewer bits than the stored maps,
-/// which no library computes.
+/// `fused` folds everything into its own kernels. In `mixed`, the products have fewer bits than the stored maps, which
+/// no library supports.
 pub const fn leaves_convolutions(mode: Mode) -> bool {
     let format = mode.precision.format();
     !matches!(mode.variant, Variant::Fused) && format.operand.bytes() == format.storage.bytes()
 }
 
-/// Channels as stored of the photo's levels where a library reads them: padded as little as a load of
-/// whole words allows. bfloat16 stays at 16 bytes a pixel, where libraries have more algorithms.
+/// Stored channels of the photo's levels if a library reads them: the least padding for which whole words can be
+/// loaded. bfloat16 keeps 16 bytes per pixel, for which libraries have more algorithms.
 pub(super) const fn photo_channels(format: NumericFormat) -> usize {
     match format.storage {
         NumberFormat::Bf16 => 8,
@@ -31,8 +31,8 @@ pub(super) const fn photo_channels(format: NumericFormat) -> usize {
     }
 }
 
-/// Channels as stored of the map that the picture is made of, where a library writes it: tensor cores
-/// take 8, the plain fp32 algorithms are fast from 16 on.
+/// Stored channels of the map from which the picture is made, if a library writes it. Tensor cores need 8 channels; the
+/// plain fp32 algorithms are fast from 16.
 pub(super) const fn picture_channels(format: NumericFormat) -> usize {
     match format.operand {
         NumberFormat::Fp32 => CHANNEL_ALIGNMENT,
@@ -41,7 +41,7 @@ pub(super) const fn picture_channels(format: NumericFormat) -> usize {
 }
 
 impl Builder<'_> {
-    /// Channels as stored of a convolution's output.
+    /// Stored channels of a convolution's output.
     pub(super) fn output_channels(&self, conv: &ConvLayer) -> usize {
         match self.library {
             Some(_) if conv.makes_picture => picture_channels(self.format),

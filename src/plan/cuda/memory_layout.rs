@@ -1,11 +1,11 @@
-//! The layout of a session's memory: one allocation on the device, cut once.
+//! The layout of a session's memory: one allocation on the device, divided once.
 
 use super::{CudaPlan, stored_channels};
 
 /// Parts of the allocation start at multiples of this.
 const ALIGNMENT: usize = 256;
 
-/// Cuts one allocation into parts.
+/// Divides one allocation into parts.
 #[derive(Default)]
 struct Cutter {
     used: usize,
@@ -19,55 +19,53 @@ impl Cutter {
     }
 }
 
-/// Where a convolution's values lie, as offsets in the allocation.
+/// Where a convolution's values are stored, as offsets in the allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConvMemory {
     pub weights: usize,
-    /// Bias of the convolution.
     pub bias: usize,
     /// The norm's scale.
     pub gamma: usize,
     /// The norm's shift.
     pub beta: usize,
-    /// gamma / deviation, which the next layer applies; in the baseline 1 / deviation.
+    /// gamma / standard deviation, which the next layer applies; in the baseline 1 / standard deviation.
     pub scale: usize,
     pub mean: usize,
 }
 
-/// Where everything lies, as offsets in the allocation.
+/// Where everything is stored, as offsets in the allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryLayout {
-    /// Maps.
+    /// The maps.
     pub arena: usize,
     /// By convolution.
     pub convs: Vec<ConvMemory>,
     /// Parts of statistics.
     pub partials: usize,
-    /// Tickets: counters of finished CTAs, by which the last one knows that it is the last.
+    /// Tickets: counters of finished CTAs, with which the last CTA detects that it is the last.
     pub tickets: usize,
     /// Statistics that the CTAs of a chain of layers exchange.
     pub exchange: usize,
-    /// By which the CTAs of a norm that is one launch know what the others have written.
+    /// Flags with which the CTAs of a norm in one launch learn what the others have written.
     pub flags: usize,
     /// Working memory of a library's convolutions.
     pub workspace: usize,
-    /// The photos in RGBA8.
+    /// In RGBA8.
     pub photo: usize,
-    /// The paintings in RGBA8, and behind them the flag of values that the maps' format cannot hold, where there is
-    /// one.
+    /// The paintings in RGBA8, followed by the flag for values that the maps' format cannot represent, if there is one.
     pub painting: usize,
-    /// Photos and paintings of a second batch, which travels while the first is painted.
+    /// Photos and paintings of a second batch, which is transferred while the first is painted.
     pub second: (usize, usize),
     /// The paintings before rounding.
     pub floats: usize,
     /// By constant.
     pub constants: Vec<usize>,
-    /// Bytes of everything.
+    /// Total size in bytes.
     pub total: usize,
 }
 
 impl MemoryLayout {
-    /// Cuts the memory for a plan.
+    /// Divides the memory for a plan.
     pub fn of(plan: &CudaPlan) -> Self {
         let mut cutter = Cutter::default();
         let arena = cutter.part(plan.arena_bytes);
@@ -110,7 +108,7 @@ impl MemoryLayout {
         }
     }
 
-    /// The same, with the photos and paintings of the second batch.
+    /// The same layout, with the photos and paintings of the second batch.
     #[must_use]
     pub fn second_slot(&self) -> Self {
         let (photo, painting) = self.second;

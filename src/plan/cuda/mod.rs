@@ -1,9 +1,9 @@
 //! The CUDA backend's plans: which kernel runs each layer, on which tiles, over which buffers.
 //!
-//! Pure: the same network, size, mode and device limits give the same plan on every computer, with or
-//! without a GPU. Maps lie channels-last (NHWC), channels padded to a multiple of 16; one image of a
-//! batch after the other. Graphs like Johnson's networks have kernels of their own; all others run in plain ones
-//! (`general`).
+//! Pure: the same network, size, mode and device limits result in the same plan on every computer, with or without a
+//! GPU. Maps are stored channels-last (NHWC), with channels padded to a multiple of 16, and the images of a batch are
+//! stored one after another. Graphs like Johnson's networks have specialised kernels. All other graphs use plain
+//! kernels (`general`).
 
 mod attention;
 mod ceiling;
@@ -66,9 +66,9 @@ use crate::{
     tensor::Shape,
 };
 
-/// Maximum number of pixels of a map, over a batch: kernels count pixels and the next rows' in 32 bits.
+/// Maximum number of pixels of a map, over a batch: kernels count pixels, and those of the next rows, in 32 bits.
 const MAX_PIXELS: usize = 1 << 30;
-/// Maximum number of values of a map's row: kernels count a row's values, by whole blocks of threads, in 32 bits.
+/// Maximum number of values in a row of a map: kernels count a row's values, in whole blocks of threads, in 32 bits.
 const MAX_ROW_VALUES: usize = 1 << 30;
 
 /// Index of a map in [`CudaPlan::maps`].
@@ -79,72 +79,68 @@ pub type ConvId = usize;
 /// A map in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapBuffer {
-    /// Extent of one image.
+    /// Shape of one image.
     pub shape: Shape,
-    /// Channels as stored.
     pub stored_channels: usize,
     /// First byte in the arena.
     pub offset: usize,
-    /// Bytes of the whole batch.
+    /// For the whole batch.
     pub bytes: usize,
 }
 
-/// Everything the CUDA backend will do for one network, picture size, batch, mode and device.
+/// The CUDA backend's complete plan for one network, picture size, batch, mode and device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CudaPlan {
-    /// Variant and precision.
     pub mode: Mode,
-    /// Images at once.
+    /// Images that are painted at once.
     pub batch: usize,
-    /// Rows and columns of the photo, in pixels.
+    /// Rows and columns, in pixels.
     pub photo: (usize, usize),
     /// Rows and columns after short sides are extended, in pixels.
     pub extended: (usize, usize),
-    /// The network's convolutions.
     pub convs: Vec<ConvLayer>,
-    /// What runs, in order: the launch record.
+    /// In execution order.
     pub steps: Vec<CudaStep>,
-    /// The steps of each launch: several in a row run as one where their kernel takes them.
+    /// The steps of each launch. Consecutive steps run as one launch if their kernel supports it.
     pub launches: Vec<Range<usize>>,
-    /// What the device has.
     pub limits: DeviceLimits,
-    /// Bytes through which the CTAs of such launches exchange statistics.
+    /// Bytes through which the CTAs of chained launches exchange statistics.
     pub exchange_bytes: usize,
     /// The maps, placed in the arena.
     pub maps: Vec<MapBuffer>,
-    /// Bytes of the arena.
     pub arena_bytes: usize,
     /// Bytes of the packed weights of every convolution.
     pub weight_bytes: Vec<usize>,
-    /// What the launches of a general graph read beside maps.
+    /// What the launches of a general graph read in addition to maps.
     pub constants: Vec<Constant>,
-    /// How attention is computed: every way that is launched, once.
+    /// The kernels that compute attention, each listed once.
     pub attention_kernels: Vec<AttentionKernel>,
-    /// Whether launches note values that the maps' format cannot hold.
+    /// Whether launches record values that the maps' format cannot represent.
     pub notes_overflow: bool,
-    /// Whether launches may begin while the ones before them end.
+    /// Whether launches may start while the previous ones are ending.
     pub has_early_launches: bool,
-    /// Most values that the statistics of a launch need.
+    /// Maximum number of values that the statistics of a launch need.
     pub partial_values: usize,
-    /// Most tickets (counters of finished CTAs, or words in which CTAs tell each other their statistics) that a launch needs.
+    /// Maximum number of tickets that a launch needs (counters of finished CTAs, or words through which CTAs exchange
+    /// their statistics).
     pub tickets: usize,
     /// Bytes of working memory that a library's convolutions share.
     pub workspace_bytes: usize,
-    /// Who computes the convolutions, in modes that leave them to a library where there is one.
+    /// What computes the convolutions, in modes that use a library if there is one.
     pub conv_provider: Option<ConvProvider>,
 }
 
 /// Why no library computes the convolutions of a general graph.
 const OWN_CONVOLUTIONS: &str = "libraries compute those of Johnson's networks only";
 
-/// Units of the arena's placement: 16 bytes, so that buffers start at multiples of 256.
+/// Unit of the arena's placement: 16 bytes, so that buffers start at multiples of 256.
 const UNIT_BYTES: usize = 16;
 
 impl CudaPlan {
     /// Plans `graph` on photos of `height` x `width` pixels, with the program's own kernels.
     ///
     /// # Errors
-    /// [`CudaPlanError`] when the device cannot do it.
+    /// [`CudaPlanError`] if the device cannot run it.
     pub fn new(
         graph: &Graph,
         size: (usize, usize),
@@ -155,13 +151,12 @@ impl CudaPlan {
         Self::planned(graph, size, batch, mode, limits, None)
     }
 
-    /// The same with convolutions by `library` (name and version), in a mode that leaves them to one
-    /// ([`leaves_convolutions`]); in others as [`CudaPlan::new`]. Reserves the most working memory that the
-    /// library is allowed to take; a caller that knows its algorithms' needs may lower
-    /// [`CudaPlan::workspace_bytes`].
+    /// The same with convolutions by `library` (name and version), in a mode that uses one ([`leaves_convolutions`]);
+    /// in other modes as [`CudaPlan::new`]. Reserves the maximum working memory that the library may use. A caller that
+    /// knows what its algorithms need may lower [`CudaPlan::workspace_bytes`].
     ///
     /// # Errors
-    /// [`CudaPlanError`] when the device cannot do it.
+    /// [`CudaPlanError`] if the device cannot run it.
     pub fn with_library(
         graph: &Graph,
         size: (usize, usize),
@@ -174,7 +169,7 @@ impl CudaPlan {
         Self::planned(graph, size, batch, mode, limits, library)
     }
 
-    /// The plan, with convolutions by `library` in a mode that leaves them to one.
+    /// The plan, with convolutions by `library` in a mode that uses one.
     fn planned(
         graph: &Graph,
         (height, width): (usize, usize),
@@ -229,7 +224,7 @@ impl CudaPlan {
         }
     }
 
-    /// A plan of the kernels that are made for the launches of Johnson's networks.
+    /// A plan of the kernels that are specialised for Johnson's networks.
     fn specialised(
         grouped: &Grouped<'_>,
         (photo, extended): ((usize, usize), (usize, usize)),
@@ -247,12 +242,12 @@ impl CudaPlan {
         Ok(builder.finish(mode, photo, extended))
     }
 
-    /// The number formats of its maps, and of what is multiplied where a launch does not multiply bytes.
+    /// The number formats of its maps, and of the operands of launches that do not multiply bytes.
     pub const fn format(&self) -> NumericFormat {
         precision::map_format(self.mode.precision)
     }
 
-    /// The library's convolutions, by step; none in a plan of our own kernels.
+    /// The library's convolutions, in step order; empty for a plan of the program's own kernels.
     pub fn library_convs(&self) -> impl Iterator<Item = &LibraryConv> {
         self.steps.iter().filter_map(|step| match &step.op {
             CudaOp::LibraryConv(conv) => Some(conv),
@@ -260,7 +255,7 @@ impl CudaPlan {
         })
     }
 
-    /// Whether launches of general graphs are among its own: such a plan has other operations than Johnson's networks.
+    /// Whether it contains launches of general graphs, that is, operations that Johnson's networks do not have.
     pub fn is_general(&self) -> bool {
         let is = |step: &CudaStep| match step.op {
             CudaOp::General(_) => true,
@@ -270,7 +265,7 @@ impl CudaPlan {
         self.steps.iter().any(is)
     }
 
-    /// What the layers of a launch are called.
+    /// The names of the layers of a launch.
     pub fn layers(&self, steps: &Range<usize>) -> String {
         match &self.steps[steps.clone()] {
             [first, .., last] if first.layer != last.layer => {
@@ -286,12 +281,12 @@ impl CudaPlan {
         4 * self.batch * self.photo.0 * self.photo.1
     }
 
-    /// Bytes of the flag behind the paintings by which launches say that the maps' format cannot hold a value.
+    /// Bytes of the flag after the paintings. Launches set it if the maps' format cannot represent a value.
     pub const fn flag_bytes(&self) -> usize {
         if self.notes_overflow { 4 } else { 0 }
     }
 
-    /// Bytes of device memory that a session takes.
+    /// Bytes of device memory that a session needs.
     pub fn device_bytes(&self) -> u64 {
         MemoryLayout::of(self).total as u64
     }
@@ -301,7 +296,7 @@ impl CudaPlan {
         self.steps.iter().fold(0, |sum, step| sum.saturating_add(step.flops))
     }
 
-    /// The facts for reports, where these ranges of steps are launched together.
+    /// The plan's summary, if these ranges of steps are launched together.
     pub fn summary(&self, launches: &[Range<usize>]) -> PlanSummary {
         let (height, width) = self.photo;
         PlanSummary {
@@ -322,15 +317,15 @@ impl CudaPlan {
 struct Builder<'a> {
     convs: &'a [ConvLayer],
     batch: usize,
-    /// The precision, which is part of the kernels' names.
+    /// Part of the kernels' names.
     precision: Precision,
     format: NumericFormat,
     limits: &'a DeviceLimits,
-    /// Who computes the convolutions of the unfused variants, if not our own kernels.
+    /// The library that computes the convolutions of the unfused variants; `None` for the program's own kernels.
     library: Option<&'a str>,
-    /// How attention is to be computed.
+    /// The requested way of computing attention.
     attention: AttentionChoice,
-    /// How it is computed in the steps so far, each way once.
+    /// The kernels that compute it in the steps so far, each listed once.
     attention_kernels: Vec<AttentionKernel>,
     steps: Vec<CudaStep>,
     maps: Vec<MapBuffer>,
@@ -370,7 +365,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The plan of everything that was collected: the maps get their places.
+    /// The plan of all collected steps. Assigns the maps their places.
     fn finish(self, mode: Mode, photo: (usize, usize), extended: (usize, usize)) -> CudaPlan {
         let launches = joint::join(self.launches(self.batch), &self.steps, self.limits);
         let of_one = self.launches(1);
@@ -384,7 +379,8 @@ impl<'a> Builder<'a> {
             map.offset = offset * UNIT_BYTES;
         }
         let mut steps = self.steps;
-        // As of one frame: statistics are merged in the order of the tiles, and a batch is to give the same bits.
+        // As for a single frame: statistics are merged in the order of the tiles, and a batch must produce the same
+        // bits.
         chain::alternate(&of_one, &mut steps);
         let polled = chain::polled_words(&launches, &steps, self.batch, self.limits);
         let exchange_bytes =
@@ -405,7 +401,8 @@ impl<'a> Builder<'a> {
             constants: self.constants,
             attention_kernels: self.attention_kernels,
             notes_overflow: false,
-            // Kernels wait for the launch before in the machine code for Hopper, not in what other GPUs may be given.
+            // Only the machine code for Hopper waits for the previous launch inside the kernels; the code for other
+            // GPUs may not.
             has_early_launches: self.limits.compute_capability == (9, 0),
             partial_values: self.partial_values,
             tickets: self.tickets.max(polled),
@@ -416,29 +413,29 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The launches of so many frames at once.
+    /// The launches for this many frames at once.
     fn launches(&self, batch: usize) -> Vec<Range<usize>> {
         self.lead(chain::launches(&self.steps, self.convs, batch, self.limits))
     }
 
-    /// The place of a convolution in the network's list, by its node.
+    /// The index of a node's convolution in the network's list.
     fn conv_id(&self, grouped: &Grouped<'_>, node: NodeId) -> Option<ConvId> {
         let name = &grouped.graph.nodes()[node].name;
         self.convs.iter().position(|conv| conv.name == *name)
     }
 
-    /// A map that the next step writes.
+    /// Adds a map that the next step writes.
     fn map(&mut self, shape: Shape) -> MapId {
         self.map_of(shape, stored_channels(shape.channels))
     }
 
-    /// A map that the next step writes, with so many channels as stored.
+    /// Adds a map that the next step writes, with this number of stored channels.
     fn map_of(&mut self, shape: Shape, channels: usize) -> MapId {
         let values = self.batch * shape.height * shape.width * channels;
         self.buffer(shape, channels, values * self.format.storage.bytes())
     }
 
-    /// Bytes that the next step writes, for values of a map.
+    /// Adds a buffer that the next step writes, with this many bytes per value of a map.
     fn buffer(&mut self, shape: Shape, channels: usize, bytes: usize) -> MapId {
         self.lifetimes.push(Lifetime {
             len: bytes.div_ceil(UNIT_BYTES),
@@ -449,7 +446,7 @@ impl<'a> Builder<'a> {
         self.maps.len() - 1
     }
 
-    /// The next step reads this map.
+    /// Notes that the next step reads this map.
     fn reads(&mut self, map: MapId) {
         self.lifetimes[map].last_step = self.steps.len();
     }

@@ -1,4 +1,4 @@
-//! Whether a device computes in a mode.
+//! Whether a device supports a mode.
 
 use super::{CudaPlanError, DeviceLimits};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     numeric::{NumberFormat, NumericFormat},
 };
 
-/// The precisions that there are kernels for.
+/// The precisions for which there are kernels.
 pub const PRECISIONS: [Precision; 7] = [
     Precision::Fp32,
     Precision::Tf32,
@@ -17,7 +17,7 @@ pub const PRECISIONS: [Precision; 7] = [
     Precision::Int8,
 ];
 
-/// The precision of layers that do not multiply bytes, and of all maps: in int8 that is fp16.
+/// The precision of all maps, and of layers that do not multiply bytes. In int8 this is fp16.
 pub(super) const fn map_precision(precision: Precision) -> Precision {
     match precision {
         Precision::Int8 => Precision::Fp16,
@@ -30,7 +30,7 @@ pub(super) const fn map_format(precision: Precision) -> NumericFormat {
     map_precision(precision).format()
 }
 
-/// Whether a device computes in a mode.
+/// Whether a device supports a mode.
 ///
 /// # Errors
 /// [`CudaPlanError::Precision`], [`CudaPlanError::NoInt8`] and [`CudaPlanError::NoFp16x2`].

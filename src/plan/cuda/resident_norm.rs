@@ -1,39 +1,40 @@
-//! Norms in one launch whose CTAs keep their pixels in shared memory while they tell each other their statistics.
+//! Norms in one launch whose CTAs keep their pixels in shared memory while they exchange their statistics.
 
 use super::{DeviceLimits, RowPartition};
 
-/// Threads of a CTA.
+/// Threads per CTA.
 const THREADS: usize = 512;
-/// Most channels whose factors fit beside the pixels.
+/// Maximum number of channels whose factors fit next to the pixels.
 const MOST_CHANNELS: usize = 256;
-/// Static shared memory, at most, in bytes.
+/// Maximum static shared memory.
 const STATIC_BYTES: usize = 5 * 1024;
 /// Bytes of the mean and the squared distances of a channel.
 const MOMENT_BYTES: usize = 8;
-/// Strips whose moments are on their way together, by all threads of a CTA, where there are 128 channels.
+/// Strips whose moments all threads of a CTA load at the same time, for 128 channels.
 const STRIPS_TOGETHER: usize = 32;
 
 /// How a norm's statistics and its application run as one launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResidentNorm {
-    /// A CTA for each.
+    /// One CTA for each strip.
     pub strips: RowPartition,
-    /// Pixels of a strip that stay in shared memory; a thread keeps some of the others, and the rest is read again.
+    /// Pixels of a strip that stay in shared memory. Threads keep some of the others in registers, and the rest is read
+    /// again.
     pub kept_pixels: usize,
-    /// Dynamic shared memory, in bytes.
+    /// Dynamic shared memory.
     pub shared_bytes: usize,
 }
 
 impl ResidentNorm {
-    /// For a map of so many pixels and stored channels, of so many bytes each; `None` where it does not pay. A batch is cut
-    /// as a single image, so that it gives the same bits.
+    /// For a map with this number of pixels, stored channels and bytes per value; `None` if it does not pay off. A
+    /// batch is divided like a single image, so that it produces the same bits.
     pub(super) fn of(
         pixels: usize,
         channels: usize,
         value_bytes: usize,
         limits: &DeviceLimits,
     ) -> Option<Self> {
-        // Every thread reads the moments of as many strips.
+        // Every thread reads the moments of the same number of strips.
         let ctas = limits.multiprocessors / STRIPS_TOGETHER * STRIPS_TOGETHER;
         let packs = channels * value_bytes / 16;
         if limits.compute_capability != (9, 0) || ctas == 0 || channels > MOST_CHANNELS {

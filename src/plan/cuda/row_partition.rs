@@ -1,24 +1,24 @@
-//! How a map is cut into strips whose values are summed by themselves.
+//! How a map is divided into strips that are summed separately.
 
-/// Least pixels of a strip whose sums are taken together.
+/// Minimum number of pixels in a strip.
 const LEAST_STRIP_PIXELS: usize = 64;
 
-/// How a map is cut into strips for its statistics.
+/// How a map is divided into strips for its statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowPartition {
-    /// Strips of one image.
+    /// Strips per image.
     pub count: usize,
-    /// Pixels of a strip.
+    /// Pixels per strip.
     pub pixels: usize,
 }
 
 impl RowPartition {
-    /// About two for every multiprocessor.
+    /// About two strips for every multiprocessor.
     pub(super) fn of(pixels: usize, multiprocessors: usize) -> Self {
         Self::among(pixels, 2 * multiprocessors)
     }
 
-    /// At most one for each of so many CTAs.
+    /// At most one strip for each of `ctas` CTAs.
     pub(super) fn among(pixels: usize, ctas: usize) -> Self {
         let each = pixels.div_ceil(ctas).max(LEAST_STRIP_PIXELS);
         Self { count: pixels.div_ceil(each), pixels: each }

@@ -1,6 +1,6 @@
 //! Where Hopper's main loop finds a tile's values in shared memory.
 
-/// The layout of a tile in shared memory for Hopper's main loop, in bytes.
+/// The layout of a tile in shared memory for Hopper's main loop. All fields are distances in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SmemLayout {
     /// Between core matrices along the channels.
@@ -13,14 +13,14 @@ pub struct SmemLayout {
     pub row: usize,
     /// From an even tap to the one to its right.
     pub even: usize,
-    /// From an odd tap to the one to its right; backwards where the even columns lie apart.
+    /// From an odd tap to the one to its right; negative if the even columns are stored separately.
     pub odd: isize,
     /// From 64 output pixels to the next 64.
     pub tile: usize,
 }
 
 impl SmemLayout {
-    /// Over planes of 16-byte cells, `plane` bytes apart, `input_columns` wide.
+    /// For planes of 16-byte cells, `plane` bytes apart, `input_columns` wide.
     pub const fn over_planes(
         plane: usize,
         input_columns: usize,
@@ -28,7 +28,7 @@ impl SmemLayout {
         stride: usize,
     ) -> Self {
         let row = 16 * input_columns;
-        // With stride 2 the even columns come first, so that every second pixel is a neighbour.
+        // With stride 2, the even columns are stored first, so that every second pixel is a neighbour.
         let (even, odd) = if stride == 2 {
             let half = 16 * input_columns.div_ceil(2);
             (half, 16 - half as isize)
@@ -49,12 +49,12 @@ impl SmemLayout {
         }
     }
 
-    /// Where a tap of a row begins.
+    /// Where a tap of a row starts.
     pub const fn tap(&self, column: usize) -> usize {
         column / 2 * (self.even as isize + self.odd) as usize + column % 2 * self.even
     }
 
-    /// Over the photo's columns, in `planes` planes of 16-byte cells, `plane` bytes apart, for two rows of the output.
+    /// For the photo's columns, in `planes` planes of 16-byte cells, `plane` bytes apart, for two output rows.
     pub const fn over_photo(plane: usize, planes: usize) -> Self {
         Self {
             across: plane,

@@ -1,4 +1,4 @@
-//! Properties of every plan, on devices that nobody has to own.
+//! Properties of every plan, for devices that need not be present.
 
 mod chains;
 mod tile_choice;
@@ -25,7 +25,7 @@ const fn device(
     }
 }
 
-/// One of each architecture that the kernels are compiled for (CUDA C++ Programming Guide, technical
+/// One device of each architecture for which the kernels are compiled (CUDA C++ Programming Guide, technical
 /// specifications per compute capability).
 pub(super) const DEVICES: [DeviceLimits; 7] = [
     device((7, 5), 40, (64, 64)),
@@ -45,7 +45,7 @@ fn published() -> Graph {
 /// Convolutions of the published network.
 const CONVS: usize = 16;
 
-/// The modes that a GPU has.
+/// The modes that a GPU supports.
 fn gpu_modes() -> impl Iterator<Item = Mode> {
     Mode::all().filter(|mode| PRECISIONS.contains(&mode.precision))
 }
@@ -62,7 +62,7 @@ fn fused_is_one_launch_a_convolution() {
         assert_eq!(fused.steps.len(), CONVS);
         assert!(fused.steps.iter().all(|s| matches!(s.op, CudaOp::Conv(_))));
         if matches!(precision, Precision::Fp16x2 | Precision::Int8) {
-            // Baseline does not have it, and all layers have to fit.
+            // Baseline does not support it, and all layers must fit.
             let lite = NetworkSpec::with_widths(ModelSize::Lite.widths()).graph();
             plan(&lite.expect("a graph"), (512, 512), fused.mode, &DEVICES[4]);
             continue;
@@ -95,7 +95,7 @@ fn what_a_device_cannot_do_is_refused_with_the_reason() {
     let mut spec = NetworkSpec::with_widths([32, 64, 128]);
     spec.kernels.first = 11;
     let graph = spec.graph().expect("a graph");
-    // The kernel is larger than the tiles are made for.
+    // The kernel is larger than the tiles support.
     for precision in [Precision::Fp16, Precision::Bf16, Precision::Mixed] {
         let mode = Mode::new(Variant::Fused, precision);
         let general = plan(&graph, (64, 64), mode, &DEVICES[4]);
@@ -174,13 +174,13 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
                 (step.grid, step.block, step.shared_bytes, &step.entry),
                 (first.grid, first.block, first.shared_bytes, &first.entry)
             );
-            // A tile's values, in all of its channels, take the place of the input, and the stream comes beside.
+            // A tile's values, in all of its channels, replace the input, and the residual stream is stored next to it.
             if let CudaOp::Conv(launch) = &step.op {
                 let chunking = &launch.chunking;
                 let kept = launch.tile.channels * 2 / 16 * chunking.pitch;
                 assert!(chunking.tile_bytes >= kept, "{}", step.layer);
                 let pixels = launch.input_tile.0 * launch.input_tile.1;
-                // That of pieces is loaded.
+                // For tiles of pieces, the stream is loaded.
                 let stream = match launch.tile.pieces {
                     1 => chunking.channels * 2 * pixels,
                     _ => 8 * pixels,
@@ -189,20 +189,20 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
             }
         }
     }
-    // Which map's values lie at which bytes: a step must find the maps that it reads as they were written.
+    // Which map's values are at which bytes. A step must find the maps that it reads as they were written.
     let mut owner: Vec<(usize, usize, MapId)> = Vec::new();
     for step in &plan.steps {
         if let CudaOp::Conv(launch) = &step.op
             && [Tile::SMALL_CHAIN, Tile::LARGE_CHAIN].contains(&launch.tile)
         {
-            // Their kernels take one tile of a CTA; the plan gives them no layer with a bias.
+            // These kernels process one tile per CTA; the plan gives them no layer with a bias.
             assert_eq!(launch.ctas.0, launch.tiles.0 * launch.tiles.1);
             assert!(launch.phases == 1 && !launch.bias, "{}", step.layer);
         }
         if let CudaOp::Conv(launch) = &step.op
             && launch.tile.pieces > 1
         {
-            // The kernel takes all of a CTA's at once.
+            // The kernel processes all pieces of a CTA at once.
             let pieces = launch.tiles.0 * launch.tiles.1;
             assert_eq!(launch.ctas.0, pieces.div_ceil(launch.tile.pieces));
             assert!(launch.phases == 1 && !launch.bias, "{}", step.layer);
@@ -247,7 +247,8 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
     }
 }
 
-/// In int8 the layers of residual blocks multiply bytes, where a device's shared memory holds their tiles; the others halves.
+/// In int8, the layers of residual blocks multiply bytes if a device's shared memory has room for their tiles. The
+/// other layers multiply halves.
 #[test]
 fn residual_blocks_multiply_bytes_in_int8() {
     let mode = Mode::new(Variant::Fused, Precision::Int8);
@@ -348,14 +349,14 @@ proptest! {
         let ctas = tiles::resident_ctas(tiles, resident, device);
         prop_assert!(ctas <= tiles);
         prop_assert!(ctas <= per_multiprocessor * device.multiprocessors);
-        // A group's statistics are merged at once, and so are the groups'.
+        // A group's statistics are merged at once, and so are those of all groups.
         let groups = tiles::merge_groups(ctas);
         prop_assert!(groups <= 32 && ctas.div_ceil(groups) <= 32);
         prop_assert_eq!(busiest(tiles, ctas, device), tiles.div_ceil(device.multiprocessors));
     }
 }
 
-/// Tiles of the multiprocessor that has most: CTAs are dealt out in turn, and each takes every so many-th tile.
+/// Tiles of the busiest multiprocessor. CTAs are assigned in turn, and each processes every `ctas`-th tile.
 fn busiest(tiles: usize, ctas: usize, device: &DeviceLimits) -> usize {
     let mut of_multiprocessor = vec![0; device.multiprocessors];
     for tile in 0..tiles {
@@ -402,8 +403,8 @@ fn a_newer_device_as_an_older_one_has_its_shared_memory() {
     assert_eq!(hopper.as_of(hopper.compute_capability), hopper);
 }
 
-/// Where the pixels of some channels fit the shared memory of a cluster, or those of all channels that of all CTAs; on
-/// other devices they do not fit one CTA's.
+/// The norm runs in this way if the pixels of some channels fit the shared memory of a cluster, or those of all
+/// channels that of all CTAs. On other devices they do not fit one CTA's.
 #[test]
 fn a_norm_is_shared_by_ctas_on_hopper() {
     let mode = Mode::new(Variant::FusedNorm, Precision::Fp32);
@@ -421,7 +422,7 @@ fn a_norm_is_shared_by_ctas_on_hopper() {
     let hopper = &DEVICES[4];
     assert_eq!(count(hopper, "norm_cluster_f32"), 11);
     assert_eq!(count(hopper, "norm_statistics_f32"), 4);
-    // Too many CTAs for one launch, but the same strips, so that a batch gives the same bits.
+    // Too many CTAs for one launch, but the same strips, so that a batch produces the same bits.
     let of_batch =
         |batch| CudaPlan::new(&published(), (512, 512), batch, mode, hopper).expect("a plan");
     let (one, two) = (of_batch(1), of_batch(2));

@@ -1,30 +1,30 @@
-//! The tables of tiles (output pixels and channels of one CTA), their shared memory and the order of weights.
-//! Which tile a layer gets is decided in `conv` and `conv_wgmma`.
+//! The tables of tiles (output pixels and channels of one CTA), their shared memory and the order of weights. `conv`
+//! and `conv_wgmma` decide which tile a layer uses.
 //!
-//! Pure functions of layer, numeric format, size and the device's limits. The constants are those of the
-//! kernels (`kernels/core_mma.cuh`, `core_fma.cuh`, `core_wgmma.cuh`, `ring.cuh`, `statistics.cuh`);
-//! `static_shared_memory_is_what_the_plans_count_with` in `tests/kernels.rs` holds them against the compiled
-//! kernels. Weights go through shared memory in blocks, in a ring of stages: one block is multiplied while
-//! others are loaded. A kernel of several phases computes as many interleaved outputs one after another (four
-//! for an upsampled map), each with its own taps, the positions of the kernel.
+//! Pure functions of layer, numeric format, size and the device's limits. The constants are those of the kernels
+//! (`kernels/core_mma.cuh`, `core_fma.cuh`, `core_wgmma.cuh`, `ring.cuh`, `statistics.cuh`);
+//! `static_shared_memory_is_what_the_plans_count_with` in `tests/kernels.rs` compares them with the compiled kernels.
+//! Weights pass through shared memory in blocks, in a ring of stages: one block is multiplied while others are loaded.
+//! A kernel with several phases computes as many interleaved outputs one after another (four for an upsampled map).
+//! Each phase has its own taps, which are positions of the kernel.
 
 use super::{DeviceLimits, Taps};
 use crate::numeric::NumberFormat;
 
-/// Channels of a stored map are a multiple of this.
+/// Stored channels of a map are a multiple of this.
 pub const CHANNEL_ALIGNMENT: usize = 16;
-/// Threads of a convolution's CTA that compute.
+/// Threads per convolution CTA that compute.
 pub const CONV_THREADS: u32 = 256;
-/// Threads of the producer warpgroup, which only loads weights, where there is one.
+/// Threads of the producer warpgroup, if there is one. It only loads weights.
 pub const WEIGHT_LOADER_THREADS: u32 = 128;
-/// Threads of the CTA of [`Tile::DEEP`]: those that multiply, and as many that load the next tile and weights.
+/// Threads per CTA of [`Tile::DEEP`]: those that multiply, and equally many that load the next tile and weights.
 pub const DEEP_THREADS: u32 = 2 * CONV_THREADS;
-/// Bytes between the pixels of a tile in shared memory beyond their channels: spreads neighbouring
-/// pixels over the banks.
+/// Bytes between the pixels of a tile in shared memory, in addition to their channels. They spread neighbouring pixels
+/// over the banks.
 const PIXEL_GAP_BYTES: usize = 16;
 
-/// Bytes of a channel's weights in a block, and so of a pixel's channels that are multiplied between two barriers, where
-/// all loops but Hopper's run.
+/// Bytes of a channel's weights in a block, and therefore of a pixel's channels that are multiplied between two
+/// barriers, in all loops except Hopper's.
 pub(super) const BLOCK_ROW_BYTES: usize = 64;
 
 /// Channels as stored: padded with zeros.
@@ -32,7 +32,7 @@ pub const fn stored_channels(channels: usize) -> usize {
     channels.next_multiple_of(CHANNEL_ALIGNMENT)
 }
 
-/// Suffix of the entries that work on maps stored in a format.
+/// Suffix of the entry points that work on maps stored in a format.
 pub const fn suffix(storage: NumberFormat) -> &'static str {
     match storage {
         NumberFormat::Fp32 | NumberFormat::Fp16x2 | NumberFormat::Tf32 => "f32",
@@ -42,7 +42,7 @@ pub const fn suffix(storage: NumberFormat) -> &'static str {
     }
 }
 
-/// Channels that one step of the main loop multiplies: 32 bytes on tensor cores, 4 values else.
+/// Channels that one step of the main loop multiplies: 32 bytes on tensor cores, otherwise 4 values.
 pub const fn step_channels(operand: NumberFormat) -> usize {
     match operand {
         NumberFormat::Fp32 => 4,
@@ -50,8 +50,9 @@ pub const fn step_channels(operand: NumberFormat) -> usize {
     }
 }
 
-/// Products that a step takes: of weights that are sums of two numbers, what the nearest numbers leave comes first, for all
-/// steps. Tensor cores cut off what does not fit below a sum, so small numbers are added while it is small.
+/// Number of products per step. Weights that are sums of two numbers have two products. The smaller numbers are
+/// multiplied first, for all steps. Tensor cores discard bits that do not fit below a sum, so small numbers are added
+/// while the sum is small.
 pub const fn step_products(operand: NumberFormat) -> usize {
     match operand {
         NumberFormat::Fp16x2 => 2,
@@ -59,12 +60,12 @@ pub const fn step_products(operand: NumberFormat) -> usize {
     }
 }
 
-/// The flat share: a standard deviation up to this share of the mean is rounding, and the map counts as flat.
-/// On a flat map all values are stored equal, but their mean, a sum of some hundred at a time, is rounded.
+/// The flat share: a standard deviation up to this share of the mean is a rounding error, and the map counts as flat.
+/// All values of a flat map are stored equal, but their mean, a sum of some hundred values at a time, is rounded.
 pub const FLAT_SHARE: f32 = 1.0 / (1 << 17) as f32;
 
-/// The flat share of a map whose four phases sum equal values in different orders: half a unit in the last
-/// place of a stored value, or [`FLAT_SHARE`] where maps are kept in single precision.
+/// The flat share of a map whose four phases add up equal values in different orders: half a unit in the last place of
+/// a stored value, or [`FLAT_SHARE`] if maps are stored in single precision.
 pub const fn four_phase_flat_share(storage: NumberFormat) -> f32 {
     match storage {
         NumberFormat::Fp32 => FLAT_SHARE,
@@ -75,13 +76,12 @@ pub const fn four_phase_flat_share(storage: NumberFormat) -> f32 {
 /// Output pixels and channels of one CTA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
-    /// Pixels.
     pub pixels: usize,
-    /// Channels.
     pub channels: usize,
-    /// Pixels side by side, of a piece.
+    /// Adjacent pixels in a row of a piece.
     pub columns: usize,
-    /// Pieces that lie anywhere in the map, each with pixels of its own around; 1: the pixels are one rectangle.
+    /// Number of pieces at any positions in the map, each with its own surrounding pixels. If 1, the pixels are one
+    /// rectangle.
     pub pieces: usize,
 }
 
@@ -90,7 +90,7 @@ impl Tile {
         Self { pixels, channels, columns, pieces: 1 }
     }
 
-    /// Pixels one above the other, of a piece.
+    /// Rows of pixels in a piece.
     pub const fn rows(self) -> usize {
         self.pixels / self.pieces / self.columns
     }
@@ -107,25 +107,26 @@ impl Tile {
         }
     }
 
-    /// Channels of the tiles whose kernel takes several layers one after another.
+    /// Channels of the tiles whose kernel computes several layers one after another.
     pub const CHAIN_CHANNELS: usize = 128;
 
     /// Hopper's tile for more than 64 channels.
     pub const CHAIN: Self = Self::new(128, Self::CHAIN_CHANNELS, 8);
 
-    /// The same with half the pixels, and with half as many more: where each multiprocessor has but one of them.
+    /// Like [`Self::CHAIN`] with half the pixels. For layers with only one tile per multiprocessor.
     pub const SMALL_CHAIN: Self = Self::new(64, Self::CHAIN_CHANNELS, 8);
-    /// See [`Self::SMALL_CHAIN`].
+    /// Like [`Self::CHAIN`] with half as many pixels again. For layers with only one tile per multiprocessor.
     pub const LARGE_CHAIN: Self = Self::new(192, Self::CHAIN_CHANNELS, 8);
 
-    /// Hopper's tile of so many pieces of 8 x 8 pixels. Pieces can be divided among multiprocessors so that each keeps
-    /// all of its own in shared memory from layer to layer, where some would have one larger tile more than has room there.
+    /// Hopper's tile of this many pieces of 8 x 8 pixels. Pieces can be divided among multiprocessors so that each
+    /// multiprocessor keeps all of its pieces in shared memory from layer to layer. With larger tiles, some
+    /// multiprocessors would have one tile more than fits.
     pub const fn of_pieces(pieces: usize) -> Self {
         Self { pixels: 64 * pieces, channels: Self::CHAIN_CHANNELS, columns: 8, pieces }
     }
 
-    /// Hopper's tiles of which one stays in shared memory from layer to layer where a multiprocessor has no other, the fastest first: three
-    /// pieces are faster than a tile of 256 pixels, and that is faster than four.
+    /// Hopper's tiles that stay in shared memory from layer to layer if each multiprocessor has only one, fastest
+    /// first. Three pieces are faster than a tile of 256 pixels, which is faster than four pieces.
     pub const STAYING: [Self; 6] = [
         Self::of_pieces(3),
         Self::DEEP,
@@ -142,8 +143,8 @@ impl Tile {
             && self.pieces == 1
     }
 
-    /// Hopper's tile for more than 64 channels where a multiprocessor has several tiles: it is twice as large,
-    /// and the next one is loaded while one is multiplied.
+    /// Hopper's tile for more than 64 channels if a multiprocessor has several tiles. It is twice as large, and the
+    /// next tile is loaded while one is multiplied.
     pub const DEEP: Self = Self::new(256, Self::CHAIN_CHANNELS, 16);
 
     /// Whether its kernel is that of `kernels/deep_wgmma.cuh`, among Hopper's tiles.
@@ -154,9 +155,9 @@ impl Tile {
     /// For up to 64 channels.
     pub const MIDDLE: Self = Self::new(128, 64, 16);
 
-    /// For more than 64 channels. Its input channels may go through shared memory in chunks; to keep the
-    /// program small, no other tile is compiled for chunks but [`Tile::MIDDLE`] in fp32, which needs them in
-    /// the 64 KB of sm_75.
+    /// For more than 64 channels. Its input channels may pass through shared memory in chunks. To keep the program
+    /// small, the only other tile that is compiled for chunks is [`Tile::MIDDLE`] in fp32, which needs them in the 64
+    /// KB of sm_75.
     pub const WIDE: Self = Self::new(128, 128, 16);
 
     /// The tile of the layer that reads the photo's bytes.
@@ -171,14 +172,14 @@ impl Tile {
     /// The tile of the layer that makes the picture: the kernel's columns times three colours.
     pub const fn picture(main_loop: MainLoop) -> Self {
         match main_loop {
-            // Of two rows.
+            // For two rows.
             MainLoop::Wgmma => Self::new(512, 56, 64),
             _ => Self::new(256, 32, 32),
         }
     }
 }
 
-/// How a convolution is multiplied.
+/// How a convolution multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MainLoop {
     /// On the ordinary arithmetic units, exactly (`kernels/core_fma.cuh`).
@@ -190,7 +191,7 @@ pub enum MainLoop {
 }
 
 impl MainLoop {
-    /// The fastest that the device has for operands of a format.
+    /// The fastest main loop of the device for operands of a format.
     pub const fn of(operand: NumberFormat, limits: &DeviceLimits) -> Self {
         match (operand, limits.compute_capability) {
             (NumberFormat::Fp32, _) => Self::Fma,
@@ -200,17 +201,17 @@ impl MainLoop {
     }
 }
 
-/// Stages of the ring that weights stream through, where they do not depend on the layer.
+/// Stages of the ring through which weights pass, if the number does not depend on the layer.
 pub const fn ring_stages(limits: &DeviceLimits) -> usize {
     if limits.compute_capability.0 >= 8 { 4 } else { 3 }
 }
 
-/// Steps of the main loop that come as one block of weights.
+/// Steps of the main loop whose weights form one block.
 pub const fn block_steps(taps: Taps, tile: Tile, main_loop: MainLoop) -> usize {
     match (main_loop, taps, tile.channels) {
         (MainLoop::Wgmma, Taps::PhotoColumns, _) => 9,
         (MainLoop::Wgmma, Taps::ShiftedColumns, _) => 5,
-        // Where most of shared memory is taken by the pixels.
+        // For tiles whose pixels fill most of shared memory.
         (MainLoop::Wgmma, _, 128) if tile.is_deep() || tile.pieces > 5 => 2,
         (MainLoop::Wgmma, _, 128) => 4,
         (MainLoop::Wgmma, _, _) => 8,
@@ -218,7 +219,7 @@ pub const fn block_steps(taps: Taps, tile: Tile, main_loop: MainLoop) -> usize {
     }
 }
 
-/// Columns of the products of a CTA: its channels, of as many rows as are multiplied together.
+/// Columns of the products of a CTA: its channels, for all rows that are multiplied together.
 pub const fn product_columns(taps: Taps, tile: Tile) -> usize {
     match taps {
         Taps::PhotoColumns => 2 * tile.channels,
@@ -239,7 +240,7 @@ const fn stage_bytes(
     main_loop: MainLoop,
 ) -> usize {
     match main_loop {
-        // Rows of two steps lie 16 bytes further apart, which spreads them over the banks.
+        // Two steps' rows are 16 bytes further apart, which spreads them over the banks.
         MainLoop::Mma => tile.channels * 80,
         _ => block_bytes(steps, tile.channels, operand),
     }
@@ -256,9 +257,8 @@ pub const fn ring_bytes(
     stages * stage_bytes(steps, tile, operand, main_loop)
 }
 
-/// Static shared memory of a convolution that gathers statistics, in bytes: the statistics, and on Hopper the
-/// ring's barriers, and for up to 64 channels the producer's state and the memory in which warps transpose
-/// their values.
+/// Static shared memory of a convolution that collects statistics, in bytes: the statistics, and on Hopper the ring's
+/// barriers. For up to 64 channels also the producer's state and the memory in which warps transpose their values.
 pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
     let slots = match main_loop {
         MainLoop::Mma => tile.pixels / 32,
@@ -276,7 +276,7 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
         MainLoop::Wgmma if tile.channels == Tile::CHAIN_CHANNELS => {
             (statistics + BARRIER_BYTES + HALO_BYTES).next_multiple_of(128)
         }
-        // Of the picture no statistics are gathered, and nothing is transposed.
+        // The picture has no statistics, and nothing is transposed.
         MainLoop::Wgmma if tile.channels == Tile::picture(main_loop).channels => {
             (BARRIER_BYTES + WEIGHT_LOADER_BYTES).next_multiple_of(128)
         }
@@ -290,50 +290,50 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
 
 /// Bytes of the barriers of Hopper's ring.
 const BARRIER_BYTES: usize = 256;
-/// Bytes of the barriers of two tiles that are filled alternately, and of the layer that they belong to.
+/// Bytes of the barriers of two tiles that are filled alternately, and of the layer to which they belong.
 const ALTERNATION_BARRIER_BYTES: usize = 72;
-/// Bytes of the barriers of the warps that bring a chain's halo, of a tag and of the halo's size.
+/// Bytes of the barriers of the warps that load a chain's halo, of a tag and of the halo's size.
 const HALO_BYTES: usize = 36;
-/// Bytes of the barriers of the warps that bring what is around pieces, of a tag and of the pixels' numbers.
+/// Bytes of the barriers of the warps that load what surrounds pieces, of a tag and of the pixels' numbers.
 const PIECES_BYTES: usize = 56;
-/// Bytes of the state of the thread that loads weights, and of what the list of a tile's pixels is one of.
+/// Bytes of the state of the thread that loads weights, and of what the list of a tile's pixels belongs to.
 const WEIGHT_LOADER_BYTES: usize = 32;
 /// Bytes in which eight warps transpose accumulators into packs of channels.
 const TRANSPOSE_BYTES: usize = 8 * 1024;
-/// Most steps of a phase in the list of Hopper's loop (`walk`).
+/// Maximum number of steps of a phase in the list of Hopper's loop (`walk`).
 pub(super) const MOST_SMEM_STEPS: usize = 384;
-/// Most stages of Hopper's ring.
+/// Maximum number of stages of Hopper's ring.
 const MOST_STAGES: usize = 16;
 
-/// How a layer's input channels go through shared memory: all at once, or in chunks.
+/// How a layer's input channels pass through shared memory: all at once, or in chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunking {
-    /// Channels at once.
+    /// Channels per chunk.
     pub channels: usize,
-    /// How often.
     pub chunks: usize,
     /// Bytes from pixel to pixel; on Hopper from plane to plane.
     pub pitch: usize,
     /// Bytes of the input tile in shared memory.
     pub tile_bytes: usize,
-    /// Dynamic shared memory of the CTA, in bytes.
+    /// Dynamic shared memory of the CTA.
     pub shared_bytes: usize,
 }
 
-/// Parts of a CTA's shared memory beside the input tile.
+/// The parts of a CTA's shared memory other than the input tile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fixed {
-    /// Least bytes of the tile's place, which the picture's sums take later.
+    /// Minimum size of the tile's space, which the picture's sums use later.
     pub least_tile_bytes: usize,
-    /// Bytes beside the tile: ring, staged photo.
+    /// Bytes in addition to the tile: ring, staged photo.
     pub beside_bytes: usize,
     /// Static shared memory.
     pub static_bytes: usize,
 }
 
-/// The fewest chunks of `in_channels` stored channels with which the input pixels of a tile fit: in whole blocks of weights,
-/// or where there are no more channels, or not even those of one block fit, in the channels of one step; `None` when those do
-/// not fit either. For the layout pixel by pixel, which all loops but Hopper's read.
+/// The smallest number of chunks of `in_channels` stored channels for which the input pixels of a tile fit. Chunks
+/// consist of whole blocks of weights. They consist of the channels of one step if there are no more channels, or if
+/// not even those of one block fit. `None` if those do not fit either. For the layout pixel by pixel, which all loops
+/// except Hopper's read.
 pub fn chunking(
     in_channels: usize,
     input_pixels: usize,
@@ -363,8 +363,8 @@ pub fn chunking(
         .or_else(|| of(CHANNEL_ALIGNMENT))
 }
 
-/// Bytes from plane to plane of a tile of `tile_pixels` input pixels for Hopper's loop: 16 for each
-/// pixel, and so many more that the 8 cells which neighbouring threads write lie in different banks.
+/// Bytes from plane to plane of a tile of `tile_pixels` input pixels for Hopper's loop. This is 16 for each pixel, plus
+/// a gap so that the 8 cells that neighbouring threads write are in different banks.
 pub const fn plane_bytes(channels: usize, tile_pixels: usize, operand: NumberFormat) -> usize {
     let planes = channels * operand.bytes() / 16;
     let apart = match planes {
@@ -372,12 +372,12 @@ pub const fn plane_bytes(channels: usize, tile_pixels: usize, operand: NumberFor
         4 => 2,
         _ => 1,
     };
-    // The least number of cells from `tile_pixels` on that leaves the rest `apart` by 8.
+    // The smallest number of cells of at least `tile_pixels` that leaves the remainder `apart` when divided by 8.
     let cells = tile_pixels + (8 + apart - tile_pixels % 8) % 8;
     16 * cells
 }
 
-/// Floats between the columns of the picture's sums beyond their pixels, which spread them over the banks.
+/// Extra floats between the columns of the picture's sums, which spread them over the banks.
 pub const fn sums_gap(main_loop: MainLoop) -> usize {
     match main_loop {
         MainLoop::Fma => 1,
@@ -385,10 +385,10 @@ pub const fn sums_gap(main_loop: MainLoop) -> usize {
     }
 }
 
-/// Stages of Hopper's ring: all blocks if they fit, so that they are loaded once; else as many as let two
-/// CTAs share a multiprocessor (of one launch, or of two that follow each other), else as many as fit. A
-/// tile of a chain has a multiprocessor for itself: the more weights of the next layer are there while the
-/// CTAs wait for each other, the better.
+/// Stages of Hopper's ring. All blocks if they fit, so that each is loaded once. Otherwise as many as allow two CTAs to
+/// share a multiprocessor (of one launch, or of two consecutive launches), otherwise as many as fit. A tile of a chain
+/// has a multiprocessor to itself. The more weights of the next layer are loaded while the CTAs wait for each other,
+/// the better.
 pub fn wgmma_stages(
     tile: Tile,
     blocks: usize,
@@ -417,20 +417,20 @@ pub fn wgmma_stages(
 /// Bytes of each CTA's shared memory that the driver uses.
 const RESERVED_BYTES: usize = 1024;
 
-/// Most parts of statistics that are merged at once.
+/// Maximum number of parts of statistics that are merged at once.
 pub(super) const MOST_PARTS: usize = 32;
 
-/// Most CTAs of an image, then: a group's are merged at once, and so are the groups.
+/// Maximum number of CTAs per image that follows from this: a group's parts are merged at once, and so are the groups.
 const MOST_CTAS: usize = MOST_PARTS * MOST_PARTS;
 
-/// Groups of CTAs whose statistics are merged by the last of a group, or, between the layers of a chain, by a lane of a warp; the
-/// groups are merged by the last group, or by the warp.
+/// Number of groups of CTAs whose statistics are merged. The last CTA of a group merges its group, or, between the
+/// layers of a chain, a lane of a warp does. The last group, or the warp, then merges the groups.
 pub fn merge_groups(ctas: usize) -> usize {
     ctas.min(MOST_PARTS)
 }
 
-/// CTAs of so many bytes of shared memory that the device holds at once, of which registers let a multiprocessor hold
-/// `per_multiprocessor`.
+/// CTAs with this shared memory, in bytes, that fit on the device at once, if registers allow `per_multiprocessor` CTAs
+/// per multiprocessor.
 pub fn resident_at_once(
     shared_bytes: usize,
     per_multiprocessor: usize,
@@ -440,21 +440,21 @@ pub fn resident_at_once(
     (limits.multiprocessors * per_multiprocessor.min(by_memory).max(1)).min(MOST_CTAS)
 }
 
-/// CTAs that work on one image and one tile of channels, each on every so many-th tile: no more than `resident`, which the device holds
-/// at once, so that each keeps its statistics over all its tiles, and so many that no multiprocessor has more tiles
-/// than it must.
+/// CTAs that work on one image and one tile of channels. With n CTAs, each processes every n-th tile. There are at most
+/// `resident` CTAs, which fit on the device at once, so that each keeps its statistics over all its tiles. There are
+/// enough CTAs that no multiprocessor has more tiles than necessary.
 pub fn resident_ctas(tiles: usize, resident: usize, limits: &DeviceLimits) -> usize {
-    // Equal shares: with 5 tiles for 4 places, 3 CTAs of 2 are as fast as 4 and merge less.
+    // Equal shares: with 5 tiles for 4 places, 3 CTAs with up to 2 tiles are as fast as 4 CTAs and merge less.
     let rounds = tiles.div_ceil(resident);
     let equal = tiles.div_ceil(rounds.max(1));
-    // Where multiprocessors hold several CTAs, equal shares can leave some with one of them; a full grid never does.
+    // If multiprocessors hold several CTAs, equal shares can leave some with only one; a full grid never does.
     match busiest_tiles(tiles, equal, limits.multiprocessors) {
         most if most <= tiles.div_ceil(limits.multiprocessors) => equal,
         _ => resident,
     }
 }
 
-/// Tiles of the multiprocessor that has most of them, CTAs being dealt out to one after the other: the first's.
+/// Tiles of the busiest multiprocessor. CTAs are assigned to multiprocessors in turn, so this is the first one.
 fn busiest_tiles(tiles: usize, ctas: usize, multiprocessors: usize) -> usize {
     let of_cta = |cta: usize| tiles.saturating_sub(cta).div_ceil(ctas);
     (0..ctas).step_by(multiprocessors).map(of_cta).sum()

@@ -1,7 +1,7 @@
-//! The variants that keep every operation, or every norm, a launch of its own.
+//! The variants in which every operation, or every norm, is a separate launch.
 //!
-//! `baseline` runs what a framework runs; `fused-norm` the same convolutions with one step for a whole
-//! norm, its ReLU and its residual add.
+//! `baseline` runs what a framework runs. `fused-norm` runs the same convolutions, with one step for a whole norm, its
+//! ReLU and its residual add.
 
 use super::{
     Builder, ConvLaunch, CudaOp, CudaPlanError, CudaStep, MapId, ResidentNorm, RowPartition,
@@ -13,18 +13,17 @@ use crate::{
     tensor::Shape,
 };
 
-/// Threads of the elementwise kernels' CTAs.
+/// Threads per CTA of the elementwise kernels.
 const ELEMENTWISE_THREADS: u32 = 256;
-/// Threads of the kernels that gather a norm's statistics.
+/// Threads of the kernels that compute a norm's statistics.
 const NORM_THREADS: u32 = 512;
-/// Static shared memory of `norm_plane`, at most, in bytes.
+/// Maximum static shared memory of `norm_plane`.
 const NORM_PLANE_STATIC_BYTES: usize = 5 * 1024;
-/// CTAs of a cluster that share the pixels of a norm on Hopper, and the least pixels for which they do.
+/// CTAs of a cluster that share the pixels of a norm on Hopper, and the minimum number of pixels for which they do.
 const NORM_CLUSTER: usize = 8;
 const NORM_CLUSTER_PIXELS: usize = 1024;
 impl Builder<'_> {
-    /// One launch for every operation, or, where groups hold whole norms, for every norm with what
-    /// follows it.
+    /// Plans one launch for every operation or, if groups contain whole norms, one for every norm with what follows it.
     pub(super) fn plan_unfused(
         &mut self,
         grouped: &Grouped<'_>,
@@ -39,7 +38,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The launches of one group; the map that it makes, or changes in place.
+    /// Plans the launches of one group and returns the map that it makes or changes in place.
     fn plan_group(
         &mut self,
         grouped: &Grouped<'_>,
@@ -100,7 +99,7 @@ impl Builder<'_> {
                 });
                 let mut eps = readers.ok_or_else(no_kernel)?;
                 if self.convs[id].reads_photo {
-                    // The values are the photo's levels over the divisor.
+                    // The values are the photo's levels divided by the divisor.
                     eps /= f64::from(PHOTO_DIVISOR * PHOTO_DIVISOR);
                 }
                 let eps = eps as f32;
@@ -150,7 +149,7 @@ impl Builder<'_> {
                 Some(map)
             }
             Op::Add => {
-                // The sum overwrites the map that was made last.
+                // The sum overwrites the most recent map.
                 let young = usize::from(node.inputs[1] > node.inputs[0]);
                 let (map, addend) = (own(young)?, input(1 - young)?);
                 if !self.are_alike(map, Some(addend)) {
@@ -172,19 +171,19 @@ impl Builder<'_> {
                 self.plain_step(layer, "store_picture", op, grid, read, photo.0 * photo.1);
                 None
             }
-            // Networks like Johnson's have no other operation; `general` plans the rest.
+            // Networks like Johnson's have no other operation; `general` plans the others.
             _ => return Err(no_kernel()),
         };
         Ok(map)
     }
 
-    /// Whether another map is stored with as many channels, as kernels that add it value by value need.
+    /// Whether two maps have the same number of stored channels. Kernels that add maps value by value require this.
     fn are_alike(&self, map: MapId, other: Option<MapId>) -> bool {
         let stored = |map: MapId| self.maps[map].stored_channels;
         other.is_none_or(|other| stored(other) == stored(map))
     }
 
-    /// Nearest neighbour, twice the size.
+    /// Nearest neighbour, to twice the size.
     pub(super) fn upsample(&mut self, layer: &str, from: MapId) -> MapId {
         let small = self.maps[from].shape;
         let big = Shape::new(small.channels, 2 * small.height, 2 * small.width);
@@ -236,7 +235,7 @@ impl Builder<'_> {
         Ok(output)
     }
 
-    /// Mean and variance of every channel, each by a launch that sums strips and one that adds the sums.
+    /// Computes mean and variance of every channel, each by a launch that sums strips and a launch that adds the sums.
     fn statistics(&mut self, id: usize, map: MapId, eps: f32) {
         let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
@@ -262,8 +261,9 @@ impl Builder<'_> {
         }
     }
 
-    /// The whole norm: one launch with one pass over memory where a group of channels fits a CTA, or on Hopper a cluster of
-    /// them, else one for the statistics and one that applies them, which on Hopper may be one launch again.
+    /// Plans the whole norm. One launch with one pass over memory if a group of channels fits a CTA, or on Hopper a
+    /// cluster of CTAs. Otherwise one launch for the statistics and one that applies them, which on Hopper can be
+    /// joined again.
     pub(super) fn fused_norm(&mut self, id: usize, map: MapId, residual: Option<MapId>, eps: f32) {
         let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
@@ -282,7 +282,7 @@ impl Builder<'_> {
         };
         let kept_pixels = pixels.div_ceil(ctas);
         let resident = ResidentNorm::of(pixels, channels, value_bytes, self.limits);
-        // Memory is read in pieces of two packs: a cluster that takes one reads twice as much as it needs.
+        // Memory is read in pieces of two packs. A cluster that takes one pack reads twice as much as it needs.
         let groups: &[usize] = match is_shared && resident.is_some() {
             true => &[2],
             false => &[2, 1],
@@ -336,13 +336,13 @@ impl Builder<'_> {
         self.plain_step(layer, "norm_apply", op, grid, whole + added, whole);
     }
 
-    /// A thread for every pixel of a picture.
+    /// One thread for every pixel of a picture.
     pub(super) fn pixel_grid(&self, (height, width): (usize, usize)) -> (u32, u32, u32) {
         let across = width.div_ceil(ELEMENTWISE_THREADS as usize);
         (across as u32, height as u32, self.batch as u32)
     }
 
-    /// A thread for every 16 bytes of a map, or for every pixel where it has fewer.
+    /// One thread for every 16 bytes of a map, or for every pixel if it has fewer bytes.
     pub(super) fn pack_grid(&self, map: MapId) -> (u32, u32, u32) {
         let m = &self.maps[map];
         let pixel_bytes = m.stored_channels * self.format.storage.bytes();
@@ -351,8 +351,7 @@ impl Builder<'_> {
         (across as u32, m.shape.height as u32, self.batch as u32)
     }
 
-    /// Appends a launch of an elementwise or norm kernel that reads and writes so many values of one
-    /// image.
+    /// Appends a launch of an elementwise or norm kernel that reads and writes this many values of one image.
     pub(super) fn plain_step(
         &mut self,
         layer: &str,
@@ -387,7 +386,7 @@ impl Builder<'_> {
         })
     }
 
-    /// Appends a step, which may still be changed.
+    /// Appends a step and returns it for further changes.
     pub(super) fn push(&mut self, step: CudaStep) -> &mut CudaStep {
         let at = self.steps.len();
         self.steps.push(step);

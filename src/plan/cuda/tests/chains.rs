@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// A chain with a layer of another shape in front: shared memory holds the ring, the lists, and first that layer's tile, then the chain's with
-/// the residual stream behind it.
+/// A chain that starts with a layer of another shape. Shared memory contains the ring, the lists, and first that
+/// layer's tile, then the chain's tile followed by the residual stream.
 pub(super) fn check_leading(
     plan: &CudaPlan,
     steps: &Range<usize>,
@@ -41,7 +41,7 @@ fn the_residual_layers_are_one_launch_where_the_device_holds_all_of_it() {
     for precision in
         [Precision::Fp16, Precision::Bf16, Precision::Int8, Precision::Tf32, Precision::Mixed]
     {
-        // With values of two bytes the layer in front belongs to it, where a CTA has one tile.
+        // With two-byte values, the layer before the chain belongs to it if a CTA has one tile.
         let has_short_values = ![Precision::Tf32, Precision::Mixed].contains(&precision);
         for size in [(512, 512), (480, 640), (720, 1280), (41, 38)] {
             let (count, longest) = launches(size, 1, precision, 4);
@@ -52,7 +52,7 @@ fn the_residual_layers_are_one_launch_where_the_device_holds_all_of_it() {
             assert_eq!((count, longest.as_str()), expected, "{size:?} {precision}");
         }
         let together = 7 - usize::from(has_short_values);
-        // 2 x 128 CTAs on 132 multiprocessors: a frame after the other.
+        // 2 x 128 CTAs on 132 multiprocessors: one frame after the other.
         assert_eq!(launches((512, 512), 2, precision, 4).0, together);
         assert_eq!(launches((128, 128), 3, precision, 4).0, together);
         assert_eq!(launches((512, 512), 1, precision, 1).0, 16);
@@ -60,7 +60,8 @@ fn the_residual_layers_are_one_launch_where_the_device_holds_all_of_it() {
     assert_eq!(launches((512, 512), 1, Precision::Fp32, 4).0, 16);
 }
 
-/// Frames of a batch go through a chain as many at a time as the device holds, unless launches of single layers fill it much better.
+/// Frames of a batch pass through a chain, as many at a time as the device holds, unless launches of single layers fill
+/// the device much better.
 #[test]
 fn batches_go_through_chains_some_frames_at_a_time() {
     let mode = Mode::new(Variant::Fused, Precision::Fp16);
@@ -70,21 +71,23 @@ fn batches_go_through_chains_some_frames_at_a_time() {
         let chain = plan.launches.iter().find(|steps| steps.len() > 1)?;
         plan.frames_at_once(chain)
     };
-    // 64 CTAs a frame, two frames of 132.
+    // 64 CTAs per frame; two frames fit on 132 multiprocessors.
     assert_eq!(frames((256, 256), 1), Some(1));
     assert_eq!(frames((256, 256), 3), Some(2));
     assert_eq!(frames((256, 256), 16), Some(2));
-    // 128.
+    // 128 CTAs per frame.
     assert_eq!(frames((512, 512), 16), Some(1));
-    // 80: two in two launches are as many rounds as without chains, three in three are one more.
+    // 80 CTAs: two frames in two launches need as many rounds as without chains, three frames in three launches need
+    // one more.
     assert_eq!(frames((240, 320), 2), Some(1));
     assert_eq!(frames((240, 320), 3), None);
-    // 100: four are as many rounds, sixteen three more of thirteen.
+    // 100 CTAs: four frames need as many rounds, sixteen frames need three more than thirteen.
     assert_eq!(frames((480, 640), 4), Some(1));
     assert_eq!(frames((480, 640), 16), None);
 }
 
-/// Each chain has a place of its own for what its CTAs tell each other: what one has left could be a tag to another one.
+/// Each chain has its own area for the data that its CTAs exchange, because values left by one chain could be mistaken
+/// for a tag of another.
 #[test]
 fn chains_exchange_in_places_of_their_own() {
     let mode = Mode::new(Variant::Fused, Precision::Fp16);
@@ -94,15 +97,15 @@ fn chains_exchange_in_places_of_their_own() {
     let chain = plan.launches[at].clone();
     let (first, second) = (chain.start..chain.start + 6, chain.start + 6..chain.end);
     assert_eq!(plan.exchange_at(&chain), 0);
-    // Tag, flags, and of 128 channels the parts of 128 CTAs and four copies of factors.
+    // Tag, flags, and for 128 channels the parts of 128 CTAs and four copies of factors.
     assert_eq!(plan.exchange_bytes, 256 + 512 + 16 * 128 * (128 + 4));
     plan.launches.splice(at..=at, [first.clone(), second.clone()]);
     assert_eq!(plan.exchange_at(&first), 0);
     assert_eq!(plan.exchange_at(&second), plan.exchange_bytes);
 }
 
-/// CTAs wait for the statistics of others where all are on the device at once, and those that wait take a third of it at most: as many
-/// launches may be under way in other streams.
+/// CTAs wait for the statistics of others if all are on the device at once. The waiting CTAs occupy at most a third of
+/// it, because launches may also run in other streams.
 #[test]
 fn ctas_poll_for_statistics_where_the_device_holds_all_of_them() {
     let small = device((9, 0), 16, (227, 228));
@@ -117,7 +120,7 @@ fn ctas_poll_for_statistics_where_the_device_holds_all_of_them() {
     };
     let hopper = &DEVICES[4];
     for size in [(64, 64), (512, 512), (720, 1280), (2160, 3840)] {
-        // All but the last layer, which has no norm behind it.
+        // All but the last layer, which has no norm after it.
         assert_eq!(polling(1, size, hopper), 15, "{size:?}");
     }
     assert_eq!(polling(8, (512, 512), hopper), 0);
@@ -127,8 +130,8 @@ fn ctas_poll_for_statistics_where_the_device_holds_all_of_them() {
     }
 }
 
-/// The CTAs of a chain wait for those of the same frame only: in a batch, what a layer writes of one frame must not be what an earlier layer still
-/// reads of another one.
+/// The CTAs of a chain only wait for those of the same frame. In a batch, what a layer writes for one frame must not
+/// overlap what an earlier layer still reads for another frame.
 #[test]
 fn maps_of_a_chain_lie_apart_in_a_batch() {
     let mode = Mode::new(Variant::Fused, Precision::Fp16);
@@ -161,8 +164,8 @@ fn maps_of_a_chain_lie_apart_in_a_batch() {
     assert!(chains >= 8, "{chains}");
 }
 
-/// Few tiles of a doubled layer are divided among more CTAs; each launch begins where the one before ended, and of large tiles every
-/// second layer of a chain turns.
+/// Few tiles of an upsampled layer are divided among more CTAs. Each launch starts where the previous one ended. With
+/// large tiles, every second layer of a chain runs in reverse.
 #[test]
 fn tiles_are_divided_and_taken_in_turns() {
     let mode = Mode::new(Variant::Fused, Precision::Fp16);
@@ -182,7 +185,7 @@ fn tiles_are_divided_and_taken_in_turns() {
         let launch = conv(size, layer);
         (launch.backwards, launch.turned)
     };
-    // Residual layers in the launch of the layer in front; in a launch of their own, in pieces; and in large tiles.
+    // Residual layers in the launch of the layer before them; in a separate launch, in pieces; and in large tiles.
     for (size, is_own, is_deep) in
         [((512, 512), false, false), ((720, 1280), true, false), ((1080, 1920), true, true)]
     {
@@ -190,15 +193,15 @@ fn tiles_are_divided_and_taken_in_turns() {
         assert_eq!(["conv1", "conv2", "conv3"].map(|l| row(l).0), [false, true, false]);
         assert_eq!(row("res1.conv1"), (is_own, false));
         assert_eq!(row("res1.conv2"), (is_own, is_deep));
-        // Ten layers that turn end where they would have begun.
+        // Ten alternating layers end where they would have started.
         let ended = is_own == is_deep;
         let behind = ["deconv1", "deconv2", "deconv3"].map(|l| row(l).0);
         assert_eq!(behind, [ended, !ended, ended], "{size:?}");
     }
 }
 
-/// What decides in which order a layer's statistics are merged is the same for any number of frames at once, or a batch would paint
-/// other bits than its frames by themselves, also where its chains do not fit the device.
+/// The order in which a layer's statistics are merged does not depend on the number of frames, even if its chains do
+/// not fit the device. Otherwise a batch would paint other bits than its frames alone.
 #[test]
 fn a_batch_merges_statistics_in_the_order_of_a_frame() {
     let hopper = &DEVICES[4];

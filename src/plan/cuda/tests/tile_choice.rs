@@ -1,4 +1,4 @@
-//! Which tiles layers get.
+//! Which tiles layers use.
 
 use super::*;
 
@@ -47,18 +47,20 @@ fn tiles_are_as_large_as_the_multiprocessors_share_is() {
     let fused = |size, precision| tile(size, Variant::Fused, precision);
     for precision in [Precision::Fp16, Precision::Bf16] {
         assert_eq!(fused((512, 512), precision), (Tile::CHAIN, 384, 128));
-        // Where that leaves multiprocessors idle, tiles of half the size, and where two tiles came to some, one of 192 pixels.
+        // If that leaves multiprocessors idle, tiles of half the size. If some multiprocessors would have two tiles, a
+        // tile of 192 pixels.
         assert_eq!(fused((256, 256), precision), (Tile::SMALL_CHAIN, 384, 64));
         assert_eq!(fused((480, 640), precision), (Tile::LARGE_CHAIN, 384, 100));
-        // Where tiles of 256 pixels came to some multiprocessors twice (9 x 15) and pieces do not: 17 x 30 pieces, four a CTA.
+        // If some multiprocessors would have two tiles of 256 pixels (9 x 15), but pieces fit: 17 x 30 pieces, four per
+        // CTA.
         assert_eq!(fused((540, 960), precision), (Tile::of_pieces(4), 384, 128));
         assert_eq!(fused((960, 540), precision), (Tile::of_pieces(4), 384, 128));
-        // One more than four each.
+        // One piece more than four each.
         assert_eq!(fused((720, 720), precision), (Tile::of_pieces(5), 384, 106));
         // One tile of 192 pixels too many, but three pieces each.
         assert_eq!(fused((600, 600), precision), (Tile::of_pieces(3), 384, 121));
         assert_eq!(fused((640, 640), precision).0, Tile::DEEP);
-        // 23 x 40 pieces, seven for each multiprocessor.
+        // 23 x 40 pieces, seven per multiprocessor.
         assert_eq!(fused((720, 1280), precision), (Tile::of_pieces(7), 384, 132));
         // 17 x 30 tiles, four for each of 128 multiprocessors.
         assert_eq!(fused((1080, 1920), precision), (Tile::DEEP, DEEP_THREADS, 128));
