@@ -28,7 +28,7 @@ use crate::{
     timing::{Ceiling, Percentiles},
 };
 
-/// Copies that are timed for the ceiling.
+/// Copies that are timed to measure the peak bandwidth.
 const TIMED_COPIES: usize = 9;
 
 /// A GPU with its kernels.
@@ -39,34 +39,34 @@ pub struct CudaBackend {
     driver: Arc<dyn Driver>,
     limits: DeviceLimits,
     name: String,
-    /// The latest plan and what it is for: after the bytes of a session were predicted, the session is usually
-    /// opened.
+    /// The latest plan, with the graph and session for which it was made. After a session's memory was predicted, the
+    /// session is usually opened.
     planned: Mutex<Option<(Graph, SessionSpec, CudaPlan)>>,
-    /// One session is opened at a time: all are prepared in the same queues.
+    /// Only one session is opened at a time, because all of them are prepared in the same queues.
     opening: Mutex<()>,
     /// Memory that is overwritten to empty the caches; allocated at first use.
     swept: Mutex<Option<DevicePtr>>,
 }
 
 impl CudaBackend {
-    /// Opens the GPU with this number in the driver's order.
+    /// Opens the GPU with this index in the driver's order.
     ///
     /// # Errors
-    /// [`BackendError::Unavailable`] with the driver's words; [`BackendError::DeviceLost`] when it
-    /// gives this process no context because one was lost here before.
+    /// [`BackendError::Unavailable`] with the driver's message. [`BackendError::DeviceLost`] if the driver refuses a
+    /// context because this process lost one before.
     pub fn open(ordinal: usize, name: &str) -> Result<Self, BackendError> {
         let (driver, limits) = NativeDriver::open(ordinal).map_err(|f| driver_error(f, name))?;
         Ok(Self::with_driver(Arc::new(driver), limits, name))
     }
 
-    /// The same GPU, planned as if it had no more multiprocessors than these.
+    /// The same GPU, planned as if it had at most this many multiprocessors.
     pub(super) fn narrowed(mut self, multiprocessors: usize) -> Self {
         self.limits.multiprocessors = self.limits.multiprocessors.min(multiprocessors.max(1));
         self
     }
 
-    /// The GPU with this number, with plans and kernels of an older one, which the driver compiles for it: seconds for
-    /// each file of kernels. At most `shared_bytes` of shared memory a CTA.
+    /// The GPU with this index, with plans and kernels of an older one. The driver compiles them, which takes seconds
+    /// for each file of kernels. A CTA may use at most `shared_bytes` of shared memory.
     ///
     /// # Errors
     /// As [`CudaBackend::open`].
@@ -85,7 +85,7 @@ impl CudaBackend {
         Ok(Self::with_kernels(driver, kernels, limits, &name))
     }
 
-    /// A backend on any driver; for tests that let it fail.
+    /// A backend on any driver; for tests that simulate failures.
     pub fn with_driver(driver: Arc<dyn Driver>, limits: DeviceLimits, name: &str) -> Self {
         let kernels = Kernels::new(driver.clone(), limits.compute_capability);
         Self::with_kernels(driver, kernels, limits, name)
@@ -111,8 +111,8 @@ impl CudaBackend {
         }
     }
 
-    /// Bytes that a copy within the device's memory reads and writes per second, in 1e9: the median
-    /// of a few, each larger than the caches.
+    /// Bytes that a copy within the device's memory reads and writes per second, in units of 1e9: the median of several
+    /// copies, each larger than the caches.
     fn copy_gb_per_s(&self) -> Result<f64, DriverFailure> {
         let driver = self.driver.as_ref();
         let (memory, events) =
@@ -144,14 +144,14 @@ impl CudaBackend {
         driver_error(failure, &self.name)
     }
 
-    /// The driver, for a test that launches by itself. Borrowed: the context is only released when
-    /// nobody else holds the driver.
+    /// The driver, for tests that launch kernels themselves. Returned as a reference, because the context is only
+    /// released after the last owner drops the driver.
     pub fn driver(&self) -> &dyn Driver {
         self.driver.as_ref()
     }
 
-    /// The entry of a kernel, ready to be launched with `shared_bytes` of dynamic shared memory;
-    /// for a test that launches by itself. Good as long as this backend.
+    /// The entry point of a kernel, ready to be launched with `shared_bytes` of dynamic shared memory; for tests that
+    /// launch kernels themselves. Valid as long as this backend exists.
     ///
     /// # Errors
     /// [`BackendError::Kernel`], [`BackendError::DeviceLost`].
@@ -164,7 +164,7 @@ impl CudaBackend {
         self.kernels.function(file, entry, shared_bytes, |f| self.backend_error(f))
     }
 
-    /// The plan, made once for calls about the same session that follow each other.
+    /// The plan, made only once for consecutive calls about the same session.
     fn planned(&self, graph: &Graph, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, under, plan)) = planned.as_ref()
@@ -177,9 +177,9 @@ impl CudaBackend {
         Ok(plan)
     }
 
-    /// The plan, with convolutions by a library in the modes that leave them to one
-    /// ([`leaves_convolutions`](crate::plan::cuda::leaves_convolutions)); without a library, with the reason
-    /// why there is none.
+    /// The plan, with convolutions by a library in the modes that use one
+    /// ([`leaves_convolutions`](crate::plan::cuda::leaves_convolutions)). Without a library, the plan contains the
+    /// reason why there is none.
     fn plan(&self, graph: &Graph, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
         if !leaves_convolutions(spec.mode) {
             return self.own_plan(graph, spec, None);
@@ -190,7 +190,7 @@ impl CudaBackend {
         }
     }
 
-    /// The plan with the program's own kernels alone.
+    /// The plan with only the program's own kernels.
     fn own_plan(
         &self,
         graph: &Graph,
@@ -225,7 +225,7 @@ impl CudaBackend {
         })
     }
 
-    /// The error of a session that is too large, with the largest size that fits the memory that is free.
+    /// The error for a session that is too large, with the largest size that fits the free memory.
     fn with_size_that_fits(
         &self,
         mut error: BackendError,
@@ -293,7 +293,7 @@ impl Backend for CudaBackend {
     }
 
     fn auto_precision(&self, _variant: Variant) -> Precision {
-        // Tensor cores for fp16 exist from 7.5 on, which is the least this backend takes.
+        // Tensor cores support fp16 from 7.5, which is the minimum of this backend.
         Precision::Fp16
     }
 
@@ -306,7 +306,7 @@ impl Backend for CudaBackend {
     }
 
     fn load_libraries(&self) {
-        // Opening a session says why there is none.
+        // If there is no library, opening a session reports the reason.
         self.driver.convolution_library().ok();
         self.kernels.load_all();
     }
@@ -319,7 +319,8 @@ impl Backend for CudaBackend {
     ) -> Result<Box<dyn Session>, BackendError> {
         let opened = self.planned(network.graph(), spec).and_then(|plan| {
             match self.session(network, plan, control) {
-                // Without the library our own kernels do the same work, and the session's summary says why.
+                // Without the library, the program's own kernels do the same work, and the session's summary contains
+                // the reason.
                 Err(BackendError::Library { library, reason }) => {
                     let own = ConvProvider::own(format!("{library} failed: {reason}"));
                     let plan = self.own_plan(network.graph(), spec, Some(own))?;

@@ -1,7 +1,7 @@
-//! The kernels inside the program, compiled for every architecture, and which of them fits a GPU.
+//! The kernels that are embedded in the program, compiled for every architecture, and which of them a GPU can run.
 //!
-//! `build.rs` embeds the bundle that `kernels/compiler.rs` describes and writes. It is decoded once, when the
-//! first kernel is needed. Knows no kernel by name and calls no driver. Any thread may call.
+//! `build.rs` embeds the bundle that `kernels/compiler.rs` describes and writes. It is decoded once, when the first
+//! kernel is needed. Knows no kernel by name and calls no driver. Any thread may call.
 
 use std::{
     borrow::Cow,
@@ -12,25 +12,25 @@ use std::{
 
 use lzma_rust2::LzmaReader;
 
-/// The bundle that this program was built with.
+/// The bundle with which this program was built.
 static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.bin"));
 
 const MAGIC: [u8; 4] = *b"SFKB";
 const FORMAT: u16 = 3;
 const HEADER_BYTES: usize = 40;
-/// Most that the entries may take once decoded; a damaged bundle must not take all memory.
+/// Maximum size of the decoded entries, because a damaged bundle must not use up all memory.
 const MAX_ENTRIES_BYTES: u64 = 256 << 20;
 
 /// Why a bundle cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
-    /// It is no bundle, or one of another format.
+    /// Not a bundle, or a bundle of another format.
     #[error("the built-in kernels have an unknown format; build the program again")]
     Format,
-    /// It ends too early or contradicts itself.
+    /// The bundle ends too early or is inconsistent.
     #[error("the built-in kernels are damaged ({what}); build the program again")]
     Damaged {
-        /// Where reading stopped.
+        /// The position where reading stopped.
         what: String,
     },
 }
@@ -38,15 +38,15 @@ pub enum BundleError {
 /// One file of kernels, compiled for one architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelImage<'a> {
-    /// A cubin, or PTX with its closing zero byte: what the driver's `cuModuleLoadData` takes.
+    /// A cubin, or PTX with its terminating zero byte, as the driver's `cuModuleLoadData` expects.
     pub bytes: &'a [u8],
-    /// The compiler's name of the architecture, for example `sm_90a`; `compute_80` is PTX, which
-    /// the driver compiles when it loads it.
+    /// The compiler's name of the architecture, for example `sm_90a`. `compute_80` is PTX, which the driver compiles
+    /// when it loads it.
     pub target: &'a str,
 }
 
 impl KernelImage<'_> {
-    /// Whether the driver loads it as it is; it compiles the others, which takes seconds.
+    /// Whether the driver can load it directly. The driver compiles other images, which takes seconds.
     pub fn is_machine_code(&self) -> bool {
         self.target.starts_with("sm_")
     }
@@ -55,12 +55,12 @@ impl KernelImage<'_> {
 /// The kernels of a bundle.
 #[derive(Debug)]
 pub struct Bundle {
-    /// All entries' bytes.
+    /// The bytes of all entries.
     bytes: Cow<'static, [u8]>,
     entries: Vec<Entry>,
 }
 
-/// Where an image and its names lie in [`Bundle::bytes`].
+/// The positions of an image and its names in [`Bundle::bytes`].
 #[derive(Debug)]
 struct Entry {
     file: Range<usize>,
@@ -69,7 +69,7 @@ struct Entry {
 }
 
 impl Bundle {
-    /// Reads a bundle as `kernels/compiler.rs` writes it.
+    /// Reads a bundle in the format that `kernels/compiler.rs` writes.
     pub fn read(bundle: &'static [u8]) -> Result<Self, BundleError> {
         let (Some(head), Some(kept)) = (bundle.get(..HEADER_BYTES), bundle.get(HEADER_BYTES..))
         else {
@@ -89,8 +89,8 @@ impl Bundle {
         Ok(Self { bytes, entries })
     }
 
-    /// The image of a file (named without its ending) that runs on a GPU of this compute
-    /// capability, or `None` when the bundle has none: an unknown file, or a GPU that is too old.
+    /// The image of a file (without its extension) that runs on a GPU of this compute capability. `None` if the bundle
+    /// has none, because the file is unknown or the GPU is too old.
     pub fn image(&self, file: &str, compute_capability: (i32, i32)) -> Option<KernelImage<'_>> {
         let of_file = self.images().filter(|(name, _)| *name == file);
         let images: Vec<KernelImage<'_>> = of_file.map(|(_, image)| image).collect();
@@ -99,7 +99,7 @@ impl Bundle {
         images.into_iter().find(|image| image.target == target)
     }
 
-    /// All images with their files' names, in the bundle's order.
+    /// All images with the names of their files, in the bundle's order.
     pub fn images(&self) -> impl Iterator<Item = (&str, KernelImage<'_>)> {
         let text = |range: &Range<usize>| {
             // Checked when the table was read.
@@ -115,7 +115,7 @@ impl Bundle {
     }
 }
 
-/// The bundle inside this program, decoded at the first call (some milliseconds).
+/// The bundle in this program, decoded at the first call (some milliseconds).
 pub fn embedded() -> Result<&'static Bundle, BundleError> {
     static BUNDLE: OnceLock<Result<Bundle, BundleError>> = OnceLock::new();
     let bundle = BUNDLE.get_or_init(|| Bundle::read(EMBEDDED));
@@ -140,7 +140,7 @@ pub fn image(file: &str, compute_capability: (i32, i32)) -> Option<KernelImage<'
     embedded().ok()?.image(file, compute_capability)
 }
 
-/// The embedded image of a file that the driver compiles for the GPU at hand, whatever that is.
+/// The embedded image of a file that the driver compiles for any GPU.
 pub fn portable_image(file: &str) -> Option<KernelImage<'static>> {
     let mut images = embedded().ok()?.images();
     let is_it = |(name, image): &(&str, KernelImage<'_>)| *name == file && !image.is_machine_code();
@@ -176,7 +176,8 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(four.try_into().ok()?)).ok()
 }
 
-/// Instructions where they belong in what lies around them: `None` when the list before that does not describe both.
+/// Inserts instructions at their position in the surrounding bytes; `None` if the list before those bytes does not
+/// describe both.
 fn joined(around: &[u8], instructions: &[u8]) -> Option<Vec<u8>> {
     let turns = number(around, 0)?;
     let mut rest = around.get(turns.checked_mul(8)?.checked_add(4)?..)?;
@@ -193,7 +194,7 @@ fn joined(around: &[u8], instructions: &[u8]) -> Option<Vec<u8>> {
     left.is_empty().then_some(bytes)
 }
 
-/// The table at the start of a bundle's entries; `None` when it does not describe all that follows.
+/// The table at the start of a bundle's entries; `None` if it does not describe everything that follows.
 fn entries(bytes: &[u8]) -> Option<Vec<Entry>> {
     let count = number(bytes, 0)?;
     let mut end = count.checked_mul(12)?.checked_add(4)?;
@@ -217,9 +218,9 @@ fn entries(bytes: &[u8]) -> Option<Vec<Entry>> {
 
 /// The target among `targets` whose code runs best on a GPU of this compute capability.
 ///
-/// Machine code runs on its own architecture and on later ones of the same major version; code for
-/// an architecture with a letter (`sm_90a`) runs on that one alone. PTX is finished by the driver
-/// for its own capability and all above, at a cost when it is loaded, so it is the last resort.
+/// Machine code runs on its own architecture and on later ones of the same major version. Code for an architecture with
+/// a letter (`sm_90a`) runs only on that one. The driver can compile PTX for its own capability and all later ones, but
+/// this takes time when it is loaded, so PTX is the last resort.
 fn fitting_target<'a>(targets: &[&'a str], (major, minor): (i32, i32)) -> Option<&'a str> {
     let machine_code = targets.iter().filter_map(|target| {
         let version = target.strip_prefix("sm_")?;
@@ -231,7 +232,7 @@ fn fitting_target<'a>(targets: &[&'a str], (major, minor): (i32, i32)) -> Option
         } else {
             (its_major, its_minor) == (major, minor)
         };
-        // At the same version, the code that uses all the architecture has (the letter) is better.
+        // At the same version, code that uses all features of the architecture (with the letter) is better.
         fits.then_some((its_minor, plain != version, *target))
     });
     let assembly = || {
@@ -302,7 +303,7 @@ mod tests {
             if image.target.starts_with("sm_") {
                 assert_eq!(&image.bytes[..4], b"\x7fELF", "{file} {}", image.target);
             } else {
-                // The driver reads PTX up to its closing zero.
+                // The driver reads PTX up to its terminating zero.
                 assert_eq!(image.bytes.last(), Some(&0), "{file} {}", image.target);
                 assert!(image.bytes.starts_with(b".version"), "{file} {}", image.target);
             }

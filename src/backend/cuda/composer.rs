@@ -1,9 +1,9 @@
-//! Composes paintings with larger pictures on the device (`kernels/compose.cu`): memory for one picture, in which the
-//! sessions of a device take turns, and the launch.
+//! Composes paintings with larger pictures on the device (`kernels/compose.cu`): the launch, and memory for one
+//! picture. The sessions of a device take turns in using the memory.
 //!
-//! The source travels while the network paints, is composed in place and travels back. One that a camera sent is decoded
-//! there and brought to the network's size first, and travels back upright while the network paints. Memory is taken for
-//! the first picture and for larger ones. Any thread may call.
+//! The source is uploaded while the network paints, is composed in place and downloaded. A source from a camera is
+//! first decoded on the device and resized to the network's size, and it is downloaded upright while the network
+//! paints. Memory is allocated for the first picture and for larger ones. Any thread may call.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,10 +22,10 @@ use crate::{
     raw_frame::RawFrame,
 };
 
-/// File and entry of the kernel.
+/// File and entry point of the kernel.
 const KERNEL: &str = "compose";
 
-/// What composes on one device.
+/// Composes on one device.
 pub struct Composer {
     kernels: Arc<Kernels>,
     room: Mutex<Option<Room>>,
@@ -36,15 +36,15 @@ struct Room {
     bytes: usize,
     pinned: Pinned,
     memory: DevicePtr,
-    /// For a camera's frame as it came; then there is twice the pinned memory.
+    /// For a camera's raw frame; there is then twice the pinned memory.
     raw: Option<RawRoom>,
-    /// The source is where it is needed, on the device, or decoded back on the host; it is composed.
+    /// The events in order: the source is ready (on the device, or decoded and on the host); the picture is composed.
     events: EventList,
     function: Function,
     driver: Arc<dyn Driver>,
 }
 
-/// Memory for a camera's frame as it came, and what makes pixels of it.
+/// Memory for a camera's raw frame, and the kernels that convert it to pixels.
 #[derive(Clone, Copy)]
 struct RawRoom {
     memory: DevicePtr,
@@ -61,24 +61,23 @@ impl Drop for Room {
     }
 }
 
-/// A picture that is being composed; others wait until it is dropped, and that until the device was waited for.
+/// A picture that is being composed. Others wait until it is dropped, which waits for the device.
 pub(super) struct Composing<'a> {
     room: MutexGuard<'a, Option<Room>>,
     bytes: usize,
-    /// `None` where the network's picture is not composed.
+    /// `None` if the network's picture is not composed.
     launch: Option<PixelLaunch<ComposeParams>>,
-    /// What makes the source of a camera's frame, and the network's input of that.
+    /// The launches that make the source from a camera's frame, and the network's input from the source.
     raw: Option<(Decoding, Shrinking)>,
-    /// Whether the network's own picture is wanted.
+    /// Whether the network's own picture is also needed.
     pub(super) with_painting: bool,
 }
 
-/// What a painting is laid over.
+/// The picture over which a painting is blended.
 #[derive(Clone, Copy)]
 pub(super) enum ComposeSource<'a> {
-    /// Pixels.
     Frame(&'a Frame),
-    /// A camera's frame as it came.
+    /// A camera's raw frame.
     Raw(&'a RawFrame),
 }
 
@@ -90,21 +89,21 @@ pub(super) struct OnDevice<'a> {
     pub(super) scaled: DevicePtr,
     /// Rows and columns of both.
     pub(super) size: (usize, usize),
-    /// Rows and columns of the input with what it is extended by.
+    /// Rows and columns of the extended input.
     pub(super) extended: (usize, usize),
 }
 
 impl Composer {
-    /// Takes nothing yet.
+    /// Allocates nothing yet.
     pub fn new(kernels: Arc<Kernels>) -> Self {
         Self { kernels, room: Mutex::default() }
     }
 
-    /// Begins with `source` and what a session paints of it, which is laid over it with `look`.
+    /// Starts with `source` and the session's painting of it, which is blended over it with `look`.
     ///
     /// # Errors
-    /// [`BackendError::Declined`] without memory for it, [`BackendError::Kernel`], and what `failed` makes of the
-    /// driver's failures.
+    /// [`BackendError::Declined`] if there is no memory for it, [`BackendError::Kernel`], and the driver's failures as
+    /// converted by `failed`.
     pub(super) fn begin(
         &self,
         on: OnDevice<'_>,
@@ -121,7 +120,7 @@ impl Composer {
         let fits = |room: &Room| room.bytes >= bytes && (room.raw.is_some() || !is_raw);
         let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
         if !room.as_ref().is_some_and(fits) {
-            // What is too small goes first.
+            // Memory that is too small is freed first.
             *room = None;
             let entry = |file, entry| self.kernels.function(file, entry, 0, &failed);
             let function = entry(KERNEL, KERNEL)?;
@@ -236,7 +235,7 @@ impl Room {
 }
 
 impl Composing<'_> {
-    /// `queue` on the memory, which is there from the beginning on.
+    /// Calls `queue` with the memory, which exists from the start.
     fn on_room<T: Default>(
         &self,
         queue: impl FnOnce(&Room) -> Result<T, DriverFailure>,
@@ -249,7 +248,7 @@ impl Composing<'_> {
         self.raw.is_some()
     }
 
-    /// Queues the upload of a camera's frame, and makes the source and the network's input of it.
+    /// Queues the upload of a camera's frame, and makes the source and the network's input from it.
     pub(super) fn queue_raw(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
         let Some((decoding, shrinking)) = &self.raw else {
             return Ok(());
@@ -257,15 +256,15 @@ impl Composing<'_> {
         self.on_room(|room| {
             let to = room.raw.map_or(room.memory, |raw| raw.memory);
             let from = room.pinned.start;
-            // SAFETY: both have these bytes, and nobody touches them before the device was waited for.
+            // SAFETY: both have these bytes, and nothing accesses them before the device was waited for.
             unsafe { driver.upload_pinned(to, from, decoding.bytes, Queue::Painting)? };
             decoding.launch.queue(driver)?;
             shrinking.queue(driver)
         })
     }
 
-    /// Queues the upload of the source, or the download of one that is made on the device once it is `decoded`, beside
-    /// painting.
+    /// Queues the upload of the source. If the source is made on the device, queues its download after `decoded`
+    /// instead, in parallel with painting.
     pub(super) fn queue_source(
         &self,
         driver: &dyn Driver,
@@ -275,18 +274,18 @@ impl Composing<'_> {
             if self.is_raw() {
                 driver.wait_event(Queue::Download, decoded)?;
                 let (to, from) = (room.pinned.start, room.memory);
-                // SAFETY: as above; the raw frame has been uploaded from there.
+                // SAFETY: as above; the raw frame was already uploaded from there.
                 unsafe { driver.download_pinned(to, from, self.bytes, Queue::Download)? };
                 return driver.record(room.uploaded(), Queue::Download);
             }
             let (to, from) = (room.memory, room.pinned.start);
-            // SAFETY: both have these bytes, and nobody touches them before the device was waited for.
+            // SAFETY: both have these bytes, and nothing accesses them before the device was waited for.
             unsafe { driver.upload_pinned(to, from, self.bytes, Queue::Upload)? };
             driver.record(room.uploaded(), Queue::Upload)
         })
     }
 
-    /// Queues the composition behind painting, and the download of the result.
+    /// Queues the composition after painting, and the download of the result.
     pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
         let Some(launch) = &self.launch else {
             return Ok(());
@@ -310,14 +309,14 @@ impl Composing<'_> {
         self.on_room(|room| driver.elapsed_ms(event, room.composed()).map(f64::from))
     }
 
-    /// Copies the result; the device was waited for.
+    /// Copies the result. The device was already waited for.
     pub(super) fn finish(mut self, to: &mut Frame) {
         if let Some(room) = self.room.as_mut() {
             parallel_copy::copy(to.rgba_mut(), room.pinned.halves(self.bytes).0);
         }
     }
 
-    /// Copies the decoded source, and the result if it was composed; the device was waited for.
+    /// Copies the decoded source, and the result if it was composed. The device was already waited for.
     pub(super) fn finish_raw(mut self, upright: &mut Frame, to: Option<&mut Frame>) {
         if let Some(room) = self.room.as_mut() {
             let (source, composed) = room.pinned.halves(self.bytes);

@@ -1,8 +1,8 @@
-//! One context on a device (its primary one), with the streams of everything that runs on it.
+//! One context on a device (its primary context), with all of its streams.
 //!
-//! There are streams for painting and one for preparing sessions meanwhile, so that neither waits for the
-//! other; painting has the highest priority. Handles of memory, kernels, graphs and
-//! events belong to the context and are valid in all streams. Any thread may use it.
+//! There are streams for painting and one for preparing sessions at the same time, so that neither waits for the other.
+//! Painting has the highest priority. Handles of memory, kernels, graphs and events belong to the context and are valid
+//! in all streams. Any thread may use it.
 
 use std::{
     ffi::{CStr, c_char, c_int},
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::plan::cuda::DeviceLimits;
 
-/// The driver's words for a failed call.
+/// The driver's message for a failed call.
 pub(super) fn words(error: DriverError) -> String {
     let words = error.error_string();
     words.map_or_else(|_| "unknown error".to_owned(), |words| words.to_string_lossy().into_owned())
@@ -30,27 +30,27 @@ pub(super) fn failure(call: &'static str, error: DriverError) -> DriverFailure {
     DriverFailure { call, code: error.0 as u32, words: words(error) }
 }
 
-/// A device's context and its streams; given back when dropped.
+/// A device's context and its streams; released when dropped.
 pub(super) struct Context {
     device: sys::CUdevice,
     multiprocessors: usize,
     raw: sys::CUcontext,
     streams: Streams,
-    /// cuDNN on the launches' stream of each purpose, or why there is none; looked for at first use.
+    /// cuDNN on the launch stream of each purpose, or the reason why there is none; loaded at first use.
     cudnn: OnceLock<Result<[Cudnn; 2], String>>,
-    /// Looked for when the clock is first read.
+    /// Loaded when the clock is first read.
     clock: OnceLock<Option<ClockMeter>>,
-    /// For how long the device gave no answer, when it was abandoned for that.
+    /// How long the device did not respond, if it was abandoned for that reason.
     abandoned: OnceLock<Duration>,
 }
 
 // SAFETY: the driver's handles may be used from any thread; each call sets the context first.
 unsafe impl Send for Context {}
-// SAFETY: as above; the driver locks what has to be locked.
+// SAFETY: as above; the driver has its own locks.
 unsafe impl Sync for Context {}
 
 impl Context {
-    /// Opens the device with this number, and reads its limits.
+    /// Opens the device with this index and reads its limits.
     ///
     /// # Errors
     /// The driver's.
@@ -59,7 +59,7 @@ impl Context {
         result::init().map_err(|e| failure("cuInit", e))?;
         let device = result::device::get(ordinal as i32).map_err(|e| failure("cuDeviceGet", e))?;
         let attribute = |which| {
-            // SAFETY: the device is the driver's own.
+            // SAFETY: the driver returned this device.
             unsafe { result::device::get_attribute(device, which) }
                 .map_err(|e| failure("cuDeviceGetAttribute", e))
         };
@@ -76,7 +76,7 @@ impl Context {
                 A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
             )? as usize,
         };
-        // SAFETY: the device is the driver's own; the context is released when this is dropped.
+        // SAFETY: the driver returned this device; the context is released when this is dropped.
         let raw = unsafe { result::primary_ctx::retain(device) }
             .map_err(|e| failure("cuDevicePrimaryCtxRetain", e))?;
         // SAFETY: the context was retained above.
@@ -122,7 +122,7 @@ impl Context {
             .map_err(|e| failure(name, e))
     }
 
-    /// Every later call fails at once, and nothing is given back.
+    /// From now on every call fails immediately, and nothing is released.
     pub(super) fn abandon(&self, patience: Duration) {
         self.abandoned.get_or_init(|| patience);
     }
@@ -137,7 +137,7 @@ impl Context {
         }
     }
 
-    /// cuDNN on the launches' stream of a purpose, or why there is none.
+    /// cuDNN on the launch stream of a purpose, or the reason why there is none.
     pub(super) fn cudnn(self: &Arc<Self>, purpose: Purpose) -> Result<&Cudnn, String> {
         if self.abandoned.get().is_some() {
             return Err("the GPU does not answer".to_owned());
@@ -146,7 +146,7 @@ impl Context {
             self.enter().map_err(|f| f.to_string())?;
             let context: Weak<dyn EnterContext> = Arc::<Self>::downgrade(self);
             let open = |purpose| {
-                // SAFETY: the stream is ours; `drop` gives the handle back before it.
+                // SAFETY: the stream belongs to this context; `drop` destroys the handle before it.
                 unsafe { Cudnn::open(context.clone(), self.stream(purpose, Queue::Painting)) }
             };
             Ok([open(Purpose::Painting)?, open(Purpose::Preparing)?])
@@ -162,10 +162,10 @@ impl Context {
     pub(super) fn clock(&self) -> Option<&ClockMeter> {
         let find = || {
             let mut bus: [c_char; 32] = [0; 32];
-            // SAFETY: the device is the driver's own; at most so many bytes are written, zero included.
+            // SAFETY: the driver returned this device; at most 32 bytes are written, including the terminating zero.
             let result = unsafe { sys::cuDeviceGetPCIBusId(bus.as_mut_ptr(), 32, self.device) };
             result.result().ok()?;
-            // SAFETY: the driver ended it with a zero, and it was all zeros before.
+            // SAFETY: the driver terminated it with a zero, and it was all zeros before.
             let bus = unsafe { CStr::from_ptr(bus.as_ptr()) };
             ClockMeter::open(bus.to_str().ok()?)
         };
@@ -189,11 +189,11 @@ impl Drop for Context {
             drop(cudnn);
         }
         if self.abandoned.get().is_some() {
-            // Giving anything back would wait for the device.
+            // Releasing anything would wait for the device.
             return;
         }
-        // SAFETY: sessions hold this through their drivers, so nothing uses the handles any more. A lost
-        // context refuses; there is nothing left to do about that.
+        // SAFETY: sessions keep this alive through their drivers, so nothing uses the handles any more. A lost context
+        // refuses the calls, which is ignored.
         unsafe {
             self.streams.destroy();
             result::primary_ctx::release(self.device).ok();
@@ -201,12 +201,12 @@ impl Drop for Context {
     }
 }
 
-/// For painting: launches, transfers to the device and transfers from it; one for preparing.
-/// None waits for another automatically, nor for the context's default stream.
+/// For painting, three streams: launches, uploads and downloads. For preparing, one stream. None of them waits
+/// implicitly for another or for the context's default stream.
 struct Streams([sys::CUstream; 4]);
 
 impl Streams {
-    /// Makes them on the current context.
+    /// Creates the streams in the current context.
     fn make() -> Result<Self, DriverError> {
         let (mut least, mut greatest): (c_int, c_int) = (0, 0);
         // SAFETY: writes two numbers.
@@ -227,13 +227,13 @@ impl Streams {
         Ok(made)
     }
 
-    /// Gives back what was made.
+    /// Destroys the streams that were created.
     ///
     /// # Safety
     /// Nothing uses them any more, and their context is current.
     unsafe fn destroy(&self) {
         for &stream in self.0.iter().filter(|stream| !stream.is_null()) {
-            // SAFETY: ours, and the caller's promise.
+            // SAFETY: created here, and the caller's promise.
             unsafe { result::stream::destroy(stream) }.ok();
         }
     }

@@ -1,7 +1,7 @@
-//! A network in the device's memory: one allocation, cut by the plan, with the weights in it. What is launched over it is in
-//! `launches`.
+//! A network in the device's memory: one allocation, divided by the plan, that contains the weights. Its launches are
+//! in `launches`.
 //!
-//! Knows no frames and no transfers of them. Belongs to one session and its thread.
+//! Knows nothing about frames and their transfers. Belongs to one session and its thread.
 
 use std::{
     borrow::Cow,
@@ -29,24 +29,22 @@ use crate::{
     plan::cuda::{ConvolutionShape, CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
 };
 
-/// Operations per second of the slowest GPU in its slowest mode, a hundred times too low: 0.01 TFLOP/s.
+/// Operations per second of the slowest GPU in its slowest mode, divided by a hundred: 0.01 TFLOP/s.
 const LEAST_FLOPS_PER_S: u64 = 10_000_000_000;
-/// How long any run may take. Kernels that are launched for the first time may be compiled, and other programs may use
-/// the GPU.
+/// Minimum time that any run may take. Kernels may be compiled at their first launch, and other programs may use the
+/// GPU.
 const LEAST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the sessions of one device share.
 #[derive(Clone)]
 pub struct SessionDevice {
-    /// The device.
     pub driver: Arc<dyn Driver>,
-    /// Our own kernels.
+    /// The program's own kernels.
     pub kernels: Arc<Kernels>,
     /// The library's algorithms.
     pub algorithms: Arc<Algorithms>,
-    /// What composes.
     pub composer: Arc<Composer>,
-    /// What the device is called.
+    /// The device's name.
     pub name: String,
 }
 
@@ -56,18 +54,19 @@ pub(super) struct DeviceNetwork {
     pub(super) layout: MemoryLayout,
     memory: DevicePtr,
     pub(super) driver: Arc<dyn Driver>,
-    /// Keeps the images loaded that launches point into.
+    /// Keeps the images loaded that the launches use.
     kernels: Arc<Kernels>,
-    /// The library's algorithm of every shape that the plan leaves to it.
+    /// The library's algorithm for every shape that it computes.
     pub(super) algorithms: HashMap<ConvolutionShape, Algorithm>,
     device_name: String,
-    /// Whether every step is launched by itself, behind the end of the one before: the driver refused more.
+    /// Whether every step is launched separately after the end of the previous one, because the driver refused joint
+    /// launches.
     pub(super) is_plain: AtomicBool,
 }
 
 impl DeviceNetwork {
-    /// Prepares the library's algorithms, takes the memory and uploads the weights, all in the queues of `device`;
-    /// stops when `control` is cancelled.
+    /// Prepares the library's algorithms, allocates the memory and uploads the weights, all in the queues of `device`.
+    /// Stops when `control` is cancelled.
     pub(super) fn new(
         device: SessionDevice,
         weights: &Weights,
@@ -76,7 +75,8 @@ impl DeviceNetwork {
     ) -> Result<Self, BackendError> {
         let SessionDevice { driver, kernels, name: device_name, algorithms: all, .. } = device;
         let failed = |plan: &CudaPlan, f| backend_error(driver.as_ref(), plan, &device_name, f);
-        // The algorithms come before the session's memory, because they decide how much working memory it needs.
+        // The algorithms are prepared before the session's memory is allocated, because they determine how much working
+        // memory it needs.
         let (mut algorithms, mut new) = (HashMap::new(), Vec::new());
         for conv in plan.library_convs() {
             if control.is_cancelled() {
@@ -102,7 +102,7 @@ impl DeviceNetwork {
         }
         let layout = MemoryLayout::of(&plan);
         let memory = driver.allocate(layout.total).map_err(|f| failed(&plan, f))?;
-        // From here on `drop` gives back what was taken.
+        // From here on, `drop` releases what was allocated.
         let network = Self {
             plan,
             layout,
@@ -126,12 +126,12 @@ impl DeviceNetwork {
         Ok(network)
     }
 
-    /// Uses the queues of `driver`, which is of the same device, from now on. The queues before must be empty.
+    /// From now on uses the queues of `driver`, which belongs to the same device. The previous queues must be empty.
     pub(super) fn move_to(&mut self, driver: Arc<dyn Driver>) {
         self.driver = driver;
     }
 
-    /// How long a run of the whole plan is waited for: its predicted time, generously.
+    /// How long to wait for a run of the whole plan: a generous multiple of its predicted time.
     pub(super) fn patience(&self) -> Duration {
         LEAST_PATIENCE + Duration::from_secs(self.plan.flops() / LEAST_FLOPS_PER_S)
     }
@@ -140,7 +140,7 @@ impl DeviceNetwork {
         self.memory.at(offset)
     }
 
-    /// Uploads weights, biases and norms of all layers, which lie side by side, as one piece.
+    /// Uploads weights, biases and norms of all layers, which are contiguous, in one piece.
     fn upload_weights(&self, all: &Weights) -> Result<(), DriverFailure> {
         let Some(first) = self.layout.convs.first() else {
             return Ok(());
@@ -153,7 +153,7 @@ impl DeviceNetwork {
         let bytes_of = |values: &mut dyn Iterator<Item = f32>| -> Vec<u8> {
             values.flat_map(f32::to_le_bytes).collect()
         };
-        // Packing takes most of the time of opening a session: it runs on all cores.
+        // Packing takes most of the time of opening a session, so it runs on all cores.
         let packed: Vec<_> = (self.plan.steps.par_iter())
             .filter_map(|step| match &step.op {
                 CudaOp::Conv(launch) => {
@@ -179,7 +179,7 @@ impl DeviceNetwork {
                 }
                 CudaOp::Bias { conv, scale, .. } => {
                     let bias = &all.of(&self.plan.convs[*conv].name).bias;
-                    // A layer that reads scaled levels makes scaled sums, so its bias is scaled as well.
+                    // A layer that reads scaled levels computes scaled sums, so its bias is scaled as well.
                     let bias: Vec<f32> = bias.iter().map(|b| b * scale).collect();
                     Some((*conv, None, Some(bias)))
                 }
@@ -205,20 +205,20 @@ impl DeviceNetwork {
         self.driver.upload(self.at(begin), &image)
     }
 
-    /// Runs convolutions whose algorithms are new: the first run may load kernels, which cannot be recorded. Reads and
-    /// writes the zeros of maps that hold nothing yet.
+    /// Runs convolutions whose algorithms are new, because the first run may load kernels, which cannot be recorded.
+    /// Reads and writes maps that are still zero.
     fn run_once(&self, convs: &[LibraryConv]) -> Result<(), DriverFailure> {
         if convs.is_empty() {
             return Ok(());
         }
         let maker = self.maker();
         let ran = convs.iter().try_for_each(|conv| self.launch(&self.library_launch(conv, &maker)));
-        // Waits after a failure too: the memory is given back then.
+        // Waits after a failure too, because the memory is then freed.
         let waited = self.driver.wait();
         ran.and(waited)
     }
 
-    /// Uploads what the launches of a general graph read beside maps, which lies side by side, as one piece.
+    /// Uploads what the launches of a general graph read in addition to maps. It is contiguous, so this is one piece.
     fn upload_constants(&self, weights: &Weights) -> Result<(), DriverFailure> {
         let Some(&begin) = self.layout.constants.first() else {
             return Ok(());
@@ -240,24 +240,24 @@ impl DeviceNetwork {
         self.maker_for(&self.layout)
     }
 
-    /// Fills in parameters for photos and paintings in this layout.
+    /// Builds parameters for photos and paintings in this layout.
     pub(super) fn maker_for<'a>(&'a self, layout: &'a MemoryLayout) -> ParamsMaker<'a> {
         ParamsMaker { plan: &self.plan, layout, memory: self.memory, first_frame: 0 }
     }
 
-    /// The kernel that writes the output before rounding, in the variants that store the picture by
-    /// itself.
+    /// The kernel that writes the output before rounding, in the variants in which storing the picture is a separate
+    /// step.
     pub(super) fn store_floats(&self) -> Result<Function, BackendError> {
         let storage = self.plan.format().storage;
         self.function("elementwise", &format!("store_floats_{}", suffix(storage)), 0)
     }
 
-    /// The device's kernels, of which there is one set for each device.
+    /// The device's kernels. There is one set for each device.
     pub(super) const fn kernels(&self) -> &Arc<Kernels> {
         &self.kernels
     }
 
-    /// What is composed of a single frame.
+    /// The device data from which a single frame is composed.
     pub(super) fn on_device(&self) -> OnDevice<'_> {
         OnDevice {
             driver: &self.driver,
@@ -273,12 +273,12 @@ impl DeviceNetwork {
         self.function(raw_decoder::KERNEL, raw_decoder::KERNEL, 0)
     }
 
-    /// A driver's failure as this backend's error.
+    /// Converts a driver's failure to this backend's error.
     pub(super) fn backend_error(&self, failure: DriverFailure) -> BackendError {
         backend_error(self.driver.as_ref(), &self.plan, &self.device_name, failure)
     }
 
-    /// The error for a frame with values that the maps' format, or that of the products, cannot hold.
+    /// The error for a frame with values that the format of the maps, or of the products, cannot represent.
     pub(super) fn overflow(&self) -> BackendError {
         let format = self.plan.format().operand;
         let largest = match format {
@@ -312,7 +312,7 @@ impl Drop for DeviceNetwork {
     }
 }
 
-/// A driver's failure while a plan is prepared or run, as this backend's error.
+/// Converts a driver's failure while a plan is prepared or run to this backend's error.
 pub(super) fn backend_error(
     driver: &dyn Driver,
     plan: &CudaPlan,
@@ -333,7 +333,7 @@ pub(super) fn backend_error(
     }
 }
 
-/// A driver's or a library's failure as this backend's error, where memory is not the reason.
+/// Converts a driver's or a library's failure that is not about memory to this backend's error.
 pub(super) fn driver_error(failure: DriverFailure, device: &str) -> BackendError {
     let reason = match failure.code {
         DriverFailure::NO_ANSWER => failure.words.clone(),

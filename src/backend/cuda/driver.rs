@@ -1,8 +1,8 @@
-//! The calls of NVIDIA's driver that the backend makes, as a trait, so that a test can produce every failure
-//! without a GPU.
+//! The calls of NVIDIA's driver that the backend needs, as a trait. Tests can therefore simulate every failure without
+//! a GPU.
 //!
-//! Handles are plain numbers; the caller that got one gives it back. An implementation may be used from any
-//! thread; its queues belong to one at a time, and [`Driver::with_queues_for`] has others.
+//! Handles are plain numbers. The caller that received one must release it. Any thread may use an implementation. Its
+//! queues belong to one thread at a time; [`Driver::with_queues_for`] returns a driver with other queues.
 
 use std::{
     any::Any,
@@ -15,11 +15,11 @@ use std::{
 
 use crate::plan::cuda::ConvolutionShape;
 
-/// How long the host polls without a pause.
+/// How long the host polls without pauses.
 const QUICK: Duration = Duration::from_millis(2);
-/// Pause between two polls for what takes longer.
+/// Pause between two polls after that.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
-/// How long work of unknown length is waited for: opening a session.
+/// How long to wait for work of unknown length, such as opening a session.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// An address in the device's memory.
@@ -27,13 +27,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 pub struct DevicePtr(pub u64);
 
 impl DevicePtr {
-    /// The address `bytes` behind this one.
+    /// The address `bytes` after this one.
     pub const fn at(self, bytes: usize) -> Self {
         Self(self.0 + bytes as u64)
     }
 }
 
-/// Host memory that the device copies from and to directly.
+/// Host memory that the device can access directly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PinnedPtr(pub usize);
 
@@ -41,7 +41,7 @@ pub struct PinnedPtr(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Module(pub usize);
 
-/// A kernel's entry.
+/// A kernel's entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Function(pub usize);
 
@@ -49,10 +49,10 @@ pub struct Function(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Graph(pub usize);
 
-/// A queue of work that the device does in order; different queues run in parallel.
+/// A queue of work that the device does in order. Different queues run in parallel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Queue {
-    /// Launches, and everything else but transfers of frames.
+    /// Launches, and everything else except transfers of frames.
     Painting,
     /// Transfers to the device.
     Upload,
@@ -63,7 +63,6 @@ pub enum Queue {
 /// The purpose of a driver's queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Painting.
     Painting,
     /// Preparing sessions while others paint.
     Preparing,
@@ -78,52 +77,51 @@ pub struct Event(pub usize);
 pub struct DriverFailure {
     /// The call, for example `cuMemAlloc`.
     pub call: &'static str,
-    /// The driver's number (`CUresult`).
+    /// The driver's error code (`CUresult`).
     pub code: u32,
-    /// The driver's words.
+    /// The driver's message.
     pub words: String,
 }
 
 impl DriverFailure {
     /// `CUDA_ERROR_OUT_OF_MEMORY`.
     pub const OUT_OF_MEMORY: u32 = 2;
-    /// None of the driver's codes: the device did not answer in time, and is not asked again.
+    /// Not one of the driver's codes: the device did not respond in time and was abandoned.
     pub const NO_ANSWER: u32 = u32::MAX;
 
-    /// The failure of every call on a device that did not answer in time.
+    /// The failure of every call on a device that did not respond in time.
     pub fn no_answer(call: &'static str, patience: Duration) -> Self {
         let words = format!("no answer within {} s", patience.as_secs());
         Self { call, code: Self::NO_ANSWER, words }
     }
 
-    /// A library that computes no convolution here.
+    /// The failure of the convolution library.
     pub const fn of_library(words: String) -> Self {
         Self { call: "cudnnBackendFinalize", code: 3000, words }
     }
 
-    /// Whether there was no memory.
+    /// Whether memory could not be allocated.
     pub const fn is_out_of_memory(&self) -> bool {
         self.code == Self::OUT_OF_MEMORY
     }
 
-    /// Whether it was the library of convolutions that failed and not the driver.
+    /// Whether the convolution library failed instead of the driver.
     pub fn is_of_library(&self) -> bool {
         self.call.starts_with("cudnn")
     }
 
-    /// Whether the driver cannot do what was asked: too many CTAs that wait for each other, something that it does
-    /// not support, or that cannot be recorded (cuda.h).
+    /// Whether the driver cannot do what was requested: too many CTAs that wait for each other, an unsupported feature,
+    /// or a call that cannot be recorded (cuda.h).
     pub const fn is_unsupported(&self) -> bool {
         matches!(self.code, 720 | 801 | 900..=907)
     }
 
-    /// Whether the context is gone for good: every later call on it fails too.
+    /// Whether the context is lost, so that every later call on it fails too.
     pub const fn is_lost(&self) -> bool {
-        // Uncorrectable memory error, NVLink error, contained error, illegal address, launch
-        // timeout, context destroyed, assertion, hardware stack, illegal instruction, misaligned
-        // address, invalid address space, invalid program counter, launch failed, failure of an
-        // external device, and unknown error, which is what a GPU gives that fell off the bus
-        // (cuda.h).
+        // Uncorrectable memory error, NVLink error, contained error, illegal address, launch timeout, context
+        // destroyed, assertion, hardware stack, illegal instruction, misaligned address, invalid address space, invalid
+        // program counter, launch failed, failure of an external device, and unknown error, which a GPU reports that is
+        // no longer reachable over the bus (cuda.h).
         matches!(
             self.code,
             Self::NO_ANSWER | 214 | 220 | 226 | 700 | 702 | 709 | 710 | 714..=719 | 911 | 999
@@ -143,19 +141,19 @@ impl fmt::Display for DriverFailure {
 pub struct LaunchShape {
     /// CTAs in three dimensions.
     pub grid: (u32, u32, u32),
-    /// Threads of a CTA.
+    /// Threads per CTA.
     pub block: u32,
-    /// Dynamic shared memory, in bytes.
+    /// Dynamic shared memory.
     pub shared_bytes: u32,
-    /// Whether all CTAs have to be on the device at once, so that they may wait for each other.
+    /// Whether all CTAs must be on the device at once, so that they may wait for each other.
     pub cooperative: bool,
-    /// Whether it may begin while the launch before still ends. The kernel itself waits before it
-    /// touches what others write.
+    /// Whether it may start while the previous launch is ending. The kernel itself waits before it accesses what others
+    /// write.
     pub early: bool,
 }
 
 impl LaunchShape {
-    /// A thread for each pixel of so many columns and rows, in CTAs of 32 x 8.
+    /// One thread for each pixel, in CTAs of 32 x 8.
     pub fn of_pixels(width: usize, height: usize) -> Self {
         Self {
             grid: (width.div_ceil(32) as u32, height.div_ceil(8) as u32, 1),
@@ -166,50 +164,50 @@ impl LaunchShape {
         }
     }
 
-    /// CTAs of the whole grid.
+    /// CTAs in the whole grid.
     pub const fn ctas(&self) -> usize {
         self.grid.0 as usize * self.grid.1 as usize * self.grid.2 as usize
     }
 }
 
-/// The way in which a library computes a convolution of one shape; given back when the last copy is dropped.
+/// How a library computes a convolution of one shape; released when the last copy is dropped.
 #[derive(Clone)]
 pub struct Algorithm {
-    /// Bytes of the working memory that it needs.
+    /// Working memory that it needs.
     pub workspace_bytes: usize,
-    /// The library's own.
+    /// The library's own data.
     pub prepared: Arc<dyn Any + Send + Sync>,
 }
 
-/// Where the values of a convolution lie.
+/// The addresses of a convolution's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvolutionBuffers {
     /// Padded map.
     pub input: DevicePtr,
     /// Filters.
     pub weights: DevicePtr,
-    /// Map to write.
     pub output: DevicePtr,
     /// Working memory of the algorithm.
     pub workspace: DevicePtr,
 }
 
-/// A library that computes convolutions on a device, where one is installed.
+/// A library that computes convolutions on a device, if one is installed.
 ///
-/// Its failures carry its own numbers, which are no `CUresult`; their calls begin with its name.
+/// Its failures contain its own error codes, which are not `CUresult` values. The names of its calls start with its
+/// name.
 pub trait ConvolutionLibrary: Send + Sync {
     /// Name and version, for example `cuDNN 9.14`.
     fn name(&self) -> String;
-    /// Prepares the first algorithm, in the order of the library's own heuristics, that computes a convolution of
-    /// this shape in its precision with the same bits every time, and needs at most
+    /// Prepares the first algorithm, in the order of the library's own heuristics, that computes a convolution of this
+    /// shape in its precision. It must produce the same bits every time and need at most
     /// [`ConvolutionShape::most_workspace_bytes`].
     fn prepare(&self, shape: &ConvolutionShape) -> Result<Algorithm, DriverFailure>;
-    /// Launches in the order of the driver's launches, without waiting. An algorithm's first run may load
-    /// kernels, which cannot be done while launches are recorded.
+    /// Launches in the order of the driver's launches, without waiting. The first run of an algorithm may load kernels,
+    /// which is not possible while launches are recorded.
     ///
     /// # Safety
-    /// All buffers have the bytes that the algorithm's shape says, the workspace what the algorithm
-    /// needs, and they stay valid until the device was waited for.
+    /// All buffers have the sizes of the algorithm's shape, and the workspace has the size that the algorithm needs.
+    /// They stay valid until the device was waited for.
     unsafe fn convolve(
         &self,
         algorithm: &Algorithm,
@@ -219,27 +217,27 @@ pub trait ConvolutionLibrary: Send + Sync {
 
 /// A device's driver.
 pub trait Driver: Send + Sync {
-    /// The same device with the queues for a purpose. Queues of different purposes do not wait for each other,
-    /// and painting has the highest priority. Memory, kernels, recordings, events and algorithms are shared.
+    /// The same device with the queues for a purpose. Queues of different purposes do not wait for each other, and
+    /// painting has the highest priority. Memory, kernels, recordings, events and algorithms are shared.
     fn with_queues_for(&self, purpose: Purpose) -> Arc<dyn Driver>;
-    /// Free and total memory of the device, in bytes.
+    /// Free and total memory of the device.
     fn memory_info(&self) -> Result<(usize, usize), DriverFailure>;
-    /// Takes device memory. What it holds is undefined.
+    /// Allocates device memory. Its contents are undefined.
     fn allocate(&self, bytes: usize) -> Result<DevicePtr, DriverFailure>;
-    /// Gives device memory back.
+    /// Frees device memory.
     fn free(&self, memory: DevicePtr);
-    /// Takes host memory that the device reaches, cached as usual (not write-combined).
+    /// Allocates host memory that the device can access, cached as usual (not write-combined).
     fn allocate_pinned(&self, bytes: usize) -> Result<PinnedPtr, DriverFailure>;
-    /// Gives host memory back.
+    /// Frees host memory.
     fn free_pinned(&self, memory: PinnedPtr);
     /// Copies to the device and waits.
     fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure>;
-    /// Copies from the device and waits, after all launches before.
+    /// Copies from the device and waits, after all previous launches.
     fn download(&self, to: &mut [u8], from: DevicePtr) -> Result<(), DriverFailure>;
     /// Copies to the device in a queue, without waiting.
     ///
     /// # Safety
-    /// `from` has `bytes` bytes, which do not change before the device is waited for.
+    /// `from` has `bytes` bytes, which do not change before the device was waited for.
     unsafe fn upload_pinned(
         &self,
         to: DevicePtr,
@@ -250,7 +248,7 @@ pub trait Driver: Send + Sync {
     /// Copies from the device in a queue, without waiting.
     ///
     /// # Safety
-    /// `to` has `bytes` bytes, which nobody touches before the device is waited for.
+    /// `to` has `bytes` bytes, which nothing accesses before the device was waited for.
     unsafe fn download_pinned(
         &self,
         to: PinnedPtr,
@@ -264,44 +262,42 @@ pub trait Driver: Send + Sync {
     fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure>;
     /// Loads compiled kernels.
     fn load(&self, image: &[u8]) -> Result<Module, DriverFailure>;
-    /// Loads all entries of an image onto the device at once. Otherwise the driver loads each at its first
-    /// launch and waits for the running frame before. A driver without such a call does nothing.
+    /// Loads all entry points of an image onto the device at once. Otherwise the driver loads each at its first launch,
+    /// and waits for the running frame before that. A driver without such a call does nothing.
     fn load_entries(&self, module: Module) -> Result<(), DriverFailure>;
-    /// Unloads them.
+    /// Unloads compiled kernels.
     fn unload(&self, module: Module);
-    /// Finds an entry and lets it use `shared_bytes` of dynamic shared memory.
+    /// Finds an entry point and allows it to use `shared_bytes` of dynamic shared memory.
     fn function(
         &self,
         module: Module,
         entry: &str,
         shared_bytes: u32,
     ) -> Result<Function, DriverFailure>;
-    /// CTAs of this shape that the whole device holds at once.
+    /// CTAs of this shape that fit on the whole device at once.
     fn resident_ctas(&self, function: Function, shape: LaunchShape)
     -> Result<usize, DriverFailure>;
     /// Launches without waiting. `params` points to the kernel's parameter block, which is read before
     /// the call returns.
     ///
     /// # Safety
-    /// The block is what the kernel expects, and the addresses in it stay valid until the device
-    /// was waited for.
+    /// The block is what the kernel expects, and the addresses in it stay valid until the device was waited for.
     unsafe fn launch(
         &self,
         function: Function,
         shape: LaunchShape,
         params: *const c_void,
     ) -> Result<(), DriverFailure>;
-    /// From here on launches are recorded instead of run.
+    /// From now on, launches are recorded instead of executed.
     fn begin_recording(&self) -> Result<(), DriverFailure>;
-    /// Ends the recording.
     fn end_recording(&self) -> Result<Graph, DriverFailure>;
     /// Runs a recording, without waiting.
     fn replay(&self, graph: Graph) -> Result<(), DriverFailure>;
-    /// Gives a recording back.
+    /// Releases a recording.
     fn free_graph(&self, graph: Graph);
-    /// Makes an event.
+    /// Creates an event.
     fn event(&self) -> Result<Event, DriverFailure>;
-    /// Puts the event behind what is in a queue.
+    /// Records the event after the current work of a queue.
     fn record(&self, event: Event, queue: Queue) -> Result<(), DriverFailure>;
     /// Work that is queued from now on waits for the event.
     fn wait_event(&self, queue: Queue, event: Event) -> Result<(), DriverFailure>;
@@ -309,17 +305,17 @@ pub trait Driver: Send + Sync {
     fn has_passed(&self, event: Event) -> Result<bool, DriverFailure>;
     /// Milliseconds between two events that the device has passed.
     fn elapsed_ms(&self, from: Event, to: Event) -> Result<f32, DriverFailure>;
-    /// Gives an event back.
+    /// Releases an event.
     fn free_event(&self, event: Event);
-    /// Gives up a device that did not answer within `patience`: every later call fails at once. Nothing is given back
-    /// to it, because it may still write to its memory.
+    /// Abandons a device that did not respond within `patience`. Every later call fails immediately. Nothing is
+    /// released, because the device may still write to its memory.
     fn abandon(&self, patience: Duration);
-    /// The clock of waiting.
+    /// The current time, by the clock that limits waiting.
     fn now(&self) -> Instant {
         Instant::now()
     }
-    /// Polls until `is_done`, and calls `meanwhile` between two polls. Abandons the device after `patience`: a driver
-    /// that hangs reports no error.
+    /// Polls until `is_done`, and calls `meanwhile` between two polls. Abandons the device after `patience`, because a
+    /// driver that hangs reports no error.
     fn wait_until(
         &self,
         patience: Duration,
@@ -334,7 +330,7 @@ pub trait Driver: Send + Sync {
                 self.abandon(patience);
                 return Err(DriverFailure::no_answer("cuEventQuery", patience));
             }
-            // Polling without a pause keeps a quick frame from being late; during a slow one, other threads
+            // Polling without pauses detects the end of a short frame immediately. During a long frame, other threads
             // need the driver.
             match waited < QUICK {
                 true => thread::yield_now(),
@@ -347,20 +343,20 @@ pub trait Driver: Send + Sync {
     fn wait_for(&self, event: Event, patience: Duration) -> Result<(), DriverFailure> {
         self.wait_until(patience, &|| self.has_passed(event), &mut || ())
     }
-    /// Waits at most `patience` until the device has done everything that is queued now.
+    /// Waits at most `patience` until the device has done all work that is queued now.
     fn wait_within(&self, patience: Duration) -> Result<(), DriverFailure>;
     /// [`Driver::wait_within`] for work of unknown length.
     fn wait(&self) -> Result<(), DriverFailure> {
         self.wait_within(LONGEST_WAIT)
     }
-    /// The library that computes convolutions here, or why there is none. Looked for at the first
-    /// call, which takes a moment.
+    /// The library that computes convolutions on this device, or the reason why there is none. The first call looks for
+    /// it, which takes a moment.
     fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String>;
-    /// The clock of the multiprocessors now, in MHz, where it is known.
+    /// Current clock rate of the multiprocessors, if known.
     fn clock_mhz(&self) -> Option<u32> {
         None
     }
-    /// Their highest clock, in MHz, where it is known.
+    /// Their highest clock rate, if known.
     fn most_clock_mhz(&self) -> Option<u32> {
         None
     }

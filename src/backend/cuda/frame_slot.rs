@@ -1,8 +1,7 @@
-//! A slot: pinned memory, device memory for the photos and paintings of a batch, and the graph that paints
-//! them.
+//! A slot: pinned memory, device memory for the photos and paintings of a batch, and the graph that paints them.
 //!
-//! A session has one slot, and a second one as soon as frames come one after another: then the frames
-//! of one slot travel while those of the other are painted. Belongs to the session's thread.
+//! A session has one slot, and a second one as soon as several batches follow each other. The frames of one slot are
+//! then transferred while those of the other are painted. Belongs to the session's thread.
 
 use std::sync::Arc;
 
@@ -24,54 +23,54 @@ use crate::{
     timing::{RunTiming, TimingMethod},
 };
 
-/// The memory and launches of one batch on its way to the device and back.
+/// The memory and launches of one batch that is transferred and painted.
 pub(super) struct FrameSlot {
     pub(super) launches: Launches,
-    /// Where photos and paintings lie on the device.
+    /// Where photos and paintings are on the device.
     layout: MemoryLayout,
     graph: Recording,
     pinned: Pinned,
     events: EventList,
-    /// The photos that lie there, while others may paint them.
+    /// The photos on the device, while other sessions may paint them.
     sent: Arc<SentPhotos>,
 }
 
-/// What a single frame's run does besides painting.
+/// What the run of a single frame does in addition to painting.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Besides<'a> {
-    /// Takes photos that lie in the device's memory in the place of what was staged; the slot's own were withdrawn.
+    /// Copies photos from the device's memory instead of uploading the staged ones. The slot's own photos were
+    /// withdrawn.
     pub(super) sent: Option<&'a SentPlace>,
-    /// Decodes what was staged, before.
+    /// Decodes the staged frame first.
     pub(super) decoding: Option<&'a Decoding>,
-    /// Composes, behind.
+    /// Composes the painting afterwards.
     pub(super) composing: Option<&'a Composing<'a>>,
 }
 
-/// Events of a batch on its way.
+/// Events of a batch.
 #[derive(Clone, Copy)]
 enum FrameEvent {
-    /// The upload of the photos begins.
+    /// The upload of the photos starts.
     Sent,
     /// The photos are on the device.
     Uploaded,
-    /// Painting begins.
+    /// Painting starts.
     Begun,
     /// The paintings are ready.
     Painted,
-    /// The paintings are back.
+    /// The paintings are on the host.
     Downloaded,
 }
 
 impl FrameSlot {
-    /// Fills in the launches for photos and paintings in `layout`, records them, and takes the pinned
-    /// memory.
+    /// Builds the launches for photos and paintings in `layout`, records them, and allocates the pinned memory.
     pub(super) fn new(network: &DeviceNetwork, layout: MemoryLayout) -> Result<Self, BackendError> {
         let driver = &network.driver;
         let plan = &network.plan;
         let (height, width) = plan.photo;
         let bytes = photo_bytes(plan) + painting_bytes(plan);
         let pinned = Pinned::take(driver, bytes).map_err(|f| match f.is_out_of_memory() {
-            // The computer's memory, not the GPU's.
+            // Host memory, not the GPU's.
             true => BackendError::OutOfMemory { needed_bytes: bytes as u64, width, height },
             false => network.backend_error(f),
         })?;
@@ -81,18 +80,18 @@ impl FrameSlot {
         Ok(Self { launches, layout, graph, pinned, events, sent: Arc::default() })
     }
 
-    /// Lets others paint the photos that were painted.
+    /// Allows other sessions to paint the photos that were painted.
     pub(super) fn offer(&self, on: &DeviceNetwork) {
         let place = SentPlace::new(&on.plan, on.at(self.layout.photo), on.kernels());
         self.sent.offer(place);
     }
 
-    /// Lets nobody paint them any more, and waits for who does.
+    /// Stops other sessions from painting them, and waits for those that are doing so.
     pub(super) fn withdraw(&self) {
         self.sent.withdraw();
     }
 
-    /// The photos, while others may paint them.
+    /// The photos, while other sessions may paint them.
     pub(super) fn sent(&self) -> Option<SentHandle> {
         SentHandle::of(&self.sent)
     }
@@ -106,7 +105,7 @@ impl FrameSlot {
         self.events.list[event as usize]
     }
 
-    /// Copies photos into pinned memory; a batch that is not full repeats the last one.
+    /// Copies photos to pinned memory. A batch that is not full repeats the last photo.
     pub(super) fn stage(&mut self, plan: &CudaPlan, inputs: &[Frame]) {
         let ((height, width), batch) = (plan.extended, plan.batch);
         let extend = (height, width) != plan.photo;
@@ -124,14 +123,14 @@ impl FrameSlot {
         }
     }
 
-    /// Copies a camera's frame into pinned memory: no format has more bytes than RGBA.
+    /// Copies a camera's frame to pinned memory. No format has more bytes than RGBA.
     pub(super) fn stage_raw(&mut self, plan: &CudaPlan, raw: &RawFrame) {
         let (to, _) = self.pinned.halves(photo_bytes(plan));
         let (to, _) = to.split_at_mut(raw.bytes().len());
         parallel_copy::copy(to, raw.bytes());
     }
 
-    /// Takes the photo that was decoded out of pinned memory.
+    /// Copies the decoded photo from pinned memory.
     pub(super) fn unstage_photo(&mut self, plan: &CudaPlan, upright: &mut Frame) {
         let ((_, wide), (_, width)) = (plan.extended, plan.photo);
         let (photo, _) = self.pinned.halves(photo_bytes(plan));
@@ -144,10 +143,10 @@ impl FrameSlot {
         }
     }
 
-    /// Takes the paintings out of pinned memory.
+    /// Copies the paintings from pinned memory.
     ///
     /// # Errors
-    /// [`BackendError::Unsupported`] where a value did not fit the maps' format.
+    /// [`BackendError::Unsupported`] if the maps' format could not represent a value.
     pub(super) fn unstage(
         &mut self,
         on: &DeviceNetwork,
@@ -178,12 +177,11 @@ impl FrameSlot {
     ) -> Result<(), DriverFailure> {
         self.withdraw();
         let (to, bytes) = (on.at(self.layout.photo), photo_bytes(&on.plan));
-        // SAFETY: pinned memory of this size, and the caller waits for the upload before it touches the memory
-        // again.
+        // SAFETY: pinned memory of this size, and the caller waits for the upload before it accesses the memory again.
         unsafe { on.driver.upload_pinned(to, self.pinned.start, bytes, queue) }
     }
 
-    /// Queues the copy of photos that lie in the device's memory.
+    /// Queues the copy of photos that are in the device's memory.
     fn queue_copy(&self, on: &DeviceNetwork, from: &SentPlace) -> Result<(), DriverFailure> {
         let to = on.at(self.layout.photo);
         match from.at == to {
@@ -192,21 +190,21 @@ impl FrameSlot {
         }
     }
 
-    /// Queues the upload of a camera's frame, to where the painting will be, and decodes it to the photo.
+    /// Queues the upload of a camera's frame to the place of the painting, and decodes it to the photo.
     fn queue_decoding(&self, on: &DeviceNetwork, decoding: &Decoding) -> Result<(), DriverFailure> {
         self.withdraw();
         let (to, from) = (on.at(self.layout.painting), self.pinned.start);
-        // SAFETY: both have these bytes, and the device is waited for before anybody touches them.
+        // SAFETY: both have these bytes, and the device is waited for before anything accesses them.
         unsafe { (on.driver).upload_pinned(to, from, decoding.bytes, Queue::Painting)? };
         decoding.launch.queue(on.driver.as_ref())
     }
 
-    /// Queues the download of the photo that was decoded, beside painting.
+    /// Queues the download of the decoded photo, in parallel with painting.
     fn queue_photo_download(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
         let driver = on.driver.as_ref();
         driver.wait_event(Queue::Download, self.event(FrameEvent::Uploaded))?;
         let (to, from) = (self.pinned.start, on.at(self.layout.photo));
-        // SAFETY: as above; the photo stays as it is while it is painted.
+        // SAFETY: as above; the photo does not change while it is painted.
         unsafe { driver.download_pinned(to, from, photo_bytes(&on.plan), Queue::Download) }
     }
 
@@ -219,7 +217,7 @@ impl FrameSlot {
         self.queue_download_from(on, 0, queue)
     }
 
-    /// [`FrameSlot::queue_download`] from so many bytes on.
+    /// [`FrameSlot::queue_download`] from this byte offset.
     fn queue_download_from(
         &self,
         on: &DeviceNetwork,
@@ -236,9 +234,9 @@ impl FrameSlot {
         unsafe { on.driver.download_pinned(to, from, bytes, queue) }
     }
 
-    /// One run over what was staged, by its graph if it is to be `recorded`, else launch by launch. All in one
-    /// queue, which is fastest for a single batch; times are the device's, decoding counts as upload.
-    /// `meanwhile`, if there is something to do, is called again and again until it is done.
+    /// One run over what was staged, through its graph if `recorded`, otherwise launch by launch. Everything is in one
+    /// queue, which is fastest for a single batch. Times are measured on the device; decoding counts as upload.
+    /// `meanwhile`, if any, is called repeatedly until the run is done.
     pub(super) fn run(
         &self,
         on: &DeviceNetwork,
@@ -276,7 +274,7 @@ impl FrameSlot {
             let mut begin = 0;
             if let Some(composing) = composing {
                 composing.queue(driver)?;
-                // Behind the paintings is the flag.
+                // The flag follows the paintings.
                 begin = match composing.with_painting {
                     true => 0,
                     false => on.plan.painting_bytes(),
@@ -290,13 +288,13 @@ impl FrameSlot {
                 None => Ok(()),
             }
         });
-        // Waits after a failure too: the pinned memory may be in use.
+        // Waits after a failure too, because the pinned memory may be in use.
         let waited = driver.wait_within(on.patience());
         let timing = queued.and(waited).and_then(|()| self.timing(driver, composing));
         timing.map_err(|f| on.backend_error(f))
     }
 
-    /// Queues upload, launches and download of the staged batch, each in a queue of its own, without waiting.
+    /// Queues upload, launches and download of the staged batch without waiting, each in a separate queue.
     pub(super) fn send(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
         let driver = on.driver.as_ref();
         driver.record(self.event(FrameEvent::Sent), Queue::Upload)?;
@@ -311,12 +309,12 @@ impl FrameSlot {
         driver.record(self.event(FrameEvent::Downloaded), Queue::Download)
     }
 
-    /// Waits until the photos that were sent are on the device: then others may be staged.
+    /// Waits until the photos that were sent are on the device. Other photos may be staged after that.
     pub(super) fn wait_for_upload(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
         on.driver.wait_for(self.event(FrameEvent::Uploaded), on.patience())
     }
 
-    /// Waits for the batch that was sent; times as of [`FrameSlot::run`].
+    /// Waits for the batch that was sent. Times are as in [`FrameSlot::run`].
     pub(super) fn receive(&self, on: &DeviceNetwork) -> Result<RunTiming, DriverFailure> {
         // The batch that was sent before may still be painted.
         on.driver.wait_for(self.event(FrameEvent::Downloaded), 2 * on.patience())?;
@@ -349,12 +347,12 @@ fn photo_bytes(plan: &CudaPlan) -> usize {
     4 * plan.batch * plan.extended.0 * plan.extended.1
 }
 
-/// Bytes of the paintings of a batch, and of the flag behind them.
+/// Bytes of the paintings of a batch, and of the flag after them.
 fn painting_bytes(plan: &CudaPlan) -> usize {
     plan.painting_bytes() + plan.flag_bytes()
 }
 
-/// A recorded graph; given back when dropped.
+/// A recorded graph; released when dropped.
 pub(super) struct Recording {
     pub(super) graph: Graph,
     pub(super) driver: Arc<dyn Driver>,

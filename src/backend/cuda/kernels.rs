@@ -1,5 +1,5 @@
-//! The kernels of one device: images of the bundle, loaded when first needed, or all at once
-//! ([`Kernels::load_all`]) so that a change of the mode does not hold up frames; kept until the end.
+//! The kernels of one device: images of the bundle. They are loaded when first needed, or all at once
+//! ([`Kernels::load_all`]) so that a change of mode does not delay frames. They stay loaded until the end.
 
 use std::{
     collections::HashMap,
@@ -18,40 +18,40 @@ pub enum Refusal {
     /// The program was built without it.
     #[error("this program has no kernels for compute capability {0}.{1}")]
     NoImage(i32, i32),
-    /// The driver does not take it.
+    /// The driver does not accept it.
     #[error("{0}")]
     Driver(DriverFailure),
 }
 
-/// The loaded kernels. Sessions share them: an entry is only good while its image is loaded.
+/// The loaded kernels. Sessions share them, because an entry point is only valid while its image is loaded.
 pub struct Kernels {
     driver: Arc<dyn Driver>,
     compute_capability: (i32, i32),
-    /// Whether only images are taken that the driver compiles for the device at hand.
+    /// Whether only images are used that the driver compiles for the current device.
     is_portable: bool,
     /// Loaded images by the name of their source file.
     modules: Mutex<HashMap<String, Module>>,
 }
 
 impl Kernels {
-    /// Nothing is loaded yet.
+    /// Loads nothing yet.
     pub fn new(driver: Arc<dyn Driver>, compute_capability: (i32, i32)) -> Self {
         Self { driver, compute_capability, is_portable: false, modules: Mutex::default() }
     }
 
-    /// Those of an older device, compiled by the driver for the one at hand.
+    /// The kernels of an older device, compiled by the driver for the current one.
     pub fn portable(driver: Arc<dyn Driver>, compute_capability: (i32, i32)) -> Self {
         let mut kernels = Self::new(driver, compute_capability);
         kernels.is_portable = true;
         kernels
     }
 
-    /// The entry `entry` of the source file `file`, allowed to use `shared_bytes` of dynamic shared
-    /// memory. Loads the file's image when it is the first of it.
+    /// The entry point `entry` of the source file `file`, allowed to use `shared_bytes` of dynamic shared memory. Loads
+    /// the file's image if necessary.
     ///
     /// # Errors
-    /// [`BackendError::Kernel`] when the bundle has no image for this device or the driver does not
-    /// take it; what `to_error` makes of the driver's failures that are not the kernel's own fault.
+    /// [`BackendError::Kernel`] if the bundle has no image for this device or the driver does not accept it. Other
+    /// failures of the driver are converted by `to_error`.
     pub fn function(
         &self,
         file: &str,
@@ -62,14 +62,14 @@ impl Kernels {
         self.find(file, entry, shared_bytes).map_err(|refusal| refused(refusal, entry, to_error))
     }
 
-    /// Loads every image and every entry that this device takes, so that no change of the mode has to. An image
-    /// that fails here gives its error when a session needs it.
+    /// Loads every image and entry point for this device, so that a change of mode does not have to. If an image fails
+    /// to load, its error is reported when a session needs it.
     pub fn load_all(&self) {
         if self.is_portable {
             return;
         }
         for file in bundle::files(self.compute_capability) {
-            // An image that the driver has to compile takes seconds: too long for a kernel that may never be
+            // An image that the driver has to compile takes seconds, which is too long for a kernel that may never be
             // used.
             let image = bundle::image(file, self.compute_capability);
             if image.is_some_and(|image| image.is_machine_code())
@@ -85,7 +85,7 @@ impl Kernels {
         self.driver.function(module, entry, shared_bytes).map_err(Refusal::Driver)
     }
 
-    /// The image of a file, loaded.
+    /// The image of a file, loaded if necessary.
     fn module(&self, file: &str) -> Result<Module, Refusal> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(&module) = modules.get(file) {
@@ -103,8 +103,8 @@ impl Kernels {
     }
 }
 
-/// The error for a kernel that cannot be loaded or launched; `to_error` makes that of a failure that is not the
-/// kernel's own fault.
+/// The error for a kernel that cannot be loaded or launched. Failures that are not the kernel's fault are converted by
+/// `to_error`.
 pub fn refused(
     refusal: Refusal,
     entry: &str,

@@ -1,8 +1,7 @@
-//! NVIDIA GPUs: finds those of this computer and opens one.
+//! NVIDIA GPUs: detects the GPUs of this computer and opens one.
 //!
-//! Nothing here links CUDA; the driver is looked for at run time and the program works without it. So is cuDNN
-//! ([`cudnn`]), which only `baseline` and `fused-norm` use, the variants that `fused` is compared with. Any
-//! thread may call.
+//! Nothing here links CUDA. The driver is loaded at run time, and the program works without it. The same is true of
+//! cuDNN ([`cudnn`]), which only the comparison variants `baseline` and `fused-norm` use. Any thread may call.
 
 pub mod bundle;
 pub mod params;
@@ -41,28 +40,28 @@ pub use backend::CudaBackend;
 
 use super::{Backend, BackendError};
 
-/// The oldest GPUs that the kernels are made for: the first with tensor cores for everyone.
+/// The oldest GPUs that the kernels support: the first consumer GPUs with tensor cores.
 const LEAST_COMPUTE_CAPABILITY: (i32, i32) = (7, 5);
-/// The oldest driver that takes the compiled kernels, by the CUDA version that it knows, as
-/// `cuDriverGetVersion` gives it. NVIDIA's driver 525 is the first.
+/// The oldest driver that can load the compiled kernels, by the CUDA version that it supports, as returned by
+/// `cuDriverGetVersion`. NVIDIA's driver 525 is the first.
 const LEAST_DRIVER_VERSION: i32 = 12_000;
 
-/// Bytes that are overwritten to empty a GPU's caches: twice the largest that there is today.
+/// Bytes that are overwritten to empty a GPU's caches: twice the largest existing cache.
 const SWEPT_BYTES: usize = 256 << 20;
 
-/// The result of a look at the NVIDIA driver.
+/// The result of looking for the NVIDIA driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CudaProbe {
     /// The driver's library is not installed.
     NoDriver,
     /// The driver is older than the compiled kernels.
     DriverTooOld {
-        /// Newest CUDA version that it knows, major and minor.
+        /// Newest CUDA version that it supports, major and minor.
         cuda_version: (i32, i32),
     },
-    /// The driver is there and answers with an error.
+    /// The driver is installed but reports an error.
     DriverError(String),
-    /// The driver works and sees no device.
+    /// The driver works but finds no device.
     NoDevice,
     /// The devices in the driver's order.
     Devices(Vec<CudaDevice>),
@@ -71,16 +70,15 @@ pub enum CudaProbe {
 /// One GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CudaDevice {
-    /// The maker's name.
+    /// The name that the manufacturer gave it.
     pub name: String,
-    /// Compute capability, major and minor.
+    /// Major and minor.
     pub compute_capability: (i32, i32),
-    /// Memory of the device, in bytes.
     pub memory_bytes: usize,
 }
 
 impl CudaProbe {
-    /// Why the processor paints, in a few words.
+    /// A short reason why the CPU is used.
     pub fn reason_for_cpu(&self) -> String {
         match self {
             Self::NoDriver => "no NVIDIA driver found".to_owned(),
@@ -96,20 +94,19 @@ impl CudaProbe {
     }
 }
 
-/// Opens a GPU by its number in the driver's order, the first when `None`.
+/// Opens a GPU by its index in the driver's order; the first GPU when `None`.
 ///
 /// # Errors
-/// [`BackendError::Unavailable`] says why it cannot be opened; [`BackendError::DeviceLost`] when it fails, and after
-/// this process lost a GPU: the driver opens none for it again.
+/// [`BackendError::Unavailable`] with the reason. [`BackendError::DeviceLost`] if the GPU fails, or if this process has
+/// lost a GPU before: the driver then does not open it again.
 pub fn open(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
     let found = probe();
     let (number, device) = usable(&found, gpu)?;
     Ok(Arc::new(CudaBackend::open(number, &device.name)?))
 }
 
-/// [`open`] with plans for at most `multiprocessors` of the device's, so that each multiprocessor takes
-/// several tiles even of a small map: a check of small pictures then covers what large ones do on the whole
-/// device. Slow.
+/// [`open`] with plans for at most `multiprocessors` multiprocessors, so that each of them computes several tiles even
+/// of a small map. A check with small pictures then covers what large pictures do on the whole device. Slow.
 ///
 /// # Errors
 /// As [`open`].
@@ -123,15 +120,15 @@ pub fn open_narrow(
     Ok(Arc::new(whole.narrowed(multiprocessors)))
 }
 
-/// Compute capabilities of older GPUs whose kernels newer ones run as well, because the driver compiles them.
+/// Compute capabilities of older GPUs whose kernels also run on newer GPUs, because the driver compiles them.
 pub const OLDER_CAPABILITIES: [(i32, i32); 3] = [(8, 0), (8, 6), (8, 9)];
 
-/// [`open`] with plans and kernels of an older GPU, of [`OLDER_CAPABILITIES`]: what is seen there says how right
-/// they are, and what Hopper's own kernels gain. A CTA gets at most `shared_bytes` of shared memory, as on GPUs that have less
-/// than any whose kernels can be taken.
+/// [`open`] with plans and kernels of an older GPU, one of [`OLDER_CAPABILITIES`]. This shows whether they are correct,
+/// and how much Hopper's own kernels gain. A CTA may use at most `shared_bytes` of shared memory. That simulates GPUs
+/// with less shared memory than any that can be selected this way.
 ///
 /// # Errors
-/// As [`open`], and [`BackendError::Unavailable`] for a GPU that is not newer.
+/// As [`open`], and [`BackendError::Unavailable`] if the GPU is not newer.
 pub fn open_as(
     gpu: Option<usize>,
     older: (i32, i32),
@@ -152,11 +149,10 @@ pub fn open_as(
     Ok(Arc::new(backend))
 }
 
-/// The device with this number, the first when `None`, where `probe` found one that the kernels run
-/// on.
+/// The device with this index (the first when `None`), if `probe` found one that can run the kernels.
 ///
 /// # Errors
-/// [`BackendError::Unavailable`] says why it cannot be opened.
+/// [`BackendError::Unavailable`] with the reason.
 fn usable(probe: &CudaProbe, gpu: Option<usize>) -> Result<(usize, &CudaDevice), BackendError> {
     let unavailable =
         |reason: String| BackendError::Unavailable { device: "CUDA".to_owned(), reason };
@@ -182,13 +178,13 @@ fn usable(probe: &CudaProbe, gpu: Option<usize>) -> Result<(usize, &CudaDevice),
 
 /// Whether the driver's library can be loaded. Starts nothing on a device.
 fn driver_is_present() -> bool {
-    // Checked before anything else: cudarc panics when it cannot load the library. SAFETY: only tries to open
-    // the driver's shared library and reports whether it is there.
+    // Checked first, because cudarc panics if it cannot load the library. SAFETY: only tries to open the driver's
+    // shared library and reports whether it is there.
     unsafe { sys::is_culib_present() }
 }
 
-/// Looks for the driver and its devices, without opening a context on any: that would take their
-/// memory and time. Takes a moment where a driver exists (it is initialised).
+/// Looks for the driver and its devices. Opens no context on any device, because that would use memory and time. Takes
+/// a moment if a driver exists (it is initialised).
 pub fn probe() -> CudaProbe {
     if !driver_is_present() {
         return CudaProbe::NoDriver;
@@ -200,18 +196,18 @@ pub fn probe() -> CudaProbe {
         Ok(_) => {}
         Err(reason) => return CudaProbe::DriverError(reason),
     }
-    // cudarc panics when a driver lacks a function.
+    // cudarc panics if a driver lacks a function.
     match std::panic::catch_unwind(devices) {
         Ok(Ok(list)) if list.is_empty() => CudaProbe::NoDevice,
         Ok(Ok(list)) => CudaProbe::Devices(list),
-        // Without a device, drivers refuse to be initialised.
+        // Without a device, drivers refuse to initialise.
         Ok(Err(error)) if error.0 == sys::CUresult::CUDA_ERROR_NO_DEVICE => CudaProbe::NoDevice,
         Ok(Err(error)) => CudaProbe::DriverError(context::words(error)),
         Err(_) => CudaProbe::DriverError("it lacks functions; install it again".to_owned()),
     }
 }
 
-/// The newest CUDA version that the driver knows: 12040 is 12.4. Or the driver's words.
+/// The newest CUDA version that the driver supports (12040 is 12.4), or the driver's error message.
 fn driver_version() -> Result<i32, String> {
     let mut version = 0;
     // SAFETY: writes one number into a place of that size; every driver has this function, and it
@@ -221,7 +217,7 @@ fn driver_version() -> Result<i32, String> {
     Ok(version)
 }
 
-/// The facts of every device.
+/// The properties of every device.
 fn devices() -> Result<Vec<CudaDevice>, DriverError> {
     use sys::CUdevice_attribute_enum::{
         CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
@@ -231,7 +227,7 @@ fn devices() -> Result<Vec<CudaDevice>, DriverError> {
     (0..result::device::get_count()?)
         .map(|ordinal| {
             let device = result::device::get(ordinal)?;
-            // SAFETY: the handle is the driver's own answer for this ordinal.
+            // SAFETY: the handle is what the driver returned for this ordinal.
             let (major, minor, memory_bytes) = unsafe {
                 (
                     result::device::get_attribute(device, MAJOR)?,
@@ -256,7 +252,7 @@ mod tests {
         CudaDevice { name: name.to_owned(), compute_capability, memory_bytes: 8_000_000_000 }
     }
 
-    /// The message for a person who chose the GPU by name.
+    /// The message for a user who explicitly chose the GPU.
     fn refusal(probe: CudaProbe, gpu: Option<usize>) -> String {
         let refused = usable(&probe, gpu).expect_err("no usable device");
         assert!(matches!(refused, BackendError::Unavailable { .. }));

@@ -1,8 +1,7 @@
-//! NVIDIA's driver itself, through cudarc's raw calls.
+//! NVIDIA's driver, through cudarc's raw calls.
 //!
-//! One [`Context`] and a stream for each queue. Every call makes the context current first, so that any
-//! thread may call. Nothing here links CUDA; the library is loaded when the
-//! first call is made, and `probe` has looked for it before.
+//! One [`Context`] and a stream for each queue. Every call first makes the context current, so any thread may call.
+//! Nothing here links CUDA. The library is loaded at the first call, after `probe` has checked that it exists.
 
 use std::{
     ffi::{CStr, CString, c_int, c_uint, c_void},
@@ -29,8 +28,8 @@ pub struct NativeDriver {
     purpose: Purpose,
 }
 
-/// The driver's calls that load kernels onto the device before they are launched. They are newer than the
-/// oldest driver that is supported, so they are looked up by name.
+/// The driver's calls that load kernels onto the device before they are launched. They are newer than the oldest
+/// supported driver, so they are looked up by name.
 struct LoadingCalls {
     count: CountEntries,
     enumerate: EnumerateEntries,
@@ -43,7 +42,7 @@ type EnumerateEntries =
 type LoadEntry = unsafe extern "C" fn(sys::CUfunction) -> sys::CUresult;
 
 impl LoadingCalls {
-    /// The version of the driver's interface that has them, as `cuGetProcAddress` counts.
+    /// The first version of the driver's interface with these calls, in the numbering of `cuGetProcAddress`.
     const SINCE: c_int = 12_040;
 
     fn find() -> Option<Self> {
@@ -60,7 +59,7 @@ impl LoadingCalls {
         let count = named(c"cuModuleGetFunctionCount")?;
         let enumerate = named(c"cuModuleEnumerateFunctions")?;
         let load = named(c"cuFuncLoad")?;
-        // SAFETY: the driver's own calls of these names, whose types are those of cuda.h.
+        // SAFETY: the driver's own calls of these names, with the types of cuda.h.
         unsafe {
             Some(Self {
                 count: mem::transmute::<*mut c_void, CountEntries>(count),
@@ -72,7 +71,7 @@ impl LoadingCalls {
 }
 
 impl NativeDriver {
-    /// Opens the device with this number, and reads its limits.
+    /// Opens the device with this index and reads its limits.
     ///
     /// # Errors
     /// The driver's.
@@ -86,7 +85,7 @@ impl NativeDriver {
         self.context.stream(self.purpose, queue)
     }
 
-    /// The calls that load kernels onto the device, where the driver has them.
+    /// The calls that load kernels onto the device, if the driver has them.
     fn loading(&self) -> Option<&'static LoadingCalls> {
         static CALLS: OnceLock<Option<LoadingCalls>> = OnceLock::new();
         CALLS.get_or_init(LoadingCalls::find).as_ref()
@@ -107,7 +106,7 @@ impl NativeDriver {
     }
 }
 
-// The handles below are addresses that the driver gave out; they go back to it unchanged.
+// The handles below are addresses that the driver returned; they are passed back unchanged.
 impl Driver for NativeDriver {
     fn with_queues_for(&self, purpose: Purpose) -> Arc<dyn Driver> {
         Arc::new(Self { context: self.context.clone(), purpose })
@@ -123,7 +122,7 @@ impl Driver for NativeDriver {
     }
 
     fn free(&self, memory: DevicePtr) {
-        // SAFETY: the caller gives back what `allocate` gave. Errors: see `drop`.
+        // SAFETY: the caller frees what `allocate` returned. Errors: see `drop`.
         self.with("cuMemFree", || unsafe { result::free_sync(memory.0) }).ok();
     }
 
@@ -134,13 +133,13 @@ impl Driver for NativeDriver {
     }
 
     fn free_pinned(&self, memory: PinnedPtr) {
-        // SAFETY: the caller gives back what `allocate_pinned` gave.
+        // SAFETY: the caller frees what `allocate_pinned` returned.
         self.with("cuMemFreeHost", || unsafe { result::free_host(memory.0 as *mut c_void) }).ok();
     }
 
     fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure> {
-        // In the stream, and waited for there: the copy without a stream returns once the bytes left the
-        // slice, and launches in a stream of its own do not wait for the rest of their way.
+        // Copies in the stream and waits for it. A copy without a stream returns when the bytes have left the slice,
+        // and launches in another stream do not wait until they have arrived.
         // SAFETY: the bytes of a pageable slice have left it when the call returns; the target is the caller's memory.
         self.with("cuMemcpyHtoD", || unsafe {
             result::memcpy_htod_async(to.0, from, self.stream())
@@ -198,7 +197,7 @@ impl Driver for NativeDriver {
     }
 
     fn load(&self, image: &[u8]) -> Result<Module, DriverFailure> {
-        // PTX is text and has to end with a zero byte; a cubin does not mind one.
+        // PTX is text and must end with a zero byte; a cubin may also have one.
         let mut ended = image.to_vec();
         ended.push(0);
         // SAFETY: the image lives through the call and contains its own length.
@@ -216,7 +215,7 @@ impl Driver for NativeDriver {
         let mut functions = Vec::new();
         self.with("cuModuleEnumerateFunctions", || {
             let mut count = 0;
-            // SAFETY: the module is loaded; writes a number, and then so many entries.
+            // SAFETY: the module is loaded; writes a number, and then that many entries.
             unsafe {
                 (calls.count)(&mut count, module).result()?;
                 functions.resize(count as usize, ptr::null_mut());
@@ -230,7 +229,7 @@ impl Driver for NativeDriver {
     }
 
     fn unload(&self, module: Module) {
-        // SAFETY: the caller gives back what `load` gave.
+        // SAFETY: the caller unloads what `load` returned.
         self.with("cuModuleUnload", || unsafe {
             result::module::unload(module.0 as sys::CUmodule)
         })
@@ -248,8 +247,8 @@ impl Driver for NativeDriver {
             // SAFETY: the module is loaded.
             let function = unsafe { result::module::get_function(module.0 as sys::CUmodule, name)? };
             use sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MOST;
-            // SAFETY: the function is the driver's own. The limit is only ever raised: other launches
-            // of the same entry rely on it.
+            // SAFETY: the function is the driver's own. The limit is only ever raised, because other launches of the
+            // same entry rely on it.
             unsafe {
                 if result::function::get_function_attribute(function, MOST)? < shared_bytes as i32 {
                     result::function::set_function_attribute(function, MOST, shared_bytes as i32)?;
@@ -285,7 +284,8 @@ impl Driver for NativeDriver {
         let mut blocks = [params.cast_mut()];
         let attribute = |id, value| sys::CUlaunchAttribute { id, pad: [0; 4], value };
         let mut attributes = Vec::with_capacity(2);
-        // An attribute that does not count is left out: older drivers refuse some whatever their value.
+        // An attribute that is not needed is left out, because older drivers refuse some attributes whatever their
+        // value.
         if shape.cooperative {
             attributes.push(attribute(
                 sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_COOPERATIVE,
@@ -335,8 +335,7 @@ impl Driver for NativeDriver {
 
     fn end_recording(&self) -> Result<Graph, DriverFailure> {
         self.with("cuStreamEndCapture", || {
-            // SAFETY: the stream lives as long as `self`; the graph is only needed to make the
-            // executable one.
+            // SAFETY: the stream lives as long as `self`; the graph is only needed to create the executable graph.
             unsafe {
                 let graph = result::stream::end_capture(self.stream())?;
                 let mut executable = ptr::null_mut();
@@ -355,7 +354,7 @@ impl Driver for NativeDriver {
     }
 
     fn free_graph(&self, graph: Graph) {
-        // SAFETY: the caller gives back what `end_recording` gave.
+        // SAFETY: the caller releases what `end_recording` returned.
         self.with("cuGraphExecDestroy", || unsafe {
             result::graph::exec_destroy(graph.0 as sys::CUgraphExec)
         })
@@ -402,14 +401,14 @@ impl Driver for NativeDriver {
     }
 
     fn free_event(&self, event: Event) {
-        // SAFETY: the caller gives back what `event` gave.
+        // SAFETY: the caller releases what `event` returned.
         self.with("cuEventDestroy", || unsafe { result::event::destroy(event.0 as sys::CUevent) })
             .ok();
     }
 
     fn wait_within(&self, patience: Duration) -> Result<(), DriverFailure> {
         [Queue::Upload, Queue::Painting, Queue::Download].into_iter().try_for_each(|queue| {
-            // An event marks the end of what is queued now: other threads may queue more all the time.
+            // An event marks the end of what is queued now, because other threads may continue to queue work.
             let waited = self.event().and_then(|event| {
                 let waited =
                     self.record(event, queue).and_then(|()| self.wait_for(event, patience));
@@ -417,7 +416,7 @@ impl Driver for NativeDriver {
                 waited
             });
             match waited {
-                // Without an event: callers touch the memory next, so they have to wait.
+                // Fallback without an event: callers access the memory next, so this must wait.
                 Err(failure) if !failure.is_lost() => self.with("cuStreamSynchronize", || {
                     // SAFETY: the streams live as long as `self`.
                     unsafe { result::stream::synchronize(self.queue(queue)) }

@@ -12,13 +12,13 @@ use crate::{
 
 /// The weights of one convolution as bytes.
 ///
-/// Order: channel tile, phase, chunk, block of steps; within a block, on tensor cores
-/// `[output channel][step][channel]`, on Hopper's `[step][16 bytes of channels][output channel]`, else
-/// `[step and channel][output channel]`. What does not exist is zero. Sums of two halves come twice:
-/// what the nearest halves leave, for all steps, then the nearest halves; each pack of channels twice, as it multiplies both
+/// Order: channel tile, phase, chunk, block of steps. Within a block, the order is `[output channel][step][channel]` on
+/// tensor cores, `[step][16 bytes of channels][output channel]` on Hopper's, otherwise `[step and channel][output
+/// channel]`. Missing values are zero. Sums of two halves are stored twice: for all steps first the remainders, then
+/// the nearest halves. Each pack of channels is stored twice, because it multiplies both halves of the input.
 /// halves of the input.
-///
-/// Of bytes come the integers that [`IntegerWeights`] makes of them for an input whose channels all have the same step, then for
+/// For bytes, the weights are the integers that [`IntegerWeights`] computes for an input whose channels all have the
+/// same step. They are followed, for every channel tile, by its channels' scales and the sums of their integers.
 /// every channel tile its channels' scales, and the sums of their integers.
 pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
     let operand = launch.operand;
@@ -48,7 +48,7 @@ pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
     let steps_once = steps / step_products(operand);
     let (n, block_steps) = (launch.product_columns(), launch.block_steps());
     let mut packed = Vec::with_capacity(launch.weight_bytes());
-    // One value of a step: output channel, which step of the chunk, which channel of the step.
+    // One value of a step: output channel, step of the chunk, channel of the step.
     let value = |tile: usize, phase: usize, chunk: usize, at: usize, c: usize, out: usize| {
         if at >= steps {
             return 0.0;
@@ -67,7 +67,7 @@ pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
                         let at = block_steps * block + k / step;
                         value(tile, phase, chunk, at, k % step, out)
                     };
-                    // Channels of a block, one step's after the other.
+                    // Channels of a block, step after step.
                     let depth = block_steps * step;
                     let cell = match launch.main_loop {
                         MainLoop::Fma => 1,
@@ -78,7 +78,7 @@ pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
                         for out in 0..n {
                             let values = (first..first + cell).map(|k| value(k, out));
                             if operand == NumberFormat::Fp16x2 {
-                                // The nearest half, or what it leaves.
+                                // The nearest half, or the remainder.
                                 let is_rest = block_steps * block + first / step < steps_once;
                                 let halves = values
                                     .map(|v| two_halves(v)[usize::from(is_rest)].to_le_bytes());
@@ -108,13 +108,13 @@ pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
     packed
 }
 
-/// The weights of 3x3 kernels, rounded so that every sum that a phase makes of them is exact.
+/// Rounds the weights of 3x3 kernels so that every sum of them in a phase is exact.
 ///
-/// Rounded by themselves, the phases' sums would add up to slightly different totals; on a plain area
-/// each phase would get its own level, and a norm over a plain picture makes that as large as any
-/// signal. On a common grid all totals are the same.
+/// If the weights were rounded separately, the phases' sums would add up to slightly different totals. On a uniform
+/// area each phase would have a different level, and a norm over a uniform picture would amplify that to the strength
+/// of a real signal. On a common grid all totals are equal.
 fn on_common_grid(weights: &[f32], fraction_bits: i32) -> Vec<f32> {
-    /// Exponent of the least step of fp16.
+    /// Exponent of the smallest step of fp16.
     const LEAST: i32 = -24;
     let mut rounded = Vec::with_capacity(weights.len());
     for kernel in weights.chunks_exact(9) {
@@ -162,7 +162,7 @@ impl<'a> Kernel<'a> {
         self.weights[((out * self.inputs + input) * self.side + y) * self.side + x]
     }
 
-    /// The weight of a colour of the pixel `x` columns from the kernel's left.
+    /// The weight of a colour of the pixel that is `x` columns from the kernel's left edge.
     fn of_photo(&self, out: usize, ty: usize, x: usize, colour: usize) -> f32 {
         if x < self.side && ty < self.side && colour < 3 {
             self.at(out, colour, ty, x)
@@ -191,7 +191,7 @@ impl<'a> Kernel<'a> {
             }
             Taps::ShiftedColumns => {
                 let (row, of_row) = (out / (3 * self.side), out % (3 * self.side));
-                // The last columns only fill a product up.
+                // The last columns only fill up a product.
                 let y = ty.checked_sub(row).filter(|&y| y < self.side);
                 match y.filter(|_| row < self.rows_together) {
                     Some(y) => self.at(of_row % 3, channel, y, of_row / 3),
@@ -202,8 +202,8 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// A convolution's weights as a library reads them: (output channel, row, column, input channel), in the
-/// type that maps are stored in, zeros where a channel is only stored.
+/// A convolution's weights as a library reads them: (output channel, row, column, input channel), in the type in which
+/// maps are stored. Padding channels are zero.
 pub fn pack_for_library(conv: &ConvLayer, weights: &[f32], shape: &ConvolutionShape) -> Vec<u8> {
     let (side, inputs, outputs) = (conv.kernel, conv.in_channels, conv.out_channels);
     let storage = shape.format.storage;
@@ -252,7 +252,7 @@ mod tests {
         }
     }
 
-    /// On Hopper the first and the last layer have two rows of the output as columns of one product.
+    /// On Hopper, the first and the last layer have two output rows as columns of one product.
     #[test]
     fn rows_of_one_product_have_the_kernel_moved_by_a_row() {
         const SIDE: usize = 9;
@@ -271,7 +271,7 @@ mod tests {
             };
             let conv = &plan.convs[launch.conv];
             let inputs = conv.in_channels;
-            // Whole numbers that fp16 holds.
+            // Integers that fp16 can represent.
             let weights: Vec<f32> =
                 (0..conv.out_channels * inputs * SIDE * SIDE).map(|i| (i % 2039) as f32).collect();
             let packed = pack(conv, &weights, launch);

@@ -1,4 +1,5 @@
-//! Decodes a camera's frame on the device and brings it to a session's size (`kernels/raw_frame.cu`). Any thread may call.
+//! Decodes a camera's frame on the device and resizes it to a session's size (`kernels/raw_frame.cu`). Any thread may
+//! call.
 
 use std::ptr::from_ref;
 
@@ -8,37 +9,38 @@ use super::{
 };
 use crate::raw_frame::{PixelFormat, Places, RawFrame, Yuv};
 
-/// File of the kernels and entry of the one that decodes.
+/// File of the kernels, and entry point of the decoding kernel.
 pub(super) const KERNEL: &str = "raw_frame";
-/// Entry of the one that shrinks.
+/// Entry point of the shrinking kernel.
 pub(super) const SHRINK: &str = "shrink";
 
-/// A launch with a thread for each pixel.
+/// A launch with one thread for each pixel.
 pub(super) struct PixelLaunch<P> {
     pub(super) function: Function,
-    /// The kernel's block.
+    /// The kernel's parameter block.
     pub(super) params: P,
     /// Columns and rows.
     pub(super) pixels: (usize, usize),
 }
 
 impl<P> PixelLaunch<P> {
-    /// Queues it, in the order of painting.
+    /// Queues the launch in the painting queue.
     pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
         let shape = LaunchShape::of_pixels(self.pixels.0, self.pixels.1);
-        // SAFETY: the block is the kernel's, and its addresses are the session's or the composer's, which stay until the
-        // device was waited for.
+        // SAFETY: the block is the kernel's. Its addresses belong to the session or the composer, which keep them valid
+        // until the device was waited for.
         unsafe { driver.launch(self.function, shape, from_ref(&self.params).cast()) }
     }
 }
 
-/// Bringing a frame on the device to the size of a session, as [`Resampler`](crate::media::resample::Resampler) does.
+/// The launch that resizes a frame on the device to the size of a session, as
+/// [`Resampler`](crate::media::resample::Resampler) does.
 pub(super) type Shrinking = PixelLaunch<ShrinkParams>;
 
 /// The decoding of one frame.
 pub(super) struct Decoding {
     pub(super) launch: PixelLaunch<RawFrameParams>,
-    /// Bytes of the frame as it came.
+    /// Bytes of the raw frame.
     pub(super) bytes: usize,
 }
 

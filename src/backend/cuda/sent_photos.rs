@@ -1,19 +1,19 @@
-//! Photos that a slot was sent, for other sessions of the device: they copy them within its memory, where their own way to
-//! the device would be the bus.
+//! Photos that were sent to a slot, for other sessions of the device. They copy the photos within the device's memory
+//! instead of uploading them over the bus.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::{driver::DevicePtr, kernels::Kernels};
 use crate::plan::cuda::CudaPlan;
 
-/// Where photos lie.
+/// Where photos are stored.
 pub(super) struct SentPlace {
     pub(super) at: DevicePtr,
-    /// Photos, rows and columns of each, and those that it has where it lies.
+    /// Number of photos, rows and columns of each, and rows and columns of each as stored.
     count: usize,
     size: (usize, usize),
     extended: (usize, usize),
-    /// There is one set for each device. Whoever keeps this keeps no device open.
+    /// Identifies the device, because there is one set for each device. Weak, so that it does not keep the device open.
     kernels: Weak<Kernels>,
 }
 
@@ -35,7 +35,8 @@ impl SentPlace {
     }
 }
 
-/// A slot's photos. The slot withdraws them before it is sent others and before it is given up, and waits for whoever paints them.
+/// A slot's photos. The slot withdraws them before it receives others and before it is dropped, and waits for sessions
+/// that paint them.
 #[derive(Default)]
 pub(super) struct SentPhotos {
     state: Mutex<State>,
@@ -44,7 +45,7 @@ pub(super) struct SentPhotos {
 #[derive(Default)]
 struct State {
     place: Option<SentPlace>,
-    /// How often they were withdrawn.
+    /// Number of withdrawals so far.
     withdrawn: u64,
 }
 
@@ -53,12 +54,12 @@ impl SentPhotos {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets others paint the photos that lie there.
+    /// Allows other sessions to paint the photos at this place.
     pub(super) fn offer(&self, place: SentPlace) {
         self.state().place = Some(place);
     }
 
-    /// Lets nobody paint them any more.
+    /// Stops other sessions from painting them.
     pub(super) fn withdraw(&self) {
         let mut state = self.state();
         if state.place.take().is_some() {
@@ -67,25 +68,25 @@ impl SentPhotos {
     }
 }
 
-/// The photos that a slot had when this was made.
+/// Refers to the photos that a slot had when this was created.
 pub(super) struct SentHandle {
     photos: Arc<SentPhotos>,
     withdrawn: u64,
 }
 
 impl SentHandle {
-    /// Of the photos that are offered, if any are.
+    /// A handle to the offered photos, if there are any.
     pub(super) fn of(photos: &Arc<SentPhotos>) -> Option<Self> {
         let state = photos.state();
         state.place.is_some().then(|| Self { photos: photos.clone(), withdrawn: state.withdrawn })
     }
 
-    /// Whether they are those of a slot.
+    /// Whether they belong to a slot.
     pub(super) fn is_of(&self, photos: &Arc<SentPhotos>) -> bool {
         Arc::ptr_eq(&self.photos, photos)
     }
 
-    /// Calls `paint` with their place, where they stay meanwhile; `None` where they are there no longer.
+    /// Calls `paint` with their place. They remain there during the call. Returns `None` if they are no longer there.
     pub(super) fn while_there<T>(&self, paint: impl FnOnce(&SentPlace) -> T) -> Option<T> {
         let state = self.photos.state();
         let is_there = state.withdrawn == self.withdrawn;

@@ -1,9 +1,8 @@
-//! Paints frames by a CUDA plan: sends them to the device and takes the paintings back.
+//! Paints frames by a CUDA plan: sends them to the device and receives the paintings.
 //!
-//! Nothing is allocated per frame. One frame is: copy into pinned memory, upload, replay of the graph,
-//! download. Frames that come one after another take turns in two slots, whose transfers have queues of
-//! their own, so that one batch travels while the other is painted. A session belongs to one thread at
-//! a time.
+//! Nothing is allocated per frame. For each frame: copy to pinned memory, upload, replay the graph, download. If
+//! several frames follow each other, two slots alternate. Their transfers have separate queues, so one batch is
+//! transferred while the other is painted. A session belongs to one thread at a time.
 
 use std::sync::Arc;
 
@@ -28,29 +27,29 @@ use crate::{
     timing::RunTiming,
 };
 
-/// A network ready to run on a GPU for one picture size.
+/// A network prepared for a GPU and one picture size.
 pub struct CudaSession {
     pub(super) first: FrameSlot,
-    /// Made when frames first come one after another.
+    /// Created when several batches first follow each other.
     second: Option<FrameSlot>,
-    /// One more than there are steps; made when a run is first profiled.
+    /// One more than the number of steps; created when a run is first profiled.
     pub(super) step_events: Option<EventList>,
-    /// Decodes a camera's frame; looked up for the first one.
+    /// Decodes a camera's frame; loaded for the first one.
     raw_decoder: Option<Function>,
-    /// Writes the output before rounding, in the variants that store the picture by itself.
+    /// Writes the output before rounding, in the variants in which storing the picture is a separate step.
     pub(super) store_floats: Function,
     pub(super) network: DeviceNetwork,
     composer: Arc<Composer>,
 }
 
 impl CudaSession {
-    /// Uploads the network and records its graph, in queues of its own while others paint; the session itself
+    /// Uploads the network and records its graph in separate queues while other sessions paint. The session itself then
     /// paints in the queues of painting. Stops when `control` is cancelled.
     ///
     /// # Errors
     /// [`BackendError::OutOfDeviceMemory`], [`BackendError::Kernel`], [`BackendError::DeviceLost`],
-    /// [`BackendError::Cancelled`], and [`BackendError::Library`] where the plan leaves convolutions to
-    /// one and it fails.
+    /// [`BackendError::Cancelled`], and [`BackendError::Library`] if the plan uses a library for convolutions and that
+    /// fails.
     pub fn new(
         device: SessionDevice,
         weights: &Weights,
@@ -70,7 +69,7 @@ impl CudaSession {
             network,
             composer,
         };
-        // Uploads were waited for and recordings are only run where they are replayed.
+        // All uploads are finished, and a recording runs in the queue in which it is replayed.
         session.network.move_to(painting);
         Ok(session)
     }
@@ -84,8 +83,8 @@ impl CudaSession {
         BackendError::check_run(frames, outputs, self.network.plan.photo, control)
     }
 
-    /// Paints at most a batch of frames with one run, by the graph if it is to be `recorded`; calls
-    /// `meanwhile` while it waits.
+    /// Paints at most a batch of frames with one run, through the graph if `recorded`. Calls `meanwhile` while it
+    /// waits.
     pub(super) fn paint_group(
         &mut self,
         inputs: &[Frame],
@@ -103,7 +102,7 @@ impl CudaSession {
         Ok(timing)
     }
 
-    /// Paints batch after batch, each on its way while the one before is painted; times of all together.
+    /// Paints several batches. Each is transferred while the previous one is painted. Returns the total times.
     fn paint_groups(
         &mut self,
         inputs: &[Frame],
@@ -117,7 +116,7 @@ impl CudaSession {
         }
         let painted = self.take_turns(inputs, outputs, control);
         if painted.is_err() {
-            // A slot may still be on its way; its pinned memory must not change before it arrived.
+            // A slot may still be in transfer. Its pinned memory must not change before the transfer is finished.
             self.network.driver.wait().ok();
         }
         painted
@@ -150,7 +149,7 @@ impl CudaSession {
                 next.send(network).map_err(failed)?;
             }
             let sent_now = staged.take();
-            // The batch behind is copied while both others are painted: their photos are on the device.
+            // The next batch is copied while both others are painted: their photos are already on the device.
             if let Some((frames, to)) = groups.next() {
                 if sent.is_some() {
                     other.wait_for_upload(network).map_err(failed)?;
@@ -158,7 +157,7 @@ impl CudaSession {
                 other.stage(&network.plan, frames);
                 staged = Some(to);
             }
-            // The batch before, which was painted meanwhile.
+            // The previous batch, which was painted in the meantime.
             if let Some(painted) = sent {
                 let run = other.receive(network).map_err(failed)?;
                 timing = Some(timing.map_or(run, |before| before.then(run)));
@@ -258,7 +257,7 @@ impl CudaSession {
         Ok(timing)
     }
 
-    /// Paints a camera's frame of another size, or one that is composed.
+    /// Paints a camera's frame that has another size or that is composed.
     fn compose_raw(
         &mut self,
         (raw, upright): (&RawFrame, &mut Frame),
@@ -278,7 +277,7 @@ impl CudaSession {
         Ok(timing)
     }
 
-    /// Paints frames that another session was sent.
+    /// Paints frames that were sent to another session.
     fn paint_sent(
         &mut self,
         sent: &SentFrames,
@@ -296,7 +295,8 @@ impl CudaSession {
         }
         BackendError::check_run(&[], outputs, plan.photo, control)?;
         if !first.has(photos) {
-            // Before the others are held: two sessions may paint each other's.
+            // Withdraws its own photos before it holds the others'. Otherwise two sessions that paint each other's
+            // photos would wait for each other.
             first.withdraw();
         }
         let painted = photos.while_there(|place| {
@@ -312,7 +312,7 @@ impl CudaSession {
     }
 }
 
-/// Refuses other paintings of a single frame than one, or `least` if that is none.
+/// Checks the number of paintings of a single frame: one, or zero if `least` allows it.
 fn check_single(paintings: &[Frame], least: usize) -> Result<(), BackendError> {
     if (least..=1).contains(&paintings.len()) {
         return Ok(());
@@ -323,8 +323,8 @@ fn check_single(paintings: &[Frame], least: usize) -> Result<(), BackendError> {
 impl Drop for CudaSession {
     fn drop(&mut self) {
         self.first.withdraw();
-        // The memory that is freed next may still be in use. A lost context refuses to wait; then it is not in
-        // use.
+        // The memory that is freed next may still be in use. A lost context cannot be waited for, but then nothing uses
+        // the memory.
         self.network.driver.wait().ok();
     }
 }

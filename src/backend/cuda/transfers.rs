@@ -1,10 +1,10 @@
-//! What transfers of frames need: host memory that the device copies from and to, and events.
+//! Host memory that the device copies from and to, and events, for the transfer of frames.
 
 use std::sync::Arc;
 
 use super::driver::{Driver, DriverFailure, Event, PinnedPtr};
 
-/// Host memory that the device copies from and to; given back when dropped.
+/// Host memory that the device copies from and to; freed when dropped.
 pub(super) struct Pinned {
     pub(super) start: PinnedPtr,
     bytes: usize,
@@ -16,10 +16,10 @@ impl Pinned {
         Ok(Self { start: driver.allocate_pinned(bytes)?, bytes, driver: driver.clone() })
     }
 
-    /// The first bytes and the rest: photos in, paintings out.
+    /// The first bytes and the rest: photos to upload, and paintings that were downloaded.
     pub(super) fn halves(&mut self, first_bytes: usize) -> (&mut [u8], &mut [u8]) {
-        // SAFETY: our own allocation of this many bytes. The device does not work on it now: the session waits
-        // for a slot's frames before it stages or takes out others.
+        // SAFETY: our own allocation of this size. The device does not use it now, because the session waits for a
+        // slot's frames before it stages or copies out others.
         let all = unsafe { std::slice::from_raw_parts_mut(self.start.0 as *mut u8, self.bytes) };
         all.split_at_mut(first_bytes)
     }
@@ -31,7 +31,7 @@ impl Drop for Pinned {
     }
 }
 
-/// Events on the device's clock; given back when dropped.
+/// Events on the device's clock; released when dropped.
 pub(super) struct EventList {
     pub(super) list: Vec<Event>,
     driver: Arc<dyn Driver>,

@@ -204,6 +204,7 @@ pub struct ConvLaunch {
 }
 
 /// An operation of the CUDA backend.
+// A plan has at most some hundred operations, so being `Copy` is worth the memory.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CudaOp {
