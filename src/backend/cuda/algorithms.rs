@@ -1,7 +1,8 @@
-//! The library's algorithms on one device that were prepared last, for sessions of the same sizes.
+//! The most recently prepared algorithms of the library on one device, for sessions of the same sizes.
 //!
-//! Preparing one takes milliseconds and its first run loads kernels, which matters when styles are switched while
-//! frames are painted. Each takes up to a tenth of a megabyte of the program's memory. Any thread may call.
+//! Preparing an algorithm takes milliseconds, and its first run loads kernels. This is noticeable when the user
+//! switches styles while frames are painted. Each algorithm uses up to a tenth of a megabyte of the program's memory.
+//! Any thread may call.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -29,7 +30,7 @@ impl Algorithms {
         let surplus = same.or((kept.len() >= MAX_KEPT).then_some(0));
         let surplus = surplus.map(|at| kept.remove(at));
         kept.push((shape, algorithm));
-        // Giving one back takes a moment, so the lock is released first.
+        // Releasing an algorithm takes a moment, so the lock is released first.
         drop(kept);
         drop(surplus);
     }

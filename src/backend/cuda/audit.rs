@@ -1,7 +1,7 @@
 //! Records what every kernel of a run reads and writes, for checks.
 //!
-//! Slow on purpose: launch by launch, with downloads before and after each. Kernels that only together compute
-//! something (the baseline's mean and variance, statistics and the step that applies them) give one record
+//! Deliberately slow: it runs launch by launch, with downloads before and after each. Kernels that compute something
+//! only together (the baseline's mean and variance, or statistics and the step that applies them) make one record
 //! together.
 
 use super::{
@@ -18,8 +18,7 @@ use crate::{
 
 impl DeviceNetwork {
     /// Runs over an uploaded photo step by step and records what each step did. With `fill`, maps that are read
-    /// as they are hold random values instead. `store_floats` is the kernel that writes the output before
-    /// rounding.
+    /// unchanged contain random values instead. `store_floats` is the kernel that writes the output before rounding.
     pub(super) fn audited(
         &self,
         launches: &[Prepared],
@@ -39,7 +38,7 @@ impl DeviceNetwork {
                 kernels.push(step.entry.as_str());
             }
             let (work, maps, target) = self.reading(&step.op, eps);
-            // Any values will do in maps of which no statistics were taken before.
+            // A map without statistics yet may be filled with any values.
             let is_behind_statistics =
                 matches!(step.op, CudaOp::Normalise { .. } | CudaOp::NormApply { .. });
             if let (Some(fill), false) = (fill, is_behind_statistics) {
@@ -83,8 +82,8 @@ impl DeviceNetwork {
         Ok(())
     }
 
-    /// What a launch computes, the maps that it reads as they are, and the one that it writes, `None` for the picture
-    /// before rounding; no work for a launch that only prepares the next one.
+    /// What a launch computes, the maps that it reads unchanged, and the map that it writes (`None` for the picture
+    /// before rounding). There is no work for a launch that only prepares the next one.
     fn reading(&self, op: &CudaOp, eps: f32) -> (Option<Work>, Vec<MapId>, Option<MapId>) {
         let with = |map, residual: Option<MapId>| [map].into_iter().chain(residual).collect();
         let (work, maps, target) = match *op {
@@ -118,7 +117,7 @@ impl DeviceNetwork {
             CudaOp::StorePicture { from } => (Work::Store, vec![from], None),
             CudaOp::Conv(ref launch) => {
                 let conv = &self.plan.convs[launch.conv];
-                // A map that is read as it is was padded and upsampled by launches before.
+                // Earlier launches have padded and upsampled a map that is read unchanged.
                 let (maps, relu, is_whole) = match launch.source {
                     Source::Photo => (Vec::new(), false, true),
                     Source::Map(map) => (vec![map], false, false),
@@ -157,13 +156,13 @@ impl DeviceNetwork {
         self.tensor(DevicePtr(self.maker().map(map)), map, None)
     }
 
-    /// The photo as the network sees it, times a factor.
+    /// The photo as the network reads it, times a factor.
     fn levels(&self, photo: &Frame, factor: f32) -> Tensor {
         let (height, width) = self.plan.extended;
         levels(&photo.extended(width, height), factor)
     }
 
-    /// Puts random values into the first image of a map; channels that are only stored stay zero.
+    /// Fills the first image of a map with random values. Padding channels stay zero.
     fn fill(&self, map: MapId, fill: Fill) -> Result<(), DriverFailure> {
         let buffer = &self.plan.maps[map];
         let (shape, stored) = (buffer.shape, buffer.stored_channels);

@@ -1,4 +1,4 @@
-//! Makes the parameter block of a launch of several steps.
+//! Builds the parameter block of a launch of several steps.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::plan::cuda::{ConvLaunch, CudaOp, LeadingChain};
 
-/// What a convolution's parameter block says of the shape of a layer in front of a chain, whose steps begin at `walk_first`.
+/// The shape of a layer before a chain, taken from a convolution's parameter block. Its steps start at `walk_first`.
 const fn leading_layer(p: &ConvParams, walk_first: i32) -> LeadingLayer {
     LeadingLayer {
         in_scale: p.in_scale,
@@ -34,7 +34,7 @@ const fn leading_layer(p: &ConvParams, walk_first: i32) -> LeadingLayer {
 }
 
 impl ParamsMaker<'_> {
-    /// The parameter block of a launch of several steps; `None` where they are not one.
+    /// The parameter block of a launch of several steps; `None` if they are not one launch.
     pub fn chained(&self, launch: &Range<usize>) -> Option<KernelParams> {
         let steps = &self.plan.steps[launch.clone()];
         if let [first, second] = steps
@@ -56,7 +56,8 @@ impl ParamsMaker<'_> {
         Some(KernelParams::Chain(chain))
     }
 
-    /// Of layers one after another. `leading`: how the first one is joined with those behind it, where it has another shape.
+    /// The parameter block of consecutive layers. `leading` describes how the first layer is joined with the others if
+    /// it has another shape.
     pub(super) fn chain(
         &self,
         exchange: usize,
@@ -68,7 +69,7 @@ impl ParamsMaker<'_> {
             count: int(launches.len()),
             ..ChainParams::default()
         };
-        // Whose shape is that of all.
+        // The layer whose shape applies to all others.
         let shaped = usize::from(leading.is_some());
         for (at, (layer, launch)) in chain.layers.iter_mut().zip(launches).enumerate() {
             let p = self.conv(launch);

@@ -1,4 +1,4 @@
-//! The constants of general graphs as they lie on the device.
+//! The constants of general graphs as they are stored on the device.
 
 use super::folded::folded;
 use crate::{
@@ -55,7 +55,7 @@ pub fn bytes(constant: &Constant, weights: &Weights, format: NumberFormat) -> Ve
     bytes
 }
 
-/// The sum of values as `format` stores them.
+/// The sum of the values, each rounded to `format`.
 fn stored_sum(values: &[f32], format: NumberFormat) -> f32 {
     let mut stored = Vec::with_capacity(values.len() * format.bytes());
     values.iter().for_each(|&v| format.push(&mut stored, v));
@@ -70,7 +70,7 @@ fn position(place: usize, channel: usize, half: usize) -> f64 {
     if channel.is_multiple_of(2) { turn.sin() } else { turn.cos() }
 }
 
-/// Appends a value for each channel as stored; zero where a channel only fills up.
+/// Appends a value for each stored channel; zero for padding channels.
 fn push_channels(to: &mut Vec<u8>, values: &[f32], count: usize) {
     for channel in 0..count {
         let value = values.get(channel).copied().unwrap_or_default();
@@ -78,7 +78,7 @@ fn push_channels(to: &mut Vec<u8>, values: &[f32], count: usize) {
     }
 }
 
-/// Appends a convolution's weights in the order of its kernel; zeros where a channel is only stored.
+/// Appends a convolution's weights in the order of its kernel; zero for padding channels.
 fn push_weights(to: &mut Vec<u8>, shape: &ConvWeights, weights: &[f32], format: NumberFormat) {
     let conv = &shape.conv;
     let taps = conv.kernel[0] * conv.kernel[1];
@@ -141,7 +141,7 @@ mod tests {
         network::{Network, NodeWeights},
     };
 
-    /// The table against what the oracle adds to zeros.
+    /// Compares the table with what the oracle adds to zeros.
     #[test]
     fn places_are_what_the_definition_adds() {
         let (half, height, width) = (6, 5, 7);
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// The weight that lies at a place, in every order, for both orders of the network's own.
+    /// Checks the weight at each position, in every order, for both orders of the network's own weights.
     #[test]
     fn every_weight_lies_where_its_kernel_reads_it() {
         let conv = Conv { kernel: [2, 3], groups: 2, ..Conv::square(4, 6, 1, 1) };
@@ -187,7 +187,7 @@ mod tests {
             assert_eq!((inputs, outputs), (2, 16));
             let packed = NumberFormat::Fp32.read(&packed);
             assert_eq!(packed.len(), 6 * inputs * outputs);
-            // Output 4 is the second of the second group; its second input is the map's fourth.
+            // Output 4 is the second output of the second group; its second input is the fourth channel of the map.
             let at = |tap: usize, input: usize, output: usize| {
                 packed[(tap * inputs + input) * outputs + output]
             };
@@ -210,7 +210,8 @@ mod tests {
         assert_eq!(packed[(3 * outputs + 5) * inputs + 4], 0.0);
     }
 
-    /// The weight that a row of 128 bytes has where Hopper's products look for it, in blocks of 64 outputs and inputs.
+    /// Checks the weight at each position of a row of 128 bytes, where Hopper's products read it, in blocks of 64
+    /// outputs and inputs.
     #[test]
     fn panels_lie_as_products_read_them() {
         let (ins, outs) = (150, 72);
@@ -219,7 +220,7 @@ mod tests {
             is_transposed: false,
             order: WeightOrder::Panels,
         };
-        // Small whole numbers are exact in 16 bits.
+        // Small integers are exact in 16 bits.
         let plain: Vec<f32> = (0..ins * outs).map(|n| (n % 2039) as f32).collect();
         let mut packed = Vec::new();
         push_weights(&mut packed, &shape, &plain, NumberFormat::Fp16);
@@ -241,7 +242,7 @@ mod tests {
         }
     }
 
-    /// A layer behind a norm's scale and shift, as two steps and as one.
+    /// Compares a layer after a norm's scale and shift as two steps and as one.
     #[test]
     fn a_norms_scale_and_shift_are_in_the_layer_behind_it() {
         let own = |weight: &[f32], bias: &[f32]| NodeWeights {

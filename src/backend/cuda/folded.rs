@@ -1,11 +1,11 @@
-//! Weights of convolutions with what stands around them folded in, for launches that take both at once.
+//! Folds the operations around a convolution into its weights, for launches that compute them together.
 
 use std::borrow::Cow;
 
 use crate::network::{NodeWeights, Weights};
 
-/// The weights of the convolution `name` with the affine steps in front of it and behind it in them, for values in front
-/// that come times `scale`. A layer norm's scale and shift are such a step.
+/// The weights of the convolution `name`, including the affine steps before and after it. The convolution's input is
+/// multiplied by `scale`. A layer norm's scale and shift are such a step.
 pub fn folded<'w>(
     (name, in_channels): (&str, usize),
     affine: [Option<&str>; 2],
@@ -45,7 +45,7 @@ pub fn folded<'w>(
 mod tests {
     use super::*;
 
-    /// A convolution of two channels with an affine step on either side, as three steps and as one.
+    /// Compares a convolution of two channels with an affine step on either side, as three steps and as one.
     #[test]
     fn one_step_is_what_three_are() {
         let own = |weight: &[f32], bias: &[f32]| NodeWeights {
@@ -69,7 +69,7 @@ mod tests {
         let [before, behind] = ["before", "behind"].map(|name| all.of(name));
         let by_steps = affine(behind, linear(all.of("conv"), affine(before, pixel)));
         let both = ["before", "behind"].map(Some);
-        // The values come as halves.
+        // The input values are multiplied by one half.
         let scale = 0.5;
         let at_once = linear(&folded(("conv", 2), both, scale, &all), pixel.map(|v| v * scale));
         assert_eq!(at_once, by_steps);

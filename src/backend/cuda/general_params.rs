@@ -1,4 +1,4 @@
-//! Makes the parameter blocks of the launches of general graphs.
+//! Builds the parameter blocks of the launches of general graphs.
 
 use super::{
     kernel_params::{ParamsMaker, int},
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Addresses of what is done to values by channel; 0 where it is not.
+/// Addresses of operations that have values for each channel; 0 if there is no such operation.
 struct ByChannel {
     scale: u64,
     shift: u64,
@@ -30,7 +30,7 @@ impl ParamsMaker<'_> {
         self.at(self.layout.constants[constant])
     }
 
-    /// Address of the flag behind the paintings; 0 where no launch notes anything.
+    /// Address of the flag after the paintings; 0 if no launch records overflows.
     pub(super) fn overflow(&self) -> u64 {
         if self.plan.notes_overflow {
             self.at(self.layout.painting + self.plan.painting_bytes())
@@ -45,7 +45,7 @@ impl ParamsMaker<'_> {
         ByChannel { scale, shift, slopes: constant(change.slopes) }
     }
 
-    /// Channels of a map that exist.
+    /// Channels of a map without padding.
     fn real(&self, map: MapId) -> i32 {
         int(self.plan.maps[map].shape.channels)
     }
@@ -290,7 +290,7 @@ impl ParamsMaker<'_> {
         let (height, width, channels) = self.size(to);
         let ByChannel { scale, shift, slopes } = self.by_channel(change);
         let mean = statistics.map_or(0, |(map, _)| self.map(map));
-        // Variances lie behind the means of all images.
+        // Variances follow the means of all images.
         let means_bytes = 4 * self.plan.batch * self.plan.maps[to].stored_channels;
         GeneralPointwiseParams {
             from: self.map(from),

@@ -1,7 +1,7 @@
-//! Inspects a run for checks and measurements: the maps behind the norms, the output before rounding, the time
-//! of every step.
+//! Inspects a run for checks and measurements: the maps after the norms, the output before rounding, and the time of
+//! every step.
 //!
-//! Slow on purpose: step by step, with a download wherever a map is finished.
+//! Deliberately slow: it runs step by step, with a download whenever a map is finished.
 
 use std::slice::{from_mut, from_ref};
 
@@ -28,7 +28,7 @@ use crate::{
 };
 
 impl CudaSession {
-    /// Uploads a photo and lets `look` run the launches over it one by one.
+    /// Uploads a photo and lets `look` run the launches on it one by one.
     fn looked_into<T>(
         &mut self,
         input: &Frame,
@@ -40,12 +40,12 @@ impl CudaSession {
             .first
             .queue_upload(&self.network, Queue::Painting)
             .and_then(|()| look(&self.network, &self.first.launches.single, self.store_floats));
-        // Waits after a failure too: the pinned memory may be in use.
+        // Waits after a failure too, because the pinned memory may be in use.
         let waited = self.network.driver.wait_within(self.network.patience());
         run.and_then(|result| waited.map(|()| result)).map_err(|f| self.network.backend_error(f))
     }
 
-    /// One frame launch by launch, with an event between them.
+    /// Runs one frame launch by launch, with an event between launches.
     fn profiled(&mut self) -> Result<Vec<StepTiming>, DriverFailure> {
         let Self { first, network, .. } = self;
         let list = match self.step_events.take() {
@@ -67,7 +67,7 @@ impl CudaSession {
             })?;
             first.queue_download(network, Queue::Painting)
         });
-        // Waits whatever happened: the pinned memory may be in use.
+        // Waits in any case, because the pinned memory may be in use.
         let waited = driver.wait_within(network.patience());
         queued.and(waited)?;
         (first.launches.together.iter())
@@ -131,7 +131,7 @@ impl InspectSession for CudaSession {
 }
 
 impl DeviceNetwork {
-    /// A map of the first image as a tensor, as it is or behind a convolution's norm.
+    /// A map of the first image as a tensor, unchanged or with a convolution's norm applied.
     pub(super) fn tensor(
         &self,
         from: DevicePtr,
@@ -166,8 +166,8 @@ impl DeviceNetwork {
         Ok(tensor)
     }
 
-    /// Runs step by step over an uploaded photo and hands over the map behind every norm.
-    /// `store_floats` is the kernel that writes the output before rounding.
+    /// Runs step by step over an uploaded photo and passes on the map after every norm. `store_floats` is the kernel
+    /// that writes the output before rounding.
     pub(super) fn run_steps(
         &self,
         launches: &[Prepared],
@@ -191,7 +191,7 @@ impl DeviceNetwork {
         self.floats()
     }
 
-    /// The picture of the first image before rounding, where [`Self::writing_floats`] was launched.
+    /// The picture of the first image before rounding, if [`Self::writing_floats`] was launched.
     pub(super) fn floats(&self) -> Result<Tensor, DriverFailure> {
         let (height, width) = self.plan.photo;
         let mut bytes = vec![0; 12 * height * width];
@@ -201,7 +201,7 @@ impl DeviceNetwork {
         Ok(tensor)
     }
 
-    /// The launch of a step; of one that makes the picture, the launch that writes it before rounding.
+    /// The launch of a step. For a step that makes the picture, the launch that writes it before rounding.
     pub(super) fn writing_floats(
         &self,
         step: &CudaStep,
@@ -219,7 +219,7 @@ impl DeviceNetwork {
         Prepared::Kernel(KernelLaunch { function, params, ..*launch })
     }
 
-    /// The norm that a launch of a general graph computed, and the map that it made.
+    /// The norm that a launch of a general graph computed, and its output map.
     fn norm_made(&self, step: &CudaStep) -> Option<(&str, MapId)> {
         let CudaOp::General(GeneralOp::Pointwise { to, statistics: Some(_), change, .. }) = step.op
         else {
@@ -232,8 +232,8 @@ impl DeviceNetwork {
         }
     }
 
-    /// The map behind a norm. Where the norm is fused with what follows it, the same kernel runs
-    /// without that, into memory of its own.
+    /// The map after a norm. If the norm is fused with following operations, the same kernel runs without them, into
+    /// separate memory.
     fn tapped(&self, prepared: &Prepared, map: MapId) -> Result<Tensor, DriverFailure> {
         let Prepared::Kernel(launch) = prepared else {
             return self.tensor(DevicePtr(self.maker().map(map)), map, None);
@@ -255,7 +255,7 @@ impl DeviceNetwork {
     }
 }
 
-/// The norm whose finished map a step takes in, before ReLU and residual add.
+/// The norm whose finished map a step reads, before ReLU and residual add.
 const fn norm_before(op: &CudaOp) -> Option<(ConvId, MapId)> {
     match *op {
         CudaOp::NormApply { conv, map, .. } | CudaOp::NormPlane { conv, map, .. } => {
@@ -265,7 +265,7 @@ const fn norm_before(op: &CudaOp) -> Option<(ConvId, MapId)> {
     }
 }
 
-/// The norm whose result can be read behind a step: a finished map, or a raw one with the norm that is applied to it.
+/// The norm whose result can be read after a step: a finished map, or a raw map with the norm that is applied to it.
 const fn norm_behind(op: &CudaOp) -> Option<(ConvId, MapId, Option<ConvId>)> {
     match *op {
         CudaOp::Affine { conv, map } => Some((conv, map, None)),

@@ -1,4 +1,4 @@
-//! Makes the parameter block of a kernel from a step of the plan.
+//! Builds the parameter block of a kernel from a step of the plan.
 
 use super::{
     driver::DevicePtr,
@@ -14,31 +14,29 @@ use crate::plan::cuda::{
     Source, Taps, Target, merge_groups, stored_channels,
 };
 
-/// The kernels count in 32 bits; plans have no more rows, columns or channels.
+/// Converts a count to 32 bits, as the kernels need it. Plans have no more rows, columns or channels.
 ///
 /// # Panics
-/// For a larger number, with which a kernel would leave its maps.
+/// If the number is larger, because a kernel would then access memory outside its maps.
 pub(super) fn int(value: usize) -> i32 {
     assert!(value <= i32::MAX as usize, "a kernel parameter of more than 31 bits");
     value as i32
 }
 
-/// Says where in the input tile each step of a layer begins.
+/// Fills in where each step of a layer starts in the input tile.
 pub(super) fn fill_walk(walk: &mut [u32], launch: &ConvLaunch) {
     for (at, step) in walk.iter_mut().zip(launch.smem_steps()) {
         *at = step;
     }
 }
 
-/// Makes parameter blocks with the addresses of a session's memory.
+/// Builds parameter blocks with the addresses of a session's memory.
 pub struct ParamsMaker<'a> {
-    /// What runs.
     pub plan: &'a CudaPlan,
-    /// Where everything lies.
     pub layout: &'a MemoryLayout,
     /// Start of the session's memory.
     pub memory: DevicePtr,
-    /// The frame of the batch at which chains of convolutions begin.
+    /// The frame of the batch at which chains of convolutions start.
     pub first_frame: usize,
 }
 
@@ -47,7 +45,6 @@ impl ParamsMaker<'_> {
         self.memory.at(offset).0
     }
 
-    /// Address of a map.
     pub fn map(&self, map: MapId) -> u64 {
         self.at(self.layout.arena + self.plan.maps[map].offset)
     }
@@ -57,7 +54,8 @@ impl ParamsMaker<'_> {
         self.map(map) + (self.plan.maps[map].bytes / self.plan.batch * self.first_frame) as u64
     }
 
-    /// Address of what lies at `offset` for each of a convolution's stored channels, frame after frame, of the first frame.
+    /// Address of the first frame's part of an array at `offset` that has a value for each stored channel of a
+    /// convolution, frame after frame.
     fn of_channels(&self, offset: usize, conv: ConvId) -> u64 {
         let channels = stored_channels(self.plan.convs[conv].out_channels);
         self.at(offset + 4 * channels * self.first_frame)
@@ -230,7 +228,7 @@ impl ParamsMaker<'_> {
         })
     }
 
-    /// Of a norm's statistics and their application.
+    /// The parameter block for a norm's statistics and their application in one launch.
     pub(super) fn resident_norm(
         &self,
         statistics: &CudaOp,
@@ -264,7 +262,7 @@ impl ParamsMaker<'_> {
         })
     }
 
-    /// The parameter block that writes the network's output before rounding, in place of a step's picture.
+    /// The parameter block that writes the network's output before rounding instead of a step's picture.
     pub fn floats(&self, op: &CudaOp) -> Option<KernelParams> {
         match *op {
             CudaOp::Conv(ref launch) if launch.target == Target::Picture => {

@@ -1,5 +1,5 @@
-//! The launches of a network in the device's memory: as few as possible for all steps, with the parameters of each, one
-//! after another or recorded as one graph.
+//! The launches of a network in the device's memory: as few as possible for all steps, with the parameters of each.
+//! They run one after another or are recorded as one graph.
 
 use std::{ops::Range, sync::atomic::Ordering};
 
@@ -18,31 +18,31 @@ use crate::{
     plan::cuda::{CudaOp, LibraryConv, MemoryLayout},
 };
 
-/// The range that a profiler shows around the launches of a frame that are not replayed from a graph; the
-/// ranges of the layers lie in it.
+/// The range that a profiler shows around the launches of a frame that are not replayed from a graph. It contains the
+/// ranges of the layers.
 const FRAME_RANGE: &str = "frame";
 
-/// All steps, ready to be launched.
+/// All steps, prepared for launching.
 pub(super) struct Launches {
-    /// Step by step.
+    /// One entry for each step.
     pub(super) single: Vec<Prepared>,
-    /// As few as possible, several steps in one where the plan has it so and the device holds all their CTAs.
+    /// As few launches as possible. Several steps are one launch if the plan allows it and all of their CTAs fit on the
+    /// device.
     pub(super) together: Vec<Together>,
 }
 
 impl Launches {
-    /// The steps that run together, one after another.
+    /// The steps that run together, in order.
     pub(super) fn steps(&self) -> Vec<Range<usize>> {
         let steps = self.together.iter().map(|together| together.steps.clone());
         steps.collect()
     }
 }
 
-/// What runs some steps.
+/// The launches for some consecutive steps.
 pub(super) struct Together {
-    /// The steps.
     pub(super) steps: Range<usize>,
-    /// One launch, or one after another for some frames of a batch each.
+    /// One launch, or several consecutive launches for some frames of a batch each.
     pub(super) launches: Vec<Prepared>,
 }
 
@@ -51,13 +51,13 @@ pub(super) struct Together {
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone)]
 pub(super) enum Prepared {
-    /// By one of our kernels.
+    /// A launch of one of the program's own kernels.
     Kernel(KernelLaunch),
-    /// By the library of convolutions.
+    /// A convolution by the library.
     Library(Algorithm, ConvolutionBuffers),
 }
 
-/// One launch of a kernel with its parameter block.
+/// A launch of a kernel with its parameter block.
 #[derive(Clone, Copy)]
 pub(super) struct KernelLaunch {
     pub(super) function: Function,
@@ -66,7 +66,7 @@ pub(super) struct KernelLaunch {
 }
 
 impl DeviceNetwork {
-    /// Finds the kernels and fills in their parameters, for photos and paintings in this layout.
+    /// Finds the kernels and builds their parameters, for photos and paintings in this layout.
     fn prepare(&self, layout: &MemoryLayout) -> Result<Launches, BackendError> {
         let maker = self.maker_for(layout);
         let mut single = Vec::with_capacity(self.plan.steps.len());
@@ -105,8 +105,8 @@ impl DeviceNetwork {
         Ok(Launches { single, together })
     }
 
-    /// Several steps as one launch for some frames each, whose CTAs wait for each other; `None` for a single step, and where the driver
-    /// counts fewer CTAs at once than the plan does.
+    /// Several steps as one launch for some frames each, whose CTAs wait for each other. `None` for a single step, or
+    /// if fewer CTAs fit on the device at once than the plan assumes.
     fn chain(
         &self,
         single: &[Prepared],
@@ -120,7 +120,7 @@ impl DeviceNetwork {
             return Ok(None);
         };
         let at_once = self.plan.frames_at_once(steps);
-        // Of other steps the grid has all frames already.
+        // For other steps, the grid already includes all frames.
         let grid_of = |frames: usize| match at_once {
             Some(_) => (first.shape.grid.0, first.shape.grid.1, frames as u32),
             None => first.shape.grid,
@@ -161,9 +161,9 @@ impl DeviceNetwork {
     }
 
     pub(super) fn launch(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
-        // SAFETY: the plan decided shape and parameters together, the kernel was found by the plan's name, and
-        // all addresses lie in memory that the session waits for before it frees it. The plan's workspace is as
-        // large as the algorithm needs.
+        // SAFETY: the plan chose shape and parameters together, the kernel was found by the plan's name, and all
+        // addresses are in memory that the session waits for before it frees it. The plan's workspace is as large as
+        // the algorithm needs.
         unsafe {
             match prepared {
                 Prepared::Kernel(l) => self.driver.launch(l.function, l.shape, l.params.as_ptr()),
@@ -175,8 +175,8 @@ impl DeviceNetwork {
         }
     }
 
-    /// [`Self::launch`], but not before the launch before has ended: an event between them would count its
-    /// neighbours.
+    /// [`Self::launch`], but only after the previous launch has ended. Otherwise an event between them would also
+    /// measure its neighbours.
     pub(super) fn launch_alone(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
         match prepared {
             &Prepared::Kernel(l) => self.launch(&Prepared::Kernel(KernelLaunch {
@@ -187,8 +187,8 @@ impl DeviceNetwork {
         }
     }
 
-    /// Hands what is launched of a frame to `launch` one after another, each in a range of its layers' names
-    /// for profilers.
+    /// Calls `launch` for each launch of a frame, in order. Profilers show each in a range with the names of its
+    /// layers.
     pub(super) fn step_by_step(
         &self,
         launches: &Launches,
@@ -201,13 +201,13 @@ impl DeviceNetwork {
         })
     }
 
-    /// Launches what runs some steps.
+    /// Runs the launches of some steps.
     pub(super) fn launch_together(&self, together: &Together) -> Result<(), DriverFailure> {
         (together.launches.iter()).try_for_each(|prepared| self.launch(prepared))
     }
 
-    /// The launches for photos and paintings in this layout, and all of them as one graph, which the caller gives
-    /// back. A driver that does not support some way to launch gets plain launches from then on.
+    /// The launches for photos and paintings in this layout, and a graph of all of them, which the caller must release.
+    /// If the driver does not support some kind of launch, only plain launches are used from then on.
     pub(super) fn recorded(
         &self,
         layout: &MemoryLayout,
@@ -227,14 +227,14 @@ impl DeviceNetwork {
         }
     }
 
-    /// The launches as one graph, or the failure and the entry that could not be launched.
+    /// The launches as one graph, or the failure and the entry point that could not be launched.
     fn record(&self, launches: &Launches) -> Result<Graph, (Option<String>, DriverFailure)> {
         self.driver.begin_recording().map_err(|f| (None, f))?;
         let launched = launches.together.iter().try_for_each(|together| {
             let entry = || self.plan.entry(&together.steps);
             (self.launch_together(together)).map_err(|f| (Some(entry()), f))
         });
-        // Ends the recording after a failure too, or the stream could not be used any more.
+        // Ends the recording after a failure too. Otherwise the stream would be unusable.
         let graph = self.driver.end_recording().map_err(|f| (None, f));
         if let (Err(_), Ok(half)) = (&launched, &graph) {
             self.driver.free_graph(*half);

@@ -1,7 +1,6 @@
 //! A GPU's clock, from NVIDIA's management library, which comes with the driver.
 //!
-//! Loaded at first use; without it the clock is unknown, and nothing else is missing. Knows no contexts. Any
-//! thread may call.
+//! Loaded at first use. Without the library, only the clock is unknown. Knows no contexts. Any thread may call.
 
 use std::{
     ffi::{CString, c_char, c_int, c_uint, c_void},
@@ -10,19 +9,19 @@ use std::{
 
 use libloading::Library;
 
-/// The library's names, where the driver puts them.
+/// The library's names, as the driver installs them.
 const NAMES: &[&str] =
     if cfg!(windows) { &["nvml.dll"] } else { &["libnvidia-ml.so.1", "libnvidia-ml.so"] };
 /// `NVML_SUCCESS`.
 const SUCCESS: c_int = 0;
-/// `NVML_CLOCK_SM`: the clock that the multiprocessors run at.
+/// `NVML_CLOCK_SM`: the clock of the multiprocessors.
 const MULTIPROCESSOR_CLOCK: c_int = 1;
 
 type Init = unsafe extern "C" fn() -> c_int;
 type HandleByBus = unsafe extern "C" fn(*const c_char, *mut *mut c_void) -> c_int;
 type Clock = unsafe extern "C" fn(*mut c_void, c_int, *mut c_uint) -> c_int;
 
-/// The functions of the library that are called.
+/// The functions of the library that are used here.
 struct Calls {
     handle_by_bus: HandleByBus,
     clock: Clock,
@@ -60,15 +59,15 @@ pub struct ClockMeter {
     device: *mut c_void,
 }
 
-// SAFETY: the handle is the library's own, which is documented to be thread-safe, and stays good until
-// it is shut down, which nobody does.
+// SAFETY: the handle is the library's own, which is documented to be thread-safe. It stays valid until the library is
+// shut down, which never happens.
 unsafe impl Send for ClockMeter {}
 // SAFETY: as above.
 unsafe impl Sync for ClockMeter {}
 
 impl ClockMeter {
-    /// The GPU on this bus, as the driver writes it (`0000:01:00.0`); `None` where the library is
-    /// missing or does not know it.
+    /// The GPU on this bus, in the driver's notation (`0000:01:00.0`); `None` if the library is missing or does not
+    /// know it.
     pub fn open(bus: &str) -> Option<Self> {
         static CALLS: OnceLock<Option<Calls>> = OnceLock::new();
         let calls = CALLS.get_or_init(Calls::load).as_ref()?;
@@ -79,12 +78,12 @@ impl ClockMeter {
         (found == SUCCESS).then_some(Self { calls, device })
     }
 
-    /// The clock of the multiprocessors now, in MHz.
+    /// Current clock rate of the multiprocessors.
     pub fn mhz(&self) -> Option<u32> {
         self.ask(self.calls.clock)
     }
 
-    /// Their highest clock, in MHz.
+    /// Highest clock rate of the multiprocessors.
     pub fn most_mhz(&self) -> Option<u32> {
         self.ask(self.calls.most_clock)
     }

@@ -1,11 +1,10 @@
-//! Named ranges around launches (NVTX), so that NVIDIA's profilers show layers beside kernels.
+//! Named ranges around launches (NVTX), so that NVIDIA's profilers show layers in addition to kernels.
 //!
-//! Nothing is linked. A profiler that wants ranges puts the path of its own library into
-//! `NVTX_INJECTION64_PATH`; that library is loaded and handed a table of places, and writes its functions into
-//! them: the protocol of NVTX's version 3. Without a profiler the variable is not set, nothing is loaded, and a
-//! range costs one comparison. Written by hand, because cudarc's NVTX needs a library of NVIDIA's toolkit,
-//! which a computer with nothing but the driver does not have, and panics without it. Any thread may open
-//! ranges; one that is opened on a thread is closed on it.
+//! Nothing is linked. A profiler that wants ranges stores the path of its own library in `NVTX_INJECTION64_PATH`. That
+//! library is loaded, receives a table of slots, and writes its functions into them (the protocol of NVTX version 3).
+//! Without a profiler the variable is not set, nothing is loaded, and a range costs one comparison. Implemented here
+//! because cudarc's NVTX panics without a library of NVIDIA's toolkit, which a computer with only the driver does not
+//! have. Any thread may open ranges. A range must be closed on the thread on which it was opened.
 
 use std::{
     ffi::{CString, c_char, c_int, c_uint, c_void},
@@ -18,22 +17,20 @@ use std::{
 
 use libloading::Library;
 
-/// Says where a profiler's library is.
+/// Contains the path of a profiler's library.
 const VARIABLE: &str = "NVTX_INJECTION64_PATH";
 /// Version of the protocol.
 const VERSION: u32 = 3;
-/// Places in the protocol's tables, by the tables' numbers (core, CUDA, OpenCL, CUDA runtime, core with
-/// domains, synchronisation). A profiler refuses a program that lacks one, so all are there, though only
-/// the core's are called.
+/// Number of slots in the protocol's tables, by table number (core, CUDA, OpenCL, CUDA runtime, core with domains,
+/// synchronisation). A profiler refuses a program without all of them, so all exist, but only those of core are called.
 const PLACES_OF: [usize; 7] = [0, 16, 9, 15, 7, 16, 7];
-/// The table of functions that are called here: the one without domains.
+/// The table of the functions that are called here: those without domains.
 const CORE: c_int = 1;
-/// Place of `nvtxRangePushA`.
+/// Slot of `nvtxRangePushA`.
 const RANGE_PUSH: usize = 9;
-/// Place of `nvtxRangePop`.
+/// Slot of `nvtxRangePop`.
 const RANGE_POP: usize = 11;
-/// The number of the export table with which a profiler gets the addresses of the tables and the version of the
-/// protocol.
+/// Id of the export table through which a profiler gets the addresses of the tables and the version of the protocol.
 const CALLBACKS: u32 = 1;
 const VERSION_INFO: u32 = 3;
 
@@ -42,10 +39,10 @@ type Pop = unsafe extern "C" fn() -> c_int;
 type ExportTable = extern "C" fn(u32) -> *const c_void;
 type Initialise = unsafe extern "C" fn(ExportTable) -> c_int;
 
-/// A place that a profiler writes a function into.
+/// A slot into which a profiler writes a function.
 type Place = AtomicPtr<c_void>;
 
-/// The functions that are called, and a place for all others.
+/// The functions that are called, and one slot for all others.
 static PUSH: Place = Place::new(ptr::null_mut());
 static POP: Place = Place::new(ptr::null_mut());
 static OTHER: Place = Place::new(ptr::null_mut());
@@ -66,8 +63,8 @@ struct VersionInfo {
     profilers_version: extern "C" fn(u32),
 }
 
-/// The addresses of a table's places as the protocol wants them: number 0 is not in use, and an empty address ends the
-/// table. A profiler asks once for each, so they are never given back.
+/// The addresses of a table's slots as the protocol requires: slot 0 is unused, and a null address ends the table. A
+/// profiler asks for each table once, so they are never freed.
 extern "C" fn table_of_module(
     module: c_int,
     table: *mut *const *const Place,
@@ -85,7 +82,7 @@ extern "C" fn table_of_module(
         _ => &raw const OTHER,
     };
     let addresses: Vec<_> = (0..=count).map(address).collect();
-    // SAFETY: the protocol says that either is null or a place for the answer.
+    // SAFETY: the protocol says that each of them is either null or a place for the answer.
     unsafe {
         if !table.is_null() {
             *table = addresses.leak().as_ptr();
@@ -97,7 +94,7 @@ extern "C" fn table_of_module(
     1
 }
 
-/// Every version of a profiler's side can fill in what is used here.
+/// Accepts any version of the profiler's side.
 extern "C" fn profilers_version(_: u32) {}
 
 extern "C" fn export_table(which: u32) -> *const c_void {
@@ -115,7 +112,7 @@ extern "C" fn export_table(which: u32) -> *const c_void {
     }
 }
 
-/// The functions that a profiler gave.
+/// The functions that a profiler provided.
 struct Calls {
     push: Push,
     pop: Pop,
@@ -124,13 +121,13 @@ struct Calls {
 }
 
 impl Calls {
-    /// Follows the variable, where it is set.
+    /// Loads the profiler's library, if the variable is set.
     fn load() -> Option<Self> {
         let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty())?;
-        // SAFETY: the profiler that started this program asks for its library to be loaded.
+        // SAFETY: the profiler that started this program requests that its library is loaded.
         let library = unsafe { Library::new(path) }.ok()?;
-        // SAFETY: the protocol's function with the protocol's signature; it calls `export_table` and
-        // writes into the places, which live as long as the program.
+        // SAFETY: the protocol's function with the protocol's signature; it calls `export_table` and writes into the
+        // slots, which live as long as the program.
         let attached = unsafe {
             let initialise = library.get::<Initialise>(b"InitializeInjectionNvtx2\0").ok()?;
             initialise(export_table)
@@ -143,7 +140,7 @@ impl Calls {
             (!function.is_null()).then_some(function)
         };
         let (push, pop) = (given(&PUSH)?, given(&POP)?);
-        // SAFETY: the protocol says which signature the function of a place has.
+        // SAFETY: the protocol defines which signature the function of a slot has.
         let (push, pop) = unsafe {
             (
                 std::mem::transmute::<*mut c_void, Push>(push),
@@ -157,7 +154,7 @@ impl Calls {
 /// A range that ends when this is dropped.
 pub struct Range(Option<&'static Calls>);
 
-/// Opens a range on this thread, where a profiler listens.
+/// Opens a range on this thread, if there is a profiler.
 pub fn range(name: &str) -> Range {
     static CALLS: OnceLock<Option<Calls>> = OnceLock::new();
     let calls = CALLS.get_or_init(Calls::load).as_ref();
@@ -182,17 +179,17 @@ impl Drop for Range {
 mod tests {
     use super::*;
 
-    /// A profiler's side of the protocol: it finds a place for every function by its number.
+    /// Simulates a profiler's side of the protocol, which finds a slot for every function by its number.
     #[test]
     fn a_profiler_finds_its_places() {
         let callbacks = export_table(CALLBACKS).cast::<Callbacks>();
-        // SAFETY: the table that was just handed out.
+        // SAFETY: the table that was just returned.
         let callbacks = unsafe { &*callbacks };
         assert_eq!(callbacks.bytes, 16);
         let (mut table, mut count) = (ptr::null(), 0);
         assert_eq!((callbacks.table_of_module)(CORE, &mut table, &mut count), 1);
         assert_eq!(count, 16);
-        // SAFETY: this many addresses of places were promised, and the one that ends them.
+        // SAFETY: this many addresses of slots were promised, plus the terminating one.
         let table = unsafe { std::slice::from_raw_parts(table, count as usize + 1) };
         assert!(table[0].is_null() && table[count as usize].is_null());
         assert_eq!(table[RANGE_PUSH], &raw const PUSH);
@@ -204,7 +201,7 @@ mod tests {
             assert_eq!(answer, known, "table {module}");
         }
         let version = export_table(VERSION_INFO).cast::<VersionInfo>();
-        // SAFETY: the table that was just handed out.
+        // SAFETY: the table that was just returned.
         let version = unsafe { &*version };
         assert_eq!((version.bytes, version.version), (24, 3));
         assert!(export_table(7).is_null());

@@ -1,8 +1,8 @@
-//! cuDNN's calls, found at run time, and its objects.
+//! cuDNN's functions, loaded at run time, and its objects.
 //!
-//! The numbers are cudarc's declarations; the calls are not. cudarc loads the first library by any of
-//! cuDNN's names, which may be version 8, panics where a function is missing, and returns a status as an
-//! enum, which a number that a newer version adds would make undefined behaviour.
+//! The constants are cudarc's declarations, but the functions are not. cudarc loads the first library with any of
+//! cuDNN's names, which may be version 8. It panics if a function is missing. It also returns a status as an enum, and
+//! a value that a newer version adds would be undefined behaviour.
 //!
 //! Any thread may call; an object must be used by one thread at a time.
 
@@ -21,14 +21,14 @@ use libloading::Library;
 
 use crate::backend::cuda::driver::DriverFailure;
 
-/// The shared library of the version whose interface this is.
+/// The shared library of the version with this interface.
 pub(super) const FILE: &str = if cfg!(windows) { "cudnn64_9.dll" } else { "libcudnn.so.9" };
 /// The result of a call; 0 means success.
 pub(super) type Status = c_int;
-/// Where one of cuDNN's objects lies.
+/// Pointer to one of cuDNN's objects.
 pub(super) type Raw = *mut c_void;
 
-/// Declares the calls and how they are found.
+/// Declares the functions and how they are loaded.
 macro_rules! calls {
     ($($field:ident = $symbol:literal: fn($($type:ty),*) -> $result:ty,)*) => {
         /// The library's calls.
@@ -45,8 +45,8 @@ macro_rules! calls {
                 let library = unsafe { Library::new(FILE) }.map_err(|_| {
                     format!("cuDNN 9 is not installed ({FILE} was not found)")
                 })?;
-                // SAFETY: the types are those of cudnn_graph.h of version 9, and the pointers live as
-                // long as the library, which is kept beside them.
+                // SAFETY: the types are those of cudnn_graph.h of version 9, and the pointers live as long as the
+                // library, which is stored together with them.
                 unsafe {
                     Ok(Self {
                         $($field: *library
@@ -76,15 +76,15 @@ calls! {
     execute = "cudnnBackendExecute": fn(Raw, Raw, Raw) -> Status,
 }
 
-/// The library, loaded at the first call and never unloaded: it has threads of its own.
+/// The library, loaded at the first call and never unloaded, because it has its own threads.
 pub(super) fn calls() -> Result<&'static Calls, String> {
     static CALLS: OnceLock<Result<Calls, String>> = OnceLock::new();
     CALLS.get_or_init(Calls::load).as_ref().map_err(Clone::clone)
 }
 
-/// A type that cuDNN knows as that of an attribute's values.
+/// A Rust type that cuDNN supports for the values of an attribute.
 pub(super) trait Value {
-    /// cuDNN's number of it.
+    /// cuDNN's constant for this type.
     const TYPE: AttributeType;
 }
 
@@ -110,7 +110,7 @@ pub(super) struct Descriptor {
     pub(super) raw: Raw,
 }
 
-// SAFETY: cuDNN's descriptors belong to no thread; one at a time uses them.
+// SAFETY: cuDNN's descriptors are not bound to a thread; one thread at a time uses them.
 unsafe impl Send for Descriptor {}
 
 impl Descriptor {
@@ -122,20 +122,20 @@ impl Descriptor {
         Ok(Self { calls, raw })
     }
 
-    /// Sets an attribute whose values have a type of their own.
+    /// Sets an attribute whose values have a Rust type.
     pub(super) fn set<T: Value>(&self, name: Attribute, values: &[T]) -> Result<(), DriverFailure> {
         self.set_as(name, T::TYPE, values)
     }
 
-    /// Sets an attribute of the type `of` to `values`, whose type is what cuDNN reads for it.
+    /// Sets an attribute of the type `of` to `values`. Their Rust type must be the one that cuDNN reads for it.
     pub(super) fn set_as<T>(
         &self,
         name: Attribute,
         of: AttributeType,
         values: &[T],
     ) -> Result<(), DriverFailure> {
-        // SAFETY: cuDNN copies so many values of the attribute's type before it returns; the
-        // callers in this module pass the type that `cudnn_graph.h` names for each.
+        // SAFETY: cuDNN copies that many values of the attribute's type before it returns; the callers in this module
+        // pass the type that `cudnn_graph.h` names for each.
         let status = unsafe {
             (self.calls.set_attribute)(
                 self.raw,
@@ -153,10 +153,10 @@ impl Descriptor {
         self.set_as(name, AttributeType::CUDNN_TYPE_BACKEND_DESCRIPTOR, &[to.raw])
     }
 
-    /// How many values an attribute has.
+    /// The number of values of an attribute.
     pub(super) fn count(&self, name: Attribute, of: AttributeType) -> Result<usize, DriverFailure> {
         let mut count = 0;
-        // SAFETY: asks for none, so that only the count is written.
+        // SAFETY: requests no values, so only the count is written.
         let status = unsafe {
             (self.calls.get_attribute)(
                 self.raw,
@@ -171,8 +171,8 @@ impl Descriptor {
         Ok(count.max(0) as usize)
     }
 
-    /// Reads at most as many values as `values` has, whose type is what cuDNN writes for `of`; how many
-    /// there were.
+    /// Reads at most `values.len()` values, whose Rust type must be the one that cuDNN writes for `of`. Returns how
+    /// many there were.
     pub(super) fn get_as<T>(
         &self,
         name: Attribute,
@@ -204,18 +204,18 @@ impl Descriptor {
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
-        // SAFETY: ours, and given back once.
+        // SAFETY: the descriptor is ours and is destroyed only once.
         unsafe { (self.calls.destroy_descriptor)(self.raw) };
     }
 }
 
 impl Calls {
-    /// Success, or the failure of a status with cuDNN's words.
+    /// Success, or the failure of a status with cuDNN's message.
     pub(super) fn check(&self, call: &'static str, status: Status) -> Result<(), DriverFailure> {
         if status == 0 {
             return Ok(());
         }
-        // SAFETY: gives a text that lives as long as the library, for every number.
+        // SAFETY: returns a text that lives as long as the library, for every number.
         let words = unsafe {
             let words = (self.words)(status);
             if words.is_null() {

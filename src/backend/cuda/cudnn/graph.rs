@@ -19,7 +19,7 @@ use crate::{
     backend::cuda::driver::DriverFailure, numeric::NumberFormat, plan::cuda::ConvolutionShape,
 };
 
-/// How cuDNN calls the type that a format is stored in.
+/// cuDNN's constant for the type in which a format is stored.
 const fn data_type(format: NumberFormat) -> DataType {
     match format {
         NumberFormat::Fp32 | NumberFormat::Fp16x2 | NumberFormat::Tf32 => CUDNN_DATA_FLOAT,
@@ -41,7 +41,7 @@ impl Cudnn {
         data_type: DataType,
         [n, channels, rows, columns]: [usize; 4],
     ) -> Result<Descriptor, DriverFailure> {
-        /// Every map, and every layer's weights, start at multiples of more.
+        /// Every map, and every layer's weights, start at multiples of more than this.
         const ALIGNMENT_BYTES: i64 = 16;
         let tensor = self.descriptor(CUDNN_BACKEND_TENSOR_DESCRIPTOR)?;
         let [row, image] = [columns * channels, rows * columns * channels];
@@ -56,7 +56,8 @@ impl Cudnn {
         Ok(tensor)
     }
 
-    /// The convolution as a graph of one operation: the graph itself, then what it refers to.
+    /// The convolution as a graph of one operation. The first descriptor is the graph, followed by the descriptors to
+    /// which it refers.
     pub(super) fn graph(
         &self,
         handle: Raw,
@@ -115,7 +116,7 @@ impl Cudnn {
         rule.refer(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)?;
         rule.set(CUDNN_ATTR_ENGINEHEUR_MODE, &[CUDNN_HEUR_MODE_A])?;
         rule.finalize()?;
-        // cuDNN fills in descriptors that exist already, so how many there are is asked first.
+        // cuDNN fills in existing descriptors, so their number is queried first.
         let count = rule.count(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR)?;
         let mut configs = (0..count.min(MOST))
             .map(|_| self.descriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR))

@@ -1,11 +1,11 @@
 //! NVIDIA's cuDNN, if it is installed: convolutions as a framework computes them.
 //!
-//! Loaded at run time and never required: nothing links it, and a problem with it becomes a reason as text.
-//! Uses cuDNN 9's backend interface (descriptors with numbered attributes, `cudnn_graph.h`), as frameworks do.
-//! Of what its heuristics suggest, the first algorithm that keeps a format's promise is taken: on an H100 the
-//! fastest of all for every layer of Johnson's network (2026-11-27). The older
-//! `cudnnGetConvolutionForwardAlgorithm_v7` takes three times as long there in fp16. Any thread may call. A handle
-//! of cuDNN serves one stream and one thread at a time, so painting and preparing have one each, behind a lock.
+//! Loaded at run time and never required. Nothing links it, and a problem with it is reported as text. Uses cuDNN 9's
+//! backend interface (descriptors with numbered attributes, `cudnn_graph.h`), as frameworks do. Of the algorithms that
+//! its heuristics suggest, the first one that satisfies a format's requirements is used. On an H100 it is the fastest
+//! of all for every layer of Johnson's network (2026-11-27). The older `cudnnGetConvolutionForwardAlgorithm_v7` is
+//! three times as slow there in fp16. Any thread may call. A cuDNN handle serves one stream and one thread at a time,
+//! so painting and preparing have one handle each, protected by a lock.
 
 mod calls;
 mod graph;
@@ -28,8 +28,8 @@ use self::calls::{Calls, Descriptor, FILE, Raw, calls};
 use super::driver::{Algorithm, ConvolutionBuffers, ConvolutionLibrary, DriverFailure};
 use crate::{numeric::NumberFormat, plan::cuda::ConvolutionShape};
 
-/// Name and version of the installed library, for example `cuDNN 9.14`, or why there is none. Starts
-/// nothing on a device.
+/// Name and version of the installed library, for example `cuDNN 9.14`, or the reason why there is none. Starts nothing
+/// on a device.
 ///
 /// # Errors
 /// The reason as text.
@@ -39,7 +39,7 @@ pub fn installed() -> Result<String, String> {
     named(version)
 }
 
-/// The name of a version number of the library: 91400 is 9.14.0.
+/// The name for the library's version number: 91400 is 9.14.0.
 fn named(version: usize) -> Result<String, String> {
     match (version / 10_000, version / 100 % 100) {
         (9, minor) => Ok(format!("cuDNN 9.{minor}")),
@@ -48,8 +48,8 @@ fn named(version: usize) -> Result<String, String> {
     }
 }
 
-/// Whether an algorithm with these notes computes what a format promises: products of these operands, added
-/// in fp32 and always in the same order.
+/// Whether an algorithm with these notes satisfies a format's requirements: products of these operands, accumulated in
+/// fp32 and always in the same order.
 fn keeps_promise(operand: NumberFormat, notes: &[c_int]) -> bool {
     const TENSOR_CORE: c_int = CUDNN_NUMERICAL_NOTE_TENSOR_CORE as c_int;
     const DOWN_CONVERT: c_int = CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS as c_int;
@@ -58,7 +58,7 @@ fn keeps_promise(operand: NumberFormat, notes: &[c_int]) -> bool {
     const LAST_BROKEN: c_int = CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13 as c_int;
     notes.iter().all(|note| match *note {
         TENSOR_CORE => operand != NumberFormat::Fp32,
-        // Rounding to tf32 is what tf32 is.
+        // Rounding to tf32 is required for tf32.
         DOWN_CONVERT => operand == NumberFormat::Tf32,
         FIRST_BROKEN..=LAST_BROKEN => false,
         _ => true,
@@ -68,9 +68,9 @@ fn keeps_promise(operand: NumberFormat, notes: &[c_int]) -> bool {
 /// The ids of input, weights and output in a convolution's variant pack.
 const IDS: [i64; 3] = [1, 2, 3];
 
-/// The context that cuDNN works in.
+/// The CUDA context of cuDNN.
 pub(super) trait EnterContext: Send + Sync {
-    /// Makes it current on this thread.
+    /// Makes the context current on this thread.
     fn enter(&self) -> Result<(), DriverFailure>;
 }
 
@@ -78,12 +78,12 @@ pub(super) trait EnterContext: Send + Sync {
 pub(super) struct Cudnn {
     calls: &'static Calls,
     name: String,
-    /// Owns this.
+    /// The owner of this value.
     context: Weak<dyn EnterContext>,
     handle: Mutex<Raw>,
 }
 
-// SAFETY: a handle of cuDNN may be used from any thread, by one at a time, which its lock sees to.
+// SAFETY: any thread may use a cuDNN handle, one at a time, which the handle's lock guarantees.
 unsafe impl Send for Cudnn {}
 // SAFETY: as above.
 unsafe impl Sync for Cudnn {}
@@ -94,7 +94,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A prepared algorithm.
 struct Plan {
-    /// The plan, then what it refers to.
+    /// The plan, followed by the descriptors to which it refers.
     descriptors: Vec<Descriptor>,
     context: Arc<dyn EnterContext>,
 }
@@ -102,20 +102,20 @@ struct Plan {
 impl Drop for Plan {
     fn drop(&mut self) {
         if self.context.enter().is_err() {
-            // A device that gives no answer is not asked to free anything.
+            // A device that does not respond is not asked to free anything.
             std::mem::forget(std::mem::take(&mut self.descriptors));
         }
     }
 }
 
 impl Cudnn {
-    /// Takes a handle for a stream of a context, which is current.
+    /// Creates a handle for a stream of a context. The context must be current.
     ///
     /// # Errors
-    /// Why cuDNN cannot be used, as text.
+    /// The reason why cuDNN cannot be used, as text.
     ///
     /// # Safety
-    /// The stream belongs to the context, which drops this before the stream while it is current.
+    /// The stream belongs to the context, which drops this value before the stream while it is current.
     pub(super) unsafe fn open(
         context: Weak<dyn EnterContext>,
         stream: sys::CUstream,
@@ -126,7 +126,7 @@ impl Cudnn {
         // SAFETY: writes one pointer.
         let status = unsafe { (calls.create)(&mut handle) };
         calls.check("cudnnCreate", status).map_err(refused)?;
-        // From here on `drop` gives the handle back.
+        // From here on, `drop` destroys the handle.
         let cudnn = Self { calls, name: name.clone(), context, handle: Mutex::new(handle) };
         // SAFETY: the handle is ours, the stream the caller's.
         let status = unsafe { (calls.set_stream)(handle, stream.cast()) };
@@ -142,11 +142,11 @@ impl Cudnn {
         Ok(context)
     }
 
-    /// The execution plan of a configuration and the bytes of its working memory, if it computes what the shape's
-    /// format promises with the memory that it may take.
+    /// The execution plan of a configuration and the size of its working memory. Only if it satisfies the requirements
+    /// of the shape's format and does not need more memory than allowed.
     ///
     /// # Errors
-    /// The library's, for an engine that cannot run this shape on this device.
+    /// The library's, if an engine cannot run this shape on this device.
     fn plan(
         &self,
         handle: Raw,
@@ -221,7 +221,7 @@ impl ConvolutionLibrary for Cudnn {
 
 impl Drop for Cudnn {
     fn drop(&mut self) {
-        // SAFETY: ours, and given back once; `open` says that the context is current.
+        // SAFETY: ours, and destroyed only once; `open` requires that the context is current.
         unsafe { (self.calls.destroy)(*locked(&self.handle)) };
     }
 }
@@ -246,7 +246,7 @@ mod tests {
         use NumberFormat::{Bf16, Fp16, Fp32, Tf32};
         for operand in [Fp32, Tf32, Fp16, Bf16] {
             assert!(keeps_promise(operand, &[]));
-            // STRICT_NAN_PROP promises more than is needed.
+            // STRICT_NAN_PROP guarantees more than necessary.
             let harmless = CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP as c_int;
             assert!(keeps_promise(operand, &[harmless]));
             for n in [2, 3, 4, 5, 6, 7, 8] {

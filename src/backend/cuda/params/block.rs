@@ -8,7 +8,7 @@ use super::*;
 macro_rules! any_of {
     ($($variant:ident($params:ident)),* $(,)?) => {
         /// The parameter block of a kernel.
-        // A session has some hundred of them; that they are copied freely is worth the bytes.
+        // A session has some hundred of them, so being `Copy` is worth the memory.
         #[allow(clippy::large_enum_variant)]
         #[derive(Clone, Copy, Debug)]
         pub enum KernelParams {
@@ -19,7 +19,7 @@ macro_rules! any_of {
         }
 
         impl KernelParams {
-            /// Where the driver reads it.
+            /// The address from which the driver reads it.
             pub fn as_ptr(&self) -> *const c_void {
                 match self {
                     $(Self::$variant(params) => std::ptr::from_ref(params).cast(),)*

@@ -23,11 +23,11 @@ params! {
         small_height: i32,
         /// Pixels from a row of `scaled` to the next.
         scaled_width: i32,
-        /// 1 where the range of colours is that of the painting's nearest pixel alone.
+        /// 1 if the range of colours is that of the painting's nearest pixel only.
         nearest: i32,
         /// Percent.
         strength: i32,
-        /// 1 where the source's chroma is kept.
+        /// 1 to keep the source's chroma.
         keep_colours: i32,
     }
 }

@@ -1,14 +1,13 @@
-//! Parameter blocks of the convolutions: one layer a launch, or a chain, several layers one after another in
-//! one launch.
+//! Parameter blocks of the convolutions: one layer per launch, or a chain of several layers in one launch.
 
 use crate::plan::cuda::MOST_CHAINED;
 
 params! {
     /// Of `conv_*`.
     ConvParams = 1848 in "conv_params.cuh" {
-        /// Raw map of the layer before, or the photo in RGBA8.
+        /// Raw map of the previous layer, or the photo in RGBA8.
         input: u64,
-        /// (batch, `in_channels`): gamma / deviation of the norm before; 0: none.
+        /// (batch, `in_channels`): gamma / standard deviation of the previous norm; 0: none.
         in_scale: u64,
         /// (batch, `in_channels`).
         in_mean: u64,
@@ -26,11 +25,12 @@ params! {
         output: u64,
         /// The painting before rounding, planar; 0: RGBA8 is written.
         output_floats: u64,
-        /// RGBA8 that lends its alpha to the painting.
+        /// RGBA8 from which the painting's alpha is copied.
         photo: u64,
         /// (batch, channel tiles, CTAs + groups, 3, tile channels): count, mean, squares.
         partials: u64,
-        /// (batch, channel tiles, groups + 1), or where CTAs tell (batch, channel tiles, tile channels, CTAs, 4): zero before and after every launch.
+        /// (batch, channel tiles, groups + 1), or if CTAs exchange statistics (batch, channel tiles, tile channels,
+        /// CTAs, 4): zero before and after every launch.
         tickets: u64,
         /// One per output channel.
         gamma: u64,
@@ -40,7 +40,7 @@ params! {
         out_scale: u64,
         /// (batch, out_channels).
         out_mean: u64,
-        /// Set where the picture is no number; 0: nothing is noted.
+        /// Set if a value of the picture is not a number; 0: not recorded.
         overflow: u64,
         /// Rows of the stored input, or of the photo.
         in_height: i32,
@@ -62,7 +62,7 @@ params! {
         tiles_x: i32,
         /// Tiles down.
         tiles_y: i32,
-        /// Pixels from output to output.
+        /// Input pixels from one output to the next.
         stride: i32,
         /// The first tap of (y, x) reads (y, x) * stride - origin.
         origin: i32,
@@ -72,9 +72,8 @@ params! {
         taps_x: i32,
         /// 1, or 4: the output is twice the grid.
         phases: i32,
-        /// Channels that lie in shared memory at once.
+        /// Channels that are in shared memory at once.
         chunk_channels: i32,
-        /// How often.
         chunks: i32,
         /// Rows of the input tile.
         tile_rows: i32,
@@ -84,23 +83,24 @@ params! {
         pitch: i32,
         /// EDGE_REFLECT or EDGE_REPLICATE.
         edge: i32,
-        /// 1: the input is doubled while it is gathered.
+        /// 1: the input is upsampled by 2 while it is gathered.
         upsample: i32,
         /// 1: ReLU while it is gathered.
         relu: i32,
-        /// 1: ReLU behind the bias, before it is stored.
+        /// 1: ReLU after the bias, before values are stored.
         out_relu: i32,
         /// Kernel side of a layer that reads or makes the picture.
         photo_kernel: i32,
-        /// Rows of the photo that lends its alpha.
+        /// Rows of the photo from which alpha is copied.
         photo_height: i32,
-        /// Columns of the photo that lends its alpha.
+        /// Columns of the photo from which alpha is copied.
         photo_width: i32,
-        /// Groups of CTAs: a group's statistics are merged first; 0: all CTAs are on the device at once and tell theirs.
+        /// Groups of CTAs: a group's statistics are merged first; 0: all CTAs are on the device at once and exchange
+        /// theirs.
         merge_groups: i32,
-        /// Real output channels; the rest is padding.
+        /// Output channels without padding.
         norm_channels: i32,
-        /// Stages of the weights' ring; this and all `walk*` are for Hopper's main loop alone.
+        /// Stages of the weights' ring. Only Hopper's main loop uses this and all `walk*`.
         ring_stages: i32,
         /// Bytes between core matrices along the channels.
         walk_across: i32,
@@ -114,25 +114,25 @@ params! {
         walk_blocks: i32,
         /// Added to the variance.
         eps: f32,
-        /// A deviation up to this share of the mean is rounding, not picture.
+        /// A standard deviation up to this share of the mean counts as a rounding error.
         flat_share: f32,
         /// Factor on the photo's levels.
         photo_scale: f32,
         /// Bytes of the input tile in shared memory, on Hopper.
         tile_bytes: i32,
-        /// 1: tiles are taken from the last one on.
+        /// 1: tiles are processed from the last to the first.
         backwards: i32,
-        /// The phases of a tile are divided among 2^split CTAs, each of which has but one tile then; on Hopper.
+        /// The phases of a tile are divided among 2^split CTAs, each of which then has only one tile; on Hopper.
         split: i32,
-        /// 1: each CTA takes its tiles from its last one on; of the large tiles on Hopper.
+        /// 1: each CTA processes its tiles from the last to the first; for the large tiles on Hopper.
         turned: i32,
-        /// Where in the tile each step of a phase begins, in units of 16 bytes.
+        /// Where each step of a phase starts in the tile, in units of 16 bytes.
         walk: [[u32; 32]; 12],
     }
 
-    /// What a layer of a chain has for itself.
+    /// The parameters that differ between the layers of a chain.
     ChainLayer = 64 in "chain_params.cuh" {
-        /// Raw map of the layer before.
+        /// Raw map of the previous layer.
         input: u64,
         /// Residual stream that is added after the norm; 0: none.
         skip: u64,
@@ -148,13 +148,13 @@ params! {
         beta: u64,
         /// 1: ReLU while the input is gathered.
         relu: i32,
-        /// Fills up.
+        /// Padding.
         spare: i32,
     }
 
-    /// A layer in front of a chain, of another shape: its shape and the norm before it.
+    /// A layer before a chain that has another shape: its shape and the norm before it.
     LeadingLayer = 88 in "chain_params.cuh" {
-        /// (batch, `in_channels`): gamma / deviation of the norm before; 0: none.
+        /// (batch, `in_channels`): gamma / standard deviation of the previous norm; 0: none.
         in_scale: u64,
         /// (batch, `in_channels`).
         in_mean: u64,
@@ -166,7 +166,7 @@ params! {
         in_width: i32,
         /// Stored channels of the input.
         in_channels: i32,
-        /// Pixels from output to output.
+        /// Input pixels from one output to the next.
         stride: i32,
         /// The first tap of (y, x) reads (y, x) * stride - origin.
         origin: i32,
@@ -180,7 +180,7 @@ params! {
         pitch: i32,
         /// EDGE_REFLECT or EDGE_REPLICATE.
         edge: i32,
-        /// 1: the input is doubled while it is gathered.
+        /// 1: the input is upsampled by 2 while it is gathered.
         upsample: i32,
         /// Bytes between core matrices along the channels.
         walk_across: i32,
@@ -190,23 +190,24 @@ params! {
         walk_tile: i32,
         /// Blocks of weights.
         walk_blocks: i32,
-        /// Where in `walk` of all layers its steps begin.
+        /// Where its steps start in `walk` of `all`.
         walk_first: i32,
     }
 
-    /// Of the entries that take several layers one after another.
+    /// Parameters of the entry points that compute several layers one after another.
     ChainParams = 4000 in "chain_params.cuh" {
-        /// Shapes of every layer but one that leads; the norm before the first one, if none leads; the statistics behind the last one.
+        /// Shape of every layer except a leading one, the norm before the first layer if none leads, and the statistics
+        /// after the last layer.
         all: ConvParams,
-        /// One after another; the first `count` of them count.
+        /// In order; only the first `count` are used.
         layers: [ChainLayer; MOST_CHAINED],
-        /// Statistics that the CTAs of an image exchange between layers; used when there are several CTAs.
+        /// Statistics that the CTAs of an image exchange between layers; used if there are several CTAs.
         exchange: u64,
-        /// Layers.
+        /// Number of layers.
         count: i32,
-        /// Fills up.
+        /// Padding.
         spare: i32,
-        /// The first layer, where it has another shape.
+        /// The first layer, if it has another shape.
         leading: LeadingLayer,
     }
 }

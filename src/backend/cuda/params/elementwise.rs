@@ -1,4 +1,4 @@
-//! Parameter blocks of the kernels that treat every value of a map by itself.
+//! Parameter blocks of the elementwise kernels.
 
 params! {
     /// Of `load_photo_*`.
@@ -11,7 +11,7 @@ params! {
         width: i32,
         /// Height in pixels.
         height: i32,
-        /// What levels are multiplied by: 1, or 1/256.
+        /// Factor on levels: 1, or 1/256.
         scale: f32,
         /// Channels, padding included: 4, 8 or 16.
         channels: i32,
@@ -117,7 +117,7 @@ params! {
     StorePictureParams = 56 in "elementwise.cu" {
         /// Map (n, map_height, map_width, channels) of levels in its first three channels.
         map: u64,
-        /// RGBA8 pixels (n, photo_height, photo_width) that alpha is taken from.
+        /// RGBA8 pixels (n, photo_height, photo_width) from which alpha is copied.
         photo: u64,
         /// RGBA8 pixels (n, height, width) to write.
         picture: u64,

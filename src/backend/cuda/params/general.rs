@@ -9,19 +9,19 @@ params! {
         weights: u64,
         /// Map (n, out_height, out_width, out_stored) to write.
         to: u64,
-        /// Eight numbers a phase.
+        /// Eight numbers per phase.
         phases: u64,
-        /// Four numbers a tap.
+        /// Four numbers per tap.
         taps: u64,
         /// fp32 (out_stored).
         bias: u64,
         /// fp32 (out_stored), or 0.
         scale: u64,
-        /// fp32 (out_stored), where there is a scale.
+        /// fp32 (out_stored), if there is a scale.
         shift: u64,
         /// fp32 (out_stored), or 0.
         slopes: u64,
-        /// Set where a value does not fit the map; unused for f32.
+        /// Set if a value does not fit the map; unused for f32.
         overflow: u64,
         batch: i32,
         /// Rows of `from`.
@@ -34,33 +34,33 @@ params! {
         out_height: i32,
         /// Columns of `to`.
         out_width: i32,
-        /// Channels of `to` that exist.
+        /// Channels of `to`, without padding.
         out_channels: i32,
         /// Channels of `to`, padding included.
         out_stored: i32,
-        /// Rows of `from` from output to output of a phase.
+        /// Rows of `from` from one output to the next in a phase.
         stride_y: i32,
-        /// Columns of `from` from output to output of a phase.
+        /// Columns of `from` from one output to the next in a phase.
         stride_x: i32,
-        /// Rows of `to` from output to output of a phase.
+        /// Rows of `to` from one output to the next in a phase.
         step_y: i32,
-        /// Columns of `to` from output to output of a phase.
+        /// Columns of `to` from one output to the next in a phase.
         step_x: i32,
-        /// What stands beyond the edge of `from`.
+        /// The border beyond the edge of `from`.
         edge: i32,
-        /// Inputs of a group.
+        /// Inputs per group.
         group_in: i32,
-        /// Outputs of a group.
+        /// Outputs per group.
         group_out: i32,
-        /// What becomes of the sums.
+        /// The function that is applied to the sums.
         function: i32,
-        /// The function's first number.
+        /// The function's first parameter.
         first: f32,
-        /// The function's second number.
+        /// The function's second parameter.
         second: f32,
         /// Factor on the sums.
         factor: f32,
-        /// Channels of `from` that exist.
+        /// Channels of `from`, without padding.
         in_channels: i32,
     }
 
@@ -72,15 +72,15 @@ params! {
         to: u64,
         /// fp32 (n, channels), or 0.
         mean: u64,
-        /// fp32 (n, channels), where there is a mean.
+        /// fp32 (n, channels), if there is a mean.
         variance: u64,
         /// fp32 (channels), or 0.
         scale: u64,
-        /// fp32 (channels), where there is a scale.
+        /// fp32 (channels), if there is a scale.
         shift: u64,
         /// fp32 (channels), or 0.
         slopes: u64,
-        /// Set where a value does not fit the map; unused for f32.
+        /// Set if a value does not fit the map; unused for f32.
         overflow: u64,
         /// Width in pixels.
         width: i32,
@@ -88,13 +88,13 @@ params! {
         height: i32,
         /// Channels, padding included.
         channels: i32,
-        /// Channels that exist.
+        /// Channels, without padding.
         real: i32,
-        /// What becomes of the values.
+        /// The function that is applied to the values.
         function: i32,
-        /// The function's first number.
+        /// The function's first parameter.
         first: f32,
-        /// The function's second number.
+        /// The function's second parameter.
         second: f32,
         /// Added to the variance.
         eps: f32,
@@ -108,13 +108,13 @@ params! {
         b: u64,
         /// Map (n, height, width, channels) to write.
         to: u64,
-        /// Set where a value does not fit the map; unused for f32.
+        /// Set if a value does not fit the map; unused for f32.
         overflow: u64,
         /// Width of `a`, or 1.
         a_width: i32,
         /// Height of `a`, or 1.
         a_height: i32,
-        /// Channels of `a` that exist: `real`, or 1.
+        /// Channels of `a`, without padding: `real`, or 1.
         a_channels: i32,
         /// Channels of `a`, padding included.
         a_stored: i32,
@@ -122,7 +122,7 @@ params! {
         b_width: i32,
         /// Height of `b`, or 1.
         b_height: i32,
-        /// Channels of `b` that exist: `real`, or 1.
+        /// Channels of `b`, without padding: `real`, or 1.
         b_channels: i32,
         /// Channels of `b`, padding included.
         b_stored: i32,
@@ -132,7 +132,7 @@ params! {
         height: i32,
         /// Channels, padding included.
         channels: i32,
-        /// Channels that exist.
+        /// Channels, without padding.
         real: i32,
         /// Sum, difference, product or quotient.
         arithmetic: i32,
@@ -149,13 +149,13 @@ params! {
         scale: u64,
         /// fp32 (channels).
         shift: u64,
-        /// Set where a value does not fit the map; unused for f32.
+        /// Set if a value does not fit the map; unused for f32.
         overflow: u64,
         /// Pixels of all images.
         pixels: i32,
         /// Channels, padding included.
         channels: i32,
-        /// Channels that exist.
+        /// Channels, without padding.
         real: i32,
         /// Added to the variance.
         eps: f32,
@@ -169,7 +169,7 @@ params! {
         to: u64,
         /// fp32 (height + width, real / 2).
         table: u64,
-        /// Set where a value does not fit the map; unused for f32.
+        /// Set if a value does not fit the map; unused for f32.
         overflow: u64,
         /// Width in pixels.
         width: i32,
@@ -177,7 +177,7 @@ params! {
         height: i32,
         /// Channels, padding included.
         channels: i32,
-        /// Channels that exist.
+        /// Channels, without padding.
         real: i32,
     }
 
@@ -203,13 +203,13 @@ params! {
         first: i32,
         /// Units that are written.
         count: i32,
-        /// Units of them that are read; zeros fill up the rest.
+        /// Number of these units that are read; the rest is filled with zeros.
         real: i32,
         /// First unit that is read.
         source: i32,
         /// Where values come from.
         kind: i32,
-        /// What stands beyond the edge of `from`.
+        /// The border beyond the edge of `from`.
         edge: i32,
         /// Rows by which values move down.
         top: i32,
@@ -219,7 +219,7 @@ params! {
         block: i32,
         /// Units of a pixel in a block.
         block_units: i32,
-        /// Bits of what stands outside.
+        /// Bits of the value outside the map.
         fill: u32,
         spare: i32,
     }
@@ -230,11 +230,11 @@ params! {
         from: u64,
         /// Map (n, out_height, out_width, channels) to write.
         to: u64,
-        /// Four places and weights for each output row.
+        /// Four positions and weights for each output row.
         rows: u64,
-        /// Four places and weights for each output column.
+        /// Four positions and weights for each output column.
         columns: u64,
-        /// Set where a value does not fit the map; unused for f32.
+        /// Set if a value does not fit the map; unused for f32.
         overflow: u64,
         /// Rows of `from`.
         in_height: i32,
@@ -246,7 +246,7 @@ params! {
         out_width: i32,
         /// Channels, padding included.
         channels: i32,
-        /// Places of each axis that count: 1, 2 or 4.
+        /// Number of positions that are used per axis: 1, 2 or 4.
         taps: i32,
     }
 
@@ -270,19 +270,19 @@ params! {
         kernel_y: i32,
         /// Columns of a window.
         kernel_x: i32,
-        /// Rows from window to window.
+        /// Rows from one window to the next.
         stride_y: i32,
-        /// Columns from window to window.
+        /// Columns from one window to the next.
         stride_x: i32,
         /// Rows of padding before the map.
         top: i32,
         /// Columns of padding before the map.
         left: i32,
-        /// Rows of the map and the padding behind it.
+        /// Rows of the map and of the padding after it.
         limit_y: i32,
-        /// Columns of the map and the padding behind it.
+        /// Columns of the map and of the padding after it.
         limit_x: i32,
-        /// Whether the mean is taken, not the largest value.
+        /// Whether to compute the mean instead of the maximum.
         is_mean: i32,
         /// Whether padding counts in the mean.
         counts: i32,
@@ -295,22 +295,22 @@ params! {
         map: u64,
         /// fp32 (n, strips, channels, 2) to write.
         parts: u64,
-        /// Pixels of an image.
+        /// Pixels per image.
         pixels: i32,
         /// Channels, padding included.
         channels: i32,
-        /// Strips of an image.
+        /// Strips per image.
         strips: i32,
-        /// Pixels of a strip.
+        /// Pixels per strip.
         strip_pixels: i32,
-        /// Whether the largest value is taken.
+        /// Whether to compute the maximum.
         is_largest: i32,
         spare: i32,
     }
 
     /// Of `general_reduce_finish_*`.
     GeneralReduceFinishParams = 48 in "general_window.cu" {
-        /// fp32 (n, strips, channels, 2), from the launch before.
+        /// fp32 (n, strips, channels, 2), from the previous launch.
         parts: u64,
         /// Statistics, fp32 (2, n, channels), or map (n, 1, 1, channels) to write.
         to: u64,
@@ -318,13 +318,13 @@ params! {
         pixels: i32,
         /// Channels, padding included.
         channels: i32,
-        /// Channels that exist.
+        /// Channels, without padding.
         real: i32,
         /// Strips of an image.
         strips: i32,
         /// Pixels of a strip.
         strip_pixels: i32,
-        /// What is taken.
+        /// The kind of reduction.
         kind: i32,
         batch: i32,
         spare: i32,

@@ -21,11 +21,11 @@ params! {
 
     /// Of `mean_finish` and `variance_finish`.
     FinishParams = 48 in "instance_norm.cu" {
-        /// fp32 (n, strips, channels), from the launch before.
+        /// fp32 (n, strips, channels), from the previous launch.
         sums: u64,
         /// fp32 (n, channels) to write: the mean, or 1 / sqrt(variance + eps).
         result: u64,
-        /// fp32 (n, channels), from `mean_finish`; that one does not read it.
+        /// fp32 (n, channels), from `mean_finish`, which itself does not read it.
         mean: u64,
         /// Pixels of an image.
         pixels: i32,
@@ -35,7 +35,8 @@ params! {
         strips: i32,
         /// Added to the variance; `mean_finish` does not read it.
         eps: f32,
-        /// A deviation up to this share of the mean is rounding; `mean_finish` does not read it.
+        /// A standard deviation up to this share of the mean counts as a rounding error; `mean_finish` does not read
+        /// it.
         flat_share: f32,
     }
 
@@ -85,7 +86,7 @@ params! {
         channels: i32,
         /// Pixels of a block.
         strip_pixels: i32,
-        /// 1 for ReLU (before a residual), else 0.
+        /// 1 for ReLU (before a residual), otherwise 0.
         relu: i32,
     }
 
@@ -117,7 +118,7 @@ params! {
         kept_pixels: i32,
         /// Numbers of an image in `flags`: at least strips + 1.
         flag_pitch: i32,
-        /// 1 for ReLU (before a residual), else 0.
+        /// 1 for ReLU (before a residual), otherwise 0.
         relu: i32,
         /// Added to the variance.
         eps: f32,
@@ -141,7 +142,7 @@ params! {
         channels: i32,
         /// 16-byte packs of channels of a block, 1 or 2; divides channels * bytes / 16.
         group_packs: i32,
-        /// 1 for ReLU (before a residual), else 0.
+        /// 1 for ReLU (before a residual), otherwise 0.
         relu: i32,
         /// Added to the variance.
         eps: f32,

@@ -1,8 +1,8 @@
-//! The parameter block of every entry of the kernels, as CUDA sees it in memory.
+//! The parameter block of every kernel entry point, with the memory layout that CUDA expects.
 //!
-//! Each block mirrors the struct of the same name in a file of `kernels/`; this module's test
-//! compares names, order and sizes of all fields with that source. Pointers are addresses on the
-//! device, counts are as the kernel's header says. Knows no driver; any thread may use it.
+//! Each block mirrors the struct of the same name in a file of `kernels/`. This module's test compares names, order and
+//! sizes of all fields with that source. Pointers are addresses on the device. Counts are as described in the kernel's
+//! header. Knows no driver. Any thread may use it.
 
 /// Declares parameter blocks, and lists their fields for the test that compares them with `kernels/`.
 macro_rules! params {
@@ -60,7 +60,7 @@ struct Block {
 mod tests {
     use super::*;
 
-    /// Names and sizes of the fields of `struct name { .. }` in a source, one field a line.
+    /// Names and sizes of the fields of `struct name { .. }` in a source with one field per line.
     fn fields(source: &str, name: &str) -> Vec<(String, usize)> {
         let start = format!("struct {name} {{\n");
         let body = source.split_once(&start).expect("the struct").1;
@@ -79,7 +79,7 @@ mod tests {
                     "LeadingLayer" => size_of::<LeadingLayer>(),
                     other => panic!("{name}.{field} has type {other}"),
                 };
-                // An array says how many there are.
+                // The size of an array is its number of elements times the element size.
                 match field.trim_end_matches(']').split_once('[') {
                     Some((field, count)) => {
                         let count: usize = count.parse().expect("a number");

@@ -5,7 +5,7 @@ params! {
     RawFrameParams = 96 in "raw_frame.cu" {
         /// RGBA8 (extended_height, extended_width).
         photo: u64,
-        /// The frame as it came, without bytes between rows.
+        /// The raw frame, without bytes between rows.
         raw: u64,
         /// 0 yuyv, 1 nv12, 2 rgb, 3 bgr, 4 grey.
         format: i32,
@@ -23,13 +23,13 @@ params! {
         extended_height: i32,
         /// Column and row of the upright frame's first pixel in the raw one.
         first: [i32; 2],
-        /// Columns and rows from a pixel to the one right of it.
+        /// Columns and rows from a pixel to its right neighbour.
         across: [i32; 2],
         /// Columns and rows from a pixel to the one below it.
         down: [i32; 2],
         /// Level of black.
         black: i32,
-        /// Coefficient of brightness, with 13 bits behind the point, as the others.
+        /// Coefficient of brightness, with 13 fraction bits, like the others.
         brightness: i32,
         /// Of V in red.
         red_of_v: i32,
@@ -50,9 +50,9 @@ params! {
         from_width: i32,
         /// Height of `from` in pixels.
         from_height: i32,
-        /// Width that it is brought to, in pixels.
+        /// Width after resizing, in pixels.
         width: i32,
-        /// Height that it is brought to, in pixels.
+        /// Height after resizing, in pixels.
         height: i32,
         /// Width of the photo in pixels.
         extended_width: i32,
