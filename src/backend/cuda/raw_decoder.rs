@@ -45,7 +45,7 @@ pub(super) struct Decoding {
 }
 
 impl Decoding {
-    /// Of `raw`, once its bytes are at `from`, to the photo of so many rows and columns at `photo`.
+    /// Decodes `raw`, after its bytes were uploaded to `from`, to the photo of this size at `photo`.
     pub(super) fn new(
         function: Function,
         raw: &RawFrame,
@@ -64,7 +64,7 @@ impl Decoding {
                 PixelFormat::Nv12 => 1,
                 PixelFormat::Rgb => 2,
                 PixelFormat::Bgr => 3,
-                // No raw frame is a JPEG picture.
+                // JPEG pictures are never raw frames.
                 PixelFormat::Grey | PixelFormat::Mjpeg => 4,
             },
             row_bytes: layout.stride as i32,

@@ -1,4 +1,4 @@
-//! The parameter blocks of the kernels of tokens: attention and linear layers.
+//! Parameter blocks of the kernels for tokens: attention and linear layers.
 
 params! {
     /// Of `attention_*`.
@@ -9,16 +9,16 @@ params! {
         keys: u64,
         /// First channel of the values in a map (n, key_tokens, value_pitch).
         values: u64,
-        /// Map (n, query_tokens, to_pitch) to write; 0 where scores are made.
+        /// Map (n, query_tokens, to_pitch) to write; 0 if scores are written instead.
         to: u64,
         /// fp32 (n, heads, query_tokens, key_tokens rounded up to 4) and (n, heads, query_tokens); 0 for kernels that
-        /// keep no scores.
+        /// store no scores.
         scores: u64,
-        /// Set where a value does not fit the map; unused for f32.
+        /// Set if a value does not fit the map; unused for f32.
         overflow: u64,
-        /// Tokens that ask.
+        /// Number of queries.
         query_tokens: i32,
-        /// Tokens that answer.
+        /// Number of keys.
         key_tokens: i32,
         /// Channels of a token of queries, as stored.
         query_pitch: i32,
@@ -32,7 +32,7 @@ params! {
         /// Channels of a head.
         head_size: i32,
         batch: i32,
-        /// Factor on the products of queries and keys, whose powers of two are weights.
+        /// Factor on the products of queries and keys. Weights are powers of two with these exponents.
         scale: f32,
     }
 
@@ -40,23 +40,23 @@ params! {
     TokenLinearParams = 80 in "token_params.cuh" {
         /// Map (tokens, from_pitch).
         from: u64,
-        /// In the order that the kernel says.
+        /// In the kernel's order.
         weights: u64,
         /// Map (tokens, to_pitch), or 0.
         residual: u64,
         /// Map (tokens, to_pitch) to write; may be the residual.
         to: u64,
-        /// fp32 (to_pitch); behind them, for a norm on Hopper, the sums of every output's weights.
+        /// fp32 (to_pitch). For a norm on Hopper, followed by the sums of every output's weights.
         bias: u64,
-        /// Set where a value does not fit the map; unused for f32.
+        /// Set if a value does not fit the map; unused for f32.
         overflow: u64,
         /// Of all images.
         tokens: i32,
-        /// Inputs that exist.
+        /// Inputs, without padding.
         channels: i32,
         /// Inputs, padding included.
         from_pitch: i32,
-        /// The same, up to a multiple of 64 bytes, or of 64 inputs on Hopper.
+        /// `from_pitch` rounded up to a multiple of 64 bytes, or of 64 inputs on Hopper.
         weight_pitch: i32,
         /// Outputs, padding included.
         to_pitch: i32,
@@ -64,7 +64,7 @@ params! {
         is_gelu: i32,
         /// Added to the variance.
         eps: f32,
-        /// Whether the map's layer norm is multiplied; unused by Hopper's kernels.
+        /// Whether the weights multiply the layer norm of the map instead of the map; unused by Hopper's kernels.
         has_norm: i32,
     }
 }

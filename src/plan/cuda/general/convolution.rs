@@ -1,4 +1,4 @@
-//! The launches of convolutions of any shape, transposed or not: which taps an output reads, which kernel and grid.
+//! The launches of convolutions of any shape, transposed or not: the taps that an output reads, kernel and grid.
 
 use super::{
     Planner,
@@ -12,27 +12,27 @@ use crate::{
     },
 };
 
-/// Pixels of a tile.
+/// Pixels per tile.
 const TILE_PIXELS: usize = 128;
-/// Channels of the tiles.
+/// Channels per tile.
 const TILE_CHANNELS: [usize; 3] = [16, 32, 64];
 
-/// The taps of one axis that the outputs of a phase read, and how many outputs it has.
+/// The taps of one axis that the outputs of a phase read, and the number of outputs.
 struct AxisPhase {
-    /// Place from the output's own, and which of the kernel's.
+    /// Distance from the output's own position, and index in the kernel.
     taps: Vec<(i32, usize)>,
     /// Rows or columns of the output.
     count: usize,
 }
 
-/// The phases of an axis of a convolution, which has `margin` pixels of padding before it: one.
+/// The phases of an axis of a convolution with `margin` pixels of padding before it. There is only one.
 fn direct(conv: &Conv, axis: usize, margin: usize, output: usize) -> Vec<AxisPhase> {
     let tap = |k: usize| ((k * conv.dilation[axis]) as i32 - margin as i32, k);
     vec![AxisPhase { taps: (0..conv.kernel[axis]).map(tap).collect(), count: output }]
 }
 
-/// The phases of an axis of a transposed convolution of which `cut` pixels are cut off before: one for each remainder
-/// of an output's place by the stride.
+/// The phases of an axis of a transposed convolution with `cut` pixels cut off before it. There is one for each
+/// remainder of an output's position modulo the stride.
 fn transposed(conv: &Conv, axis: usize, cut: usize, output: usize) -> Vec<AxisPhase> {
     let stride = conv.stride[axis];
     let phase = |first: usize| {
@@ -69,7 +69,7 @@ fn tables(rows: &[AxisPhase], columns: &[AxisPhase], kernel_width: usize) -> [Ve
 }
 
 impl Planner<'_, '_> {
-    /// The launch of a convolution, with what is folded into it.
+    /// The launch of a convolution, with the operations that are folded into it.
     pub(super) fn conv(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
         let node = &self.graph.nodes()[id];
         let (conv, cut) = match node.op {
@@ -151,7 +151,7 @@ impl Planner<'_, '_> {
             }
         };
         let products = conv.kernel[0] * conv.kernel[1] * conv.in_channels / conv.groups;
-        // Every value of the smaller side meets every weight once.
+        // Every value of the smaller side is multiplied by every weight once.
         let pixels = match cut {
             None => output.height * output.width,
             Some(_) => input.height * input.width,
@@ -163,8 +163,8 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// What the sums of a convolution are multiplied by. In fp16 the sums over the photo's levels are divided as in
-    /// the specialised plans, where only a norm reads them, which takes the factor out again.
+    /// Factor on the sums of a convolution. As in the specialised plans, fp16 divides the sums over the photo's levels
+    /// if only a norm reads them. The norm cancels the factor.
     pub(super) fn factor(&self, id: NodeId) -> f32 {
         let nodes = self.graph.nodes();
         if !matches!(nodes[id].op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) {
@@ -193,13 +193,13 @@ impl Planner<'_, '_> {
         if is_divided { 1.0 / PHOTO_DIVISOR } else { 1.0 }
     }
 
-    /// The map that a padding reads, where the convolutions that read it compute it.
+    /// The map that a padding reads, if the convolutions that read the padding compute it.
     fn folded_pad(&self, id: NodeId) -> Option<(NodeId, PadMode, Sides)> {
         let (mode, sides) = self.padding(id).filter(|_| self.is_folded_pad(id))?;
         Some((self.graph.nodes()[id].inputs[0], mode, sides))
     }
 
-    /// The last of the nodes behind one that are computed with it, and what they do beside `after`.
+    /// The last of the nodes after `id` that are computed with it, and what they do in addition to `after`.
     pub(super) fn folded_behind(
         &mut self,
         id: NodeId,
@@ -227,7 +227,7 @@ impl Planner<'_, '_> {
         (last, after)
     }
 
-    /// Values of a node's weights, as trained.
+    /// Number of trained weights of a node.
     fn parameters(&self, id: NodeId) -> usize {
         match self.graph.nodes()[id].op {
             Op::Conv2d(conv) | Op::ConvTranspose2d { conv, .. } => {

@@ -1,6 +1,6 @@
-//! Convolutions of general graphs that the kernels made for Johnson's networks compute: these are several times as fast
-//! as the plain ones. A launch pads by reflection, doubles, and takes in the affine steps in front (of the photo) and
-//! behind, in its weights, and the ReLU or the picture behind them.
+//! Convolutions of general graphs that the kernels for Johnson's networks can compute. These kernels are several times
+//! as fast as the plain ones. A launch includes reflection padding and upsampling. Its weights include the affine steps
+//! before it (of the photo) and after it. It also includes the following ReLU or the picture.
 
 use super::{Planner, covers, specialised::has_tiles};
 use crate::{
@@ -12,35 +12,35 @@ use crate::{
     tensor::Shape,
 };
 
-/// Pixels of reflection around a doubled map that the four small kernels of its phases stand for.
+/// Reflection padding of an upsampled map, in pixels, that the four small kernels of its phases implement.
 const FOUR_PHASE_MARGIN_PX: usize = 1;
 
-/// A convolution with the nodes that its launch computes as well.
+/// A convolution with the other nodes that its launch computes.
 #[derive(Clone, Debug)]
 pub(super) struct FastConv {
-    /// Its place among the plan's convolutions.
+    /// Its index among the plan's convolutions.
     conv: ConvId,
     /// The node whose map it reads: the photo's, or one that is kept.
     from: NodeId,
-    /// The nodes between that and it.
+    /// The nodes between that one and the convolution.
     before: Vec<NodeId>,
-    /// The last of the nodes behind that it computes; it, if there is none.
+    /// The last following node that the launch computes; the convolution itself if there is none.
     last: NodeId,
-    /// Whether a ReLU is among them.
+    /// Whether ReLU is among them.
     has_relu: bool,
 }
 
-/// Those of a graph.
+/// The fast convolutions of a graph.
 #[derive(Debug, Default)]
 pub struct FastConvs {
-    /// As the plan has them.
+    /// As the plan stores them.
     pub layers: Vec<ConvLayer>,
     /// By node.
     convs: Vec<Option<FastConv>>,
 }
 
 impl FastConvs {
-    /// The convolutions that such a launch would compute rightly, whether the device has room for it or not.
+    /// The convolutions that such a launch computes correctly, whether or not the device has room for it.
     pub fn of(graph: &Graph, shapes: &[Shape], photo: (usize, usize)) -> Self {
         let finder = Finder { graph, shapes, photo, readers: graph.readers() };
         let mut found = Self::default();
@@ -55,7 +55,6 @@ impl FastConvs {
     }
 }
 
-/// Looks for them.
 struct Finder<'g> {
     graph: &'g Graph,
     shapes: &'g [Shape],
@@ -127,7 +126,7 @@ impl Finder<'_> {
         let is_outer = layer.reads_photo || layer.makes_picture;
         let is_made = has_tiles(&conv, doubles || is_outer)
             && !(doubles && is_outer)
-            // Nothing else is between the convolution and its map.
+            // There must be nothing else between the convolution and its map.
             && (layer.upsample, layer.padding) == (doubles, padding)
             && (!doubles || layer.kernel != 3 || layer.padding == FOUR_PHASE_MARGIN_PX)
             && !(layer.reads_photo && layer.makes_picture);
@@ -135,8 +134,8 @@ impl Finder<'_> {
         is_made.then_some((conv, layer))
     }
 
-    /// The nodes from one back to the photo, which it is or an affine step of the levels, where nothing else reads them;
-    /// and that step.
+    /// The nodes from `id` back to the photo, and the affine step of the levels if there is one. `id` must be the photo
+    /// or that step, and no other node may read them.
     fn levels(&self, id: NodeId) -> Option<(Vec<NodeId>, Option<NodeId>)> {
         let (mut steps, mut scaled, mut at) = (Vec::new(), None, id);
         loop {
@@ -159,10 +158,10 @@ impl Finder<'_> {
 }
 
 impl Planner<'_, '_> {
-    /// Finds the launches for which the device has room; the nodes in front of them need none of their own.
+    /// Selects the launches for which the device has room. The nodes before them need no launch of their own.
     pub(super) fn choose_fast_convs(&mut self, found: &FastConvs) {
         for (id, fast) in found.convs.iter().enumerate() {
-            // A photo's levels are divided in fp16 where only a norm reads the sums: those are for the plain kernels.
+            // In fp16 the photo's levels are divided if only a norm reads the sums. The plain kernels compute those.
             let is_free = self.token_linears[id].is_none() && self.factor(id) == 1.0;
             let Some(fast) = fast.clone().filter(|_| is_free) else {
                 continue;
@@ -203,7 +202,7 @@ impl Planner<'_, '_> {
         Ok(launch)
     }
 
-    /// Appends the launch of a convolution, if it is one of these.
+    /// Appends the launch of a convolution if it was selected.
     pub(super) fn fast_conv(&mut self, id: NodeId) -> Result<bool, CudaPlanError> {
         let Some(fast) = self.fast_convs[id].take() else {
             return Ok(false);

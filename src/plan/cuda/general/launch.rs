@@ -1,19 +1,19 @@
-//! The steps of general graphs, each with everything that its kernel's parameters are made of.
+//! The steps of general graphs, each with everything from which its kernel's parameters are built.
 
 use crate::{
     graph::{Arithmetic, BlockOrder, Function, Op, PadMode, Pool},
     plan::cuda::{ConstantId, MapId, RowPartition},
 };
 
-/// What stands beyond the edge of a map; numbers as in `kernels/general.cuh`.
+/// The border beyond the edge of a map. The numbers are those of `kernels/general.cuh`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Edge {
-    /// Zeros, or the value that a map is filled up with.
+    /// Zeros, or the fill value of a map.
     Outside = 0,
-    /// The map mirrored.
+    /// The map is mirrored.
     Mirrored = 1,
-    /// The edge, repeated.
+    /// The edge is repeated.
     Repeated = 2,
 }
 
@@ -27,7 +27,7 @@ impl From<PadMode> for Edge {
     }
 }
 
-/// What becomes of a value by itself: its number in `kernels/general.cuh`, and the numbers that it is written with.
+/// A function of a value: its number in `kernels/general.cuh`, and its parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PointFunction {
     pub code: i32,
@@ -35,10 +35,10 @@ pub struct PointFunction {
 }
 
 impl PointFunction {
-    /// The value itself.
+    /// The identity.
     pub const NONE: Self = Self { code: 0, numbers: [0.0; 2] };
 
-    /// That of an operation; `None` for an operation of another kind.
+    /// The function of an operation; `None` for an operation of another kind.
     pub(super) const fn of(op: &Op) -> Option<Self> {
         let (code, numbers) = match op {
             Op::Relu => (1, [0.0; 2]),
@@ -63,18 +63,18 @@ impl PointFunction {
     }
 }
 
-/// What becomes of a value by its channel and by itself.
+/// An elementwise operation: by channel first, then a function.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pointwise {
-    /// Scales and shifts by channel, first.
+    /// Scales and shifts by channel, applied first.
     pub affine: Option<[ConstantId; 2]>,
-    /// Slopes of negative values by channel, in place of a function.
+    /// Slopes of negative values by channel, instead of a function.
     pub slopes: Option<ConstantId>,
     pub function: PointFunction,
 }
 
 impl Pointwise {
-    /// The value itself.
+    /// The identity.
     pub const NONE: Self = Self { affine: None, slopes: None, function: PointFunction::NONE };
 }
 
@@ -85,36 +85,36 @@ pub struct GeneralConv {
     pub to: MapId,
     pub weights: ConstantId,
     pub bias: ConstantId,
-    /// Eight numbers for each set of outputs that read the same taps: first tap, taps, first row and column, rows and
-    /// columns.
+    /// Eight numbers for each set of outputs that read the same taps: first tap, number of taps, first row and column,
+    /// rows and columns.
     pub phases: ConstantId,
-    /// Four numbers for each tap: rows and columns from the output's own place, and which of the kernel's.
+    /// Four numbers for each tap: rows and columns from the output's own position, and the position in the kernel.
     pub taps: ConstantId,
-    /// Rows and columns of the input from output to output of a phase.
+    /// Rows and columns of the input from one output to the next in a phase.
     pub stride: [usize; 2],
-    /// Rows and columns of the output from output to output of a phase.
+    /// Rows and columns of the output from one output to the next in a phase.
     pub step: [usize; 2],
-    /// What stands beyond the input's edge.
+    /// The border beyond the edge of the input.
     pub edge: Edge,
-    /// Inputs and outputs of a group.
+    /// Inputs and outputs per group.
     pub group: [usize; 2],
     /// Factor on the sums, for a map that only a norm reads.
     pub factor: f32,
-    /// What is done to the sums.
+    /// Applied to the sums.
     pub after: Pointwise,
 }
 
-/// Where a [`Move`] takes values from; numbers as in `kernels/general_move.cu`.
+/// Where a [`Move`] reads values. The numbers are those of `kernels/general_move.cu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum MoveKind {
-    /// The same channel, some rows and columns away.
+    /// The same channel, at a distance of some rows and columns.
     Places = 0,
-    /// A block of pixels from channels, as [`BlockOrder::BlockFirst`].
+    /// Channels become a block of pixels, as [`BlockOrder::BlockFirst`].
     BlockFirst = 1,
-    /// The same, as [`BlockOrder::ChannelFirst`].
+    /// Channels become a block of pixels, as [`BlockOrder::ChannelFirst`].
     ChannelFirst = 2,
-    /// Channels from a block of pixels.
+    /// A block of pixels becomes channels.
     ToChannels = 3,
 }
 
@@ -127,24 +127,24 @@ impl From<BlockOrder> for MoveKind {
     }
 }
 
-/// Values at other places, unchanged. All channels are counted in units.
+/// Copies values to other positions unchanged. All channels are counted in units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Move {
     pub from: MapId,
     pub to: MapId,
-    /// Channels that are moved together: 16 bytes of them, or one.
+    /// Channels that are moved together: 16 bytes of them, or a single one.
     pub unit_channels: usize,
-    /// Where values come from.
+    /// Where values are read.
     pub kind: MoveKind,
-    /// What stands beyond the edge.
+    /// The border beyond the edge.
     pub edge: Edge,
-    /// Rows and columns by which values move down and to the right.
+    /// Number of rows and columns by which values move down and to the right.
     pub offset: [i32; 2],
     /// First unit that is written.
     pub first: usize,
-    /// Units that are written.
+    /// Number of units that are written.
     pub count: usize,
-    /// Units of them that exist; zeros fill up the rest.
+    /// Number of these units that exist; the rest is filled with zeros.
     pub real: usize,
     /// First unit that is read.
     pub source: usize,
@@ -152,11 +152,11 @@ pub struct Move {
     pub block: usize,
     /// Units of a pixel in a block.
     pub block_units: usize,
-    /// What stands outside.
+    /// Value outside the map.
     pub fill: f32,
 }
 
-/// What is taken of whole channels; numbers as in `kernels/general_window.cu`.
+/// A reduction of whole channels. The numbers are those of `kernels/general_window.cu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum ReduceKind {
@@ -164,31 +164,31 @@ pub enum ReduceKind {
     Statistics = 0,
     /// The mean, as a map.
     Mean = 1,
-    /// The largest value, as a map.
+    /// The maximum, as a map.
     Largest = 2,
 }
 
-/// Channels of a map from `first` on.
+/// Channels of a map, starting at `first`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slice {
     pub map: MapId,
     pub first: usize,
 }
 
-/// What a launch of attention makes.
+/// The part of attention that a launch computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttentionPart {
     /// All of it.
     Whole { to: MapId },
     /// The scores of every query for every key.
     Scores { scores: MapId },
-    /// Weights in place of scores, and their sums.
+    /// Replaces scores by weights, and computes the sums of the weights.
     Softmax { scores: MapId },
     /// The weighted means of values.
     Product { scores: MapId, to: MapId },
 }
 
-/// What attention reads.
+/// The inputs of attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attention {
     /// Queries of all heads.
@@ -197,7 +197,7 @@ pub struct Attention {
     pub keys: Slice,
     /// Values of all heads.
     pub values: Slice,
-    /// Heads, which share the channels.
+    /// Number of heads, among which the channels are divided.
     pub heads: usize,
     /// Channels of a head.
     pub head_size: usize,
@@ -206,18 +206,16 @@ pub struct Attention {
 /// One launch of a general graph.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum GeneralOp {
-    /// A convolution.
     Conv(GeneralConv),
-    /// Values by themselves.
+    /// Elementwise operations.
     Pointwise {
         from: MapId,
         to: MapId,
-        /// Statistics by which values are normalised first, and what is added to the variance.
+        /// Statistics with which values are first normalised, and the epsilon that is added to the variance.
         statistics: Option<(MapId, f32)>,
-        /// What becomes of them.
         change: Pointwise,
     },
-    /// The norm of every pixel over its channels.
+    /// Normalises every pixel over its channels.
     LayerNorm {
         from: MapId,
         to: MapId,
@@ -226,7 +224,7 @@ pub enum GeneralOp {
         /// Added to the variance.
         eps: f32,
     },
-    /// Adds where a pixel lies.
+    /// Adds a position encoding.
     Positions {
         from: MapId,
         to: MapId,
@@ -239,72 +237,68 @@ pub enum GeneralOp {
     TokenLinear {
         from: MapId,
         to: MapId,
-        /// Added behind it.
+        /// Added to the result.
         residual: Option<MapId>,
-        /// Weights, with the norm's scale in them.
+        /// Weights, multiplied by the norm's scale.
         weights: ConstantId,
-        /// Biases, with the norm's shift in them.
+        /// Biases, including the contribution of the norm's shift.
         bias: ConstantId,
-        /// Inputs of an output, as the weights have them.
+        /// Inputs per output, as in the weights.
         inputs: usize,
         /// Whether GELU follows.
         is_gelu: bool,
-        /// What the layer norm in front adds to the variance; `None` where there is none.
+        /// Epsilon of the preceding layer norm; `None` if there is no norm.
         eps: Option<f32>,
     },
-    /// Two maps, value by value.
+    /// Combines two maps value by value.
     Combine {
-        /// First.
         a: MapId,
-        /// Second.
         b: MapId,
         to: MapId,
         arithmetic: Arithmetic,
     },
-    /// Values at other places.
+    /// Copies values to other positions.
     Move(Move),
-    /// Another number of rows and columns.
+    /// Changes the number of rows and columns.
     Resize {
         from: MapId,
         to: MapId,
         /// What each row and column reads.
         tables: [ConstantId; 2],
-        /// Places that each reads.
+        /// Number of positions that each reads.
         taps: usize,
     },
-    /// The largest value or the mean of windows.
+    /// The maximum or the mean of windows.
     Pool {
         from: MapId,
         to: MapId,
         pool: Pool,
-        /// Whether it is the mean.
+        /// Mean instead of maximum.
         is_mean: bool,
-        /// Whether padding counts in it.
+        /// Whether the mean includes padding.
         counts_padding: bool,
     },
-    /// What is taken of strips of whole channels.
+    /// Reduces strips of whole channels.
     ReducePartial {
         map: MapId,
         /// Written: two fp32 values for each strip and channel.
         parts: MapId,
         strips: RowPartition,
-        /// What is taken.
         kind: ReduceKind,
     },
-    /// What is taken of whole channels, from their strips.
+    /// Reduces whole channels from their strips.
     ReduceFinish {
-        /// What the strips are of.
+        /// The map of which the strips are part.
         of: MapId,
         parts: MapId,
         to: MapId,
         strips: RowPartition,
-        /// What is taken.
         kind: ReduceKind,
     },
 }
 
 impl GeneralOp {
-    /// The maps that it reads, and the one that it writes.
+    /// The maps that it reads, and the map that it writes.
     pub fn maps(&self) -> (Vec<MapId>, MapId) {
         match *self {
             Self::Conv(conv) => (vec![conv.from], conv.to),
@@ -332,7 +326,7 @@ impl GeneralOp {
         }
     }
 
-    /// The kernel's source file, without its ending.
+    /// The kernel's source file, without its extension.
     pub(super) const fn file(&self) -> &'static str {
         match self {
             Self::Conv(_) => "general_conv",
@@ -351,7 +345,7 @@ impl GeneralOp {
         }
     }
 
-    /// Whether the kernel itself waits for the launch before, on Hopper.
+    /// Whether the kernel itself waits for the previous launch, on Hopper.
     pub(in crate::plan::cuda) fn waits_for_launch_before(file: &str) -> bool {
         matches!(
             file,

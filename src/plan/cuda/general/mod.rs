@@ -1,19 +1,19 @@
-//! Plans of graphs that the specialised kernels do not compute: one plain launch for each node, or a few.
+//! Plans of graphs that the specialised kernels cannot compute: one plain launch for each node, or a few.
 //!
-//! Runs in fp32, fp16 and bf16. `baseline` gives every node a launch of its own; `fused` computes padding while a
-//! convolution loads, and the affine step and the function behind a convolution, or the function behind a norm, while
-//! these store, where nothing else reads the map between; attention reads its channels out of a larger map. All maps lie
-//! as in the other plans, channels last and filled up with zeros to a multiple of 16, so that photo, picture and doubling
-//! are their kernels.
+//! Runs in fp32, fp16 and bf16. `baseline` launches every node separately. `fused` computes padding while a convolution
+//! loads. It also computes the affine step and the function after a convolution, or the function after a norm, while
+//! these store, if nothing else reads the map between them. Attention reads its channels from a larger map. All maps
+//! are stored as in the other plans, channels-last and padded with zeros to a multiple of 16, so that photo, picture
+//! and upsampling use the same kernels.
 //!
-//! fp16: maps and weights are stored in 16 bits, sums are taken in 32. The photo's levels enter as they are, because
-//! fp16 holds them exactly. A convolution's sums over levels are divided by 256 where only a norm reads them, which
-//! takes the factor out again. What fp16 cannot hold all the same (65520 and more) is noticed by the launch that makes
-//! it, and the session refuses the frame.
+//! fp16: maps and weights are stored in 16 bits, and sums are accumulated in 32. The photo's levels are loaded
+//! unchanged, because fp16 represents them exactly. A convolution's sums over levels are divided by 256 if only a norm
+//! reads them, which cancels the factor. If a launch computes a value that fp16 still cannot represent (65520 and
+//! more), it records this, and the session refuses the frame.
 //!
-//! tf32 and mixed are `fused` alone: maps are stored in fp32, the convolutions that the kernels of Johnson's networks take
-//! multiply in tf32 or fp16, and all else, linear layers as well, is computed in fp32. In mixed, every launch notices values
-//! which fp16 cannot hold.
+//! tf32 and mixed are only available in `fused`. Maps are stored in fp32. The convolutions that the kernels of
+//! Johnson's networks compute multiply in tf32 or fp16. Everything else, including linear layers, is computed in fp32.
+//! In mixed, every launch records values that fp16 cannot represent.
 
 mod convolution;
 mod fast_conv;
@@ -50,10 +50,10 @@ use crate::{
     tensor::Shape,
 };
 
-/// Threads of the kernels' CTAs.
+/// Threads per CTA.
 const THREADS: usize = 256;
 
-/// Most CTAs down and behind each other: rows of a map, and frames.
+/// Maximum number of CTAs in the second and third dimension of a grid: rows of a map, and frames.
 const MOST_ROWS: u32 = 65_535;
 
 /// Whether general graphs run in a mode.
@@ -67,7 +67,7 @@ pub(super) const fn has_mode(mode: Mode) -> bool {
 }
 
 impl Builder<'_> {
-    /// One launch for every node; fused, with the convolutions that other kernels may take, fewer.
+    /// Plans one launch for every node. Fused, there are fewer, and other kernels may compute some convolutions.
     pub(super) fn plan_general(
         &mut self,
         graph: &Graph,
@@ -100,7 +100,7 @@ impl Builder<'_> {
     }
 }
 
-/// A plan while it is made.
+/// A plan while it is built.
 struct Planner<'p, 'b> {
     builder: &'p mut Builder<'b>,
     graph: &'p Graph,
@@ -108,9 +108,9 @@ struct Planner<'p, 'b> {
     readers: Vec<Vec<NodeId>>,
     photo: (usize, usize),
     is_fused: bool,
-    /// The maps of the nodes so far; of statistics, their values.
+    /// The maps of the nodes so far; for statistics, the map with their values.
     kept: Vec<Option<MapId>>,
-    /// The nodes that a launch in front of them computes, or a convolution behind them.
+    /// Nodes that another launch computes: that of a later convolution, or one before them.
     is_folded: Vec<bool>,
     /// The convolutions that the kernels of Johnson's networks compute, until they are planned.
     fast_convs: Vec<Option<FastConv>>,
@@ -119,7 +119,7 @@ struct Planner<'p, 'b> {
 }
 
 impl<'p> Planner<'p, '_> {
-    /// The launches of a node, unless others have computed it.
+    /// Plans the launches of a node, unless another launch computes it.
     fn node(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
         if self.is_folded[id]
             || self.token_linear(id)?
@@ -192,7 +192,7 @@ impl<'p> Planner<'p, '_> {
                 self.by_pack(id, op, "pool", self.shapes[node.inputs[0]].len());
             }
             Op::InstanceStatistics => {
-                // Only norms know how statistics lie.
+                // Only norms know the layout of statistics.
                 let is_norm = |&reader: &NodeId| {
                     let node = &self.graph.nodes()[reader];
                     matches!(node.op, Op::InstanceNorm { .. }) && node.inputs[0] != id
@@ -205,13 +205,13 @@ impl<'p> Planner<'p, '_> {
             Op::SpatialMean => self.reduce(id, ReduceKind::Mean)?,
             Op::SpatialMax => self.reduce(id, ReduceKind::Largest)?,
             Op::Picture => self.picture(id)?,
-            // The only map that is brought to the device is the photo.
+            // The only map that is uploaded to the device is the photo.
             Op::Input { .. } | Op::Constant(_) => return Err(self.no_kernel(id)),
         }
         Ok(())
     }
 
-    /// Under which name a node's time is counted.
+    /// The layer name under which a node's time is reported.
     fn layer(&self, id: NodeId) -> &'p str {
         let node = &self.graph.nodes()[id];
         if node.layer.is_empty() { &node.name } else { &node.layer }
@@ -249,13 +249,13 @@ impl<'p> Planner<'p, '_> {
         16 / self.builder.format.storage.bytes()
     }
 
-    /// A thread for each of so many units of every pixel.
+    /// One thread for each of `units` units of every pixel.
     fn grid(&self, shape: Shape, units: usize) -> (u32, u32, u32) {
         let across = (shape.width * units).div_ceil(THREADS);
         (across as u32, shape.height as u32, self.builder.batch as u32)
     }
 
-    /// Appends a launch that reads and writes so many values of one image.
+    /// Appends a launch that reads and writes this many values of one image.
     fn step(
         &mut self,
         id: NodeId,
@@ -265,19 +265,19 @@ impl<'p> Planner<'p, '_> {
         values: (usize, usize),
     ) -> &mut CudaStep {
         let format = match entry.strip_prefix("move_") {
-            // Moves know bits alone.
+            // Moves copy bits, whatever the format.
             Some(_) => String::new(),
             None => self.suffix(),
         };
         self.launch(id, op, format!("general_{entry}{format}"), grid, values)
     }
 
-    /// The end of the names of kernels for maps of this plan.
+    /// The suffix of the names of kernels for maps of this plan.
     fn suffix(&self) -> String {
         format!("_{}", suffix(self.builder.format.storage))
     }
 
-    /// The same for an entry by its whole name.
+    /// Appends a launch like [`Self::step`], but with the full name of the entry point.
     fn launch(
         &mut self,
         id: NodeId,
@@ -305,7 +305,7 @@ impl<'p> Planner<'p, '_> {
         })
     }
 
-    /// Appends a launch with a thread for every 16 bytes of the map that it makes.
+    /// Appends a launch with one thread for every 16 bytes of the map that it makes.
     fn by_pack(&mut self, id: NodeId, op: GeneralOp, entry: &str, read: usize) {
         let (_, to) = op.maps();
         let made = self.builder.maps[to];
@@ -337,7 +337,7 @@ impl<'p> Planner<'p, '_> {
         })
     }
 
-    /// The launch of the nodes from `id` to `last`.
+    /// Plans the launch of the nodes from `id` to `last`.
     fn change(
         &mut self,
         (id, last): (NodeId, NodeId),

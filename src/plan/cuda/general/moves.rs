@@ -1,4 +1,4 @@
-//! The launches that move values to other places: padding, cropping, channels, blocks of pixels.
+//! The launches that move values to other positions: padding, cropping, channels, blocks of pixels.
 
 use super::{
     Planner,
@@ -24,7 +24,7 @@ impl Planner<'_, '_> {
             && self.readers[id].iter().all(is_conv)
     }
 
-    /// What is padded around the map that a node reads; `None` for a node that pads nothing.
+    /// The padding around the map that a node reads; `None` for a node that pads nothing.
     pub(super) fn padding(&self, id: NodeId) -> Option<(PadMode, Sides)> {
         let node = &self.graph.nodes()[id];
         let input = self.shapes[*node.inputs.first()?];
@@ -52,7 +52,7 @@ impl Planner<'_, '_> {
         let from = self.input_map(id)?;
         let shape = self.shapes[id];
         let to = self.made(id, shape);
-        // What fills up the channels moves with them, unless it would be filled with something else.
+        // Padding channels move as well, unless they would be filled with another value.
         let stored = stored_channels(shape.channels);
         let real = if fill == 0.0 { stored } else { shape.channels };
         let unit_channels = self.unit(&[real]);
@@ -69,7 +69,7 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// Channels that are moved together where channels begin and end at multiples of `all`.
+    /// Channels that are moved together if channel ranges start and end at multiples of `all`.
     fn unit(&self, all: &[usize]) -> usize {
         let pack = self.pack_channels();
         if all.iter().all(|channels| channels.is_multiple_of(pack)) { pack } else { 1 }
@@ -102,7 +102,7 @@ impl Planner<'_, '_> {
         self.step(id, GeneralOp::Move(op), &entry, grid, (values, values));
     }
 
-    /// Copies `count` channels from one map to another, and fills up the channels behind the last that exist.
+    /// Copies `count` channels from one map to another, and fills the padding channels.
     pub(super) fn channels(
         &mut self,
         id: NodeId,
@@ -137,7 +137,7 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// Channels to blocks of pixels, or back; `channels` are those of a pixel in a block.
+    /// Turns channels into blocks of pixels, or back. `channels` is the number of channels of a pixel in a block.
     pub(super) fn blocks(
         &mut self,
         id: NodeId,

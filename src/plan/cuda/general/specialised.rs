@@ -1,4 +1,4 @@
-//! Which graphs the kernels of Johnson's networks compute rightly, beyond having one for each group.
+//! Which graphs the kernels of Johnson's networks compute correctly, in addition to having a kernel for each group.
 
 use crate::{
     graph::{Conv, Graph, Node, NodeId, Op},
@@ -6,14 +6,15 @@ use crate::{
     tensor::Shape,
 };
 
-/// Largest stride that those kernels are made for.
+/// Largest stride that those kernels support.
 const MOST_STRIDE: usize = 2;
 
-/// The first node that keeps a graph from the specialised plans.
+/// The first node that prevents a graph from using the specialised plans.
 ///
-/// They divide the photo's levels on the way in, which only the norm behind the convolution that reads them takes out
-/// again. Their convolutions have odd kernels and strides of 1 and 2; over a doubled map, the photo, and where they
-/// make the picture, of 1 alone; and the photo and the picture's map are not doubled. A picture is cut from a map that
+/// Specialised plans divide the photo's levels when they are loaded. Only the norm after the convolution that reads
+/// them cancels the factor. Their convolutions have odd kernels and strides of 1 and 2. Only stride 1 is allowed over
+/// an upsampled map, over the photo, and for making the picture. The photo and the picture's map are never upsampled. A
+/// picture is cut from a map that is at least as large.
 /// is as large.
 pub fn unlike_specialised<'g>(
     graph: &'g Graph,
@@ -21,7 +22,7 @@ pub fn unlike_specialised<'g>(
     photo: (usize, usize),
 ) -> Option<&'g Node> {
     let (nodes, readers) = (graph.nodes(), graph.readers());
-    // Whether a map holds the photo's levels, or is doubled.
+    // Whether a map contains the photo's levels, or is upsampled.
     let (mut is_levels, mut is_doubled) = (vec![false; nodes.len()], vec![false; nodes.len()]);
     let found = nodes.iter().enumerate().position(|(id, node)| {
         let reads = |is: &[bool]| node.inputs.iter().any(|&input| is[input]);
@@ -50,8 +51,8 @@ pub fn unlike_specialised<'g>(
     found.map(|id| &nodes[id])
 }
 
-/// Whether a convolution has a kernel and stride that the tiles are made for; one that is not `is_plain` may skip
-/// every second pixel.
+/// Whether the tiles support a convolution's kernel and stride. Only a convolution that is not `is_plain` may have
+/// stride 2.
 pub(super) fn has_tiles(conv: &Conv, is_plain: bool) -> bool {
     conv.as_square().is_some_and(|(kernel_px, stride_px)| {
         let most = if is_plain { 1 } else { MOST_STRIDE };

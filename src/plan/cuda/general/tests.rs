@@ -1,4 +1,4 @@
-//! Properties of the plans of general graphs. What they compute is judged on a GPU (`tests/gpu`).
+//! Properties of the plans of general graphs. Their results are tested on a GPU (`tests/gpu`).
 
 use super::super::tests::{DEVICES, check};
 use crate::{
@@ -14,7 +14,7 @@ fn add(graph: &mut Graph, op: Op, inputs: &[NodeId]) -> NodeId {
     graph.add(&name, "", op, inputs).expect("earlier nodes")
 }
 
-/// Zeros, a convolution, an affine step, a ReLU, and a picture.
+/// Zero padding, a convolution, an affine step, ReLU, and a picture.
 fn graph() -> Graph {
     let mut graph = Graph::default();
     let photo = add(&mut graph, Op::Photo, &[]);
@@ -63,7 +63,7 @@ fn fused_folds_what_nobody_else_reads_into_convolutions() {
         "store_picture_f16",
     ];
     assert_eq!(entries(&graph, fused), folded);
-    // What another node reads too is kept.
+    // A map that another node also reads is kept.
     add(&mut graph, Op::Relu, &[3]);
     assert_eq!(entries(&graph, fused).len(), folded.len() + 2);
 }
@@ -86,7 +86,7 @@ fn modes_without_general_kernels_say_what_to_choose() {
 fn a_picture_smaller_than_the_photo_is_refused() {
     let mut graph = Graph::default();
     let photo = add(&mut graph, Op::Photo, &[]);
-    // Not even of a larger photo.
+    // This also holds for a larger photo.
     let mean = add(&mut graph, Op::SpatialMean, &[photo]);
     add(&mut graph, Op::Picture, &[mean]);
     let mode = Mode::new(Variant::Fused, Precision::Fp32);
@@ -114,7 +114,7 @@ fn maps_beside_the_photo_are_left_to_the_processor() {
     }
 }
 
-/// Sums over levels are divided in fp16 where a norm takes the factor out, and nowhere else.
+/// In fp16, sums over levels are divided if a norm cancels the factor, and nowhere else.
 #[test]
 fn sums_over_levels_are_divided_where_only_a_norm_reads_them() {
     let mut graph = Graph::default();
@@ -225,7 +225,7 @@ fn every_way_of_attention_can_be_chosen() {
         let plan = CudaPlan::new(&graph, (8, 8), 1, mode, &DEVICES[0]).expect("a plan");
         check(&plan, &DEVICES[0]);
         assert_eq!(of_attention(&plan)[0], entry);
-        // What runs is told, and so is that it is not what was chosen.
+        // The summary reports what runs, and that it is not what was requested.
         let summary = plan.summary(&plan.launches);
         let runs = *summary.attention_kernels.first().expect("attention");
         assert!(entry.contains(runs.name()), "{runs}");
@@ -258,14 +258,14 @@ fn scores_in_memory_are_counted() {
     let text = "n8 would store 204 GB of scores of 160000 tokens for 160000; choose a smaller picture, or \
                 fused without --attention naive, which stores none for heads of 32, 64 or 128 channels";
     assert_eq!(error.to_string(), text);
-    // The largest square below: 304 x 304 tokens have 4 * 2 * 92416 * 92417 bytes of scores of the 2^36 that are kept.
+    // The largest square below the limit: 304 x 304 tokens need 4 * 2 * 92416 * 92417 bytes of scores, of at most 2^36.
     let fits = largest_size(large, |size| planned(Variant::Baseline, size).is_ok());
     assert_eq!(fits, Some((304, 304)));
     let scores = |tokens: usize| 4 * 2 * tokens * (tokens.next_multiple_of(4) + 1);
     assert!(scores(304 * 304) <= 1 << 36 && scores(305 * 305) > 1 << 36);
 }
 
-/// Memory of attention grows with the tokens, and only the way that keeps all scores takes their square.
+/// Memory of attention grows linearly with the tokens. Only the kernel that stores all scores needs their square.
 #[test]
 fn memory_of_attention_grows_with_the_tokens() {
     let graph = of_tokens(64);
@@ -283,7 +283,7 @@ fn memory_of_attention_grows_with_the_tokens() {
             let (few, many) = (bytes(way, side), bytes(way, 2 * side));
             match way {
                 AttentionKernel::Naive => assert!(many > 12 * few, "{way} {side}: {few}, {many}"),
-                // Places begin at whole units.
+                // Offsets are multiples of whole units.
                 _ => assert!(many <= 4 * few + 4096, "{way} {side}: {few}, {many}"),
             }
         }
@@ -314,8 +314,8 @@ fn the_network_for_any_style_picture_is_planned() {
     }
 }
 
-/// Of the shipped network for style pictures, in 16 bits on Hopper, only what moves or norms a whole map is left to the
-/// plain kernels.
+/// In 16 bits on Hopper, the plain kernels only move or normalise whole maps of the built-in transformer network for
+/// style pictures.
 #[test]
 fn the_shipped_transformer_runs_on_kernels_of_its_own() {
     let network = crate::weights::StyleNetwork::built_in().expect("weights");
@@ -333,13 +333,14 @@ fn the_shipped_transformer_runs_on_kernels_of_its_own() {
     };
     assert_eq!(counted("attention_wgmma_64_f16"), 6);
     assert_eq!(counted("token_linear_wgmma_norm_"), 12);
-    // Four a block, and the one around the tokens.
+    // Four per block, and the one around the tokens.
     assert_eq!(counted("token_linear_wgmma_"), 25);
     assert_eq!(counted("wgmma_"), 12);
     assert_eq!(plan.steps.len(), 6 + 25 + 12 + 6);
 }
 
-/// In tf32 and mixed, the kernels of Johnson's networks multiply; all else, linear layers as well, is done in fp32.
+/// In tf32 and mixed, the kernels of Johnson's networks multiply. Everything else, including linear layers, runs in
+/// fp32.
 #[test]
 fn tf32_and_mixed_are_for_products() {
     let mut graph = Graph::default();

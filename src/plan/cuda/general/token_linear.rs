@@ -1,6 +1,6 @@
-//! Linear layers on tokens: convolutions of one pixel as matrix products, with the layer norm in front, and GELU or the sum
-//! with another map behind. Maps in fp32 are multiplied exactly, in tf32 and mixed as well: with all that around them in one
-//! launch they take half the time that tensor cores take without.
+//! Linear layers on tokens: 1x1 convolutions as matrix products, with the preceding layer norm, and the following GELU
+//! or sum with another map. Maps in fp32 are multiplied exactly, in tf32 and mixed as well. With all of these
+//! operations in one launch, this takes half the time of tensor cores with separate launches.
 
 use super::{Planner, launch::GeneralOp};
 use crate::{
@@ -18,36 +18,36 @@ const ROW_BYTES: usize = 128;
 const PANEL_CHANNELS: usize = ROW_BYTES / 2;
 /// Bytes between the rows of a stage in shared memory.
 const PITCH: usize = ROW_BYTES + 16;
-/// Threads of a CTA.
+/// Threads per CTA.
 const THREADS: u32 = 256;
-/// Parts of a CTA's warps that share its inputs in exact products; in the end all but one bring their sums to the others.
+/// Groups of a CTA's warps among which its inputs are divided in exact products. At the end, their sums are added up.
 const EXACT_PARTS: usize = 4;
-/// CTAs that share a tile's inputs in Hopper's kernel for few tokens.
+/// CTAs among which a tile's inputs are divided in Hopper's kernel for few tokens.
 const HOPPER_SPLIT: usize = 8;
 
-/// A linear layer with the nodes that its launch computes as well.
+/// A linear layer with the other nodes that its launch computes.
 #[derive(Clone, Debug)]
 pub(super) struct TokenLinear {
     conv: Conv,
-    /// The layer norm in front, and what it adds to the variance.
+    /// The preceding layer norm, and its epsilon.
     norm: Option<(NodeId, f64)>,
     /// Whether GELU follows.
     is_gelu: bool,
-    /// The map that is added behind.
+    /// The map that is added afterwards.
     residual: Option<NodeId>,
     /// The last of the nodes.
     last: NodeId,
 }
 
-/// Tokens and outputs of a CTA.
+/// Tokens and outputs per CTA.
 type Tile = (usize, usize);
 
-/// A linear layer as kernels see it.
+/// A linear layer as kernels need it.
 #[derive(Clone, Copy, Debug)]
 struct Layer {
     /// Of all images.
     tokens: usize,
-    /// Channels that exist.
+    /// Without padding channels.
     inputs: usize,
     /// As stored.
     outputs: usize,
@@ -57,21 +57,21 @@ struct Layer {
     format: NumberFormat,
 }
 
-/// The kernel of a linear layer, and how it is launched.
+/// The kernel of a linear layer and its launch.
 #[derive(Clone, Debug, PartialEq)]
 struct LinearKernel {
     file: &'static str,
-    /// Without the storage's ending.
+    /// Without the suffix of the storage format.
     entry: String,
     tile: Tile,
     threads: u32,
     shared_bytes: usize,
-    /// CTAs that share the inputs of a tile.
+    /// CTAs among which the inputs of a tile are divided.
     split: u32,
     order: WeightOrder,
 }
 
-/// Hopper's kernel, where there is one; `None`: the one of every device.
+/// Hopper's kernel if there is one; `None` to use the kernel for all devices.
 fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
     let Layer { tokens, inputs, outputs, has_norm, is_gelu, has_residual, format } = *layer;
     let all = limits.multiprocessors;
@@ -80,8 +80,8 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
     if limits.compute_capability != (9, 0) || format.bytes() != 2 {
         return None;
     }
-    // The largest tiles of which there are enough to fill the device, with as many stages as kernels/token_linear_wgmma.cu
-    // says. Behind few inputs a tile of 128x128 would take as long to write as to compute.
+    // The largest tiles that are numerous enough to fill the device, with as many stages as in
+    // kernels/token_linear_wgmma.cu. With few inputs, a tile of 128x128 would take as long to write as to compute.
     let (kind, tile, stages, split) = if has_norm {
         if has_residual || !inputs.is_multiple_of(PANEL_CHANNELS) {
             return None;
@@ -126,10 +126,11 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
     })
 }
 
-/// The kernel of every device.
+/// The kernel for all devices.
 fn plain_kernel(layer: &Layer, weight_inputs: usize, limits: &DeviceLimits) -> LinearKernel {
     let has_norm = layer.has_norm;
-    // Tiles of 128x128 are compiled for products of 16 bits, where there are no other kernels and shared memory has room.
+    // Tiles of 128x128 are compiled for 16-bit products, for devices without other kernels, and need enough shared
+    // memory.
     let has_large =
         layer.format != NumberFormat::Fp32 && matches!(limits.compute_capability, (8, 0) | (10, _));
     let wanted = match tile(layer.tokens, layer.outputs, has_norm, limits) {
@@ -160,8 +161,8 @@ fn plain_kernel(layer: &Layer, weight_inputs: usize, limits: &DeviceLimits) -> L
     }
 }
 
-/// The largest tile of which there are enough to fill the device; beside a norm, which every CTA of some tokens computes
-/// again, there have to be more.
+/// The largest tile that is numerous enough to fill the device. With a norm, more tiles are required, because every CTA
+/// of the same tokens computes the norm again.
 fn tile(tokens: usize, outputs: usize, has_norm: bool, limits: &DeviceLimits) -> Tile {
     let ctas = |(m, n): Tile| tokens.div_ceil(m) * outputs.div_ceil(n);
     let all = limits.multiprocessors;
@@ -175,7 +176,7 @@ fn tile(tokens: usize, outputs: usize, has_norm: bool, limits: &DeviceLimits) ->
     }
 }
 
-/// Bytes of shared memory of a CTA, for so many bytes of inputs as the weights of an output have.
+/// Bytes of shared memory per CTA, given the bytes of inputs in the weights of an output.
 fn shared_bytes(
     (tokens, outputs): Tile,
     input_bytes: usize,
@@ -190,7 +191,7 @@ fn shared_bytes(
 }
 
 impl Planner<'_, '_> {
-    /// Finds the linear layers; the norms in front of them need no launch of their own.
+    /// Finds the linear layers. The norms before them need no launch of their own.
     pub(super) fn choose_token_linears(&mut self) {
         for id in 0..self.shapes.len() {
             let found = self.token_linear_at(id);
@@ -234,7 +235,7 @@ impl Planner<'_, '_> {
             }
             Some(next) if nodes[next].op == Op::Add => {
                 let other = nodes[next].inputs.iter().copied().find(|&input| input != id);
-                // What is added has to be there already, and nowhere repeated.
+                // The added map must already exist, and it must not be repeated.
                 found.residual = other.filter(|&other| {
                     other < id
                         && self.shapes[other] == self.shapes[id]
@@ -244,7 +245,7 @@ impl Planner<'_, '_> {
                     found.last = next;
                 }
             }
-            // Other kernels take such a step with the layer.
+            // Other kernels compute such a step together with the layer.
             Some(next)
                 if matches!(
                     nodes[next].op,
@@ -343,7 +344,8 @@ impl Planner<'_, '_> {
 mod tests {
     use super::*;
 
-    /// Many tokens take large tiles, few small ones, and shared memory is as `kernels/token_linear.cu` cuts it.
+    /// Many tokens use large tiles, few tokens small ones, and shared memory is as `kernels/token_linear.cu` divides
+    /// it.
     #[test]
     fn tiles_fill_a_device() {
         let h200 = DeviceLimits {

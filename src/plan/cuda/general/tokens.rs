@@ -1,4 +1,4 @@
-//! The launches of transformers: norms and places of tokens, and attention between them.
+//! The launches of transformers: norms and position encodings of tokens, and attention between them.
 
 use super::{
     Planner,
@@ -14,9 +14,9 @@ use crate::{
     tensor::Shape,
 };
 
-/// Pixels of a CTA of a norm, a warp each; rows of a CTA of softmax.
+/// Pixels per CTA of a norm, one warp each; rows per CTA of softmax.
 const WARPS: usize = 8;
-/// Queries, and keys or channels, of a tile of the kernels that keep scores.
+/// Queries, and keys or channels, per tile of the kernels that store scores.
 const NAIVE_TILE: (usize, usize) = (128, 64);
 
 impl Planner<'_, '_> {
@@ -46,7 +46,7 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// Whether the attentions that read some channels read them where they lie.
+    /// Whether the attentions that read some channels read them in place.
     pub(super) fn is_folded_slice(&self, id: NodeId) -> bool {
         let nodes = self.graph.nodes();
         let Op::Channels { first, .. } = nodes[id].op else {
@@ -59,7 +59,7 @@ impl Planner<'_, '_> {
             && self.readers[id].iter().all(is_attention)
     }
 
-    /// The channels that an attention reads of a node's map.
+    /// The channels that an attention reads from a node's map.
     fn slice(&self, reader: NodeId, id: NodeId) -> Result<Slice, CudaPlanError> {
         let node = &self.graph.nodes()[id];
         let (source, first) = match node.op {
@@ -120,7 +120,7 @@ impl Planner<'_, '_> {
         AttentionKernel::picked(mode.with_attention(self.builder.attention), head_size)
     }
 
-    /// In three launches, with all scores in memory; `flops` are those of one of the products.
+    /// Plans attention as three launches, with all scores in memory. `flops` is for one of the two products.
     fn naive(
         &mut self,
         id: NodeId,
@@ -135,7 +135,7 @@ impl Planner<'_, '_> {
         let all_heads = (self.builder.batch * read.heads) as u32;
         let tiles = |count: usize, tile: usize| count.div_ceil(tile) as u32;
         let (down, across) = NAIVE_TILE;
-        // Scores take as many of the storage's values.
+        // Size of the scores in values of the storage format.
         let kept = read.heads * asking * answering * 4 / self.builder.format.storage.bytes();
         let suffix = self.suffix();
 
@@ -158,7 +158,7 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// The place of all scores in fp32, rows padded to 16 bytes, and behind them a sum for each row.
+    /// The buffer for all scores in fp32, with rows padded to 16 bytes, followed by one sum for each row.
     fn scores(
         &mut self,
         id: NodeId,

@@ -1,4 +1,4 @@
-//! The launches of resizes, and of what is taken of whole channels.
+//! The launches of resizes and of reductions over whole channels.
 
 use super::{
     Planner,
@@ -13,9 +13,9 @@ use crate::{
     tensor::Shape,
 };
 
-/// Bytes of every pixel that a CTA of a reduction takes.
+/// Bytes of every pixel that a CTA of a reduction processes.
 const REDUCED_BYTES: usize = 64;
-/// Channels that a CTA of the end of a reduction takes.
+/// Channels that a CTA of the second launch of a reduction processes.
 const FINISHED_CHANNELS: usize = 32;
 
 impl Planner<'_, '_> {
@@ -44,7 +44,7 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// Whole channels, in two launches.
+    /// Plans a reduction of whole channels as two launches.
     pub(super) fn reduce(&mut self, id: NodeId, kind: ReduceKind) -> Result<(), CudaPlanError> {
         let input = self.graph.nodes()[id].inputs[0];
         let map = self.map(id, input)?;
@@ -54,7 +54,7 @@ impl Planner<'_, '_> {
         let strips =
             RowPartition::of(shape.height * shape.width, self.builder.limits.multiprocessors);
         let one = Shape::new(shape.channels, 1, 1);
-        // Two fp32 values a channel.
+        // Two fp32 values per channel.
         let pair = 8 * batch * stored;
         let parts = self.builder.buffer(one, stored, pair * strips.count);
         let partial = GeneralOp::ReducePartial { map, parts, strips, kind };
