@@ -32,7 +32,7 @@ params! {
         /// Channels of a head.
         head_size: i32,
         batch: i32,
-        /// Factor on the products of queries and keys. Weights are powers of two with these exponents.
+        /// Factor on the products of queries and keys: log2(e) / sqrt(head_size), because weights are powers of two.
         scale: f32,
     }
 

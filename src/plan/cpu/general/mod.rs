@@ -272,7 +272,7 @@ impl<'a> GeneralBuilder<'a> {
                 ("constant", GeneralOp::LoadConstant { constant, to })
             }
             Op::Picture => ("store", GeneralOp::Store { from: from? }),
-            // A map derived from the photo. Every other map of the graph depends on it.
+            // The photo with its size rule. Every other map of the graph depends on it.
             Op::Sized(_) => ("size", self.index(head, from?, Index::Crop(Sides::default()))),
             Op::Pad { .. } | Op::PadSame { .. } => {
                 let (mode, sides) = self.padding(head)?;

@@ -1,37 +1,33 @@
-//! What a general plan keeps of its network besides steps and maps.
+//! What a general plan keeps of its network in addition to steps and maps.
 
 use super::convolution::GeneralConv;
 use crate::{graph::resize::Resize, tensor::Shape};
 
-/// Values that one row or column of a resized map keeps: four places and four weights, and while they are computed
-/// twice as much again.
+/// Values for one row or column of a resized map: four positions and four weights, and temporarily twice as many more
+/// while they are computed.
 const TAPS_LEN: usize = 24;
 
-/// A change of size: how, and from which map to which.
+/// A resize, with its input and output maps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ResizeSpec {
     pub resize: Resize,
-    /// The map that is read.
     pub from: Shape,
-    /// The map that is written.
     pub to: Shape,
 }
 
-/// What a general plan keeps of its network besides steps and maps.
+/// What a general plan keeps of its network in addition to steps and maps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GeneralParts {
-    /// Convolutions.
     pub convs: Vec<GeneralConv>,
-    /// Nodes with values for every channel, and how many channels are stored.
+    /// Nodes with values for every channel, and their numbers of stored channels.
     pub channel_nodes: Vec<(String, usize)>,
-    /// Changes of size.
     pub resizes: Vec<ResizeSpec>,
-    /// Nodes whose maps are trained values, and these maps' extents.
+    /// Nodes whose maps are trained values, and the shapes of these maps.
     pub constants: Vec<(String, Shape)>,
 }
 
 impl GeneralParts {
-    /// Everything that a session keeps of the network, in f32.
+    /// Size of everything that a session keeps of the network, in f32.
     pub(in crate::plan::cpu) fn len(&self) -> usize {
         let convs = self.convs.iter().map(GeneralConv::packed_len);
         let values = self.channel_nodes.iter().map(|(_, stored)| 2 * stored);
@@ -41,12 +37,12 @@ impl GeneralParts {
         convs.chain(values).chain(tables).chain(maps).sum()
     }
 
-    /// Upper bound of what describes them and `steps` steps, in bytes.
+    /// Upper bound of the descriptions of these parts and of `steps` steps, in bytes.
     pub(in crate::plan::cpu) fn description_bytes(&self, steps: usize) -> u64 {
         let phases = |conv: &GeneralConv| {
             let phases = conv.axes.iter().flat_map(|axis| &axis.phases);
             let taps: usize = phases.map(|phase| 96 + 32 * phase.taps.len()).sum();
-            // Every pair of phases has its panels.
+            // Every pair of phases has its own panels.
             let panels = conv.axes[0].phases.len() * conv.axes[1].phases.len();
             1024 + 2 * taps + 128 * panels
         };
