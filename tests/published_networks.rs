@@ -370,7 +370,7 @@ fn numbers_of_blocks_and_values_are_checked() {
         let mut tensors = shapes(name);
         tensors.push((key.to_owned(), vec![1]));
         let text = refusal(&tensors, 0.5);
-        assert!(text.contains("this program runs 1 to 16"), "{text}");
+        assert!(text.contains("supported: 1 to 16"), "{text}");
     }
     // A block is missing between others.
     let mut tensors = shapes("plain.pth");

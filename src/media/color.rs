@@ -6,9 +6,9 @@
 use std::{io::Cursor, sync::Arc};
 
 use moxcms::{
-    BarycentricWeightScale, Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries,
-    ColorProfile, DataColorSpace, InterpolationMethod, Layout, MatrixCoefficients, RenderingIntent,
-    ToneReprCurve, TransferCharacteristics, Transform16BitExecutor, TransformOptions, XyY,
+    Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
+    Layout, MatrixCoefficients, RenderingIntent, ToneReprCurve, TransferCharacteristics,
+    Transform16BitExecutor, TransformOptions, XyY,
 };
 use rayon::prelude::*;
 
@@ -221,8 +221,6 @@ fn options(intent: RenderingIntent) -> TransformOptions {
     TransformOptions {
         rendering_intent: intent,
         prefer_fixed_point: false,
-        interpolation_method: InterpolationMethod::Tetrahedral,
-        barycentric_weight_scale: BarycentricWeightScale::High,
         ..TransformOptions::default()
     }
 }

@@ -57,12 +57,6 @@ impl<'a> Header<'a> {
             });
         }
         let format = format_of(name, bytes)?;
-        // The PNG decoder reserves memory for a row before it reports the size.
-        if format == ImageFormat::Png
-            && let Some(size) = png_size(bytes)
-        {
-            checked_pixels(name, format, size)?;
-        }
         let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
         let kind = match jpeg {
             Some(look) => look.unsupported(),
@@ -74,6 +68,12 @@ impl<'a> Header<'a> {
                 format: format_name(format).to_owned(),
                 reason: kind.to_owned(),
             });
+        }
+        // The PNG decoder reserves memory for a row before it reports the size.
+        if format == ImageFormat::Png
+            && let Some(size) = png_size(bytes)
+        {
+            checked_pixels(name, format, size)?;
         }
         let mut decoder =
             open(format, bytes).map_err(|error| from_image_error(name, format, error))?;

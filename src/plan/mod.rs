@@ -40,7 +40,7 @@ pub enum PlanError {
     },
     /// The range of some map is not known in advance.
     #[error(
-        "int8 needs a norm, followed only by ReLU and sums, before every convolution, as in TransformerNet; choose fp32"
+        "int8 needs a norm, and nothing but ReLU and sums, in front of every convolution, as TransformerNet has them; choose fp32"
     )]
     NoInt8,
 }

@@ -268,7 +268,7 @@ fn sums_of_two_halves_are_for_hopper() {
     let ampere = FakeGpu::of((8, 6)).backend().expect("a GPU");
     assert_eq!(
         ampere.supports(mode).expect_err("no kernels").to_string(),
-        "Fake GPU cannot paint in fused fp16x2: fp16x2 needs the variant fused and compute capability 9.0 (this GPU has 8.6); choose fp32 or tf32"
+        "Fake GPU cannot paint in fused fp16x2: fp16x2 is computed by fused alone, on GPUs of compute capability 9.0 (this one has 8.6); choose fp32 or tf32"
     );
 }
 

@@ -487,7 +487,7 @@ fn a_style_whose_reader_panics_is_named_and_not_read_again() {
     // When the user chooses the file, it is read again, and the pending load ends.
     w.open_photo(40, 30);
     w.click("Udnie");
-    w.until_contains("The style udnie could not be loaded: a mistake in StyleForge stopped it");
+    w.until_contains("The style udnie could not be loaded: a bug in StyleForge stopped it");
     for _ in 0..50 {
         w.step();
     }

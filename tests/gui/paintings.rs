@@ -219,7 +219,7 @@ fn files_that_are_gone_or_damaged_are_told_and_no_pipe_is_waited_for() {
     w.until("the changes", |w| strip(w) == changed);
     assert_eq!(small_pictures(&w), 1);
     w.click("damaged.png, cannot be shown");
-    w.until_contains("damaged.png is not a picture");
+    w.until_contains("damaged.png is not a supported image");
     w.click("gone.png, cannot be shown");
     w.until_contains("no longer exists and was removed from the list of saved paintings.");
     assert_eq!(strip(&w), changed[..2]);

@@ -101,7 +101,7 @@ fn only_what_is_unknown_is_asked() {
     fs::write(&file, network_file("nhwc_edges")).expect("written");
     w.drop_file(&file);
     w.until_label(QUESTION);
-    assert!(w.has_containing("in the picture that its network reads."));
+    assert!(w.has_containing("which pixel range its network reads."));
     for reading in
         ["-1..1 in and out", "0..255 in, -1..1 out", "0..1 in, -1..1 out", "imagenet in, -1..1 out"]
     {
@@ -242,7 +242,7 @@ fn several_files_are_asked_about_one_after_the_other() {
     for turn in 0..3 {
         let name = |w: &Window| {
             let texts = w.texts();
-            let name = texts.iter().find_map(|t| t.split_once(" does not tell "));
+            let name = texts.iter().find_map(|t| t.split_once(" does not say "));
             name.map(|(name, _)| name.to_owned())
         };
         w.until("the next question", |w| name(w).is_some_and(|name| !asked.contains(&name)));

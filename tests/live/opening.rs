@@ -203,7 +203,7 @@ fn a_goal_that_cannot_be_opened_is_reported_once() {
     studio.until("the refusal", |facts| facts.settings == 2);
     studio.paints(30);
     assert_eq!(studio.refusals().len(), 2, "{:?}", studio.refusals());
-    assert!(studio.refusals()[1].contains("a mistake in StyleForge (scripted panic)"));
+    assert!(studio.refusals()[1].contains("a bug in StyleForge (scripted panic)"));
     let facts = studio.facts();
     assert_eq!(facts.mode.expect("painted").to_string(), "fused fp32");
     // New settings cause a new attempt.

@@ -16,14 +16,14 @@ pub enum CudaPlanError {
         minor: i32,
     },
     /// Only the variant fused multiplies bytes.
-    #[error("int8 needs the variant fused; choose fp16")]
+    #[error("int8 is computed by fused alone; choose fp16")]
     NoInt8,
     /// The plain kernels do not multiply bytes.
-    #[error("int8 only supports networks like TransformerNet; choose fp16")]
+    #[error("int8 has kernels for networks like TransformerNet only; choose fp16")]
     NetworkInInt8,
     /// There are no kernels for sums of two halves.
     #[error(
-        "fp16x2 needs the variant fused and compute capability 9.0 (this GPU has {major}.{minor}); choose fp32 or tf32"
+        "fp16x2 is computed by fused alone, on GPUs of compute capability 9.0 (this one has {major}.{minor}); choose fp32 or tf32"
     )]
     NoFp16x2 {
         /// Compute capability of the device.

@@ -45,7 +45,7 @@ pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides, Weigh
     let sides: Vec<usize> = shape.dim.iter().map(side).collect();
     let odd = || {
         refused(format!(
-            "its input has the shape {}; a picture is 1 x 3 x height x width or 1 x height x width x 3",
+            "its input has the sides {}; a picture is 1 x 3 x height x width or 1 x height x width x 3",
             shown(&sides)
         ))
     };
