@@ -381,7 +381,7 @@ fn numbers_of_blocks_and_values_are_checked() {
     assert!(text.contains("missing ResidualBlock.1.conv1.conv_layer.weight"), "{text}");
     for value in [f32::NAN, f32::INFINITY] {
         let text = refusal(&shapes("yakhyo.pth"), value);
-        assert!(text.contains("conv1.conv2d.weight holds"), "{text}");
+        assert!(text.contains("conv1.conv2d.weight contains"), "{text}");
     }
 }
 

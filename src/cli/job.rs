@@ -22,7 +22,7 @@ use crate::{
     engine::paint::{OutputSize, PaintSettings},
     media::{
         encode::{DEFAULT_JPEG_QUALITY, Existing, Format},
-        folder::Folder,
+        folder::{Folder, Placed},
         framing::Framing,
     },
     mode::ModelSize,
@@ -280,7 +280,7 @@ fn pictures_in(
     path: &Path,
     output: &Path,
     recursive: bool,
-) -> Result<(Vec<(PathBuf, PathBuf)>, Vec<String>), CliError> {
+) -> Result<(Vec<Placed>, Vec<String>), CliError> {
     let name = path.display();
     let listed = if recursive {
         Folder::open_tree(path, Some(output))

@@ -24,6 +24,9 @@ fn reason_by_name(path: &Path) -> &'static str {
     }
 }
 
+/// A photo, and its folder relative to the one that was searched.
+pub type Placed = (PathBuf, PathBuf);
+
 /// Whether a file is hidden by a leading dot in its name.
 fn is_hidden(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
@@ -79,10 +82,7 @@ impl Folder {
     ///
     /// # Errors
     /// See [`Folder::open`].
-    pub fn open_tree(
-        root: &Path,
-        target: Option<&Path>,
-    ) -> io::Result<(Vec<(PathBuf, PathBuf)>, Vec<String>)> {
+    pub fn open_tree(root: &Path, target: Option<&Path>) -> io::Result<(Vec<Placed>, Vec<String>)> {
         let (mut photos, mut notes) = (Vec::new(), Vec::new());
         let mut seen: HashSet<PathBuf> =
             target.and_then(|t| fs::canonicalize(t).ok()).into_iter().collect();

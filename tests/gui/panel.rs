@@ -306,9 +306,7 @@ fn steps_are_shown_and_sorted() {
     // A copy would take 0.01 of the 0.05 ms.
     w.says("2. res1.in1 normalise: 0.050 ms, 5.0 %, 800.0 GB/s, 20.0 % of the limit");
     w.says("Sum of steps 1.000 ms, total 0.900 ms, difference -0.100 ms (-11.1 %)");
-    w.says(
-        "fused fp16 at 640 × 360, middle of 1 sample, device events. The total replays a CUDA",
-    );
+    w.says("fused fp16 at 640 × 360, middle of 1 sample, device events. The total replays a CUDA");
     assert_eq!(w.rows(), ["conv1", "res1.in1", "conv2"]);
     w.click("Sort by time");
     assert_eq!(w.rows(), ["conv2", "conv1", "res1.in1"]);
