@@ -89,7 +89,7 @@ pub struct Batch {
 
 impl Batch {
     /// Creates a batch to be confirmed; `left_out` lists the folders and files that it does not paint. The output
-    /// folder is [`PAINTED`] in the folder of the photos.
+    /// folder is `PAINTED` in the folder of the photos.
     pub fn new(photos: Vec<PathBuf>, left_out: Vec<String>) -> Self {
         let beside = photos.first().and_then(|p| p.parent());
         Self {
