@@ -14,7 +14,7 @@ const DEMO: &str = "demo";
 /// A source of live pictures.
 ///
 /// Written and parsed as `demo`, `camera` (the first one), `camera:NAME`, or a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     Camera(CameraId),
     /// A picture file: one frame.
@@ -22,6 +22,7 @@ pub enum Source {
     /// A folder of picture files, shown one after another.
     Folder(PathBuf),
     /// The built-in animated scene.
+    #[default]
     Demo,
 }
 

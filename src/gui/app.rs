@@ -8,8 +8,8 @@
 mod state;
 
 pub(super) use state::{
-    DeviceInUse, Ending, ListChange, ListStep, Networks, NextStep, PaintRequest, PhotoOpening,
-    PhotoPainting, SaveFlow, StylePicture, StylePictures,
+    DeviceInUse, Ending, Networks, NextStep, PaintRequest, PhotoOpening, PhotoPainting, SaveFlow,
+    StylePicture, StylePictures,
 };
 
 use std::{
@@ -38,12 +38,12 @@ use super::{
     platform::Platform,
     reading::Readings,
     settings_file::SettingsFile,
-    shortcuts::{self, Group},
+    shortcuts,
     stage::Stage,
     style_source::StyleSource,
     tasks::Tasks,
     theme, tooltips,
-    workspace::Workspace,
+    workspace::{Page, Workspace},
 };
 use crate::{
     backend::OpenDevice,
@@ -90,8 +90,7 @@ pub struct App {
     pub(super) stage: Stage,
     pub(super) gallery: Gallery,
     pub(super) messages: Messages,
-    pub(super) overlays: Overlays,
-    pub(super) shortcuts: Vec<Group>,
+    pub(super) overlays: Overlays<Self>,
     /// Live mode; `None` while photos are shown.
     pub(super) live: Option<LiveView>,
     /// The most recent list of cameras; `None` while it is being made.
@@ -105,20 +104,11 @@ pub struct App {
     /// Whether the controls are shown in a window that is too narrow to show everything.
     pub(super) controls_open: bool,
     pub(super) batch: Option<Batch>,
-    /// A batch that waits for its style's network.
-    pub(super) batch_waits: bool,
     pub(super) networks: Networks,
-    /// A report that waits for its path, with the file name that the dialog suggests.
-    pub(super) export: Option<(String, Vec<u8>)>,
-    /// A style that was added, and is chosen as soon as the gallery lists it.
-    pub(super) added_style: Option<String>,
     /// Dragged, dropped and pasted pictures.
     pub(super) incoming: Incoming,
-    pub(super) list_steps: Vec<ListStep>,
-    /// Undone moves of styles that can be redone.
-    pub(super) undone_moves: Vec<ListStep>,
     /// The minimum window size that was last set, and the screen's scale at that time.
-    pub(super) smallest_size: Option<(egui::Vec2, f32)>,
+    pub(super) min_size: Option<(egui::Vec2, f32)>,
     pub(super) style_pictures: StylePictures,
     pub(super) readings: Readings,
     pub(super) sheets: ContactSheets,
@@ -151,10 +141,12 @@ impl App {
             messages.error(warning);
         }
         let mut intents = Vec::new();
+        let mut page = Page::Photo;
         if !launch.files.is_empty() {
             intents.push(Intent::OpenFiles(launch.files));
         } else if launch.live {
             intents.push(Intent::EnterLive);
+            page = Page::Live;
         }
         let app = Self {
             ctx: ctx.clone(),
@@ -165,16 +157,16 @@ impl App {
             style_source: launch.style_source,
             dialog_open: false,
             workspace: Workspace::new(
+                page,
                 Choice::from_settings(&settings.choices),
                 Choice::of_live(&settings.choices),
             ),
             settings_file: SettingsFile::new(launch.settings_path),
             stage: Stage::default(),
-            gallery: Gallery::ordered(&settings.state.style_order, &settings.state.style_keys),
+            gallery: Gallery::ordered(&settings.state.style_order),
             settings,
             messages,
             overlays: Overlays::default(),
-            shortcuts: shortcuts::groups(),
             live: None,
             cameras: None,
             repaints: Repaints::default(),
@@ -183,14 +175,9 @@ impl App {
             has_no_tooltips: false,
             controls_open: false,
             batch: None,
-            batch_waits: false,
             networks: Networks::default(),
-            export: None,
-            added_style: None,
             incoming: Incoming::default(),
-            list_steps: Vec::new(),
-            undone_moves: Vec::new(),
-            smallest_size: None,
+            min_size: None,
             style_pictures: StylePictures::default(),
             readings: Readings::default(),
             sheets: ContactSheets::default(),
@@ -204,7 +191,7 @@ impl App {
             announced_brush: DEFAULT_BRUSH,
             intents,
         };
-        app.list_styles();
+        app.list_styles(None);
         app.sweep_pictures();
         app.list_cameras(false);
         Ok(app)
@@ -233,7 +220,7 @@ impl App {
         self.follow_cameras();
         self.text_keys();
         self.follow_original();
-        let presses = shortcuts::pressed(&self.ctx, &self.shortcuts, self.has_dialog());
+        let presses = shortcuts::pressed(&self.ctx, self.has_dialog(), self.gallery.has_focus());
         for intent in presses {
             self.press(intent);
         }
@@ -271,18 +258,12 @@ impl App {
         if let Some(live) = &mut self.live {
             live.report_ui(ui);
         }
-        self.overlays.ui(
-            ui,
-            &self.shortcuts,
-            self.gallery.cards(),
-            self.settings.choices.ask_before_losing,
-        );
+        self.overlays.ui(ui, self.gallery.cards(), &self.settings.choices);
         self.focus_frame.ui(ui);
         if self.has_no_tooltips {
             tooltips::put_away(ui);
         }
         self.intents.append(&mut Intent::take_sent(ui));
-        self.intents.append(&mut self.messages.take_follows());
         self.perform_all();
         self.copy_texts();
         self.serve_readings();

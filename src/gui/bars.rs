@@ -1,13 +1,16 @@
 //! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (compare mode, zoom),
 //! and the status line below (device, sizes, time).
 
-use eframe::egui::{self, Align, Layout, Popup};
+use eframe::egui::{self, Button, Label, Popup};
 
 use super::{
     app::App,
     fonts::icons,
     intent::Intent,
-    key_chips, recents,
+    key_chips,
+    label::path_label,
+    recents,
+    shortcuts::{button, plain_button},
     stage::{Compare, Stage, ViewStep},
     theme,
 };
@@ -27,10 +30,7 @@ impl App {
     pub(super) fn top_bar(&self, ui: &mut egui::Ui, may_fold: bool) {
         let [can_undo, can_redo] = match self.seen_crop() {
             Some(cropping) => cropping.can_step(),
-            None => [
-                self.workspace.can_undo() || !self.list_steps.is_empty(),
-                self.workspace.can_redo() || !self.undone_moves.is_empty(),
-            ],
+            None => [self.workspace.history.can_undo(), self.workspace.history.can_redo()],
         };
         let parts = self.live.as_ref().map_or(0, |live| 1 + usize::from(live.uses_camera()));
         let has_words = ui.available_width() >= WORDS_WIDTH[parts];
@@ -43,43 +43,19 @@ impl App {
                 ("Live", is_live, "Paint a camera or the demo scene.", Intent::EnterLive),
                 ("Photo", !is_live, "Paint a photo.", Intent::LeaveLive),
             ] {
-                let button = egui::Button::selectable(is_on, name).frame_when_inactive(true);
+                let button = Button::selectable(is_on, name).frame_when_inactive(true);
                 if key_chips::hint(ui.add(button), hint, "L").clicked() {
                     intent.send(ui);
                 }
             }
             ui.separator();
-            for (icon, name, [hint, keys], can, intent) in [
-                (icons::IMAGE, "Open…", ["Open a photo.", "Ctrl+O"], true, Intent::AskOpen),
-                (
-                    icons::CLIPBOARD,
-                    "Paste",
-                    ["Open the image or file on the clipboard.", "Ctrl+V"],
-                    true,
-                    Intent::Paste,
-                ),
-                (
-                    icons::SPARKLE,
-                    "Sample",
-                    ["Try it with the built-in photo.", "Ctrl+E"],
-                    true,
-                    Intent::OpenSample,
-                ),
-                (
-                    icons::FOLDER,
-                    "Folder…",
-                    ["Paint every photo of a folder.", "Ctrl+B"],
-                    true,
-                    Intent::AskFolder,
-                ),
-                (icons::UNDO, "Undo", ["Undo the last change.", "Ctrl+Z"], can_undo, Intent::Undo),
-                (
-                    icons::REDO,
-                    "Redo",
-                    ["Redo the last undone change.", "Ctrl+Shift+Z"],
-                    can_redo,
-                    Intent::Redo,
-                ),
+            for (icon, name, does, can, intent) in [
+                (icons::IMAGE, "Open…", "Open a photo.", true, Intent::AskOpen),
+                (icons::CLIPBOARD, "Paste", "Open the copied image or file.", true, Intent::Paste),
+                (icons::SPARKLE, "Sample", "Try the built-in photo.", true, Intent::OpenSample),
+                (icons::FOLDER, "Folder…", "Paint a folder of photos.", true, Intent::AskFolder),
+                (icons::UNDO, "Undo", "Undo the last change.", can_undo, Intent::Undo),
+                (icons::REDO, "Redo", "Redo the last undone change.", can_redo, Intent::Redo),
             ] {
                 match name {
                     "Paste" => recents::button(ui, self.recent(), has_all),
@@ -88,13 +64,8 @@ impl App {
                     }
                     _ => {}
                 }
-                let button = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
-                if key_chips::hint(ui.add_enabled(can, button), hint, keys)
-                    .accessible_name(name)
-                    .clicked()
-                {
-                    intent.send(ui);
-                }
+                let icon = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
+                button(ui, can, icon, [name, does], intent);
             }
             if let Some(live) = &self.live {
                 ui.separator();
@@ -111,24 +82,19 @@ impl App {
         if may_fold {
             // Users look for Strength and Detail, so this button has text in any bar, however narrow.
             let words = theme::icon_text(icons::SLIDERS, ADJUST, true);
-            let button = egui::Button::selectable(self.controls_open, words);
-            if ui
-                .add(button)
-                .on_hover_text("Strength, detail and more")
-                .accessible_name(ADJUST)
-                .clicked()
-            {
-                Intent::ToggleControls.send(ui);
-            }
+            let adjust = Button::selectable(self.controls_open, words);
+            let does = "Strength, detail and more.";
+            button(ui, true, adjust, [ADJUST, does], Intent::ToggleControls);
         }
-        let button =
+        let icon =
             |icon, name| theme::icon_button(icon, name, has_words).frame_when_inactive(false);
         let settings = ui
-            .add(button(icons::GEAR, "Settings"))
-            .on_hover_text("Settings")
+            .add(icon(icons::GEAR, "Settings"))
+            .on_hover_text("Appearance, questions, previews, folders.")
             .accessible_name("Settings");
         Popup::menu(&settings).show(|ui| {
             ui.set_min_width(220.0);
+            let mut choices = self.settings.choices.clone();
             theme::caption(ui, "Appearance");
             for choice in ThemeChoice::ALL {
                 let name = match choice {
@@ -136,91 +102,46 @@ impl App {
                     ThemeChoice::Dark => "Dark",
                     ThemeChoice::Light => "Light",
                 };
-                if ui.radio(self.settings.choices.theme == choice, name).clicked() {
-                    Intent::SetTheme(choice).send(ui);
-                }
+                ui.radio_value(&mut choices.theme, choice, name);
             }
             ui.separator();
-            let mut asks = self.settings.choices.ask_before_losing;
-            if ui.checkbox(&mut asks, "Warn before discarding an unsaved painting").clicked() {
-                Intent::SetAskBeforeLosing(asks).send(ui);
-            }
-            let mut shows = self.settings.choices.styles_show_photo;
-            if ui
-                .checkbox(&mut shows, "Preview my photo in the style list")
-                .on_hover_text("Each style in the list paints a small version of your photo.")
-                .clicked()
-            {
-                Intent::SetStylesShowPhoto(shows).send(ui);
+            let asks = "Warn before discarding an unsaved painting";
+            ui.checkbox(&mut choices.ask_before_losing, asks);
+            ui.checkbox(&mut choices.styles_show_photo, "Preview my photo in the style list")
+                .on_hover_text("Each style in the list paints a small version of your photo.");
+            ui.separator();
+            theme::caption(ui, "Save snapshots and recordings to");
+            ui.label(path_label(&self.snapshot_folder()));
+            plain_button(ui, "Change folder…", Intent::AskSnapshotFolder);
+            if choices != self.settings.choices {
+                Intent::SetChoices(Box::new(choices)).send(ui);
             }
         });
-        let shortcuts = ui.add(button(icons::KEYBOARD, "Shortcuts"));
-        if key_chips::hint(shortcuts, "All keyboard shortcuts.", "F1 or ?")
-            .accessible_name("Shortcuts")
-            .clicked()
-        {
-            Intent::ToggleShortcuts.send(ui);
-        }
-        if ui
-            .add(button(icons::INFO, "About"))
-            .on_hover_text("About StyleForge")
-            .accessible_name("About")
-            .clicked()
-        {
-            Intent::ToggleAbout.send(ui);
+        for (symbol, name, does, intent) in [
+            (icons::KEYBOARD, "Shortcuts", "All keyboard shortcuts.", Intent::ToggleShortcuts),
+            (icons::INFO, "About", "Version, credits and licences.", Intent::ToggleAbout),
+        ] {
+            button(ui, true, icon(symbol, name), [name, does], intent);
         }
     }
 }
 
 /// Space between two parts of the status line, in points.
 const PART_GAP: f32 = 16.0;
-/// Minimum share of the status line for the device.
-const LEAST_DEVICE_SHARE: f32 = 0.2;
 
 /// Draws the status line into `ui`. Text that does not fit is truncated; its tooltip shows all of it.
 pub fn status(ui: &mut egui::Ui, parts: &[String]) {
     ui.scope(|ui| {
         ui.spacing_mut().interact_size.y = 0.0;
-        ui.horizontal(|ui| words(ui, parts));
-    });
-}
-
-/// The text of the status line, in the remaining width.
-fn words(ui: &mut egui::Ui, parts: &[String]) {
-    ui.spacing_mut().item_spacing.x = PART_GAP;
-    let color = theme::palette(ui.visuals()).quiet;
-    let font = egui::TextStyle::Small.resolve(ui.style());
-    let width = |text: &String| {
-        let letters = ui.painter().layout_no_wrap(text.clone(), font.clone(), color);
-        // Round up to avoid cutting off the last letter.
-        letters.size().x.ceil() + 1.0
-    };
-    let mut widths: Vec<f32> = parts.iter().map(width).collect();
-    let room = ui.available_width() - PART_GAP * parts.len() as f32;
-    // Truncate the device first: its beginning is sufficient, and its tooltip shows the rest.
-    let figures: f32 = widths[1..].iter().sum();
-    widths[0] = widths[0].min((room - figures).max(room * LEAST_DEVICE_SHARE));
-    for (text, width) in parts.iter().zip(shares(&widths, room)) {
-        let letters = egui::RichText::new(text.as_str()).small().color(color);
-        let size = egui::vec2(width, font.size + 4.0);
-        ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
-            ui.add(egui::Label::new(letters).truncate());
+        ui.spacing_mut().item_spacing.x = PART_GAP;
+        let color = theme::palette(ui.visuals()).quiet;
+        ui.horizontal(|ui| {
+            for text in parts {
+                let text = egui::RichText::new(text).small().color(color);
+                ui.add(Label::new(text).truncate());
+            }
         });
-    }
-}
-
-/// Shares `room` among parts of these widths: short parts get their full width, long ones equal shares of the rest.
-fn shares(widths: &[f32], room: f32) -> Vec<f32> {
-    let mut by_length: Vec<usize> = (0..widths.len()).collect();
-    by_length.sort_by(|&a, &b| widths[a].total_cmp(&widths[b]));
-    let mut given = vec![0.0; widths.len()];
-    let mut left = room.max(0.0);
-    for (done, &part) in by_length.iter().enumerate() {
-        let fair = left / (widths.len() - done) as f32;
-        given[part] = widths[part].min(fair);
-        left -= given[part];
-    }
-    given
+    });
 }
 
 /// A panel at the lower edge whose contents are drawn after the parts above it: Tab follows the drawing order.
@@ -309,7 +230,7 @@ fn looks(ui: &mut egui::Ui, offered: &[(Compare, String)], current: Compare, can
             Compare::Both => ("Show both, with a divider to drag.", "V"),
             Compare::SideBySide => ("Show both side by side at the same zoom.", ""),
         };
-        let button = egui::Button::selectable(current == *compare, name);
+        let button = Button::selectable(current == *compare, name);
         let button = ui.add_enabled(can, button);
         if key_chips::hint(button, hint, keys)
             .accessible_name(format!("Show {}", name.to_lowercase()))
@@ -323,7 +244,7 @@ fn looks(ui: &mut egui::Ui, offered: &[(Compare, String)], current: Compare, can
 /// The zoom, and the buttons that change it.
 fn zooms(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
     for ([letters, spoken, hint, keys], by) in ZOOMS {
-        let button = egui::Button::new(letters).frame_when_inactive(false);
+        let button = Button::new(letters).frame_when_inactive(false);
         let response = key_chips::hint(ui.add_enabled(is_seen, button), hint, keys);
         if response.accessible_name(spoken).clicked() {
             stage.step(by);
@@ -332,23 +253,9 @@ fn zooms(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
         }
         if by == ViewStep::ZoomOut {
             let percent = format!("{:.0} %", stage.zoom_percent());
-            let words = egui::Label::new(egui::RichText::new(&percent).small());
+            let words = Label::new(egui::RichText::new(&percent).small());
             let words = ui.add_enabled_ui(is_seen, |ui| ui.add_sized([PERCENT_WIDTH, 20.0], words));
             (words.inner).accessible_name(format!("Zoom {percent}"));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_longest_parts_are_cut() {
-        assert_eq!(shares(&[300.0, 100.0, 50.0], 600.0), [300.0, 100.0, 50.0]);
-        assert_eq!(shares(&[500.0, 100.0, 50.0], 400.0), [250.0, 100.0, 50.0]);
-        assert_eq!(shares(&[500.0, 50.0, 400.0], 450.0), [200.0, 50.0, 200.0]);
-        assert_eq!(shares(&[30.0], -5.0), [0.0]);
-        assert!(shares(&[], 10.0).is_empty());
     }
 }

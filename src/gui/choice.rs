@@ -43,6 +43,14 @@ impl Recipe {
         if self.mix.is_empty() { self.style.clone() } else { mix::label(&self.mix) }
     }
 
+    /// Notes that a style has a new id.
+    pub fn rename_style(&mut self, old: &str, new: &str) {
+        let mixed = self.mix.iter_mut().map(|(style, _)| style);
+        for id in mixed.chain([&mut self.style]).filter(|id| *id == old) {
+            new.clone_into(id);
+        }
+    }
+
     /// Whether `other` is the same mix with different weights, and all else is equal.
     pub fn is_mixed_otherwise(&self, other: &Self) -> bool {
         let mix = other.mix.clone();
@@ -125,6 +133,14 @@ impl Choice {
         choices.output = self.output;
         choices.look = self.look;
         choices.mode = self.mode;
+    }
+
+    /// Notes that a style has a new id.
+    pub fn rename_style(&mut self, old: &str, new: &str) {
+        let others = self.mix.others.iter_mut().map(|(style, _)| style);
+        for id in self.style.iter_mut().chain(others).filter(|id| *id == old) {
+            new.clone_into(id);
+        }
     }
 
     /// The styles of the mix; empty if a single style paints.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use eframe::egui::{Event, Key, OutputCommand, text_selection::LabelSelectionState};
 
 use super::{app::App, label::name_label};
-use crate::media::decode;
+use crate::{frame::Frame, media::decode};
 
 impl App {
     /// Passes the clipboard's keys to a focused text field, or to selected text.
@@ -64,15 +64,27 @@ impl App {
         }
     }
 
+    /// Copies what is on screen: the live picture, or the finished painting of the photo.
     pub(super) fn copy_painting(&self) {
-        if let Some(finished) = self.workspace.finished() {
-            let platform = self.platform.clone();
-            let copy = move || {
-                platform.copy(&finished.frame())?;
-                Ok("The painting is on the clipboard.".to_owned())
-            };
-            self.tasks.spawn(copy, Self::report_end);
-        }
+        let copied: Box<dyn FnOnce() -> Frame + Send> = match &self.live {
+            Some(live) => match live.picture() {
+                Some((_, painted)) => {
+                    let painted = painted.clone();
+                    Box::new(|| painted)
+                }
+                None => return,
+            },
+            None => match self.workspace.finished() {
+                Some(finished) => Box::new(move || finished.frame()),
+                None => return,
+            },
+        };
+        let platform = self.platform.clone();
+        let copy = move || {
+            platform.copy(&copied())?;
+            Ok("The painting is on the clipboard.".to_owned())
+        };
+        self.tasks.spawn(copy, Self::report_end);
     }
 
     /// Copies the picture in a file to the clipboard.

@@ -7,11 +7,11 @@ use super::{
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
     fonts::icons,
     intent::Intent,
-    key_chips,
     list::list,
     mix,
     mode_choice::{Offers, engine},
     platform::format_title,
+    shortcuts::button,
     theme::{self, HintBeside},
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 /// Default long side of the saved picture, in pixels.
 const USUAL_LONG_SIDE_PX: usize = 2048;
 /// Maximum long side of the saved picture if there is no photo, in pixels.
-const MOST_LONG_SIDE_PX: usize = 8192;
+const MAX_LONG_SIDE_PX: usize = 8192;
 
 impl App {
     /// Draws the controls into `ui`.
@@ -70,13 +70,13 @@ impl App {
     }
 
     fn brush_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
-        let finest = self.workspace.photo_size().map_or(0, |(w, h)| finest_brush(w.max(h)));
+        let size = self.workspace.photo_size();
+        let finest = size.map_or(0, |(w, h)| finest_brush(w.max(h)));
         let last = BRUSHES_PX.len() - 1;
         let usual = DEFAULT_BRUSH.clamp(finest, last);
-        let mut place = choice.brush.clamp(finest, last);
         // Finer to the right, in pixels of the long side.
-        let mut detail = last - place;
-        let px_of = |place: usize| match self.workspace.photo_size() {
+        let mut detail = last - choice.brush.clamp(finest, last);
+        let px_of = |place: usize| match size {
             Some((width, height)) => {
                 let (w, h) = working_size_of(place).resolve(width, height);
                 w.max(h)
@@ -90,33 +90,26 @@ impl App {
             Some((last - nearest) as f64)
         };
         let number = theme::Number { suffix: "", words: Some((&words, &parsed)) };
-        let response = ui
-            .add_enabled_ui(finest < last, |ui| {
-                let range = 0..=last - finest;
-                theme::slider(ui, "Detail", &mut detail, range, last - usual, &number)
-            })
-            .inner;
-        place = last - detail;
-        let response = response.hint_beside(
-        "The long side, in pixels, at which the photo is painted. Kept for your next photos. Double-click to reset.",
-    );
-        if response.changed() {
+        let slider = ui.add_enabled_ui(finest < last, |ui| {
+            theme::slider(ui, "Detail", &mut detail, 0..=last - finest, last - usual, &number)
+        });
+        let hint =
+            "The long side, in pixels, at which the photo is painted. Kept for your next photos.";
+        if slider.inner.hint_beside(hint).changed() {
             // Store the default as such, so that it stays the default for photos of another size.
+            let place = last - detail;
             choice.brush = if place == usual { DEFAULT_BRUSH } else { place };
         }
-        let words = match self.workspace.photo_size() {
-            Some((width, height)) => {
-                let (w, h) = choice.working_size().resolve(width, height);
-                format!("Painted at {w} × {h} px")
-            }
-            None => "Left: broad strokes. Right: fine strokes.".to_owned(),
-        };
-        // A chosen brush stays chosen, so show that and offer to reset it.
-        let is_chosen = choice.brush.clamp(finest, last) != usual;
-        let hint = "Use the default detail.";
-        if theme::caption_with_way_back(ui, &words, is_chosen, ["Reset", "Reset detail", hint]) {
-            choice.brush = DEFAULT_BRUSH;
-        }
+        theme::caption(
+            ui,
+            match size {
+                Some((width, height)) => {
+                    let (w, h) = choice.working_size().resolve(width, height);
+                    format!("Painted at {w} × {h} px")
+                }
+                None => "Left: broad strokes. Right: fine strokes.".to_owned(),
+            },
+        );
     }
 
     fn model_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
@@ -152,8 +145,8 @@ impl App {
     }
 
     fn output_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
-        let long_side = self.workspace.photo_size().map_or(MOST_LONG_SIDE_PX, |(w, h)| w.max(h));
-        let most = self.workspace.photo_size().map_or(MOST_LONG_SIDE_PX, most_long_side_px);
+        let long_side = self.workspace.photo_size().map_or(MAX_LONG_SIDE_PX, |(w, h)| w.max(h));
+        let most = self.workspace.photo_size().map_or(MAX_LONG_SIDE_PX, most_long_side_px);
         let chosen = match choice.output {
             OutputSize::LongSide(px) => px,
             OutputSize::Original | OutputSize::Working => USUAL_LONG_SIDE_PX.min(long_side),
@@ -185,7 +178,8 @@ impl App {
                     entries.offer(ui, &mut output, entry, name);
                 }
             })
-            .labelled_by(label);
+            .labelled_by(label)
+            .hint_beside("Size of the saved painting.");
         });
         if let OutputSize::LongSide(px) = &mut output {
             let least = MIN_WORKING_PX.min(long_side);
@@ -213,7 +207,7 @@ impl App {
     }
 
     fn format_control(&self, ui: &mut egui::Ui) {
-        let mut format = self.format();
+        let (mut choices, mut format) = (self.settings.choices.clone(), self.format());
         theme::row(ui, "Format", |ui, label| {
             let button = ComboBox::from_id_salt("format").selected_text(format_title(format));
             list(ui, button.width(ui.available_width()), |ui, entries| {
@@ -221,20 +215,20 @@ impl App {
                     entries.offer(ui, &mut format, f, format_title(f));
                 }
             })
-            .labelled_by(label);
+            .labelled_by(label)
+            .hint_beside("File format of saved paintings.");
         });
         if format != self.format() {
-            Intent::SetFormat(format).send(ui);
+            choices.format = Some(format);
         }
-        if self.format() == Format::Jpeg {
-            let mut quality = self.settings.choices.jpeg_quality;
-            let usual = Choices::default().jpeg_quality;
-            let number = theme::Number::with("");
-            theme::slider(ui, "JPEG quality", &mut quality, 1..=100, usual, &number)
+        if format == Format::Jpeg {
+            let (usual, number) = (Choices::default().jpeg_quality, theme::Number::with(""));
+            let quality = &mut choices.jpeg_quality;
+            theme::slider(ui, "JPEG quality", quality, 1..=100, usual, &number)
                 .hint_beside("Higher means better quality and larger files.");
-            if quality != self.settings.choices.jpeg_quality {
-                Intent::SetJpegQuality(quality).send(ui);
-            }
+        }
+        if choices != self.settings.choices {
+            Intent::SetChoices(Box::new(choices)).send(ui);
         }
     }
 
@@ -249,49 +243,33 @@ impl App {
     pub(super) fn save_buttons(&self, ui: &mut egui::Ui) {
         let (has_result, is_saving) = (self.workspace.finished().is_some(), self.save.is_running);
         let may_begin_sheet = self.workspace.photo().is_some() && !self.sheets.is_running();
-        let why_not = if is_saving { "Saving…" } else { "The painting is not finished yet." };
+        let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
+        let no_sheet = "Open a photo first, or wait for the contact sheet in progress.";
         let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
-        let save = theme::icon_text(icons::SAVE, "Save as…", has_words);
-        let save = theme::main_button(ui, &save, has_result && !is_saving);
-        let copy = theme::icon_button(icons::COPY, "Copy", has_words);
-        let sheet = theme::icon_button(icons::GRID, "Contact sheet…", has_words);
-        for (button, name, [hint, keys], can, intent) in [
+        let can_save = has_result && !is_saving;
+        for (icon, name, does, can, why_not, intent) in [
             (
-                save,
+                icons::SAVE,
                 "Save as…",
-                ["Save the painting as a file.", "Ctrl+S"],
-                has_result && !is_saving,
+                "Save the painting as a file.",
+                can_save,
+                not_yet,
                 Intent::Save,
             ),
+            (icons::COPY, "Copy", "Copy the painting.", has_result, not_yet, Intent::Copy),
             (
-                copy,
-                "Copy",
-                ["Copy the painting to the clipboard.", "Ctrl+C"],
-                has_result,
-                Intent::Copy,
-            ),
-            (
-                sheet,
+                icons::GRID,
                 "Contact sheet…",
-                ["Save the photo in every style on one image.", ""],
+                "Save the photo in every style on one image.",
                 may_begin_sheet,
+                no_sheet,
                 Intent::AskContactSheet,
             ),
         ] {
-            let why_not = match intent {
-                Intent::AskContactSheet => {
-                    "Open a photo first, or wait for the contact sheet in progress."
-                }
-                _ => why_not,
-            };
-            let button = ui.add_enabled(can, button.min_size(vec2(0.0, 32.0)));
-            if key_chips::hint(button, hint, keys)
-                .on_disabled_hover_text(why_not)
-                .accessible_name(name)
-                .clicked()
-            {
-                intent.send(ui);
-            }
+            let text = theme::icon_text(icon, name, has_words);
+            let is_main = intent == Intent::Save && can;
+            let styled = theme::main_button(ui, &text, is_main).min_size(vec2(0.0, 32.0));
+            button(ui, can, styled, [name, does], intent).on_disabled_hover_text(why_not);
         }
     }
 }

@@ -5,10 +5,8 @@ use eframe::egui;
 use super::{
     app::{App, PaintRequest},
     batch::Phase,
-    incoming::PictureUse,
     intent::Intent,
     messages::{Offer, Topic},
-    platform::{Purpose, from_the_root},
 };
 use crate::engine::{
     paint::OutputSize,
@@ -56,11 +54,7 @@ impl App {
             Event::Device { info, notice } => {
                 // The first notice is in the status line. A later one is a lost GPU, which only a new process can open.
                 if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
-                    let offer = Offer {
-                        label: "Restart StyleForge",
-                        intent: Intent::Restart,
-                        otherwise: None,
-                    };
+                    let offer = Offer { label: "Restart StyleForge", intent: Intent::Restart };
                     self.messages.error_with(notice.clone(), offer);
                 }
                 self.device.info = Some(info);
@@ -151,81 +145,6 @@ impl App {
         match result {
             Ok(done) => self.messages.notice(done),
             Err(error) => self.messages.error(error),
-        }
-    }
-
-    /// Continues with the path that was chosen for a purpose.
-    pub(super) fn handle_dialog(
-        &mut self,
-        purpose: Purpose,
-        result: Result<Option<std::path::PathBuf>, String>,
-    ) {
-        let path = match result {
-            Ok(Some(path)) => from_the_root(path),
-            Ok(None) => {
-                self.no_target(purpose);
-                return;
-            }
-            Err(error) => {
-                self.ask_for_path(purpose, error);
-                return;
-            }
-        };
-        // A typed path may name a folder that does not exist.
-        let folder = path.parent().filter(|folder| folder.is_dir());
-        let folder = folder.map(std::path::Path::to_owned);
-        let state = &mut self.settings.state;
-        match purpose {
-            Purpose::Open => {
-                state.open_folder = folder.or(state.open_folder.take());
-                self.settings_changed();
-                self.sort(vec![path], PictureUse::Photo);
-            }
-            Purpose::Style => self.import(path),
-            Purpose::Folder => {
-                if path.is_dir() {
-                    state.open_folder = Some(path.clone());
-                }
-                self.settings_changed();
-                self.sort(vec![path], PictureUse::Photo);
-            }
-            Purpose::TargetFolder => {
-                if let Some(batch) = &mut self.batch {
-                    batch.target = path;
-                }
-            }
-            Purpose::Export => {
-                // Add the extension if it is missing; otherwise no program recognizes the file type.
-                let ending = self.export.as_ref().map(|(name, _)| std::path::Path::new(name));
-                let path = match (path.extension(), ending.and_then(std::path::Path::extension)) {
-                    (None, Some(ending)) => path.with_extension(ending),
-                    _ => path,
-                };
-                state.save_folder = folder.or(state.save_folder.take());
-                self.settings_changed();
-                if let Some((_, bytes)) = self.export.take() {
-                    self.export(path, bytes);
-                }
-            }
-            Purpose::ContactSheet => {
-                state.save_folder = folder.or(state.save_folder.take());
-                self.settings_changed();
-                self.begin_contact_sheet(path);
-            }
-            Purpose::Save => {
-                state.save_folder = folder.or(state.save_folder.take());
-                self.settings_changed();
-                self.save_as(path);
-            }
-        }
-    }
-
-    /// A dialog was closed without a path: the step after the save is dropped.
-    pub(super) fn no_target(&mut self, purpose: Purpose) {
-        match purpose {
-            Purpose::Save => self.save.after_save = None,
-            Purpose::Export => self.export = None,
-            _ => {}
         }
     }
 }

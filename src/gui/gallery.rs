@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use eframe::egui::{self, Response, ScrollArea, TextureHandle, vec2};
+use eframe::egui::{self, EventFilter, ScrollArea, TextureHandle, vec2};
 
 use super::{
     fonts::icons,
@@ -13,6 +13,7 @@ use super::{
     label::{label, remark},
     live::PreviewGrid,
     mix::UnkeptMix,
+    shortcuts::{self, menu},
     style_card::{Tile, card_ui},
     style_drag::Drag,
     style_order::{Move, StyleOrder},
@@ -29,8 +30,6 @@ use crate::{
 
 /// Minimum width at which the button below the list has text, in points.
 const WORDS_WIDTH: f32 = 140.0;
-/// Width of a style's menu, in points.
-const MENU_WIDTH: f32 = 160.0;
 
 /// The photo that the styles' painted thumbnails show: its number and framing; `None` for the sample.
 pub type Subject = Option<(u64, Framing)>;
@@ -81,10 +80,8 @@ pub struct Gallery {
     /// The removed styles, while the removal can be undone.
     hidden: Vec<Card>,
     removed: HashSet<String>,
-    /// The order and number keys of all styles, including those that are not available.
+    /// The order of all styles, including those that are not available.
     order: StyleOrder,
-    /// Whether the order has changed since [`Self::take_changed_order`] was last called.
-    order_changed: bool,
     thumbnails: HashMap<String, TextureHandle>,
     /// Painted thumbnails by style id.
     painted: HashMap<String, PaintedPicture>,
@@ -94,31 +91,34 @@ pub struct Gallery {
     seen: Option<(String, f32)>,
     /// The style that the program chose automatically, while it is chosen.
     unasked: Option<String>,
+    /// The style that had the focus when it was last drawn.
+    focused: Option<String>,
 }
 
 impl Gallery {
-    /// Creates a gallery without styles. Styles that are added get the given positions and keys.
-    pub fn ordered(ids: &[String], keys: &[String]) -> Self {
-        Self { order: StyleOrder::remembered(ids, keys), ..Self::default() }
+    /// Creates a gallery without styles. Styles that are added get the given positions.
+    pub fn ordered(ids: &[String]) -> Self {
+        let mut gallery = Self::default();
+        gallery.order.add(ids.iter().map(String::as_str));
+        gallery
     }
 
-    /// The ids and keys to remember, if they have changed since the last call.
-    pub fn take_changed_order(&mut self) -> Option<(Vec<String>, Vec<String>)> {
-        std::mem::take(&mut self.order_changed).then(|| self.order.to_remember())
+    /// The ids of all styles in order, including those that are not available.
+    pub fn order(&self) -> &[String] {
+        self.order.ids()
     }
 
-    /// Moves a style. Returns the next style before and after the move, or `None` if the style does not move.
-    pub fn shift(&mut self, id: &str, to: &Move) -> Option<[Option<String>; 2]> {
+    /// Moves a style. Returns the style that was next to it, or `None` if the style does not move.
+    pub fn shift(&mut self, id: &str, to: &Move) -> Option<Option<String>> {
         let listed: Vec<&str> = self.cards.iter().map(|card| card.id.as_str()).collect();
-        let before = self.order.next(id);
+        let next = self.order.next(id);
         if !self.order.shift(id, to, &listed) {
             return None;
         }
-        self.order_changed = true;
         self.sort();
         // Scroll to the chosen style's new position.
         self.seen.take_if(|(seen, _)| seen.as_str() == id);
-        Some([before, self.order.next(id)])
+        Some(next)
     }
 
     fn sort(&mut self) {
@@ -141,13 +141,10 @@ impl Gallery {
             self.thumbnails.remove(id);
             self.painted.remove(id);
         }
-        let ids: Vec<String> = cards.iter().map(|card| card.id.clone()).collect();
-        self.order.take_in(ids.iter().map(String::as_str));
-        self.order_changed = true;
+        self.order.add(cards.iter().map(|card| card.id.as_str()));
         for card in &mut cards {
             card.title = label(&card.title);
             card.credit = remark(&card.credit);
-            card.key = self.order.key(&card.id);
             if let (Some(frame), false) = (&card.thumbnail, self.thumbnails.contains_key(&card.id))
             {
                 let texture = ctx.load_texture(card.id.as_str(), image_of(frame), MIPMAPPED);
@@ -192,35 +189,28 @@ impl Gallery {
 
     /// The style with this id, removed or not.
     pub fn known(&self, id: &str) -> Option<&Card> {
-        self.card(id).or_else(|| self.hidden(id))
+        self.card(id).or_else(|| self.hidden.iter().find(|card| card.id == id))
     }
 
-    /// The removed style with this id.
-    pub fn hidden(&self, id: &str) -> Option<&Card> {
-        self.hidden.iter().find(|card| card.id == id)
-    }
-
-    /// Restores a removed style at its position.
-    pub fn unhide(&mut self, id: &str) {
-        self.removed.remove(id);
+    /// Restores a removed style at its position; returns `false` if the style was not removed.
+    pub fn unhide(&mut self, id: &str) -> bool {
+        let is_hidden = self.removed.remove(id);
         self.cards.extend(self.hidden.extract_if(.., |card| card.id == id));
         self.sort();
+        is_hidden
     }
 
-    /// Discards a removed style.
-    pub fn forget(&mut self, id: &str) {
-        self.order.forget(id);
-        self.order_changed = true;
-        self.removed.remove(id);
-        self.hidden.retain(|card| card.id != id);
-        self.thumbnails.remove(id);
-        self.painted.remove(id);
+    /// Discards the removed styles, and returns them.
+    pub fn take_hidden(&mut self) -> Vec<Card> {
+        for id in self.removed.drain() {
+            self.order.forget(&id);
+        }
+        std::mem::take(&mut self.hidden)
     }
 
     /// Notes that a style has a new id; its position and thumbnail stay.
     pub fn rename(&mut self, old: &str, new: &str) {
         self.order.rename(old, new);
-        self.order_changed = true;
         rename_key(&mut self.thumbnails, old, new);
         rename_key(&mut self.painted, old, new);
         for card in self.cards.iter_mut().filter(|card| card.id == old) {
@@ -228,9 +218,11 @@ impl Gallery {
         }
     }
 
-    /// The first style for which `is_wanted` is true and that has no painted thumbnail of this subject yet.
+    /// The first style for which `is_wanted` is true and that has no painted thumbnail of this subject yet; the
+    /// `chosen` one is before all others.
     pub fn without_picture(
         &self,
+        chosen: Option<&str>,
         subject: Subject,
         is_wanted: impl Fn(&Card) -> bool,
     ) -> Option<&str> {
@@ -238,7 +230,8 @@ impl Gallery {
             let picture = self.painted.get(&card.id);
             picture.is_none_or(|picture| picture.subject != subject) && is_wanted(card)
         };
-        self.cards.iter().find(lacks).map(|card| card.id.as_str())
+        let chosen = chosen.and_then(|id| self.card(id));
+        chosen.into_iter().chain(&self.cards).find(lacks).map(|card| card.id.as_str())
     }
 
     /// Sets a style's painted thumbnail.
@@ -287,8 +280,13 @@ impl Gallery {
         self.unasked = Some(id.to_owned());
     }
 
-    /// Draws the gallery into `ui`. The current style is the chosen one, or an unsaved mix, which is first. It is
-    /// scrolled into view, and stays in view when the window becomes lower.
+    /// Whether a style has the focus. The window's keys then apply to it: it is the chosen one.
+    pub fn has_focus(&self) -> bool {
+        self.focused.is_some()
+    }
+
+    /// Draws the gallery into `ui`. The current style is the chosen one, or an unsaved mix, which is first. Tab stops
+    /// once, at the current style. It is scrolled into view, and stays in view when the window becomes lower.
     pub fn ui(
         &mut self,
         ui: &mut egui::Ui,
@@ -296,19 +294,7 @@ impl Gallery {
         painting: Option<(&str, f32)>,
         moving: Option<&PreviewGrid>,
     ) {
-        ui.horizontal(|ui| {
-            theme::group_title(ui, "Styles");
-        });
-        let add = |ui: &mut egui::Ui| {
-            let has_words = ui.available_width() >= WORDS_WIDTH;
-            let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)
-                .min_size(vec2(ui.available_width(), 0.0));
-            let hint = "Use any image, or a file of trained weights (.safetensors, .pth or .onnx), as a style. You can also drop it onto the window.";
-            let response = ui.add(button).hint_beside(hint);
-            if response.accessible_name("Add a style…").clicked() {
-                Intent::AskStyle.send(ui);
-            }
-        };
+        theme::group_title(ui, "Styles");
         let list_height = ui.available_height() - 28.0 - theme::GAP * 2.0;
         ScrollArea::vertical().max_height(list_height).auto_shrink([false, false]).show(ui, |ui| {
             if self.cards.is_empty() {
@@ -321,51 +307,80 @@ impl Gallery {
             }
             let chosen = mix.map(|_| UnkeptMix::ID).or(chosen);
             self.unasked.take_if(|id| chosen != Some(id.as_str()));
-            let mut show = |ui: &egui::Ui, id: &str, rect: egui::Rect| {
+            let stop = chosen.or(self.cards.first().map(|card| card.id.as_str()));
+            let had_focus = self.focused.take();
+            let mut follow = |ui: &egui::Ui, id: &str, response: &egui::Response| {
                 let is_seen =
                     |(seen, height): &(String, f32)| *seen == id && *height == list_height;
-                if self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen) {
+                let is_new = self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen);
+                if chosen.is_some() && is_new || response.gained_focus() {
                     // Keep the card out of the area where the list fades.
                     let fade = vec2(0.0, ui.spacing().scroll.fade.size);
-                    ui.scroll_to_rect(rect.expand2(fade), None);
-                    self.seen = Some((id.to_owned(), list_height));
+                    ui.scroll_to_rect(response.rect.expand2(fade), None);
+                    self.seen = chosen.map(|id| (id.to_owned(), list_height));
+                }
+                // The focus follows the choice.
+                if had_focus.as_ref().is_some_and(|focused| focused != id) {
+                    response.request_focus();
+                }
+                if response.has_focus() {
+                    let (vertical_arrows, horizontal_arrows) = (true, true);
+                    let arrows =
+                        EventFilter { vertical_arrows, horizontal_arrows, ..Default::default() };
+                    ui.memory_mut(|m| m.set_focus_lock_filter(response.id, arrows));
+                    self.focused = Some(id.to_owned());
                 }
             };
             if let Some(mix) = mix {
                 let share = painting.map(|(_, share)| share);
                 let picture = |id: &str| self.thumbnails.get(id);
                 let response = mix.ui(ui, picture, share);
-                show(ui, UnkeptMix::ID, response.rect);
+                follow(ui, UnkeptMix::ID, &response);
             }
             let mut drag = Drag::default();
+            let last = self.cards.len().saturating_sub(1);
             for (place, card) in self.cards.iter().enumerate() {
-                let is_chosen = chosen == Some(card.id.as_str());
                 let share = painting.filter(|(id, _)| mix.is_none() && *id == card.id);
                 let share = share.map(|(_, share)| share);
                 let moves = moving.and_then(|grid| grid.texture(&card.id));
                 let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
                 let picture = self.painted.get(&card.id).map(|picture| &picture.texture);
-                let painted = moves.or(picture);
                 let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
+                let is_stop = stop == Some(card.id.as_str());
                 let tile = Tile {
                     card,
+                    key: shortcuts::style_key(place),
                     note: None,
                     own: own.as_slice(),
-                    painted,
+                    painted: moves.or(picture),
                     is_flipped,
-                    is_chosen,
+                    is_chosen: chosen == Some(card.id.as_str()),
+                    is_stop,
                     share,
                 };
                 let response = card_ui(ui, &tile);
-                let is_end = [0, self.cards.len() - 1].map(|end| end == place);
-                menu(&response, card, is_end);
+                if is_stop {
+                    follow(ui, &card.id, &response);
+                }
+                response.context_menu(|ui| {
+                    let is_own = card.own.is_some();
+                    let (id, file) = (|| card.id.clone(), card.own.clone().unwrap_or_default());
+                    let moved = |to| Intent::MoveStyle(id(), to);
+                    menu(
+                        ui,
+                        [
+                            ("Move up", "Alt+Up", place > 0, moved(Move::Up)),
+                            ("Move down", "Alt+Down", place < last, moved(Move::Down)),
+                            ("Rename…", "F2", is_own, Intent::AskName(id())),
+                            ("Remove", "Delete", is_own, Intent::RemoveStyle(id())),
+                            ("Show file", "", is_own, Intent::ShowInFolder(file)),
+                        ],
+                    );
+                    if !is_own {
+                        theme::caption(ui, "This style is built in.");
+                    }
+                });
                 drag.note(&response, card);
-                if response.has_focus() {
-                    focused_keys(ui, card);
-                }
-                if is_chosen {
-                    show(ui, &card.id, response.rect);
-                }
                 if response.clicked() {
                     Intent::PickStyle(card.id.clone()).send(ui);
                 }
@@ -376,56 +391,15 @@ impl Gallery {
             drag.ui(ui);
         });
         ui.add_space(2.0);
-        add(ui);
-    }
-}
-
-/// Handles keys for the focused card, or for the chosen style if no card has the focus.
-fn focused_keys(ui: &egui::Ui, card: &Card) {
-    let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
-    if pressed(egui::Key::F2) {
-        Intent::AskName(card.id.clone()).send(ui);
-    }
-    if pressed(egui::Key::Delete) {
-        Intent::RemoveStyle(card.id.clone()).send(ui);
-    }
-    for (key, to) in [(egui::Key::ArrowUp, Move::Up), (egui::Key::ArrowDown, Move::Down)] {
-        if ui.input_mut(|i| i.consume_key(egui::Modifiers::ALT, key)) {
-            Intent::MoveStyle(card.id.clone(), to).send(ui);
+        let has_words = ui.available_width() >= WORDS_WIDTH;
+        let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)
+            .min_size(vec2(ui.available_width(), 0.0));
+        let hint = "Use any image, or a file of trained weights (.safetensors, .pth or .onnx), as a style. You can also drop it onto the window.";
+        let response = ui.add(button).hint_beside(hint);
+        if response.accessible_name("Add a style…").clicked() {
+            Intent::AskStyle.send(ui);
         }
     }
-}
-
-/// The menu of a style: actions for the style, which may be first or last in the list, and for its file.
-fn menu(response: &Response, card: &Card, [is_first, is_last]: [bool; 2]) {
-    response.context_menu(|ui| {
-        ui.set_min_width(MENU_WIDTH);
-        let is_own = card.own.is_some();
-        let id = || card.id.clone();
-        for (name, keys, can, intent) in [
-            ("Move up", "Alt+Up", !is_first, Intent::MoveStyle(id(), Move::Up)),
-            ("Move down", "Alt+Down", !is_last, Intent::MoveStyle(id(), Move::Down)),
-            ("Rename…", "F2", is_own, Intent::AskName(id())),
-            ("Remove", "Delete", is_own, Intent::RemoveStyle(id())),
-            ("Show file", "", is_own, Intent::ShowFile(id())),
-        ] {
-            if name == "Rename…" {
-                ui.separator();
-            }
-            let button = match keys {
-                "" => egui::Button::new(name),
-                keys => egui::Button::new(name).shortcut_text(keys),
-            };
-            let response = ui.add_enabled(can, button).accessible_name(name);
-            if response.clicked() {
-                intent.send(ui);
-                ui.close();
-            }
-        }
-        if !is_own {
-            theme::caption(ui, "This style is built in.");
-        }
-    });
 }
 
 /// Moves the value of one id to another id.

@@ -1,67 +1,102 @@
-//! The choices that undo and redo restore. Plain data.
+//! The steps that undo and redo revert. Plain data.
 
 use super::choice::Choice;
-use crate::media::framing::Framing;
+use crate::{media::framing::Framing, settings::LiveChoices};
 
 /// Maximum number of steps that can be undone.
 const KEPT_STEPS: usize = 200;
 
-/// The choices before and after the current one.
+/// What reverting a step restores.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    Choice(Box<Choice>),
+    Live(Box<LiveChoices>),
+    /// The position of a style: before `next` in the list, or at its end.
+    Moved {
+        id: String,
+        next: Option<String>,
+    },
+    /// A removed style, and the page's choices before and after the removal.
+    Removed {
+        id: String,
+        choices: Box<[Choice; 2]>,
+    },
+}
+
+impl Step {
+    /// Notes that a style has a new id.
+    pub fn rename(&mut self, old: &str, new: &str) {
+        match self {
+            Self::Choice(choice) => choice.rename_style(old, new),
+            Self::Live(_) => {}
+            Self::Moved { id, next } => {
+                for id in next.iter_mut().chain([id]).filter(|id| *id == old) {
+                    new.clone_into(id);
+                }
+            }
+            Self::Removed { choices, .. } => {
+                choices.iter_mut().for_each(|choice| choice.rename_style(old, new));
+            }
+        }
+    }
+}
+
+/// The steps before and after the current state of a page.
 #[derive(Default)]
 pub struct History {
-    past: Vec<Choice>,
-    /// Number of steps that `past` has lost in other ways than by undo.
-    dropped: usize,
-    future: Vec<Choice>,
+    past: Vec<Step>,
+    future: Vec<Step>,
 }
 
 impl History {
     /// Handles a new photo with this framing: removes the previous photo's framing from all steps.
     pub fn reframe(&mut self, framing: Framing, now: &Choice) {
-        let before = self.past.len();
         for steps in [&mut self.past, &mut self.future] {
-            steps.iter_mut().for_each(|step| step.framing = framing);
+            for step in steps.iter_mut() {
+                if let Step::Choice(choice) = step {
+                    choice.framing = framing;
+                }
+            }
             steps.dedup();
-            steps.pop_if(|step| step == now);
+            steps.pop_if(|step| matches!(step, Step::Choice(choice) if **choice == *now));
         }
-        self.dropped += before - self.past.len();
     }
 
-    /// Adds an undo step: the choice was `before` until now.
-    pub fn note(&mut self, before: Choice) {
+    /// Adds an undo step.
+    pub fn note(&mut self, step: Step) {
         self.future.clear();
-        self.past.push(before);
+        self.past.push(step);
         if self.past.len() > KEPT_STEPS {
             self.past.remove(0);
-            self.dropped += 1;
         }
     }
 
-    /// Removes the steps that led away from this choice, because it was restored.
+    /// Removes the choices that led away from this one, because it was restored.
     pub fn forget_steps_from(&mut self, choice: &Choice) {
-        if let Some(at) = self.past.iter().rposition(|step| step == choice) {
-            self.past.truncate(at);
+        let is_it = |step: &Step| matches!(step, Step::Choice(other) if **other == *choice);
+        if let Some(at) = self.past.iter().rposition(is_it) {
+            let is_choice = |step: &mut Step| matches!(step, Step::Choice(_));
+            self.past.extract_if(at.., is_choice).for_each(drop);
         }
     }
 
-    /// Clears the redo steps, because something other than the choice was changed.
-    pub fn forget_future(&mut self) {
-        self.future.clear();
+    /// Takes the next step to undo or to redo.
+    pub fn take(&mut self, is_undo: bool) -> Option<Step> {
+        if is_undo { self.past.pop() } else { self.future.pop() }
     }
 
-    /// Total number of undo steps until now, without those that were undone.
-    pub fn depth(&self) -> usize {
-        self.dropped + self.past.len()
+    /// Notes the inverse of a step that was undone or redone.
+    pub fn note_reverted(&mut self, was_undo: bool, inverse: Step) {
+        if was_undo { &mut self.future } else { &mut self.past }.push(inverse);
     }
 
-    /// Undoes one step; returns `false` if there is none.
-    pub fn undo(&mut self, choice: &mut Choice) -> bool {
-        step(&mut self.past, &mut self.future, choice)
-    }
-
-    /// Redoes one step; returns `false` if there is none.
-    pub fn redo(&mut self, choice: &mut Choice) -> bool {
-        step(&mut self.future, &mut self.past, choice)
+    /// Takes the removal of a style: the choices before and after it.
+    pub fn take_removal(&mut self, style: &str) -> Option<Box<[Choice; 2]>> {
+        let is_it = |step: &mut Step| matches!(step, Step::Removed { id, .. } if id == style);
+        match self.past.extract_if(.., is_it).next() {
+            Some(Step::Removed { choices, .. }) => Some(choices),
+            _ => None,
+        }
     }
 
     pub fn can_undo(&self) -> bool {
@@ -72,17 +107,9 @@ impl History {
         !self.future.is_empty()
     }
 
-    /// Every step, for changes.
-    pub fn steps_mut(&mut self) -> impl Iterator<Item = &mut Choice> {
-        self.past.iter_mut().chain(&mut self.future)
+    /// Notes that a style has a new id.
+    pub fn rename(&mut self, old: &str, new: &str) {
+        let steps = self.past.iter_mut().chain(&mut self.future);
+        steps.for_each(|step| step.rename(old, new));
     }
-}
-
-/// Restores the last choice of `from`, and adds the replaced choice to `to`; returns `false` if there is none.
-fn step(from: &mut Vec<Choice>, to: &mut Vec<Choice>, choice: &mut Choice) -> bool {
-    let Some(next) = from.pop() else {
-        return false;
-    };
-    to.push(std::mem::replace(choice, next));
-    true
 }

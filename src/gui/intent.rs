@@ -6,27 +6,14 @@ use eframe::egui::{Context, Id};
 
 use super::{
     choice::Choice,
-    incoming::PictureUse,
-    mix::Parts,
-    platform::Purpose,
     stage::{Compare, ViewStep},
     style_order::Move,
 };
 use crate::{
     capture::Source,
-    media::encode::Format,
-    settings::{LiveChoices, ThemeChoice},
+    settings::{Choices, LiveChoices},
     weights::PixelFormat,
 };
-
-/// What a name that the user types is for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NameFor {
-    /// A new name for the style with this id.
-    Style(String),
-    /// The name under which this mix becomes a style.
-    Mix(Parts),
-}
 
 /// An action of the user.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,12 +31,8 @@ pub enum Intent {
     OpenSample,
     /// Read the clipboard.
     Paste,
-    /// Answer the open question: use its pictures in this way.
-    UseAs(PictureUse),
     /// Add the photo in this file as a style, and show the previous photo again.
     PreferStyle(PathBuf),
-    /// Discard what was shown before the last dropped photo.
-    ForgetBefore,
     /// Show the dialog to open a folder of photos.
     AskFolder,
     AskStyle,
@@ -58,13 +41,9 @@ pub enum Intent {
     StepStyle(isize),
     /// Ask for a new name for this style.
     AskName(String),
-    /// Use the typed name.
-    TakeName(NameFor, String),
     RemoveStyle(String),
     /// Restore a removed style.
     BringBack(String),
-    /// Show the file of this style in the file manager.
-    ShowFile(String),
     /// Show this file or folder in the file manager.
     ShowInFolder(PathBuf),
     Play(PathBuf),
@@ -77,8 +56,8 @@ pub enum Intent {
     ForgetPainting(PathBuf),
     /// Clear the list of saved paintings; keep the files.
     ClearPaintings,
-    /// Whether the strip of saved paintings is folded.
-    FoldPaintings(bool),
+    /// Show or hide the strip of saved paintings.
+    ToggleStrip,
     /// Move this style in the list.
     MoveStyle(String, Move),
     /// Stop mixing: continue with the chosen style alone.
@@ -93,8 +72,6 @@ pub enum Intent {
     ToggleCrop,
     /// Crop the photo to the chosen rectangle.
     ApplyCrop,
-    /// Cancel cropping.
-    CancelCrop,
     Undo,
     Redo,
     /// Set how the original and the painting are compared.
@@ -109,17 +86,8 @@ pub enum Intent {
     StopContactSheet,
     /// Copy the result to the clipboard.
     Copy,
-    /// Whether the picture fills the full screen; otherwise the whole picture is fitted to it.
-    FillScreen(bool),
-    SetTheme(ThemeChoice),
-    /// Format to save in.
-    SetFormat(Format),
-    /// 1 to 100.
-    SetJpegQuality(u8),
-    /// Whether to ask before an unsaved result is lost.
-    SetAskBeforeLosing(bool),
-    /// Whether the list of styles shows the open photo painted in each style.
-    SetStylesShowPhoto(bool),
+    /// Change the stored choices of the window.
+    SetChoices(Box<Choices>),
     /// Show or hide the painting controls. Used when the window is too narrow to show everything.
     ToggleControls,
     ToggleShortcuts,
@@ -130,34 +98,18 @@ pub enum Intent {
     CloseOverlay,
     /// Dismiss a message.
     Dismiss(u64),
-    /// Perform the action that a message offers.
-    TakeOffer(u64),
-    /// Replace the file that the question is about.
-    ReplaceFile,
-    /// Save under another name instead.
-    ChooseOtherName,
-    /// Save the result, then continue with the action that would lose it.
-    SaveThenGoOn,
-    /// Discard the result and continue.
-    LoseResult,
-    /// Cancel the action that would lose the result.
-    KeepResult,
+    /// Answer the open question with the button of this number, or with the text of its field.
+    Answer(usize),
     /// Show the dialog for the output folder of a batch.
     AskTargetFolder,
-    /// Whether a batch replaces existing files.
-    SetBatchReplace(bool),
-    /// Paint a batch in the styles with these ids, or in the chosen style.
-    SetBatchStyles(Option<Vec<String>>),
     StartBatch,
     StopBatch,
-    StopBatchAndClose,
-    StopRecordingAndClose,
     /// Add the file that the question is about; its network's inputs and outputs have this format.
     TakeReading(PixelFormat),
-    /// Use this path, which the user typed because no file dialog is available.
-    TakePath(Purpose, String),
     /// Also paint the photos that the batch skipped, and replace their existing paintings.
     ReplaceSkipped,
+    /// Show the dialog for the folder of snapshots and recordings.
+    AskSnapshotFolder,
     /// Close the card of the batch.
     CloseBatch,
     /// Switch to live mode.
@@ -176,6 +128,8 @@ pub enum Intent {
     ListCameras,
     /// Change the stored choices of live mode.
     SetLive(Box<LiveChoices>),
+    /// Paint live pictures with this long side, in pixels.
+    LiveDetail(usize),
     /// Freeze or resume the live picture.
     ToggleFreeze,
     /// Show the frozen picture as it was painted live, or repainted.

@@ -15,8 +15,6 @@ const PADDING: Vec2 = vec2(5.0, 1.5);
 const TOGETHER: f32 = 2.0;
 /// Space next to a word, in points.
 const APART: f32 = 5.0;
-/// Maximum length of a tooltip's text that has its keys next to it, in characters.
-const SHORT: usize = 36;
 
 /// A part of a text that names keys.
 #[derive(Debug, PartialEq, Eq)]
@@ -122,18 +120,12 @@ pub fn hint(response: Response, does: &str, keys: &str) -> Response {
 /// The content of a tooltip: what a widget does, and its keys, if any.
 pub fn contents(ui: &mut Ui, does: &str, keys: &str) {
     ui.set_max_width(ui.spacing().tooltip_width);
-    let does = if does.is_empty() { "Press" } else { does };
-    if keys.is_empty() {
-        ui.label(does);
-    } else if does.chars().count() <= SHORT && !does.contains('\n') {
-        ui.horizontal(|ui| {
-            ui.label(does);
+    ui.horizontal_wrapped(|ui| {
+        ui.label(if does.is_empty() { "Press" } else { does });
+        if !keys.is_empty() {
             chips(ui, keys);
-        });
-    } else {
-        ui.label(does);
-        chips(ui, keys);
-    }
+        }
+    });
 }
 
 #[cfg(test)]
@@ -158,8 +150,7 @@ mod tests {
 
     #[test]
     fn every_shortcut_has_keys_to_draw() {
-        let groups = shortcuts::groups();
-        for line in groups.iter().flat_map(|group| &group.lines) {
+        for line in shortcuts::groups().iter().flat_map(|group| &group.lines) {
             for piece in pieces(line.keys) {
                 if let Piece::Key(key, _) = piece {
                     assert!(!key.trim().is_empty(), "{}", line.keys);

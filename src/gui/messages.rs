@@ -1,7 +1,7 @@
 //! The message area over the stage: errors and notices.
 //!
 //! - Errors stay until they are dismissed, or until they have been shown for a while and the user continues to work.
-//! - Notices disappear automatically. A notice that offers an action or shows a saved picture stays longer.
+//! - Notices disappear automatically. A notice that offers an action stays longer.
 //! - At most two messages are shown, if they leave three quarters of the picture visible.
 //! - A notice is replaced by newer notices and by messages on the same topic; errors wait behind newer messages.
 //! - If space is short, a message is a single line.
@@ -12,13 +12,14 @@ use super::{
     fonts::icons,
     intent::Intent,
     label::{remark, sentence},
+    shortcuts::{button, plain_button},
     theme,
 };
 
 /// Maximum number of messages shown at a time; the newest are shown, and the oldest notice is removed first.
-const MOST_SHOWN: usize = 2;
+const MAX_SHOWN: usize = 2;
 /// Maximum number of messages, shown or waiting; the oldest is removed first.
-const MOST: usize = 6;
+const MAX_MESSAGES: usize = 6;
 /// How long a notice stays.
 const NOTICE_SECONDS: f64 = 7.0;
 /// Minimum time that an error stays; after that it disappears with the user's next action.
@@ -28,11 +29,11 @@ const OFFER_SECONDS: f64 = 15.0;
 /// Maximum width of a message, in points.
 const WIDTH: f32 = 372.0;
 /// Maximum share of the area's height that messages cover.
-const MOST_COVERED: f32 = 0.25;
+const MAX_COVERED: f32 = 0.25;
 /// Space between two messages, in points.
 const BETWEEN: f32 = 6.0;
-/// Padding of a message above and below, in points.
-const ABOVE: i8 = 5;
+/// Padding of a message.
+const PADDING: Margin = Margin { left: 14, right: 6, top: 5, bottom: 5 };
 /// Space between the messages and the area's edges, in points.
 const EDGE: f32 = 8.0;
 /// Maximum width and height of a saved picture's thumbnail, in points.
@@ -41,8 +42,6 @@ const THUMBNAIL: egui::Vec2 = vec2(84.0, 63.0);
 const SMALL_THUMBNAIL: egui::Vec2 = vec2(37.0, 28.0);
 /// Width of the close button, in points.
 const CLOSE_WIDTH: f32 = 40.0;
-/// Padding of a message at the left and right, in points.
-const SIDES: [i8; 2] = [14, 6];
 
 /// Width of the area in which multi-line messages fit, in points.
 pub const ROOM: f32 = WIDTH + EDGE;
@@ -70,17 +69,8 @@ pub enum Topic {
 pub struct Offer {
     /// The button's text.
     pub label: &'static str,
-    /// Sent when the button is clicked; the message then disappears.
+    /// Sent when the button is clicked; the message then disappears, unless it shows a picture.
     pub intent: Intent,
-    /// Sent if the message disappears without a click on the button.
-    pub otherwise: Option<Intent>,
-}
-
-/// A saved picture, and the actions for it.
-pub struct SavedPicture {
-    pub thumbnail: TextureHandle,
-    /// The text of each button and the intent that it sends; the notice stays.
-    pub actions: Vec<(&'static str, Intent)>,
 }
 
 struct Message {
@@ -89,8 +79,9 @@ struct Message {
     text: String,
     /// When the message was first shown, by egui's clock.
     since: Option<f64>,
-    offer: Option<Offer>,
-    picture: Option<SavedPicture>,
+    offers: Vec<Offer>,
+    /// A thumbnail of a saved picture that the message is about.
+    picture: Option<TextureHandle>,
     topic: Option<Topic>,
     /// Height with all its lines, in points; `None` until it has been drawn that way.
     height: Option<f32>,
@@ -99,25 +90,11 @@ struct Message {
 impl Message {
     /// How long the message stays, in seconds.
     fn stays(&self) -> f64 {
-        let offers = self.offer.is_some() || self.picture.is_some();
-        match (self.kind, offers) {
-            (Kind::Error, _) => ERROR_SECONDS,
-            (Kind::Notice, true) => OFFER_SECONDS,
-            (Kind::Notice, false) => NOTICE_SECONDS,
+        match self.kind {
+            Kind::Error => ERROR_SECONDS,
+            Kind::Notice if self.offers.is_empty() => NOTICE_SECONDS,
+            Kind::Notice => OFFER_SECONDS,
         }
-    }
-
-    /// The width of each of its buttons, in points.
-    fn buttons<'a>(&'a self, ui: &'a egui::Ui) -> impl Iterator<Item = f32> + 'a {
-        let actions = self.picture.iter().flat_map(|picture| &picture.actions);
-        let names = actions.map(|(name, _)| *name);
-        let names = names.chain(self.offer.iter().map(|offer| offer.label));
-        names.map(|name| button_width(ui, name))
-    }
-
-    /// Width of its text, wrapped at `most` points.
-    fn words(&self, ui: &egui::Ui, most: f32) -> f32 {
-        width_of(ui, &self.text, egui::TextStyle::Body, most)
     }
 
     /// Whether it must be a single line to be at most `most` points high.
@@ -127,8 +104,9 @@ impl Message {
 
     /// Whether it is also shown over a picture that is shown alone: errors, and outcomes for files.
     fn is_for_all(&self) -> bool {
-        let offered = self.offer.as_ref().map(|offer| &offer.intent);
-        self.kind == Kind::Error || matches!(offered, Some(Intent::ShowInFolder(_)))
+        let is_about_a_file = |offer: &Offer| matches!(offer.intent, Intent::ShowInFolder(_));
+        let has_file = self.picture.is_none() && self.offers.iter().any(is_about_a_file);
+        self.kind == Kind::Error || has_file
     }
 
     /// Seconds until it disappears automatically.
@@ -141,21 +119,6 @@ impl Message {
         let is_over = self.left(now).is_some_and(|left| left <= 0.0);
         is_over && (is_busy || self.kind == Kind::Notice)
     }
-}
-
-/// Width of text wrapped at `most` points.
-fn width_of(ui: &egui::Ui, text: &str, style: egui::TextStyle, most: f32) -> f32 {
-    let font = style.resolve(ui.style());
-    let color = ui.visuals().text_color();
-    let words = ui.painter().layout(text.to_owned(), font, color, most);
-    // Round up to avoid wrapping.
-    words.size().x.ceil() + 1.0
-}
-
-/// Width of a button and the space before it, in points.
-fn button_width(ui: &egui::Ui, name: &str) -> f32 {
-    let letters = width_of(ui, name, egui::TextStyle::Button, f32::INFINITY);
-    letters + 2.0 * ui.spacing().button_padding.x + ui.spacing().item_spacing.x
 }
 
 /// Where messages are shown, at the left.
@@ -177,8 +140,6 @@ pub struct Messages {
     before_dialog: Option<u64>,
     /// The topic of the next message.
     topic: Option<Topic>,
-    /// Intents to send because notices disappeared without a click on their offers.
-    follows: Vec<Intent>,
 }
 
 impl Messages {
@@ -190,53 +151,45 @@ impl Messages {
 
     /// Shows an error: what went wrong and what to do.
     pub fn error(&mut self, text: impl Into<String>) {
-        self.add(Kind::Error, text.into(), None, None);
+        self.add(Kind::Error, text.into(), Vec::new(), None);
     }
 
     /// Shows an error that offers an action.
     pub fn error_with(&mut self, text: impl Into<String>, offer: Offer) {
-        self.add(Kind::Error, text.into(), Some(offer), None);
+        self.add(Kind::Error, text.into(), vec![offer], None);
     }
 
     pub fn notice(&mut self, text: impl Into<String>) {
-        self.add(Kind::Notice, text.into(), None, None);
+        self.add(Kind::Notice, text.into(), Vec::new(), None);
     }
 
     /// Shows a notice that offers an action.
     pub fn offer(&mut self, text: impl Into<String>, offer: Offer) {
-        self.add(Kind::Notice, text.into(), Some(offer), None);
+        self.add(Kind::Notice, text.into(), vec![offer], None);
     }
 
     /// Shows a notice about a saved picture.
-    pub fn saved(&mut self, text: impl Into<String>, picture: SavedPicture) {
-        self.add(Kind::Notice, text.into(), None, Some(picture));
+    pub fn saved(&mut self, text: String, offers: Vec<Offer>, picture: TextureHandle) {
+        self.add(Kind::Notice, text, offers, Some(picture));
     }
 
     fn add(
         &mut self,
         kind: Kind,
         text: String,
-        offer: Option<Offer>,
-        picture: Option<SavedPicture>,
+        offers: Vec<Offer>,
+        picture: Option<TextureHandle>,
     ) {
         let text = sentence(&remark(&text));
         let topic = self.topic.take();
         self.remove(|m| m.text == text || (topic.is_some() && m.topic == topic));
         self.newest += 1;
-        self.list.push(Message {
-            number: self.newest,
-            kind,
-            text,
-            since: None,
-            offer,
-            picture,
-            topic,
-            height: None,
-        });
+        let (number, since, height) = (self.newest, None, None);
+        self.list.push(Message { number, kind, text, since, offers, picture, topic, height });
         let older = self.list.len() - 1;
-        if older >= MOST_SHOWN {
+        if older >= MAX_SHOWN {
             let notice = self.list.iter().take(older).find(|m| m.kind == Kind::Notice);
-            let oldest = self.list.first().filter(|_| older >= MOST);
+            let oldest = self.list.first().filter(|_| older >= MAX_MESSAGES);
             if let Some(number) = notice.or(oldest).map(|m| m.number) {
                 self.dismiss(number);
             }
@@ -254,10 +207,7 @@ impl Messages {
     }
 
     fn remove(&mut self, goes: impl Fn(&Message) -> bool) {
-        for message in self.list.extract_if(.., |m| goes(m)) {
-            let otherwise = message.offer.and_then(|offer| offer.otherwise);
-            self.follows.extend(otherwise);
-        }
+        self.list.retain(|m| !goes(m));
     }
 
     /// Removes the messages on a topic, because the operation has now succeeded.
@@ -270,21 +220,15 @@ impl Messages {
         self.remove(|m| m.number == number);
     }
 
-    /// Removes a message whose offer was clicked, and returns the offer's intent.
-    pub fn take_offer(&mut self, number: u64) -> Option<Intent> {
-        let at = self.list.iter().position(|m| m.number == number)?;
-        Some(self.list.remove(at).offer?.intent)
-    }
-
     /// Removes the messages whose offers are no longer possible.
     pub fn withdraw(&mut self, is_void: impl Fn(&Intent) -> bool) {
-        self.list.retain(|m| !m.offer.as_ref().is_some_and(|o| is_void(&o.intent)));
+        self.remove(|m| m.offers.iter().any(|offer| is_void(&offer.intent)));
     }
 
     /// Removes a button whose action cannot be repeated; its message stays.
-    pub fn forget_action(&mut self, done: &Intent) {
-        for picture in self.list.iter_mut().filter_map(|m| m.picture.as_mut()) {
-            picture.actions.retain(|(_, intent)| intent != done);
+    pub fn forget_offer(&mut self, done: &Intent) {
+        for message in &mut self.list {
+            message.offers.retain(|offer| offer.intent != *done);
         }
     }
 
@@ -295,11 +239,6 @@ impl Messages {
             self.dismiss(number);
         }
         newest.is_some()
-    }
-
-    /// Returns the intents to send because notices disappeared without a click on their offers.
-    pub fn take_follows(&mut self) -> Vec<Intent> {
-        std::mem::take(&mut self.follows)
     }
 
     /// Shows the newest messages in the given corner of `area`, moved inwards by `further_in` points. Over a picture
@@ -316,12 +255,12 @@ impl Messages {
         self.remove(|m| m.leaves(now, is_busy));
         let before = self.before_dialog.unwrap_or(u64::MAX);
         let is_here = |m: &Message| (m.number <= before) == (corner == Corner::Bottom);
-        let most = MOST_COVERED * area.height();
+        let most = MAX_COVERED * area.height();
         let mut room = most;
-        let line = ui.spacing().interact_size.y + 2.0 * f32::from(ABOVE);
+        let line = ui.spacing().interact_size.y + PADDING.sum().y;
         let mut shown = Vec::new();
         for message in self.list.iter_mut().rev().filter(|m| is_here(m)) {
-            if shown.len() == MOST_SHOWN || (is_alone && !message.is_for_all()) {
+            if shown.len() == MAX_SHOWN || (is_alone && !message.is_for_all()) {
                 continue;
             }
             let height = if message.is_low(most) { line } else { message.height.unwrap_or(0.0) };
@@ -376,7 +315,7 @@ impl Messages {
     }
 }
 
-/// Draws a message of this width, as a single line if `is_low`. Returns its height in points.
+/// Draws a message of at most this width, as a single line if `is_low`. Returns its height in points.
 fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
     let p = theme::palette(ui.visuals());
     let mark = match message.kind {
@@ -387,48 +326,46 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
         .fill(p.card)
         .stroke(Stroke::new(1.0, p.outline))
         .corner_radius(CornerRadius::same(theme::RADIUS))
-        .inner_margin(Margin { left: SIDES[0], right: SIDES[1], top: ABOVE, bottom: ABOVE })
+        .inner_margin(PADDING)
         .shadow(ui.visuals().popup_shadow);
+    let picture = |ui: &mut egui::Ui, size| {
+        if let Some(picture) = &message.picture {
+            let picture = egui::Image::from_texture(picture).fit_to_exact_size(size);
+            ui.add(picture.corner_radius(4.0).alt_text("The saved picture"));
+        }
+    };
     let shown = frame.show(ui, |ui| {
-        ui.horizontal_top(|ui| {
-            let mut room = width - SIDES.map(f32::from).iter().sum::<f32>() - CLOSE_WIDTH;
-            if let Some(picture) = &message.picture {
-                let thumbnail = egui::Image::from_texture(&picture.thumbnail)
-                    .fit_to_exact_size(if is_low { SMALL_THUMBNAIL } else { THUMBNAIL })
-                    .corner_radius(4.0)
-                    .alt_text("The saved picture");
-                room -= ui.add(thumbnail).rect.width() + theme::GAP;
-            }
-            let buttons: f32 = message.buttons(ui).sum();
-            let words = message.words(ui, f32::INFINITY);
-            let is_one_line = message.picture.is_none() && words + buttons <= room;
-            if is_low || is_one_line {
-                let height = ui.spacing().interact_size.y;
-                let layout = egui::Layout::left_to_right(egui::Align::Center);
-                ui.allocate_ui_with_layout(vec2(0.0, height), layout, |ui| {
-                    ui.set_min_height(height);
-                    let size = vec2(words.min((room - buttons).max(0.0)), height);
-                    ui.allocate_ui(size, |ui| ui.add(egui::Label::new(&message.text).truncate()));
-                    buttons_ui(ui, message);
+        let room = width - PADDING.sum().x;
+        if is_low {
+            let line = vec2(room, ui.spacing().interact_size.y);
+            let right_to_left = egui::Layout::right_to_left(egui::Align::Center);
+            ui.allocate_ui_with_layout(line, right_to_left, |ui| {
+                close_button(ui, message);
+                message.offers.iter().rev().for_each(|offer| offer_button(ui, message, offer));
+                let left_to_right = egui::Layout::left_to_right(egui::Align::Center);
+                ui.with_layout(left_to_right, |ui| {
+                    picture(ui, SMALL_THUMBNAIL);
+                    ui.add(egui::Label::new(&message.text).truncate());
                 });
-            } else {
-                let widest = message.buttons(ui).fold(message.words(ui, room), f32::max);
-                let actions = message.picture.as_ref().map_or(0.0, |_| buttons);
+            });
+        } else {
+            ui.set_max_width(room);
+            ui.horizontal_top(|ui| {
+                picture(ui, THUMBNAIL);
                 ui.vertical(|ui| {
-                    ui.set_width(widest.max(actions).min(room));
+                    ui.set_max_width(ui.available_width() - CLOSE_WIDTH);
                     ui.add_space(4.0);
                     ui.add(egui::Label::new(&message.text).wrap());
-                    if buttons > 0.0 {
-                        ui.horizontal_wrapped(|ui| buttons_ui(ui, message));
+                    if !message.offers.is_empty() {
+                        ui.horizontal_wrapped(|ui| {
+                            let offers = message.offers.iter();
+                            offers.for_each(|offer| offer_button(ui, message, offer));
+                        });
                     }
                 });
-            }
-            let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
-            let response = ui.add(close).on_hover_text("Dismiss").accessible_name("Dismiss");
-            if response.clicked() {
-                Intent::Dismiss(message.number).send(ui);
-            }
-        });
+                close_button(ui, message);
+            });
+        }
     });
     let mut strip = shown.response.rect;
     strip.set_width(4.0);
@@ -440,17 +377,14 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
     shown.response.rect.height()
 }
 
-/// The buttons for a saved picture's actions and for a message's offer.
-fn buttons_ui(ui: &mut egui::Ui, message: &Message) {
-    for (name, intent) in message.picture.iter().flat_map(|picture| &picture.actions) {
-        if ui.button(*name).clicked() {
-            intent.clone().send(ui);
-        }
-    }
-    if let Some(offer) = &message.offer
-        && ui.button(offer.label).clicked()
-    {
-        Intent::TakeOffer(message.number).send(ui);
+fn close_button(ui: &mut egui::Ui, message: &Message) {
+    let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
+    button(ui, true, close, ["Dismiss"; 2], Intent::Dismiss(message.number));
+}
+
+fn offer_button(ui: &mut egui::Ui, message: &Message, offer: &Offer) {
+    if plain_button(ui, offer.label, offer.intent.clone()).clicked() && message.picture.is_none() {
+        Intent::Dismiss(message.number).send(ui);
     }
 }
 

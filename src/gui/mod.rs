@@ -8,8 +8,8 @@
 //! | [`workspace`] | photo, choice, paintings, undo, saved results: rules without egui |
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, textures |
 //! | [`live`] | live mode: source, comparison, preview grid, recording |
-//! | `style_order`, `style_drag` | the order of the styles and their number keys, and dragging to change it |
-//! | `gallery`, `style_card`, `controls`, `bars`, `welcome`, `empty` | widgets around and over the stage |
+//! | `style_order`, `style_drag` | the order of the styles, and dragging to change it |
+//! | `gallery`, `style_card`, `controls`, `bars`, `welcome` | widgets around and over the stage |
 //! | `focus` | the frame around the focused control |
 //! | `full_screen` | the picture alone, and what is temporarily shown over it |
 //! | `contact_sheet` | the photo in every style as one picture |
@@ -19,7 +19,7 @@
 //! | `paintings` | the strip of recently saved paintings, and one of them large |
 //! | `reading` | the question about a network's pixel format if its file does not specify it, with previews |
 //! | `incoming` | dropped or pasted pictures: to paint, or to add as styles |
-//! | `own_styles`, `naming`, `style_pictures` | the user's own styles: renaming, removing, thumbnails |
+//! | `own_styles`, `style_pictures` | the user's own styles: renaming, removing, thumbnails |
 //! | `mix` | mixes of picture styles by weights |
 //! | `mode_choice` | lists of modes for photos, live mode and comparisons |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
@@ -43,7 +43,6 @@ mod clipboard;
 mod contact_sheet;
 mod controls;
 mod crop;
-mod empty;
 mod events;
 mod file_list;
 mod finished;
@@ -53,7 +52,6 @@ mod full_screen;
 mod gallery;
 mod hint_beside;
 mod history;
-mod icon;
 mod incoming;
 pub mod intent;
 mod key_chips;
@@ -64,7 +62,6 @@ pub mod live;
 mod messages;
 mod mix;
 mod mode_choice;
-mod naming;
 mod opened;
 mod opening;
 mod overlays;
@@ -161,6 +158,8 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
 /// The stored window size and position, or the default size.
 fn viewport(state: &settings::State) -> egui::ViewportBuilder {
     let size = state.window_size.map_or(FIRST_SIZE, |(w, h)| [w, h]);
+    let icon = include_bytes!("../../assets/icon.png");
+    let icon = eframe::icon_data::from_png_bytes(icon).unwrap_or_default();
     egui::ViewportBuilder::default()
         .with_title("StyleForge")
         .with_app_id("styleforge")
@@ -168,7 +167,7 @@ fn viewport(state: &settings::State) -> egui::ViewportBuilder {
         .with_clamp_size_to_monitor_size(true)
         .with_maximized(state.is_maximized)
         .with_drag_and_drop(true)
-        .with_icon(Arc::new(icon::icon()))
+        .with_icon(icon)
 }
 
 /// The window system's message without the source location of a library that it contains: `os error at

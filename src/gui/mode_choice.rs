@@ -152,7 +152,7 @@ fn list<T: Copy + PartialEq>(
     offered: impl IntoIterator<Item = (T, &'static str)>,
     hint: &str,
 ) {
-    let words = |(one, name): (T, &str)| (one, in_words(name));
+    let words = |(one, name): (T, &str)| (one, shown_name(name));
     let offered: Vec<(T, String)> = offered.into_iter().map(words).collect();
     let name = offered.iter().find(|(one, _)| one == value);
     let button = ComboBox::from_id_salt((title, what))
@@ -172,6 +172,6 @@ fn list<T: Copy + PartialEq>(
 }
 
 /// A value's name in the window: words are capitalized, names of formats stay unchanged.
-fn in_words(name: &str) -> String {
+fn shown_name(name: &str) -> String {
     if name.contains(|c: char| c.is_ascii_digit()) { name.to_owned() } else { capital(name) }
 }

@@ -107,8 +107,7 @@ impl App {
         if kept != usual {
             self.announced_brush = brush;
             let text = format!("Painted with your previous detail, {} × {} px.", kept.0, kept.1);
-            let offer =
-                Offer { label: "Reset detail", intent: Intent::UsualDetail, otherwise: None };
+            let offer = Offer { label: "Reset detail", intent: Intent::UsualDetail };
             self.messages.offer(text, offer);
         }
     }
@@ -117,7 +116,7 @@ impl App {
     pub(super) fn put(&mut self, opened: Opened) {
         let was_live = self.live.is_some();
         // A user who opens a photo wants to see it.
-        self.perform_live(Intent::LeaveLive);
+        self.leave_live();
         for note in &opened.photo.notes {
             self.messages.notice(note.clone());
         }

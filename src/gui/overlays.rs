@@ -1,86 +1,87 @@
 //! Overlays over the window: questions, the list of shortcuts, credits and licences.
 
-use std::{
-    mem::discriminant,
-    path::{Path, PathBuf},
+use std::{mem::discriminant, ops::Range, path::Path};
+
+use eframe::egui::{
+    self, Align2, Button, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit, vec2,
 };
 
-use eframe::egui::{self, Align2, Id, Modal, RichText, ScrollArea, vec2};
-
 use super::{
-    finished::Save,
-    incoming::{self, IncomingPictures},
     intent::Intent,
-    label::{name_label, path_label},
+    label::path_label,
     licences::Licences,
-    naming::{self, Naming, mark_name},
-    platform::Purpose,
     reading::{self, Reading},
-    shortcuts::Group,
+    shortcuts::plain_button,
     shortcuts_list,
     style_source::Card,
     theme,
 };
+use crate::settings::Choices;
 
 /// Space between a dialog's edge and its content, in points.
 const DIALOG_MARGIN: i8 = 24;
 /// Minimum space above and below a dialog, in points.
-const LEAST_ABOVE: f32 = 20.0;
+const MIN_ABOVE: f32 = 20.0;
 
-/// The action that would lose a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Closing the window.
-    Closing,
-    /// Opening another photo.
-    Opening,
-}
-
-/// A question that must be answered before the window continues.
-pub enum Question {
-    /// The result on the table would be lost.
-    LoseResult {
-        loss: Loss,
-        /// Name of the result, as text.
-        what: String,
-    },
-    /// The target file of this save already exists. The save waits here for the answer.
-    ReplaceFile(Box<Save>),
-    /// Closing the window would stop a batch.
-    StopBatch,
-    /// Closing the window would stop a recording.
-    StopRecording {
-        /// The recording's folder or file.
-        path: PathBuf,
-        /// How much is recorded so far, as text.
-        taken: String,
-    },
-    /// Where to save or what to open, if no file dialog is available.
-    TypePath(TypedPath),
+/// A question that must be answered before the window, whose state is `S`, continues. If it is closed, its answers are
+/// dropped.
+pub enum Question<S> {
+    Buttons(Buttons<S>),
+    Field(Field<S>),
     /// The pixel format of a network whose file does not specify it.
     Reading(Box<Reading>),
-    /// Whether to paint pictures or to add them as styles.
-    PictureUse(IncomingPictures),
-    /// The name of a style or a mix.
-    Name(Naming),
 }
 
-/// A path that the user types because no file dialog is available.
-pub struct TypedPath {
-    pub purpose: Purpose,
-    /// The text in the field.
+/// A question that is answered with a button.
+pub struct Buttons<S> {
+    pub heading: String,
     pub text: String,
-    /// Why no dialog is available.
+    pub answers: Vec<Answer<S>>,
+    /// A line below the buttons.
+    pub caption: &'static str,
+    /// Whether the user can turn off this question.
+    pub can_turn_off: bool,
+}
+
+/// A button of a question.
+pub struct Answer<S> {
+    pub name: &'static str,
+    /// A key that presses it.
+    pub key: Option<Key>,
+    pub then: Box<dyn FnOnce(&mut S)>,
+}
+
+impl<S> Answer<S> {
+    pub fn new(name: &'static str, then: impl FnOnce(&mut S) + 'static) -> Self {
+        Self { name, key: None, then: Box::new(then) }
+    }
+
+    /// The button that only closes the question.
+    pub fn cancel(name: &'static str) -> Self {
+        Self::new(name, |_| {})
+    }
+}
+
+/// A question that is answered with a text.
+pub struct Field<S> {
+    pub heading: String,
+    /// The text of the button.
+    pub button: &'static str,
+    pub text: String,
+    /// The part of the text that is selected first, so that typing replaces it, in bytes.
+    pub selected: Range<usize>,
+    /// Why the question is asked.
     pub why: String,
-    /// What is wrong with the last path that was entered.
+    /// What is wrong with the last text that was entered.
     pub problem: Option<String>,
+    pub then: Box<dyn FnOnce(&mut S, String)>,
 }
 
 #[derive(Default)]
-pub enum Overlay {
+pub enum Overlay<S> {
     #[default]
     None,
-    Question(Question),
+    Question(Question<S>),
     /// The list of shortcuts that match this search text.
     Shortcuts(String),
     /// Credits.
@@ -90,39 +91,36 @@ pub enum Overlay {
 }
 
 /// The overlay, and whether it has just opened.
-#[derive(Default)]
-pub struct Overlays {
-    open: Overlay,
+pub struct Overlays<S> {
+    open: Overlay<S>,
     is_fresh: bool,
 }
 
-impl Overlays {
+impl<S> Default for Overlays<S> {
+    fn default() -> Self {
+        Self { open: Overlay::None, is_fresh: false }
+    }
+}
+
+impl<S> Overlays<S> {
     /// Opens an overlay instead of the open one.
-    pub fn show(&mut self, overlay: Overlay) {
+    pub fn show(&mut self, overlay: Overlay<S>) {
         self.open = overlay;
         self.is_fresh = true;
     }
 
-    /// Opens an overlay, or closes it if it is open.
-    pub fn toggle(&mut self, overlay: Overlay) {
+    /// Opens an overlay, or closes it if it is open. A question stays open, because it must be answered.
+    pub fn toggle(&mut self, overlay: Overlay<S>) {
         if discriminant(&self.open) == discriminant(&overlay) {
-            self.close();
-        } else {
+            self.open = Overlay::None;
+        } else if !matches!(self.open, Overlay::Question(_)) {
             self.show(overlay);
         }
     }
 
-    pub fn close(&mut self) {
-        self.open = Overlay::None;
-    }
-
     /// Closes the open overlay and returns it.
-    pub fn take(&mut self) -> Overlay {
+    pub fn take(&mut self) -> Overlay<S> {
         std::mem::take(&mut self.open)
-    }
-
-    pub fn open(&self) -> &Overlay {
-        &self.open
     }
 
     /// The open question about a network's pixel format.
@@ -133,34 +131,18 @@ impl Overlays {
         }
     }
 
-    /// The open path field.
-    pub fn typed_path(&mut self) -> Option<&mut TypedPath> {
-        match &mut self.open {
-            Overlay::Question(Question::TypePath(path)) => Some(path),
-            _ => None,
-        }
-    }
-
     pub fn is_open(&self) -> bool {
         !matches!(self.open, Overlay::None)
     }
 
     /// Draws the open overlay.
-    pub fn ui(
-        &mut self,
-        ctx: &egui::Context,
-        shortcuts: &[Group],
-        cards: &[Card],
-        asks_before_losing: bool,
-    ) {
+    pub fn ui(&mut self, ctx: &egui::Context, cards: &[Card], choices: &Choices) {
         let is_fresh = std::mem::take(&mut self.is_fresh);
         let (id, width) = match &self.open {
             Overlay::None => return,
-            Overlay::Question(Question::TypePath(_)) => ("path", 560.0),
+            Overlay::Question(Question::Buttons(_)) => ("question", 460.0),
+            Overlay::Question(Question::Field(_)) => ("field", 560.0),
             Overlay::Question(Question::Reading(_)) => ("reading", 1060.0),
-            Overlay::Question(Question::PictureUse(_)) => ("picture use", 460.0),
-            Overlay::Question(Question::Name(_)) => ("name", 420.0),
-            Overlay::Question(_) => ("question", 420.0),
             Overlay::Shortcuts(_) => ("shortcuts", 720.0),
             Overlay::About => ("about", 560.0),
             Overlay::Licences(_) => ("licences", 760.0),
@@ -169,23 +151,11 @@ impl Overlays {
         let hangs = matches!(self.open, Overlay::Shortcuts(_));
         let closes = dialog_at(ctx, (id, hangs), width, |ui| match &mut self.open {
             Overlay::None => {}
-            Overlay::Question(Question::TypePath(path)) => {
-                path_ui(ui, path, is_fresh);
-            }
-            Overlay::Question(Question::Reading(question)) => {
-                reading::ui(ui, question, is_fresh);
-            }
-            Overlay::Question(Question::PictureUse(pictures)) => {
-                incoming::question_ui(ui, pictures, is_fresh);
-            }
-            Overlay::Question(Question::Name(naming)) => {
-                naming::ui(ui, naming, is_fresh);
-            }
-            Overlay::Question(question) => {
-                question_ui(ui, question, is_fresh, asks_before_losing);
-            }
+            Overlay::Question(Question::Buttons(question)) => question.ui(ui, choices, is_fresh),
+            Overlay::Question(Question::Field(field)) => field.ui(ui, is_fresh),
+            Overlay::Question(Question::Reading(question)) => reading::ui(ui, question, is_fresh),
             Overlay::Shortcuts(wanted) => {
-                shortcuts_list::ui(ui, shortcuts, wanted, is_fresh);
+                shortcuts_list::ui(ui, wanted, is_fresh);
                 close_button(ui, false);
             }
             Overlay::About => about_ui(ui, cards, is_fresh),
@@ -222,120 +192,98 @@ fn dialog_at(
     let id = Id::unique(id);
     let mut area = Modal::default_area(id);
     if hangs {
-        area = area.anchor(Align2::CENTER_TOP, vec2(0.0, LEAST_ABOVE));
+        area = area.anchor(Align2::CENTER_TOP, vec2(0.0, MIN_ABOVE));
     }
     let response = Modal::new(id).area(area).frame(frame).show(ctx, |ui| {
         let room = ctx.content_rect().size();
         ui.set_width(f32::min(width, room.x - 80.0));
-        ui.set_max_height(room.y - 2.0 * (LEAST_ABOVE + f32::from(DIALOG_MARGIN)));
+        ui.set_max_height(room.y - 2.0 * (MIN_ABOVE + f32::from(DIALOG_MARGIN)));
         contents(ui);
     });
     response.should_close()
 }
 
-fn question_ui(ui: &mut egui::Ui, question: &Question, is_fresh: bool, asks: bool) {
-    let offer = |ui: &mut egui::Ui, choices: &[(&str, Intent)]| {
+impl<S> Buttons<S> {
+    fn ui(&self, ui: &mut egui::Ui, choices: &Choices, is_fresh: bool) {
+        ui.heading(&self.heading);
+        ui.add_space(4.0);
+        ui.label(&self.text);
         ui.add_space(theme::GAP);
         ui.horizontal(|ui| {
-            for (place, (name, intent)) in choices.iter().enumerate() {
+            for (place, answer) in self.answers.iter().enumerate() {
                 let button = if place == 0 {
-                    theme::main_button(ui, name, true)
+                    theme::main_button(ui, answer.name, true)
                 } else {
-                    egui::Button::new(*name)
+                    Button::new(answer.name)
                 };
                 let response = ui.add(button);
                 if place == 0 && is_fresh {
                     response.request_focus();
                 }
-                if response.clicked() {
-                    intent.clone().send(ui);
+                let is_pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+                if response.clicked() || answer.key.is_some_and(is_pressed) {
+                    Intent::Answer(place).send(ui);
                 }
             }
         });
-    };
-    match question {
-        Question::LoseResult { loss, what } => {
-            ui.heading("Save the painting first?");
-            ui.add_space(4.0);
-            let (loses, lose) = match loss {
-                Loss::Closing => ("Closing the window", "Close without saving"),
-                Loss::Opening => ("Opening another photo", "Open without saving"),
-            };
-            ui.label(format!("{what} is not saved. {loses} will discard it."));
-            offer(
-                ui,
-                &[
-                    ("Save as…", Intent::SaveThenGoOn),
-                    (lose, Intent::LoseResult),
-                    ("Cancel", Intent::KeepResult),
-                ],
-            );
-            ui.add_space(4.0);
-            let mut always = !asks;
-            if ui
-                .checkbox(&mut always, "Do not ask again")
-                .on_hover_text("You can turn this question on again in Settings.")
-                .clicked()
-            {
-                Intent::SetAskBeforeLosing(!always).send(ui);
+        if !self.caption.is_empty() {
+            theme::caption(ui, self.caption);
+        }
+        if self.can_turn_off {
+            let mut choices = choices.clone();
+            let mut never = !choices.ask_before_losing;
+            let hint = "You can turn this question on again in Settings.";
+            if ui.checkbox(&mut never, "Do not ask again").on_hover_text(hint).clicked() {
+                choices.ask_before_losing = !never;
+                Intent::SetChoices(Box::new(choices)).send(ui);
             }
         }
-        Question::ReplaceFile(save) => {
-            let path = &save.path;
-            ui.heading(format!("Replace {}?", name_label(path)));
-            ui.add_space(4.0);
-            let folder = path.parent().map(path_label);
-            ui.label(format!(
-                "A file with this name already exists in {}. Replacing it deletes its contents.",
-                folder.unwrap_or_else(|| "this folder".to_owned())
-            ));
-            offer(
-                ui,
-                &[
-                    ("Choose another name…", Intent::ChooseOtherName),
-                    ("Replace", Intent::ReplaceFile),
-                    ("Cancel", Intent::KeepResult),
-                ],
-            );
-        }
-        Question::StopBatch => {
-            ui.heading("Cancel painting the folder?");
-            ui.add_space(4.0);
-            ui.label("Photos of the folder are still being painted. Finished paintings are kept.");
-            offer(
-                ui,
-                &[
-                    ("Keep painting", Intent::KeepResult),
-                    ("Cancel and close", Intent::StopBatchAndClose),
-                ],
-            );
-        }
-        Question::StopRecording { path, taken } => {
-            ui.heading("Stop recording?");
-            ui.add_space(4.0);
-            let path = path_label(path);
-            ui.label(format!("Recording to {path}, {taken} so far. The recording so far is kept."));
-            offer(
-                ui,
-                &[
-                    ("Keep recording", Intent::KeepResult),
-                    ("Stop and close", Intent::StopRecordingAndClose),
-                ],
-            );
-        }
-        // These have more than buttons and are drawn separately.
-        Question::TypePath(_)
-        | Question::Reading(_)
-        | Question::PictureUse(_)
-        | Question::Name(_) => {}
     }
 }
 
-/// Selects a path's file name without its extension, so that typing replaces it.
-fn mark_file_name(ctx: &egui::Context, field: Id, path: &str) {
-    let name = path.rfind(std::path::is_separator).map_or(0, |at| at + 1);
-    let ending = path[name..].rfind('.').map_or(path.len(), |at| name + at);
-    mark_name(ctx, field, &path[..name], &path[..ending]);
+impl<S> Field<S> {
+    fn ui(&mut self, ui: &mut egui::Ui, is_fresh: bool) {
+        let heading = ui.heading(&self.heading);
+        ui.add_space(4.0);
+        if ui.text_edit_focused() {
+            take_whole_paths(ui, &mut self.text);
+        }
+        let field = TextEdit::singleline(&mut self.text).desired_width(f32::INFINITY);
+        let field = ui.add(field).labelled_by(heading.id);
+        if is_fresh {
+            field.request_focus();
+            self.select(ui, field.id);
+        }
+        let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+        match &self.problem {
+            Some(problem) => {
+                let color = theme::palette(ui.visuals()).error;
+                ui.label(RichText::new(problem).color(color));
+            }
+            None if self.why.is_empty() => {}
+            None => theme::caption(ui, self.why.as_str()),
+        }
+        ui.add_space(theme::GAP);
+        ui.horizontal(|ui| {
+            let has_text = !self.text.trim().is_empty();
+            let take = theme::main_button(ui, self.button, has_text);
+            if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
+                Intent::Answer(0).send(ui);
+            }
+            plain_button(ui, "Cancel", Intent::CloseOverlay);
+        });
+    }
+
+    fn select(&self, ctx: &egui::Context, field: Id) {
+        let cursor = |at: usize| {
+            let letters = self.text.get(..at).unwrap_or_default().chars().count();
+            egui::text::CCursor::new(egui::text::CharIndex(letters))
+        };
+        let (from, to) = (cursor(self.selected.start), cursor(self.selected.end));
+        let mut state = TextEdit::load_state(ctx, field).unwrap_or_default();
+        state.cursor.set_char_range(Some(egui::text::CCursorRange::two(from, to)));
+        TextEdit::store_state(ctx, field, state);
+    }
 }
 
 /// Clears the field before an absolute path is pasted; the path would be invalid after the existing text.
@@ -353,68 +301,11 @@ fn take_whole_paths(ctx: &egui::Context, field: &mut String) {
     });
 }
 
-/// A path field that replaces a file dialog.
-fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool) {
-    let (heading, button) = match path.purpose {
-        Purpose::Open => ("Open which photo or style?", "Open"),
-        Purpose::Style => ("Add which file as a style?", "Add"),
-        Purpose::Folder => ("Paint which folder?", "Open"),
-        Purpose::TargetFolder => ("Which folder for the paintings?", "Use"),
-        Purpose::Save => ("Save the painting as", "Save"),
-        Purpose::ContactSheet => ("Save the contact sheet as", "Save"),
-        Purpose::Export => ("Save the report as", "Save"),
-    };
-    let heading = ui.heading(heading);
-    ui.add_space(4.0);
-    if ui.text_edit_focused() {
-        take_whole_paths(ui, &mut path.text);
-    }
-    let field = ui
-        .add(egui::TextEdit::singleline(&mut path.text).desired_width(f32::INFINITY))
-        .labelled_by(heading.id);
-    if is_fresh {
-        field.request_focus();
-        match path.purpose {
-            Purpose::Save | Purpose::ContactSheet | Purpose::Export => {
-                mark_file_name(ui, field.id, &path.text);
-            }
-            // A pasted path replaces the folder.
-            _ => mark_name(ui, field.id, "", &path.text),
-        }
-    }
-    let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
-    if is_entered {
-        // Focus the field so that the user can fix the path.
-        field.request_focus();
-    }
-    match &path.problem {
-        Some(problem) => {
-            let color = theme::palette(ui.visuals()).error;
-            ui.label(egui::RichText::new(problem).color(color));
-        }
-        None => theme::caption(ui, path.why.as_str()),
-    }
-    ui.add_space(theme::GAP);
-    ui.horizontal(|ui| {
-        let has_text = !path.text.trim().is_empty();
-        let take = theme::main_button(ui, button, has_text);
-        if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
-            Intent::TakePath(path.purpose, path.text.clone()).send(ui);
-        }
-        if ui.button("Cancel").clicked() {
-            Intent::CloseOverlay.send(ui);
-        }
-    });
-}
-
 fn close_button(ui: &mut egui::Ui, is_fresh: bool) {
     ui.add_space(theme::GAP);
-    let response = ui.button("Close");
+    let response = plain_button(ui, "Close", Intent::CloseOverlay);
     if is_fresh {
         response.request_focus();
-    }
-    if response.clicked() {
-        Intent::CloseOverlay.send(ui);
     }
 }
 
@@ -459,12 +350,8 @@ fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool) {
             "The network is the TransformerNet of Johnson, Alahi and Fei-Fei (2016) as in \
                  PyTorch's fast neural style example. The window is made with egui. Fonts: Inter (SIL Open Font License), Ubuntu (Ubuntu font licence) and Hack (MIT). Icons: Phosphor (MIT).",
         );
-        if ui.button("Third-party licences…").clicked() {
-            Intent::ShowLicences.send(ui);
-        }
-        ui.label(
-            "The sample photo is credited in assets/CREDITS.md.",
-        );
+        plain_button(ui, "Third-party licences…", Intent::ShowLicences);
+        ui.label("The sample photo is credited in assets/CREDITS.md.");
     });
     close_button(ui, is_fresh);
 }

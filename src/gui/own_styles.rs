@@ -3,22 +3,11 @@
 //! Removing a style only hides it from the gallery, so that undo can restore it; undo also reverts moves. The file of a
 //! removed style is deleted when the program ends normally. If the program ends in any other way, no style is lost.
 
-use std::path::PathBuf;
-
 use eframe::egui::Event;
 
 use super::{
-    app::{App, ListChange, ListStep},
-    choice::Choice,
-    intent::{Intent, NameFor},
-    label::remark,
-    messages::Offer,
-    mix::Mix,
-    naming::Naming,
-    overlays::Question,
-    style_order::Move,
-    style_source::Card,
-    workspace::rename_in,
+    app::App, history::Step, intent::Intent, label::remark, messages::Offer, mix::Mix,
+    style_order::Move, style_source::Card,
 };
 
 impl App {
@@ -26,16 +15,17 @@ impl App {
     pub(super) fn follow_disk(&mut self) {
         let comes_back = self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)));
         if comes_back && self.gallery.is_listed() {
-            self.list_styles();
+            self.list_styles(None);
         }
     }
 
-    pub(super) fn list_styles(&self) {
+    /// Lists the styles, and chooses the one that was `added`, if any.
+    pub(super) fn list_styles(&self, added: Option<String>) {
         let styles = self.style_source.clone();
         self.tasks.spawn(
             move || Ok(styles.cards()),
             |app, listed| match listed {
-                Ok((cards, problems)) => app.handle_styles(cards, &problems),
+                Ok((cards, problems)) => app.handle_styles(cards, &problems, added),
                 Err(error) => app.messages.error(error),
             },
         );
@@ -57,24 +47,19 @@ impl App {
     /// Asks for a new name for a style.
     pub(super) fn ask_name(&mut self, id: &str) {
         if let Some(card) = self.own_card(id, "renamed") {
-            let naming = Naming::new(NameFor::Style(card.id), card.title);
-            self.put_question(Question::Name(naming));
+            self.ask_new_name(card.id, card.title, None);
         }
     }
 
-    /// Continues with a typed name.
-    pub(super) fn take_name(&mut self, name_for: NameFor, name: String) {
-        self.overlays.close();
-        match name_for {
-            NameFor::Style(id) => {
-                let (styles, old, new) = (self.style_source.clone(), id.clone(), name.clone());
-                self.tasks.spawn_writing(
-                    move || styles.rename(&old, &new),
-                    |app, renamed| app.handle_renamed(id, name, renamed),
-                );
-            }
-            NameFor::Mix(parts) => self.keep_mix(parts, name),
-        }
+    fn ask_new_name(&mut self, id: String, text: String, problem: Option<String>) {
+        let heading = format!("Rename {}", self.title_of(&id));
+        self.put_name([heading, text], "Rename", problem, move |app, name| {
+            let (styles, old, new) = (app.style_source.clone(), id.clone(), name.clone());
+            app.tasks.spawn_writing(
+                move || styles.rename(&old, &new),
+                |app, renamed| app.handle_renamed(id, name, renamed),
+            );
+        });
     }
 
     /// Handles the result of renaming a style; on failure, shows the question again with the reason.
@@ -85,35 +70,21 @@ impl App {
                 // The message names the style by its old name and offers to rename it.
                 let offered = Intent::AskName(id.clone());
                 self.messages.withdraw(|intent| *intent == offered);
+                self.end_change();
                 self.workspace.rename_style(&id, &new);
-                if let Some(request) = &mut self.painting.request
-                    && request.recipe.style == id
-                {
-                    request.recipe.style.clone_from(&new);
+                if let Some(request) = &mut self.painting.request {
+                    request.recipe.rename_style(&id, &new);
                 }
-                if let Some(before) = &mut self.painting.before_change {
-                    rename_in(&mut before.style, &mut before.mix, &id, &new);
-                }
-                for step in self.list_steps.iter_mut().chain(&mut self.undone_moves) {
-                    step.rename(&id, &new);
-                }
-                let models: Vec<_> = (self.networks.loaded.keys())
-                    .filter(|(style, _)| *style == id)
-                    .map(|(_, model)| *model)
-                    .collect();
-                for model in models {
-                    if let Some(loaded) = self.networks.loaded.remove(&(id.clone(), model)) {
-                        self.networks.loaded.insert((new.clone(), model), loaded);
-                    }
-                }
+                let loaded = self.networks.loaded.extract_if(|(style, _), _| *style == id);
+                let loaded: Vec<_> = loaded.collect();
+                let renamed = loaded.into_iter().map(|((_, model), of)| ((new.clone(), model), of));
+                self.networks.loaded.extend(renamed);
                 self.remember_choice();
-                self.list_styles();
+                self.list_styles(None);
             }
             Err(error) => {
-                let before = self.title_of(&id).to_owned();
                 let why = self.why_not_named(&name, &error);
-                let naming = Naming::refused(NameFor::Style(id), before, name, why);
-                self.put_question(Question::Name(naming));
+                self.ask_new_name(id, name, Some(why));
             }
         }
     }
@@ -136,7 +107,6 @@ impl App {
             return;
         };
         self.end_change();
-        self.forget_undone();
         let cards = self.gallery.cards();
         let place = cards.iter().position(|other| other.id == card.id);
         // The style below it, or above it if it is the last one.
@@ -144,123 +114,86 @@ impl App {
             place.and_then(|at| cards.get(at + 1).or_else(|| cards.get(at.checked_sub(1)?)));
         let beside = beside.map(|card| card.id.clone());
         self.gallery.hide(&card.id);
-        let chosen = |choice: &Choice| (choice.style.clone(), choice.mix.clone());
+        let offered = Intent::AskName(card.id.clone());
+        self.messages.withdraw(|intent| *intent == offered);
         // Neither page may keep a removed style.
-        let both = self.workspace.choices_mut().map(|(page, choice)| {
-            let before = chosen(choice);
+        for (is_shown, choice, history) in self.workspace.pages_mut() {
+            let before = choice.clone();
             choice.mix.retain(|other| other != id);
             if choice.style.as_deref() == Some(id) {
                 choice.style.clone_from(&beside);
                 choice.mix = Mix::default();
             }
-            (page, [before, chosen(choice)])
-        });
-        let removed = ListChange::Removed { changed: card.changed, chosen: both.collect() };
-        self.note_list_step(card.id.clone(), removed);
+            // A page that is not shown undoes only what changed its choice.
+            if is_shown || *choice != before {
+                let choices = Box::new([before, choice.clone()]);
+                history.note(Step::Removed { id: card.id.clone(), choices });
+            }
+        }
         self.remember_choice();
         self.follow_choice();
-        let offer = Offer { label: "Undo", intent: Intent::BringBack(card.id), otherwise: None };
+        let offer = Offer { label: "Undo", intent: Intent::BringBack(card.id) };
         self.messages.offer(format!("“{}” was removed.", card.title), offer);
     }
 
     /// Moves a style in the list, as an undo step.
     pub(super) fn move_style(&mut self, id: &str, to: &Move) {
         self.end_change();
-        if let Some(places) = self.gallery.shift(id, to) {
-            self.forget_undone();
-            self.note_list_step(id.to_owned(), ListChange::Moved(places));
+        if let Some(next) = self.gallery.shift(id, to) {
+            self.workspace.history.note(Step::Moved { id: id.to_owned(), next });
         }
     }
 
-    fn note_list_step(&mut self, id: String, change: ListChange) {
-        self.list_steps.push(ListStep {
-            id,
-            change,
-            page: self.workspace.page(),
-            depth: self.workspace.history.depth(),
-        });
-    }
-
-    /// Clears the redo steps because the list of styles was changed.
-    fn forget_undone(&mut self) {
-        self.workspace.history.forget_future();
-        self.undone_moves.clear();
-    }
-
-    /// Undoes the newest change of the list if it is the last undo step of the current page, or if that page has no
-    /// other undo steps; otherwise returns `false`.
-    pub(super) fn undo_list_step(&mut self) -> bool {
-        loop {
-            let table = &self.workspace;
-            let (page, depth) = (table.page(), table.history.depth());
-            let is_last =
-                |step: &ListStep| (step.page == page && step.depth >= depth) || !table.can_undo();
-            let Some(at) = self.list_steps.iter().rposition(is_last) else {
-                return false;
+    /// Undoes or redoes the next step of the page.
+    pub(super) fn revert_step(&mut self, is_undo: bool) {
+        self.end_change();
+        while let Some(step) = self.workspace.history.take(is_undo) {
+            let inverse = match step {
+                Step::Choice(mut choice) => {
+                    std::mem::swap(&mut self.workspace.choice, &mut choice);
+                    self.bring_back_chosen();
+                    self.remember_choice();
+                    self.follow_choice();
+                    Step::Choice(choice)
+                }
+                Step::Live(choices) => Step::Live(self.set_live(choices)),
+                Step::Moved { id, next } => match self.gallery.shift(&id, &Move::Before(next)) {
+                    Some(next) => Step::Moved { id, next },
+                    // The style is already there or no longer exists.
+                    None => continue,
+                },
+                Step::Removed { ref id, .. } => {
+                    let id = id.clone();
+                    self.workspace.history.note_reverted(!is_undo, step);
+                    if self.bring_back(&id) {
+                        return;
+                    }
+                    continue;
+                }
             };
-            let step = &self.list_steps[at];
-            if let ListChange::Removed { .. } = step.change {
-                let id = step.id.clone();
-                let offered = Intent::BringBack(id.clone());
-                self.messages.withdraw(|intent| *intent == offered);
-                self.bring_back(&id);
-                return true;
-            }
-            let step = self.list_steps.remove(at);
-            if self.put_back(&step, 0) {
-                self.undone_moves.push(step);
-                return true;
-            }
-        }
-    }
-
-    /// Redoes the move that was last undone if it is the next redo step of the current page, or if that page has no
-    /// other redo steps; otherwise returns `false`.
-    pub(super) fn redo_move(&mut self) -> bool {
-        let table = &self.workspace;
-        let (page, depth, is_alone) = (table.page(), table.history.depth(), !table.can_redo());
-        let is_next = |step: &mut ListStep| (step.page == page && step.depth <= depth) || is_alone;
-        while let Some(step) = self.undone_moves.pop_if(is_next) {
-            if self.put_back(&step, 1) {
-                self.list_steps.push(step);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Moves a style to its position before (0) or after (1) its move. Returns `false` if it is already there or no
-    /// longer exists.
-    fn put_back(&mut self, step: &ListStep, which: usize) -> bool {
-        match &step.change {
-            ListChange::Moved(places) => {
-                let to = Move::Before(places[which].clone());
-                self.gallery.shift(&step.id, &to).is_some()
-            }
-            ListChange::Removed { .. } => false,
-        }
-    }
-
-    /// Restores a removed style. Also restores the choice, unless the user has chosen something else in the meantime.
-    pub(super) fn bring_back(&mut self, id: &str) {
-        let is_removal = |step: &mut ListStep| {
-            step.id == id && matches!(step.change, ListChange::Removed { .. })
-        };
-        let removal = self.list_steps.extract_if(.., is_removal).next();
-        let Some(ListChange::Removed { chosen, .. }) = removal.map(|step| step.change) else {
+            self.workspace.history.note_reverted(is_undo, inverse);
             return;
-        };
-        self.gallery.unhide(id);
-        for (page, choice) in self.workspace.choices_mut() {
-            let of_page = chosen.iter().find(|(of, _)| *of == page);
-            if let Some((_, [before, (style, mix)])) = of_page
-                && (&choice.style, &choice.mix) == (style, mix)
+        }
+    }
+
+    /// Restores a removed style; returns `false` if it is gone. Also restores the choice, unless the user has chosen
+    /// something else in the meantime.
+    pub(super) fn bring_back(&mut self, id: &str) -> bool {
+        let is_hidden = self.gallery.unhide(id);
+        for (_, choice, history) in self.workspace.pages_mut() {
+            let removal = history.take_removal(id).filter(|_| is_hidden);
+            if let Some([before, after]) = removal.map(|choices| *choices)
+                && (&choice.style, &choice.mix) == (&after.style, &after.mix)
             {
-                (choice.style, choice.mix) = before.clone();
+                (choice.style, choice.mix) = (before.style, before.mix);
             }
         }
-        self.remember_choice();
-        self.follow_choice();
+        if is_hidden {
+            self.messages.withdraw(|offered| matches!(offered, Intent::BringBack(of) if of == id));
+            self.remember_choice();
+            self.follow_choice();
+        }
+        is_hidden
     }
 
     /// Restores the removed styles of the choice, because an undo step has returned to them.
@@ -273,34 +206,20 @@ impl App {
         }
     }
 
-    /// Deletes the files of all removed styles, because the program ends, and discards their positions and keys.
+    /// Deletes the files of all removed styles, because the program ends.
     pub(super) fn end_removals(&mut self) {
-        for step in std::mem::take(&mut self.list_steps) {
-            if let ListChange::Removed { changed, .. } = step.change {
-                self.gallery.forget(&step.id);
-                let styles = self.style_source.clone();
-                let remove = move || {
-                    // Do not delete a different style that now has the same id.
-                    let is_it = |card: &Card| card.id == step.id && card.changed == changed;
-                    if styles.cards().0.iter().any(is_it) {
-                        styles.remove(&step.id)
-                    } else {
-                        Ok(())
-                    }
-                };
-                self.tasks.spawn_writing(remove, Self::report_failure);
-            }
+        for removed in self.gallery.take_hidden() {
+            let styles = self.style_source.clone();
+            let remove = move || {
+                // Do not delete a different style that now has the same id.
+                let is_it =
+                    |card: &Card| (&card.id, card.changed) == (&removed.id, removed.changed);
+                if styles.cards().0.iter().any(is_it) { styles.remove(&removed.id) } else { Ok(()) }
+            };
+            self.tasks.spawn_writing(remove, Self::report_failure);
         }
         if self.remember_order() {
             self.settings_file.changed_at.get_or_insert_default();
-        }
-    }
-
-    /// Shows the file of a style in the desktop's file manager.
-    pub(super) fn show_file(&mut self, id: &str) {
-        let own: Option<PathBuf> = self.gallery.card(id).and_then(|card| card.own.clone());
-        if let Some(path) = own {
-            self.show_in_folder(path);
         }
     }
 
@@ -321,12 +240,8 @@ impl App {
     }
 
     /// Handles a new list of styles.
-    fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String]) {
+    fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String], added: Option<String>) {
         let changed = self.gallery.set_cards(&self.ctx, cards);
-        // The removed style is gone; a different one may now have its name.
-        let gallery = &self.gallery;
-        let is_moved = |step: &ListStep| matches!(step.change, ListChange::Moved(_));
-        self.list_steps.retain(|step| is_moved(step) || gallery.hidden(&step.id).is_some());
         self.networks.loaded.retain(|(style, _), _| !changed.contains(style));
         self.networks.mixed.forget(|style| changed.contains(style));
         if self.gallery.note_problems(problems) {
@@ -341,38 +256,17 @@ impl App {
         self.forget_absent();
         self.networks.failed.clear();
         self.choose_first_style();
-        let arrived = self.added_style.take();
-        match arrived.filter(|id| self.gallery.card(id).is_some()) {
+        if added.is_some() {
+            self.incoming.end_import();
+        }
+        match added.filter(|id| self.gallery.card(id).is_some()) {
             Some(id) => {
-                let offer = Offer {
-                    label: "Rename…",
-                    intent: Intent::AskName(id.clone()),
-                    otherwise: None,
-                };
+                let offer = Offer { label: "Rename…", intent: Intent::AskName(id.clone()) };
                 let text = format!("“{}” was added to the styles.", self.title_of(&id));
                 self.messages.offer(text, offer);
                 self.intents.push(Intent::PickStyle(id));
             }
             None => self.follow_choice(),
-        }
-    }
-}
-
-impl ListStep {
-    /// Notes that a style has a new id.
-    fn rename(&mut self, old: &str, new: &str) {
-        match &mut self.change {
-            ListChange::Removed { chosen, .. } => {
-                for (style, mix) in chosen.iter_mut().flat_map(|(_, both)| both) {
-                    rename_in(style, mix, old, new);
-                }
-            }
-            ListChange::Moved(places) => {
-                let ids = places.iter_mut().flatten().chain([&mut self.id]);
-                for id in ids.filter(|id| *id == old) {
-                    new.clone_into(id);
-                }
-            }
         }
     }
 }

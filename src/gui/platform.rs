@@ -30,24 +30,6 @@ pub enum Clip {
     Nothing,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// To open a photo or a checkpoint.
-    Open,
-    /// To add a style.
-    Style,
-    /// To paint a folder.
-    Folder,
-    /// To choose the output folder of a batch.
-    TargetFolder,
-    /// To save the result.
-    Save,
-    /// To save a report.
-    Export,
-    /// To save the photo in every style.
-    ContactSheet,
-}
-
 /// A file dialog to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dialog {
@@ -59,6 +41,8 @@ pub enum Dialog {
     Folder,
     /// The output folder of a batch.
     TargetFolder,
+    /// The folder for snapshots and recordings.
+    SnapshotFolder,
     /// The file for a report.
     Export {
         /// The suggested name, with extension.
@@ -225,6 +209,9 @@ impl Platform for Desktop {
                 .pick_file(),
             Dialog::Folder => box_.set_title("Paint a folder of photos").pick_folder(),
             Dialog::TargetFolder => box_.set_title("Folder for the paintings").pick_folder(),
+            Dialog::SnapshotFolder => {
+                box_.set_title("Folder for snapshots and recordings").pick_folder()
+            }
             Dialog::Export { file_name } => {
                 box_.set_title("Save the report").set_file_name(file_name).save_file()
             }
@@ -323,10 +310,10 @@ impl Desktop {
         &self,
         use_clipboard: impl FnOnce(&mut arboard::Clipboard) -> Result<T, String>,
     ) -> Result<T, String> {
-        let mut held = self.clipboard.lock().unwrap_or_else(PoisonError::into_inner);
-        let clipboard = match held.as_mut() {
+        let mut guard = self.clipboard.lock().unwrap_or_else(PoisonError::into_inner);
+        let clipboard = match guard.as_mut() {
             Some(open) => open,
-            None => held.insert(arboard::Clipboard::new().map_err(|e| {
+            None => guard.insert(arboard::Clipboard::new().map_err(|e| {
                 let why = without_number(&e.to_string());
                 format!("The clipboard is not available: {why}.")
             })?),

@@ -21,14 +21,14 @@ mod x11 {
     impl Pointer {
         /// The pointer's position in pixels of the screen. Waits for the server's answer.
         pub fn position(&self) -> Option<(i32, i32)> {
-            let mut held = (self.connection.lock()).unwrap_or_else(PoisonError::into_inner);
-            let (connection, screen) = match held.take() {
+            let mut guard = (self.connection.lock()).unwrap_or_else(PoisonError::into_inner);
+            let (connection, screen) = match guard.take() {
                 Some(open) => open,
                 None => x11rb::connect(None).ok()?,
             };
             // A failed connection is not stored, so the next query opens a new one.
             let found = ask(&connection, screen).ok()??;
-            *held = Some((connection, screen));
+            *guard = Some((connection, screen));
             Some(found)
         }
     }

@@ -18,7 +18,7 @@ const ON_FIRST_PAGE: usize = 4;
 /// Height of a photo's line on the start page, in points.
 const LINE_HEIGHT: f32 = 24.0;
 /// Minimum width of a name there, in points.
-const LEAST_WIDTH: f32 = 60.0;
+const MIN_WIDTH: f32 = 60.0;
 /// Width and height of a photo's thumbnail, in points.
 const SIZE: egui::Vec2 = vec2(30.0, 20.0);
 
@@ -79,7 +79,7 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
     };
     let spacing = ui.spacing();
     let beside = SIZE.x + spacing.icon_spacing + 2.0 * spacing.button_padding.x + 1.0;
-    let widest = shown.iter().map(width).fold(LEAST_WIDTH, f32::max) + beside;
+    let widest = shown.iter().map(width).fold(MIN_WIDTH, f32::max) + beside;
     // A centered block of left-aligned lines.
     let block = vec2(widest.min(ui.available_width()), 0.0);
     ui.allocate_ui_with_layout(block, Layout::top_down(Align::Min), |ui| {

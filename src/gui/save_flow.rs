@@ -1,24 +1,24 @@
-//! Saving a result, and asking before it would be lost.
+//! Saving a result, file dialogs, and asking before something would be lost.
 //!
-//! A save is *running* (`SaveFlow::is_running`) until a background task reports. If its target exists, the save comes
-//! back and *waits for an answer* inside [`Question::ReplaceFile`]. Removing that question also removes the save, so a
-//! save is never left without a question. Opening another photo and closing the window wait for a running save. Both
-//! are checked again afterwards, because the painting may have changed in the meantime.
+//! What follows a dialog or a question is stored in it: closing it drops what would follow. A save is *running*
+//! (`SaveFlow::is_running`) until a background task reports. If its target exists, the save waits in a question.
+//! Opening another photo and closing the window wait for a running save. Both are checked again afterwards, because the
+//! painting may have changed in the meantime.
 
 use std::path::{Path, PathBuf};
 
 use eframe::egui::ViewportCommand;
 
 use super::{
-    app::{App, NextStep},
+    app::{App, NextStep, SaveFlow},
     batch::Batch,
     finished::Save,
     intent::Intent,
-    label::{editable, path_label, remark},
-    live::{LiveView, own_folder},
+    label::{editable, name_label, path_label, remark},
+    live::LiveView,
     messages::{Offer, Topic},
-    overlays::{Overlay, Question, TypedPath},
-    platform::{Dialog, Purpose, path_in},
+    overlays::{Answer, Buttons, Field, Overlay, Question},
+    platform::{Dialog, from_the_root, path_in},
 };
 use crate::{
     disk::{WriteError, free_path},
@@ -28,9 +28,140 @@ use crate::{
     },
 };
 
+/// Continues with the path that the user chose.
+type Then = Box<dyn FnOnce(&mut App, PathBuf) + Send>;
+
 impl App {
-    /// Asks where to save the result.
-    pub(super) fn ask_target(&mut self) {
+    /// Shows a dialog, unless another one is open, and continues with the chosen path.
+    pub(super) fn ask(
+        &mut self,
+        dialog: Dialog,
+        then: impl FnOnce(&mut Self, PathBuf) + Send + 'static,
+    ) {
+        if std::mem::replace(&mut self.dialog_open, true) {
+            return;
+        }
+        let state = &self.settings.state;
+        let folder = match dialog {
+            Dialog::Open | Dialog::Folder | Dialog::Style => state.open_folder.clone(),
+            _ => state.save_folder.clone().or(state.open_folder.clone()),
+        };
+        let (platform, shown) = (self.platform.clone(), dialog.clone());
+        self.tasks.spawn_dialog(
+            move || platform.ask(&shown, folder.as_deref()),
+            move |app, path| {
+                app.dialog_open = false;
+                match path {
+                    Ok(Some(path)) => app.use_path(&dialog, path, Box::new(then)),
+                    Ok(None) => {}
+                    Err(why) => app.ask_for_path(dialog, why, None, Box::new(then)),
+                }
+            },
+        );
+    }
+
+    /// Remembers the folder of a chosen path, and continues with the path.
+    fn use_path(&mut self, dialog: &Dialog, path: PathBuf, then: Then) {
+        let path = from_the_root(path);
+        let folder = if matches!(dialog, Dialog::Folder) { Some(&*path) } else { path.parent() };
+        // A typed path may name a folder that does not exist.
+        let folder = folder.filter(|folder| folder.is_dir()).map(Path::to_owned);
+        let state = &mut self.settings.state;
+        match dialog {
+            Dialog::Open | Dialog::Folder => {
+                state.open_folder = folder.or(state.open_folder.take())
+            }
+            Dialog::Save { .. } | Dialog::Export { .. } => {
+                state.save_folder = folder.or(state.save_folder.take());
+            }
+            Dialog::Style | Dialog::TargetFolder | Dialog::SnapshotFolder => {}
+        }
+        self.settings_changed();
+        then(self, path);
+    }
+
+    /// Shows a path field instead of a file dialog; `typed` is a text that was entered, and what is wrong with it.
+    fn ask_for_path(
+        &mut self,
+        dialog: Dialog,
+        why: String,
+        typed: Option<(String, String)>,
+        then: Then,
+    ) {
+        let (heading, button) = match dialog {
+            Dialog::Open => ("Open which photo or style?", "Open"),
+            Dialog::Style => ("Add which file as a style?", "Add"),
+            Dialog::Folder => ("Paint which folder?", "Open"),
+            Dialog::TargetFolder => ("Which folder for the paintings?", "Use"),
+            Dialog::SnapshotFolder => ("Which folder for snapshots and recordings?", "Use"),
+            Dialog::Save { .. } => ("Save the painting as", "Save"),
+            Dialog::Export { .. } => ("Save the report as", "Save"),
+        };
+        let suggested = match &dialog {
+            // A file name without a folder is relative to this folder.
+            Dialog::Open | Dialog::Style | Dialog::Folder => self.opened_folder().join(""),
+            Dialog::TargetFolder => {
+                self.batch.as_ref().map(|b| b.target.clone()).unwrap_or_default()
+            }
+            Dialog::SnapshotFolder => self.snapshot_folder(),
+            Dialog::Save { file_name, .. } | Dialog::Export { file_name } => {
+                free_path(self.save_folder().join(file_name))
+            }
+        };
+        let (text, problem) = match typed {
+            Some((text, problem)) => (text, Some(problem)),
+            None => (editable(&suggested), None),
+        };
+        let mut selected = 0..text.len();
+        if problem.is_none() && matches!(dialog, Dialog::Save { .. } | Dialog::Export { .. }) {
+            // The file name without its extension.
+            selected.start = text.rfind(std::path::is_separator).map_or(0, |at| at + 1);
+            selected.end = text.rfind('.').unwrap_or(text.len());
+        }
+        let mut reason = remark(&why);
+        if matches!(dialog, Dialog::Open | Dialog::Style | Dialog::Folder) {
+            reason.push_str(" You can also drop files onto the window.");
+        }
+        self.put_question(Question::Field(Field {
+            heading: heading.to_owned(),
+            button,
+            text,
+            selected,
+            why: reason,
+            problem,
+            then: Box::new(move |app, text| app.take_path(dialog, why, text, then)),
+        }));
+    }
+
+    /// Continues with a typed path as with one from a dialog; asks again if it cannot be used.
+    fn take_path(&mut self, dialog: Dialog, why: String, text: String, then: Then) {
+        let typed = path_in(text.trim());
+        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        let mut path = match (typed.strip_prefix("~"), home) {
+            (Ok(below), Some(home)) => home.join(below),
+            // A file name without a folder is relative to the suggested folder.
+            _ if matches!(dialog, Dialog::Open | Dialog::Style | Dialog::Folder) => {
+                self.opened_folder().join(typed)
+            }
+            _ => typed,
+        };
+        if let Some(problem) = problem_of(&dialog, &path) {
+            return self.ask_for_path(dialog, why, Some((text, problem)), then);
+        }
+        if matches!(dialog, Dialog::Export { .. }) {
+            path = free_path(path);
+        }
+        self.use_path(&dialog, path, then);
+    }
+
+    /// The folder of the last opened file.
+    fn opened_folder(&self) -> PathBuf {
+        let opened = self.settings.state.open_folder.clone();
+        opened.unwrap_or_else(|| self.save_folder())
+    }
+
+    /// Asks where to save the result; `step` follows the save.
+    pub(super) fn ask_target(&mut self, step: Option<NextStep>) {
         if self.save.is_running {
             return;
         }
@@ -41,26 +172,20 @@ impl App {
             } else {
                 "There is no painting yet. Open a photo and choose a style."
             });
-            self.save.after_save = None;
             return;
         }
         let format = self.format();
         let file_name = format!("{}.{}", self.workspace.result_stem(), format.extension());
-        if !self.ask(Purpose::Save, Dialog::Save { file_name, format }) {
-            self.save.after_save = None;
-        }
+        self.ask(Dialog::Save { file_name, format }, |app, path| app.save_as(path, step));
     }
 
     /// Saves the result to the path that the user chose.
-    pub(super) fn save_as(&mut self, path: std::path::PathBuf) {
-        let Some(finished) = self.workspace.finished() else {
-            self.save.after_save = None;
-            return;
-        };
-        let (path, format) = self.with_format(path);
-        let encoding = Encoding { format, jpeg_quality: self.settings.choices.jpeg_quality };
-        let save = Save { path, finished, encoding };
-        self.save(Box::new(save), Existing::Keep);
+    fn save_as(&mut self, path: PathBuf, step: Option<NextStep>) {
+        if let Some(finished) = self.workspace.finished() {
+            let (path, format) = self.with_format(path);
+            let encoding = Encoding { format, jpeg_quality: self.settings.choices.jpeg_quality };
+            self.save(Save { path, finished, encoding }, Existing::Keep, step);
+        }
     }
 
     /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
@@ -78,8 +203,8 @@ impl App {
         }
     }
 
-    fn save(&mut self, save: Box<Save>, existing: Existing) {
-        self.save.is_running = true;
+    fn save(&mut self, save: Save, existing: Existing, then: Option<NextStep>) {
+        self.save = SaveFlow { is_running: true, then };
         let write = move || {
             let (path, finished) = (&save.path, &save.finished);
             // Check before composing the picture, so that the question appears immediately.
@@ -91,84 +216,98 @@ impl App {
         self.tasks.spawn_writing_or(
             write,
             |saved| saved.and_then(|(_, result)| result.map_err(|e| e.to_string())).err(),
-            |app, saved| match saved {
-                Ok((save, result)) => app.handle_saved(save, result),
-                Err(error) => app.save_failed(error),
+            |app, saved| {
+                let step = std::mem::take(&mut app.save).then;
+                match saved {
+                    Ok((save, result)) => app.handle_saved(save, result, step),
+                    Err(error) => app.messages.about(Topic::Saving).error(error),
+                }
             },
         );
     }
 
-    fn save_failed(&mut self, error: String) {
-        self.save.is_running = false;
-        self.save.after_save = None;
-        self.messages.about(Topic::Saving).error(error);
-    }
-
-    /// Replaces the file that the open question is about.
-    pub(super) fn replace_file(&mut self) {
-        match self.overlays.take() {
-            Overlay::Question(Question::ReplaceFile(save)) => self.save(save, Existing::Replace),
-            other => self.overlays.show(other),
-        }
-    }
-
-    fn handle_saved(&mut self, save: Box<Save>, result: Result<Vec<String>, MediaError>) {
-        self.save.is_running = false;
+    fn handle_saved(
+        &mut self,
+        save: Save,
+        result: Result<Vec<String>, MediaError>,
+        step: Option<NextStep>,
+    ) {
         match result {
             Ok(notes) => {
-                self.tell_of_saved(&save.path);
+                self.report_saved(&save.path);
                 self.note_painting(&save.path);
                 self.workspace.mark_saved(save.finished.key);
                 for note in notes {
                     self.messages.notice(note);
                 }
-                match self.save.after_save.take() {
+                match step {
                     Some(NextStep::Close) => self.close(),
                     Some(step) => self.go_on_or_ask(step),
                     None => {}
                 }
             }
-            Err(MediaError::Write(WriteError::Exists { .. })) => {
-                self.put_question(Question::ReplaceFile(save))
-            }
-            Err(error) => self.save_failed(error.to_string()),
+            Err(MediaError::Write(WriteError::Exists { .. })) => self.ask_to_replace(save, step),
+            Err(error) => self.messages.about(Topic::Saving).error(error.to_string()),
         }
+    }
+
+    fn ask_to_replace(&mut self, save: Save, step: Option<NextStep>) {
+        let folder = save.path.parent().map(path_label);
+        let (heading, other) = (format!("Replace {}?", name_label(&save.path)), step.clone());
+        self.put_buttons(Buttons {
+            heading,
+            text: format!(
+                "A file with this name already exists in {}. Replacing it deletes its contents.",
+                folder.unwrap_or_else(|| "this folder".to_owned())
+            ),
+            answers: vec![
+                Answer::new("Choose another name…", |app: &mut Self| app.ask_target(other)),
+                Answer::new("Replace", |app: &mut Self| app.save(save, Existing::Replace, step)),
+                Answer::cancel("Cancel"),
+            ],
+            caption: "",
+            can_turn_off: false,
+        });
+    }
+
+    /// Whether the result on the table would be lost, and the user wants to be asked.
+    fn would_lose_result(&self) -> bool {
+        self.workspace.is_unsaved() && self.settings.choices.ask_before_losing
     }
 
     /// Performs a step that removes the result from the table; asks first if the result would be lost.
     pub(super) fn go_on_or_ask(&mut self, step: NextStep) {
-        if !self.workspace.is_unsaved() || !self.settings.choices.ask_before_losing {
+        if !self.would_lose_result() {
             self.go_on(step);
         } else if self.save.is_running {
             // Closing has priority.
-            if !matches!(self.save.after_save, Some(NextStep::Close)) {
-                self.save.after_save = Some(step);
+            if !matches!(self.save.then, Some(NextStep::Close)) {
+                self.save.then = Some(step);
             }
         } else {
-            self.ask_before(step);
+            let other = step.clone();
+            self.put_buttons(Buttons {
+                heading: "Save the painting first?".to_owned(),
+                text: format!(
+                    "{} is not saved. Opening another photo will discard it.",
+                    self.result_text()
+                ),
+                answers: vec![
+                    Answer::new("Save as…", |app: &mut Self| app.ask_target(Some(step))),
+                    Answer::new("Open without saving", |app: &mut Self| app.go_on(other)),
+                    Answer::cancel("Cancel"),
+                ],
+                caption: "",
+                can_turn_off: true,
+            });
         }
-    }
-
-    /// Asks whether to save the result before it is lost.
-    fn ask_before(&mut self, step: NextStep) {
-        let (loss, what) = (step.loss(), self.result_in_words());
-        self.put_question(Question::LoseResult { loss, what });
-        self.save.after_question = Some(step);
     }
 
     /// Performs a step without a question.
-    pub(super) fn go_on(&mut self, step: NextStep) {
+    fn go_on(&mut self, step: NextStep) {
         match step {
             NextStep::Put(opened) => self.put(*opened),
             NextStep::Close => self.close_now(),
-        }
-    }
-
-    /// The user discards the result: performs the step that waited for the answer.
-    pub(super) fn lose_result(&mut self) {
-        self.overlays.close();
-        if let Some(step) = self.save.after_question.take() {
-            self.go_on(step);
         }
     }
 
@@ -210,26 +349,75 @@ impl App {
 
     /// Asks about, or waits for, what closing would lose; returns `false` if nothing would be lost.
     fn keeps_open(&mut self) -> bool {
+        let mut losses = Vec::new();
         if self.batch.as_ref().is_some_and(Batch::goes_on) {
-            self.put_question(Question::StopBatch);
-        } else if let Some((path, taken)) = self.live.as_ref().and_then(LiveView::recording) {
-            let folder = || own_folder(&self.picture_folder());
-            let path = path.map_or_else(folder, Path::to_owned);
-            self.put_question(Question::StopRecording { path, taken });
-        } else if self.ending.recordings > 0 {
-            self.ending.when_recorded = true;
-        } else if self.save.is_running {
-            self.save.after_save = Some(NextStep::Close);
-        } else if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
-            self.ask_before(NextStep::Close);
-        } else {
-            return false;
+            losses.push((
+                ["Cancel painting the folder?", "Keep painting", "Cancel and close"],
+                "Photos of the folder are still being painted. Finished paintings are kept."
+                    .to_owned(),
+            ));
         }
+        if let Some((path, taken)) = self.live.as_ref().and_then(LiveView::recording) {
+            let path = path_label(&path.map_or_else(|| self.snapshot_folder(), Path::to_owned));
+            losses.push((
+                ["Stop recording?", "Keep recording", "Stop and close"],
+                format!("Recording to {path}, {taken} so far. The recording so far is kept."),
+            ));
+        }
+        let is_unsaved = self.would_lose_result() && !self.save.is_running;
+        if is_unsaved {
+            let what = self.result_text();
+            losses.push((
+                ["Save the painting first?", "Cancel", "Close without saving"],
+                format!("{what} is not saved. Closing the window will discard it."),
+            ));
+        }
+        let first = losses.first().map(|(words, _)| *words);
+        let Some(([heading, keep, _], [.., stop])) =
+            first.zip(losses.last().map(|(words, _)| *words))
+        else {
+            if self.ending.recordings > 0 {
+                self.ending.when_recorded = true;
+            } else if self.save.is_running {
+                self.save.then = Some(NextStep::Close);
+            } else {
+                return false;
+            }
+            return true;
+        };
+        let mut answers = vec![
+            Answer::cancel(keep),
+            Answer::new(stop, |app: &mut Self| {
+                app.stop_batch();
+                app.end_recording();
+                app.ending.when_recorded = app.ending.recordings > 0;
+                if !app.ending.when_recorded {
+                    app.close_now();
+                }
+            }),
+        ];
+        if is_unsaved {
+            let save =
+                Answer::new("Save as…", |app: &mut Self| app.ask_target(Some(NextStep::Close)));
+            answers.insert(usize::from(losses.len() > 1), save);
+            // Saving is the main answer, unless something else would be stopped.
+            if losses.len() == 1 {
+                answers.swap(1, 2);
+            }
+        }
+        let texts: Vec<String> = losses.into_iter().map(|(_, text)| text).collect();
+        self.put_buttons(Buttons {
+            heading: heading.to_owned(),
+            text: texts.join(" "),
+            answers,
+            caption: "",
+            can_turn_off: is_unsaved,
+        });
         true
     }
 
     /// Describes the result on the table, which is not visible in live mode.
-    fn result_in_words(&self) -> String {
+    fn result_text(&self) -> String {
         let photo = self.workspace.photo();
         let photo = photo.map_or_else(|| "the photo".to_owned(), |p| p.opened.title());
         // The user means the painting in progress, not the one that it replaces.
@@ -247,158 +435,86 @@ impl App {
     }
 
     /// Reports that a picture or report was saved, and offers to show it.
-    pub(super) fn tell_of_saved(&mut self, path: &Path) {
+    pub(super) fn report_saved(&mut self, path: &Path) {
         self.messages.about(Topic::Saving);
-        self.tell_of_file(format!("Saved as {}", path_label(path)), path);
+        self.report_file(format!("Saved as {}", path_label(path)), path);
     }
 
     /// Reports that a file was written, and offers to show it.
-    pub(super) fn tell_of_file(&mut self, text: String, path: &Path) {
-        let offer = Offer {
-            label: "Show in folder",
-            intent: Intent::ShowInFolder(path.to_owned()),
-            otherwise: None,
-        };
-        self.messages.offer(text, offer);
+    pub(super) fn report_file(&mut self, text: String, path: &Path) {
+        let intent = Intent::ShowInFolder(path.to_owned());
+        self.messages.offer(text, Offer { label: "Show in folder", intent });
     }
 
     /// Called when a recording is completely written.
     pub(super) fn recording_ended(&mut self) {
         self.ending.recordings = self.ending.recordings.saturating_sub(1);
         if self.ending.recordings == 0 && std::mem::take(&mut self.ending.when_recorded) {
-            self.close();
+            self.close_now();
         }
-    }
-
-    /// Shows a path field instead of a file dialog; `why` is the reason.
-    pub(super) fn ask_for_path(&mut self, purpose: Purpose, mut why: String) {
-        if matches!(purpose, Purpose::Open | Purpose::Style | Purpose::Folder) {
-            why.push_str(" You can also drop files onto the window.");
-        }
-        let text = match purpose {
-            // A file name without a folder is relative to this folder.
-            Purpose::Open | Purpose::Style | Purpose::Folder => {
-                editable(&self.opened_folder().join(""))
-            }
-            Purpose::TargetFolder => {
-                self.batch.as_ref().map(|batch| editable(&batch.target)).unwrap_or_default()
-            }
-            Purpose::Save => {
-                let ending = self.format().extension();
-                let name = format!("{}.{ending}", self.workspace.result_stem());
-                editable(&free_path(self.picture_folder().join(name)))
-            }
-            Purpose::ContactSheet => {
-                let stem = self.workspace.photo_stem();
-                let name = format!("{stem}-styles.{}", self.format().extension());
-                editable(&free_path(self.picture_folder().join(name)))
-            }
-            Purpose::Export => {
-                let name = self.export.as_ref().map_or("report", |(name, _)| name);
-                editable(&free_path(self.picture_folder().join(name)))
-            }
-        };
-        self.put_question(Question::TypePath(TypedPath {
-            purpose,
-            text,
-            why: remark(&why),
-            problem: None,
-        }));
-    }
-
-    /// The folder of the last opened file.
-    fn opened_folder(&self) -> PathBuf {
-        let opened = self.settings.state.open_folder.clone();
-        opened.unwrap_or_else(|| self.picture_folder())
-    }
-
-    /// Continues with a typed path as with one from a dialog. Asks before replacing a file.
-    pub(super) fn take_path(&mut self, purpose: Purpose, text: &str) {
-        let typed = &path_in(pasted(text.trim()));
-        let home = std::env::home_dir().filter(|home| home.is_absolute());
-        let path = match (typed.strip_prefix("~"), home) {
-            (Ok(below), Some(home)) => home.join(below),
-            // A file name without a folder is relative to the suggested folder.
-            _ => match purpose {
-                Purpose::Open | Purpose::Style | Purpose::Folder => {
-                    self.opened_folder().join(typed)
-                }
-                Purpose::TargetFolder | Purpose::Save | Purpose::ContactSheet | Purpose::Export => {
-                    typed.to_owned()
-                }
-            },
-        };
-        if let (Some(problem), Some(field)) =
-            (problem_of(purpose, &path), self.overlays.typed_path())
-        {
-            field.problem = Some(problem);
-            return;
-        }
-        self.overlays.close();
-        let path = match purpose {
-            Purpose::Export => free_path(path),
-            _ => path,
-        };
-        self.handle_dialog(purpose, Ok(Some(path)));
     }
 
     /// Shows a question instead of the previous overlay.
-    pub(super) fn put_question(&mut self, question: Question) {
+    pub(super) fn put_question(&mut self, question: Question<Self>) {
         self.postpone_reading();
         self.close_overlay();
         self.overlays.show(Overlay::Question(question));
     }
 
-    /// Closes the overlay, and discards what waited for its answer.
-    pub(super) fn close_overlay(&mut self) {
+    pub(super) fn put_buttons(&mut self, buttons: Buttons<Self>) {
+        self.put_question(Question::Buttons(buttons));
+    }
+
+    /// Asks for a name, which is selected.
+    pub(super) fn put_name(
+        &mut self,
+        [heading, text]: [String; 2],
+        button: &'static str,
+        problem: Option<String>,
+        then: impl FnOnce(&mut Self, String) + 'static,
+    ) {
+        let (selected, why) = (0..text.len(), String::new());
+        let then = Box::new(then);
+        let field = Field { heading, button, text, selected, why, problem, then };
+        self.put_question(Question::Field(field));
+    }
+
+    /// Continues with the answer to the open question.
+    pub(super) fn answer(&mut self, button: usize) {
         match self.overlays.take() {
-            // The save was in the question and is dropped with it.
-            Overlay::Question(Question::ReplaceFile(_)) => self.save.after_save = None,
-            Overlay::Question(Question::LoseResult { .. }) => self.save.after_question = None,
-            Overlay::Question(Question::TypePath(path)) => self.no_target(path.purpose),
-            Overlay::Question(Question::Reading(reading)) => self.leave_reading(&reading),
-            Overlay::Question(
-                Question::StopBatch
-                | Question::StopRecording { .. }
-                | Question::PictureUse(_)
-                | Question::Name(_),
-            )
-            | Overlay::Shortcuts(_)
-            | Overlay::About
-            | Overlay::Licences(_)
-            | Overlay::None => {}
+            Overlay::Question(Question::Buttons(mut question)) => {
+                (question.answers.swap_remove(button).then)(self);
+            }
+            Overlay::Question(Question::Field(field)) => {
+                (field.then)(self, field.text.trim().to_owned());
+            }
+            other => self.overlays.show(other),
+        }
+    }
+
+    /// Closes the overlay, and drops what waited for its answer.
+    pub(super) fn close_overlay(&mut self) {
+        if let Overlay::Question(Question::Reading(reading)) = self.overlays.take() {
+            self.leave_reading(&reading);
         }
     }
 }
 
-/// Handles an absolute path that was pasted after a folder that ends with a separator: returns the whole text if that
-/// path exists, otherwise the second path.
-fn pasted(text: &str) -> &str {
-    let Some(at) = text.rfind("//").filter(|&at| at > 0) else {
-        return text;
-    };
-    let second = &text[at + 1..];
-    let is_there = |path: &str| Path::new(path).exists();
-    let has_folder = Path::new(text).parent().is_some_and(Path::is_dir);
-    if is_there(text) || (has_folder && !is_there(second)) { text } else { second }
-}
-
-/// Why a typed path cannot be used for its purpose, as text.
-fn problem_of(purpose: Purpose, path: &Path) -> Option<String> {
+/// Why a typed path cannot be used, as text.
+fn problem_of(dialog: &Dialog, path: &Path) -> Option<String> {
     let name = path_label(path);
-    match purpose {
-        Purpose::Open | Purpose::Style if !path.exists() => {
+    match dialog {
+        Dialog::Open | Dialog::Style if !path.exists() => {
             Some(format!("There is no file {name}. Check the path."))
         }
-        Purpose::Folder if !path.is_dir() => {
+        Dialog::Folder if !path.is_dir() => {
             Some(format!("There is no folder {name}. Check the path."))
         }
-        Purpose::Save | Purpose::Export | Purpose::ContactSheet => {
-            let folder = path.parent().filter(|f| !f.as_os_str().is_empty())?;
-            let folder_name = path_label(folder);
-            (!folder.is_dir())
-                .then(|| format!("There is no folder {folder_name} to save into. Check the path."))
+        Dialog::Save { .. } | Dialog::Export { .. } => {
+            let folder = path.parent().filter(|f| !f.as_os_str().is_empty() && !f.is_dir())?;
+            let folder = path_label(folder);
+            Some(format!("There is no folder {folder} to save into. Check the path."))
         }
-        Purpose::Open | Purpose::Style | Purpose::Folder | Purpose::TargetFolder => None,
+        _ => None,
     }
 }

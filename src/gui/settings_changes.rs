@@ -1,6 +1,8 @@
 //! What is kept across restarts: settings are collected as they change, and written after a pause.
 
-use super::{app::App, workspace::Page};
+use std::mem::discriminant;
+
+use super::{app::App, history::Step};
 
 /// How long settings must not change before they are written.
 const SETTINGS_REST_SECONDS: f64 = 1.0;
@@ -14,10 +16,9 @@ impl App {
 
     /// Writes the choices of both pages to the settings.
     pub(super) fn remember_choice(&mut self) {
-        let (table, choices) = (&self.workspace, &mut self.settings.choices);
-        let of = |page| table.choice_of(page);
-        of(Page::Photo).unwrap_or(&table.choice).remember(choices);
-        if let Some(live) = of(Page::Live) {
+        let choices = &mut self.settings.choices;
+        self.workspace.photo_choice().remember(choices);
+        if let Some(live) = self.workspace.live_choice() {
             live.remember_live(choices);
         }
         self.settings_changed();
@@ -25,25 +26,33 @@ impl App {
 
     /// Ends a change in progress as one undo step, and writes it to the settings.
     pub(super) fn end_change(&mut self) {
-        if let Some(before) = self.painting.before_change.take() {
-            let depth = self.workspace.history.depth();
-            self.workspace.commit(before);
-            if self.workspace.history.depth() != depth {
-                self.undone_moves.clear();
+        match self.painting.before_change.take() {
+            Some(Step::Choice(before)) => {
+                self.workspace.commit(*before);
+                self.remember_choice();
             }
-            self.remember_choice();
+            Some(other) => self.workspace.history.note(other),
+            None => {}
         }
     }
 
-    /// Copies order and keys of the styles to the settings; returns whether they have changed.
+    /// Notes a change in progress from this state. All steps of one drag are undone together.
+    pub(super) fn begin_change(&mut self, before: Step) {
+        let running = self.painting.before_change.as_ref();
+        if running.is_some_and(|running| discriminant(running) != discriminant(&before)) {
+            self.end_change();
+        }
+        self.painting.before_change.get_or_insert(before);
+    }
+
+    /// Copies the order of the styles to the settings; returns whether it has changed.
     pub(super) fn remember_order(&mut self) -> bool {
-        let Some((order, keys)) = self.gallery.take_changed_order() else {
-            return false;
-        };
-        let state = &mut self.settings.state;
-        let are_new = (&state.style_order, &state.style_keys) != (&order, &keys);
-        (state.style_order, state.style_keys) = (order, keys);
-        are_new
+        let (order, stored) = (self.gallery.order(), &mut self.settings.state.style_order);
+        let is_new = stored != order;
+        if is_new {
+            order.clone_into(stored);
+        }
+        is_new
     }
 
     /// Ends the change of a control that is no longer dragged as one undo step, and writes settings after their pause.

@@ -1,26 +1,106 @@
-//! The keyboard: which keys do what, and the list of them.
+//! The commands: the keys that send an intent, what it does, and the buttons and menus that send it.
 //!
-//! One table contains every shortcut, so that the list shown on F1 always matches. Shortcuts are disabled while the
-//! user types in a field, and arrow keys belong to the focused control.
+//! One table contains every shortcut, so that tooltips and the list shown on F1 always match. Shortcuts are disabled
+//! while the user types in a field, and arrow keys belong to the focused control.
 
-use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
+use std::sync::LazyLock;
 
-use super::{intent::Intent, stage::ViewStep, style_order::Move};
+use eframe::egui::{self, Button, Key, KeyboardShortcut, Modifiers, Response, Ui};
+
+use super::{intent::Intent, key_chips::hint, stage::ViewStep, style_order::Move};
 
 /// Shows the original while it is held down.
 const ORIGINAL_KEY: Key = Key::C;
+/// Minimum width of a menu, in points.
+const MENU_WIDTH: f32 = 160.0;
 
 /// One line of the list.
 pub struct Line {
     /// The keys as text.
     pub keys: &'static str,
     pub does: &'static str,
-    bindings: Vec<(KeyboardShortcut, Intent)>,
+    /// Additional search terms.
+    pub also: &'static str,
+    bindings: Vec<Binding>,
+}
+
+struct Binding {
+    /// The key of this intent as text, or all keys of the line if they share one intent.
+    text: String,
+    keys: KeyboardShortcut,
+    intent: Intent,
 }
 
 pub struct Group {
     pub title: &'static str,
     pub lines: Vec<Line>,
+}
+
+static TABLE: LazyLock<Vec<Group>> = LazyLock::new(table);
+
+/// Every shortcut.
+pub fn groups() -> &'static [Group] {
+    &TABLE
+}
+
+fn bindings() -> impl Iterator<Item = (&'static Group, &'static Line, &'static Binding)> {
+    let lines = TABLE.iter().flat_map(|group| group.lines.iter().map(move |line| (group, line)));
+    lines.flat_map(|(group, line)| line.bindings.iter().map(move |binding| (group, line, binding)))
+}
+
+/// The keys that send an intent, as text; empty without keys.
+fn keys_of(intent: &Intent) -> &'static str {
+    let bound = bindings().find(|(.., binding)| binding.intent == *intent);
+    bound.map_or("", |(.., binding)| &binding.text)
+}
+
+/// What a key would do that only live mode can do.
+pub fn live_only(intent: &Intent) -> Option<&'static str> {
+    let is_it = |group: &Group, bound: &Intent| group.title == LIVE && bound == intent;
+    let mut bound = bindings().filter(|_| *intent != Intent::TurnPage);
+    bound.find(|(group, _, b)| is_it(group, &b.intent)).map(|(_, line, _)| line.does)
+}
+
+/// The number key of the style at a place in the list, counted from 0.
+pub fn style_key(place: usize) -> Option<String> {
+    (place < 9).then(|| (place + 1).to_string())
+}
+
+/// Adds a button that sends an intent, with a tooltip: what it does, and its keys.
+pub fn button(
+    ui: &mut Ui,
+    is_enabled: bool,
+    button: Button<'_>,
+    [name, does]: [&str; 2],
+    intent: Intent,
+) -> Response {
+    let response = ui.add_enabled(is_enabled, button);
+    let response = hint(response, does, keys_of(&intent)).accessible_name(name);
+    if response.clicked() {
+        intent.send(ui);
+    }
+    response
+}
+
+/// Adds a plain button that sends an intent.
+pub fn plain_button(ui: &mut Ui, name: &str, intent: Intent) -> Response {
+    let response = ui.button(name);
+    if response.clicked() {
+        intent.send(ui);
+    }
+    response
+}
+
+/// Draws the entries of a context menu: their names, their keys, whether they can be chosen, and their intents.
+pub fn menu<'a>(ui: &mut Ui, entries: impl IntoIterator<Item = (&'a str, &'a str, bool, Intent)>) {
+    ui.set_min_width(MENU_WIDTH);
+    for (name, keys, can, intent) in entries {
+        let button = Button::new(name).shortcut_text(keys);
+        if ui.add_enabled(can, button).accessible_name(name).clicked() {
+            intent.send(ui);
+            ui.close();
+        }
+    }
 }
 
 /// Arrow keys move within a focused control, and a style's card has its own keys.
@@ -75,16 +155,26 @@ fn line<const N: usize>(keys: &'static str, does: &'static str, intents: [Intent
             .collect(),
     };
     let mut bindings = Vec::new();
-    for (keys, intent) in single.iter().zip(intents.iter().cycle()) {
-        let aliases = ALIASES.iter().filter(|(_, same)| same == keys).map(|(alias, _)| *alias);
-        let all = aliases.chain([keys.as_str()]).filter_map(parsed);
-        bindings.extend(all.map(|keys| (keys, intent.clone())));
+    for (key, intent) in single.iter().zip(intents.iter().cycle()) {
+        let text = if N == 1 { keys } else { key };
+        let aliases = ALIASES.iter().filter(|(_, same)| same == key).map(|(alias, _)| *alias);
+        let all = aliases.chain([key.as_str()]).filter_map(parsed);
+        let bind = |keys| Binding { text: text.to_owned(), keys, intent: intent.clone() };
+        bindings.extend(all.map(bind));
     }
-    Line { keys, does, bindings }
+    Line { keys, does, also: "", bindings }
 }
 
-/// Every shortcut.
-pub fn groups() -> Vec<Group> {
+impl Line {
+    fn also(self, also: &'static str) -> Self {
+        Self { also, ..self }
+    }
+}
+
+/// The group of the commands that only live mode has, and of the switch to it.
+const LIVE: &str = "Live";
+
+fn table() -> Vec<Group> {
     use Intent::*;
     use ViewStep::{ActualSize, Fit, NextCompare, Pan, Wipe, ZoomIn, ZoomOut};
     let group = |title, lines| Group { title, lines };
@@ -131,7 +221,8 @@ pub fn groups() -> Vec<Group> {
                     "Move the divider; next saved painting",
                     [-0.05, 0.05].map(Wipe).map(StepView),
                 ),
-                line("Space", "Freeze (Live); switch view (Photo)", [HoldOrCompare]),
+                line("Space", "Freeze (Live); switch view (Photo)", [HoldOrCompare])
+                    .also("camera freeze pause"),
                 line("V", "Cycle view", [StepView(NextCompare)]),
                 line("C", "Show the original while held", [ShowOriginal]),
                 line("F", "Full screen", [ToggleFullScreen]),
@@ -148,24 +239,24 @@ pub fn groups() -> Vec<Group> {
             ],
         ),
         group(
-            "Live",
+            LIVE,
             vec![
-                line("L", "Switch between Live and Photo", [TurnPage]),
+                line("L", "Switch between Live and Photo", [TurnPage]).also("camera webcam demo"),
                 line("B", "Compare two modes", [ToggleCompare]),
                 line("D", "Show the difference", [ToggleDifference]),
-                line("G", "Every style at once", [TogglePreviews]),
+                line("G", "Every style at once", [TogglePreviews]).also("gallery previews"),
                 line("P", "Lab: rates, latencies, steps", [ToggleLab]),
-                line("S", "Save a snapshot", [Snapshot]),
-                line("R", "Start or stop recording", [ToggleRecording]),
-                line("X", "Turn the camera off at once", [ReleaseCamera]),
+                line("S", "Save a snapshot", [Snapshot]).also("camera picture shutter"),
+                line("R", "Start or stop recording", [ToggleRecording]).also("camera video film"),
+                line("X", "Turn the camera off at once", [ReleaseCamera]).also("webcam privacy"),
             ],
         ),
         group(
             "Result",
             vec![
-                line("Ctrl+S", "Save the painting", [Save]),
+                line("Ctrl+S", "Save the painting", [Save]).also("export"),
                 line("Ctrl+C", "Copy the painting", [Copy]),
-                line("Ctrl+Z", "Undo the last choice", [Undo]),
+                line("Ctrl+Z", "Undo the last choice", [Undo]).also("back"),
                 line("Ctrl+Shift+Z", "Redo", [Redo]),
             ],
         ),
@@ -180,18 +271,11 @@ pub fn groups() -> Vec<Group> {
     ]
 }
 
-impl Line {
-    /// Whether the line's keys send this intent.
-    pub fn binds(&self, intent: &Intent) -> bool {
-        self.bindings.iter().any(|(_, bound)| bound == intent)
-    }
-}
-
 /// The shortcuts that were pressed since the last frame. If `covered`, an overlay is open and only the keys that close
-/// it count.
-pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Intent> {
+/// it count. The keys of a focused control have priority, unless `yields`.
+pub fn pressed(ctx: &egui::Context, covered: bool, yields: bool) -> Vec<Intent> {
     let types = ctx.text_edit_focused();
-    let has_focus = ctx.memory(|m| m.focused().is_some());
+    let has_focus = !yields && ctx.memory(|m| m.focused().is_some());
     let has_menu = egui::Popup::is_any_open(ctx);
     let mut presses = Vec::new();
     ctx.input_mut(|input| {
@@ -203,20 +287,18 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Inten
             if types && *key != Key::F1 {
                 return true;
             }
-            let press =
-                table.iter().flat_map(|group| &group.lines).flat_map(|line| &line.bindings).find(
-                    |(keys, _)| {
-                        keys.logical_key == *key && are_down(*modifiers, keys.modifiers, *key)
-                    },
-                );
-            let Some((_, press)) = press else {
+            let is_pressed = |keys: KeyboardShortcut| {
+                keys.logical_key == *key && are_down(*modifiers, keys.modifiers, *key)
+            };
+            let Some((.., Binding { intent, .. })) = bindings().find(|b| is_pressed(b.2.keys))
+            else {
                 return true;
             };
             // An open menu handles Escape itself, and first.
-            if has_menu && *press == Intent::Escape {
+            if has_menu && *intent == Intent::Escape {
                 return true;
             }
-            let closes = matches!(press, Intent::Escape | Intent::ToggleShortcuts | Intent::Quit);
+            let closes = matches!(intent, Intent::Escape | Intent::ToggleShortcuts | Intent::Quit);
             if covered && !closes {
                 return true;
             }
@@ -225,16 +307,16 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Inten
             if (has_focus || has_menu) && is_plain && belongs_to_focus(*key) {
                 return true;
             }
-            presses.push(press.clone());
+            presses.push(intent.clone());
             false
         });
     });
     presses
 }
 
-/// Whether the key that shows the original is held down; `held_before` is its state in the previous frame. If
+/// Whether the key that shows the original is held down; `was_down` is its state in the previous frame. If
 /// `covered`, an overlay is open. Call this before [`pressed`], which consumes the keys.
-pub fn holds_original(ctx: &egui::Context, held_before: bool, covered: bool) -> bool {
+pub fn holds_original(ctx: &egui::Context, was_down: bool, covered: bool) -> bool {
     if covered || ctx.text_edit_focused() {
         return false;
     }
@@ -252,7 +334,7 @@ pub fn holds_original(ctx: &egui::Context, held_before: bool, covered: bool) -> 
                 }
             )
         };
-        input.key_down(ORIGINAL_KEY) && (held_before || input.events.iter().any(begins))
+        input.key_down(ORIGINAL_KEY) && (was_down || input.events.iter().any(begins))
     })
 }
 
@@ -281,7 +363,7 @@ mod tests {
     fn no_two_lines_share_a_key() {
         let groups = groups();
         let lines = || groups.iter().flat_map(|g| &g.lines);
-        let all: Vec<_> = lines().flat_map(|l| &l.bindings).map(|(keys, _)| *keys).collect();
+        let all: Vec<_> = lines().flat_map(|l| &l.bindings).map(|b| b.keys).collect();
         for (i, binding) in all.iter().enumerate() {
             assert!(!all[..i].contains(binding), "{binding:?} is bound twice");
         }

@@ -4,7 +4,7 @@ use eframe::egui::{self, Grid, Id, ScrollArea, TextEdit};
 
 use super::{
     key_chips::chips,
-    shortcuts::{Group, Line},
+    shortcuts::{Group, Line, groups},
     theme,
 };
 
@@ -18,20 +18,8 @@ const TWO_COLUMNS: f32 = 860.0;
 /// Width of the keys, in points. The same in every group, so that the descriptions are aligned.
 const KEYS_WIDTH: f32 = 146.0;
 
-/// Search terms for lines, by the lines' descriptions.
-const ALSO: [(&str, &str); 8] = [
-    ("Switch between Live and Photo", "camera webcam demo"),
-    ("Freeze (Live); switch view (Photo)", "camera freeze pause"),
-    ("Save a snapshot", "camera picture shutter"),
-    ("Start or stop recording", "camera video film"),
-    ("Turn the camera off at once", "webcam privacy"),
-    ("Every style at once", "gallery previews"),
-    ("Save the painting", "export"),
-    ("Undo the last choice", "back"),
-];
-
 /// Draws the list into `ui`: the lines that match the search text `wanted`, or all of them if it is empty.
-pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bool) {
+pub fn ui(ui: &mut egui::Ui, wanted: &mut String, is_fresh: bool) {
     // The width does not depend on the search results.
     ui.set_min_width((ui.content_rect().width() - WINDOW_MARGIN).min(WIDTH));
     ui.heading("Shortcuts");
@@ -49,7 +37,7 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
         ui.request_discard("another text is searched");
     }
     ui.add_space(4.0);
-    let found = found(groups, wanted);
+    let found = found(wanted);
     ScrollArea::vertical()
         .max_height(ui.available_height() - 48.0)
         // The height depends on the search results: the dialog is anchored at its top, so the field does not move.
@@ -97,32 +85,28 @@ fn group_ui(ui: &mut egui::Ui, group: &Group, lines: &[&Line]) {
 
 /// The lines that match, by group: every word of `wanted` is in the line's keys, its description, its search terms, or
 /// its group's title.
-fn found<'a>(groups: &'a [Group], wanted: &str) -> Vec<(&'a Group, Vec<&'a Line>)> {
+fn found(wanted: &str) -> Vec<(&'static Group, Vec<&'static Line>)> {
     let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
-    let of_group = |group: &'a Group| {
+    let of_group = |group: &'static Group| {
         let holds = |line: &&Line| {
-            let also = ALSO.iter().find(|(does, _)| *does == line.does);
-            let also = also.map_or("", |(_, words)| words);
-            let text = format!("{} {} {} {also}", group.title, line.keys, line.does);
+            let text = format!("{} {} {} {}", group.title, line.keys, line.does, line.also);
             let text = text.to_lowercase();
             words.iter().all(|word| text.contains(word))
         };
-        let lines: Vec<&Line> = group.lines.iter().filter(holds).collect();
+        let lines: Vec<_> = group.lines.iter().filter(holds).collect();
         (!lines.is_empty()).then_some((group, lines))
     };
-    groups.iter().filter_map(of_group).collect()
+    groups().iter().filter_map(of_group).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gui::shortcuts::groups;
 
     #[test]
     fn lines_are_found_by_their_words_their_keys_and_their_group() {
-        let groups = groups();
         let of = |wanted: &str| -> Vec<&str> {
-            let found = found(&groups, wanted);
+            let found = found(wanted);
             found.iter().flat_map(|(_, lines)| lines.iter().map(|line| line.does)).collect()
         };
         assert_eq!(of("full SCREEN  only").len(), 0);
@@ -137,12 +121,9 @@ mod tests {
                 "Turn the camera off at once",
             ]
         );
-        for (does, _) in ALSO {
-            assert!(of("").contains(&does), "{does} is no line");
-        }
         assert_eq!(of("ctrl+z"), ["Undo the last choice"]);
         assert!(of("live").contains(&"Save a snapshot"), "{:?}", of("live"));
-        let all: usize = groups.iter().map(|group| group.lines.len()).sum();
+        let all: usize = groups().iter().map(|group| group.lines.len()).sum();
         assert_eq!((of("").len(), of("  ").len()), (all, all));
     }
 }

@@ -30,6 +30,8 @@ const FADE_SECONDS: f32 = 0.18;
 /// What a tile of the list shows.
 pub struct Tile<'a> {
     pub card: &'a Card,
+    /// The number key that chooses it.
+    pub key: Option<String>,
     /// Shown over the picture of an unsaved mix. A tile with a note cannot be moved.
     pub note: Option<&'a str>,
     /// Its own pictures and their shares of the width.
@@ -40,6 +42,8 @@ pub struct Tile<'a> {
     pub is_flipped: bool,
     /// Whether it is the style or mix that paints.
     pub is_chosen: bool,
+    /// Whether Tab stops at it.
+    pub is_stop: bool,
     /// Progress of its painting, 0 to 1, if one is being made.
     pub share: Option<f32>,
 }
@@ -50,7 +54,8 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
     let size = vec2(ui.available_width() - 4.0, THUMBNAIL_HEIGHT + NAME_HEIGHT);
     // On a touch screen, dragging scrolls.
     let is_fixed = tile.note.is_some() || ui.input(egui::InputState::has_touch_screen);
-    let sense = if is_fixed { Sense::click() } else { Sense::click_and_drag() };
+    let mut sense = if is_fixed { Sense::CLICK } else { Sense::CLICK | Sense::DRAG };
+    sense.set(Sense::FOCUSABLE, tile.is_stop);
     let (_, rect) = ui.allocate_space(size);
     // The id comes from the style, so that the focus stays on it when it moves.
     let response = ui.interact(rect, egui::Id::unique(("style", &card.id)), sense);
@@ -84,15 +89,14 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
         paint(&ghost, place, (tile, &letters), looks);
     }
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
-    // Shown as a key, not as a position: a key stays with its style wherever that moves.
-    let key = (card.key).map_or_else(String::new, |key| (key + 1).to_string());
+    let key = tile.key.as_deref().unwrap_or_default();
     let credit = Some(card.credit.as_str()).filter(|credit| !credit.is_empty());
     let whole = letters.elided.then_some(card.title.as_str());
     let hint: Vec<&str> = whole.into_iter().chain(credit).collect();
     if hint.is_empty() && key.is_empty() {
         response
     } else {
-        response.keys_beside(&hint.join("\n"), &key)
+        response.keys_beside(&hint.join("\n"), key)
     }
 }
 
@@ -174,8 +178,8 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
     let end = pos2(rect.right() - 10.0, name_at.y);
     if let Some(share) = tile.share {
         theme::progress_ring(ui, end - vec2(7.0, 0.0), share);
-    } else if let Some(key) = card.key {
-        key_chips::chip(ui, end, &(key + 1).to_string());
+    } else if let Some(key) = &tile.key {
+        key_chips::chip(ui, end, key);
     }
     painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
 }

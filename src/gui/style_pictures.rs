@@ -39,7 +39,8 @@ impl App {
         }
         let (failed, subject) = (&self.style_pictures.failed, self.subject());
         let of_all = self.settings.choices.styles_show_photo;
-        let lacks = self.gallery.without_picture(subject, |card| {
+        let chosen = self.workspace.choice.style.as_deref();
+        let lacks = self.gallery.without_picture(chosen, subject, |card| {
             (of_all || card.is_picture()) && !failed.contains(&card.id)
         });
         if let Some(id) = lacks.map(str::to_owned) {

@@ -36,8 +36,8 @@ mod tests {
     #[test]
     fn a_file_that_is_no_style_is_told_what_one_is() {
         let found = "it is text".to_owned();
-        let told = no_weights(&WeightsError::UnknownFormat { found });
-        assert!(told.contains("it is text. A style is an image (PNG"), "{told}");
+        let text = no_weights(&WeightsError::UnknownFormat { found });
+        assert!(text.contains("it is text. A style is an image (PNG"), "{text}");
         let other = no_weights(&WeightsError::Onnx("cut off".to_owned()));
         assert!(other.ends_with("broken ONNX file: cut off."), "{other}");
     }
@@ -45,10 +45,10 @@ mod tests {
     #[test]
     fn a_name_that_is_taken_is_told_as_it_is_shown() {
         let taken = LibraryError::Exists { id: "red_barn".to_owned() };
-        let told = not_renamed(&taken, |id| (id == "red_barn").then(|| "Red barn".to_owned()));
-        assert_eq!(told, "A style named “Red barn” already exists. Choose another name.");
+        let text = not_renamed(&taken, |id| (id == "red_barn").then(|| "Red barn".to_owned()));
+        assert_eq!(text, "A style named “Red barn” already exists. Choose another name.");
         // A network has no title.
-        let told = not_renamed(&taken, |_| None);
-        assert!(told.contains("named red_barn"), "{told}");
+        let text = not_renamed(&taken, |_| None);
+        assert!(text.contains("named red_barn"), "{text}");
     }
 }

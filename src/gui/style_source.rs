@@ -54,8 +54,6 @@ pub struct Card {
     pub changed: Option<SystemTime>,
     /// The network that made the style from a picture, if any. The picture is then the thumbnail.
     pub made_by: Option<MadeBy>,
-    /// The number key, counted from 0; set by the gallery and kept by the style.
-    pub key: Option<usize>,
 }
 
 impl Card {
@@ -188,13 +186,13 @@ impl Library {
     }
 
     fn with<T>(&self, use_library: impl FnOnce(&mut StyleLibrary) -> T) -> T {
-        let mut held = self.library.lock().unwrap_or_else(PoisonError::into_inner);
-        use_library(held.get_or_insert_with(self.open))
+        let mut guard = self.library.lock().unwrap_or_else(PoisonError::into_inner);
+        use_library(guard.get_or_insert_with(self.open))
     }
 }
 
 /// Maximum number of styles that may be added under the same name.
-const MOST_COPIES: usize = 9;
+const MAX_COPIES: usize = 9;
 
 impl Library {
     /// Returns the codes of these styles' pictures, with the weights.
@@ -349,7 +347,7 @@ fn or_numbered(
     mut result: Result<Style, LibraryError>,
     mut keep: impl FnMut(&str) -> Result<Style, LibraryError>,
 ) -> Result<Style, LibraryError> {
-    for number in 1..=MOST_COPIES {
+    for number in 1..=MAX_COPIES {
         if !result.as_ref().is_err_and(LibraryError::is_about_the_name) {
             break;
         }
@@ -382,7 +380,6 @@ fn card_of(style: &Style) -> Card {
         own: style.own_path().map(Path::to_owned),
         changed: style.own_path().and_then(|path| path.metadata().ok()?.modified().ok()),
         made_by: style.made_by.clone(),
-        key: None,
     }
 }
 

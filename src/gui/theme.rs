@@ -12,7 +12,7 @@ pub use super::hint_beside::HintBeside;
 use crate::settings::ThemeChoice;
 
 #[cfg(test)]
-mod contrast;
+mod tests;
 
 /// Space between related widgets, in points.
 pub const GAP: f32 = 8.0;
@@ -281,31 +281,11 @@ pub fn cut_caption(ui: &mut egui::Ui, text: impl Into<String>) {
     ui.add(egui::Label::new(text).truncate());
 }
 
-/// A line of secondary text below a control. If it `has_way_back` to the default, a small button follows, with this
-/// text, accessible name and hint. Returns whether the button was clicked. The height is the same with and without the
-/// button.
-pub fn caption_with_way_back(
-    ui: &mut egui::Ui,
-    text: &str,
-    has_way_back: bool,
-    [words, spoken, hint]: [&str; 3],
-) -> bool {
-    let height = ui.text_style_height(&TextStyle::Small) + 4.0;
-    let line = vec2(ui.available_width(), height);
-    let layout = egui::Layout::left_to_right(egui::Align::Center);
-    ui.allocate_ui_with_layout(line, layout, |ui| {
-        ui.set_min_height(height);
-        caption(ui, text);
-        if !has_way_back {
-            return false;
-        }
-        let letters = egui::RichText::new(words).small();
-        ui.add(egui::Button::new(letters).small())
-            .hint_beside(hint)
-            .accessible_name(spoken)
-            .clicked()
-    })
-    .inner
+/// A small button that resets a setting to its default; returns whether it was clicked.
+pub fn reset_button(ui: &mut egui::Ui, setting: &str) -> bool {
+    let letters = egui::RichText::new("Reset").small();
+    let response = ui.add(egui::Button::new(letters).small()).on_hover_text("Use the default.");
+    response.accessible_name(format!("Reset {}", setting.to_lowercase())).clicked()
 }
 
 /// A small card over the picture, at a position within `area`; `name` must be unique.
@@ -316,21 +296,49 @@ pub fn floating(
     at: Pos2,
     area: Rect,
     contents: impl FnOnce(&mut egui::Ui),
-) {
+) -> Rect {
     let colors = palette(ui.visuals());
-    egui::Area::new(Id::unique(name))
-        .order(Order::Middle)
-        .pivot(pivot)
-        .fixed_pos(at)
-        .constrain_to(area)
-        .show(ui, |ui| {
-            Frame::new()
-                .fill(colors.card.gamma_multiply(0.94))
-                .stroke(Stroke::new(1.0, colors.outline))
-                .corner_radius(CornerRadius::same(10))
-                .inner_margin(Margin::symmetric(10, 7))
-                .show(ui, contents);
-        });
+    let frame = Frame::new()
+        .fill(colors.card.gamma_multiply(0.94))
+        .stroke(Stroke::new(1.0, colors.outline))
+        .corner_radius(CornerRadius::same(10))
+        .inner_margin(Margin::symmetric(10, 7));
+    floating_frame(ui, name, (Order::Middle, frame), (pivot, at, area), contents)
+}
+
+/// A large card of at most this width over the picture and its small cards.
+pub fn floating_window(
+    ui: &egui::Ui,
+    name: &str,
+    place: (Align2, Pos2, Rect),
+    width: f32,
+    contents: impl FnOnce(&mut egui::Ui),
+) {
+    let frame = Frame::window(ui.style()).inner_margin(16);
+    let width = width.min(place.2.width() - 32.0) - 34.0;
+    floating_frame(ui, name, (Order::Foreground, frame), place, |ui| {
+        ui.set_width(width);
+        contents(ui);
+    });
+}
+
+fn floating_frame(
+    ui: &egui::Ui,
+    name: &str,
+    (order, frame): (Order, Frame),
+    (pivot, at, area): (Align2, Pos2, Rect),
+    contents: impl FnOnce(&mut egui::Ui),
+) -> Rect {
+    let card = egui::Area::new(Id::unique(name)).order(order).pivot(pivot).fixed_pos(at);
+    let shown = card.constrain_to(area).show(ui, |ui| frame.show(ui, contents));
+    shown.response.rect
+}
+
+/// A dashed frame that marks a drop target.
+pub fn dashed(painter: &egui::Painter, rect: Rect, stroke: Stroke) {
+    let (right, left) = (rect.right_top(), rect.left_bottom());
+    let corners = [rect.left_top(), right, rect.right_bottom(), left, rect.left_top()];
+    painter.extend(egui::Shape::dashed_line(&corners, stroke, 8.0, 6.0));
 }
 
 /// A control with its name on the left. `contents` receives the name's id, from which screen readers get the control's
@@ -372,7 +380,7 @@ impl Number<'_> {
     }
 }
 
-/// A slider over the whole width, below its name and its number; a double click resets it to `usual`.
+/// A slider over the whole width, below its name and its number; a double click or a button resets it to `usual`.
 pub fn slider<N: Numeric>(
     ui: &mut egui::Ui,
     name: &str,
@@ -381,10 +389,12 @@ pub fn slider<N: Numeric>(
     usual: N,
     number: &Number<'_>,
 ) -> egui::Response {
-    slider_beside(ui, name, value, range, usual, number, |_| {})
+    let can_reset = ui.is_enabled() && *value != usual;
+    let reset = |ui: &mut egui::Ui| can_reset && reset_button(ui, name);
+    slider_beside(ui, name, value, range, usual, number, reset)
 }
 
-/// Like [`slider`]; `beside` draws something at the right end of its name's line.
+/// Like [`slider`], with `beside` left of the number, which returns whether to reset the value.
 pub fn slider_beside<N: Numeric>(
     ui: &mut egui::Ui,
     name: &str,
@@ -392,7 +402,7 @@ pub fn slider_beside<N: Numeric>(
     range: RangeInclusive<N>,
     usual: N,
     number: &Number<'_>,
-    beside: impl FnOnce(&mut egui::Ui),
+    beside: impl FnOnce(&mut egui::Ui) -> bool,
 ) -> egui::Response {
     let id = ui.next_auto_id().with("is edited");
     if ui.data(|d| d.get_temp(id).unwrap_or(false)) {
@@ -404,11 +414,12 @@ pub fn slider_beside<N: Numeric>(
             });
         });
     }
+    let ends = range.start().to_f64()..=range.end().to_f64();
     let lines = ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         ui.spacing_mut().interact_size = vec2(NUMBER_WIDTH, SLIDER_LINE);
         ui.spacing_mut().button_padding.x = 6.0;
-        let steps = (range.end().to_f64() - range.start().to_f64()).abs();
+        let steps = (ends.end() - ends.start()).abs();
         let mut field = egui::DragValue::new(value)
             .range(range.clone())
             .speed(steps / f64::from(ui.available_width().max(1.0)))
@@ -418,30 +429,46 @@ pub fn slider_beside<N: Numeric>(
         }
         let right_to_left = egui::Layout::right_to_left(egui::Align::Center);
         let line = vec2(ui.available_width(), SLIDER_LINE);
-        let (field, name) = ui
+        let (field, name, is_reset) = ui
             .allocate_ui_with_layout(line, right_to_left, |ui| {
-                beside(ui);
-                let field = ui.add(field);
+                let (field, is_reset) = (ui.add(field), beside(ui));
                 let left_to_right = egui::Layout::left_to_right(egui::Align::Center);
                 let name =
                     ui.with_layout(left_to_right, |ui| ui.add(egui::Label::new(name).truncate()));
-                (field, name.inner.id)
+                (field, name.inner.id, is_reset)
             })
             .inner;
         ui.visuals_mut().selection.bg_fill = palette(ui.visuals()).accent;
         ui.spacing_mut().slider_width = ui.available_width();
         let rail = ui.add(egui::Slider::new(value, range).show_value(false));
-        (rail.labelled_by(name), field.labelled_by(name))
+        (rail.labelled_by(name), field.labelled_by(name), is_reset)
     });
-    let (rail, field) = lines.inner;
+    let (rail, field, mut is_reset) = lines.inner;
     let has_focus = field.has_focus();
     ui.data_mut(|d| d.insert_temp(id, has_focus));
     // egui's slider only handles dragging. A double click in the number field selects its text, so check the rail only.
-    let is_double = ui.input(|i| i.pointer.button_double_clicked(egui::PointerButton::Primary));
-    let is_reset = is_double && rail.contains_pointer();
+    let (is_double, tap) = ui.input(|i| {
+        let pointer = &i.pointer;
+        let tap =
+            pointer.interact_pos().filter(|_| pointer.any_pressed() && pointer.any_released());
+        (pointer.button_double_clicked(egui::PointerButton::Primary), tap)
+    });
+    is_reset |= is_double && rail.contains_pointer();
+    let tap = tap.filter(|_| rail.contains_pointer() && !is_double);
+    let track = rail.rect.x_range().shrink(rail.rect.height() / 2.5);
     let mut response = rail | field;
-    if is_reset && *value != usual && response.enabled() {
-        *value = usual;
+    let new = match tap {
+        _ if is_reset => usual,
+        // A press and its release in the same frame.
+        Some(at) => N::from_f64(egui::remap_clamp(
+            f64::from(at.x),
+            f64::from(track.min)..=f64::from(track.max),
+            ends,
+        )),
+        None => *value,
+    };
+    if *value != new && response.enabled() {
+        *value = new;
         response.mark_changed();
     }
     response

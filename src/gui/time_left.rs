@@ -1,11 +1,12 @@
 //! Remaining time of work in progress, as text.
 
-/// Minimum share of the work, and minimum seconds, before the remaining time is shown.
-const LEAST: (f32, f64) = (0.02, 1.0);
+/// Minimum share of the work that must be done before the remaining time is shown, and its minimum duration.
+const MIN_SHARE: f32 = 0.02;
+const MIN_SECONDS: f64 = 1.0;
 
 /// The remaining time of work of which `share` was done in `elapsed` seconds. Always one line.
-pub fn in_words(elapsed: f64, share: f32) -> String {
-    if share > LEAST.0 && elapsed > LEAST.1 {
+pub fn text(elapsed: f64, share: f32) -> String {
+    if share > MIN_SHARE && elapsed > MIN_SECONDS {
         let left = elapsed * f64::from((1.0 - share) / share);
         format!("About {} left", duration(left))
     } else {
@@ -27,9 +28,9 @@ mod tests {
 
     #[test]
     fn the_time_left_is_told_once_some_of_the_work_is_done() {
-        assert_eq!(in_words(0.5, 0.5), "Estimating the time left");
-        assert_eq!(in_words(5.0, 0.01), "Estimating the time left");
-        assert_eq!(in_words(10.0, 0.25), "About 30 s left");
-        assert_eq!(in_words(120.0, 0.5), "About 2 min left");
+        assert_eq!(text(0.5, 0.5), "Estimating the time left");
+        assert_eq!(text(5.0, 0.01), "Estimating the time left");
+        assert_eq!(text(10.0, 0.25), "About 30 s left");
+        assert_eq!(text(120.0, 0.5), "About 2 min left");
     }
 }

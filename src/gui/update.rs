@@ -1,6 +1,4 @@
-//! Turns keys into the user's intents; intents change the window's state and start work.
-
-use std::path::PathBuf;
+//! Performs the user's intents: they change the window's state and start work.
 
 use eframe::egui::{self, ViewportCommand};
 
@@ -8,6 +6,7 @@ use super::{
     app::App,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
     file_list::FileList,
+    history::Step,
     incoming::PictureUse,
     intent::Intent,
     licences::Licences,
@@ -15,126 +14,30 @@ use super::{
     mix::Mix,
     opened::Origin,
     overlays::Overlay,
-    platform::{Dialog, Purpose},
+    platform::Dialog,
     shortcuts,
     stage::ViewStep,
     theme,
 };
-use crate::{mode::ModelSize, settings::ThemeChoice};
+use crate::{
+    capture::{CameraId, Source},
+    engine::live::LiveSize,
+    mode::ModelSize,
+    settings::{Choices, ThemeChoice},
+};
 
 impl App {
     /// Performs the intent of a key.
     pub(super) fn press(&mut self, intent: Intent) {
-        let is_live_only = matches!(
-            intent,
-            Intent::ToggleCompare
-                | Intent::ToggleDifference
-                | Intent::TogglePreviews
-                | Intent::ToggleLab
-                | Intent::Snapshot
-                | Intent::ToggleRecording
-                | Intent::ReleaseCamera
-        );
-        if is_live_only && self.live.is_none() {
+        let only_live = shortcuts::live_only(&intent).filter(|_| self.live.is_none());
+        if let Some(does) = only_live {
             // The key has no effect on a photo; say why.
-            let mut lines = self.shortcuts.iter().flat_map(|group| &group.lines);
-            if let Some(line) = lines.find(|line| line.binds(&intent)) {
-                let text = format!("“{}” is only available in Live (L).", line.does);
-                self.messages.notice(text);
-            }
+            self.messages.notice(format!("“{does}” is only available in Live (L)."));
             return;
         }
         self.perform(intent);
         // Perform each press separately: the next one builds on what this one changed.
         self.perform_all();
-    }
-
-    /// Performs an intent that depends on what is shown or chosen.
-    fn perform_on_chosen(&mut self, intent: Intent) {
-        let is_mix = !self.mixed_parts().is_empty();
-        let chosen = self.workspace.choice.style.clone();
-        let mut choice = self.workspace.choice.clone();
-        let performed = match intent {
-            Intent::StepView(ViewStep::Wipe(by)) if self.shows_painting() => {
-                return self.step_painting(if by < 0.0 { -1 } else { 1 });
-            }
-            Intent::StepView(step) => {
-                return match (&mut self.live, self.paintings.viewed_mut()) {
-                    (Some(live), _) => live.step(step),
-                    (None, Some(viewed)) => viewed.stage.step(step),
-                    (None, None) => self.stage.step(step),
-                };
-            }
-            Intent::HoldOrCompare if self.live.is_some() => Some(Intent::ToggleFreeze),
-            Intent::HoldOrCompare => return self.stage.step(ViewStep::NextCompare),
-            Intent::ToggleFill => {
-                Some(Intent::FillScreen(!self.settings.choices.full_screen_fills))
-            }
-            Intent::TurnPage if self.live.is_some() => Some(Intent::LeaveLive),
-            Intent::TurnPage => Some(Intent::EnterLive),
-            Intent::PickKey(key) => {
-                let mut cards = self.gallery.cards().iter();
-                cards.find(|c| c.key == Some(key)).map(|card| Intent::PickStyle(card.id.clone()))
-            }
-            // Applies to the visible painting, not to the chosen style.
-            Intent::RemoveChosen if self.shows_painting() => {
-                self.paintings.viewed().map(|v| Intent::ForgetPainting(v.path.clone()))
-            }
-            // The mix paints, not a style in the list.
-            Intent::RenameChosen if is_mix => Some(Intent::AskMixName),
-            Intent::RemoveChosen if is_mix => Some(Intent::DropMix),
-            Intent::MoveChosen(_) if is_mix => {
-                return self.messages.notice("Save the mix to move it in the list.");
-            }
-            Intent::RenameChosen => chosen.map(Intent::AskName),
-            Intent::RemoveChosen => chosen.map(Intent::RemoveStyle),
-            Intent::MoveChosen(to) => chosen.map(|id| Intent::MoveStyle(id, to)),
-            // Every press changes the visible theme, even if it comes from the desktop.
-            Intent::ToggleTheme => Some(Intent::SetTheme(match self.ctx.theme() {
-                egui::Theme::Dark => ThemeChoice::Light,
-                egui::Theme::Light => ThemeChoice::Dark,
-            })),
-            Intent::StepDetail(by) if self.live.is_some() => return self.step_live_detail(by),
-            Intent::StepDetail(by) => {
-                let finest = self.workspace.photo_size().map_or(0, |(w, h)| finest_brush(w.max(h)));
-                let last = BRUSHES_PX.len() - 1;
-                let place = choice.brush.clamp(finest, last);
-                let next = place.saturating_add_signed(-by).clamp(finest, last);
-                // A key that changes nothing must not set the brush for later photos either.
-                if next != place {
-                    choice.brush = next;
-                }
-                Some(Intent::Edit(choice))
-            }
-            Intent::StepStrength(by) => {
-                let strength = &mut choice.look.strength_percent;
-                *strength = (i16::from(*strength) + by).clamp(0, 100) as u8;
-                Some(Intent::Edit(choice))
-            }
-            Intent::ToggleColors => {
-                choice.look.keep_colors = !choice.look.keep_colors;
-                Some(Intent::Edit(choice))
-            }
-            Intent::ToggleModel if self.live.is_some() => {
-                // Photos have a separate choice.
-                let mut choices = self.settings.live.clone();
-                let other = other(self.live_model());
-                if self.model_of_style(other) != other {
-                    let why = format!("This style's {other} model is not installed.");
-                    return self.messages.notice(why);
-                }
-                choices.model = Some(other);
-                Some(Intent::SetLive(Box::new(choices)))
-            }
-            Intent::ToggleModel => {
-                choice.model = other(self.model());
-                Some(Intent::Edit(choice))
-            }
-            intent => return self.perform_live(intent),
-        };
-        if let Some(intent) = performed {
-            self.perform(intent);
-        }
     }
 
     /// Shows the original while its key is held down.
@@ -191,47 +94,79 @@ impl App {
         if self.meet_viewed(&intent) {
             return;
         }
+        let is_live = self.live.is_some();
         match intent {
-            // If a dialog is already open, the user sees it.
             Intent::AskOpen => {
-                self.ask(Purpose::Open, Dialog::Open);
+                self.ask(Dialog::Open, |app, path| app.sort(vec![path], PictureUse::Photo));
             }
             Intent::AskFolder => {
-                self.ask(Purpose::Folder, Dialog::Folder);
+                self.ask(Dialog::Folder, |app, path| app.sort(vec![path], PictureUse::Photo));
             }
-            Intent::AskStyle => {
-                self.ask(Purpose::Style, Dialog::Style);
-            }
-            Intent::AskTargetFolder => {
-                self.ask(Purpose::TargetFolder, Dialog::TargetFolder);
-            }
+            Intent::AskStyle => self.ask(Dialog::Style, Self::import),
+            Intent::AskTargetFolder => self.ask(Dialog::TargetFolder, |app, path| {
+                if let Some(batch) = &mut app.batch {
+                    batch.target = path;
+                }
+            }),
+            Intent::AskSnapshotFolder => self.ask(Dialog::SnapshotFolder, |app, path| {
+                app.settings.choices.snapshot_folder = Some(path);
+                app.settings_changed();
+            }),
             Intent::OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
             Intent::OpenRecent(path) => self.open_recent(path),
             Intent::SeeRecents => self.make_small_picture(FileList::Recent),
             Intent::ClearRecents => self.clear_files(FileList::Recent),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => self.paste(),
-            Intent::UseAs(picture_use) => self.use_incoming(picture_use),
             Intent::PreferStyle(path) => self.prefer_style(path),
-            Intent::ForgetBefore => self.forget_before(),
-            Intent::PickStyle(id) => {
-                let mut choice = self.workspace.choice.clone();
+            Intent::PickStyle(id) => self.edit(|choice| {
                 // A mix has its own tile.
                 if choice.style.as_ref() != Some(&id) || !choice.parts().is_empty() {
                     choice.mix = Mix::default();
                 }
                 choice.style = Some(id);
-                self.edit(choice);
-                self.follow_choice();
+            }),
+            Intent::PickKey(place) => {
+                let card = self.gallery.cards().get(place);
+                self.pick(card.map(|card| card.id.clone()));
+            }
+            Intent::StepStyle(by) => {
+                // A mix is before all styles.
+                let card = self.gallery.neighbour(self.chosen_style().as_deref(), by);
+                self.pick(card.map(|card| card.id.clone()));
             }
             Intent::AskMixName => self.ask_mix_name(),
-            Intent::DropMix => self.drop_mix(),
+            Intent::DropMix => self.edit(|choice| choice.mix = Mix::default()),
             Intent::AskName(id) => self.ask_name(&id),
-            Intent::TakeName(name_for, name) => self.take_name(name_for, name),
             Intent::RemoveStyle(id) => self.remove_style(&id),
-            Intent::BringBack(id) => self.bring_back(&id),
-            Intent::ShowFile(id) => self.show_file(&id),
-            Intent::ShowInFolder(path) => self.show_in_folder(path),
+            Intent::MoveStyle(id, to) => self.move_style(&id, &to),
+            // Applies to the visible painting, not to the chosen style.
+            Intent::RemoveChosen if self.shows_painting() => {
+                if let Some(path) = self.paintings.viewed().map(|viewed| viewed.path.clone()) {
+                    self.forget_painting(&path);
+                }
+            }
+            Intent::RenameChosen | Intent::RemoveChosen | Intent::MoveChosen(_) => {
+                let style = self.chosen_style();
+                match (intent, style) {
+                    (Intent::RenameChosen, Some(style)) => self.ask_name(&style),
+                    (Intent::RemoveChosen, Some(style)) => self.remove_style(&style),
+                    (Intent::MoveChosen(to), Some(style)) => self.move_style(&style, &to),
+                    (Intent::RenameChosen, None) => self.ask_mix_name(),
+                    (Intent::RemoveChosen, None) => self.perform(Intent::DropMix),
+                    (_, None) if self.workspace.choice.style.is_some() => {
+                        self.messages.notice("Save the mix to move it in the list.");
+                    }
+                    _ => {}
+                }
+            }
+            Intent::BringBack(id) => {
+                self.bring_back(&id);
+            }
+            Intent::ShowInFolder(path) => {
+                let platform = self.platform.clone();
+                self.tasks.spawn(move || platform.show(&path), Self::report_failure);
+            }
             Intent::Play(path) => {
                 let platform = self.platform.clone();
                 self.tasks.spawn(move || platform.play(&path), Self::report_failure);
@@ -243,27 +178,44 @@ impl App {
             }
             Intent::ForgetPainting(path) => self.forget_painting(&path),
             Intent::ClearPaintings => self.clear_paintings(),
-            Intent::FoldPaintings(folds) => self.fold_paintings(folds),
-            Intent::MoveStyle(id, to) => self.move_style(&id, &to),
-            Intent::StepStyle(by) => {
-                // A mix is before all styles.
-                let is_mix = !self.mixed_parts().is_empty();
-                let chosen = self.workspace.choice.style.as_deref();
-                let chosen = chosen.filter(|_| !is_mix);
-                if let Some(card) = self.gallery.neighbour(chosen, by) {
-                    let id = card.id.clone();
-                    self.perform(Intent::PickStyle(id));
+            Intent::ToggleStrip => self.toggle_strip(),
+            Intent::Edit(new) => self.edit(|choice| *choice = new),
+            Intent::UsualDetail => self.edit(|choice| choice.brush = DEFAULT_BRUSH),
+            Intent::StepDetail(by) if is_live => self.step_live_detail(by),
+            Intent::StepDetail(by) => {
+                let finest = self.workspace.photo_size().map_or(0, |(w, h)| finest_brush(w.max(h)));
+                let last = BRUSHES_PX.len() - 1;
+                self.edit(|choice| {
+                    let place = choice.brush.clamp(finest, last);
+                    let next = place.saturating_add_signed(-by).clamp(finest, last);
+                    // A key that changes nothing must not set the brush for later photos either.
+                    if next != place {
+                        choice.brush = next;
+                    }
+                });
+            }
+            Intent::StepStrength(by) => self.edit(|choice| {
+                let strength = &mut choice.look.strength_percent;
+                *strength = (i16::from(*strength) + by).clamp(0, 100) as u8;
+            }),
+            Intent::ToggleColors => {
+                self.edit(|choice| choice.look.keep_colors = !choice.look.keep_colors);
+            }
+            Intent::ToggleModel if is_live => {
+                // Photos have a separate choice.
+                let other = other(self.live_model());
+                if self.model_of_style(other) == other {
+                    let mut choices = self.settings.live.clone();
+                    choices.model = Some(other);
+                    self.perform(Intent::SetLive(Box::new(choices)));
+                } else {
+                    let why = format!("This style's {other} model is not installed.");
+                    self.messages.notice(why);
                 }
             }
-            Intent::Edit(choice) => {
-                self.edit(choice);
-                self.follow_choice();
-            }
-            Intent::UsualDetail => {
-                let mut choice = self.workspace.choice.clone();
-                choice.brush = DEFAULT_BRUSH;
-                self.edit(choice);
-                self.follow_choice();
+            Intent::ToggleModel => {
+                let other = other(self.model());
+                self.edit(|choice| choice.model = other);
             }
             // A crop in progress has its own undo steps; those of the photo wait until it ends.
             Intent::Undo | Intent::Redo if self.seen_crop().is_some() => {
@@ -271,111 +223,103 @@ impl App {
                     cropping.step(intent == Intent::Undo);
                 }
             }
-            Intent::Undo => {
-                self.end_change();
-                // Removing and moving a style are ordinary undo steps.
-                if !self.undo_list_step() && self.workspace.undo() {
-                    self.went_through_history();
-                }
-            }
-            Intent::Redo => {
-                self.end_change();
-                if !self.redo_move() && self.workspace.redo() {
-                    self.went_through_history();
-                }
-            }
+            Intent::Undo => self.revert_step(true),
+            Intent::Redo => self.revert_step(false),
             Intent::Look(compare) => match &mut self.live {
                 Some(live) => live.look(compare),
                 None => self.stage.compare = compare,
             },
+            Intent::StepView(ViewStep::Wipe(by)) if self.shows_painting() => {
+                self.step_painting(if by < 0.0 { -1 } else { 1 });
+            }
+            Intent::StepView(step) => match (&mut self.live, self.paintings.viewed_mut()) {
+                (Some(live), _) => live.step(step),
+                (None, Some(viewed)) => viewed.stage.step(step),
+                (None, None) => self.stage.step(step),
+            },
+            Intent::HoldOrCompare if is_live => self.perform(Intent::ToggleFreeze),
+            Intent::HoldOrCompare => self.stage.step(ViewStep::NextCompare),
             Intent::Cancel => self.stop_painting(),
             // Save what is on screen, not a painting that live mode hides.
-            Intent::Save if self.live.is_some() => self.perform_live(Intent::Snapshot),
-            Intent::Save => self.ask_target(),
+            Intent::Save | Intent::Snapshot if is_live => self.snapshot(),
+            Intent::Save => self.ask_target(None),
+            Intent::Copy => self.copy_painting(),
             Intent::ToggleCrop => self.toggle_crop(),
             Intent::ApplyCrop => self.apply_crop(),
-            Intent::CancelCrop => self.cropping = None,
             Intent::AskContactSheet => self.ask_contact_sheet(),
             Intent::StopContactSheet => self.stop_contact_sheet(),
-            Intent::Copy => self.copy_painting(),
-            Intent::FillScreen(fills) => self.fill_screen(fills),
-            Intent::SetTheme(choice) => {
-                self.settings.choices.theme = choice;
-                theme::apply(&self.ctx, choice);
-                self.settings_changed();
-                // The current frame was started with the previous colours.
-                self.ctx.request_repaint();
+            Intent::SetChoices(choices) => self.set_choices(*choices),
+            Intent::ToggleFill => {
+                let mut choices = self.settings.choices.clone();
+                choices.full_screen_fills = !choices.full_screen_fills;
+                self.set_choices(choices);
             }
-            Intent::SetFormat(format) => {
-                self.settings.choices.format = Some(format);
-                self.settings_changed();
-            }
-            Intent::SetJpegQuality(quality) => {
-                self.settings.choices.jpeg_quality = quality.clamp(1, 100);
-                self.settings_changed();
-            }
-            Intent::SetAskBeforeLosing(asks) => {
-                self.settings.choices.ask_before_losing = asks;
-                self.settings_changed();
-            }
-            Intent::SetStylesShowPhoto(shows) => {
-                self.settings.choices.styles_show_photo = shows;
-                self.gallery.forget_pictures();
-                self.settings_changed();
+            Intent::ToggleTheme => {
+                let mut choices = self.settings.choices.clone();
+                // Every press changes the visible theme, even if it comes from the desktop.
+                choices.theme = match self.ctx.theme() {
+                    egui::Theme::Dark => ThemeChoice::Light,
+                    egui::Theme::Light => ThemeChoice::Dark,
+                };
+                self.set_choices(choices);
             }
             Intent::ToggleControls => self.controls_open = !self.controls_open,
-            Intent::ToggleShortcuts => self.toggle(Overlay::Shortcuts(String::new())),
-            Intent::ToggleAbout => self.toggle(Overlay::About),
+            Intent::ToggleShortcuts => self.overlays.toggle(Overlay::Shortcuts(String::new())),
+            Intent::ToggleAbout => self.overlays.toggle(Overlay::About),
             Intent::ShowLicences => self.overlays.show(Overlay::Licences(Licences::unpacked())),
             Intent::CloseOverlay => self.close_overlay(),
+            Intent::Answer(button) => self.answer(button),
             Intent::Dismiss(number) => self.messages.dismiss(number),
-            Intent::TakeOffer(number) => {
-                let offered = self.messages.take_offer(number);
-                if let Some(intent) = offered {
-                    self.perform(intent);
-                }
-            }
-            Intent::ReplaceFile => self.replace_file(),
-            Intent::ChooseOtherName => {
-                self.overlays.close();
-                self.ask_target();
-            }
-            Intent::SaveThenGoOn => {
-                self.overlays.close();
-                self.save.after_save = self.save.after_question.take();
-                self.ask_target();
-            }
-            Intent::LoseResult => self.lose_result(),
-            Intent::KeepResult => self.close_overlay(),
-            Intent::SetBatchReplace(replace) => {
-                if let Some(batch) = &mut self.batch {
-                    batch.replace = replace;
-                }
-            }
-            Intent::SetBatchStyles(several) => {
-                if let Some(batch) = &mut self.batch {
-                    batch.several = several;
-                }
-            }
             Intent::StartBatch => self.confirm_batch(),
             Intent::StopBatch => self.stop_batch(),
-            Intent::StopBatchAndClose => {
-                self.overlays.close();
-                self.stop_batch();
-                self.close();
-            }
-            Intent::StopRecordingAndClose => {
-                self.overlays.close();
-                self.end_recording();
-                self.close();
-            }
-            Intent::TakeReading(format) => self.take_reading(format),
-            Intent::TakePath(purpose, text) => self.take_path(purpose, &text),
             Intent::ReplaceSkipped => self.replace_skipped(),
-            Intent::CloseBatch => {
-                self.batch = None;
-                self.batch_waits = false;
+            Intent::CloseBatch => self.batch = None,
+            Intent::TakeReading(format) => self.take_reading(format),
+            Intent::TurnPage if is_live => self.leave_live(),
+            Intent::LeaveLive => self.leave_live(),
+            Intent::TurnPage | Intent::EnterLive => self.enter_live(),
+            Intent::UseSource(source) => self.use_source(source),
+            Intent::UseCamera => self.use_source(Source::Camera(CameraId::first())),
+            Intent::ReleaseCamera => {
+                if self.live.as_ref().is_some_and(LiveView::uses_camera) {
+                    self.use_source(Source::Demo);
+                    self.messages.notice("The camera is off.");
+                }
             }
+            Intent::ListCameras | Intent::LookForCamera => {
+                self.cameras = None;
+                self.list_cameras(intent == Intent::LookForCamera);
+            }
+            Intent::SetLive(choices) => {
+                let before = self.set_live(choices);
+                self.begin_change(Step::Live(before));
+            }
+            Intent::LiveDetail(px) => {
+                let mut choices = self.settings.live.clone();
+                choices.size = LiveSize::LongSide(px);
+                self.perform(Intent::SetLive(Box::new(choices)));
+            }
+            Intent::HideHint => {
+                self.settings.state.has_seen_hint = true;
+                self.settings_changed();
+            }
+            Intent::ToggleFullScreen => self.toggle_full_screen(),
+            Intent::Export { bytes: Err(why), .. } => self.messages.error(why),
+            Intent::Export { file_name, bytes: Ok(bytes) } => self.ask_export(file_name, bytes),
+            Intent::ToggleMeasuring => self.toggle_measuring(),
+            Intent::LeaveAsSeen(stays) => self.leave_as_seen(stays),
+            Intent::SaveAsSeen(number) => self.save_seen(number),
+            Intent::ToggleRecording => self.toggle_recording(),
+            Intent::ToggleCompare | Intent::ToggleLab => {
+                // Otherwise the user could neither see the progress of the measurement nor stop it.
+                self.stop_measuring();
+                self.change_view(&intent);
+            }
+            Intent::Snapshot
+            | Intent::ToggleFreeze
+            | Intent::ToggleDifference
+            | Intent::TogglePreviews
+            | Intent::CloseReport => self.change_view(&intent),
             Intent::Escape => self.escape(),
             // Handled elsewhere: the picture follows the state of the key.
             Intent::ShowOriginal => {}
@@ -384,62 +328,43 @@ impl App {
                 self.ending.restarts = true;
                 self.close();
             }
-            intent => self.perform_on_chosen(intent),
         }
     }
 
-    /// Opens or closes a list. A question stays open, because it must be answered.
-    fn toggle(&mut self, overlay: Overlay) {
-        if !matches!(self.overlays.open(), Overlay::Question(_)) {
-            self.overlays.toggle(overlay);
+    fn pick(&mut self, style: Option<String>) {
+        if let Some(id) = style {
+            self.perform(Intent::PickStyle(id));
         }
     }
 
-    /// Shows a dialog; returns `false` if another one is open.
-    pub(super) fn ask(&mut self, purpose: Purpose, dialog: Dialog) -> bool {
-        if std::mem::replace(&mut self.dialog_open, true) {
-            return false;
-        }
-        let state = &self.settings.state;
-        let folder = match purpose {
-            Purpose::Open | Purpose::Folder | Purpose::Style => state.open_folder.clone(),
-            Purpose::Save | Purpose::TargetFolder | Purpose::Export | Purpose::ContactSheet => {
-                state.save_folder.clone().or(state.open_folder.clone())
+    /// The style that paints alone; `None` for a mix.
+    fn chosen_style(&self) -> Option<String> {
+        let is_mix = !self.mixed_parts().is_empty();
+        self.workspace.choice.style.clone().filter(|_| !is_mix)
+    }
+
+    /// Changes the choice, and follows it. All steps of one drag are undone together.
+    pub(super) fn edit(&mut self, change: impl FnOnce(&mut Choice)) {
+        let before = self.workspace.choice.clone();
+        change(&mut self.workspace.choice);
+        if self.workspace.choice != before {
+            if self.workspace.choice.brush == DEFAULT_BRUSH {
+                self.messages.withdraw(|offered| *offered == Intent::UsualDetail);
             }
-        };
-        let platform = self.platform.clone();
-        self.tasks.spawn_dialog(
-            move || platform.ask(&dialog, folder.as_deref()),
-            move |app, path| {
-                app.dialog_open = false;
-                app.handle_dialog(purpose, path);
-            },
-        );
-        true
-    }
-
-    /// Shows a file in the desktop's file manager.
-    pub(super) fn show_in_folder(&self, path: PathBuf) {
-        let platform = self.platform.clone();
-        self.tasks.spawn(move || platform.show(&path), Self::report_failure);
-    }
-
-    /// Sets the choice; [`App::finish_changes`] adds the undo step.
-    fn edit(&mut self, choice: Choice) {
-        if choice == self.workspace.choice {
-            return;
+            self.begin_change(Step::Choice(Box::new(before)));
         }
-        if choice.brush == DEFAULT_BRUSH {
-            self.messages.withdraw(|offered| *offered == Intent::UsualDetail);
-        }
-        let before = std::mem::replace(&mut self.workspace.choice, choice);
-        self.painting.before_change.get_or_insert(before);
-    }
-
-    fn went_through_history(&mut self) {
-        self.bring_back_chosen();
-        self.remember_choice();
         self.follow_choice();
+    }
+
+    /// Changes the stored choices of the window.
+    fn set_choices(&mut self, choices: Choices) {
+        theme::apply(&self.ctx, choices.theme);
+        if choices.styles_show_photo != self.settings.choices.styles_show_photo {
+            self.gallery.forget_pictures();
+        }
+        self.settings.choices = choices;
+        self.frame_pictures();
+        self.settings_changed();
     }
 }
 

@@ -6,7 +6,6 @@ use eframe::egui::{
 };
 
 use super::{
-    empty::dashed,
     fonts::{self, icons},
     intent::Intent,
     key_chips::{chips, hint},
@@ -19,7 +18,7 @@ use crate::capture::{Camera, Source};
 /// Maximum width and height of a card, in points.
 const CARD: egui::Vec2 = vec2(190.0, 164.0);
 /// Minimum height of a card, in points.
-const LEAST_CARD: f32 = 156.0;
+const MIN_CARD: f32 = 156.0;
 /// Space between cards, in points.
 const BETWEEN: f32 = 12.0;
 /// Height of the whole page, in points.
@@ -100,12 +99,12 @@ pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, recent: Recent
     ui.painter().rect_filled(rect, 0.0, colors.stage);
     let most = vec2(3.0 * CARD.x + 2.0 * BETWEEN + 56.0, HEIGHT + recents::height(recent.files));
     let inner = Rect::from_center_size(rect.center(), most.min(rect.size() - vec2(32.0, 24.0)));
-    dashed(ui, inner, Stroke::new(1.5, colors.outline));
+    theme::dashed(ui.painter(), inner, Stroke::new(1.5, colors.outline));
     let inside = inner.shrink2(vec2(20.0, 16.0));
     let layout = Layout::top_down(Align::Center);
     let ui = &mut ui.new_child(UiBuilder::new().max_rect(inside).layout(layout));
     // If the space is too small for the whole page, make the cards lower and let the page scroll.
-    let card = (CARD.y + inner.height() - most.y).clamp(LEAST_CARD, CARD.y);
+    let card = (CARD.y + inner.height() - most.y).clamp(MIN_CARD, CARD.y);
     ScrollArea::vertical().show(ui, |ui| {
         ui.set_width(inside.width());
         contents(ui, opening, card, (cameras, recent));

@@ -1,35 +1,39 @@
 //! Lays out the window: the bars, the gallery, the controls, and the parts that float over the picture.
 
-use eframe::egui::{self, Frame, Margin, Panel, Vec2, vec2};
+use eframe::egui::{self, Align2, Frame, Margin, Panel, ProgressBar, Vec2, vec2};
 
 use super::{
     app::App,
     bars::{self, LowerPanel},
     batch::{Painting as BatchPainting, below_card, beside_card},
-    crop, empty,
+    crop,
+    intent::Intent,
+    key_chips,
     label::{label, remark},
     live::{self, LiveView},
     messages::Corner,
-    paintings, theme, welcome,
+    paintings,
+    shortcuts::plain_button,
+    theme, welcome,
 };
 use crate::{engine::paint::Painting, mode::DeviceChoice};
 
 /// Height of a chip at the picture's lower edge, in points; messages are placed above it.
 const CHIP_HEIGHT: f32 = 64.0;
 /// Minimum size of the window if the screen is large enough, in points.
-const SMALLEST_SIZE: Vec2 = vec2(720.0, 480.0);
+const MIN_SIZE: Vec2 = vec2(720.0, 480.0);
 /// Minimum width at which the controls are always shown, in points.
 const CONTROLS_FROM: f32 = 1100.0;
 /// Minimum width at which the controls do not reduce the width of the styles, in points.
 const BOTH_FROM: f32 = 860.0;
 /// Minimum width of the styles, in points.
-const LEAST_STYLES: f32 = 120.0;
+const MIN_STYLES: f32 = 120.0;
 /// Minimum width of the picture between narrower styles and the controls, in points.
-const LEAST_PICTURE: f32 = 280.0;
+const MIN_PICTURE: f32 = 280.0;
 
 /// The minimum size of the window on a screen of this size, in points; never larger than the screen.
-fn smallest_size(screen: Vec2) -> Vec2 {
-    SMALLEST_SIZE.min(screen)
+fn min_size(screen: Vec2) -> Vec2 {
+    MIN_SIZE.min(screen)
 }
 
 impl App {
@@ -46,9 +50,9 @@ impl App {
         let Some(screen) = screen.filter(|size| size.min_elem() > 1.0) else {
             return;
         };
-        let now = (smallest_size(screen), scale);
-        if self.smallest_size != Some(now) {
-            self.smallest_size = Some(now);
+        let now = (min_size(screen), scale);
+        if self.min_size != Some(now) {
+            self.min_size = Some(now);
             self.ctx.send_viewport_cmd(egui::ViewportCommand::MinInnerSize(now.0));
         }
     }
@@ -67,9 +71,9 @@ impl App {
         let has_controls = !may_fold || self.controls_open;
         Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| self.top_bar(ui, may_fold));
         let is_narrow = self.controls_narrow_styles();
-        let left = ui.available_width() - theme::CONTROLS_WIDTH - LEAST_PICTURE;
+        let left = ui.available_width() - theme::CONTROLS_WIDTH - MIN_PICTURE;
         let styles_width = if is_narrow {
-            left.clamp(LEAST_STYLES, theme::GALLERY_WIDTH)
+            left.clamp(MIN_STYLES, theme::GALLERY_WIDTH)
         } else {
             theme::GALLERY_WIDTH
         };
@@ -189,7 +193,7 @@ impl App {
     /// The photo, or the ways to open one.
     pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui) {
         if let Some(viewed) = self.paintings.viewed_mut() {
-            viewed.stage.ui(ui);
+            viewed.ui(ui);
             return;
         }
         if self.workspace.photo().is_none() {
@@ -224,42 +228,58 @@ impl App {
     pub(super) fn over_stage(&mut self, ui: &egui::Ui, area: egui::Rect) {
         // Whether there is a chip in the middle of the lower edge.
         let mut has_chip = false;
-        if let Some(request) = &self.painting.request {
-            has_chip = true;
+        let hint = if let Some(request) = &self.painting.request {
             let name = self.name_of(&request.recipe.style, &request.recipe.mix);
             let (does, share) = if self.networks.loading.is_empty() {
                 ("Painting in", self.engine.progress().unwrap_or(0.0))
             } else {
                 ("Loading", 0.0)
             };
-            empty::progress(ui, area, &format!("{does} {name}…"), share);
+            has_chip = true;
+            chip(ui, area, "progress", |ui| {
+                ui.label(format!("{does} {name}…"));
+                ui.add(ProgressBar::new(share).desired_width(140.0).desired_height(8.0));
+                let percent = format!("{:.0} %", share * 100.0);
+                ui.add_sized([40.0, 20.0], egui::Label::new(percent));
+                let cancel = plain_button(ui, "Cancel", Intent::Cancel);
+                key_chips::hint(cancel, "Stop painting.", "Esc");
+            });
+            None
         } else if self.opening.is_running && self.workspace.photo().is_some() {
-            has_chip = true;
-            empty::hint(ui, area, "Opening…");
-        } else if self.incoming.importing > 0 || self.added_style.is_some() {
-            has_chip = true;
-            empty::hint(ui, area, "Adding the style…");
+            Some("Opening…")
+        } else if self.incoming.importing > 0 {
+            Some("Adding the style…")
         } else if self.live.is_none()
             && self.cropping.is_none()
             && self.paintings.viewed().is_none()
             && self.workspace.photo().is_some()
             && self.workspace.choice.style.is_none()
         {
+            Some("Choose a style on the left to paint this photo")
+        } else {
+            None
+        };
+        if let Some(text) = hint {
             has_chip = true;
-            empty::hint(ui, area, "Choose a style on the left to paint this photo");
+            chip(ui, area, text, |ui| {
+                ui.label(text);
+            });
         }
-        if let Some(batch) = &self.batch {
+        if self.batch.is_some() {
             let progress = self.engine.batch_progress().unwrap_or(0.0);
-            let style_in_words = self.batch_style_in_words();
+            let style_text = self.batch_style_text();
             let may_fold = ui.content_rect().width() < CONTROLS_FROM;
             let seen = !self.full_screen.is_on() && (!may_fold || self.controls_open);
+            let settings = self.batch_settings_text(seen);
             let painting = BatchPainting {
                 style: self.workspace.photo_choice().style.as_deref(),
-                style_in_words: &style_in_words,
+                style_text: &style_text,
                 cards: self.gallery.cards(),
-                settings: &self.batch_settings_in_words(seen),
+                settings: &settings,
             };
-            batch.ui(ui, area, &painting, progress);
+            if let Some(batch) = &mut self.batch {
+                batch.ui(ui, area, &painting, progress);
+            }
         }
         let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
         above += self.first_start_ui(ui, area, above);
@@ -292,7 +312,7 @@ impl App {
         };
         let (photo, last_run) = match (&self.live, self.paintings.viewed()) {
             (Some(live), _) => {
-                let (source, pace) = live.in_words(shows_details);
+                let (source, pace) = live.status(shows_details);
                 (Some(source), pace)
             }
             (None, Some(viewed)) => (Some(viewed.words.clone()), None),
@@ -301,7 +321,7 @@ impl App {
                 let words =
                     photo.map(|(photo, (w, h))| format!("{}, {w} × {h} px", photo.opened.title()));
                 let shown = self.workspace.shown();
-                (words, shown.map(|shown| run_in_words(&shown.painting)))
+                (words, shown.map(|shown| run_text(&shown.painting)))
             }
         };
         let device = match self.device.notice.as_deref().map(remark) {
@@ -311,12 +331,21 @@ impl App {
             Some(notice) => format!("{device} ({notice})"),
             None => device,
         };
-        [Some(device), photo, last_run].into_iter().flatten().collect()
+        // The device is last: if the line is too long, its name is truncated.
+        [photo, last_run, Some(device)].into_iter().flatten().collect()
     }
 }
 
+/// A line over the bottom of the stage; `name` must be unique.
+fn chip(ui: &egui::Ui, area: egui::Rect, name: &str, contents: impl FnOnce(&mut egui::Ui)) {
+    let at = area.center_bottom() - vec2(0.0, 16.0);
+    theme::floating(ui, name, Align2::CENTER_BOTTOM, at, area, |ui| {
+        ui.horizontal(contents);
+    });
+}
+
 /// Size and time of a run, as text.
-fn run_in_words(painting: &Painting) -> String {
+fn run_text(painting: &Painting) -> String {
     let (w, h) = (painting.painted.width(), painting.painted.height());
     let seconds = painting.total_ms / 1e3;
     let digits = if seconds < 10.0 { 2 } else { 0 };
@@ -335,7 +364,7 @@ mod tests {
             (vec2(1280.0, 800.0), 2.0, vec2(640.0, 400.0)),
             (vec2(1024.0, 1366.0), 2.0, vec2(512.0, 480.0)),
         ] {
-            assert_eq!(smallest_size(pixels / scale), smallest, "{pixels:?}");
+            assert_eq!(min_size(pixels / scale), smallest, "{pixels:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{
     choice::{Choice, Recipe, SavedKey},
     finished::Finished,
-    history::History,
+    history::{History, Step},
     label::stem,
     mix::{Mix, Parts},
     opened::{Opened, Origin, Whole},
@@ -44,10 +44,9 @@ pub struct Shown {
     pub painting: Arc<Painting>,
 }
 
-/// What the window shows. Each page has its own style, mix and look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the window shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Page {
-    #[default]
     Photo,
     Live,
 }
@@ -66,15 +65,19 @@ pub struct Workspace {
     photos_opened: u64,
     /// The choice with which the photo was opened. The user did not request the resulting painting.
     unasked: Option<Choice>,
-    /// The page that `choice` belongs to; `Photo` as long as both pages share one choice.
+    /// The page that `choice` belongs to.
     page: Page,
-    /// The choice and history of the other page; `None` while both pages share one choice.
+    /// The choice and history of the other page; `None` until it is shown.
     aside: Option<(Choice, History)>,
 }
 
 impl Workspace {
-    /// An empty table. `live` is the choice of live mode if that has its own.
-    pub fn new(choice: Choice, live: Option<Choice>) -> Self {
+    /// An empty table that shows `page`. `live` is the choice of live mode if that has its own.
+    pub fn new(page: Page, photo: Choice, live: Option<Choice>) -> Self {
+        let (choice, aside) = match (page, live) {
+            (Page::Live, Some(live)) => (live, Some(photo)),
+            (_, live) => (photo, live),
+        };
         Self {
             photo: None,
             choice,
@@ -85,37 +88,25 @@ impl Workspace {
             saved: Vec::new(),
             photos_opened: 0,
             unasked: None,
-            page: Page::Photo,
-            aside: live.map(|live| (live, History::default())),
+            page,
+            aside: aside.map(|choice| (choice, History::default())),
         }
     }
 
-    /// Switches to live mode. It has its own style, mix and look, so that the photo keeps its painting. These start as
-    /// copies of the photo's; before the first photo, both pages share one choice.
-    pub fn go_live(&mut self) {
-        if self.page == Page::Live || (self.photo.is_none() && self.aside.is_none()) {
-            return;
+    /// Switches to a page. Each page has its own style, mix and look, so that the photo keeps its painting; a page that
+    /// is shown for the first time copies them. Returns whether it did.
+    pub fn turn(&mut self, page: Page) -> bool {
+        if self.page == page {
+            return false;
         }
-        let kept = self.aside.take();
-        let (own, history) = kept.unwrap_or_else(|| (self.choice.clone(), History::default()));
-        let live = Choice { style: own.style, mix: own.mix, look: own.look, ..self.choice.clone() };
-        self.turn(Page::Live, live, history);
-    }
-
-    /// Switches back to the photo, which is unchanged.
-    pub fn leave_live(&mut self) {
-        if self.page == Page::Live
-            && let Some((choice, history)) = self.aside.take()
-        {
-            self.turn(Page::Photo, choice, history);
-        }
-    }
-
-    fn turn(&mut self, page: Page, choice: Choice, history: History) {
+        let is_copy = self.aside.is_none();
+        let copy = || (self.choice.clone(), History::default());
+        let (choice, history) = self.aside.take().unwrap_or_else(copy);
         let choice = std::mem::replace(&mut self.choice, choice);
         let history = std::mem::replace(&mut self.history, history);
         self.aside = Some((choice, history));
         self.page = page;
+        is_copy
     }
 
     /// Whether photos and live mode have separate choices.
@@ -123,13 +114,7 @@ impl Workspace {
         self.aside.is_some()
     }
 
-    /// The page that the current choice and history belong to.
-    pub fn page(&self) -> Page {
-        self.page
-    }
-
-    /// The choice of a page, shown or not; `None` for live mode as long as both pages share one choice.
-    pub fn choice_of(&self, page: Page) -> Option<&Choice> {
+    fn choice_of(&self, page: Page) -> Option<&Choice> {
         if page == self.page {
             Some(&self.choice)
         } else {
@@ -137,19 +122,20 @@ impl Workspace {
         }
     }
 
-    /// The choices of both pages, shown or not, for changes.
-    pub fn choices_mut(&mut self) -> impl Iterator<Item = (Page, &mut Choice)> {
-        let other = match self.page {
-            Page::Photo => Page::Live,
-            Page::Live => Page::Photo,
-        };
-        let aside = self.aside.iter_mut().map(move |(choice, _)| (other, choice));
-        aside.chain([(self.page, &mut self.choice)])
+    /// For both pages: whether it is shown, and its choice and history for changes.
+    pub fn pages_mut(&mut self) -> impl Iterator<Item = (bool, &mut Choice, &mut History)> {
+        let aside = self.aside.iter_mut().map(|(choice, history)| (false, choice, history));
+        aside.chain([(true, &mut self.choice, &mut self.history)])
     }
 
     /// How photos are painted, shown or not.
     pub fn photo_choice(&self) -> &Choice {
         self.choice_of(Page::Photo).unwrap_or(&self.choice)
+    }
+
+    /// The choice of live mode if it has its own.
+    pub fn live_choice(&self) -> Option<&Choice> {
+        self.choice_of(Page::Live).filter(|_| self.has_two_choices())
     }
 
     /// Replaces the photo and returns the previous one. Removes the previous photo's framing from all undo steps.
@@ -297,55 +283,25 @@ impl Workspace {
 
     /// Adds an undo step: the choice was `before` until now.
     pub fn commit(&mut self, before: Choice) {
-        if before == self.choice {
-            return;
+        if before != self.choice {
+            self.history.note(Step::Choice(Box::new(before)));
         }
-        self.history.note(before);
     }
 
     /// Notes that a style has a new id.
     pub fn rename_style(&mut self, old: &str, new: &str) {
-        let rename = |id: &mut String| {
-            if id == old {
-                new.clone_into(id);
-            }
-        };
-        let shown = self.shown.iter_mut();
-        let (recipes, choices): (Vec<_>, Vec<_>) =
-            shown.map(|s| (&mut s.recipe, &mut s.choice)).unzip();
         let kept = self.paintings.iter_mut().map(|(recipe, _)| recipe);
         let saved = self.saved.iter_mut().map(|(recipe, ..)| recipe);
-        for recipe in recipes.into_iter().chain(kept).chain(saved) {
-            rename(&mut recipe.style);
-            recipe.mix.iter_mut().for_each(|(style, _)| rename(style));
+        let shown = self.shown.iter_mut().map(|shown| &mut shown.recipe);
+        for recipe in kept.chain(saved).chain(shown) {
+            recipe.rename_style(old, new);
         }
-        let aside = self.aside.iter_mut();
-        let (others, histories): (Vec<_>, Vec<_>) = aside.map(|(c, h)| (c, h)).unzip();
-        let histories = histories.into_iter().chain([&mut self.history]);
-        let steps = histories.flat_map(History::steps_mut);
-        let now = [&mut self.choice].into_iter().chain(&mut self.unasked);
-        let now = now.chain(others);
-        for choice in choices.into_iter().chain(steps).chain(now) {
-            rename_in(&mut choice.style, &mut choice.mix, old, new);
+        let shown = self.shown.iter_mut().map(|shown| &mut shown.choice);
+        shown.chain(&mut self.unasked).for_each(|choice| choice.rename_style(old, new));
+        for (_, choice, history) in self.pages_mut() {
+            choice.rename_style(old, new);
+            history.rename(old, new);
         }
-    }
-
-    /// Undoes one step; returns `false` if there is none.
-    pub fn undo(&mut self) -> bool {
-        self.history.undo(&mut self.choice)
-    }
-
-    /// Redoes one step; returns `false` if there is none.
-    pub fn redo(&mut self) -> bool {
-        self.history.redo(&mut self.choice)
-    }
-
-    pub fn can_undo(&self) -> bool {
-        self.history.can_undo()
-    }
-
-    pub fn can_redo(&self) -> bool {
-        self.history.can_redo()
     }
 
     /// The finished picture on the table; `None` while only a draft or the photo is shown.
@@ -407,14 +363,6 @@ impl Workspace {
     /// The format to save in if the user has not chosen one.
     pub fn natural_format(&self) -> Format {
         self.photo.as_ref().map(|p| p.opened.photo.natural_format).unwrap_or_default()
-    }
-}
-
-/// Replaces a style's id in the chosen style and the mix.
-pub fn rename_in(style: &mut Option<String>, mix: &mut Mix, old: &str, new: &str) {
-    let others = mix.others.iter_mut().map(|(style, _)| style);
-    for id in style.iter_mut().chain(others).filter(|id| *id == old) {
-        new.clone_into(id);
     }
 }
 

@@ -92,6 +92,9 @@ pub struct Choices {
     pub full_screen_fills: bool,
     /// Whether the list of styles shows the open photo in each style.
     pub styles_show_photo: bool,
+    /// Folder of snapshots and recordings; `StyleForge` in the pictures folder if `None`.
+    #[serde(serialize_with = "fields::write_path")]
+    pub snapshot_folder: Option<PathBuf>,
 }
 
 /// Style and look of live mode, in the file's table `[live]`.
@@ -128,6 +131,7 @@ impl Default for Choices {
             ask_before_losing: true,
             full_screen_fills: false,
             styles_show_photo: true,
+            snapshot_folder: None,
         }
     }
 }
@@ -165,9 +169,6 @@ pub struct State {
     /// Ids of the styles, in the order of the list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub style_order: Vec<String>,
-    /// Ids of the styles of the number keys, starting at 1; empty for a key without one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub style_keys: Vec<String>,
 }
 
 /// All saved settings.

@@ -33,6 +33,7 @@ fn what_is_written_is_read_again() {
             ask_before_losing: false,
             full_screen_fills: true,
             styles_show_photo: false,
+            snapshot_folder: Some(PathBuf::from("/snapshots")),
         },
         state: State {
             open_folder: Some(PathBuf::from("/photos")),
@@ -46,7 +47,6 @@ fn what_is_written_is_read_again() {
             has_seen_hint: true,
             has_seen_detail_hint: true,
             style_order: vec!["wave".to_owned(), "candy".to_owned()],
-            style_keys: vec![String::new(), "candy".to_owned()],
         },
         live: LiveChoices {
             source: "camera:Front".parse().expect("a source"),

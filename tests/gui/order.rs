@@ -1,4 +1,4 @@
-//! The order of the styles: dragging, keys, menu, remembering it; number keys stay with their styles.
+//! The order of the styles: dragging, keys, menu, remembering it; number keys follow the positions.
 
 use eframe::egui::{Event, Key, Modifiers, Rect, Role};
 use egui_kittest::kittest::{NodeT, Queryable, by};
@@ -30,19 +30,19 @@ fn open() -> Window {
 }
 
 #[test]
-fn a_dragged_style_takes_its_key_along_and_stays_there_the_next_time() {
+fn a_dragged_style_has_the_key_of_its_place_and_stays_there_the_next_time() {
     let mut w = open();
     let (from, to) = (card_rect(&w, "Wave").center(), card_rect(&w, "Candy"));
     w.drag(from, to.center_top() + eframe::egui::vec2(0.0, 4.0));
     assert_eq!(order(&w), ["Wave", "Candy", "Udnie"]);
     assert!(!w.is_chosen("Wave"), "it was dragged, not clicked");
-    w.key(Modifiers::NONE, Key::Num3);
+    w.key(Modifiers::NONE, Key::Num1);
     assert!(w.is_chosen("Wave"));
     // After the last one.
     let (from, to) = (card_rect(&w, "Candy").center(), card_rect(&w, "Udnie"));
     w.drag(from, to.center_bottom() - eframe::egui::vec2(0.0, 4.0));
     assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
-    w.key(Modifiers::NONE, Key::Num1);
+    w.key(Modifiers::NONE, Key::Num3);
     assert!(w.is_chosen("Candy"));
     // The arrow keys follow the order.
     w.key(Modifiers::NONE, Key::ArrowUp);
@@ -54,7 +54,7 @@ fn a_dragged_style_takes_its_key_along_and_stays_there_the_next_time() {
     w.until_label("Wave");
     assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
     w.key(Modifiers::NONE, Key::Num3);
-    assert!(w.is_chosen("Wave"));
+    assert!(w.is_chosen("Candy"));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_style_says_which_key_is_its_own() {
     w.step();
     let card = w.harness.get_by_label("Wave");
     let hint = card.accesskit_node().description().unwrap_or_default();
-    assert!(hint.ends_with("Press 3"), "{hint}");
+    assert!(hint.ends_with("Press 2"), "{hint}");
 }
 
 #[test]
@@ -116,20 +116,29 @@ fn menu_and_keys_move_a_style() {
     w.key(Modifiers::ALT, Key::ArrowDown);
     w.step();
     assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
-    // The focused card takes precedence over the chosen one, and keeps the focus.
+    // Tab stops once, at the chosen style, and the arrow keys move on from there.
+    let focused = |w: &Window| {
+        let root = w.harness.root();
+        let node = root.children_recursive().find(|n| n.accesskit_node().is_focused());
+        node.and_then(|n| n.accesskit_node().label())
+    };
+    w.click("Udnie");
     let node = w.harness.get(by().label("Udnie").role(Role::RadioButton));
     node.focus();
     w.step();
     w.key(Modifiers::ALT, Key::ArrowUp);
     w.step();
     assert_eq!(order(&w), ["Udnie", "Wave", "Candy"]);
-    w.key(Modifiers::ALT, Key::ArrowDown);
+    w.key(Modifiers::NONE, Key::ArrowDown);
     w.step();
-    assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
+    assert!(w.is_chosen("Wave"));
+    assert_eq!(focused(&w).as_deref(), Some("Wave"));
+    w.key(Modifiers::NONE, Key::Tab);
+    assert_eq!(focused(&w).as_deref(), Some("Add a style…"));
 }
 
 #[test]
-fn adding_and_removing_styles_shifts_no_key() {
+fn the_number_keys_count_the_listed_styles() {
     let mut w = open();
     let list_anew = |w: &mut Window| {
         let focus = Event::WindowFocused(true);
@@ -144,12 +153,11 @@ fn adding_and_removing_styles_shifts_no_key() {
     w.style_source.change(|cards| cards.retain(|card| card.title != "Udnie"));
     list_anew(&mut w);
     w.until("it to go", |w| !w.has("Udnie"));
-    for (key, style) in [(Key::Num1, "Candy"), (Key::Num3, "Wave"), (Key::Num4, "Barn")] {
+    for (key, style) in [(Key::Num1, "Candy"), (Key::Num2, "Wave"), (Key::Num3, "Barn")] {
         w.key(Modifiers::NONE, key);
         assert!(w.is_chosen(style), "{style}");
     }
-    w.until("the settings", |w| Settings::load(&w.settings_path()).0.state.style_keys.len() == 4);
-    // Also after a restart, and for a style that returns.
+    // A style that returns has its place again.
     w.style_source.change(|cards| cards.push(card("Udnie")));
     list_anew(&mut w);
     w.until_label("Udnie");

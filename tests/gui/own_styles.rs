@@ -47,12 +47,10 @@ fn is_kept(w: &Window, style: &str) -> bool {
     w.style_source.cards().0.iter().any(|card| card.title == style)
 }
 
-/// Focuses a style of the list and presses Delete.
-fn remove_by_focus(w: &mut Window, style: &str) {
-    let card = w.harness.get(by().label(style).role(Role::RadioButton));
-    card.focus();
-    w.step();
-    w.key(Modifiers::NONE, Key::Delete);
+/// Removes a style with its menu.
+fn remove_by_menu(w: &mut Window, style: &str) {
+    open_menu(w, style);
+    w.click("Remove");
 }
 
 #[test]
@@ -109,8 +107,8 @@ fn keys_rename_and_remove_the_chosen_style_and_only_ones_own() {
     w.until_label("Rename Barn");
     w.key(Modifiers::NONE, Key::Escape);
     w.until("no question", |w| !w.has("Rename Barn"));
-    // The focused style takes precedence over the chosen one.
-    remove_by_focus(&mut w, "Aquarium");
+    // The menu is about its own style, not about the chosen one.
+    remove_by_menu(&mut w, "Aquarium");
     w.until_label("“Aquarium” was removed.");
     assert!(w.is_chosen("Barn"));
 }
@@ -144,12 +142,9 @@ fn removing_can_be_undone_by_its_message_and_after_that() {
     while w.has("Dismiss") {
         w.click("Dismiss");
     }
-    // The other styles keep their keys.
-    w.key(Modifiers::NONE, Key::Num5);
-    w.until("the choice", |w| w.is_chosen("Aquarium"));
+    // The next style has its place and its key.
     w.key(Modifiers::NONE, Key::Num4);
-    w.step();
-    assert!(w.is_chosen("Aquarium"), "key 4 means no style any more");
+    w.until("the choice", |w| w.is_chosen("Aquarium"));
     w.click("Candy");
     // Long after the message disappeared: undo starts with the latest step.
     w.key(Modifiers::COMMAND, Key::Z);
@@ -179,7 +174,7 @@ fn undo_goes_through_removals_and_choices_in_their_order() {
     w.click("Aquarium");
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the choice before", |w| w.is_chosen("Candy"));
-    remove_by_focus(&mut w, "Aquarium");
+    remove_by_menu(&mut w, "Aquarium");
     w.until("it gone", |w| !is_listed(w, "Aquarium"));
     w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
     w.step();
@@ -370,7 +365,7 @@ fn a_name_of_a_removed_style_says_where_it_is() {
 }
 
 #[test]
-fn the_end_of_the_program_removes_what_was_removed_and_frees_its_key() {
+fn the_end_of_the_program_removes_what_was_removed() {
     let mut w = window();
     w.click("Barn");
     w.key(Modifiers::NONE, Key::Delete);
@@ -382,8 +377,6 @@ fn the_end_of_the_program_removes_what_was_removed_and_frees_its_key() {
     let settings = Settings::load(&folder.path().join("settings.toml")).0;
     let is_barn = |id: &String| id == "barn";
     assert!(!settings.state.style_order.iter().any(is_barn));
-    assert!(!settings.state.style_keys.iter().any(is_barn));
-    assert!(settings.state.style_keys.iter().any(|id| id == "aquarium"));
 }
 
 #[test]
@@ -396,7 +389,7 @@ fn the_command_line_adds_and_removes_styles_meanwhile() {
     focus_window(&mut w);
     w.until_label("Aardvark");
     assert!(!w.has("Udnie"));
-    for (key, style) in [(Key::Num1, "Candy"), (Key::Num3, "Wave"), (Key::Num6, "Aardvark")] {
+    for (key, style) in [(Key::Num1, "Candy"), (Key::Num2, "Wave"), (Key::Num5, "Aardvark")] {
         w.key(Modifiers::NONE, key);
         w.until("the choice", |w| w.is_chosen(style));
     }

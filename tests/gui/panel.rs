@@ -119,7 +119,7 @@ impl Window {
     /// A panel of this size without data.
     fn empty(width: f32, height: f32) -> Self {
         let shown = Shown {
-            panel: Panel::new(),
+            panel: Panel::default(),
             device: DeviceInfo {
                 kind: DeviceChoice::Cuda,
                 name: "A GPU".to_owned(),
@@ -404,7 +404,7 @@ fn without_samples_counters_are_exported() {
 fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
     let mut w = Window::open(420.0, 1200.0);
     let held_at = w.shown().now;
-    w.harness.state_mut().panel.set_held(true, held_at);
+    w.harness.state_mut().panel.set_frozen(true, held_at);
     w.harness.state_mut().now += Duration::from_secs(30);
     w.step();
     w.says("Source: 60.0 fps");
@@ -417,7 +417,7 @@ fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
     w.step();
     w.says("Source: 60.0 fps");
     let shown = w.harness.state_mut();
-    shown.panel.set_held(false, now);
+    shown.panel.set_frozen(false, now);
     for frame in 0..45 {
         let facts = facts(now, frame);
         let at = facts.ready_at + Duration::from_millis(5);

@@ -71,7 +71,9 @@ pub struct Window {
 /// Writes settings that make a window save into `folder`, its own.
 pub fn saves_there(folder: &Path) {
     let name = folder.display().to_string();
-    let text = format!("[state]\nsave_folder = {name:?}\n");
+    let snapshots = folder.join("StyleForge").display().to_string();
+    let text =
+        format!("[choices]\nsnapshot_folder = {snapshots:?}\n[state]\nsave_folder = {name:?}\n");
     std::fs::write(folder.join("settings.toml"), text).expect("written");
 }
 

@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, atomic::AtomicBool},
-    time::SystemTime,
 };
 
 use crate::{
@@ -11,33 +10,19 @@ use crate::{
     engine::protocol::{Generation, TrialNumber},
     frame::Frame,
     gui::{
-        choice::{Choice, Recipe},
-        gallery::Subject,
-        mix::{Mix, MixedNetworks},
-        opened::Opened,
-        overlays::Loss,
+        choice::Recipe, gallery::Subject, history::Step, mix::MixedNetworks, opened::Opened,
         style_source::Loaded,
-        workspace::Page,
     },
     media::framing::Framing,
     mode::ModelSize,
 };
 
 /// What the window does after an unsaved result is saved or discarded.
+#[derive(Clone)]
 pub(in crate::gui) enum NextStep {
     /// Put this photo on the table.
     Put(Box<Opened>),
     Close,
-}
-
-impl NextStep {
-    /// How the result would be lost.
-    pub fn loss(&self) -> Loss {
-        match self {
-            Self::Put(_) => Loss::Opening,
-            Self::Close => Loss::Closing,
-        }
-    }
 }
 
 /// The newest job of the compositor.
@@ -70,8 +55,8 @@ pub(in crate::gui) struct PhotoPainting {
     pub composed: ComposeRequest,
     /// The photo's number and the framing that the photo is being turned and cropped to.
     pub framing: Option<(u64, Framing)>,
-    /// The choice before the change in progress.
-    pub before_change: Option<Choice>,
+    /// The state before the change in progress.
+    pub before_change: Option<Step>,
 }
 
 /// The networks of styles, by style and model size.
@@ -112,34 +97,6 @@ impl PhotoOpening {
     }
 }
 
-/// A chosen style and the styles mixed with it.
-pub(in crate::gui) type Chosen = (Option<String>, Mix);
-
-/// A change to a style in the list.
-pub(in crate::gui) enum ListChange {
-    /// The style was removed from the gallery; its file is deleted when the program ends.
-    Removed {
-        /// The file's modification time. It distinguishes the removed style from one that is added later under the same
-        /// id.
-        changed: Option<SystemTime>,
-        /// What was chosen on each page before the removal and after it.
-        chosen: Vec<(Page, [Chosen; 2])>,
-    },
-    /// The style was moved. Holds the id of the next style before and after the move; `None` at the end of the list.
-    Moved([Option<String>; 2]),
-}
-
-/// An undo step that changed the list of styles, not the choice.
-pub(in crate::gui) struct ListStep {
-    /// The style's id.
-    pub id: String,
-    pub change: ListChange,
-    /// The page on which the change was made.
-    pub page: Page,
-    /// The number of choice steps before it on that page.
-    pub depth: usize,
-}
-
 /// A thumbnail of a style that is being painted.
 pub(in crate::gui) struct StylePicture {
     /// Id of the style.
@@ -162,10 +119,8 @@ pub(in crate::gui) struct StylePictures {
 pub(in crate::gui) struct SaveFlow {
     /// Whether a save is running. A save that waits for an answer is in its question instead.
     pub is_running: bool,
-    /// What follows when the open question is answered.
-    pub after_question: Option<NextStep>,
-    /// What follows when the save succeeds.
-    pub after_save: Option<NextStep>,
+    /// What follows when it succeeds.
+    pub then: Option<NextStep>,
 }
 
 /// The shutdown of the window.

@@ -1,6 +1,6 @@
 //! Draws the card of a batch.
 
-use eframe::egui::{self, Align2, ProgressBar, RichText, ScrollArea, vec2};
+use eframe::egui::{self, Align2, Checkbox, ProgressBar, RichText, ScrollArea, vec2};
 
 use super::{Batch, Phase};
 use crate::gui::{
@@ -8,16 +8,19 @@ use crate::gui::{
     key_chips,
     label::{name_label, path_label},
     messages,
+    shortcuts::plain_button,
     style_source::Card,
     theme, time_left,
 };
 
+/// The name of the card.
+const CARD: &str = "batch";
 /// Width of the card, in points.
 const WIDTH: f32 = 380.0;
 /// Minimum height below the card for other content, in points.
-const LEAST_REST: f32 = 110.0;
+const MIN_REST: f32 = 110.0;
 /// Minimum height below the card for a message, in points.
-const LEAST_BELOW: f32 = 56.0;
+const MIN_BELOW: f32 = 56.0;
 /// Minimum height at which the question is in the middle, in points; in a lower area, messages fit only next to it.
 const MIDDLE_FROM: f32 = 560.0;
 /// Minimum and maximum height of the list of styles, in points.
@@ -32,7 +35,7 @@ pub struct Painting<'a> {
     /// The style that is chosen for photos.
     pub style: Option<&'a str>,
     /// That style, or the mix with it, as a sentence; or how to choose one.
-    pub style_in_words: &'a str,
+    pub style_text: &'a str,
     /// All styles.
     pub cards: &'a [Card],
     /// The settings that apply to every photo, as text.
@@ -42,11 +45,10 @@ pub struct Painting<'a> {
 impl Batch {
     /// Draws the card: in the middle of `area` while it asks, in the upper right while it paints or if `area` is low.
     /// `progress` is the painted share of the current photo.
-    pub fn ui(&self, ui: &egui::Ui, area: egui::Rect, painting: &Painting<'_>, progress: f32) {
-        let width = WIDTH.min(area.width() - 32.0);
+    pub fn ui(&mut self, ui: &egui::Ui, area: egui::Rect, painting: &Painting<'_>, progress: f32) {
         let (pivot, at) = match self.phase {
             // The card grows downwards, so that what is under the pointer stays there.
-            Phase::Ready if area.height() >= MIDDLE_FROM => {
+            Phase::Ready | Phase::Loading if area.height() >= MIDDLE_FROM => {
                 let top = vec2(0.0, QUESTION_TOP * area.height());
                 (Align2::CENTER_TOP, area.center_top() + top)
             }
@@ -54,24 +56,14 @@ impl Batch {
         };
         let most = (1.0 - QUESTION_TOP) * area.height() - QUESTION_HEIGHT;
         let list_height = most.clamp(STYLES_HEIGHT[0], STYLES_HEIGHT[1]);
-        egui::Area::new(card_id())
-            .order(egui::Order::Foreground)
-            .pivot(pivot)
-            .fixed_pos(at)
-            .constrain_to(area)
-            .show(ui, |ui| {
-                egui::Frame::window(ui.style()).inner_margin(16).show(ui, |ui| {
-                    ui.set_width(width - 34.0);
-                    match self.phase {
-                        Phase::Ready => self.ready_ui(ui, painting, list_height),
-                        Phase::Running => self.running_ui(ui, progress),
-                        Phase::Ended { cancelled } => self.ended_ui(ui, cancelled),
-                    }
-                });
-            });
+        theme::floating_window(ui, CARD, (pivot, at, area), WIDTH, |ui| match self.phase {
+            Phase::Ready | Phase::Loading => self.ready_ui(ui, painting, list_height),
+            Phase::Running => self.running_ui(ui, progress),
+            Phase::Ended { cancelled } => self.ended_ui(ui, cancelled),
+        });
     }
 
-    fn ready_ui(&self, ui: &mut egui::Ui, painting: &Painting<'_>, list_height: f32) {
+    fn ready_ui(&mut self, ui: &mut egui::Ui, painting: &Painting<'_>, list_height: f32) {
         let count = counted(self.photos.len(), "photo");
         ui.label(RichText::new(format!("Paint {count}")).strong().size(16.0));
         let is_ready = self.styles_ui(ui, painting, list_height);
@@ -81,13 +73,8 @@ impl Batch {
         }
         ui.label("Save to");
         theme::caption(ui, path_label(&self.target));
-        if ui.button("Another folder…").clicked() {
-            Intent::AskTargetFolder.send(ui);
-        }
-        let mut replace = self.replace;
-        if ui.checkbox(&mut replace, "Overwrite existing files").clicked() {
-            Intent::SetBatchReplace(replace).send(ui);
-        }
+        plain_button(ui, "Another folder…", Intent::AskTargetFolder);
+        ui.checkbox(&mut self.replace, "Overwrite existing files");
         ui.horizontal(|ui| {
             let start = theme::main_button(ui, "Start", is_ready);
             let start = ui.add_enabled(is_ready, start);
@@ -98,28 +85,25 @@ impl Batch {
             if start.clicked() || (enters && is_ready) {
                 Intent::StartBatch.send(ui);
             }
-            if ui.button("Cancel").clicked() {
-                Intent::CloseBatch.send(ui);
-            }
+            plain_button(ui, "Cancel", Intent::CloseBatch);
         });
     }
 
     /// Draws the choice of styles; returns `false` if none is chosen.
     fn styles_ui(
-        &self,
+        &mut self,
         ui: &mut egui::Ui,
-        &Painting { style, style_in_words, cards, .. }: &Painting<'_>,
+        &Painting { style, style_text, cards, .. }: &Painting<'_>,
         list_height: f32,
     ) -> bool {
-        let is_ticked = |card: &&Card| {
-            let several = self.several.as_ref();
-            several.is_some_and(|ids| ids.contains(&card.id))
-        };
-        let ticked: Vec<&Card> = cards.iter().filter(is_ticked).collect();
-        match (&self.several, ticked.as_slice()) {
-            (None, _) => ui.label(style_in_words),
+        let several = self.several.as_deref().unwrap_or_default();
+        match (&self.several, several) {
+            (None, _) => ui.label(style_text),
             (Some(_), []) => ui.label("Choose at least one style."),
-            (Some(_), [card]) => ui.label(format!("In the style {}.", card.title)),
+            (Some(_), [id]) => {
+                let card = cards.iter().find(|card| card.id == *id);
+                ui.label(format!("In the style {}.", card.map_or(id, |card| &card.title)))
+            }
             (Some(_), several) => ui.label(format!(
                 "In {} styles: {}.",
                 several.len(),
@@ -128,28 +112,22 @@ impl Batch {
         };
         let mut has_list = self.several.is_some();
         if ui.checkbox(&mut has_list, "Several styles").clicked() {
-            Intent::SetBatchStyles(has_list.then(|| {
-                // Start with the chosen style.
-                let chosen = cards.iter().filter(|card| style == Some(&card.id));
-                chosen.map(|card| card.id.clone()).collect()
-            }))
-            .send(ui);
+            // Start with the chosen style.
+            self.several = has_list.then(|| style.into_iter().map(str::to_owned).collect());
         }
-        if self.several.is_none() {
+        let Some(several) = &mut self.several else {
             return style.is_some();
-        }
-        let mut chosen: Vec<String> = ticked.iter().map(|card| card.id.clone()).collect();
-        let before = chosen.len();
-        let mut has_all = before == cards.len();
+        };
+        several.retain(|id| cards.iter().any(|card| card.id == *id));
+        let mut has_all = several.len() == cards.len();
+        let has_some = !several.is_empty();
         ui.indent("styles", |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
-            let all = egui::Checkbox::new(&mut has_all, "All styles")
-                .indeterminate(before > 0 && before < cards.len());
-            if ui.add(all).clicked() {
-                chosen.clear();
-                // Some or none become all.
-                if before < cards.len() {
-                    chosen.extend(cards.iter().map(|card| card.id.clone()));
+            let all = Checkbox::new(&mut has_all, "All styles");
+            if ui.add(all.indeterminate(has_some && several.len() < cards.len())).clicked() {
+                several.clear();
+                if has_all {
+                    several.extend(cards.iter().map(|card| card.id.clone()));
                 }
             }
             ScrollArea::vertical()
@@ -158,21 +136,18 @@ impl Batch {
                 .auto_shrink([false, true])
                 .show(ui, |ui| {
                     for card in cards {
-                        let mut is_on = chosen.contains(&card.id);
+                        let mut is_on = several.contains(&card.id);
                         if ui.checkbox(&mut is_on, &card.title).clicked() {
                             if is_on {
-                                chosen.push(card.id.clone())
+                                several.push(card.id.clone());
                             } else {
-                                chosen.retain(|id| *id != card.id)
+                                several.retain(|id| *id != card.id);
                             }
                         }
                     }
                 });
         });
-        if chosen.len() != before {
-            Intent::SetBatchStyles(Some(chosen)).send(ui);
-        }
-        before > 0
+        has_some
     }
 
     fn running_ui(&self, ui: &mut egui::Ui, progress: f32) {
@@ -194,7 +169,7 @@ impl Batch {
         ui.add(ProgressBar::new(share).desired_height(8.0));
         let elapsed = ui.input(|i| i.time) - self.started_at;
         // Always one line, with the remarks below, so that the button does not move away from the pointer.
-        theme::caption(ui, time_left::in_words(elapsed, share));
+        theme::caption(ui, time_left::text(elapsed, share));
         let stop = egui::Button::new("Cancel folder");
         if ui.add_enabled(!self.is_stopping, stop).clicked() {
             Intent::StopBatch.send(ui);
@@ -207,7 +182,8 @@ impl Batch {
             (true, _) => "Cancelled",
             (false, 0) if self.failures.is_empty() => "All paintings already exist",
             (false, 0) => "Nothing was painted",
-            (false, _) => "Done",
+            (false, _) if self.failures.is_empty() => "Done",
+            (false, _) => "Done, with problems",
         };
         ui.label(RichText::new(title).strong().size(16.0));
         if self.saved > 0 {
@@ -216,24 +192,14 @@ impl Batch {
         }
         self.remarks_ui(ui);
         ui.horizontal(|ui| {
-            if ui.button("Close").clicked() {
-                Intent::CloseBatch.send(ui);
+            plain_button(ui, "Close", Intent::CloseBatch);
+            if self.saved > 0 {
+                plain_button(ui, "Show folder", Intent::ShowInFolder(self.target.clone()))
+                    .on_hover_text("Open the folder of the paintings.");
             }
-            if self.saved > 0
-                && ui
-                    .button("Show folder")
-                    .on_hover_text("Open the folder of the paintings.")
-                    .clicked()
-            {
-                Intent::ShowInFolder(self.target.clone()).send(ui);
-            }
-            if !self.skipped.is_empty()
-                && ui
-                    .button("Replace them")
-                    .on_hover_text("Paint the skipped photos too, and replace their files.")
-                    .clicked()
-            {
-                Intent::ReplaceSkipped.send(ui);
+            if !self.skipped.is_empty() {
+                plain_button(ui, "Replace them", Intent::ReplaceSkipped)
+                    .on_hover_text("Paint the skipped photos too, and replace their files.");
             }
         });
     }
@@ -246,7 +212,9 @@ impl Batch {
     /// Failures and notes, photo by photo.
     fn remarks_ui(&self, ui: &mut egui::Ui) {
         let color = theme::palette(ui.visuals()).error;
-        let failures = RichText::new(format!("{} not painted", counted(self.failed, self.unit())));
+        // A photo that fails in every style is listed, and counted, once.
+        let failures = format!("{} not painted", counted(self.failures.len(), "photo"));
+        let failures = RichText::new(failures);
         let skipped = RichText::new(format!("Skipped, already exist ({})", self.skipped.len()));
         let notes =
             RichText::new(format!("{} with a note", counted(self.notes.len(), self.unit())));
@@ -270,25 +238,25 @@ impl Batch {
     }
 }
 
-fn card_id() -> egui::Id {
-    egui::Id::unique("batch")
+fn card_rect(ctx: &egui::Context) -> Option<egui::Rect> {
+    ctx.memory(|memory| memory.area_rect(egui::Id::unique(CARD)))
 }
 
 /// The part of `area` below the card, which is shown if `shown`; all of `area` if little would remain.
 pub fn below_card(ctx: &egui::Context, area: egui::Rect, shown: bool) -> egui::Rect {
-    let card = ctx.memory(|memory| memory.area_rect(card_id())).filter(|_| shown);
+    let card = card_rect(ctx).filter(|_| shown);
     let mut rest = area;
     if let Some(card) = card {
         *rest.top_mut() = card.bottom().max(area.top());
     }
-    if rest.height() < LEAST_REST { area } else { rest }
+    if rest.height() < MIN_REST { area } else { rest }
 }
 
 /// The area for messages that leaves the card uncovered: the part of `area` to the left of it if messages fit there,
 /// otherwise the part below it, extended over the buttons below the picture if `area` is too short. `taken` points
 /// below are used by other content.
 pub fn beside_card(ctx: &egui::Context, area: egui::Rect, taken: f32) -> egui::Rect {
-    let Some(card) = ctx.memory(|memory| memory.area_rect(card_id())) else {
+    let Some(card) = card_rect(ctx) else {
         return area;
     };
     let left = area.with_max_x(card.left());
@@ -296,7 +264,7 @@ pub fn beside_card(ctx: &egui::Context, area: egui::Rect, taken: f32) -> egui::R
         return left;
     }
     let below = area.with_min_y(card.bottom());
-    if below.height() - taken >= LEAST_BELOW {
+    if below.height() - taken >= MIN_BELOW {
         below
     } else {
         below.with_max_y(ctx.content_rect().bottom())

@@ -8,7 +8,7 @@ use crate::{
         paint::{OutputSize, PaintSettings},
         protocol::BatchJob,
     },
-    gui::{app::App, mix, platform::format_title, style_source::Card, workspace::Page},
+    gui::{app::App, mix, platform::format_title, style_source::Card},
     media::encode::{Existing, Format},
 };
 
@@ -22,23 +22,22 @@ impl App {
         };
         if let Some(batch) = &mut self.batch {
             batch.confirm(styles);
-            self.batch_waits = !batch.items.is_empty();
             self.start_batch();
         }
     }
 
     /// The batch's style or mix as text; or how to choose one.
-    pub(in crate::gui) fn batch_style_in_words(&self) -> String {
+    pub(in crate::gui) fn batch_style_text(&self) -> String {
         let choice = self.workspace.photo_choice();
         // Live mode may have another style, which the gallery shows as chosen.
-        let is_aside = self.workspace.page() == Page::Live;
+        let is_aside = self.live.is_some();
         let parts = choice.parts();
         let words = match &choice.style {
             None if is_aside => return "Choose a style under “Photo” first.".to_owned(),
             None => return "Choose a style on the left first.".to_owned(),
             Some(style) if parts.is_empty() => format!("In the style {}", self.title_of(style)),
             Some(_) => {
-                let mix = mix::in_words(&parts, |style| self.title_of(style));
+                let mix = mix::text(&parts, |style| self.title_of(style));
                 format!("In a mix: {mix}")
             }
         };
@@ -51,7 +50,7 @@ impl App {
 
     /// The settings for every photo of a batch, as text, and where to change them; `seen` if the controls of photos are
     /// visible, not folded.
-    pub(in crate::gui) fn batch_settings_in_words(&self, seen: bool) -> String {
+    pub(in crate::gui) fn batch_settings_text(&self, seen: bool) -> String {
         let choice = self.workspace.photo_choice();
         let mut words = format!(
             "Strength {} %, detail {} px or the photo's own size where that is less, ",
@@ -114,35 +113,33 @@ impl App {
     /// Also paints the photos that the batch skipped, in the styles that it had.
     pub(in crate::gui) fn replace_skipped(&mut self) {
         self.batch = self.batch.as_ref().map(Batch::of_skipped);
-        self.batch_waits = self.batch.is_some();
         self.start_batch();
     }
 
     pub(in crate::gui) fn stop_batch(&mut self) {
         self.engine.cancel_batch();
         if let Some(batch) = &mut self.batch {
-            batch.stop();
+            batch.is_stopping = true;
         }
     }
 
     /// Removes styles whose network cannot be loaded from the confirmed batch. If none is left, the batch must be
     /// confirmed again.
     pub(in crate::gui) fn leave_out_of_batch(&mut self, is_left_out: impl Fn(&BatchStyle) -> bool) {
-        if let (Some(batch), true) = (&mut self.batch, self.batch_waits) {
+        let batch = self.batch.as_mut();
+        if let Some(batch) = batch.filter(|batch| batch.phase == Phase::Loading) {
             batch.items.retain(|(_, style)| !is_left_out(style));
-            self.batch_waits = !batch.items.is_empty();
+            batch.wait();
             self.start_batch();
         }
     }
 
     /// Starts the confirmed batch if its networks are loaded.
     pub(in crate::gui) fn start_batch(&mut self) {
-        let (Some(batch), true) = (&self.batch, self.batch_waits) else {
+        let batch = self.batch.as_ref();
+        let Some(batch) = batch.filter(|batch| batch.phase == Phase::Loading) else {
             return;
         };
-        if batch.phase != Phase::Ready {
-            return;
-        }
         let styles = batch.styles();
         // All of them are requested at once, and the last one that is loaded starts the batch.
         let loaded: Vec<_> = styles
@@ -153,7 +150,6 @@ impl App {
         let (Some(networks), Some(batch)) = (networks, &mut self.batch) else {
             return;
         };
-        self.batch_waits = false;
         let labels: Vec<Arc<str>> = styles.iter().map(|s| s.label().into()).collect();
         let items = batch.items.iter().filter_map(|(photo, style)| {
             let network = styles.iter().position(|of| Arc::ptr_eq(of, style))?;
@@ -180,8 +176,7 @@ impl App {
                 ..PaintSettings::of_mode(choice.mode)
             },
         });
-        if started {
-            batch.start(self.ctx.input(|i| i.time));
-        }
+        batch.phase = if started { Phase::Running } else { Phase::Ready };
+        batch.started_at = self.ctx.input(|i| i.time);
     }
 }

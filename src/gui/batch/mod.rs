@@ -25,10 +25,13 @@ use crate::{
     mode::ModelSize,
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// To be confirmed.
+    #[default]
     Ready,
+    /// Confirmed; its networks are being loaded.
+    Loading,
     Running,
     Ended {
         /// Whether the user stopped it.
@@ -58,10 +61,11 @@ impl BatchStyle {
 type Item = (PathBuf, Arc<BatchStyle>);
 
 /// The batch on the window's side.
+#[derive(Default)]
 pub struct Batch {
     photos: Vec<PathBuf>,
     /// Ids of the styles chosen for the batch; `None` for the style that is chosen in the window.
-    pub several: Option<Vec<String>>,
+    several: Option<Vec<String>>,
     /// What is painted, in order; empty until the batch is confirmed.
     items: Vec<Item>,
     /// Folders and files that are not painted, as text.
@@ -69,7 +73,7 @@ pub struct Batch {
     /// The output folder.
     pub target: PathBuf,
     /// Whether existing files are replaced.
-    pub replace: bool,
+    replace: bool,
     pub phase: Phase,
     done: usize,
     saved: usize,
@@ -79,8 +83,6 @@ pub struct Batch {
     skipped: Vec<(String, String)>,
     /// Photos that were not painted, and why. A photo that fails in several styles for the same reason is listed once.
     failures: Vec<(String, String)>,
-    /// How many pictures were not painted.
-    failed: usize,
     /// Painted photos with a note about them.
     notes: Vec<(String, String)>,
     is_stopping: bool,
@@ -95,20 +97,8 @@ impl Batch {
         Self {
             target: beside.unwrap_or(Path::new(".")).join(PAINTED),
             photos,
-            several: None,
-            items: Vec::new(),
             left_out: left_out.iter().map(|note| remark(note)).collect(),
-            replace: false,
-            phase: Phase::Ready,
-            done: 0,
-            saved: 0,
-            skipped_items: Vec::new(),
-            skipped: Vec::new(),
-            failures: Vec::new(),
-            failed: 0,
-            notes: Vec::new(),
-            is_stopping: false,
-            started_at: 0.0,
+            ..Self::default()
         }
     }
 
@@ -119,6 +109,12 @@ impl Batch {
             let of_style = self.photos.iter().map(|photo| (photo.clone(), style.clone()));
             self.items.extend(of_style);
         }
+        self.wait();
+    }
+
+    /// Waits for the networks of the items; without items, it must be confirmed again.
+    fn wait(&mut self) {
+        self.phase = if self.items.is_empty() { Phase::Ready } else { Phase::Loading };
     }
 
     /// The styles of the list, without duplicates.
@@ -136,12 +132,6 @@ impl Batch {
         let mut styles = self.items.iter().map(|(_, style)| style);
         let first = styles.next();
         first.is_some_and(|first| styles.any(|style| !Arc::ptr_eq(first, style)))
-    }
-
-    /// Notes that the engine has started, at egui's time `now`.
-    fn start(&mut self, now: f64) {
-        self.phase = Phase::Running;
-        self.started_at = now;
     }
 
     /// Notes the outcome of a photo in a style.
@@ -171,7 +161,6 @@ impl Batch {
 
     /// Notes that a photo failed; `name` is that of the photo, or of the photo in a style.
     fn note_failure(&mut self, photo: &str, name: String, reason: String) {
-        self.failed += 1;
         let in_a_style = format!("{photo} in ");
         let same = self.failures.iter_mut().find(|(before, why)| {
             *why == reason && (before == photo || before.starts_with(&in_a_style))
@@ -189,13 +178,10 @@ impl Batch {
             target: self.target.clone(),
             replace: true,
             items: self.skipped_items.clone(),
-            ..Self::new(self.photos.clone(), Vec::new())
+            phase: Phase::Loading,
+            photos: self.photos.clone(),
+            ..Self::default()
         }
-    }
-
-    /// Notes that a stop was sent to the engine.
-    fn stop(&mut self) {
-        self.is_stopping = true;
     }
 
     /// Whether it is running and was not stopped.
@@ -238,6 +224,5 @@ mod tests {
                 listed("large.png in Wave", "no memory for Wave"),
             ]
         );
-        assert_eq!(batch.failed, 4);
     }
 }

@@ -11,12 +11,7 @@ use crate::{
         protocol::{RepaintJob, RepaintNumber, Repainted},
     },
     frame::Frame,
-    gui::{
-        app::App,
-        label::label,
-        opened::smaller,
-        platform::{Dialog, Purpose},
-    },
+    gui::{app::App, label::label, opened::smaller, platform::Dialog},
     media::{
         encode::{self, Encoding, Existing},
         scale::size_within,
@@ -37,11 +32,11 @@ impl App {
         }
         let format = self.format();
         let file_name = format!("{}-styles.{}", self.workspace.photo_stem(), format.extension());
-        self.ask(Purpose::ContactSheet, Dialog::Save { file_name, format });
+        self.ask(Dialog::Save { file_name, format }, Self::begin_contact_sheet);
     }
 
     /// Starts the sheet that is to be saved at `path`, or under a similar name if that is taken.
-    pub(in crate::gui) fn begin_contact_sheet(&mut self, path: PathBuf) {
+    fn begin_contact_sheet(&mut self, path: PathBuf) {
         let Some(photo) = self.workspace.photo().filter(|_| !self.sheets.is_running()) else {
             return;
         };
@@ -199,7 +194,7 @@ impl App {
         }
         match result {
             Ok(path) => {
-                self.tell_of_saved(&path);
+                self.report_saved(&path);
                 self.note_painting(&path);
             }
             Err(error) => self.messages.error(error),

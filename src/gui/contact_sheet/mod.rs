@@ -10,7 +10,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{self, Align2, ProgressBar, RichText, vec2};
 
-use super::{intent::Intent, theme};
+use super::{intent::Intent, shortcuts::plain_button, theme};
 use crate::{
     compose::Look,
     engine::protocol::RepaintNumber,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Width of the card, in points.
-const WIDTH: f32 = 300.0;
+const WIDTH: f32 = 334.0;
 
 /// A contact sheet to be written to a file.
 #[derive(Clone, Debug)]
@@ -76,30 +76,22 @@ impl ContactSheets {
             return;
         };
         let total = sheet.styles.len();
-        egui::Area::new(egui::Id::unique("contact sheet"))
-            .order(egui::Order::Foreground)
-            .pivot(Align2::LEFT_TOP)
-            .fixed_pos(area.left_top() + vec2(16.0, 16.0))
-            .constrain_to(area)
-            .show(ui, |ui| {
-                egui::Frame::window(ui.style()).inner_margin(16).show(ui, |ui| {
-                    ui.set_width(WIDTH.min(area.width() - 64.0));
-                    let what = match sheet.styles.get(sheet.next) {
-                        Some((_, style)) => format!(
-                            "Painting the photo in {style}, {} of {total} styles",
-                            sheet.next + 1
-                        ),
-                        None => format!("{total} of {total} styles, writing the file…"),
-                    };
-                    let title = RichText::new("Contact sheet").strong().size(16.0);
-                    ui.label(title);
-                    theme::caption(ui, what);
-                    let share = sheet.next as f32 / total.max(1) as f32;
-                    ui.add(ProgressBar::new(share).desired_height(8.0));
-                    if ui.button("Cancel contact sheet").clicked() {
-                        Intent::StopContactSheet.send(ui);
-                    }
-                });
-            });
+        let place = (Align2::LEFT_TOP, area.left_top() + vec2(16.0, 16.0), area);
+        theme::floating_window(ui, "contact sheet", place, WIDTH, |ui| {
+            ui.label(RichText::new("Contact sheet").strong().size(16.0));
+            theme::caption(
+                ui,
+                match sheet.styles.get(sheet.next) {
+                    Some((_, style)) => format!(
+                        "Painting the photo in {style}, {} of {total} styles",
+                        sheet.next + 1
+                    ),
+                    None => format!("{total} of {total} styles, writing the file…"),
+                },
+            );
+            let share = sheet.next as f32 / total.max(1) as f32;
+            ui.add(ProgressBar::new(share).desired_height(8.0));
+            plain_button(ui, "Cancel contact sheet", Intent::StopContactSheet);
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! Starts and ends cropping.
 
 use super::Cropping;
-use crate::gui::{app::App, intent::Intent};
+use crate::gui::app::App;
 
 impl App {
     /// Shows the rectangle over the photo, or removes it.
@@ -23,9 +23,7 @@ impl App {
     /// Crops the photo to the rectangle.
     pub(in crate::gui) fn apply_crop(&mut self) {
         if let Some(cropping) = self.cropping.take() {
-            let mut choice = self.workspace.choice.clone();
-            choice.framing = cropping.framing();
-            self.intents.push(Intent::Edit(choice));
+            self.edit(|choice| choice.framing = cropping.framing());
         }
     }
 }

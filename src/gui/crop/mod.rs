@@ -311,7 +311,7 @@ pub fn buttons(ui: &mut egui::Ui) {
         let apply = theme::main_button(ui, "Apply crop", true);
         for (button, hint, intent) in [
             (apply, "Paint only this part of the photo. Enter", Intent::ApplyCrop),
-            (egui::Button::new("Cancel"), "Do not crop. Esc", Intent::CancelCrop),
+            (egui::Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
         ] {
             let button = button.min_size(vec2(0.0, 32.0));
             if ui.add(button).on_hover_text(hint).clicked() {

@@ -5,7 +5,7 @@ use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
 use crate::media::framing::Crop;
 
 /// Minimum side of a crop, in pixels, if the photo is that large.
-const LEAST_PX: f32 = 16.0;
+const MIN_PX: f32 = 16.0;
 
 /// The part of the rectangle that is dragged: -1 is the left or upper edge, 1 the right or lower edge, 0 neither. Both
 /// 0 is the whole rectangle.
@@ -55,7 +55,7 @@ pub fn dragged(from: Rect, handle: Handle, by: Vec2, size: Vec2, ratio: Option<f
         _ => 2.0 * anchor.min(side - anchor),
     };
     let room = vec2(room(handle.x, anchor.x, size.x), room(handle.y, anchor.y, size.y));
-    let least = vec2(LEAST_PX.min(size.x), LEAST_PX.min(size.y));
+    let least = vec2(MIN_PX.min(size.x), MIN_PX.min(size.y));
     let sides = match ratio {
         None => vec2(wished.x.min(room.x).max(least.x), wished.y.min(room.y).max(least.y)),
         Some(ratio) => {

@@ -3,19 +3,22 @@
 
 pub mod state;
 
-use eframe::egui::{self, Align2, Button, CursorIcon, Frame, Id, Margin, Order, Rect, vec2};
+use eframe::egui::{self, Align2, Button, CursorIcon, Id, Rect, vec2};
 
 use super::{
     app::App,
     batch::below_card,
     intent::Intent,
     key_chips,
+    shortcuts::button,
     stage::Framing,
     theme::{self, floating},
 };
 
 /// How long controls and names take to fade in and out.
 const FADE_SECONDS: f32 = 0.16;
+/// The name of the bar of controls.
+const BAR: &str = "full screen controls";
 /// Maximum width of the bar of controls, in points.
 const BAR_WIDTH: f32 = 760.0;
 /// Space between the bar and the screen's edges, in points.
@@ -28,25 +31,17 @@ impl App {
         let is_on = !(is_full || self.full_screen.is_on());
         let style = self.chosen_name();
         self.full_screen.set(is_on, now, style.as_deref());
-        let framing = match (is_on, self.settings.choices.full_screen_fills) {
+        self.frame_pictures();
+        self.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
+    }
+
+    /// Frames the pictures for the window or for the full screen.
+    pub(super) fn frame_pictures(&mut self) {
+        let framing = match (self.full_screen.is_on(), self.settings.choices.full_screen_fills) {
             (false, _) => Framing::Window,
             (true, false) => Framing::Fit,
             (true, true) => Framing::Fill,
         };
-        self.frame_pictures(framing);
-        self.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
-    }
-
-    /// Fills the screen with the picture, or fits the whole picture to it.
-    pub(super) fn fill_screen(&mut self, fills: bool) {
-        self.settings.choices.full_screen_fills = fills;
-        self.settings_changed();
-        if self.full_screen.is_on() {
-            self.frame_pictures(if fills { Framing::Fill } else { Framing::Fit });
-        }
-    }
-
-    fn frame_pictures(&mut self, framing: Framing) {
         self.stage.framing = framing;
         if let Some(viewed) = self.paintings.viewed_mut() {
             viewed.stage.framing = framing;
@@ -112,31 +107,19 @@ impl App {
 
     /// The controls, over the lower edge of the screen.
     fn full_screen_bar(&mut self, ui: &egui::Ui, shows: bool) {
-        let share = fade(ui, "full screen controls", shows);
+        let share = fade(ui, BAR, shows);
         if share <= 0.0 {
             return;
         }
         let screen = ui.max_rect();
         let width = BAR_WIDTH.min(screen.width() - 2.0 * BAR_MARGIN);
-        let colors = theme::palette(ui.visuals());
-        let shown = egui::Area::new(bar_id())
-            .order(Order::Middle)
-            .pivot(Align2::CENTER_BOTTOM)
-            .fixed_pos(screen.center_bottom() - vec2(0.0, BAR_MARGIN))
-            .constrain_to(screen)
-            .show(ui, |ui| {
-                ui.multiply_opacity(share);
-                Frame::new()
-                    .fill(colors.card.gamma_multiply(0.94))
-                    .stroke(egui::Stroke::new(1.0, colors.outline))
-                    .corner_radius(10.0)
-                    .inner_margin(Margin::symmetric(12, 8))
-                    .show(ui, |ui| {
-                        ui.set_width(width - 26.0);
-                        ui.horizontal(|ui| self.bar_contents(ui));
-                    });
-            });
-        self.full_screen.bar_height = shown.response.rect.height() + BAR_MARGIN;
+        let at = screen.center_bottom() - vec2(0.0, BAR_MARGIN);
+        let rect = floating(ui, BAR, Align2::CENTER_BOTTOM, at, screen, |ui| {
+            ui.multiply_opacity(share);
+            ui.set_width(width - 26.0);
+            ui.horizontal(|ui| self.bar_contents(ui));
+        });
+        self.full_screen.bar_height = rect.height() + BAR_MARGIN;
     }
 
     fn bar_contents(&self, ui: &mut egui::Ui) {
@@ -146,40 +129,28 @@ impl App {
         }
         theme::at_the_right(ui, "full screen views", |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
-            for (icon, name, key, by) in
-                [("‹", "Previous style", "Up", -1), ("›", "Next style", "Down", 1)]
-            {
-                let button = Button::new(icon).frame_when_inactive(false);
-                let response = key_chips::hint(ui.add(button), name, key);
-                if response.accessible_name(name).clicked() {
-                    Intent::StepStyle(by).send(ui);
-                }
+            for (icon, name, by) in [("‹", "Previous style", -1), ("›", "Next style", 1)] {
+                let step = Button::new(icon).frame_when_inactive(false);
+                button(ui, true, step, [name, name], Intent::StepStyle(by));
             }
             ui.separator();
             let fills = self.settings.choices.full_screen_fills;
-            for (name, is_fill, hint) in [
-                ("Fit", false, "The whole picture."),
-                ("Fill", true, "Fill the screen; the edges are cut off."),
+            for (text, name, is_fill, does) in [
+                ("Fit", "Fit the screen", false, "The whole picture."),
+                ("Fill", "Fill the screen", true, "Fill the screen; the edges are cut off."),
             ] {
-                let button = Button::selectable(fills == is_fill, name);
-                let response = key_chips::hint(ui.add(button), hint, "Shift+F");
-                let response = response.accessible_name(format!("{name} the screen"));
-                if response.clicked() {
-                    Intent::FillScreen(is_fill).send(ui);
+                let look = Button::selectable(fills == is_fill, text);
+                let response = key_chips::hint(ui.add(look), does, "Shift+F").accessible_name(name);
+                if response.clicked() && fills != is_fill {
+                    Intent::ToggleFill.send(ui);
                 }
             }
             ui.separator();
             let leave = Button::new("Leave").frame_when_inactive(false);
-            let response = key_chips::hint(ui.add(leave), "Back to the window.", "Esc");
-            if response.accessible_name("Exit full screen").clicked() {
-                Intent::ToggleFullScreen.send(ui);
-            }
+            let name = ["Exit full screen", "Back to the window."];
+            button(ui, true, leave, name, Intent::ToggleFullScreen);
         });
     }
-}
-
-fn bar_id() -> Id {
-    Id::unique("full screen controls")
 }
 
 /// Whether the user moves or presses the mouse, presses Tab, or is using the controls if they are `shown`.
@@ -193,7 +164,7 @@ fn is_used(ctx: &egui::Context, shown: bool) -> bool {
                 is_tab || matches!(event, egui::Event::PointerMoved(_))
             })
     });
-    let bar = ctx.memory(|memory| memory.area_rect(bar_id()).filter(|_| shown));
+    let bar = ctx.memory(|memory| memory.area_rect(Id::unique(BAR)).filter(|_| shown));
     let is_within = |rect: Rect| bar.is_some_and(|bar| bar.contains_rect(rect));
     let pointer = ctx.input(|i| i.pointer.hover_pos());
     let focused = ctx.memory(|memory| memory.focused());

@@ -1,7 +1,7 @@
 //! What is shown over a picture in full screen, and until when.
 
 /// How long the window shows which key leaves full screen.
-const LEAVING_TOLD_SECONDS: f64 = 4.0;
+const LEAVING_HINT_SECONDS: f64 = 4.0;
 /// How long the controls stay after the last mouse movement.
 const CONTROLS_SECONDS: f64 = 2.0;
 /// How long the name of another style stays.
@@ -30,7 +30,7 @@ impl FullScreen {
     pub fn set(&mut self, is_on: bool, now: f64, style: Option<&str>) {
         *self = Self {
             is_on,
-            hint_until: now + LEAVING_TOLD_SECONDS,
+            hint_until: now + LEAVING_HINT_SECONDS,
             style: style.map(str::to_owned),
             ..Self::default()
         };
@@ -105,7 +105,7 @@ mod tests {
     fn the_next_change_is_that_of_what_goes_first() {
         let mut full = FullScreen::default();
         full.set(true, 0.0, None);
-        assert_eq!(full.next_change(0.0), Some(LEAVING_TOLD_SECONDS));
+        assert_eq!(full.next_change(0.0), Some(LEAVING_HINT_SECONDS));
         full.note(1.0, true, Some("candy"));
         assert_eq!(full.next_change(1.0), Some(NAME_SECONDS));
         assert_eq!(full.next_change(2.5), Some(0.5));

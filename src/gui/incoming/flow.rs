@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{self, Pos2};
+use eframe::egui::{self, Key, Pos2};
 
-use super::{Before, IncomingPictures, PictureUse, targets};
+use super::{Before, PictureUse, targets};
 use crate::compose::Look;
 use crate::gui::{
     app::{App, NextStep},
     batch::Batch,
     file_list::FileList,
     intent::Intent,
+    label::name_label,
     messages::Offer,
     opened::{Opened, Origin, Sorted, from_clipboard},
-    overlays::{Overlay, Question},
+    overlays::{Answer, Buttons},
     platform::Clip,
 };
 use crate::settings::MOST_RECENT;
@@ -21,9 +22,16 @@ use crate::settings::MOST_RECENT;
 /// Time between two queries of the pointer while files are dragged.
 const ASK_EVERY_SECONDS: f64 = 0.04;
 /// Maximum number of pictures that become styles at once; each takes a while.
-const MOST_STYLES: usize = 16;
+const MAX_STYLES: usize = 16;
 /// The name of a style made from a pasted picture.
 const PASTED: &str = "Pasted picture";
+
+/// The content of the clipboard, ready to be used.
+enum Pasted {
+    Picture(Box<Opened>),
+    Files(Vec<PathBuf>),
+    Nothing,
+}
 
 impl App {
     /// Notes files that are dragged over the window, and those that were dropped.
@@ -64,8 +72,8 @@ impl App {
     /// Decides what to do with dropped files, given the pointer's position on the screen, if known.
     fn handle_pointer(&mut self, place: Option<(i32, i32)>) {
         self.incoming.is_asking = false;
-        let told = place.and_then(|place| in_window(&self.ctx, place));
-        let pointer = told.or_else(|| self.ctx.input(|i| i.pointer.latest_pos()));
+        let reported = place.and_then(|place| in_window(&self.ctx, place));
+        let pointer = reported.or_else(|| self.ctx.input(|i| i.pointer.latest_pos()));
         self.incoming.pointer = pointer;
         for (files, over) in std::mem::take(&mut self.incoming.dropped) {
             let picture_use = over.zip(pointer).and_then(|(area, at)| {
@@ -94,7 +102,15 @@ impl App {
         match picture_use {
             _ if photos.is_empty() => {}
             PictureUse::Asked if !sorted.has_folder => {
-                self.put_question(Question::PictureUse(IncomingPictures::Files(photos)));
+                let name = match photos.as_slice() {
+                    [one] => name_label(one),
+                    many => format!("{} pictures", many.len()),
+                };
+                self.ask_use(photos.len(), name, move |app, picture_use| {
+                    let sorted = Sorted { photos, ..Sorted::default() };
+                    let ticket = app.ticket();
+                    app.handle_sorted(ticket, picture_use, sorted);
+                });
             }
             PictureUse::Style if !sorted.has_folder => self.make_styles(photos),
             PictureUse::OneByOne if !sorted.has_folder => self.open_one_by_one(ticket, photos),
@@ -132,9 +148,9 @@ impl App {
     }
 
     fn make_styles(&mut self, pictures: Vec<PathBuf>) {
-        if pictures.len() > MOST_STYLES {
+        if pictures.len() > MAX_STYLES {
             self.messages.error(format!(
-                "{} images are too many to add as styles at once. Add at most {MOST_STYLES} at a time.",
+                "{} images are too many to add as styles at once. Add at most {MAX_STYLES} at a time.",
                 pictures.len()
             ));
             return;
@@ -160,48 +176,63 @@ impl App {
         let platform = self.platform.clone();
         let paste = move || {
             Ok(match platform.paste()? {
-                Clip::Picture(frame) => {
-                    Some(IncomingPictures::Picture(Box::new(from_clipboard(frame))))
-                }
-                Clip::Files(files) => Some(IncomingPictures::Files(files)),
-                Clip::Nothing => None,
+                Clip::Picture(frame) => Pasted::Picture(Box::new(from_clipboard(frame))),
+                Clip::Files(files) => Pasted::Files(files),
+                Clip::Nothing => Pasted::Nothing,
             })
         };
         self.tasks.spawn(paste, move |app, pasted| {
             let is_newest = app.opening.end(ticket);
             match pasted {
-                Ok(Some(IncomingPictures::Files(files))) => app.sort(files, PictureUse::Asked),
-                Ok(None) => app.messages.notice(
+                Ok(Pasted::Files(files)) => app.sort(files, PictureUse::Asked),
+                Ok(Pasted::Nothing) => app.messages.notice(
                     "The clipboard contains no image. Copy an image or an image file and paste again.",
                 ),
                 // Something else was opened later.
                 _ if !is_newest => {}
-                Ok(Some(picture)) => app.put_question(Question::PictureUse(picture)),
+                Ok(Pasted::Picture(picture)) => {
+                    let frame = &picture.photo.frame;
+                    let (w, h) = (frame.width(), frame.height());
+                    let name = format!("{}, {w} × {h} px", picture.title());
+                    app.ask_use(1, name, move |app, picture_use| match picture_use {
+                        PictureUse::Style => app.import_with(PASTED.into(), move |styles, _| {
+                            styles.import_picture(&picture.photo.frame, PASTED)
+                        }),
+                        _ => app.go_on_or_ask(NextStep::Put(picture)),
+                    });
+                }
                 Err(error) => app.messages.error(error),
             }
         });
     }
 
-    /// Uses the pictures that the open question is about.
-    pub(in crate::gui) fn use_incoming(&mut self, picture_use: PictureUse) {
-        let pictures = match self.overlays.take() {
-            Overlay::Question(Question::PictureUse(pictures)) => pictures,
-            other => return self.overlays.show(other),
+    /// Asks how to use pictures.
+    fn ask_use(
+        &mut self,
+        count: usize,
+        name: String,
+        then: impl FnOnce(&mut Self, PictureUse) + Clone + 'static,
+    ) {
+        let (heading, [paint, style]) = match count {
+            1 => ("How do you want to use this image?", targets::ONE),
+            _ => ("How do you want to use these images?", targets::SEVERAL),
         };
-        match (pictures, picture_use) {
-            (IncomingPictures::Picture(picture), PictureUse::Style) => {
-                let frame = picture.photo.frame;
-                self.import_with(PASTED.into(), move |styles, _| {
-                    styles.import_picture(&frame, PASTED)
-                });
-            }
-            (IncomingPictures::Picture(picture), _) => self.go_on_or_ask(NextStep::Put(picture)),
-            (IncomingPictures::Files(files), _) => {
-                let ticket = self.ticket();
-                let photos = Sorted { photos: files, ..Sorted::default() };
-                self.handle_sorted(ticket, picture_use, photos);
-            }
-        }
+        let other = then.clone();
+        let answer = |name, key, picture_use, then: Box<dyn FnOnce(&mut Self, PictureUse)>| {
+            let then = move |app: &mut Self| then(app, picture_use);
+            Answer { key: Some(key), ..Answer::new(name, then) }
+        };
+        self.put_buttons(Buttons {
+            heading: heading.to_owned(),
+            text: name,
+            answers: vec![
+                answer(paint, Key::P, PictureUse::Photo, Box::new(then)),
+                answer(style, Key::S, PictureUse::Style, Box::new(other)),
+                Answer::cancel("Cancel"),
+            ],
+            caption: "P: paint · S: use as style · Esc: cancel",
+            can_turn_off: false,
+        });
     }
 
     /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
@@ -210,9 +241,6 @@ impl App {
         let unsaid = self.incoming.unsaid.take();
         let unsaid = unsaid.filter(|path| opened.origin == Origin::File(path.clone()));
         let photo = self.workspace.put_photo(opened);
-        if was_live && photo.is_none() && !self.workspace.has_two_choices() {
-            self.tell_of_inherited_look();
-        }
         self.incoming.before = None;
         let Some(path) = unsaid else {
             return;
@@ -222,16 +250,13 @@ impl App {
             Some(_) => "Painted as a photo.",
             None => "Opened as a photo.",
         };
-        let offer = Offer {
-            label: "Use it as the style instead",
-            intent: Intent::PreferStyle(path),
-            otherwise: Some(Intent::ForgetBefore),
-        };
+        let intent = Intent::PreferStyle(path);
+        let offer = Offer { label: "Use it as the style instead", intent };
         self.messages.offer(text, offer);
     }
 
     /// The first photo inherits the look of live mode; reports which parts differ from the defaults.
-    fn tell_of_inherited_look(&mut self) {
+    pub(in crate::gui) fn report_inherited_look(&mut self) {
         let (look, usual) = (self.workspace.choice.look, Look::default());
         let mut parts = Vec::new();
         if look.strength_percent != usual.strength_percent {
@@ -259,11 +284,6 @@ impl App {
         if was_live {
             self.enter_live();
         }
-    }
-
-    /// Discards what was shown before, because the user can no longer return to it.
-    pub(in crate::gui) fn forget_before(&mut self) {
-        self.incoming.before = None;
     }
 }
 

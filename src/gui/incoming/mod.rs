@@ -7,7 +7,6 @@
 
 mod flow;
 mod picture_use;
-mod question;
 mod targets;
 
 use std::path::PathBuf;
@@ -15,16 +14,8 @@ use std::path::PathBuf;
 use eframe::egui::{self, Pos2, Rect};
 
 pub use picture_use::PictureUse;
-pub use question::question_ui;
 
 use super::opened::Opened;
-
-/// Pictures that a question is about.
-pub enum IncomingPictures {
-    /// A picture from the clipboard.
-    Picture(Box<Opened>),
-    Files(Vec<PathBuf>),
-}
 
 /// What was shown before a photo.
 pub struct Before {
@@ -56,6 +47,10 @@ pub struct Incoming {
 }
 
 impl Incoming {
+    pub fn end_import(&mut self) {
+        self.importing = self.importing.saturating_sub(1);
+    }
+
     /// Draws the targets over the stage while files are dragged over the window.
     pub fn ui(&mut self, ui: &egui::Ui, area: Rect, is_live: bool) {
         let shown = targets::ui(ui, area, self.pointer, is_live);

@@ -12,6 +12,9 @@ use crate::gui::{platform::has_checkpoint_name, theme};
 
 /// The uses of the targets, in order.
 pub const USES: [PictureUse; 2] = [PictureUse::Photo, PictureUse::Style];
+/// The names of the uses for one picture and for several.
+pub const ONE: [&str; 2] = ["Paint this photo", "Use as style"];
+pub const SEVERAL: [&str; 2] = ["Paint these photos", "Use as styles"];
 /// Space around and between the targets, in points; a drop there is outside the targets.
 const SPACE: f32 = 24.0;
 /// Corner radius of a target, in points.
@@ -71,10 +74,7 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
         return false;
     }
     let lit = pointer.and_then(|pointer| at(area, pointer));
-    let words = match files - checkpoints {
-        1 => ["Paint this photo", "Use as style"],
-        _ => ["Paint these photos", "Use as styles"],
-    };
+    let words = if files - checkpoints == 1 { ONE } else { SEVERAL };
     let explained = if is_live {
         ["Live video pauses", "Live video is painted like it"]
     } else {
@@ -109,15 +109,7 @@ fn draw(
     };
     let radius = CornerRadius::same(RADIUS);
     painter.rect_filled(target, radius, fill.gamma_multiply(if is_lit { 0.96 } else { 0.88 }));
-    let inner = target.shrink(10.0);
-    let corners = [
-        inner.left_top(),
-        inner.right_top(),
-        inner.right_bottom(),
-        inner.left_bottom(),
-        inner.left_top(),
-    ];
-    painter.extend(egui::Shape::dashed_line(&corners, Stroke::new(1.5, line), 8.0, 6.0));
+    theme::dashed(painter, target.shrink(10.0), Stroke::new(1.5, line));
     let center = target.center();
     let text = |at: Pos2, words: &str, size: f32, color: Color32| {
         let size = size.min(target.width() / 10.0);

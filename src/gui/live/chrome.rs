@@ -13,6 +13,7 @@ use crate::{
         intent::Intent,
         key_chips,
         label::{remark, sentence},
+        shortcuts::button,
         theme::{self, floating},
     },
     media::record::length_in_words,
@@ -27,48 +28,27 @@ const REPAINTED_SECONDS: f64 = 6.0;
 /// Diameter of the round snapshot button, in points.
 const SHUTTER: f32 = 40.0;
 
-/// A button for the picture.
-struct ToolButton<'a> {
-    icon: &'a str,
-    name: &'a str,
-    /// Its accessible name, which never changes.
-    spoken: &'a str,
-    hint: &'a str,
-    key: &'a str,
+/// A button for the picture that sends an intent, with text if `has_words`.
+fn tool_button(
+    ui: &mut egui::Ui,
+    [icon, name, does]: [&str; 3],
     is_on: bool,
-    /// Its fixed width, in points; `None` follows the name's width.
-    width: Option<f32>,
-}
-
-impl ToolButton<'_> {
-    /// Draws the button; returns whether it was clicked.
-    fn ui(&self, ui: &mut egui::Ui, has_words: bool) -> bool {
-        let text = theme::icon_text(self.icon, self.name, has_words);
-        let button =
-            Button::selectable(self.is_on, text).min_size(vec2(self.width.unwrap_or(0.0), 32.0));
-        key_chips::hint(ui.add(button), self.hint, self.key).accessible_name(self.spoken).clicked()
-    }
+    has_words: bool,
+    intent: Intent,
+) {
+    let text = theme::icon_text(icon, name, has_words);
+    let tool = Button::selectable(is_on, text).min_size(vec2(0.0, 32.0));
+    button(ui, true, tool, [name, does], intent);
 }
 
 /// The button that shows the picture alone.
 pub(in crate::gui) fn full_screen_button(ui: &mut egui::Ui, has_words: bool) {
-    let name = "Full screen";
-    let button = ToolButton {
-        icon: icons::FULL_SCREEN,
-        name,
-        spoken: name,
-        hint: "Show only the picture.",
-        key: "F",
-        is_on: false,
-        width: None,
-    };
-    if button.ui(ui, has_words) {
-        Intent::ToggleFullScreen.send(ui);
-    }
+    let words = [icons::FULL_SCREEN, "Full screen", "Show only the picture."];
+    tool_button(ui, words, false, has_words, Intent::ToggleFullScreen);
 }
 
 /// The round snapshot button; `is_main` makes it the primary button.
-fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) -> egui::Response {
+fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) {
     let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), egui::Sense::click());
     response
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), "Snapshot"));
@@ -89,15 +69,14 @@ fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) -> egui::Response {
     };
     let rim = Stroke::new(1.0, colors.outline);
     painter.circle(center, radius - 6.0, fill, rim);
-    key_chips::hint(
-        response,
-        if is_finer {
-            "Save this frame, repainted in full quality."
-        } else {
-            "Save this frame as shown."
-        },
-        "S",
-    )
+    let does = if is_finer {
+        "Save this frame, repainted in full quality."
+    } else {
+        "Save this frame as shown."
+    };
+    if key_chips::hint(response, does, "S").clicked() {
+        Intent::Snapshot.send(ui);
+    }
 }
 
 /// Text with the red dot that marks capturing and recording.
@@ -117,21 +96,13 @@ impl LiveView {
             } else {
                 ui.label("Waiting for the camera");
             }
-            let button = ui.button("Turn off");
-            if key_chips::hint(button, "Turn the camera off at once.", "X").clicked() {
-                Intent::ReleaseCamera.send(ui);
-            }
+            let does = ["Turn off", "Turn the camera off at once."];
+            button(ui, true, Button::new("Turn off"), does, Intent::ReleaseCamera);
             return;
         }
-        let words = format!("{} Use camera", icons::VIDEO);
-        if ui
-            .button(words)
-            .on_hover_text("Paint what your camera sees. Nothing leaves this computer.")
-            .accessible_name("Use camera")
-            .clicked()
-        {
-            Intent::UseCamera.send(ui);
-        }
+        let camera = Button::new(format!("{} Use camera", icons::VIDEO));
+        let does = ["Use camera", "Paint what your camera sees. Nothing leaves this computer."];
+        button(ui, true, camera, does, Intent::UseCamera);
     }
 
     /// The buttons for the picture: capture buttons, then view buttons at the right, or in a menu if the space is too
@@ -161,33 +132,28 @@ impl LiveView {
 
     /// The buttons that change how the picture is shown.
     fn view_buttons(&self, ui: &mut egui::Ui, has_words: bool) {
-        for (icon, name, [hint, key], is_on, intent) in [
+        for (words, is_on, intent) in [
             (
-                icons::GRID,
-                "Gallery",
-                ["Show all styles live; double-click one to show it alone.", "G"],
+                [
+                    icons::GRID,
+                    "Gallery",
+                    "Show all styles live; double-click one to show it alone.",
+                ],
                 self.shows_previews,
                 Intent::TogglePreviews,
             ),
             (
-                icons::SPLIT,
-                "Compare",
-                ["Compare two engines on the same frames.", "B"],
+                [icons::SPLIT, "Compare", "Compare two engines on the same frames."],
                 self.comparing,
                 Intent::ToggleCompare,
             ),
             (
-                icons::FLASK,
-                "Lab",
-                ["Comparison, rates, latencies and the time of every step.", "P"],
+                [icons::FLASK, "Lab", "Comparison, rates, latencies and the time of every step."],
                 self.panel_open,
                 Intent::ToggleLab,
             ),
         ] {
-            let button = ToolButton { icon, name, spoken: name, hint, key, is_on, width: None };
-            if button.ui(ui, has_words) {
-                intent.send(ui);
-            }
+            tool_button(ui, words, is_on, has_words, intent);
         }
         full_screen_button(ui, has_words);
     }
@@ -202,56 +168,43 @@ impl LiveView {
     pub(in crate::gui) fn take_buttons(
         &self,
         ui: &mut egui::Ui,
-        [has_words, records_in_words, has_as_seen]: [bool; 3],
+        [has_words, record_has_words, has_as_seen]: [bool; 3],
     ) {
         ui.set_min_height(SHUTTER);
         let (icon, name) =
             if self.frozen { (icons::PLAY, "Resume") } else { (icons::PAUSE, "Freeze") };
-        let freeze = ToolButton {
-            icon,
-            name,
-            spoken: "Freeze",
-            hint: if self.may_repaint {
-                "Freeze the picture and repaint it in full quality. You can still switch styles."
-            } else {
-                "Freeze the picture. You can still switch styles."
-            },
-            key: "Space",
-            is_on: self.frozen,
-            // Wide enough for both names, so that the buttons next to it do not jump.
-            width: has_words.then_some(84.0),
+        let does = if self.may_repaint {
+            "Freeze the picture and repaint it in full quality. You can still switch styles."
+        } else {
+            "Freeze the picture. You can still switch styles."
         };
+        // Wide enough for both names, so that the buttons next to it do not jump.
+        let size = vec2(if has_words { 84.0 } else { 0.0 }, 32.0);
+        let text = theme::icon_text(icon, name, has_words);
+        let freeze = Button::selectable(self.frozen, text).min_size(size);
         let has_picture = self.picture().is_some();
-        ui.add_enabled_ui(has_picture || self.frozen, |ui| {
-            if freeze.ui(ui, has_words) {
-                Intent::ToggleFreeze.send(ui);
-            }
-        });
+        let can = has_picture || self.frozen;
+        button(ui, can, freeze, ["Freeze", does], Intent::HoldOrCompare);
         ui.add_enabled_ui(has_picture, |ui| {
             let is_finer = self.may_repaint && !self.stays_as_seen;
-            if shutter(ui, is_finer, !self.offers_benchmark()).clicked() {
-                Intent::Snapshot.send(ui);
-            }
+            shutter(ui, is_finer, !self.offers_benchmark());
         });
         if has_as_seen {
             // Before the record button, which grows while recording and would move this one.
             self.as_seen_button(ui);
         }
         ui.add_enabled_ui(has_picture || self.is_recording(), |ui| {
-            self.record_button(ui, records_in_words);
+            self.record_button(ui, record_has_words);
         });
     }
 
     /// The button that returns a frozen picture to its live painting, if it was repainted.
     fn as_seen_button(&self, ui: &mut egui::Ui) {
         if self.frozen && self.may_repaint {
-            let button = Button::selectable(self.stays_as_seen, "Show live version")
-                .min_size(vec2(0.0, 32.0));
-            let hint = "Show the frozen picture as it was painted live.";
-            if ui.add(button).on_hover_text(hint).clicked() {
-                let stays = !self.stays_as_seen;
-                Intent::LeaveAsSeen(stays).send(ui);
-            }
+            let name = "Show live version";
+            let seen = Button::selectable(self.stays_as_seen, name).min_size(vec2(0.0, 32.0));
+            let does = "Show the frozen picture as it was painted live.";
+            button(ui, true, seen, [name, does], Intent::LeaveAsSeen(!self.stays_as_seen));
         }
     }
 

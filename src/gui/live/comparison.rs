@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use eframe::egui::{self, Color32, ColorImage, RichText};
 
-use super::{LiveView, pair_times::LEAST_PAIRS};
+use super::{LiveView, pair_times::MIN_PAIRS};
 use crate::{
     backend::DeviceInfo,
     engine::live::meter::Spread,
@@ -113,7 +113,7 @@ impl LiveView {
             ui.add(egui::ProgressBar::new(share).desired_width(160.0).desired_height(8.0));
             let elapsed = ui.input(|i| i.time) - self.measuring_since.unwrap_or_default();
             let passed = length_in_words(Duration::from_secs_f64(elapsed.max(0.0)));
-            ui.label(format!("{passed}. {}", time_left::in_words(elapsed, share)));
+            ui.label(format!("{passed}. {}", time_left::text(elapsed, share)));
         });
         let what = "200 interleaved frames of each; the picture is frozen";
         ui.label(quiet(ui, what.to_owned()));
@@ -175,7 +175,7 @@ fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
     let colors = theme::palette(ui.visuals());
     let failure = comparison.equality.failure.as_deref();
     match ratio(comparison) {
-        Some(_) if comparison.pairs < LEAST_PAIRS => {
+        Some(_) if comparison.pairs < MIN_PAIRS => {
             ui.label("Measuring…");
         }
         Some(ratio) => {

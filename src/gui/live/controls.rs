@@ -151,16 +151,18 @@ impl App {
         let offered = std::iter::once(LiveSize::Auto { target_fps })
             .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
         pick(ui, "Detail", &mut choices.size, offered, name);
-        // Always one line, so that the widgets below do not move.
         let painted = live.painted_at().map_or_else(
             || "Not painted yet".to_owned(),
             |(width, height)| format!("Painted at {width} × {height} px"),
         );
-        let is_chosen = matches!(choices.size, LiveSize::LongSide(_));
-        let hint = "Choose the detail automatically for the target frame rate.";
-        if theme::caption_with_way_back(ui, &painted, is_chosen, ["Reset", "Reset detail", hint]) {
-            choices.size = LiveSize::Auto { target_fps };
-        }
+        // Always the height of the button, so that the widgets below do not move.
+        ui.horizontal(|ui| {
+            theme::caption(ui, painted);
+            let is_chosen = matches!(choices.size, LiveSize::LongSide(_));
+            if is_chosen && theme::reset_button(ui, "Detail") {
+                choices.size = LiveSize::Auto { target_fps };
+            }
+        });
         if let LiveSize::Auto { target_fps } = choices.size {
             let lost = live.pace().filter(|_| live.rate_warning.is_lost());
             let caption = match lost {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Maximum number of styles with live previews.
-const MOST_MOVING: usize = 24;
+const MAX_PREVIEWS: usize = 24;
 
 impl App {
     /// The model size for live mode: the chosen one, if the style has it. The automatic choice is the lite model on a
@@ -96,7 +96,7 @@ impl App {
                 .gallery
                 .cards()
                 .iter()
-                .take(MOST_MOVING)
+                .take(MAX_PREVIEWS)
                 .map(|card| {
                     let lite = card.models.contains(&ModelSize::Lite);
                     let model = if lite { ModelSize::Lite } else { ModelSize::Full };

@@ -17,9 +17,10 @@ use crate::{
         app::App,
         intent::Intent,
         label::{path_label, remark},
-        messages::{SavedPicture, Topic},
+        messages::{Offer, Topic},
         mix,
         paintings::THUMBNAIL_PX,
+        platform::Dialog,
         texture::image_of,
     },
     media::{
@@ -38,11 +39,11 @@ const OWN_FOLDER: &str = "StyleForge";
 /// Prefix of the names of recordings.
 const RECORDING: &str = "recording";
 /// Maximum number of snapshots or recordings in one folder.
-const MOST_NAMES: u32 = 100_000;
+const MAX_NAMES: u32 = 100_000;
 
 impl App {
     /// Saves the picture on the stage, with how it was painted. Repaints it first, unless that is already done.
-    pub(super) fn snapshot(&mut self) {
+    pub(in crate::gui) fn snapshot(&mut self) {
         let finer = self.finer();
         let Some(live) = &self.live else {
             return;
@@ -59,7 +60,7 @@ impl App {
         let parts = self.mixed_parts();
         if !parts.is_empty() {
             texts.push(("Style", mix::label(&parts)));
-            texts.push(("Mix", mix::in_words(&parts, |style| style)));
+            texts.push(("Mix", mix::text(&parts, |style| style)));
         } else if let Some(style) = &choice.style {
             texts.push(("Style", format!("{style} {}", self.live_model())));
         }
@@ -100,12 +101,12 @@ impl App {
 
     /// Saves a snapshot under a generated name; `seen` is the live picture if `picture` is a repainted one.
     pub(super) fn save_snapshot(&self, picture: SnapshotPicture, seen: Option<SnapshotPicture>) {
-        let folder = self.picture_folder();
+        let folder = self.snapshot_folder();
         self.tasks.spawn_writing(
             move || snapshot(&folder, picture),
             |app, saved| match saved {
                 Ok((path, picture)) => app.show_snapshot(&path, &picture, seen),
-                Err(error) => app.messages.error(error),
+                Err(error) => app.report_folder(error),
             },
         );
     }
@@ -117,38 +118,41 @@ impl App {
         (size, thumbnail): &Thumbnail,
         seen: Option<SnapshotPicture>,
     ) {
-        let mut actions = vec![
-            ("Show in folder", Intent::ShowInFolder(path.to_owned())),
-            ("Copy", Intent::CopyFile(path.to_owned())),
+        let mut offers = vec![
+            Offer { label: "Show in folder", intent: Intent::ShowInFolder(path.to_owned()) },
+            Offer { label: "Copy", intent: Intent::CopyFile(path.to_owned()) },
         ];
         if let Some(seen) = seen {
-            let number = self.repaints.keep_seen(seen);
-            let save = Intent::SaveAsSeen(number);
-            actions.push(("Save live version instead", save));
+            let intent = Intent::SaveAsSeen(self.repaints.keep_seen(seen));
+            offers.push(Offer { label: "Save live version instead", intent });
         }
         let image = image_of(thumbnail);
-        let picture = SavedPicture {
-            thumbnail: self.ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR),
-            actions,
-        };
+        let picture = self.ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR);
         self.note_painting(path);
         let text = format!("Saved at {} × {} px as {}", size.0, size.1, path_label(path));
-        self.messages.about(Topic::Saving).saved(text, picture);
+        self.messages.about(Topic::Saving).saved(text, offers, picture);
     }
 
-    /// Writes a report. The user has agreed to replace an existing file.
-    pub(in crate::gui) fn export(&self, path: PathBuf, bytes: Vec<u8>) {
-        let write = move || {
-            let saved = encode::save_bytes(&path, &bytes, Existing::Replace);
-            saved.map(|()| path).map_err(|e| e.to_string())
-        };
-        self.tasks.spawn_writing(write, |app, saved| match saved {
-            Ok(path) => app.tell_of_saved(&path),
-            Err(error) => app.messages.error(error),
+    /// Asks where to write a report. The dialog asks before an existing file is replaced.
+    pub(in crate::gui) fn ask_export(&mut self, file_name: String, bytes: Vec<u8>) {
+        let dialog = Dialog::Export { file_name: file_name.clone() };
+        self.ask(dialog, move |app, mut path| {
+            // Add the extension if it is missing; otherwise no program recognizes the file type.
+            if let (None, Some(ending)) = (path.extension(), Path::new(&file_name).extension()) {
+                path = path.with_extension(ending);
+            }
+            let write = move || {
+                let saved = encode::save_bytes(&path, &bytes, Existing::Replace);
+                saved.map(|()| path).map_err(|e| e.to_string())
+            };
+            app.tasks.spawn_writing(write, |app, saved| match saved {
+                Ok(path) => app.report_saved(&path),
+                Err(error) => app.messages.error(error),
+            });
         });
     }
 
-    pub(super) fn toggle_recording(&mut self) {
+    pub(in crate::gui) fn toggle_recording(&mut self) {
         let Some(live) = &mut self.live else {
             return;
         };
@@ -169,7 +173,7 @@ impl App {
 
     /// Creates a file or folder for a recording, and writes the frames that are taken.
     fn start_recording(&self, taken: TakenFrames) {
-        let (folder, record_as) = (self.picture_folder(), self.settings.live.record_as);
+        let (folder, record_as) = (self.snapshot_folder(), self.settings.live.record_as);
         let (frames, wake_up) = (taken.clone(), self.tasks.wake_up());
         let start = move || {
             let ffmpeg = match record_as {
@@ -234,7 +238,7 @@ impl App {
                 if has_end {
                     self.recording_ended();
                 }
-                self.messages.error(error);
+                self.report_folder(error);
             }
         }
     }
@@ -275,33 +279,34 @@ impl App {
             self.note_painting(&recorded.path);
         }
         if let Some(failure) = recorded.failure_in_words() {
-            self.messages.error(failure);
-            return;
+            return self.report_folder(failure);
         }
         let notes: String = recorded.notes.iter().map(|note| format!("; {note}")).collect();
         let (path, words) = (path_label(&recorded.path), recorded.in_words());
         self.messages.about(Topic::Recording);
-        self.tell_of_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
+        self.report_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
     }
 
-    /// The folder for snapshots and recordings: the one of the last saved painting, otherwise the pictures folder.
-    pub(in crate::gui) fn picture_folder(&self) -> PathBuf {
-        let chosen = self.settings.state.save_folder.clone();
-        let pictures = || {
-            let named = std::env::var_os("XDG_PICTURES_DIR").map(PathBuf::from);
-            let home = std::env::home_dir().filter(|home| home.is_absolute());
-            let usual = home.as_ref().map(|home| home.join("Pictures"));
-            named
-                .filter(|folder| folder.is_absolute())
-                .or(usual.filter(|folder| folder.is_dir()))
-                .or(home)
-        };
-        chosen.or_else(pictures).unwrap_or_else(|| PathBuf::from("."))
+    /// Reports that a snapshot or recording was not written, and offers to choose another folder.
+    fn report_folder(&mut self, error: String) {
+        let (label, intent) = ("Choose folder…", Intent::AskSnapshotFolder);
+        self.messages.error_with(error, Offer { label, intent });
+    }
+
+    /// The folder for snapshots and recordings.
+    pub(in crate::gui) fn snapshot_folder(&self) -> PathBuf {
+        let chosen = self.settings.choices.snapshot_folder.clone();
+        chosen.unwrap_or_else(|| pictures().join(OWN_FOLDER))
+    }
+
+    /// The folder of the last saved painting, or the pictures folder.
+    pub(in crate::gui) fn save_folder(&self) -> PathBuf {
+        self.settings.state.save_folder.clone().unwrap_or_else(pictures)
     }
 
     /// Removes temporary files of snapshots and of recordings' pictures that were left by a killed program.
     pub(in crate::gui) fn sweep_pictures(&self) {
-        let home = own_folder(&self.picture_folder());
+        let home = self.snapshot_folder();
         let sweep = move || {
             disk::sweep(&home);
             let recordings = std::fs::read_dir(&home).into_iter().flatten().flatten();
@@ -325,9 +330,16 @@ impl App {
     }
 }
 
-/// The program's folder inside the pictures folder.
-pub(in crate::gui) fn own_folder(folder: &Path) -> PathBuf {
-    if folder.ends_with(OWN_FOLDER) { folder.to_owned() } else { folder.join(OWN_FOLDER) }
+/// The pictures folder, or a folder that exists.
+fn pictures() -> PathBuf {
+    let named = std::env::var_os("XDG_PICTURES_DIR").map(PathBuf::from);
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let usual = home.as_ref().map(|home| home.join("Pictures"));
+    named
+        .filter(|folder| folder.is_absolute())
+        .or(usual.filter(|folder| folder.is_dir()))
+        .or(home)
+        .unwrap_or_else(|| PathBuf::from("."))
 }
 
 /// Creates something under the next free name, for example `StyleForge/recording-0001`.
@@ -337,10 +349,9 @@ fn with_free_name<T>(
     ending: &str,
     make: impl Fn(&Path) -> Result<T, MediaError>,
 ) -> Result<T, String> {
-    let home = own_folder(folder);
-    disk::make_folder(&home).map_err(|e| e.to_string())?;
-    for n in 1..MOST_NAMES {
-        let path = home.join(format!("{stem}-{n:04}{ending}"));
+    disk::make_folder(folder).map_err(|e| e.to_string())?;
+    for n in 1..MAX_NAMES {
+        let path = folder.join(format!("{stem}-{n:04}{ending}"));
         if path.exists() {
             continue;
         }
@@ -350,7 +361,7 @@ fn with_free_name<T>(
             made => return made.map_err(|e| e.to_string()),
         }
     }
-    Err(format!("{} contains too many files named {stem}.", path_label(&home)))
+    Err(format!("{} contains too many files named {stem}.", path_label(folder)))
 }
 
 /// A picture's size and a small copy of it.

@@ -82,7 +82,8 @@ impl App {
                 }
             });
             ui.horizontal(|ui| {
-                for (keys, does) in [("1 to 9", "change the style"), ("?", "shows all keys")] {
+                let numbers = format!("1 to {}", self.gallery.cards().len().clamp(2, 9));
+                for (keys, does) in [(&*numbers, "change the style"), ("?", "shows all keys")] {
                     key_chips::chips(ui, keys);
                     theme::caption(ui, does);
                 }

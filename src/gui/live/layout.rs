@@ -7,7 +7,7 @@ use crate::gui::{app::App, intent::Intent, theme};
 /// Default height of the Lab, in points, if there is enough space.
 const LAB_HEIGHT: f32 = 300.0;
 /// Minimum height of the Lab, in points.
-const LEAST_HEIGHT: f32 = 100.0;
+const MIN_HEIGHT: f32 = 100.0;
 
 impl App {
     /// The area between live pictures and the buttons below them for the Lab, if it is open.
@@ -15,10 +15,10 @@ impl App {
         let live = self.live.as_ref().filter(|live| live.panel_open);
         live.zip(self.device.info.as_ref())?;
         // The picture keeps the larger half.
-        let most = (0.5 * ui.available_height()).max(LEAST_HEIGHT);
+        let most = (0.5 * ui.available_height()).max(MIN_HEIGHT);
         let lab = Panel::bottom("lab").resizable(true);
         let lab = lab.default_size(LAB_HEIGHT.min(most));
-        let lab = lab.size_range(LEAST_HEIGHT..=most);
+        let lab = lab.size_range(MIN_HEIGHT..=most);
         let shown = lab.frame(frame).show(ui, |ui| {
             // The same height with every tab.
             ui.set_min_height(ui.available_height());

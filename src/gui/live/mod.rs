@@ -28,7 +28,6 @@ mod source_trial;
 mod update;
 
 pub(super) use chrome::{WORDS_WIDTH, full_screen_button};
-pub(super) use files::own_folder;
 pub use preview_grid::PreviewGrid;
 pub use repaints::Repaints;
 pub(super) use source_trial::NO_CAMERA;
@@ -65,6 +64,7 @@ use crate::{
     verify::Equality,
 };
 
+#[derive(Default)]
 pub struct LiveView {
     source: Source,
     trial: SourceTrial,
@@ -117,40 +117,7 @@ pub struct LiveView {
 impl LiveView {
     /// Creates a view of `source` that has no pictures yet.
     pub fn new(source: Source) -> Self {
-        Self {
-            source,
-            trial: SourceTrial::default(),
-            pictures: None,
-            snapshot: Snapshot::default(),
-            cameras: None,
-            stage: Stage::default().filled(),
-            before_comparison: (Compare::Painting, false),
-            frozen: false,
-            leads_to_cards: false,
-            comparing: false,
-            shows_difference: false,
-            largest_difference: 0,
-            shows_previews: false,
-            shows_original: false,
-            panel_open: false,
-            opened_lab: false,
-            previews: PreviewGrid::default(),
-            recording: None,
-            begins_recording: None,
-            measuring_since: None,
-            sent: None,
-            sent_number: 0,
-            finer: None,
-            stays_as_seen: false,
-            is_repainting: false,
-            may_repaint: false,
-            facts: None,
-            pairs: PairTimes::default(),
-            equality: None,
-            panel: Panel::new(),
-            rate_warning: RateWarning::default(),
-            report: None,
-        }
+        Self { source, stage: Stage::default().filled(), ..Self::default() }
     }
 
     /// Whether the current network has attention.
@@ -301,7 +268,7 @@ impl LiveView {
     }
 
     /// Texts for the source and its frame rate, with the painting mode if `with_mode`.
-    pub fn in_words(&self, with_mode: bool) -> (String, Option<String>) {
+    pub fn status(&self, with_mode: bool) -> (String, Option<String>) {
         let source = match &self.snapshot.source {
             SourceState::Running { described, format } => match format {
                 Some(format) => format!("{}, {format}", label(described)),

@@ -7,7 +7,7 @@ use crate::{engine::live::meter::Spread, mode::Mode};
 /// Number of newest frames that are used.
 const KEPT: usize = 120;
 /// Minimum number of frames that both modes must paint before their ratio is shown; fewer are not significant.
-pub const LEAST_PAIRS: usize = 8;
+pub const MIN_PAIRS: usize = 8;
 
 /// What is compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,10 +65,10 @@ mod tests {
         let of = Compared { modes: [Mode::default(); 2], names: None, working: (640, 480) };
         // A slow first frame of each mode does not change the medians.
         times.note(of.clone(), [900.0, 80.0]);
-        for _ in 0..LEAST_PAIRS {
+        for _ in 0..MIN_PAIRS {
             times.note(of.clone(), [20.0, 10.0]);
         }
-        assert_eq!(times.count(), LEAST_PAIRS + 1);
+        assert_eq!(times.count(), MIN_PAIRS + 1);
         let medians = times.spreads().map(|both| both.map(|side| side.p50));
         assert_eq!(medians, Some([20.0, 10.0]));
         for _ in 0..2 * KEPT {

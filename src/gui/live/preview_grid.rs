@@ -11,6 +11,7 @@ use crate::{
     engine::live::{Preview, PreviewPicture},
     gui::{
         intent::Intent,
+        shortcuts::style_key,
         style_source::Card,
         texture::{mirrored, opaque_image_of},
         theme,
@@ -128,7 +129,7 @@ impl PreviewGrid {
                     ui.painter().text(at, align, "Loading…", font, colors.quiet);
                 }
             }
-            let is_cut = name_tag(ui, rect, card.key, &card.title);
+            let is_cut = name_tag(ui, rect, place, &card.title);
             let response = if is_cut { response.on_hover_text(&card.title) } else { response };
             let outline = if is_chosen {
                 Stroke::new(3.0, colors.quiet)
@@ -149,9 +150,9 @@ impl PreviewGrid {
 }
 
 /// Returns whether the name did not fit.
-fn name_tag(ui: &egui::Ui, rect: Rect, key: Option<usize>, title: &str) -> bool {
-    let text = match key {
-        Some(key) => format!("{}  {title}", key + 1),
+fn name_tag(ui: &egui::Ui, rect: Rect, place: usize, title: &str) -> bool {
+    let text = match style_key(place) {
+        Some(key) => format!("{key}  {title}"),
         None => title.to_owned(),
     };
     let painter = ui.painter_at(rect);
@@ -193,9 +194,9 @@ mod tests {
     fn a_name_that_does_not_fit_is_cut_where_its_picture_ends() {
         egui::__run_test_ui(|ui| {
             let rect = Rect::from_min_size(Pos2::ZERO, vec2(160.0, 120.0));
-            assert!(!name_tag(ui, rect, Some(1), "Candy"));
+            assert!(!name_tag(ui, rect, 1, "Candy"));
             let long = "A night over the river and the hills behind it";
-            assert!(name_tag(ui, rect, Some(1), long));
+            assert!(name_tag(ui, rect, 1, long));
         });
     }
 

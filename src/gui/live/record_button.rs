@@ -6,12 +6,12 @@ use eframe::egui::{self, Button, Stroke};
 
 use super::LiveView;
 use crate::{
-    gui::{fonts::icons, intent::Intent, key_chips, theme},
+    gui::{fonts::icons, intent::Intent, shortcuts, theme},
     media::record::{Recorder, length_in_words, pictures, size_in_words},
 };
 
 /// Minimum size of a recording that is shown, in bytes.
-const LEAST_BYTES_TOLD: u64 = 100_000;
+const MIN_BYTES_SHOWN: u64 = 100_000;
 
 /// The progress of a recording, as text.
 fn progress(recorder: &Recorder, length: Duration) -> String {
@@ -20,7 +20,7 @@ fn progress(recorder: &Recorder, length: Duration) -> String {
         words.push(pictures(recorder.written()));
     }
     // Before that, the encoder has hardly written anything.
-    if recorder.bytes() >= LEAST_BYTES_TOLD {
+    if recorder.bytes() >= MIN_BYTES_SHOWN {
         words.push(size_in_words(recorder.bytes()));
     }
     words.join(", ")
@@ -60,8 +60,6 @@ impl LiveView {
         }
         let does =
             if is_recording { "Stop recording." } else { "Record a video, or a folder of images." };
-        if key_chips::hint(ui.add(button), does, "R").accessible_name(spoken).clicked() {
-            Intent::ToggleRecording.send(ui);
-        }
+        shortcuts::button(ui, true, button, [&spoken, does], Intent::ToggleRecording);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::repaints::{Finer, Held, SnapshotPicture, Waiting, Wanted};
+use super::repaints::{Finer, Frozen, SnapshotPicture, Waiting, Wanted};
 use crate::{
     engine::{
         error::EngineError,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Maximum number of snapshots that wait to be repainted; further ones are saved as they were painted live.
-const MOST_WAITING: usize = 4;
+const MAX_WAITING: usize = 4;
 
 impl App {
     /// How to repaint a frame in the chosen style. `None` if no style is chosen or the user does not want pictures
@@ -70,12 +70,14 @@ impl App {
     /// Starts to repaint the frozen picture and waiting snapshots as soon as possible. Discards a frozen picture if it
     /// was resumed or the choice has changed.
     pub(in crate::gui) fn follow_repaints(&mut self) {
-        let wanted = self.held_sequence().zip(self.finer());
-        let held = self.repaints.held.as_ref();
-        if held.map(|held| (held.sequence, &held.finer)) != wanted.as_ref().map(|(s, f)| (*s, f)) {
-            self.give_up_held();
+        let wanted = self.frozen_sequence().zip(self.finer());
+        let frozen = self.repaints.frozen.as_ref();
+        if frozen.map(|frozen| (frozen.sequence, &frozen.finer))
+            != wanted.as_ref().map(|(s, f)| (*s, f))
+        {
+            self.give_up_frozen();
             if let Some((sequence, finer)) = wanted {
-                self.request_held(sequence, finer);
+                self.repaint_frozen(sequence, finer);
             }
         }
         for mut snapshot in std::mem::take(&mut self.repaints.waiting) {
@@ -91,21 +93,21 @@ impl App {
             self.repaints.waiting.push(snapshot);
         }
         if let Some(live) = &mut self.live {
-            let is_held = self.repaints.awaits_held() && !live.stays_as_seen;
-            live.is_repainting = is_held || !self.repaints.waiting.is_empty();
+            let is_frozen = self.repaints.awaits_frozen() && !live.stays_as_seen;
+            live.is_repainting = is_frozen || !self.repaints.waiting.is_empty();
             live.may_repaint = self.settings.live.repaint_kept && !live.comparing;
         }
     }
 
     /// Number of the frozen frame, once it is on the stage with the current choice.
-    fn held_sequence(&self) -> Option<u64> {
+    fn frozen_sequence(&self) -> Option<u64> {
         let live = self.live.as_ref().filter(|live| live.frozen)?;
         let facts = live.facts.as_ref()?;
         let is_chosen = facts.settings >= live.sent_number && live.snapshot.preparing.is_none();
         is_chosen.then_some(facts.sequence)
     }
 
-    fn request_held(&mut self, sequence: u64, finer: Finer) {
+    fn repaint_frozen(&mut self, sequence: u64, finer: Finer) {
         let original = self.live.as_ref().and_then(|live| live.pictures.as_ref());
         let Some(frame) = original.map(|pictures| Arc::new(pictures.value.original.clone())) else {
             return;
@@ -119,11 +121,11 @@ impl App {
                 None
             }
         };
-        self.repaints.held = Some(Held { sequence, finer, number });
+        self.repaints.frozen = Some(Frozen { sequence, finer, number });
     }
 
-    fn give_up_held(&mut self) {
-        let number = self.repaints.held.take().and_then(|held| held.number);
+    fn give_up_frozen(&mut self) {
+        let number = self.repaints.frozen.take().and_then(|frozen| frozen.number);
         if let Some(number) = number
             && !self.repaints.is_awaited_by_a_snapshot(number)
         {
@@ -141,22 +143,21 @@ impl App {
             self.save_snapshot(shown, None);
             return;
         };
-        if self.repaints.waiting.len() >= MOST_WAITING {
+        if self.repaints.waiting.len() >= MAX_WAITING {
             self.save_as_seen(shown, "several others are waiting");
             return;
         }
         // The frozen picture is already being repainted.
-        let held = self.repaints.held.as_ref();
-        let held = held.filter(|held| Some(held.sequence) == self.held_sequence());
-        let number = held.filter(|held| held.finer == finer).and_then(|held| held.number);
+        let frozen = self.repaints.frozen.as_ref();
+        let frozen = frozen.filter(|frozen| Some(frozen.sequence) == self.frozen_sequence());
+        let number = frozen.filter(|frozen| frozen.finer == finer).and_then(|frozen| frozen.number);
         self.repaints.waiting.push(Waiting { number, frame, finer, shown });
         self.follow_repaints();
     }
 
     /// Also saves the live picture of the snapshot with this number.
-    pub(super) fn save_seen(&mut self, number: u64) {
-        let done = Intent::SaveAsSeen(number);
-        self.messages.forget_action(&done);
+    pub(in crate::gui) fn save_seen(&mut self, number: u64) {
+        self.messages.forget_offer(&Intent::SaveAsSeen(number));
         if let Some(seen) = self.repaints.take_seen(number) {
             self.save_snapshot(seen, None);
         }
@@ -195,8 +196,8 @@ impl App {
                 Err(error) => self.save_as_seen(snapshot.shown, &error.to_string()),
             }
         }
-        let held = self.repaints.held.as_mut();
-        if held.and_then(|held| held.number.take_if(|n| *n == number)).is_none() {
+        let frozen = self.repaints.frozen.as_mut();
+        if frozen.and_then(|frozen| frozen.number.take_if(|n| *n == number)).is_none() {
             return;
         }
         match (result, &mut self.live) {

@@ -54,7 +54,7 @@ impl Finer {
 }
 
 /// The frozen picture.
-pub(super) struct Held {
+pub(super) struct Frozen {
     /// Number of the source's frame.
     pub(super) sequence: u64,
     pub(super) finer: Finer,
@@ -75,7 +75,7 @@ pub(super) struct Waiting {
 /// The frames that are repainted.
 #[derive(Default)]
 pub struct Repaints {
-    pub(super) held: Option<Held>,
+    pub(super) frozen: Option<Frozen>,
     /// Snapshots, in the order in which they were taken.
     pub(super) waiting: Vec<Waiting>,
     /// Snapshots that were saved as repainted pictures. These are their live pictures, kept while a message offers to
@@ -85,19 +85,19 @@ pub struct Repaints {
 }
 
 /// Maximum number of live pictures kept for saved snapshots; no more messages are shown at a time.
-const MOST_SEEN: usize = 2;
+const MAX_SEEN: usize = 2;
 
 impl Repaints {
     /// Whether a repainted picture of the frozen one is pending.
-    pub(super) fn awaits_held(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.number.is_some())
+    pub(super) fn awaits_frozen(&self) -> bool {
+        self.frozen.as_ref().is_some_and(|frozen| frozen.number.is_some())
     }
 
     /// Keeps the live picture of a snapshot; returns its number.
     pub fn keep_seen(&mut self, seen: SnapshotPicture) -> u64 {
         self.newest_seen += 1;
         self.seen.push((self.newest_seen, seen));
-        if self.seen.len() > MOST_SEEN {
+        if self.seen.len() > MAX_SEEN {
             self.seen.remove(0);
         }
         self.newest_seen
@@ -143,7 +143,7 @@ impl SnapshotPicture {
 
 impl LiveView {
     /// The picture on the stage: the source's frame and the painting.
-    pub(super) fn picture(&self) -> Option<(&Frame, &Frame)> {
+    pub(in crate::gui) fn picture(&self) -> Option<(&Frame, &Frame)> {
         let (original, seen) = self.seen_picture()?;
         let finer = self.shown_finer().map(|finer| &finer.picture);
         Some((original, finer.unwrap_or(seen)))

@@ -21,7 +21,7 @@ const WORDS_HEIGHT: f32 = 150.0;
 /// Height of the buttons and the space above them, in points.
 const BUTTONS_HEIGHT: f32 = 56.0;
 /// Minimum height of the chart, in points.
-const LEAST_CHART: f32 = 80.0;
+const MIN_CHART: f32 = 80.0;
 
 /// A report on the screen.
 pub struct ReportView {
@@ -118,7 +118,7 @@ impl ReportView {
         let width = ui.available_width();
         let height = width * f32::from(rows) / f32::from(columns);
         let most = ui.available_height() - WORDS_HEIGHT - BUTTONS_HEIGHT;
-        let size = vec2(width, height) * (most.max(LEAST_CHART) / height).min(1.0);
+        let size = vec2(width, height) * (most.max(MIN_CHART) / height).min(1.0);
         match &self.chart {
             Chart::Here(texture, _) => {
                 ui.add(egui::Image::from_texture((texture.id(), size)));

@@ -7,26 +7,25 @@ use eframe::egui;
 use super::{LiveView, NO_CAMERA, report::chart_colors};
 use crate::{
     backend::BackendError,
-    capture::{CameraId, CaptureEvent, CaptureSettings, Source},
+    capture::{CaptureEvent, CaptureSettings, Source},
     disk::words,
     engine::live::{
         LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot, rate_control::STEPS_PX,
     },
     gui::{
-        app::App,
-        events::name_window,
-        intent::Intent,
-        platform::{Dialog, Purpose},
-        stage::Compare,
-        style_source::Card,
+        app::App, events::name_window, intent::Intent, messages::Offer, stage::Compare,
+        style_source::Card, workspace::Page,
     },
     measure::{MeasureError, MeasureReport, chart},
     media::record::Recorder,
     mode::DeviceChoice,
+    settings::LiveChoices,
 };
 
 /// Minimum long side at which the strokes of a picture style are recognizable, in pixels.
 const READABLE_PX: usize = 384;
+/// Long side at which such a style shows the scene, in pixels.
+const SCENE_PX: usize = 512;
 /// The built-in style that looks best at 256 pixels: its strokes are soft instead of stair-stepped.
 const FIRST_WHEN_SMALL: &str = "starry_night";
 /// The fixed protocol: measured frames of each mode, and warm-up frames before that.
@@ -94,9 +93,10 @@ impl App {
         if is_coarse && !self.settings.state.has_seen_detail_hint {
             self.settings.state.has_seen_detail_hint = true;
             self.settings_changed();
-            self.messages.notice(
-                "This style hides most of the scene at this size. Increase Detail to see more.",
-            );
+            let text =
+                "This style hides most of the scene at this size. Increase Detail to see more.";
+            let intent = Intent::LiveDetail(SCENE_PX);
+            self.messages.offer(text, Offer { label: "Paint larger (slower)", intent });
         }
     }
 
@@ -154,75 +154,35 @@ impl App {
         }
     }
 
-    /// Performs an intent of live mode.
-    pub(in crate::gui) fn perform_live(&mut self, intent: Intent) {
-        match intent {
-            Intent::EnterLive => self.enter_live(),
-            Intent::LeaveLive => self.leave_live(),
-            Intent::UseSource(source) => self.use_source(source),
-            Intent::UseCamera => {
-                self.use_source(Source::Camera(CameraId::first()));
-            }
-            Intent::ReleaseCamera => {
-                if self.live.as_ref().is_some_and(LiveView::uses_camera) {
-                    self.use_source(Source::Demo);
-                    self.messages.notice("The camera is off.");
-                }
-            }
-            Intent::ListCameras | Intent::LookForCamera => {
-                self.cameras = None;
-                self.list_cameras(intent == Intent::LookForCamera);
-            }
-            Intent::SetLive(choices) => {
-                let before = std::mem::replace(&mut self.settings.live, *choices);
-                let now = &self.settings.live;
-                let live = self.live.as_ref();
-                let source = live.map_or(&now.source, |live| &live.source);
-                let recaptured = before.captures_mirrored(source) != now.captures_mirrored(source)
-                    || before.rotate != now.rotate
-                    || before.camera_size != now.camera_size
-                    || before.camera_fps != now.camera_fps
-                    || before.camera_format != now.camera_format;
-                let live = self.live.as_mut().filter(|_| !now.repaint_kept);
-                let shown = live.and_then(|live| live.forget_finer(&self.ctx));
-                self.record_what_is_seen(shown);
-                self.settings_changed();
-                if recaptured {
-                    self.start_source();
-                }
-            }
-            Intent::HideHint => {
-                self.settings.state.has_seen_hint = true;
-                self.settings_changed();
-            }
-            Intent::ToggleFullScreen => self.toggle_full_screen(),
-            Intent::Export { bytes: Err(why), .. } => self.messages.error(why),
-            Intent::Export { file_name, bytes: Ok(bytes) } => {
-                let dialog = Dialog::Export { file_name: file_name.clone() };
-                if self.ask(Purpose::Export, dialog) {
-                    self.export = Some((file_name, bytes));
-                }
-            }
-            Intent::ToggleMeasuring => self.toggle_measuring(),
-            Intent::ToggleCompare | Intent::ToggleLab => {
-                // Otherwise the user could neither see the progress of the measurement nor stop it.
-                self.stop_measuring();
-                self.change_view(intent);
-            }
-            Intent::LeaveAsSeen(stays) => {
-                let live = self.live.as_mut().filter(|live| live.frozen);
-                let shown = live.and_then(|live| live.leave_as_seen(&self.ctx, stays));
-                self.record_what_is_seen(shown);
-            }
-            Intent::Snapshot => self.snapshot(),
-            Intent::SaveAsSeen(number) => self.save_seen(number),
-            Intent::ToggleRecording => self.toggle_recording(),
-            other => self.change_view(other),
+    /// Changes the stored choices of live mode, except its source; returns those before.
+    pub(in crate::gui) fn set_live(&mut self, mut choices: Box<LiveChoices>) -> Box<LiveChoices> {
+        choices.source.clone_from(&self.settings.live.source);
+        std::mem::swap(&mut self.settings.live, &mut choices);
+        let (before, now) = (&*choices, &self.settings.live);
+        let source = self.live.as_ref().map_or(&now.source, |live| &live.source);
+        let recaptured = before.captures_mirrored(source) != now.captures_mirrored(source)
+            || before.rotate != now.rotate
+            || before.camera_size != now.camera_size
+            || before.camera_fps != now.camera_fps
+            || before.camera_format != now.camera_format;
+        let live = self.live.as_mut().filter(|_| !now.repaint_kept);
+        let shown = live.and_then(|live| live.forget_finer(&self.ctx));
+        self.record_what_is_seen(shown);
+        self.settings_changed();
+        if recaptured {
+            self.start_source();
         }
+        choices
+    }
+
+    pub(in crate::gui) fn leave_as_seen(&mut self, stays: bool) {
+        let live = self.live.as_mut().filter(|live| live.frozen);
+        let shown = live.and_then(|live| live.leave_as_seen(&self.ctx, stays));
+        self.record_what_is_seen(shown);
     }
 
     /// Starts measuring the two modes by the fixed protocol, or stops.
-    fn toggle_measuring(&mut self) {
+    pub(in crate::gui) fn toggle_measuring(&mut self) {
         if self.engine.measuring_progress().is_some() {
             self.stop_measuring();
             return;
@@ -238,10 +198,9 @@ impl App {
 
     /// Changes the detail of live pictures; a step from the automatic size sets a fixed size.
     pub(in crate::gui) fn step_live_detail(&mut self, by: isize) {
-        let mut choices = self.settings.live.clone();
         let painted = self.live.as_ref().and_then(LiveView::painted_at);
         let painted = painted.map(|(width, height)| width.max(height));
-        let present = match choices.size {
+        let present = match self.settings.live.size {
             LiveSize::Auto { .. } => painted,
             LiveSize::LongSide(px) => Some(px),
         };
@@ -255,17 +214,13 @@ impl App {
                 .ok_or("This is the lowest detail for live video."),
         };
         match next {
-            Ok(px) => {
-                choices.size = LiveSize::LongSide(px);
-                let intent = Intent::SetLive(Box::new(choices));
-                self.intents.push(intent);
-            }
+            Ok(px) => self.perform(Intent::LiveDetail(px)),
             Err(why) => self.messages.notice(why),
         }
     }
 
     /// Stops a measurement, and reports its progress.
-    fn stop_measuring(&mut self) {
+    pub(in crate::gui) fn stop_measuring(&mut self) {
         let Some(share) = self.engine.cancel_measuring() else {
             return;
         };
@@ -277,7 +232,7 @@ impl App {
     }
 
     /// Performs an intent that only changes how live pictures are shown.
-    fn change_view(&mut self, intent: Intent) {
+    pub(in crate::gui) fn change_view(&mut self, intent: &Intent) {
         let Some(live) = &mut self.live else {
             return;
         };
@@ -285,7 +240,7 @@ impl App {
             Intent::ToggleFreeze => {
                 live.frozen = !live.frozen;
                 live.stays_as_seen = false;
-                live.panel.set_held(live.frozen, Instant::now());
+                live.panel.set_frozen(live.frozen, Instant::now());
             }
             Intent::ToggleCompare => {
                 if live.comparing {
@@ -320,9 +275,8 @@ impl App {
         self.engine.cancel();
         self.painting.request = None;
         self.end_change();
-        let had_photo = self.workspace.photo().is_some();
-        self.workspace.go_live();
-        if had_photo {
+        self.workspace.turn(Page::Live);
+        if self.workspace.photo().is_some() {
             // At startup the page does not change, and existing messages are still current.
             self.messages.turn_page();
         }
@@ -344,7 +298,7 @@ impl App {
         self.list_cameras(false);
     }
 
-    fn leave_live(&mut self) {
+    pub(in crate::gui) fn leave_live(&mut self) {
         if self.live.is_none() {
             return;
         }
@@ -354,7 +308,9 @@ impl App {
         self.engine.stop_live();
         self.live = None;
         self.end_change();
-        self.workspace.leave_live();
+        if self.workspace.turn(Page::Photo) {
+            self.report_inherited_look();
+        }
         self.forget_absent();
         let photo = self.workspace.photo().map(|photo| photo.opened.title());
         name_window(&self.ctx, photo.as_deref());
@@ -418,7 +374,7 @@ impl App {
         );
     }
 
-    fn use_source(&mut self, source: Source) {
+    pub(in crate::gui) fn use_source(&mut self, source: Source) {
         match &mut self.live {
             Some(live) => {
                 live.trial.begin(&live.source);

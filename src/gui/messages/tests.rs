@@ -15,13 +15,13 @@ fn the_area_is_bounded_and_does_not_repeat_itself() {
     for n in 0..10 {
         messages.error(format!("Wrong {n}"));
     }
-    assert_eq!(messages.list.len(), MOST);
+    assert_eq!(messages.list.len(), MAX_MESSAGES);
     messages.notice("Saved");
-    assert_eq!(messages.list.len(), MOST);
+    assert_eq!(messages.list.len(), MAX_MESSAGES);
     messages.notice("Copied");
-    assert_eq!(texts(&messages)[MOST - 2..], ["Wrong 9.", "Copied."]);
+    assert_eq!(texts(&messages)[MAX_MESSAGES - 2..], ["Wrong 9.", "Copied."]);
     assert!(messages.dismiss_newest());
-    assert_eq!(texts(&messages)[MOST - 3..], ["Wrong 8.", "Wrong 9."]);
+    assert_eq!(texts(&messages)[MAX_MESSAGES - 3..], ["Wrong 8.", "Wrong 9."]);
 }
 
 #[test]
@@ -36,29 +36,6 @@ fn the_time_of_a_message_begins_when_it_is_seen() {
     };
     assert!(seen(true).is_none(), "the picture stands alone");
     assert!(seen(false).is_some());
-}
-
-#[test]
-fn what_follows_an_offer_follows_however_its_notice_goes_but_by_its_button() {
-    let mut messages = Messages::default();
-    let offer = || Offer { label: "Undo", intent: Intent::Undo, otherwise: Some(Intent::Quit) };
-    messages.offer("Gone.", offer());
-    assert_eq!(messages.take_offer(1), Some(Intent::Undo));
-    assert_eq!((messages.list.len(), messages.take_follows()), (0, vec![]));
-    messages.offer("Gone.", offer());
-    messages.dismiss_newest();
-    assert_eq!(messages.take_follows(), [Intent::Quit]);
-    // The same text again, and too many messages.
-    messages.offer("Gone.", offer());
-    messages.offer("Gone.", offer());
-    assert_eq!(messages.take_follows(), [Intent::Quit]);
-    for n in 0..MOST_SHOWN {
-        messages.notice(format!("Number {n}"));
-    }
-    assert_eq!(messages.take_follows(), [Intent::Quit]);
-    messages.offer("Gone.", offer());
-    messages.withdraw(|intent| *intent == Intent::Undo);
-    assert!(messages.take_follows().is_empty());
 }
 
 #[test]

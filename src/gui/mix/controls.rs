@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, ComboBox};
 
-use super::parts::{MOST_OTHERS, usual_share, with_share};
+use super::parts::{MAX_OTHERS, usual_share, with_share};
 use crate::gui::{
     choice::Choice,
     fonts::icons,
@@ -49,7 +49,7 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
 
 /// The picture styles that can be added to the mix, including those of other networks.
 fn addable<'a>(cards: &'a [Card], chosen: &Card, choice: &Choice) -> Vec<&'a Card> {
-    if choice.mix.others.len() >= MOST_OTHERS {
+    if choice.mix.others.len() >= MAX_OTHERS {
         return Vec::new();
     }
     let has = |id: &str| chosen.id == id || choice.mix.others.iter().any(|(style, _)| style == id);
@@ -77,9 +77,7 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
         let response =
             theme::slider_beside(ui, title, &mut share, 0..=100, usual, &percent, |ui| {
                 if place == 0 {
-                    // Reserve the width of the remove button, so that the numbers are aligned.
-                    ui.allocate_exact_size(CROSS, egui::Sense::hover());
-                    return;
+                    return false;
                 }
                 ui.spacing_mut().button_padding = egui::Vec2::ZERO;
                 let cross = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
@@ -87,6 +85,7 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
                 let cross = ui.add_sized(CROSS, cross).hint_beside(&name);
                 let cross = cross.accessible_name(name);
                 removed = removed.or(cross.clicked().then_some(place - 1));
+                false
             });
         let response =
             response.hint_beside("Share of this style in the mix. Double-click for equal shares.");

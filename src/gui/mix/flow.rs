@@ -1,15 +1,8 @@
 //! Turns weights into a network that paints, and into a new style.
 
-use super::{Mix, Parts, UnkeptMix, in_words};
+use super::{Parts, UnkeptMix, text};
 use crate::{
-    gui::{
-        app::App,
-        intent::{Intent, NameFor},
-        naming::Naming,
-        overlays::Question,
-        style_source::Loaded,
-        tasks::named,
-    },
+    gui::{app::App, style_source::Loaded, tasks::named},
     mode::ModelSize,
 };
 
@@ -24,13 +17,6 @@ impl App {
         let parts = self.mixed_parts();
         let name = self.chosen_name().filter(|_| !parts.is_empty())?;
         Some(UnkeptMix::new(parts, name))
-    }
-
-    /// Stops mixing: continues with the chosen style alone.
-    pub(in crate::gui) fn drop_mix(&mut self) {
-        let mut choice = self.workspace.choice.clone();
-        choice.mix = Mix::default();
-        self.intents.push(Intent::Edit(choice));
     }
 
     /// The network of a mix, if it is ready; otherwise requests it, unless another one is being made.
@@ -127,7 +113,12 @@ impl App {
             return;
         }
         let name = self.titles(&parts);
-        self.put_question(Question::Name(Naming::new(NameFor::Mix(parts), name)));
+        self.ask_name_of_mix(parts, name, None);
+    }
+
+    fn ask_name_of_mix(&mut self, parts: Parts, name: String, problem: Option<String>) {
+        let keep = |app: &mut Self, name| app.keep_mix(parts, name);
+        self.put_name(["Save mix as".to_owned(), name], "Save", problem, keep);
     }
 
     pub(in crate::gui) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
@@ -162,8 +153,8 @@ impl App {
     }
 
     /// Saves a mix as a new style.
-    pub(in crate::gui) fn keep_mix(&mut self, parts: Parts, name: String) {
-        let words = format!("mix of {}", in_words(&parts, |style| self.title_of(style)));
+    fn keep_mix(&mut self, parts: Parts, name: String) {
+        let words = format!("mix of {}", text(&parts, |style| self.title_of(style)));
         self.incoming.importing += 1;
         let (styles, mix, style) = (self.style_source.clone(), parts.clone(), name.clone());
         self.tasks.spawn_writing(
@@ -174,18 +165,15 @@ impl App {
 
     /// Handles the result of saving a mix; on failure, shows the question again with the reason.
     fn handle_kept(&mut self, parts: Parts, name: String, result: Result<String, String>) {
-        self.incoming.importing = self.incoming.importing.saturating_sub(1);
         match result {
             Ok(id) => {
                 self.workspace.note_kept_mix(&parts, &id);
-                self.added_style = Some(id);
-                self.list_styles();
+                self.list_styles(Some(id));
             }
             Err(error) => {
+                self.incoming.end_import();
                 let why = self.why_not_named(&name, &error);
-                let mut naming = Naming::new(NameFor::Mix(parts), name);
-                naming.problem = Some(why);
-                self.put_question(Question::Name(naming));
+                self.ask_name_of_mix(parts, name, Some(why));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Maximum number of other styles in a mix.
-pub const MOST_OTHERS: usize = 3;
+pub const MAX_OTHERS: usize = 3;
 /// The default weight of a style.
 const USUAL_WEIGHT: u8 = 50;
 
@@ -39,7 +39,7 @@ impl Mix {
                 mix.others.push(other.clone());
             }
         }
-        mix.others.truncate(MOST_OTHERS);
+        mix.others.truncate(MAX_OTHERS);
         mix
     }
 
@@ -146,7 +146,7 @@ pub fn with_share(shares: &[u8], place: usize, share: u8) -> Vec<u8> {
 }
 
 /// The mix as text, with the titles of its styles.
-pub fn in_words<'a>(parts: &'a Parts, title: impl Fn(&'a str) -> &'a str) -> String {
+pub fn text<'a>(parts: &'a Parts, title: impl Fn(&'a str) -> &'a str) -> String {
     let weights: Vec<u8> = parts.iter().map(|(_, weight)| *weight).collect();
     let mut words = String::new();
     for ((style, _), share) in parts.iter().zip(shares(&weights)) {
@@ -210,6 +210,6 @@ mod tests {
         assert_eq!(shares(&[100, 0, 1]), [99, 0, 1]);
         assert_eq!(shares(&[0, 0]), [0, 0]);
         let parts = mix(70, &[("b", 30)]).parts("a");
-        assert_eq!(in_words(&parts, |style| style), "a 70 %, b 30 %");
+        assert_eq!(text(&parts, |style| style), "a 70 %, b 30 %");
     }
 }

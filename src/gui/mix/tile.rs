@@ -1,10 +1,11 @@
 //! The tile of an unsaved mix in the list of styles.
 
-use eframe::egui::{self, Key, Modifiers, Response, TextureHandle};
+use eframe::egui::{self, Response, TextureHandle};
 
 use super::Parts;
 use crate::gui::{
     intent::Intent,
+    shortcuts::menu,
     style_card::{Tile, card_ui},
     style_source::Card,
     theme::HintBeside,
@@ -40,33 +41,21 @@ impl UnkeptMix {
             parts.filter_map(|(style, weight)| Some((picture(style)?, *weight))).collect();
         let tile = Tile {
             card: &self.card,
+            key: None,
             note: Some("Unsaved"),
             own: &own,
             painted: None,
             is_flipped: false,
             is_chosen: true,
+            is_stop: true,
             share,
         };
         let response = card_ui(ui, &tile);
         let response =
             response.hint_beside("Lost when you choose another style, unless you save it.");
-        let keep = ("Save mix…", "F2", Key::F2, Intent::AskMixName);
-        let drop = ("Remove", "Delete", Key::Delete, Intent::DropMix);
-        if response.has_focus() {
-            for (.., key, intent) in [&keep, &drop] {
-                if ui.input_mut(|i| i.consume_key(Modifiers::NONE, *key)) {
-                    intent.clone().send(ui);
-                }
-            }
-        }
         response.context_menu(|ui| {
-            for (name, keys, _, intent) in [keep, drop] {
-                let button = egui::Button::new(name).shortcut_text(keys);
-                if ui.add(button).accessible_name(name).clicked() {
-                    intent.send(ui);
-                    ui.close();
-                }
-            }
+            let keep = ("Save mix…", "F2", true, Intent::AskMixName);
+            menu(ui, [keep, ("Remove", "Delete", true, Intent::DropMix)]);
         });
         response
     }

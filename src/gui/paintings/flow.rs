@@ -138,7 +138,7 @@ impl App {
             Err(error) if is_video(&path) => {
                 let name = name_label(&path);
                 let text = format!("{name} cannot be previewed: {error}");
-                let offer = Offer { label: "Play", intent: Intent::Play(path), otherwise: None };
+                let offer = Offer { label: "Play", intent: Intent::Play(path) };
                 self.messages.offer(text, offer);
             }
             Err(error) => self.messages.error(error),
@@ -185,13 +185,14 @@ impl App {
     }
 
     /// Folds or unfolds the strip.
-    pub(in crate::gui) fn fold_paintings(&mut self, folds: bool) {
-        if is_low(&self.ctx) {
-            self.paintings.is_open_low = !folds
+    pub(in crate::gui) fn toggle_strip(&mut self) {
+        let folds = if is_low(&self.ctx) {
+            &mut self.paintings.is_open_low
         } else {
-            self.settings.state.folds_paintings = folds;
-            self.settings_changed();
-        }
+            &mut self.settings.state.folds_paintings
+        };
+        *folds = !*folds;
+        self.settings_changed();
     }
 
     /// Applies an intent to the painting that is shown large, or shows the photo again before the intent changes it.

@@ -9,18 +9,16 @@ use eframe::egui::{
 
 use super::{Paintings, Thumbnail, is_video, view::actions};
 use crate::gui::{
-    empty::dashed,
     fonts::icons,
     intent::Intent,
     label::{name_label, path_label},
+    shortcuts::menu,
     texture::cover,
     theme,
 };
 
 /// Width and height of a thumbnail, in points.
 const SIZE: egui::Vec2 = vec2(80.0, 56.0);
-/// Width of the menu, in points.
-const MENU_WIDTH: f32 = 160.0;
 
 impl Paintings {
     /// Draws the strip of the `listed` files into `ui`, or only the button that unfolds it. `folds` is `None` if the
@@ -69,7 +67,7 @@ impl Paintings {
                 // A placeholder for the first painting.
                 let (place, _) = ui.allocate_exact_size(SIZE, Sense::hover());
                 let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
-                dashed(ui, place.shrink(0.5), edge);
+                theme::dashed(ui.painter(), place.shrink(0.5), edge);
                 theme::caption(ui, "Saved paintings appear here.");
             });
             return;
@@ -93,7 +91,14 @@ impl Paintings {
                     if response.has_focus() && ui.input_mut(deletes) {
                         Intent::ForgetPainting(path.clone()).send(ui);
                     }
-                    menu(&response, path);
+                    response.context_menu(|ui| {
+                        let last = ("Clear the list", "", true, Intent::ClearPaintings);
+                        let of_file = actions(path).into_iter().map(|(name, intent)| {
+                            let deletes = matches!(intent, Intent::ForgetPainting(_));
+                            (name, if deletes { "Delete" } else { "" }, true, intent)
+                        });
+                        menu(ui, of_file.chain([last]));
+                    });
                     if response.clicked() {
                         Intent::ShowPainting(path.clone()).send(ui);
                     }
@@ -111,7 +116,7 @@ pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
     let response = ui.add(egui::Button::selectable(!is_folded, words));
     let response = response.on_hover_text("Recently saved paintings");
     if response.accessible_name(name).clicked() {
-        Intent::FoldPaintings(!is_folded).send(ui);
+        Intent::ToggleStrip.send(ui);
     }
 }
 
@@ -190,28 +195,4 @@ fn words(ui: &egui::Ui, rect: egui::Rect, text: String, color: Color32) {
     let galley = ui.painter().layout_job(job);
     let at = Align2::CENTER_CENTER.anchor_size(rect.center(), galley.size());
     ui.painter().galley(at.min, galley, color);
-}
-
-fn menu(response: &Response, path: &Path) {
-    response.context_menu(|ui| {
-        ui.set_min_width(MENU_WIDTH);
-        let last = [("Clear the list", Intent::ClearPaintings)];
-        for (name, intent) in actions(path).into_iter().chain(last) {
-            let keys = match intent {
-                Intent::ForgetPainting(_) => "Delete",
-                _ => "",
-            };
-            let button = match keys {
-                "" => egui::Button::new(name),
-                keys => egui::Button::new(name).shortcut_text(keys),
-            };
-            if matches!(intent, Intent::ForgetPainting(_)) {
-                ui.separator();
-            }
-            if ui.add(button).accessible_name(name).clicked() {
-                intent.send(ui);
-                ui.close();
-            }
-        }
-    });
 }

@@ -2,16 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui;
+use eframe::egui::{self, Button, Rect, RichText, Vec2};
 
 use super::{is_video, kind};
 use crate::gui::{
+    fonts::icons,
     intent::Intent,
     key_chips,
     opened::Opened,
     stage::{Framing, Stage},
     theme,
 };
+
+/// Width and height of the play button over a video, in points.
+const PLAY: f32 = 72.0;
 
 /// A painting that is shown large.
 pub struct Viewed {
@@ -33,6 +37,18 @@ impl Viewed {
         stage.set_photo(ctx, &opened.preview, frame.clone());
         let (width, height) = (frame.width(), frame.height());
         Self { words: format!("{}, {width} × {height} px", opened.title()), path, stage }
+    }
+
+    /// Draws the painting, or the first frame of a video with a button that plays it.
+    pub fn ui(&mut self, ui: &mut egui::Ui) {
+        self.stage.ui(ui);
+        if is_video(&self.path) {
+            let place = Rect::from_center_size(self.stage.rect().center(), Vec2::splat(PLAY));
+            let play = Button::new(RichText::new(icons::PLAY).size(32.0)).corner_radius(PLAY / 2.0);
+            if ui.put(place, play).accessible_name("Play the video").clicked() {
+                Intent::Play(self.path.clone()).send(ui);
+            }
+        }
     }
 }
 
@@ -59,7 +75,7 @@ pub fn buttons(ui: &mut egui::Ui, path: &Path) {
             Intent::ClosePainting.send(ui);
         }
         for (name, intent) in actions(path) {
-            let mut response = ui.add(egui::Button::new(name).min_size(size));
+            let mut response = ui.add(Button::new(name).min_size(size));
             if matches!(intent, Intent::ForgetPainting(_)) {
                 response = response.on_hover_text("The file stays.");
             }

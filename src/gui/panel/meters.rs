@@ -156,7 +156,7 @@ impl Meters {
     }
 
     /// Notes a picture of a frozen frame, which says nothing about rates and latencies.
-    pub fn note_held(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
+    pub fn note_frozen(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
         self.newest = Some(Newest { facts: *facts, shown_at, dropped_before_screen });
     }
 
@@ -172,7 +172,7 @@ impl Meters {
         for (recent, ms) in self.stages.iter_mut().zip(stages_ms(facts, shown_at)) {
             recent.note(shown_at, ms);
         }
-        self.note_held(facts, shown_at, dropped_before_screen);
+        self.note_frozen(facts, shown_at, dropped_before_screen);
         self.tick(shown_at);
     }
 
@@ -347,11 +347,11 @@ mod tests {
 
     #[test]
     fn a_break_leaves_a_gap_and_no_zeros() {
-        let (mut meters, held_at) = after(200);
-        let before = meters.history(held_at).count();
+        let (mut meters, frozen_at) = after(200);
+        let before = meters.history(frozen_at).count();
         // Nothing is noted while the picture is frozen, and the first picture afterwards does not define a rate yet.
         meters.resume();
-        let back = held_at + Duration::from_secs(30);
+        let back = frozen_at + Duration::from_secs(30);
         let mut now = back;
         for frame in 0..40 {
             let facts = facts(back, frame);

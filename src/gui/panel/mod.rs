@@ -73,22 +73,17 @@ pub struct Panel {
     /// The tab that was shown before a comparison.
     tab_before: Option<Tab>,
     /// Since when the picture is frozen.
-    held_since: Option<Instant>,
+    frozen_since: Option<Instant>,
     /// Whether two modes are compared; their steps are not timed.
     pub compares: bool,
 }
 
 impl Panel {
-    /// Creates a panel without data.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Notes a picture that the window received at `shown_at`. `dropped_before_screen` is the total number of pictures
     /// that were replaced by newer ones before the window received them.
     pub fn note_picture(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
-        if self.held_since.is_some() {
-            self.meters.note_held(facts, shown_at, dropped_before_screen);
+        if self.frozen_since.is_some() {
+            self.meters.note_frozen(facts, shown_at, dropped_before_screen);
         } else {
             self.meters.note(facts, shown_at, dropped_before_screen);
         }
@@ -96,11 +91,11 @@ impl Panel {
 
     /// Notes that the picture is frozen from `now` on, or resumes. While it is frozen, the panel shows the previous
     /// numbers.
-    pub fn set_held(&mut self, held: bool, now: Instant) {
-        match (self.held_since, held) {
-            (None, true) => self.held_since = Some(now),
+    pub fn set_frozen(&mut self, is_frozen: bool, now: Instant) {
+        match (self.frozen_since, is_frozen) {
+            (None, true) => self.frozen_since = Some(now),
             (Some(_), false) => {
-                self.held_since = None;
+                self.frozen_since = None;
                 self.meters.resume();
             }
             (None, false) | (Some(_), true) => {}
@@ -121,7 +116,7 @@ impl Panel {
     pub fn restart(&mut self) {
         self.meters = Meters::default();
         self.steps.clear();
-        self.held_since = None;
+        self.frozen_since = None;
     }
 
     /// Frames per second over the last seconds: of the source, of the engine, on the screen.
@@ -131,7 +126,7 @@ impl Panel {
 
     /// The time for which the panel shows its numbers.
     fn time_of_numbers(&self, now: Instant) -> Instant {
-        self.held_since.map_or(now, |held| held.min(now))
+        self.frozen_since.map_or(now, |since| since.min(now))
     }
 
     /// Latency from capture to the window over the last seconds, in milliseconds; `None` while nothing was shown.
@@ -169,9 +164,9 @@ impl Panel {
     /// caller draws the rest below.
     pub fn ui(&mut self, ui: &mut Ui, device: &DeviceInfo, now: Instant) {
         let no_roof = self.steps.why_no_roof(device);
-        let is_held = self.held_since.is_some();
+        let is_frozen = self.frozen_since.is_some();
         let now = self.time_of_numbers(now);
-        if !is_held {
+        if !is_frozen {
             self.meters.tick(now);
             let newest = self.meters.newest();
             if newest.is_some_and(|n| now.saturating_duration_since(n.shown_at) < FALLS_FOR) {
@@ -195,7 +190,7 @@ impl Panel {
                     self.tab = tab;
                 }
             }
-            if is_held {
+            if is_frozen {
                 ui.add_space(4.0);
                 ui.label(RichText::new("Paused").size(13.0))
                     .on_hover_text("The picture is frozen; these figures are from before.");
@@ -229,7 +224,11 @@ impl Panel {
         let Some(table) = self.steps.table() else {
             ui.add_space(theme::GROUP_GAP);
             ui.vertical_centered(|ui| {
-                ui.label(self.why_no_steps());
+                ui.label(if self.compares {
+                    "Steps are not timed during a comparison."
+                } else {
+                    "Timing the steps…"
+                });
                 if self.compares && ui.button("Stop comparing").clicked() {
                     Intent::ToggleCompare.send(ui);
                 }
@@ -242,15 +241,6 @@ impl Panel {
             Tab::Compare | Tab::Benchmark | Tab::Counters | Tab::Steps => {
                 table::ui(ui, table, &mut self.sorting);
             }
-        }
-    }
-
-    /// Why no step has a time yet.
-    fn why_no_steps(&self) -> &'static str {
-        if self.compares {
-            "Steps are not timed during a comparison."
-        } else {
-            "Timing the steps…"
         }
     }
 

@@ -36,7 +36,7 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
     let height = (ui.available_height() - 58.0).max(160.0);
     let points: Vec<[f64; 2]> = places.iter().map(|p| [p.intensity, p.tflops]).collect();
     let roof = table.ceiling.as_ref().map(|ceiling| roof(ceiling, bounds.0));
-    let names: Vec<String> = places.iter().map(|p| in_words(&table.kernels[p.at])).collect();
+    let names: Vec<String> = places.iter().map(|p| step_text(&table.kernels[p.at])).collect();
     let response = Plot::new("roofline")
         .height(height)
         .allow_scroll(false)
@@ -155,7 +155,7 @@ fn power(exponent: f64) -> String {
     format!("{:.decimals$}", 10f64.powf(exponent.round()))
 }
 
-fn in_words(row: &KernelRow) -> String {
+fn step_text(row: &KernelRow) -> String {
     format!(
         "{}: {}\n{} ms, {:.1} FLOP per byte, {:.3} TFLOP/s",
         row.layer,

@@ -202,7 +202,7 @@ fn row(
     let width = places[places.len() - 1].max;
     let share = step.ms / sum_ms;
     let color = step_color(ui.visuals(), step.flops > 0);
-    let (line, response) = Line::new(ui, width, in_words(at, step, share));
+    let (line, response) = Line::new(ui, width, row_text(at, step, share));
     for (shown, &place) in columns.iter().zip(places) {
         let text = match shown.column {
             Column::Order => (at + 1).to_string(),
@@ -255,7 +255,7 @@ pub fn details(ui: &mut Ui, step: &KernelRow, share: f64) {
 }
 
 /// A row as text for screen readers.
-fn in_words(at: usize, step: &KernelRow, share: f64) -> String {
+fn row_text(at: usize, step: &KernelRow, share: f64) -> String {
     let mut words = format!(
         "{}. {} {}: {} ms, {}",
         at + 1,

@@ -19,7 +19,7 @@ const COLUMNS: usize = 4;
 /// Height of the text below a picture, in points: a title, two lines and a remark.
 const WORDS_HEIGHT: f32 = 84.0;
 /// Minimum height of a picture, in points.
-const LEAST_HEIGHT: f32 = 72.0;
+const MIN_HEIGHT: f32 = 72.0;
 /// Height of everything above, between and below the rows of cards, in points.
 const OTHER_HEIGHT: f32 = 300.0;
 /// Width of a list, in points.
@@ -95,7 +95,7 @@ fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
     let gaps = theme::GAP * (COLUMNS - 1) as f32;
     let width = (ui.available_width() - gaps) / COLUMNS as f32;
     let room = (ui.content_rect().height() - OTHER_HEIGHT) / rows as f32 - WORDS_HEIGHT;
-    vec2(width, room.clamp(LEAST_HEIGHT, width * 0.75) + WORDS_HEIGHT)
+    vec2(width, room.clamp(MIN_HEIGHT, width * 0.75) + WORDS_HEIGHT)
 }
 
 /// The lists for setting a format by hand.

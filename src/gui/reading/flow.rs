@@ -63,23 +63,25 @@ impl App {
     }
 
     fn handle_imported(&mut self, path: PathBuf, result: Result<Import, String>) {
-        self.incoming.importing = self.incoming.importing.saturating_sub(1);
         match result {
             Ok(Import::Added { id, warning }) => {
                 if decode::has_picture_name(&path) {
                     // Load its network now, so that it paints as soon as it is listed.
                     self.load((id.clone(), ModelSize::Full));
                 }
-                self.added_style = Some(id);
-                self.list_styles();
+                self.list_styles(Some(id));
                 if let Some(warning) = warning {
                     self.messages.notice(warning);
                 }
             }
             Ok(Import::Unclear(known)) => {
+                self.incoming.end_import();
                 self.readings.waiting.push_back(Unclear { path, known });
             }
-            Err(error) => self.messages.error(error),
+            Err(error) => {
+                self.incoming.end_import();
+                self.messages.error(error);
+            }
         }
     }
 

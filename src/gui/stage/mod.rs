@@ -28,7 +28,7 @@ const ZOOM_STEP: f32 = 1.25;
 /// Maximum zoom, in screen pixels per picture pixel.
 const MAX_SCALE: f32 = 16.0;
 /// Minimum long side to which a tiny picture is enlarged, in screen pixels; otherwise the divider would cover it.
-const LEAST_SIDE: f32 = 80.0;
+const MIN_SIDE: f32 = 80.0;
 /// How far one key press moves the picture, in points.
 const PAN_STEP: f32 = 80.0;
 
@@ -363,7 +363,7 @@ impl Stage {
         match self.framing {
             Framing::Window => {
                 let long_side = self.size.0.max(self.size.1) as f32;
-                x.min(y).min(self.fit_limit.max(LEAST_SIDE / long_side))
+                x.min(y).min(self.fit_limit.max(MIN_SIDE / long_side))
             }
             Framing::Fit => x.min(y),
             Framing::Fill => x.max(y),

@@ -57,14 +57,14 @@ fn a_picture_is_added_as_a_style_and_shows_itself() {
 fn a_picture_without_strokes_is_kept_with_a_warning() {
     let place = tempfile::tempdir().expect("a folder");
     let style_source = Library::of(StyleLibrary::open(&[], place.path().join("user")));
-    for (side, is_told) in [(8, true), (40, false)] {
+    for (side, has_warning) in [(8, true), (40, false)] {
         let picture = Frame::from_fn(side, side, |x, y| [(x * 6) as u8, (y * 6) as u8, 9, 255]);
         let import = style_source.import_picture(&picture, "Dot");
         let Ok(Import::Added { warning, .. }) = import else {
             panic!("{import:?}");
         };
-        let told = warning.unwrap_or_default();
-        assert_eq!(told.starts_with("“Dot” is only 8 x 8 pixels"), is_told, "{told}");
+        let warning = warning.unwrap_or_default();
+        assert_eq!(warning.starts_with("“Dot” is only 8 x 8 pixels"), has_warning, "{warning}");
     }
 }
 
@@ -88,10 +88,10 @@ fn what_is_assumed_of_a_file_is_told() {
             panic!("{import:?}");
         };
         assert_eq!(id, name);
-        let told = warning.unwrap_or_default();
+        let warning = warning.unwrap_or_default();
         let words = assumed.unwrap_or_default();
-        assert!(told.contains(words), "{told}");
-        assert_eq!(told.contains("It was assumed"), assumed.is_some(), "{told}");
+        assert!(warning.contains(words), "{warning}");
+        assert_eq!(warning.contains("It was assumed"), assumed.is_some(), "{warning}");
         assert!(style_source.load(name, ModelSize::Full).is_ok());
     }
 }

@@ -36,11 +36,21 @@ fn painting() -> Arc<Painting> {
 fn painted(origin: Origin) -> Workspace {
     let choice =
         Choice { style: Some("candy".to_owned()), ..Choice::from_settings(&Choices::default()) };
-    let mut table = Workspace::new(choice, None);
+    let mut table = Workspace::new(Page::Photo, choice, None);
     table.put_photo(opened(origin));
     let recipe = table.recipe(ModelSize::Full).expect("photo and style");
     table.show(recipe, painting());
     table
+}
+
+/// Undoes or redoes one choice; returns `false` if there is none.
+fn revert(table: &mut Workspace, is_undo: bool) -> bool {
+    let Some(Step::Choice(choice)) = table.history.take(is_undo) else {
+        return false;
+    };
+    let before = std::mem::replace(&mut table.choice, *choice);
+    table.history.note_reverted(is_undo, Step::Choice(Box::new(before)));
+    true
 }
 
 #[test]
@@ -50,17 +60,17 @@ fn undo_and_redo_go_through_choices() {
     table.choice.look.strength_percent = 40;
     table.commit(first.clone());
     table.commit(table.choice.clone());
-    assert!(table.undo());
+    assert!(revert(&mut table, true));
     assert_eq!(table.choice, first);
-    assert!(!table.undo());
-    assert!(table.redo());
+    assert!(!revert(&mut table, true));
+    assert!(revert(&mut table, false));
     assert_eq!(table.choice.look.strength_percent, 40);
-    assert!(!table.redo());
-    table.undo();
+    assert!(!revert(&mut table, false));
+    revert(&mut table, true);
     let before = table.choice.clone();
     table.choice.brush = 2;
     table.commit(before);
-    assert!(!table.can_redo(), "a new choice ends the old future");
+    assert!(!table.history.can_redo(), "a new choice ends the old future");
 }
 
 #[test]
@@ -92,7 +102,7 @@ fn a_stopped_run_goes_back_to_the_painting_before_it() {
     assert!(table.finished().is_none(), "a draft is not saved");
     table.revert_choice();
     assert_eq!(table.choice, before);
-    assert!(!table.can_undo());
+    assert!(!table.history.can_undo());
     assert!(table.finished().is_some());
 }
 
@@ -111,7 +121,7 @@ fn turning_is_undone_and_ends_with_its_photo() {
     assert_eq!(before.photo.frame.width(), 100, "as it was opened");
     assert_eq!(before.framing.rotate, Rotation::Quarter);
     assert_eq!(table.choice, plain);
-    assert!(!table.can_undo(), "the other photo's step is gone");
+    assert!(!table.history.can_undo(), "the other photo's step is gone");
     table.put_photo(before);
     assert_eq!(table.choice.framing.rotate, Rotation::Quarter);
     assert_eq!(table.photo_size(), Some((100, 50)), "until it is turned");

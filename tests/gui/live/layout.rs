@@ -383,9 +383,9 @@ fn keys_stand_in_chips_of_their_own() {
     let mut w = Window::live();
     w.until_live();
     // On the first start.
-    w.until_label("1 to 9");
+    w.until_label("1 to 3");
     w.step();
-    assert!(w.paints("9") && w.paints("change the style"));
+    assert!(w.paints("3") && w.paints("change the style"));
     w.press(Key::B);
     w.until_contains("times as fast");
     w.click("Advanced");

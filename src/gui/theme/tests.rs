@@ -3,7 +3,7 @@
 use super::*;
 
 /// The minimum that WCAG requires for text (level AA).
-const LEAST: f32 = 4.5;
+const MIN_CONTRAST: f32 = 4.5;
 
 fn luminance(color: Color32) -> f32 {
     let [r, g, b] = [color.r(), color.g(), color.b()].map(|level| {
@@ -47,7 +47,7 @@ fn letters_can_be_read_on_every_ground_that_they_stand_on() {
             let found = grounds.iter().map(|(on, ground)| (*on, contrast(letters, *ground)));
             faint.extend(
                 found
-                    .filter(|(_, contrast)| *contrast < LEAST)
+                    .filter(|(_, contrast)| *contrast < MIN_CONTRAST)
                     .map(|(on, contrast)| format!("{theme:?}: {name} on {on} {contrast:.2}")),
             );
         }
