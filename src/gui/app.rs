@@ -9,7 +9,7 @@ mod state;
 
 pub(super) use state::{
     DeviceInUse, Ending, Networks, NextStep, PaintRequest, PhotoOpening, PhotoPainting, SaveFlow,
-    StylePicture, StylePictures,
+    StylePicture, StylePictures, WindowState,
 };
 
 use std::{
@@ -22,10 +22,9 @@ use eframe::egui;
 
 use super::{
     batch::Batch,
-    choice::{Choice, DEFAULT_BRUSH},
+    choice::Choice,
     contact_sheet::ContactSheets,
     crop::Cropping,
-    focus::FocusFrame,
     full_screen::state::FullScreen,
     gallery::Gallery,
     incoming::Incoming,
@@ -82,8 +81,6 @@ pub struct App {
     pub(super) tasks: Tasks<App>,
     pub(super) platform: Arc<dyn Platform>,
     pub(super) style_source: Arc<dyn StyleSource>,
-    /// Whether a file dialog is open.
-    pub(super) dialog_open: bool,
     pub(super) settings: Settings,
     pub(super) settings_file: SettingsFile,
     pub(super) workspace: Workspace,
@@ -98,17 +95,11 @@ pub struct App {
     /// Live frames that are being repainted.
     pub(super) repaints: Repaints,
     pub(super) full_screen: FullScreen,
-    pub(super) focus_frame: FocusFrame,
-    /// Whether tooltips are currently suppressed.
-    pub(super) has_no_tooltips: bool,
-    /// Whether the controls are shown in a window that is too narrow to show everything.
-    pub(super) controls_open: bool,
+    pub(super) window: WindowState,
     pub(super) batch: Option<Batch>,
     pub(super) networks: Networks,
     /// Dragged, dropped and pasted pictures.
     pub(super) incoming: Incoming,
-    /// The minimum window size that was last set, and the screen's scale at that time.
-    pub(super) min_size: Option<(egui::Vec2, f32)>,
     pub(super) style_pictures: StylePictures,
     pub(super) readings: Readings,
     pub(super) sheets: ContactSheets,
@@ -120,8 +111,6 @@ pub struct App {
     pub(super) save: SaveFlow,
     pub(super) ending: Ending,
     pub(super) device: DeviceInUse,
-    /// The brush size for which a message last reported that it also applies to later photos.
-    pub(super) announced_brush: usize,
     pub(super) intents: Vec<Intent>,
 }
 
@@ -155,7 +144,6 @@ impl App {
             tasks: Tasks::start(wake_up)?,
             platform: launch.platform,
             style_source: launch.style_source,
-            dialog_open: false,
             workspace: Workspace::new(
                 page,
                 Choice::from_settings(&settings.choices),
@@ -171,13 +159,10 @@ impl App {
             cameras: None,
             repaints: Repaints::default(),
             full_screen: FullScreen::default(),
-            focus_frame: FocusFrame::default(),
-            has_no_tooltips: false,
-            controls_open: false,
+            window: WindowState::default(),
             batch: None,
             networks: Networks::default(),
             incoming: Incoming::default(),
-            min_size: None,
             style_pictures: StylePictures::default(),
             readings: Readings::default(),
             sheets: ContactSheets::default(),
@@ -188,7 +173,6 @@ impl App {
             save: SaveFlow::default(),
             ending: Ending::default(),
             device: DeviceInUse::default(),
-            announced_brush: DEFAULT_BRUSH,
             intents,
         };
         app.list_styles(None);
@@ -209,7 +193,7 @@ impl App {
 
     /// Handles the events of threads and keyboard. Draws nothing.
     pub fn logic(&mut self) {
-        tooltips::follow(&self.ctx, &mut self.has_no_tooltips);
+        tooltips::follow(&self.ctx, &mut self.window.has_no_tooltips);
         self.handle_events();
         if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
             self.close_without_question();
@@ -259,8 +243,8 @@ impl App {
             live.report_ui(ui);
         }
         self.overlays.ui(ui, self.gallery.cards(), &self.settings.choices);
-        self.focus_frame.ui(ui);
-        if self.has_no_tooltips {
+        self.window.focus_frame.ui(ui);
+        if self.window.has_no_tooltips {
             tooltips::put_away(ui);
         }
         self.intents.append(&mut Intent::take_sent(ui));

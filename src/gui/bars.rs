@@ -82,7 +82,7 @@ impl App {
         if may_fold {
             // Users look for Strength and Detail, so this button has text in any bar, however narrow.
             let words = theme::icon_text(icons::SLIDERS, ADJUST, true);
-            let adjust = Button::selectable(self.controls_open, words);
+            let adjust = Button::selectable(self.window.controls_open, words);
             let does = "Strength, detail and more.";
             button(ui, true, adjust, [ADJUST, does], Intent::ToggleControls);
         }

@@ -95,9 +95,8 @@ impl App {
     /// Reports that the current brush size was set for another photo, once for each size.
     fn announce_kept_brush(&mut self) {
         let brush = self.workspace.choice.brush;
-        let (Some((width, height)), true) =
-            (self.workspace.photo_size(), brush != DEFAULT_BRUSH && self.announced_brush != brush)
-        else {
+        let is_new = brush != DEFAULT_BRUSH && self.opening.announced_brush != Some(brush);
+        let Some((width, height)) = self.workspace.photo_size().filter(|_| is_new) else {
             return;
         };
         // No message is needed if the default brush results in the same size for this photo.
@@ -105,7 +104,7 @@ impl App {
             .map(|brush| working_size_of(brush).resolve(width, height))
             .into();
         if kept != usual {
-            self.announced_brush = brush;
+            self.opening.announced_brush = Some(brush);
             let text = format!("Painted with your previous detail, {} × {} px.", kept.0, kept.1);
             let offer = Offer { label: "Reset detail", intent: Intent::UsualDetail };
             self.messages.offer(text, offer);

@@ -38,7 +38,7 @@ impl App {
         dialog: Dialog,
         then: impl FnOnce(&mut Self, PathBuf) + Send + 'static,
     ) {
-        if std::mem::replace(&mut self.dialog_open, true) {
+        if std::mem::replace(&mut self.window.has_file_dialog, true) {
             return;
         }
         let state = &self.settings.state;
@@ -50,7 +50,7 @@ impl App {
         self.tasks.spawn_dialog(
             move || platform.ask(&shown, folder.as_deref()),
             move |app, path| {
-                app.dialog_open = false;
+                app.window.has_file_dialog = false;
                 match path {
                     Ok(Some(path)) => app.use_path(&dialog, path, Box::new(then)),
                     Ok(None) => {}

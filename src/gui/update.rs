@@ -67,7 +67,7 @@ impl App {
         } else if self.live.is_none() && self.cropping.take().is_some() {
             // The photo is unchanged.
         } else if self.controls_narrow_styles() {
-            self.controls_open = false;
+            self.window.controls_open = false;
         } else if self.painting.request.is_some() {
             self.stop_painting();
         } else if self.sheets.is_running() {
@@ -263,7 +263,7 @@ impl App {
                 };
                 self.set_choices(choices);
             }
-            Intent::ToggleControls => self.controls_open = !self.controls_open,
+            Intent::ToggleControls => self.window.controls_open = !self.window.controls_open,
             Intent::ToggleShortcuts => self.overlays.toggle(Overlay::Shortcuts(String::new())),
             Intent::ToggleAbout => self.overlays.toggle(Overlay::About),
             Intent::ShowLicences => self.overlays.show(Overlay::Licences(Licences::unpacked())),
@@ -286,9 +286,10 @@ impl App {
                     self.messages.notice("The camera is off.");
                 }
             }
-            Intent::ListCameras | Intent::LookForCamera => {
+            Intent::ListCameras => self.list_cameras(false),
+            Intent::LookForCamera => {
                 self.cameras = None;
-                self.list_cameras(intent == Intent::LookForCamera);
+                self.list_cameras(true);
             }
             Intent::SetLive(choices) => {
                 let before = self.set_live(choices);

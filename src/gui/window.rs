@@ -51,15 +51,15 @@ impl App {
             return;
         };
         let now = (min_size(screen), scale);
-        if self.min_size != Some(now) {
-            self.min_size = Some(now);
+        if self.window.min_size != Some(now) {
+            self.window.min_size = Some(now);
             self.ctx.send_viewport_cmd(egui::ViewportCommand::MinInnerSize(now.0));
         }
     }
 
     /// Whether the controls reduce the width of the styles, and are above the buttons below the picture.
     pub(super) fn controls_narrow_styles(&self) -> bool {
-        self.controls_open && self.ctx.content_rect().width() < BOTH_FROM
+        self.window.controls_open && self.ctx.content_rect().width() < BOTH_FROM
     }
 
     /// Draws the picture with everything around it. Tab follows the drawing order.
@@ -68,7 +68,7 @@ impl App {
             Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(x, y))
         };
         let may_fold = ui.available_width() < CONTROLS_FROM;
-        let has_controls = !may_fold || self.controls_open;
+        let has_controls = !may_fold || self.window.controls_open;
         Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| self.top_bar(ui, may_fold));
         let is_narrow = self.controls_narrow_styles();
         let left = ui.available_width() - theme::CONTROLS_WIDTH - MIN_PICTURE;
@@ -269,7 +269,7 @@ impl App {
             let progress = self.engine.batch_progress().unwrap_or(0.0);
             let style_text = self.batch_style_text();
             let may_fold = ui.content_rect().width() < CONTROLS_FROM;
-            let seen = !self.full_screen.is_on() && (!may_fold || self.controls_open);
+            let seen = !self.full_screen.is_on() && (!may_fold || self.window.controls_open);
             let settings = self.batch_settings_text(seen);
             let painting = BatchPainting {
                 style: self.workspace.photo_choice().style.as_deref(),
@@ -312,7 +312,7 @@ impl App {
         };
         let (photo, last_run) = match (&self.live, self.paintings.viewed()) {
             (Some(live), _) => {
-                let (source, pace) = live.status(shows_details);
+                let (source, pace) = live.status(self.cameras.as_ref(), shows_details);
                 (Some(source), pace)
             }
             (None, Some(viewed)) => (Some(viewed.words.clone()), None),

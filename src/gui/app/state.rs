@@ -5,13 +5,15 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use eframe::egui;
+
 use crate::{
     backend::DeviceInfo,
     engine::protocol::{Generation, TrialNumber},
     frame::Frame,
     gui::{
-        choice::Recipe, gallery::Subject, history::Step, mix::MixedNetworks, opened::Opened,
-        style_source::Loaded,
+        choice::Recipe, focus::FocusFrame, gallery::Subject, history::Step, mix::MixedNetworks,
+        opened::Opened, style_source::Loaded,
     },
     media::framing::Framing,
     mode::ModelSize,
@@ -23,6 +25,20 @@ pub(in crate::gui) enum NextStep {
     /// Put this photo on the table.
     Put(Box<Opened>),
     Close,
+}
+
+/// The window around the pages.
+#[derive(Default)]
+pub(in crate::gui) struct WindowState {
+    /// Whether a file dialog is open.
+    pub has_file_dialog: bool,
+    /// Whether the controls are shown in a window that is too narrow to show everything.
+    pub controls_open: bool,
+    /// Whether tooltips are currently suppressed.
+    pub has_no_tooltips: bool,
+    pub focus_frame: FocusFrame,
+    /// The minimum size that was last set, and the screen's scale at that time.
+    pub min_size: Option<(egui::Vec2, f32)>,
 }
 
 /// The newest job of the compositor.
@@ -80,6 +96,8 @@ pub(in crate::gui) struct PhotoOpening {
     pub newest: u64,
     /// Whether a photo is being opened.
     pub is_running: bool,
+    /// The brush size for which a message last reported that it also applies to later photos.
+    pub announced_brush: Option<usize>,
 }
 
 impl PhotoOpening {

@@ -71,7 +71,8 @@ impl App {
 
     fn live_source(&self, ui: &mut egui::Ui, live: &LiveView, choices: &mut LiveChoices) {
         let mut chosen = None;
-        let button = ComboBox::from_id_salt("source").selected_text(live.source_name());
+        let button =
+            ComboBox::from_id_salt("source").selected_text(live.source_name(self.cameras.as_ref()));
         let response = list(ui, button.width(ui.available_width()), |ui, entries| {
             let mut offer = |ui: &mut egui::Ui, source: Source, name: &str| {
                 let is_in_use = live.source == source;
@@ -82,7 +83,7 @@ impl App {
                 }
             };
             offer(ui, Source::Demo, "Demo scene");
-            match &live.cameras {
+            match &self.cameras {
                 None => {
                     theme::caption(ui, "Looking for cameras…");
                 }

@@ -50,10 +50,11 @@ use super::{
     stage::{Compare, Stage, ViewStep},
     style_source::Card,
     texture::opaque_image_of,
+    welcome::Cameras,
 };
 use crate::{
     backend::DeviceInfo,
-    capture::{Camera, Source},
+    capture::Source,
     engine::{
         live::{Facts, LivePicture, LiveSettings, Snapshot, SourceState, rate_control::STEPS_PX},
         protocol::Repainted,
@@ -70,8 +71,6 @@ pub struct LiveView {
     trial: SourceTrial,
     pictures: Option<Reader<LivePicture>>,
     snapshot: Snapshot,
-    /// The most recent list of cameras; `None` before the first.
-    cameras: Option<Result<Vec<Camera>, String>>,
     pub(super) stage: Stage,
     /// The compare mode before a comparison, and whether the preview grid was shown.
     before_comparison: (Compare, bool),
@@ -194,11 +193,6 @@ impl LiveView {
         }
     }
 
-    /// Stores the list of cameras.
-    pub fn set_cameras(&mut self, cameras: Result<Vec<Camera>, String>) {
-        self.cameras = Some(cameras);
-    }
-
     /// Whether a camera is capturing.
     fn films(&self) -> bool {
         self.uses_camera() && matches!(self.snapshot.source, SourceState::Running { .. })
@@ -268,7 +262,7 @@ impl LiveView {
     }
 
     /// Texts for the source and its frame rate, with the painting mode if `with_mode`.
-    pub fn status(&self, with_mode: bool) -> (String, Option<String>) {
+    pub fn status(&self, cameras: Cameras<'_>, with_mode: bool) -> (String, Option<String>) {
         let source = match &self.snapshot.source {
             SourceState::Running { described, format } => match format {
                 Some(format) => format!("{}, {format}", label(described)),
@@ -276,7 +270,7 @@ impl LiveView {
             },
             SourceState::Starting => "Starting…".to_owned(),
             // The stage shows why there are no pictures.
-            SourceState::Waiting(_) | SourceState::Ended(_) => self.source_name(),
+            SourceState::Waiting(_) | SourceState::Ended(_) => self.source_name(cameras),
         };
         let pace = self.pace().zip(self.facts).map(|((fps, delay_ms), facts)| {
             let (w, h) = self.painted_at().unwrap_or(facts.working);
@@ -295,11 +289,11 @@ impl LiveView {
     }
 
     /// A short name of the source.
-    fn source_name(&self) -> String {
+    fn source_name(&self, cameras: Cameras<'_>) -> String {
         match &self.source {
             Source::Demo => "Demo scene".to_owned(),
             Source::Camera(id) => {
-                let known = self.cameras.iter().flatten().flatten();
+                let known = cameras.into_iter().flatten().flatten();
                 let found = known.clone().find(|camera| camera.id == *id);
                 let first = || known.clone().next().filter(|_| id.as_str().is_empty());
                 match found.or_else(first) {

@@ -287,7 +287,6 @@ impl App {
         }
         live.stage.compare = Compare::Painting;
         live.stage.framing = self.stage.framing;
-        live.cameras.clone_from(&self.cameras);
         self.paintings.close_view();
         self.live = Some(live);
         name_window(&self.ctx, None);
@@ -361,9 +360,6 @@ impl App {
         self.tasks.spawn(
             move || platform.cameras(),
             move |app, cameras| {
-                if let Some(live) = &mut app.live {
-                    live.set_cameras(cameras.clone());
-                }
                 if uses_first && cameras.as_ref().is_ok_and(Vec::is_empty) {
                     app.messages.notice(NO_CAMERA);
                 } else if uses_first {

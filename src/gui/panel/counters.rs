@@ -7,7 +7,7 @@ use egui_plot::{GridMark, HoverPosition, Line as PlotLine, Plot, PlotPoints};
 
 use super::{
     cells::{CELL_GAP, Line},
-    meters::{HISTORY, Meters, Point, STAGES, unbroken},
+    meters::{HISTORY, Meters, Point, Rates, STAGES, unbroken},
 };
 use crate::{
     backend::DeviceInfo,
@@ -67,21 +67,18 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
     theme::group_title(ui, "Frames per second");
     let rates = meters.rates(now);
     let palette = theme::palette(ui.visuals());
-    let series = [
-        ("Source", "Frames from the source.", rates.source_fps, palette.quiet),
-        ("Painted", "Frames that were painted.", rates.engine_fps, palette.notice),
-        ("Shown", "Frames that were shown.", rates.shown_fps, palette.accent),
+    let series: [(&str, &str, Color32, fn(&Rates) -> f32); 3] = [
+        ("Source", "Frames from the source.", palette.quiet, |r| r.source_fps),
+        ("Painted", "Frames that were painted.", palette.notice, |r| r.engine_fps),
+        ("Shown", "Frames that were shown.", palette.accent, |r| r.shown_fps),
     ];
-    let of: [fn(&Point) -> f32; 3] =
-        [|p| p.rates.source_fps, |p| p.rates.engine_fps, |p| p.rates.shown_fps];
     ui.columns(3, |columns| {
-        for (ui, (name, hint, value, color)) in columns.iter_mut().zip(&series) {
-            figure(ui, name, &format!("{value:.1}"), "fps", *color).on_hover_text(*hint);
+        for (ui, (name, hint, color, of)) in columns.iter_mut().zip(&series) {
+            figure(ui, name, &tenths(of(&rates)), "fps", *color).on_hover_text(*hint);
         }
     });
-    let lines = [0, 1, 2].map(|at| {
-        let (name, _, _, color) = series[at];
-        let point = |p: &Point| [ago_s(p, now), f64::from(of[at](p))];
+    let lines = series.map(|(name, _, color, of)| {
+        let point = |p: &Point| [ago_s(p, now), f64::from(of(&p.rates))];
         (name, color, unbroken(meters.history(now).map(point)))
     });
     history_plot(ui, width, "Frames per second of the last minute", "fps", lines);

@@ -229,10 +229,6 @@ impl Stage {
         self.scale * 100.0
     }
 
-    pub fn is_fitted(&self) -> bool {
-        self.zoom.is_none()
-    }
-
     /// The divider's position, 0 (all painting) to 1 (all photo).
     pub fn wipe(&self) -> f32 {
         self.wipe
