@@ -66,7 +66,8 @@ pub enum CaptureProblem {
     FormatChanged,
     /// The camera offers no supported format.
     #[error(
-        "the camera sends no supported format (MJPEG, YUYV, NV12, RGB or grey), only: {offered}; use another camera"
+        "the camera sends no format that StyleForge reads, only: {offered}; set the camera to MJPEG or an uncompressed \
+         format (such as YUYV or NV12), or use another camera"
     )]
     NoFormat {
         /// The formats that it offers.

@@ -168,7 +168,7 @@ pub struct LiveArgs {
     /// Frame rate of the camera or demo scene [default: 30 or more]
     #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub fps: Option<u32>,
-    /// Pixel format in which a camera sends: MJPEG, YUYV, NV12, RGB or grey [default: the cheapest]
+    /// Pixel format in which a camera sends, for example mjpeg, yuyv, nv12 or yu12 [default: the cheapest]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<PixelFormat>,
     /// Swap left and right
