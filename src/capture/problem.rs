@@ -13,6 +13,8 @@ pub enum CaptureEvent {
     },
     /// No frames arrive; the source is retried until they do. Sent once for each problem.
     Waiting(CaptureProblem),
+    /// What decoding a photo lost, after the photo's name.
+    Note(String),
     /// One picture of a folder was skipped; the folder continues.
     Skipped(CaptureProblem),
     /// No more frames will arrive.
