@@ -67,17 +67,22 @@ impl Layout {
         above.saturating_add(row)
     }
 
+    /// Whether `bytes` contain a frame of at least one pixel.
+    fn is_complete(&self, bytes: &[u8]) -> bool {
+        self.width > 0 && self.height > 0 && bytes.len() >= self.bytes()
+    }
+
     /// Decodes `bytes` into `rgba`, which has `width * height * 4` bytes.
     ///
     /// # Errors
-    /// [`Unusable::Damaged`] if bytes are missing; [`Unusable::OtherFormat`] for MJPEG and for formats that are
+    /// [`Unusable::Damaged`] if bytes are missing or there is no pixel; [`Unusable::OtherFormat`] for MJPEG and for formats that are
     /// [kept as](PixelFormat::kept_as) another.
     pub fn decode(&self, bytes: &[u8], rgba: &mut [u8]) -> Result<(), Unusable> {
-        if bytes.len() < self.bytes() {
+        if !self.is_complete(bytes) {
             return Err(Unusable::Damaged);
         }
         let (rgba, _) = rgba.as_chunks_mut::<4>();
-        let rows = rgba.chunks_exact_mut(self.width.max(1));
+        let rows = rgba.chunks_exact_mut(self.width);
         let line = |y: usize| &bytes[y * self.stride..][..row_bytes(self.pixels, self.width)];
         let yuv = Yuv::new(self.matrix, self.full_range);
         for (y, row) in rows.take(self.height).enumerate() {
@@ -240,8 +245,7 @@ impl RawFrame {
         if layout.pixels == PixelFormat::Mjpeg {
             return Err(Unusable::OtherFormat);
         }
-        let is_empty = layout.width == 0 || layout.height == 0;
-        if is_empty || bytes.len() < layout.bytes() {
+        if !layout.is_complete(bytes) {
             return Err(Unusable::Damaged);
         }
         let pixels = layout.pixels.kept_as();
