@@ -337,7 +337,7 @@ def headers():
 
 
 def frames():
-    for kind in range(6):
+    for kind in range(14):
         for width, height, stride in ((5, 3, 0), (4, 4, 32), (1, 1, 1), (0, 7, 3), (7, 0, 9)):
             head = struct.pack("<BBIII", kind, kind & 1, width, height, stride)
             yield f"{kind}_{width}x{height}_{stride}", head + bytes(range(120)) * 2

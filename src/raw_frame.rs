@@ -4,7 +4,7 @@ mod pixel_format;
 mod yuv;
 
 pub use pixel_format::PixelFormat;
-pub use yuv::Yuv;
+pub use yuv::{ColorMatrix, Yuv};
 
 use crate::{
     frame::Frame,
@@ -20,6 +20,7 @@ pub struct Layout {
     pub height: usize,
     /// Bytes from one row to the next, in the first plane.
     pub stride: usize,
+    pub matrix: ColorMatrix,
     /// Whether luma uses 0 to 255 instead of 16 to 235.
     pub full_range: bool,
 }
@@ -34,9 +35,10 @@ pub enum Unusable {
 }
 
 impl Layout {
-    /// A layout without padding between rows. For MJPEG the stride has no meaning.
+    /// A layout without padding between rows, by BT.601 in the limited range. For MJPEG the stride has no meaning.
     pub fn tight(pixels: PixelFormat, width: usize, height: usize) -> Self {
-        Self { pixels, width, height, stride: row_bytes(pixels, width), full_range: false }
+        let stride = row_bytes(pixels, width);
+        Self { pixels, width, height, stride, matrix: ColorMatrix::Bt601, full_range: false }
     }
 
     /// The same layout with `stride` bytes per row, if that is enough for a row.
@@ -47,31 +49,42 @@ impl Layout {
     /// Bytes from the first pixel to the last one; saturates if the driver's numbers are too large.
     pub fn bytes(&self) -> usize {
         let row = row_bytes(self.pixels, self.width);
+        let chroma_rows = self.height.div_ceil(2);
         // The last row may lack padding.
-        let above = self.stride.saturating_mul(self.rows().saturating_sub(1));
+        let (above, row) = match self.pixels {
+            PixelFormat::Nv12 | PixelFormat::Nv21 => {
+                let rows = self.height.saturating_add(chroma_rows);
+                (self.stride.saturating_mul(rows.saturating_sub(1)), row)
+            }
+            // Rows of U and V have half the length.
+            PixelFormat::Yu12 | PixelFormat::Yv12 => {
+                let halves = chroma_rows.saturating_mul(2).saturating_sub(1);
+                let luma = self.stride.saturating_mul(self.height);
+                (luma.saturating_add((self.stride / 2).saturating_mul(halves)), row / 2)
+            }
+            _ => (self.stride.saturating_mul(self.height.saturating_sub(1)), row),
+        };
         above.saturating_add(row)
     }
 
-    /// Rows of all planes.
-    fn rows(&self) -> usize {
-        match self.pixels {
-            PixelFormat::Nv12 => self.height.saturating_add(self.height.div_ceil(2)),
-            _ => self.height,
-        }
+    /// Whether `bytes` contain a frame of at least one pixel.
+    fn is_complete(&self, bytes: &[u8]) -> bool {
+        self.width > 0 && self.height > 0 && bytes.len() >= self.bytes()
     }
 
     /// Decodes `bytes` into `rgba`, which has `width * height * 4` bytes.
     ///
     /// # Errors
-    /// [`Unusable::Damaged`] if bytes are missing; [`Unusable::OtherFormat`] for MJPEG.
+    /// [`Unusable::Damaged`] if bytes are missing or there is no pixel; [`Unusable::OtherFormat`] for MJPEG and for formats that are
+    /// [kept as](PixelFormat::kept_as) another.
     pub fn decode(&self, bytes: &[u8], rgba: &mut [u8]) -> Result<(), Unusable> {
-        if bytes.len() < self.bytes() {
+        if !self.is_complete(bytes) {
             return Err(Unusable::Damaged);
         }
         let (rgba, _) = rgba.as_chunks_mut::<4>();
-        let rows = rgba.chunks_exact_mut(self.width.max(1));
+        let rows = rgba.chunks_exact_mut(self.width);
         let line = |y: usize| &bytes[y * self.stride..][..row_bytes(self.pixels, self.width)];
-        let yuv = Yuv::new(self.full_range);
+        let yuv = Yuv::new(self.matrix, self.full_range);
         for (y, row) in rows.take(self.height).enumerate() {
             match self.pixels {
                 PixelFormat::Yuyv => {
@@ -109,21 +122,76 @@ impl Layout {
                         *pixel = [level, level, level, 255];
                     }
                 }
-                PixelFormat::Mjpeg => return Err(Unusable::OtherFormat),
+                _ => return Err(Unusable::OtherFormat),
             }
         }
         Ok(())
+    }
+
+    /// Writes `bytes` to `kept` in the format [as which](PixelFormat::kept_as) this one is kept, without padding.
+    fn reorder(&self, bytes: &[u8], kept: &mut [u8]) {
+        let stride = row_bytes(self.pixels.kept_as(), self.width);
+        let (luma, chroma) = kept.split_at_mut(stride * self.height);
+        for (to, from) in luma.chunks_exact_mut(stride).zip(bytes.chunks(self.stride)) {
+            match self.pixels {
+                PixelFormat::Uyvy => {
+                    pixels(to, from, |[u, y0, v, y1]: [u8; 4]| [y0, u, y1, v]);
+                }
+                PixelFormat::Yvyu => {
+                    pixels(to, from, |[y0, v, y1, u]: [u8; 4]| [y0, u, y1, v]);
+                }
+                PixelFormat::Bgra => pixels(to, from, |[b, g, r, _]: [u8; 4]| [b, g, r]),
+                PixelFormat::Grey10 => {
+                    pixels(to, from, |level| [(u16::from_le_bytes(level) >> 2).min(255) as u8]);
+                }
+                PixelFormat::Grey16 => pixels(to, from, |[_, high]: [u8; 2]| [high]),
+                _ => to.copy_from_slice(&from[..stride]),
+            }
+        }
+        let from = bytes.get(self.stride * self.height..).unwrap_or_default();
+        let half = self.stride / 2;
+        let second = half * self.height.div_ceil(2);
+        for (y, to) in chroma.chunks_exact_mut(stride).enumerate() {
+            if self.pixels == PixelFormat::Nv21 {
+                pixels(to, &from[y * self.stride..], |[v, u]: [u8; 2]| [u, v]);
+                continue;
+            }
+            let (mut u, mut v) = (&from[y * half..], &from[second + y * half..]);
+            if self.pixels == PixelFormat::Yv12 {
+                (u, v) = (v, u);
+            }
+            for (to, (u, v)) in to.as_chunks_mut::<2>().0.iter_mut().zip(u.iter().zip(v)) {
+                *to = [*u, *v];
+            }
+        }
+    }
+}
+
+/// Converts a row, pixel by pixel or pair by pair.
+fn pixels<const M: usize, const N: usize>(
+    to: &mut [u8],
+    from: &[u8],
+    convert: impl Fn([u8; N]) -> [u8; M],
+) {
+    for (to, from) in to.as_chunks_mut::<M>().0.iter_mut().zip(from.as_chunks::<N>().0) {
+        *to = convert(*from);
     }
 }
 
 /// Bytes of one row of the first plane.
 fn row_bytes(pixels: PixelFormat, width: usize) -> usize {
     match pixels {
-        PixelFormat::Yuyv => width.div_ceil(2).saturating_mul(4),
-        // The chroma plane has one pair for every two columns.
-        PixelFormat::Nv12 => width.div_ceil(2).saturating_mul(2),
+        PixelFormat::Yuyv | PixelFormat::Uyvy | PixelFormat::Yvyu => {
+            width.div_ceil(2).saturating_mul(4)
+        }
+        // The chroma planes have one pair for every two columns.
+        PixelFormat::Nv12 | PixelFormat::Nv21 | PixelFormat::Yu12 | PixelFormat::Yv12 => {
+            width.div_ceil(2).saturating_mul(2)
+        }
         PixelFormat::Rgb | PixelFormat::Bgr => width.saturating_mul(3),
+        PixelFormat::Bgra => width.saturating_mul(4),
         PixelFormat::Grey => width,
+        PixelFormat::Grey10 | PixelFormat::Grey16 => width.saturating_mul(2),
         PixelFormat::Mjpeg => 0,
     }
 }
@@ -140,7 +208,8 @@ pub struct Places {
     pub down: [i32; 2],
 }
 
-/// A camera's frame as received, without padding between rows, and its rotation. Not for MJPEG.
+/// A camera's frame without padding between rows, in the format [as which](PixelFormat::kept_as) its own is kept, and its
+/// rotation. Not for MJPEG.
 #[derive(Clone, Debug)]
 pub struct RawFrame {
     layout: Layout,
@@ -176,14 +245,18 @@ impl RawFrame {
         if layout.pixels == PixelFormat::Mjpeg {
             return Err(Unusable::OtherFormat);
         }
-        let is_empty = layout.width == 0 || layout.height == 0;
-        if is_empty || bytes.len() < layout.bytes() {
+        if !layout.is_complete(bytes) {
             return Err(Unusable::Damaged);
         }
-        let stride = row_bytes(layout.pixels, layout.width);
-        self.layout = Layout { stride, ..*layout };
+        let pixels = layout.pixels.kept_as();
+        let stride = row_bytes(pixels, layout.width);
+        self.layout = Layout { pixels, stride, ..*layout };
         (self.rotate, self.mirror) = (rotate, mirror);
         self.bytes.resize(self.layout.bytes(), 0);
+        if pixels != layout.pixels {
+            layout.reorder(bytes, &mut self.bytes);
+            return Ok(());
+        }
         if layout.stride == stride {
             parallel_copy::copy(&mut self.bytes, &bytes[..self.layout.bytes()]);
             return Ok(());
@@ -248,7 +321,7 @@ mod tests {
     use super::*;
 
     /// The formulas of the standard.
-    fn exact(y: u8, u: u8, v: u8, full_range: bool) -> [f64; 3] {
+    fn exact([y, u, v]: [u8; 3], matrix: ColorMatrix, full_range: bool) -> [f64; 3] {
         let (y, cb, cr) = if full_range {
             (f64::from(y) / 255.0, (f64::from(u) - 128.0) / 255.0, (f64::from(v) - 128.0) / 255.0)
         } else {
@@ -258,9 +331,15 @@ mod tests {
                 (f64::from(v) - 128.0) / 224.0,
             )
         };
-        let r = y + 1.402 * cr;
-        let b = y + 1.772 * cb;
-        let g = (y - 0.299 * r - 0.114 * b) / 0.587;
+        let (kr, kb) = match matrix {
+            ColorMatrix::Bt601 => (0.299, 0.114),
+            ColorMatrix::Bt709 => (0.2126, 0.0722),
+            ColorMatrix::Bt2020 => (0.2627, 0.0593),
+            ColorMatrix::Smpte240m => (0.2122, 0.0865),
+        };
+        let r = y + 2.0 * (1.0 - kr) * cr;
+        let b = y + 2.0 * (1.0 - kb) * cb;
+        let g = (y - kr * r - kb * b) / (1.0 - kr - kb);
         [r, g, b].map(|c| (c * 255.0).clamp(0.0, 255.0))
     }
 
@@ -276,7 +355,9 @@ mod tests {
 
     fn decoded(layout: Layout, bytes: &[u8]) -> Vec<[u8; 4]> {
         let mut rgba = vec![0; layout.width * layout.height * 4];
-        layout.decode(bytes, &mut rgba).expect("whole");
+        let mut frame = RawFrame::default();
+        frame.set(&layout, bytes, Default::default()).expect("whole");
+        frame.layout().decode(frame.bytes(), &mut rgba).expect("whole");
         rgba.as_chunks::<4>().0.to_vec()
     }
 
@@ -284,11 +365,11 @@ mod tests {
     fn agrees(layout: Layout, bytes: &[u8], yuv: impl Fn(usize, usize) -> [u8; 3]) {
         for (i, got) in decoded(layout, bytes).into_iter().enumerate() {
             let (x, y) = (i % layout.width, i / layout.width);
-            let [luma, u, v] = yuv(x, y);
-            let expected = exact(luma, u, v, layout.full_range);
+            let expected = exact(yuv(x, y), layout.matrix, layout.full_range);
             for c in 0..3 {
                 let apart = (f64::from(got[c]) - expected[c]).abs();
-                assert!(apart <= 0.51, "{layout:?} {x},{y}: {got:?} for {expected:?}");
+                // Half a level from rounding, the rest from coefficients of 13 bits.
+                assert!(apart <= 0.53, "{layout:?} {x},{y}: {got:?} for {expected:?}");
             }
             assert_eq!(got[3], 255);
         }
@@ -298,24 +379,55 @@ mod tests {
     fn yuv_follows_the_standard_at_odd_sizes() {
         for (width, height) in [(6, 4), (7, 5), (1, 1), (338, 3)] {
             for padding in [0, 5] {
-                for full_range in [false, true] {
+                for (matrix, full_range) in [
+                    (ColorMatrix::Bt601, false),
+                    (ColorMatrix::Bt601, true),
+                    (ColorMatrix::Bt709, false),
+                    (ColorMatrix::Bt2020, true),
+                    (ColorMatrix::Smpte240m, false),
+                ] {
                     let layout = |pixels| {
                         let tight = Layout::tight(pixels, width, height);
                         let padded = tight.with_stride(tight.stride + padding);
-                        Layout { full_range, ..padded }
+                        Layout { matrix, full_range, ..padded }
                     };
-                    let yuyv = layout(PixelFormat::Yuyv);
-                    let bytes = noise(yuyv.bytes());
-                    agrees(yuyv, &bytes, |x, y| {
-                        let pair = y * yuyv.stride + x / 2 * 4;
-                        [bytes[pair + x % 2 * 2], bytes[pair + 1], bytes[pair + 3]]
-                    });
-                    let nv12 = layout(PixelFormat::Nv12);
-                    let bytes = noise(nv12.bytes());
-                    agrees(nv12, &bytes, |x, y| {
-                        let colour = (height + y / 2) * nv12.stride + x / 2 * 2;
-                        [bytes[y * nv12.stride + x], bytes[colour], bytes[colour + 1]]
-                    });
+                    // Offsets of the first luma, of U and of V in two pixels.
+                    for (pixels, [luma, u, v]) in [
+                        (PixelFormat::Yuyv, [0, 1, 3]),
+                        (PixelFormat::Yvyu, [0, 3, 1]),
+                        (PixelFormat::Uyvy, [1, 0, 2]),
+                    ] {
+                        let layout = layout(pixels);
+                        let bytes = noise(layout.bytes());
+                        agrees(layout, &bytes, |x, y| {
+                            let pair = y * layout.stride + x / 2 * 4;
+                            [luma + x % 2 * 2, u, v].map(|at| bytes[pair + at])
+                        });
+                    }
+                    for (pixels, [u, v]) in
+                        [(PixelFormat::Nv12, [0, 1]), (PixelFormat::Nv21, [1, 0])]
+                    {
+                        let layout = layout(pixels);
+                        let bytes = noise(layout.bytes());
+                        agrees(layout, &bytes, |x, y| {
+                            let chroma = (height + y / 2) * layout.stride + x / 2 * 2;
+                            [y * layout.stride + x, chroma + u, chroma + v].map(|at| bytes[at])
+                        });
+                    }
+                    for (pixels, [u, v]) in
+                        [(PixelFormat::Yu12, [0, 1]), (PixelFormat::Yv12, [1, 0])]
+                    {
+                        let layout = layout(pixels);
+                        let bytes = noise(layout.bytes());
+                        agrees(layout, &bytes, |x, y| {
+                            let half = layout.stride / 2;
+                            let plane = half * height.div_ceil(2);
+                            let chroma = height * layout.stride + y / 2 * half + x / 2;
+                            let at =
+                                [y * layout.stride + x, chroma + u * plane, chroma + v * plane];
+                            at.map(|at| bytes[at])
+                        });
+                    }
                 }
             }
         }
@@ -324,7 +436,14 @@ mod tests {
     #[test]
     fn plain_colours_are_copied() {
         let (width, height) = (5, 3);
-        for pixels in [PixelFormat::Rgb, PixelFormat::Bgr, PixelFormat::Grey] {
+        for pixels in [
+            PixelFormat::Rgb,
+            PixelFormat::Bgr,
+            PixelFormat::Bgra,
+            PixelFormat::Grey,
+            PixelFormat::Grey10,
+            PixelFormat::Grey16,
+        ] {
             let layout = Layout::tight(pixels, width, height).with_stride(23);
             let bytes = noise(layout.bytes());
             for (i, got) in decoded(layout, &bytes).into_iter().enumerate() {
@@ -333,6 +452,13 @@ mod tests {
                 let expected = match pixels {
                     PixelFormat::Rgb => [row[x * 3], row[x * 3 + 1], row[x * 3 + 2]],
                     PixelFormat::Bgr => [row[x * 3 + 2], row[x * 3 + 1], row[x * 3]],
+                    PixelFormat::Bgra => [row[x * 4 + 2], row[x * 4 + 1], row[x * 4]],
+                    // Ten bits at most: the noise has more.
+                    PixelFormat::Grey10 => {
+                        let level = u16::from_le_bytes([row[x * 2], row[x * 2 + 1]]);
+                        [u8::try_from(level / 4).unwrap_or(255); 3]
+                    }
+                    PixelFormat::Grey16 => [row[x * 2 + 1]; 3],
                     _ => [row[x]; 3],
                 };
                 assert_eq!(got[..3], expected, "{pixels}");
@@ -407,12 +533,14 @@ mod tests {
 
     #[test]
     fn truncated_frames_are_not_painted() {
-        for pixels in [PixelFormat::Yuyv, PixelFormat::Nv12, PixelFormat::Rgb, PixelFormat::Grey] {
+        for pixels in PixelFormat::ALL.into_iter().filter(|p| *p != PixelFormat::Mjpeg) {
             let layout = Layout::tight(pixels, 9, 7);
             let bytes = noise(layout.bytes() - 1);
             let mut rgba = vec![3; 9 * 7 * 4];
             assert_eq!(layout.decode(&bytes, &mut rgba), Err(Unusable::Damaged));
             assert!(rgba.iter().all(|&v| v == 3), "nothing was written");
+            let set = RawFrame::default().set(&layout, &bytes, Default::default());
+            assert_eq!(set, Err(Unusable::Damaged), "{pixels}");
         }
     }
 }

@@ -340,6 +340,28 @@ fn a_batch_can_be_stopped_in_the_middle_of_a_photo() {
 }
 
 #[test]
+fn a_paused_batch_continues_or_ends() {
+    let (script, mut engine) = engine_held_in_a_batch();
+    engine.pause_batch(true);
+    script.release();
+    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 1, .. }));
+    engine.paint(job(5, 6));
+    assert!(matches!(next(&mut engine), Event::Painted { .. }), "the batch waits");
+    engine.pause_batch(false);
+    // The second photo of the batch cannot be painted.
+    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 2, outcome: Err(_), .. }));
+    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 3, .. }));
+    assert!(matches!(next(&mut engine), Event::BatchEnded { cancelled: false }));
+
+    let (script, mut engine) = engine_held_in_a_batch();
+    engine.pause_batch(true);
+    script.release();
+    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 1, .. }));
+    engine.cancel_batch();
+    assert!(matches!(next(&mut engine), Event::BatchEnded { cancelled: true }));
+}
+
+#[test]
 fn generations_grow() {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);

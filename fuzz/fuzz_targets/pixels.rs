@@ -29,6 +29,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut rgba = vec![0; frame_pixels * 4];
     let decoded = FrameDecoder::default().decode(bytes, &layout, &mut rgba);
     if pixels != PixelFormat::Mjpeg {
-        assert_eq!(decoded.is_ok(), bytes.len() >= needed);
+        assert_eq!(decoded.is_ok(), frame_pixels > 0 && bytes.len() >= needed);
     }
 });

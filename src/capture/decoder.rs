@@ -1,12 +1,14 @@
 //! Decodes the frames of a camera, in any of its formats, to RGBA8.
 
 use super::mjpeg::Mjpeg;
-use crate::raw_frame::{Layout, PixelFormat, Unusable};
+use crate::raw_frame::{Layout, PixelFormat, RawFrame, Unusable};
 
 /// Decodes the frames of one stream.
 #[derive(Default)]
 pub struct FrameDecoder {
     mjpeg: Mjpeg,
+    /// A frame whose format is kept as another.
+    reordered: RawFrame,
 }
 
 impl FrameDecoder {
@@ -22,7 +24,11 @@ impl FrameDecoder {
     ) -> Result<(), Unusable> {
         match layout.pixels {
             PixelFormat::Mjpeg => self.mjpeg.decode(bytes, (layout.width, layout.height), rgba),
-            _ => layout.decode(bytes, rgba),
+            pixels if pixels.kept_as() == pixels => layout.decode(bytes, rgba),
+            _ => {
+                self.reordered.set(layout, bytes, Default::default())?;
+                self.reordered.layout().decode(self.reordered.bytes(), rgba)
+            }
         }
     }
 }

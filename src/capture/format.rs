@@ -9,11 +9,14 @@ fn cost_of(pixels: PixelFormat) -> Cost {
     match pixels {
         PixelFormat::Yuyv => Cost::new(2.0, 0.0),
         PixelFormat::Nv12 => Cost::new(2.5, 0.0),
+        PixelFormat::Uyvy | PixelFormat::Yvyu => Cost::new(3.0, 0.0),
+        PixelFormat::Nv21 | PixelFormat::Yu12 | PixelFormat::Yv12 => Cost::new(3.5, 0.0),
         PixelFormat::Rgb | PixelFormat::Bgr => Cost::new(0.5, 0.0),
+        PixelFormat::Bgra => Cost::new(1.0, 0.0),
         // Compression blocks and halos become visible in the painting.
         PixelFormat::Mjpeg => Cost::new(2.0, 5.0),
         // No colour.
-        PixelFormat::Grey => Cost::new(0.5, 200.0),
+        PixelFormat::Grey | PixelFormat::Grey10 | PixelFormat::Grey16 => Cost::new(0.5, 200.0),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::{media::guard::guarded, raw_frame::Unusable};
 /// Number of consecutive complete frames that the strict decoder refuses before the camera counts as one that writes
 /// unusual files.
 const PATIENCE_FRAMES: u32 = 15;
+/// Columns and rows by which a picture may be larger than agreed, as of cameras that send whole blocks.
+const MAX_SURPLUS_PX: usize = 64;
 /// Start of image.
 const SOI: [u8; 2] = [0xff, 0xd8];
 /// End of image.
@@ -33,16 +35,21 @@ pub(super) struct Mjpeg {
     refused: u32,
     /// A frame with the missing tables inserted.
     completed: Vec<u8>,
+    /// The pixels of a picture that is larger than agreed.
+    larger: Vec<u8>,
 }
 
 impl Mjpeg {
-    /// Decodes `bytes`, which may continue after the picture, into `rgba` of `width * height * 4` bytes.
+    /// Decodes `bytes`, which may begin before the picture and continue after it, into `rgba` of `width * height * 4`
+    /// bytes. A larger picture is cropped on the right and below.
     pub fn decode(
         &mut self,
         bytes: &[u8],
-        (width, height): (usize, usize),
+        size: (usize, usize),
         rgba: &mut [u8],
     ) -> Result<(), Unusable> {
+        let begin = bytes.windows(2).position(|pair| pair == SOI).ok_or(Unusable::Damaged)?;
+        let bytes = &bytes[begin..];
         let look = look(bytes).ok_or(Unusable::Damaged)?;
         let picture = if look.has_tables {
             &bytes[..look.end]
@@ -54,7 +61,7 @@ impl Mjpeg {
             &self.completed
         };
         let strict = self.refused < PATIENCE_FRAMES;
-        let decoded = decode_with(picture, (width, height), rgba, strict);
+        let decoded = decode_with(picture, size, (rgba, &mut self.larger), strict);
         match decoded {
             Ok(()) if strict => self.refused = 0,
             Err(Unusable::Damaged) if strict => self.refused += 1,
@@ -66,8 +73,8 @@ impl Mjpeg {
 
 fn decode_with(
     picture: &[u8],
-    size: (usize, usize),
-    rgba: &mut [u8],
+    (width, height): (usize, usize),
+    (rgba, larger): (&mut [u8], &mut Vec<u8>),
     strict: bool,
 ) -> Result<(), Unusable> {
     let options = DecoderOptions::default()
@@ -78,10 +85,21 @@ fn decode_with(
     let decode = || {
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(picture), options);
         decoder.decode_headers().map_err(|_| Unusable::Damaged)?;
-        if decoder.dimensions() != Some(size) {
+        let (columns, rows) = decoder.dimensions().ok_or(Unusable::Damaged)?;
+        if (columns, rows) == (width, height) {
+            return decoder.decode_into(rgba).map_err(|_| Unusable::Damaged);
+        }
+        let fits = |side, agreed| (agreed..=agreed + MAX_SURPLUS_PX).contains(&side);
+        if !fits(columns, width) || !fits(rows, height) {
             return Err(Unusable::OtherFormat);
         }
-        decoder.decode_into(rgba).map_err(|_| Unusable::Damaged)
+        larger.resize(columns * rows * 4, 0);
+        decoder.decode_into(larger).map_err(|_| Unusable::Damaged)?;
+        let rows = larger.chunks_exact(columns * 4);
+        for (to, from) in rgba.chunks_exact_mut(width * 4).zip(rows) {
+            to.copy_from_slice(&from[..width * 4]);
+        }
+        Ok(())
     };
     guarded(decode).unwrap_or(Err(Unusable::Damaged))
 }
@@ -219,9 +237,35 @@ mod tests {
             let got = decoded(&mut Mjpeg::default(), &whole[..kept]);
             assert_eq!(got, Err(Unusable::Damaged), "{kept} bytes");
         }
-        let mut rgba = vec![0; 8 * 8 * 4];
-        let got = Mjpeg::default().decode(&whole, (8, 8), &mut rgba);
+        for (width, height) in [(8, 30), (43, 8), (44, 30), (43, 31)] {
+            let mut rgba = vec![0; width * height * 4];
+            let smaller = SIZE.0 >= width && SIZE.1 >= height;
+            let got = Mjpeg::default().decode(&whole, (width, height), &mut rgba);
+            assert_eq!(got.is_ok(), smaller, "{width} x {height}: {got:?}");
+        }
+        let mut rgba = vec![0; 4];
+        let mut large = Vec::new();
+        JpegEncoder::new(&mut large)
+            .encode(&[9; 200 * 3], 200, 1, ExtendedColorType::Rgb8)
+            .expect("encoded");
+        let got = Mjpeg::default().decode(&large, (1, 1), &mut rgba);
         assert_eq!(got, Err(Unusable::OtherFormat));
+    }
+
+    #[test]
+    fn a_larger_picture_is_cropped_and_what_precedes_it_is_skipped() {
+        let bytes = picture(ExtendedColorType::Rgb8);
+        let whole = decoded(&mut Mjpeg::default(), &bytes).expect("decoded");
+        let mut late = vec![0xff, 0x00, 0xd8, 0x12];
+        late.extend_from_slice(&bytes);
+        assert_eq!(decoded(&mut Mjpeg::default(), &late), Ok(whole.clone()));
+        let (width, height) = (SIZE.0 - 3, SIZE.1 - 8);
+        let mut rgba = vec![0; width * height * 4];
+        let mut mjpeg = Mjpeg::default();
+        assert_eq!(mjpeg.decode(&bytes, (width, height), &mut rgba), Ok(()));
+        for (y, row) in rgba.as_chunks::<4>().0.chunks(width).enumerate() {
+            assert_eq!(row, &whole[y * SIZE.0..][..width], "row {y}");
+        }
     }
 
     #[test]

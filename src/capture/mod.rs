@@ -30,7 +30,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-pub use camera::{Camera, cameras, formats};
+pub use camera::{Camera, cameras, formats, is_connected};
 pub use decoder::FrameDecoder;
 pub use demo::Scene;
 pub use format::{CameraFormat, FrameInterval, PixelFormat};

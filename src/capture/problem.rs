@@ -13,6 +13,8 @@ pub enum CaptureEvent {
     },
     /// No frames arrive; the source is retried until they do. Sent once for each problem.
     Waiting(CaptureProblem),
+    /// What decoding a photo lost, after the photo's name.
+    Note(String),
     /// One picture of a folder was skipped; the folder continues.
     Skipped(CaptureProblem),
     /// No more frames will arrive.
@@ -66,7 +68,8 @@ pub enum CaptureProblem {
     FormatChanged,
     /// The camera offers no supported format.
     #[error(
-        "the camera sends no supported format (MJPEG, YUYV, NV12, RGB or grey), only: {offered}; use another camera"
+        "the camera sends no format that StyleForge reads, only: {offered}; set the camera to MJPEG or an uncompressed \
+         format (such as YUYV or NV12), or use another camera"
     )]
     NoFormat {
         /// The formats that it offers.

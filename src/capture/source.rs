@@ -13,7 +13,7 @@ const DEMO: &str = "demo";
 
 /// A source of live pictures.
 ///
-/// Written and parsed as `demo`, `camera` (the first one), `camera:NAME`, or a path.
+/// Written and parsed as `demo`, `camera` (the first one), `camera:NAME`, or a path. `/dev/videoN` is a camera.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     Camera(CameraId),
@@ -64,7 +64,7 @@ impl FromStr for Source {
     type Err = SourceError;
 
     /// Checks the file system to distinguish a folder from a photo. A missing path counts as a photo, so that opening
-    /// it reports the missing file.
+    /// it reports the missing file. Checks no cameras.
     fn from_str(text: &str) -> Result<Self, SourceError> {
         if text.is_empty() {
             return Err(SourceError);
@@ -77,6 +77,9 @@ impl FromStr for Source {
         }
         if let Some(name) = text.strip_prefix(CAMERA).and_then(|t| t.strip_prefix(':')) {
             return Ok(Self::Camera(CameraId::new(name.trim())));
+        }
+        if text.starts_with("/dev/video") {
+            return Ok(Self::Camera(CameraId::new(text)));
         }
         Ok(Self::at(PathBuf::from(text)))
     }
@@ -125,5 +128,7 @@ mod tests {
         }
         assert_eq!("".parse::<Source>(), Err(SourceError));
         assert_eq!("camera: Front".parse(), Ok(Source::Camera(CameraId::new("Front"))));
+        let device = Source::Camera(CameraId::new("/dev/video0"));
+        assert_eq!("/dev/video0".parse(), Ok(device));
     }
 }

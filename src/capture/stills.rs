@@ -1,6 +1,7 @@
 //! Photos and folders of photos as sources.
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -31,11 +32,12 @@ pub(super) struct PhotoSource(pub PathBuf);
 impl FrameSource for PhotoSource {
     fn run(self: Box<Self>, feed: Feed, mut frames: FrameWriter, settings: &CaptureSettings) {
         let mut begun = Instant::now();
-        let photo = match read(&self.0, settings.frame_px) {
+        let (photo, notes) = match read(&self.0, settings.frame_px) {
             Ok(photo) => photo,
             Err(problem) => return feed.ended(problem),
         };
         feed.started(self.0.display().to_string());
+        send_notes(&feed, &self.0, notes);
         loop {
             put(&mut frames, &photo, begun);
             if !feed.wait_for_change(None) {
@@ -53,6 +55,7 @@ impl FrameSource for FolderSource {
     fn run(self: Box<Self>, feed: Feed, mut frames: FrameWriter, settings: &CaptureSettings) {
         let path = &self.0;
         let mut has_started = false;
+        let mut noted = HashSet::new();
         loop {
             let pictures = match pictures_in(path) {
                 Ok(pictures) => pictures,
@@ -65,7 +68,7 @@ impl FrameSource for FolderSource {
             let mut is_empty = true;
             for picture in &pictures {
                 let begun = Instant::now();
-                let photo = match read(picture, settings.frame_px) {
+                let (photo, notes) = match read(picture, settings.frame_px) {
                     Ok(photo) => photo,
                     Err(problem) => {
                         feed.events.send(CaptureEvent::Skipped(problem));
@@ -73,6 +76,9 @@ impl FrameSource for FolderSource {
                     }
                 };
                 is_empty = false;
+                if noted.insert(picture.clone()) {
+                    send_notes(&feed, picture, notes);
+                }
                 put(&mut frames, &photo, begun);
                 let until = begun + PICTURE_TIME;
                 while Instant::now() < until {
@@ -103,11 +109,17 @@ fn pictures_in(path: &Path) -> Result<Vec<PathBuf>, CaptureProblem> {
     }
 }
 
-/// Opens a picture file, scaled to a long side of at most `frame_px`.
-fn read(path: &Path, frame_px: usize) -> Result<Frame, CaptureProblem> {
+/// Opens a picture file, scaled to a long side of at most `frame_px`, with notes on what decoding lost.
+fn read(path: &Path, frame_px: usize) -> Result<(Frame, Vec<String>), CaptureProblem> {
     let photo = decode::from_path(path).map_err(|e| CaptureProblem::Photo(e.to_string()))?;
     let (width, height) = size_within(photo.frame.width(), photo.frame.height(), frame_px);
-    Ok(scaled(&photo.frame, width, height))
+    Ok((scaled(&photo.frame, width, height), photo.notes))
+}
+
+fn send_notes(feed: &Feed, path: &Path, notes: Vec<String>) {
+    for note in notes {
+        feed.events.send(CaptureEvent::Note(format!("{}: {note}", path.display())));
+    }
 }
 
 fn put(frames: &mut FrameWriter, photo: &Frame, begun: Instant) {

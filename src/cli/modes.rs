@@ -1,10 +1,19 @@
 //! Turns `--variant` and `--precision` into the modes that a command runs.
 
-use super::CliError;
+use super::{CliError, terminal::write_message};
 use crate::{
     backend::{Backend, BackendError},
-    mode::{Mode, ModeChoice, PrecisionChoice, Variant},
+    mode::{Mode, ModeChoice, Precision, PrecisionChoice, Variant},
 };
+
+/// Prints the mode that the automatic precision chose, unless it is the default one.
+pub fn announce(chosen: PrecisionChoice, mode: Mode) {
+    if chosen == PrecisionChoice::Auto && mode.precision != Precision::default() {
+        write_message(format!(
+            "Painting in {mode}, the fastest accurate mode on this device (see --precision)."
+        ));
+    }
+}
 
 /// Every pair of the chosen variants and precisions, each mode once. If no variant is chosen, all are used. If no
 /// precision is chosen, those of `otherwise` are used. Both are limited to what `backend` supports.

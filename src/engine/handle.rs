@@ -296,10 +296,17 @@ impl Engine {
         true
     }
 
+    /// Pauses the batch after its current photo, or continues it.
+    pub fn pause_batch(&mut self, pause: bool) {
+        self.send(Command::PauseBatch(pause));
+    }
+
     /// Cancels the batch; [`Event::BatchEnded`] follows.
     pub fn cancel_batch(&mut self) {
         if let Some(control) = &self.batch {
             control.cancel();
+            // A paused batch waits for a command.
+            self.pause_batch(false);
         }
     }
 

@@ -37,6 +37,15 @@ pub(super) struct Batch {
     pub(super) job: BatchJob,
     pub(super) control: Arc<RunControl>,
     pub(super) next: usize,
+    /// Whether the next photo waits until the batch continues or is cancelled.
+    pub(super) is_paused: bool,
+}
+
+impl Batch {
+    /// Whether there is something to do now.
+    pub(super) fn is_due(&self) -> bool {
+        !self.is_paused || self.control.is_cancelled()
+    }
 }
 
 /// A single photo, with the number of its command.

@@ -173,6 +173,8 @@ pub enum Command {
         /// Reports progress of the current photo; cancelled to stop the whole batch.
         control: Arc<RunControl>,
     },
+    /// Pauses the batch after its current photo, or continues it.
+    PauseBatch(bool),
     /// Paints a source's frames, interleaved with all other work. Replaces the previous source.
     StartLive(Box<LiveStart>),
     /// Also paints previews of live pictures; an empty list stops them.

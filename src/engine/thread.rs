@@ -64,7 +64,12 @@ impl Work {
                 }
             },
             Command::Batch { job, control } => {
-                self.batch = Some(Batch { job, control, next: 0 });
+                self.batch = Some(Batch { job, control, next: 0, is_paused: false });
+            }
+            Command::PauseBatch(pause) => {
+                if let Some(batch) = &mut self.batch {
+                    batch.is_paused = pause;
+                }
             }
             Command::StartLive(start) => {
                 events.live.set(start.number);
@@ -193,7 +198,7 @@ pub(super) fn run(
     loop {
         let live = engine.work.live.as_ref();
         let has_settings = live.is_some_and(|live| live.settings.has_pending());
-        let woken = if engine.work.batch.is_some() || has_settings {
+        let woken = if engine.work.batch.as_ref().is_some_and(Batch::is_due) || has_settings {
             // There is work, so the channels are only polled.
             match commands.try_recv() {
                 Ok(command) => Some(Woken::Command(Box::new(command))),
@@ -281,7 +286,7 @@ fn serve(engine: &mut EngineThread, events: &Events) {
         serve_measure(devices, &mut work.live, measure, events);
     }
     serve_live(devices, &mut work.live, events);
-    if let Some(batch) = &mut work.batch
+    if let Some(batch) = work.batch.as_mut().filter(|batch| batch.is_due())
         && serve_batch(devices.first_mut(), batch, events)
     {
         work.batch = None;

@@ -1,8 +1,17 @@
-//! YUV to RGB by ITU-R BT.601, in the limited range (16 to 235 and 240) unless the camera reports the full range.
-//! Coefficients from BT.601-7, section 2.5.
+//! YUV to RGB, in the limited range (16 to 235 and 240) or the full one. Coefficients from ITU-R BT.601-7, section 2.5,
+//! BT.709-6, BT.2020-2 and SMPTE 240M.
 
 /// Fraction bits of the coefficients.
 const POINT: i32 = 13;
+
+/// The weights of red and blue in luma.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColorMatrix {
+    Bt601,
+    Bt709,
+    Bt2020,
+    Smpte240m,
+}
 
 /// Fixed-point coefficients of the conversion from YUV to RGB.
 #[derive(Clone, Copy, Debug)]
@@ -23,11 +32,15 @@ pub struct Yuv {
 
 impl Yuv {
     /// For luma from 0 to 255, or from 16 to 235.
-    pub fn new(full_range: bool) -> Self {
+    pub fn new(matrix: ColorMatrix, full_range: bool) -> Self {
         let (black, y_range, c_range) =
             if full_range { (0, 255.0, 255.0) } else { (16, 219.0, 224.0) };
-        // Weights of red and blue in luma, BT.601.
-        let (kr, kb) = (0.299, 0.114);
+        let (kr, kb) = match matrix {
+            ColorMatrix::Bt601 => (0.299, 0.114),
+            ColorMatrix::Bt709 => (0.2126, 0.0722),
+            ColorMatrix::Bt2020 => (0.2627, 0.0593),
+            ColorMatrix::Smpte240m => (0.2122, 0.0865),
+        };
         let kg = 1.0 - kr - kb;
         let colour = 2.0 * 255.0 / c_range;
         let fixed = |v: f64| (v * f64::from(1 << POINT)).round() as i32;

@@ -57,6 +57,9 @@ pub enum Switch {
     Closed,
     Streaming,
     Frames,
+    Space,
+    Encoding,
+    Range,
 }
 
 /// Number of times that the device is opened while it sends: once for the frames, and a second time in addition.
@@ -69,6 +72,15 @@ pub const NV12: u32 = 4;
 pub const RGB3: u32 = 8;
 pub const GREY: u32 = 16;
 pub const H264: u32 = 32;
+pub const YU12: u32 = 64;
+pub const YV12: u32 = 128;
+pub const UYVY: u32 = 256;
+pub const YVYU: u32 = 512;
+pub const NV21: u32 = 1024;
+pub const BGR3: u32 = 2048;
+pub const XR24: u32 = 4096;
+pub const Y10: u32 = 8192;
+pub const Y16: u32 = 16384;
 
 /// The sizes for which there are JPEG pictures.
 const SIZES: [(u32, u32); 3] = [(640, 480), (320, 240), (1280, 720)];
@@ -84,7 +96,7 @@ impl Fake {
         for folder in ["dev/v4l/by-id", "dev/v4l/by-path", "sys/class/video4linux"] {
             fs::create_dir_all(root.join(folder)).expect("folder");
         }
-        fs::write(root.join("control"), [0; 64]).expect("control");
+        fs::write(root.join("control"), [0; 128]).expect("control");
         let fake = Self::at(root);
         fake.set(Switch::Kinds, YUYV);
         fake.plug_in();
@@ -155,15 +167,20 @@ impl Fake {
 
     /// Writes the pictures of an MJPEG stream: like the raw ones, but in RGB.
     pub fn write_jpegs(&self) {
-        for (width, height) in SIZES {
-            let pixels: Vec<u8> = (0..width * height)
-                .flat_map(|i| smooth_picture(i % width, i / width, width, height))
-                .collect();
-            let file = File::create(self.root.join(format!("{width}x{height}.jpg")));
-            JpegEncoder::new_with_quality(file.expect("file"), 90)
-                .encode(&pixels, width, height, ExtendedColorType::Rgb8)
-                .expect("encoded");
+        for size in SIZES {
+            self.write_jpeg_as(size, size);
         }
+    }
+
+    /// Writes the picture that is sent for the size `agreed`, with another size.
+    pub fn write_jpeg_as(&self, (width, height): (u32, u32), agreed: (u32, u32)) {
+        let pixels: Vec<u8> = (0..width * height)
+            .flat_map(|i| smooth_picture(i % width, i / width, width, height))
+            .collect();
+        let file = File::create(self.root.join(format!("{}x{}.jpg", agreed.0, agreed.1)));
+        JpegEncoder::new_with_quality(file.expect("file"), 90)
+            .encode(&pixels, width, height, ExtendedColorType::Rgb8)
+            .expect("encoded");
     }
 }
 

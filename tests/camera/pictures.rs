@@ -9,14 +9,19 @@ use styleforge::{
 
 use crate::{
     Test,
-    fake::{Fake, GREY, ID, MJPG, NAME, NV12, RGB3, Switch, YUYV, smooth_picture},
+    fake::{
+        BGR3, Fake, GREY, ID, MJPG, NAME, NV12, NV21, RGB3, Switch, UYVY, XR24, Y10, Y16, YU12,
+        YUYV, YV12, YVYU, smooth_picture,
+    },
     real_time::{is_judged, within},
     stage::{Stage, until},
 };
 
 pub const ALL: &[Test] = &[
     ("every_format_arrives", every_format_arrives),
+    ("colours_follow_the_driver", colours_follow_the_driver),
     ("mjpeg_arrives", mjpeg_arrives),
+    ("a_larger_mjpeg_picture_is_cropped", a_larger_mjpeg_picture_is_cropped),
     ("frames_that_stay_raw_become_the_same", frames_that_stay_raw_become_the_same),
     ("turned_mirrored_and_smaller", turned_mirrored_and_smaller),
     ("formats_can_be_set_by_hand", formats_can_be_set_by_hand),
@@ -64,6 +69,15 @@ fn every_format_arrives() {
         (NV12, PixelFormat::Nv12),
         (RGB3, PixelFormat::Rgb),
         (GREY, PixelFormat::Grey),
+        (UYVY, PixelFormat::Uyvy),
+        (YVYU, PixelFormat::Yvyu),
+        (NV21, PixelFormat::Nv21),
+        (YU12, PixelFormat::Yu12),
+        (YV12, PixelFormat::Yv12),
+        (BGR3, PixelFormat::Bgr),
+        (XR24, PixelFormat::Bgra),
+        (Y10, PixelFormat::Grey10),
+        (Y16, PixelFormat::Grey16),
     ] {
         fake.set(Switch::Kinds, kind);
         let mut stage = Stage::new();
@@ -79,7 +93,7 @@ fn every_format_arrives() {
             |x, y| {
                 let plain = drawn(x, y).map(f64::from);
                 let pair = |v: usize| v / 2 * 2;
-                match pixels {
+                match pixels.kept_as() {
                     PixelFormat::Yuyv => {
                         bt601([drawn(x, y)[0], drawn(pair(x), y)[1], drawn(x, y)[2]])
                     }
@@ -96,6 +110,57 @@ fn every_format_arrives() {
         stage.capture.stop();
         until("closed", || fake.get(Switch::Closed) == fake.get(Switch::Opened));
     }
+}
+
+fn colours_follow_the_driver() {
+    let fake = Fake::here();
+    // Colour space, encoding and range as in videodev2.h, the weights of red and blue, and whether the range is full.
+    for ([space, encoding, range], (kr, kb), full) in [
+        // BT.709 by its colour space, or only by its encoding.
+        ([3, 0, 0], (0.2126, 0.0722), false),
+        ([0, 2, 0], (0.2126, 0.0722), false),
+        // JPEG: BT.601 in the full range.
+        ([7, 0, 0], (0.299, 0.114), true),
+        ([0, 0, 1], (0.299, 0.114), true),
+        ([7, 0, 2], (0.299, 0.114), false),
+    ] {
+        fake.set(Switch::Space, space);
+        fake.set(Switch::Encoding, encoding);
+        fake.set(Switch::Range, range);
+        for kind in [YUYV, YU12] {
+            fake.set(Switch::Kinds, kind);
+            let mut stage = Stage::new();
+            stage.started();
+            let wanted = |x: usize, y: usize| {
+                let rows = if kind == YU12 { y / 2 * 2 } else { y };
+                let [luma, u, v] = [drawn(x, y)[0], drawn(x / 2 * 2, y)[1], drawn(x, rows)[2]];
+                let (black, y_range, c_range) =
+                    if full { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) };
+                let y = (f64::from(luma) - black) / y_range;
+                let [cb, cr] = [u, v].map(|c| (f64::from(c) - 128.0) / c_range);
+                let (r, b) = (y + 2.0 * (1.0 - kr) * cr, y + 2.0 * (1.0 - kb) * cb);
+                let g = (y - kr * r - kb * b) / (1.0 - kr - kb);
+                [r, g, b].map(|c| (c * 255.0).clamp(0.0, 255.0))
+            };
+            shows(&stage.frame().frame, wanted, 0.51);
+            stage.capture.stop();
+            until("closed", || fake.get(Switch::Closed) == fake.get(Switch::Opened));
+        }
+    }
+}
+
+fn a_larger_mjpeg_picture_is_cropped() {
+    let fake = Fake::here();
+    fake.write_jpegs();
+    fake.write_jpeg_as((640, 488), (640, 480));
+    fake.set(Switch::Kinds, MJPG);
+    let settings = CaptureSettings { source_px: 640, ..CaptureSettings::default() };
+    let mut stage = Stage::with(ID, settings);
+    let (format, _) = stage.started();
+    assert_eq!((format.width, format.height), (640, 480));
+    let frame = stage.frame().frame.clone();
+    assert_eq!((frame.width(), frame.height()), (640, 480));
+    shows(&frame, |x, y| smooth_picture(x as u32, y as u32, 640, 488).map(f64::from), 6.0);
 }
 
 fn mjpeg_arrives() {

@@ -22,6 +22,7 @@ pub const ALL: &[Test] = &[
     ("live_pictures_survive_unplugging", live_pictures_survive_unplugging),
     ("live_pictures_survive_a_stall", live_pictures_survive_a_stall),
     ("live_pictures_need_a_camera", live_pictures_need_a_camera),
+    ("a_camera_is_named_without_a_prefix", a_camera_is_named_without_a_prefix),
     (
         "an_unknown_camera_is_named_once_beside_the_others",
         an_unknown_camera_is_named_once_beside_the_others,
@@ -110,6 +111,17 @@ fn live_pictures_need_a_camera() {
     let ended = live_from("camera");
     assert_eq!(ended.status.code(), Some(2), "{}", text(&ended));
     assert!(text(&ended).contains("no camera found"), "{}", text(&ended));
+}
+
+fn a_camera_is_named_without_a_prefix() {
+    let _fake = Fake::here();
+    for name in [NAME, "/dev/video0"] {
+        let ended = live_from(name);
+        assert_eq!(ended.status.code(), Some(0), "{name}: {}", text(&ended));
+    }
+    let ended = live_from("Holiday");
+    assert_eq!(ended.status.code(), Some(2), "{}", text(&ended));
+    assert!(text(&ended).contains("'Holiday' is not a source"), "{}", text(&ended));
 }
 
 fn an_unknown_camera_is_named_once_beside_the_others() {

@@ -34,11 +34,13 @@ struct control {
     volatile uint32_t hangs;        /* calls that wait for a frame of this generation never return */
     volatile uint32_t width, height;/* the format was changed to this behind our back; 0 for not */
     volatile uint32_t damage;       /* 1: frames are cut off, 2: the driver flags them */
-    volatile uint32_t kinds;        /* bits of the formats offered: 1 MJPG 2 YUYV 4 NV12 8 RGB3 16 GREY 32 H264 */
+    volatile uint32_t kinds;        /* bits of the formats offered, in the order of KINDS */
     volatile uint32_t intervals;    /* 0: 30 fps, 1: 30000/1001 fps, 2: a range */
     volatile uint32_t stop_error;   /* errno of STREAMOFF */
     /* Counted here. */
     volatile uint32_t opened, closed, streaming, frames;
+    /* How the driver describes its colours; a colour space of 0 stands for sRGB. */
+    volatile uint32_t space, encoding, range;
 };
 
 #define MOST_FDS 64
@@ -71,7 +73,11 @@ static struct {
 } device = {.owner = -1};
 
 static const uint32_t KINDS[] = {V4L2_PIX_FMT_MJPEG, V4L2_PIX_FMT_YUYV, V4L2_PIX_FMT_NV12,
-                                 V4L2_PIX_FMT_RGB24, V4L2_PIX_FMT_GREY, V4L2_PIX_FMT_H264};
+                                 V4L2_PIX_FMT_RGB24, V4L2_PIX_FMT_GREY, V4L2_PIX_FMT_H264,
+                                 V4L2_PIX_FMT_YUV420, V4L2_PIX_FMT_YVU420, V4L2_PIX_FMT_UYVY,
+                                 V4L2_PIX_FMT_YVYU, V4L2_PIX_FMT_NV21, V4L2_PIX_FMT_BGR24,
+                                 V4L2_PIX_FMT_XBGR32, V4L2_PIX_FMT_Y10, V4L2_PIX_FMT_Y16};
+enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };
 static const uint32_t SIZES[][2] = {{640, 480}, {320, 240}, {1280, 720}};
 
 static int (*real_open)(const char *, int, ...);
@@ -234,9 +240,19 @@ int close(int fd) {
 static size_t frame_bytes(uint32_t fourcc, uint32_t w, uint32_t h) {
     switch (fourcc) {
     case V4L2_PIX_FMT_YUYV:
+    case V4L2_PIX_FMT_UYVY:
+    case V4L2_PIX_FMT_YVYU:
         return (size_t)(w + 1) / 2 * 4 * h;
     case V4L2_PIX_FMT_NV12:
+    case V4L2_PIX_FMT_NV21:
+    case V4L2_PIX_FMT_YUV420:
+    case V4L2_PIX_FMT_YVU420:
         return (size_t)w * h + (size_t)w * ((h + 1) / 2);
+    case V4L2_PIX_FMT_Y10:
+    case V4L2_PIX_FMT_Y16:
+        return (size_t)w * h * 2;
+    case V4L2_PIX_FMT_XBGR32:
+        return (size_t)w * h * 4;
     case V4L2_PIX_FMT_GREY:
         return (size_t)w * h;
     default:
@@ -247,9 +263,17 @@ static size_t frame_bytes(uint32_t fourcc, uint32_t w, uint32_t h) {
 static uint32_t row_bytes(uint32_t fourcc, uint32_t w) {
     switch (fourcc) {
     case V4L2_PIX_FMT_YUYV:
+    case V4L2_PIX_FMT_UYVY:
+    case V4L2_PIX_FMT_YVYU:
         return (w + 1) / 2 * 4;
     case V4L2_PIX_FMT_RGB24:
+    case V4L2_PIX_FMT_BGR24:
         return w * 3;
+    case V4L2_PIX_FMT_XBGR32:
+        return w * 4;
+    case V4L2_PIX_FMT_Y10:
+    case V4L2_PIX_FMT_Y16:
+        return w * 2;
     case V4L2_PIX_FMT_MJPEG:
     case V4L2_PIX_FMT_H264:
         return 0;
@@ -284,18 +308,49 @@ static void paint(unsigned char *to, uint32_t fourcc, uint32_t w, uint32_t h) {
     for (uint32_t y = 0; y < h; y++)
         for (uint32_t x = 0; x < w; x++)
             switch (fourcc) {
-            case V4L2_PIX_FMT_YUYV: {
+            case V4L2_PIX_FMT_YUYV:
+            case V4L2_PIX_FMT_UYVY:
+            case V4L2_PIX_FMT_YVYU: {
                 unsigned char *pair = to + (size_t)y * ((w + 1) / 2 * 4) + x / 2 * 4;
-                pair[x % 2 * 2] = luma(x, y);
-                pair[1] = blue(x / 2 * 2);
-                pair[3] = red(y);
+                int late = fourcc == V4L2_PIX_FMT_UYVY, swapped = fourcc == V4L2_PIX_FMT_YVYU;
+                pair[x % 2 * 2 + late] = luma(x, y);
+                pair[(late ? 0 : 1) + 2 * swapped] = blue(x / 2 * 2);
+                pair[(late ? 2 : 3) - 2 * swapped] = red(y);
                 break;
             }
-            case V4L2_PIX_FMT_NV12: {
+            case V4L2_PIX_FMT_NV12:
+            case V4L2_PIX_FMT_NV21: {
                 to[(size_t)y * w + x] = luma(x, y);
                 unsigned char *pair = to + (size_t)w * h + (size_t)(y / 2) * w + x / 2 * 2;
-                pair[0] = blue(x / 2 * 2);
-                pair[1] = red(y / 2 * 2);
+                int swapped = fourcc == V4L2_PIX_FMT_NV21;
+                pair[swapped] = blue(x / 2 * 2);
+                pair[1 - swapped] = red(y / 2 * 2);
+                break;
+            }
+            case V4L2_PIX_FMT_YUV420:
+            case V4L2_PIX_FMT_YVU420: {
+                to[(size_t)y * w + x] = luma(x, y);
+                unsigned char *planes = to + (size_t)w * h + (size_t)(y / 2) * (w / 2) + x / 2;
+                size_t plane = (size_t)(w / 2) * ((h + 1) / 2);
+                int swapped = fourcc == V4L2_PIX_FMT_YVU420;
+                planes[swapped * plane] = blue(x / 2 * 2);
+                planes[!swapped * plane] = red(y / 2 * 2);
+                break;
+            }
+            case V4L2_PIX_FMT_Y10:
+            case V4L2_PIX_FMT_Y16: {
+                uint16_t level = luma(x, y) << (fourcc == V4L2_PIX_FMT_Y10 ? 2 : 8);
+                unsigned char *pixel = to + ((size_t)y * w + x) * 2;
+                pixel[0] = level, pixel[1] = level >> 8;
+                break;
+            }
+            case V4L2_PIX_FMT_BGR24:
+            case V4L2_PIX_FMT_XBGR32: {
+                int bytes = fourcc == V4L2_PIX_FMT_BGR24 ? 3 : 4;
+                unsigned char *pixel = to + ((size_t)y * w + x) * bytes;
+                pixel[2] = luma(x, y);
+                pixel[1] = blue(x);
+                pixel[0] = red(y);
                 break;
             }
             case V4L2_PIX_FMT_GREY:
@@ -401,11 +456,13 @@ static void describe(struct v4l2_pix_format *pix) {
     pix->field = V4L2_FIELD_NONE;
     pix->bytesperline = row_bytes(device.fourcc, pix->width);
     pix->sizeimage = frame_bytes(device.fourcc, pix->width, pix->height);
-    pix->colorspace = V4L2_COLORSPACE_SRGB;
+    pix->colorspace = control->space ? control->space : V4L2_COLORSPACE_SRGB;
+    pix->ycbcr_enc = control->encoding;
+    pix->quantization = control->range;
 }
 
 static int offers(uint32_t fourcc) {
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < KIND_COUNT; i++)
         if (KINDS[i] == fourcc && control->kinds >> i & 1)
             return 1;
     return 0;
@@ -421,7 +478,7 @@ static void set_defaults(void) {
     if (!device.width || !offers(device.fourcc)) {
         device.width = 640, device.height = 480;
         device.numerator = 1, device.denominator = 30;
-        for (int i = 5; i >= 0; i--)
+        for (int i = KIND_COUNT - 1; i >= 0; i--)
             if (control->kinds >> i & 1)
                 device.fourcc = KINDS[i];
     }
@@ -526,7 +583,7 @@ static int answer(struct opening *o, unsigned long request_code, void *argument)
     case VIDIOC_ENUM_FMT: {
         struct v4l2_fmtdesc *f = argument;
         uint32_t at = 0;
-        for (int i = 0; o->node == 0 && i < 6; i++)
+        for (int i = 0; o->node == 0 && i < KIND_COUNT; i++)
             if (control->kinds >> i & 1 && at++ == f->index) {
                 f->pixelformat = KINDS[i];
                 strcpy((char *)f->description, "fake");

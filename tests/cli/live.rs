@@ -168,6 +168,34 @@ fn a_source_that_is_smaller_than_requested_is_reported() {
 }
 
 #[test]
+fn a_photo_is_recorded_at_the_requested_rate() {
+    let s = Sandbox::new();
+    let record = |rest: &[&str]| {
+        let photo = ["--source", "photo.png", "--working-size", "16", "--json"];
+        s.styleforge(&[&SCENE[..7], &photo, rest].concat()).ends(0).json()
+    };
+    let report = record(&["--record", "still", "--fps", "10", "--seconds", "1"]);
+    assert_eq!((&report["recorded_frames"], &report["left_out_frames"]), (&10.into(), &0.into()));
+    let table = std::fs::read_to_string(s.path("still/frames.csv")).expect("a table");
+    let times = table.lines().skip(1).filter_map(|line| line.split(',').nth(2));
+    assert!(times.eq((0..10).map(|tenth| format!("0.{tenth}000"))), "{table}");
+    let report = record(&["--record", "few", "--frames", "4"]);
+    assert_eq!(report["recorded_frames"], 4);
+}
+
+#[test]
+fn what_reading_a_photo_lost_is_said() {
+    let s = Sandbox::new();
+    let whole = std::fs::read(s.path("photo.png")).expect("a photo");
+    std::fs::write(s.path("cut.png"), &whole[..whole.len() - 12]).expect("written");
+    let cut = ["--source", "cut.png", "--working-size", "16", "--seconds", "0.1"];
+    let note = "note: cut.png: ";
+    s.styleforge(&[&SCENE[..7], &cut].concat()).ends(0).says(note);
+    let stylize = ["stylize", "cut.png", "--device", "cpu", "--style", "./tiny.safetensors"];
+    s.styleforge(&[&stylize[..], &["-o", "painted.png"]].concat()).ends(0).says(note);
+}
+
+#[test]
 fn a_recording_needs_a_folder_that_can_be_made() {
     let s = Sandbox::new();
     let record = |folder| s.styleforge(&[&SCENE[..], &AT_MOST, &["--record", folder]].concat());

@@ -16,7 +16,7 @@ use super::{
     algorithms::Algorithms,
     composer::{Composer, OnDevice},
     constants,
-    driver::{Algorithm, DevicePtr, Driver, DriverFailure, Function},
+    driver::{Algorithm, DevicePtr, Driver, DriverFailure, Function, Queue},
     folded::folded,
     kernel_params::ParamsMaker,
     kernels::Kernels,
@@ -34,6 +34,12 @@ const LEAST_FLOPS_PER_S: u64 = 10_000_000_000;
 /// Minimum time that any run may take. Kernels may be compiled at their first launch, and other programs may use the
 /// GPU.
 const LEAST_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many times each suggested algorithm runs. The first run may load kernels.
+const TIMED_RUNS: usize = 5;
+/// A later suggestion is chosen if it takes at most this part of the time. So much that the choice, and with it the
+/// bits of a painting, does not depend on chance.
+const MUCH_FASTER: f32 = 0.6;
 
 /// What the sessions of one device share.
 #[derive(Clone)]
@@ -83,19 +89,19 @@ impl DeviceNetwork {
                 break;
             }
             if let Entry::Vacant(place) = algorithms.entry(conv.shape) {
-                let kept = all.find(&conv.shape);
-                let algorithm = kept.map_or_else(
-                    || {
-                        new.push(*conv);
-                        let library = driver.convolution_library();
-                        library.map_err(DriverFailure::of_library)?.prepare(&conv.shape)
-                    },
-                    Ok,
-                );
-                place.insert(algorithm.map_err(|f| failed(&plan, f))?);
+                if let Some(kept) = all.find(&conv.shape) {
+                    place.insert(kept);
+                    continue;
+                }
+                let library = driver.convolution_library().map_err(DriverFailure::of_library);
+                let suggested = library.and_then(|library| library.prepare(&conv.shape));
+                let suggested = suggested.map_err(|f| failed(&plan, f))?;
+                place.insert(suggested[0].clone());
+                new.push((*conv, suggested));
             }
         }
-        let workspaces = algorithms.values().map(|algorithm| algorithm.workspace_bytes);
+        let suggested = new.iter().flat_map(|(_, suggested)| suggested);
+        let workspaces = algorithms.values().chain(suggested).map(|a| a.workspace_bytes);
         plan.workspace_bytes = workspaces.max().unwrap_or(0);
         if control.is_cancelled() {
             return Err(BackendError::Cancelled);
@@ -103,7 +109,7 @@ impl DeviceNetwork {
         let layout = MemoryLayout::of(&plan);
         let memory = driver.allocate(layout.total).map_err(|f| failed(&plan, f))?;
         // From here on, `drop` releases what was allocated.
-        let network = Self {
+        let mut network = Self {
             plan,
             layout,
             memory,
@@ -118,7 +124,7 @@ impl DeviceNetwork {
             .clear(memory, network.layout.total)
             .and_then(|()| network.upload_weights(weights))
             .and_then(|()| network.upload_constants(weights))
-            .and_then(|()| network.run_once(&new))
+            .and_then(|()| network.choose(new))
             .map_err(|f| network.backend_error(f))?;
         for (&shape, algorithm) in &network.algorithms {
             all.keep(shape, algorithm.clone());
@@ -205,17 +211,49 @@ impl DeviceNetwork {
         self.driver.upload(self.at(begin), &image)
     }
 
-    /// Runs convolutions whose algorithms are new, because the first run may load kernels, which cannot be recorded.
-    /// Reads and writes maps that are still zero.
-    fn run_once(&self, convs: &[LibraryConv]) -> Result<(), DriverFailure> {
-        if convs.is_empty() {
-            return Ok(());
+    /// Chooses among the suggested algorithms of new convolutions: the first, unless a later one is much faster. Each
+    /// runs here, because the first run may load kernels, which cannot be recorded. Reads and writes maps that are
+    /// still zero.
+    fn choose(&mut self, new: Vec<(LibraryConv, Vec<Algorithm>)>) -> Result<(), DriverFailure> {
+        for (conv, suggested) in new {
+            let mut best_ms = f32::INFINITY;
+            for algorithm in suggested {
+                let best = self.algorithms.insert(conv.shape, algorithm);
+                let ms = self.library_ms(&conv)?;
+                if ms <= best_ms * MUCH_FASTER {
+                    best_ms = ms;
+                } else {
+                    self.algorithms.extend(best.map(|best| (conv.shape, best)));
+                }
+            }
         }
-        let maker = self.maker();
-        let ran = convs.iter().try_for_each(|conv| self.launch(&self.library_launch(conv, &maker)));
-        // Waits after a failure too, because the memory is then freed.
-        let waited = self.driver.wait();
-        ran.and(waited)
+        Ok(())
+    }
+
+    /// The shortest time of a convolution, in milliseconds.
+    fn library_ms(&self, conv: &LibraryConv) -> Result<f32, DriverFailure> {
+        let launch = self.library_launch(conv, &self.maker());
+        let driver = &self.driver;
+        let timed = |from, to| {
+            let mut least_ms = f32::INFINITY;
+            for _ in 0..TIMED_RUNS {
+                driver.record(from, Queue::Painting)?;
+                self.launch(&launch)?;
+                driver.record(to, Queue::Painting)?;
+                driver.wait()?;
+                least_ms = least_ms.min(driver.elapsed_ms(from, to)?);
+            }
+            Ok(least_ms)
+        };
+        let from = driver.event()?;
+        let ms = driver.event().and_then(|to| {
+            // Waits after a failure too, because the memory is then freed.
+            let ms = timed(from, to).inspect_err(|_| drop(driver.wait()));
+            driver.free_event(to);
+            ms
+        });
+        driver.free_event(from);
+        ms
     }
 
     /// Uploads what the launches of a general graph read in addition to maps. It is contiguous, so this is one piece.

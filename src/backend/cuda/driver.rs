@@ -198,10 +198,10 @@ pub struct ConvolutionBuffers {
 pub trait ConvolutionLibrary: Send + Sync {
     /// Name and version, for example `cuDNN 9.14`.
     fn name(&self) -> String;
-    /// Prepares the first algorithm, in the order of the library's own heuristics, that computes a convolution of this
-    /// shape in its precision. It must produce the same bits every time and need at most
+    /// Prepares the algorithms that the library's heuristics suggest for a convolution of this shape in its precision:
+    /// at least one, the most likely first. Each must produce the same bits every time and need at most
     /// [`ConvolutionShape::most_workspace_bytes`].
-    fn prepare(&self, shape: &ConvolutionShape) -> Result<Algorithm, DriverFailure>;
+    fn prepare(&self, shape: &ConvolutionShape) -> Result<Vec<Algorithm>, DriverFailure>;
     /// Launches in the order of the driver's launches, without waiting. The first run of an algorithm may load kernels,
     /// which is not possible while launches are recorded.
     ///

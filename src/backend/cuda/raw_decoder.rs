@@ -55,7 +55,7 @@ impl Decoding {
         let layout = raw.layout();
         let (width, height) = raw.size();
         let Places { first, across, down } = raw.places();
-        let yuv = Yuv::new(layout.full_range);
+        let yuv = Yuv::new(layout.matrix, layout.full_range);
         let params = RawFrameParams {
             photo: photo.0,
             raw: from.0,
@@ -64,8 +64,8 @@ impl Decoding {
                 PixelFormat::Nv12 => 1,
                 PixelFormat::Rgb => 2,
                 PixelFormat::Bgr => 3,
-                // JPEG pictures are never raw frames.
-                PixelFormat::Grey | PixelFormat::Mjpeg => 4,
+                // Grey; a raw frame has no other format.
+                _ => 4,
             },
             row_bytes: layout.stride as i32,
             rows: layout.height as i32,

@@ -79,6 +79,11 @@ pub fn formats(id: &CameraId) -> Result<Vec<CameraFormat>, CaptureError> {
     Ok(system::Device::open(&entry)?.formats()?)
 }
 
+/// Whether the system has a camera of this name now, or several.
+pub fn is_connected(id: &CameraId) -> bool {
+    matches!(find(id), Ok(_) | Err(CaptureProblem::Ambiguous { .. }))
+}
+
 /// The device that `id` names now.
 fn find(id: &CameraId) -> Result<DeviceEntry, CaptureProblem> {
     let entries = system::list().map_err(|e| CaptureProblem::Device(e.to_string()))?;

@@ -4,7 +4,7 @@
 //! lengths, and whether a frame is ready. It uses a second open handle of the device that never streams. That module
 //! itself streams three kinds of formats, which nokhwa's Linux bindings (0.1.4) do not support:
 //!
-//! - grey: they request the code `GRAY`, but V4L2 uses `GREY` (`frameformat_to_fourcc`);
+//! - pixel formats other than MJPEG, YUYV, NV12 and RGB;
 //! - rates that are not whole numbers, or that the camera does not report (`get_device_format` fails);
 //! - cameras that offer ranges: they request each value of a range (`V4LCaptureDevice::new`).
 //!
@@ -133,7 +133,7 @@ fn open(index: CameraIndex, format: NokhwaFormat) -> Result<Camera, CaptureProbl
 }
 
 /// The format as nokhwa's type, which supports only whole rates.
-fn nokhwa_format(format: &CameraFormat, fps: u32) -> NokhwaFormat {
+fn nokhwa_format(format: &CameraFormat, fps: u32) -> Option<NokhwaFormat> {
     let kind = match format.pixels {
         PixelFormat::Mjpeg => FrameFormat::MJPEG,
         PixelFormat::Yuyv => FrameFormat::YUYV,
@@ -141,8 +141,9 @@ fn nokhwa_format(format: &CameraFormat, fps: u32) -> NokhwaFormat {
         PixelFormat::Rgb => FrameFormat::RAWRGB,
         PixelFormat::Bgr => FrameFormat::RAWBGR,
         PixelFormat::Grey => FrameFormat::GRAY,
+        _ => return None,
     };
-    NokhwaFormat::new(Resolution::new(format.width, format.height), kind, fps)
+    Some(NokhwaFormat::new(Resolution::new(format.width, format.height), kind, fps))
 }
 
 fn problem(error: &NokhwaError) -> CaptureProblem {
@@ -178,7 +179,7 @@ mod linux {
     use super::{DeviceEntry, Frames, Stream, nokhwa_format, open};
     use crate::capture::{
         camera::v4l2::{self, Agreed, MmapStream, Node, ProbeStream},
-        format::{CameraFormat, PixelFormat},
+        format::CameraFormat,
         problem::CaptureProblem,
     };
 
@@ -245,10 +246,9 @@ mod linux {
     /// The format as nokhwa's type, if nokhwa supports it.
     pub(super) fn carried(agreed: &Agreed) -> Option<NokhwaFormat> {
         let interval = agreed.format.interval;
-        let knows = matches!(&agreed.code, b"MJPG" | b"YUYV" | b"NV12" | b"RGB3" | b"BGR3");
-        let grey = agreed.format.pixels == PixelFormat::Grey;
-        (knows && !grey && agreed.reports_rate && interval.numerator == 1)
-            .then(|| nokhwa_format(&agreed.format, interval.denominator))
+        let knows = matches!(&agreed.code, b"MJPG" | b"YUYV" | b"NV12" | b"RGB3");
+        (knows && agreed.reports_rate && interval.numerator == 1)
+            .then(|| nokhwa_format(&agreed.format, interval.denominator))?
     }
 }
 
@@ -352,7 +352,10 @@ mod elsewhere {
         pub fn start(self, requested: &CameraFormat) -> Result<Stream, CaptureProblem> {
             let Self { index, camera } = self;
             drop(camera);
-            let exact = nokhwa_format(requested, requested.fps().round() as u32);
+            let exact =
+                nokhwa_format(requested, requested.fps().round() as u32).ok_or_else(|| {
+                    CaptureProblem::NoFormat { offered: requested.pixels.to_string() }
+                })?;
             let camera = open(index, exact)?;
             let format = format_of_nokhwa(&camera.camera_format()).unwrap_or(*requested);
             Ok(Stream {

@@ -139,7 +139,8 @@ pub struct StylizeArgs {
 /// `styleforge live`.
 #[derive(Debug, Args)]
 pub struct LiveArgs {
-    /// camera, camera:NAME (see styleforge cameras), demo, a photo or a folder of photos
+    /// camera, camera:NAME (see styleforge cameras), demo, a photo or a folder of photos; a camera's name or /dev/video0
+    /// works too
     #[arg(long, value_name = "SOURCE", default_value = "demo", value_parser = source())]
     pub source: Source,
     /// Style name or file of weights, or "none" for the unpainted source [default: candy]
@@ -165,10 +166,10 @@ pub struct LiveArgs {
     /// Size of the camera's or demo scene's frames [default: what suits the working size]
     #[arg(long, value_name = "WxH", value_parser = camera_size)]
     pub size: Option<(u32, u32)>,
-    /// Frame rate of the camera or demo scene [default: 30 or more]
+    /// Frame rate of the camera or demo scene, or of a recording of photos [default: 30 or more]
     #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub fps: Option<u32>,
-    /// Pixel format in which a camera sends: MJPEG, YUYV, NV12, RGB or grey [default: the cheapest]
+    /// Pixel format in which a camera sends, for example mjpeg, yuyv, nv12 or yu12 [default: the cheapest]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<PixelFormat>,
     /// Swap left and right

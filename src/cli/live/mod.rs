@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, after, bounded, select};
+use crossbeam_channel::{Receiver, at, bounded, select};
 
 use self::{
-    recording::RecordingReport,
+    recording::{RecordingReport, StillRecording},
     report::{AutomaticSize, Report, SpreadMs, text},
 };
 use super::{
@@ -19,12 +19,13 @@ use super::{
     args::LiveArgs,
     attention, device_options,
     interrupt::cancel_on_interrupt,
+    modes,
     style_choice::{ChosenStyle, live_style},
     terminal::{print, print_json, write_message},
 };
 use crate::{
     backend::{self, DeviceInfo, OpenDevice, RunControl},
-    capture::{CaptureEvent, CaptureProblem, CaptureSettings, Source},
+    capture::{CameraId, CaptureEvent, CaptureProblem, CaptureSettings, Source, is_connected},
     disk::words,
     engine::{
         Engine,
@@ -37,7 +38,7 @@ use crate::{
         protocol::Event,
     },
     media::record::{Recorded, Recorder},
-    mode::{DeviceChoice, ModelSize},
+    mode::{DeviceChoice, ModelSize, PrecisionChoice},
     weights::{StyleLibrary, bytes_in_hex},
 };
 
@@ -48,17 +49,22 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// [`CliError`] if the device, the style or the source cannot be used, or a recording fails.
-pub fn run(args: &LiveArgs) -> Result<(), CliError> {
+pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
     let started = Instant::now();
-    recording::check(args)?;
+    recording::check(&args)?;
     if let Source::Photo(path) = &args.source
         && !path.exists()
     {
-        return Err(CliError::WrongUse(format!(
-            "'{}' is not a source; use demo, camera, camera:NAME (see styleforge cameras), a photo or a folder of photos",
-            path.display()
-        )));
+        // A camera's name works without `camera:` too.
+        let camera = path.to_str().map(CameraId::new).filter(is_connected);
+        args.source = Source::Camera(camera.ok_or_else(|| {
+            CliError::WrongUse(format!(
+                "'{}' is not a source; use demo, camera, camera:NAME (see styleforge cameras), a photo or a folder of photos",
+                path.display()
+            ))
+        })?);
     }
+    let args = &args;
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
     let (wake_up, woken) = bounded::<()>(1);
@@ -87,8 +93,14 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         rotate: args.rotate,
         ..CaptureSettings::default()
     };
+    let mut still = None;
     let recorder = recording::start(args, wake_up)?.map(|(recorder, sink)| {
-        engine.record(sink);
+        match &args.source {
+            Source::Photo(_) | Source::Folder(_) => {
+                still = Some(StillRecording::new(sink, args.fps));
+            }
+            Source::Demo | Source::Camera(_) => engine.record(sink),
+        }
         recorder
     });
     let network = style.as_ref().map(|s| s.network.clone());
@@ -107,6 +119,8 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         pictures,
         engine,
         recorder,
+        still,
+        precision: args.painting.precision,
         control,
         woken,
         latency: Recent::default(),
@@ -175,6 +189,9 @@ struct LiveRun {
     pictures: crate::mailbox::Reader<LivePicture>,
     engine: Engine,
     recorder: Option<Recorder>,
+    /// The recording of photos; that of other sources is a sink of the engine.
+    still: Option<StillRecording>,
+    precision: PrecisionChoice,
     control: Arc<RunControl>,
     woken: Receiver<()>,
     latency: Recent,
@@ -202,10 +219,19 @@ struct LiveRun {
 impl LiveRun {
     fn until(&mut self, length: Option<Duration>, frames: Option<u64>) -> Result<(), CliError> {
         loop {
+            if let (Some(still), Some((start, ..))) = (&mut self.still, self.first) {
+                let now = Instant::now();
+                let until = length.map_or(now, |length| now.min(start + length));
+                let painted = &self.pictures.value.painted;
+                still.repeat(painted, start, until, frames.unwrap_or(u64::MAX));
+            }
             if self.control.is_cancelled() || self.ended {
                 return Ok(());
             }
-            let painted = self.pictures.value.facts.map_or(0, |facts| facts.painted);
+            let painted = match &self.still {
+                Some(still) => still.frames,
+                None => self.pictures.value.facts.map_or(0, |facts| facts.painted),
+            };
             if frames.is_some_and(|frames| painted >= frames) {
                 return Ok(());
             }
@@ -226,9 +252,11 @@ impl LiveRun {
             if from.zip(length).is_some_and(over) {
                 return Ok(());
             }
+            let most = Instant::now() + Duration::from_millis(100);
+            let next = self.still.as_ref().zip(self.first).map(|(still, (at, ..))| still.next(at));
             select! {
                 recv(self.woken) -> _ => {}
-                recv(after(Duration::from_millis(100))) -> _ => {}
+                recv(at(next.unwrap_or(most).min(most))) -> _ => {}
             }
             self.take_events()?;
             if self.pictures.take() {
@@ -270,6 +298,7 @@ impl LiveRun {
                     ));
                 }
             }
+            CaptureEvent::Note(note) => write_message(format!("note: {note}")),
             CaptureEvent::Skipped(problem) => {
                 write_message(format!("source: {problem}"));
                 self.problems.push(problem.to_string());
@@ -298,6 +327,9 @@ impl LiveRun {
             return;
         };
         let now = Instant::now();
+        if let (None, Some(mode)) = (self.first, facts.mode) {
+            modes::announce(self.precision, mode);
+        }
         if let (None, LiveSize::LongSide(px)) = (self.first, self.size) {
             let (w, h) = (picture.original.width(), picture.original.height());
             if px > w.max(h) {

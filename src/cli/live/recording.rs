@@ -1,12 +1,17 @@
 //! Recording for `styleforge live`: starts what `--record` requests and reports the result.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 
 use crate::{
     cli::{CliError, args::LiveArgs, terminal::write_message},
     disk::WriteError,
+    frame::Frame,
     media::{
         MediaError,
         encode::Format,
@@ -59,6 +64,36 @@ pub fn start(
         })
     })?;
     Ok(Some(started))
+}
+
+/// Frames per second of a recording of photos, if `--fps` does not set it.
+const STILL_FPS: u32 = 30;
+
+/// Records a photo, which is painted once, at a constant frame rate.
+pub struct StillRecording {
+    sink: FrameSink,
+    fps: u32,
+    /// Number of frames recorded so far.
+    pub frames: u64,
+}
+
+impl StillRecording {
+    pub fn new(sink: FrameSink, fps: Option<u32>) -> Self {
+        Self { sink, fps: fps.unwrap_or(STILL_FPS), frames: 0 }
+    }
+
+    /// The time of the next frame, for a recording that started at `start`.
+    pub fn next(&self, start: Instant) -> Instant {
+        start + Duration::from_secs(1).mul_f64(self.frames as f64 / f64::from(self.fps))
+    }
+
+    /// Records `picture` as all frames before `until`, but at most `most` frames in total.
+    pub fn repeat(&mut self, picture: &Frame, start: Instant, until: Instant, most: u64) {
+        while self.next(start) < until && self.frames < most {
+            self.sink.push(picture, self.next(start));
+            self.frames += 1;
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -17,7 +17,7 @@ use super::{
     attention,
     interrupt::{cancel_on_interrupt, unless_cancelled},
     job::{Job, JobStyle, PhotoInput, Target},
-    painter,
+    modes, painter,
     progress::Progress,
     select_device,
     style_choice::{ChosenStyle, choose, of_pictures},
@@ -32,7 +32,6 @@ use crate::{
         MediaError,
         decode::{self, Needs, Photo},
     },
-    mode::{Precision, PrecisionChoice},
     network::Network,
     weights::{StyleLibrary, bytes_in_hex},
 };
@@ -109,11 +108,7 @@ fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Re
     let with_attention = (networks.iter()).find(|(_, network)| network.graph().has_attention());
     let mode = with_attention.or(networks.first()).map_or(mode, |(_, n)| n.mode(mode));
     backend.supports(mode)?;
-    if job.paint.precision == PrecisionChoice::Auto && mode.precision != Precision::default() {
-        write_message(format!(
-            "Painting in {mode}, the fastest accurate mode on this device (see --precision)."
-        ));
-    }
+    modes::announce(job.paint.precision, mode);
     Ok(())
 }
 

@@ -130,7 +130,7 @@ impl SourceState {
             }
             CaptureEvent::Waiting(problem) => *self = Self::Waiting(problem.clone()),
             CaptureEvent::Ended(problem) => *self = Self::Ended(problem.clone()),
-            CaptureEvent::Skipped(_) => {}
+            CaptureEvent::Note(_) | CaptureEvent::Skipped(_) => {}
         }
     }
 }

@@ -110,7 +110,9 @@ impl App {
                     live.end_comparison();
                 }
             }
-            LiveEvent::Notice(notice) => self.messages.notice(notice),
+            LiveEvent::Notice(notice) | LiveEvent::Source(CaptureEvent::Note(notice)) => {
+                self.messages.notice(notice);
+            }
             LiveEvent::Sample(sample) => {
                 if let Some(live) = &mut self.live {
                     live.panel.note_sample(sample);

@@ -359,7 +359,7 @@ impl ConvolutionLibrary for FakeDriver {
         LIBRARY.to_owned()
     }
 
-    fn prepare(&self, shape: &ConvolutionShape) -> Result<Algorithm, DriverFailure> {
+    fn prepare(&self, shape: &ConvolutionShape) -> Result<Vec<Algorithm>, DriverFailure> {
         let mut state = self.begin("cudnnBackendFinalize")?;
         state.preparations += 1;
         if let Some((preparation, control)) = &state.cancels
@@ -367,10 +367,13 @@ impl ConvolutionLibrary for FakeDriver {
         {
             control.cancel();
         }
-        let algorithm = state.handle();
-        state.algorithms.insert(algorithm, FakeAlgorithm { has_run: false });
-        let prepared = Prepared { context: self.context.clone(), algorithm, shape: *shape };
-        Ok(Algorithm { workspace_bytes: 1 << 20, prepared: Arc::new(prepared) })
+        let algorithms = [1 << 20, 1 << 19].map(|workspace_bytes| {
+            let algorithm = state.handle();
+            state.algorithms.insert(algorithm, FakeAlgorithm { has_run: false });
+            let prepared = Prepared { context: self.context.clone(), algorithm, shape: *shape };
+            Algorithm { workspace_bytes, prepared: Arc::new(prepared) }
+        });
+        Ok(algorithms.into())
     }
 
     unsafe fn convolve(

@@ -1,10 +1,11 @@
 //! A convolution as a graph of cuDNN's descriptors, and what its heuristics suggest for it.
 
+use std::ffi::c_int;
+
 use cudarc::cudnn::sys::{
     cudnnBackendAttributeName_t::*,
     cudnnBackendAttributeType_t::*,
     cudnnBackendDescriptorType_t::{self as Kind, *},
-    cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_A,
     cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION,
     cudnnDataType_t::{
         self as DataType, CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT, CUDNN_DATA_HALF, CUDNN_DATA_INT8,
@@ -108,13 +109,17 @@ impl Cudnn {
         Ok(vec![graph, forward, convolution, x, w, y])
     }
 
-    /// The configurations that cuDNN's heuristics suggest for a graph, best first.
-    pub(super) fn suggested(&self, graph: &Descriptor) -> Result<Vec<Descriptor>, DriverFailure> {
+    /// The configurations that a heuristic of cuDNN suggests for a graph, best first.
+    pub(super) fn suggested(
+        &self,
+        graph: &Descriptor,
+        heuristic: c_int,
+    ) -> Result<Vec<Descriptor>, DriverFailure> {
         /// More than any version suggests.
         const MOST: usize = 256;
         let rule = self.descriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)?;
         rule.refer(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)?;
-        rule.set(CUDNN_ATTR_ENGINEHEUR_MODE, &[CUDNN_HEUR_MODE_A])?;
+        rule.set_as(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, &[heuristic])?;
         rule.finalize()?;
         // cuDNN fills in existing descriptors, so their number is queried first.
         let count = rule.count(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR)?;

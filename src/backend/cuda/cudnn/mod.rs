@@ -2,9 +2,8 @@
 //!
 //! Loaded at run time and never required. Nothing links it, and a problem with it is reported as text. Uses cuDNN 9's
 //! backend interface (descriptors with numbered attributes, `cudnn_graph.h`), as frameworks do. Of the algorithms that
-//! its heuristics suggest, the first one that satisfies a format's requirements is used. On an H100 it is the fastest
-//! of all for every layer of Johnson's network (2026-11-27). The older `cudnnGetConvolutionForwardAlgorithm_v7` is
-//! three times as slow there in fp16. Any thread may call. A cuDNN handle serves one stream and one thread at a time,
+//! each of its two heuristics suggests, the first one that satisfies a format's requirements is prepared. The older
+//! `cudnnGetConvolutionForwardAlgorithm_v7` is three times as slow in fp16 on an H100. Any thread may call. A cuDNN handle serves one stream and one thread at a time,
 //! so painting and preparing have one handle each, protected by a lock.
 
 mod calls;
@@ -64,6 +63,11 @@ fn keeps_promise(operand: NumberFormat, notes: &[c_int]) -> bool {
         _ => true,
     })
 }
+
+/// `CUDNN_HEUR_MODE_A`, which frameworks use, and `CUDNN_HEUR_MODE_B`, which asks a neural network. On an H100
+/// (2026-11-28, fp16, 512x512), the first suggestion of A is 8 times as slow as that of B for one layer, and B's is 1.6
+/// times as slow as A's for others.
+const HEURISTICS: [c_int; 2] = [3, 1];
 
 /// The ids of input, weights and output in a convolution's variant pack.
 const IDS: [i64; 3] = [1, 2, 3];
@@ -178,16 +182,24 @@ impl ConvolutionLibrary for Cudnn {
         self.name.clone()
     }
 
-    fn prepare(&self, shape: &ConvolutionShape) -> Result<Algorithm, DriverFailure> {
+    fn prepare(&self, shape: &ConvolutionShape) -> Result<Vec<Algorithm>, DriverFailure> {
         let context = self.enter()?;
         let handle = locked(&self.handle);
-        let graph = self.graph(*handle, shape)?;
-        for config in self.suggested(&graph[0])? {
-            if let Ok(Some((plan, workspace_bytes))) = self.plan(*handle, &config, shape) {
-                let descriptors = [plan, config].into_iter().chain(graph).collect();
-                let prepared = Arc::new(Mutex::new(Plan { descriptors, context }));
-                return Ok(Algorithm { workspace_bytes, prepared });
+        let mut algorithms = Vec::new();
+        for heuristic in HEURISTICS {
+            let graph = self.graph(*handle, shape)?;
+            for config in self.suggested(&graph[0], heuristic)? {
+                if let Ok(Some((plan, workspace_bytes))) = self.plan(*handle, &config, shape) {
+                    let descriptors = [plan, config].into_iter().chain(graph).collect();
+                    let plan = Plan { descriptors, context: context.clone() };
+                    let prepared = Arc::new(Mutex::new(plan));
+                    algorithms.push(Algorithm { workspace_bytes, prepared });
+                    break;
+                }
             }
+        }
+        if !algorithms.is_empty() {
+            return Ok(algorithms);
         }
         let &ConvolutionShape { kernel: k, in_channels, out_channels, width, height, .. } = shape;
         Err(DriverFailure::of_library(format!(

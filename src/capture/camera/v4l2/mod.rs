@@ -4,8 +4,8 @@
 //! every format with its exact rate and row length. [`probe_stream`] reports whether a frame is ready. [`mmap_stream`]
 //! streams the formats that nokhwa does not support. Only this folder imports v4l, the crate that nokhwa is built on.
 
+mod color;
 mod mmap_stream;
-
 mod node;
 mod probe_stream;
 
@@ -107,27 +107,29 @@ fn entry(number: u32, links: &[Vec<(String, u32)>; 2]) -> DeviceEntry {
     DeviceEntry { id: CameraId::new(id), name, description: device.clone(), device }
 }
 
-fn pixel_format(kind: FourCC) -> Option<PixelFormat> {
-    Some(match &kind.repr {
-        b"MJPG" | b"JPEG" => PixelFormat::Mjpeg,
-        b"YUYV" => PixelFormat::Yuyv,
-        b"NV12" => PixelFormat::Nv12,
-        b"RGB3" => PixelFormat::Rgb,
-        b"BGR3" => PixelFormat::Bgr,
-        b"GREY" => PixelFormat::Grey,
-        _ => return None,
-    })
-}
+/// V4L2's codes of the supported formats. A camera may have one of several codes for the same format.
+const CODES: [(&[u8; 4], PixelFormat); 17] = [
+    (b"MJPG", PixelFormat::Mjpeg),
+    (b"JPEG", PixelFormat::Mjpeg),
+    (b"YUYV", PixelFormat::Yuyv),
+    (b"UYVY", PixelFormat::Uyvy),
+    (b"YVYU", PixelFormat::Yvyu),
+    (b"NV12", PixelFormat::Nv12),
+    (b"NV21", PixelFormat::Nv21),
+    (b"YU12", PixelFormat::Yu12),
+    (b"YV12", PixelFormat::Yv12),
+    (b"RGB3", PixelFormat::Rgb),
+    (b"BGR3", PixelFormat::Bgr),
+    (b"AR24", PixelFormat::Bgra),
+    (b"XR24", PixelFormat::Bgra),
+    (b"BGR4", PixelFormat::Bgra),
+    (b"GREY", PixelFormat::Grey),
+    (b"Y10 ", PixelFormat::Grey10),
+    (b"Y16 ", PixelFormat::Grey16),
+];
 
-fn four_cc(pixels: PixelFormat) -> FourCC {
-    FourCC::new(match pixels {
-        PixelFormat::Mjpeg => b"MJPG",
-        PixelFormat::Yuyv => b"YUYV",
-        PixelFormat::Nv12 => b"NV12",
-        PixelFormat::Rgb => b"RGB3",
-        PixelFormat::Bgr => b"BGR3",
-        PixelFormat::Grey => b"GREY",
-    })
+fn pixel_format(kind: FourCC) -> Option<PixelFormat> {
+    CODES.iter().find(|(code, _)| **code == kind.repr).map(|(_, pixels)| *pixels)
 }
 
 /// The problem that an error of the system means.

@@ -6,13 +6,12 @@ use v4l::{
     Device as V4lDevice, Format, FourCC, Fraction,
     capability::Flags as Capability,
     device::Handle,
-    format::Quantization,
     frameinterval::FrameIntervalEnum,
     framesize::FrameSizeEnum,
     video::{Capture as _, capture::Parameters},
 };
 
-use super::{four_cc, pixel_format, problem};
+use super::{CODES, color::DriverColors, pixel_format, problem};
 use crate::{
     capture::{
         camera::DeviceEntry,
@@ -215,7 +214,12 @@ impl Agreed {
         requested: &CameraFormat,
     ) -> Result<(V4lDevice, Self), CaptureProblem> {
         let device = V4lDevice::with_path(&entry.device).map_err(|e| problem(&e))?;
-        let format = Format::new(requested.width, requested.height, four_cc(requested.pixels));
+        let listed = device.enum_formats().unwrap_or_default();
+        let mut codes =
+            listed.iter().map(|kind| kind.fourcc).chain(CODES.map(|(c, _)| FourCC::new(c)));
+        let code = codes.find(|code| pixel_format(*code) == Some(requested.pixels));
+        let code = code.ok_or_else(|| CaptureProblem::NoFormat { offered: "none".to_owned() })?;
+        let format = Format::new(requested.width, requested.height, code);
         let got = device.set_format(&format).map_err(|e| problem(&e))?;
         let pixels = pixel_format(got.fourcc)
             .ok_or_else(|| CaptureProblem::NoFormat { offered: got.fourcc.to_string() })?;
@@ -226,6 +230,7 @@ impl Agreed {
             .or_else(|_| device.params())
             .ok()
             .and_then(|p| FrameInterval::new(p.interval.numerator, p.interval.denominator));
+        let (matrix, full_range) = DriverColors::of(&device).matrix_and_range();
         let agreed = Self {
             format: CameraFormat {
                 width: got.width,
@@ -234,7 +239,8 @@ impl Agreed {
                 pixels,
             },
             layout: Layout {
-                full_range: matches!(got.quantization, Quantization::FullRange),
+                matrix,
+                full_range,
                 ..Layout::tight(pixels, got.width as usize, got.height as usize)
                     .with_stride(got.stride as usize)
             },
