@@ -205,6 +205,12 @@ pub enum Function {
     Erf,
     /// `x / 2 * (1 + erf(x / sqrt(2)))`
     Gelu,
+    /// The natural logarithm.
+    Log,
+    /// The nearest integer; of two, the even one.
+    Round,
+    /// The largest integer that is not larger.
+    Floor,
 }
 
 impl Function {
@@ -223,7 +229,10 @@ impl Function {
             | Self::Exp
             | Self::Softplus
             | Self::Erf
-            | Self::Gelu => [0.0; 2],
+            | Self::Gelu
+            | Self::Log
+            | Self::Round
+            | Self::Floor => [0.0; 2],
         }
     }
 
@@ -242,6 +251,9 @@ impl Function {
             Self::Softplus => "softplus",
             Self::Erf => "erf",
             Self::Gelu => "gelu",
+            Self::Log => "log",
+            Self::Round => "round",
+            Self::Floor => "floor",
         }
     }
 }

@@ -173,6 +173,9 @@ pub(super) fn function(function: Function, x: f64) -> f64 {
         Function::Exp => x.exp(),
         Function::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
         Function::Erf => error_function(x),
+        Function::Log => x.ln(),
+        Function::Round => x.round_ties_even(),
+        Function::Floor => x.floor(),
         Function::Gelu => 0.5 * x * (1.0 + error_function(x / std::f64::consts::SQRT_2)),
     }
 }

@@ -183,6 +183,12 @@ impl CudaPlan {
         if let Some(Node { name: node, .. }) = graph.nodes().iter().find(is_source) {
             return Err(CudaPlanError::Source { node: node.clone() });
         }
+        let lacks_kernel = |node: &&Node| {
+            matches!(node.op, Op::Function(_)) && PointFunction::of(&node.op).is_none()
+        };
+        if let Some(Node { name: node, .. }) = graph.nodes().iter().find(lacks_kernel) {
+            return Err(CudaPlanError::Function { node: node.clone() });
+        }
         let (extended, shapes) = graph.for_photo(height, width).map_err(PlanError::from)?;
         let is_counted = |shape: &Shape| {
             batch * shape.height * shape.width <= MAX_PIXELS

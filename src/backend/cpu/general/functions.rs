@@ -213,6 +213,9 @@ pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
             S::mul_add(S::min(x, zero), half, kept)
         }),
         Function::Erf => each_vector!(S, values, x => erf::<S>(x)),
+        Function::Log => values.iter_mut().for_each(|v| *v = v.ln()),
+        Function::Round => values.iter_mut().for_each(|v| *v = v.round_ties_even()),
+        Function::Floor => values.iter_mut().for_each(|v| *v = v.floor()),
     }
 }
 

@@ -76,7 +76,8 @@ impl Pointwise {
                 | Function::HardSigmoid { .. }
                 | Function::Reciprocal
                 | Function::Exp
-                | Function::Softplus => false,
+                | Function::Softplus
+                | Function::Log => false,
                 _ => true,
             },
             // Scales, shifts and slopes of padding channels are zero.

@@ -38,8 +38,8 @@ impl PointFunction {
     /// The identity.
     pub const NONE: Self = Self { code: 0, numbers: [0.0; 2] };
 
-    /// The function of an operation; `None` for an operation of another kind.
-    pub(super) const fn of(op: &Op) -> Option<Self> {
+    /// The function of an operation; `None` for an operation of another kind, and for a function without kernel.
+    pub(in crate::plan::cuda) const fn of(op: &Op) -> Option<Self> {
         let (code, numbers) = match op {
             Op::Relu => (1, [0.0; 2]),
             Op::Function(function) => match *function {
@@ -56,6 +56,7 @@ impl PointFunction {
                 Function::Softplus => (12, [0.0; 2]),
                 Function::Erf => (13, [0.0; 2]),
                 Function::Gelu => (14, [0.0; 2]),
+                Function::Log | Function::Round | Function::Floor => return None,
             },
             _ => return None,
         };
