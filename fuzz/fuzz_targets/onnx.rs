@@ -5,6 +5,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use styleforge::weights::onnx;
+use styleforge::weights::Checkpoint;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| support::reads(bytes, onnx::read));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| support::reads(bytes, Checkpoint::from_bytes));

@@ -8,17 +8,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use styleforge::weights::torch;
+use styleforge::weights::Checkpoint;
 
 /// Bytes of the single storage of a generated archive: enough for the weights of the smallest networks.
 const STORAGE_BYTES: usize = 16 << 10;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    support::reads(bytes, torch::read);
+    support::reads(bytes, Checkpoint::from_bytes);
     if bytes.starts_with(&[0x80]) {
         let storage = [0; STORAGE_BYTES];
         let file = zipped(&[("a/data.pkl", bytes), ("a/data/0", &storage)]);
-        support::reads(&file, torch::read);
+        support::reads(&file, Checkpoint::from_bytes);
     }
 });
 

@@ -21,6 +21,52 @@ use super::{
 /// Tensors with their names, in the file's order. Names may repeat; the fit refuses them.
 pub(crate) type NamedTensors<'a> = Vec<(String, StoredTensor<'a>)>;
 
+/// Named tensors, and the texts that the file has next to them.
+pub(crate) type Named<'a> = (NamedTensors<'a>, BTreeMap<String, String>);
+
+/// Removes the prefix that all names share if they are known names without it. Returns it.
+pub(super) fn strip_prefix(
+    tensors: &mut NamedTensors<'_>,
+    budget: &Budget,
+) -> Result<Option<String>, WeightsError> {
+    let is_known = |tensors: &NamedTensors<'_>, from: usize| {
+        let keys = || tensors.iter().map(|(key, _)| &key[from..]);
+        is_style_network(keys()) || family_of(keys()).is_some()
+    };
+    let Some((first, _)) = tensors.first() else {
+        return Ok(None);
+    };
+    let mut shared = first.len();
+    for (key, _) in &*tensors {
+        budget.steps(3 * key.len())?;
+        budget.bytes(2 * key.len())?;
+        let pairs = first.bytes().zip(key.bytes());
+        shared = shared.min(pairs.take_while(|(a, b)| a == b).count());
+    }
+    let end = first.as_bytes()[..shared].iter().rposition(|&byte| byte == b'.');
+    let Some(length) = end.map(|dot| dot + 1) else {
+        return Ok(None);
+    };
+    if is_known(tensors, 0) || !is_known(tensors, length) {
+        return Ok(None);
+    }
+    let prefix = first[..length].to_owned();
+    for (key, _) in tensors {
+        key.drain(..length);
+    }
+    Ok(Some(prefix))
+}
+
+/// Adds what was assumed about a file to its texts.
+pub(super) fn assume(metadata: &mut BTreeMap<String, String>, what: String) {
+    match metadata.get_mut(ASSUMED) {
+        Some(before) => *before += &format!(", and {what}"),
+        None => {
+            metadata.insert(ASSUMED.to_owned(), what);
+        }
+    }
+}
+
 /// A network read from a file.
 #[derive(Debug)]
 pub(crate) struct Fitted {

@@ -309,7 +309,7 @@ mod tests {
         let file = root.path().join("long.safetensors");
         // A header of the maximum length, without a title.
         let with_note = |length: usize| {
-            let mut checkpoint = safetensors::read(&weights(None)).expect("read");
+            let mut checkpoint = Checkpoint::from_bytes(&weights(None)).expect("read");
             checkpoint.metadata.insert("note".to_owned(), "x".repeat(length));
             checkpoint.to_safetensors().expect("written")
         };

@@ -17,13 +17,12 @@ use crate::{
 use super::{
     Budget, Choice, Family, Format, WeightsError, bytes_in_hex,
     file_name::as_text,
-    fit::{Fitted, NamedTensors, Places, fit, guess},
-    format_of,
+    fit::{Fitted, NamedTensors, Places, guess},
+    format_of, named_tensors,
     onnx::OnnxFile,
     read_file, safetensors,
     style_network::{self, StyleNetworkFacts},
     tensor::{Dtype, StoredTensor},
-    torch,
 };
 
 /// One tensor of a file.
@@ -152,34 +151,22 @@ impl Inspection {
     fn fill(&mut self, bytes: &[u8], budget: &Budget) -> Result<(), WeightsError> {
         let format = format_of(bytes)?;
         self.format = Some(format.name());
-        let fitted = match format {
-            Format::Safetensors => {
-                let (tensors, mut metadata) = safetensors::parse(bytes, budget)?;
-                self.list(&tensors, budget)?;
-                let fitted =
-                    safetensors::fit_any(&tensors, &mut metadata, Choice::default(), budget);
-                self.metadata = metadata;
-                if matches!(fitted, Err(WeightsError::StyleNetwork)) {
-                    return self.fill_style_network(&tensors, budget);
-                }
-                fitted
+        let choice = Choice::default();
+        let fitted = if format == Format::Onnx {
+            let file = OnnxFile::parse(bytes, budget)?;
+            self.metadata = file.metadata(budget)?;
+            self.list(&file.tensors(budget)?, budget)?;
+            self.family = Some(Family::OnnxExport);
+            file.fit(budget, choice).map(|(fitted, _)| fitted)
+        } else {
+            let (tensors, mut metadata) = named_tensors(bytes, budget)?;
+            self.list(&tensors, budget)?;
+            let fitted = safetensors::fit_any(&tensors, &mut metadata, choice, budget);
+            self.metadata = metadata;
+            if matches!(fitted, Err(WeightsError::StyleNetwork)) {
+                return self.fill_style_network(&tensors, budget);
             }
-            Format::Torch => {
-                let tensors = torch::parse(bytes, budget)?;
-                self.list(&tensors, budget)?;
-                let fitted = fit(&tensors, Choice::default(), budget);
-                if matches!(fitted, Err(WeightsError::StyleNetwork)) {
-                    return self.fill_style_network(&tensors, budget);
-                }
-                fitted
-            }
-            Format::Onnx => {
-                let file = OnnxFile::parse(bytes, budget)?;
-                self.metadata = file.metadata(budget)?;
-                self.list(&file.tensors(budget)?, budget)?;
-                self.family = Some(Family::OnnxExport);
-                file.fit(budget, Choice::default()).map(|(fitted, _)| fitted)
-            }
+            fitted
         };
         let Fitted { family, network, facts, .. } = fitted?;
         self.family = Some(family);

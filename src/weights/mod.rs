@@ -68,7 +68,8 @@ pub use style::{Credit, Origin, Style};
 pub use style_network::{StyleNetwork, StyleNetworkFacts};
 pub use tensor::StorageType;
 
-use fit::{ASSUMED, Fitted};
+use error::shortened;
+use fit::{ASSUMED, Fitted, Named, assume, strip_prefix};
 use names::stated;
 
 /// A network read from a file, and what the file says about it.
@@ -90,7 +91,13 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     fn new(fitted: Fitted, mut metadata: BTreeMap<String, String>) -> Self {
-        metadata.extend(fitted.facts);
+        for (key, fact) in fitted.facts {
+            if key == ASSUMED {
+                assume(&mut metadata, fact);
+            } else {
+                metadata.insert(key, fact);
+            }
+        }
         Self {
             network: Arc::new(fitted.network),
             family: fitted.family,
@@ -142,11 +149,12 @@ impl Checkpoint {
     }
 
     fn read_all(bytes: &[u8], budget: &Budget, choice: Choice) -> Result<Self, WeightsError> {
-        match format_of(bytes)? {
-            Format::Safetensors => safetensors::read_within(bytes, budget, choice),
-            Format::Torch => torch::read_within(bytes, budget, choice),
-            Format::Onnx => onnx::read_within(bytes, budget, choice),
+        if format_of(bytes)? == Format::Onnx {
+            return onnx::read_within(bytes, budget, choice);
         }
+        let (tensors, mut metadata) = named_tensors(bytes, budget)?;
+        let fitted = safetensors::fit_any(&tensors, &mut metadata, choice, budget)?;
+        Ok(Self::new(fitted, metadata))
     }
 
     /// What was assumed because the file does not say it, as text that follows "assumed".
@@ -220,6 +228,18 @@ fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
         }
         _ => unknown("its first bytes match no supported format"),
     }
+}
+
+/// Names, tensors and texts of a safetensors or PyTorch file, without a prefix that all names share.
+fn named_tensors<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, WeightsError> {
+    let (mut tensors, mut metadata) = match format_of(bytes)? {
+        Format::Safetensors => safetensors::parse(bytes, budget)?,
+        _ => torch::parse(bytes, budget)?,
+    };
+    if let Some(prefix) = strip_prefix(&mut tensors, budget)? {
+        assume(&mut metadata, format!("that '{}' before every key is a wrapper", shortened(&prefix)));
+    }
+    Ok((tensors, metadata))
 }
 
 /// Number of bytes that [`format_of`] needs.

@@ -19,10 +19,9 @@ use super::{
     error::{KeyList, shortened},
     family::{STYLE_NETWORK_SIGNS, bare, is_style_network},
     fit::{NamedTensors, check_shape, finite_values, float_type},
-    format_of, read_file,
+    format_of, named_tensors, read_file,
     safetensors::file,
     tensor::{Dtype, StoredTensor},
-    torch,
 };
 use crate::{
     allocation,
@@ -115,16 +114,13 @@ impl StyleNetwork {
 /// # Errors
 /// [`WeightsError`] names what is wrong with it.
 pub fn from_bytes(bytes: &[u8], budget: &Budget) -> Result<Transformer, WeightsError> {
-    match format_of(bytes)? {
-        Format::Safetensors => {
-            let (tensors, metadata) = file::parse(bytes, budget)?;
-            fitted(&tensors, &metadata, budget)
-        }
-        Format::Torch => fitted(&torch::parse(bytes, budget)?, &BTreeMap::new(), budget),
-        Format::Onnx => Err(WeightsError::Graph(
+    if format_of(bytes)? == Format::Onnx {
+        return Err(WeightsError::Graph(
             "networks for style pictures are read from safetensors and PyTorch files".to_owned(),
-        )),
+        ));
     }
+    let (tensors, metadata) = named_tensors(bytes, budget)?;
+    fitted(&tensors, &metadata, budget)
 }
 
 /// A safetensors file with the network in `bytes`. Returns `bytes` unchanged if they are such a file.
@@ -139,7 +135,7 @@ pub(super) fn kept_file(
     if format_of(&bytes)? == Format::Safetensors {
         return Ok(bytes);
     }
-    let tensors = torch::parse(&bytes, budget)?;
+    let (tensors, _) = named_tensors(&bytes, budget)?;
     let half = Dtype::Float(StorageType::F16);
     let is_half = tensors.iter().all(|(_, tensor)| tensor.dtype() == half);
     let weights: Vec<_> = (transformer.spec().weights().into_iter())

@@ -196,6 +196,9 @@ def main():
     dtypes = {"zip_fp16.pth": "fp16", "zip_bf16.pth": "bf16", "zip_float64.pth": "fp64"}
     for name, data, family, note in torch_files.good(net):
         add("good", name, data, family=family, dtype=dtypes.get(name, "fp32"), note=note, **same)
+    for name, data, note, assumed in torch_files.wrapped(arrays):
+        said = {"assumed": assumed} if assumed else {}
+        add("good", name, data, family="pytorch/examples", dtype="fp32", note=note, **said, **same)
     for label, dtype in (("fp32", torch.float32), ("fp16", torch.float16),
                          ("bf16", torch.bfloat16)):
         path = Path(scratch.name) / f"{label}.safetensors"
@@ -255,6 +258,8 @@ def main():
                 expected[f"{name}.output"] = torch.from_numpy(result.copy())
         add("foreign", f"{name}.onnx", model.SerializeToString(), family="ONNX",
             note=(kind.__doc__ or name).split("\n\n")[0].replace("\n    ", " "), **entry)
+    add("foreign", "two_sets_of_weights.pth", torch_files.ambiguous(arrays), family="pytorch/examples",
+        outcome="refuse", names=["'net'", "'generator'"], note="two sets of weights that fit")
     add("foreign", "onnx_perceptron.onnx", onnx_files.perceptron().SerializeToString(),
         family="ONNX", outcome="refuse", names=["MatMul"],
         note="a graph that has nothing to do with pictures")

@@ -380,7 +380,7 @@ def onnx_files(weights):
         ("deep_graphs.onnx", nested(1500), [], "graphs in graphs, 1,500 deep"),
         ("long_field.onnx", b"\x08\x08\x3a\xff\xff\xff\xff\x0f" + b"\0" * 64, [],
          "a graph said to be 4 GiB"),
-        ("opset_7.onnx", edited(lambda m: setattr(m.opset_import[0], "version", 7)), ["opset"],
+        ("opset_6.onnx", edited(lambda m: setattr(m.opset_import[0], "version", 6)), ["opset"],
          "below what is read"),
         ("two_outputs.onnx",
          edited(lambda m: m.graph.output.append(helper.make_tensor_value_info(

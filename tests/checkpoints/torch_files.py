@@ -5,7 +5,11 @@ which must run exactly or be refused by name. This file also contains a writer o
 hand-made pickle, for files that torch.save would not write.
 """
 
+import argparse
+import collections
+import datetime
 import io
+import pathlib
 import pickle
 import struct
 import sys
@@ -139,6 +143,65 @@ def zipped(entries, method=zipfile.ZIP_STORED):
             info.compress_type = own[0] if own else method
             archive.writestr(info, data)
     return file.getvalue()
+
+
+# What training scripts store around the weights --------------------------------
+
+
+def pickled(value, protocol=2):
+    """A plain Python value, for use inside another pickle."""
+    data = pickle.dumps(value, protocol)
+    # The number of the protocol, since protocol 4 the length of the frame, and the end.
+    return data[11 if protocol > 3 else 2:-1]
+
+
+def neighbours():
+    """Values that training scripts store next to the weights; none of them matters for the weights."""
+    history = collections.defaultdict(list)
+    history["loss"].append(np.float32(0.5))
+    return {
+        "best": np.float64(1.25), "step": np.int64(7), "curve": np.arange(6.0).reshape(2, 3),
+        "options": argparse.Namespace(lr=0.5, out=pathlib.PurePosixPath("runs/1")), "history": history,
+        "started": datetime.datetime(2026, 11, 27, 12, 30), "took": datetime.timedelta(hours=2),
+        "device": ("cpu", {1, 2}, frozenset([3]), complex(1, 2)),
+    }
+
+
+def wrapped(weights):
+    """Checkpoints with the weights one level down, with a prefix, or next to other values: name, file, note, and what the
+    reader says that it assumed."""
+    other = {key: value * 0 for key, value in weights.items()}
+
+    def prefixed(prefix):
+        return {prefix + key: value for key, value in weights.items()}
+
+    def file(protocol=2, **parts):
+        """A dict of state dicts and of plain values."""
+        archive = Archive()
+        pairs = [(key, dict_of(archive.state(part)) if isinstance(part, dict) and set(part) & kinds
+                  else pickled(part, protocol)) for key, part in parts.items()]
+        return zipped(archive.entries(program(dict_of(pairs), protocol)))
+
+    kinds = {prefix + key for prefix in ("", "model.", "module._orig_mod.") for key in weights}
+    yield ("inner_lightning.pth", file(epoch=3, state_dict=prefixed("model."), hyper_parameters={"lr": 0.5}),
+           "a checkpoint of PyTorch Lightning", "'model.'")
+    yield ("inner_compiled.pth", file(model=prefixed("module._orig_mod.")),
+           "a compiled network in DataParallel", None)
+    for key in ("params", "generator", "net", "weights", "ema", "best_of_all"):
+        yield f"inner_{key}.pth", file(**{key: weights}, iteration=9), f"weights under {key}", None
+    for plain, averaged in (("params", "params_ema"), ("generator", "generator_ema"), ("model", "ema")):
+        yield (f"averaged_{averaged}.pth", file(**{plain: other, averaged: weights}),
+               f"weights under {averaged} and others under {plain}", f"under '{averaged}'")
+    for protocol in (2, 5):
+        yield (f"neighbours_protocol{protocol}.pth", file(protocol, state_dict=weights, **neighbours()),
+               f"NumPy's numbers, dates, paths and options next to the weights, protocol {protocol}", None)
+
+
+def ambiguous(weights):
+    """Two sets of weights that fit, neither of which is an average."""
+    archive = Archive()
+    pairs = [(key, dict_of(archive.state(weights))) for key in ("net", "generator")]
+    return zipped(archive.entries(program(dict_of(pairs))))
 
 
 # Before PyTorch 1.6 ----------------------------------------------------------

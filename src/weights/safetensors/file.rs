@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use crate::weights::{
     Budget, StorageType, WeightsError,
     error::shortened,
-    fit::NamedTensors,
+    fit::Named,
     plain_file,
     tensor::{Dtype, MAX_RANK, StoredTensor},
 };
@@ -41,10 +41,7 @@ struct Header {
 }
 
 /// Names, tensors and metadata, without looking for a network in them.
-pub(crate) fn parse<'a>(
-    bytes: &'a [u8],
-    budget: &Budget,
-) -> Result<(NamedTensors<'a>, BTreeMap<String, String>), WeightsError> {
+pub(crate) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, WeightsError> {
     let length = header_length(bytes, bytes.len() as u64)?;
     let (text, data) = bytes[8..]
         .split_at_checked(length)
@@ -294,6 +291,7 @@ fn dtype(file: FileDtype) -> Dtype {
         FileDtype::U32 => Dtype::Other("uint32", 4),
         FileDtype::I64 => Dtype::Other("int64", 8),
         FileDtype::U64 => Dtype::Other("uint64", 8),
+        FileDtype::F8_E4M3 | FileDtype::F8_E5M2 => Dtype::Other("fp8", 1),
         other => Dtype::Other("an unusual number type", (other.bitsize() / 8).max(1)),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::{models, network::Network};
 
 use super::{
-    Budget, Checkpoint, Choice, Family, WeightsError, any_network, any_picture, code,
+    Budget, Choice, Family, WeightsError, any_network, any_picture, code,
     fit::{Fitted, NamedTensors, fit},
 };
 use file::{broken, write_tensors};
@@ -16,26 +16,7 @@ pub(super) use file::header_length;
 pub(crate) use file::parse;
 pub use file::{read_metadata, with_metadata};
 
-/// Reads a checkpoint from the bytes of a safetensors file.
-///
-/// # Errors
-/// [`WeightsError`] names the key and what is wrong with it.
-pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
-}
-
-/// As [`read`], charging `budget`.
-pub(super) fn read_within(
-    bytes: &[u8],
-    budget: &Budget,
-    choice: Choice,
-) -> Result<Checkpoint, WeightsError> {
-    let (tensors, mut metadata) = parse(bytes, budget)?;
-    let fitted = fit_any(&tensors, &mut metadata, choice, budget)?;
-    Ok(Checkpoint::new(fitted, metadata))
-}
-
-/// The network of a file: from a style picture's code, from the graph in its metadata, or a known model's. Removes the
+/// The network of named tensors: from a style picture's code, from the graph in its metadata, or a known model's. Removes the
 /// entries of a code or a graph from the metadata.
 pub(crate) fn fit_any(
     tensors: &NamedTensors<'_>,
@@ -99,7 +80,7 @@ pub(crate) fn write(
 mod tests {
     use super::*;
     use crate::models::johnson::NetworkSpec;
-    use crate::weights::StorageType;
+    use crate::weights::{Checkpoint, StorageType};
 
     fn file(header: &str, data_bytes: usize) -> Vec<u8> {
         let mut file = (header.len() as u64).to_le_bytes().to_vec();
@@ -109,7 +90,7 @@ mod tests {
     }
 
     fn message(bytes: &[u8]) -> String {
-        read(bytes).expect_err("refused").to_string()
+        Checkpoint::from_bytes(bytes).expect_err("refused").to_string()
     }
 
     #[test]
@@ -117,7 +98,7 @@ mod tests {
         let network = NetworkSpec::with_widths([2, 3, 4]).random(3).expect("valid");
         let metadata = BTreeMap::from([("title".to_owned(), "A \"title\"".to_owned())]);
         let bytes = write(&network, false, &metadata).expect("written");
-        let checkpoint = read(&bytes).expect("read");
+        let checkpoint = Checkpoint::from_bytes(&bytes).expect("read");
         assert_eq!(*checkpoint.network, network);
         assert_eq!(checkpoint.metadata, metadata);
         assert_eq!(checkpoint.storage, StorageType::F32);
@@ -128,7 +109,7 @@ mod tests {
     fn half_precision_survives_unchanged() {
         let network = NetworkSpec::with_widths([2, 3, 4]).random(3).expect("valid");
         let bytes = write(&network, true, &BTreeMap::new()).expect("written");
-        let checkpoint = read(&bytes).expect("read");
+        let checkpoint = Checkpoint::from_bytes(&bytes).expect("read");
         assert_eq!(checkpoint.storage, StorageType::F16);
         assert_eq!(checkpoint.to_safetensors().expect("written"), bytes);
     }

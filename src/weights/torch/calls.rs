@@ -44,7 +44,10 @@ impl<'a> Machine<'a, '_> {
         };
         let arguments = self.items(arguments).ok_or("a call has no arguments")?;
         match (callable, arguments) {
-            (Global::OrderedDict, []) => self.new_object(Object::Dict(Vec::new())),
+            (Global::OrderedDict, [])
+            | (Global::DefaultDict, [] | [Value::None | Value::Global(Global::Type)]) => {
+                self.new_object(Object::Dict(Vec::new()))
+            }
             (Global::OrderedDict, [pairs]) => {
                 let pairs = self.items(*pairs).ok_or("an OrderedDict without pairs")?;
                 let mut entries = self.budget.list(pairs.len())?;
@@ -74,14 +77,15 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    /// Discards attributes of an OrderedDict (`_metadata`); attributes of anything else are refused.
+    /// Discards attributes of an OrderedDict (`_metadata`) and of values that no weight depends on; attributes of
+    /// anything else are refused.
     pub(super) fn build(&mut self, state: Value<'a>) -> Result<(), Problem> {
-        let dict = |object: Option<&Object<'_>>| matches!(object, Some(Object::Dict(_)));
-        let of = |value| match value {
-            Value::Object(index) => self.objects.get(index),
-            _ => None,
+        let is_dict = |value| match value {
+            Value::Object(index) => matches!(self.objects.get(index), Some(Object::Dict(_))),
+            _ => false,
         };
-        if dict(of(self.top()?)) && dict(of(state)) {
+        let top = self.top()?;
+        if matches!(top, Value::Opaque) || is_dict(top) && is_dict(state) {
             Ok(())
         } else {
             Err("it sets attributes of something that is not a dict".to_owned())

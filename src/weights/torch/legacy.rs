@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{
-    super::{error::shortened, fit::NamedTensors, tensor::Dtype},
+    super::{error::shortened, fit::Named, tensor::Dtype},
     Budget, Contents, WeightsError, checked_storage, pickle, state_dict,
     values::{Object, Pickle, Value},
 };
@@ -17,10 +17,7 @@ const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0
 const PROTOCOL: i64 = 1001;
 
 /// Names and tensors of the state dict.
-pub(super) fn parse<'a>(
-    bytes: &'a [u8],
-    budget: &Budget,
-) -> Result<NamedTensors<'a>, WeightsError> {
+pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, WeightsError> {
     let mut stream = Stream { bytes, at: 0, budget };
     let broken = |problem: &str| WeightsError::Archive(problem.to_owned());
     if !matches!(stream.pickle()?.root, Value::Long(number) if number == MAGIC) {

@@ -15,16 +15,33 @@ use std::collections::HashMap;
 use crate::models::is_weight;
 
 use super::{
-    Budget, Checkpoint, Choice, Family, WeightsError,
+    Budget, Family, WeightsError,
     error::shortened,
-    fit::{NamedTensors, fit},
+    fit::{ASSUMED, Named, NamedTensors},
     tensor::{MAX_RANK, StoredTensor},
 };
 pub(super) use archive::{LAST_BYTES, check_end};
 use values::{Object, Pickle, StorageRef, TensorRef, Value};
 
 /// Keys under which training scripts store the weights.
-const WRAPPERS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
+const WRAPPERS: [&str; 16] = [
+    "state_dict",
+    "model",
+    "model_state_dict",
+    "params",
+    "params_ema",
+    "ema",
+    "ema_state_dict",
+    "model_ema",
+    "generator",
+    "generator_ema",
+    "net",
+    "netG",
+    "g_ema",
+    "network",
+    "module",
+    "weights",
+];
 /// Maximum depth of nested wrappers.
 const MAX_WRAPPING: usize = 4;
 
@@ -38,34 +55,16 @@ pub(crate) fn is_pickle(bytes: &[u8]) -> bool {
     matches!(bytes, [0x80, 2..=20, ..])
 }
 
-/// Reads a checkpoint from the bytes of a `.pth` file, zip or older.
+/// Names and tensors of the state dict in a `.pth` file, zip or older, and what was assumed about them.
 ///
 /// # Errors
 /// [`WeightsError`] names the entry, the offset or the key, and what is wrong with it.
-pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
-}
-
-/// As [`read`], charging `budget`.
-pub(super) fn read_within(
-    bytes: &[u8],
-    budget: &Budget,
-    choice: Choice,
-) -> Result<Checkpoint, WeightsError> {
-    let fitted = fit(&parse(bytes, budget)?, choice, budget)?;
-    Ok(Checkpoint::new(fitted, Default::default()))
-}
-
-/// Names and tensors of the state dict, without looking for a network in them.
-pub(crate) fn parse<'a>(
-    bytes: &'a [u8],
-    budget: &Budget,
-) -> Result<NamedTensors<'a>, WeightsError> {
+pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, WeightsError> {
     budget.steps(bytes.len())?;
     if is_zip(bytes) { parse_zip(bytes, budget) } else { legacy::parse(bytes, budget) }
 }
 
-fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<NamedTensors<'a>, WeightsError> {
+fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, WeightsError> {
     let archive = archive::open(bytes, budget)?;
     let is_pickle = |name: &&str| *name == "data.pkl" || name.ends_with("/data.pkl");
     let mut pickles = archive.names().filter(is_pickle);
@@ -150,13 +149,14 @@ fn state_dict<'a>(
     pickle: &Pickle<'a>,
     budget: &Budget,
     find: impl Fn(&StorageRef<'a>) -> Result<&'a [u8], String>,
-) -> Result<NamedTensors<'a>, WeightsError> {
+) -> Result<Named<'a>, WeightsError> {
     let refused = |problem: &str| WeightsError::StateDict(problem.to_owned());
     let (Value::Object(root), Some(Object::Dict(_))) = (pickle.root, pickle.object(pickle.root))
     else {
         return Err(refused("it is not a dict"));
     };
-    let mut search = Search { pickle, budget, barren: budget.list(pickle.objects.len())? };
+    let barren = budget.list(pickle.objects.len())?;
+    let mut search = Search { pickle, budget, barren, assumed: None };
     search.barren.resize(pickle.objects.len(), 0);
     let dict = search.unwrapped(root, 0)?;
     let dict = dict.ok_or_else(|| refused("it has no tensors"))?;
@@ -194,10 +194,13 @@ fn state_dict<'a>(
             .map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })?;
         budget.push(&mut tensors, (budget.text(key)?, stored))?;
     }
-    Ok(tensors)
+    let assumed = search.assumed.map(|what| (ASSUMED.to_owned(), what));
+    Ok((tensors, assumed.into_iter().collect()))
 }
 
 type Entries<'p, 'a> = &'p [(Value<'a>, Value<'a>)];
+/// A key, and the weights under it.
+type Wrapped<'p, 'a> = (&'a str, Entries<'p, 'a>);
 
 /// The search for the dict that holds the weights.
 struct Search<'p, 'a> {
@@ -206,6 +209,13 @@ struct Search<'p, 'a> {
     /// For each object, one bit per depth at which no weights were found in it. A dict that is wrapped many times is
     /// then searched once.
     barren: Vec<u8>,
+    /// Which of two sets of weights was chosen, as text that follows "assumed".
+    assumed: Option<String>,
+}
+
+/// Whether a key means an average of the weights over the training.
+fn is_averaged(key: &str) -> bool {
+    key.split('_').any(|part| part == "ema")
 }
 
 impl<'p, 'a> Search<'p, 'a> {
@@ -223,7 +233,7 @@ impl<'p, 'a> Search<'p, 'a> {
             return Ok(None);
         }
         self.budget.steps(dict.len())?;
-        let mut found: Option<(&str, Entries<'p, 'a>)> = None;
+        let mut found: Option<Wrapped<'p, 'a>> = None;
         for (key, value) in dict {
             let (Value::Text(key), Value::Object(inner)) = (*key, *value) else {
                 continue;
@@ -240,13 +250,23 @@ impl<'p, 'a> Search<'p, 'a> {
             let Some(weights) = self.unwrapped(inner, depth + 1)? else {
                 continue;
             };
-            if let Some((other, _)) = found {
-                return Err(WeightsError::DuplicateKey {
-                    first: format!("weights under '{other}'"),
-                    second: format!("weights under '{key}'"),
-                });
+            found = Some(self.chosen(found, (key, weights))?);
+        }
+        // A script may also use a key of its own.
+        if found.is_none() && depth == 0 {
+            for (key, value) in dict {
+                let (Value::Text(key), Some(Object::Dict(inner))) = (*key, pickle.object(*value))
+                else {
+                    continue;
+                };
+                self.budget.steps(inner.len())?;
+                let is_weights = |(key, value): &(Value<'a>, Value<'a>)| {
+                    matches!(key, Value::Text(key) if is_weight(key)) && pickle.tensor(*value).is_some()
+                };
+                if inner.iter().any(is_weights) {
+                    found = Some(self.chosen(found, (key, inner))?);
+                }
             }
-            found = Some((key, weights));
         }
         if let Some((_, weights)) = found {
             return Ok(Some(weights));
@@ -258,6 +278,34 @@ impl<'p, 'a> Search<'p, 'a> {
             self.barren[object] |= 1 << depth;
         }
         Ok(holds_weights.then_some(dict))
+    }
+
+    /// The one of two sets of weights, each under its key, to use: an average of the other.
+    fn chosen(
+        &mut self,
+        first: Option<Wrapped<'p, 'a>>,
+        second: Wrapped<'p, 'a>,
+    ) -> Result<Wrapped<'p, 'a>, WeightsError> {
+        let Some(first) = first else {
+            return Ok(second);
+        };
+        let (used, other) = match (is_averaged(first.0), is_averaged(second.0)) {
+            (true, false) => (first, second),
+            (false, true) => (second, first),
+            _ => {
+                let under = |key: &str| format!("weights under '{}'", shortened(key));
+                return Err(WeightsError::DuplicateKey {
+                    first: under(first.0),
+                    second: under(second.0),
+                });
+            }
+        };
+        self.assumed = Some(format!(
+            "that the averaged weights under '{}' are to be used, not those under '{}'",
+            used.0,
+            shortened(other.0)
+        ));
+        Ok(used)
     }
 }
 

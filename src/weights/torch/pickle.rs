@@ -193,6 +193,10 @@ impl<'a> Machine<'a, '_> {
                 self.since_mark()?;
                 self.push(Value::Opaque)?;
             }
+            // A buffer that is made read-only, which it is anyway.
+            0x98 => {
+                self.top()?;
+            }
             // Stack and memo
             b'0' => {
                 self.pop()?;
@@ -240,7 +244,8 @@ impl<'a> Machine<'a, '_> {
                 let (module, name) = (shortened(module), shortened(name));
                 return Err(format!("it builds an object of {module}.{name}"));
             }
-            b'R' => {
+            // A call, of a function or of a class.
+            b'R' | 0x81 => {
                 let (arguments, callable) = (self.pop()?, self.pop()?);
                 self.call(callable, arguments)?;
             }

@@ -57,10 +57,12 @@ pub(super) enum Global {
     RebuildTensor,
     RebuildParameter,
     Storage(Dtype),
-    /// Creates a value that no weight depends on: `torch.Size`, `torch.device`, `set`, bytes.
+    /// `collections.defaultdict`, which is a dict whose entries follow.
+    DefaultDict,
+    /// Creates a value that no weight depends on: a set, a device, a number of NumPy, a date, a path.
     Harmless,
-    /// A value itself: `torch.float32`.
-    NumberType,
+    /// A value itself: `torch.float32`, or the type of a `defaultdict`'s values.
+    Type,
 }
 
 /// The meaning of a name, if state dicts need it.
@@ -86,13 +88,33 @@ pub(super) fn global(module: &str, name: &str) -> Option<Global> {
             "ComplexDoubleStorage" => other("complex128", 16),
             _ => return None,
         },
-        ("torch", "Size" | "device") => Global::Harmless,
-        ("__builtin__" | "builtins", "set") | ("_codecs", "encode") => Global::Harmless,
+        ("collections", "defaultdict") => Global::DefaultDict,
+        ("torch", "Size" | "device")
+        | ("torch.torch_version", "TorchVersion")
+        | ("__builtin__" | "builtins", "set" | "frozenset" | "bytearray" | "complex" | "slice")
+        | ("_codecs", "encode")
+        | ("numpy", "dtype" | "ndarray")
+        | (
+            "numpy.core.multiarray" | "numpy._core.multiarray",
+            "scalar" | "_reconstruct",
+        )
+        | ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer")
+        | ("argparse", "Namespace")
+        | ("types", "SimpleNamespace")
+        | ("datetime", "datetime" | "date" | "time" | "timedelta" | "timezone")
+        | (
+            "pathlib" | "pathlib._local",
+            "Path" | "PosixPath" | "WindowsPath" | "PurePath" | "PurePosixPath" | "PureWindowsPath",
+        ) => Global::Harmless,
+        (
+            "__builtin__" | "builtins",
+            "bool" | "dict" | "float" | "int" | "list" | "str" | "tuple" | "object",
+        ) => Global::Type,
         (
             "torch",
             "float32" | "float64" | "float16" | "bfloat16" | "int64" | "int32" | "int16" | "int8"
             | "uint8" | "bool" | "complex64" | "complex128",
-        ) => Global::NumberType,
+        ) => Global::Type,
         _ => return None,
     })
 }

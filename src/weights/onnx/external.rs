@@ -1,0 +1,277 @@
+//! Weights in files next to the model, as exporters write them by default.
+//!
+//! A model names such a file. Only a regular file in the model's own folder is read, and of it only the part with the
+//! weights. That part is appended to the model's bytes as one more field ([`ExternalFile`]), so that readers get all
+//! bytes in one piece and the budget follows from their number.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use super::{
+    messages::{self, ExternalFile, Graph, Model, Node, Tensor},
+    tensors::dtype_of,
+};
+use crate::{
+    allocation::can_allocate,
+    disk::words,
+    weights::{Budget, MAX_FILE_BYTES, WeightsError, error::shortened, plain_file},
+};
+
+/// Maximum number of files next to a model.
+const MAX_FILES: usize = 1000;
+
+/// Where a tensor's numbers are in a file next to the model.
+struct Location<'m> {
+    file: &'m str,
+    start: u64,
+    end: u64,
+}
+
+fn refused(key: &str, problem: impl Into<String>) -> WeightsError {
+    WeightsError::Tensor { key: shortened(key), problem: problem.into() }
+}
+
+/// The location of an external tensor's numbers.
+fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>, WeightsError> {
+    let text = |key: &str| {
+        let found = tensor.external_data.iter().find(|entry| entry.key == key);
+        found.map(|entry| entry.value)
+    };
+    let number = |key: &str| match text(key).filter(|text| !text.is_empty()) {
+        Some(text) => match text.parse::<u64>() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(refused(tensor.name, format!("has an unreadable {key} in its file"))),
+        },
+        None => Ok(None),
+    };
+    let file = text("location").unwrap_or_default();
+    let is_plain = !matches!(file, "" | "." | "..") && !file.contains(['/', '\\', ':', '\0']);
+    if !is_plain {
+        let file = shortened(file);
+        return Err(refused(
+            tensor.name,
+            format!(
+                "is stored in the external file '{file}', which is not a file name in the model's folder"
+            ),
+        ));
+    }
+    let start = number("offset")?.unwrap_or(0);
+    let length = match number("length")? {
+        Some(length) => length,
+        None => {
+            let sides = tensor.dims.iter().map(|&side| u64::try_from(side).ok());
+            let size_bytes = dtype_of(tensor.data_type).map_or(0, |dtype| dtype.size_bytes());
+            let count = sides.chain([Some(size_bytes as u64)]);
+            let length = count.fold(Some(1u64), |product, side| product?.checked_mul(side?));
+            length.ok_or_else(|| refused(tensor.name, "has impossible sides"))?
+        }
+    };
+    let end = start.checked_add(length).ok_or_else(|| {
+        refused(tensor.name, format!("needs {length} bytes from byte {start} of its file"))
+    })?;
+    Ok(Location { file, start, end })
+}
+
+/// Calls `visit` with every tensor of a graph.
+fn each_tensor<'m>(
+    graph: &mut Graph<'m>,
+    visit: &mut impl FnMut(&mut Tensor<'m>) -> Result<(), WeightsError>,
+) -> Result<(), WeightsError> {
+    graph.initializer.iter_mut().try_for_each(&mut *visit)?;
+    graph.node.iter_mut().try_for_each(|node| each_of_node(node, visit))
+}
+
+fn each_of_node<'m>(
+    node: &mut Node<'m>,
+    visit: &mut impl FnMut(&mut Tensor<'m>) -> Result<(), WeightsError>,
+) -> Result<(), WeightsError> {
+    for attribute in &mut node.attribute {
+        attribute.t.as_deref_mut().map_or(Ok(()), &mut *visit)?;
+        attribute.g.as_deref_mut().map_or(Ok(()), |graph| each_tensor(graph, visit))?;
+    }
+    Ok(())
+}
+
+fn each_external<'m>(
+    model: &mut Model<'m>,
+    mut visit: impl FnMut(&mut Tensor<'m>) -> Result<(), WeightsError>,
+) -> Result<(), WeightsError> {
+    let mut visit = |tensor: &mut Tensor<'m>| match tensor.is_external {
+        true => visit(tensor),
+        false => Ok(()),
+    };
+    model.graph.as_mut().map_or(Ok(()), |graph| each_tensor(graph, &mut visit))?;
+    let mut nodes = model.functions.iter_mut().flat_map(|function| &mut function.node);
+    nodes.try_for_each(|node| each_of_node(node, &mut visit))
+}
+
+/// Reads the files that the model at `path` names, and appends them to the model's bytes.
+///
+/// # Errors
+/// [`WeightsError`] names the tensor or the file, and what is wrong with it.
+pub(in crate::weights) fn add_external_files(
+    path: &Path,
+    bytes: &mut Vec<u8>,
+) -> Result<(), WeightsError> {
+    let budget = Budget::for_file(bytes.len());
+    let mut parts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut model = messages::decode(bytes, &budget)?;
+    each_external(&mut model, |tensor| {
+        let Location { file, start, end } = location(tensor)?;
+        budget.steps(1 + file.len())?;
+        if let Some(part) = parts.get_mut(file) {
+            *part = (part.0.min(start), part.1.max(end));
+        } else if parts.len() == MAX_FILES {
+            return Err(refused(file, format!("is one of more than {MAX_FILES} files")));
+        } else {
+            parts.insert(budget.text(file)?, (start, end));
+        }
+        Ok(())
+    })?;
+    drop(model);
+    for (name, (start, end)) in parts {
+        let file = path.with_file_name(&name);
+        let unread = |error: &std::io::Error| {
+            let model = path.file_name().unwrap_or_default().to_string_lossy();
+            let problem = format!(
+                "contains weights of {} and could not be read: {}; keep both in one folder",
+                shortened(&model),
+                words(error)
+            );
+            refused(&name, problem)
+        };
+        let mut opened = plain_file::open_no_link(&file).map_err(|e| unread(&e))?;
+        let size_bytes = opened.metadata().map_err(|e| unread(&e))?.len();
+        if end > size_bytes {
+            return Err(refused(
+                &name,
+                format!("has {size_bytes} bytes, but the model needs {end}; it was cut off"),
+            ));
+        }
+        let length = end - start;
+        let total_bytes = length.saturating_add(bytes.len() as u64);
+        if total_bytes > MAX_FILE_BYTES {
+            let limit_bytes = MAX_FILE_BYTES;
+            return Err(WeightsError::TooLarge { size_bytes: total_bytes, limit_bytes });
+        }
+        let head = ExternalFile::head(&name, start, length);
+        if bytes.try_reserve_exact(head.len() + length as usize).is_err() || !can_allocate(0) {
+            return Err(WeightsError::Memory { needed_bytes: total_bytes });
+        }
+        bytes.extend(head);
+        let expected = bytes.len() as u64 + length;
+        opened.seek(SeekFrom::Start(start)).map_err(|e| unread(&e))?;
+        opened.take(length).read_to_end(bytes).map_err(|e| unread(&e))?;
+        if bytes.len() as u64 != expected {
+            return Err(refused(&name, "changed while it was read"));
+        }
+    }
+    Ok(())
+}
+
+/// Gives the tensors of a model their numbers from the files that were appended to it. A tensor whose file is missing
+/// stays external.
+pub(super) fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<(), WeightsError> {
+    let files = std::mem::take(&mut model.files);
+    each_external(model, |tensor| {
+        let Location { file, start, end } = location(tensor)?;
+        budget.steps(1 + files.len())?;
+        let Some(found) = files.iter().find(|found| found.name == file) else {
+            return Ok(());
+        };
+        let at = |byte: u64| usize::try_from(byte.checked_sub(found.start as u64)?).ok();
+        let numbers = at(start).zip(at(end)).and_then(|(start, end)| found.bytes.get(start..end));
+        tensor.raw_data = numbers.ok_or_else(|| {
+            refused(tensor.name, format!("needs bytes {start} to {end} of its file"))
+        })?;
+        tensor.is_external = false;
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::weights::onnx::messages::Entry;
+
+    fn message(entries: &[(&'static str, &'static str)]) -> String {
+        let entry = |&(key, value): &(&'static str, &'static str)| Entry { key, value };
+        let tensor = Tensor {
+            name: "w",
+            dims: vec![3, 2],
+            data_type: 1,
+            is_external: true,
+            external_data: entries.iter().map(entry).collect(),
+            ..Tensor::default()
+        };
+        match location(&tensor) {
+            Ok(Location { file, start, end }) => format!("{file} {start} {end}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn only_plain_names_are_followed() {
+        for name in ["", ".", "..", "a/b", "/etc/passwd", "..\\x", "C:x", "./x", "x\0y"] {
+            let error = message(&[("location", name)]);
+            assert!(error.contains("not a file name in the model's folder"), "{error}");
+        }
+        assert_eq!(message(&[("location", "a.onnx.data")]), "a.onnx.data 0 24");
+        let part = [("location", "a"), ("offset", "8"), ("length", "4")];
+        assert_eq!(message(&part), "a 8 12");
+        for (offset, length) in [("-1", "4"), ("18446744073709551615", "1"), ("0", "many")] {
+            let error = message(&[("location", "a"), ("offset", offset), ("length", length)]);
+            assert!(error.starts_with("w "), "{error}");
+        }
+    }
+
+    /// A model with one weight of four bytes in `file`.
+    fn model(file: &str, offset: &str) -> Vec<u8> {
+        let part = |number: u8, content: &[u8]| {
+            [&[number << 3 | 2, content.len() as u8], content].concat()
+        };
+        let entry = |key: &str, value: &str| {
+            part(13, &[part(1, key.as_bytes()), part(2, value.as_bytes())].concat())
+        };
+        let tensor = [
+            vec![8, 1, 16, 1, 14 << 3, 1],
+            part(8, b"w"),
+            entry("location", file),
+            entry("offset", offset),
+        ];
+        part(7, &part(5, &tensor.concat()))
+    }
+
+    #[test]
+    fn a_part_of_a_file_in_the_same_folder_is_read_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("m.onnx");
+        fs::write(folder.path().join("m.data"), [9, 9, 1, 2, 3, 4, 9]).expect("file");
+        let read = |file: &str, offset: &str| {
+            let mut bytes = model(file, offset);
+            add_external_files(&path, &mut bytes).map_err(|error| error.to_string())?;
+            let budget = Budget::for_file(bytes.len());
+            let mut model = messages::decode(&bytes, &budget).map_err(|error| error.to_string())?;
+            resolve(&mut model, &budget).map_err(|error| error.to_string())?;
+            Ok::<_, String>(model.graph.expect("there").initializer[0].raw_data.to_vec())
+        };
+        assert_eq!(read("m.data", "2"), Ok(vec![1, 2, 3, 4]));
+        let error = read("m.data", "4").expect_err("too short");
+        assert!(error.contains("has 7 bytes, but the model needs 8"), "{error}");
+        let error = read("none", "0").expect_err("missing");
+        assert!(error.contains("none contains weights of m.onnx"), "{error}");
+        fs::create_dir(folder.path().join("deep")).expect("folder");
+        assert!(read("deep", "0").expect_err("a folder").contains("folder"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("m.data", folder.path().join("link")).expect("link");
+            assert!(read("link", "0").expect_err("a link").contains("it is a link"));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Writes the nodes of functions in place of the nodes that call them: functions of the model, and quantised operators,
+//! which are functions of this module.
+
+use std::collections::HashMap;
+
+use super::{
+    Budget, WeightsError, is_own,
+    messages::{Attribute, Function, Graph, Model, Name, Node},
+    opset, quantised, refused,
+};
+
+/// Maximum number of functions in functions.
+const MAX_DEPTH: usize = 64;
+
+/// What identifies a function: domain, name and overload.
+type Key<'m> = (&'m str, &'m str, &'m str);
+
+struct Calls<'f, 'm> {
+    functions: HashMap<Key<'m>, &'f Function<'m>>,
+    budget: &'f Budget,
+    /// Number of calls so far.
+    count: u32,
+}
+
+/// Replaces all calls of functions in a model's graph.
+///
+/// # Errors
+/// [`WeightsError::Graph`] if functions call each other in a circle or have operators of another version;
+/// [`WeightsError::TooCostly`] if the graph would become too large for the file.
+pub(super) fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<(), WeightsError> {
+    let stated = opset(&model.opset_import);
+    let functions = std::mem::take(&mut model.functions);
+    let mut calls = Calls { functions: HashMap::new(), budget, count: 0 };
+    for function in &functions {
+        let key = (function.domain, function.name, function.overload);
+        budget.insert(&mut calls.functions, key, function)?;
+    }
+    if let Some(graph) = &mut model.graph {
+        for key in calls.graph(graph, 0)? {
+            let own = calls.functions.get(&key).and_then(|f| opset(&f.opset_import));
+            if own.is_some() && own != stated {
+                return Err(refused(format!("the function {} has another opset", key.1)));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<'m> Calls<'_, 'm> {
+    /// Replaces the calls in a graph; returns the functions that were called.
+    fn graph(&mut self, graph: &mut Graph<'m>, depth: usize) -> Result<Vec<Key<'m>>, WeightsError> {
+        let mut called = Vec::new();
+        let mut made = Vec::new();
+        for node in std::mem::take(&mut graph.node) {
+            self.node(node, depth, &mut made, &mut called)?;
+        }
+        graph.node = made;
+        Ok(called)
+    }
+
+    /// Adds a node to `made`, or the nodes that it stands for.
+    fn node(
+        &mut self,
+        mut node: Node<'m>,
+        depth: usize,
+        made: &mut Vec<Node<'m>>,
+        called: &mut Vec<Key<'m>>,
+    ) -> Result<(), WeightsError> {
+        for attribute in &mut node.attribute {
+            if let Some(graph) = &mut attribute.g {
+                called.extend(self.graph(graph, depth)?);
+            }
+        }
+        let key = (node.domain, node.op_type, node.overload);
+        let function = self.functions.get(&key).copied();
+        let call = self.count + 1;
+        let inner = match function {
+            Some(function) => {
+                let map = Renaming::new(function, &node, call);
+                let inner: Result<Vec<_>, _> =
+                    function.node.iter().map(|inner| map.node(inner, self.budget)).collect();
+                inner?
+            }
+            None => match quantised::nodes(&node, call) {
+                Some(inner) if is_own(node.domain) || node.domain == "com.microsoft" => inner,
+                _ => return self.budget.push(made, node),
+            },
+        };
+        if depth == MAX_DEPTH {
+            let label = node.label();
+            return Err(refused(format!("{label} calls itself, or is in {depth} other functions")));
+        }
+        self.count = call;
+        if function.is_some() {
+            self.budget.push(called, key)?;
+        }
+        inner.into_iter().try_for_each(|inner| self.node(inner, depth + 1, made, called))
+    }
+}
+
+/// The meaning of a function's names and attributes in one call.
+struct Renaming<'c, 'm> {
+    function: &'c Function<'m>,
+    caller: &'c Node<'m>,
+    call: u32,
+    names: HashMap<&'m str, Name<'m>>,
+}
+
+impl<'c, 'm> Renaming<'c, 'm> {
+    fn new(function: &'c Function<'m>, caller: &'c Node<'m>, call: u32) -> Self {
+        let given = |list: &[Name<'m>], index| list.get(index).copied().unwrap_or_default();
+        let inputs = function.input.iter().enumerate();
+        let inputs = inputs.map(|(index, text)| (*text, given(&caller.input, index)));
+        let outputs = function.output.iter().enumerate();
+        let outputs = outputs.map(|(index, text)| (*text, given(&caller.output, index)));
+        let outputs = outputs.filter(|(_, name)| !name.text.is_empty());
+        Self { function, caller, call, names: inputs.chain(outputs).collect() }
+    }
+
+    fn name(&self, name: &Name<'m>) -> Name<'m> {
+        match self.names.get(name.text) {
+            Some(given) => *given,
+            None if name.text.is_empty() => *name,
+            None => Name { text: name.text, call: self.call },
+        }
+    }
+
+    fn node(&self, node: &Node<'m>, budget: &Budget) -> Result<Node<'m>, WeightsError> {
+        budget.steps(1 + node.input.len() + node.output.len())?;
+        budget.bytes(size_of::<Node<'_>>() + size_of_val(node.input.as_slice()))?;
+        budget.bytes(size_of_val(node.output.as_slice()))?;
+        let mut made = Node {
+            input: node.input.iter().map(|name| self.name(name)).collect(),
+            output: node.output.iter().map(|name| self.name(name)).collect(),
+            attribute: budget.list(node.attribute.len())?,
+            ..*node
+        };
+        for attribute in &node.attribute {
+            let given = match attribute.ref_attr_name {
+                "" => Some(attribute),
+                name => {
+                    let defaults = || self.function.attribute_proto.iter().find(|a| a.name == name);
+                    self.caller.attribute(name).or_else(defaults)
+                }
+            };
+            let Some(given) = given else {
+                continue;
+            };
+            budget.bytes(given.size_bytes())?;
+            made.attribute.push(Attribute {
+                name: attribute.name,
+                t: given.t.clone(),
+                g: given
+                    .g
+                    .as_ref()
+                    .map(|graph| self.graph(graph, budget))
+                    .transpose()?
+                    .map(Box::new),
+                floats: given.floats.clone(),
+                ints: given.ints.clone(),
+                ..*given
+            });
+        }
+        Ok(made)
+    }
+
+    /// A graph in an attribute. Its nodes may read the function's values.
+    fn graph(&self, graph: &Graph<'m>, budget: &Budget) -> Result<Graph<'m>, WeightsError> {
+        let nodes: Result<_, _> = graph.node.iter().map(|node| self.node(node, budget)).collect();
+        budget.bytes(graph.initializer.iter().map(|tensor| tensor.size_bytes()).sum())?;
+        Ok(Graph {
+            call: self.call,
+            node: nodes?,
+            initializer: graph.initializer.clone(),
+            input: Vec::new(),
+            output: graph.output.clone(),
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! Numbers as integers with a scale and a zero point, and back.
+
+use super::{Held, MapValue, Reader};
+use crate::{
+    graph::{Function, Op},
+    weights::{
+        WeightsError,
+        onnx::{
+            messages::Node, network::constants::Constant, numbers::wrapped, refused, scope::Value,
+        },
+        tensor::{Dtype, Scaling, StoredTensor},
+    },
+};
+
+/// How a node turns numbers into integers or back.
+struct Quantisation {
+    scaling: Scaling,
+    /// Limits of the integers.
+    limits: [f32; 2],
+}
+
+/// The limits of an integer type of at most 16 bits.
+fn limits_of(dtype: &str) -> Option<[f32; 2]> {
+    Some(match dtype {
+        "uint8" => [0.0, 255.0],
+        "int8" => [-128.0, 127.0],
+        "uint16" => [0.0, 65535.0],
+        "int16" => [-32768.0, 32767.0],
+        _ => return None,
+    })
+}
+
+/// Quantises a map, or returns the numbers that it stands for.
+pub(super) fn on_map<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let lengths = reader.lengths(&x);
+    let lengths = lengths.first().cloned().unwrap_or_default();
+    let Quantisation { scaling, limits } = reader.quantisation(node, &lengths)?;
+    let by_channel = |values: &[f32], reader: &Reader<'_>| {
+        let mut sides = vec![1; lengths.len()];
+        if values.len() > 1 {
+            let rest = lengths.iter().rev().scan(1, |run, length| {
+                let own = *run;
+                *run *= length;
+                Some(own)
+            });
+            let side = rest.into_iter().position(|run| run == scaling.run);
+            let side = side.map_or(0, |from_end| lengths.len() - 1 - from_end);
+            sides[side] = values.len();
+        }
+        reader.by_channel(&x, &Constant { sides, values: values.to_vec() }, node)
+    };
+    let scales = by_channel(&scaling.scales, reader)?;
+    let zeros = by_channel(&scaling.zeros, reader)?;
+    let ones = vec![1.0; scales.len()];
+    let nothing = vec![0.0; scales.len()];
+    if node.op_type == "DequantizeLinear" {
+        let centred = reader.affine(&x, ones, zeros.iter().map(|zero| -zero).collect())?;
+        return reader.affine(&centred, scales, nothing).map(|map| vec![map]);
+    }
+    let zero = scaling.zeros.first().copied().unwrap_or_default();
+    if scaling.zeros.iter().any(|&other| other != zero) {
+        return Err(refused(format!("{} has a zero point for each channel", node.label())));
+    }
+    let inverse = scales.iter().map(|&scale| (1.0 / f64::from(scale)) as f32).collect();
+    let divided = reader.affine(&x, inverse, nothing)?;
+    let rounded = reader.function(&divided, Function::Round)?;
+    let clipped = reader.clipped(&rounded, limits[0] - zero, limits[1] - zero)?;
+    reader.affine(&clipped, ones, zeros).map(|map| vec![map])
+}
+
+impl<'m> Reader<'m> {
+    /// The scales and zero points of a node that reads values of these lengths.
+    fn quantisation(
+        &mut self,
+        node: &Node<'_>,
+        lengths: &[usize],
+    ) -> Result<Quantisation, WeightsError> {
+        let wrong = |what: &str| refused(format!("{} {what}", node.label()));
+        let scales = self.weights_at(node, 1)?;
+        if scales.values.iter().any(|&scale| scale <= 0.0) {
+            return Err(wrong("has a scale that is not larger than zero"));
+        }
+        let number = |name: &str| node.attribute(name).map(|a| a.i);
+        if number("block_size").is_some_and(|size| size != 0) || scales.sides.len() > 1 {
+            return Err(wrong("has scales of blocks"));
+        }
+        let mut dtype = "uint8";
+        let zeros = match node.input(2) {
+            Some(_) => {
+                if let Value::Tensor(id, _) = self.scope.value(node, 2)?
+                    && let Dtype::Other(name, _) = self.scope.tensors[*id].dtype()
+                {
+                    dtype = name;
+                }
+                let zeros = self.scope.indices(node, 2)?;
+                let zeros = zeros.ok_or_else(|| wrong("has zero points that are not integers"))?;
+                zeros.values.iter().map(|&zero| zero as f32).collect()
+            }
+            None => vec![0.0],
+        };
+        let count = scales.values.len();
+        if count == 0 || zeros.len() != 1 && zeros.len() != count {
+            return Err(wrong("has another number of zero points than scales"));
+        }
+        let mut run = 1;
+        if count > 1 {
+            let axis = wrapped(number("axis").unwrap_or(1), lengths.len());
+            let axis = axis.filter(|&axis| lengths[axis] == count);
+            let axis = axis.ok_or_else(|| wrong("has scales that do not fit its input"))?;
+            run = lengths[axis + 1..].iter().product::<usize>().max(1);
+        }
+        let limits = limits_of(dtype).unwrap_or([f32::MIN, f32::MAX]);
+        if node.op_type == "QuantizeLinear" && limits_of(dtype).is_none() {
+            return Err(refused(format!("{} makes numbers of the type {dtype}", node.label())));
+        }
+        Ok(Quantisation { scaling: Scaling { scales: scales.values, zeros, run }, limits })
+    }
+
+    /// The numbers that stored integers stand for; `None` if the node reads something else. They are computed when they
+    /// are needed.
+    pub(in crate::weights::onnx::network) fn dequantised(
+        &mut self,
+        node: &Node<'_>,
+    ) -> Result<Option<StoredTensor<'m>>, WeightsError> {
+        if node.op_type != "DequantizeLinear" {
+            return Ok(None);
+        }
+        let Value::Tensor(id, sides) = self.scope.value(node, 0)? else {
+            return Ok(None);
+        };
+        let (id, sides) = (*id, sides.clone());
+        let tensor = self.scope.tensors[id].clone();
+        if let Dtype::Float(_) = tensor.dtype() {
+            return Ok(None);
+        }
+        let name = tensor.dtype().name();
+        let Quantisation { scaling, .. } = self.quantisation(node, &sides)?;
+        let unread = || refused(format!("{} reads numbers of the type {name}", node.label()));
+        tensor.scaled(scaling).ok_or_else(unread).map(Some)
+    }
+
+    /// Quantises weights, or returns the numbers that quantised weights stand for.
+    pub(in crate::weights::onnx::network) fn on_constant(
+        &mut self,
+        node: &Node<'_>,
+    ) -> Result<Constant, WeightsError> {
+        let mut of = self.weights_at(node, 0)?;
+        let Quantisation { scaling, limits } = self.quantisation(node, &of.sides)?;
+        self.budget().steps(of.values.len())?;
+        for (place, value) in of.values.iter_mut().enumerate() {
+            let (scale, zero) = scaling.at(place);
+            *value = if node.op_type == "DequantizeLinear" {
+                (*value - zero) * scale
+            } else {
+                ((*value / scale).round_ties_even() + zero).clamp(limits[0], limits[1])
+            };
+        }
+        Ok(of)
+    }
+
+    /// Replaces the rounding that ends a network that makes levels, because the picture is rounded anyway. Returns the
+    /// new last node.
+    pub(in crate::weights::onnx::network) fn without_rounding(
+        &mut self,
+        last: usize,
+    ) -> Result<usize, WeightsError> {
+        /// Nearly half: what is cut off becomes what is rounded, and integers stay as they are.
+        const HALF: f32 = 0.4999;
+        let mut limits = Vec::new();
+        let mut at = last;
+        let mut first = None;
+        loop {
+            let node = &self.graph.nodes()[at];
+            match node.op {
+                Op::Function(function @ (Function::Round | Function::Floor)) => {
+                    first = Some((function, limits.len(), node.inputs[0]));
+                }
+                Op::Function(Function::Clip { least, most })
+                    if [least, most].iter().all(|limit| limit.fract() == 0.0) =>
+                {
+                    limits.push(node.op);
+                }
+                Op::Relu => limits.push(Op::Relu),
+                _ => break,
+            }
+            at = node.inputs[0];
+        }
+        let Some((function, count, mut made)) = first else {
+            return Ok(last);
+        };
+        if function == Function::Floor {
+            let channels = self.channels(made);
+            let weight = vec![1.0; channels];
+            let held = crate::network::NodeWeights { weight, bias: vec![-HALF; channels] };
+            made = self.add(Op::Affine, &[made], Some(Held::Own(held)))?;
+        }
+        for op in limits[..count].iter().rev() {
+            made = self.add(*op, &[made], None)?;
+        }
+        Ok(made)
+    }
+}

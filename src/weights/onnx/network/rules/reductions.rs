@@ -1,0 +1,205 @@
+//! Means, sums, maxima and minima over channels or over whole maps, and softmax.
+
+use super::{Axis, Layout, MapValue, NodeId, Part, Reader};
+use crate::{
+    graph::{Arithmetic, Conv, Function, Op},
+    weights::{
+        WeightsError,
+        onnx::{messages::Node, refused},
+    },
+};
+
+/// Maximum number of channels that are compared with each other.
+const MOST_COMPARED: usize = 64;
+/// Maximum size of a number before its power of e.
+const MOST_EXPONENT: f32 = 80.0;
+
+/// What is made of several values.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Mean,
+    Sum,
+    Max,
+    Min,
+}
+
+pub(super) fn reduce<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let mut x = reader.map(node, 0)?;
+    let count = x.layout.sides.len();
+    let odd = || {
+        refused(format!("{} reduces neither all channels nor all rows and columns", node.label()))
+    };
+    let is = |name: &str, absent: i64| node.attribute(name).map_or(absent, |a| a.i) != 0;
+    let all = || (0..count).collect::<Vec<_>>();
+    let (axes, keeps) = if node.op_type.starts_with("Global") {
+        ((2..count).collect(), true)
+    } else {
+        let axes = reader.scope.ints(node, "axes", 1)?;
+        let axes = match axes.as_deref() {
+            None | Some([]) if is("noop_with_empty_axes", 0) => return Ok(vec![x]),
+            None | Some([]) => all(),
+            Some(axes) => {
+                let axes: Option<Vec<usize>> =
+                    axes.iter().map(|&axis| x.layout.side(axis)).collect();
+                axes.ok_or_else(odd)?
+            }
+        };
+        (axes, is("keepdims", 1))
+    };
+    // Sides of channels and sides of pixels; those of length 1 do not matter.
+    let lengths = reader.lengths(&x);
+    let is_one = |side: usize| lengths.iter().all(|lengths| lengths[side] == 1);
+    let is_channel = |part: &Part| matches!(part, Part::Channel(_));
+    let (mut channels, mut pixels) = (Vec::new(), Vec::new());
+    for side in all().into_iter().filter(|&side| !is_one(side)) {
+        let parts = &x.layout.sides[side];
+        match (parts.iter().any(is_channel), parts.iter().all(is_channel)) {
+            (true, true) => channels.push(axes.contains(&side)),
+            (false, _) => pixels.push(axes.contains(&side)),
+            (true, false) => return Err(odd()),
+        }
+    }
+    let is_over = |sides: &[bool]| match (sides.contains(&true), sides.contains(&false)) {
+        (true, true) => Err(odd()),
+        (is_over, _) => Ok(is_over),
+    };
+    let (over_channels, over_pixels) = (is_over(&channels)?, is_over(&pixels)?);
+    let kind = match node.op_type {
+        "GlobalMaxPool" | "ReduceMax" => Kind::Max,
+        "ReduceMin" => Kind::Min,
+        "ReduceMean" | "GlobalAveragePool" => Kind::Mean,
+        _ => Kind::Sum,
+    };
+    match node.op_type {
+        "ReduceL2" | "ReduceSumSquare" => x = reader.product(&x, &x)?,
+        "ReduceL1" => x = reader.function(&x, Function::Abs)?,
+        _ => {}
+    }
+    let mut id = x.node;
+    if over_pixels || node.op_type.starts_with("Global") {
+        id = reader.of_pixels(node, id, kind)?;
+    }
+    let mut layout = x.layout;
+    if over_channels {
+        id = reader.of_channels(node, id, kind)?;
+        layout.factors = vec![1];
+        for &side in &axes {
+            layout.sides[side].retain(|part| !is_channel(part));
+        }
+        // The side that keeps the only channel.
+        if let Some(&side) =
+            axes.iter().find(|&&side| !is_one(side) && layout.sides[side].is_empty())
+        {
+            layout.sides[side].push(Part::Channel(0));
+        }
+    }
+    if node.op_type == "ReduceL2" {
+        id = reader.add(Op::Function(Function::Sqrt), &[id], None)?;
+    }
+    let mut made = MapValue { node: id, layout };
+    for &side in &axes {
+        // A side of rows and columns together is reduced to a side of length 1.
+        if made.layout.axis(side) == Axis::Other {
+            made.layout.sides[side].clear();
+        }
+    }
+    if !keeps {
+        let mut side = 0;
+        made.layout.sides.retain(|_| {
+            side += 1;
+            !axes.contains(&(side - 1))
+        });
+    }
+    Ok(vec![made])
+}
+
+/// `exp(x) / sum(exp(x))` over channels.
+pub(super) fn softmax<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let absent = if reader.opset < 13 { 1 } else { -1 };
+    let axis = node.attribute("axis").map_or(absent, |a| a.i);
+    let side = x.layout.side(axis);
+    let lengths = reader.lengths(&x);
+    // Before opset 13, all sides after the axis belong to it.
+    let has_more = |side: usize| {
+        reader.opset < 13 && lengths.iter().any(|l| l[side + 1..].iter().any(|&length| length != 1))
+    };
+    if !side.is_some_and(|side| x.layout.axis(side) == Axis::Channels && !has_more(side)) {
+        return Err(refused(format!("{} is over something other than channels", node.label())));
+    }
+    // Without the mean, powers stay within single precision.
+    let mean = reader.of_channels(node, x.node, Kind::Mean)?;
+    let centred = reader.with(Arithmetic::Difference, &x, &x.moved_to(mean))?;
+    let centred = reader.clipped(&centred, -MOST_EXPONENT, MOST_EXPONENT)?;
+    let powers = reader.function(&centred, Function::Exp)?;
+    let sum = reader.of_channels(node, powers.node, Kind::Sum)?;
+    Ok(vec![reader.with(Arithmetic::Quotient, &powers, &x.moved_to(sum))?])
+}
+
+impl Reader<'_> {
+    /// One value for each channel.
+    fn of_pixels(
+        &mut self,
+        node: &Node<'_>,
+        id: NodeId,
+        kind: Kind,
+    ) -> Result<NodeId, WeightsError> {
+        let x = MapValue { node: id, layout: Layout::channels_first(self.channels(id)) };
+        match kind {
+            Kind::Mean => self.add(Op::SpatialMean, &[id], None),
+            Kind::Max => self.add(Op::SpatialMax, &[id], None),
+            Kind::Min => {
+                let negative = self.scaled(&x, -1.0, 0.0)?;
+                let most = self.add(Op::SpatialMax, &[negative.node], None)?;
+                Ok(self.scaled(&x.moved_to(most), -1.0, 0.0)?.node)
+            }
+            Kind::Sum => {
+                let sizes = self.sizes_of(id);
+                let count = sizes.first().map_or(0, |(rows, columns)| rows * columns);
+                if sizes.iter().any(|(rows, columns)| rows * columns != count) {
+                    let error = format!("{} sums up all pixels of any picture", node.label());
+                    return Err(self.scope.of_size(refused(error)));
+                }
+                let mean = self.add(Op::SpatialMean, &[id], None)?;
+                Ok(self.scaled(&x.moved_to(mean), count as f32, 0.0)?.node)
+            }
+        }
+    }
+
+    /// One channel for all of a map.
+    fn of_channels(
+        &mut self,
+        node: &Node<'_>,
+        id: NodeId,
+        kind: Kind,
+    ) -> Result<NodeId, WeightsError> {
+        let channels = self.channels(id);
+        if let Kind::Mean | Kind::Sum = kind {
+            let share = if kind == Kind::Mean { 1.0 / channels as f32 } else { 1.0 };
+            return self.small_conv(Conv::square(channels, 1, 1, 1), id, share, 0.0);
+        }
+        if channels > MOST_COMPARED {
+            return Err(refused(format!("{} compares {channels} channels", node.label())));
+        }
+        let mut one = |first: usize| {
+            let layout = Layout::channels_first(1);
+            let node = self.add(Op::Channels { first, count: 1 }, &[id], None)?;
+            Ok::<_, WeightsError>(MapValue { node, layout })
+        };
+        let parts = (0..channels).map(&mut one).collect::<Result<Vec<_>, _>>()?;
+        let mut parts = parts.into_iter();
+        let Some(mut made) = parts.next() else {
+            return Ok(id);
+        };
+        for part in parts {
+            made = self.extreme(kind == Kind::Max, &made, &part)?;
+        }
+        Ok(made.node)
+    }
+}
