@@ -43,6 +43,8 @@ struct Entry {
     names: Vec<String>,
     output: Option<String>,
     dtype: Option<String>,
+    /// Part of what the reader says that it assumed; `None` if it assumes nothing.
+    assumed: Option<String>,
 }
 
 fn folder() -> PathBuf {
@@ -169,12 +171,17 @@ fn good_files_hold_exactly_the_expected_weights() {
         let family = family_named(entry.family.as_deref().expect("a good file has a family"));
         assert_eq!(checkpoint.family, family, "{file}");
         assert_eq!(Some(checkpoint.storage.name()), entry.dtype.as_deref(), "{file}");
+        let assumed = checkpoint.assumed().unwrap_or_default();
+        match &entry.assumed {
+            Some(part) => assert!(assumed.contains(part), "{file}: {assumed:?}"),
+            None => assert_eq!(assumed, "", "{file}"),
+        }
         for (name, values) in named_weights(&checkpoint.network) {
             assert_eq!(values, expected(&name), "{file}: {name}");
         }
         seen.push((file.clone(), checkpoint.network));
     }
-    assert!(seen.len() >= 44, "the corpus has {} good files", seen.len());
+    assert!(seen.len() >= 57, "the corpus has {} good files", seen.len());
     for (file, network) in &seen {
         assert!(*network == seen[0].1, "{file} is another network");
     }
@@ -271,7 +278,7 @@ fn foreign_and_hostile_files_are_refused_by_name() {
 fn inspection_agrees_with_reading() {
     for entry in entries() {
         let facts = describe(&path_of(&entry.file));
-        let read = Checkpoint::from_bytes(&bytes_of(&entry));
+        let read = Checkpoint::read(&path_of(&entry.file));
         assert_eq!(facts.refused, read.as_ref().err().map(ToString::to_string), "{}", entry.file);
         if let Ok(checkpoint) = read {
             let graph = checkpoint.network.graph();
@@ -285,13 +292,31 @@ fn inspection_agrees_with_reading() {
 }
 
 #[test]
-fn external_data_is_not_opened_even_when_it_is_there() {
+fn external_data_is_read_from_the_folder_of_the_model() {
     let root = tempfile::tempdir().expect("folder");
-    fs::write(root.path().join("style.onnx.data"), [0; 4096]).expect("written");
     let file = root.path().join("style.onnx");
+    let data = root.path().join("style.onnx.data");
     fs::copy(path_of("hostile/external_beside.onnx"), &file).expect("copied");
-    let error = Checkpoint::read(&file).expect_err("refused").to_string();
-    assert!(error.contains("external"), "{error}");
+    let refused = || Checkpoint::read(&file).expect_err("refused").to_string();
+    let error = refused();
+    assert!(error.contains("style.onnx.data") && error.contains("keep both"), "{error}");
+    fs::write(&data, [0; 104]).expect("written");
+    let error = refused();
+    assert!(error.contains("has 104 bytes, but the model needs 108"), "{error}");
+    let values: Vec<f32> = (0..27).map(|i| i as f32 / 8.0).collect();
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    fs::write(&data, &bytes).expect("written");
+    let checkpoint = Checkpoint::read(&file).expect("read");
+    let weights = named_weights(&checkpoint.network);
+    assert_eq!(weights[0], ("conv1.conv2d.weight".to_owned(), values));
+    #[cfg(unix)]
+    {
+        let target = root.path().join("elsewhere");
+        fs::rename(&data, &target).expect("renamed");
+        std::os::unix::fs::symlink(&target, &data).expect("linked");
+        let error = refused();
+        assert!(error.contains("it is a link"), "{error}");
+    }
 }
 
 #[test]

@@ -11,7 +11,8 @@
 //! A network that takes a style picture is not a style on its own: it is read as a [`StyleNetwork`]. The style that it
 //! makes from a picture is a checkpoint that names the network.
 //!
-//! Nothing in a file is executed and no path in a file is followed. Memory and time are bounded by the file's size.
+//! Nothing in a file is executed and no path in a file is followed, except that an ONNX model may name a file with its
+//! weights in its own folder. Memory and time are bounded by the file's size.
 //! This module knows no device and no picture. Any thread may read.
 
 mod any_network;
@@ -237,7 +238,10 @@ fn named_tensors<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, Weig
         _ => torch::parse(bytes, budget)?,
     };
     if let Some(prefix) = strip_prefix(&mut tensors, budget)? {
-        assume(&mut metadata, format!("that '{}' before every key is a wrapper", shortened(&prefix)));
+        assume(
+            &mut metadata,
+            format!("that '{}' before every key is a wrapper", shortened(&prefix)),
+        );
     }
     Ok((tensors, metadata))
 }
@@ -275,6 +279,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
         return Err(WeightsError::Memory { needed_bytes: size_bytes });
     }
     (&file).take(MAX_FILE_BYTES - bytes.len() as u64).read_to_end(&mut bytes).map_err(failed)?;
+    if format_of(&bytes)? == Format::Onnx {
+        onnx::add_external_files(path, &mut bytes)?;
+    }
     Ok(bytes)
 }
 

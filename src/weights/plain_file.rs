@@ -11,16 +11,38 @@ use std::{
 /// # Errors
 /// The system's error, or that it is a folder or not a plain file.
 pub fn open(path: &Path) -> io::Result<File> {
+    open_with(path, fs::metadata(path)?, 0)
+}
+
+/// As [`open`]; refuses links.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_no_link(path: &Path) -> io::Result<File> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_symlink() {
+        return Err(io::Error::other("it is a link"));
+    }
+    #[cfg(unix)]
+    let flags = libc::O_NOFOLLOW;
+    #[cfg(not(unix))]
+    let flags = 0;
+    open_with(path, metadata, flags)
+}
+
+fn open_with(path: &Path, metadata: Metadata, flags: i32) -> io::Result<File> {
     // Opening a device may have side effects.
-    check(&fs::metadata(path)?)?;
+    check(&metadata)?;
     let mut options = File::options();
     options.read(true);
     #[cfg(unix)]
     {
         // A pipe may have replaced the file since the check; with this flag, opening it does not block.
         use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(libc::O_NONBLOCK);
+        options.custom_flags(libc::O_NONBLOCK | flags);
     }
+    #[cfg(not(unix))]
+    let _ = flags;
     let file = options.open(path)?;
     check(&file.metadata()?)?;
     Ok(file)

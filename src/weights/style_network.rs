@@ -21,12 +21,9 @@ use super::{
     fit::{NamedTensors, check_shape, finite_values, float_type},
     format_of, named_tensors, read_file,
     safetensors::file,
-    tensor::{Dtype, StoredTensor},
+    tensor::{Dtype, Scaling, StoredTensor},
 };
-use crate::{
-    allocation,
-    models::vit::{NetworkId, Spec, State, Transformer, TransformerError},
-};
+use crate::models::vit::{NetworkId, Spec, State, Transformer, TransformerError};
 
 /// The trained network, as `tools/any_net.py --pack` writes it.
 static FILE: &[u8] = include_bytes!("../../assets/any.safetensors");
@@ -259,15 +256,11 @@ fn scaled(
     budget: &Budget,
 ) -> Result<Vec<f32>, WeightsError> {
     let scales = finite_values(&format!("{name}.scale"), scales, budget)?;
-    let count = tensor.element_count();
-    budget.steps(count)?;
-    budget.bytes((1 + size_of::<f32>()) * count)?;
-    let row = (count / scales.len().max(1)).max(1);
-    let no_memory = || WeightsError::Memory { needed_bytes: (size_of::<f32>() * count) as u64 };
-    let mut values = allocation::list(count).ok_or_else(no_memory)?;
-    let integers = tensor.to_i8().ok_or_else(no_memory)?.into_iter().enumerate();
-    values.extend(integers.map(|(at, value)| f32::from(value) * scales[at / row]));
-    Ok(values)
+    budget.bytes(tensor.element_count())?;
+    let run = (tensor.element_count() / scales.len().max(1)).max(1);
+    let scaled = tensor.clone().scaled(Scaling { scales, zeros: vec![0.0], run });
+    let unread = || WeightsError::Tensor { key: name.to_owned(), problem: "is unreadable".into() };
+    finite_values(name, &scaled.ok_or_else(unread)?, budget)
 }
 
 pub(super) fn refused(error: TransformerError) -> WeightsError {

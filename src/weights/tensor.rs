@@ -95,6 +95,25 @@ pub(crate) struct StoredTensor<'a> {
     offset: usize,
     /// Distance between neighbouring indices, in elements, one per dimension.
     strides: Vec<usize>,
+    /// What turns stored integers into the tensor's numbers.
+    scaling: Option<Scaling>,
+}
+
+/// `(integer - zero) * scale`. Scales and zeros follow each other along a side, or there is one for all.
+#[derive(Clone, Debug)]
+pub(crate) struct Scaling {
+    pub(crate) scales: Vec<f32>,
+    pub(crate) zeros: Vec<f32>,
+    /// Number of neighbouring integers with the same scale.
+    pub(crate) run: usize,
+}
+
+impl Scaling {
+    /// The scale and the zero of the number at a place in row-major order.
+    pub(crate) fn at(&self, place: usize) -> (f32, f32) {
+        let index = place / self.run % self.scales.len();
+        (self.scales[index], self.zeros[index % self.zeros.len()])
+    }
 }
 
 impl<'a> StoredTensor<'a> {
@@ -113,7 +132,13 @@ impl<'a> StoredTensor<'a> {
             ));
         }
         let strides = row_major(&shape);
-        Ok(Self { dtype, shape, bytes, offset: 0, strides })
+        Ok(Self { dtype, shape, bytes, offset: 0, strides, scaling: None })
+    }
+
+    /// The numbers that integers stand for; `None` if the tensor does not consist of integers.
+    pub(crate) fn scaled(self, scaling: Scaling) -> Option<Self> {
+        let is_integer = self.scaling.is_none() && self.each_i64(|_| ()).is_some();
+        is_integer.then_some(Self { scaling: Some(scaling), ..self })
     }
 
     /// A strided view of a storage; offset and strides in elements.
@@ -146,11 +171,12 @@ impl<'a> StoredTensor<'a> {
                  offset {offset}, but the storage has {held} numbers"
             ));
         }
-        Ok(Self { dtype, shape, bytes: Cow::Borrowed(storage), offset, strides })
+        let bytes = Cow::Borrowed(storage);
+        Ok(Self { dtype, shape, bytes, offset, strides, scaling: None })
     }
 
     pub(crate) fn dtype(&self) -> Dtype {
-        self.dtype
+        if self.scaling.is_some() { Dtype::Float(StorageType::F32) } else { self.dtype }
     }
 
     pub(crate) fn shape(&self) -> &[usize] {
@@ -163,14 +189,7 @@ impl<'a> StoredTensor<'a> {
 
     /// Bytes that the numbers take when they are contiguous.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.element_count() * self.dtype.size_bytes()
-    }
-
-    /// All numbers in row-major order, for integers of one byte; `None` if there is no memory for them.
-    pub(crate) fn to_i8(&self) -> Option<Vec<i8>> {
-        let mut values = allocation::list(self.element_count())?;
-        self.each(i8::from_le_bytes, |value| values.push(value));
-        Some(values)
+        self.element_count() * self.dtype().size_bytes()
     }
 
     /// All numbers in row-major order, in single precision.
@@ -184,7 +203,16 @@ impl<'a> StoredTensor<'a> {
     }
 
     /// Passes all numbers to `take` in row-major order, in single precision.
-    pub(crate) fn each_f32(&self, take: impl FnMut(f32)) -> Result<(), TensorProblem> {
+    pub(crate) fn each_f32(&self, mut take: impl FnMut(f32)) -> Result<(), TensorProblem> {
+        if let Some(scaling) = &self.scaling {
+            let mut place = 0;
+            self.each_i64(|integer| {
+                let (scale, zero) = scaling.at(place);
+                take((integer as f32 - zero) * scale);
+                place += 1;
+            });
+            return Ok(());
+        }
         let Dtype::Float(float) = self.dtype else {
             return Err(format!(
                 "is stored as {}; weights must be fp16, bf16, fp32 or fp64",
@@ -236,18 +264,31 @@ impl<'a> StoredTensor<'a> {
         })
     }
 
-    /// All numbers of an integer tensor, or `None` for other types. For the few small integers that control a graph,
-    /// not for weights.
+    /// All numbers of an integer tensor, or `None` for other types. Callers charge them to the file's budget.
     pub(crate) fn to_i64(&self) -> Option<Vec<i64>> {
+        if self.scaling.is_some() {
+            return None;
+        }
         let mut values = Vec::new();
-        match self.dtype {
-            Dtype::Other("int64", 8) => self.each(i64::from_le_bytes, |v| values.push(v)),
-            Dtype::Other("int32", 4) => {
-                self.each(|b| i64::from(i32::from_le_bytes(b)), |v| values.push(v));
-            }
+        self.each_i64(|value| values.push(value))?;
+        Some(values)
+    }
+
+    /// Passes all numbers of an integer tensor to `take` in row-major order; `None` for other types.
+    fn each_i64(&self, take: impl FnMut(i64)) -> Option<()> {
+        let Dtype::Other(name, _) = self.dtype else {
+            return None;
+        };
+        match name {
+            "int64" => self.each(i64::from_le_bytes, take),
+            "int32" => self.each(|b| i64::from(i32::from_le_bytes(b)), take),
+            "int16" => self.each(|b| i64::from(i16::from_le_bytes(b)), take),
+            "uint16" => self.each(|b| i64::from(u16::from_le_bytes(b)), take),
+            "int8" => self.each(|b| i64::from(i8::from_le_bytes(b)), take),
+            "uint8" | "bool" => self.each(|[b]| i64::from(b), take),
             _ => return None,
         }
-        Some(values)
+        Some(())
     }
 }
 

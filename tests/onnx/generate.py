@@ -1,13 +1,14 @@
 """Makes the corpus of picture networks that the import of any ONNX network is tested with.
 
-    python tests/onnx/generate.py
+    python tests/onnx/generate.py [--without-torch]
 
-needs the packages of tools/requirements.txt (the versions pinned there are those of the files) and rewrites
-networks/networks.tar.xz and networks/refused.tar.xz next to it. The same versions produce the same bytes. All networks
+needs the packages of tools/requirements.txt (the versions pinned there are those of networks.tar.xz) and rewrites
+networks/networks.tar.xz, networks/exporters.tar.xz and networks/refused.tar.xz next to it; `--without-torch` rewrites
+the last two only. The same versions produce the same bytes. All networks
 are this project's own, with random weights; their architectures are common published ones, narrowed to 8 to 16
 channels.
 
-networks.tar.xz contains index.json, NAME.onnx for every entry of `networks`, and expected.safetensors:
+networks.tar.xz and exporters.tar.xz contain index.json, NAME.onnx for every entry of `networks`, and expected.safetensors:
 
     picture.HxW   U8  [H, W, 3]    the picture of that size, RGB, the same for all networks
     NAME.HxW      I16 [3, N]       ONNX Runtime's result (CPU, fp32) for picture.HxW: planes in the order red, green,
@@ -16,7 +17,7 @@ networks.tar.xz contains index.json, NAME.onnx for every entry of `networks`, an
                                    row and column add up to a multiple of 3, which are at all places of blocks of
                                    2, 4 and 8 pixels
 
-refused.tar.xz contains NAME.onnx for every entry of `refused`. index.json:
+refused.tar.xz contains index.json and NAME.onnx for every entry of `refused`. index.json:
 
     versions      of the packages that wrote the files
     networks      one entry for each file:
@@ -39,6 +40,7 @@ refused.tar.xz contains NAME.onnx for every entry of `refused`. index.json:
                          result is larger than that, and its top left counts
       references         the stored results: height, width (the picture's), output_height, output_width, tensor
       unoptimised_psnr_db  the lowest agreement of ONNX Runtime with itself without its graph optimisations
+      tolerance          exact, level or quantised: how close the result must be (exporter_networks.py)
       spread             standard deviation of the results, as a share of the output range; shows that they are not
                          constant
     refused       one entry for each file: name, content, and the texts that the error must contain
@@ -46,6 +48,7 @@ refused.tar.xz contains NAME.onnx for every entry of `refused`. index.json:
 """
 
 import io
+import itertools
 import sys
 import warnings
 import zlib
@@ -54,24 +57,23 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-import torch
 from onnx import TensorProto, numpy_helper
 from safetensors.numpy import save
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "checkpoints"), str(HERE.parent / "golden"), str(HERE.parents[1] / "tools")]
 
+import exporter_networks  # noqa: E402
 import refused_networks  # noqa: E402
-import torch_networks  # noqa: E402
 import written_networks  # noqa: E402
 from archive import index_text, packed  # noqa: E402
 from graph_builder import Graph, checked, coarse  # noqa: E402
-from onnx_files import exported_dynamo, without_source_paths  # noqa: E402
-from torch_layers import randomise  # noqa: E402
 
 SIZES = [(16, 24), (17, 21)]
 # These networks are also compared at a larger size.
 LARGER = {"transposed_k3_instance_norm": (40, 56), "unet_resize_to_skip_bilinear": (37, 53)}
+# One value that is rounded another way changes at most 27 levels of the result, less than 1 % at these sizes.
+QUANTISED_SIZES = [(32, 48), (37, 53)]
 
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 INPUTS = {
@@ -86,7 +88,7 @@ DTYPES = {TensorProto.FLOAT: "f32", TensorProto.FLOAT16: "f16", TensorProto.UINT
 DEFAULTS = {
     "outcome": "run", "layout": "nchw", "order": "rgb", "input": "0..255", "output": "0..255",
     "input_known": "nothing", "output_known": "nothing", "multiple": 1, "scale": 1, "fixed": (),
-    "input_dtype": "f32", "float_twin": False,
+    "input_dtype": "f32", "float_twin": False, "tolerance": "exact",
 }
 
 
@@ -193,6 +195,8 @@ def halved(model):
 def sizes_of(entry):
     if entry["fixed"]:
         return [tuple(entry["fixed"])]
+    if entry["tolerance"] == "quantised":
+        return QUANTISED_SIZES
     sizes = [*SIZES, *([LARGER[entry["name"]]] if entry["name"] in LARGER else [])]
     if entry["scale"] > 1:
         sizes = [(12, 16), (9, 13)] if entry["scale"] == 2 else [(10, 12), (7, 9)]
@@ -201,6 +205,10 @@ def sizes_of(entry):
 
 
 def torch_model(name, written, entry):
+    import torch
+    from onnx_files import exported_dynamo, without_source_paths
+    from torch_layers import randomise
+
     net = randomise(written.make(), zlib.crc32(name.encode()), coarse)
     height, width = sizes_of(entry)[0]
     sample = torch.from_numpy(fed(picture_of(height, width), entry))
@@ -231,7 +239,7 @@ def described(model, entry, exporter):
         "input_scale": [float(np.float32(s)) for s in scale], "input_shift": [float(np.float32(s)) for s in shift],
         "output_range": entry["output"], "input_known": entry["input_known"],
         "output_known": entry["output_known"], "sizes": list(entry["fixed"]) or "free",
-        "multiple": entry["multiple"], "scale": entry["scale"],
+        "multiple": entry["multiple"], "scale": entry["scale"], "tolerance": entry["tolerance"],
     }
 
 
@@ -265,57 +273,78 @@ def judged(model, entry, expected):
         expected[key] = in_quarters(planes, low, high)
         references.append({"height": height, "width": width, "output_height": planes.shape[1],
                            "output_width": planes.shape[2], "tensor": key})
-    assert min(agreements) > 90, (entry["name"], agreements)
+    least = 90 if entry["tolerance"] == "exact" else 40
+    assert min(agreements) > least, (entry["name"], agreements)
     assert min(spreads) > 0.05, (entry["name"], spreads)
     return {"references": references, "unoptimised_psnr_db": round(min(agreements), 1),
             "spread": round(min(spreads), 3)}
 
 
-def made_networks(only):
-    """Every network: its entry, its file and its exporter."""
+def made_by_torch(only):
+    """Every network that PyTorch makes: its entry, its file and its exporter."""
+    import torch_networks
+
     for name, written in torch_networks.NETWORKS.items():
-        if only and name not in only:
-            continue
-        entry = DEFAULTS | {"name": name, "fixed": written.fixed} | written.entry
-        yield entry, torch_model(name, written, entry), f"torch {written.exporter}"
-    for name, written in written_networks.NETWORKS.items():
-        if only and name not in only:
-            continue
-        entry = DEFAULTS | {"name": name} | written.entry
-        yield entry, written.make(Graph(written.opset, zlib.crc32(name.encode()))), "written"
+        if not only or name in only:
+            entry = DEFAULTS | {"name": name, "fixed": written.fixed} | written.entry
+            yield entry, torch_model(name, written, entry), f"torch {written.exporter}"
 
 
-def main(only=()):
-    torch.set_num_threads(1)
+def made_by_hand(networks, only):
+    """Every network that is written node by node."""
+    for name, written in networks.items():
+        if not only or name in only:
+            entry = DEFAULTS | {"name": name} | written.entry
+            yield entry, written.make(Graph(written.opset, zlib.crc32(name.encode()))), "written"
+
+
+def write(archive, made, versions, is_dry):
+    """Writes the archive of networks with their results."""
     files, expected, networks = {}, {}, []
-    for entry, model, exporter in made_networks(only):
+    for entry, model, exporter in made:
         height, width = sizes_of(entry)[0]
+        values = fed(picture_of(height, width), entry)
         ending = entry.get("ending") or ending_of(model, entry["output"])
-        settled(model, fed(picture_of(height, width), entry), ending)
+        settled(model, values, ending)
         judged_model = checked(model)
         if entry["float_twin"]:
             model = checked(halved(model))
+        if "after" in entry:
+            model = judged_model = checked(entry["after"](model, values))
         about = described(model, entry, exporter)
         results = judged(judged_model, entry, expected)
         networks.append(about | results)
         files[f"{entry['name']}.onnx"] = model.SerializeToString()
         print(f"{entry['name']:36} opset {about['opset']:2} {about['bytes']:6} bytes "
               f"{results['unoptimised_psnr_db']:6.1f} dB spread {results['spread']:.2f}", *about["operators"])
+    if is_dry:
+        return
+    files["expected.safetensors"] = save({k: np.ascontiguousarray(v) for k, v in sorted(expected.items())})
+    index = index_text(versions, networks=networks)
+    (HERE / "networks" / archive).write_bytes(packed({"index.json": index.encode()} | files))
+    print(len(networks), "networks")
+
+
+def main(*only, without_torch=False):
+    versions = {p.__name__: p.__version__ for p in (np, onnx, onnxruntime)}
+    if not without_torch:
+        import torch
+
+        torch.set_num_threads(1)
+        made = itertools.chain(made_by_torch(only), made_by_hand(written_networks.NETWORKS, only))
+        write("networks.tar.xz", made, versions | {"torch": torch.__version__}, bool(only))
+    write("exporters.tar.xz", made_by_hand(exporter_networks.NETWORKS, only), versions, bool(only))
     if only:
         return
     refused, broken = [], {}
     for name, (make, opset, names, holds) in refused_networks.FILES.items():
         broken[f"{name}.onnx"] = make(Graph(opset, 7)).SerializeToString()
         refused.append({"name": name, "holds": holds, "names": names})
-    files["expected.safetensors"] = save({k: np.ascontiguousarray(v) for k, v in sorted(expected.items())})
-    versions = {p.__name__: p.__version__ for p in (np, onnx, onnxruntime, torch)}
-    folder = HERE / "networks"
-    index = index_text(versions, networks=networks, refused=refused)
-    (folder / "networks.tar.xz").write_bytes(packed({"index.json": index.encode()} | files))
-    (folder / "refused.tar.xz").write_bytes(packed(broken))
-    print(len(networks), "networks,", len(refused), "refused;",
-          {p.name: p.stat().st_size for p in sorted(folder.iterdir())})
+    index = index_text(versions, refused=refused)
+    (HERE / "networks" / "refused.tar.xz").write_bytes(packed({"index.json": index.encode()} | broken))
+    print(len(refused), "refused;", {p.name: p.stat().st_size for p in sorted((HERE / "networks").iterdir())})
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    arguments = [word for word in sys.argv[1:] if word != "--without-torch"]
+    main(*arguments, without_torch="--without-torch" in sys.argv)

@@ -6,7 +6,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 # The IR version that was current at each opset; today's readers accept all of them.
 IR_VERSIONS = {
-    8: 3, 9: 4, 10: 5, 11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10}
+    7: 3, 8: 3, 9: 4, 10: 5, 11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10,
+    22: 10, 23: 11, 24: 12}
 
 
 def coarse(values):

@@ -66,10 +66,13 @@ def branch(g):
     return chosen(g, x, g("Greater", g("ReduceMean", x, keepdims=0), g.scalar(0.5)))
 
 
-@refused("If")
-def branch_on_a_constant(g):
-    """An If whose condition is a constant."""
-    return chosen(g, start(g), g.hold(True, np.bool_))
+@refused("If", "branch")
+def branch_without_nodes(g):
+    """An If whose condition is a constant, without the branch for it."""
+    model = chosen(g, start(g), g.hold(True, np.bool_))
+    node = next(n for n in model.graph.node if n.op_type == "If")
+    node.attribute.remove(next(a for a in node.attribute if a.name == "then_branch"))
+    return model
 
 
 @refused("LSTM")
@@ -137,7 +140,7 @@ def gram_over_channels(g):
     return pictured(g, g("Reshape", g("MatMul", gram, flat, name="mixed"), g("Shape", x)))
 
 
-@refused("Softmax")
+@refused("MatMul", "scores")
 def attention_over_pixels(g):
     """Self-attention over all pixels: Reshape, MatMul, Softmax, MatMul."""
     x = start(g)
@@ -339,7 +342,7 @@ def video(g):
     return g.model(x, (1, 3, 8, "height", "width"))
 
 
-@refused("external")
+@refused("external", "weights.bin")
 def external_weights(g):
     """A weight in another file, whose path leads out of the folder."""
     model = pictured(g, start(g))
@@ -370,4 +373,50 @@ def local_function(g):
     body = [helper.make_node("Again", ["x"], ["y"], domain="local")]
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid("local", 1)]
     model.functions.append(helper.make_function("local", "Again", ["x"], ["y"], body, opsets))
+    return model
+
+
+def functions_of_functions(g, count, calls):
+    """A network that calls the first of `count` functions; each calls the next one `calls` times."""
+    model = pictured(g, g("F0", start(g), name="call", domain="local"), domains=("local",))
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("local", 1)]
+    for i in range(count):
+        names = ["x", *(f"v{k}" for k in range(1, calls)), "y"]
+        body = [helper.make_node(f"F{i + 1}" if i + 1 < count else "Relu", [a], [b],
+                                 domain="local" if i + 1 < count else "")
+                for a, b in zip(names, names[1:])]
+        model.functions.append(helper.make_function("local", f"F{i}", ["x"], ["y"], body, opsets))
+    return model
+
+
+@refused("malicious")
+def functions_double_forty_times(g):
+    """Forty functions that call the next one twice."""
+    return functions_of_functions(g, 40, 2)
+
+
+@refused("functions")
+def functions_too_deep(g):
+    """Two hundred functions in each other."""
+    return functions_of_functions(g, 200, 1)
+
+
+@refused("another opset")
+def function_of_another_opset(g):
+    """A function whose operators are of another opset than the graph's."""
+    model = functions_of_functions(g, 1, 1)
+    model.functions[0].opset_import[0].version = 11
+    return model
+
+
+@refused("fp8", "const_0")
+def fp8_weights(g):
+    """Weights in fp8, cast to fp32 in the graph."""
+    model = pictured(g, start(g))
+    tensor = model.graph.initializer[0]
+    tensor.data_type = TensorProto.FLOAT8E4M3FN
+    tensor.raw_data = bytes(len(tensor.raw_data) // 4)
+    for node in model.graph.node:
+        node.input[:] = ["cast" if name == tensor.name else name for name in node.input]
+    model.graph.node.insert(0, helper.make_node("Cast", [tensor.name], ["cast"], to=TensorProto.FLOAT))
     return model

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use super::{
     WeightsError,
     messages::Node,
-    numbers::{self, MAX_COUNT, Numbers, Values, sides_for},
+    numbers::{self, MAX_COUNT, Numbers, Values, fewer_or_more, reshaped},
     refused,
     scope::{Scope, Value},
     tensors::stored,
 };
-use crate::weights::tensor::Dtype;
+use crate::weights::tensor::{Dtype, MAX_RANK};
 
 impl<'m, M> Scope<'m, M> {
     /// The whole shape of a value at every probe; `sides` are those of a value that depends on the picture.
@@ -36,7 +36,8 @@ impl<'m, M> Scope<'m, M> {
         if node.op_type == "Constant" {
             return self.constant_node(node);
         }
-        if let Some(Value::Tensor(id, shape)) = node.input(0).and_then(|name| self.values.get(name))
+        if let Some(Value::Tensor(id, shape)) =
+            node.input(0).and_then(|name| self.values.get(&name))
             && let Dtype::Float(stored_as) = self.tensors[*id].dtype()
         {
             let (id, shape) = (*id, shape.clone());
@@ -46,13 +47,19 @@ impl<'m, M> Scope<'m, M> {
                 "Cast" if matches!(node.attribute("to").map(|a| a.i), Some(1 | 11)) => {
                     return Ok(Value::Tensor(id, shape));
                 }
-                "Unsqueeze" => {
-                    let shape = self.unsqueezed(node, &shape)?;
-                    return Ok(Value::Tensor(id, shape));
-                }
-                "Reshape" => {
-                    let shape = self.reshaped(node, &shape)?;
-                    return Ok(Value::Tensor(id, shape));
+                "Reshape" | "Squeeze" | "Unsqueeze" => {
+                    let made = if node.op_type == "Reshape" {
+                        let sides = self.fixed_numbers(node, 1)?;
+                        let sides = sides.as_ref().and_then(Numbers::as_ints);
+                        sides.and_then(|sides| reshaped(node, &shape, sides))
+                    } else {
+                        let axes = self.ints(node, "axes", 1)?;
+                        fewer_or_more(&shape, axes.as_deref(), node.op_type == "Squeeze")
+                    };
+                    let odd =
+                        || refused(format!("{} gives a weight an unsupported shape", node.label()));
+                    let made = made.filter(|made| made.len() <= MAX_RANK).ok_or_else(odd)?;
+                    return Ok(Value::Tensor(id, made));
                 }
                 "Cast" if shape.iter().product::<usize>() > MAX_COUNT => {
                     return Err(refused(format!(
@@ -84,36 +91,8 @@ impl<'m, M> Scope<'m, M> {
         Ok(Value::Numbers(results))
     }
 
-    /// The shape of a vector after dimensions of length 1 are added, as exporters do for scales and shifts.
-    fn unsqueezed(&self, node: &Node<'_>, shape: &[usize]) -> Result<Vec<usize>, WeightsError> {
-        let axes = self.ints(node, "axes", 1)?.unwrap_or_default();
-        let odd = || refused(format!("{} has odd axes", node.label()));
-        let rank = shape.len() + axes.len();
-        if rank > 4 {
-            return Err(odd());
-        }
-        let mut sides: Vec<Option<usize>> = vec![None; rank];
-        for axis in axes.iter().copied() {
-            let axis = if axis < 0 { axis + rank as i64 } else { axis };
-            let side = usize::try_from(axis).ok().and_then(|a| sides.get_mut(a));
-            if side.ok_or_else(odd)?.replace(1).is_some() {
-                return Err(odd());
-            }
-        }
-        let mut own = shape.iter().copied();
-        sides.into_iter().map(|side| side.or_else(|| own.next()).ok_or_else(odd)).collect()
-    }
-
-    /// The shape of a reshaped weight. One side may follow from the others.
-    fn reshaped(&self, node: &Node<'_>, shape: &[usize]) -> Result<Vec<usize>, WeightsError> {
-        let odd = || refused(format!("{} gives a weight an unsupported shape", node.label()));
-        let sides = self.fixed_numbers(node, 1)?.ok_or_else(odd)?;
-        let sides = sides.as_ints().filter(|s| s.len() <= 4).ok_or_else(odd)?;
-        sides_for(shape.iter().product(), sides).ok_or_else(odd)
-    }
-
     fn constant_node(&mut self, node: &'m Node<'_>) -> Result<Value<M>, WeightsError> {
-        let name = node.output.first().copied().unwrap_or_default();
+        let name = node.output.first().copied().unwrap_or_default().text;
         if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_deref()) {
             return self.tensor(stored(name, tensor, self.budget)?);
         }

@@ -16,6 +16,9 @@ pub(super) struct Model<'m> {
     pub(super) graph: Option<Graph<'m>>,
     pub(super) opset_import: Vec<OperatorSet<'m>>,
     pub(super) metadata_props: Vec<Entry<'m>>,
+    pub(super) functions: Vec<Function<'m>>,
+    /// The files next to the model, which [`external`](super::external) adds to it.
+    pub(super) files: Vec<ExternalFile<'m>>,
 }
 
 impl<'m> Message<'m> for Model<'m> {
@@ -26,6 +29,82 @@ impl<'m> Message<'m> for Model<'m> {
             7 => field.join(self.graph.get_or_insert_default())?,
             8 => field.add_message(&mut self.opset_import)?,
             14 => field.add_message(&mut self.metadata_props)?,
+            25 => field.add_message(&mut self.functions)?,
+            ExternalFile::FIELD => field.add_message(&mut self.files)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The part of a file next to the model in which its weights are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct ExternalFile<'m> {
+    pub(super) name: &'m str,
+    /// Offset of `bytes` in the file.
+    pub(super) start: i64,
+    pub(super) bytes: &'m [u8],
+}
+
+impl ExternalFile<'_> {
+    /// A field number that the format does not use.
+    pub(super) const FIELD: u64 = 10_000;
+
+    /// The bytes of a model's field in front of the file's own bytes.
+    pub(super) fn head(name: &str, start: u64, length: u64) -> Vec<u8> {
+        const LENGTHY: u64 = 2;
+        let inner = [
+            &wire::number(1 << 3 | LENGTHY)[..],
+            &wire::number(name.len() as u64),
+            name.as_bytes(),
+            &wire::number(2 << 3),
+            &wire::number(start),
+            &wire::number(3 << 3 | LENGTHY),
+            &wire::number(length),
+        ]
+        .concat();
+        let outer = wire::number(Self::FIELD << 3 | LENGTHY);
+        [outer, wire::number(inner.len() as u64 + length), inner].concat()
+    }
+}
+
+impl<'m> Message<'m> for ExternalFile<'m> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+        match field.number {
+            1 => self.name = field.text()?,
+            2 => self.start = field.int()?,
+            3 => self.bytes = field.bytes()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// A function of the model: nodes that stand for one node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Function<'m> {
+    pub(super) name: &'m str,
+    pub(super) domain: &'m str,
+    pub(super) overload: &'m str,
+    pub(super) input: Vec<&'m str>,
+    pub(super) output: Vec<&'m str>,
+    pub(super) node: Vec<Node<'m>>,
+    /// Attributes with a default.
+    pub(super) attribute_proto: Vec<Attribute<'m>>,
+    pub(super) opset_import: Vec<OperatorSet<'m>>,
+}
+
+impl<'m> Message<'m> for Function<'m> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+        match field.number {
+            1 => self.name = field.text()?,
+            4 => field.add_text(&mut self.input)?,
+            5 => field.add_text(&mut self.output)?,
+            7 => field.add_message(&mut self.node)?,
+            9 => field.add_message(&mut self.opset_import)?,
+            10 => self.domain = field.text()?,
+            11 => field.add_message(&mut self.attribute_proto)?,
+            13 => self.overload = field.text()?,
             _ => {}
         }
         Ok(())
@@ -66,8 +145,24 @@ impl<'m> Message<'m> for Entry<'m> {
     }
 }
 
+/// The name of a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Name<'m> {
+    pub(super) text: &'m str,
+    /// The call of a function that the value belongs to; 0 for none.
+    pub(super) call: u32,
+}
+
+impl<'m> From<&'m str> for Name<'m> {
+    fn from(text: &'m str) -> Self {
+        Self { text, call: 0 }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Graph<'m> {
+    /// The call of a function that the graph belongs to; 0 for none.
+    pub(super) call: u32,
     pub(super) node: Vec<Node<'m>>,
     pub(super) initializer: Vec<Tensor<'m>>,
     pub(super) input: Vec<ValueInfo<'m>>,
@@ -88,12 +183,13 @@ impl<'m> Message<'m> for Graph<'m> {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Node<'m> {
-    pub(super) input: Vec<&'m str>,
-    pub(super) output: Vec<&'m str>,
+    pub(super) input: Vec<Name<'m>>,
+    pub(super) output: Vec<Name<'m>>,
     pub(super) name: &'m str,
     pub(super) op_type: &'m str,
     pub(super) attribute: Vec<Attribute<'m>>,
     pub(super) domain: &'m str,
+    pub(super) overload: &'m str,
 }
 
 impl<'m> Message<'m> for Node<'m> {
@@ -105,6 +201,7 @@ impl<'m> Message<'m> for Node<'m> {
             4 => self.op_type = field.text()?,
             5 => field.add_message(&mut self.attribute)?,
             7 => self.domain = field.text()?,
+            8 => self.overload = field.text()?,
             _ => {}
         }
         Ok(())
@@ -118,8 +215,11 @@ pub(super) struct Attribute<'m> {
     pub(super) i: i64,
     pub(super) s: &'m [u8],
     pub(super) t: Option<Box<Tensor<'m>>>,
+    pub(super) g: Option<Box<Graph<'m>>>,
     pub(super) floats: Vec<f32>,
     pub(super) ints: Vec<i64>,
+    /// In a function: the attribute of the call whose value this is; empty if this has its own.
+    pub(super) ref_attr_name: &'m str,
 }
 
 impl<'m> Message<'m> for Attribute<'m> {
@@ -130,8 +230,10 @@ impl<'m> Message<'m> for Attribute<'m> {
             3 => self.i = field.int()?,
             4 => self.s = field.bytes()?,
             5 => field.join_boxed(&mut self.t)?,
+            6 => field.join_boxed(&mut self.g)?,
             7 => field.add_floats(&mut self.floats)?,
             8 => field.add_ints(&mut self.ints)?,
+            21 => self.ref_attr_name = field.text()?,
             _ => {}
         }
         Ok(())
@@ -154,6 +256,8 @@ pub(super) struct Tensor<'m> {
     pub(super) int64_data: Cow<'m, [u8]>,
     /// Whether its numbers are stored in another file.
     pub(super) is_external: bool,
+    /// Where they are in it.
+    pub(super) external_data: Vec<Entry<'m>>,
 }
 
 impl<'m> Message<'m> for Tensor<'m> {
@@ -167,7 +271,7 @@ impl<'m> Message<'m> for Tensor<'m> {
             8 => self.name = field.text()?,
             9 => self.raw_data = field.bytes()?,
             10 => field.append(&mut self.double_data, field.encoded_doubles()?)?,
-            13 => self.is_external = true,
+            13 => field.add_message(&mut self.external_data)?,
             14 => self.is_external |= field.int()? as i32 != 0,
             _ => {}
         }
@@ -252,6 +356,29 @@ impl<'m> Message<'m> for Dimension {
     }
 }
 
+impl Attribute<'_> {
+    /// Bytes of the attribute, without those of a graph.
+    pub(super) fn size_bytes(&self) -> usize {
+        let tensor = self.t.as_ref().map_or(0, |tensor| tensor.size_bytes());
+        size_of::<Self>()
+            + size_of_val(self.floats.as_slice())
+            + size_of_val(self.ints.as_slice())
+            + tensor
+    }
+}
+
+impl Tensor<'_> {
+    /// Bytes of a copy.
+    pub(super) fn size_bytes(&self) -> usize {
+        let lists = [&self.float_data, &self.double_data, &self.int32_data, &self.int64_data];
+        let owned = lists.iter().filter(|list| matches!(list, Cow::Owned(_)));
+        size_of::<Self>()
+            + size_of_val(self.dims.as_slice())
+            + size_of_val(self.external_data.as_slice())
+            + owned.map(|list| list.len()).sum::<usize>()
+    }
+}
+
 impl<'m> Node<'m> {
     pub(super) fn attribute(&self, name: &str) -> Option<&Attribute<'m>> {
         self.attribute.iter().find(|a| a.name == name)
@@ -266,14 +393,29 @@ impl<'m> Node<'m> {
     }
 
     /// The name of an input; `None` if the optional input is absent.
-    pub(super) fn input(&self, index: usize) -> Option<&'m str> {
-        self.input.get(index).copied().filter(|name| !name.is_empty())
+    pub(super) fn input(&self, index: usize) -> Option<Name<'m>> {
+        self.input.get(index).copied().filter(|name| !name.text.is_empty())
+    }
+
+    /// The name of an input for a message.
+    pub(super) fn input_key(&self, index: usize) -> String {
+        shortened(self.input(index).unwrap_or_default().text)
+    }
+
+    /// Calls `visit` with the node and all nodes of the graphs in its attributes.
+    pub(super) fn each(
+        &self,
+        visit: &mut impl FnMut(&Self) -> Result<(), WeightsError>,
+    ) -> Result<(), WeightsError> {
+        visit(self)?;
+        let graphs = self.attribute.iter().filter_map(|attribute| attribute.g.as_ref());
+        graphs.flat_map(|graph| &graph.node).try_for_each(|node| node.each(visit))
     }
 
     /// The node in messages: its operator and its name or, without a name, its result.
     pub(super) fn label(&self) -> String {
         let name = if self.name.is_empty() {
-            self.output.first().copied().unwrap_or_default()
+            self.output.first().copied().unwrap_or_default().text
         } else {
             self.name
         };
@@ -347,7 +489,7 @@ mod tests {
         let long = "\u{1f600}".repeat(1000);
         let node = Node { op_type: &long, name: &long, ..Node::default() };
         assert_eq!(node.label(), shortened(&format!("{long} '{long}'")));
-        let node = Node { op_type: "Relu", output: vec!["y"], ..Node::default() };
+        let node = Node { op_type: "Relu", output: vec!["y".into()], ..Node::default() };
         assert_eq!(node.label(), "Relu 'y'");
     }
 }

@@ -5,10 +5,13 @@
 //! network, the file or the user says what the pixel values mean. This module knows no model.
 
 mod constants;
+mod external;
+mod functions;
 mod messages;
 mod needed;
 mod network;
 mod numbers;
+mod quantised;
 mod scope;
 mod tensors;
 mod wire;
@@ -29,22 +32,16 @@ use super::{
     fit::{Fitted, NamedTensors},
     pixels::with_levels,
 };
-use messages::{Graph, Model};
+use messages::{Graph, Model, OperatorSet};
 use tensors::stored;
 
-/// Reads a checkpoint from the bytes of an ONNX file.
+pub(super) use external::add_external_files;
+
+/// Reads a network that computes one map from one map, with any values and channels, both 1 x channels x height x
+/// width. [`Checkpoint::from_bytes`] reads networks on pictures, whose values have a known meaning.
 ///
 /// # Errors
 /// [`WeightsError`] names the node, the weight or the byte, and what is wrong with it.
-pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
-    read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
-}
-
-/// Reads a network that computes one map from one map, with any values and channels, both 1 x channels x height x
-/// width. [`read`] reads networks on pictures, whose values have a known meaning.
-///
-/// # Errors
-/// As [`read`].
 pub fn read_on_map(bytes: &[u8]) -> Result<Network, WeightsError> {
     let budget = Budget::for_file(bytes.len());
     let model = OnnxFile::parse(bytes, &budget)?;
@@ -53,7 +50,7 @@ pub fn read_on_map(bytes: &[u8]) -> Result<Network, WeightsError> {
     network::read_on_map(&model.0, graph, &budget)
 }
 
-/// As [`read`], charging `budget`.
+/// Reads a checkpoint from the bytes of an ONNX file.
 pub(super) fn read_within(
     bytes: &[u8],
     budget: &Budget,
@@ -71,7 +68,10 @@ impl<'m> OnnxFile<'m> {
     /// Decodes a file, without looking for a network in it.
     pub(crate) fn parse(bytes: &'m [u8], budget: &Budget) -> Result<Self, WeightsError> {
         budget.steps(bytes.len())?;
-        messages::decode(bytes, budget).map(Self)
+        let mut model = messages::decode(bytes, budget)?;
+        external::resolve(&mut model, budget)?;
+        functions::expand(&mut model, budget)?;
+        Ok(Self(model))
     }
 
     /// The network in the graph, of a known model or not, and the assumed pixel format ([`Checkpoint::guessed`]).
@@ -129,7 +129,7 @@ impl<'m> OnnxFile<'m> {
         let constants = graph.node.iter().filter(|n| n.op_type == "Constant");
         let constants = constants.filter_map(|node| {
             let tensor = node.attribute("value")?.t.as_deref()?;
-            Some((*node.output.first()?, tensor))
+            Some((node.output.first()?.text, tensor))
         });
         let initializers = graph.initializer.iter().map(|t| (t.name, t));
         let mut tensors = NamedTensors::new();
@@ -168,19 +168,21 @@ impl<'m> OnnxFile<'m> {
 const ENTRY_BYTES: usize = 4 * size_of::<String>();
 
 /// The oldest supported operator set.
-const MIN_OPSET: i64 = 8;
+const MIN_OPSET: i64 = 7;
 
-/// The operator set of the file; the oldest supported one if the file does not say.
-fn opset(model: &Model<'_>) -> i64 {
-    let own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
-    let opset = model.opset_import.iter().find(|o| own(o.domain));
-    opset.map_or(MIN_OPSET, |o| o.version)
+/// The version of ONNX's own operators, if it is stated.
+fn opset(stated: &[OperatorSet<'_>]) -> Option<i64> {
+    let own = stated.iter().find(|o| is_own(o.domain));
+    own.map(|o| o.version)
+}
+
+/// Whether a domain is that of ONNX's own operators.
+fn is_own(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
 }
 
 fn check_opset(model: &Model<'_>) -> Result<(), WeightsError> {
-    let own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
-    let opset = model.opset_import.iter().find(|o| own(o.domain));
-    match opset.map(|o| o.version) {
+    match opset(&model.opset_import) {
         Some(version) if version >= MIN_OPSET => Ok(()),
         Some(version) => Err(WeightsError::Graph(format!(
             "it uses opset {version}; opset {MIN_OPSET} and later are supported"

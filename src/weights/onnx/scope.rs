@@ -5,7 +5,7 @@ use std::{borrow::Cow, cell::Cell, collections::HashMap};
 
 use super::{
     Budget, WeightsError,
-    messages::Node,
+    messages::{Name, Node},
     numbers::{MAX_COUNT, Numbers, Values},
     refused, shortened,
 };
@@ -15,6 +15,7 @@ use crate::weights::tensor::StoredTensor;
 pub(super) type TensorId = usize;
 
 /// What a name stands for.
+#[derive(Clone)]
 pub(super) enum Value<M> {
     /// Numbers of the file, possibly viewed in another shape.
     Tensor(TensorId, Vec<usize>),
@@ -35,9 +36,15 @@ impl<M> Value<M> {
     }
 }
 
+/// Integers with a shape.
+pub(super) struct Indices {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Vec<i64>,
+}
+
 /// The names of the part of a graph that has been read.
 pub(super) struct Scope<'m, M> {
-    pub(super) values: HashMap<&'m str, Value<M>>,
+    pub(super) values: HashMap<Name<'m>, Value<M>>,
     pub(super) tensors: Vec<StoredTensor<'m>>,
     /// Number of picture sizes at which the graph's arithmetic is tried.
     pub(super) probe_count: usize,
@@ -70,44 +77,48 @@ impl<'m, M> Scope<'m, M> {
     }
 
     /// The value of a required input.
-    pub(super) fn value(&self, node: &Node<'_>, index: usize) -> Result<&Value<M>, WeightsError> {
+    pub(super) fn value<'s>(
+        &'s self,
+        node: &Node<'s>,
+        index: usize,
+    ) -> Result<&'s Value<M>, WeightsError> {
         let name = node
             .input(index)
             .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label())))?;
-        self.values.get(name).ok_or_else(|| {
+        self.values.get(&name).ok_or_else(|| {
             refused(format!(
                 "{} needs {}, which nothing before it defines: the graph is out of order, or a cycle",
                 node.label(),
-                shortened(name)
+                shortened(name.text)
             ))
         })
     }
 
     /// A few numbers at an input, one set per probe; `None` if the optional input is absent.
-    pub(super) fn numbers(
-        &self,
-        node: &Node<'_>,
+    pub(super) fn numbers<'s>(
+        &'s self,
+        node: &Node<'s>,
         index: usize,
-    ) -> Result<Option<Cow<'_, [Numbers]>>, WeightsError> {
+    ) -> Result<Option<Cow<'s, [Numbers]>>, WeightsError> {
         if node.input(index).is_none() {
             return Ok(None);
         }
-        let numbers = match self.value(node, index)? {
-            Value::Numbers(numbers) => Some(Cow::Borrowed(numbers.as_slice())),
-            Value::Tensor(id, shape) => match small_numbers(&self.tensors[*id], shape) {
-                Some(few) => {
-                    self.budget.bytes(self.probe_count * few.size_bytes())?;
-                    Some(Cow::Owned(vec![few; self.probe_count]))
-                }
-                None => None,
-            },
-            Value::Map(_) => None,
+        let refused = |found: &str| {
+            let key = node.input_key(index);
+            refused(format!("{} needs a few numbers as {key}, which {found}", node.label()))
         };
-        let Some(numbers) = numbers else {
-            return Err(refused(format!(
-                "{} needs a few numbers at input {index} and gets something else",
-                node.label()
-            )));
+        let numbers = match self.value(node, index)? {
+            Value::Numbers(numbers) => Cow::Borrowed(numbers.as_slice()),
+            Value::Tensor(id, shape) => {
+                let tensor = &self.tensors[*id];
+                let few = small_numbers(tensor, shape).ok_or_else(|| {
+                    let (count, dtype) = (tensor.element_count(), tensor.dtype().name());
+                    refused(&format!("holds {count} numbers of the type {dtype}"))
+                })?;
+                self.budget.bytes(self.probe_count * few.size_bytes())?;
+                Cow::Owned(vec![few; self.probe_count])
+            }
+            Value::Map(_) => return Err(refused("depends on the picture")),
         };
         self.budget.steps(numbers.iter().map(Numbers::count).sum())?;
         Ok(Some(numbers))
@@ -142,6 +153,25 @@ impl<'m, M> Scope<'m, M> {
         }
         let numbers = self.fixed_numbers(node, index)?;
         Ok(numbers.and_then(Numbers::into_ints).map(Cow::Owned))
+    }
+
+    /// Integers at an input, however many, with their shape; `None` if they are no integers.
+    pub(super) fn indices(
+        &self,
+        node: &Node<'_>,
+        index: usize,
+    ) -> Result<Option<Indices>, WeightsError> {
+        if let Value::Tensor(id, shape) = self.value(node, index)? {
+            let tensor = &self.tensors[*id];
+            self.budget.steps(tensor.element_count())?;
+            self.budget.bytes(tensor.element_count().saturating_mul(size_of::<i64>()))?;
+            return Ok(tensor.to_i64().map(|values| Indices { shape: shape.clone(), values }));
+        }
+        let numbers = self.fixed_numbers(node, index)?;
+        Ok(numbers.and_then(|numbers| {
+            let shape = numbers.shape().to_vec();
+            Some(Indices { shape, values: numbers.into_ints()? })
+        }))
     }
 
     /// The single constant at an input, if there is one.

@@ -21,8 +21,7 @@ pub(super) fn stored<'t>(
     let refused = |problem: String| WeightsError::Tensor { key: shortened(name), problem };
     if tensor.is_external {
         return Err(refused(
-            "is stored in an external file, which is not supported; save the model with its weights inside"
-                .to_owned(),
+            "is stored in an external file; keep that file in the folder of the model".to_owned(),
         ));
     }
     // The strides, which are stored in addition to the shape.
@@ -34,8 +33,21 @@ pub(super) fn stored<'t>(
                 .map_err(|_| refused(format!("has a negative side: {}", shown(&tensor.dims))))?,
         );
     }
+    let other = tensor.data_type;
+    let unknown = || refused(format!("has the unknown number type {other}"));
+    let dtype = dtype_of(other).ok_or_else(unknown)?;
+    let bytes = if tensor.raw_data.is_empty() {
+        typed_bytes(tensor, dtype, budget)?
+    } else {
+        Cow::Borrowed(tensor.raw_data)
+    };
+    StoredTensor::contiguous(dtype, shape, bytes).map_err(refused)
+}
+
+/// A number type of ONNX.
+pub(super) fn dtype_of(data_type: i32) -> Option<Dtype> {
     let float = Dtype::Float;
-    let dtype = match tensor.data_type {
+    Some(match data_type {
         1 => float(StorageType::F32),
         10 => float(StorageType::F16),
         11 => float(StorageType::F64),
@@ -51,14 +63,13 @@ pub(super) fn stored<'t>(
         13 => Dtype::Other("uint64", 8),
         14 => Dtype::Other("complex64", 8),
         15 => Dtype::Other("complex128", 16),
-        other => return Err(refused(format!("has the unknown number type {other}"))),
-    };
-    let bytes = if tensor.raw_data.is_empty() {
-        typed_bytes(tensor, dtype, budget)?
-    } else {
-        Cow::Borrowed(tensor.raw_data)
-    };
-    StoredTensor::contiguous(dtype, shape, bytes).map_err(refused)
+        // Without the space for packed numbers; such tensors are only named when they are refused.
+        17..=20 => Dtype::Other("fp8", 1),
+        21 => Dtype::Other("uint4", 1),
+        22 => Dtype::Other("int4", 1),
+        23 => Dtype::Other("fp4", 1),
+        _ => return None,
+    })
 }
 
 /// Little-endian bytes of numbers that are stored in a typed list. Narrow types use the list of 32-bit integers, one

@@ -2,12 +2,14 @@
 //!
 //! Texts and packed numbers are borrowed from the file. A list or a struct is charged to the file's budget before it is
 //! allocated, because a field of two bytes may become a struct of two hundred. Every byte is read once per enclosing
-//! message, and messages are only a few levels deep. This module knows no message of ONNX.
+//! message, and messages are at most [`MAX_DEPTH`] levels deep. This module knows no message of ONNX.
 
 use std::{borrow::Cow, ops::Range};
 
 use super::super::{Budget, WeightsError};
 
+/// Maximum depth of messages in messages. A graph in a graph takes three levels.
+const MAX_DEPTH: usize = 64;
 /// Maximum field number.
 const MAX_NUMBER: u64 = (1 << 29) - 1;
 
@@ -33,6 +35,8 @@ pub(super) struct Field<'m, 'b> {
     kind: Kind,
     file: &'m [u8],
     budget: &'b Budget,
+    /// Number of messages that this field is in.
+    depth: usize,
     /// Offset in the file.
     start: usize,
     content: Range<usize>,
@@ -48,7 +52,7 @@ pub(super) fn read<'m, M: Message<'m> + Default>(
     budget: &Budget,
 ) -> Result<M, WeightsError> {
     let mut message = M::default();
-    read_fields(file, 0..file.len(), budget, &mut message)?;
+    read_fields(file, (0..file.len(), 0), budget, &mut message)?;
     Ok(message)
 }
 
@@ -56,15 +60,19 @@ fn broken(what: &str, at: usize) -> WeightsError {
     WeightsError::Onnx(format!("{what} at byte {at} of the file"))
 }
 
-/// Passes the fields in `range` to `message`.
+/// Passes the fields in `range` to `message`, which is in `depth` other messages.
 fn read_fields<'m, M: Message<'m>>(
     file: &'m [u8],
-    range: Range<usize>,
+    (range, depth): (Range<usize>, usize),
     budget: &Budget,
     message: &mut M,
 ) -> Result<(), WeightsError> {
     let bytes = &file[..range.end];
     let mut start = range.start;
+    if depth > MAX_DEPTH {
+        return Err(broken("messages are nested too deeply", start));
+    }
+    let depth = depth + 1;
     while start < bytes.len() {
         let broken = |what: &str| broken(what, start);
         let mut at = start;
@@ -92,7 +100,8 @@ fn read_fields<'m, M: Message<'m>>(
             .and_then(|length| at.checked_add(length))
             .filter(|end| *end <= bytes.len())
             .ok_or_else(|| broken("a field extends past the end"))?;
-        message.take(Field { number: tag >> 3, kind, file, budget, start, content: at..end })?;
+        let content = at..end;
+        message.take(Field { number: tag >> 3, kind, file, budget, depth, start, content })?;
         start = end;
     }
     Ok(())
@@ -136,7 +145,7 @@ impl<'m> Field<'m, '_> {
     /// Reads the message in this field into `message`, in addition to what it already contains.
     pub(super) fn join<M: Message<'m>>(&self, message: &mut M) -> Result<(), WeightsError> {
         self.of_kind(Kind::Lengthy)?;
-        read_fields(self.file, self.content.clone(), self.budget, message)
+        read_fields(self.file, (self.content.clone(), self.depth), self.budget, message)
     }
 
     /// As [`Self::join`], for a message that is created on its first occurrence.
@@ -160,8 +169,9 @@ impl<'m> Field<'m, '_> {
         self.budget.push(list, message)
     }
 
-    pub(super) fn add_text(&self, list: &mut Vec<&'m str>) -> Result<(), WeightsError> {
-        self.budget.push(list, self.text()?)
+    /// Adds the text in this field to a list.
+    pub(super) fn add_text<T: From<&'m str>>(&self, list: &mut Vec<T>) -> Result<(), WeightsError> {
+        self.budget.push(list, self.text()?.into())
     }
 
     /// Adds integers to a list, one or a packed list.
@@ -245,6 +255,17 @@ impl<'m> Field<'m, '_> {
 pub(super) fn varints(bytes: &[u8]) -> impl Iterator<Item = i64> {
     let mut at = 0;
     std::iter::from_fn(move || varint(bytes, &mut at).map(|number| number as i64))
+}
+
+/// A number as a varint.
+pub(super) fn number(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
 }
 
 /// Reads a varint: seven bits per byte, lowest first. `None` if it is truncated or has more than 64 bits.

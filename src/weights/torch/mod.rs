@@ -261,7 +261,8 @@ impl<'p, 'a> Search<'p, 'a> {
                 };
                 self.budget.steps(inner.len())?;
                 let is_weights = |(key, value): &(Value<'a>, Value<'a>)| {
-                    matches!(key, Value::Text(key) if is_weight(key)) && pickle.tensor(*value).is_some()
+                    matches!(key, Value::Text(key) if is_weight(key))
+                        && pickle.tensor(*value).is_some()
                 };
                 if inner.iter().any(is_weights) {
                     found = Some(self.chosen(found, (key, inner))?);

@@ -94,10 +94,7 @@ pub(super) fn global(module: &str, name: &str) -> Option<Global> {
         | ("__builtin__" | "builtins", "set" | "frozenset" | "bytearray" | "complex" | "slice")
         | ("_codecs", "encode")
         | ("numpy", "dtype" | "ndarray")
-        | (
-            "numpy.core.multiarray" | "numpy._core.multiarray",
-            "scalar" | "_reconstruct",
-        )
+        | ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar" | "_reconstruct")
         | ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer")
         | ("argparse", "Namespace")
         | ("types", "SimpleNamespace")

@@ -9,7 +9,6 @@ use crate::{
     tensor::Shape,
     weights::{
         StorageType, WeightsError,
-        error::shortened,
         fit::float_type,
         onnx::{
             messages::Node,
@@ -115,18 +114,28 @@ impl<'m> Reader<'m> {
 
     /// A node on constants. Sizes are computed at every probe, weights once.
     pub(super) fn constant(&mut self, node: &'m Node<'m>) -> Result<Value<MapValue>, WeightsError> {
-        let is_tensor = |index: usize| {
-            let name = node.input(index)?;
-            match self.scope.values.get(name)? {
-                Value::Tensor(id, _) => {
-                    Some(matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_)))
+        if let Some(tensor) = self.dequantised(node)? {
+            return self.scope.tensor(tensor);
+        }
+        // Whether an input is a tensor of fractions, or fractions at all.
+        let is = |index: usize, only_tensors: bool| {
+            let value = node.input(index).and_then(|name| self.scope.values.get(&name));
+            match value {
+                Some(Value::Tensor(id, _)) => {
+                    matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_))
                 }
-                Value::Numbers(_) | Value::Map(_) => Some(false),
+                Some(Value::Numbers(numbers)) if !only_tensors => {
+                    numbers.iter().all(|numbers| numbers.as_ints().is_none())
+                }
+                _ => false,
             }
         };
-        let has_weights = (0..node.input.len()).any(|index| is_tensor(index) == Some(true));
-        let is_always = matches!(node.op_type, "Expand" | "ReduceSum" | "ReduceMean");
-        if (has_weights || is_always)
+        let is_always = matches!(
+            node.op_type,
+            "DequantizeLinear" | "Expand" | "QuantizeLinear" | "ReduceMean" | "ReduceSum"
+        );
+        let has_weights = (0..node.input.len()).any(|index| is(index, true));
+        if (has_weights || is_always && is(0, false))
             && let Some(made) = self.on_weights(node)?
         {
             let bytes: Vec<u8> = made.values.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -168,7 +177,7 @@ impl<'m> Reader<'m> {
                 )));
             }
         };
-        let key = shortened(node.input(index).unwrap_or_default());
+        let key = node.input_key(index);
         let values = self.values(id, &key)?;
         // Without numbers, its sides could be of any length.
         if values.is_empty() {
@@ -238,7 +247,7 @@ impl<'m> Reader<'m> {
             .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label())))?;
         if let Some(position) = constant.values.iter().position(|v| !v.is_finite()) {
             return Err(WeightsError::NotFinite {
-                key: shortened(node.input(index).unwrap_or_default()),
+                key: node.input_key(index),
                 value: constant.values[position],
                 position,
             });
@@ -258,7 +267,7 @@ impl<'m> Reader<'m> {
             return Ok(list.values);
         }
         Err(WeightsError::Shape {
-            key: shortened(node.input(index).unwrap_or_default()),
+            key: node.input_key(index),
             got: list.sides,
             needed: format!("{count} values"),
         })

@@ -28,12 +28,12 @@ use crate::{
 
 use super::{
     check_unique,
-    messages::{self, Node, ValueInfo},
+    messages::{self, Name, Node, ValueInfo},
     needed, numbers, refused,
     scope::{Scope, TensorId, Value},
     tensors::stored,
 };
-use crate::weights::pixels::Pixels;
+use crate::weights::pixels::{PixelRange, Pixels};
 use inputs::InputSides;
 use layout::{Axis, Layout};
 
@@ -91,8 +91,12 @@ pub(super) fn read(
 ) -> Result<PictureNetwork, WeightsError> {
     let picture = needed::the_picture(graph, budget)?;
     let input = inputs::picture_sides(picture)?;
-    let (reader, last) = read_at_some_size(model, graph, (picture, &input), budget)?;
+    let (mut reader, last) = read_at_some_size(model, graph, (picture, &input), budget)?;
     let (pixels, made) = range::pixels(model, picture, &reader, last);
+    let last = match made.range {
+        Some(PixelRange::Bytes) => reader.without_rounding(last)?,
+        _ => last,
+    };
     let nodes = reader.graph.nodes();
     let is_step_of_conv =
         |node: &graph::Node| node.op == Op::Affine && nodes[node.inputs[0]].op.is_conv();
@@ -134,11 +138,11 @@ fn read_at_some_size<'m>(
 ) -> Result<(Reader<'m>, NodeId), WeightsError> {
     check_unique(graph.initializer.iter().map(|t| t.name), budget)?;
     let results = graph.node.iter().flat_map(|n| &n.output);
-    check_unique(results.copied(), budget)?;
+    check_unique(results.filter(|name| name.call == 0).map(|name| name.text), budget)?;
     let [result] = graph.output.as_slice() else {
         return Err(refused(format!("it has {} outputs; a style needs one", graph.output.len())));
     };
-    let nodes = needed::nodes(graph, result.name, budget)?;
+    let nodes = needed::nodes(graph, result.name.into(), budget)?;
     let stranger = nodes.iter().find(|node| !is_known(node));
     if let Some(node) = stranger {
         let domain = match node.domain {
@@ -158,7 +162,7 @@ fn read_at_some_size<'m>(
     // If no multiple works, read the graph for its own size only.
     let fixed = input.fixed_size.iter().map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
     for (rule, sizes) in free.chain(fixed) {
-        let opset = super::opset(model);
+        let opset = super::opset(&model.opset_import).unwrap_or_default();
         let mut reader = Reader::new(rule, sizes.clone(), 1, opset, budget);
         let mut last = reader.read(graph, ends, &nodes, input);
         if let Some(times) = reader.enlarges {
@@ -190,7 +194,7 @@ fn is_known(node: &Node<'_>) -> bool {
         && (rules::rule(operator).is_some()
             || numbers::rule(operator).is_some()
             || weight_arithmetic::is_on_weights(operator)
-            || matches!(operator, "Constant" | "Shape" | "Size"))
+            || matches!(operator, "Constant" | "If" | "Shape" | "Size"))
 }
 
 /// A map, and the layout of the file's tensor for it.
@@ -291,10 +295,7 @@ impl<'m> Reader<'m> {
         input: &InputSides,
     ) -> Result<NodeId, WeightsError> {
         let budget = self.budget();
-        for tensor in &graph.initializer {
-            let value = self.scope.tensor(stored(tensor.name, tensor, budget)?)?;
-            budget.insert(&mut self.scope.values, tensor.name, value)?;
-        }
+        self.initializers(graph)?;
         let mut first = self.add(input.op, &[], None)?;
         if self.rule != SizeRule::MultipleOf(1) {
             first = self.add(Op::Sized(self.rule), &[first], None)?;
@@ -304,27 +305,64 @@ impl<'m> Reader<'m> {
             first = self.add(smaller, &[first], None)?;
         }
         let start = MapValue { node: first, layout: input.layout.clone() };
-        budget.insert(&mut self.scope.values, source.name, Value::Map(start))?;
-        for node in nodes {
-            // An operator reads every input once and every attribute a few times.
-            budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
-            let values = self.node(node)?;
-            for (name, value) in node.output.iter().zip(values) {
-                budget.bytes(value.size_bytes())?;
-                budget.insert(&mut self.scope.values, *name, value)?;
-            }
-        }
-        let Some(Value::Map(made)) = self.scope.values.get(result.name) else {
+        budget.insert(&mut self.scope.values, source.name.into(), Value::Map(start))?;
+        nodes.iter().try_for_each(|node| self.run(node))?;
+        let Some(Value::Map(made)) = self.scope.values.get(&result.name.into()) else {
             return Err(refused("its result does not depend on the picture"));
         };
         let made = made.clone();
         match input.op {
             Op::Photo => self.the_picture(&made),
             _ => {
-                let makes = |node: &&&Node<'_>| node.output.contains(&result.name);
+                let makes = |node: &&&Node<'_>| node.output.contains(&result.name.into());
                 self.the_map(&made, nodes.iter().find(makes).copied())
             }
         }
+    }
+
+    /// Adds the weights of a graph to the values.
+    fn initializers(&mut self, graph: &'m messages::Graph<'_>) -> Result<(), WeightsError> {
+        let budget = self.budget();
+        for tensor in &graph.initializer {
+            let value = self.scope.tensor(stored(tensor.name, tensor, budget)?)?;
+            let name = Name { text: tensor.name, call: graph.call };
+            budget.insert(&mut self.scope.values, name, value)?;
+        }
+        Ok(())
+    }
+
+    /// Reads one node and adds its results to the values.
+    fn run(&mut self, node: &'m Node<'m>) -> Result<(), WeightsError> {
+        let budget = self.budget();
+        // An operator reads every input once and every attribute a few times.
+        budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
+        let values = match node.op_type {
+            "If" => self.branch(node)?,
+            _ => self.node(node)?,
+        };
+        for (name, value) in node.output.iter().zip(values) {
+            budget.bytes(value.size_bytes())?;
+            budget.insert(&mut self.scope.values, *name, value)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the branch of a node that does not choose by the picture's pixels; returns the branch's results.
+    fn branch(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>, WeightsError> {
+        let wrong = |what: &str| refused(format!("{} {what}", node.label()));
+        let chosen = self.scope.fixed_numbers(node, 0)?.and_then(|numbers| numbers.scalar());
+        let chosen = chosen.ok_or_else(|| wrong("has no single condition"))?;
+        let name = if chosen == 0.0 { "else_branch" } else { "then_branch" };
+        let branch = node.attribute(name).and_then(|attribute| attribute.g.as_deref());
+        let branch = branch.ok_or_else(|| wrong("lacks a branch"))?;
+        self.initializers(branch)?;
+        branch.node.iter().try_for_each(|node| self.run(node))?;
+        let of = |output: &ValueInfo<'m>| {
+            let name = Name { text: output.name, call: branch.call };
+            let value = self.scope.values.get(&name).cloned();
+            value.ok_or_else(|| wrong("has a branch without its results"))
+        };
+        branch.output.iter().map(of).collect()
     }
 
     fn budget(&self) -> &'m Budget {

@@ -169,7 +169,7 @@ impl Reader<'_> {
     }
 
     /// A convolution of single values with equal weights and equal biases.
-    fn small_conv(
+    pub(super) fn small_conv(
         &mut self,
         conv: Conv,
         from: NodeId,

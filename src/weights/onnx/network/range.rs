@@ -41,6 +41,25 @@ pub(super) fn pixels(
     (input, output)
 }
 
+/// The range of values between two limits, in any order.
+fn range_of(a: f64, b: f64) -> Option<PixelRange> {
+    let (least, most) = (a.min(b), a.max(b));
+    let is = |low: f64, high: f64| {
+        let room = 0.05 * (high - low);
+        (least - low).abs() <= room && (most - high).abs() <= room
+    };
+    // Chainer's networks compute `tanh * 150 + 127.5`.
+    if is(0.0, 255.0) || is(-22.5, 277.5) {
+        Some(PixelRange::Bytes)
+    } else if is(0.0, 1.0) {
+        Some(PixelRange::Unit)
+    } else if is(-1.0, 1.0) {
+        Some(PixelRange::Signed)
+    } else {
+        None
+    }
+}
+
 /// Scale and shift of each channel.
 type Steps = (Vec<f64>, Vec<f64>);
 
@@ -64,6 +83,14 @@ impl Reader<'_> {
             if let Op::Sized(_) | Op::AveragePool { .. } = self.graph.nodes()[only].op {
                 at = only;
                 continue;
+            }
+            if let (Op::Function(Function::Round), [next]) =
+                (self.graph.nodes()[only].op, &readers[only][..])
+                && let Op::Function(Function::Clip { least, most }) = self.graph.nodes()[*next].op
+            {
+                // A quantised photo.
+                let [least, most] = [least, most].map(|limit| (limit - shift[0]) / scale[0]);
+                return (range_of(least, most), None);
             }
             let Some((by, plus)) = self.step(only).filter(|(by, _)| by.len() == 3) else {
                 break;
@@ -131,8 +158,22 @@ impl Reader<'_> {
             break match node.op {
                 Op::Function(Function::Tanh) => (-1.0, 1.0),
                 Op::Function(Function::Sigmoid | Function::HardSigmoid { .. }) => (0.0, 1.0),
-                Op::Function(Function::Clip { least, most }) => (least, most),
-                Op::Crop(_) => {
+                Op::Function(Function::Clip { least, most }) => {
+                    // Rounding says more than limits.
+                    let before = node.inputs[0];
+                    let op = self.graph.nodes()[before].op;
+                    if scale == 1.0 && matches!(op, Op::Function(Function::Round | Function::Floor))
+                    {
+                        at = before;
+                        continue;
+                    }
+                    (least, most)
+                }
+                // Only levels are rounded.
+                Op::Function(Function::Round | Function::Floor) if scale == 1.0 => {
+                    return Some(PixelRange::Bytes);
+                }
+                Op::Crop(_) | Op::Function(Function::Round | Function::Floor) => {
                     at = node.inputs[0];
                     continue;
                 }
@@ -153,21 +194,6 @@ impl Reader<'_> {
                 }
             };
         };
-        let (a, b) = (bounds.0 * scale + shift, bounds.1 * scale + shift);
-        let (least, most) = (a.min(b), a.max(b));
-        let is = |low: f64, high: f64| {
-            let room = 0.05 * (high - low);
-            (least - low).abs() <= room && (most - high).abs() <= room
-        };
-        // Chainer's networks compute `tanh * 150 + 127.5`.
-        if is(0.0, 255.0) || is(-22.5, 277.5) {
-            Some(PixelRange::Bytes)
-        } else if is(0.0, 1.0) {
-            Some(PixelRange::Unit)
-        } else if is(-1.0, 1.0) {
-            Some(PixelRange::Signed)
-        } else {
-            None
-        }
+        range_of(bounds.0 * scale + shift, bounds.1 * scale + shift)
     }
 }

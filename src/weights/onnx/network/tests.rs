@@ -11,7 +11,7 @@ use crate::weights::onnx::messages::{
 /// and a list with a name is an attribute.
 fn nodes(line: &str) -> Vec<Node<'_>> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let mut node = Node { output: vec![words[0]], op_type: words[2], ..Node::default() };
+    let mut node = Node { output: vec![words[0].into()], op_type: words[2], ..Node::default() };
     let ints = |list: &str| list.split(',').map(|side| side.parse().expect("a side")).collect();
     let mut constants = Vec::new();
     for &word in &words[3..] {
@@ -29,9 +29,14 @@ fn nodes(line: &str) -> Vec<Node<'_>> {
         if !constant.name.is_empty() {
             let op_type = "Constant";
             let attribute = vec![constant];
-            constants.push(Node { output: vec![word], op_type, attribute, ..Node::default() });
+            constants.push(Node {
+                output: vec![word.into()],
+                op_type,
+                attribute,
+                ..Node::default()
+            });
         }
-        node.input.push(word);
+        node.input.push(word.into());
     }
     constants.push(node);
     constants
@@ -53,7 +58,7 @@ fn read_lines(lines: &[&str], sides: [i64; 2]) -> Result<PictureNetwork, String>
     let mut node: Vec<Node<'_>> = lines.iter().flat_map(|line| nodes(line)).collect();
     let mut seen = HashSet::new();
     node.retain(|node| seen.insert(node.output[0]));
-    let result = node.last().map_or("x", |node| node.output[0]);
+    let result = node.last().map_or("x", |node| node.output[0].text);
     let graph = messages::Graph {
         node,
         initializer: vec![

@@ -151,26 +151,7 @@ impl Reader<'_> {
                 };
                 Ok(Some(Constant { sides, values }))
             }
-            "Squeeze" => {
-                let of = self.weights_at(node, 0)?;
-                let axes = self.scope.ints(node, "axes", 1)?;
-                let rank = of.sides.len();
-                let is_gone = |side: usize| match &axes {
-                    Some(axes) => axes.iter().any(|&a| wrapped(a, rank) == Some(side)),
-                    None => of.sides[side] == 1,
-                };
-                let kept: Vec<usize> = (0..of.sides.len())
-                    .filter(|&side| !is_gone(side))
-                    .map(|side| of.sides[side])
-                    .collect();
-                if kept.iter().product::<usize>() != of.values.len() {
-                    return Err(refused(format!(
-                        "{} squeezes an axis that is not 1",
-                        node.label()
-                    )));
-                }
-                Ok(Some(Constant { sides: kept, values: of.values }))
-            }
+            "DequantizeLinear" | "QuantizeLinear" => self.on_constant(node).map(Some),
             "Cast" if matches!(node.attribute("to").map(|a| a.i), Some(10 | 16)) => {
                 // A cast to half precision of weights that are stored wider.
                 Ok(Some(self.weights_at(node, 0)?))
@@ -234,7 +215,6 @@ pub(super) fn is_on_weights(operator: &str) -> bool {
             | "ReduceMean"
             | "ReduceSum"
             | "Sqrt"
-            | "Squeeze"
             | "Sub"
             | "Transpose"
     )

@@ -1,6 +1,8 @@
 //! Element-wise arithmetic on numbers.
 
-use super::{Node, Numbers, Values, input};
+use std::cmp::Ordering;
+
+use super::{MAX_COUNT, Node, Numbers, Values, input};
 
 pub(super) fn cast(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let source = input(inputs, 0)?;
@@ -10,18 +12,99 @@ pub(super) fn cast(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbe
         // INT32, INT64
         (6 | 7, Values::Float(v)) => Values::Int(v.iter().map(|v| v.trunc() as i64).collect()),
         (6 | 7, Values::Int(v)) => Values::Int(v.clone()),
+        // BOOL
+        (9, Values::Int(v)) => Values::Int(v.iter().map(|v| i64::from(*v != 0)).collect()),
+        (9, Values::Float(v)) => Values::Int(v.iter().map(|v| i64::from(*v != 0.0)).collect()),
         _ => return None,
     };
     Numbers::new(source.shape.clone(), values)
 }
 
-pub(super) fn rounded(inputs: &[Option<&Numbers>], round: fn(f32) -> f32) -> Option<Numbers> {
+/// A function of every number.
+pub(super) fn each(
+    inputs: &[Option<&Numbers>],
+    on_int: fn(i64) -> Option<i64>,
+    on_float: fn(f32) -> f32,
+) -> Option<Numbers> {
     let source = input(inputs, 0)?;
-    let Values::Float(v) = &source.values else {
-        return None;
+    let values = match &source.values {
+        Values::Int(v) => Values::Int(v.iter().map(|v| on_int(*v)).collect::<Option<_>>()?),
+        Values::Float(v) => Values::Float(v.iter().map(|v| on_float(*v)).collect()),
     };
-    let values = Values::Float(v.iter().map(|v| round(*v)).collect());
     Numbers::new(source.shape.clone(), values)
+}
+
+/// A power of integers.
+pub(super) fn power(base: i64, exponent: i64) -> Option<i64> {
+    base.checked_pow(u32::try_from(exponent).ok()?)
+}
+
+/// 1 if a comparison holds, otherwise 0.
+pub(super) fn compared(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    let holds: fn(Ordering) -> bool = match node.op_type {
+        "Equal" => Ordering::is_eq,
+        "Greater" => Ordering::is_gt,
+        "GreaterOrEqual" => Ordering::is_ge,
+        "Less" => Ordering::is_lt,
+        _ => Ordering::is_le,
+    };
+    let order = arithmetic(
+        inputs,
+        |a, b| Some(a.cmp(&b) as i64),
+        |a, b| a.partial_cmp(&b).map_or(f32::NAN, |order| order as i8 as f32),
+    )?;
+    let order = order.to_floats().into_iter();
+    let order = order.map(|order| order.partial_cmp(&0.0).is_some_and(holds).into());
+    let count = inputs.iter().flatten().max_by_key(|numbers| numbers.count())?;
+    Numbers::new(count.shape.clone(), Values::Int(order.collect()))
+}
+
+/// The second input's numbers if the first ones are not 0, otherwise the third input's.
+pub(super) fn chosen(_: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    let (condition, yes, no) = (input(inputs, 0)?, input(inputs, 1)?, input(inputs, 2)?);
+    let first = condition.as_ints()?.first()?;
+    // Differing conditions must be for lists of the same length.
+    if condition.as_ints()?.iter().all(|other| (*other != 0) == (*first != 0)) {
+        let (source, other) = if *first != 0 { (yes, no) } else { (no, yes) };
+        let is_whole = source.count() >= condition.count().max(other.count());
+        return is_whole.then(|| source.clone());
+    }
+    let condition = condition.as_ints()?;
+    let (yes, no) = (yes.as_ints()?, no.as_ints()?);
+    let is_alike = yes.len() == condition.len() && no.len() == condition.len();
+    let pairs = condition.iter().zip(yes.iter().zip(no));
+    let values = pairs.map(|(condition, (yes, no))| if *condition != 0 { *yes } else { *no });
+    is_alike.then(|| Numbers::ints(values.collect()))?
+}
+
+pub(super) fn range(_: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    let one = |index: usize| match input(inputs, index)?.as_ints()? {
+        [one] => Some(*one),
+        _ => None,
+    };
+    let (first, end, step) = (one(0)?, one(1)?, one(2)?);
+    let mut values = Vec::new();
+    let mut at = first;
+    while step > 0 && at < end || step < 0 && at > end {
+        if values.len() == MAX_COUNT {
+            return None;
+        }
+        values.push(at);
+        at = at.checked_add(step)?;
+    }
+    (step != 0).then(|| Numbers::ints(values))?
+}
+
+/// One number made of all integers.
+pub(super) fn reduced(
+    inputs: &[Option<&Numbers>],
+    join: fn(i64, i64) -> Option<i64>,
+) -> Option<Numbers> {
+    let source = input(inputs, 0)?;
+    let (first, rest) = source.as_ints()?.split_first()?;
+    let value = rest.iter().try_fold(*first, |value, next| join(value, *next))?;
+    // The number of sides does not matter for the single numbers that exporters make.
+    Numbers::int(value).filter(|_| source.shape.len() <= 1)
 }
 
 /// Element by element; a single number is combined with every number of the other input.

@@ -1,6 +1,6 @@
 //! Selection and concatenation of numbers.
 
-use super::{MAX_COUNT, Node, Numbers, Values, input};
+use super::{MAX_COUNT, Node, Numbers, Values, input, product};
 
 fn axis(node: &Node<'_>) -> i64 {
     node.attribute("axis").map_or(0, |a| a.i)
@@ -21,6 +21,18 @@ pub(super) fn gather(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Num
     let positions: Vec<usize> =
         indices.as_ints()?.iter().map(|i| wrapped(*i, source.count())).collect::<Option<_>>()?;
     source.picked(indices.shape.clone(), &positions)
+}
+
+/// A single number, repeated.
+pub(super) fn expand(_: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    let (source, sides) = (input(inputs, 0)?, input(inputs, 1)?.as_ints()?);
+    let shape: Option<Vec<usize>> = sides.iter().map(|side| usize::try_from(*side).ok()).collect();
+    let shape = shape?;
+    let count = product(shape.iter().copied().map(Some)).filter(|count| *count <= MAX_COUNT)?;
+    if source.count() != 1 {
+        return (shape == source.shape).then(|| source.clone());
+    }
+    source.picked(shape, &vec![0; count])
 }
 
 /// Rows along the first axis, forwards or backwards.

@@ -1,31 +1,72 @@
 //! Numbers in another shape, and numbers created for a shape.
 
 use super::super::wire::varints;
-use super::{MAX_COUNT, Node, Numbers, Values, input, product};
+use super::{MAX_COUNT, Node, Numbers, Values, input, product, wrapped};
 
-/// A single number that gains or loses its only side.
-pub(super) fn single(inputs: &[Option<&Numbers>], from: &[usize], to: &[usize]) -> Option<Numbers> {
+/// Numbers that gain or lose sides of length 1.
+pub(super) fn squeezed(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let source = input(inputs, 0)?;
-    if source.shape != from {
-        return None;
-    }
-    Numbers::new(to.to_vec(), source.values.clone())
-}
-
-pub(super) fn reshape(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let (source, sides) = (input(inputs, 0)?, input(inputs, 1)?.as_ints()?);
-    let shape = sides_for(source.count(), sides)?;
+    let axes = match (node.attribute("axes"), input(inputs, 1)) {
+        (Some(attribute), _) => Some(attribute.ints.as_slice()),
+        (None, Some(axes)) => Some(axes.as_ints()?),
+        (None, None) => None,
+    };
+    let shape = fewer_or_more(&source.shape, axes, node.op_type == "Squeeze")?;
     Numbers::new(shape, source.values.clone())
 }
 
-/// The shape for `count` numbers. A side of -1 follows from the others. `None` if the numbers do not fill the shape.
-pub(in super::super) fn sides_for(count: usize, sides: &[i64]) -> Option<Vec<usize>> {
+pub(super) fn reshape(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+    let (source, sides) = (input(inputs, 0)?, input(inputs, 1)?.as_ints()?);
+    Numbers::new(reshaped(node, &source.shape, sides)?, source.values.clone())
+}
+
+/// The sides without or with further sides of length 1.
+pub(in super::super) fn fewer_or_more(
+    own: &[usize],
+    axes: Option<&[i64]>,
+    is_fewer: bool,
+) -> Option<Vec<usize>> {
+    let Some(axes) = axes else {
+        return is_fewer.then(|| own.iter().copied().filter(|&side| side != 1).collect());
+    };
+    let count = if is_fewer { own.len() } else { own.len() + axes.len() };
+    let mut is_named = vec![false; count];
+    for &axis in axes {
+        if std::mem::replace(&mut is_named[wrapped(axis, count)?], true) {
+            return None;
+        }
+    }
+    if is_fewer {
+        let is_one = own.iter().zip(&is_named).all(|(&side, &named)| !named || side == 1);
+        let kept = own.iter().zip(&is_named).filter(|(_, named)| !**named);
+        return is_one.then(|| kept.map(|(&side, _)| side).collect());
+    }
+    let mut rest = own.iter().copied();
+    let side = |&named: &bool| if named { Some(1) } else { rest.next() };
+    is_named.iter().map(side).collect()
+}
+
+/// The sides that a Reshape gives to values with the sides `own`. A side of -1 follows from the others.
+pub(in super::super) fn reshaped(
+    node: &Node<'_>,
+    own: &[usize],
+    wanted: &[i64],
+) -> Option<Vec<usize>> {
+    // Since opset 14 a side of 0 may mean 0; before, it keeps the side.
+    let keeps = node.attribute("allowzero").is_none_or(|a| a.i == 0);
+    let meant = |(index, side): (usize, &i64)| match side {
+        0 if keeps => i64::try_from(*own.get(index)?).ok(),
+        side => Some(*side),
+    };
+    let sides = wanted.iter().enumerate().map(meant).collect::<Option<Vec<i64>>>()?;
+    let count = product(own.iter().copied().map(Some))?;
     let known = sides.iter().filter(|side| **side != -1);
+    let free = sides.len() - known.clone().count();
     let known = product(known.map(|side| usize::try_from(*side).ok()))?;
-    let free = count.checked_div(known)?;
+    let left = if free == 0 { 1 } else { count.checked_div(known)? };
     let shape: Vec<usize> =
-        sides.iter().map(|side| usize::try_from(*side).unwrap_or(free)).collect();
-    (product(shape.iter().copied().map(Some)) == Some(count)).then_some(shape)
+        sides.iter().map(|side| usize::try_from(*side).unwrap_or(left)).collect();
+    (free <= 1 && product(shape.iter().copied().map(Some)) == Some(count)).then_some(shape)
 }
 
 pub(super) fn constant_of_shape(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {

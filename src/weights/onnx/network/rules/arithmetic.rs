@@ -45,40 +45,51 @@ pub(super) fn arithmetic<'m>(
     Ok(result.into_iter().collect())
 }
 
-/// A power that products, roots and reciprocals can express.
+/// A power: products and roots if possible, otherwise by logarithms.
 pub(super) fn power<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
+    /// The largest power that is computed by products.
+    const MOST: f32 = 64.0;
+    /// Replaces zero, which has no logarithm.
+    const LEAST: f32 = 1e-30;
+    if !matches!(reader.scope.value(node, 0)?, Value::Map(_)) {
+        let base = reader.scope.constant(node, 0).filter(|base| *base > 0.0);
+        let base = base.ok_or_else(|| {
+            refused(format!("{} raises something other than a positive number", node.label()))
+        })?;
+        let exponent = reader.map(node, 1)?;
+        let exponent = reader.scaled(&exponent, base.ln(), 0.0)?;
+        return Ok(vec![reader.function(&exponent, Function::Exp)?]);
+    }
     let x = reader.map(node, 0)?;
     // The exponent may be an integer, which is not allowed for weights.
     let exponent = reader.scope.constant(node, 1);
-    let product = Op::Combine(Arithmetic::Product);
-    let made = match exponent {
-        Some(1.0) => x,
-        Some(2.0) => {
-            let square = reader.add(product, &[x.node, x.node], None)?;
-            x.moved_to(square)
+    let exponent = exponent.filter(|exponent| exponent.is_finite()).ok_or_else(|| {
+        refused(format!("{} raises to powers that are not one finite number", node.label()))
+    })?;
+    let size = exponent.abs();
+    let made = if size == 0.5 {
+        reader.root(x)?
+    } else if size.fract() == 0.0 && (1.0..=MOST).contains(&size) {
+        // By squares, from the highest binary digit of the exponent on.
+        let exponent = size as u32;
+        let mut made = x.clone();
+        for digit in (0..exponent.ilog2()).rev() {
+            made = reader.product(&made, &made)?;
+            if exponent >> digit & 1 == 1 {
+                made = reader.product(&made, &x)?;
+            }
         }
-        Some(3.0) => {
-            let square = reader.add(product, &[x.node, x.node], None)?;
-            let cube = reader.add(product, &[square, x.node], None)?;
-            x.moved_to(cube)
-        }
-        Some(0.5) => reader.root(x)?,
-        Some(-0.5) => {
-            let root = reader.root(x)?;
-            reader.inverse(root)?
-        }
-        Some(-1.0) => reader.inverse(x)?,
-        _ => {
-            return Err(refused(format!(
-                "{} raises to a power other than 1, 2, 3, 0.5, -0.5 and -1",
-                node.label()
-            )));
-        }
+        made
+    } else {
+        let x = reader.clipped(&x, LEAST, f32::INFINITY)?;
+        let log = reader.function(&x, Function::Log)?;
+        let log = reader.scaled(&log, size, 0.0)?;
+        reader.function(&log, Function::Exp)?
     };
-    Ok(vec![made])
+    Ok(vec![if exponent < 0.0 { reader.inverse(made)? } else { made }])
 }
 
 /// The arithmetic of an operator on two maps.
@@ -222,10 +233,11 @@ impl Reader<'_> {
         let values = match self.by_channel(x, &constant, node) {
             Ok(values) => values,
             Err(error) => {
-                let arithmetic = arithmetic_of(node.op_type);
-                let Some((arithmetic, map)) = arithmetic.zip(self.constant_map(x, &constant)?)
-                else {
+                let Some(map) = self.constant_map(x, &constant)? else {
                     return Err(error);
+                };
+                let Some(arithmetic) = arithmetic_of(node.op_type) else {
+                    return self.extreme(node.op_type == "Max", x, &x.moved_to(map));
                 };
                 let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
                 let id = self.add(Op::Combine(arithmetic), &inputs, None)?;
@@ -249,16 +261,19 @@ impl Reader<'_> {
                 self.affine(&inverse, values, zeros())
             }
             ("Max" | "Min", _) => {
-                let [limit, ..] = values[..] else {
-                    return Ok(x.clone());
-                };
-                if values.iter().any(|&v| v != limit) {
-                    return Err(refused(format!("{} has a limit for each channel", node.label())));
+                let is_max = node.op_type == "Max";
+                let limit = values.first().copied().unwrap_or_default();
+                if values.iter().all(|&v| v == limit) {
+                    let [least, most] =
+                        if is_max { [limit, f32::INFINITY] } else { [f32::NEG_INFINITY, limit] };
+                    return self.clipped(x, least, most);
                 }
-                match node.op_type {
-                    "Max" => self.clipped(x, limit, f32::INFINITY),
-                    _ => self.clipped(x, f32::NEG_INFINITY, limit),
-                }
+                // By channel: the part of x beyond the limit, added to the limit.
+                let sign = if is_max { 1.0 } else { -1.0 };
+                let beyond = values.iter().map(|v| -sign * v).collect();
+                let beyond = self.affine(x, vec![sign; count], beyond)?;
+                let beyond = self.clipped(&beyond, 0.0, f32::INFINITY)?;
+                self.affine(&beyond, vec![sign; count], values)
             }
             _ => Err(refused(format!("{} is not arithmetic", node.label()))),
         }
@@ -286,10 +301,6 @@ impl Reader<'_> {
         if let Some(sloped) = self.sloped(node, &a, &b)? {
             return Ok(sloped);
         }
-        let arithmetic = arithmetic_of(node.op_type).ok_or_else(|| {
-            let label = node.label();
-            refused(format!("{label} compares two maps, which is not supported"))
-        })?;
         let layout = self.joint_layout(&a, &b).ok_or_else(|| {
             let sides = |map: &MapValue| {
                 let lengths = self.lengths(map);
@@ -302,16 +313,29 @@ impl Reader<'_> {
                 sides(&b)
             )))
         })?;
+        let Some(arithmetic) = arithmetic_of(node.op_type) else {
+            let node = self.extreme(node.op_type == "Max", &a, &b)?.node;
+            return Ok(MapValue { node, layout });
+        };
         if let Some(normed) = self.normalised(arithmetic, &a, &b)? {
             return Ok(normed);
         }
-        let is_alike = self.shapes[a.node] == self.shapes[b.node];
-        let op = match arithmetic {
-            Arithmetic::Sum if is_alike => Op::Add,
-            other => Op::Combine(other),
-        };
-        let node = self.add(op, &[a.node, b.node], None)?;
+        let node = self.with(arithmetic, &a, &b)?.node;
         Ok(MapValue { node, layout })
+    }
+
+    /// The larger or smaller values of two maps: the part of one beyond the other, added to the other.
+    pub(super) fn extreme(
+        &mut self,
+        is_max: bool,
+        a: &MapValue,
+        b: &MapValue,
+    ) -> Result<MapValue, WeightsError> {
+        let (more, less) = if is_max { (b, a) } else { (a, b) };
+        let beyond = self.with(Arithmetic::Difference, more, less)?;
+        let beyond = self.clipped(&beyond, 0.0, f32::INFINITY)?;
+        let arithmetic = if is_max { Arithmetic::Sum } else { Arithmetic::Difference };
+        self.with(arithmetic, a, &beyond)
     }
 
     /// Recognises a leaky ReLU written as the maximum of a map and a multiple of it.
@@ -339,10 +363,7 @@ impl Reader<'_> {
         let Some((x, slope)) = found else {
             return Ok(None);
         };
-        let x = x.clone();
-        let slope = f64::from(slope);
-        let id = self.add(Op::Function(Function::LeakyRelu { slope }), &[x.node], None)?;
-        Ok(Some(x.moved_to(id)))
+        self.function(&x.clone(), Function::LeakyRelu { slope: f64::from(slope) }).map(Some)
     }
 
     /// The layout of the result of two maps; `None` if their sides do not correspond.
@@ -390,12 +411,10 @@ impl Reader<'_> {
 
     /// `1 / x`
     pub(super) fn inverse(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
-        let id = self.add(Op::Function(Function::Reciprocal), &[x.node], None)?;
-        Ok(x.moved_to(id))
+        self.function(&x, Function::Reciprocal)
     }
 
     pub(super) fn root(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
-        let id = self.add(Op::Function(Function::Sqrt), &[x.node], None)?;
-        Ok(x.moved_to(id))
+        self.function(&x, Function::Sqrt)
     }
 }

@@ -61,7 +61,7 @@ fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv,
     let wrong = |what: String| refused(format!("{} {what}", node.label()));
     let [a, b, rows, columns] = *sides else {
         return Err(WeightsError::Shape {
-            key: shortened(node.input(1).unwrap_or_default()),
+            key: node.input_key(1),
             got: sides.to_vec(),
             needed: "four sides".to_owned(),
         });
@@ -171,9 +171,7 @@ pub(super) fn conv_transpose<'m>(
 /// The weights of a node.
 fn held(node: &Node<'_>, kernel: Kernel, bias: Vec<f32>) -> Held {
     match kernel {
-        Kernel::Stored(weight) => {
-            Held::Stored { weight, key: shortened(node.input(1).unwrap_or_default()), bias }
-        }
+        Kernel::Stored(weight) => Held::Stored { weight, key: node.input_key(1), bias },
         Kernel::Own(weight) => Held::Own(NodeWeights { weight, bias }),
     }
 }
@@ -297,7 +295,7 @@ impl Reader<'_> {
             return Ok(());
         }
         Err(WeightsError::Shape {
-            key: shortened(node.input(1).unwrap_or_default()),
+            key: node.input_key(1),
             got: sides.to_vec(),
             needed: format!("weights for {channels} channels"),
         })

@@ -10,83 +10,78 @@ use crate::{
     },
 };
 
-/// Whether an operator is a function of single values, or can be composed of some.
-pub(super) fn is_function(operator: &str) -> bool {
-    matches!(
-        operator,
-        "Relu"
-            | "LeakyRelu"
-            | "Elu"
-            | "Selu"
-            | "Sigmoid"
-            | "HardSigmoid"
-            | "HardSwish"
-            | "Tanh"
-            | "Sqrt"
-            | "Reciprocal"
-            | "Abs"
-            | "Exp"
-            | "Softplus"
-            | "Erf"
-            | "Neg"
-            | "Mish"
-    )
+/// The operation of an operator that is a function of single values; `None` for another operator.
+fn op_of(node: &Node<'_>) -> Option<Op> {
+    let number = |name: &str, absent: f32| f64::from(node.attribute(name).map_or(absent, |a| a.f));
+    Some(Op::Function(match node.op_type {
+        "Relu" => return Some(Op::Relu),
+        "LeakyRelu" => Function::LeakyRelu { slope: number("alpha", 0.01) },
+        "Elu" => Function::Elu { alpha: number("alpha", 1.0) },
+        "Sigmoid" => Function::Sigmoid,
+        "HardSigmoid" => {
+            Function::HardSigmoid { alpha: number("alpha", 0.2), beta: number("beta", 0.5) }
+        }
+        "Tanh" => Function::Tanh,
+        "Sqrt" => Function::Sqrt,
+        "Reciprocal" => Function::Reciprocal,
+        "Abs" => Function::Abs,
+        "Exp" => Function::Exp,
+        "Log" => Function::Log,
+        "Softplus" => Function::Softplus,
+        "Erf" => Function::Erf,
+        "Round" => Function::Round,
+        "Floor" => Function::Floor,
+        _ => return None,
+    }))
 }
 
-pub(super) fn function<'m>(
+/// The rule of an operator that is a function of single values.
+pub(super) fn rule(operator: &str) -> Option<super::Rule> {
+    op_of(&Node { op_type: operator, ..Node::default() })?;
+    Some(|reader, node| {
+        let x = reader.map(node, 0)?;
+        let made = op_of(node).map_or(Ok(x.node), |op| reader.add(op, &[x.node], None))?;
+        Ok(vec![x.moved_to(made)])
+    })
+}
+
+/// A function that consists of several operations.
+pub(super) fn composed<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
-    let number = |name: &str, absent: f32| f64::from(node.attribute(name).map_or(absent, |a| a.f));
-    let of = |function| Op::Function(function);
-    let ops = match node.op_type {
-        "Relu" => vec![Op::Relu],
-        "LeakyRelu" => vec![of(Function::LeakyRelu { slope: number("alpha", 0.01) })],
-        "Elu" => vec![of(Function::Elu { alpha: number("alpha", 1.0) })],
-        "Sigmoid" => vec![of(Function::Sigmoid)],
-        "HardSigmoid" => vec![of(Function::HardSigmoid {
-            alpha: number("alpha", 0.2),
-            beta: number("beta", 0.5),
-        })],
-        "Tanh" => vec![of(Function::Tanh)],
-        "Sqrt" => return reader.root(x).map(|map| vec![map]),
-        "Reciprocal" => vec![of(Function::Reciprocal)],
-        "Abs" => vec![of(Function::Abs)],
-        "Exp" => vec![of(Function::Exp)],
-        "Softplus" => vec![of(Function::Softplus)],
-        "Erf" => vec![of(Function::Erf)],
-        "Neg" => return reader.scaled(&x, -1.0, 0.0).map(|map| vec![map]),
+    let number = |name: &str, absent: f32| node.attribute(name).map_or(absent, |a| a.f);
+    let made = match node.op_type {
+        "Neg" => reader.scaled(&x, -1.0, 0.0)?,
+        "Ceil" => {
+            let negative = reader.scaled(&x, -1.0, 0.0)?;
+            let floor = reader.function(&negative, Function::Floor)?;
+            reader.scaled(&floor, -1.0, 0.0)?
+        }
         "Selu" => {
-            let alpha = number("alpha", 1.673_263_2);
-            let elu = reader.add(of(Function::Elu { alpha }), &[x.node], None)?;
-            let gamma = number("gamma", 1.050_701) as f32;
-            return reader.scaled(&x.moved_to(elu), gamma, 0.0).map(|map| vec![map]);
+            let alpha = f64::from(number("alpha", 1.673_263_2));
+            let elu = reader.function(&x, Function::Elu { alpha })?;
+            reader.scaled(&elu, number("gamma", 1.050_701), 0.0)?
         }
         "HardSwish" => {
-            let gate = of(Function::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 });
-            return gated(reader, x, &[gate]);
+            let gate = Function::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 };
+            let gate = reader.function(&x, gate)?;
+            reader.product(&x, &gate)?
         }
-        "Mish" => return gated(reader, x, &[of(Function::Softplus), of(Function::Tanh)]),
-        other => {
-            return Err(refused(format!("the function {other} is not supported")));
+        "Swish" => {
+            let inner = reader.scaled(&x, number("alpha", 1.0), 0.0)?;
+            let gate = reader.function(&inner, Function::Sigmoid)?;
+            reader.product(&x, &gate)?
+        }
+        // Mish
+        _ => {
+            let inner = reader.function(&x, Function::Softplus)?;
+            let gate = reader.function(&inner, Function::Tanh)?;
+            reader.product(&x, &gate)?
         }
     };
-    let mut id = x.node;
-    for op in ops {
-        id = reader.add(op, &[id], None)?;
-    }
-    Ok(vec![x.moved_to(id)])
-}
-
-/// A map multiplied by a function of itself.
-fn gated(reader: &mut Reader<'_>, x: MapValue, gate: &[Op]) -> Result<Vec<MapValue>, WeightsError> {
-    let mut id = x.node;
-    for op in gate {
-        id = reader.add(*op, &[id], None)?;
-    }
-    let product = reader.add(Op::Combine(Arithmetic::Product), &[x.node, id], None)?;
-    Ok(vec![x.moved_to(product)])
+    Ok(vec![made])
 }
 
 /// `x * (1 + erf(x / sqrt(2))) / 2`, or its usual approximation with tanh.
@@ -96,18 +91,15 @@ pub(super) fn gelu<'m>(
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
     if node.text("approximate", "none") == "none" {
-        let id = reader.add(Op::Function(Function::Gelu), &[x.node], None)?;
-        return Ok(vec![x.moved_to(id)]);
+        return Ok(vec![reader.function(&x, Function::Gelu)?]);
     }
-    let product = Op::Combine(Arithmetic::Product);
-    let square = reader.add(product, &[x.node, x.node], None)?;
-    let cubic = reader.scaled(&x.moved_to(square), 0.044_715, 1.0)?;
-    let inner = reader.add(product, &[x.node, cubic.node], None)?;
-    let inner = reader.scaled(&x.moved_to(inner), 0.797_884_6, 0.0)?;
-    let inner = reader.add(Op::Function(Function::Tanh), &[inner.node], None)?;
-    let half = reader.scaled(&x.moved_to(inner), 0.5, 0.5)?;
-    let id = reader.add(product, &[x.node, half.node], None)?;
-    Ok(vec![x.moved_to(id)])
+    let square = reader.product(&x, &x)?;
+    let cubic = reader.scaled(&square, 0.044_715, 1.0)?;
+    let inner = reader.product(&x, &cubic)?;
+    let inner = reader.scaled(&inner, 0.797_884_6, 0.0)?;
+    let inner = reader.function(&inner, Function::Tanh)?;
+    let half = reader.scaled(&inner, 0.5, 0.5)?;
+    Ok(vec![reader.product(&x, &half)?])
 }
 
 pub(super) fn identity<'m>(
@@ -117,15 +109,18 @@ pub(super) fn identity<'m>(
     Ok(vec![reader.map(node, 0)?])
 }
 
-/// A conversion of the number type. Conversion to integers is only supported at the end, where the picture is rounded
-/// anyway.
+/// A conversion of the number type. To bytes, numbers are cut off; to other integers, conversion is not supported.
 pub(super) fn cast<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
     match node.attribute("to").map(|a| a.i) {
-        // FLOAT, UINT8, FLOAT16, DOUBLE, BFLOAT16
-        Some(1 | 2 | 10 | 11 | 16) => identity(reader, node),
+        // FLOAT, FLOAT16, DOUBLE, BFLOAT16
+        Some(1 | 10 | 11 | 16) => Ok(vec![x]),
+        // UINT8; the photo consists of bytes.
+        Some(2) if reader.is_photo(x.node) => Ok(vec![x]),
+        Some(2) => Ok(vec![reader.function(&x, Function::Floor)?]),
         _ => Err(refused(format!("{} rounds the picture", node.label()))),
     }
 }
@@ -173,14 +168,49 @@ pub(super) fn prelu<'m>(
 }
 
 impl Reader<'_> {
+    /// Whether a node's values are those of the photo.
+    fn is_photo(&self, id: super::NodeId) -> bool {
+        let node = &self.graph.nodes()[id];
+        match node.op {
+            Op::Sized(_) => self.is_photo(node.inputs[0]),
+            op => op == Op::Photo,
+        }
+    }
+
+    pub(super) fn function(
+        &mut self,
+        x: &MapValue,
+        function: Function,
+    ) -> Result<MapValue, WeightsError> {
+        let id = self.add(Op::Function(function), &[x.node], None)?;
+        Ok(x.moved_to(id))
+    }
+
+    /// `a` combined with `b`, value by value, in the layout of `a`.
+    pub(super) fn with(
+        &mut self,
+        arithmetic: Arithmetic,
+        a: &MapValue,
+        b: &MapValue,
+    ) -> Result<MapValue, WeightsError> {
+        let op = match arithmetic {
+            Arithmetic::Sum if self.shapes[a.node] == self.shapes[b.node] => Op::Add,
+            other => Op::Combine(other),
+        };
+        let id = self.add(op, &[a.node, b.node], None)?;
+        Ok(a.moved_to(id))
+    }
+
+    pub(super) fn product(&mut self, a: &MapValue, b: &MapValue) -> Result<MapValue, WeightsError> {
+        self.with(Arithmetic::Product, a, b)
+    }
+
     /// Multiplies negative values by those of another map.
     fn sloped_by(&mut self, x: &MapValue, slopes: super::NodeId) -> Result<MapValue, WeightsError> {
         let positive = self.clipped(x, 0.0, f32::INFINITY)?;
         let negative = self.clipped(x, f32::NEG_INFINITY, 0.0)?;
-        let product = Op::Combine(Arithmetic::Product);
-        let sloped = self.add(product, &[negative.node, slopes], None)?;
-        let sum = self.add(Op::Add, &[positive.node, sloped], None)?;
-        Ok(x.moved_to(sum))
+        let sloped = self.product(&negative, &x.moved_to(slopes))?;
+        self.with(Arithmetic::Sum, &positive, &sloped)
     }
 
     /// Clamps every value to two limits.
@@ -196,8 +226,6 @@ impl Reader<'_> {
         }
         // An infinite limit becomes the largest finite number.
         let bound = |limit: f32| f64::from(limit.clamp(f32::MIN, f32::MAX));
-        let (least, most) = (bound(least), bound(most));
-        let id = self.add(Op::Function(Function::Clip { least, most }), &[x.node], None)?;
-        Ok(x.moved_to(id))
+        self.function(x, Function::Clip { least: bound(least), most: bound(most) })
     }
 }

@@ -6,6 +6,8 @@ mod functions;
 mod moves;
 mod norms;
 mod pools;
+pub(super) mod quantisation;
+mod reductions;
 mod resize;
 mod shapes;
 
@@ -28,20 +30,25 @@ pub(super) fn rule(operator: &str) -> Option<Rule> {
         "Conv" => convolution::conv,
         "ConvTranspose" => convolution::conv_transpose,
         "DepthToSpace" | "SpaceToDepth" => moves::blocks,
+        "Ceil" | "HardSwish" | "Mish" | "Neg" | "Selu" | "Swish" => functions::composed,
         "Dropout" | "Identity" => functions::identity,
         "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Expand" => shapes::reshape,
-        "Gather" => moves::gather,
+        "Gather" | "GatherND" => moves::gather,
         "Gelu" => functions::gelu,
         "Gemm" | "MatMul" => convolution::product,
-        "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMax" | "ReduceMean" => pools::reduce,
+        "GlobalAveragePool" | "GlobalMaxPool" | "ReduceL1" | "ReduceL2" | "ReduceMax"
+        | "ReduceMean" | "ReduceMin" | "ReduceSum" | "ReduceSumSquare" => reductions::reduce,
         "GroupNormalization" => norms::group_norm,
         "InstanceNormalization" => norms::instance_norm,
+        "LayerNormalization" => norms::layer_norm,
         "Pad" => moves::pad,
         "PRelu" => functions::prelu,
+        "DequantizeLinear" | "QuantizeLinear" => quantisation::on_map,
         "Resize" | "Upsample" => resize::resize,
         "Slice" => moves::slice,
+        "Softmax" => reductions::softmax,
         "Split" => moves::split,
         "Transpose" => shapes::transpose,
-        _ => return functions::is_function(operator).then_some(functions::function as Rule),
+        _ => return functions::rule(operator),
     })
 }

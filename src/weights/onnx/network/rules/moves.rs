@@ -205,29 +205,52 @@ pub(super) fn gather<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
-    let x = reader.map(node, 0)?;
+    let mut x = reader.map(node, 0)?;
     let odd = || refused(format!("{} selects something other than channels", node.label()));
-    let axis = node.attribute("axis").map_or(0, |a| a.i);
-    let side = x.layout.side(axis).ok_or_else(odd)?;
-    let numbers = reader.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
-    let channels = reader.channels(x.node);
-    let picked = numbers.as_ints().ok_or_else(odd)?;
-    if x.layout.axis(side) == Axis::One && picked == [0] {
-        let mut made = x;
-        if numbers.shape().is_empty() {
-            made.layout.sides.remove(side);
+    let indices = reader.scope.indices(node, 1)?.ok_or_else(odd)?;
+    let number = |name: &str| node.attribute(name).map_or(0, |a| a.i);
+    // The side, the indices along it, and whether the side is removed.
+    let (side, picked, is_one) = if node.op_type == "Gather" {
+        let side = x.layout.side(number("axis")).ok_or_else(odd)?;
+        if indices.shape.len() > 1 {
+            return Err(odd());
         }
-        return Ok(vec![made]);
-    }
-    if x.layout.axis(side) != Axis::Channels
-        || numbers.shape().len() > 1
-        || picked.len() > MOST_PICKED
-    {
-        return Err(odd());
-    }
-    let places: Option<Vec<usize>> = picked.iter().map(|&at| wrapped(at, channels)).collect();
-    let mut made = reader.picked(&x, &places.ok_or_else(odd)?)?;
-    if numbers.shape().is_empty() {
+        (side, indices.values, indices.shape.is_empty())
+    } else {
+        // The last side of the indices has an index for each of the map's first sides.
+        let skipped = x.layout.side(number("batch_dims")).ok_or_else(odd)?;
+        let Some((&depth @ 1.., rows)) = indices.shape.split_last() else {
+            return Err(odd());
+        };
+        if rows.get(..skipped).is_none_or(|sides| sides.iter().any(|&side| side != 1))
+            || rows.len() > skipped + 1
+        {
+            return Err(odd());
+        }
+        let (numbers, is_one) = (indices.values, rows.len() == skipped);
+        for _ in 1..depth {
+            if skipped + 1 >= x.layout.sides.len() || x.layout.axis(skipped) != Axis::One {
+                return Err(odd());
+            }
+            x.layout.sides.remove(skipped);
+        }
+        let (picked, outer): (Vec<_>, Vec<_>) =
+            numbers.iter().enumerate().partition(|(at, _)| at % depth == depth - 1);
+        if outer.iter().any(|(_, index)| **index != 0) {
+            return Err(odd());
+        }
+        (skipped, picked.into_iter().map(|(_, &index)| index).collect(), is_one)
+    };
+    let made = if x.layout.axis(side) == Axis::One && picked == [0] {
+        x
+    } else {
+        let channels = reader.channels(x.node);
+        let places: Option<Vec<usize>> = picked.iter().map(|&at| wrapped(at, channels)).collect();
+        let places = places.filter(|_| x.layout.axis(side) == Axis::Channels).ok_or_else(odd)?;
+        reader.picked(&x, &places)?
+    };
+    let mut made = made;
+    if is_one {
         made.layout.sides.remove(side);
     }
     Ok(vec![made])

@@ -1,9 +1,13 @@
 //! Norms that are a single node.
 
-use super::{MapValue, NodeId, Reader};
-use crate::weights::{
-    WeightsError,
-    onnx::{messages::Node, refused},
+use super::{Held, MapValue, NodeId, Part, Reader};
+use crate::{
+    graph::{Arithmetic, Op},
+    network::NodeWeights,
+    weights::{
+        WeightsError,
+        onnx::{messages::Node, refused},
+    },
 };
 
 /// Instance norm with the picture's own statistics, or group norm that is expressed with it.
@@ -53,6 +57,72 @@ pub(super) fn group_norm<'m>(
     });
     let normed = reader.group_norm(id, groups, eps, scale?, shift?)?;
     Ok(vec![x.moved_to(normed)])
+}
+
+/// The norm of a pixel's channels, of a channel's pixels or of all values.
+pub(super) fn layer_norm<'m>(
+    reader: &mut Reader<'m>,
+    node: &'m Node<'m>,
+) -> Result<Vec<MapValue>, WeightsError> {
+    let x = reader.map(node, 0)?;
+    let odd = || refused(format!("{} normalises unsupported sides of a map", node.label()));
+    let first = node.attribute("axis").map_or(-1, |a| a.i);
+    let first = x.layout.side(first).ok_or_else(odd)?;
+    if node.output.iter().skip(1).any(|name| !name.text.is_empty()) {
+        return Err(refused(format!("{} has more than one result", node.label())));
+    }
+    let lengths = reader.lengths(&x);
+    let (mut normed, mut kept) = ([false; 2], [false; 2]);
+    for (side, parts) in x.layout.sides.iter().enumerate() {
+        if lengths.iter().all(|lengths| lengths[side] == 1) {
+            continue;
+        }
+        for part in parts {
+            let of = if side < first { &mut kept } else { &mut normed };
+            of[usize::from(!matches!(part, Part::Channel(_)))] = true;
+        }
+    }
+    let (eps, channels) = (epsilon(node)?, reader.channels(x.node));
+    let mut own = [vec![1.0; channels], vec![0.0; channels]];
+    // What differs between pixels is applied after the norm.
+    let mut after = [None, None];
+    for index in [1, 2] {
+        if node.input(index).is_some() {
+            let constant = reader.weights_at(node, index)?;
+            match reader.by_channel(&x, &constant, node) {
+                Ok(values) => own[index - 1] = values,
+                Err(error) => {
+                    let map = reader.constant_map(&x, &constant)?;
+                    after[index - 1] = Some(map.ok_or(error)?);
+                }
+            }
+        }
+    }
+    let [mut scale, mut shift] = own;
+    let later = after[0].is_some().then(|| std::mem::replace(&mut shift, vec![0.0; channels]));
+    reader.budget().bytes(2 * channels * size_of::<f32>())?;
+    let id = match (normed, kept) {
+        ([true, false], [false, _]) => {
+            let weight = std::mem::take(&mut scale);
+            let weights = NodeWeights { weight, bias: shift };
+            reader.add(Op::LayerNorm { eps }, &[x.node], Some(Held::Own(weights)))?
+        }
+        ([false, true], [_, false]) => reader.instance_norm(x.node, eps, scale, shift)?,
+        ([true, true], [false, false]) => reader.group_norm(x.node, 1, eps, scale, shift)?,
+        _ => return Err(odd()),
+    };
+    let mut made = x.moved_to(id);
+    let [scale, shift] = after;
+    if let Some(map) = scale {
+        made = reader.product(&made, &x.moved_to(map))?;
+    }
+    if let Some(shift) = later {
+        made = reader.affine(&made, vec![1.0; channels], shift)?;
+    }
+    if let Some(map) = shift {
+        made = reader.with(Arithmetic::Sum, &made, &x.moved_to(map))?;
+    }
+    Ok(vec![made])
 }
 
 /// The number that a node adds to the variance.

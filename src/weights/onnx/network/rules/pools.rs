@@ -1,6 +1,6 @@
-//! Pooling over windows, and reductions over whole maps.
+//! Pooling over windows.
 
-use super::{Axis, MapValue, Part, Reader, convolution::window_pads};
+use super::{MapValue, Reader, convolution::window_pads};
 use crate::{
     graph::{Op, PadMode, Pool, Sides},
     weights::{
@@ -77,58 +77,4 @@ pub(super) fn pool<'m>(
     let op = if is_max { Op::MaxPool(pool) } else { Op::AveragePool { pool, counts_padding } };
     let made = reader.add(op, &[id], None)?;
     Ok(vec![reader.channels_first(made)])
-}
-
-/// The mean or the maximum of every channel.
-pub(super) fn reduce<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
-    let x = reader.map(node, 0)?;
-    let count = x.layout.sides.len();
-    let odd = || refused(format!("{} reduces axes other than rows and columns", node.label()));
-    let (axes, keeps) = if node.op_type.starts_with("Global") {
-        ((2..count).collect::<Vec<_>>(), true)
-    } else {
-        let axes = reader.scope.ints(node, "axes", 1)?.ok_or_else(odd)?;
-        let axes: Option<Vec<usize>> = axes.iter().map(|&axis| x.layout.side(axis)).collect();
-        let keeps = node.attribute("keepdims").is_none_or(|a| a.i != 0);
-        (axes.ok_or_else(odd)?, keeps)
-    };
-    // The axes must be all rows and columns, and otherwise only sides of length 1.
-    let lengths = reader.lengths(&x);
-    let is_plane = |side: usize| {
-        let parts = &x.layout.sides[side];
-        let is_channel =
-            |part: &Part| matches!(part, Part::Channel(factor) if x.layout.factors[*factor] != 1);
-        !parts.iter().any(is_channel)
-    };
-    let is_one = |side: usize| lengths.iter().all(|lengths| lengths[side] == 1);
-    if !axes.iter().all(|&side| is_plane(side)) {
-        return Err(odd());
-    }
-    if (0..count).any(|side| is_plane(side) && !is_one(side) && !axes.contains(&side)) {
-        return Err(odd());
-    }
-    let op = match node.op_type {
-        "GlobalMaxPool" | "ReduceMax" => Op::SpatialMax,
-        _ => Op::SpatialMean,
-    };
-    let id = reader.add(op, &[x.node], None)?;
-    let mut made = x.moved_to(id);
-    if !keeps {
-        let mut side = 0;
-        made.layout.sides.retain(|_| {
-            side += 1;
-            !axes.contains(&(side - 1))
-        });
-    } else {
-        for &side in &axes {
-            // A side of rows and columns together is reduced to a side of length 1.
-            if made.layout.axis(side) == Axis::Other {
-                made.layout.sides[side].clear();
-            }
-        }
-    }
-    Ok(vec![made])
 }

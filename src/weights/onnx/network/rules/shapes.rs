@@ -7,7 +7,7 @@ use crate::{
         WeightsError,
         onnx::{
             messages::Node,
-            numbers::{sides_for, wrapped},
+            numbers::{fewer_or_more, reshaped},
             refused, shown,
         },
     },
@@ -104,22 +104,6 @@ fn wanted_at(
     Ok(at_probe.and_then(|n| n.as_ints().map(<[i64]>::to_vec)))
 }
 
-fn reshaped(node: &Node<'_>, own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
-    // Since opset 14 a side of 0 may mean 0; before, it keeps the side.
-    let keeps = node.attribute("allowzero").is_none_or(|a| a.i == 0);
-    let meant = |(index, side): (usize, &i64)| match side {
-        0 if keeps => i64::try_from(*own.get(index)?).ok(),
-        side => Some(*side),
-    };
-    let meant: Option<Vec<i64>> = wanted.iter().enumerate().map(meant).collect();
-    let free = meant.as_ref().map(|m| m.iter().filter(|side| **side == -1).count());
-    let count = own.iter().try_fold(1usize, |count, &side| count.checked_mul(side));
-    match (meant, count, free) {
-        (Some(meant), Some(count), Some(0 | 1)) => sides_for(count, &meant),
-        _ => None,
-    }
-}
-
 /// The same sides, possibly with sides of length 1 in front. A map cannot be repeated.
 fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
     let count = wanted.len().max(own.len());
@@ -134,28 +118,6 @@ fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
         sides.push(own);
     }
     Some(sides)
-}
-
-/// Removes or adds sides of length 1.
-fn fewer_or_more(own: &[usize], axes: Option<&[i64]>, is_fewer: bool) -> Option<Vec<usize>> {
-    let Some(axes) = axes else {
-        return is_fewer.then(|| own.iter().copied().filter(|&side| side != 1).collect());
-    };
-    let count = if is_fewer { own.len() } else { own.len() + axes.len() };
-    let mut is_named = vec![false; count];
-    for &axis in axes {
-        if std::mem::replace(&mut is_named[wrapped(axis, count)?], true) {
-            return None;
-        }
-    }
-    if is_fewer {
-        let is_one = own.iter().zip(&is_named).all(|(&side, &named)| !named || side == 1);
-        let kept = own.iter().zip(&is_named).filter(|(_, named)| !**named);
-        return is_one.then(|| kept.map(|(&side, _)| side).collect());
-    }
-    let mut rest = own.iter().copied();
-    let side = |&named: &bool| if named { Some(1) } else { rest.next() };
-    is_named.iter().map(side).collect()
 }
 
 impl Reader<'_> {
