@@ -26,7 +26,7 @@ use crate::{
         framing::Framing,
     },
     mode::ModelSize,
-    weights::ALL_STYLES,
+    weights::{ALL_STYLES, PixelChoice},
 };
 
 /// The argument that means standard input or output.
@@ -82,6 +82,8 @@ pub struct Job {
     pub style_pictures: StylePictureArgs,
     /// The network's size, if chosen.
     pub model: Option<ModelSize>,
+    /// What the user says about the network of a file.
+    pub pixels: PixelChoice,
     pub device: DeviceArgs,
     /// Maximum number of photos of one working size to paint at once.
     pub batch: usize,
@@ -161,6 +163,7 @@ impl Job {
             styles,
             style_pictures: args.pictures,
             model: args.painting.model,
+            pixels: args.pixels.choice(),
             device: args.painting.device,
             batch: usize::from(args.batch),
             paint,

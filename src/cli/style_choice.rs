@@ -21,7 +21,7 @@ use crate::{
     media::{decode, sample},
     mode::ModelSize,
     network::Network,
-    weights::{Checkpoint, LibraryError, NO_STYLE, Style, StyleLibrary, StyleNetwork},
+    weights::{Checkpoint, LibraryError, NO_STYLE, PixelChoice, Style, StyleLibrary, StyleNetwork},
 };
 
 /// A loaded style.
@@ -57,9 +57,34 @@ pub fn choose(
     typed: &OsStr,
     model: Option<ModelSize>,
 ) -> Result<ChosenStyle, CliError> {
+    choose_as(library, typed, model, PixelChoice::default())
+}
+
+/// As [`choose`]. `pixels` is what the user says about the network of a file.
+///
+/// # Errors
+/// As [`choose`], and if `pixels` says anything about another style than a file.
+pub fn choose_as(
+    library: &StyleLibrary,
+    typed: &OsStr,
+    model: Option<ModelSize>,
+    pixels: PixelChoice,
+) -> Result<ChosenStyle, CliError> {
     match named(library, typed)? {
+        Named::File(path) if !decode::has_picture_name(path) => from_file(path, model, pixels),
+        Named::Style(_) | Named::File(_) if pixels != PixelChoice::default() => {
+            Err(CliError::WrongUse(format!(
+                "{} is not a file of weights; leave out --input-range, --output-range and --channel-order",
+                Path::new(typed).display()
+            )))
+        }
         Named::Style(style) => from_library(style, model),
-        Named::File(path) => from_file(path, model),
+        Named::File(path) => {
+            check_file_size(path, model)?;
+            let picture = StylePicture { path: path.to_owned(), weight: 1.0 };
+            let network = style_networks::chosen(&StyleLibrary::standard(), None)?;
+            mixed(&network, &[picture])
+        }
         Named::Network(..) => Err(CliError::WrongUse(format!(
             "{name} is a network for style pictures; use --style-picture FILE --style-network {name}",
             name = Path::new(typed).display()
@@ -320,19 +345,23 @@ fn from_library(style: &Style, model: Option<ModelSize>) -> Result<ChosenStyle, 
     })
 }
 
-fn from_file(path: &Path, model: Option<ModelSize>) -> Result<ChosenStyle, CliError> {
-    if let Some(size) = model {
-        return Err(CliError::WrongUse(format!(
+fn check_file_size(path: &Path, model: Option<ModelSize>) -> Result<(), CliError> {
+    match model {
+        None => Ok(()),
+        Some(size) => Err(CliError::WrongUse(format!(
             "{} is a file and has one size; leave out --model {size}",
             path.display()
-        )));
+        ))),
     }
-    if decode::has_picture_name(path) {
-        let picture = StylePicture { path: path.to_owned(), weight: 1.0 };
-        let network = style_networks::chosen(&StyleLibrary::standard(), None)?;
-        return mixed(&network, &[picture]);
-    }
-    let checkpoint = Checkpoint::read(path)
+}
+
+fn from_file(
+    path: &Path,
+    model: Option<ModelSize>,
+    pixels: PixelChoice,
+) -> Result<ChosenStyle, CliError> {
+    check_file_size(path, model)?;
+    let checkpoint = Checkpoint::read_as(path, pixels)
         .map_err(|e| CliError::Unusable(format!("{}: {e}", path.display())))?;
     let note = checkpoint.assumed();
     let note = note.map(|what| format!("{}: assumed {what}", path.display()));

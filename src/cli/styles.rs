@@ -16,8 +16,8 @@ use crate::{
     media::decode::has_picture_name,
     mode::ModelSize,
     weights::{
-        Checkpoint, Choice, Credit, LibraryError, Origin, PixelChoice, Style, StyleLibrary,
-        StyleNetwork, WeightsError, bytes_in_hex,
+        Checkpoint, Choice, Credit, LibraryError, Origin, Style, StyleLibrary, StyleNetwork,
+        WeightsError, bytes_in_hex,
     },
 };
 
@@ -73,18 +73,8 @@ impl<'a> Entry<'a> {
 pub fn run(args: StylesArgs) -> Result<(), CliError> {
     let mut library = StyleLibrary::standard();
     match args.command {
-        Some(StylesCommand::Import {
-            file,
-            name,
-            input_range,
-            output_range,
-            channel_order,
-            network,
-            style_network,
-        }) => {
-            let pixels =
-                PixelChoice { input: input_range, output: output_range, order: channel_order };
-            let choice = Choice { pixels, network };
+        Some(StylesCommand::Import { file, name, pixels, network, style_network }) => {
+            let choice = Choice { pixels: pixels.choice(), network };
             let style_network = style_network.as_deref();
             import(&mut library, &file, name.as_deref(), choice, style_network)
         }

@@ -148,7 +148,7 @@ impl WeightsError {
             }
             Self::PixelValues { known } => write!(
                 f,
-                "the file does not say which values are black and white in the picture that its network {}; set them on import: styles import FILE --input-range RANGE --output-range RANGE, \
+                "the file does not say which values are black and white in the picture that its network {}; set them with --input-range RANGE --output-range RANGE of styles import or stylize, \
                  where RANGE is 0..255, 0..1, -1..1, imagenet or caffe",
                 known.missing().unwrap_or("reads and makes")
             ),

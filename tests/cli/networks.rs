@@ -56,3 +56,21 @@ fn a_network_of_unknown_values_is_refused_with_the_options() {
         .ends(1)
         .says("in the picture that its network makes");
 }
+
+#[test]
+fn a_file_is_painted_with_ranges_as_after_an_import() {
+    let s = Sandbox::new();
+    import(&s, "pixel_shuffle_crd", "0..1").ends(0);
+    let stylize = |style: &str, output: &str, ranges: &[&str]| {
+        s.styleforge(&[&["stylize", "photo.png", "--style", style, "-o", output], ranges].concat())
+    };
+    let ranges = ["--input-range", "0..1", "--output-range", "0..1"];
+    stylize("pixel_shuffle_crd", "imported.png", &[]).ends(0);
+    stylize("network.onnx", "direct.png", &ranges).ends(0);
+    let read = |name: &str| fs::read(s.path(name)).expect("a painting");
+    assert!(read("direct.png") == read("imported.png"));
+    stylize("candy", "no.png", &ranges)
+        .ends(2)
+        .says("candy is not a file of weights")
+        .says("--input-range");
+}

@@ -8,7 +8,7 @@ mod values;
 
 pub use measuring::{BenchArgs, CheckArgs, CompareArgs};
 pub use painting::{LiveArgs, ProfileChoice, StylizeArgs};
-pub use values::{StylePicture, StylePictureArgs};
+pub use values::{PixelArgs, StylePicture, StylePictureArgs};
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -19,7 +19,6 @@ use crate::{
     backend::OlderDevice,
     mode::{DeviceChoice, ModelSize},
     models::rrmina::Published,
-    weights::{ChannelOrder, PixelRange},
 };
 
 const EXIT_CODES: &str = "\
@@ -143,16 +142,9 @@ pub enum StylesCommand {
         /// Network for style pictures to use with an image [default: any, which is built in]
         #[arg(long, value_name = "NETWORK|FILE")]
         style_network: Option<OsString>,
-        /// Value range of the network's input: 0..255, 0..1, -1..1, imagenet or caffe
-        /// [default: detected from the file]
-        #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
-        input_range: Option<PixelRange>,
-        /// Value range of the network's output [default: detected from the file]
-        #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
-        output_range: Option<PixelRange>,
-        /// Channel order of both: rgb or bgr [default: detected from the file, otherwise rgb]
-        #[arg(long, value_name = "ORDER")]
-        channel_order: Option<ChannelOrder>,
+        /// What pixel values mean to the network.
+        #[command(flatten)]
+        pixels: PixelArgs,
         /// Which of rrmina's networks a .pth file contains, if its names fit several: TransformerNetwork,
         /// TransformerNetworkTanh or TransformerNetworkV2 [default: detected from the weights]
         #[arg(long, value_name = "NAME")]

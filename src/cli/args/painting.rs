@@ -7,8 +7,8 @@ use clap::{ArgGroup, Args};
 use super::{
     DeviceArgs,
     values::{
-        StylePictureArgs, attentions, batch, byte_size, camera_size, formats, model_sizes, percent,
-        precisions, seconds, source, variants, working_px, working_size,
+        PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_size, formats,
+        model_sizes, percent, precisions, seconds, source, variants, working_px, working_size,
     },
 };
 use crate::{
@@ -79,6 +79,9 @@ pub struct StylizeArgs {
     /// Pictures as a style.
     #[command(flatten)]
     pub pictures: StylePictureArgs,
+    /// What pixel values mean to a network in a file.
+    #[command(flatten)]
+    pub pixels: PixelArgs,
     /// File or folder to write, or - for standard output
     #[arg(short, long, value_name = "FILE|FOLDER")]
     pub output: PathBuf,

@@ -9,6 +9,7 @@ use crate::{
     engine::paint::{MAX_WORKING_PX, MIN_WORKING_PX, WorkingSize},
     media::encode::Format,
     mode::{AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
+    weights::{ChannelOrder, PixelChoice, PixelRange},
 };
 
 /// Defines a parser for named choices, which also provides completions and help.
@@ -174,6 +175,30 @@ pub fn byte_size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// What pixel values mean to a network in a file.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct PixelArgs {
+    /// Value range of the input of a file's network: 0..255, 0..1, -1..1, imagenet or caffe
+    /// [default: detected from the file]
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+    pub input_range: Option<PixelRange>,
+    /// Value range of its output [default: detected from the file]
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+    pub output_range: Option<PixelRange>,
+    /// Channel order of both: rgb or bgr [default: detected from the file, otherwise rgb]
+    #[arg(long, value_name = "ORDER")]
+    pub channel_order: Option<ChannelOrder>,
+}
+
+impl PixelArgs {
+    pub fn choice(&self) -> PixelChoice {
+        PixelChoice {
+            input: self.input_range,
+            output: self.output_range,
+            order: self.channel_order,
+        }
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;

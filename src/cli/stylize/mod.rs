@@ -20,7 +20,7 @@ use super::{
     modes, painter,
     progress::Progress,
     select_device,
-    style_choice::{ChosenStyle, choose, of_pictures},
+    style_choice::{ChosenStyle, choose_as, of_pictures},
     terminal::write_message,
 };
 use crate::{
@@ -119,7 +119,7 @@ fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>,
         of_pictures(&job.style_pictures, job.model)?.into_iter().collect();
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
-        match choose(library, typed, job.model) {
+        match choose_as(library, typed, job.model, job.pixels) {
             Ok(style) => usable.push(style),
             Err(error) if *from_all => {
                 // A style of `all` that does not have the chosen size is skipped; this is not a failure.
