@@ -108,7 +108,6 @@ pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Eve
     }
     let index = batch.next;
     batch.next += 1;
-    batch.control.set_progress(0.0);
     let BatchJob { source, networks, settings } = &mut batch.job;
     let run = caught(|| -> Result<SavedPhoto, BatchStop> {
         let network = networks.get(source.network(index));
@@ -140,6 +139,8 @@ pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Eve
             Err(error.to_string().into())
         }
     };
+    // A paused batch shows no progress of a next photo.
+    batch.control.set_progress(0.0);
     events.send(Event::BatchPhoto {
         done: batch.next,
         total,

@@ -104,6 +104,8 @@ pub enum Intent {
     AskTargetFolder,
     StartBatch,
     StopBatch,
+    /// Pause the batch after its current photo, or continue it.
+    PauseBatch(bool),
     /// Add the file that the question is about; its network's inputs and outputs have this format.
     TakeReading(PixelFormat),
     /// Also paint the photos that the batch skipped, and replace their existing paintings.

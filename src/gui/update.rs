@@ -272,6 +272,7 @@ impl App {
             Intent::Dismiss(number) => self.messages.dismiss(number),
             Intent::StartBatch => self.confirm_batch(),
             Intent::StopBatch => self.stop_batch(),
+            Intent::PauseBatch(pause) => self.pause_batch(pause),
             Intent::ReplaceSkipped => self.replace_skipped(),
             Intent::CloseBatch => self.batch = None,
             Intent::TakeReading(format) => self.take_reading(format),

@@ -103,6 +103,38 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
 }
 
 #[test]
+fn a_folder_pauses_after_the_current_photo_and_continues() {
+    let mut w = asked(&["a.png", "b.png", "c.png"]);
+    w.script.hold();
+    w.click("Start");
+    w.until_label("Painting 1 of 3");
+    w.click("Pause");
+    w.until_label("Continue");
+    w.script.release();
+    w.until_label("Painting 2 of 3");
+    assert!(w.has("Paused"), "{:?}", w.texts());
+    assert_eq!(w.script.runs().len(), 2, "the photo of the window and the first one of the folder");
+    w.click("Continue");
+    w.until_label("3 photos painted into the folder");
+
+    let folder = w.path("album");
+    w.click("Close");
+    w.drop_file(&folder);
+    w.until_label("Start");
+    w.click("Overwrite existing files");
+    w.script.hold();
+    w.click("Start");
+    w.until_label("Painting 1 of 3");
+    w.click("Pause");
+    w.until_label("Continue");
+    w.script.release();
+    w.until_label("Painting 2 of 3");
+    w.click("Cancel folder");
+    w.until_label("1 photo painted into the folder");
+    assert!(w.has("Cancelled"));
+}
+
+#[test]
 fn all_styles_or_none_are_ticked_at_once() {
     let mut w = asked(&["a.png"]);
     w.click("Several styles");

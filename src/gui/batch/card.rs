@@ -168,12 +168,24 @@ impl Batch {
         }
         ui.add(ProgressBar::new(share).desired_height(8.0));
         let elapsed = ui.input(|i| i.time) - self.started_at;
-        // Always one line, with the remarks below, so that the button does not move away from the pointer.
-        theme::caption(ui, time_left::text(elapsed, share));
-        let stop = egui::Button::new("Cancel folder");
-        if ui.add_enabled(!self.is_stopping, stop).clicked() {
-            Intent::StopBatch.send(ui);
+        // Always one line, with the remarks below, so that the buttons do not move away from the pointer.
+        match self.paused_at {
+            None => theme::caption(ui, time_left::text(elapsed, share)),
+            Some(_) if progress > 0.0 => theme::caption(ui, "Pauses after this photo"),
+            Some(_) => theme::caption(ui, "Paused"),
         }
+        ui.horizontal(|ui| {
+            if self.is_stopping {
+                ui.disable();
+            }
+            let is_paused = self.paused_at.is_some();
+            if ui.button(if is_paused { "Continue" } else { "Pause" }).clicked() {
+                Intent::PauseBatch(!is_paused).send(ui);
+            }
+            if ui.button("Cancel folder").clicked() {
+                Intent::StopBatch.send(ui);
+            }
+        });
         self.remarks_ui(ui);
     }
 

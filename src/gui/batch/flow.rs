@@ -116,6 +116,13 @@ impl App {
         self.start_batch();
     }
 
+    pub(in crate::gui) fn pause_batch(&mut self, pause: bool) {
+        self.engine.pause_batch(pause);
+        if let Some(batch) = &mut self.batch {
+            batch.pause(pause, self.ctx.input(|i| i.time));
+        }
+    }
+
     pub(in crate::gui) fn stop_batch(&mut self) {
         self.engine.cancel_batch();
         if let Some(batch) = &mut self.batch {
