@@ -220,6 +220,11 @@ impl Messages {
         self.remove(|m| m.number == number);
     }
 
+    /// Whether a message offers such an intent.
+    pub fn has_offer(&self, is_it: impl Fn(&Intent) -> bool) -> bool {
+        self.list.iter().flat_map(|m| &m.offers).any(|offer| is_it(&offer.intent))
+    }
+
     /// Removes the messages whose offers are no longer possible.
     pub fn withdraw(&mut self, is_void: impl Fn(&Intent) -> bool) {
         self.remove(|m| m.offers.iter().any(|offer| is_void(&offer.intent)));

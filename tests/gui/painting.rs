@@ -322,6 +322,8 @@ fn a_restart_that_was_given_up_is_no_restart_at_a_later_closing() {
 fn a_restart_while_pictures_are_live_stays_live() {
     let mut w = Window::live();
     w.until_label("Candy");
+    // The cards of the first start, which move messages up, come with the first picture.
+    w.until_live();
     w.script.lose_the_gpu();
     w.click("Candy");
     w.until_label("Restart StyleForge");

@@ -43,6 +43,9 @@ impl App {
             (!i.raw.hovered_files.is_empty(), dropped, i.time)
         });
         let incoming = &mut self.incoming;
+        // Only the message leads back to what was shown before.
+        let can_return = |offered: &Intent| matches!(offered, Intent::PreferStyle(_));
+        incoming.before.take_if(|_| !self.messages.has_offer(can_return));
         let is_drop = !dropped.is_empty();
         if is_drop {
             let over = incoming.targets_over;
