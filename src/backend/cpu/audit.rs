@@ -6,7 +6,7 @@
 use super::{
     pack::Packed,
     run_input::RunInput,
-    session::{CpuSession, PictureTarget, Progress, Shared},
+    session::{CpuSession, Progress},
 };
 use crate::{
     backend::{
@@ -14,7 +14,8 @@ use crate::{
         audit::{Fill, KernelRecord, Work, levels},
     },
     frame::Frame,
-    plan::cpu::{Algorithm, CpuOp, Gather, MapId},
+    graph::Op,
+    plan::cpu::{Algorithm, CpuOp, Gather, MapId, general::GeneralOp},
     tensor::{Shape, Tensor},
 };
 
@@ -46,8 +47,7 @@ impl CpuSession {
         let extended = self.extended(photo);
         let seen_photo = extended.as_ref().unwrap_or(photo);
         let mut output = Tensor::zeros(Shape::new(3, photo.height(), photo.width()));
-        let picture =
-            PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
+        let picture = self.picture(std::ptr::null_mut(), output.data.as_mut_ptr());
         let control = RunControl::default();
         for index in 0..self.plan.steps.len() {
             let step = self.plan.steps[index].clone();
@@ -63,16 +63,17 @@ impl CpuSession {
                 _ => work.map(|work| Reading {
                     work,
                     read: match step.op {
-                        CpuOp::Load { .. } => vec![levels(seen_photo, 1.0)],
+                        CpuOp::General(GeneralOp::Node { op: Op::Photo, .. }) => {
+                            vec![levels(seen_photo, 1.0)]
+                        }
                         _ => maps.iter().map(|&map| self.map(map)).collect(),
                     },
                     target,
                     kept: None,
                 }),
             };
-            let base = Shared::of(self.arena_mut());
             let progress = Progress::of_one_step(&control);
-            self.execute(base, RunInput::photo(seen_photo), picture, &progress, &step.op);
+            self.execute(RunInput::photo(seen_photo), picture, &progress, &step.op);
             let Some(Reading { work, read, target, kept }) = reading else {
                 continue;
             };
@@ -108,22 +109,28 @@ impl CpuSession {
     /// that only prepares the next one or that [`Self::fused_reading`] describes.
     fn reading(&self, op: &CpuOp) -> (Option<Work>, Vec<MapId>, Option<MapId>) {
         let (work, maps, target) = match *op {
-            // A step of a general plan is judged as a whole.
-            CpuOp::General(_) | CpuOp::Fused { .. } => return (None, Vec::new(), None),
             CpuOp::Statistics { map, .. } => return (None, vec![map], None),
-            CpuOp::Load { to } => (Work::Load { factor: 1.0 }, Vec::new(), Some(to)),
-            CpuOp::Upsample { from, to } => (Work::Upsample, vec![from], Some(to)),
-            CpuOp::Pad { conv, from, to } => {
-                (Work::Pad { margin: self.plan.convs[conv].padding }, vec![from], Some(to))
-            }
             CpuOp::Im2col { conv, from, to } => (Work::plain_conv(conv, 1.0), vec![from], Some(to)),
             CpuOp::Normalise { conv, map } => {
                 let eps = self.plan.convs[conv].norm_eps as f32;
                 (Work::Norm { conv, eps, relu: false }, vec![map], Some(map))
             }
-            CpuOp::Relu { map } => (Work::Relu, vec![map], Some(map)),
-            CpuOp::Add { from, to } => (Work::Add, vec![to, from], Some(to)),
-            CpuOp::Store { from } => (Work::Store, vec![from], None),
+            CpuOp::General(GeneralOp::Node { op, ref from, to, .. }) if !self.plan.is_general => {
+                let (work, target) = match op {
+                    Op::Photo => (Work::Load { factor: 1.0 }, Some(to)),
+                    Op::Pad { sides, .. } => (Work::Pad { margin: sides.top }, Some(to)),
+                    Op::Picture => (Work::Store, None),
+                    _ => (Work::Upsample, Some(to)),
+                };
+                (work, from.clone(), target)
+            }
+            CpuOp::General(GeneralOp::Pointwise { to, ref chain, .. }) if !self.plan.is_general => {
+                let addend = chain.first().and_then(|pass| pass.operand);
+                let work = if addend.is_some() { Work::Add } else { Work::Relu };
+                (work, [to].into_iter().chain(addend).collect(), Some(to))
+            }
+            // A step of a general plan is judged as a whole.
+            CpuOp::General(_) | CpuOp::Fused { .. } => return (None, Vec::new(), None),
         };
         (Some(work), maps, target)
     }

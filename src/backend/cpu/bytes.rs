@@ -127,7 +127,7 @@ x86_byte_dot!(
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{kernels::byte_tile_sets, tiles::Segment},
+        super::{instruction_set::byte_tile_sets, tiles::Segment},
         *,
     };
 

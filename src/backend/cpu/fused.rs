@@ -2,51 +2,47 @@
 
 use super::{
     gather::{Input, MapInput, PhotoInput},
+    general::run::Run,
     pack::Packed,
     rows::{Output, PictureOutput, RowConv},
-    session::{CpuSession, PictureTarget, Progress, Shared},
-    statistics::{self, merged_extremes, part_len},
+    session::{CpuSession, Progress},
+    shared::Shared,
+    statistics::{self, Extremes, merged_extremes, part_len},
     winograd::{RawMap, photo::PhotoConv, picture::PictureConv, tiles::WinogradConv},
 };
 use crate::{
-    plan::cpu::{Algorithm, Blocks, Gather, Staging, strip_rows},
+    plan::cpu::{Algorithm, Blocks, Gather, MapId, Staging},
     quantisation::InputRange,
 };
 
 impl CpuSession {
     /// The input of a fused layer.
-    fn input(&self, base: Shared, photo: &[u8], gather: Gather) -> Input {
-        let (height, width) = self.plan.extended;
-        let map_input = |map: usize, conv: usize, skip: Option<usize>, keep: Option<usize>| {
-            let m = &self.plan.maps[map];
-            let is_alike =
-                |id: Option<usize>| id.is_none_or(|id| self.plan.maps[id].len() == m.len());
-            let norm = &self.norms[conv];
-            assert!(
-                norm.scale.len().min(norm.shift.len()) >= m.stored_channels,
-                "a norm's channels"
-            );
-            assert!(is_alike(skip) && is_alike(keep), "maps of one size");
-            let start = |id: usize| base.start.wrapping_add(self.plan.maps[id].offset);
-            Input::Map(MapInput {
-                raw: start(map),
-                scale: norm.scale.as_ptr(),
-                shift: norm.shift.as_ptr(),
-                skip: skip.map_or(std::ptr::null(), |id| start(id).cast_const()),
-                keep: keep.map_or(std::ptr::null_mut(), start),
-                height: m.shape.height,
-                width: m.shape.width,
-                channels: m.stored_channels,
-            })
-        };
-        match gather {
+    fn input(&self, run: &Run<'_>, gather: Gather) -> Input {
+        let (map, conv, skip, keep) = match gather {
             Gather::Photo => {
+                let ((height, width), photo) = (self.plan.extended, run.input.photo);
                 assert!(photo.len() == 4 * height * width, "a photo of another size");
-                Input::Photo(PhotoInput { rgba: photo.as_ptr(), height, width })
+                return Input::Photo(PhotoInput { rgba: photo.as_ptr(), height, width });
             }
-            Gather::NormRelu { map, conv, keep } => map_input(map, conv, None, keep),
-            Gather::NormAdd { map, conv, skip, keep } => map_input(map, conv, Some(skip), keep),
-        }
+            Gather::NormRelu { map, conv, keep } => (map, conv, None, keep),
+            Gather::NormAdd { map, conv, skip, keep } => (map, conv, Some(skip), keep),
+        };
+        let m = &run.maps[map];
+        let is_alike = |id: Option<MapId>| id.is_none_or(|id| run.maps[id].len() == m.len());
+        let norm = &self.norms[conv];
+        assert!(norm.scale.len().min(norm.shift.len()) >= m.stored_channels, "a norm's channels");
+        assert!(is_alike(skip) && is_alike(keep), "maps of one size");
+        let start_or_null = |id: Option<MapId>| id.map_or(std::ptr::null_mut(), |id| run.start(id));
+        Input::Map(MapInput {
+            raw: run.start(map),
+            scale: norm.scale.as_ptr(),
+            shift: norm.shift.as_ptr(),
+            skip: start_or_null(skip),
+            keep: start_or_null(keep),
+            height: m.shape.height,
+            width: m.shape.width,
+            channels: m.stored_channels,
+        })
     }
 
     /// The range of the values that a layer reads in this picture; `None` for the photo, whose levels are bytes.
@@ -63,36 +59,24 @@ impl CpuSession {
             return Some(InputRange::between(rectified));
         }
         // The extremes of a sum do not follow from the extremes of its terms.
-        let strip = strip_rows(map.height);
-        let tasks = map.height.div_ceil(strip);
+        let parts = Shared::of(&mut self.parts);
+        let tasks = self.run_tasks(&Extremes { map, parts }, progress);
         let len = 2 * map.channels;
-        let mut parts = std::mem::take(&mut self.parts);
-        parts.resize(parts.len().max(tasks * len), 0.0);
-        let (shared, kernels) = (Shared::of(&mut parts), self.kernels);
-        self.for_each_task(tasks, progress, |task, _| {
-            let rows = task * strip..((task + 1) * strip).min(map.height);
-            // SAFETY: the set was chosen for this CPU; nothing writes the maps; every task has its own part.
-            unsafe { (kernels.extremes_of_rows)(map, rows, shared.slice_mut(task * len, len)) }
-        });
-        let all = (parts[..tasks * len].chunks_exact(len)).map(|part| part.split_at(map.channels));
-        let range = InputRange::between(merged_extremes(all, map.channels).into_iter());
-        self.parts = parts;
-        Some(range)
+        let parts = self.parts[..tasks * len].chunks_exact(len);
+        let all = parts.map(|part| part.split_at(map.channels));
+        Some(InputRange::between(merged_extremes(all, map.channels).into_iter()))
     }
 
     /// Runs a whole layer: gather, convolution, statistics.
-    #[allow(clippy::too_many_arguments)] // The run's state and the operation's three parts.
     pub(super) fn fused(
         &mut self,
-        base: Shared,
-        photo: &[u8],
-        target: PictureTarget,
+        run: &Run<'_>,
         progress: &Progress<'_>,
         conv: usize,
         (algorithm, gather): (Algorithm, Gather),
-        to: Option<usize>,
+        to: Option<MapId>,
     ) {
-        let input = self.input(base, photo, gather);
+        let input = self.input(run, gather);
         let has_extremes = matches!(self.weights[conv].packed, Packed::Bytes(_));
         let range = match has_extremes {
             true => self.range(&input, gather, &progress.before()),
@@ -101,67 +85,34 @@ impl CpuSession {
         if let (Some(range), Packed::Bytes(weights)) = (range, &mut self.weights[conv].packed) {
             weights.fit(range);
         }
+        let parts = Shared::of(&mut self.parts);
         let spec = &self.plan.convs[conv];
-        let kernels = self.kernels;
-        let channels = to.map_or(0, |id| self.plan.maps[id].stored_channels);
-        let mut parts = std::mem::take(&mut self.parts);
         let weights = &self.weights[conv].packed;
-        let size_of = |id: usize| {
-            let shape = self.plan.maps[id].shape;
-            (shape.height, shape.width)
-        };
         let mut bias: [f32; 3] = std::array::from_fn(|c| self.weights[conv].bias[c]);
         if let Packed::Bytes(weights) = weights {
             (bias.iter_mut().zip(&weights.constant)).for_each(|(b, c)| *b += c);
         }
-        let picture =
-            PictureOutput { rgba: target.rgba, floats: target.floats, bias, size: self.plan.photo };
-        let map = to.map(|id| RawMap {
-            raw: base.start.wrapping_add(self.plan.maps[id].offset),
-            size: size_of(id),
-            channels,
-            parts: std::ptr::null_mut(),
+        let picture = PictureOutput { bias, ..run.picture };
+        let map = to.map(|id| {
+            let map = run.maps[id];
+            let (size, channels) = ((map.shape.height, map.shape.width), map.stored_channels);
+            RawMap { raw: run.start(id), size, channels, parts }
         });
-        let mut statistics_of = |tasks: usize| {
-            let len = tasks * part_len(channels, has_extremes);
-            parts.resize(parts.len().max(len), 0.0);
-            parts.as_mut_ptr()
-        };
-        let tasks;
-        match (algorithm, weights, input, map, Blocks::of(spec)) {
+        let tasks = match (algorithm, weights, input, map, Blocks::of(spec)) {
             (
                 Algorithm::Winograd(kind),
                 Packed::Single(panels),
                 Input::Map(input),
                 Some(output),
                 _,
-            ) => {
-                let mut layer = WinogradConv { input, kind, panels, output };
-                tasks = layer.tasks();
-                layer.output.parts = statistics_of(tasks);
-                let layer = &layer;
-                self.for_each_task(tasks, progress, |task, scratch| {
-                    // SAFETY: the set was chosen for this CPU, pointers come from this session's plan, and every task
-                    // index runs once.
-                    unsafe { (kernels.winograd)(layer, task, scratch) }
-                });
-            }
+            ) => self.run_tasks(&WinogradConv { input, kind, panels, output }, progress),
             (
                 Algorithm::BlockedWinograd,
                 Packed::Single(panels),
                 Input::Photo(photo),
                 Some(output),
                 Some(blocks),
-            ) => {
-                let mut layer = PhotoConv { photo, blocks, panels, output };
-                tasks = layer.tasks();
-                layer.output.parts = statistics_of(tasks);
-                let layer = &layer;
-                self.for_each_task(tasks, progress, |task, scratch| {
-                    // SAFETY: as above.
-                    unsafe { (kernels.photo)(layer, task, scratch) }
-                });
-            }
+            ) => self.run_tasks(&PhotoConv { photo, blocks, panels, output }, progress),
             (
                 Algorithm::BlockedWinograd,
                 Packed::Single(panels),
@@ -169,18 +120,9 @@ impl CpuSession {
                 None,
                 Some(blocks),
             ) => {
-                let layer = &PictureConv {
-                    input,
-                    blocks,
-                    panels,
-                    output: picture,
-                    threads: self.threads(),
-                };
-                tasks = layer.tasks();
-                self.for_each_task(tasks, progress, |task, scratch| {
-                    // SAFETY: as above.
-                    unsafe { (kernels.picture)(layer, task, scratch) }
-                });
+                let threads = self.threads();
+                let layer = PictureConv { input, blocks, panels, output: picture, threads };
+                self.run_tasks(&layer, progress)
             }
             _ => {
                 let grid = match (map, algorithm) {
@@ -188,7 +130,7 @@ impl CpuSession {
                     (Some(_), Algorithm::FourPhase) => input.size(),
                     (Some(map), _) => map.size,
                 };
-                let mut layer = RowConv {
+                let layer = RowConv {
                     input,
                     algorithm,
                     kernel: spec.kernel,
@@ -197,24 +139,14 @@ impl CpuSession {
                     staging: Staging::of(spec, algorithm, self.plan.variant),
                     weights,
                     grid,
-                    output: Output::Picture(picture),
+                    output: map.map_or(Output::Picture(picture), Output::Map),
                 };
-                tasks = layer.tasks();
-                if let Some(map) = map {
-                    layer.output =
-                        Output::Map { raw: map.raw, channels, parts: statistics_of(tasks) };
-                }
-                let layer = &layer;
-                self.for_each_task(tasks, progress, |task, scratch| {
-                    // SAFETY: as above.
-                    unsafe { (kernels.row_conv)(layer, task, scratch) }
-                });
+                self.run_tasks(&layer, progress)
             }
+        };
+        if let (Some(norm), Some(map)) = (&self.weights[conv].norm, map) {
+            let used = &self.parts[..tasks * part_len(map.channels, has_extremes)];
+            statistics::finish(used, (map.channels, has_extremes), norm, &mut self.norms[conv]);
         }
-        if let Some(norm) = &self.weights[conv].norm {
-            let used = &parts[..tasks * part_len(channels, has_extremes)];
-            statistics::finish(used, (channels, has_extremes), norm, &mut self.norms[conv]);
-        }
-        self.parts = parts;
     }
 }

@@ -19,12 +19,13 @@ mod bytes;
 mod fused;
 mod gather;
 mod general;
-mod kernels;
+mod instruction_set;
+mod kernel;
 mod pack;
-mod passes;
 mod rows;
 mod run_input;
 mod session;
+mod shared;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;
@@ -38,7 +39,7 @@ use std::{
 };
 
 use self::{
-    kernels::KernelSet,
+    instruction_set::InstructionSet,
     session::{CpuSession, unplannable},
 };
 use super::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec};
@@ -58,7 +59,7 @@ pub const OLDER_INSTRUCTIONS: [&str; 2] = ["AVX2", "SSE2"];
 
 pub struct CpuBackend {
     pool: Arc<rayon::ThreadPool>,
-    kernels: &'static KernelSet,
+    instructions: InstructionSet,
     /// For networks that are painted live: whether int8 can compute them.
     known: Mutex<Vec<(Weak<Network>, bool)>>,
 }
@@ -69,7 +70,7 @@ impl CpuBackend {
     /// # Errors
     /// [`BackendError::Threads`] if the system cannot start them.
     pub fn new(threads: Option<usize>) -> Result<Self, BackendError> {
-        Self::with_kernels(threads, KernelSet::best())
+        Self::with_instruction_set(threads, InstructionSet::best())
     }
 
     /// A backend with the kernels for one of [`OLDER_INSTRUCTIONS`].
@@ -77,14 +78,13 @@ impl CpuBackend {
     /// # Errors
     /// [`BackendError::Unavailable`] if the CPU does not have the instructions; [`BackendError::Threads`].
     pub fn with_instructions(threads: Option<usize>, name: &str) -> Result<Self, BackendError> {
-        let mut available = KernelSet::available().into_iter();
-        let kernels = available.find(|kernels| kernels.name == name).ok_or_else(|| {
-            BackendError::Unavailable {
+        let mut available = InstructionSet::available().into_iter();
+        let instructions =
+            available.find(|set| set.name() == name).ok_or_else(|| BackendError::Unavailable {
                 device: processor_name(),
                 reason: format!("it does not support {name}; leave out --kernels-of"),
-            }
-        })?;
-        Self::with_kernels(threads, kernels)
+            })?;
+        Self::with_instruction_set(threads, instructions)
     }
 
     /// One backend for every instruction set that this CPU can run, fastest first; for checks.
@@ -92,22 +92,22 @@ impl CpuBackend {
     /// # Errors
     /// [`BackendError::Threads`] if the system cannot start the workers.
     pub fn for_each_instruction_set(threads: Option<usize>) -> Result<Vec<Self>, BackendError> {
-        KernelSet::available()
+        InstructionSet::available()
             .into_iter()
-            .map(|kernels| Self::with_kernels(threads, kernels))
+            .map(|set| Self::with_instruction_set(threads, set))
             .collect()
     }
 
-    fn with_kernels(
+    fn with_instruction_set(
         threads: Option<usize>,
-        kernels: &'static KernelSet,
+        instructions: InstructionSet,
     ) -> Result<Self, BackendError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.unwrap_or(0))
             .thread_name(|i| format!("cpu-worker-{i}"))
             .build()
             .map_err(|e| BackendError::Threads(reason(&io::Error::other(e))))?;
-        Ok(Self { pool: Arc::new(pool), kernels, known: Mutex::default() })
+        Ok(Self { pool: Arc::new(pool), instructions, known: Mutex::default() })
     }
 
     /// Whether int8 can compute this network. The answer is cached because making a plan takes time and every picture
@@ -142,7 +142,7 @@ impl Backend for CpuBackend {
             kind: DeviceChoice::Cpu,
             name: processor_name(),
             threads: self.pool.current_num_threads(),
-            instructions: self.kernels.name.to_owned(),
+            instructions: self.instructions.name().to_owned(),
         }
     }
 
@@ -155,7 +155,9 @@ impl Backend for CpuBackend {
     }
 
     fn live_precision(&self, variant: Variant, network: &Arc<Network>) -> Precision {
-        match variant == Variant::Fused && self.kernels.multiplies_bytes() && self.has_int8(network)
+        match variant == Variant::Fused
+            && self.instructions.multiplies_bytes()
+            && self.has_int8(network)
         {
             true => Precision::Int8,
             false => self.auto_precision(variant),
@@ -186,7 +188,8 @@ impl Backend for CpuBackend {
         }
         let variant = supported(spec.mode)?;
         let size = (spec.height, spec.width);
-        let session = CpuSession::new(network, size, variant, self.kernels, self.pool.clone())?;
+        let session =
+            CpuSession::new(network, size, variant, self.instructions, self.pool.clone())?;
         Ok(Box::new(session))
     }
 
@@ -249,7 +252,7 @@ mod tests {
         let backends = CpuBackend::for_each_instruction_set(Some(1)).expect("threads");
         for backend in &backends {
             let precision = |variant, network| backend.live_precision(variant, network);
-            let fast = match backend.kernels.multiplies_bytes() {
+            let fast = match backend.instructions.multiplies_bytes() {
                 true => Precision::Int8,
                 false => Precision::Fp32,
             };
@@ -260,7 +263,7 @@ mod tests {
             assert_eq!(precision(Variant::Baseline, &johnson), Precision::Fp32);
         }
         // Every machine can also run sets without byte instructions.
-        assert!(backends.iter().any(|backend| !backend.kernels.multiplies_bytes()));
+        assert!(backends.iter().any(|backend| !backend.instructions.multiplies_bytes()));
     }
 
     /// A unit test instead of one in `tests/`, because only unit tests can run the vectors for aarch64.
@@ -276,7 +279,7 @@ mod tests {
             oracle::judge_rounded(&network, &photo, bytes, Default::default()).picture(&photo);
         let in_bytes = PictureDifference::between(&in_bytes, &judged).expect("equal sizes");
         let backends = CpuBackend::for_each_instruction_set(Some(2)).expect("threads");
-        let names: Vec<_> = backends.iter().map(|b| b.kernels.name).collect();
+        let names: Vec<_> = backends.iter().map(|b| b.instructions.name()).collect();
         assert!(names.iter().any(|n| ["NEON", "portable"].contains(n)), "{names:?}");
         for (backend, name) in backends.iter().zip(names) {
             for mode in backend.modes() {

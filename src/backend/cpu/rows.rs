@@ -6,12 +6,13 @@
 //! contiguous segment of K.
 
 use super::{
-    bytes::ByteTileSet,
     gather::{Border, Centre, Input, StagedRow},
+    kernel::{Tasks, Tiles},
     pack::{ByteWeights, Packed, Panels},
     simd::{At, Simd, copy},
     statistics::Running,
     tiles::{MAX_SEGMENTS, Segment, TileSet},
+    winograd::RawMap,
 };
 use crate::plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strip_rows};
 
@@ -19,13 +20,7 @@ use crate::plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strip_rows};
 #[derive(Clone, Copy)]
 pub enum Output {
     /// A raw map and the statistics of its norm.
-    Map {
-        /// Channels-last, with `channels` stored channels.
-        raw: *mut f32,
-        channels: usize,
-        /// One part per task, see [`super::statistics::part_len`].
-        parts: *mut f32,
-    },
+    Map(RawMap),
     Picture(PictureOutput),
 }
 
@@ -41,6 +36,9 @@ pub struct PictureOutput {
     /// Rows and columns, to which the computed map is cropped.
     pub size: (usize, usize),
 }
+
+// SAFETY: only addresses; tasks write disjoint pixels.
+unsafe impl Sync for PictureOutput {}
 
 impl PictureOutput {
     /// Writes a pixel. The bias is already added to its colours.
@@ -62,13 +60,6 @@ impl PictureOutput {
             }
         }
     }
-}
-
-/// The register tiles that a task uses.
-#[derive(Clone, Copy)]
-pub struct RowTiles {
-    pub single: &'static TileSet,
-    pub bytes: &'static ByteTileSet,
 }
 
 /// One layer's convolution.
@@ -101,11 +92,6 @@ impl RowConv<'_> {
             Packed::Bytes(_) => self.staging.ring_len().div_ceil(4),
         }
     }
-
-    pub fn tasks(&self) -> usize {
-        let (height, width) = self.grid;
-        height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS)
-    }
 }
 
 /// The part of a task that all of its rows share.
@@ -116,89 +102,84 @@ struct Strip {
     end_column: usize,
 }
 
-/// Runs one task of a layer.
-///
-/// # Safety
-/// As [`Simd`]; the layer's pointers are valid for its sizes, `scratch` has the plan's length, and
-/// no other thread runs the same task.
-#[inline(always)]
-pub unsafe fn row_conv_task<S: Simd>(
-    layer: &RowConv<'_>,
-    task: usize,
-    scratch: &mut [f32],
-    tiles: RowTiles,
-) {
-    let (height, width) = layer.grid;
-    let strip_height = strip_rows(height);
-    let columns = width.div_ceil(TILE_COLUMNS);
-    let (first_row, first_column) = (task / columns * strip_height, task % columns * TILE_COLUMNS);
-    let end_row = (first_row + strip_height).min(height);
-    let end_column = (first_column + TILE_COLUMNS).min(width);
+impl Tasks for RowConv<'_> {
+    fn count(&self) -> usize {
+        let (height, width) = self.grid;
+        height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS)
+    }
 
-    let (ring, rest) = scratch.split_at_mut(layer.ring_floats());
-    let (computed, rest) = rest.split_at_mut(layer.staging.out_len());
-    let channels = match layer.output {
-        Output::Map { channels, .. } => channels,
-        Output::Picture(_) => 0,
-    };
-    // The plan reserves four values for every channel.
-    let row = rest.len() / 4;
-    assert!(row >= channels, "room for a channel's statistics");
-    let statistics = rest.as_mut_ptr();
-    let has_extremes = matches!(layer.weights, Packed::Bytes(_));
-    let mut running = Running {
-        mean: statistics,
-        squares: statistics.at(row),
-        extremes: has_extremes.then(|| (statistics.at(2 * row), statistics.at(3 * row))),
-        count: 0,
-    };
-    let strip = Strip {
-        ring: ring.as_mut_ptr(),
-        computed: computed.as_mut_ptr(),
-        first_column,
-        end_column,
-    };
-    let four_phase = layer.algorithm == Algorithm::FourPhase;
-    let (reach_up, rows_needed) =
-        if four_phase { (1, 3) } else { (layer.kernel / 2, layer.kernel) };
-    let centre = match (&layer.input, &layer.output, layer.weights) {
-        // Sums of bytes are exact, so a flat map stays flat.
-        (.., Packed::Bytes(_)) => Centre::NONE,
-        // SAFETY: the map is valid by the caller's promise.
-        (Input::Map(map), Output::Map { .. }, _) => unsafe { Centre::of::<S>(map) },
-        _ => Centre::NONE,
-    };
-    let mut staged_until = isize::MIN;
-    for y in first_row..end_row {
-        let first_needed = (y * layer.stride) as isize - reach_up as isize;
-        let mut row = first_needed.max(staged_until);
-        while row < first_needed + rows_needed as isize {
-            let owned = (first_row as isize..end_row as isize).contains(&row)
-                && layer.stride == 1
-                && !layer.upsample;
-            // SAFETY: the slot is inside the ring, which is part of the scratch.
-            unsafe { stage_row::<S>(layer, &strip, row, owned, &centre) };
-            row += 1;
-        }
-        staged_until = row;
-        for phase in 0..if four_phase { 4 } else { 1 } {
-            let sum = RowSum::of(layer, &strip, y, phase);
-            // SAFETY: the rows that the sum reads are already staged.
-            unsafe {
-                compute_row(layer, &strip, &sum, tiles);
-                match layer.output {
-                    Output::Map { .. } => emit_map_row::<S>(layer, &strip, y, phase, &mut running),
-                    Output::Picture(_) => emit_picture_row(layer, &strip, y),
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, task: usize, scratch: &mut [f32], tiles: Tiles) {
+        let layer = self;
+        let (height, width) = layer.grid;
+        let strip_height = strip_rows(height);
+        let columns = width.div_ceil(TILE_COLUMNS);
+        let (first_row, first_column) =
+            (task / columns * strip_height, task % columns * TILE_COLUMNS);
+        let end_row = (first_row + strip_height).min(height);
+        let end_column = (first_column + TILE_COLUMNS).min(width);
+
+        let (ring, rest) = scratch.split_at_mut(layer.ring_floats());
+        let (computed, rest) = rest.split_at_mut(layer.staging.out_len());
+        let channels = match layer.output {
+            Output::Map(map) => map.channels,
+            Output::Picture(_) => 0,
+        };
+        // The plan reserves four values for every channel.
+        let row = rest.len() / 4;
+        assert!(row >= channels, "room for a channel's statistics");
+        let statistics = rest.as_mut_ptr();
+        let has_extremes = matches!(layer.weights, Packed::Bytes(_));
+        let mut running = Running {
+            mean: statistics,
+            squares: statistics.at(row),
+            extremes: has_extremes.then(|| (statistics.at(2 * row), statistics.at(3 * row))),
+            count: 0,
+        };
+        let strip = Strip {
+            ring: ring.as_mut_ptr(),
+            computed: computed.as_mut_ptr(),
+            first_column,
+            end_column,
+        };
+        let four_phase = layer.algorithm == Algorithm::FourPhase;
+        let (reach_up, rows_needed) =
+            if four_phase { (1, 3) } else { (layer.kernel / 2, layer.kernel) };
+        let centre = match (&layer.input, &layer.output, layer.weights) {
+            // Sums of bytes are exact, so a flat map stays flat.
+            (.., Packed::Bytes(_)) => Centre::NONE,
+            // SAFETY: the map is valid by the caller's promise.
+            (Input::Map(map), Output::Map(_), _) => unsafe { Centre::of::<S>(map) },
+            _ => Centre::NONE,
+        };
+        let mut staged_until = isize::MIN;
+        for y in first_row..end_row {
+            let first_needed = (y * layer.stride) as isize - reach_up as isize;
+            let mut row = first_needed.max(staged_until);
+            while row < first_needed + rows_needed as isize {
+                let owned = (first_row as isize..end_row as isize).contains(&row)
+                    && layer.stride == 1
+                    && !layer.upsample;
+                // SAFETY: the slot is inside the ring, which is part of the scratch.
+                unsafe { stage_row::<S>(layer, &strip, row, owned, &centre) };
+                row += 1;
+            }
+            staged_until = row;
+            for phase in 0..if four_phase { 4 } else { 1 } {
+                let sum = RowSum::of(layer, &strip, y, phase);
+                // SAFETY: the rows that the sum reads are already staged.
+                unsafe {
+                    compute_row(layer, &strip, &sum, tiles);
+                    match layer.output {
+                        Output::Map(_) => emit_map_row::<S>(layer, &strip, y, phase, &mut running),
+                        Output::Picture(_) => emit_picture_row(layer, &strip, y),
+                    }
                 }
             }
         }
-    }
-    if let Output::Map { parts, channels, .. } = layer.output {
-        let len = super::statistics::part_len(channels, has_extremes);
-        // SAFETY: every task has its own part.
-        unsafe {
-            let part = std::slice::from_raw_parts_mut(parts.at(task * len), len);
-            running.write(part, channels);
+        if let Output::Map(map) = &layer.output {
+            // SAFETY: every task has its own part.
+            unsafe { map.write_part(task, &running) };
         }
     }
 }
@@ -296,7 +277,7 @@ impl RowSum {
 ///
 /// # Safety
 /// The rows of the sum are staged; `tiles` can run on this CPU.
-unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, tiles: RowTiles) {
+unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, tiles: Tiles) {
     // SAFETY: the caller's promise; there is one scale for each column.
     unsafe {
         match layer.weights {
@@ -354,7 +335,7 @@ unsafe fn emit_map_row<S: Simd>(
     phase: usize,
     running: &mut Running,
 ) {
-    let Output::Map { raw, channels, .. } = layer.output else {
+    let Output::Map(RawMap { raw, channels, .. }) = layer.output else {
         return;
     };
     let width = layer.grid.1;

@@ -12,9 +12,11 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    general::weights::GeneralWeights,
-    kernels::KernelSet,
+    general::{run::Run, weights::GeneralWeights},
+    instruction_set::InstructionSet,
+    kernel::{Task, Tasks},
     pack::{self, ByteWeights, Packed},
+    rows::PictureOutput,
     run_input::RunInput,
     statistics::ScaleShift,
 };
@@ -48,11 +50,11 @@ pub(super) struct PackedConv {
 /// A network prepared for the CPU and one picture size.
 pub struct CpuSession {
     pub(super) plan: Arc<CpuPlan>,
-    pub(super) kernels: &'static KernelSet,
+    pub(super) instructions: InstructionSet,
     pool: Arc<rayon::ThreadPool>,
     pub(super) weights: Vec<PackedConv>,
     /// The weights of a general plan; empty for any other plan.
-    pub(super) general_weights: GeneralWeights,
+    pub(super) general_weights: Arc<GeneralWeights>,
     pub(super) norms: Vec<ScaleShift>,
     arena: Vec<f32>,
     /// One per worker thread; each worker only locks its own.
@@ -105,60 +107,6 @@ fn zeros(len: usize) -> Option<Vec<f32>> {
     }
 }
 
-/// Values that worker threads share. Every use states which task accesses which part.
-#[derive(Clone, Copy)]
-pub(super) struct Shared {
-    pub(super) start: *mut f32,
-    len: usize,
-}
-
-// SAFETY: only an address; each use states why its accesses are disjoint.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    pub(super) fn of(values: &mut [f32]) -> Self {
-        Self { start: values.as_mut_ptr(), len: values.len() }
-    }
-
-    /// `len` values from `offset` on.
-    ///
-    /// # Safety
-    /// The values still exist, and nothing else reads or writes them at the same time.
-    ///
-    /// # Panics
-    /// If the range goes beyond the end.
-    pub(super) unsafe fn slice_mut<'a>(self, offset: usize, len: usize) -> &'a mut [f32] {
-        assert!(offset <= self.len && len <= self.len - offset, "shared values");
-        // SAFETY: inside, as just checked; the rest is the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(offset), len) }
-    }
-
-    /// `len` values from `offset` on.
-    ///
-    /// # Safety
-    /// The values still exist, and nothing writes them at the same time.
-    ///
-    /// # Panics
-    /// If the range goes beyond the end.
-    pub(super) unsafe fn slice<'a>(self, offset: usize, len: usize) -> &'a [f32] {
-        assert!(offset <= self.len && len <= self.len - offset, "shared values");
-        // SAFETY: inside, as just checked; the rest is the caller's promise.
-        unsafe { std::slice::from_raw_parts(self.start.add(offset), len) }
-    }
-}
-
-/// Where the picture goes.
-#[derive(Clone, Copy)]
-pub(super) struct PictureTarget {
-    pub(super) rgba: *mut u8,
-    pub(super) floats: *mut f32,
-}
-
-// SAFETY: only addresses; tasks write disjoint rows.
-unsafe impl Sync for PictureTarget {}
-
 /// The error of this backend for a network that cannot be planned in a mode.
 pub(super) fn unplannable(mode: Mode, error: &PlanError) -> BackendError {
     BackendError::Unsupported {
@@ -177,7 +125,7 @@ impl CpuSession {
         network: &Network,
         (height, width): (usize, usize),
         variant: CpuVariant,
-        kernels: &'static KernelSet,
+        instructions: InstructionSet,
         pool: Arc<rayon::ThreadPool>,
     ) -> Result<Self, BackendError> {
         let plan = CpuPlan::new(network.graph(), height, width, variant);
@@ -192,28 +140,30 @@ impl CpuSession {
         let weights: Vec<PackedConv> = pool.install(|| {
             plan.convs
                 .par_iter()
-                .map(|conv| PackedConv::new(network, &plan, conv, kernels.lanes))
+                .map(|conv| PackedConv::new(network, &plan, conv, instructions.lanes()))
                 .collect()
         });
         let general_weights =
-            pool.install(|| GeneralWeights::new(&plan.general, network, kernels.lanes));
+            pool.install(|| GeneralWeights::new(&plan.general, network, instructions.lanes()));
         // Allocated after packing, because packing needs temporary memory.
         let arena = zeros(plan.arena_len).ok_or_else(|| refused(plan.arena_len))?;
         let scratch = (0..pool.current_num_threads())
             .map(|_| zeros(plan.scratch_len).map(Mutex::new))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| refused(plan.scratch_len))?;
+        let parts_len = plan.statistics_len();
+        let parts = zeros(parts_len).ok_or_else(|| refused(parts_len))?;
         Ok(Self {
             norms: vec![ScaleShift::default(); plan.convs.len()],
             step_ms: vec![0.0; plan.steps.len()],
             plan: Arc::new(plan),
-            kernels,
+            instructions,
             pool,
             weights,
-            general_weights,
+            general_weights: Arc::new(general_weights),
             arena,
             scratch,
-            parts: Vec::new(),
+            parts,
         })
     }
 
@@ -221,36 +171,35 @@ impl CpuSession {
         self.pool.current_num_threads()
     }
 
-    /// Runs `task` for all indices on the workers. After the run is cancelled, tasks that have not started are skipped.
-    pub(super) fn for_each_task(
-        &self,
-        tasks: usize,
-        progress: &Progress<'_>,
-        task: impl Fn(usize, &mut [f32]) + Sync,
-    ) {
-        let done = AtomicUsize::new(0);
+    /// Runs tasks over this session's maps on the workers, and returns their number. After the run is cancelled, tasks
+    /// that have not started are skipped.
+    pub(super) fn run_tasks(&self, tasks: &impl Tasks, progress: &Progress<'_>) -> usize {
+        let (count, done) = (tasks.count(), AtomicUsize::new(0));
         self.pool.install(|| {
-            (0..tasks).into_par_iter().with_max_len(1).for_each(|index| {
+            (0..count).into_par_iter().with_max_len(1).for_each(|index| {
                 if progress.control.is_cancelled() {
                     return;
                 }
                 let worker = rayon::current_thread_index().unwrap_or(0) % self.scratch.len();
                 let mut scratch =
                     self.scratch[worker].lock().unwrap_or_else(PoisonError::into_inner);
-                task(index, &mut scratch);
-                progress.report(done.fetch_add(1, Ordering::Relaxed) + 1, tasks);
+                let task = Task { of: tasks, index, scratch: &mut scratch };
+                // SAFETY: the set was chosen for this CPU, pointers come from this session's plan, which sized the
+                // scratch, and every task index runs once.
+                unsafe { self.instructions.run(task) };
+                progress.report(done.fetch_add(1, Ordering::Relaxed) + 1, count);
             });
         });
+        count
     }
 
     fn run_steps(
         &mut self,
         run_input: RunInput<'_>,
-        target: PictureTarget,
+        picture: PictureOutput,
         control: &RunControl,
         mut tap: Option<NormTap<'_>>,
     ) -> Result<(), BackendError> {
-        let base = Shared::of(&mut self.arena);
         let plan = Arc::clone(&self.plan);
         let total = plan.flops();
         let mut before = 0;
@@ -263,19 +212,11 @@ impl CpuSession {
                 tap(name, self.normalised(&plan.maps[map], Some(&norm)));
             }
             let started = Instant::now();
-            self.execute(base, run_input, target, &progress, &step.op);
+            self.execute(run_input, picture, &progress, &step.op);
             let tapped = match step.op {
                 CpuOp::Fused { conv, to, .. } => to.map(|map| (conv, map, true)),
                 CpuOp::Normalise { conv, map } => Some((conv, map, false)),
-                CpuOp::General(_)
-                | CpuOp::Load { .. }
-                | CpuOp::Upsample { .. }
-                | CpuOp::Pad { .. }
-                | CpuOp::Im2col { .. }
-                | CpuOp::Statistics { .. }
-                | CpuOp::Relu { .. }
-                | CpuOp::Add { .. }
-                | CpuOp::Store { .. } => None,
+                CpuOp::General(_) | CpuOp::Im2col { .. } | CpuOp::Statistics { .. } => None,
             };
             if control.is_cancelled() {
                 return Err(BackendError::Cancelled);
@@ -293,19 +234,29 @@ impl CpuSession {
 
     pub(super) fn execute(
         &mut self,
-        base: Shared,
-        run_input: RunInput<'_>,
-        target: PictureTarget,
+        input: RunInput<'_>,
+        picture: PictureOutput,
         progress: &Progress<'_>,
         op: &CpuOp,
     ) {
-        let photo = run_input.photo;
+        let (plan, weights) = (Arc::clone(&self.plan), Arc::clone(&self.general_weights));
+        let run = Run {
+            base: self.arena.as_mut_ptr(),
+            maps: &plan.maps,
+            parts: &plan.general,
+            weights: &weights,
+            input,
+            picture,
+            instructions: self.instructions,
+        };
         match *op {
-            CpuOp::General(ref op) => self.general(base, run_input, target, progress, op),
+            CpuOp::General(ref op) => self.general(&run, progress, op),
             CpuOp::Fused { conv, algorithm, gather, to } => {
-                self.fused(base, photo, target, progress, conv, (algorithm, gather), to)
+                self.fused(&run, progress, conv, (algorithm, gather), to)
             }
-            _ => self.pass(base, photo, target, progress, op),
+            CpuOp::Im2col { conv, from, to } => self.im2col(&run, progress, conv, (from, to)),
+            CpuOp::Statistics { conv, map } => self.statistics(&run, progress, conv, map),
+            CpuOp::Normalise { conv, map } => self.normalise(&run, progress, conv, map),
         }
     }
 
@@ -326,7 +277,8 @@ impl CpuSession {
             for p in 0..height * width {
                 let value = self.arena[map.offset + p * map.stored_channels + c];
                 // Rounds like the layers that load it.
-                tensor.data[c * height * width + p] = self.kernels.mul_add(value, scale, shift);
+                tensor.data[c * height * width + p] =
+                    self.instructions.mul_add(value, scale, shift);
             }
         }
         tensor
@@ -346,12 +298,16 @@ impl CpuSession {
         output.rgba_mut().copy_from_slice(input.rgba());
         let extended = self.extended(input);
         let run_input = RunInput::photo(extended.as_ref().unwrap_or(input));
-        let target =
-            PictureTarget { rgba: output.rgba_mut().as_mut_ptr(), floats: std::ptr::null_mut() };
+        let picture = self.picture(output.rgba_mut().as_mut_ptr(), std::ptr::null_mut());
         // The pool is entered once for all steps. Entering it for each step would wake the workers each time.
         let pool = self.pool.clone();
-        pool.install(|| self.run_steps(run_input, target, control, None))?;
+        pool.install(|| self.run_steps(run_input, picture, control, None))?;
         Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
+    }
+
+    /// Where the picture goes: bytes, or floats if these are not null.
+    pub(super) fn picture(&self, rgba: *mut u8, floats: *mut f32) -> PictureOutput {
+        PictureOutput { rgba, floats, bias: [0.0; 3], size: self.plan.photo }
     }
 
     /// Refuses a photo of the wrong size, or a photo for a network that reads maps.
@@ -441,8 +397,8 @@ impl InspectSession for CpuSession {
         let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
         let extended = self.extended(input);
         let run_input = RunInput::photo(extended.as_ref().unwrap_or(input));
-        let target = PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
-        self.run_steps(run_input, target, &RunControl::default(), tap)?;
+        let picture = self.picture(std::ptr::null_mut(), output.data.as_mut_ptr());
+        self.run_steps(run_input, picture, &RunControl::default(), tap)?;
         Ok(output)
     }
 
@@ -459,9 +415,9 @@ impl InspectSession for CpuSession {
             return Err(BackendError::WrongInputs { needed, got });
         };
         let mut output = Tensor::zeros(made);
-        let target = PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
+        let picture = self.picture(std::ptr::null_mut(), output.data.as_mut_ptr());
         let run_input = RunInput { photo: &[], maps: inputs };
-        self.run_steps(run_input, target, &RunControl::default(), None)?;
+        self.run_steps(run_input, picture, &RunControl::default(), None)?;
         Ok(output)
     }
 

@@ -1,7 +1,7 @@
 //! Vectors of f32 for each instruction set, and the product of a small tile.
 //!
 //! A kernel is written once, generic over [`Simd`], and compiled for each instruction set inside a function that
-//! enables that set (see `kernels.rs`). Everything here is `inline(always)`. Otherwise vectors would not stay in
+//! enables that set (see `instruction_set.rs`). Everything here is `inline(always)`. Otherwise vectors would not stay in
 //! registers of the caller's instruction set.
 
 /// Pointer arithmetic for kernels. It only computes an address. The standard `add` has assertions in debug builds,

@@ -2,7 +2,12 @@
 
 use std::arch::x86_64 as x86;
 
-use super::simd::{At, ONE_BITS, Simd};
+use super::{
+    bytes::{PlainDot, Vnni256, Vnni512},
+    kernel::{Kernel, Tiles, tile_set},
+    simd::{At, ONE_BITS, Simd},
+    tiles::{Product, Segment, TileSet, tile_product},
+};
 
 /// Methods of [`Simd`] that are a single call.
 macro_rules! intrinsics {
@@ -164,3 +169,27 @@ x86_simd!(
     x86::_mm512_sub_ps, x86::_mm512_mul_ps, x86::_mm512_fmadd_ps, x86::_mm512_div_ps,
     x86::_mm512_max_ps, x86::_mm512_min_ps, avx512_power_of_two, avx512_store_bytes
 );
+
+tile_set!(SSE2, sse2, Sse2, 4, 4, []);
+tile_set!(AVX2, avx2, Avx2, 6, 4, [target_feature(enable = "avx2,fma")]);
+tile_set!(AVX512, avx512, Avx512, 12, 8, [target_feature(enable = "avx512f,avx2,fma")]);
+tile_set!(PLAIN256, plain256, PlainDot<8>, 4, 2, [target_feature(enable = "avx2")]);
+tile_set!(VNNI256, vnni256, Vnni256, 6, 4, [target_feature(enable = "avx2,avxvnni")]);
+tile_set!(PLAIN512, plain512, PlainDot<16>, 4, 2, [target_feature(enable = "avx512f,avx2")]);
+tile_set!(VNNI512, vnni512, Vnni512, 12, 8, [target_feature(enable = "avx512f,avx512vnni")]);
+
+/// # Safety
+/// AVX-512F, AVX2 and FMA exist; the rest as [`Kernel::run`].
+#[target_feature(enable = "avx512f,avx2,fma")]
+pub unsafe fn run_avx512(kernel: impl Kernel, tiles: Tiles) {
+    // SAFETY: the caller's promise.
+    unsafe { kernel.run::<Avx512>(tiles) }
+}
+
+/// # Safety
+/// AVX2 and FMA exist; the rest as [`Kernel::run`].
+#[target_feature(enable = "avx2,fma")]
+pub unsafe fn run_avx2(kernel: impl Kernel, tiles: Tiles) {
+    // SAFETY: the caller's promise.
+    unsafe { kernel.run::<Avx2>(tiles) }
+}

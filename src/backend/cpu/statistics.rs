@@ -4,13 +4,13 @@
 //! because sums of squares would cancel badly if a channel's mean is far from zero. The map's size alone decides how
 //! pieces are cut, and they are merged in order, so the bits do not depend on the number of threads.
 
-use std::ops::Range;
-
 use super::{
     gather::MapInput,
+    kernel::{Tasks, Tiles},
+    shared::Shared,
     simd::{At, Simd},
 };
-use crate::network::NodeWeights;
+use crate::{network::NodeWeights, plan::cpu::strip_rows};
 
 /// Running statistics of one task, stored in its scratch.
 pub struct Running {
@@ -24,6 +24,19 @@ pub struct Running {
 }
 
 impl Running {
+    /// Statistics of no pixels, in this memory.
+    pub fn of(mean: &mut [f32], squares: &mut [f32]) -> Self {
+        let (mean, squares) = (mean.as_mut_ptr(), squares.as_mut_ptr());
+        Self { mean, squares, extremes: None, count: 0 }
+    }
+
+    /// The same for the channels from `first`, without extremes.
+    #[inline(always)]
+    pub fn from_channel(&self, first: usize) -> Self {
+        let (mean, squares) = (self.mean.at(first), self.squares.at(first));
+        Self { mean, squares, extremes: None, count: self.count }
+    }
+
     /// Adds `pixels` pixels of `channels` values each. Pixels are `stride` values apart.
     ///
     /// # Safety
@@ -108,31 +121,44 @@ impl Running {
     }
 }
 
-/// The extremes of what a layer reads in some rows of its map: the minimum of every stored channel, then the maximum of
-/// every stored channel.
-///
-/// # Safety
-/// As [`Simd`]; the map is valid, and `part` has twice as many values as the map has stored channels.
-#[inline(always)]
-pub unsafe fn extremes_of_rows<S: Simd>(map: &MapInput, rows: Range<usize>, part: &mut [f32]) {
-    let (low, high) = part.split_at_mut(map.channels);
-    low.fill(f32::INFINITY);
-    high.fill(f32::NEG_INFINITY);
-    let (first, end) = (rows.start * map.width, rows.end * map.width);
-    // Few enough pixels that their cache lines stay in cache while all channels are read.
-    for start in (first..end).step_by(CACHED_PIXELS) {
-        for c in (0..map.channels).step_by(S::LANES) {
-            // SAFETY: the caller's promise; stored channels are whole vectors.
-            unsafe {
-                let (low, high) = (low.as_mut_ptr().at(c), high.as_mut_ptr().at(c));
-                let (mut least, mut largest) = (S::load(low), S::load(high));
-                for pixel in start..(start + CACHED_PIXELS).min(end) {
-                    let value = map.value::<S>(pixel, c);
-                    least = S::min(value, least);
-                    largest = S::max(value, largest);
+/// The extremes of what a layer reads in each strip of rows of its map: the minimum of every stored channel, then the
+/// maximum of every stored channel.
+pub struct Extremes<'a> {
+    pub map: &'a MapInput,
+    pub parts: Shared,
+}
+
+impl Tasks for Extremes<'_> {
+    fn count(&self) -> usize {
+        self.map.height.div_ceil(strip_rows(self.map.height))
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, task: usize, _: &mut [f32], _: Tiles) {
+        let Self { map, parts } = self;
+        let strip = strip_rows(map.height);
+        // SAFETY: every task has its own part.
+        let part = unsafe { parts.slice_mut(task * 2 * map.channels, 2 * map.channels) };
+        let (low, high) = part.split_at_mut(map.channels);
+        low.fill(f32::INFINITY);
+        high.fill(f32::NEG_INFINITY);
+        let first = task * strip * map.width;
+        let end = map.height.min((task + 1) * strip) * map.width;
+        // Few enough pixels that their cache lines stay in cache while all channels are read.
+        for start in (first..end).step_by(CACHED_PIXELS) {
+            for c in (0..map.channels).step_by(S::LANES) {
+                // SAFETY: nothing writes the map; stored channels are whole vectors.
+                unsafe {
+                    let (low, high) = (low.as_mut_ptr().at(c), high.as_mut_ptr().at(c));
+                    let (mut least, mut largest) = (S::load(low), S::load(high));
+                    for pixel in start..(start + CACHED_PIXELS).min(end) {
+                        let value = map.value::<S>(pixel, c);
+                        least = S::min(value, least);
+                        largest = S::max(value, largest);
+                    }
+                    S::store(low, least);
+                    S::store(high, largest);
                 }
-                S::store(low, least);
-                S::store(high, largest);
             }
         }
     }

@@ -14,7 +14,7 @@ mod steps;
 
 use super::{ConvLayer, Grouped, PlanError, PlanSummary, arena};
 use crate::{
-    graph::{Graph, fusion::Violation},
+    graph::{Graph, Op, fusion::Violation},
     mode::{Mode, Precision, Variant},
     tensor::Shape,
 };
@@ -158,6 +158,8 @@ pub struct CpuPlan {
     pub photo: (usize, usize),
     /// Rows and columns after short sides are extended, in pixels.
     pub extended: (usize, usize),
+    /// Whether the specialised kernels do not compute the network.
+    pub is_general: bool,
     /// The network's convolutions; empty for a general plan.
     pub convs: Vec<ConvLayer>,
     /// What a general plan keeps of the network; empty for any other plan.
@@ -191,10 +193,12 @@ impl CpuPlan {
             grouped => Some(grouped?),
         };
         let convs = ConvLayer::of_graph(graph);
+        let specialised = grouped.as_ref().and_then(|of| specialised(of, &convs, variant));
         let mut plan = Self {
             variant,
             photo: (height, width),
             extended,
+            is_general: specialised.is_none(),
             convs: Vec::new(),
             general: GeneralParts::default(),
             steps: Vec::new(),
@@ -203,7 +207,6 @@ impl CpuPlan {
             scratch_len: 0,
             weights_len: 0,
         };
-        let specialised = grouped.as_ref().and_then(|of| specialised(of, &convs, variant));
         let collected = if let Some(Builder { collected, .. }) = specialised {
             plan.weights_len = convs.iter().map(packed_len).sum();
             plan.convs = convs;
@@ -232,18 +235,16 @@ impl CpuPlan {
 
     /// The maps that are passed in, in order; empty if the network reads a photo.
     pub fn inputs(&self) -> Vec<Shape> {
-        let steps = self.steps.iter();
-        let inputs = steps.filter(|step| {
-            let loads = |op: &GeneralOp| matches!(op, GeneralOp::LoadMap { .. });
-            matches!(&step.op, CpuOp::General(op) if loads(op))
-        });
-        inputs.map(|step| step.output).collect()
+        let is_input = |step: &&Step| {
+            matches!(step.op, CpuOp::General(GeneralOp::Node { op: Op::Input { .. }, .. }))
+        };
+        self.steps.iter().filter(is_input).map(|step| step.output).collect()
     }
 
     /// Upper bound of the statistics of a step's tasks, in f32: count, mean and squared distances, and for bytes also
     /// the extremes. A general plan keeps them in a map.
-    fn statistics_len(&self) -> usize {
-        if self.convs.is_empty() {
+    pub fn statistics_len(&self) -> usize {
+        if self.is_general {
             return 0;
         }
         let values = if self.variant == CpuVariant::FusedInt8 { 4 } else { 2 };
@@ -259,9 +260,7 @@ impl CpuPlan {
 
     /// Upper bound of a general plan's own size, in bytes. Such plans may have thousands of steps.
     fn general_bytes(&self) -> u64 {
-        let steps = self.steps.iter();
-        let general = steps.filter(|step| matches!(step.op, CpuOp::General(_)));
-        self.general.description_bytes(general.count())
+        if self.is_general { self.general.description_bytes(self.steps.len()) } else { 0 }
     }
 
     /// Floating-point operations of one run.
@@ -330,7 +329,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        graph::{Op, SizeRule},
+        graph::SizeRule,
         models::johnson::{Kernels, NetworkSpec},
     };
 
@@ -425,15 +424,17 @@ mod tests {
     /// Maps that an operation reads, and maps that it writes.
     fn touched(op: &CpuOp) -> (Vec<MapId>, Vec<MapId>) {
         match *op {
+            CpuOp::General(GeneralOp::Node { op: Op::Picture, ref from, .. }) => {
+                (from.clone(), vec![])
+            }
+            CpuOp::General(GeneralOp::Node { ref from, to, .. }) => (from.clone(), vec![to]),
+            CpuOp::General(GeneralOp::Pointwise { to, ref chain, .. }) => {
+                (chain.iter().filter_map(|pass| pass.operand).collect(), vec![to])
+            }
             CpuOp::General(_) => unreachable!("Johnson's network has kernels of its own"),
-            CpuOp::Load { to } => (vec![], vec![to]),
-            CpuOp::Upsample { from, to }
-            | CpuOp::Pad { from, to, .. }
-            | CpuOp::Im2col { from, to, .. }
-            | CpuOp::Add { from, to } => (vec![from], vec![to]),
+            CpuOp::Im2col { from, to, .. } => (vec![from], vec![to]),
             CpuOp::Statistics { map, .. } => (vec![map], vec![]),
-            CpuOp::Normalise { map, .. } | CpuOp::Relu { map } => (vec![], vec![map]),
-            CpuOp::Store { from } => (vec![from], vec![]),
+            CpuOp::Normalise { map, .. } => (vec![], vec![map]),
             CpuOp::Fused { gather, to, .. } => {
                 let (mut reads, mut writes) = (vec![], Vec::from_iter(to));
                 match gather {

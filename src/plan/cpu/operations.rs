@@ -77,19 +77,8 @@ impl Algorithm {
 /// An operation of the CPU backend.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CpuOp {
-    /// A step of a general plan. Such a plan has no other steps.
+    /// A step over maps as nodes of the graph have them. A general plan has no other steps.
     General(GeneralOp),
-    /// Bytes to f32.
-    Load { to: MapId },
-    /// Nearest neighbour, to twice the size.
-    Upsample { from: MapId, to: MapId },
-    /// Reflection padding by half the kernel of `conv`.
-    Pad {
-        /// The convolution that reads the padded map.
-        conv: ConvId,
-        from: MapId,
-        to: MapId,
-    },
     /// im2col and matrix product, with bias.
     Im2col {
         conv: ConvId,
@@ -101,12 +90,6 @@ pub enum CpuOp {
     Statistics { conv: ConvId, map: MapId },
     /// Subtracts the mean, divides by the standard deviation, scales and shifts; in place.
     Normalise { conv: ConvId, map: MapId },
-    /// In place.
-    Relu { map: MapId },
-    /// `to += from`
-    Add { from: MapId, to: MapId },
-    /// f32 to bytes.
-    Store { from: MapId },
     /// A whole layer: gather, convolution, statistics. The last layer writes the picture.
     Fused {
         conv: ConvId,

@@ -2,7 +2,12 @@
 
 use super::{
     Algorithm, ConvId, CpuOp, CpuVariant, Gather, MapId, PANEL_COLUMNS, Step, TILE_COLUMNS,
-    TILE_SLACK, collector::Collector, padded_channels, staging::fused_scratch, stored_inputs,
+    TILE_SLACK,
+    collector::Collector,
+    general::{GeneralOp, Pointwise},
+    padded_channels,
+    staging::fused_scratch,
+    stored_inputs,
 };
 use crate::{
     graph::{NodeId, Op, fusion::Group},
@@ -62,65 +67,56 @@ impl<'a> Builder<'a> {
         let id = group.op;
         let grouped = self.grouped;
         let node = &grouped.graph.nodes()[id];
-        let shape = self.grouped.shapes[id];
-        let input = node.inputs.first().map(|&input| self.grouped.shapes[input]);
-        let from = match node.inputs.first() {
-            Some(&input) => self.kept[input],
-            None => None,
-        };
+        let shape = grouped.shapes[id];
+        let input = node.inputs.first().map_or(Shape::new(0, 0, 0), |&input| grouped.shapes[input]);
+        let read = || node.inputs.first().and_then(|&input| self.kept[input]);
         match node.op {
             Op::Photo => {
                 let to = self.collected.map(shape, shape.channels);
-                self.step(id, "load", CpuOp::Load { to }, 0, 2 * shape.len());
+                self.node(id, "load", node.op, (Vec::new(), to), 2 * shape.len());
                 self.kept[id] = Some(to);
             }
-            Op::Upsample => {
-                let from = from?;
+            Op::Upsample | Op::Pad { .. } => {
+                let from = read()?;
+                let name = match node.op {
+                    Op::Upsample => "upsample",
+                    _ => {
+                        let margin_px = node.op.reflected_px()?;
+                        let mut convs = self.convs.iter();
+                        convs.find(|c| c.name == node.layer && c.padding == margin_px)?;
+                        "pad"
+                    }
+                };
                 let to = self.collected.map(shape, self.collected.maps[from].stored_channels);
-                self.collected.reads(&[from]);
-                let elements = input?.len() + shape.len();
-                self.step(id, "upsample", CpuOp::Upsample { from, to }, 0, elements);
-                self.kept[id] = Some(to);
-            }
-            Op::Pad { .. } => {
-                let margin_px = node.op.reflected_px()?;
-                let from = from?;
-                let to = self.collected.map(shape, self.collected.maps[from].stored_channels);
-                self.collected.reads(&[from]);
-                let elements = input?.len() + shape.len();
-                let mut convs = self.convs.iter();
-                let conv =
-                    convs.position(|conv| conv.name == node.layer && conv.padding == margin_px)?;
-                self.step(id, "pad", CpuOp::Pad { conv, from, to }, 0, elements);
+                self.node(id, name, node.op, (vec![from], to), input.len() + shape.len());
                 self.kept[id] = Some(to);
             }
             Op::Conv2d(_) => {
-                let from = from?;
+                let from = read()?;
                 let conv = self.conv_id(id)?;
-                let kernel_px = self.convs[conv].kernel;
                 let to = self.collected.map(shape, stored(shape));
                 self.collected.reads(&[from]);
                 let spec = &self.convs[conv];
-                if self.collected.maps[from].stored_channels != stored_inputs(spec) {
+                let inputs = self.collected.maps[from].stored_channels;
+                if inputs != stored_inputs(spec) {
                     return None;
                 }
-                let elements = input?.len() + spec.weight_count() + shape.len();
+                let elements = input.len() + spec.weight_count() + shape.len();
                 let flops = spec.flops(shape.height, shape.width);
                 self.step(id, "im2col", CpuOp::Im2col { conv, from, to }, flops, elements);
-                let taps = kernel_px * kernel_px * self.collected.maps[from].stored_channels;
+                let taps = spec.kernel * spec.kernel * inputs;
                 let outputs = stored(shape).next_multiple_of(PANEL_COLUMNS);
                 self.collected.scratch((TILE_COLUMNS + TILE_SLACK) * (taps + outputs));
                 self.kept[id] = Some(to);
             }
             Op::InstanceStatistics => {
-                let map = from?;
+                let map = read()?;
                 let conv = self.conv_id(node.inputs[0])?;
                 self.collected.reads(&[map]);
                 let kernel = "mean and variance";
-                let of = input?;
-                self.step(id, kernel, CpuOp::Statistics { conv, map }, 0, of.len());
+                self.step(id, kernel, CpuOp::Statistics { conv, map }, 0, input.len());
                 if let Some(step) = self.collected.steps.last_mut() {
-                    step.output = of;
+                    step.output = input;
                 }
             }
             Op::InstanceNorm { .. } => {
@@ -131,33 +127,48 @@ impl<'a> Builder<'a> {
                 self.step(id, "normalise", op, 0, 2 * shape.len());
                 self.collected.scratch(2 * stored(shape));
             }
-            Op::Relu => {
-                let map = self.in_place(id)?;
-                self.collected.reads(&[map]);
-                self.step(id, "relu", CpuOp::Relu { map }, 0, 2 * shape.len());
-            }
-            Op::Add => {
+            Op::Relu | Op::Add => {
                 let to = self.in_place(id)?;
-                let maps = node.inputs.iter().filter_map(|&input| self.kept[input]);
-                let from = maps.into_iter().find(|&map| map != to)?;
-                // The photo is stored without padding.
-                if self.collected.maps[from].stored_channels
-                    != self.collected.maps[to].stored_channels
-                {
-                    return None;
+                let mut addend = None;
+                if node.op == Op::Add {
+                    let mut maps = node.inputs.iter().filter_map(|&input| self.kept[input]);
+                    let from = maps.find(|&map| map != to)?;
+                    let stored = |map: MapId| self.collected.maps[map].stored_channels;
+                    // The photo is stored without padding.
+                    if stored(from) != stored(to) {
+                        return None;
+                    }
+                    self.collected.reads(&[from]);
+                    addend = Some(from);
                 }
-                self.collected.reads(&[from, to]);
-                self.step(id, "add", CpuOp::Add { from, to }, 0, 3 * shape.len());
+                self.collected.reads(&[to]);
+                let chain = vec![Pointwise::new(node.op, addend)];
+                let op = CpuOp::General(GeneralOp::Pointwise { from: to, to, chain });
+                let maps = if addend.is_some() { 3 } else { 2 };
+                self.step(id, node.op.name(), op, 0, maps * shape.len());
             }
             Op::Picture => {
-                let from = from?;
-                self.collected.reads(&[from]);
-                self.step(id, "store", CpuOp::Store { from }, 0, 2 * shape.len());
+                let from = read()?;
+                self.node(id, "store", node.op, (vec![from], from), 2 * shape.len());
             }
             // Networks like Johnson's have no other operation; `general` plans the others.
             _ => return None,
         }
         Some(())
+    }
+
+    /// Adds a step that computes a node from maps to a map.
+    fn node(
+        &mut self,
+        id: NodeId,
+        kernel: &str,
+        op: Op,
+        (from, to): (Vec<MapId>, MapId),
+        elements: usize,
+    ) {
+        self.collected.reads(&from);
+        let op = CpuOp::General(GeneralOp::Node { op, from, to, part: 0 });
+        self.step(id, kernel, op, 0, elements);
     }
 
     /// The buffer of the most recent input, which the node overwrites; `None` if a later node reads it.

@@ -3,9 +3,10 @@
 use std::fmt::{Display, Write};
 
 use styleforge::{
+    graph::Op,
     plan::{
         PlanSummary,
-        cpu::{self, CpuOp, CpuPlan, Gather},
+        cpu::{self, CpuOp, CpuPlan, Gather, general::GeneralOp},
         cuda::{self, ConvLaunch, CudaOp, CudaPlan, MemoryLayout, Source, Target},
     },
     tensor::Shape,
@@ -85,12 +86,23 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
     let kept = |keep: Option<cpu::MapId>| keep.map_or(String::new(), map);
     for step in &plan.steps {
         let op = match step.op {
-            CpuOp::General(_) => unreachable!("Johnson's network has kernels of its own"),
-            CpuOp::Load { to } => format!("load to={}", map(to)),
-            CpuOp::Upsample { from, to } => format!("upsample from={} to={}", map(from), map(to)),
-            CpuOp::Pad { conv, from, to } => {
-                format!("pad for={} from={} to={}", layer(conv), map(from), map(to))
+            CpuOp::General(GeneralOp::Node { op, ref from, to, .. }) => {
+                let from = from.first().map_or(0, |&from| from);
+                match op {
+                    Op::Photo => format!("load to={}", map(to)),
+                    Op::Upsample => format!("upsample from={} to={}", map(from), map(to)),
+                    Op::Pad { .. } => {
+                        format!("pad for={} from={} to={}", step.layer, map(from), map(to))
+                    }
+                    Op::Picture => format!("store from={}", map(from)),
+                    _ => unreachable!("Johnson's network has no other nodes"),
+                }
             }
+            CpuOp::General(GeneralOp::Pointwise { to, ref chain, .. }) => match chain[0].operand {
+                Some(from) => format!("add from={} to={}", map(from), map(to)),
+                None => format!("relu of={}", map(to)),
+            },
+            CpuOp::General(_) => unreachable!("Johnson's network has kernels of its own"),
             CpuOp::Im2col { conv, from, to } => {
                 let weights = layer(conv);
                 format!("im2col weights={weights} from={} to={}", map(from), map(to))
@@ -101,9 +113,6 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
             CpuOp::Normalise { conv, map: of } => {
                 format!("normalise norm={} of={}", layer(conv), map(of))
             }
-            CpuOp::Relu { map: of } => format!("relu of={}", map(of)),
-            CpuOp::Add { from, to } => format!("add from={} to={}", map(from), map(to)),
-            CpuOp::Store { from } => format!("store from={}", map(from)),
             CpuOp::Fused { conv, algorithm, gather, to } => {
                 let algorithm = match algorithm {
                     cpu::Algorithm::Direct => "direct",

@@ -4,7 +4,7 @@
 use super::{
     super::{
         simd::{At, Simd},
-        tiles::Segment,
+        tiles::{Segment, TileSet},
     },
     functions::exp,
     run::Run,
@@ -127,6 +127,7 @@ pub unsafe fn attend<S: Simd>(
     (queries, packed, to): (HeadChannels, MapId, MapId),
     task: usize,
     scratch: &mut [f32],
+    tiles: &TileSet,
 ) {
     let Attention { size, keys, .. } = *attention;
     let result = run.maps[to];
@@ -163,7 +164,7 @@ pub unsafe fn attend<S: Simd>(
             };
             let c = scores.as_mut_ptr().at(columns);
             // SAFETY: rows beyond the last query are part of the scratch; panels are whole.
-            unsafe { (run.tiles).panel_product(&[segment], size, count, (2, ()), c, KEYS) };
+            unsafe { tiles.panel_product(&[segment], size, count, (2, ()), c, KEYS) };
         }
         let vectors = here.next_multiple_of(S::LANES);
         for query in 0..count {
@@ -189,7 +190,7 @@ pub unsafe fn attend<S: Simd>(
             };
             let c = part.as_mut_ptr().at(column * panel);
             // SAFETY: as above.
-            unsafe { (run.tiles).panel_product(&[segment], KEYS, count, (2, ()), c, wide) };
+            unsafe { tiles.panel_product(&[segment], KEYS, count, (2, ()), c, wide) };
         }
         for (value, add) in made[..count * wide].iter_mut().zip(&*part) {
             *value += add;

@@ -6,7 +6,7 @@
 
 use super::super::{
     simd::{At, Simd},
-    tiles::{MAX_SEGMENTS, Segment},
+    tiles::{MAX_SEGMENTS, Segment, TileSet},
 };
 use super::{pointwise, run::Run, staging::StagedInput, weights::PackedGeneral};
 use crate::plan::cpu::{
@@ -26,12 +26,10 @@ pub struct ConvStep<'a> {
     pub epilogue: &'a [Pointwise],
 }
 
-impl ConvStep<'_> {
-    /// Number of tasks of [`conv_task`].
-    pub fn tasks(&self) -> usize {
-        let [rows, columns] = &self.conv.axes;
-        rows.count.div_ceil(strip_rows(rows.count)) * columns.count.div_ceil(TILE_COLUMNS)
-    }
+/// Number of tasks of [`conv_task`].
+pub fn tasks(conv: &GeneralConv) -> usize {
+    let [rows, columns] = &conv.axes;
+    rows.count.div_ceil(strip_rows(rows.count)) * columns.count.div_ceil(TILE_COLUMNS)
 }
 
 /// The part of the grid that a task computes.
@@ -90,6 +88,7 @@ pub unsafe fn conv_task<S: Simd>(
     step: ConvStep<'_>,
     task: usize,
     scratch: &mut [f32],
+    tiles: &TileSet,
 ) {
     let conv = step.conv;
     let strip = Strip::of(conv, task);
@@ -171,13 +170,13 @@ pub unsafe fn conv_task<S: Simd>(
                     }
                     // SAFETY: what the product reads is staged, and the scratch has room for its result.
                     unsafe {
-                        multiply(run, &step, &product, strip.places(), segments, computed);
+                        multiply(tiles, &step, &product, strip.places(), segments, computed);
                         emit::<S>(run, &step, &product, strip, y, computed);
                     }
                 }
                 if is_finished_by_row {
                     // SAFETY: the pixels belong to this task.
-                    unsafe { (run.chain)(run, step.epilogue, step.to, y, pixels) };
+                    unsafe { pointwise::apply(run, step.epilogue, step.to, y, pixels) };
                 }
             }
         }
@@ -205,7 +204,7 @@ unsafe fn finish(
         unsafe {
             let row = run.pixels_mut(step.to, y, pixels);
             pointwise::clear_padding(row, shape.channels, stored_channels);
-            (run.chain)(run, step.epilogue, step.to, y, pixels);
+            pointwise::apply(run, step.epilogue, step.to, y, pixels);
         }
     }
 }
@@ -215,7 +214,7 @@ unsafe fn finish(
 /// # Safety
 /// The rows are staged; `computed` has room for the result.
 unsafe fn multiply(
-    run: &Run<'_>,
+    tiles: &TileSet,
     step: &ConvStep<'_>,
     product: &Product<'_>,
     places: usize,
@@ -235,7 +234,7 @@ unsafe fn multiply(
         }
         // SAFETY: the caller's promise; the scratch has room for register tiles that run past the end.
         unsafe {
-            run.tiles.panel_product(
+            tiles.panel_product(
                 segments,
                 product.a_stride,
                 places + step.conv.shifted_px(),

@@ -3,6 +3,7 @@
 use super::super::simd::{At, Simd};
 use super::{
     conv::{ConvStep, Strip},
+    pointwise,
     run::Run,
     staging::StagedInput,
 };
@@ -11,7 +12,7 @@ use crate::plan::cpu::TILE_SLACK;
 /// Pixels that share each load of a weight.
 const PIXELS: usize = 4;
 
-/// Runs one task of a step. Tasks are those of [`ConvStep::tasks`].
+/// Runs one task of a step. Tasks are those of [`conv::tasks`](super::conv::tasks).
 ///
 /// # Safety
 /// As [`Simd`]; the run's pointers are valid, `scratch` has the plan's length, and no other thread runs the same
@@ -85,7 +86,7 @@ pub unsafe fn depthwise_task<S: Simd>(
                 }
                 place += count;
             }
-            (run.chain)(run, step.epilogue, step.to, y, pixels);
+            pointwise::apply(run, step.epilogue, step.to, y, pixels);
         }
     }
 }

@@ -221,7 +221,23 @@ pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::kernels::KernelSet, *};
+    use super::{
+        super::super::{
+            instruction_set::InstructionSet,
+            kernel::{Kernel, Tiles},
+        },
+        *,
+    };
+
+    struct Apply<'a>(Function, &'a mut [f32]);
+
+    impl Kernel for Apply<'_> {
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self, _: Tiles) {
+            // SAFETY: the caller's promise.
+            unsafe { apply::<S>(self.0, self.1) }
+        }
+    }
 
     /// A function that needs more than simple arithmetic, and its definition.
     type Definition = (Function, fn(f64) -> f64);
@@ -246,15 +262,15 @@ mod tests {
         let sizes = (-60..15).map(|i| 1.34f32.powi(i));
         let mut values: Vec<f32> = sizes.flat_map(|v| [v, -v]).collect();
         values.resize(values.len().next_multiple_of(16), 0.0);
-        for kernels in KernelSet::available() {
+        for set in InstructionSet::available() {
             for (function, definition) in DEFINITIONS {
                 let mut computed = values.clone();
                 // SAFETY: this CPU can run the set, and the values are whole vectors.
-                unsafe { (kernels.function)(function, &mut computed) };
+                unsafe { set.run(Apply(function, &mut computed)) };
                 for (&x, &y) in values.iter().zip(&computed) {
                     let exact = definition(f64::from(x));
                     let error = (f64::from(y) - exact).abs() / exact.abs().max(1e-30);
-                    let name = kernels.name;
+                    let name = set.name();
                     assert!(error < 1e-6, "{name} {function:?} of {x}: {y}, {error}");
                 }
             }

@@ -1,10 +1,9 @@
 //! Passes that copy values without changing them. Each call writes one row of the result.
 
-use super::super::rows;
 use super::run::{Run, constant, source};
 use crate::{
-    graph::{BlockOrder, PadMode},
-    plan::cpu::{MapId, general::Index},
+    graph::{BlockOrder, Op, PadMode},
+    plan::cpu::MapId,
     tensor::Shape,
 };
 
@@ -55,7 +54,7 @@ pub unsafe fn store_map(run: &Run<'_>, from: MapId, y: usize) {
     for (x, pixel) in row.chunks_exact(map.stored_channels).enumerate() {
         for (c, &value) in pixel[..channels].iter().enumerate() {
             // SAFETY: inside the result; the row belongs to this task.
-            unsafe { *run.floats.add((c * height + y) * width + x) = value };
+            unsafe { *run.picture.floats.add((c * height + y) * width + x) = value };
         }
     }
 }
@@ -65,37 +64,27 @@ pub unsafe fn store_map(run: &Run<'_>, from: MapId, y: usize) {
 /// # Safety
 /// The row belongs to the caller's task.
 pub unsafe fn store(run: &Run<'_>, from: MapId, y: usize) {
-    let (height, width) = run.picture;
     let stored = run.maps[from].stored_channels;
     // SAFETY: no task of the step writes the map.
     let row = unsafe { run.row(from, y) };
-    for (x, pixel) in row.chunks_exact(stored).take(width).enumerate() {
-        for (c, &value) in pixel[..3].iter().enumerate() {
-            let at = y * width + x;
-            // SAFETY: inside the picture; the row belongs to this task.
-            unsafe {
-                if run.floats.is_null() {
-                    *run.rgba.add(4 * at + c) = rows::level(value);
-                } else {
-                    *run.floats.add(c * height * width + at) = value;
-                }
-            }
-        }
+    for (x, pixel) in row.chunks_exact(stored).take(run.picture.size.1).enumerate() {
+        // SAFETY: inside the picture; the row belongs to this task.
+        unsafe { run.picture.write(y, x, [pixel[0], pixel[1], pixel[2]]) };
     }
 }
 
-/// Copies a row of pixels from the positions of `index`.
+/// Copies a row of pixels from other positions: padding, cropping, or upsampling.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
-pub unsafe fn index(run: &Run<'_>, index: Index, from: MapId, to: MapId, y: usize) {
+pub unsafe fn index(run: &Run<'_>, op: &Op, from: MapId, to: MapId, y: usize) {
     let input = run.maps[from];
     let stored = input.stored_channels;
     // The first row and column of the input, and the border beyond its edges.
-    let (border, top, left, factor) = match index {
-        Index::Pad { mode, sides } => (mode, -(sides.top as isize), -(sides.left as isize), 1),
-        Index::Crop(sides) => (PadMode::Replicate, sides.top as isize, sides.left as isize, 1),
-        Index::Upsample => (PadMode::Replicate, 0, 0, 2),
+    let (border, top, left, factor) = match *op {
+        Op::Pad { mode, sides } => (mode, -(sides.top as isize), -(sides.left as isize), 1),
+        Op::Crop(sides) => (PadMode::Replicate, sides.top as isize, sides.left as isize, 1),
+        _ => (PadMode::Replicate, 0, 0, 2),
     };
     // SAFETY: the caller's promise.
     let row = unsafe { run.row_mut(to, y) };

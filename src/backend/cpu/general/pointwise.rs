@@ -1,87 +1,111 @@
 //! Elementwise passes: a chain of operations on pixels of a row, and operations on two maps.
 
-use super::super::simd::Simd;
+use super::super::{
+    kernel::{Kernel, Tiles},
+    simd::Simd,
+};
 use super::{functions, run::Run};
 use crate::{
-    graph::Arithmetic,
+    graph::{Arithmetic, Op},
     plan::cpu::{MapId, general::Pointwise},
 };
 
-/// Runs a chain on pixels of a row, in place.
+/// A chain of operations on pixels `first..end` of a row, in place. The pixels belong to the caller's task.
+struct Chain<'a> {
+    run: &'a Run<'a>,
+    chain: &'a [Pointwise],
+    map: MapId,
+    y: usize,
+    pixels: (usize, usize),
+}
+
+/// Runs a chain in place on pixels `first..end` of row `y` of a map.
 ///
 /// # Safety
-/// As [`Simd`]; the pixels belong to the caller's task.
-#[inline(always)]
-pub unsafe fn chain<S: Simd>(
+/// The instruction set is available, and the pixels belong to the caller's task.
+pub unsafe fn apply(
     run: &Run<'_>,
     chain: &[Pointwise],
     map: MapId,
     y: usize,
     pixels: (usize, usize),
 ) {
-    let stored = run.maps[map].stored_channels;
-    let channels = run.maps[map].shape.channels;
-    // SAFETY: the caller's promise; operands are other maps, which no task of the step writes.
-    let row = unsafe { run.pixels_mut(map, y, pixels) };
-    for pass in chain {
-        match *pass {
-            Pointwise::Affine { values } => {
-                let own = &run.weights.values[values];
-                for pixel in row.chunks_exact_mut(stored) {
-                    for ((v, scale), shift) in pixel.iter_mut().zip(&own.weight).zip(&own.bias) {
-                        *v = *v * scale + shift;
+    // SAFETY: the caller's promise.
+    unsafe { run.instructions.run(Chain { run, chain, map, y, pixels }) }
+}
+
+impl Kernel for Chain<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self, _: Tiles) {
+        let Self { run, chain, map, y, pixels } = self;
+        let stored = run.maps[map].stored_channels;
+        let channels = run.maps[map].shape.channels;
+        // SAFETY: the caller's promise; operands are other maps, which no task of the step writes.
+        let row = unsafe { run.pixels_mut(map, y, pixels) };
+        for pass in chain {
+            let own = || &run.weights.values[pass.values];
+            match (pass.op, pass.operand) {
+                (Op::Affine, _) => {
+                    let own = own();
+                    for pixel in row.chunks_exact_mut(stored) {
+                        for ((v, scale), shift) in pixel.iter_mut().zip(&own.weight).zip(&own.bias)
+                        {
+                            *v = *v * scale + shift;
+                        }
                     }
                 }
-            }
-            Pointwise::Norm { statistics, scales, values, .. } => {
-                let shifts = &run.weights.values[values].bias;
-                // SAFETY: no task of the step writes them.
-                let (means, scales) =
-                    unsafe { (run.pixels(statistics, 0, (0, 1)), run.row(scales, 0)) };
-                for pixel in row.chunks_exact_mut(stored) {
-                    let own = means.iter().zip(scales).zip(shifts);
-                    for (v, ((mean, scale), shift)) in pixel.iter_mut().zip(own) {
-                        *v = (*v - mean) * scale + shift;
+                (Op::InstanceNorm { .. }, Some(statistics)) => {
+                    let shifts = &own().bias;
+                    // SAFETY: no task of the step writes them.
+                    let (means, scales) =
+                        unsafe { (run.pixels(statistics, 0, (0, 1)), run.row(pass.scales, 0)) };
+                    for pixel in row.chunks_exact_mut(stored) {
+                        let own = means.iter().zip(scales).zip(shifts);
+                        for (v, ((mean, scale), shift)) in pixel.iter_mut().zip(own) {
+                            *v = (*v - mean) * scale + shift;
+                        }
                     }
                 }
-            }
-            Pointwise::LayerNorm { values, eps } => {
-                let own = &run.weights.values[values];
-                for pixel in row.chunks_exact_mut(stored) {
-                    layer_norm(pixel, channels, eps, (&own.weight, &own.bias));
-                }
-            }
-            Pointwise::Positions => {
-                for (x, pixel) in (pixels.0..).zip(row.chunks_exact_mut(stored)) {
-                    add_position(&mut pixel[..channels], y, x);
-                }
-            }
-            Pointwise::Relu => {
-                for v in row.iter_mut() {
-                    *v = v.max(0.0);
-                }
-            }
-            Pointwise::Prelu { values } => {
-                let slopes = &run.weights.values[values].weight;
-                for pixel in row.chunks_exact_mut(stored) {
-                    for (v, slope) in pixel.iter_mut().zip(slopes) {
-                        *v = v.max(0.0) + slope * v.min(0.0);
+                (Op::LayerNorm { eps }, _) => {
+                    let own = own();
+                    for pixel in row.chunks_exact_mut(stored) {
+                        layer_norm(pixel, channels, eps, (&own.weight, &own.bias));
                     }
                 }
-            }
-            // SAFETY: pixels are whole vectors.
-            Pointwise::Function(function) => unsafe { functions::apply::<S>(function, row) },
-            Pointwise::Add { map: other } => {
-                // SAFETY: as above.
-                let other = unsafe { run.pixels(other, y, pixels) };
-                for (v, add) in row.iter_mut().zip(other) {
-                    *v += add;
+                (Op::Positions, _) => {
+                    for (x, pixel) in (pixels.0..).zip(row.chunks_exact_mut(stored)) {
+                        add_position(&mut pixel[..channels], y, x);
+                    }
                 }
+                (Op::Relu, _) => {
+                    for v in row.iter_mut() {
+                        *v = v.max(0.0);
+                    }
+                }
+                (Op::Prelu, _) => {
+                    let slopes = &own().weight;
+                    for pixel in row.chunks_exact_mut(stored) {
+                        for (v, slope) in pixel.iter_mut().zip(slopes) {
+                            *v = v.max(0.0) + slope * v.min(0.0);
+                        }
+                    }
+                }
+                // SAFETY: pixels are whole vectors.
+                (Op::Function(function), _) => unsafe { functions::apply::<S>(function, row) },
+                (_, Some(other)) => {
+                    // SAFETY: as above.
+                    let other = unsafe { run.pixels(other, y, pixels) };
+                    for (v, add) in row.iter_mut().zip(other) {
+                        *v += add;
+                    }
+                }
+                // The planner chains no other operations.
+                (_, None) => {}
             }
         }
-    }
-    if !chain.iter().all(Pointwise::keeps_zero) {
-        clear_padding(row, channels, stored);
+        if !chain.iter().all(Pointwise::keeps_zero) {
+            clear_padding(row, channels, stored);
+        }
     }
 }
 

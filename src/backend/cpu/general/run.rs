@@ -1,22 +1,17 @@
-//! What all steps of a general plan share: maps, weights, the photo and the picture.
+//! What all steps of a plan share: maps, weights, the photo and the picture.
 
 use std::ops::Range;
 
-use super::super::{gather, run_input::RunInput, simd::At, tiles::TileSet};
+use super::super::{
+    gather, instruction_set::InstructionSet, rows::PictureOutput, run_input::RunInput, simd::At,
+};
 use super::weights::GeneralWeights;
 use crate::{
     graph::PadMode,
-    plan::cpu::{
-        MapBuffer, MapId,
-        general::{GeneralParts, Pointwise},
-    },
+    plan::cpu::{MapBuffer, MapId, general::GeneralParts},
 };
 
-/// Runs a chain in place on pixels `first..end` of a row. The arguments are the run, the chain, the map, the row and
-/// the pixels.
-pub type ChainPass = unsafe fn(&Run<'_>, &[Pointwise], MapId, usize, (usize, usize));
-
-/// One run of a general plan.
+/// One run of a plan.
 pub struct Run<'a> {
     pub base: *mut f32,
     pub maps: &'a [MapBuffer],
@@ -26,15 +21,9 @@ pub struct Run<'a> {
     pub weights: &'a GeneralWeights,
     /// The photo, or the maps that are passed in.
     pub input: RunInput<'a>,
-    /// RGBA of the picture. Alpha is not changed.
-    pub rgba: *mut u8,
-    /// Channel-major floats of the picture before clamping, or of the resulting map. If not null, no bytes are written.
-    pub floats: *mut f32,
-    /// Rows and columns of the picture.
-    pub picture: (usize, usize),
-    pub tiles: &'static TileSet,
-    /// [`super::pointwise::chain`] for the instruction set.
-    pub chain: ChainPass,
+    /// Where the picture goes; for a graph on maps, the floats of the resulting map.
+    pub picture: PictureOutput,
+    pub instructions: InstructionSet,
 }
 
 // SAFETY: tasks of a step read maps that no task writes, and write disjoint pixels; in place, they read and write

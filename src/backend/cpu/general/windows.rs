@@ -1,11 +1,7 @@
-//! Passes whose values depend on neighbours in the same channel, or on whole channels. Those on neighbours write one
-//! row of the result per call.
+//! Passes whose values depend on neighbours in the same channel. Each call writes one row of the result.
 
 use super::{pointwise::clear_padding, run::Run, weights::ResizeTables};
-use crate::{
-    graph::Pool,
-    plan::cpu::{MapId, general::Pooling},
-};
+use crate::{graph::Pool, plan::cpu::MapId};
 
 /// `to = sum of weight * from`. The taps are either one source with weight one, or several sources.
 #[inline(always)]
@@ -65,14 +61,14 @@ fn window(pool: &Pool, axis: usize, at: usize, side: usize) -> (std::ops::Range<
     (inside, end - start)
 }
 
-/// Pools one row.
+/// Pools one row: maxima, or means if `counts_padding` says whether padding counts as zeros.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
 #[inline(always)]
 pub unsafe fn pool(
     run: &Run<'_>,
-    (pool, pooling): (&Pool, Pooling),
+    (pool, counts_padding): (&Pool, Option<bool>),
     from: MapId,
     to: MapId,
     y: usize,
@@ -84,51 +80,21 @@ pub unsafe fn pool(
     let row = unsafe { run.row_mut(to, y) };
     for (x, pixel) in row.chunks_exact_mut(stored).enumerate() {
         let (columns, wide) = window(pool, 1, x, input.shape.width);
-        pixel.fill(match pooling {
-            Pooling::Max => f32::NEG_INFINITY,
-            Pooling::Mean { .. } => 0.0,
-        });
+        pixel.fill(if counts_padding.is_some() { 0.0 } else { f32::NEG_INFINITY });
         for y in rows.clone() {
             // SAFETY: no task of the step writes the map.
             let read = unsafe { run.pixels(from, y, (columns.start, columns.end)) };
             for read in read.chunks_exact(stored) {
-                match pooling {
-                    Pooling::Max => {
-                        for (v, r) in pixel.iter_mut().zip(read) {
-                            *v = v.max(*r);
-                        }
-                    }
-                    Pooling::Mean { .. } => {
-                        for (v, r) in pixel.iter_mut().zip(read) {
-                            *v += r;
-                        }
-                    }
+                for (v, r) in pixel.iter_mut().zip(read) {
+                    *v = if counts_padding.is_some() { *v + r } else { v.max(*r) };
                 }
             }
         }
-        if let Pooling::Mean { counts_padding } = pooling {
+        if let Some(counts_padding) = counts_padding {
             let count = if counts_padding { tall * wide } else { rows.len() * columns.len() };
             let share = 1.0 / count as f32;
             pixel.iter_mut().for_each(|v| *v *= share);
         }
     }
     clear_padding(row, result.shape.channels, stored);
-}
-
-/// The largest value of every channel over some rows.
-///
-/// # Safety
-/// No task of the step writes the rows.
-#[inline(always)]
-pub unsafe fn largest(run: &Run<'_>, from: MapId, rows: std::ops::Range<usize>, part: &mut [f32]) {
-    part.fill(f32::NEG_INFINITY);
-    for y in rows {
-        // SAFETY: the caller's promise.
-        let row = unsafe { run.row(from, y) };
-        for pixel in row.chunks_exact(part.len()) {
-            for (v, p) in part.iter_mut().zip(pixel) {
-                *v = v.max(*p);
-            }
-        }
-    }
 }

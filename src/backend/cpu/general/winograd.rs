@@ -2,6 +2,7 @@
 
 use super::super::{
     simd::{At, Simd},
+    tiles::TileSet,
     winograd::{
         FourOutputs, PRODUCTS_LEN, TileInput, Transform, multiply_points, transform_output,
         transform_tile,
@@ -9,6 +10,7 @@ use super::super::{
 };
 use super::{
     conv::ConvStep,
+    pointwise,
     run::{Run, constant, source},
 };
 use crate::{
@@ -84,6 +86,7 @@ pub unsafe fn winograd_task<S: Simd>(
     step: ConvStep<'_>,
     task: usize,
     scratch: &mut [f32],
+    tiles: &TileSet,
 ) {
     assert!(step.packed.panels[0].depth == run.maps[step.from].stored_channels, "packed weights");
     debug_assert!(!matches!(step.conv.border, PadMode::Constant(v) if v.is_nan()));
@@ -113,7 +116,7 @@ pub unsafe fn winograd_task<S: Simd>(
         // SAFETY: every pointer stays inside scratch, packed weights and the task's own tiles.
         unsafe {
             multiply_points::<FourOutputs>(
-                run.tiles,
+                tiles,
                 (transformed, inputs),
                 (panels, panel),
                 products.as_mut_ptr(),
@@ -151,7 +154,7 @@ pub unsafe fn winograd_task<S: Simd>(
         let columns = (4 * (t % tile_columns), output.width.min(4 * (behind - row * tile_columns)));
         for y in 4 * row..output.height.min(4 * row + 4) {
             // SAFETY: the pixels belong to this task's tiles.
-            unsafe { (run.chain)(run, step.epilogue, step.to, y, columns) };
+            unsafe { pointwise::apply(run, step.epilogue, step.to, y, columns) };
         }
         t = behind;
     }

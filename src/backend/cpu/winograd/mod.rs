@@ -20,6 +20,7 @@ pub use transform::{
 
 use super::{
     pack::{Panel, Panels},
+    shared::Shared,
     simd::{At, Simd, copy},
     statistics::{Running, part_len},
     tiles::{Segment, TileSet},
@@ -38,33 +39,19 @@ pub struct RawMap {
     pub size: (usize, usize),
     pub channels: usize,
     /// One statistics part per task.
-    pub parts: *mut f32,
+    pub parts: Shared,
 }
 
 impl RawMap {
-    /// Writes the statistics of a task: means and squared distances of all channels, over `count` pixels.
+    /// Writes the statistics of a task.
     ///
     /// # Safety
-    /// No other task writes that part.
+    /// No other task writes that part; the statistics are those of all channels.
     #[inline(always)]
-    unsafe fn write_part(
-        &self,
-        task: usize,
-        (mean, squares): (&mut [f32], &mut [f32]),
-        count: usize,
-    ) {
-        let running = Running {
-            mean: mean.as_mut_ptr(),
-            squares: squares.as_mut_ptr(),
-            extremes: None,
-            count,
-        };
-        let len = part_len(self.channels, false);
-        // SAFETY: there is a part for every task, and only this task writes its own by the caller's promise.
-        unsafe {
-            let part = std::slice::from_raw_parts_mut(self.parts.at(task * len), len);
-            running.write(part, self.channels);
-        }
+    pub unsafe fn write_part(&self, task: usize, running: &Running) {
+        let len = part_len(self.channels, running.extremes.is_some());
+        // SAFETY: the caller's promise.
+        unsafe { running.write(self.parts.slice_mut(task * len, len), self.channels) };
     }
 
     /// Writes the pixels of a tile that are inside the map, and adds them to the statistics. The tile has `side` x

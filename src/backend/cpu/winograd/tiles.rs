@@ -6,6 +6,7 @@
 
 use super::super::{
     gather::{Border, Centre, MapInput},
+    kernel::{Tasks, Tiles},
     pack::Panels,
     simd::{At, Simd},
     statistics::Running,
@@ -34,8 +35,10 @@ impl WinogradConv<'_> {
         let (height, width) = self.output.size;
         (height.div_ceil(side), width.div_ceil(side))
     }
+}
 
-    pub fn tasks(&self) -> usize {
+impl Tasks for WinogradConv<'_> {
+    fn count(&self) -> usize {
         let side = match self.kind {
             TileKind::Plain => FourOutputs::OUTPUTS,
             TileKind::Doubled => Doubled::OUTPUTS,
@@ -44,37 +47,28 @@ impl WinogradConv<'_> {
         let (rows, columns) = self.tile_grid(side);
         (rows * columns).div_ceil(WINOGRAD_TILES)
     }
-}
 
-/// Runs one task of a layer.
-///
-/// # Safety
-/// As [`Simd`]; the layer's pointers are valid for its sizes, `scratch` has the plan's length, and
-/// no other thread runs the same task.
-#[inline(always)]
-pub unsafe fn winograd_task<S: Simd>(
-    layer: &WinogradConv<'_>,
-    task: usize,
-    scratch: &mut [f32],
-    tiles: &TileSet,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match layer.kind {
-            TileKind::Plain => {
-                task_of::<S, FourOutputs, { FourOutputs::WINDOW }>(layer, task, scratch, tiles);
-            }
-            TileKind::Doubled => {
-                task_of::<S, Doubled, { Doubled::WINDOW }>(layer, task, scratch, tiles);
-            }
-            TileKind::Strided => {
-                task_of::<S, Strided, { Strided::WINDOW }>(layer, task, scratch, tiles);
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, task: usize, scratch: &mut [f32], tiles: Tiles) {
+        let tiles = tiles.single;
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.kind {
+                TileKind::Plain => {
+                    task_of::<S, FourOutputs, { FourOutputs::WINDOW }>(self, task, scratch, tiles);
+                }
+                TileKind::Doubled => {
+                    task_of::<S, Doubled, { Doubled::WINDOW }>(self, task, scratch, tiles);
+                }
+                TileKind::Strided => {
+                    task_of::<S, Strided, { Strided::WINDOW }>(self, task, scratch, tiles);
+                }
             }
         }
     }
 }
 
-/// [`winograd_task`] for one algorithm, whose tiles read windows of `WINDOW` x `WINDOW` pixels.
+/// Runs one task by one algorithm, whose tiles read windows of `WINDOW` x `WINDOW` pixels.
 #[inline(always)]
 unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
     layer: &WinogradConv<'_>,
@@ -109,7 +103,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
         // SAFETY: the tile exists; `to` and its points are inside the scratch.
         unsafe { transform_tile::<S, T>(&window, inputs, to, apart) };
     }
-    let mut count = 0;
+    let mut all = Running::of(mean, squares);
     for panel in layer.panels.panels() {
         let width = layer.panels.width(panel);
         // SAFETY: every pointer stays inside scratch, packed weights and the layer's own maps.
@@ -121,12 +115,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
                 products.as_mut_ptr(),
             );
             // A panel's channels process all pixels of the task before the next panel starts.
-            let mut running = Running {
-                mean: mean.as_mut_ptr().at(panel.first),
-                squares: squares.as_mut_ptr().at(panel.first),
-                extremes: None,
-                count: 0,
-            };
+            let mut running = Running { count: 0, ..all.from_channel(panel.first) };
             let channels = width.min(layer.output.channels - panel.first);
             for t in first..end {
                 let from = products.as_ptr().at((t - first) * PANEL_COLUMNS);
@@ -140,9 +129,9 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
                 let tile = (tile, T::OUTPUTS);
                 (layer.output).take_tile::<S>(tile, place.into(), of, &mut running);
             }
-            count = running.count;
+            all.count = running.count;
         }
     }
     // SAFETY: every task has its own part; means and squares of all channels are written.
-    unsafe { layer.output.write_part(task, (mean, squares), count) };
+    unsafe { layer.output.write_part(task, &all) };
 }

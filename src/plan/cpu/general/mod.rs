@@ -18,9 +18,10 @@ use crate::{
 };
 use attention::{Attention, HeadChannels};
 use fusion::Unit;
+use operations::kernel_name;
 
 pub use convolution::{Axis, ConvAlgorithm, GeneralConv, Phase};
-pub use operations::{GeneralOp, Index, Pointwise, Pooling, Reduction};
+pub use operations::{GeneralOp, Pointwise};
 pub use parts::{GeneralParts, ResizeSpec};
 
 /// Collects steps and the lifetimes of maps.
@@ -171,42 +172,37 @@ impl<'a> GeneralBuilder<'a> {
 
     /// What a node does to every value of `before`. The next step reads the node's other inputs.
     fn pointwise(&mut self, id: NodeId, before: NodeId) -> Option<Pointwise> {
-        let graph = self.graph;
-        let node = &graph.nodes()[id];
-        Some(match node.op {
-            Op::Affine => Pointwise::Affine { values: self.channel_values(id) },
-            Op::InstanceNorm { eps } => {
+        let node = &self.graph.nodes()[id];
+        let mut pass = Pointwise::new(node.op, None);
+        match node.op {
+            Op::InstanceNorm { .. } => {
                 // Only statistics have two values for each channel.
                 let statistics = node.inputs[1];
                 if !self.is_statistics(statistics) {
                     return None;
                 }
+                pass.operand = Some(self.read(statistics)?);
                 let channels = self.shapes[id].channels;
-                Pointwise::Norm {
-                    statistics: self.read(statistics)?,
-                    scales: self
-                        .collected
-                        .map(Shape::new(channels, 1, 1), padded_channels(channels)),
-                    values: self.channel_values(id),
-                    eps,
-                }
+                let one = Shape::new(channels, 1, 1);
+                pass.scales = self.collected.map(one, padded_channels(channels));
             }
-            Op::LayerNorm { eps } => Pointwise::LayerNorm { values: self.channel_values(id), eps },
-            Op::Positions => Pointwise::Positions,
-            Op::Relu => Pointwise::Relu,
-            Op::Prelu => Pointwise::Prelu { values: self.channel_values(id) },
-            Op::Function(function) => Pointwise::Function(function),
             Op::Add => {
                 let other = node.inputs.iter().find(|&&input| input != before);
                 let other = other.copied().unwrap_or(before);
                 if self.is_statistics(other) {
                     return None;
                 }
-                let map = self.read(other)?;
-                Pointwise::Add { map }
+                pass.operand = Some(self.read(other)?);
             }
-            _ => return None,
-        })
+            _ => {}
+        }
+        if matches!(
+            node.op,
+            Op::Affine | Op::InstanceNorm { .. } | Op::LayerNorm { .. } | Op::Prelu
+        ) {
+            pass.values = self.channel_values(id);
+        }
+        Some(pass)
     }
 
     /// The passes of a unit's nodes after its first `done`, and their names.
@@ -222,7 +218,7 @@ impl<'a> GeneralBuilder<'a> {
             if !label.is_empty() {
                 label.push_str(", ");
             }
-            label.push_str(pass.name());
+            label.push_str(kernel_name(&pass.op));
             chain.push(pass);
         }
         Some((chain, label))
@@ -252,89 +248,43 @@ impl<'a> GeneralBuilder<'a> {
             ref op if fusion::is_pointwise(op) => return self.values(unit),
             _ => {}
         }
-        let from = match node.inputs.first() {
-            Some(&input) => Some(self.read(input)?),
-            None => None,
-        };
-        let (name, op) = match node.op {
-            Op::Photo => ("load", GeneralOp::Load { to: self.write(head) }),
+        if let Op::InstanceStatistics | Op::SpatialMean | Op::SpatialMax = node.op {
+            return self.reduce(unit);
+        }
+        // A resize only takes the size of its second input.
+        let read = if matches!(node.op, Op::Resize(_)) { 1 } else { node.inputs.len() };
+        let from = node.inputs[..read].iter().map(|&input| self.read(input));
+        let from = from.collect::<Option<Vec<_>>>()?;
+        let (op, part) = match node.op {
             // In a graph with a photo or a picture, maps cannot be passed in.
             Op::Input { .. } => {
                 let input = graph.inputs().position(|(input, _)| input == head);
-                let input = input.filter(|_| graph.is_on_maps())?;
-                let to = self.write(head);
-                ("take in", GeneralOp::LoadMap { input, to })
+                (node.op, input.filter(|_| graph.is_on_maps())?)
             }
             Op::Constant(_) => {
                 self.parts.constants.push((node.name.clone(), shape));
-                let constant = self.parts.constants.len() - 1;
-                let to = self.write(head);
-                ("constant", GeneralOp::LoadConstant { constant, to })
-            }
-            Op::Picture => ("store", GeneralOp::Store { from: from? }),
-            // The photo with its size rule. Every other map of the graph depends on it.
-            Op::Sized(_) => ("size", self.index(head, from?, Index::Crop(Sides::default()))),
-            Op::Pad { .. } | Op::PadSame { .. } => {
-                let (mode, sides) = self.padding(head)?;
-                let index = Index::Pad { mode, sides };
-                (pad_name(mode), self.index(head, from?, index))
-            }
-            Op::Crop(sides) => ("crop", self.index(head, from?, Index::Crop(sides))),
-            Op::Upsample => ("upsample", self.index(head, from?, Index::Upsample)),
-            Op::InstanceStatistics => {
-                ("mean and variance", self.reduce(head, from?, Reduction::Statistics))
-            }
-            Op::SpatialMean => ("mean", self.reduce(head, from?, Reduction::Mean)),
-            Op::SpatialMax => ("largest", self.reduce(head, from?, Reduction::Max)),
-            Op::Combine(arithmetic) => {
-                let from = [from?, self.read(node.inputs[1])?];
-                let to = self.write(head);
-                let op = GeneralOp::Combine { arithmetic, from, to };
-                ("combine", op)
-            }
-            Op::Concat { .. } => {
-                let read = node.inputs.iter().map(|&input| self.read(input));
-                let from = read.collect::<Option<Vec<_>>>()?;
-                let to = self.write(head);
-                ("concat", GeneralOp::Concat { from, to })
-            }
-            Op::Channels { first, .. } => {
-                let (from, to) = (from?, self.write(head));
-                ("channels", GeneralOp::Channels { first, from, to })
+                (node.op, self.parts.constants.len() - 1)
             }
             Op::Resize(resize) => {
-                let (from, to) = (from?, self.write(head));
                 let of = self.shapes[node.inputs[0]];
                 self.parts.resizes.push(ResizeSpec { resize, from: of, to: shape });
                 self.collected.scratch(of.width * padded_channels(of.channels));
-                let resize = self.parts.resizes.len() - 1;
-                ("resize", GeneralOp::Resize { resize, from, to })
+                (node.op, self.parts.resizes.len() - 1)
             }
-            Op::DepthToSpace { block, order } => {
-                let (from, to) = (from?, self.write(head));
-                let op = GeneralOp::DepthToSpace { block, order, from, to };
-                ("depth to space", op)
+            // The photo with its size rule. Every other map of the graph depends on it.
+            Op::Sized(_) => (Op::Crop(Sides::default()), 0),
+            Op::Pad { .. } | Op::PadSame { .. } => {
+                let (mode, sides) = self.padding(head)?;
+                (Op::Pad { mode, sides }, 0)
             }
-            Op::SpaceToDepth { block } => {
-                let (from, to) = (from?, self.write(head));
-                ("space to depth", GeneralOp::SpaceToDepth { block, from, to })
-            }
-            Op::MaxPool(pool) => {
-                let pooling = Pooling::Max;
-                let (from, to) = (from?, self.write(head));
-                let op = GeneralOp::Pool { pool, pooling, from, to };
-                ("max pool", op)
-            }
-            Op::AveragePool { pool, counts_padding } => {
-                let pooling = Pooling::Mean { counts_padding };
-                let (from, to) = (from?, self.write(head));
-                let op = GeneralOp::Pool { pool, pooling, from, to };
-                ("average pool", op)
-            }
-            // Already planned above.
-            _ => return None,
+            _ => (node.op, 0),
         };
-        self.step(unit, name.to_owned(), op, 0, 0);
+        let to = match node.op {
+            Op::Picture => from[0],
+            _ => self.write(head),
+        };
+        let name = if matches!(node.op, Op::Sized(_)) { "size" } else { kernel_name(&op) };
+        self.step(unit, name.to_owned(), GeneralOp::Node { op, from, to, part }, 0, 0);
         Some(())
     }
 
@@ -354,26 +304,24 @@ impl<'a> GeneralBuilder<'a> {
         matches!(node.op, Op::Sized(_)) && self.readers[node.inputs[0]].len() == 1
     }
 
-    fn index(&mut self, node: NodeId, from: MapId, index: Index) -> GeneralOp {
-        let to = self.write(node);
-        GeneralOp::Index { index, from, to }
-    }
-
-    fn reduce(&mut self, node: NodeId, from: MapId, reduction: Reduction) -> GeneralOp {
+    /// Plans a reduction of whole channels.
+    fn reduce(&mut self, unit: &Unit) -> Option<()> {
+        let head = unit.nodes[0];
+        let node = &self.graph.nodes()[head];
+        let from = self.read(node.inputs[0])?;
         let of = self.collected.maps[from];
         let stored = of.stored_channels;
-        let values = match reduction {
-            Reduction::Statistics => 2,
-            Reduction::Mean | Reduction::Max => 1,
-        };
+        let values = if node.op == Op::InstanceStatistics { 2 } else { 1 };
         // Count, means and squared distances of every task.
         let tasks = of.shape.height.div_ceil(strip_rows(of.shape.height));
         let part = 1 + 2 * stored;
         let parts = self.collected.map(Shape::new(part, tasks, 1), part);
         let to = self.collected.map(Shape::new(of.shape.channels, 1, values), stored);
-        self.kept[node] = Some(to);
+        self.kept[head] = Some(to);
         self.collected.scratch(2 * stored);
-        GeneralOp::Reduce { reduction, from, parts, to }
+        let op = GeneralOp::Reduce { op: node.op, from, parts, to };
+        self.step(unit, kernel_name(&node.op).to_owned(), op, 0, 0);
+        Some(())
     }
 
     /// Plans an elementwise pass, in place if no other node reads its map.
@@ -382,7 +330,7 @@ impl<'a> GeneralBuilder<'a> {
         let input = self.graph.nodes()[head].inputs[0];
         let from = self.read(input)?;
         let (chain, label) = self.chain(unit, 0)?;
-        let is_operand = chain.iter().any(|pass| pass.operand() == Some(from));
+        let is_operand = chain.iter().any(|pass| pass.operand == Some(from));
         let to = if self.last_read[input] == last && !is_operand {
             self.kept[last] = Some(from);
             from
@@ -426,7 +374,8 @@ impl<'a> GeneralBuilder<'a> {
         let (epilogue, behind) = self.chain(unit, 1 + folded)?;
         let mut label = conv.label();
         if unit.pad.is_some() {
-            label = format!("{label}, {}", pad_name(pad.0));
+            let (mode, sides) = pad;
+            label = format!("{label}, {}", kernel_name(&Op::Pad { mode, sides }));
         }
         for name in vec!["affine"; folded].into_iter().chain([behind.as_str()]) {
             if !name.is_empty() {
@@ -451,12 +400,4 @@ fn seen_through(graph: &Graph, id: NodeId) -> Vec<NodeId> {
     let is_slice = |input: &NodeId| matches!(graph.nodes()[*input].op, Op::Channels { .. });
     let slices = node.inputs.iter().copied().filter(is_slice);
     [id].into_iter().chain(slices.filter(|_| is_attention)).collect()
-}
-
-const fn pad_name(mode: PadMode) -> &'static str {
-    match mode {
-        PadMode::Reflect => "reflect pad",
-        PadMode::Replicate => "replicate pad",
-        PadMode::Constant(_) => "constant pad",
-    }
 }
