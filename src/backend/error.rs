@@ -17,6 +17,9 @@ pub enum Declined {
     FramesGone,
 }
 
+/// The result of a call of a backend or a session.
+pub type BackendResult<T = ()> = Result<T, BackendError>;
+
 /// Why a backend or a session failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BackendError {

@@ -4,7 +4,7 @@
 //! and measurements leave out the missing figures.
 
 use super::{
-    BackendError, Job, RunControl, Session,
+    BackendError, BackendResult, Job, RunControl, Session,
     audit::{Fill, KernelRecord},
 };
 use crate::{
@@ -28,7 +28,7 @@ pub trait Inspect {
     ///
     /// # Errors
     /// [`BackendError::OutOfDeviceMemory`], [`BackendError::DeviceLost`].
-    fn sweep_caches(&self) -> Result<(), BackendError> {
+    fn sweep_caches(&self) -> BackendResult {
         Ok(())
     }
 
@@ -36,7 +36,7 @@ pub trait Inspect {
     ///
     /// # Errors
     /// As [`Inspect::sweep_caches`].
-    fn ceiling(&self, _precision: Precision) -> Result<Option<Ceiling>, BackendError> {
+    fn ceiling(&self, _precision: Precision) -> BackendResult<Option<Ceiling>> {
         Ok(None)
     }
 }
@@ -48,11 +48,7 @@ pub trait InspectSession: Session {
     ///
     /// # Errors
     /// As [`Session::run`].
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        tap: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError>;
+    fn run_tensor(&mut self, input: &Frame, tap: Option<NormTap<'_>>) -> BackendResult<Tensor>;
 
     /// Runs a network that reads maps instead of a photo ([`Graph::inputs`](crate::graph::Graph::inputs)) and returns
     /// its map. As in [`InspectSession::run_tensor`], nothing is rounded.
@@ -60,7 +56,7 @@ pub trait InspectSession: Session {
     /// # Errors
     /// [`BackendError::WrongInputs`] if these are not the maps that the network reads, if the network reads a photo, or
     /// if the device does not accept maps. Otherwise as [`Session::run`].
-    fn run_maps(&mut self, inputs: &[Tensor]) -> Result<Tensor, BackendError> {
+    fn run_maps(&mut self, inputs: &[Tensor]) -> BackendResult<Tensor> {
         let given: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
         Err(BackendError::WrongInputs { needed: "a photo".to_owned(), got: maps_in_words(&given) })
     }
@@ -81,7 +77,7 @@ pub trait InspectSession: Session {
         input: &Frame,
         output: &mut Frame,
         control: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError> {
+    ) -> BackendResult<Vec<StepTiming>> {
         self.run(Job::frame(input, output), control, None)?;
         Ok(self.step_times())
     }
@@ -97,7 +93,7 @@ pub trait InspectSession: Session {
         _input: &Frame,
         _output: &mut Frame,
         _control: &RunControl,
-    ) -> Result<Option<RunTiming>, BackendError> {
+    ) -> BackendResult<Option<RunTiming>> {
         Ok(None)
     }
 
@@ -111,7 +107,7 @@ pub trait InspectSession: Session {
         _input: &Frame,
         _fill: Option<Fill>,
         _seen: &mut dyn FnMut(KernelRecord),
-    ) -> Result<(), BackendError> {
+    ) -> BackendResult {
         Ok(())
     }
 }

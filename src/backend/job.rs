@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{BackendError, Declined, RunControl};
+use super::{BackendError, BackendResult, Declined, RunControl};
 use crate::{compose::Blend, frame::Frame, mode::Mode, raw_frame::RawFrame, timing::RunTiming};
 
 /// The size, batch and mode of a session.
@@ -89,7 +89,7 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// [`BackendError::Declined`] for any other job; [`BackendError::WrongBatch`].
-    pub fn plain(self) -> Result<(&'a [Frame], &'a mut [Frame]), BackendError> {
+    pub fn plain(self) -> BackendResult<(&'a [Frame], &'a mut [Frame])> {
         match self {
             Self { input: Input::Frames(inputs), paintings, composition: None } => {
                 BackendError::check_batch(inputs, paintings)?;
@@ -121,9 +121,7 @@ impl SentFrames {
 ///
 /// # Errors
 /// Those of `run`, except [`BackendError::Declined`].
-pub fn unless_declined(
-    run: Result<RunTiming, BackendError>,
-) -> Result<Option<RunTiming>, BackendError> {
+pub fn unless_declined(run: BackendResult<RunTiming>) -> BackendResult<Option<RunTiming>> {
     match run {
         Err(BackendError::Declined(_)) => Ok(None),
         run => run.map(Some),
@@ -138,8 +136,8 @@ pub fn unless_declined(
 pub fn run_one_by_one(
     job: Job<'_>,
     control: &RunControl,
-    mut paint: impl FnMut(&Frame, &mut Frame) -> Result<RunTiming, BackendError>,
-) -> Result<RunTiming, BackendError> {
+    mut paint: impl FnMut(&Frame, &mut Frame) -> BackendResult<RunTiming>,
+) -> BackendResult<RunTiming> {
     let (inputs, outputs) = job.plain()?;
     // A single frame may be part of a longer run of the caller, so the caller's progress is kept.
     if let ([input], [output]) = (inputs, &mut *outputs) {

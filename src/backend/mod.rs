@@ -57,7 +57,7 @@ mod select;
 
 pub use control::RunControl;
 pub(crate) use error::at_most;
-pub use error::{BackendError, Declined};
+pub use error::{BackendError, BackendResult, Declined};
 pub use inspect::{Inspect, InspectSession, NormTap};
 pub use job::{
     Capabilities, Composition, Input, Job, SentFrames, SessionSpec, run_one_by_one, unless_declined,
@@ -131,7 +131,7 @@ pub trait Session: Send {
         job: Job<'_>,
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError>;
+    ) -> BackendResult<RunTiming>;
 
     /// The frames of the last run, for other sessions of the device. `None` unless they were sent unchanged in a single
     /// batch.
@@ -155,7 +155,7 @@ impl dyn Session + '_ {
         input: &Frame,
         output: &mut Frame,
         control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         self.run(Job::frame(input, output), control, None)
     }
 
@@ -168,7 +168,7 @@ impl dyn Session + '_ {
         inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         self.run(Job::frames(inputs, outputs), control, None)
     }
 }
@@ -181,7 +181,7 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// [`BackendError::Unsupported`] with the reason and what to choose instead.
-    fn supports(&self, mode: Mode) -> Result<(), BackendError>;
+    fn supports(&self, mode: Mode) -> BackendResult;
 
     /// The fastest precision that suits the device in `variant`.
     fn auto_precision(&self, variant: Variant) -> Precision;
@@ -191,7 +191,7 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// Those of planning: [`BackendError::TooLarge`] if only a smaller picture can be painted, however much memory
     /// there is (without a size that fits); [`BackendError::Unsupported`].
-    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> Result<u64, BackendError>;
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> BackendResult<u64>;
 
     /// Free bytes of the device's own memory; `None` for a device that uses the system's memory.
     fn free_bytes(&self) -> Option<u64> {
@@ -213,17 +213,13 @@ pub trait Backend: Send + Sync {
         network: &Arc<Network>,
         spec: &SessionSpec,
         control: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError>;
+    ) -> BackendResult<Box<dyn Session>>;
 
     /// [`Backend::open_unless_cancelled`] without the option to cancel.
     ///
     /// # Errors
     /// As [`Backend::open_unless_cancelled`].
-    fn open(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-    ) -> Result<Box<dyn Session>, BackendError> {
+    fn open(&self, network: &Arc<Network>, spec: &SessionSpec) -> BackendResult<Box<dyn Session>> {
         self.open_unless_cancelled(network, spec, &RunControl::default())
     }
 

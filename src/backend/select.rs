@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Backend, BackendError, cpu, cuda};
+use super::{Backend, BackendError, BackendResult, cpu, cuda};
 use crate::mode::DeviceChoice;
 
 /// A backend, and the notice if it is a fallback.
@@ -60,7 +60,7 @@ impl FromStr for OlderDevice {
 
 /// Opens the chosen device: at the start, the CPU after a GPU was lost, and the second device of a comparison. Any
 /// thread may call it.
-pub type OpenDevice = Arc<dyn Fn(DeviceChoice) -> Result<Selected, BackendError> + Send + Sync>;
+pub type OpenDevice = Arc<dyn Fn(DeviceChoice) -> BackendResult<Selected> + Send + Sync>;
 
 /// [`select`] with `options`, as a function that can be called at any time.
 pub fn opener(options: DeviceOptions) -> OpenDevice {
@@ -72,8 +72,8 @@ pub fn opener(options: DeviceOptions) -> OpenDevice {
 ///
 /// # Errors
 /// [`BackendError::Unavailable`] if a device was explicitly chosen and cannot be opened, and the errors of opening it.
-pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected, BackendError> {
-    let cpu = |notice| -> Result<Selected, BackendError> {
+pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> BackendResult<Selected> {
+    let cpu = |notice| -> BackendResult<Selected> {
         Ok(Selected {
             backend: Arc::new(match options.kernels_of {
                 Some(OlderDevice::Processor(name)) => {

@@ -7,7 +7,7 @@ use crate::graph::{Graph, NodeId, Op, fusion::Group};
 
 /// Where a fused convolution's values come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loaded {
+pub enum Loaded {
     Photo,
     /// An unchanged map.
     Map(NodeId),
@@ -34,7 +34,7 @@ pub(super) struct Gather {
 }
 
 /// The gather of a convolution's group; `None` for a pattern that no kernel supports.
-pub(super) fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
+pub fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
     let node = |id: NodeId| &graph.nodes()[id];
     let is_gathered = |id: NodeId| group.gather.contains(&id);
     let step_over = |id: NodeId, is_step: fn(&Op) -> bool| {

@@ -108,7 +108,7 @@ impl ConvLayer {
 
 /// The convolution that an instance norm normalises, by the statistics of that convolution. `None` for any other norm,
 /// because kernels support one norm for each convolution.
-pub(super) fn conv_of_norm(graph: &Graph, norm: NodeId) -> Option<NodeId> {
+pub fn conv_of_norm(graph: &Graph, norm: NodeId) -> Option<NodeId> {
     let nodes = graph.nodes();
     let [raw, statistics] = nodes[norm].inputs[..] else {
         return None;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     backend::{
-        BackendError, RunControl,
+        BackendResult, RunControl,
         audit::{Fill, KernelRecord, Work, levels},
     },
     frame::Frame,
@@ -37,12 +37,12 @@ struct Kept {
 
 impl CpuSession {
     /// As [`InspectSession::audit`](crate::backend::InspectSession::audit).
-    pub(super) fn audited(
+    pub fn audited(
         &mut self,
         photo: &Frame,
         fill: Option<Fill>,
         seen: &mut dyn FnMut(KernelRecord),
-    ) -> Result<(), BackendError> {
+    ) -> BackendResult {
         self.check_photo(photo)?;
         let extended = self.extended(photo);
         let seen_photo = extended.as_ref().unwrap_or(photo);
@@ -211,9 +211,10 @@ fn centred(read: Vec<Tensor>, relu: bool, above_least: bool) -> Tensor {
         if relu {
             values.iter_mut().for_each(|v| *v = v.max(0.0));
         }
-        let first = match above_least {
-            true => values.iter().copied().fold(f32::INFINITY, f32::min),
-            false => values[0],
+        let first = if above_least {
+            values.iter().copied().fold(f32::INFINITY, f32::min)
+        } else {
+            values[0]
         };
         values.iter_mut().for_each(|v| *v -= first);
     }

@@ -81,9 +81,9 @@ impl Tasks for Im2col<'_> {
 
 /// Scales and shifts every channel of a map, in place. A task computes one row.
 struct Normalise<'a> {
-    pub(super) run: &'a Run<'a>,
-    pub(super) map: MapId,
-    pub(super) norm: &'a ScaleShift,
+    pub run: &'a Run<'a>,
+    pub map: MapId,
+    pub norm: &'a ScaleShift,
 }
 
 impl Tasks for Normalise<'_> {
@@ -105,7 +105,7 @@ impl Tasks for Normalise<'_> {
 }
 
 impl CpuSession {
-    pub(super) fn im2col(
+    pub fn im2col(
         &self,
         run: &Run<'_>,
         progress: &Progress<'_>,
@@ -120,13 +120,7 @@ impl CpuSession {
         }
     }
 
-    pub(super) fn statistics(
-        &mut self,
-        run: &Run<'_>,
-        progress: &Progress<'_>,
-        conv: usize,
-        map: MapId,
-    ) {
+    pub fn statistics(&mut self, run: &Run<'_>, progress: &Progress<'_>, conv: usize, map: MapId) {
         let parts = Shared::of(&mut self.parts);
         let tasks =
             self.run_tasks(&StripStatistics { run, map, is_largest: false, parts }, progress);
@@ -137,13 +131,7 @@ impl CpuSession {
         }
     }
 
-    pub(super) fn normalise(
-        &self,
-        run: &Run<'_>,
-        progress: &Progress<'_>,
-        conv: usize,
-        map: MapId,
-    ) {
+    pub fn normalise(&self, run: &Run<'_>, progress: &Progress<'_>, conv: usize, map: MapId) {
         self.run_tasks(&Normalise { run, map, norm: &self.norms[conv] }, progress);
     }
 }

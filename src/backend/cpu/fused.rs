@@ -68,7 +68,7 @@ impl CpuSession {
     }
 
     /// Runs a whole layer: gather, convolution, statistics.
-    pub(super) fn fused(
+    pub fn fused(
         &mut self,
         run: &Run<'_>,
         progress: &Progress<'_>,
@@ -78,10 +78,8 @@ impl CpuSession {
     ) {
         let input = self.input(run, gather);
         let has_extremes = matches!(self.weights[conv].packed, Packed::Bytes(_));
-        let range = match has_extremes {
-            true => self.range(&input, gather, &progress.before()),
-            false => None,
-        };
+        let range =
+            if has_extremes { self.range(&input, gather, &progress.before()) } else { None };
         if let (Some(range), Packed::Bytes(weights)) = (range, &mut self.weights[conv].packed) {
             weights.fit(range);
         }

@@ -42,7 +42,9 @@ use self::{
     instruction_set::InstructionSet,
     session::{CpuSession, unplannable},
 };
-use super::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec};
+use super::{
+    Backend, BackendError, BackendResult, DeviceInfo, Inspect, RunControl, Session, SessionSpec,
+};
 use crate::{
     disk::reason,
     graph::Graph,
@@ -69,7 +71,7 @@ impl CpuBackend {
     ///
     /// # Errors
     /// [`BackendError::Threads`] if the system cannot start them.
-    pub fn new(threads: Option<usize>) -> Result<Self, BackendError> {
+    pub fn new(threads: Option<usize>) -> BackendResult<Self> {
         Self::with_instruction_set(threads, InstructionSet::best())
     }
 
@@ -77,7 +79,7 @@ impl CpuBackend {
     ///
     /// # Errors
     /// [`BackendError::Unavailable`] if the CPU does not have the instructions; [`BackendError::Threads`].
-    pub fn with_instructions(threads: Option<usize>, name: &str) -> Result<Self, BackendError> {
+    pub fn with_instructions(threads: Option<usize>, name: &str) -> BackendResult<Self> {
         let mut available = InstructionSet::available().into_iter();
         let instructions =
             available.find(|set| set.name() == name).ok_or_else(|| BackendError::Unavailable {
@@ -91,7 +93,7 @@ impl CpuBackend {
     ///
     /// # Errors
     /// [`BackendError::Threads`] if the system cannot start the workers.
-    pub fn for_each_instruction_set(threads: Option<usize>) -> Result<Vec<Self>, BackendError> {
+    pub fn for_each_instruction_set(threads: Option<usize>) -> BackendResult<Vec<Self>> {
         InstructionSet::available()
             .into_iter()
             .map(|set| Self::with_instruction_set(threads, set))
@@ -101,7 +103,7 @@ impl CpuBackend {
     fn with_instruction_set(
         threads: Option<usize>,
         instructions: InstructionSet,
-    ) -> Result<Self, BackendError> {
+    ) -> BackendResult<Self> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.unwrap_or(0))
             .thread_name(|i| format!("cpu-worker-{i}"))
@@ -146,7 +148,7 @@ impl Backend for CpuBackend {
         }
     }
 
-    fn supports(&self, mode: Mode) -> Result<(), BackendError> {
+    fn supports(&self, mode: Mode) -> BackendResult {
         supported(mode).map(|_| ())
     }
 
@@ -155,12 +157,11 @@ impl Backend for CpuBackend {
     }
 
     fn live_precision(&self, variant: Variant, network: &Arc<Network>) -> Precision {
-        match variant == Variant::Fused
-            && self.instructions.multiplies_bytes()
-            && self.has_int8(network)
-        {
-            true => Precision::Int8,
-            false => self.auto_precision(variant),
+        let is_fused = variant == Variant::Fused;
+        if is_fused && self.instructions.multiplies_bytes() && self.has_int8(network) {
+            Precision::Int8
+        } else {
+            self.auto_precision(variant)
         }
     }
 
@@ -170,7 +171,7 @@ impl Backend for CpuBackend {
         mode.with_attention(AttentionChoice::Auto)
     }
 
-    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> Result<u64, BackendError> {
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> BackendResult<u64> {
         let variant = supported(spec.mode)?;
         let plan = CpuPlan::new(graph, spec.height, spec.width, variant);
         let plan = plan.map_err(|error| unplannable(spec.mode, &error))?;
@@ -182,7 +183,7 @@ impl Backend for CpuBackend {
         network: &Arc<Network>,
         spec: &SessionSpec,
         control: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError> {
+    ) -> BackendResult<Box<dyn Session>> {
         if control.is_cancelled() {
             return Err(BackendError::Cancelled);
         }
@@ -209,7 +210,7 @@ impl Inspect for CpuBackend {
 }
 
 /// The CPU's variant for a mode; otherwise an error with the reason and what to choose instead.
-fn supported(mode: Mode) -> Result<CpuVariant, BackendError> {
+fn supported(mode: Mode) -> BackendResult<CpuVariant> {
     CpuVariant::of(mode).ok_or_else(|| {
         let reason = match mode {
             Mode { variant: Variant::FusedNorm, .. } => {

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     allocation::can_allocate,
     backend::{
-        BackendError, InspectSession, Job, NormTap, RunControl, Session,
+        BackendError, BackendResult, InspectSession, Job, NormTap, RunControl, Session,
         audit::{Fill, KernelRecord},
         run_one_by_one,
     },
@@ -39,28 +39,28 @@ use crate::{
 };
 
 /// A convolution with packed weights.
-pub(super) struct PackedConv {
-    pub(super) packed: Packed,
+pub struct PackedConv {
+    pub packed: Packed,
     /// One value for every stored output channel.
-    pub(super) bias: Vec<f32>,
+    pub bias: Vec<f32>,
     /// Scale and shift of the norm after the convolution, and the epsilon that the norm adds to the variance.
-    pub(super) norm: Option<(NodeWeights, f64)>,
+    pub norm: Option<(NodeWeights, f64)>,
 }
 
 /// A network prepared for the CPU and one picture size.
 pub struct CpuSession {
-    pub(super) plan: Arc<CpuPlan>,
-    pub(super) instructions: InstructionSet,
+    pub plan: Arc<CpuPlan>,
+    pub instructions: InstructionSet,
     pool: Arc<rayon::ThreadPool>,
-    pub(super) weights: Vec<PackedConv>,
+    pub weights: Vec<PackedConv>,
     /// The weights of a general plan; empty for any other plan.
-    pub(super) general_weights: Arc<GeneralWeights>,
-    pub(super) norms: Vec<ScaleShift>,
+    pub general_weights: Arc<GeneralWeights>,
+    pub norms: Vec<ScaleShift>,
     arena: Vec<f32>,
     /// One per worker thread; each worker only locks its own.
     scratch: Vec<Mutex<Vec<f32>>>,
     /// Statistics parts of the current step.
-    pub(super) parts: Vec<f32>,
+    pub parts: Vec<f32>,
     /// Milliseconds of every step of the last run.
     step_ms: Vec<f64>,
 }
@@ -108,7 +108,7 @@ fn zeros(len: usize) -> Option<Vec<f32>> {
 }
 
 /// The error of this backend for a network that cannot be planned in a mode.
-pub(super) fn unplannable(mode: Mode, error: &PlanError) -> BackendError {
+pub fn unplannable(mode: Mode, error: &PlanError) -> BackendError {
     BackendError::Unsupported {
         mode: mode.to_string(),
         device: "the processor".to_owned(),
@@ -127,7 +127,7 @@ impl CpuSession {
         variant: CpuVariant,
         instructions: InstructionSet,
         pool: Arc<rayon::ThreadPool>,
-    ) -> Result<Self, BackendError> {
+    ) -> BackendResult<Self> {
         let plan = CpuPlan::new(network.graph(), height, width, variant);
         let plan = plan.map_err(|error| unplannable(variant.mode(), &error))?;
         let refused =
@@ -167,13 +167,13 @@ impl CpuSession {
         })
     }
 
-    pub(super) fn threads(&self) -> usize {
+    pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
     }
 
     /// Runs tasks over this session's maps on the workers, and returns their number. After the run is cancelled, tasks
     /// that have not started are skipped.
-    pub(super) fn run_tasks(&self, tasks: &impl Tasks, progress: &Progress<'_>) -> usize {
+    pub fn run_tasks(&self, tasks: &impl Tasks, progress: &Progress<'_>) -> usize {
         let (count, done) = (tasks.count(), AtomicUsize::new(0));
         self.pool.install(|| {
             (0..count).into_par_iter().with_max_len(1).for_each(|index| {
@@ -199,7 +199,7 @@ impl CpuSession {
         picture: PictureOutput,
         control: &RunControl,
         mut tap: Option<NormTap<'_>>,
-    ) -> Result<(), BackendError> {
+    ) -> BackendResult {
         let plan = Arc::clone(&self.plan);
         let total = plan.flops();
         let mut before = 0;
@@ -232,7 +232,7 @@ impl CpuSession {
         Ok(())
     }
 
-    pub(super) fn execute(
+    pub fn execute(
         &mut self,
         input: RunInput<'_>,
         picture: PictureOutput,
@@ -260,16 +260,16 @@ impl CpuSession {
         }
     }
 
-    pub(super) fn arena(&self) -> &[f32] {
+    pub fn arena(&self) -> &[f32] {
         &self.arena
     }
 
-    pub(super) fn arena_mut(&mut self) -> &mut [f32] {
+    pub fn arena_mut(&mut self) -> &mut [f32] {
         &mut self.arena
     }
 
     /// A stored map as a tensor. If it is raw, its norm is applied.
-    pub(super) fn normalised(&self, map: &MapBuffer, norm: Option<&ScaleShift>) -> Tensor {
+    pub fn normalised(&self, map: &MapBuffer, norm: Option<&ScaleShift>) -> Tensor {
         let mut tensor = Tensor::zeros(map.shape);
         let Shape { channels, height, width } = map.shape;
         for c in 0..channels {
@@ -290,7 +290,7 @@ impl CpuSession {
         input: &Frame,
         output: &mut Frame,
         control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         let started = Instant::now();
         self.check_photo(input)?;
         BackendError::check_size(output, self.plan.photo)?;
@@ -306,12 +306,12 @@ impl CpuSession {
     }
 
     /// Where the picture goes: bytes, or floats if these are not null.
-    pub(super) fn picture(&self, rgba: *mut u8, floats: *mut f32) -> PictureOutput {
+    pub fn picture(&self, rgba: *mut u8, floats: *mut f32) -> PictureOutput {
         PictureOutput { rgba, floats, bias: [0.0; 3], size: self.plan.photo }
     }
 
     /// Refuses a photo of the wrong size, or a photo for a network that reads maps.
-    pub(super) fn check_photo(&self, photo: &Frame) -> Result<(), BackendError> {
+    pub fn check_photo(&self, photo: &Frame) -> BackendResult {
         let inputs = self.plan.inputs();
         if !inputs.is_empty() {
             return Err(BackendError::WrongInputs {
@@ -323,14 +323,14 @@ impl CpuSession {
     }
 
     /// The photo, extended to the right and below by repeated reflection if a side is too short for the network.
-    pub(super) fn extended(&self, photo: &Frame) -> Option<Frame> {
+    pub fn extended(&self, photo: &Frame) -> Option<Frame> {
         let (height, width) = self.plan.extended;
         ((height, width) != self.plan.photo).then(|| photo.extended(width, height))
     }
 }
 
 /// Reports a step's progress to the run's control.
-pub(super) struct Progress<'a> {
+pub struct Progress<'a> {
     control: &'a RunControl,
     before: u64,
     here: u64,
@@ -339,12 +339,12 @@ pub(super) struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// Progress of a single step, without the rest of the plan.
-    pub(super) fn of_one_step(control: &'a RunControl) -> Self {
+    pub fn of_one_step(control: &'a RunControl) -> Self {
         Self { control, before: 0, here: 0, total: 0 }
     }
 
     /// Progress of work before a step's own tasks.
-    pub(super) fn before(&self) -> Progress<'a> {
+    pub fn before(&self) -> Progress<'a> {
         Self { here: 0, ..*self }
     }
 
@@ -365,7 +365,7 @@ impl Session for CpuSession {
         job: Job<'_>,
         control: &RunControl,
         _meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         run_one_by_one(job, control, |input, output| self.paint_frame(input, output, control))
     }
 
@@ -388,11 +388,7 @@ impl InspectSession for CpuSession {
             .collect()
     }
 
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        tap: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError> {
+    fn run_tensor(&mut self, input: &Frame, tap: Option<NormTap<'_>>) -> BackendResult<Tensor> {
         self.check_photo(input)?;
         let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
         let extended = self.extended(input);
@@ -402,7 +398,7 @@ impl InspectSession for CpuSession {
         Ok(output)
     }
 
-    fn run_maps(&mut self, inputs: &[Tensor]) -> Result<Tensor, BackendError> {
+    fn run_maps(&mut self, inputs: &[Tensor]) -> BackendResult<Tensor> {
         let shapes: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
         let needed = self.plan.inputs();
         let made = self.plan.steps.last().map(|step| step.output);
@@ -426,7 +422,7 @@ impl InspectSession for CpuSession {
         input: &Frame,
         fill: Option<Fill>,
         seen: &mut dyn FnMut(KernelRecord),
-    ) -> Result<(), BackendError> {
+    ) -> BackendResult {
         self.audited(input, fill, seen)
     }
 }

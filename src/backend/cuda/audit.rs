@@ -6,7 +6,7 @@
 
 use super::{
     device_network::DeviceNetwork,
-    driver::{DevicePtr, DriverFailure, Function},
+    driver::{DevicePtr, DriverResult, Function},
     launches::Prepared,
 };
 use crate::{
@@ -19,14 +19,14 @@ use crate::{
 impl DeviceNetwork {
     /// Runs over an uploaded photo step by step and records what each step did. With `fill`, maps that are read
     /// unchanged contain random values instead. `store_floats` is the kernel that writes the output before rounding.
-    pub(super) fn audited(
+    pub fn audited(
         &self,
         launches: &[Prepared],
         store_floats: Function,
         photo: &Frame,
         fill: Option<Fill>,
         seen: &mut dyn FnMut(KernelRecord),
-    ) -> Result<(), DriverFailure> {
+    ) -> DriverResult {
         let (mut kernels, mut eps) = (Vec::new(), 0.0);
         for (step, prepared) in self.plan.steps.iter().zip(launches) {
             if let CudaOp::VarianceFinish { eps: its, .. }
@@ -140,7 +140,7 @@ impl DeviceNetwork {
         (Some(work), maps, target)
     }
 
-    fn conv_input(&self, launch: &ConvLaunch, photo: &Frame) -> Result<Vec<Tensor>, DriverFailure> {
+    fn conv_input(&self, launch: &ConvLaunch, photo: &Frame) -> DriverResult<Vec<Tensor>> {
         match launch.source {
             Source::Photo => Ok(vec![self.levels(photo, launch.photo_scale)]),
             Source::Map(map) => Ok(vec![self.map(map)?]),
@@ -152,7 +152,7 @@ impl DeviceNetwork {
         }
     }
 
-    fn map(&self, map: MapId) -> Result<Tensor, DriverFailure> {
+    fn map(&self, map: MapId) -> DriverResult<Tensor> {
         self.tensor(DevicePtr(self.maker().map(map)), map, None)
     }
 
@@ -163,7 +163,7 @@ impl DeviceNetwork {
     }
 
     /// Fills the first image of a map with random values. Padding channels stay zero.
-    fn fill(&self, map: MapId, fill: Fill) -> Result<(), DriverFailure> {
+    fn fill(&self, map: MapId, fill: Fill) -> DriverResult {
         let buffer = &self.plan.maps[map];
         let (shape, stored) = (buffer.shape, buffer.stored_channels);
         let mut values = fill.values(map as u64, shape.len()).into_iter();

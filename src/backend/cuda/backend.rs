@@ -7,13 +7,15 @@ use super::{
     algorithms::Algorithms,
     composer::Composer,
     device_network::{SessionDevice, driver_error},
-    driver::{DevicePtr, Driver, DriverFailure, Function, Queue},
+    driver::{DevicePtr, Driver, DriverFailure, DriverResult, Function, Queue},
     kernels::Kernels,
     native::NativeDriver,
     session::CudaSession,
 };
 use crate::{
-    backend::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec},
+    backend::{
+        Backend, BackendError, BackendResult, DeviceInfo, Inspect, RunControl, Session, SessionSpec,
+    },
     frame::largest_size,
     graph::Graph,
     mode::{DeviceChoice, Mode, Precision, Variant},
@@ -54,7 +56,7 @@ impl CudaBackend {
     /// # Errors
     /// [`BackendError::Unavailable`] with the driver's message. [`BackendError::DeviceLost`] if the driver refuses a
     /// context because this process lost one before.
-    pub fn open(ordinal: usize, name: &str) -> Result<Self, BackendError> {
+    pub fn open(ordinal: usize, name: &str) -> BackendResult<Self> {
         let (driver, limits) = NativeDriver::open(ordinal).map_err(|f| driver_error(f, name))?;
         Ok(Self::with_driver(Arc::new(driver), limits, name))
     }
@@ -75,7 +77,7 @@ impl CudaBackend {
         name: &str,
         (major, minor): (i32, i32),
         shared_bytes: usize,
-    ) -> Result<Self, BackendError> {
+    ) -> BackendResult<Self> {
         let (driver, limits) = NativeDriver::open(ordinal).map_err(|f| driver_error(f, name))?;
         let driver: Arc<dyn Driver> = Arc::new(driver);
         let mut limits = limits.as_of((major, minor));
@@ -113,11 +115,11 @@ impl CudaBackend {
 
     /// Bytes that a copy within the device's memory reads and writes per second, in units of 1e9: the median of several
     /// copies, each larger than the caches.
-    fn copy_gb_per_s(&self) -> Result<f64, DriverFailure> {
+    fn copy_gb_per_s(&self) -> DriverResult<f64> {
         let driver = self.driver.as_ref();
         let (memory, events) =
             (driver.allocate(2 * SWEPT_BYTES)?, [driver.event(), driver.event()]);
-        let copy = || -> Result<Vec<f64>, DriverFailure> {
+        let copy = || -> DriverResult<Vec<f64>> {
             let [before, after] = &events;
             let (before, after) = (before.clone()?, after.clone()?);
             driver.clear(memory, 2 * SWEPT_BYTES)?;
@@ -155,17 +157,12 @@ impl CudaBackend {
     ///
     /// # Errors
     /// [`BackendError::Kernel`], [`BackendError::DeviceLost`].
-    pub fn function(
-        &self,
-        file: &str,
-        entry: &str,
-        shared_bytes: u32,
-    ) -> Result<Function, BackendError> {
+    pub fn function(&self, file: &str, entry: &str, shared_bytes: u32) -> BackendResult<Function> {
         self.kernels.function(file, entry, shared_bytes, |f| self.backend_error(f))
     }
 
     /// The plan, made only once for consecutive calls about the same session.
-    fn planned(&self, graph: &Graph, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
+    fn planned(&self, graph: &Graph, spec: &SessionSpec) -> BackendResult<CudaPlan> {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, under, plan)) = planned.as_ref()
             && (of, under) == (graph, spec)
@@ -180,7 +177,7 @@ impl CudaBackend {
     /// The plan, with convolutions by a library in the modes that use one
     /// ([`leaves_convolutions`](crate::plan::cuda::leaves_convolutions)). Without a library, the plan contains the
     /// reason why there is none.
-    fn plan(&self, graph: &Graph, spec: &SessionSpec) -> Result<CudaPlan, BackendError> {
+    fn plan(&self, graph: &Graph, spec: &SessionSpec) -> BackendResult<CudaPlan> {
         if !leaves_convolutions(spec.mode) {
             return self.own_plan(graph, spec, None);
         }
@@ -196,7 +193,7 @@ impl CudaBackend {
         graph: &Graph,
         spec: &SessionSpec,
         conv_provider: Option<ConvProvider>,
-    ) -> Result<CudaPlan, BackendError> {
+    ) -> BackendResult<CudaPlan> {
         Ok(CudaPlan { conv_provider, ..self.planned_with(graph, spec, None)? })
     }
 
@@ -205,7 +202,7 @@ impl CudaBackend {
         graph: &Graph,
         spec: &SessionSpec,
         library: Option<&str>,
-    ) -> Result<CudaPlan, BackendError> {
+    ) -> BackendResult<CudaPlan> {
         let (size, mode) = ((spec.height, spec.width), spec.mode);
         let limits = &self.limits;
         let plan = match library {
@@ -262,7 +259,7 @@ impl CudaBackend {
         network: &Arc<Network>,
         plan: CudaPlan,
         control: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError> {
+    ) -> BackendResult<Box<dyn Session>> {
         let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         let session = CudaSession::new(self.shared(), network.weights(), plan, control)?;
         Ok(Box::new(session))
@@ -288,7 +285,7 @@ impl Backend for CudaBackend {
         }
     }
 
-    fn supports(&self, mode: Mode) -> Result<(), BackendError> {
+    fn supports(&self, mode: Mode) -> BackendResult {
         mode_supported(mode, &self.limits).map_err(|e| self.unsupported(mode, &e))
     }
 
@@ -297,7 +294,7 @@ impl Backend for CudaBackend {
         Precision::Fp16
     }
 
-    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> Result<u64, BackendError> {
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> BackendResult<u64> {
         Ok(self.planned(graph, spec)?.device_bytes())
     }
 
@@ -316,7 +313,7 @@ impl Backend for CudaBackend {
         network: &Arc<Network>,
         spec: &SessionSpec,
         control: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError> {
+    ) -> BackendResult<Box<dyn Session>> {
         let opened = self.planned(network.graph(), spec).and_then(|plan| {
             match self.session(network, plan, control) {
                 // Without the library, the program's own kernels do the same work, and the session's summary contains
@@ -342,7 +339,7 @@ impl Inspect for CudaBackend {
         self.driver.clock_mhz()
     }
 
-    fn sweep_caches(&self) -> Result<(), BackendError> {
+    fn sweep_caches(&self) -> BackendResult {
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = match *swept {
             Some(memory) => memory,
@@ -355,7 +352,7 @@ impl Inspect for CudaBackend {
         self.driver.clear(memory, SWEPT_BYTES).map_err(|f| self.backend_error(f))
     }
 
-    fn ceiling(&self, precision: Precision) -> Result<Option<Ceiling>, BackendError> {
+    fn ceiling(&self, precision: Precision) -> BackendResult<Option<Ceiling>> {
         let copy_gb_per_s = self.copy_gb_per_s().map_err(|f| self.backend_error(f))?;
         let rate = flops_per_clock(self.limits.compute_capability, precision.format().operand);
         let sms = self.limits.multiprocessors as u64;

@@ -58,7 +58,7 @@ impl ParamsMaker<'_> {
 
     /// The parameter block of consecutive layers. `leading` describes how the first layer is joined with the others if
     /// it has another shape.
-    pub(super) fn chain(
+    pub fn chain(
         &self,
         exchange: usize,
         launches: &[&ConvLaunch],

@@ -8,14 +8,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    driver::{DevicePtr, Driver, DriverFailure, Event, Function, PinnedPtr, Queue},
+    driver::{DevicePtr, Driver, DriverFailure, DriverResult, Event, Function, PinnedPtr, Queue},
     kernels::Kernels,
     params::{ComposeParams, ShrinkParams},
     raw_decoder::{self, Decoding, PixelLaunch, Shrinking},
     transfers::{EventList, Pinned},
 };
 use crate::{
-    backend::{BackendError, Declined},
+    backend::{BackendError, BackendResult, Declined},
     compose::Look,
     frame::Frame,
     parallel_copy,
@@ -62,7 +62,7 @@ impl Drop for Room {
 }
 
 /// A picture that is being composed. Others wait until it is dropped, which waits for the device.
-pub(super) struct Composing<'a> {
+pub struct Composing<'a> {
     room: MutexGuard<'a, Option<Room>>,
     bytes: usize,
     /// `None` if the network's picture is not composed.
@@ -70,27 +70,27 @@ pub(super) struct Composing<'a> {
     /// The launches that make the source from a camera's frame, and the network's input from the source.
     raw: Option<(Decoding, Shrinking)>,
     /// Whether the network's own picture is also needed.
-    pub(super) with_painting: bool,
+    pub with_painting: bool,
 }
 
 /// The picture over which a painting is blended.
 #[derive(Clone, Copy)]
-pub(super) enum ComposeSource<'a> {
+pub enum ComposeSource<'a> {
     Frame(&'a Frame),
     /// A camera's raw frame.
     Raw(&'a RawFrame),
 }
 
 /// What a session paints, on the device.
-pub(super) struct OnDevice<'a> {
-    pub(super) driver: &'a Arc<dyn Driver>,
-    pub(super) painting: DevicePtr,
+pub struct OnDevice<'a> {
+    pub driver: &'a Arc<dyn Driver>,
+    pub painting: DevicePtr,
     /// The session's input.
-    pub(super) scaled: DevicePtr,
+    pub scaled: DevicePtr,
     /// Rows and columns of both.
-    pub(super) size: (usize, usize),
+    pub size: (usize, usize),
     /// Rows and columns of the extended input.
-    pub(super) extended: (usize, usize),
+    pub extended: (usize, usize),
 }
 
 impl Composer {
@@ -104,13 +104,13 @@ impl Composer {
     /// # Errors
     /// [`BackendError::Declined`] if there is no memory for it, [`BackendError::Kernel`], and the driver's failures as
     /// converted by `failed`.
-    pub(super) fn begin(
+    pub fn begin(
         &self,
         on: OnDevice<'_>,
         (source, look): (ComposeSource<'_>, Option<Look>),
         with_painting: bool,
         failed: impl Fn(DriverFailure) -> BackendError,
-    ) -> Result<Composing<'_>, BackendError> {
+    ) -> BackendResult<Composing<'_>> {
         let no_memory = BackendError::Declined(Declined::NoMemory);
         let ((width, height), is_raw) = match source {
             ComposeSource::Frame(frame) => ((frame.width(), frame.height()), false),
@@ -201,7 +201,7 @@ impl Room {
         bytes: usize,
         function: Function,
         decoders: Option<(Function, Function)>,
-    ) -> Result<Self, DriverFailure> {
+    ) -> DriverResult<Self> {
         let events = EventList::make(driver, 2)?;
         let frames = 1 + usize::from(decoders.is_some());
         let pinned = Pinned::take(driver, frames * bytes)?;
@@ -236,20 +236,17 @@ impl Room {
 
 impl Composing<'_> {
     /// Calls `queue` with the memory, which exists from the start.
-    fn on_room<T: Default>(
-        &self,
-        queue: impl FnOnce(&Room) -> Result<T, DriverFailure>,
-    ) -> Result<T, DriverFailure> {
+    fn on_room<T: Default>(&self, queue: impl FnOnce(&Room) -> DriverResult<T>) -> DriverResult<T> {
         self.room.as_ref().map_or_else(|| Ok(T::default()), queue)
     }
 
     /// Whether the source is a camera's frame.
-    pub(super) fn is_raw(&self) -> bool {
+    pub fn is_raw(&self) -> bool {
         self.raw.is_some()
     }
 
     /// Queues the upload of a camera's frame, and makes the source and the network's input from it.
-    pub(super) fn queue_raw(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
+    pub fn queue_raw(&self, driver: &dyn Driver) -> DriverResult {
         let Some((decoding, shrinking)) = &self.raw else {
             return Ok(());
         };
@@ -265,11 +262,7 @@ impl Composing<'_> {
 
     /// Queues the upload of the source. If the source is made on the device, queues its download after `decoded`
     /// instead, in parallel with painting.
-    pub(super) fn queue_source(
-        &self,
-        driver: &dyn Driver,
-        decoded: Event,
-    ) -> Result<(), DriverFailure> {
+    pub fn queue_source(&self, driver: &dyn Driver, decoded: Event) -> DriverResult {
         self.on_room(|room| {
             if self.is_raw() {
                 driver.wait_event(Queue::Download, decoded)?;
@@ -286,7 +279,7 @@ impl Composing<'_> {
     }
 
     /// Queues the composition after painting, and the download of the result.
-    pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
+    pub fn queue(&self, driver: &dyn Driver) -> DriverResult {
         let Some(launch) = &self.launch else {
             return Ok(());
         };
@@ -302,7 +295,7 @@ impl Composing<'_> {
     }
 
     /// Milliseconds from an event to the composed picture.
-    pub(super) fn ms_since(&self, driver: &dyn Driver, event: Event) -> Result<f64, DriverFailure> {
+    pub fn ms_since(&self, driver: &dyn Driver, event: Event) -> DriverResult<f64> {
         if self.launch.is_none() {
             return Ok(0.0);
         }
@@ -310,14 +303,14 @@ impl Composing<'_> {
     }
 
     /// Copies the result. The device was already waited for.
-    pub(super) fn finish(mut self, to: &mut Frame) {
+    pub fn finish(mut self, to: &mut Frame) {
         if let Some(room) = self.room.as_mut() {
             parallel_copy::copy(to.rgba_mut(), room.pinned.halves(self.bytes).0);
         }
     }
 
     /// Copies the decoded source, and the result if it was composed. The device was already waited for.
-    pub(super) fn finish_raw(mut self, upright: &mut Frame, to: Option<&mut Frame>) {
+    pub fn finish_raw(mut self, upright: &mut Frame, to: Option<&mut Frame>) {
         if let Some(room) = self.room.as_mut() {
             let (source, composed) = room.pinned.halves(self.bytes);
             parallel_copy::copy(upright.rgba_mut(), source);

@@ -15,23 +15,23 @@ use cudarc::driver::{DriverError, result, sys};
 
 use super::{
     cudnn::{Cudnn, EnterContext},
-    driver::{DriverFailure, Purpose, Queue},
+    driver::{DriverFailure, DriverResult, Purpose, Queue},
     nvml::ClockMeter,
 };
 use crate::plan::cuda::DeviceLimits;
 
 /// The driver's message for a failed call.
-pub(super) fn words(error: DriverError) -> String {
+pub fn words(error: DriverError) -> String {
     let words = error.error_string();
     words.map_or_else(|_| "unknown error".to_owned(), |words| words.to_string_lossy().into_owned())
 }
 
-pub(super) fn failure(call: &'static str, error: DriverError) -> DriverFailure {
+pub fn failure(call: &'static str, error: DriverError) -> DriverFailure {
     DriverFailure { call, code: error.0 as u32, words: words(error) }
 }
 
 /// A device's context and its streams; released when dropped.
-pub(super) struct Context {
+pub struct Context {
     device: sys::CUdevice,
     multiprocessors: usize,
     raw: sys::CUcontext,
@@ -54,7 +54,7 @@ impl Context {
     ///
     /// # Errors
     /// The driver's.
-    pub(super) fn open(ordinal: usize) -> Result<(Self, DeviceLimits), DriverFailure> {
+    pub fn open(ordinal: usize) -> DriverResult<(Self, DeviceLimits)> {
         use sys::CUdevice_attribute_enum as A;
         result::init().map_err(|e| failure("cuInit", e))?;
         let device = result::device::get(ordinal as i32).map_err(|e| failure("cuDeviceGet", e))?;
@@ -103,16 +103,16 @@ impl Context {
     }
 
     /// Multiprocessors of the device.
-    pub(super) const fn multiprocessors(&self) -> usize {
+    pub const fn multiprocessors(&self) -> usize {
         self.multiprocessors
     }
 
     /// Makes the context current on this thread and runs `call`.
-    pub(super) fn with<T>(
+    pub fn with<T>(
         &self,
         name: &'static str,
         call: impl FnOnce() -> Result<T, DriverError>,
-    ) -> Result<T, DriverFailure> {
+    ) -> DriverResult<T> {
         if let Some(patience) = self.abandoned.get() {
             return Err(DriverFailure::no_answer(name, *patience));
         }
@@ -123,12 +123,12 @@ impl Context {
     }
 
     /// From now on every call fails immediately, and nothing is released.
-    pub(super) fn abandon(&self, patience: Duration) {
+    pub fn abandon(&self, patience: Duration) {
         self.abandoned.get_or_init(|| patience);
     }
 
     /// The stream of a queue. Preparing sessions has one stream for all queues.
-    pub(super) const fn stream(&self, purpose: Purpose, queue: Queue) -> sys::CUstream {
+    pub const fn stream(&self, purpose: Purpose, queue: Queue) -> sys::CUstream {
         match (purpose, queue) {
             (Purpose::Preparing, _) => self.streams.0[3],
             (Purpose::Painting, Queue::Painting) => self.streams.0[0],
@@ -138,7 +138,7 @@ impl Context {
     }
 
     /// cuDNN on the launch stream of a purpose, or the reason why there is none.
-    pub(super) fn cudnn(self: &Arc<Self>, purpose: Purpose) -> Result<&Cudnn, String> {
+    pub fn cudnn(self: &Arc<Self>, purpose: Purpose) -> Result<&Cudnn, String> {
         if self.abandoned.get().is_some() {
             return Err("the GPU does not answer".to_owned());
         }
@@ -159,7 +159,7 @@ impl Context {
     }
 
     /// Reads the device's clock.
-    pub(super) fn clock(&self) -> Option<&ClockMeter> {
+    pub fn clock(&self) -> Option<&ClockMeter> {
         let find = || {
             let mut bus: [c_char; 32] = [0; 32];
             // SAFETY: the driver returned this device; at most 32 bytes are written, including the terminating zero.
@@ -174,7 +174,7 @@ impl Context {
 }
 
 impl EnterContext for Context {
-    fn enter(&self) -> Result<(), DriverFailure> {
+    fn enter(&self) -> DriverResult {
         self.with("cuCtxSetCurrent", || Ok(()))
     }
 }

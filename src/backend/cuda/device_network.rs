@@ -16,14 +16,14 @@ use super::{
     algorithms::Algorithms,
     composer::{Composer, OnDevice},
     constants,
-    driver::{Algorithm, DevicePtr, Driver, DriverFailure, Function, Queue},
+    driver::{Algorithm, DevicePtr, Driver, DriverFailure, DriverResult, Function, Queue},
     folded::folded,
     kernel_params::ParamsMaker,
     kernels::Kernels,
     pack, raw_decoder,
 };
 use crate::{
-    backend::{BackendError, RunControl},
+    backend::{BackendError, BackendResult, RunControl},
     network::Weights,
     numeric::NumberFormat,
     plan::cuda::{ConvolutionShape, CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
@@ -55,30 +55,30 @@ pub struct SessionDevice {
 }
 
 /// A network in the device's memory.
-pub(super) struct DeviceNetwork {
-    pub(super) plan: CudaPlan,
-    pub(super) layout: MemoryLayout,
+pub struct DeviceNetwork {
+    pub plan: CudaPlan,
+    pub layout: MemoryLayout,
     memory: DevicePtr,
-    pub(super) driver: Arc<dyn Driver>,
+    pub driver: Arc<dyn Driver>,
     /// Keeps the images loaded that the launches use.
     kernels: Arc<Kernels>,
     /// The library's algorithm for every shape that it computes.
-    pub(super) algorithms: HashMap<ConvolutionShape, Algorithm>,
+    pub algorithms: HashMap<ConvolutionShape, Algorithm>,
     device_name: String,
     /// Whether every step is launched separately after the end of the previous one, because the driver refused joint
     /// launches.
-    pub(super) is_plain: AtomicBool,
+    pub is_plain: AtomicBool,
 }
 
 impl DeviceNetwork {
     /// Prepares the library's algorithms, allocates the memory and uploads the weights, all in the queues of `device`.
     /// Stops when `control` is cancelled.
-    pub(super) fn new(
+    pub fn new(
         device: SessionDevice,
         weights: &Weights,
         mut plan: CudaPlan,
         control: &RunControl,
-    ) -> Result<Self, BackendError> {
+    ) -> BackendResult<Self> {
         let SessionDevice { driver, kernels, name: device_name, algorithms: all, .. } = device;
         let failed = |plan: &CudaPlan, f| backend_error(driver.as_ref(), plan, &device_name, f);
         // The algorithms are prepared before the session's memory is allocated, because they determine how much working
@@ -133,21 +133,21 @@ impl DeviceNetwork {
     }
 
     /// From now on uses the queues of `driver`, which belongs to the same device. The previous queues must be empty.
-    pub(super) fn move_to(&mut self, driver: Arc<dyn Driver>) {
+    pub fn move_to(&mut self, driver: Arc<dyn Driver>) {
         self.driver = driver;
     }
 
     /// How long to wait for a run of the whole plan: a generous multiple of its predicted time.
-    pub(super) fn patience(&self) -> Duration {
+    pub fn patience(&self) -> Duration {
         LEAST_PATIENCE + Duration::from_secs(self.plan.flops() / LEAST_FLOPS_PER_S)
     }
 
-    pub(super) fn at(&self, offset: usize) -> DevicePtr {
+    pub fn at(&self, offset: usize) -> DevicePtr {
         self.memory.at(offset)
     }
 
     /// Uploads weights, biases and norms of all layers, which are contiguous, in one piece.
-    fn upload_weights(&self, all: &Weights) -> Result<(), DriverFailure> {
+    fn upload_weights(&self, all: &Weights) -> DriverResult {
         let Some(first) = self.layout.convs.first() else {
             return Ok(());
         };
@@ -214,7 +214,7 @@ impl DeviceNetwork {
     /// Chooses among the suggested algorithms of new convolutions: the first, unless a later one is much faster. Each
     /// runs here, because the first run may load kernels, which cannot be recorded. Reads and writes maps that are
     /// still zero.
-    fn choose(&mut self, new: Vec<(LibraryConv, Vec<Algorithm>)>) -> Result<(), DriverFailure> {
+    fn choose(&mut self, new: Vec<(LibraryConv, Vec<Algorithm>)>) -> DriverResult {
         for (conv, suggested) in new {
             let mut best_ms = f32::INFINITY;
             for algorithm in suggested {
@@ -231,7 +231,7 @@ impl DeviceNetwork {
     }
 
     /// The shortest time of a convolution, in milliseconds.
-    fn library_ms(&self, conv: &LibraryConv) -> Result<f32, DriverFailure> {
+    fn library_ms(&self, conv: &LibraryConv) -> DriverResult<f32> {
         let launch = self.library_launch(conv, &self.maker());
         let driver = &self.driver;
         let timed = |from, to| {
@@ -257,7 +257,7 @@ impl DeviceNetwork {
     }
 
     /// Uploads what the launches of a general graph read in addition to maps. It is contiguous, so this is one piece.
-    fn upload_constants(&self, weights: &Weights) -> Result<(), DriverFailure> {
+    fn upload_constants(&self, weights: &Weights) -> DriverResult {
         let Some(&begin) = self.layout.constants.first() else {
             return Ok(());
         };
@@ -274,29 +274,29 @@ impl DeviceNetwork {
         self.driver.upload(self.at(begin), &image)
     }
 
-    pub(super) fn maker(&self) -> ParamsMaker<'_> {
+    pub fn maker(&self) -> ParamsMaker<'_> {
         self.maker_for(&self.layout)
     }
 
     /// Builds parameters for photos and paintings in this layout.
-    pub(super) fn maker_for<'a>(&'a self, layout: &'a MemoryLayout) -> ParamsMaker<'a> {
+    pub fn maker_for<'a>(&'a self, layout: &'a MemoryLayout) -> ParamsMaker<'a> {
         ParamsMaker { plan: &self.plan, layout, memory: self.memory, first_frame: 0 }
     }
 
     /// The kernel that writes the output before rounding, in the variants in which storing the picture is a separate
     /// step.
-    pub(super) fn store_floats(&self) -> Result<Function, BackendError> {
+    pub fn store_floats(&self) -> BackendResult<Function> {
         let storage = self.plan.format().storage;
         self.function("elementwise", &format!("store_floats_{}", suffix(storage)), 0)
     }
 
     /// The device's kernels. There is one set for each device.
-    pub(super) const fn kernels(&self) -> &Arc<Kernels> {
+    pub const fn kernels(&self) -> &Arc<Kernels> {
         &self.kernels
     }
 
     /// The device data from which a single frame is composed.
-    pub(super) fn on_device(&self) -> OnDevice<'_> {
+    pub fn on_device(&self) -> OnDevice<'_> {
         OnDevice {
             driver: &self.driver,
             painting: self.at(self.layout.painting),
@@ -307,17 +307,17 @@ impl DeviceNetwork {
     }
 
     /// The kernel that decodes a camera's frame.
-    pub(super) fn raw_decoder(&self) -> Result<Function, BackendError> {
+    pub fn raw_decoder(&self) -> BackendResult<Function> {
         self.function(raw_decoder::KERNEL, raw_decoder::KERNEL, 0)
     }
 
     /// Converts a driver's failure to this backend's error.
-    pub(super) fn backend_error(&self, failure: DriverFailure) -> BackendError {
+    pub fn backend_error(&self, failure: DriverFailure) -> BackendError {
         backend_error(self.driver.as_ref(), &self.plan, &self.device_name, failure)
     }
 
     /// The error for a frame with values that the format of the maps, or of the products, cannot represent.
-    pub(super) fn overflow(&self) -> BackendError {
+    pub fn overflow(&self) -> BackendError {
         let format = self.plan.format().operand;
         let largest = match format {
             NumberFormat::Fp16 | NumberFormat::Fp16x2 => half::f16::MAX.to_f32(),
@@ -334,12 +334,7 @@ impl DeviceNetwork {
         }
     }
 
-    pub(super) fn function(
-        &self,
-        file: &str,
-        entry: &str,
-        shared_bytes: u32,
-    ) -> Result<Function, BackendError> {
+    pub fn function(&self, file: &str, entry: &str, shared_bytes: u32) -> BackendResult<Function> {
         (self.kernels).function(file, entry, shared_bytes, |f| self.backend_error(f))
     }
 }
@@ -351,7 +346,7 @@ impl Drop for DeviceNetwork {
 }
 
 /// Converts a driver's failure while a plan is prepared or run to this backend's error.
-pub(super) fn backend_error(
+pub fn backend_error(
     driver: &dyn Driver,
     plan: &CudaPlan,
     device_name: &str,
@@ -372,7 +367,7 @@ pub(super) fn backend_error(
 }
 
 /// Converts a driver's or a library's failure that is not about memory to this backend's error.
-pub(super) fn driver_error(failure: DriverFailure, device: &str) -> BackendError {
+pub fn driver_error(failure: DriverFailure, device: &str) -> BackendError {
     let reason = match failure.code {
         DriverFailure::NO_ANSWER => failure.words.clone(),
         _ => failure.to_string(),

@@ -83,6 +83,9 @@ pub struct DriverFailure {
     pub words: String,
 }
 
+/// The result of a call of the driver.
+pub type DriverResult<T = ()> = Result<T, DriverFailure>;
+
 impl DriverFailure {
     /// `CUDA_ERROR_OUT_OF_MEMORY`.
     pub const OUT_OF_MEMORY: u32 = 2;
@@ -201,18 +204,14 @@ pub trait ConvolutionLibrary: Send + Sync {
     /// Prepares the algorithms that the library's heuristics suggest for a convolution of this shape in its precision:
     /// at least one, the most likely first. Each must produce the same bits every time and need at most
     /// [`ConvolutionShape::most_workspace_bytes`].
-    fn prepare(&self, shape: &ConvolutionShape) -> Result<Vec<Algorithm>, DriverFailure>;
+    fn prepare(&self, shape: &ConvolutionShape) -> DriverResult<Vec<Algorithm>>;
     /// Launches in the order of the driver's launches, without waiting. The first run of an algorithm may load kernels,
     /// which is not possible while launches are recorded.
     ///
     /// # Safety
     /// All buffers have the sizes of the algorithm's shape, and the workspace has the size that the algorithm needs.
     /// They stay valid until the device was waited for.
-    unsafe fn convolve(
-        &self,
-        algorithm: &Algorithm,
-        buffers: &ConvolutionBuffers,
-    ) -> Result<(), DriverFailure>;
+    unsafe fn convolve(&self, algorithm: &Algorithm, buffers: &ConvolutionBuffers) -> DriverResult;
 }
 
 /// A device's driver.
@@ -221,19 +220,19 @@ pub trait Driver: Send + Sync {
     /// painting has the highest priority. Memory, kernels, recordings, events and algorithms are shared.
     fn with_queues_for(&self, purpose: Purpose) -> Arc<dyn Driver>;
     /// Free and total memory of the device.
-    fn memory_info(&self) -> Result<(usize, usize), DriverFailure>;
+    fn memory_info(&self) -> DriverResult<(usize, usize)>;
     /// Allocates device memory. Its contents are undefined.
-    fn allocate(&self, bytes: usize) -> Result<DevicePtr, DriverFailure>;
+    fn allocate(&self, bytes: usize) -> DriverResult<DevicePtr>;
     /// Frees device memory.
     fn free(&self, memory: DevicePtr);
     /// Allocates host memory that the device can access, cached as usual (not write-combined).
-    fn allocate_pinned(&self, bytes: usize) -> Result<PinnedPtr, DriverFailure>;
+    fn allocate_pinned(&self, bytes: usize) -> DriverResult<PinnedPtr>;
     /// Frees host memory.
     fn free_pinned(&self, memory: PinnedPtr);
     /// Copies to the device and waits.
-    fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure>;
+    fn upload(&self, to: DevicePtr, from: &[u8]) -> DriverResult;
     /// Copies from the device and waits, after all previous launches.
-    fn download(&self, to: &mut [u8], from: DevicePtr) -> Result<(), DriverFailure>;
+    fn download(&self, to: &mut [u8], from: DevicePtr) -> DriverResult;
     /// Copies to the device in a queue, without waiting.
     ///
     /// # Safety
@@ -244,7 +243,7 @@ pub trait Driver: Send + Sync {
         from: PinnedPtr,
         bytes: usize,
         queue: Queue,
-    ) -> Result<(), DriverFailure>;
+    ) -> DriverResult;
     /// Copies from the device in a queue, without waiting.
     ///
     /// # Safety
@@ -255,28 +254,22 @@ pub trait Driver: Send + Sync {
         from: DevicePtr,
         bytes: usize,
         queue: Queue,
-    ) -> Result<(), DriverFailure>;
+    ) -> DriverResult;
     /// Copies within the device's memory, in the order of the launches, without waiting.
-    fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> Result<(), DriverFailure>;
+    fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> DriverResult;
     /// Fills with zero bytes and waits.
-    fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure>;
+    fn clear(&self, memory: DevicePtr, bytes: usize) -> DriverResult;
     /// Loads compiled kernels.
-    fn load(&self, image: &[u8]) -> Result<Module, DriverFailure>;
+    fn load(&self, image: &[u8]) -> DriverResult<Module>;
     /// Loads all entry points of an image onto the device at once. Otherwise the driver loads each at its first launch,
     /// and waits for the running frame before that. A driver without such a call does nothing.
-    fn load_entries(&self, module: Module) -> Result<(), DriverFailure>;
+    fn load_entries(&self, module: Module) -> DriverResult;
     /// Unloads compiled kernels.
     fn unload(&self, module: Module);
     /// Finds an entry point and allows it to use `shared_bytes` of dynamic shared memory.
-    fn function(
-        &self,
-        module: Module,
-        entry: &str,
-        shared_bytes: u32,
-    ) -> Result<Function, DriverFailure>;
+    fn function(&self, module: Module, entry: &str, shared_bytes: u32) -> DriverResult<Function>;
     /// CTAs of this shape that fit on the whole device at once.
-    fn resident_ctas(&self, function: Function, shape: LaunchShape)
-    -> Result<usize, DriverFailure>;
+    fn resident_ctas(&self, function: Function, shape: LaunchShape) -> DriverResult<usize>;
     /// Launches without waiting. `params` points to the kernel's parameter block, which is read before
     /// the call returns.
     ///
@@ -287,24 +280,24 @@ pub trait Driver: Send + Sync {
         function: Function,
         shape: LaunchShape,
         params: *const c_void,
-    ) -> Result<(), DriverFailure>;
+    ) -> DriverResult;
     /// From now on, launches are recorded instead of executed.
-    fn begin_recording(&self) -> Result<(), DriverFailure>;
-    fn end_recording(&self) -> Result<Graph, DriverFailure>;
+    fn begin_recording(&self) -> DriverResult;
+    fn end_recording(&self) -> DriverResult<Graph>;
     /// Runs a recording, without waiting.
-    fn replay(&self, graph: Graph) -> Result<(), DriverFailure>;
+    fn replay(&self, graph: Graph) -> DriverResult;
     /// Releases a recording.
     fn free_graph(&self, graph: Graph);
     /// Creates an event.
-    fn event(&self) -> Result<Event, DriverFailure>;
+    fn event(&self) -> DriverResult<Event>;
     /// Records the event after the current work of a queue.
-    fn record(&self, event: Event, queue: Queue) -> Result<(), DriverFailure>;
+    fn record(&self, event: Event, queue: Queue) -> DriverResult;
     /// Work that is queued from now on waits for the event.
-    fn wait_event(&self, queue: Queue, event: Event) -> Result<(), DriverFailure>;
+    fn wait_event(&self, queue: Queue, event: Event) -> DriverResult;
     /// Whether the device has passed the event.
-    fn has_passed(&self, event: Event) -> Result<bool, DriverFailure>;
+    fn has_passed(&self, event: Event) -> DriverResult<bool>;
     /// Milliseconds between two events that the device has passed.
-    fn elapsed_ms(&self, from: Event, to: Event) -> Result<f32, DriverFailure>;
+    fn elapsed_ms(&self, from: Event, to: Event) -> DriverResult<f32>;
     /// Releases an event.
     fn free_event(&self, event: Event);
     /// Abandons a device that did not respond within `patience`. Every later call fails immediately. Nothing is
@@ -319,9 +312,9 @@ pub trait Driver: Send + Sync {
     fn wait_until(
         &self,
         patience: Duration,
-        is_done: &dyn Fn() -> Result<bool, DriverFailure>,
+        is_done: &dyn Fn() -> DriverResult<bool>,
         meanwhile: &mut dyn FnMut(),
-    ) -> Result<(), DriverFailure> {
+    ) -> DriverResult {
         let began = self.now();
         while !is_done()? {
             meanwhile();
@@ -332,21 +325,18 @@ pub trait Driver: Send + Sync {
             }
             // Polling without pauses detects the end of a short frame immediately. During a long frame, other threads
             // need the driver.
-            match waited < QUICK {
-                true => thread::yield_now(),
-                false => thread::sleep(BETWEEN_LOOKS),
-            }
+            if waited < QUICK { thread::yield_now() } else { thread::sleep(BETWEEN_LOOKS) }
         }
         Ok(())
     }
     /// Waits until the device has passed the event.
-    fn wait_for(&self, event: Event, patience: Duration) -> Result<(), DriverFailure> {
+    fn wait_for(&self, event: Event, patience: Duration) -> DriverResult {
         self.wait_until(patience, &|| self.has_passed(event), &mut || ())
     }
     /// Waits at most `patience` until the device has done all work that is queued now.
-    fn wait_within(&self, patience: Duration) -> Result<(), DriverFailure>;
+    fn wait_within(&self, patience: Duration) -> DriverResult;
     /// [`Driver::wait_within`] for work of unknown length.
-    fn wait(&self) -> Result<(), DriverFailure> {
+    fn wait(&self) -> DriverResult {
         self.wait_within(LONGEST_WAIT)
     }
     /// The library that computes convolutions on this device, or the reason why there is none. The first call looks for

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use super::{
     composer::Composing,
     device_network::DeviceNetwork,
-    driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
+    driver::{Driver, DriverResult, Event, Graph, PinnedPtr, Queue},
     launches::Launches,
     raw_decoder::Decoding,
     sent_photos::{SentHandle, SentPhotos, SentPlace},
     transfers::{EventList, Pinned},
 };
 use crate::{
-    backend::BackendError,
+    backend::{BackendError, BackendResult},
     frame::Frame,
     parallel_copy,
     plan::cuda::{CudaPlan, MemoryLayout},
@@ -24,8 +24,8 @@ use crate::{
 };
 
 /// The memory and launches of one batch that is transferred and painted.
-pub(super) struct FrameSlot {
-    pub(super) launches: Launches,
+pub struct FrameSlot {
+    pub launches: Launches,
     /// Where photos and paintings are on the device.
     layout: MemoryLayout,
     graph: Recording,
@@ -37,14 +37,14 @@ pub(super) struct FrameSlot {
 
 /// What the run of a single frame does in addition to painting.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Besides<'a> {
+pub struct Besides<'a> {
     /// Copies photos from the device's memory instead of uploading the staged ones. The slot's own photos were
     /// withdrawn.
-    pub(super) sent: Option<&'a SentPlace>,
+    pub sent: Option<&'a SentPlace>,
     /// Decodes the staged frame first.
-    pub(super) decoding: Option<&'a Decoding>,
+    pub decoding: Option<&'a Decoding>,
     /// Composes the painting afterwards.
-    pub(super) composing: Option<&'a Composing<'a>>,
+    pub composing: Option<&'a Composing<'a>>,
 }
 
 /// Events of a batch.
@@ -64,15 +64,18 @@ enum FrameEvent {
 
 impl FrameSlot {
     /// Builds the launches for photos and paintings in `layout`, records them, and allocates the pinned memory.
-    pub(super) fn new(network: &DeviceNetwork, layout: MemoryLayout) -> Result<Self, BackendError> {
+    pub fn new(network: &DeviceNetwork, layout: MemoryLayout) -> BackendResult<Self> {
         let driver = &network.driver;
         let plan = &network.plan;
         let (height, width) = plan.photo;
         let bytes = photo_bytes(plan) + painting_bytes(plan);
-        let pinned = Pinned::take(driver, bytes).map_err(|f| match f.is_out_of_memory() {
-            // Host memory, not the GPU's.
-            true => BackendError::OutOfMemory { needed_bytes: bytes as u64, width, height },
-            false => network.backend_error(f),
+        let pinned = Pinned::take(driver, bytes).map_err(|f| {
+            if f.is_out_of_memory() {
+                // Host memory, not the GPU's.
+                BackendError::OutOfMemory { needed_bytes: bytes as u64, width, height }
+            } else {
+                network.backend_error(f)
+            }
         })?;
         let events = EventList::make(driver, 5).map_err(|f| network.backend_error(f))?;
         let (launches, graph) = network.recorded(&layout)?;
@@ -81,23 +84,23 @@ impl FrameSlot {
     }
 
     /// Allows other sessions to paint the photos that were painted.
-    pub(super) fn offer(&self, on: &DeviceNetwork) {
+    pub fn offer(&self, on: &DeviceNetwork) {
         let place = SentPlace::new(&on.plan, on.at(self.layout.photo), on.kernels());
         self.sent.offer(place);
     }
 
     /// Stops other sessions from painting them, and waits for those that are doing so.
-    pub(super) fn withdraw(&self) {
+    pub fn withdraw(&self) {
         self.sent.withdraw();
     }
 
     /// The photos, while other sessions may paint them.
-    pub(super) fn sent(&self) -> Option<SentHandle> {
+    pub fn sent(&self) -> Option<SentHandle> {
         SentHandle::of(&self.sent)
     }
 
     /// Whether these are the photos of this slot.
-    pub(super) fn has(&self, sent: &SentHandle) -> bool {
+    pub fn has(&self, sent: &SentHandle) -> bool {
         sent.is_of(&self.sent)
     }
 
@@ -106,7 +109,7 @@ impl FrameSlot {
     }
 
     /// Copies photos to pinned memory. A batch that is not full repeats the last photo.
-    pub(super) fn stage(&mut self, plan: &CudaPlan, inputs: &[Frame]) {
+    pub fn stage(&mut self, plan: &CudaPlan, inputs: &[Frame]) {
         let ((height, width), batch) = (plan.extended, plan.batch);
         let extend = (height, width) != plan.photo;
         let (photos, _) = self.pinned.halves(photo_bytes(plan));
@@ -124,14 +127,14 @@ impl FrameSlot {
     }
 
     /// Copies a camera's frame to pinned memory. No format has more bytes than RGBA.
-    pub(super) fn stage_raw(&mut self, plan: &CudaPlan, raw: &RawFrame) {
+    pub fn stage_raw(&mut self, plan: &CudaPlan, raw: &RawFrame) {
         let (to, _) = self.pinned.halves(photo_bytes(plan));
         let (to, _) = to.split_at_mut(raw.bytes().len());
         parallel_copy::copy(to, raw.bytes());
     }
 
     /// Copies the decoded photo from pinned memory.
-    pub(super) fn unstage_photo(&mut self, plan: &CudaPlan, upright: &mut Frame) {
+    pub fn unstage_photo(&mut self, plan: &CudaPlan, upright: &mut Frame) {
         let ((_, wide), (_, width)) = (plan.extended, plan.photo);
         let (photo, _) = self.pinned.halves(photo_bytes(plan));
         let to = upright.rgba_mut();
@@ -147,11 +150,7 @@ impl FrameSlot {
     ///
     /// # Errors
     /// [`BackendError::Unsupported`] if the maps' format could not represent a value.
-    pub(super) fn unstage(
-        &mut self,
-        on: &DeviceNetwork,
-        outputs: &mut [Frame],
-    ) -> Result<(), BackendError> {
+    pub fn unstage(&mut self, on: &DeviceNetwork, outputs: &mut [Frame]) -> BackendResult {
         let plan = &on.plan;
         let (_, from) = self.pinned.halves(photo_bytes(plan));
         let (mut paintings, flag) = from.split_at_mut(plan.painting_bytes());
@@ -170,11 +169,7 @@ impl FrameSlot {
     }
 
     /// Queues the upload of what was staged.
-    pub(super) fn queue_upload(
-        &self,
-        on: &DeviceNetwork,
-        queue: Queue,
-    ) -> Result<(), DriverFailure> {
+    pub fn queue_upload(&self, on: &DeviceNetwork, queue: Queue) -> DriverResult {
         self.withdraw();
         let (to, bytes) = (on.at(self.layout.photo), photo_bytes(&on.plan));
         // SAFETY: pinned memory of this size, and the caller waits for the upload before it accesses the memory again.
@@ -182,16 +177,13 @@ impl FrameSlot {
     }
 
     /// Queues the copy of photos that are in the device's memory.
-    fn queue_copy(&self, on: &DeviceNetwork, from: &SentPlace) -> Result<(), DriverFailure> {
+    fn queue_copy(&self, on: &DeviceNetwork, from: &SentPlace) -> DriverResult {
         let to = on.at(self.layout.photo);
-        match from.at == to {
-            true => Ok(()),
-            false => on.driver.copy(to, from.at, photo_bytes(&on.plan)),
-        }
+        if from.at == to { Ok(()) } else { on.driver.copy(to, from.at, photo_bytes(&on.plan)) }
     }
 
     /// Queues the upload of a camera's frame to the place of the painting, and decodes it to the photo.
-    fn queue_decoding(&self, on: &DeviceNetwork, decoding: &Decoding) -> Result<(), DriverFailure> {
+    fn queue_decoding(&self, on: &DeviceNetwork, decoding: &Decoding) -> DriverResult {
         self.withdraw();
         let (to, from) = (on.at(self.layout.painting), self.pinned.start);
         // SAFETY: both have these bytes, and the device is waited for before anything accesses them.
@@ -200,7 +192,7 @@ impl FrameSlot {
     }
 
     /// Queues the download of the decoded photo, in parallel with painting.
-    fn queue_photo_download(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
+    fn queue_photo_download(&self, on: &DeviceNetwork) -> DriverResult {
         let driver = on.driver.as_ref();
         driver.wait_event(Queue::Download, self.event(FrameEvent::Uploaded))?;
         let (to, from) = (self.pinned.start, on.at(self.layout.photo));
@@ -209,21 +201,12 @@ impl FrameSlot {
     }
 
     /// Queues the download of the paintings.
-    pub(super) fn queue_download(
-        &self,
-        on: &DeviceNetwork,
-        queue: Queue,
-    ) -> Result<(), DriverFailure> {
+    pub fn queue_download(&self, on: &DeviceNetwork, queue: Queue) -> DriverResult {
         self.queue_download_from(on, 0, queue)
     }
 
     /// [`FrameSlot::queue_download`] from this byte offset.
-    fn queue_download_from(
-        &self,
-        on: &DeviceNetwork,
-        begin: usize,
-        queue: Queue,
-    ) -> Result<(), DriverFailure> {
+    fn queue_download_from(&self, on: &DeviceNetwork, begin: usize, queue: Queue) -> DriverResult {
         let to = PinnedPtr(self.pinned.start.0 + photo_bytes(&on.plan) + begin);
         let from = on.at(self.layout.painting + begin);
         let bytes = painting_bytes(&on.plan) - begin;
@@ -237,13 +220,13 @@ impl FrameSlot {
     /// One run over what was staged, through its graph if `recorded`, otherwise launch by launch. Everything is in one
     /// queue, which is fastest for a single batch. Times are measured on the device; decoding counts as upload.
     /// `meanwhile`, if any, is called repeatedly until the run is done.
-    pub(super) fn run(
+    pub fn run(
         &self,
         on: &DeviceNetwork,
         recorded: bool,
         besides: Besides<'_>,
         meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         let Besides { sent, decoding, composing } = besides;
         let driver = on.driver.as_ref();
         let begun = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
@@ -275,10 +258,7 @@ impl FrameSlot {
             if let Some(composing) = composing {
                 composing.queue(driver)?;
                 // The flag follows the paintings.
-                begin = match composing.with_painting {
-                    true => 0,
-                    false => on.plan.painting_bytes(),
-                };
+                begin = if composing.with_painting { 0 } else { on.plan.painting_bytes() };
             }
             self.queue_download_from(on, begin, Queue::Painting)?;
             driver.record(self.event(FrameEvent::Downloaded), Queue::Painting)?;
@@ -295,7 +275,7 @@ impl FrameSlot {
     }
 
     /// Queues upload, launches and download of the staged batch without waiting, each in a separate queue.
-    pub(super) fn send(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
+    pub fn send(&self, on: &DeviceNetwork) -> DriverResult {
         let driver = on.driver.as_ref();
         driver.record(self.event(FrameEvent::Sent), Queue::Upload)?;
         self.queue_upload(on, Queue::Upload)?;
@@ -310,12 +290,12 @@ impl FrameSlot {
     }
 
     /// Waits until the photos that were sent are on the device. Other photos may be staged after that.
-    pub(super) fn wait_for_upload(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
+    pub fn wait_for_upload(&self, on: &DeviceNetwork) -> DriverResult {
         on.driver.wait_for(self.event(FrameEvent::Uploaded), on.patience())
     }
 
     /// Waits for the batch that was sent. Times are as in [`FrameSlot::run`].
-    pub(super) fn receive(&self, on: &DeviceNetwork) -> Result<RunTiming, DriverFailure> {
+    pub fn receive(&self, on: &DeviceNetwork) -> DriverResult<RunTiming> {
         // The batch that was sent before may still be painted.
         on.driver.wait_for(self.event(FrameEvent::Downloaded), 2 * on.patience())?;
         self.timing(on.driver.as_ref(), None)
@@ -325,7 +305,7 @@ impl FrameSlot {
         &self,
         driver: &dyn Driver,
         composing: Option<&Composing<'_>>,
-    ) -> Result<RunTiming, DriverFailure> {
+    ) -> DriverResult<RunTiming> {
         let ms = |from, to| {
             let ms = driver.elapsed_ms(self.event(from), self.event(to))?;
             Ok(f64::from(ms))
@@ -353,9 +333,9 @@ fn painting_bytes(plan: &CudaPlan) -> usize {
 }
 
 /// A recorded graph; released when dropped.
-pub(super) struct Recording {
-    pub(super) graph: Graph,
-    pub(super) driver: Arc<dyn Driver>,
+pub struct Recording {
+    pub graph: Graph,
+    pub driver: Arc<dyn Driver>,
 }
 
 impl Drop for Recording {

@@ -31,7 +31,7 @@ impl ParamsMaker<'_> {
     }
 
     /// Address of the flag after the paintings; 0 if no launch records overflows.
-    pub(super) fn overflow(&self) -> u64 {
+    pub fn overflow(&self) -> u64 {
         if self.plan.notes_overflow {
             self.at(self.layout.painting + self.plan.painting_bytes())
         } else {
@@ -51,7 +51,7 @@ impl ParamsMaker<'_> {
     }
 
     /// The parameter block of a launch of a general graph.
-    pub(super) fn general(&self, op: &GeneralOp) -> KernelParams {
+    pub fn general(&self, op: &GeneralOp) -> KernelParams {
         match *op {
             GeneralOp::Conv(ref conv) => KernelParams::GeneralConv(self.general_conv(conv)),
             GeneralOp::Pointwise { from, to, statistics, change } => {

@@ -7,7 +7,7 @@ use std::slice::{from_mut, from_ref};
 
 use super::{
     device_network::DeviceNetwork,
-    driver::{DevicePtr, DriverFailure, Function, Queue},
+    driver::{DevicePtr, DriverFailure, DriverResult, Function, Queue},
     launches::{KernelLaunch, Prepared},
     params::KernelParams,
     session::CudaSession,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     backend::{
-        BackendError, InspectSession, NormTap, RunControl,
+        BackendError, BackendResult, InspectSession, NormTap, RunControl,
         audit::{Fill, KernelRecord},
     },
     frame::Frame,
@@ -32,8 +32,8 @@ impl CudaSession {
     fn looked_into<T>(
         &mut self,
         input: &Frame,
-        look: impl FnOnce(&DeviceNetwork, &[Prepared], Function) -> Result<T, DriverFailure>,
-    ) -> Result<T, BackendError> {
+        look: impl FnOnce(&DeviceNetwork, &[Prepared], Function) -> DriverResult<T>,
+    ) -> BackendResult<T> {
         BackendError::check_size(input, self.network.plan.photo)?;
         self.first.stage(&self.network.plan, from_ref(input));
         let run = self
@@ -46,7 +46,7 @@ impl CudaSession {
     }
 
     /// Runs one frame launch by launch, with an event between launches.
-    fn profiled(&mut self) -> Result<Vec<StepTiming>, DriverFailure> {
+    fn profiled(&mut self) -> DriverResult<Vec<StepTiming>> {
         let Self { first, network, .. } = self;
         let list = match self.step_events.take() {
             Some(list) => list,
@@ -93,7 +93,7 @@ impl InspectSession for CudaSession {
         input: &Frame,
         output: &mut Frame,
         control: &RunControl,
-    ) -> Result<Vec<StepTiming>, BackendError> {
+    ) -> BackendResult<Vec<StepTiming>> {
         self.check(from_ref(input), from_ref(output), control)?;
         self.first.stage(&self.network.plan, from_ref(input));
         let steps = self.profiled().map_err(|f| self.network.backend_error(f))?;
@@ -106,15 +106,11 @@ impl InspectSession for CudaSession {
         input: &Frame,
         output: &mut Frame,
         control: &RunControl,
-    ) -> Result<Option<RunTiming>, BackendError> {
+    ) -> BackendResult<Option<RunTiming>> {
         self.paint_group(from_ref(input), from_mut(output), control, false, None).map(Some)
     }
 
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        tap: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError> {
+    fn run_tensor(&mut self, input: &Frame, tap: Option<NormTap<'_>>) -> BackendResult<Tensor> {
         self.looked_into(input, |network, launches, store| network.run_steps(launches, store, tap))
     }
 
@@ -123,7 +119,7 @@ impl InspectSession for CudaSession {
         input: &Frame,
         fill: Option<Fill>,
         seen: &mut dyn FnMut(KernelRecord),
-    ) -> Result<(), BackendError> {
+    ) -> BackendResult {
         self.looked_into(input, |network, launches, store| {
             network.audited(launches, store, input, fill, seen)
         })
@@ -132,12 +128,12 @@ impl InspectSession for CudaSession {
 
 impl DeviceNetwork {
     /// A map of the first image as a tensor, unchanged or with a convolution's norm applied.
-    pub(super) fn tensor(
+    pub fn tensor(
         &self,
         from: DevicePtr,
         map: MapId,
         norm: Option<ConvId>,
-    ) -> Result<Tensor, DriverFailure> {
+    ) -> DriverResult<Tensor> {
         let MapBuffer { shape, stored_channels: stored, .. } = self.plan.maps[map];
         let pixels = shape.height * shape.width;
         let storage = self.plan.format().storage;
@@ -168,12 +164,12 @@ impl DeviceNetwork {
 
     /// Runs step by step over an uploaded photo and passes on the map after every norm. `store_floats` is the kernel
     /// that writes the output before rounding.
-    pub(super) fn run_steps(
+    pub fn run_steps(
         &self,
         launches: &[Prepared],
         store_floats: Function,
         mut tap: Option<NormTap<'_>>,
-    ) -> Result<Tensor, DriverFailure> {
+    ) -> DriverResult<Tensor> {
         for (step, prepared) in self.plan.steps.iter().zip(launches) {
             let name =
                 |conv: ConvId| self.plan.convs[conv].norm_name.as_deref().unwrap_or_default();
@@ -192,7 +188,7 @@ impl DeviceNetwork {
     }
 
     /// The picture of the first image before rounding, if [`Self::writing_floats`] was launched.
-    pub(super) fn floats(&self) -> Result<Tensor, DriverFailure> {
+    pub fn floats(&self) -> DriverResult<Tensor> {
         let (height, width) = self.plan.photo;
         let mut bytes = vec![0; 12 * height * width];
         self.driver.download(&mut bytes, self.at(self.layout.floats))?;
@@ -202,7 +198,7 @@ impl DeviceNetwork {
     }
 
     /// The launch of a step. For a step that makes the picture, the launch that writes it before rounding.
-    pub(super) fn writing_floats(
+    pub fn writing_floats(
         &self,
         step: &CudaStep,
         prepared: &Prepared,
@@ -234,7 +230,7 @@ impl DeviceNetwork {
 
     /// The map after a norm. If the norm is fused with following operations, the same kernel runs without them, into
     /// separate memory.
-    fn tapped(&self, prepared: &Prepared, map: MapId) -> Result<Tensor, DriverFailure> {
+    fn tapped(&self, prepared: &Prepared, map: MapId) -> DriverResult<Tensor> {
         let Prepared::Kernel(launch) = prepared else {
             return self.tensor(DevicePtr(self.maker().map(map)), map, None);
         };

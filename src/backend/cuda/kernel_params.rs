@@ -18,13 +18,13 @@ use crate::plan::cuda::{
 ///
 /// # Panics
 /// If the number is larger, because a kernel would then access memory outside its maps.
-pub(super) fn int(value: usize) -> i32 {
+pub fn int(value: usize) -> i32 {
     assert!(value <= i32::MAX as usize, "a kernel parameter of more than 31 bits");
     value as i32
 }
 
 /// Fills in where each step of a layer starts in the input tile.
-pub(super) fn fill_walk(walk: &mut [u32], launch: &ConvLaunch) {
+pub fn fill_walk(walk: &mut [u32], launch: &ConvLaunch) {
     for (at, step) in walk.iter_mut().zip(launch.smem_steps()) {
         *at = step;
     }
@@ -41,7 +41,7 @@ pub struct ParamsMaker<'a> {
 }
 
 impl ParamsMaker<'_> {
-    pub(super) fn at(&self, offset: usize) -> u64 {
+    pub fn at(&self, offset: usize) -> u64 {
         self.memory.at(offset).0
     }
 
@@ -61,18 +61,18 @@ impl ParamsMaker<'_> {
         self.at(offset + 4 * channels * self.first_frame)
     }
 
-    pub(super) fn map_or_null(&self, map: Option<MapId>) -> u64 {
+    pub fn map_or_null(&self, map: Option<MapId>) -> u64 {
         map.map_or(0, |id| self.map(id))
     }
 
     /// Rows, columns and stored channels of a map.
-    pub(super) fn size(&self, map: MapId) -> (i32, i32, i32) {
+    pub fn size(&self, map: MapId) -> (i32, i32, i32) {
         let m = &self.plan.maps[map];
         (int(m.shape.height), int(m.shape.width), int(m.stored_channels))
     }
 
     /// Pixels and stored channels of a map.
-    pub(super) fn pixels(&self, map: MapId) -> (i32, i32) {
+    pub fn pixels(&self, map: MapId) -> (i32, i32) {
         let m = &self.plan.maps[map];
         (int(m.shape.height * m.shape.width), int(m.stored_channels))
     }
@@ -229,11 +229,7 @@ impl ParamsMaker<'_> {
     }
 
     /// The parameter block for a norm's statistics and their application in one launch.
-    pub(super) fn resident_norm(
-        &self,
-        statistics: &CudaOp,
-        apply: &CudaOp,
-    ) -> Option<NormResidentParams> {
+    pub fn resident_norm(&self, statistics: &CudaOp, apply: &CudaOp) -> Option<NormResidentParams> {
         let (
             &CudaOp::NormStatistics { conv, map, resident: Some(resident), eps, .. },
             &CudaOp::NormApply { residual, relu, .. },
@@ -331,7 +327,7 @@ impl ParamsMaker<'_> {
         })
     }
 
-    pub(super) fn conv(&self, launch: &ConvLaunch) -> ConvParams {
+    pub fn conv(&self, launch: &ConvLaunch) -> ConvParams {
         let conv = &self.plan.convs[launch.conv];
         let memory = &self.layout.convs[launch.conv];
         let (photo_height, photo_width) = self.plan.extended;
@@ -367,10 +363,7 @@ impl ParamsMaker<'_> {
             },
             photo_height: int(photo_height),
             photo_width: int(photo_width),
-            merge_groups: match launch.polls {
-                true => 0,
-                false => int(merge_groups(launch.ctas.0)),
-            },
+            merge_groups: if launch.polls { 0 } else { int(merge_groups(launch.ctas.0)) },
             norm_channels: int(conv.out_channels),
             eps: launch.eps,
             flat_share: launch.flat_share,

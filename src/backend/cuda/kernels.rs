@@ -10,7 +10,7 @@ use super::{
     bundle,
     driver::{Driver, DriverFailure, Function, Module},
 };
-use crate::backend::BackendError;
+use crate::backend::{BackendError, BackendResult};
 
 /// Why a kernel cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ impl Kernels {
         entry: &str,
         shared_bytes: u32,
         to_error: impl FnOnce(DriverFailure) -> BackendError,
-    ) -> Result<Function, BackendError> {
+    ) -> BackendResult<Function> {
         self.find(file, entry, shared_bytes).map_err(|refusal| refused(refusal, entry, to_error))
     }
 
@@ -92,9 +92,10 @@ impl Kernels {
             return Ok(module);
         }
         let (major, minor) = self.compute_capability;
-        let image = match self.is_portable {
-            true => bundle::portable_image(file),
-            false => bundle::image(file, (major, minor)),
+        let image = if self.is_portable {
+            bundle::portable_image(file)
+        } else {
+            bundle::image(file, (major, minor))
         };
         let image = image.ok_or(Refusal::NoImage(major, minor))?;
         let module = self.driver.load(image.bytes).map_err(Refusal::Driver)?;

@@ -6,7 +6,8 @@ use std::{ops::Range, sync::atomic::Ordering};
 use super::{
     device_network::DeviceNetwork,
     driver::{
-        Algorithm, ConvolutionBuffers, DevicePtr, DriverFailure, Function, Graph, LaunchShape,
+        Algorithm, ConvolutionBuffers, DevicePtr, DriverFailure, DriverResult, Function, Graph,
+        LaunchShape,
     },
     kernel_params::ParamsMaker,
     kernels::{Refusal, refused},
@@ -14,7 +15,7 @@ use super::{
     params::KernelParams,
 };
 use crate::{
-    backend::BackendError,
+    backend::BackendResult,
     plan::cuda::{CudaOp, LibraryConv, MemoryLayout},
 };
 
@@ -23,34 +24,34 @@ use crate::{
 const FRAME_RANGE: &str = "frame";
 
 /// All steps, prepared for launching.
-pub(super) struct Launches {
+pub struct Launches {
     /// One entry for each step.
-    pub(super) single: Vec<Prepared>,
+    pub single: Vec<Prepared>,
     /// As few launches as possible. Several steps are one launch if the plan allows it and all of their CTAs fit on the
     /// device.
-    pub(super) together: Vec<Together>,
+    pub together: Vec<Together>,
 }
 
 impl Launches {
     /// The steps that run together, in order.
-    pub(super) fn steps(&self) -> Vec<Range<usize>> {
+    pub fn steps(&self) -> Vec<Range<usize>> {
         let steps = self.together.iter().map(|together| together.steps.clone());
         steps.collect()
     }
 }
 
 /// The launches for some consecutive steps.
-pub(super) struct Together {
-    pub(super) steps: Range<usize>,
+pub struct Together {
+    pub steps: Range<usize>,
     /// One launch, or several consecutive launches for some frames of a batch each.
-    pub(super) launches: Vec<Prepared>,
+    pub launches: Vec<Prepared>,
 }
 
 /// One step, or several in one launch, ready to be launched.
 // A session has some hundred of them; that they are copied freely is worth the bytes.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone)]
-pub(super) enum Prepared {
+pub enum Prepared {
     /// A launch of one of the program's own kernels.
     Kernel(KernelLaunch),
     /// A convolution by the library.
@@ -59,15 +60,15 @@ pub(super) enum Prepared {
 
 /// A launch of a kernel with its parameter block.
 #[derive(Clone, Copy)]
-pub(super) struct KernelLaunch {
-    pub(super) function: Function,
-    pub(super) shape: LaunchShape,
-    pub(super) params: KernelParams,
+pub struct KernelLaunch {
+    pub function: Function,
+    pub shape: LaunchShape,
+    pub params: KernelParams,
 }
 
 impl DeviceNetwork {
     /// Finds the kernels and builds their parameters, for photos and paintings in this layout.
-    fn prepare(&self, layout: &MemoryLayout) -> Result<Launches, BackendError> {
+    fn prepare(&self, layout: &MemoryLayout) -> BackendResult<Launches> {
         let maker = self.maker_for(layout);
         let mut single = Vec::with_capacity(self.plan.steps.len());
         for step in &self.plan.steps {
@@ -112,7 +113,7 @@ impl DeviceNetwork {
         single: &[Prepared],
         steps: &Range<usize>,
         maker: &ParamsMaker<'_>,
-    ) -> Result<Option<Vec<Prepared>>, BackendError> {
+    ) -> BackendResult<Option<Vec<Prepared>>> {
         if steps.len() < 2 || self.is_plain.load(Ordering::Relaxed) {
             return Ok(None);
         }
@@ -150,7 +151,7 @@ impl DeviceNetwork {
     }
 
     /// The launch of a convolution that the library computes.
-    pub(super) fn library_launch(&self, conv: &LibraryConv, maker: &ParamsMaker<'_>) -> Prepared {
+    pub fn library_launch(&self, conv: &LibraryConv, maker: &ParamsMaker<'_>) -> Prepared {
         let buffers = ConvolutionBuffers {
             input: DevicePtr(maker.map(conv.from)),
             weights: self.at(self.layout.convs[conv.conv].weights),
@@ -160,7 +161,7 @@ impl DeviceNetwork {
         Prepared::Library(self.algorithms[&conv.shape].clone(), buffers)
     }
 
-    pub(super) fn launch(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
+    pub fn launch(&self, prepared: &Prepared) -> DriverResult {
         // SAFETY: the plan chose shape and parameters together, the kernel was found by the plan's name, and all
         // addresses are in memory that the session waits for before it frees it. The plan's workspace is as large as
         // the algorithm needs.
@@ -177,7 +178,7 @@ impl DeviceNetwork {
 
     /// [`Self::launch`], but only after the previous launch has ended. Otherwise an event between them would also
     /// measure its neighbours.
-    pub(super) fn launch_alone(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
+    pub fn launch_alone(&self, prepared: &Prepared) -> DriverResult {
         match prepared {
             &Prepared::Kernel(l) => self.launch(&Prepared::Kernel(KernelLaunch {
                 shape: LaunchShape { early: false, ..l.shape },
@@ -189,11 +190,11 @@ impl DeviceNetwork {
 
     /// Calls `launch` for each launch of a frame, in order. Profilers show each in a range with the names of its
     /// layers.
-    pub(super) fn step_by_step(
+    pub fn step_by_step(
         &self,
         launches: &Launches,
-        mut launch: impl FnMut(&Together) -> Result<(), DriverFailure>,
-    ) -> Result<(), DriverFailure> {
+        mut launch: impl FnMut(&Together) -> DriverResult,
+    ) -> DriverResult {
         let _frame = nvtx::range(FRAME_RANGE);
         launches.together.iter().try_for_each(|together| {
             let _layers = nvtx::range(&self.plan.layers(&together.steps));
@@ -202,16 +203,13 @@ impl DeviceNetwork {
     }
 
     /// Runs the launches of some steps.
-    pub(super) fn launch_together(&self, together: &Together) -> Result<(), DriverFailure> {
+    pub fn launch_together(&self, together: &Together) -> DriverResult {
         (together.launches.iter()).try_for_each(|prepared| self.launch(prepared))
     }
 
     /// The launches for photos and paintings in this layout, and a graph of all of them, which the caller must release.
     /// If the driver does not support some kind of launch, only plain launches are used from then on.
-    pub(super) fn recorded(
-        &self,
-        layout: &MemoryLayout,
-    ) -> Result<(Launches, Graph), BackendError> {
+    pub fn recorded(&self, layout: &MemoryLayout) -> BackendResult<(Launches, Graph)> {
         let launches = self.prepare(layout)?;
         match self.record(&launches) {
             Ok(graph) => Ok((launches, graph)),

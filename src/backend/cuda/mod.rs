@@ -38,7 +38,7 @@ use cudarc::driver::{DriverError, result, sys};
 
 pub use backend::CudaBackend;
 
-use super::{Backend, BackendError};
+use super::{Backend, BackendError, BackendResult};
 
 /// The oldest GPUs that the kernels support: the first consumer GPUs with tensor cores.
 const LEAST_COMPUTE_CAPABILITY: (i32, i32) = (7, 5);
@@ -99,7 +99,7 @@ impl CudaProbe {
 /// # Errors
 /// [`BackendError::Unavailable`] with the reason. [`BackendError::DeviceLost`] if the GPU fails, or if this process has
 /// lost a GPU before: the driver then does not open it again.
-pub fn open(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
+pub fn open(gpu: Option<usize>) -> BackendResult<Arc<dyn Backend>> {
     let found = probe();
     let (number, device) = usable(&found, gpu)?;
     Ok(Arc::new(CudaBackend::open(number, &device.name)?))
@@ -110,10 +110,7 @@ pub fn open(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_narrow(
-    gpu: Option<usize>,
-    multiprocessors: usize,
-) -> Result<Arc<dyn Backend>, BackendError> {
+pub fn open_narrow(gpu: Option<usize>, multiprocessors: usize) -> BackendResult<Arc<dyn Backend>> {
     let found = probe();
     let (number, device) = usable(&found, gpu)?;
     let whole = CudaBackend::open(number, &device.name)?;
@@ -133,7 +130,7 @@ pub fn open_as(
     gpu: Option<usize>,
     older: (i32, i32),
     shared_bytes: usize,
-) -> Result<Arc<dyn Backend>, BackendError> {
+) -> BackendResult<Arc<dyn Backend>> {
     let found = probe();
     let (number, device) = usable(&found, gpu)?;
     let (major, minor) = device.compute_capability;
@@ -153,7 +150,7 @@ pub fn open_as(
 ///
 /// # Errors
 /// [`BackendError::Unavailable`] with the reason.
-fn usable(probe: &CudaProbe, gpu: Option<usize>) -> Result<(usize, &CudaDevice), BackendError> {
+fn usable(probe: &CudaProbe, gpu: Option<usize>) -> BackendResult<(usize, &CudaDevice)> {
     let unavailable =
         |reason: String| BackendError::Unavailable { device: "CUDA".to_owned(), reason };
     let devices = match probe {

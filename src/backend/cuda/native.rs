@@ -16,7 +16,7 @@ use cudarc::driver::{DriverError, result, sys};
 use super::{
     context::Context,
     driver::{
-        ConvolutionLibrary, DevicePtr, Driver, DriverFailure, Event, Function, Graph, LaunchShape,
+        ConvolutionLibrary, DevicePtr, Driver, DriverResult, Event, Function, Graph, LaunchShape,
         Module, PinnedPtr, Purpose, Queue,
     },
 };
@@ -75,7 +75,7 @@ impl NativeDriver {
     ///
     /// # Errors
     /// The driver's.
-    pub fn open(ordinal: usize) -> Result<(Self, DeviceLimits), DriverFailure> {
+    pub fn open(ordinal: usize) -> DriverResult<(Self, DeviceLimits)> {
         let (context, limits) = Context::open(ordinal)?;
         let driver = Self { context: Arc::new(context), purpose: Purpose::Painting };
         Ok((driver, limits))
@@ -101,7 +101,7 @@ impl NativeDriver {
         &self,
         name: &'static str,
         call: impl FnOnce() -> Result<T, DriverError>,
-    ) -> Result<T, DriverFailure> {
+    ) -> DriverResult<T> {
         self.context.with(name, call)
     }
 }
@@ -112,11 +112,11 @@ impl Driver for NativeDriver {
         Arc::new(Self { context: self.context.clone(), purpose })
     }
 
-    fn memory_info(&self) -> Result<(usize, usize), DriverFailure> {
+    fn memory_info(&self) -> DriverResult<(usize, usize)> {
         self.with("cuMemGetInfo", result::mem_get_info)
     }
 
-    fn allocate(&self, bytes: usize) -> Result<DevicePtr, DriverFailure> {
+    fn allocate(&self, bytes: usize) -> DriverResult<DevicePtr> {
         // SAFETY: the content is documented as undefined.
         self.with("cuMemAlloc", || unsafe { result::malloc_sync(bytes.max(1)) }).map(DevicePtr)
     }
@@ -126,7 +126,7 @@ impl Driver for NativeDriver {
         self.with("cuMemFree", || unsafe { result::free_sync(memory.0) }).ok();
     }
 
-    fn allocate_pinned(&self, bytes: usize) -> Result<PinnedPtr, DriverFailure> {
+    fn allocate_pinned(&self, bytes: usize) -> DriverResult<PinnedPtr> {
         // SAFETY: the content is documented as undefined; no flags means cached memory.
         self.with("cuMemHostAlloc", || unsafe { result::malloc_host(bytes.max(1), 0) })
             .map(|p| PinnedPtr(p as usize))
@@ -137,7 +137,7 @@ impl Driver for NativeDriver {
         self.with("cuMemFreeHost", || unsafe { result::free_host(memory.0 as *mut c_void) }).ok();
     }
 
-    fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure> {
+    fn upload(&self, to: DevicePtr, from: &[u8]) -> DriverResult {
         // Copies in the stream and waits for it. A copy without a stream returns when the bytes have left the slice,
         // and launches in another stream do not wait until they have arrived.
         // SAFETY: the bytes of a pageable slice have left it when the call returns; the target is the caller's memory.
@@ -147,7 +147,7 @@ impl Driver for NativeDriver {
         self.wait()
     }
 
-    fn download(&self, to: &mut [u8], from: DevicePtr) -> Result<(), DriverFailure> {
+    fn download(&self, to: &mut [u8], from: DevicePtr) -> DriverResult {
         self.wait()?;
         // SAFETY: the slice lives through the call, which waits.
         self.with("cuMemcpyDtoH", || unsafe { result::memcpy_dtoh_sync(to, from.0) })
@@ -159,7 +159,7 @@ impl Driver for NativeDriver {
         from: PinnedPtr,
         bytes: usize,
         queue: Queue,
-    ) -> Result<(), DriverFailure> {
+    ) -> DriverResult {
         // SAFETY: the caller's promise.
         self.with("cuMemcpyHtoDAsync", || unsafe {
             let stream = self.queue(queue);
@@ -173,7 +173,7 @@ impl Driver for NativeDriver {
         from: DevicePtr,
         bytes: usize,
         queue: Queue,
-    ) -> Result<(), DriverFailure> {
+    ) -> DriverResult {
         // SAFETY: the caller's promise.
         self.with("cuMemcpyDtoHAsync", || unsafe {
             let stream = self.queue(queue);
@@ -181,14 +181,14 @@ impl Driver for NativeDriver {
         })
     }
 
-    fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
+    fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> DriverResult {
         // SAFETY: both are the caller's memory.
         self.with("cuMemcpyDtoDAsync", || unsafe {
             sys::cuMemcpyDtoDAsync_v2(to.0, from.0, bytes, self.stream()).result()
         })
     }
 
-    fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
+    fn clear(&self, memory: DevicePtr, bytes: usize) -> DriverResult {
         // SAFETY: the caller's memory.
         self.with("cuMemsetD8", || unsafe {
             result::memset_d8_async(memory.0, 0, bytes, self.stream())
@@ -196,7 +196,7 @@ impl Driver for NativeDriver {
         self.wait()
     }
 
-    fn load(&self, image: &[u8]) -> Result<Module, DriverFailure> {
+    fn load(&self, image: &[u8]) -> DriverResult<Module> {
         // PTX is text and must end with a zero byte; a cubin may also have one.
         let mut ended = image.to_vec();
         ended.push(0);
@@ -207,7 +207,7 @@ impl Driver for NativeDriver {
         .map(|m| Module(m as usize))
     }
 
-    fn load_entries(&self, module: Module) -> Result<(), DriverFailure> {
+    fn load_entries(&self, module: Module) -> DriverResult {
         let Some(calls) = self.loading() else {
             return Ok(());
         };
@@ -236,12 +236,7 @@ impl Driver for NativeDriver {
         .ok();
     }
 
-    fn function(
-        &self,
-        module: Module,
-        entry: &str,
-        shared_bytes: u32,
-    ) -> Result<Function, DriverFailure> {
+    fn function(&self, module: Module, entry: &str, shared_bytes: u32) -> DriverResult<Function> {
         let name = CString::new(entry).unwrap_or_default();
         self.with("cuModuleGetFunction", || {
             // SAFETY: the module is loaded.
@@ -258,11 +253,7 @@ impl Driver for NativeDriver {
         })
     }
 
-    fn resident_ctas(
-        &self,
-        function: Function,
-        shape: LaunchShape,
-    ) -> Result<usize, DriverFailure> {
+    fn resident_ctas(&self, function: Function, shape: LaunchShape) -> DriverResult<usize> {
         let name = "cuOccupancyMaxActiveBlocksPerMultiprocessor";
         let each = self.with(name, || {
             let (threads, shared) = (shape.block as c_int, shape.shared_bytes as usize);
@@ -280,7 +271,7 @@ impl Driver for NativeDriver {
         function: Function,
         shape: LaunchShape,
         params: *const c_void,
-    ) -> Result<(), DriverFailure> {
+    ) -> DriverResult {
         let mut blocks = [params.cast_mut()];
         let attribute = |id, value| sys::CUlaunchAttribute { id, pad: [0; 4], value };
         let mut attributes = Vec::with_capacity(2);
@@ -325,7 +316,7 @@ impl Driver for NativeDriver {
         })
     }
 
-    fn begin_recording(&self) -> Result<(), DriverFailure> {
+    fn begin_recording(&self) -> DriverResult {
         let mode = sys::CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         // SAFETY: the stream lives as long as `self`.
         self.with("cuStreamBeginCapture", || unsafe {
@@ -333,7 +324,7 @@ impl Driver for NativeDriver {
         })
     }
 
-    fn end_recording(&self) -> Result<Graph, DriverFailure> {
+    fn end_recording(&self) -> DriverResult<Graph> {
         self.with("cuStreamEndCapture", || {
             // SAFETY: the stream lives as long as `self`; the graph is only needed to create the executable graph.
             unsafe {
@@ -346,7 +337,7 @@ impl Driver for NativeDriver {
         })
     }
 
-    fn replay(&self, graph: Graph) -> Result<(), DriverFailure> {
+    fn replay(&self, graph: Graph) -> DriverResult {
         // SAFETY: the graph is one of ours.
         self.with("cuGraphLaunch", || unsafe {
             result::graph::launch(graph.0 as sys::CUgraphExec, self.stream())
@@ -361,21 +352,21 @@ impl Driver for NativeDriver {
         .ok();
     }
 
-    fn event(&self) -> Result<Event, DriverFailure> {
+    fn event(&self) -> DriverResult<Event> {
         self.with("cuEventCreate", || {
             result::event::create(sys::CUevent_flags_enum::CU_EVENT_DEFAULT)
         })
         .map(|e| Event(e as usize))
     }
 
-    fn record(&self, event: Event, queue: Queue) -> Result<(), DriverFailure> {
+    fn record(&self, event: Event, queue: Queue) -> DriverResult {
         // SAFETY: the event is one of ours.
         self.with("cuEventRecord", || unsafe {
             result::event::record(event.0 as sys::CUevent, self.queue(queue))
         })
     }
 
-    fn wait_event(&self, queue: Queue, event: Event) -> Result<(), DriverFailure> {
+    fn wait_event(&self, queue: Queue, event: Event) -> DriverResult {
         let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
         // SAFETY: stream and event are ours.
         self.with("cuStreamWaitEvent", || unsafe {
@@ -383,7 +374,7 @@ impl Driver for NativeDriver {
         })
     }
 
-    fn has_passed(&self, event: Event) -> Result<bool, DriverFailure> {
+    fn has_passed(&self, event: Event) -> DriverResult<bool> {
         self.with("cuEventQuery", || {
             // SAFETY: the event is one of ours.
             match unsafe { sys::cuEventQuery(event.0 as sys::CUevent) } {
@@ -393,7 +384,7 @@ impl Driver for NativeDriver {
         })
     }
 
-    fn elapsed_ms(&self, from: Event, to: Event) -> Result<f32, DriverFailure> {
+    fn elapsed_ms(&self, from: Event, to: Event) -> DriverResult<f32> {
         // SAFETY: the events are ours.
         self.with("cuEventElapsedTime", || unsafe {
             result::event::elapsed(from.0 as sys::CUevent, to.0 as sys::CUevent)
@@ -406,7 +397,7 @@ impl Driver for NativeDriver {
             .ok();
     }
 
-    fn wait_within(&self, patience: Duration) -> Result<(), DriverFailure> {
+    fn wait_within(&self, patience: Duration) -> DriverResult {
         [Queue::Upload, Queue::Painting, Queue::Download].into_iter().try_for_each(|queue| {
             // An event marks the end of what is queued now, because other threads may continue to queue work.
             let waited = self.event().and_then(|event| {

@@ -4,28 +4,28 @@
 use std::ptr::from_ref;
 
 use super::{
-    driver::{DevicePtr, Driver, DriverFailure, Function, LaunchShape},
+    driver::{DevicePtr, Driver, DriverResult, Function, LaunchShape},
     params::{RawFrameParams, ShrinkParams},
 };
 use crate::raw_frame::{PixelFormat, Places, RawFrame, Yuv};
 
 /// File of the kernels, and entry point of the decoding kernel.
-pub(super) const KERNEL: &str = "raw_frame";
+pub const KERNEL: &str = "raw_frame";
 /// Entry point of the shrinking kernel.
-pub(super) const SHRINK: &str = "shrink";
+pub const SHRINK: &str = "shrink";
 
 /// A launch with one thread for each pixel.
-pub(super) struct PixelLaunch<P> {
-    pub(super) function: Function,
+pub struct PixelLaunch<P> {
+    pub function: Function,
     /// The kernel's parameter block.
-    pub(super) params: P,
+    pub params: P,
     /// Columns and rows.
-    pub(super) pixels: (usize, usize),
+    pub pixels: (usize, usize),
 }
 
 impl<P> PixelLaunch<P> {
     /// Queues the launch in the painting queue.
-    pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
+    pub fn queue(&self, driver: &dyn Driver) -> DriverResult {
         let shape = LaunchShape::of_pixels(self.pixels.0, self.pixels.1);
         // SAFETY: the block is the kernel's. Its addresses belong to the session or the composer, which keep them valid
         // until the device was waited for.
@@ -35,18 +35,18 @@ impl<P> PixelLaunch<P> {
 
 /// The launch that resizes a frame on the device to the size of a session, as
 /// [`Resampler`](crate::media::resample::Resampler) does.
-pub(super) type Shrinking = PixelLaunch<ShrinkParams>;
+pub type Shrinking = PixelLaunch<ShrinkParams>;
 
 /// The decoding of one frame.
-pub(super) struct Decoding {
-    pub(super) launch: PixelLaunch<RawFrameParams>,
+pub struct Decoding {
+    pub launch: PixelLaunch<RawFrameParams>,
     /// Bytes of the raw frame.
-    pub(super) bytes: usize,
+    pub bytes: usize,
 }
 
 impl Decoding {
     /// Decodes `raw`, after its bytes were uploaded to `from`, to the photo of this size at `photo`.
-    pub(super) fn new(
+    pub fn new(
         function: Function,
         raw: &RawFrame,
         from: DevicePtr,

@@ -7,8 +7,8 @@ use super::{driver::DevicePtr, kernels::Kernels};
 use crate::plan::cuda::CudaPlan;
 
 /// Where photos are stored.
-pub(super) struct SentPlace {
-    pub(super) at: DevicePtr,
+pub struct SentPlace {
+    pub at: DevicePtr,
     /// Number of photos, rows and columns of each, and rows and columns of each as stored.
     count: usize,
     size: (usize, usize),
@@ -18,7 +18,7 @@ pub(super) struct SentPlace {
 }
 
 impl SentPlace {
-    pub(super) fn new(plan: &CudaPlan, at: DevicePtr, kernels: &Arc<Kernels>) -> Self {
+    pub fn new(plan: &CudaPlan, at: DevicePtr, kernels: &Arc<Kernels>) -> Self {
         Self {
             at,
             count: plan.batch,
@@ -29,7 +29,7 @@ impl SentPlace {
     }
 
     /// Whether these photos are what `plan` reads, on the device of `kernels`.
-    pub(super) fn suits(&self, plan: &CudaPlan, kernels: &Arc<Kernels>) -> bool {
+    pub fn suits(&self, plan: &CudaPlan, kernels: &Arc<Kernels>) -> bool {
         (self.count, self.size, self.extended) == (plan.batch, plan.photo, plan.extended)
             && Weak::as_ptr(&self.kernels) == Arc::as_ptr(kernels)
     }
@@ -38,7 +38,7 @@ impl SentPlace {
 /// A slot's photos. The slot withdraws them before it receives others and before it is dropped, and waits for sessions
 /// that paint them.
 #[derive(Default)]
-pub(super) struct SentPhotos {
+pub struct SentPhotos {
     state: Mutex<State>,
 }
 
@@ -55,12 +55,12 @@ impl SentPhotos {
     }
 
     /// Allows other sessions to paint the photos at this place.
-    pub(super) fn offer(&self, place: SentPlace) {
+    pub fn offer(&self, place: SentPlace) {
         self.state().place = Some(place);
     }
 
     /// Stops other sessions from painting them.
-    pub(super) fn withdraw(&self) {
+    pub fn withdraw(&self) {
         let mut state = self.state();
         if state.place.take().is_some() {
             state.withdrawn += 1;
@@ -69,25 +69,25 @@ impl SentPhotos {
 }
 
 /// Refers to the photos that a slot had when this was created.
-pub(super) struct SentHandle {
+pub struct SentHandle {
     photos: Arc<SentPhotos>,
     withdrawn: u64,
 }
 
 impl SentHandle {
     /// A handle to the offered photos, if there are any.
-    pub(super) fn of(photos: &Arc<SentPhotos>) -> Option<Self> {
+    pub fn of(photos: &Arc<SentPhotos>) -> Option<Self> {
         let state = photos.state();
         state.place.is_some().then(|| Self { photos: photos.clone(), withdrawn: state.withdrawn })
     }
 
     /// Whether they belong to a slot.
-    pub(super) fn is_of(&self, photos: &Arc<SentPhotos>) -> bool {
+    pub fn is_of(&self, photos: &Arc<SentPhotos>) -> bool {
         Arc::ptr_eq(&self.photos, photos)
     }
 
     /// Calls `paint` with their place. They remain there during the call. Returns `None` if they are no longer there.
-    pub(super) fn while_there<T>(&self, paint: impl FnOnce(&SentPlace) -> T) -> Option<T> {
+    pub fn while_there<T>(&self, paint: impl FnOnce(&SentPlace) -> T) -> Option<T> {
         let state = self.photos.state();
         let is_there = state.withdrawn == self.withdrawn;
         state.place.as_ref().filter(|_| is_there).map(paint)

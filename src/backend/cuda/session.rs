@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     backend::{
-        BackendError, Capabilities, Composition, Declined, Input, InspectSession, Job, RunControl,
-        SentFrames, Session,
+        BackendError, BackendResult, Capabilities, Composition, Declined, Input, InspectSession,
+        Job, RunControl, SentFrames, Session,
     },
     frame::Frame,
     network::Weights,
@@ -29,16 +29,16 @@ use crate::{
 
 /// A network prepared for a GPU and one picture size.
 pub struct CudaSession {
-    pub(super) first: FrameSlot,
+    pub first: FrameSlot,
     /// Created when several batches first follow each other.
     second: Option<FrameSlot>,
     /// One more than the number of steps; created when a run is first profiled.
-    pub(super) step_events: Option<EventList>,
+    pub step_events: Option<EventList>,
     /// Decodes a camera's frame; loaded for the first one.
     raw_decoder: Option<Function>,
     /// Writes the output before rounding, in the variants in which storing the picture is a separate step.
-    pub(super) store_floats: Function,
-    pub(super) network: DeviceNetwork,
+    pub store_floats: Function,
+    pub network: DeviceNetwork,
     composer: Arc<Composer>,
 }
 
@@ -55,7 +55,7 @@ impl CudaSession {
         weights: &Weights,
         plan: CudaPlan,
         control: &RunControl,
-    ) -> Result<Self, BackendError> {
+    ) -> BackendResult<Self> {
         let (painting, composer) = (device.driver.clone(), device.composer.clone());
         let preparing =
             SessionDevice { driver: painting.with_queues_for(Purpose::Preparing), ..device };
@@ -74,25 +74,25 @@ impl CudaSession {
         Ok(session)
     }
 
-    pub(super) fn check(
+    pub fn check(
         &self,
         frames: &[Frame],
         outputs: &[Frame],
         control: &RunControl,
-    ) -> Result<(), BackendError> {
+    ) -> BackendResult {
         BackendError::check_run(frames, outputs, self.network.plan.photo, control)
     }
 
     /// Paints at most a batch of frames with one run, through the graph if `recorded`. Calls `meanwhile` while it
     /// waits.
-    pub(super) fn paint_group(
+    pub fn paint_group(
         &mut self,
         inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
         recorded: bool,
         meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         self.check(inputs, outputs, control)?;
         let Self { first, network, .. } = self;
         first.stage(&network.plan, inputs);
@@ -108,7 +108,7 @@ impl CudaSession {
         inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         self.check(inputs, outputs, control)?;
         if self.second.is_none() {
             let layout = self.network.layout.second_slot();
@@ -127,7 +127,7 @@ impl CudaSession {
         inputs: &[Frame],
         outputs: &mut [Frame],
         control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         let Self { first, second: Some(second), network, .. } = self else {
             return Err(BackendError::EMPTY_BATCH);
         };
@@ -182,7 +182,7 @@ impl CudaSession {
         paintings: &mut [Frame],
         composition: Composition<'_>,
         (control, meanwhile): (&RunControl, Option<&mut dyn FnMut()>),
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         let [input] = frames else {
             return Err(BackendError::Declined(Declined::Unable));
         };
@@ -212,7 +212,7 @@ impl CudaSession {
         paintings: &mut [Frame],
         composition: Option<Composition<'_>>,
         (control, meanwhile): (&RunControl, Option<&mut dyn FnMut()>),
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         let plan = &self.network.plan;
         let (width, height) = raw.size();
         let is_unable = |c: &Composition<'_>| c.source.is_some() || c.blend.look().is_none();
@@ -240,7 +240,7 @@ impl CudaSession {
         upright: &mut Frame,
         paintings: &mut [Frame],
         meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         let function = match self.raw_decoder {
             Some(function) => function,
             None => *self.raw_decoder.insert(self.network.raw_decoder()?),
@@ -264,7 +264,7 @@ impl CudaSession {
         paintings: &mut [Frame],
         composition: Option<Composition<'_>>,
         meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         let Self { first, network, composer, .. } = self;
         let failed = |f| network.backend_error(f);
         let source = (ComposeSource::Raw(raw), composition.as_ref().and_then(|c| c.blend.look()));
@@ -283,7 +283,7 @@ impl CudaSession {
         sent: &SentFrames,
         outputs: &mut [Frame],
         control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         let gone = BackendError::Declined(Declined::FramesGone);
         let Self { first, network, .. } = self;
         let plan = &network.plan;
@@ -313,7 +313,7 @@ impl CudaSession {
 }
 
 /// Checks the number of paintings of a single frame: one, or zero if `least` allows it.
-fn check_single(paintings: &[Frame], least: usize) -> Result<(), BackendError> {
+fn check_single(paintings: &[Frame], least: usize) -> BackendResult {
     if (least..=1).contains(&paintings.len()) {
         return Ok(());
     }
@@ -344,7 +344,7 @@ impl Session for CudaSession {
         job: Job<'_>,
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> BackendResult<RunTiming> {
         let Job { input, paintings, composition } = job;
         let timing = match (input, composition) {
             (Input::Frames(frames), None) => {

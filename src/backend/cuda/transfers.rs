@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use super::driver::{Driver, DriverFailure, Event, PinnedPtr};
+use super::driver::{Driver, DriverResult, Event, PinnedPtr};
 
 /// Host memory that the device copies from and to; freed when dropped.
-pub(super) struct Pinned {
-    pub(super) start: PinnedPtr,
+pub struct Pinned {
+    pub start: PinnedPtr,
     bytes: usize,
     driver: Arc<dyn Driver>,
 }
 
 impl Pinned {
-    pub(super) fn take(driver: &Arc<dyn Driver>, bytes: usize) -> Result<Self, DriverFailure> {
+    pub fn take(driver: &Arc<dyn Driver>, bytes: usize) -> DriverResult<Self> {
         Ok(Self { start: driver.allocate_pinned(bytes)?, bytes, driver: driver.clone() })
     }
 
     /// The first bytes and the rest: photos to upload, and paintings that were downloaded.
-    pub(super) fn halves(&mut self, first_bytes: usize) -> (&mut [u8], &mut [u8]) {
+    pub fn halves(&mut self, first_bytes: usize) -> (&mut [u8], &mut [u8]) {
         // SAFETY: our own allocation of this size. The device does not use it now, because the session waits for a
         // slot's frames before it stages or copies out others.
         let all = unsafe { std::slice::from_raw_parts_mut(self.start.0 as *mut u8, self.bytes) };
@@ -32,13 +32,13 @@ impl Drop for Pinned {
 }
 
 /// Events on the device's clock; released when dropped.
-pub(super) struct EventList {
-    pub(super) list: Vec<Event>,
+pub struct EventList {
+    pub list: Vec<Event>,
     driver: Arc<dyn Driver>,
 }
 
 impl EventList {
-    pub(super) fn make(driver: &Arc<dyn Driver>, count: usize) -> Result<Self, DriverFailure> {
+    pub fn make(driver: &Arc<dyn Driver>, count: usize) -> DriverResult<Self> {
         let mut made = Self { list: Vec::with_capacity(count), driver: driver.clone() };
         for _ in 0..count {
             made.list.push(driver.event()?);

@@ -276,9 +276,10 @@ impl<'a> Interpreter<'a> {
         let sums = self
             .rounding
             .biased(&bias, is_first, |bias| operations::conv2d(&padded, &factors, bias, shape));
-        match is_read_by(|op| *op == Op::Picture) {
-            true => self.rounding.picture(sums),
-            false => self.rounding.sums(sums, is_first),
+        if is_read_by(|op| *op == Op::Picture) {
+            self.rounding.picture(sums)
+        } else {
+            self.rounding.sums(sums, is_first)
         }
     }
 }

@@ -23,7 +23,7 @@ fn map_from(
 }
 
 /// Adds values around a map.
-pub(super) fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
+pub fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
     let size = (
         input.channels,
         input.height + sides.top + sides.bottom,
@@ -43,12 +43,7 @@ pub(super) fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
 }
 
 /// Adds zeros around a map by TensorFlow's formula: `max((ceil(in / stride) - 1) * stride + reach - in, 0)` zeros.
-pub(super) fn pad_same(
-    input: &Map,
-    reach: [usize; 2],
-    stride: [usize; 2],
-    is_more_behind: bool,
-) -> Map {
+pub fn pad_same(input: &Map, reach: [usize; 2], stride: [usize; 2], is_more_behind: bool) -> Map {
     let ends = |side: usize, axis: usize| {
         let outputs = side.div_ceil(stride[axis]) as isize;
         let zeros = (outputs - 1) * stride[axis] as isize + reach[axis] as isize - side as isize;
@@ -62,7 +57,7 @@ pub(super) fn pad_same(
 }
 
 /// A convolution without padding; weights `[out][in of a group][row][column]`.
-pub(super) fn conv2d(input: &Map, weight: &[f64], bias: &[f64], conv: &Conv) -> Map {
+pub fn conv2d(input: &Map, weight: &[f64], bias: &[f64], conv: &Conv) -> Map {
     let side = |side: usize, axis: usize| {
         (side - conv.dilation[axis] * (conv.kernel[axis] - 1) - 1) / conv.stride[axis] + 1
     };
@@ -88,7 +83,7 @@ pub(super) fn conv2d(input: &Map, weight: &[f64], bias: &[f64], conv: &Conv) -> 
 }
 
 /// A transposed convolution; weights `[in][out of a group][row][column]`.
-pub(super) fn conv_transpose2d(
+pub fn conv_transpose2d(
     input: &Map,
     weight: &[f64],
     bias: &[f64],
@@ -129,7 +124,7 @@ pub(super) fn conv_transpose2d(
 }
 
 /// Removes the sides of a map.
-pub(super) fn crop_sides(input: &Map, sides: Sides) -> Map {
+pub fn crop_sides(input: &Map, sides: Sides) -> Map {
     let size = (
         input.channels,
         input.height - sides.top - sides.bottom,
@@ -139,7 +134,7 @@ pub(super) fn crop_sides(input: &Map, sides: Sides) -> Map {
 }
 
 /// Multiplies negative values by the slope of their channel.
-pub(super) fn prelu(input: &Map, slopes: &[f64]) -> Map {
+pub fn prelu(input: &Map, slopes: &[f64]) -> Map {
     map_from((input.channels, input.height, input.width), |c, y, x| {
         let value = input.at(c, y, x);
         if value < 0.0 { value * slopes[c] } else { value }
@@ -147,7 +142,7 @@ pub(super) fn prelu(input: &Map, slopes: &[f64]) -> Map {
 }
 
 /// Applies an elementwise function.
-pub(super) fn function(function: Function, x: f64) -> f64 {
+pub fn function(function: Function, x: f64) -> f64 {
     match function {
         Function::LeakyRelu { slope } => {
             if x < 0.0 {
@@ -204,7 +199,7 @@ fn error_function(x: f64) -> f64 {
 }
 
 /// Combines two maps value by value. A single channel, row or column is repeated.
-pub(super) fn combine(arithmetic: Arithmetic, a: &Map, b: &Map) -> Map {
+pub fn combine(arithmetic: Arithmetic, a: &Map, b: &Map) -> Map {
     let size = (a.channels.max(b.channels), a.height.max(b.height), a.width.max(b.width));
     let of = |map: &Map, c: usize, y: usize, x: usize| {
         let place = |at: usize, side: usize| if side == 1 { 0 } else { at };
@@ -222,7 +217,7 @@ pub(super) fn combine(arithmetic: Arithmetic, a: &Map, b: &Map) -> Map {
 }
 
 /// Concatenates the channels of all maps.
-pub(super) fn concat(inputs: &[&Map]) -> Map {
+pub fn concat(inputs: &[&Map]) -> Map {
     Map {
         channels: inputs.iter().map(|map| map.channels).sum(),
         height: inputs[0].height,
@@ -232,7 +227,7 @@ pub(super) fn concat(inputs: &[&Map]) -> Map {
 }
 
 /// Selects neighbouring channels.
-pub(super) fn channels(input: &Map, first: usize, count: usize) -> Map {
+pub fn channels(input: &Map, first: usize, count: usize) -> Map {
     let plane = input.height * input.width;
     Map {
         channels: count,
@@ -242,7 +237,7 @@ pub(super) fn channels(input: &Map, first: usize, count: usize) -> Map {
 }
 
 /// Changes the number of rows and columns by ONNX's formulas.
-pub(super) fn resize(input: &Map, resize: &Resize, like: Option<&Map>) -> Map {
+pub fn resize(input: &Map, resize: &Resize, like: Option<&Map>) -> Map {
     let (height, width, scales) = match resize.target {
         Target::Scale(scales) => (
             (input.height as f64 * scales[0]).floor() as usize,
@@ -323,7 +318,7 @@ fn quotients(input: &Map, height: usize, width: usize) -> [f64; 2] {
 }
 
 /// Turns channels into blocks of pixels.
-pub(super) fn depth_to_space(input: &Map, block: usize, order: BlockOrder) -> Map {
+pub fn depth_to_space(input: &Map, block: usize, order: BlockOrder) -> Map {
     let channels = input.channels / (block * block);
     map_from((channels, input.height * block, input.width * block), |c, y, x| {
         let (by, bx) = (y % block, x % block);
@@ -336,7 +331,7 @@ pub(super) fn depth_to_space(input: &Map, block: usize, order: BlockOrder) -> Ma
 }
 
 /// Turns blocks of pixels into channels.
-pub(super) fn space_to_depth(input: &Map, block: usize) -> Map {
+pub fn space_to_depth(input: &Map, block: usize) -> Map {
     let size = (input.channels * block * block, input.height / block, input.width / block);
     map_from(size, |c, y, x| {
         let (at, from) = (c / input.channels, c % input.channels);
@@ -380,14 +375,14 @@ fn windows(input: &Map, pool: &Pool, of: impl Fn(&[Option<f64>]) -> f64) -> Map 
 }
 
 /// The maximum of every window.
-pub(super) fn max_pool(input: &Map, pool: &Pool) -> Map {
+pub fn max_pool(input: &Map, pool: &Pool) -> Map {
     windows(input, pool, |values| {
         values.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max)
     })
 }
 
 /// The mean of every window.
-pub(super) fn average_pool(input: &Map, pool: &Pool, counts_padding: bool) -> Map {
+pub fn average_pool(input: &Map, pool: &Pool, counts_padding: bool) -> Map {
     windows(input, pool, |values| {
         let sum: f64 = values.iter().flatten().sum();
         let inside = values.iter().flatten().count();
@@ -396,7 +391,7 @@ pub(super) fn average_pool(input: &Map, pool: &Pool, counts_padding: bool) -> Ma
 }
 
 /// Reduces every channel to one value.
-pub(super) fn of_channels(input: &Map, of: impl Fn(&[f64]) -> f64) -> Map {
+pub fn of_channels(input: &Map, of: impl Fn(&[f64]) -> f64) -> Map {
     let planes = input.data.chunks(input.height * input.width);
     Map { channels: input.channels, height: 1, width: 1, data: planes.map(of).collect() }
 }

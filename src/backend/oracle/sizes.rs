@@ -103,7 +103,7 @@ fn last(graph: &Graph, photo: usize, axis: usize) -> Option<usize> {
 
 /// Rows and columns that a photo needs so that every operation can run and the picture covers the photo. The photo's
 /// own size if no such size exists.
-pub(super) fn extended(graph: &Graph, (height, width): (usize, usize)) -> (usize, usize) {
+pub fn extended(graph: &Graph, (height, width): (usize, usize)) -> (usize, usize) {
     let axis = |photo: usize, axis: usize| {
         let sides = photo..photo + 2 * MOST_PX;
         let mut fitting =

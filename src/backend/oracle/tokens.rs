@@ -9,7 +9,7 @@ fn pixel(map: &Map, at: usize) -> impl Iterator<Item = f64> + '_ {
 }
 
 /// Every pixel minus its mean, divided by its standard deviation.
-pub(super) fn layer_norm(input: &Map, eps: f64) -> Map {
+pub fn layer_norm(input: &Map, eps: f64) -> Map {
     let (pixels, count) = (input.height * input.width, input.channels as f64);
     let mut made = input.clone();
     for at in 0..pixels {
@@ -24,7 +24,7 @@ pub(super) fn layer_norm(input: &Map, eps: f64) -> Map {
 
 /// Attention of `queries` to `keys`, with the average of `values` as result. `stored` is applied to every weight before
 /// it is multiplied by a value.
-pub(super) fn attention(
+pub fn attention(
     heads: usize,
     queries: &Map,
     keys: &Map,
@@ -60,7 +60,7 @@ pub(super) fn attention(
 }
 
 /// Adds a position encoding to every pixel.
-pub(super) fn with_positions(input: &Map) -> Map {
+pub fn with_positions(input: &Map) -> Map {
     let half = input.channels / 2;
     let mut made = input.clone();
     for c in 0..input.channels {

@@ -5,17 +5,17 @@ use crate::{plan::arena::Lifetime, tensor::Shape};
 
 /// What a planner has collected so far.
 #[derive(Default)]
-pub(super) struct Collector {
-    pub(super) steps: Vec<Step>,
-    pub(super) maps: Vec<MapBuffer>,
-    pub(super) lifetimes: Vec<Lifetime>,
+pub struct Collector {
+    pub steps: Vec<Step>,
+    pub maps: Vec<MapBuffer>,
+    pub lifetimes: Vec<Lifetime>,
     /// Scratch of one worker, in f32.
-    pub(super) scratch_len: usize,
+    pub scratch_len: usize,
 }
 
 impl Collector {
     /// Adds a map that the next step writes.
-    pub(super) fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
+    pub fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
         let map = MapBuffer { shape, stored_channels, offset: 0 };
         let step = self.steps.len();
         self.lifetimes.push(Lifetime { len: map.len(), first_step: step, last_step: step });
@@ -24,14 +24,14 @@ impl Collector {
     }
 
     /// Notes that the next step reads these maps.
-    pub(super) fn reads(&mut self, maps: &[MapId]) {
+    pub fn reads(&mut self, maps: &[MapId]) {
         for &map in maps {
             self.lifetimes[map].last_step = self.steps.len();
         }
     }
 
     /// Notes that the next step needs at least this many values of scratch.
-    pub(super) fn scratch(&mut self, elements: usize) {
+    pub fn scratch(&mut self, elements: usize) {
         self.scratch_len = self.scratch_len.max(elements);
     }
 }

@@ -79,13 +79,13 @@ impl Staging {
 }
 
 /// Values of the points of a task's tiles, transformed and multiplied, plus the pixels of one tile.
-pub(super) const fn tiles_scratch(points: usize, inputs: usize, pixels: usize) -> usize {
+pub const fn tiles_scratch(points: usize, inputs: usize, pixels: usize) -> usize {
     let both = point_len(WINOGRAD_TILES, inputs) + point_len(WINOGRAD_TILES, PANEL_COLUMNS);
     points * both + pixels * PANEL_COLUMNS
 }
 
 /// Scratch of one worker for a fused layer, in f32: its working memory and the running statistics.
-pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: CpuVariant) -> usize {
+pub fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: CpuVariant) -> usize {
     let (inputs, outputs) = (padded_channels(conv.in_channels), padded_channels(conv.out_channels));
     let statistics = 4 * outputs.next_multiple_of(PANEL_COLUMNS);
     let work = match (algorithm, Blocks::of(conv)) {

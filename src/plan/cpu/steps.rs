@@ -20,21 +20,17 @@ use crate::{
 };
 
 /// Collects steps and buffer lifetimes.
-pub(super) struct Builder<'a> {
+pub struct Builder<'a> {
     grouped: &'a Grouped<'a>,
     convs: &'a [ConvLayer],
     variant: CpuVariant,
     /// The buffer of every node's map, for maps that are kept.
     kept: Vec<Option<MapId>>,
-    pub(super) collected: Collector,
+    pub collected: Collector,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(
-        grouped: &'a Grouped<'a>,
-        convs: &'a [ConvLayer],
-        variant: CpuVariant,
-    ) -> Self {
+    pub fn new(grouped: &'a Grouped<'a>, convs: &'a [ConvLayer], variant: CpuVariant) -> Self {
         Self {
             grouped,
             convs,
@@ -63,7 +59,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Plans one pass for a group of one operation.
-    pub(super) fn plan_single(&mut self, group: &Group) -> Option<()> {
+    pub fn plan_single(&mut self, group: &Group) -> Option<()> {
         let id = group.op;
         let grouped = self.grouped;
         let node = &grouped.graph.nodes()[id];
@@ -185,7 +181,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Plans one step for a convolution with its gather and epilogue.
-    pub(super) fn plan_fused(&mut self, group: &Group) -> Option<()> {
+    pub fn plan_fused(&mut self, group: &Group) -> Option<()> {
         let id = group.op;
         let conv = self.conv_id(id)?;
         let spec = &self.convs[conv];

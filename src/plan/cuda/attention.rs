@@ -8,7 +8,7 @@ use crate::{
 
 /// Maximum bytes of scores that a plan stores. A larger map is larger than any picture that an unfused framework
 /// computes.
-pub(super) const MOST_SCORE_BYTES: usize = 1 << 36;
+pub const MOST_SCORE_BYTES: usize = 1 << 36;
 
 impl AttentionKernel {
     /// The kernel that a mode uses for heads of this many channels.
@@ -49,23 +49,23 @@ const HOPPER_KEYS: usize = 128;
 
 /// The launch of attention that stores no scores.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct AttentionLaunch {
+pub struct AttentionLaunch {
     /// The kernel's source file, without its extension.
-    pub(super) file: &'static str,
+    pub file: &'static str,
     /// Its entry point, without the format.
-    pub(super) entry: String,
+    pub entry: String,
     /// Queries per CTA.
-    pub(super) queries: usize,
+    pub queries: usize,
     /// Threads per CTA.
-    pub(super) threads: usize,
+    pub threads: usize,
     /// Dynamic shared memory per CTA, in bytes.
-    pub(super) shared_bytes: usize,
+    pub shared_bytes: usize,
 }
 
 impl AttentionLaunch {
     /// The launch of any kernel except the naive one, for a number of queries, keys, and heads of all images, with maps
     /// in `storage` on a device.
-    pub(super) fn new(
+    pub fn new(
         kernel: AttentionKernel,
         head_size: usize,
         [queries, keys, heads]: [usize; 3],

@@ -12,12 +12,12 @@ use crate::plan::{ConvLayer, arena::Lifetime};
 /// Maximum number of layers in a chain: two convolutions for each residual block, with the maximum number of blocks.
 pub const MOST_CHAINED: usize = 32;
 /// Maximum number of CTAs in a group whose statistics one lane merges in the kernels of chains.
-pub(super) const MOST_CHAINED_OF_GROUP: usize = 5;
+pub const MOST_CHAINED_OF_GROUP: usize = 5;
 /// Maximum number of CTAs per image in a chain.
 const MOST_CHAINED_CTAS: usize = MOST_CHAINED_OF_GROUP * MOST_PARTS;
 /// Minimum number of ring stages for the weights of a chain, whose ring continues from layer to layer: two blocks are
 /// in use while a third one is loaded.
-pub(super) const FEWEST_STAGES: usize = 3;
+pub const FEWEST_STAGES: usize = 3;
 
 impl ConvLaunch {
     /// Whether its kernel can run chains of layers.
@@ -86,7 +86,7 @@ fn chained_frames(batch: usize, ctas: usize, limits: &DeviceLimits) -> Option<us
 ///
 /// The CTAs of a chain wait for each other, so all of them must be on the device at once. There is one per
 /// multiprocessor, because each uses most of the shared memory. A batch passes through it a few frames at a time.
-pub(super) fn launches(
+pub fn launches(
     steps: &[CudaStep],
     convs: &[ConvLayer],
     batch: usize,
@@ -118,7 +118,7 @@ pub(super) fn launches(
 
 /// Words through which the CTAs of these chains exchange the statistics after the last layer, for all frames that a
 /// launch processes at once.
-pub(super) fn polled_words(
+pub fn polled_words(
     launches: &[Range<usize>],
     steps: &[CudaStep],
     batch: usize,
@@ -137,7 +137,7 @@ pub(super) fn polled_words(
 /// Prevents the maps of a launch of several steps from sharing memory. CTAs only wait for those of the same frame. Some
 /// frames of a batch may therefore complete all steps before other frames, so a later step may write one frame while an
 /// earlier step still reads another.
-pub(super) fn keep_apart(launches: &[Range<usize>], lifetimes: &mut [Lifetime]) {
+pub fn keep_apart(launches: &[Range<usize>], lifetimes: &mut [Lifetime]) {
     for range in launches.iter().filter(|range| range.len() > 1) {
         let last = range.end - 1;
         for map in lifetimes.iter_mut() {
@@ -151,7 +151,7 @@ pub(super) fn keep_apart(launches: &[Range<usize>], lifetimes: &mut [Lifetime]) 
 
 /// Makes every convolution start at the tiles where the previous launch ended. If a map is larger than the second-level
 /// cache, the part written last is still in the cache. Everything else runs forwards.
-pub(super) fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
+pub fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
     let mut ended_at_last = false;
     for range in launches {
         let layers = range.len();
@@ -171,11 +171,7 @@ pub(super) fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
 
 /// Bytes through which the CTAs of a chain exchange statistics, for all frames at once: tag, flags, the CTAs' parts of
 /// the statistics, and four copies of the norm's factors, 16 bytes for each channel.
-pub(super) fn exchange_bytes(
-    steps: &[CudaStep],
-    launch: &Range<usize>,
-    limits: &DeviceLimits,
-) -> usize {
+pub fn exchange_bytes(steps: &[CudaStep], launch: &Range<usize>, limits: &DeviceLimits) -> usize {
     let first = &steps[launch.start];
     let (CudaOp::Conv(conv), true) = (&first.op, launch.len() > 1) else {
         return 0;

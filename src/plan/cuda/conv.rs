@@ -2,8 +2,8 @@
 //! are in `tiles`. The choice among Hopper's tiles is in `conv_wgmma`.
 
 use super::{
-    Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed, MOST_PARTS,
-    MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
+    Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaPlanResult, CudaStep, FLAT_SHARE,
+    Fixed, MOST_PARTS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
     chain::MOST_CHAINED_OF_GROUP, chunking, merge_groups, precision::map_precision,
     product_columns, resident_at_once, resident_ctas, ring_bytes, ring_stages, static_bytes,
     step_channels, step_products, stored_channels, sums_gap,
@@ -16,25 +16,25 @@ use crate::{
 };
 
 /// The shape of a convolution as a variant runs it.
-pub(super) struct ConvShape {
-    pub(super) taps: Taps,
-    pub(super) tap_grid: (usize, usize),
-    pub(super) phases: usize,
-    pub(super) stride: usize,
-    pub(super) origin: usize,
+pub struct ConvShape {
+    pub taps: Taps,
+    pub tap_grid: (usize, usize),
+    pub phases: usize,
+    pub stride: usize,
+    pub origin: usize,
     /// Rows and columns that are computed, for each phase.
-    pub(super) grid: (usize, usize),
+    pub grid: (usize, usize),
     /// Whether a bias is added even if the output is not the picture.
-    pub(super) bias: bool,
+    pub bias: bool,
     /// Whether no statistics are collected over the map. If so, its channels may be divided among any number of CTAs.
-    pub(super) is_free: bool,
+    pub is_free: bool,
     /// Format of the operands.
-    pub(super) operand: NumberFormat,
+    pub operand: NumberFormat,
 }
 
 impl ConvShape {
     /// Tiles down and across.
-    pub(super) fn tiles(&self, tile: Tile, kernel: usize) -> (usize, usize) {
+    pub fn tiles(&self, tile: Tile, kernel: usize) -> (usize, usize) {
         let columns = match self.taps {
             Taps::ShiftedColumns => tile.columns + 1 - kernel,
             _ => tile.columns,
@@ -43,14 +43,14 @@ impl ConvShape {
     }
 
     /// Rows and columns of the input that a tile reads.
-    pub(super) fn input_tile(&self, tile: Tile) -> (usize, usize) {
+    pub fn input_tile(&self, tile: Tile) -> (usize, usize) {
         let reach = usize::from(self.phases == 4);
         let span = |tiles: usize, taps: usize| (tiles - 1) * self.stride + taps + reach;
         (span(tile.rows(), self.tap_grid.0), span(tile.columns, self.tap_grid.1))
     }
 
     /// Bytes of the picture's sums, which replace the input tile in shared memory.
-    pub(super) const fn sums_bytes(&self, tile: Tile, main_loop: MainLoop) -> usize {
+    pub const fn sums_bytes(&self, tile: Tile, main_loop: MainLoop) -> usize {
         match self.taps {
             Taps::ShiftedColumns => {
                 let columns = tile.columns + sums_gap(main_loop);
@@ -62,12 +62,12 @@ impl ConvShape {
 }
 
 /// How a layer fits the device.
-pub(super) struct Fit {
-    pub(super) main_loop: MainLoop,
-    pub(super) tile: Tile,
-    pub(super) input_tile: (usize, usize),
-    pub(super) chunking: Chunking,
-    pub(super) ring_stages: usize,
+pub struct Fit {
+    pub main_loop: MainLoop,
+    pub tile: Tile,
+    pub input_tile: (usize, usize),
+    pub chunking: Chunking,
+    pub ring_stages: usize,
 }
 
 /// Maximum number of CTAs in a group whose statistics are merged in order, if the CTAs exchange their statistics. A
@@ -188,10 +188,8 @@ impl ConvLaunch {
     /// Whether its CTAs may exchange their statistics, given that `resident` of them fit on the device at once. Some of
     /// them wait for all others.
     pub(super) fn may_poll(&self, batch: usize, resident: usize) -> bool {
-        let most_of_group = match self.takes_chains() {
-            true => MOST_CHAINED_OF_GROUP,
-            false => MOST_POLLED_OF_GROUP,
-        };
+        let most_of_group =
+            if self.takes_chains() { MOST_CHAINED_OF_GROUP } else { MOST_POLLED_OF_GROUP };
         let planes = batch * self.ctas.1;
         self.statistics
             && matches!(self.main_loop, MainLoop::Wgmma)
@@ -219,14 +217,14 @@ impl ConvLaunch {
 
 impl Builder<'_> {
     /// The launch of a convolution, without the parts that only some variants fold in.
-    pub(super) fn conv_launch(
+    pub fn conv_launch(
         &self,
         id: usize,
         conv: &ConvLayer,
         shape: ConvShape,
         source: Source,
         target: Target,
-    ) -> Result<ConvLaunch, CudaPlanError> {
+    ) -> CudaPlanResult<ConvLaunch> {
         let channel_tiles = |tile: Tile| match shape.taps {
             Taps::ShiftedColumns => 1,
             _ => stored_channels(conv.out_channels).div_ceil(tile.channels),
@@ -294,7 +292,7 @@ impl Builder<'_> {
 
     /// A tile that fits the device: one of Hopper's if possible, otherwise the preferred tile if all channels fit in
     /// shared memory at once, otherwise one that processes the channels in chunks.
-    pub(super) fn fitting(&self, conv: &ConvLayer, shape: &ConvShape) -> Option<Fit> {
+    pub fn fitting(&self, conv: &ConvLayer, shape: &ConvShape) -> Option<Fit> {
         let main_loop = MainLoop::of(shape.operand, self.limits);
         let is_hopper = main_loop == MainLoop::Wgmma;
         if is_hopper
@@ -388,7 +386,7 @@ impl Builder<'_> {
     }
 
     /// The format to which a tile's values are rounded in shared memory. Bytes are then computed from it in place.
-    pub(super) const fn gathered(&self, operand: NumberFormat) -> NumberFormat {
+    pub const fn gathered(&self, operand: NumberFormat) -> NumberFormat {
         match operand {
             NumberFormat::Int8 => self.format.storage,
             operand => operand,
@@ -396,7 +394,7 @@ impl Builder<'_> {
     }
 
     /// How the layer that reads the photo reads its pixels.
-    pub(super) fn photo_taps(&self) -> Taps {
+    pub fn photo_taps(&self) -> Taps {
         match MainLoop::of(self.format.operand, self.limits) {
             MainLoop::Wgmma => Taps::PhotoColumns,
             MainLoop::Fma | MainLoop::Mma => Taps::PhotoRows,
@@ -404,7 +402,7 @@ impl Builder<'_> {
     }
 
     /// Appends the launch of a convolution that reads `input`.
-    pub(super) fn conv_step(&mut self, launch: ConvLaunch, input: Shape) {
+    pub fn conv_step(&mut self, launch: ConvLaunch, input: Shape) {
         let conv = &self.convs[launch.conv];
         let scale = if launch.phases == 4 { 2 } else { 1 };
         let (height, width) = (launch.grid.0 * scale, launch.grid.1 * scale);

@@ -10,7 +10,7 @@ use crate::plan::ConvLayer;
 
 impl Builder<'_> {
     /// Hopper's tiles for a layer, best first.
-    pub(super) fn wgmma_tiles(&self, conv: &ConvLayer, shape: &ConvShape) -> Vec<Tile> {
+    pub fn wgmma_tiles(&self, conv: &ConvLayer, shape: &ConvShape) -> Vec<Tile> {
         let main_loop = MainLoop::Wgmma;
         let tile = match shape.taps {
             Taps::PhotoColumns => Tile::photo(main_loop),
@@ -66,12 +66,7 @@ impl Builder<'_> {
     }
 
     /// This tile of Hopper's, if all channels fit at once.
-    pub(super) fn fitting_wgmma(
-        &self,
-        conv: &ConvLayer,
-        shape: &ConvShape,
-        tile: Tile,
-    ) -> Option<Fit> {
+    pub fn fitting_wgmma(&self, conv: &ConvLayer, shape: &ConvShape, tile: Tile) -> Option<Fit> {
         let main_loop = MainLoop::Wgmma;
         let gathered = self.gathered(shape.operand);
         let operand = gathered.bytes();
@@ -102,10 +97,7 @@ impl Builder<'_> {
             && (shape.phases, shape.stride) == (1, 1)
             && channels <= tile.channels
             && stored_channels(conv.out_channels) <= tile.channels;
-        let kept_bytes = match may_be_chained {
-            true => tile.channels * value / 16 * pitch,
-            false => 0,
-        };
+        let kept_bytes = if may_be_chained { tile.channels * value / 16 * pitch } else { 0 };
         let staged_bytes = tile.channels / 8 * (16 * tile.pixels + 16);
         // For a tile of 256 pixels, the output always replaces the input, even with more channels than a chain's.
         let in_place_bytes = match tile {
@@ -129,10 +121,7 @@ impl Builder<'_> {
         if is_chain && value == 2 {
             // Space for the output in planes of 8 channels, and before that, in a chain, for the residual stream of a
             // tile.
-            beside += match may_be_chained {
-                true => staged_bytes.max(tile_bytes),
-                false => staged_bytes,
-            };
+            beside += if may_be_chained { staged_bytes.max(tile_bytes) } else { staged_bytes };
         }
         let steps = block_steps(shape.taps, tile, main_loop);
         let (down, across) = shape.taps.of_product(shape.tap_grid, main_loop);

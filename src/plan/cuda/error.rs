@@ -2,6 +2,9 @@
 
 use crate::{mode::Precision, plan::PlanError};
 
+/// The result of planning for a GPU.
+pub type CudaPlanResult<T = ()> = Result<T, CudaPlanError>;
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CudaPlanError {
     /// The device lacks the instructions.

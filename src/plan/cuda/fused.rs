@@ -2,8 +2,8 @@
 //! steps into one launch.
 
 use super::{
-    BLOCK_ROW_BYTES, Builder, ConvLaunch, CudaPlanError, MapId, Source, Taps, Target, Tile,
-    conv::ConvShape, four_phase_flat_share,
+    BLOCK_ROW_BYTES, Builder, ConvLaunch, CudaPlanError, CudaPlanResult, MapId, Source, Taps,
+    Target, Tile, conv::ConvShape, four_phase_flat_share,
 };
 use crate::{
     graph::Class,
@@ -17,17 +17,13 @@ use crate::{
 
 /// The photo's levels are divided by this when they are loaded. The division is exact in every precision, and raw sums
 /// stay within fp16's range. The first norm cancels the factor; its eps is divided by the square.
-pub(super) const PHOTO_DIVISOR: f32 = 256.0;
+pub const PHOTO_DIVISOR: f32 = 256.0;
 /// Largest kernel of the layers that read the photo or make the picture: three colours of 9 columns fit a tile of 32.
 const MOST_PICTURE_KERNEL: usize = 9;
 
 impl Builder<'_> {
     /// Plans one step for every convolution.
-    pub(super) fn plan_fused(
-        &mut self,
-        grouped: &Grouped<'_>,
-        photo: (usize, usize),
-    ) -> Result<(), CudaPlanError> {
+    pub fn plan_fused(&mut self, grouped: &Grouped<'_>, photo: (usize, usize)) -> CudaPlanResult {
         let mut kept: Vec<Option<MapId>> = vec![None; grouped.shapes.len()];
         for group in &grouped.groups {
             let no_kernel = || grouped.no_kernel(group);
@@ -94,7 +90,7 @@ impl Builder<'_> {
 
     /// The launch of one convolution of the fused variant, from and to these numbers of rows and columns. It has either
     /// its own bias, or a following norm that would cancel the bias.
-    pub(super) fn fused_conv(
+    pub fn fused_conv(
         &self,
         id: usize,
         conv: &ConvLayer,
@@ -102,7 +98,7 @@ impl Builder<'_> {
         source: Source,
         target: Target,
         bias: bool,
-    ) -> Result<ConvLaunch, CudaPlanError> {
+    ) -> CudaPlanResult<ConvLaunch> {
         let k = conv.kernel;
         let picture = target == Target::Picture;
         let photo = source == Source::Photo;

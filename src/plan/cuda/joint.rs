@@ -18,7 +18,7 @@ pub struct JointKernel {
 }
 
 /// Joins each launch of statistics with the launch that applies them, if all CTAs fit on the device at once.
-pub(super) fn join(
+pub fn join(
     launches: Vec<Range<usize>>,
     steps: &[CudaStep],
     limits: &DeviceLimits,

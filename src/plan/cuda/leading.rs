@@ -87,7 +87,7 @@ fn leading(
 
 impl Builder<'_> {
     /// Joins chains with the layers before them, if shared memory has room for both.
-    pub(super) fn lead(&self, launches: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    pub fn lead(&self, launches: Vec<Range<usize>>) -> Vec<Range<usize>> {
         let leads = |steps: Range<usize>| {
             leading(&self.steps[steps], self.convs, self.format.storage, self.limits).is_some()
         };

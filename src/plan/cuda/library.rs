@@ -24,7 +24,7 @@ pub const fn leaves_convolutions(mode: Mode) -> bool {
 
 /// Stored channels of the photo's levels if a library reads them: the least padding for which whole words can be
 /// loaded. bfloat16 keeps 16 bytes per pixel, for which libraries have more algorithms.
-pub(super) const fn photo_channels(format: NumericFormat) -> usize {
+pub const fn photo_channels(format: NumericFormat) -> usize {
     match format.storage {
         NumberFormat::Bf16 => 8,
         _ => 4,
@@ -33,7 +33,7 @@ pub(super) const fn photo_channels(format: NumericFormat) -> usize {
 
 /// Stored channels of the map from which the picture is made, if a library writes it. Tensor cores need 8 channels; the
 /// plain fp32 algorithms are fast from 16.
-pub(super) const fn picture_channels(format: NumericFormat) -> usize {
+pub const fn picture_channels(format: NumericFormat) -> usize {
     match format.operand {
         NumberFormat::Fp32 => CHANNEL_ALIGNMENT,
         _ => 8,
@@ -42,7 +42,7 @@ pub(super) const fn picture_channels(format: NumericFormat) -> usize {
 
 impl Builder<'_> {
     /// Stored channels of a convolution's output.
-    pub(super) fn output_channels(&self, conv: &ConvLayer) -> usize {
+    pub fn output_channels(&self, conv: &ConvLayer) -> usize {
         match self.library {
             Some(_) if conv.makes_picture => picture_channels(self.format),
             _ => stored_channels(conv.out_channels),
@@ -50,7 +50,7 @@ impl Builder<'_> {
     }
 
     /// Appends a convolution by the library over the padded map `from`, and its bias.
-    pub(super) fn library_conv(
+    pub fn library_conv(
         &mut self,
         library: &str,
         id: ConvId,

@@ -35,7 +35,7 @@ pub use ceiling::flops_per_clock;
 pub use chain::MOST_CHAINED;
 pub use constant::{Constant, ConstantId, ConstantValues, ConvWeights, Part, WeightOrder};
 pub use device_limits::DeviceLimits;
-pub use error::CudaPlanError;
+pub use error::{CudaPlanError, CudaPlanResult};
 pub use general::{
     Attention, AttentionPart, Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction,
     Pointwise, ReduceKind, Slice,
@@ -147,7 +147,7 @@ impl CudaPlan {
         batch: usize,
         mode: Mode,
         limits: &DeviceLimits,
-    ) -> Result<Self, CudaPlanError> {
+    ) -> CudaPlanResult<Self> {
         Self::planned(graph, size, batch, mode, limits, None)
     }
 
@@ -164,7 +164,7 @@ impl CudaPlan {
         mode: Mode,
         limits: &DeviceLimits,
         library: &str,
-    ) -> Result<Self, CudaPlanError> {
+    ) -> CudaPlanResult<Self> {
         let library = leaves_convolutions(mode).then_some(library);
         Self::planned(graph, size, batch, mode, limits, library)
     }
@@ -177,7 +177,7 @@ impl CudaPlan {
         mode: Mode,
         limits: &DeviceLimits,
         library: Option<&str>,
-    ) -> Result<Self, CudaPlanError> {
+    ) -> CudaPlanResult<Self> {
         mode_supported(mode, limits)?;
         let is_source = |node: &&Node| matches!(node.op, Op::Input { .. } | Op::Constant(_));
         if let Some(Node { name: node, .. }) = graph.nodes().iter().find(is_source) {
@@ -238,7 +238,7 @@ impl CudaPlan {
         mode: Mode,
         limits: &DeviceLimits,
         library: Option<&str>,
-    ) -> Result<Self, CudaPlanError> {
+    ) -> CudaPlanResult<Self> {
         let convs = ConvLayer::of_graph(grouped.graph);
         let mut builder = Builder::new(&convs, batch, mode.precision, limits, library);
         match mode.variant {

@@ -1,6 +1,6 @@
 //! Whether a device supports a mode.
 
-use super::{CudaPlanError, DeviceLimits};
+use super::{CudaPlanError, CudaPlanResult, DeviceLimits};
 use crate::{
     mode::{Mode, Precision, Variant},
     numeric::{NumberFormat, NumericFormat},
@@ -18,7 +18,7 @@ pub const PRECISIONS: [Precision; 7] = [
 ];
 
 /// The precision of all maps, and of layers that do not multiply bytes. In int8 this is fp16.
-pub(super) const fn map_precision(precision: Precision) -> Precision {
+pub const fn map_precision(precision: Precision) -> Precision {
     match precision {
         Precision::Int8 => Precision::Fp16,
         other => other,
@@ -26,7 +26,7 @@ pub(super) const fn map_precision(precision: Precision) -> Precision {
 }
 
 /// The formats of [`map_precision`].
-pub(super) const fn map_format(precision: Precision) -> NumericFormat {
+pub const fn map_format(precision: Precision) -> NumericFormat {
     map_precision(precision).format()
 }
 
@@ -34,7 +34,7 @@ pub(super) const fn map_format(precision: Precision) -> NumericFormat {
 ///
 /// # Errors
 /// [`CudaPlanError::Precision`], [`CudaPlanError::NoInt8`] and [`CudaPlanError::NoFp16x2`].
-pub fn mode_supported(mode: Mode, limits: &DeviceLimits) -> Result<(), CudaPlanError> {
+pub fn mode_supported(mode: Mode, limits: &DeviceLimits) -> CudaPlanResult {
     let precision = mode.precision;
     let (major, minor) = limits.compute_capability;
     let (needed, least) = match precision.format().operand {

@@ -48,10 +48,8 @@ impl ResidentNorm {
         let slot_bytes = slots.max(THREADS) * MOMENT_BYTES;
         let room = (limits.shared_bytes_per_cta).checked_sub(STATIC_BYTES + slot_bytes)?;
         let (most, together) = (room / (channels * value_bytes), 4 * (THREADS / packs));
-        let kept_pixels = match strips.pixels <= most {
-            true => strips.pixels,
-            false => most / together * together,
-        };
+        let kept_pixels =
+            if strips.pixels <= most { strips.pixels } else { most / together * together };
         (kept_pixels > 0).then_some(Self {
             strips,
             kept_pixels,

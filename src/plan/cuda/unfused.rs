@@ -4,8 +4,9 @@
 //! ReLU and its residual add.
 
 use super::{
-    Builder, ConvLaunch, CudaOp, CudaPlanError, CudaStep, MapId, ResidentNorm, RowPartition,
-    Source, Taps, Target, conv::ConvShape, fused::PHOTO_DIVISOR, library::photo_channels, suffix,
+    Builder, ConvLaunch, CudaOp, CudaPlanError, CudaPlanResult, CudaStep, MapId, ResidentNorm,
+    RowPartition, Source, Taps, Target, conv::ConvShape, fused::PHOTO_DIVISOR,
+    library::photo_channels, suffix,
 };
 use crate::{
     graph::{Op, fusion::Group},
@@ -24,11 +25,7 @@ const NORM_CLUSTER: usize = 8;
 const NORM_CLUSTER_PIXELS: usize = 1024;
 impl Builder<'_> {
     /// Plans one launch for every operation or, if groups contain whole norms, one for every norm with what follows it.
-    pub(super) fn plan_unfused(
-        &mut self,
-        grouped: &Grouped<'_>,
-        photo: (usize, usize),
-    ) -> Result<(), CudaPlanError> {
+    pub fn plan_unfused(&mut self, grouped: &Grouped<'_>, photo: (usize, usize)) -> CudaPlanResult {
         let mut kept: Vec<Option<MapId>> = vec![None; grouped.shapes.len()];
         for group in &grouped.groups {
             let map = self.plan_group(grouped, group, &kept, photo)?;
@@ -45,7 +42,7 @@ impl Builder<'_> {
         group: &Group,
         kept: &[Option<MapId>],
         photo: (usize, usize),
-    ) -> Result<Option<MapId>, CudaPlanError> {
+    ) -> CudaPlanResult<Option<MapId>> {
         let no_kernel = || CudaPlanError::from(grouped.no_kernel(group));
         let nodes = grouped.graph.nodes();
         let node = &nodes[group.op];
@@ -184,7 +181,7 @@ impl Builder<'_> {
     }
 
     /// Nearest neighbour, to twice the size.
-    pub(super) fn upsample(&mut self, layer: &str, from: MapId) -> MapId {
+    pub fn upsample(&mut self, layer: &str, from: MapId) -> MapId {
         let small = self.maps[from].shape;
         let big = Shape::new(small.channels, 2 * small.height, 2 * small.width);
         let to = self.map(big);
@@ -208,7 +205,7 @@ impl Builder<'_> {
     }
 
     /// A convolution over a padded map, with its bias.
-    fn plain_conv(&mut self, id: usize, from: MapId, shape: Shape) -> Result<MapId, CudaPlanError> {
+    fn plain_conv(&mut self, id: usize, from: MapId, shape: Shape) -> CudaPlanResult<MapId> {
         let conv = &self.convs[id];
         let output = self.map_of(shape, self.output_channels(conv));
         let bias_scale = if conv.reads_photo { 1.0 / PHOTO_DIVISOR } else { 1.0 };
@@ -264,7 +261,7 @@ impl Builder<'_> {
     /// Plans the whole norm. One launch with one pass over memory if a group of channels fits a CTA, or on Hopper a
     /// cluster of CTAs. Otherwise one launch for the statistics and one that applies them, which on Hopper can be
     /// joined again.
-    pub(super) fn fused_norm(&mut self, id: usize, map: MapId, residual: Option<MapId>, eps: f32) {
+    pub fn fused_norm(&mut self, id: usize, map: MapId, residual: Option<MapId>, eps: f32) {
         let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
         let channels = self.maps[map].stored_channels;
@@ -276,17 +273,12 @@ impl Builder<'_> {
         let added = residual.map_or(0, |_| whole);
         let room = self.limits.shared_bytes_per_cta - NORM_PLANE_STATIC_BYTES;
         let is_shared = self.limits.compute_capability == (9, 0) && pixels >= NORM_CLUSTER_PIXELS;
-        let (kernel, ctas) = match is_shared {
-            true => ("norm_cluster", NORM_CLUSTER),
-            false => ("norm_plane", 1),
-        };
+        let (kernel, ctas) =
+            if is_shared { ("norm_cluster", NORM_CLUSTER) } else { ("norm_plane", 1) };
         let kept_pixels = pixels.div_ceil(ctas);
         let resident = ResidentNorm::of(pixels, channels, value_bytes, self.limits);
         // Memory is read in pieces of two packs. A cluster that takes one pack reads twice as much as it needs.
-        let groups: &[usize] = match is_shared && resident.is_some() {
-            true => &[2],
-            false => &[2, 1],
-        };
+        let groups: &[usize] = if is_shared && resident.is_some() { &[2] } else { &[2, 1] };
         let fits = |g: &usize| packs.is_multiple_of(*g) && kept_pixels * g * 16 <= room;
         let group = groups.iter().copied().find(fits);
         let relu = residual.is_none();
@@ -337,13 +329,13 @@ impl Builder<'_> {
     }
 
     /// One thread for every pixel of a picture.
-    pub(super) fn pixel_grid(&self, (height, width): (usize, usize)) -> (u32, u32, u32) {
+    pub fn pixel_grid(&self, (height, width): (usize, usize)) -> (u32, u32, u32) {
         let across = width.div_ceil(ELEMENTWISE_THREADS as usize);
         (across as u32, height as u32, self.batch as u32)
     }
 
     /// One thread for every 16 bytes of a map, or for every pixel if it has fewer bytes.
-    pub(super) fn pack_grid(&self, map: MapId) -> (u32, u32, u32) {
+    pub fn pack_grid(&self, map: MapId) -> (u32, u32, u32) {
         let m = &self.maps[map];
         let pixel_bytes = m.stored_channels * self.format.storage.bytes();
         let packs = m.shape.width * (pixel_bytes / 16).max(1);
@@ -352,7 +344,7 @@ impl Builder<'_> {
     }
 
     /// Appends a launch of an elementwise or norm kernel that reads and writes this many values of one image.
-    pub(super) fn plain_step(
+    pub fn plain_step(
         &mut self,
         layer: &str,
         kernel: &str,
@@ -387,7 +379,7 @@ impl Builder<'_> {
     }
 
     /// Appends a step and returns it for further changes.
-    pub(super) fn push(&mut self, step: CudaStep) -> &mut CudaStep {
+    pub fn push(&mut self, step: CudaStep) -> &mut CudaStep {
         let at = self.steps.len();
         self.steps.push(step);
         &mut self.steps[at]

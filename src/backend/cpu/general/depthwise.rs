@@ -40,9 +40,8 @@ pub unsafe fn depthwise_task<S: Simd>(
     let mut staged_until = isize::MIN;
     for y in strip.first_row..strip.end_row {
         let base = (y * rows.in_step) as isize;
-        let slot = |at: usize, read: isize| match is_ring {
-            true => read.rem_euclid(slots as isize) as usize,
-            false => at,
+        let slot = |at: usize, read: isize| {
+            if is_ring { read.rem_euclid(slots as isize) as usize } else { at }
         };
         for (at, tap) in row_taps.iter().enumerate() {
             let read = base + tap.offset;

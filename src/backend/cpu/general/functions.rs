@@ -32,7 +32,7 @@ unsafe fn exp_parts<S: Simd>(x: S::V) -> (S::V, S::V) {
 
 /// `exp(x)`
 #[inline(always)]
-pub(super) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+pub unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     // SAFETY: as above.
     unsafe {
         let (power, less_one) = exp_parts::<S>(x);

@@ -19,21 +19,21 @@ use cudarc::cudnn::sys::{
 };
 use libloading::Library;
 
-use crate::backend::cuda::driver::DriverFailure;
+use crate::backend::cuda::driver::{DriverFailure, DriverResult};
 
 /// The shared library of the version with this interface.
-pub(super) const FILE: &str = if cfg!(windows) { "cudnn64_9.dll" } else { "libcudnn.so.9" };
+pub const FILE: &str = if cfg!(windows) { "cudnn64_9.dll" } else { "libcudnn.so.9" };
 /// The result of a call; 0 means success.
-pub(super) type Status = c_int;
+pub type Status = c_int;
 /// Pointer to one of cuDNN's objects.
-pub(super) type Raw = *mut c_void;
+pub type Raw = *mut c_void;
 
 /// Declares the functions and how they are loaded.
 macro_rules! calls {
     ($($field:ident = $symbol:literal: fn($($type:ty),*) -> $result:ty,)*) => {
         /// The library's calls.
-        pub(super) struct Calls {
-            $(pub(super) $field: unsafe extern "C" fn($($type),*) -> $result,)*
+        pub struct Calls {
+            $(pub $field: unsafe extern "C" fn($($type),*) -> $result,)*
             /// Keeps the library loaded.
             _library: Library,
         }
@@ -77,13 +77,13 @@ calls! {
 }
 
 /// The library, loaded at the first call and never unloaded, because it has its own threads.
-pub(super) fn calls() -> Result<&'static Calls, String> {
+pub fn calls() -> Result<&'static Calls, String> {
     static CALLS: OnceLock<Result<Calls, String>> = OnceLock::new();
     CALLS.get_or_init(Calls::load).as_ref().map_err(Clone::clone)
 }
 
 /// A Rust type that cuDNN supports for the values of an attribute.
-pub(super) trait Value {
+pub trait Value {
     /// cuDNN's constant for this type.
     const TYPE: AttributeType;
 }
@@ -105,16 +105,16 @@ values! {
 }
 
 /// One of cuDNN's objects.
-pub(super) struct Descriptor {
+pub struct Descriptor {
     calls: &'static Calls,
-    pub(super) raw: Raw,
+    pub raw: Raw,
 }
 
 // SAFETY: cuDNN's descriptors are not bound to a thread; one thread at a time uses them.
 unsafe impl Send for Descriptor {}
 
 impl Descriptor {
-    pub(super) fn new(calls: &'static Calls, kind: Kind) -> Result<Self, DriverFailure> {
+    pub fn new(calls: &'static Calls, kind: Kind) -> DriverResult<Self> {
         let mut raw = ptr::null_mut();
         // SAFETY: writes one pointer.
         let status = unsafe { (calls.create_descriptor)(kind as c_int, &mut raw) };
@@ -123,17 +123,12 @@ impl Descriptor {
     }
 
     /// Sets an attribute whose values have a Rust type.
-    pub(super) fn set<T: Value>(&self, name: Attribute, values: &[T]) -> Result<(), DriverFailure> {
+    pub fn set<T: Value>(&self, name: Attribute, values: &[T]) -> DriverResult {
         self.set_as(name, T::TYPE, values)
     }
 
     /// Sets an attribute of the type `of` to `values`. Their Rust type must be the one that cuDNN reads for it.
-    pub(super) fn set_as<T>(
-        &self,
-        name: Attribute,
-        of: AttributeType,
-        values: &[T],
-    ) -> Result<(), DriverFailure> {
+    pub fn set_as<T>(&self, name: Attribute, of: AttributeType, values: &[T]) -> DriverResult {
         // SAFETY: cuDNN copies that many values of the attribute's type before it returns; the callers in this module
         // pass the type that `cudnn_graph.h` names for each.
         let status = unsafe {
@@ -149,12 +144,12 @@ impl Descriptor {
     }
 
     /// Sets an attribute to another descriptor.
-    pub(super) fn refer(&self, name: Attribute, to: &Self) -> Result<(), DriverFailure> {
+    pub fn refer(&self, name: Attribute, to: &Self) -> DriverResult {
         self.set_as(name, AttributeType::CUDNN_TYPE_BACKEND_DESCRIPTOR, &[to.raw])
     }
 
     /// The number of values of an attribute.
-    pub(super) fn count(&self, name: Attribute, of: AttributeType) -> Result<usize, DriverFailure> {
+    pub fn count(&self, name: Attribute, of: AttributeType) -> DriverResult<usize> {
         let mut count = 0;
         // SAFETY: requests no values, so only the count is written.
         let status = unsafe {
@@ -173,12 +168,12 @@ impl Descriptor {
 
     /// Reads at most `values.len()` values, whose Rust type must be the one that cuDNN writes for `of`. Returns how
     /// many there were.
-    pub(super) fn get_as<T>(
+    pub fn get_as<T>(
         &self,
         name: Attribute,
         of: AttributeType,
         values: &mut [T],
-    ) -> Result<usize, DriverFailure> {
+    ) -> DriverResult<usize> {
         let mut count = 0;
         // SAFETY: as for `set_as`; cuDNN writes at most as many values as the given length.
         let status = unsafe {
@@ -195,7 +190,7 @@ impl Descriptor {
         Ok((count.max(0) as usize).min(values.len()))
     }
 
-    pub(super) fn finalize(&self) -> Result<(), DriverFailure> {
+    pub fn finalize(&self) -> DriverResult {
         // SAFETY: the descriptor is ours.
         let status = unsafe { (self.calls.finalize)(self.raw) };
         self.calls.check("cudnnBackendFinalize", status)
@@ -211,7 +206,7 @@ impl Drop for Descriptor {
 
 impl Calls {
     /// Success, or the failure of a status with cuDNN's message.
-    pub(super) fn check(&self, call: &'static str, status: Status) -> Result<(), DriverFailure> {
+    pub fn check(&self, call: &'static str, status: Status) -> DriverResult {
         if status == 0 {
             return Ok(());
         }

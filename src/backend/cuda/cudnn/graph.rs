@@ -17,7 +17,7 @@ use super::{
     calls::{Descriptor, Raw},
 };
 use crate::{
-    backend::cuda::driver::DriverFailure, numeric::NumberFormat, plan::cuda::ConvolutionShape,
+    backend::cuda::driver::DriverResult, numeric::NumberFormat, plan::cuda::ConvolutionShape,
 };
 
 /// cuDNN's constant for the type in which a format is stored.
@@ -31,7 +31,7 @@ const fn data_type(format: NumberFormat) -> DataType {
 }
 
 impl Cudnn {
-    pub(super) fn descriptor(&self, kind: Kind) -> Result<Descriptor, DriverFailure> {
+    pub fn descriptor(&self, kind: Kind) -> DriverResult<Descriptor> {
         Descriptor::new(self.calls, kind)
     }
 
@@ -41,7 +41,7 @@ impl Cudnn {
         id: i64,
         data_type: DataType,
         [n, channels, rows, columns]: [usize; 4],
-    ) -> Result<Descriptor, DriverFailure> {
+    ) -> DriverResult<Descriptor> {
         /// Every map, and every layer's weights, start at multiples of more than this.
         const ALIGNMENT_BYTES: i64 = 16;
         let tensor = self.descriptor(CUDNN_BACKEND_TENSOR_DESCRIPTOR)?;
@@ -59,11 +59,7 @@ impl Cudnn {
 
     /// The convolution as a graph of one operation. The first descriptor is the graph, followed by the descriptors to
     /// which it refers.
-    pub(super) fn graph(
-        &self,
-        handle: Raw,
-        shape: &ConvolutionShape,
-    ) -> Result<Vec<Descriptor>, DriverFailure> {
+    pub fn graph(&self, handle: Raw, shape: &ConvolutionShape) -> DriverResult<Vec<Descriptor>> {
         let data = data_type(shape.format.storage);
         let &ConvolutionShape { batch, in_channels, out_channels, kernel, .. } = shape;
         let (out_height, out_width) = shape.output_size();
@@ -110,11 +106,7 @@ impl Cudnn {
     }
 
     /// The configurations that a heuristic of cuDNN suggests for a graph, best first.
-    pub(super) fn suggested(
-        &self,
-        graph: &Descriptor,
-        heuristic: c_int,
-    ) -> Result<Vec<Descriptor>, DriverFailure> {
+    pub fn suggested(&self, graph: &Descriptor, heuristic: c_int) -> DriverResult<Vec<Descriptor>> {
         /// More than any version suggests.
         const MOST: usize = 256;
         let rule = self.descriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)?;

@@ -24,7 +24,9 @@ use cudarc::{
 };
 
 use self::calls::{Calls, Descriptor, FILE, Raw, calls};
-use super::driver::{Algorithm, ConvolutionBuffers, ConvolutionLibrary, DriverFailure};
+use super::driver::{
+    Algorithm, ConvolutionBuffers, ConvolutionLibrary, DriverFailure, DriverResult,
+};
 use crate::{numeric::NumberFormat, plan::cuda::ConvolutionShape};
 
 /// Name and version of the installed library, for example `cuDNN 9.14`, or the reason why there is none. Starts nothing
@@ -75,7 +77,7 @@ const IDS: [i64; 3] = [1, 2, 3];
 /// The CUDA context of cuDNN.
 pub(super) trait EnterContext: Send + Sync {
     /// Makes the context current on this thread.
-    fn enter(&self) -> Result<(), DriverFailure>;
+    fn enter(&self) -> DriverResult;
 }
 
 /// cuDNN on one context and stream.
@@ -139,7 +141,7 @@ impl Cudnn {
     }
 
     /// Makes the context current.
-    fn enter(&self) -> Result<Arc<dyn EnterContext>, DriverFailure> {
+    fn enter(&self) -> DriverResult<Arc<dyn EnterContext>> {
         let closed = || DriverFailure::of_library("the GPU is closed".to_owned());
         let context = self.context.upgrade().ok_or_else(closed)?;
         context.enter()?;
@@ -156,7 +158,7 @@ impl Cudnn {
         handle: Raw,
         config: &Descriptor,
         shape: &ConvolutionShape,
-    ) -> Result<Option<(Descriptor, usize)>, DriverFailure> {
+    ) -> DriverResult<Option<(Descriptor, usize)>> {
         let engine = self.descriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
         let mut place = [engine.raw];
         config.get_as(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, &mut place)?;
@@ -182,7 +184,7 @@ impl ConvolutionLibrary for Cudnn {
         self.name.clone()
     }
 
-    fn prepare(&self, shape: &ConvolutionShape) -> Result<Vec<Algorithm>, DriverFailure> {
+    fn prepare(&self, shape: &ConvolutionShape) -> DriverResult<Vec<Algorithm>> {
         let context = self.enter()?;
         let handle = locked(&self.handle);
         let mut algorithms = Vec::new();
@@ -209,11 +211,7 @@ impl ConvolutionLibrary for Cudnn {
         )))
     }
 
-    unsafe fn convolve(
-        &self,
-        algorithm: &Algorithm,
-        buffers: &ConvolutionBuffers,
-    ) -> Result<(), DriverFailure> {
+    unsafe fn convolve(&self, algorithm: &Algorithm, buffers: &ConvolutionBuffers) -> DriverResult {
         let _context = self.enter()?;
         let foreign = || DriverFailure::of_library("another library's algorithm".to_owned());
         let plan = (algorithm.prepared.downcast_ref::<Mutex<Plan>>()).ok_or_else(foreign)?;

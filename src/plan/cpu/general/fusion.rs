@@ -4,23 +4,23 @@ use crate::graph::{Graph, NodeId, Op};
 
 /// Nodes that one step computes. The maps between them are never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unit {
+pub struct Unit {
     /// In order. Each node after the first reads the previous one.
-    pub(super) nodes: Vec<NodeId>,
+    pub nodes: Vec<NodeId>,
     /// The padding of the first node, if that is a convolution.
-    pub(super) pad: Option<NodeId>,
+    pub pad: Option<NodeId>,
 }
 
 impl Unit {
     /// The node whose map the step makes.
-    pub(super) fn last(&self) -> NodeId {
+    pub fn last(&self) -> NodeId {
         self.nodes.last().copied().unwrap_or_default()
     }
 }
 
 /// Whether each output value depends only on the value at the same position of its first input, or of one of its
 /// inputs.
-pub(super) fn is_pointwise(op: &Op) -> bool {
+pub fn is_pointwise(op: &Op) -> bool {
     matches!(
         op,
         Op::Affine
@@ -40,7 +40,7 @@ const fn is_padding(op: &Op) -> bool {
 }
 
 /// The steps of a graph in execution order: sorted by their last nodes, when the inputs of all their nodes exist.
-pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
+pub fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
     let nodes = graph.nodes();
     let readers = graph.readers();
     let is_conv = |id: NodeId| matches!(nodes[id].op, Op::Conv2d(_));

@@ -12,7 +12,7 @@ pub type GeneralConvId = usize;
 pub type ChannelValuesId = usize;
 
 /// The name of an operation in the names of kernels.
-pub(super) const fn kernel_name(op: &Op) -> &'static str {
+pub const fn kernel_name(op: &Op) -> &'static str {
     match op {
         Op::Photo => "load",
         Op::Input { .. } => "take in",

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     graph::{Conv, NodeId, Op, PadMode, Sides},
     plan::cuda::{
-        ConstantValues, ConvWeights, CudaPlanError, Part, WeightOrder, fused::PHOTO_DIVISOR,
+        ConstantValues, ConvWeights, CudaPlanResult, Part, WeightOrder, fused::PHOTO_DIVISOR,
         stored_channels,
     },
 };
@@ -70,7 +70,7 @@ fn tables(rows: &[AxisPhase], columns: &[AxisPhase], kernel_width: usize) -> [Ve
 
 impl Planner<'_, '_> {
     /// The launch of a convolution, with the operations that are folded into it.
-    pub(super) fn conv(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+    pub fn conv(&mut self, id: NodeId) -> CudaPlanResult {
         let node = &self.graph.nodes()[id];
         let (conv, cut) = match node.op {
             Op::Conv2d(conv) => (conv, None),
@@ -165,7 +165,7 @@ impl Planner<'_, '_> {
 
     /// Factor on the sums of a convolution. As in the specialised plans, fp16 divides the sums over the photo's levels
     /// if only a norm reads them. The norm cancels the factor.
-    pub(super) fn factor(&self, id: NodeId) -> f32 {
+    pub fn factor(&self, id: NodeId) -> f32 {
         let nodes = self.graph.nodes();
         if !matches!(nodes[id].op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) {
             return 1.0;
@@ -200,11 +200,7 @@ impl Planner<'_, '_> {
     }
 
     /// The last of the nodes after `id` that are computed with it, and what they do in addition to `after`.
-    pub(super) fn folded_behind(
-        &mut self,
-        id: NodeId,
-        mut after: Pointwise,
-    ) -> (NodeId, Pointwise) {
+    pub fn folded_behind(&mut self, id: NodeId, mut after: Pointwise) -> (NodeId, Pointwise) {
         let mut last = id;
         while let ([only], true) = (&self.readers[last][..], self.is_fused) {
             // An affine step comes first, a function last.

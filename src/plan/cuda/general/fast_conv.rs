@@ -7,7 +7,7 @@ use crate::{
     graph::{Graph, NodeId, Op},
     plan::{
         ConvLayer,
-        cuda::{ConvId, CudaPlanError, MapId, Source, Target},
+        cuda::{ConvId, CudaPlanResult, MapId, Source, Target},
     },
     tensor::Shape,
 };
@@ -17,7 +17,7 @@ const FOUR_PHASE_MARGIN_PX: usize = 1;
 
 /// A convolution with the other nodes that its launch computes.
 #[derive(Clone, Debug)]
-pub(super) struct FastConv {
+pub struct FastConv {
     /// Its index among the plan's convolutions.
     conv: ConvId,
     /// The node whose map it reads: the photo's, or one that is kept.
@@ -159,17 +159,15 @@ impl Finder<'_> {
 
 impl Planner<'_, '_> {
     /// Selects the launches for which the device has room. The nodes before them need no launch of their own.
-    pub(super) fn choose_fast_convs(&mut self, found: &FastConvs) {
+    pub fn choose_fast_convs(&mut self, found: &FastConvs) {
         for (id, fast) in found.convs.iter().enumerate() {
             // In fp16 the photo's levels are divided if only a norm reads the sums. The plain kernels compute those.
             let is_free = self.token_linears[id].is_none() && self.factor(id) == 1.0;
             let Some(fast) = fast.clone().filter(|_| is_free) else {
                 continue;
             };
-            let source = match fast.before.contains(&fast.from) {
-                true => Source::Photo,
-                false => Source::Map(0),
-            };
+            let source =
+                if fast.before.contains(&fast.from) { Source::Photo } else { Source::Map(0) };
             let has_room = self.fast_launch(id, &fast, source, 0).is_ok();
             if has_room {
                 for &node in &fast.before {
@@ -186,12 +184,13 @@ impl Planner<'_, '_> {
         fast: &FastConv,
         source: Source,
         to: MapId,
-    ) -> Result<crate::plan::cuda::ConvLaunch, CudaPlanError> {
+    ) -> CudaPlanResult<crate::plan::cuda::ConvLaunch> {
         let layer = &self.builder.convs[fast.conv];
         let (input, output) = (self.shapes[fast.from], self.shapes[id]);
-        let (target, size) = match layer.makes_picture {
-            true => (Target::Picture, self.photo),
-            false => (Target::Map(to), (output.height, output.width)),
+        let (target, size) = if layer.makes_picture {
+            (Target::Picture, self.photo)
+        } else {
+            (Target::Map(to), (output.height, output.width))
         };
         let sizes = ((input.height, input.width), size);
         let mut launch =
@@ -203,7 +202,7 @@ impl Planner<'_, '_> {
     }
 
     /// Appends the launch of a convolution if it was selected.
-    pub(super) fn fast_conv(&mut self, id: NodeId) -> Result<bool, CudaPlanError> {
+    pub fn fast_conv(&mut self, id: NodeId) -> CudaPlanResult<bool> {
         let Some(fast) = self.fast_convs[id].take() else {
             return Ok(false);
         };
@@ -216,10 +215,7 @@ impl Planner<'_, '_> {
             }
         };
         let makes_picture = self.builder.convs[fast.conv].makes_picture;
-        let to = match makes_picture {
-            true => 0,
-            false => self.made(fast.last, self.shapes[id]),
-        };
+        let to = if makes_picture { 0 } else { self.made(fast.last, self.shapes[id]) };
         let launch = self.fast_launch(id, &fast, source, to)?;
         self.builder.conv_step(launch, self.shapes[fast.from]);
         let mut at = id;

@@ -40,8 +40,8 @@ pub(super) use specialised::unlike_specialised;
 use token_linear::TokenLinear;
 
 use super::{
-    Builder, Constant, ConstantId, ConstantValues, CudaOp, CudaPlanError, CudaStep, MapId, Part,
-    stored_channels, suffix,
+    Builder, Constant, ConstantId, ConstantValues, CudaOp, CudaPlanError, CudaPlanResult, CudaStep,
+    MapId, Part, stored_channels, suffix,
 };
 use crate::{
     graph::{Arithmetic, Graph, GraphError, NodeId, Op},
@@ -74,7 +74,7 @@ impl Builder<'_> {
         shapes: &[Shape],
         photo: (usize, usize),
         fast: Option<&FastConvs>,
-    ) -> Result<(), CudaPlanError> {
+    ) -> CudaPlanResult {
         let mut planner = Planner {
             builder: self,
             graph,
@@ -120,7 +120,7 @@ struct Planner<'p, 'b> {
 
 impl<'p> Planner<'p, '_> {
     /// Plans the launches of a node, unless another launch computes it.
-    fn node(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+    fn node(&mut self, id: NodeId) -> CudaPlanResult {
         if self.is_folded[id]
             || self.token_linear(id)?
             || self.fast_conv(id)?
@@ -222,12 +222,12 @@ impl<'p> Planner<'p, '_> {
     }
 
     /// The map of a node that `reader` reads.
-    fn map(&self, reader: NodeId, id: NodeId) -> Result<MapId, CudaPlanError> {
+    fn map(&self, reader: NodeId, id: NodeId) -> CudaPlanResult<MapId> {
         self.kept[id].ok_or_else(|| self.no_kernel(reader))
     }
 
     /// The map of a node's first input.
-    fn input_map(&self, id: NodeId) -> Result<MapId, CudaPlanError> {
+    fn input_map(&self, id: NodeId) -> CudaPlanResult<MapId> {
         self.map(id, self.graph.nodes()[id].inputs[0])
     }
 
@@ -350,7 +350,7 @@ impl<'p> Planner<'p, '_> {
         self.by_pack(id, op, "pointwise", self.shapes[id].len());
     }
 
-    fn norm(&mut self, id: NodeId, eps: f64) -> Result<(), CudaPlanError> {
+    fn norm(&mut self, id: NodeId, eps: f64) -> CudaPlanResult {
         let [map, statistics] = self.graph.nodes()[id].inputs[..] else {
             return Err(self.no_kernel(id));
         };
@@ -368,7 +368,7 @@ impl<'p> Planner<'p, '_> {
         Ok(())
     }
 
-    fn combine(&mut self, id: NodeId, arithmetic: Arithmetic) -> Result<(), CudaPlanError> {
+    fn combine(&mut self, id: NodeId, arithmetic: Arithmetic) -> CudaPlanResult {
         let [a, b] = self.graph.nodes()[id].inputs[..] else {
             return Err(self.no_kernel(id));
         };
@@ -380,7 +380,7 @@ impl<'p> Planner<'p, '_> {
         Ok(())
     }
 
-    fn picture(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+    fn picture(&mut self, id: NodeId) -> CudaPlanResult {
         let node = &self.graph.nodes()[id];
         let from = self.input_map(id)?;
         let shape = self.shapes[node.inputs[0]];

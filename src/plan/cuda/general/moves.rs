@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     graph::{NodeId, PadMode, Sides},
-    plan::cuda::{CudaPlanError, MapId, stored_channels},
+    plan::cuda::{CudaPlanResult, MapId, stored_channels},
 };
 
 impl Planner<'_, '_> {
     /// Whether the convolutions that read a padding compute it.
-    pub(super) fn is_folded_pad(&self, id: NodeId) -> bool {
+    pub fn is_folded_pad(&self, id: NodeId) -> bool {
         let nodes = self.graph.nodes();
         let is_known = match self.padding(id) {
             Some((mode, _)) => mode == PadMode::Constant(0.0) || Edge::from(mode) != Edge::Outside,
@@ -25,13 +25,13 @@ impl Planner<'_, '_> {
     }
 
     /// The padding around the map that a node reads; `None` for a node that pads nothing.
-    pub(super) fn padding(&self, id: NodeId) -> Option<(PadMode, Sides)> {
+    pub fn padding(&self, id: NodeId) -> Option<(PadMode, Sides)> {
         let node = &self.graph.nodes()[id];
         let input = self.shapes[*node.inputs.first()?];
         node.op.padding(input.height, input.width)
     }
 
-    pub(super) fn pad(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+    pub fn pad(&mut self, id: NodeId) -> CudaPlanResult {
         let (mode, sides) = self.padding(id).ok_or_else(|| self.no_kernel(id))?;
         let fill = match mode {
             PadMode::Constant(value) => value as f32,
@@ -42,13 +42,13 @@ impl Planner<'_, '_> {
     }
 
     /// Moves all channels of a map by some rows and columns.
-    pub(super) fn whole_move(
+    pub fn whole_move(
         &mut self,
         id: NodeId,
         edge: Edge,
         offset: [i32; 2],
         fill: f32,
-    ) -> Result<(), CudaPlanError> {
+    ) -> CudaPlanResult {
         let from = self.input_map(id)?;
         let shape = self.shapes[id];
         let to = self.made(id, shape);
@@ -103,7 +103,7 @@ impl Planner<'_, '_> {
     }
 
     /// Copies `count` channels from one map to another, and fills the padding channels.
-    pub(super) fn channels(
+    pub fn channels(
         &mut self,
         id: NodeId,
         (from, source): (MapId, usize),
@@ -125,7 +125,7 @@ impl Planner<'_, '_> {
         self.moved(id, op);
     }
 
-    pub(super) fn concat(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+    pub fn concat(&mut self, id: NodeId) -> CudaPlanResult {
         let to = self.made(id, self.shapes[id]);
         let mut first = 0;
         for &input in &self.graph.nodes()[id].inputs {
@@ -138,13 +138,13 @@ impl Planner<'_, '_> {
     }
 
     /// Turns channels into blocks of pixels, or back. `channels` is the number of channels of a pixel in a block.
-    pub(super) fn blocks(
+    pub fn blocks(
         &mut self,
         id: NodeId,
         kind: MoveKind,
         block: usize,
         channels: usize,
-    ) -> Result<(), CudaPlanError> {
+    ) -> CudaPlanResult {
         let from = self.input_map(id)?;
         let shape = self.shapes[id];
         let to = self.made(id, shape);

@@ -53,7 +53,7 @@ pub fn unlike_specialised<'g>(
 
 /// Whether the tiles support a convolution's kernel and stride. Only a convolution that is not `is_plain` may have
 /// stride 2.
-pub(super) fn has_tiles(conv: &Conv, is_plain: bool) -> bool {
+pub fn has_tiles(conv: &Conv, is_plain: bool) -> bool {
     conv.as_square().is_some_and(|(kernel_px, stride_px)| {
         let most = if is_plain { 1 } else { MOST_STRIDE };
         kernel_px % 2 == 1 && stride_px <= most

@@ -7,7 +7,7 @@ use crate::{
     graph::{Conv, Function, NodeId, Op},
     numeric::NumberFormat,
     plan::cuda::{
-        ConstantValues, ConvWeights, CudaPlanError, DeviceLimits, WeightOrder, ring_stages,
+        ConstantValues, ConvWeights, CudaPlanResult, DeviceLimits, WeightOrder, ring_stages,
         stored_channels,
     },
 };
@@ -27,7 +27,7 @@ const HOPPER_SPLIT: usize = 8;
 
 /// A linear layer with the other nodes that its launch computes.
 #[derive(Clone, Debug)]
-pub(super) struct TokenLinear {
+pub struct TokenLinear {
     conv: Conv,
     /// The preceding layer norm, and its epsilon.
     norm: Option<(NodeId, f64)>,
@@ -111,10 +111,7 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
         }
     };
     let (m, n) = tile;
-    let tile_bytes = match has_norm || split > 1 {
-        true => 0,
-        false => m * n * 2,
-    };
+    let tile_bytes = if has_norm || split > 1 { 0 } else { m * n * 2 };
     Some(LinearKernel {
         file: "token_linear_wgmma",
         entry: format!("token_linear_wgmma_{kind}{m}x{n}"),
@@ -184,15 +181,16 @@ fn shared_bytes(
     limits: &DeviceLimits,
 ) -> usize {
     let stages = ring_stages(limits);
-    match has_norm {
-        false => stages * (tokens + outputs) * PITCH,
-        true => stages * outputs * PITCH + tokens * (input_bytes.next_multiple_of(ROW_BYTES) + 16),
+    if has_norm {
+        stages * outputs * PITCH + tokens * (input_bytes.next_multiple_of(ROW_BYTES) + 16)
+    } else {
+        stages * (tokens + outputs) * PITCH
     }
 }
 
 impl Planner<'_, '_> {
     /// Finds the linear layers. The norms before them need no launch of their own.
-    pub(super) fn choose_token_linears(&mut self) {
+    pub fn choose_token_linears(&mut self) {
         for id in 0..self.shapes.len() {
             let found = self.token_linear_at(id);
             if let Some((norm, _)) = found.as_ref().and_then(|linear| linear.norm) {
@@ -268,7 +266,7 @@ impl Planner<'_, '_> {
     }
 
     /// Appends the launch of a linear layer, if a node is one.
-    pub(super) fn token_linear(&mut self, id: NodeId) -> Result<bool, CudaPlanError> {
+    pub fn token_linear(&mut self, id: NodeId) -> CudaPlanResult<bool> {
         let Some(linear) = self.token_linears[id].take() else {
             return Ok(false);
         };

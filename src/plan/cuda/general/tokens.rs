@@ -8,7 +8,7 @@ use crate::{
     graph::{NodeId, Op},
     mode::{AttentionKernel, Mode, Variant},
     plan::cuda::{
-        ConstantValues, CudaPlanError, MapId, Part,
+        ConstantValues, CudaPlanError, CudaPlanResult, MapId, Part,
         attention::{AttentionLaunch, MOST_SCORE_BYTES},
     },
     tensor::Shape,
@@ -20,7 +20,7 @@ const WARPS: usize = 8;
 const NAIVE_TILE: (usize, usize) = (128, 64);
 
 impl Planner<'_, '_> {
-    pub(super) fn layer_norm(&mut self, id: NodeId, eps: f64) -> Result<(), CudaPlanError> {
+    pub fn layer_norm(&mut self, id: NodeId, eps: f64) -> CudaPlanResult {
         let from = self.input_map(id)?;
         let [scale, shift] = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
         let shape = self.shapes[id];
@@ -32,7 +32,7 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn positions(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
+    pub fn positions(&mut self, id: NodeId) -> CudaPlanResult {
         let from = self.input_map(id)?;
         let shape = self.shapes[id];
         let table = self.constant(ConstantValues::Positions {
@@ -47,7 +47,7 @@ impl Planner<'_, '_> {
     }
 
     /// Whether the attentions that read some channels read them in place.
-    pub(super) fn is_folded_slice(&self, id: NodeId) -> bool {
+    pub fn is_folded_slice(&self, id: NodeId) -> bool {
         let nodes = self.graph.nodes();
         let Op::Channels { first, .. } = nodes[id].op else {
             return false;
@@ -60,7 +60,7 @@ impl Planner<'_, '_> {
     }
 
     /// The channels that an attention reads from a node's map.
-    fn slice(&self, reader: NodeId, id: NodeId) -> Result<Slice, CudaPlanError> {
+    fn slice(&self, reader: NodeId, id: NodeId) -> CudaPlanResult<Slice> {
         let node = &self.graph.nodes()[id];
         let (source, first) = match node.op {
             Op::Channels { first, .. } if self.is_folded_slice(id) => (node.inputs[0], first),
@@ -70,7 +70,7 @@ impl Planner<'_, '_> {
         Ok(Slice { map, first })
     }
 
-    pub(super) fn attention(&mut self, id: NodeId, heads: usize) -> Result<(), CudaPlanError> {
+    pub fn attention(&mut self, id: NodeId, heads: usize) -> CudaPlanResult {
         let [queries, keys, values] = self.graph.nodes()[id].inputs[..] else {
             return Err(self.no_kernel(id));
         };
@@ -112,10 +112,7 @@ impl Planner<'_, '_> {
     }
 
     fn picked(&self, head_size: usize) -> AttentionKernel {
-        let variant = match self.is_fused {
-            true => Variant::Fused,
-            false => Variant::Baseline,
-        };
+        let variant = if self.is_fused { Variant::Fused } else { Variant::Baseline };
         let mode = Mode::new(variant, self.builder.precision);
         AttentionKernel::picked(mode.with_attention(self.builder.attention), head_size)
     }
@@ -127,7 +124,7 @@ impl Planner<'_, '_> {
         read: Attention,
         (asking, answering): (usize, usize),
         flops: u64,
-    ) -> Result<(), CudaPlanError> {
+    ) -> CudaPlanResult {
         let channels = read.heads * read.head_size;
         let rows = self.builder.batch * read.heads * asking;
         let scores = self.scores(id, (read.heads, asking, answering))?;
@@ -163,7 +160,7 @@ impl Planner<'_, '_> {
         &mut self,
         id: NodeId,
         (heads, asking, answering): (usize, usize, usize),
-    ) -> Result<MapId, CudaPlanError> {
+    ) -> CudaPlanResult<MapId> {
         let rows = (self.builder.batch * heads).checked_mul(asking);
         let values = rows.and_then(|rows| rows.checked_mul(answering.next_multiple_of(4) + 1));
         let bytes = values.and_then(|values| values.checked_mul(4));

@@ -9,7 +9,7 @@ use crate::{
         NodeId,
         resize::{Interpolation, Resize},
     },
-    plan::cuda::{ConstantValues, CudaPlanError, RowPartition, stored_channels},
+    plan::cuda::{ConstantValues, CudaPlanResult, RowPartition, stored_channels},
     tensor::Shape,
 };
 
@@ -19,7 +19,7 @@ const REDUCED_BYTES: usize = 64;
 const FINISHED_CHANNELS: usize = 32;
 
 impl Planner<'_, '_> {
-    pub(super) fn resize(&mut self, id: NodeId, resize: &Resize) -> Result<(), CudaPlanError> {
+    pub fn resize(&mut self, id: NodeId, resize: &Resize) -> CudaPlanResult {
         let input = self.graph.nodes()[id].inputs[0];
         let from = self.map(id, input)?;
         let (small, shape) = (self.shapes[input], self.shapes[id]);
@@ -45,7 +45,7 @@ impl Planner<'_, '_> {
     }
 
     /// Plans a reduction of whole channels as two launches.
-    pub(super) fn reduce(&mut self, id: NodeId, kind: ReduceKind) -> Result<(), CudaPlanError> {
+    pub fn reduce(&mut self, id: NodeId, kind: ReduceKind) -> CudaPlanResult {
         let input = self.graph.nodes()[id].inputs[0];
         let map = self.map(id, input)?;
         let shape = self.shapes[input];

@@ -45,9 +45,10 @@ fn the_residual_layers_are_one_launch_where_the_device_holds_all_of_it() {
         let has_short_values = ![Precision::Tf32, Precision::Mixed].contains(&precision);
         for size in [(512, 512), (480, 640), (720, 1280), (41, 38)] {
             let (count, longest) = launches(size, 1, precision, 4);
-            let expected = match has_short_values && size != (720, 1280) {
-                true => (6, "conv3 to res5.conv2"),
-                false => (7, "res1.conv1 to res5.conv2"),
+            let expected = if has_short_values && size != (720, 1280) {
+                (6, "conv3 to res5.conv2")
+            } else {
+                (7, "res1.conv1 to res5.conv2")
             };
             assert_eq!((count, longest.as_str()), expected, "{size:?} {precision}");
         }
