@@ -1,82 +1,106 @@
-//! Recognises what a fused convolution loads, from the nodes that its group gathers.
+//! Plans what a fused convolution loads, from the nodes that its group gathers.
 //!
 //! The kernels support only these patterns. A group that gathers anything else has no kernel.
 
-use super::layer::conv_of_norm;
-use crate::graph::{Graph, NodeId, Op, fusion::Group};
+use super::{Grouped, layer::conv_of_norm};
+use crate::{
+    graph::{NodeId, Op, fusion::Group},
+    tensor::Shape,
+};
 
-/// Where a fused convolution's values come from.
+/// The input of a convolution. Maps are those of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loaded {
+pub enum Source {
+    /// In RGBA8.
     Photo,
     /// An unchanged map.
-    Map(NodeId),
-    /// A raw convolution output that is normalised while it is loaded.
+    Map(usize),
+    /// A raw convolution output. Scale and shift of its norm are applied while loading.
     Normalised {
-        raw: NodeId,
-        /// Whether a ReLU follows.
+        map: usize,
+        /// The convolution that made it.
+        conv: usize,
+        /// Whether ReLU follows.
         relu: bool,
-        /// The map that is added.
-        skip: Option<NodeId>,
+        /// The residual stream that is added.
+        skip: Option<usize>,
+        /// Where the result is kept as the residual stream.
+        keep: Option<usize>,
     },
 }
 
-/// How a fused convolution's input is made while it is loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Gather {
-    pub(super) loaded: Loaded,
-    /// The node whose map is loaded, before upsampling and padding.
-    pub(super) map: NodeId,
-    /// Whether that map is kept, because other nodes read it too.
-    pub(super) is_kept: bool,
-    /// Whether it is upsampled by 2.
-    pub(super) upsample: bool,
+impl Source {
+    /// The maps that it reads.
+    pub(super) fn maps(&self) -> impl Iterator<Item = usize> {
+        let (map, skip) = match *self {
+            Self::Photo => (None, None),
+            Self::Map(map) => (Some(map), None),
+            Self::Normalised { map, skip, .. } => (Some(map), skip),
+        };
+        map.into_iter().chain(skip)
+    }
 }
 
-/// The gather of a convolution's group; `None` for a pattern that no kernel supports.
-pub fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
-    let node = |id: NodeId| &graph.nodes()[id];
-    let is_gathered = |id: NodeId| group.gather.contains(&id);
-    let step_over = |id: NodeId, is_step: fn(&Op) -> bool| {
-        let found = is_gathered(id) && is_step(&node(id).op);
-        (found, if found { node(id).inputs[0] } else { id })
-    };
-    let padded = *node(group.op).inputs.first()?;
-    let (is_padded, input) = step_over(padded, |op| op.reflected_px().is_some());
-    let margin_px = node(padded).op.reflected_px().filter(|_| is_padded);
-    let Op::Conv2d(conv) = node(group.op).op else {
-        return None;
-    };
-    conv.as_square().filter(|(kernel_px, _)| margin_px.unwrap_or_default() == kernel_px / 2)?;
-    let (upsample, map) = step_over(input, |op| matches!(op, Op::Upsample));
-    let raw_of = |norm: NodeId| match node(norm).op {
-        Op::InstanceNorm { .. } if is_gathered(norm) => {
-            conv_of_norm(graph, norm).filter(|raw| !is_gathered(*raw))
+impl Grouped<'_> {
+    /// What a convolution's group loads, and the node whose map that is; `None` for a pattern that no kernel supports.
+    /// `kept` contains the map of every earlier node. `add_map` adds a map in which the loaded one is kept.
+    pub fn source(
+        &self,
+        group: &Group,
+        kept: &mut [Option<usize>],
+        add_map: impl FnOnce(Shape) -> usize,
+    ) -> Option<(Source, NodeId)> {
+        let graph = self.graph;
+        let node = |id: NodeId| &graph.nodes()[id];
+        let is_gathered = |id: NodeId| group.gather.contains(&id);
+        let step_over = |id: NodeId, is_step: fn(&Op) -> bool| {
+            let found = is_gathered(id) && is_step(&node(id).op);
+            (found, if found { node(id).inputs[0] } else { id })
+        };
+        let padded = *node(group.op).inputs.first()?;
+        let (is_padded, input) = step_over(padded, |op| op.reflected_px().is_some());
+        let margin_px = node(padded).op.reflected_px().filter(|_| is_padded);
+        let Op::Conv2d(conv) = node(group.op).op else {
+            return None;
+        };
+        conv.as_square().filter(|(kernel_px, _)| margin_px.unwrap_or_default() == kernel_px / 2)?;
+        let (upsample, map) = step_over(input, |op| matches!(op, Op::Upsample));
+        let raw_of = |norm: NodeId| match node(norm).op {
+            Op::InstanceNorm { .. } if is_gathered(norm) => {
+                conv_of_norm(graph, norm).filter(|raw| !is_gathered(*raw))
+            }
+            _ => None,
+        };
+        // A convolution before a norm leaves out its bias, so its stored output is not its map.
+        let is_finished = |id: NodeId| !is_gathered(id) && !node(id).op.is_conv();
+        // The convolution, whether a ReLU follows its norm, and the map that is added.
+        let (norm, relu, skip) = match (node(map).op, &node(map).inputs[..]) {
+            _ if !is_gathered(map) => return None,
+            (Op::Photo, _) => (None, false, None),
+            (Op::Relu, [norm]) => (Some(*norm), true, None),
+            (Op::Add, [a, b]) if is_finished(*a) => (Some(*b), false, Some(*a)),
+            (Op::Add, [a, b]) if is_finished(*b) => (Some(*a), false, Some(*b)),
+            (Op::InstanceNorm { .. }, _) => (Some(map), false, None),
+            _ => return None,
+        };
+        // No other node may remain.
+        let count = [padded != input, upsample, relu, skip.is_some()].map(usize::from);
+        if 1 + count.iter().sum::<usize>() != group.gather.len() {
+            return None;
         }
-        _ => None,
-    };
-    // A convolution before a norm leaves out its bias, so its stored output is not its map.
-    let is_finished = |id: NodeId| !is_gathered(id) && !node(id).op.is_conv();
-    let normalised =
-        |norm: NodeId, relu, skip| raw_of(norm).map(|raw| Loaded::Normalised { raw, relu, skip });
-    let loaded = match (node(map).op, &node(map).inputs[..]) {
-        _ if !is_gathered(map) => Loaded::Map(map),
-        (Op::Photo, _) => Loaded::Photo,
-        (Op::Relu, [norm]) => normalised(*norm, true, None)?,
-        (Op::Add, [a, b]) if is_finished(*a) => normalised(*b, false, Some(*a))?,
-        (Op::Add, [a, b]) if is_finished(*b) => normalised(*a, false, Some(*b))?,
-        (Op::InstanceNorm { .. }, _) => normalised(map, false, None)?,
-        _ => return None,
-    };
-    // No other node may remain.
-    let count = match loaded {
-        Loaded::Map(_) => 0,
-        Loaded::Photo => 1,
-        Loaded::Normalised { relu, skip, .. } => {
-            1 + usize::from(relu) + usize::from(skip.is_some())
-        }
-    };
-    let around = usize::from(padded != input) + usize::from(upsample);
-    let is_all = count + around == group.gather.len();
-    is_all.then_some(Gather { loaded, map, is_kept: group.writes.contains(&map), upsample })
+        let keep = group.writes.contains(&map).then(|| add_map(self.shapes[map]));
+        let source = match norm {
+            None => Source::Photo,
+            Some(norm) => {
+                let raw = raw_of(norm)?;
+                let skip = match skip {
+                    Some(skip) => Some(kept[skip]?),
+                    None => None,
+                };
+                Source::Normalised { map: kept[raw]?, conv: self.conv_id(raw)?, relu, skip, keep }
+            }
+        };
+        kept[map] = keep;
+        Some((source, map))
+    }
 }

@@ -21,6 +21,7 @@ use crate::{
     tensor::Shape,
 };
 
+pub use gather::Source;
 pub use layer::{ConvLayer, MAX_LAYER_CHANNELS, phase_taps};
 
 /// Why a graph cannot be planned.
@@ -50,6 +51,7 @@ struct Grouped<'g> {
     graph: &'g Graph,
     groups: Vec<Group>,
     shapes: Vec<Shape>,
+    convs: Vec<ConvLayer>,
 }
 
 impl<'g> Grouped<'g> {
@@ -62,12 +64,18 @@ impl<'g> Grouped<'g> {
         };
         let groups = fusion::group(graph, level)?;
         fusion::check(graph, &groups)?;
-        Ok(Self { graph, groups, shapes })
+        Ok(Self { graph, groups, shapes, convs: ConvLayer::of_graph(graph) })
     }
 
     /// The error for a group that no kernel computes.
     fn no_kernel(&self, group: &Group) -> PlanError {
         PlanError::NoKernel { node: self.graph.nodes()[group.op].name.clone() }
+    }
+
+    /// The index of a node's convolution among [`ConvLayer::of_graph`].
+    fn conv_id(&self, node: NodeId) -> Option<usize> {
+        let name = &self.graph.nodes()[node].name;
+        self.convs.iter().position(|conv| conv.name == *name)
     }
 
     /// Whether any later node reads a map.

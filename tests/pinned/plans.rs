@@ -104,7 +104,7 @@ fn plans() -> Vec<(String, String)> {
                                     *batch,
                                     mode,
                                     &limits,
-                                    "cuDNN 9.14",
+                                    Some("cuDNN 9.14"),
                                 );
                                 all.push((format!("{name} library"), own_text(library)));
                             }

@@ -15,7 +15,10 @@ use crate::{
     },
     frame::Frame,
     graph::Op,
-    plan::cpu::{Algorithm, CpuOp, Gather, MapId, general::GeneralOp},
+    plan::{
+        Source,
+        cpu::{Algorithm, CpuOp, MapId, general::GeneralOp},
+    },
     tensor::{Shape, Tensor},
 };
 
@@ -57,8 +60,8 @@ impl CpuSession {
                 maps.iter().for_each(|&map| self.fill(map, fill));
             }
             let reading = match step.op {
-                CpuOp::Fused { conv, algorithm, gather, to } => {
-                    Some(self.fused_reading((conv, algorithm), gather, to, seen_photo))
+                CpuOp::Fused { conv, algorithm, source, to } => {
+                    Some(self.fused_reading((conv, algorithm), source, to, seen_photo))
                 }
                 _ => work.map(|work| Reading {
                     work,
@@ -138,24 +141,21 @@ impl CpuSession {
     fn fused_reading(
         &self,
         (conv, algorithm): (usize, Algorithm),
-        gather: Gather,
+        source: Source,
         to: Option<MapId>,
         photo: &Frame,
     ) -> Reading {
-        let (read, relu, kept) = match gather {
-            Gather::Photo => (vec![levels(photo, 1.0)], false, None),
-            Gather::NormRelu { map, conv, keep } => {
-                (vec![self.normalised_map(map, conv)], true, keep)
+        let (read, relu, kept): (Vec<_>, _, _) = match source {
+            Source::Normalised { map, conv, relu, skip, keep } => {
+                let raw = self.normalised_map(map, conv);
+                ([raw].into_iter().chain(skip.map(|skip| self.map(skip))).collect(), relu, keep)
             }
-            Gather::NormAdd { map, conv, skip, keep } => {
-                let read = vec![self.normalised_map(map, conv), self.map(skip)];
-                (read, false, keep)
-            }
+            Source::Photo | Source::Map(_) => (vec![levels(photo, 1.0)], false, None),
         };
         let kept = kept.map(|map| Kept { map, relu, read: read.clone() });
         // If a norm follows, the convolution reads the difference between each value and the first value of its
         // channel, or for bytes the least value of its channel. With the photo, only Winograd's algorithm does this.
-        let is_exact = matches!(gather, Gather::Photo) && algorithm != Algorithm::BlockedWinograd;
+        let is_exact = source == Source::Photo && algorithm != Algorithm::BlockedWinograd;
         let is_centred = to.is_some() && !is_exact;
         let (read, relu) = if is_centred {
             let above_least = matches!(self.weights[conv].packed, Packed::Bytes(_));

@@ -126,10 +126,31 @@ x86_byte_dot!(
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "x86_64")]
+    use super::super::simd_x86;
     use super::{
-        super::{instruction_set::byte_tile_sets, tiles::Segment},
+        super::{kernel::PLAIN, tiles::Segment},
         *,
     };
+
+    /// Every set of byte register tiles that this CPU can run, with the number of columns of its vectors.
+    fn byte_tile_sets() -> Vec<(usize, &'static ByteTileSet)> {
+        let mut sets = vec![(4, &PLAIN)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2");
+            let avx512 = avx2 && is_x86_feature_detected!("avx512f");
+            let candidates = [
+                (avx2, 8, &simd_x86::PLAIN256),
+                (avx2 && is_x86_feature_detected!("avxvnni"), 8, &simd_x86::VNNI256),
+                (avx512, 16, &simd_x86::PLAIN512),
+                (avx512 && is_x86_feature_detected!("avx512vnni"), 16, &simd_x86::VNNI512),
+            ];
+            let there = candidates.into_iter().filter(|(there, ..)| *there);
+            sets.extend(there.map(|(_, lanes, set)| (lanes, set)));
+        }
+        sets
+    }
 
     /// Compares sums of two segments of K, some with the largest possible values, with the definition.
     #[test]

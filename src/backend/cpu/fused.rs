@@ -11,21 +11,20 @@ use super::{
     winograd::{RawMap, photo::PhotoConv, picture::PictureConv, tiles::WinogradConv},
 };
 use crate::{
-    plan::cpu::{Algorithm, Blocks, Gather, MapId, Staging},
+    plan::{
+        Source,
+        cpu::{Algorithm, Blocks, MapId, Staging},
+    },
     quantisation::InputRange,
 };
 
 impl CpuSession {
     /// The input of a fused layer.
-    fn input(&self, run: &Run<'_>, gather: Gather) -> Input {
-        let (map, conv, skip, keep) = match gather {
-            Gather::Photo => {
-                let ((height, width), photo) = (self.plan.extended, run.input.photo);
-                assert!(photo.len() == 4 * height * width, "a photo of another size");
-                return Input::Photo(PhotoInput { rgba: photo.as_ptr(), height, width });
-            }
-            Gather::NormRelu { map, conv, keep } => (map, conv, None, keep),
-            Gather::NormAdd { map, conv, skip, keep } => (map, conv, Some(skip), keep),
+    fn input(&self, run: &Run<'_>, source: Source) -> Input {
+        let Source::Normalised { map, conv, skip, keep, .. } = source else {
+            let ((height, width), photo) = (self.plan.extended, run.input.photo);
+            assert!(photo.len() == 4 * height * width, "a photo of another size");
+            return Input::Photo(PhotoInput { rgba: photo.as_ptr(), height, width });
         };
         let m = &run.maps[map];
         let is_alike = |id: Option<MapId>| id.is_none_or(|id| run.maps[id].len() == m.len());
@@ -49,11 +48,11 @@ impl CpuSession {
     fn range(
         &mut self,
         input: &Input,
-        gather: Gather,
+        source: Source,
         progress: &Progress<'_>,
     ) -> Option<InputRange> {
         let Input::Map(map) = input else { return None };
-        if let Gather::NormRelu { conv, .. } = gather {
+        if let Source::Normalised { conv, relu: true, .. } = source {
             let extremes = self.norms[conv].extremes.iter();
             let rectified = extremes.map(|&(low, high)| (low.max(0.0), high.max(0.0)));
             return Some(InputRange::between(rectified));
@@ -67,19 +66,19 @@ impl CpuSession {
         Some(InputRange::between(merged_extremes(all, map.channels).into_iter()))
     }
 
-    /// Runs a whole layer: gather, convolution, statistics.
+    /// Runs a whole layer: loading, convolution, statistics.
     pub fn fused(
         &mut self,
         run: &Run<'_>,
         progress: &Progress<'_>,
         conv: usize,
-        (algorithm, gather): (Algorithm, Gather),
+        (algorithm, source): (Algorithm, Source),
         to: Option<MapId>,
     ) {
-        let input = self.input(run, gather);
+        let input = self.input(run, source);
         let has_extremes = matches!(self.weights[conv].packed, Packed::Bytes(_));
         let range =
-            if has_extremes { self.range(&input, gather, &progress.before()) } else { None };
+            if has_extremes { self.range(&input, source, &progress.before()) } else { None };
         if let (Some(range), Packed::Bytes(weights)) = (range, &mut self.weights[conv].packed) {
             weights.fit(range);
         }

@@ -1,7 +1,5 @@
 //! The instruction sets for which kernels are compiled, and the choice between them at run time.
 
-#[cfg(test)]
-use super::bytes::ByteTileSet;
 use super::kernel::{Kernel, PLAIN, Tiles};
 #[cfg(target_arch = "x86_64")]
 use super::simd_x86::{self, Sse2};
@@ -112,24 +110,4 @@ impl InstructionSet {
         }
         false
     }
-}
-
-/// Every set of byte register tiles that this CPU can run, with the number of columns of its vectors.
-#[cfg(test)]
-pub fn byte_tile_sets() -> Vec<(usize, &'static ByteTileSet)> {
-    let mut sets = vec![(4, &PLAIN)];
-    #[cfg(target_arch = "x86_64")]
-    {
-        let avx2 = is_x86_feature_detected!("avx2");
-        let avx512 = avx2 && is_x86_feature_detected!("avx512f");
-        let candidates = [
-            (avx2, 8, &simd_x86::PLAIN256),
-            (avx2 && is_x86_feature_detected!("avxvnni"), 8, &simd_x86::VNNI256),
-            (avx512, 16, &simd_x86::PLAIN512),
-            (avx512 && is_x86_feature_detected!("avx512vnni"), 16, &simd_x86::VNNI512),
-        ];
-        let there = candidates.into_iter().filter(|(there, ..)| *there);
-        sets.extend(there.map(|(_, lanes, set)| (lanes, set)));
-    }
-    sets
 }

@@ -251,8 +251,8 @@ impl CpuSession {
         };
         match *op {
             CpuOp::General(ref op) => self.general(&run, progress, op),
-            CpuOp::Fused { conv, algorithm, gather, to } => {
-                self.fused(&run, progress, conv, (algorithm, gather), to)
+            CpuOp::Fused { conv, algorithm, source, to } => {
+                self.fused(&run, progress, conv, (algorithm, source), to)
             }
             CpuOp::Im2col { conv, from, to } => self.im2col(&run, progress, conv, (from, to)),
             CpuOp::Statistics { conv, map } => self.statistics(&run, progress, conv, map),

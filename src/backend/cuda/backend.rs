@@ -205,10 +205,7 @@ impl CudaBackend {
     ) -> BackendResult<CudaPlan> {
         let (size, mode) = ((spec.height, spec.width), spec.mode);
         let limits = &self.limits;
-        let plan = match library {
-            Some(library) => CudaPlan::with_library(graph, size, spec.batch, mode, limits, library),
-            None => CudaPlan::new(graph, size, spec.batch, mode, limits),
-        };
+        let plan = CudaPlan::with_library(graph, size, spec.batch, mode, limits, library);
         plan.map_err(|error| match error {
             CudaPlanError::Scores { .. } => BackendError::TooLarge {
                 mode: mode.to_string(),
@@ -358,7 +355,7 @@ impl Inspect for CudaBackend {
         let sms = self.limits.multiprocessors as u64;
         let megabytes = SWEPT_BYTES >> 20;
         let copy = format!("a copy of {megabytes} MiB in this run");
-        let (peak_tflops, method) = match rate.zip(self.driver.most_clock_mhz()) {
+        let (peak_tflops, method) = match rate.zip(self.driver.max_clock_mhz()) {
             Some((rate, mhz)) => (
                 Some((sms * rate * u64::from(mhz)) as f64 / 1e6),
                 format!(

@@ -30,10 +30,10 @@ use crate::{
 };
 
 /// Operations per second of the slowest GPU in its slowest mode, divided by a hundred: 0.01 TFLOP/s.
-const LEAST_FLOPS_PER_S: u64 = 10_000_000_000;
+const MIN_FLOPS_PER_S: u64 = 10_000_000_000;
 /// Minimum time that any run may take. Kernels may be compiled at their first launch, and other programs may use the
 /// GPU.
-const LEAST_PATIENCE: Duration = Duration::from_secs(20);
+const MIN_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many times each suggested algorithm runs. The first run may load kernels.
 const TIMED_RUNS: usize = 5;
@@ -139,7 +139,7 @@ impl DeviceNetwork {
 
     /// How long to wait for a run of the whole plan: a generous multiple of its predicted time.
     pub fn patience(&self) -> Duration {
-        LEAST_PATIENCE + Duration::from_secs(self.plan.flops() / LEAST_FLOPS_PER_S)
+        MIN_PATIENCE + Duration::from_secs(self.plan.flops() / MIN_FLOPS_PER_S)
     }
 
     pub fn at(&self, offset: usize) -> DevicePtr {

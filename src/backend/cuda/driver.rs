@@ -347,7 +347,7 @@ pub trait Driver: Send + Sync {
         None
     }
     /// Their highest clock rate, if known.
-    fn most_clock_mhz(&self) -> Option<u32> {
+    fn max_clock_mhz(&self) -> Option<u32> {
         None
     }
 }

@@ -37,7 +37,7 @@ pub struct FrameSlot {
 
 /// What the run of a single frame does in addition to painting.
 #[derive(Clone, Copy, Default)]
-pub struct Besides<'a> {
+pub struct Extras<'a> {
     /// Copies photos from the device's memory instead of uploading the staged ones. The slot's own photos were
     /// withdrawn.
     pub sent: Option<&'a SentPlace>,
@@ -224,10 +224,10 @@ impl FrameSlot {
         &self,
         on: &DeviceNetwork,
         recorded: bool,
-        besides: Besides<'_>,
+        extras: Extras<'_>,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> BackendResult<RunTiming> {
-        let Besides { sent, decoding, composing } = besides;
+        let Extras { sent, decoding, composing } = extras;
         let driver = on.driver.as_ref();
         let begun = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
         let uploaded = begun.and_then(|()| match (sent, decoding, composing) {

@@ -2,12 +2,7 @@
 
 use super::{
     kernel_params::{ParamsMaker, int},
-    params::{
-        AttentionParams, GeneralCombineParams, GeneralConvParams, GeneralLayerNormParams,
-        GeneralMoveParams, GeneralPointwiseParams, GeneralPoolParams, GeneralPositionsParams,
-        GeneralReduceFinishParams, GeneralReducePartialParams, GeneralResizeParams, KernelParams,
-        TokenLinearParams,
-    },
+    params::*,
 };
 use crate::{
     numeric::NumberFormat,

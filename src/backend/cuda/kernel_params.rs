@@ -1,14 +1,6 @@
 //! Builds the parameter block of a kernel from a step of the plan.
 
-use super::{
-    driver::DevicePtr,
-    params::{
-        AddParams, AffineParams, BiasParams, ConvParams, FinishParams, KernelParams,
-        LoadPhotoParams, MapParams, NormApplyParams, NormPlaneParams, NormResidentParams,
-        NormStatisticsParams, NormaliseParams, PadParams, PartialParams, StoreFloatsParams,
-        StorePictureParams,
-    },
-};
+use super::{driver::DevicePtr, params::*};
 use crate::plan::cuda::{
     ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, MemoryLayout, RowPartition,
     Source, Taps, Target, merge_groups, stored_channels,

@@ -41,10 +41,10 @@ pub use backend::CudaBackend;
 use super::{Backend, BackendError, BackendResult};
 
 /// The oldest GPUs that the kernels support: the first consumer GPUs with tensor cores.
-const LEAST_COMPUTE_CAPABILITY: (i32, i32) = (7, 5);
+const MIN_COMPUTE_CAPABILITY: (i32, i32) = (7, 5);
 /// The oldest driver that can load the compiled kernels, by the CUDA version that it supports, as returned by
 /// `cuDriverGetVersion`. NVIDIA's driver 525 is the first.
-const LEAST_DRIVER_VERSION: i32 = 12_000;
+const MIN_DRIVER_VERSION: i32 = 12_000;
 
 /// Bytes that are overwritten to empty a GPU's caches: twice the largest existing cache.
 const SWEPT_BYTES: usize = 256 << 20;
@@ -164,7 +164,7 @@ fn usable(probe: &CudaProbe, gpu: Option<usize>) -> BackendResult<(usize, &CudaD
         )));
     };
     let (major, minor) = device.compute_capability;
-    if (major, minor) < LEAST_COMPUTE_CAPABILITY {
+    if (major, minor) < MIN_COMPUTE_CAPABILITY {
         return Err(unavailable(format!(
             "{} has compute capability {major}.{minor}; 7.5 (Turing, 2018) or later is needed",
             device.name
@@ -187,7 +187,7 @@ pub fn probe() -> CudaProbe {
         return CudaProbe::NoDriver;
     }
     match driver_version() {
-        Ok(version) if version < LEAST_DRIVER_VERSION => {
+        Ok(version) if version < MIN_DRIVER_VERSION => {
             return CudaProbe::DriverTooOld { cuda_version: (version / 1000, version % 1000 / 10) };
         }
         Ok(_) => {}

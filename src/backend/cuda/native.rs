@@ -429,7 +429,7 @@ impl Driver for NativeDriver {
         self.context.clock()?.mhz()
     }
 
-    fn most_clock_mhz(&self) -> Option<u32> {
-        self.context.clock()?.most_mhz()
+    fn max_clock_mhz(&self) -> Option<u32> {
+        self.context.clock()?.max_mhz()
     }
 }

@@ -25,7 +25,7 @@ type Clock = unsafe extern "C" fn(*mut c_void, c_int, *mut c_uint) -> c_int;
 struct Calls {
     handle_by_bus: HandleByBus,
     clock: Clock,
-    most_clock: Clock,
+    max_clock: Clock,
     /// Keeps the functions loaded.
     _library: Library,
 }
@@ -35,7 +35,7 @@ impl Calls {
         // SAFETY: NVIDIA's library, which the driver installs; loading it runs nothing of a device.
         let library = NAMES.iter().find_map(|name| unsafe { Library::new(*name) }.ok())?;
         // SAFETY: the functions have these signatures since NVML 5 (nvml.h).
-        let (init, handle_by_bus, clock, most_clock) = unsafe {
+        let (init, handle_by_bus, clock, max_clock) = unsafe {
             (
                 *library.get::<Init>(b"nvmlInit_v2\0").ok()?,
                 *library.get::<HandleByBus>(b"nvmlDeviceGetHandleByPciBusId_v2\0").ok()?,
@@ -47,7 +47,7 @@ impl Calls {
         (unsafe { init() } == SUCCESS).then_some(Self {
             handle_by_bus,
             clock,
-            most_clock,
+            max_clock,
             _library: library,
         })
     }
@@ -84,8 +84,8 @@ impl ClockMeter {
     }
 
     /// Highest clock rate of the multiprocessors.
-    pub fn most_mhz(&self) -> Option<u32> {
-        self.ask(self.calls.most_clock)
+    pub fn max_mhz(&self) -> Option<u32> {
+        self.ask(self.calls.max_clock)
     }
 
     fn ask(&self, clock: Clock) -> Option<u32> {

@@ -10,7 +10,7 @@ use super::{
     composer::{ComposeSource, Composer},
     device_network::{DeviceNetwork, SessionDevice},
     driver::{Function, Purpose},
-    frame_slot::{Besides, FrameSlot},
+    frame_slot::{Extras, FrameSlot},
     raw_decoder::Decoding,
     sent_photos::SentHandle,
     transfers::EventList,
@@ -96,7 +96,7 @@ impl CudaSession {
         self.check(inputs, outputs, control)?;
         let Self { first, network, .. } = self;
         first.stage(&network.plan, inputs);
-        let timing = first.run(network, recorded, Besides::default(), meanwhile)?;
+        let timing = first.run(network, recorded, Extras::default(), meanwhile)?;
         first.offer(network);
         first.unstage(network, outputs)?;
         Ok(timing)
@@ -198,8 +198,8 @@ impl CudaSession {
         let source = (ComposeSource::Frame(source), Some(look));
         let composing = composer.begin(on, source, !paintings.is_empty(), failed)?;
         first.stage(&network.plan, frames);
-        let besides = Besides { composing: Some(&composing), ..Besides::default() };
-        let timing = first.run(network, true, besides, meanwhile)?;
+        let extras = Extras { composing: Some(&composing), ..Extras::default() };
+        let timing = first.run(network, true, extras, meanwhile)?;
         first.unstage(network, paintings)?;
         composing.finish(to);
         Ok(timing)
@@ -250,8 +250,8 @@ impl CudaSession {
         let to = (network.at(network.layout.photo), network.plan.extended);
         let decoding = Decoding::new(function, raw, from, to);
         first.stage_raw(&network.plan, raw);
-        let besides = Besides { decoding: Some(&decoding), ..Besides::default() };
-        let timing = first.run(network, true, besides, meanwhile)?;
+        let extras = Extras { decoding: Some(&decoding), ..Extras::default() };
+        let timing = first.run(network, true, extras, meanwhile)?;
         first.unstage_photo(&network.plan, upright);
         first.unstage(network, paintings)?;
         Ok(timing)
@@ -270,8 +270,8 @@ impl CudaSession {
         let source = (ComposeSource::Raw(raw), composition.as_ref().and_then(|c| c.blend.look()));
         let with_paintings = !paintings.is_empty();
         let composing = composer.begin(network.on_device(), source, with_paintings, failed)?;
-        let besides = Besides { composing: Some(&composing), ..Besides::default() };
-        let timing = first.run(network, true, besides, meanwhile)?;
+        let extras = Extras { composing: Some(&composing), ..Extras::default() };
+        let timing = first.run(network, true, extras, meanwhile)?;
         first.unstage(network, paintings)?;
         composing.finish_raw(upright, composition.map(|c| c.to));
         Ok(timing)
@@ -301,8 +301,8 @@ impl CudaSession {
         }
         let painted = photos.while_there(|place| {
             place.suits(plan, network.kernels()).then(|| {
-                let besides = Besides { sent: Some(place), ..Besides::default() };
-                first.run(network, true, besides, None)
+                let extras = Extras { sent: Some(place), ..Extras::default() };
+                first.run(network, true, extras, None)
             })
         });
         let timing = painted.flatten().ok_or(gone)??;

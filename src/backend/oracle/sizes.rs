@@ -3,7 +3,7 @@
 use crate::graph::{Graph, Op, PadMode, Pool, SizeRule, resize::Target};
 
 /// Maximum number of pixels by which any graph extends a photo.
-const MOST_PX: usize = 1 << 10;
+const MAX_PX: usize = 1 << 10;
 
 /// The length of a map along one axis; axis 0 is rows.
 fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
@@ -105,7 +105,7 @@ fn last(graph: &Graph, photo: usize, axis: usize) -> Option<usize> {
 /// own size if no such size exists.
 pub fn extended(graph: &Graph, (height, width): (usize, usize)) -> (usize, usize) {
     let axis = |photo: usize, axis: usize| {
-        let sides = photo..photo + 2 * MOST_PX;
+        let sides = photo..photo + 2 * MAX_PX;
         let mut fitting =
             sides.filter(|&side| last(graph, side, axis).is_some_and(|made| made >= photo));
         fitting.next().unwrap_or(photo)

@@ -1,6 +1,6 @@
 //! Steps and maps of a plan while it is built.
 
-use super::{MapBuffer, MapId, Step};
+use super::{MapBuffer, MapId, Step, padded_channels};
 use crate::{plan::arena::Lifetime, tensor::Shape};
 
 /// What a planner has collected so far.
@@ -15,7 +15,7 @@ pub struct Collector {
 
 impl Collector {
     /// Adds a map that the next step writes.
-    pub fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
+    pub fn map_of(&mut self, shape: Shape, stored_channels: usize) -> MapId {
         let map = MapBuffer { shape, stored_channels, offset: 0 };
         let step = self.steps.len();
         self.lifetimes.push(Lifetime { len: map.len(), first_step: step, last_step: step });
@@ -23,11 +23,14 @@ impl Collector {
         self.maps.len() - 1
     }
 
-    /// Notes that the next step reads these maps.
-    pub fn reads(&mut self, maps: &[MapId]) {
-        for &map in maps {
-            self.lifetimes[map].last_step = self.steps.len();
-        }
+    /// Adds a map that the next step writes, with its channels padded.
+    pub fn map(&mut self, shape: Shape) -> MapId {
+        self.map_of(shape, padded_channels(shape.channels))
+    }
+
+    /// Notes that the next step reads this map.
+    pub fn reads(&mut self, map: MapId) {
+        self.lifetimes[map].last_step = self.steps.len();
     }
 
     /// Notes that the next step needs at least this many values of scratch.

@@ -21,7 +21,7 @@ use crate::{
 
 pub use blocks::{BlockTasks, Blocks};
 use general::{GeneralBuilder, GeneralOp, GeneralParts};
-pub use operations::{Algorithm, ConvId, CpuOp, Gather, Step, TileKind};
+pub use operations::{Algorithm, ConvId, CpuOp, Step, TileKind};
 pub use staging::Staging;
 use steps::Builder;
 
@@ -192,8 +192,7 @@ impl CpuPlan {
             Err(PlanError::Grouping(Violation::TooOften)) => None,
             grouped => Some(grouped?),
         };
-        let convs = ConvLayer::of_graph(graph);
-        let specialised = grouped.as_ref().and_then(|of| specialised(of, &convs, variant));
+        let specialised = grouped.as_ref().and_then(|of| specialised(of, variant));
         let mut plan = Self {
             variant,
             photo: (height, width),
@@ -207,9 +206,9 @@ impl CpuPlan {
             scratch_len: 0,
             weights_len: 0,
         };
-        let collected = if let Some(Builder { collected, .. }) = specialised {
-            plan.weights_len = convs.iter().map(packed_len).sum();
-            plan.convs = convs;
+        let collected = if let Some(Builder { grouped, collected, .. }) = specialised {
+            plan.convs = grouped.convs.clone();
+            plan.weights_len = plan.convs.iter().map(packed_len).sum();
             collected
         } else {
             if variant == CpuVariant::FusedInt8 {
@@ -289,12 +288,8 @@ impl CpuPlan {
 }
 
 /// The plan of a network that consists of the specialised kernels' patterns; `None` for any other network.
-fn specialised<'a>(
-    grouped: &'a Grouped<'a>,
-    convs: &'a [ConvLayer],
-    variant: CpuVariant,
-) -> Option<Builder<'a>> {
-    let mut builder = Builder::new(grouped, convs, variant);
+fn specialised<'a>(grouped: &'a Grouped<'a>, variant: CpuVariant) -> Option<Builder<'a>> {
+    let mut builder = Builder::new(grouped, variant);
     for group in &grouped.groups {
         match variant {
             CpuVariant::Baseline => builder.plan_single(group)?,
@@ -331,6 +326,7 @@ mod tests {
     use crate::{
         graph::SizeRule,
         models::johnson::{Kernels, NetworkSpec},
+        plan::Source,
     };
 
     fn published() -> Graph {
@@ -435,18 +431,12 @@ mod tests {
             CpuOp::Im2col { from, to, .. } => (vec![from], vec![to]),
             CpuOp::Statistics { map, .. } => (vec![map], vec![]),
             CpuOp::Normalise { map, .. } => (vec![], vec![map]),
-            CpuOp::Fused { gather, to, .. } => {
+            CpuOp::Fused { source, to, .. } => {
                 let (mut reads, mut writes) = (vec![], Vec::from_iter(to));
-                match gather {
-                    Gather::Photo => {}
-                    Gather::NormRelu { map, keep, .. } => {
-                        reads.push(map);
-                        writes.extend(keep);
-                    }
-                    Gather::NormAdd { map, skip, keep, .. } => {
-                        reads.extend([map, skip]);
-                        writes.extend(keep);
-                    }
+                if let Source::Normalised { map, skip, keep, .. } = source {
+                    reads.push(map);
+                    reads.extend(skip);
+                    writes.extend(keep);
                 }
                 (reads, writes)
             }

@@ -1,36 +1,10 @@
 //! What a step of a CPU plan does: its operation, the algorithm of its convolution, and its maps by index.
 
 use super::{MapId, general::GeneralOp};
-use crate::tensor::Shape;
+use crate::{plan::Source, tensor::Shape};
 
 /// Index of a convolution in [`CpuPlan::convs`](super::CpuPlan::convs).
 pub type ConvId = usize;
-
-/// The source of a fused convolution's input, and what is applied to it while loading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gather {
-    /// The photo's bytes.
-    Photo,
-    /// A raw convolution output. Scale, shift and ReLU of its norm are applied while loading.
-    NormRelu {
-        map: MapId,
-        /// The convolution that made it.
-        conv: ConvId,
-        /// Where the result is kept as the residual stream, if it is needed later.
-        keep: Option<MapId>,
-    },
-    /// The residual stream plus the normalised raw output, computed while loading.
-    NormAdd {
-        /// The raw output.
-        map: MapId,
-        /// The convolution that made it.
-        conv: ConvId,
-        /// The residual stream so far.
-        skip: MapId,
-        /// Where the sum is kept, if it is needed later.
-        keep: Option<MapId>,
-    },
-}
 
 /// The variants of Winograd's algorithms, by the number of output pixels per input pixel in each direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +64,11 @@ pub enum CpuOp {
     Statistics { conv: ConvId, map: MapId },
     /// Subtracts the mean, divides by the standard deviation, scales and shifts; in place.
     Normalise { conv: ConvId, map: MapId },
-    /// A whole layer: gather, convolution, statistics. The last layer writes the picture.
+    /// A whole layer: loading, convolution, statistics. The last layer writes the picture.
     Fused {
         conv: ConvId,
         algorithm: Algorithm,
-        gather: Gather,
+        source: Source,
         /// The raw output; the layer makes the picture when `None`.
         to: Option<MapId>,
     },

@@ -1,8 +1,7 @@
 //! Turns a graph's groups into a list of steps, with the lifetimes of their maps.
 
 use super::{
-    Algorithm, ConvId, CpuOp, CpuVariant, Gather, MapId, PANEL_COLUMNS, Step, TILE_COLUMNS,
-    TILE_SLACK,
+    Algorithm, CpuOp, CpuVariant, MapId, PANEL_COLUMNS, Step, TILE_COLUMNS, TILE_SLACK,
     collector::Collector,
     general::{GeneralOp, Pointwise},
     padded_channels,
@@ -11,18 +10,13 @@ use super::{
 };
 use crate::{
     graph::{NodeId, Op, fusion::Group},
-    plan::{
-        ConvLayer, Grouped,
-        gather::{self, Loaded},
-        layer::conv_of_norm,
-    },
+    plan::{Grouped, Source, layer::conv_of_norm},
     tensor::Shape,
 };
 
 /// Collects steps and buffer lifetimes.
 pub struct Builder<'a> {
-    grouped: &'a Grouped<'a>,
-    convs: &'a [ConvLayer],
+    pub grouped: &'a Grouped<'a>,
     variant: CpuVariant,
     /// The buffer of every node's map, for maps that are kept.
     kept: Vec<Option<MapId>>,
@@ -30,10 +24,9 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(grouped: &'a Grouped<'a>, convs: &'a [ConvLayer], variant: CpuVariant) -> Self {
+    pub fn new(grouped: &'a Grouped<'a>, variant: CpuVariant) -> Self {
         Self {
             grouped,
-            convs,
             variant,
             kept: vec![None; grouped.graph.nodes().len()],
             collected: Collector::default(),
@@ -52,12 +45,6 @@ impl<'a> Builder<'a> {
         });
     }
 
-    /// The index of a node's convolution in the network's list.
-    fn conv_id(&self, node: NodeId) -> Option<ConvId> {
-        let name = &self.grouped.graph.nodes()[node].name;
-        self.convs.iter().position(|conv| conv.name == *name)
-    }
-
     /// Plans one pass for a group of one operation.
     pub fn plan_single(&mut self, group: &Group) -> Option<()> {
         let id = group.op;
@@ -68,7 +55,7 @@ impl<'a> Builder<'a> {
         let read = || node.inputs.first().and_then(|&input| self.kept[input]);
         match node.op {
             Op::Photo => {
-                let to = self.collected.map(shape, shape.channels);
+                let to = self.collected.map_of(shape, shape.channels);
                 self.node(id, "load", node.op, (Vec::new(), to), 2 * shape.len());
                 self.kept[id] = Some(to);
             }
@@ -78,21 +65,21 @@ impl<'a> Builder<'a> {
                     Op::Upsample => "upsample",
                     _ => {
                         let margin_px = node.op.reflected_px()?;
-                        let mut convs = self.convs.iter();
+                        let mut convs = self.grouped.convs.iter();
                         convs.find(|c| c.name == node.layer && c.padding == margin_px)?;
                         "pad"
                     }
                 };
-                let to = self.collected.map(shape, self.collected.maps[from].stored_channels);
+                let to = self.collected.map_of(shape, self.collected.maps[from].stored_channels);
                 self.node(id, name, node.op, (vec![from], to), input.len() + shape.len());
                 self.kept[id] = Some(to);
             }
             Op::Conv2d(_) => {
                 let from = read()?;
-                let conv = self.conv_id(id)?;
-                let to = self.collected.map(shape, stored(shape));
-                self.collected.reads(&[from]);
-                let spec = &self.convs[conv];
+                let conv = self.grouped.conv_id(id)?;
+                let to = self.collected.map(shape);
+                self.collected.reads(from);
+                let spec = &self.grouped.convs[conv];
                 let inputs = self.collected.maps[from].stored_channels;
                 if inputs != stored_inputs(spec) {
                     return None;
@@ -107,8 +94,8 @@ impl<'a> Builder<'a> {
             }
             Op::InstanceStatistics => {
                 let map = read()?;
-                let conv = self.conv_id(node.inputs[0])?;
-                self.collected.reads(&[map]);
+                let conv = self.grouped.conv_id(node.inputs[0])?;
+                self.collected.reads(map);
                 let kernel = "mean and variance";
                 self.step(id, kernel, CpuOp::Statistics { conv, map }, 0, input.len());
                 if let Some(step) = self.collected.steps.last_mut() {
@@ -116,9 +103,9 @@ impl<'a> Builder<'a> {
                 }
             }
             Op::InstanceNorm { .. } => {
-                let conv = self.conv_id(conv_of_norm(grouped.graph, id)?)?;
+                let conv = self.grouped.conv_id(conv_of_norm(grouped.graph, id)?)?;
                 let map = self.in_place(id)?;
-                self.collected.reads(&[map]);
+                self.collected.reads(map);
                 let op = CpuOp::Normalise { conv, map };
                 self.step(id, "normalise", op, 0, 2 * shape.len());
                 self.collected.scratch(2 * stored(shape));
@@ -134,10 +121,10 @@ impl<'a> Builder<'a> {
                     if stored(from) != stored(to) {
                         return None;
                     }
-                    self.collected.reads(&[from]);
+                    self.collected.reads(from);
                     addend = Some(from);
                 }
-                self.collected.reads(&[to]);
+                self.collected.reads(to);
                 let chain = vec![Pointwise::new(node.op, addend)];
                 let op = CpuOp::General(GeneralOp::Pointwise { from: to, to, chain });
                 let maps = if addend.is_some() { 3 } else { 2 };
@@ -162,7 +149,7 @@ impl<'a> Builder<'a> {
         (from, to): (Vec<MapId>, MapId),
         elements: usize,
     ) {
-        self.collected.reads(&from);
+        from.iter().for_each(|&map| self.collected.reads(map));
         let op = CpuOp::General(GeneralOp::Node { op, from, to, part: 0 });
         self.step(id, kernel, op, 0, elements);
     }
@@ -180,38 +167,27 @@ impl<'a> Builder<'a> {
         self.kept[id]
     }
 
-    /// Plans one step for a convolution with its gather and epilogue.
+    /// Plans one step for a convolution with its source and epilogue.
     pub fn plan_fused(&mut self, group: &Group) -> Option<()> {
         let id = group.op;
-        let conv = self.conv_id(id)?;
-        let spec = &self.convs[conv];
-        let gather = gather::gather_of(self.grouped.graph, group)?;
+        let conv = self.grouped.conv_id(id)?;
+        let spec = &self.grouped.convs[conv];
         // A kernel writes either the picture or a map.
         if spec.makes_picture == group.writes.contains(&id) {
             return None;
         }
-        let input = self.grouped.shapes[gather.map];
-        let keep = gather.is_kept.then(|| self.collected.map(input, stored(input)));
-        let loaded = match gather.loaded {
-            Loaded::Photo => Gather::Photo,
-            Loaded::Map(_) => return None,
-            Loaded::Normalised { raw, relu, skip } => {
-                let (map, before) = (self.kept[raw]?, self.conv_id(raw)?);
-                self.collected.reads(&[map]);
-                match (relu, skip) {
-                    (true, None) => Gather::NormRelu { map, conv: before, keep },
-                    (false, Some(skip)) => {
-                        let skip = self.kept[skip]?;
-                        self.collected.reads(&[skip]);
-                        Gather::NormAdd { map, conv: before, skip, keep }
-                    }
-                    _ => return None,
-                }
-            }
-        };
-        self.kept[gather.map] = keep;
+        let add_map = |shape| self.collected.map(shape);
+        let (source, loaded) = self.grouped.source(group, &mut self.kept, add_map)?;
+        source.maps().for_each(|map| self.collected.reads(map));
+        let (input, keep) = (self.grouped.shapes[loaded], self.kept[loaded]);
+        // The kernels apply ReLU or add the residual stream.
+        if let Source::Normalised { relu, skip, .. } = source
+            && relu == skip.is_some()
+        {
+            return None;
+        }
         let shape = self.grouped.shapes[id];
-        let algorithm = self.variant.algorithm(self.convs, spec);
+        let algorithm = self.variant.algorithm(&self.grouped.convs, spec);
         // Its rows are staged for stride 1.
         if algorithm == Algorithm::ShiftedColumns && spec.stride != 1 {
             return None;
@@ -225,12 +201,12 @@ impl<'a> Builder<'a> {
         if keep.is_some() && !keeps_all {
             return None;
         }
-        let to = (group.writes.contains(&id)).then(|| self.collected.map(shape, stored(shape)));
+        let to = (group.writes.contains(&id)).then(|| self.collected.map(shape));
         self.kept[id] = to;
         let kept_elements = keep.map_or(0, |_| input.len());
         let elements = input.len() + spec.weight_count() + shape.len() + kept_elements;
         self.collected.scratch(fused_scratch(spec, algorithm, self.variant));
-        let op = CpuOp::Fused { conv, algorithm, gather: loaded, to };
+        let op = CpuOp::Fused { conv, algorithm, source, to };
         let flops = spec.flops(shape.height, shape.width);
         let label = algorithm.label(spec.kernel);
         let kernel = match self.variant {

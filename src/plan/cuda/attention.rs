@@ -8,7 +8,7 @@ use crate::{
 
 /// Maximum bytes of scores that a plan stores. A larger map is larger than any picture that an unfused framework
 /// computes.
-pub const MOST_SCORE_BYTES: usize = 1 << 36;
+pub const MAX_SCORE_BYTES: usize = 1 << 36;
 
 impl AttentionKernel {
     /// The kernel that a mode uses for heads of this many channels.

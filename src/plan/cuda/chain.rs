@@ -5,16 +5,16 @@ use std::ops::Range;
 
 use super::{
     CONV_THREADS, ConvLaunch, CudaOp, CudaPlan, CudaStep, DEEP_THREADS, DeviceLimits, MainLoop,
-    Source, Taps, Target, Tile, WEIGHT_LOADER_THREADS, tiles::MOST_PARTS,
+    Source, Taps, Target, Tile, WEIGHT_LOADER_THREADS, tiles::MAX_PARTS,
 };
 use crate::plan::{ConvLayer, arena::Lifetime};
 
 /// Maximum number of layers in a chain: two convolutions for each residual block, with the maximum number of blocks.
-pub const MOST_CHAINED: usize = 32;
+pub const MAX_CHAINED: usize = 32;
 /// Maximum number of CTAs in a group whose statistics one lane merges in the kernels of chains.
-pub const MOST_CHAINED_OF_GROUP: usize = 5;
+pub const MAX_CHAINED_OF_GROUP: usize = 5;
 /// Maximum number of CTAs per image in a chain.
-const MOST_CHAINED_CTAS: usize = MOST_CHAINED_OF_GROUP * MOST_PARTS;
+const MAX_CHAINED_CTAS: usize = MAX_CHAINED_OF_GROUP * MAX_PARTS;
 /// Minimum number of ring stages for the weights of a chain, whose ring continues from layer to layer: two blocks are
 /// in use while a third one is loaded.
 pub const FEWEST_STAGES: usize = 3;
@@ -95,7 +95,7 @@ pub fn launches(
     let chained = |step: &CudaStep| match step.op {
         CudaOp::Conv(launch)
             if launch.may_be_chained()
-                && launch.ctas.0 <= MOST_CHAINED_CTAS
+                && launch.ctas.0 <= MAX_CHAINED_CTAS
                 && chained_frames(batch, launch.ctas.0, limits).is_some() =>
         {
             Some(launch)
@@ -105,7 +105,7 @@ pub fn launches(
     let mut launches: Vec<Range<usize>> = Vec::new();
     for (at, step) in steps.iter().enumerate() {
         if let (Some(launch), Some(range)) = (chained(step), launches.last_mut())
-            && range.len() < MOST_CHAINED
+            && range.len() < MAX_CHAINED
             && chained(&steps[at - 1]).is_some_and(|before| launch.follows(&before, convs))
         {
             range.end = at + 1;

@@ -3,10 +3,10 @@
 
 use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaPlanResult, CudaStep, FLAT_SHARE,
-    Fixed, MOST_PARTS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
-    chain::MOST_CHAINED_OF_GROUP, chunking, merge_groups, precision::map_precision,
-    product_columns, resident_at_once, resident_ctas, ring_bytes, ring_stages, static_bytes,
-    step_channels, step_products, stored_channels, sums_gap,
+    Fixed, MAX_PARTS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
+    chain::MAX_CHAINED_OF_GROUP, chunking, merge_groups, precision::map_precision, product_columns,
+    resident_at_once, resident_ctas, ring_bytes, ring_stages, static_bytes, step_channels,
+    step_products, stored_channels, sums_gap,
 };
 use crate::{
     mode::Precision,
@@ -72,7 +72,7 @@ pub struct Fit {
 
 /// Maximum number of CTAs in a group whose statistics are merged in order, if the CTAs exchange their statistics. A
 /// lane reads this many at once.
-const MOST_POLLED_OF_GROUP: usize = 9;
+const MAX_POLLED_OF_GROUP: usize = 9;
 /// Maximum number of CTAs that then wait for the statistics of all others, per image and tile of channels.
 const MERGING_CTAS: usize = 32;
 /// Maximum number of launches that streams or programs may run at the same time. Together, their waiting CTAs never
@@ -188,12 +188,12 @@ impl ConvLaunch {
     /// Whether its CTAs may exchange their statistics, given that `resident` of them fit on the device at once. Some of
     /// them wait for all others.
     pub(super) fn may_poll(&self, batch: usize, resident: usize) -> bool {
-        let most_of_group =
-            if self.takes_chains() { MOST_CHAINED_OF_GROUP } else { MOST_POLLED_OF_GROUP };
+        let max_of_group =
+            if self.takes_chains() { MAX_CHAINED_OF_GROUP } else { MAX_POLLED_OF_GROUP };
         let planes = batch * self.ctas.1;
         self.statistics
             && matches!(self.main_loop, MainLoop::Wgmma)
-            && self.ctas.0 <= most_of_group * MOST_PARTS
+            && self.ctas.0 <= max_of_group * MAX_PARTS
             && planes * self.ctas.0 <= resident
             && LAUNCHES_AT_ONCE * planes * self.ctas.0.min(MERGING_CTAS) < resident
     }
@@ -375,7 +375,7 @@ impl Builder<'_> {
             input_tile.0 * input_tile.1,
             self.gathered(shape.operand),
             Fixed {
-                least_tile_bytes: shape.sums_bytes(tile, main_loop),
+                min_tile_bytes: shape.sums_bytes(tile, main_loop),
                 beside_bytes: ring_bytes(stages, steps, tile, shape.operand, main_loop)
                     + staged_bytes,
                 static_bytes: static_bytes(tile, main_loop),

@@ -1,7 +1,7 @@
 //! Chooses which of Hopper's tiles a convolution uses, and divides their shared memory.
 
 use super::{
-    Builder, Chunking, MOST_SMEM_STEPS, MainLoop, Taps, Tile, block_bytes, block_steps,
+    Builder, Chunking, MAX_SMEM_STEPS, MainLoop, Taps, Tile, block_bytes, block_steps,
     conv::{ConvShape, Fit},
     plane_bytes, product_columns, static_bytes, step_channels, step_products, stored_channels,
     wgmma_stages,
@@ -126,7 +126,7 @@ impl Builder<'_> {
         let steps = block_steps(shape.taps, tile, main_loop);
         let (down, across) = shape.taps.of_product(shape.tap_grid, main_loop);
         let total = down * across * (channels / step) * step_products(shape.operand);
-        if total.next_multiple_of(steps) > MOST_SMEM_STEPS {
+        if total.next_multiple_of(steps) > MAX_SMEM_STEPS {
             return None;
         }
         let columns = product_columns(shape.taps, tile);

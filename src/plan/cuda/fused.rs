@@ -9,17 +9,14 @@ use crate::{
     graph::Class,
     mode::Precision,
     numeric::NumberFormat,
-    plan::{
-        ConvLayer, Grouped,
-        gather::{self, Loaded},
-    },
+    plan::{ConvLayer, Grouped},
 };
 
 /// The photo's levels are divided by this when they are loaded. The division is exact in every precision, and raw sums
 /// stay within fp16's range. The first norm cancels the factor; its eps is divided by the square.
 pub const PHOTO_DIVISOR: f32 = 256.0;
 /// Largest kernel of the layers that read the photo or make the picture: three colours of 9 columns fit a tile of 32.
-const MOST_PICTURE_KERNEL: usize = 9;
+const MAX_PICTURE_KERNEL: usize = 9;
 
 impl Builder<'_> {
     /// Plans one step for every convolution.
@@ -27,26 +24,11 @@ impl Builder<'_> {
         let mut kept: Vec<Option<MapId>> = vec![None; grouped.shapes.len()];
         for group in &grouped.groups {
             let no_kernel = || grouped.no_kernel(group);
-            let gather = gather::gather_of(grouped.graph, group).ok_or_else(no_kernel)?;
-            let id = self.conv_id(grouped, group.op).ok_or_else(no_kernel)?;
-            let input = grouped.shapes[gather.map];
-            let keep = gather.is_kept.then(|| self.map(input));
-            let source = match gather.loaded {
-                Loaded::Photo => Source::Photo,
-                Loaded::Map(_) => return Err(no_kernel().into()),
-                Loaded::Normalised { raw, relu, skip } => {
-                    let map = kept[raw].ok_or_else(no_kernel)?;
-                    let conv = self.conv_id(grouped, raw).ok_or_else(no_kernel)?;
-                    self.reads(map);
-                    let skip = skip.map(|skip| kept[skip].ok_or_else(no_kernel));
-                    let skip = skip.transpose()?;
-                    if let Some(skip) = skip {
-                        self.reads(skip);
-                    }
-                    Source::Normalised { map, conv, relu, skip, keep }
-                }
-            };
-            kept[gather.map] = keep;
+            let id = grouped.conv_id(group.op).ok_or_else(no_kernel)?;
+            let source = grouped.source(group, &mut kept, |shape| self.map(shape));
+            let (source, loaded) = source.ok_or_else(no_kernel)?;
+            source.maps().for_each(|map| self.reads(map));
+            let input = grouped.shapes[loaded];
             let shape = grouped.shapes[group.op];
             let makes_picture = (group.epilogue.iter())
                 .any(|&id| grouped.graph.nodes()[id].op.class() == Class::Output);
@@ -102,11 +84,11 @@ impl Builder<'_> {
         let k = conv.kernel;
         let picture = target == Target::Picture;
         let photo = source == Source::Photo;
-        if (picture || photo) && k > MOST_PICTURE_KERNEL {
+        if (picture || photo) && k > MAX_PICTURE_KERNEL {
             return Err(CudaPlanError::Kernel {
                 layer: conv.name.clone(),
                 kernel: k,
-                most: MOST_PICTURE_KERNEL,
+                most: MAX_PICTURE_KERNEL,
             });
         }
         let four_phase = conv.upsample && k == 3;

@@ -1,6 +1,8 @@
 //! The steps of a CUDA plan, each with everything from which its kernel's parameters are built.
 
-use super::{Chunking, ConvId, GeneralOp, MainLoop, MapId, ResidentNorm, RowPartition, Tile};
+use super::{
+    Chunking, ConvId, GeneralOp, MainLoop, MapId, ResidentNorm, RowPartition, Source, Tile,
+};
 use crate::numeric::{NumberFormat, NumericFormat};
 
 /// Maximum working memory of a library's convolution in addition to one more copy of its input, weights and output, in
@@ -108,27 +110,6 @@ impl Taps {
             _ => (down, across),
         }
     }
-}
-
-/// The input of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// In RGBA8.
-    Photo,
-    /// An unchanged map.
-    Map(MapId),
-    /// A raw convolution output. Scale and shift of its norm are applied while loading.
-    Normalised {
-        map: MapId,
-        /// The convolution that made it.
-        conv: ConvId,
-        /// Whether ReLU follows.
-        relu: bool,
-        /// The residual stream that is added.
-        skip: Option<MapId>,
-        /// Where the result is kept as the residual stream.
-        keep: Option<MapId>,
-    },
 }
 
 /// The output of a convolution.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{
-    Builder, ConvLaunch, CudaOp, CudaPlan, CudaStep, DeviceLimits, MOST_CHAINED, MOST_SMEM_STEPS,
+    Builder, ConvLaunch, CudaOp, CudaPlan, CudaStep, DeviceLimits, MAX_CHAINED, MAX_SMEM_STEPS,
     Source, block_bytes, chain::FEWEST_STAGES, static_bytes,
 };
 use crate::{numeric::NumberFormat, plan::ConvLayer};
@@ -39,7 +39,7 @@ impl ConvLaunch {
             && self.threads() == next.threads()
             && (self.phases, self.statistics, self.bias, self.out_relu) == (1, true, false, false)
             && (self.eps, self.flat_share) == (next.eps, next.flat_share)
-            && self.padded_steps() + next.padded_steps() <= MOST_SMEM_STEPS
+            && self.padded_steps() + next.padded_steps() <= MAX_SMEM_STEPS
     }
 
     /// The shared memory of a launch of both, if it fits. It contains the ring and the lists of the pixels of both
@@ -95,7 +95,7 @@ impl Builder<'_> {
         for next in launches {
             match led.last_mut() {
                 Some(before)
-                    if (2..MOST_CHAINED).contains(&next.len())
+                    if (2..MAX_CHAINED).contains(&next.len())
                         && before.len() == 1
                         && leads(before.start..next.end) =>
                 {

@@ -32,7 +32,7 @@ mod unfused;
 mod tests;
 
 pub use ceiling::flops_per_clock;
-pub use chain::MOST_CHAINED;
+pub use chain::MAX_CHAINED;
 pub use constant::{Constant, ConstantId, ConstantValues, ConvWeights, Part, WeightOrder};
 pub use device_limits::DeviceLimits;
 pub use error::{CudaPlanError, CudaPlanResult};
@@ -41,9 +41,7 @@ pub use general::{
     Pointwise, ReduceKind, Slice,
 };
 pub use joint::JointKernel;
-pub use launch::{
-    ConvLaunch, ConvolutionShape, CudaOp, CudaStep, LibraryConv, Source, Taps, Target,
-};
+pub use launch::{ConvLaunch, ConvolutionShape, CudaOp, CudaStep, LibraryConv, Taps, Target};
 pub use leading::LeadingChain;
 pub use library::leaves_convolutions;
 pub use memory_layout::{ConvMemory, MemoryLayout};
@@ -53,14 +51,17 @@ pub use row_partition::RowPartition;
 pub use smem_layout::SmemLayout;
 pub use tiles::*;
 
+pub use super::Source;
+
 use std::ops::Range;
 
 use super::{
     ConvLayer, ConvProvider, Grouped, PlanError, PlanSummary,
     arena::{self, Lifetime},
 };
+
 use crate::{
-    graph::{Graph, Node, NodeId, Op},
+    graph::{Graph, Node, Op},
     mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
     numeric::NumericFormat,
     tensor::Shape,
@@ -137,7 +138,7 @@ const OWN_CONVOLUTIONS: &str = "libraries compute those of Johnson's networks on
 const UNIT_BYTES: usize = 16;
 
 impl CudaPlan {
-    /// Plans `graph` on photos of `height` x `width` pixels, with the program's own kernels.
+    /// Plans `graph` on photos of this many rows and columns, with the program's own kernels.
     ///
     /// # Errors
     /// [`CudaPlanError`] if the device cannot run it.
@@ -148,7 +149,7 @@ impl CudaPlan {
         mode: Mode,
         limits: &DeviceLimits,
     ) -> CudaPlanResult<Self> {
-        Self::planned(graph, size, batch, mode, limits, None)
+        Self::with_library(graph, size, batch, mode, limits, None)
     }
 
     /// The same with convolutions by `library` (name and version), in a mode that uses one ([`leaves_convolutions`]);
@@ -159,25 +160,13 @@ impl CudaPlan {
     /// [`CudaPlanError`] if the device cannot run it.
     pub fn with_library(
         graph: &Graph,
-        size: (usize, usize),
-        batch: usize,
-        mode: Mode,
-        limits: &DeviceLimits,
-        library: &str,
-    ) -> CudaPlanResult<Self> {
-        let library = leaves_convolutions(mode).then_some(library);
-        Self::planned(graph, size, batch, mode, limits, library)
-    }
-
-    /// The plan, with convolutions by `library` in a mode that uses one.
-    fn planned(
-        graph: &Graph,
         (height, width): (usize, usize),
         batch: usize,
         mode: Mode,
         limits: &DeviceLimits,
         library: Option<&str>,
     ) -> CudaPlanResult<Self> {
+        let library = library.filter(|_| leaves_convolutions(mode));
         mode_supported(mode, limits)?;
         let is_source = |node: &&Node| matches!(node.op, Op::Input { .. } | Op::Constant(_));
         if let Some(Node { name: node, .. }) = graph.nodes().iter().find(is_source) {
@@ -239,8 +228,7 @@ impl CudaPlan {
         limits: &DeviceLimits,
         library: Option<&str>,
     ) -> CudaPlanResult<Self> {
-        let convs = ConvLayer::of_graph(grouped.graph);
-        let mut builder = Builder::new(&convs, batch, mode.precision, limits, library);
+        let mut builder = Builder::new(&grouped.convs, batch, mode.precision, limits, library);
         match mode.variant {
             Variant::Fused => builder.plan_fused(grouped, photo)?,
             Variant::FusedNorm | Variant::Baseline => builder.plan_unfused(grouped, photo)?,
@@ -424,15 +412,14 @@ impl<'a> Builder<'a> {
         self.lead(chain::launches(&self.steps, self.convs, batch, self.limits))
     }
 
-    /// The index of a node's convolution in the network's list.
-    fn conv_id(&self, grouped: &Grouped<'_>, node: NodeId) -> Option<ConvId> {
-        let name = &grouped.graph.nodes()[node].name;
-        self.convs.iter().position(|conv| conv.name == *name)
-    }
-
     /// Adds a map that the next step writes.
     fn map(&mut self, shape: Shape) -> MapId {
         self.map_of(shape, stored_channels(shape.channels))
+    }
+
+    /// Notes that the next step reads this map.
+    fn reads(&mut self, map: MapId) {
+        self.lifetimes[map].last_step = self.steps.len();
     }
 
     /// Adds a map that the next step writes, with this number of stored channels.
@@ -450,10 +437,5 @@ impl<'a> Builder<'a> {
         });
         self.maps.push(MapBuffer { shape, stored_channels: channels, offset: 0, bytes });
         self.maps.len() - 1
-    }
-
-    /// Notes that the next step reads this map.
-    fn reads(&mut self, map: MapId) {
-        self.lifetimes[map].last_step = self.steps.len();
     }
 }

@@ -5,7 +5,7 @@ use super::{DeviceLimits, RowPartition};
 /// Threads per CTA.
 const THREADS: usize = 512;
 /// Maximum number of channels whose factors fit next to the pixels.
-const MOST_CHANNELS: usize = 256;
+const MAX_CHANNELS: usize = 256;
 /// Maximum static shared memory.
 const STATIC_BYTES: usize = 5 * 1024;
 /// Bytes of the mean and the squared distances of a channel.
@@ -37,7 +37,7 @@ impl ResidentNorm {
         // Every thread reads the moments of the same number of strips.
         let ctas = limits.multiprocessors / STRIPS_TOGETHER * STRIPS_TOGETHER;
         let packs = channels * value_bytes / 16;
-        if limits.compute_capability != (9, 0) || ctas == 0 || channels > MOST_CHANNELS {
+        if limits.compute_capability != (9, 0) || ctas == 0 || channels > MAX_CHANNELS {
             return None;
         }
         let strips = RowPartition::among(pixels, ctas);

@@ -1,7 +1,7 @@
 //! How a map is divided into strips that are summed separately.
 
 /// Minimum number of pixels in a strip.
-const LEAST_STRIP_PIXELS: usize = 64;
+const MIN_STRIP_PIXELS: usize = 64;
 
 /// How a map is divided into strips for its statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl RowPartition {
 
     /// At most one strip for each of `ctas` CTAs.
     pub(super) fn among(pixels: usize, ctas: usize) -> Self {
-        let each = pixels.div_ceil(ctas).max(LEAST_STRIP_PIXELS);
+        let each = pixels.div_ceil(ctas).max(MIN_STRIP_PIXELS);
         Self { count: pixels.div_ceil(each), pixels: each }
     }
 }

@@ -160,7 +160,7 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
             assert!(plan.flags_per_image() > across as usize);
             continue;
         }
-        assert!(steps.len() <= MOST_CHAINED && plan.exchange_bytes > 0);
+        assert!(steps.len() <= MAX_CHAINED && plan.exchange_bytes > 0);
         // The first layer may have another shape.
         let alike = steps.start + usize::from(plan.leading(steps).is_some())..steps.end;
         let first = &plan.steps[alike.start];
@@ -271,7 +271,7 @@ fn a_library_computes_every_convolution_or_none() {
     for mode in gpu_modes() {
         let spec = published();
         let own = plan(&spec, (96, 64), mode, &DEVICES[4]);
-        let plan = CudaPlan::with_library(&spec, (96, 64), 1, mode, &DEVICES[4], "a library")
+        let plan = CudaPlan::with_library(&spec, (96, 64), 1, mode, &DEVICES[4], Some("a library"))
             .expect("a plan");
         if !leaves_convolutions(mode) {
             assert_eq!(plan, own, "{mode}");
@@ -317,7 +317,7 @@ proptest! {
         let graph = spec.graph().expect("a graph");
         let device = &DEVICES[which];
         let plan = if by_library {
-            CudaPlan::with_library(&graph, size, batch, mode, device, "a library")
+            CudaPlan::with_library(&graph, size, batch, mode, device, Some("a library"))
         } else {
             CudaPlan::new(&graph, size, batch, mode, device)
         };

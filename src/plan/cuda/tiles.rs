@@ -301,9 +301,9 @@ const WEIGHT_LOADER_BYTES: usize = 32;
 /// Bytes in which eight warps transpose accumulators into packs of channels.
 const TRANSPOSE_BYTES: usize = 8 * 1024;
 /// Maximum number of steps of a phase in the list of Hopper's loop (`walk`).
-pub(super) const MOST_SMEM_STEPS: usize = 384;
+pub(super) const MAX_SMEM_STEPS: usize = 384;
 /// Maximum number of stages of Hopper's ring.
-const MOST_STAGES: usize = 16;
+const MAX_STAGES: usize = 16;
 
 /// How a layer's input channels pass through shared memory: all at once, or in chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,7 +323,7 @@ pub struct Chunking {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fixed {
     /// Minimum size of the tile's space, which the picture's sums use later.
-    pub least_tile_bytes: usize,
+    pub min_tile_bytes: usize,
     /// Bytes in addition to the tile: ring, staged photo.
     pub beside_bytes: usize,
     /// Static shared memory.
@@ -344,7 +344,7 @@ pub fn chunking(
     let limit = limits.shared_bytes_per_cta.checked_sub(fixed.beside_bytes + fixed.static_bytes)?;
     let of = |channels: usize| {
         let pitch = channels * operand.bytes() + PIXEL_GAP_BYTES;
-        let tile_bytes = (input_pixels * pitch).max(fixed.least_tile_bytes);
+        let tile_bytes = (input_pixels * pitch).max(fixed.min_tile_bytes);
         (tile_bytes <= limit).then(|| Chunking {
             channels,
             chunks: in_channels.div_ceil(channels),
@@ -399,7 +399,7 @@ pub fn wgmma_stages(
 ) -> Option<usize> {
     let least = blocks.min(3);
     let fits = |resident: usize| {
-        (least..=blocks.min(MOST_STAGES))
+        (least..=blocks.min(MAX_STAGES))
             .rev()
             .filter(|&s| s == blocks || s <= 8 || tile.channels == Tile::CHAIN_CHANNELS)
             .find(|&s| {
@@ -418,15 +418,15 @@ pub fn wgmma_stages(
 const RESERVED_BYTES: usize = 1024;
 
 /// Maximum number of parts of statistics that are merged at once.
-pub(super) const MOST_PARTS: usize = 32;
+pub(super) const MAX_PARTS: usize = 32;
 
 /// Maximum number of CTAs per image that follows from this: a group's parts are merged at once, and so are the groups.
-const MOST_CTAS: usize = MOST_PARTS * MOST_PARTS;
+const MAX_CTAS: usize = MAX_PARTS * MAX_PARTS;
 
 /// Number of groups of CTAs whose statistics are merged. The last CTA of a group merges its group, or, between the
 /// layers of a chain, a lane of a warp does. The last group, or the warp, then merges the groups.
 pub fn merge_groups(ctas: usize) -> usize {
-    ctas.min(MOST_PARTS)
+    ctas.min(MAX_PARTS)
 }
 
 /// CTAs with this shared memory, in bytes, that fit on the device at once, if registers allow `per_multiprocessor` CTAs
@@ -437,7 +437,7 @@ pub fn resident_at_once(
     limits: &DeviceLimits,
 ) -> usize {
     let by_memory = limits.shared_bytes_per_multiprocessor / (shared_bytes + RESERVED_BYTES);
-    (limits.multiprocessors * per_multiprocessor.min(by_memory).max(1)).min(MOST_CTAS)
+    (limits.multiprocessors * per_multiprocessor.min(by_memory).max(1)).min(MAX_CTAS)
 }
 
 /// CTAs that work on one image and one tile of channels. With n CTAs, each processes every n-th tile. There are at most

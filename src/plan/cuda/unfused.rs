@@ -58,7 +58,7 @@ impl Builder<'_> {
             let is_free = !grouped.is_read_after(group.op, node.inputs[index]);
             is_free.then_some(map).ok_or_else(no_kernel)
         };
-        let conv_id = |builder: &Self, node| builder.conv_id(grouped, node).ok_or_else(no_kernel);
+        let conv_id = |node| grouped.conv_id(node).ok_or_else(no_kernel);
         let whole = shape.len();
         let map = match node.op {
             Op::Photo => {
@@ -79,13 +79,13 @@ impl Builder<'_> {
                 Some(self.pad(layer, input(0)?, margin_px))
             }
             Op::Conv2d(_) => {
-                let id = conv_id(self, group.op)?;
+                let id = conv_id(group.op)?;
                 Some(self.plain_conv(id, input(0)?, shape)?)
             }
             Op::InstanceStatistics => {
                 let map = input(0)?;
                 let raw = node.inputs[0];
-                let id = conv_id(self, raw)?;
+                let id = conv_id(raw)?;
                 let norm = group.epilogue.first();
                 if norm.is_some_and(|&norm| conv_of_norm(grouped.graph, norm) != Some(raw)) {
                     return Err(no_kernel());
@@ -127,7 +127,7 @@ impl Builder<'_> {
             }
             Op::InstanceNorm { .. } => {
                 let raw = conv_of_norm(grouped.graph, group.op).ok_or_else(no_kernel)?;
-                let (id, map) = (conv_id(self, raw)?, own(0)?);
+                let (id, map) = (conv_id(raw)?, own(0)?);
                 let grid = self.pack_grid(map);
                 for (name, op) in [
                     ("normalise", CudaOp::Normalise { conv: id, map }),

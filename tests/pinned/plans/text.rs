@@ -5,9 +5,9 @@ use std::fmt::{Display, Write};
 use styleforge::{
     graph::Op,
     plan::{
-        PlanSummary,
-        cpu::{self, CpuOp, CpuPlan, Gather, general::GeneralOp},
-        cuda::{self, ConvLaunch, CudaOp, CudaPlan, MemoryLayout, Source, Target},
+        PlanSummary, Source,
+        cpu::{self, CpuOp, CpuPlan, general::GeneralOp},
+        cuda::{self, ConvLaunch, CudaOp, CudaPlan, MemoryLayout, Target},
     },
     tensor::Shape,
 };
@@ -113,7 +113,7 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
             CpuOp::Normalise { conv, map: of } => {
                 format!("normalise norm={} of={}", layer(conv), map(of))
             }
-            CpuOp::Fused { conv, algorithm, gather, to } => {
+            CpuOp::Fused { conv, algorithm, source, to } => {
                 let algorithm = match algorithm {
                     cpu::Algorithm::Direct => "direct",
                     cpu::Algorithm::Winograd(cpu::TileKind::Plain) => "winograd",
@@ -123,21 +123,24 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
                     cpu::Algorithm::FourPhase => "four-phase",
                     cpu::Algorithm::ShiftedColumns => "shifted-columns",
                 };
-                let gather = match gather {
-                    Gather::Photo => "photo".to_owned(),
-                    Gather::NormRelu { map: raw, conv, keep } => format!(
+                let gather = match source {
+                    Source::Photo => "photo".to_owned(),
+                    Source::Map(_) => unreachable!("a fused layer loads a photo or a raw map"),
+                    Source::Normalised { map: raw, conv, relu: _, skip: None, keep } => format!(
                         "norm-relu raw={} norm={} keep={}",
                         map(raw),
                         layer(conv),
                         kept(keep)
                     ),
-                    Gather::NormAdd { map: raw, conv, skip, keep } => format!(
-                        "norm-add raw={} norm={} skip={} keep={}",
-                        map(raw),
-                        layer(conv),
-                        map(skip),
-                        kept(keep)
-                    ),
+                    Source::Normalised { map: raw, conv, relu: _, skip: Some(skip), keep } => {
+                        format!(
+                            "norm-add raw={} norm={} skip={} keep={}",
+                            map(raw),
+                            layer(conv),
+                            map(skip),
+                            kept(keep)
+                        )
+                    }
                 };
                 let weights = layer(conv);
                 format!(

@@ -1,6 +1,6 @@
 //! Parameter blocks of the convolutions: one layer per launch, or a chain of several layers in one launch.
 
-use crate::plan::cuda::MOST_CHAINED;
+use crate::plan::cuda::MAX_CHAINED;
 
 params! {
     /// Of `conv_*`.
@@ -200,7 +200,7 @@ params! {
         /// after the last layer.
         all: ConvParams,
         /// In order; only the first `count` are used.
-        layers: [ChainLayer; MOST_CHAINED],
+        layers: [ChainLayer; MAX_CHAINED],
         /// Statistics that the CTAs of an image exchange between layers; used if there are several CTAs.
         exchange: u64,
         /// Number of layers.

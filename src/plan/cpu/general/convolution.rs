@@ -117,7 +117,7 @@ impl Axis {
     }
 
     /// Maximum number of taps of a phase.
-    fn most_taps(&self) -> usize {
+    fn max_taps(&self) -> usize {
         let taps = self.phases.iter().map(|phase| phase.taps.len());
         taps.max().unwrap_or(0)
     }
@@ -272,7 +272,7 @@ impl GeneralConv {
         let pixels = if self.is_dense() || self.algorithm == ConvAlgorithm::Depthwise {
             (places - 1) * columns.in_step + columns.span() + self.shifted_px()
         } else {
-            places * columns.most_taps()
+            places * columns.max_taps()
         };
         // Whole vectors are stored, so a few values after the last pixel are overwritten.
         pixels * self.staged_channels() + CHANNEL_ALIGNMENT
@@ -285,7 +285,7 @@ impl GeneralConv {
             ConvAlgorithm::Depthwise => rows.is_dense(),
             _ => self.is_dense(),
         };
-        if is_ring { rows.span() } else { rows.most_taps() }
+        if is_ring { rows.span() } else { rows.max_taps() }
     }
 
     /// Values of one computed pixel.

@@ -104,11 +104,11 @@ impl<'a> GeneralBuilder<'a> {
             Attention { heads, size: shape.channels / heads, keys: of.height * of.width };
         let from = [self.head_channels(inputs[1])?, self.head_channels(inputs[2])?];
         let len = attention.packed_len();
-        let packed = self.collected.map(Shape::new(len, heads, 1), len);
+        let packed = self.collected.map_of(Shape::new(len, heads, 1), len);
         let op = GeneralOp::PackKeys { attention, from, to: packed };
         self.step(unit, "pack keys and values".to_owned(), op, 0, 0);
         let from = self.head_channels(inputs[0])?;
-        self.collected.reads(&[packed]);
+        self.collected.reads(packed);
         let to = self.write(head);
         self.collected.scratch(attention.scratch_len());
         let op = GeneralOp::Attention { attention, from, packed, to };
@@ -128,14 +128,14 @@ impl<'a> GeneralBuilder<'a> {
     /// The map of a node, which the next step reads.
     fn read(&mut self, node: NodeId) -> Option<MapId> {
         let map = self.kept[node]?;
-        self.collected.reads(&[map]);
+        self.collected.reads(map);
         Some(map)
     }
 
     /// The map of a node, which the next step writes.
     fn write(&mut self, node: NodeId) -> MapId {
         let shape = self.shapes[node];
-        let map = self.collected.map(shape, padded_channels(shape.channels));
+        let map = self.collected.map(shape);
         self.kept[node] = Some(map);
         map
     }
@@ -184,7 +184,7 @@ impl<'a> GeneralBuilder<'a> {
                 pass.operand = Some(self.read(statistics)?);
                 let channels = self.shapes[id].channels;
                 let one = Shape::new(channels, 1, 1);
-                pass.scales = self.collected.map(one, padded_channels(channels));
+                pass.scales = self.collected.map(one);
             }
             Op::Add => {
                 let other = node.inputs.iter().find(|&&input| input != before);
@@ -315,8 +315,8 @@ impl<'a> GeneralBuilder<'a> {
         // Count, means and squared distances of every task.
         let tasks = of.shape.height.div_ceil(strip_rows(of.shape.height));
         let part = 1 + 2 * stored;
-        let parts = self.collected.map(Shape::new(part, tasks, 1), part);
-        let to = self.collected.map(Shape::new(of.shape.channels, 1, values), stored);
+        let parts = self.collected.map_of(Shape::new(part, tasks, 1), part);
+        let to = self.collected.map_of(Shape::new(of.shape.channels, 1, values), stored);
         self.kept[head] = Some(to);
         self.collected.scratch(2 * stored);
         let op = GeneralOp::Reduce { op: node.op, from, parts, to };

@@ -54,7 +54,7 @@ use crate::{
 const THREADS: usize = 256;
 
 /// Maximum number of CTAs in the second and third dimension of a grid: rows of a map, and frames.
-const MOST_ROWS: u32 = 65_535;
+const MAX_ROWS: u32 = 65_535;
 
 /// Whether general graphs run in a mode.
 pub(super) const fn has_mode(mode: Mode) -> bool {
@@ -92,7 +92,7 @@ impl Builder<'_> {
             planner.choose_fast_convs(fast);
         }
         (0..shapes.len()).try_for_each(|id| planner.node(id))?;
-        let is_launched = |step: &CudaStep| step.grid.1.max(step.grid.2) <= MOST_ROWS;
+        let is_launched = |step: &CudaStep| step.grid.1.max(step.grid.2) <= MAX_ROWS;
         match self.steps.iter().find(|step| !is_launched(step)) {
             Some(step) => Err(PlanError::NoKernel { node: step.layer.clone() }.into()),
             None => Ok(()),

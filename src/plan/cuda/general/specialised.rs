@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Largest stride that those kernels support.
-const MOST_STRIDE: usize = 2;
+const MAX_STRIDE: usize = 2;
 
 /// The first node that prevents a graph from using the specialised plans.
 ///
@@ -55,7 +55,7 @@ pub fn unlike_specialised<'g>(
 /// stride 2.
 pub fn has_tiles(conv: &Conv, is_plain: bool) -> bool {
     conv.as_square().is_some_and(|(kernel_px, stride_px)| {
-        let most = if is_plain { 1 } else { MOST_STRIDE };
+        let most = if is_plain { 1 } else { MAX_STRIDE };
         kernel_px % 2 == 1 && stride_px <= most
     })
 }

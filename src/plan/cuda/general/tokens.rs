@@ -9,7 +9,7 @@ use crate::{
     mode::{AttentionKernel, Mode, Variant},
     plan::cuda::{
         ConstantValues, CudaPlanError, CudaPlanResult, MapId, Part,
-        attention::{AttentionLaunch, MOST_SCORE_BYTES},
+        attention::{AttentionLaunch, MAX_SCORE_BYTES},
     },
     tensor::Shape,
 };
@@ -164,7 +164,7 @@ impl Planner<'_, '_> {
         let rows = (self.builder.batch * heads).checked_mul(asking);
         let values = rows.and_then(|rows| rows.checked_mul(answering.next_multiple_of(4) + 1));
         let bytes = values.and_then(|values| values.checked_mul(4));
-        match bytes.filter(|&bytes| bytes <= MOST_SCORE_BYTES) {
+        match bytes.filter(|&bytes| bytes <= MAX_SCORE_BYTES) {
             Some(bytes) => {
                 let shape = Shape::new(heads, asking, answering);
                 Ok(self.builder.buffer(shape, heads, bytes))

@@ -25,7 +25,7 @@ pub(super) fn check_leading(
     assert!(leading.shared_bytes >= (leading.ring_stages << 14) + lists + tiles);
     let statics = static_bytes(of_chain.tile, of_chain.main_loop);
     assert!(leading.shared_bytes + statics <= device.shared_bytes_per_cta);
-    assert!(of_first.smem_steps().count() + of_chain.smem_steps().count() <= MOST_SMEM_STEPS);
+    assert!(of_first.smem_steps().count() + of_chain.smem_steps().count() <= MAX_SMEM_STEPS);
 }
 
 #[test]
