@@ -10,6 +10,22 @@ pub struct Map {
 }
 
 impl Map {
+    /// A map whose values are computed one by one.
+    pub(super) fn from_fn(
+        (channels, height, width): (usize, usize, usize),
+        value: impl Fn(usize, usize, usize) -> f64,
+    ) -> Self {
+        let mut data = Vec::with_capacity(channels * height * width);
+        for c in 0..channels {
+            for y in 0..height {
+                for x in 0..width {
+                    data.push(value(c, y, x));
+                }
+            }
+        }
+        Self { channels, height, width, data }
+    }
+
     /// Applies a function to every value.
     pub fn each(mut self, change: impl Fn(f64) -> f64) -> Self {
         for value in &mut self.data {

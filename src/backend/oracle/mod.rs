@@ -15,7 +15,7 @@ mod tokens;
 
 use crate::{
     frame::Frame,
-    graph::{Conv, Graph, GraphError, Node, NodeId, Op},
+    graph::{Conv, Graph, GraphError, Node, NodeId, Op, PadMode, Sides},
     mode::{Mode, Variant},
     network::{Network, Weights},
 };
@@ -310,33 +310,16 @@ fn mirror(position: isize, side: usize) -> usize {
 
 /// The photo's colours as a map, reflected to the right and below if the photo is smaller.
 fn levels(photo: &Frame, (height, width): (usize, usize)) -> Map {
-    let mut data = Vec::with_capacity(3 * height * width);
-    for c in 0..3 {
-        for y in 0..height {
-            for x in 0..width {
-                let from = photo
-                    .pixel(mirror(x as isize, photo.width()), mirror(y as isize, photo.height()));
-                data.push(f64::from(from[c]));
-            }
-        }
-    }
-    Map { channels: 3, height, width, data }
+    Map::from_fn((3, height, width), |c, y, x| {
+        let (y, x) = (mirror(y as isize, photo.height()), mirror(x as isize, photo.width()));
+        f64::from(photo.pixel(x, y)[c])
+    })
 }
 
 /// Reflection padding by `pad` pixels on every side.
 pub fn reflect_pad(input: &Map, pad: usize) -> Map {
-    let (height, width) = (input.height + 2 * pad, input.width + 2 * pad);
-    let mut data = Vec::with_capacity(input.channels * height * width);
-    for c in 0..input.channels {
-        for y in 0..height {
-            for x in 0..width {
-                let sy = mirror(y as isize - pad as isize, input.height);
-                let sx = mirror(x as isize - pad as isize, input.width);
-                data.push(input.data[(c * input.height + sy) * input.width + sx]);
-            }
-        }
-    }
-    Map { channels: input.channels, height, width, data }
+    let sides = Sides { top: pad, left: pad, bottom: pad, right: pad };
+    operations::pad(input, PadMode::Reflect, sides)
 }
 
 /// Valid convolution with weights `[out][in][row][column]`.
@@ -398,48 +381,24 @@ pub fn instance_norm(input: &Map, eps: f64, gamma: &[f64], beta: &[f64]) -> Map 
 
 /// Scales and shifts each channel.
 pub fn affine(input: &Map, gamma: &[f64], beta: &[f64]) -> Map {
-    let mut out = input.clone();
-    let count = input.height * input.width;
-    for (c, plane) in out.data.chunks_mut(count).enumerate() {
-        for v in plane {
-            *v = *v * gamma[c] + beta[c];
-        }
-    }
-    out
+    Map::from_fn((input.channels, input.height, input.width), |c, y, x| {
+        input.at(c, y, x) * gamma[c] + beta[c]
+    })
 }
 
 pub fn relu(input: &Map) -> Map {
-    let mut out = input.clone();
-    for v in &mut out.data {
-        *v = v.max(0.0);
-    }
-    out
+    input.clone().each(|v| v.max(0.0))
 }
 
 /// Every pixel becomes four.
 pub fn upsample(input: &Map) -> Map {
-    let (height, width) = (input.height * 2, input.width * 2);
-    let mut data = Vec::with_capacity(input.channels * height * width);
-    for c in 0..input.channels {
-        for y in 0..height {
-            for x in 0..width {
-                data.push(input.data[(c * input.height + y / 2) * input.width + x / 2]);
-            }
-        }
-    }
-    Map { channels: input.channels, height, width, data }
+    let size = (input.channels, input.height * 2, input.width * 2);
+    Map::from_fn(size, |c, y, x| input.at(c, y / 2, x / 2))
 }
 
 /// The top left of a map.
 pub fn crop(input: &Map, height: usize, width: usize) -> Map {
-    let mut data = Vec::with_capacity(input.channels * height * width);
-    for c in 0..input.channels {
-        for y in 0..height {
-            let start = (c * input.height + y) * input.width;
-            data.extend_from_slice(&input.data[start..start + width]);
-        }
-    }
-    Map { channels: input.channels, height, width, data }
+    Map::from_fn((input.channels, height, width), |c, y, x| input.at(c, y, x))
 }
 
 #[cfg(test)]

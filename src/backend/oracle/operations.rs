@@ -6,22 +6,6 @@ use crate::graph::{
     resize::{Coordinates, Interpolation, Resize, Rounding, Target},
 };
 
-/// A map whose values are computed one by one.
-fn map_from(
-    (channels, height, width): (usize, usize, usize),
-    value: impl Fn(usize, usize, usize) -> f64,
-) -> Map {
-    let mut data = Vec::with_capacity(channels * height * width);
-    for c in 0..channels {
-        for y in 0..height {
-            for x in 0..width {
-                data.push(value(c, y, x));
-            }
-        }
-    }
-    Map { channels, height, width, data }
-}
-
 /// Adds values around a map.
 pub fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
     let size = (
@@ -29,7 +13,7 @@ pub fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
         input.height + sides.top + sides.bottom,
         input.width + sides.left + sides.right,
     );
-    map_from(size, |c, y, x| {
+    Map::from_fn(size, |c, y, x| {
         let (y, x) = (y as isize - sides.top as isize, x as isize - sides.left as isize);
         match mode {
             PadMode::Reflect => input.at(c, mirror(y, input.height), mirror(x, input.width)),
@@ -64,7 +48,7 @@ pub fn conv2d(input: &Map, weight: &[f64], bias: &[f64], conv: &Conv) -> Map {
     let ins = conv.in_channels / conv.groups;
     let outs = conv.out_channels / conv.groups;
     let [rows, columns] = conv.kernel;
-    map_from((conv.out_channels, side(input.height, 0), side(input.width, 1)), |o, y, x| {
+    Map::from_fn((conv.out_channels, side(input.height, 0), side(input.width, 1)), |o, y, x| {
         let mut sum = bias[o];
         for i in 0..ins {
             for ky in 0..rows {
@@ -101,7 +85,7 @@ pub fn conv_transpose2d(
     let ins = conv.in_channels / conv.groups;
     let outs = conv.out_channels / conv.groups;
     let [rows, columns] = conv.kernel;
-    let mut sums = map_from((conv.out_channels, height, width), |o, _, _| bias[o]);
+    let mut sums = Map::from_fn((conv.out_channels, height, width), |o, _, _| bias[o]);
     for i in 0..conv.in_channels {
         for o in 0..outs {
             let to = i / ins * outs + o;
@@ -130,12 +114,12 @@ pub fn crop_sides(input: &Map, sides: Sides) -> Map {
         input.height - sides.top - sides.bottom,
         input.width - sides.left - sides.right,
     );
-    map_from(size, |c, y, x| input.at(c, y + sides.top, x + sides.left))
+    Map::from_fn(size, |c, y, x| input.at(c, y + sides.top, x + sides.left))
 }
 
 /// Multiplies negative values by the slope of their channel.
 pub fn prelu(input: &Map, slopes: &[f64]) -> Map {
-    map_from((input.channels, input.height, input.width), |c, y, x| {
+    Map::from_fn((input.channels, input.height, input.width), |c, y, x| {
         let value = input.at(c, y, x);
         if value < 0.0 { value * slopes[c] } else { value }
     })
@@ -205,7 +189,7 @@ pub fn combine(arithmetic: Arithmetic, a: &Map, b: &Map) -> Map {
         let place = |at: usize, side: usize| if side == 1 { 0 } else { at };
         map.at(place(c, map.channels), place(y, map.height), place(x, map.width))
     };
-    map_from(size, |c, y, x| {
+    Map::from_fn(size, |c, y, x| {
         let (a, b) = (of(a, c, y, x), of(b, c, y, x));
         match arithmetic {
             Arithmetic::Sum => a + b,
@@ -304,7 +288,7 @@ pub fn resize(input: &Map, resize: &Resize, like: Option<&Map>) -> Map {
             }
         }
     };
-    map_from((input.channels, height, width), |c, y, x| {
+    Map::from_fn((input.channels, height, width), |c, y, x| {
         let (row, column) = (
             original(y, input.height, height, scales[0]),
             original(x, input.width, width, scales[1]),
@@ -320,7 +304,7 @@ fn quotients(input: &Map, height: usize, width: usize) -> [f64; 2] {
 /// Turns channels into blocks of pixels.
 pub fn depth_to_space(input: &Map, block: usize, order: BlockOrder) -> Map {
     let channels = input.channels / (block * block);
-    map_from((channels, input.height * block, input.width * block), |c, y, x| {
+    Map::from_fn((channels, input.height * block, input.width * block), |c, y, x| {
         let (by, bx) = (y % block, x % block);
         let from = match order {
             BlockOrder::BlockFirst => (by * block + bx) * channels + c,
@@ -333,7 +317,7 @@ pub fn depth_to_space(input: &Map, block: usize, order: BlockOrder) -> Map {
 /// Turns blocks of pixels into channels.
 pub fn space_to_depth(input: &Map, block: usize) -> Map {
     let size = (input.channels * block * block, input.height / block, input.width / block);
-    map_from(size, |c, y, x| {
+    Map::from_fn(size, |c, y, x| {
         let (at, from) = (c / input.channels, c % input.channels);
         input.at(from, y * block + at / block, x * block + at % block)
     })
@@ -357,7 +341,7 @@ fn windows(input: &Map, pool: &Pool, of: impl Fn(&[Option<f64>]) -> f64) -> Map 
     let Sides { top, left, bottom, right } = pool.sides;
     let size =
         (input.channels, count(input.height, top, bottom, 0), count(input.width, left, right, 1));
-    map_from(size, |c, y, x| {
+    Map::from_fn(size, |c, y, x| {
         let mut values = Vec::new();
         for ky in 0..pool.kernel[0] {
             for kx in 0..pool.kernel[1] {
