@@ -41,7 +41,7 @@ pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
         }
         _ => weights,
     };
-    let kernel = Kernel::new(conv, weights, launch);
+    let kernel = Kernel { conv, weights, launch };
     let step = step_channels(operand);
     let steps_per_tap = launch.chunking.channels / step;
     let (steps, blocks) = (launch.steps(), launch.blocks());
@@ -133,38 +133,23 @@ fn on_common_grid(weights: &[f32], fraction_bits: i32) -> Vec<f32> {
 
 /// A convolution's weights by output channel, input channel, phase and tap of the launch.
 struct Kernel<'a> {
+    conv: &'a ConvLayer,
     weights: &'a [f32],
-    inputs: usize,
-    outputs: usize,
-    side: usize,
-    taps: Taps,
-    rows_together: usize,
-    tile_channels: usize,
+    launch: &'a ConvLaunch,
 }
 
-impl<'a> Kernel<'a> {
-    fn new(conv: &ConvLayer, weights: &'a [f32], launch: &ConvLaunch) -> Self {
-        Self {
-            weights,
-            inputs: conv.in_channels,
-            outputs: conv.out_channels,
-            side: conv.kernel,
-            taps: launch.taps,
-            rows_together: launch.taps.rows_together(launch.main_loop),
-            tile_channels: launch.tile.channels,
-        }
-    }
-
+impl Kernel<'_> {
     fn at(&self, out: usize, input: usize, y: usize, x: usize) -> f32 {
-        if out >= self.outputs || input >= self.inputs {
+        if out >= self.conv.out_channels || input >= self.conv.in_channels {
             return 0.0;
         }
-        self.weights[((out * self.inputs + input) * self.side + y) * self.side + x]
+        self.weights
+            [((out * self.conv.in_channels + input) * self.conv.kernel + y) * self.conv.kernel + x]
     }
 
     /// The weight of a colour of the pixel that is `x` columns from the kernel's left edge.
     fn of_photo(&self, out: usize, ty: usize, x: usize, colour: usize) -> f32 {
-        if x < self.side && ty < self.side && colour < 3 {
+        if x < self.conv.kernel && ty < self.conv.kernel && colour < 3 {
             self.at(out, colour, ty, x)
         } else {
             0.0
@@ -172,7 +157,7 @@ impl<'a> Kernel<'a> {
     }
 
     fn value(&self, out: usize, channel: usize, phase: usize, ty: usize, tx: usize) -> f32 {
-        match self.taps {
+        match self.launch.taps {
             Taps::Direct => self.at(out, channel, ty, tx),
             Taps::FourPhase => {
                 let mut sum = 0.0;
@@ -185,15 +170,18 @@ impl<'a> Kernel<'a> {
             }
             Taps::PhotoRows => self.of_photo(out, ty, channel / 3, channel % 3),
             Taps::PhotoColumns => {
-                let (row, out) = (out / self.tile_channels, out % self.tile_channels);
+                let tile = self.launch.tile.channels;
+                let (row, out) = (out / tile, out % tile);
                 let y = (channel / 3).checked_sub(row);
                 y.map_or(0.0, |y| self.of_photo(out, y, tx, channel % 3))
             }
             Taps::ShiftedColumns => {
-                let (row, of_row) = (out / (3 * self.side), out % (3 * self.side));
+                let side = self.conv.kernel;
+                let (row, of_row) = (out / (3 * side), out % (3 * side));
                 // The last columns only fill up a product.
-                let y = ty.checked_sub(row).filter(|&y| y < self.side);
-                match y.filter(|_| row < self.rows_together) {
+                let y = ty.checked_sub(row).filter(|&y| y < side);
+                let rows_together = self.launch.taps.rows_together(self.launch.main_loop);
+                match y.filter(|_| row < rows_together) {
                     Some(y) => self.at(of_row % 3, channel, y, of_row / 3),
                     None => 0.0,
                 }

@@ -83,7 +83,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
     let points = T::POINTS * T::POINTS;
 
     let apart = point_len(WINOGRAD_TILES, inputs);
-    let (transformed, rest) = scratch.split_at_mut(T::INPUTS * T::INPUTS * apart);
+    let (transformed, rest) = scratch.split_at_mut(T::WINDOW * T::WINDOW * apart);
     let (products, rest) = rest.split_at_mut(points * PRODUCTS_LEN);
     let (tile, rest) = rest.split_at_mut(T::OUTPUTS * T::OUTPUTS * PANEL_COLUMNS);
     let (mean, squares) = rest.split_at_mut(rest.len() / 2);

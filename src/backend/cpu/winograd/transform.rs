@@ -20,13 +20,11 @@ pub type Line<V> = [V; MAX_SIDE];
 
 /// One of the algorithms, in one direction.
 pub trait Transform {
-    /// Inputs of a tile.
+    /// Inputs of a tile, and as many transformed inputs.
     const WINDOW: usize;
-    /// Transformed inputs of a tile.
-    const INPUTS: usize;
     /// Products of a tile. Products beyond the transformed inputs read the last transformed input. Products beyond the
     /// transformed weights use the last transformed weight.
-    const POINTS: usize;
+    const POINTS: usize = Self::WINDOW;
     /// Outputs of a tile.
     const OUTPUTS: usize;
     /// Inputs from one tile to the next.
@@ -49,8 +47,8 @@ pub trait Transform {
     /// The transformed input of a product in two dimensions.
     #[inline(always)]
     fn input_of(point: usize) -> usize {
-        let last = Self::INPUTS - 1;
-        (point / Self::POINTS).min(last) * Self::INPUTS + (point % Self::POINTS).min(last)
+        let last = Self::WINDOW - 1;
+        (point / Self::POINTS).min(last) * Self::WINDOW + (point % Self::POINTS).min(last)
     }
 
     /// The transformed weight of a product in two dimensions.
@@ -80,8 +78,6 @@ const ROOT_EIGHTH: f32 = FRAC_1_SQRT_2 / 2.0;
 
 impl Transform for FourOutputs {
     const WINDOW: usize = 6;
-    const INPUTS: usize = 6;
-    const POINTS: usize = 6;
     const OUTPUTS: usize = 4;
     const WEIGHTS: &'static [[f64; 3]] = &[
         [1.0, 0.0, 0.0],
@@ -138,8 +134,6 @@ pub struct ThreeOutputs;
 
 impl Transform for ThreeOutputs {
     const WINDOW: usize = 5;
-    const INPUTS: usize = 5;
-    const POINTS: usize = 5;
     const OUTPUTS: usize = 3;
     const WEIGHTS: &'static [[f64; 3]] = &[
         [0.5, 0.0, 0.0],
@@ -190,7 +184,6 @@ pub struct Doubled;
 
 impl Transform for Doubled {
     const WINDOW: usize = 4;
-    const INPUTS: usize = 4;
     const POINTS: usize = 5;
     const OUTPUTS: usize = 4;
     const STEP: usize = 2;
@@ -227,8 +220,6 @@ pub struct Strided;
 
 impl Transform for Strided {
     const WINDOW: usize = 7;
-    const INPUTS: usize = 7;
-    const POINTS: usize = 7;
     const OUTPUTS: usize = 3;
     const STEP: usize = 6;
     const WEIGHTS: &'static [[f64; 3]] =
@@ -349,10 +340,10 @@ pub unsafe fn transform_tile<S: Simd, T: Transform>(
                 }
                 set(&mut columns, j, T::forward::<S>(column));
             }
-            for i in 0..T::INPUTS {
+            for i in 0..T::WINDOW {
                 let row = T::forward::<S>(across(&columns, i, T::WINDOW, zero));
-                for (j, value) in row[..T::INPUTS].iter().enumerate() {
-                    S::store(to.at((T::INPUTS * i + j) * point_stride + c), *value);
+                for (j, value) in row[..T::WINDOW].iter().enumerate() {
+                    S::store(to.at((T::WINDOW * i + j) * point_stride + c), *value);
                 }
             }
         }
@@ -445,7 +436,7 @@ mod tests {
         let product = |point: usize| {
             let factors = T::WEIGHTS[point.min(T::WEIGHTS.len() - 1)];
             let weight: f64 = factors.iter().zip(weights).map(|(f, w)| f * w).sum();
-            transformed[point.min(T::INPUTS - 1)][0] * weight as f32
+            transformed[point.min(T::WINDOW - 1)][0] * weight as f32
         };
         let products: Vec<f32> = (0..T::POINTS).map(product).collect();
         // SAFETY: as above.
