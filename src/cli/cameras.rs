@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::{
     CliError,
-    args::CamerasArgs,
     terminal::{print, print_json},
 };
 use crate::capture::{self, Camera, CameraFormat, PixelFormat};
@@ -33,48 +32,28 @@ struct FormatEntry {
     pixels: PixelFormat,
 }
 
-impl From<&CameraFormat> for FormatEntry {
-    fn from(format: &CameraFormat) -> Self {
-        Self {
-            width: format.width,
-            height: format.height,
-            fps: format.fps(),
-            pixels: format.pixels,
-        }
+impl From<CameraFormat> for FormatEntry {
+    fn from(format: CameraFormat) -> Self {
+        let CameraFormat { width, height, pixels, .. } = format;
+        Self { width, height, fps: format.fps(), pixels }
     }
 }
 
-/// A camera with its formats, or why it lists none.
-struct Found {
-    camera: Camera,
-    formats: Vec<CameraFormat>,
-    problem: Option<String>,
-}
-
-impl Found {
-    fn new(camera: Camera) -> Self {
-        let (formats, problem) = match &camera.problem {
-            Some(problem) => (Vec::new(), Some(problem.to_string())),
-            None => match capture::formats(&camera.id) {
-                Ok(formats) => (formats, None),
-                Err(error) => (Vec::new(), Some(error.to_string())),
-            },
+impl Entry {
+    fn new(Camera { id, name, description, problem }: Camera) -> Self {
+        let formats = match problem {
+            Some(problem) => Err(problem.to_string()),
+            None => capture::formats(&id).map_err(|e| e.to_string()),
         };
-        Self { camera, formats, problem }
-    }
-
-    fn entry(&self) -> Entry {
-        Entry {
-            id: self.camera.id.to_string(),
-            name: self.camera.name.clone(),
-            description: self.camera.description.clone(),
-            formats: self.formats.iter().map(FormatEntry::from).collect(),
-            problem: self.problem.clone(),
-        }
+        let (formats, problem) = match formats {
+            Ok(formats) => (formats.into_iter().map(FormatEntry::from).collect(), None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        Self { id: id.to_string(), name, description, formats, problem }
     }
 
     fn lines(&self) -> Vec<String> {
-        let Camera { id, name, description, .. } = &self.camera;
+        let Self { id, name, description, .. } = self;
         let mut lines = vec![format!("{name}  ({description})"), format!("  camera:{id}")];
         let formats = by_pixels_and_size(&self.formats);
         lines.extend(formats.iter().map(|line| format!("  {line}")));
@@ -85,31 +64,31 @@ impl Found {
 
 /// # Errors
 /// [`CliError::Failed`] if the system cannot list the cameras. Having no camera is not an error.
-pub fn run(args: &CamerasArgs) -> Result<(), CliError> {
-    let cameras = capture::cameras().map_err(|e| CliError::Failed(e.to_string()))?;
-    let found: Vec<Found> = cameras.into_iter().map(Found::new).collect();
-    if args.json {
-        return print_json(&Report { cameras: found.iter().map(Found::entry).collect() });
+pub fn run(json: bool) -> Result<(), CliError> {
+    let cameras = capture::cameras().map_err(CliError::failed)?;
+    let cameras: Vec<Entry> = cameras.into_iter().map(Entry::new).collect();
+    if json {
+        return print_json(&Report { cameras });
     }
-    if found.is_empty() {
+    if cameras.is_empty() {
         return print(&[
             "No camera found. Connect one, or use the demo scene, photos or folders of photos.",
         ]);
     }
-    let cameras: Vec<Vec<String>> = found.iter().map(Found::lines).collect();
+    let cameras: Vec<Vec<String>> = cameras.iter().map(Entry::lines).collect();
     print(&cameras.join(&String::new()))
 }
 
 /// One line for each pixel format: its sizes, each with its highest frame rate.
-fn by_pixels_and_size(formats: &[CameraFormat]) -> Vec<String> {
+fn by_pixels_and_size(formats: &[FormatEntry]) -> Vec<String> {
     let mut lines = Vec::new();
     for pixels in PixelFormat::ALL {
         let mut sizes: Vec<(u32, u32, f32)> = Vec::new();
         for format in formats.iter().filter(|f| f.pixels == pixels) {
             let same = |s: &&mut (u32, u32, f32)| (s.0, s.1) == (format.width, format.height);
             match sizes.iter_mut().find(same) {
-                Some(size) => size.2 = size.2.max(format.fps()),
-                None => sizes.push((format.width, format.height, format.fps())),
+                Some(size) => size.2 = size.2.max(format.fps),
+                None => sizes.push((format.width, format.height, format.fps)),
             }
         }
         if sizes.is_empty() {
@@ -127,21 +106,14 @@ fn by_pixels_and_size(formats: &[CameraFormat]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::FrameInterval;
-
     #[test]
     fn formats_are_gathered() {
-        let format = |pixels, width, height, fps| CameraFormat {
-            width,
-            height,
-            interval: FrameInterval::new(1, fps).expect("not 0"),
-            pixels,
-        };
+        let format = |pixels, width, height, fps| FormatEntry { width, height, fps, pixels };
         let lines = by_pixels_and_size(&[
-            format(PixelFormat::Yuyv, 640, 480, 15),
-            format(PixelFormat::Yuyv, 640, 480, 30),
-            format(PixelFormat::Mjpeg, 1280, 720, 60),
-            format(PixelFormat::Yuyv, 320, 240, 30),
+            format(PixelFormat::Yuyv, 640, 480, 15.0),
+            format(PixelFormat::Yuyv, 640, 480, 30.0),
+            format(PixelFormat::Mjpeg, 1280, 720, 60.0),
+            format(PixelFormat::Yuyv, 320, 240, 30.0),
         ]);
         assert_eq!(lines, ["MJPEG: 1280x720 at 60", "YUYV: 640x480 at 30, 320x240 at 30"]);
     }

@@ -1,6 +1,6 @@
 //! `styleforge check`: compares the backends with the float64 oracle and prints a table of verdicts.
 
-use std::{ffi::OsString, sync::Arc};
+use std::ffi::OsString;
 
 use serde::Serialize;
 
@@ -8,10 +8,10 @@ use super::{
     CliError,
     args::{CheckArgs, StylePictureArgs},
     attention,
-    interrupt::cancel_on_interrupt,
+    interrupt::interruptible,
     modes, select_device,
     style_choice::{checked_pictures, choose},
-    terminal::{print, print_json, table, write_message},
+    terminal::{Column, print, print_json, table_of, write_message},
 };
 use crate::{
     backend::{Backend, BackendError, RunControl, SessionSpec},
@@ -61,8 +61,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
         .map(|subject| (subject.name.as_str(), subject.network.as_ref()))
         .collect();
     attention::announce(device, &args.attentions, &networks);
-    let control = Arc::new(RunControl::default());
-    cancel_on_interrupt(&control);
+    let control = interruptible();
     for subject in subjects {
         if control.is_cancelled() {
             break;
@@ -122,7 +121,7 @@ fn kernels(
     modes: &[Mode],
     control: &RunControl,
 ) -> Result<Vec<KernelVerdict>, CliError> {
-    let subjects = verify::kernel_subjects().map_err(|e| CliError::Failed(e.to_string()))?;
+    let subjects = verify::kernel_subjects().map_err(CliError::failed)?;
     let mut verdicts = Vec::new();
     for subject in subjects {
         if control.is_cancelled() {
@@ -178,7 +177,7 @@ fn named_subjects(
     styles: &[OsString],
     pictures: &StylePictureArgs,
 ) -> Result<Vec<Subject>, CliError> {
-    let photo = sample::sample().map_err(|e| CliError::Failed(e.to_string()))?;
+    let photo = sample::sample().map_err(CliError::failed)?;
     let library = StyleLibrary::standard();
     let mut named = Vec::new();
     for typed in styles {
@@ -204,9 +203,8 @@ fn plain_networks(device: DeviceChoice) -> impl Iterator<Item = &'static str> {
 
 /// Random networks, networks for style pictures and every installed style; and the styles that could not be loaded.
 fn subjects(device: DeviceChoice) -> Result<(Vec<Subject>, Vec<String>), CliError> {
-    let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
-    let mut subjects = verify::adversarial_subjects().map_err(|e| failed(&e))?;
-    let photo = sample::sample().map_err(|e| failed(&e))?;
+    let mut subjects = verify::adversarial_subjects().map_err(CliError::failed)?;
+    let photo = sample::sample().map_err(CliError::failed)?;
     for name in [BUILT_IN_NETWORK].into_iter().chain(plain_networks(device)) {
         let network = Some(name.into());
         let pictures = StylePictureArgs { style_network: network, ..StylePictureArgs::default() };
@@ -236,40 +234,27 @@ fn decibels(psnr_db: Option<f64>) -> String {
 }
 
 fn text(checks: &[Verdict]) -> Vec<String> {
-    let head = [
-        "Network",
-        "Picture",
-        "Mode",
-        "Verdict",
-        "Largest",
-        "Differ",
-        "PSNR",
-        "Frame",
-        "Worst map",
+    let verdict = |v: &Verdict| match (v.passed, v.low_contrast) {
+        (true, false) => "good".to_owned(),
+        (true, true) => "good (flat)".to_owned(),
+        (false, _) => "WRONG".to_owned(),
+    };
+    let worst = |v: &Verdict| match v.worst_relative_rms {
+        Some(rms) => format!("{rms:.1e} {}", v.worst_norm),
+        None => format!("not a number in {}", v.worst_norm),
+    };
+    let columns: [Column<'_, Verdict>; 9] = [
+        ("Network", &|v| v.network.clone()),
+        ("Picture", &|v| v.picture.clone()),
+        ("Mode", &|v| v.mode.to_string()),
+        ("Verdict", &verdict),
+        ("Largest", &|v| v.largest_levels.to_string()),
+        ("Differ", &|v| format!("{:.2} %", v.differing_share * 100.0)),
+        ("PSNR", &|v| decibels(v.psnr_db)),
+        ("Frame", &|v| decibels(v.frame_psnr_db)),
+        ("Worst map", &worst),
     ];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for v in checks {
-        let worst = match v.worst_relative_rms {
-            Some(rms) => format!("{rms:.1e} {}", v.worst_norm),
-            None => format!("not a number in {}", v.worst_norm),
-        };
-        rows.push(vec![
-            v.network.clone(),
-            v.picture.clone(),
-            v.mode.to_string(),
-            match (v.passed, v.low_contrast) {
-                (true, false) => "good".to_owned(),
-                (true, true) => "good (flat)".to_owned(),
-                (false, _) => "WRONG".to_owned(),
-            },
-            v.largest_levels.to_string(),
-            format!("{:.2} %", v.differing_share * 100.0),
-            decibels(v.psnr_db),
-            decibels(v.frame_psnr_db),
-            worst,
-        ]);
-    }
-    let mut lines = table(&rows);
+    let mut lines = table_of(columns, checks);
     for v in checks {
         if let Some(failure) = &v.failure {
             lines.push(format!("{}, {}, {}: {failure}", v.network, v.picture, v.mode));

@@ -1,22 +1,18 @@
 //! `styleforge compare`: runs two modes alternately on the same frames. A ratio is shown only with a check that both
 //! produced the same picture.
 
-use std::sync::Arc;
-
 use super::{
     CliError,
     args::CompareArgs,
-    attention,
-    interrupt::cancel_on_interrupt,
+    attention, check_outputs,
+    interrupt::interruptible,
     progress::Progress,
-    select_device,
+    save, select_device,
     style_choice::compared_subject,
-    terminal::{print, print_json_text, write_message},
+    terminal::{print, print_json, write_message},
 };
 use crate::{
-    backend::RunControl,
     measure::{Candidate, Comparison, chart, test_pictures},
-    media::encode::{self, Existing},
     mode::{AttentionChoice, ModeChoice},
 };
 
@@ -25,14 +21,10 @@ use crate::{
 /// [`CliError::AlreadyReported`] if the pictures differ, so that the modes cannot be compared.
 pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     let subject = compared_subject(args.style.as_deref(), &args.pictures, args.model)?;
-    let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    for path in args.csv.iter().chain(&args.chart) {
-        encode::check_target(path, existing).map_err(|e| CliError::WrongUse(e.to_string()))?;
-    }
+    let existing = check_outputs(args.csv.iter().chain(&args.chart), args.force)?;
     let selected = select_device(&args.device)?;
     let backend = selected.backend.as_ref();
-    let control = Arc::new(RunControl::default());
-    cancel_on_interrupt(&control);
+    let control = interruptible();
     let (width, height) = args.size;
     let chosen = [args.reference, args.other].map(|mode| match mode.attention {
         AttentionChoice::Auto => ModeChoice { attention: args.attention, ..mode },
@@ -62,17 +54,14 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     if report.reference.label() == report.other.label() {
         write_message("note: both modes are the same; the ratio shows the measurement noise");
     }
-    let save = |path, bytes: &[u8]| {
-        encode::save_bytes(path, bytes, existing).map_err(|e| CliError::Failed(e.to_string()))
-    };
     if let Some(path) = &args.csv {
-        save(path, report.csv().as_bytes())?;
+        save(path, report.csv().as_bytes(), existing)?;
     }
     if let Some(path) = &args.chart {
-        save(path, &chart::png(&report)?)?;
+        save(path, &chart::png(&report)?, existing)?;
     }
     if args.json {
-        print_json_text(&report.json()?)?;
+        print_json(&report)?;
     } else {
         print(&report.lines())?;
     }

@@ -10,9 +10,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    CliError,
-    args::DoctorArgs,
-    display,
+    CliError, display,
     terminal::{print, print_json, table},
 };
 use crate::{
@@ -79,15 +77,15 @@ struct Report {
 
 /// # Errors
 /// [`CliError::AlreadyReported`] if something required does not work.
-pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
+pub fn run(json: bool) -> Result<(), CliError> {
     let library = StyleLibrary::standard();
-    let mut findings = vec![processor(), memory()];
-    findings.extend(graphics());
-    findings.push(cameras());
-    findings.push(video());
-    findings.push(screen());
-    findings.push(dialogs());
-    findings.extend(styles(&library));
+    let mut findings = [
+        vec![processor(), memory()],
+        graphics(),
+        vec![cameras(), video(), screen(), dialogs()],
+        styles(&library),
+    ]
+    .concat();
     findings.extend(library.user_folder().map(user_folder));
     let broken = findings.iter().any(|f| f.verdict == Verdict::Problem);
     let report = Report {
@@ -95,7 +93,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
         system: format!("{} {}", env::consts::OS, env::consts::ARCH),
         findings,
     };
-    if args.json {
+    if json {
         print_json(&report)?;
     } else {
         print(&text(&report))?;

@@ -4,7 +4,7 @@ use super::{
     CliError,
     args::InspectArgs,
     style_choice::{Named, named},
-    terminal::{print, print_json, table},
+    terminal::{Column, print, print_json, table, table_of},
 };
 use std::{num::NonZero, thread};
 
@@ -23,8 +23,8 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     let library = StyleLibrary::standard();
     let facts = match named(&library, &args.subject)? {
         Named::Style(style) => style.describe(args.model).map_err(|error| match error {
-            LibraryError::NoSuchModel { .. } => CliError::WrongUse(error.to_string()),
-            other => CliError::Failed(other.to_string()),
+            LibraryError::NoSuchModel { .. } => CliError::wrong_use(error),
+            other => CliError::failed(other),
         })?,
         Named::File(path) => {
             if let Some(size) = args.model {
@@ -104,11 +104,18 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     row("Verdict", Some(verdict.to_owned()));
     let mut lines = table(&rows);
     if !facts.tensors.is_empty() {
-        let head = ["Tensor", "Shape", "Type", "Values", "Not finite"];
-        let mut rows = vec![head.map(str::to_owned).to_vec()];
-        rows.extend(facts.tensors.iter().map(tensor_row));
+        let columns: [Column<'_, TensorFacts>; 5] = [
+            ("Tensor", &|tensor| tensor.name.clone()),
+            ("Shape", &|tensor| joined(&tensor.shape, " x ")),
+            ("Type", &|tensor| tensor.dtype.clone()),
+            ("Values", &|tensor| range(tensor.least, tensor.greatest).unwrap_or_default()),
+            ("Not finite", &|tensor| match tensor.not_finite {
+                0 => String::new(),
+                n => n.to_string(),
+            }),
+        ];
         lines.push(String::new());
-        lines.extend(table(&rows));
+        lines.extend(table_of(columns, &facts.tensors));
     }
     lines
 }
@@ -132,19 +139,6 @@ fn shortened(value: &str) -> String {
     }
     let begin: String = line.chars().take(SHOWN_CHARS).collect();
     format!("{begin}… ({count} characters; --json shows all)")
-}
-
-fn tensor_row(tensor: &TensorFacts) -> Vec<String> {
-    vec![
-        tensor.name.clone(),
-        joined(&tensor.shape, " x "),
-        tensor.dtype.clone(),
-        range(tensor.least, tensor.greatest).unwrap_or_default(),
-        match tensor.not_finite {
-            0 => String::new(),
-            n => n.to_string(),
-        },
-    ]
 }
 
 fn range(least: Option<f32>, greatest: Option<f32>) -> Option<String> {

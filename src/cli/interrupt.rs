@@ -19,6 +19,13 @@ pub fn cancel_on_interrupt(control: &Arc<RunControl>) {
     }
 }
 
+/// The control of a run that Ctrl-C and SIGTERM cancel.
+pub fn interruptible() -> Arc<RunControl> {
+    let control = Arc::new(RunControl::default());
+    cancel_on_interrupt(&control);
+    control
+}
+
 /// How often the caller checks whether the run was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 

@@ -26,7 +26,12 @@ mod styles;
 mod stylize;
 mod terminal;
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{
+    env,
+    ffi::OsString,
+    fmt::Display,
+    path::{Path, PathBuf},
+};
 
 use clap::{CommandFactory, FromArgMatches};
 
@@ -41,6 +46,7 @@ use crate::{
     engine::paint::Painter,
     licences,
     measure::MeasureError,
+    media::encode::{self, Existing},
     mode::DeviceChoice,
     signals,
 };
@@ -75,13 +81,12 @@ enum CliError {
 }
 
 impl CliError {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::WrongUse(_) | Self::Unusable(_) => WRONG_USE,
-            Self::Failed(_) | Self::AlreadyReported => FAILED,
-            Self::Stopped => signals::stopped(),
-            Self::OutputClosed => DONE,
-        }
+    fn wrong_use(error: impl Display) -> Self {
+        Self::WrongUse(error.to_string())
+    }
+
+    fn failed(error: impl Display) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 
@@ -91,8 +96,8 @@ impl From<BackendError> for CliError {
             BackendError::Cancelled => Self::Stopped,
             BackendError::Unavailable { .. }
             | BackendError::Unsupported { .. }
-            | BackendError::TooLarge { .. } => Self::WrongUse(error.to_string()),
-            other => Self::Failed(other.to_string()),
+            | BackendError::TooLarge { .. } => Self::wrong_use(error),
+            other => Self::failed(other),
         }
     }
 }
@@ -108,7 +113,7 @@ impl From<MeasureError> for CliError {
                      close other programs"
                 ))
             }
-            other => Self::Failed(other.to_string()),
+            other => Self::failed(other),
         }
     }
 }
@@ -159,10 +164,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Live(args)) => live::run(args),
         Some(Command::Check(args)) => check::run(&args),
-        Some(Command::Doctor(args)) => doctor::run(&args),
-        Some(Command::Cameras(args)) => cameras::run(&args),
+        Some(Command::Doctor { json }) => doctor::run(json),
+        Some(Command::Cameras { json }) => cameras::run(json),
         Some(Command::Licences) => print_licences(),
-        Some(Command::Completions(args)) => completions(args.shell),
+        Some(Command::Completions { shell }) => completions(shell),
     };
     Outcome::Exit(exit_code(done))
 }
@@ -198,19 +203,19 @@ fn instead_of_window(reason: &str, photos: &[PathBuf]) -> Result<(), CliError> {
 }
 
 fn exit_code(done: Result<(), CliError>) -> u8 {
-    match done {
-        Ok(()) => DONE,
-        Err(error) => {
-            match error {
-                // There is nothing to report, or no reader.
-                CliError::AlreadyReported | CliError::Stopped | CliError::OutputClosed => {}
-                CliError::WrongUse(_) | CliError::Unusable(_) | CliError::Failed(_) => {
-                    write_message(format!("error: {error}"));
-                }
-            }
-            error.exit_code()
-        }
-    }
+    let Err(error) = done else {
+        return DONE;
+    };
+    let code = match error {
+        CliError::WrongUse(_) | CliError::Unusable(_) => WRONG_USE,
+        CliError::Failed(_) => FAILED,
+        // There is nothing to report, or no reader.
+        CliError::AlreadyReported => return FAILED,
+        CliError::Stopped => return signals::stopped(),
+        CliError::OutputClosed => return DONE,
+    };
+    write_message(format!("error: {error}"));
+    code
 }
 
 /// Without a command: opens the window, or paints the sample if there is no display.
@@ -235,8 +240,27 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
 }
 
 fn print_licences() -> Result<(), CliError> {
-    let text = licences::text().map_err(|e| CliError::Failed(e.to_string()))?;
+    let text = licences::text().map_err(CliError::failed)?;
     terminal::print_bytes(text.as_bytes())
+}
+
+/// Checks that a command can write its output files.
+///
+/// # Errors
+/// [`CliError::WrongUse`] if one exists and may not be replaced, or its folder cannot be written.
+fn check_outputs<'a>(
+    paths: impl IntoIterator<Item = &'a PathBuf>,
+    force: bool,
+) -> Result<Existing, CliError> {
+    let existing = if force { Existing::Replace } else { Existing::Keep };
+    for path in paths {
+        encode::check_target(path, existing).map_err(CliError::wrong_use)?;
+    }
+    Ok(existing)
+}
+
+fn save(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), CliError> {
+    encode::save_bytes(path, bytes, existing).map_err(CliError::failed)
 }
 
 /// The device options other than its kind.
@@ -278,7 +302,7 @@ fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
         backend::select(args.device, &device_options(args)).map_err(|error| match error {
             BackendError::Threads(_) => CliError::from(error),
             // Whatever the reason, the chosen device is not available.
-            other => CliError::WrongUse(other.to_string()),
+            other => CliError::wrong_use(other),
         })?;
     if let Some(notice) = &selected.notice {
         write_message(notice);

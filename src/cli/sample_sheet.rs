@@ -8,7 +8,7 @@ use std::{
 use super::{
     CliError,
     args::DeviceArgs,
-    interrupt::cancel_on_interrupt,
+    interrupt::interruptible,
     painter,
     progress::Progress,
     select_device,
@@ -16,7 +16,6 @@ use super::{
     terminal::{print, write_message},
 };
 use crate::{
-    backend::RunControl,
     compose::Look,
     disk::WriteError,
     engine::paint::{OutputSize, PaintSettings},
@@ -42,15 +41,13 @@ const MOST_NAMES: usize = 1000;
 /// [`CliError::Failed`] if it cannot be painted or cannot be written anywhere.
 pub fn run(reason: &str) -> Result<(), CliError> {
     write_message(format!("No window: {reason}."));
-    let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
     let library = StyleLibrary::standard();
-    let sample = sample::sample().map_err(|e| failed(&e))?.frame;
+    let sample = sample::sample().map_err(CliError::failed)?.frame;
     let (width, height) = size_within(sample.width(), sample.height(), CELL_PX);
     let photo = Arc::new(scaled(&sample, width, height));
     let device = DeviceArgs::default();
     let selected = select_device(&device)?;
-    let control = Arc::new(RunControl::default());
-    cancel_on_interrupt(&control);
+    let control = interruptible();
     let mut painter = painter(selected, &device);
     let progress = Progress::new(library.styles().len());
     let mut pictures = vec![Frame::clone(&photo)];
@@ -69,8 +66,8 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         for notice in painter.take_notices() {
             progress.message(format!("note: {notice}"));
         }
-        let painting =
-            painted.map_err(|e| if e.is_cancelled() { CliError::Stopped } else { failed(&e) })?;
+        let painting = painted
+            .map_err(|e| if e.is_cancelled() { CliError::Stopped } else { CliError::failed(e) })?;
         pictures.push(painting.finished(&photo, OutputSize::Original, Look::default()));
         titles.push(style.title.clone());
     }
@@ -82,7 +79,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
     let path = save_somewhere(&folders(), |path| {
         encode::save(path, &page, None, encoding, Existing::Keep)
     })
-    .map_err(|e| failed(&e))?;
+    .map_err(CliError::failed)?;
     print(&[
         format!("Painted the sample instead: {}", path.display()),
         format!("Row by row: {}.", titles.join(", ")),

@@ -11,7 +11,7 @@ use crate::{
 /// # Errors
 /// [`CliError::WrongUse`] if no network has this name, [`CliError::Unusable`] if its file is refused.
 pub fn chosen(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetwork, CliError> {
-    let built_in = || StyleNetwork::built_in().map_err(|e| CliError::Failed(e.to_string()));
+    let built_in = || StyleNetwork::built_in().map_err(CliError::failed);
     let Some(typed) = typed.filter(|typed| *typed != BUILT_IN_NETWORK) else {
         return built_in();
     };
@@ -45,7 +45,7 @@ pub fn chosen(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetw
 pub fn measured(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetwork, CliError> {
     match typed.and_then(plain) {
         Some((name, _, spec)) => {
-            let made = Transformer::made_up(spec).map_err(|e| CliError::Failed(e.to_string()))?;
+            let made = Transformer::made_up(spec).map_err(CliError::failed)?;
             Ok(StyleNetwork { name: name.to_owned(), transformer: Arc::new(made) })
         }
         None => chosen(library, typed),

@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub use crate::{
-    measure::table,
+    measure::table::{Column, table, table_of},
     terminal::{is_watched, prints_to_terminal, write_message},
 };
 
@@ -39,7 +39,7 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
     let text = json_text(value)
         .map_err(|e| CliError::Failed(format!("the report could not be written as JSON: {e}")))?;
-    print_json_text(&text)
+    printed(write_json(&text))
 }
 
 /// The output of every command with `--json`: `value` as JSON with a line break.
@@ -48,14 +48,6 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
 /// If the value has map keys that are not strings.
 pub fn json_text(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
-}
-
-/// Prints text that is already JSON.
-///
-/// # Errors
-/// See [`print()`].
-pub fn print_json_text(json: &str) -> Result<(), CliError> {
-    printed(write_json(json))
 }
 
 fn printed(written: io::Result<()>) -> Result<(), CliError> {

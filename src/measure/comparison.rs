@@ -75,11 +75,8 @@ impl Comparison<'_> {
             return Err(MeasureError::Nothing);
         };
         let equality = reference.equality(other).ok_or(MeasureError::Nothing)?;
-        let reports = [
-            CandidateReport::of(reference, &self.candidates[0].backend.device()),
-            CandidateReport::of(other, &self.candidates[1].backend.device()),
-        ];
-        let [reference, other] = reports;
+        let reference = CandidateReport::of(reference, &self.candidates[0].backend.device());
+        let other = CandidateReport::of(other, &self.candidates[1].backend.device());
         let ratio_method =
             if reference.method == other.method { other.method } else { TimingMethod::Host };
         let medians = [&reference, &other].map(|candidate| candidate.p50_ms_by(ratio_method));

@@ -11,6 +11,7 @@
 //! | [`report`] | the result of a comparison as text, JSON and CSV |
 //! | [`styles`] | several styles of one frame |
 //! | [`sweep`] | one mode over sizes, blocks and batch sizes |
+//! | [`mod@table`] | text tables |
 //! | [`chart`] | charts of comparisons and sweeps |
 //!
 //! Blocks the calling thread: the main thread for the command line, the engine's thread for the window. Does not depend
@@ -26,7 +27,7 @@ pub mod sample;
 pub mod setup;
 pub mod styles;
 pub mod sweep;
-mod table;
+pub mod table;
 
 use crate::{
     backend::{BackendError, at_most},
@@ -40,7 +41,6 @@ pub use report::{CandidateReport, MeasureReport};
 pub use rounds::{Candidate, InARow, Measured, MeasuredCandidate};
 pub use setup::{Setup, Subject, test_pictures};
 pub use styles::SeveralStyles;
-pub use table::table;
 
 /// Why a measurement failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

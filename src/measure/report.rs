@@ -3,7 +3,11 @@
 
 use serde::Serialize;
 
-use super::{MeasureError, rounds::MeasuredCandidate, table};
+use super::{
+    MeasureError,
+    rounds::MeasuredCandidate,
+    table::{Column, table_of},
+};
 use crate::{
     backend::DeviceInfo,
     mode::{DeviceChoice, Mode},
@@ -205,25 +209,22 @@ impl MeasureReport {
         let on_device =
             (self.candidates().iter()).any(|candidate| candidate.method == TimingMethod::Device);
         let in_a_row = self.candidates().iter().any(|candidate| candidate.pipelined_fps.is_some());
-        let mut head = vec!["Mode", "Median", "p95"];
-        head.extend(on_device.then_some("Host clock"));
-        head.push("Frames/s");
-        head.extend(in_a_row.then_some("In a row"));
-        let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
-        for candidate in self.candidates() {
-            let mut row = vec![
-                self.label(candidate),
-                format!("{:.3} ms", candidate.p50_ms),
-                format!("{:.3} ms", candidate.p95_ms),
-            ];
-            row.extend(on_device.then(|| format!("{:.3} ms", candidate.host_p50_ms)));
-            row.push(format!("{:.2}", candidate.fps));
-            row.extend(in_a_row.then(|| {
+        let columns: [Column<'_, CandidateReport>; 6] = [
+            ("Mode", &|candidate| self.label(candidate)),
+            ("Median", &|candidate| format!("{:.3} ms", candidate.p50_ms)),
+            ("p95", &|candidate| format!("{:.3} ms", candidate.p95_ms)),
+            ("Host clock", &|candidate| format!("{:.3} ms", candidate.host_p50_ms)),
+            ("Frames/s", &|candidate| format!("{:.2}", candidate.fps)),
+            ("In a row", &|candidate| {
                 (candidate.pipelined_fps).map_or_else(|| "-".to_owned(), |fps| format!("{fps:.2}"))
-            }));
-            rows.push(row);
-        }
-        lines.extend(table(&rows));
+            }),
+        ];
+        let columns = columns.into_iter().filter(|&(head, _)| match head {
+            "Host clock" => on_device,
+            "In a row" => in_a_row,
+            _ => true,
+        });
+        lines.extend(table_of(columns, self.candidates()));
         let equality = &self.equality;
         if self.ratio.is_some() {
             let by_host =

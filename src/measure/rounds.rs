@@ -255,7 +255,6 @@ impl Rounds<'_> {
             eager_ms: Vec::new(),
             method: TimingMethod::Host,
             rows: Vec::new(),
-            in_a_row: None,
             kernels_ms: Vec::new(),
             kernels: Vec::new(),
         })
@@ -306,17 +305,10 @@ impl Rounds<'_> {
                 // The first run in a row prepares memory that only such runs need.
                 if row > 0 {
                     let seconds = started.elapsed().as_secs_f64();
-                    candidate.rows.push((seconds, painted.total_ms / 1e3));
+                    let busy = painted.total_ms / 1e3 / seconds;
+                    candidate.rows.push(InARow { fps: count as f64 / seconds, busy });
                 }
             }
-        }
-        for candidate in timed {
-            candidate.rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let median = candidate.rows.get(ROWS / 2).copied();
-            candidate.in_a_row = median.map(|(seconds, painting)| InARow {
-                fps: count as f64 / seconds,
-                busy: painting / seconds,
-            });
         }
         Ok(())
     }
@@ -331,9 +323,8 @@ struct TimedCandidate<'a> {
     host_ms: Vec<f64>,
     eager_ms: Vec<f64>,
     method: TimingMethod,
-    /// Seconds of each repetition of consecutive runs, and its seconds of painting.
-    rows: Vec<(f64, f64)>,
-    in_a_row: Option<InARow>,
+    /// Repetitions of consecutive runs.
+    rows: Vec<InARow>,
     /// One list per kernel.
     kernels_ms: Vec<Vec<f64>>,
     kernels: Vec<StepTiming>,
@@ -405,16 +396,16 @@ impl TimedCandidate<'_> {
     }
 
     fn finished(mut self) -> Result<MeasuredCandidate, MeasureError> {
-        let unmeasured = || MeasureError::Nothing;
         let kernels = self.median_kernels()?;
+        self.rows.sort_by(|a, b| a.fps.total_cmp(&b.fps));
         let summary = self.session.summary();
         Ok(MeasuredCandidate {
             mode: summary.mode_as_run(),
             summary,
             method: self.method,
-            times: Percentiles::of(&self.times_ms).ok_or_else(unmeasured)?,
-            host_times: Percentiles::of(&self.host_ms).ok_or_else(unmeasured)?,
-            in_a_row: self.in_a_row,
+            times: Percentiles::of(&self.times_ms).ok_or(MeasureError::Nothing)?,
+            host_times: Percentiles::of(&self.host_ms).ok_or(MeasureError::Nothing)?,
+            in_a_row: self.rows.get(ROWS / 2).copied(),
             eager_times: Percentiles::of(&self.eager_ms),
             runs_ms: self.times_ms,
             host_runs_ms: self.host_ms,

@@ -31,6 +31,21 @@ pub fn table(rows: &[Vec<String>]) -> Vec<String> {
         .collect()
 }
 
+/// A column of [`table_of`]: its header, and its cell for an item.
+pub type Column<'a, T> = (&'a str, &'a dyn Fn(&T) -> String);
+
+/// A table with a row for every item.
+pub fn table_of<'a, T: 'a>(
+    columns: impl IntoIterator<Item = Column<'a, T>>,
+    items: impl IntoIterator<Item = &'a T>,
+) -> Vec<String> {
+    let (head, cells): (Vec<String>, Vec<_>) =
+        columns.into_iter().map(|(head, cell)| (head.to_owned(), cell)).unzip();
+    let row = |item: &T| cells.iter().map(|cell| cell(item)).collect();
+    let rows: Vec<Vec<String>> = [head].into_iter().chain(items.into_iter().map(row)).collect();
+    table(&rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

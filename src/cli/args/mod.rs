@@ -75,14 +75,25 @@ pub enum Command {
     /// Verify the backends against a float64 reference
     Check(CheckArgs),
     /// Report what works on this computer and how to fix the rest
-    Doctor(DoctorArgs),
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// List the cameras with their formats
-    Cameras(CamerasArgs),
+    Cameras {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the licences of the program and its parts
     #[command(alias = "licenses")]
     Licences,
     /// Print a completion script for a shell
-    Completions(CompletionsArgs),
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Maximum number of CPU threads.
@@ -179,29 +190,6 @@ pub struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// `styleforge doctor`.
-#[derive(Debug, Args)]
-pub struct DoctorArgs {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `styleforge cameras`.
-#[derive(Debug, Args)]
-pub struct CamerasArgs {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `styleforge completions`.
-#[derive(Debug, Args)]
-pub struct CompletionsArgs {
-    /// The shell
-    pub shell: clap_complete::Shell,
 }
 
 #[cfg(test)]

@@ -3,32 +3,29 @@
 mod report;
 mod sweep;
 
-use std::{path::Path, sync::Arc};
-
 use serde::Serialize;
 
 use self::report::text;
 use super::{
     CliError,
     args::BenchArgs,
-    attention,
-    interrupt::cancel_on_interrupt,
+    attention, check_outputs,
+    interrupt::interruptible,
     modes,
     progress::Progress,
-    select_device,
+    save, select_device,
     style_choice::subject,
     terminal::{print, print_json, write_message},
 };
 use crate::{
-    backend::{BackendError, DeviceInfo, RunControl},
+    backend::{BackendError, DeviceInfo},
     measure::{
         KernelRow, KernelTable, Measured, ReferenceTiming, Setup, SeveralStyles,
         kernels::{csv, trace},
     },
-    media::encode::{self, Existing},
     mode::{AttentionKernel, Mode, ModelSize, Precision, PrecisionChoice, Variant},
     plan::ConvProvider,
-    timing::{Ceiling, TimingMethod},
+    timing::{Ceiling, Percentiles, TimingMethod},
     verify::Equality,
 };
 
@@ -76,9 +73,8 @@ struct Measurement {
     frames: u32,
     warmup_frames: u32,
     median_ms: f64,
-    p50_ms: f64,
-    p95_ms: f64,
-    p99_ms: f64,
+    #[serde(flatten)]
+    times: Percentiles,
     /// Median of the same runs by the host's clock, including the wait for the device.
     host_p50_ms: f64,
     /// Median by the device's clock of runs that launch each step separately. A normal run replays the steps as one
@@ -123,11 +119,12 @@ struct Measurement {
     reference_shapes: Vec<ReferenceTiming>,
 }
 
-/// Facts that a table of kernels shows next to the times.
+/// What is measured for a mode after its runs, if requested.
 #[derive(Default)]
-struct KernelFacts {
+struct Extras {
     ceiling: Option<Ceiling>,
-    references: Vec<ReferenceTiming>,
+    reference_shapes: Vec<ReferenceTiming>,
+    several_styles: Option<SeveralStyles>,
 }
 
 impl Measurement {
@@ -143,7 +140,7 @@ impl Measurement {
             size: self.size.clone(),
             method: self.method,
             frames: self.profiled_frames,
-            total_ms: self.p50_ms,
+            total_ms: self.median_ms,
             ceiling: self.ceiling.clone(),
             kernels: self.kernels.clone(),
         }
@@ -180,10 +177,8 @@ fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
 /// # Errors
 /// [`CliError`] if a style cannot be loaded, the device cannot be opened, or a run fails.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
-    let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    for path in [&args.csv, &args.trace, &args.chart].into_iter().flatten() {
-        encode::check_target(path, existing).map_err(|e| CliError::WrongUse(e.to_string()))?;
-    }
+    let outputs = [&args.csv, &args.trace, &args.chart];
+    let existing = check_outputs(outputs.into_iter().flatten(), args.force)?;
     // Clap does not require it together with options that it excludes, such as --size.
     if args.chart.is_some() && !args.sweep {
         return Err(CliError::WrongUse("--chart needs --sweep".to_owned()));
@@ -202,8 +197,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         &[(&subject.name, &subject.network)],
     );
     let chosen = attention::in_every_way(backend, &subject.network, &chosen, &args.attentions);
-    let control = Arc::new(RunControl::default());
-    cancel_on_interrupt(&control);
+    let control = interruptible();
     let sizes = if args.sizes.is_empty() { &DEFAULT_SIZES[..] } else { &args.sizes };
     let setups: Vec<Setup<'_>> = sizes
         .iter()
@@ -242,34 +236,29 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             reset_process_peak();
             let measured = setup.measure(&chosen, profile, &control)?;
             let process_peak_bytes = process_peak_bytes();
-            let mut kernels = Vec::new();
-            for &mode in chosen.iter().filter(|_| profile) {
-                let ceiling = setup.ceiling(mode)?;
-                let references =
-                    if args.kernels { setup.reference_shapes(mode, &control)? } else { Vec::new() };
-                kernels.push(KernelFacts { ceiling, references });
-            }
-            let mut styles = Vec::new();
-            if let Some(count) = args.styles {
-                for &mode in &chosen {
-                    styles.push(setup.several_styles(mode, usize::from(count), &control)?);
+            let mut extras = Vec::new();
+            for &mode in &chosen {
+                let mut extra = Extras::default();
+                if profile {
+                    extra.ceiling = setup.ceiling(mode)?;
                 }
+                if args.kernels {
+                    extra.reference_shapes = setup.reference_shapes(mode, &control)?;
+                }
+                if let Some(styles) = args.styles {
+                    extra.several_styles = setup.several_styles(mode, styles.into(), &control)?;
+                }
+                extras.push(extra);
             }
-            Ok::<_, CliError>((measured, process_peak_bytes, kernels, styles))
+            Ok::<_, CliError>((measured, process_peak_bytes, extras))
         });
-        let (measured, process_peak_bytes, kernels, styles) = taken?;
-        if styles.contains(&None) {
+        let (measured, process_peak_bytes, extras) = taken?;
+        if args.styles.is_some() && extras.iter().any(|extra| extra.several_styles.is_none()) {
             write_message(
                 "note: this device copies no frames, so several styles of one frame share nothing",
             );
         }
-        results.extend(measurements(
-            setup,
-            &device,
-            process_peak_bytes,
-            &measured,
-            (kernels, styles),
-        ));
+        results.extend(measurements(setup, &device, process_peak_bytes, &measured, extras));
         Ok(())
     };
     let done = (setups.iter().enumerate()).try_for_each(|(piece, setup)| measure(piece, setup));
@@ -298,13 +287,12 @@ fn measurements(
     device: &DeviceInfo,
     process_peak_bytes: Option<u64>,
     measured: &Measured,
-    (kernels, styles): (Vec<KernelFacts>, Vec<Option<SeveralStyles>>),
+    extras: Vec<Extras>,
 ) -> Vec<Measurement> {
     let (width, height) = setup.size;
     let candidates = &measured.candidates;
-    let mut kernels = kernels.into_iter();
     let mut all = Vec::new();
-    for (index, candidate) in candidates.iter().enumerate() {
+    for (index, (candidate, extra)) in candidates.iter().zip(extras).enumerate() {
         let reference = candidates.first().filter(|_| index > 0);
         let equality = reference.and_then(|r| r.equality(candidate));
         let ratio = reference.and_then(|reference| {
@@ -314,8 +302,7 @@ fn measurements(
         let (times, summary) = (candidate.times, &candidate.summary);
         // A device that paints the frames of a batch one after another has a plan for one frame.
         let plans = setup.batch as f64 / summary.batch as f64;
-        let facts = kernels.next().unwrap_or_default();
-        let ceiling = facts.ceiling.as_ref();
+        let Extras { ceiling, reference_shapes, several_styles } = extra;
         let gflops = plans * summary.flops as f64 / times.p50_ms / 1e6;
         all.push(Measurement {
             device: device.kind.name(),
@@ -338,15 +325,13 @@ fn measurements(
             frames: setup.frames,
             warmup_frames: setup.warmup,
             median_ms: times.p50_ms,
-            p50_ms: times.p50_ms,
-            p95_ms: times.p95_ms,
-            p99_ms: times.p99_ms,
+            times,
             host_p50_ms: candidate.host_times.p50_ms,
             eager_p50_ms: candidate.eager_times.map(|times| times.p50_ms),
             fps: 1e3 * setup.batch as f64 / times.p50_ms,
             pipelined_fps: candidate.in_a_row.map(|row| row.fps),
             pipelined_busy: candidate.in_a_row.map(|row| row.busy),
-            several_styles: styles.get(index).copied().flatten(),
+            several_styles,
             gflops,
             launches: summary.steps.len(),
             clock_before_mhz: measured.clock_before_mhz,
@@ -356,17 +341,15 @@ fn measurements(
             compared_with: reference.map(|r| r.mode),
             equality,
             ratio,
-            kernels: (candidate.kernels.iter()).map(|step| KernelRow::of(step, ceiling)).collect(),
+            kernels: (candidate.kernels.iter())
+                .map(|step| KernelRow::of(step, ceiling.as_ref()))
+                .collect(),
             profiled_frames: candidate.profiled_frames,
-            reference_shapes: facts.references,
-            ceiling: facts.ceiling,
+            reference_shapes,
+            ceiling,
         });
     }
     all
-}
-
-fn save(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), CliError> {
-    encode::save_bytes(path, bytes, existing).map_err(|e| CliError::Failed(e.to_string()))
 }
 
 /// Resets the process's peak memory (proc(5), clear_refs); best effort.

@@ -2,8 +2,8 @@
 
 use super::Measurement;
 use crate::{
-    cli::terminal::table,
-    measure::KernelRow,
+    cli::terminal::{Column, table_of},
+    measure::{KernelRow, ReferenceTiming},
     timing::{Ceiling, TimingMethod},
 };
 
@@ -11,10 +11,10 @@ use crate::{
 pub fn text(results: &[Measurement]) -> Vec<String> {
     let mut lines: Vec<String> = results.first().map(head).into_iter().collect();
     lines.extend(modes(results));
-    lines.extend(results.iter().filter_map(without_library));
-    lines.extend(results.iter().filter_map(other_attention));
-    lines.extend(results.iter().filter_map(compared));
-    lines.extend(results.iter().filter_map(several_styles));
+    for note in [without_library, other_attention, compared, several_styles] {
+        let place = |r: &Measurement| Some(format!("{}, {}{}", r.size, r.label(), note(r)?));
+        lines.extend(results.iter().filter_map(place));
+    }
     for r in results.iter().filter(|r| !r.kernels.is_empty()) {
         lines.extend(kernels(r));
     }
@@ -49,49 +49,40 @@ fn head(r: &Measurement) -> String {
     )
 }
 
+/// Columns of devices with their own clock, which also show the times on the host.
+const DEVICE_COLUMNS: [&str; 4] = ["Host clock", "No graph", "In a row", "Busy"];
+
 fn modes(results: &[Measurement]) -> Vec<String> {
-    // If the device has its own clock, also show the time on the host.
     let on_device = results.iter().any(|r| r.method == TimingMethod::Device);
-    let mut head = vec!["Size", "Mode", "Median", "p95", "p99"];
-    if on_device {
-        head.extend(["Host clock", "No graph"]);
-    }
-    head.push("Frames/s");
-    if on_device {
-        head.extend(["In a row", "Busy"]);
-    }
-    head.extend(["GFLOP/s", "Memory", "Ratio"]);
-    let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
-    for r in results {
-        let mut row = vec![
-            r.size.clone(),
-            r.label(),
-            format!("{:.3} ms", r.median_ms),
-            format!("{:.3} ms", r.p95_ms),
-            format!("{:.3} ms", r.p99_ms),
-        ];
-        if on_device {
-            row.push(format!("{:.3} ms", r.host_p50_ms));
-            row.push(r.eager_p50_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.3} ms")));
-        }
-        row.push(format!("{:.2}", r.fps));
-        if on_device {
-            let in_a_row = r.pipelined_fps.map(|fps| format!("{fps:.2}"));
-            let busy = r.pipelined_busy.map(|busy| format!("{:.0} %", 1e2 * busy));
-            row.extend([in_a_row, busy].map(|cell| cell.unwrap_or_else(|| "-".to_owned())));
-        }
-        row.extend([
-            format!("{:.1}", r.gflops),
-            format!("{} MB", r.peak_memory_bytes / 1_000_000),
-            match (&r.equality, r.ratio) {
-                (_, Some(ratio)) => format!("{ratio:.2}x"),
-                (Some(_), None) => "not comparable".to_owned(),
-                (None, None) => "-".to_owned(),
-            },
-        ]);
-        rows.push(row);
-    }
-    table(&rows)
+    let columns: [Column<'_, Measurement>; 13] = [
+        ("Size", &|r| r.size.clone()),
+        ("Mode", &Measurement::label),
+        ("Median", &|r| milliseconds(r.times.p50_ms)),
+        ("p95", &|r| milliseconds(r.times.p95_ms)),
+        ("p99", &|r| milliseconds(r.times.p99_ms)),
+        ("Host clock", &|r| milliseconds(r.host_p50_ms)),
+        ("No graph", &|r| or_dash(r.eager_p50_ms.map(milliseconds))),
+        ("Frames/s", &|r| format!("{:.2}", r.fps)),
+        ("In a row", &|r| or_dash(r.pipelined_fps.map(|fps| format!("{fps:.2}")))),
+        ("Busy", &|r| or_dash(r.pipelined_busy.map(|busy| format!("{:.0} %", 1e2 * busy)))),
+        ("GFLOP/s", &|r| format!("{:.1}", r.gflops)),
+        ("Memory", &|r| format!("{} MB", r.peak_memory_bytes / 1_000_000)),
+        ("Ratio", &|r| match (&r.equality, r.ratio) {
+            (_, Some(ratio)) => format!("{ratio:.2}x"),
+            (Some(_), None) => "not comparable".to_owned(),
+            (None, None) => "-".to_owned(),
+        }),
+    ];
+    let is_shown = |(head, _): &Column<'_, _>| on_device || !DEVICE_COLUMNS.contains(head);
+    table_of(columns.into_iter().filter(is_shown), results)
+}
+
+fn milliseconds(ms: f64) -> String {
+    format!("{ms:.3} ms")
+}
+
+fn or_dash(cell: Option<String>) -> String {
+    cell.unwrap_or_else(|| "-".to_owned())
 }
 
 /// The equality check that must be shown next to a ratio.
@@ -101,54 +92,41 @@ fn compared(r: &Measurement) -> Option<String> {
         None => format!("same picture by the rule for {}", equality.precision),
         Some(failure) => format!("not comparable: {failure}"),
     };
-    Some(format!("{}, {} against {reference}: {equality}; {verdict}", r.size, r.label()))
+    Some(format!(" against {reference}: {equality}; {verdict}"))
 }
 
 fn several_styles(r: &Measurement) -> Option<String> {
     let row = r.several_styles?;
     Some(format!(
-        "{}, {}: {} styles of one frame (host clock): {:.2} frames/s when it is sent once, {:.2} when it is sent for each style",
-        r.size,
-        r.label(),
-        row.styles,
-        row.sent_once_fps,
-        row.sent_each_fps
+        ": {} styles of one frame (host clock): {:.2} frames/s when it is sent once, {:.2} when it is sent for each style",
+        row.styles, row.sent_once_fps, row.sent_each_fps
     ))
 }
 
 /// Why a mode runs without its library; `None` if it has it.
 fn without_library(r: &Measurement) -> Option<String> {
     let reason = r.conv_provider.as_ref()?.reason.as_ref()?;
-    Some(format!("{}, {}: {reason}", r.size, r.label()))
+    Some(format!(": {reason}"))
 }
 
 /// What computes attention instead of the chosen kernel.
 fn other_attention(r: &Measurement) -> Option<String> {
     let note = r.attention_note.as_ref()?;
-    Some(format!("{}, {}: {note}", r.size, r.label()))
+    Some(format!(": {note}"))
 }
 
 fn kernels(r: &Measurement) -> Vec<String> {
-    let mut head = vec!["Layer", "Kernel", "us", "GB/s", "TFLOP/s", "Share"];
-    if r.ceiling.is_some() {
-        head.push("Of limit");
-    }
-    let mut rows = vec![head.into_iter().map(str::to_owned).collect()];
     let sum_us: f64 = r.kernels.iter().map(KernelRow::us).sum();
-    for k in &r.kernels {
-        let mut row = vec![
-            k.layer.clone(),
-            k.kernel.clone(),
-            format!("{:.1}", k.us()),
-            format!("{:.1}", k.gb_per_s),
-            k.tflops.map_or_else(|| "-".to_owned(), |t| format!("{t:.3}")),
-            format!("{:.1} %", 100.0 * k.us() / sum_us),
-        ];
-        if r.ceiling.is_some() {
-            row.push(percent(k.ceiling_share));
-        }
-        rows.push(row);
-    }
+    let columns: [Column<'_, KernelRow>; 7] = [
+        ("Layer", &|k| k.layer.clone()),
+        ("Kernel", &|k| k.kernel.clone()),
+        ("us", &|k| format!("{:.1}", k.us())),
+        ("GB/s", &|k| format!("{:.1}", k.gb_per_s)),
+        ("TFLOP/s", &|k| or_dash(k.tflops.map(|t| format!("{t:.3}")))),
+        ("Share", &|k| percent(k.us() / sum_us)),
+        ("Of limit", &|k| or_dash(k.ceiling_share.map(percent))),
+    ];
+    let columns = &columns[..if r.ceiling.is_some() { 7 } else { 6 }];
     let whole_us = r.median_ms * 1e3;
     let head = format!(
         "{} at {}: {} steps, median of {} frames run step by step, {}",
@@ -164,14 +142,14 @@ fn kernels(r: &Measurement) -> Vec<String> {
         100.0 * (whole_us - sum_us) / whole_us
     );
     let mut lines = vec![String::new(), head];
-    lines.extend(table(&rows));
+    lines.extend(table_of(columns.iter().copied(), &r.kernels));
     lines.push(sums);
     lines.extend(r.ceiling.as_ref().map(limits));
     lines
 }
 
-fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", 100.0 * share))
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
 }
 
 /// The limits that the shares refer to.
@@ -185,27 +163,25 @@ fn limits(ceiling: &Ceiling) -> String {
 }
 
 fn reference_shapes(r: &Measurement) -> Vec<String> {
-    let head = ["Reference shape", "Maps", "us", "GB/s", "TFLOP/s", "Of limit", "Launches"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for shape in &r.reference_shapes {
-        let ms = shape.us / 1e3;
-        let least = |ceiling: &Ceiling| ceiling.least_ms(shape.flops, shape.bytes) / ms;
-        rows.push(vec![
-            shape.name.to_owned(),
-            format!("{}x{}x{}", shape.channels, shape.height, shape.width),
-            format!("{:.1}", shape.us),
-            format!("{:.1}", shape.bytes as f64 / ms / 1e6),
-            match shape.flops {
-                0 => "-".to_owned(),
-                flops => format!("{:.1}", flops as f64 / ms / 1e9),
-            },
-            percent(r.ceiling.as_ref().map(least)),
-            shape.launches.join(", "),
-        ]);
-    }
+    let ceiling = r.ceiling.as_ref();
+    let columns: [Column<'_, ReferenceTiming>; 7] = [
+        ("Reference shape", &|shape| shape.name.to_owned()),
+        ("Maps", &|shape| format!("{}x{}x{}", shape.channels, shape.height, shape.width)),
+        ("us", &|shape| format!("{:.1}", shape.us)),
+        ("GB/s", &|shape| format!("{:.1}", shape.bytes as f64 / shape.us / 1e3)),
+        ("TFLOP/s", &|shape| match shape.flops {
+            0 => "-".to_owned(),
+            flops => format!("{:.1}", flops as f64 / shape.us / 1e6),
+        }),
+        ("Of limit", &|shape| {
+            let least = ceiling.map(|ceiling| ceiling.least_ms(shape.flops, shape.bytes));
+            or_dash(least.map(|least_ms| percent(1e3 * least_ms / shape.us)))
+        }),
+        ("Launches", &|shape| shape.launches.join(", ")),
+    ];
     let head = format!(
         "Reference shapes of {} at {}, each run step by step as a small network",
         r.mode, r.size
     );
-    [vec![String::new(), head], table(&rows)].concat()
+    [vec![String::new(), head], table_of(columns, &r.reference_shapes)].concat()
 }

@@ -1,20 +1,18 @@
 //! `styleforge bench --sweep`: how the cost grows with the image size, the network and the batch size.
 
-use std::sync::Arc;
-
-use super::save;
 use crate::{
-    backend::{Backend, RunControl},
+    backend::Backend,
     cli::{
         CliError,
         args::BenchArgs,
-        interrupt::cancel_on_interrupt,
+        interrupt::interruptible,
         progress::Progress,
-        terminal::{print, print_json, table, write_message},
+        save,
+        terminal::{Column, print, print_json, table_of, write_message},
     },
     measure::{
         chart,
-        sweep::{Axis, Cost, Series, Sweep, SweepReport},
+        sweep::{Axis, Cost, Sweep, SweepReport},
     },
     media::encode::Existing,
     mode::{Mode, ModeChoice, ModelSize, PrecisionChoice, Variant},
@@ -39,8 +37,7 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
             write_message(format!("note: {} end before {end}", series.name()));
         }
     }
-    let control = Arc::new(RunControl::default());
-    cancel_on_interrupt(&control);
+    let control = interruptible();
     let progress = Progress::of_long_pieces(planned.len());
     let mut measured = Vec::new();
     let mut has_failed = false;
@@ -62,7 +59,7 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
     progress.finish();
     let report = SweepReport::new(&sweep, measured, control.is_cancelled());
     if let Some(path) = &args.chart {
-        let png = chart::sweep_png(&report).map_err(|e| CliError::Failed(e.to_string()))?;
+        let png = chart::sweep_png(&report)?;
         save(path, &png, existing)?;
     }
     if args.json {
@@ -98,37 +95,29 @@ fn text(report: &SweepReport) -> Vec<String> {
     let mut lines =
         vec![format!("{}; {}, random weights; {}", report.device, report.mode, report.protocol())];
     for axis in Axis::ALL {
-        let mut rows = vec![head(axis)];
-        for series in report.series.iter().filter(|series| series.axis == axis) {
-            rows.extend(series.costs.iter().map(|cost| row(series, cost)));
-        }
-        if rows.len() > 1 {
+        let place = match axis {
+            Axis::Size => "Size",
+            Axis::Blocks => "Blocks",
+            Axis::Batch => "Frames at once",
+        };
+        let columns: [Column<'_, (ModelSize, &Cost)>; 6] = [
+            ("Model", &|(model, _)| model.to_string()),
+            (place, &|(_, cost)| cost.place.name(axis)),
+            ("Median", &|(_, cost)| format!("{:.3} ms", cost.device_ms)),
+            ("Host clock", &|(_, cost)| format!("{:.3} ms", cost.host_ms)),
+            ("ms/megapixel", &|(_, cost)| format!("{:.3}", cost.ms_per_megapixel())),
+            ("Memory", &|(_, cost)| format!("{:.1} MB", cost.peak_memory_bytes as f64 / 1e6)),
+        ];
+        let series = report.series.iter().filter(|series| series.axis == axis);
+        let costs = series.flat_map(|series| series.costs.iter().map(|cost| (series.model, cost)));
+        let costs: Vec<(ModelSize, &Cost)> = costs.collect();
+        if !costs.is_empty() {
             lines.push(String::new());
-            lines.extend(table(&rows));
+            lines.extend(table_of(columns, &costs));
         }
     }
     if let Some(growth) = report.growth_in_words() {
         lines.extend([String::new(), growth]);
     }
     lines
-}
-
-fn head(axis: Axis) -> Vec<String> {
-    let place = match axis {
-        Axis::Size => "Size",
-        Axis::Blocks => "Blocks",
-        Axis::Batch => "Frames at once",
-    };
-    ["Model", place, "Median", "Host clock", "ms/megapixel", "Memory"].map(str::to_owned).to_vec()
-}
-
-fn row(series: &Series, cost: &Cost) -> Vec<String> {
-    vec![
-        series.model.to_string(),
-        cost.place.name(series.axis),
-        format!("{:.3} ms", cost.device_ms),
-        format!("{:.3} ms", cost.host_ms),
-        format!("{:.3}", cost.ms_per_megapixel()),
-        format!("{:.1} MB", cost.peak_memory_bytes as f64 / 1e6),
-    ]
 }
