@@ -18,7 +18,6 @@ use crate::{
         audit::{Fill, KernelRecord, Work},
         oracle::{DeviceRounding, Map, Rounding},
     },
-    frame::Frame,
     mode::{Mode, Variant},
     network::{Network, NetworkError},
     tensor::Deviation,
@@ -59,52 +58,36 @@ pub fn verify_kernels(
     modes: &[Mode],
     mut report: impl FnMut(KernelVerdict),
 ) -> Result<(), BackendError> {
-    for (_, photo) in &subject.pictures {
-        for &mode in modes {
-            judge_mode(backend, subject, photo, mode, &mut report)?;
-        }
-    }
-    Ok(())
-}
-
-fn judge_mode(
-    backend: &dyn Backend,
-    subject: &Subject,
-    photo: &Frame,
-    mode: Mode,
-    report: &mut dyn FnMut(KernelVerdict),
-) -> Result<(), BackendError> {
     let network = &subject.network;
-    let spec = SessionSpec::single(photo.width(), photo.height(), mode);
-    let mut session = backend.open(network, &spec)?;
-    let device = device_rounding(session.as_ref(), backend);
-    // Fused kernels read only the photo directly as a map.
-    let fills = match mode.variant {
-        Variant::Fused => &FILLS[..0],
-        Variant::Baseline | Variant::FusedNorm => &FILLS[..],
-    };
-    let fills = fills.iter().copied().map(Some);
-    for fill in [None].into_iter().chain(fills) {
-        let inputs = fill.map_or_else(
-            || "a photo's maps".to_owned(),
-            |f| format!("mean {}, deviation {}", f.mean, f.deviation),
-        );
-        inspected(session.as_mut(), backend)?.audit(photo, fill, &mut |record| {
-            let Some(error) = Error::of(&record, network, mode, device) else {
-                return;
-            };
-            report(KernelVerdict {
-                network: subject.name.clone(),
-                mode,
-                layer: record.layer,
-                kernel: record.kernel,
-                work: record.work.name(),
-                inputs: inputs.clone(),
-                passed: error.is_right(),
-                rms_share: error.rms_share.is_finite().then_some(error.rms_share),
-                largest_share: error.largest_share.is_finite().then_some(error.largest_share),
-            });
-        })?;
+    let photos = subject.pictures.iter().map(|(_, photo)| photo);
+    for (photo, &mode) in photos.flat_map(|photo| modes.iter().map(move |mode| (photo, mode))) {
+        let spec = SessionSpec::single(photo.width(), photo.height(), mode);
+        let mut session = backend.open(network, &spec)?;
+        let device = device_rounding(session.as_ref(), backend);
+        // Fused kernels read only the photo directly as a map.
+        let fills = FILLS.into_iter().filter(|_| mode.variant != Variant::Fused);
+        for fill in [None].into_iter().chain(fills.map(Some)) {
+            let inputs = fill.map_or_else(
+                || "a photo's maps".to_owned(),
+                |f| format!("mean {}, deviation {}", f.mean, f.deviation),
+            );
+            inspected(session.as_mut(), backend)?.audit(photo, fill, &mut |record| {
+                let Some(error) = Error::of(&record, network, mode, device) else {
+                    return;
+                };
+                report(KernelVerdict {
+                    network: subject.name.clone(),
+                    mode,
+                    layer: record.layer,
+                    kernel: record.kernel,
+                    work: record.work.name(),
+                    inputs: inputs.clone(),
+                    passed: error.is_right(),
+                    rms_share: error.rms_share.is_finite().then_some(error.rms_share),
+                    largest_share: error.largest_share.is_finite().then_some(error.largest_share),
+                });
+            })?;
+        }
     }
     Ok(())
 }

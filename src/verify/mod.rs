@@ -94,12 +94,7 @@ pub fn verify(
         let truth = Truth::new(&subject.network, picture.clone());
         let other = (batch > 1).then(|| Truth::new(&subject.network, mirrored(picture)));
         for &mode in modes {
-            let evidence = Evidence::gather(backend, &subject.network, picture, mode)?;
-            let mut verdict = Verdict {
-                network: subject.name.clone(),
-                picture: name.clone(),
-                ..evidence.judged(&truth, mode)
-            };
+            let mut verdict = judged(backend, subject, name, &truth, mode)?;
             if let Some(other) = &other {
                 let pair = [&truth, other];
                 verdict.fail(batch_failures(backend, &subject.network, mode, batch, pair)?);
@@ -154,17 +149,6 @@ fn batch_failures(
     Ok(failures)
 }
 
-/// A backend's results for one picture.
-struct Evidence {
-    painted: Frame,
-    painted_again: Frame,
-    /// The maps after the norms by name, and the output.
-    maps: Vec<(String, Tensor)>,
-    device: DeviceRounding,
-    /// The mode as it was run.
-    mode_as_run: Mode,
-}
-
 /// # Errors
 /// [`BackendError::Unsupported`] if the session can only paint, so that it cannot be checked.
 fn inspected<'s>(
@@ -189,85 +173,74 @@ fn device_rounding(session: &dyn Session, backend: &dyn Backend) -> DeviceRoundi
     }
 }
 
-impl Evidence {
-    fn gather(
-        backend: &dyn Backend,
-        network: &Arc<Network>,
-        picture: &Frame,
-        mode: Mode,
-    ) -> Result<Self, BackendError> {
-        let spec = SessionSpec::single(picture.width(), picture.height(), mode);
-        let mut session = backend.open(network, &spec)?;
-        let control = RunControl::default();
-        let mut painted = picture.clone();
-        session.paint(picture, &mut painted, &control)?;
-        let mut painted_again = picture.clone();
-        session.paint(picture, &mut painted_again, &control)?;
-        let mut maps = Vec::new();
-        let mut tap = |norm: &str, map: Tensor| maps.push((norm.to_owned(), map));
-        let output = inspected(session.as_mut(), backend)?.run_tensor(picture, Some(&mut tap))?;
-        maps.push((OUTPUT.to_owned(), output));
-        Ok(Self {
-            painted,
-            painted_again,
-            maps,
-            device: device_rounding(session.as_ref(), backend),
-            mode_as_run: session.summary().mode_as_run(),
+/// Runs a mode on a picture and judges the results.
+fn judged(
+    backend: &dyn Backend,
+    subject: &Subject,
+    name: &str,
+    truth: &Truth<'_>,
+    mode: Mode,
+) -> Result<Verdict, BackendError> {
+    let picture = &truth.picture;
+    let spec = SessionSpec::single(picture.width(), picture.height(), mode);
+    let mut session = backend.open(&subject.network, &spec)?;
+    let control = RunControl::default();
+    let mut painted = picture.clone();
+    session.paint(picture, &mut painted, &control)?;
+    let mut painted_again = picture.clone();
+    session.paint(picture, &mut painted_again, &control)?;
+    // The maps after the norms by name, and the output.
+    let mut maps = Vec::new();
+    let mut tap = |norm: &str, map: Tensor| maps.push((norm.to_owned(), map));
+    let output = inspected(session.as_mut(), backend)?.run_tensor(picture, Some(&mut tap))?;
+    maps.push((OUTPUT.to_owned(), output));
+    let expected = truth.beside(&painted);
+    let rule = truth.rule(mode, device_rounding(session.as_ref(), backend));
+    let mut failures = Vec::new();
+    let (worst_norm, worst) = compare_maps(truth, &maps, rule, &mut failures);
+    let whole = PictureDifference::between(&painted, &expected);
+    let frame = PictureDifference::on_outer_frame(&painted, &expected, FRAME_PX);
+    for (part, difference, pixels) in
+        [("picture", whole, picture.pixel_count()), ("outer frame", frame, frame_pixels(picture))]
+    {
+        failures.extend(rule.failure(part, difference, pixels));
+    }
+    if painted_again != painted {
+        failures.push("a second run made a different image".to_owned());
+    }
+    let alpha = |f: &Frame| -> Vec<u8> { f.rgba().iter().skip(3).step_by(4).copied().collect() };
+    if alpha(&painted) != alpha(picture) {
+        failures.push("alpha was not preserved".to_owned());
+    }
+    // A picture of another size counts as different everywhere.
+    let seen = |d: Option<PictureDifference>| {
+        d.map_or((u8::MAX, 1.0, Some(0.0)), |d| {
+            let psnr_db = d.psnr_db.is_finite().then_some(d.psnr_db);
+            (d.largest, d.differing_share, psnr_db)
         })
-    }
-
-    /// The verdict, without the names of network and picture.
-    fn judged(&self, truth: &Truth<'_>, mode: Mode) -> Verdict {
-        let (picture, expected) = (&truth.picture, &truth.beside(&self.painted));
-        let rule = truth.rule(mode, self.device);
-        let mut failures = Vec::new();
-        let (worst_norm, worst) = compare_maps(truth, &self.maps, rule, &mut failures);
-        let whole = PictureDifference::between(&self.painted, expected);
-        let frame = PictureDifference::on_outer_frame(&self.painted, expected, FRAME_PX);
-        for (part, difference, pixels) in [
-            ("picture", whole, picture.pixel_count()),
-            ("outer frame", frame, frame_pixels(picture)),
-        ] {
-            failures.extend(rule.failure(part, difference, pixels));
-        }
-        if self.painted_again != self.painted {
-            failures.push("a second run made a different image".to_owned());
-        }
-        let alpha =
-            |f: &Frame| -> Vec<u8> { f.rgba().iter().skip(3).step_by(4).copied().collect() };
-        if alpha(&self.painted) != alpha(picture) {
-            failures.push("alpha was not preserved".to_owned());
-        }
-        // A picture of another size counts as different everywhere.
-        let seen = |d: Option<PictureDifference>| {
-            d.map_or((u8::MAX, 1.0, Some(0.0)), |d| {
-                let psnr_db = d.psnr_db.is_finite().then_some(d.psnr_db);
-                (d.largest, d.differing_share, psnr_db)
-            })
-        };
-        let (largest_levels, differing_share, psnr_db) = seen(whole);
-        let (frame_largest_levels, frame_differing_share, frame_psnr_db) = seen(frame);
-        Verdict {
-            network: String::new(),
-            picture: String::new(),
-            width: picture.width(),
-            height: picture.height(),
-            mode: self.mode_as_run,
-            variant: mode.variant,
-            precision: mode.precision,
-            low_contrast: truth.low_contrast,
-            passed: failures.is_empty(),
-            failure: (!failures.is_empty()).then(|| failures.join("; ")),
-            largest_levels,
-            differing_share,
-            psnr_db,
-            frame_largest_levels,
-            frame_differing_share,
-            frame_psnr_db,
-            worst_norm,
-            worst_relative_rms: worst.is_finite().then_some(worst),
-        }
-    }
+    };
+    let (largest_levels, differing_share, psnr_db) = seen(whole);
+    let (frame_largest_levels, frame_differing_share, frame_psnr_db) = seen(frame);
+    Ok(Verdict {
+        network: subject.name.clone(),
+        picture: name.to_owned(),
+        width: picture.width(),
+        height: picture.height(),
+        mode: session.summary().mode_as_run(),
+        variant: mode.variant,
+        precision: mode.precision,
+        low_contrast: truth.low_contrast,
+        passed: failures.is_empty(),
+        failure: (!failures.is_empty()).then(|| failures.join("; ")),
+        largest_levels,
+        differing_share,
+        psnr_db,
+        frame_largest_levels,
+        frame_differing_share,
+        frame_psnr_db,
+        worst_norm,
+        worst_relative_rms: worst.is_finite().then_some(worst),
+    })
 }
 
 /// Compares the maps after the norms and the output with the oracle's. Returns the worst map and adds failures.

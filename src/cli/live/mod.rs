@@ -12,13 +12,13 @@ use crossbeam_channel::{Receiver, at, bounded, select};
 
 use self::{
     recording::{RecordingReport, StillRecording},
-    report::{AutomaticSize, Report, SpreadMs, text},
+    report::{AutomaticSize, Report, text},
 };
 use super::{
     CliError,
     args::LiveArgs,
     attention, device_options,
-    interrupt::cancel_on_interrupt,
+    interrupt::interruptible,
     modes,
     style_choice::{ChosenStyle, live_style},
     terminal::{print, print_json, write_message},
@@ -65,16 +65,15 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         })?);
     }
     let args = &args;
-    let control = Arc::new(RunControl::default());
-    cancel_on_interrupt(&control);
+    let control = interruptible();
     let (wake_up, woken) = bounded::<()>(1);
     let wake_up: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
         // One pending signal is enough.
         wake_up.try_send(()).ok();
     });
     let open = chosen_device(args);
-    let mut engine = Engine::start(open, wake_up.clone())
-        .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
+    let no_thread = |e| CliError::Failed(format!("no thread could be started: {}", words(&e)));
+    let mut engine = Engine::start(open, wake_up.clone()).map_err(no_thread)?;
     let device = wait_for_device(&mut engine, &woken)?;
     let style = chosen_style(args, &device)?;
     if let Some(style) = &style {
@@ -110,9 +109,7 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         ..LiveSettings::new(network, size, args.painting.mode())
     };
     let source = LiveSource::Capture(args.source.clone(), capture.clone());
-    let pictures = engine
-        .start_live(source, live)
-        .map_err(|e| CliError::Failed(format!("no thread could be started: {}", words(&e))))?;
+    let pictures = engine.start_live(source, live).map_err(no_thread)?;
     let mut run = LiveRun {
         capture,
         size,
@@ -163,7 +160,7 @@ fn wait_for_device(engine: &mut Engine, woken: &Receiver<()>) -> Result<DeviceIn
                     }
                     return Ok(info);
                 }
-                Event::NoDevice(error) => return Err(CliError::WrongUse(error.to_string())),
+                Event::NoDevice(error) => return Err(CliError::wrong_use(error)),
                 _ => {}
             }
         }
@@ -272,7 +269,7 @@ impl LiveRun {
                 Event::Live(LiveEvent::Refused(error)) => {
                     return Err(match error {
                         EngineError::Paint(PaintError::Backend(error)) => error.into(),
-                        error => CliError::Failed(error.to_string()),
+                        error => CliError::failed(error),
                     });
                 }
                 Event::Live(LiveEvent::Notice(notice)) => write_message(notice),
@@ -315,7 +312,7 @@ impl LiveRun {
                 self.problems.push(problem.to_string());
             }
             CaptureEvent::Ended(problem) => {
-                return Err(CliError::Failed(problem.to_string()));
+                return Err(CliError::failed(problem));
             }
         }
         Ok(())
@@ -449,7 +446,7 @@ impl LiveRun {
             )
             // Photos have no frame rate.
             .filter(|_| facts.painted > painted && facts.mode.is_some() && has_rate),
-            latency_ms: self.latency.spread(taken_at).map(SpreadMs::from),
+            latency_ms: self.latency.spread(taken_at),
             method: facts.method,
             stages_ms,
             resident_bytes: self.resident.zip(resident_bytes()),

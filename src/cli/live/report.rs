@@ -45,7 +45,7 @@ pub struct Report {
     /// `None` if a size was chosen.
     pub automatic_size: Option<AutomaticSize>,
     /// From the capture of a frame to the arrival of its painting, over the last seconds in which frames arrived.
-    pub latency_ms: Option<SpreadMs>,
+    pub latency_ms: Option<Spread>,
     /// How the network's time was measured.
     pub method: TimingMethod,
     /// Medians over the same seconds.
@@ -140,18 +140,6 @@ impl AutomaticSize {
                 "automatic size: {chose}; this device reaches {achieved_fps:.1} of {target_fps:.0} fps"
             ),
         }
-    }
-}
-
-#[derive(Clone, Copy, Serialize)]
-pub struct SpreadMs {
-    pub p50: f32,
-    pub p95: f32,
-}
-
-impl From<Spread> for SpreadMs {
-    fn from(s: Spread) -> Self {
-        Self { p50: s.p50, p95: s.p95 }
     }
 }
 

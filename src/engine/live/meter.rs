@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 /// Maximum number of events in a rate or a spread.
 const KEPT: usize = 256;
 /// Age beyond which an event is ignored.
@@ -23,7 +25,7 @@ impl Default for Recent {
 }
 
 /// Percentiles of the values.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spread {
     /// The median.
     pub p50: f32,

@@ -98,11 +98,10 @@ impl Canvas {
         &mut self,
         at: (f64, f64),
         text: &str,
-        letters: Letters,
+        mut letters: Letters,
         anchor: Anchor,
         most: f32,
     ) {
-        let mut letters = letters;
         let least = letters.size_px * 2.0 / 3.0;
         let width = self.width(text, letters.size_px);
         if width > most {

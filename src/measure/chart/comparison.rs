@@ -4,7 +4,7 @@
 use super::{
     Colors,
     canvas::{Anchor, Canvas, Rgba},
-    decimals_of, encoded, letters, round_step, sheet, strong,
+    decimals_of, encoded, faint, letters, round_step, sheet, strong,
 };
 use crate::{
     frame::Frame,
@@ -48,15 +48,8 @@ pub fn draw(report: &MeasureReport, colors: &Colors) -> Result<Frame, MeasureErr
     let longest = longest_ms(report.candidates(), method);
     axis(&mut canvas, longest, method, colors);
     for (place, candidate) in report.candidates().into_iter().enumerate() {
-        let row = Row {
-            top: ROWS_TOP[place],
-            color: colors.candidates[place],
-            colors,
-            label: report.label(candidate),
-            longest_ms: longest,
-            method,
-        };
-        row.draw(&mut canvas, candidate);
+        let (top, color) = (ROWS_TOP[place], colors.candidates[place]);
+        row(&mut canvas, report, candidate, longest, (top, color), colors);
     }
     foot(&mut canvas, report, colors);
     Ok(canvas.finish())
@@ -129,64 +122,62 @@ fn axis(canvas: &mut Canvas, longest_ms: f64, method: TimingMethod, colors: &Col
     canvas.text(at, &unit, letters(16.0, colors.quiet), Anchor::Right);
 }
 
-/// One candidate's row in the chart.
-struct Row<'a> {
-    top: f64,
-    color: Rgba,
-    colors: &'a Colors,
-    label: String,
+/// Draws one candidate's row from `top` down.
+fn row(
+    canvas: &mut Canvas,
+    report: &MeasureReport,
+    candidate: &CandidateReport,
     longest_ms: f64,
-    method: TimingMethod,
-}
-
-impl Row<'_> {
-    fn draw(&self, canvas: &mut Canvas, candidate: &CandidateReport) {
-        let p50 = candidate.p50_ms_by(self.method);
-        let p95 = candidate.p95_ms_by(self.method);
-        let runs = candidate.runs_by(self.method);
-        let beyond = runs.iter().filter(|&&ms| ms > self.longest_ms).count();
-        let mut figures = format!("p95 {}  ·  {:.1} frames/s", milliseconds(p95), candidate.fps);
-        if self.method == TimingMethod::Device {
-            // The frame rates are by the host's clock.
-            figures.push_str(" with transfers");
-        }
-        if beyond > 0 {
-            let runs = if beyond == 1 { "run" } else { "runs" };
-            figures.push_str(&format!("  ·  {beyond} {runs} beyond the axis"));
-        }
-        let baseline = self.top + 28.0;
-        let quiet = letters(18.0, self.colors.quiet);
-        canvas.text((right(), baseline), &figures, quiet, Anchor::Right);
-        let figures_width = f64::from(canvas.width(&figures, 18.0));
-        let median = milliseconds(p50);
-        let at = (right() - figures_width - 22.0, baseline);
-        canvas.text(at, &median, strong(28.0, self.color), Anchor::Right);
-        let median_width = f64::from(canvas.width(&median, 28.0));
-        let free = right() - MARGIN - figures_width - median_width - 60.0;
-        let name = strong(22.0, self.colors.ink);
-        canvas.text_within((MARGIN, baseline), &self.label, name, Anchor::Left, free as f32);
-
-        let (top, bottom) = (self.top + BAR_BELOW, self.top + BAR_BELOW + BAR_HEIGHT);
-        let x = |ms: f64| x_of(ms, self.longest_ms);
-        canvas.area([MARGIN, top, x(p50), bottom], self.faint(70));
-        for (number, &ms) in runs.iter().enumerate() {
-            if ms <= self.longest_ms {
-                // Spread vertically, so that equal times can be distinguished. The fractional parts of multiples of the
-                // golden ratio never repeat.
-                let share = (number as f64 * 0.618_033_988_75).fract();
-                let y = top + 10.0 + share * (BAR_HEIGHT - 20.0);
-                canvas.dot((x(ms), y), 2.6, self.faint(120));
-            }
-        }
-        canvas.area([x(p50) - 1.5, top - 4.0, x(p50) + 1.5, bottom + 4.0], self.color);
-        let middle = f64::midpoint(top, bottom);
-        canvas.area([x(p95) - 0.75, middle - 14.0, x(p95) + 0.75, middle + 14.0], self.color);
+    (top, color): (f64, Rgba),
+    colors: &Colors,
+) {
+    let method = report.ratio_method;
+    let (p50, p95) = (candidate.p50_ms_by(method), candidate.p95_ms_by(method));
+    let runs = candidate.runs_by(method);
+    let beyond = runs.iter().filter(|&&ms| ms > longest_ms).count();
+    let mut figures = format!("p95 {}  ·  {:.1} frames/s", milliseconds(p95), candidate.fps);
+    if method == TimingMethod::Device {
+        // The frame rates are by the host's clock.
+        figures.push_str(" with transfers");
     }
-
-    fn faint(&self, alpha: u8) -> Rgba {
-        let [r, g, b, _] = self.color;
-        [r, g, b, alpha]
+    if beyond > 0 {
+        let runs = if beyond == 1 { "run" } else { "runs" };
+        figures.push_str(&format!("  ·  {beyond} {runs} beyond the axis"));
     }
+    let baseline = top + 28.0;
+    let quiet = letters(18.0, colors.quiet);
+    canvas.text((right(), baseline), &figures, quiet, Anchor::Right);
+    let figures_width = f64::from(canvas.width(&figures, 18.0));
+    let median = milliseconds(p50);
+    let at = (right() - figures_width - 22.0, baseline);
+    canvas.text(at, &median, strong(28.0, color), Anchor::Right);
+    let median_width = f64::from(canvas.width(&median, 28.0));
+    let free = right() - MARGIN - figures_width - median_width - 60.0;
+    let name = strong(22.0, colors.ink);
+    canvas.text_within(
+        (MARGIN, baseline),
+        &report.label(candidate),
+        name,
+        Anchor::Left,
+        free as f32,
+    );
+
+    let top = top + BAR_BELOW;
+    let bottom = top + BAR_HEIGHT;
+    let x = |ms: f64| x_of(ms, longest_ms);
+    canvas.area([MARGIN, top, x(p50), bottom], faint(color, 70));
+    for (number, &ms) in runs.iter().enumerate() {
+        if ms <= longest_ms {
+            // Spread vertically, so that equal times can be distinguished. The fractional parts of multiples of the
+            // golden ratio never repeat.
+            let share = (number as f64 * 0.618_033_988_75).fract();
+            let y = top + 10.0 + share * (BAR_HEIGHT - 20.0);
+            canvas.dot((x(ms), y), 2.6, faint(color, 120));
+        }
+    }
+    canvas.area([x(p50) - 1.5, top - 4.0, x(p50) + 1.5, bottom + 4.0], color);
+    let middle = f64::midpoint(top, bottom);
+    canvas.area([x(p95) - 0.75, middle - 14.0, x(p95) + 0.75, middle + 14.0], color);
 }
 
 fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {

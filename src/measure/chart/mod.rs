@@ -79,6 +79,10 @@ pub fn decimals_of(step: f64) -> usize {
     (-step.log10().floor()).clamp(0.0, 9.0) as usize
 }
 
+fn faint([r, g, b, _]: Rgba, alpha: u8) -> Rgba {
+    [r, g, b, alpha]
+}
+
 fn letters(size_px: f32, color: Rgba) -> Letters {
     Letters { size_px, color, is_strong: false }
 }

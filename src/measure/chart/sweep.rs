@@ -3,7 +3,7 @@
 use super::{
     Colors,
     canvas::{Anchor, Canvas, Rgba},
-    encoded, letters, round_step, sheet, strong,
+    encoded, faint, letters, round_step, sheet, strong,
 };
 use crate::{
     frame::Frame,
@@ -28,15 +28,17 @@ const PANEL_HEIGHT: f64 = 190.0;
 /// The value that a panel plots.
 struct Quantity {
     name: &'static str,
-    /// The value, and a secondary one that is drawn faintly.
-    of: fn(&Cost) -> (f64, Option<f64>),
+    of: fn(&Cost) -> f64,
+    /// A secondary value that is drawn faintly.
+    faint: Option<fn(&Cost) -> f64>,
 }
 
 const QUANTITIES: [Quantity; 2] = [
-    Quantity { name: "milliseconds", of: |cost| (cost.device_ms, Some(cost.host_ms)) },
+    Quantity { name: "milliseconds", of: |cost| cost.device_ms, faint: Some(|cost| cost.host_ms) },
     Quantity {
         name: "megabytes of the plan",
-        of: |cost| (cost.peak_memory_bytes as f64 / 1e6, None),
+        of: |cost| cost.peak_memory_bytes as f64 / 1e6,
+        faint: None,
     },
 ];
 
@@ -165,10 +167,8 @@ fn panel(
     let is_log = axis == Axis::Size;
     let costs = series.iter().flat_map(|series| &series.costs);
     let x_scale = Scale::over(costs.clone().map(|cost| cost.place.along(axis)), is_log);
-    let values = costs.flat_map(|cost| {
-        let (value, beside) = (quantity.of)(cost);
-        [Some(value), beside].into_iter().flatten()
-    });
+    let drawn = [Some(quantity.of), quantity.faint].into_iter().flatten();
+    let values = costs.flat_map(|cost| drawn.clone().map(|value| value(cost)));
     let y_scale = Scale::over(values, is_log);
     let x = |along: f64| left + (right - left) * x_scale.share(along);
     let y = |value: f64| bottom - (bottom - top) * y_scale.share(value);
@@ -218,17 +218,14 @@ fn panel(
 
     for series in series {
         let color = color_of(series.model, colors);
-        let [r, g, b, _] = color;
-        let points = |value: fn(&Quantity, &Cost) -> Option<f64>| -> Vec<(f64, f64)> {
-            let point = |cost: &Cost| {
-                let value = value(quantity, cost)?;
-                Some((x(cost.place.along(axis)), y(value)))
-            };
-            series.costs.iter().filter_map(point).collect()
+        let points = |value: fn(&Cost) -> f64| -> Vec<(f64, f64)> {
+            let point = |cost: &Cost| (x(cost.place.along(axis)), y(value(cost)));
+            series.costs.iter().map(point).collect()
         };
-        let faint = points(|quantity, cost| (quantity.of)(cost).1);
-        canvas.line(&faint, 1.5, [r, g, b, 110]);
-        let strong = points(|quantity, cost| Some((quantity.of)(cost).0));
+        if let Some(value) = quantity.faint {
+            canvas.line(&points(value), 1.5, faint(color, 110));
+        }
+        let strong = points(quantity.of);
         canvas.line(&strong, 2.5, color);
         for point in strong {
             canvas.dot(point, 3.5, color);
