@@ -12,7 +12,6 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, select};
 
 use super::problem::{CaptureEvent, CaptureProblem};
-use crate::frame::Frame;
 
 /// Settings of a running source that the handle changes, and counters of its threads.
 pub(super) struct SourceControl {
@@ -124,14 +123,6 @@ impl Feed {
     pub fn ended(&self, problem: CaptureProblem) {
         self.events.send(CaptureEvent::Ended(problem));
     }
-}
-
-/// Resizes `frame`. Allocates only if the size differs.
-pub(super) fn sized(frame: &mut Frame, width: usize, height: usize) -> &mut Frame {
-    if (frame.width(), frame.height()) != (width, height) {
-        *frame = Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]);
-    }
-    frame
 }
 
 pub(super) fn milliseconds(duration: Duration) -> f32 {

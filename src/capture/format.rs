@@ -4,30 +4,19 @@ use std::fmt::{Display, Formatter};
 
 pub use crate::raw_frame::PixelFormat;
 
-/// The cost of a frame of a million pixels: about the milliseconds of decoding it, and a penalty for lost quality.
-fn cost_of(pixels: PixelFormat) -> Cost {
+/// The cost of a frame: about the milliseconds of decoding a million pixels, and a penalty for lost quality.
+fn cost_of(pixels: PixelFormat) -> (f32, f32) {
     match pixels {
-        PixelFormat::Yuyv => Cost::new(2.0, 0.0),
-        PixelFormat::Nv12 => Cost::new(2.5, 0.0),
-        PixelFormat::Uyvy | PixelFormat::Yvyu => Cost::new(3.0, 0.0),
-        PixelFormat::Nv21 | PixelFormat::Yu12 | PixelFormat::Yv12 => Cost::new(3.5, 0.0),
-        PixelFormat::Rgb | PixelFormat::Bgr => Cost::new(0.5, 0.0),
-        PixelFormat::Bgra => Cost::new(1.0, 0.0),
+        PixelFormat::Yuyv => (2.0, 0.0),
+        PixelFormat::Nv12 => (2.5, 0.0),
+        PixelFormat::Uyvy | PixelFormat::Yvyu => (3.0, 0.0),
+        PixelFormat::Nv21 | PixelFormat::Yu12 | PixelFormat::Yv12 => (3.5, 0.0),
+        PixelFormat::Rgb | PixelFormat::Bgr => (0.5, 0.0),
+        PixelFormat::Bgra => (1.0, 0.0),
         // Compression blocks and halos become visible in the painting.
-        PixelFormat::Mjpeg => Cost::new(2.0, 5.0),
+        PixelFormat::Mjpeg => (2.0, 5.0),
         // No colour.
-        PixelFormat::Grey | PixelFormat::Grey10 | PixelFormat::Grey16 => Cost::new(0.5, 200.0),
-    }
-}
-
-struct Cost {
-    per_megapixel: f32,
-    loss: f32,
-}
-
-impl Cost {
-    fn new(per_megapixel: f32, loss: f32) -> Self {
-        Self { per_megapixel, loss }
+        PixelFormat::Grey | PixelFormat::Grey10 | PixelFormat::Grey16 => (0.5, 200.0),
     }
 }
 
@@ -168,8 +157,8 @@ fn cost(format: &CameraFormat, request: &FormatRequest, native_aspect: f32) -> f
             }
         }
     }
-    let pixels = cost_of(format.pixels);
-    cost += pixels.loss + pixels.per_megapixel * format.megapixels();
+    let (per_megapixel, loss) = cost_of(format.pixels);
+    cost += loss + per_megapixel * format.megapixels();
     if request.pixels.is_some_and(|requested| requested != format.pixels) {
         cost += 10_000.0;
     }

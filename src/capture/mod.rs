@@ -14,7 +14,7 @@ mod decoder;
 mod demo;
 mod feed;
 mod format;
-mod frame_source;
+mod frame_writer;
 mod mjpeg;
 mod orient;
 mod problem;
@@ -48,7 +48,7 @@ use crate::{
     raw_frame::RawFrame,
 };
 use feed::{Events, Feed, SourceControl};
-use frame_source::{FrameSource, FrameWriter};
+use frame_writer::FrameWriter;
 
 /// Maximum side of a live frame, in pixels. Cameras send up to 4K; larger photos are scaled down.
 pub const LARGEST_FRAME_PX: usize = 4096;
@@ -158,7 +158,7 @@ impl Captured {
     pub fn size(&self) -> (usize, usize) {
         match self.is_raw {
             true => self.raw.size(),
-            false => (self.frame.width(), self.frame.height()),
+            false => self.frame.size(),
         }
     }
 
@@ -222,14 +222,14 @@ impl Capture {
             control: control.clone(),
             stopped,
         };
-        let source: Box<dyn FrameSource> = match source {
-            Source::Demo => Box::new(demo::DemoSource),
-            Source::Photo(path) => Box::new(stills::PhotoSource(path)),
-            Source::Folder(path) => Box::new(stills::FolderSource(path)),
-            Source::Camera(id) => Box::new(camera::CameraSource(id)),
-        };
         let frames = FrameWriter::new(writer, &settings);
-        let run = move || source.run(feed, frames, &settings);
+        // Each runs until the source ends or is stopped.
+        let run = move || match source {
+            Source::Demo => demo::run(&feed, frames, settings),
+            Source::Photo(path) => stills::run_photo(&path, &feed, frames, &settings),
+            Source::Folder(path) => stills::run_folder(&path, &feed, frames, &settings),
+            Source::Camera(id) => camera::run(&id, feed, frames, &settings),
+        };
         thread::Builder::new().name("capture".to_owned()).spawn(run)?;
         let capture = Self { events, control, alive: Mutex::new(Some(alive)) };
         Ok((capture, reader))
@@ -316,7 +316,7 @@ mod tests {
             assert!(reader.value.sequence > last);
             last = reader.value.sequence;
             let frame = &reader.value.frame;
-            assert_eq!((frame.width(), frame.height()), (48, 64));
+            assert_eq!(frame.size(), (48, 64));
         }
         assert!(matches!(capture.poll(), Some(CaptureEvent::Started { .. })));
         capture.set_held(true);
@@ -345,7 +345,7 @@ mod tests {
             reader.ready().recv_timeout(patience).expect("a frame");
             reader.take();
             let frame = &reader.value.frame;
-            (frame.width(), frame.height())
+            frame.size()
         };
         assert_eq!(size_of_next(), (320, 240));
         capture.set_source_px(960);

@@ -1,6 +1,5 @@
 //! Rotates, mirrors and shrinks frames, without allocating once the sizes are known.
 
-use super::feed::sized;
 use crate::{
     frame::Frame,
     media::{resample::Resampler, scale::size_within},
@@ -55,19 +54,20 @@ impl Orient {
     ) -> Result<(), E> {
         let shrinks = !self.keeps_size((width, height));
         if !shrinks && self.rotate == Rotation::None {
-            let target = sized(target, width, height);
+            target.resize(width, height);
             decode(target.rgba_mut())?;
             if self.mirror {
                 mirror_rows(target);
             }
             return Ok(());
         }
-        decode(sized(&mut self.decoded, width, height).rgba_mut())?;
+        self.decoded.resize(width, height);
+        decode(self.decoded.rgba_mut())?;
         let source = if shrinks {
             let (width, height) = size_within(width, height, self.frame_px);
-            let smaller = sized(&mut self.smaller, width, height);
-            self.resampler.resample(&self.decoded, smaller);
-            smaller
+            self.smaller.resize(width, height);
+            self.resampler.resample(&self.decoded, &mut self.smaller);
+            &self.smaller
         } else {
             &self.decoded
         };
@@ -95,7 +95,7 @@ mod tests {
     fn oriented(source: &Frame, rotate: Rotation, mirror: bool, frame_px: usize) -> Frame {
         let mut orient = Orient::new(rotate, mirror, frame_px);
         let mut target = Frame::from_fn(1, 1, |_, _| [0; 4]);
-        let size = (source.width(), source.height());
+        let size = source.size();
         let copied = orient.fill(&mut target, size, |rgba| {
             rgba.copy_from_slice(source.rgba());
             Ok::<(), ()>(())
@@ -133,7 +133,7 @@ mod tests {
         let source =
             Frame::from_fn(40, 30, |x, y| [(x * 6) as u8, (y * 8) as u8, ((x ^ y) * 4) as u8, 255]);
         let small = oriented(&source, Rotation::None, false, 16);
-        assert_eq!((small.width(), small.height()), (16, 12));
+        assert_eq!(small.size(), (16, 12));
         let scale = 40.0 / 16.0;
         for y in 0..12 {
             for x in 0..16 {
@@ -159,7 +159,7 @@ mod tests {
         }
         let flat = Frame::from_fn(1920, 1080, |_, _| [255, 0, 77, 255]);
         let small = oriented(&flat, Rotation::Quarter, true, 1280);
-        assert_eq!((small.width(), small.height()), (720, 1280));
+        assert_eq!(small.size(), (720, 1280));
         assert!(small.rgba().chunks(4).all(|p| p == [255, 0, 77, 255]));
     }
 

@@ -9,7 +9,7 @@ use std::{
 use super::{
     CaptureSettings,
     feed::Feed,
-    frame_source::{FrameSource, FrameWriter},
+    frame_writer::FrameWriter,
     problem::{CaptureEvent, CaptureProblem},
 };
 use crate::{
@@ -27,72 +27,73 @@ const PICTURE_TIME: Duration = Duration::from_secs(5);
 
 /// Delivers a photo once, and again after each change of the source's settings, in case the engine no longer has the
 /// first frame.
-pub(super) struct PhotoSource(pub PathBuf);
-
-impl FrameSource for PhotoSource {
-    fn run(self: Box<Self>, feed: Feed, mut frames: FrameWriter, settings: &CaptureSettings) {
-        let mut begun = Instant::now();
-        let (photo, notes) = match read(&self.0, settings.frame_px) {
-            Ok(photo) => photo,
-            Err(problem) => return feed.ended(problem),
-        };
-        feed.started(self.0.display().to_string());
-        send_notes(&feed, &self.0, notes);
-        loop {
-            put(&mut frames, &photo, begun);
-            if !feed.wait_for_change(None) {
-                return;
-            }
-            begun = Instant::now();
+pub(super) fn run_photo(
+    path: &Path,
+    feed: &Feed,
+    mut frames: FrameWriter,
+    settings: &CaptureSettings,
+) {
+    let mut begun = Instant::now();
+    let (photo, notes) = match read(path, settings.frame_px) {
+        Ok(photo) => photo,
+        Err(problem) => return feed.ended(problem),
+    };
+    feed.started(path.display().to_string());
+    send_notes(feed, path, notes);
+    loop {
+        put(&mut frames, &photo, begun);
+        if !feed.wait_for_change(None) {
+            return;
         }
+        begun = Instant::now();
     }
 }
 
 /// Delivers the pictures of a folder in an endless loop. Reads the folder again for each round.
-pub(super) struct FolderSource(pub PathBuf);
-
-impl FrameSource for FolderSource {
-    fn run(self: Box<Self>, feed: Feed, mut frames: FrameWriter, settings: &CaptureSettings) {
-        let path = &self.0;
-        let mut has_started = false;
-        let mut noted = HashSet::new();
-        loop {
-            let pictures = match pictures_in(path) {
-                Ok(pictures) => pictures,
-                Err(problem) => return feed.ended(problem),
+pub(super) fn run_folder(
+    path: &Path,
+    feed: &Feed,
+    mut frames: FrameWriter,
+    settings: &CaptureSettings,
+) {
+    let mut has_started = false;
+    let mut noted = HashSet::new();
+    loop {
+        let pictures = match pictures_in(path) {
+            Ok(pictures) => pictures,
+            Err(problem) => return feed.ended(problem),
+        };
+        if !std::mem::replace(&mut has_started, true) {
+            let many = if pictures.len() == 1 { "" } else { "s" };
+            feed.started(format!("{}, {} picture{many}", path.display(), pictures.len()));
+        }
+        let mut is_empty = true;
+        for picture in &pictures {
+            let begun = Instant::now();
+            let (photo, notes) = match read(picture, settings.frame_px) {
+                Ok(photo) => photo,
+                Err(problem) => {
+                    feed.events.send(CaptureEvent::Skipped(problem));
+                    continue;
+                }
             };
-            if !std::mem::replace(&mut has_started, true) {
-                let many = if pictures.len() == 1 { "" } else { "s" };
-                feed.started(format!("{}, {} picture{many}", path.display(), pictures.len()));
+            is_empty = false;
+            if noted.insert(picture.clone()) {
+                send_notes(feed, picture, notes);
             }
-            let mut is_empty = true;
-            for picture in &pictures {
-                let begun = Instant::now();
-                let (photo, notes) = match read(picture, settings.frame_px) {
-                    Ok(photo) => photo,
-                    Err(problem) => {
-                        feed.events.send(CaptureEvent::Skipped(problem));
-                        continue;
-                    }
-                };
-                is_empty = false;
-                if noted.insert(picture.clone()) {
-                    send_notes(&feed, picture, notes);
-                }
-                put(&mut frames, &photo, begun);
-                let until = begun + PICTURE_TIME;
-                while Instant::now() < until {
-                    if !feed.wait_for_change(Some(until)) {
-                        return;
-                    }
+            put(&mut frames, &photo, begun);
+            let until = begun + PICTURE_TIME;
+            while Instant::now() < until {
+                if !feed.wait_for_change(Some(until)) {
+                    return;
                 }
             }
-            if is_empty {
-                return feed.ended(CaptureProblem::Photo(format!(
-                    "{} contains no readable image; choose another folder",
-                    path.display()
-                )));
-            }
+        }
+        if is_empty {
+            return feed.ended(CaptureProblem::Photo(format!(
+                "{} contains no readable image; choose another folder",
+                path.display()
+            )));
         }
     }
 }
@@ -123,7 +124,7 @@ fn send_notes(feed: &Feed, path: &Path, notes: Vec<String>) {
 }
 
 fn put(frames: &mut FrameWriter, photo: &Frame, begun: Instant) {
-    let size = (photo.width(), photo.height());
+    let size = photo.size();
     frames.draw(size, begun, |rgba| rgba.copy_from_slice(photo.rgba()));
 }
 
@@ -174,7 +175,7 @@ mod tests {
         reader.ready().recv_timeout(PATIENCE).expect("a frame");
         assert!(reader.take());
         let frame = &reader.value.frame;
-        assert_eq!((frame.width(), frame.height()), (10, 20));
+        assert_eq!(frame.size(), (10, 20));
         assert!(matches!(next_event(&capture), CaptureEvent::Started { .. }));
         let pause = Duration::from_millis(100);
         assert!(reader.ready().recv_timeout(pause).is_err(), "only once");

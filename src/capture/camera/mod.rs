@@ -1,6 +1,6 @@
 //! Cameras: lists them, and runs one under supervision.
 //!
-//! [`CameraSource`] runs on the watching thread. It finds the camera, starts a [`session`] with it on another thread,
+//! [`run`] runs on the watching thread. It finds the camera, starts a [`session`] with it on another thread,
 //! and starts a new session when that one fails or hangs. It never touches the device, so nothing can block it.
 
 mod session;
@@ -10,7 +10,7 @@ mod system;
 mod v4l2;
 mod watch;
 
-pub(super) use watch::CameraSource;
+pub(super) use watch::run;
 
 use super::{
     format::CameraFormat,

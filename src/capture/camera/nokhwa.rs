@@ -55,8 +55,10 @@ pub use linux::{Device, list};
 /// A streaming camera. Dropping it stops and closes the camera.
 pub struct Stream {
     frames: Frames,
-    format: CameraFormat,
-    layout: Layout,
+    /// The negotiated format.
+    pub format: CameraFormat,
+    /// The memory layout of its frames.
+    pub layout: Layout,
     #[cfg(target_os = "linux")]
     probe: super::v4l2::ProbeStream,
 }
@@ -73,16 +75,6 @@ enum Frames {
 }
 
 impl Stream {
-    /// The negotiated format.
-    pub fn format(&self) -> CameraFormat {
-        self.format
-    }
-
-    /// The memory layout of its frames.
-    pub fn layout(&self) -> Layout {
-        self.layout
-    }
-
     /// Waits for a frame, about `patience` if that is possible. Returns its bytes, or `None` if there was none. The
     /// bytes may continue after the picture, and are empty if the driver reports them as damaged.
     ///
@@ -132,17 +124,19 @@ fn open(index: CameraIndex, format: NokhwaFormat) -> Result<Camera, CaptureProbl
     Ok(camera)
 }
 
+/// Every format that nokhwa knows.
+const KINDS: [(FrameFormat, PixelFormat); 6] = [
+    (FrameFormat::MJPEG, PixelFormat::Mjpeg),
+    (FrameFormat::YUYV, PixelFormat::Yuyv),
+    (FrameFormat::NV12, PixelFormat::Nv12),
+    (FrameFormat::RAWRGB, PixelFormat::Rgb),
+    (FrameFormat::RAWBGR, PixelFormat::Bgr),
+    (FrameFormat::GRAY, PixelFormat::Grey),
+];
+
 /// The format as nokhwa's type, which supports only whole rates.
 fn nokhwa_format(format: &CameraFormat, fps: u32) -> Option<NokhwaFormat> {
-    let kind = match format.pixels {
-        PixelFormat::Mjpeg => FrameFormat::MJPEG,
-        PixelFormat::Yuyv => FrameFormat::YUYV,
-        PixelFormat::Nv12 => FrameFormat::NV12,
-        PixelFormat::Rgb => FrameFormat::RAWRGB,
-        PixelFormat::Bgr => FrameFormat::RAWBGR,
-        PixelFormat::Grey => FrameFormat::GRAY,
-        _ => return None,
-    };
+    let (kind, _) = KINDS.into_iter().find(|(_, pixels)| *pixels == format.pixels)?;
     Some(NokhwaFormat::new(Resolution::new(format.width, format.height), kind, fps))
 }
 
@@ -257,30 +251,20 @@ mod elsewhere {
     use nokhwa::{
         Camera, query,
         utils::{
-            ApiBackend, CameraFormat as NokhwaFormat, CameraIndex, FrameFormat, RequestedFormat,
+            ApiBackend, CameraFormat as NokhwaFormat, CameraIndex, RequestedFormat,
             RequestedFormatType,
         },
     };
 
-    use super::{DeviceEntry, Frames, Stream, nokhwa_format, open, problem};
+    use super::{DeviceEntry, Frames, KINDS, Stream, nokhwa_format, open, problem};
     use crate::{
         capture::{
-            format::{CameraFormat, FrameInterval, PixelFormat},
+            format::{CameraFormat, FrameInterval},
             problem::{CaptureError, CaptureProblem},
             source::CameraId,
         },
         raw_frame::Layout,
     };
-
-    /// Every format that nokhwa knows.
-    const KINDS: [FrameFormat; 6] = [
-        FrameFormat::MJPEG,
-        FrameFormat::YUYV,
-        FrameFormat::NV12,
-        FrameFormat::RAWRGB,
-        FrameFormat::RAWBGR,
-        FrameFormat::GRAY,
-    ];
 
     /// The cameras of the system. Opens none.
     ///
@@ -322,7 +306,8 @@ mod elsewhere {
         /// [`CaptureProblem`] if the system refuses.
         pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
             let index = index(entry);
-            let any = RequestedFormat::with_formats(RequestedFormatType::None, &KINDS);
+            let kinds = KINDS.map(|(kind, _)| kind);
+            let any = RequestedFormat::with_formats(RequestedFormatType::None, &kinds);
             let camera = Camera::new(index.clone(), any).map_err(|e| problem(&e))?;
             Ok(Self { index, camera })
         }
@@ -373,14 +358,7 @@ mod elsewhere {
     }
 
     fn format_of_nokhwa(format: &NokhwaFormat) -> Option<CameraFormat> {
-        let pixels = match format.format() {
-            FrameFormat::MJPEG => PixelFormat::Mjpeg,
-            FrameFormat::YUYV => PixelFormat::Yuyv,
-            FrameFormat::NV12 => PixelFormat::Nv12,
-            FrameFormat::RAWRGB => PixelFormat::Rgb,
-            FrameFormat::RAWBGR => PixelFormat::Bgr,
-            FrameFormat::GRAY => PixelFormat::Grey,
-        };
+        let (_, pixels) = KINDS.into_iter().find(|(kind, _)| *kind == format.format())?;
         Some(CameraFormat {
             width: format.width(),
             height: format.height(),

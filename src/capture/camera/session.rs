@@ -20,7 +20,7 @@ use crate::{
         decoder::FrameDecoder,
         feed::{self, SourceControl},
         format::{CameraFormat, FormatRequest, choose},
-        frame_source::{Arrival, FrameWriter},
+        frame_writer::{Arrival, FrameWriter},
         problem::CaptureProblem,
     },
     raw_frame::{Layout, PixelFormat, Unusable},
@@ -44,9 +44,9 @@ fn held() -> MutexGuard<'static, Vec<String>> {
     OPEN_DEVICES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a session of this program still has the device open, even one that is ending or hanging.
-pub fn is_open(device: &str) -> bool {
-    held().iter().any(|held| held == device)
+/// Number of this program's sessions that still have the device open, including those that are ending or hanging.
+pub fn open_count(device: &str) -> usize {
+    held().iter().filter(|held| *held == device).count()
 }
 
 /// Registers that a session has a device open, until it is dropped.
@@ -168,7 +168,7 @@ impl Session {
             return Ok(());
         }
         let mut stream = device.start(&requested)?;
-        let format = stream.format();
+        let format = stream.format;
         if !format.is_within_limits() {
             let CameraFormat { width, height, .. } = format;
             return Err(CaptureProblem::FrameSize { width, height });
@@ -184,7 +184,7 @@ impl Session {
             if !stream.is_as_agreed() {
                 return Err(CaptureProblem::FormatChanged);
             }
-            let layout = stream.layout();
+            let layout = stream.layout;
             let Some(bytes) = stream.next(STOP_CHECK_EVERY)? else {
                 if last_frame.elapsed() > limit {
                     return Err(CaptureProblem::Stalled {
@@ -282,10 +282,10 @@ mod tests {
         let first = OpenDevice::new(device);
         let second = OpenDevice::new(device);
         drop(first);
-        assert!(is_open(device));
-        assert!(!is_open("/dev/video-of-no-test"));
+        assert_eq!(open_count(device), 1);
+        assert_eq!(open_count("/dev/video-of-no-test"), 0);
         drop(second);
-        assert!(!is_open(device));
+        assert_eq!(open_count(device), 0);
     }
 
     #[test]

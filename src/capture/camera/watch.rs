@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded, select, tick};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select, tick};
 
 use super::{
     DeviceEntry, find,
@@ -16,7 +16,7 @@ use crate::capture::{
     CaptureSettings,
     feed::Feed,
     format::{CameraFormat, FormatRequest, choose_instead},
-    frame_source::{FrameSource, FrameWriter},
+    frame_writer::FrameWriter,
     problem::{CaptureEvent, CaptureProblem},
     source::CameraId,
 };
@@ -36,7 +36,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 /// How long a session that ends may take to close its device.
 const ENDING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Number of sessions hanging in the driver at which no further one is tried.
+/// Number of sessions that have not left the driver at which no further one is tried with the same device.
 const MOST_HUNG: usize = 4;
 
 /// Why a session is over.
@@ -53,15 +53,7 @@ enum Outcome {
 }
 
 /// Keeps a camera running until the capture's handle is dropped.
-pub struct CameraSource(pub CameraId);
-
-impl FrameSource for CameraSource {
-    fn run(self: Box<Self>, feed: Feed, frames: FrameWriter, settings: &CaptureSettings) {
-        run(feed, frames, settings, &self.0);
-    }
-}
-
-fn run(feed: Feed, frames: FrameWriter, settings: &CaptureSettings, id: &CameraId) {
+pub fn run(id: &CameraId, feed: Feed, frames: FrameWriter, settings: &CaptureSettings) {
     let mut watch = Watch {
         output: Arc::new(Mutex::new(FrameOutput { frames, owner: 0 })),
         feed,
@@ -70,14 +62,15 @@ fn run(feed: Feed, frames: FrameWriter, settings: &CaptureSettings, id: &CameraI
         has_run: false,
         reported: None,
         held_since: None,
-        hung: Vec::new(),
     };
     loop {
         let outcome = match find(id) {
             // Each session that hangs keeps a thread.
-            Ok(_) if watch.hung_sessions() >= MOST_HUNG => Outcome::OpenInAnotherSession,
+            Ok(entry) if session::open_count(&entry.device) >= MOST_HUNG => {
+                Outcome::OpenInAnotherSession
+            }
             Ok(entry) => match watch.session(&entry) {
-                Outcome::Failed(CaptureProblem::Busy) if session::is_open(&entry.device) => {
+                Outcome::Failed(CaptureProblem::Busy) if session::open_count(&entry.device) > 0 => {
                     Outcome::OpenInAnotherSession
                 }
                 outcome => outcome,
@@ -123,8 +116,6 @@ struct Watch<'a> {
     reported: Option<CaptureProblem>,
     /// Since when another session of this program has prevented opening the device.
     held_since: Option<Instant>,
-    /// The report channels of abandoned sessions. A session has returned when it reports its end.
-    hung: Vec<Receiver<Report>>,
 }
 
 impl Watch<'_> {
@@ -145,19 +136,6 @@ impl Watch<'_> {
     fn pause_while_open(&mut self) -> Duration {
         let since = *self.held_since.get_or_insert_with(Instant::now);
         if since.elapsed() < ENDING_PATIENCE { AT_ONCE } else { TRY_AGAIN }
-    }
-
-    /// Number of abandoned sessions that have not returned. Forgets those that have.
-    fn hung_sessions(&mut self) -> usize {
-        let has_ended = |reports: &Receiver<Report>| loop {
-            match reports.try_recv() {
-                Ok(Report::Started { .. }) => {}
-                Ok(Report::Ended(_)) | Err(TryRecvError::Disconnected) => return true,
-                Err(TryRecvError::Empty) => return false,
-            }
-        };
-        self.hung.retain(|reports| !has_ended(reports));
-        self.hung.len()
     }
 
     fn request(&self) -> FormatRequest {
@@ -194,11 +172,9 @@ impl Watch<'_> {
         heartbeat.end();
         // A session that hangs must not write frames when it returns.
         self.give_outlet_to(0);
-        match outcome {
-            // A device can be reopened only after it was closed.
-            Outcome::Reopen => wait_for_end(&reports),
-            Outcome::Hangs(_) => self.hung.push(reports),
-            Outcome::Failed(_) | Outcome::OpenInAnotherSession | Outcome::Stopped => {}
+        // A device can be reopened only after it was closed.
+        if matches!(outcome, Outcome::Reopen) {
+            wait_for_end(&reports);
         }
         outcome
     }

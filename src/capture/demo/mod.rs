@@ -11,11 +11,7 @@ mod shape;
 
 use std::time::{Duration, Instant};
 
-use super::{
-    CaptureSettings, LARGEST_FRAME_PX,
-    feed::Feed,
-    frame_source::{FrameSource, FrameWriter},
-};
+use super::{CaptureSettings, LARGEST_FRAME_PX, feed::Feed, frame_writer::FrameWriter};
 
 pub use scene::Scene;
 
@@ -28,41 +24,36 @@ const SHORTEST_PX: usize = 320;
 
 /// Delivers the scene at the rate of its settings. It grows with the requested size and never shrinks, so that it stays
 /// the same while that size fluctuates.
-pub(super) struct DemoSource;
-
-impl FrameSource for DemoSource {
-    fn run(self: Box<Self>, feed: Feed, mut frames: FrameWriter, settings: &CaptureSettings) {
-        let mut settings = settings.clone();
-        let (mut width, mut height) = size_for(&settings);
-        let mut scene = Scene::new(width, height);
-        feed.started("demo scene".to_owned());
-        let beat = Duration::from_secs(1) / settings.fps.unwrap_or(FPS.0).clamp(1, FPS.1);
-        let mut began = Instant::now();
-        loop {
-            if feed.control.source_px() > settings.source_px {
-                settings.source_px = feed.control.source_px();
-                let larger = size_for(&settings);
-                if larger != (width, height) {
-                    (width, height) = larger;
-                    scene = Scene::new(width, height);
+pub(super) fn run(feed: &Feed, mut frames: FrameWriter, mut settings: CaptureSettings) {
+    let (mut width, mut height) = size_for(&settings);
+    let mut scene = Scene::new(width, height);
+    feed.started("demo scene".to_owned());
+    let beat = Duration::from_secs(1) / settings.fps.unwrap_or(FPS.0).clamp(1, FPS.1);
+    let mut began = Instant::now();
+    loop {
+        if feed.control.source_px() > settings.source_px {
+            settings.source_px = feed.control.source_px();
+            let larger = size_for(&settings);
+            if larger != (width, height) {
+                (width, height) = larger;
+                scene = Scene::new(width, height);
+            }
+        }
+        let at = Instant::now();
+        let time_s = at.duration_since(began).as_secs_f64();
+        frames.draw((width, height), at, |rgba| scene.draw(time_s, rgba));
+        if !feed.wait(until_next(began.elapsed(), beat)) {
+            return;
+        }
+        if feed.control.is_held() {
+            let since = Instant::now();
+            while feed.control.is_held() {
+                if !feed.wait_for_change(None) {
+                    return;
                 }
             }
-            let at = Instant::now();
-            let time_s = at.duration_since(began).as_secs_f64();
-            frames.draw((width, height), at, |rgba| scene.draw(time_s, rgba));
-            if !feed.wait(until_next(began.elapsed(), beat)) {
-                return;
-            }
-            if feed.control.is_held() {
-                let since = Instant::now();
-                while feed.control.is_held() {
-                    if !feed.wait_for_change(None) {
-                        return;
-                    }
-                }
-                // The scene continues from the moment at which it was held.
-                began += since.elapsed();
-            }
+            // The scene continues from the moment at which it was held.
+            began += since.elapsed();
         }
     }
 }

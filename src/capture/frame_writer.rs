@@ -1,25 +1,15 @@
-//! The trait of live sources, and the writer that delivers their frames.
+//! The writer that delivers the frames of a source.
 
 use std::{convert::Infallible, time::Instant};
 
-use super::{
-    CaptureSettings, Captured,
-    feed::{Feed, milliseconds},
-    orient::Orient,
-};
+use super::{CaptureSettings, Captured, feed::milliseconds, orient::Orient};
 use crate::{
     mailbox::Writer,
     raw_frame::{Layout, Unusable},
 };
 
-/// Makes live frames, on its own thread.
-pub(super) trait FrameSource: Send {
-    /// Delivers frames until the source ends or is stopped. A new frame replaces an unread one, so it never waits for
-    /// the reader.
-    fn run(self: Box<Self>, feed: Feed, frames: FrameWriter, settings: &CaptureSettings);
-}
-
-/// Receives a source's frames; rotates, mirrors and numbers them from 1.
+/// Receives a source's frames; rotates, mirrors and numbers them from 1. A new frame replaces an unread one, so the
+/// source never waits for the reader.
 pub(super) struct FrameWriter {
     writer: Writer<Captured>,
     sequence: u64,
