@@ -115,7 +115,7 @@
 //!                                        |   to the source's size         App::ui: draw
 //!                                        |   (media/upscale), compose,
 //!                                        |   put, wake up
-//!                                        +-> Sink::take ----> recorder thread: encode, write
+//!                                        +-> FrameSink::push -> recorder thread: encode, write
 //!                                      RateControl::note: the next size
 //!                                      one preview, if there is time
 //! ```

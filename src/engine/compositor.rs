@@ -4,14 +4,11 @@
 //! Every request first makes a preview of bounded size, then, if the job requests it, the finished picture. Requests
 //! and results travel in [mailboxes](crate::mailbox). The network is never run here.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     bounded_thread::{BoundedThread, WakeUp},
+    error::caught,
     paint::{OutputSize, Painting},
 };
 use crate::{
@@ -116,9 +113,7 @@ fn serve(
             continue;
         };
         // After a panic the job and its cached pair are dropped, and the window keeps its current picture.
-        let served = catch_unwind(AssertUnwindSafe(|| {
-            serve_job(&job, &mut pair, (&jobs, &mut results), wake_up);
-        }));
+        let served = caught(|| serve_job(&job, &mut pair, (&jobs, &mut results), wake_up));
         if served.is_err() {
             pair = None;
         }
@@ -132,14 +127,12 @@ fn serve_job(
     wake_up: &WakeUp,
 ) {
     let painted = &job.painting.painted;
-    let size = job
-        .output
-        .resolve((job.photo.width(), job.photo.height()), (painted.width(), painted.height()));
+    let size = job.output.resolve(job.photo.size(), painted.size());
     let (width, height) = size_within(size.0, size.1, PREVIEW_PX);
     let fits = pair.take().filter(|kept| {
         Arc::ptr_eq(&kept.photo, &job.photo)
             && Arc::ptr_eq(&kept.painting, &job.painting)
-            && (kept.base.width(), kept.base.height()) == (width, height)
+            && kept.base.size() == (width, height)
     });
     let kept = fits.unwrap_or_else(|| PreviewPair {
         photo: job.photo.clone(),

@@ -19,6 +19,12 @@ pub enum EngineError {
     Panicked(String),
 }
 
+impl EngineError {
+    pub(super) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Paint(error) if error.is_cancelled())
+    }
+}
+
 /// The message of a panic.
 pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     panic

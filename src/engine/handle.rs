@@ -26,7 +26,7 @@ use super::{
     events::{Events, Sent},
     live::{
         Input, LivePicture, LiveSettings, LiveSource, LiveStart, MeasureJob, NumberedSettings,
-        Preview, Sink, Snapshot, rate_control::first_source_px,
+        Preview, Snapshot, rate_control::first_source_px,
     },
     photos::draft_settings,
     protocol::{
@@ -39,6 +39,7 @@ use crate::{
     backend::{OpenDevice, RunControl},
     capture::Capture,
     mailbox::{Reader, Writer, mailbox},
+    media::record::FrameSink,
     mode::DeviceChoice,
 };
 
@@ -125,8 +126,7 @@ impl Engine {
     pub fn paint(&mut self, job: PaintJob) -> Generation {
         self.cancel();
         self.newest.0 += 1;
-        let control = Arc::new(RunControl::default());
-        self.painting = Some(control.clone());
+        let control = self.painting.insert(Arc::default()).clone();
         self.drafting = job.draft && draft_settings(&job).is_some();
         self.outbox.retain(|waiting| !matches!(waiting, Command::Paint { .. }));
         self.send(Command::Paint { generation: self.newest, job, control });
@@ -150,9 +150,8 @@ impl Engine {
         let (output, pictures) = mailbox(LivePicture::empty);
         let (snapshot, snapshots) = mailbox(Snapshot::default);
         let (changes, newest_settings) = mailbox(|| None);
-        let control = Arc::new(RunControl::default());
+        let control = self.live.insert(Arc::default()).clone();
         self.capture = input.capture();
-        self.live = Some(control.clone());
         self.settings_number += 1;
         self.live_since = self.settings_number;
         self.changes = Some(changes);
@@ -190,8 +189,8 @@ impl Engine {
 
     /// Sends `sink` every live picture from now on, of any source, until the sink ends. This includes pictures that no
     /// surface takes. Never waits.
-    pub fn record(&mut self, sink: impl Sink + 'static) {
-        self.send(Command::AddSink(Box::new(sink)));
+    pub fn record(&mut self, sink: FrameSink) {
+        self.send(Command::AddSink(sink));
     }
 
     /// Records a finer picture of the held frame, which the surface shows from time `at` on. Does nothing if no
@@ -209,8 +208,7 @@ impl Engine {
     /// Measures two modes on the live source's frames; [`Event::Measured`] follows. Live painting pauses meanwhile.
     pub fn measure(&mut self, job: MeasureJob) {
         self.cancel_measuring();
-        let control = Arc::new(RunControl::default());
-        self.measuring = Some(control.clone());
+        let control = self.measuring.insert(Arc::default()).clone();
         self.send(Command::Measure { job, control });
     }
 
@@ -253,8 +251,7 @@ impl Engine {
     pub fn try_out(&mut self, job: TrialJob) -> TrialNumber {
         self.cancel_trial();
         self.newest_trial.0 += 1;
-        let control = Arc::new(RunControl::default());
-        self.trial = Some(control.clone());
+        let control = self.trial.insert(Arc::default()).clone();
         self.send(Command::Try { number: self.newest_trial, job, control });
         self.newest_trial
     }
@@ -272,7 +269,7 @@ impl Engine {
     pub fn repaint(&mut self, job: RepaintJob) -> RepaintNumber {
         self.newest_repaint.0 += 1;
         let number = self.newest_repaint;
-        let control = Arc::new(RunControl::default());
+        let control = Arc::<RunControl>::default();
         self.repaints.push((number, control.clone()));
         self.send(Command::Repaint { number, job, control });
         number
@@ -290,8 +287,7 @@ impl Engine {
         if self.batch.is_some() {
             return false;
         }
-        let control = Arc::new(RunControl::default());
-        self.batch = Some(control.clone());
+        let control = self.batch.insert(Arc::default()).clone();
         self.send(Command::Batch { job, control });
         true
     }
@@ -326,35 +322,30 @@ impl Engine {
     pub fn poll(&mut self) -> Option<Event> {
         self.flush();
         while let Ok(Sent { event, live }) = self.events.try_recv() {
-            if matches!(event, Event::Live(_)) && live != self.live_since {
-                continue;
-            }
-            let generation = match &event {
-                Event::Painted { generation, .. } | Event::Failed { generation, .. } => {
-                    Some(*generation)
-                }
-                Event::Cancelled(generation) => Some(*generation),
-                _ => None,
-            };
-            if generation.is_some_and(|of| of != self.newest) {
-                continue;
-            }
-            if let Event::Tried { number, .. } = &event
-                && (*number != self.newest_trial || self.trial.take().is_none())
-            {
-                continue;
-            }
-            if let Event::Repainted { number, .. } = &event {
-                let awaited = self.repaints.iter().position(|(of, _)| of == number);
-                match awaited {
-                    Some(at) => drop(self.repaints.swap_remove(at)),
-                    None => continue,
-                }
-            }
             match &event {
+                Event::Live(_) if live != self.live_since => continue,
+                Event::Painted { generation, .. }
+                | Event::Failed { generation, .. }
+                | Event::Cancelled(generation)
+                    if *generation != self.newest =>
+                {
+                    continue;
+                }
                 Event::Painted { draft: true, .. } => self.drafting = false,
                 Event::Painted { .. } | Event::Failed { .. } | Event::Cancelled(_) => {
                     self.painting = None;
+                }
+                Event::Tried { number, .. } => {
+                    if *number != self.newest_trial || self.trial.take().is_none() {
+                        continue;
+                    }
+                }
+                Event::Repainted { number, .. } => {
+                    let before = self.repaints.len();
+                    self.repaints.retain(|(of, _)| of != number);
+                    if self.repaints.len() == before {
+                        continue;
+                    }
                 }
                 Event::BatchEnded { .. } => self.batch = None,
                 Event::Device { info, .. } => self.device = info.kind,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    error::caught,
+    error::{EngineError, caught},
     events::{Events, send_notices},
-    paint::{PaintSettings, Painter, WorkingSize},
+    paint::{PaintSettings, Painter, Painting, WorkingSize},
     protocol::{BatchJob, Event, Generation, PaintJob, SavedPhoto, Unpainted},
 };
-use crate::{backend::RunControl, frame::Frame};
+use crate::{backend::RunControl, frame::Frame, network::Network};
 
 /// Maximum long side of a draft, in pixels.
 const LARGEST_DRAFT_PX: usize = 448;
@@ -27,7 +27,7 @@ pub fn draft_px(working: (usize, usize)) -> Option<usize> {
 
 /// The settings of the job's draft; `None` if the draft would be about as large as the painting.
 pub fn draft_settings(job: &PaintJob) -> Option<PaintSettings> {
-    let (width, height) = (job.photo.width(), job.photo.height());
+    let (width, height) = job.photo.size();
     let px = draft_px(job.settings.working_size.resolve(width, height))?;
     Some(PaintSettings { working_size: WorkingSize::LongSide(px), ..job.settings })
 }
@@ -58,7 +58,7 @@ pub(super) fn serve_paint(
     events: &Events,
 ) {
     // Reported before painting, while the user can still cancel.
-    let (width, height) = (job.photo.width(), job.photo.height());
+    let (width, height) = job.photo.size();
     let size = job.settings.working_size.resolve(width, height);
     if let Some(notice) = painter.time_note(&job.network, size) {
         let info = painter.backend().device();
@@ -72,30 +72,33 @@ pub(super) fn serve_paint(
             return;
         }
         control.set_progress(0.0);
-        let run = caught(|| painter.paint(&job.photo, &job.network, settings, &control));
-        send_notices(painter, events);
-        match run {
-            Ok(Ok(painting)) => {
-                events.send(Event::Painted { generation, draft, painting: Arc::new(painting) })
-            }
-            Ok(Err(error)) if error.is_cancelled() => {
-                events.send(Event::Cancelled(generation));
-                return;
+        match paint_photo(painter, (&job.photo, &job.network), settings, &control, events) {
+            Ok(painting) => events.send(Event::Painted { generation, draft, painting }),
+            Err(error) if error.is_cancelled() => {
+                return events.send(Event::Cancelled(generation));
             }
             // The error of a draft is not reported: the full run reports it.
-            Ok(Err(_)) if draft => {}
-            Ok(Err(error)) => {
-                events.send(Event::Failed { generation, error: error.into() });
-                return;
-            }
-            Err(error) => {
-                // The painter's sessions may be half-way through a run.
-                painter.forget_sessions();
-                events.send(Event::Failed { generation, error });
-                return;
-            }
+            Err(EngineError::Paint(_)) if draft => {}
+            Err(error) => return events.send(Event::Failed { generation, error }),
         }
     }
+}
+
+/// Paints a photo in a network, and reports replaced devices. A panic closes all sessions, because one may be half-way
+/// through a run.
+pub(super) fn paint_photo(
+    painter: &mut Painter,
+    (photo, network): (&Arc<Frame>, &Arc<Network>),
+    settings: PaintSettings,
+    control: &RunControl,
+    events: &Events,
+) -> Result<Arc<Painting>, EngineError> {
+    let run = caught(|| painter.paint(photo, network, settings, control));
+    send_notices(painter, events);
+    if run.is_err() {
+        painter.forget_sessions();
+    }
+    Ok(Arc::new(run??))
 }
 
 /// Paints the next photo of a batch. Returns whether the batch has ended.

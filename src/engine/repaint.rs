@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::{
     bounded_thread::BoundedThread,
-    error::{EngineError, caught},
+    error::caught,
     events::Events,
     paint::{PaintError, Painter},
     protocol::{Event, RepaintJob, RepaintNumber, Repainted},
@@ -78,15 +78,13 @@ fn serve(queue: &Receiver<Request>, events: &Events) {
             continue;
         }
         let number = request.number;
-        let result = match caught(|| paint(&request)) {
-            Ok(Err(error)) if error.is_cancelled() => continue,
-            Ok(result) => result.map_err(EngineError::from),
-            Err(panic) => Err(panic),
-        };
+        let result = caught(|| paint(&request)).and_then(|result| Ok(result?));
         // Dropped before the event is sent, so that the memory is free when the event arrives.
         drop(request);
-        let result = result.map(Arc::new);
-        events.send(Event::Repainted { number, result });
+        match result.map(Arc::new) {
+            Err(error) if error.is_cancelled() => {}
+            result => events.send(Event::Repainted { number, result }),
+        }
     }
 }
 
@@ -103,9 +101,9 @@ fn paint(request: &Request) -> Result<Repainted, PaintError> {
     let mut painter = Painter::new(backend.clone(), open);
     let painting = painter.paint(frame, network, *settings, control)?;
     drop(painter);
-    let working = (painting.painted.width(), painting.painted.height());
+    let working = painting.painted.size();
     let mut picture = painting.painted;
-    if working == (frame.width(), frame.height()) {
+    if working == frame.size() {
         compose_into(frame, &mut picture, *look);
     } else {
         let small = scaled(frame, working.0, working.1);

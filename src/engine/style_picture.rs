@@ -95,7 +95,7 @@ pub enum ImportError {
 /// A warning, as a sentence, about a style picture with little detail or light; `None` for any other picture. Reads
 /// every pixel.
 pub fn caution(name: &str, picture: &Frame) -> Option<String> {
-    let (width, height) = (picture.width(), picture.height());
+    let (width, height) = picture.size();
     let what = if OneColor::of(picture).is_some() {
         "has only one colour".to_owned()
     } else if width.min(height) < LEAST_SIDE_PX {
@@ -177,7 +177,7 @@ pub fn thumbnail_of_mix(pictures: &[(Arc<Frame>, u8)]) -> Result<Vec<u8>, Import
 
 /// The centre of a picture, scaled to cover this many columns and rows.
 fn covering(picture: &Frame, width: usize, height: usize) -> Frame {
-    let (w, h) = (picture.width(), picture.height());
+    let (w, h) = picture.size();
     let scale = (width as f64 / w as f64).max(height as f64 / h as f64);
     // Cropped before scaling: scaling all of a very long picture would exhaust memory.
     let part = |px: usize, side: usize| ((px as f64 / scale).round() as usize).clamp(1, side);
@@ -209,7 +209,7 @@ pub fn import(
 /// # Errors
 /// [`StylePictureError`] if the CPU has too little memory.
 pub fn code_of(transformer: &Transformer, picture: &Frame) -> Result<StyleCode, StylePictureError> {
-    let (width, height) = size((picture.width(), picture.height()));
+    let (width, height) = size(picture.size());
     let map = transformer.style_map(&on_paper(scaled(picture, width, height)));
     let network = Arc::new(transformer.style_graph()?);
     let backend = CpuBackend::new(None)?;

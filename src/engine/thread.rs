@@ -41,28 +41,17 @@ struct Work {
 }
 
 impl Work {
-    /// Handles a command. Without `devices`, live painting is refused.
-    fn handle(
-        &mut self,
-        command: Command,
-        devices: Result<&mut Devices, &EngineError>,
-        events: &Events,
-    ) {
+    /// Handles a command.
+    fn handle(&mut self, command: Command, devices: &mut Devices, events: &Events) {
         match command {
             Command::Paint { generation, job, control } => {
                 self.paint = Some((generation, job, control))
             }
             Command::Try { number, job, control } => self.trial = Some((number, job, control)),
-            Command::Repaint { number, job, control } => match devices {
-                Ok(devices) => {
-                    let backend = devices.first().backend().clone();
-                    self.repaint(Request { number, job, control, backend }, events);
-                }
-                Err(error) => {
-                    let result = Err(error.clone());
-                    events.send(Event::Repainted { number, result });
-                }
-            },
+            Command::Repaint { number, job, control } => {
+                let backend = devices.first().backend().clone();
+                self.repaint(Request { number, job, control, backend }, events);
+            }
             Command::Batch { job, control } => {
                 self.batch = Some(Batch { job, control, next: 0, is_paused: false });
             }
@@ -75,17 +64,13 @@ impl Work {
                 events.live.set(start.number);
                 // Releases the memory of the previous live run first.
                 self.end_live();
-                let devices = match devices {
-                    Ok(devices) => devices,
-                    Err(error) => return refuse_live(error, events),
-                };
                 close_live(devices);
                 let mut live = Live::new(*start, devices.first(), Arc::new(Instant::now));
                 *live.sinks() = std::mem::take(&mut self.sinks);
                 self.live = Some(live);
             }
             Command::SetPreviews(previews) => {
-                if let (Some(live), Ok(devices)) = (&mut self.live, devices) {
+                if let Some(live) = &mut self.live {
                     live.set_previews(previews, devices.first_mut());
                 }
             }
@@ -101,9 +86,7 @@ impl Work {
             }
             Command::StopLive => {
                 self.end_live();
-                if let Ok(devices) = devices {
-                    close_live(devices);
-                }
+                close_live(devices);
             }
         }
     }
@@ -155,17 +138,15 @@ enum Woken {
 struct EngineThread {
     work: Work,
     loader: Option<LoaderThread>,
-    devices: Result<Devices, EngineError>,
+    devices: Devices,
 }
 
 impl Drop for EngineThread {
     fn drop(&mut self) {
         self.work = Work::default();
-        if let Ok(devices) = &mut self.devices {
-            devices.keep_first();
-            // The loader ends after the running job, which is cancelled here.
-            devices.first().pool().cancel_all();
-        }
+        self.devices.keep_first();
+        // The loader ends after the running job, which is cancelled here.
+        self.devices.first().pool().cancel_all();
         self.loader = None;
     }
 }
@@ -184,14 +165,13 @@ pub(super) fn run(
         Ok(Ok(selected)) => {
             events.send(Event::Device { info: selected.backend.device(), notice: selected.notice });
             let (backend, open) = (selected.backend, open_device.clone());
-            Ok(Devices::new(Painter::with_loader(backend, open, loader.clone())))
+            Devices::new(Painter::with_loader(backend, open, loader.clone()))
         }
-        Ok(Err(error)) => Err(EngineError::NoDevice(error)),
-        Err(panic) => Err(panic),
+        Ok(Err(error)) => {
+            return refuse_all(&EngineError::NoDevice(error), commands, stopped, events);
+        }
+        Err(panic) => return refuse_all(&panic, commands, stopped, events),
     };
-    if let Err(error) = &devices {
-        events.send(Event::NoDevice(error.clone()));
-    }
     let mut engine = EngineThread { work: Work::default(), loader: thread, devices };
     let no_signal = never();
     let no_event = never();
@@ -238,8 +218,7 @@ pub(super) fn run(
             Some(Woken::Stop) => return,
             Some(Woken::Command(command)) => {
                 for command in std::iter::once(*command).chain(commands.try_iter()) {
-                    let devices = engine.devices.as_mut().map_err(|error| &*error);
-                    engine.work.handle(command, devices, events);
+                    engine.work.handle(command, &mut engine.devices, events);
                 }
             }
             Some(woken) => {
@@ -272,10 +251,6 @@ fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
 /// Serves every kind of work once.
 fn serve(engine: &mut EngineThread, events: &Events) {
     let EngineThread { work, devices, .. } = engine;
-    let devices = match devices {
-        Ok(devices) => devices,
-        Err(error) => return refuse(work, error, events),
-    };
     if let Some(paint) = work.paint.take() {
         serve_paint(devices.first_mut(), paint, events);
     }
@@ -293,9 +268,9 @@ fn serve(engine: &mut EngineThread, events: &Events) {
     }
 }
 
-/// Reports that live painting is impossible without a device.
-fn refuse_live(error: &EngineError, events: &Events) {
-    events.send(Event::Live(LiveEvent::Refused(error.clone())));
+/// Reports that live painting has ended because of `error`.
+fn refuse_live(error: EngineError, events: &Events) {
+    events.send(Event::Live(LiveEvent::Refused(error)));
     events.send(Event::Live(LiveEvent::Ended));
 }
 
@@ -313,19 +288,18 @@ fn serve_measure(
     match measured {
         Ok(result) => events.send(Event::Measured(result.map(Arc::new))),
         Err(error) => {
-            end_broken(live, devices);
             events.send(Event::Measured(Err(MeasureError::Nothing)));
-            events.send(Event::Live(LiveEvent::Refused(error)));
-            events.send(Event::Live(LiveEvent::Ended));
+            end_broken(live, devices, error, events);
         }
     }
 }
 
 /// Stops live painting after a panic: sessions may be half-way through a run.
-fn end_broken(live: &mut Option<Live>, devices: &mut Devices) {
+fn end_broken(live: &mut Option<Live>, devices: &mut Devices, error: EngineError, events: &Events) {
     *live = None;
     devices.keep_first();
     devices.first_mut().forget_sessions();
+    refuse_live(error, events);
 }
 
 /// Paints the newest live frame. A panic ends live painting, not the thread.
@@ -335,38 +309,58 @@ fn serve_live(devices: &mut Devices, live: &mut Option<Live>, events: &Events) {
     };
     let served = caught(|| current.serve(devices, &mut |event| events.send(Event::Live(event))));
     send_notices(devices.first_mut(), events);
-    match served {
-        Ok(_) => {}
-        Err(error) => {
-            end_broken(live, devices);
-            events.send(Event::Live(LiveEvent::Refused(error)));
-            events.send(Event::Live(LiveEvent::Ended));
+    if let Err(error) = served {
+        end_broken(live, devices, error, events);
+    }
+}
+
+/// Reports that there is no device, and refuses commands until the handle stops the thread.
+fn refuse_all(
+    error: &EngineError,
+    commands: &Receiver<Command>,
+    stopped: &Receiver<()>,
+    events: &Events,
+) {
+    events.send(Event::NoDevice(error.clone()));
+    // A recording ends when its surface ends it, as with a device.
+    let mut sinks = Sinks::default();
+    loop {
+        select_biased! {
+            recv(stopped) -> _ => return,
+            recv(commands) -> command => match command {
+                Ok(command) => refuse(command, error.clone(), &mut sinks, events),
+                Err(_) => return,
+            },
         }
     }
 }
 
-/// Answers commands when there is no device.
-fn refuse(work: &mut Work, error: &EngineError, events: &Events) {
-    if let Some((generation, ..)) = work.paint.take() {
-        events.send(Event::Failed { generation, error: error.clone() });
-    }
-    if let Some((number, ..)) = work.trial.take() {
-        let result = Err(error.clone());
-        events.send(Event::Tried { number, result });
-    }
-    if work.measure.take().is_some() {
-        events.send(Event::Measured(Err(MeasureError::Nothing)));
-    }
-    if let Some(batch) = work.batch.take() {
-        let total = batch.job.source.len();
-        for index in 0..total {
-            events.send(Event::BatchPhoto {
-                done: index + 1,
-                total,
-                name: batch.job.source.name(index),
-                outcome: Err(error.to_string().into()),
-            });
+/// Answers a command when there is no device.
+fn refuse(command: Command, error: EngineError, sinks: &mut Sinks, events: &Events) {
+    match command {
+        Command::Paint { generation, .. } => events.send(Event::Failed { generation, error }),
+        Command::Try { number, .. } => events.send(Event::Tried { number, result: Err(error) }),
+        Command::Repaint { number, .. } => {
+            events.send(Event::Repainted { number, result: Err(error) });
         }
-        events.send(Event::BatchEnded { cancelled: false });
+        Command::Measure { .. } => events.send(Event::Measured(Err(MeasureError::Nothing))),
+        Command::Batch { job, .. } => {
+            let total = job.source.len();
+            for index in 0..total {
+                events.send(Event::BatchPhoto {
+                    done: index + 1,
+                    total,
+                    name: job.source.name(index),
+                    outcome: Err(error.to_string().into()),
+                });
+            }
+            events.send(Event::BatchEnded { cancelled: false });
+        }
+        Command::StartLive(start) => {
+            events.live.set(start.number);
+            refuse_live(error, events);
+        }
+        Command::AddSink(sink) => sinks.add(sink),
+        Command::SetPreviews(_) | Command::RecordFiner(..) | Command::StopLive => {}
     }
 }

@@ -9,9 +9,9 @@ use std::{
 };
 
 use super::{
-    error::caught,
-    events::{Events, send_notices},
+    events::Events,
     paint::{PaintSettings, Painter, WorkingSize},
+    photos::paint_photo,
     protocol::{Event, TrialJob, TrialNumber},
 };
 use crate::{
@@ -47,20 +47,13 @@ pub(super) fn serve_trial(painter: &mut Painter, (number, job, control): Trial, 
     if control.is_cancelled() {
         return;
     }
-    let run = caught(|| painter.paint(&job.photo, &job.network, settings(), &control));
-    send_notices(painter, events);
-    painter.pool_mut().close_network(&job.network);
-    let result = match run {
-        Ok(Ok(painting)) => Ok(Arc::new(painting)),
-        Ok(Err(error)) if error.is_cancelled() => return,
-        Ok(Err(error)) => Err(error.into()),
-        Err(error) => {
-            // The painter's sessions may be half-way through a run.
-            painter.forget_sessions();
-            Err(error)
-        }
-    };
-    events.send(Event::Tried { number, result });
+    let TrialJob { photo, network } = job;
+    let run = paint_photo(painter, (&photo, &network), settings(), &control, events);
+    painter.pool_mut().close_network(&network);
+    match run {
+        Err(error) if error.is_cancelled() => {}
+        result => events.send(Event::Tried { number, result }),
+    }
 }
 
 /// The colour of a single-coloured picture.

@@ -49,33 +49,17 @@ impl FrameCost {
             source_px: begun.size.0.max(begun.size.1),
         }
     }
-}
 
-/// Mean milliseconds of recent frames, as in [`FrameCost`].
-#[derive(Clone, Copy, Debug)]
-pub struct Means {
-    painting_ms: f64,
-    taking_ms: f64,
-    scaling_ms: f64,
-    pub decode_ms: f64,
-}
-
-impl Means {
-    /// The means after including `frame`.
-    pub fn after(before: Option<Self>, frame: &FrameCost) -> Self {
-        let newest = Self {
-            painting_ms: frame.painting_ms,
-            taking_ms: frame.taking_ms,
-            scaling_ms: frame.scaling_ms,
-            decode_ms: frame.decode_ms,
-        };
-        let mean = before.unwrap_or(newest);
+    /// The mean cost after including `frame`, in milliseconds.
+    pub fn mean_after(before: Option<Self>, frame: &Self) -> Self {
+        let mean = before.unwrap_or(*frame);
         let moved = |mean: f64, newest: f64| mean + NEWEST * (newest - mean);
         Self {
-            painting_ms: moved(mean.painting_ms, newest.painting_ms),
-            taking_ms: moved(mean.taking_ms, newest.taking_ms),
-            scaling_ms: moved(mean.scaling_ms, newest.scaling_ms),
-            decode_ms: moved(mean.decode_ms, newest.decode_ms),
+            painting_ms: moved(mean.painting_ms, frame.painting_ms),
+            taking_ms: moved(mean.taking_ms, frame.taking_ms),
+            scaling_ms: moved(mean.scaling_ms, frame.scaling_ms),
+            decode_ms: moved(mean.decode_ms, frame.decode_ms),
+            ..*frame
         }
     }
 
@@ -86,7 +70,6 @@ impl Means {
     /// Whether a working size with `pixel_ratio` times the pixels can be painted in `budget_ms`. `scales` tells whether
     /// the source's frame is scaled to it. Painting has at least [`LEAST_SHARE`] of the budget: if taking the source's
     /// frame needs nearly all of it, a small working size would gain nothing.
-    /// would gain nothing.
     pub fn fits(&self, pixel_ratio: f64, budget_ms: f64, scales: bool) -> bool {
         let scaling_ms = if scales { self.scaling_ms } else { 0.0 };
         let taken_ms = self.taking_ms + scaling_ms;

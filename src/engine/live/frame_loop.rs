@@ -16,7 +16,7 @@ use super::{
     compare::Judge,
     pace::{Clock, ms},
     picture::{Facts, LivePicture, ModePairTimes, Stages},
-    scaler::{Scaler, fit, pixel, sides},
+    scaler::{Scaler, fit, pixel},
     sink::Sinks,
 };
 use crate::{
@@ -70,15 +70,6 @@ impl Way {
         let is_smaller = working.0 < source.0 || working.1 < source.1;
         Self { working, upscales: upscaled && is_smaller, look }
     }
-}
-
-/// Which picture of a frame is painted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Half {
-    /// The only picture, or the first one of a comparison.
-    First,
-    /// The second picture of a comparison.
-    Second,
 }
 
 /// A session's run on a frame.
@@ -189,7 +180,7 @@ impl FrameLoop {
         let began = (self.clock)();
         let frame = captured.decoded(&mut self.scratch);
         let original = &mut self.output.value.original;
-        fit(original, sides(frame));
+        fit(original, frame.size());
         parallel_copy::copy(original.rgba_mut(), frame.rgba());
         begun.copy_ms = Some(ms((self.clock)() - began));
     }
@@ -259,7 +250,8 @@ impl FrameLoop {
         ms((self.clock)() - began)
     }
 
-    /// Paints the scaled frame, and composes it if the device can. Calls `meanwhile` repeatedly while the device works.
+    /// Paints the scaled frame as picture `at`, 0 or in a comparison also 1, and composes it if the device can. Calls
+    /// `meanwhile` repeatedly while the device works.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -268,19 +260,19 @@ impl FrameLoop {
         session: &mut dyn Session,
         source: &Frame,
         way: &Way,
-        half: Half,
+        at: usize,
         mut meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<Run, BackendError> {
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
         let scaled = self.scaler.of(source, way.working);
         let is_pair = picture.other.is_some();
-        let (mut to, painting) = match (half, &mut picture.other) {
-            (Half::Second, Some(other)) => (other, second),
+        let (mut to, painting) = match (at, &mut picture.other) {
+            (1, Some(other)) => (other, second),
             _ => (&mut picture.painted, first),
         };
         if way.upscales {
-            fit(to, sides(&picture.original));
+            fit(to, picture.original.size());
             let source = Some(&picture.original);
             let job = Job {
                 input: Input::Frames(from_ref(scaled)),

@@ -30,13 +30,6 @@ const SLOW: Duration = Duration::from_millis(8);
 /// How long the next picture waits for a session, which often opens quickly.
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// Why a session is not open.
-struct Shortage {
-    needed_bytes: u64,
-    /// The device's free memory; `None` if unknown.
-    free_bytes: Option<u64>,
-}
-
 /// The inputs for choosing a target in addition to the settings.
 pub struct LiveContext<'a> {
     pub devices: &'a mut Devices,
@@ -111,15 +104,14 @@ impl LiveSessions {
 
     /// The session or device that is being prepared.
     pub fn preparing(&self) -> Option<Preparing> {
-        let ticket = self.scheduler.ticket()?;
-        match (self.scheduler.missing()?, ticket) {
-            (Missing::Device(kind), _) => Some(Preparing::Device(*kind)),
-            (Missing::Session(slot), Ticket::Session(..)) => {
+        self.scheduler.ticket()?;
+        Some(match self.scheduler.missing()? {
+            Missing::Device(kind) => Preparing::Device(*kind),
+            Missing::Session(slot) => {
                 let spec = slot.key.spec;
-                Some(Preparing::Session { mode: spec.mode, size: (spec.width, spec.height) })
+                Preparing::Session { mode: spec.mode, size: (spec.width, spec.height) }
             }
-            (Missing::Session(_), Ticket::Device(_)) => None,
-        }
+        })
     }
 
     fn goal(&self, devices: &Devices, settings: &LiveSettings, size: (usize, usize)) -> Goal {
@@ -297,7 +289,7 @@ impl LiveSessions {
             match reply {
                 Ok(Ok(backend)) => context.devices.add(backend),
                 Ok(Err(error)) => self.refuse(context, sentence(error), target),
-                Err(words) => self.refuse(context, EngineError::Panicked(words), target),
+                Err(panic) => self.refuse(context, panic, target),
             }
         }
     }
@@ -314,50 +306,39 @@ impl LiveSessions {
         let Missing::Session(slot) = missing else {
             return;
         };
-        let shortage = |needed_bytes, free_bytes| Shortage { needed_bytes, free_bytes };
-        let (error, shortage) = match loaded {
+        let error = match loaded {
             // A cancelled session is requested again when needed.
             Loaded::Open | Loaded::Failed(BackendError::Cancelled) => return,
             Loaded::Failed(error) if error.is_lost() => {
-                self.replace_lost(context, error, settings, target);
-                return;
+                return self.replace_lost(context, error, settings, target);
             }
-            Loaded::Panicked(words) => {
+            Loaded::Panicked(panic) => {
                 self.scheduler.note_broken(&slot.key.network);
-                self.refuse(context, EngineError::Panicked(words), target);
-                return;
+                return self.refuse(context, panic, target);
             }
-            Loaded::NoRoom(needed_bytes) => {
-                let (width, height) = (slot.key.spec.width, slot.key.spec.height);
-                let error = BackendError::OutOfMemory { needed_bytes, width, height };
-                // The session would fit alone, so there is another one to close.
-                (error, Some(shortage(needed_bytes, None)))
-            }
-            Loaded::Failed(error) => {
-                let shortage = match error {
-                    BackendError::OutOfDeviceMemory { needed_bytes, free_bytes, .. } => {
-                        Some(shortage(needed_bytes, Some(free_bytes)))
-                    }
-                    BackendError::OutOfMemory { needed_bytes, .. } => {
-                        Some(shortage(needed_bytes, None))
-                    }
-                    _ => None,
-                };
-                (error, shortage)
-            }
+            Loaded::Failed(error) => error,
         };
-        if !shortage.is_some_and(|shortage| self.make_room(context, slot.device, &shortage)) {
+        let (needed_bytes, free_bytes) = match error {
+            BackendError::OutOfDeviceMemory { needed_bytes, free_bytes, .. } => {
+                (needed_bytes, Some(free_bytes))
+            }
+            BackendError::OutOfMemory { needed_bytes, .. } => (needed_bytes, None),
+            error => return self.refuse(context, sentence(error), target),
+        };
+        if !self.make_room(context, slot.device, needed_bytes, free_bytes) {
             self.refuse(context, sentence(error), target);
         }
     }
 
     /// Closes sessions on a device that is short of memory: first those without a lease, then, if that can help, those
-    /// that paint; a notice reports that. Returns `false` if there is nothing to close.
+    /// that paint; a notice reports that. `free_bytes` is the device's free memory, if known. Returns `false` if there
+    /// is nothing to close.
     fn make_room(
         &mut self,
         context: &mut LiveContext<'_>,
         device: DeviceId,
-        shortage: &Shortage,
+        needed_bytes: u64,
+        free_bytes: Option<u64>,
     ) -> bool {
         let Some(painter) = context.devices.get_mut(device) else {
             return false;
@@ -366,17 +347,15 @@ impl LiveSessions {
             return true;
         }
         let leased_bytes = painter.pool().leased_bytes();
-        let can_help = |free: u64| shortage.needed_bytes <= free.saturating_add(leased_bytes);
-        if leased_bytes == 0 || !shortage.free_bytes.is_none_or(can_help) {
+        let can_help = |free: u64| needed_bytes <= free.saturating_add(leased_bytes);
+        if leased_bytes == 0 || !free_bytes.is_none_or(can_help) {
             return false;
         }
         self.leases.clear();
-        if let Some(painter) = context.devices.get_mut(device) {
-            painter.pool_mut().close_unleased();
-        }
+        painter.pool_mut().close_unleased();
         (context.send)(LiveEvent::Notice(format!(
             "Not enough memory for both networks ({} MB more is needed), so the old one was closed before the new one was opened. The picture paused meanwhile.",
-            shortage.needed_bytes.div_ceil(1_000_000)
+            needed_bytes.div_ceil(1_000_000)
         )));
         true
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     input::Input,
-    scaler::{pixel, sides},
+    scaler::pixel,
     settings::{CandidateChoice, MeasureJob},
 };
 use crate::{
@@ -33,10 +33,10 @@ pub fn some_pictures(
     let mut scratch = pixel();
     for _ in 0..MEASURED_PICTURES {
         let frame = input.frames.value.decoded(&mut scratch);
-        let (width, height) = size_of(sides(frame));
+        let (width, height) = size_of(frame.size());
         let mut scaled = Frame::from_fn(width, height, |_, _| [0; 4]);
         resampler.resample(frame, &mut scaled);
-        let is_first_size = pictures.first().is_none_or(|p| sides(p) == (width, height));
+        let is_first_size = pictures.first().is_none_or(|p| p.size() == (width, height));
         if is_first_size && pictures.last() != Some(&scaled) {
             pictures.push(scaled);
         }
@@ -66,7 +66,7 @@ pub fn measure(
         match candidate.device {
             DeviceChoice::Auto => Ok(own.clone()),
             kind if kind == own.device().kind => Ok(own.clone()),
-            kind => painter.open_device(kind),
+            kind => (painter.opener())(kind).map(|selected| selected.backend),
         }
     };
     let [a, b] = job.modes.candidates;

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     pace::Clock,
-    scaler::{fit, pixel, sides},
+    scaler::{fit, pixel},
     settings::Preview,
 };
 use crate::{
@@ -119,7 +119,7 @@ impl Previews {
         }
         let at = self.next % self.previews.len();
         self.next = at + 1;
-        let (width, height) = sides(frame);
+        let (width, height) = frame.size();
         let size = size_within(width, height, PREVIEW_PX);
         let network = self.previews[at].network.clone();
         let mode = painter.live_mode(mode, &network);

@@ -15,7 +15,7 @@
 use std::time::{Duration, Instant};
 
 pub use super::frame_cost::FrameCost;
-use super::{frame_cost::Means, settings::LiveSize};
+use super::settings::LiveSize;
 use crate::{capture::LARGEST_FRAME_PX, mode::DeviceChoice};
 
 /// The available long sides of pictures and of the source's frames, in pixels.
@@ -86,8 +86,8 @@ pub struct RateControl {
     /// Long side that the source should send, and its minimum.
     source_px: usize,
     first_source_px: usize,
-    /// Mean milliseconds of a frame at the current size.
-    mean: Option<Means>,
+    /// Mean cost of a frame at the current size.
+    mean: Option<FrameCost>,
     frames: u32,
     slow: u32,
     room_since: Option<Instant>,
@@ -163,7 +163,7 @@ impl RateControl {
         if self.frames <= WARM_UP_FRAMES {
             return false;
         }
-        let mean = Means::after(self.mean, &frame);
+        let mean = FrameCost::mean_after(self.mean, &frame);
         self.mean = Some(mean);
         let budget_ms = 1e3 / target_fps.max(1.0) * BUDGET_SHARE;
         self.slow = if mean.fits(1.0, budget_ms, true) { 0 } else { self.slow + 1 };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{
     compare::Judge,
     frame_cost::FrameCost,
-    frame_loop::{Begun, FrameLoop, Half, Painted, Run, Way},
+    frame_loop::{Begun, FrameLoop, Painted, Run, Way},
     inbox::Inbox,
     input::Input,
     live_sessions::{LiveContext, LiveSessions},
@@ -275,7 +275,7 @@ impl Live {
         let slots = match target {
             RenderTarget::One(slot) => {
                 let scale_ms = self.frames.scale(frame, &way, false);
-                let run = self.run(devices, slot, way, Half::First)?;
+                let run = self.run(devices, slot, way, 0)?;
                 return Ok(Painted::by_one(way, scale_ms, slot.key.spec.mode, run));
             }
             RenderTarget::Pair(slots) => slots,
@@ -283,8 +283,7 @@ impl Live {
         let scale_ms = self.frames.scale(frame, &way, true);
         let mut runs = [None; 2];
         for at in self.judge.next_order() {
-            let half = [Half::First, Half::Second][at];
-            runs[at] = Some(self.run(devices, &slots[at], way, half)?);
+            runs[at] = Some(self.run(devices, &slots[at], way, at)?);
         }
         let [Some(first), Some(second)] = runs else {
             return Err(BackendError::Internal("one of two modes did not paint"));
@@ -333,16 +332,16 @@ impl Live {
         Ok(run.map(|run| Painted::by_one(way, 0.0, slot.key.spec.mode, run)))
     }
 
-    /// Runs one session on the scaled frame.
+    /// Runs one session on the scaled frame, for picture `at` of a comparison.
     fn run(
         &mut self,
         devices: &mut Devices,
         slot: &SessionSlot,
         way: Way,
-        half: Half,
+        at: usize,
     ) -> Result<Run, BackendError> {
         self.with_session(devices, slot, |frames, session, input, meanwhile| {
-            frames.paint(session, &input.frames.value.frame, &way, half, meanwhile)
+            frames.paint(session, &input.frames.value.frame, &way, at, meanwhile)
         })
     }
 

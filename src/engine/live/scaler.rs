@@ -24,7 +24,7 @@ impl Scaler {
 
     /// Scales the source's frame, once.
     pub fn make(&mut self, source: &Frame, size: (usize, usize)) {
-        if self.made.replace(size).is_some() || size == sides(source) {
+        if self.made.replace(size).is_some() || size == source.size() {
             return;
         }
         fit(&mut self.frame, size);
@@ -34,7 +34,7 @@ impl Scaler {
     /// The frame at the working size `size`: the scaled frame, or the source's if that already has the size. Requires
     /// [`Scaler::make`].
     pub fn of<'a>(&'a self, source: &'a Frame, size: (usize, usize)) -> &'a Frame {
-        if size == sides(source) { source } else { &self.frame }
+        if size == source.size() { source } else { &self.frame }
     }
 
     /// The scaled frame if there is one, otherwise the source's frame.
@@ -48,14 +48,7 @@ pub fn pixel() -> Frame {
     Frame::from_fn(1, 1, |_, _| [0; 4])
 }
 
-/// Columns and rows of a frame.
-pub fn sides(frame: &Frame) -> (usize, usize) {
-    (frame.width(), frame.height())
-}
-
 /// Resizes `frame` to `size`. Its pixels are undefined afterwards.
 pub fn fit(frame: &mut Frame, (width, height): (usize, usize)) {
-    if sides(frame) != (width, height) {
-        frame.resize(width, height);
-    }
+    frame.resize(width, height);
 }

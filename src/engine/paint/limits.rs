@@ -28,7 +28,7 @@ struct Shape {
 
 impl Shape {
     fn of(photo: &Frame) -> Self {
-        Self { size: (photo.width(), photo.height()), opaque: photo.is_opaque() }
+        Self { size: photo.size(), opaque: photo.is_opaque() }
     }
 }
 

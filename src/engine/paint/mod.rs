@@ -211,8 +211,8 @@ pub struct Painting {
 impl Painting {
     /// The finished picture for `photo`, which must be the photo that was painted.
     pub fn finished(&self, photo: &Frame, output: OutputSize, look: Look) -> Frame {
-        let painted = (self.painted.width(), self.painted.height());
-        let (width, height) = output.resolve((photo.width(), photo.height()), painted);
+        let painted = self.painted.size();
+        let (width, height) = output.resolve(photo.size(), painted);
         let base = at_size(photo, width, height);
         if look.strength_percent == 0 {
             return base.into_owned();
@@ -229,7 +229,7 @@ pub(crate) fn frame_bytes(width: usize, height: usize) -> u64 {
 
 /// `photo` in `width` x `height` pixels, copied only if its size differs.
 pub fn at_size(photo: &Frame, width: usize, height: usize) -> Cow<'_, Frame> {
-    if (photo.width(), photo.height()) == (width, height) {
+    if photo.size() == (width, height) {
         Cow::Borrowed(photo)
     } else {
         Cow::Owned(scaled(photo, width, height))

@@ -147,17 +147,6 @@ impl Painter {
         Self::with_loader(backend, self.device.opener(), self.loader.clone())
     }
 
-    /// Opens a device of another kind.
-    ///
-    /// # Errors
-    /// [`BackendError`] if there is no such device.
-    pub(in crate::engine) fn open_device(
-        &self,
-        kind: DeviceChoice,
-    ) -> Result<Arc<dyn Backend>, BackendError> {
-        Ok((self.device.opener())(kind)?.backend)
-    }
-
     /// The mode that `settings` resolve to on this painter's device.
     pub fn mode(&self, settings: PaintSettings) -> Mode {
         self.device.mode(settings.mode())
@@ -257,12 +246,15 @@ impl Painter {
         control: &RunControl,
     ) -> Result<Painting, PaintError> {
         loop {
-            match self.paint_alone(photo, network, settings, control) {
+            match self.paint_here(&[photo], 1, network, settings, control) {
                 // Terminates, because the CPU is the last device and its errors are returned.
                 Err(PaintError::Backend(error)) if error.is_lost() => {
                     self.replace_device(error, |device| device.mode(settings.mode()))?;
                 }
-                done => return done,
+                done => {
+                    let missing = BackendError::Internal("a painting is missing");
+                    return done?.pop().ok_or(missing.into());
+                }
             }
         }
     }
@@ -283,7 +275,7 @@ impl Painter {
         settings: PaintSettings,
         control: &RunControl,
     ) -> Result<Vec<Painting>, PaintError> {
-        match self.paint_together(photos, batch, network, settings, control) {
+        match self.paint_here(photos, batch, network, settings, control) {
             Err(PaintError::Backend(error)) if error.is_lost() => {
                 self.replace_device(error, |device| device.mode(settings.mode()))?;
             }
@@ -302,57 +294,9 @@ impl Painter {
         paintings
     }
 
-    /// [`Painter::paint`] on the current device.
-    fn paint_alone(
-        &mut self,
-        photo: &Arc<Frame>,
-        network: &Arc<Network>,
-        settings: PaintSettings,
-        control: &RunControl,
-    ) -> Result<Painting, PaintError> {
-        let started = Instant::now();
-        let mode = self.mode_on(network, settings);
-        let (mut within, mut refused) = (settings, None);
-        let (key, note) = loop {
-            let size = self.working_size(network, photo, within, control);
-            let ((width, height), note) = match (size, refused) {
-                (Ok(found), _) => found,
-                // The device's first error is closer to the cause.
-                (Err(_), Some(refused)) => return Err(PaintError::Backend(refused)),
-                (Err(error), None) => return Err(error),
-            };
-            if control.is_cancelled() {
-                return Err(BackendError::Cancelled.into());
-            }
-            let spec = SessionSpec::single(width, height, mode);
-            let room = self.budget(within, control).room_for_sessions(photo, (width, height));
-            let key = SessionKey { network: network.clone(), spec };
-            let opened = (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room);
-            match opened {
-                Ok(()) => break (key, note),
-                Err(error) => {
-                    let limit =
-                        self.budget(within, control).smaller_limit(network, &key.spec, &error);
-                    within.max_memory_bytes = Some(limit.ok_or_else(|| error.clone())?);
-                    refused = Some(error);
-                }
-            }
-        };
-        let spec = key.spec;
-        let (run, painted) = self.run(&key, &[photo], control)?;
-        self.make_room_to_finish(photo, (spec.width, spec.height), within);
-        Ok(Painting {
-            painted: (painted.into_iter().next())
-                .ok_or(BackendError::Internal("a painting is missing"))?,
-            notes: note.into_iter().collect(),
-            mode,
-            run,
-            total_ms: started.elapsed().as_secs_f64() * 1e3,
-        })
-    }
-
-    /// [`Painter::paint_batch`] on the current device, with one session.
-    fn paint_together(
+    /// [`Painter::paint_batch`] on the current device, with one session. A single photo is painted smaller if the device
+    /// has less free memory than it reported.
+    fn paint_here(
         &mut self,
         photos: &[&Arc<Frame>],
         batch: usize,
@@ -361,44 +305,61 @@ impl Painter {
         control: &RunControl,
     ) -> Result<Vec<Painting>, PaintError> {
         let started = Instant::now();
-        let mut sizes = Vec::with_capacity(photos.len());
-        let mut notes = Vec::with_capacity(photos.len());
-        for photo in photos {
-            let (size, note) = self.working_size(network, photo, settings, control)?;
-            sizes.push(size);
-            notes.push(note);
-        }
-        let (Some(&(width, height)), Some(&first)) = (sizes.first(), photos.first()) else {
-            return Err(BackendError::EMPTY_BATCH.into());
+        let mode = self.mode_on(network, settings);
+        let (mut within, mut refused) = (settings, None);
+        let (key, notes) = loop {
+            let sizes: Result<Vec<_>, PaintError> = photos
+                .iter()
+                .map(|photo| self.working_size(network, photo, within, control))
+                .collect();
+            let (sizes, notes): (Vec<_>, Vec<_>) = match (sizes, refused) {
+                (Ok(found), _) => found.into_iter().unzip(),
+                // The device's first error is closer to the cause.
+                (Err(_), Some(refused)) => return Err(PaintError::Backend(refused)),
+                (Err(error), None) => return Err(error),
+            };
+            let (Some(&(width, height)), Some(&first)) = (sizes.first(), photos.first()) else {
+                return Err(BackendError::EMPTY_BATCH.into());
+            };
+            if let Some(&(w, h)) = sizes.iter().find(|&&size| size != (width, height)) {
+                return Err(PaintError::Backend(BackendError::WrongSize {
+                    expected_width: width,
+                    expected_height: height,
+                    width: w,
+                    height: h,
+                }));
+            }
+            if control.is_cancelled() {
+                return Err(BackendError::Cancelled.into());
+            }
+            let spec =
+                SessionSpec { batch: batch.max(1), ..SessionSpec::single(width, height, mode) };
+            let budget = self.budget(within, control);
+            let spec = budget.batch_that_fits(network, spec);
+            let room = budget.room_for_sessions(first, (width, height));
+            let key = SessionKey { network: network.clone(), spec };
+            let opened = (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room);
+            let Err(error) = opened else {
+                break (key, notes);
+            };
+            let is_single = photos.len() == 1 && batch == 1;
+            let smaller = self.budget(within, control).smaller_limit(network, &spec, &error);
+            match smaller.filter(|_| is_single) {
+                Some(limit) => within.max_memory_bytes = Some(limit),
+                None => return Err(error.into()),
+            }
+            refused = Some(error);
         };
-        if let Some(&(w, h)) = sizes.iter().find(|&&size| size != (width, height)) {
-            return Err(PaintError::Backend(BackendError::WrongSize {
-                expected_width: width,
-                expected_height: height,
-                width: w,
-                height: h,
-            }));
-        }
-        if control.is_cancelled() {
-            return Err(BackendError::Cancelled.into());
-        }
-        let spec = SessionSpec {
-            batch: batch.max(1),
-            ..SessionSpec::single(width, height, self.mode_on(network, settings))
-        };
-        let spec = self.budget(settings, control).batch_that_fits(network, spec);
-        let room = self.budget(settings, control).room_for_sessions(first, (width, height));
-        let key = SessionKey { network: network.clone(), spec };
-        (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room)?;
+        let spec = key.spec;
         let (run, outputs) = self.run(&key, photos, control)?;
         for photo in photos {
-            self.make_room_to_finish(photo, (width, height), settings);
+            self.make_room_to_finish(photo, (spec.width, spec.height), within);
         }
         let total_ms = started.elapsed().as_secs_f64() * 1e3;
         let paintings = outputs.into_iter().zip(notes).map(|(painted, note)| Painting {
             painted,
             notes: note.into_iter().collect(),
-            mode: spec.mode,
+            mode,
             run,
             total_ms,
         });
@@ -407,7 +368,6 @@ impl Painter {
 
     /// Replaces the lost device, and adds a notice with the `mode` in which the new one paints. All sessions of the
     /// lost device, and everything else that holds its context, are closed first.
-    /// context with them.
     pub(in crate::engine) fn replace_device(
         &mut self,
         error: BackendError,

@@ -5,7 +5,6 @@
 //! and gets exactly one reply either way. Knows no sessions.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,7 +13,10 @@ use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
 
 use crate::{
     backend::RunControl,
-    engine::{bounded_thread::BoundedThread, error::panic_message},
+    engine::{
+        bounded_thread::BoundedThread,
+        error::{EngineError, caught},
+    },
 };
 
 /// How long to wait for the running job to end.
@@ -98,8 +100,8 @@ impl Loader {
     }
 }
 
-/// The result, or the message of a panic.
-type Reply<T> = Result<T, String>;
+/// The result, or a panic.
+type Reply<T> = Result<T, EngineError>;
 
 /// One client of a loader. Dropping it cancels unanswered requests.
 pub struct Requests<T> {
@@ -122,10 +124,8 @@ impl<T: Send + 'static> Requests<T> {
         self.outstanding.push((ticket, control.clone()));
         let (replies, signal) = (self.sender.clone(), self.signal.0.clone());
         self.run(move || {
-            let done = catch_unwind(AssertUnwindSafe(|| work(&control)));
-            let reply = done.map_err(|panic| panic_message(panic.as_ref()));
             // If the client is gone, the result is dropped here.
-            let _ = replies.send((ticket, reply));
+            let _ = replies.send((ticket, caught(|| work(&control))));
             // One pending signal is enough.
             let _ = signal.try_send(());
         });
@@ -228,7 +228,8 @@ mod tests {
             loader.ready().recv_timeout(LONG).expect("a reply");
             replies.extend(std::iter::from_fn(|| requests.next_reply()));
         }
-        assert_eq!(replies[0], (first, Err("in the middle".to_owned()), false));
+        let panic = EngineError::Panicked("in the middle".to_owned());
+        assert_eq!(replies[0], (first, Err(panic), false));
         assert_eq!(replies[1], (second, Ok(7), false));
         assert!(requests.is_idle());
     }

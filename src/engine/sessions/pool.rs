@@ -8,6 +8,7 @@ use std::sync::{
 use super::loader::{Loader, Requests};
 use crate::{
     backend::{Backend, BackendError, Capabilities, RunControl, Session, SessionSpec},
+    engine::error::EngineError,
     network::Network,
 };
 
@@ -75,21 +76,14 @@ impl PooledSession {
 pub enum Loaded {
     /// The session is in the pool.
     Open,
-    /// The session needs this many bytes. They fit the budget only if others are closed, so nothing was loaded.
-    NoRoom(u64),
-    /// The device failed, or the request was cancelled.
+    /// The device failed, or the session fits the budget only if others are closed, so nothing was loaded.
     Failed(BackendError),
-    /// A bug in this program; the panic's message.
-    Panicked(String),
+    /// A bug in this program.
+    Panicked(EngineError),
 }
 
-/// What the loader returns.
-enum Outcome {
-    /// The session, and the bytes that it holds, as planned.
-    Session(Box<dyn Session>, u64),
-    NoRoom(u64),
-    Failed(BackendError),
-}
+/// The session, and the bytes that it holds, as planned.
+type Outcome = Result<(Box<dyn Session>, u64), BackendError>;
 
 struct Loading {
     ticket: u64,
@@ -209,23 +203,23 @@ impl SessionPool {
             let bytes = self.loading_bytes.clone();
             move |control: &RunControl| {
                 if control.is_cancelled() {
-                    return Outcome::Failed(BackendError::Cancelled);
+                    return Err(BackendError::Cancelled);
                 }
                 if is_first {
                     backend.load_libraries();
                 }
                 let SessionKey { network, spec } = &key;
                 // If prediction fails, opening reports why.
-                let needed = backend.predicted_bytes(network.graph(), spec).unwrap_or(0);
+                let needed_bytes = backend.predicted_bytes(network.graph(), spec).unwrap_or(0);
                 // A session that would not fit even alone is opened anyway, so that the device reports the error.
-                if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
-                    return Outcome::NoRoom(needed);
+                let together = needed_bytes.saturating_add(held_bytes);
+                if needed_bytes <= limit_bytes && together > limit_bytes {
+                    let &SessionSpec { width, height, .. } = spec;
+                    return Err(BackendError::OutOfMemory { needed_bytes, width, height });
                 }
-                let _announced = LoadingBytes::new(bytes, needed);
-                match backend.open_unless_cancelled(network, spec, control) {
-                    Ok(session) => Outcome::Session(session, needed),
-                    Err(error) => Outcome::Failed(error),
-                }
+                let _announced = LoadingBytes::new(bytes, needed_bytes);
+                let session = backend.open_unless_cancelled(network, spec, control)?;
+                Ok((session, needed_bytes))
             }
         };
         let ticket = self.requests.request(load);
@@ -240,20 +234,18 @@ impl SessionPool {
             let place = self.loading.iter().position(|l| l.ticket == ticket)?;
             let Loading { key, purpose, .. } = self.loading.swap_remove(place);
             let loaded = match reply {
-                Ok(Outcome::Session(session, _)) if was_cancelled => {
+                Ok(Ok((session, _))) if was_cancelled => {
                     self.close_on_loader(vec![session]);
                     continue;
                 }
-                // Another client may have requested the session again.
-                Ok(Outcome::Failed(BackendError::Cancelled)) if was_cancelled => continue,
-                Ok(Outcome::NoRoom(_)) | Err(_) if was_cancelled => continue,
-                Ok(Outcome::Session(session, bytes)) => {
+                // The session may have been requested again.
+                _ if was_cancelled => continue,
+                Ok(Ok((session, bytes))) => {
                     self.keep(key, purpose, session, bytes);
                     Loaded::Open
                 }
-                Ok(Outcome::NoRoom(bytes)) => Loaded::NoRoom(bytes),
-                Ok(Outcome::Failed(error)) => Loaded::Failed(error),
-                Err(words) => Loaded::Panicked(words),
+                Ok(Err(error)) => Loaded::Failed(error),
+                Err(panic) => Loaded::Panicked(panic),
             };
             return Some((ticket, loaded));
         }
@@ -354,16 +346,22 @@ impl SessionPool {
         }
     }
 
+    /// Closes sessions on the loader's thread. Returns `false` if there is none to close.
+    fn close(&mut self, closes: impl Fn(&PooledSession) -> bool) -> bool {
+        let closed = self.take(closes);
+        let any = !closed.is_empty();
+        self.close_on_loader(closed);
+        any
+    }
+
     /// Closes the sessions of a purpose, leased or not.
     pub fn close_all(&mut self, purpose: Purpose) {
-        let closed = self.take(|session| session.purpose == purpose);
-        self.close_on_loader(closed);
+        self.close(|session| session.purpose == purpose);
     }
 
     /// Closes the sessions of a network that is no longer used, leased or not.
     pub fn close_network(&mut self, network: &Arc<Network>) {
-        let closed = self.take(|session| Arc::ptr_eq(&session.key.network, network));
-        self.close_on_loader(closed);
+        self.close(|session| Arc::ptr_eq(&session.key.network, network));
     }
 
     /// Closes the sessions of live pictures.
@@ -375,10 +373,7 @@ impl SessionPool {
 
     /// Closes every session without a lease. Returns `false` if there is none.
     pub fn close_unleased(&mut self) -> bool {
-        let closed = self.take(|session| !session.is_leased());
-        let any = !closed.is_empty();
-        self.close_on_loader(closed);
-        any
+        self.close(|session| !session.is_leased())
     }
 
     /// Closes sessions without a lease, the oldest first, until the others hold at most `bytes`.
