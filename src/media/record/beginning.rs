@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use super::Ffmpeg;
+use super::{Ffmpeg, destination::has_extension};
 use crate::{disk::reason, frame::Frame, media::decode};
 
 /// Enough bytes of an AVI to contain its header and first picture.
@@ -14,8 +14,7 @@ const MOST_BYTES: u64 = 32 << 20;
 /// The reason, as text for the user.
 pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String> {
     let name = video.display().to_string();
-    let is_avi = |ending: &std::ffi::OsStr| ending.eq_ignore_ascii_case("avi");
-    let picture = if video.extension().is_some_and(is_avi) {
+    let picture = if has_extension(video, &["avi"]) {
         let mut bytes = Vec::new();
         let file = File::open(video).map_err(|e| reason(&e))?;
         let read = file.take(MOST_BYTES).read_to_end(&mut bytes);

@@ -25,33 +25,31 @@ impl Destination {
     /// A path that ends in a slash or is an existing folder is also a folder. If no MP4 can be written here, the second
     /// part says why the recording becomes an AVI of the same name. Runs ffmpeg, which takes a tenth of a second.
     pub fn of(path: &Path, format: Format) -> (Self, Option<String>) {
-        match video_ending(path) {
-            Some(Ending::Mp4) => Self::mp4_or_avi(path, Ffmpeg::find().map_err(|e| e.to_string())),
-            Some(Ending::Avi) => (Self::Avi { path: path.to_owned() }, None),
-            None => {
-                let folder = path.to_owned();
-                (Self::Pictures { folder, format }, None)
-            }
+        if !Self::is_video_path(path) {
+            (Self::Pictures { folder: path.to_owned(), format }, None)
+        } else if has_extension(path, &["avi"]) {
+            (Self::Avi { path: path.to_owned() }, None)
+        } else {
+            Self::mp4_or_avi(path, Ffmpeg::find().map_err(|e| e.to_string()))
         }
     }
 
     /// Whether [`Self::of`] makes a video of `path`.
     pub fn is_video_path(path: &Path) -> bool {
-        video_ending(path).is_some()
+        let last = path.as_os_str().as_encoded_bytes().last();
+        let ends_in_slash = last.is_some_and(|last| std::path::is_separator(char::from(*last)));
+        !ends_in_slash && !path.is_dir() && Self::has_video_ending(path)
     }
 
     /// Whether a file name has the extension of this program's videos.
     pub fn has_video_ending(path: &Path) -> bool {
-        ending_of(path).is_some()
+        has_extension(path, &["mp4", "avi"])
     }
 
     /// Whether a file name has the extension of a video that this program does not write.
     pub fn is_other_video(path: &Path) -> bool {
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        matches!(
-            ending.as_str(),
-            "mkv" | "mov" | "webm" | "m4v" | "gif" | "wmv" | "mpg" | "mpeg" | "ogv"
-        ) && !path.is_dir()
+        let others = ["mkv", "mov", "webm", "m4v", "gif", "wmv", "mpg", "mpeg", "ogv"];
+        has_extension(path, &others) && !path.is_dir()
     }
 
     fn mp4_or_avi(path: &Path, ffmpeg: Result<Ffmpeg, String>) -> (Self, Option<String>) {
@@ -89,27 +87,10 @@ impl Destination {
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Ending {
-    Mp4,
-    Avi,
-}
-
-fn video_ending(path: &Path) -> Option<Ending> {
-    let last = path.as_os_str().as_encoded_bytes().last()?;
-    if std::path::is_separator(char::from(*last)) || path.is_dir() {
-        return None;
-    }
-    ending_of(path)
-}
-
-fn ending_of(path: &Path) -> Option<Ending> {
-    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-    match ending.as_str() {
-        "mp4" => Some(Ending::Mp4),
-        "avi" => Some(Ending::Avi),
-        _ => None,
-    }
+/// Whether a file name has one of these extensions, in upper or lower case.
+pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let own = path.extension().unwrap_or_default();
+    extensions.iter().any(|extension| own.eq_ignore_ascii_case(extension))
 }
 
 #[cfg(test)]

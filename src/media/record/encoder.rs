@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ExitStatus},
     sync::{
         Arc,
@@ -20,9 +20,10 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
-use super::fragments::Fragments;
+use super::{file::refused, fragments::Fragments};
 use crate::{
-    disk::{self, reason},
+    disk::{self, cannot_write, folder_of, reason},
+    media::MediaError,
     text::{cut, one_line},
 };
 
@@ -42,6 +43,8 @@ const LOOK: Duration = Duration::from_millis(5);
 /// A process that encodes.
 pub struct Encoder {
     child: Child,
+    /// Of the file.
+    path: PathBuf,
     /// `None` once there are no more pictures.
     pictures: Option<Sender<Vec<u8>>>,
     /// Used buffers, to be filled again.
@@ -72,15 +75,6 @@ struct Progress {
     is_closed: AtomicBool,
 }
 
-/// Why an encoder did not encode everything.
-#[derive(Debug)]
-pub enum EncoderFailure {
-    /// The file could not be written.
-    Disk(io::Error),
-    /// Text about the process.
-    Process(String),
-}
-
 impl Encoder {
     /// Takes over a process that was just started; its output goes to `file`, which is at `path`.
     ///
@@ -106,10 +100,10 @@ impl Encoder {
         let fed = progress.clone();
         let feeding = move || feed(to, &waiting, &back, &fed);
         let seen = progress.clone();
-        let path = path.to_owned();
+        let stored_path = path.to_owned();
         let storing = move || {
             let result = store(from, &file, &seen);
-            let result = result.and_then(|()| disk::sync_file(&file, &path));
+            let result = result.and_then(|()| disk::sync_file(&file, &stored_path));
             tell_stored.send(result).ok();
             drop(still_whole);
         };
@@ -128,6 +122,7 @@ impl Encoder {
         }
         Ok(Self {
             child,
+            path: path.to_owned(),
             pictures: Some(pictures),
             empties,
             stored,
@@ -181,42 +176,37 @@ impl Encoder {
     /// Lets the encoder finish, and waits until the file is on the disk. The encoder is killed if it makes no progress
     /// for as long as the patience, or does not end within three times that. Returns why not everything was encoded,
     /// and the bytes and frames in the file.
-    pub fn end(mut self) -> (Result<(), EncoderFailure>, u64, u64) {
+    pub fn end(mut self) -> (Result<(), MediaError>, u64, u64) {
         let result = self.wait();
         let frames = self.progress.frames.load(Ordering::Relaxed);
         (result, self.bytes(), frames)
     }
 
-    fn wait(&mut self) -> Result<(), EncoderFailure> {
+    fn wait(&mut self) -> Result<(), MediaError> {
         // It ended although its input was still open.
         self.ended_by_itself |= !self.stored.is_empty();
         self.pictures = None;
         let (stored, hangs) = self.stored();
         let (status, goes_on) = self.status();
-        let complaints = self.complaints.recv_timeout(self.patience);
-        let complaints = complaints.unwrap_or_default().join("; ");
-        let with_complaints = |what: String| {
-            if complaints.is_empty() {
-                EncoderFailure::Process(what)
-            } else {
-                EncoderFailure::Process(format!("{what}: {complaints}"))
+        let what = match stored {
+            Some(Err(error)) => {
+                let reason = cannot_write(folder_of(&self.path), &error);
+                return Err(refused(&self.path, reason));
             }
-        };
-        match stored {
-            Some(Err(error)) => Err(EncoderFailure::Disk(error)),
             _ if hangs || self.stands_still => {
                 let seconds = self.patience.as_secs_f64();
-                let what = format!("ffmpeg made no progress for {seconds} s and was stopped");
-                Err(with_complaints(what))
+                format!("ffmpeg made no progress for {seconds} s and was stopped")
             }
-            _ if goes_on => Err(with_complaints(
-                "ffmpeg did not end with the recording and was stopped".to_owned(),
-            )),
-            _ => match status {
-                Some(status) if status.success() && !self.ended_by_itself => Ok(()),
-                status => Err(with_complaints(ended(status))),
-            },
-        }
+            _ if goes_on => "ffmpeg did not end with the recording and was stopped".to_owned(),
+            _ if !self.ended_by_itself && status.is_some_and(|status| status.success()) => {
+                return Ok(());
+            }
+            _ => ended(status),
+        };
+        let mut reasons = vec![what];
+        reasons.extend(self.complaints.recv_timeout(self.patience).ok().map(|c| c.join("; ")));
+        reasons.retain(|reason| !reason.is_empty());
+        Err(refused(&self.path, reasons.join(": ")))
     }
 
     /// The result of writing the file, and whether the encoder had to be killed for it.

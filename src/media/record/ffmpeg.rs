@@ -79,8 +79,10 @@ impl Ffmpeg {
     }
 
     fn asked(program: PathBuf, patience: Duration) -> Result<Self, NoFfmpeg> {
-        let (banner, encoders) = match answers(&program, patience) {
-            Ok(answers) => answers,
+        let mut command = piped(&program);
+        command.args(["-nostdin", "-encoders"]);
+        let (encoders, banner) = match answers(command, patience) {
+            Ok((output, errors)) => (text(&output), text(&errors)),
             Err(reason) => return Err(NoFfmpeg::Unusable { program, reason }),
         };
         let Some(version) = version(&banner) else {
@@ -142,16 +144,8 @@ impl Ffmpeg {
         command.args("-nostdin -loglevel error -protocol_whitelist file,pipe -i".split(' '));
         command.arg(file).args(["-frames:v", "1", "-vf", &scale]);
         command.args("-c:v png -f image2pipe pipe:1".split(' '));
-        command.stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|e| reason(&e))?;
-        let png = match child.stdout.take() {
-            Some(from) => in_background(Box::new(from)),
-            None => Ok(silent()),
-        };
-        let png = png.and_then(|png| png.recv_timeout(PATIENCE).map_err(|e| e.to_string()));
-        child.kill().ok();
-        child.wait().ok();
-        png
+        let (png, _) = answers(command, PATIENCE)?;
+        Ok(png)
     }
 
     /// Starts it with piped standard streams.
@@ -201,21 +195,16 @@ fn is_program(path: &Path) -> bool {
     }
 }
 
-/// Its banner and the list of its encoders, or why they could not be read.
-fn answers(program: &Path, patience: Duration) -> Result<(String, String), String> {
-    let mut command = piped(program);
-    command.args(["-nostdin", "-encoders"]);
+/// What the program writes to its output and as errors, or why that could not be read.
+fn answers(mut command: Command, patience: Duration) -> Result<(Vec<u8>, Vec<u8>), String> {
     let mut child = command.spawn().map_err(|e| reason(&e))?;
-    let read =
-        |from: Option<Box<dyn Read + Send>>| from.map_or_else(|| Ok(silent()), in_background);
-    let banner = read(child.stderr.take().map(|from| Box::new(from) as _));
-    let list = read(child.stdout.take().map(|from| Box::new(from) as _));
-    let answers = banner.and_then(|banner| Ok((banner, list?))).and_then(|(banner, list)| {
-        let late = |_| format!("it does not respond within {} s", patience.as_secs_f64());
-        let list = list.recv_timeout(patience).map_err(late)?;
-        let banner = banner.recv_timeout(patience).map_err(late)?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok((text(banner), text(list)))
+    let late = |_| format!("it does not respond within {} s", patience.as_secs_f64());
+    let pipes = child.stdout.take().map(in_background).zip(child.stderr.take().map(in_background));
+    let pipes = pipes.ok_or_else(|| "it has no standard streams".to_owned());
+    let answers = pipes.and_then(|(output, errors)| {
+        let (output, errors) = (output?, errors?);
+        let output = output.recv_timeout(patience).map_err(late)?;
+        Ok((output, errors.recv_timeout(patience).map_err(late)?))
     });
     // It has ended, or it never will.
     child.kill().ok();
@@ -223,15 +212,12 @@ fn answers(program: &Path, patience: Duration) -> Result<(String, String), Strin
     answers
 }
 
-/// The result for a missing stream: no bytes.
-fn silent() -> Receiver<Vec<u8>> {
-    let (tell, told) = bounded(1);
-    tell.send(Vec::new()).ok();
-    told
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Reads the stream to its end in a thread. A program that writes more than the limit ends, because the pipe is closed.
-fn in_background(from: Box<dyn Read + Send>) -> Result<Receiver<Vec<u8>>, String> {
+fn in_background(from: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, String> {
     let (tell, told) = bounded(1);
     let work = move || {
         let mut bytes = Vec::new();

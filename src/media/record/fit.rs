@@ -26,7 +26,7 @@ impl Fit {
 
     /// `frame` at the video's size: scaled to fit, keeping the aspect ratio, and centred on black.
     pub fn apply<'a>(&mut self, frame: &'a Frame) -> Cow<'a, Frame> {
-        if (frame.width(), frame.height()) == self.size() {
+        if frame.size() == self.size() {
             return Cow::Borrowed(frame);
         }
         self.others += 1;
@@ -84,7 +84,7 @@ mod tests {
             [(32, 24, [0, 0]), (128, 95, [0, 0]), (48, 64, [14, 0]), (64, 32, [0, 8])]
         {
             let brought = fit.apply(&red(w, h)).into_owned();
-            assert_eq!((brought.width(), brought.height()), (64, 48));
+            assert_eq!(brought.size(), (64, 48));
             for y in 0..48 {
                 for x in 0..64 {
                     let in_bar =

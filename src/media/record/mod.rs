@@ -23,8 +23,8 @@ mod avi;
 mod beginning;
 mod destination;
 mod encoder;
-#[cfg(test)]
-#[cfg(unix)]
+#[cfg(all(test, unix))]
+#[path = "tests/fake.rs"]
 mod fake;
 mod ffmpeg;
 mod file;

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, never};
 
 use super::{
     Ffmpeg,
-    encoder::{Encoder, EncoderFailure},
+    encoder::Encoder,
     ffmpeg::MADE_BY,
     file::{self, refused},
     fit::Fit,
@@ -19,10 +19,7 @@ use super::{
     output::{Ended, Output, Shot},
     yuv::{append_i420, even, i420_bytes},
 };
-use crate::{
-    disk::{cannot_write, folder_of, reason},
-    media::MediaError,
-};
+use crate::{disk::reason, media::MediaError};
 
 /// How long an encoder may make no progress before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -89,19 +86,14 @@ impl Mp4 {
             return Ok(());
         };
         self.notes = video.notes();
-        let (result, bytes, frames) = video.encoder.end();
-        (self.bytes, self.frames) = (bytes, frames);
-        let result = result.and_then(|()| match frames {
-            0 => Err(EncoderFailure::Process("ffmpeg wrote no frame of the video".to_owned())),
-            _ => Ok(()),
-        });
-        result.map_err(|failure| match failure {
-            EncoderFailure::Disk(error) => {
-                let reason = cannot_write(folder_of(&self.path), &error);
-                refused(&self.path, reason)
-            }
-            EncoderFailure::Process(words) => refused(&self.path, words),
-        })
+        let result;
+        (result, self.bytes, self.frames) = video.encoder.end();
+        result?;
+        if self.frames == 0 {
+            let reason = "ffmpeg wrote no frame of the video".to_owned();
+            return Err(refused(&self.path, reason));
+        }
+        Ok(())
     }
 }
 

@@ -115,7 +115,7 @@ impl FrameSink {
         self.last = Some(at);
         let began = *progress.began.get_or_init(|| at);
         let copy = match self.empties.try_recv() {
-            Ok(mut empty) if (empty.width(), empty.height()) == (frame.width(), frame.height()) => {
+            Ok(mut empty) if empty.size() == frame.size() => {
                 empty.rgba_mut().copy_from_slice(frame.rgba());
                 empty
             }

@@ -26,52 +26,46 @@ pub const fn i420_bytes(width: usize, height: usize) -> usize {
 /// is made even by repeating its last row or column. Alpha is ignored.
 pub fn append_i420(frame: &Frame, out: &mut Vec<u8>) {
     let (width, height) = even(frame.width(), frame.height());
+    let (right, bottom) = (frame.width() - 1, frame.height() - 1);
+    let repeated;
+    let frame = if frame.size() == (width, height) {
+        frame
+    } else {
+        repeated = Frame::from_fn(width, height, |x, y| frame.pixel(x.min(right), y.min(bottom)));
+        &repeated
+    };
     let from = out.len();
     out.resize(from + i420_bytes(width, height), 0);
     let (luma, chroma) = out[from..].split_at_mut(width * height);
     let (blue, red) = chroma.split_at_mut(width * height / 4);
-    let row = |y: usize| {
-        let y = y.min(frame.height() - 1);
-        &frame.rgba()[4 * frame.width() * y..4 * frame.width() * (y + 1)]
-    };
     let half = width / 2;
-    let rows = luma.chunks_exact_mut(2 * width);
+    let rows = frame.rgba().chunks_exact(8 * width).zip(luma.chunks_exact_mut(2 * width));
     let chroma = blue.chunks_exact_mut(half).zip(red.chunks_exact_mut(half));
-    for (y, (luma, (blue, red))) in rows.zip(chroma).enumerate() {
-        let (above, below) = luma.split_at_mut(width);
-        pair(row(2 * y), row(2 * y + 1), [above, below], [blue, red]);
+    for ((rows, luma), chroma) in rows.zip(chroma) {
+        pair(rows, luma, chroma);
     }
 }
 
 /// Converts two rows of pixels.
-fn pair(first: &[u8], second: &[u8], luma: [&mut [u8]; 2], [blue, red]: [&mut [u8]; 2]) {
-    for (row, luma) in [first, second].into_iter().zip(luma) {
-        let (pixels, _) = row.as_chunks::<4>();
-        for (pixel, out) in pixels.iter().zip(&mut *luma) {
-            *out = level(weighted(Y, [pixel[0], pixel[1], pixel[2]].map(i32::from)), BITS, 16);
-        }
-        if let (Some(last), true) = (luma.len().checked_sub(1), pixels.len() < luma.len()) {
-            luma[last] = luma[last - 1];
-        }
+fn pair(rows: &[u8], luma: &mut [u8], (blue, red): (&mut [u8], &mut [u8])) {
+    let (pixels, _) = rows.as_chunks::<4>();
+    for (pixel, out) in pixels.iter().zip(luma) {
+        *out = level(weighted(Y, [pixel[0], pixel[1], pixel[2]].map(i32::from)), BITS, 16);
     }
     // Players expect the chroma sample at the first of two columns and midway between two rows. So this column counts
     // twice, and its two neighbours once each.
-    let (first, last) = first.as_chunks::<8>();
-    let (second, last_below) = second.as_chunks::<8>();
+    let (quads, _) = rows.as_chunks::<8>();
+    let (first, second) = quads.split_at(quads.len() / 2);
     let column = |a: &[u8], b: &[u8], at: usize| -> [i32; 3] {
         std::array::from_fn(|c| i32::from(a[at + c]) + i32::from(b[at + c]))
     };
     let mut before = None;
     let quads = first.iter().zip(second);
-    for ((a, b), (blue, red)) in quads.zip(blue.iter_mut().zip(red.iter_mut())) {
+    for ((a, b), (blue, red)) in quads.zip(blue.iter_mut().zip(red)) {
         let (here, right) = (column(a, b, 0), column(a, b, 4));
         let left = before.unwrap_or(here);
         (*blue, *red) = colour(left, here, right);
         before = Some(right);
-    }
-    if let (Some(blue), Some(red), false) = (blue.last_mut(), red.last_mut(), last.is_empty()) {
-        let here = column(last, last_below, 0);
-        (*blue, *red) = colour(before.unwrap_or(here), here, here);
     }
 }
 

@@ -62,14 +62,11 @@ impl Upscaler {
         to: &mut Frame,
     ) -> bool {
         let blend = blend.into();
-        let sides = |frame: &Frame| (frame.width(), frame.height());
-        let (small, large) = (sides(scaled), sides(source));
-        if sides(painting) != small || !blend.fits(large) {
+        let (small, large) = (scaled.size(), source.size());
+        if painting.size() != small || !blend.fits(large) {
             return false;
         }
-        if sides(to) != large {
-            to.resize(large.0, large.1);
-        }
+        to.resize(large.0, large.1);
         if blend.strength == Strength::Uniform(0) {
             to.rgba_mut().copy_from_slice(source.rgba());
             return true;
@@ -151,7 +148,7 @@ mod tests {
     }
 
     fn composed(source: &Frame, painting: &Frame, look: Look) -> Frame {
-        let scaled = scaled(source, (painting.width(), painting.height()));
+        let scaled = scaled(source, painting.size());
         let mut to = Frame::from_fn(1, 1, |_, _| [0; 4]);
         assert!(Upscaler::new(2).compose((&scaled, painting), source, look, &mut to));
         to
@@ -207,7 +204,7 @@ mod tests {
                 let painting = Frame::from_fn(small.0, small.1, |_, _| [level, 90, level, 255]);
                 let source = noisy(large, 4);
                 let result = composed(&source, &painting, Look::default());
-                assert_eq!((result.width(), result.height()), large);
+                assert_eq!(result.size(), large);
                 for (r, s) in result.rgba().chunks(4).zip(source.rgba().chunks(4)) {
                     assert_eq!(r, [level, 90, level, s[3]], "{small:?} to {large:?}");
                 }

@@ -136,7 +136,7 @@ impl Scratch {
         if at < self.spread_next {
             return;
         }
-        let (width, height) = (scaled.width(), scaled.height());
+        let (width, height) = scaled.size();
         let (first, last) = (at.saturating_sub(1), (at + 1).min(height - 1));
         let bytes = |y: usize| 4 * width * y..4 * width * (y + 1);
         for y in first.max(self.small_next)..=last {

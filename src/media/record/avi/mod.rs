@@ -44,13 +44,9 @@ const PART_BYTES: u64 = 1 << 30;
 pub struct Avi {
     path: PathBuf,
     file: File,
-    video: Option<Video>,
     part_bytes: u64,
-}
-
-/// The state from the first picture on.
-struct Video {
-    fit: Fit,
+    /// `None` before the first picture.
+    fit: Option<Fit>,
     /// Length of the file: its header and complete chunks.
     bytes: u64,
     /// Never empty.
@@ -78,7 +74,20 @@ impl Avi {
     fn with_parts(path: &Path, part_bytes: u64) -> Result<Self, MediaError> {
         let is_header = |bytes: &[u8]| bytes.starts_with(b"RIFF") && bytes.ends_with(b"movi");
         let file = file::create(path, is_header)?;
-        Ok(Self { path: path.to_owned(), file, video: None, part_bytes })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            part_bytes,
+            fit: None,
+            bytes: 0,
+            parts: vec![Part::default()],
+            chunks: Vec::new(),
+            places: 0,
+            stated_places: 0,
+            largest_chunk: 0,
+            pictures: 0,
+            too_fast: 0,
+        })
     }
 
     fn refused(&self, error: &io::Error) -> MediaError {
@@ -88,54 +97,41 @@ impl Avi {
 
 impl Output for Avi {
     fn add(&mut self, shot: &Shot) -> Result<(), MediaError> {
-        let video = self.video.get_or_insert_with(|| Video::new(Fit::to(&shot.frame)));
         let place = (shot.at.as_secs_f64() * f64::from(RATE)).round() as u64;
-        let Some(empty) = video.empty_before(place) else {
-            video.too_fast += 1;
+        let Some(empty) = self.empty_before(place) else {
+            self.too_fast += 1;
             return Ok(());
         };
         let encoding = Encoding { jpeg_quality: QUALITY, ..Encoding::of(Format::Jpeg) };
-        let picture = video.fit.apply(&shot.frame);
+        let fit = self.fit.get_or_insert_with(|| Fit::to(&shot.frame));
+        let picture = fit.apply(&shot.frame);
         let mut jpeg = Cursor::new(Vec::new());
         // The only possible error is a picture that is too large for the format.
         let picture = Cow::Borrowed(&*picture);
         encode::write(&mut jpeg, "the video", picture, None, encoding, &[])?;
-        let written = video.add(&mut self.file, empty, &jpeg.into_inner(), self.part_bytes);
-        written.map_err(|error| self.refused(&error))
+        self.add_picture(empty, &jpeg.into_inner()).map_err(|error| self.refused(&error))
     }
 
     fn end(&mut self) -> Ended {
-        let Some(video) = self.video.as_mut().filter(|video| video.pictures > 0) else {
+        if self.pictures == 0 {
             // If it cannot be removed, it stays; the next recording may replace it.
             fs::remove_file(&self.path).ok();
             return Ended { frames: Some(0), ..Ended::default() };
-        };
-        let finished = video.finish(&mut self.file);
-        let (frames, notes) = (Some(video.pictures), video.notes());
-        let written = finished.and(disk::sync_file(&self.file, &self.path));
-        Ended { frames, notes, failure: written.err().map(|error| self.refused(&error)) }
-    }
-
-    fn bytes(&self) -> u64 {
-        self.video.as_ref().map_or(0, |video| video.bytes)
-    }
-}
-
-impl Video {
-    fn new(fit: Fit) -> Self {
-        Self {
-            fit,
-            bytes: 0,
-            parts: vec![Part::default()],
-            chunks: Vec::new(),
-            places: 0,
-            stated_places: 0,
-            largest_chunk: 0,
-            pictures: 0,
-            too_fast: 0,
+        }
+        let written = self.finish().and(disk::sync_file(&self.file, &self.path));
+        Ended {
+            frames: Some(self.pictures),
+            notes: self.notes(),
+            failure: written.err().map(|error| self.refused(&error)),
         }
     }
 
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Avi {
     /// How many empty slots precede a picture for slot `place`; `None` if even the next slot is already used.
     fn empty_before(&self, place: u64) -> Option<u64> {
         let next = u64::from(self.places);
@@ -146,32 +142,32 @@ impl Video {
         }
     }
 
-    fn add(&mut self, file: &mut File, empty: u64, jpeg: &[u8], part: u64) -> io::Result<()> {
+    fn add_picture(&mut self, empty: u64, jpeg: &[u8]) -> io::Result<()> {
         if self.bytes == 0 {
-            self.write(file, &self.header())?;
+            self.write(&self.header())?;
         }
         for _ in 0..empty {
-            self.add_chunk(file, &[], part)?;
+            self.add_chunk(&[])?;
         }
-        self.add_chunk(file, jpeg, part)?;
+        self.add_chunk(jpeg)?;
         self.pictures += 1;
         if self.places - self.stated_places >= RATE || self.stated_places == 0 {
-            self.write_header(file)?;
+            self.write_header()?;
         }
         Ok(())
     }
 
     /// Writes a picture, or an empty chunk, into the next slot.
-    fn add_chunk(&mut self, file: &mut File, jpeg: &[u8], part_bytes: u64) -> io::Result<()> {
+    fn add_chunk(&mut self, jpeg: &[u8]) -> io::Result<()> {
         let chunk = riff::chunk(jpeg);
         // Both indexes have 24 bytes per chunk, and less than 64 other bytes.
         let indexes = 64 + 24 * (1 + self.chunks.len() as u64);
-        if self.bytes - self.part().at + chunk.len() as u64 + indexes > part_bytes {
-            self.end_part(file)?;
-            self.begin_part(file)?;
+        if self.bytes - self.part().at + chunk.len() as u64 + indexes > self.part_bytes {
+            self.end_part()?;
+            self.begin_part()?;
         }
         let offset = (self.bytes - self.part().at) as u32 + 8;
-        self.write(file, &chunk)?;
+        self.write(&chunk)?;
         let bytes = jpeg.len() as u32;
         self.chunks.push(Chunk { offset, bytes });
         self.part_mut().places += 1;
@@ -181,7 +177,7 @@ impl Video {
     }
 
     /// Writes the indexes of the last part, unless they are already written.
-    fn end_part(&mut self, file: &mut File) -> io::Result<()> {
+    fn end_part(&mut self) -> io::Result<()> {
         if self.part().index.is_some() {
             return Ok(());
         }
@@ -190,32 +186,32 @@ impl Video {
         if self.parts.len() == 1 {
             indexes.extend(riff::old_index(self.part(), &self.chunks));
         }
-        self.write(file, &indexes)?;
+        self.write(&indexes)?;
         self.part_mut().index = Some(Index { at, bytes, part_end: self.bytes });
-        self.write_header(file)
+        self.write_header()
     }
 
-    fn begin_part(&mut self, file: &mut File) -> io::Result<()> {
+    fn begin_part(&mut self) -> io::Result<()> {
         if self.parts.len() == MOST_PARTS {
             let most = format!("it has {MOST_PARTS} parts, the maximum for a video");
             return Err(io::Error::other(most + "; start another recording"));
         }
         let part = Part { at: self.bytes, ..Part::default() };
-        self.write(file, &riff::part_head(&part, self.bytes))?;
+        self.write(&riff::part_head(&part, self.bytes))?;
         self.parts.push(part);
         self.chunks.clear();
         Ok(())
     }
 
     /// Appends to the file. A failed write is not counted, and is truncated at the end.
-    fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        file.write_all(bytes)?;
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
         self.bytes += bytes.len() as u64;
         Ok(())
     }
 
     fn header(&self) -> Vec<u8> {
-        let (width, height) = self.fit.size();
+        let (width, height) = self.fit.as_ref().map_or((0, 0), Fit::size);
         riff::header(&Facts {
             width: width as u32,
             height: height as u32,
@@ -227,27 +223,27 @@ impl Video {
     }
 
     /// Writes the current lengths and counts.
-    fn write_header(&mut self, file: &mut File) -> io::Result<()> {
+    fn write_header(&mut self) -> io::Result<()> {
         if self.part().at > 0 {
-            file.seek(SeekFrom::Start(self.part().at))?;
-            file.write_all(&riff::part_head(self.part(), self.bytes))?;
+            self.file.seek(SeekFrom::Start(self.part().at))?;
+            self.file.write_all(&riff::part_head(self.part(), self.bytes))?;
         }
-        file.rewind()?;
-        file.write_all(&self.header())?;
-        file.seek(SeekFrom::Start(self.bytes))?;
+        self.file.rewind()?;
+        self.file.write_all(&self.header())?;
+        self.file.seek(SeekFrom::Start(self.bytes))?;
         self.stated_places = self.places;
         Ok(())
     }
 
     /// Writes the index and the header. If the index cannot be written, the file plays without it.
-    fn finish(&mut self, file: &mut File) -> io::Result<()> {
-        file.set_len(self.bytes)?;
-        file.seek(SeekFrom::Start(self.bytes))?;
-        let indexed = self.end_part(file);
+    fn finish(&mut self) -> io::Result<()> {
+        self.file.set_len(self.bytes)?;
+        self.file.seek(SeekFrom::Start(self.bytes))?;
+        let indexed = self.end_part();
         if indexed.is_err() {
-            file.set_len(self.bytes)?;
+            self.file.set_len(self.bytes)?;
         }
-        self.write_header(file)?;
+        self.write_header()?;
         indexed
     }
 
@@ -265,7 +261,7 @@ impl Video {
             let fast = pictures(self.too_fast);
             format!("{fast} left out: they came faster than the AVI's {RATE} frames per second")
         });
-        self.fit.note().into_iter().chain(too_fast).collect()
+        self.fit.iter().filter_map(Fit::note).chain(too_fast).collect()
     }
 }
 
