@@ -361,6 +361,9 @@ fn refuse(command: Command, error: EngineError, sinks: &mut Sinks, events: &Even
             refuse_live(error, events);
         }
         Command::AddSink(sink) => sinks.add(sink),
-        Command::SetPreviews(_) | Command::RecordFiner(..) | Command::StopLive => {}
+        Command::PauseBatch(_)
+        | Command::SetPreviews(_)
+        | Command::RecordFiner(..)
+        | Command::StopLive => {}
     }
 }
