@@ -251,7 +251,7 @@ mod tests {
     use crate::{
         mode::ModelSize,
         models::johnson::NetworkSpec,
-        weights::{Family, StorageType, safetensors},
+        weights::{Family, StorageType},
     };
 
     /// A checkpoint of a published shape.

@@ -197,6 +197,9 @@ impl Growing {
                     Function::Reciprocal,
                     Function::Exp,
                     Function::Gelu,
+                    Function::Log,
+                    Function::Round,
+                    Function::Floor,
                 ]))
             }
             11 => Op::Channels {

@@ -64,8 +64,8 @@ fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>, WeightsError> {
         None => {
             let sides = tensor.dims.iter().map(|&side| u64::try_from(side).ok());
             let size_bytes = dtype_of(tensor.data_type).map_or(0, |dtype| dtype.size_bytes());
-            let count = sides.chain([Some(size_bytes as u64)]);
-            let length = count.fold(Some(1u64), |product, side| product?.checked_mul(side?));
+            let mut factors = sides.chain([Some(size_bytes as u64)]);
+            let length = factors.try_fold(1u64, |product, side| product.checked_mul(side?));
             length.ok_or_else(|| refused(tensor.name, "has impossible sides"))?
         }
     };

@@ -36,13 +36,64 @@ pub fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
             let size = format!("{channels} channels, {blocks} blocks");
             named(shared_weights(channels, blocks), size)
         });
-    let all = wide.chain(lists).chain(messages).chain(chained);
+    let recent = [3, 1000, 30_000]
+        .into_iter()
+        .flat_map(|count| named(recent(count), format!("{count} parts")));
+    let all = wide.chain(lists).chain(messages).chain(chained).chain(recent);
     all.chain(texts).chain(shared)
 }
 
 fn named(files: Vec<(String, Vec<u8>)>, size: String) -> impl Iterator<Item = (String, Vec<u8>)> {
     let files = files.into_iter();
     files.map(move |(name, file)| (format!("{name}, {size}"), file))
+}
+
+/// What recent exporters write, `count` times: functions, quantised operators, branches, tensors in other files.
+fn recent(count: usize) -> Vec<(String, Vec<u8>)> {
+    let call = |function: &str, output: &str| node(function, &["x"], output, &[]).text(7, "local");
+    let function = |name: &str, nodes: &[Message]| {
+        let named = none().text(1, name).text(4, "x").text(5, "y").text(10, "local");
+        nodes.iter().fold(named, |function, node| function.message(7, node))
+    };
+    let with_functions = |nodes: Message, functions: &[Message]| {
+        let graph = nodes.message(11, &none().text(1, "x")).message(12, &none().text(1, "y"));
+        let file = Message(model(&graph));
+        functions.iter().fold(file, |file, function| file.message(25, function)).0
+    };
+    let calls = |count: usize, function: &str| {
+        let inner = none().repeated(count, none().message(1, &call(function, "v")));
+        inner.message(1, &call(function, "y"))
+    };
+    let relus: Vec<Message> = (0..count).map(|_| node("Relu", &["x"], "", &[])).collect();
+    let longest = function("F", &[relus, vec![node("Relu", &["x"], "y", &[])]].concat());
+    let wide = attribute("values").packed_ints(8, &vec![1; count]);
+    let wide = function("F", &[node("Relu", &["x"], "y", &[wide])]);
+    let chain: Vec<Message> = (0..count)
+        .map(|i| function(&format!("F{i}"), &[call(&format!("F{}", i + 1), "y")]))
+        .collect();
+    let circle = [function("F0", &[call("F1", "y")]), function("F1", &[call("F0", "y")])];
+    let inputs = vec!["x"; 3 * count + 2];
+    let concat = node("QLinearConcat", &inputs, "y", &[]).text(7, "com.microsoft");
+    let branch = none().repeated(count, none().message(1, &node("Relu", &["x"], "v", &[])));
+    let branch = branch.message(12, &none().text(1, "v"));
+    let branches = ["then_branch", "else_branch"].map(|name| attribute(name).message(6, &branch));
+    let elsewhere = |key: &str, value: &str| none().text(1, key).text(2, value);
+    let external = tensor("t", FLOAT, &[1 << 40, 1 << 20])
+        .message(13, &elsewhere("location", "data"))
+        .message(13, &elsewhere("offset", "18446744073709551615"))
+        .int(14, 1);
+    vec![
+        ("calls of a long function".to_owned(), with_functions(calls(count, "F"), &[longest])),
+        ("calls of a wide function".to_owned(), with_functions(calls(count, "F"), &[wide])),
+        ("functions in functions".to_owned(), with_functions(calls(0, "F0"), &chain)),
+        ("functions in a circle".to_owned(), with_functions(calls(count, "F0"), &circle)),
+        ("a quantised Concat".to_owned(), Graph(none().message(1, &concat)).file()),
+        ("long branches".to_owned(), Graph::default().node("If", &["x"], "y", &branches).file()),
+        (
+            "tensors in other files".to_owned(),
+            Graph(none().repeated(count, none().message(5, &external))).file(),
+        ),
+    ]
 }
 
 /// Tensors and shapes without numbers but with one very long side.

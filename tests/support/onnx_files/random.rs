@@ -1,6 +1,6 @@
 //! Well-formed graphs of known operators in random wiring, with extreme numbers.
 
-use super::{FLOAT, Graph, INT64, attribute, tensor};
+use super::{FLOAT, Graph, INT64, Message, attribute, node, tensor};
 
 /// Numbers that break arithmetic, and small ones twice, because they reach more code.
 const EXTREMES: [i64; 24] = [
@@ -148,7 +148,7 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
         let n: [&str; 5] = std::array::from_fn(|i| n[i].as_str());
         let axis = attribute("axis").int(3, c.number());
         let list = |key: &str, values: Vec<i64>| attribute(key).packed_ints(8, &values);
-        let (next, kind) = match c.below(32) {
+        let (next, kind) = match c.below(40) {
             0 => (graph.clone().node("Shape", &[&x], &output, &[]), NUMBERS),
             1 => (graph.clone().node("Shape", &[&w], &output, &[]), NUMBERS),
             2 | 3 => {
@@ -237,6 +237,53 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
                 let second = c.of(&[w.as_str(), n[0], x.as_str()]);
                 (graph.clone().node(operator, &[&x, second], &output, &[]), MAPS)
             }
+            31 => {
+                let to = attribute("to").int(3, c.of(&[1, 2, 6, 10]));
+                (graph.clone().node("Cast", &[&x], &output, &[to]), MAPS)
+            }
+            32 => {
+                let operator = c.of(&[
+                    "ReduceSum",
+                    "ReduceMax",
+                    "ReduceMin",
+                    "ReduceL1",
+                    "ReduceL2",
+                    "Softmax",
+                ]);
+                let keeps = attribute("keepdims").int(3, c.number());
+                let axes = list("axes", c.numbers(3));
+                (graph.clone().node(operator, &[&x], &output, &[axes, keeps, axis]), MAPS)
+            }
+            33 => {
+                let inputs = [x.as_str(), n[0], &w];
+                (graph.clone().node("LayerNormalization", &inputs, &output, &[axis]), MAPS)
+            }
+            34 => {
+                let operator = c.of(&["Gather", "GatherND", "Expand", "Squeeze", "Unsqueeze"]);
+                (graph.clone().node(operator, &[&x, n[0]], &output, &[axis]), MAPS)
+            }
+            35 => {
+                let operator = c.of(&["Max", "Min", "Pow"]);
+                let inputs = [x.as_str(), c.of(&[w.as_str(), n[0], &x])];
+                (graph.clone().node(operator, &inputs, &output, &[]), MAPS)
+            }
+            36 => {
+                let operator = c.of(&["QuantizeLinear", "DequantizeLinear"]);
+                let (of, kind) = c.of(&[(x.as_str(), MAPS), (&w, WEIGHTS), (n[1], WEIGHTS)]);
+                (graph.clone().node(operator, &[of, &w, n[0]], &output, &[axis]), kind)
+            }
+            37 => {
+                let inputs = [x.as_str(), &w, n[0], &w, &w, n[1], &w, n[0], n[2]];
+                (graph.clone().node("QLinearConv", &inputs, &output, &[]), MAPS)
+            }
+            38 => {
+                let branch = Message::default()
+                    .message(1, &node(c.of(&["Relu", "If"]), &[&x], &format!("{output}.b"), &[]))
+                    .message(12, &Message::default().text(1, &format!("{output}.b")));
+                let branches =
+                    ["then_branch", "else_branch"].map(|name| attribute(name).message(6, &branch));
+                (graph.clone().node("If", &[n[0]], &output, &branches), MAPS)
+            }
             27 | 28 => (graph.clone().node("Reshape", &[&x, n[0]], &output, &[]), MAPS),
             29 | 30 => {
                 let other = if any { pick(MAPS, &mut c) } else { x.clone() };
@@ -244,7 +291,8 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
                 (node, MAPS)
             }
             _ => {
-                let operator = c.of(&["Relu", "Identity", "Dropout", "GlobalAveragePool"]);
+                let operator =
+                    c.of(&["Relu", "Identity", "Dropout", "GlobalAveragePool", "Round", "Log"]);
                 (graph.clone().node(operator, &[&x], &output, &[]), MAPS)
             }
         };

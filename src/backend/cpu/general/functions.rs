@@ -242,8 +242,10 @@ mod tests {
     /// A function that needs more than simple arithmetic, and its definition.
     type Definition = (Function, fn(f64) -> f64);
 
-    const DEFINITIONS: [Definition; 6] = [
+    const DEFINITIONS: [Definition; 8] = [
         (Function::Exp, f64::exp),
+        (Function::Round, f64::round_ties_even),
+        (Function::Floor, f64::floor),
         (Function::Tanh, f64::tanh),
         (Function::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
         (Function::Elu { alpha: 1.0 }, |x| if x < 0.0 { x.exp_m1() } else { x }),

@@ -69,6 +69,7 @@ fn read_lines(lines: &[&str], sides: [i64; 2]) -> Result<PictureNetwork, String>
         ],
         input: vec![ValueInfo { name: "x", kind }],
         output: vec![ValueInfo { name: result, kind: None }],
+        ..messages::Graph::default()
     };
     let (model, budget) = (messages::Model::default(), Budget::for_file(0));
     read(&model, &graph, &budget).map_err(|error| error.to_string())

@@ -8,7 +8,7 @@ use crate::{
         WeightsError,
         onnx::{
             messages::Node,
-            network::{constants::Constant, layout::MAX_SIDES},
+            network::{BYTES_PER_NODE, constants::Constant, layout::MAX_SIDES},
             refused,
             scope::Value,
         },
@@ -331,6 +331,8 @@ impl Reader<'_> {
         a: &MapValue,
         b: &MapValue,
     ) -> Result<MapValue, WeightsError> {
+        // A reduction over channels does this for each of them.
+        self.budget().bytes(BYTES_PER_NODE)?;
         let (more, less) = if is_max { (b, a) } else { (a, b) };
         let beyond = self.with(Arithmetic::Difference, more, less)?;
         let beyond = self.clipped(&beyond, 0.0, f32::INFINITY)?;
