@@ -62,6 +62,9 @@ impl<S> Answer<S> {
     }
 }
 
+/// Continues with a typed text.
+type Typed<S> = Box<dyn FnOnce(&mut S, String)>;
+
 /// A question that is answered with a text.
 pub struct Field<S> {
     pub heading: String,
@@ -74,7 +77,7 @@ pub struct Field<S> {
     pub why: String,
     /// What is wrong with the last text that was entered.
     pub problem: Option<String>,
-    pub then: Box<dyn FnOnce(&mut S, String)>,
+    pub then: Typed<S>,
 }
 
 #[derive(Default)]

@@ -191,6 +191,7 @@ impl Studio {
                 | Event::Live(LiveEvent::Ended) => {}
                 Event::Live(LiveEvent::Source(event)) => match event {
                     CaptureEvent::Started { .. } => self.problem = None,
+                    CaptureEvent::Note(_) => {}
                     CaptureEvent::Waiting(problem) => {
                         self.had_problem = true;
                         self.problem = Some(problem);

@@ -221,16 +221,14 @@ impl App {
             _ => ("How do you want to use these images?", targets::SEVERAL),
         };
         let other = then.clone();
-        let answer = |name, key, picture_use, then: Box<dyn FnOnce(&mut Self, PictureUse)>| {
-            let then = move |app: &mut Self| then(app, picture_use);
-            Answer { key: Some(key), ..Answer::new(name, then) }
-        };
+        let paint = Answer::new(paint, |app: &mut Self| then(app, PictureUse::Photo));
+        let style = Answer::new(style, |app: &mut Self| other(app, PictureUse::Style));
         self.put_buttons(Buttons {
             heading: heading.to_owned(),
             text: name,
             answers: vec![
-                answer(paint, Key::P, PictureUse::Photo, Box::new(then)),
-                answer(style, Key::S, PictureUse::Style, Box::new(other)),
+                Answer { key: Some(Key::P), ..paint },
+                Answer { key: Some(Key::S), ..style },
                 Answer::cancel("Cancel"),
             ],
             caption: "P: paint · S: use as style · Esc: cancel",

@@ -62,12 +62,15 @@ pub fn ui(
     });
 }
 
+/// A rate: its name, description, colour and value.
+type RateSeries = (&'static str, &'static str, Color32, fn(&Rates) -> f32);
+
 fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
     let width = ui.available_width();
     theme::group_title(ui, "Frames per second");
     let rates = meters.rates(now);
     let palette = theme::palette(ui.visuals());
-    let series: [(&str, &str, Color32, fn(&Rates) -> f32); 3] = [
+    let series: [RateSeries; 3] = [
         ("Source", "Frames from the source.", palette.quiet, |r| r.source_fps),
         ("Painted", "Frames that were painted.", palette.notice, |r| r.engine_fps),
         ("Shown", "Frames that were shown.", palette.accent, |r| r.shown_fps),
