@@ -32,7 +32,7 @@ impl Running {
 
     /// The same for the channels from `first`, without extremes.
     #[inline(always)]
-    pub fn from_channel(&self, first: usize) -> Self {
+    pub fn starting_at(&self, first: usize) -> Self {
         let (mean, squares) = (self.mean.at(first), self.squares.at(first));
         Self { mean, squares, extremes: None, count: self.count }
     }

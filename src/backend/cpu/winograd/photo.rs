@@ -146,7 +146,7 @@ impl Tasks for PhotoConv<'_> {
                             PANEL_COLUMNS,
                         );
                     }
-                    let mut running = all.from_channel(panel.first);
+                    let mut running = all.starting_at(panel.first);
                     let channels = width.min(layer.output.channels - panel.first);
                     for (t, column) in own.columns.clone().enumerate() {
                         transform_output::<S, ThreeOutputs>(

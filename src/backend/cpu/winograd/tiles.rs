@@ -115,7 +115,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
                 products.as_mut_ptr(),
             );
             // A panel's channels process all pixels of the task before the next panel starts.
-            let mut running = Running { count: 0, ..all.from_channel(panel.first) };
+            let mut running = Running { count: 0, ..all.starting_at(panel.first) };
             let channels = width.min(layer.output.channels - panel.first);
             for t in first..end {
                 let from = products.as_ptr().at((t - first) * PANEL_COLUMNS);
