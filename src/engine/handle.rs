@@ -335,10 +335,10 @@ impl Engine {
                 Event::Painted { .. } | Event::Failed { .. } | Event::Cancelled(_) => {
                     self.painting = None;
                 }
-                Event::Tried { number, .. } => {
-                    if *number != self.newest_trial || self.trial.take().is_none() {
-                        continue;
-                    }
+                Event::Tried { number, .. }
+                    if *number != self.newest_trial || self.trial.take().is_none() =>
+                {
+                    continue;
                 }
                 Event::Repainted { number, .. } => {
                     let before = self.repaints.len();
