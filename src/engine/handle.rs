@@ -26,7 +26,7 @@ use super::{
     events::{Events, Sent},
     live::{
         Input, LivePicture, LiveSettings, LiveSource, LiveStart, MeasureJob, NumberedSettings,
-        Preview, Snapshot, rate_control::first_source_px,
+        Preview, Sink, Snapshot, rate_control::first_source_px,
     },
     photos::draft_settings,
     protocol::{
@@ -39,7 +39,6 @@ use crate::{
     backend::{OpenDevice, RunControl},
     capture::Capture,
     mailbox::{Reader, Writer, mailbox},
-    media::record::FrameSink,
     mode::DeviceChoice,
 };
 
@@ -189,8 +188,8 @@ impl Engine {
 
     /// Sends `sink` every live picture from now on, of any source, until the sink ends. This includes pictures that no
     /// surface takes. Never waits.
-    pub fn record(&mut self, sink: FrameSink) {
-        self.send(Command::AddSink(sink));
+    pub fn record(&mut self, sink: impl Sink + 'static) {
+        self.send(Command::AddSink(Box::new(sink)));
     }
 
     /// Records a finer picture of the held frame, which the surface shows from time `at` on. Does nothing if no

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use super::{
     error::EngineError,
-    live::{LiveEvent, LiveStart, MeasureJob, Preview},
+    live::{LiveEvent, LiveStart, MeasureJob, Preview, Sink},
     paint::{PaintSettings, Painting},
 };
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
     compose::Look,
     frame::Frame,
     measure::{MeasureError, MeasureReport},
-    media::record::FrameSink,
     mode::Mode,
     network::Network,
 };
@@ -187,7 +186,7 @@ pub enum Command {
         control: Arc<RunControl>,
     },
     /// Sends this sink every live picture from now on, of any source.
-    AddSink(FrameSink),
+    AddSink(Box<dyn Sink>),
     /// Also records this picture of the held frame, as shown from this time on.
     RecordFiner(Arc<Repainted>, Instant),
     StopLive,

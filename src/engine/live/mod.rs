@@ -44,6 +44,6 @@ pub use settings::{
     CandidateChoice, DEFAULT_TARGET_FPS, LiveEvent, LiveSample, LiveSettings, LiveSize, MeasureJob,
     ModePair, NumberedSettings, Preview, PreviewPicture,
 };
-pub use sink::Sinks;
+pub use sink::{Sink, Sinks};
 pub use snapshot::{Preparing, Snapshot};
 pub use start::LiveStart;
