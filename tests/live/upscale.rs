@@ -199,7 +199,7 @@ fn record(studio: &mut Studio, folder: &Path) -> Recorder {
     let (folder, format) = (folder.to_owned(), Format::Png);
     let destination = Destination::Pictures { folder, format };
     let (recorder, sink) = Recorder::start(&destination, Arc::new(|| {})).expect("a folder");
-    studio.live.sinks().add(sink);
+    studio.live.sinks().add(Box::new(sink));
     recorder
 }
 
