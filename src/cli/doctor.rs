@@ -20,7 +20,7 @@ use crate::{
     },
     capture, disk,
     engine::paint::default_memory_limit_bytes,
-    media::record::Ffmpeg,
+    media::{heic, record::Ffmpeg},
     mode::{DeviceChoice, ModeChoice},
     weights::StyleLibrary,
 };
@@ -82,7 +82,7 @@ pub fn run(json: bool) -> Result<(), CliError> {
     let mut findings = [
         vec![processor(), memory()],
         graphics(),
-        vec![cameras(), video(), screen(), dialogs()],
+        vec![cameras(), video(), phone_photos(), screen(), dialogs()],
         styles(&library),
     ]
     .concat();
@@ -265,6 +265,18 @@ fn cameras() -> Finding {
         Err(error) => {
             Finding::note("Cameras", error.to_string(), "photos and the demo scene need no camera")
         }
+    }
+}
+
+/// Checks whether photos in HEIC can be opened.
+fn phone_photos() -> Finding {
+    match heic::converter() {
+        Some(program) => Finding::ok("HEIC", format!("{} reads it", program.display())),
+        None => Finding::note(
+            "HEIC",
+            "heif-convert is not installed",
+            "install it to open photos in HEIC (Debian: libheif-examples)",
+        ),
     }
 }
 

@@ -155,7 +155,7 @@ pub fn sorted(files: Vec<PathBuf>) -> Sorted {
                 Ok(folder) if folder.photos.is_empty() => {
                     let note = folder.note(None).map(|note| format!("; {note}"));
                     sorted.problems.push(format!(
-                        "There are no photos in {name} (PNG, JPEG, WebP, BMP, TIFF or GIF){}.",
+                        "There are no photos in {name} (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC){}.",
                         note.unwrap_or_default()
                     ));
                 }

@@ -17,7 +17,7 @@ use crate::{
     capture::{self, Camera},
     disk::{without_number, words},
     frame::Frame,
-    media::encode::Format,
+    media::{decode, encode::Format},
 };
 
 /// The usable content of the clipboard.
@@ -122,8 +122,6 @@ pub struct Desktop {
     pointer: Pointer,
 }
 
-/// File extensions of readable pictures.
-const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
 /// File extensions of checkpoints.
 const CHECKPOINTS: [&str; 5] = ["safetensors", "pth", "pt", "onnx", "model"];
 /// If a portal's dialog is "cancelled" faster than this, no dialog was shown: no user answers that fast. Without the
@@ -194,7 +192,7 @@ impl Platform for Desktop {
         if let Some(folder) = folder.filter(|f| f.is_dir()) {
             box_ = box_.set_directory(folder);
         }
-        let both = || PICTURES.iter().chain(&CHECKPOINTS).copied().collect::<Vec<_>>();
+        let both = || decode::EXTENSIONS.iter().chain(&CHECKPOINTS).copied().collect::<Vec<_>>();
         let opened_at = Instant::now();
         let answer = match dialog {
             Dialog::Open => box_

@@ -11,7 +11,7 @@ pub fn not_added(error: &dyn std::error::Error) -> String {
 pub fn no_weights(error: &WeightsError) -> String {
     match error {
         WeightsError::UnknownFormat { found } => format!(
-            "This file was not added as a style: {found}. A style is an image (PNG, JPEG, WebP, BMP, TIFF or GIF) or a network (safetensors, PyTorch or ONNX)."
+            "This file was not added as a style: {found}. A style is an image (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC) or a network (safetensors, PyTorch or ONNX)."
         ),
         other => not_added(other),
     }

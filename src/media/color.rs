@@ -230,6 +230,17 @@ fn parsed(profile: &[u8]) -> Option<ColorProfile> {
     ColorProfile::new_from_slice(profile).ok().filter(|_| is_plausible)
 }
 
+/// An ICC profile for primaries and a transfer function (ITU-T H.273) of photos; `None` for sRGB.
+pub(super) fn profile_of(primaries: u8, transfer: u8) -> Option<Vec<u8>> {
+    // Unspecified ones are those of sRGB. The curves of video (1, 6, 14, 15) are shown like sRGB's by browsers.
+    let primaries = if primaries == 2 { 1 } else { primaries };
+    let transfer = if matches!(transfer, 1 | 2 | 6 | 14 | 15) { 13 } else { transfer };
+    if (primaries, transfer) == (1, 13) {
+        return None;
+    }
+    of_code_points(primaries, transfer)?.encode().ok()
+}
+
 /// The profile of primaries and a transfer function (ITU-T H.273).
 fn of_code_points(primaries: u8, transfer: u8) -> Option<ColorProfile> {
     let profile = ColorProfile::new_from_cicp(CicpProfile {

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, RgbaImage};
+use image::{DynamicImage, ImageDecoder, ImageError, RgbaImage};
 
 pub use super::header::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE_PX};
 use super::{
@@ -21,7 +21,7 @@ use super::{
     encode::Format,
     guard::guarded,
     header::{
-        Header, RGBA_BYTES, SIDE_BYTES, becomes_rgba_in_place, damaged, format_of,
+        Header, Kind, RGBA_BYTES, SIDE_BYTES, becomes_rgba_in_place, damaged, format_of,
         from_image_error, limits,
     },
     in_place::in_place,
@@ -37,9 +37,11 @@ const NO_END_MARKER: &str = "the file has no end marker; part of the image may b
 const PNG_START: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The chunk IEND.
 const PNG_END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
-/// Extensions of the files in a folder that count as pictures.
-const EXTENSIONS: [&str; 10] =
-    ["png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff", "gif"];
+/// Extensions of picture files.
+pub const EXTENSIONS: [&str; 15] = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff", "gif", "avif", "jxl",
+    "heic", "heif", "hif",
+];
 
 /// A decoded picture, upright.
 #[derive(Clone, Debug)]
@@ -127,7 +129,7 @@ pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, Med
 
 /// The format of a picture by its first bytes; `None` if it cannot be written.
 pub fn format_of_bytes(bytes: &[u8]) -> Option<Format> {
-    image::guess_format(bytes).ok().and_then(writable_format)
+    Kind::of(bytes).and_then(writable_format)
 }
 
 /// Reads the picture in `bytes`; `name` is used in messages.
@@ -217,7 +219,16 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
             left_mb: limit_bytes / 1_000_000,
         });
     }
-    let Header { mut decoder, orientation, decoded_bytes, cmyk, jpeg, .. } = header;
+    let Header {
+        mut decoder,
+        orientation,
+        decoded_bytes,
+        cmyk,
+        jpeg,
+        is_premultiplied,
+        further,
+        ..
+    } = header;
     // Damaged metadata is no reason to refuse the picture.
     let profile = decoder.icc_profile().ok().flatten();
     decoder.set_limits(limits(decoded_bytes + SIDE_BYTES)).map_err(failed)?;
@@ -232,16 +243,16 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
             notes.push(NO_END_MARKER.to_owned());
         }
     }
-    if let Some(what) = container::further_pictures(format, bytes) {
+    if let Some(what) = further {
         notes.push(format!("the file contains several {what}s; the first is used"));
     }
     if decoder.color_type().bytes_per_pixel() > decoder.color_type().channel_count() {
         notes.push("reduced to 8 bits per channel".to_owned());
     }
     let is_gray = !decoder.color_type().has_color();
-    let inks = profile.as_deref().filter(|_| cmyk && format == ImageFormat::Jpeg);
+    let inks = profile.as_deref().filter(|_| cmyk && format == Kind::Jpeg);
     let conversion = match (&profile, format) {
-        (_, ImageFormat::Png) => ToSrgb::of_png(bytes, profile.as_deref(), is_gray),
+        (_, Kind::Png) => ToSrgb::of_png(bytes, profile.as_deref(), is_gray),
         (None, _) => Ok(None),
         (Some(_), _) if cmyk => inks.map_or(Err(Unusable), ToSrgb::of_inks),
         (Some(profile), _) => ToSrgb::of_icc(profile, is_gray),
@@ -262,7 +273,7 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
         }
         _ => rgba(decoder, conversion.as_ref()).map_err(failed)?,
     };
-    if format == ImageFormat::Tiff && container::tiff_is_premultiplied(bytes) {
+    if is_premultiplied {
         alpha::unpremultiply(&mut pixels);
     }
     alpha::fill_hidden(&mut pixels, size.0 as usize);
@@ -327,13 +338,13 @@ fn check_memory(
 }
 
 /// The same format, if it can be written.
-fn writable_format(format: ImageFormat) -> Option<Format> {
+fn writable_format(format: Kind) -> Option<Format> {
     match format {
-        ImageFormat::Png => Some(Format::Png),
-        ImageFormat::Jpeg => Some(Format::Jpeg),
-        ImageFormat::WebP => Some(Format::WebP),
-        ImageFormat::Bmp => Some(Format::Bmp),
-        ImageFormat::Tiff => Some(Format::Tiff),
+        Kind::Png => Some(Format::Png),
+        Kind::Jpeg => Some(Format::Jpeg),
+        Kind::WebP => Some(Format::WebP),
+        Kind::Bmp => Some(Format::Bmp),
+        Kind::Tiff => Some(Format::Tiff),
         _ => None,
     }
 }

@@ -12,8 +12,7 @@ use super::decode::has_picture_name;
 fn reason_by_name(path: &Path) -> &'static str {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     match extension.as_str() {
-        "heic" | "heif" | "hif" | "avif" | "jxl" | "jp2" | "j2k" | "jpf" | "jpx" | "psd"
-        | "svg" | "exr" | "hdr" => {
+        "jp2" | "j2k" | "jpf" | "jpx" | "psd" | "svg" | "exr" | "hdr" => {
             "an image format that is not supported; convert it to PNG or JPEG"
         }
         "cr2" | "cr3" | "nef" | "arw" | "dng" | "orf" | "raf" | "rw2" | "pef" | "srw" => {

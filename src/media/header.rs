@@ -8,7 +8,14 @@ use image::{
     codecs::tiff::TiffDecoder, metadata::Orientation,
 };
 
-use super::{MediaError, container};
+use super::{
+    MediaError,
+    avif::AvifDecoder,
+    container,
+    heic::{self, HeicDecoder},
+    heif,
+    jxl::JxlImage,
+};
 use crate::{
     disk::reason,
     text::{cut, is_unseen},
@@ -27,14 +34,70 @@ pub(super) const SIDE_BYTES: u64 = 256 << 20;
 const HEADER_BYTES: u64 = 32 << 20;
 /// Bytes of an RGBA8 pixel.
 pub(super) const RGBA_BYTES: u64 = 4;
-/// Maximum length of a decoder's reason in a message.
 /// What to do with a format that is not read.
 const CONVERT: &str = "; convert it to JPEG or PNG first";
+/// Maximum length of a decoder's reason in a message.
 const MAX_REASON_CHARS: usize = 120;
+
+/// A format that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Png,
+    Jpeg,
+    WebP,
+    Bmp,
+    Tiff,
+    Gif,
+    Avif,
+    JpegXl,
+    Heic,
+}
+
+impl Kind {
+    /// The format by the first bytes.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        if heif::brands(bytes).any(|brand| matches!(brand, b"avif" | b"avis")) {
+            return Some(Self::Avif);
+        }
+        if heif::brands(bytes).any(|brand| HEIC_BRANDS.contains(&brand)) {
+            return Some(Self::Heic);
+        }
+        if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n") {
+            return Some(Self::JpegXl);
+        }
+        Some(match image::guess_format(bytes).ok()? {
+            ImageFormat::Png => Self::Png,
+            ImageFormat::Jpeg => Self::Jpeg,
+            ImageFormat::WebP => Self::WebP,
+            ImageFormat::Bmp => Self::Bmp,
+            ImageFormat::Tiff => Self::Tiff,
+            ImageFormat::Gif => Self::Gif,
+            _ => return None,
+        })
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+            Self::WebP => "WebP",
+            Self::Bmp => "BMP",
+            Self::Tiff => "TIFF",
+            Self::Gif => "GIF",
+            Self::Avif => "AVIF",
+            Self::JpegXl => "JPEG XL",
+            Self::Heic => "HEIC",
+        }
+    }
+}
+
+/// Brands of HEIF files; those with AVIF images also have a brand of their own.
+const HEIC_BRANDS: [&[u8; 4]; 8] =
+    [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"];
 
 /// Facts about a picture that its header contains.
 pub(super) struct Header<'a> {
-    pub format: ImageFormat,
+    pub format: Kind,
     pub decoder: Box<dyn ImageDecoder + 'a>,
     /// At most [`MAX_PIXELS`].
     pub pixels: u64,
@@ -42,8 +105,13 @@ pub(super) struct Header<'a> {
     /// Only for a JPEG.
     pub jpeg: Option<container::JpegLook>,
     pub cmyk: bool,
-    /// Pixels of a GIF's frame, which may be larger than the picture.
-    pub gif_frame_pixels: u64,
+    /// Whether colours are multiplied by their alpha.
+    pub is_premultiplied: bool,
+    /// What further pictures in the file are called.
+    pub further: Option<&'static str>,
+    /// Pixels of a GIF's frame, which may be larger than the picture, of a tile of an AVIF, and of all channels of a
+    /// JPEG XL.
+    frame_pixels: u64,
     /// Size of the pixels in the file's own format.
     pub decoded_bytes: u64,
 }
@@ -57,37 +125,40 @@ impl<'a> Header<'a> {
             });
         }
         let format = format_of(name, bytes)?;
-        let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
+        if format == Kind::Heic && heic::converter().is_none() {
+            return Err(MediaError::NeedsConverter { name: name.to_owned() });
+        }
+        let jpeg = (format == Kind::Jpeg).then(|| container::look_at_jpeg(bytes));
         let kind = match jpeg {
             Some(look) => look.unsupported(),
-            None => container::unsupported_png(bytes).filter(|_| format == ImageFormat::Png),
+            None => container::unsupported_png(bytes).filter(|_| format == Kind::Png),
         };
         if let Some(kind) = kind {
             return Err(MediaError::Unsupported {
                 name: name.to_owned(),
-                format: format_name(format).to_owned(),
+                format: format.name().to_owned(),
                 reason: kind.to_owned(),
             });
         }
         // The PNG decoder reserves memory for a row before it reports the size.
-        if format == ImageFormat::Png
+        if format == Kind::Png
             && let Some(size) = png_size(bytes)
         {
             checked_pixels(name, format, size)?;
         }
-        let mut decoder =
+        let Opened { mut decoder, is_premultiplied, is_animated, frame_pixels } =
             open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
         let pixels = checked_pixels(name, format, decoder.dimensions())?;
-        if format == ImageFormat::Png && container::png_end(bytes) == container::PngEnd::Cut {
+        if format == Kind::Png && container::png_end(bytes) == container::PngEnd::Cut {
             return Err(damaged(name, format, "it ends too early"));
         }
-        if format == ImageFormat::WebP && !container::webp_is_whole(bytes) {
+        if format == Kind::WebP && !container::webp_is_whole(bytes) {
             let reason = "it ends in the middle of the image, or part of it is damaged";
             return Err(damaged(name, format, reason));
         }
         let sizes_agree = match format {
-            ImageFormat::WebP => container::webp_sizes_agree(bytes),
-            ImageFormat::Tiff => container::tiff_sizes_agree(bytes, pixels),
+            Kind::WebP => container::webp_sizes_agree(bytes),
+            Kind::Tiff => container::tiff_sizes_agree(bytes, pixels),
             _ => true,
         };
         if !sizes_agree {
@@ -97,10 +168,6 @@ impl<'a> Header<'a> {
         let original = decoder.original_color_type();
         let cmyk = jpeg.is_some_and(|look| look.components == 4)
             || matches!(original, ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
-        let gif_frame_pixels = match format {
-            ImageFormat::Gif => container::gif_frame_pixels(bytes).unwrap_or(0).max(pixels),
-            _ => 0,
-        };
         let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
         Ok(Self {
             format,
@@ -109,7 +176,12 @@ impl<'a> Header<'a> {
             orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
             jpeg,
             cmyk,
-            gif_frame_pixels,
+            is_premultiplied,
+            further: match container::further_pictures(format, bytes) {
+                None if is_animated => Some("frame"),
+                further => further,
+            },
+            frame_pixels: frame_pixels.max(pixels),
             decoded_bytes: decoder.total_bytes().max(pixels * bytes_per_pixel),
             decoder,
         })
@@ -122,17 +194,23 @@ impl<'a> Header<'a> {
         // Memory of the decoder in addition to its output.
         let beside = match self.format {
             // A copy of the file, and 16-bit coefficients of all components if these come in several scans.
-            ImageFormat::Jpeg => {
+            Kind::Jpeg => {
                 let look = self.jpeg.unwrap_or_default();
                 let kept = if look.keeps_coefficients { 2 } else { 0 };
                 file_bytes + kept * u64::from(look.components) * pixels
             }
             // The transparency or a second copy of the picture, its planes, and the compressed pixels.
-            ImageFormat::WebP => 5 * pixels + file_bytes,
+            Kind::WebP => 5 * pixels + file_bytes,
             // The pixels as stored.
-            ImageFormat::Tiff => decoded,
+            Kind::Tiff => decoded,
             // The frame before it is drawn onto the canvas.
-            ImageFormat::Gif => RGBA_BYTES * self.gif_frame_pixels,
+            Kind::Gif => RGBA_BYTES * self.frame_pixels,
+            // The samples of a tile, 16 bits each if there are more than 8, and what is known about each block.
+            Kind::Avif => 8 * self.frame_pixels + file_bytes,
+            // Coefficients or samples of 32 bits, and what is known about each block.
+            Kind::JpegXl => 8 * self.frame_pixels,
+            // The converted file, and its pixels.
+            Kind::Heic => 3 * decoded,
             _ => 0,
         };
         let decoding = if becomes_rgba_in_place(self.decoder.color_type()) {
@@ -166,7 +244,7 @@ fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
 /// The number of pixels, if it is within the limits.
 fn checked_pixels(
     name: &str,
-    format: ImageFormat,
+    format: Kind,
     (width, height): (u32, u32),
 ) -> Result<u64, MediaError> {
     match u64::from(width) * u64::from(height) {
@@ -179,65 +257,100 @@ fn checked_pixels(
     }
 }
 
-pub(super) fn damaged(name: &str, format: ImageFormat, reason: &str) -> MediaError {
+pub(super) fn damaged(name: &str, format: Kind, reason: &str) -> MediaError {
     MediaError::Damaged {
         name: name.to_owned(),
-        format: format_name(format).to_owned(),
+        format: format.name().to_owned(),
         reason: reason.to_owned(),
     }
 }
 
 /// The format by the first bytes, if it can be read.
-pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<ImageFormat, MediaError> {
+pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<Kind, MediaError> {
     let unknown = |found: &str| {
         Err(MediaError::UnknownFormat { name: name.to_owned(), found: found.to_owned() })
     };
     if bytes.is_empty() {
         return unknown("it is empty");
     }
-    match image::guess_format(bytes) {
-        Ok(
-            format @ (ImageFormat::Png
-            | ImageFormat::Jpeg
-            | ImageFormat::WebP
-            | ImageFormat::Bmp
-            | ImageFormat::Tiff
-            | ImageFormat::Gif),
-        ) => Ok(format),
-        Ok(other) => unknown(&format!("it is {}{CONVERT}", format_name(other))),
-        Err(_) => match container::foreign_format(bytes) {
-            Some(what) => unknown(&format!("it is {what}{CONVERT}")),
-            None => unknown("its first bytes match no supported format"),
-        },
+    if let Some(kind) = Kind::of(bytes) {
+        return Ok(kind);
+    }
+    let found = match image::guess_format(bytes) {
+        Ok(ImageFormat::Ico) => Some("an icon (ICO)"),
+        Ok(ImageFormat::OpenExr) => Some("OpenEXR"),
+        Ok(ImageFormat::Hdr) => Some("Radiance HDR"),
+        Ok(_) => Some("another picture format"),
+        Err(_) => container::foreign_format(bytes),
+    };
+    match found {
+        Some(what) => unknown(&format!("it is {what}{CONVERT}")),
+        None => unknown("its first bytes match no supported format"),
     }
 }
 
-fn format_name(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::Png => "PNG",
-        ImageFormat::Jpeg => "JPEG",
-        ImageFormat::WebP => "WebP",
-        ImageFormat::Bmp => "BMP",
-        ImageFormat::Tiff => "TIFF",
-        ImageFormat::Gif => "GIF",
-        ImageFormat::Ico => "an icon (ICO)",
-        ImageFormat::Avif => "AVIF",
-        ImageFormat::OpenExr => "OpenEXR",
-        ImageFormat::Hdr => "Radiance HDR",
-        _ => "another picture format",
+/// A decoder that has read the header, and what it found there.
+struct Opened<'a> {
+    decoder: Box<dyn ImageDecoder + 'a>,
+    is_premultiplied: bool,
+    is_animated: bool,
+    frame_pixels: u64,
+}
+
+impl<'a> From<Box<dyn ImageDecoder + 'a>> for Opened<'a> {
+    fn from(decoder: Box<dyn ImageDecoder + 'a>) -> Self {
+        Self { decoder, is_premultiplied: false, is_animated: false, frame_pixels: 0 }
     }
 }
 
 /// A decoder that has read the header within [`HEADER_BYTES`].
-fn open(format: ImageFormat, bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
-    if format == ImageFormat::Tiff {
-        // With limits this decoder restricts a profile to the size of the pixels. Its own defaults (256 MB) apply until
-        // the profile is read.
-        return Ok(Box::new(TiffDecoder::new(Cursor::new(bytes))?));
+fn open(format: Kind, bytes: &[u8]) -> Result<Opened<'_>, ImageError> {
+    let of_crate = |format| {
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+        reader.limits(limits(HEADER_BYTES));
+        let decoder: Box<dyn ImageDecoder + '_> = Box::new(reader.into_decoder()?);
+        Ok(Opened::from(decoder))
+    };
+    match format {
+        Kind::Png => of_crate(ImageFormat::Png),
+        Kind::Jpeg => of_crate(ImageFormat::Jpeg),
+        Kind::WebP => of_crate(ImageFormat::WebP),
+        Kind::Bmp => of_crate(ImageFormat::Bmp),
+        Kind::Gif => {
+            let frame_pixels = container::gif_frame_pixels(bytes).unwrap_or(0);
+            Ok(Opened { frame_pixels, ..of_crate(ImageFormat::Gif)? })
+        }
+        Kind::Tiff => {
+            // With limits this decoder restricts a profile to the size of the pixels. Its own defaults (256 MB) apply
+            // until the profile is read.
+            let decoder: Box<dyn ImageDecoder + '_> =
+                Box::new(TiffDecoder::new(Cursor::new(bytes))?);
+            let is_premultiplied = container::tiff_is_premultiplied(bytes);
+            Ok(Opened { is_premultiplied, ..decoder.into() })
+        }
+        Kind::Avif => {
+            let decoder = AvifDecoder::new(bytes)?;
+            Ok(Opened {
+                is_premultiplied: decoder.is_premultiplied(),
+                is_animated: heif::brands(bytes).next() == Some(b"avis"),
+                frame_pixels: decoder.tile_pixels(),
+                decoder: Box::new(decoder),
+            })
+        }
+        Kind::JpegXl => {
+            let decoder = JxlImage::new(bytes)?;
+            Ok(Opened {
+                is_premultiplied: false,
+                is_animated: decoder.is_animated,
+                frame_pixels: decoder.samples(),
+                decoder: Box::new(decoder),
+            })
+        }
+        Kind::Heic => {
+            let decoder: Box<dyn ImageDecoder + '_> = Box::new(HeicDecoder::new(bytes)?);
+            Ok(decoder.into())
+        }
     }
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits(HEADER_BYTES));
-    Ok(Box::new(reader.into_decoder()?))
 }
 
 pub(super) fn limits(bytes: u64) -> Limits {
@@ -246,11 +359,11 @@ pub(super) fn limits(bytes: u64) -> Limits {
     limits
 }
 
-pub(super) fn from_image_error(name: &str, format: ImageFormat, error: ImageError) -> MediaError {
+pub(super) fn from_image_error(name: &str, format: Kind, error: ImageError) -> MediaError {
     match error {
         ImageError::Unsupported(e) => MediaError::Unsupported {
             name: name.to_owned(),
-            format: format_name(format).to_owned(),
+            format: format.name().to_owned(),
             reason: in_short(&e.to_string()),
         },
         ImageError::Limits(_) => {

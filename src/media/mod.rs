@@ -3,16 +3,21 @@
 //! Does not depend on styles, devices or the window. Calls block; they may be made from any thread.
 
 mod alpha;
+mod avif;
 mod color;
 mod container;
 pub mod decode;
 pub mod encode;
 pub mod folder;
+mod foreign;
 pub mod framing;
 pub mod guard;
 mod header;
+pub mod heic;
+mod heif;
 mod in_place;
 mod inks;
+mod jxl;
 pub mod memory;
 pub mod record;
 pub mod resample;
@@ -38,7 +43,9 @@ pub enum MediaError {
     #[error("{name} is larger than {limit_mb} MB, the maximum")]
     TooManyBytes { name: String, limit_mb: u64 },
     /// The first bytes do not match a supported picture format.
-    #[error("{name} is not a supported image (PNG, JPEG, WebP, BMP, TIFF or GIF): {found}")]
+    #[error(
+        "{name} is not a supported image (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC): {found}"
+    )]
     UnknownFormat {
         name: String,
         /// The kind of the file, guessed from its first bytes.
@@ -88,6 +95,11 @@ pub enum MediaError {
         /// The decoder's message.
         reason: String,
     },
+    /// Another program reads the format, and it is missing.
+    #[error(
+        "{name} is a HEIC photo; to open it, install heif-convert (Debian: libheif-examples), or convert it to JPEG or PNG"
+    )]
+    NeedsConverter { name: String },
     /// Truncated, corrupt, or a decompression bomb.
     #[error(
         "{name} is damaged and cannot be read as {format}: {reason}; copy it again from its source, or open another file"

@@ -8,6 +8,8 @@ mod folders;
 mod foreign_names;
 mod foreign_text;
 mod framing;
+#[cfg(unix)]
+mod heic;
 #[cfg(target_os = "linux")]
 mod keeping;
 mod live;
@@ -23,6 +25,8 @@ mod packed;
 #[cfg(target_os = "linux")]
 mod pipes;
 mod published;
+#[path = "../support/real_time.rs"]
+mod real_time;
 mod sandbox;
 mod style_folders;
 mod style_networks;

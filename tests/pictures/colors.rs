@@ -26,7 +26,7 @@ pub fn display_p3() -> Vec<u8> {
 }
 
 /// Largest and mean difference of two pictures, in levels.
-fn difference(a: &Frame, b: &Frame) -> (u8, f64) {
+pub fn difference(a: &Frame, b: &Frame) -> (u8, f64) {
     assert_eq!((a.width(), a.height()), (b.width(), b.height()));
     let differences: Vec<u8> = a.rgba().iter().zip(b.rgba()).map(|(a, b)| a.abs_diff(*b)).collect();
     let sum: f64 = differences.iter().map(|&d| f64::from(d)).sum();

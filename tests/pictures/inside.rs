@@ -156,9 +156,6 @@ fn kinds_that_are_not_read_are_named_and_not_called_damaged() {
         (jpeg(0xc3, 8), "unsupported kind of JPEG (lossless JPEG)"),
         (jpeg(0xc1, 12), "unsupported kind of JPEG (12 bits a sample)"),
         (iphone, "unsupported kind of PNG (an iPhone PNG"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0".to_vec(), "it is HEIC; convert it"),
-        (b"\0\0\0\x18ftypavif\0\0\0\0".to_vec(), "it is AVIF; convert it"),
-        (b"\xff\x0a\0\0".to_vec(), "it is JPEG XL; convert it"),
         (b"\0\0\0\x0cjP  \r\n\x87\n".to_vec(), "it is JPEG 2000; convert it"),
         (b"\0\0\0\x18ftypisom\0\0\0\0".to_vec(), "it is a video"),
     ] {

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used)]
 
 mod colors;
+mod formats;
 mod hostile;
 mod inside;
 mod made;

@@ -68,14 +68,7 @@ impl Ffmpeg {
     }
 
     fn find_in(path: Option<&OsStr>, patience: Duration) -> Result<Self, NoFfmpeg> {
-        let name = format!("ffmpeg{}", env::consts::EXE_SUFFIX);
-        let folders = path.into_iter().flat_map(env::split_paths);
-        let program = folders
-            .filter(|folder| folder.is_absolute())
-            .map(|folder| folder.join(&name))
-            .find(|program| is_program(program))
-            .ok_or(NoFfmpeg::Missing)?;
-        Self::asked(program, patience)
+        Self::asked(program_in(path, "ffmpeg").ok_or(NoFfmpeg::Missing)?, patience)
     }
 
     fn asked(program: PathBuf, patience: Duration) -> Result<Self, NoFfmpeg> {
@@ -177,6 +170,14 @@ fn piped(program: &Path) -> Command {
         command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
     }
     command
+}
+
+/// The first program of this name in a PATH, never in a relative folder.
+pub(in crate::media) fn program_in(path: Option<&OsStr>, name: &str) -> Option<PathBuf> {
+    let name = format!("{name}{}", env::consts::EXE_SUFFIX);
+    let folders = path.into_iter().flat_map(env::split_paths);
+    let absolute = folders.filter(|folder| folder.is_absolute());
+    absolute.map(|folder| folder.join(&name)).find(|program| is_program(program))
 }
 
 /// Whether there is an executable file.

@@ -1,0 +1,437 @@
+//! Decodes AVIF: still images and the first frame of animations, with alpha, as one image or a grid of tiles.
+//!
+//! The boxes are read by [`Heif`]; `re_rav1d`, a port of dav1d to Rust, decodes the AV1 frames in them on this thread.
+
+use std::ops::Range;
+
+use image::{ColorType, ImageDecoder, ImageResult, metadata::Orientation};
+use rayon::prelude::*;
+use re_rav1d::{
+    Decoder, Error as Av1Error, PixelLayout, PlanarImageComponent, Plane, Settings, pixel::YUVRange,
+};
+
+use super::{
+    foreign::{cut, invalid, unsupported},
+    heif::{CodePoints, Grid, Heif},
+};
+
+/// Maximum AV1 frames in the data of an image: layers of growing quality. A frame that is not shown costs few bytes of
+/// the file and all the time of decoding.
+const MAX_FRAMES: usize = 8;
+/// sRGB with the matrix of BT.601, when a file does not say it.
+const UNSPECIFIED: u8 = 2;
+
+pub(super) struct AvifDecoder<'a> {
+    heif: Heif<'a>,
+    color: Tiles,
+    alpha: Option<Tiles>,
+    /// The part that is shown.
+    width: u32,
+    height: u32,
+    left: u32,
+    top: u32,
+    color_type: ColorType,
+}
+
+/// An image, as the tiles of which it consists.
+struct Tiles {
+    grid: Grid,
+    tile: (u32, u32),
+}
+
+impl Tiles {
+    fn of(heif: &Heif<'_>, id: u32) -> ImageResult<Self> {
+        let size = || heif.size(id).ok_or_else(|| invalid("it does not declare its size"));
+        match heif.item(id).map(|item| &item.kind) {
+            Some(b"av01") => {
+                let (width, height) = size()?;
+                let grid = Grid { columns: 1, width, height, tiles: vec![id] };
+                Ok(Self { grid, tile: (width, height) })
+            }
+            Some(b"grid") => {
+                let grid = heif.grid(id).ok_or_else(|| invalid("its grid of tiles is invalid"))?;
+                let tile = grid.tiles.first().and_then(|tile| heif.size(*tile));
+                let tile = tile.ok_or_else(|| invalid("its tiles do not declare their size"))?;
+                let rows = grid.tiles.len() / grid.columns;
+                // Every tile shows something, so that tiles are not much larger than the image.
+                let covers = |side: u32, of_tile: u32, count: usize| {
+                    let (side, of_tile, count) =
+                        (u64::from(side), u64::from(of_tile), count as u64);
+                    of_tile * count >= side && of_tile * (count - 1) < side && of_tile <= 2 * side
+                };
+                let is_covered = covers(grid.width, tile.0, grid.columns)
+                    && covers(grid.height, tile.1, rows)
+                    && Some((grid.width, grid.height)) == heif.size(id);
+                if !is_covered {
+                    return Err(invalid("its tiles do not fit its size"));
+                }
+                Ok(Self { grid, tile })
+            }
+            Some(kind) => Err(unsupported(format!("an image of type {}", kind.escape_ascii()))),
+            None => Err(invalid("an image is missing")),
+        }
+    }
+}
+
+impl<'a> AvifDecoder<'a> {
+    /// Reads the header.
+    pub fn new(bytes: &'a [u8]) -> ImageResult<Self> {
+        let heif = Heif::read(bytes).ok_or_else(|| invalid("its boxes are incomplete"))?;
+        let primary = heif.primary();
+        let color = Tiles::of(&heif, primary)?;
+        let alpha = heif.alpha_of(primary).map(|id| Tiles::of(&heif, id)).transpose()?;
+        let size = (color.grid.width, color.grid.height);
+        if alpha.as_ref().is_some_and(|a| (a.grid.width, a.grid.height) != size) {
+            return Err(invalid("its transparency has another size"));
+        }
+        let (columns, rows) = heif.shown(primary).unwrap_or((0..size.0, 0..size.1));
+        let (is_deep, is_gray) = (color.grid.tiles.first())
+            .and_then(|tile| heif.av1(*tile))
+            .ok_or_else(|| invalid("its AV1 header is missing"))?;
+        let color_type = match (is_deep, alpha.is_some(), is_gray) {
+            (false, false, true) => ColorType::L8,
+            (false, true, true) => ColorType::La8,
+            (false, false, false) => ColorType::Rgb8,
+            (false, true, false) => ColorType::Rgba8,
+            (true, false, true) => ColorType::L16,
+            (true, true, true) => ColorType::La16,
+            (true, false, false) => ColorType::Rgb16,
+            (true, true, false) => ColorType::Rgba16,
+        };
+        Ok(Self {
+            width: columns.end - columns.start,
+            height: rows.end - rows.start,
+            left: columns.start,
+            top: rows.start,
+            heif,
+            color,
+            alpha,
+            color_type,
+        })
+    }
+
+    pub fn code_points(&self) -> Option<CodePoints> {
+        self.heif.code_points(self.heif.primary())
+    }
+
+    pub fn is_premultiplied(&self) -> bool {
+        self.alpha.is_some() && self.heif.is_premultiplied(self.heif.primary())
+    }
+
+    /// Pixels that are decoded at a time, in addition to the output.
+    pub fn tile_pixels(&self) -> u64 {
+        u64::from(self.color.tile.0) * u64::from(self.color.tile.1)
+    }
+
+    /// Decodes the tiles and passes each to `draw` with the offset of its first column and row in the output. `points`
+    /// are the file's own, which override those of the frames.
+    fn decode(
+        &self,
+        tiles: &Tiles,
+        points: Option<CodePoints>,
+        mut draw: impl FnMut(&Tile, (i64, i64)) -> ImageResult<()>,
+    ) -> ImageResult<()> {
+        let (width, height) = tiles.tile;
+        for (index, id) in tiles.grid.tiles.iter().enumerate() {
+            let data = self.heif.data(*id).ok_or_else(cut)?;
+            let tile = Tile::decode(&data, width, height, points)?;
+            let column = (index % tiles.grid.columns) as i64;
+            let row = (index / tiles.grid.columns) as i64;
+            let x = column * i64::from(width) - i64::from(self.left);
+            let y = row * i64::from(height) - i64::from(self.top);
+            draw(&tile, (x, y))?;
+        }
+        Ok(())
+    }
+}
+
+impl ImageDecoder for AvifDecoder<'_> {
+    fn dimensions(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
+    fn color_type(&self) -> ColorType {
+        self.color_type
+    }
+
+    fn icc_profile(&mut self) -> ImageResult<Option<Vec<u8>>> {
+        Ok(self.heif.profile(self.heif.primary()))
+    }
+
+    fn exif_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
+        Ok(self.heif.exif())
+    }
+
+    fn xmp_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
+        Ok(self.heif.xmp())
+    }
+
+    fn orientation(&mut self) -> ImageResult<Orientation> {
+        Ok(self.heif.orientation(self.heif.primary()))
+    }
+
+    fn read_image(self, pixels: &mut [u8]) -> ImageResult<()> {
+        let mut color = Output::of(&self, pixels, false);
+        self.decode(&self.color, self.code_points(), |tile, at| {
+            if tile.is_gray() == self.color_type.has_color() {
+                return Err(invalid("its tiles differ in kind"));
+            }
+            color.draw(tile, at);
+            Ok(())
+        })?;
+        if let Some(alpha) = &self.alpha {
+            let points = alpha.grid.tiles.first().and_then(|tile| self.heif.code_points(*tile));
+            let mut transparency = Output::of(&self, pixels, true);
+            self.decode(alpha, points, |tile, at| {
+                transparency.draw(tile, at);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn read_image_boxed(self: Box<Self>, pixels: &mut [u8]) -> ImageResult<()> {
+        (*self).read_image(pixels)
+    }
+}
+
+/// From chroma and luma to colours.
+#[derive(Clone, Copy)]
+enum Matrix {
+    /// Planes of green, blue and red.
+    Identity,
+    YCgCo,
+    /// Weights of red and blue in luma.
+    Weights(f32, f32),
+}
+
+impl Matrix {
+    fn of(points: CodePoints) -> ImageResult<Self> {
+        Ok(match (points.matrix, points.primaries) {
+            (0, _) => Self::Identity,
+            (8, _) => Self::YCgCo,
+            (1, _) | (12, 1) => Self::Weights(0.2126, 0.0722),
+            (4, _) => Self::Weights(0.30, 0.11),
+            (7, _) => Self::Weights(0.212, 0.087),
+            (9, _) | (12, 9) => Self::Weights(0.2627, 0.0593),
+            (UNSPECIFIED | 5 | 6, _) => Self::Weights(0.299, 0.114),
+            (other, _) => {
+                return Err(unsupported(format!("matrix coefficients {other}")));
+            }
+        })
+    }
+}
+
+/// The pixels of the picture, or the alpha of each.
+struct Output<'a> {
+    pixels: &'a mut [u8],
+    width: i64,
+    color: ColorType,
+    is_alpha: bool,
+}
+
+impl<'a> Output<'a> {
+    fn of(decoder: &AvifDecoder<'_>, pixels: &'a mut [u8], is_alpha: bool) -> Self {
+        Self { pixels, width: decoder.width.into(), color: decoder.color_type, is_alpha }
+    }
+
+    /// Draws the tile with its first pixel at column `x` and row `y`.
+    fn draw(&mut self, tile: &Tile, (x, y): (i64, i64)) {
+        let (channels, bytes) = (self.color.channel_count(), self.color.bytes_per_pixel());
+        let (is_deep, bytes) = (bytes > channels, usize::from(bytes));
+        let columns = x.max(0)..(x + tile.width as i64).min(self.width);
+        let of_tile =
+            (columns.start - x) as usize..(columns.end - x).max(columns.start - x) as usize;
+        let first = match (self.is_alpha, is_deep) {
+            (false, _) => 0,
+            (true, false) => bytes - 1,
+            (true, true) => bytes - 2,
+        };
+        let rows = self.pixels.par_chunks_mut(self.width as usize * bytes).enumerate();
+        rows.for_each_init(Vec::new, |colors, (row, out)| {
+            let Some(row) = usize::try_from(row as i64 - y).ok().filter(|&row| row < tile.height)
+            else {
+                return;
+            };
+            tile.read_row(row, of_tile.clone(), colors);
+            let count = if self.is_alpha || !self.color.has_color() { 1 } else { 3 };
+            let pixels = out.chunks_exact_mut(bytes).skip(columns.start as usize);
+            // Saturating casts clamp.
+            for (pixel, color) in pixels.zip(colors.iter()) {
+                if is_deep {
+                    let levels = pixel[first..].as_chunks_mut::<2>().0;
+                    for (to, level) in levels.iter_mut().zip(&color[..count]) {
+                        *to = ((level * 65535.0).round() as u16).to_ne_bytes();
+                    }
+                } else {
+                    for (to, level) in pixel[first..].iter_mut().zip(&color[..count]) {
+                        *to = (level * 255.0).round() as u8;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// A decoded frame.
+struct Tile {
+    /// Luma, and two planes of chroma unless it is grey.
+    planes: Vec<Plane>,
+    /// Bytes of a row of luma, and of chroma.
+    strides: [usize; 2],
+    width: usize,
+    height: usize,
+    layout: PixelLayout,
+    bits: u32,
+    is_full_range: bool,
+    matrix: Matrix,
+}
+
+impl Tile {
+    fn decode(
+        data: &[u8],
+        width: u32,
+        height: u32,
+        points: Option<CodePoints>,
+    ) -> ImageResult<Self> {
+        if frames(data) > MAX_FRAMES {
+            return Err(invalid("it contains too many frames"));
+        }
+        let mut settings = Settings::new();
+        settings.set_n_threads(1);
+        settings.set_max_frame_delay(1);
+        settings.set_all_layers(false);
+        settings.set_frame_size_limit(width.saturating_mul(height));
+        let failed = |error: Av1Error| match error {
+            Av1Error::Again => cut(),
+            _ => invalid("its AV1 data is invalid"),
+        };
+        let mut decoder = Decoder::with_settings(&settings).map_err(failed)?;
+        let mut sent = decoder.send_data(data.to_vec(), None, None, None);
+        let picture = loop {
+            match decoder.get_picture() {
+                Ok(picture) => break picture,
+                Err(Av1Error::Again) if sent == Err(Av1Error::Again) => {
+                    sent = decoder.send_pending_data();
+                }
+                Err(error) => return Err(failed(error)),
+            }
+        };
+        if (picture.width(), picture.height()) != (width, height) {
+            return Err(invalid("an image in it does not have its declared size"));
+        }
+        let points = points.unwrap_or_else(|| CodePoints {
+            primaries: UNSPECIFIED,
+            transfer: UNSPECIFIED,
+            matrix: picture.matrix_coefficients() as u8,
+            is_full_range: picture.color_range() == YUVRange::Full,
+        });
+        let layout = picture.pixel_layout();
+        let names: &[PlanarImageComponent] = match layout {
+            PixelLayout::I400 => &[PlanarImageComponent::Y],
+            _ => &[PlanarImageComponent::Y, PlanarImageComponent::U, PlanarImageComponent::V],
+        };
+        let stride = |name| picture.stride(name) as usize;
+        Ok(Self {
+            planes: names.iter().map(|name| picture.plane(*name)).collect(),
+            strides: [stride(PlanarImageComponent::Y), stride(PlanarImageComponent::U)],
+            width: width as usize,
+            height: height as usize,
+            layout,
+            bits: picture.bit_depth() as u32,
+            is_full_range: points.is_full_range,
+            matrix: Matrix::of(points)?,
+        })
+    }
+
+    fn is_gray(&self) -> bool {
+        self.layout == PixelLayout::I400
+    }
+
+    /// Reads a part of a row: colours from 0 to 1, which the caller clamps. A grey frame has only the first.
+    fn read_row(&self, row: usize, columns: Range<usize>, to: &mut Vec<[f32; 3]>) {
+        let max = ((1u32 << self.bits) - 1) as f32;
+        let unit = (1u32 << (self.bits - 8)) as f32;
+        let (black, luma_span, chroma_span) = match (self.is_full_range, self.matrix) {
+            (true, _) => (0.0, max, max),
+            (false, Matrix::Identity) => (16.0 * unit, 219.0 * unit, 219.0 * unit),
+            (false, _) => (16.0 * unit, 219.0 * unit, 224.0 * unit),
+        };
+        let (middle, is_identity) = match self.matrix {
+            Matrix::Identity => (black, true),
+            _ => (128.0 * unit, false),
+        };
+        to.clear();
+        for column in columns {
+            let luma = (self.sample(0, column, row) - black) / luma_span;
+            if self.is_gray() {
+                to.push([luma; 3]);
+                continue;
+            }
+            let [cb, cr] = [1, 2].map(|p| (self.chroma(p, column, row) - middle) / chroma_span);
+            to.push(match self.matrix {
+                _ if is_identity => [cr, luma, cb],
+                Matrix::Weights(red, blue) => {
+                    let [r, b] = [luma + 2.0 * (1.0 - red) * cr, luma + 2.0 * (1.0 - blue) * cb];
+                    [r, (luma - red * r - blue * b) / (1.0 - red - blue), b]
+                }
+                _ => [luma - cb + cr, luma + cb, luma - cb - cr],
+            });
+        }
+    }
+
+    fn sample(&self, plane: usize, column: usize, row: usize) -> f32 {
+        let start = row * self.strides[plane.min(1)];
+        let samples: &[u8] = &self.planes[plane];
+        if self.bits == 8 {
+            return f32::from(samples[start + column]);
+        }
+        let at = start + 2 * column;
+        f32::from(u16::from_ne_bytes([samples[at], samples[at + 1]]))
+    }
+
+    /// Chroma at a pixel of luma, interpolated between the nearest samples.
+    fn chroma(&self, plane: usize, column: usize, row: usize) -> f32 {
+        // The nearest sample, and the next one on the other side of the pixel.
+        let near = |at: usize, side: usize| {
+            let last = side.div_ceil(2) - 1;
+            let other =
+                if at % 2 == 0 { (at / 2).saturating_sub(1) } else { (at / 2 + 1).min(last) };
+            (at / 2, other)
+        };
+        let (near_x, far_x) = match self.layout {
+            PixelLayout::I444 => return self.sample(plane, column, row),
+            _ => near(column, self.width),
+        };
+        let line =
+            |row| 0.75 * self.sample(plane, near_x, row) + 0.25 * self.sample(plane, far_x, row);
+        if self.layout == PixelLayout::I422 {
+            return line(row);
+        }
+        let (near_y, far_y) = near(row, self.height);
+        0.75 * line(near_y) + 0.25 * line(far_y)
+    }
+}
+
+/// The number of frames in AV1 data, from the headers of its units (AV1, 5.3).
+fn frames(mut data: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some(&header) = data.first() {
+        count += usize::from(matches!(header >> 3 & 15, 3 | 6));
+        let start = if header & 4 == 0 { 1 } else { 2 };
+        if header & 2 == 0 {
+            break;
+        }
+        let (mut length, mut at) = (0u64, start);
+        while let Some(&byte) = data.get(at).filter(|_| at < start + 8) {
+            length |= u64::from(byte & 0x7f) << (7 * (at - start));
+            at += 1;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        let end = usize::try_from(length).ok().and_then(|length| at.checked_add(length));
+        data = end.and_then(|end| data.get(end..)).unwrap_or_default();
+    }
+    count
+}

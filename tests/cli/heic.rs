@@ -1,0 +1,80 @@
+//! HEIC through `heif-convert`, here a script: it is limited, and what it does wrong is an error.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    real_time::within,
+    sandbox::{Run, Sandbox},
+};
+
+/// Paints a photo at strength 0, which only converts it, with `script` as heif-convert.
+fn convert(s: &Sandbox, script: &str) -> Run {
+    let photo = fixture("phone.heic");
+    let program = s.path("bin/heif-convert");
+    std::fs::create_dir_all(s.path("bin")).expect("a folder");
+    // This process cannot start a program that it writes while another test starts one.
+    let text = format!("#!/bin/sh\n{script}\n");
+    let mut write = s.command("sh");
+    write.args(["-c", "printf %s \"$1\" >\"$2\" && chmod +x \"$2\"", "sh", &text]).arg(&program);
+    assert!(write.status().expect("a shell").success());
+    let path = format!("{}:{}", s.path("bin").display(), std::env::var("PATH").expect("a PATH"));
+    let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+    command.args(["stylize", &photo, "--style", "./tiny.safetensors", "--strength", "0"]);
+    command.args(["--threads", "1", "-o", "out.png", "--force"]).env("PATH", path);
+    Run::from(command.output().expect("starts"))
+}
+
+fn fixture(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/formats");
+    folder.join(name).display().to_string()
+}
+
+#[test]
+fn a_photo_in_heic_is_read_by_the_installed_program() {
+    let s = Sandbox::new();
+    let png = fixture("phone.heic.expected.png");
+    let expected = styleforge::media::decode::from_path(Path::new(&png)).expect("read").frame;
+    for name in ["\"$2\"", "photo-1.png"] {
+        convert(&s, &format!("cp '{png}' {name}")).ends(0);
+        assert_eq!(s.read("out.png"), *expected, "written as {name}");
+    }
+    // The folder of the conversion is removed.
+    assert_eq!(s.names("."), ["bin", "home", "out.png", "photo.png", "tiny.safetensors"]);
+}
+
+#[test]
+fn without_the_program_its_package_is_named() {
+    let s = Sandbox::new();
+    let run = |arguments: &[&str]| {
+        let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+        Run::from(command.args(arguments).env("PATH", "").output().expect("starts"))
+    };
+    let photo = fixture("phone.heic");
+    run(&["stylize", &photo, "--style", "./tiny.safetensors", "-o", "out.png"])
+        .ends(1)
+        .says("install heif-convert (Debian: libheif-examples)");
+    let report = run(&["doctor"]);
+    assert!(report.text().contains("libheif-examples"), "{}", report.text());
+}
+
+#[test]
+fn a_program_that_fails_or_hangs_or_writes_too_much_ends() {
+    let s = Sandbox::new();
+    let small = fixture("scene.expected.png");
+    for (script, words) in [
+        ("echo 'Invalid input' >&2; exit 1", "heif-convert: Invalid input"),
+        ("exit 0", "it contains no image"),
+        ("echo nonsense >\"$2\"", "is damaged"),
+        (&format!("cp '{small}' \"$2\""), "it does not have its declared size"),
+        ("head -c 100000000 /dev/zero >\"$2\" || exit 3", "is damaged"),
+        ("exec sleep 100", "it did not end within"),
+    ] {
+        let started = Instant::now();
+        convert(&s, script).ends(1).says("phone.heic").says(words);
+        within(script, started.elapsed(), Duration::from_secs(10));
+        assert!(!s.path("out.png").exists());
+    }
+}

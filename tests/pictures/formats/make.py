@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Makes the pictures of this folder, and what the reference decoders (libavif in Pillow, libjxl) make of each.
+
+    apt-get install libavif-bin libjxl-tools libheif-examples && pip install pillow numpy pillow-jxl-plugin imagecodecs
+    python tests/pictures/formats/make.py
+
+NAME.expected.png is what the reference decoder returns, upright and in sRGB, and the same for several files if they
+show the same pixels.
+"""
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pillow_jxl  # noqa: F401
+from PIL import Image
+
+HERE = Path(__file__).parent
+COLORS = HERE.parent / "colors"
+
+
+def run(*command):
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+
+
+def scene(width, height):
+    """Smooth in one corner and steep in another, with every colour somewhere."""
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [127 + 120 * np.sin(x / a + y / b + c) for a, b, c in ((5, 9, 0), (7, 4, 2), (3, 11, 4))]
+    return np.stack(waves, axis=2).round().astype(np.uint8)
+
+
+def avif(place):
+    small, even, flat = place / "small.png", place / "even.png", place / "flat.png"
+    Image.fromarray(scene(38, 24)).save(even)
+    pixels = scene(37, 23)
+    Image.fromarray(pixels).save(small)
+    best = ("-s", "6", "--min", "0", "--max", "12")
+    for name, options in {
+        "420": ("-y", "420"), "422": ("-y", "422"), "444": ("-y", "444"), "gray": ("-y", "400"),
+        "limited": ("-r", "limited", "-y", "444"), "10bit": ("-d", "10"), "12bit": ("-d", "12", "-y", "444"),
+        "lossless": ("-l",), "bt709": ("--nclx", "1/13/1"), "crop": ("--crop", "4,3,20,12", "-y", "444"),
+    }.items():
+        quality = () if name == "lossless" else best
+        target = HERE / f"{name}.avif"
+        # The last column and row of odd sides is interpolated by libavif, and not by the libyuv that it uses.
+        source = even if name in ("420", "422", "10bit") else small
+        run("avifenc", *quality, *options, source, target)
+        decoded = Image.open(target)
+        # Pillow does not crop.
+        decoded = decoded.crop((4, 3, 24, 15)) if name == "crop" else decoded
+        decoded.save(HERE / f"{name}.avif.expected.png")
+    Image.fromarray(scene(132, 136)).save(flat)
+    run("avifenc", "--grid", "2x2", "-s", "6", "-y", "444", "--min", "20", "--max", "30", flat, HERE / "grid.avif")
+    Image.open(HERE / "grid.avif").save(HERE / "grid.avif.expected.png")
+    alpha = np.dstack([pixels, np.add.outer(np.arange(23), np.arange(37)).astype(np.uint8) * 4 + 1])
+    Image.fromarray(alpha).save(place / "alpha.png")
+    for name, options in {"alpha": (), "premultiplied": ("--premultiply",)}.items():
+        run("avifenc", *best, "-y", "444", *options, place / "alpha.png", HERE / f"{name}.avif")
+        Image.open(HERE / f"{name}.avif").save(HERE / f"{name}.avif.expected.png")
+    # An orientation in EXIF becomes properties of the image.
+    for orientation in range(2, 9):
+        exif = Image.Exif()
+        exif[0x112] = orientation
+        name = f"turned{orientation}.avif"
+        Image.fromarray(pixels).save(HERE / name, quality=95, subsampling="4:4:4", exif=exif, speed=6)
+    Image.open(HERE / "turned2.avif").save(HERE / "turned.expected.png")
+    icc = Image.open(COLORS / "display_p3.png")
+    icc.save(HERE / "icc.avif", quality=100, subsampling="4:4:4", icc_profile=icc.info["icc_profile"])
+    run("avifenc", "-l", "--ignore-icc", "--nclx", "12/13/0", COLORS / "display_p3.png", HERE / "p3.avif")
+    frames = [Image.fromarray(np.roll(pixels, 5 * n, 1)) for n in range(3)]
+    frames[0].save(HERE / "moving.avif", save_all=True, append_images=frames[1:], quality=90)
+
+
+def jxl(place):
+    pixels = scene(37, 23)
+    small = place / "small.png"
+    Image.fromarray(pixels).save(small)
+    for name, options in {
+        "lossless": ("-d", "0"), "lossy": ("-d", "1"), "progressive": ("-d", "1", "-p"),
+    }.items():
+        run("cjxl", small, HERE / f"{name}.jxl", *options)
+    wide = place / "wide.png"
+    wide.write_bytes(imagecodecs.png_encode(pixels.astype(np.uint16) * 257))
+    run("cjxl", wide, HERE / "16bit.jxl", "-d", "0")
+    level = pixels / 255
+    linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    for name, data in {
+        "gray": pixels[..., 0], "alpha": np.dstack([pixels, pixels[..., 1]]), "linear": linear.astype(np.float32),
+    }.items():
+        # These have a container.
+        (HERE / f"{name}.jxl").write_bytes(imagecodecs.jpegxl_encode(data, lossless=True, usecontainer=True))
+    run("cjxl", COLORS / "display_p3.png", HERE / "p3.jxl", "-d", "0")
+    for name in ["lossy", "progressive"]:
+        run("djxl", HERE / f"{name}.jxl", HERE / f"{name}.jxl.expected.png")
+    Image.fromarray(pixels).save(HERE / "scene.expected.png")
+
+
+def heic(place):
+    small = place / "small.png"
+    Image.fromarray(scene(64, 48)).save(small)
+    run("heif-enc", "-q", "90", small, "-o", HERE / "phone.heic")
+    run("heif-convert", HERE / "phone.heic", HERE / "phone.heic.expected.png")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        avif(Path(folder))
+        jxl(Path(folder))
+        heic(Path(folder))
