@@ -512,7 +512,8 @@ def main(folder):
         for name, data in seeds:
             write(target, f"shape-{name}", data)
     files = sorted(
-        p for p in (ROOT / "tests/pictures").iterdir() if p.is_file() and p.suffix not in (".rs", ".xz"))
+        p for folder in ("tests/pictures", "tests/pictures/formats") for p in (ROOT / folder).iterdir()
+        if p.is_file() and p.suffix not in (".rs", ".xz", ".py", ".heic") and ".expected." not in p.name)
     for name, data in [(path.name, path.read_bytes()) for path in files] + list(made_pictures()):
         write("picture", name, data)
         if name.endswith(".jpg"):

@@ -72,7 +72,8 @@ longest() {
 fuzzer() {
     local target=$1 most_seconds=$2
     shift 2
-    nice -n 19 timeout --kill-after 10 "$most_seconds" "$programs/$target" -rss_limit_mb="$most_mb" -timeout="$input_seconds" \
+    # Without a PATH no converter is started for HEIC.
+    nice -n 19 timeout --kill-after 10 "$most_seconds" env PATH= "$programs/$target" -rss_limit_mb="$most_mb" -timeout="$input_seconds" \
         -max_len="$(longest "$target")" -artifact_prefix="fuzz/artifacts/$target/" -dict="fuzz/dictionaries/$target.dict" \
         -print_final_stats=1 "$@"
 }

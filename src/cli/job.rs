@@ -21,7 +21,7 @@ use crate::{
     disk::words,
     engine::paint::{OutputSize, PaintSettings},
     media::{
-        encode::{DEFAULT_JPEG_QUALITY, Existing, Format},
+        encode::{DEFAULT_QUALITY, Encoding, Existing, Format},
         folder::{Folder, Placed},
         framing::Framing,
     },
@@ -101,8 +101,12 @@ pub struct Job {
     pub skips_existing: bool,
     /// Whether a line of JSON is printed for each painting.
     pub as_json: bool,
-    /// 1 to 100.
-    pub jpeg_quality: u8,
+    pub strips_metadata: bool,
+    pub strips_location: bool,
+    /// Whether only errors are printed.
+    pub is_quiet: bool,
+    /// The chosen quality of lossy formats, 1 to 100.
+    quality: Option<u8>,
     /// Whether existing files are replaced.
     pub existing: Existing,
     /// Notes about the inputs, to print.
@@ -174,12 +178,20 @@ impl Job {
             keeps_profile: args.color_profile == ProfileChoice::Keep,
             skips_existing: args.skip_existing,
             as_json: args.json,
-            jpeg_quality: args.jpeg_quality.unwrap_or(DEFAULT_JPEG_QUALITY),
+            strips_metadata: args.strip_metadata,
+            strips_location: args.strip_location,
+            is_quiet: args.quiet,
+            quality: args.quality,
             existing: if args.force { Existing::Replace } else { Existing::Keep },
             notes,
             destination,
             subfolders,
         })
+    }
+
+    /// How a painting in this format is encoded.
+    pub fn encoding(&self, format: Format) -> Encoding {
+        Encoding { quality: self.quality.unwrap_or(DEFAULT_QUALITY), format }
     }
 
     /// The output folder, if the output is one.
@@ -193,7 +205,8 @@ impl Job {
     /// The target of every source in every style. `labels` are the styles' names in file names.
     ///
     /// # Errors
-    /// [`CliError::WrongUse`] if two paintings would have the same name, or one would have the name of a photo.
+    /// [`CliError::WrongUse`] if two paintings would have the same name, one would have the name of a photo, or a quality
+    /// is chosen and no format has one.
     pub fn targets(&self, labels: &[String]) -> Result<Vec<Vec<Target>>, CliError> {
         let mut taken: HashSet<PathBuf> = HashSet::new();
         // The photo may be the only copy, so its painting does not replace it, not even with --force.
@@ -230,6 +243,19 @@ impl Job {
                 row.push(target);
             }
             all.push(row);
+        }
+        let mut formats = all.iter().flatten().filter_map(|target| match target {
+            Target::File(_, format) | Target::Stdout(Some(format)) => Some(*format),
+            Target::Stdout(None) => None,
+        });
+        if self.quality.is_some()
+            && let Some(format) = formats.next()
+            && !format.is_lossy()
+            && !formats.any(Format::is_lossy)
+        {
+            return Err(CliError::WrongUse(format!(
+                "--quality is for JPEG and AVIF, and {format} is written without loss; leave it out, or choose another --format"
+            )));
         }
         Ok(all)
     }
@@ -346,7 +372,7 @@ fn destination(
         (_, Some(chosen)) => Ok(Destination::File(output.to_owned(), chosen)),
         (Some(named), None) => Ok(Destination::File(output.to_owned(), named)),
         (None, None) => wrong(format!(
-            "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp or .tiff, or add --format"
+            "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif, or add --format"
         )),
     }
 }

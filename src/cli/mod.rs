@@ -33,7 +33,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches, builder::PossibleValuesParser};
 
 pub use inspect::inspection_text;
 pub use terminal::json_text;
@@ -49,6 +49,7 @@ use crate::{
     media::encode::{self, Existing},
     mode::DeviceChoice,
     signals,
+    weights::StyleLibrary,
 };
 
 /// Exit code: everything succeeded.
@@ -221,9 +222,13 @@ fn exit_code(done: Result<(), CliError>) -> u8 {
 /// Without a command: opens the window, or paints the sample if there is no display.
 fn window(photos: Vec<PathBuf>) -> Result<Outcome, CliError> {
     if let Some(missing) = photos.iter().find(|p| !p.exists()) {
+        let name = missing.to_string_lossy();
+        let alike = Arguments::command()
+            .get_subcommands()
+            .find(|command| strsim::levenshtein(command.get_name(), &name) <= 2)
+            .map_or_else(String::new, |command| format!(" did you mean {}?", command.get_name()));
         return Err(CliError::WrongUse(format!(
-            "'{}' is neither a command nor a photo; see styleforge --help",
-            missing.display()
+            "'{name}' is neither a command nor a photo;{alike} see styleforge --help"
         )));
     }
     if let display::Display::Missing(reason) = display::probe() {
@@ -235,7 +240,15 @@ fn window(photos: Vec<PathBuf>) -> Result<Outcome, CliError> {
 
 fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "styleforge", &mut script);
+    let names: Vec<String> =
+        StyleLibrary::standard().styles().iter().map(|style| style.id.clone()).collect();
+    // The script suggests these names; the program accepts others.
+    let named = |arg: clap::Arg| {
+        let takes_style = arg.get_value_names().is_some_and(|names| names == ["STYLE"]);
+        if takes_style { arg.value_parser(PossibleValuesParser::new(names.clone())) } else { arg }
+    };
+    let mut command = Arguments::command().mut_subcommands(|c| c.mut_args(named));
+    clap_complete::generate(shell, &mut command, "styleforge", &mut script);
     terminal::print_bytes(&script)
 }
 
@@ -282,6 +295,15 @@ fn painter(selected: Selected, args: &DeviceArgs) -> Painter {
 /// # Errors
 /// [`CliError::WrongUse`] if the chosen device cannot be opened.
 fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
+    let selected = open_device(args)?;
+    if let Some(notice) = &selected.notice {
+        write_message(notice);
+    }
+    Ok(selected)
+}
+
+/// As [`select_device`], without a note.
+fn open_device(args: &DeviceArgs) -> Result<Selected, CliError> {
     if let (DeviceChoice::Cpu, Some(gpu)) = (args.device, args.gpu) {
         return Err(CliError::WrongUse(format!(
             "--device cpu uses no GPU; leave out --gpu {gpu}, or choose --device cuda"
@@ -298,14 +320,9 @@ fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
             args.device.name()
         )));
     }
-    let selected =
-        backend::select(args.device, &device_options(args)).map_err(|error| match error {
-            BackendError::Threads(_) => CliError::from(error),
-            // Whatever the reason, the chosen device is not available.
-            other => CliError::wrong_use(other),
-        })?;
-    if let Some(notice) = &selected.notice {
-        write_message(notice);
-    }
-    Ok(selected)
+    backend::select(args.device, &device_options(args)).map_err(|error| match error {
+        BackendError::Threads(_) => CliError::from(error),
+        // Whatever the reason, the chosen device is not available.
+        other => CliError::wrong_use(other),
+    })
 }

@@ -36,13 +36,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct Progress {
     bar: Option<ProgressBar>,
     look_every: Duration,
+    is_quiet: bool,
 }
 
 impl Progress {
+    /// Prints only messages.
+    pub fn quiet() -> Self {
+        Self { bar: None, look_every: LOOK_EVERY, is_quiet: true }
+    }
+
     /// For `pieces` work items. A single item is too short to show progress.
     pub fn new(pieces: usize) -> Self {
         match pieces {
-            0 | 1 => Self { bar: None, look_every: LOOK_EVERY },
+            0 | 1 => Self { bar: None, look_every: LOOK_EVERY, is_quiet: false },
             several => Self::of_long_pieces(several),
         }
     }
@@ -63,12 +69,19 @@ impl Progress {
             }
             bar
         });
-        Self { bar, look_every: LOOK_EVERY }
+        Self { bar, look_every: LOOK_EVERY, is_quiet: false }
     }
 
     /// Prints a line on standard error without breaking the bar.
     pub fn message(&self, line: impl Display) {
         self.while_hidden(|| write_message(line));
+    }
+
+    /// Prints a note on standard error, unless only errors are printed.
+    pub fn note(&self, text: impl Display) {
+        if !self.is_quiet {
+            self.message(format!("note: {text}"));
+        }
     }
 
     /// Prints a line on standard output without breaking the bar.
@@ -160,7 +173,7 @@ mod tests {
 
     /// Reads the progress so rarely that a test that waits for the next reading fails by timeout.
     fn watched() -> Progress {
-        Progress { bar: Some(ProgressBar::hidden()), look_every: 10 * PATIENCE }
+        Progress { bar: Some(ProgressBar::hidden()), look_every: 10 * PATIENCE, is_quiet: false }
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Pictures as styles: encodes a style picture for the any-picture network, once, on the CPU.
 
-use std::{path::Path, sync::Arc};
+use std::{borrow::Cow, path::Path, sync::Arc};
 
 use super::trial::OneColor;
 use crate::{
     backend::{Backend, BackendError, SessionSpec, cpu::CpuBackend},
     frame::Frame,
     media::{
-        MediaError, decode,
+        MediaError, alpha, decode,
         encode::{self, Encoding, Format},
         scale::{scaled, size_within},
     },
@@ -79,6 +79,28 @@ fn on_paper(mut picture: Frame) -> Frame {
     picture
 }
 
+/// The part of the picture that has visible pixels. Between them are the nearest visible colours.
+fn visible(picture: &Frame) -> Cow<'_, Frame> {
+    if picture.is_opaque() {
+        return Cow::Borrowed(picture);
+    }
+    let is_visible = |x: usize, y: usize| picture.pixel(x, y)[3] > 0;
+    let (width, height) = (picture.width(), picture.height());
+    let columns: Vec<usize> =
+        (0..width).filter(|&x| (0..height).any(|y| is_visible(x, y))).collect();
+    let rows: Vec<usize> = (0..height).filter(|&y| (0..width).any(|x| is_visible(x, y))).collect();
+    let (Some(left), Some(right), Some(top), Some(bottom)) =
+        (columns.first(), columns.last(), rows.first(), rows.last())
+    else {
+        return Cow::Owned(on_paper(picture.clone()));
+    };
+    let mut part = picture.crop(*left, *top, right + 1 - left, bottom + 1 - top);
+    let part_width = part.width();
+    alpha::fill_hidden(part.rgba_mut(), part_width);
+    part.rgba_mut().chunks_exact_mut(4).for_each(|pixel| pixel[3] = 255);
+    Cow::Owned(part)
+}
+
 /// Why a picture could not be imported as a style.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -92,7 +114,7 @@ pub enum ImportError {
     Library(#[from] LibraryError),
 }
 
-/// A warning, as a sentence, about a style picture with little detail or light; `None` for any other picture. Reads
+/// A warning, as a sentence, about a style picture with little detail or light, or of which only a part is visible; `None` for any other picture. Reads
 /// every pixel.
 pub fn caution(name: &str, picture: &Frame) -> Option<String> {
     let (width, height) = picture.size();
@@ -101,7 +123,10 @@ pub fn caution(name: &str, picture: &Frame) -> Option<String> {
     } else if width.min(height) < LEAST_SIDE_PX {
         format!("is only {width} x {height} pixels")
     } else {
-        return dark_or_flat(&small(picture)).map(|what| format!("{name} {what}"));
+        let is_cut_out = picture.rgba().chunks_exact(4).any(|pixel| pixel[3] == 0);
+        let cut_out = "is a cut-out; the style comes from its visible part";
+        let what = dark_or_flat(&small(picture)).or(is_cut_out.then_some(cut_out));
+        return what.map(|what| format!("{name} {what}"));
     };
     Some(format!(
         "{name} {what}: it has no strokes, so expect flat colours; a larger image of a painting makes a better style"
@@ -209,8 +234,9 @@ pub fn import(
 /// # Errors
 /// [`StylePictureError`] if the CPU has too little memory.
 pub fn code_of(transformer: &Transformer, picture: &Frame) -> Result<StyleCode, StylePictureError> {
-    let (width, height) = size(picture.size());
-    let map = transformer.style_map(&on_paper(scaled(picture, width, height)));
+    let visible = visible(picture);
+    let (width, height) = size(visible.size());
+    let map = transformer.style_map(&scaled(&visible, width, height));
     let network = Arc::new(transformer.style_graph()?);
     let backend = CpuBackend::new(None)?;
     let mode = Mode::new(Variant::Fused, Precision::Fp32);
@@ -302,7 +328,8 @@ mod tests {
         }
         // Transparent areas become white.
         let clear = Frame::from_fn(64, 64, |x, y| [0, 2 * y as u8, 0, [0, 255][x / 32]]);
-        assert_eq!(caution("a.png", &clear), None);
+        let told = caution("a.png", &clear).expect("a cut-out");
+        assert!(told.starts_with("a.png is a cut-out; "), "{told}");
     }
 
     #[test]
@@ -310,6 +337,23 @@ mod tests {
         let picture = Frame::from_fn(2, 1, |x, _| [10, 20, 30, [0, 255][x]]);
         let seen = on_paper(picture);
         assert_eq!(seen.rgba(), [255, 255, 255, 255, 10, 20, 30, 255]);
+    }
+
+    #[test]
+    fn of_a_cut_out_only_the_visible_part_counts() {
+        let shape = |hidden: [u8; 3]| {
+            let [r, g, b] = hidden;
+            Frame::from_fn(40, 30, |x, y| match (x, y) {
+                (10..20, 5..25) if x != 15 => [x as u8, y as u8, 7, 255],
+                _ => [r, g, b, 0],
+            })
+        };
+        let seen = visible(&shape([0, 255, 0])).into_owned();
+        assert_eq!((seen.width(), seen.height()), (10, 20));
+        assert_eq!(seen, *visible(&shape([9, 9, 9])));
+        assert_eq!(seen.pixel(5, 3), [14, 8, 7, 255], "the nearest visible colour");
+        let nothing = Frame::from_fn(3, 2, |_, _| [1, 2, 3, 0]);
+        assert_eq!(visible(&nothing).pixel(0, 0), [255; 4]);
     }
 
     #[test]

@@ -221,10 +221,10 @@ impl App {
         if format != self.format() {
             choices.format = Some(format);
         }
-        if format == Format::Jpeg {
+        if format.is_lossy() {
             let (usual, number) = (Choices::default().jpeg_quality, theme::Number::with(""));
-            let quality = &mut choices.jpeg_quality;
-            theme::slider(ui, "JPEG quality", quality, 1..=100, usual, &number)
+            let label = if format == Format::Jpeg { "JPEG quality" } else { "AVIF quality" };
+            theme::slider(ui, label, &mut choices.jpeg_quality, 1..=100, usual, &number)
                 .hint_beside("Higher means better quality and larger files.");
         }
         if choices != self.settings.choices {

@@ -7,7 +7,7 @@ use crate::{
     compose::Look,
     engine::paint::{OutputSize, Painting},
     frame::Frame,
-    media::encode::Encoding,
+    media::{encode::Encoding, metadata::Metadata},
 };
 
 /// The parts of a finished picture. They are combined when needed, outside the window's thread.
@@ -39,4 +39,6 @@ pub struct Save {
     /// The picture as it was when the save started.
     pub finished: Finished,
     pub encoding: Encoding,
+    /// Of the photo.
+    pub metadata: Metadata,
 }

@@ -15,6 +15,7 @@ use crate::{
         decode, encode,
         folder::Folder,
         framing::Framing,
+        metadata::Metadata,
         sample::sample,
         scale::{scaled, size_within},
     },
@@ -113,6 +114,7 @@ pub fn from_clipboard(frame: Frame) -> Opened {
         photo: decode::Photo {
             frame,
             profile: None,
+            metadata: Metadata::default(),
             notes: Vec::new(),
             name: "the pasted picture".to_owned(),
             natural_format: encode::Format::Png,

@@ -5,7 +5,10 @@
 //! Opening another photo and closing the window wait for a running save. Both are checked again afterwards, because the
 //! painting may have changed in the meantime.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use eframe::egui::ViewportCommand;
 
@@ -24,7 +27,7 @@ use crate::{
     disk::{WriteError, free_path},
     media::{
         MediaError,
-        encode::{self, Encoding, Existing, Format},
+        encode::{self, Attached, Encoding, Existing, Format},
     },
 };
 
@@ -183,8 +186,10 @@ impl App {
     fn save_as(&mut self, path: PathBuf, step: Option<NextStep>) {
         if let Some(finished) = self.workspace.finished() {
             let (path, format) = self.with_format(path);
-            let encoding = Encoding { format, jpeg_quality: self.settings.choices.jpeg_quality };
-            self.save(Save { path, finished, encoding }, Existing::Keep, step);
+            let encoding = Encoding { format, quality: self.settings.choices.jpeg_quality };
+            let photo = self.workspace.photo().map(|photo| &photo.opened.photo);
+            let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
+            self.save(Save { path, finished, encoding, metadata }, Existing::Keep, step);
         }
     }
 
@@ -209,7 +214,15 @@ impl App {
             let (path, finished) = (&save.path, &save.finished);
             // Check before composing the picture, so that the question appears immediately.
             let result = encode::check_target(path, existing).and_then(|()| {
-                encode::save(path, &finished.frame(), None, save.encoding, existing)
+                let metadata = Some(&save.metadata);
+                let attached = Attached { metadata, ..Attached::default() };
+                encode::save_with(
+                    path,
+                    Cow::Owned(finished.frame()),
+                    attached,
+                    save.encoding,
+                    existing,
+                )
             });
             Ok((save, result))
         };

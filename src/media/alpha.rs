@@ -12,7 +12,7 @@ pub(super) fn unpremultiply(rgba: &mut [u8]) {
 
 /// Gives each invisible pixel (alpha 0) of RGBA8 the colour of the nearest visible one in its row, or the colours of
 /// the nearest row that has visible pixels. Files contain any colour there, and a network's norms would read it.
-pub(super) fn fill_hidden(rgba: &mut [u8], width: usize) {
+pub(crate) fn fill_hidden(rgba: &mut [u8], width: usize) {
     let (pixels, _) = rgba.as_chunks_mut::<4>();
     if pixels.iter().all(|pixel| pixel[3] > 0) {
         return;

@@ -395,8 +395,11 @@ impl Tile {
         // The nearest sample, and the next one on the other side of the pixel.
         let near = |at: usize, side: usize| {
             let last = side.div_ceil(2) - 1;
-            let other =
-                if at % 2 == 0 { (at / 2).saturating_sub(1) } else { (at / 2 + 1).min(last) };
+            let other = if at.is_multiple_of(2) {
+                (at / 2).saturating_sub(1)
+            } else {
+                (at / 2 + 1).min(last)
+            };
             (at / 2, other)
         };
         let (near_x, far_x) = match self.layout {

@@ -6,16 +6,14 @@
 
 use super::header::Kind;
 
-/// What further pictures in the file are called (`frame`, `page`), or `None` if there is only one.
-pub(super) fn further_pictures(format: Kind, bytes: &[u8]) -> Option<&'static str> {
-    let several = match format {
+/// Whether the file is an animation.
+pub(super) fn is_animated(format: Kind, bytes: &[u8]) -> bool {
+    match format {
         Kind::Gif => gif_frames(bytes).nth(1).is_some(),
         Kind::Png => png_is_animated(bytes).unwrap_or(false),
         Kind::WebP => webp_is_animated(bytes).unwrap_or(false),
-        Kind::Tiff => return tiff_has_two_pages(bytes)?.then_some("page"),
         _ => false,
-    };
-    several.then_some("frame")
+    }
 }
 
 /// The name of a format that is recognised but not read.
@@ -207,83 +205,9 @@ fn vp8_size(data: &[u8]) -> Option<[u32; 2]> {
     Some([[a, b], [c, d]].map(|side| u32::from(u16::from_le_bytes(side) & 0x3fff)))
 }
 
-/// The first directory of a TIFF (TIFF 6.0, section 2).
-struct TiffDirectory<'a> {
-    bytes: &'a [u8],
-    is_little: bool,
-    /// Offset of its entries.
-    entries: usize,
-    count: usize,
-}
-
-impl<'a> TiffDirectory<'a> {
-    fn first(bytes: &'a [u8]) -> Option<Self> {
-        let mut directory =
-            Self { bytes, is_little: bytes.get(..2)? == b"II", entries: 0, count: 0 };
-        if directory.word(2)? != 42 {
-            return None;
-        }
-        let start = directory.long(4)? as usize;
-        directory.count = usize::from(directory.word(start)?);
-        directory.entries = start + 2;
-        Some(directory)
-    }
-
-    fn word(&self, at: usize) -> Option<u16> {
-        let raw = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if self.is_little { u16::from_le_bytes(raw) } else { u16::from_be_bytes(raw) })
-    }
-
-    fn long(&self, at: usize) -> Option<u32> {
-        let raw = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if self.is_little { u32::from_le_bytes(raw) } else { u32::from_be_bytes(raw) })
-    }
-
-    /// The first value of a tag of short numbers.
-    fn short(&self, tag: u16) -> Option<u16> {
-        let starts = (0..self.count).map(|entry| self.entries + 12 * entry);
-        let mut tags = starts.filter(|&at| self.word(at) == Some(tag));
-        tags.next().and_then(|at| self.word(at + 8))
-    }
-
-    /// Whether its pixels are known not to be JPEGs: the compression (tag 259) is a short number other than the two for
-    /// JPEG.
-    fn has_no_jpegs(&self) -> bool {
-        let mut starts = (0..self.count).map(|entry| self.entries + 12 * entry);
-        starts.all(|at| match (self.word(at), self.word(at + 2)) {
-            (Some(259), Some(3)) => !matches!(self.word(at + 8), Some(6 | 7) | None),
-            (Some(259), _) => false,
-            _ => true,
-        })
-    }
-}
-
-/// Whether the first directory points to a second one.
-fn tiff_has_two_pages(bytes: &[u8]) -> Option<bool> {
-    let first = TiffDirectory::first(bytes)?;
-    Some(first.long(first.entries + 12 * first.count)? != 0)
-}
-
-/// Whether the first page's colours are multiplied by their alpha (TIFF 6.0, ExtraSamples 1).
-pub(super) fn tiff_is_premultiplied(bytes: &[u8]) -> bool {
-    TiffDirectory::first(bytes).and_then(|first| first.short(338)) == Some(1)
-}
-
-/// Number of pixels of a strip or tile that is always accepted.
-const TILE_PIXELS: u64 = 4 << 20;
-
-/// Whether no JPEG inside a TIFF of `pixels` pixels is much larger than the picture. The decoder allocates memory for a
-/// strip by the size that its JPEG declares.
-pub(super) fn tiff_sizes_agree(bytes: &[u8], pixels: u64) -> bool {
-    if TiffDirectory::first(bytes).is_some_and(|first| first.has_no_jpegs()) {
-        return true;
-    }
-    jpeg_frame_pixels(bytes).all(|of_frame| of_frame <= TILE_PIXELS.max(2 * pixels))
-}
-
 /// The numbers of pixels in all JPEG frame headers in these bytes (ITU-T T.81, B.2.2). Compressed data contains nothing
 /// that looks like a frame header.
-fn jpeg_frame_pixels(bytes: &[u8]) -> impl Iterator<Item = u64> {
+pub(super) fn jpeg_frame_pixels(bytes: &[u8]) -> impl Iterator<Item = u64> {
     bytes.windows(10).filter_map(|header| {
         let &[0xff, marker @ 0xc0..=0xcf, _, _, 8 | 12, a, b, c, d, 1..=4] = header else {
             return None;
@@ -395,10 +319,10 @@ mod tests {
 
     #[test]
     fn walks_end_on_nonsense() {
-        for format in [Kind::Gif, Kind::Png, Kind::WebP, Kind::Tiff] {
+        for format in [Kind::Gif, Kind::Png, Kind::WebP] {
             for length in 0..64 {
-                assert_eq!(further_pictures(format, &vec![0xff; length]), None);
-                assert_eq!(further_pictures(format, &vec![0; length]), None);
+                assert!(!is_animated(format, &vec![0xff; length]));
+                assert!(!is_animated(format, &vec![0; length]));
             }
         }
         assert_eq!(look_at_jpeg(&[]), JpegLook::default());

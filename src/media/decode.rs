@@ -26,6 +26,7 @@ use super::{
     },
     in_place::in_place,
     inks, memory,
+    metadata::Metadata,
 };
 use crate::{allocation::can_allocate, disk::reason, frame::Frame};
 
@@ -49,6 +50,8 @@ pub struct Photo {
     pub frame: Arc<Frame>,
     /// The file's RGB profile, if it is not sRGB: a painting can be converted back to it.
     pub profile: Option<Vec<u8>>,
+    /// What the file says about the photo.
+    pub metadata: Metadata,
     /// Notes about the conversion, to print.
     pub notes: Vec<String>,
     /// The file name as the user typed it.
@@ -231,6 +234,7 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     } = header;
     // Damaged metadata is no reason to refuse the picture.
     let profile = decoder.icc_profile().ok().flatten();
+    let metadata = Metadata::read(&mut *decoder, format, bytes);
     decoder.set_limits(limits(decoded_bytes + SIDE_BYTES)).map_err(failed)?;
 
     let mut notes = Vec::new();
@@ -285,6 +289,7 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     Ok(Photo {
         frame: Arc::new(frame),
         profile: profile.filter(|_| conversion.is_some() && !cmyk && !is_gray),
+        metadata,
         notes,
         name: name.to_owned(),
         natural_format: writable_format(format).unwrap_or_default(),
@@ -345,6 +350,7 @@ fn writable_format(format: Kind) -> Option<Format> {
         Kind::WebP => Some(Format::WebP),
         Kind::Bmp => Some(Format::Bmp),
         Kind::Tiff => Some(Format::Tiff),
+        Kind::Avif => Some(Format::Avif),
         _ => None,
     }
 }

@@ -13,18 +13,31 @@ use std::{
 
 use image::{
     ExtendedColorType, ImageEncoder, ImageError,
-    codecs::{bmp::BmpEncoder, jpeg::JpegEncoder, tiff::TiffEncoder, webp::WebPEncoder},
+    codecs::{
+        avif::AvifEncoder,
+        bmp::BmpEncoder,
+        jpeg::{JpegEncoder, PixelDensity},
+    },
 };
+use image_webp::{ColorType as WebPColor, WebPEncoder};
+use tiff::encoder::colortype::{RGB8, RGBA8};
 
-use super::{MediaError, color};
+use super::{
+    MediaError, color,
+    jpeg_segments::AfterHeader,
+    metadata::{Metadata, SEGMENT_BYTES},
+    tiff_writer::write_tiff,
+};
 pub use crate::disk::Existing;
 use crate::{
     disk::{self, FolderSync, WriteError},
     frame::Frame,
 };
 
-/// JPEG quality if none is chosen, 1 to 100.
-pub const DEFAULT_JPEG_QUALITY: u8 = 92;
+/// Quality of lossy formats if none is chosen, 1 to 100.
+pub const DEFAULT_QUALITY: u8 = 92;
+/// Speed of the AVIF encoder, 1 to 10. Slower ones take many seconds for a photo, for files that are little smaller.
+const AVIF_SPEED: u8 = 8;
 
 /// Size of a chunk of a PNG file.
 const PNG_CHUNK_BYTES: usize = 1 << 16;
@@ -43,11 +56,14 @@ pub enum Format {
     Bmp,
     /// Lossless, alpha, colour profile.
     Tiff,
+    /// Lossy, alpha, no colour profile.
+    Avif,
 }
 
 impl Format {
     /// Every format, in the order of the menus.
-    pub const ALL: &'static [Self] = &[Self::Png, Self::Jpeg, Self::WebP, Self::Bmp, Self::Tiff];
+    pub const ALL: &'static [Self] =
+        &[Self::Png, Self::Jpeg, Self::WebP, Self::Bmp, Self::Tiff, Self::Avif];
 
     /// The spelling on the command line and in settings.
     pub const fn name(self) -> &'static str {
@@ -57,7 +73,13 @@ impl Format {
             Self::WebP => "webp",
             Self::Bmp => "bmp",
             Self::Tiff => "tiff",
+            Self::Avif => "avif",
         }
+    }
+
+    /// Whether the quality of files can be chosen.
+    pub const fn is_lossy(self) -> bool {
+        matches!(self, Self::Jpeg | Self::Avif)
     }
 
     /// File extension, without the dot.
@@ -76,7 +98,7 @@ impl Format {
     /// Maximum pixels per side in a file of this format.
     const fn max_side_px(self) -> usize {
         match self {
-            Self::Jpeg => 65_535,
+            Self::Jpeg | Self::Avif => 65_535,
             Self::WebP => 16_383,
             Self::Png | Self::Bmp | Self::Tiff => i32::MAX as usize,
         }
@@ -100,6 +122,7 @@ impl FromStr for Format {
             "webp" => Ok(Self::WebP),
             "bmp" => Ok(Self::Bmp),
             "tif" | "tiff" => Ok(Self::Tiff),
+            "avif" => Ok(Self::Avif),
             _ => Err(MediaError::UnwritableFormat { name: s.to_owned() }),
         }
     }
@@ -109,14 +132,14 @@ impl FromStr for Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoding {
     pub format: Format,
-    /// 1 to 100; only used for JPEG.
-    pub jpeg_quality: u8,
+    /// 1 to 100; only used for lossy formats.
+    pub quality: u8,
 }
 
 impl Encoding {
     /// A format at the default quality.
     pub const fn of(format: Format) -> Self {
-        Self { format, jpeg_quality: DEFAULT_JPEG_QUALITY }
+        Self { format, quality: DEFAULT_QUALITY }
     }
 }
 
@@ -132,30 +155,36 @@ pub fn save(
     encoding: Encoding,
     existing: Existing,
 ) -> Result<Vec<String>, MediaError> {
-    save_reusing(path, Cow::Borrowed(frame), profile, encoding, existing)
+    let attached = Attached { profile, ..Attached::default() };
+    save_with(path, Cow::Borrowed(frame), attached, encoding, existing)
 }
 
-/// As [`save`], but takes ownership of the picture, so that encoding can reuse its memory.
+/// As [`save`], with metadata. If the picture is owned, encoding reuses its memory.
 ///
 /// # Errors
 /// See [`save`].
-pub fn save_reusing(
+pub fn save_with(
     path: &Path,
     frame: Cow<'_, Frame>,
-    profile: Option<&[u8]>,
+    attached: Attached<'_>,
     encoding: Encoding,
     existing: Existing,
 ) -> Result<Vec<String>, MediaError> {
     disk::write_whole(path, existing, FolderSync::Now, |writer, name| {
-        write(writer, name, frame, profile, encoding, &[])
+        write(writer, name, frame, attached, encoding)
     })
 }
 
 /// Maximum memory that encoding a picture of `pixels` pixels takes in addition to the picture. `given_away`: whether
-/// the picture is passed by value ([`save_reusing`]).
+/// the picture is passed by value ([`save_with`]).
 pub fn encoding_bytes(format: Format, pixels: u64, given_away: bool) -> u64 {
     // The encoder's own RGBA, and the compressed pixels, which are no larger.
-    let encoder = if format == Format::WebP { 8 } else { 0 };
+    let encoder = match format {
+        Format::WebP => 8,
+        // The planes of the picture and of what is encoded so far, with margins.
+        Format::Avif => 32,
+        _ => 0,
+    };
     let without_alpha = if given_away { 0 } else { 3 };
     (encoder + without_alpha) * pixels
 }
@@ -189,21 +218,22 @@ pub fn to_bytes(
     profile: Option<&[u8]>,
     encoding: Encoding,
 ) -> Result<(Vec<u8>, Vec<String>), MediaError> {
-    to_bytes_reusing(name, Cow::Borrowed(frame), profile, encoding)
+    let attached = Attached { profile, ..Attached::default() };
+    to_bytes_with(name, Cow::Borrowed(frame), attached, encoding)
 }
 
-/// As [`to_bytes`], but takes ownership of the picture, so that encoding can reuse its memory.
+/// As [`to_bytes`], with metadata. If the picture is owned, encoding reuses its memory.
 ///
 /// # Errors
 /// See [`to_bytes`].
-pub fn to_bytes_reusing(
+pub fn to_bytes_with(
     name: &str,
     frame: Cow<'_, Frame>,
-    profile: Option<&[u8]>,
+    attached: Attached<'_>,
     encoding: Encoding,
 ) -> Result<(Vec<u8>, Vec<String>), MediaError> {
     let mut bytes = Cursor::new(Vec::new());
-    let notes = write(&mut bytes, name, frame, profile, encoding, &[])?;
+    let notes = write(&mut bytes, name, frame, attached, encoding)?;
     Ok((bytes.into_inner(), notes))
 }
 
@@ -219,7 +249,8 @@ pub fn png_with_texts(
 ) -> Result<Vec<u8>, MediaError> {
     let mut bytes = Cursor::new(Vec::new());
     let png = Encoding::of(Format::Png);
-    write(&mut bytes, name, Cow::Borrowed(frame), None, png, texts)?;
+    let attached = Attached { texts, ..Attached::default() };
+    write(&mut bytes, name, Cow::Borrowed(frame), attached, png)?;
     Ok(bytes.into_inner())
 }
 
@@ -265,15 +296,25 @@ fn unwritten(name: &str, reason: String) -> MediaError {
     WriteError::Refused { name, reason }.into()
 }
 
-/// Encodes `frame` into `writer`; only PNG uses `texts`.
+/// What a file contains in addition to its pixels.
+#[derive(Clone, Copy, Default)]
+pub struct Attached<'a> {
+    /// An RGB profile, to which the pixels are converted.
+    pub profile: Option<&'a [u8]>,
+    pub metadata: Option<&'a Metadata>,
+    /// Keywords and texts, only for PNG.
+    pub texts: &'a [(&'a str, String)],
+}
+
+/// Encodes `frame` into `writer`.
 pub(super) fn write<W: Write + Seek>(
     writer: W,
     name: &str,
     frame: Cow<'_, Frame>,
-    profile: Option<&[u8]>,
+    attached: Attached<'_>,
     encoding: Encoding,
-    texts: &[(&str, String)],
 ) -> Result<Vec<String>, MediaError> {
+    let Attached { profile, metadata, texts } = attached;
     let format = encoding.format;
     let limit = format.max_side_px();
     let too_large = || MediaError::TooLargeForFormat {
@@ -291,7 +332,14 @@ pub(super) fn write<W: Write + Seek>(
     };
 
     let mut notes = Vec::new();
-    let (frame, profile) = match profile {
+    let has_profiles = !matches!(format, Format::Bmp | Format::Avif);
+    if profile.is_some() && !has_profiles {
+        notes.push(format!(
+            "{} has no colour profile; the painting is saved in sRGB",
+            format.name().to_uppercase()
+        ));
+    }
+    let (frame, profile) = match profile.filter(|_| has_profiles) {
         Some(profile) => {
             let mut converted = frame.into_owned();
             let width = converted.width();
@@ -320,28 +368,44 @@ pub(super) fn write<W: Write + Seek>(
         (rgba, ExtendedColorType::Rgba8)
     };
     let pixels: &[u8] = &pixels;
-    if profile.is_some() && format == Format::Bmp {
-        notes.push("BMP has no colour profile; it was left out".to_owned());
-    }
     let icc = profile.map(<[u8]>::to_vec);
+    let none = Metadata::default();
+    let metadata = metadata.unwrap_or(&none);
+    notes.extend(metadata.left_out(format));
     let mut writer = Watched { to: writer, failure: None };
     let encoded = match format {
-        Format::Png => write_png(&mut writer, icc, pixels, width, height, opaque, texts),
-        Format::Jpeg => with_profile(
-            JpegEncoder::new_with_quality(&mut writer, encoding.jpeg_quality.clamp(1, 100)),
-            icc,
-            pixels,
-            width,
-            height,
-            color,
-        ),
+        Format::Png => {
+            write_png(&mut writer, icc, metadata, pixels, (width, height), opaque, texts)
+        }
+        Format::Jpeg => {
+            let writer = AfterHeader::of(&mut writer, metadata);
+            let mut jpeg = JpegEncoder::new_with_quality(writer, encoding.quality.clamp(1, 100));
+            if let Some(dpi) = metadata.dpi {
+                jpeg.set_pixel_density(PixelDensity::dpi(dpi));
+            }
+            with_profile(jpeg, icc, metadata, pixels, width, height, color)
+        }
         Format::WebP => {
-            with_profile(WebPEncoder::new_lossless(&mut writer), icc, pixels, width, height, color)
+            let mut webp = WebPEncoder::new(&mut writer);
+            webp.set_icc_profile(icc.or_else(color::srgb_profile).unwrap_or_default());
+            webp.set_exif_metadata(metadata.exif.clone().unwrap_or_default());
+            webp.set_xmp_metadata(metadata.xmp.clone().unwrap_or_default());
+            let has_alpha = color == ExtendedColorType::Rgba8;
+            let color = if has_alpha { WebPColor::Rgba8 } else { WebPColor::Rgb8 };
+            webp.encode(pixels, width, height, color)
+                .map_err(|error| ImageError::IoError(io::Error::other(error)))
+        }
+        Format::Avif => {
+            let quality = encoding.quality.clamp(1, 100);
+            let mut avif = AvifEncoder::new_with_speed_quality(&mut writer, AVIF_SPEED, quality);
+            set_exif(&mut avif, metadata)
+                .and_then(|()| avif.write_image(pixels, width, height, color))
         }
         Format::Bmp => BmpEncoder::new(&mut writer).write_image(pixels, width, height, color),
-        Format::Tiff => {
-            with_profile(TiffEncoder::new(&mut writer), icc, pixels, width, height, color)
+        Format::Tiff if opaque => {
+            write_tiff::<RGB8>(&mut writer, icc, metadata, pixels, width, height)
         }
+        Format::Tiff => write_tiff::<RGBA8>(&mut writer, icc, metadata, pixels, width, height),
     };
     encoded.map_err(|e| match (writer.failure.take(), e) {
         (Some(e), _) | (None, ImageError::IoError(e)) => refused(name, &e),
@@ -353,6 +417,7 @@ pub(super) fn write<W: Write + Seek>(
 fn with_profile(
     mut encoder: impl ImageEncoder,
     icc: Option<Vec<u8>>,
+    metadata: &Metadata,
     pixels: &[u8],
     width: u32,
     height: u32,
@@ -361,16 +426,24 @@ fn with_profile(
     if let Some(icc) = icc.or_else(color::srgb_profile) {
         encoder.set_icc_profile(icc).map_err(ImageError::Unsupported)?;
     }
+    set_exif(&mut encoder, metadata)?;
     encoder.write_image(pixels, width, height, color)
+}
+
+fn set_exif(encoder: &mut impl ImageEncoder, metadata: &Metadata) -> Result<(), ImageError> {
+    match metadata.exif.as_ref().filter(|exif| exif.len() < SEGMENT_BYTES) {
+        Some(exif) => encoder.set_exif_metadata(exif.clone()).map_err(ImageError::Unsupported),
+        None => Ok(()),
+    }
 }
 
 /// Writes row by row, because the image crate's encoder would keep all compressed pixels in memory.
 fn write_png(
     writer: impl Write,
     icc: Option<Vec<u8>>,
+    metadata: &Metadata,
     pixels: &[u8],
-    width: u32,
-    height: u32,
+    (width, height): (u32, u32),
     opaque: bool,
     texts: &[(&str, String)],
 ) -> Result<(), ImageError> {
@@ -378,6 +451,11 @@ fn write_png(
     let mut info = png::Info::with_size(width, height);
     info.srgb = icc.is_none().then_some(png::SrgbRenderingIntent::RelativeColorimetric);
     info.icc_profile = icc.map(Cow::Owned);
+    info.exif_metadata = metadata.exif.as_deref().map(Cow::Borrowed);
+    info.pixel_dims = metadata.dpi.map(|dpi| {
+        let per_meter = (f64::from(dpi) / 0.0254).round() as u32;
+        png::PixelDimensions { xppu: per_meter, yppu: per_meter, unit: png::Unit::Meter }
+    });
     let mut encoder = png::Encoder::with_info(writer, info).map_err(failed)?;
     encoder.set_color(if opaque { png::ColorType::Rgb } else { png::ColorType::Rgba });
     encoder.set_depth(png::BitDepth::Eight);
@@ -386,6 +464,10 @@ fn write_png(
     for (keyword, text) in texts {
         let added = encoder.add_itxt_chunk((*keyword).to_owned(), text.clone());
         added.map_err(failed)?;
+    }
+    if let Some(xmp) = &metadata.xmp {
+        let text = String::from_utf8_lossy(xmp).into_owned();
+        encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), text).map_err(failed)?;
     }
     let mut encoder = encoder.write_header().map_err(failed)?;
     let mut rows = encoder.stream_writer_with_size(PNG_CHUNK_BYTES).map_err(failed)?;
@@ -469,7 +551,8 @@ mod tests {
             let (whole, _) = to_bytes("a", &frame, None, encoding).expect("encoded");
             for room in (0..whole.len()).step_by(97) {
                 let disk = Disk(Cursor::default(), room as u64);
-                let written = write(disk, "a", Cow::Borrowed(&frame), None, encoding, &[]);
+                let written =
+                    write(disk, "a", Cow::Borrowed(&frame), Attached::default(), encoding);
                 let said = written.expect_err("a full disk").to_string();
                 assert!(said.contains("the disk is full; free some space"), "{format}: {said}");
             }
@@ -485,7 +568,8 @@ mod tests {
                 let encoding = Encoding::of(format);
                 let lent = to_bytes("a", &frame, None, encoding).expect("encoded");
                 let given = Cow::Owned(frame.clone());
-                let given = to_bytes_reusing("a", given, None, encoding).expect("encoded");
+                let given =
+                    to_bytes_with("a", given, Attached::default(), encoding).expect("encoded");
                 assert!(lent == given, "{format}");
             }
         }

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use image::{
     ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
-    codecs::tiff::TiffDecoder, metadata::Orientation,
+    metadata::Orientation,
 };
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     heic::{self, HeicDecoder},
     heif,
     jxl::JxlImage,
+    tiff::TiffImage,
 };
 use crate::{
     disk::reason,
@@ -64,6 +65,9 @@ impl Kind {
         }
         if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n") {
             return Some(Self::JpegXl);
+        }
+        if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
+            return Some(Self::Tiff);
         }
         Some(match image::guess_format(bytes).ok()? {
             ImageFormat::Png => Self::Png,
@@ -146,7 +150,7 @@ impl<'a> Header<'a> {
         {
             checked_pixels(name, format, size)?;
         }
-        let Opened { mut decoder, is_premultiplied, is_animated, frame_pixels } =
+        let Opened { mut decoder, is_premultiplied, further, frame_pixels } =
             open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
         let pixels = checked_pixels(name, format, decoder.dimensions())?;
         if format == Kind::Png && container::png_end(bytes) == container::PngEnd::Cut {
@@ -156,12 +160,7 @@ impl<'a> Header<'a> {
             let reason = "it ends in the middle of the image, or part of it is damaged";
             return Err(damaged(name, format, reason));
         }
-        let sizes_agree = match format {
-            Kind::WebP => container::webp_sizes_agree(bytes),
-            Kind::Tiff => container::tiff_sizes_agree(bytes, pixels),
-            _ => true,
-        };
-        if !sizes_agree {
+        if format == Kind::WebP && !container::webp_sizes_agree(bytes) {
             let reason = "a part of it does not have its declared size";
             return Err(damaged(name, format, reason));
         }
@@ -177,10 +176,7 @@ impl<'a> Header<'a> {
             jpeg,
             cmyk,
             is_premultiplied,
-            further: match container::further_pictures(format, bytes) {
-                None if is_animated => Some("frame"),
-                further => further,
-            },
+            further: further.or(container::is_animated(format, bytes).then_some("frame")),
             frame_pixels: frame_pixels.max(pixels),
             decoded_bytes: decoder.total_bytes().max(pixels * bytes_per_pixel),
             decoder,
@@ -293,13 +289,14 @@ pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<Kind, MediaError> {
 struct Opened<'a> {
     decoder: Box<dyn ImageDecoder + 'a>,
     is_premultiplied: bool,
-    is_animated: bool,
+    /// What further pictures in the file are called (`frame`, `page`).
+    further: Option<&'static str>,
     frame_pixels: u64,
 }
 
 impl<'a> From<Box<dyn ImageDecoder + 'a>> for Opened<'a> {
     fn from(decoder: Box<dyn ImageDecoder + 'a>) -> Self {
-        Self { decoder, is_premultiplied: false, is_animated: false, frame_pixels: 0 }
+        Self { decoder, is_premultiplied: false, further: None, frame_pixels: 0 }
     }
 }
 
@@ -321,18 +318,19 @@ fn open(format: Kind, bytes: &[u8]) -> Result<Opened<'_>, ImageError> {
             Ok(Opened { frame_pixels, ..of_crate(ImageFormat::Gif)? })
         }
         Kind::Tiff => {
-            // With limits this decoder restricts a profile to the size of the pixels. Its own defaults (256 MB) apply
-            // until the profile is read.
-            let decoder: Box<dyn ImageDecoder + '_> =
-                Box::new(TiffDecoder::new(Cursor::new(bytes))?);
-            let is_premultiplied = container::tiff_is_premultiplied(bytes);
-            Ok(Opened { is_premultiplied, ..decoder.into() })
+            let decoder = TiffImage::new(bytes)?;
+            Ok(Opened {
+                is_premultiplied: decoder.is_premultiplied,
+                further: decoder.has_further_pages.then_some("page"),
+                frame_pixels: 0,
+                decoder: Box::new(decoder),
+            })
         }
         Kind::Avif => {
             let decoder = AvifDecoder::new(bytes)?;
             Ok(Opened {
                 is_premultiplied: decoder.is_premultiplied(),
-                is_animated: heif::brands(bytes).next() == Some(b"avis"),
+                further: (heif::brands(bytes).next() == Some(b"avis")).then_some("frame"),
                 frame_pixels: decoder.tile_pixels(),
                 decoder: Box::new(decoder),
             })
@@ -341,7 +339,7 @@ fn open(format: Kind, bytes: &[u8]) -> Result<Opened<'_>, ImageError> {
             let decoder = JxlImage::new(bytes)?;
             Ok(Opened {
                 is_premultiplied: false,
-                is_animated: decoder.is_animated,
+                further: decoder.is_animated.then_some("frame"),
                 frame_pixels: decoder.samples(),
                 decoder: Box::new(decoder),
             })

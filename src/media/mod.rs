@@ -2,7 +2,7 @@
 //!
 //! Does not depend on styles, devices or the window. Calls block; they may be made from any thread.
 
-mod alpha;
+pub(crate) mod alpha;
 mod avif;
 mod color;
 mod container;
@@ -17,13 +17,17 @@ pub mod heic;
 mod heif;
 mod in_place;
 mod inks;
+mod jpeg_segments;
 mod jxl;
 pub mod memory;
+pub mod metadata;
 pub mod record;
 pub mod resample;
 pub mod sample;
 pub mod scale;
 pub mod sheet;
+mod tiff;
+mod tiff_writer;
 pub mod upscale;
 
 use crate::disk::WriteError;
@@ -111,7 +115,9 @@ pub enum MediaError {
         reason: String,
     },
     /// The target's extension is not that of a writable format.
-    #[error("{name} has no extension of a supported format; use .png, .jpg, .webp, .bmp or .tiff")]
+    #[error(
+        "{name} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif"
+    )]
     UnwritableFormat { name: String },
     /// The picture is larger than the format allows.
     #[error(

@@ -26,7 +26,7 @@ use crate::{
     compose::Look,
     disk::{self, Existing, FolderSync, WriteError, folder_of, reason},
     engine::paint::OutputSize,
-    media::encode::{DEFAULT_JPEG_QUALITY, Format},
+    media::encode::{DEFAULT_QUALITY, Format},
     mode::{ModeChoice, ModelSize},
     weights,
 };
@@ -127,7 +127,7 @@ impl Default for Choices {
             output: OutputSize::default(),
             theme: ThemeChoice::default(),
             format: None,
-            jpeg_quality: DEFAULT_JPEG_QUALITY,
+            jpeg_quality: DEFAULT_QUALITY,
             ask_before_losing: true,
             full_screen_fills: false,
             styles_show_photo: true,

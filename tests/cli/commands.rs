@@ -24,7 +24,7 @@ fn help_explains_the_exit_codes() {
     }
     let version = s.styleforge(&["--version"]).ends(0).text();
     assert_eq!(version.trim(), concat!("styleforge ", env!("CARGO_PKG_VERSION")));
-    s.styleforge(&["stylise"]).ends(2).says("neither a command nor a photo");
+    s.styleforge(&["stylise"]).ends(2).says("neither a command nor a photo; did you mean stylize?");
     s.styleforge(&["bench", "--no-such-flag"]).ends(2);
 }
 
@@ -226,6 +226,8 @@ fn completions_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = s.styleforge(&["completions", shell]).ends(0).text();
         assert!(script.contains("keep-colors"), "{shell}");
+        let suggests_values = matches!(shell, "bash" | "zsh" | "fish");
+        assert_eq!(script.contains("rain_princess"), suggests_values, "{shell}");
     }
     s.styleforge(&["completions", "tcsh-9"]).ends(2);
 }

@@ -16,6 +16,7 @@ mod live;
 mod measuring;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metadata;
 mod modes;
 mod networks;
 #[path = "../support/onnx_corpus.rs"]

@@ -156,6 +156,37 @@ fn formats_follow_the_name_or_the_flag() {
         fs::metadata(s.path(&name)).expect("written").len()
     };
     assert!(size("20") < size("100"));
+    for (output, is_lossy) in [("a.avif", true), ("r.png", false), ("r.webp", false)] {
+        let run = s.stylize(&["photo.png", "--quality", "70", "-o", output]);
+        if is_lossy {
+            run.ends(0);
+            assert_eq!(s.read(output).width(), 24);
+        } else {
+            run.ends(2).says("is written without loss");
+        }
+    }
+}
+
+#[test]
+fn a_quiet_run_prints_only_errors() {
+    let s = Sandbox::new();
+    fs::create_dir(s.path("in")).expect("a folder");
+    fs::copy(s.path("photo.png"), s.path("in/a.png")).expect("copied");
+    fs::write(s.path("in/b.txt"), "no photo").expect("written");
+    let run = s.stylize(&["in", "-q", "--format", "jpeg", "-o", "out"]).ends(0);
+    assert_eq!((run.text(), run.stderr), (String::new(), String::new()));
+    assert_eq!(s.names("out"), ["a-tiny.jpg"]);
+    let run = s.stylize(&["in/b.txt", "--quiet", "-o", "b.png"]).ends(1);
+    assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
+}
+
+#[test]
+fn a_size_that_a_photo_cannot_have_is_noted() {
+    let s = Sandbox::new();
+    let run = s.stylize(&["photo.png", "--output-size", "200", "-o", "large.png"]).ends(0);
+    run.says("photo.png: enlarged to 96x64 instead of 200 pixels");
+    let run = s.stylize(&["photo.png", "--output-size", "96", "-o", "exact.png"]).ends(0);
+    assert!(!run.stderr.contains("enlarged"), "{}", run.stderr);
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn saved_files_are_tagged_and_can_keep_the_profile() {
     let original = photo("display_p3.png");
     let profile = original.profile.as_deref();
     for format in [Format::Png, Format::WebP, Format::Tiff, Format::Jpeg] {
-        let encoding = Encoding { format, jpeg_quality: 100 };
+        let encoding = Encoding { format, quality: 100 };
         let saved = |profile| {
             let encoded = encode::to_bytes("test", &original.frame, profile, encoding);
             let (bytes, notes) = encoded.expect("encoded");

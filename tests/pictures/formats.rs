@@ -1,4 +1,4 @@
-//! AVIF and JPEG XL: pixels are those that the reference decoders return, and hostile files end quickly.
+//! AVIF, JPEG XL and kinds of TIFF: pixels are those that the reference decoders return, and hostile files end quickly.
 
 use std::{
     path::{Path, PathBuf},
@@ -124,6 +124,36 @@ fn jpeg_xl_has_the_pixels_of_libjxl() {
 }
 
 #[test]
+fn tiff_of_every_kind_shows_the_scene() {
+    let scene = photo("scene.expected.png").frame;
+    for name in ["half", "big", "planes", "thumbnail"] {
+        assert_close(name, &photo(&format!("{name}.tiff")).frame, &scene, 0, 0.0);
+    }
+    // Pillow rounds when it converts to YCbCr.
+    assert_close("ycbcr", &photo("ycbcr.tiff").frame, &scene, 2, 0.5);
+    for (name, most, mean) in
+        [("lab", 2, 0.5), ("jpeg", 3, 0.5), ("fax4", 0, 0.0), ("palette", 0, 0.0)]
+    {
+        let expected = photo(&format!("{name}.tiff.expected.png")).frame;
+        assert_close(name, &photo(&format!("{name}.tiff")).frame, &expected, most, mean);
+    }
+    for (name, words) in [("zstd", "ZSTD"), ("fax3", "Fax3")] {
+        let error = refused(&bytes(&format!("{name}.tiff")));
+        assert!(matches!(error, MediaError::Unsupported { .. }), "{name}: {error:?}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn raw_photos_that_are_tiff_are_named() {
+    // The version of DNG, and a thumbnail whose picture is in another directory.
+    for extra in [&[(50_706u16, 1u16, 4)][..], &[(254, 4, 1), (330, 4, 8)]] {
+        let error = refused(&tiff(2, 2, &[0; 12], extra));
+        assert!(error.to_string().contains("a raw photo"), "{error}");
+    }
+}
+
+#[test]
 fn the_first_frame_of_an_animation_is_used_and_this_is_said() {
     let read = photo("moving.avif");
     assert_close("moving", &read.frame, &photo("scene.expected.png").frame, 30, 3.0);
@@ -215,7 +245,7 @@ fn frames_that_are_not_shown_are_limited() {
 }
 
 #[test]
-fn flipped_bits_in_avif_and_jpeg_xl_end_in_time() {
+fn flipped_bits_end_in_time() {
     let started = Instant::now();
     let mut random = 7u64;
     let mut next = move || {
@@ -224,8 +254,22 @@ fn flipped_bits_in_avif_and_jpeg_xl_end_in_time() {
         random ^= random << 17;
         random as usize
     };
-    for name in ["420.avif", "10bit.avif", "alpha.avif", "lossless.avif", "lossy.jxl", "alpha.jxl"]
-    {
+    for name in [
+        "420.avif",
+        "10bit.avif",
+        "alpha.avif",
+        "lossless.avif",
+        "lossy.jxl",
+        "alpha.jxl",
+        "lab.tiff",
+        "jpeg.tiff",
+        "palette.tiff",
+        "fax4.tiff",
+        "half.tiff",
+        "big.tiff",
+        "planes.tiff",
+        "thumbnail.tiff",
+    ] {
         let whole = bytes(name);
         for _ in 0..100 {
             let mut file = whole.clone();

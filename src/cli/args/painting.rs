@@ -117,9 +117,15 @@ pub struct StylizeArgs {
     /// Colour profile of the result: sRGB, or the photo's own (RGB profiles only)
     #[arg(long, value_name = "PROFILE", default_value = "srgb")]
     pub color_profile: ProfileChoice,
-    /// Quality of JPEG files, 1 to 100; all other formats are lossless [default: 92]
-    #[arg(long, value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub jpeg_quality: Option<u8>,
+    /// Do not copy the photo's EXIF, XMP and IPTC data and its resolution
+    #[arg(long)]
+    pub strip_metadata: bool,
+    /// Copy the metadata without the place where the photo was taken
+    #[arg(long)]
+    pub strip_location: bool,
+    /// Quality of JPEG and AVIF files, 1 to 100; all other formats are lossless [default: 92]
+    #[arg(long, alias = "jpeg-quality", value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: Option<u8>,
     /// Maximum memory for the program, or GPU memory for painting on a GPU, for example
     /// 4GB or 800MB; larger photos are painted smaller and scaled up [default: 4GB or half of the
     /// free memory, or the GPU's free memory]
@@ -137,6 +143,9 @@ pub struct StylizeArgs {
     /// Print a line of JSON for each painting instead of its file name
     #[arg(long)]
     pub json: bool,
+    /// Print only errors: no notes, progress and file names
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// `styleforge live`.

@@ -17,7 +17,7 @@ use super::{
     attention,
     interrupt::{cancel_on_interrupt, unless_cancelled},
     job::{Job, JobStyle, PhotoInput, Target},
-    modes, painter,
+    modes, open_device, painter,
     progress::Progress,
     select_device,
     style_choice::{ChosenStyle, choose_as, of_pictures},
@@ -31,6 +31,7 @@ use crate::{
     media::{
         MediaError,
         decode::{self, Needs, Photo},
+        metadata::Metadata,
     },
     network::Network,
     weights::{StyleLibrary, bytes_in_hex},
@@ -53,16 +54,17 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     if let Some(folder) = job.folder() {
         disk::check_folder(folder).map_err(|e| CliError::WrongUse(e.to_string()))?;
     }
-    for note in &job.notes {
-        write_message(format!("note: {note}"));
-    }
-    let selected = select_device(&job.device)?;
+    let progress = Progress::new(job.sources.len() * styles.len());
+    let progress = if job.is_quiet { Progress::quiet() } else { progress };
+    job.notes.iter().for_each(|note| progress.note(note));
+    let selected =
+        if job.is_quiet { open_device(&job.device)? } else { select_device(&job.device)? };
     announce_mode(selected.backend.as_ref(), &job, &styles)?;
 
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
     let mut run = Run {
-        progress: Progress::new(job.sources.len() * styles.len()),
+        progress,
         painter: painter(selected, &job.device),
         job: &job,
         styles: &styles,
@@ -85,7 +87,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     } else {
         (job.sources.len() * styles.len(), "paintings")
     };
-    if run.skipped > 0 {
+    if run.skipped > 0 && !job.is_quiet {
         write_message(format!("{} of {all} {what} already exist", run.skipped));
     }
     if run.failures > 0 && all > 1 {
@@ -108,7 +110,9 @@ fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Re
     let with_attention = (networks.iter()).find(|(_, network)| network.graph().has_attention());
     let mode = with_attention.or(networks.first()).map_or(mode, |(_, n)| n.mode(mode));
     backend.supports(mode)?;
-    modes::announce(job.paint.precision, mode);
+    if !job.is_quiet {
+        modes::announce(job.paint.precision, mode);
+    }
     Ok(())
 }
 
@@ -293,12 +297,22 @@ impl<'a> Run<'a> {
                 let framed = framing.applied(&photo.frame);
                 photo.frame = Arc::new(framed.map_err(|e| format!("{}: {e}", photo.name))?);
             }
+            if self.job.strips_metadata {
+                photo.metadata = Metadata::default();
+            } else if self.job.strips_location {
+                photo.metadata.strip_location();
+            }
+            let size = (photo.frame.width(), photo.frame.height());
+            photo.notes.extend(self.job.output_size.note(size));
             Ok(photo)
         });
         match framed {
             Ok(photo) => Some(Opened {
                 photo,
-                original: (self.job.look.strength_percent == 0 && framing.is_plain())
+                original: (self.job.look.strength_percent == 0
+                    && framing.is_plain()
+                    && !self.job.strips_metadata
+                    && !self.job.strips_location)
                     .then_some(bytes),
                 targets,
                 has_printed_notes: Cell::new(false),
@@ -355,7 +369,7 @@ impl<'a> Run<'a> {
         }
         for group in &groups {
             if let Some(note) = self.painter.time_note(&style.network, group.size) {
-                self.progress.message(format!("note: {}: {note}", style.title));
+                self.progress.note(format!("{}: {note}", style.title));
             }
             self.paint_group(group, style)?;
         }
@@ -373,7 +387,7 @@ impl<'a> Run<'a> {
             painter.paint_batch(&frames, job.batch, &style.network, group.settings, control)
         });
         for notice in self.painter.take_notices() {
-            self.progress.message(format!("note: {notice}"));
+            self.progress.note(notice);
         }
         let paintings = match painted {
             Ok(paintings) => paintings,
@@ -389,7 +403,7 @@ impl<'a> Run<'a> {
         for ((opened, target), painting) in group.photos.iter().zip(paintings) {
             let photo = &opened.photo;
             for note in &painting.notes {
-                self.progress.message(format!("note: {}: {note}", photo.name));
+                self.progress.note(format!("{}: {note}", photo.name));
             }
             let picture = painting.finished(&photo.frame, job.output_size, job.look);
             drop(painting);
@@ -418,7 +432,7 @@ impl<'a> Run<'a> {
             && !self.noted.contains(&note)
         {
             self.noted.push(note);
-            self.progress.message(format!("note: {note}"));
+            self.progress.note(note);
         }
     }
 

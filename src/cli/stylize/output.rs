@@ -16,7 +16,7 @@ use crate::{
     frame::Frame,
     media::{
         decode::{self, Photo},
-        encode::{self, Encoding, Format},
+        encode::{self, Attached, Format},
     },
 };
 
@@ -75,11 +75,11 @@ impl Run<'_> {
             && !opened.has_printed_notes.replace(true)
         {
             for note in &photo.notes {
-                self.progress.message(format!("note: {}: {note}", photo.name));
+                self.progress.note(format!("{}: {note}", photo.name));
             }
         }
         for note in write(finished, photo, target, self.job, &self.progress)? {
-            self.progress.message(format!("note: {}: {note}", photo.name));
+            self.progress.note(format!("{}: {note}", photo.name));
         }
         self.json_line(&photo.name, self.label_of(opened, target), target, Ok("painted"));
         Ok(())
@@ -131,15 +131,18 @@ fn write(
     job: &Job,
     progress: &Progress,
 ) -> Result<Vec<String>, CliError> {
-    let encoding = |format| Encoding { format, jpeg_quality: job.jpeg_quality };
-    let profile = photo.profile.as_deref().filter(|_| job.keeps_profile);
+    let attached = Attached {
+        profile: photo.profile.as_deref().filter(|_| job.keeps_profile),
+        metadata: Some(&photo.metadata),
+        ..Attached::default()
+    };
     let Target::File(path, _) = target else {
         let (bytes, notes) = match finished {
             Finished::Original(bytes) => (Cow::Borrowed(bytes), Vec::new()),
             Finished::Picture(frame, format) => {
                 let name = "standard output";
                 let (bytes, notes) =
-                    encode::to_bytes_reusing(name, frame, profile, encoding(format))
+                    encode::to_bytes_with(name, frame, attached, job.encoding(format))
                         .map_err(|e| failed(photo, &e))?;
                 (Cow::Owned(bytes), notes)
             }
@@ -155,12 +158,12 @@ fn write(
             encode::save_bytes(path, bytes, job.existing).map(|()| Vec::new())
         }
         Finished::Picture(frame, format) => {
-            encode::save_reusing(path, frame, profile, encoding(format), job.existing)
+            encode::save_with(path, frame, attached, job.encoding(format), job.existing)
         }
     }
     .map_err(|e| failed(photo, &e))?;
     // Failing to print the file name is not a failure: the file is written.
-    if !job.as_json {
+    if !job.as_json && !job.is_quiet {
         progress.print(path.display()).ok();
     }
     Ok(notes)

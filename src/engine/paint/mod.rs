@@ -96,6 +96,19 @@ impl OutputSize {
     }
 }
 
+impl OutputSize {
+    /// A note about a photo of this size whose result cannot have the chosen size.
+    pub fn note(self, photo: (usize, usize)) -> Option<String> {
+        let Self::LongSide(px) = self else {
+            return None;
+        };
+        let (width, height) = self.resolve(photo, photo);
+        (width.max(height) < px).then(|| {
+            format!("enlarged to {width}x{height} instead of {px} pixels, which is the maximum for this photo")
+        })
+    }
+}
+
 impl Display for OutputSize {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -9,7 +9,7 @@ use crate::{
         protocol::BatchJob,
     },
     gui::{app::App, mix, platform::format_title, style_source::Card},
-    media::encode::{Existing, Format},
+    media::encode::Existing,
 };
 
 impl App {
@@ -72,7 +72,9 @@ impl App {
         let choices = &self.settings.choices;
         words.push_str(&match choices.format {
             None => ", each in its photo's own format".to_owned(),
-            Some(Format::Jpeg) => format!(", as JPEG of quality {}", choices.jpeg_quality),
+            Some(format) if format.is_lossy() => {
+                format!(", as {} of quality {}", format_title(format), choices.jpeg_quality)
+            }
             Some(format) => format!(", as {}", format_title(format)),
         });
         words.push_str(match (self.live.is_some(), seen) {

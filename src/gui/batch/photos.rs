@@ -1,6 +1,6 @@
 //! The engine's side of a batch: opens photos and saves results, on the engine's thread.
 
-use std::{collections::HashSet, fs, path::PathBuf, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, fs, path::PathBuf, sync::Arc};
 
 use crate::{
     compose::Look,
@@ -13,7 +13,8 @@ use crate::{
     gui::label::name_label,
     media::{
         decode,
-        encode::{self, Encoding, Existing, Format},
+        encode::{self, Attached, Encoding, Existing, Format},
+        metadata::Metadata,
     },
 };
 
@@ -46,6 +47,7 @@ pub struct BatchPhotos {
     /// Files written so far: two photos may differ only in their extension.
     written: HashSet<PathBuf>,
     natural: Format,
+    metadata: Metadata,
     notes: Vec<String>,
     /// The photo's file if the look shows nothing of the painting: the file is then copied unchanged.
     original: Option<Vec<u8>>,
@@ -60,10 +62,11 @@ impl BatchPhotos {
             output: OutputSize::default(),
             look: Look::default(),
             format: None,
-            jpeg_quality: encode::DEFAULT_JPEG_QUALITY,
+            jpeg_quality: encode::DEFAULT_QUALITY,
             existing: Existing::Keep,
             written: HashSet::new(),
             natural: Format::default(),
+            metadata: Metadata::default(),
             notes: Vec::new(),
             original: None,
         }
@@ -110,6 +113,7 @@ impl PhotoSource for BatchPhotos {
             return Err(Unpainted::Exists(target));
         }
         self.natural = photo.natural_format;
+        self.metadata = photo.metadata;
         self.notes = photo.notes;
         Ok(std::sync::Arc::unwrap_or_clone(photo.frame))
     }
@@ -130,8 +134,10 @@ impl PhotoSource for BatchPhotos {
             }
             _ => {
                 let finished = painting.finished(photo, self.output, self.look);
-                let encoding = Encoding { format, jpeg_quality: self.jpeg_quality };
-                encode::save(&target, &finished, None, encoding, self.existing)
+                let encoding = Encoding { format, quality: self.jpeg_quality };
+                let attached = Attached { metadata: Some(&self.metadata), ..Attached::default() };
+                let finished = Cow::Owned(finished);
+                encode::save_with(&target, finished, attached, encoding, self.existing)
             }
         }
         .map_err(|e| e.to_string())?;

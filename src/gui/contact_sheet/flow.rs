@@ -58,7 +58,7 @@ impl App {
             painting: None,
             file: SheetFile {
                 path: free_path(path),
-                encoding: Encoding { format, jpeg_quality: self.settings.choices.jpeg_quality },
+                encoding: Encoding { format, quality: self.settings.choices.jpeg_quality },
                 cells: Vec::new(),
             },
             failures: Vec::new(),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     frame::Frame,
-    media::{decode::Photo, framing::Rotation},
+    media::{decode::Photo, framing::Rotation, metadata::Metadata},
     mode::{Mode, ModeChoice},
     settings::Choices,
     timing::RunTiming,
@@ -15,6 +15,7 @@ fn opened(origin: Origin) -> Opened {
         photo: Photo {
             frame,
             profile: None,
+            metadata: Metadata::default(),
             notes: Vec::new(),
             name: "a".to_owned(),
             natural_format: Format::Jpeg,

@@ -17,7 +17,7 @@ use crate::{
     disk::{self, FolderSync, WriteError, reason},
     media::{
         MediaError,
-        encode::{self, Encoding, Existing, Format},
+        encode::{self, Attached, Encoding, Existing, Format},
     },
     text::csv_line,
 };
@@ -85,7 +85,7 @@ impl Output for Pictures {
         let (existing, sync) = (Existing::Keep, FolderSync::Later);
         disk::write_whole(&path, existing, sync, |to, name| {
             let encoding = Encoding::of(self.format);
-            encode::write(to, name, Cow::Borrowed(&shot.frame), None, encoding, &[])
+            encode::write(to, name, Cow::Borrowed(&shot.frame), Attached::default(), encoding)
         })
         .map_err(|error| match error {
             MediaError::Write(WriteError::Exists { .. }) => {

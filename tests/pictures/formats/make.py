@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes the pictures of this folder, and what the reference decoders (libavif in Pillow, libjxl) make of each.
+"""Makes the pictures of this folder, and what the reference decoders (libavif and libtiff in Pillow, libjxl) make of each.
 
-    apt-get install libavif-bin libjxl-tools libheif-examples && pip install pillow numpy pillow-jxl-plugin imagecodecs
+    apt-get install libavif-bin libjxl-tools libheif-examples && pip install pillow numpy pillow-jxl-plugin imagecodecs tifffile
     python tests/pictures/formats/make.py
 
 NAME.expected.png is what the reference decoder returns, upright and in sRGB, and the same for several files if they
@@ -15,7 +15,8 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pillow_jxl  # noqa: F401
-from PIL import Image
+import tifffile
+from PIL import Image, ImageCms
 
 HERE = Path(__file__).parent
 COLORS = HERE.parent / "colors"
@@ -98,6 +99,37 @@ def jxl(place):
     Image.fromarray(pixels).save(HERE / "scene.expected.png")
 
 
+def tiff(place):
+    """Kinds of TIFF that show the same scene, as far as they can."""
+    pixels = scene(37, 23)
+    image = Image.fromarray(pixels)
+    # Profiles of Pillow and LittleCMS: relative colorimetric, for a white of D50.
+    lab = ImageCms.createProfile("LAB")
+    srgb = ImageCms.createProfile("sRGB")
+    in_lab = ImageCms.profileToProfile(image, srgb, lab, outputMode="LAB")
+    in_lab.save(HERE / "lab.tiff", compression="tiff_lzw")
+    ImageCms.profileToProfile(in_lab, lab, srgb, outputMode="RGB").save(HERE / "lab.tiff.expected.png")
+    image.save(HERE / "jpeg.tiff", compression="jpeg", quality=95)
+    Image.open(HERE / "jpeg.tiff").convert("RGB").save(HERE / "jpeg.tiff.expected.png")
+    ycc = np.asarray(image.convert("YCbCr"))
+    tifffile.imwrite(HERE / "ycbcr.tiff", ycc, photometric="ycbcr", subsampling=(1, 1), compression="lzw")
+    bits = Image.fromarray(((pixels[..., 0] > 127) * 255).astype(np.uint8)).convert("1")
+    bits.save(HERE / "fax4.tiff", compression="group4")
+    bits.save(HERE / "fax3.tiff", compression="group3")
+    bits.convert("RGB").save(HERE / "fax4.tiff.expected.png")
+    colors = image.quantize(16)
+    colors.save(HERE / "palette.tiff")
+    colors.convert("RGB").save(HERE / "palette.tiff.expected.png")
+    level = (pixels / 255).astype(np.float16)
+    tifffile.imwrite(HERE / "half.tiff", level, photometric="rgb", compression="deflate")
+    tifffile.imwrite(HERE / "big.tiff", pixels, photometric="rgb", bigtiff=True, compression="deflate")
+    tifffile.imwrite(HERE / "planes.tiff", np.moveaxis(pixels, 2, 0), photometric="rgb", planarconfig="separate")
+    tifffile.imwrite(HERE / "zstd.tiff", pixels, photometric="rgb", compression="zstd")
+    with tifffile.TiffWriter(HERE / "thumbnail.tiff") as file:
+        file.write(pixels[::4, ::4], photometric="rgb", subfiletype=1)
+        file.write(pixels, photometric="rgb", compression="deflate")
+
+
 def heic(place):
     small = place / "small.png"
     Image.fromarray(scene(64, 48)).save(small)
@@ -109,4 +141,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         avif(Path(folder))
         jxl(Path(folder))
+        tiff(Path(folder))
         heic(Path(folder))

@@ -29,7 +29,7 @@ use crate::{
     disk::{self, cannot_write, folder_of},
     media::{
         MediaError,
-        encode::{self, Encoding, Format},
+        encode::{self, Attached, Encoding, Format},
     },
 };
 
@@ -102,13 +102,13 @@ impl Output for Avi {
             self.too_fast += 1;
             return Ok(());
         };
-        let encoding = Encoding { jpeg_quality: QUALITY, ..Encoding::of(Format::Jpeg) };
+        let encoding = Encoding { quality: QUALITY, ..Encoding::of(Format::Jpeg) };
         let fit = self.fit.get_or_insert_with(|| Fit::to(&shot.frame));
         let picture = fit.apply(&shot.frame);
         let mut jpeg = Cursor::new(Vec::new());
         // The only possible error is a picture that is too large for the format.
         let picture = Cow::Borrowed(&*picture);
-        encode::write(&mut jpeg, "the video", picture, None, encoding, &[])?;
+        encode::write(&mut jpeg, "the video", picture, Attached::default(), encoding)?;
         self.add_picture(empty, &jpeg.into_inner()).map_err(|error| self.refused(&error))
     }
 

@@ -1,0 +1,389 @@
+//! What a file says about its photo: EXIF, XMP, IPTC and the resolution. Paintings get a copy of it.
+
+use image::ImageDecoder;
+
+use super::{encode::Format, header::Kind};
+
+/// Maximum bytes of each part.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Maximum bytes of metadata in a segment of a JPEG, with room for their names.
+pub(super) const SEGMENT_BYTES: usize = 65_000;
+
+const ORIENTATION: u16 = 274;
+const X_RESOLUTION: u16 = 282;
+const RESOLUTION_UNIT: u16 = 296;
+const GPS: u16 = 34_853;
+/// Offset and length of a thumbnail in JPEG.
+const THUMBNAIL: [u16; 2] = [513, 514];
+const CENTIMETER: u32 = 3;
+/// Bytes of each type of value (TIFF 6.0, section 2), from 1 on.
+const TYPE_BYTES: [usize; 12] = [1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
+/// Starts of the data sets of IPTC, and of a block of Photoshop that contains them.
+const IPTC_START: u8 = 0x1c;
+const IPTC_BLOCK: &[u8] = b"8BIM\x04\x04";
+
+/// The metadata of a photo, as far as they apply to its painting: upright, and without thumbnails.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// Starts with the header of a TIFF.
+    pub(super) exif: Option<Vec<u8>>,
+    pub(super) xmp: Option<Vec<u8>>,
+    /// Data sets.
+    pub(super) iptc: Option<Vec<u8>>,
+    /// Pixels per inch.
+    pub(super) dpi: Option<u16>,
+}
+
+impl Metadata {
+    /// Reads them. Damaged ones are left out.
+    pub(super) fn read(decoder: &mut dyn ImageDecoder, format: Kind, bytes: &[u8]) -> Self {
+        let small = |data: Option<Vec<u8>>| data.filter(|data| data.len() <= MAX_BYTES);
+        let exif = small(decoder.exif_metadata().ok().flatten()).and_then(for_painting);
+        let xmp = small(decoder.xmp_metadata().ok().flatten()).and_then(upright_xmp);
+        let iptc = small(decoder.iptc_metadata().ok().flatten()).and_then(|data| data_sets(&data));
+        let of_file = match format {
+            Kind::Jpeg => jfif_dpi(bytes),
+            Kind::Png => png_dpi(bytes),
+            Kind::Tiff => Directory::first(bytes).and_then(|first| first.dpi()),
+            _ => None,
+        };
+        let of_exif = || Directory::first(exif.as_deref()?)?.dpi();
+        Self { dpi: of_file.or_else(of_exif), exif, xmp, iptc }
+    }
+
+    /// Removes what may say where the photo was taken.
+    pub fn strip_location(&mut self) {
+        self.exif = self.exif.take().and_then(|exif| without_directory(exif, GPS));
+        self.xmp.take_if(|xmp| ["GPS", "Location", "City"].iter().any(|word| contains(xmp, word)));
+        self.iptc = None;
+    }
+
+    /// The texts of EXIF's first directory, such as the copyright, with their tags.
+    pub(super) fn texts(&self) -> Vec<(u16, &[u8])> {
+        let first = self.exif.as_deref().and_then(Directory::first);
+        first.map_or_else(Vec::new, |first| {
+            let texts = first.entries().filter_map(|entry| {
+                let (tag, kind) = (first.word(entry)?, first.word(entry + 2)?);
+                Some((tag, first.value(entry)?)).filter(|_| kind == 2)
+            });
+            texts.collect()
+        })
+    }
+
+    /// A note on the metadata that are not written to files of this format.
+    pub(super) fn left_out(&self, format: Format) -> Option<String> {
+        let has_exif = matches!(format, Format::Png | Format::Jpeg | Format::WebP | Format::Avif);
+        let has_xmp = matches!(format, Format::Png | Format::Jpeg | Format::WebP | Format::Tiff);
+        let has_iptc = matches!(format, Format::Jpeg | Format::Tiff);
+        let is_short = |data: &Vec<u8>| {
+            !matches!(format, Format::Jpeg | Format::Avif) || data.len() < SEGMENT_BYTES
+        };
+        let parts = [
+            ("EXIF", &self.exif, has_exif),
+            ("XMP", &self.xmp, has_xmp),
+            ("IPTC", &self.iptc, has_iptc),
+        ];
+        let lost = parts
+            .iter()
+            .filter(|(_, data, can)| data.as_ref().is_some_and(|data| !can || !is_short(data)));
+        let names: Vec<&str> = lost.map(|(name, ..)| *name).collect();
+        let what = if format == Format::Tiff { "except for its texts " } else { "" };
+        (!names.is_empty()).then(|| {
+            format!("{} metadata {what}cannot be written to {format}", names.join(" and "))
+        })
+    }
+
+    /// The IPTC data as a segment of a JPEG contains them.
+    pub(super) fn iptc_segment(&self) -> Option<Vec<u8>> {
+        let iptc = self.iptc.as_ref()?;
+        let length = (iptc.len() as u32).to_be_bytes();
+        let padding = vec![0; iptc.len() % 2];
+        let head = [&b"Photoshop 3.0\0"[..], IPTC_BLOCK, &[0, 0], &length].concat();
+        Some([head, iptc.clone(), padding].concat())
+    }
+}
+
+/// A directory of TIFF or EXIF (TIFF 6.0, section 2). Values outside of the data are missing.
+struct Directory<'a> {
+    bytes: &'a [u8],
+    is_little: bool,
+    /// Offset of the number of entries.
+    start: usize,
+}
+
+impl<'a> Directory<'a> {
+    fn first(bytes: &'a [u8]) -> Option<Self> {
+        let is_little = bytes.starts_with(b"II*\0");
+        if !is_little && !bytes.starts_with(b"MM\0*") {
+            return None;
+        }
+        let header = Self { bytes, is_little, start: 0 };
+        let start = header.long(4)? as usize;
+        header.at(start)
+    }
+
+    /// The directory at an offset; `None` if it is not all in the data.
+    fn at(&self, start: usize) -> Option<Self> {
+        let directory = Self { start, ..*self };
+        let end = start.checked_add(2 + 12 * usize::from(directory.word(start)?) + 4)?;
+        (end <= self.bytes.len()).then_some(directory)
+    }
+
+    fn count(&self) -> usize {
+        self.word(self.start).map_or(0, usize::from)
+    }
+
+    /// Offsets of the entries.
+    fn entries(&self) -> impl Iterator<Item = usize> {
+        let first = self.start + 2;
+        (0..self.count()).map(move |index| first + 12 * index)
+    }
+
+    /// Offset of the offset of the next directory.
+    fn end(&self) -> usize {
+        self.start + 2 + 12 * self.count()
+    }
+
+    fn next(&self) -> Option<Self> {
+        let start = self.long(self.end()).filter(|&start| start > 0)?;
+        self.at(start as usize)
+    }
+
+    fn entry(&self, tag: u16) -> Option<usize> {
+        self.entries().find(|&entry| self.word(entry) == Some(tag))
+    }
+
+    /// Offset and length of an entry's value.
+    fn place(&self, entry: usize) -> Option<(usize, usize)> {
+        let kind = usize::from(self.word(entry + 2)?);
+        let of_one = TYPE_BYTES.get(kind.checked_sub(1)?)?;
+        let length = of_one.checked_mul(self.long(entry + 4)? as usize)?;
+        let start = if length <= 4 { entry + 8 } else { self.long(entry + 8)? as usize };
+        (start.checked_add(length)? <= self.bytes.len()).then_some((start, length))
+    }
+
+    fn value(&self, entry: usize) -> Option<&'a [u8]> {
+        let (start, length) = self.place(entry)?;
+        self.bytes.get(start..start + length)
+    }
+
+    /// The value of an entry with one number.
+    fn number(&self, tag: u16) -> Option<u32> {
+        let entry = self.entry(tag)?;
+        match self.word(entry + 2)? {
+            3 => self.word(entry + 8).map(u32::from),
+            _ => self.long(entry + 8),
+        }
+    }
+
+    fn dpi(&self) -> Option<u16> {
+        let (start, length) = self.place(self.entry(X_RESOLUTION)?)?;
+        let (count, of) = (self.long(start)?, self.long(start + 4)?);
+        let per_unit = f64::from(count) / f64::from(of);
+        let is_metric = self.number(RESOLUTION_UNIT) == Some(CENTIMETER);
+        let dpi = if is_metric { per_unit * 2.54 } else { per_unit };
+        (length == 8 && of > 0).then(|| usable(dpi)).flatten()
+    }
+
+    fn word(&self, at: usize) -> Option<u16> {
+        let raw = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if self.is_little { u16::from_le_bytes(raw) } else { u16::from_be_bytes(raw) })
+    }
+
+    fn long(&self, at: usize) -> Option<u32> {
+        let raw = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some(if self.is_little { u32::from_le_bytes(raw) } else { u32::from_be_bytes(raw) })
+    }
+
+    /// The places of its entries and of their values.
+    fn places(&self) -> Vec<(usize, usize)> {
+        let values = self.entries().filter_map(|entry| self.place(entry));
+        values.chain([(self.start, self.end() - self.start)]).collect()
+    }
+}
+
+/// Resets the orientation, and removes the directory of the thumbnail with its pixels. `None` if the data are damaged.
+fn for_painting(exif: Vec<u8>) -> Option<Vec<u8>> {
+    let mut exif = match exif.strip_prefix(b"Exif\0\0") {
+        Some(tiff) => tiff.to_vec(),
+        None => exif,
+    };
+    let first = Directory::first(&exif)?;
+    let (is_little, end) = (first.is_little, first.end());
+    let orientation = first.entry(ORIENTATION);
+    let mut hidden = Vec::new();
+    if let Some(thumbnail) = first.next() {
+        hidden = thumbnail.places();
+        if let [Some(start), Some(length)] = THUMBNAIL.map(|tag| thumbnail.number(tag)) {
+            let (start, length) = (start as usize, length as usize);
+            hidden.push((start, length.min(exif.len().saturating_sub(start))));
+        }
+    }
+    // A damaged thumbnail may point to the first directory.
+    let kept = first.start..end;
+    hidden.retain(|&(start, length)| start >= kept.end || start + length <= kept.start.max(8));
+    if let Some(entry) = orientation {
+        let one = if is_little { [1, 0, 0, 0] } else { [0, 1, 0, 0] };
+        exif[entry + 8..entry + 12].copy_from_slice(&one);
+    }
+    exif[end..end + 4].fill(0);
+    for (start, length) in hidden.into_iter().filter(|(start, _)| *start >= 8) {
+        exif[start..start + length].fill(0);
+    }
+    Some(exif)
+}
+
+/// Removes a directory to which an entry of the first one points, with all its values.
+fn without_directory(mut exif: Vec<u8>, tag: u16) -> Option<Vec<u8>> {
+    let first = Directory::first(&exif)?;
+    let Some(entry) = first.entry(tag) else {
+        return Some(exif);
+    };
+    let (start, end, is_little) = (first.start, first.end(), first.is_little);
+    let left = (first.count() - 1) as u16;
+    let inner = first.long(entry + 8).and_then(|at| first.at(at as usize));
+    let places = inner.filter(|inner| inner.start != start).map_or_else(Vec::new, |i| i.places());
+    for (place, length) in places {
+        // Damaged data may point to the first directory, which is kept.
+        if place >= end + 4 || place + length <= start {
+            exif[place.max(8)..(place + length).max(8)].fill(0);
+        }
+    }
+    exif.copy_within(entry + 12..end + 4, entry);
+    let left = if is_little { left.to_le_bytes() } else { left.to_be_bytes() };
+    exif[start..start + 2].copy_from_slice(&left);
+    Some(exif)
+}
+
+/// Resets the orientation in an XMP packet; `None` if the packet contains a thumbnail.
+fn upright_xmp(mut xmp: Vec<u8>) -> Option<Vec<u8>> {
+    if contains(&xmp, "Thumbnails") || contains(&xmp, "GImg") {
+        return None;
+    }
+    for start in ["tiff:Orientation=\"", "tiff:Orientation='", "<tiff:Orientation>"] {
+        let found = xmp.windows(start.len()).position(|part| part == start.as_bytes());
+        if let Some(digit) = found.and_then(|at| xmp.get_mut(at + start.len())) {
+            *digit = if digit.is_ascii_digit() { b'1' } else { *digit };
+        }
+    }
+    Some(xmp)
+}
+
+/// The IPTC data sets, alone or in a block of Photoshop.
+fn data_sets(data: &[u8]) -> Option<Vec<u8>> {
+    if data.first() == Some(&IPTC_START) {
+        return Some(data.to_vec());
+    }
+    let at = data.windows(IPTC_BLOCK.len()).position(|part| part == IPTC_BLOCK)?;
+    // A name with its length, padded to an even number of bytes.
+    let name = at + IPTC_BLOCK.len();
+    let length_at = name + (usize::from(*data.get(name)?) + 2) / 2 * 2;
+    let length = u32::from_be_bytes(*data.get(length_at..)?.first_chunk()?) as usize;
+    data.get(length_at + 4..)?.get(..length).map(<[u8]>::to_vec)
+}
+
+fn contains(data: &[u8], word: &str) -> bool {
+    data.windows(word.len()).any(|part| part == word.as_bytes())
+}
+
+/// A resolution that a file can contain.
+fn usable(dpi: f64) -> Option<u16> {
+    Some(dpi.round() as u16).filter(|dpi| (1..u16::MAX).contains(dpi))
+}
+
+/// The resolution in a JFIF header (ITU-T T.871, 10.1), which is the first segment.
+fn jfif_dpi(jpeg: &[u8]) -> Option<u16> {
+    let header = jpeg.get(6..18).filter(|header| header.starts_with(b"JFIF\0"))?;
+    let across = f64::from(u16::from_be_bytes([header[8], header[9]]));
+    match header[7] {
+        1 => usable(across),
+        2 => usable(across * 2.54),
+        _ => None,
+    }
+}
+
+/// The resolution in a PNG's chunk pHYs, which comes before the pixels.
+fn png_dpi(png: &[u8]) -> Option<u16> {
+    let pixels = png.windows(4).position(|part| part == b"IDAT")?;
+    let chunk = png[..pixels].windows(4).position(|part| part == b"pHYs")?;
+    let data = png.get(chunk + 4..chunk + 13)?;
+    let per_meter = u32::from_be_bytes(*data.first_chunk()?);
+    (data[8] == 1).then(|| usable(f64::from(per_meter) * 0.0254)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// EXIF with an orientation, a copyright, a place and a thumbnail.
+    fn exif() -> Vec<u8> {
+        let mut data = b"Exif\0\0MM\0*\0\0\0\x08".to_vec();
+        data.extend(b"\0\x03\x01\x12\0\x03\0\0\0\x01\0\x06\0\0");
+        data.extend(b"\x82\x98\0\x02\0\0\0\x06\0\0\0\x32\x88\x25\0\x04\0\0\0\x01\0\0\0\x38");
+        data.extend(b"\0\0\0\x52(c) J\0");
+        data.extend(b"\0\x01\0\x01\0\x02\0\0\0\x08\0\0\0\x4a\0\0\0\0NORTHERN");
+        data.extend(b"\0\x02\x02\x01\0\x04\0\0\0\x01\0\0\0\x70\x02\x02\0\x04\0\0\0\x01\0\0\0\x05");
+        data.extend(b"\0\0\0\0smallest");
+        data
+    }
+
+    #[test]
+    fn a_painting_is_upright_and_has_no_thumbnail_of_the_photo() {
+        let cleaned = for_painting(exif()).expect("valid");
+        let first = Directory::first(&cleaned).expect("valid");
+        assert_eq!(first.number(ORIENTATION), Some(1));
+        assert_eq!(first.long(first.end()), Some(0));
+        assert!(contains(&cleaned, "(c) J") && contains(&cleaned, "NORTHERN"));
+        assert!(!contains(&cleaned, "small"));
+        let metadata = Metadata { exif: Some(cleaned), ..Metadata::default() };
+        assert_eq!(metadata.texts(), [(33_432, &b"(c) J\0"[..])]);
+    }
+
+    #[test]
+    fn a_place_is_removed_with_its_values() {
+        let exif = for_painting(exif());
+        let xmp = Some(b"<x exif:GPSLatitude=\"1\">".to_vec());
+        let mut metadata = Metadata { exif, xmp, ..Metadata::default() };
+        metadata.strip_location();
+        let exif = metadata.exif.expect("kept");
+        assert!(contains(&exif, "(c) J") && !contains(&exif, "NORTHERN"));
+        let first = Directory::first(&exif).expect("valid");
+        assert_eq!((first.count(), first.entry(GPS)), (2, None));
+        assert_eq!(metadata.xmp, None);
+    }
+
+    #[test]
+    fn damaged_data_do_not_panic() {
+        let whole = exif();
+        for at in 0..whole.len() {
+            for value in [0, 1, 8, 0x7f, 0xff] {
+                let mut data = whole.clone();
+                data[at] = value;
+                if let Some(cleaned) = for_painting(data) {
+                    without_directory(cleaned, GPS);
+                }
+            }
+            for_painting(whole[..at].to_vec());
+            data_sets(&whole[at..]);
+            png_dpi(&whole[at..]);
+            jfif_dpi(&whole[at..]);
+        }
+    }
+
+    #[test]
+    fn iptc_goes_into_a_segment_and_comes_back() {
+        let iptc = Some(b"\x1c\x02\x74\0\x03(c)".to_vec());
+        let metadata = Metadata { iptc: iptc.clone(), ..Metadata::default() };
+        let segment = metadata.iptc_segment().expect("a segment");
+        assert_eq!(data_sets(&segment[14..]), iptc);
+        assert_eq!(data_sets(b"8BIM"), None);
+    }
+
+    #[test]
+    fn the_orientation_of_xmp_is_reset() {
+        let xmp = b"<rdf tiff:Orientation=\"6\">".to_vec();
+        assert_eq!(upright_xmp(xmp), Some(b"<rdf tiff:Orientation=\"1\">".to_vec()));
+        assert_eq!(upright_xmp(b"<xmp:Thumbnails>".to_vec()), None);
+    }
+}
