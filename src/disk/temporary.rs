@@ -85,6 +85,13 @@ pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
     })
 }
 
+/// A new folder with this file in the system's folder for temporary files, for another program. Removed when dropped.
+pub fn exchange_folder(name: &str, bytes: &[u8]) -> io::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join(name), bytes)?;
+    Ok(folder)
+}
+
 fn builder(kind: Kind) -> Builder<'static, 'static> {
     let (prefix, suffix) = kind.affixes();
     let mut builder = Builder::new();

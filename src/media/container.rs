@@ -4,7 +4,7 @@
 //! Walks the structure of the container without decoding pixels. Every walk ends with the given bytes. Malformed data
 //! ends it without an error, because the decoder reports damage itself.
 
-use super::header::Kind;
+use super::kind::Kind;
 
 /// Whether the file is an animation.
 pub(super) fn is_animated(format: Kind, bytes: &[u8]) -> bool {

@@ -13,7 +13,6 @@ use std::{
 
 use image::{DynamicImage, ImageDecoder, ImageError, RgbaImage};
 
-pub use super::header::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE_PX};
 use super::{
     MediaError, alpha,
     color::{ToSrgb, Unusable},
@@ -21,12 +20,17 @@ use super::{
     encode::Format,
     guard::guarded,
     header::{
-        Header, Kind, RGBA_BYTES, SIDE_BYTES, becomes_rgba_in_place, damaged, format_of,
-        from_image_error, limits,
+        Header, RGBA_BYTES, SIDE_BYTES, becomes_rgba_in_place, damaged, format_of, from_image_error,
     },
     in_place::in_place,
-    inks, memory,
+    inks,
+    kind::{Kind, limits},
+    memory,
     metadata::Metadata,
+};
+pub use super::{
+    header::{MAX_FILE_BYTES, MAX_SIDE_PX},
+    kind::MAX_PIXELS,
 };
 use crate::{allocation::can_allocate, disk::reason, frame::Frame};
 

@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use image::{
-    ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader,
     metadata::Orientation,
 };
 
@@ -15,6 +15,7 @@ use super::{
     heic::{self, HeicDecoder},
     heif,
     jxl::JxlImage,
+    kind::{Kind, MAX_PIXELS, limits},
     tiff::TiffImage,
 };
 use crate::{
@@ -22,8 +23,6 @@ use crate::{
     text::{cut, is_unseen},
 };
 
-/// Maximum number of pixels that a picture may declare.
-pub const MAX_PIXELS: u64 = 200_000_000;
 /// Maximum width and height that a picture may declare, because scaling needs memory for each column and row.
 pub const MAX_SIDE_PX: u32 = 1_000_000;
 /// Maximum file size; 200 megapixels of uncompressed RGBA fit.
@@ -39,65 +38,6 @@ pub(super) const RGBA_BYTES: u64 = 4;
 const CONVERT: &str = "; convert it to JPEG or PNG first";
 /// Maximum length of a decoder's reason in a message.
 const MAX_REASON_CHARS: usize = 120;
-
-/// A format that is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Png,
-    Jpeg,
-    WebP,
-    Bmp,
-    Tiff,
-    Gif,
-    Avif,
-    JpegXl,
-    Heic,
-}
-
-impl Kind {
-    /// The format by the first bytes.
-    pub fn of(bytes: &[u8]) -> Option<Self> {
-        if heif::brands(bytes).any(|brand| matches!(brand, b"avif" | b"avis")) {
-            return Some(Self::Avif);
-        }
-        if heif::brands(bytes).any(|brand| HEIC_BRANDS.contains(&brand)) {
-            return Some(Self::Heic);
-        }
-        if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n") {
-            return Some(Self::JpegXl);
-        }
-        if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
-            return Some(Self::Tiff);
-        }
-        Some(match image::guess_format(bytes).ok()? {
-            ImageFormat::Png => Self::Png,
-            ImageFormat::Jpeg => Self::Jpeg,
-            ImageFormat::WebP => Self::WebP,
-            ImageFormat::Bmp => Self::Bmp,
-            ImageFormat::Tiff => Self::Tiff,
-            ImageFormat::Gif => Self::Gif,
-            _ => return None,
-        })
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Png => "PNG",
-            Self::Jpeg => "JPEG",
-            Self::WebP => "WebP",
-            Self::Bmp => "BMP",
-            Self::Tiff => "TIFF",
-            Self::Gif => "GIF",
-            Self::Avif => "AVIF",
-            Self::JpegXl => "JPEG XL",
-            Self::Heic => "HEIC",
-        }
-    }
-}
-
-/// Brands of HEIF files; those with AVIF images also have a brand of their own.
-const HEIC_BRANDS: [&[u8; 4]; 8] =
-    [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"];
 
 /// Facts about a picture that its header contains.
 pub(super) struct Header<'a> {
@@ -349,12 +289,6 @@ fn open(format: Kind, bytes: &[u8]) -> Result<Opened<'_>, ImageError> {
             Ok(decoder.into())
         }
     }
-}
-
-pub(super) fn limits(bytes: u64) -> Limits {
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(bytes);
-    limits
 }
 
 pub(super) fn from_image_error(name: &str, format: Kind, error: ImageError) -> MediaError {

@@ -19,11 +19,14 @@ use image::{
 
 use super::{
     foreign::{invalid, unsupported},
-    header::limits,
     heif::Heif,
+    kind::limits,
     record::program_in,
 };
-use crate::text::one_line;
+use crate::{
+    disk::{exchange_folder, reason},
+    text::one_line,
+};
 
 const PROGRAM: &str = "heif-convert";
 /// Time for an image, and for each megapixel.
@@ -76,9 +79,7 @@ impl<'a> HeicDecoder<'a> {
     /// The image as a PNG, upright.
     fn converted(&self) -> ImageResult<Vec<u8>> {
         let program = converter().ok_or_else(|| unsupported(format!("{PROGRAM} is missing")))?;
-        let folder = tempfile::tempdir().map_err(ImageError::IoError)?;
-        let input = folder.path().join("photo.heic");
-        fs::write(&input, self.bytes).map_err(ImageError::IoError)?;
+        let folder = exchange_folder("photo.heic", self.bytes).map_err(ImageError::IoError)?;
         self.run(&program, folder.path()).map_err(|why| invalid(&format!("{PROGRAM}: {why}")))?;
         // A file with several images results in numbered ones.
         let png = ["photo.png", "photo-1.png"].map(|name| fs::read(folder.path().join(name)));
@@ -97,10 +98,10 @@ impl<'a> HeicDecoder<'a> {
         command.arg("-c").arg(script).arg(program).args(["photo.heic", "photo.png"]);
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|e| crate::disk::reason(&e))?;
+        let mut child = command.spawn().map_err(|e| reason(&e))?;
         let start = Instant::now();
         let status = loop {
-            match child.try_wait().map_err(|e| crate::disk::reason(&e))? {
+            match child.try_wait().map_err(|e| reason(&e))? {
                 Some(status) => break Some(status),
                 None if start.elapsed() > time => break None,
                 None => thread::sleep(POLL),

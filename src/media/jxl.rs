@@ -13,8 +13,8 @@ use jxl::{
 
 use super::{
     foreign::{cut, invalid, unsupported},
-    header::MAX_PIXELS,
     heif::{boxes, exif_of_box},
+    kind::MAX_PIXELS,
 };
 
 /// Maximum samples of a frame, in samples of the picture; frames that are referred to may be larger than the picture.

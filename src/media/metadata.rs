@@ -2,7 +2,7 @@
 
 use image::ImageDecoder;
 
-use super::{encode::Format, header::Kind};
+use super::{format::Format, kind::Kind};
 
 /// Maximum bytes of each part.
 const MAX_BYTES: usize = 1 << 20;
@@ -196,10 +196,13 @@ impl<'a> Directory<'a> {
         Some(if self.is_little { u32::from_le_bytes(raw) } else { u32::from_be_bytes(raw) })
     }
 
-    /// The places of its entries and of their values.
-    fn places(&self) -> Vec<(usize, usize)> {
+    /// The places of its entries and of their values; `None` if there is more of it than two copies of the data, which
+    /// only overlapping values can be.
+    fn places(&self) -> Option<Vec<(usize, usize)>> {
         let values = self.entries().filter_map(|entry| self.place(entry));
-        values.chain([(self.start, self.end() - self.start)]).collect()
+        let places: Vec<_> = values.chain([(self.start, self.end() - self.start)]).collect();
+        let total: usize = places.iter().map(|(_, length)| length).sum();
+        (total <= 2 * self.bytes.len()).then_some(places)
     }
 }
 
@@ -214,7 +217,7 @@ fn for_painting(exif: Vec<u8>) -> Option<Vec<u8>> {
     let orientation = first.entry(ORIENTATION);
     let mut hidden = Vec::new();
     if let Some(thumbnail) = first.next() {
-        hidden = thumbnail.places();
+        hidden = thumbnail.places()?;
         if let [Some(start), Some(length)] = THUMBNAIL.map(|tag| thumbnail.number(tag)) {
             let (start, length) = (start as usize, length as usize);
             hidden.push((start, length.min(exif.len().saturating_sub(start))));
@@ -229,7 +232,7 @@ fn for_painting(exif: Vec<u8>) -> Option<Vec<u8>> {
     }
     exif[end..end + 4].fill(0);
     for (start, length) in hidden.into_iter().filter(|(start, _)| *start >= 8) {
-        exif[start..start + length].fill(0);
+        exif.get_mut(start..start + length)?.fill(0);
     }
     Some(exif)
 }
@@ -243,7 +246,8 @@ fn without_directory(mut exif: Vec<u8>, tag: u16) -> Option<Vec<u8>> {
     let (start, end, is_little) = (first.start, first.end(), first.is_little);
     let left = (first.count() - 1) as u16;
     let inner = first.long(entry + 8).and_then(|at| first.at(at as usize));
-    let places = inner.filter(|inner| inner.start != start).map_or_else(Vec::new, |i| i.places());
+    let inner = inner.filter(|inner| inner.start != start);
+    let places = inner.map_or_else(|| Some(Vec::new()), |inner| inner.places())?;
     for (place, length) in places {
         // Damaged data may point to the first directory, which is kept.
         if place >= end + 4 || place + length <= start {

@@ -1,0 +1,91 @@
+//! The formats that pictures are written in.
+
+use std::{fmt, path::Path, str::FromStr};
+
+use super::MediaError;
+
+/// A format for writing pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Lossless, alpha, colour profile.
+    #[default]
+    Png,
+    /// Lossy, no alpha, colour profile.
+    Jpeg,
+    /// Lossless WebP with alpha and colour profile; at most 16383 pixels a side.
+    WebP,
+    /// Uncompressed, alpha, no colour profile.
+    Bmp,
+    /// Lossless, alpha, colour profile.
+    Tiff,
+    /// Lossy, alpha, no colour profile.
+    Avif,
+}
+
+impl Format {
+    /// Every format, in the order of the menus.
+    pub const ALL: &'static [Self] =
+        &[Self::Png, Self::Jpeg, Self::WebP, Self::Bmp, Self::Tiff, Self::Avif];
+
+    /// The spelling on the command line and in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpeg",
+            Self::WebP => "webp",
+            Self::Bmp => "bmp",
+            Self::Tiff => "tiff",
+            Self::Avif => "avif",
+        }
+    }
+
+    /// Whether the quality of files can be chosen.
+    pub const fn is_lossy(self) -> bool {
+        matches!(self, Self::Jpeg | Self::Avif)
+    }
+
+    /// File extension, without the dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            other => other.name(),
+        }
+    }
+
+    /// The format for a file name's extension; `None` if the extension is not that of a writable format.
+    pub fn from_path(path: &Path) -> Option<Self> {
+        path.extension()?.to_str()?.parse().ok()
+    }
+
+    /// Maximum pixels per side in a file of this format.
+    pub(super) const fn max_side_px(self) -> usize {
+        match self {
+            Self::Jpeg | Self::Avif => 65_535,
+            Self::WebP => 16_383,
+            Self::Png | Self::Bmp | Self::Tiff => i32::MAX as usize,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = MediaError;
+
+    /// Parses a format's name or a file extension, case-insensitively.
+    fn from_str(s: &str) -> Result<Self, MediaError> {
+        match s.to_ascii_lowercase().as_str() {
+            "png" => Ok(Self::Png),
+            "jpg" | "jpeg" | "jpe" | "jfif" => Ok(Self::Jpeg),
+            "webp" => Ok(Self::WebP),
+            "bmp" => Ok(Self::Bmp),
+            "tif" | "tiff" => Ok(Self::Tiff),
+            "avif" => Ok(Self::Avif),
+            _ => Err(MediaError::UnwritableFormat { name: s.to_owned() }),
+        }
+    }
+}
