@@ -215,7 +215,8 @@ fn color_type(samples: Samples, space: &Space, is_float: bool) -> Option<ColorTy
     })
 }
 
-/// The colours of a palette: all reds, all greens and all blues.
+/// The colours of a palette: all reds, all greens and all blues. Some writers multiply levels by 256 and others by 257,
+/// so only the high bytes count; a few write only low bytes.
 fn colors(decoder: &mut Decoder<Relabeled<'_>>) -> ImageResult<Vec<[f32; 3]>> {
     let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(failed)?;
     let count = map.len() / 3;
@@ -223,7 +224,8 @@ fn colors(decoder: &mut Decoder<Relabeled<'_>>) -> ImageResult<Vec<[f32; 3]>> {
     if count != 1 << bits {
         return Err(invalid("its palette does not have its declared size"));
     }
-    let level = |index: usize| f32::from(map[index]) / 65535.0;
+    let shift = if map.iter().all(|&level| level < 256) { 0 } else { 8 };
+    let level = |index: usize| f32::from(map[index] >> shift) / 255.0;
     Ok((0..count).map(|n| [level(n), level(count + n), level(2 * count + n)]).collect())
 }
 

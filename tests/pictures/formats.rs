@@ -44,11 +44,11 @@ fn avif_of_every_layout_and_depth_has_the_pixels_of_libavif() {
         ("limited", 2, 0.3),
         ("bt709", 1, 0.2),
         ("lossless", 0, 0.0),
-        ("10bit", 2, 0.6),
-        ("12bit", 2, 0.6),
-        ("grid", 1, 0.2),
-        ("crop", 1, 0.2),
-        ("alpha", 1, 0.2),
+        ("10bit", 1, 0.2),
+        ("12bit", 1, 0.2),
+        ("grid", 1, 0.3),
+        ("crop", 1, 0.3),
+        ("alpha", 1, 0.3),
     ] {
         let read = photo(&format!("{name}.avif"));
         let expected = photo(&format!("{name}.avif.expected.png"));
@@ -129,11 +129,13 @@ fn tiff_of_every_kind_shows_the_scene() {
     for name in ["half", "big", "planes", "thumbnail"] {
         assert_close(name, &photo(&format!("{name}.tiff")).frame, &scene, 0, 0.0);
     }
-    // Pillow rounds when it converts to YCbCr.
-    assert_close("ycbcr", &photo("ycbcr.tiff").frame, &scene, 2, 0.5);
-    for (name, most, mean) in
-        [("lab", 2, 0.5), ("jpeg", 3, 0.5), ("fax4", 0, 0.0), ("palette", 0, 0.0)]
-    {
+    for (name, most, mean) in [
+        ("ycbcr", 1, 0.5),
+        ("lab", 1, 0.1),
+        ("jpeg", 3, 0.5),
+        ("fax4", 0, 0.0),
+        ("palette", 0, 0.0),
+    ] {
         let expected = photo(&format!("{name}.tiff.expected.png")).frame;
         assert_close(name, &photo(&format!("{name}.tiff")).frame, &expected, most, mean);
     }
