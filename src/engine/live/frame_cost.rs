@@ -68,7 +68,7 @@ impl FrameCost {
     }
 
     /// Whether a working size with `pixel_ratio` times the pixels can be painted in `budget_ms`. `scales` tells whether
-    /// the source's frame is scaled to it. Painting has at least [`LEAST_SHARE`] of the budget: if taking the source's
+    /// the source's frame is scaled to it. Painting has at least `LEAST_SHARE` of the budget: if taking the source's
     /// frame needs nearly all of it, a small working size would gain nothing.
     pub fn fits(&self, pixel_ratio: f64, budget_ms: f64, scales: bool) -> bool {
         let scaling_ms = if scales { self.scaling_ms } else { 0.0 };

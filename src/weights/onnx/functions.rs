@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     Budget, WeightsError, is_own,
-    messages::{Attribute, Function, Graph, Model, Name, Node},
+    messages::{Attribute, Function, Graph, Model, Name, Node, ValueInfo},
     opset, quantised, refused,
 };
 
@@ -68,7 +68,7 @@ impl<'m> Calls<'_, 'm> {
     ) -> Result<(), WeightsError> {
         for attribute in &mut node.attribute {
             if let Some(graph) = &mut attribute.g {
-                called.extend(self.graph(graph, depth)?);
+                called.extend(self.graph(graph, depth + 1)?);
             }
         }
         let key = (node.domain, node.op_type, node.overload);
@@ -76,6 +76,8 @@ impl<'m> Calls<'_, 'm> {
         let call = self.count + 1;
         let inner = match function {
             Some(function) => {
+                let names = function.input.iter().chain(&function.output);
+                self.budget.steps(names.map(|text| 1 + text.len()).sum())?;
                 let map = Renaming::new(function, &node, call);
                 let inner: Result<Vec<_>, _> =
                     function.node.iter().map(|inner| map.node(inner, self.budget)).collect();
@@ -86,7 +88,7 @@ impl<'m> Calls<'_, 'm> {
                 _ => return self.budget.push(made, node),
             },
         };
-        if depth == MAX_DEPTH {
+        if depth >= MAX_DEPTH {
             let label = node.label();
             return Err(refused(format!("{label} calls itself, or is in {depth} other functions")));
         }
@@ -126,7 +128,9 @@ impl<'c, 'm> Renaming<'c, 'm> {
     }
 
     fn node(&self, node: &Node<'m>, budget: &Budget) -> Result<Node<'m>, WeightsError> {
-        budget.steps(1 + node.input.len() + node.output.len())?;
+        let names = node.input.iter().chain(&node.output);
+        let lengths: usize = names.map(|name| 1 + name.text.len()).sum();
+        budget.steps(1 + node.op_type.len() + lengths)?;
         budget.bytes(size_of::<Node<'_>>() + size_of_val(node.input.as_slice()))?;
         budget.bytes(size_of_val(node.output.as_slice()))?;
         let mut made = Node {
@@ -168,12 +172,14 @@ impl<'c, 'm> Renaming<'c, 'm> {
     fn graph(&self, graph: &Graph<'m>, budget: &Budget) -> Result<Graph<'m>, WeightsError> {
         let nodes: Result<_, _> = graph.node.iter().map(|node| self.node(node, budget)).collect();
         budget.bytes(graph.initializer.iter().map(|tensor| tensor.size_bytes()).sum())?;
+        budget.bytes(size_of_val(graph.output.as_slice()))?;
+        let outputs = graph.output.iter().map(|output| ValueInfo { name: output.name, kind: None });
         Ok(Graph {
             call: self.call,
             node: nodes?,
             initializer: graph.initializer.clone(),
             input: Vec::new(),
-            output: graph.output.clone(),
+            output: outputs.collect(),
         })
     }
 }

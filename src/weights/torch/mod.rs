@@ -44,6 +44,8 @@ const WRAPPERS: [&str; 16] = [
 ];
 /// Maximum depth of nested wrappers.
 const MAX_WRAPPING: usize = 4;
+/// Bit of a dict that is known to hold no weights for a key of a script's own; lower bits are depths.
+const UNDER_OWN_KEY: u8 = 1 << 7;
 
 /// Whether these bytes start like a zip archive, empty or not.
 pub(crate) fn is_zip(bytes: &[u8]) -> bool {
@@ -255,10 +257,16 @@ impl<'p, 'a> Search<'p, 'a> {
         // A script may also use a key of its own.
         if found.is_none() && depth == 0 {
             for (key, value) in dict {
-                let (Value::Text(key), Some(Object::Dict(inner))) = (*key, pickle.object(*value))
-                else {
+                let (Value::Text(key), Value::Object(at)) = (*key, *value) else {
                     continue;
                 };
+                let Some(Object::Dict(inner)) = pickle.objects.get(at) else {
+                    continue;
+                };
+                // One dict may stand under many keys.
+                if self.barren[at] & UNDER_OWN_KEY != 0 {
+                    continue;
+                }
                 self.budget.steps(inner.len())?;
                 let is_weights = |(key, value): &(Value<'a>, Value<'a>)| {
                     matches!(key, Value::Text(key) if is_weight(key))
@@ -266,6 +274,8 @@ impl<'p, 'a> Search<'p, 'a> {
                 };
                 if inner.iter().any(is_weights) {
                     found = Some(self.chosen(found, (key, inner))?);
+                } else {
+                    self.barren[at] |= UNDER_OWN_KEY;
                 }
             }
         }

@@ -91,16 +91,32 @@ impl<'m> Reader<'m> {
         let mut dtype = "uint8";
         let zeros = match node.input(2) {
             Some(_) => {
-                if let Value::Tensor(id, _) = self.scope.value(node, 2)?
-                    && let Dtype::Other(name, _) = self.scope.tensors[*id].dtype()
-                {
-                    dtype = name;
+                match self.scope.value(node, 2)? {
+                    Value::Tensor(id, _) => {
+                        if let Dtype::Other(name, _) = self.scope.tensors[*id].dtype() {
+                            dtype = name;
+                        }
+                    }
+                    // The type of computed numbers is not kept, and it decides where they are clipped.
+                    _ if node.op_type == "QuantizeLinear" => {
+                        return Err(wrong("has a computed zero point; store it as an initializer"));
+                    }
+                    _ => {}
                 }
                 let zeros = self.scope.indices(node, 2)?;
                 let zeros = zeros.ok_or_else(|| wrong("has zero points that are not integers"))?;
                 zeros.values.iter().map(|&zero| zero as f32).collect()
             }
-            None => vec![0.0],
+            None => {
+                dtype = match number("output_dtype").unwrap_or_default() {
+                    0 | 2 => dtype,
+                    3 => "int8",
+                    4 => "uint16",
+                    5 => "int16",
+                    _ => return Err(wrong("makes numbers of a type that is not read")),
+                };
+                vec![0.0]
+            }
         };
         let count = scales.values.len();
         if count == 0 || zeros.len() != 1 && zeros.len() != count {
@@ -133,10 +149,12 @@ impl<'m> Reader<'m> {
             return Ok(None);
         };
         let (id, sides) = (*id, sides.clone());
-        let tensor = self.scope.tensors[id].clone();
+        let tensor = &self.scope.tensors[id];
         if let Dtype::Float(_) = tensor.dtype() {
             return Ok(None);
         }
+        self.budget().bytes(tensor.size_bytes())?;
+        let tensor = tensor.clone();
         let name = tensor.dtype().name();
         let Quantisation { scaling, .. } = self.quantisation(node, &sides)?;
         let unread = || refused(format!("{} reads numbers of the type {name}", node.label()));
