@@ -390,6 +390,37 @@ fn hold_against(
     }
 }
 
+/// The larger channels hold almost everything, however far apart the numbers are.
+#[test]
+fn softmax_is_relative_to_the_largest_channel() {
+    let photo = Frame::from_fn(3, 1, |x, _| [250, 0, [10, 249, 250][x], 255]);
+    let graph = onnx_files::Graph::default()
+        .tensor(&onnx_files::floats("scale", &[10.0]))
+        .node("Mul", &["x", "scale"], "logits", &[])
+        .node("Softmax", &["logits"], "y", &[onnx_files::attribute("axis").int(3, 1)]);
+    let checkpoint = read_and_kept(&graph.file_of_size(&[1, 3, 0, 0]));
+    let rest = (-10f64).exp();
+    hold_against(&checkpoint, &photo, |c, _, x, _| match (c, x) {
+        (0, 0) => 1.0,
+        (0, 1) => 1.0 / (1.0 + rest),
+        (2, 1) => rest / (1.0 + rest),
+        (0 | 2, 2) => 0.5,
+        _ => 0.0,
+    });
+}
+
+/// A side of 0 hides a product that is too large.
+#[test]
+fn weights_are_not_spread_to_impossible_shapes() {
+    let graph = onnx_files::Graph::default()
+        .tensor(&onnx_files::floats("one", &[1.0]))
+        .tensor(&onnx_files::ints("sides", &[0, 1 << 40, 1 << 40]))
+        .node("Expand", &["one", "sides"], "spread", &[])
+        .node("Add", &["x", "spread"], "y", &[]);
+    let error = Checkpoint::from_bytes(&graph.file_of_size(&[1, 3, 0, 0])).expect_err("refused");
+    assert!(error.to_string().contains("weights of different shapes"), "{error}");
+}
+
 #[test]
 fn constants_may_differ_from_pixel_to_pixel() {
     let (height, width) = (6, 10);

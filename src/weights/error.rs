@@ -68,6 +68,8 @@ pub enum WeightsError {
         /// The other spelling, or the same one.
         second: String,
     },
+    /// A checkpoint with several sets of weights, none of which is the only average. Contains their places.
+    SeveralSets(KeyList),
     /// A weight whose shape does not match its neighbours.
     Shape {
         /// The key in the file.
@@ -176,6 +178,10 @@ impl WeightsError {
             Self::DuplicateKey { first, second } => write!(
                 f,
                 "the checkpoint contains {first} and {second}, which are the same weight"
+            ),
+            Self::SeveralSets(places) => write!(
+                f,
+                "the checkpoint contains several sets of weights: {places}; keep one of them and save it again"
             ),
             Self::Shape { key, got, needed } => {
                 write!(f, "{key} has shape {got:?}; the network needs {needed}")

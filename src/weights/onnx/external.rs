@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{Read, Seek, SeekFrom},
     path::Path,
 };
@@ -22,6 +23,8 @@ use crate::{
 
 /// Maximum number of files next to a model.
 const MAX_FILES: usize = 1000;
+/// Maximum number of unused bytes of a file for each tensor in it, besides as many as the tensor has.
+const MAX_GAP_BYTES: u64 = 64 << 10;
 
 /// Where a tensor's numbers are in a file next to the model.
 struct Location<'m> {
@@ -48,13 +51,15 @@ fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>, WeightsError> {
         None => Ok(None),
     };
     let file = text("location").unwrap_or_default();
+    let file = file.strip_prefix("./").unwrap_or(file);
     let is_plain = !matches!(file, "" | "." | "..") && !file.contains(['/', '\\', ':', '\0']);
     if !is_plain {
         let file = shortened(file);
         return Err(refused(
             tensor.name,
             format!(
-                "is stored in the external file '{file}', which is not a file name in the model's folder"
+                "is stored in the external file '{file}', which is not a file name in the model's folder; \
+                 save the model again with its weights in one file beside it"
             ),
         ));
     }
@@ -117,27 +122,34 @@ pub(in crate::weights) fn add_external_files(
     bytes: &mut Vec<u8>,
 ) -> Result<(), WeightsError> {
     let budget = Budget::for_file(bytes.len());
-    let mut parts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    // For each file: the first byte, the end, and the maximum number of bytes between them.
+    let mut parts: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
     let mut model = messages::decode(bytes, &budget)?;
     each_external(&mut model, |tensor| {
         let Location { file, start, end } = location(tensor)?;
         budget.steps(1 + file.len())?;
+        let most = (end - start).saturating_mul(2).saturating_add(MAX_GAP_BYTES);
         if let Some(part) = parts.get_mut(file) {
-            *part = (part.0.min(start), part.1.max(end));
+            *part = (part.0.min(start), part.1.max(end), part.2.saturating_add(most));
         } else if parts.len() == MAX_FILES {
             return Err(refused(file, format!("is one of more than {MAX_FILES} files")));
         } else {
-            parts.insert(budget.text(file)?, (start, end));
+            parts.insert(budget.text(file)?, (start, end, most));
         }
         Ok(())
     })?;
     drop(model);
-    for (name, (start, end)) in parts {
+    for (name, (start, end, most)) in parts {
         let file = path.with_file_name(&name);
         let unread = |error: &std::io::Error| {
             let model = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_link = fs::symlink_metadata(&file).is_ok_and(|found| found.is_symlink());
+            let remedy = match is_link {
+                true => "replace the link by the file itself",
+                false => "keep both in one folder",
+            };
             let problem = format!(
-                "contains weights of {} and could not be read: {}; keep both in one folder",
+                "contains weights of {} and could not be read: {}; {remedy}",
                 shortened(&model),
                 words(error)
             );
@@ -152,6 +164,12 @@ pub(in crate::weights) fn add_external_files(
             ));
         }
         let length = end - start;
+        // The limits on memory and time follow from what is read.
+        if length > most {
+            let problem = "contains weights that are far apart; \
+                           save the model again with its weights in one file beside it";
+            return Err(refused(&name, problem));
+        }
         let total_bytes = length.saturating_add(bytes.len() as u64);
         if total_bytes > MAX_FILE_BYTES {
             let limit_bytes = MAX_FILE_BYTES;
@@ -195,8 +213,6 @@ pub(super) fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<(), Weig
 #[cfg(test)]
 #[allow(clippy::expect_used)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::weights::onnx::messages::Entry;
 
@@ -218,11 +234,18 @@ mod tests {
 
     #[test]
     fn only_plain_names_are_followed() {
-        for name in ["", ".", "..", "a/b", "/etc/passwd", "..\\x", "C:x", "./x", "x\0y"] {
+        for name in
+            ["", ".", "..", "a/b", "/etc/passwd", "..\\x", "C:x", ".//x", "././x", "./..", "x\0y"]
+        {
             let error = message(&[("location", name)]);
-            assert!(error.contains("not a file name in the model's folder"), "{error}");
+            assert!(
+                error.contains("not a file name in the model's folder; save the model again"),
+                "{error}"
+            );
         }
-        assert_eq!(message(&[("location", "a.onnx.data")]), "a.onnx.data 0 24");
+        for name in ["a.onnx.data", "./a.onnx.data"] {
+            assert_eq!(message(&[("location", name)]), "a.onnx.data 0 24");
+        }
         let part = [("location", "a"), ("offset", "8"), ("length", "4")];
         assert_eq!(message(&part), "a 8 12");
         for (offset, length) in [("-1", "4"), ("18446744073709551615", "1"), ("0", "many")] {
@@ -231,21 +254,43 @@ mod tests {
         }
     }
 
-    /// A model with one weight of four bytes in `file`.
-    fn model(file: &str, offset: &str) -> Vec<u8> {
+    /// A model with weights of four bytes in `file`.
+    fn model(file: &str, offsets: &[&str]) -> Vec<u8> {
         let part = |number: u8, content: &[u8]| {
             [&[number << 3 | 2, content.len() as u8], content].concat()
         };
         let entry = |key: &str, value: &str| {
             part(13, &[part(1, key.as_bytes()), part(2, value.as_bytes())].concat())
         };
-        let tensor = [
-            vec![8, 1, 16, 1, 14 << 3, 1],
-            part(8, b"w"),
-            entry("location", file),
-            entry("offset", offset),
-        ];
-        part(7, &part(5, &tensor.concat()))
+        let tensor = |offset: &&str| {
+            let fields = [
+                vec![8, 1, 16, 1, 14 << 3, 1],
+                part(8, b"w"),
+                entry("location", file),
+                entry("offset", offset),
+            ];
+            part(5, &fields.concat())
+        };
+        part(7, &offsets.iter().flat_map(tensor).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn weights_that_are_far_apart_are_not_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("m.onnx");
+        let data = fs::File::create(folder.path().join("m.data")).expect("file");
+        data.set_len(900 << 20).expect("sparse");
+        let read = |offset: &str| {
+            let mut bytes = model("m.data", &["0", offset]);
+            let result = add_external_files(&path, &mut bytes).map_err(|error| error.to_string());
+            result.map(|()| bytes.len())
+        };
+        let most = 2 * MAX_GAP_BYTES + 4 * 4;
+        assert!(read(&(most - 4).to_string()).expect("read") > most as usize);
+        for far in [most - 3, 899 << 20] {
+            let error = read(&far.to_string()).expect_err("far apart");
+            assert!(error.contains("m.data contains weights that are far apart"), "{error}");
+        }
     }
 
     #[test]
@@ -254,7 +299,7 @@ mod tests {
         let path = folder.path().join("m.onnx");
         fs::write(folder.path().join("m.data"), [9, 9, 1, 2, 3, 4, 9]).expect("file");
         let read = |file: &str, offset: &str| {
-            let mut bytes = model(file, offset);
+            let mut bytes = model(file, &[offset]);
             add_external_files(&path, &mut bytes).map_err(|error| error.to_string())?;
             let budget = Budget::for_file(bytes.len());
             let mut model = messages::decode(&bytes, &budget).map_err(|error| error.to_string())?;
@@ -271,7 +316,11 @@ mod tests {
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink("m.data", folder.path().join("link")).expect("link");
-            assert!(read("link", "0").expect_err("a link").contains("it is a link"));
+            let error = read("link", "0").expect_err("a link");
+            assert!(
+                error.ends_with("it is a link; replace the link by the file itself"),
+                "{error}"
+            );
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::models::is_weight;
 
 use super::{
     Budget, Family, WeightsError,
-    error::shortened,
+    error::{KeyList, shortened},
     fit::{ASSUMED, Named, NamedTensors},
     tensor::{MAX_RANK, StoredTensor},
 };
@@ -158,13 +158,13 @@ fn state_dict<'a>(
         return Err(refused("it is not a dict"));
     };
     let barren = budget.list(pickle.objects.len())?;
-    let mut search = Search { pickle, budget, barren, assumed: None };
+    let mut search = Search { pickle, budget, barren };
     search.barren.resize(pickle.objects.len(), 0);
-    let dict = search.unwrapped(root, 0)?;
-    let dict = dict.ok_or_else(|| refused("it has no tensors"))?;
+    let set = search.unwrapped(root, 0)?;
+    let set = set.ok_or_else(|| refused("it has no tensors"))?;
     let mut seen = HashMap::new();
     let mut tensors = NamedTensors::new();
-    for (key, value) in dict {
+    for (key, value) in set.entries {
         budget.steps(1)?;
         let Some(tensor) = pickle.tensor(*value) else {
             match key {
@@ -196,13 +196,20 @@ fn state_dict<'a>(
             .map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })?;
         budget.push(&mut tensors, (budget.text(key)?, stored))?;
     }
-    let assumed = search.assumed.map(|what| (ASSUMED.to_owned(), what));
+    let assumed = set.assumed.map(|what| (ASSUMED.to_owned(), what));
     Ok((tensors, assumed.into_iter().collect()))
 }
 
 type Entries<'p, 'a> = &'p [(Value<'a>, Value<'a>)];
-/// A key, and the weights under it.
-type Wrapped<'p, 'a> = (&'a str, Entries<'p, 'a>);
+
+/// Weights in a checkpoint.
+struct Set<'p, 'a> {
+    /// `None` if they are not under a key of their own, but beside such keys.
+    key: Option<&'a str>,
+    entries: Entries<'p, 'a>,
+    /// Why these weights and no others were chosen, as text that follows "assumed".
+    assumed: Option<String>,
+}
 
 /// The search for the dict that holds the weights.
 struct Search<'p, 'a> {
@@ -211,8 +218,6 @@ struct Search<'p, 'a> {
     /// For each object, one bit per depth at which no weights were found in it. A dict that is wrapped many times is
     /// then searched once.
     barren: Vec<u8>,
-    /// Which of two sets of weights was chosen, as text that follows "assumed".
-    assumed: Option<String>,
 }
 
 /// Whether a key means an average of the weights over the training.
@@ -221,66 +226,55 @@ fn is_averaged(key: &str) -> bool {
 }
 
 impl<'p, 'a> Search<'p, 'a> {
-    /// The dict that contains the weights: the given object, or one inside it under a known key.
+    /// The weights in the given object: the object, or a dict inside it.
     fn unwrapped(
         &mut self,
         object: usize,
         depth: usize,
-    ) -> Result<Option<Entries<'p, 'a>>, WeightsError> {
-        let pickle = self.pickle;
+    ) -> Result<Option<Set<'p, 'a>>, WeightsError> {
+        let (pickle, budget) = (self.pickle, self.budget);
         let Some(Object::Dict(dict)) = pickle.objects.get(object) else {
             return Ok(None);
         };
         if self.barren[object] & 1 << depth != 0 {
             return Ok(None);
         }
-        self.budget.steps(dict.len())?;
-        let mut found: Option<Wrapped<'p, 'a>> = None;
+        budget.steps(dict.len())?;
+        let is_weights = |(key, value): &(Value<'a>, Value<'a>)| {
+            matches!(key, Value::Text(key) if is_weight(key)) && pickle.tensor(*value).is_some()
+        };
+        let mut sets = Vec::new();
         for (key, value) in dict {
             let (Value::Text(key), Value::Object(inner)) = (*key, *value) else {
                 continue;
             };
-            let is_dict = matches!(pickle.objects.get(inner), Some(Object::Dict(_)));
-            if !is_dict || !WRAPPERS.contains(&key) {
-                continue;
-            }
-            if depth == MAX_WRAPPING {
-                return Err(WeightsError::StateDict(format!(
-                    "the weights are wrapped more than {MAX_WRAPPING} times"
-                )));
-            }
-            let Some(weights) = self.unwrapped(inner, depth + 1)? else {
+            let Some(Object::Dict(entries)) = pickle.objects.get(inner) else {
                 continue;
             };
-            found = Some(self.chosen(found, (key, weights))?);
-        }
-        // A script may also use a key of its own.
-        if found.is_none() && depth == 0 {
-            for (key, value) in dict {
-                let (Value::Text(key), Value::Object(at)) = (*key, *value) else {
-                    continue;
-                };
-                let Some(Object::Dict(inner)) = pickle.objects.get(at) else {
-                    continue;
-                };
-                // One dict may stand under many keys.
-                if self.barren[at] & UNDER_OWN_KEY != 0 {
-                    continue;
+            if WRAPPERS.contains(&key) {
+                if depth == MAX_WRAPPING {
+                    return Err(WeightsError::StateDict(format!(
+                        "the weights are wrapped more than {MAX_WRAPPING} times"
+                    )));
                 }
-                self.budget.steps(inner.len())?;
-                let is_weights = |(key, value): &(Value<'a>, Value<'a>)| {
-                    matches!(key, Value::Text(key) if is_weight(key))
-                        && pickle.tensor(*value).is_some()
-                };
-                if inner.iter().any(is_weights) {
-                    found = Some(self.chosen(found, (key, inner))?);
-                } else {
-                    self.barren[at] |= UNDER_OWN_KEY;
+                if let Some(set) = self.unwrapped(inner, depth + 1)? {
+                    budget.push(&mut sets, Set { key: Some(key), ..set })?;
+                }
+            } else if depth == 0 && self.barren[inner] & UNDER_OWN_KEY == 0 {
+                // A script may also use a key of its own. One dict may stand under many keys.
+                self.barren[inner] |= UNDER_OWN_KEY;
+                budget.steps(entries.len())?;
+                if entries.iter().any(is_weights) {
+                    budget.push(&mut sets, Set { key: Some(key), entries, assumed: None })?;
                 }
             }
         }
-        if let Some((_, weights)) = found {
-            return Ok(Some(weights));
+        let itself = Set { key: None, entries: dict, assumed: None };
+        if !sets.is_empty() {
+            if dict.iter().any(is_weights) {
+                budget.push(&mut sets, itself)?;
+            }
+            return chosen(sets).map(Some);
         }
         let holds_weights = dict.iter().any(|(key, value)| {
             pickle.tensor(*value).is_some() || matches!(key, Value::Text(k) if is_weight(k))
@@ -288,36 +282,40 @@ impl<'p, 'a> Search<'p, 'a> {
         if !holds_weights {
             self.barren[object] |= 1 << depth;
         }
-        Ok(holds_weights.then_some(dict))
+        Ok(holds_weights.then_some(itself))
     }
+}
 
-    /// The one of two sets of weights, each under its key, to use: an average of the other.
-    fn chosen(
-        &mut self,
-        first: Option<Wrapped<'p, 'a>>,
-        second: Wrapped<'p, 'a>,
-    ) -> Result<Wrapped<'p, 'a>, WeightsError> {
-        let Some(first) = first else {
-            return Ok(second);
-        };
-        let (used, other) = match (is_averaged(first.0), is_averaged(second.0)) {
-            (true, false) => (first, second),
-            (false, true) => (second, first),
-            _ => {
-                let under = |key: &str| format!("weights under '{}'", shortened(key));
-                return Err(WeightsError::DuplicateKey {
-                    first: under(first.0),
-                    second: under(second.0),
-                });
-            }
-        };
-        self.assumed = Some(format!(
-            "that the averaged weights under '{}' are to be used, not those under '{}'",
-            used.0,
-            shortened(other.0)
-        ));
-        Ok(used)
+/// The set of weights to use: the only average, or else the only set.
+fn chosen<'p, 'a>(mut sets: Vec<Set<'p, 'a>>) -> Result<Set<'p, 'a>, WeightsError> {
+    let place = |set: &Set<'_, '_>| match set.key {
+        Some(key) => format!("under '{}'", shortened(key)),
+        None => "beside them".to_owned(),
+    };
+    let places = |sets: &[Set<'_, '_>]| {
+        let mut places = KeyList::default();
+        sets.iter().for_each(|set| places.add(&place(set)));
+        places
+    };
+    let mut averages = (0..sets.len()).filter(|&set| sets[set].key.is_some_and(is_averaged));
+    let used = match (averages.next(), averages.next(), sets.len()) {
+        (Some(one), None, _) => one,
+        (None, None, 1) => 0,
+        _ => return Err(WeightsError::SeveralSets(places(&sets))),
+    };
+    let used = sets.remove(used);
+    if sets.is_empty() {
+        return Ok(used);
     }
+    let mut assumed = format!(
+        "that the averaged weights {} are to be used, not those {}",
+        place(&used),
+        places(&sets)
+    );
+    if let Some(inside) = &used.assumed {
+        assumed += &format!(", and {inside}");
+    }
+    Ok(Set { assumed: Some(assumed), ..used })
 }
 
 /// A tensor with its bytes. Checks that it stays within its storage.
@@ -357,3 +355,102 @@ fn whole(value: Value<'_>) -> Option<usize> {
 
 /// Bytes of named entries.
 type Contents<'a> = HashMap<&'a str, &'a [u8]>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A dict of keys and values as a pickle.
+    fn dict(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let mut body = b"}(".to_vec();
+        for (key, value) in entries {
+            body.extend([b"X", &(key.len() as u32).to_le_bytes()[..], key.as_bytes()].concat());
+            body.extend(value);
+        }
+        body.push(b'u');
+        body
+    }
+
+    /// A tensor that is stored under a key of one letter.
+    fn tensor(storage: u8) -> Vec<u8> {
+        let mut body = b"ctorch._utils\n_rebuild_tensor_v2\n(\
+            (X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0"
+            .to_vec();
+        body.push(storage);
+        body.extend(b"X\x03\0\0\0cpuK\x01tQK\0K\x01\x85K\x01\x85\x89}tR");
+        body
+    }
+
+    fn weights(storage: u8) -> Vec<u8> {
+        dict(&[("in1.weight", tensor(storage))])
+    }
+
+    /// The number that is read, and what was assumed; or the refusal.
+    fn read(entries: &[(&str, Vec<u8>)]) -> Result<(f32, String), String> {
+        let file = [b"\x80\x02".to_vec(), dict(entries), b".".to_vec()].concat();
+        let budget = Budget::for_file(file.len());
+        let (pickle, _) = pickle::run(&file, 0, &budget).map_err(|error| error.to_string())?;
+        let numbers = [1.0f32, 2.0, 3.0].map(f32::to_le_bytes);
+        let find = |storage: &StorageRef<'_>| {
+            let place = usize::from(storage.key.as_bytes()[0] - b'1');
+            numbers.get(place).map(|bytes| &bytes[..]).ok_or_else(String::new)
+        };
+        let (tensors, notes) =
+            state_dict(&pickle, &budget, find).map_err(|error| error.to_string())?;
+        let values = tensors[0].1.to_f32()?;
+        Ok((values[0], notes.into_iter().map(|(_, text)| text).collect()))
+    }
+
+    #[test]
+    fn the_only_average_is_used_whatever_the_order_of_the_keys() {
+        let sets = [("model", weights(b'1')), ("net", weights(b'2')), ("ema", weights(b'3'))];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let (number, assumed) = read(&order.map(|set| sets[set].clone())).expect("one average");
+            assert_eq!(number, 3.0);
+            let start = "that the averaged weights under 'ema' are to be used, not those under";
+            assert!(assumed.starts_with(start), "{assumed}");
+            for other in ["under 'model'", "under 'net'"] {
+                assert!(assumed.contains(other), "{assumed}");
+            }
+        }
+        assert_eq!(read(&sets[..1]), Ok((1.0, String::new())));
+    }
+
+    #[test]
+    fn no_weights_are_left_out_silently() {
+        let own = ("in1.weight", tensor(b'1'));
+        let error = read(&[own.clone(), ("net", weights(b'2'))]).expect_err("two sets");
+        assert!(error.contains("under 'net', beside them; keep one of them"), "{error}");
+        for key in ["ema", "style_ema"] {
+            let (number, assumed) = read(&[own.clone(), (key, weights(b'2'))]).expect("an average");
+            assert_eq!(number, 2.0);
+            assert!(assumed.ends_with("to be used, not those beside them"), "{assumed}");
+        }
+        let sets = [("model", weights(b'1')), ("style_ema", weights(b'2'))];
+        let (number, assumed) = read(&sets).expect("an average");
+        assert_eq!(number, 2.0);
+        assert!(assumed.contains("under 'style_ema'") && assumed.contains("under 'model'"));
+        let averages = [("ema", weights(b'1')), ("style_ema", weights(b'2'))];
+        assert!(read(&averages).expect_err("two averages").contains("keep one of them"));
+        // Other tensors next to the weights are no weights.
+        let step = ("step", tensor(b'1'));
+        assert_eq!(read(&[step, ("net", weights(b'2'))]), Ok((2.0, String::new())));
+    }
+
+    #[test]
+    fn only_what_is_used_is_assumed() {
+        let inner = dict(&[("net", weights(b'1')), ("ema", weights(b'2'))]);
+        let (number, assumed) = read(&[("model", inner.clone())]).expect("an average");
+        assert_eq!(number, 2.0);
+        assert!(assumed.ends_with("'ema' are to be used, not those under 'net'"), "{assumed}");
+        for sets in [
+            [("model", inner.clone()), ("g_ema", weights(b'3'))],
+            [("g_ema", weights(b'3')), ("model", inner)],
+        ] {
+            let (number, assumed) = read(&sets).expect("an average");
+            assert_eq!(number, 3.0);
+            let expected = "weights under 'g_ema' are to be used, not those under 'model'";
+            assert!(assumed.ends_with(expected), "{assumed}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use super::{Reader, constants::Constant};
 use crate::weights::{
     WeightsError,
     onnx::{messages::Node, numbers::wrapped, refused},
+    tensor::element_count,
 };
 
 impl Reader<'_> {
@@ -99,7 +100,9 @@ impl Reader<'_> {
                     }
                 }
                 let mut sides = first;
-                sides[axis] = parts.iter().map(|part| part.sides[axis]).sum();
+                let lengths = parts.iter().map(|part| part.sides[axis]);
+                sides[axis] = lengths.fold(0, usize::saturating_add);
+                element_count(&sides).map_err(|_| odd())?;
                 Ok(Some(Constant { sides, values }))
             }
             "Expand" => {
@@ -182,8 +185,7 @@ impl Reader<'_> {
             }
             sides.push(if own == 1 { wanted } else { own });
         }
-        let count = sides.iter().try_fold(1usize, |count, &side| count.checked_mul(side));
-        let count = count.ok_or_else(odd)?;
+        let count = element_count(&sides).map_err(|_| odd())?;
         self.budget().steps(count.saturating_mul(rank + 1))?;
         self.budget().bytes(count.saturating_mul(size_of::<f32>()))?;
         let strides = strides(&sides);

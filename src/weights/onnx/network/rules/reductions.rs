@@ -11,8 +11,6 @@ use crate::{
 
 /// Maximum number of channels that are compared with each other.
 const MOST_COMPARED: usize = 64;
-/// Maximum size of a number before its power of e.
-const MOST_EXPONENT: f32 = 80.0;
 
 /// What is made of several values.
 #[derive(Clone, Copy, PartialEq)]
@@ -133,11 +131,10 @@ pub(super) fn softmax<'m>(
     if !side.is_some_and(|side| x.layout.axis(side) == Axis::Channels && !has_more(side)) {
         return Err(refused(format!("{} is over something other than channels", node.label())));
     }
-    // Without the mean, powers stay within single precision.
-    let mean = reader.of_channels(node, x.node, Kind::Mean)?;
-    let centred = reader.with(Arithmetic::Difference, &x, &x.moved_to(mean))?;
-    let centred = reader.clipped(&centred, -MOST_EXPONENT, MOST_EXPONENT)?;
-    let powers = reader.function(&centred, Function::Exp)?;
+    // Relative to the largest, no power exceeds 1.
+    let most = reader.of_channels(node, x.node, Kind::Max)?;
+    let below = reader.with(Arithmetic::Difference, &x, &x.moved_to(most))?;
+    let powers = reader.function(&below, Function::Exp)?;
     let sum = reader.of_channels(node, powers.node, Kind::Sum)?;
     Ok(vec![reader.with(Arithmetic::Quotient, &powers, &x.moved_to(sum))?])
 }
