@@ -398,7 +398,7 @@ mod tests {
         let (tensors, notes) =
             state_dict(&pickle, &budget, find).map_err(|error| error.to_string())?;
         let values = tensors[0].1.to_f32()?;
-        Ok((values[0], notes.into_iter().map(|(_, text)| text).collect()))
+        Ok((values[0], notes.into_values().collect()))
     }
 
     #[test]
