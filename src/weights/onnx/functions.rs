@@ -130,7 +130,8 @@ impl<'c, 'm> Renaming<'c, 'm> {
     fn node(&self, node: &Node<'m>, budget: &Budget) -> Result<Node<'m>, WeightsError> {
         let names = node.input.iter().chain(&node.output);
         let lengths: usize = names.map(|name| 1 + name.text.len()).sum();
-        budget.steps(1 + node.op_type.len() + lengths)?;
+        let key = node.domain.len() + node.op_type.len() + node.overload.len();
+        budget.steps(1 + key + lengths)?;
         budget.bytes(size_of::<Node<'_>>() + size_of_val(node.input.as_slice()))?;
         budget.bytes(size_of_val(node.output.as_slice()))?;
         let mut made = Node {
