@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use image::{
     ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader,
-    metadata::Orientation,
+    error::UnsupportedErrorKind, metadata::Orientation,
 };
 
 use super::{
@@ -296,7 +296,10 @@ pub(super) fn from_image_error(name: &str, format: Kind, error: ImageError) -> M
         ImageError::Unsupported(e) => MediaError::Unsupported {
             name: name.to_owned(),
             format: format.name().to_owned(),
-            reason: in_short(&e.to_string()),
+            reason: match e.kind() {
+                UnsupportedErrorKind::GenericFeature(what) => in_short(&what),
+                _ => in_short(&e.to_string()),
+            },
         },
         ImageError::Limits(_) => {
             damaged(name, format, "it needs more memory than an image of its size should")
