@@ -11,7 +11,7 @@ use re_rav1d::{
 };
 
 use super::{
-    foreign::{cut, invalid, unsupported},
+    foreign::{cut, invalid, unsupported, write_levels},
     heif::{CodePoints, Grid, Heif},
 };
 
@@ -256,18 +256,8 @@ impl<'a> Output<'a> {
             tile.read_row(row, of_tile.clone(), colors);
             let count = if self.is_alpha || !self.color.has_color() { 1 } else { 3 };
             let pixels = out.chunks_exact_mut(bytes).skip(columns.start as usize);
-            // Saturating casts clamp.
             for (pixel, color) in pixels.zip(colors.iter()) {
-                if is_deep {
-                    let levels = pixel[first..].as_chunks_mut::<2>().0;
-                    for (to, level) in levels.iter_mut().zip(&color[..count]) {
-                        *to = ((level * 65535.0).round() as u16).to_ne_bytes();
-                    }
-                } else {
-                    for (to, level) in pixel[first..].iter_mut().zip(&color[..count]) {
-                        *to = (level * 255.0).round() as u8;
-                    }
-                }
+                write_levels(&mut pixel[first..], &color[..count], is_deep);
             }
         });
     }

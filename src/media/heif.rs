@@ -36,7 +36,7 @@ enum Property<'a> {
     Crop([(i64, i64); 4]),
     /// What an auxiliary image contains.
     Auxiliary(&'a [u8]),
-    /// Most bits of a channel.
+    /// Maximum bits of a channel.
     Depth(u8),
     /// Whether AV1 samples have more than 8 bits, and whether there is only luma.
     Av1 {
@@ -143,7 +143,7 @@ impl<'a> Heif<'a> {
         })
     }
 
-    /// Most bits of a channel, if the file says it.
+    /// Maximum bits of a channel, if the file says it.
     pub fn depth(&self, id: u32) -> Option<u8> {
         self.properties_of(id).find_map(|property| match property {
             Property::Depth(bits) => Some(*bits),
@@ -370,7 +370,7 @@ impl<'a> Heif<'a> {
                         for _ in 0..fields.next(1)? {
                             let (bytes, mask) =
                                 if flags & 1 == 0 { (1, 0x7f) } else { (2, 0x7fff) };
-                            // Counted from 1; 0 is none. The highest bit marks essential ones.
+                            // Counted from 1; 0 means no property. The highest bit marks essential ones.
                             let index = fields.next(bytes)? as usize & mask;
                             let item = self.items.entry(id).or_default();
                             item.properties.extend(index.checked_sub(1));

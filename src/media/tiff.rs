@@ -15,7 +15,7 @@ use tiff::{
 
 use super::{
     container::jpeg_frame_pixels,
-    foreign::{invalid, unsupported},
+    foreign::{invalid, unsupported, write_levels},
 };
 
 /// Maximum number of thumbnails before the picture.
@@ -359,16 +359,7 @@ fn write(pixel: &mut [u8], color: [f32; 4], color_type: ColorType) {
     let channels = usize::from(color_type.channel_count());
     let levels = &color[..channels];
     match pixel.len() / channels {
-        1 => {
-            for (to, level) in pixel.iter_mut().zip(levels) {
-                *to = (level * 255.0).round() as u8;
-            }
-        }
-        2 => {
-            for (to, level) in pixel.as_chunks_mut().0.iter_mut().zip(levels) {
-                *to = ((level * 65535.0).round() as u16).to_ne_bytes();
-            }
-        }
+        bytes @ 1..=2 => write_levels(pixel, levels, bytes == 2),
         _ => {
             for (to, level) in pixel.as_chunks_mut().0.iter_mut().zip(levels) {
                 *to = level.to_ne_bytes();
