@@ -137,8 +137,12 @@ impl<'a> StoredTensor<'a> {
 
     /// The numbers that integers stand for; `None` if the tensor does not consist of integers.
     pub(crate) fn scaled(self, scaling: Scaling) -> Option<Self> {
-        let is_integer = self.scaling.is_none() && self.each_i64(|_| ()).is_some();
-        is_integer.then_some(Self { scaling: Some(scaling), ..self })
+        let is_integer = |name| {
+            matches!(name, "int64" | "int32" | "int16" | "uint16" | "int8" | "uint8" | "bool")
+        };
+        let can_scale = self.scaling.is_none()
+            && matches!(self.dtype, Dtype::Other(name, _) if is_integer(name));
+        can_scale.then_some(Self { scaling: Some(scaling), ..self })
     }
 
     /// A strided view of a storage; offset and strides in elements.

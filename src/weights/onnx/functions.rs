@@ -1,5 +1,5 @@
-//! Writes the nodes of functions in place of the nodes that call them: functions of the model, and quantised operators,
-//! which are functions of this module.
+//! Replaces calls of functions by their nodes: functions of the model, and quantised operators, which are functions of
+//! this module.
 
 use std::collections::HashMap;
 
@@ -58,7 +58,7 @@ impl<'m> Calls<'_, 'm> {
         Ok(called)
     }
 
-    /// Adds a node to `made`, or the nodes that it stands for.
+    /// Adds a node to `made`, or the nodes that replace it.
     fn node(
         &mut self,
         mut node: Node<'m>,

@@ -1,9 +1,9 @@
-//! Quantised operators as the operators that they stand for: numbers are made from integers, computed with, and made
+//! Replaces quantised operators by plain ones: numbers are made from integers, computed with, and made
 //! integers again.
 
 use super::messages::{Attribute, Name, Node};
 
-/// The nodes that a quantised operator stands for; `None` if it is another operator. `call` is for the names of their
+/// The nodes that replace a quantised operator; `None` if it is another operator. `call` is for the names of their
 /// values.
 pub(super) fn nodes<'m>(node: &Node<'m>, call: u32) -> Option<Vec<Node<'m>>> {
     // The operator, the number of its inputs, and the inputs with the scale and the zero point of the result.
@@ -40,7 +40,7 @@ pub(super) fn nodes<'m>(node: &Node<'m>, call: u32) -> Option<Vec<Node<'m>>> {
     let mut values = Vec::new();
     for index in 0..inputs {
         let text = if index == 0 { "first" } else { "second" };
-        // Names of a Concat's inputs are told apart by their integers' names.
+        // Names of a Concat's inputs are distinguished by their integers' names.
         let output = if operator == "Concat" {
             Name { call, ..input(first + 3 * index) }
         } else {

@@ -15,6 +15,8 @@ use crate::{
 /// How a node turns numbers into integers or back.
 struct Quantisation {
     scaling: Scaling,
+    /// The side that the scales belong to, if there are several.
+    axis: usize,
     /// Limits of the integers.
     limits: [f32; 2],
 }
@@ -30,7 +32,7 @@ fn limits_of(dtype: &str) -> Option<[f32; 2]> {
     })
 }
 
-/// Quantises a map, or returns the numbers that it stands for.
+/// Quantises a map, or returns the numbers that it represents.
 pub(super) fn on_map<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
@@ -38,18 +40,11 @@ pub(super) fn on_map<'m>(
     let x = reader.map(node, 0)?;
     let lengths = reader.lengths(&x);
     let lengths = lengths.first().cloned().unwrap_or_default();
-    let Quantisation { scaling, limits } = reader.quantisation(node, &lengths)?;
+    let Quantisation { scaling, axis, limits } = reader.quantisation(node, &lengths)?;
     let by_channel = |values: &[f32], reader: &Reader<'_>| {
         let mut sides = vec![1; lengths.len()];
         if values.len() > 1 {
-            let rest = lengths.iter().rev().scan(1, |run, length| {
-                let own = *run;
-                *run *= length;
-                Some(own)
-            });
-            let side = rest.into_iter().position(|run| run == scaling.run);
-            let side = side.map_or(0, |from_end| lengths.len() - 1 - from_end);
-            sides[side] = values.len();
+            sides[axis] = values.len();
         }
         reader.by_channel(&x, &Constant { sides, values: values.to_vec() }, node)
     };
@@ -122,18 +117,18 @@ impl<'m> Reader<'m> {
         if count == 0 || zeros.len() != 1 && zeros.len() != count {
             return Err(wrong("has another number of zero points than scales"));
         }
-        let mut run = 1;
+        let (mut run, mut axis) = (1, 0);
         if count > 1 {
-            let axis = wrapped(number("axis").unwrap_or(1), lengths.len());
-            let axis = axis.filter(|&axis| lengths[axis] == count);
-            let axis = axis.ok_or_else(|| wrong("has scales that do not fit its input"))?;
+            let side = wrapped(number("axis").unwrap_or(1), lengths.len());
+            let side = side.filter(|&side| lengths[side] == count);
+            axis = side.ok_or_else(|| wrong("has scales that do not fit its input"))?;
             run = lengths[axis + 1..].iter().product::<usize>().max(1);
         }
         let limits = limits_of(dtype).unwrap_or([f32::MIN, f32::MAX]);
         if node.op_type == "QuantizeLinear" && limits_of(dtype).is_none() {
             return Err(refused(format!("{} makes numbers of the type {dtype}", node.label())));
         }
-        Ok(Quantisation { scaling: Scaling { scales: scales.values, zeros, run }, limits })
+        Ok(Quantisation { scaling: Scaling { scales: scales.values, zeros, run }, axis, limits })
     }
 
     /// The numbers that stored integers stand for; `None` if the node reads something else. They are computed when they
@@ -167,7 +162,7 @@ impl<'m> Reader<'m> {
         node: &Node<'_>,
     ) -> Result<Constant, WeightsError> {
         let mut of = self.weights_at(node, 0)?;
-        let Quantisation { scaling, limits } = self.quantisation(node, &of.sides)?;
+        let Quantisation { scaling, limits, .. } = self.quantisation(node, &of.sides)?;
         self.budget().steps(of.values.len())?;
         for (place, value) in of.values.iter_mut().enumerate() {
             let (scale, zero) = scaling.at(place);
