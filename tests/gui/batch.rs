@@ -102,9 +102,8 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
     assert_eq!(fs::read_dir(folder.join("painted")).expect("listed").count(), 4);
 }
 
-#[test]
-fn a_folder_pauses_after_the_current_photo_and_continues() {
-    let mut w = asked(&["a.png", "b.png", "c.png"]);
+/// Starts a folder of three photos, and pauses it while the first one is painted.
+fn pause_after_the_first(w: &mut Window) {
     w.script.hold();
     w.click("Start");
     w.until_label("Painting 1 of 3");
@@ -112,6 +111,12 @@ fn a_folder_pauses_after_the_current_photo_and_continues() {
     w.until_label("Continue");
     w.script.release();
     w.until_label("Painting 2 of 3");
+}
+
+#[test]
+fn a_folder_pauses_after_the_current_photo_and_continues() {
+    let mut w = asked(&["a.png", "b.png", "c.png"]);
+    pause_after_the_first(&mut w);
     assert!(w.has("Paused"), "{:?}", w.texts());
     assert_eq!(w.script.runs().len(), 2, "the photo of the window and the first one of the folder");
     w.click("Continue");
@@ -122,13 +127,7 @@ fn a_folder_pauses_after_the_current_photo_and_continues() {
     w.drop_file(&folder);
     w.until_label("Start");
     w.click("Overwrite existing files");
-    w.script.hold();
-    w.click("Start");
-    w.until_label("Painting 1 of 3");
-    w.click("Pause");
-    w.until_label("Continue");
-    w.script.release();
-    w.until_label("Painting 2 of 3");
+    pause_after_the_first(&mut w);
     w.click("Cancel folder");
     w.until_label("1 photo painted into the folder");
     assert!(w.has("Cancelled"));
