@@ -114,8 +114,8 @@ pub enum ImportError {
     Library(#[from] LibraryError),
 }
 
-/// A warning, as a sentence, about a style picture with little detail or light, or of which only a part is visible; `None` for any other picture. Reads
-/// every pixel.
+/// A warning, as a sentence, about a style picture with little detail or light, or of which only a part is visible;
+/// `None` for any other picture. Reads every pixel.
 pub fn caution(name: &str, picture: &Frame) -> Option<String> {
     let (width, height) = picture.size();
     let what = if OneColor::of(picture).is_some() {

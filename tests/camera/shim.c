@@ -39,7 +39,7 @@ struct control {
     volatile uint32_t stop_error;   /* errno of STREAMOFF */
     /* Counted here. */
     volatile uint32_t opened, closed, streaming, frames;
-    /* How the driver describes its colours; a colour space of 0 stands for sRGB. */
+    /* How the driver describes its colours; a colour space of 0 means sRGB. */
     volatile uint32_t space, encoding, range;
 };
 

@@ -37,8 +37,8 @@ const MIN_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many times each suggested algorithm runs. The first run may load kernels.
 const TIMED_RUNS: usize = 5;
-/// A later suggestion is chosen if it takes at most this part of the time. So much that the choice, and with it the
-/// bits of a painting, does not depend on chance.
+/// A later suggestion is chosen if it takes at most this part of the time. The part is small, so that the choice, and
+/// with it the bits of a painting, does not depend on chance.
 const MUCH_FASTER: f32 = 0.6;
 
 /// What the sessions of one device share.
