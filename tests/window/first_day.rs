@@ -25,8 +25,8 @@ const BELOW_PICTURE: [u32; 4] = [400, 694, 100, 40];
 const EXPLORE_DEMO: (u32, u32) = (760, 687);
 /// The third style of the list.
 const THIRD_STYLE: (u32, u32) = (100, 345);
-/// The beginning of the name in the dialog that asks for a name.
-const NAME: [u32; 4] = [456, 412, 30, 14];
+/// The beginning of the name in the dialog that asks for a name, without the cursor behind it.
+const NAME: [u32; 4] = [392, 418, 28, 16];
 /// Maximum difference between the frozen picture and the saved one, of 255.
 const MOST_APART: f64 = 1.0;
 /// Minimum duration of the recording.
