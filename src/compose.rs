@@ -5,7 +5,10 @@
 
 use std::array::from_fn;
 
-use crate::frame::Frame;
+use crate::{
+    deep_frame::{DeepFrame, LEVEL},
+    frame::Frame,
+};
 
 /// How a painting is blended with its photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -157,6 +160,30 @@ pub fn compose_rows(photo: &[u8], painting: &mut [u8], look: Look) {
     rest[..count].copy_from_slice(&composed(&last_photo, &last, look)[..count]);
 }
 
+/// [`compose`] with 16 bits per channel, for a uniform strength. Returns `false` and changes nothing if the sizes differ.
+pub fn compose_deep(photo: &DeepFrame, painting: &mut DeepFrame, look: Look) -> bool {
+    let level = |pixel: &[u16; 4], c: usize| f32::from(pixel[c]) / f32::from(LEVEL);
+    let strength = f32::from(look.strength_percent.min(100)) / 100.0;
+    if photo.size() != painting.size() {
+        return false;
+    }
+    for (painting, photo) in painting.pixels.chunks_mut(BLOCK).zip(photo.pixels.chunks(BLOCK)) {
+        let of = |pixels: &[[u16; 4]]| -> [[f32; BLOCK]; 3] {
+            from_fn(|c| from_fn(|i| pixels.get(i).map_or(0.0, |pixel| level(pixel, c))))
+        };
+        let (below, painted) = (of(photo), of(painting));
+        let top = if look.keep_colors { recolored(below, &painted) } else { painted };
+        for (i, (to, photo)) in painting.iter_mut().zip(photo).enumerate() {
+            for c in 0..3 {
+                let mixed = below[c][i] + (top[c][i] - below[c][i]) * strength;
+                to[c] = (mixed * f32::from(LEVEL)).round() as u16;
+            }
+            to[3] = photo[3];
+        }
+    }
+    true
+}
+
 /// Pixels per iteration, in loops that the compiler can vectorise.
 const BLOCK: usize = 8;
 const BLOCK_BYTES: usize = 4 * BLOCK;
@@ -193,8 +220,27 @@ fn mixed(below: u8, top: u8, strength: u16) -> u8 {
 /// The colours of `source` (their Cb and Cr) at the lumas of `painted`.
 #[inline(always)]
 fn with_luma_of(source: &[u8; BLOCK_BYTES], painted: &[u8; BLOCK_BYTES]) -> [u8; BLOCK_BYTES] {
-    let mut distances = levels(source);
-    let (source_luma, painted_luma) = (luma(&distances), luma(&levels(painted)));
+    let mut to = [0u32; BLOCK];
+    for (c, channel) in recolored(levels(source), &levels(painted)).iter().enumerate() {
+        for i in 0..BLOCK {
+            // Rounds to the nearest integer, halves up.
+            let whole = channel[i] + ROUNDING - ROUNDING;
+            let whole = if channel[i] - whole >= 0.5 { whole + 1.0 } else { whole };
+            to[i] |= ((whole + ROUNDING).to_bits() & 255) << (8 * c);
+        }
+    }
+    let mut bytes = [0; BLOCK_BYTES];
+    for (bytes, pixel) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(to) {
+        *bytes = pixel.to_le_bytes();
+    }
+    bytes
+}
+
+/// [`with_luma_of`] on channels, not rounded.
+#[inline(always)]
+fn recolored(source: [[f32; BLOCK]; 3], painted: &[[f32; BLOCK]; 3]) -> [[f32; BLOCK]; 3] {
+    let mut distances = source;
+    let (source_luma, painted_luma) = (luma(&distances), luma(painted));
     let (mut lowest, mut highest) = ([0.0f32; BLOCK], [0.0f32; BLOCK]);
     for distance in &mut distances {
         for i in 0..BLOCK {
@@ -204,24 +250,15 @@ fn with_luma_of(source: &[u8; BLOCK_BYTES], painted: &[u8; BLOCK_BYTES]) -> [u8;
             highest[i] = larger(highest[i], distance[i]);
         }
     }
-    let mut to = [0u32; BLOCK];
-    for (c, distance) in distances.iter().enumerate() {
+    for distance in &mut distances {
         for i in 0..BLOCK {
             // Not `clamp`, which panics if min > max. A colour that spans the whole range allows only one luma, and
             // rounding may then make min exceed max.
             let y = smaller(larger(painted_luma[i], -lowest[i]), 255.0 - highest[i]);
-            let level = smaller(larger(y + distance[i], 0.0), 255.0);
-            // Rounds to the nearest integer, halves up.
-            let whole = level + ROUNDING - ROUNDING;
-            let whole = if level - whole >= 0.5 { whole + 1.0 } else { whole };
-            to[i] |= ((whole + ROUNDING).to_bits() & 255) << (8 * c);
+            distance[i] = smaller(larger(y + distance[i], 0.0), 255.0);
         }
     }
-    let mut bytes = [0; BLOCK_BYTES];
-    for (bytes, pixel) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(to) {
-        *bytes = pixel.to_le_bytes();
-    }
-    bytes
+    distances
 }
 
 /// Red, green and blue of a block.

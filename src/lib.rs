@@ -23,15 +23,16 @@
 //! | 2 | [`quantisation`] | how a network's maps and weights become bytes |
 //! | 2 | [`models`] | one folder for each known network: builds its graph and recognises its checkpoints |
 //! | 2 | [`weights`] | checkpoint readers, the only parsers of untrusted weights; the style library |
-//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`raw_frame`], [`rotation`], [`timing`], [`compose`], [`mailbox`], [`text`], [`allocation`] | shared data types; opens no files, starts no threads, uses no devices |
+//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`deep_frame`], [`raw_frame`], [`rotation`], [`timing`], [`compose`], [`mailbox`], [`text`], [`allocation`] | shared data types; opens no files, starts no threads, uses no devices |
 //! | 0 | [`disk`] | writes files atomically, and translates system errors to text; uses no other module |
 //!
 //! # Invariants
 //!
 //! Images and networks:
 //!
-//! - Between modules pixels are always RGBA8; alpha is copied from the photo. One exception: a camera's frames are sent
-//!   to a GPU in their own format ([`raw_frame`]), unless they are JPEG or two modes are compared.
+//! - Between modules pixels are always RGBA8; alpha is copied from the photo. Two exceptions: a camera's frames are sent
+//!   to a GPU in their own format ([`raw_frame`]), unless they are JPEG or two modes are compared; and a painting that is
+//!   saved with 16 bits per channel is a [`deep_frame`] from the network's output to the file.
 //! - A checkpoint fits exactly, or the error names the keys; nothing in a file is executed.
 //! - Instance norms use the image's own statistics; the running averages that some files contain are ignored.
 //! - An image of H x W pixels has maps of H, then ceil(H/2), then ceil(H/4) rows, doubled twice on the way
@@ -192,6 +193,7 @@ pub mod backend;
 pub mod capture;
 pub mod cli;
 pub mod compose;
+pub mod deep_frame;
 pub mod disk;
 pub mod engine;
 pub mod frame;

@@ -141,8 +141,8 @@ fn the_same_bits_for_any_number_of_threads_and_again() {
             let spec = SessionSpec::single(211, 150, Mode::new(variant, Precision::Fp32));
             let mut session = backend.open(&net, &spec).expect("a session");
             let session = session.inspect().expect("a look into it");
-            let first = session.run_tensor(&photo, None).expect("a run");
-            let second = session.run_tensor(&photo, None).expect("a run");
+            let first = session.run_tensor(&photo, &RunControl::default(), None).expect("a run");
+            let second = session.run_tensor(&photo, &RunControl::default(), None).expect("a run");
             assert!(first == second, "{variant}: a second run differs");
             first
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use styleforge::{
-    backend::{Backend, SessionSpec, cpu::CpuBackend, oracle},
+    backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend, oracle},
     frame::Frame,
     graph::{Conv, Graph, Node, NodeId, Op},
     mode::{Mode, Precision, Variant},
@@ -96,7 +96,7 @@ fn error(graph: Graph, variant: Variant) -> f64 {
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = backend.open(&network, &spec).expect("a session");
     let inspected = session.inspect().expect("a look into it");
-    let painted = inspected.run_tensor(&photo, None).expect("a run");
+    let painted = inspected.run_tensor(&photo, &RunControl::default(), None).expect("a run");
     let judged = oracle::judge(&network, &photo).output;
     let largest = judged.data.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
     let off = painted.data.iter().zip(&judged.data);

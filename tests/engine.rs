@@ -372,6 +372,7 @@ fn generations_grow() {
 fn painting_of(photo: &Frame) -> Arc<Painting> {
     Arc::new(Painting {
         painted: inverted(photo),
+        deep: None,
         notes: Vec::new(),
         mode: Mode::default(),
         run: RunTiming::host(0.0),

@@ -14,7 +14,7 @@ use std::{
 use safetensors::SafeTensors;
 use styleforge::{
     backend::{
-        Backend, SessionSpec,
+        Backend, RunControl, SessionSpec,
         cpu::CpuBackend,
         oracle::{self, Map},
     },
@@ -214,6 +214,7 @@ fn cpu_networks_match_after_every_norm() {
                 let output = session
                     .run_tensor(
                         &photo,
+                        &RunControl::default(),
                         Some(&mut |norm, map| {
                             seen += 1;
                             let values: Vec<f64> = map.data.iter().map(|&v| f64::from(v)).collect();

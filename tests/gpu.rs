@@ -373,7 +373,7 @@ fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
         if paintings.iter().any(|p| *p != paintings[0]) {
             return Err(format!("{mode}: the graph's picture is not the launches'").into());
         }
-        let levels = session.run_tensor(&photo, None)?;
+        let levels = session.run_tensor(&photo, &RunControl::default(), None)?;
         let pixels = levels.shape.height * levels.shape.width;
         let level = |at: usize| (levels.data[at].clamp(0.0, 255.0) + 0.5).floor() as u8;
         let same = (paintings[0].rgba().chunks_exact(4).enumerate())

@@ -126,7 +126,8 @@ fn is_painted_right(graph: &Graph, width: usize, height: usize) {
         for seed in [1, 3] {
             let photo = photo(width, height, seed);
             let inspected = session.inspect().expect("a look into it");
-            let painted = inspected.run_tensor(&photo, None).expect("a run");
+            let painted =
+                inspected.run_tensor(&photo, &RunControl::default(), None).expect("a run");
             let judged = oracle::judge(&network, &photo).output;
             let largest = judged.data.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
             let off = painted.data.iter().zip(&judged.data);

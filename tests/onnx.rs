@@ -14,7 +14,7 @@ use safetensors::SafeTensors;
 use serde::Deserialize;
 use styleforge::{
     backend::{
-        Backend, SessionSpec,
+        Backend, RunControl, SessionSpec,
         cpu::CpuBackend,
         oracle::{self, Map},
     },
@@ -146,7 +146,7 @@ fn made(checkpoint: &Checkpoint, photo: &Frame, variant: Option<Variant>) -> Map
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = processor.open(&checkpoint.network, &spec).expect("a session");
     let inspected = session.inspect().expect("a look into it");
-    let tensor = inspected.run_tensor(photo, None).expect("a run");
+    let tensor = inspected.run_tensor(photo, &RunControl::default(), None).expect("a run");
     Map {
         channels: tensor.shape.channels,
         height: tensor.shape.height,

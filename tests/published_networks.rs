@@ -11,7 +11,7 @@ use std::{collections::HashMap, fs, path::Path, sync::OnceLock};
 
 use safetensors::SafeTensors;
 use styleforge::{
-    backend::{Backend, SessionSpec, cpu::CpuBackend, oracle},
+    backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend, oracle},
     frame::Frame,
     mode::{Mode, Precision, Variant},
     models::rrmina::Published,
@@ -92,7 +92,7 @@ fn painted(checkpoint: &Checkpoint, photo: &Frame, variant: Variant) -> Vec<f64>
     let session = processor.open(&checkpoint.network, &spec);
     let mut session = session.expect("a session");
     let inspected = session.inspect().expect("a look into it");
-    let tensor = inspected.run_tensor(photo, None).expect("a run");
+    let tensor = inspected.run_tensor(photo, &RunControl::default(), None).expect("a run");
     tensor.data.iter().map(|&value| f64::from(value)).collect()
 }
 

@@ -15,7 +15,7 @@ use std::{
 use safetensors::SafeTensors;
 use styleforge::{
     backend::{
-        Backend, SessionSpec,
+        Backend, RunControl, SessionSpec,
         cpu::CpuBackend,
         oracle::{self, Map},
     },
@@ -128,7 +128,7 @@ fn processed(network: &Arc<Network>, photo: &Frame, variant: Variant) -> Tensor 
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = backend.open(network, &spec).expect("a session");
     let inspected = session.inspect().expect("a look into it");
-    inspected.run_tensor(photo, None).expect("a run")
+    inspected.run_tensor(photo, &RunControl::default(), None).expect("a run")
 }
 
 #[test]

@@ -48,7 +48,12 @@ pub trait InspectSession: Session {
     ///
     /// # Errors
     /// As [`Session::run`].
-    fn run_tensor(&mut self, input: &Frame, tap: Option<NormTap<'_>>) -> BackendResult<Tensor>;
+    fn run_tensor(
+        &mut self,
+        input: &Frame,
+        control: &RunControl,
+        tap: Option<NormTap<'_>>,
+    ) -> BackendResult<Tensor>;
 
     /// Runs a network that reads maps instead of a photo ([`Graph::inputs`](crate::graph::Graph::inputs)) and returns
     /// its map. As in [`InspectSession::run_tensor`], nothing is rounded.

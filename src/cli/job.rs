@@ -159,6 +159,7 @@ impl Job {
             precision: args.painting.precision,
             attention: args.painting.attention,
             max_memory_bytes: args.max_memory,
+            is_deep: args.bit_depth == "16",
             ..PaintSettings::default()
         };
         let look = args.painting.look();
@@ -206,7 +207,7 @@ impl Job {
     ///
     /// # Errors
     /// [`CliError::WrongUse`] if two paintings would have the same name, one would have the name of a photo, or a quality
-    /// is chosen and no format has one.
+    /// or 16 bits are chosen and no format has them.
     pub fn targets(&self, labels: &[String]) -> Result<Vec<Vec<Target>>, CliError> {
         let mut taken: HashSet<PathBuf> = HashSet::new();
         // The photo may be the only copy, so its painting does not replace it, not even with --force.
@@ -244,17 +245,21 @@ impl Job {
             }
             all.push(row);
         }
-        let mut formats = all.iter().flatten().filter_map(|target| match target {
+        let formats = all.iter().flatten().filter_map(|target| match target {
             Target::File(_, format) | Target::Stdout(Some(format)) => Some(*format),
             Target::Stdout(None) => None,
         });
-        if self.quality.is_some()
-            && let Some(format) = formats.next()
-            && !format.is_lossy()
-            && !formats.any(Format::is_lossy)
-        {
+        let formats: Vec<Format> = formats.collect();
+        let none =
+            |has: fn(Format) -> bool| formats.first().filter(|_| !formats.iter().any(|f| has(*f)));
+        if let Some(format) = none(Format::is_lossy).filter(|_| self.quality.is_some()) {
             return Err(CliError::WrongUse(format!(
                 "--quality is for JPEG and AVIF, and {format} is written without loss; leave it out, or choose another --format"
+            )));
+        }
+        if let Some(format) = none(Format::has_16_bits).filter(|_| self.paint.is_deep) {
+            return Err(CliError::WrongUse(format!(
+                "--bit-depth 16 is for PNG and TIFF, and {format} has 8 bits per channel; leave it out, or choose another --format"
             )));
         }
         Ok(all)

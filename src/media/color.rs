@@ -12,10 +12,10 @@ use moxcms::{
 };
 use rayon::prelude::*;
 
+use crate::deep_frame::{DeepFrame, LEVEL};
+
 /// Largest profile that is read; real ones have a few kilobytes to three megabytes.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
-/// Levels of 16 bits in a level of 8 bits.
-const LEVEL: u16 = 257;
 /// Values of `gAMA` that old programs write for sRGB, whose curve is only close to this power (PNG, 3rd ed., 13.13).
 const SRGB_GAMMA: std::ops::Range<f32> = 0.45..0.46;
 /// Maximum bytes that the reader of a PNG's chunks may allocate.
@@ -204,17 +204,37 @@ pub(super) fn srgb_profile() -> Option<Vec<u8>> {
 /// Converts opaque or transparent RGBA8 from sRGB to an RGB profile, in place. `false` if the profile cannot be a
 /// target.
 pub(super) fn from_srgb(rgba: &mut [u8], width: usize, profile: &[u8]) -> bool {
-    let Some(profile) = parsed(profile).filter(|p| p.color_space == DataColorSpace::Rgb) else {
-        return false;
-    };
-    let options = options(RenderingIntent::RelativeColorimetric);
-    let srgb = ColorProfile::new_srgb();
-    let transform = srgb.create_transform_16bit(Layout::Rgba, &profile, Layout::Rgba, options);
-    let Ok(transform) = transform else {
+    let Some(transform) = transform_to(profile) else {
         return false;
     };
     ToSrgb { transform, kind: DataColorSpace::Rgb }.apply(rgba, width);
     true
+}
+
+/// [`from_srgb`] with 16 bits per channel.
+pub(super) fn from_srgb_deep(frame: &mut DeepFrame, profile: &[u8]) -> bool {
+    let Some(transform) = transform_to(profile) else {
+        return false;
+    };
+    let width = frame.size().0;
+    frame.pixels.par_chunks_mut(width).for_each_init(Vec::new, |from: &mut Vec<u16>, row| {
+        from.clear();
+        from.extend_from_slice(row.as_flattened());
+        // Both rows have as many pixels, the only thing that it refuses.
+        transform.transform(from, row.as_flattened_mut()).ok();
+        for (to, from) in row.iter_mut().zip(from.as_chunks::<4>().0) {
+            to[3] = from[3];
+        }
+    });
+    true
+}
+
+/// The conversion from sRGB to an RGB profile; `None` if the profile cannot be a target.
+fn transform_to(profile: &[u8]) -> Option<Arc<Transform16BitExecutor>> {
+    let profile = parsed(profile).filter(|p| p.color_space == DataColorSpace::Rgb)?;
+    let options = options(RenderingIntent::RelativeColorimetric);
+    let srgb = ColorProfile::new_srgb();
+    srgb.create_transform_16bit(Layout::Rgba, &profile, Layout::Rgba, options).ok()
 }
 
 fn options(intent: RenderingIntent) -> TransformOptions {

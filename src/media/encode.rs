@@ -18,17 +18,18 @@ use image::{
     },
 };
 use image_webp::{ColorType as WebPColor, WebPEncoder};
-use tiff::encoder::colortype::{RGB8, RGBA8};
+use tiff::encoder::colortype::{RGB8, RGB16, RGBA8, RGBA16};
 
 pub use super::format::Format;
 use super::{
     MediaError, color,
     jpeg_segments::AfterHeader,
-    metadata::{Metadata, SEGMENT_BYTES},
+    metadata::{Header, Metadata, SEGMENT_BYTES},
     tiff_writer::write_tiff,
 };
 pub use crate::disk::Existing;
 use crate::{
+    deep_frame::DeepFrame,
     disk::{self, FolderSync, WriteError},
     frame::Frame,
 };
@@ -56,6 +57,20 @@ impl Encoding {
     }
 }
 
+/// A picture to encode, in sRGB.
+pub enum Picture<'a> {
+    /// With 8 bits per channel. If it is owned, encoding reuses its memory.
+    Frame(Cow<'a, Frame>),
+    /// With 16 bits per channel, in formats that have them ([`Format::has_16_bits`]).
+    Deep(DeepFrame),
+}
+
+impl<'a> From<Cow<'a, Frame>> for Picture<'a> {
+    fn from(frame: Cow<'a, Frame>) -> Self {
+        Self::Frame(frame)
+    }
+}
+
 /// Writes `frame`, which is in sRGB, to `path`, and returns notes on what the format cannot contain. The file is tagged
 /// as sRGB; with a `profile` of RGB it is converted to that.
 ///
@@ -72,19 +87,19 @@ pub fn save(
     save_with(path, Cow::Borrowed(frame), attached, encoding, existing)
 }
 
-/// As [`save`], with metadata. If the picture is owned, encoding reuses its memory.
+/// As [`save`], with metadata.
 ///
 /// # Errors
 /// See [`save`].
-pub fn save_with(
+pub fn save_with<'a>(
     path: &Path,
-    frame: Cow<'_, Frame>,
+    picture: impl Into<Picture<'a>>,
     attached: Attached<'_>,
     encoding: Encoding,
     existing: Existing,
 ) -> Result<Vec<String>, MediaError> {
     disk::write_whole(path, existing, FolderSync::Now, |writer, name| {
-        write(writer, name, frame, attached, encoding)
+        write(writer, name, picture.into(), attached, encoding)
     })
 }
 
@@ -135,18 +150,18 @@ pub fn to_bytes(
     to_bytes_with(name, Cow::Borrowed(frame), attached, encoding)
 }
 
-/// As [`to_bytes`], with metadata. If the picture is owned, encoding reuses its memory.
+/// As [`to_bytes`], with metadata.
 ///
 /// # Errors
 /// See [`to_bytes`].
-pub fn to_bytes_with(
+pub fn to_bytes_with<'a>(
     name: &str,
-    frame: Cow<'_, Frame>,
+    picture: impl Into<Picture<'a>>,
     attached: Attached<'_>,
     encoding: Encoding,
 ) -> Result<(Vec<u8>, Vec<String>), MediaError> {
     let mut bytes = Cursor::new(Vec::new());
-    let notes = write(&mut bytes, name, frame, attached, encoding)?;
+    let notes = write(&mut bytes, name, picture.into(), attached, encoding)?;
     Ok((bytes.into_inner(), notes))
 }
 
@@ -163,7 +178,7 @@ pub fn png_with_texts(
     let mut bytes = Cursor::new(Vec::new());
     let png = Encoding::of(Format::Png);
     let attached = Attached { texts, ..Attached::default() };
-    write(&mut bytes, name, Cow::Borrowed(frame), attached, png)?;
+    write(&mut bytes, name, Cow::Borrowed(frame).into(), attached, png)?;
     Ok(bytes.into_inner())
 }
 
@@ -219,32 +234,42 @@ pub struct Attached<'a> {
     pub texts: &'a [(&'a str, String)],
 }
 
-/// Encodes `frame` into `writer`.
+/// Encodes `picture` into `writer`.
 pub(super) fn write<W: Write + Seek>(
     writer: W,
     name: &str,
-    frame: Cow<'_, Frame>,
+    picture: Picture<'_>,
     attached: Attached<'_>,
     encoding: Encoding,
 ) -> Result<Vec<String>, MediaError> {
     let Attached { profile, metadata, texts } = attached;
     let format = encoding.format;
     let limit = format.max_side_px();
+    let (columns, rows) = match &picture {
+        Picture::Frame(frame) => frame.size(),
+        Picture::Deep(frame) => frame.size(),
+    };
     let too_large = || MediaError::TooLargeForFormat {
         format: format.name().to_owned(),
-        width: frame.width(),
-        height: frame.height(),
+        width: columns,
+        height: rows,
         limit,
     };
-    if frame.width().max(frame.height()) > limit {
+    if columns.max(rows) > limit {
         return Err(too_large());
     }
-    let (Ok(width), Ok(height)) = (u32::try_from(frame.width()), u32::try_from(frame.height()))
-    else {
+    let (Ok(width), Ok(height)) = (u32::try_from(columns), u32::try_from(rows)) else {
         return Err(too_large());
     };
 
     let mut notes = Vec::new();
+    let mut picture = match picture {
+        Picture::Deep(frame) if !format.has_16_bits() => {
+            notes.push(format!("{} has 8 bits per channel", format.name().to_uppercase()));
+            Picture::Frame(Cow::Owned(frame.narrowed()))
+        }
+        picture => picture,
+    };
     let has_profiles = !matches!(format, Format::Bmp | Format::Avif);
     if profile.is_some() && !has_profiles {
         notes.push(format!(
@@ -252,74 +277,40 @@ pub(super) fn write<W: Write + Seek>(
             format.name().to_uppercase()
         ));
     }
-    let (frame, profile) = match profile.filter(|_| has_profiles) {
-        Some(profile) => {
-            let mut converted = frame.into_owned();
-            let width = converted.width();
-            let is_target = color::from_srgb(converted.rgba_mut(), width, profile);
-            if !is_target {
-                let note = "its colour profile cannot be written; the painting is saved in sRGB";
-                notes.push(note.to_owned());
-            }
-            (Cow::Owned(converted), Some(profile).filter(|_| is_target))
-        }
-        None => (frame, None),
-    };
-    let opaque = frame.is_opaque();
-    let flatten = format == Format::Jpeg && !opaque;
-    if flatten {
-        notes.push("JPEG has no transparency; the background is white".to_owned());
+    let wanted = profile.filter(|_| has_profiles);
+    let profile = wanted.filter(|profile| match &mut picture {
+        Picture::Frame(frame) => color::from_srgb(frame.to_mut().rgba_mut(), columns, profile),
+        Picture::Deep(frame) => color::from_srgb_deep(frame, profile),
+    });
+    if profile != wanted {
+        let note = "its colour profile cannot be written; the painting is saved in sRGB";
+        notes.push(note.to_owned());
     }
-    let (pixels, color) = if opaque || flatten {
-        let rgb = Cow::Owned(without_alpha(name, frame)?);
-        (rgb, ExtendedColorType::Rgb8)
-    } else {
-        let rgba = match frame {
-            Cow::Borrowed(frame) => Cow::Borrowed(frame.rgba()),
-            Cow::Owned(frame) => Cow::Owned(frame.into_rgba()),
-        };
-        (rgba, ExtendedColorType::Rgba8)
-    };
-    let pixels: &[u8] = &pixels;
-    let icc = profile.map(<[u8]>::to_vec);
     let none = Metadata::default();
     let metadata = metadata.unwrap_or(&none);
-    notes.extend(metadata.left_out(format));
+    let icc = profile.map(<[u8]>::to_vec);
     let mut writer = Watched { to: writer, failure: None };
-    let encoded = match format {
-        Format::Png => {
-            write_png(&mut writer, icc, metadata, pixels, (width, height), opaque, texts)
-        }
-        Format::Jpeg => {
-            let writer = AfterHeader::of(&mut writer, metadata);
-            let mut jpeg = JpegEncoder::new_with_quality(writer, encoding.quality.clamp(1, 100));
-            if let Some(dpi) = metadata.dpi {
-                jpeg.set_pixel_density(PixelDensity::dpi(dpi));
+    let header = Header { icc, metadata, texts, size: (width, height) };
+    let encoded = match picture {
+        Picture::Frame(frame) => {
+            let opaque = frame.is_opaque();
+            let flatten = format == Format::Jpeg && !opaque;
+            if flatten {
+                notes.push("JPEG has no transparency; the background is white".to_owned());
             }
-            with_profile(jpeg, icc, metadata, pixels, width, height, color)
+            let pixels = if opaque || flatten {
+                Cow::Owned(without_alpha(name, frame)?)
+            } else {
+                match frame {
+                    Cow::Borrowed(frame) => Cow::Borrowed(frame.rgba()),
+                    Cow::Owned(frame) => Cow::Owned(frame.into_rgba()),
+                }
+            };
+            write_bytes(&mut writer, header, &pixels, !(opaque || flatten), encoding)
         }
-        Format::WebP => {
-            let mut webp = WebPEncoder::new(&mut writer);
-            webp.set_icc_profile(icc.or_else(color::srgb_profile).unwrap_or_default());
-            webp.set_exif_metadata(metadata.exif.clone().unwrap_or_default());
-            webp.set_xmp_metadata(metadata.xmp.clone().unwrap_or_default());
-            let has_alpha = color == ExtendedColorType::Rgba8;
-            let color = if has_alpha { WebPColor::Rgba8 } else { WebPColor::Rgb8 };
-            webp.encode(pixels, width, height, color)
-                .map_err(|error| ImageError::IoError(io::Error::other(error)))
-        }
-        Format::Avif => {
-            let quality = encoding.quality.clamp(1, 100);
-            let mut avif = AvifEncoder::new_with_speed_quality(&mut writer, AVIF_SPEED, quality);
-            set_exif(&mut avif, metadata)
-                .and_then(|()| avif.write_image(pixels, width, height, color))
-        }
-        Format::Bmp => BmpEncoder::new(&mut writer).write_image(pixels, width, height, color),
-        Format::Tiff if opaque => {
-            write_tiff::<RGB8>(&mut writer, icc, metadata, pixels, width, height)
-        }
-        Format::Tiff => write_tiff::<RGBA8>(&mut writer, icc, metadata, pixels, width, height),
+        Picture::Deep(frame) => write_words(&mut writer, header, frame, format),
     };
+    notes.extend(metadata.left_out(format));
     encoded.map_err(|e| match (writer.failure.take(), e) {
         (Some(e), _) | (None, ImageError::IoError(e)) => refused(name, &e),
         (None, other) => unwritten(name, other.to_string()),
@@ -327,20 +318,77 @@ pub(super) fn write<W: Write + Seek>(
     Ok(notes)
 }
 
-fn with_profile(
-    mut encoder: impl ImageEncoder,
-    icc: Option<Vec<u8>>,
-    metadata: &Metadata,
+/// Writes RGB or RGBA with 8 bits per channel.
+fn write_bytes(
+    mut writer: impl Write + Seek,
+    header: Header<'_>,
     pixels: &[u8],
-    width: u32,
-    height: u32,
-    color: ExtendedColorType,
+    has_alpha: bool,
+    encoding: Encoding,
 ) -> Result<(), ImageError> {
-    if let Some(icc) = icc.or_else(color::srgb_profile) {
-        encoder.set_icc_profile(icc).map_err(ImageError::Unsupported)?;
+    let Header { metadata, size: (width, height), .. } = header;
+    let color = if has_alpha { ExtendedColorType::Rgba8 } else { ExtendedColorType::Rgb8 };
+    let quality = encoding.quality.clamp(1, 100);
+    match encoding.format {
+        Format::Png => write_png(writer, header, has_alpha, png::BitDepth::Eight, |rows| {
+            rows.write_all(pixels)
+        }),
+        Format::Jpeg => {
+            let writer = AfterHeader::of(&mut writer, metadata);
+            let mut jpeg = JpegEncoder::new_with_quality(writer, quality);
+            if let Some(dpi) = metadata.dpi {
+                jpeg.set_pixel_density(PixelDensity::dpi(dpi));
+            }
+            if let Some(icc) = header.icc.or_else(color::srgb_profile) {
+                jpeg.set_icc_profile(icc).map_err(ImageError::Unsupported)?;
+            }
+            set_exif(&mut jpeg, metadata)?;
+            jpeg.write_image(pixels, width, height, color)
+        }
+        Format::WebP => {
+            let mut webp = WebPEncoder::new(&mut writer);
+            webp.set_icc_profile(header.icc.or_else(color::srgb_profile).unwrap_or_default());
+            webp.set_exif_metadata(metadata.exif.clone().unwrap_or_default());
+            webp.set_xmp_metadata(metadata.xmp.clone().unwrap_or_default());
+            let color = if has_alpha { WebPColor::Rgba8 } else { WebPColor::Rgb8 };
+            webp.encode(pixels, width, height, color)
+                .map_err(|error| ImageError::IoError(io::Error::other(error)))
+        }
+        Format::Avif => {
+            let mut avif = AvifEncoder::new_with_speed_quality(&mut writer, AVIF_SPEED, quality);
+            set_exif(&mut avif, metadata)
+                .and_then(|()| avif.write_image(pixels, width, height, color))
+        }
+        Format::Bmp => BmpEncoder::new(&mut writer).write_image(pixels, width, height, color),
+        Format::Tiff if has_alpha => write_tiff::<RGBA8>(writer, header, pixels),
+        Format::Tiff => write_tiff::<RGB8>(writer, header, pixels),
     }
-    set_exif(&mut encoder, metadata)?;
-    encoder.write_image(pixels, width, height, color)
+}
+
+/// Writes RGB or RGBA with 16 bits per channel, as TIFF or PNG.
+fn write_words(
+    writer: impl Write + Seek,
+    header: Header<'_>,
+    frame: DeepFrame,
+    format: Format,
+) -> Result<(), ImageError> {
+    let has_alpha = !frame.is_opaque();
+    let (columns, _) = frame.size();
+    let words: Vec<u16> = if has_alpha {
+        frame.pixels.into_flattened()
+    } else {
+        frame.pixels.into_iter().flat_map(|[r, g, b, _]| [r, g, b]).collect()
+    };
+    match format {
+        Format::Tiff if has_alpha => write_tiff::<RGBA16>(writer, header, &words),
+        Format::Tiff => write_tiff::<RGB16>(writer, header, &words),
+        _ => write_png(writer, header, has_alpha, png::BitDepth::Sixteen, |rows| {
+            words.chunks(4 * columns).try_for_each(|part| {
+                let bytes: Vec<u8> = part.iter().flat_map(|word| word.to_be_bytes()).collect();
+                rows.write_all(&bytes)
+            })
+        }),
+    }
 }
 
 fn set_exif(encoder: &mut impl ImageEncoder, metadata: &Metadata) -> Result<(), ImageError> {
@@ -350,15 +398,14 @@ fn set_exif(encoder: &mut impl ImageEncoder, metadata: &Metadata) -> Result<(), 
     }
 }
 
-/// Writes row by row, because the image crate's encoder would keep all compressed pixels in memory.
+/// Writes what `pixels` writes, compressed at once, because the image crate's encoder would keep all compressed pixels
+/// in memory.
 fn write_png(
     writer: impl Write,
-    icc: Option<Vec<u8>>,
-    metadata: &Metadata,
-    pixels: &[u8],
-    (width, height): (u32, u32),
-    opaque: bool,
-    texts: &[(&str, String)],
+    Header { icc, metadata, texts, size: (width, height) }: Header<'_>,
+    has_alpha: bool,
+    depth: png::BitDepth,
+    pixels: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), ImageError> {
     let failed = |error: png::EncodingError| ImageError::IoError(error.into());
     let mut info = png::Info::with_size(width, height);
@@ -370,8 +417,8 @@ fn write_png(
         png::PixelDimensions { xppu: per_meter, yppu: per_meter, unit: png::Unit::Meter }
     });
     let mut encoder = png::Encoder::with_info(writer, info).map_err(failed)?;
-    encoder.set_color(if opaque { png::ColorType::Rgb } else { png::ColorType::Rgba });
-    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_color(if has_alpha { png::ColorType::Rgba } else { png::ColorType::Rgb });
+    encoder.set_depth(depth);
     encoder.set_compression(png::Compression::Fast);
     encoder.set_filter(png::Filter::Adaptive);
     for (keyword, text) in texts {
@@ -384,7 +431,7 @@ fn write_png(
     }
     let mut encoder = encoder.write_header().map_err(failed)?;
     let mut rows = encoder.stream_writer_with_size(PNG_CHUNK_BYTES).map_err(failed)?;
-    rows.write_all(pixels).map_err(ImageError::IoError)?;
+    pixels(&mut rows).map_err(ImageError::IoError)?;
     rows.finish().map_err(failed)?;
     encoder.finish().map_err(failed)
 }
@@ -465,7 +512,7 @@ mod tests {
             for room in (0..whole.len()).step_by(97) {
                 let disk = Disk(Cursor::default(), room as u64);
                 let written =
-                    write(disk, "a", Cow::Borrowed(&frame), Attached::default(), encoding);
+                    write(disk, "a", Cow::Borrowed(&frame).into(), Attached::default(), encoding);
                 let said = written.expect_err("a full disk").to_string();
                 assert!(said.contains("the disk is full; free some space"), "{format}: {said}");
             }

@@ -316,6 +316,17 @@ fn png_dpi(png: &[u8]) -> Option<u16> {
     (data[8] == 1).then(|| usable(f64::from(per_meter) * 0.0254)).flatten()
 }
 
+/// What a file contains beside its pixels.
+pub(super) struct Header<'a> {
+    /// The profile; `None` for sRGB.
+    pub icc: Option<Vec<u8>>,
+    pub metadata: &'a Metadata,
+    /// Keywords and texts, only for PNG.
+    pub texts: &'a [(&'a str, String)],
+    /// Columns and rows.
+    pub size: (u32, u32),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

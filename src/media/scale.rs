@@ -1,13 +1,13 @@
 //! Resizes pictures between their own size and the working size.
 
 use fast_image_resize::{
-    FilterType, ResizeAlg, ResizeOptions, Resizer,
+    FilterType, ImageView, PixelTrait, ResizeAlg, ResizeOptions, Resizer,
     images::{TypedImage, TypedImageRef},
-    pixels::U8x4,
+    pixels::{U8x4, U16x4},
 };
 
-use crate::frame::Frame;
 pub use crate::frame::{size_with_long_side, size_within};
+use crate::{deep_frame::DeepFrame, frame::Frame};
 
 /// `frame` scaled to `width` x `height` pixels with a Lanczos filter of radius 3. Respects alpha: colours of
 /// transparent pixels do not bleed. A copy if the size is already right. Sides of 0 count as 1.
@@ -16,26 +16,54 @@ pub fn scaled(frame: &Frame, width: usize, height: usize) -> Frame {
     if (frame.width(), frame.height()) == (width, height) {
         return frame.clone();
     }
-    let opaque = frame.is_opaque();
-    // Typed calls, because the untyped ones would compile the resampler for every pixel type.
     let resized = || -> Option<Frame> {
-        let side = |s: usize| u32::try_from(s).ok();
-        let source = TypedImageRef::<U8x4>::from_buffer(
-            side(frame.width())?,
-            side(frame.height())?,
-            frame.rgba(),
-        )
-        .ok()?;
+        let [from_width, from_height, to_width, to_height] =
+            sides([frame.width(), frame.height(), width, height])?;
+        let source =
+            TypedImageRef::<U8x4>::from_buffer(from_width, from_height, frame.rgba()).ok()?;
         let mut rgba = vec![0; width * height * 4];
-        let mut target =
-            TypedImage::<U8x4>::from_buffer(side(width)?, side(height)?, &mut rgba).ok()?;
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-            .use_alpha(!opaque);
-        Resizer::new().resize_typed(&source, &mut target, &options).ok()?;
+        let target = TypedImage::<U8x4>::from_buffer(to_width, to_height, &mut rgba).ok()?;
+        resize(&source, target, frame.is_opaque())?;
         Frame::from_rgba(width, height, rgba).ok()
     };
     resized().unwrap_or_else(|| nearest(frame, width, height))
+}
+
+/// [`scaled`] with 16 bits per channel.
+pub fn scaled_deep(frame: DeepFrame, width: usize, height: usize) -> DeepFrame {
+    let (size, opaque) = (frame.size(), frame.is_opaque());
+    if size == (width, height) {
+        return frame;
+    }
+    let resized = || -> Option<DeepFrame> {
+        let [from_width, from_height, to_width, to_height] =
+            sides([size.0, size.1, width, height])?;
+        let pixels = frame.pixels.iter().copied().map(U16x4::new).collect();
+        let source = TypedImage::from_pixels(from_width, from_height, pixels).ok()?;
+        let mut pixels = vec![U16x4::default(); width * height];
+        let target = TypedImage::from_pixels_slice(to_width, to_height, &mut pixels).ok()?;
+        resize(&source, target, opaque)?;
+        Some(DeepFrame::new(width, pixels.into_iter().map(|pixel| pixel.0).collect()))
+    };
+    resized().unwrap_or_else(|| (&nearest(&frame.narrowed(), width, height)).into())
+}
+
+/// The sides as the resampler takes them; `None` if one is 0 or too long.
+fn sides(of: [usize; 4]) -> Option<[u32; 4]> {
+    let sides = of.map(|side| u32::try_from(side).unwrap_or(0));
+    (!sides.contains(&0)).then_some(sides)
+}
+
+/// Typed calls, because the untyped ones would compile the resampler for every pixel type.
+fn resize<P: PixelTrait>(
+    source: &impl ImageView<Pixel = P>,
+    mut target: TypedImage<'_, P>,
+    opaque: bool,
+) -> Option<()> {
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .use_alpha(!opaque);
+    Resizer::new().resize_typed(source, &mut target, &options).ok()
 }
 
 /// Peak memory of [`scaled`] in addition to the picture and its result.

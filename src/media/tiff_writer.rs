@@ -5,21 +5,21 @@ use std::io::{self, Seek, Write};
 use image::ImageError;
 use tiff::{
     TiffError,
-    encoder::{Rational, TiffEncoder, colortype::ColorType as TiffColor},
+    encoder::{Rational, TiffEncoder, TiffValue, colortype::ColorType as TiffColor},
     tags::{ResolutionUnit, Tag},
 };
 
-use super::{color, metadata::Metadata};
+use super::{color, metadata::Header};
 
 /// Writes pixels of type `C`, in sRGB if there is no profile.
-pub(super) fn write_tiff<C: TiffColor<Inner = u8>>(
+pub(super) fn write_tiff<C: TiffColor>(
     writer: impl Write + Seek,
-    icc: Option<Vec<u8>>,
-    metadata: &Metadata,
-    pixels: &[u8],
-    width: u32,
-    height: u32,
-) -> Result<(), ImageError> {
+    Header { icc, metadata, size: (width, height), .. }: Header<'_>,
+    pixels: &[C::Inner],
+) -> Result<(), ImageError>
+where
+    [C::Inner]: TiffValue,
+{
     let failed = |error: TiffError| match error {
         TiffError::IoError(error) => ImageError::IoError(error),
         other => ImageError::IoError(io::Error::other(other)),

@@ -192,7 +192,11 @@ fn judged(
     // The maps after the norms by name, and the output.
     let mut maps = Vec::new();
     let mut tap = |norm: &str, map: Tensor| maps.push((norm.to_owned(), map));
-    let output = inspected(session.as_mut(), backend)?.run_tensor(picture, Some(&mut tap))?;
+    let output = inspected(session.as_mut(), backend)?.run_tensor(
+        picture,
+        &RunControl::default(),
+        Some(&mut tap),
+    )?;
     maps.push((OUTPUT.to_owned(), output));
     let expected = truth.beside(&painted);
     let rule = truth.rule(mode, device_rounding(session.as_ref(), backend));

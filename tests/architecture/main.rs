@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("tensor", 1),
     ("frame", 1),
     ("parallel_copy", 1),
+    ("deep_frame", 1),
     ("raw_frame", 1),
     ("rotation", 1),
     ("mode", 1),

@@ -168,6 +168,56 @@ fn formats_follow_the_name_or_the_flag() {
 }
 
 #[test]
+fn sixteen_bits_keep_what_lies_between_levels() {
+    let s = Sandbox::new();
+    let looks: [&[&str]; 5] = [
+        &[],
+        &["--keep-colors"],
+        &["--strength", "40"],
+        &["--output-size", "60"],
+        &["--strength", "0"],
+    ];
+    for look in looks {
+        let painted = |depth: &str, name: &str| {
+            let output = ["photo.png", "--bit-depth", depth, "-o", name, "--force"];
+            s.stylize(&[&output, look].concat()).ends(0);
+        };
+        painted("8", "8.png");
+        let narrow = s.read("8.png");
+        for name in ["16.png", "16.tiff"] {
+            painted("16", name);
+            if look == ["--strength", "0"] && name == "16.png" {
+                assert_eq!(fs::read(s.path(name)).ok(), fs::read(s.path("photo.png")).ok());
+                continue;
+            }
+            let deep = image::open(s.path(name)).expect("a picture");
+            assert_eq!(deep.color(), image::ColorType::Rgba16, "{name}");
+            let levels = deep.into_rgba16().into_raw();
+            let apart: Vec<f32> = (levels.iter().zip(narrow.rgba()))
+                .map(|(&deep, &level)| (f32::from(deep) / 257.0 - f32::from(level)).abs())
+                .collect();
+            assert_eq!(apart.len(), narrow.rgba().len(), "{name} has the same size");
+            // Where scaling overshoots, the result depends on the order of rows and columns.
+            let apart_at =
+                if look.contains(&"60") { 9 * apart.len() / 10 } else { apart.len() - 1 };
+            let mut sorted = apart.clone();
+            sorted.sort_by(f32::total_cmp);
+            let most = sorted[apart_at];
+            let between = apart.iter().filter(|&&apart| apart > 0.01).count();
+            if look == ["--strength", "0"] {
+                assert_eq!(between, 0, "{name}: the photo has 8 bits");
+            } else {
+                assert!(most <= 1.5, "{name} {look:?}: {most} levels");
+                assert!(between > apart.len() / 4, "{name} {look:?}: {between} of {}", apart.len());
+            }
+        }
+    }
+    let run = s.stylize(&["photo.png", "--bit-depth", "16", "-o", "a.jpg"]);
+    run.ends(2).says("--bit-depth 16 is for PNG and TIFF, and jpeg has 8 bits");
+    s.stylize(&["photo.png", "--bit-depth", "12", "-o", "a.png"]).ends(2).says("8, 16");
+}
+
+#[test]
 fn a_quiet_run_prints_only_errors() {
     let s = Sandbox::new();
     fs::create_dir(s.path("in")).expect("a folder");

@@ -38,7 +38,7 @@ fn error(backend: &CpuBackend, network: &Arc<Network>, photo: &Frame, variant: V
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = backend.open(network, &spec).expect("a session");
     let inspected = session.inspect().expect("a look into it");
-    let painted = inspected.run_tensor(photo, None).expect("a run");
+    let painted = inspected.run_tensor(photo, &RunControl::default(), None).expect("a run");
     let judged = oracle::judge(network, photo).output;
     largest_error(&painted, &judged)
 }
@@ -191,8 +191,8 @@ fn the_same_bits_for_any_number_of_threads_and_again() {
         let spec = SessionSpec::single(size.0, size.1, Mode::new(variant, Precision::Fp32));
         let mut session = backend.open(&network, &spec).expect("a session");
         let session = session.inspect().expect("a look into it");
-        let first = session.run_tensor(&photo, None).expect("a run");
-        let again = session.run_tensor(&photo, None).expect("a run");
+        let first = session.run_tensor(&photo, &RunControl::default(), None).expect("a run");
+        let again = session.run_tensor(&photo, &RunControl::default(), None).expect("a run");
         assert!(first == again, "a second run differs\n{}", described(graph));
         first
     };
@@ -255,7 +255,9 @@ fn a_session_refuses_what_its_network_does_not_read() {
     assert_eq!(error.to_string(), text);
     let photo = photo(FIXED);
     let refused = |error: BackendError| matches!(error, BackendError::WrongInputs { .. });
-    assert!(refused(session.run_tensor(&photo, None).expect_err("a photo")));
+    assert!(refused(
+        session.run_tensor(&photo, &RunControl::default(), None).expect_err("a photo")
+    ));
     let mut painted = photo.clone();
     let control = RunControl::default();
     let error = session.run(Job::frame(&photo, &mut painted), &control, None);

@@ -88,7 +88,7 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
     let session = session.inspect().expect("a look into it");
     session.profile(&photos[0], &mut painted[0], &control)?;
     session.paint_step_by_step(&photos[0], &mut painted[0], &control)?;
-    session.run_tensor(&photos[0], Some(&mut |_, _| ()))?;
+    session.run_tensor(&photos[0], &RunControl::default(), Some(&mut |_, _| ()))?;
     let fill = Fill { mean: 1.0, deviation: 1.0, seed: 3 };
     session.audit(&photos[0], Some(fill), &mut |_| ())?;
     Ok(())

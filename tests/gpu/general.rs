@@ -69,7 +69,7 @@ pub fn random_graphs_are_right(backend: &dyn Backend) -> Result<(), Failed> {
             let spec = SessionSpec::single(size.0, size.1, mode);
             let mut session = backend.open(&network, &spec)?;
             let inspected = session.inspect().ok_or("no look into it")?;
-            let output = inspected.run_tensor(&photo, None)?;
+            let output = inspected.run_tensor(&photo, &RunControl::default(), None)?;
             let values = output.data.iter().map(|&v| f64::from(v));
             let off = Deviation::between(values, truth.data.iter().copied()).largest / most;
             if off.is_nan() || off > FP32_LIMIT {
@@ -225,7 +225,8 @@ pub fn judged(
     let mut norms: Vec<(String, Tensor)> = Vec::new();
     let mut tap = |norm: &str, map| norms.push((norm.to_owned(), map));
     let inspected = session.inspect().ok_or("no look into it")?;
-    let output = inspected.run_tensor(photo, Some(&mut tap)).map_err(words)?;
+    let output =
+        inspected.run_tensor(photo, &RunControl::default(), Some(&mut tap)).map_err(words)?;
     let mut again = photo.clone();
     session.paint(photo, &mut again, &control).map_err(words)?;
     if again != painted {

@@ -1,6 +1,7 @@
 //! Results that are written, and that no file is left if writing fails.
 
 use std::{
+    borrow::Cow,
     fs,
     path::{Path, PathBuf},
 };
@@ -10,7 +11,7 @@ use styleforge::{
     frame::Frame,
     media::{
         MediaError, decode,
-        encode::{self, Encoding, Existing, Format},
+        encode::{self, Attached, Encoding, Existing, Format, Picture},
     },
 };
 
@@ -68,6 +69,25 @@ fn quality_is_heeded() {
             encode::to_bytes("test", &frame, None, encoding).expect("encodes").0.len()
         };
         assert!(size(30) < size(92) && size(92) < size(100), "{format}");
+    }
+}
+
+#[test]
+fn sixteen_bits_are_converted_to_a_profile_and_refused_by_other_formats_with_a_note() {
+    let frame = translucent(9, 7);
+    let profile = display_p3();
+    for format in [Format::Png, Format::Tiff, Format::WebP] {
+        let attached = Attached { profile: Some(&profile), ..Attached::default() };
+        let encoded = |picture| {
+            encode::to_bytes_with("test", picture, attached, Encoding::of(format)).expect("encodes")
+        };
+        let (narrow, _) = encoded(Picture::Frame(Cow::Borrowed(&frame)));
+        let (deep, notes) = encoded(Picture::Deep((&frame).into()));
+        assert_eq!(notes.is_empty(), format.has_16_bits(), "{format}: {notes:?}");
+        let (narrow, deep) = (read(&narrow), read(&deep));
+        assert_eq!(narrow.profile, deep.profile, "{format}");
+        let (largest, _) = difference(&narrow.frame, &deep.frame);
+        assert!(largest <= 1, "{format}: {largest}");
     }
 }
 

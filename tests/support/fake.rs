@@ -503,6 +503,7 @@ impl InspectSession for FakeSession {
     fn run_tensor(
         &mut self,
         input: &Frame,
+        _control: &RunControl,
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError> {
         Ok(self.script.art.tensor(&self.network, input, tap))

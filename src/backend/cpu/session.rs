@@ -388,13 +388,18 @@ impl InspectSession for CpuSession {
             .collect()
     }
 
-    fn run_tensor(&mut self, input: &Frame, tap: Option<NormTap<'_>>) -> BackendResult<Tensor> {
+    fn run_tensor(
+        &mut self,
+        input: &Frame,
+        control: &RunControl,
+        tap: Option<NormTap<'_>>,
+    ) -> BackendResult<Tensor> {
         self.check_photo(input)?;
         let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
         let extended = self.extended(input);
         let run_input = RunInput::photo(extended.as_ref().unwrap_or(input));
         let picture = self.picture(std::ptr::null_mut(), output.data.as_mut_ptr());
-        self.run_steps(run_input, picture, &RunControl::default(), tap)?;
+        self.run_steps(run_input, picture, control, tap)?;
         Ok(output)
     }
 

@@ -110,7 +110,15 @@ impl InspectSession for CudaSession {
         self.paint_group(from_ref(input), from_mut(output), control, false, None).map(Some)
     }
 
-    fn run_tensor(&mut self, input: &Frame, tap: Option<NormTap<'_>>) -> BackendResult<Tensor> {
+    fn run_tensor(
+        &mut self,
+        input: &Frame,
+        control: &RunControl,
+        tap: Option<NormTap<'_>>,
+    ) -> BackendResult<Tensor> {
+        if control.is_cancelled() {
+            return Err(BackendError::Cancelled);
+        }
         self.looked_into(input, |network, launches, store| network.run_steps(launches, store, tap))
     }
 

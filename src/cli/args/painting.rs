@@ -114,6 +114,9 @@ pub struct StylizeArgs {
     /// Format of the result [default: from the output's extension, otherwise the photo's]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub format: Option<Format>,
+    /// Bits per channel of the result: 16 keeps what the network computes between the levels of 8 bits (PNG and TIFF only)
+    #[arg(long, value_name = "BITS", default_value = "8", value_parser = ["8", "16"], conflicts_with = "contact_sheet")]
+    pub bit_depth: String,
     /// Colour profile of the result: sRGB, or the photo's own (RGB profiles only)
     #[arg(long, value_name = "PROFILE", default_value = "srgb")]
     pub color_profile: ProfileChoice,

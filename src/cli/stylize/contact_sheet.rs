@@ -10,6 +10,7 @@ use crate::{
     cli::CliError,
     engine::paint::{OutputSize, at_size},
     media::{
+        encode::Picture,
         scale::size_within,
         sheet::{CELL_PX, ORIGINAL, titled_sheet},
     },
@@ -64,7 +65,8 @@ impl Run<'_> {
         }
         match titled_sheet(&cells, CELL_PX) {
             Some(page) => {
-                let finished = Finished::Picture(Cow::Owned(page), format_for(photo, target));
+                let finished =
+                    Finished::Picture(Picture::Frame(Cow::Owned(page)), format_for(photo, target));
                 self.deliver_sheet(opened, target, finished)
             }
             None => {

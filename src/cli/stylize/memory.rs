@@ -91,7 +91,8 @@ impl Run<'_> {
         settings: PaintSettings,
     ) -> Result<(), CliError> {
         let (width, height) = opened.size();
-        let copy = saving_bytes(&opened.photo, target, width * height, false);
+        let deep = if settings.is_deep { 4 * frame_bytes(width, height) } else { 0 };
+        let copy = saving_bytes(&opened.photo, target, width * height, false) + deep;
         let needed = PROGRAM_BYTES + settings.held_bytes + frame_bytes(width, height) + copy;
         match self.painter.program_limit_bytes(settings) {
             Some(limit) if needed > limit && copy > PROGRAM_BYTES => {

@@ -31,6 +31,7 @@ use crate::{
     media::{
         MediaError,
         decode::{self, Needs, Photo},
+        encode::Picture,
         metadata::Metadata,
     },
     network::Network,
@@ -400,14 +401,19 @@ impl<'a> Run<'a> {
             }
         };
         self.note_style(style);
-        for ((opened, target), painting) in group.photos.iter().zip(paintings) {
+        for ((opened, target), mut painting) in group.photos.iter().zip(paintings) {
             let photo = &opened.photo;
             for note in &painting.notes {
                 self.progress.note(format!("{}: {note}", photo.name));
             }
-            let picture = painting.finished(&photo.frame, job.output_size, job.look);
+            let format = format_for(photo, target);
+            let (size, look) = (job.output_size, job.look);
+            let picture = match painting.finished_deep(&photo.frame, size, look) {
+                Some(deep) => Picture::Deep(deep),
+                None => Picture::Frame(Cow::Owned(painting.finished(&photo.frame, size, look))),
+            };
             drop(painting);
-            let finished = Finished::Picture(Cow::Owned(picture), format_for(photo, target));
+            let finished = Finished::Picture(picture, format);
             self.deliver(opened, target, finished)?;
         }
         Ok(())

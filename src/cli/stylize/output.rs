@@ -13,10 +13,9 @@ use crate::{
     },
     disk,
     engine::paint::{OutputSize, PaintSettings, at_size},
-    frame::Frame,
     media::{
         decode::{self, Photo},
-        encode::{self, Attached, Format},
+        encode::{self, Attached, Format, Picture},
     },
 };
 
@@ -24,7 +23,7 @@ use crate::{
 pub(super) enum Finished<'a> {
     /// The photo's own bytes. At strength 0 nothing may be lost by decoding and encoding.
     Original(&'a [u8]),
-    Picture(Cow<'a, Frame>, Format),
+    Picture(Picture<'a>, Format),
 }
 
 impl Run<'_> {
@@ -110,7 +109,14 @@ impl Run<'_> {
             Some(original) if is_same && decode::format_of_bytes(original) == Some(format) => {
                 Finished::Original(original)
             }
-            _ => Finished::Picture(at_size(frame, width, height), format),
+            _ => {
+                let copy = at_size(frame, width, height);
+                let picture = match self.job.paint.is_deep {
+                    true => Picture::Deep(copy.as_ref().into()),
+                    false => copy.into(),
+                };
+                Finished::Picture(picture, format)
+            }
         }))
     }
 }
@@ -139,10 +145,10 @@ fn write(
     let Target::File(path, _) = target else {
         let (bytes, notes) = match finished {
             Finished::Original(bytes) => (Cow::Borrowed(bytes), Vec::new()),
-            Finished::Picture(frame, format) => {
+            Finished::Picture(picture, format) => {
                 let name = "standard output";
                 let (bytes, notes) =
-                    encode::to_bytes_with(name, frame, attached, job.encoding(format))
+                    encode::to_bytes_with(name, picture, attached, job.encoding(format))
                         .map_err(|e| failed(photo, &e))?;
                 (Cow::Owned(bytes), notes)
             }
@@ -157,8 +163,8 @@ fn write(
         Finished::Original(bytes) => {
             encode::save_bytes(path, bytes, job.existing).map(|()| Vec::new())
         }
-        Finished::Picture(frame, format) => {
-            encode::save_with(path, frame, attached, job.encoding(format), job.existing)
+        Finished::Picture(picture, format) => {
+            encode::save_with(path, picture, attached, job.encoding(format), job.existing)
         }
     }
     .map_err(|e| failed(photo, &e))?;

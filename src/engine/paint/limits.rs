@@ -67,19 +67,22 @@ impl Budget<'_> {
     fn beside(&self, photo: &Shape, size: (usize, usize)) -> Beside {
         let picture = frame_bytes(photo.size.0, photo.size.1);
         let working = frame_bytes(size.0, size.1);
+        // The network's output as floats of three channels, and the pictures of 16 bits, one of them the photo's.
+        let (deep_working, deep_picture, scales) =
+            if self.settings.is_deep { (5 * working, 4 * picture, 2) } else { (0, 0, 1) };
         if self.program_limit_bytes().is_none() {
             // The photo and the result, and the network's input and output at the working size.
-            return Beside { while_running: 2 * picture + 2 * working, after: 0 };
+            return Beside { while_running: 2 * picture + 2 * working + deep_working, after: 0 };
         }
         let all_the_while =
             PROGRAM_BYTES.saturating_add(self.settings.held_bytes).saturating_add(picture);
         let down = scaling_bytes(photo.size, size, photo.opaque);
         let up = scaling_bytes(size, photo.size, photo.opaque);
         // During upscaling of the painting; afterwards only the result is left.
-        let finishing = working + picture + up;
-        let saving = picture.saturating_add(self.settings.saving_bytes);
+        let finishing = working + picture + scales * up + deep_working + deep_picture;
+        let saving = (picture + deep_picture).saturating_add(self.settings.saving_bytes);
         Beside {
-            while_running: all_the_while.saturating_add(2 * working + down),
+            while_running: all_the_while.saturating_add(2 * working + down + deep_working),
             after: all_the_while.saturating_add(finishing.max(saving)),
         }
     }

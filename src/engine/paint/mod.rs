@@ -16,11 +16,12 @@ pub use painter::{Painter, long_minutes};
 
 use crate::{
     backend::BackendError,
-    compose::{Look, compose},
+    compose::{Look, compose, compose_deep},
+    deep_frame::DeepFrame,
     frame::Frame,
     media::{
         decode, memory,
-        scale::{scaled, size_with_long_side, size_within},
+        scale::{scaled, scaled_deep, size_with_long_side, size_within},
     },
     mode::{AttentionChoice, Mode, ModeChoice, PrecisionChoice, Variant},
     timing::RunTiming,
@@ -152,6 +153,8 @@ pub struct PaintSettings {
     /// result and saving it); on other devices it limits the run and its pictures. `None` means
     /// [`default_memory_limit_bytes`], or the memory that the device had free when the [`Painter`] was created.
     pub max_memory_bytes: Option<u64>,
+    /// Whether paintings keep 16 bits per channel ([`Painting::deep`]).
+    pub is_deep: bool,
     /// Bytes that the caller holds throughout, in addition to the photo, for example other photos.
     pub held_bytes: u64,
     /// Bytes that the caller needs to save the result, in addition to the result.
@@ -212,6 +215,8 @@ impl PaintError {
 pub struct Painting {
     /// The network's picture at the working size, before strength, colours and output size are applied.
     pub painted: Frame,
+    /// The same picture before it was rounded to 8 bits, if it was requested ([`PaintSettings::is_deep`]).
+    pub deep: Option<DeepFrame>,
     /// Messages for the user, for example about a reduced working size.
     pub notes: Vec<String>,
     pub mode: Mode,
@@ -232,6 +237,20 @@ impl Painting {
         }
         let top = scaled(&self.painted, width, height);
         compose(&base, top, look).unwrap_or_else(|| base.into_owned())
+    }
+
+    /// [`Painting::finished`] with 16 bits per channel, if the painting still has them; takes them.
+    pub fn finished_deep(
+        &mut self,
+        photo: &Frame,
+        output: OutputSize,
+        look: Look,
+    ) -> Option<DeepFrame> {
+        let deep = self.deep.take()?;
+        let (width, height) = output.resolve(photo.size(), deep.size());
+        let photo = scaled_deep(DeepFrame::from(photo), width, height);
+        let mut painting = scaled_deep(deep, width, height);
+        compose_deep(&photo, &mut painting, look).then_some(painting)
     }
 }
 

@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     backend::{
-        Backend, BackendError, Input, Job, OpenDevice, RunControl, SentFrames, Session,
+        Backend, BackendError, Declined, Input, Job, OpenDevice, RunControl, SentFrames, Session,
         SessionSpec, unless_declined,
     },
+    deep_frame::DeepFrame,
     engine::{
         device::Device,
         sessions::{Loader, Purpose, SessionKey, SessionPool},
@@ -332,8 +333,8 @@ impl Painter {
             if control.is_cancelled() {
                 return Err(BackendError::Cancelled.into());
             }
-            let spec =
-                SessionSpec { batch: batch.max(1), ..SessionSpec::single(width, height, mode) };
+            let batch = if settings.is_deep { 1 } else { batch.max(1) };
+            let spec = SessionSpec { batch, ..SessionSpec::single(width, height, mode) };
             let budget = self.budget(within, control);
             let spec = budget.batch_that_fits(network, spec);
             let room = budget.room_for_sessions(first, (width, height));
@@ -351,13 +352,20 @@ impl Painter {
             refused = Some(error);
         };
         let spec = key.spec;
-        let (run, outputs) = self.run(&key, photos, control)?;
+        let (run, outputs): (_, Vec<_>) = if settings.is_deep {
+            let (run, outputs) = self.run_deep(&key, photos, control)?;
+            (run, outputs.into_iter().map(|deep| (deep.narrowed(), Some(deep))).collect())
+        } else {
+            let (run, outputs) = self.run(&key, photos, control)?;
+            (run, outputs.into_iter().map(|painted| (painted, None)).collect())
+        };
         for photo in photos {
             self.make_room_to_finish(photo, (spec.width, spec.height), within);
         }
         let total_ms = started.elapsed().as_secs_f64() * 1e3;
-        let paintings = outputs.into_iter().zip(notes).map(|(painted, note)| Painting {
+        let paintings = outputs.into_iter().zip(notes).map(|((painted, deep), note)| Painting {
             painted,
+            deep,
             notes: note.into_iter().collect(),
             mode,
             run,
@@ -413,5 +421,27 @@ impl Painter {
         let run = session.paint_all(&inputs, &mut outputs, control)?;
         self.sent = PhotosOnDevice::of(session, photos, size);
         Ok((run, outputs))
+    }
+
+    /// [`Painter::run`], one photo after another, with what the network computed before rounding.
+    fn run_deep(
+        &mut self,
+        key: &SessionKey,
+        photos: &[&Arc<Frame>],
+        control: &RunControl,
+    ) -> Result<(RunTiming, Vec<DeepFrame>), BackendError> {
+        let missing = BackendError::Internal("a session is missing");
+        let session = self.pool.session(key).ok_or(missing)?;
+        let inspected = session.inspect().ok_or(BackendError::Declined(Declined::Unable))?;
+        let (started, parts) = (Instant::now(), u32::try_from(photos.len()).unwrap_or(u32::MAX));
+        let mut outputs = Vec::new();
+        for (part, photo) in (0..parts).zip(photos) {
+            control.begin_part(part, parts);
+            let input = scaled(photo, key.spec.width, key.spec.height);
+            let output = inspected.run_tensor(&input, control, None)?;
+            outputs.push(DeepFrame::of_output(&output, &input));
+        }
+        control.begin_part(0, 1);
+        Ok((RunTiming::host(started.elapsed().as_secs_f64() * 1e3), outputs))
     }
 }

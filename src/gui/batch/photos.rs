@@ -200,6 +200,7 @@ mod tests {
     fn painting(frame: &Frame) -> Painting {
         Painting {
             painted: frame.clone(),
+            deep: None,
             notes: vec!["painted smaller".to_owned()],
             mode: Mode::default(),
             run: RunTiming::host(0.0),

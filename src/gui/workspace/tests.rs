@@ -27,6 +27,7 @@ fn opened(origin: Origin) -> Opened {
 fn painting() -> Arc<Painting> {
     Arc::new(Painting {
         painted: Frame::from_fn(100, 50, |_, _| [9, 9, 9, 255]),
+        deep: None,
         notes: Vec::new(),
         mode: Mode::default(),
         run: RunTiming::host(0.0),

@@ -85,7 +85,13 @@ impl Output for Pictures {
         let (existing, sync) = (Existing::Keep, FolderSync::Later);
         disk::write_whole(&path, existing, sync, |to, name| {
             let encoding = Encoding::of(self.format);
-            encode::write(to, name, Cow::Borrowed(&shot.frame), Attached::default(), encoding)
+            encode::write(
+                to,
+                name,
+                Cow::Borrowed(&shot.frame).into(),
+                Attached::default(),
+                encoding,
+            )
         })
         .map_err(|error| match error {
             MediaError::Write(WriteError::Exists { .. }) => {

@@ -108,7 +108,7 @@ impl Output for Avi {
         let mut jpeg = Cursor::new(Vec::new());
         // The only possible error is a picture that is too large for the format.
         let picture = Cow::Borrowed(&*picture);
-        encode::write(&mut jpeg, "the video", picture, Attached::default(), encoding)?;
+        encode::write(&mut jpeg, "the video", picture.into(), Attached::default(), encoding)?;
         self.add_picture(empty, &jpeg.into_inner()).map_err(|error| self.refused(&error))
     }
 
