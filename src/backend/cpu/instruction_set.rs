@@ -7,6 +7,7 @@ use super::simd_x86::{self, Sse2};
 use super::{kernel::PORTABLE, simd::Portable};
 
 /// Instructions for vectors. A CPU only has those of [`InstructionSet::available`].
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "other CPUs have one set"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstructionSet {
     Avx512,

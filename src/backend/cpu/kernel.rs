@@ -86,6 +86,7 @@ macro_rules! tile_set {
     };
 }
 
+#[cfg(target_arch = "x86_64")]
 pub(super) use tile_set;
 
 tile_set!(PLAIN, plain, PlainDot<4>, 4, 2, []);

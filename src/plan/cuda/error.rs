@@ -68,12 +68,9 @@ pub enum CudaPlanError {
         /// Largest supported side.
         most: usize,
     },
-    /// A map that is neither the photo nor computed from it.
-    #[error("{node} is an input that only the CPU supports; choose --device cpu")]
-    Source { node: String },
-    /// A function that no kernel computes.
-    #[error("{node} is a function that only the CPU supports; choose --device cpu")]
-    Function { node: String },
+    /// No kernel computes the operation.
+    #[error("{node} is an operation that only the CPU supports; choose --device cpu")]
+    Operation { node: String },
     /// Only the plain kernels compute this, and they do not support the mode.
     #[error("{cause}; choose fused, or baseline in fp32, fp16 or bf16")]
     Mode {

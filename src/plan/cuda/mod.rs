@@ -137,6 +137,16 @@ const OWN_CONVOLUTIONS: &str = "libraries compute those of Johnson's networks on
 /// Unit of the arena's placement: 16 bytes, so that buffers start at multiples of 256.
 const UNIT_BYTES: usize = 16;
 
+/// Whether GPUs have a kernel for an operation. What a plan refuses besides depends on sizes, modes and the device.
+fn supports(op: &Op) -> bool {
+    match op {
+        // Neither the photo nor computed from it.
+        Op::Input { .. } | Op::Constant(_) => false,
+        Op::Function(_) => PointFunction::of(op).is_some(),
+        _ => true,
+    }
+}
+
 impl CudaPlan {
     /// Plans `graph` on photos of this many rows and columns, with the program's own kernels.
     ///
@@ -168,15 +178,8 @@ impl CudaPlan {
     ) -> CudaPlanResult<Self> {
         let library = library.filter(|_| leaves_convolutions(mode));
         mode_supported(mode, limits)?;
-        let is_source = |node: &&Node| matches!(node.op, Op::Input { .. } | Op::Constant(_));
-        if let Some(Node { name: node, .. }) = graph.nodes().iter().find(is_source) {
-            return Err(CudaPlanError::Source { node: node.clone() });
-        }
-        let lacks_kernel = |node: &&Node| {
-            matches!(node.op, Op::Function(_)) && PointFunction::of(&node.op).is_none()
-        };
-        if let Some(Node { name: node, .. }) = graph.nodes().iter().find(lacks_kernel) {
-            return Err(CudaPlanError::Function { node: node.clone() });
+        if let Some(node) = graph.nodes().iter().find(|node| !supports(&node.op)) {
+            return Err(CudaPlanError::Operation { node: node.name.clone() });
         }
         let (extended, shapes) = graph.for_photo(height, width).map_err(PlanError::from)?;
         let is_counted = |shape: &Shape| {

@@ -96,7 +96,7 @@ fn a_picture_smaller_than_the_photo_is_refused() {
 }
 
 #[test]
-fn maps_beside_the_photo_are_left_to_the_processor() {
+fn operations_without_a_kernel_are_left_to_the_processor() {
     let mut on_map = Graph::default();
     add(&mut on_map, Op::Input { channels: 3 }, &[]);
     let mut with_constant = Graph::default();
@@ -105,10 +105,14 @@ fn maps_beside_the_photo_are_left_to_the_processor() {
     let constant = add(&mut with_constant, constant, &[]);
     let sum = add(&mut with_constant, Op::Add, &[photo, constant]);
     add(&mut with_constant, Op::Picture, &[sum]);
-    for (graph, node) in [(on_map, "n0"), (with_constant, "n1")] {
+    let mut with_log = Graph::default();
+    let photo = add(&mut with_log, Op::Photo, &[]);
+    let log = add(&mut with_log, Op::Function(Function::Log), &[photo]);
+    add(&mut with_log, Op::Picture, &[log]);
+    for (graph, node) in [(on_map, "n0"), (with_constant, "n1"), (with_log, "n1")] {
         for mode in Mode::all().filter(|mode| PRECISIONS.contains(&mode.precision)) {
             let error = CudaPlan::new(&graph, (9, 9), 1, mode, &DEVICES[4]).expect_err("a map");
-            let text = "is an input that only the CPU supports; choose --device cpu";
+            let text = "is an operation that only the CPU supports; choose --device cpu";
             assert_eq!(error.to_string(), format!("{node} {text}"), "{mode}");
         }
     }
