@@ -37,7 +37,7 @@ impl fmt::Display for Shape {
 }
 
 /// The shapes as text for messages: `maps of 3 x 8 x 8 and 5 x 8 x 8`.
-pub fn maps_in_words(shapes: &[Shape]) -> String {
+pub fn maps_text(shapes: &[Shape]) -> String {
     let each: Vec<String> = shapes.iter().map(Shape::to_string).collect();
     match each.as_slice() {
         [] => "no maps".to_owned(),

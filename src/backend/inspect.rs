@@ -10,7 +10,7 @@ use super::{
 use crate::{
     frame::Frame,
     mode::Precision,
-    tensor::{Shape, Tensor, maps_in_words},
+    tensor::{Shape, Tensor, maps_text},
     timing::{Ceiling, RunTiming, StepTiming},
 };
 
@@ -63,7 +63,7 @@ pub trait InspectSession: Session {
     /// if the device does not accept maps. Otherwise as [`Session::run`].
     fn run_maps(&mut self, inputs: &[Tensor]) -> BackendResult<Tensor> {
         let given: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
-        Err(BackendError::WrongInputs { needed: "a photo".to_owned(), got: maps_in_words(&given) })
+        Err(BackendError::WrongInputs { needed: "a photo".to_owned(), got: maps_text(&given) })
     }
 
     /// The time of every step of the last run, on a device that always measures it. Empty on other devices, where

@@ -300,9 +300,9 @@ mod tests {
             (striped(1, 1), Some("a.png has only one colour: ")),
             (flat, Some("a.png has only one colour: ")),
         ] {
-            let told = caution("a.png", &picture);
-            assert_eq!(told.is_some(), words.is_some(), "{told:?}");
-            assert!(told.unwrap_or_default().starts_with(words.unwrap_or_default()));
+            let note = caution("a.png", &picture);
+            assert_eq!(note.is_some(), words.is_some(), "{note:?}");
+            assert!(note.unwrap_or_default().starts_with(words.unwrap_or_default()));
         }
     }
 
@@ -322,14 +322,14 @@ mod tests {
             (levels(24, 5), Some("a.png is very dark, so ")),
             (levels(128, 2), Some("a.png is nearly the same everywhere, so ")),
         ] {
-            let told = caution("a.png", &picture);
-            assert_eq!(told.is_some(), words.is_some(), "{told:?}");
-            assert!(told.unwrap_or_default().starts_with(words.unwrap_or_default()));
+            let note = caution("a.png", &picture);
+            assert_eq!(note.is_some(), words.is_some(), "{note:?}");
+            assert!(note.unwrap_or_default().starts_with(words.unwrap_or_default()));
         }
         // Transparent areas become white.
         let clear = Frame::from_fn(64, 64, |x, y| [0, 2 * y as u8, 0, [0, 255][x / 32]]);
-        let told = caution("a.png", &clear).expect("a cut-out");
-        assert!(told.starts_with("a.png is a cut-out; "), "{told}");
+        let note = caution("a.png", &clear).expect("a cut-out");
+        assert!(note.starts_with("a.png is a cut-out; "), "{note}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::{collections::HashSet, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 
-use crate::tensor::{Shape, maps_in_words};
+use crate::tensor::{Shape, maps_text};
 
 pub use attributes::{Arithmetic, BlockOrder, Conv, Function, PadMode, Pool, Sides, SizeRule};
 pub use op::{Class, Op};
@@ -399,9 +399,8 @@ impl Graph {
         let needed: Vec<Shape> =
             (self.inputs()).map(|(_, channels)| Shape::new(channels, height, width)).collect();
         if !self.is_on_maps() || needed != given || height.min(width) == 0 {
-            let needed =
-                if self.is_on_maps() { maps_in_words(&needed) } else { "a photo".to_owned() };
-            let got = maps_in_words(&given);
+            let needed = if self.is_on_maps() { maps_text(&needed) } else { "a photo".to_owned() };
+            let got = maps_text(&given);
             return Err(GraphError::Given { needed, got });
         }
         self.shapes(height, width).map(|_| (height, width))

@@ -169,12 +169,14 @@ impl Model {
             }
             Self::Yakhyo => yakhyo::walked(weights)?,
             Self::Rrmina => {
-                let told = rrmina::told(weights);
+                let detected = rrmina::detected(weights);
                 let are_alike = |network| Published::ALIKE.contains(&network);
                 let published = match said {
-                    Some(said) if said == told || are_alike(said) && are_alike(told) => said,
-                    Some(_) => return other(told.name()),
-                    None => told,
+                    Some(said) if said == detected || are_alike(said) && are_alike(detected) => {
+                        said
+                    }
+                    Some(_) => return other(detected.name()),
+                    None => detected,
                 };
                 let walked = rrmina::walked(published, weights)?;
                 return Ok(Recognised::new(self, walked, Some(published)));

@@ -158,7 +158,7 @@ pub(super) fn spec_of(
                         .to_owned(),
                 ));
             }
-            Spec::told(|name| places.get(name).map(|tensor| tensor.shape()))
+            Spec::from_shapes(|name| places.get(name).map(|tensor| tensor.shape()))
         }
     };
     spec.map_err(|error| WeightsError::Graph(error.to_string()))

@@ -34,7 +34,7 @@ use crate::{
         ConvLayer, PlanError, PlanSummary,
         cpu::{CpuOp, CpuPlan, CpuVariant, MapBuffer, padded_channels},
     },
-    tensor::{Shape, Tensor, maps_in_words},
+    tensor::{Shape, Tensor, maps_text},
     timing::{RunTiming, StepTiming},
 };
 
@@ -315,7 +315,7 @@ impl CpuSession {
         let inputs = self.plan.inputs();
         if !inputs.is_empty() {
             return Err(BackendError::WrongInputs {
-                needed: maps_in_words(&inputs),
+                needed: maps_text(&inputs),
                 got: "a photo".to_owned(),
             });
         }
@@ -410,9 +410,9 @@ impl InspectSession for CpuSession {
         let Some(made) = made.filter(|_| !needed.is_empty() && needed == shapes) else {
             let needed = match needed.as_slice() {
                 [] => "a photo".to_owned(),
-                all => maps_in_words(all),
+                all => maps_text(all),
             };
-            let got = maps_in_words(&shapes);
+            let got = maps_text(&shapes);
             return Err(BackendError::WrongInputs { needed, got });
         };
         let mut output = Tensor::zeros(made);

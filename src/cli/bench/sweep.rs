@@ -116,7 +116,7 @@ fn text(report: &SweepReport) -> Vec<String> {
             lines.extend(table_of(columns, &costs));
         }
     }
-    if let Some(growth) = report.growth_in_words() {
+    if let Some(growth) = report.growth_text() {
         lines.extend([String::new(), growth]);
     }
     lines

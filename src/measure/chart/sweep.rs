@@ -148,7 +148,7 @@ fn head(canvas: &mut Canvas, report: &SweepReport, colors: &Colors) {
         x += 34.0 + f64::from(canvas.width(&name, 16.0)) + 28.0;
     }
     let bottom = f64::from(SIZE_PX.1) - 14.0;
-    let text = report.growth_in_words().unwrap_or_default();
+    let text = report.growth_text().unwrap_or_default();
     canvas.text_within((MARGIN, bottom), &text, quiet, Anchor::Left, width);
 }
 
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn sizes_that_cost_more_than_their_pixels_are_named() {
-        let text = report(1.3).growth_in_words().expect("sizes");
+        let text = report(1.3).growth_text().expect("sizes");
         assert!(
             text.ends_with("smaller size: full 1.30x at 1280x720, lite 1.30x at 1280x720"),
             "{text}"

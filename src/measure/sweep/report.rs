@@ -69,7 +69,7 @@ impl SweepReport {
     }
 
     /// The worst sizes as text; `None` if no size is large enough.
-    pub fn growth_in_words(&self) -> Option<String> {
+    pub fn growth_text(&self) -> Option<String> {
         let parts = self.growth.iter().map(|(model, growth)| {
             let name = growth.place.name(Axis::Size);
             format!("{model} {:.2}x at {name}", growth.ratio)

@@ -83,7 +83,7 @@ impl FromStr for Published {
 }
 
 /// The network that the names and the order of the weights indicate. Ignores what may follow the last convolution.
-pub(super) fn told(weights: &impl NamedShapes) -> Published {
+pub(super) fn detected(weights: &impl NamedShapes) -> Published {
     let any = |is: fn(&str) -> bool| weights.names().any(is);
     if any(|name| matches!(name.get(..3), Some("C1." | "C2." | "C3." | "D1." | "D2." | "D3."))) {
         Published::UNet

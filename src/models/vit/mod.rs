@@ -8,9 +8,9 @@
 
 mod builder;
 mod code;
+mod from_shapes;
 mod random;
 mod spec;
-mod told;
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ impl Spec {
     ///
     /// # Errors
     /// [`SpecError`] if the shapes are not those of a plain network, or of one that is not supported.
-    pub fn told<'s>(shape: impl Fn(&str) -> Option<&'s [usize]>) -> Result<Self, SpecError> {
+    pub fn from_shapes<'s>(shape: impl Fn(&str) -> Option<&'s [usize]>) -> Result<Self, SpecError> {
         let needs = |name: &str, is: &str| {
             SpecError::Size(format!(
                 "{name} does not have the shape {is}, so the network's sizes cannot be detected"
