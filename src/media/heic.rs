@@ -4,12 +4,10 @@
 //! own, and may neither run, write nor allocate more than an image of the declared size needs.
 
 use std::{
-    env, fs,
-    io::{Cursor, Read},
+    fs,
+    io::Cursor,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use image::{
@@ -21,27 +19,21 @@ use super::{
     foreign::{invalid, unsupported},
     heif::Heif,
     kind::limits,
-    record::program_in,
+    process,
 };
-use crate::{
-    disk::{exchange_folder, reason},
-    text::one_line,
-};
+use crate::disk::exchange_folder;
 
 const PROGRAM: &str = "heif-convert";
 /// Time for an image, and for each megapixel.
 const TIME: Duration = Duration::from_secs(5);
 const TIME_PER_MEGAPIXEL: Duration = Duration::from_millis(500);
-const POLL: Duration = Duration::from_millis(5);
 /// Memory of the process for libraries and threads, and for each pixel.
 const PROGRAM_BYTES: u64 = 768 << 20;
 const BYTES_PER_PIXEL: u64 = 24;
-/// Maximum bytes of its messages.
-const MESSAGE_BYTES: u64 = 4096;
 
 /// The first `heif-convert` in PATH.
 pub fn converter() -> Option<PathBuf> {
-    program_in(env::var_os("PATH").as_deref(), PROGRAM)
+    process::program(PROGRAM)
 }
 
 /// Reads the boxes itself, and starts the process for the pixels.
@@ -94,34 +86,10 @@ impl<'a> HeicDecoder<'a> {
         let memory = (PROGRAM_BYTES + BYTES_PER_PIXEL * pixels) / 1024;
         let file = ((8 * pixels) + (1 << 20)) / 512;
         let script = format!("ulimit -v {memory}; ulimit -f {file}; exec \"$0\" \"$@\"");
-        let mut command = Command::new("/bin/sh");
+        let mut command = process::piped(Path::new("/bin/sh"));
         command.arg("-c").arg(script).arg(program).args(["photo.heic", "photo.png"]);
-        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|e| reason(&e))?;
-        let start = Instant::now();
-        let status = loop {
-            match child.try_wait().map_err(|e| reason(&e))? {
-                Some(status) => break Some(status),
-                None if start.elapsed() > time => break None,
-                None => thread::sleep(POLL),
-            }
-        };
-        let Some(status) = status else {
-            child.kill().ok();
-            child.wait().ok();
-            return Err(format!("it did not end within {} s", time.as_secs()));
-        };
-        if status.success() {
-            return Ok(());
-        }
-        let mut message = Vec::new();
-        if let Some(from) = child.stderr.take() {
-            from.take(MESSAGE_BYTES).read_to_end(&mut message).ok();
-        }
-        let message = String::from_utf8_lossy(&message);
-        let first = message.lines().find(|line| !line.trim().is_empty());
-        Err(first.map_or_else(|| status.to_string(), |line| one_line(line.trim()).into_owned()))
+        command.current_dir(folder);
+        process::run(command, time)?.failure().map_or(Ok(()), Err)
     }
 }
 

@@ -23,6 +23,7 @@ mod jxl;
 mod kind;
 pub mod memory;
 pub mod metadata;
+mod process;
 pub mod record;
 pub mod resample;
 pub mod sample;
