@@ -132,8 +132,14 @@ impl<'a> AvifDecoder<'a> {
         mut draw: impl FnMut(&Tile, (i64, i64)) -> ImageResult<()>,
     ) -> ImageResult<()> {
         let (width, height) = tiles.tile;
+        // Tiles may share their data, so a small file could ask for hours of decoding.
+        let pixels = u64::from(tiles.grid.width) * u64::from(tiles.grid.height);
+        let mut left_bytes = pixels.max(self.heif.file_bytes());
         for (index, id) in tiles.grid.tiles.iter().enumerate() {
             let data = self.heif.data(*id).ok_or_else(cut)?;
+            left_bytes = left_bytes
+                .checked_sub(data.len() as u64)
+                .ok_or_else(|| invalid("its tiles repeat too much data"))?;
             let tile = Tile::decode(&data, width, height, points)?;
             let column = (index % tiles.grid.columns) as i64;
             let row = (index / tiles.grid.columns) as i64;

@@ -110,6 +110,10 @@ impl<'a> Heif<'a> {
         heif.items.contains_key(&heif.primary).then_some(heif)
     }
 
+    pub fn file_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     pub fn primary(&self) -> u32 {
         self.primary
     }
