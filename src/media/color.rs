@@ -7,8 +7,8 @@ use std::{io::Cursor, sync::Arc};
 
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
-    Layout, MatrixCoefficients, RenderingIntent, ToneReprCurve, TransferCharacteristics,
-    Transform16BitExecutor, TransformOptions, XyY,
+    Layout, MatrixCoefficients, ProfileText, RenderingIntent, ToneReprCurve,
+    TransferCharacteristics, Transform16BitExecutor, TransformOptions, XyY, Xyzd,
 };
 use rayon::prelude::*;
 
@@ -18,6 +18,10 @@ const MAX_PROFILE_BYTES: usize = 4 << 20;
 const LEVEL: u16 = 257;
 /// Values of `gAMA` that old programs write for sRGB, whose curve is only close to this power (PNG, 3rd ed., 13.13).
 const SRGB_GAMMA: std::ops::Range<f32> = 0.45..0.46;
+/// The white of the space that connects profiles.
+const D50: Xyzd = Xyzd { x: 0.9642, y: 1.0, z: 0.8249 };
+/// Where the header of a profile has the time of its creation (ICC.1, 7.2.8).
+const CREATION_TIME: std::ops::Range<usize> = 24..36;
 /// Maximum bytes that the reader of a PNG's chunks may allocate.
 const CHUNK_BYTES: usize = 8 << 20;
 
@@ -198,7 +202,20 @@ struct Rows {
 
 /// The profile of sRGB that saved files contain.
 pub(super) fn srgb_profile() -> Option<Vec<u8>> {
-    ColorProfile::new_srgb().encode().ok()
+    let mut profile = ColorProfile::new_srgb();
+    // Tags must start at multiples of 4 bytes, and the encoder does not pad texts: so they have even lengths.
+    profile.description = Some(ProfileText::PlainString("sRGB".to_owned()));
+    profile.copyright = Some(ProfileText::PlainString("Public domain.".to_owned()));
+    encoded(profile)
+}
+
+/// A profile for a white of exactly D50 (ICC.1, 7.2.16), without the time, so that equal pictures make equal files.
+fn encoded(mut profile: ColorProfile) -> Option<Vec<u8>> {
+    profile.white_point = D50;
+    profile.media_white_point = Some(D50);
+    let mut bytes = profile.encode().ok()?;
+    bytes.get_mut(CREATION_TIME)?.copy_from_slice(&[7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+    Some(bytes)
 }
 
 /// Converts opaque or transparent RGBA8 from sRGB to an RGB profile, in place. `false` if the profile cannot be a
@@ -238,7 +255,7 @@ pub(super) fn profile_of(primaries: u8, transfer: u8) -> Option<Vec<u8>> {
     if (primaries, transfer) == (1, 13) {
         return None;
     }
-    of_code_points(primaries, transfer)?.encode().ok()
+    encoded(of_code_points(primaries, transfer)?)
 }
 
 /// The profile of primaries and a transfer function (ITU-T H.273).
