@@ -258,11 +258,10 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
         notes.push("reduced to 8 bits per channel".to_owned());
     }
     let is_gray = !decoder.color_type().has_color();
-    let inks = profile.as_deref().filter(|_| cmyk && format == Kind::Jpeg);
     let conversion = match (&profile, format) {
         (_, Kind::Png) => ToSrgb::of_png(bytes, profile.as_deref(), is_gray),
         (None, _) => Ok(None),
-        (Some(_), _) if cmyk => inks.map_or(Err(Unusable), ToSrgb::of_inks),
+        (Some(profile), _) if cmyk => ToSrgb::of_inks(profile),
         (Some(profile), _) => ToSrgb::of_icc(profile, is_gray),
     };
     let conversion = conversion.unwrap_or_else(|Unusable| {
@@ -272,15 +271,18 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     if cmyk && conversion.is_none() {
         notes.push("converted from CMYK to RGB without a colour profile".to_owned());
     }
-    let mut pixels = match &conversion {
-        Some(to_srgb) if cmyk => {
-            let mut inks = inks::of_jpeg(bytes).map_err(|why| damaged(&why))?;
+    let mut pixels = if cmyk && format == Kind::Jpeg {
+        let mut inks = inks::of_jpeg(bytes).map_err(|why| damaged(&why))?;
+        if let Some(to_srgb) = &conversion {
             to_srgb.apply(&mut inks, size.0 as usize);
-            RgbaImage::from_raw(size.0, size.1, inks)
-                .ok_or_else(|| damaged("it cannot be decoded"))?
         }
-        _ => rgba(decoder, conversion.as_ref()).map_err(failed)?,
+        RgbaImage::from_raw(size.0, size.1, inks).ok_or_else(|| damaged("it cannot be decoded"))?
+    } else {
+        rgba(decoder, conversion.as_ref()).map_err(failed)?
     };
+    if cmyk && conversion.is_none() {
+        inks::convert_without_profile(&mut pixels);
+    }
     if is_premultiplied {
         alpha::unpremultiply(&mut pixels);
     }

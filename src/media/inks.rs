@@ -1,4 +1,4 @@
-//! The inks of CMYK JPEGs, for their colour profile.
+//! The inks of CMYK pictures: cyan, magenta, yellow and black, a byte each, 255 for all of an ink.
 
 use zune_jpeg::{
     JpegDecoder,
@@ -7,7 +7,7 @@ use zune_jpeg::{
 
 use super::container::look_at_jpeg;
 
-/// The inks of a JPEG of four components, four bytes a pixel, 255 for all of an ink.
+/// The inks of a JPEG of four components.
 ///
 /// # Errors
 /// Why it cannot be decoded.
@@ -36,4 +36,13 @@ pub(super) fn of_jpeg(bytes: &[u8]) -> Result<Vec<u8>, String> {
         }
     }
     Ok(inks)
+}
+
+/// Converts inks to opaque RGBA, as if each held back its colour of light.
+pub(super) fn convert_without_profile(pixels: &mut [u8]) {
+    for pixel in pixels.as_chunks_mut::<4>().0 {
+        let [c, m, y, k] = pixel.map(|ink| 255 - u32::from(ink));
+        let [r, g, b] = [c, m, y].map(|light| ((light * k + 127) / 255) as u8);
+        *pixel = [r, g, b, 255];
+    }
 }

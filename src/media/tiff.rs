@@ -32,9 +32,8 @@ const IEEE_FLOAT: u16 = 3;
 
 /// How samples become colours.
 enum Space {
-    /// Grey or RGB, with or without alpha, as they are.
+    /// Grey or RGB, with or without alpha, or four inks in the place of RGBA, as they are.
     Direct,
-    Cmyk,
     YCbCr,
     /// Whether a and b are signed (CIE) or have an offset (ICC).
     Lab {
@@ -88,7 +87,6 @@ impl<'a> TiffImage<'a> {
             (Some(PALETTE), Samples::Gray(1 | 2 | 4 | 8)) => Space::Palette(colors(&mut decoder)?),
             (Some(CIE_LAB), Samples::RGB(8 | 16)) => Space::Lab { is_signed: true },
             (_, Samples::Lab(8 | 16)) => Space::Lab { is_signed: false },
-            (_, Samples::CMYK(_)) => Space::Cmyk,
             (_, Samples::YCbCr(_)) => Space::YCbCr,
             _ => Space::Direct,
         };
@@ -116,7 +114,6 @@ impl<'a> TiffImage<'a> {
                 let stored = usize::from(self.samples.num_samples()).min(count);
                 return [0, 1, 2, 3].map(|n| sample(n.min(stored - 1)));
             }
-            Space::Cmyk => [0, 1, 2].map(|ink| (1.0 - sample(ink)) * (1.0 - sample(3))),
             Space::YCbCr => {
                 let [cb, cr] = [1, 2].map(|n| sample(n) - 128.0 / 255.0);
                 let y = sample(0);
@@ -207,8 +204,8 @@ fn color_type(samples: Samples, space: &Space, is_float: bool) -> Option<ColorTy
         (Samples::Gray(_), true) => ColorType::L16,
         (Samples::GrayA(_) | Samples::Multiband { num_samples: 2, .. }, false) => ColorType::La8,
         (Samples::GrayA(_) | Samples::Multiband { num_samples: 2, .. }, true) => ColorType::La16,
-        (Samples::RGBA(_), false) => ColorType::Rgba8,
-        (Samples::RGBA(_), true) => ColorType::Rgba16,
+        (Samples::RGBA(_) | Samples::CMYK(_), false) => ColorType::Rgba8,
+        (Samples::RGBA(_) | Samples::CMYK(_), true) => ColorType::Rgba16,
         (Samples::CMYKA(_) | Samples::Multiband { .. }, _) => return None,
         (_, false) => ColorType::Rgb8,
         (_, true) => ColorType::Rgb16,
