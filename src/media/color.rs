@@ -138,29 +138,6 @@ impl ToSrgb {
             .for_each_init(Rows::default, |rows, row| self.row(row, rows));
     }
 
-    /// Converts pixels of 16 bits and 1 to 4 channels to RGBA8.
-    pub fn apply_wide(&self, from: &[u16], to: &mut [u8], width: usize) {
-        let channels = 4 * from.len() / to.len().max(1);
-        let rows = to.par_chunks_mut((4 * width).max(4));
-        let wide = from.par_chunks((channels * width).max(1));
-        rows.zip(wide).for_each_init(Rows::default, |Rows { from, to }, (row, wide)| {
-            from.clear();
-            let pixel = |p: &[u16]| match *p {
-                [l] => [l, l, l, u16::MAX],
-                [l, a] => [l, l, l, a],
-                [r, g, b] => [r, g, b, u16::MAX],
-                [r, g, b, a, ..] => [r, g, b, a],
-                [] => [0; 4],
-            };
-            let pixels = wide.chunks_exact(channels.max(1)).map(pixel);
-            match self.kind {
-                DataColorSpace::Gray => from.extend(pixels.flat_map(|[l, .., a]| [l, a])),
-                _ => from.extend(pixels.flatten()),
-            }
-            self.wide_row(from, to, row);
-        });
-    }
-
     fn row(&self, row: &mut [u8], Rows { from, to }: &mut Rows) {
         from.clear();
         match self.kind {
@@ -190,6 +167,45 @@ impl ToSrgb {
             };
             *to = [r, g, b, alpha];
         }
+    }
+}
+
+/// Converts pixels with 1 to 4 channels of 16 bits, or of floats, to RGBA8.
+pub(super) fn narrow(
+    wide: &[u8],
+    channels: usize,
+    conversion: Option<&ToSrgb>,
+    to: &mut [u8],
+    width: usize,
+) {
+    let pixel_bytes = wide.len() / (to.len() / 4).max(1);
+    let sample_bytes = pixel_bytes / channels.max(1);
+    let rows = to.par_chunks_mut((4 * width).max(4));
+    let wide = wide.par_chunks((pixel_bytes * width).max(1));
+    rows.zip(wide).for_each_init(Rows::default, |Rows { from, to }, (row, wide)| {
+        from.clear();
+        for pixel in wide.chunks_exact(pixel_bytes) {
+            let sample = |n: usize| sample(&pixel[n * sample_bytes..(n + 1) * sample_bytes]);
+            let [r, g, b] = if channels < 3 { [sample(0); 3] } else { [0, 1, 2].map(sample) };
+            let alpha = if channels % 2 == 0 { sample(channels - 1) } else { u16::MAX };
+            match conversion {
+                Some(ToSrgb { kind: DataColorSpace::Gray, .. }) => from.extend([r, alpha]),
+                _ => from.extend([r, g, b, alpha]),
+            }
+        }
+        match conversion {
+            Some(to_srgb) => to_srgb.wide_row(from, to, row),
+            None => row.iter_mut().zip(from).for_each(|(to, wide)| *to = narrowed(*wide)),
+        }
+    });
+}
+
+/// A sample of 16 bits, or a float from 0 to 1.
+fn sample(bytes: &[u8]) -> u16 {
+    match *bytes {
+        [a, b] => u16::from_ne_bytes([a, b]),
+        [a, b, c, d] => (f32::from_ne_bytes([a, b, c, d]) * f32::from(u16::MAX)).round() as u16,
+        _ => 0,
     }
 }
 

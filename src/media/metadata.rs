@@ -1,8 +1,6 @@
 //! What a file says about its photo: EXIF, XMP, IPTC and the resolution. Paintings get a copy of it.
 
-use image::ImageDecoder;
-
-use super::{format::Format, kind::Kind};
+use super::{foreign::Opened, format::Format, kind::Kind};
 
 /// Maximum bytes of each part.
 const MAX_BYTES: usize = 1 << 20;
@@ -40,14 +38,14 @@ pub struct Metadata {
 
 impl Metadata {
     /// Reads them. Damaged ones are left out.
-    pub(super) fn read(decoder: &mut dyn ImageDecoder, format: Kind, bytes: &[u8]) -> Self {
+    pub(super) fn read(opened: &mut Opened<'_>, format: Kind, bytes: &[u8]) -> Self {
         let small = |data: Option<Vec<u8>>| data.filter(|data| data.len() <= MAX_BYTES);
         let exif = match format {
             Kind::Tiff => copied(bytes, true),
-            _ => (decoder.exif_metadata().ok().flatten()).and_then(|exif| copied(&exif, true)),
+            _ => opened.exif.take().and_then(|exif| copied(&exif, true)),
         };
-        let xmp = small(decoder.xmp_metadata().ok().flatten()).and_then(upright_xmp);
-        let iptc = small(decoder.iptc_metadata().ok().flatten()).and_then(|data| data_sets(&data));
+        let xmp = small(opened.xmp.take()).and_then(upright_xmp);
+        let iptc = small(opened.iptc.take()).and_then(|data| data_sets(&data));
         let of_file = match format {
             Kind::Jpeg => jfif_dpi(bytes),
             Kind::Png => png_dpi(bytes),
