@@ -229,6 +229,8 @@ pub(super) fn srgb_profile() -> Option<Vec<u8>> {
 fn encoded(mut profile: ColorProfile) -> Option<Vec<u8>> {
     profile.white_point = D50;
     profile.media_white_point = Some(D50);
+    // The crate writes a matrix that is not that of the adaptation to D50.
+    profile.chromatic_adaptation = None;
     let mut bytes = profile.encode().ok()?;
     bytes.get_mut(CREATION_TIME)?.copy_from_slice(&[7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
     Some(bytes)
