@@ -11,7 +11,7 @@ use re_rav1d::{
 };
 
 use super::{
-    foreign::{Opened, cut, invalid, unsupported, write_levels},
+    foreign::{Opened, color_type, cut, invalid, unsupported, write_levels},
     heif::{CodePoints, Grid, Heif, brands},
 };
 
@@ -78,7 +78,7 @@ impl Tiles {
 /// Reads the header.
 pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
     let heif = Heif::read(bytes).ok_or_else(|| invalid("its boxes are incomplete"))?;
-    let primary = heif.primary();
+    let primary = heif.primary;
     let image = heif.image(primary);
     let color = Tiles::of(&heif, primary)?;
     let alpha = heif.alpha_of(primary).map(|id| Tiles::of(&heif, id)).transpose()?;
@@ -90,16 +90,8 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
     let (is_deep, is_gray) = (color.grid.tiles.first())
         .and_then(|tile| heif.image(*tile).av1)
         .ok_or_else(|| invalid("its AV1 header is missing"))?;
-    let color_type = match (is_deep, alpha.is_some(), is_gray) {
-        (false, false, true) => ColorType::L8,
-        (false, true, true) => ColorType::La8,
-        (false, false, false) => ColorType::Rgb8,
-        (false, true, false) => ColorType::Rgba8,
-        (true, false, true) => ColorType::L16,
-        (true, true, true) => ColorType::La16,
-        (true, false, false) => ColorType::Rgb16,
-        (true, true, false) => ColorType::Rgba16,
-    };
+    let channels = if is_gray { 1 } else { 3 } + usize::from(alpha.is_some());
+    let color_type = color_type(channels, is_deep);
     let (tile_width, tile_height) = color.tile;
     let exif = heif.exif();
     let xmp = heif.xmp();

@@ -216,7 +216,16 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     if needed_bytes > ALWAYS_AVAILABLE_BYTES || !fits {
         let free_bytes = memory::available_bytes().unwrap_or(u64::MAX);
         let most_bytes = if fits { u64::MAX } else { needed_bytes - 1 };
-        check_memory(name, size, needed_bytes, free_bytes.min(most_bytes))?;
+        let available_bytes = free_bytes.min(most_bytes);
+        if available_bytes < needed_bytes {
+            return Err(MediaError::NotEnoughMemory {
+                name: name.to_owned(),
+                width: size.0,
+                height: size.1,
+                needed_mb: needed_bytes.div_ceil(1_000_000),
+                available_mb: available_bytes / 1_000_000,
+            });
+        }
     }
     if peak_bytes > ALWAYS_AVAILABLE_BYTES.max(limit_bytes) {
         return Err(MediaError::MemoryLimit {
@@ -261,16 +270,8 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     if cmyk && conversion.is_none() {
         notes.push("converted from CMYK to RGB without a colour profile".to_owned());
     }
-    let mut pixels = if cmyk && format == Kind::Jpeg {
-        let mut inks = inks::of_jpeg(bytes).map_err(|why| damaged(&why))?;
-        if let Some(to_srgb) = &conversion {
-            to_srgb.apply(&mut inks, size.0 as usize);
-        }
-        RgbaImage::from_raw(size.0, size.1, inks).ok_or_else(|| damaged("it cannot be decoded"))?
-    } else {
-        let read = |pixels: &mut [u8]| (opened.read)(pixels, decoded_bytes + SIDE_BYTES);
-        rgba(size, color, read, conversion.as_ref()).map_err(failed)?
-    };
+    let read = |pixels: &mut [u8]| (opened.read)(pixels, decoded_bytes + SIDE_BYTES);
+    let mut pixels = rgba(size, color, read, conversion.as_ref()).map_err(failed)?;
     if cmyk && conversion.is_none() {
         inks::convert_without_profile(&mut pixels);
     }
@@ -315,25 +316,6 @@ fn rgba(
         to_srgb.apply(&mut picture, width as usize);
     }
     Ok(picture)
-}
-
-/// Refuses a picture that needs more memory than is available.
-fn check_memory(
-    name: &str,
-    (width, height): (u32, u32),
-    needed_bytes: u64,
-    available_bytes: u64,
-) -> Result<(), MediaError> {
-    if needed_bytes <= available_bytes {
-        return Ok(());
-    }
-    Err(MediaError::NotEnoughMemory {
-        name: name.to_owned(),
-        width,
-        height,
-        needed_mb: needed_bytes.div_ceil(1_000_000),
-        available_mb: available_bytes / 1_000_000,
-    })
 }
 
 /// The same format, if it can be written.

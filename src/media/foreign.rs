@@ -85,6 +85,20 @@ pub(super) fn write_levels(to: &mut [u8], levels: &[f32], is_deep: bool) {
     }
 }
 
+/// The type of pixels of 1 to 4 channels, of 8 or 16 bits each.
+pub(super) const fn color_type(channels: usize, is_deep: bool) -> ColorType {
+    match (channels, is_deep) {
+        (1, false) => ColorType::L8,
+        (1, true) => ColorType::L16,
+        (2, false) => ColorType::La8,
+        (2, true) => ColorType::La16,
+        (3, false) => ColorType::Rgb8,
+        (3, true) => ColorType::Rgb16,
+        (_, false) => ColorType::Rgba8,
+        (_, true) => ColorType::Rgba16,
+    }
+}
+
 /// Whether turning so exchanges width and height.
 pub(super) fn is_sideways(orientation: Orientation) -> bool {
     matches!(

@@ -10,8 +10,8 @@ use image::{
 
 use super::{
     MediaError, avif, container,
-    foreign::{Opened, is_sideways},
-    heic, jxl,
+    foreign::{Opened, is_sideways, unsupported},
+    heic, inks, jxl,
     kind::{Kind, MAX_PIXELS, limits},
     tiff,
 };
@@ -66,11 +66,7 @@ impl<'a> Header<'a> {
             None => container::unsupported_png(bytes).filter(|_| format == Kind::Png),
         };
         if let Some(kind) = kind {
-            return Err(MediaError::Unsupported {
-                name: name.to_owned(),
-                format: format.name().to_owned(),
-                reason: kind.to_owned(),
-            });
+            return Err(from_image_error(name, format, unsupported(kind.to_owned())));
         }
         // The PNG decoder reserves memory for a row before it reports the size.
         if format == Kind::Png
@@ -92,7 +88,11 @@ impl<'a> Header<'a> {
             let reason = "a part of it does not have its declared size";
             return Err(damaged(name, format, reason));
         }
-        opened.is_cmyk |= jpeg.is_some_and(|look| look.components == 4);
+        if jpeg.is_some_and(|look| look.components == 4) {
+            opened.is_cmyk = true;
+            opened.color = ColorType::Rgba8;
+            opened.read = Box::new(move |pixels: &mut [u8], _| inks::read_jpeg(bytes, pixels));
+        }
         opened.frame_pixels = opened.frame_pixels.max(pixels);
         let pixel_bytes = opened.stored_pixel_bytes.max(opened.color.bytes_per_pixel().into());
         Ok(Self { format, pixels, jpeg, decoded_bytes: pixels * pixel_bytes, opened })

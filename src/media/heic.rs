@@ -38,7 +38,7 @@ pub fn converter() -> Option<PathBuf> {
 /// Reads the header. The boxes are read here; the process is started for the pixels.
 pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
     let heif = Heif::read(bytes).ok_or_else(|| invalid("its boxes are incomplete"))?;
-    let image = heif.image(heif.primary());
+    let image = heif.image(heif.primary);
     let shown = image.shown();
     let (columns, rows) = shown.ok_or_else(|| invalid("it does not declare its size"))?;
     let (width, height) = (columns.end - columns.start, rows.end - rows.start);

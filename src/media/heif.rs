@@ -67,7 +67,7 @@ pub(super) struct Grid {
 pub(super) struct Heif<'a> {
     bytes: &'a [u8],
     idat: &'a [u8],
-    primary: u32,
+    pub primary: u32,
     items: BTreeMap<u32, Item>,
     properties: Vec<Box<'a>>,
     /// Type, source and targets.
@@ -111,10 +111,6 @@ impl<'a> Heif<'a> {
 
     pub fn file_bytes(&self) -> u64 {
         self.bytes.len() as u64
-    }
-
-    pub fn primary(&self) -> u32 {
-        self.primary
     }
 
     pub fn item(&self, id: u32) -> Option<&Item> {
@@ -399,7 +395,7 @@ pub(super) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = Box<'_>> {
 }
 
 /// A big-endian number; `None` if it is not in `bytes`.
-fn number(bytes: &[u8], range: Range<usize>) -> Option<u64> {
+pub(super) fn number(bytes: &[u8], range: Range<usize>) -> Option<u64> {
     let digits = bytes.get(range).filter(|digits| digits.len() <= 8)?;
     Some(digits.iter().fold(0, |number, &digit| number << 8 | u64::from(digit)))
 }

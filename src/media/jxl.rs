@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use image::{ColorType, ImageError, ImageResult};
+use image::{ImageError, ImageResult};
 use jxl::{
     api::{
         AlphaMode, Endianness, Event, ExtraChannel, JxlColorType, JxlDataFormat, JxlDecoder,
@@ -12,7 +12,7 @@ use jxl::{
 };
 
 use super::{
-    foreign::{Opened, cut, invalid, unsupported},
+    foreign::{Opened, color_type, cut, invalid, unsupported},
     heif::{boxes, exif_of_box},
     kind::MAX_PIXELS,
 };
@@ -55,15 +55,12 @@ fn with_limit(bytes: &[u8], samples: usize) -> ImageResult<Opened<'_>> {
     let is_deep = info.bit_depth.bits_per_sample() > 8;
     let has_alpha = has(ExtraChannel::Alpha);
     let is_gray = decoder.embedded_color_profile().is_some_and(|p| p.channels() == 1);
-    let (color_type, of_file) = match (is_gray, has_alpha, is_deep) {
-        (true, false, false) => (ColorType::L8, JxlColorType::Grayscale),
-        (true, false, true) => (ColorType::L16, JxlColorType::Grayscale),
-        (true, true, false) => (ColorType::La8, JxlColorType::GrayscaleAlpha),
-        (true, true, true) => (ColorType::La16, JxlColorType::GrayscaleAlpha),
-        (false, false, false) => (ColorType::Rgb8, JxlColorType::Rgb),
-        (false, false, true) => (ColorType::Rgb16, JxlColorType::Rgb),
-        (false, true, false) => (ColorType::Rgba8, JxlColorType::Rgba),
-        (false, true, true) => (ColorType::Rgba16, JxlColorType::Rgba),
+    let color_type = color_type(if is_gray { 1 } else { 3 } + usize::from(has_alpha), is_deep);
+    let of_file = match (is_gray, has_alpha) {
+        (true, false) => JxlColorType::Grayscale,
+        (true, true) => JxlColorType::GrayscaleAlpha,
+        (false, false) => JxlColorType::Rgb,
+        (false, true) => JxlColorType::Rgba,
     };
     let format = if is_deep {
         JxlDataFormat::U16 { endianness: Endianness::native(), bit_depth: 16 }

@@ -1,6 +1,6 @@
 //! What a file says about its photo: EXIF, XMP, IPTC and the resolution. Paintings get a copy of it.
 
-use super::{foreign::Opened, format::Format, kind::Kind};
+use super::{container::png_chunks, foreign::Opened, format::Format, kind::Kind};
 
 /// Maximum bytes of each part.
 const MAX_BYTES: usize = 1 << 20;
@@ -280,7 +280,7 @@ fn copied(data: &[u8], keeps_place: bool) -> Option<Vec<u8>> {
     copy[4..8].copy_from_slice(&first.bytes_of_long(start));
     let copied = Directory::first(&copy)?;
     let says_something = copied.entries().any(|entry| !copied.is_resolution(entry));
-    says_something.then_some(copy)
+    (says_something && copy.len() <= MAX_BYTES).then_some(copy)
 }
 
 /// Resets the orientation in an XMP packet; `None` if the packet contains a thumbnail.
@@ -332,11 +332,10 @@ fn jfif_dpi(jpeg: &[u8]) -> Option<u16> {
 
 /// The resolution in a PNG's chunk pHYs, which comes before the pixels.
 fn png_dpi(png: &[u8]) -> Option<u16> {
-    let pixels = png.windows(4).position(|part| part == b"IDAT")?;
-    let chunk = png[..pixels].windows(4).position(|part| part == b"pHYs")?;
-    let data = png.get(chunk + 4..chunk + 13)?;
+    let mut before_pixels = png_chunks(png).take_while(|(kind, _)| *kind != b"IDAT");
+    let (_, data) = before_pixels.find(|(kind, _)| *kind == b"pHYs")?;
     let per_meter = u32::from_be_bytes(*data.first_chunk()?);
-    (data[8] == 1).then(|| usable(f64::from(per_meter) * 0.0254)).flatten()
+    (data.get(8) == Some(&1)).then(|| usable(f64::from(per_meter) * 0.0254)).flatten()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 pub(crate) mod alpha;
 mod avif;
 mod color;
-mod container;
+pub(crate) mod container;
 pub mod decode;
 pub mod encode;
 pub mod folder;

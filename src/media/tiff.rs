@@ -15,7 +15,7 @@ use tiff::{
 
 use super::{
     container::jpeg_frame_pixels,
-    foreign::{Opened, invalid, unsupported, write_levels},
+    foreign::{self, Opened, invalid, unsupported, write_levels},
 };
 
 /// Maximum number of thumbnails before the picture.
@@ -254,18 +254,14 @@ fn color_type(samples: Samples, space: &Space, is_float: bool) -> Option<ColorTy
         (1 | 2 | 4, false) if matches!(samples, Samples::Gray(_)) => false,
         _ => return None,
     };
-    let is_gray = matches!(space, Space::Direct);
-    Some(match (samples, is_deep) {
-        (Samples::Gray(_), false) if is_gray => ColorType::L8,
-        (Samples::Gray(_), true) => ColorType::L16,
-        (Samples::GrayA(_) | Samples::Multiband { num_samples: 2, .. }, false) => ColorType::La8,
-        (Samples::GrayA(_) | Samples::Multiband { num_samples: 2, .. }, true) => ColorType::La16,
-        (Samples::RGBA(_) | Samples::CMYK(_), false) => ColorType::Rgba8,
-        (Samples::RGBA(_) | Samples::CMYK(_), true) => ColorType::Rgba16,
-        (Samples::CMYKA(_) | Samples::Multiband { .. }, _) => return None,
-        (_, false) => ColorType::Rgb8,
-        (_, true) => ColorType::Rgb16,
-    })
+    let channels = match samples {
+        Samples::Gray(_) if matches!(space, Space::Direct) || is_deep => 1,
+        Samples::GrayA(_) | Samples::Multiband { num_samples: 2, .. } => 2,
+        Samples::RGBA(_) | Samples::CMYK(_) => 4,
+        Samples::CMYKA(_) | Samples::Multiband { .. } => return None,
+        _ => 3,
+    };
+    Some(foreign::color_type(channels, is_deep))
 }
 
 /// The colours of a palette: all reds, all greens and all blues. Some writers multiply levels by 256 and others by 257,
