@@ -187,7 +187,7 @@ pub(super) fn narrow(
         for pixel in wide.chunks_exact(pixel_bytes) {
             let sample = |n: usize| sample(&pixel[n * sample_bytes..(n + 1) * sample_bytes]);
             let [r, g, b] = if channels < 3 { [sample(0); 3] } else { [0, 1, 2].map(sample) };
-            let alpha = if channels % 2 == 0 { sample(channels - 1) } else { u16::MAX };
+            let alpha = if channels.is_multiple_of(2) { sample(channels - 1) } else { u16::MAX };
             match conversion {
                 Some(ToSrgb { kind: DataColorSpace::Gray, .. }) => from.extend([r, alpha]),
                 _ => from.extend([r, g, b, alpha]),
