@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Formatter};
 
+use super::CaptureSettings;
+
 pub use crate::raw_frame::PixelFormat;
 
 /// The cost of a frame: about the milliseconds of decoding a million pixels, and a penalty for lost quality.
@@ -96,23 +98,13 @@ impl Display for CameraFormat {
     }
 }
 
-/// The request by which a format is chosen.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FormatRequest {
-    pub size: Option<(u32, u32)>,
-    pub fps: Option<u32>,
-    pub pixels: Option<PixelFormat>,
-    /// Long side that the source's frames should have, in pixels.
-    pub source_px: usize,
-}
-
 /// Target rate of live pictures, in frames per second.
 const LIVE_FPS: f32 = 30.0;
 /// How much lower another format's cost must be before a running camera is reopened for it.
 const WORTH_REOPENING: f32 = 15.0;
 
 /// The format of `offered` that suits `request` best; the first one among equals.
-pub(super) fn choose(offered: &[CameraFormat], request: &FormatRequest) -> Option<CameraFormat> {
+pub(super) fn choose(offered: &[CameraFormat], request: &CaptureSettings) -> Option<CameraFormat> {
     let native_aspect = native_aspect(offered);
     let cost = |format: &CameraFormat| cost(format, request, native_aspect);
     offered.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).copied()
@@ -121,7 +113,7 @@ pub(super) fn choose(offered: &[CameraFormat], request: &FormatRequest) -> Optio
 /// A format that suits `request` so much better than `current` that the camera should be reopened.
 pub(super) fn choose_instead(
     offered: &[CameraFormat],
-    request: &FormatRequest,
+    request: &CaptureSettings,
     current: &CameraFormat,
 ) -> Option<CameraFormat> {
     let best = choose(offered, request)?;
@@ -136,7 +128,7 @@ fn native_aspect(offered: &[CameraFormat]) -> f32 {
 }
 
 /// How badly a format suits; lower is better. Half the rate or half the size costs 100.
-fn cost(format: &CameraFormat, request: &FormatRequest, native_aspect: f32) -> f32 {
+fn cost(format: &CameraFormat, request: &CaptureSettings, native_aspect: f32) -> f32 {
     let fps = format.fps();
     let mut cost = match request.fps {
         Some(requested) => 400.0 * (fps / requested as f32).log2().abs(),
@@ -159,7 +151,7 @@ fn cost(format: &CameraFormat, request: &FormatRequest, native_aspect: f32) -> f
     }
     let (per_megapixel, loss) = cost_of(format.pixels);
     cost += loss + per_megapixel * format.megapixels();
-    if request.pixels.is_some_and(|requested| requested != format.pixels) {
+    if request.format.is_some_and(|requested| requested != format.pixels) {
         cost += 10_000.0;
     }
     cost
@@ -190,11 +182,11 @@ mod tests {
         ]
     }
 
-    fn request(source_px: usize) -> FormatRequest {
-        FormatRequest { size: None, fps: None, pixels: None, source_px }
+    fn request(source_px: usize) -> CaptureSettings {
+        CaptureSettings { source_px, ..CaptureSettings::default() }
     }
 
-    fn chosen(request: FormatRequest) -> String {
+    fn chosen(request: CaptureSettings) -> String {
         choose(&common(), &request).expect("one").to_string()
     }
 
@@ -234,15 +226,15 @@ mod tests {
 
     #[test]
     fn what_is_set_by_hand_wins() {
-        let by_hand = FormatRequest { size: Some((1280, 720)), ..request(256) };
-        assert_eq!(chosen(by_hand), "1280 x 720, 30 fps, MJPEG");
-        let fast = FormatRequest { fps: Some(60), ..by_hand };
+        let by_hand = CaptureSettings { size: Some((1280, 720)), ..request(256) };
+        assert_eq!(chosen(by_hand.clone()), "1280 x 720, 30 fps, MJPEG");
+        let fast = CaptureSettings { fps: Some(60), ..by_hand.clone() };
         assert_eq!(chosen(fast), "1280 x 720, 60 fps, MJPEG");
-        let raw = FormatRequest { pixels: Some(PixelFormat::Yuyv), ..by_hand };
+        let raw = CaptureSettings { format: Some(PixelFormat::Yuyv), ..by_hand.clone() };
         assert_eq!(chosen(raw), "1280 x 720, 10 fps, YUYV");
-        let unknown = FormatRequest {
+        let unknown = CaptureSettings {
             size: Some((1300, 700)),
-            pixels: Some(PixelFormat::Nv12),
+            format: Some(PixelFormat::Nv12),
             ..request(256)
         };
         assert_eq!(chosen(unknown), "1280 x 720, 30 fps, MJPEG", "the nearest");

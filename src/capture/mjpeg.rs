@@ -9,7 +9,10 @@ use zune_jpeg::{
 };
 
 use super::format::MAX_SIDE_PX;
-use crate::{media::guard::guarded, raw_frame::Unusable};
+use crate::{
+    media::{container::jpeg_segments, guard::guarded},
+    raw_frame::Unusable,
+};
 
 /// Number of consecutive complete frames that the strict decoder refuses before the camera counts as one that writes
 /// unusual files.
@@ -111,39 +114,16 @@ struct Look {
     has_tables: bool,
 }
 
-/// Walks the segments (ITU-T T.81, annex B) to the pixels, and from there to the first end marker that is not pixel
-/// data. Buffers are longer than pictures and contain the rest of an older picture after the end. Returns `None` if a
-/// marker is missing.
+/// Walks the segments to the pixels, and from there to the first end marker that is not pixel data. Buffers are longer
+/// than pictures and contain the rest of an older picture after the end. Returns `None` if a marker is missing.
 fn look(bytes: &[u8]) -> Option<Look> {
-    if bytes.get(..2)? != SOI {
-        return None;
-    }
     let mut has_tables = false;
-    let mut at = 2;
-    loop {
-        let &[mark, kind] = bytes.get(at..at + 2)? else {
-            return None;
-        };
-        if mark != 0xff || kind == 0xff {
-            // Fill bytes, or data that only a lenient decoder accepts.
-            at += 1;
-            continue;
-        }
-        at += 2;
-        if kind == SOS {
-            break;
-        }
-        has_tables |= kind == DHT;
-        if !matches!(kind, 0x00 | 0x01 | 0xd0..=0xd9) {
-            let &[high, low] = bytes.get(at..at + 2)? else {
-                return None;
-            };
-            at += usize::from(u16::from_be_bytes([high, low]));
-        }
-    }
-    let pixels = bytes.get(at..)?;
-    let end = pixels.windows(2).position(|pair| pair == EOI)?;
-    Some(Look { end: at + end + 2, has_tables })
+    let pixels = jpeg_segments(bytes).find_map(|segment| {
+        has_tables |= segment.marker == DHT;
+        (segment.marker == SOS).then_some(segment.end)
+    })?;
+    let end = bytes.get(pixels..)?.windows(2).position(|pair| pair == EOI)?;
+    Some(Look { end: pixels + end + 2, has_tables })
 }
 
 #[cfg(test)]

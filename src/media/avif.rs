@@ -4,15 +4,15 @@
 
 use std::ops::Range;
 
-use image::{ColorType, ImageDecoder, ImageResult, metadata::Orientation};
+use image::{ColorType, ImageResult};
 use rayon::prelude::*;
 use re_rav1d::{
     Decoder, Error as Av1Error, PixelLayout, PlanarImageComponent, Plane, Settings, pixel::YUVRange,
 };
 
 use super::{
-    foreign::{cut, invalid, unsupported, write_levels},
-    heif::{CodePoints, Grid, Heif},
+    foreign::{Opened, color_type, cut, invalid, unsupported, write_levels},
+    heif::{CodePoints, Grid, Heif, brands},
 };
 
 /// Maximum AV1 frames in the data of an image: layers of growing quality. A frame that is not shown costs few bytes of
@@ -21,8 +21,9 @@ const MAX_FRAMES: usize = 8;
 /// sRGB with the matrix of BT.601, when a file does not say it.
 const UNSPECIFIED: u8 = 2;
 
-pub(super) struct AvifDecoder<'a> {
+struct AvifDecoder<'a> {
     heif: Heif<'a>,
+    points: Option<CodePoints>,
     color: Tiles,
     alpha: Option<Tiles>,
     /// The part that is shown.
@@ -41,7 +42,8 @@ struct Tiles {
 
 impl Tiles {
     fn of(heif: &Heif<'_>, id: u32) -> ImageResult<Self> {
-        let size = || heif.size(id).ok_or_else(|| invalid("it does not declare its size"));
+        let image = heif.image(id);
+        let size = || image.size.ok_or_else(|| invalid("it does not declare its size"));
         match heif.item(id).map(|item| &item.kind) {
             Some(b"av01") => {
                 let (width, height) = size()?;
@@ -50,7 +52,7 @@ impl Tiles {
             }
             Some(b"grid") => {
                 let grid = heif.grid(id).ok_or_else(|| invalid("its grid of tiles is invalid"))?;
-                let tile = grid.tiles.first().and_then(|tile| heif.size(*tile));
+                let tile = grid.tiles.first().and_then(|tile| heif.image(*tile).size);
                 let tile = tile.ok_or_else(|| invalid("its tiles do not declare their size"))?;
                 let rows = grid.tiles.len() / grid.columns;
                 // Every tile shows something, so that tiles are not much larger than the image.
@@ -61,7 +63,7 @@ impl Tiles {
                 };
                 let is_covered = covers(grid.width, tile.0, grid.columns)
                     && covers(grid.height, tile.1, rows)
-                    && Some((grid.width, grid.height)) == heif.size(id);
+                    && Some((grid.width, grid.height)) == image.size;
                 if !is_covered {
                     return Err(invalid("its tiles do not fit its size"));
                 }
@@ -73,56 +75,52 @@ impl Tiles {
     }
 }
 
-impl<'a> AvifDecoder<'a> {
-    /// Reads the header.
-    pub fn new(bytes: &'a [u8]) -> ImageResult<Self> {
-        let heif = Heif::read(bytes).ok_or_else(|| invalid("its boxes are incomplete"))?;
-        let primary = heif.primary();
-        let color = Tiles::of(&heif, primary)?;
-        let alpha = heif.alpha_of(primary).map(|id| Tiles::of(&heif, id)).transpose()?;
-        let size = (color.grid.width, color.grid.height);
-        if alpha.as_ref().is_some_and(|a| (a.grid.width, a.grid.height) != size) {
-            return Err(invalid("its transparency has another size"));
-        }
-        let (columns, rows) = heif.shown(primary).unwrap_or((0..size.0, 0..size.1));
-        let (is_deep, is_gray) = (color.grid.tiles.first())
-            .and_then(|tile| heif.av1(*tile))
-            .ok_or_else(|| invalid("its AV1 header is missing"))?;
-        let color_type = match (is_deep, alpha.is_some(), is_gray) {
-            (false, false, true) => ColorType::L8,
-            (false, true, true) => ColorType::La8,
-            (false, false, false) => ColorType::Rgb8,
-            (false, true, false) => ColorType::Rgba8,
-            (true, false, true) => ColorType::L16,
-            (true, true, true) => ColorType::La16,
-            (true, false, false) => ColorType::Rgb16,
-            (true, true, false) => ColorType::Rgba16,
-        };
-        Ok(Self {
-            width: columns.end - columns.start,
-            height: rows.end - rows.start,
-            left: columns.start,
-            top: rows.start,
-            heif,
-            color,
-            alpha,
-            color_type,
-        })
+/// Reads the header.
+pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
+    let heif = Heif::read(bytes).ok_or_else(|| invalid("its boxes are incomplete"))?;
+    let primary = heif.primary;
+    let image = heif.image(primary);
+    let color = Tiles::of(&heif, primary)?;
+    let alpha = heif.alpha_of(primary).map(|id| Tiles::of(&heif, id)).transpose()?;
+    let size = (color.grid.width, color.grid.height);
+    if alpha.as_ref().is_some_and(|a| (a.grid.width, a.grid.height) != size) {
+        return Err(invalid("its transparency has another size"));
     }
+    let (columns, rows) = image.shown().unwrap_or((0..size.0, 0..size.1));
+    let (is_deep, is_gray) = (color.grid.tiles.first())
+        .and_then(|tile| heif.image(*tile).av1)
+        .ok_or_else(|| invalid("its AV1 header is missing"))?;
+    let channels = if is_gray { 1 } else { 3 } + usize::from(alpha.is_some());
+    let color_type = color_type(channels, is_deep);
+    let (tile_width, tile_height) = color.tile;
+    let exif = heif.exif();
+    let xmp = heif.xmp();
+    let is_premultiplied = alpha.is_some() && heif.is_premultiplied(primary);
+    let decoder = AvifDecoder {
+        points: image.points,
+        width: columns.end - columns.start,
+        height: rows.end - rows.start,
+        left: columns.start,
+        top: rows.start,
+        heif,
+        color,
+        alpha,
+        color_type,
+    };
+    let size = (decoder.width, decoder.height);
+    Ok(Opened {
+        is_premultiplied,
+        orientation: image.orientation(),
+        icc: image.profile(),
+        exif,
+        xmp,
+        further: (brands(bytes).next() == Some(b"avis")).then_some("frame"),
+        frame_pixels: u64::from(tile_width) * u64::from(tile_height),
+        ..Opened::new(size, color_type, Box::new(move |pixels, _| decoder.read(pixels)))
+    })
+}
 
-    pub fn code_points(&self) -> Option<CodePoints> {
-        self.heif.code_points(self.heif.primary())
-    }
-
-    pub fn is_premultiplied(&self) -> bool {
-        self.alpha.is_some() && self.heif.is_premultiplied(self.heif.primary())
-    }
-
-    /// Pixels that are decoded at a time, in addition to the output.
-    pub fn tile_pixels(&self) -> u64 {
-        u64::from(self.color.tile.0) * u64::from(self.color.tile.1)
-    }
-
+impl AvifDecoder<'_> {
     /// Decodes the tiles and passes each to `draw` with the offset of its first column and row in the output. `points`
     /// are the file's own, which override those of the frames.
     fn decode(
@@ -132,8 +130,14 @@ impl<'a> AvifDecoder<'a> {
         mut draw: impl FnMut(&Tile, (i64, i64)) -> ImageResult<()>,
     ) -> ImageResult<()> {
         let (width, height) = tiles.tile;
+        // Tiles may share their data, so a small file could ask for hours of decoding.
+        let pixels = u64::from(tiles.grid.width) * u64::from(tiles.grid.height);
+        let mut left_bytes = pixels.max(self.heif.file_bytes());
         for (index, id) in tiles.grid.tiles.iter().enumerate() {
             let data = self.heif.data(*id).ok_or_else(cut)?;
+            left_bytes = left_bytes
+                .checked_sub(data.len() as u64)
+                .ok_or_else(|| invalid("its tiles repeat too much data"))?;
             let tile = Tile::decode(&data, width, height, points)?;
             let column = (index % tiles.grid.columns) as i64;
             let row = (index / tiles.grid.columns) as i64;
@@ -143,36 +147,10 @@ impl<'a> AvifDecoder<'a> {
         }
         Ok(())
     }
-}
 
-impl ImageDecoder for AvifDecoder<'_> {
-    fn dimensions(&self) -> (u32, u32) {
-        (self.width, self.height)
-    }
-
-    fn color_type(&self) -> ColorType {
-        self.color_type
-    }
-
-    fn icc_profile(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        Ok(self.heif.profile(self.heif.primary()))
-    }
-
-    fn exif_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        Ok(self.heif.exif())
-    }
-
-    fn xmp_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        Ok(self.heif.xmp())
-    }
-
-    fn orientation(&mut self) -> ImageResult<Orientation> {
-        Ok(self.heif.orientation(self.heif.primary()))
-    }
-
-    fn read_image(self, pixels: &mut [u8]) -> ImageResult<()> {
-        let mut color = Output::of(&self, pixels, false);
-        self.decode(&self.color, self.code_points(), |tile, at| {
+    fn read(&self, pixels: &mut [u8]) -> ImageResult<()> {
+        let mut color = Output::of(self, pixels, false);
+        self.decode(&self.color, self.points, |tile, at| {
             if tile.is_gray() == self.color_type.has_color() {
                 return Err(invalid("its tiles differ in kind"));
             }
@@ -180,18 +158,14 @@ impl ImageDecoder for AvifDecoder<'_> {
             Ok(())
         })?;
         if let Some(alpha) = &self.alpha {
-            let points = alpha.grid.tiles.first().and_then(|tile| self.heif.code_points(*tile));
-            let mut transparency = Output::of(&self, pixels, true);
+            let points = alpha.grid.tiles.first().and_then(|tile| self.heif.image(*tile).points);
+            let mut transparency = Output::of(self, pixels, true);
             self.decode(alpha, points, |tile, at| {
                 transparency.draw(tile, at);
                 Ok(())
             })?;
         }
         Ok(())
-    }
-
-    fn read_image_boxed(self: Box<Self>, pixels: &mut [u8]) -> ImageResult<()> {
-        (*self).read_image(pixels)
     }
 }
 

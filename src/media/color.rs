@@ -7,8 +7,8 @@ use std::{io::Cursor, sync::Arc};
 
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
-    Layout, MatrixCoefficients, RenderingIntent, ToneReprCurve, TransferCharacteristics,
-    Transform16BitExecutor, TransformOptions, XyY,
+    Layout, MatrixCoefficients, ProfileText, RenderingIntent, ToneReprCurve,
+    TransferCharacteristics, Transform16BitExecutor, TransformOptions, XyY, Xyzd,
 };
 use rayon::prelude::*;
 
@@ -18,6 +18,10 @@ use crate::deep_frame::{DeepFrame, LEVEL};
 const MAX_PROFILE_BYTES: usize = 4 << 20;
 /// Values of `gAMA` that old programs write for sRGB, whose curve is only close to this power (PNG, 3rd ed., 13.13).
 const SRGB_GAMMA: std::ops::Range<f32> = 0.45..0.46;
+/// The white of the space that connects profiles.
+const D50: Xyzd = Xyzd { x: 0.9642, y: 1.0, z: 0.8249 };
+/// Where the header of a profile has the time of its creation (ICC.1, 7.2.8).
+const CREATION_TIME: std::ops::Range<usize> = 24..36;
 /// Maximum bytes that the reader of a PNG's chunks may allocate.
 const CHUNK_BYTES: usize = 8 << 20;
 
@@ -134,29 +138,6 @@ impl ToSrgb {
             .for_each_init(Rows::default, |rows, row| self.row(row, rows));
     }
 
-    /// Converts pixels of 16 bits and 1 to 4 channels to RGBA8.
-    pub fn apply_wide(&self, from: &[u16], to: &mut [u8], width: usize) {
-        let channels = 4 * from.len() / to.len().max(1);
-        let rows = to.par_chunks_mut((4 * width).max(4));
-        let wide = from.par_chunks((channels * width).max(1));
-        rows.zip(wide).for_each_init(Rows::default, |Rows { from, to }, (row, wide)| {
-            from.clear();
-            let pixel = |p: &[u16]| match *p {
-                [l] => [l, l, l, u16::MAX],
-                [l, a] => [l, l, l, a],
-                [r, g, b] => [r, g, b, u16::MAX],
-                [r, g, b, a, ..] => [r, g, b, a],
-                [] => [0; 4],
-            };
-            let pixels = wide.chunks_exact(channels.max(1)).map(pixel);
-            match self.kind {
-                DataColorSpace::Gray => from.extend(pixels.flat_map(|[l, .., a]| [l, a])),
-                _ => from.extend(pixels.flatten()),
-            }
-            self.wide_row(from, to, row);
-        });
-    }
-
     fn row(&self, row: &mut [u8], Rows { from, to }: &mut Rows) {
         from.clear();
         match self.kind {
@@ -189,6 +170,45 @@ impl ToSrgb {
     }
 }
 
+/// Converts pixels with 1 to 4 channels of 16 bits, or of floats, to RGBA8.
+pub(super) fn narrow(
+    wide: &[u8],
+    channels: usize,
+    conversion: Option<&ToSrgb>,
+    to: &mut [u8],
+    width: usize,
+) {
+    let pixel_bytes = wide.len() / (to.len() / 4).max(1);
+    let sample_bytes = pixel_bytes / channels.max(1);
+    let rows = to.par_chunks_mut((4 * width).max(4));
+    let wide = wide.par_chunks((pixel_bytes * width).max(1));
+    rows.zip(wide).for_each_init(Rows::default, |Rows { from, to }, (row, wide)| {
+        from.clear();
+        for pixel in wide.chunks_exact(pixel_bytes) {
+            let sample = |n: usize| sample(&pixel[n * sample_bytes..(n + 1) * sample_bytes]);
+            let [r, g, b] = if channels < 3 { [sample(0); 3] } else { [0, 1, 2].map(sample) };
+            let alpha = if channels.is_multiple_of(2) { sample(channels - 1) } else { u16::MAX };
+            match conversion {
+                Some(ToSrgb { kind: DataColorSpace::Gray, .. }) => from.extend([r, alpha]),
+                _ => from.extend([r, g, b, alpha]),
+            }
+        }
+        match conversion {
+            Some(to_srgb) => to_srgb.wide_row(from, to, row),
+            None => row.iter_mut().zip(from).for_each(|(to, wide)| *to = narrowed(*wide)),
+        }
+    });
+}
+
+/// A sample of 16 bits, or a float from 0 to 1.
+fn sample(bytes: &[u8]) -> u16 {
+    match *bytes {
+        [a, b] => u16::from_ne_bytes([a, b]),
+        [a, b, c, d] => (f32::from_ne_bytes([a, b, c, d]) * f32::from(u16::MAX)).round() as u16,
+        _ => 0,
+    }
+}
+
 /// Memory for a row before and after its conversion.
 #[derive(Default)]
 struct Rows {
@@ -198,7 +218,22 @@ struct Rows {
 
 /// The profile of sRGB that saved files contain.
 pub(super) fn srgb_profile() -> Option<Vec<u8>> {
-    ColorProfile::new_srgb().encode().ok()
+    let mut profile = ColorProfile::new_srgb();
+    // Tags must start at multiples of 4 bytes, and the encoder does not pad texts: so they have even lengths.
+    profile.description = Some(ProfileText::PlainString("sRGB".to_owned()));
+    profile.copyright = Some(ProfileText::PlainString("Public domain.".to_owned()));
+    encoded(profile)
+}
+
+/// A profile for a white of exactly D50 (ICC.1, 7.2.16), without the time, so that equal pictures make equal files.
+fn encoded(mut profile: ColorProfile) -> Option<Vec<u8>> {
+    profile.white_point = D50;
+    profile.media_white_point = Some(D50);
+    // The crate writes a matrix that is not that of the adaptation to D50.
+    profile.chromatic_adaptation = None;
+    let mut bytes = profile.encode().ok()?;
+    bytes.get_mut(CREATION_TIME)?.copy_from_slice(&[7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+    Some(bytes)
 }
 
 /// Converts opaque or transparent RGBA8 from sRGB to an RGB profile, in place. `false` if the profile cannot be a
@@ -258,7 +293,7 @@ pub(super) fn profile_of(primaries: u8, transfer: u8) -> Option<Vec<u8>> {
     if (primaries, transfer) == (1, 13) {
         return None;
     }
-    of_code_points(primaries, transfer)?.encode().ok()
+    encoded(of_code_points(primaries, transfer)?)
 }
 
 /// The profile of primaries and a transfer function (ITU-T H.273).

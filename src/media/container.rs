@@ -6,11 +6,15 @@
 
 use super::kind::Kind;
 
+const PNG_SIGNATURE_BYTES: usize = 8;
+/// Bytes of a chunk of a PNG other than its data.
+const PNG_CHUNK_BYTES: usize = 12;
+
 /// Whether the file is an animation.
 pub(super) fn is_animated(format: Kind, bytes: &[u8]) -> bool {
     match format {
         Kind::Gif => gif_frames(bytes).nth(1).is_some(),
-        Kind::Png => png_is_animated(bytes).unwrap_or(false),
+        Kind::Png => png_is_animated(bytes),
         Kind::WebP => webp_is_animated(bytes).unwrap_or(false),
         _ => false,
     }
@@ -52,22 +56,33 @@ pub(super) enum PngEnd {
 
 /// Walks the chunks of a PNG.
 pub(super) fn png_end(bytes: &[u8]) -> PngEnd {
-    let (mut at, mut has_pixels) = (8, false);
-    while at < bytes.len() {
-        let Some(length) = be_u32(bytes, at) else {
-            return PngEnd::Cut;
-        };
-        match bytes.get(at + 4..at + 8) {
-            Some(b"IEND") => return PngEnd::Usual,
-            Some(kind) => has_pixels |= kind == b"IDAT",
-            None => return PngEnd::Cut,
+    let (mut end, mut has_pixels) = (PNG_SIGNATURE_BYTES, false);
+    for (kind, data) in png_chunks(bytes) {
+        if kind == b"IEND" {
+            return PngEnd::Usual;
         }
-        let Some(next) = at.checked_add(12).and_then(|end| end.checked_add(length as usize)) else {
-            return PngEnd::Cut;
-        };
-        at = next;
+        has_pixels |= kind == b"IDAT";
+        end += PNG_CHUNK_BYTES + data.len();
     }
-    if at == bytes.len() && has_pixels { PngEnd::NoMarker } else { PngEnd::Cut }
+    match bytes.get(end..) {
+        Some([]) if has_pixels => PngEnd::NoMarker,
+        // Of the marker, only the checksum may be missing.
+        Some([_, _, _, _, b'I', b'E', b'N', b'D', ..]) => PngEnd::Usual,
+        _ => PngEnd::Cut,
+    }
+}
+
+/// The complete chunks of a PNG: their types and data.
+pub(super) fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
+    let mut rest = bytes.get(PNG_SIGNATURE_BYTES..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_first_chunk()?;
+        let (kind, after) = after.split_first_chunk()?;
+        let data = after.get(..u32::from_be_bytes(*length) as usize)?;
+        // A checksum follows.
+        rest = after.get(data.len() + 4..)?;
+        Some((kind, data))
+    })
 }
 
 /// Number of pixels of the first frame, which may be larger than the picture; `None` if there is no frame.
@@ -112,17 +127,11 @@ fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Whether an `acTL` chunk precedes the first `IDAT` (PNG, third edition, 11.3.6).
-fn png_is_animated(bytes: &[u8]) -> Option<bool> {
-    let mut at = 8usize;
-    loop {
-        let length = be_u32(bytes, at)? as usize;
-        match bytes.get(at + 4..at + 8)? {
-            b"acTL" => return Some(be_u32(bytes, at + 8)? > 1),
-            b"IDAT" => return Some(false),
-            _ => at = at.checked_add(12)?.checked_add(length)?,
-        }
-    }
+/// Whether an `acTL` chunk with several frames precedes the first `IDAT` (PNG, third edition, 11.3.6).
+fn png_is_animated(bytes: &[u8]) -> bool {
+    let mut before_pixels = png_chunks(bytes).take_while(|(kind, _)| *kind != b"IDAT");
+    let control = before_pixels.find(|(kind, _)| *kind == b"acTL");
+    control.and_then(|(_, data)| data.first_chunk()).is_some_and(|n| u32::from_be_bytes(*n) > 1)
 }
 
 /// The animation flag of the `VP8X` header (RFC 9649, 2.7).
@@ -218,11 +227,6 @@ pub(super) fn jpeg_frame_pixels(bytes: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
-fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
-    let raw = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_be_bytes(raw.try_into().ok()?))
-}
-
 /// The result of a walk over a JPEG's markers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct JpegLook {
@@ -257,59 +261,74 @@ impl JpegLook {
     }
 }
 
-/// Walks the markers of a JPEG (ITU-T T.81, annex B).
+/// A segment of a JPEG.
+pub(crate) struct JpegSegment<'a> {
+    pub marker: u8,
+    /// What is available of it, without its length.
+    pub content: &'a [u8],
+    /// Offset of what follows.
+    pub end: usize,
+}
+
+/// The markers of a JPEG with their segments, up to the end marker (ITU-T T.81, annex B). Of the stand-alone markers
+/// only that one is returned.
+pub(crate) fn jpeg_segments(bytes: &[u8]) -> impl Iterator<Item = JpegSegment<'_>> {
+    let mut next = Some(2usize);
+    std::iter::from_fn(move || {
+        let mut at = next?;
+        loop {
+            match *bytes.get(at..at.checked_add(2)?)? {
+                // Fill bytes, stuffed zeros, restarts and stand-alone markers have no length.
+                [0xff, 0x00 | 0x01 | 0xd0..=0xd8] => at += 2,
+                [0xff, 0xd9] => {
+                    next = None;
+                    return Some(JpegSegment { marker: 0xd9, content: &[], end: at + 2 });
+                }
+                [0xff, marker] if marker != 0xff => {
+                    let length = bytes.get(at + 2..)?.first_chunk()?;
+                    let end = at + 2 + usize::from(u16::from_be_bytes(*length));
+                    let content = bytes.get(at + 4..end.min(bytes.len())).unwrap_or_default();
+                    next = Some(end);
+                    return Some(JpegSegment { marker, content, end });
+                }
+                _ => at += 1,
+            }
+        }
+    })
+}
+
+/// Walks the markers of a JPEG.
 pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
     let mut look = JpegLook::default();
-    let mut at = 2;
-    let mut scan = None;
-    while let Some(&byte) = bytes.get(at) {
-        if byte != 0xff {
-            at += 1;
-            continue;
-        }
-        let Some(&marker) = bytes.get(at + 1) else {
-            break;
-        };
+    let (mut scan, mut end_of_data) = (None, bytes.len());
+    for JpegSegment { marker, content, end } in jpeg_segments(bytes) {
+        let first = content.first().copied().unwrap_or(0);
         match marker {
-            // Fill bytes, stuffed zeros, restarts and stand-alone markers have no length.
-            0xff => at += 1,
-            0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
             0xd9 => {
                 look.has_end = scan.is_some();
-                break;
+                end_of_data = end - 2;
             }
-            _ => {
-                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else {
-                    break;
-                };
-                if marker == 0xf7 && look.frame == 0 {
+            0xf7 if look.frame == 0 => look.frame = marker,
+            // Tables; the other Cx are frame headers.
+            0xc4 | 0xc8 | 0xcc => {}
+            0xc0..=0xcf => {
+                look.components = content.get(5).copied().unwrap_or(0);
+                if look.frame == 0 {
                     look.frame = marker;
+                    look.bits = first;
                 }
-                // C4, C8 and CC are tables; the other Cx are frame headers.
-                if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
-                    look.components = bytes.get(at + 9).copied().unwrap_or(0);
-                    if look.frame == 0 {
-                        look.frame = marker;
-                        look.bits = bytes.get(at + 4).copied().unwrap_or(0);
-                    }
-                    // C0 and C1 are sequential.
-                    look.keeps_coefficients |= marker > 0xc1;
-                }
-                if marker == 0xee && bytes.get(at + 4..at + 9) == Some(b"Adobe") {
-                    look.adobe = bytes.get(at + 15).copied();
-                }
-                if marker == 0xda {
-                    let components = bytes.get(at + 4).copied().unwrap_or(0);
-                    look.keeps_coefficients |= components < look.components;
-                }
-                at += 2 + usize::from(u16::from_be_bytes([high, low]));
-                if marker == 0xda {
-                    scan = Some(at);
-                }
+                // C0 and C1 are sequential.
+                look.keeps_coefficients |= marker > 0xc1;
             }
+            0xee if content.starts_with(b"Adobe") => look.adobe = content.get(11).copied(),
+            0xda => {
+                look.keeps_coefficients |= first < look.components;
+                scan = Some(end);
+            }
+            _ => {}
         }
     }
-    look.has_data = scan.is_some_and(|start| start < at.min(bytes.len()));
+    look.has_data = scan.is_some_and(|start| start < end_of_data);
     look
 }
 

@@ -11,20 +11,21 @@ use std::{
     sync::Arc,
 };
 
-use image::{DynamicImage, ImageDecoder, ImageError, RgbaImage};
+use image::{ColorType, DynamicImage, ImageError, ImageResult, RgbaImage};
 
 use super::{
     MediaError, alpha,
-    color::{ToSrgb, Unusable},
+    color::{ToSrgb, Unusable, narrow},
     container::{self, PngEnd},
     encode::Format,
+    foreign::Opened,
     guard::guarded,
     header::{
         Header, RGBA_BYTES, SIDE_BYTES, becomes_rgba_in_place, damaged, format_of, from_image_error,
     },
     in_place::in_place,
     inks,
-    kind::{Kind, limits},
+    kind::Kind,
     memory,
     metadata::Metadata,
 };
@@ -165,7 +166,7 @@ pub struct Needs {
 pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
     unless_it_panics(name, bytes, || {
         let header = Header::read(name, bytes)?;
-        let (width, height) = header.decoder.dimensions();
+        let (width, height) = header.opened.size;
         Ok(Needs {
             width: width as usize,
             height: height as usize,
@@ -203,7 +204,7 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
         return Ok(photo);
     }
     let header = Header::read(name, bytes)?;
-    let (format, size) = (header.format, header.decoder.dimensions());
+    let (format, size) = (header.format, header.opened.size);
     let damaged = |reason: &str| damaged(name, format, reason);
     let failed = |error: ImageError| from_image_error(name, format, error);
     let peak_bytes = header.peak_bytes(bytes.len() as u64);
@@ -215,7 +216,16 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     if needed_bytes > ALWAYS_AVAILABLE_BYTES || !fits {
         let free_bytes = memory::available_bytes().unwrap_or(u64::MAX);
         let most_bytes = if fits { u64::MAX } else { needed_bytes - 1 };
-        check_memory(name, size, needed_bytes, free_bytes.min(most_bytes))?;
+        let available_bytes = free_bytes.min(most_bytes);
+        if available_bytes < needed_bytes {
+            return Err(MediaError::NotEnoughMemory {
+                name: name.to_owned(),
+                width: size.0,
+                height: size.1,
+                needed_mb: needed_bytes.div_ceil(1_000_000),
+                available_mb: available_bytes / 1_000_000,
+            });
+        }
     }
     if peak_bytes > ALWAYS_AVAILABLE_BYTES.max(limit_bytes) {
         return Err(MediaError::MemoryLimit {
@@ -226,20 +236,9 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
             left_mb: limit_bytes / 1_000_000,
         });
     }
-    let Header {
-        mut decoder,
-        orientation,
-        decoded_bytes,
-        cmyk,
-        jpeg,
-        is_premultiplied,
-        further,
-        ..
-    } = header;
-    // Damaged metadata is no reason to refuse the picture.
-    let profile = decoder.icc_profile().ok().flatten();
-    let metadata = Metadata::read(&mut *decoder, format, bytes);
-    decoder.set_limits(limits(decoded_bytes + SIDE_BYTES)).map_err(failed)?;
+    let Header { mut opened, decoded_bytes, jpeg, .. } = header;
+    let metadata = Metadata::read(&mut opened, format, bytes);
+    let Opened { icc: profile, color, is_cmyk: cmyk, .. } = opened;
 
     let mut notes = Vec::new();
     if let Some(look) = jpeg {
@@ -251,18 +250,17 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
             notes.push(NO_END_MARKER.to_owned());
         }
     }
-    if let Some(what) = further {
+    if let Some(what) = opened.further {
         notes.push(format!("the file contains several {what}s; the first is used"));
     }
-    if decoder.color_type().bytes_per_pixel() > decoder.color_type().channel_count() {
+    if color.bytes_per_pixel() > color.channel_count() {
         notes.push("reduced to 8 bits per channel".to_owned());
     }
-    let is_gray = !decoder.color_type().has_color();
-    let inks = profile.as_deref().filter(|_| cmyk && format == Kind::Jpeg);
+    let is_gray = !color.has_color();
     let conversion = match (&profile, format) {
         (_, Kind::Png) => ToSrgb::of_png(bytes, profile.as_deref(), is_gray),
         (None, _) => Ok(None),
-        (Some(_), _) if cmyk => inks.map_or(Err(Unusable), ToSrgb::of_inks),
+        (Some(profile), _) if cmyk => ToSrgb::of_inks(profile),
         (Some(profile), _) => ToSrgb::of_icc(profile, is_gray),
     };
     let conversion = conversion.unwrap_or_else(|Unusable| {
@@ -272,21 +270,17 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     if cmyk && conversion.is_none() {
         notes.push("converted from CMYK to RGB without a colour profile".to_owned());
     }
-    let mut pixels = match &conversion {
-        Some(to_srgb) if cmyk => {
-            let mut inks = inks::of_jpeg(bytes).map_err(|why| damaged(&why))?;
-            to_srgb.apply(&mut inks, size.0 as usize);
-            RgbaImage::from_raw(size.0, size.1, inks)
-                .ok_or_else(|| damaged("it cannot be decoded"))?
-        }
-        _ => rgba(decoder, conversion.as_ref()).map_err(failed)?,
-    };
-    if is_premultiplied {
+    let read = |pixels: &mut [u8]| (opened.read)(pixels, decoded_bytes + SIDE_BYTES);
+    let mut pixels = rgba(size, color, read, conversion.as_ref()).map_err(failed)?;
+    if cmyk && conversion.is_none() {
+        inks::convert_without_profile(&mut pixels);
+    }
+    if opened.is_premultiplied {
         alpha::unpremultiply(&mut pixels);
     }
     alpha::fill_hidden(&mut pixels, size.0 as usize);
     let mut upright = DynamicImage::ImageRgba8(pixels);
-    upright.apply_orientation(orientation);
+    upright.apply_orientation(opened.orientation);
     let (width, height) = (upright.width() as usize, upright.height() as usize);
     let frame = Frame::from_rgba(width, height, upright.into_rgba8().into_raw())
         .map_err(|e| damaged(&e.to_string()))?;
@@ -300,50 +294,28 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     })
 }
 
-/// The decoder's pixels as RGBA in sRGB, in the same memory if a channel has 8 bits.
+/// The pixels that `read` writes, as RGBA in sRGB; in the same memory if a channel has 8 bits.
 fn rgba(
-    decoder: Box<dyn ImageDecoder + '_>,
+    (width, height): (u32, u32),
+    color: ColorType,
+    read: impl FnOnce(&mut [u8]) -> ImageResult<()>,
     conversion: Option<&ToSrgb>,
-) -> Result<RgbaImage, ImageError> {
-    let (width, height) = decoder.dimensions();
-    let color = decoder.color_type();
+) -> ImageResult<RgbaImage> {
+    let channels = usize::from(color.channel_count());
+    let pixel_bytes = usize::from(color.bytes_per_pixel());
     if !becomes_rgba_in_place(color) {
-        let image = DynamicImage::from_decoder(decoder)?;
-        return Ok(match (conversion, image.as_flat_samples_u16()) {
-            (Some(to_srgb), Some(wide)) => {
-                let mut picture = RgbaImage::new(width, height);
-                to_srgb.apply_wide(wide.samples, &mut picture, width as usize);
-                picture
-            }
-            _ => image.into_rgba8(),
-        });
+        let mut wide = vec![0; pixel_bytes * width as usize * height as usize];
+        read(&mut wide)?;
+        let mut picture = RgbaImage::new(width, height);
+        narrow(&wide, channels, conversion, &mut picture, width as usize);
+        return Ok(picture);
     }
     let mut picture = RgbaImage::new(width, height);
-    let channels = usize::from(color.channel_count());
-    in_place(&mut picture, channels, |pixels| decoder.read_image(pixels))?;
+    in_place(&mut picture, channels, read)?;
     if let Some(to_srgb) = conversion {
         to_srgb.apply(&mut picture, width as usize);
     }
     Ok(picture)
-}
-
-/// Refuses a picture that needs more memory than is available.
-fn check_memory(
-    name: &str,
-    (width, height): (u32, u32),
-    needed_bytes: u64,
-    available_bytes: u64,
-) -> Result<(), MediaError> {
-    if needed_bytes <= available_bytes {
-        return Ok(());
-    }
-    Err(MediaError::NotEnoughMemory {
-        name: name.to_owned(),
-        width,
-        height,
-        needed_mb: needed_bytes.div_ceil(1_000_000),
-        available_mb: available_bytes / 1_000_000,
-    })
 }
 
 /// The same format, if it can be written.

@@ -4,19 +4,16 @@
 use std::io::Cursor;
 
 use image::{
-    ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader,
+    ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult,
     error::UnsupportedErrorKind, metadata::Orientation,
 };
 
 use super::{
-    MediaError,
-    avif::AvifDecoder,
-    container,
-    heic::{self, HeicDecoder},
-    heif,
-    jxl::JxlImage,
+    MediaError, avif, container,
+    foreign::{Opened, is_sideways, unsupported},
+    heic, inks, jxl,
     kind::{Kind, MAX_PIXELS, limits},
-    tiff::TiffImage,
+    tiff,
 };
 use crate::{
     disk::reason,
@@ -42,20 +39,11 @@ const MAX_REASON_CHARS: usize = 120;
 /// Facts about a picture that its header contains.
 pub(super) struct Header<'a> {
     pub format: Kind,
-    pub decoder: Box<dyn ImageDecoder + 'a>,
+    pub opened: Opened<'a>,
     /// At most [`MAX_PIXELS`].
     pub pixels: u64,
-    pub orientation: Orientation,
     /// Only for a JPEG.
     pub jpeg: Option<container::JpegLook>,
-    pub cmyk: bool,
-    /// Whether colours are multiplied by their alpha.
-    pub is_premultiplied: bool,
-    /// What further pictures in the file are called.
-    pub further: Option<&'static str>,
-    /// Pixels of a GIF's frame, which may be larger than the picture, of a tile of an AVIF, and of all channels of a
-    /// JPEG XL.
-    frame_pixels: u64,
     /// Size of the pixels in the file's own format.
     pub decoded_bytes: u64,
 }
@@ -78,11 +66,7 @@ impl<'a> Header<'a> {
             None => container::unsupported_png(bytes).filter(|_| format == Kind::Png),
         };
         if let Some(kind) = kind {
-            return Err(MediaError::Unsupported {
-                name: name.to_owned(),
-                format: format.name().to_owned(),
-                reason: kind.to_owned(),
-            });
+            return Err(from_image_error(name, format, unsupported(kind.to_owned())));
         }
         // The PNG decoder reserves memory for a row before it reports the size.
         if format == Kind::Png
@@ -90,9 +74,9 @@ impl<'a> Header<'a> {
         {
             checked_pixels(name, format, size)?;
         }
-        let Opened { mut decoder, is_premultiplied, further, frame_pixels } =
+        let mut opened =
             open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
-        let pixels = checked_pixels(name, format, decoder.dimensions())?;
+        let pixels = checked_pixels(name, format, opened.size)?;
         if format == Kind::Png && container::png_end(bytes) == container::PngEnd::Cut {
             return Err(damaged(name, format, "it ends too early"));
         }
@@ -104,23 +88,14 @@ impl<'a> Header<'a> {
             let reason = "a part of it does not have its declared size";
             return Err(damaged(name, format, reason));
         }
-        let original = decoder.original_color_type();
-        let cmyk = jpeg.is_some_and(|look| look.components == 4)
-            || matches!(original, ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
-        let bytes_per_pixel = u64::from(original.bits_per_pixel().div_ceil(8));
-        Ok(Self {
-            format,
-            pixels,
-            // Damaged metadata is no reason to refuse the picture.
-            orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
-            jpeg,
-            cmyk,
-            is_premultiplied,
-            further: further.or(container::is_animated(format, bytes).then_some("frame")),
-            frame_pixels: frame_pixels.max(pixels),
-            decoded_bytes: decoder.total_bytes().max(pixels * bytes_per_pixel),
-            decoder,
-        })
+        if jpeg.is_some_and(|look| look.components == 4) {
+            opened.is_cmyk = true;
+            opened.color = ColorType::Rgba8;
+            opened.read = Box::new(move |pixels: &mut [u8], _| inks::read_jpeg(bytes, pixels));
+        }
+        opened.frame_pixels = opened.frame_pixels.max(pixels);
+        let pixel_bytes = opened.stored_pixel_bytes.max(opened.color.bytes_per_pixel().into());
+        Ok(Self { format, pixels, jpeg, decoded_bytes: pixels * pixel_bytes, opened })
     }
 
     /// Peak memory of reading, in addition to the file itself of `file_bytes`.
@@ -137,31 +112,24 @@ impl<'a> Header<'a> {
             }
             // The transparency or a second copy of the picture, its planes, and the compressed pixels.
             Kind::WebP => 5 * pixels + file_bytes,
-            // The pixels as stored.
-            Kind::Tiff => decoded,
+            // The pixels as stored, and a copy of the file if its tags are changed.
+            Kind::Tiff => decoded + file_bytes,
             // The frame before it is drawn onto the canvas.
-            Kind::Gif => RGBA_BYTES * self.frame_pixels,
+            Kind::Gif => RGBA_BYTES * self.opened.frame_pixels,
             // The samples of a tile, 16 bits each if there are more than 8, and what is known about each block.
-            Kind::Avif => 8 * self.frame_pixels + file_bytes,
+            Kind::Avif => 8 * self.opened.frame_pixels + file_bytes,
             // Coefficients or samples of 32 bits, and what is known about each block.
-            Kind::JpegXl => 8 * self.frame_pixels,
+            Kind::JpegXl => 8 * self.opened.frame_pixels,
             // The converted file, and its pixels.
             Kind::Heic => 3 * decoded,
             _ => 0,
         };
-        let decoding = if becomes_rgba_in_place(self.decoder.color_type()) {
+        let decoding = if becomes_rgba_in_place(self.opened.color) {
             rgba + beside
         } else {
             decoded + rgba.max(beside)
         };
-        let turned = matches!(
-            self.orientation,
-            Orientation::Rotate90
-                | Orientation::Rotate270
-                | Orientation::Rotate90FlipH
-                | Orientation::Rotate270FlipH
-        );
-        decoding.max(if turned { 2 * rgba } else { 0 })
+        decoding.max(if is_sideways(self.opened.orientation) { 2 * rgba } else { 0 })
     }
 }
 
@@ -225,70 +193,57 @@ pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<Kind, MediaError> {
     }
 }
 
-/// A decoder that has read the header, and what it found there.
-struct Opened<'a> {
-    decoder: Box<dyn ImageDecoder + 'a>,
-    is_premultiplied: bool,
-    /// What further pictures in the file are called (`frame`, `page`).
-    further: Option<&'static str>,
-    frame_pixels: u64,
-}
-
-impl<'a> From<Box<dyn ImageDecoder + 'a>> for Opened<'a> {
-    fn from(decoder: Box<dyn ImageDecoder + 'a>) -> Self {
-        Self { decoder, is_premultiplied: false, further: None, frame_pixels: 0 }
-    }
-}
-
-/// A decoder that has read the header within [`HEADER_BYTES`].
-fn open(format: Kind, bytes: &[u8]) -> Result<Opened<'_>, ImageError> {
-    let of_crate = |format| {
-        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-        reader.limits(limits(HEADER_BYTES));
-        let decoder: Box<dyn ImageDecoder + '_> = Box::new(reader.into_decoder()?);
-        Ok(Opened::from(decoder))
-    };
-    match format {
-        Kind::Png => of_crate(ImageFormat::Png),
-        Kind::Jpeg => of_crate(ImageFormat::Jpeg),
-        Kind::WebP => of_crate(ImageFormat::WebP),
-        Kind::Bmp => of_crate(ImageFormat::Bmp),
+/// Reads the header within [`HEADER_BYTES`].
+fn open(format: Kind, bytes: &[u8]) -> ImageResult<Opened<'_>> {
+    let opened = match format {
+        Kind::Png => by_crate(ImageFormat::Png, bytes),
+        Kind::Jpeg => by_crate(ImageFormat::Jpeg, bytes),
+        Kind::WebP => by_crate(ImageFormat::WebP, bytes),
+        Kind::Bmp => by_crate(ImageFormat::Bmp, bytes),
         Kind::Gif => {
             let frame_pixels = container::gif_frame_pixels(bytes).unwrap_or(0);
-            Ok(Opened { frame_pixels, ..of_crate(ImageFormat::Gif)? })
+            Ok(Opened { frame_pixels, ..by_crate(ImageFormat::Gif, bytes)? })
         }
-        Kind::Tiff => {
-            let decoder = TiffImage::new(bytes)?;
-            Ok(Opened {
-                is_premultiplied: decoder.is_premultiplied,
-                further: decoder.has_further_pages.then_some("page"),
-                frame_pixels: 0,
-                decoder: Box::new(decoder),
-            })
-        }
-        Kind::Avif => {
-            let decoder = AvifDecoder::new(bytes)?;
-            Ok(Opened {
-                is_premultiplied: decoder.is_premultiplied(),
-                further: (heif::brands(bytes).next() == Some(b"avis")).then_some("frame"),
-                frame_pixels: decoder.tile_pixels(),
-                decoder: Box::new(decoder),
-            })
-        }
-        Kind::JpegXl => {
-            let decoder = JxlImage::new(bytes)?;
-            Ok(Opened {
-                is_premultiplied: false,
-                further: decoder.is_animated.then_some("frame"),
-                frame_pixels: decoder.samples(),
-                decoder: Box::new(decoder),
-            })
-        }
-        Kind::Heic => {
-            let decoder: Box<dyn ImageDecoder + '_> = Box::new(HeicDecoder::new(bytes)?);
-            Ok(decoder.into())
-        }
-    }
+        Kind::Tiff => tiff::open(bytes),
+        Kind::Avif => avif::open(bytes),
+        Kind::JpegXl => jxl::open(bytes),
+        Kind::Heic => heic::open(bytes),
+    }?;
+    let frame = container::is_animated(format, bytes).then_some("frame");
+    Ok(Opened { further: opened.further.or(frame), ..opened })
+}
+
+/// A picture that the image crate reads. Damaged metadata is no reason to refuse it.
+fn by_crate(format: ImageFormat, bytes: &[u8]) -> ImageResult<Opened<'_>> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits(HEADER_BYTES));
+    let mut decoder = reader.into_decoder()?;
+    let (size, color) = (decoder.dimensions(), decoder.color_type());
+    let original = decoder.original_color_type();
+    // The decoder allocates memory for metadata by their declared length.
+    let has_metadata = format != ImageFormat::WebP || container::webp_is_whole(bytes);
+    let mut part = |read: fn(&mut dyn ImageDecoder) -> ImageResult<Option<Vec<u8>>>| {
+        if has_metadata { read(&mut decoder).ok().flatten() } else { None }
+    };
+    let icc = part(|decoder| decoder.icc_profile());
+    let exif = part(|decoder| decoder.exif_metadata());
+    let xmp = part(|decoder| decoder.xmp_metadata());
+    let iptc = part(|decoder| decoder.iptc_metadata());
+    let orientation = if has_metadata { decoder.orientation().ok() } else { None };
+    let read = move |pixels: &mut [u8], max_bytes| {
+        decoder.set_limits(limits(max_bytes))?;
+        decoder.read_image(pixels)
+    };
+    Ok(Opened {
+        is_cmyk: matches!(original, ExtendedColorType::Cmyk8),
+        orientation: orientation.unwrap_or(Orientation::NoTransforms),
+        icc,
+        exif,
+        xmp,
+        iptc,
+        stored_pixel_bytes: original.bits_per_pixel().div_ceil(8).into(),
+        ..Opened::new(size, color, Box::new(read))
+    })
 }
 
 pub(super) fn from_image_error(name: &str, format: Kind, error: ImageError) -> MediaError {

@@ -4,174 +4,97 @@
 //! own, and may neither run, write nor allocate more than an image of the declared size needs.
 
 use std::{
-    env, fs,
-    io::{Cursor, Read},
+    fs,
+    io::Cursor,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use image::{
     ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult,
-    metadata::Orientation,
 };
 
 use super::{
-    foreign::{invalid, unsupported},
+    foreign::{Opened, invalid, is_sideways, unsupported},
     heif::Heif,
     kind::limits,
-    record::program_in,
+    process,
 };
-use crate::{
-    disk::{exchange_folder, reason},
-    text::one_line,
-};
+use crate::disk::exchange_folder;
 
 const PROGRAM: &str = "heif-convert";
 /// Time for an image, and for each megapixel.
 const TIME: Duration = Duration::from_secs(5);
 const TIME_PER_MEGAPIXEL: Duration = Duration::from_millis(500);
-const POLL: Duration = Duration::from_millis(5);
 /// Memory of the process for libraries and threads, and for each pixel.
 const PROGRAM_BYTES: u64 = 768 << 20;
 const BYTES_PER_PIXEL: u64 = 24;
-/// Maximum bytes of its messages.
-const MESSAGE_BYTES: u64 = 4096;
 
 /// The first `heif-convert` in PATH.
 pub fn converter() -> Option<PathBuf> {
-    program_in(env::var_os("PATH").as_deref(), PROGRAM)
+    process::program(PROGRAM)
 }
 
-/// Reads the boxes itself, and starts the process for the pixels.
-pub(super) struct HeicDecoder<'a> {
-    bytes: &'a [u8],
-    width: u32,
-    height: u32,
-    color_type: ColorType,
-    heif: Heif<'a>,
+/// Reads the header. The boxes are read here; the process is started for the pixels.
+pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
+    let heif = Heif::read(bytes).ok_or_else(|| invalid("its boxes are incomplete"))?;
+    let image = heif.image(heif.primary);
+    let shown = image.shown();
+    let (columns, rows) = shown.ok_or_else(|| invalid("it does not declare its size"))?;
+    let (width, height) = (columns.end - columns.start, rows.end - rows.start);
+    // The program turns the image.
+    let size = if is_sideways(image.orientation()) { (height, width) } else { (width, height) };
+    let is_deep = image.depth.is_some_and(|bits| bits > 8);
+    let color = if is_deep { ColorType::Rgba16 } else { ColorType::Rgba8 };
+    let read = move |pixels: &mut [u8], _| read(bytes, size, color, pixels);
+    Ok(Opened {
+        icc: image.profile(),
+        exif: heif.exif(),
+        xmp: heif.xmp(),
+        ..Opened::new(size, color, Box::new(read))
+    })
 }
 
-impl<'a> HeicDecoder<'a> {
-    /// Reads the header.
-    pub fn new(bytes: &'a [u8]) -> ImageResult<Self> {
-        let heif = Heif::read(bytes).ok_or_else(|| invalid("its boxes are incomplete"))?;
-        let primary = heif.primary();
-        let shown = heif.shown(primary);
-        let (columns, rows) = shown.ok_or_else(|| invalid("it does not declare its size"))?;
-        let (mut width, mut height) = (columns.end - columns.start, rows.end - rows.start);
-        let is_sideways = matches!(
-            heif.orientation(primary),
-            Orientation::Rotate90
-                | Orientation::Rotate270
-                | Orientation::Rotate90FlipH
-                | Orientation::Rotate270FlipH
-        );
-        if is_sideways {
-            (width, height) = (height, width);
-        }
-        let is_deep = heif.depth(primary).is_some_and(|bits| bits > 8);
-        let color_type = if is_deep { ColorType::Rgba16 } else { ColorType::Rgba8 };
-        Ok(Self { bytes, width, height, color_type, heif })
-    }
-
-    /// The image as a PNG, upright.
-    fn converted(&self) -> ImageResult<Vec<u8>> {
-        let program = converter().ok_or_else(|| unsupported(format!("{PROGRAM} is missing")))?;
-        let folder = exchange_folder("photo.heic", self.bytes).map_err(ImageError::IoError)?;
-        self.run(&program, folder.path()).map_err(|why| invalid(&format!("{PROGRAM}: {why}")))?;
-        // A file with several images results in numbered ones.
-        let png = ["photo.png", "photo-1.png"].map(|name| fs::read(folder.path().join(name)));
-        png.into_iter().flatten().next().ok_or_else(|| invalid("it contains no image"))
-    }
-
-    /// Runs the program in a folder within the limits.
-    fn run(&self, program: &Path, folder: &Path) -> Result<(), String> {
-        let pixels = u64::from(self.width) * u64::from(self.height);
-        let time = TIME + TIME_PER_MEGAPIXEL.mul_f64(pixels as f64 / 1e6);
-        // In units of 1024 and of 512 bytes. A shell sets the limits, and becomes the program.
-        let memory = (PROGRAM_BYTES + BYTES_PER_PIXEL * pixels) / 1024;
-        let file = ((8 * pixels) + (1 << 20)) / 512;
-        let script = format!("ulimit -v {memory}; ulimit -f {file}; exec \"$0\" \"$@\"");
-        let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(script).arg(program).args(["photo.heic", "photo.png"]);
-        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|e| reason(&e))?;
-        let start = Instant::now();
-        let status = loop {
-            match child.try_wait().map_err(|e| reason(&e))? {
-                Some(status) => break Some(status),
-                None if start.elapsed() > time => break None,
-                None => thread::sleep(POLL),
-            }
-        };
-        let Some(status) = status else {
-            child.kill().ok();
-            child.wait().ok();
-            return Err(format!("it did not end within {} s", time.as_secs()));
-        };
-        if status.success() {
-            return Ok(());
-        }
-        let mut message = Vec::new();
-        if let Some(from) = child.stderr.take() {
-            from.take(MESSAGE_BYTES).read_to_end(&mut message).ok();
-        }
-        let message = String::from_utf8_lossy(&message);
-        let first = message.lines().find(|line| !line.trim().is_empty());
-        Err(first.map_or_else(|| status.to_string(), |line| one_line(line.trim()).into_owned()))
-    }
+/// The image as a PNG, upright.
+fn converted(bytes: &[u8], size: (u32, u32)) -> ImageResult<Vec<u8>> {
+    let program = converter().ok_or_else(|| unsupported(format!("{PROGRAM} is missing")))?;
+    let folder = exchange_folder("photo.heic", bytes).map_err(ImageError::IoError)?;
+    run(&program, folder.path(), size).map_err(|why| invalid(&format!("{PROGRAM}: {why}")))?;
+    // A file with several images results in numbered ones.
+    let png = ["photo.png", "photo-1.png"].map(|name| fs::read(folder.path().join(name)));
+    png.into_iter().flatten().next().ok_or_else(|| invalid("it contains no image"))
 }
 
-impl ImageDecoder for HeicDecoder<'_> {
-    fn dimensions(&self) -> (u32, u32) {
-        (self.width, self.height)
-    }
+/// Runs the program in a folder within the limits.
+fn run(program: &Path, folder: &Path, (width, height): (u32, u32)) -> Result<(), String> {
+    let pixels = u64::from(width) * u64::from(height);
+    let time = TIME + TIME_PER_MEGAPIXEL.mul_f64(pixels as f64 / 1e6);
+    // In units of 1024 and of 512 bytes. A shell sets the limits, and becomes the program.
+    let memory = (PROGRAM_BYTES + BYTES_PER_PIXEL * pixels) / 1024;
+    let file = ((8 * pixels) + (1 << 20)) / 512;
+    let script = format!("ulimit -v {memory}; ulimit -f {file}; exec \"$0\" \"$@\"");
+    let mut command = process::piped(Path::new("/bin/sh"));
+    command.arg("-c").arg(script).arg(program).args(["photo.heic", "photo.png"]);
+    command.current_dir(folder);
+    process::run(command, time)?.failure().map_or(Ok(()), Err)
+}
 
-    fn color_type(&self) -> ColorType {
-        self.color_type
+fn read(bytes: &[u8], size: (u32, u32), color: ColorType, pixels: &mut [u8]) -> ImageResult<()> {
+    let png = converted(bytes, size)?;
+    let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
+    reader.limits(limits(2 * pixels.len() as u64 + PROGRAM_BYTES / 8));
+    let decoder = reader.into_decoder()?;
+    if decoder.dimensions() != size {
+        return Err(invalid("it does not have its declared size"));
     }
-
-    fn icc_profile(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        Ok(self.heif.profile(self.heif.primary()))
-    }
-
-    fn exif_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        Ok(self.heif.exif())
-    }
-
-    fn xmp_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        Ok(self.heif.xmp())
-    }
-
-    /// The program applies it.
-    fn orientation(&mut self) -> ImageResult<Orientation> {
-        Ok(Orientation::NoTransforms)
-    }
-
-    fn read_image(self, pixels: &mut [u8]) -> ImageResult<()> {
-        let png = self.converted()?;
-        let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
-        reader.limits(limits(2 * pixels.len() as u64 + PROGRAM_BYTES / 8));
-        let decoder = reader.into_decoder()?;
-        if decoder.dimensions() != self.dimensions() {
-            return Err(invalid("it does not have its declared size"));
+    let image = DynamicImage::from_decoder(decoder)?;
+    if color == ColorType::Rgba8 {
+        pixels.copy_from_slice(&image.into_rgba8());
+    } else {
+        let samples = image.into_rgba16();
+        for (to, sample) in pixels.as_chunks_mut::<2>().0.iter_mut().zip(samples.iter()) {
+            *to = sample.to_ne_bytes();
         }
-        let image = DynamicImage::from_decoder(decoder)?;
-        if self.color_type == ColorType::Rgba8 {
-            pixels.copy_from_slice(&image.into_rgba8());
-        } else {
-            let samples = image.into_rgba16();
-            for (to, sample) in pixels.as_chunks_mut::<2>().0.iter_mut().zip(samples.iter()) {
-                *to = sample.to_ne_bytes();
-            }
-        }
-        Ok(())
     }
-
-    fn read_image_boxed(self: Box<Self>, pixels: &mut [u8]) -> ImageResult<()> {
-        (*self).read_image(pixels)
-    }
+    Ok(())
 }

@@ -24,26 +24,25 @@ pub(super) struct CodePoints {
     pub is_full_range: bool,
 }
 
-enum Property<'a> {
-    Size(u32, u32),
-    Icc(&'a [u8]),
-    CodePoints(CodePoints),
-    /// Quarter turns anticlockwise.
-    Rotation(u8),
-    /// `true`: left and right are exchanged, otherwise top and bottom.
-    Mirror(bool),
-    /// Fractions: width, height, and the offset of the centre.
-    Crop([(i64, i64); 4]),
-    /// What an auxiliary image contains.
-    Auxiliary(&'a [u8]),
+/// How an image is stored and shown, from its properties.
+#[derive(Default)]
+pub(super) struct Image<'a> {
+    /// Width and height as stored.
+    pub size: Option<(u32, u32)>,
+    icc: Option<&'a [u8]>,
+    pub points: Option<CodePoints>,
     /// Maximum bits of a channel.
-    Depth(u8),
+    pub depth: Option<u8>,
     /// Whether AV1 samples have more than 8 bits, and whether there is only luma.
-    Av1 {
-        is_deep: bool,
-        is_gray: bool,
-    },
-    Other,
+    pub av1: Option<(bool, bool)>,
+    /// Fractions: width, height, and the offset of the centre.
+    crop: Option<[(i64, i64); 4]>,
+    /// Quarter turns anticlockwise, after mirroring.
+    quarters: u8,
+    /// Whether left and right are exchanged.
+    is_mirrored: bool,
+    /// Whether it is the transparency of another image.
+    is_alpha: bool,
 }
 
 /// An image, or data about one.
@@ -68,9 +67,9 @@ pub(super) struct Grid {
 pub(super) struct Heif<'a> {
     bytes: &'a [u8],
     idat: &'a [u8],
-    primary: u32,
+    pub primary: u32,
     items: BTreeMap<u32, Item>,
-    properties: Vec<Property<'a>>,
+    properties: Vec<Box<'a>>,
     /// Type, source and targets.
     references: Vec<([u8; 4], u32, Vec<u32>)>,
 }
@@ -110,104 +109,21 @@ impl<'a> Heif<'a> {
         heif.items.contains_key(&heif.primary).then_some(heif)
     }
 
-    pub fn primary(&self) -> u32 {
-        self.primary
+    pub fn file_bytes(&self) -> u64 {
+        self.bytes.len() as u64
     }
 
     pub fn item(&self, id: u32) -> Option<&Item> {
         self.items.get(&id)
     }
 
-    /// Width and height as stored.
-    pub fn size(&self, id: u32) -> Option<(u32, u32)> {
-        self.properties_of(id).find_map(|property| match property {
-            Property::Size(width, height) => Some((*width, *height)),
-            _ => None,
-        })
-    }
-
-    /// The ICC profile of an image, or one for its code points; `None` for sRGB.
-    pub fn profile(&self, id: u32) -> Option<Vec<u8>> {
-        let icc = self.properties_of(id).find_map(|property| match property {
-            Property::Icc(profile) => Some(profile.to_vec()),
-            _ => None,
-        });
-        let of_points = || self.code_points(id).and_then(|p| profile_of(p.primaries, p.transfer));
-        icc.or_else(of_points)
-    }
-
-    pub fn code_points(&self, id: u32) -> Option<CodePoints> {
-        self.properties_of(id).find_map(|property| match property {
-            Property::CodePoints(points) => Some(*points),
-            _ => None,
-        })
-    }
-
-    /// Maximum bits of a channel, if the file says it.
-    pub fn depth(&self, id: u32) -> Option<u8> {
-        self.properties_of(id).find_map(|property| match property {
-            Property::Depth(bits) => Some(*bits),
-            _ => None,
-        })
-    }
-
-    /// Whether the samples of an AV1 image have more than 8 bits, and whether it is grey.
-    pub fn av1(&self, id: u32) -> Option<(bool, bool)> {
-        self.properties_of(id).find_map(|property| match property {
-            Property::Av1 { is_deep, is_gray } => Some((*is_deep, *is_gray)),
-            _ => None,
-        })
-    }
-
-    /// How the image is turned after it is decoded.
-    pub fn orientation(&self, id: u32) -> Orientation {
-        let (mut quarters, mut is_mirrored) = (0, false);
-        for property in self.properties_of(id) {
-            match property {
-                Property::Rotation(more) if is_mirrored => quarters += 4 - more,
-                Property::Rotation(more) => quarters += more,
-                Property::Mirror(is_sideways) => {
-                    is_mirrored ^= true;
-                    // Exchanging top and bottom is exchanging left and right, and half a turn.
-                    quarters += if *is_sideways { 0 } else { 2 };
-                }
-                _ => {}
-            }
-            quarters %= 4;
+    pub fn image(&self, id: u32) -> Image<'a> {
+        let mut image = Image::default();
+        for &index in self.item(id).into_iter().flat_map(|item| &item.properties) {
+            // An invalid property is left out.
+            self.properties.get(index).and_then(|property| image.add(*property));
         }
-        match (quarters, is_mirrored) {
-            (0, false) => Orientation::NoTransforms,
-            (1, false) => Orientation::Rotate270,
-            (2, false) => Orientation::Rotate180,
-            (_, false) => Orientation::Rotate90,
-            (0, true) => Orientation::FlipHorizontal,
-            (1, true) => Orientation::Rotate270FlipH,
-            (2, true) => Orientation::FlipVertical,
-            (_, true) => Orientation::Rotate90FlipH,
-        }
-    }
-
-    /// The part that is shown: columns and rows; all of it if the file's crop is invalid.
-    pub fn shown(&self, id: u32) -> Option<(Range<u32>, Range<u32>)> {
-        let (width, height) = self.size(id)?;
-        let crop = self.properties_of(id).find_map(|property| match property {
-            Property::Crop(fractions) => Some(*fractions),
-            _ => None,
-        });
-        let all = (0..width, 0..height);
-        let Some([w, h, x, y]) = crop else {
-            return Some(all);
-        };
-        let span = |side: u32, (n, d): (i64, i64), (offset_n, offset_d): (i64, i64)| {
-            let length = n.checked_div(d).filter(|length| *length > 0 && n % d == 0)?;
-            // The centre is `offset` from the centre of the image.
-            let twice = 2 * offset_n.checked_div(offset_d)? + (i64::from(side) - length);
-            let start = u32::try_from(twice / 2).ok()?;
-            let end = start.checked_add(u32::try_from(length).ok()?)?;
-            (end <= side).then_some(start..end)
-        };
-        let spans = span(width, w, x).zip(span(height, h, y));
-        Some(spans.unwrap_or(all))
+        image
     }
 
     /// The item's data; `None` if it is not all in the file.
@@ -252,12 +168,7 @@ impl<'a> Heif<'a> {
 
     /// The image with the transparency of an image.
     pub fn alpha_of(&self, id: u32) -> Option<u32> {
-        let is_alpha = |id: u32| {
-            self.properties_of(id).any(|property| {
-                matches!(property, Property::Auxiliary(kind) if kind.windows(5).any(|w| w == b"alpha"))
-            })
-        };
-        self.sources(b"auxl", id).find(|&from| is_alpha(from))
+        self.sources(b"auxl", id).find(|&from| self.image(from).is_alpha)
     }
 
     /// Whether colours are multiplied by their alpha.
@@ -289,11 +200,6 @@ impl<'a> Heif<'a> {
     fn sources(&self, kind: &[u8; 4], to: u32) -> impl Iterator<Item = u32> {
         let of_kind = self.references.iter().filter(move |(k, _, t)| k == kind && t.contains(&to));
         of_kind.map(|(_, from, _)| *from)
-    }
-
-    fn properties_of(&self, id: u32) -> impl Iterator<Item = &Property<'a>> {
-        let indices = self.items.get(&id).map_or(&[][..], |item| &item.properties);
-        indices.iter().filter_map(|&index| self.properties.get(index))
     }
 
     fn read_kinds(&mut self, content: &[u8]) -> Option<()> {
@@ -360,7 +266,7 @@ impl<'a> Heif<'a> {
     fn read_properties(&mut self, content: &'a [u8]) -> Option<()> {
         for (kind, content) in boxes(content) {
             match &kind {
-                b"ipco" => self.properties = boxes(content).map(property).collect(),
+                b"ipco" => self.properties = boxes(content).collect(),
                 b"ipma" => {
                     let flags = number(content, 1..4)?;
                     let mut fields = Fields::of(content)?;
@@ -384,39 +290,85 @@ impl<'a> Heif<'a> {
     }
 }
 
-fn property<'a>((kind, content): Box<'a>) -> Property<'a> {
-    let long = |at: usize| number(content, at..at + 4).map(|n| n as u32);
-    let fraction = |at: usize| Some((i64::from(long(at)? as i32), i64::from(long(at + 4)?)));
-    let byte = |at: usize| content.get(at).copied();
-    let short = |at: usize| number(content, at..at + 2).map(|n| n.min(255) as u8);
-    let read = match &kind {
-        b"ispe" => long(4).zip(long(8)).map(|(width, height)| Property::Size(width, height)),
-        b"irot" => byte(0).map(|angle| Property::Rotation(angle & 3)),
-        b"imir" => byte(0).map(|axis| Property::Mirror(axis & 1 == 1)),
-        b"auxC" => content.get(4..).map(Property::Auxiliary),
-        b"pixi" => content.get(5..).and_then(|bits| bits.iter().max()).map(|&b| Property::Depth(b)),
-        // AV1-ISOBMFF, 2.3.3.
-        b"av1C" => byte(2)
-            .map(|flags| Property::Av1 { is_deep: flags & 0x40 != 0, is_gray: flags & 0x10 != 0 }),
-        b"clap" => (|| {
-            let [w, h, x, y] = [0, 8, 16, 24].map(fraction);
-            Some(Property::Crop([w?, h?, x?, y?]))
-        })(),
-        b"colr" => match content.get(..4) {
-            Some(b"prof" | b"rICC") => content.get(4..).map(Property::Icc),
-            Some(b"nclx") => (|| {
-                Some(Property::CodePoints(CodePoints {
-                    primaries: short(4)?,
-                    transfer: short(6)?,
-                    matrix: short(8)?,
-                    is_full_range: byte(10)? & 0x80 != 0,
-                }))
-            })(),
-            _ => None,
-        },
-        _ => None,
-    };
-    read.unwrap_or(Property::Other)
+impl<'a> Image<'a> {
+    fn add(&mut self, (kind, content): Box<'a>) -> Option<()> {
+        let long = |at: usize| number(content, at..at + 4).map(|n| n as u32);
+        let fraction = |at: usize| Some((i64::from(long(at)? as i32), i64::from(long(at + 4)?)));
+        let byte = |at: usize| content.get(at).copied();
+        let short = |at: usize| number(content, at..at + 2).map(|n| n.min(255) as u8);
+        match &kind {
+            b"ispe" => self.size = Some((long(4)?, long(8)?)),
+            b"irot" => {
+                let more = byte(0)? & 3;
+                self.quarters += if self.is_mirrored { 4 - more } else { more };
+            }
+            b"imir" => {
+                let is_sideways = byte(0)? & 1 == 1;
+                self.is_mirrored ^= true;
+                // Exchanging top and bottom is exchanging left and right, and half a turn.
+                self.quarters += if is_sideways { 0 } else { 2 };
+            }
+            b"auxC" => self.is_alpha = content.get(4..)?.windows(5).any(|word| word == b"alpha"),
+            b"pixi" => self.depth = content.get(5..)?.iter().max().copied(),
+            // AV1-ISOBMFF, 2.3.3.
+            b"av1C" => self.av1 = byte(2).map(|flags| (flags & 0x40 != 0, flags & 0x10 != 0)),
+            b"clap" => self.crop = Some([fraction(0)?, fraction(8)?, fraction(16)?, fraction(24)?]),
+            b"colr" => match content.get(..4)? {
+                b"prof" | b"rICC" => self.icc = content.get(4..),
+                b"nclx" => {
+                    self.points = Some(CodePoints {
+                        primaries: short(4)?,
+                        transfer: short(6)?,
+                        matrix: short(8)?,
+                        is_full_range: byte(10)? & 0x80 != 0,
+                    });
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        self.quarters %= 4;
+        Some(())
+    }
+
+    /// The ICC profile, or one for the code points; `None` for sRGB.
+    pub fn profile(&self) -> Option<Vec<u8>> {
+        let of_points = || self.points.and_then(|p| profile_of(p.primaries, p.transfer));
+        self.icc.map(<[u8]>::to_vec).or_else(of_points)
+    }
+
+    /// How the image is turned after it is decoded.
+    pub fn orientation(&self) -> Orientation {
+        match (self.quarters, self.is_mirrored) {
+            (0, false) => Orientation::NoTransforms,
+            (1, false) => Orientation::Rotate270,
+            (2, false) => Orientation::Rotate180,
+            (_, false) => Orientation::Rotate90,
+            (0, true) => Orientation::FlipHorizontal,
+            (1, true) => Orientation::Rotate270FlipH,
+            (2, true) => Orientation::FlipVertical,
+            (_, true) => Orientation::Rotate90FlipH,
+        }
+    }
+
+    /// The part that is shown: columns and rows; all of it if the file's crop is invalid.
+    pub fn shown(&self) -> Option<(Range<u32>, Range<u32>)> {
+        let (width, height) = self.size?;
+        let all = (0..width, 0..height);
+        let Some([w, h, x, y]) = self.crop else {
+            return Some(all);
+        };
+        let span = |side: u32, (n, d): (i64, i64), (offset_n, offset_d): (i64, i64)| {
+            let length = n.checked_div(d).filter(|length| *length > 0 && n % d == 0)?;
+            // The centre is `offset` from the centre of the image.
+            let twice = 2 * offset_n.checked_div(offset_d)? + (i64::from(side) - length);
+            let start = u32::try_from(twice / 2).ok()?;
+            let end = start.checked_add(u32::try_from(length).ok()?)?;
+            (end <= side).then_some(start..end)
+        };
+        let spans = span(width, w, x).zip(span(height, h, y));
+        Some(spans.unwrap_or(all))
+    }
 }
 
 /// EXIF data without the offset of their start.
@@ -443,7 +395,7 @@ pub(super) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = Box<'_>> {
 }
 
 /// A big-endian number; `None` if it is not in `bytes`.
-fn number(bytes: &[u8], range: Range<usize>) -> Option<u64> {
+pub(super) fn number(bytes: &[u8], range: Range<usize>) -> Option<u64> {
     let digits = bytes.get(range).filter(|digits| digits.len() <= 8)?;
     Some(digits.iter().fold(0, |number, &digit| number << 8 | u64::from(digit)))
 }

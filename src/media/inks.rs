@@ -1,17 +1,15 @@
-//! The inks of CMYK JPEGs, for their colour profile.
+//! The inks of CMYK pictures: cyan, magenta, yellow and black, a byte each, 255 for all of an ink.
 
+use image::ImageResult;
 use zune_jpeg::{
     JpegDecoder,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::container::look_at_jpeg;
+use super::{container::look_at_jpeg, foreign::invalid};
 
-/// The inks of a JPEG of four components, four bytes a pixel, 255 for all of an ink.
-///
-/// # Errors
-/// Why it cannot be decoded.
-pub(super) fn of_jpeg(bytes: &[u8]) -> Result<Vec<u8>, String> {
+/// Reads the inks of a JPEG of four components.
+pub(super) fn read_jpeg(bytes: &[u8], inks: &mut [u8]) -> ImageResult<()> {
     let adobe = look_at_jpeg(bytes).adobe;
     let is_ycck = adobe == Some(2);
     let stored = if is_ycck { ColorSpace::YCCK } else { ColorSpace::CMYK };
@@ -21,7 +19,7 @@ pub(super) fn of_jpeg(bytes: &[u8]) -> Result<Vec<u8>, String> {
         .set_max_height(usize::MAX)
         .jpeg_set_out_colorspace(stored);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let mut inks = decoder.decode().map_err(|error| error.to_string())?;
+    decoder.decode_into(inks).map_err(|error| invalid(&error.to_string()))?;
     for pixel in inks.as_chunks_mut::<4>().0 {
         if is_ycck {
             let [y, cb, cr, k] = pixel.map(f32::from);
@@ -35,5 +33,14 @@ pub(super) fn of_jpeg(bytes: &[u8]) -> Result<Vec<u8>, String> {
             *pixel = pixel.map(|ink| 255 - ink);
         }
     }
-    Ok(inks)
+    Ok(())
+}
+
+/// Converts inks to opaque RGBA, as if each held back its colour of light.
+pub(super) fn convert_without_profile(pixels: &mut [u8]) {
+    for pixel in pixels.as_chunks_mut::<4>().0 {
+        let [c, m, y, k] = pixel.map(|ink| 255 - u32::from(ink));
+        let [r, g, b] = [c, m, y].map(|light| ((light * k + 127) / 255) as u8);
+        *pixel = [r, g, b, 255];
+    }
 }

@@ -1,8 +1,6 @@
 //! What a file says about its photo: EXIF, XMP, IPTC and the resolution. Paintings get a copy of it.
 
-use image::ImageDecoder;
-
-use super::{format::Format, kind::Kind};
+use super::{container::png_chunks, foreign::Opened, format::Format, kind::Kind};
 
 /// Maximum bytes of each part.
 const MAX_BYTES: usize = 1 << 20;
@@ -10,12 +8,15 @@ const MAX_BYTES: usize = 1 << 20;
 /// Maximum bytes of metadata in a segment of a JPEG, with room for their names.
 pub(super) const SEGMENT_BYTES: usize = 65_000;
 
-const ORIENTATION: u16 = 274;
 const X_RESOLUTION: u16 = 282;
+const Y_RESOLUTION: u16 = 283;
 const RESOLUTION_UNIT: u16 = 296;
 const GPS: u16 = 34_853;
-/// Offset and length of a thumbnail in JPEG.
-const THUMBNAIL: [u16; 2] = [513, 514];
+/// Directories of EXIF, of places and of compatibility, in the first one or in each other.
+const POINTERS: [u16; 3] = [34_665, GPS, 40_965];
+const MAX_LEVEL: usize = 2;
+/// Only programs of the camera's maker can read it, and it may contain a picture of the photo.
+const MAKER_NOTE: u16 = 37_500;
 const CENTIMETER: u32 = 3;
 /// Bytes of each type of value (TIFF 6.0, section 2), from 1 on.
 const TYPE_BYTES: [usize; 12] = [1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
@@ -37,11 +38,14 @@ pub struct Metadata {
 
 impl Metadata {
     /// Reads them. Damaged ones are left out.
-    pub(super) fn read(decoder: &mut dyn ImageDecoder, format: Kind, bytes: &[u8]) -> Self {
+    pub(super) fn read(opened: &mut Opened<'_>, format: Kind, bytes: &[u8]) -> Self {
         let small = |data: Option<Vec<u8>>| data.filter(|data| data.len() <= MAX_BYTES);
-        let exif = small(decoder.exif_metadata().ok().flatten()).and_then(for_painting);
-        let xmp = small(decoder.xmp_metadata().ok().flatten()).and_then(upright_xmp);
-        let iptc = small(decoder.iptc_metadata().ok().flatten()).and_then(|data| data_sets(&data));
+        let exif = match format {
+            Kind::Tiff => copied(bytes, true),
+            _ => opened.exif.take().and_then(|exif| copied(&exif, true)),
+        };
+        let xmp = small(opened.xmp.take()).and_then(upright_xmp);
+        let iptc = small(opened.iptc.take()).and_then(|data| data_sets(&data));
         let of_file = match format {
             Kind::Jpeg => jfif_dpi(bytes),
             Kind::Png => png_dpi(bytes),
@@ -54,7 +58,7 @@ impl Metadata {
 
     /// Removes what may say where the photo was taken.
     pub fn strip_location(&mut self) {
-        self.exif = self.exif.take().and_then(|exif| without_directory(exif, GPS));
+        self.exif = self.exif.take().and_then(|exif| copied(&exif, false));
         self.xmp.take_if(|xmp| ["GPS", "Location", "City"].iter().any(|word| contains(xmp, word)));
         self.iptc = None;
     }
@@ -71,9 +75,22 @@ impl Metadata {
         })
     }
 
+    /// Whether EXIF contains nothing but texts and the resolution.
+    fn is_text(&self) -> bool {
+        let first = self.exif.as_deref().and_then(Directory::first);
+        first.is_none_or(|first| {
+            let is_text = |entry: usize| first.word(entry + 2) == Some(2);
+            first.entries().all(|entry| is_text(entry) || first.is_resolution(entry))
+        })
+    }
+
     /// A note on the metadata that are not written to files of this format.
     pub(super) fn left_out(&self, format: Format) -> Option<String> {
-        let has_exif = matches!(format, Format::Png | Format::Jpeg | Format::WebP | Format::Avif);
+        let has_exif = match format {
+            Format::Png | Format::Jpeg | Format::WebP | Format::Avif => true,
+            Format::Tiff => self.is_text(),
+            Format::Bmp => false,
+        };
         let has_xmp = matches!(format, Format::Png | Format::Jpeg | Format::WebP | Format::Tiff);
         let has_iptc = matches!(format, Format::Jpeg | Format::Tiff);
         let is_short = |data: &Vec<u8>| {
@@ -130,24 +147,11 @@ impl<'a> Directory<'a> {
         (end <= self.bytes.len()).then_some(directory)
     }
 
-    fn count(&self) -> usize {
-        self.word(self.start).map_or(0, usize::from)
-    }
-
     /// Offsets of the entries.
     fn entries(&self) -> impl Iterator<Item = usize> {
+        let count = self.word(self.start).map_or(0, usize::from);
         let first = self.start + 2;
-        (0..self.count()).map(move |index| first + 12 * index)
-    }
-
-    /// Offset of the offset of the next directory.
-    fn end(&self) -> usize {
-        self.start + 2 + 12 * self.count()
-    }
-
-    fn next(&self) -> Option<Self> {
-        let start = self.long(self.end()).filter(|&start| start > 0)?;
-        self.at(start as usize)
+        (0..count).map(move |index| first + 12 * index)
     }
 
     fn entry(&self, tag: u16) -> Option<usize> {
@@ -196,68 +200,87 @@ impl<'a> Directory<'a> {
         Some(if self.is_little { u32::from_le_bytes(raw) } else { u32::from_be_bytes(raw) })
     }
 
-    /// The places of its entries and of their values; `None` if there is more of it than two copies of the data, which
-    /// only overlapping values can be.
-    fn places(&self) -> Option<Vec<(usize, usize)>> {
-        let values = self.entries().filter_map(|entry| self.place(entry));
-        let places: Vec<_> = values.chain([(self.start, self.end() - self.start)]).collect();
-        let total: usize = places.iter().map(|(_, length)| length).sum();
-        (total <= 2 * self.bytes.len()).then_some(places)
+    fn is_resolution(&self, entry: usize) -> bool {
+        let tag = self.word(entry);
+        [X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT].into_iter().any(|known| tag == Some(known))
+    }
+
+    fn bytes_of_word(&self, value: u16) -> [u8; 2] {
+        if self.is_little { value.to_le_bytes() } else { value.to_be_bytes() }
+    }
+
+    fn bytes_of_long(&self, value: usize) -> [u8; 4] {
+        let value = value as u32;
+        if self.is_little { value.to_le_bytes() } else { value.to_be_bytes() }
+    }
+
+    /// Appends a copy of what applies to a painting, with the directories that it points to, and returns its offset.
+    /// `level` is the number of directories above it. Damaged and too large values are left out.
+    fn copy(&self, to: &mut Vec<u8>, level: usize, keeps_place: bool) -> usize {
+        let mut entries = Vec::new();
+        for tag in POINTERS {
+            let entry =
+                self.entry(tag).filter(|_| level < MAX_LEVEL && (keeps_place || tag != GPS));
+            let pointer = entry.and_then(|entry| self.long(entry + 8));
+            if let (Some(entry), Some(inner)) = (entry, pointer.and_then(|at| self.at(at as usize)))
+            {
+                let start = inner.copy(to, level + 1, keeps_place);
+                entries.push((tag, entry, Some(start)));
+            }
+        }
+        for entry in self.entries() {
+            let tag = self.word(entry).unwrap_or_default();
+            let is_kept = if level == 0 { is_general(tag) } else { tag != MAKER_NOTE };
+            let value = self.value(entry).filter(|_| is_kept && !POINTERS.contains(&tag));
+            let Some(value) = value.filter(|value| to.len() + value.len() <= MAX_BYTES) else {
+                continue;
+            };
+            let start = (value.len() > 4).then_some(to.len());
+            if start.is_some() {
+                to.extend(value);
+                to.resize(to.len().next_multiple_of(2), 0);
+            }
+            entries.push((tag, entry, start));
+        }
+        entries.sort_by_key(|(tag, ..)| *tag);
+        let start_of_copy = to.len();
+        to.extend(self.bytes_of_word(entries.len() as u16));
+        for (_, entry, start) in entries {
+            to.extend(&self.bytes[entry..entry + 8]);
+            match start {
+                Some(start) => to.extend(self.bytes_of_long(start)),
+                None => to.extend(&self.bytes[entry + 8..entry + 12]),
+            }
+        }
+        // No directory follows.
+        to.extend([0; 4]);
+        start_of_copy
     }
 }
 
-/// Resets the orientation, and removes the directory of the thumbnail with its pixels. `None` if the data are damaged.
-fn for_painting(exif: Vec<u8>) -> Option<Vec<u8>> {
-    let mut exif = match exif.strip_prefix(b"Exif\0\0") {
-        Some(tiff) => tiff.to_vec(),
-        None => exif,
-    };
-    let first = Directory::first(&exif)?;
-    let (is_little, end) = (first.is_little, first.end());
-    let orientation = first.entry(ORIENTATION);
-    let mut hidden = Vec::new();
-    if let Some(thumbnail) = first.next() {
-        hidden = thumbnail.places()?;
-        if let [Some(start), Some(length)] = THUMBNAIL.map(|tag| thumbnail.number(tag)) {
-            let (start, length) = (start as usize, length as usize);
-            hidden.push((start, length.min(exif.len().saturating_sub(start))));
-        }
-    }
-    // A damaged thumbnail may point to the first directory.
-    let kept = first.start..end;
-    hidden.retain(|&(start, length)| start >= kept.end || start + length <= kept.start.max(8));
-    if let Some(entry) = orientation {
-        let one = if is_little { [1, 0, 0, 0] } else { [0, 1, 0, 0] };
-        exif[entry + 8..entry + 12].copy_from_slice(&one);
-    }
-    exif[end..end + 4].fill(0);
-    for (start, length) in hidden.into_iter().filter(|(start, _)| *start >= 8) {
-        exif.get_mut(start..start + length)?.fill(0);
-    }
-    Some(exif)
+/// The tags of the first directory that describe a photo, and not how its pixels are stored. Without the orientation,
+/// because paintings are upright.
+fn is_general(tag: u16) -> bool {
+    matches!(
+        tag,
+        // Document, description, make, model, resolution, page, program, time, artist, computer.
+        269..=272 | 282 | 283 | 285 | 296 | 305 | 306 | 315 | 316
+        // Rating, copyright, and texts of Windows.
+        | 18_246 | 18_249 | 33_432 | 40_091..=40_095
+    )
 }
 
-/// Removes a directory to which an entry of the first one points, with all its values.
-fn without_directory(mut exif: Vec<u8>, tag: u16) -> Option<Vec<u8>> {
-    let first = Directory::first(&exif)?;
-    let Some(entry) = first.entry(tag) else {
-        return Some(exif);
-    };
-    let (start, end, is_little) = (first.start, first.end(), first.is_little);
-    let left = (first.count() - 1) as u16;
-    let inner = first.long(entry + 8).and_then(|at| first.at(at as usize));
-    let inner = inner.filter(|inner| inner.start != start);
-    let places = inner.map_or_else(|| Some(Vec::new()), |inner| inner.places())?;
-    for (place, length) in places {
-        // Damaged data may point to the first directory, which is kept.
-        if place >= end + 4 || place + length <= start {
-            exif[place.max(8)..(place + length).max(8)].fill(0);
-        }
-    }
-    exif.copy_within(entry + 12..end + 4, entry);
-    let left = if is_little { left.to_le_bytes() } else { left.to_be_bytes() };
-    exif[start..start + 2].copy_from_slice(&left);
-    Some(exif)
+/// A copy of what EXIF or a TIFF says about a photo, as far as it applies to its painting: without thumbnails.
+/// `keeps_place`: with the place. `None` if it says nothing, or is damaged.
+fn copied(data: &[u8], keeps_place: bool) -> Option<Vec<u8>> {
+    let tiff = data.strip_prefix(b"Exif\0\0").unwrap_or(data);
+    let first = Directory::first(tiff)?;
+    let mut copy = tiff[..8].to_vec();
+    let start = first.copy(&mut copy, 0, keeps_place);
+    copy[4..8].copy_from_slice(&first.bytes_of_long(start));
+    let copied = Directory::first(&copy)?;
+    let says_something = copied.entries().any(|entry| !copied.is_resolution(entry));
+    (says_something && copy.len() <= MAX_BYTES).then_some(copy)
 }
 
 /// Resets the orientation in an XMP packet; `None` if the packet contains a thumbnail.
@@ -309,11 +332,10 @@ fn jfif_dpi(jpeg: &[u8]) -> Option<u16> {
 
 /// The resolution in a PNG's chunk pHYs, which comes before the pixels.
 fn png_dpi(png: &[u8]) -> Option<u16> {
-    let pixels = png.windows(4).position(|part| part == b"IDAT")?;
-    let chunk = png[..pixels].windows(4).position(|part| part == b"pHYs")?;
-    let data = png.get(chunk + 4..chunk + 13)?;
+    let mut before_pixels = png_chunks(png).take_while(|(kind, _)| *kind != b"IDAT");
+    let (_, data) = before_pixels.find(|(kind, _)| *kind == b"pHYs")?;
     let per_meter = u32::from_be_bytes(*data.first_chunk()?);
-    (data[8] == 1).then(|| usable(f64::from(per_meter) * 0.0254)).flatten()
+    (data.get(8) == Some(&1)).then(|| usable(f64::from(per_meter) * 0.0254)).flatten()
 }
 
 /// What a file contains beside its pixels.
@@ -345,10 +367,10 @@ mod tests {
 
     #[test]
     fn a_painting_is_upright_and_has_no_thumbnail_of_the_photo() {
-        let cleaned = for_painting(exif()).expect("valid");
+        let cleaned = copied(&exif(), true).expect("valid");
         let first = Directory::first(&cleaned).expect("valid");
-        assert_eq!(first.number(ORIENTATION), Some(1));
-        assert_eq!(first.long(first.end()), Some(0));
+        assert_eq!(first.entry(274), None, "the orientation");
+        assert_eq!(cleaned[cleaned.len() - 4..], [0; 4], "no other directory");
         assert!(contains(&cleaned, "(c) J") && contains(&cleaned, "NORTHERN"));
         assert!(!contains(&cleaned, "small"));
         let metadata = Metadata { exif: Some(cleaned), ..Metadata::default() };
@@ -357,14 +379,14 @@ mod tests {
 
     #[test]
     fn a_place_is_removed_with_its_values() {
-        let exif = for_painting(exif());
+        let exif = copied(&exif(), true);
         let xmp = Some(b"<x exif:GPSLatitude=\"1\">".to_vec());
         let mut metadata = Metadata { exif, xmp, ..Metadata::default() };
         metadata.strip_location();
         let exif = metadata.exif.expect("kept");
         assert!(contains(&exif, "(c) J") && !contains(&exif, "NORTHERN"));
         let first = Directory::first(&exif).expect("valid");
-        assert_eq!((first.count(), first.entry(GPS)), (2, None));
+        assert_eq!((first.entries().count(), first.entry(GPS)), (1, None));
         assert_eq!(metadata.xmp, None);
     }
 
@@ -375,11 +397,12 @@ mod tests {
             for value in [0, 1, 8, 0x7f, 0xff] {
                 let mut data = whole.clone();
                 data[at] = value;
-                if let Some(cleaned) = for_painting(data) {
-                    without_directory(cleaned, GPS);
+                if let Some(cleaned) = copied(&data, true) {
+                    assert!(cleaned.len() <= 2 * whole.len());
+                    copied(&cleaned, false);
                 }
             }
-            for_painting(whole[..at].to_vec());
+            copied(&whole[..at], true);
             data_sets(&whole[at..]);
             png_dpi(&whole[at..]);
             jfif_dpi(&whole[at..]);

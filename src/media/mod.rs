@@ -5,7 +5,7 @@
 pub(crate) mod alpha;
 mod avif;
 mod color;
-mod container;
+pub(crate) mod container;
 pub mod decode;
 pub mod encode;
 pub mod folder;
@@ -23,6 +23,7 @@ mod jxl;
 mod kind;
 pub mod memory;
 pub mod metadata;
+mod process;
 pub mod record;
 pub mod resample;
 pub mod sample;

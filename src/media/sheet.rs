@@ -130,7 +130,8 @@ fn fitted(row: &[Frame], width: usize) -> Vec<Frame> {
         .collect()
 }
 
-fn lay(page: &mut Frame, picture: &Frame, left: usize, top: usize) {
+/// Draws a picture into a page, which may cut it.
+pub(super) fn lay(page: &mut Frame, picture: &Frame, left: usize, top: usize) {
     let (page_width, page_height) = (page.width(), page.height());
     let columns = picture.width().min(page_width.saturating_sub(left));
     let lines = picture.rgba().chunks_exact(picture.width() * 4);

@@ -1,9 +1,9 @@
 //! Decodes TIFF: the first page that is not a thumbnail, in the colour spaces of photos.
 
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::{borrow::Cow, io::Cursor};
 
 use image::{
-    ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageResult, Limits,
+    ColorType, ImageError, ImageResult,
     error::{LimitError, LimitErrorKind},
     metadata::Orientation,
 };
@@ -15,11 +15,13 @@ use tiff::{
 
 use super::{
     container::jpeg_frame_pixels,
-    foreign::{invalid, unsupported, write_levels},
+    foreign::{self, Opened, invalid, unsupported, write_levels},
 };
 
 /// Maximum number of thumbnails before the picture.
 const MAX_THUMBNAILS: usize = 16;
+/// Maximum bytes of a tag's value, such as a profile.
+const TAG_BYTES: usize = 8 << 20;
 /// Number of pixels of a strip or tile that is always accepted.
 const TILE_PIXELS: u64 = 4 << 20;
 const PALETTE: u16 = 3;
@@ -32,9 +34,8 @@ const IEEE_FLOAT: u16 = 3;
 
 /// How samples become colours.
 enum Space {
-    /// Grey or RGB, with or without alpha, as they are.
+    /// Grey or RGB, with or without alpha, or four inks in the place of RGBA, as they are.
     Direct,
-    Cmyk,
     YCbCr,
     /// Whether a and b are signed (CIE) or have an offset (ICC).
     Lab {
@@ -44,69 +45,76 @@ enum Space {
     Palette(Vec<[f32; 3]>),
 }
 
-pub(super) struct TiffImage<'a> {
-    decoder: Decoder<Relabeled<'a>>,
+/// The file, in which one byte may be replaced.
+type Source<'a> = Cursor<Cow<'a, [u8]>>;
+
+struct TiffImage<'a> {
+    decoder: Decoder<Source<'a>>,
     samples: Samples,
     space: Space,
     size: (u32, u32),
     color_type: ColorType,
-    /// Maximum memory for decoding.
-    max_bytes: usize,
-    pub is_premultiplied: bool,
-    pub has_further_pages: bool,
 }
 
-impl<'a> TiffImage<'a> {
-    /// Reads the header.
-    pub fn new(bytes: &'a [u8]) -> ImageResult<Self> {
-        let (mut decoder, page) = page(bytes)?;
-        let photometric = decoder.find_tag_unsigned(Tag::PhotometricInterpretation);
-        let photometric: Option<u16> = photometric.map_err(failed)?;
-        // The crate does not read these two. Their samples are those of grey and of RGB.
-        let label = match photometric {
-            Some(PALETTE) => Some(1),
-            Some(CIE_LAB) => Some(2),
-            _ => None,
-        };
-        if let Some(label) = label {
-            let start = decoder.ifd_pointer().map_or(0, |pointer| pointer.0);
-            let at = photometric_at(bytes, start).ok_or_else(|| invalid("its tags are invalid"))?;
-            let relabeled = Relabeled { at: Some((at, label)), ..Relabeled::of(bytes) };
-            decoder = Decoder::new(relabeled).map_err(failed)?;
-            decoder.seek_to_image(page).map_err(failed)?;
-        }
-        let size = decoder.dimensions().map_err(failed)?;
-        let samples = decoder.colortype().map_err(failed)?;
-        check_jpegs(&mut decoder, bytes, size)?;
-        let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).map_err(failed)?;
-        let formats = formats.unwrap_or_default();
-        let is_float = formats.contains(&IEEE_FLOAT);
-        if formats.iter().any(|&format| !matches!(format, 1 | IEEE_FLOAT)) {
-            return Err(unsupported("samples with a sign".to_owned()));
-        }
-        let space = match (photometric, samples) {
-            (Some(PALETTE), Samples::Gray(1 | 2 | 4 | 8)) => Space::Palette(colors(&mut decoder)?),
-            (Some(CIE_LAB), Samples::RGB(8 | 16)) => Space::Lab { is_signed: true },
-            (_, Samples::Lab(8 | 16)) => Space::Lab { is_signed: false },
-            (_, Samples::CMYK(_)) => Space::Cmyk,
-            (_, Samples::YCbCr(_)) => Space::YCbCr,
-            _ => Space::Direct,
-        };
-        let color_type = color_type(samples, &space, is_float)
-            .ok_or_else(|| unsupported(format!("pixels of type {samples:?}")))?;
-        let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten();
-        Ok(Self {
-            is_premultiplied: extra.is_some_and(|extra| extra.first() == Some(&1)),
-            has_further_pages: decoder.more_images(),
-            decoder,
-            samples,
-            space,
-            size,
-            color_type,
-            max_bytes: usize::MAX,
-        })
+/// Reads the header.
+pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
+    let (mut decoder, page) = page(bytes)?;
+    let photometric = decoder.find_tag_unsigned(Tag::PhotometricInterpretation);
+    let photometric: Option<u16> = photometric.map_err(failed)?;
+    // The crate does not read these two. Their samples are those of grey and of RGB.
+    let label = match photometric {
+        Some(PALETTE) => Some(1),
+        Some(CIE_LAB) => Some(2),
+        _ => None,
+    };
+    if let Some(label) = label {
+        let start = decoder.ifd_pointer().map_or(0, |pointer| pointer.0);
+        let mut relabeled = bytes.to_vec();
+        let byte = photometric_at(bytes, start).and_then(|at| relabeled.get_mut(at));
+        *byte.ok_or_else(|| invalid("its tags are invalid"))? = label;
+        decoder = decoder_of(Cow::Owned(relabeled))?;
+        decoder.seek_to_image(page).map_err(failed)?;
     }
+    let size = decoder.dimensions().map_err(failed)?;
+    let samples = decoder.colortype().map_err(failed)?;
+    check_jpegs(&mut decoder, bytes, size)?;
+    let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).map_err(failed)?;
+    let formats = formats.unwrap_or_default();
+    let is_float = formats.contains(&IEEE_FLOAT);
+    if formats.iter().any(|&format| !matches!(format, 1 | IEEE_FLOAT)) {
+        return Err(unsupported("samples with a sign".to_owned()));
+    }
+    let space = match (photometric, samples) {
+        (Some(PALETTE), Samples::Gray(1 | 2 | 4 | 8)) => Space::Palette(colors(&mut decoder)?),
+        (Some(CIE_LAB), Samples::RGB(8 | 16)) => Space::Lab { is_signed: true },
+        (_, Samples::Lab(8 | 16)) => Space::Lab { is_signed: false },
+        (_, Samples::YCbCr(_)) => Space::YCbCr,
+        _ => Space::Direct,
+    };
+    let color_type = color_type(samples, &space, is_float)
+        .ok_or_else(|| unsupported(format!("pixels of type {samples:?}")))?;
+    let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten();
+    let orientation = decoder.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten();
+    let mut part = |tag| decoder.get_tag_u8_vec(tag).ok();
+    let (icc, xmp, iptc) = (part(Tag::IccProfile), part(XMP), part(IPTC));
+    let has_further_pages = decoder.more_images();
+    let image = TiffImage { decoder, samples, space, size, color_type };
+    let read = move |pixels: &mut [u8], max_bytes| image.read(pixels, max_bytes);
+    Ok(Opened {
+        is_cmyk: matches!(samples, Samples::CMYK(_)),
+        is_premultiplied: extra.is_some_and(|extra| extra.first() == Some(&1)),
+        orientation: orientation
+            .and_then(Orientation::from_exif)
+            .unwrap_or(Orientation::NoTransforms),
+        icc,
+        xmp,
+        iptc,
+        further: has_further_pages.then_some("page"),
+        ..Opened::new(size, color_type, Box::new(read))
+    })
+}
 
+impl TiffImage<'_> {
     /// The red, green, blue and alpha, or grey and alpha, of the samples at an index, from 0 to 1.
     fn color(&self, sample: impl Fn(usize) -> f32) -> [f32; 4] {
         let [r, g, b] = match &self.space {
@@ -116,7 +124,6 @@ impl<'a> TiffImage<'a> {
                 let stored = usize::from(self.samples.num_samples()).min(count);
                 return [0, 1, 2, 3].map(|n| sample(n.min(stored - 1)));
             }
-            Space::Cmyk => [0, 1, 2].map(|ink| (1.0 - sample(ink)) * (1.0 - sample(3))),
             Space::YCbCr => {
                 let [cb, cr] = [1, 2].map(|n| sample(n) - 128.0 / 255.0);
                 let y = sample(0);
@@ -139,158 +146,13 @@ impl<'a> TiffImage<'a> {
         };
         [r, g, b, 1.0]
     }
-}
 
-/// The decoder at the first page that is not a thumbnail, and the number of that page.
-fn page(bytes: &[u8]) -> ImageResult<(Decoder<Relabeled<'_>>, usize)> {
-    let mut decoder = Decoder::new(Relabeled::of(bytes)).map_err(failed)?;
-    let is_raw = bytes.get(8..10) == Some(b"CR")
-        || has_tag(&mut decoder, DNG_VERSION)
-        || (is_thumbnail(&mut decoder) && has_tag(&mut decoder, Tag::SubIfd));
-    if is_raw {
-        return Err(unsupported("a raw photo; develop it to JPEG or PNG first".to_owned()));
-    }
-    for page in 0..MAX_THUMBNAILS {
-        if !is_thumbnail(&mut decoder) {
-            return Ok((decoder, page));
-        }
-        if !decoder.more_images() || decoder.next_image().is_err() {
-            break;
-        }
-    }
-    Ok((Decoder::new(Relabeled::of(bytes)).map_err(failed)?, 0))
-}
-
-fn has_tag(decoder: &mut Decoder<Relabeled<'_>>, tag: Tag) -> bool {
-    decoder.find_tag(tag).is_ok_and(|value| value.is_some())
-}
-
-/// Whether the page is a smaller version of another one (TIFF 6.0, NewSubfileType and SubfileType).
-fn is_thumbnail(decoder: &mut Decoder<Relabeled<'_>>) -> bool {
-    let mut number = |tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten().unwrap_or(0);
-    number(Tag::NewSubfileType) & 1 == 1 || number(OLD_SUBFILE_TYPE) == 2
-}
-
-/// Refuses JPEGs inside the file that are much larger than the picture, because the decoder allocates memory for a
-/// strip by the size that its JPEG declares.
-fn check_jpegs(
-    decoder: &mut Decoder<Relabeled<'_>>,
-    bytes: &[u8],
-    (width, height): (u32, u32),
-) -> ImageResult<()> {
-    let compression: Option<u16> = decoder.find_tag_unsigned(Tag::Compression).map_err(failed)?;
-    let most = (2 * u64::from(width)).saturating_mul(u64::from(height)).max(TILE_PIXELS);
-    if compression == Some(7) && jpeg_frame_pixels(bytes).any(|of_frame| of_frame > most) {
-        return Err(invalid("a part of it does not have its declared size"));
-    }
-    Ok(())
-}
-
-/// The type of the decoded pixels; `None` if they are not read.
-fn color_type(samples: Samples, space: &Space, is_float: bool) -> Option<ColorType> {
-    let is_deep = match (samples.bit_depth(), is_float) {
-        (16 | 32, true) => {
-            return match samples {
-                Samples::Gray(_) | Samples::RGB(_) => Some(ColorType::Rgb32F),
-                Samples::RGBA(_) => Some(ColorType::Rgba32F),
-                _ => None,
-            };
-        }
-        (8, false) => false,
-        (16, false) => true,
-        (1 | 2 | 4, false) if matches!(samples, Samples::Gray(_)) => false,
-        _ => return None,
-    };
-    let is_gray = matches!(space, Space::Direct);
-    Some(match (samples, is_deep) {
-        (Samples::Gray(_), false) if is_gray => ColorType::L8,
-        (Samples::Gray(_), true) => ColorType::L16,
-        (Samples::GrayA(_) | Samples::Multiband { num_samples: 2, .. }, false) => ColorType::La8,
-        (Samples::GrayA(_) | Samples::Multiband { num_samples: 2, .. }, true) => ColorType::La16,
-        (Samples::RGBA(_), false) => ColorType::Rgba8,
-        (Samples::RGBA(_), true) => ColorType::Rgba16,
-        (Samples::CMYKA(_) | Samples::Multiband { .. }, _) => return None,
-        (_, false) => ColorType::Rgb8,
-        (_, true) => ColorType::Rgb16,
-    })
-}
-
-/// The colours of a palette: all reds, all greens and all blues. Some writers multiply levels by 256 and others by 257,
-/// so only the high bytes count; a few write only low bytes.
-fn colors(decoder: &mut Decoder<Relabeled<'_>>) -> ImageResult<Vec<[f32; 3]>> {
-    let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(failed)?;
-    let count = map.len() / 3;
-    let bits = decoder.colortype().map_err(failed)?.bit_depth();
-    if count != 1 << bits {
-        return Err(invalid("its palette does not have its declared size"));
-    }
-    let shift = if map.iter().all(|&level| level < 256) { 0 } else { 8 };
-    let level = |index: usize| f32::from(map[index] >> shift) / 255.0;
-    Ok((0..count).map(|n| [level(n), level(count + n), level(2 * count + n)]).collect())
-}
-
-/// sRGB of a colour in CIE L*a*b* for a white of D50.
-fn from_lab(l: f32, a: f32, b: f32) -> [f32; 3] {
-    let y = (l + 16.0) / 116.0;
-    let linear = |t: f32| if t > 6.0 / 29.0 { t.powi(3) } else { (t - 4.0 / 29.0) * 108.0 / 841.0 };
-    let [x, y, z] = [0.9642 * linear(y + a / 500.0), linear(y), 0.8249 * linear(y - b / 200.0)];
-    // From XYZ for D50 to the primaries of sRGB.
-    let rows = [
-        [3.133_856, -1.616_867, -0.490_615],
-        [-0.978_768, 1.916_142, 0.033_454],
-        [0.071_945, -0.228_991, 1.405_243],
-    ];
-    rows.map(|[of_x, of_y, of_z]| match of_x * x + of_y * y + of_z * z {
-        linear if linear <= 0.003_130_8 => 12.92 * linear,
-        linear => 1.055 * linear.powf(1.0 / 2.4) - 0.055,
-    })
-}
-
-impl ImageDecoder for TiffImage<'_> {
-    fn dimensions(&self) -> (u32, u32) {
-        self.size
-    }
-
-    fn color_type(&self) -> ColorType {
-        self.color_type
-    }
-
-    fn original_color_type(&self) -> ExtendedColorType {
-        match self.samples {
-            Samples::CMYK(8) => ExtendedColorType::Cmyk8,
-            Samples::CMYK(_) => ExtendedColorType::Cmyk16,
-            _ => self.color_type.into(),
-        }
-    }
-
-    fn icc_profile(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        Ok(self.decoder.get_tag_u8_vec(Tag::IccProfile).ok())
-    }
-
-    fn xmp_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        Ok(self.decoder.get_tag_u8_vec(XMP).ok())
-    }
-
-    fn iptc_metadata(&mut self) -> ImageResult<Option<Vec<u8>>> {
-        Ok(self.decoder.get_tag_u8_vec(IPTC).ok())
-    }
-
-    fn orientation(&mut self) -> ImageResult<Orientation> {
-        let stored = self.decoder.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten();
-        Ok(stored.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms))
-    }
-
-    fn set_limits(&mut self, limits: Limits) -> ImageResult<()> {
-        self.max_bytes =
-            usize::try_from(limits.max_alloc.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-        Ok(())
-    }
-
-    fn read_image(mut self, pixels: &mut [u8]) -> ImageResult<()> {
+    fn read(mut self, pixels: &mut [u8], max_bytes: u64) -> ImageResult<()> {
+        let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
         let complete = self.decoder.image_buffer_layout().map_err(failed)?.complete_len;
         let mut limits = TiffLimits::default();
-        limits.decoding_buffer_size = complete.min(self.max_bytes);
-        limits.intermediate_buffer_size = self.max_bytes.saturating_sub(complete);
+        limits.decoding_buffer_size = complete.min(max_bytes);
+        limits.intermediate_buffer_size = max_bytes.saturating_sub(complete);
         limits.ifd_value_size = limits.intermediate_buffer_size;
         self.decoder = self.decoder.with_limits(limits);
         let mut stored = DecodingResult::U8(Vec::new());
@@ -324,10 +186,113 @@ impl ImageDecoder for TiffImage<'_> {
         }
         Ok(())
     }
+}
 
-    fn read_image_boxed(self: Box<Self>, pixels: &mut [u8]) -> ImageResult<()> {
-        (*self).read_image(pixels)
+/// The decoder at the first page that is not a thumbnail, and the number of that page.
+fn page(bytes: &[u8]) -> ImageResult<(Decoder<Source<'_>>, usize)> {
+    let mut decoder = decoder_of(Cow::Borrowed(bytes))?;
+    let is_raw = bytes.get(8..10) == Some(b"CR")
+        || has_tag(&mut decoder, DNG_VERSION)
+        || (is_thumbnail(&mut decoder) && has_tag(&mut decoder, Tag::SubIfd));
+    if is_raw {
+        return Err(unsupported("a raw photo; develop it to JPEG or PNG first".to_owned()));
     }
+    for page in 0..MAX_THUMBNAILS {
+        if !is_thumbnail(&mut decoder) {
+            return Ok((decoder, page));
+        }
+        if !decoder.more_images() || decoder.next_image().is_err() {
+            break;
+        }
+    }
+    Ok((decoder_of(Cow::Borrowed(bytes))?, 0))
+}
+
+fn decoder_of(bytes: Cow<'_, [u8]>) -> ImageResult<Decoder<Source<'_>>> {
+    let mut limits = TiffLimits::default();
+    limits.ifd_value_size = TAG_BYTES;
+    Ok(Decoder::new(Cursor::new(bytes)).map_err(failed)?.with_limits(limits))
+}
+
+fn has_tag(decoder: &mut Decoder<Source<'_>>, tag: Tag) -> bool {
+    decoder.find_tag(tag).is_ok_and(|value| value.is_some())
+}
+
+/// Whether the page is a smaller version of another one (TIFF 6.0, NewSubfileType and SubfileType).
+fn is_thumbnail(decoder: &mut Decoder<Source<'_>>) -> bool {
+    let mut number = |tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten().unwrap_or(0);
+    number(Tag::NewSubfileType) & 1 == 1 || number(OLD_SUBFILE_TYPE) == 2
+}
+
+/// Refuses JPEGs inside the file that are much larger than the picture, because the decoder allocates memory for a
+/// strip by the size that its JPEG declares.
+fn check_jpegs(
+    decoder: &mut Decoder<Source<'_>>,
+    bytes: &[u8],
+    (width, height): (u32, u32),
+) -> ImageResult<()> {
+    let compression: Option<u16> = decoder.find_tag_unsigned(Tag::Compression).map_err(failed)?;
+    let most = (2 * u64::from(width)).saturating_mul(u64::from(height)).max(TILE_PIXELS);
+    if compression == Some(7) && jpeg_frame_pixels(bytes).any(|of_frame| of_frame > most) {
+        return Err(invalid("a part of it does not have its declared size"));
+    }
+    Ok(())
+}
+
+/// The type of the decoded pixels; `None` if they are not read.
+fn color_type(samples: Samples, space: &Space, is_float: bool) -> Option<ColorType> {
+    let is_deep = match (samples.bit_depth(), is_float) {
+        (16 | 32, true) => {
+            return match samples {
+                Samples::Gray(_) | Samples::RGB(_) => Some(ColorType::Rgb32F),
+                Samples::RGBA(_) => Some(ColorType::Rgba32F),
+                _ => None,
+            };
+        }
+        (8, false) => false,
+        (16, false) => true,
+        (1 | 2 | 4, false) if matches!(samples, Samples::Gray(_)) => false,
+        _ => return None,
+    };
+    let channels = match samples {
+        Samples::Gray(_) if matches!(space, Space::Direct) || is_deep => 1,
+        Samples::GrayA(_) | Samples::Multiband { num_samples: 2, .. } => 2,
+        Samples::RGBA(_) | Samples::CMYK(_) => 4,
+        Samples::CMYKA(_) | Samples::Multiband { .. } => return None,
+        _ => 3,
+    };
+    Some(foreign::color_type(channels, is_deep))
+}
+
+/// The colours of a palette: all reds, all greens and all blues. Some writers multiply levels by 256 and others by 257,
+/// so only the high bytes count; a few write only low bytes.
+fn colors(decoder: &mut Decoder<Source<'_>>) -> ImageResult<Vec<[f32; 3]>> {
+    let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(failed)?;
+    let count = map.len() / 3;
+    let bits = decoder.colortype().map_err(failed)?.bit_depth();
+    if count != 1 << bits {
+        return Err(invalid("its palette does not have its declared size"));
+    }
+    let shift = if map.iter().all(|&level| level < 256) { 0 } else { 8 };
+    let level = |index: usize| f32::from(map[index] >> shift) / 255.0;
+    Ok((0..count).map(|n| [level(n), level(count + n), level(2 * count + n)]).collect())
+}
+
+/// sRGB of a colour in CIE L*a*b* for a white of D50.
+fn from_lab(l: f32, a: f32, b: f32) -> [f32; 3] {
+    let y = (l + 16.0) / 116.0;
+    let linear = |t: f32| if t > 6.0 / 29.0 { t.powi(3) } else { (t - 4.0 / 29.0) * 108.0 / 841.0 };
+    let [x, y, z] = [0.9642 * linear(y + a / 500.0), linear(y), 0.8249 * linear(y - b / 200.0)];
+    // From XYZ for D50 to the primaries of sRGB.
+    let rows = [
+        [3.133_856, -1.616_867, -0.490_615],
+        [-0.978_768, 1.916_142, 0.033_454],
+        [0.071_945, -0.228_991, 1.405_243],
+    ];
+    rows.map(|[of_x, of_y, of_z]| match of_x * x + of_y * y + of_z * z {
+        linear if linear <= 0.003_130_8 => 12.92 * linear,
+        linear => 1.055 * linear.powf(1.0 / 2.4) - 0.055,
+    })
 }
 
 /// Samples of less than 8 bits, each in a byte. A row starts with a new byte.
@@ -381,42 +346,9 @@ fn failed(error: TiffError) -> ImageError {
     }
 }
 
-/// The file, in which one tag may have another value.
-struct Relabeled<'a> {
-    bytes: Cursor<&'a [u8]>,
-    /// Where the value is, and the value.
-    at: Option<(u64, u8)>,
-}
-
-impl<'a> Relabeled<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
-        Self { bytes: Cursor::new(bytes), at: None }
-    }
-}
-
-impl Read for Relabeled<'_> {
-    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
-        let start = self.bytes.position();
-        let count = self.bytes.read(to)?;
-        if let Some((at, value)) = self.at
-            && let Some(index) = at.checked_sub(start)
-            && let Some(byte) = to[..count].get_mut(index as usize)
-        {
-            *byte = value;
-        }
-        Ok(count)
-    }
-}
-
-impl Seek for Relabeled<'_> {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.bytes.seek(to)
-    }
-}
-
 /// Where the low byte of the value of PhotometricInterpretation is, in the directory that starts at `start` (TIFF 6.0,
 /// section 2, and BigTIFF).
-fn photometric_at(bytes: &[u8], start: u64) -> Option<u64> {
+fn photometric_at(bytes: &[u8], start: u64) -> Option<usize> {
     let is_little = bytes.starts_with(b"II");
     let is_big = matches!(bytes.get(2..4), Some(&[43, 0] | &[0, 43]));
     let word = |at: usize| {
@@ -427,5 +359,5 @@ fn photometric_at(bytes: &[u8], start: u64) -> Option<u64> {
     let first = usize::try_from(start).ok()?.checked_add(head)?;
     let mut entries = (0..).map(|n| first + n * length).take_while(|&at| at < bytes.len());
     let entry = entries.find(|&at| word(at) == Some(262))?;
-    Some((entry + value + usize::from(!is_little)) as u64)
+    Some(entry + value + usize::from(!is_little))
 }

@@ -41,6 +41,8 @@ fn a_photo_in_heic_is_read_by_the_installed_program() {
         convert(&s, &format!("cp '{png}' {name}")).ends(0);
         assert_eq!(s.read("out.png"), *expected, "written as {name}");
     }
+    // More warnings than a pipe holds do not stop it.
+    convert(&s, &format!("yes warning | head -c 3000000 >&2; cp '{png}' \"$2\"")).ends(0);
     // The folder of the conversion is removed.
     assert_eq!(s.names("."), ["bin", "home", "out.png", "photo.png", "tiny.safetensors"]);
 }
@@ -66,6 +68,7 @@ fn a_program_that_fails_or_hangs_or_writes_too_much_ends() {
     let small = fixture("scene.expected.png");
     for (script, words) in [
         ("echo 'Invalid input' >&2; exit 1", "heif-convert: Invalid input"),
+        ("yes warning | head -c 3000000 >&2; exit 1", "heif-convert: warning"),
         ("exit 0", "it contains no image"),
         ("echo nonsense >\"$2\"", "is damaged"),
         (&format!("cp '{small}' \"$2\""), "it does not have its declared size"),

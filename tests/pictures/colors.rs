@@ -49,11 +49,37 @@ fn numbers_of_other_colour_spaces_become_srgb() {
 
 #[test]
 fn inks_are_converted_by_their_profile() {
-    let converted = photo("inks.jpg");
-    let (largest, mean) = difference(&converted.frame, &photo("inks.srgb.png").frame);
-    // Two JPEG decoders round differently, and the profile is steep.
-    assert!(largest <= 3 && mean < 0.7, "at most {largest}, {mean:.3} on average");
-    assert_eq!((converted.profile, converted.notes), (None, Vec::new()));
+    for (name, expected) in [("inks.jpg", "inks"), ("ink_levels.tiff", "ink_levels")] {
+        let converted = photo(name);
+        let expected = photo(&format!("{expected}.srgb.png"));
+        let (largest, mean) = difference(&converted.frame, &expected.frame);
+        // Two JPEG decoders round differently, and the profile is steep between the colours of its table.
+        assert!(largest <= 3 && mean < 0.7, "{name}: at most {largest}, {mean:.3} on average");
+        assert_eq!((converted.profile, converted.notes), (None, Vec::new()), "{name}");
+    }
+}
+
+#[test]
+fn the_profile_of_saved_files_is_well_formed() {
+    let frame = Frame::from_fn(3, 2, |_, _| [1, 2, 3, 255]);
+    let encoded = encode::to_bytes("test", &frame, None, Encoding::of(Format::Jpeg));
+    let (jpeg, _) = encoded.expect("encoded");
+    let signature = jpeg.windows(4).position(|part| part == b"acsp").expect("a profile");
+    let profile = &jpeg[signature - 36..];
+    let number = |at: usize| {
+        let bytes = profile[at..at + 4].try_into().expect("four bytes");
+        u32::from_be_bytes(bytes) as usize
+    };
+    // Exactly D50 (ICC.1, 7.2.16).
+    assert_eq!([68, 72, 76].map(number), [0xf6d6, 0x1_0000, 0xd32d]);
+    let tags: Vec<usize> = (0..number(128)).map(|tag| 132 + 12 * tag).collect();
+    for name in [b"desc", b"cprt", b"wtpt", b"rXYZ", b"rTRC"] {
+        assert!(tags.iter().any(|&tag| &profile[tag..tag + 4] == name), "{name:?}");
+    }
+    for tag in tags {
+        let (start, length) = (number(tag + 4), number(tag + 8));
+        assert!(start % 4 == 0 && start + length <= number(0), "{start} + {length}");
+    }
 }
 
 #[test]

@@ -209,11 +209,67 @@ fn an_avif_whose_boxes_ask_for_too_much_is_refused() {
     }
 }
 
+/// A box.
+fn item(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+}
+
+/// An AVIF of 16 x 16 tiles, all of which are the image of `444.avif`, followed by `more` in its data.
+fn of_one_tile(more: &[u8]) -> Vec<u8> {
+    let single = bytes("444.avif");
+    let data = [&single[find(&single, b"mdat") + 4..], more].concat();
+    let config = find(&single, b"av1C");
+    let config = item(b"av1C", &single[config + 4..config + 8]);
+    let kind =
+        |id: u8, kind: &[u8; 4]| item(b"infe", &[&[2, 0, 0, 0, 0, id, 0, 0], &kind[..]].concat());
+    let kinds = [&[0, 0, 0, 0, 0, 2][..], &kind(1, b"grid"), &kind(2, b"av01")].concat();
+    let tiles = [&[0, 1, 1, 0][..], &[0, 2].repeat(256)].concat();
+    let size = |width: u32, height: u32| {
+        item(b"ispe", &[&[0; 4][..], &width.to_be_bytes(), &height.to_be_bytes()].concat())
+    };
+    let properties = item(b"ipco", &[size(16 * 37, 16 * 23), size(37, 23), config].concat());
+    let used = item(b"ipma", &[0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 2, 1, 3, 0, 2, 2, 2, 3]);
+    let grid = [&[0, 0, 15, 15][..], &592u16.to_be_bytes(), &368u16.to_be_bytes()].concat();
+    let places = |start: usize| {
+        // The grid is in `idat`, the tile in the file.
+        let of_grid = [0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8];
+        let start = (start as u32).to_be_bytes();
+        let of_tile = [&[0, 2, 0, 0, 0, 0, 0, 1][..], &start, &(data.len() as u32).to_be_bytes()];
+        item(b"iloc", &[&[1, 0, 0, 0, 0x44, 0, 0, 2][..], &of_grid, &of_tile.concat()].concat())
+    };
+    let file = |start: usize| {
+        let meta = [
+            vec![0; 4],
+            item(b"pitm", &[0, 0, 0, 0, 0, 1]),
+            item(b"iinf", &kinds),
+            places(start),
+            item(b"iprp", &[properties.clone(), used.clone()].concat()),
+            item(b"iref", &[vec![0; 4], item(b"dimg", &tiles)].concat()),
+            item(b"idat", &grid),
+        ];
+        let parts = [item(b"ftyp", b"avif\0\0\0\0avif"), item(b"meta", &meta.concat())];
+        [parts.concat(), item(b"mdat", &data)].concat()
+    };
+    let start = find(&file(0), b"mdat") + 4;
+    file(start)
+}
+
+#[test]
+fn tiles_may_share_an_image_but_not_much_data() {
+    let shared = read(&of_one_tile(&[])).frame;
+    let tile = photo("444.avif").frame;
+    assert_eq!(shared.size(), (592, 368));
+    for (x, y) in [(0, 0), (36, 22), (37, 23), (591, 367)] {
+        assert_eq!(shared.pixel(x, y), tile.pixel(x % 37, y % 23), "{x}, {y}");
+    }
+    // A unit of padding of 100,000 bytes, which would be read for each tile.
+    let padding = [&[0x7a, 0xa0, 0x8d, 0x06][..], &[0x80; 100_000]].concat();
+    let error = refused(&of_one_tile(&padding));
+    assert!(error.to_string().contains("its tiles repeat too much data"), "{error}");
+}
+
 #[test]
 fn boxes_that_repeat_themselves_end() {
-    let item = |kind: &[u8; 4], content: &[u8]| {
-        [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
-    };
     // Extents that take no bytes of the file: 65,535 for each of 65,535 items.
     let mut places = vec![0u8, 0, 0, 0, 0, 0, 0xff, 0xff];
     for id in 0..u16::MAX {

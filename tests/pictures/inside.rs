@@ -1,7 +1,15 @@
 //! Content of pictures: orientation, depth, colour models, profiles, several frames.
 
+use std::{borrow::Cow, path::Path};
+
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, Rgba};
-use styleforge::{frame::Frame, media::encode::Format};
+use styleforge::{
+    frame::Frame,
+    media::{
+        decode::{self, Photo},
+        encode::{self, Attached, Encoding, Format},
+    },
+};
 
 use crate::made::*;
 
@@ -171,4 +179,43 @@ fn a_png_may_lack_its_end_marker_but_no_pixels() {
         let error = refused(&whole[..length]).to_string();
         assert!(error.contains("it ends too early"), "{error}");
     }
+}
+
+/// The JPEG of a painting of a photo.
+fn painting_of(photo: &Photo) -> Vec<u8> {
+    let attached = Attached { metadata: Some(&photo.metadata), ..Attached::default() };
+    let frame = Cow::Borrowed(&*photo.frame);
+    encode::to_bytes_with("test", frame, attached, Encoding::of(Format::Jpeg)).expect("encoded").0
+}
+
+fn contains(data: &[u8], words: &[u8]) -> bool {
+    data.windows(words.len()).any(|part| part == words)
+}
+
+#[test]
+fn exif_of_a_tiff_is_kept_without_the_note_of_the_camera_s_maker() {
+    // A directory with a time and a maker's note, which contains a JPEG, at offset 8.
+    let mut data = b"\x02\0\x03\x90\x02\0\x14\0\0\0\x26\0\0\0".to_vec();
+    data.extend(b"\x7c\x92\x07\0\x08\0\0\0\x3a\0\0\0\0\0\0\0");
+    data.extend(b"2026:11:28 07:00:00\0\xff\xd8\xffNOTE");
+    // An artist of one letter, and the directory.
+    let artist = (315, 2, u32::from_le_bytes(*b"J\0\0\0"));
+    let photo = read(&tiff(2, 2, &data, &[artist, (34_665, 4, 8)]));
+    let painting = painting_of(&photo);
+    assert!(contains(&painting, b"2026:11:28 07:00:00\0"));
+    assert!(contains(&painting, b"\x3b\x01\x02\0\x01\0\0\0J"), "the artist");
+    assert!(!contains(&painting, b"NOTE"));
+    // How its pixels are stored is not what it says about the photo.
+    let plain = read(&tiff(2, 2, &[0; 12], &[]));
+    assert!(!contains(&painting_of(&plain), b"Exif"));
+    // A directory that points to itself.
+    read(&tiff(2, 2, &data, &[(34_665, 4, 8 + data.len() as u32)]));
+}
+
+#[test]
+fn metadata_of_an_avif_are_kept() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/formats");
+    let photo = decode::from_path(&folder.join("described.avif")).expect("read");
+    let painting = painting_of(&photo);
+    assert!(contains(&painting, b"(c) Jane Doe\0") && contains(&painting, b"<x:xmpmeta"));
 }

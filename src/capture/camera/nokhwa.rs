@@ -38,7 +38,6 @@ use nokhwa::{
     },
 };
 
-use super::DeviceEntry;
 use crate::{
     capture::{
         format::{CameraFormat, PixelFormat},
@@ -170,43 +169,16 @@ mod linux {
 
     use nokhwa::utils::{CameraFormat as NokhwaFormat, CameraIndex};
 
-    use super::{DeviceEntry, Frames, Stream, nokhwa_format, open};
+    use super::{Frames, Stream, nokhwa_format, open};
     use crate::capture::{
-        camera::v4l2::{self, Agreed, MmapStream, Node, ProbeStream},
+        camera::v4l2::{self, Agreed, MmapStream, ProbeStream},
         format::CameraFormat,
         problem::CaptureProblem,
     };
 
-    pub use crate::capture::camera::v4l2::list;
-
-    /// An open device that does not stream yet.
-    pub struct Device {
-        entry: DeviceEntry,
-        node: Node,
-    }
+    pub use crate::capture::camera::v4l2::{Node as Device, list};
 
     impl Device {
-        /// Opens a device. This does not turn on the camera light.
-        ///
-        /// # Errors
-        /// [`CaptureProblem`] if the system refuses.
-        pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
-            Ok(Self { entry: entry.clone(), node: Node::open(entry)? })
-        }
-
-        /// Whether this device is a camera.
-        pub fn gives_pictures(&self) -> bool {
-            self.node.gives_pictures()
-        }
-
-        /// The supported formats of the camera, in its order.
-        ///
-        /// # Errors
-        /// [`CaptureProblem`] if it does not respond, or offers no supported format.
-        pub fn formats(&mut self) -> Result<Vec<CameraFormat>, CaptureProblem> {
-            self.node.formats()
-        }
-
         /// Starts streaming in the `requested` format, or in the nearest that the camera has.
         ///
         /// # Errors
@@ -214,12 +186,12 @@ mod linux {
         pub fn start(self, requested: &CameraFormat) -> Result<Stream, CaptureProblem> {
             // nokhwa refuses cameras whose current format it does not know. So the format is set before nokhwa opens
             // the camera.
-            let (setting, agreed) = Agreed::on(&self.entry, requested)?;
-            let listed = self.node.lists_each();
+            let (setting, agreed) = Agreed::on(self.entry(), requested)?;
+            let listed = self.lists_each();
             let frames = match carried(&agreed).filter(|_| listed) {
                 Some(format) => {
                     drop(setting);
-                    let number = v4l2::number(Path::new(&self.entry.device))
+                    let number = v4l2::number(Path::new(&self.entry().device))
                         .ok_or(CaptureProblem::Unplugged)?;
                     Frames::Nokhwa {
                         camera: open(CameraIndex::Index(number), format)?,
@@ -232,7 +204,7 @@ mod linux {
                 frames,
                 format: agreed.format,
                 layout: agreed.layout,
-                probe: ProbeStream::new(self.node),
+                probe: ProbeStream::new(self),
             })
         }
     }
@@ -256,9 +228,10 @@ mod elsewhere {
         },
     };
 
-    use super::{DeviceEntry, Frames, KINDS, Stream, nokhwa_format, open, problem};
+    use super::{Frames, KINDS, Stream, nokhwa_format, open, problem};
     use crate::{
         capture::{
+            camera::DeviceEntry,
             format::{CameraFormat, FrameInterval},
             problem::{CaptureError, CaptureProblem},
             source::CameraId,

@@ -17,9 +17,10 @@ use crossbeam_channel::Sender;
 use super::{DeviceEntry, system::Device};
 use crate::{
     capture::{
+        CaptureSettings,
         decoder::FrameDecoder,
         feed::{self, SourceControl},
-        format::{CameraFormat, FormatRequest, choose},
+        format::{CameraFormat, choose},
         frame_writer::{Arrival, FrameWriter},
         problem::CaptureProblem,
     },
@@ -91,7 +92,7 @@ pub enum Report {
 pub struct Session {
     pub number: u64,
     pub entry: DeviceEntry,
-    pub request: FormatRequest,
+    pub request: CaptureSettings,
     pub output: Arc<Mutex<FrameOutput>>,
     pub control: Arc<SourceControl>,
     pub heartbeat: Arc<Heartbeat>,

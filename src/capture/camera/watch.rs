@@ -15,7 +15,7 @@ use super::{
 use crate::capture::{
     CaptureSettings,
     feed::Feed,
-    format::{CameraFormat, FormatRequest, choose_instead},
+    format::{CameraFormat, choose_instead},
     frame_writer::FrameWriter,
     problem::{CaptureEvent, CaptureProblem},
     source::CameraId,
@@ -138,13 +138,9 @@ impl Watch<'_> {
         if since.elapsed() < ENDING_PATIENCE { AT_ONCE } else { TRY_AGAIN }
     }
 
-    fn request(&self) -> FormatRequest {
-        FormatRequest {
-            size: self.settings.size,
-            fps: self.settings.fps,
-            pixels: self.settings.format,
-            source_px: self.feed.control.source_px(),
-        }
+    /// The settings, with the size that frames should have now.
+    fn request(&self) -> CaptureSettings {
+        CaptureSettings { source_px: self.feed.control.source_px(), ..self.settings.clone() }
     }
 
     /// Runs one session with the camera at `entry`, from start to end.
@@ -158,7 +154,7 @@ impl Watch<'_> {
         let session = Session {
             number: self.sessions,
             entry: entry.clone(),
-            request,
+            request: request.clone(),
             output: self.output.clone(),
             control: self.feed.control.clone(),
             heartbeat: heartbeat.clone(),
@@ -186,7 +182,7 @@ impl Watch<'_> {
     fn watch(
         &mut self,
         entry: &DeviceEntry,
-        chosen_for: &FormatRequest,
+        chosen_for: &CaptureSettings,
         heartbeat: &Heartbeat,
         reports: &Receiver<Report>,
     ) -> Outcome {
@@ -245,7 +241,7 @@ struct Running {
 }
 
 impl Running {
-    fn should_change(&self, request: &FormatRequest) -> bool {
+    fn should_change(&self, request: &CaptureSettings) -> bool {
         self.since.elapsed() > SETTLED
             && choose_instead(&self.offered, request, &self.format).is_some()
     }

@@ -23,7 +23,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bo
 use super::{file::refused, fragments::Fragments};
 use crate::{
     disk::{self, cannot_write, folder_of, reason},
-    media::MediaError,
+    media::{MediaError, process::status_until},
     text::{cut, one_line},
 };
 
@@ -37,8 +37,6 @@ const PIECE_BYTES: usize = 1 << 16;
 /// How many times the patience may pass at the end while the encoder makes progress. At most two pictures are left to
 /// encode then.
 const MOST_PATIENCES: u32 = 3;
-/// Interval for polling whether the process has ended.
-const LOOK: Duration = Duration::from_millis(5);
 
 /// A process that encodes.
 pub struct Encoder {
@@ -239,13 +237,8 @@ impl Encoder {
 
     /// The exit status, and whether the process continued after its output ended and had to be killed.
     fn status(&mut self) -> (Option<ExitStatus>, bool) {
-        let until = Instant::now() + self.patience;
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return (Some(status), false),
-                Ok(None) if Instant::now() < until => thread::sleep(LOOK),
-                _ => break,
-            }
+        if let Some(status) = status_until(&mut self.child, Instant::now() + self.patience) {
+            return (Some(status), false);
         }
         self.child.kill().ok();
         (self.child.wait().ok(), true)

@@ -1,22 +1,15 @@
 //! The user's own `ffmpeg`: finds it and queries its abilities.
-//!
-//! It is started as a program, without a shell, and never linked. Like a shell, this takes the first program of this
-//! name in PATH, but never one in the current folder.
 
 use std::{
     env,
     ffi::{OsStr, OsString},
-    io::Read,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, bounded};
-
 use crate::{
-    disk::reason,
+    media::process::{self, program_in},
     text::{cut, one_line},
 };
 
@@ -26,8 +19,6 @@ pub(super) const MADE_BY: &str = "StyleForge";
 const ENCODER: &str = "libx264";
 /// How long to wait for an answer of ffmpeg about itself.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Maximum size of an answer.
-const MOST_BYTES: u64 = 1 << 20;
 /// The first version in which `-fps_mode` replaces `-vsync`.
 const FPS_MODE: (u32, u32) = (5, 1);
 /// Maximum length of a version in messages.
@@ -74,8 +65,8 @@ impl Ffmpeg {
     fn asked(program: PathBuf, patience: Duration) -> Result<Self, NoFfmpeg> {
         let mut command = piped(&program);
         command.args(["-nostdin", "-encoders"]);
-        let (encoders, banner) = match answers(command, patience) {
-            Ok((output, errors)) => (text(&output), text(&errors)),
+        let (encoders, banner) = match process::run(command, patience) {
+            Ok(ended) => (text(&ended.output), text(&ended.errors)),
             Err(reason) => return Err(NoFfmpeg::Unusable { program, reason }),
         };
         let Some(version) = version(&banner) else {
@@ -137,8 +128,7 @@ impl Ffmpeg {
         command.args("-nostdin -loglevel error -protocol_whitelist file,pipe -i".split(' '));
         command.arg(file).args(["-frames:v", "1", "-vf", &scale]);
         command.args("-c:v png -f image2pipe pipe:1".split(' '));
-        let (png, _) = answers(command, PATIENCE)?;
-        Ok(png)
+        Ok(process::run(command, PATIENCE)?.output)
     }
 
     /// Starts it with piped standard streams.
@@ -149,84 +139,15 @@ impl Ffmpeg {
     }
 }
 
-/// The program with piped output and error, and shielded from signals of the terminal. Ctrl-C then ends a recording in
-/// order, and pending pictures are still encoded.
+/// A report file requested by the environment would be written into the current folder.
 fn piped(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    // A report file requested by the environment would be written into the current folder.
+    let mut command = process::piped(program);
     command.env_remove("FFREPORT");
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::CommandExt;
-        command.process_group(0);
-    }
-    #[cfg(windows)]
-    {
-        use std::os::windows::process::CommandExt;
-        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
-        const CREATE_NO_WINDOW: u32 = 0x0800_0000;
-        command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
-    }
     command
-}
-
-/// The first program of this name in a PATH, never in a relative folder.
-pub(in crate::media) fn program_in(path: Option<&OsStr>, name: &str) -> Option<PathBuf> {
-    let name = format!("{name}{}", env::consts::EXE_SUFFIX);
-    let folders = path.into_iter().flat_map(env::split_paths);
-    let absolute = folders.filter(|folder| folder.is_absolute());
-    absolute.map(|folder| folder.join(&name)).find(|program| is_program(program))
-}
-
-/// Whether there is an executable file.
-fn is_program(path: &Path) -> bool {
-    let Ok(about) = path.metadata() else {
-        return false;
-    };
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        about.is_file() && about.permissions().mode() & 0o111 != 0
-    }
-    #[cfg(not(unix))]
-    {
-        about.is_file()
-    }
-}
-
-/// What the program writes to its output and as errors, or why that could not be read.
-fn answers(mut command: Command, patience: Duration) -> Result<(Vec<u8>, Vec<u8>), String> {
-    let mut child = command.spawn().map_err(|e| reason(&e))?;
-    let late = |_| format!("it does not respond within {} s", patience.as_secs_f64());
-    let pipes = child.stdout.take().map(in_background).zip(child.stderr.take().map(in_background));
-    let pipes = pipes.ok_or_else(|| "it has no standard streams".to_owned());
-    let answers = pipes.and_then(|(output, errors)| {
-        let (output, errors) = (output?, errors?);
-        let output = output.recv_timeout(patience).map_err(late)?;
-        Ok((output, errors.recv_timeout(patience).map_err(late)?))
-    });
-    // It has ended, or it never will.
-    child.kill().ok();
-    child.wait().ok();
-    answers
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Reads the stream to its end in a thread. A program that writes more than the limit ends, because the pipe is closed.
-fn in_background(from: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, String> {
-    let (tell, told) = bounded(1);
-    let work = move || {
-        let mut bytes = Vec::new();
-        from.take(MOST_BYTES).read_to_end(&mut bytes).ok();
-        tell.send(bytes).ok();
-    };
-    let thread = thread::Builder::new().name("ffmpeg".to_owned()).spawn(work);
-    thread.map(|_| told).map_err(|e| reason(&e))
 }
 
 /// The third word of `ffmpeg version 5.1.9-0+deb12u1 Copyright (c) …`.
@@ -317,7 +238,7 @@ mod tests {
         };
         assert!(unusable(find("exit 3", PATIENCE)).contains("version"));
         let silent = unusable(find("exec sleep 600", Duration::from_millis(200)));
-        assert_eq!(silent, "it does not respond within 0.2 s");
+        assert_eq!(silent, "it did not end within 0.2 s");
     }
 
     /// The value after each occurrence of this flag.

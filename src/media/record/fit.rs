@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use super::recorded::pictures;
-use crate::{frame::Frame, media::scale::scaled};
+use crate::{
+    frame::Frame,
+    media::{scale::scaled, sheet::lay},
+};
 
 /// The size of a video's pictures, and how many differed from it.
 pub struct Fit {
@@ -37,11 +40,7 @@ impl Fit {
         }
         let mut canvas = Frame::from_fn(self.width, self.height, |_, _| [0, 0, 0, 255]);
         let (left, top) = ((self.width - width) / 2, (self.height - height) / 2);
-        let rows = inner.rgba().chunks_exact(4 * width);
-        let canvas_rows = canvas.rgba_mut().chunks_exact_mut(4 * self.width);
-        for (row, to) in rows.zip(canvas_rows.skip(top)) {
-            to[4 * left..4 * (left + width)].copy_from_slice(row);
-        }
+        lay(&mut canvas, &inner, left, top);
         Cow::Owned(canvas)
     }
 

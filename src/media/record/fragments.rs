@@ -1,5 +1,7 @@
 //! Counts the frames of a fragmented MP4 that a player can show, wherever the file ends.
 
+use crate::media::heif::{boxes, number};
+
 /// Length of a box's header; a length of more than 32 bits takes another 8 bytes.
 const HEADER: usize = 8;
 /// Maximum size of a fragment's table that is parsed.
@@ -50,15 +52,15 @@ impl Fragments {
     }
 
     fn read_header(&mut self) {
-        let Some(short) = number(&self.header, 0).filter(|_| self.header.len() >= HEADER) else {
+        let Some(short) = number(&self.header, 0..4).filter(|_| self.header.len() >= HEADER) else {
             return;
         };
-        let whole = match (short, self.header.len()) {
+        let whole = match (short, number(&self.header, 8..16)) {
             // Up to the end of the file.
             (0, _) => u64::MAX,
-            (1, ..16) => return,
-            (1, _) => (8..16).fold(0, |n, at| n << 8 | u64::from(self.header[at])),
-            (short, _) => u64::from(short),
+            (1, None) => return,
+            (1, Some(long)) => long,
+            (short, _) => short,
         };
         self.left = Some(whole.saturating_sub(self.header.len() as u64));
         self.end_box();
@@ -85,23 +87,7 @@ fn frames_in(table: &[u8]) -> u64 {
     let tracks = boxes(table).filter(|(kind, _)| kind == b"traf");
     let runs = tracks.flat_map(|(_, track)| boxes(track).filter(|(kind, _)| kind == b"trun"));
     // Version and flags, then the count.
-    runs.map(|(_, run)| number(run, 4).map_or(0, u64::from)).sum()
-}
-
-/// The consecutive boxes in `bytes`: type and content.
-fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    std::iter::from_fn(move || {
-        let length = number(bytes, 0)? as usize;
-        let kind = bytes.get(4..HEADER)?.try_into().ok()?;
-        let content = bytes.get(HEADER..length)?;
-        bytes = &bytes[length..];
-        Some((kind, content))
-    })
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    let four = bytes.get(at..at + 4)?;
-    four.try_into().ok().map(u32::from_be_bytes)
+    runs.map(|(_, run)| number(run, 4..8).unwrap_or(0)).sum()
 }
 
 #[cfg(test)]

@@ -41,7 +41,6 @@ mod yuv;
 
 pub use beginning::beginning_of;
 pub use destination::Destination;
-pub(super) use ffmpeg::program_in;
 pub use ffmpeg::{Ffmpeg, NoFfmpeg};
 pub use queue::{FrameSink, TakenFrames};
 pub use recorded::{Recorded, length_in_words, pictures, size_in_words};

@@ -3,7 +3,7 @@
 
     pip install pillow numpy && python tests/pictures/colors/make.py
 
-Each NAME.png or NAME.jpg is a grid of colours with a profile or with PNG chunks; NAME.srgb.png has the same pixels in
+Each NAME.png, NAME.jpg or NAME.tiff is a grid of colours with a profile or with PNG chunks; NAME.srgb.png has the same pixels in
 sRGB: by LittleCMS for profiles (relative colorimetric; for CMYK the profile's own table), by the formula of the PNG
 specification for chunks.
 """
@@ -103,20 +103,20 @@ def grid(channels):
     return np.clip(0.4 * smooth + 0.6 * noise, 0, 255).round().astype(np.uint8)
 
 
-def in_srgb(picture, icc):
+def in_srgb(picture, icc, flags):
     srgb = ImageCms.createProfile("sRGB")
     source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     return ImageCms.profileToProfile(
-        picture, source, srgb, ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB", flags=ImageCms.Flags.NONE
+        picture, source, srgb, ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB", flags=flags
     )
 
 
-def with_profile(name, mode, icc, **options):
+def with_profile(name, mode, icc, flags=ImageCms.Flags.NONE, **options):
     pixels = grid(len(mode.replace("L", "1")) if mode != "L" else 1)
     picture = Image.fromarray(pixels[:, :, 0] if mode == "L" else pixels, mode)
     path = HERE / name
     picture.save(path, icc_profile=icc, **options)
-    in_srgb(Image.open(path), icc).save(path.with_suffix(".srgb.png"), optimize=True)
+    in_srgb(Image.open(path), icc, flags).save(path.with_suffix(".srgb.png"), optimize=True)
 
 
 def chunk(name, data):
@@ -152,6 +152,9 @@ def main():
     with_profile("same.png", "RGB", rgb_profile(SRGB, D65, "srgb"))
     with_profile("grey.png", "L", profile(b"GRAY", {b"kTRC": curve(1.4)}))
     with_profile("inks.jpg", "CMYK", ink_profile(), quality=100, subsampling=0)
+    # Without this flag LittleCMS interpolates in a coarse table.
+    exact = ImageCms.Flags.NOOPTIMIZE
+    with_profile("ink_levels.tiff", "CMYK", ink_profile(), flags=exact, compression="tiff_lzw")
     with_chunks("gama.png", [(b"gAMA", struct.pack(">I", 100000))], lambda v: v)
     adapted = np.linalg.inv(matrix(SRGB, D65)) @ matrix(p3, D65)
     chromaticities = [D65, *p3]

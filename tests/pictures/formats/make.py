@@ -73,6 +73,10 @@ def avif(place):
         name = f"turned{orientation}.avif"
         Image.fromarray(pixels).save(HERE / name, quality=95, subsampling="4:4:4", exif=exif, speed=6)
     Image.open(HERE / "turned2.avif").save(HERE / "turned.expected.png")
+    exif = Image.Exif()
+    exif[0x8298] = "(c) Jane Doe"
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" dc:rights="(c) Jane"/>'
+    Image.fromarray(pixels).save(HERE / "described.avif", quality=50, exif=exif, xmp=xmp, speed=6)
     icc = Image.open(COLORS / "display_p3.png")
     icc.save(HERE / "icc.avif", quality=100, subsampling="4:4:4", icc_profile=icc.info["icc_profile"])
     run("avifenc", "-l", "--ignore-icc", "--nclx", "12/13/0", COLORS / "display_p3.png", HERE / "p3.avif")

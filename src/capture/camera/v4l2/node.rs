@@ -41,6 +41,7 @@ const COMMON_RATES: [u32; 6] = [15, 24, 25, 30, 50, 60];
 
 /// An open device. It never changes settings, because some drivers allow that only for one handle, the streaming one.
 pub struct Node {
+    entry: DeviceEntry,
     device: V4lDevice,
     lists_each: bool,
 }
@@ -52,7 +53,11 @@ impl Node {
     /// [`CaptureProblem`] if the system refuses.
     pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
         let device = V4lDevice::with_path(&entry.device).map_err(|e| problem(&e))?;
-        Ok(Self { device, lists_each: true })
+        Ok(Self { entry: entry.clone(), device, lists_each: true })
+    }
+
+    pub fn entry(&self) -> &DeviceEntry {
+        &self.entry
     }
 
     /// Whether this device is a camera.

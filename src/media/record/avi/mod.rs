@@ -47,17 +47,11 @@ pub struct Avi {
     part_bytes: u64,
     /// `None` before the first picture.
     fit: Option<Fit>,
-    /// Length of the file: its header and complete chunks.
-    bytes: u64,
-    /// Never empty.
-    parts: Vec<Part>,
+    facts: Facts,
     /// The chunks of the last part.
     chunks: Vec<Chunk>,
-    /// Used slots, including empty ones.
-    places: u32,
     /// Number of slots in the header on the disk.
     stated_places: u32,
-    largest_chunk: u32,
     pictures: u64,
     too_fast: u64,
 }
@@ -79,12 +73,9 @@ impl Avi {
             file,
             part_bytes,
             fit: None,
-            bytes: 0,
-            parts: vec![Part::default()],
+            facts: Facts { parts: vec![Part::default()], ..Facts::default() },
             chunks: Vec::new(),
-            places: 0,
             stated_places: 0,
-            largest_chunk: 0,
             pictures: 0,
             too_fast: 0,
         })
@@ -104,6 +95,7 @@ impl Output for Avi {
         };
         let encoding = Encoding { quality: QUALITY, ..Encoding::of(Format::Jpeg) };
         let fit = self.fit.get_or_insert_with(|| Fit::to(&shot.frame));
+        self.facts.size = fit.size();
         let picture = fit.apply(&shot.frame);
         let mut jpeg = Cursor::new(Vec::new());
         // The only possible error is a picture that is too large for the format.
@@ -127,14 +119,14 @@ impl Output for Avi {
     }
 
     fn bytes(&self) -> u64 {
-        self.bytes
+        self.facts.bytes
     }
 }
 
 impl Avi {
     /// How many empty slots precede a picture for slot `place`; `None` if even the next slot is already used.
     fn empty_before(&self, place: u64) -> Option<u64> {
-        let next = u64::from(self.places);
+        let next = u64::from(self.facts.places);
         match place.checked_sub(next) {
             Some(empty) => Some(empty),
             None if place + 1 == next => Some(0),
@@ -143,15 +135,15 @@ impl Avi {
     }
 
     fn add_picture(&mut self, empty: u64, jpeg: &[u8]) -> io::Result<()> {
-        if self.bytes == 0 {
-            self.write(&self.header())?;
+        if self.facts.bytes == 0 {
+            self.write(&riff::header(&self.facts))?;
         }
         for _ in 0..empty {
             self.add_chunk(&[])?;
         }
         self.add_chunk(jpeg)?;
         self.pictures += 1;
-        if self.places - self.stated_places >= RATE || self.stated_places == 0 {
+        if self.facts.places - self.stated_places >= RATE || self.stated_places == 0 {
             self.write_header()?;
         }
         Ok(())
@@ -162,17 +154,17 @@ impl Avi {
         let chunk = riff::chunk(jpeg);
         // Both indexes have 24 bytes per chunk, and less than 64 other bytes.
         let indexes = 64 + 24 * (1 + self.chunks.len() as u64);
-        if self.bytes - self.part().at + chunk.len() as u64 + indexes > self.part_bytes {
+        if self.facts.bytes - self.part().at + chunk.len() as u64 + indexes > self.part_bytes {
             self.end_part()?;
             self.begin_part()?;
         }
-        let offset = (self.bytes - self.part().at) as u32 + 8;
+        let offset = (self.facts.bytes - self.part().at) as u32 + 8;
         self.write(&chunk)?;
         let bytes = jpeg.len() as u32;
         self.chunks.push(Chunk { offset, bytes });
         self.part_mut().places += 1;
-        self.places += 1;
-        self.largest_chunk = self.largest_chunk.max(bytes);
+        self.facts.places += 1;
+        self.facts.largest_chunk = self.facts.largest_chunk.max(bytes);
         Ok(())
     }
 
@@ -182,23 +174,23 @@ impl Avi {
             return Ok(());
         }
         let mut indexes = riff::index(self.part(), &self.chunks);
-        let (at, bytes) = (self.bytes, indexes.len() as u32);
-        if self.parts.len() == 1 {
+        let (at, bytes) = (self.facts.bytes, indexes.len() as u32);
+        if self.facts.parts.len() == 1 {
             indexes.extend(riff::old_index(self.part(), &self.chunks));
         }
         self.write(&indexes)?;
-        self.part_mut().index = Some(Index { at, bytes, part_end: self.bytes });
+        self.part_mut().index = Some(Index { at, bytes, part_end: self.facts.bytes });
         self.write_header()
     }
 
     fn begin_part(&mut self) -> io::Result<()> {
-        if self.parts.len() == MOST_PARTS {
+        if self.facts.parts.len() == MOST_PARTS {
             let most = format!("it has {MOST_PARTS} parts, the maximum for a video");
             return Err(io::Error::other(most + "; start another recording"));
         }
-        let part = Part { at: self.bytes, ..Part::default() };
-        self.write(&riff::part_head(&part, self.bytes))?;
-        self.parts.push(part);
+        let part = Part { at: self.facts.bytes, ..Part::default() };
+        self.write(&riff::part_head(&part, self.facts.bytes))?;
+        self.facts.parts.push(part);
         self.chunks.clear();
         Ok(())
     }
@@ -206,54 +198,42 @@ impl Avi {
     /// Appends to the file. A failed write is not counted, and is truncated at the end.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
-        self.bytes += bytes.len() as u64;
+        self.facts.bytes += bytes.len() as u64;
         Ok(())
-    }
-
-    fn header(&self) -> Vec<u8> {
-        let (width, height) = self.fit.as_ref().map_or((0, 0), Fit::size);
-        riff::header(&Facts {
-            width: width as u32,
-            height: height as u32,
-            bytes: self.bytes,
-            places: self.places,
-            largest_chunk: self.largest_chunk,
-            parts: &self.parts,
-        })
     }
 
     /// Writes the current lengths and counts.
     fn write_header(&mut self) -> io::Result<()> {
         if self.part().at > 0 {
             self.file.seek(SeekFrom::Start(self.part().at))?;
-            self.file.write_all(&riff::part_head(self.part(), self.bytes))?;
+            self.file.write_all(&riff::part_head(self.part(), self.facts.bytes))?;
         }
         self.file.rewind()?;
-        self.file.write_all(&self.header())?;
-        self.file.seek(SeekFrom::Start(self.bytes))?;
-        self.stated_places = self.places;
+        self.file.write_all(&riff::header(&self.facts))?;
+        self.file.seek(SeekFrom::Start(self.facts.bytes))?;
+        self.stated_places = self.facts.places;
         Ok(())
     }
 
     /// Writes the index and the header. If the index cannot be written, the file plays without it.
     fn finish(&mut self) -> io::Result<()> {
-        self.file.set_len(self.bytes)?;
-        self.file.seek(SeekFrom::Start(self.bytes))?;
+        self.file.set_len(self.facts.bytes)?;
+        self.file.seek(SeekFrom::Start(self.facts.bytes))?;
         let indexed = self.end_part();
         if indexed.is_err() {
-            self.file.set_len(self.bytes)?;
+            self.file.set_len(self.facts.bytes)?;
         }
         self.write_header()?;
         indexed
     }
 
     fn part(&self) -> &Part {
-        &self.parts[self.parts.len() - 1]
+        &self.facts.parts[self.facts.parts.len() - 1]
     }
 
     fn part_mut(&mut self) -> &mut Part {
-        let last = self.parts.len() - 1;
-        &mut self.parts[last]
+        let last = self.facts.parts.len() - 1;
+        &mut self.facts.parts[last]
     }
 
     fn notes(&self) -> Vec<String> {

@@ -60,21 +60,24 @@ pub struct Index {
 }
 
 /// The facts in a header.
-pub struct Facts<'a> {
-    pub width: u32,
-    pub height: u32,
-    /// Length of the file so far.
+#[derive(Default)]
+pub struct Facts {
+    /// Width and height of the pictures.
+    pub size: (usize, usize),
+    /// Length of the file so far: its header and complete chunks.
     pub bytes: u64,
+    /// Used slots, including empty ones.
     pub places: u32,
     pub largest_chunk: u32,
     /// Never empty.
-    pub parts: &'a [Part],
+    pub parts: Vec<Part>,
 }
 
 /// Everything before the first chunk. Its length never changes.
 pub fn header(facts: &Facts) -> Vec<u8> {
-    let &Facts { width, height, places, parts, .. } = facts;
-    let first = &parts[0];
+    let Facts { places, parts, .. } = facts;
+    let (places, first) = (*places, &parts[0]);
+    let [width, height] = [facts.size.0, facts.size.1].map(|side| side as u32);
     let flags = if first.index.is_some() { HAS_INDEX | TRUST_KEYS } else { TRUST_KEYS };
     let buffer = facts.largest_chunk + HEAD;
     let (list_bytes, riff_bytes) = lengths(first, facts.bytes);

@@ -1,0 +1,144 @@
+//! The user's own programs, such as ffmpeg: finds them, and runs them with a limit of time.
+//!
+//! They are started without a shell, and never linked. Like a shell, this takes the first program of a name in PATH,
+//! but never one in the current folder.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{Read, copy, sink},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use crate::{disk::reason, text::one_line};
+
+/// Maximum bytes of a stream that are kept; the rest is read and dropped.
+const KEPT_BYTES: u64 = 1 << 20;
+/// Interval for polling whether a process has ended.
+const POLL: Duration = Duration::from_millis(5);
+
+/// The first program of this name in PATH.
+pub(super) fn program(name: &str) -> Option<PathBuf> {
+    program_in(env::var_os("PATH").as_deref(), name)
+}
+
+/// The first program of this name in a PATH, never in a relative folder.
+pub(super) fn program_in(path: Option<&OsStr>, name: &str) -> Option<PathBuf> {
+    let name = format!("{name}{}", env::consts::EXE_SUFFIX);
+    let folders = path.into_iter().flat_map(env::split_paths);
+    let absolute = folders.filter(|folder| folder.is_absolute());
+    absolute.map(|folder| folder.join(&name)).find(|program| is_program(program))
+}
+
+/// Whether there is an executable file.
+fn is_program(path: &Path) -> bool {
+    let Ok(about) = path.metadata() else {
+        return false;
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        about.is_file() && about.permissions().mode() & 0o111 != 0
+    }
+    #[cfg(not(unix))]
+    {
+        about.is_file()
+    }
+}
+
+/// The program with piped output and error, and shielded from signals of the terminal, so that Ctrl-C ends a recording
+/// in order.
+pub(super) fn piped(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        command.process_group(0);
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::process::CommandExt;
+        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+        const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+        command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+    }
+    command
+}
+
+/// A process that has ended.
+pub(super) struct Ended {
+    pub status: ExitStatus,
+    /// The first [`KEPT_BYTES`].
+    pub output: Vec<u8>,
+    /// The first [`KEPT_BYTES`].
+    pub errors: Vec<u8>,
+}
+
+impl Ended {
+    /// Why it failed: its first error message, otherwise its status. `None` if it succeeded.
+    pub fn failure(&self) -> Option<String> {
+        let errors = String::from_utf8_lossy(&self.errors);
+        let first = errors.lines().map(str::trim).find(|line| !line.is_empty());
+        let words = || first.map_or_else(|| self.status.to_string(), |line| one_line(line).into());
+        (!self.status.success()).then(words)
+    }
+}
+
+/// Runs a [`piped`] command to its end. It is killed if it, or a process that it started and that holds its output
+/// open, does not end within `limit`.
+///
+/// # Errors
+/// Why it could not be run.
+pub(super) fn run(mut command: Command, limit: Duration) -> Result<Ended, String> {
+    let deadline = Instant::now() + limit;
+    let mut child = command.spawn().map_err(|e| reason(&e))?;
+    let ended = watch(&mut child, deadline);
+    child.kill().ok();
+    child.wait().ok();
+    ended?.ok_or_else(|| format!("it did not end within {:.1} s", limit.as_secs_f64()))
+}
+
+/// `None` if the deadline passes.
+fn watch(child: &mut Child, deadline: Instant) -> Result<Option<Ended>, String> {
+    let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err("it has no standard streams".to_owned());
+    };
+    let (output, errors) = (kept(output)?, kept(errors)?);
+    let status = status_until(child, deadline);
+    let streams = [output, errors].map(|stream| stream.recv_deadline(deadline).ok());
+    Ok(match (status, streams) {
+        (Some(status), [Some(output), Some(errors)]) => Some(Ended { status, output, errors }),
+        _ => None,
+    })
+}
+
+/// The exit status, if the process ends before the deadline.
+pub(super) fn status_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+    loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < deadline => thread::sleep(POLL),
+            Ok(status) => return status,
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Reads the stream to its end in a thread, so that the process does not block, and sends its start.
+fn kept(mut from: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, String> {
+    let (sender, receiver) = bounded(1);
+    let work = move || {
+        let mut bytes = Vec::new();
+        from.by_ref().take(KEPT_BYTES).read_to_end(&mut bytes).ok();
+        copy(&mut from, &mut sink()).ok();
+        sender.send(bytes).ok();
+    };
+    let thread = thread::Builder::new().name("process".to_owned()).spawn(work);
+    thread.map(|_| receiver).map_err(|e| reason(&e))
+}
