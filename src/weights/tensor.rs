@@ -196,6 +196,15 @@ impl<'a> StoredTensor<'a> {
         self.element_count() * self.dtype().size_bytes()
     }
 
+    /// Bytes on the heap of a copy.
+    pub(crate) fn copied_bytes(&self) -> usize {
+        let numbers = match &self.bytes {
+            Cow::Owned(bytes) => bytes.len(),
+            Cow::Borrowed(_) => 0,
+        };
+        numbers + 2 * size_of_val(self.shape.as_slice())
+    }
+
     /// All numbers in row-major order, in single precision.
     ///
     /// Allocates `element_count` numbers; callers charge them to the file's budget.

@@ -38,15 +38,10 @@ impl<'m, M> Scope<'m, M> {
         }
         if let Some(Value::Tensor(id, shape)) =
             node.input(0).and_then(|name| self.values.get(&name))
-            && let Dtype::Float(stored_as) = self.tensors[*id].dtype()
         {
-            let (id, shape) = (*id, shape.clone());
+            let (id, shape, dtype) = (*id, shape.clone(), self.tensors[*id].dtype());
             match node.op_type {
                 "Identity" => return Ok(Value::Tensor(id, shape)),
-                // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
-                "Cast" if matches!(node.attribute("to").map(|a| a.i), Some(1 | 11)) => {
-                    return Ok(Value::Tensor(id, shape));
-                }
                 "Reshape" | "Squeeze" | "Unsqueeze" => {
                     let made = if node.op_type == "Reshape" {
                         let sides = self.fixed_numbers(node, 1)?;
@@ -61,11 +56,17 @@ impl<'m, M> Scope<'m, M> {
                     let made = made.filter(|made| made.len() <= MAX_RANK).ok_or_else(odd)?;
                     return Ok(Value::Tensor(id, made));
                 }
-                "Cast" if shape.iter().product::<usize>() > MAX_COUNT => {
-                    return Err(refused(format!(
-                        "{} changes weights that are stored as {stored_as}",
-                        node.label()
-                    )));
+                "Cast" if let Dtype::Float(stored_as) = dtype => {
+                    // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
+                    if matches!(node.attribute("to").map(|a| a.i), Some(1 | 11)) {
+                        return Ok(Value::Tensor(id, shape));
+                    }
+                    if shape.iter().product::<usize>() > MAX_COUNT {
+                        return Err(refused(format!(
+                            "{} changes weights that are stored as {stored_as}",
+                            node.label()
+                        )));
+                    }
                 }
                 _ => {}
             }

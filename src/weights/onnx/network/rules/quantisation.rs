@@ -148,7 +148,7 @@ impl<'m> Reader<'m> {
         if let Dtype::Float(_) = tensor.dtype() {
             return Ok(None);
         }
-        self.budget().bytes(tensor.size_bytes())?;
+        self.budget().bytes(tensor.copied_bytes())?;
         let tensor = tensor.clone();
         let name = tensor.dtype().name();
         let Quantisation { scaling, .. } = self.quantisation(node, &sides)?;
