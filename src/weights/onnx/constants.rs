@@ -6,7 +6,6 @@ use super::{
     WeightsError,
     messages::Node,
     numbers::{self, MAX_COUNT, Numbers, Values, fewer_or_more, reshaped},
-    refused,
     scope::{Scope, Value},
     tensors::stored,
 };
@@ -25,7 +24,7 @@ impl<'m, M> Scope<'m, M> {
             Value::Numbers(numbers) => numbers.iter().map(|n| of(n.shape())).collect(),
             Value::Map(map) => sides(map).iter().map(|sides| of(sides)).collect(),
         };
-        probes.ok_or_else(|| refused(format!("{} has too many sides", node.label())))
+        probes.ok_or_else(|| node.refused("has too many sides"))
     }
 
     /// A node whose result does not depend on pixels: a weight viewed in another shape, or arithmetic on sizes.
@@ -51,32 +50,26 @@ impl<'m, M> Scope<'m, M> {
                         let axes = self.ints(node, "axes", 1)?;
                         fewer_or_more(&shape, axes.as_deref(), node.op_type == "Squeeze")
                     };
-                    let odd =
-                        || refused(format!("{} gives a weight an unsupported shape", node.label()));
+                    let odd = || node.refused("gives a weight an unsupported shape");
                     let made = made.filter(|made| made.len() <= MAX_RANK).ok_or_else(odd)?;
                     return Ok(Value::Tensor(id, made));
                 }
                 "Cast" if let Dtype::Float(stored_as) = dtype => {
                     // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
-                    if matches!(node.attribute("to").map(|a| a.i), Some(1 | 11)) {
+                    if matches!(node.int("to", 0), 1 | 11) {
                         return Ok(Value::Tensor(id, shape));
                     }
                     if shape.iter().product::<usize>() > MAX_COUNT {
-                        return Err(refused(format!(
-                            "{} changes weights that are stored as {stored_as}",
-                            node.label()
-                        )));
+                        return Err(
+                            node.refused(format!("changes weights that are stored as {stored_as}"))
+                        );
                     }
                 }
                 _ => {}
             }
         }
         if node.input.len() > MAX_COUNT {
-            return Err(refused(format!(
-                "{} computes with {} inputs",
-                node.label(),
-                node.input.len()
-            )));
+            return Err(node.refused(format!("computes with {} inputs", node.input.len())));
         }
         let mut inputs: Vec<Option<Cow<'_, [Numbers]>>> = Vec::new();
         for index in 0..node.input.len() {
@@ -87,7 +80,7 @@ impl<'m, M> Scope<'m, M> {
             let at_probe: Vec<Option<&Numbers>> =
                 inputs.iter().map(|input| input.as_ref().and_then(|n| n.get(probe))).collect();
             let result = numbers::run(node, &at_probe);
-            results.push(result.map_err(|problem| refused(format!("{} {problem}", node.label())))?);
+            results.push(result.map_err(|problem| node.refused(problem))?);
         }
         Ok(Value::Numbers(results))
     }
@@ -110,9 +103,8 @@ impl<'m, M> Scope<'m, M> {
         } else {
             None
         };
-        let numbers = numbers.ok_or_else(|| {
-            refused(format!("{} is a constant of an unsupported kind", node.label()))
-        })?;
+        let numbers =
+            numbers.ok_or_else(|| node.refused("is a constant of an unsupported kind"))?;
         Ok(Value::Numbers(vec![numbers; self.probe_count]))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Field numbers are those of onnx.proto.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::{
     super::{Budget, WeightsError, error::shortened},
@@ -384,6 +384,25 @@ impl<'m> Node<'m> {
         self.attribute.iter().find(|a| a.name == name)
     }
 
+    /// An integer attribute, or its default.
+    pub(super) fn int(&self, name: &str, absent: i64) -> i64 {
+        self.attribute(name).map_or(absent, |a| a.i)
+    }
+
+    /// Whether an integer attribute is not zero.
+    pub(super) fn flag(&self, name: &str, absent: bool) -> bool {
+        self.int(name, absent.into()) != 0
+    }
+
+    pub(super) fn float(&self, name: &str, absent: f32) -> f32 {
+        self.attribute(name).map_or(absent, |a| a.f)
+    }
+
+    /// A list of integers; empty if it is absent.
+    pub(super) fn ints(&self, name: &str) -> &[i64] {
+        self.attribute(name).map_or(&[], |a| &a.ints)
+    }
+
     /// A text attribute, or its default.
     pub(super) fn text<'a>(&self, name: &str, absent: &'a str) -> &'a str
     where
@@ -410,6 +429,11 @@ impl<'m> Node<'m> {
         visit(self)?;
         let graphs = self.attribute.iter().filter_map(|attribute| attribute.g.as_ref());
         graphs.flat_map(|graph| &graph.node).try_for_each(|node| node.each(visit))
+    }
+
+    /// Why the node is not supported: `problem` follows its label.
+    pub(super) fn refused(&self, problem: impl fmt::Display) -> WeightsError {
+        WeightsError::Graph(format!("{} {problem}", self.label()))
     }
 
     /// The node in messages: its operator and its name or, without a name, its result.

@@ -4,7 +4,6 @@
 use super::{
     WeightsError,
     messages::{Attribute, Name, Node},
-    refused,
 };
 
 /// The nodes that replace a quantised operator; `None` if it is another operator. Their values are named after the
@@ -28,11 +27,10 @@ pub(super) fn nodes<'m>(node: &Node<'m>, call: u32) -> Result<Option<Vec<Node<'m
     };
     // A QuantizeLinear without a zero point makes uint8, but these operators keep the type of their inputs.
     if node.input(zero).is_none() {
-        return Err(refused(format!(
-            "{} has no zero point for its result, so the type of its integers is unknown; \
+        return Err(node.refused(
+            "has no zero point for its result, so the type of its integers is unknown; \
              export it with zero points",
-            node.label()
-        )));
+        ));
     }
     // The result's scale and zero point are in front of the inputs of a Concat.
     let first = if operator == "Concat" { 2 } else { 0 };

@@ -7,7 +7,7 @@ use super::{
     Budget, WeightsError,
     messages::{Name, Node},
     numbers::{MAX_COUNT, Numbers, Values},
-    refused, shortened,
+    shortened,
 };
 use crate::weights::tensor::StoredTensor;
 
@@ -82,13 +82,11 @@ impl<'m, M> Scope<'m, M> {
         node: &Node<'s>,
         index: usize,
     ) -> Result<&'s Value<M>, WeightsError> {
-        let name = node
-            .input(index)
-            .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label())))?;
+        let name =
+            node.input(index).ok_or_else(|| node.refused(format!("lacks its input {index}")))?;
         self.values.get(&name).ok_or_else(|| {
-            refused(format!(
-                "{} needs {}, which nothing before it defines: the graph is out of order, or a cycle",
-                node.label(),
+            node.refused(format!(
+                "needs {}, which nothing before it defines: the graph is out of order, or a cycle",
                 shortened(name.text)
             ))
         })
@@ -105,7 +103,7 @@ impl<'m, M> Scope<'m, M> {
         }
         let refused = |found: &str| {
             let key = node.input_key(index);
-            refused(format!("{} needs a few numbers as {key}, which {found}", node.label()))
+            node.refused(format!("needs a few numbers as {key}, which {found}"))
         };
         let numbers = match self.value(node, index)? {
             Value::Numbers(numbers) => Cow::Borrowed(numbers.as_slice()),
@@ -136,8 +134,7 @@ impl<'m, M> Scope<'m, M> {
                 self.budget.bytes(first.size_bytes())?;
                 Ok(Some(first.clone()))
             }
-            Some(_) => Err(self
-                .of_size(refused(format!("{} depends on the size of the picture", node.label())))),
+            Some(_) => Err(self.of_size(node.refused("depends on the size of the picture"))),
         }
     }
 

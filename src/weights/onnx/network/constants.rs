@@ -13,7 +13,6 @@ use crate::{
         onnx::{
             messages::Node,
             numbers::Numbers,
-            refused,
             scope::{TensorId, Value},
         },
         tensor::{Dtype, StoredTensor},
@@ -99,7 +98,7 @@ impl<'m> Reader<'m> {
                 return Numbers::int(count?);
             }
             let end = |name: &str, absent: i64| {
-                let at = node.attribute(name).map_or(absent, |a| a.i);
+                let at = node.int(name, absent);
                 let at = if at < 0 { at.saturating_add(sides.len() as i64) } else { at };
                 at.clamp(0, sides.len() as i64) as usize
             };
@@ -107,9 +106,9 @@ impl<'m> Reader<'m> {
             Numbers::ints(sides.get(start..end)?.to_vec())
         };
         let probes: Option<Vec<Numbers>> = all.iter().map(of).collect();
-        probes.map(Value::Numbers).ok_or_else(|| {
-            refused(format!("{} takes an unsupported part of a shape", node.label()))
-        })
+        probes
+            .map(Value::Numbers)
+            .ok_or_else(|| node.refused("takes an unsupported part of a shape"))
     }
 
     /// A node on constants. Sizes are computed at every probe, weights once.
@@ -142,8 +141,7 @@ impl<'m> Reader<'m> {
             self.budget().bytes(bytes.len())?;
             let dtype = Dtype::Float(StorageType::F32);
             let tensor = StoredTensor::contiguous(dtype, made.sides, Cow::Owned(bytes));
-            let tensor =
-                tensor.map_err(|problem| refused(format!("{} {problem}", node.label())))?;
+            let tensor = tensor.map_err(|problem| node.refused(problem))?;
             return self.scope.tensor(tensor);
         }
         self.scope.node_on_constants(node)
@@ -171,9 +169,8 @@ impl<'m> Reader<'m> {
                 }));
             }
             Value::Map(_) => {
-                return Err(refused(format!(
-                    "input {index} of {} must be numbers, but depends on the picture",
-                    node.label()
+                return Err(node.refused(format!(
+                    "depends on the picture at its input {index}, which must be numbers"
                 )));
             }
         };
@@ -244,7 +241,7 @@ impl<'m> Reader<'m> {
     ) -> Result<Constant, WeightsError> {
         let constant = self
             .constant_at(node, index)?
-            .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label())))?;
+            .ok_or_else(|| node.refused(format!("lacks its input {index}")))?;
         if let Some(position) = constant.values.iter().position(|v| !v.is_finite()) {
             return Err(WeightsError::NotFinite {
                 key: node.input_key(index),

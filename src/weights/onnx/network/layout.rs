@@ -110,6 +110,15 @@ impl Layout {
         }
     }
 
+    pub(super) fn axes(&self) -> Vec<Axis> {
+        (0..self.sides.len()).map(|side| self.axis(side)).collect()
+    }
+
+    /// Whether the sides are batch, channels, rows and columns.
+    pub(super) fn is_channels_first(&self) -> bool {
+        self.axes() == [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
+    }
+
     /// The index of a side. Files may count from the end with negative numbers.
     pub(super) fn side(&self, number: i64) -> Option<usize> {
         wrapped(number, self.sides.len())

@@ -31,6 +31,7 @@ use super::{
     messages::{self, Name, Node, ValueInfo},
     needed, numbers, refused,
     scope::{Scope, TensorId, Value},
+    shown,
     tensors::stored,
 };
 use crate::weights::pixels::{PixelRange, Pixels};
@@ -194,7 +195,7 @@ fn is_known(node: &Node<'_>) -> bool {
         && (rules::rule(operator).is_some()
             || numbers::rule(operator).is_some()
             || weight_arithmetic::is_on_weights(operator)
-            || matches!(operator, "Constant" | "If" | "Shape" | "Size"))
+            || matches!(operator, "Constant" | "If" | "Shape" | "Size" | "Split"))
 }
 
 /// A map, and the layout of the file's tensor for it.
@@ -349,18 +350,17 @@ impl<'m> Reader<'m> {
 
     /// Reads the branch of a node that does not choose by the picture's pixels; returns the branch's results.
     fn branch(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>, WeightsError> {
-        let wrong = |what: &str| refused(format!("{} {what}", node.label()));
         let chosen = self.scope.fixed_numbers(node, 0)?.and_then(|numbers| numbers.scalar());
-        let chosen = chosen.ok_or_else(|| wrong("has no single condition"))?;
+        let chosen = chosen.ok_or_else(|| node.refused("has no single condition"))?;
         let name = if chosen == 0.0 { "else_branch" } else { "then_branch" };
         let branch = node.attribute(name).and_then(|attribute| attribute.g.as_deref());
-        let branch = branch.ok_or_else(|| wrong("lacks a branch"))?;
+        let branch = branch.ok_or_else(|| node.refused("lacks a branch"))?;
         self.initializers(branch)?;
         branch.node.iter().try_for_each(|node| self.run(node))?;
         let of = |output: &ValueInfo<'m>| {
             let name = Name { text: output.name, call: branch.call };
             let value = self.scope.values.get(&name).cloned();
-            value.ok_or_else(|| wrong("has a branch without its results"))
+            value.ok_or_else(|| node.refused("has a branch without its results"))
         };
         branch.output.iter().map(of).collect()
     }
@@ -425,6 +425,11 @@ impl<'m> Reader<'m> {
         sizes.iter().map(|&size| map.layout.lengths(size)).collect()
     }
 
+    /// The lengths of a value's sides for a message.
+    fn sides_shown(&self, map: &MapValue) -> String {
+        shown(self.lengths(map).first().map_or(&[], Vec::as_slice))
+    }
+
     /// Rows and columns of a map at every probe.
     fn sizes_of(&self, id: NodeId) -> Vec<(usize, usize)> {
         self.shapes[id].iter().map(|shape| (shape.height, shape.width)).collect()
@@ -432,6 +437,12 @@ impl<'m> Reader<'m> {
 
     fn channels(&self, id: NodeId) -> usize {
         self.shapes[id].first().map_or(0, |shape| shape.channels)
+    }
+
+    /// A map with other channels than `x`, and the same sides.
+    fn with_channels(&self, x: &MapValue, node: NodeId) -> MapValue {
+        let factors = vec![self.channels(node)];
+        MapValue { node, layout: Layout { factors, sides: x.layout.sides.clone() } }
     }
 
     /// A map whose sides are batch, channels, rows and columns.
@@ -450,9 +461,8 @@ impl<'m> Reader<'m> {
         if let Some(attribute) = node.attribute.iter().find(long)
             && node.op_type != "Constant"
         {
-            return Err(refused(format!(
-                "{} has a list of {} numbers as its {}",
-                node.label(),
+            return Err(node.refused(format!(
+                "has a list of {} numbers as its {}",
                 attribute.ints.len().max(attribute.floats.len()),
                 shortened(attribute.name)
             )));
@@ -469,11 +479,13 @@ impl<'m> Reader<'m> {
         if !on_map {
             return self.constant(node).map(|value| vec![value]);
         }
-        let rule = rules::rule(node.op_type).ok_or_else(|| {
-            let label = node.label();
-            refused(format!("{label} is not done to pictures by this program"))
-        })?;
-        let maps = rule(self, node)?;
+        let maps = match node.op_type {
+            "Split" => rules::split(self, node)?,
+            operator => {
+                let unsupported = || node.refused("is not done to pictures by this program");
+                vec![rules::rule(operator).ok_or_else(unsupported)?(self, node)?]
+            }
+        };
         Ok(maps.into_iter().map(Value::Map).collect())
     }
 

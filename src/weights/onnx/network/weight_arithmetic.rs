@@ -3,7 +3,7 @@
 use super::{Reader, constants::Constant};
 use crate::weights::{
     WeightsError,
-    onnx::{messages::Node, numbers::wrapped, refused},
+    onnx::{messages::Node, numbers::wrapped},
     tensor::element_count,
 };
 
@@ -21,7 +21,7 @@ impl Reader<'_> {
                 let mut sorted = order.clone();
                 sorted.sort_unstable();
                 if sorted != (0..rank).collect::<Vec<_>>() {
-                    return Err(refused(format!("{} has an odd order", node.label())));
+                    return Err(node.refused("has an odd order"));
                 }
                 self.budget().steps(from.values.len() * (rank + 1))?;
                 self.budget().bytes(from.values.len() * size_of::<f32>())?;
@@ -73,11 +73,9 @@ impl Reader<'_> {
                 for index in 0..node.input.len() {
                     parts.push(self.weights_at(node, index)?);
                 }
-                let odd = || {
-                    refused(format!("{} concatenates weights of different shapes", node.label()))
-                };
+                let odd = || node.refused("concatenates weights of different shapes");
                 let first = parts.first().ok_or_else(odd)?.sides.clone();
-                let axis = node.attribute("axis").map_or(0, |a| a.i);
+                let axis = node.int("axis", 0);
                 let axis = wrapped(axis, first.len()).ok_or_else(odd)?;
                 let is_alike = |part: &Constant| {
                     part.sides.len() == first.len()
@@ -107,8 +105,7 @@ impl Reader<'_> {
             }
             "Expand" => {
                 let of = self.weights_at(node, 0)?;
-                let odd =
-                    || refused(format!("{} combines weights of different shapes", node.label()));
+                let odd = || node.refused("combines weights of different shapes");
                 let wanted = self.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
                 let wanted: Option<Vec<usize>> = (wanted.as_ints().ok_or_else(odd)?.iter())
                     .map(|&side| usize::try_from(side).ok())
@@ -143,7 +140,7 @@ impl Reader<'_> {
                     1
                 };
                 let values = sums.iter().map(|sum| (sum / each.max(1) as f64) as f32).collect();
-                let keeps = node.attribute("keepdims").is_none_or(|a| a.i != 0);
+                let keeps = node.flag("keepdims", true);
                 let sides = if keeps {
                     kept
                 } else {
@@ -155,7 +152,7 @@ impl Reader<'_> {
                 Ok(Some(Constant { sides, values }))
             }
             "DequantizeLinear" | "QuantizeLinear" => self.on_constant(node).map(Some),
-            "Cast" if matches!(node.attribute("to").map(|a| a.i), Some(10 | 16)) => {
+            "Cast" if matches!(node.int("to", 0), 10 | 16) => {
                 // A cast to half precision of weights that are stored wider.
                 Ok(Some(self.weights_at(node, 0)?))
             }
@@ -172,7 +169,7 @@ impl Reader<'_> {
         wanted: &[usize],
         node: &Node<'_>,
     ) -> Result<Constant, WeightsError> {
-        let odd = || refused(format!("{} combines weights of different shapes", node.label()));
+        let odd = || node.refused("combines weights of different shapes");
         let rank = wanted.len().max(of.sides.len());
         let at = |sides: &[usize], side: usize| {
             (side + sides.len()).checked_sub(rank).map_or(1, |own| sides[own])

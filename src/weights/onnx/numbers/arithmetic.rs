@@ -6,7 +6,7 @@ use super::{MAX_COUNT, Node, Numbers, Values, input};
 
 pub(super) fn cast(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let source = input(inputs, 0)?;
-    let values = match (node.attribute("to")?.i, &source.values) {
+    let values = match (node.int("to", 0), &source.values) {
         // FLOAT, FLOAT16, DOUBLE: sizes are small whole numbers, exact in each.
         (1 | 10 | 11, _) => Values::Float(source.to_floats()),
         // INT32, INT64

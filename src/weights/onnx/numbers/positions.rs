@@ -3,7 +3,7 @@
 use super::{MAX_COUNT, Node, Numbers, Values, input, product};
 
 fn axis(node: &Node<'_>) -> i64 {
-    node.attribute("axis").map_or(0, |a| a.i)
+    node.int("axis", 0)
 }
 
 /// A position. Negative ones count from the end.

@@ -11,64 +11,51 @@ use crate::{
             network::{BYTES_PER_NODE, constants::Constant, layout::MAX_SIDES},
             refused,
             scope::Value,
+            shown,
         },
     },
 };
 
-pub(super) fn arithmetic<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
-    let mut result: Option<MapValue> = None;
-    if node.input.len() != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
-        return Err(refused(format!("{} has {} inputs", node.label(), node.input.len())));
+pub(super) fn arithmetic(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+) -> Result<MapValue, WeightsError> {
+    let count = node.input.len();
+    if count != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
+        return Err(node.refused(format!("has {count} inputs")));
     }
     // Start with the first map. Constants before it are added afterwards; the order does not matter for sums.
-    let is_map = |reader: &Reader<'_>, index: usize| {
-        matches!(reader.scope.value(node, index), Ok(Value::Map(_)))
-    };
-    let first = (0..node.input.len()).find(|&index| is_map(reader, index));
-    let Some(first) = first else {
-        return Err(refused(format!("{} has no map", node.label())));
-    };
-    for index in std::iter::once(first).chain((0..node.input.len()).filter(|&i| i != first)) {
-        let is_map = is_map(reader, index);
-        result = Some(match (result, is_map) {
-            (None, _) => reader.map(node, index)?,
-            (Some(a), true) => {
-                let b = reader.map(node, index)?;
-                reader.combined(node, a, b)?
-            }
-            (Some(a), false) => reader.with_constant(node, &a, index, index < first)?,
-        });
+    let first = (0..count).find_map(|index| Some((index, reader.map(node, index).ok()?)));
+    let (first, mut made) = first.ok_or_else(|| node.refused("has no map"))?;
+    for index in (0..count).filter(|&index| index != first) {
+        made = match reader.map(node, index) {
+            Ok(other) => reader.combined(node, made, other)?,
+            Err(_) => reader.with_constant(node, &made, index, index < first)?,
+        };
     }
-    Ok(result.into_iter().collect())
+    Ok(made)
 }
 
 /// A power: products and roots if possible, otherwise by logarithms.
-pub(super) fn power<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn power(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
     /// The largest power that is computed by products.
     const MOST: f32 = 64.0;
     /// Replaces zero, which has no logarithm.
     const LEAST: f32 = 1e-30;
     if !matches!(reader.scope.value(node, 0)?, Value::Map(_)) {
         let base = reader.scope.constant(node, 0).filter(|base| *base > 0.0);
-        let base = base.ok_or_else(|| {
-            refused(format!("{} raises something other than a positive number", node.label()))
-        })?;
+        let base =
+            base.ok_or_else(|| node.refused("raises something other than a positive number"))?;
         let exponent = reader.map(node, 1)?;
         let exponent = reader.scaled(&exponent, base.ln(), 0.0)?;
-        return Ok(vec![reader.function(&exponent, Function::Exp)?]);
+        return Ok(reader.function(&exponent, Function::Exp)?);
     }
     let x = reader.map(node, 0)?;
     // The exponent may be an integer, which is not allowed for weights.
     let exponent = reader.scope.constant(node, 1);
-    let exponent = exponent.filter(|exponent| exponent.is_finite()).ok_or_else(|| {
-        refused(format!("{} raises to powers that are not one finite number", node.label()))
-    })?;
+    let exponent = exponent
+        .filter(|exponent| exponent.is_finite())
+        .ok_or_else(|| node.refused("raises to powers that are not one finite number"))?;
     let size = exponent.abs();
     let made = if size == 0.5 {
         reader.root(x)?
@@ -89,7 +76,7 @@ pub(super) fn power<'m>(
         let log = reader.scaled(&log, size, 0.0)?;
         reader.function(&log, Function::Exp)?
     };
-    Ok(vec![if exponent < 0.0 { reader.inverse(made)? } else { made }])
+    Ok(if exponent < 0.0 { reader.inverse(made)? } else { made })
 }
 
 /// The arithmetic of an operator on two maps.
@@ -108,7 +95,7 @@ impl Reader<'_> {
         match self.scope.value(node, index)? {
             Value::Map(map) => Ok(map.clone()),
             Value::Tensor(..) | Value::Numbers(_) => {
-                Err(refused(format!("{} reads constants instead of a map", node.label())))
+                Err(node.refused("reads constants instead of a map"))
             }
         }
     }
@@ -160,11 +147,7 @@ impl Reader<'_> {
             return Ok(vec![number; channels]);
         }
         let odd = || {
-            refused(format!(
-                "{} broadcasts constants of the shape {} over a map; only one value per channel is supported",
-                node.label(),
-                crate::weights::onnx::shown(&constant.sides)
-            ))
+            node.refused(format!("broadcasts constants of the shape {} over a map; only one value per channel is supported", shown(&constant.sides)))
         };
         let Layout { factors, sides } = &x.layout;
         self.budget().steps(channels * (1 + factors.len()))?;
@@ -222,11 +205,9 @@ impl Reader<'_> {
         let mut x = x.clone();
         let more = constant.sides.len().saturating_sub(x.layout.sides.len());
         if more > 0 && constant.sides.len() > MAX_SIDES {
-            return Err(refused(format!(
-                "{} computes with a constant of {} sides",
-                node.label(),
-                constant.sides.len()
-            )));
+            return Err(
+                node.refused(format!("computes with a constant of {} sides", constant.sides.len()))
+            );
         }
         x.layout.sides.splice(0..0, vec![Vec::new(); more]);
         let x = &x;
@@ -275,7 +256,7 @@ impl Reader<'_> {
                 let beyond = self.clipped(&beyond, 0.0, f32::INFINITY)?;
                 self.affine(&beyond, vec![sign; count], values)
             }
-            _ => Err(refused(format!("{} is not arithmetic", node.label()))),
+            _ => Err(node.refused("is not arithmetic")),
         }
     }
 
@@ -286,7 +267,7 @@ impl Reader<'_> {
     ) -> Result<Constant, WeightsError> {
         match node.op_type {
             "Max" | "Min" => (self.constant_at(node, index)?)
-                .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label()))),
+                .ok_or_else(|| node.refused(format!("lacks its input {index}"))),
             _ => self.weights_at(node, index),
         }
     }
@@ -302,15 +283,10 @@ impl Reader<'_> {
             return Ok(sloped);
         }
         let layout = self.joint_layout(&a, &b).ok_or_else(|| {
-            let sides = |map: &MapValue| {
-                let lengths = self.lengths(map);
-                crate::weights::onnx::shown(lengths.first().map_or(&[][..], Vec::as_slice))
-            };
-            self.scope.of_size(refused(format!(
-                "{} combines maps of the shapes {} and {}",
-                node.label(),
-                sides(&a),
-                sides(&b)
+            self.scope.of_size(node.refused(format!(
+                "combines maps of the shapes {} and {}",
+                self.sides_shown(&a),
+                self.sides_shown(&b)
             )))
         })?;
         let Some(arithmetic) = arithmetic_of(node.op_type) else {

@@ -4,15 +4,12 @@ use super::{Held, MapValue, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
     network::NodeWeights,
-    weights::{
-        WeightsError,
-        onnx::{messages::Node, refused},
-    },
+    weights::{WeightsError, onnx::messages::Node},
 };
 
 /// The operation of an operator that is a function of single values; `None` for another operator.
 fn op_of(node: &Node<'_>) -> Option<Op> {
-    let number = |name: &str, absent: f32| f64::from(node.attribute(name).map_or(absent, |a| a.f));
+    let number = |name: &str, absent: f32| f64::from(node.float(name, absent));
     Some(Op::Function(match node.op_type {
         "Relu" => return Some(Op::Relu),
         "LeakyRelu" => Function::LeakyRelu { slope: number("alpha", 0.01) },
@@ -40,18 +37,13 @@ pub(super) fn rule(operator: &str) -> Option<super::Rule> {
     op_of(&Node { op_type: operator, ..Node::default() })?;
     Some(|reader, node| {
         let x = reader.map(node, 0)?;
-        let made = op_of(node).map_or(Ok(x.node), |op| reader.add(op, &[x.node], None))?;
-        Ok(vec![x.moved_to(made)])
+        op_of(node).map_or_else(|| Ok(x.clone()), |op| reader.with_op(&x, op))
     })
 }
 
 /// A function that consists of several operations.
-pub(super) fn composed<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn composed(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
     let x = reader.map(node, 0)?;
-    let number = |name: &str, absent: f32| node.attribute(name).map_or(absent, |a| a.f);
     let made = match node.op_type {
         "Neg" => reader.scaled(&x, -1.0, 0.0)?,
         "Ceil" => {
@@ -60,9 +52,9 @@ pub(super) fn composed<'m>(
             reader.scaled(&floor, -1.0, 0.0)?
         }
         "Selu" => {
-            let alpha = f64::from(number("alpha", 1.673_263_2));
+            let alpha = f64::from(node.float("alpha", 1.673_263_2));
             let elu = reader.function(&x, Function::Elu { alpha })?;
-            reader.scaled(&elu, number("gamma", 1.050_701), 0.0)?
+            reader.scaled(&elu, node.float("gamma", 1.050_701), 0.0)?
         }
         "HardSwish" => {
             let gate = Function::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 };
@@ -70,7 +62,7 @@ pub(super) fn composed<'m>(
             reader.product(&x, &gate)?
         }
         "Swish" => {
-            let inner = reader.scaled(&x, number("alpha", 1.0), 0.0)?;
+            let inner = reader.scaled(&x, node.float("alpha", 1.0), 0.0)?;
             let gate = reader.function(&inner, Function::Sigmoid)?;
             reader.product(&x, &gate)?
         }
@@ -81,17 +73,14 @@ pub(super) fn composed<'m>(
             reader.product(&x, &gate)?
         }
     };
-    Ok(vec![made])
+    Ok(made)
 }
 
 /// `x * (1 + erf(x / sqrt(2))) / 2`, or its usual approximation with tanh.
-pub(super) fn gelu<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
     let x = reader.map(node, 0)?;
     if node.text("approximate", "none") == "none" {
-        return Ok(vec![reader.function(&x, Function::Gelu)?]);
+        return Ok(reader.function(&x, Function::Gelu)?);
     }
     let square = reader.product(&x, &x)?;
     let cubic = reader.scaled(&square, 0.044_715, 1.0)?;
@@ -99,56 +88,42 @@ pub(super) fn gelu<'m>(
     let inner = reader.scaled(&inner, 0.797_884_6, 0.0)?;
     let inner = reader.function(&inner, Function::Tanh)?;
     let half = reader.scaled(&inner, 0.5, 0.5)?;
-    Ok(vec![reader.product(&x, &half)?])
+    Ok(reader.product(&x, &half)?)
 }
 
-pub(super) fn identity<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
-    Ok(vec![reader.map(node, 0)?])
+pub(super) fn identity(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+    Ok(reader.map(node, 0)?)
 }
 
 /// A conversion of the number type. To bytes, numbers are cut off; to other integers, conversion is not supported.
-pub(super) fn cast<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn cast(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
     let x = reader.map(node, 0)?;
-    match node.attribute("to").map(|a| a.i) {
+    match node.int("to", 0) {
         // FLOAT, FLOAT16, DOUBLE, BFLOAT16
-        Some(1 | 10 | 11 | 16) => Ok(vec![x]),
+        1 | 10 | 11 | 16 => Ok(x),
         // UINT8; the photo consists of bytes.
-        Some(2) if reader.is_photo(x.node) => Ok(vec![x]),
-        Some(2) => Ok(vec![reader.function(&x, Function::Floor)?]),
-        _ => Err(refused(format!("{} rounds the picture", node.label()))),
+        2 if reader.is_photo(x.node) => Ok(x),
+        2 => Ok(reader.function(&x, Function::Floor)?),
+        _ => Err(node.refused("rounds the picture")),
     }
 }
 
-pub(super) fn clip<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn clip(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
     let x = reader.map(node, 0)?;
     let mut bound = |name: &str, index: usize, absent: f32| match node.attribute(name) {
         Some(attribute) => Ok(attribute.f),
         None => match reader.constant_at(node, index)? {
-            Some(constant) => {
-                constant.scalar().ok_or_else(|| refused(format!("{} has odd limits", node.label())))
-            }
+            Some(constant) => constant.scalar().ok_or_else(|| node.refused("has odd limits")),
             None => Ok(absent),
         },
     };
     let least = bound("min", 1, f32::NEG_INFINITY)?;
     let most = bound("max", 2, f32::INFINITY)?;
-    reader.clipped(&x, least, most).map(|map| vec![map])
+    reader.clipped(&x, least, most)
 }
 
 /// Negative values times a slope: one for all, or one per channel.
-pub(super) fn prelu<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn prelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
     let x = reader.map(node, 0)?;
     let slopes = reader.weights_at(node, 1)?;
     // PyTorch's slopes are a list, one per channel of a map with channels first.
@@ -157,14 +132,14 @@ pub(super) fn prelu<'m>(
         _ => match reader.by_channel(&x, &slopes, node) {
             Ok(weight) => weight,
             Err(error) => match reader.constant_map(&x, &slopes)? {
-                Some(slopes) => return reader.sloped_by(&x, slopes).map(|map| vec![map]),
+                Some(slopes) => return reader.sloped_by(&x, slopes),
                 None => return Err(error),
             },
         },
     };
     let weights = NodeWeights { weight, bias: Vec::new() };
     let id = reader.add(Op::Prelu, &[x.node], Some(Held::Own(weights)))?;
-    Ok(vec![x.moved_to(id)])
+    Ok(x.moved_to(id))
 }
 
 impl Reader<'_> {
@@ -177,13 +152,17 @@ impl Reader<'_> {
         }
     }
 
+    /// An operation that keeps the layout.
+    pub(super) fn with_op(&mut self, x: &MapValue, op: Op) -> Result<MapValue, WeightsError> {
+        Ok(x.moved_to(self.add(op, &[x.node], None)?))
+    }
+
     pub(super) fn function(
         &mut self,
         x: &MapValue,
         function: Function,
     ) -> Result<MapValue, WeightsError> {
-        let id = self.add(Op::Function(function), &[x.node], None)?;
-        Ok(x.moved_to(id))
+        self.with_op(x, Op::Function(function))
     }
 
     /// `a` combined with `b`, value by value, in the layout of `a`.
@@ -221,8 +200,7 @@ impl Reader<'_> {
         most: f32,
     ) -> Result<MapValue, WeightsError> {
         if (least, most) == (0.0, f32::INFINITY) {
-            let id = self.add(Op::Relu, &[x.node], None)?;
-            return Ok(x.moved_to(id));
+            return self.with_op(x, Op::Relu);
         }
         // An infinite limit becomes the largest finite number.
         let bound = |limit: f32| f64::from(limit.clamp(f32::MIN, f32::MAX));

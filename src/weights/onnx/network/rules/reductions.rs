@@ -1,6 +1,6 @@
 //! Means, sums, maxima and minima over channels or over whole maps, and softmax.
 
-use super::{Axis, Layout, MapValue, NodeId, Part, Reader};
+use super::{Axis, MapValue, NodeId, Part, Reader};
 use crate::{
     graph::{Arithmetic, Conv, Function, Op},
     weights::{
@@ -21,23 +21,17 @@ enum Kind {
     Min,
 }
 
-pub(super) fn reduce<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn reduce(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
     let mut x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
-    let odd = || {
-        refused(format!("{} reduces neither all channels nor all rows and columns", node.label()))
-    };
-    let is = |name: &str, absent: i64| node.attribute(name).map_or(absent, |a| a.i) != 0;
+    let odd = || node.refused("reduces neither all channels nor all rows and columns");
     let all = || (0..count).collect::<Vec<_>>();
     let (axes, keeps) = if node.op_type.starts_with("Global") {
         ((2..count).collect(), true)
     } else {
         let axes = reader.scope.ints(node, "axes", 1)?;
         let axes = match axes.as_deref() {
-            None | Some([]) if is("noop_with_empty_axes", 0) => return Ok(vec![x]),
+            None | Some([]) if node.flag("noop_with_empty_axes", false) => return Ok(x),
             None | Some([]) => all(),
             Some(axes) => {
                 let axes: Option<Vec<usize>> =
@@ -45,7 +39,7 @@ pub(super) fn reduce<'m>(
                 axes.ok_or_else(odd)?
             }
         };
-        (axes, is("keepdims", 1))
+        (axes, node.flag("keepdims", true))
     };
     // Sides of channels and sides of pixels; those of length 1 do not matter.
     let lengths = reader.lengths(&x);
@@ -111,17 +105,14 @@ pub(super) fn reduce<'m>(
             !axes.contains(&(side - 1))
         });
     }
-    Ok(vec![made])
+    Ok(made)
 }
 
 /// `exp(x) / sum(exp(x))` over channels.
-pub(super) fn softmax<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn softmax(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
     let x = reader.map(node, 0)?;
     let absent = if reader.opset < 13 { 1 } else { -1 };
-    let axis = node.attribute("axis").map_or(absent, |a| a.i);
+    let axis = node.int("axis", absent);
     let side = x.layout.side(axis);
     let lengths = reader.lengths(&x);
     // Before opset 13, all sides after the axis belong to it.
@@ -129,14 +120,14 @@ pub(super) fn softmax<'m>(
         reader.opset < 13 && lengths.iter().any(|l| l[side + 1..].iter().any(|&length| length != 1))
     };
     if !side.is_some_and(|side| x.layout.axis(side) == Axis::Channels && !has_more(side)) {
-        return Err(refused(format!("{} is over something other than channels", node.label())));
+        return Err(node.refused("is over something other than channels"));
     }
     // Relative to the largest, no power exceeds 1.
     let most = reader.of_channels(node, x.node, Kind::Max)?;
     let below = reader.with(Arithmetic::Difference, &x, &x.moved_to(most))?;
     let powers = reader.function(&below, Function::Exp)?;
     let sum = reader.of_channels(node, powers.node, Kind::Sum)?;
-    Ok(vec![reader.with(Arithmetic::Quotient, &powers, &x.moved_to(sum))?])
+    Ok(reader.with(Arithmetic::Quotient, &powers, &x.moved_to(sum))?)
 }
 
 impl Reader<'_> {
@@ -147,7 +138,7 @@ impl Reader<'_> {
         id: NodeId,
         kind: Kind,
     ) -> Result<NodeId, WeightsError> {
-        let x = MapValue { node: id, layout: Layout::channels_first(self.channels(id)) };
+        let x = self.channels_first(id);
         match kind {
             Kind::Mean => self.add(Op::SpatialMean, &[id], None),
             Kind::Max => self.add(Op::SpatialMax, &[id], None),
@@ -182,12 +173,11 @@ impl Reader<'_> {
             return self.small_conv(Conv::square(channels, 1, 1, 1), id, share, 0.0);
         }
         if channels > MOST_COMPARED {
-            return Err(refused(format!("{} compares {channels} channels", node.label())));
+            return Err(node.refused(format!("compares {channels} channels")));
         }
         let mut one = |first: usize| {
-            let layout = Layout::channels_first(1);
-            let node = self.add(Op::Channels { first, count: 1 }, &[id], None)?;
-            Ok::<_, WeightsError>(MapValue { node, layout })
+            let part = self.add(Op::Channels { first, count: 1 }, &[id], None)?;
+            Ok::<_, WeightsError>(self.channels_first(part))
         };
         let parts = (0..channels).map(&mut one).collect::<Result<Vec<_>, _>>()?;
         let mut parts = parts.into_iter();

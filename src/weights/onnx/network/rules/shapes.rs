@@ -8,7 +8,7 @@ use crate::{
         onnx::{
             messages::Node,
             numbers::{fewer_or_more, reshaped},
-            refused, shown,
+            shown,
         },
     },
 };
@@ -18,10 +18,10 @@ const MAX_BLOCK_PX: usize = 16;
 /// Steps to charge per side when a map is tried with other sides.
 const STEPS_PER_SIDE: usize = 16;
 
-pub(super) fn transpose<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn transpose(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+) -> Result<MapValue, WeightsError> {
     let x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
     let order: Vec<usize> = match node.attribute("perm") {
@@ -31,15 +31,12 @@ pub(super) fn transpose<'m>(
         None => (0..count).rev().collect(),
     };
     let layout = (order.len() == count).then(|| x.layout.transposed(&order)).flatten();
-    let layout = layout.ok_or_else(|| refused(format!("{} has an odd order", node.label())))?;
+    let layout = layout.ok_or_else(|| node.refused("has an odd order"))?;
     let x = MapValue { node: x.node, layout };
-    reader.settled(x).map(|map| vec![map])
+    reader.settled(x)
 }
 
-pub(super) fn reshape<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn reshape(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
     let x = reader.map(node, 0)?;
     let lengths = reader.lengths(&x);
     let mut shapes = Vec::new();
@@ -52,7 +49,7 @@ pub(super) fn reshape<'m>(
                 })
             }
             "Flatten" => {
-                let axis = node.attribute("axis").map_or(1, |a| a.i);
+                let axis = node.int("axis", 1);
                 let count = own.len() as i64;
                 let axis = if axis < 0 { axis + count } else { axis };
                 (0..=count).contains(&axis).then(|| {
@@ -66,16 +63,15 @@ pub(super) fn reshape<'m>(
             }
         };
         let shape = shape.ok_or_else(|| {
-            reader.scope.of_size(refused(format!(
-                "{} gives a map with the sides {} others that do not fit",
-                node.label(),
+            reader.scope.of_size(node.refused(format!(
+                "gives a map with the sides {} others that do not fit",
                 shown(own)
             )))
         })?;
         shapes.push(shape);
     }
     if shapes == lengths {
-        return Ok(vec![x]);
+        return Ok(x);
     }
     let sizes = reader.sizes_of(x.node);
     let reshaped = match x.layout.reshaped(&sizes, &shapes) {
@@ -83,14 +79,13 @@ pub(super) fn reshape<'m>(
         None => reader.reshaped_in_blocks(&x, &shapes)?,
     };
     let x = reshaped.ok_or_else(|| {
-        reader.scope.of_size(refused(format!(
-            "{} gives a map with the sides {} the sides {}, which cut through its pixels",
-            node.label(),
-            shown(lengths.first().map_or(&[][..], Vec::as_slice)),
+        reader.scope.of_size(node.refused(format!(
+            "gives a map with the sides {} the sides {}, which cut through its pixels",
+            reader.sides_shown(&x),
             shown(shapes.first().map_or(&[][..], Vec::as_slice))
         )))
     })?;
-    reader.settled(x).map(|map| vec![map])
+    reader.settled(x)
 }
 
 /// The shape at the second input at a probe; `None` if it does not consist of integers.
