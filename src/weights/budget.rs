@@ -7,7 +7,7 @@
 
 use std::{cell::Cell, collections::HashMap, hash::Hash};
 
-use super::WeightsError;
+use super::{WeightsError, error::shortened};
 use crate::allocation;
 
 /// Steps that any file may take, however small.
@@ -123,6 +123,24 @@ impl Budget {
             map.try_reserve(1).map_err(|_| no_memory::<(K, V)>(places))?;
         }
         Ok(map.insert(key, value))
+    }
+
+    /// Sets a key of a file; a key may be set once.
+    ///
+    /// # Errors
+    /// [`WeightsError::DuplicateKey`]; [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
+    pub(crate) fn insert_once<'k, V>(
+        &self,
+        map: &mut HashMap<&'k str, V>,
+        key: &'k str,
+        value: V,
+    ) -> Result<(), WeightsError> {
+        match self.insert(map, key, value)? {
+            None => Ok(()),
+            Some(_) => {
+                Err(WeightsError::DuplicateKey { first: shortened(key), second: shortened(key) })
+            }
+        }
     }
 
     /// A copy of a text.

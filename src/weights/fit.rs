@@ -162,7 +162,8 @@ impl<'t, 'a> Places<'t, 'a> {
     }
 }
 
-fn missing<'k>(names: impl IntoIterator<Item = &'k str>) -> WeightsError {
+/// An error about weights that a file lacks.
+pub(super) fn missing<'k>(names: impl IntoIterator<Item = &'k str>) -> WeightsError {
     WeightsError::Keys { missing: names.into_iter().collect(), unexpected: KeyList::default() }
 }
 
@@ -303,10 +304,7 @@ fn filled(
             check(&bias, &[shape.bias])?;
         }
     }
-    // Equal weights may share their bytes, but not many times over.
-    if (total_bytes / 2) as u64 > budget.file_bytes() {
-        return Err(WeightsError::Overlap { total_bytes, file_bytes: budget.file_bytes() });
-    }
+    check_overlap(total_bytes, budget)?;
     let values = |name: &str| {
         let place = places.get(name)?;
         finite_values(place.key, place.tensor, budget)
@@ -324,6 +322,15 @@ fn filled(
     });
     let weights = read.collect::<Result<Weights, WeightsError>>()?;
     Ok((Network::new(graph, weights)?, storage))
+}
+
+/// Equal weights may share their bytes, but not many times over.
+pub(super) fn check_overlap(total_bytes: usize, budget: &Budget) -> Result<(), WeightsError> {
+    let file_bytes = budget.file_bytes();
+    if (total_bytes / 2) as u64 > file_bytes {
+        return Err(WeightsError::Overlap { total_bytes, file_bytes });
+    }
+    Ok(())
 }
 
 pub(super) fn check_shape(
@@ -354,23 +361,41 @@ pub(super) fn float_type(
     }
 }
 
-/// All values of a weight, each of them finite.
-pub(super) fn finite_values(
+/// All values of a weight.
+pub(super) fn values(
     key: &str,
     tensor: &StoredTensor<'_>,
     budget: &Budget,
 ) -> Result<Vec<f32>, WeightsError> {
     let count = tensor.element_count();
     budget.steps(2 * count)?;
-    budget.bytes(count * size_of::<f32>())?;
-    let values =
-        tensor.to_f32().map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })?;
-    match values.iter().position(|v| !v.is_finite()) {
+    budget.bytes(count.saturating_mul(size_of::<f32>()))?;
+    tensor.to_f32().map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })
+}
+
+/// Refuses a weight with values that are not allowed.
+pub(super) fn check_values(
+    key: &str,
+    values: &[f32],
+    is_allowed: fn(f32) -> bool,
+) -> Result<(), WeightsError> {
+    match values.iter().position(|&value| !is_allowed(value)) {
         Some(position) => {
             Err(WeightsError::NotFinite { key: shortened(key), value: values[position], position })
         }
-        None => Ok(values),
+        None => Ok(()),
     }
+}
+
+/// All values of a weight, each of them finite.
+pub(super) fn finite_values(
+    key: &str,
+    tensor: &StoredTensor<'_>,
+    budget: &Budget,
+) -> Result<Vec<f32>, WeightsError> {
+    let values = values(key, tensor, budget)?;
+    check_values(key, &values, f32::is_finite)?;
+    Ok(values)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::{
     code::BUILT_IN_NETWORK,
     error::{KeyList, shortened},
     family::{STYLE_NETWORK_SIGNS, bare, is_style_network},
-    fit::{NamedTensors, check_shape, finite_values, float_type},
+    fit::{NamedTensors, check_overlap, check_shape, finite_values, float_type, missing},
     format_of, named_tensors, read_file,
     safetensors::file,
     tensor::{Dtype, Scaling, StoredTensor},
@@ -190,8 +190,7 @@ pub(super) fn fitted(
     budget: &Budget,
 ) -> Result<Transformer, WeightsError> {
     if !is_style_network(tensors.iter().map(|(key, _)| key.as_str())) {
-        let missing: KeyList = STYLE_NETWORK_SIGNS.into_iter().collect();
-        return Err(WeightsError::Keys { missing, unexpected: KeyList::default() });
+        return Err(missing(STYLE_NETWORK_SIGNS));
     }
     let spec = spec_of(tensors, metadata, budget)?;
     let mut left = places(tensors, budget)?;
@@ -233,10 +232,7 @@ pub(super) fn fitted(
     if !missing.is_empty() || !unexpected.is_empty() {
         return Err(WeightsError::Keys { missing, unexpected });
     }
-    // Equal weights may share their bytes, but not many times over.
-    if (total_bytes / 2) as u64 > budget.file_bytes() {
-        return Err(WeightsError::Overlap { total_bytes, file_bytes: budget.file_bytes() });
-    }
+    check_overlap(total_bytes, budget)?;
     let mut state = State::new();
     for (name, tensor, scales) in found {
         let values = match scales {

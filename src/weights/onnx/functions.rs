@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 
 use super::{
+    super::error::shortened,
     Budget, WeightsError, is_own,
     messages::{Attribute, Function, Graph, Model, Name, Node, ValueInfo},
-    opset, quantised, refused, shortened,
+    opset, quantised, refused,
 };
 
 /// Maximum number of functions in functions.

@@ -28,7 +28,6 @@ use crate::{
 
 use super::{
     Budget, Checkpoint, Choice, Family, PixelChoice, PixelFormat, WeightsError,
-    error::shortened,
     fit::{Fitted, NamedTensors},
     pixels::with_levels,
 };
@@ -218,15 +217,8 @@ fn check_unique<'m>(
     budget: &Budget,
 ) -> Result<(), WeightsError> {
     let mut seen = HashMap::new();
-    for name in names.filter(|name| !name.is_empty()) {
-        if budget.insert(&mut seen, name, ())?.is_some() {
-            return Err(WeightsError::DuplicateKey {
-                first: shortened(name),
-                second: shortened(name),
-            });
-        }
-    }
-    Ok(())
+    let mut names = names.filter(|name| !name.is_empty());
+    names.try_for_each(|name| budget.insert_once(&mut seen, name, ()))
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ use super::{
     Budget, WeightsError,
     messages::{Name, Node},
     numbers::{MAX_COUNT, Numbers, Values},
-    shortened,
 };
-use crate::weights::tensor::StoredTensor;
+use crate::weights::{error::shortened, tensor::StoredTensor};
 
 /// Index of a tensor in the file.
 pub(super) type TensorId = usize;

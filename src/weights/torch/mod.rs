@@ -181,12 +181,7 @@ fn state_dict<'a>(
         let Value::Text(key) = key else {
             return Err(refused("a tensor's key is not a string"));
         };
-        if budget.insert(&mut seen, *key, ())?.is_some() {
-            return Err(WeightsError::DuplicateKey {
-                first: shortened(key),
-                second: shortened(key),
-            });
-        }
+        budget.insert_once(&mut seen, key, ())?;
         // Many storages and tensors may share one long key, which is read for each of them.
         if let Some(Object::Storage(storage)) = pickle.object(tensor.storage) {
             budget.steps(storage.key.len())?;

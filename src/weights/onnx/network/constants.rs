@@ -9,7 +9,7 @@ use crate::{
     tensor::Shape,
     weights::{
         StorageType, WeightsError,
-        fit::float_type,
+        fit::{check_values, values},
         onnx::{
             messages::Node,
             numbers::Numbers,
@@ -180,23 +180,15 @@ impl<'m> Reader<'m> {
         if values.is_empty() {
             return Err(WeightsError::Tensor { key, problem: "holds no numbers".to_owned() });
         }
-        if let Some(position) = values.iter().position(|v| v.is_nan()) {
-            return Err(WeightsError::NotFinite { key, value: values[position], position });
-        }
+        check_values(&key, &values, |value| !value.is_nan())?;
         Ok(Some(Constant { sides, values }))
     }
 
     /// The numbers of a tensor.
     fn values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>, WeightsError> {
         let tensor = &self.scope.tensors[id];
-        let (count, dtype) = (tensor.element_count(), tensor.dtype());
-        let budget = self.budget();
-        budget.steps(2 * count)?;
-        budget.bytes(count.saturating_mul(size_of::<f32>()))?;
-        float_type(key, tensor)?;
-        let values = tensor
-            .to_f32()
-            .map_err(|problem| WeightsError::Tensor { key: key.to_owned(), problem })?;
+        let dtype = tensor.dtype();
+        let values = values(key, tensor, self.budget())?;
         self.note_storage(dtype);
         Ok(values)
     }
@@ -208,14 +200,8 @@ impl<'m> Reader<'m> {
         key: &str,
     ) -> Result<Vec<f32>, WeightsError> {
         let values = self.values(id, key)?;
-        match values.iter().position(|v| !v.is_finite()) {
-            Some(position) => Err(WeightsError::NotFinite {
-                key: key.to_owned(),
-                value: values[position],
-                position,
-            }),
-            None => Ok(values),
-        }
+        check_values(key, &values, f32::is_finite)?;
+        Ok(values)
     }
 
     /// The weights of a convolution at an input, and their shape.
@@ -242,13 +228,7 @@ impl<'m> Reader<'m> {
         let constant = self
             .constant_at(node, index)?
             .ok_or_else(|| node.refused(format!("lacks its input {index}")))?;
-        if let Some(position) = constant.values.iter().position(|v| !v.is_finite()) {
-            return Err(WeightsError::NotFinite {
-                key: node.input_key(index),
-                value: constant.values[position],
-                position,
-            });
-        }
+        check_values(&node.input_key(index), &constant.values, f32::is_finite)?;
         Ok(constant)
     }
 
