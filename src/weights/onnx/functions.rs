@@ -192,7 +192,10 @@ impl<'c, 'm> Renaming<'c, 'm> {
         let nodes: Result<_, _> = graph.node.iter().map(|node| self.node(node, budget)).collect();
         budget.bytes(graph.initializer.iter().map(|tensor| tensor.size_bytes()).sum())?;
         budget.bytes(size_of_val(graph.output.as_slice()))?;
-        let outputs = graph.output.iter().map(|output| ValueInfo { name: output.name, kind: None });
+        let outputs = graph
+            .output
+            .iter()
+            .map(|output| ValueInfo { name: output.name, ..ValueInfo::default() });
         Ok(Graph {
             call: self.call,
             node: nodes?,

@@ -279,78 +279,52 @@ impl<'m> Message<'m> for Tensor<'m> {
     }
 }
 
+/// An input or output of a graph.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct ValueInfo<'m> {
     pub(super) name: &'m str,
-    pub(super) kind: Option<ValueType>,
+    /// The type of its numbers; 0 if the file does not say.
+    pub(super) elem_type: i32,
+    /// Its sides, if the file says; a free one is 0.
+    pub(super) dims: Option<Vec<i64>>,
 }
 
 impl<'m> Message<'m> for ValueInfo<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
         match field.number {
             1 => self.name = field.text()?,
-            2 => field.join(self.kind.get_or_insert_default())?,
+            2 => field.each(&mut |kind| match kind.number {
+                1 => kind.each(&mut |tensor| self.take_of_tensor(&tensor)),
+                _ => Ok(()),
+            })?,
             _ => {}
         }
         Ok(())
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct ValueType {
-    pub(super) tensor: Option<TensorType>,
-}
-
-impl<'m> Message<'m> for ValueType {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
-        match field.number {
-            1 => field.join(self.tensor.get_or_insert_default()),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct TensorType {
-    pub(super) elem_type: i32,
-    pub(super) shape: Option<TensorShape>,
-}
-
-impl<'m> Message<'m> for TensorType {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+impl ValueInfo<'_> {
+    /// Takes a field of the type of a tensor.
+    fn take_of_tensor(&mut self, field: &Field<'_, '_>) -> Result<(), WeightsError> {
         match field.number {
             1 => self.elem_type = field.int()? as i32,
-            2 => field.join(self.shape.get_or_insert_default())?,
+            2 => {
+                let dims = self.dims.get_or_insert_default();
+                field.each(&mut |shape| {
+                    let mut side = 0;
+                    if shape.number == 1 {
+                        shape.each(&mut |dimension| {
+                            if dimension.number == 1 {
+                                side = dimension.int()?;
+                            }
+                            Ok(())
+                        })?;
+                        shape.push(dims, side)?;
+                    }
+                    Ok(())
+                })?;
+            }
             _ => {}
-        }
-        Ok(())
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct TensorShape {
-    pub(super) dim: Vec<Dimension>,
-}
-
-impl<'m> Message<'m> for TensorShape {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
-        match field.number {
-            1 => field.add_message(&mut self.dim),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Dimension {
-    /// Zero if the side is free.
-    pub(super) dim_value: i64,
-}
-
-impl<'m> Message<'m> for Dimension {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
-        if field.number == 1 {
-            self.dim_value = field.int()?;
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ pub(super) fn read<'m, M: Message<'m> + Default>(
     budget: &Budget,
 ) -> Result<M, WeightsError> {
     let mut message = M::default();
-    read_fields(file, (0..file.len(), 0), budget, &mut message)?;
+    read_fields(file, (0..file.len(), 0), budget, &mut |field| message.take(field))?;
     Ok(message)
 }
 
@@ -60,12 +60,15 @@ fn broken(what: &str, at: usize) -> WeightsError {
     WeightsError::Onnx(format!("{what} at byte {at} of the file"))
 }
 
-/// Passes the fields in `range` to `message`, which is in `depth` other messages.
-fn read_fields<'m, M: Message<'m>>(
+/// Takes a field of a message.
+type Take<'t, 'm> = &'t mut dyn FnMut(Field<'m, '_>) -> Result<(), WeightsError>;
+
+/// Passes the fields in `range` to `take`. Their message is in `depth` other messages.
+fn read_fields<'m>(
     file: &'m [u8],
     (range, depth): (Range<usize>, usize),
     budget: &Budget,
-    message: &mut M,
+    take: Take<'_, 'm>,
 ) -> Result<(), WeightsError> {
     let bytes = &file[..range.end];
     let mut start = range.start;
@@ -101,7 +104,7 @@ fn read_fields<'m, M: Message<'m>>(
             .filter(|end| *end <= bytes.len())
             .ok_or_else(|| broken("a field extends past the end"))?;
         let content = at..end;
-        message.take(Field { number: tag >> 3, kind, file, budget, depth, start, content })?;
+        take(Field { number: tag >> 3, kind, file, budget, depth, start, content })?;
         start = end;
     }
     Ok(())
@@ -142,10 +145,19 @@ impl<'m> Field<'m, '_> {
         Ok(f32::from_le_bytes(*bytes))
     }
 
+    /// Passes the fields of the message in this field to `take`.
+    pub(super) fn each(&self, take: Take<'_, 'm>) -> Result<(), WeightsError> {
+        self.of_kind(Kind::Lengthy)?;
+        read_fields(self.file, (self.content.clone(), self.depth), self.budget, take)
+    }
+
     /// Reads the message in this field into `message`, in addition to what it already contains.
     pub(super) fn join<M: Message<'m>>(&self, message: &mut M) -> Result<(), WeightsError> {
-        self.of_kind(Kind::Lengthy)?;
-        read_fields(self.file, (self.content.clone(), self.depth), self.budget, message)
+        self.each(&mut |field| message.take(field))
+    }
+
+    pub(super) fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<(), WeightsError> {
+        self.budget.push(list, item)
     }
 
     /// As [`Self::join`], for a message that is created on its first occurrence.
