@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Axis, Held, MapValue, NodeId, Reader};
+use super::{Axis, MapValue, NodeId, Reader};
 use crate::{
     graph::Op,
-    network::NodeWeights,
     tensor::Shape,
     weights::{
         StorageType, WeightsError,
@@ -81,9 +80,8 @@ impl Reader<'_> {
                 planes.extend((0..width).map(|x| values[row + x * strides[2]]));
             }
         }
-        let weights = NodeWeights { weight: planes, bias: Vec::new() };
         let op = Op::Constant(Shape::new(channels, height, width));
-        self.add(op, &[], Some(Held::Own(weights))).map(Some)
+        self.add_weighted(op, &[], planes, Vec::new()).map(Some)
     }
 }
 

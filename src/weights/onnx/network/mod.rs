@@ -297,13 +297,13 @@ impl<'m> Reader<'m> {
     ) -> Result<NodeId, WeightsError> {
         let budget = self.budget();
         self.initializers(graph)?;
-        let mut first = self.add(input.op, &[], None)?;
+        let mut first = self.add(input.op, &[])?;
         if self.rule != SizeRule::MultipleOf(1) {
-            first = self.add(Op::Sized(self.rule), &[first], None)?;
+            first = self.add(Op::Sized(self.rule), &[first])?;
         }
         if self.times > 1 {
             let smaller = Op::AveragePool { pool: Pool::blocks(self.times), counts_padding: false };
-            first = self.add(smaller, &[first], None)?;
+            first = self.add(smaller, &[first])?;
         }
         let start = MapValue { node: first, layout: input.layout.clone() };
         budget.insert(&mut self.scope.values, source.name.into(), Value::Map(start))?;
@@ -369,8 +369,23 @@ impl<'m> Reader<'m> {
         self.scope.budget
     }
 
-    /// Adds a node; its maps must fit at every probe.
-    fn add(
+    /// Adds a node without weights; its maps must fit at every probe.
+    fn add(&mut self, op: Op, inputs: &[NodeId]) -> Result<NodeId, WeightsError> {
+        self.add_held(op, inputs, None)
+    }
+
+    /// Adds a node with computed weights.
+    fn add_weighted(
+        &mut self,
+        op: Op,
+        inputs: &[NodeId],
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+    ) -> Result<NodeId, WeightsError> {
+        self.add_held(op, inputs, Some(Held::Own(NodeWeights { weight, bias })))
+    }
+
+    fn add_held(
         &mut self,
         op: Op,
         inputs: &[NodeId],

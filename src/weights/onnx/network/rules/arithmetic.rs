@@ -1,9 +1,8 @@
 //! Sums, differences, products and quotients: of maps, and of maps and constants.
 
-use super::{Axis, Held, Layout, MapValue, Part, Reader};
+use super::{Axis, Layout, MapValue, Part, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
-    network::NodeWeights,
     weights::{
         WeightsError,
         onnx::{
@@ -126,8 +125,7 @@ impl Reader<'_> {
             return Err(refused(format!("{} makes infinite numbers", self.operator)));
         }
         self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
-        let weights = NodeWeights { weight: scale, bias: shift };
-        let id = self.add(Op::Affine, &[x.node], Some(Held::Own(weights)))?;
+        let id = self.add_weighted(Op::Affine, &[x.node], scale, shift)?;
         Ok(x.moved_to(id))
     }
 
@@ -221,7 +219,7 @@ impl Reader<'_> {
                     return self.extreme(node.op_type == "Max", x, &x.moved_to(map));
                 };
                 let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
-                let id = self.add(Op::Combine(arithmetic), &inputs, None)?;
+                let id = self.add(Op::Combine(arithmetic), &inputs)?;
                 return Ok(x.moved_to(id));
             }
         };

@@ -91,23 +91,46 @@ fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv,
     })
 }
 
-pub(super) fn conv(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+/// What a convolution reads, its sizes and its weights.
+fn parts(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    is_transposed: bool,
+) -> Result<(NodeId, Conv, Held), WeightsError> {
     let x = reader.map(node, 0)?;
-    let mut id = reader.channels_first_node(node, &x)?;
+    let id = reader.channels_first_node(node, &x)?;
     let (kernel, sides) = reader.kernel_at(node, 1)?;
-    let conv = extent(node, &sides, false)?;
-    let bias = reader.bias(node, 2, conv.out_channels)?;
-    reader.check_inputs(node, &conv, id, &sides)?;
+    let conv = extent(node, &sides, is_transposed)?;
+    let bias = if node.input(2).is_some() {
+        reader.list_at(node, 2, conv.out_channels)?
+    } else {
+        // A weight without numbers may have any side, so the file's size does not limit the channels.
+        reader.budget().bytes(conv.out_channels.saturating_mul(size_of::<f32>()))?;
+        vec![0.0; conv.out_channels]
+    };
+    let (key, channels) = (node.input_key(1), reader.channels(id));
+    if conv.in_channels != channels || sides.contains(&0) {
+        let needed = format!("weights for {channels} channels");
+        return Err(WeightsError::Shape { key, got: sides, needed });
+    }
+    let held = match kernel {
+        Kernel::Stored(weight) => Held::Stored { weight, key, bias },
+        Kernel::Own(weight) => Held::Own(NodeWeights { weight, bias }),
+    };
+    Ok((id, conv, held))
+}
+
+pub(super) fn conv(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+    let (mut id, conv, held) = parts(reader, node, false)?;
     match window_pads(node, conv.reach(), conv.stride)? {
         Padding::Fixed(sides) if sides == Sides::default() => {}
         Padding::Fixed(sides) => {
             let mode = PadMode::Constant(0.0);
-            id = reader.add(Op::Pad { mode, sides }, &[id], None)?;
+            id = reader.add(Op::Pad { mode, sides }, &[id])?;
         }
-        Padding::Same(op) => id = reader.add(op, &[id], None)?,
+        Padding::Same(op) => id = reader.add(op, &[id])?,
     }
-    let held = held(node, kernel, bias);
-    let made = reader.add(Op::Conv2d(conv), &[id], Some(held))?;
+    let made = reader.add_held(Op::Conv2d(conv), &[id], Some(held))?;
     Ok(reader.channels_first(made))
 }
 
@@ -115,12 +138,7 @@ pub(super) fn conv_transpose(
     reader: &mut Reader<'_>,
     node: &Node<'_>,
 ) -> Result<MapValue, WeightsError> {
-    let x = reader.map(node, 0)?;
-    let id = reader.channels_first_node(node, &x)?;
-    let (kernel, sides) = reader.kernel_at(node, 1)?;
-    let conv = extent(node, &sides, true)?;
-    let bias = reader.bias(node, 2, conv.out_channels)?;
-    reader.check_inputs(node, &conv, id, &sides)?;
+    let (id, conv, held) = parts(reader, node, true)?;
     let extra = node.ints("output_padding");
     let mut extra = match *extra {
         [] => [0; 2],
@@ -157,17 +175,8 @@ pub(super) fn conv_transpose(
         }
     };
     let op = Op::ConvTranspose2d { conv, cut: sides, extra };
-    let held = held(node, kernel, bias);
-    let made = reader.add(op, &[id], Some(held))?;
+    let made = reader.add_held(op, &[id], Some(held))?;
     Ok(reader.channels_first(made))
-}
-
-/// The weights of a node.
-fn held(node: &Node<'_>, kernel: Kernel, bias: Vec<f32>) -> Held {
-    match kernel {
-        Kernel::Stored(weight) => Held::Stored { weight, key: node.input_key(1), bias },
-        Kernel::Own(weight) => Held::Own(NodeWeights { weight, bias }),
-    }
 }
 
 /// The crop of a transposed convolution after which its result is `stride` times its input, and `extra`, increased if
@@ -247,45 +256,11 @@ pub(super) fn product(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapVal
         }
         None => vec![0.0; outputs],
     };
-    let made =
-        reader.add(Op::Conv2d(conv), &[x.node], Some(Held::Own(NodeWeights { weight, bias })))?;
+    let made = reader.add_weighted(Op::Conv2d(conv), &[x.node], weight, bias)?;
     Ok(reader.with_channels(&x, made))
 }
 
 impl Reader<'_> {
-    /// The bias at an input; zeros if the optional input is absent.
-    fn bias(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-        count: usize,
-    ) -> Result<Vec<f32>, WeightsError> {
-        if node.input(index).is_some() {
-            return self.list_at(node, index, count);
-        }
-        // A weight without numbers may have any side, so the file's size does not limit `count`.
-        self.budget().bytes(count.saturating_mul(size_of::<f32>()))?;
-        Ok(vec![0.0; count])
-    }
-
-    fn check_inputs(
-        &self,
-        node: &Node<'_>,
-        conv: &Conv,
-        id: NodeId,
-        sides: &[usize],
-    ) -> Result<(), WeightsError> {
-        let channels = self.channels(id);
-        if conv.in_channels == channels && !sides.contains(&0) {
-            return Ok(());
-        }
-        Err(WeightsError::Shape {
-            key: node.input_key(1),
-            got: sides.to_vec(),
-            needed: format!("weights for {channels} channels"),
-        })
-    }
-
     /// The node of a map whose sides are batch, channels, rows and columns.
     pub(super) fn channels_first_node(
         &self,

@@ -1,9 +1,8 @@
 //! Operators on single values.
 
-use super::{Held, MapValue, Reader};
+use super::{MapValue, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
-    network::NodeWeights,
     weights::{WeightsError, onnx::messages::Node},
 };
 
@@ -137,8 +136,7 @@ pub(super) fn prelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue
             },
         },
     };
-    let weights = NodeWeights { weight, bias: Vec::new() };
-    let id = reader.add(Op::Prelu, &[x.node], Some(Held::Own(weights)))?;
+    let id = reader.add_weighted(Op::Prelu, &[x.node], weight, Vec::new())?;
     Ok(x.moved_to(id))
 }
 
@@ -154,7 +152,7 @@ impl Reader<'_> {
 
     /// An operation that keeps the layout.
     pub(super) fn with_op(&mut self, x: &MapValue, op: Op) -> Result<MapValue, WeightsError> {
-        Ok(x.moved_to(self.add(op, &[x.node], None)?))
+        Ok(x.moved_to(self.add(op, &[x.node])?))
     }
 
     pub(super) fn function(
@@ -176,7 +174,7 @@ impl Reader<'_> {
             Arithmetic::Sum if self.shapes[a.node] == self.shapes[b.node] => Op::Add,
             other => Op::Combine(other),
         };
-        let id = self.add(op, &[a.node, b.node], None)?;
+        let id = self.add(op, &[a.node, b.node])?;
         Ok(a.moved_to(id))
     }
 

@@ -65,11 +65,11 @@ pub(super) fn pad(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, 
     // Negative padding crops.
     let cut = sides(|px| px.saturating_neg());
     if cut != Sides::default() {
-        id = reader.add(Op::Crop(cut), &[id], None)?;
+        id = reader.add(Op::Crop(cut), &[id])?;
     }
     let added = sides(|px| px);
     if added != Sides::default() {
-        id = reader.add(Op::Pad { mode, sides: added }, &[id], None)?;
+        id = reader.add(Op::Pad { mode, sides: added }, &[id])?;
     }
     Ok(x.moved_to(id))
 }
@@ -299,7 +299,7 @@ pub(super) fn blocks(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValu
             return Err(node.refused(format!("has the mode {}", shortened(other))));
         }
     };
-    let made = reader.add(op, &[id], None)?;
+    let made = reader.add(op, &[id])?;
     Ok(reader.channels_first(made))
 }
 
@@ -345,7 +345,7 @@ impl Reader<'_> {
                     Axis::Rows => Sides { top: before, bottom: after, ..Sides::default() },
                     _ => Sides { left: before, right: after, ..Sides::default() },
                 };
-                let made = self.add(Op::Crop(sides), &[x.node], None);
+                let made = self.add(Op::Crop(sides), &[x.node]);
                 Some(made.map(|id| x.moved_to(id)))
             }
             Axis::One | Axis::Other => None,
@@ -375,7 +375,7 @@ impl Reader<'_> {
         first: usize,
         count: usize,
     ) -> Result<MapValue, WeightsError> {
-        let id = self.add(Op::Channels { first, count }, &[x.node], None)?;
+        let id = self.add(Op::Channels { first, count }, &[x.node])?;
         Ok(self.with_channels(x, id))
     }
 
@@ -403,7 +403,7 @@ impl Reader<'_> {
     fn joined(&mut self, ids: &[NodeId]) -> Result<NodeId, WeightsError> {
         match ids {
             [one] => Ok(*one),
-            _ => self.add(Op::Concat { count: ids.len() }, ids, None),
+            _ => self.add(Op::Concat { count: ids.len() }, ids),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Norms that are a single node.
 
-use super::{Held, MapValue, NodeId, Part, Reader};
+use super::{MapValue, NodeId, Part, Reader};
 use crate::{
     graph::{Arithmetic, Op},
-    network::NodeWeights,
     weights::{WeightsError, onnx::messages::Node},
 };
 
@@ -99,8 +98,7 @@ pub(super) fn layer_norm(
     let id = match (normed, kept) {
         ([true, false], [false, _]) => {
             let weight = std::mem::take(&mut scale);
-            let weights = NodeWeights { weight, bias: shift };
-            reader.add(Op::LayerNorm { eps }, &[x.node], Some(Held::Own(weights)))?
+            reader.add_weighted(Op::LayerNorm { eps }, &[x.node], weight, shift)?
         }
         ([false, true], [_, false]) => reader.instance_norm(x.node, eps, scale, shift)?,
         ([true, true], [false, false]) => reader.group_norm(x.node, 1, eps, scale, shift)?,

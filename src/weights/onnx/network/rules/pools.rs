@@ -34,7 +34,7 @@ pub(super) fn pool(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue,
                 // A separate operation pads with zeros, which is right only if the padding counts and for means, not
                 // for maxima.
                 _ if !is_max && counts_padding => {
-                    id = reader.add(op, &[id], None)?;
+                    id = reader.add(op, &[id])?;
                     Sides::default()
                 }
                 _ => {
@@ -53,13 +53,13 @@ pub(super) fn pool(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue,
         sides
     } else if counts_padding {
         let mode = PadMode::Constant(0.0);
-        id = reader.add(Op::Pad { mode, sides }, &[id], None)?;
+        id = reader.add(Op::Pad { mode, sides }, &[id])?;
         Sides::default()
     } else {
         return Err(node.refused("pads by more than a window"));
     };
     let pool = Pool { kernel, stride, sides, is_ceil };
     let op = if is_max { Op::MaxPool(pool) } else { Op::AveragePool { pool, counts_padding } };
-    let made = reader.add(op, &[id], None)?;
+    let made = reader.add(op, &[id])?;
     Ok(reader.channels_first(made))
 }

@@ -1,6 +1,6 @@
 //! Numbers as integers with a scale and a zero point, and back.
 
-use super::{Held, MapValue, Reader};
+use super::{MapValue, Reader};
 use crate::{
     graph::{Function, Op},
     weights::{
@@ -203,12 +203,11 @@ impl<'m> Reader<'m> {
         };
         if function == Function::Floor {
             let channels = self.channels(made);
-            let weight = vec![1.0; channels];
-            let held = crate::network::NodeWeights { weight, bias: vec![-HALF; channels] };
-            made = self.add(Op::Affine, &[made], Some(Held::Own(held)))?;
+            let (ones, shift) = (vec![1.0; channels], vec![-HALF; channels]);
+            made = self.add_weighted(Op::Affine, &[made], ones, shift)?;
         }
         for op in limits[..count].iter().rev() {
-            made = self.add(*op, &[made], None)?;
+            made = self.add(*op, &[made])?;
         }
         Ok(made)
     }

@@ -89,7 +89,7 @@ pub(super) fn reduce(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValu
         }
     }
     if node.op_type == "ReduceL2" {
-        id = reader.add(Op::Function(Function::Sqrt), &[id], None)?;
+        id = reader.add(Op::Function(Function::Sqrt), &[id])?;
     }
     let mut made = MapValue { node: id, layout };
     for &side in &axes {
@@ -140,11 +140,11 @@ impl Reader<'_> {
     ) -> Result<NodeId, WeightsError> {
         let x = self.channels_first(id);
         match kind {
-            Kind::Mean => self.add(Op::SpatialMean, &[id], None),
-            Kind::Max => self.add(Op::SpatialMax, &[id], None),
+            Kind::Mean => self.add(Op::SpatialMean, &[id]),
+            Kind::Max => self.add(Op::SpatialMax, &[id]),
             Kind::Min => {
                 let negative = self.scaled(&x, -1.0, 0.0)?;
-                let most = self.add(Op::SpatialMax, &[negative.node], None)?;
+                let most = self.add(Op::SpatialMax, &[negative.node])?;
                 Ok(self.scaled(&x.moved_to(most), -1.0, 0.0)?.node)
             }
             Kind::Sum => {
@@ -154,7 +154,7 @@ impl Reader<'_> {
                     let error = format!("{} sums up all pixels of any picture", node.label());
                     return Err(self.scope.of_size(refused(error)));
                 }
-                let mean = self.add(Op::SpatialMean, &[id], None)?;
+                let mean = self.add(Op::SpatialMean, &[id])?;
                 Ok(self.scaled(&x.moved_to(mean), count as f32, 0.0)?.node)
             }
         }
@@ -176,7 +176,7 @@ impl Reader<'_> {
             return Err(node.refused(format!("compares {channels} channels")));
         }
         let mut one = |first: usize| {
-            let part = self.add(Op::Channels { first, count: 1 }, &[id], None)?;
+            let part = self.add(Op::Channels { first, count: 1 }, &[id])?;
             Ok::<_, WeightsError>(self.channels_first(part))
         };
         let parts = (0..channels).map(&mut one).collect::<Result<Vec<_>, _>>()?;

@@ -167,7 +167,7 @@ impl Reader<'_> {
         let resize = Resize { interpolation, coordinates, target };
         let op = if doubles(&resize) { Op::Upsample } else { Op::Resize(resize) };
         let inputs: Vec<NodeId> = std::iter::once(x.node).chain(like).collect();
-        let id = self.add(op, &inputs, None)?;
+        let id = self.add(op, &inputs)?;
         Ok(x.moved_to(id))
     }
 }

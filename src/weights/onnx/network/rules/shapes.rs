@@ -138,7 +138,7 @@ impl Reader<'_> {
             let blocks = x.layout.in_blocks(block);
             let reshaped = blocks.and_then(|layout| layout.reshaped(&smaller, shapes));
             if let Some(layout) = reshaped {
-                let node = self.add(Op::SpaceToDepth { block }, &[x.node], None)?;
+                let node = self.add(Op::SpaceToDepth { block }, &[x.node])?;
                 return Ok(Some(MapValue { node, layout }));
             }
         }
@@ -149,7 +149,7 @@ impl Reader<'_> {
     /// order changed.
     pub(super) fn settled(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
         if let Some(layout) = x.layout.undoubled(&self.sizes_of(x.node)) {
-            let node = self.add(Op::Upsample, &[x.node], None)?;
+            let node = self.add(Op::Upsample, &[x.node])?;
             return Ok(MapValue { node, layout });
         }
         if let Some((block, order)) = x.layout.blocks() {
@@ -160,7 +160,7 @@ impl Reader<'_> {
             };
             if let Some(order) = order {
                 let op = Op::DepthToSpace { block, order };
-                let node = self.add(op, &[x.node], None)?;
+                let node = self.add(op, &[x.node])?;
                 // Each side keeps its first part, which now has more values.
                 let sides =
                     x.layout.sides.iter().map(|side| side.first().copied().into_iter().collect());
