@@ -3,44 +3,33 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::models::{Model, Spelling};
 
 /// The origin of a checkpoint: the code base whose names or graph it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// The fast neural style example of PyTorch, at any width and depth.
-    #[serde(rename = "pytorch/examples")]
     PytorchExamples,
     /// StyleForge's own names.
-    #[serde(rename = "StyleForge")]
     StyleForge,
     /// A style of StyleForge: safetensors with the published names and a title.
-    #[serde(rename = "StyleForge style")]
     Style,
     /// An ONNX graph of the same network.
-    #[serde(rename = "ONNX export")]
     OnnxExport,
     /// Any other network of supported operations that makes a picture from a picture.
-    #[serde(rename = "picture network")]
     PictureNetwork,
     /// The code that a style network made from a style picture.
-    #[serde(rename = "style picture")]
     AnyPicture,
     /// A network that paints in the style of any picture.
-    #[serde(rename = "network for style pictures")]
     StyleNetwork,
     /// yakhyo's implementation, whose residual blocks add their input twice.
-    #[serde(rename = "yakhyo")]
     Yakhyo,
     /// rrmina's networks, with transposed convolutions and BGR.
-    #[serde(rename = "rrmina")]
     Rrmina,
     /// Johnson's own Torch7 files.
-    #[serde(rename = "jcjohnson")]
     Torch7,
-    #[serde(rename = "TorchScript")]
     TorchScript,
 }
 
@@ -82,6 +71,12 @@ impl Family {
                 "a TorchScript archive contains a program, not only weights; save the model's state_dict() with torch.save instead",
             ),
         }
+    }
+}
+
+impl Serialize for Family {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

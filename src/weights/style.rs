@@ -133,10 +133,10 @@ impl Style {
     /// [`LibraryError::NoSuchModel`] or [`LibraryError::Weights`].
     pub fn load(&self, size: ModelSize) -> Result<Checkpoint, LibraryError> {
         let (path, result) = match self.place(size)? {
-            Place::Memory(bytes) => (PathBuf::from(BUILT_IN), Checkpoint::from_bytes(bytes)),
-            Place::File(path) => (path.clone(), Checkpoint::read(path)),
+            Place::Memory(bytes) => (BUILT_IN.as_ref(), Checkpoint::from_bytes(bytes)),
+            Place::File(path) => (path.as_path(), Checkpoint::read(path)),
         };
-        result.map_err(|source| LibraryError::Weights { path, source })
+        result.map_err(LibraryError::of(path))
     }
 
     /// Its path, if it is the user's own.
@@ -155,7 +155,7 @@ impl Style {
         match self.models.first() {
             Some((_, Place::File(path))) if self.made_by.is_some() => {
                 let read = read_file(path).and_then(|bytes| any_picture::code_in(&bytes, network));
-                read.map_err(|source| LibraryError::Weights { path: path.clone(), source })
+                read.map_err(LibraryError::of(path))
             }
             _ => Ok(None),
         }
