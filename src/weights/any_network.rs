@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Budget, Family, StorageType, WeightsError,
+    Budget, Family, Result, StorageType, WeightsError,
     error::{KeyList, shortened},
     fit::{Fitted, NamedTensors, check_shape, finite_values, float_type, missing},
 };
@@ -34,11 +34,7 @@ pub(super) fn graph_text(network: &Network) -> Result<Option<String>, serde_json
 ///
 /// # Errors
 /// [`WeightsError`] names the node or the weight, and what is wrong with it.
-pub(super) fn read(
-    text: &str,
-    tensors: &NamedTensors<'_>,
-    budget: &Budget,
-) -> Result<Fitted, WeightsError> {
+pub(super) fn read(text: &str, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted> {
     budget.steps(text.len())?;
     budget.bytes(text.len().saturating_mul(BYTES_PER_BYTE))?;
     let broken = |problem: String| WeightsError::Graph(shortened(&problem));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    WeightsError,
+    Result,
     messages::Node,
     numbers::{self, MAX_COUNT, Numbers, Values, fewer_or_more, reshaped},
     scope::{Scope, Value},
@@ -12,26 +12,8 @@ use super::{
 use crate::weights::tensor::{Dtype, MAX_RANK};
 
 impl<'m, M> Scope<'m, M> {
-    /// The whole shape of a value at every probe; `sides` are those of a value that depends on the picture.
-    pub(super) fn shape_whole(
-        &self,
-        node: &Node<'_>,
-        sides: impl Fn(&M) -> Vec<Vec<usize>>,
-    ) -> Result<Vec<Numbers>, WeightsError> {
-        let of = |sides: &[usize]| Numbers::ints(sides.iter().map(|side| *side as i64).collect());
-        let probes: Option<Vec<Numbers>> = match self.value(node, 0)? {
-            Value::Tensor(_, shape) => of(shape).map(|sides| vec![sides; self.probe_count]),
-            Value::Numbers(numbers) => numbers.iter().map(|n| of(n.shape())).collect(),
-            Value::Map(map) => sides(map).iter().map(|sides| of(sides)).collect(),
-        };
-        probes.ok_or_else(|| node.refused("has too many sides"))
-    }
-
     /// A node whose result does not depend on pixels: a weight viewed in another shape, or arithmetic on sizes.
-    pub(super) fn node_on_constants(
-        &mut self,
-        node: &'m Node<'_>,
-    ) -> Result<Value<M>, WeightsError> {
+    pub(super) fn node_on_constants(&mut self, node: &'m Node<'_>) -> Result<Value<M>> {
         if node.op_type == "Constant" {
             return self.constant_node(node);
         }
@@ -85,7 +67,7 @@ impl<'m, M> Scope<'m, M> {
         Ok(Value::Numbers(results))
     }
 
-    fn constant_node(&mut self, node: &'m Node<'_>) -> Result<Value<M>, WeightsError> {
+    fn constant_node(&mut self, node: &'m Node<'_>) -> Result<Value<M>> {
         let name = node.output.first().copied().unwrap_or_default().text;
         if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_deref()) {
             return self.tensor(stored(name, tensor, self.budget)?);

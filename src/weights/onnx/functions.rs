@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     super::error::shortened,
-    Budget, WeightsError, is_own,
+    Budget, Result, is_own,
     messages::{Attribute, Function, Graph, Model, Name, Node, ValueInfo},
     opset, quantised, refused,
 };
@@ -26,9 +26,9 @@ struct Calls<'f, 'm> {
 /// Replaces all calls of functions in a model's graph.
 ///
 /// # Errors
-/// [`WeightsError::Graph`] if functions call each other in a circle or have operators of another version;
-/// [`WeightsError::TooCostly`] if the graph would become too large for the file.
-pub(super) fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<(), WeightsError> {
+/// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if functions call each other in a circle or have operators of another version;
+/// [`WeightsError::TooCostly`](crate::weights::WeightsError::TooCostly) if the graph would become too large for the file.
+pub(super) fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
     let stated = opset(&model.opset_import);
     let functions = std::mem::take(&mut model.functions);
     let mut calls = Calls { functions: HashMap::new(), budget, count: 0 };
@@ -52,7 +52,7 @@ pub(super) fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<(), Weigh
 
 impl<'m> Calls<'_, 'm> {
     /// Replaces the calls in a graph; returns the functions that were called.
-    fn graph(&mut self, graph: &mut Graph<'m>, depth: usize) -> Result<Vec<Key<'m>>, WeightsError> {
+    fn graph(&mut self, graph: &mut Graph<'m>, depth: usize) -> Result<Vec<Key<'m>>> {
         let mut called = Vec::new();
         let mut made = Vec::new();
         for node in std::mem::take(&mut graph.node) {
@@ -69,7 +69,7 @@ impl<'m> Calls<'_, 'm> {
         depth: usize,
         made: &mut Vec<Node<'m>>,
         called: &mut Vec<Key<'m>>,
-    ) -> Result<(), WeightsError> {
+    ) -> Result<()> {
         for attribute in &mut node.attribute {
             if let Some(graph) = &mut attribute.g {
                 called.extend(self.graph(graph, depth + 1)?);
@@ -120,7 +120,7 @@ impl<'c, 'm> Renaming<'c, 'm> {
         caller: &'c Node<'m>,
         call: u32,
         budget: &Budget,
-    ) -> Result<Self, WeightsError> {
+    ) -> Result<Self> {
         let given = |list: &[Name<'m>], index| list.get(index).copied().unwrap_or_default();
         let inputs = function.input.iter().enumerate();
         let inputs = inputs.map(|(index, text)| (*text, given(&caller.input, index)));
@@ -143,7 +143,7 @@ impl<'c, 'm> Renaming<'c, 'm> {
         }
     }
 
-    fn node(&self, node: &Node<'m>, budget: &Budget) -> Result<Node<'m>, WeightsError> {
+    fn node(&self, node: &Node<'m>, budget: &Budget) -> Result<Node<'m>> {
         let names = node.input.iter().chain(&node.output);
         let lengths: usize = names.map(|name| 1 + name.text.len()).sum();
         let key = node.domain.len() + node.op_type.len() + node.overload.len();
@@ -188,7 +188,7 @@ impl<'c, 'm> Renaming<'c, 'm> {
     }
 
     /// A graph in an attribute. Its nodes may read the function's values.
-    fn graph(&self, graph: &Graph<'m>, budget: &Budget) -> Result<Graph<'m>, WeightsError> {
+    fn graph(&self, graph: &Graph<'m>, budget: &Budget) -> Result<Graph<'m>> {
         let nodes: Result<_, _> = graph.node.iter().map(|node| self.node(node, budget)).collect();
         budget.bytes(graph.initializer.iter().map(|tensor| tensor.size_bytes()).sum())?;
         budget.bytes(size_of_val(graph.output.as_slice()))?;

@@ -5,7 +5,7 @@
 use std::{borrow::Cow, fmt};
 
 use super::{
-    super::{Budget, WeightsError, error::shortened},
+    super::{Budget, Result, WeightsError, error::shortened},
     wire::{self, Field, Message},
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Model<'m> {
 }
 
 impl<'m> Message<'m> for Model<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             2 => self.producer_name = field.text()?,
             3 => self.producer_version = field.text()?,
@@ -69,7 +69,7 @@ impl ExternalFile<'_> {
 }
 
 impl<'m> Message<'m> for ExternalFile<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
             2 => self.start = field.int()?,
@@ -95,7 +95,7 @@ pub(super) struct Function<'m> {
 }
 
 impl<'m> Message<'m> for Function<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
             4 => field.add_text(&mut self.input)?,
@@ -118,7 +118,7 @@ pub(super) struct OperatorSet<'m> {
 }
 
 impl<'m> Message<'m> for OperatorSet<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.domain = field.text()?,
             2 => self.version = field.int()?,
@@ -135,7 +135,7 @@ pub(super) struct Entry<'m> {
 }
 
 impl<'m> Message<'m> for Entry<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.key = field.text()?,
             2 => self.value = field.text()?,
@@ -170,7 +170,7 @@ pub(super) struct Graph<'m> {
 }
 
 impl<'m> Message<'m> for Graph<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => field.add_message(&mut self.node),
             5 => field.add_message(&mut self.initializer),
@@ -193,7 +193,7 @@ pub(super) struct Node<'m> {
 }
 
 impl<'m> Message<'m> for Node<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => field.add_text(&mut self.input)?,
             2 => field.add_text(&mut self.output)?,
@@ -223,7 +223,7 @@ pub(super) struct Attribute<'m> {
 }
 
 impl<'m> Message<'m> for Attribute<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
             2 => self.f = field.float()?,
@@ -261,7 +261,7 @@ pub(super) struct Tensor<'m> {
 }
 
 impl<'m> Message<'m> for Tensor<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => field.add_ints(&mut self.dims)?,
             2 => self.data_type = field.int()? as i32,
@@ -290,7 +290,7 @@ pub(super) struct ValueInfo<'m> {
 }
 
 impl<'m> Message<'m> for ValueInfo<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
             2 => field.each(&mut |kind| match kind.number {
@@ -305,7 +305,7 @@ impl<'m> Message<'m> for ValueInfo<'m> {
 
 impl ValueInfo<'_> {
     /// Takes a field of the type of a tensor.
-    fn take_of_tensor(&mut self, field: &Field<'_, '_>) -> Result<(), WeightsError> {
+    fn take_of_tensor(&mut self, field: &Field<'_, '_>) -> Result<()> {
         match field.number {
             1 => self.elem_type = field.int()? as i32,
             2 => {
@@ -377,6 +377,14 @@ impl<'m> Node<'m> {
         self.attribute(name).map_or(&[], |a| &a.ints)
     }
 
+    /// The order in which a Transpose takes `count` sides.
+    pub(super) fn order(&self, count: usize) -> Vec<usize> {
+        match self.attribute("perm") {
+            Some(a) => a.ints.iter().map(|&i| usize::try_from(i).unwrap_or(usize::MAX)).collect(),
+            None => (0..count).rev().collect(),
+        }
+    }
+
     /// A text attribute, or its default.
     pub(super) fn text<'a>(&self, name: &str, absent: &'a str) -> &'a str
     where
@@ -396,10 +404,7 @@ impl<'m> Node<'m> {
     }
 
     /// Calls `visit` with the node and all nodes of the graphs in its attributes.
-    pub(super) fn each(
-        &self,
-        visit: &mut impl FnMut(&Self) -> Result<(), WeightsError>,
-    ) -> Result<(), WeightsError> {
+    pub(super) fn each(&self, visit: &mut impl FnMut(&Self) -> Result<()>) -> Result<()> {
         visit(self)?;
         let graphs = self.attribute.iter().filter_map(|attribute| attribute.g.as_ref());
         graphs.flat_map(|graph| &graph.node).try_for_each(|node| node.each(visit))
@@ -427,7 +432,7 @@ impl<'m> Node<'m> {
 /// # Errors
 /// [`WeightsError::Onnx`] with the offset where the file is truncated; [`WeightsError::TooCostly`] if it would take
 /// more memory than its size allows.
-pub(super) fn decode<'m>(bytes: &'m [u8], budget: &Budget) -> Result<Model<'m>, WeightsError> {
+pub(super) fn decode<'m>(bytes: &'m [u8], budget: &Budget) -> Result<Model<'m>> {
     wire::read(bytes, budget)
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::{
     super::error::shortened,
-    Budget, WeightsError,
+    Budget, Result, WeightsError,
     input::{Input, Problem},
     values::{Object, Pickle, Value},
 };
@@ -22,7 +22,7 @@ pub(super) fn run<'a>(
     bytes: &'a [u8],
     base: usize,
     budget: &Budget,
-) -> Result<(Pickle<'a>, usize), WeightsError> {
+) -> Result<(Pickle<'a>, usize)> {
     let mut machine = Machine {
         input: Input::new(bytes),
         budget,

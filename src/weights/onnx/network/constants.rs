@@ -7,14 +7,14 @@ use crate::{
     graph::Op,
     tensor::Shape,
     weights::{
-        StorageType, WeightsError,
+        Result, StorageType, WeightsError,
         fit::{check_values, values},
         onnx::{
             messages::Node,
             numbers::Numbers,
             scope::{TensorId, Value},
         },
-        tensor::{Dtype, StoredTensor},
+        tensor::{Dtype, StoredTensor, element_count},
     },
 };
 
@@ -49,7 +49,7 @@ impl Reader<'_> {
         &mut self,
         x: &MapValue,
         constant: &Constant,
-    ) -> Result<Option<NodeId>, WeightsError> {
+    ) -> Result<Option<NodeId>> {
         let Constant { sides, values } = constant;
         let layout = &x.layout.sides;
         let Some(missing) = layout.len().checked_sub(sides.len()) else {
@@ -86,14 +86,16 @@ impl Reader<'_> {
 }
 
 impl<'m> Reader<'m> {
-    /// The shape of a value, or the number of its values.
-    pub(super) fn shape_of(&self, node: &Node<'_>) -> Result<Value<MapValue>, WeightsError> {
-        let all = self.scope.shape_whole(node, |map| self.lengths(map))?;
-        let of = |numbers: &Numbers| {
-            let sides = numbers.as_ints().unwrap_or_default();
+    /// The shape of a value at every probe, or the number of its values.
+    pub(super) fn shape_of(&self, node: &Node<'_>) -> Result<Value<MapValue>> {
+        let all = match self.scope.value(node, 0)? {
+            Value::Tensor(_, sides) => vec![sides.clone(); self.sizes.len()],
+            Value::Numbers(numbers) => numbers.iter().map(|n| n.shape().to_vec()).collect(),
+            Value::Map(map) => self.lengths(map),
+        };
+        let of = |sides: &Vec<usize>| {
             if node.op_type == "Size" {
-                let count = sides.iter().try_fold(1i64, |count, &side| count.checked_mul(side));
-                return Numbers::int(count?);
+                return Numbers::int(i64::try_from(element_count(sides).ok()?).ok()?);
             }
             let end = |name: &str, absent: i64| {
                 let at = node.int(name, absent);
@@ -101,16 +103,15 @@ impl<'m> Reader<'m> {
                 at.clamp(0, sides.len() as i64) as usize
             };
             let (start, end) = (end("start", 0), end("end", sides.len() as i64));
-            Numbers::ints(sides.get(start..end)?.to_vec())
+            Numbers::ints(sides.get(start..end)?.iter().map(|side| *side as i64).collect())
         };
         let probes: Option<Vec<Numbers>> = all.iter().map(of).collect();
-        probes
-            .map(Value::Numbers)
-            .ok_or_else(|| node.refused("takes an unsupported part of a shape"))
+        let odd = || node.refused("takes an unsupported part of a shape");
+        probes.map(Value::Numbers).ok_or_else(odd)
     }
 
     /// A node on constants. Sizes are computed at every probe, weights once.
-    pub(super) fn constant(&mut self, node: &'m Node<'m>) -> Result<Value<MapValue>, WeightsError> {
+    pub(super) fn constant(&mut self, node: &'m Node<'m>) -> Result<Value<MapValue>> {
         if let Some(tensor) = self.dequantised(node)? {
             return self.scope.tensor(tensor);
         }
@@ -153,7 +154,7 @@ impl<'m> Reader<'m> {
         &mut self,
         node: &Node<'_>,
         index: usize,
-    ) -> Result<Option<Constant>, WeightsError> {
+    ) -> Result<Option<Constant>> {
         if node.input(index).is_none() {
             return Ok(None);
         }
@@ -182,8 +183,24 @@ impl<'m> Reader<'m> {
         Ok(Some(Constant { sides, values }))
     }
 
+    /// A number from an attribute or, since some opset, from an input.
+    pub(super) fn number(
+        &mut self,
+        node: &Node<'_>,
+        attribute: &str,
+        index: usize,
+        absent: f32,
+    ) -> Result<f32> {
+        if let Some(attribute) = node.attribute(attribute) {
+            return Ok(attribute.f);
+        }
+        let odd = || node.refused(format!("has several numbers as its {attribute}"));
+        let constant = self.constant_at(node, index)?;
+        constant.map_or(Ok(absent), |constant| constant.scalar().ok_or_else(odd))
+    }
+
     /// The numbers of a tensor.
-    fn values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>, WeightsError> {
+    fn values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>> {
         let tensor = &self.scope.tensors[id];
         let dtype = tensor.dtype();
         let values = values(key, tensor, self.budget())?;
@@ -192,11 +209,7 @@ impl<'m> Reader<'m> {
     }
 
     /// The numbers of a tensor; refuses those that are not finite.
-    pub(super) fn finite_values(
-        &mut self,
-        id: TensorId,
-        key: &str,
-    ) -> Result<Vec<f32>, WeightsError> {
+    pub(super) fn finite_values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>> {
         let values = self.values(id, key)?;
         check_values(key, &values, f32::is_finite)?;
         Ok(values)
@@ -207,7 +220,7 @@ impl<'m> Reader<'m> {
         &mut self,
         node: &Node<'_>,
         index: usize,
-    ) -> Result<(Kernel, Vec<usize>), WeightsError> {
+    ) -> Result<(Kernel, Vec<usize>)> {
         if let Value::Tensor(id, sides) = self.scope.value(node, index)?
             && matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_))
         {
@@ -218,11 +231,7 @@ impl<'m> Reader<'m> {
     }
 
     /// The weights at an input; refuses those that are not finite.
-    pub(super) fn weights_at(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-    ) -> Result<Constant, WeightsError> {
+    pub(super) fn weights_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
         let constant = self
             .constant_at(node, index)?
             .ok_or_else(|| node.refused(format!("lacks its input {index}")))?;
@@ -236,7 +245,7 @@ impl<'m> Reader<'m> {
         node: &Node<'_>,
         index: usize,
         count: usize,
-    ) -> Result<Vec<f32>, WeightsError> {
+    ) -> Result<Vec<f32>> {
         let list = self.weights_at(node, index)?;
         if list.values.len() == count {
             return Ok(list.values);

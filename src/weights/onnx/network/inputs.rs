@@ -4,7 +4,7 @@ use super::Layout;
 use crate::{
     graph::{MAX_CHANNELS, MAX_MAP_SIDE_PX, Op},
     weights::{
-        WeightsError,
+        Result,
         onnx::{messages::ValueInfo, refused, shown},
     },
 };
@@ -25,7 +25,7 @@ fn sides_of(dims: &[i64]) -> Vec<usize> {
 }
 
 /// What the file says about the sides of its picture.
-pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides, WeightsError> {
+pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides> {
     // FLOAT, UINT8, FLOAT16, DOUBLE, BFLOAT16; 0 if the file does not say.
     if !matches!(picture.elem_type, 0 | 1 | 2 | 10 | 11 | 16) {
         return Err(refused("its input is not a picture"));
@@ -71,7 +71,7 @@ fn fixed_size(height: usize, width: usize) -> Option<(usize, usize)> {
 }
 
 /// What the file says about the sides of a map of any numbers. It must fix at least the channels.
-pub(super) fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides, WeightsError> {
+pub(super) fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides> {
     // FLOAT, FLOAT16, DOUBLE, BFLOAT16; 0 if the file does not say.
     let is_map = matches!(map.elem_type, 0 | 1 | 10 | 11 | 16);
     let sides = sides_of(map.dims.as_deref().filter(|_| is_map).unwrap_or_default());

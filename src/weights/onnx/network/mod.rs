@@ -22,7 +22,8 @@ use crate::{
     network::{Network, NodeWeights},
     tensor::Shape,
     weights::{
-        Budget, StorageType, WeightsError, any_network::MAX_NODES, error::shortened, tensor::Dtype,
+        Budget, Result, StorageType, WeightsError, any_network::MAX_NODES, error::shortened,
+        tensor::Dtype,
     },
 };
 
@@ -89,7 +90,7 @@ pub(super) fn read(
     model: &messages::Model<'_>,
     graph: &messages::Graph<'_>,
     budget: &Budget,
-) -> Result<PictureNetwork, WeightsError> {
+) -> Result<PictureNetwork> {
     let picture = needed::the_picture(graph, budget)?;
     let input = inputs::picture_sides(picture)?;
     let (mut reader, last) = read_at_some_size(model, graph, (picture, &input), budget)?;
@@ -123,7 +124,7 @@ pub(super) fn read_on_map(
     model: &messages::Model<'_>,
     graph: &messages::Graph<'_>,
     budget: &Budget,
-) -> Result<Network, WeightsError> {
+) -> Result<Network> {
     let map = needed::the_picture(graph, budget)?;
     let input = inputs::map_sides(map)?;
     let (reader, last) = read_at_some_size(model, graph, (map, &input), budget)?;
@@ -136,7 +137,7 @@ fn read_at_some_size<'m>(
     graph: &'m messages::Graph<'m>,
     (source, input): (&ValueInfo<'m>, &InputSides),
     budget: &'m Budget,
-) -> Result<(Reader<'m>, NodeId), WeightsError> {
+) -> Result<(Reader<'m>, NodeId)> {
     check_unique(graph.initializer.iter().map(|t| t.name), budget)?;
     let results = graph.node.iter().flat_map(|n| &n.output);
     check_unique(results.filter(|name| name.call == 0).map(|name| name.text), budget)?;
@@ -294,7 +295,7 @@ impl<'m> Reader<'m> {
         (source, result): (&ValueInfo<'m>, &ValueInfo<'m>),
         nodes: &[&'m Node<'m>],
         input: &InputSides,
-    ) -> Result<NodeId, WeightsError> {
+    ) -> Result<NodeId> {
         let budget = self.budget();
         self.initializers(graph)?;
         let mut first = self.add(input.op, &[])?;
@@ -322,7 +323,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Adds the weights of a graph to the values.
-    fn initializers(&mut self, graph: &'m messages::Graph<'_>) -> Result<(), WeightsError> {
+    fn initializers(&mut self, graph: &'m messages::Graph<'_>) -> Result<()> {
         let budget = self.budget();
         for tensor in &graph.initializer {
             let value = self.scope.tensor(stored(tensor.name, tensor, budget)?)?;
@@ -333,7 +334,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads one node and adds its results to the values.
-    fn run(&mut self, node: &'m Node<'m>) -> Result<(), WeightsError> {
+    fn run(&mut self, node: &'m Node<'m>) -> Result<()> {
         let budget = self.budget();
         // An operator reads every input once and every attribute a few times.
         budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
@@ -349,7 +350,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads the branch of a node that does not choose by the picture's pixels; returns the branch's results.
-    fn branch(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>, WeightsError> {
+    fn branch(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>> {
         let chosen = self.scope.fixed_numbers(node, 0)?.and_then(|numbers| numbers.scalar());
         let chosen = chosen.ok_or_else(|| node.refused("has no single condition"))?;
         let name = if chosen == 0.0 { "else_branch" } else { "then_branch" };
@@ -370,7 +371,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Adds a node without weights; its maps must fit at every probe.
-    fn add(&mut self, op: Op, inputs: &[NodeId]) -> Result<NodeId, WeightsError> {
+    fn add(&mut self, op: Op, inputs: &[NodeId]) -> Result<NodeId> {
         self.add_held(op, inputs, None)
     }
 
@@ -381,16 +382,11 @@ impl<'m> Reader<'m> {
         inputs: &[NodeId],
         weight: Vec<f32>,
         bias: Vec<f32>,
-    ) -> Result<NodeId, WeightsError> {
+    ) -> Result<NodeId> {
         self.add_held(op, inputs, Some(Held::Own(NodeWeights { weight, bias })))
     }
 
-    fn add_held(
-        &mut self,
-        op: Op,
-        inputs: &[NodeId],
-        weights: Option<Held>,
-    ) -> Result<NodeId, WeightsError> {
+    fn add_held(&mut self, op: Op, inputs: &[NodeId], weights: Option<Held>) -> Result<NodeId> {
         let id = self.graph.nodes().len();
         if id == MAX_NODES {
             return Err(refused(format!("it has more than {MAX_NODES} operations")));
@@ -466,7 +462,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads one node of the file; returns its results.
-    fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>, WeightsError> {
+    fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>> {
         self.operator = node.op_type;
         // Each node that reads a map copies its layout a few times.
         let inputs = node.input.len();
@@ -505,7 +501,7 @@ impl<'m> Reader<'m> {
     }
 
     /// The network up to `last`.
-    fn finish(mut self, last: NodeId) -> Result<Network, WeightsError> {
+    fn finish(mut self, last: NodeId) -> Result<Network> {
         let budget = self.budget();
         let mut weights = Vec::new();
         for held in std::mem::take(&mut self.weights) {

@@ -5,7 +5,7 @@ use super::{Held, MapValue, NodeId, Reader};
 use crate::{
     graph::{Arithmetic, Conv, Function, Op},
     network::NodeWeights,
-    weights::WeightsError,
+    weights::Result,
 };
 
 /// Largest addend that counts as zero if a node reads a map twice. Exports for ONNX.js add 1e-9, or 1e-100 (0 in single
@@ -67,7 +67,7 @@ impl Reader<'_> {
         arithmetic: Arithmetic,
         a: &MapValue,
         b: &MapValue,
-    ) -> Result<Option<MapValue>, WeightsError> {
+    ) -> Result<Option<MapValue>> {
         let inverse = |id: NodeId| match self.op(id) {
             (Op::Function(Function::Reciprocal), &[deviation]) => self.deviation(deviation),
             // The reciprocal may be written as a quotient.
@@ -108,7 +108,7 @@ impl Reader<'_> {
         eps: f64,
         scale: Vec<f32>,
         shift: Vec<f32>,
-    ) -> Result<NodeId, WeightsError> {
+    ) -> Result<NodeId> {
         self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
         let statistics = self.add(Op::InstanceStatistics, &[x])?;
         self.add_weighted(Op::InstanceNorm { eps }, &[x, statistics], scale, shift)
@@ -123,7 +123,7 @@ impl Reader<'_> {
         eps: f64,
         scale: Vec<f32>,
         shift: Vec<f32>,
-    ) -> Result<NodeId, WeightsError> {
+    ) -> Result<NodeId> {
         let channels = self.channels(x);
         if groups == channels {
             return self.instance_norm(x, eps, scale, shift);
@@ -148,7 +148,7 @@ impl Reader<'_> {
     }
 
     /// The mean of every group of a map's channels plus a constant: one value per group.
-    fn group_means(&mut self, x: NodeId, groups: usize, plus: f32) -> Result<NodeId, WeightsError> {
+    fn group_means(&mut self, x: NodeId, groups: usize, plus: f32) -> Result<NodeId> {
         let channels = self.channels(x);
         let means = self.add(Op::SpatialMean, &[x])?;
         let conv = Conv { groups, ..Conv::square(channels, groups, 1, 1) };
@@ -157,7 +157,7 @@ impl Reader<'_> {
     }
 
     /// Expands one value per group to one per channel. A single value is broadcast anyway.
-    fn by_group(&mut self, values: NodeId, channels: usize) -> Result<NodeId, WeightsError> {
+    fn by_group(&mut self, values: NodeId, channels: usize) -> Result<NodeId> {
         let groups = self.channels(values);
         if groups == 1 {
             return Ok(values);
@@ -173,7 +173,7 @@ impl Reader<'_> {
         from: NodeId,
         weight: f32,
         bias: f32,
-    ) -> Result<NodeId, WeightsError> {
+    ) -> Result<NodeId> {
         let count = conv.in_channels / conv.groups * conv.out_channels;
         let floats = count + conv.out_channels;
         self.budget().bytes(floats * size_of::<f32>())?;

@@ -4,7 +4,7 @@ use super::{Axis, Layout, MapValue, Part, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
     weights::{
-        WeightsError,
+        Result,
         onnx::{
             messages::Node,
             network::{BYTES_PER_NODE, constants::Constant, layout::MAX_SIDES},
@@ -15,10 +15,7 @@ use crate::{
     },
 };
 
-pub(super) fn arithmetic(
-    reader: &mut Reader<'_>,
-    node: &Node<'_>,
-) -> Result<MapValue, WeightsError> {
+pub(super) fn arithmetic(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let count = node.input.len();
     if count != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
         return Err(node.refused(format!("has {count} inputs")));
@@ -36,7 +33,7 @@ pub(super) fn arithmetic(
 }
 
 /// A power: products and roots if possible, otherwise by logarithms.
-pub(super) fn power(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn power(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     /// The largest power that is computed by products.
     const MOST: f32 = 64.0;
     /// Replaces zero, which has no logarithm.
@@ -90,7 +87,7 @@ fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
 }
 
 impl Reader<'_> {
-    pub(super) fn map(&self, node: &Node<'_>, index: usize) -> Result<MapValue, WeightsError> {
+    pub(super) fn map(&self, node: &Node<'_>, index: usize) -> Result<MapValue> {
         match self.scope.value(node, index)? {
             Value::Map(map) => Ok(map.clone()),
             Value::Tensor(..) | Value::Numbers(_) => {
@@ -100,12 +97,7 @@ impl Reader<'_> {
     }
 
     /// `x * scale + shift`, the same for all channels.
-    pub(super) fn scaled(
-        &mut self,
-        x: &MapValue,
-        scale: f32,
-        shift: f32,
-    ) -> Result<MapValue, WeightsError> {
+    pub(super) fn scaled(&mut self, x: &MapValue, scale: f32, shift: f32) -> Result<MapValue> {
         let count = self.channels(x.node);
         self.affine(x, vec![scale; count], vec![shift; count])
     }
@@ -116,7 +108,7 @@ impl Reader<'_> {
         x: &MapValue,
         scale: Vec<f32>,
         shift: Vec<f32>,
-    ) -> Result<MapValue, WeightsError> {
+    ) -> Result<MapValue> {
         if scale.iter().all(|&v| v == 1.0) && shift.iter().all(|&v| v == 0.0) {
             return Ok(x.clone());
         }
@@ -132,13 +124,13 @@ impl Reader<'_> {
     /// The values of a constant that is broadcast over a map, one per channel.
     ///
     /// # Errors
-    /// [`WeightsError::Graph`] if the constant differs between pixels.
+    /// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if the constant differs between pixels.
     pub(super) fn by_channel(
         &self,
         x: &MapValue,
         constant: &Constant,
         node: &Node<'_>,
-    ) -> Result<Vec<f32>, WeightsError> {
+    ) -> Result<Vec<f32>> {
         let channels = self.channels(x.node);
         self.budget().bytes(channels * size_of::<f32>())?;
         if let Some(number) = constant.scalar() {
@@ -155,39 +147,34 @@ impl Reader<'_> {
         }
         let own = &constant.sides[more..];
         let first = sides.len() - own.len();
-        let mut values = Vec::with_capacity(channels);
-        let mut along = vec![0; factors.len()];
-        for channel in 0..channels {
-            // The index of this channel along each factor.
-            let mut rest = channel;
-            for factor in (0..factors.len()).rev() {
-                along[factor] = rest % factors[factor];
-                rest /= factors[factor];
+        // The distance in the constant between neighbours along each factor of the channels.
+        let mut strides = vec![0; factors.len()];
+        let mut stride = 1;
+        for (&length, parts) in own.iter().zip(&sides[first..]).rev() {
+            if length == 1 {
+                continue;
             }
-            let mut place = 0;
-            for (&length, parts) in own.iter().zip(&sides[first..]) {
-                let mut index = 0;
-                let mut extent = 1;
-                for part in parts {
-                    match part {
-                        Part::Channel(factor) => {
-                            index = index * factors[*factor] + along[*factor];
-                            extent *= factors[*factor];
-                        }
-                        _ if length != 1 => return Err(odd()),
-                        _ => {}
-                    }
-                }
-                if length != 1 {
-                    if length != extent {
-                        return Err(odd());
-                    }
-                    place = place * length + index;
-                }
+            let end = stride * length;
+            for part in parts.iter().rev() {
+                let Part::Channel(factor) = *part else {
+                    return Err(odd());
+                };
+                strides[factor] = stride;
+                stride *= factors[factor];
             }
-            values.push(*constant.values.get(place).ok_or_else(odd)?);
+            if stride != end {
+                return Err(odd());
+            }
         }
-        Ok(values)
+        let value = |channel: usize| {
+            let (mut rest, mut place) = (channel, 0);
+            for (factor, stride) in factors.iter().zip(&strides).rev() {
+                place += rest % factor * stride;
+                rest /= factor;
+            }
+            constant.values.get(place).copied().ok_or_else(odd)
+        };
+        (0..channels).map(value).collect()
     }
 
     /// Arithmetic on a map and the constant at an input.
@@ -197,7 +184,7 @@ impl Reader<'_> {
         x: &MapValue,
         index: usize,
         is_constant_first: bool,
-    ) -> Result<MapValue, WeightsError> {
+    ) -> Result<MapValue> {
         let constant = self.weights_or_limits_at(node, index)?;
         // If the constant has more sides than the map, the map gets sides of length 1 in front.
         let mut x = x.clone();
@@ -258,11 +245,7 @@ impl Reader<'_> {
         }
     }
 
-    fn weights_or_limits_at(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-    ) -> Result<Constant, WeightsError> {
+    fn weights_or_limits_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
         match node.op_type {
             "Max" | "Min" => (self.constant_at(node, index)?)
                 .ok_or_else(|| node.refused(format!("lacks its input {index}"))),
@@ -271,12 +254,7 @@ impl Reader<'_> {
     }
 
     /// Arithmetic on two maps, value by value.
-    fn combined(
-        &mut self,
-        node: &Node<'_>,
-        a: MapValue,
-        b: MapValue,
-    ) -> Result<MapValue, WeightsError> {
+    fn combined(&mut self, node: &Node<'_>, a: MapValue, b: MapValue) -> Result<MapValue> {
         if let Some(sloped) = self.sloped(node, &a, &b)? {
             return Ok(sloped);
         }
@@ -299,12 +277,7 @@ impl Reader<'_> {
     }
 
     /// The larger or smaller values of two maps: the part of one beyond the other, added to the other.
-    pub(super) fn extreme(
-        &mut self,
-        is_max: bool,
-        a: &MapValue,
-        b: &MapValue,
-    ) -> Result<MapValue, WeightsError> {
+    pub(super) fn extreme(&mut self, is_max: bool, a: &MapValue, b: &MapValue) -> Result<MapValue> {
         // A reduction over channels does this for each of them.
         self.budget().bytes(BYTES_PER_NODE)?;
         let (more, less) = if is_max { (b, a) } else { (a, b) };
@@ -315,12 +288,7 @@ impl Reader<'_> {
     }
 
     /// Recognises a leaky ReLU written as the maximum of a map and a multiple of it.
-    fn sloped(
-        &mut self,
-        node: &Node<'_>,
-        a: &MapValue,
-        b: &MapValue,
-    ) -> Result<Option<MapValue>, WeightsError> {
+    fn sloped(&mut self, node: &Node<'_>, a: &MapValue, b: &MapValue) -> Result<Option<MapValue>> {
         let part = |of: &MapValue, whole: &MapValue| {
             let node = &self.graph.nodes()[of.node];
             let own = self.weights[of.node].as_ref()?.own()?;
@@ -386,11 +354,11 @@ impl Reader<'_> {
     }
 
     /// `1 / x`
-    pub(super) fn inverse(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
+    pub(super) fn inverse(&mut self, x: MapValue) -> Result<MapValue> {
         self.function(&x, Function::Reciprocal)
     }
 
-    pub(super) fn root(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
+    pub(super) fn root(&mut self, x: MapValue) -> Result<MapValue> {
         self.function(&x, Function::Sqrt)
     }
 }

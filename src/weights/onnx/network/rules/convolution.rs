@@ -5,7 +5,7 @@ use crate::{
     graph::{Conv, MAX_KERNEL_PX, Op, PadMode, Sides},
     network::NodeWeights,
     weights::{
-        WeightsError,
+        Result, WeightsError,
         error::shortened,
         onnx::{messages::Node, network::constants::Kernel, shown},
     },
@@ -24,7 +24,7 @@ pub(super) fn window_pads(
     node: &Node<'_>,
     reach: [usize; 2],
     stride: [usize; 2],
-) -> Result<Padding, WeightsError> {
+) -> Result<Padding> {
     let pads = node.ints("pads");
     let odd = || node.refused(format!("has pads {}", shown(pads)));
     match node.text("auto_pad", "NOTSET") {
@@ -55,7 +55,7 @@ pub(super) fn window_pads(
 }
 
 /// Rows and columns in an attribute; 1 if it is absent.
-pub(super) fn pair(node: &Node<'_>, name: &str) -> Result<[usize; 2], WeightsError> {
+pub(super) fn pair(node: &Node<'_>, name: &str) -> Result<[usize; 2]> {
     let list = node.ints(name);
     let px = |px: i64| usize::try_from(px).ok().filter(|px| (1..=MAX_KERNEL_PX).contains(px));
     let pair = match *list {
@@ -68,7 +68,7 @@ pub(super) fn pair(node: &Node<'_>, name: &str) -> Result<[usize; 2], WeightsErr
 }
 
 /// Kernel, stride, dilation and groups of a node.
-fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv, WeightsError> {
+fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv> {
     let [a, b, rows, columns] = *sides else {
         return Err(WeightsError::Shape {
             key: node.input_key(1),
@@ -96,7 +96,7 @@ fn parts(
     reader: &mut Reader<'_>,
     node: &Node<'_>,
     is_transposed: bool,
-) -> Result<(NodeId, Conv, Held), WeightsError> {
+) -> Result<(NodeId, Conv, Held)> {
     let x = reader.map(node, 0)?;
     let id = reader.channels_first_node(node, &x)?;
     let (kernel, sides) = reader.kernel_at(node, 1)?;
@@ -120,7 +120,7 @@ fn parts(
     Ok((id, conv, held))
 }
 
-pub(super) fn conv(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn conv(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let (mut id, conv, held) = parts(reader, node, false)?;
     match window_pads(node, conv.reach(), conv.stride)? {
         Padding::Fixed(sides) if sides == Sides::default() => {}
@@ -134,10 +134,7 @@ pub(super) fn conv(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue,
     Ok(reader.channels_first(made))
 }
 
-pub(super) fn conv_transpose(
-    reader: &mut Reader<'_>,
-    node: &Node<'_>,
-) -> Result<MapValue, WeightsError> {
+pub(super) fn conv_transpose(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let (id, conv, held) = parts(reader, node, true)?;
     let extra = node.ints("output_padding");
     let mut extra = match *extra {
@@ -222,7 +219,7 @@ fn distributed(
 }
 
 /// The product of a row of channels and a matrix.
-pub(super) fn product(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn product(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let lengths = reader.lengths(&x);
     let last = x.layout.sides.len() - 1;
@@ -262,11 +259,7 @@ pub(super) fn product(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapVal
 
 impl Reader<'_> {
     /// The node of a map whose sides are batch, channels, rows and columns.
-    pub(super) fn channels_first_node(
-        &self,
-        node: &Node<'_>,
-        x: &MapValue,
-    ) -> Result<NodeId, WeightsError> {
+    pub(super) fn channels_first_node(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId> {
         if x.layout.is_channels_first() {
             return Ok(x.node);
         }
@@ -277,7 +270,7 @@ impl Reader<'_> {
     }
 
     /// The node of a map whose second side is its channels, followed by its planes in any shape.
-    pub(super) fn planes(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId, WeightsError> {
+    pub(super) fn planes(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId> {
         let rest_has_channels = x.layout.sides.iter().skip(2).flatten();
         let mut rest = rest_has_channels.filter(|part| matches!(part, Part::Channel(_)));
         if x.layout.axis(0) == Axis::One

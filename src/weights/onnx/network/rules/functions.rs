@@ -3,7 +3,7 @@
 use super::{MapValue, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
-    weights::{WeightsError, onnx::messages::Node},
+    weights::{Result, onnx::messages::Node},
 };
 
 /// The operation of an operator that is a function of single values; `None` for another operator.
@@ -41,7 +41,7 @@ pub(super) fn rule(operator: &str) -> Option<super::Rule> {
 }
 
 /// A function that consists of several operations.
-pub(super) fn composed(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn composed(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let made = match node.op_type {
         "Neg" => reader.scaled(&x, -1.0, 0.0)?,
@@ -76,7 +76,7 @@ pub(super) fn composed(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapVa
 }
 
 /// `x * (1 + erf(x / sqrt(2))) / 2`, or its usual approximation with tanh.
-pub(super) fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     if node.text("approximate", "none") == "none" {
         return Ok(reader.function(&x, Function::Gelu)?);
@@ -90,12 +90,12 @@ pub(super) fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue,
     Ok(reader.product(&x, &half)?)
 }
 
-pub(super) fn identity(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn identity(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     Ok(reader.map(node, 0)?)
 }
 
 /// A conversion of the number type. To bytes, numbers are cut off; to other integers, conversion is not supported.
-pub(super) fn cast(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn cast(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     match node.int("to", 0) {
         // FLOAT, FLOAT16, DOUBLE, BFLOAT16
@@ -107,22 +107,15 @@ pub(super) fn cast(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue,
     }
 }
 
-pub(super) fn clip(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn clip(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
-    let mut bound = |name: &str, index: usize, absent: f32| match node.attribute(name) {
-        Some(attribute) => Ok(attribute.f),
-        None => match reader.constant_at(node, index)? {
-            Some(constant) => constant.scalar().ok_or_else(|| node.refused("has odd limits")),
-            None => Ok(absent),
-        },
-    };
-    let least = bound("min", 1, f32::NEG_INFINITY)?;
-    let most = bound("max", 2, f32::INFINITY)?;
+    let least = reader.number(node, "min", 1, f32::NEG_INFINITY)?;
+    let most = reader.number(node, "max", 2, f32::INFINITY)?;
     reader.clipped(&x, least, most)
 }
 
 /// Negative values times a slope: one for all, or one per channel.
-pub(super) fn prelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn prelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let slopes = reader.weights_at(node, 1)?;
     // PyTorch's slopes are a list, one per channel of a map with channels first.
@@ -151,15 +144,11 @@ impl Reader<'_> {
     }
 
     /// An operation that keeps the layout.
-    pub(super) fn with_op(&mut self, x: &MapValue, op: Op) -> Result<MapValue, WeightsError> {
+    pub(super) fn with_op(&mut self, x: &MapValue, op: Op) -> Result<MapValue> {
         Ok(x.moved_to(self.add(op, &[x.node])?))
     }
 
-    pub(super) fn function(
-        &mut self,
-        x: &MapValue,
-        function: Function,
-    ) -> Result<MapValue, WeightsError> {
+    pub(super) fn function(&mut self, x: &MapValue, function: Function) -> Result<MapValue> {
         self.with_op(x, Op::Function(function))
     }
 
@@ -169,7 +158,7 @@ impl Reader<'_> {
         arithmetic: Arithmetic,
         a: &MapValue,
         b: &MapValue,
-    ) -> Result<MapValue, WeightsError> {
+    ) -> Result<MapValue> {
         let op = match arithmetic {
             Arithmetic::Sum if self.shapes[a.node] == self.shapes[b.node] => Op::Add,
             other => Op::Combine(other),
@@ -178,12 +167,12 @@ impl Reader<'_> {
         Ok(a.moved_to(id))
     }
 
-    pub(super) fn product(&mut self, a: &MapValue, b: &MapValue) -> Result<MapValue, WeightsError> {
+    pub(super) fn product(&mut self, a: &MapValue, b: &MapValue) -> Result<MapValue> {
         self.with(Arithmetic::Product, a, b)
     }
 
     /// Multiplies negative values by those of another map.
-    fn sloped_by(&mut self, x: &MapValue, slopes: super::NodeId) -> Result<MapValue, WeightsError> {
+    fn sloped_by(&mut self, x: &MapValue, slopes: super::NodeId) -> Result<MapValue> {
         let positive = self.clipped(x, 0.0, f32::INFINITY)?;
         let negative = self.clipped(x, f32::NEG_INFINITY, 0.0)?;
         let sloped = self.product(&negative, &x.moved_to(slopes))?;
@@ -191,12 +180,7 @@ impl Reader<'_> {
     }
 
     /// Clamps every value to two limits.
-    pub(super) fn clipped(
-        &mut self,
-        x: &MapValue,
-        least: f32,
-        most: f32,
-    ) -> Result<MapValue, WeightsError> {
+    pub(super) fn clipped(&mut self, x: &MapValue, least: f32, most: f32) -> Result<MapValue> {
         if (least, most) == (0.0, f32::INFINITY) {
             return self.with_op(x, Op::Relu);
         }

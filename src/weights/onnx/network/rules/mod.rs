@@ -12,12 +12,12 @@ mod resize;
 mod shapes;
 
 use super::{Axis, Held, Layout, MapValue, NodeId, Reader, layout::Part};
-use crate::weights::{WeightsError, onnx::messages::Node};
+use crate::weights::{Result, onnx::messages::Node};
 
 pub(super) use moves::split;
 
 /// Adds the operations of a node with at least one map as input, and returns its result.
-pub(super) type Rule = fn(&mut Reader<'_>, &Node<'_>) -> Result<MapValue, WeightsError>;
+pub(super) type Rule = fn(&mut Reader<'_>, &Node<'_>) -> Result<MapValue>;
 
 pub(super) fn rule(operator: &str) -> Option<Rule> {
     Some(match operator {

@@ -4,7 +4,7 @@ use super::{Axis, MapValue, NodeId, Reader};
 use crate::{
     graph::{BlockOrder, Op, PadMode, Sides},
     weights::{
-        WeightsError,
+        Result,
         error::shortened,
         onnx::{messages::Node, numbers::wrapped, shown},
     },
@@ -15,7 +15,7 @@ const BYTES_PER_RANGE: usize = 64;
 /// Maximum number of channels that are picked individually.
 const MOST_PICKED: usize = 64;
 
-pub(super) fn pad(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn pad(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
     let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
@@ -43,16 +43,7 @@ pub(super) fn pad(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, 
     let mode = match node.text("mode", "constant") {
         "reflect" => PadMode::Reflect,
         "edge" => PadMode::Replicate,
-        "constant" => {
-            let value = match node.attribute("value") {
-                Some(attribute) => attribute.f,
-                None => match reader.constant_at(node, 2)? {
-                    Some(constant) => constant.scalar().ok_or_else(odd)?,
-                    None => 0.0,
-                },
-            };
-            PadMode::Constant(f64::from(value))
-        }
+        "constant" => PadMode::Constant(reader.number(node, "value", 2, 0.0)?.into()),
         other => {
             return Err(node.refused(format!("pads in the mode {}", shortened(other))));
         }
@@ -99,45 +90,23 @@ fn range(length: usize, start: i64, end: i64, step: i64) -> Option<Range> {
     }
 }
 
-pub(super) fn slice(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn slice(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let mut x = reader.map(node, 0)?;
     let odd = || node.refused("takes an unsupported part of a map");
     // Each list may depend on the picture's size.
-    let mut lists = Vec::new();
-    for (name, index) in [("starts", 1), ("ends", 2), ("axes", 3), ("steps", 4)] {
-        let list: Option<Vec<Vec<i64>>> =
-            match (node.attribute(name), reader.scope.numbers(node, index)?) {
-                (Some(attribute), _) => Some(vec![attribute.ints.clone(); reader.sizes.len()]),
-                (None, Some(probes)) => {
-                    let all: Option<Vec<_>> =
-                        probes.iter().map(|n| n.as_ints().map(<[i64]>::to_vec)).collect();
-                    Some(all.ok_or_else(odd)?)
-                }
-                (None, None) => None,
-            };
-        lists.push(list);
-    }
-    let [starts, ends, axes, steps] = lists.as_slice() else {
-        return Err(odd());
-    };
-    let (starts, ends) = (starts.as_ref().ok_or_else(odd)?, ends.as_ref().ok_or_else(odd)?);
-    let count = starts.first().map_or(0, Vec::len);
-    for at in 0..count {
-        let axis = match axes {
-            Some(axes) => *axes.first().and_then(|axes| axes.get(at)).ok_or_else(odd)?,
-            None => at as i64,
-        };
+    let list = |name: &str, index: usize| reader.scope.int_lists(node, name, index);
+    let starts = list("starts", 1)?.ok_or_else(odd)?;
+    let ends = list("ends", 2)?.ok_or_else(odd)?;
+    let (axes, steps) = (list("axes", 3)?, list("steps", 4)?);
+    for at in 0..starts[0].len() {
+        let of = |lists: &[Vec<i64>], probe: usize| lists[probe].get(at).copied().ok_or_else(odd);
+        let axis = axes.as_ref().map_or(Ok(at as i64), |axes| of(axes, 0))?;
         let side = x.layout.side(axis).ok_or_else(odd)?;
         let mut ranges = Vec::new();
         for (probe, lengths) in reader.lengths(&x).iter().enumerate() {
-            let of = |list: &[Vec<i64>]| list.get(probe).and_then(|list| list.get(at)).copied();
-            let step = match steps {
-                Some(steps) => of(steps).ok_or_else(odd)?,
-                None => 1,
-            };
-            let (start, end) = (of(starts).ok_or_else(odd)?, of(ends).ok_or_else(odd)?);
-            let range = range(lengths[side], start, end, step).ok_or_else(odd)?;
-            ranges.push((lengths[side], range));
+            let step = steps.as_ref().map_or(Ok(1), |steps| of(steps, probe))?;
+            let range = range(lengths[side], of(&starts, probe)?, of(&ends, probe)?, step);
+            ranges.push((lengths[side], range.ok_or_else(odd)?));
         }
         x = reader.cut(&x, side, &ranges).ok_or_else(|| reader.scope.of_size(odd()))??;
     }
@@ -145,10 +114,7 @@ pub(super) fn slice(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue
 }
 
 /// The parts of a side.
-pub(in super::super) fn split(
-    reader: &mut Reader<'_>,
-    node: &Node<'_>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(in super::super) fn split(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Vec<MapValue>> {
     let x = reader.map(node, 0)?;
     let odd = || node.refused("splits a side into unsupported parts");
     let axis = node.int("axis", 0);
@@ -196,7 +162,7 @@ pub(in super::super) fn split(
 }
 
 /// Channels picked by index.
-pub(super) fn gather(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn gather(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let mut x = reader.map(node, 0)?;
     let odd = || node.refused("selects something other than channels");
     let indices = reader.scope.indices(node, 1)?.ok_or_else(odd)?;
@@ -247,7 +213,7 @@ pub(super) fn gather(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValu
     Ok(made)
 }
 
-pub(super) fn concat(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn concat(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let read = (0..node.input.len()).find_map(|index| reader.map(node, index).ok());
     let mut maps = Vec::new();
     for index in 0..node.input.len() {
@@ -286,7 +252,7 @@ pub(super) fn concat(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValu
 }
 
 /// Turns channels into blocks of pixels, or the reverse.
-pub(super) fn blocks(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn blocks(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let id = reader.channels_first_node(node, &x)?;
     let block = node.int("blocksize", 0);
@@ -310,7 +276,7 @@ impl Reader<'_> {
         x: &MapValue,
         side: usize,
         ranges: &[(usize, Range)],
-    ) -> Option<Result<MapValue, WeightsError>> {
+    ) -> Option<Result<MapValue>> {
         let (_, first) = ranges.first()?;
         let is_all = ranges
             .iter()
@@ -358,7 +324,7 @@ impl Reader<'_> {
         node: &Node<'_>,
         index: usize,
         beside: &MapValue,
-    ) -> Result<MapValue, WeightsError> {
+    ) -> Result<MapValue> {
         let odd = || node.refused("concatenates a map with unsupported constants");
         let constant = self.weights_at(node, index)?;
         if !beside.layout.is_whole() || constant.sides.len() != beside.layout.sides.len() {
@@ -369,22 +335,13 @@ impl Reader<'_> {
     }
 
     /// A contiguous range of channels.
-    fn channel_range(
-        &mut self,
-        x: &MapValue,
-        first: usize,
-        count: usize,
-    ) -> Result<MapValue, WeightsError> {
+    fn channel_range(&mut self, x: &MapValue, first: usize, count: usize) -> Result<MapValue> {
         let id = self.add(Op::Channels { first, count }, &[x.node])?;
         Ok(self.with_channels(x, id))
     }
 
     /// Channels in another order.
-    pub(super) fn picked(
-        &mut self,
-        x: &MapValue,
-        order: &[usize],
-    ) -> Result<MapValue, WeightsError> {
+    pub(super) fn picked(&mut self, x: &MapValue, order: &[usize]) -> Result<MapValue> {
         let mut ids = Vec::new();
         let mut at = 0;
         while at < order.len() {
@@ -400,7 +357,7 @@ impl Reader<'_> {
     }
 
     /// Concatenates maps along their channels.
-    fn joined(&mut self, ids: &[NodeId]) -> Result<NodeId, WeightsError> {
+    fn joined(&mut self, ids: &[NodeId]) -> Result<NodeId> {
         match ids {
             [one] => Ok(*one),
             _ => self.add(Op::Concat { count: ids.len() }, ids),

@@ -3,14 +3,11 @@
 use super::{MapValue, NodeId, Part, Reader};
 use crate::{
     graph::{Arithmetic, Op},
-    weights::{WeightsError, onnx::messages::Node},
+    weights::{Result, onnx::messages::Node},
 };
 
 /// Instance norm with the picture's own statistics, or group norm that is expressed with it.
-pub(super) fn instance_norm(
-    reader: &mut Reader<'_>,
-    node: &Node<'_>,
-) -> Result<MapValue, WeightsError> {
+pub(super) fn instance_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let eps = epsilon(node)?;
     let normed = if let Some(groups) = x.layout.groups() {
@@ -28,10 +25,7 @@ pub(super) fn instance_norm(
 }
 
 /// Group norm as one node.
-pub(super) fn group_norm(
-    reader: &mut Reader<'_>,
-    node: &Node<'_>,
-) -> Result<MapValue, WeightsError> {
+pub(super) fn group_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let id = reader.planes(node, &x)?;
     let count = reader.channels(id);
@@ -54,10 +48,7 @@ pub(super) fn group_norm(
 }
 
 /// The norm of a pixel's channels, of a channel's pixels or of all values.
-pub(super) fn layer_norm(
-    reader: &mut Reader<'_>,
-    node: &Node<'_>,
-) -> Result<MapValue, WeightsError> {
+pub(super) fn layer_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let odd = || node.refused("normalises unsupported sides of a map");
     let first = node.int("axis", -1);
@@ -119,7 +110,7 @@ pub(super) fn layer_norm(
 }
 
 /// The number that a node adds to the variance.
-fn epsilon(node: &Node<'_>) -> Result<f64, WeightsError> {
+fn epsilon(node: &Node<'_>) -> Result<f64> {
     let eps = f64::from(node.float("epsilon", 1e-5));
     if (0.0..=1e6).contains(&eps) {
         Ok(eps)
@@ -135,7 +126,7 @@ impl Reader<'_> {
         node: &Node<'_>,
         index: usize,
         (map, groups): (NodeId, usize),
-    ) -> Result<Vec<f32>, WeightsError> {
+    ) -> Result<Vec<f32>> {
         let values = self.list_at(node, index, groups)?;
         let channels = self.channels(map);
         self.budget().bytes(channels * size_of::<f32>())?;
@@ -145,10 +136,7 @@ impl Reader<'_> {
 }
 
 /// Batch norm with the statistics of training.
-pub(super) fn batch_norm(
-    reader: &mut Reader<'_>,
-    node: &Node<'_>,
-) -> Result<MapValue, WeightsError> {
+pub(super) fn batch_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     reader.planes(node, &x)?;
     if node.flag("training_mode", false) {

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     graph::{Op, PadMode, Pool, Sides},
-    weights::{WeightsError, onnx::messages::Node},
+    weights::{Result, onnx::messages::Node},
 };
 
-pub(super) fn pool(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn pool(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let mut id = reader.channels_first_node(node, &x)?;
     if node.ints("kernel_shape").len() != 2 {

@@ -4,7 +4,7 @@ use super::{MapValue, Reader};
 use crate::{
     graph::{Function, Op},
     weights::{
-        WeightsError,
+        Result,
         onnx::{messages::Node, network::constants::Constant, numbers::wrapped, scope::Value},
         tensor::{Dtype, Scaling, StoredTensor},
     },
@@ -31,7 +31,7 @@ fn limits_of(dtype: &str) -> Option<[f32; 2]> {
 }
 
 /// Quantises a map, or returns the numbers that it represents.
-pub(super) fn on_map(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn on_map(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let lengths = reader.lengths(&x);
     let lengths = lengths.first().cloned().unwrap_or_default();
@@ -64,11 +64,7 @@ pub(super) fn on_map(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValu
 
 impl<'m> Reader<'m> {
     /// The scales and zero points of a node that reads values of these lengths.
-    fn quantisation(
-        &mut self,
-        node: &Node<'_>,
-        lengths: &[usize],
-    ) -> Result<Quantisation, WeightsError> {
+    fn quantisation(&mut self, node: &Node<'_>, lengths: &[usize]) -> Result<Quantisation> {
         let scales = self.weights_at(node, 1)?;
         if scales.values.iter().any(|&scale| scale <= 0.0) {
             return Err(node.refused("has a scale that is not larger than zero"));
@@ -132,7 +128,7 @@ impl<'m> Reader<'m> {
     pub(in crate::weights::onnx::network) fn dequantised(
         &mut self,
         node: &Node<'_>,
-    ) -> Result<Option<StoredTensor<'m>>, WeightsError> {
+    ) -> Result<Option<StoredTensor<'m>>> {
         if node.op_type != "DequantizeLinear" {
             return Ok(None);
         }
@@ -156,7 +152,7 @@ impl<'m> Reader<'m> {
     pub(in crate::weights::onnx::network) fn on_constant(
         &mut self,
         node: &Node<'_>,
-    ) -> Result<Constant, WeightsError> {
+    ) -> Result<Constant> {
         let mut of = self.weights_at(node, 0)?;
         let Quantisation { scaling, limits, .. } = self.quantisation(node, &of.sides)?;
         self.budget().steps(of.values.len())?;
@@ -176,7 +172,7 @@ impl<'m> Reader<'m> {
     pub(in crate::weights::onnx::network) fn without_rounding(
         &mut self,
         last: usize,
-    ) -> Result<usize, WeightsError> {
+    ) -> Result<usize> {
         /// Nearly half: what is cut off becomes what is rounded, and integers stay as they are.
         const HALF: f32 = 0.4999;
         let mut limits = Vec::new();

@@ -4,7 +4,7 @@ use super::{Axis, MapValue, NodeId, Part, Reader};
 use crate::{
     graph::{Arithmetic, Conv, Function, Op},
     weights::{
-        WeightsError,
+        Result, WeightsError,
         onnx::{messages::Node, refused},
     },
 };
@@ -21,7 +21,7 @@ enum Kind {
     Min,
 }
 
-pub(super) fn reduce(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn reduce(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let mut x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
     let odd = || node.refused("reduces neither all channels nor all rows and columns");
@@ -109,7 +109,7 @@ pub(super) fn reduce(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValu
 }
 
 /// `exp(x) / sum(exp(x))` over channels.
-pub(super) fn softmax(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn softmax(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let absent = if reader.opset < 13 { 1 } else { -1 };
     let axis = node.int("axis", absent);
@@ -132,12 +132,7 @@ pub(super) fn softmax(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapVal
 
 impl Reader<'_> {
     /// One value for each channel.
-    fn of_pixels(
-        &mut self,
-        node: &Node<'_>,
-        id: NodeId,
-        kind: Kind,
-    ) -> Result<NodeId, WeightsError> {
+    fn of_pixels(&mut self, node: &Node<'_>, id: NodeId, kind: Kind) -> Result<NodeId> {
         let x = self.channels_first(id);
         match kind {
             Kind::Mean => self.add(Op::SpatialMean, &[id]),
@@ -161,12 +156,7 @@ impl Reader<'_> {
     }
 
     /// One channel for all of a map.
-    fn of_channels(
-        &mut self,
-        node: &Node<'_>,
-        id: NodeId,
-        kind: Kind,
-    ) -> Result<NodeId, WeightsError> {
+    fn of_channels(&mut self, node: &Node<'_>, id: NodeId, kind: Kind) -> Result<NodeId> {
         let channels = self.channels(id);
         if let Kind::Mean | Kind::Sum = kind {
             let share = if kind == Kind::Mean { 1.0 / channels as f32 } else { 1.0 };

@@ -7,13 +7,13 @@ use crate::{
         resize::{Coordinates, Interpolation, Resize, Rounding, Target},
     },
     weights::{
-        WeightsError,
+        Result, WeightsError,
         error::shortened,
         onnx::{messages::Node, shown},
     },
 };
 
-pub(super) fn resize(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue, WeightsError> {
+pub(super) fn resize(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let axes = x.layout.axes();
     let position = |axis: Axis| axes.iter().position(|&own| own == axis);
@@ -85,7 +85,7 @@ impl Reader<'_> {
         node: &Node<'_>,
         x: &MapValue,
         made: &[(usize, usize)],
-    ) -> Result<MapValue, WeightsError> {
+    ) -> Result<MapValue> {
         let own = self.sizes_of(x.node);
         // A factor, if it is the same at every probe.
         let scale = |axis: usize| {
@@ -112,7 +112,7 @@ impl Reader<'_> {
     }
 
     /// The last node whose map has these rows and columns at the probes.
-    fn node_of_size(&self, sizes: &[(usize, usize)]) -> Result<Option<NodeId>, WeightsError> {
+    fn node_of_size(&self, sizes: &[(usize, usize)]) -> Result<Option<NodeId>> {
         self.budget().steps(self.shapes.len())?;
         let has = |id: &NodeId| {
             let own = &self.shapes[*id];
@@ -127,7 +127,7 @@ impl Reader<'_> {
         x: &MapValue,
         target: Target,
         like: Option<NodeId>,
-    ) -> Result<MapValue, WeightsError> {
+    ) -> Result<MapValue> {
         if node.flag("antialias", false) || node.flag("exclude_outside", false) {
             return Err(node.refused("uses antialiasing or exclude_outside"));
         }
