@@ -17,8 +17,9 @@ use crate::{mode::ModelSize, models::vit::StyleCode};
 use super::{
     Checkpoint, Inspection, LibraryError, MadeBy, StyleNetwork, any_picture,
     file_name::as_text,
+    fit::ASSUMED,
     inspect::{describe, describe_bytes},
-    names::{BUILT_IN, stated},
+    names::{BUILT_IN, stated, title_from},
     plain_file, read_file,
 };
 
@@ -105,6 +106,21 @@ pub struct Style {
 }
 
 impl Style {
+    /// A style without models, as its file and its `name` describe it.
+    pub(super) fn stated(name: &str, metadata: &BTreeMap<String, String>, origin: Origin) -> Self {
+        Self {
+            id: name.to_owned(),
+            title: title_from(metadata, name),
+            credit: Credit::from_metadata(metadata),
+            origin,
+            hides: Vec::new(),
+            assumed: stated(metadata, ASSUMED),
+            made_by: MadeBy::stated(metadata),
+            models: Vec::new(),
+            thumbnail: None,
+        }
+    }
+
     /// Sizes that can be loaded, the largest first.
     pub fn models(&self) -> Vec<ModelSize> {
         self.models.iter().map(|(size, _)| *size).collect()

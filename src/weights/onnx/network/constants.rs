@@ -230,11 +230,15 @@ impl<'m> Reader<'m> {
         Ok((Kernel::Own(own.values), own.sides))
     }
 
+    /// The numbers at a required input.
+    pub(super) fn needed_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
+        let constant = self.constant_at(node, index)?;
+        constant.ok_or_else(|| node.refused(format!("lacks its input {index}")))
+    }
+
     /// The weights at an input; refuses those that are not finite.
     pub(super) fn weights_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
-        let constant = self
-            .constant_at(node, index)?
-            .ok_or_else(|| node.refused(format!("lacks its input {index}")))?;
+        let constant = self.needed_at(node, index)?;
         check_values(&node.input_key(index), &constant.values, f32::is_finite)?;
         Ok(constant)
     }

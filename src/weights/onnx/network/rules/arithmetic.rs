@@ -1,6 +1,6 @@
 //! Sums, differences, products and quotients: of maps, and of maps and constants.
 
-use super::{Axis, Layout, MapValue, Part, Reader};
+use super::{Layout, MapValue, Part, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
     weights::{
@@ -54,7 +54,7 @@ pub(super) fn power(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue
         .ok_or_else(|| node.refused("raises to powers that are not one finite number"))?;
     let size = exponent.abs();
     let made = if size == 0.5 {
-        reader.root(x)?
+        reader.function(&x, Function::Sqrt)?
     } else if size.fract() == 0.0 && (1.0..=MOST).contains(&size) {
         // By squares, from the highest binary digit of the exponent on.
         let exponent = size as u32;
@@ -72,7 +72,7 @@ pub(super) fn power(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue
         let log = reader.scaled(&log, size, 0.0)?;
         reader.function(&log, Function::Exp)?
     };
-    Ok(if exponent < 0.0 { reader.inverse(made)? } else { made })
+    Ok(if exponent < 0.0 { reader.function(&made, Function::Reciprocal)? } else { made })
 }
 
 /// The arithmetic of an operator on two maps.
@@ -185,7 +185,11 @@ impl Reader<'_> {
         index: usize,
         is_constant_first: bool,
     ) -> Result<MapValue> {
-        let constant = self.weights_or_limits_at(node, index)?;
+        // Limits may be infinite.
+        let constant = match arithmetic_of(node.op_type) {
+            Some(_) => self.weights_at(node, index)?,
+            None => self.needed_at(node, index)?,
+        };
         // If the constant has more sides than the map, the map gets sides of length 1 in front.
         let mut x = x.clone();
         let more = constant.sides.len().saturating_sub(x.layout.sides.len());
@@ -210,47 +214,36 @@ impl Reader<'_> {
                 return Ok(x.moved_to(id));
             }
         };
-        let count = values.len();
-        let ones = || vec![1.0; count];
-        let zeros = || vec![0.0; count];
-        match (node.op_type, is_constant_first) {
-            ("Add" | "Sum", _) => self.affine(x, ones(), values),
-            ("Sub", false) => self.affine(x, ones(), values.iter().map(|v| -v).collect()),
-            ("Sub", true) => self.affine(x, vec![-1.0; count], values),
-            ("Mul", _) => self.affine(x, values, zeros()),
-            ("Div", false) => {
-                let inverse = values.iter().map(|&v| (1.0 / f64::from(v)) as f32);
-                self.affine(x, inverse.collect(), zeros())
-            }
+        let limit = values.first().copied().unwrap_or_default();
+        let is_max = node.op_type == "Max";
+        if arithmetic_of(node.op_type).is_none() && values.iter().all(|&v| v == limit) {
+            let [least, most] =
+                if is_max { [limit, f32::INFINITY] } else { [f32::NEG_INFINITY, limit] };
+            return self.clipped(x, least, most);
+        }
+        let mut x = x.clone();
+        // The scale and the shift of each channel.
+        let step: fn(f32) -> (f32, f32) = match (node.op_type, is_constant_first) {
+            ("Add" | "Sum", _) => |v| (1.0, v),
+            ("Sub", false) => |v| (1.0, -v),
+            ("Sub", true) => |v| (-1.0, v),
+            ("Div", false) => |v| ((1.0 / f64::from(v)) as f32, 0.0),
+            ("Mul", _) => |v| (v, 0.0),
             ("Div", true) => {
-                let inverse = self.inverse(x.clone())?;
-                self.affine(&inverse, values, zeros())
+                x = self.function(&x, Function::Reciprocal)?;
+                |v| (v, 0.0)
             }
-            ("Max" | "Min", _) => {
-                let is_max = node.op_type == "Max";
-                let limit = values.first().copied().unwrap_or_default();
-                if values.iter().all(|&v| v == limit) {
-                    let [least, most] =
-                        if is_max { [limit, f32::INFINITY] } else { [f32::NEG_INFINITY, limit] };
-                    return self.clipped(x, least, most);
-                }
-                // By channel: the part of x beyond the limit, added to the limit.
+            // The part of x beyond the limit, added to the limit.
+            _ => {
                 let sign = if is_max { 1.0 } else { -1.0 };
-                let beyond = values.iter().map(|v| -sign * v).collect();
-                let beyond = self.affine(x, vec![sign; count], beyond)?;
-                let beyond = self.clipped(&beyond, 0.0, f32::INFINITY)?;
-                self.affine(&beyond, vec![sign; count], values)
+                let (scale, shift) = values.iter().map(|v| (sign, -sign * v)).unzip();
+                let beyond = self.affine(&x, scale, shift)?;
+                x = self.clipped(&beyond, 0.0, f32::INFINITY)?;
+                if is_max { |v| (1.0, v) } else { |v| (-1.0, v) }
             }
-            _ => Err(node.refused("is not arithmetic")),
-        }
-    }
-
-    fn weights_or_limits_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
-        match node.op_type {
-            "Max" | "Min" => (self.constant_at(node, index)?)
-                .ok_or_else(|| node.refused(format!("lacks its input {index}"))),
-            _ => self.weights_at(node, index),
-        }
+        };
+        let (scale, shift) = values.into_iter().map(step).unzip();
+        self.affine(&x, scale, shift)
     }
 
     /// Arithmetic on two maps, value by value.
@@ -319,46 +312,28 @@ impl Reader<'_> {
             return None;
         }
         let count = a.layout.sides.len().max(b.layout.sides.len());
+        // The parts of a side, and whether it has length 1.
         let at = |map: &MapValue, side: usize| {
             // Missing sides are the first ones.
             (side + map.layout.sides.len()).checked_sub(count).map(|own| {
-                let lengths = self.lengths(map);
-                let is_one = lengths.iter().all(|lengths| lengths[own] == 1);
-                (map.layout.sides[own].clone(), map.layout.axis(own), is_one)
+                let is_one = self.lengths(map).iter().all(|lengths| lengths[own] == 1);
+                (map.layout.sides[own].clone(), is_one)
             })
         };
         let mut sides = Vec::new();
         for side in 0..count {
             sides.push(match (at(a, side), at(b, side)) {
-                (None, Some((parts, ..))) | (Some((parts, ..)), None) => parts,
-                (Some((parts, x, _)), Some((_, y, _))) if x == y && x != Axis::Other => parts,
-                (Some((parts, ..)), Some((other, ..))) if parts == other => parts,
-                (Some((parts, ..)), Some((_, _, true))) => parts,
-                (Some((_, _, true)), Some((parts, ..))) => parts,
+                (None, Some((parts, _))) | (Some((parts, _)), None) => parts,
+                (Some((parts, _)), Some((other, _))) if parts == other => parts,
+                (Some((parts, _)), Some((_, true))) => parts,
+                (Some((_, true)), Some((parts, _))) => parts,
                 _ => return None,
             });
         }
-        let channels = self.channels(a.node).max(self.channels(b.node));
-        let mut count_of = [0; 3];
-        for part in sides.iter().flatten() {
-            count_of[match part {
-                Part::Channel(_) => 0,
-                Part::Rows => 1,
-                Part::Columns => 2,
-                Part::Copies => return None,
-            }] += 1;
-        }
         // A side that was broadcast over another axis would occur twice.
-        (count_of.iter().all(|&count| count <= 1))
-            .then_some(Layout { factors: vec![channels], sides })
-    }
-
-    /// `1 / x`
-    pub(super) fn inverse(&mut self, x: MapValue) -> Result<MapValue> {
-        self.function(&x, Function::Reciprocal)
-    }
-
-    pub(super) fn root(&mut self, x: MapValue) -> Result<MapValue> {
-        self.function(&x, Function::Sqrt)
+        let parts: Vec<Part> = sides.iter().flatten().copied().collect();
+        let is_repeated = (0..parts.len()).any(|at| parts[..at].contains(&parts[at]));
+        let channels = self.channels(a.node).max(self.channels(b.node));
+        (!is_repeated).then_some(Layout { factors: vec![channels], sides })
     }
 }

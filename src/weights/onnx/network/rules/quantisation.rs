@@ -5,7 +5,10 @@ use crate::{
     graph::{Function, Op},
     weights::{
         Result,
-        onnx::{messages::Node, network::constants::Constant, numbers::wrapped, scope::Value},
+        onnx::{
+            messages::Node, network::constants::Constant, numbers::wrapped, scope::Value,
+            tensors::dtype_of,
+        },
         tensor::{Dtype, Scaling, StoredTensor},
     },
 };
@@ -95,13 +98,10 @@ impl<'m> Reader<'m> {
                 zeros.values.iter().map(|&zero| zero as f32).collect()
             }
             None => {
-                dtype = match node.int("output_dtype", 0) {
-                    0 | 2 => dtype,
-                    3 => "int8",
-                    4 => "uint16",
-                    5 => "int16",
-                    _ => return Err(node.refused("makes numbers of a type that is not read")),
-                };
+                if let code @ 1.. = node.int("output_dtype", 0) {
+                    let known = i32::try_from(code).ok().and_then(dtype_of);
+                    dtype = known.map_or("unknown", Dtype::name);
+                }
                 vec![0.0]
             }
         };
