@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::models::{Model, Spelling};
+use crate::models::{Model, Spelling, unwrapped};
 
 /// The origin of a checkpoint: the code base whose names or graph it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,7 +92,7 @@ pub(super) const STYLE_NETWORK_SIGNS: [&str; 2] =
 
 /// A key of a style network without the prefixes of PyTorch's wrappers.
 pub(super) fn bare(key: &str) -> &str {
-    key.strip_prefix("module.").unwrap_or(key)
+    unwrapped(key).unwrap_or(key)
 }
 
 /// Whether these names contain a weight that only style networks have.
@@ -108,4 +108,19 @@ pub(super) fn family_of<'k>(keys: impl Iterator<Item = &'k str>) -> Option<Famil
         (Model::Johnson, Spelling::StyleForge) => Family::StyleForge,
         (Model::Johnson, _) => Family::PytorchExamples,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrappers_do_not_hide_a_style_network() {
+        for key in
+            ["style_norm.weight", "module.style_norm.weight", "_orig_mod.module.style_norm.weight"]
+        {
+            assert!(is_style_network([key].into_iter()), "{key}");
+        }
+        assert!(!is_style_network(["other.style_norm.weight"].into_iter()));
+    }
 }
