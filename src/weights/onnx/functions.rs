@@ -26,8 +26,9 @@ struct Calls<'f, 'm> {
 /// Replaces all calls of functions in a model's graph.
 ///
 /// # Errors
-/// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if functions call each other in a circle or have operators of another version;
-/// [`WeightsError::TooCostly`](crate::weights::WeightsError::TooCostly) if the graph would become too large for the file.
+/// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if functions call each other in a circle, have one name
+/// or have operators of another version; [`WeightsError::TooCostly`](crate::weights::WeightsError::TooCostly) if the
+/// graph would become too large for the file.
 pub(super) fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
     let stated = opset(&model.opset_import);
     let functions = std::mem::take(&mut model.functions);

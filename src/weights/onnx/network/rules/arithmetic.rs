@@ -44,7 +44,7 @@ pub(super) fn power(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue
             base.ok_or_else(|| node.refused("raises something other than a positive number"))?;
         let exponent = reader.map(node, 1)?;
         let exponent = reader.scaled(&exponent, base.ln(), 0.0)?;
-        return Ok(reader.function(&exponent, Function::Exp)?);
+        return reader.function(&exponent, Function::Exp);
     }
     let x = reader.map(node, 0)?;
     // The exponent may be an integer, which is not allowed for weights.
@@ -137,7 +137,11 @@ impl Reader<'_> {
             return Ok(vec![number; channels]);
         }
         let odd = || {
-            node.refused(format!("broadcasts constants of the shape {} over a map; only one value per channel is supported", shown(&constant.sides)))
+            node.refused(format!(
+                "broadcasts constants of the shape {} over a map; \
+                 only one value per channel is supported",
+                shown(&constant.sides)
+            ))
         };
         let Layout { factors, sides } = &x.layout;
         self.budget().steps(channels * (1 + factors.len()))?;

@@ -79,7 +79,7 @@ pub(super) fn composed(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapVa
 pub(super) fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     if node.text("approximate", "none") == "none" {
-        return Ok(reader.function(&x, Function::Gelu)?);
+        return reader.function(&x, Function::Gelu);
     }
     let square = reader.product(&x, &x)?;
     let cubic = reader.scaled(&square, 0.044_715, 1.0)?;
@@ -87,11 +87,11 @@ pub(super) fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue>
     let inner = reader.scaled(&inner, 0.797_884_6, 0.0)?;
     let inner = reader.function(&inner, Function::Tanh)?;
     let half = reader.scaled(&inner, 0.5, 0.5)?;
-    Ok(reader.product(&x, &half)?)
+    reader.product(&x, &half)
 }
 
 pub(super) fn identity(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    Ok(reader.map(node, 0)?)
+    reader.map(node, 0)
 }
 
 /// A conversion of the number type. To bytes, numbers are cut off; to other integers, conversion is not supported.

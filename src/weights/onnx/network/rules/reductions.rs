@@ -127,7 +127,7 @@ pub(super) fn softmax(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapVal
     let below = reader.with(Arithmetic::Difference, &x, &x.moved_to(most))?;
     let powers = reader.function(&below, Function::Exp)?;
     let sum = reader.of_channels(node, powers.node, Kind::Sum)?;
-    Ok(reader.with(Arithmetic::Quotient, &powers, &x.moved_to(sum))?)
+    reader.with(Arithmetic::Quotient, &powers, &x.moved_to(sum))
 }
 
 impl Reader<'_> {
