@@ -476,3 +476,117 @@ fn blocks_of_pixels_become_channels_behind_each_other() {
         level * f64::from(factors[(y % 2 * 2 + x % 2) * 3 + c])
     });
 }
+
+/// A graph with the numbers from which quantised tests are built: scales, and zero points of both 8-bit types.
+fn quantised_graph() -> onnx_files::Graph {
+    use onnx_files::{FLOAT, INT8, UINT8, tensor};
+    let number = |name: &str, value: f32| tensor(name, FLOAT, &[]).packed_floats(4, &[value]);
+    onnx_files::Graph::default()
+        .tensor(&number("one", 1.0))
+        .tensor(&number("half", 0.5))
+        .tensor(&number("middle", 128.0))
+        .tensor(&tensor("zero", UINT8, &[]).bytes(9, &[0]))
+        .tensor(&tensor("signed zero", INT8, &[]).bytes(9, &[0]))
+}
+
+/// A node of the operators that ONNX Runtime adds.
+fn runtime_node(operator: &str, inputs: &[&str], output: &str) -> onnx_files::Message {
+    let axis = onnx_files::attribute("axis").int(3, 1);
+    onnx_files::node(operator, inputs, output, &[axis]).text(7, "com.microsoft")
+}
+
+fn with_node(graph: onnx_files::Graph, node: &onnx_files::Message) -> onnx_files::Graph {
+    onnx_files::Graph(graph.0.message(1, node))
+}
+
+/// The same integers may be concatenated with two scales, and values may have any name.
+#[test]
+fn a_quantised_concat_keeps_its_inputs_apart() {
+    let photo = Frame::from_fn(4, 1, |x, _| [60 * x as u8, 7, 255, 255]);
+    for name in ["result", "first", "value", "q"] {
+        let inputs = ["one", "zero", name, "one", "zero", name, "half", "zero"];
+        let graph = quantised_graph()
+            .tensor(&onnx_files::ints("start", &[0]))
+            .tensor(&onnx_files::ints("end", &[3]))
+            .tensor(&onnx_files::ints("axes", &[1]))
+            .node("QuantizeLinear", &["x", "one", "zero"], name, &[]);
+        let graph = with_node(graph, &runtime_node("QLinearConcat", &inputs, "both"))
+            .node("Slice", &["both", "start", "end", "axes"], "whole", &[])
+            .node("DequantizeLinear", &["whole", "one", "zero"], "y", &[]);
+        let checkpoint = read_and_kept(&graph.file_of_size(&[1, 3, 0, 0]));
+        hold_against(&checkpoint, &photo, |_, _, _, level| level);
+    }
+}
+
+/// A zero point of int8 makes integers below zero, also when it is stored in another shape.
+#[test]
+fn integers_have_the_type_of_their_zero_point() {
+    let photo = Frame::from_fn(4, 1, |x, _| [80 * x as u8, 7, 255, 255]);
+    let nothing = onnx_files::ints("no sides", &[]);
+    for (operator, inputs) in [("", &[][..]), ("Identity", &[]), ("Reshape", &["no sides"])] {
+        let mut graph = quantised_graph().tensor(&nothing);
+        let mut zero = "signed zero";
+        if !operator.is_empty() {
+            graph = graph.node(operator, &[&[zero], inputs].concat(), "same zero", &[]);
+            zero = "same zero";
+        }
+        let graph = graph
+            .node("Sub", &["x", "middle"], "centred", &[])
+            .node("QuantizeLinear", &["centred", "one", zero], "q", &[])
+            .node("DequantizeLinear", &["q", "one", zero], "d", &[])
+            .node("Add", &["d", "middle"], "y", &[]);
+        let checkpoint = read_and_kept(&graph.file_of_size(&[1, 3, 0, 0]));
+        hold_against(&checkpoint, &photo, |_, _, _, level| level);
+    }
+}
+
+/// Without a zero point, the integers of a quantised operator may have a sign or not.
+#[test]
+fn a_quantised_operator_without_a_zero_point_is_refused() {
+    let graph = quantised_graph().node("Sub", &["x", "middle"], "centred", &[]).node(
+        "QuantizeLinear",
+        &["centred", "one", "signed zero"],
+        "q",
+        &[],
+    );
+    let add = runtime_node("QLinearAdd", &["q", "one", "", "q", "one", "", "one", ""], "sum");
+    let graph = with_node(graph, &add).node("DequantizeLinear", &["sum", "one", "zero"], "y", &[]);
+    let error = Checkpoint::from_bytes(&graph.file_of_size(&[1, 3, 0, 0])).expect_err("refused");
+    let text = error.to_string();
+    assert!(text.contains("QLinearAdd 'sum' has no zero point"), "{text}");
+}
+
+#[test]
+fn two_functions_of_one_name_are_refused() {
+    let function =
+        |operator: &str| onnx_files::function("F", &[onnx_files::node(operator, &["x"], "y", &[])]);
+    let graph = with_node(onnx_files::Graph::default(), &onnx_files::call("F", "x", "y"));
+    let file = onnx_files::with_functions(graph.file(), &[function("Relu"), function("Neg")]);
+    let text = Checkpoint::from_bytes(&file).expect_err("refused").to_string();
+    assert!(text.contains("two functions named 'F'"), "{text}");
+}
+
+/// A function in a branch is as deep as a function in a function.
+#[test]
+fn functions_are_nested_to_a_maximum_depth() {
+    use onnx_files::{Message, attribute, call, function, node};
+    let nested = |count: usize| {
+        let one = |i: usize| {
+            let inner = Message::default()
+                .message(1, &call(&format!("F{}", i + 1), "x", "b"))
+                .message(12, &Message::default().text(1, "b"));
+            let branch = attribute("then_branch").message(6, &inner);
+            let yes = attribute("value_int").int(3, 1);
+            let nodes = [node("Constant", &[], "c", &[yes]), node("If", &["c"], "y", &[branch])];
+            function(&format!("F{i}"), &nodes)
+        };
+        let mut functions: Vec<Message> = (0..count).map(one).collect();
+        functions.push(function(&format!("F{count}"), &[node("Relu", &["x"], "y", &[])]));
+        let graph = with_node(onnx_files::Graph::default(), &call("F0", "x", "y"));
+        onnx_files::with_functions(graph.file_of_size(&[1, 3, 0, 0]), &functions)
+    };
+    let photo = Frame::from_fn(4, 1, |x, _| [80 * x as u8, 7, 255, 255]);
+    hold_against(&read_and_kept(&nested(31)), &photo, |_, _, _, level| level);
+    let text = Checkpoint::from_bytes(&nested(32)).expect_err("refused").to_string();
+    assert!(text.contains("is in 64 other functions"), "{text}");
+}

@@ -4,7 +4,7 @@
 const MAX_KEY_BYTES: usize = 256;
 
 /// A key without the prefixes that wrappers of torch.nn add; `None` if it is too long for a weight.
-pub(super) fn unwrapped(key: &str) -> Option<&str> {
+pub(crate) fn unwrapped(key: &str) -> Option<&str> {
     // In a pickle, many entries may share one key, so do not search a long one.
     if key.len() > MAX_KEY_BYTES {
         return None;

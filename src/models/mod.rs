@@ -19,6 +19,7 @@ use crate::{
 };
 pub use johnson::PUBLISHED_BLOCKS;
 use johnson::{Kernels, NetworkSpec};
+pub(crate) use key::unwrapped;
 use rrmina::Published;
 
 /// The code base that names weights in this way.

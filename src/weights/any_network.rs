@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Budget, Family, StorageType, WeightsError,
-    error::shortened,
-    fit::{Fitted, NamedTensors, check_shape, finite_values, float_type},
+    Budget, Family, Result, StorageType, WeightsError,
+    error::{KeyList, shortened},
+    fit::{Fitted, NamedTensors, check_shape, finite_values, float_type, missing},
 };
 use crate::{
     graph::{Graph, Node},
@@ -34,11 +34,7 @@ pub(super) fn graph_text(network: &Network) -> Result<Option<String>, serde_json
 ///
 /// # Errors
 /// [`WeightsError`] names the node or the weight, and what is wrong with it.
-pub(super) fn read(
-    text: &str,
-    tensors: &NamedTensors<'_>,
-    budget: &Budget,
-) -> Result<Fitted, WeightsError> {
+pub(super) fn read(text: &str, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted> {
     budget.steps(text.len())?;
     budget.bytes(text.len().saturating_mul(BYTES_PER_BYTE))?;
     let broken = |problem: String| WeightsError::Graph(shortened(&problem));
@@ -50,12 +46,7 @@ pub(super) fn read(
     graph.check_is_picture_network().map_err(|e| broken(e.to_string()))?;
     let mut places = HashMap::new();
     for (key, tensor) in tensors {
-        if budget.insert(&mut places, key.as_str(), tensor)?.is_some() {
-            return Err(WeightsError::DuplicateKey {
-                first: shortened(key),
-                second: shortened(key),
-            });
-        }
+        budget.insert_once(&mut places, key, tensor)?;
     }
     let mut storage = StorageType::F16;
     let mut weights = Vec::new();
@@ -63,10 +54,7 @@ pub(super) fn read(
         let mut values = |part: &str, needed: &[usize]| {
             let key = format!("{}.{part}", node.name);
             let Some(tensor) = places.remove(key.as_str()) else {
-                return Err(WeightsError::Keys {
-                    missing: [key.as_str()].into_iter().collect(),
-                    unexpected: [].into_iter().collect(),
-                });
+                return Err(missing([key.as_str()]));
             };
             check_shape(&key, tensor, needed)?;
             storage = storage.max(float_type(&key, tensor)?);
@@ -80,7 +68,7 @@ pub(super) fn read(
     }
     if !places.is_empty() {
         return Err(WeightsError::Keys {
-            missing: [].into_iter().collect(),
+            missing: KeyList::default(),
             unexpected: places.keys().copied().collect(),
         });
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Budget, CodeOf, Family, NetworkLibrary, StorageType, StyleNetwork, WeightsError,
+    Budget, CodeOf, Family, NetworkLibrary, Result, StorageType, StyleNetwork, WeightsError,
     code::{BUILT_IN_NETWORK, CODE_KEY, NETWORK_KEY},
     error::shortened,
     fit::{Fitted, NamedTensors, check_shape, finite_values},
@@ -22,10 +22,7 @@ const CODE: &str = "code";
 ///
 /// # Errors
 /// [`WeightsError::Safetensors`] when the metadata cannot be written.
-pub(super) fn code_file(
-    code: &CodeOf,
-    metadata: &BTreeMap<String, String>,
-) -> Result<Vec<u8>, WeightsError> {
+pub(super) fn code_file(code: &CodeOf, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
     let mut metadata = metadata.clone();
     metadata.insert(CODE_KEY.to_owned(), code.code.made_by().to_string());
     if code.network != BUILT_IN_NETWORK {
@@ -37,7 +34,7 @@ pub(super) fn code_file(
 }
 
 /// The network that made a code: the built-in one, or the user's own network of this name.
-fn network_of(name: Option<&str>) -> Result<StyleNetwork, WeightsError> {
+fn network_of(name: Option<&str>) -> Result<StyleNetwork> {
     let Some(name) = name else {
         return StyleNetwork::built_in();
     };
@@ -55,7 +52,7 @@ pub(super) fn read_code(
     network: Option<&str>,
     tensors: &NamedTensors<'_>,
     budget: &Budget,
-) -> Result<Fitted, WeightsError> {
+) -> Result<Fitted> {
     let network = network_of(network)?;
     let code = stored_code(id, &network, tensors, budget)?;
     let made = if network.is_built_in() {
@@ -76,10 +73,7 @@ pub(super) fn read_code(
 ///
 /// # Errors
 /// [`WeightsError`] when the file cannot be read, or the code belongs to another network.
-pub(super) fn code_in(
-    bytes: &[u8],
-    network: &StyleNetwork,
-) -> Result<Option<StyleCode>, WeightsError> {
+pub(super) fn code_in(bytes: &[u8], network: &StyleNetwork) -> Result<Option<StyleCode>> {
     let budget = Budget::for_file(bytes.len());
     let (tensors, metadata) = file::parse(bytes, &budget)?;
     let id = metadata.get(CODE_KEY);
@@ -91,7 +85,7 @@ fn stored_code(
     network: &StyleNetwork,
     tensors: &NamedTensors<'_>,
     budget: &Budget,
-) -> Result<StyleCode, WeightsError> {
+) -> Result<StyleCode> {
     let transformer = &network.transformer;
     if id != transformer.id().to_string() {
         return Err(WeightsError::Graph(format!(

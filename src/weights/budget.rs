@@ -7,7 +7,7 @@
 
 use std::{cell::Cell, collections::HashMap, hash::Hash};
 
-use super::WeightsError;
+use super::{Result, WeightsError, error::shortened};
 use crate::allocation;
 
 /// Steps that any file may take, however small.
@@ -66,7 +66,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
-    pub(crate) fn steps(&self, count: usize) -> Result<(), WeightsError> {
+    pub(crate) fn steps(&self, count: usize) -> Result<()> {
         draw(&self.steps, count, self.step_limit()).map_err(|limit| WeightsError::TooCostly {
             what: "steps",
             limit,
@@ -78,7 +78,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
-    pub(crate) fn bytes(&self, count: usize) -> Result<(), WeightsError> {
+    pub(crate) fn bytes(&self, count: usize) -> Result<()> {
         draw(&self.bytes, count, self.byte_limit()).map_err(|limit| WeightsError::TooCostly {
             what: "bytes of memory",
             limit,
@@ -94,7 +94,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
-    pub(crate) fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<(), WeightsError> {
+    pub(crate) fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<()> {
         self.steps(1)?;
         if list.len() == list.capacity() {
             let more = list.len().max(4);
@@ -114,7 +114,7 @@ impl Budget {
         map: &mut HashMap<K, V>,
         key: K,
         value: V,
-    ) -> Result<Option<V>, WeightsError> {
+    ) -> Result<Option<V>> {
         self.steps(1)?;
         if map.len() == map.capacity() {
             // The table doubles; an eighth of it stays free, and each place has one byte of metadata.
@@ -125,11 +125,29 @@ impl Budget {
         Ok(map.insert(key, value))
     }
 
+    /// Sets a key of a file; a key may be set once.
+    ///
+    /// # Errors
+    /// [`WeightsError::DuplicateKey`]; [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
+    pub(crate) fn insert_once<'k, V>(
+        &self,
+        map: &mut HashMap<&'k str, V>,
+        key: &'k str,
+        value: V,
+    ) -> Result<()> {
+        match self.insert(map, key, value)? {
+            None => Ok(()),
+            Some(_) => {
+                Err(WeightsError::DuplicateKey { first: shortened(key), second: shortened(key) })
+            }
+        }
+    }
+
     /// A copy of a text.
     ///
     /// # Errors
     /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
-    pub(crate) fn text(&self, text: &str) -> Result<String, WeightsError> {
+    pub(crate) fn text(&self, text: &str) -> Result<String> {
         self.steps(1 + text.len() / 8)?;
         self.bytes(text.len())?;
         Ok(text.to_owned())
@@ -140,7 +158,7 @@ impl Budget {
     /// # Errors
     /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size, [`WeightsError::Memory`] if the
     /// system has not enough memory.
-    pub(crate) fn list<T>(&self, count: usize) -> Result<Vec<T>, WeightsError> {
+    pub(crate) fn list<T>(&self, count: usize) -> Result<Vec<T>> {
         self.steps(count.saturating_add(1))?;
         self.bytes(count.saturating_mul(size_of::<T>()))?;
         allocation::list(count).ok_or_else(|| no_memory::<T>(count))

@@ -2,7 +2,7 @@
 
 use crate::models::{Misfit, rrmina::Published};
 
-use super::{PixelChoice, WeightsError};
+use super::{PixelChoice, Result, WeightsError};
 
 /// What the user says about a file that does not say it itself, or says it wrongly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Choice {
     ///
     /// # Errors
     /// [`WeightsError::Misfit`].
-    pub(super) fn check_no_network(self) -> Result<(), WeightsError> {
+    pub(super) fn check_no_network(self) -> Result<()> {
         match self.network {
             None => Ok(()),
             Some(asked) => Err(WeightsError::Misfit(Misfit::Other {

@@ -116,6 +116,9 @@ pub enum WeightsError {
     Network(#[from] NetworkError),
 }
 
+/// The result of reading a weights file.
+pub type Result<T, E = WeightsError> = std::result::Result<T, E>;
+
 impl WeightsError {
     /// Writes the whole message, however long.
     fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {

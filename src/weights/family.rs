@@ -3,44 +3,33 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::models::{Model, Spelling};
+use crate::models::{Model, Spelling, unwrapped};
 
 /// The origin of a checkpoint: the code base whose names or graph it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
     /// The fast neural style example of PyTorch, at any width and depth.
-    #[serde(rename = "pytorch/examples")]
     PytorchExamples,
     /// StyleForge's own names.
-    #[serde(rename = "StyleForge")]
     StyleForge,
     /// A style of StyleForge: safetensors with the published names and a title.
-    #[serde(rename = "StyleForge style")]
     Style,
     /// An ONNX graph of the same network.
-    #[serde(rename = "ONNX export")]
     OnnxExport,
     /// Any other network of supported operations that makes a picture from a picture.
-    #[serde(rename = "picture network")]
     PictureNetwork,
     /// The code that a style network made from a style picture.
-    #[serde(rename = "style picture")]
     AnyPicture,
     /// A network that paints in the style of any picture.
-    #[serde(rename = "network for style pictures")]
     StyleNetwork,
     /// yakhyo's implementation, whose residual blocks add their input twice.
-    #[serde(rename = "yakhyo")]
     Yakhyo,
     /// rrmina's networks, with transposed convolutions and BGR.
-    #[serde(rename = "rrmina")]
     Rrmina,
     /// Johnson's own Torch7 files.
-    #[serde(rename = "jcjohnson")]
     Torch7,
-    #[serde(rename = "TorchScript")]
     TorchScript,
 }
 
@@ -85,6 +74,12 @@ impl Family {
     }
 }
 
+impl Serialize for Family {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -97,7 +92,7 @@ pub(super) const STYLE_NETWORK_SIGNS: [&str; 2] =
 
 /// A key of a style network without the prefixes of PyTorch's wrappers.
 pub(super) fn bare(key: &str) -> &str {
-    key.strip_prefix("module.").unwrap_or(key)
+    unwrapped(key).unwrap_or(key)
 }
 
 /// Whether these names contain a weight that only style networks have.
@@ -113,4 +108,19 @@ pub(super) fn family_of<'k>(keys: impl Iterator<Item = &'k str>) -> Option<Famil
         (Model::Johnson, Spelling::StyleForge) => Family::StyleForge,
         (Model::Johnson, _) => Family::PytorchExamples,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrappers_do_not_hide_a_style_network() {
+        for key in
+            ["style_norm.weight", "module.style_norm.weight", "_orig_mod.module.style_norm.weight"]
+        {
+            assert!(is_style_network([key].into_iter()), "{key}");
+        }
+        assert!(!is_style_network(["other.style_norm.weight"].into_iter()));
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    Budget, Choice, CodeOf, WeightsError,
+    Budget, Choice, CodeOf, Result, WeightsError,
     error::{KeyList, shortened},
     family::{Family, family_of, is_style_network},
     pixels::{ChannelOrder, PixelFormat, PixelRange, Pixels, with_levels},
@@ -28,7 +28,7 @@ pub(crate) type Named<'a> = (NamedTensors<'a>, BTreeMap<String, String>);
 pub(super) fn strip_prefix(
     tensors: &mut NamedTensors<'_>,
     budget: &Budget,
-) -> Result<Option<String>, WeightsError> {
+) -> Result<Option<String>> {
     let is_known = |tensors: &NamedTensors<'_>, from: usize| {
         let keys = || tensors.iter().map(|(key, _)| &key[from..]);
         is_style_network(keys()) || family_of(keys()).is_some()
@@ -80,10 +80,7 @@ pub(crate) struct Fitted {
 }
 
 /// The family that the names belong to; `None` if they belong to no known one.
-pub(crate) fn guess(
-    tensors: &NamedTensors<'_>,
-    budget: &Budget,
-) -> Result<Option<Family>, WeightsError> {
+pub(crate) fn guess(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Option<Family>> {
     let keys = tensors.iter().map(|(key, _)| key.as_str());
     for key in keys.clone() {
         budget.steps(key.len())?;
@@ -120,7 +117,7 @@ impl NamedShapes for Places<'_, '_> {
 
 impl<'t, 'a> Places<'t, 'a> {
     /// The weights of any file. If a weight occurs twice, the last one counts.
-    pub(crate) fn of(tensors: &'t NamedTensors<'a>, budget: &Budget) -> Result<Self, WeightsError> {
+    pub(crate) fn of(tensors: &'t NamedTensors<'a>, budget: &Budget) -> Result<Self> {
         let mut places = Self(HashMap::new());
         for place in all(tensors) {
             if let Role::Weight(name, _) = role_of(place.key) {
@@ -136,12 +133,12 @@ impl<'t, 'a> Places<'t, 'a> {
         name: String,
         weight: Place<'t, 'a>,
         budget: &Budget,
-    ) -> Result<Option<Place<'t, 'a>>, WeightsError> {
+    ) -> Result<Option<Place<'t, 'a>>> {
         budget.bytes(name.len())?;
         budget.insert(&mut self.0, name, weight)
     }
 
-    fn get(&self, name: &str) -> Result<Place<'t, 'a>, WeightsError> {
+    fn get(&self, name: &str) -> Result<Place<'t, 'a>> {
         self.0.get(name).copied().ok_or_else(|| missing([name]))
     }
 
@@ -162,7 +159,8 @@ impl<'t, 'a> Places<'t, 'a> {
     }
 }
 
-fn missing<'k>(names: impl IntoIterator<Item = &'k str>) -> WeightsError {
+/// An error about weights that a file lacks.
+pub(super) fn missing<'k>(names: impl IntoIterator<Item = &'k str>) -> WeightsError {
     WeightsError::Keys { missing: names.into_iter().collect(), unexpected: KeyList::default() }
 }
 
@@ -178,11 +176,7 @@ fn all<'t, 'a>(tensors: &'t NamedTensors<'a>) -> impl Iterator<Item = Place<'t, 
 ///
 /// # Errors
 /// [`WeightsError`] names the keys, the first wrong shape, type or value, or the wrong choice.
-pub(crate) fn fit(
-    tensors: &NamedTensors<'_>,
-    choice: Choice,
-    budget: &Budget,
-) -> Result<Fitted, WeightsError> {
+pub(crate) fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Result<Fitted> {
     if is_style_network(tensors.iter().map(|(key, _)| key.as_str())) {
         return Err(WeightsError::StyleNetwork);
     }
@@ -254,7 +248,7 @@ fn check_keys(
     tensors: &NamedTensors<'_>,
     places: &Places<'_, '_>,
     budget: &Budget,
-) -> Result<(), WeightsError> {
+) -> Result<()> {
     let needed: HashSet<&str> = recognised.names.iter().map(String::as_str).collect();
     let missing = recognised.names.iter().map(String::as_str);
     let missing: KeyList = missing.filter(|name| places.shape(name).is_none()).collect();
@@ -283,7 +277,7 @@ fn filled(
     recognised: &Recognised,
     places: &Places<'_, '_>,
     budget: &Budget,
-) -> Result<(Network, StorageType), WeightsError> {
+) -> Result<(Network, StorageType)> {
     let graph = recognised.graph.clone();
     let graph = graph.map_err(|misfit| places.refused(misfit))?;
     // Check shapes and types first, so that nothing is allocated for a file that does not fit.
@@ -303,10 +297,7 @@ fn filled(
             check(&bias, &[shape.bias])?;
         }
     }
-    // Equal weights may share their bytes, but not many times over.
-    if (total_bytes / 2) as u64 > budget.file_bytes() {
-        return Err(WeightsError::Overlap { total_bytes, file_bytes: budget.file_bytes() });
-    }
+    check_overlap(total_bytes, budget)?;
     let values = |name: &str| {
         let place = places.get(name)?;
         finite_values(place.key, place.tensor, budget)
@@ -322,15 +313,20 @@ fn filled(
         };
         Ok((node.name.clone(), own))
     });
-    let weights = read.collect::<Result<Weights, WeightsError>>()?;
+    let weights = read.collect::<Result<Weights>>()?;
     Ok((Network::new(graph, weights)?, storage))
 }
 
-pub(super) fn check_shape(
-    key: &str,
-    tensor: &StoredTensor<'_>,
-    needed: &[usize],
-) -> Result<(), WeightsError> {
+/// Equal weights may share their bytes, but not many times over.
+pub(super) fn check_overlap(total_bytes: usize, budget: &Budget) -> Result<()> {
+    let file_bytes = budget.file_bytes();
+    if (total_bytes / 2) as u64 > file_bytes {
+        return Err(WeightsError::Overlap { total_bytes, file_bytes });
+    }
+    Ok(())
+}
+
+pub(super) fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Result<()> {
     if tensor.shape() == needed {
         return Ok(());
     }
@@ -341,10 +337,7 @@ pub(super) fn check_shape(
     })
 }
 
-pub(super) fn float_type(
-    key: &str,
-    tensor: &StoredTensor<'_>,
-) -> Result<StorageType, WeightsError> {
+pub(super) fn float_type(key: &str, tensor: &StoredTensor<'_>) -> Result<StorageType> {
     match tensor.dtype() {
         Dtype::Float(float) => Ok(float),
         Dtype::Other(name, _) => Err(WeightsError::Tensor {
@@ -354,23 +347,33 @@ pub(super) fn float_type(
     }
 }
 
+/// All values of a weight.
+pub(super) fn values(key: &str, tensor: &StoredTensor<'_>, budget: &Budget) -> Result<Vec<f32>> {
+    let count = tensor.element_count();
+    budget.steps(2 * count)?;
+    budget.bytes(count.saturating_mul(size_of::<f32>()))?;
+    tensor.to_f32().map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })
+}
+
+/// Refuses a weight with values that are not allowed.
+pub(super) fn check_values(key: &str, values: &[f32], is_allowed: fn(f32) -> bool) -> Result<()> {
+    match values.iter().position(|&value| !is_allowed(value)) {
+        Some(position) => {
+            Err(WeightsError::NotFinite { key: shortened(key), value: values[position], position })
+        }
+        None => Ok(()),
+    }
+}
+
 /// All values of a weight, each of them finite.
 pub(super) fn finite_values(
     key: &str,
     tensor: &StoredTensor<'_>,
     budget: &Budget,
-) -> Result<Vec<f32>, WeightsError> {
-    let count = tensor.element_count();
-    budget.steps(2 * count)?;
-    budget.bytes(count * size_of::<f32>())?;
-    let values =
-        tensor.to_f32().map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })?;
-    match values.iter().position(|v| !v.is_finite()) {
-        Some(position) => {
-            Err(WeightsError::NotFinite { key: shortened(key), value: values[position], position })
-        }
-        None => Ok(values),
-    }
+) -> Result<Vec<f32>> {
+    let values = values(key, tensor, budget)?;
+    check_values(key, &values, f32::is_finite)?;
+    Ok(values)
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    Checkpoint, Choice, CodeOf, LibraryError, NetworkLibrary, Style, StyleLibrary, StyleNetwork,
-    WeightsError, any_picture,
+    Checkpoint, Choice, CodeOf, LibraryError, NetworkLibrary, Result, Style, StyleLibrary,
+    StyleNetwork, any_picture,
     library::{THUMBNAILS, has_ending},
-    names::{id_from, reserved_for, stated, stem, title_of},
+    names::{free_id, id_from, reserved_for, stated, stem, title_of},
     safetensors::read_metadata,
 };
 use crate::{
@@ -39,8 +39,7 @@ impl StyleLibrary {
         name: Option<&str>,
         choice: impl Into<Choice>,
     ) -> Result<Style, LibraryError> {
-        let refused = |source| LibraryError::Weights { path: file.to_owned(), source };
-        let checkpoint = Checkpoint::read_as(file, choice).map_err(refused)?;
+        let checkpoint = Checkpoint::read_as(file, choice).map_err(LibraryError::of(file))?;
         self.keep(&checkpoint, file, name)
     }
 
@@ -63,9 +62,7 @@ impl StyleLibrary {
         let metadata = &mut checkpoint.metadata;
         metadata.insert("style".to_owned(), id.clone());
         metadata.insert("title".to_owned(), title);
-        let bytes = checkpoint
-            .to_safetensors()
-            .map_err(|source| LibraryError::Weights { path: file.to_owned(), source })?;
+        let bytes = checkpoint.to_safetensors().map_err(LibraryError::of(file))?;
         let size = models::size(checkpoint.network.graph());
         let files = [(format!("{size}.safetensors"), bytes.as_slice())];
         self.write_style(&id, &files, |file| Checkpoint::read(file).map(drop))
@@ -113,8 +110,8 @@ impl StyleLibrary {
             .into_iter()
             .filter_map(|(key, text)| Some((key.to_owned(), text?.to_owned())))
             .collect();
-        let bytes = any_picture::code_file(code, &metadata)
-            .map_err(|source| LibraryError::Weights { path: PathBuf::from(&title), source })?;
+        let bytes =
+            any_picture::code_file(code, &metadata).map_err(LibraryError::of(title.as_ref()))?;
         let weights = format!("{}.safetensors", ModelSize::Full);
         let files = [(weights, bytes.as_slice()), (THUMBNAILS[0].to_owned(), thumbnail)];
         // Reading the whole style requires the code's network, which made the code just now. The metadata are enough.
@@ -144,26 +141,18 @@ impl StyleLibrary {
 
     /// The folder name for a new style of this title. Fails if it is taken or not allowed.
     pub(super) fn free_id(&self, title: &str) -> Result<String, LibraryError> {
-        let id = id_from(title);
-        if id.is_empty() {
-            return Err(LibraryError::BadName { name: title.to_owned() });
-        }
-        if let Some(meaning) = reserved_for(&id) {
-            return Err(LibraryError::Reserved { name: title.to_owned(), meaning });
-        }
-        if self.styles.iter().any(|style| style.id == id) || self.networks().has(&id) {
-            return Err(LibraryError::Exists { id });
-        }
-        let folder = self.own_folder()?.join(&id);
+        let folder = self.user_folder();
         // Another program may have created a style of this name after the library was read.
-        let is_style = |size: &ModelSize| folder.join(format!("{size}.safetensors")).exists();
-        if !folder.exists() {
-            Ok(id)
-        } else if ModelSize::ALL.iter().any(is_style) {
-            Err(LibraryError::Exists { id })
-        } else {
-            Err(LibraryError::InTheWay { folder })
-        }
+        let is_written = |id: &str, size: &ModelSize| {
+            folder
+                .is_some_and(|folder| folder.join(id).join(format!("{size}.safetensors")).exists())
+        };
+        let is_taken = |id: &str| {
+            self.styles.iter().any(|style| style.id == id)
+                || self.networks().has(id)
+                || ModelSize::ALL.iter().any(|size| is_written(id, size))
+        };
+        free_id(title, folder, reserved_for, is_taken)
     }
 
     /// Writes a new style's files. `read` verifies the written weights.
@@ -171,7 +160,7 @@ impl StyleLibrary {
         &mut self,
         id: &str,
         files: &[(String, &[u8])],
-        read: impl Fn(&Path) -> Result<(), WeightsError>,
+        read: impl Fn(&Path) -> Result<()>,
     ) -> Result<Style, LibraryError> {
         let folder = self.own_folder()?.join(id);
         let check = |file: &Path| {
@@ -181,14 +170,7 @@ impl StyleLibrary {
                 Ok(())
             }
         };
-        match disk::write_folder(&folder, files, check) {
-            Ok(()) => {}
-            // Another program created the folder first.
-            Err(WriteError::Exists { .. }) => {
-                return Err(LibraryError::Exists { id: id.to_owned() });
-            }
-            Err(error) => return Err(LibraryError::Write(error)),
-        }
+        disk::write_folder(&folder, files, check).map_err(LibraryError::of_writing(id))?;
         self.refresh();
         self.find(id).cloned().ok_or_else(|| {
             LibraryError::Write(WriteError::Refused {

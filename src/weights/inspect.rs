@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    Budget, Choice, Family, Format, WeightsError, bytes_in_hex,
+    Budget, Choice, Family, Format, Result, WeightsError, bytes_in_hex,
     file_name::as_text,
     fit::{Fitted, NamedTensors, Places, guess},
     format_of, named_tensors,
@@ -135,7 +135,7 @@ pub fn describe_within(bytes: &[u8], budget: &Budget) -> Inspection {
 
 impl Inspection {
     /// Records why the bytes cannot be used as a style, if so.
-    fn judge(&mut self, read: Result<(), WeightsError>) {
+    fn judge(&mut self, read: Result<()>) {
         let Err(error) = read else {
             return;
         };
@@ -148,7 +148,7 @@ impl Inspection {
     }
 
     /// Fills in what can be read from the bytes.
-    fn fill(&mut self, bytes: &[u8], budget: &Budget) -> Result<(), WeightsError> {
+    fn fill(&mut self, bytes: &[u8], budget: &Budget) -> Result<()> {
         let format = format_of(bytes)?;
         self.format = Some(format.name());
         let choice = Choice::default();
@@ -185,11 +185,7 @@ impl Inspection {
     }
 
     /// Fills in the facts about a style network, and checks that it is complete.
-    fn fill_style_network(
-        &mut self,
-        tensors: &NamedTensors<'_>,
-        budget: &Budget,
-    ) -> Result<(), WeightsError> {
+    fn fill_style_network(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<()> {
         self.family = Some(Family::StyleNetwork);
         let spec = style_network::spec_of(tensors, &self.metadata, budget)?;
         self.style_network = Some(StyleNetworkFacts::of(&spec));
@@ -204,7 +200,7 @@ impl Inspection {
         self.kernels_px = Some(spec.kernels.by_layer().map(|(_, kernel)| kernel));
     }
 
-    fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<(), WeightsError> {
+    fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<()> {
         self.family = guess(tensors, budget)?;
         // Also for files that are refused.
         if let Ok(spec) = checkpoint::spec(&Places::of(tensors, budget)?) {
@@ -224,8 +220,8 @@ impl Inspection {
                     self.dtypes.insert(facts.dtype.clone(), 1);
                 }
             }
-            self.least = smaller(self.least, facts.least);
-            self.greatest = larger(self.greatest, facts.greatest);
+            self.least = extreme(f32::min, self.least, facts.least);
+            self.greatest = extreme(f32::max, self.greatest, facts.greatest);
             budget.push(&mut self.tensors, facts)?;
         }
         Ok(())
@@ -237,7 +233,7 @@ fn facts_of(
     tensor: &StoredTensor<'_>,
     with_values: bool,
     budget: &Budget,
-) -> Result<TensorFacts, WeightsError> {
+) -> Result<TensorFacts> {
     let mut shape = budget.list(tensor.shape().len())?;
     shape.extend_from_slice(tensor.shape());
     let mut facts = TensorFacts {
@@ -252,8 +248,8 @@ fn facts_of(
         budget.steps(tensor.element_count())?;
         let seen = tensor.each_f32(|value| {
             if value.is_finite() {
-                facts.least = smaller(facts.least, Some(value));
-                facts.greatest = larger(facts.greatest, Some(value));
+                facts.least = extreme(f32::min, facts.least, Some(value));
+                facts.greatest = extreme(f32::max, facts.greatest, Some(value));
             } else {
                 facts.not_finite += 1;
             }
@@ -263,18 +259,9 @@ fn facts_of(
     Ok(facts)
 }
 
-fn smaller(a: Option<f32>, b: Option<f32>) -> Option<f32> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-fn larger(a: Option<f32>, b: Option<f32>) -> Option<f32> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.max(b)),
-        (a, b) => a.or(b),
-    }
+/// The smaller or larger of two values, of which either may be missing.
+fn extreme(pick: fn(f32, f32) -> f32, a: Option<f32>, b: Option<f32>) -> Option<f32> {
+    a.into_iter().chain(b).reduce(pick)
 }
 
 #[cfg(test)]

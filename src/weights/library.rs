@@ -19,10 +19,9 @@ use crate::{
 };
 
 use super::{
-    Budget, Credit, LibraryError, MadeBy, NetworkLibrary, Origin, Style,
-    fit::ASSUMED,
+    Budget, LibraryError, NetworkLibrary, Origin, Style,
     folders::{self, user_styles_folder},
-    names::{id_from, reserved_for, stated, stem, title_from},
+    names::{id_from, reserved_for, stem},
     safetensors,
     style::Place,
 };
@@ -177,15 +176,9 @@ impl StyleLibrary {
         }
         match safetensors::parse(embedded.lite, &Budget::for_file(embedded.lite.len())) {
             Ok((_, metadata)) => self.styles.push(Style {
-                id: embedded.id.to_owned(),
-                title: title_from(&metadata, embedded.id),
-                credit: Credit::from_metadata(&metadata),
-                assumed: stated(&metadata, ASSUMED),
-                made_by: MadeBy::stated(&metadata),
-                origin: Origin::Embedded,
-                hides: Vec::new(),
                 models: vec![lite],
                 thumbnail: embedded.thumbnail.map(Place::Memory),
+                ..Style::stated(embedded.id, &metadata, Origin::Embedded)
             }),
             Err(error) => {
                 self.problems.push(format!("the built-in style {}: {error}", embedded.id))
@@ -286,15 +279,10 @@ impl StyleLibrary {
             return;
         }
         self.styles.push(Style {
-            title: title_from(metadata, &name),
             id,
-            credit: Credit::from_metadata(metadata),
-            assumed: stated(metadata, ASSUMED),
-            made_by: MadeBy::stated(metadata),
-            origin,
-            hides: Vec::new(),
             models,
             thumbnail: thumbnail.map(Place::File),
+            ..Style::stated(&name, metadata, origin)
         });
     }
 }

@@ -1,6 +1,9 @@
 //! Why a style or network is not available.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     disk::{WriteError, words},
@@ -77,6 +80,19 @@ pub enum LibraryError {
 }
 
 impl LibraryError {
+    /// The error for a file that was not read.
+    pub(super) fn of(path: &Path) -> impl Fn(WeightsError) -> Self {
+        |source| Self::Weights { path: path.to_owned(), source }
+    }
+
+    /// The error for a style or network that was not written. Another program may have written one of that name.
+    pub(super) fn of_writing(id: &str) -> impl Fn(WriteError) -> Self {
+        |error| match error {
+            WriteError::Exists { .. } => Self::Exists { id: id.to_owned() },
+            error => Self::Write(error),
+        }
+    }
+
     /// Whether another name would solve the problem.
     pub fn is_about_the_name(&self) -> bool {
         matches!(

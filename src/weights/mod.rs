@@ -54,7 +54,7 @@ use crate::{allocation::can_allocate, network::Network};
 pub use budget::{Budget, ReadCost};
 pub use choice::Choice;
 pub use code::{BUILT_IN_NETWORK, CodeOf, MadeBy};
-pub use error::{KeyList, MAX_FILE_BYTES, MAX_MESSAGE_BYTES, WeightsError};
+pub use error::{KeyList, MAX_FILE_BYTES, MAX_MESSAGE_BYTES, Result, WeightsError};
 pub use family::Family;
 pub use file_name::bytes_in_hex;
 pub use folders::{absolute, user_styles_folder};
@@ -113,7 +113,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`WeightsError`] when the file cannot be read, is broken, or is not this network.
-    pub fn read(path: &Path) -> Result<Self, WeightsError> {
+    pub fn read(path: &Path) -> Result<Self> {
         Self::read_as(path, Choice::default())
     }
 
@@ -121,7 +121,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
-    pub fn read_as(path: &Path, choice: impl Into<Choice>) -> Result<Self, WeightsError> {
+    pub fn read_as(path: &Path, choice: impl Into<Choice>) -> Result<Self> {
         Self::from_bytes_as(&read_file(path)?, choice)
     }
 
@@ -129,7 +129,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::from_bytes_as(bytes, Choice::default())
     }
 
@@ -137,7 +137,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
-    pub fn from_bytes_as(bytes: &[u8], choice: impl Into<Choice>) -> Result<Self, WeightsError> {
+    pub fn from_bytes_as(bytes: &[u8], choice: impl Into<Choice>) -> Result<Self> {
         Self::read_all(bytes, &Budget::for_file(bytes.len()), choice.into())
     }
 
@@ -145,11 +145,11 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
-    pub fn read_within(bytes: &[u8], budget: &Budget) -> Result<Self, WeightsError> {
+    pub fn read_within(bytes: &[u8], budget: &Budget) -> Result<Self> {
         Self::read_all(bytes, budget, Choice::default())
     }
 
-    fn read_all(bytes: &[u8], budget: &Budget, choice: Choice) -> Result<Self, WeightsError> {
+    fn read_all(bytes: &[u8], budget: &Budget, choice: Choice) -> Result<Self> {
         if format_of(bytes)? == Format::Onnx {
             return onnx::read_within(bytes, budget, choice);
         }
@@ -168,7 +168,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`WeightsError::Safetensors`] when the metadata cannot be written.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         if let Some(code) = &self.code {
             return any_picture::code_file(code, &self.metadata);
         }
@@ -196,7 +196,7 @@ impl Format {
 }
 
 /// Detects the format from the file's first bytes; the file name does not count.
-fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
+fn format_of(bytes: &[u8]) -> Result<Format> {
     let unknown = |found: &str| Err(WeightsError::UnknownFormat { found: found.to_owned() });
     // The length in a safetensors header may begin with the two bytes of a pickle, but no pickle continues with zeros.
     if matches!(bytes, [_, _, _, _, 0, 0, 0, 0, b'{', ..]) {
@@ -232,7 +232,7 @@ fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
 }
 
 /// Names, tensors and texts of a safetensors or PyTorch file, without a prefix that all names share.
-fn named_tensors<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, WeightsError> {
+fn named_tensors<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let (mut tensors, mut metadata) = match format_of(bytes)? {
         Format::Safetensors => safetensors::parse(bytes, budget)?,
         _ => torch::parse(bytes, budget)?,
@@ -250,7 +250,7 @@ fn named_tensors<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, Weig
 const FIRST_BYTES: u64 = 512;
 
 /// The bytes of a file. Refuses it before reading if it is too large, not a plain file or of an unknown format.
-fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
+fn read_file(path: &Path) -> Result<Vec<u8>> {
     let failed = |source| WeightsError::Read { path: path.to_owned(), source };
     let file = plain_file::open(path).map_err(failed)?;
     let size_bytes = file.metadata().map_err(failed)?.len();

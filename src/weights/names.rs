@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use super::LibraryError;
 use crate::text::{MAX_TITLE_CHARS, cut, shows_nothing};
 
 /// The command line's word for all styles.
@@ -36,6 +37,31 @@ pub(super) fn reserved_for(id: &str) -> Option<&'static str> {
         NO_STYLE => Some("no style"),
         _ => None,
     }
+}
+
+/// The folder name for a new style or network of this title in the user's `folder`. Fails if it has a `meaning`, or is
+/// taken.
+pub(super) fn free_id(
+    title: &str,
+    folder: Option<&Path>,
+    meaning: impl Fn(&str) -> Option<&'static str>,
+    is_taken: impl Fn(&str) -> bool,
+) -> Result<String, LibraryError> {
+    let (id, name) = (id_from(title), title.to_owned());
+    if id.is_empty() {
+        return Err(LibraryError::BadName { name });
+    }
+    if let Some(meaning) = meaning(&id) {
+        return Err(LibraryError::Reserved { name, meaning });
+    }
+    if is_taken(&id) {
+        return Err(LibraryError::Exists { id });
+    }
+    let folder = folder.ok_or(LibraryError::NoOwnFolder)?.join(&id);
+    if folder.exists() {
+        return Err(LibraryError::InTheWay { folder });
+    }
+    Ok(id)
 }
 
 /// The name of a file without its extension.

@@ -6,17 +6,14 @@ use std::{
 };
 
 use super::{
-    Budget, LibraryError, MadeBy, StyleNetwork, WeightsError,
+    Budget, LibraryError, MadeBy, StyleNetwork,
     code::BUILT_IN_NETWORK,
     folders::user_styles_folder,
-    names::{BUILT_IN, id_from, stem, title_of},
+    names::{BUILT_IN, free_id, id_from, stem, title_of},
     read_file,
     style_network::{from_bytes, kept_file},
 };
-use crate::{
-    disk::{self, WriteError},
-    models::vit::Spec,
-};
+use crate::{disk, models::vit::Spec};
 
 /// The folder of networks, next to that of styles.
 const FOLDER: &str = "networks";
@@ -81,10 +78,8 @@ impl NetworkLibrary {
                 known: known.join(", "),
             });
         };
-        match StyleNetwork::read(&path) {
-            Ok(network) => Ok(StyleNetwork { name: id_from(name), ..network }),
-            Err(source) => Err(LibraryError::Weights { path, source }),
-        }
+        let network = StyleNetwork::read(&path).map_err(LibraryError::of(&path))?;
+        Ok(StyleNetwork { name: id_from(name), ..network })
     }
 
     /// Reads the network that made a code: one of the user's own, or the built-in one.
@@ -95,8 +90,7 @@ impl NetworkLibrary {
         if !made_by.is_built_in() {
             return self.find(&made_by.network);
         }
-        StyleNetwork::built_in()
-            .map_err(|source| LibraryError::Weights { path: BUILT_IN.into(), source })
+        StyleNetwork::built_in().map_err(LibraryError::of(BUILT_IN.as_ref()))
     }
 
     /// Reads a network strictly and stores it under `name` or, without it, under its file's name.
@@ -105,45 +99,30 @@ impl NetworkLibrary {
     /// [`LibraryError`] when the file is refused, the name is taken, empty or means another network, or the file cannot
     /// be written.
     pub fn import(&self, file: &Path, name: Option<&str>) -> Result<StyleNetwork, LibraryError> {
-        let refused =
-            |source: WeightsError| LibraryError::Weights { path: file.to_owned(), source };
+        let refused = LibraryError::of(file);
         let title = name.map_or_else(|| title_of(&stem(file)), title_of);
         let id = self.free_id(&title)?;
-        let bytes = read_file(file).map_err(refused)?;
-        let transformer = from_bytes(&bytes, &Budget::for_file(bytes.len())).map_err(refused)?;
+        let bytes = read_file(file).map_err(&refused)?;
+        let transformer = from_bytes(&bytes, &Budget::for_file(bytes.len())).map_err(&refused)?;
         let budget = Budget::for_file(bytes.len());
         let kept = kept_file(bytes, &transformer, &budget).map_err(refused)?;
         let files = [(WEIGHTS.to_owned(), kept.as_slice())];
         let check =
             |file: &Path| StyleNetwork::read(file).map(drop).map_err(|error| error.to_string());
         let folder = self.folder().ok_or(LibraryError::NoOwnFolder)?.join(&id);
-        match disk::write_folder(&folder, &files, check) {
-            Ok(()) => Ok(StyleNetwork { name: id, transformer: transformer.into() }),
-            // Another program created the folder first.
-            Err(WriteError::Exists { .. }) => Err(LibraryError::Exists { id }),
-            Err(error) => Err(LibraryError::Write(error)),
-        }
+        disk::write_folder(&folder, &files, check).map_err(LibraryError::of_writing(&id))?;
+        Ok(StyleNetwork { name: id, transformer: transformer.into() })
     }
 
     fn free_id(&self, title: &str) -> Result<String, LibraryError> {
-        let id = id_from(title);
-        let name = title.to_owned();
-        if id.is_empty() {
-            return Err(LibraryError::BadName { name });
-        }
-        let is_plain = Spec::plain_ones().iter().any(|(plain, ..)| *plain == id);
-        if is_plain || id == BUILT_IN_NETWORK {
-            let meaning = if is_plain { "sizes of a network" } else { "the built-in network" };
-            return Err(LibraryError::Reserved { name, meaning });
-        }
-        let folder = self.folder().ok_or(LibraryError::NoOwnFolder)?.join(&id);
-        if !folder.exists() {
-            Ok(id)
-        } else if self.has(&id) {
-            Err(LibraryError::Exists { id })
-        } else {
-            Err(LibraryError::InTheWay { folder })
-        }
+        let meaning = |id: &str| match id {
+            BUILT_IN_NETWORK => Some("the built-in network"),
+            id => Spec::plain_ones()
+                .iter()
+                .any(|(plain, ..)| *plain == id)
+                .then_some("sizes of a network"),
+        };
+        free_id(title, self.folder(), meaning, |id| self.has(id))
     }
 
     /// Removes a network and returns the removed path.

@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path};
 
 use super::{
-    LibraryError, Style, StyleLibrary, WeightsError,
+    LibraryError, Style, StyleLibrary,
     library::has_ending,
     names::{id_from, title_of},
     read_file,
@@ -37,11 +37,7 @@ impl StyleLibrary {
             if let (false, Some(ending)) = (is_folder, path.extension()) {
                 target.set_extension(ending);
             }
-            match disk::rename(&path, &target) {
-                Ok(()) => {}
-                Err(WriteError::Exists { .. }) => return Err(LibraryError::Exists { id }),
-                Err(error) => return Err(LibraryError::Write(error)),
-            }
+            disk::rename(&path, &target).map_err(LibraryError::of_writing(&id))?;
         }
         self.refresh();
         self.find(&id).cloned().ok_or(LibraryError::Unknown { name: id })
@@ -50,10 +46,9 @@ impl StyleLibrary {
 
 /// Writes a title into a weights file.
 fn retitle(file: &Path, id: &str, title: &str) -> Result<(), LibraryError> {
-    let refused = |source: WeightsError| LibraryError::Weights { path: file.to_owned(), source };
     let texts = [("style", id), ("title", title)];
     let bytes = read_file(file).and_then(|bytes| with_metadata(&bytes, &texts));
-    let bytes = bytes.map_err(refused)?;
+    let bytes = bytes.map_err(LibraryError::of(file))?;
     disk::write_whole(file, Existing::Replace, FolderSync::Now, |writer, name| {
         writer
             .write_all(&bytes)

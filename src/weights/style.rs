@@ -17,8 +17,9 @@ use crate::{mode::ModelSize, models::vit::StyleCode};
 use super::{
     Checkpoint, Inspection, LibraryError, MadeBy, StyleNetwork, any_picture,
     file_name::as_text,
+    fit::ASSUMED,
     inspect::{describe, describe_bytes},
-    names::{BUILT_IN, stated},
+    names::{BUILT_IN, stated, title_from},
     plain_file, read_file,
 };
 
@@ -105,6 +106,21 @@ pub struct Style {
 }
 
 impl Style {
+    /// A style without models, as its file and its `name` describe it.
+    pub(super) fn stated(name: &str, metadata: &BTreeMap<String, String>, origin: Origin) -> Self {
+        Self {
+            id: name.to_owned(),
+            title: title_from(metadata, name),
+            credit: Credit::from_metadata(metadata),
+            origin,
+            hides: Vec::new(),
+            assumed: stated(metadata, ASSUMED),
+            made_by: MadeBy::stated(metadata),
+            models: Vec::new(),
+            thumbnail: None,
+        }
+    }
+
     /// Sizes that can be loaded, the largest first.
     pub fn models(&self) -> Vec<ModelSize> {
         self.models.iter().map(|(size, _)| *size).collect()
@@ -133,10 +149,10 @@ impl Style {
     /// [`LibraryError::NoSuchModel`] or [`LibraryError::Weights`].
     pub fn load(&self, size: ModelSize) -> Result<Checkpoint, LibraryError> {
         let (path, result) = match self.place(size)? {
-            Place::Memory(bytes) => (PathBuf::from(BUILT_IN), Checkpoint::from_bytes(bytes)),
-            Place::File(path) => (path.clone(), Checkpoint::read(path)),
+            Place::Memory(bytes) => (BUILT_IN.as_ref(), Checkpoint::from_bytes(bytes)),
+            Place::File(path) => (path.as_path(), Checkpoint::read(path)),
         };
-        result.map_err(|source| LibraryError::Weights { path, source })
+        result.map_err(LibraryError::of(path))
     }
 
     /// Its path, if it is the user's own.
@@ -155,7 +171,7 @@ impl Style {
         match self.models.first() {
             Some((_, Place::File(path))) if self.made_by.is_some() => {
                 let read = read_file(path).and_then(|bytes| any_picture::code_in(&bytes, network));
-                read.map_err(|source| LibraryError::Weights { path: path.clone(), source })
+                read.map_err(LibraryError::of(path))
             }
             _ => Ok(None),
         }

@@ -14,11 +14,11 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Budget, Format, StorageType, WeightsError,
+    Budget, Format, Result, StorageType, WeightsError,
     code::BUILT_IN_NETWORK,
     error::{KeyList, shortened},
     family::{STYLE_NETWORK_SIGNS, bare, is_style_network},
-    fit::{NamedTensors, check_shape, finite_values, float_type},
+    fit::{NamedTensors, check_overlap, check_shape, finite_values, float_type, missing},
     format_of, named_tensors, read_file,
     safetensors::file,
     tensor::{Dtype, Scaling, StoredTensor},
@@ -72,7 +72,7 @@ impl StyleNetwork {
     ///
     /// # Errors
     /// [`WeightsError`] only if the program was built with a damaged file.
-    pub fn built_in() -> Result<Self, WeightsError> {
+    pub fn built_in() -> Result<Self> {
         static BUILT_IN: OnceLock<Result<Arc<Transformer>, String>> = OnceLock::new();
         let read = || {
             let budget = Budget::for_file(FILE.len());
@@ -92,7 +92,7 @@ impl StyleNetwork {
     ///
     /// # Errors
     /// [`WeightsError`] if the file cannot be read or is invalid.
-    pub fn read(path: &Path) -> Result<Self, WeightsError> {
+    pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_file(path)?;
         let transformer = from_bytes(&bytes, &Budget::for_file(bytes.len()))?;
         Ok(Self {
@@ -110,7 +110,7 @@ impl StyleNetwork {
 ///
 /// # Errors
 /// [`WeightsError`] names what is wrong with it.
-pub fn from_bytes(bytes: &[u8], budget: &Budget) -> Result<Transformer, WeightsError> {
+pub fn from_bytes(bytes: &[u8], budget: &Budget) -> Result<Transformer> {
     if format_of(bytes)? == Format::Onnx {
         return Err(WeightsError::Graph(
             "networks for style pictures are read from safetensors and PyTorch files".to_owned(),
@@ -128,7 +128,7 @@ pub(super) fn kept_file(
     bytes: Vec<u8>,
     transformer: &Transformer,
     budget: &Budget,
-) -> Result<Vec<u8>, WeightsError> {
+) -> Result<Vec<u8>> {
     if format_of(&bytes)? == Format::Safetensors {
         return Ok(bytes);
     }
@@ -147,7 +147,7 @@ pub(super) fn spec_of(
     tensors: &NamedTensors<'_>,
     metadata: &BTreeMap<String, String>,
     budget: &Budget,
-) -> Result<Spec, WeightsError> {
+) -> Result<Spec> {
     let spec = match metadata.get(SPEC_KEY) {
         Some(text) => Spec::from_json(text),
         None => {
@@ -166,10 +166,7 @@ pub(super) fn spec_of(
 
 type Places<'t, 'a> = HashMap<&'t str, &'t StoredTensor<'a>>;
 
-fn places<'t, 'a>(
-    tensors: &'t NamedTensors<'a>,
-    budget: &Budget,
-) -> Result<Places<'t, 'a>, WeightsError> {
+fn places<'t, 'a>(tensors: &'t NamedTensors<'a>, budget: &Budget) -> Result<Places<'t, 'a>> {
     let mut places = Places::new();
     for (key, tensor) in tensors {
         budget.steps(1 + key.len())?;
@@ -188,10 +185,9 @@ pub(super) fn fitted(
     tensors: &NamedTensors<'_>,
     metadata: &BTreeMap<String, String>,
     budget: &Budget,
-) -> Result<Transformer, WeightsError> {
+) -> Result<Transformer> {
     if !is_style_network(tensors.iter().map(|(key, _)| key.as_str())) {
-        let missing: KeyList = STYLE_NETWORK_SIGNS.into_iter().collect();
-        return Err(WeightsError::Keys { missing, unexpected: KeyList::default() });
+        return Err(missing(STYLE_NETWORK_SIGNS));
     }
     let spec = spec_of(tensors, metadata, budget)?;
     let mut left = places(tensors, budget)?;
@@ -233,10 +229,7 @@ pub(super) fn fitted(
     if !missing.is_empty() || !unexpected.is_empty() {
         return Err(WeightsError::Keys { missing, unexpected });
     }
-    // Equal weights may share their bytes, but not many times over.
-    if (total_bytes / 2) as u64 > budget.file_bytes() {
-        return Err(WeightsError::Overlap { total_bytes, file_bytes: budget.file_bytes() });
-    }
+    check_overlap(total_bytes, budget)?;
     let mut state = State::new();
     for (name, tensor, scales) in found {
         let values = match scales {
@@ -254,7 +247,7 @@ fn scaled(
     tensor: &StoredTensor<'_>,
     scales: &StoredTensor<'_>,
     budget: &Budget,
-) -> Result<Vec<f32>, WeightsError> {
+) -> Result<Vec<f32>> {
     let scales = finite_values(&format!("{name}.scale"), scales, budget)?;
     budget.bytes(tensor.element_count())?;
     let run = (tensor.element_count() / scales.len().max(1)).max(1);

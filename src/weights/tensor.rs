@@ -137,12 +137,11 @@ impl<'a> StoredTensor<'a> {
 
     /// The numbers that integers stand for; `None` if the tensor does not consist of integers.
     pub(crate) fn scaled(self, scaling: Scaling) -> Option<Self> {
-        let is_integer = |name| {
-            matches!(name, "int64" | "int32" | "int16" | "uint16" | "int8" | "uint8" | "bool")
-        };
-        let can_scale = self.scaling.is_none()
-            && matches!(self.dtype, Dtype::Other(name, _) if is_integer(name));
-        can_scale.then_some(Self { scaling: Some(scaling), ..self })
+        let is_integer = matches!(
+            self.dtype.name(),
+            "int64" | "int32" | "int16" | "uint16" | "int8" | "uint8" | "bool"
+        );
+        (is_integer && self.scaling.is_none()).then_some(Self { scaling: Some(scaling), ..self })
     }
 
     /// A strided view of a storage; offset and strides in elements.
@@ -194,6 +193,15 @@ impl<'a> StoredTensor<'a> {
     /// Bytes that the numbers take when they are contiguous.
     pub(crate) fn size_bytes(&self) -> usize {
         self.element_count() * self.dtype().size_bytes()
+    }
+
+    /// Bytes on the heap of a copy.
+    pub(crate) fn copied_bytes(&self) -> usize {
+        let numbers = match &self.bytes {
+            Cow::Owned(bytes) => bytes.len(),
+            Cow::Borrowed(_) => 0,
+        };
+        numbers + 2 * size_of_val(self.shape.as_slice())
     }
 
     /// All numbers in row-major order, in single precision.
@@ -312,7 +320,7 @@ pub(crate) fn element_count(shape: &[usize]) -> Result<usize, TensorProblem> {
 }
 
 /// Strides of contiguous numbers; the shape has passed [`element_count`].
-fn row_major(shape: &[usize]) -> Vec<usize> {
+pub(crate) fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for d in (1..shape.len()).rev() {
         strides[d - 1] = strides[d] * shape[d];

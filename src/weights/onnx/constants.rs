@@ -3,50 +3,26 @@
 use std::borrow::Cow;
 
 use super::{
-    WeightsError,
+    Result,
     messages::Node,
     numbers::{self, MAX_COUNT, Numbers, Values, fewer_or_more, reshaped},
-    refused,
     scope::{Scope, Value},
     tensors::stored,
 };
 use crate::weights::tensor::{Dtype, MAX_RANK};
 
 impl<'m, M> Scope<'m, M> {
-    /// The whole shape of a value at every probe; `sides` are those of a value that depends on the picture.
-    pub(super) fn shape_whole(
-        &self,
-        node: &Node<'_>,
-        sides: impl Fn(&M) -> Vec<Vec<usize>>,
-    ) -> Result<Vec<Numbers>, WeightsError> {
-        let of = |sides: &[usize]| Numbers::ints(sides.iter().map(|side| *side as i64).collect());
-        let probes: Option<Vec<Numbers>> = match self.value(node, 0)? {
-            Value::Tensor(_, shape) => of(shape).map(|sides| vec![sides; self.probe_count]),
-            Value::Numbers(numbers) => numbers.iter().map(|n| of(n.shape())).collect(),
-            Value::Map(map) => sides(map).iter().map(|sides| of(sides)).collect(),
-        };
-        probes.ok_or_else(|| refused(format!("{} has too many sides", node.label())))
-    }
-
     /// A node whose result does not depend on pixels: a weight viewed in another shape, or arithmetic on sizes.
-    pub(super) fn node_on_constants(
-        &mut self,
-        node: &'m Node<'_>,
-    ) -> Result<Value<M>, WeightsError> {
+    pub(super) fn node_on_constants(&mut self, node: &'m Node<'_>) -> Result<Value<M>> {
         if node.op_type == "Constant" {
             return self.constant_node(node);
         }
         if let Some(Value::Tensor(id, shape)) =
             node.input(0).and_then(|name| self.values.get(&name))
-            && let Dtype::Float(stored_as) = self.tensors[*id].dtype()
         {
-            let (id, shape) = (*id, shape.clone());
+            let (id, shape, dtype) = (*id, shape.clone(), self.tensors[*id].dtype());
             match node.op_type {
                 "Identity" => return Ok(Value::Tensor(id, shape)),
-                // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
-                "Cast" if matches!(node.attribute("to").map(|a| a.i), Some(1 | 11)) => {
-                    return Ok(Value::Tensor(id, shape));
-                }
                 "Reshape" | "Squeeze" | "Unsqueeze" => {
                     let made = if node.op_type == "Reshape" {
                         let sides = self.fixed_numbers(node, 1)?;
@@ -56,26 +32,26 @@ impl<'m, M> Scope<'m, M> {
                         let axes = self.ints(node, "axes", 1)?;
                         fewer_or_more(&shape, axes.as_deref(), node.op_type == "Squeeze")
                     };
-                    let odd =
-                        || refused(format!("{} gives a weight an unsupported shape", node.label()));
+                    let odd = || node.refused("gives a weight an unsupported shape");
                     let made = made.filter(|made| made.len() <= MAX_RANK).ok_or_else(odd)?;
                     return Ok(Value::Tensor(id, made));
                 }
-                "Cast" if shape.iter().product::<usize>() > MAX_COUNT => {
-                    return Err(refused(format!(
-                        "{} changes weights that are stored as {stored_as}",
-                        node.label()
-                    )));
+                "Cast" if let Dtype::Float(stored_as) = dtype => {
+                    // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
+                    if matches!(node.int("to", 0), 1 | 11) {
+                        return Ok(Value::Tensor(id, shape));
+                    }
+                    if shape.iter().product::<usize>() > MAX_COUNT {
+                        return Err(
+                            node.refused(format!("changes weights that are stored as {stored_as}"))
+                        );
+                    }
                 }
                 _ => {}
             }
         }
         if node.input.len() > MAX_COUNT {
-            return Err(refused(format!(
-                "{} computes with {} inputs",
-                node.label(),
-                node.input.len()
-            )));
+            return Err(node.refused(format!("computes with {} inputs", node.input.len())));
         }
         let mut inputs: Vec<Option<Cow<'_, [Numbers]>>> = Vec::new();
         for index in 0..node.input.len() {
@@ -86,12 +62,12 @@ impl<'m, M> Scope<'m, M> {
             let at_probe: Vec<Option<&Numbers>> =
                 inputs.iter().map(|input| input.as_ref().and_then(|n| n.get(probe))).collect();
             let result = numbers::run(node, &at_probe);
-            results.push(result.map_err(|problem| refused(format!("{} {problem}", node.label())))?);
+            results.push(result.map_err(|problem| node.refused(problem))?);
         }
         Ok(Value::Numbers(results))
     }
 
-    fn constant_node(&mut self, node: &'m Node<'_>) -> Result<Value<M>, WeightsError> {
+    fn constant_node(&mut self, node: &'m Node<'_>) -> Result<Value<M>> {
         let name = node.output.first().copied().unwrap_or_default().text;
         if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_deref()) {
             return self.tensor(stored(name, tensor, self.budget)?);
@@ -109,9 +85,8 @@ impl<'m, M> Scope<'m, M> {
         } else {
             None
         };
-        let numbers = numbers.ok_or_else(|| {
-            refused(format!("{} is a constant of an unsupported kind", node.label()))
-        })?;
+        let numbers =
+            numbers.ok_or_else(|| node.refused("is a constant of an unsupported kind"))?;
         Ok(Value::Numbers(vec![numbers; self.probe_count]))
     }
 }

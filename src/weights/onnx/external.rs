@@ -18,7 +18,7 @@ use super::{
 use crate::{
     allocation::can_allocate,
     disk::words,
-    weights::{Budget, MAX_FILE_BYTES, WeightsError, error::shortened, plain_file},
+    weights::{Budget, MAX_FILE_BYTES, Result, WeightsError, error::shortened, plain_file},
 };
 
 /// Maximum number of files next to a model.
@@ -38,7 +38,7 @@ fn refused(key: &str, problem: impl Into<String>) -> WeightsError {
 }
 
 /// The location of an external tensor's numbers.
-fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>, WeightsError> {
+fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>> {
     let text = |key: &str| {
         let found = tensor.external_data.iter().find(|entry| entry.key == key);
         found.map(|entry| entry.value)
@@ -83,16 +83,16 @@ fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>, WeightsError> {
 /// Calls `visit` with every tensor of a graph.
 fn each_tensor<'m>(
     graph: &mut Graph<'m>,
-    visit: &mut impl FnMut(&mut Tensor<'m>) -> Result<(), WeightsError>,
-) -> Result<(), WeightsError> {
+    visit: &mut impl FnMut(&mut Tensor<'m>) -> Result<()>,
+) -> Result<()> {
     graph.initializer.iter_mut().try_for_each(&mut *visit)?;
     graph.node.iter_mut().try_for_each(|node| each_of_node(node, visit))
 }
 
 fn each_of_node<'m>(
     node: &mut Node<'m>,
-    visit: &mut impl FnMut(&mut Tensor<'m>) -> Result<(), WeightsError>,
-) -> Result<(), WeightsError> {
+    visit: &mut impl FnMut(&mut Tensor<'m>) -> Result<()>,
+) -> Result<()> {
     for attribute in &mut node.attribute {
         attribute.t.as_deref_mut().map_or(Ok(()), &mut *visit)?;
         attribute.g.as_deref_mut().map_or(Ok(()), |graph| each_tensor(graph, visit))?;
@@ -102,8 +102,8 @@ fn each_of_node<'m>(
 
 fn each_external<'m>(
     model: &mut Model<'m>,
-    mut visit: impl FnMut(&mut Tensor<'m>) -> Result<(), WeightsError>,
-) -> Result<(), WeightsError> {
+    mut visit: impl FnMut(&mut Tensor<'m>) -> Result<()>,
+) -> Result<()> {
     let mut visit = |tensor: &mut Tensor<'m>| match tensor.is_external {
         true => visit(tensor),
         false => Ok(()),
@@ -117,10 +117,7 @@ fn each_external<'m>(
 ///
 /// # Errors
 /// [`WeightsError`] names the tensor or the file, and what is wrong with it.
-pub(in crate::weights) fn add_external_files(
-    path: &Path,
-    bytes: &mut Vec<u8>,
-) -> Result<(), WeightsError> {
+pub(in crate::weights) fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
     let budget = Budget::for_file(bytes.len());
     // For each file: the first byte, the end, and the maximum number of bytes between them.
     let mut parts: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
@@ -192,7 +189,7 @@ pub(in crate::weights) fn add_external_files(
 
 /// Gives the tensors of a model their numbers from the files that were appended to it. A tensor whose file is missing
 /// stays external.
-pub(super) fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<(), WeightsError> {
+pub(super) fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
     let files = std::mem::take(&mut model.files);
     each_external(model, |tensor| {
         let Location { file, start, end } = location(tensor)?;

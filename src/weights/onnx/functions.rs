@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Budget, WeightsError, is_own,
+    super::error::shortened,
+    Budget, Result, is_own,
     messages::{Attribute, Function, Graph, Model, Name, Node, ValueInfo},
     opset, quantised, refused,
 };
@@ -18,22 +19,26 @@ type Key<'m> = (&'m str, &'m str, &'m str);
 struct Calls<'f, 'm> {
     functions: HashMap<Key<'m>, &'f Function<'m>>,
     budget: &'f Budget,
-    /// Number of calls so far.
+    /// The last number for names of values that is taken.
     count: u32,
 }
 
 /// Replaces all calls of functions in a model's graph.
 ///
 /// # Errors
-/// [`WeightsError::Graph`] if functions call each other in a circle or have operators of another version;
-/// [`WeightsError::TooCostly`] if the graph would become too large for the file.
-pub(super) fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<(), WeightsError> {
+/// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if functions call each other in a circle, have one name
+/// or have operators of another version; [`WeightsError::TooCostly`](crate::weights::WeightsError::TooCostly) if the
+/// graph would become too large for the file.
+pub(super) fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
     let stated = opset(&model.opset_import);
     let functions = std::mem::take(&mut model.functions);
     let mut calls = Calls { functions: HashMap::new(), budget, count: 0 };
     for function in &functions {
         let key = (function.domain, function.name, function.overload);
-        budget.insert(&mut calls.functions, key, function)?;
+        if budget.insert(&mut calls.functions, key, function)?.is_some() {
+            let name = shortened(function.name);
+            return Err(refused(format!("it has two functions named '{name}'")));
+        }
     }
     if let Some(graph) = &mut model.graph {
         for key in calls.graph(graph, 0)? {
@@ -48,7 +53,7 @@ pub(super) fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<(), Weigh
 
 impl<'m> Calls<'_, 'm> {
     /// Replaces the calls in a graph; returns the functions that were called.
-    fn graph(&mut self, graph: &mut Graph<'m>, depth: usize) -> Result<Vec<Key<'m>>, WeightsError> {
+    fn graph(&mut self, graph: &mut Graph<'m>, depth: usize) -> Result<Vec<Key<'m>>> {
         let mut called = Vec::new();
         let mut made = Vec::new();
         for node in std::mem::take(&mut graph.node) {
@@ -65,7 +70,7 @@ impl<'m> Calls<'_, 'm> {
         depth: usize,
         made: &mut Vec<Node<'m>>,
         called: &mut Vec<Key<'m>>,
-    ) -> Result<(), WeightsError> {
+    ) -> Result<()> {
         for attribute in &mut node.attribute {
             if let Some(graph) = &mut attribute.g {
                 called.extend(self.graph(graph, depth + 1)?);
@@ -76,23 +81,25 @@ impl<'m> Calls<'_, 'm> {
         let call = self.count + 1;
         let inner = match function {
             Some(function) => {
-                let names = function.input.iter().chain(&function.output);
-                self.budget.steps(names.map(|text| 1 + text.len()).sum())?;
-                let map = Renaming::new(function, &node, call);
+                let map = Renaming::new(function, &node, call, self.budget)?;
                 let inner: Result<Vec<_>, _> =
                     function.node.iter().map(|inner| map.node(inner, self.budget)).collect();
                 inner?
             }
-            None => match quantised::nodes(&node, call) {
-                Some(inner) if is_own(node.domain) || node.domain == "com.microsoft" => inner,
-                _ => return self.budget.push(made, node),
-            },
+            None if is_own(node.domain) || node.domain == "com.microsoft" => {
+                match quantised::nodes(&node, call)? {
+                    Some(inner) => inner,
+                    None => return self.budget.push(made, node),
+                }
+            }
+            None => return self.budget.push(made, node),
         };
         if depth >= MAX_DEPTH {
             let label = node.label();
             return Err(refused(format!("{label} calls itself, or is in {depth} other functions")));
         }
-        self.count = call;
+        // A quantised operator names the values of its nodes by a number each.
+        self.count = call + inner.len() as u32;
         if function.is_some() {
             self.budget.push(called, key)?;
         }
@@ -109,14 +116,24 @@ struct Renaming<'c, 'm> {
 }
 
 impl<'c, 'm> Renaming<'c, 'm> {
-    fn new(function: &'c Function<'m>, caller: &'c Node<'m>, call: u32) -> Self {
+    fn new(
+        function: &'c Function<'m>,
+        caller: &'c Node<'m>,
+        call: u32,
+        budget: &Budget,
+    ) -> Result<Self> {
         let given = |list: &[Name<'m>], index| list.get(index).copied().unwrap_or_default();
         let inputs = function.input.iter().enumerate();
         let inputs = inputs.map(|(index, text)| (*text, given(&caller.input, index)));
         let outputs = function.output.iter().enumerate();
         let outputs = outputs.map(|(index, text)| (*text, given(&caller.output, index)));
         let outputs = outputs.filter(|(_, name)| !name.text.is_empty());
-        Self { function, caller, call, names: inputs.chain(outputs).collect() }
+        let mut names = HashMap::new();
+        for (text, name) in inputs.chain(outputs) {
+            budget.steps(text.len())?;
+            budget.insert(&mut names, text, name)?;
+        }
+        Ok(Self { function, caller, call, names })
     }
 
     fn name(&self, name: &Name<'m>) -> Name<'m> {
@@ -127,7 +144,7 @@ impl<'c, 'm> Renaming<'c, 'm> {
         }
     }
 
-    fn node(&self, node: &Node<'m>, budget: &Budget) -> Result<Node<'m>, WeightsError> {
+    fn node(&self, node: &Node<'m>, budget: &Budget) -> Result<Node<'m>> {
         let names = node.input.iter().chain(&node.output);
         let lengths: usize = names.map(|name| 1 + name.text.len()).sum();
         let key = node.domain.len() + node.op_type.len() + node.overload.len();
@@ -144,6 +161,8 @@ impl<'c, 'm> Renaming<'c, 'm> {
             let given = match attribute.ref_attr_name {
                 "" => Some(attribute),
                 name => {
+                    let count = self.caller.attribute.len() + self.function.attribute_proto.len();
+                    budget.steps(count * (1 + name.len()))?;
                     let defaults = || self.function.attribute_proto.iter().find(|a| a.name == name);
                     self.caller.attribute(name).or_else(defaults)
                 }
@@ -170,11 +189,14 @@ impl<'c, 'm> Renaming<'c, 'm> {
     }
 
     /// A graph in an attribute. Its nodes may read the function's values.
-    fn graph(&self, graph: &Graph<'m>, budget: &Budget) -> Result<Graph<'m>, WeightsError> {
+    fn graph(&self, graph: &Graph<'m>, budget: &Budget) -> Result<Graph<'m>> {
         let nodes: Result<_, _> = graph.node.iter().map(|node| self.node(node, budget)).collect();
         budget.bytes(graph.initializer.iter().map(|tensor| tensor.size_bytes()).sum())?;
         budget.bytes(size_of_val(graph.output.as_slice()))?;
-        let outputs = graph.output.iter().map(|output| ValueInfo { name: output.name, kind: None });
+        let outputs = graph
+            .output
+            .iter()
+            .map(|output| ValueInfo { name: output.name, ..ValueInfo::default() });
         Ok(Graph {
             call: self.call,
             node: nodes?,

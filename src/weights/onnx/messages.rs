@@ -2,10 +2,10 @@
 //!
 //! Field numbers are those of onnx.proto.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::{
-    super::{Budget, WeightsError, error::shortened},
+    super::{Budget, Result, WeightsError, error::shortened},
     wire::{self, Field, Message},
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Model<'m> {
 }
 
 impl<'m> Message<'m> for Model<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             2 => self.producer_name = field.text()?,
             3 => self.producer_version = field.text()?,
@@ -69,7 +69,7 @@ impl ExternalFile<'_> {
 }
 
 impl<'m> Message<'m> for ExternalFile<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
             2 => self.start = field.int()?,
@@ -95,7 +95,7 @@ pub(super) struct Function<'m> {
 }
 
 impl<'m> Message<'m> for Function<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
             4 => field.add_text(&mut self.input)?,
@@ -118,7 +118,7 @@ pub(super) struct OperatorSet<'m> {
 }
 
 impl<'m> Message<'m> for OperatorSet<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.domain = field.text()?,
             2 => self.version = field.int()?,
@@ -135,7 +135,7 @@ pub(super) struct Entry<'m> {
 }
 
 impl<'m> Message<'m> for Entry<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.key = field.text()?,
             2 => self.value = field.text()?,
@@ -170,7 +170,7 @@ pub(super) struct Graph<'m> {
 }
 
 impl<'m> Message<'m> for Graph<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => field.add_message(&mut self.node),
             5 => field.add_message(&mut self.initializer),
@@ -193,7 +193,7 @@ pub(super) struct Node<'m> {
 }
 
 impl<'m> Message<'m> for Node<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => field.add_text(&mut self.input)?,
             2 => field.add_text(&mut self.output)?,
@@ -223,7 +223,7 @@ pub(super) struct Attribute<'m> {
 }
 
 impl<'m> Message<'m> for Attribute<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
             2 => self.f = field.float()?,
@@ -261,7 +261,7 @@ pub(super) struct Tensor<'m> {
 }
 
 impl<'m> Message<'m> for Tensor<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => field.add_ints(&mut self.dims)?,
             2 => self.data_type = field.int()? as i32,
@@ -279,78 +279,52 @@ impl<'m> Message<'m> for Tensor<'m> {
     }
 }
 
+/// An input or output of a graph.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct ValueInfo<'m> {
     pub(super) name: &'m str,
-    pub(super) kind: Option<ValueType>,
+    /// The type of its numbers; 0 if the file does not say.
+    pub(super) elem_type: i32,
+    /// Its sides, if the file says; a free one is 0.
+    pub(super) dims: Option<Vec<i64>>,
 }
 
 impl<'m> Message<'m> for ValueInfo<'m> {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
-            2 => field.join(self.kind.get_or_insert_default())?,
+            2 => field.each(&mut |kind| match kind.number {
+                1 => kind.each(&mut |tensor| self.take_of_tensor(&tensor)),
+                _ => Ok(()),
+            })?,
             _ => {}
         }
         Ok(())
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct ValueType {
-    pub(super) tensor: Option<TensorType>,
-}
-
-impl<'m> Message<'m> for ValueType {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
-        match field.number {
-            1 => field.join(self.tensor.get_or_insert_default()),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct TensorType {
-    pub(super) elem_type: i32,
-    pub(super) shape: Option<TensorShape>,
-}
-
-impl<'m> Message<'m> for TensorType {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+impl ValueInfo<'_> {
+    /// Takes a field of the type of a tensor.
+    fn take_of_tensor(&mut self, field: &Field<'_, '_>) -> Result<()> {
         match field.number {
             1 => self.elem_type = field.int()? as i32,
-            2 => field.join(self.shape.get_or_insert_default())?,
+            2 => {
+                let dims = self.dims.get_or_insert_default();
+                field.each(&mut |shape| {
+                    let mut side = 0;
+                    if shape.number == 1 {
+                        shape.each(&mut |dimension| {
+                            if dimension.number == 1 {
+                                side = dimension.int()?;
+                            }
+                            Ok(())
+                        })?;
+                        shape.push(dims, side)?;
+                    }
+                    Ok(())
+                })?;
+            }
             _ => {}
-        }
-        Ok(())
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct TensorShape {
-    pub(super) dim: Vec<Dimension>,
-}
-
-impl<'m> Message<'m> for TensorShape {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
-        match field.number {
-            1 => field.add_message(&mut self.dim),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Dimension {
-    /// Zero if the side is free.
-    pub(super) dim_value: i64,
-}
-
-impl<'m> Message<'m> for Dimension {
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
-        if field.number == 1 {
-            self.dim_value = field.int()?;
         }
         Ok(())
     }
@@ -384,6 +358,33 @@ impl<'m> Node<'m> {
         self.attribute.iter().find(|a| a.name == name)
     }
 
+    /// An integer attribute, or its default.
+    pub(super) fn int(&self, name: &str, absent: i64) -> i64 {
+        self.attribute(name).map_or(absent, |a| a.i)
+    }
+
+    /// Whether an integer attribute is not zero.
+    pub(super) fn flag(&self, name: &str, absent: bool) -> bool {
+        self.int(name, absent.into()) != 0
+    }
+
+    pub(super) fn float(&self, name: &str, absent: f32) -> f32 {
+        self.attribute(name).map_or(absent, |a| a.f)
+    }
+
+    /// A list of integers; empty if it is absent.
+    pub(super) fn ints(&self, name: &str) -> &[i64] {
+        self.attribute(name).map_or(&[], |a| &a.ints)
+    }
+
+    /// The order in which a Transpose takes `count` sides.
+    pub(super) fn order(&self, count: usize) -> Vec<usize> {
+        match self.attribute("perm") {
+            Some(a) => a.ints.iter().map(|&i| usize::try_from(i).unwrap_or(usize::MAX)).collect(),
+            None => (0..count).rev().collect(),
+        }
+    }
+
     /// A text attribute, or its default.
     pub(super) fn text<'a>(&self, name: &str, absent: &'a str) -> &'a str
     where
@@ -403,13 +404,15 @@ impl<'m> Node<'m> {
     }
 
     /// Calls `visit` with the node and all nodes of the graphs in its attributes.
-    pub(super) fn each(
-        &self,
-        visit: &mut impl FnMut(&Self) -> Result<(), WeightsError>,
-    ) -> Result<(), WeightsError> {
+    pub(super) fn each(&self, visit: &mut impl FnMut(&Self) -> Result<()>) -> Result<()> {
         visit(self)?;
         let graphs = self.attribute.iter().filter_map(|attribute| attribute.g.as_ref());
         graphs.flat_map(|graph| &graph.node).try_for_each(|node| node.each(visit))
+    }
+
+    /// Why the node is not supported: `problem` follows its label.
+    pub(super) fn refused(&self, problem: impl fmt::Display) -> WeightsError {
+        WeightsError::Graph(format!("{} {problem}", self.label()))
     }
 
     /// The node in messages: its operator and its name or, without a name, its result.
@@ -429,7 +432,7 @@ impl<'m> Node<'m> {
 /// # Errors
 /// [`WeightsError::Onnx`] with the offset where the file is truncated; [`WeightsError::TooCostly`] if it would take
 /// more memory than its size allows.
-pub(super) fn decode<'m>(bytes: &'m [u8], budget: &Budget) -> Result<Model<'m>, WeightsError> {
+pub(super) fn decode<'m>(bytes: &'m [u8], budget: &Budget) -> Result<Model<'m>> {
     wire::read(bytes, budget)
 }
 

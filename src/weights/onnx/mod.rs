@@ -27,8 +27,7 @@ use crate::{
 };
 
 use super::{
-    Budget, Checkpoint, Choice, Family, PixelChoice, PixelFormat, WeightsError,
-    error::shortened,
+    Budget, Checkpoint, Choice, Family, PixelChoice, PixelFormat, Result, WeightsError,
     fit::{Fitted, NamedTensors},
     pixels::with_levels,
 };
@@ -42,7 +41,7 @@ pub(super) use external::add_external_files;
 ///
 /// # Errors
 /// [`WeightsError`] names the node, the weight or the byte, and what is wrong with it.
-pub fn read_on_map(bytes: &[u8]) -> Result<Network, WeightsError> {
+pub fn read_on_map(bytes: &[u8]) -> Result<Network> {
     let budget = Budget::for_file(bytes.len());
     let model = OnnxFile::parse(bytes, &budget)?;
     let graph = model.graph()?;
@@ -51,11 +50,7 @@ pub fn read_on_map(bytes: &[u8]) -> Result<Network, WeightsError> {
 }
 
 /// Reads a checkpoint from the bytes of an ONNX file.
-pub(super) fn read_within(
-    bytes: &[u8],
-    budget: &Budget,
-    choice: Choice,
-) -> Result<Checkpoint, WeightsError> {
+pub(super) fn read_within(bytes: &[u8], budget: &Budget, choice: Choice) -> Result<Checkpoint> {
     let model = OnnxFile::parse(bytes, budget)?;
     let (fitted, guessed) = model.fit(budget, choice)?;
     Ok(Checkpoint { guessed, ..Checkpoint::new(fitted, model.metadata(budget)?) })
@@ -66,7 +61,7 @@ pub(crate) struct OnnxFile<'m>(Model<'m>);
 
 impl<'m> OnnxFile<'m> {
     /// Decodes a file, without looking for a network in it.
-    pub(crate) fn parse(bytes: &'m [u8], budget: &Budget) -> Result<Self, WeightsError> {
+    pub(crate) fn parse(bytes: &'m [u8], budget: &Budget) -> Result<Self> {
         budget.steps(bytes.len())?;
         let mut model = messages::decode(bytes, budget)?;
         external::resolve(&mut model, budget)?;
@@ -79,7 +74,7 @@ impl<'m> OnnxFile<'m> {
         &self,
         budget: &Budget,
         choice: Choice,
-    ) -> Result<(Fitted, Option<PixelFormat>), WeightsError> {
+    ) -> Result<(Fitted, Option<PixelFormat>)> {
         let graph = self.graph()?;
         check_opset(&self.0)?;
         choice.check_no_network()?;
@@ -123,7 +118,7 @@ impl<'m> OnnxFile<'m> {
     }
 
     /// All weights that the file stores, with their names in the file.
-    pub(crate) fn tensors(&self, budget: &Budget) -> Result<NamedTensors<'_>, WeightsError> {
+    pub(crate) fn tensors(&self, budget: &Budget) -> Result<NamedTensors<'_>> {
         let graph = self.graph()?;
         budget.steps(graph.node.len() + graph.initializer.len())?;
         let constants = graph.node.iter().filter(|n| n.op_type == "Constant");
@@ -141,10 +136,7 @@ impl<'m> OnnxFile<'m> {
     }
 
     /// What the file says about itself.
-    pub(crate) fn metadata(
-        &self,
-        budget: &Budget,
-    ) -> Result<BTreeMap<String, String>, WeightsError> {
+    pub(crate) fn metadata(&self, budget: &Budget) -> Result<BTreeMap<String, String>> {
         let Model { producer_name: name, producer_version: version, .. } = self.0;
         let mut metadata = BTreeMap::new();
         for entry in &self.0.metadata_props {
@@ -159,7 +151,7 @@ impl<'m> OnnxFile<'m> {
         Ok(metadata)
     }
 
-    fn graph(&self) -> Result<&Graph<'m>, WeightsError> {
+    fn graph(&self) -> Result<&Graph<'m>> {
         self.0.graph.as_ref().ok_or_else(|| WeightsError::Onnx("it has no graph".to_owned()))
     }
 }
@@ -181,7 +173,7 @@ fn is_own(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
-fn check_opset(model: &Model<'_>) -> Result<(), WeightsError> {
+fn check_opset(model: &Model<'_>) -> Result<()> {
     match opset(&model.opset_import) {
         Some(version) if version >= MIN_OPSET => Ok(()),
         Some(version) => Err(WeightsError::Graph(format!(
@@ -213,20 +205,10 @@ fn shown<T: fmt::Debug>(list: &[T]) -> String {
 }
 
 /// Refuses duplicate names: which one counts would be a guess.
-fn check_unique<'m>(
-    names: impl Iterator<Item = &'m str>,
-    budget: &Budget,
-) -> Result<(), WeightsError> {
+fn check_unique<'m>(names: impl Iterator<Item = &'m str>, budget: &Budget) -> Result<()> {
     let mut seen = HashMap::new();
-    for name in names.filter(|name| !name.is_empty()) {
-        if budget.insert(&mut seen, name, ())?.is_some() {
-            return Err(WeightsError::DuplicateKey {
-                first: shortened(name),
-                second: shortened(name),
-            });
-        }
-    }
-    Ok(())
+    let mut names = names.filter(|name| !name.is_empty());
+    names.try_for_each(|name| budget.insert_once(&mut seen, name, ()))
 }
 
 #[cfg(test)]

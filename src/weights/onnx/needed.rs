@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Budget, WeightsError,
+    Budget, Result,
     messages::{Graph, Name, Node, ValueInfo},
     refused,
 };
@@ -13,7 +13,7 @@ pub(super) fn nodes<'m>(
     graph: &'m Graph<'_>,
     result: Name<'_>,
     budget: &Budget,
-) -> Result<Vec<&'m Node<'m>>, WeightsError> {
+) -> Result<Vec<&'m Node<'m>>> {
     let mut makers: HashMap<Name<'_>, usize> = HashMap::new();
     for (index, node) in graph.node.iter().enumerate() {
         for name in &node.output {
@@ -47,7 +47,7 @@ pub(super) fn nodes<'m>(
 pub(super) fn the_picture<'g, 'm>(
     graph: &'g Graph<'m>,
     budget: &Budget,
-) -> Result<&'g ValueInfo<'m>, WeightsError> {
+) -> Result<&'g ValueInfo<'m>> {
     let mut stored_names = HashMap::new();
     for tensor in &graph.initializer {
         budget.insert(&mut stored_names, tensor.name, ())?;

@@ -1,13 +1,19 @@
 //! Replaces quantised operators by plain ones: numbers are made from integers, computed with, and made
 //! integers again.
 
-use super::messages::{Attribute, Name, Node};
+use super::{
+    Result,
+    messages::{Attribute, Name, Node},
+};
 
-/// The nodes that replace a quantised operator; `None` if it is another operator. `call` is for the names of their
-/// values.
-pub(super) fn nodes<'m>(node: &Node<'m>, call: u32) -> Option<Vec<Node<'m>>> {
+/// The nodes that replace a quantised operator; `None` if it is another operator. Their values are named after the
+/// calls from `call` on, one each.
+///
+/// # Errors
+/// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if nothing states the number type of the result.
+pub(super) fn nodes<'m>(node: &Node<'m>, call: u32) -> Result<Option<Vec<Node<'m>>>> {
     // The operator, the number of its inputs, and the inputs with the scale and the zero point of the result.
-    let (operator, inputs, result) = match node.op_type {
+    let (operator, inputs, [scale, zero]) = match node.op_type {
         "QLinearConv" => ("Conv", 2, [6, 7]),
         "QLinearMatMul" => ("MatMul", 2, [6, 7]),
         "QLinearAdd" => ("Add", 2, [6, 7]),
@@ -16,16 +22,23 @@ pub(super) fn nodes<'m>(node: &Node<'m>, call: u32) -> Option<Vec<Node<'m>>> {
         "QLinearLeakyRelu" => ("LeakyRelu", 1, [3, 4]),
         "QLinearAveragePool" => ("AveragePool", 1, [3, 4]),
         "QLinearGlobalAveragePool" => ("GlobalAveragePool", 1, [3, 4]),
-        "QLinearConcat" => ("Concat", node.input.len().checked_sub(2)? / 3, [0, 1]),
-        _ => return None,
+        "QLinearConcat" => ("Concat", node.input.len().saturating_sub(2) / 3, [0, 1]),
+        _ => return Ok(None),
     };
+    // A QuantizeLinear without a zero point makes uint8, but these operators keep the type of their inputs.
+    if node.input(zero).is_none() {
+        return Err(node.refused(
+            "has no zero point for its result, so the type of its integers is unknown; \
+             export it with zero points",
+        ));
+    }
     // The result's scale and zero point are in front of the inputs of a Concat.
     let first = if operator == "Concat" { 2 } else { 0 };
-    let name = |text: &'static str| Name { text, call };
     let input = |index: usize| node.input.get(index).copied().unwrap_or_default();
     let axis = || vec![Attribute { name: "axis", i: 0, ..Attribute::default() }];
     let mut made = Vec::new();
-    let mut add = |op_type: &'static str, input: Vec<Name<'m>>, output, attribute| {
+    let mut add = |op_type: &'static str, input: Vec<Name<'m>>, attribute| {
+        let output = Name { text: "value", call: call + made.len() as u32 };
         let name = node.name;
         made.push(Node {
             input,
@@ -39,25 +52,19 @@ pub(super) fn nodes<'m>(node: &Node<'m>, call: u32) -> Option<Vec<Node<'m>>> {
     };
     let mut values = Vec::new();
     for index in 0..inputs {
-        let text = if index == 0 { "first" } else { "second" };
-        // Names of a Concat's inputs are distinguished by their integers' names.
-        let output = if operator == "Concat" {
-            Name { call, ..input(first + 3 * index) }
-        } else {
-            name(text)
-        };
         let from = (first + 3 * index..first + 3 * index + 3).map(input).collect();
         let is_kernel = operator == "Conv" && index == 1;
         let attribute = if is_kernel { axis() } else { Vec::new() };
-        values.push(add("DequantizeLinear", from, output, attribute));
+        values.push(add("DequantizeLinear", from, attribute));
     }
     if operator == "Conv" && node.input(8).is_some() {
-        let scale = add("Mul", vec![input(1), input(4)], name("bias scale"), Vec::new());
-        let bias = vec![input(8), scale];
-        values.push(add("DequantizeLinear", bias, name("bias"), axis()));
+        let scale = add("Mul", vec![input(1), input(4)], Vec::new());
+        values.push(add("DequantizeLinear", vec![input(8), scale], axis()));
     }
-    let computed = add(operator, values, name("result"), node.attribute.clone());
-    let output = node.output.first().copied().unwrap_or_default();
-    add("QuantizeLinear", vec![computed, input(result[0]), input(result[1])], output, Vec::new());
-    Some(made)
+    let computed = add(operator, values, node.attribute.clone());
+    add("QuantizeLinear", vec![computed, input(scale), input(zero)], Vec::new());
+    if let Some(last) = made.last_mut() {
+        last.output.clone_from(&node.output);
+    }
+    Ok(Some(made))
 }

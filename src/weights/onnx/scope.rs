@@ -4,12 +4,11 @@
 use std::{borrow::Cow, cell::Cell, collections::HashMap};
 
 use super::{
-    Budget, WeightsError,
+    Budget, Result, WeightsError,
     messages::{Name, Node},
     numbers::{MAX_COUNT, Numbers, Values},
-    refused, shortened,
 };
-use crate::weights::tensor::StoredTensor;
+use crate::weights::{error::shortened, tensor::StoredTensor};
 
 /// Index of a tensor in the file.
 pub(super) type TensorId = usize;
@@ -70,25 +69,19 @@ impl<'m, M> Scope<'m, M> {
         error
     }
 
-    pub(super) fn tensor(&mut self, tensor: StoredTensor<'m>) -> Result<Value<M>, WeightsError> {
+    pub(super) fn tensor(&mut self, tensor: StoredTensor<'m>) -> Result<Value<M>> {
         let shape = tensor.shape().to_vec();
         self.budget.push(&mut self.tensors, tensor)?;
         Ok(Value::Tensor(self.tensors.len() - 1, shape))
     }
 
     /// The value of a required input.
-    pub(super) fn value<'s>(
-        &'s self,
-        node: &Node<'s>,
-        index: usize,
-    ) -> Result<&'s Value<M>, WeightsError> {
-        let name = node
-            .input(index)
-            .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label())))?;
+    pub(super) fn value<'s>(&'s self, node: &Node<'s>, index: usize) -> Result<&'s Value<M>> {
+        let name =
+            node.input(index).ok_or_else(|| node.refused(format!("lacks its input {index}")))?;
         self.values.get(&name).ok_or_else(|| {
-            refused(format!(
-                "{} needs {}, which nothing before it defines: the graph is out of order, or a cycle",
-                node.label(),
+            node.refused(format!(
+                "needs {}, which nothing before it defines: the graph is out of order, or a cycle",
                 shortened(name.text)
             ))
         })
@@ -99,13 +92,13 @@ impl<'m, M> Scope<'m, M> {
         &'s self,
         node: &Node<'s>,
         index: usize,
-    ) -> Result<Option<Cow<'s, [Numbers]>>, WeightsError> {
+    ) -> Result<Option<Cow<'s, [Numbers]>>> {
         if node.input(index).is_none() {
             return Ok(None);
         }
         let refused = |found: &str| {
             let key = node.input_key(index);
-            refused(format!("{} needs a few numbers as {key}, which {found}", node.label()))
+            node.refused(format!("needs a few numbers as {key}, which {found}"))
         };
         let numbers = match self.value(node, index)? {
             Value::Numbers(numbers) => Cow::Borrowed(numbers.as_slice()),
@@ -125,19 +118,14 @@ impl<'m, M> Scope<'m, M> {
     }
 
     /// Numbers that are the same at every probe.
-    pub(super) fn fixed_numbers(
-        &self,
-        node: &Node<'_>,
-        index: usize,
-    ) -> Result<Option<Numbers>, WeightsError> {
+    pub(super) fn fixed_numbers(&self, node: &Node<'_>, index: usize) -> Result<Option<Numbers>> {
         match self.numbers(node, index)?.as_deref() {
             None => Ok(None),
             Some([first, rest @ ..]) if rest.iter().all(|n| n == first) => {
                 self.budget.bytes(first.size_bytes())?;
                 Ok(Some(first.clone()))
             }
-            Some(_) => Err(self
-                .of_size(refused(format!("{} depends on the size of the picture", node.label())))),
+            Some(_) => Err(self.of_size(node.refused("depends on the size of the picture"))),
         }
     }
 
@@ -147,7 +135,7 @@ impl<'m, M> Scope<'m, M> {
         node: &'n Node<'_>,
         attribute: &str,
         index: usize,
-    ) -> Result<Option<Cow<'n, [i64]>>, WeightsError> {
+    ) -> Result<Option<Cow<'n, [i64]>>> {
         if let Some(attribute) = node.attribute(attribute) {
             return Ok(Some(Cow::Borrowed(attribute.ints.as_slice())));
         }
@@ -155,12 +143,26 @@ impl<'m, M> Scope<'m, M> {
         Ok(numbers.and_then(Numbers::into_ints).map(Cow::Owned))
     }
 
-    /// Integers at an input, however many, with their shape; `None` if they are no integers.
-    pub(super) fn indices(
+    /// Lists of integers from an attribute or, since some opset, from an input, one for each probe.
+    pub(super) fn int_lists(
         &self,
         node: &Node<'_>,
+        attribute: &str,
         index: usize,
-    ) -> Result<Option<Indices>, WeightsError> {
+    ) -> Result<Option<Vec<Vec<i64>>>> {
+        if let Some(attribute) = node.attribute(attribute) {
+            return Ok(Some(vec![attribute.ints.clone(); self.probe_count]));
+        }
+        let Some(numbers) = self.numbers(node, index)? else {
+            return Ok(None);
+        };
+        let lists = numbers.iter().map(|numbers| numbers.as_ints().map(<[i64]>::to_vec));
+        let odd = || node.refused(format!("needs integers as {}", node.input_key(index)));
+        lists.collect::<Option<_>>().ok_or_else(odd).map(Some)
+    }
+
+    /// Integers at an input, however many, with their shape; `None` if they are no integers.
+    pub(super) fn indices(&self, node: &Node<'_>, index: usize) -> Result<Option<Indices>> {
         if let Value::Tensor(id, shape) = self.value(node, index)? {
             let tensor = &self.tensors[*id];
             self.budget.steps(tensor.element_count())?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     super::{
-        Budget, StorageType, WeightsError,
+        Budget, Result, StorageType, WeightsError,
         error::shortened,
         tensor::{Dtype, StoredTensor},
     },
@@ -17,7 +17,7 @@ pub(super) fn stored<'t>(
     name: &str,
     tensor: &'t Tensor<'_>,
     budget: &Budget,
-) -> Result<StoredTensor<'t>, WeightsError> {
+) -> Result<StoredTensor<'t>> {
     let refused = |problem: String| WeightsError::Tensor { key: shortened(name), problem };
     if tensor.is_external {
         return Err(refused(
@@ -74,11 +74,7 @@ pub(super) fn dtype_of(data_type: i32) -> Option<Dtype> {
 
 /// Little-endian bytes of numbers that are stored in a typed list. Narrow types use the list of 32-bit integers, one
 /// number each.
-fn typed_bytes<'t>(
-    tensor: &'t Tensor<'_>,
-    dtype: Dtype,
-    budget: &Budget,
-) -> Result<Cow<'t, [u8]>, WeightsError> {
+fn typed_bytes<'t>(tensor: &'t Tensor<'_>, dtype: Dtype, budget: &Budget) -> Result<Cow<'t, [u8]>> {
     let (varints, number_bytes) = match dtype {
         Dtype::Float(StorageType::F32) => return Ok(Cow::Borrowed(&*tensor.float_data)),
         Dtype::Float(StorageType::F64) => return Ok(Cow::Borrowed(&*tensor.double_data)),

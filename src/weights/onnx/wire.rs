@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::super::{Budget, WeightsError};
+use super::super::{Budget, Result, WeightsError};
 
 /// Maximum depth of messages in messages. A graph in a graph takes three levels.
 const MAX_DEPTH: usize = 64;
@@ -16,7 +16,7 @@ const MAX_NUMBER: u64 = (1 << 29) - 1;
 /// A message that takes the fields it knows and ignores the others.
 pub(super) trait Message<'m> {
     /// Takes one field. If a field occurs twice, the last one counts or both are joined.
-    fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError>;
+    fn take(&mut self, field: Field<'m, '_>) -> Result<()>;
 }
 
 /// How a field's content is encoded.
@@ -47,12 +47,9 @@ pub(super) struct Field<'m, 'b> {
 /// # Errors
 /// [`WeightsError::Onnx`] with the offset where the file is truncated or invalid; [`WeightsError::TooCostly`] if it
 /// would take more memory than its size allows.
-pub(super) fn read<'m, M: Message<'m> + Default>(
-    file: &'m [u8],
-    budget: &Budget,
-) -> Result<M, WeightsError> {
+pub(super) fn read<'m, M: Message<'m> + Default>(file: &'m [u8], budget: &Budget) -> Result<M> {
     let mut message = M::default();
-    read_fields(file, (0..file.len(), 0), budget, &mut message)?;
+    read_fields(file, (0..file.len(), 0), budget, &mut |field| message.take(field))?;
     Ok(message)
 }
 
@@ -60,13 +57,16 @@ fn broken(what: &str, at: usize) -> WeightsError {
     WeightsError::Onnx(format!("{what} at byte {at} of the file"))
 }
 
-/// Passes the fields in `range` to `message`, which is in `depth` other messages.
-fn read_fields<'m, M: Message<'m>>(
+/// Takes a field of a message.
+type Take<'t, 'm> = &'t mut dyn FnMut(Field<'m, '_>) -> Result<()>;
+
+/// Passes the fields in `range` to `take`. Their message is in `depth` other messages.
+fn read_fields<'m>(
     file: &'m [u8],
     (range, depth): (Range<usize>, usize),
     budget: &Budget,
-    message: &mut M,
-) -> Result<(), WeightsError> {
+    take: Take<'_, 'm>,
+) -> Result<()> {
     let bytes = &file[..range.end];
     let mut start = range.start;
     if depth > MAX_DEPTH {
@@ -101,14 +101,14 @@ fn read_fields<'m, M: Message<'m>>(
             .filter(|end| *end <= bytes.len())
             .ok_or_else(|| broken("a field extends past the end"))?;
         let content = at..end;
-        message.take(Field { number: tag >> 3, kind, file, budget, depth, start, content })?;
+        take(Field { number: tag >> 3, kind, file, budget, depth, start, content })?;
         start = end;
     }
     Ok(())
 }
 
 impl<'m> Field<'m, '_> {
-    fn of_kind(&self, kind: Kind) -> Result<&'m [u8], WeightsError> {
+    fn of_kind(&self, kind: Kind) -> Result<&'m [u8]> {
         if self.kind != kind {
             return Err(self.broken("a field has the wrong wire type"));
         }
@@ -123,36 +123,45 @@ impl<'m> Field<'m, '_> {
         &self.file[self.content.clone()]
     }
 
-    pub(super) fn bytes(&self) -> Result<&'m [u8], WeightsError> {
+    pub(super) fn bytes(&self) -> Result<&'m [u8]> {
         self.of_kind(Kind::Lengthy)
     }
 
-    pub(super) fn text(&self) -> Result<&'m str, WeightsError> {
+    pub(super) fn text(&self) -> Result<&'m str> {
         std::str::from_utf8(self.bytes()?).map_err(|_| self.broken("a text is not UTF-8"))
     }
 
-    pub(super) fn int(&self) -> Result<i64, WeightsError> {
+    pub(super) fn int(&self) -> Result<i64> {
         let number = varints(self.of_kind(Kind::Varint)?).next();
         number.ok_or_else(|| self.broken("a number breaks off"))
     }
 
-    pub(super) fn float(&self) -> Result<f32, WeightsError> {
+    pub(super) fn float(&self) -> Result<f32> {
         let bytes = self.of_kind(Kind::FourBytes)?.first_chunk();
         let bytes = bytes.ok_or_else(|| self.broken("a number breaks off"))?;
         Ok(f32::from_le_bytes(*bytes))
     }
 
-    /// Reads the message in this field into `message`, in addition to what it already contains.
-    pub(super) fn join<M: Message<'m>>(&self, message: &mut M) -> Result<(), WeightsError> {
+    /// Passes the fields of the message in this field to `take`.
+    pub(super) fn each(&self, take: Take<'_, 'm>) -> Result<()> {
         self.of_kind(Kind::Lengthy)?;
-        read_fields(self.file, (self.content.clone(), self.depth), self.budget, message)
+        read_fields(self.file, (self.content.clone(), self.depth), self.budget, take)
+    }
+
+    /// Reads the message in this field into `message`, in addition to what it already contains.
+    pub(super) fn join<M: Message<'m>>(&self, message: &mut M) -> Result<()> {
+        self.each(&mut |field| message.take(field))
+    }
+
+    pub(super) fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<()> {
+        self.budget.push(list, item)
     }
 
     /// As [`Self::join`], for a message that is created on its first occurrence.
     pub(super) fn join_boxed<M: Message<'m> + Default>(
         &self,
         message: &mut Option<Box<M>>,
-    ) -> Result<(), WeightsError> {
+    ) -> Result<()> {
         if message.is_none() {
             self.budget.bytes(size_of::<M>())?;
         }
@@ -160,22 +169,19 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Adds the message in this field to a list.
-    pub(super) fn add_message<M: Message<'m> + Default>(
-        &self,
-        list: &mut Vec<M>,
-    ) -> Result<(), WeightsError> {
+    pub(super) fn add_message<M: Message<'m> + Default>(&self, list: &mut Vec<M>) -> Result<()> {
         let mut message = M::default();
         self.join(&mut message)?;
         self.budget.push(list, message)
     }
 
     /// Adds the text in this field to a list.
-    pub(super) fn add_text<T: From<&'m str>>(&self, list: &mut Vec<T>) -> Result<(), WeightsError> {
+    pub(super) fn add_text<T: From<&'m str>>(&self, list: &mut Vec<T>) -> Result<()> {
         self.budget.push(list, self.text()?.into())
     }
 
     /// Adds integers to a list, one or a packed list.
-    pub(super) fn add_ints(&self, list: &mut Vec<i64>) -> Result<(), WeightsError> {
+    pub(super) fn add_ints(&self, list: &mut Vec<i64>) -> Result<()> {
         for number in varints(self.encoded_varints()?) {
             self.budget.push(list, number)?;
         }
@@ -183,7 +189,7 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Adds single-precision numbers to a list, one or a packed list.
-    pub(super) fn add_floats(&self, list: &mut Vec<f32>) -> Result<(), WeightsError> {
+    pub(super) fn add_floats(&self, list: &mut Vec<f32>) -> Result<()> {
         let (floats, _) = self.encoded_floats()?.as_chunks::<4>();
         for float in floats {
             self.budget.push(list, f32::from_le_bytes(*float))?;
@@ -192,7 +198,7 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Integers as they are encoded, one or a packed list.
-    pub(super) fn encoded_varints(&self) -> Result<&'m [u8], WeightsError> {
+    pub(super) fn encoded_varints(&self) -> Result<&'m [u8]> {
         let bytes = match self.kind {
             Kind::Varint => self.encoded(),
             _ => self.of_kind(Kind::Lengthy)?,
@@ -205,16 +211,16 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Little-endian single-precision numbers, one or a packed list.
-    pub(super) fn encoded_floats(&self) -> Result<&'m [u8], WeightsError> {
+    pub(super) fn encoded_floats(&self) -> Result<&'m [u8]> {
         self.little_endian(Kind::FourBytes, 4)
     }
 
     /// Little-endian double-precision numbers, one or a packed list.
-    pub(super) fn encoded_doubles(&self) -> Result<&'m [u8], WeightsError> {
+    pub(super) fn encoded_doubles(&self) -> Result<&'m [u8]> {
         self.little_endian(Kind::EightBytes, 8)
     }
 
-    fn little_endian(&self, one: Kind, size_bytes: usize) -> Result<&'m [u8], WeightsError> {
+    fn little_endian(&self, one: Kind, size_bytes: usize) -> Result<&'m [u8]> {
         if self.kind == one {
             return Ok(self.encoded());
         }
@@ -226,11 +232,7 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Appends encoded numbers to a list. The first ones are borrowed from the file.
-    pub(super) fn append(
-        &self,
-        list: &mut Cow<'m, [u8]>,
-        more: &'m [u8],
-    ) -> Result<(), WeightsError> {
+    pub(super) fn append(&self, list: &mut Cow<'m, [u8]>, more: &'m [u8]) -> Result<()> {
         if list.is_empty() {
             *list = Cow::Borrowed(more);
             return Ok(());
@@ -299,7 +301,7 @@ mod tests {
     }
 
     impl<'m> Message<'m> for Lists<'m> {
-        fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError> {
+        fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
             match field.number {
                 1 => field.add_ints(&mut self.ints),
                 2 => field.add_floats(&mut self.floats),

@@ -20,7 +20,7 @@ use serde::{
 use serde_json::{Map, Value};
 
 use crate::weights::{
-    Budget, StorageType, WeightsError,
+    Budget, Result, StorageType, WeightsError,
     error::shortened,
     fit::Named,
     plain_file,
@@ -41,7 +41,7 @@ struct Header {
 }
 
 /// Names, tensors and metadata, without looking for a network in them.
-pub(crate) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, WeightsError> {
+pub(crate) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let length = header_length(bytes, bytes.len() as u64)?;
     let (text, data) = bytes[8..]
         .split_at_checked(length)
@@ -64,7 +64,7 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, W
 }
 
 /// Refuses tensors that do not fill the data in sequence, from the first byte to the last.
-fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<(), WeightsError> {
+fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<()> {
     let mut order: Vec<&(String, Entry)> = budget.list(header.tensors.len())?;
     order.extend(&header.tensors);
     order.sort_unstable_by_key(|(_, entry)| entry.data_offsets);
@@ -91,7 +91,7 @@ fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<(), We
 ///
 /// # Errors
 /// [`WeightsError::Read`] and [`WeightsError::Safetensors`].
-pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsError> {
+pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>> {
     let failed = |source| WeightsError::Read { path: path.to_owned(), source };
     let file = plain_file::open(path).map_err(failed)?;
     let file_bytes = file.metadata().map_err(failed)?.len();
@@ -108,7 +108,7 @@ pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsErr
 ///
 /// # Errors
 /// [`WeightsError`] if the file, before or after the change, is not valid.
-pub fn with_metadata(bytes: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>, WeightsError> {
+pub fn with_metadata(bytes: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>> {
     parse(bytes, &Budget::for_file(bytes.len()))?;
     let length = header_length(bytes, bytes.len() as u64)?;
     let (text, data) = bytes[8..].split_at(length);
@@ -131,10 +131,7 @@ pub(super) fn broken(problem: impl fmt::Display) -> WeightsError {
 }
 
 /// The header's length in bytes, which the first eight bytes declare.
-pub(in crate::weights) fn header_length(
-    start: &[u8],
-    file_bytes: u64,
-) -> Result<usize, WeightsError> {
+pub(in crate::weights) fn header_length(start: &[u8], file_bytes: u64) -> Result<usize> {
     let Some(length) = start.first_chunk::<8>() else {
         return Err(broken("the file ends before its header"));
     };
@@ -152,19 +149,14 @@ pub(in crate::weights) fn header_length(
     usize::try_from(length).map_err(broken)
 }
 
-fn parse_header(text: &[u8], budget: &Budget) -> Result<Header, WeightsError> {
+fn parse_header(text: &[u8], budget: &Budget) -> Result<Header> {
     budget.steps(text.len())?;
     let mut json = serde_json::Deserializer::from_slice(text);
     let header = json.deserialize_map(HeaderVisitor(budget)).map_err(broken)?;
     json.end().map_err(broken)?;
     let mut seen = HashMap::new();
     for (key, _) in &header.tensors {
-        if budget.insert(&mut seen, key, ())?.is_some() {
-            return Err(WeightsError::DuplicateKey {
-                first: shortened(key),
-                second: shortened(key),
-            });
-        }
+        budget.insert_once(&mut seen, key, ())?;
     }
     Ok(header)
 }
@@ -304,7 +296,7 @@ pub(in crate::weights) fn write_tensors(
     tensors: &[(String, Vec<usize>, &[f32])],
     half_precision: bool,
     metadata: &BTreeMap<String, String>,
-) -> Result<Vec<u8>, WeightsError> {
+) -> Result<Vec<u8>> {
     let mut header = serde_json::Map::new();
     header.insert(METADATA.to_owned(), serde_json::json!(metadata));
     let mut data = Vec::new();

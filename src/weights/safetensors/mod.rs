@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::{models, network::Network};
 
 use super::{
-    Budget, Choice, Family, WeightsError, any_network, any_picture, code,
+    Budget, Choice, Family, Result, any_network, any_picture, code,
     fit::{Fitted, NamedTensors, fit},
 };
 use file::{broken, write_tensors};
@@ -23,7 +23,7 @@ pub(crate) fn fit_any(
     metadata: &mut BTreeMap<String, String>,
     choice: Choice,
     budget: &Budget,
-) -> Result<Fitted, WeightsError> {
+) -> Result<Fitted> {
     if let Some(id) = metadata.remove(code::CODE_KEY) {
         choice.check_no_network()?;
         let network = metadata.remove(code::NETWORK_KEY);
@@ -50,12 +50,12 @@ fn with_family(fitted: Fitted, metadata: &BTreeMap<String, String>) -> Fitted {
 /// The bytes of a safetensors file with the published names, fp16 or fp32.
 ///
 /// # Errors
-/// [`WeightsError::Safetensors`] when the header cannot be written as JSON.
+/// [`WeightsError::Safetensors`](crate::weights::WeightsError::Safetensors) when the header cannot be written as JSON.
 pub(crate) fn write(
     network: &Network,
     half_precision: bool,
     metadata: &BTreeMap<String, String>,
-) -> Result<Vec<u8>, WeightsError> {
+) -> Result<Vec<u8>> {
     let graph = any_network::graph_text(network).map_err(broken)?;
     let mut metadata = metadata.clone();
     let mut tensors = Vec::new();

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::{super::error::shortened, Budget, WeightsError};
+use super::{super::error::shortened, Budget, Result, WeightsError};
 
 /// Maximum number of entries. A state dict of the deepest network has about 150.
 const MAX_ENTRIES: usize = 10_000;
@@ -50,7 +50,7 @@ fn cut_off() -> WeightsError {
 ///
 /// # Errors
 /// [`WeightsError::Archive`] if it is truncated.
-pub(in crate::weights) fn check_end(last: &[u8]) -> Result<(), WeightsError> {
+pub(in crate::weights) fn check_end(last: &[u8]) -> Result<()> {
     end_at(last).map(|_| ()).ok_or_else(cut_off)
 }
 
@@ -78,7 +78,7 @@ fn part(bytes: &[u8], at: usize, count: usize) -> Option<&[u8]> {
 ///
 /// # Errors
 /// [`WeightsError::Archive`] names the entry that is a duplicate, has an unsafe path or overlaps another.
-pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>, WeightsError> {
+pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>> {
     let directory = directory(bytes).ok_or_else(cut_off)?;
     if directory.count > MAX_ENTRIES {
         return Err(broken(format!(
@@ -236,9 +236,7 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// [`WeightsError::Archive`] names the entry that is compressed, encrypted or damaged.
-    pub(super) fn contents(
-        &self,
-    ) -> impl Iterator<Item = Result<(&'a str, &'a [u8]), WeightsError>> {
+    pub(super) fn contents(&self) -> impl Iterator<Item = Result<(&'a str, &'a [u8])>> {
         self.entries.iter().map(|entry| {
             let failed =
                 |problem: &str| Err(broken(format!("{} {problem}", shortened(entry.name))));

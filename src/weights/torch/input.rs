@@ -36,14 +36,11 @@ impl<'a> Input<'a> {
         Ok(*part.ok_or("it ends in the middle of an instruction")?)
     }
 
-    pub(super) fn length32(&mut self) -> Result<usize, Problem> {
-        let length = u32::from_le_bytes(self.array()?);
-        usize::try_from(length).map_err(|e| e.to_string())
-    }
-
-    pub(super) fn length64(&mut self) -> Result<usize, Problem> {
-        let length = u64::from_le_bytes(self.array()?);
-        usize::try_from(length).map_err(|e| e.to_string())
+    /// A little-endian number of at most eight bytes.
+    pub(super) fn number(&mut self, bytes: usize) -> Result<usize, Problem> {
+        let digits = self.take(bytes)?.iter().rev();
+        let number = digits.fold(0, |number, digit| number << 8 | u64::from(*digit));
+        usize::try_from(number).map_err(|e| e.to_string())
     }
 
     pub(super) fn line(&mut self) -> Result<&'a str, Problem> {

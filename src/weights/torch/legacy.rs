@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{
     super::{error::shortened, fit::Named, tensor::Dtype},
-    Budget, Contents, WeightsError, checked_storage, pickle, state_dict,
+    Budget, Contents, Result, WeightsError, checked_storage, pickle, state_dict,
     values::{Object, Pickle, Value},
 };
 
@@ -17,7 +17,7 @@ const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0
 const PROTOCOL: i64 = 1001;
 
 /// Names and tensors of the state dict.
-pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, WeightsError> {
+pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let mut stream = Stream { bytes, at: 0, budget };
     let broken = |problem: &str| WeightsError::Archive(problem.to_owned());
     if !matches!(stream.pickle()?.root, Value::Long(number) if number == MAGIC) {
@@ -64,18 +64,14 @@ struct Stream<'a, 'b> {
 
 impl<'a> Stream<'a, '_> {
     /// Runs the next pickle.
-    fn pickle(&mut self) -> Result<Pickle<'a>, WeightsError> {
+    fn pickle(&mut self) -> Result<Pickle<'a>> {
         let (pickle, length) = pickle::run(&self.bytes[self.at..], self.at, self.budget)?;
         self.at += length;
         Ok(pickle)
     }
 
     /// The bytes of all storages, in the order of `keys`.
-    fn storages(
-        &mut self,
-        weights: &Pickle<'a>,
-        keys: &[Value<'a>],
-    ) -> Result<Contents<'a>, WeightsError> {
+    fn storages(&mut self, weights: &Pickle<'a>, keys: &[Value<'a>]) -> Result<Contents<'a>> {
         let mut dtypes: HashMap<&str, Dtype> = HashMap::new();
         for storage in weights.storages() {
             self.budget.steps(storage.key.len())?;

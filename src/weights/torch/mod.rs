@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use crate::models::is_weight;
 
 use super::{
-    Budget, Family, WeightsError,
+    Budget, Family, Result, WeightsError,
     error::{KeyList, shortened},
     fit::{ASSUMED, Named, NamedTensors},
     tensor::{MAX_RANK, StoredTensor},
@@ -61,12 +61,12 @@ pub(crate) fn is_pickle(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`WeightsError`] names the entry, the offset or the key, and what is wrong with it.
-pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, WeightsError> {
+pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     budget.steps(bytes.len())?;
     if is_zip(bytes) { parse_zip(bytes, budget) } else { legacy::parse(bytes, budget) }
 }
 
-fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>, WeightsError> {
+fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let archive = archive::open(bytes, budget)?;
     let is_pickle = |name: &&str| *name == "data.pkl" || name.ends_with("/data.pkl");
     let mut pickles = archive.names().filter(is_pickle);
@@ -151,7 +151,7 @@ fn state_dict<'a>(
     pickle: &Pickle<'a>,
     budget: &Budget,
     find: impl Fn(&StorageRef<'a>) -> Result<&'a [u8], String>,
-) -> Result<Named<'a>, WeightsError> {
+) -> Result<Named<'a>> {
     let refused = |problem: &str| WeightsError::StateDict(problem.to_owned());
     let (Value::Object(root), Some(Object::Dict(_))) = (pickle.root, pickle.object(pickle.root))
     else {
@@ -181,12 +181,7 @@ fn state_dict<'a>(
         let Value::Text(key) = key else {
             return Err(refused("a tensor's key is not a string"));
         };
-        if budget.insert(&mut seen, *key, ())?.is_some() {
-            return Err(WeightsError::DuplicateKey {
-                first: shortened(key),
-                second: shortened(key),
-            });
-        }
+        budget.insert_once(&mut seen, key, ())?;
         // Many storages and tensors may share one long key, which is read for each of them.
         if let Some(Object::Storage(storage)) = pickle.object(tensor.storage) {
             budget.steps(storage.key.len())?;
@@ -227,11 +222,7 @@ fn is_averaged(key: &str) -> bool {
 
 impl<'p, 'a> Search<'p, 'a> {
     /// The weights in the given object: the object, or a dict inside it.
-    fn unwrapped(
-        &mut self,
-        object: usize,
-        depth: usize,
-    ) -> Result<Option<Set<'p, 'a>>, WeightsError> {
+    fn unwrapped(&mut self, object: usize, depth: usize) -> Result<Option<Set<'p, 'a>>> {
         let (pickle, budget) = (self.pickle, self.budget);
         let Some(Object::Dict(dict)) = pickle.objects.get(object) else {
             return Ok(None);
@@ -287,7 +278,7 @@ impl<'p, 'a> Search<'p, 'a> {
 }
 
 /// The set of weights to use: the only average, or else the only set.
-fn chosen<'p, 'a>(mut sets: Vec<Set<'p, 'a>>) -> Result<Set<'p, 'a>, WeightsError> {
+fn chosen<'p, 'a>(mut sets: Vec<Set<'p, 'a>>) -> Result<Set<'p, 'a>> {
     let place = |set: &Set<'_, '_>| match set.key {
         Some(key) => format!("under '{}'", shortened(key)),
         None => "beside them".to_owned(),

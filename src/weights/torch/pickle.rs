@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::{
     super::error::shortened,
-    Budget, WeightsError,
+    Budget, Result, WeightsError,
     input::{Input, Problem},
     values::{Object, Pickle, Value},
 };
@@ -22,7 +22,7 @@ pub(super) fn run<'a>(
     bytes: &'a [u8],
     base: usize,
     budget: &Budget,
-) -> Result<(Pickle<'a>, usize), WeightsError> {
+) -> Result<(Pickle<'a>, usize)> {
     let mut machine = Machine {
         input: Input::new(bytes),
         budget,
@@ -62,88 +62,42 @@ impl<'a> Machine<'a, '_> {
     fn step(&mut self) -> Result<Option<Value<'a>>, Problem> {
         self.budget.steps(1)?;
         let [opcode] = self.input.array()?;
+        // The number after the opcode, and its bytes.
+        let operand = self.input.number(match opcode {
+            0x80 | b'K' | 0x8a | 0x8c | b'U' | b'C' | b'q' | b'h' => 1,
+            b'M' => 2,
+            0x8b | b'X' | b'T' | b'B' | b'r' | b'j' => 4,
+            0x95 | 0x8d | 0x8e | 0x96 => 8,
+            _ => 0,
+        })?;
         match opcode {
             // PROTO and FRAME only have to be checked.
-            0x80 => {
-                let [version] = self.input.array()?;
-                if !(2..=5).contains(&version) {
-                    return Err(format!("pickle protocol {version} is not known"));
-                }
-            }
-            0x95 => {
-                let length = u64::from_le_bytes(self.input.array()?);
-                if length > self.input.left_bytes() as u64 {
-                    return Err("a frame reaches past the end".to_owned());
-                }
-            }
+            0x80 if (2..=5).contains(&operand) => Ok(()),
+            0x80 => Err(format!("pickle protocol {operand} is not known")),
+            0x95 if operand <= self.input.left_bytes() => Ok(()),
+            0x95 => Err("a frame reaches past the end".to_owned()),
             b'.' => return self.pop().map(Some),
             // Constants
-            b'N' => self.push(Value::None)?,
-            0x88 => self.push(Value::Bool(true))?,
-            0x89 => self.push(Value::Bool(false))?,
+            b'N' => self.push(Value::None),
+            0x88 => self.push(Value::Bool(true)),
+            0x89 => self.push(Value::Bool(false)),
             b'J' => {
                 let number = i32::from_le_bytes(self.input.array()?);
-                self.push(Value::Int(number.into()))?;
+                self.push(Value::Int(number.into()))
             }
-            b'K' => {
-                let [number] = self.input.array()?;
-                self.push(Value::Int(number.into()))?;
-            }
-            b'M' => {
-                let number = u16::from_le_bytes(self.input.array()?);
-                self.push(Value::Int(number.into()))?;
-            }
-            0x8a => {
-                let [length] = self.input.array()?;
-                self.long(length.into())?;
-            }
-            0x8b => {
-                let length = self.input.length32()?;
-                self.long(length)?;
-            }
-            b'G' => {
-                self.input.array::<8>()?;
-                self.push(Value::Opaque)?;
-            }
+            b'K' | b'M' => self.push(Value::Int(operand as i64)),
+            0x8a | 0x8b => self.long(operand),
+            b'G' => self.skipped(size_of::<f64>()),
             // Text and bytes. Python 2 wrote keys as byte strings.
-            b'X' => {
-                let length = self.input.length32()?;
-                self.text(length)?;
-            }
-            0x8c => {
-                let [length] = self.input.array()?;
-                self.text(length.into())?;
-            }
-            0x8d => {
-                let length = self.input.length64()?;
-                self.text(length)?;
-            }
-            b'U' => {
-                let [length] = self.input.array()?;
-                self.byte_string(length.into())?;
-            }
-            b'T' => {
-                let length = self.input.length32()?;
-                self.byte_string(length)?;
-            }
-            b'C' => {
-                let [length] = self.input.array()?;
-                self.skipped(length.into())?;
-            }
-            b'B' => {
-                let length = self.input.length32()?;
-                self.skipped(length)?;
-            }
-            0x8e | 0x96 => {
-                let length = self.input.length64()?;
-                self.skipped(length)?;
-            }
+            b'X' | 0x8c | 0x8d => self.text(operand),
+            b'U' | b'T' => self.byte_string(operand),
+            b'C' | b'B' | 0x8e | 0x96 => self.skipped(operand),
             // Tuples, lists, dicts, sets
-            b'(' => self.budget.push(&mut self.marks, self.stack.len())?,
-            b')' => self.new_object(Object::Tuple(Vec::new()))?,
+            b'(' => Ok(self.budget.push(&mut self.marks, self.stack.len())?),
+            b')' => self.new_object(Object::Tuple(Vec::new())),
             b't' => {
                 let items = self.since_mark()?;
-                self.new_object(Object::Tuple(items))?;
+                self.new_object(Object::Tuple(items))
             }
             0x85..=0x87 => {
                 let count = usize::from(opcode - 0x84);
@@ -152,116 +106,90 @@ impl<'a> Machine<'a, '_> {
                     items.push(self.pop()?);
                 }
                 items.reverse();
-                self.new_object(Object::Tuple(items))?;
+                self.new_object(Object::Tuple(items))
             }
-            b']' => self.new_object(Object::List(Vec::new()))?,
+            b']' => self.new_object(Object::List(Vec::new())),
             b'l' => {
                 let items = self.since_mark()?;
-                self.new_object(Object::List(items))?;
+                self.new_object(Object::List(items))
             }
             b'a' => {
                 let item = self.pop()?;
-                self.append(&[item])?;
+                self.append(&[item])
             }
             b'e' => {
                 let items = self.since_mark()?;
-                self.append(&items)?;
+                self.append(&items)
             }
-            b'}' => self.new_object(Object::Dict(Vec::new()))?,
+            b'}' => self.new_object(Object::Dict(Vec::new())),
             b'd' => {
                 let items = self.since_mark()?;
                 self.new_object(Object::Dict(Vec::new()))?;
-                self.set_items(&items)?;
+                self.set_items(&items)
             }
             b's' => {
                 let value = self.pop()?;
                 let key = self.pop()?;
-                self.set_items(&[key, value])?;
+                self.set_items(&[key, value])
             }
             b'u' => {
                 let items = self.since_mark()?;
-                self.set_items(&items)?;
+                self.set_items(&items)
             }
-            0x8f => self.push(Value::Opaque)?,
+            0x8f => self.push(Value::Opaque),
             0x90 => {
                 self.since_mark()?;
-                if !matches!(self.top()?, Value::Opaque) {
-                    return Err("items are added to something that is not a set".to_owned());
+                match self.top()? {
+                    Value::Opaque => Ok(()),
+                    _ => Err("items are added to something that is not a set".to_owned()),
                 }
             }
             0x91 => {
                 self.since_mark()?;
-                self.push(Value::Opaque)?;
+                self.push(Value::Opaque)
             }
             // A buffer that is made read-only, which it is anyway.
-            0x98 => {
-                self.top()?;
-            }
+            0x98 => self.top().map(drop),
             // Stack and memo
-            b'0' => {
-                self.pop()?;
-            }
-            b'1' => {
-                self.since_mark()?;
-            }
-            b'2' => {
-                let top = self.top()?;
-                self.push(top)?;
-            }
-            b'q' => {
-                let [slot] = self.input.array()?;
-                self.keep(slot.into())?;
-            }
-            b'r' => {
-                let slot = self.input.length32()?;
-                self.keep(slot)?;
-            }
-            0x94 => {
-                self.keep(self.memo.len())?;
-            }
-            b'h' => {
-                let [slot] = self.input.array()?;
-                self.recall(slot.into())?;
-            }
-            b'j' => {
-                let slot = self.input.length32()?;
-                self.recall(slot)?;
-            }
+            b'0' => self.pop().map(drop),
+            b'1' => self.since_mark().map(drop),
+            b'2' => self.push(self.top()?),
+            b'q' | b'r' => self.keep(operand),
+            0x94 => self.keep(self.memo.len()),
+            b'h' | b'j' => self.recall(operand),
             // Names and calls
             b'c' => {
                 let (module, name) = (self.input.line()?, self.input.line()?);
-                self.global(module, name)?;
+                self.global(module, name)
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let (Value::Text(module), Value::Text(name)) = (module, name) else {
                     return Err("a name is not a text".to_owned());
                 };
-                self.global(module, name)?;
+                self.global(module, name)
             }
             b'i' => {
                 let (module, name) = (self.input.line()?, self.input.line()?);
                 let (module, name) = (shortened(module), shortened(name));
-                return Err(format!("it builds an object of {module}.{name}"));
+                Err(format!("it builds an object of {module}.{name}"))
             }
             // A call, of a function or of a class.
             b'R' | 0x81 => {
                 let (arguments, callable) = (self.pop()?, self.pop()?);
-                self.call(callable, arguments)?;
+                self.call(callable, arguments)
             }
             b'b' => {
                 let state = self.pop()?;
-                self.build(state)?;
+                self.build(state)
             }
             b'Q' => {
                 let identity = self.pop()?;
-                self.storage(identity)?;
+                self.storage(identity)
             }
-            other => {
-                return Err(format!("instruction 0x{other:02x} is not one that state dicts need"));
-            }
+            other => Err(format!("instruction 0x{other:02x} is not one that state dicts need")),
         }
-        Ok(None)
+        .map(|()| None)
     }
 
     // Values from the bytes ------------------------------------------------------------------------
@@ -269,21 +197,18 @@ impl<'a> Machine<'a, '_> {
     fn long(&mut self, length: usize) -> Result<(), Problem> {
         let bytes = self.input.take(length)?;
         if bytes.len() > 8 {
-            self.push(Value::Long(bytes))?;
-            return Ok(());
+            return self.push(Value::Long(bytes));
         }
         // Two's complement: the missing bytes repeat the sign.
         let negative = bytes.last().is_some_and(|b| b & 0x80 != 0);
         let mut full = [if negative { 0xff } else { 0 }; 8];
         full[..bytes.len()].copy_from_slice(bytes);
-        self.push(Value::Int(i64::from_le_bytes(full)))?;
-        Ok(())
+        self.push(Value::Int(i64::from_le_bytes(full)))
     }
 
     fn text(&mut self, length: usize) -> Result<(), Problem> {
         let text = std::str::from_utf8(self.input.take(length)?);
-        self.push(Value::Text(text.map_err(|_| "a text is not UTF-8".to_owned())?))?;
-        Ok(())
+        self.push(Value::Text(text.map_err(|_| "a text is not UTF-8")?))
     }
 
     /// A string of Python 2. It becomes a text if it is valid UTF-8.
@@ -294,8 +219,7 @@ impl<'a> Machine<'a, '_> {
 
     fn skipped(&mut self, length: usize) -> Result<(), Problem> {
         self.input.take(length)?;
-        self.push(Value::Opaque)?;
-        Ok(())
+        self.push(Value::Opaque)
     }
 
     // Stack --------------------------------------------------------------------------------------

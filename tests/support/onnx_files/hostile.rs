@@ -5,8 +5,8 @@ mod messages;
 mod reshaped;
 
 use super::{
-    FLOAT, FLOAT16, Graph, INT32, INT64, Message, attribute, floats, ints, model, network::network,
-    node, none, tensor,
+    FLOAT, FLOAT16, Graph, INT32, INT64, Message, attribute, call, floats, function, ints, model,
+    network::network, node, none, tensor, with_functions,
 };
 pub use costly::costly;
 use messages::many_messages;
@@ -50,28 +50,18 @@ fn named(files: Vec<(String, Vec<u8>)>, size: String) -> impl Iterator<Item = (S
 
 /// What recent exporters write, `count` times: functions, quantised operators, branches, tensors in other files.
 fn recent(count: usize) -> Vec<(String, Vec<u8>)> {
-    let call = |function: &str, output: &str| node(function, &["x"], output, &[]).text(7, "local");
-    let function = |name: &str, nodes: &[Message]| {
-        let named = none().text(1, name).text(4, "x").text(5, "y").text(10, "local");
-        nodes.iter().fold(named, |function, node| function.message(7, node))
-    };
-    let with_functions = |nodes: Message, functions: &[Message]| {
-        let graph = nodes.message(11, &none().text(1, "x")).message(12, &none().text(1, "y"));
-        let file = Message(model(&graph));
-        functions.iter().fold(file, |file, function| file.message(25, function)).0
-    };
     let calls = |count: usize, function: &str| {
-        let inner = none().repeated(count, none().message(1, &call(function, "v")));
-        inner.message(1, &call(function, "y"))
+        let inner = none().repeated(count, none().message(1, &call(function, "x", "v")));
+        Graph(inner.message(1, &call(function, "x", "y"))).file()
     };
     let relus: Vec<Message> = (0..count).map(|_| node("Relu", &["x"], "", &[])).collect();
     let longest = function("F", &[relus, vec![node("Relu", &["x"], "y", &[])]].concat());
     let wide = attribute("values").packed_ints(8, &vec![1; count]);
     let wide = function("F", &[node("Relu", &["x"], "y", &[wide])]);
     let chain: Vec<Message> = (0..count)
-        .map(|i| function(&format!("F{i}"), &[call(&format!("F{}", i + 1), "y")]))
+        .map(|i| function(&format!("F{i}"), &[call(&format!("F{}", i + 1), "x", "y")]))
         .collect();
-    let circle = [function("F0", &[call("F1", "y")]), function("F1", &[call("F0", "y")])];
+    let circle = [function("F0", &[call("F1", "x", "y")]), function("F1", &[call("F0", "x", "y")])];
     let inputs = vec!["x"; 3 * count + 2];
     let concat = node("QLinearConcat", &inputs, "y", &[]).text(7, "com.microsoft");
     let branch = none().repeated(count, none().message(1, &node("Relu", &["x"], "v", &[])));

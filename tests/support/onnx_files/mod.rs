@@ -90,6 +90,8 @@ fn none() -> Message {
 
 /// ONNX's codes of number types.
 pub const FLOAT: i64 = 1;
+pub const UINT8: i64 = 2;
+pub const INT8: i64 = 3;
 pub const INT32: i64 = 6;
 pub const INT64: i64 = 7;
 pub const FLOAT16: i64 = 10;
@@ -122,6 +124,22 @@ pub fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Message
         node = node.message(5, attribute);
     }
     node
+}
+
+/// A node that calls a function of [`function`].
+pub fn call(function: &str, input: &str, output: &str) -> Message {
+    node(function, &[input], output, &[]).text(7, "local")
+}
+
+/// A function of `x` that makes `y`.
+pub fn function(name: &str, nodes: &[Message]) -> Message {
+    let named = none().text(1, name).text(4, "x").text(5, "y").text(10, "local");
+    nodes.iter().fold(named, |function, node| function.message(7, node))
+}
+
+/// The file with functions.
+pub fn with_functions(file: Vec<u8>, functions: &[Message]) -> Vec<u8> {
+    functions.iter().fold(Message(file), |file, function| file.message(25, function)).0
 }
 
 /// A graph under construction; its input is `x`, its result `y`.

@@ -2,21 +2,19 @@
 
 use std::borrow::Cow;
 
-use super::{Axis, Held, MapValue, NodeId, Reader};
+use super::{Axis, MapValue, NodeId, Reader};
 use crate::{
     graph::Op,
-    network::NodeWeights,
     tensor::Shape,
     weights::{
-        StorageType, WeightsError,
-        fit::float_type,
+        Result, StorageType, WeightsError,
+        fit::{check_values, values},
         onnx::{
             messages::Node,
             numbers::Numbers,
-            refused,
             scope::{TensorId, Value},
         },
-        tensor::{Dtype, StoredTensor},
+        tensor::{Dtype, StoredTensor, element_count},
     },
 };
 
@@ -51,7 +49,7 @@ impl Reader<'_> {
         &mut self,
         x: &MapValue,
         constant: &Constant,
-    ) -> Result<Option<NodeId>, WeightsError> {
+    ) -> Result<Option<NodeId>> {
         let Constant { sides, values } = constant;
         let layout = &x.layout.sides;
         let Some(missing) = layout.len().checked_sub(sides.len()) else {
@@ -82,38 +80,38 @@ impl Reader<'_> {
                 planes.extend((0..width).map(|x| values[row + x * strides[2]]));
             }
         }
-        let weights = NodeWeights { weight: planes, bias: Vec::new() };
         let op = Op::Constant(Shape::new(channels, height, width));
-        self.add(op, &[], Some(Held::Own(weights))).map(Some)
+        self.add_weighted(op, &[], planes, Vec::new()).map(Some)
     }
 }
 
 impl<'m> Reader<'m> {
-    /// The shape of a value, or the number of its values.
-    pub(super) fn shape_of(&self, node: &Node<'_>) -> Result<Value<MapValue>, WeightsError> {
-        let all = self.scope.shape_whole(node, |map| self.lengths(map))?;
-        let of = |numbers: &Numbers| {
-            let sides = numbers.as_ints().unwrap_or_default();
+    /// The shape of a value at every probe, or the number of its values.
+    pub(super) fn shape_of(&self, node: &Node<'_>) -> Result<Value<MapValue>> {
+        let all = match self.scope.value(node, 0)? {
+            Value::Tensor(_, sides) => vec![sides.clone(); self.sizes.len()],
+            Value::Numbers(numbers) => numbers.iter().map(|n| n.shape().to_vec()).collect(),
+            Value::Map(map) => self.lengths(map),
+        };
+        let of = |sides: &Vec<usize>| {
             if node.op_type == "Size" {
-                let count = sides.iter().try_fold(1i64, |count, &side| count.checked_mul(side));
-                return Numbers::int(count?);
+                return Numbers::int(i64::try_from(element_count(sides).ok()?).ok()?);
             }
             let end = |name: &str, absent: i64| {
-                let at = node.attribute(name).map_or(absent, |a| a.i);
+                let at = node.int(name, absent);
                 let at = if at < 0 { at.saturating_add(sides.len() as i64) } else { at };
                 at.clamp(0, sides.len() as i64) as usize
             };
             let (start, end) = (end("start", 0), end("end", sides.len() as i64));
-            Numbers::ints(sides.get(start..end)?.to_vec())
+            Numbers::ints(sides.get(start..end)?.iter().map(|side| *side as i64).collect())
         };
         let probes: Option<Vec<Numbers>> = all.iter().map(of).collect();
-        probes.map(Value::Numbers).ok_or_else(|| {
-            refused(format!("{} takes an unsupported part of a shape", node.label()))
-        })
+        let odd = || node.refused("takes an unsupported part of a shape");
+        probes.map(Value::Numbers).ok_or_else(odd)
     }
 
     /// A node on constants. Sizes are computed at every probe, weights once.
-    pub(super) fn constant(&mut self, node: &'m Node<'m>) -> Result<Value<MapValue>, WeightsError> {
+    pub(super) fn constant(&mut self, node: &'m Node<'m>) -> Result<Value<MapValue>> {
         if let Some(tensor) = self.dequantised(node)? {
             return self.scope.tensor(tensor);
         }
@@ -142,8 +140,7 @@ impl<'m> Reader<'m> {
             self.budget().bytes(bytes.len())?;
             let dtype = Dtype::Float(StorageType::F32);
             let tensor = StoredTensor::contiguous(dtype, made.sides, Cow::Owned(bytes));
-            let tensor =
-                tensor.map_err(|problem| refused(format!("{} {problem}", node.label())))?;
+            let tensor = tensor.map_err(|problem| node.refused(problem))?;
             return self.scope.tensor(tensor);
         }
         self.scope.node_on_constants(node)
@@ -157,7 +154,7 @@ impl<'m> Reader<'m> {
         &mut self,
         node: &Node<'_>,
         index: usize,
-    ) -> Result<Option<Constant>, WeightsError> {
+    ) -> Result<Option<Constant>> {
         if node.input(index).is_none() {
             return Ok(None);
         }
@@ -171,9 +168,8 @@ impl<'m> Reader<'m> {
                 }));
             }
             Value::Map(_) => {
-                return Err(refused(format!(
-                    "input {index} of {} must be numbers, but depends on the picture",
-                    node.label()
+                return Err(node.refused(format!(
+                    "depends on the picture at its input {index}, which must be numbers"
                 )));
             }
         };
@@ -183,42 +179,40 @@ impl<'m> Reader<'m> {
         if values.is_empty() {
             return Err(WeightsError::Tensor { key, problem: "holds no numbers".to_owned() });
         }
-        if let Some(position) = values.iter().position(|v| v.is_nan()) {
-            return Err(WeightsError::NotFinite { key, value: values[position], position });
-        }
+        check_values(&key, &values, |value| !value.is_nan())?;
         Ok(Some(Constant { sides, values }))
     }
 
+    /// A number from an attribute or, since some opset, from an input.
+    pub(super) fn number(
+        &mut self,
+        node: &Node<'_>,
+        attribute: &str,
+        index: usize,
+        absent: f32,
+    ) -> Result<f32> {
+        if let Some(attribute) = node.attribute(attribute) {
+            return Ok(attribute.f);
+        }
+        let odd = || node.refused(format!("has several numbers as its {attribute}"));
+        let constant = self.constant_at(node, index)?;
+        constant.map_or(Ok(absent), |constant| constant.scalar().ok_or_else(odd))
+    }
+
     /// The numbers of a tensor.
-    fn values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>, WeightsError> {
+    fn values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>> {
         let tensor = &self.scope.tensors[id];
-        let (count, dtype) = (tensor.element_count(), tensor.dtype());
-        let budget = self.budget();
-        budget.steps(2 * count)?;
-        budget.bytes(count.saturating_mul(size_of::<f32>()))?;
-        float_type(key, tensor)?;
-        let values = tensor
-            .to_f32()
-            .map_err(|problem| WeightsError::Tensor { key: key.to_owned(), problem })?;
+        let dtype = tensor.dtype();
+        let values = values(key, tensor, self.budget())?;
         self.note_storage(dtype);
         Ok(values)
     }
 
     /// The numbers of a tensor; refuses those that are not finite.
-    pub(super) fn finite_values(
-        &mut self,
-        id: TensorId,
-        key: &str,
-    ) -> Result<Vec<f32>, WeightsError> {
+    pub(super) fn finite_values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>> {
         let values = self.values(id, key)?;
-        match values.iter().position(|v| !v.is_finite()) {
-            Some(position) => Err(WeightsError::NotFinite {
-                key: key.to_owned(),
-                value: values[position],
-                position,
-            }),
-            None => Ok(values),
-        }
+        check_values(key, &values, f32::is_finite)?;
+        Ok(values)
     }
 
     /// The weights of a convolution at an input, and their shape.
@@ -226,7 +220,7 @@ impl<'m> Reader<'m> {
         &mut self,
         node: &Node<'_>,
         index: usize,
-    ) -> Result<(Kernel, Vec<usize>), WeightsError> {
+    ) -> Result<(Kernel, Vec<usize>)> {
         if let Value::Tensor(id, sides) = self.scope.value(node, index)?
             && matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_))
         {
@@ -236,22 +230,16 @@ impl<'m> Reader<'m> {
         Ok((Kernel::Own(own.values), own.sides))
     }
 
+    /// The numbers at a required input.
+    pub(super) fn needed_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
+        let constant = self.constant_at(node, index)?;
+        constant.ok_or_else(|| node.refused(format!("lacks its input {index}")))
+    }
+
     /// The weights at an input; refuses those that are not finite.
-    pub(super) fn weights_at(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-    ) -> Result<Constant, WeightsError> {
-        let constant = self
-            .constant_at(node, index)?
-            .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label())))?;
-        if let Some(position) = constant.values.iter().position(|v| !v.is_finite()) {
-            return Err(WeightsError::NotFinite {
-                key: node.input_key(index),
-                value: constant.values[position],
-                position,
-            });
-        }
+    pub(super) fn weights_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
+        let constant = self.needed_at(node, index)?;
+        check_values(&node.input_key(index), &constant.values, f32::is_finite)?;
         Ok(constant)
     }
 
@@ -261,7 +249,7 @@ impl<'m> Reader<'m> {
         node: &Node<'_>,
         index: usize,
         count: usize,
-    ) -> Result<Vec<f32>, WeightsError> {
+    ) -> Result<Vec<f32>> {
         let list = self.weights_at(node, index)?;
         if list.values.len() == count {
             return Ok(list.values);

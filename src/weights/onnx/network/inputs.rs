@@ -4,11 +4,8 @@ use super::Layout;
 use crate::{
     graph::{MAX_CHANNELS, MAX_MAP_SIDE_PX, Op},
     weights::{
-        WeightsError,
-        onnx::{
-            messages::{Dimension, ValueInfo},
-            refused, shown,
-        },
+        Result,
+        onnx::{messages::ValueInfo, refused, shown},
     },
 };
 
@@ -22,27 +19,26 @@ pub(super) struct InputSides {
     pub(super) fixed_size: Option<(usize, usize)>,
 }
 
+/// The sides of an input; a free one is 0.
+fn sides_of(dims: &[i64]) -> Vec<usize> {
+    dims.iter().map(|&side| usize::try_from(side).unwrap_or(0)).collect()
+}
+
 /// What the file says about the sides of its picture.
-pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides, WeightsError> {
-    let free = || InputSides {
-        op: Op::Photo,
-        layout: Layout::channels_first(3),
-        batch: 1,
-        fixed_size: None,
-    };
-    let tensor = picture.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
-    let Some(tensor) = tensor else {
-        return Ok(free());
-    };
+pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides> {
     // FLOAT, UINT8, FLOAT16, DOUBLE, BFLOAT16; 0 if the file does not say.
-    if !matches!(tensor.elem_type, 0 | 1 | 2 | 10 | 11 | 16) {
+    if !matches!(picture.elem_type, 0 | 1 | 2 | 10 | 11 | 16) {
         return Err(refused("its input is not a picture"));
     }
-    let Some(shape) = &tensor.shape else {
-        return Ok(free());
+    let Some(dims) = &picture.dims else {
+        return Ok(InputSides {
+            op: Op::Photo,
+            layout: Layout::channels_first(3),
+            batch: 1,
+            fixed_size: None,
+        });
     };
-    let side = |dim: &Dimension| usize::try_from(dim.dim_value).unwrap_or(0);
-    let sides: Vec<usize> = shape.dim.iter().map(side).collect();
+    let sides = sides_of(dims);
     let odd = || {
         refused(format!(
             "its input has the sides {}; a picture is 1 x 3 x height x width or 1 x height x width x 3",
@@ -75,14 +71,10 @@ fn fixed_size(height: usize, width: usize) -> Option<(usize, usize)> {
 }
 
 /// What the file says about the sides of a map of any numbers. It must fix at least the channels.
-pub(super) fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides, WeightsError> {
-    let tensor = map.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+pub(super) fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides> {
     // FLOAT, FLOAT16, DOUBLE, BFLOAT16; 0 if the file does not say.
-    let tensor = tensor.filter(|tensor| matches!(tensor.elem_type, 0 | 1 | 10 | 11 | 16));
-    let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
-    let dims = shape.map_or(&[][..], |shape| &shape.dim);
-    let sides: Vec<usize> =
-        (dims.iter()).map(|dim| usize::try_from(dim.dim_value).unwrap_or(0)).collect();
+    let is_map = matches!(map.elem_type, 0 | 1 | 10 | 11 | 16);
+    let sides = sides_of(map.dims.as_deref().filter(|_| is_map).unwrap_or_default());
     let sized = match *sides.as_slice() {
         [0 | 1, channels @ 1..=MAX_CHANNELS, height, width]
             if height.max(width) <= MAX_MAP_SIDE_PX =>

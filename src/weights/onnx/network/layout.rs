@@ -48,6 +48,16 @@ pub(super) const MAX_SIDES: usize = 8;
 /// Maximum number of factors of the channels.
 const MAX_FACTORS: usize = 6;
 
+/// The number of values along a part, for a map with these factors, rows and columns.
+fn extent(part: Part, factors: &[usize], (rows, columns): (usize, usize)) -> usize {
+    match part {
+        Part::Channel(factor) => factors[factor],
+        Part::Rows => rows,
+        Part::Columns => columns,
+        Part::Copies => COPIES,
+    }
+}
+
 impl Layout {
     /// Batch, channels, rows, columns.
     pub(super) fn channels_first(channels: usize) -> Self {
@@ -110,25 +120,25 @@ impl Layout {
         }
     }
 
+    pub(super) fn axes(&self) -> Vec<Axis> {
+        (0..self.sides.len()).map(|side| self.axis(side)).collect()
+    }
+
+    /// Whether the sides are batch, channels, rows and columns.
+    pub(super) fn is_channels_first(&self) -> bool {
+        self.axes() == [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
+    }
+
     /// The index of a side. Files may count from the end with negative numbers.
     pub(super) fn side(&self, number: i64) -> Option<usize> {
         wrapped(number, self.sides.len())
     }
 
-    /// The number of values along a part, for a map of these rows and columns.
-    fn extent(&self, part: Part, (rows, columns): (usize, usize)) -> usize {
-        match part {
-            Part::Channel(factor) => self.factors[factor],
-            Part::Rows => rows,
-            Part::Columns => columns,
-            Part::Copies => COPIES,
-        }
-    }
-
     /// The length of every side, for a map of these rows and columns.
     pub(super) fn lengths(&self, size: (usize, usize)) -> Vec<usize> {
-        let length =
-            |parts: &Vec<Part>| parts.iter().map(|&part| self.extent(part, size)).product();
+        let length = |parts: &Vec<Part>| {
+            parts.iter().map(|&part| extent(part, &self.factors, size)).product()
+        };
         self.sides.iter().map(length).collect()
     }
 
@@ -140,14 +150,9 @@ impl Layout {
         lengths: &[Vec<usize>],
     ) -> Option<Self> {
         let mut factors = self.factors.clone();
-        let is_one = |part: Part, factors: &[usize]| match part {
-            Part::Channel(factor) => factors[factor] == 1,
-            Part::Rows => sizes.iter().all(|size| size.0 == 1),
-            Part::Columns => sizes.iter().all(|size| size.1 == 1),
-            Part::Copies => false,
-        };
+        let is_one = |part| sizes.iter().all(|&size| extent(part, &factors, size) == 1);
         let mut parts: Vec<Part> = self.sides.iter().flatten().copied().collect();
-        parts.retain(|&part| !is_one(part, &factors));
+        parts.retain(|&part| !is_one(part));
         parts.reverse();
         let count = lengths.first()?.len();
         if count > MAX_SIDES || lengths.iter().any(|lengths| lengths.len() != count) {
@@ -159,15 +164,8 @@ impl Layout {
             let mut taken = Vec::new();
             while left.iter().any(|&left| left != 1) {
                 let part = parts.pop()?;
-                let extents: Vec<usize> = sizes
-                    .iter()
-                    .map(|&(rows, columns)| match part {
-                        Part::Channel(factor) => factors[factor],
-                        Part::Rows => rows,
-                        Part::Columns => columns,
-                        Part::Copies => COPIES,
-                    })
-                    .collect();
+                let extents: Vec<usize> =
+                    sizes.iter().map(|&size| extent(part, &factors, size)).collect();
                 let pairs = left.iter().zip(&extents);
                 if pairs.clone().all(|(left, extent)| extent > &0 && left.is_multiple_of(*extent)) {
                     left = pairs.map(|(left, extent)| left / extent).collect();

@@ -22,7 +22,8 @@ use crate::{
     network::{Network, NodeWeights},
     tensor::Shape,
     weights::{
-        Budget, StorageType, WeightsError, any_network::MAX_NODES, error::shortened, tensor::Dtype,
+        Budget, Result, StorageType, WeightsError, any_network::MAX_NODES, error::shortened,
+        tensor::Dtype,
     },
 };
 
@@ -31,6 +32,7 @@ use super::{
     messages::{self, Name, Node, ValueInfo},
     needed, numbers, refused,
     scope::{Scope, TensorId, Value},
+    shown,
     tensors::stored,
 };
 use crate::weights::pixels::{PixelRange, Pixels};
@@ -88,7 +90,7 @@ pub(super) fn read(
     model: &messages::Model<'_>,
     graph: &messages::Graph<'_>,
     budget: &Budget,
-) -> Result<PictureNetwork, WeightsError> {
+) -> Result<PictureNetwork> {
     let picture = needed::the_picture(graph, budget)?;
     let input = inputs::picture_sides(picture)?;
     let (mut reader, last) = read_at_some_size(model, graph, (picture, &input), budget)?;
@@ -122,7 +124,7 @@ pub(super) fn read_on_map(
     model: &messages::Model<'_>,
     graph: &messages::Graph<'_>,
     budget: &Budget,
-) -> Result<Network, WeightsError> {
+) -> Result<Network> {
     let map = needed::the_picture(graph, budget)?;
     let input = inputs::map_sides(map)?;
     let (reader, last) = read_at_some_size(model, graph, (map, &input), budget)?;
@@ -135,7 +137,7 @@ fn read_at_some_size<'m>(
     graph: &'m messages::Graph<'m>,
     (source, input): (&ValueInfo<'m>, &InputSides),
     budget: &'m Budget,
-) -> Result<(Reader<'m>, NodeId), WeightsError> {
+) -> Result<(Reader<'m>, NodeId)> {
     check_unique(graph.initializer.iter().map(|t| t.name), budget)?;
     let results = graph.node.iter().flat_map(|n| &n.output);
     check_unique(results.filter(|name| name.call == 0).map(|name| name.text), budget)?;
@@ -194,7 +196,7 @@ fn is_known(node: &Node<'_>) -> bool {
         && (rules::rule(operator).is_some()
             || numbers::rule(operator).is_some()
             || weight_arithmetic::is_on_weights(operator)
-            || matches!(operator, "Constant" | "If" | "Shape" | "Size"))
+            || matches!(operator, "Constant" | "If" | "Shape" | "Size" | "Split"))
 }
 
 /// A map, and the layout of the file's tensor for it.
@@ -293,16 +295,16 @@ impl<'m> Reader<'m> {
         (source, result): (&ValueInfo<'m>, &ValueInfo<'m>),
         nodes: &[&'m Node<'m>],
         input: &InputSides,
-    ) -> Result<NodeId, WeightsError> {
+    ) -> Result<NodeId> {
         let budget = self.budget();
         self.initializers(graph)?;
-        let mut first = self.add(input.op, &[], None)?;
+        let mut first = self.add(input.op, &[])?;
         if self.rule != SizeRule::MultipleOf(1) {
-            first = self.add(Op::Sized(self.rule), &[first], None)?;
+            first = self.add(Op::Sized(self.rule), &[first])?;
         }
         if self.times > 1 {
             let smaller = Op::AveragePool { pool: Pool::blocks(self.times), counts_padding: false };
-            first = self.add(smaller, &[first], None)?;
+            first = self.add(smaller, &[first])?;
         }
         let start = MapValue { node: first, layout: input.layout.clone() };
         budget.insert(&mut self.scope.values, source.name.into(), Value::Map(start))?;
@@ -321,7 +323,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Adds the weights of a graph to the values.
-    fn initializers(&mut self, graph: &'m messages::Graph<'_>) -> Result<(), WeightsError> {
+    fn initializers(&mut self, graph: &'m messages::Graph<'_>) -> Result<()> {
         let budget = self.budget();
         for tensor in &graph.initializer {
             let value = self.scope.tensor(stored(tensor.name, tensor, budget)?)?;
@@ -332,7 +334,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads one node and adds its results to the values.
-    fn run(&mut self, node: &'m Node<'m>) -> Result<(), WeightsError> {
+    fn run(&mut self, node: &'m Node<'m>) -> Result<()> {
         let budget = self.budget();
         // An operator reads every input once and every attribute a few times.
         budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
@@ -348,19 +350,18 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads the branch of a node that does not choose by the picture's pixels; returns the branch's results.
-    fn branch(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>, WeightsError> {
-        let wrong = |what: &str| refused(format!("{} {what}", node.label()));
+    fn branch(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>> {
         let chosen = self.scope.fixed_numbers(node, 0)?.and_then(|numbers| numbers.scalar());
-        let chosen = chosen.ok_or_else(|| wrong("has no single condition"))?;
+        let chosen = chosen.ok_or_else(|| node.refused("has no single condition"))?;
         let name = if chosen == 0.0 { "else_branch" } else { "then_branch" };
         let branch = node.attribute(name).and_then(|attribute| attribute.g.as_deref());
-        let branch = branch.ok_or_else(|| wrong("lacks a branch"))?;
+        let branch = branch.ok_or_else(|| node.refused("lacks a branch"))?;
         self.initializers(branch)?;
         branch.node.iter().try_for_each(|node| self.run(node))?;
         let of = |output: &ValueInfo<'m>| {
             let name = Name { text: output.name, call: branch.call };
             let value = self.scope.values.get(&name).cloned();
-            value.ok_or_else(|| wrong("has a branch without its results"))
+            value.ok_or_else(|| node.refused("has a branch without its results"))
         };
         branch.output.iter().map(of).collect()
     }
@@ -369,13 +370,23 @@ impl<'m> Reader<'m> {
         self.scope.budget
     }
 
-    /// Adds a node; its maps must fit at every probe.
-    fn add(
+    /// Adds a node without weights; its maps must fit at every probe.
+    fn add(&mut self, op: Op, inputs: &[NodeId]) -> Result<NodeId> {
+        self.add_held(op, inputs, None)
+    }
+
+    /// Adds a node with computed weights.
+    fn add_weighted(
         &mut self,
         op: Op,
         inputs: &[NodeId],
-        weights: Option<Held>,
-    ) -> Result<NodeId, WeightsError> {
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+    ) -> Result<NodeId> {
+        self.add_held(op, inputs, Some(Held::Own(NodeWeights { weight, bias })))
+    }
+
+    fn add_held(&mut self, op: Op, inputs: &[NodeId], weights: Option<Held>) -> Result<NodeId> {
         let id = self.graph.nodes().len();
         if id == MAX_NODES {
             return Err(refused(format!("it has more than {MAX_NODES} operations")));
@@ -425,6 +436,11 @@ impl<'m> Reader<'m> {
         sizes.iter().map(|&size| map.layout.lengths(size)).collect()
     }
 
+    /// The lengths of a value's sides for a message.
+    fn sides_shown(&self, map: &MapValue) -> String {
+        shown(self.lengths(map).first().map_or(&[], Vec::as_slice))
+    }
+
     /// Rows and columns of a map at every probe.
     fn sizes_of(&self, id: NodeId) -> Vec<(usize, usize)> {
         self.shapes[id].iter().map(|shape| (shape.height, shape.width)).collect()
@@ -434,13 +450,19 @@ impl<'m> Reader<'m> {
         self.shapes[id].first().map_or(0, |shape| shape.channels)
     }
 
+    /// A map with other channels than `x`, and the same sides.
+    fn with_channels(&self, x: &MapValue, node: NodeId) -> MapValue {
+        let factors = vec![self.channels(node)];
+        MapValue { node, layout: Layout { factors, sides: x.layout.sides.clone() } }
+    }
+
     /// A map whose sides are batch, channels, rows and columns.
     fn channels_first(&self, node: NodeId) -> MapValue {
         MapValue { node, layout: Layout::channels_first(self.channels(node)) }
     }
 
     /// Reads one node of the file; returns its results.
-    fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>, WeightsError> {
+    fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>> {
         self.operator = node.op_type;
         // Each node that reads a map copies its layout a few times.
         let inputs = node.input.len();
@@ -450,9 +472,8 @@ impl<'m> Reader<'m> {
         if let Some(attribute) = node.attribute.iter().find(long)
             && node.op_type != "Constant"
         {
-            return Err(refused(format!(
-                "{} has a list of {} numbers as its {}",
-                node.label(),
+            return Err(node.refused(format!(
+                "has a list of {} numbers as its {}",
                 attribute.ints.len().max(attribute.floats.len()),
                 shortened(attribute.name)
             )));
@@ -469,16 +490,18 @@ impl<'m> Reader<'m> {
         if !on_map {
             return self.constant(node).map(|value| vec![value]);
         }
-        let rule = rules::rule(node.op_type).ok_or_else(|| {
-            let label = node.label();
-            refused(format!("{label} is not done to pictures by this program"))
-        })?;
-        let maps = rule(self, node)?;
+        let maps = match node.op_type {
+            "Split" => rules::split(self, node)?,
+            operator => {
+                let unsupported = || node.refused("is not done to pictures by this program");
+                vec![rules::rule(operator).ok_or_else(unsupported)?(self, node)?]
+            }
+        };
         Ok(maps.into_iter().map(Value::Map).collect())
     }
 
     /// The network up to `last`.
-    fn finish(mut self, last: NodeId) -> Result<Network, WeightsError> {
+    fn finish(mut self, last: NodeId) -> Result<Network> {
         let budget = self.budget();
         let mut weights = Vec::new();
         for held in std::mem::take(&mut self.weights) {

@@ -5,7 +5,7 @@ use super::{Held, MapValue, NodeId, Reader};
 use crate::{
     graph::{Arithmetic, Conv, Function, Op},
     network::NodeWeights,
-    weights::WeightsError,
+    weights::Result,
 };
 
 /// Largest addend that counts as zero if a node reads a map twice. Exports for ONNX.js add 1e-9, or 1e-100 (0 in single
@@ -67,7 +67,7 @@ impl Reader<'_> {
         arithmetic: Arithmetic,
         a: &MapValue,
         b: &MapValue,
-    ) -> Result<Option<MapValue>, WeightsError> {
+    ) -> Result<Option<MapValue>> {
         let inverse = |id: NodeId| match self.op(id) {
             (Op::Function(Function::Reciprocal), &[deviation]) => self.deviation(deviation),
             // The reciprocal may be written as a quotient.
@@ -108,11 +108,10 @@ impl Reader<'_> {
         eps: f64,
         scale: Vec<f32>,
         shift: Vec<f32>,
-    ) -> Result<NodeId, WeightsError> {
+    ) -> Result<NodeId> {
         self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
-        let statistics = self.add(Op::InstanceStatistics, &[x], None)?;
-        let weights = NodeWeights { weight: scale, bias: shift };
-        self.add(Op::InstanceNorm { eps }, &[x, statistics], Some(Held::Own(weights)))
+        let statistics = self.add(Op::InstanceStatistics, &[x])?;
+        self.add_weighted(Op::InstanceNorm { eps }, &[x, statistics], scale, shift)
     }
 
     /// The norm of groups of neighbouring channels: one mean and one variance per group, scale and shift per channel.
@@ -124,7 +123,7 @@ impl Reader<'_> {
         eps: f64,
         scale: Vec<f32>,
         shift: Vec<f32>,
-    ) -> Result<NodeId, WeightsError> {
+    ) -> Result<NodeId> {
         let channels = self.channels(x);
         if groups == channels {
             return self.instance_norm(x, eps, scale, shift);
@@ -134,32 +133,31 @@ impl Reader<'_> {
         let product = Op::Combine(Arithmetic::Product);
         let mean = self.group_means(x, groups, 0.0)?;
         let mean = self.by_group(mean, channels)?;
-        let centred = self.add(Op::Combine(Arithmetic::Difference), &[x, mean], None)?;
-        let square = self.add(product, &[centred, centred], None)?;
+        let centred = self.add(Op::Combine(Arithmetic::Difference), &[x, mean])?;
+        let square = self.add(product, &[centred, centred])?;
         // Files store eps in single precision.
         let variance = self.group_means(square, groups, eps as f32)?;
-        let deviation = self.add(Op::Function(Function::Sqrt), &[variance], None)?;
-        let inverse = self.add(Op::Function(Function::Reciprocal), &[deviation], None)?;
+        let deviation = self.add(Op::Function(Function::Sqrt), &[variance])?;
+        let inverse = self.add(Op::Function(Function::Reciprocal), &[deviation])?;
         let inverse = self.by_group(inverse, channels)?;
-        let normed = self.add(product, &[centred, inverse], None)?;
+        let normed = self.add(product, &[centred, inverse])?;
         self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
-        let weights = NodeWeights { weight: scale, bias: shift };
-        let normed = self.add(Op::Affine, &[normed], Some(Held::Own(weights)))?;
+        let normed = self.add_weighted(Op::Affine, &[normed], scale, shift)?;
         self.layer = layer;
         Ok(normed)
     }
 
     /// The mean of every group of a map's channels plus a constant: one value per group.
-    fn group_means(&mut self, x: NodeId, groups: usize, plus: f32) -> Result<NodeId, WeightsError> {
+    fn group_means(&mut self, x: NodeId, groups: usize, plus: f32) -> Result<NodeId> {
         let channels = self.channels(x);
-        let means = self.add(Op::SpatialMean, &[x], None)?;
+        let means = self.add(Op::SpatialMean, &[x])?;
         let conv = Conv { groups, ..Conv::square(channels, groups, 1, 1) };
         let share = groups as f32 / channels as f32;
         self.small_conv(conv, means, share, plus)
     }
 
     /// Expands one value per group to one per channel. A single value is broadcast anyway.
-    fn by_group(&mut self, values: NodeId, channels: usize) -> Result<NodeId, WeightsError> {
+    fn by_group(&mut self, values: NodeId, channels: usize) -> Result<NodeId> {
         let groups = self.channels(values);
         if groups == 1 {
             return Ok(values);
@@ -175,12 +173,11 @@ impl Reader<'_> {
         from: NodeId,
         weight: f32,
         bias: f32,
-    ) -> Result<NodeId, WeightsError> {
+    ) -> Result<NodeId> {
         let count = conv.in_channels / conv.groups * conv.out_channels;
         let floats = count + conv.out_channels;
         self.budget().bytes(floats * size_of::<f32>())?;
-        let weights =
-            NodeWeights { weight: vec![weight; count], bias: vec![bias; conv.out_channels] };
-        self.add(Op::Conv2d(conv), &[from], Some(Held::Own(weights)))
+        let bias = vec![bias; conv.out_channels];
+        self.add_weighted(Op::Conv2d(conv), &[from], vec![weight; count], bias)
     }
 }

@@ -31,10 +31,8 @@ pub(super) fn pixels(
         "Bgr8" => Some(ChannelOrder::Bgr),
         _ => None,
     });
-    const UINT8: i64 = 2;
-    let tensor = picture.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
-    let bytes =
-        tensor.filter(|tensor| i64::from(tensor.elem_type) == UINT8).map(|_| PixelRange::Bytes);
+    const UINT8: i32 = 2;
+    let bytes = (picture.elem_type == UINT8).then_some(PixelRange::Bytes);
     let (first_range, first_order) = reader.what_is_read();
     let input = Pixels { range: range.or(bytes).or(first_range), order: order.or(first_order) };
     let output = Pixels { range: range.or(reader.what_is_made(last)), order: None };

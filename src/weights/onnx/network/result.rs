@@ -1,25 +1,22 @@
 //! The result of a graph: a picture, or any map.
 
 use super::{Axis, MAX_TIMES, MapValue, NodeId, Reader, messages::Node, refused};
-use crate::weights::{WeightsError, onnx::shown};
+use crate::weights::Result;
 
 impl Reader<'_> {
     /// The node of the result, which must be a picture.
-    pub(super) fn the_picture(&mut self, made: &MapValue) -> Result<NodeId, WeightsError> {
-        let axes: Vec<Axis> =
-            (0..made.layout.sides.len()).map(|side| made.layout.axis(side)).collect();
+    pub(super) fn the_picture(&mut self, made: &MapValue) -> Result<NodeId> {
         let is_picture = matches!(
-            axes.as_slice(),
+            made.layout.axes()[..],
             [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
                 | [Axis::Channels, Axis::Rows, Axis::Columns]
                 | [Axis::One, Axis::Rows, Axis::Columns, Axis::Channels]
                 | [Axis::Rows, Axis::Columns, Axis::Channels]
         );
-        let lengths = self.lengths(made);
-        let sides = shown(lengths.first().map_or(&[][..], Vec::as_slice));
         if !is_picture || self.channels(made.node) != 3 {
             return Err(refused(format!(
-                "its output has the shape {sides}; a picture has 3 channels, height and width"
+                "its output has the shape {}; a picture has 3 channels, height and width",
+                self.sides_shown(made)
             )));
         }
         let sizes = || self.shapes[made.node].iter().zip(&self.sizes);
@@ -45,21 +42,14 @@ impl Reader<'_> {
     }
 
     /// The node of the result, which must be a map with channels first. `maker` is the file's node that makes it.
-    pub(super) fn the_map(
-        &self,
-        made: &MapValue,
-        maker: Option<&Node<'_>>,
-    ) -> Result<NodeId, WeightsError> {
-        let axes: Vec<Axis> =
-            (0..made.layout.sides.len()).map(|side| made.layout.axis(side)).collect();
-        if matches!(axes.as_slice(), [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]) {
+    pub(super) fn the_map(&self, made: &MapValue, maker: Option<&Node<'_>>) -> Result<NodeId> {
+        if made.layout.is_channels_first() {
             return Ok(made.node);
         }
-        let lengths = self.lengths(made);
         Err(refused(format!(
             "{} makes an output with the sides {}, which are not batch, channels, rows and columns",
             maker.map_or_else(|| "nothing".to_owned(), Node::label),
-            shown(lengths.first().map_or(&[][..], Vec::as_slice))
+            self.sides_shown(made)
         )))
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::{
     graph::{Arithmetic, Function, Graph, Node, NodeId, Op},
     network::{Network, NodeWeights, Weights},
-    weights::{Budget, WeightsError},
+    weights::{Budget, Result},
 };
 
 /// The network of a graph up to `last`. The map of `last` is the picture, or the result if the graph reads maps instead
@@ -16,7 +16,7 @@ pub(super) fn network(
     mut weights: Vec<Option<NodeWeights>>,
     last: NodeId,
     budget: &Budget,
-) -> Result<Network, WeightsError> {
+) -> Result<Network> {
     let nodes = with_gelu(&graph, &mut weights, budget)?;
     let nodes = nodes.as_slice();
     let mut readers = vec![0usize; nodes.len()];
@@ -88,7 +88,7 @@ fn with_gelu(
     graph: &Graph,
     weights: &mut [Option<NodeWeights>],
     budget: &Budget,
-) -> Result<Vec<Node>, WeightsError> {
+) -> Result<Vec<Node>> {
     budget.steps(graph.nodes().len())?;
     let mut nodes = graph.nodes().to_vec();
     let readers = graph.readers();
@@ -126,7 +126,7 @@ fn gelu_scale(
     weights: &[Option<NodeWeights>],
     (x, factor): (NodeId, NodeId),
     budget: &Budget,
-) -> Result<Option<f32>, WeightsError> {
+) -> Result<Option<f32>> {
     let nodes = graph.nodes();
     let is_erf = |id: NodeId| nodes[id].op == Op::Function(Function::Erf);
     let erf = match nodes[factor].inputs[..] {
@@ -156,12 +156,7 @@ fn gelu_scale(
 }
 
 /// Merges an affine step into the operation before it; `false` if that operation cannot take it.
-fn take_over(
-    op: &Op,
-    own: &mut NodeWeights,
-    step: &NodeWeights,
-    budget: &Budget,
-) -> Result<bool, WeightsError> {
+fn take_over(op: &Op, own: &mut NodeWeights, step: &NodeWeights, budget: &Budget) -> Result<bool> {
     // Values per output channel, groups, and output channels.
     let outputs = match *op {
         Op::Conv2d(conv) => {

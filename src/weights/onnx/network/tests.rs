@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::weights::onnx::messages::{
-    Attribute, Dimension, Tensor, TensorShape, TensorType, ValueType,
-};
+use crate::weights::onnx::messages::{Attribute, Tensor};
 
 /// Nodes from a line of `result = Operator input name=1,2`. An input in brackets is a shape, a number is a constant,
 /// and a list with a name is an attribute.
@@ -52,9 +50,7 @@ fn read_lines(lines: &[&str], sides: [i64; 2]) -> Result<PictureNetwork, String>
         float_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         ..Tensor::default()
     };
-    let dim = [1, 3, sides[0], sides[1]].map(|dim_value| Dimension { dim_value });
-    let shape = Some(TensorShape { dim: dim.into() });
-    let kind = Some(ValueType { tensor: Some(TensorType { elem_type: 1, shape }) });
+    let dims = Some(vec![1, 3, sides[0], sides[1]]);
     let mut node: Vec<Node<'_>> = lines.iter().flat_map(|line| nodes(line)).collect();
     let mut seen = HashSet::new();
     node.retain(|node| seen.insert(node.output[0]));
@@ -67,8 +63,8 @@ fn read_lines(lines: &[&str], sides: [i64; 2]) -> Result<PictureNetwork, String>
             floats("flat", &[3], [1.0, 2.0, 3.0]),
             floats("kernel", &[3, 1, 1, 1], [1.0, 2.0, 3.0]),
         ],
-        input: vec![ValueInfo { name: "x", kind }],
-        output: vec![ValueInfo { name: result, kind: None }],
+        input: vec![ValueInfo { name: "x", elem_type: 1, dims }],
+        output: vec![ValueInfo { name: result, ..ValueInfo::default() }],
         ..messages::Graph::default()
     };
     let (model, budget) = (messages::Model::default(), Budget::for_file(0));

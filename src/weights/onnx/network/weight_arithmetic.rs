@@ -2,45 +2,27 @@
 
 use super::{Reader, constants::Constant};
 use crate::weights::{
-    WeightsError,
-    onnx::{messages::Node, numbers::wrapped, refused},
+    Result,
+    onnx::{
+        messages::Node,
+        numbers::{joint_sides, spread, transposed, wrapped},
+    },
     tensor::element_count,
 };
 
 impl Reader<'_> {
     /// Weights computed from weights; `None` if the arithmetic on small lists handles the node.
-    pub(super) fn on_weights(&mut self, node: &Node<'_>) -> Result<Option<Constant>, WeightsError> {
+    pub(super) fn on_weights(&mut self, node: &Node<'_>) -> Result<Option<Constant>> {
         match node.op_type {
             "Transpose" => {
                 let from = self.weights_at(node, 0)?;
                 let rank = from.sides.len();
-                let order: Vec<usize> = match node.attribute("perm") {
-                    Some(order) => order.ints.iter().map(|&i| i as usize).collect(),
-                    None => (0..rank).rev().collect(),
-                };
-                let mut sorted = order.clone();
-                sorted.sort_unstable();
-                if sorted != (0..rank).collect::<Vec<_>>() {
-                    return Err(refused(format!("{} has an odd order", node.label())));
-                }
+                let order = node.order(rank);
                 self.budget().steps(from.values.len() * (rank + 1))?;
                 self.budget().bytes(from.values.len() * size_of::<f32>())?;
-                let strides = strides(&from.sides);
-                let sides: Vec<usize> = order.iter().map(|&side| from.sides[side]).collect();
-                let mut values = Vec::with_capacity(from.values.len());
-                let mut at = vec![0usize; rank];
-                for _ in 0..from.values.len() {
-                    let place: usize =
-                        at.iter().zip(&order).map(|(i, &side)| i * strides[side]).sum();
-                    values.push(from.values[place]);
-                    for side in (0..rank).rev() {
-                        at[side] += 1;
-                        if at[side] < sides[side] {
-                            break;
-                        }
-                        at[side] = 0;
-                    }
-                }
+                let (sides, positions) = transposed(&from.sides, &order)
+                    .ok_or_else(|| node.refused("has an odd order"))?;
+                let values = positions.map(|position| from.values[position]).collect();
                 Ok(Some(Constant { sides, values }))
             }
             "Add" | "Sub" | "Mul" | "Div" => {
@@ -73,11 +55,9 @@ impl Reader<'_> {
                 for index in 0..node.input.len() {
                     parts.push(self.weights_at(node, index)?);
                 }
-                let odd = || {
-                    refused(format!("{} concatenates weights of different shapes", node.label()))
-                };
+                let odd = || node.refused("concatenates weights of different shapes");
                 let first = parts.first().ok_or_else(odd)?.sides.clone();
-                let axis = node.attribute("axis").map_or(0, |a| a.i);
+                let axis = node.int("axis", 0);
                 let axis = wrapped(axis, first.len()).ok_or_else(odd)?;
                 let is_alike = |part: &Constant| {
                     part.sides.len() == first.len()
@@ -107,8 +87,7 @@ impl Reader<'_> {
             }
             "Expand" => {
                 let of = self.weights_at(node, 0)?;
-                let odd =
-                    || refused(format!("{} combines weights of different shapes", node.label()));
+                let odd = || node.refused("combines weights of different shapes");
                 let wanted = self.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
                 let wanted: Option<Vec<usize>> = (wanted.as_ints().ok_or_else(odd)?.iter())
                     .map(|&side| usize::try_from(side).ok())
@@ -129,12 +108,8 @@ impl Reader<'_> {
                 self.budget().steps(of.values.len().saturating_mul(of.sides.len() + 1))?;
                 let count: usize = kept.iter().product();
                 self.budget().bytes(count * (size_of::<f64>() + size_of::<f32>()))?;
-                let (from, to) = (strides(&of.sides), strides(&kept));
                 let mut sums = vec![0.0f64; count];
-                for (place, value) in of.values.iter().enumerate() {
-                    let at: usize = (0..of.sides.len())
-                        .map(|side| place / from[side] % of.sides[side] % kept[side] * to[side])
-                        .sum();
+                for (value, at) in of.values.iter().zip(spread(&kept, &of.sides)) {
                     sums[at] += f64::from(*value);
                 }
                 let each = if node.op_type == "ReduceMean" {
@@ -143,7 +118,7 @@ impl Reader<'_> {
                     1
                 };
                 let values = sums.iter().map(|sum| (sum / each.max(1) as f64) as f32).collect();
-                let keeps = node.attribute("keepdims").is_none_or(|a| a.i != 0);
+                let keeps = node.flag("keepdims", true);
                 let sides = if keeps {
                     kept
                 } else {
@@ -155,7 +130,7 @@ impl Reader<'_> {
                 Ok(Some(Constant { sides, values }))
             }
             "DequantizeLinear" | "QuantizeLinear" => self.on_constant(node).map(Some),
-            "Cast" if matches!(node.attribute("to").map(|a| a.i), Some(10 | 16)) => {
+            "Cast" if matches!(node.int("to", 0), 10 | 16) => {
                 // A cast to half precision of weights that are stored wider.
                 Ok(Some(self.weights_at(node, 0)?))
             }
@@ -166,37 +141,13 @@ impl Reader<'_> {
 
 impl Reader<'_> {
     /// Broadcasts weights to the common shape of their own and `wanted`.
-    fn spread(
-        &self,
-        of: &Constant,
-        wanted: &[usize],
-        node: &Node<'_>,
-    ) -> Result<Constant, WeightsError> {
-        let odd = || refused(format!("{} combines weights of different shapes", node.label()));
-        let rank = wanted.len().max(of.sides.len());
-        let at = |sides: &[usize], side: usize| {
-            (side + sides.len()).checked_sub(rank).map_or(1, |own| sides[own])
-        };
-        let mut sides = Vec::new();
-        for side in 0..rank {
-            let (own, wanted) = (at(&of.sides, side), at(wanted, side));
-            if own != wanted && own != 1 && wanted != 1 {
-                return Err(odd());
-            }
-            sides.push(if own == 1 { wanted } else { own });
-        }
+    fn spread(&self, of: &Constant, wanted: &[usize], node: &Node<'_>) -> Result<Constant> {
+        let odd = || node.refused("combines weights of different shapes");
+        let sides = joint_sides(&of.sides, wanted).ok_or_else(odd)?;
         let count = element_count(&sides).map_err(|_| odd())?;
-        self.budget().steps(count.saturating_mul(rank + 1))?;
+        self.budget().steps(count.saturating_mul(sides.len() + 1))?;
         self.budget().bytes(count.saturating_mul(size_of::<f32>()))?;
-        let strides = strides(&sides);
-        let values = (0..count).map(|place| {
-            let own = (0..rank).fold(0, |own, side| {
-                let length = at(&of.sides, side);
-                own * length + place / strides[side] % sides[side] % length
-            });
-            of.values[own]
-        });
-        let values = values.collect();
+        let values = spread(&of.sides, &sides).map(|position| of.values[position]).collect();
         Ok(Constant { sides, values })
     }
 }
@@ -220,13 +171,4 @@ pub(super) fn is_on_weights(operator: &str) -> bool {
             | "Sub"
             | "Transpose"
     )
-}
-
-/// The distance between values with neighbouring indices, for each side.
-fn strides(sides: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; sides.len()];
-    for side in (1..sides.len()).rev() {
-        strides[side - 1] = strides[side] * sides[side];
-    }
-    strides
 }

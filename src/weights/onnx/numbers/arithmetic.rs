@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::{MAX_COUNT, Node, Numbers, Values, input};
+use super::{MAX_COUNT, Node, Numbers, Values, few, input, joint_sides, spread};
 
 pub(super) fn cast(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let source = input(inputs, 0)?;
-    let values = match (node.attribute("to")?.i, &source.values) {
+    let values = match (node.int("to", 0), &source.values) {
         // FLOAT, FLOAT16, DOUBLE: sizes are small whole numbers, exact in each.
         (1 | 10 | 11, _) => Values::Float(source.to_floats()),
         // INT32, INT64
@@ -53,10 +53,10 @@ pub(super) fn compared(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<N
         |a, b| Some(a.cmp(&b) as i64),
         |a, b| a.partial_cmp(&b).map_or(f32::NAN, |order| order as i8 as f32),
     )?;
+    let shape = order.shape.clone();
     let order = order.to_floats().into_iter();
     let order = order.map(|order| order.partial_cmp(&0.0).is_some_and(holds).into());
-    let count = inputs.iter().flatten().max_by_key(|numbers| numbers.count())?;
-    Numbers::new(count.shape.clone(), Values::Int(order.collect()))
+    Numbers::new(shape, Values::Int(order.collect()))
 }
 
 /// The second input's numbers if the first ones are not 0, otherwise the third input's.
@@ -107,29 +107,24 @@ pub(super) fn reduced(
     Numbers::int(value).filter(|_| source.shape.len() <= 1)
 }
 
-/// Element by element; a single number is combined with every number of the other input.
+/// Value by value; sides of length 1 are repeated.
 pub(super) fn arithmetic(
     inputs: &[Option<&Numbers>],
     on_ints: fn(i64, i64) -> Option<i64>,
     on_floats: fn(f32, f32) -> f32,
 ) -> Option<Numbers> {
     let (a, b) = (input(inputs, 0)?, input(inputs, 1)?);
-    let count = a.count().max(b.count());
-    if (a.count() != count && a.count() != 1) || (b.count() != count && b.count() != 1) {
-        return None;
-    }
-    let shape = if a.count() == count { &a.shape } else { &b.shape };
-    let pick = |i: usize, n: usize| if n == 1 { 0 } else { i };
+    let shape = joint_sides(&a.shape, &b.shape)?;
+    few(&shape)?;
+    let pairs = spread(&a.shape, &shape).zip(spread(&b.shape, &shape));
     let values = match (&a.values, &b.values) {
-        (Values::Int(x), Values::Int(y)) => Values::Int(
-            (0..count)
-                .map(|i| on_ints(x[pick(i, x.len())], y[pick(i, y.len())]))
-                .collect::<Option<_>>()?,
-        ),
-        (Values::Float(x), Values::Float(y)) => Values::Float(
-            (0..count).map(|i| on_floats(x[pick(i, x.len())], y[pick(i, y.len())])).collect(),
-        ),
+        (Values::Int(x), Values::Int(y)) => {
+            Values::Int(pairs.map(|(i, j)| on_ints(x[i], y[j])).collect::<Option<_>>()?)
+        }
+        (Values::Float(x), Values::Float(y)) => {
+            Values::Float(pairs.map(|(i, j)| on_floats(x[i], y[j])).collect())
+        }
         _ => return None,
     };
-    Numbers::new(shape.clone(), values)
+    Numbers::new(shape, values)
 }

@@ -9,8 +9,8 @@ mod shapes;
 
 use super::messages::Node;
 use arithmetic::{arithmetic, cast, chosen, compared, each, power, range, reduced};
-pub(super) use positions::wrapped;
 use positions::{concat, expand, gather, slice, transpose};
+pub(super) use positions::{joint_sides, spread, transposed, wrapped};
 use shapes::{constant_of_shape, reshape, squeezed};
 pub(super) use shapes::{fewer_or_more, reshaped};
 
@@ -43,10 +43,7 @@ impl Numbers {
     /// Numbers with a shape. `None` if they do not match, or if the shape has more than [`MAX_COUNT`] rows or columns,
     /// even without numbers in them. This limits every operation on numbers to a few steps.
     pub(super) fn new(shape: Vec<usize>, values: Values) -> Option<Self> {
-        let sides = shape.iter().copied().filter(|side| *side != 0);
-        let rows = product(sides.map(Some)).filter(|rows| *rows <= MAX_COUNT)?;
-        let count = if shape.contains(&0) { 0 } else { rows };
-        (shape.len() <= MAX_COUNT && values.count() == count).then_some(Self { shape, values })
+        (values.count() == few(&shape)?).then_some(Self { shape, values })
     }
 
     pub(super) fn int(value: i64) -> Option<Self> {
@@ -156,7 +153,7 @@ pub(super) fn rule(operator: &str) -> Option<Rule> {
         "Squeeze" | "Unsqueeze" => squeezed,
         "Sub" => |_, inputs| arithmetic(inputs, i64::checked_sub, |a, b| a - b),
         "Sqrt" => |_, inputs| each(inputs, |_| None, f32::sqrt),
-        "Transpose" => |_, inputs| transpose(inputs),
+        "Transpose" => transpose,
         "Where" => chosen,
         _ => return None,
     })
@@ -175,6 +172,13 @@ pub(super) fn run(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Result<Number
 
 fn input<'a>(inputs: &[Option<&'a Numbers>], index: usize) -> Option<&'a Numbers> {
     inputs.get(index).copied().flatten()
+}
+
+/// The number of numbers with this shape; `None` if there may be too many.
+fn few(shape: &[usize]) -> Option<usize> {
+    let sides = shape.iter().copied().filter(|side| *side != 0);
+    let rows = product(sides.map(Some)).filter(|rows| *rows <= MAX_COUNT)?;
+    (shape.len() <= MAX_COUNT).then_some(if shape.contains(&0) { 0 } else { rows })
 }
 
 /// The product of sides; `None` if one is missing or the product overflows.

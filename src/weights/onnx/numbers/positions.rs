@@ -1,9 +1,10 @@
 //! Selection and concatenation of numbers.
 
-use super::{MAX_COUNT, Node, Numbers, Values, input, product};
+use super::{MAX_COUNT, Node, Numbers, Values, few, input};
+use crate::weights::tensor::row_major;
 
 fn axis(node: &Node<'_>) -> i64 {
-    node.attribute("axis").map_or(0, |a| a.i)
+    node.int("axis", 0)
 }
 
 /// A position. Negative ones count from the end.
@@ -23,16 +24,63 @@ pub(super) fn gather(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Num
     source.picked(indices.shape.clone(), &positions)
 }
 
-/// A single number, repeated.
+/// Numbers that are repeated along some sides.
 pub(super) fn expand(_: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let (source, sides) = (input(inputs, 0)?, input(inputs, 1)?.as_ints()?);
-    let shape: Option<Vec<usize>> = sides.iter().map(|side| usize::try_from(*side).ok()).collect();
-    let shape = shape?;
-    let count = product(shape.iter().copied().map(Some)).filter(|count| *count <= MAX_COUNT)?;
-    if source.count() != 1 {
-        return (shape == source.shape).then(|| source.clone());
+    let wanted: Option<Vec<usize>> = sides.iter().map(|side| usize::try_from(*side).ok()).collect();
+    let shape = joint_sides(&source.shape, &wanted?)?;
+    few(&shape)?;
+    let positions: Vec<usize> = spread(&source.shape, &shape).collect();
+    source.picked(shape, &positions)
+}
+
+/// The sides of values that are combined, with sides of length 1 repeated; `None` if they do not fit.
+pub(in super::super) fn joint_sides(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+    let rank = a.len().max(b.len());
+    let joint = |side: usize| match (aligned(a, side, rank), aligned(b, side, rank)) {
+        (1, other) | (other, 1) => Some(other),
+        (own, other) => (own == other).then_some(own),
+    };
+    (0..rank).map(joint).collect()
+}
+
+/// The length of one of `rank` sides. Missing sides are the first ones.
+fn aligned(sides: &[usize], side: usize, rank: usize) -> usize {
+    (side + sides.len()).checked_sub(rank).map_or(1, |own| sides[own])
+}
+
+/// For each value with these `sides`, its position in a list with the sides `own` that is repeated along some of them.
+pub(in super::super) fn spread<'s>(
+    own: &'s [usize],
+    sides: &'s [usize],
+) -> impl Iterator<Item = usize> + 's {
+    let (rank, strides) = (sides.len(), row_major(sides));
+    (0..sides.iter().product()).map(move |place| {
+        (0..rank).fold(0, |at, side| {
+            let length = aligned(own, side, rank);
+            at * length + place / strides[side] % sides[side] % length
+        })
+    })
+}
+
+/// The sides in another order, and for each value its position before; `None` if that is no order.
+pub(in super::super) fn transposed<'s>(
+    sides: &[usize],
+    order: &'s [usize],
+) -> Option<(Vec<usize>, impl Iterator<Item = usize> + 's)> {
+    let mut sorted = order.to_vec();
+    sorted.sort_unstable();
+    if !sorted.into_iter().eq(0..sides.len()) {
+        return None;
     }
-    source.picked(shape, &vec![0; count])
+    let before = row_major(sides);
+    let sides: Vec<usize> = order.iter().map(|&side| sides[side]).collect();
+    let (made, strides) = (sides.clone(), row_major(&sides));
+    let positions = (0..sides.iter().product()).map(move |place: usize| {
+        let along = |side: usize| place / strides[side] % sides[side] * before[order[side]];
+        (0..order.len()).map(along).sum()
+    });
+    Some((made, positions))
 }
 
 /// Rows along the first axis, forwards or backwards.
@@ -100,13 +148,9 @@ pub(super) fn concat(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Num
     Numbers::new(vec![total], values)
 }
 
-/// Swaps rows and columns.
-pub(super) fn transpose(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
+pub(super) fn transpose(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let source = input(inputs, 0)?;
-    let [rows, columns] = *source.shape.as_slice() else {
-        return None;
-    };
-    let positions: Vec<usize> =
-        (0..columns).flat_map(|c| (0..rows).map(move |r| r * columns + c)).collect();
-    source.picked(vec![columns, rows], &positions)
+    let order = node.order(source.shape.len());
+    let (shape, positions) = transposed(&source.shape, &order)?;
+    source.picked(shape, &positions.collect::<Vec<_>>())
 }

@@ -53,7 +53,7 @@ pub(in super::super) fn reshaped(
     wanted: &[i64],
 ) -> Option<Vec<usize>> {
     // Since opset 14 a side of 0 may mean 0; before, it keeps the side.
-    let keeps = node.attribute("allowzero").is_none_or(|a| a.i == 0);
+    let keeps = !node.flag("allowzero", false);
     let meant = |(index, side): (usize, &i64)| match side {
         0 if keeps => i64::try_from(*own.get(index)?).ok(),
         side => Some(*side),

@@ -1,7 +1,10 @@
 //! Files with one kind of work, repeated more often than their size allows. Each is refused for the steps or bytes that
 //! this work charges, and would not be refused without them.
 
-use super::super::{FLOAT, Graph, Message, attribute, floats, ints, tensor};
+use super::super::{
+    FLOAT, Graph, INT8, Message, attribute, call, floats, function, ints, node, none, tensor,
+    with_functions,
+};
 
 /// Name, the exceeded resource, and the file.
 type Costly = (&'static str, &'static str, Vec<u8>);
@@ -13,7 +16,7 @@ const BYTES: &str = " bytes of memory";
 const WIDE: i64 = 4096;
 
 pub fn costly() -> Vec<Costly> {
-    [on_weights(), on_wide_maps(), on_pixels(), in_networks()].concat()
+    [on_weights(), on_wide_maps(), on_pixels(), in_networks(), in_functions()].concat()
 }
 
 /// A graph that needs its last value. No model has its operators. What it lacks is missing at all sizes of pictures, so
@@ -184,6 +187,50 @@ fn in_networks() -> Vec<Costly> {
     [
         ("one gate of many products", STEPS, picture(gates, &sum)),
         ("steps behind a large kernel", STEPS, taken),
+    ]
+    .to_vec()
+}
+
+/// Functions that call each other twice, so that a small file means thousands of calls of the last one.
+fn in_functions() -> Vec<Costly> {
+    let often = |last: Message| {
+        const DEPTH: usize = 14;
+        let twice = |i: usize| {
+            let call = call(&format!("F{}", i + 1), "x", "y");
+            function(&format!("F{i}"), &[call.clone(), call])
+        };
+        let mut functions: Vec<Message> = (0..DEPTH).map(twice).collect();
+        functions.push(last.text(1, &format!("F{DEPTH}")).text(10, "local"));
+        with_functions(Graph(none().message(1, &call("F0", "x", "y"))).file(), &functions)
+    };
+    let one = |node: Message| none().message(7, &node);
+    let outputs = none().repeated(1000, none().message(12, &none()));
+    let branch = node("If", &[], "", &[attribute("then_branch").message(6, &outputs)]);
+    let foreign = node("Relu", &[], "", &[]).text(7, &"d".repeat(100_000));
+    // Each attribute is one of the call, the last of which has the name.
+    let named = |index: usize| none().text(1, &format!("attribute{index}"));
+    let references: Vec<Message> =
+        (0..300).map(|i| named(i).text(21, &format!("attribute{i}"))).collect();
+    let defaults = (0..300).fold(none(), |all, i| all.message(11, &named(i)));
+    let referring = one(node("Relu", &[], "", &references)).repeated(1, defaults);
+    // Numbers that are stored as varints are copied for each node that reads them.
+    let integers = tensor("w", INT8, &[100_000]).bytes(5, &[1; 100_000]);
+    let integers = Graph::default().tensor(&integers).tensor(&floats("scale", &[1.0]));
+    let mut sum = vec!["x".to_owned()];
+    let mut copied = integers;
+    for index in 0..500 {
+        let name = format!("v{index}");
+        copied = copied.node("DequantizeLinear", &["w", "scale"], &name, &[]);
+        sum.push(name);
+    }
+    let sum: Vec<&str> = sum.iter().map(String::as_str).collect();
+    let copied = copied.node("Sum", &sum, "y", &[]).file();
+    [
+        ("inputs of a function", STEPS, often(none().repeated(300, none().text(4, "")))),
+        ("outputs of a branch", BYTES, often(one(branch))),
+        ("a long domain", STEPS, often(one(foreign))),
+        ("attributes that refer to the call's", STEPS, often(referring)),
+        ("copied integers", BYTES, copied),
     ]
     .to_vec()
 }

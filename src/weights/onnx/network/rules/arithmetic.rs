@@ -1,77 +1,60 @@
 //! Sums, differences, products and quotients: of maps, and of maps and constants.
 
-use super::{Axis, Held, Layout, MapValue, Part, Reader};
+use super::{Layout, MapValue, Part, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
-    network::NodeWeights,
     weights::{
-        WeightsError,
+        Result,
         onnx::{
             messages::Node,
             network::{BYTES_PER_NODE, constants::Constant, layout::MAX_SIDES},
             refused,
             scope::Value,
+            shown,
         },
     },
 };
 
-pub(super) fn arithmetic<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
-    let mut result: Option<MapValue> = None;
-    if node.input.len() != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
-        return Err(refused(format!("{} has {} inputs", node.label(), node.input.len())));
+pub(super) fn arithmetic(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+    let count = node.input.len();
+    if count != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
+        return Err(node.refused(format!("has {count} inputs")));
     }
     // Start with the first map. Constants before it are added afterwards; the order does not matter for sums.
-    let is_map = |reader: &Reader<'_>, index: usize| {
-        matches!(reader.scope.value(node, index), Ok(Value::Map(_)))
-    };
-    let first = (0..node.input.len()).find(|&index| is_map(reader, index));
-    let Some(first) = first else {
-        return Err(refused(format!("{} has no map", node.label())));
-    };
-    for index in std::iter::once(first).chain((0..node.input.len()).filter(|&i| i != first)) {
-        let is_map = is_map(reader, index);
-        result = Some(match (result, is_map) {
-            (None, _) => reader.map(node, index)?,
-            (Some(a), true) => {
-                let b = reader.map(node, index)?;
-                reader.combined(node, a, b)?
-            }
-            (Some(a), false) => reader.with_constant(node, &a, index, index < first)?,
-        });
+    let first = (0..count).find_map(|index| Some((index, reader.map(node, index).ok()?)));
+    let (first, mut made) = first.ok_or_else(|| node.refused("has no map"))?;
+    for index in (0..count).filter(|&index| index != first) {
+        made = match reader.map(node, index) {
+            Ok(other) => reader.combined(node, made, other)?,
+            Err(_) => reader.with_constant(node, &made, index, index < first)?,
+        };
     }
-    Ok(result.into_iter().collect())
+    Ok(made)
 }
 
 /// A power: products and roots if possible, otherwise by logarithms.
-pub(super) fn power<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn power(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     /// The largest power that is computed by products.
     const MOST: f32 = 64.0;
     /// Replaces zero, which has no logarithm.
     const LEAST: f32 = 1e-30;
     if !matches!(reader.scope.value(node, 0)?, Value::Map(_)) {
         let base = reader.scope.constant(node, 0).filter(|base| *base > 0.0);
-        let base = base.ok_or_else(|| {
-            refused(format!("{} raises something other than a positive number", node.label()))
-        })?;
+        let base =
+            base.ok_or_else(|| node.refused("raises something other than a positive number"))?;
         let exponent = reader.map(node, 1)?;
         let exponent = reader.scaled(&exponent, base.ln(), 0.0)?;
-        return Ok(vec![reader.function(&exponent, Function::Exp)?]);
+        return reader.function(&exponent, Function::Exp);
     }
     let x = reader.map(node, 0)?;
     // The exponent may be an integer, which is not allowed for weights.
     let exponent = reader.scope.constant(node, 1);
-    let exponent = exponent.filter(|exponent| exponent.is_finite()).ok_or_else(|| {
-        refused(format!("{} raises to powers that are not one finite number", node.label()))
-    })?;
+    let exponent = exponent
+        .filter(|exponent| exponent.is_finite())
+        .ok_or_else(|| node.refused("raises to powers that are not one finite number"))?;
     let size = exponent.abs();
     let made = if size == 0.5 {
-        reader.root(x)?
+        reader.function(&x, Function::Sqrt)?
     } else if size.fract() == 0.0 && (1.0..=MOST).contains(&size) {
         // By squares, from the highest binary digit of the exponent on.
         let exponent = size as u32;
@@ -89,7 +72,7 @@ pub(super) fn power<'m>(
         let log = reader.scaled(&log, size, 0.0)?;
         reader.function(&log, Function::Exp)?
     };
-    Ok(vec![if exponent < 0.0 { reader.inverse(made)? } else { made }])
+    Ok(if exponent < 0.0 { reader.function(&made, Function::Reciprocal)? } else { made })
 }
 
 /// The arithmetic of an operator on two maps.
@@ -104,22 +87,17 @@ fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
 }
 
 impl Reader<'_> {
-    pub(super) fn map(&self, node: &Node<'_>, index: usize) -> Result<MapValue, WeightsError> {
+    pub(super) fn map(&self, node: &Node<'_>, index: usize) -> Result<MapValue> {
         match self.scope.value(node, index)? {
             Value::Map(map) => Ok(map.clone()),
             Value::Tensor(..) | Value::Numbers(_) => {
-                Err(refused(format!("{} reads constants instead of a map", node.label())))
+                Err(node.refused("reads constants instead of a map"))
             }
         }
     }
 
     /// `x * scale + shift`, the same for all channels.
-    pub(super) fn scaled(
-        &mut self,
-        x: &MapValue,
-        scale: f32,
-        shift: f32,
-    ) -> Result<MapValue, WeightsError> {
+    pub(super) fn scaled(&mut self, x: &MapValue, scale: f32, shift: f32) -> Result<MapValue> {
         let count = self.channels(x.node);
         self.affine(x, vec![scale; count], vec![shift; count])
     }
@@ -130,7 +108,7 @@ impl Reader<'_> {
         x: &MapValue,
         scale: Vec<f32>,
         shift: Vec<f32>,
-    ) -> Result<MapValue, WeightsError> {
+    ) -> Result<MapValue> {
         if scale.iter().all(|&v| v == 1.0) && shift.iter().all(|&v| v == 0.0) {
             return Ok(x.clone());
         }
@@ -139,31 +117,30 @@ impl Reader<'_> {
             return Err(refused(format!("{} makes infinite numbers", self.operator)));
         }
         self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
-        let weights = NodeWeights { weight: scale, bias: shift };
-        let id = self.add(Op::Affine, &[x.node], Some(Held::Own(weights)))?;
+        let id = self.add_weighted(Op::Affine, &[x.node], scale, shift)?;
         Ok(x.moved_to(id))
     }
 
     /// The values of a constant that is broadcast over a map, one per channel.
     ///
     /// # Errors
-    /// [`WeightsError::Graph`] if the constant differs between pixels.
+    /// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if the constant differs between pixels.
     pub(super) fn by_channel(
         &self,
         x: &MapValue,
         constant: &Constant,
         node: &Node<'_>,
-    ) -> Result<Vec<f32>, WeightsError> {
+    ) -> Result<Vec<f32>> {
         let channels = self.channels(x.node);
         self.budget().bytes(channels * size_of::<f32>())?;
         if let Some(number) = constant.scalar() {
             return Ok(vec![number; channels]);
         }
         let odd = || {
-            refused(format!(
-                "{} broadcasts constants of the shape {} over a map; only one value per channel is supported",
-                node.label(),
-                crate::weights::onnx::shown(&constant.sides)
+            node.refused(format!(
+                "broadcasts constants of the shape {} over a map; \
+                 only one value per channel is supported",
+                shown(&constant.sides)
             ))
         };
         let Layout { factors, sides } = &x.layout;
@@ -174,39 +151,34 @@ impl Reader<'_> {
         }
         let own = &constant.sides[more..];
         let first = sides.len() - own.len();
-        let mut values = Vec::with_capacity(channels);
-        let mut along = vec![0; factors.len()];
-        for channel in 0..channels {
-            // The index of this channel along each factor.
-            let mut rest = channel;
-            for factor in (0..factors.len()).rev() {
-                along[factor] = rest % factors[factor];
-                rest /= factors[factor];
+        // The distance in the constant between neighbours along each factor of the channels.
+        let mut strides = vec![0; factors.len()];
+        let mut stride = 1;
+        for (&length, parts) in own.iter().zip(&sides[first..]).rev() {
+            if length == 1 {
+                continue;
             }
-            let mut place = 0;
-            for (&length, parts) in own.iter().zip(&sides[first..]) {
-                let mut index = 0;
-                let mut extent = 1;
-                for part in parts {
-                    match part {
-                        Part::Channel(factor) => {
-                            index = index * factors[*factor] + along[*factor];
-                            extent *= factors[*factor];
-                        }
-                        _ if length != 1 => return Err(odd()),
-                        _ => {}
-                    }
-                }
-                if length != 1 {
-                    if length != extent {
-                        return Err(odd());
-                    }
-                    place = place * length + index;
-                }
+            let end = stride * length;
+            for part in parts.iter().rev() {
+                let Part::Channel(factor) = *part else {
+                    return Err(odd());
+                };
+                strides[factor] = stride;
+                stride *= factors[factor];
             }
-            values.push(*constant.values.get(place).ok_or_else(odd)?);
+            if stride != end {
+                return Err(odd());
+            }
         }
-        Ok(values)
+        let value = |channel: usize| {
+            let (mut rest, mut place) = (channel, 0);
+            for (factor, stride) in factors.iter().zip(&strides).rev() {
+                place += rest % factor * stride;
+                rest /= factor;
+            }
+            constant.values.get(place).copied().ok_or_else(odd)
+        };
+        (0..channels).map(value).collect()
     }
 
     /// Arithmetic on a map and the constant at an input.
@@ -216,17 +188,19 @@ impl Reader<'_> {
         x: &MapValue,
         index: usize,
         is_constant_first: bool,
-    ) -> Result<MapValue, WeightsError> {
-        let constant = self.weights_or_limits_at(node, index)?;
+    ) -> Result<MapValue> {
+        // Limits may be infinite.
+        let constant = match arithmetic_of(node.op_type) {
+            Some(_) => self.weights_at(node, index)?,
+            None => self.needed_at(node, index)?,
+        };
         // If the constant has more sides than the map, the map gets sides of length 1 in front.
         let mut x = x.clone();
         let more = constant.sides.len().saturating_sub(x.layout.sides.len());
         if more > 0 && constant.sides.len() > MAX_SIDES {
-            return Err(refused(format!(
-                "{} computes with a constant of {} sides",
-                node.label(),
-                constant.sides.len()
-            )));
+            return Err(
+                node.refused(format!("computes with a constant of {} sides", constant.sides.len()))
+            );
         }
         x.layout.sides.splice(0..0, vec![Vec::new(); more]);
         let x = &x;
@@ -240,77 +214,52 @@ impl Reader<'_> {
                     return self.extreme(node.op_type == "Max", x, &x.moved_to(map));
                 };
                 let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
-                let id = self.add(Op::Combine(arithmetic), &inputs, None)?;
+                let id = self.add(Op::Combine(arithmetic), &inputs)?;
                 return Ok(x.moved_to(id));
             }
         };
-        let count = values.len();
-        let ones = || vec![1.0; count];
-        let zeros = || vec![0.0; count];
-        match (node.op_type, is_constant_first) {
-            ("Add" | "Sum", _) => self.affine(x, ones(), values),
-            ("Sub", false) => self.affine(x, ones(), values.iter().map(|v| -v).collect()),
-            ("Sub", true) => self.affine(x, vec![-1.0; count], values),
-            ("Mul", _) => self.affine(x, values, zeros()),
-            ("Div", false) => {
-                let inverse = values.iter().map(|&v| (1.0 / f64::from(v)) as f32);
-                self.affine(x, inverse.collect(), zeros())
-            }
+        let limit = values.first().copied().unwrap_or_default();
+        let is_max = node.op_type == "Max";
+        if arithmetic_of(node.op_type).is_none() && values.iter().all(|&v| v == limit) {
+            let [least, most] =
+                if is_max { [limit, f32::INFINITY] } else { [f32::NEG_INFINITY, limit] };
+            return self.clipped(x, least, most);
+        }
+        let mut x = x.clone();
+        // The scale and the shift of each channel.
+        let step: fn(f32) -> (f32, f32) = match (node.op_type, is_constant_first) {
+            ("Add" | "Sum", _) => |v| (1.0, v),
+            ("Sub", false) => |v| (1.0, -v),
+            ("Sub", true) => |v| (-1.0, v),
+            ("Div", false) => |v| ((1.0 / f64::from(v)) as f32, 0.0),
+            ("Mul", _) => |v| (v, 0.0),
             ("Div", true) => {
-                let inverse = self.inverse(x.clone())?;
-                self.affine(&inverse, values, zeros())
+                x = self.function(&x, Function::Reciprocal)?;
+                |v| (v, 0.0)
             }
-            ("Max" | "Min", _) => {
-                let is_max = node.op_type == "Max";
-                let limit = values.first().copied().unwrap_or_default();
-                if values.iter().all(|&v| v == limit) {
-                    let [least, most] =
-                        if is_max { [limit, f32::INFINITY] } else { [f32::NEG_INFINITY, limit] };
-                    return self.clipped(x, least, most);
-                }
-                // By channel: the part of x beyond the limit, added to the limit.
+            // The part of x beyond the limit, added to the limit.
+            _ => {
                 let sign = if is_max { 1.0 } else { -1.0 };
-                let beyond = values.iter().map(|v| -sign * v).collect();
-                let beyond = self.affine(x, vec![sign; count], beyond)?;
-                let beyond = self.clipped(&beyond, 0.0, f32::INFINITY)?;
-                self.affine(&beyond, vec![sign; count], values)
+                let (scale, shift) = values.iter().map(|v| (sign, -sign * v)).unzip();
+                let beyond = self.affine(&x, scale, shift)?;
+                x = self.clipped(&beyond, 0.0, f32::INFINITY)?;
+                if is_max { |v| (1.0, v) } else { |v| (-1.0, v) }
             }
-            _ => Err(refused(format!("{} is not arithmetic", node.label()))),
-        }
-    }
-
-    fn weights_or_limits_at(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-    ) -> Result<Constant, WeightsError> {
-        match node.op_type {
-            "Max" | "Min" => (self.constant_at(node, index)?)
-                .ok_or_else(|| refused(format!("{} lacks its input {index}", node.label()))),
-            _ => self.weights_at(node, index),
-        }
+        };
+        let (scale, shift) = values.into_iter().map(step).unzip();
+        self.affine(&x, scale, shift)
     }
 
     /// Arithmetic on two maps, value by value.
-    fn combined(
-        &mut self,
-        node: &Node<'_>,
-        a: MapValue,
-        b: MapValue,
-    ) -> Result<MapValue, WeightsError> {
+    fn combined(&mut self, node: &Node<'_>, a: MapValue, b: MapValue) -> Result<MapValue> {
         if let Some(sloped) = self.sloped(node, &a, &b)? {
             return Ok(sloped);
         }
         let layout = self.joint_layout(&a, &b).ok_or_else(|| {
-            let sides = |map: &MapValue| {
-                let lengths = self.lengths(map);
-                crate::weights::onnx::shown(lengths.first().map_or(&[][..], Vec::as_slice))
-            };
-            self.scope.of_size(refused(format!(
-                "{} combines maps of the shapes {} and {}",
-                node.label(),
-                sides(&a),
-                sides(&b)
+            self.scope.of_size(node.refused(format!(
+                "combines maps of the shapes {} and {}",
+                self.sides_shown(&a),
+                self.sides_shown(&b)
             )))
         })?;
         let Some(arithmetic) = arithmetic_of(node.op_type) else {
@@ -325,12 +274,7 @@ impl Reader<'_> {
     }
 
     /// The larger or smaller values of two maps: the part of one beyond the other, added to the other.
-    pub(super) fn extreme(
-        &mut self,
-        is_max: bool,
-        a: &MapValue,
-        b: &MapValue,
-    ) -> Result<MapValue, WeightsError> {
+    pub(super) fn extreme(&mut self, is_max: bool, a: &MapValue, b: &MapValue) -> Result<MapValue> {
         // A reduction over channels does this for each of them.
         self.budget().bytes(BYTES_PER_NODE)?;
         let (more, less) = if is_max { (b, a) } else { (a, b) };
@@ -341,12 +285,7 @@ impl Reader<'_> {
     }
 
     /// Recognises a leaky ReLU written as the maximum of a map and a multiple of it.
-    fn sloped(
-        &mut self,
-        node: &Node<'_>,
-        a: &MapValue,
-        b: &MapValue,
-    ) -> Result<Option<MapValue>, WeightsError> {
+    fn sloped(&mut self, node: &Node<'_>, a: &MapValue, b: &MapValue) -> Result<Option<MapValue>> {
         let part = |of: &MapValue, whole: &MapValue| {
             let node = &self.graph.nodes()[of.node];
             let own = self.weights[of.node].as_ref()?.own()?;
@@ -377,46 +316,28 @@ impl Reader<'_> {
             return None;
         }
         let count = a.layout.sides.len().max(b.layout.sides.len());
+        // The parts of a side, and whether it has length 1.
         let at = |map: &MapValue, side: usize| {
             // Missing sides are the first ones.
             (side + map.layout.sides.len()).checked_sub(count).map(|own| {
-                let lengths = self.lengths(map);
-                let is_one = lengths.iter().all(|lengths| lengths[own] == 1);
-                (map.layout.sides[own].clone(), map.layout.axis(own), is_one)
+                let is_one = self.lengths(map).iter().all(|lengths| lengths[own] == 1);
+                (map.layout.sides[own].clone(), is_one)
             })
         };
         let mut sides = Vec::new();
         for side in 0..count {
             sides.push(match (at(a, side), at(b, side)) {
-                (None, Some((parts, ..))) | (Some((parts, ..)), None) => parts,
-                (Some((parts, x, _)), Some((_, y, _))) if x == y && x != Axis::Other => parts,
-                (Some((parts, ..)), Some((other, ..))) if parts == other => parts,
-                (Some((parts, ..)), Some((_, _, true))) => parts,
-                (Some((_, _, true)), Some((parts, ..))) => parts,
+                (None, Some((parts, _))) | (Some((parts, _)), None) => parts,
+                (Some((parts, _)), Some((other, _))) if parts == other => parts,
+                (Some((parts, _)), Some((_, true))) => parts,
+                (Some((_, true)), Some((parts, _))) => parts,
                 _ => return None,
             });
         }
-        let channels = self.channels(a.node).max(self.channels(b.node));
-        let mut count_of = [0; 3];
-        for part in sides.iter().flatten() {
-            count_of[match part {
-                Part::Channel(_) => 0,
-                Part::Rows => 1,
-                Part::Columns => 2,
-                Part::Copies => return None,
-            }] += 1;
-        }
         // A side that was broadcast over another axis would occur twice.
-        (count_of.iter().all(|&count| count <= 1))
-            .then_some(Layout { factors: vec![channels], sides })
-    }
-
-    /// `1 / x`
-    pub(super) fn inverse(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
-        self.function(&x, Function::Reciprocal)
-    }
-
-    pub(super) fn root(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
-        self.function(&x, Function::Sqrt)
+        let parts: Vec<Part> = sides.iter().flatten().copied().collect();
+        let is_repeated = (0..parts.len()).any(|at| parts[..at].contains(&parts[at]));
+        let channels = self.channels(a.node).max(self.channels(b.node));
+        (!is_repeated).then_some(Layout { factors: vec![channels], sides })
     }
 }

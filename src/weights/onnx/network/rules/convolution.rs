@@ -1,13 +1,13 @@
 //! Convolutions, transposed convolutions, and matrix products, which are convolutions of single values.
 
-use super::{Axis, Held, Layout, MapValue, NodeId, Part, Reader};
+use super::{Axis, Held, MapValue, NodeId, Part, Reader};
 use crate::{
     graph::{Conv, MAX_KERNEL_PX, Op, PadMode, Sides},
     network::NodeWeights,
     weights::{
-        WeightsError,
+        Result, WeightsError,
         error::shortened,
-        onnx::{messages::Node, network::constants::Kernel, refused, shown},
+        onnx::{messages::Node, network::constants::Kernel, shown},
     },
 };
 
@@ -24,9 +24,9 @@ pub(super) fn window_pads(
     node: &Node<'_>,
     reach: [usize; 2],
     stride: [usize; 2],
-) -> Result<Padding, WeightsError> {
-    let pads = node.attribute("pads").map_or(&[][..], |a| &a.ints);
-    let odd = || refused(format!("{} has pads {}", node.label(), shown(pads)));
+) -> Result<Padding> {
+    let pads = node.ints("pads");
+    let odd = || node.refused(format!("has pads {}", shown(pads)));
     match node.text("auto_pad", "NOTSET") {
         "NOTSET" => {}
         "VALID" => return Ok(Padding::Fixed(Sides::default())),
@@ -38,11 +38,9 @@ pub(super) fn window_pads(
             }));
         }
         other => {
-            return Err(refused(format!(
-                "{} uses the unsupported auto_pad mode {}",
-                node.label(),
-                shortened(other)
-            )));
+            return Err(
+                node.refused(format!("uses the unsupported auto_pad mode {}", shortened(other)))
+            );
         }
     }
     if pads.is_empty() {
@@ -56,9 +54,21 @@ pub(super) fn window_pads(
     sides().map(Padding::Fixed).ok_or_else(odd)
 }
 
+/// Rows and columns in an attribute; 1 if it is absent.
+pub(super) fn pair(node: &Node<'_>, name: &str) -> Result<[usize; 2]> {
+    let list = node.ints(name);
+    let px = |px: i64| usize::try_from(px).ok().filter(|px| (1..=MAX_KERNEL_PX).contains(px));
+    let pair = match *list {
+        [] => Some((1, 1)),
+        [rows, columns] => px(rows).zip(px(columns)),
+        _ => None,
+    };
+    let odd = || node.refused(format!("has {name} {}", shown(list)));
+    pair.map(<[usize; 2]>::from).ok_or_else(odd)
+}
+
 /// Kernel, stride, dilation and groups of a node.
-fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv, WeightsError> {
-    let wrong = |what: String| refused(format!("{} {what}", node.label()));
+fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv> {
     let [a, b, rows, columns] = *sides else {
         return Err(WeightsError::Shape {
             key: node.input_key(1),
@@ -66,77 +76,76 @@ fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv,
             needed: "four sides".to_owned(),
         });
     };
-    let pair = |name: &str| {
-        let list = node.attribute(name).map_or(&[][..], |a| &a.ints);
-        let px = |px: i64| usize::try_from(px).ok().filter(|px| (1..=MAX_KERNEL_PX).contains(px));
-        match *list {
-            [] => Ok([1; 2]),
-            [down, right] => match (px(down), px(right)) {
-                (Some(down), Some(right)) => Ok([down, right]),
-                _ => Err(wrong(format!("has {name} {}", shown(list)))),
-            },
-            _ => Err(wrong(format!("has {name} {}", shown(list)))),
-        }
-    };
-    let groups = node.attribute("group").map_or(1, |a| a.i);
+    let groups = node.int("group", 1);
     let groups = usize::try_from(groups).ok().filter(|groups| (1..=a.max(1)).contains(groups));
-    let groups = groups.ok_or_else(|| wrong("has odd groups".to_owned()))?;
+    let groups = groups.ok_or_else(|| node.refused("has odd groups"))?;
     let (in_channels, out_channels) =
         if is_transposed { (a, b.saturating_mul(groups)) } else { (b.saturating_mul(groups), a) };
     Ok(Conv {
         in_channels,
         out_channels,
         kernel: [rows, columns],
-        stride: pair("strides")?,
-        dilation: pair("dilations")?,
+        stride: pair(node, "strides")?,
+        dilation: pair(node, "dilations")?,
         groups,
     })
 }
 
-pub(super) fn conv<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+/// What a convolution reads, its sizes and its weights.
+fn parts(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    is_transposed: bool,
+) -> Result<(NodeId, Conv, Held)> {
     let x = reader.map(node, 0)?;
-    let mut id = reader.channels_first_node(node, &x)?;
+    let id = reader.channels_first_node(node, &x)?;
     let (kernel, sides) = reader.kernel_at(node, 1)?;
-    let conv = extent(node, &sides, false)?;
-    let bias = reader.bias(node, 2, conv.out_channels)?;
-    reader.check_inputs(node, &conv, id, &sides)?;
+    let conv = extent(node, &sides, is_transposed)?;
+    let bias = if node.input(2).is_some() {
+        reader.list_at(node, 2, conv.out_channels)?
+    } else {
+        // A weight without numbers may have any side, so the file's size does not limit the channels.
+        reader.budget().bytes(conv.out_channels.saturating_mul(size_of::<f32>()))?;
+        vec![0.0; conv.out_channels]
+    };
+    let (key, channels) = (node.input_key(1), reader.channels(id));
+    if conv.in_channels != channels || sides.contains(&0) {
+        let needed = format!("weights for {channels} channels");
+        return Err(WeightsError::Shape { key, got: sides, needed });
+    }
+    let held = match kernel {
+        Kernel::Stored(weight) => Held::Stored { weight, key, bias },
+        Kernel::Own(weight) => Held::Own(NodeWeights { weight, bias }),
+    };
+    Ok((id, conv, held))
+}
+
+pub(super) fn conv(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+    let (mut id, conv, held) = parts(reader, node, false)?;
     match window_pads(node, conv.reach(), conv.stride)? {
         Padding::Fixed(sides) if sides == Sides::default() => {}
         Padding::Fixed(sides) => {
             let mode = PadMode::Constant(0.0);
-            id = reader.add(Op::Pad { mode, sides }, &[id], None)?;
+            id = reader.add(Op::Pad { mode, sides }, &[id])?;
         }
-        Padding::Same(op) => id = reader.add(op, &[id], None)?,
+        Padding::Same(op) => id = reader.add(op, &[id])?,
     }
-    let held = held(node, kernel, bias);
-    let made = reader.add(Op::Conv2d(conv), &[id], Some(held))?;
-    Ok(vec![reader.channels_first(made)])
+    let made = reader.add_held(Op::Conv2d(conv), &[id], Some(held))?;
+    Ok(reader.channels_first(made))
 }
 
-pub(super) fn conv_transpose<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
-    let x = reader.map(node, 0)?;
-    let id = reader.channels_first_node(node, &x)?;
-    let (kernel, sides) = reader.kernel_at(node, 1)?;
-    let conv = extent(node, &sides, true)?;
-    let bias = reader.bias(node, 2, conv.out_channels)?;
-    reader.check_inputs(node, &conv, id, &sides)?;
-    let wrong = |what: &str| refused(format!("{} {what}", node.label()));
-    let extra = node.attribute("output_padding").map_or(&[][..], |a| &a.ints);
+pub(super) fn conv_transpose(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+    let (id, conv, held) = parts(reader, node, true)?;
+    let extra = node.ints("output_padding");
     let mut extra = match *extra {
         [] => [0; 2],
         [down, right] => [down, right].map(|px| usize::try_from(px).unwrap_or(usize::MAX)),
-        _ => return Err(wrong("has an unsupported output_padding")),
+        _ => return Err(node.refused("has an unsupported output_padding")),
     };
     let is_same = matches!(node.text("auto_pad", "NOTSET"), "SAME_UPPER" | "SAME_LOWER");
     let sides = if let Some(shape) = node.attribute("output_shape") {
         let [.., rows, columns] = *shape.ints else {
-            return Err(wrong("has an odd output_shape"));
+            return Err(node.refused("has an odd output_shape"));
         };
         let made = [rows, columns].map(|px| usize::try_from(px).unwrap_or(0));
         // The crop must be the same at every probe. A picture of fixed size has only one.
@@ -148,7 +157,7 @@ pub(super) fn conv_transpose<'m>(
                 first.0
             }
             _ => {
-                let error = wrong("makes a map of a fixed size");
+                let error = node.refused("makes a map of a fixed size");
                 return Err(reader.scope.of_size(error));
             }
         }
@@ -163,17 +172,8 @@ pub(super) fn conv_transpose<'m>(
         }
     };
     let op = Op::ConvTranspose2d { conv, cut: sides, extra };
-    let held = held(node, kernel, bias);
-    let made = reader.add(op, &[id], Some(held))?;
-    Ok(vec![reader.channels_first(made)])
-}
-
-/// The weights of a node.
-fn held(node: &Node<'_>, kernel: Kernel, bias: Vec<f32>) -> Held {
-    match kernel {
-        Kernel::Stored(weight) => Held::Stored { weight, key: node.input_key(1), bias },
-        Kernel::Own(weight) => Held::Own(NodeWeights { weight, bias }),
-    }
+    let made = reader.add_held(op, &[id], Some(held))?;
+    Ok(reader.channels_first(made))
 }
 
 /// The crop of a transposed convolution after which its result is `stride` times its input, and `extra`, increased if
@@ -219,31 +219,23 @@ fn distributed(
 }
 
 /// The product of a row of channels and a matrix.
-pub(super) fn product<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn product(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let lengths = reader.lengths(&x);
     let last = x.layout.sides.len() - 1;
     let is_row = x.layout.axis(last) == Axis::Channels
         && lengths.iter().all(|lengths| lengths[..last].iter().all(|&length| length == 1));
-    let number = |name: &str| node.attribute(name).map_or(1.0, |a| a.f);
-    let is = |name: &str| node.attribute(name).is_some_and(|a| a.i != 0);
-    if !is_row || is("transA") {
-        return Err(refused(format!(
-            "{} multiplies matrices of pixels, which is not supported",
-            node.label()
-        )));
+    if !is_row || node.flag("transA", false) {
+        return Err(node.refused("multiplies matrices of pixels, which is not supported"));
     }
     let matrix = reader.weights_at(node, 1)?;
     let [rows, columns] = *matrix.sides else {
-        return Err(refused(format!("{} has no matrix", node.label())));
+        return Err(node.refused("has no matrix"));
     };
-    let is_transposed = node.op_type == "Gemm" && is("transB");
+    let is_transposed = node.op_type == "Gemm" && node.flag("transB", false);
     let (inputs, outputs) = if is_transposed { (columns, rows) } else { (rows, columns) };
     let conv = Conv::square(inputs, outputs, 1, 1);
-    let (alpha, beta) = (number("alpha"), number("beta"));
+    let (alpha, beta) = (node.float("alpha", 1.0), node.float("beta", 1.0));
     reader.budget().bytes(size_of_val(matrix.values.as_slice()))?;
     let at = |output: usize, input: usize| {
         let place = if is_transposed { output * columns + input } else { input * columns + output };
@@ -256,73 +248,29 @@ pub(super) fn product<'m>(
             match bias.values.len() {
                 1 => vec![beta * bias.values[0]; outputs],
                 count if count == outputs => bias.values.iter().map(|v| beta * v).collect(),
-                _ => return Err(refused(format!("{} has an odd bias", node.label()))),
+                _ => return Err(node.refused("has an odd bias")),
             }
         }
         None => vec![0.0; outputs],
     };
-    let made =
-        reader.add(Op::Conv2d(conv), &[x.node], Some(Held::Own(NodeWeights { weight, bias })))?;
-    let layout = Layout { factors: vec![outputs], sides: x.layout.sides };
-    Ok(vec![MapValue { node: made, layout }])
+    let made = reader.add_weighted(Op::Conv2d(conv), &[x.node], weight, bias)?;
+    Ok(reader.with_channels(&x, made))
 }
 
 impl Reader<'_> {
-    /// The bias at an input; zeros if the optional input is absent.
-    fn bias(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-        count: usize,
-    ) -> Result<Vec<f32>, WeightsError> {
-        if node.input(index).is_some() {
-            return self.list_at(node, index, count);
-        }
-        // A weight without numbers may have any side, so the file's size does not limit `count`.
-        self.budget().bytes(count.saturating_mul(size_of::<f32>()))?;
-        Ok(vec![0.0; count])
-    }
-
-    fn check_inputs(
-        &self,
-        node: &Node<'_>,
-        conv: &Conv,
-        id: NodeId,
-        sides: &[usize],
-    ) -> Result<(), WeightsError> {
-        let channels = self.channels(id);
-        if conv.in_channels == channels && !sides.contains(&0) {
-            return Ok(());
-        }
-        Err(WeightsError::Shape {
-            key: node.input_key(1),
-            got: sides.to_vec(),
-            needed: format!("weights for {channels} channels"),
-        })
-    }
-
     /// The node of a map whose sides are batch, channels, rows and columns.
-    pub(super) fn channels_first_node(
-        &self,
-        node: &Node<'_>,
-        x: &MapValue,
-    ) -> Result<NodeId, WeightsError> {
-        let axes: Vec<Axis> = (0..x.layout.sides.len()).map(|side| x.layout.axis(side)).collect();
-        match axes.as_slice() {
-            [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns] => Ok(x.node),
-            _ => {
-                let lengths = self.lengths(x);
-                Err(refused(format!(
-                    "{} reads a map whose sides are {}, not batch, channels, rows and columns",
-                    node.label(),
-                    shown(lengths.first().map_or(&[][..], Vec::as_slice))
-                )))
-            }
+    pub(super) fn channels_first_node(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId> {
+        if x.layout.is_channels_first() {
+            return Ok(x.node);
         }
+        Err(node.refused(format!(
+            "reads a map whose sides are {}, not batch, channels, rows and columns",
+            self.sides_shown(x)
+        )))
     }
 
     /// The node of a map whose second side is its channels, followed by its planes in any shape.
-    pub(super) fn planes(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId, WeightsError> {
+    pub(super) fn planes(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId> {
         let rest_has_channels = x.layout.sides.iter().skip(2).flatten();
         let mut rest = rest_has_channels.filter(|part| matches!(part, Part::Channel(_)));
         if x.layout.axis(0) == Axis::One
@@ -331,9 +279,6 @@ impl Reader<'_> {
         {
             return Ok(x.node);
         }
-        Err(refused(format!(
-            "{} normalises something other than the channels of a map",
-            node.label()
-        )))
+        Err(node.refused("normalises something other than the channels of a map"))
     }
 }

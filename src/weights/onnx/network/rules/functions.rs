@@ -1,18 +1,14 @@
 //! Operators on single values.
 
-use super::{Held, MapValue, Reader};
+use super::{MapValue, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
-    network::NodeWeights,
-    weights::{
-        WeightsError,
-        onnx::{messages::Node, refused},
-    },
+    weights::{Result, onnx::messages::Node},
 };
 
 /// The operation of an operator that is a function of single values; `None` for another operator.
 fn op_of(node: &Node<'_>) -> Option<Op> {
-    let number = |name: &str, absent: f32| f64::from(node.attribute(name).map_or(absent, |a| a.f));
+    let number = |name: &str, absent: f32| f64::from(node.float(name, absent));
     Some(Op::Function(match node.op_type {
         "Relu" => return Some(Op::Relu),
         "LeakyRelu" => Function::LeakyRelu { slope: number("alpha", 0.01) },
@@ -40,18 +36,13 @@ pub(super) fn rule(operator: &str) -> Option<super::Rule> {
     op_of(&Node { op_type: operator, ..Node::default() })?;
     Some(|reader, node| {
         let x = reader.map(node, 0)?;
-        let made = op_of(node).map_or(Ok(x.node), |op| reader.add(op, &[x.node], None))?;
-        Ok(vec![x.moved_to(made)])
+        op_of(node).map_or_else(|| Ok(x.clone()), |op| reader.with_op(&x, op))
     })
 }
 
 /// A function that consists of several operations.
-pub(super) fn composed<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn composed(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
-    let number = |name: &str, absent: f32| node.attribute(name).map_or(absent, |a| a.f);
     let made = match node.op_type {
         "Neg" => reader.scaled(&x, -1.0, 0.0)?,
         "Ceil" => {
@@ -60,9 +51,9 @@ pub(super) fn composed<'m>(
             reader.scaled(&floor, -1.0, 0.0)?
         }
         "Selu" => {
-            let alpha = f64::from(number("alpha", 1.673_263_2));
+            let alpha = f64::from(node.float("alpha", 1.673_263_2));
             let elu = reader.function(&x, Function::Elu { alpha })?;
-            reader.scaled(&elu, number("gamma", 1.050_701), 0.0)?
+            reader.scaled(&elu, node.float("gamma", 1.050_701), 0.0)?
         }
         "HardSwish" => {
             let gate = Function::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 };
@@ -70,7 +61,7 @@ pub(super) fn composed<'m>(
             reader.product(&x, &gate)?
         }
         "Swish" => {
-            let inner = reader.scaled(&x, number("alpha", 1.0), 0.0)?;
+            let inner = reader.scaled(&x, node.float("alpha", 1.0), 0.0)?;
             let gate = reader.function(&inner, Function::Sigmoid)?;
             reader.product(&x, &gate)?
         }
@@ -81,17 +72,14 @@ pub(super) fn composed<'m>(
             reader.product(&x, &gate)?
         }
     };
-    Ok(vec![made])
+    Ok(made)
 }
 
 /// `x * (1 + erf(x / sqrt(2))) / 2`, or its usual approximation with tanh.
-pub(super) fn gelu<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     if node.text("approximate", "none") == "none" {
-        return Ok(vec![reader.function(&x, Function::Gelu)?]);
+        return reader.function(&x, Function::Gelu);
     }
     let square = reader.product(&x, &x)?;
     let cubic = reader.scaled(&square, 0.044_715, 1.0)?;
@@ -99,56 +87,35 @@ pub(super) fn gelu<'m>(
     let inner = reader.scaled(&inner, 0.797_884_6, 0.0)?;
     let inner = reader.function(&inner, Function::Tanh)?;
     let half = reader.scaled(&inner, 0.5, 0.5)?;
-    Ok(vec![reader.product(&x, &half)?])
+    reader.product(&x, &half)
 }
 
-pub(super) fn identity<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
-    Ok(vec![reader.map(node, 0)?])
+pub(super) fn identity(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+    reader.map(node, 0)
 }
 
 /// A conversion of the number type. To bytes, numbers are cut off; to other integers, conversion is not supported.
-pub(super) fn cast<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn cast(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
-    match node.attribute("to").map(|a| a.i) {
+    match node.int("to", 0) {
         // FLOAT, FLOAT16, DOUBLE, BFLOAT16
-        Some(1 | 10 | 11 | 16) => Ok(vec![x]),
+        1 | 10 | 11 | 16 => Ok(x),
         // UINT8; the photo consists of bytes.
-        Some(2) if reader.is_photo(x.node) => Ok(vec![x]),
-        Some(2) => Ok(vec![reader.function(&x, Function::Floor)?]),
-        _ => Err(refused(format!("{} rounds the picture", node.label()))),
+        2 if reader.is_photo(x.node) => Ok(x),
+        2 => Ok(reader.function(&x, Function::Floor)?),
+        _ => Err(node.refused("rounds the picture")),
     }
 }
 
-pub(super) fn clip<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn clip(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
-    let mut bound = |name: &str, index: usize, absent: f32| match node.attribute(name) {
-        Some(attribute) => Ok(attribute.f),
-        None => match reader.constant_at(node, index)? {
-            Some(constant) => {
-                constant.scalar().ok_or_else(|| refused(format!("{} has odd limits", node.label())))
-            }
-            None => Ok(absent),
-        },
-    };
-    let least = bound("min", 1, f32::NEG_INFINITY)?;
-    let most = bound("max", 2, f32::INFINITY)?;
-    reader.clipped(&x, least, most).map(|map| vec![map])
+    let least = reader.number(node, "min", 1, f32::NEG_INFINITY)?;
+    let most = reader.number(node, "max", 2, f32::INFINITY)?;
+    reader.clipped(&x, least, most)
 }
 
 /// Negative values times a slope: one for all, or one per channel.
-pub(super) fn prelu<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn prelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let slopes = reader.weights_at(node, 1)?;
     // PyTorch's slopes are a list, one per channel of a map with channels first.
@@ -157,14 +124,13 @@ pub(super) fn prelu<'m>(
         _ => match reader.by_channel(&x, &slopes, node) {
             Ok(weight) => weight,
             Err(error) => match reader.constant_map(&x, &slopes)? {
-                Some(slopes) => return reader.sloped_by(&x, slopes).map(|map| vec![map]),
+                Some(slopes) => return reader.sloped_by(&x, slopes),
                 None => return Err(error),
             },
         },
     };
-    let weights = NodeWeights { weight, bias: Vec::new() };
-    let id = reader.add(Op::Prelu, &[x.node], Some(Held::Own(weights)))?;
-    Ok(vec![x.moved_to(id)])
+    let id = reader.add_weighted(Op::Prelu, &[x.node], weight, Vec::new())?;
+    Ok(x.moved_to(id))
 }
 
 impl Reader<'_> {
@@ -177,13 +143,13 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn function(
-        &mut self,
-        x: &MapValue,
-        function: Function,
-    ) -> Result<MapValue, WeightsError> {
-        let id = self.add(Op::Function(function), &[x.node], None)?;
-        Ok(x.moved_to(id))
+    /// An operation that keeps the layout.
+    pub(super) fn with_op(&mut self, x: &MapValue, op: Op) -> Result<MapValue> {
+        Ok(x.moved_to(self.add(op, &[x.node])?))
+    }
+
+    pub(super) fn function(&mut self, x: &MapValue, function: Function) -> Result<MapValue> {
+        self.with_op(x, Op::Function(function))
     }
 
     /// `a` combined with `b`, value by value, in the layout of `a`.
@@ -192,21 +158,21 @@ impl Reader<'_> {
         arithmetic: Arithmetic,
         a: &MapValue,
         b: &MapValue,
-    ) -> Result<MapValue, WeightsError> {
+    ) -> Result<MapValue> {
         let op = match arithmetic {
             Arithmetic::Sum if self.shapes[a.node] == self.shapes[b.node] => Op::Add,
             other => Op::Combine(other),
         };
-        let id = self.add(op, &[a.node, b.node], None)?;
+        let id = self.add(op, &[a.node, b.node])?;
         Ok(a.moved_to(id))
     }
 
-    pub(super) fn product(&mut self, a: &MapValue, b: &MapValue) -> Result<MapValue, WeightsError> {
+    pub(super) fn product(&mut self, a: &MapValue, b: &MapValue) -> Result<MapValue> {
         self.with(Arithmetic::Product, a, b)
     }
 
     /// Multiplies negative values by those of another map.
-    fn sloped_by(&mut self, x: &MapValue, slopes: super::NodeId) -> Result<MapValue, WeightsError> {
+    fn sloped_by(&mut self, x: &MapValue, slopes: super::NodeId) -> Result<MapValue> {
         let positive = self.clipped(x, 0.0, f32::INFINITY)?;
         let negative = self.clipped(x, f32::NEG_INFINITY, 0.0)?;
         let sloped = self.product(&negative, &x.moved_to(slopes))?;
@@ -214,15 +180,9 @@ impl Reader<'_> {
     }
 
     /// Clamps every value to two limits.
-    pub(super) fn clipped(
-        &mut self,
-        x: &MapValue,
-        least: f32,
-        most: f32,
-    ) -> Result<MapValue, WeightsError> {
+    pub(super) fn clipped(&mut self, x: &MapValue, least: f32, most: f32) -> Result<MapValue> {
         if (least, most) == (0.0, f32::INFINITY) {
-            let id = self.add(Op::Relu, &[x.node], None)?;
-            return Ok(x.moved_to(id));
+            return self.with_op(x, Op::Relu);
         }
         // An infinite limit becomes the largest finite number.
         let bound = |limit: f32| f64::from(limit.clamp(f32::MIN, f32::MAX));

@@ -12,11 +12,12 @@ mod resize;
 mod shapes;
 
 use super::{Axis, Held, Layout, MapValue, NodeId, Reader, layout::Part};
-use crate::weights::{WeightsError, onnx::messages::Node};
+use crate::weights::{Result, onnx::messages::Node};
 
-/// Adds the operations of a node with at least one map as input, and returns its results.
-pub(super) type Rule =
-    for<'m> fn(&mut Reader<'m>, &'m Node<'m>) -> Result<Vec<MapValue>, WeightsError>;
+pub(super) use moves::split;
+
+/// Adds the operations of a node with at least one map as input, and returns its result.
+pub(super) type Rule = fn(&mut Reader<'_>, &Node<'_>) -> Result<MapValue>;
 
 pub(super) fn rule(operator: &str) -> Option<Rule> {
     Some(match operator {
@@ -47,7 +48,6 @@ pub(super) fn rule(operator: &str) -> Option<Rule> {
         "Resize" | "Upsample" => resize::resize,
         "Slice" => moves::slice,
         "Softmax" => reductions::softmax,
-        "Split" => moves::split,
         "Transpose" => shapes::transpose,
         _ => return functions::rule(operator),
     })

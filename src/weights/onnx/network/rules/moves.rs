@@ -1,12 +1,12 @@
 //! Operators that move values: padding, slices, concatenation, blocks of pixels.
 
-use super::{Axis, Layout, MapValue, NodeId, Reader};
+use super::{Axis, MapValue, NodeId, Reader};
 use crate::{
     graph::{BlockOrder, Op, PadMode, Sides},
     weights::{
-        WeightsError,
+        Result,
         error::shortened,
-        onnx::{messages::Node, numbers::wrapped, refused, shown},
+        onnx::{messages::Node, numbers::wrapped, shown},
     },
 };
 
@@ -15,20 +15,17 @@ const BYTES_PER_RANGE: usize = 64;
 /// Maximum number of channels that are picked individually.
 const MOST_PICKED: usize = 64;
 
-pub(super) fn pad<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn pad(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
     let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
     let pads = reader.scope.ints(node, attribute, 1)?;
-    let pads = pads.ok_or_else(|| refused(format!("{} has no amounts", node.label())))?;
+    let pads = pads.ok_or_else(|| node.refused("has no amounts"))?;
     let axes = match reader.scope.fixed_numbers(node, 3)? {
         Some(axes) => axes.as_ints().map(<[i64]>::to_vec),
         None => Some((0..count as i64).collect()),
     };
-    let odd = || refused(format!("{} pads by {}", node.label(), shown(&pads)));
+    let odd = || node.refused(format!("pads by {}", shown(&pads)));
     let axes = axes.ok_or_else(odd)?;
     if pads.len() != 2 * axes.len() {
         return Err(odd());
@@ -46,18 +43,9 @@ pub(super) fn pad<'m>(
     let mode = match node.text("mode", "constant") {
         "reflect" => PadMode::Reflect,
         "edge" => PadMode::Replicate,
-        "constant" => {
-            let value = match node.attribute("value") {
-                Some(attribute) => attribute.f,
-                None => match reader.constant_at(node, 2)? {
-                    Some(constant) => constant.scalar().ok_or_else(odd)?,
-                    None => 0.0,
-                },
-            };
-            PadMode::Constant(f64::from(value))
-        }
+        "constant" => PadMode::Constant(reader.number(node, "value", 2, 0.0)?.into()),
         other => {
-            return Err(refused(format!("{} pads in the mode {}", node.label(), shortened(other))));
+            return Err(node.refused(format!("pads in the mode {}", shortened(other))));
         }
     };
     let sides = |take: fn(i64) -> i64| {
@@ -68,13 +56,13 @@ pub(super) fn pad<'m>(
     // Negative padding crops.
     let cut = sides(|px| px.saturating_neg());
     if cut != Sides::default() {
-        id = reader.add(Op::Crop(cut), &[id], None)?;
+        id = reader.add(Op::Crop(cut), &[id])?;
     }
     let added = sides(|px| px);
     if added != Sides::default() {
-        id = reader.add(Op::Pad { mode, sides: added }, &[id], None)?;
+        id = reader.add(Op::Pad { mode, sides: added }, &[id])?;
     }
-    Ok(vec![x.moved_to(id)])
+    Ok(x.moved_to(id))
 }
 
 /// A range of a side: the first index and the one after the last; or the whole side backwards.
@@ -102,61 +90,34 @@ fn range(length: usize, start: i64, end: i64, step: i64) -> Option<Range> {
     }
 }
 
-pub(super) fn slice<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn slice(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let mut x = reader.map(node, 0)?;
-    let odd = || refused(format!("{} takes an unsupported part of a map", node.label()));
+    let odd = || node.refused("takes an unsupported part of a map");
     // Each list may depend on the picture's size.
-    let mut lists = Vec::new();
-    for (name, index) in [("starts", 1), ("ends", 2), ("axes", 3), ("steps", 4)] {
-        let list: Option<Vec<Vec<i64>>> =
-            match (node.attribute(name), reader.scope.numbers(node, index)?) {
-                (Some(attribute), _) => Some(vec![attribute.ints.clone(); reader.sizes.len()]),
-                (None, Some(probes)) => {
-                    let all: Option<Vec<_>> =
-                        probes.iter().map(|n| n.as_ints().map(<[i64]>::to_vec)).collect();
-                    Some(all.ok_or_else(odd)?)
-                }
-                (None, None) => None,
-            };
-        lists.push(list);
-    }
-    let [starts, ends, axes, steps] = lists.as_slice() else {
-        return Err(odd());
-    };
-    let (starts, ends) = (starts.as_ref().ok_or_else(odd)?, ends.as_ref().ok_or_else(odd)?);
-    let count = starts.first().map_or(0, Vec::len);
-    for at in 0..count {
-        let axis = match axes {
-            Some(axes) => *axes.first().and_then(|axes| axes.get(at)).ok_or_else(odd)?,
-            None => at as i64,
-        };
+    let list = |name: &str, index: usize| reader.scope.int_lists(node, name, index);
+    let starts = list("starts", 1)?.ok_or_else(odd)?;
+    let ends = list("ends", 2)?.ok_or_else(odd)?;
+    let (axes, steps) = (list("axes", 3)?, list("steps", 4)?);
+    for at in 0..starts[0].len() {
+        let of = |lists: &[Vec<i64>], probe: usize| lists[probe].get(at).copied().ok_or_else(odd);
+        let axis = axes.as_ref().map_or(Ok(at as i64), |axes| of(axes, 0))?;
         let side = x.layout.side(axis).ok_or_else(odd)?;
         let mut ranges = Vec::new();
         for (probe, lengths) in reader.lengths(&x).iter().enumerate() {
-            let of = |list: &[Vec<i64>]| list.get(probe).and_then(|list| list.get(at)).copied();
-            let step = match steps {
-                Some(steps) => of(steps).ok_or_else(odd)?,
-                None => 1,
-            };
-            let (start, end) = (of(starts).ok_or_else(odd)?, of(ends).ok_or_else(odd)?);
-            let range = range(lengths[side], start, end, step).ok_or_else(odd)?;
-            ranges.push((lengths[side], range));
+            let step = steps.as_ref().map_or(Ok(1), |steps| of(steps, probe))?;
+            let range = range(lengths[side], of(&starts, probe)?, of(&ends, probe)?, step);
+            ranges.push((lengths[side], range.ok_or_else(odd)?));
         }
         x = reader.cut(&x, side, &ranges).ok_or_else(|| reader.scope.of_size(odd()))??;
     }
-    Ok(vec![x])
+    Ok(x)
 }
 
-pub(super) fn split<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+/// The parts of a side.
+pub(in super::super) fn split(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Vec<MapValue>> {
     let x = reader.map(node, 0)?;
-    let odd = || refused(format!("{} splits a side into unsupported parts", node.label()));
-    let axis = node.attribute("axis").map_or(0, |a| a.i);
+    let odd = || node.refused("splits a side into unsupported parts");
+    let axis = node.int("axis", 0);
     let side = x.layout.side(axis).ok_or_else(odd)?;
     let parts = node.output.len().max(1);
     let given = reader.scope.ints(node, "split", 1)?;
@@ -201,24 +162,20 @@ pub(super) fn split<'m>(
 }
 
 /// Channels picked by index.
-pub(super) fn gather<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn gather(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let mut x = reader.map(node, 0)?;
-    let odd = || refused(format!("{} selects something other than channels", node.label()));
+    let odd = || node.refused("selects something other than channels");
     let indices = reader.scope.indices(node, 1)?.ok_or_else(odd)?;
-    let number = |name: &str| node.attribute(name).map_or(0, |a| a.i);
     // The side, the indices along it, and whether the side is removed.
     let (side, picked, is_one) = if node.op_type == "Gather" {
-        let side = x.layout.side(number("axis")).ok_or_else(odd)?;
+        let side = x.layout.side(node.int("axis", 0)).ok_or_else(odd)?;
         if indices.shape.len() > 1 {
             return Err(odd());
         }
         (side, indices.values, indices.shape.is_empty())
     } else {
         // The last side of the indices has an index for each of the map's first sides.
-        let skipped = x.layout.side(number("batch_dims")).ok_or_else(odd)?;
+        let skipped = x.layout.side(node.int("batch_dims", 0)).ok_or_else(odd)?;
         let Some((&depth @ 1.., rows)) = indices.shape.split_last() else {
             return Err(odd());
         };
@@ -253,13 +210,10 @@ pub(super) fn gather<'m>(
     if is_one {
         made.layout.sides.remove(side);
     }
-    Ok(vec![made])
+    Ok(made)
 }
 
-pub(super) fn concat<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn concat(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let read = (0..node.input.len()).find_map(|index| reader.map(node, index).ok());
     let mut maps = Vec::new();
     for index in 0..node.input.len() {
@@ -271,11 +225,9 @@ pub(super) fn concat<'m>(
     }
     let has_constants = (0..node.input.len()).any(|index| reader.map(node, index).is_err());
     let what = if has_constants { "maps with constants" } else { "maps" };
-    let odd = || {
-        refused(format!("{} concatenates {what} along an axis other than channels", node.label()))
-    };
+    let odd = || node.refused(format!("concatenates {what} along an axis other than channels"));
     let first = maps.first().ok_or_else(odd)?.clone();
-    let axis = node.attribute("axis").map_or(1, |a| a.i);
+    let axis = node.int("axis", 1);
     let side = first.layout.side(axis).ok_or_else(odd)?;
     if let [a, b] = maps.as_slice()
         && first.layout.axis(side) != Axis::Channels
@@ -284,13 +236,11 @@ pub(super) fn concat<'m>(
     {
         // Upsampling, in the form that exports use for runtimes without it.
         let layout = first.layout.repeated(side).ok_or_else(|| {
-            let label = node.label();
-            reader.scope.of_size(refused(format!(
-                "{label} repeats neither every pixel nor every row of a map"
-            )))
+            let odd = node.refused("repeats neither every pixel nor every row of a map");
+            reader.scope.of_size(odd)
         })?;
         let doubled = MapValue { node: reader.original(a.node), layout };
-        return reader.settled(doubled).map(|map| vec![map]);
+        return reader.settled(doubled);
     }
     let is_alike = |map: &MapValue| map.layout.is_whole() && map.layout.sides == first.layout.sides;
     if first.layout.axis(side) != Axis::Channels || !maps.iter().all(is_alike) {
@@ -298,29 +248,25 @@ pub(super) fn concat<'m>(
     }
     let ids: Vec<NodeId> = maps.iter().map(|map| map.node).collect();
     let made = reader.joined(&ids)?;
-    let layout = Layout { factors: vec![reader.channels(made)], sides: first.layout.sides };
-    Ok(vec![MapValue { node: made, layout }])
+    Ok(reader.with_channels(&first, made))
 }
 
 /// Turns channels into blocks of pixels, or the reverse.
-pub(super) fn blocks<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn blocks(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let id = reader.channels_first_node(node, &x)?;
-    let block = node.attribute("blocksize").map_or(0, |a| a.i);
+    let block = node.int("blocksize", 0);
     let block = usize::try_from(block).unwrap_or_default();
     let op = match (node.op_type, node.text("mode", "DCR")) {
         ("SpaceToDepth", _) => Op::SpaceToDepth { block },
         (_, "DCR") => Op::DepthToSpace { block, order: BlockOrder::BlockFirst },
         (_, "CRD") => Op::DepthToSpace { block, order: BlockOrder::ChannelFirst },
         (_, other) => {
-            return Err(refused(format!("{} has the mode {}", node.label(), shortened(other))));
+            return Err(node.refused(format!("has the mode {}", shortened(other))));
         }
     };
-    let made = reader.add(op, &[id], None)?;
-    Ok(vec![reader.channels_first(made)])
+    let made = reader.add(op, &[id])?;
+    Ok(reader.channels_first(made))
 }
 
 impl Reader<'_> {
@@ -330,7 +276,7 @@ impl Reader<'_> {
         x: &MapValue,
         side: usize,
         ranges: &[(usize, Range)],
-    ) -> Option<Result<MapValue, WeightsError>> {
+    ) -> Option<Result<MapValue>> {
         let (_, first) = ranges.first()?;
         let is_all = ranges
             .iter()
@@ -365,7 +311,7 @@ impl Reader<'_> {
                     Axis::Rows => Sides { top: before, bottom: after, ..Sides::default() },
                     _ => Sides { left: before, right: after, ..Sides::default() },
                 };
-                let made = self.add(Op::Crop(sides), &[x.node], None);
+                let made = self.add(Op::Crop(sides), &[x.node]);
                 Some(made.map(|id| x.moved_to(id)))
             }
             Axis::One | Axis::Other => None,
@@ -378,37 +324,24 @@ impl Reader<'_> {
         node: &Node<'_>,
         index: usize,
         beside: &MapValue,
-    ) -> Result<MapValue, WeightsError> {
-        let odd =
-            || refused(format!("{} concatenates a map with unsupported constants", node.label()));
+    ) -> Result<MapValue> {
+        let odd = || node.refused("concatenates a map with unsupported constants");
         let constant = self.weights_at(node, index)?;
         if !beside.layout.is_whole() || constant.sides.len() != beside.layout.sides.len() {
             return Err(odd());
         }
         let id = self.constant_map(beside, &constant)?.ok_or_else(odd)?;
-        let layout =
-            Layout { factors: vec![self.channels(id)], sides: beside.layout.sides.clone() };
-        Ok(MapValue { node: id, layout })
+        Ok(self.with_channels(beside, id))
     }
 
     /// A contiguous range of channels.
-    fn channel_range(
-        &mut self,
-        x: &MapValue,
-        first: usize,
-        count: usize,
-    ) -> Result<MapValue, WeightsError> {
-        let id = self.add(Op::Channels { first, count }, &[x.node], None)?;
-        let layout = Layout { factors: vec![count], sides: x.layout.sides.clone() };
-        Ok(MapValue { node: id, layout })
+    fn channel_range(&mut self, x: &MapValue, first: usize, count: usize) -> Result<MapValue> {
+        let id = self.add(Op::Channels { first, count }, &[x.node])?;
+        Ok(self.with_channels(x, id))
     }
 
     /// Channels in another order.
-    pub(super) fn picked(
-        &mut self,
-        x: &MapValue,
-        order: &[usize],
-    ) -> Result<MapValue, WeightsError> {
+    pub(super) fn picked(&mut self, x: &MapValue, order: &[usize]) -> Result<MapValue> {
         let mut ids = Vec::new();
         let mut at = 0;
         while at < order.len() {
@@ -420,15 +353,14 @@ impl Reader<'_> {
             at += run;
         }
         let id = self.joined(&ids)?;
-        let layout = Layout { factors: vec![order.len()], sides: x.layout.sides.clone() };
-        Ok(MapValue { node: id, layout })
+        Ok(self.with_channels(x, id))
     }
 
     /// Concatenates maps along their channels.
-    fn joined(&mut self, ids: &[NodeId]) -> Result<NodeId, WeightsError> {
+    fn joined(&mut self, ids: &[NodeId]) -> Result<NodeId> {
         match ids {
             [one] => Ok(*one),
-            _ => self.add(Op::Concat { count: ids.len() }, ids, None),
+            _ => self.add(Op::Concat { count: ids.len() }, ids),
         }
     }
 }

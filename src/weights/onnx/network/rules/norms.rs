@@ -1,20 +1,13 @@
 //! Norms that are a single node.
 
-use super::{Held, MapValue, NodeId, Part, Reader};
+use super::{MapValue, NodeId, Part, Reader};
 use crate::{
     graph::{Arithmetic, Op},
-    network::NodeWeights,
-    weights::{
-        WeightsError,
-        onnx::{messages::Node, refused},
-    },
+    weights::{Result, onnx::messages::Node},
 };
 
 /// Instance norm with the picture's own statistics, or group norm that is expressed with it.
-pub(super) fn instance_norm<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn instance_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let eps = epsilon(node)?;
     let normed = if let Some(groups) = x.layout.groups() {
@@ -28,24 +21,19 @@ pub(super) fn instance_norm<'m>(
         let shift = reader.list_at(node, 2, count)?;
         reader.instance_norm(id, eps, scale, shift)?
     };
-    Ok(vec![x.moved_to(normed)])
+    Ok(x.moved_to(normed))
 }
 
 /// Group norm as one node.
-pub(super) fn group_norm<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn group_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let id = reader.planes(node, &x)?;
     let count = reader.channels(id);
-    let groups = node.attribute("num_groups").map_or(0, |a| a.i);
+    let groups = node.int("num_groups", 0);
     let groups = usize::try_from(groups).ok();
     let groups = groups.filter(|&groups| groups > 0 && count.is_multiple_of(groups));
-    let groups = groups.ok_or_else(|| {
-        let label = node.label();
-        refused(format!("{label} has groups that do not divide {count} channels"))
-    })?;
+    let groups = groups
+        .ok_or_else(|| node.refused(format!("has groups that do not divide {count} channels")))?;
     let eps = epsilon(node)?;
     // Before opset 21 there is one scale per group.
     let [scale, shift] = [1, 2].map(|index| {
@@ -56,20 +44,17 @@ pub(super) fn group_norm<'m>(
         }
     });
     let normed = reader.group_norm(id, groups, eps, scale?, shift?)?;
-    Ok(vec![x.moved_to(normed)])
+    Ok(x.moved_to(normed))
 }
 
 /// The norm of a pixel's channels, of a channel's pixels or of all values.
-pub(super) fn layer_norm<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn layer_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
-    let odd = || refused(format!("{} normalises unsupported sides of a map", node.label()));
-    let first = node.attribute("axis").map_or(-1, |a| a.i);
+    let odd = || node.refused("normalises unsupported sides of a map");
+    let first = node.int("axis", -1);
     let first = x.layout.side(first).ok_or_else(odd)?;
     if node.output.iter().skip(1).any(|name| !name.text.is_empty()) {
-        return Err(refused(format!("{} has more than one result", node.label())));
+        return Err(node.refused("has more than one result"));
     }
     let lengths = reader.lengths(&x);
     let (mut normed, mut kept) = ([false; 2], [false; 2]);
@@ -104,8 +89,7 @@ pub(super) fn layer_norm<'m>(
     let id = match (normed, kept) {
         ([true, false], [false, _]) => {
             let weight = std::mem::take(&mut scale);
-            let weights = NodeWeights { weight, bias: shift };
-            reader.add(Op::LayerNorm { eps }, &[x.node], Some(Held::Own(weights)))?
+            reader.add_weighted(Op::LayerNorm { eps }, &[x.node], weight, shift)?
         }
         ([false, true], [_, false]) => reader.instance_norm(x.node, eps, scale, shift)?,
         ([true, true], [false, false]) => reader.group_norm(x.node, 1, eps, scale, shift)?,
@@ -122,16 +106,16 @@ pub(super) fn layer_norm<'m>(
     if let Some(map) = shift {
         made = reader.with(Arithmetic::Sum, &made, &x.moved_to(map))?;
     }
-    Ok(vec![made])
+    Ok(made)
 }
 
 /// The number that a node adds to the variance.
-fn epsilon(node: &Node<'_>) -> Result<f64, WeightsError> {
-    let eps = f64::from(node.attribute("epsilon").map_or(1e-5, |a| a.f));
+fn epsilon(node: &Node<'_>) -> Result<f64> {
+    let eps = f64::from(node.float("epsilon", 1e-5));
     if (0.0..=1e6).contains(&eps) {
         Ok(eps)
     } else {
-        Err(refused(format!("{} has the epsilon {eps}", node.label())))
+        Err(node.refused(format!("has the epsilon {eps}")))
     }
 }
 
@@ -142,7 +126,7 @@ impl Reader<'_> {
         node: &Node<'_>,
         index: usize,
         (map, groups): (NodeId, usize),
-    ) -> Result<Vec<f32>, WeightsError> {
+    ) -> Result<Vec<f32>> {
         let values = self.list_at(node, index, groups)?;
         let channels = self.channels(map);
         self.budget().bytes(channels * size_of::<f32>())?;
@@ -152,20 +136,17 @@ impl Reader<'_> {
 }
 
 /// Batch norm with the statistics of training.
-pub(super) fn batch_norm<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn batch_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     reader.planes(node, &x)?;
-    if node.attribute("training_mode").is_some_and(|a| a.i != 0) {
-        return Err(refused(format!("{} is in training", node.label())));
+    if node.flag("training_mode", false) {
+        return Err(node.refused("is in training"));
     }
     let count = reader.channels(x.node);
     let mut list = |index: usize| reader.list_at(node, index, count);
     let (scale, shift) = (list(1)?, list(2)?);
     let (mean, variance) = (list(3)?, list(4)?);
-    let eps = f64::from(node.attribute("epsilon").map_or(1e-5, |a| a.f));
+    let eps = f64::from(node.float("epsilon", 1e-5));
     let (mut scales, mut shifts) = (Vec::new(), Vec::new());
     let of_batch = mean.iter().zip(&variance);
     for ((&scale, &shift), (&mean, &variance)) in scale.iter().zip(&shift).zip(of_batch) {
@@ -173,5 +154,5 @@ pub(super) fn batch_norm<'m>(
         scales.push(factor as f32);
         shifts.push((f64::from(shift) - f64::from(mean) * factor) as f32);
     }
-    reader.affine(&x, scales, shifts).map(|map| vec![map])
+    reader.affine(&x, scales, shifts)
 }

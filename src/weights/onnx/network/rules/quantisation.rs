@@ -1,12 +1,13 @@
 //! Numbers as integers with a scale and a zero point, and back.
 
-use super::{Held, MapValue, Reader};
+use super::{MapValue, Reader};
 use crate::{
     graph::{Function, Op},
     weights::{
-        WeightsError,
+        Result,
         onnx::{
-            messages::Node, network::constants::Constant, numbers::wrapped, refused, scope::Value,
+            messages::Node, network::constants::Constant, numbers::wrapped, scope::Value,
+            tensors::dtype_of,
         },
         tensor::{Dtype, Scaling, StoredTensor},
     },
@@ -33,10 +34,7 @@ fn limits_of(dtype: &str) -> Option<[f32; 2]> {
 }
 
 /// Quantises a map, or returns the numbers that it represents.
-pub(super) fn on_map<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn on_map(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let lengths = reader.lengths(&x);
     let lengths = lengths.first().cloned().unwrap_or_default();
@@ -54,34 +52,28 @@ pub(super) fn on_map<'m>(
     let nothing = vec![0.0; scales.len()];
     if node.op_type == "DequantizeLinear" {
         let centred = reader.affine(&x, ones, zeros.iter().map(|zero| -zero).collect())?;
-        return reader.affine(&centred, scales, nothing).map(|map| vec![map]);
+        return reader.affine(&centred, scales, nothing);
     }
     let zero = scaling.zeros.first().copied().unwrap_or_default();
     if scaling.zeros.iter().any(|&other| other != zero) {
-        return Err(refused(format!("{} has a zero point for each channel", node.label())));
+        return Err(node.refused("has a zero point for each channel"));
     }
     let inverse = scales.iter().map(|&scale| (1.0 / f64::from(scale)) as f32).collect();
     let divided = reader.affine(&x, inverse, nothing)?;
     let rounded = reader.function(&divided, Function::Round)?;
     let clipped = reader.clipped(&rounded, limits[0] - zero, limits[1] - zero)?;
-    reader.affine(&clipped, ones, zeros).map(|map| vec![map])
+    reader.affine(&clipped, ones, zeros)
 }
 
 impl<'m> Reader<'m> {
     /// The scales and zero points of a node that reads values of these lengths.
-    fn quantisation(
-        &mut self,
-        node: &Node<'_>,
-        lengths: &[usize],
-    ) -> Result<Quantisation, WeightsError> {
-        let wrong = |what: &str| refused(format!("{} {what}", node.label()));
+    fn quantisation(&mut self, node: &Node<'_>, lengths: &[usize]) -> Result<Quantisation> {
         let scales = self.weights_at(node, 1)?;
         if scales.values.iter().any(|&scale| scale <= 0.0) {
-            return Err(wrong("has a scale that is not larger than zero"));
+            return Err(node.refused("has a scale that is not larger than zero"));
         }
-        let number = |name: &str| node.attribute(name).map(|a| a.i);
-        if number("block_size").is_some_and(|size| size != 0) || scales.sides.len() > 1 {
-            return Err(wrong("has scales of blocks"));
+        if node.flag("block_size", false) || scales.sides.len() > 1 {
+            return Err(node.refused("has scales of blocks"));
         }
         let mut dtype = "uint8";
         let zeros = match node.input(2) {
@@ -94,39 +86,39 @@ impl<'m> Reader<'m> {
                     }
                     // The type of computed numbers is not kept, and it decides where they are clipped.
                     _ if node.op_type == "QuantizeLinear" => {
-                        return Err(wrong("has a computed zero point; store it as an initializer"));
+                        return Err(
+                            node.refused("has a computed zero point; store it as an initializer")
+                        );
                     }
                     _ => {}
                 }
                 let zeros = self.scope.indices(node, 2)?;
-                let zeros = zeros.ok_or_else(|| wrong("has zero points that are not integers"))?;
+                let zeros =
+                    zeros.ok_or_else(|| node.refused("has zero points that are not integers"))?;
                 zeros.values.iter().map(|&zero| zero as f32).collect()
             }
             None => {
-                dtype = match number("output_dtype").unwrap_or_default() {
-                    0 | 2 => dtype,
-                    3 => "int8",
-                    4 => "uint16",
-                    5 => "int16",
-                    _ => return Err(wrong("makes numbers of a type that is not read")),
-                };
+                if let code @ 1.. = node.int("output_dtype", 0) {
+                    let known = i32::try_from(code).ok().and_then(dtype_of);
+                    dtype = known.map_or("unknown", Dtype::name);
+                }
                 vec![0.0]
             }
         };
         let count = scales.values.len();
         if count == 0 || zeros.len() != 1 && zeros.len() != count {
-            return Err(wrong("has another number of zero points than scales"));
+            return Err(node.refused("has another number of zero points than scales"));
         }
         let (mut run, mut axis) = (1, 0);
         if count > 1 {
-            let side = wrapped(number("axis").unwrap_or(1), lengths.len());
+            let side = wrapped(node.int("axis", 1), lengths.len());
             let side = side.filter(|&side| lengths[side] == count);
-            axis = side.ok_or_else(|| wrong("has scales that do not fit its input"))?;
+            axis = side.ok_or_else(|| node.refused("has scales that do not fit its input"))?;
             run = lengths[axis + 1..].iter().product::<usize>().max(1);
         }
         let limits = limits_of(dtype).unwrap_or([f32::MIN, f32::MAX]);
         if node.op_type == "QuantizeLinear" && limits_of(dtype).is_none() {
-            return Err(refused(format!("{} makes numbers of the type {dtype}", node.label())));
+            return Err(node.refused(format!("makes numbers of the type {dtype}")));
         }
         Ok(Quantisation { scaling: Scaling { scales: scales.values, zeros, run }, axis, limits })
     }
@@ -136,7 +128,7 @@ impl<'m> Reader<'m> {
     pub(in crate::weights::onnx::network) fn dequantised(
         &mut self,
         node: &Node<'_>,
-    ) -> Result<Option<StoredTensor<'m>>, WeightsError> {
+    ) -> Result<Option<StoredTensor<'m>>> {
         if node.op_type != "DequantizeLinear" {
             return Ok(None);
         }
@@ -148,11 +140,11 @@ impl<'m> Reader<'m> {
         if let Dtype::Float(_) = tensor.dtype() {
             return Ok(None);
         }
-        self.budget().bytes(tensor.size_bytes())?;
+        self.budget().bytes(tensor.copied_bytes())?;
         let tensor = tensor.clone();
         let name = tensor.dtype().name();
         let Quantisation { scaling, .. } = self.quantisation(node, &sides)?;
-        let unread = || refused(format!("{} reads numbers of the type {name}", node.label()));
+        let unread = || node.refused(format!("reads numbers of the type {name}"));
         tensor.scaled(scaling).ok_or_else(unread).map(Some)
     }
 
@@ -160,7 +152,7 @@ impl<'m> Reader<'m> {
     pub(in crate::weights::onnx::network) fn on_constant(
         &mut self,
         node: &Node<'_>,
-    ) -> Result<Constant, WeightsError> {
+    ) -> Result<Constant> {
         let mut of = self.weights_at(node, 0)?;
         let Quantisation { scaling, limits, .. } = self.quantisation(node, &of.sides)?;
         self.budget().steps(of.values.len())?;
@@ -180,7 +172,7 @@ impl<'m> Reader<'m> {
     pub(in crate::weights::onnx::network) fn without_rounding(
         &mut self,
         last: usize,
-    ) -> Result<usize, WeightsError> {
+    ) -> Result<usize> {
         /// Nearly half: what is cut off becomes what is rounded, and integers stay as they are.
         const HALF: f32 = 0.4999;
         let mut limits = Vec::new();
@@ -207,12 +199,11 @@ impl<'m> Reader<'m> {
         };
         if function == Function::Floor {
             let channels = self.channels(made);
-            let weight = vec![1.0; channels];
-            let held = crate::network::NodeWeights { weight, bias: vec![-HALF; channels] };
-            made = self.add(Op::Affine, &[made], Some(Held::Own(held)))?;
+            let (ones, shift) = (vec![1.0; channels], vec![-HALF; channels]);
+            made = self.add_weighted(Op::Affine, &[made], ones, shift)?;
         }
         for op in limits[..count].iter().rev() {
-            made = self.add(*op, &[made], None)?;
+            made = self.add(*op, &[made])?;
         }
         Ok(made)
     }

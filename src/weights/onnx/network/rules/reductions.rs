@@ -1,10 +1,10 @@
 //! Means, sums, maxima and minima over channels or over whole maps, and softmax.
 
-use super::{Axis, Layout, MapValue, NodeId, Part, Reader};
+use super::{Axis, MapValue, NodeId, Part, Reader};
 use crate::{
     graph::{Arithmetic, Conv, Function, Op},
     weights::{
-        WeightsError,
+        Result, WeightsError,
         onnx::{messages::Node, refused},
     },
 };
@@ -21,23 +21,17 @@ enum Kind {
     Min,
 }
 
-pub(super) fn reduce<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn reduce(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let mut x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
-    let odd = || {
-        refused(format!("{} reduces neither all channels nor all rows and columns", node.label()))
-    };
-    let is = |name: &str, absent: i64| node.attribute(name).map_or(absent, |a| a.i) != 0;
+    let odd = || node.refused("reduces neither all channels nor all rows and columns");
     let all = || (0..count).collect::<Vec<_>>();
     let (axes, keeps) = if node.op_type.starts_with("Global") {
         ((2..count).collect(), true)
     } else {
         let axes = reader.scope.ints(node, "axes", 1)?;
         let axes = match axes.as_deref() {
-            None | Some([]) if is("noop_with_empty_axes", 0) => return Ok(vec![x]),
+            None | Some([]) if node.flag("noop_with_empty_axes", false) => return Ok(x),
             None | Some([]) => all(),
             Some(axes) => {
                 let axes: Option<Vec<usize>> =
@@ -45,7 +39,7 @@ pub(super) fn reduce<'m>(
                 axes.ok_or_else(odd)?
             }
         };
-        (axes, is("keepdims", 1))
+        (axes, node.flag("keepdims", true))
     };
     // Sides of channels and sides of pixels; those of length 1 do not matter.
     let lengths = reader.lengths(&x);
@@ -95,7 +89,7 @@ pub(super) fn reduce<'m>(
         }
     }
     if node.op_type == "ReduceL2" {
-        id = reader.add(Op::Function(Function::Sqrt), &[id], None)?;
+        id = reader.add(Op::Function(Function::Sqrt), &[id])?;
     }
     let mut made = MapValue { node: id, layout };
     for &side in &axes {
@@ -111,17 +105,14 @@ pub(super) fn reduce<'m>(
             !axes.contains(&(side - 1))
         });
     }
-    Ok(vec![made])
+    Ok(made)
 }
 
 /// `exp(x) / sum(exp(x))` over channels.
-pub(super) fn softmax<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn softmax(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let absent = if reader.opset < 13 { 1 } else { -1 };
-    let axis = node.attribute("axis").map_or(absent, |a| a.i);
+    let axis = node.int("axis", absent);
     let side = x.layout.side(axis);
     let lengths = reader.lengths(&x);
     // Before opset 13, all sides after the axis belong to it.
@@ -129,31 +120,26 @@ pub(super) fn softmax<'m>(
         reader.opset < 13 && lengths.iter().any(|l| l[side + 1..].iter().any(|&length| length != 1))
     };
     if !side.is_some_and(|side| x.layout.axis(side) == Axis::Channels && !has_more(side)) {
-        return Err(refused(format!("{} is over something other than channels", node.label())));
+        return Err(node.refused("is over something other than channels"));
     }
     // Relative to the largest, no power exceeds 1.
     let most = reader.of_channels(node, x.node, Kind::Max)?;
     let below = reader.with(Arithmetic::Difference, &x, &x.moved_to(most))?;
     let powers = reader.function(&below, Function::Exp)?;
     let sum = reader.of_channels(node, powers.node, Kind::Sum)?;
-    Ok(vec![reader.with(Arithmetic::Quotient, &powers, &x.moved_to(sum))?])
+    reader.with(Arithmetic::Quotient, &powers, &x.moved_to(sum))
 }
 
 impl Reader<'_> {
     /// One value for each channel.
-    fn of_pixels(
-        &mut self,
-        node: &Node<'_>,
-        id: NodeId,
-        kind: Kind,
-    ) -> Result<NodeId, WeightsError> {
-        let x = MapValue { node: id, layout: Layout::channels_first(self.channels(id)) };
+    fn of_pixels(&mut self, node: &Node<'_>, id: NodeId, kind: Kind) -> Result<NodeId> {
+        let x = self.channels_first(id);
         match kind {
-            Kind::Mean => self.add(Op::SpatialMean, &[id], None),
-            Kind::Max => self.add(Op::SpatialMax, &[id], None),
+            Kind::Mean => self.add(Op::SpatialMean, &[id]),
+            Kind::Max => self.add(Op::SpatialMax, &[id]),
             Kind::Min => {
                 let negative = self.scaled(&x, -1.0, 0.0)?;
-                let most = self.add(Op::SpatialMax, &[negative.node], None)?;
+                let most = self.add(Op::SpatialMax, &[negative.node])?;
                 Ok(self.scaled(&x.moved_to(most), -1.0, 0.0)?.node)
             }
             Kind::Sum => {
@@ -163,31 +149,25 @@ impl Reader<'_> {
                     let error = format!("{} sums up all pixels of any picture", node.label());
                     return Err(self.scope.of_size(refused(error)));
                 }
-                let mean = self.add(Op::SpatialMean, &[id], None)?;
+                let mean = self.add(Op::SpatialMean, &[id])?;
                 Ok(self.scaled(&x.moved_to(mean), count as f32, 0.0)?.node)
             }
         }
     }
 
     /// One channel for all of a map.
-    fn of_channels(
-        &mut self,
-        node: &Node<'_>,
-        id: NodeId,
-        kind: Kind,
-    ) -> Result<NodeId, WeightsError> {
+    fn of_channels(&mut self, node: &Node<'_>, id: NodeId, kind: Kind) -> Result<NodeId> {
         let channels = self.channels(id);
         if let Kind::Mean | Kind::Sum = kind {
             let share = if kind == Kind::Mean { 1.0 / channels as f32 } else { 1.0 };
             return self.small_conv(Conv::square(channels, 1, 1, 1), id, share, 0.0);
         }
         if channels > MOST_COMPARED {
-            return Err(refused(format!("{} compares {channels} channels", node.label())));
+            return Err(node.refused(format!("compares {channels} channels")));
         }
         let mut one = |first: usize| {
-            let layout = Layout::channels_first(1);
-            let node = self.add(Op::Channels { first, count: 1 }, &[id], None)?;
-            Ok::<_, WeightsError>(MapValue { node, layout })
+            let part = self.add(Op::Channels { first, count: 1 }, &[id])?;
+            Ok::<_, WeightsError>(self.channels_first(part))
         };
         let parts = (0..channels).map(&mut one).collect::<Result<Vec<_>, _>>()?;
         let mut parts = parts.into_iter();

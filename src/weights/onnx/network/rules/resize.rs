@@ -7,22 +7,18 @@ use crate::{
         resize::{Coordinates, Interpolation, Resize, Rounding, Target},
     },
     weights::{
-        WeightsError,
+        Result, WeightsError,
         error::shortened,
-        onnx::{messages::Node, refused, shown},
+        onnx::{messages::Node, shown},
     },
 };
 
-pub(super) fn resize<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn resize(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
-    let wrong = |what: String| refused(format!("{} {what}", node.label()));
-    let axes: Vec<Axis> = (0..x.layout.sides.len()).map(|side| x.layout.axis(side)).collect();
+    let axes = x.layout.axes();
     let position = |axis: Axis| axes.iter().position(|&own| own == axis);
     let (Some(rows), Some(columns)) = (position(Axis::Rows), position(Axis::Columns)) else {
-        return Err(wrong("resizes something other than rows and columns".to_owned()));
+        return Err(node.refused("resizes something other than rows and columns"));
     };
     // Since opset 11, Resize has a region of interest before its scales.
     let is_old = node.op_type == "Upsample" || reader.opset < 11;
@@ -31,71 +27,55 @@ pub(super) fn resize<'m>(
         Some(attribute) => {
             let sides: Option<Vec<usize>> =
                 attribute.ints.iter().map(|&a| x.layout.side(a)).collect();
-            sides.ok_or_else(|| wrong("resizes odd axes".to_owned()))?
+            sides.ok_or_else(|| node.refused("resizes odd axes"))?
         }
         None => (0..axes.len()).collect(),
+    };
+    let floats = |list: &[f32]| list.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+    let lists_at = |index: usize| {
+        let probes = reader.scope.numbers(node, index)?;
+        let lists = probes.map(|n| n.iter().map(|n| floats(&n.to_floats())).collect::<Vec<_>>());
+        Ok::<_, WeightsError>(lists.filter(|lists| lists.iter().any(|list| !list.is_empty())))
+    };
+    let scales = match node.attribute("scales") {
+        Some(attribute) => Some(vec![floats(&attribute.floats); reader.sizes.len()]),
+        None => lists_at(scale_index)?,
+    };
+    let sizes = if is_old { None } else { lists_at(3)? };
+    let (lists, is_scaled) = match (scales, sizes) {
+        (Some(scales), None) => (scales, true),
+        (None, Some(sizes)) => (sizes, false),
+        _ => return Err(node.refused("has neither scales nor sizes, or both")),
     };
     let at = |list: &[f64], side: usize| {
         let place = chosen.iter().position(|&chosen| chosen == side);
         place.and_then(|place| list.get(place).copied())
     };
-    let others_stay = |list: &[f64], stays: &dyn Fn(usize) -> f64| {
-        list.len() == chosen.len()
-            && (0..axes.len())
-                .filter(|&side| side != rows && side != columns)
-                .all(|side| at(list, side).is_none_or(|value| value == stays(side)))
-    };
-    let scales = match node.attribute("scales") {
-        Some(attribute) => Some(vec![attribute.floats.clone()]),
-        None => reader
-            .scope
-            .numbers(node, scale_index)?
-            .map(|probes| probes.iter().map(|n| n.to_floats()).collect::<Vec<_>>())
-            .filter(|scales| scales.iter().any(|s| !s.is_empty())),
-    };
-    let sizes = if is_old { None } else { reader.scope.numbers(node, 3)? };
-    let lengths = reader.lengths(&x);
-    let target = match (scales, sizes) {
-        (Some(scales), None) => {
-            let first: Vec<f64> = scales[0].iter().map(|&s| f64::from(s)).collect();
-            if scales.iter().all(|s| *s == scales[0]) {
-                if !others_stay(&first, &|_| 1.0) {
-                    return Err(wrong(format!("scales by {}", shown(&scales[0]))));
-                }
-                Target::Scale([rows, columns].map(|side| at(&first, side).unwrap_or(1.0)))
-            } else {
-                // The factors depend on sizes, so compute rows and columns at every probe.
-                let mut made = Vec::new();
-                for (scales, lengths) in scales.iter().zip(&lengths) {
-                    let scales: Vec<f64> = scales.iter().map(|&s| f64::from(s)).collect();
-                    if !others_stay(&scales, &|_| 1.0) {
-                        return Err(wrong("scales by odd factors".to_owned()));
-                    }
-                    let side = |side: usize| {
-                        let scale = at(&scales, side).unwrap_or(1.0);
-                        // The factor is a quotient of integers that was rounded to single precision.
-                        (lengths[side] as f64 * scale + 1e-3).floor() as usize
-                    };
-                    made.push((side(rows), side(columns)));
-                }
-                return reader.resized_to(node, &x, &made);
-            }
+    // Rows and columns at every probe.
+    let mut made = Vec::new();
+    for (list, lengths) in lists.iter().zip(reader.lengths(&x)) {
+        let px = |side: usize| match at(list, side) {
+            // A scale is a quotient of integers that was rounded to single precision.
+            Some(scale) if is_scaled => (lengths[side] as f64 * scale + 1e-3).floor() as usize,
+            Some(size) => size as usize,
+            None => lengths[side],
+        };
+        let stays = |side: usize| {
+            let same = if is_scaled { 1.0 } else { lengths[side] as f64 };
+            at(list, side).is_none_or(|value| value == same)
+        };
+        let is_other = |&side: &usize| side != rows && side != columns;
+        if list.len() != chosen.len() || !(0..axes.len()).filter(is_other).all(stays) {
+            let what = if is_scaled { "scales by" } else { "resizes to" };
+            return Err(node.refused(format!("{what} {}", shown(list))));
         }
-        (None, Some(sizes)) => {
-            let mut made = Vec::new();
-            for (sizes, lengths) in sizes.iter().zip(&lengths) {
-                let sizes: Vec<f64> = sizes.to_floats().iter().map(|&s| f64::from(s)).collect();
-                if !others_stay(&sizes, &|side| lengths[side] as f64) {
-                    return Err(wrong(format!("resizes to {}", shown(&sizes))));
-                }
-                let side = |side: usize| at(&sizes, side).unwrap_or(lengths[side] as f64) as usize;
-                made.push((side(rows), side(columns)));
-            }
-            return reader.resized_to(node, &x, &made);
-        }
-        _ => return Err(wrong("has neither scales nor sizes, or both".to_owned())),
-    };
-    reader.resized(node, &x, target, None).map(|map| vec![map])
+        made.push((px(rows), px(columns)));
+    }
+    if is_scaled && lists.iter().all(|list| *list == lists[0]) {
+        let scale = [rows, columns].map(|side| at(&lists[0], side).unwrap_or(1.0));
+        return reader.resized(node, &x, Target::Scale(scale), None);
+    }
+    reader.resized_to(node, &x, &made)
 }
 
 impl Reader<'_> {
@@ -105,7 +85,7 @@ impl Reader<'_> {
         node: &Node<'_>,
         x: &MapValue,
         made: &[(usize, usize)],
-    ) -> Result<Vec<MapValue>, WeightsError> {
+    ) -> Result<MapValue> {
         let own = self.sizes_of(x.node);
         // A factor, if it is the same at every probe.
         let scale = |axis: usize| {
@@ -122,18 +102,17 @@ impl Reader<'_> {
                     (Target::Size([made[0].0, made[0].1]), None)
                 }
                 None => {
-                    return Err(self.scope.of_size(refused(format!(
-                        "{} resizes to a size that no other map has",
-                        node.label()
-                    ))));
+                    return Err(self
+                        .scope
+                        .of_size(node.refused("resizes to a size that no other map has")));
                 }
             },
         };
-        self.resized(node, x, target.0, target.1).map(|map| vec![map])
+        self.resized(node, x, target.0, target.1)
     }
 
     /// The last node whose map has these rows and columns at the probes.
-    fn node_of_size(&self, sizes: &[(usize, usize)]) -> Result<Option<NodeId>, WeightsError> {
+    fn node_of_size(&self, sizes: &[(usize, usize)]) -> Result<Option<NodeId>> {
         self.budget().steps(self.shapes.len())?;
         let has = |id: &NodeId| {
             let own = &self.shapes[*id];
@@ -148,14 +127,12 @@ impl Reader<'_> {
         x: &MapValue,
         target: Target,
         like: Option<NodeId>,
-    ) -> Result<MapValue, WeightsError> {
-        let wrong = |what: String| refused(format!("{} {what}", node.label()));
-        let has = |name: &str| node.attribute(name).is_some_and(|a| a.i != 0);
-        if has("antialias") || has("exclude_outside") {
-            return Err(wrong("uses antialiasing or exclude_outside".to_owned()));
+    ) -> Result<MapValue> {
+        if node.flag("antialias", false) || node.flag("exclude_outside", false) {
+            return Err(node.refused("uses antialiasing or exclude_outside"));
         }
         if !matches!(node.text("keep_aspect_ratio_policy", "stretch"), "stretch") {
-            return Err(wrong("uses a keep_aspect_ratio_policy".to_owned()));
+            return Err(node.refused("uses a keep_aspect_ratio_policy"));
         }
         let is_old = node.op_type == "Upsample" || self.opset < 11;
         let coordinates = match (is_old, node.text("coordinate_transformation_mode", "half_pixel"))
@@ -166,7 +143,7 @@ impl Reader<'_> {
             (_, "half_pixel_symmetric") => Coordinates::HalfPixelSymmetric,
             (_, "tf_half_pixel_for_nn") => Coordinates::TensorflowHalfPixel,
             (_, "align_corners") => Coordinates::AlignCorners,
-            (_, other) => return Err(wrong(format!("finds pixels by {}", shortened(other)))),
+            (_, other) => return Err(node.refused(format!("finds pixels by {}", shortened(other)))),
         };
         let interpolation = match node.text("mode", "nearest") {
             "nearest" => Interpolation::Nearest(
@@ -175,14 +152,14 @@ impl Reader<'_> {
                     (_, "ceil") => Rounding::Ceil,
                     (_, "round_prefer_floor") => Rounding::PreferFloor,
                     (_, "round_prefer_ceil") => Rounding::PreferCeil,
-                    (_, other) => return Err(wrong(format!("rounds by {}", shortened(other)))),
+                    (_, other) => {
+                        return Err(node.refused(format!("rounds by {}", shortened(other))));
+                    }
                 },
             ),
             "linear" | "bilinear" => Interpolation::Linear,
-            "cubic" => Interpolation::Cubic {
-                a: f64::from(node.attribute("cubic_coeff_a").map_or(-0.75, |a| a.f)),
-            },
-            other => return Err(wrong(format!("resizes in the mode {}", shortened(other)))),
+            "cubic" => Interpolation::Cubic { a: f64::from(node.float("cubic_coeff_a", -0.75)) },
+            other => return Err(node.refused(format!("resizes in the mode {}", shortened(other)))),
         };
         if target == Target::Scale([1.0; 2]) && coordinates != Coordinates::TensorflowHalfPixel {
             return Ok(x.clone());
@@ -190,7 +167,7 @@ impl Reader<'_> {
         let resize = Resize { interpolation, coordinates, target };
         let op = if doubles(&resize) { Op::Upsample } else { Op::Resize(resize) };
         let inputs: Vec<NodeId> = std::iter::once(x.node).chain(like).collect();
-        let id = self.add(op, &inputs, None)?;
+        let id = self.add(op, &inputs)?;
         Ok(x.moved_to(id))
     }
 }

@@ -4,11 +4,11 @@ use super::{Layout, MapValue, Part, Reader};
 use crate::{
     graph::{BlockOrder, Op},
     weights::{
-        WeightsError,
+        Result,
         onnx::{
             messages::Node,
-            numbers::{fewer_or_more, reshaped},
-            refused, shown,
+            numbers::{fewer_or_more, reshaped, transposed},
+            shown,
         },
     },
 };
@@ -18,41 +18,30 @@ const MAX_BLOCK_PX: usize = 16;
 /// Steps to charge per side when a map is tried with other sides.
 const STEPS_PER_SIDE: usize = 16;
 
-pub(super) fn transpose<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn transpose(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
-    let order: Vec<usize> = match node.attribute("perm") {
-        Some(order) => {
-            order.ints.iter().map(|&i| usize::try_from(i).unwrap_or(usize::MAX)).collect()
-        }
-        None => (0..count).rev().collect(),
-    };
+    let order = node.order(count);
     let layout = (order.len() == count).then(|| x.layout.transposed(&order)).flatten();
-    let layout = layout.ok_or_else(|| refused(format!("{} has an odd order", node.label())))?;
+    let layout = layout.ok_or_else(|| node.refused("has an odd order"))?;
     let x = MapValue { node: x.node, layout };
-    reader.settled(x).map(|map| vec![map])
+    reader.settled(x)
 }
 
-pub(super) fn reshape<'m>(
-    reader: &mut Reader<'m>,
-    node: &'m Node<'m>,
-) -> Result<Vec<MapValue>, WeightsError> {
+pub(super) fn reshape(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let lengths = reader.lengths(&x);
+    let wanted = match node.op_type {
+        "Reshape" | "Expand" => reader.scope.int_lists(node, "shape", 1)?,
+        _ => None,
+    };
     let mut shapes = Vec::new();
     for (probe, own) in lengths.iter().enumerate() {
         let shape = match node.op_type {
-            "Reshape" | "Expand" => {
-                wanted_at(reader, node, probe)?.and_then(|wanted| match node.op_type {
-                    "Reshape" => reshaped(node, own, &wanted),
-                    _ => expanded(own, &wanted),
-                })
-            }
+            "Reshape" => wanted.as_ref().and_then(|wanted| reshaped(node, own, &wanted[probe])),
+            "Expand" => wanted.as_ref().and_then(|wanted| expanded(own, &wanted[probe])),
             "Flatten" => {
-                let axis = node.attribute("axis").map_or(1, |a| a.i);
+                let axis = node.int("axis", 1);
                 let count = own.len() as i64;
                 let axis = if axis < 0 { axis + count } else { axis };
                 (0..=count).contains(&axis).then(|| {
@@ -66,16 +55,15 @@ pub(super) fn reshape<'m>(
             }
         };
         let shape = shape.ok_or_else(|| {
-            reader.scope.of_size(refused(format!(
-                "{} gives a map with the sides {} others that do not fit",
-                node.label(),
+            reader.scope.of_size(node.refused(format!(
+                "gives a map with the sides {} others that do not fit",
                 shown(own)
             )))
         })?;
         shapes.push(shape);
     }
     if shapes == lengths {
-        return Ok(vec![x]);
+        return Ok(x);
     }
     let sizes = reader.sizes_of(x.node);
     let reshaped = match x.layout.reshaped(&sizes, &shapes) {
@@ -83,25 +71,13 @@ pub(super) fn reshape<'m>(
         None => reader.reshaped_in_blocks(&x, &shapes)?,
     };
     let x = reshaped.ok_or_else(|| {
-        reader.scope.of_size(refused(format!(
-            "{} gives a map with the sides {} the sides {}, which cut through its pixels",
-            node.label(),
-            shown(lengths.first().map_or(&[][..], Vec::as_slice)),
+        reader.scope.of_size(node.refused(format!(
+            "gives a map with the sides {} the sides {}, which cut through its pixels",
+            reader.sides_shown(&x),
             shown(shapes.first().map_or(&[][..], Vec::as_slice))
         )))
     })?;
-    reader.settled(x).map(|map| vec![map])
-}
-
-/// The shape at the second input at a probe; `None` if it does not consist of integers.
-fn wanted_at(
-    reader: &Reader<'_>,
-    node: &Node<'_>,
-    probe: usize,
-) -> Result<Option<Vec<i64>>, WeightsError> {
-    let numbers = reader.scope.numbers(node, 1)?;
-    let at_probe = numbers.as_ref().and_then(|n| n.get(probe));
-    Ok(at_probe.and_then(|n| n.as_ints().map(<[i64]>::to_vec)))
+    reader.settled(x)
 }
 
 /// The same sides, possibly with sides of length 1 in front. A map cannot be repeated.
@@ -127,7 +103,7 @@ impl Reader<'_> {
         &mut self,
         x: &MapValue,
         shapes: &[Vec<usize>],
-    ) -> Result<Option<MapValue>, WeightsError> {
+    ) -> Result<Option<MapValue>> {
         let sizes = self.sizes_of(x.node);
         let sides: usize = shapes.iter().map(Vec::len).sum();
         for block in 2..=MAX_BLOCK_PX {
@@ -143,7 +119,7 @@ impl Reader<'_> {
             let blocks = x.layout.in_blocks(block);
             let reshaped = blocks.and_then(|layout| layout.reshaped(&smaller, shapes));
             if let Some(layout) = reshaped {
-                let node = self.add(Op::SpaceToDepth { block }, &[x.node], None)?;
+                let node = self.add(Op::SpaceToDepth { block }, &[x.node])?;
                 return Ok(Some(MapValue { node, layout }));
             }
         }
@@ -152,9 +128,9 @@ impl Reader<'_> {
 
     /// Adds the operation that a layout amounts to: the map was doubled, its channels became blocks of pixels, or their
     /// order changed.
-    pub(super) fn settled(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
+    pub(super) fn settled(&mut self, x: MapValue) -> Result<MapValue> {
         if let Some(layout) = x.layout.undoubled(&self.sizes_of(x.node)) {
-            let node = self.add(Op::Upsample, &[x.node], None)?;
+            let node = self.add(Op::Upsample, &[x.node])?;
             return Ok(MapValue { node, layout });
         }
         if let Some((block, order)) = x.layout.blocks() {
@@ -165,7 +141,7 @@ impl Reader<'_> {
             };
             if let Some(order) = order {
                 let op = Op::DepthToSpace { block, order };
-                let node = self.add(op, &[x.node], None)?;
+                let node = self.add(op, &[x.node])?;
                 // Each side keeps its first part, which now has more values.
                 let sides =
                     x.layout.sides.iter().map(|side| side.first().copied().into_iter().collect());
@@ -179,21 +155,14 @@ impl Reader<'_> {
                 return Ok(MapValue { node, layout });
             }
         }
-        if let Some(order) = x.layout.shuffled() {
-            let factors = &x.layout.factors;
+        let factors = &x.layout.factors;
+        if let Some(order) = x.layout.shuffled()
+            && let Some((_, channels)) = transposed(factors, &order)
+        {
             let count: usize = factors.iter().product();
             self.budget().steps(count * factors.len())?;
             self.budget().bytes(count * size_of::<usize>())?;
-            // The channel at each place.
-            let mut channels = Vec::with_capacity(count);
-            for place in 0..count {
-                let (mut rest, mut along) = (place, vec![0; factors.len()]);
-                for &factor in order.iter().rev() {
-                    along[factor] = rest % factors[factor];
-                    rest /= factors[factor];
-                }
-                channels.push(along.iter().zip(factors).fold(0, |at, (i, side)| at * side + i));
-            }
+            let channels: Vec<usize> = channels.collect();
             let whole = |parts: &Vec<Part>| {
                 if parts.iter().any(|p| matches!(p, Part::Channel(_))) {
                     vec![Part::Channel(0)]
