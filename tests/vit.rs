@@ -273,7 +273,7 @@ fn a_code_belongs_to_the_network_that_made_it() {
 fn plain_networks_are_told_by_the_shapes_of_their_weights() {
     for (name, _, spec) in Spec::plain_ones() {
         let shapes: BTreeMap<String, Vec<usize>> = spec.weights().into_iter().collect();
-        let told = Spec::told(|weight| shapes.get(weight).map(Vec::as_slice));
+        let told = Spec::from_shapes(|weight| shapes.get(weight).map(Vec::as_slice));
         assert_eq!(told.as_ref().map(Spec::plain_name), Ok(Some(name)));
         assert_eq!(told, Ok(spec));
     }
@@ -283,7 +283,7 @@ fn plain_networks_are_told_by_the_shapes_of_their_weights() {
     };
     for (wrong, words) in [(shapes(96), "do not divide the 96"), (BTreeMap::new(), "stem.patches")]
     {
-        let told = Spec::told(|weight| wrong.get(weight).map(Vec::as_slice));
+        let told = Spec::from_shapes(|weight| wrong.get(weight).map(Vec::as_slice));
         let error = told.expect_err("no sizes").to_string();
         assert!(error.contains(words), "{error}");
     }
