@@ -11,6 +11,8 @@ use eframe::egui::{
 
 use crate::frame::Frame;
 
+/// Maximum screen pixels per picture pixel when a picture is fitted to the space for it.
+pub const MAX_FIT: f32 = 8.0;
 /// Side of a tile, in pixels.
 const TILE_PX: usize = 512;
 /// Maximum number of tiles uploaded per frame.
@@ -232,9 +234,9 @@ impl Picture {
         }
     }
 
-    /// Whether a picture that is no larger than its preview is enlarged so far that its pixels are visible.
+    /// Whether a picture that is no larger than its preview is enlarged further than to fit, so that its pixels are shown.
     fn magnifies(&self, full: &Frame, scale: f32) -> bool {
-        scale >= 3.0
+        scale > MAX_FIT
             && self.preview.as_ref().is_some_and(|(preview, _)| preview.width() == full.width())
     }
 }

@@ -16,7 +16,7 @@ use eframe::egui::{
 pub use self::fade::Seen;
 pub use self::view::{Compare, Framing, ViewStep};
 use self::{fade::Fade, marks::name_chips};
-use super::texture::Picture;
+use super::texture::{MAX_FIT, Picture};
 use crate::frame::Frame;
 
 /// Space around a picture that fits the stage, in points.
@@ -86,7 +86,7 @@ impl Default for Stage {
             scale: 1.0,
             ppp: 1.0,
             rect: Rect::NOTHING,
-            fit_limit: 2.0,
+            fit_limit: MAX_FIT,
             framing: Framing::default(),
             names: ["Original", "Painted"].map(str::to_owned),
             alone: None,
