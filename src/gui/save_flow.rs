@@ -15,12 +15,13 @@ use eframe::egui::ViewportCommand;
 use super::{
     app::{App, NextStep, SaveFlow},
     batch::Batch,
-    finished::Save,
+    finished::{Finished, Save},
     intent::Intent,
     label::{editable, name_label, path_label, remark},
     live::LiveView,
     messages::{Offer, Topic},
     overlays::{Answer, Buttons, Field, Overlay, Question},
+    painted_with::{PaintedWith, Texts},
     platform::{Dialog, from_the_root, path_in},
 };
 use crate::{
@@ -189,8 +190,25 @@ impl App {
             let encoding = Encoding { format, quality: self.settings.choices.jpeg_quality };
             let photo = self.workspace.photo().map(|photo| &photo.opened.photo);
             let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
-            self.save(Save { path, finished, encoding, metadata }, Existing::Keep, step);
+            let texts = self.painted_texts(&finished);
+            self.save(Save { path, finished, encoding, metadata, texts }, Existing::Keep, step);
         }
+    }
+
+    /// How a finished picture was painted.
+    fn painted_texts(&self, finished: &Finished) -> Texts {
+        let (recipe, painting) = (&finished.key.0, &finished.painting);
+        PaintedWith {
+            style: Some(&recipe.style),
+            parts: &recipe.mix,
+            model: recipe.model,
+            mode: Some(painting.mode),
+            working: Some(painting.painted.size()),
+            look: finished.look,
+            source: None,
+            device: self.device.info.as_ref().map(|device| device.name.as_str()),
+        }
+        .texts()
     }
 
     /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
@@ -214,15 +232,10 @@ impl App {
             let (path, finished) = (&save.path, &save.finished);
             // Check before composing the picture, so that the question appears immediately.
             let result = encode::check_target(path, existing).and_then(|()| {
-                let metadata = Some(&save.metadata);
-                let attached = Attached { metadata, ..Attached::default() };
-                encode::save_with(
-                    path,
-                    Cow::Owned(finished.frame()),
-                    attached,
-                    save.encoding,
-                    existing,
-                )
+                let (metadata, texts) = (Some(&save.metadata), save.texts.as_slice());
+                let attached = Attached { metadata, texts, ..Attached::default() };
+                let frame = Cow::Owned(finished.frame());
+                encode::save_with(path, frame, attached, save.encoding, existing)
             });
             Ok((save, result))
         };

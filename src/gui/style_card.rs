@@ -14,6 +14,8 @@ use super::{
     theme::{self, HintBeside},
 };
 
+/// Space to the right of a card, in points.
+pub const CARD_INSET: f32 = 4.0;
 /// Height of a thumbnail, in points.
 const THUMBNAIL_HEIGHT: f32 = 74.0;
 /// Side of the inset with the picture that a style was made from, in points.
@@ -51,7 +53,7 @@ pub struct Tile<'a> {
 /// Draws a tile. While it is dragged, a copy is also drawn under the pointer.
 pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
     let card = tile.card;
-    let size = vec2(ui.available_width() - 4.0, THUMBNAIL_HEIGHT + NAME_HEIGHT);
+    let size = vec2(ui.available_width() - CARD_INSET, THUMBNAIL_HEIGHT + NAME_HEIGHT);
     // On a touch screen, dragging scrolls.
     let is_fixed = tile.note.is_some() || ui.input(egui::InputState::has_touch_screen);
     let mut sense = if is_fixed { Sense::CLICK } else { Sense::CLICK | Sense::DRAG };

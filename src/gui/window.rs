@@ -86,9 +86,20 @@ impl App {
                 .request
                 .as_ref()
                 .map(|request| (request.recipe.style.as_str(), share));
-            let mix = self.unkept_mix();
-            let chosen = (self.workspace.choice.style.as_deref(), mix.as_ref());
-            let moving = self.live.as_ref().map(LiveView::previews);
+            let viewed = self.shows_painting().then(|| self.viewed_choice());
+            let (style, mix) = match &viewed {
+                // A saved file's own style, unless it is a mix.
+                Some(choice) => {
+                    let alone = choice.as_ref().filter(|choice| choice.parts().is_empty());
+                    (alone.and_then(|choice| choice.style.as_deref()), None)
+                }
+                None => (self.workspace.choice.style.as_deref(), self.unkept_mix()),
+            };
+            let chosen = (style, mix.as_ref());
+            let live = self.live.as_ref();
+            let moves =
+                |live: &&LiveView| self.settings.live.moving_gallery || live.shows_previews();
+            let moving = live.filter(moves).map(LiveView::previews);
             self.gallery.ui(ui, chosen, painting, moving);
         });
         let controls = Panel::right("controls").resizable(false);
@@ -118,7 +129,7 @@ impl App {
                         let is_mix = !choice.parts().is_empty();
                         let chosen = choice.style.as_deref().filter(|_| !is_mix);
                         live.stage.names_one = true;
-                        live.stage_ui(ui, self.gallery.cards(), chosen);
+                        live.stage_ui(ui, self.gallery.shown(), chosen);
                     } else {
                         self.stage.names_one = true;
                         self.photo_stage(ui);

@@ -13,7 +13,7 @@ use crate::{
         intent::Intent,
         shortcuts::style_key,
         style_source::Card,
-        texture::{mirrored, opaque_image_of},
+        texture::{cover, mirrored, opaque_image_of},
         theme,
     },
     mailbox::{Reader, mailbox},
@@ -27,6 +27,9 @@ const GAP: f32 = 10.0;
 const TAG_MARGIN: f32 = 8.0;
 /// Padding of a name's background, in points.
 const TAG_PADDING: egui::Vec2 = vec2(7.0, 3.0);
+
+/// The styles, and their own thumbnails by id.
+pub(super) type Styles<'a> = (&'a [Card], &'a HashMap<String, TextureHandle>);
 
 struct Tile {
     style: String,
@@ -91,8 +94,15 @@ impl PreviewGrid {
         self.textures.get(style)
     }
 
-    /// Draws every style into the remaining area of `ui`, on the background `around`; a click chooses a style.
-    pub fn ui(&self, ui: &mut egui::Ui, around: Color32, cards: &[Card], chosen: Option<&str>) {
+    /// Draws every style into the remaining area of `ui`, on the background `around`; a click chooses a style. Until a
+    /// style has painted, its thumbnail is shown.
+    pub fn ui(
+        &self,
+        ui: &mut egui::Ui,
+        around: Color32,
+        (cards, thumbnails): Styles<'_>,
+        chosen: Option<&str>,
+    ) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
         let colors = theme::palette(ui.visuals());
@@ -122,6 +132,12 @@ impl PreviewGrid {
                     .uv(mirrored(Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)), self.is_flipped))
                     .corner_radius(radius)
                     .paint_at(ui, rect),
+                None if let Some(own) = thumbnails.get(&card.id) => {
+                    egui::Image::from_texture(own)
+                        .uv(cover(own.size_vec2(), rect.size()))
+                        .corner_radius(radius)
+                        .paint_at(ui, rect);
+                }
                 None => {
                     ui.painter().rect_filled(rect, radius, colors.card);
                     let font = FontId::proportional(13.0);

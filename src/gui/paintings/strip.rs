@@ -51,6 +51,7 @@ impl Paintings {
     }
 
     fn pictures(&mut self, ui: &mut egui::Ui, listed: &[PathBuf]) {
+        let listed: Vec<&PathBuf> = listed.iter().filter(|path| !self.is_gone(path)).collect();
         // The wheel scrolls the strip, which has no other direction.
         ui.style_mut().always_scroll_the_only_direction = true;
         // Reserve the height of the scroll bar, so that nothing above moves when it appears.
