@@ -108,14 +108,8 @@ pub fn choice(texts: &[(String, String)], before: &Choice) -> Option<Choice> {
     let mut choice = Choice { mix: Mix::default(), ..before.clone() };
     match text(MIX) {
         Some(mix) => {
-            let part = |text: &str| {
-                let (style, share) = text.strip_suffix(" %")?.rsplit_once(' ')?;
-                Some((style.to_owned(), share.parse().ok()?))
-            };
-            let mut parts = mix.split(", ").map(part).collect::<Option<Parts>>()?.into_iter();
-            let (style, own) = parts.next()?;
-            choice.style = Some(style);
-            choice.mix = Mix { own, others: parts.collect() };
+            let (style, mix) = Mix::of_parts(mix::parsed(mix)?)?;
+            (choice.style, choice.mix) = (Some(style), mix);
         }
         None => {
             let (style, model) = text(STYLE)?.rsplit_once(' ')?;
