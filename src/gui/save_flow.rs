@@ -46,10 +46,8 @@ impl App {
             return;
         }
         let state = &self.settings.state;
-        let folder = match dialog {
-            Dialog::Open | Dialog::Folder | Dialog::Style => state.open_folder.clone(),
-            _ => state.save_folder.clone().or(state.open_folder.clone()),
-        };
+        let saved = state.save_folder.as_ref().filter(|_| !dialog.opens());
+        let folder = saved.or(state.open_folder.as_ref()).cloned();
         let (platform, shown) = (self.platform.clone(), dialog.clone());
         self.tasks.spawn_dialog(
             move || platform.ask(&shown, folder.as_deref()),
@@ -117,13 +115,13 @@ impl App {
             None => (editable(&suggested), None),
         };
         let mut selected = 0..text.len();
-        if problem.is_none() && matches!(dialog, Dialog::Save { .. } | Dialog::Export { .. }) {
+        if problem.is_none() && dialog.saves() {
             // The file name without its extension.
             selected.start = text.rfind(std::path::is_separator).map_or(0, |at| at + 1);
             selected.end = text.rfind('.').unwrap_or(text.len());
         }
         let mut reason = remark(&why);
-        if matches!(dialog, Dialog::Open | Dialog::Style | Dialog::Folder) {
+        if dialog.opens() {
             reason.push_str(" You can also drop files onto the window.");
         }
         self.put_question(Question::Field(Field {
@@ -144,9 +142,7 @@ impl App {
         let mut path = match (typed.strip_prefix("~"), home) {
             (Ok(below), Some(home)) => home.join(below),
             // A file name without a folder is relative to the suggested folder.
-            _ if matches!(dialog, Dialog::Open | Dialog::Style | Dialog::Folder) => {
-                self.opened_folder().join(typed)
-            }
+            _ if dialog.opens() => self.opened_folder().join(typed),
             _ => typed,
         };
         if let Some(problem) = problem_of(&dialog, &path) {
@@ -536,7 +532,7 @@ fn problem_of(dialog: &Dialog, path: &Path) -> Option<String> {
         Dialog::Folder if !path.is_dir() => {
             Some(format!("There is no folder {name}. Check the path."))
         }
-        Dialog::Save { .. } | Dialog::Export { .. } => {
+        _ if dialog.saves() => {
             let folder = path.parent().filter(|f| !f.as_os_str().is_empty() && !f.is_dir())?;
             let folder = path_label(folder);
             Some(format!("There is no folder {folder} to save into. Check the path."))

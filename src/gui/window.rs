@@ -185,20 +185,14 @@ impl App {
     fn view_row(&mut self, ui: &mut egui::Ui) {
         let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
         let is_live = self.live.is_some();
-        let viewed = self.paintings.viewed_mut().map(|viewed| &mut viewed.stage);
-        let cropping = self.cropping.as_mut();
-        let cropping = cropping.filter(|_| !is_live && viewed.is_none());
-        let stage = match &mut self.live {
-            Some(live) => Some(&mut live.stage),
-            None => viewed.or_else(|| self.workspace.photo().map(|_| &mut self.stage)),
-        };
-        let Some(stage) = stage else {
+        let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
+        let is_hidden = is_live || viewed.is_some();
+        if let Some(cropping) = self.cropping.as_mut().filter(|_| !is_hidden) {
+            cropping.ratio_row(ui);
             return;
-        };
-        match cropping {
-            Some(cropping) => cropping.ratio_row(ui),
-            None => bars::view(ui, stage, !is_grid),
         }
+        let live = self.live.as_ref().map(|live| &live.stage);
+        bars::view(ui, live.or(viewed).unwrap_or(&self.stage), !is_grid);
     }
 
     /// The photo, or the ways to open one.

@@ -163,10 +163,9 @@ impl Cropping {
                 Some(crop) => (crop.width, crop.height),
                 None => self.size,
             };
-            let color = theme::palette(ui.visuals()).quiet;
-            let size = egui::RichText::new(format!("{w} × {h} px")).small();
             // On a single line, here or below.
-            ui.add(egui::Label::new(size.color(color)).extend());
+            let size = theme::small(ui, format!("{w} × {h} px"));
+            ui.add(egui::Label::new(size).extend());
         });
     }
 

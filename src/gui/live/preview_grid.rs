@@ -13,7 +13,7 @@ use crate::{
         intent::Intent,
         shortcuts::style_key,
         style_source::Card,
-        texture::{cover, mirrored, opaque_image_of},
+        texture::{cut_line, mirrored, opaque_image_of, paint_cover, tag},
         theme,
     },
     mailbox::{Reader, mailbox},
@@ -133,10 +133,7 @@ impl PreviewGrid {
                     .corner_radius(radius)
                     .paint_at(ui, rect),
                 None if let Some(own) = thumbnails.get(&card.id) => {
-                    egui::Image::from_texture(own)
-                        .uv(cover(own.size_vec2(), rect.size()))
-                        .corner_radius(radius)
-                        .paint_at(ui, rect);
+                    paint_cover(ui, own, rect, radius);
                 }
                 None => {
                     ui.painter().rect_filled(rect, radius, colors.card);
@@ -171,19 +168,12 @@ fn name_tag(ui: &egui::Ui, rect: Rect, place: usize, title: &str) -> bool {
         Some(key) => format!("{key}  {title}"),
         None => title.to_owned(),
     };
-    let painter = ui.painter_at(rect);
-    let font = FontId::proportional(13.0);
-    let mut job = egui::text::LayoutJob::simple_singleline(text, font, Color32::WHITE);
     let room = rect.width() - 2.0 * (TAG_MARGIN + TAG_PADDING.x);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(room);
-    let letters = painter.layout_job(job);
+    let letters = cut_line(ui, text, Color32::WHITE, room);
     let is_cut = letters.elided;
-    let size = letters.size() + 2.0 * TAG_PADDING;
     let corner = rect.left_bottom() + vec2(TAG_MARGIN, -TAG_MARGIN);
-    let tag = Align2::LEFT_BOTTOM.anchor_size(corner, size);
-    let radius = CornerRadius::same(theme::RADIUS);
-    painter.rect_filled(tag, radius, Color32::from_black_alpha(150));
-    painter.galley(tag.min + TAG_PADDING, letters, Color32::WHITE);
+    let place = (Align2::LEFT_BOTTOM, corner);
+    tag(&ui.painter_at(rect), letters, place, (TAG_PADDING, theme::RADIUS));
     is_cut
 }
 

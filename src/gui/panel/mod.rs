@@ -194,8 +194,7 @@ impl Panel {
             ui.separator();
             self.export_button(ui, (device, has_words), now);
             if is_frozen {
-                let color = theme::palette(ui.visuals()).quiet;
-                ui.label(RichText::new("Paused").small().color(color))
+                ui.label(theme::small(ui, "Paused"))
                     .on_hover_text("The picture is frozen; these figures are from before.");
             }
         });
