@@ -320,7 +320,7 @@ fn pictures_in(
         Folder::open_tree(path, Some(output))
     } else {
         Folder::open(path).map(|folder| {
-            let notes = folder.note(Some(output)).into_iter().chain(folder.others_notes());
+            let notes = folder.notes(Some(output)).into_iter();
             let notes = notes.map(|note| format!("{name}: {note}")).collect();
             (folder.photos.into_iter().map(|photo| (photo, PathBuf::new())).collect(), notes)
         })

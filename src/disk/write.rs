@@ -21,9 +21,10 @@ const BUFFER_BYTES: usize = 1 << 16;
 const MOST_LINKS: usize = 40;
 
 /// Whether an existing file at the target is kept or replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
     /// The file stays, and writing fails with [`WriteError::Exists`].
+    #[default]
     Keep,
     /// The file is replaced atomically. If the target is a symbolic link, the file it points to is replaced.
     Replace,

@@ -277,8 +277,7 @@ impl App {
             terminal::write_message(format!("styleforge: {error}"));
         }
         // A GPU must release its memory; work on the CPU ends with the program.
-        let is_cpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cpu);
-        let patience = if is_cpu { 100 } else { 2000 };
+        let patience = if self.device.is(DeviceChoice::Cpu) { 100 } else { 2000 };
         self.engine.shutdown(Duration::from_millis(patience));
         // Do this last: settings are now written and cameras released.
         if self.ending.restarts

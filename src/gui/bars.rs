@@ -134,13 +134,7 @@ pub fn status(ui: &mut egui::Ui, parts: &[String]) {
     ui.scope(|ui| {
         ui.spacing_mut().interact_size.y = 0.0;
         ui.spacing_mut().item_spacing.x = PART_GAP;
-        let color = theme::palette(ui.visuals()).quiet;
-        ui.horizontal(|ui| {
-            for text in parts {
-                let text = egui::RichText::new(text).small().color(color);
-                ui.add(Label::new(text).truncate());
-            }
-        });
+        ui.horizontal(|ui| parts.iter().for_each(|text| theme::cut_caption(ui, text)));
     });
 }
 
@@ -182,17 +176,17 @@ const VIEW_PADDING: f32 = 8.0;
 /// Width of the zoom in percent, in points.
 const PERCENT_WIDTH: f32 = 48.0;
 
-/// The buttons next to the zoom percentage: text, accessible name, hint, keys; and the step that they perform.
-const ZOOMS: [([&str; 4], ViewStep); 4] = [
-    (["−", "Zoom out", "Zoom out.", "−"], ViewStep::ZoomOut),
-    (["+", "Zoom in", "Zoom in.", "+"], ViewStep::ZoomIn),
-    (["Fit", "Fit", "The whole picture.", "Ctrl+0"], ViewStep::Fit),
-    (["100 %", "Actual size", "One image pixel per screen pixel.", "Ctrl+1"], ViewStep::ActualSize),
+/// The buttons next to the zoom percentage: text, accessible name, hint; and the step that they perform.
+const ZOOMS: [([&str; 3], ViewStep); 4] = [
+    (["−", "Zoom out", "Zoom out."], ViewStep::ZoomOut),
+    (["+", "Zoom in", "Zoom in."], ViewStep::ZoomIn),
+    (["Fit", "Fit", "The whole picture."], ViewStep::Fit),
+    (["100 %", "Actual size", "One image pixel per screen pixel."], ViewStep::ActualSize),
 ];
 
 /// Draws the row at the picture's lower edge, or two rows if it is narrow: compare mode and zoom. The buttons are
 /// disabled unless `is_seen`: the picture is visible.
-pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
+pub fn view(ui: &mut egui::Ui, stage: &Stage, is_seen: bool) {
     ui.spacing_mut().item_spacing = egui::Vec2::splat(VIEW_GAP);
     ui.spacing_mut().button_padding.x = VIEW_PADDING;
     let mut offered = Vec::new();
@@ -242,15 +236,10 @@ fn looks(ui: &mut egui::Ui, offered: &[(Compare, String)], current: Compare, can
 }
 
 /// The zoom, and the buttons that change it.
-fn zooms(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
-    for ([letters, spoken, hint, keys], by) in ZOOMS {
-        let button = Button::new(letters).frame_when_inactive(false);
-        let response = key_chips::hint(ui.add_enabled(is_seen, button), hint, keys);
-        if response.accessible_name(spoken).clicked() {
-            stage.step(by);
-            // The picture was already drawn in this frame.
-            ui.request_repaint();
-        }
+fn zooms(ui: &mut egui::Ui, stage: &Stage, is_seen: bool) {
+    for ([letters, spoken, does], by) in ZOOMS {
+        let step = Button::new(letters).frame_when_inactive(false);
+        button(ui, is_seen, step, [spoken, does], Intent::StepView(by));
         if by == ViewStep::ZoomOut {
             let percent = format!("{:.0} %", stage.zoom_percent());
             let words = Label::new(egui::RichText::new(&percent).small());

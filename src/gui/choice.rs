@@ -87,14 +87,11 @@ impl Choice {
     /// The choice in the user's settings.
     pub fn from_settings(choices: &Choices) -> Self {
         let requested_px = choices.working_px.unwrap_or(BRUSHES_PX[DEFAULT_BRUSH]);
-        let brush = (0..BRUSHES_PX.len())
-            .min_by_key(|&i| BRUSHES_PX[i].abs_diff(requested_px))
-            .unwrap_or(DEFAULT_BRUSH);
         Self {
             style: choices.style.clone(),
             mix: Mix::remembered(choices.mix_own, &choices.mix, choices.style.as_deref()),
             model: choices.model,
-            brush,
+            brush: nearest_brush(requested_px),
             framing: Framing::default(),
             output: choices.output,
             look: choices.look,
@@ -162,6 +159,11 @@ impl Choice {
 
 fn px_of(brush: usize) -> usize {
     BRUSHES_PX[brush.min(BRUSHES_PX.len() - 1)]
+}
+
+/// The brush whose size is closest to this one.
+pub fn nearest_brush(px: usize) -> usize {
+    (0..BRUSHES_PX.len()).min_by_key(|&i| BRUSHES_PX[i].abs_diff(px)).unwrap_or(DEFAULT_BRUSH)
 }
 
 /// The working size of an index in [`BRUSHES_PX`].

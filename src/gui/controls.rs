@@ -29,17 +29,11 @@ const MAX_LONG_SIDE_PX: usize = 8192;
 impl App {
     /// Draws the controls into `ui`.
     pub(super) fn photo_controls(&self, ui: &mut egui::Ui) {
-        ScrollArea::vertical()
-        .auto_shrink([false, false])
-        .show(ui, |ui| {
-            let mut choice = self.workspace.choice.clone();
-            if self.shows_painting() {
-                theme::caption(
-                    ui,
-                    "Viewing a saved file. These are the settings of the open photo; change one to return to it.",
-                );
-                ui.add_space(theme::GAP);
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            if self.viewed_settings(ui) {
+                return;
             }
+            let mut choice = self.workspace.choice.clone();
             if let Some(whole) = self.workspace.photo().map(|photo| photo.whole.size()) {
                 theme::group_title(ui, "Photo");
                 framing(ui, whole, self.cropping.is_some(), &mut choice);
@@ -61,7 +55,11 @@ impl App {
 
             theme::advanced(ui, |ui| {
                 self.model_control(ui, &mut choice);
-                engine(ui, &mut choice.mode, Offers::of(self.device.info.as_ref(), self.has_attention()));
+                engine(
+                    ui,
+                    &mut choice.mode,
+                    Offers::of(self.device.info.as_ref(), self.has_attention()),
+                );
             });
             if choice != self.workspace.choice {
                 Intent::Edit(choice).send(ui);

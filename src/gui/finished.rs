@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::choice::SavedKey;
+use super::{choice::SavedKey, painted_with::Texts};
 use crate::{
     compose::Look,
     engine::paint::{OutputSize, Painting},
@@ -41,4 +41,6 @@ pub struct Save {
     pub encoding: Encoding,
     /// Of the photo.
     pub metadata: Metadata,
+    /// How the picture was painted.
+    pub texts: Texts,
 }

@@ -14,7 +14,7 @@ use super::{
     live::PreviewGrid,
     mix::UnkeptMix,
     shortcuts::{self, menu},
-    style_card::{Tile, card_ui},
+    style_card::{CARD_INSET, Tile, card_ui},
     style_drag::Drag,
     style_order::{Move, StyleOrder},
     style_source::Card,
@@ -263,6 +263,11 @@ impl Gallery {
         self.cards.iter().find(|card| card.id == id)
     }
 
+    /// Every style, and the own thumbnails by id.
+    pub fn shown(&self) -> (&[Card], &HashMap<String, TextureHandle>) {
+        (&self.cards, &self.thumbnails)
+    }
+
     /// The style `by` positions below the chosen one, wrapping around at the ends.
     pub fn neighbour(&self, chosen: Option<&str>, by: isize) -> Option<&Card> {
         let count = isize::try_from(self.cards.len()).ok().filter(|&n| n > 0)?;
@@ -296,7 +301,8 @@ impl Gallery {
     ) {
         theme::group_title(ui, "Styles");
         let list_height = ui.available_height() - 28.0 - theme::GAP * 2.0;
-        ScrollArea::vertical().max_height(list_height).auto_shrink([false, false]).show(ui, |ui| {
+        let list = ScrollArea::vertical().max_height(list_height).auto_shrink([false, false]);
+        let list = list.show(ui, |ui| {
             if self.cards.is_empty() {
                 let text = if self.listed {
                     "No styles found. Add one below: an image or a file of trained weights (.safetensors, .pth or .onnx)."
@@ -344,7 +350,9 @@ impl Gallery {
                 let share = share.map(|(_, share)| share);
                 let moves = moving.and_then(|grid| grid.texture(&card.id));
                 let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
-                let picture = self.painted.get(&card.id).map(|picture| &picture.texture);
+                // Live pictures and photos are not mixed in one list.
+                let picture = self.painted.get(&card.id).filter(|_| moving.is_none());
+                let picture = picture.map(|picture| &picture.texture);
                 let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
                 let is_stop = stop == Some(card.id.as_str());
                 let tile = Tile {
@@ -393,7 +401,7 @@ impl Gallery {
         ui.add_space(2.0);
         let has_words = ui.available_width() >= WORDS_WIDTH;
         let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)
-            .min_size(vec2(ui.available_width(), 0.0));
+            .min_size(vec2(list.inner_rect.width() - CARD_INSET, 0.0));
         let hint = "Use any image, or a file of trained weights (.safetensors, .pth or .onnx), as a style. You can also drop it onto the window.";
         let response = ui.add(button).hint_beside(hint);
         if response.accessible_name("Add a style…").clicked() {

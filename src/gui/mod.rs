@@ -16,7 +16,7 @@
 //! | `crop` | the crop rectangle over the photo |
 //! | `recents` | the recently opened photos |
 //! | `file_list` | shared code of the lists of recent photos and saved paintings |
-//! | `paintings` | the strip of recently saved paintings, and one of them large |
+//! | `paintings`, `painted_with` | the strip of recently saved paintings, one of them large, and its settings |
 //! | `reading` | the question about a network's pixel format if its file does not specify it, with previews |
 //! | `incoming` | dropped or pasted pictures: to paint, or to add as styles |
 //! | `own_styles`, `style_pictures` | the user's own styles: renaming, removing, thumbnails |
@@ -66,6 +66,7 @@ mod opened;
 mod opening;
 mod overlays;
 mod own_styles;
+mod painted_with;
 mod painting;
 mod paintings;
 pub mod panel;

@@ -155,15 +155,15 @@ pub fn sorted(files: Vec<PathBuf>) -> Sorted {
             let name = path_label(&path);
             match Folder::open(&path) {
                 Ok(folder) if folder.photos.is_empty() => {
-                    let note = folder.note(None).map(|note| format!("; {note}"));
+                    let notes: String =
+                        folder.notes(None).iter().map(|note| format!("; {note}")).collect();
                     sorted.problems.push(format!(
-                        "There are no photos in {name} (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC){}.",
-                        note.unwrap_or_default()
+                        "There are no photos in {name} (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC){notes}."
                     ));
                 }
                 Ok(folder) => {
-                    let note = folder.note(Some(&path.join(PAINTED)));
-                    sorted.notes.extend(note.map(|n| format!("{name}: {n}")));
+                    let notes = folder.notes(Some(&path.join(PAINTED)));
+                    sorted.notes.extend(notes.iter().map(|note| format!("{name}: {note}")));
                     sorted.photos.extend(folder.photos);
                 }
                 Err(error) => {

@@ -57,6 +57,18 @@ pub enum Dialog {
     },
 }
 
+impl Dialog {
+    /// Whether it asks for something to read, which can also be dropped onto the window.
+    pub fn opens(&self) -> bool {
+        matches!(self, Self::Open | Self::Folder | Self::Style)
+    }
+
+    /// Whether it asks for a file to write.
+    pub fn saves(&self) -> bool {
+        matches!(self, Self::Save { .. } | Self::Export { .. })
+    }
+}
+
 /// File dialogs and the clipboard. Calls block; make them on background threads.
 pub trait Platform: Send + Sync {
     /// Shows a dialog that starts in `folder`. Returns `None` if the user cancels.

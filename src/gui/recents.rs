@@ -9,7 +9,7 @@ use super::{
     intent::Intent,
     label::{name_label, path_label},
     paintings::Paintings,
-    texture::cover,
+    texture::paint_cover,
     theme,
 };
 
@@ -101,10 +101,7 @@ fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings) {
     if let Some(small) = paintings.small(path) {
         let left = response.rect.left_center() + vec2(ui.spacing().button_padding.x, 0.0);
         let place = Rect::from_center_size(left + vec2(SIZE.x / 2.0, 0.0), SIZE);
-        egui::Image::from_texture(small)
-            .uv(cover(small.size_vec2(), SIZE))
-            .corner_radius(2.0)
-            .paint_at(ui, place);
+        paint_cover(ui, small, place, 2.0);
     }
     if response.clicked() {
         Intent::OpenRecent(path.to_owned()).send(ui);

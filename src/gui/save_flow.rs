@@ -15,12 +15,13 @@ use eframe::egui::ViewportCommand;
 use super::{
     app::{App, NextStep, SaveFlow},
     batch::Batch,
-    finished::Save,
+    finished::{Finished, Save},
     intent::Intent,
     label::{editable, name_label, path_label, remark},
     live::LiveView,
     messages::{Offer, Topic},
     overlays::{Answer, Buttons, Field, Overlay, Question},
+    painted_with::{PaintedWith, Texts},
     platform::{Dialog, from_the_root, path_in},
 };
 use crate::{
@@ -45,10 +46,8 @@ impl App {
             return;
         }
         let state = &self.settings.state;
-        let folder = match dialog {
-            Dialog::Open | Dialog::Folder | Dialog::Style => state.open_folder.clone(),
-            _ => state.save_folder.clone().or(state.open_folder.clone()),
-        };
+        let saved = state.save_folder.as_ref().filter(|_| !dialog.opens());
+        let folder = saved.or(state.open_folder.as_ref()).cloned();
         let (platform, shown) = (self.platform.clone(), dialog.clone());
         self.tasks.spawn_dialog(
             move || platform.ask(&shown, folder.as_deref()),
@@ -116,13 +115,13 @@ impl App {
             None => (editable(&suggested), None),
         };
         let mut selected = 0..text.len();
-        if problem.is_none() && matches!(dialog, Dialog::Save { .. } | Dialog::Export { .. }) {
+        if problem.is_none() && dialog.saves() {
             // The file name without its extension.
             selected.start = text.rfind(std::path::is_separator).map_or(0, |at| at + 1);
             selected.end = text.rfind('.').unwrap_or(text.len());
         }
         let mut reason = remark(&why);
-        if matches!(dialog, Dialog::Open | Dialog::Style | Dialog::Folder) {
+        if dialog.opens() {
             reason.push_str(" You can also drop files onto the window.");
         }
         self.put_question(Question::Field(Field {
@@ -143,9 +142,7 @@ impl App {
         let mut path = match (typed.strip_prefix("~"), home) {
             (Ok(below), Some(home)) => home.join(below),
             // A file name without a folder is relative to the suggested folder.
-            _ if matches!(dialog, Dialog::Open | Dialog::Style | Dialog::Folder) => {
-                self.opened_folder().join(typed)
-            }
+            _ if dialog.opens() => self.opened_folder().join(typed),
             _ => typed,
         };
         if let Some(problem) = problem_of(&dialog, &path) {
@@ -189,8 +186,25 @@ impl App {
             let encoding = Encoding { format, quality: self.settings.choices.jpeg_quality };
             let photo = self.workspace.photo().map(|photo| &photo.opened.photo);
             let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
-            self.save(Save { path, finished, encoding, metadata }, Existing::Keep, step);
+            let texts = self.painted_texts(&finished);
+            self.save(Save { path, finished, encoding, metadata, texts }, Existing::Keep, step);
         }
+    }
+
+    /// How a finished picture was painted.
+    fn painted_texts(&self, finished: &Finished) -> Texts {
+        let (recipe, painting) = (&finished.key.0, &finished.painting);
+        PaintedWith {
+            style: Some(&recipe.style),
+            parts: &recipe.mix,
+            model: recipe.model,
+            mode: Some(painting.mode),
+            working: Some(painting.painted.size()),
+            look: finished.look,
+            source: None,
+            device: self.device.info.as_ref().map(|device| device.name.as_str()),
+        }
+        .texts()
     }
 
     /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
@@ -214,15 +228,10 @@ impl App {
             let (path, finished) = (&save.path, &save.finished);
             // Check before composing the picture, so that the question appears immediately.
             let result = encode::check_target(path, existing).and_then(|()| {
-                let metadata = Some(&save.metadata);
-                let attached = Attached { metadata, ..Attached::default() };
-                encode::save_with(
-                    path,
-                    Cow::Owned(finished.frame()),
-                    attached,
-                    save.encoding,
-                    existing,
-                )
+                let (metadata, texts) = (Some(&save.metadata), save.texts.as_slice());
+                let attached = Attached { metadata, texts, ..Attached::default() };
+                let frame = Cow::Owned(finished.frame());
+                encode::save_with(path, frame, attached, save.encoding, existing)
             });
             Ok((save, result))
         };
@@ -523,7 +532,7 @@ fn problem_of(dialog: &Dialog, path: &Path) -> Option<String> {
         Dialog::Folder if !path.is_dir() => {
             Some(format!("There is no folder {name}. Check the path."))
         }
-        Dialog::Save { .. } | Dialog::Export { .. } => {
+        _ if dialog.saves() => {
             let folder = path.parent().filter(|f| !f.as_os_str().is_empty() && !f.is_dir())?;
             let folder = path_label(folder);
             Some(format!("There is no folder {folder} to save into. Check the path."))

@@ -10,10 +10,12 @@ use eframe::egui::{
 use super::{
     key_chips,
     style_source::Card,
-    texture::{cover, mirrored},
+    texture::{cover, cut_line, mirrored, paint_cover, tag},
     theme::{self, HintBeside},
 };
 
+/// Space to the right of a card, in points.
+pub const CARD_INSET: f32 = 4.0;
 /// Height of a thumbnail, in points.
 const THUMBNAIL_HEIGHT: f32 = 74.0;
 /// Side of the inset with the picture that a style was made from, in points.
@@ -51,7 +53,7 @@ pub struct Tile<'a> {
 /// Draws a tile. While it is dragged, a copy is also drawn under the pointer.
 pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
     let card = tile.card;
-    let size = vec2(ui.available_width() - 4.0, THUMBNAIL_HEIGHT + NAME_HEIGHT);
+    let size = vec2(ui.available_width() - CARD_INSET, THUMBNAIL_HEIGHT + NAME_HEIGHT);
     // On a touch screen, dragging scrolls.
     let is_fixed = tile.note.is_some() || ui.input(egui::InputState::has_touch_screen);
     let mut sense = if is_fixed { Sense::CLICK } else { Sense::CLICK | Sense::DRAG };
@@ -72,10 +74,7 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
     };
     let color =
         if tile.is_chosen { ui.visuals().strong_text_color() } else { ui.visuals().text_color() };
-    let font = FontId::proportional(13.0);
-    let mut job = egui::text::LayoutJob::simple_singleline(card.title.clone(), font, color);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 40.0);
-    let letters = ui.painter().layout_job(job);
+    let letters = cut_line(ui, card.title.clone(), color, rect.width() - 40.0);
     if ui.is_rect_visible(rect) {
         paint(ui, rect, (tile, &letters), looks);
     }
@@ -157,10 +156,12 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
         let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
         let corners = CornerRadius::same(4);
         let frame = Stroke::new(1.5, colors.card);
-        egui::Image::from_texture(*inset)
-            .uv(cover(inset.size_vec2(), place.size()))
-            .corner_radius(corners)
-            .paint_at(ui, place);
+        if card.is_mix() {
+            // All of its pictures.
+            egui::Image::from_texture(*inset).corner_radius(corners).paint_at(ui, place);
+        } else {
+            paint_cover(ui, inset, place, corners);
+        }
         ui.painter().rect_stroke(place, corners, frame, StrokeKind::Outside);
     }
     let painter = ui.painter();
@@ -168,9 +169,7 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
         let letters =
             painter.layout_no_wrap(note.to_owned(), FontId::proportional(11.0), Color32::WHITE);
         let at = top.right_top() + vec2(-6.0, 6.0);
-        let place = Align2::RIGHT_TOP.anchor_size(at, letters.size() + 2.0 * NOTE_MARGIN);
-        painter.rect_filled(place, CornerRadius::same(4), Color32::from_black_alpha(150));
-        painter.galley(place.min + NOTE_MARGIN, letters, Color32::WHITE);
+        tag(painter, letters, (Align2::RIGHT_TOP, at), (NOTE_MARGIN, 4));
     }
     let name_at = pos2(rect.left() + 10.0, rect.bottom() - NAME_HEIGHT / 2.0);
     let name_rect = Align2::LEFT_CENTER.anchor_size(name_at, name.size());

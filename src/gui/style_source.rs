@@ -36,6 +36,9 @@ pub const THUMBNAIL_PX: usize = 384;
 /// Maximum memory for reading a thumbnail's file, in bytes.
 const THUMBNAIL_BYTES: u64 = 64 << 20;
 
+/// Begins the credit of a saved mix.
+pub const MIX_OF: &str = "mix of ";
+
 /// A style in the gallery.
 #[derive(Clone, Debug, Default)]
 pub struct Card {
@@ -72,6 +75,11 @@ impl Card {
         } else {
             self.models.first().copied().unwrap_or(requested)
         }
+    }
+
+    /// Whether the style is a saved mix. Its thumbnail then shows the pictures of its styles side by side.
+    pub fn is_mix(&self) -> bool {
+        self.credit.starts_with(MIX_OF)
     }
 
     /// Whether the style was made from a picture.

@@ -11,6 +11,8 @@ use eframe::egui::{
 
 use crate::frame::Frame;
 
+/// Maximum screen pixels per picture pixel when a picture is fitted to the space for it.
+pub const MAX_FIT: f32 = 8.0;
 /// Side of a tile, in pixels.
 const TILE_PX: usize = 512;
 /// Maximum number of tiles uploaded per frame.
@@ -232,9 +234,9 @@ impl Picture {
         }
     }
 
-    /// Whether a picture that is no larger than its preview is enlarged so far that its pixels are visible.
+    /// Whether a picture that is no larger than its preview is enlarged further than to fit, so that its pixels are shown.
     fn magnifies(&self, full: &Frame, scale: f32) -> bool {
-        scale >= 3.0
+        scale > MAX_FIT
             && self.preview.as_ref().is_some_and(|(preview, _)| preview.width() == full.width())
     }
 }
@@ -296,6 +298,37 @@ pub fn cover(picture: Vec2, target: Vec2) -> Rect {
     let above = if picture.y >= picture.x { CUT_ABOVE } else { 0.5 };
     let cut = Vec2::splat(1.0) - share;
     Rect::from_min_size(pos2(0.5 * cut.x, above * cut.y), share)
+}
+
+/// Draws a picture so that it covers `rect` without being stretched, with rounded corners.
+pub fn paint_cover(
+    ui: &egui::Ui,
+    texture: &TextureHandle,
+    rect: Rect,
+    radius: impl Into<egui::CornerRadius>,
+) {
+    let uv = cover(texture.size_vec2(), rect.size());
+    egui::Image::from_texture(texture).uv(uv).corner_radius(radius).paint_at(ui, rect);
+}
+
+/// A text in one line that is truncated at `width`.
+pub fn cut_line(ui: &egui::Ui, text: String, color: Color32, width: f32) -> Arc<egui::Galley> {
+    let font = egui::FontId::proportional(13.0);
+    let mut job = egui::text::LayoutJob::simple_singleline(text, font, color);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(width);
+    ui.painter().layout_job(job)
+}
+
+/// A text in white on a dark ground over a picture; `align` says which corner is at `at`.
+pub fn tag(
+    painter: &egui::Painter,
+    letters: Arc<egui::Galley>,
+    (align, at): (egui::Align2, Pos2),
+    (padding, radius): (Vec2, u8),
+) {
+    let place = align.anchor_size(at, letters.size() + 2.0 * padding);
+    painter.rect_filled(place, radius, Color32::from_black_alpha(150));
+    painter.galley(place.min + padding, letters, Color32::WHITE);
 }
 
 /// Every second, third, … pixel of a picture with a side longer than `side_px`.

@@ -270,15 +270,17 @@ pub fn advanced(ui: &mut egui::Ui, contents: impl FnOnce(&mut egui::Ui)) {
 
 /// A line of secondary text below a control.
 pub fn caption(ui: &mut egui::Ui, text: impl Into<String>) {
-    let color = palette(ui.visuals()).quiet;
-    ui.label(egui::RichText::new(text).small().color(color));
+    ui.label(small(ui, text));
+}
+
+/// Small secondary text.
+pub fn small(ui: &egui::Ui, text: impl Into<String>) -> egui::RichText {
+    egui::RichText::new(text).small().color(palette(ui.visuals()).quiet)
 }
 
 /// A line of secondary text that is truncated if it is too long; its tooltip shows all of it.
 pub fn cut_caption(ui: &mut egui::Ui, text: impl Into<String>) {
-    let color = palette(ui.visuals()).quiet;
-    let text = egui::RichText::new(text).small().color(color);
-    ui.add(egui::Label::new(text).truncate());
+    ui.add(egui::Label::new(small(ui, text)).truncate());
 }
 
 /// A small button that resets a setting to its default; returns whether it was clicked.

@@ -250,18 +250,17 @@ impl App {
             Intent::StopContactSheet => self.stop_contact_sheet(),
             Intent::SetChoices(choices) => self.set_choices(*choices),
             Intent::ToggleFill => {
-                let mut choices = self.settings.choices.clone();
-                choices.full_screen_fills = !choices.full_screen_fills;
-                self.set_choices(choices);
+                self.settings.choices.full_screen_fills = !self.settings.choices.full_screen_fills;
+                self.frame_pictures();
+                self.settings_changed();
             }
             Intent::ToggleTheme => {
-                let mut choices = self.settings.choices.clone();
                 // Every press changes the visible theme, even if it comes from the desktop.
-                choices.theme = match self.ctx.theme() {
+                let theme = match self.ctx.theme() {
                     egui::Theme::Dark => ThemeChoice::Light,
                     egui::Theme::Light => ThemeChoice::Dark,
                 };
-                self.set_choices(choices);
+                self.set_choices(Choices { theme, ..self.settings.choices.clone() });
             }
             Intent::ToggleControls => self.window.controls_open = !self.window.controls_open,
             Intent::ToggleShortcuts => self.overlays.toggle(Overlay::Shortcuts(String::new())),

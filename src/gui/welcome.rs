@@ -186,7 +186,7 @@ fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
     let (place, _) = ui.allocate_exact_size(vec2(words.width(), 18.0), Sense::hover());
     let strong = ui.visuals().strong_text_color();
     ui.painter().text(place.center(), Align2::CENTER_CENTER, way.title, font, strong);
-    ui.add(Label::new(RichText::new(&way.does).small().color(colors.quiet)).wrap());
+    ui.add(Label::new(theme::small(ui, &way.does)).wrap());
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     match way.keys {
         "" => response,

@@ -86,9 +86,20 @@ impl App {
                 .request
                 .as_ref()
                 .map(|request| (request.recipe.style.as_str(), share));
-            let mix = self.unkept_mix();
-            let chosen = (self.workspace.choice.style.as_deref(), mix.as_ref());
-            let moving = self.live.as_ref().map(LiveView::previews);
+            let viewed = self.shows_painting().then(|| self.viewed_choice());
+            let (style, mix) = match &viewed {
+                // A saved file's own style, unless it is a mix.
+                Some(choice) => {
+                    let alone = choice.as_ref().filter(|choice| choice.parts().is_empty());
+                    (alone.and_then(|choice| choice.style.as_deref()), None)
+                }
+                None => (self.workspace.choice.style.as_deref(), self.unkept_mix()),
+            };
+            let chosen = (style, mix.as_ref());
+            let live = self.live.as_ref();
+            let moves =
+                |live: &&LiveView| self.settings.live.moving_gallery || live.shows_previews();
+            let moving = live.filter(moves).map(LiveView::previews);
             self.gallery.ui(ui, chosen, painting, moving);
         });
         let controls = Panel::right("controls").resizable(false);
@@ -118,7 +129,7 @@ impl App {
                         let is_mix = !choice.parts().is_empty();
                         let chosen = choice.style.as_deref().filter(|_| !is_mix);
                         live.stage.names_one = true;
-                        live.stage_ui(ui, self.gallery.cards(), chosen);
+                        live.stage_ui(ui, self.gallery.shown(), chosen);
                     } else {
                         self.stage.names_one = true;
                         self.photo_stage(ui);
@@ -174,20 +185,14 @@ impl App {
     fn view_row(&mut self, ui: &mut egui::Ui) {
         let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
         let is_live = self.live.is_some();
-        let viewed = self.paintings.viewed_mut().map(|viewed| &mut viewed.stage);
-        let cropping = self.cropping.as_mut();
-        let cropping = cropping.filter(|_| !is_live && viewed.is_none());
-        let stage = match &mut self.live {
-            Some(live) => Some(&mut live.stage),
-            None => viewed.or_else(|| self.workspace.photo().map(|_| &mut self.stage)),
-        };
-        let Some(stage) = stage else {
+        let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
+        let is_hidden = is_live || viewed.is_some();
+        if let Some(cropping) = self.cropping.as_mut().filter(|_| !is_hidden) {
+            cropping.ratio_row(ui);
             return;
-        };
-        match cropping {
-            Some(cropping) => cropping.ratio_row(ui),
-            None => bars::view(ui, stage, !is_grid),
         }
+        let live = self.live.as_ref().map(|live| &live.stage);
+        bars::view(ui, live.or(viewed).unwrap_or(&self.stage), !is_grid);
     }
 
     /// The photo, or the ways to open one.

@@ -5,7 +5,8 @@
 
 use std::{
     borrow::Cow,
-    io::{self, Cursor, Seek, Write},
+    fs::File,
+    io::{self, BufReader, Cursor, Seek, Write},
     path::Path,
 };
 
@@ -163,6 +164,15 @@ pub fn to_bytes_with<'a>(
     let mut bytes = Cursor::new(Vec::new());
     let notes = write(&mut bytes, name, picture.into(), attached, encoding)?;
     Ok((bytes.into_inner(), notes))
+}
+
+/// The texts in a PNG file, with their keywords; none for other files. Compressed texts are left out.
+pub fn png_texts(path: &Path) -> Vec<(String, String)> {
+    let reader = File::open(path).ok().map(BufReader::new);
+    let reader = reader.and_then(|file| png::Decoder::new(file).read_info().ok());
+    let chunks = reader.map(|reader| reader.info().utf8_text.clone()).unwrap_or_default();
+    let texts = chunks.into_iter().filter(|chunk| !chunk.compressed);
+    texts.filter_map(|chunk| Some((chunk.keyword.clone(), chunk.get_text().ok()?))).collect()
 }
 
 /// `frame` as a PNG file with texts about its origin. Each (keyword, text) becomes an uncompressed `iTXt` chunk, so

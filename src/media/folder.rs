@@ -103,8 +103,13 @@ impl Folder {
         Ok((photos, notes))
     }
 
+    /// What is not painted, for the user: subfolders other than `target`, and all other files with the reason.
+    pub fn notes(&self, target: Option<&Path>) -> Vec<String> {
+        self.note(target).into_iter().chain(self.others_notes()).collect()
+    }
+
     /// A note for each reason that names the files that are not painted.
-    pub fn others_notes(&self) -> impl Iterator<Item = String> {
+    fn others_notes(&self) -> impl Iterator<Item = String> {
         self.others.iter().map(|(reason, files)| {
             let names = files.iter().filter_map(|file| file.file_name());
             let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
@@ -113,7 +118,7 @@ impl Folder {
     }
 
     /// The note that subfolders are left out. `None` if there are none other than `target`, the folder for paintings.
-    pub fn note(&self, target: Option<&Path>) -> Option<String> {
+    fn note(&self, target: Option<&Path>) -> Option<String> {
         let target = target.and_then(|t| fs::canonicalize(t).ok());
         let is_target = |f: &PathBuf| target.is_some() && fs::canonicalize(f).ok() == target;
         match self.folders.iter().filter(|f| !is_target(f)).count() {

@@ -338,6 +338,11 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     w.click("About");
     w.until_label("mix of Barn 34 %, Night 33 %, Sea 33 %");
     assert!(w.has("From your picture: /styles/barn"));
+    w.key(Modifiers::NONE, Key::Escape);
+    // Its sliders come back.
+    w.click("Adjust this mix");
+    w.until_label("Remove Night from the mix");
+    assert_eq!((w.value("Barn"), w.value("Night"), w.value("Sea")), (34.0, 33.0, 33.0));
 }
 
 #[test]

@@ -64,6 +64,11 @@ fn ten_photos_are_remembered_and_each_once() {
     let listed = texts.iter().filter(|text| text.ends_with(".png")).count();
     assert_eq!(listed, 10, "{texts:?}");
     assert!(!w.has("1.png"), "the oldest has left");
+    w.until("their pictures", |w| {
+        let textured = w.textured().into_iter();
+        textured.filter(|(name, place, _)| name == "painting small" && place.width() < 40.0).count()
+            == 10
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 
 use eframe::egui::{Key, Modifiers};
+use image::{ImageEncoder, codecs::jpeg::JpegEncoder};
 
 use crate::window::Window;
 
@@ -91,6 +92,29 @@ fn an_answer_about_replacing_saves_the_picture_of_the_question() {
     let expected = crate::support::inverted(&crate::support::photo(40, 30));
     assert_eq!(*saved.frame, expected);
     assert!(w.close_is_held_back(), "what is shown now is not saved");
+}
+
+#[test]
+fn a_painting_keeps_the_metadata_of_its_photo() {
+    let mut w = Window::open();
+    w.until_label("Candy");
+    let copyright = *b"MM\0*\0\0\0\x08\0\x01\x82\x98\0\x02\0\0\0\x09\0\0\0\x1a\0\0\0\0(c) Jane\0";
+    let mut file = Vec::new();
+    let mut encoder = JpegEncoder::new(&mut file);
+    encoder.set_exif_metadata(copyright.to_vec()).expect("metadata");
+    let photo = image::RgbImage::from_pixel(40, 30, image::Rgb([90, 120, 60]));
+    photo.write_with_encoder(encoder).expect("encoded");
+    fs::write(w.path("photo.jpg"), file).expect("written");
+    let path = w.path("photo.jpg");
+    w.drop_file(&path);
+    w.until_contains("photo.jpg, 40 × 30 px");
+    w.click("Candy");
+    w.until_painted();
+    for name in ["kept.jpg", "kept.png"] {
+        w.save_as(name);
+        let saved = fs::read(w.path(name)).expect("there");
+        assert!(saved.windows(8).any(|part| part == b"(c) Jane"), "{name}");
+    }
 }
 
 #[test]

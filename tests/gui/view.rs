@@ -136,6 +136,15 @@ fn every_style_is_shown_by_its_own_thumbnail() {
 }
 
 #[test]
+fn a_small_photo_fills_the_stage() {
+    let w = Window::with_photo(160, 120);
+    let stage = w.harness.get_by_label_contains("Picture, ").rect();
+    let (photo, _) = w.picture("photo");
+    let share = (photo.width() / stage.width()).max(photo.height() / stage.height());
+    assert!(w.zoom() > 300.0 && share > 0.9, "{photo:?} in {stage:?}");
+}
+
+#[test]
 fn zoom_follows_keys_buttons_and_wheel() {
     let mut w = Window::with_photo(4000, 2000);
     w.step();

@@ -16,7 +16,7 @@ use crate::{
         opened::Opened, style_source::Loaded,
     },
     media::framing::Framing,
-    mode::ModelSize,
+    mode::{DeviceChoice, ModelSize},
 };
 
 /// What the window does after an unsaved result is saved or discarded.
@@ -161,4 +161,11 @@ pub(in crate::gui) struct DeviceInUse {
     pub info: Option<DeviceInfo>,
     /// A message about a fallback or a lost device.
     pub notice: Option<String>,
+}
+
+impl DeviceInUse {
+    /// Whether the device is known and of this kind.
+    pub fn is(&self, kind: DeviceChoice) -> bool {
+        self.info.as_ref().is_some_and(|device| device.kind == kind)
+    }
 }

@@ -25,6 +25,8 @@ const MIN_BELOW: f32 = 56.0;
 const MIDDLE_FROM: f32 = 560.0;
 /// Minimum and maximum height of the list of styles, in points.
 const STYLES_HEIGHT: [f32; 2] = [96.0, 360.0];
+/// Maximum height of the list of files that are not painted, in points; a longer list scrolls.
+const LEFT_OUT_HEIGHT: f32 = 72.0;
 /// Height of the rest of the question, in points.
 const QUESTION_HEIGHT: f32 = 340.0;
 /// Top of the question, as a share of the available height.
@@ -68,9 +70,7 @@ impl Batch {
         ui.label(RichText::new(format!("Paint {count}")).strong().size(16.0));
         let is_ready = self.styles_ui(ui, painting, list_height);
         theme::caption(ui, painting.settings);
-        for note in &self.left_out {
-            ui.label(note);
-        }
+        self.left_out_ui(ui);
         ui.label("Save to");
         theme::caption(ui, path_label(&self.target));
         plain_button(ui, "Another folder…", Intent::AskTargetFolder);
@@ -203,6 +203,7 @@ impl Batch {
             theme::caption(ui, path_label(&self.target));
         }
         self.remarks_ui(ui);
+        self.left_out_ui(ui);
         ui.horizontal(|ui| {
             plain_button(ui, "Close", Intent::CloseBatch);
             if self.saved > 0 {
@@ -219,6 +220,15 @@ impl Batch {
     /// What is counted.
     fn unit(&self) -> &'static str {
         if self.has_several_styles() { "picture" } else { "photo" }
+    }
+
+    /// The folders and files that are not painted.
+    fn left_out_ui(&self, ui: &mut egui::Ui) {
+        ScrollArea::vertical().id_salt("left out").max_height(LEFT_OUT_HEIGHT).show(ui, |ui| {
+            for note in &self.left_out {
+                theme::caption(ui, note);
+            }
+        });
     }
 
     /// Failures and notes, photo by photo.

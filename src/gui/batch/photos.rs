@@ -29,6 +29,7 @@ pub struct PhotoInStyle {
 }
 
 /// Photos to paint, and where their paintings go.
+#[derive(Default)]
 pub struct BatchPhotos {
     /// The photos and their styles.
     pub photos: Vec<PhotoInStyle>,
@@ -56,20 +57,7 @@ pub struct BatchPhotos {
 impl BatchPhotos {
     /// Photos that have not been painted yet.
     pub fn new(photos: Vec<PhotoInStyle>, target: PathBuf) -> Self {
-        Self {
-            photos,
-            target,
-            output: OutputSize::default(),
-            look: Look::default(),
-            format: None,
-            jpeg_quality: encode::DEFAULT_QUALITY,
-            existing: Existing::Keep,
-            written: HashSet::new(),
-            natural: Format::default(),
-            metadata: Metadata::default(),
-            notes: Vec::new(),
-            original: None,
-        }
+        Self { photos, target, jpeg_quality: encode::DEFAULT_QUALITY, ..Self::default() }
     }
 
     fn target_of(

@@ -9,7 +9,13 @@ use eframe::egui::{
 };
 
 use self::shape::{Handle, dragged, drawn, pixels, with_ratio};
-use super::{intent::Intent, opened::Whole, stage, texture::image_of, theme};
+use super::{
+    intent::Intent,
+    opened::Whole,
+    stage,
+    texture::{MAX_FIT, image_of},
+    theme,
+};
 use crate::media::framing::Framing;
 
 /// Space around the photo, in points.
@@ -157,10 +163,9 @@ impl Cropping {
                 Some(crop) => (crop.width, crop.height),
                 None => self.size,
             };
-            let color = theme::palette(ui.visuals()).quiet;
-            let size = egui::RichText::new(format!("{w} × {h} px")).small();
             // On a single line, here or below.
-            ui.add(egui::Label::new(size.color(color)).extend());
+            let size = theme::small(ui, format!("{w} × {h} px"));
+            ui.add(egui::Label::new(size).extend());
         });
     }
 
@@ -172,7 +177,7 @@ impl Cropping {
         painter.rect_filled(area, 0.0, framing.around(ui.visuals()));
         let size = self.size_points();
         let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0));
-        let scale = (room.x / size.x).min(room.y / size.y).min(2.0);
+        let scale = (room.x / size.x).min(room.y / size.y).min(MAX_FIT);
         let photo = Rect::from_center_size(area.center(), size * scale);
         painter.add(self.picture(photo));
         self.handles(ui, photo.min, scale);

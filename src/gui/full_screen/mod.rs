@@ -66,7 +66,7 @@ impl App {
             match &mut self.live {
                 Some(live) => {
                     live.stage.names_one = false;
-                    live.stage_ui(ui, self.gallery.cards(), None);
+                    live.stage_ui(ui, self.gallery.shown(), None);
                     let clear = below_card(ui, area, self.batch.is_some());
                     live.over_stage(ui, (area, clear), true);
                     live.capture_badge(ui, area);

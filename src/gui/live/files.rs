@@ -19,6 +19,7 @@ use crate::{
         label::{path_label, remark},
         messages::{Offer, Topic},
         mix,
+        painted_with::PaintedWith,
         paintings::THUMBNAIL_PX,
         platform::Dialog,
         texture::image_of,
@@ -56,22 +57,7 @@ impl App {
         let is_finer = live.shown_finer().cloned();
         let (frame, picture) = (Arc::new(original.clone()), painted.clone());
         let choice = &self.workspace.choice;
-        let mut texts = vec![("Software", format!("StyleForge {}", env!("CARGO_PKG_VERSION")))];
         let parts = self.mixed_parts();
-        if !parts.is_empty() {
-            texts.push(("Style", mix::label(&parts)));
-            texts.push(("Mix", mix::text(&parts, |style| style)));
-        } else if let Some(style) = &choice.style {
-            texts.push(("Style", format!("{style} {}", self.live_model())));
-        }
-        if let Some(facts) = live.facts() {
-            texts.extend(facts.mode.map(|mode| ("Mode", mode.to_string())));
-            let (w, h) = facts.working;
-            texts.push(("Working size", format!("{w} x {h} px")));
-        }
-        texts.push(("Strength", format!("{} %", choice.look.strength_percent)));
-        let colors = if choice.look.keep_colors { "the source's" } else { "the style's" };
-        texts.push(("Colours", colors.to_owned()));
         let choices = &self.settings.live;
         let mut source = live.source.to_string();
         if choices.rotate != Rotation::default() {
@@ -80,10 +66,17 @@ impl App {
         if choices.captures_mirrored(&live.source) {
             source.push_str(", mirrored");
         }
-        texts.push(("Source", source));
-        if let Some(device) = &self.device.info {
-            texts.push(("Device", device.name.clone()));
+        let texts = PaintedWith {
+            style: choice.style.as_deref(),
+            parts: &parts,
+            model: self.live_model(),
+            mode: live.facts.and_then(|facts| facts.mode),
+            working: live.facts.map(|facts| facts.working),
+            look: choice.look,
+            source: Some(source),
+            device: self.device.info.as_ref().map(|device| device.name.as_str()),
         }
+        .texts();
         let style = match (&choice.style, parts.is_empty()) {
             (None, _) => "original".to_owned(),
             (Some(style), true) => style.clone(),

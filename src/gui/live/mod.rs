@@ -29,6 +29,7 @@ mod update;
 
 pub(super) use chrome::{WORDS_WIDTH, full_screen_button};
 pub use preview_grid::PreviewGrid;
+use preview_grid::Styles;
 pub use repaints::Repaints;
 pub(super) use source_trial::NO_CAMERA;
 
@@ -48,7 +49,6 @@ use super::{
     label::{capital, label, name_label},
     panel::Panel,
     stage::{Compare, Stage, ViewStep},
-    style_source::Card,
     texture::opaque_image_of,
     welcome::Cameras,
 };
@@ -222,10 +222,10 @@ impl LiveView {
     }
 
     /// Draws the picture or the preview grid into the remaining area of `ui`.
-    pub(super) fn stage_ui(&mut self, ui: &mut egui::Ui, cards: &[Card], chosen: Option<&str>) {
+    pub(super) fn stage_ui(&mut self, ui: &mut egui::Ui, styles: Styles<'_>, chosen: Option<&str>) {
         if self.shows_previews && !self.shows_original {
             let around = self.stage.framing.around(ui.visuals());
-            self.previews.ui(ui, around, cards, chosen);
+            self.previews.ui(ui, around, styles, chosen);
         } else {
             self.stage.ui(ui);
         }
@@ -304,11 +304,6 @@ impl LiveView {
             }
             Source::Photo(path) | Source::Folder(path) => name_label(path),
         }
-    }
-
-    /// The facts of the picture on the stage.
-    pub fn facts(&self) -> Option<&Facts> {
-        self.facts.as_ref()
     }
 
     /// Width and height at which the network received the picture on the stage, in pixels.

@@ -13,7 +13,7 @@ use crate::{
         intent::Intent,
         shortcuts::style_key,
         style_source::Card,
-        texture::{mirrored, opaque_image_of},
+        texture::{cut_line, mirrored, opaque_image_of, paint_cover, tag},
         theme,
     },
     mailbox::{Reader, mailbox},
@@ -27,6 +27,9 @@ const GAP: f32 = 10.0;
 const TAG_MARGIN: f32 = 8.0;
 /// Padding of a name's background, in points.
 const TAG_PADDING: egui::Vec2 = vec2(7.0, 3.0);
+
+/// The styles, and their own thumbnails by id.
+pub(super) type Styles<'a> = (&'a [Card], &'a HashMap<String, TextureHandle>);
 
 struct Tile {
     style: String,
@@ -91,8 +94,15 @@ impl PreviewGrid {
         self.textures.get(style)
     }
 
-    /// Draws every style into the remaining area of `ui`, on the background `around`; a click chooses a style.
-    pub fn ui(&self, ui: &mut egui::Ui, around: Color32, cards: &[Card], chosen: Option<&str>) {
+    /// Draws every style into the remaining area of `ui`, on the background `around`; a click chooses a style. Until a
+    /// style has painted, its thumbnail is shown.
+    pub fn ui(
+        &self,
+        ui: &mut egui::Ui,
+        around: Color32,
+        (cards, thumbnails): Styles<'_>,
+        chosen: Option<&str>,
+    ) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
         let colors = theme::palette(ui.visuals());
@@ -122,6 +132,9 @@ impl PreviewGrid {
                     .uv(mirrored(Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)), self.is_flipped))
                     .corner_radius(radius)
                     .paint_at(ui, rect),
+                None if let Some(own) = thumbnails.get(&card.id) => {
+                    paint_cover(ui, own, rect, radius);
+                }
                 None => {
                     ui.painter().rect_filled(rect, radius, colors.card);
                     let font = FontId::proportional(13.0);
@@ -155,19 +168,12 @@ fn name_tag(ui: &egui::Ui, rect: Rect, place: usize, title: &str) -> bool {
         Some(key) => format!("{key}  {title}"),
         None => title.to_owned(),
     };
-    let painter = ui.painter_at(rect);
-    let font = FontId::proportional(13.0);
-    let mut job = egui::text::LayoutJob::simple_singleline(text, font, Color32::WHITE);
     let room = rect.width() - 2.0 * (TAG_MARGIN + TAG_PADDING.x);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(room);
-    let letters = painter.layout_job(job);
+    let letters = cut_line(ui, text, Color32::WHITE, room);
     let is_cut = letters.elided;
-    let size = letters.size() + 2.0 * TAG_PADDING;
     let corner = rect.left_bottom() + vec2(TAG_MARGIN, -TAG_MARGIN);
-    let tag = Align2::LEFT_BOTTOM.anchor_size(corner, size);
-    let radius = CornerRadius::same(theme::RADIUS);
-    painter.rect_filled(tag, radius, Color32::from_black_alpha(150));
-    painter.galley(tag.min + TAG_PADDING, letters, Color32::WHITE);
+    let place = (Align2::LEFT_BOTTOM, corner);
+    tag(&ui.painter_at(rect), letters, place, (TAG_PADDING, theme::RADIUS));
     is_cut
 }
 

@@ -56,7 +56,7 @@ impl App {
                 None => return Ok(None),
             },
         };
-        let is_gpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cuda);
+        let is_gpu = self.device.is(DeviceChoice::Cuda);
         // A CPU takes seconds for more than a photo's usual size, so the result is upscaled to the frame's size.
         let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
         Ok(Some(self.engine.repaint(RepaintJob {

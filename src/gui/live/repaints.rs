@@ -10,7 +10,10 @@ use crate::{
     compose::Look,
     engine::protocol::{RepaintNumber, Repainted},
     frame::Frame,
-    gui::texture::opaque_image_of,
+    gui::{
+        painted_with::{self, Texts},
+        texture::opaque_image_of,
+    },
     mode::{ModeChoice, ModelSize},
     network::Network,
 };
@@ -121,21 +124,14 @@ pub struct SnapshotPicture {
     pub(super) style: String,
     pub(super) picture: Frame,
     /// How it was painted.
-    pub(super) texts: Vec<(&'static str, String)>,
+    pub(super) texts: Texts,
 }
 
 impl SnapshotPicture {
     /// The same frame, repainted with this size of the style's network.
     pub fn repainted(mut self, repainted: &Repainted, model: Option<ModelSize>) -> Self {
-        let (width, height) = repainted.working;
-        for (name, text) in &mut self.texts {
-            match (*name, model) {
-                ("Style", Some(model)) => *text = format!("{} {model}", self.style),
-                ("Mode", _) => *text = repainted.mode.to_string(),
-                ("Working size", _) => *text = format!("{width} x {height} px"),
-                _ => {}
-            }
-        }
+        let style = (self.style.as_str(), model);
+        painted_with::repainted(&mut self.texts, style, repainted.mode, repainted.working);
         self.picture.clone_from(&repainted.picture);
         self
     }

@@ -84,7 +84,7 @@ impl App {
         let card = style.and_then(|id| self.gallery.card(id));
         let facts = self.live.as_ref().and_then(|live| live.facts.as_ref());
         let painted = facts.filter(|facts| facts.mode.is_some());
-        let is_cpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cpu);
+        let is_cpu = self.device.is(DeviceChoice::Cpu);
         let Some((w, h)) = painted.map(|facts| facts.working) else {
             return;
         };
@@ -328,12 +328,11 @@ impl App {
             return;
         }
         let is_first_start = !self.settings.state.has_seen_hint;
-        let device = self.device.info.as_ref();
-        if is_first_start && device.is_none() && self.device.notice.is_none() {
+        if is_first_start && self.device.info.is_none() && self.device.notice.is_none() {
             // The device will be known soon.
             return;
         }
-        let is_cpu = device.is_some_and(|device| device.kind == DeviceChoice::Cpu);
+        let is_cpu = self.device.is(DeviceChoice::Cpu);
         let kind = self.gallery.card(FIRST_WHEN_SMALL);
         let kind = kind.filter(|_| is_first_start && is_cpu);
         let first = kind.or(self.gallery.cards().first());

@@ -2,13 +2,16 @@
 
 use eframe::egui::{self, ComboBox};
 
-use super::parts::{MAX_OTHERS, usual_share, with_share};
+use super::{
+    Mix, parsed,
+    parts::{MAX_OTHERS, usual_share, with_share},
+};
 use crate::gui::{
     choice::Choice,
     fonts::icons,
     intent::Intent,
     list::list,
-    style_source::Card,
+    style_source::{Card, MIX_OF},
     theme::{self, HintBeside},
 };
 
@@ -29,6 +32,13 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
         .default_open(!choice.mix.others.is_empty())
         .show(ui, |ui| {
             let can_add = addable(cards, chosen, choice);
+            if let Some((style, mix)) =
+                saved_mix(cards, chosen).filter(|_| choice.parts().is_empty())
+                && ui.button("Adjust this mix").hint_beside("Mix its styles again.").clicked()
+            {
+                (choice.style, choice.mix) = (Some(style), mix);
+                return;
+            }
             if choice.mix.others.is_empty() && can_add.is_empty() {
                 theme::caption(ui, "Add another image as a style to mix the two.");
                 return;
@@ -45,6 +55,16 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
                 }
             }
         });
+}
+
+/// The first style and the mix that were saved as a style, if all of its styles are in the list.
+fn saved_mix(cards: &[Card], chosen: &Card) -> Option<(String, Mix)> {
+    let parts = parsed(chosen.credit.strip_prefix(MIX_OF)?)?.into_iter();
+    let known = parts.map(|(title, share)| {
+        let card = cards.iter().find(|card| card.title == title)?;
+        Some((card.id.clone(), share))
+    });
+    Mix::of_parts(known.collect::<Option<_>>()?)
 }
 
 /// The picture styles that can be added to the mix, including those of other networks.

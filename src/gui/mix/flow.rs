@@ -2,7 +2,11 @@
 
 use super::{Parts, UnkeptMix, text};
 use crate::{
-    gui::{app::App, style_source::Loaded, tasks::named},
+    gui::{
+        app::App,
+        style_source::{Loaded, MIX_OF},
+        tasks::named,
+    },
     mode::ModelSize,
 };
 
@@ -154,7 +158,7 @@ impl App {
 
     /// Saves a mix as a new style.
     fn keep_mix(&mut self, parts: Parts, name: String) {
-        let words = format!("mix of {}", text(&parts, |style| self.title_of(style)));
+        let words = format!("{MIX_OF}{}", text(&parts, |style| self.title_of(style)));
         self.incoming.importing += 1;
         let (styles, mix, style) = (self.style_source.clone(), parts.clone(), name.clone());
         self.tasks.spawn_writing(

@@ -15,5 +15,5 @@ mod tile;
 pub use codes::{LastNetwork, MixedCodes, why_not_mixed};
 pub use controls::ui;
 pub use networks::MixedNetworks;
-pub use parts::{Mix, Parts, label, text};
+pub use parts::{Mix, Parts, label, parsed, text};
 pub use tile::UnkeptMix;

@@ -26,6 +26,13 @@ impl Default for Mix {
 }
 
 impl Mix {
+    /// The first style of these parts, and what is mixed with it.
+    pub fn of_parts(parts: Parts) -> Option<(String, Self)> {
+        let mut parts = parts.into_iter();
+        let (style, own) = parts.next()?;
+        Some((style, Self { own, others: parts.collect() }))
+    }
+
     /// The mix of this style from the settings. Removes duplicates and limits the number of other styles.
     pub fn remembered(own: Option<u8>, others: &Parts, style: Option<&str>) -> Self {
         let mut mix = Self::default();
@@ -143,6 +150,15 @@ pub fn with_share(shares: &[u8], place: usize, share: u8) -> Vec<u8> {
     let shared = (0..shares.len())
         .map(|at| if at == place { share } else { others.next().unwrap_or_default() as u8 });
     shared.collect()
+}
+
+/// The styles and shares in a text that [`text`] returned; `None` for other texts, and if a title contains a comma.
+pub fn parsed(text: &str) -> Option<Parts> {
+    let part = |text: &str| {
+        let (style, share) = text.strip_suffix(" %")?.rsplit_once(' ')?;
+        Some((style.to_owned(), share.parse().ok()?))
+    };
+    text.split(", ").map(part).collect()
 }
 
 /// The mix as text, with the titles of its styles.

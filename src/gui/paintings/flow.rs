@@ -6,16 +6,17 @@ use eframe::egui::{self, Event};
 
 use super::{
     Viewed, is_video, kind,
-    small::{Stamp, open_painting},
+    small::{OpenedPainting, Stamp, open_painting},
     strip, view,
 };
 use crate::gui::{
     app::App,
+    choice::Choice,
     file_list::FileList,
     intent::Intent,
     label::{name_label, path_label},
     messages::Offer,
-    opened::Opened,
+    painted_with,
     stage::Seen,
 };
 
@@ -101,13 +102,14 @@ impl App {
 
     /// Shows the painting `by` positions to the right in the strip, if there is one.
     pub(in crate::gui) fn step_painting(&mut self, by: isize) {
-        let listed = &self.settings.state.paintings;
+        let listed = self.settings.state.paintings.iter();
+        let listed: Vec<_> = listed.filter(|path| !self.paintings.is_gone(path)).collect();
         // Start from the painting that is being opened, because key presses are faster than reading files.
         let from = self.paintings.opening.as_ref();
         let from = from.or(self.paintings.viewed.as_ref().map(|v| &v.path));
-        let place = from.and_then(|path| listed.iter().position(|listed| listed == path));
+        let place = from.and_then(|path| listed.iter().position(|listed| *listed == path));
         let next = place.and_then(|place| listed.get(place.checked_add_signed(by)?));
-        let next = next.map(|path| Intent::ShowPainting(path.clone()));
+        let next = next.map(|path| Intent::ShowPainting((*path).clone()));
         self.intents.extend(next);
     }
 
@@ -115,17 +117,17 @@ impl App {
     fn handle_painting_opened(
         &mut self,
         path: PathBuf,
-        result: Result<Option<Box<Opened>>, String>,
+        result: Result<Option<OpenedPainting>, String>,
     ) {
         let was_awaited = self.paintings.opening.take_if(|opening| *opening == path);
         if was_awaited.is_none() {
             return;
         }
         match result {
-            Ok(Some(opened)) => {
+            Ok(Some((opened, texts))) => {
                 let framing = self.stage.framing;
                 let before = self.seen_pictures();
-                let mut viewed = Viewed::new(&self.ctx, path, &opened, framing);
+                let mut viewed = Viewed::new(&self.ctx, path, (&opened, texts), framing);
                 viewed.stage.appear_over(&self.ctx, before);
                 self.paintings.scrolls_to_viewed = true;
                 self.paintings.viewed = Some(viewed);
@@ -229,6 +231,25 @@ impl App {
     /// Whether a painting of the strip is shown large.
     pub(in crate::gui) fn shows_painting(&self) -> bool {
         self.live.is_none() && self.paintings.viewed().is_some()
+    }
+
+    /// The choice with the settings of the painting that is shown large, if its file contains them.
+    pub(in crate::gui) fn viewed_choice(&self) -> Option<Choice> {
+        painted_with::choice(&self.paintings.viewed()?.texts, &self.workspace.choice)
+    }
+
+    /// Draws the settings of the painting that is shown large; returns `false` if there is none.
+    pub(in crate::gui) fn viewed_settings(&self, ui: &mut egui::Ui) -> bool {
+        let Some(viewed) = self.paintings.viewed() else {
+            return false;
+        };
+        let choice = self.viewed_choice();
+        let styles = choice.iter().flat_map(|choice| {
+            choice.style.iter().chain(choice.mix.others.iter().map(|(style, _)| style))
+        });
+        let missing = styles.into_iter().find(|style| self.gallery.card(style).is_none());
+        view::settings(ui, &viewed.texts, (choice.as_ref(), missing.map(String::as_str)));
+        true
     }
 
     /// Draws the buttons of the painting that is shown large; returns `false` if there is none.

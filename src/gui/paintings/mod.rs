@@ -94,10 +94,19 @@ impl Paintings {
         small: Result<SmallPicture, String>,
     ) {
         self.running.take_if(|running| *running == path);
-        let small = small.unwrap_or_else(|error| SmallPicture { stamp: None, picture: Err(error) });
+        let small = small.unwrap_or_else(|error| SmallPicture {
+            stamp: Some(Stamp::default()),
+            picture: Err(error),
+        });
         let texture = |frame| ctx.load_texture("painting small", image_of(&frame), MIPMAPPED);
         let thumbnail = Thumbnail { stamp: small.stamp, picture: small.picture.map(texture) };
         self.thumbnails.insert(path, thumbnail);
+    }
+
+    /// Whether the file did not exist when its thumbnail was made. It is not shown, but stays in the list: its disk may
+    /// be connected again.
+    fn is_gone(&self, path: &Path) -> bool {
+        self.thumbnails.get(path).is_some_and(|thumbnail| thumbnail.stamp.is_none())
     }
 
     /// Files that have thumbnails, with the file versions of these.

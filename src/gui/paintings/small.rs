@@ -14,6 +14,7 @@ use crate::{
     gui::{
         label::path_label,
         opened::{Opened, Origin, from_clipboard, opened, smaller},
+        painted_with,
     },
     media::{
         decode,
@@ -28,7 +29,7 @@ const MAX_BYTES: u64 = 512 << 20;
 pub const THUMBNAIL_PX: usize = 192;
 
 /// Size and time of a file, to detect that it has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
     bytes: u64,
     modified: Option<SystemTime>,
@@ -56,16 +57,22 @@ impl SmallPicture {
     }
 }
 
+/// A painting, and its settings if its file contains them.
+pub type OpenedPainting = (Box<Opened>, Vec<(String, String)>);
+
 /// Opens a painting, or the first frame of a video. Returns `None` if the file is gone.
-pub fn open_painting(path: PathBuf) -> Result<Option<Box<Opened>>, String> {
+pub fn open_painting(path: PathBuf) -> Result<Option<OpenedPainting>, String> {
     match fs::metadata(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Ok(about) if about.is_file() && Destination::has_video_ending(&path) => {
             let frame = beginning_of(&path, None)?;
             let opened = Opened { origin: Origin::File(path), ..from_clipboard(frame) };
-            Ok(Some(Box::new(opened)))
+            Ok(Some((Box::new(opened), Vec::new())))
         }
-        _ => opened(Origin::File(path)).map(Some),
+        _ => {
+            let opened = opened(Origin::File(path.clone()))?;
+            Ok(Some((opened, painted_with::read(&path))))
+        }
     }
 }
 

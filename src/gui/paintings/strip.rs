@@ -13,7 +13,7 @@ use crate::gui::{
     intent::Intent,
     label::{name_label, path_label},
     shortcuts::menu,
-    texture::cover,
+    texture::paint_cover,
     theme,
 };
 
@@ -51,6 +51,7 @@ impl Paintings {
     }
 
     fn pictures(&mut self, ui: &mut egui::Ui, listed: &[PathBuf]) {
+        let listed: Vec<&PathBuf> = listed.iter().filter(|path| !self.is_gone(path)).collect();
         // The wheel scrolls the strip, which has no other direction.
         ui.style_mut().always_scroll_the_only_direction = true;
         // Reserve the height of the scroll bar, so that nothing above moves when it appears.
@@ -148,10 +149,7 @@ fn picture(
         ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
         match thumbnail.map(|thumbnail| &thumbnail.picture) {
             Some(Ok(texture)) => {
-                egui::Image::from_texture(texture)
-                    .uv(cover(texture.size_vec2(), rect.size()))
-                    .corner_radius(theme::RADIUS)
-                    .paint_at(ui, rect);
+                paint_cover(ui, texture, rect, theme::RADIUS);
                 if is_video(path) {
                     let (at, white) = (rect.center(), Color32::WHITE);
                     let painter = ui.painter();

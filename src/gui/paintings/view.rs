@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Button, Rect, RichText, Vec2};
+use eframe::egui::{self, Button, Label, Rect, RichText, Vec2};
 
 use super::{is_video, kind};
 use crate::gui::{
+    choice::Choice,
     fonts::icons,
     intent::Intent,
     key_chips,
+    label::label,
     opened::Opened,
     stage::{Framing, Stage},
-    theme,
+    theme::{self, HintBeside},
 };
 
 /// Width and height of the play button over a video, in points.
@@ -22,13 +24,20 @@ pub struct Viewed {
     pub path: PathBuf,
     /// Its name and size, as text.
     pub words: String,
+    /// Its settings: keywords and texts; empty if its file does not contain them.
+    pub texts: Vec<(String, String)>,
     /// Its zoom.
     pub stage: Stage,
 }
 
 impl Viewed {
     /// Shows the opened painting, fitted to the stage.
-    pub fn new(ctx: &egui::Context, path: PathBuf, opened: &Opened, framing: Framing) -> Self {
+    pub fn new(
+        ctx: &egui::Context,
+        path: PathBuf,
+        (opened, texts): (&Opened, Vec<(String, String)>),
+        framing: Framing,
+    ) -> Self {
         let mut stage = Stage::default();
         stage.framing = framing;
         let name = format!("Saved {}", kind(&path));
@@ -36,7 +45,8 @@ impl Viewed {
         let frame = &opened.photo.frame;
         stage.set_photo(ctx, &opened.preview, frame.clone());
         let (width, height) = (frame.width(), frame.height());
-        Self { words: format!("{}, {width} × {height} px", opened.title()), path, stage }
+        let words = format!("{}, {width} × {height} px", opened.title());
+        Self { words, path, texts, stage }
     }
 
     /// Draws the painting, or the first frame of a video with a button that plays it.
@@ -48,6 +58,32 @@ impl Viewed {
             if ui.put(place, play).accessible_name("Play the video").clicked() {
                 Intent::Play(self.path.clone()).send(ui);
             }
+        }
+    }
+}
+
+/// The settings in a file, and the button that paints the photo with the `choice` that they make, unless that needs
+/// the `missing` style.
+pub fn settings(
+    ui: &mut egui::Ui,
+    texts: &[(String, String)],
+    (choice, missing): (Option<&Choice>, Option<&str>),
+) {
+    theme::group_title(ui, "Saved file");
+    if texts.is_empty() {
+        theme::caption(ui, "This file does not contain its settings.");
+    }
+    for (name, text) in texts {
+        let text = label(text);
+        theme::row(ui, &label(name), |ui, _| ui.add(Label::new(&text).truncate()));
+    }
+    if let Some(choice) = choice {
+        ui.add_space(theme::GAP);
+        let again = ui.add_enabled(missing.is_none(), Button::new("Paint again with these"));
+        let missing = missing.map(|style| format!("The style {style} is not in the list."));
+        let again = again.on_disabled_hover_text(missing.unwrap_or_default());
+        if again.hint_beside("Paint the open photo with these settings.").clicked() {
+            Intent::Edit(choice.clone()).send(ui);
         }
     }
 }

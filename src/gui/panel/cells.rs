@@ -1,13 +1,12 @@
 //! Lines of aligned cells: truncated texts, right-aligned numbers, bars.
 
 use eframe::egui::{
-    self, Align, Color32, CornerRadius, FontFamily, FontId, Rangef, Rect, Response, Role, Sense,
-    Ui, WidgetInfo,
-    text::{LayoutJob, TextWrapping},
-    vec2,
+    self, Align, Color32, CornerRadius, Rangef, Rect, Response, Role, Sense, Ui, WidgetInfo, vec2,
 };
 
-use crate::gui::theme;
+use egui_plot::Plot;
+
+use crate::gui::{texture::cut_line, theme};
 
 /// Height of a line, in points.
 pub const ROW_HEIGHT: f32 = 20.0;
@@ -18,11 +17,6 @@ pub const CELL_GAP: f32 = 10.0;
 pub struct Line<'a> {
     ui: &'a Ui,
     rect: Rect,
-}
-
-/// The table's font.
-fn font() -> FontId {
-    FontId::new(13.0, FontFamily::Proportional)
 }
 
 impl<'a> Line<'a> {
@@ -56,17 +50,14 @@ impl<'a> Line<'a> {
     /// Writes a text, truncated with an ellipsis if it is too long.
     pub fn text(&self, x: Rangef, text: &str, align: Align, color: Color32) {
         let cell = self.cell(x);
-        let mut job = LayoutJob::simple_singleline(text.to_owned(), font(), color);
-        job.wrap = TextWrapping::truncate_at_width(cell.width());
-        let painter = self.ui.painter();
-        let galley = painter.layout_job(job);
+        let galley = cut_line(self.ui, text.to_owned(), color, cell.width());
         let free = vec2(cell.width() - galley.size().x, cell.height() - galley.size().y);
         let share = match align {
             Align::Min => 0.0,
             Align::Center => 0.5,
             Align::Max => 1.0,
         };
-        painter.galley(cell.min + vec2(free.x * share, free.y / 2.0), galley, color);
+        self.ui.painter().galley(cell.min + vec2(free.x * share, free.y / 2.0), galley, color);
     }
 
     /// Draws a bar over a part of the cell; `from` and `to` are shares of its width.
@@ -86,6 +77,21 @@ impl<'a> Line<'a> {
         let color = theme::palette(self.ui.visuals()).outline.gamma_multiply(0.45);
         self.ui.painter().rect_filled(rect, CornerRadius::same(2), color);
     }
+}
+
+/// A plot that shows at least these ranges of x and y and is not changed by the mouse, except by dragging and pinching.
+pub fn plot<'a>(ui: &Ui, name: &str, [x, y]: [[f64; 2]; 2]) -> Plot<'a> {
+    Plot::new(name)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
+        .show_background(false)
+        .show_x(false)
+        .include_x(x[0])
+        .include_x(x[1])
+        .include_y(y[0])
+        .include_y(y[1])
+        .grid_color(theme::palette(ui.visuals()).quiet)
 }
 
 /// The colour of steps that compute, and of those that only move or normalize data.

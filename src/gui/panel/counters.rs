@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use eframe::egui::{Align, Color32, Rangef, Response, RichText, Role, Ui, WidgetInfo, vec2};
-use egui_plot::{GridMark, HoverPosition, Line as PlotLine, Plot, PlotPoints};
+use egui_plot::{GridMark, HoverPosition, Line as PlotLine, PlotPoints};
 
 use super::{
-    cells::{CELL_GAP, Line},
+    cells::{CELL_GAP, Line, plot},
     meters::{HISTORY, Meters, Point, Rates, STAGES, unbroken},
 };
 use crate::{
@@ -248,18 +248,17 @@ fn close_lines(ui: &mut Ui, draw: impl FnOnce(&mut Ui)) {
 
 /// A large number below its name.
 fn figure(ui: &mut Ui, name: &str, value: &str, unit: &str, color: Color32) -> Response {
-    let quiet = theme::palette(ui.visuals()).quiet;
     let response = ui
         .vertical(|ui| {
             ui.spacing_mut().item_spacing = vec2(4.0, 0.0);
             ui.horizontal(|ui| {
                 let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), eframe::egui::Sense::hover());
                 ui.painter().circle_filled(dot.center(), 4.0, color);
-                ui.label(RichText::new(name).small().color(quiet));
+                theme::caption(ui, name);
             });
             ui.horizontal(|ui| {
                 ui.label(RichText::new(value).size(22.0));
-                ui.label(RichText::new(unit).small().color(quiet));
+                theme::caption(ui, unit);
             });
         })
         .response;
@@ -291,25 +290,14 @@ fn history_plot<const N: usize>(
     lines: [Series<'_>; N],
 ) {
     let seconds = HISTORY.as_secs_f64();
-    let quiet = theme::palette(ui.visuals()).quiet;
-    let plot = Plot::new(name)
+    let plot = plot(ui, name, [[-seconds, 0.0], [0.0, 1.0]])
         .width(width - MARK_OUT)
         .height(PLOT_HEIGHT)
         .allow_drag(false)
         .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_axis_zoom_drag(false)
         .allow_double_click_reset(false)
-        .show_background(false)
-        .show_x(false)
-        .include_x(-seconds)
-        .include_x(0.0)
-        .include_y(0.0)
-        .include_y(1.0)
         .set_margin_fraction(vec2(0.0, 0.08))
         .y_axis_min_width(30.0)
-        .grid_color(quiet)
         .x_grid_spacer(|_| marks(-HISTORY.as_secs_f64(), 0.0, 20.0))
         .y_grid_spacer(|input| {
             let (from, to) = input.bounds;

@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
 use serde_json::json;
 
 use super::{
     super::intent::Intent,
-    meters::{Meters, Point, STAGES},
+    meters::{Meters, STAGES},
     steps::Steps,
 };
 use crate::{
@@ -22,31 +21,6 @@ pub fn exported(meters: &Meters, steps: &Steps, device: &DeviceInfo, now: Instan
     Intent::Export {
         file_name: "styleforge-performance.json".to_owned(),
         bytes: report.map(String::into_bytes).map_err(|e| e.to_string()),
-    }
-}
-
-/// A point of the history in the file.
-#[derive(Serialize)]
-struct Moment {
-    /// Seconds before the export.
-    ago_s: f64,
-    source_fps: f32,
-    engine_fps: f32,
-    shown_fps: f32,
-    latency_p50_ms: Option<f32>,
-    latency_p95_ms: Option<f32>,
-}
-
-impl Moment {
-    fn of(point: &Point, now: Instant) -> Self {
-        Self {
-            ago_s: now.saturating_duration_since(point.at).as_secs_f64(),
-            source_fps: point.rates.source_fps,
-            engine_fps: point.rates.engine_fps,
-            shown_fps: point.rates.shown_fps,
-            latency_p50_ms: point.delay_ms.map(|d| d.p50),
-            latency_p95_ms: point.delay_ms.map(|d| d.p95),
-        }
     }
 }
 
@@ -82,7 +56,16 @@ fn report(
     let memory = steps
         .newest()
         .map(|s| json!({ "session_bytes": s.session_bytes, "free_bytes": s.free_bytes }));
-    let history: Vec<Moment> = meters.history(now).map(|p| Moment::of(p, now)).collect();
+    let history = meters.history(now).map(|point| {
+        json!({
+            "ago_s": now.saturating_duration_since(point.at).as_secs_f64(),
+            "source_fps": point.rates.source_fps,
+            "engine_fps": point.rates.engine_fps,
+            "shown_fps": point.rates.shown_fps,
+            "latency_p50_ms": point.delay_ms.map(|d| d.p50),
+            "latency_p95_ms": point.delay_ms.map(|d| d.p95),
+        })
+    });
     let report = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "device": device,
@@ -93,7 +76,7 @@ fn report(
         "memory": memory,
         "steps_sum_ms": table.as_ref().map(KernelTable::sum_ms),
         "steps": table,
-        "history": history,
+        "history": history.collect::<Vec<_>>(),
     });
     let text = serde_json::to_string_pretty(&report).map_err(MeasureError::json)?;
     Ok(text + "\n")

@@ -190,14 +190,13 @@ impl Panel {
                     self.tab = tab;
                 }
             }
-            if is_frozen {
-                ui.add_space(4.0);
-                ui.label(RichText::new("Paused").size(13.0))
-                    .on_hover_text("The picture is frozen; these figures are from before.");
-            }
             // The export button is not a tab.
             ui.separator();
             self.export_button(ui, (device, has_words), now);
+            if is_frozen {
+                ui.label(theme::small(ui, "Paused"))
+                    .on_hover_text("The picture is frozen; these figures are from before.");
+            }
         });
         ui.add_space(2.0);
         match self.tab {

@@ -2,9 +2,12 @@
 //! (Williams, Waterman, Patterson: "Roofline", 2009).
 
 use eframe::egui::{Role, Ui, WidgetInfo, vec2};
-use egui_plot::{HoverPosition, Line, MarkerShape, Plot, PlotPoints, Points};
+use egui_plot::{HoverPosition, Line, MarkerShape, PlotPoints, Points};
 
-use super::{cells::step_color, table::milliseconds};
+use super::{
+    cells::{plot, step_color},
+    table::milliseconds,
+};
 use crate::{
     gui::theme,
     measure::{KernelRow, KernelTable},
@@ -37,20 +40,10 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
     let points: Vec<[f64; 2]> = places.iter().map(|p| [p.intensity, p.tflops]).collect();
     let roof = table.ceiling.as_ref().map(|ceiling| roof(ceiling, bounds.0));
     let names: Vec<String> = places.iter().map(|p| step_text(&table.kernels[p.at])).collect();
-    let response = Plot::new("roofline")
+    let response = plot(ui, "roofline", [bounds.0, bounds.1])
         .height(height)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_axis_zoom_drag(false)
-        .show_background(false)
-        .show_x(false)
         .show_y(false)
-        .include_x(bounds.0[0])
-        .include_x(bounds.0[1])
-        .include_y(bounds.1[0])
-        .include_y(bounds.1[1])
         .set_margin_fraction(vec2(0.02, 0.02))
-        .grid_color(palette.quiet)
         .x_grid_spacer(decades)
         .y_grid_spacer(decades)
         .x_axis_label("FLOP per byte")

@@ -1,12 +1,11 @@
 //! Draws over the pictures: the divider between them, and their names.
 
 use eframe::egui::{
-    self, Align2, CornerRadius, FontId, Pos2, Rect, Sense, Stroke, WidgetInfo, accesskit::Action,
-    pos2, vec2,
+    self, Align2, FontId, Pos2, Rect, Sense, Stroke, WidgetInfo, accesskit::Action, pos2, vec2,
 };
 
 use super::{Compare, Stage};
-use crate::gui::theme;
+use crate::gui::{texture::tag, theme};
 
 impl Stage {
     /// The divider, which keyboards and screen readers use as a slider.
@@ -76,17 +75,10 @@ pub(super) fn name_chips(
     let painter = ui.painter_at(visible.union(other));
     let chip = |text: &str, corner: Pos2, align: Align2, room: f32| {
         let letters = painter.layout_no_wrap(text.to_owned(), font.clone(), egui::Color32::WHITE);
-        let size = letters.size() + vec2(14.0, 6.0);
-        if size.x + 16.0 > room {
-            return;
+        let padding = vec2(7.0, 3.0);
+        if letters.size().x + 2.0 * padding.x + 16.0 <= room {
+            tag(&painter, letters, (align, corner), (padding, theme::RADIUS));
         }
-        let rect = align.anchor_size(corner, size);
-        painter.rect_filled(
-            rect,
-            CornerRadius::same(theme::RADIUS),
-            egui::Color32::from_black_alpha(150),
-        );
-        painter.galley(rect.min + vec2(7.0, 3.0), letters, egui::Color32::WHITE);
     };
     if compare != Compare::Painting {
         let room = match compare {

@@ -16,7 +16,7 @@ use eframe::egui::{
 pub use self::fade::Seen;
 pub use self::view::{Compare, Framing, ViewStep};
 use self::{fade::Fade, marks::name_chips};
-use super::texture::Picture;
+use super::texture::{MAX_FIT, Picture};
 use crate::frame::Frame;
 
 /// Space around a picture that fits the stage, in points.
@@ -86,7 +86,7 @@ impl Default for Stage {
             scale: 1.0,
             ppp: 1.0,
             rect: Rect::NOTHING,
-            fit_limit: 2.0,
+            fit_limit: MAX_FIT,
             framing: Framing::default(),
             names: ["Original", "Painted"].map(str::to_owned),
             alone: None,
@@ -355,23 +355,24 @@ impl Stage {
             Framing::Fit | Framing::Fill => 0.0,
         };
         let room = (rect.size() - Vec2::splat(2.0 * margin)).max(Vec2::splat(16.0)) * ppp;
-        let (x, y) = (room.x / self.size.0 as f32, room.y / self.size.1 as f32);
+        let share = room / self.size_px();
         match self.framing {
             Framing::Window => {
-                let long_side = self.size.0.max(self.size.1) as f32;
-                x.min(y).min(self.fit_limit.max(MIN_SIDE / long_side))
+                let long_side = self.size_px().max_elem();
+                share.min_elem().min(self.fit_limit.max(MIN_SIDE / long_side))
             }
-            Framing::Fit => x.min(y),
-            Framing::Fill => x.max(y),
+            Framing::Fit => share.min_elem(),
+            Framing::Fill => share.max_elem(),
         }
     }
 
-    fn picture_points(&self, ppp: f32) -> Vec2 {
-        vec2(self.size.0 as f32, self.size.1 as f32) * self.scale / ppp
+    /// Columns and rows of the picture.
+    fn size_px(&self) -> Vec2 {
+        vec2(self.size.0 as f32, self.size.1 as f32)
     }
 
     fn picture_rect(&self, rect: Rect, ppp: f32) -> Rect {
-        let size = self.picture_points(ppp);
+        let size = self.size_px() * self.scale / ppp;
         // Align to whole screen pixels; otherwise the picture is blurred.
         let corner = rect.center() - size * self.center;
         Rect::from_min_size(((corner.to_vec2() * ppp).round() / ppp).to_pos2(), size)
@@ -382,7 +383,7 @@ impl Stage {
         let after = (before * factor).clamp(0.02, MAX_SCALE.max(before));
         // The picture's point under `at` stays there.
         let offset = (self.in_left_pane(at) - self.panes()[0].center())
-            / (vec2(self.size.0 as f32, self.size.1 as f32) * before).max(Vec2::splat(1.0));
+            / (self.size_px() * before).max(Vec2::splat(1.0));
         self.center += offset * (1.0 - before / after);
         self.zoom = Some(after);
         self.scale = after;
@@ -390,7 +391,7 @@ impl Stage {
     }
 
     fn pan(&mut self, by_px: Vec2) {
-        let size = vec2(self.size.0 as f32, self.size.1 as f32) * self.scale;
+        let size = self.size_px() * self.scale;
         let before = self.center;
         self.center -= by_px / size.max(Vec2::splat(1.0));
         self.keep_in_view();
@@ -402,7 +403,7 @@ impl Stage {
     /// Limits the picture's position: a side that fits is centered, and an edge of a longer side never moves inside the
     /// stage.
     fn keep_in_view(&mut self) {
-        let size = vec2(self.size.0 as f32, self.size.1 as f32) * self.scale;
+        let size = self.size_px() * self.scale;
         let room = self.panes()[0].size() * self.ppp;
         for axis in 0..2 {
             let half = 0.5 * room[axis] / size[axis].max(1.0);
@@ -421,8 +422,8 @@ impl Stage {
                 place.x = 1.0 - place.x;
             }
             let inside = (0.0..1.0).contains(&place.x) && (0.0..1.0).contains(&place.y);
-            let (w, h) = (self.size.0 as f32, self.size.1 as f32);
-            inside.then_some(((place.x * w) as usize, (place.y * h) as usize))
+            let at = place * self.size_px();
+            inside.then_some((at.x as usize, at.y as usize))
         });
         let near = |p: Pos2| divides && (p.x - divider_x).abs() <= HANDLE_REACH;
         if response.drag_started() {

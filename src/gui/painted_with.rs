@@ -1,0 +1,167 @@
+//! How a picture was painted, as texts in its PNG file: written when the picture is saved, and read when it is shown
+//! again.
+
+use std::path::Path;
+
+use super::{
+    choice::{Choice, nearest_brush},
+    mix::{self, Mix, Parts},
+};
+use crate::{
+    compose::Look,
+    media::encode,
+    mode::{Mode, ModelSize},
+};
+
+const STYLE: &str = "Style";
+const MIX: &str = "Mix";
+const MODE: &str = "Mode";
+const WORKING_SIZE: &str = "Working size";
+const STRENGTH: &str = "Strength";
+const COLOURS: &str = "Colours";
+/// The value of [`COLOURS`] if those of the source are not kept.
+const OF_STYLE: &str = "the style's";
+
+const SOURCE: &str = "Source";
+const DEVICE: &str = "Device";
+/// The settings that are shown, in their order.
+const SHOWN: [&str; 8] = [STYLE, MIX, STRENGTH, COLOURS, WORKING_SIZE, MODE, SOURCE, DEVICE];
+
+/// Keywords and texts to be written.
+pub type Texts = Vec<(&'static str, String)>;
+
+/// A painting's settings.
+pub struct PaintedWith<'a> {
+    /// Id of the style; `None` if nothing was painted.
+    pub style: Option<&'a str>,
+    /// The styles of a mix; empty without a mix.
+    pub parts: &'a Parts,
+    pub model: ModelSize,
+    pub mode: Option<Mode>,
+    /// Width and height of the network's input, in pixels.
+    pub working: Option<(usize, usize)>,
+    pub look: Look,
+    /// The source of a live picture, as text.
+    pub source: Option<String>,
+    /// Name of the device.
+    pub device: Option<&'a str>,
+}
+
+impl PaintedWith<'_> {
+    pub fn texts(&self) -> Texts {
+        let mut texts = vec![("Software", format!("StyleForge {}", env!("CARGO_PKG_VERSION")))];
+        if !self.parts.is_empty() {
+            texts.push((STYLE, mix::label(self.parts)));
+            texts.push((MIX, mix::text(self.parts, |style| style)));
+        } else if let Some(style) = self.style {
+            texts.push((STYLE, style_text(style, self.model)));
+        }
+        texts.extend(self.mode.map(|mode| (MODE, mode.to_string())));
+        texts.extend(self.working.map(|size| (WORKING_SIZE, size_text(size))));
+        texts.push((STRENGTH, format!("{} %", self.look.strength_percent)));
+        let colours = if self.look.keep_colors { "the source's" } else { OF_STYLE };
+        texts.push((COLOURS, colours.to_owned()));
+        texts.extend(self.source.clone().map(|source| (SOURCE, source)));
+        texts.extend(self.device.map(|device| (DEVICE, device.to_owned())));
+        texts
+    }
+}
+
+fn style_text(style: &str, model: ModelSize) -> String {
+    format!("{style} {model}")
+}
+
+fn size_text((width, height): (usize, usize)) -> String {
+    format!("{width} x {height} px")
+}
+
+/// Replaces what is different in a picture that was repainted; `model` is the style's size, if it has several.
+pub fn repainted(
+    texts: &mut Texts,
+    (style, model): (&str, Option<ModelSize>),
+    mode: Mode,
+    working: (usize, usize),
+) {
+    for (name, text) in texts {
+        match (*name, model) {
+            (STYLE, Some(model)) => *text = style_text(style, model),
+            (MODE, _) => *text = mode.to_string(),
+            (WORKING_SIZE, _) => *text = size_text(working),
+            _ => {}
+        }
+    }
+}
+
+/// The settings in the PNG file at `path`: names and values. Reads the file, so call it on background threads.
+pub fn read(path: &Path) -> Vec<(String, String)> {
+    let texts = encode::png_texts(path);
+    let value = |name: &str| texts.iter().find(|(keyword, _)| keyword == name).cloned();
+    SHOWN.into_iter().filter_map(value).collect()
+}
+
+/// The choice with the settings in the texts of a file; `None` if they name no style.
+pub fn choice(texts: &[(String, String)], before: &Choice) -> Option<Choice> {
+    let text = |name: &str| {
+        let found = texts.iter().find(|(keyword, _)| keyword == name);
+        found.map(|(_, text)| text.as_str())
+    };
+    let mut choice = Choice { mix: Mix::default(), ..before.clone() };
+    match text(MIX) {
+        Some(mix) => {
+            let (style, mix) = Mix::of_parts(mix::parsed(mix)?)?;
+            (choice.style, choice.mix) = (Some(style), mix);
+        }
+        None => {
+            let (style, model) = text(STYLE)?.rsplit_once(' ')?;
+            choice.style = Some(style.to_owned());
+            choice.model = model.parse().ok()?;
+        }
+    }
+    if let Some(percent) = text(STRENGTH).and_then(|t| t.strip_suffix(" %")?.parse().ok()) {
+        choice.look.strength_percent = u8::min(percent, 100);
+    }
+    if let Some(colours) = text(COLOURS) {
+        choice.look.keep_colors = colours != OF_STYLE;
+    }
+    let sides = text(WORKING_SIZE).and_then(|t| t.strip_suffix(" px")?.split_once(" x "));
+    if let Some((width, height)) = sides
+        && let (Ok(width), Ok(height)) = (width.parse(), height.parse())
+    {
+        choice.brush = nearest_brush(usize::max(width, height));
+    }
+    Some(choice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_of_a_painting_lead_back_to_its_settings() {
+        let before = Choice::from_settings(&Default::default());
+        let look = Look { strength_percent: 70, keep_colors: true };
+        let mix = vec![("a b".to_owned(), 60), ("c".to_owned(), 40)];
+        for parts in [Parts::new(), mix] {
+            let (model, working) = (ModelSize::Lite, Some((640, 480)));
+            let style = Some("a b");
+            let painted = PaintedWith {
+                style,
+                parts: &parts,
+                model,
+                mode: None,
+                working,
+                look,
+                source: None,
+                device: None,
+            };
+            let texts = painted.texts().into_iter().map(|(name, text)| (name.to_owned(), text));
+            let found = choice(&texts.collect::<Vec<_>>(), &before).expect("a style");
+            assert_eq!((found.style.as_deref(), found.look), (style, look));
+            assert_eq!((found.parts(), found.brush_px()), (parts.clone(), 640));
+            let expected = if parts.is_empty() { model } else { before.model };
+            assert_eq!(found.model, expected);
+        }
+        assert_eq!(choice(&[("Style".to_owned(), "a".to_owned())], &before), None);
+        assert_eq!(choice(&[], &before), None);
+    }
+}
