@@ -11,7 +11,7 @@ use styleforge::{
 };
 
 /// Minimum free memory at the start; with less, not even an error message is certain.
-const LEAST_BYTES: u64 = 16 << 20;
+const MIN_BYTES: u64 = 16 << 20;
 
 fn main() -> ExitCode {
     #[cfg(unix)]
@@ -25,8 +25,8 @@ fn main() -> ExitCode {
         allocation::note_limit();
     }
     guard::silence_decoders();
-    if !allocation::can_allocate(LEAST_BYTES) {
-        let needed_mb = LEAST_BYTES >> 20;
+    if !allocation::can_allocate(MIN_BYTES) {
+        let needed_mb = MIN_BYTES >> 20;
         terminal::write_message(format!(
             "error: StyleForge needs {needed_mb} MB of memory to start; close other programs or raise its limit"
         ));

@@ -5,7 +5,7 @@ use std::{num::NonZero, sync::LazyLock, thread::available_parallelism};
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 /// Maximum number of copying threads; more threads do not increase the memory throughput.
-const MOST_COPYING: usize = 8;
+const MAX_COPYING: usize = 8;
 /// Bytes that a thread copies at once.
 const COPIED_BYTES: usize = 256 << 10;
 
@@ -13,7 +13,7 @@ const COPIED_BYTES: usize = 256 << 10;
 /// other work of the shared threads.
 static COPYING: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let threads = available_parallelism().map_or(1, NonZero::get) / 2;
-    let pool = ThreadPoolBuilder::new().num_threads(threads.min(MOST_COPYING));
+    let pool = ThreadPoolBuilder::new().num_threads(threads.min(MAX_COPYING));
     let pool = pool.thread_name(|at| format!("copies {at}"));
     (threads > 1).then(|| pool.build().ok()).flatten()
 });

@@ -31,7 +31,7 @@ use styleforge::{
 use onnx_archive::files;
 
 /// Minimum agreement with ONNX Runtime, in decibels of the output's range.
-const LEAST_PSNR_DB: f64 = 60.0;
+const MIN_PSNR_DB: f64 = 60.0;
 
 #[derive(Deserialize)]
 struct Networks {
@@ -62,7 +62,7 @@ struct Network {
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Tolerance {
-    /// [`LEAST_PSNR_DB`].
+    /// [`MIN_PSNR_DB`].
     #[default]
     Exact,
     /// One level after rounding.
@@ -167,7 +167,7 @@ struct Agreement {
 impl Agreement {
     fn is_within(&self, tolerance: Tolerance) -> bool {
         match tolerance {
-            Tolerance::Exact => self.psnr_db >= LEAST_PSNR_DB,
+            Tolerance::Exact => self.psnr_db >= MIN_PSNR_DB,
             Tolerance::Level => self.most_levels <= 1.0,
             Tolerance::Quantised => self.most_levels <= 2.0 && self.differing <= 0.01,
         }

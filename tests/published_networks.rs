@@ -23,9 +23,9 @@ use styleforge::{
 };
 
 /// Maximum difference between the reference and PyTorch, relative to the largest value.
-const MOST_DIFFERENCE: f64 = 1e-5;
+const MAX_DIFFERENCE: f64 = 1e-5;
 /// Minimum agreement of the CPU with PyTorch, in decibels of 255 levels.
-const LEAST_PSNR_DB: f64 = 60.0;
+const MIN_PSNR_DB: f64 = 60.0;
 
 /// Every file of the archive, with its family and which of rrmina's networks it is.
 const FILES: [(&str, Family, Option<Published>); 10] = [
@@ -125,11 +125,11 @@ fn every_network_paints_what_pytorch_paints() {
         let (wanted, ..) = stored(name);
         let photo = photo(name);
         let off = difference(&judged(&checkpoint.network, &photo), &wanted);
-        assert!(off < MOST_DIFFERENCE, "{name}: {off}");
+        assert!(off < MAX_DIFFERENCE, "{name}: {off}");
         for variant in [Variant::Baseline, Variant::Fused] {
             let psnr_db = psnr_db(&painted(&checkpoint, &photo, variant), &wanted);
             println!("{name:26} {off:.1e} {variant} {psnr_db:.1} dB");
-            assert!(psnr_db >= LEAST_PSNR_DB, "{name}: {psnr_db:.1} dB");
+            assert!(psnr_db >= MIN_PSNR_DB, "{name}: {psnr_db:.1} dB");
         }
     }
 }
@@ -188,7 +188,7 @@ fn what_a_person_says_counts_more_than_what_is_assumed() {
     let ended: Vec<f64> =
         (judged(&plain.network, &photo).iter()).map(|value| 150.0 * value.tanh()).collect();
     let off = difference(&ended, &wanted);
-    assert!(off < MOST_DIFFERENCE, "{off}");
+    assert!(off < MAX_DIFFERENCE, "{off}");
     let tanh = read_as("tanh.pth", Published::Tanh);
     assert_eq!(tanh.network, read("tanh.pth").network);
 
@@ -219,7 +219,7 @@ fn what_a_person_says_counts_more_than_what_is_assumed() {
     let (first, rest) = made.split_at_mut(color);
     first.swap_with_slice(&mut rest[color..]);
     let off = difference(&made, &wanted);
-    assert!(off < MOST_DIFFERENCE, "{off}");
+    assert!(off < MAX_DIFFERENCE, "{off}");
     let unit =
         PixelChoice { input: Some(PixelRange::Unit), output: Some(PixelRange::Unit), order: None };
     let unit = Checkpoint::from_bytes_as(&files()["yakhyo.pth"], unit).expect("read");

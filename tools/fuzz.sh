@@ -22,8 +22,8 @@ cargo_fuzz=0.13.2
 packed_bytes=$((320 << 10))
 sanitizer=${SANITIZER:-none}
 # Maximum memory of a program and maximum seconds per input. The address sanitizer keeps freed memory, and is slow.
-most_mb=1024 input_seconds=5
-[ "$sanitizer" = none ] || most_mb=2048 input_seconds=30
+max_mb=1024 input_seconds=5
+[ "$sanitizer" = none ] || max_mb=2048 input_seconds=30
 programs=target/fuzz/$sanitizer/$(rustc --print host-tuple)/debug
 
 # One build of the library for all targets, in its own folder, because its flags differ from those of every other build.
@@ -73,7 +73,7 @@ fuzzer() {
     local target=$1 most_seconds=$2
     shift 2
     # Without a PATH no converter is started for HEIC.
-    nice -n 19 timeout --kill-after 10 "$most_seconds" env PATH= "$programs/$target" -rss_limit_mb="$most_mb" -timeout="$input_seconds" \
+    nice -n 19 timeout --kill-after 10 "$most_seconds" env PATH= "$programs/$target" -rss_limit_mb="$max_mb" -timeout="$input_seconds" \
         -max_len="$(longest "$target")" -artifact_prefix="fuzz/artifacts/$target/" -dict="fuzz/dictionaries/$target.dict" \
         -print_final_stats=1 "$@"
 }

@@ -53,7 +53,7 @@ use frame_writer::FrameWriter;
 /// Maximum side of a live frame, in pixels. Cameras send up to 4K; larger photos are scaled down.
 pub const LARGEST_FRAME_PX: usize = 4096;
 /// Capacity of the event queue; when it is full, the oldest event is dropped.
-const MOST_EVENTS: usize = 64;
+const MAX_EVENTS: usize = 64;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureSettings {
@@ -213,7 +213,7 @@ impl Capture {
         settings: CaptureSettings,
     ) -> io::Result<(Self, Reader<Captured>)> {
         let (writer, reader) = mailbox(Captured::nothing);
-        let (event_sender, events) = bounded(MOST_EVENTS);
+        let (event_sender, events) = bounded(MAX_EVENTS);
         // Capacity 1, because waiting on a zero-capacity channel allocates.
         let (alive, stopped) = bounded(1);
         let control = Arc::new(SourceControl::new(settings.source_px));

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Maximum number of networks that a message names.
-const MOST_NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// Combines each of `modes` with each of the chosen attention kernels, or with the variant's own if none is chosen.
 /// Modes that become equal, because the device or the network has no choice, appear once.
@@ -62,7 +62,7 @@ fn without_effect(
     let who = match without[..] {
         [] => return None,
         [name] => format!("{name} has"),
-        _ if without.len() <= MOST_NAMED => format!("{} have", without.join(", ")),
+        _ if without.len() <= MAX_NAMED => format!("{} have", without.join(", ")),
         _ => format!("{} of {} networks have", without.len(), networks.len()),
     };
     Some(format!("{who} no attention: --attention does nothing{them}"))

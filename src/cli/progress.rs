@@ -27,8 +27,8 @@ const STEPS: u64 = 1000;
 /// Maximum length of the name after the bar.
 const MAX_NAME_CHARS: usize = 60;
 /// Minimum share of the work and time after which the time left is estimated.
-const LEAST_SHARE: f32 = 0.02;
-const LEAST_TIME: Duration = Duration::from_secs(1);
+const MIN_SHARE: f32 = 0.02;
+const MIN_TIME: Duration = Duration::from_secs(1);
 /// How often the bar reads the run's progress.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -139,7 +139,7 @@ impl Progress {
 
 /// The estimated time left, once enough is done for an estimate; otherwise empty.
 fn left(elapsed: Duration, share: f32, left: Duration) -> String {
-    if share > LEAST_SHARE && elapsed > LEAST_TIME {
+    if share > MIN_SHARE && elapsed > MIN_TIME {
         format!("{left:#} left  ", left = HumanDuration(left))
     } else {
         String::new()

@@ -33,7 +33,7 @@ use crate::{
 /// Name of the picture; a number is appended if the name exists.
 const STEM: &str = "styleforge-sample";
 /// Maximum number of names to try in one folder.
-const MOST_NAMES: usize = 1000;
+const MAX_NAMES: usize = 1000;
 
 /// Paints the sheet, and prints its path and why there is no window.
 ///
@@ -103,7 +103,7 @@ fn save_somewhere(
         reason: "no folder is writable".to_owned(),
     });
     for folder in folders {
-        for number in 1..=MOST_NAMES {
+        for number in 1..=MAX_NAMES {
             let name = match number {
                 1 => format!("{STEM}.png"),
                 n => format!("{STEM}-{n}.png"),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Maximum number of names to try.
-const MOST_NAMES: u32 = 10_000;
+const MAX_NAMES: u32 = 10_000;
 
 /// `path` if it does not exist, otherwise the first unused name with a number appended.
 pub fn free_path(path: PathBuf) -> PathBuf {
@@ -19,5 +19,5 @@ pub fn free_path(path: PathBuf) -> PathBuf {
         }
         path.with_file_name(name)
     };
-    (2..MOST_NAMES).map(name).find(|path| !path.exists()).unwrap_or_else(|| path.clone())
+    (2..MAX_NAMES).map(name).find(|path| !path.exists()).unwrap_or_else(|| path.clone())
 }

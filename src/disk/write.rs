@@ -18,7 +18,7 @@ use super::{
 /// Size of the write buffer.
 const BUFFER_BYTES: usize = 1 << 16;
 /// Maximum length of a chain of symbolic links; the same as the system's limit.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// Whether an existing file at the target is kept or replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -308,7 +308,7 @@ fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBu
         return Err(WriteError::Exists { name: name.to_owned() });
     }
     let mut target = path.to_owned();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         match fs::read_link(&target) {
             Ok(next) => target = folder_of(&target).join(next),
             Err(_) => {

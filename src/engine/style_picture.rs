@@ -27,7 +27,7 @@ const LONG_SIDE_PX: usize = 1024;
 /// Longer side of the style's thumbnail, in pixels.
 const THUMBNAIL_PX: usize = 256;
 /// Minimum side of a picture that can show strokes, in pixels.
-const LEAST_SIDE_PX: usize = 32;
+const MIN_SIDE_PX: usize = 32;
 /// Mean brightness, 0 to 255, below which paintings in the style become dark.
 const DARK_BELOW: f64 = 40.0;
 /// Standard deviation of every channel, 0 to 255, below which a picture counts as nearly flat.
@@ -120,7 +120,7 @@ pub fn caution(name: &str, picture: &Frame) -> Option<String> {
     let (width, height) = picture.size();
     let what = if OneColor::of(picture).is_some() {
         "has only one colour".to_owned()
-    } else if width.min(height) < LEAST_SIDE_PX {
+    } else if width.min(height) < MIN_SIDE_PX {
         format!("is only {width} x {height} pixels")
     } else {
         let is_cut_out = picture.rgba().chunks_exact(4).any(|pixel| pixel[3] == 0);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{app::App, label::path_label, paintings::SmallPicture};
-use crate::settings::{MOST_PAINTINGS, MOST_RECENT, State};
+use crate::settings::{MAX_PAINTINGS, MAX_RECENT, State};
 
 #[derive(Clone, Copy)]
 pub(super) enum FileList {
@@ -24,8 +24,8 @@ impl FileList {
     /// The files, for changes, and their maximum number.
     fn files_mut(self, state: &mut State) -> (&mut Vec<PathBuf>, usize) {
         match self {
-            Self::Recent => (&mut state.recent_photos, MOST_RECENT),
-            Self::Paintings => (&mut state.paintings, MOST_PAINTINGS),
+            Self::Recent => (&mut state.recent_photos, MAX_RECENT),
+            Self::Paintings => (&mut state.paintings, MAX_PAINTINGS),
         }
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     MeasureError,
-    rounds::{Candidate, MOST_PROFILED, Rounds},
+    rounds::{Candidate, MAX_PROFILED, Rounds},
     setup::{Setup, test_pictures},
 };
 use crate::{
@@ -84,7 +84,7 @@ impl Setup<'_> {
             for part in [Part::Layer, Part::ResidualBlock] {
                 let network = Arc::new(Network::random(part.graph(channels)?, 1)?);
                 let pictures = test_pictures(width, height);
-                let frames = self.frames.min(MOST_PROFILED);
+                let frames = self.frames.min(MAX_PROFILED);
                 let rounds =
                     Rounds { network: &network, pictures: &pictures, batch: 1, frames, warmup: 1 };
                 let candidate = Candidate { backend: self.backend, mode };

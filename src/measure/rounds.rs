@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Maximum number of frames that are run step by step, to time the kernels and the launch overhead.
-pub(super) const MOST_PROFILED: u32 = 20;
+pub(super) const MAX_PROFILED: u32 = 20;
 
 /// Number of consecutive runs for timing a device that need not wait for the host. `run_bytes` are the bytes of one
 /// run's frames. As many as fit into 1 GiB (8 to 64), because the first upload and the last download overlap with
@@ -218,7 +218,7 @@ impl Rounds<'_> {
         control.set_progress(1.0);
         let clock_after_mhz = clock_mhz();
         self.run_in_a_row(&mut timed, control)?;
-        for round in 0..self.frames.min(MOST_PROFILED) {
+        for round in 0..self.frames.min(MAX_PROFILED) {
             let picture = &pictures[round as usize % pictures.len()];
             let mut output = picture.clone();
             for candidate in &mut timed {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::PathBuf, thread};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use super::{LiveChoices, LiveStyle, MOST_PAINTINGS, MOST_RECENT, Refused, Settings};
+use super::{LiveChoices, LiveStyle, MAX_PAINTINGS, MAX_RECENT, Refused, Settings};
 use crate::disk::reason;
 
 /// The file format version that this program reads and writes; a larger number belongs to a newer program.
@@ -13,7 +13,7 @@ const VERSION: i64 = 1;
 /// The tables that this version reads.
 const PARTS: [&str; 3] = ["choices", "live", "state"];
 /// Maximum nesting of tables and lists in a file. A dotted key may have up to 80 parts.
-const MOST_NESTED: usize = 64;
+const MAX_NESTED: usize = 64;
 /// Stack of the thread that parses the text. Up to 80 inline tables may be nested, each under a dotted key of up to 80
 /// parts, which are tables too, and the parser recurses into each.
 const STACK_BYTES: usize = 64 << 20;
@@ -39,8 +39,8 @@ impl Settings {
         settings.live = live.choices;
         settings.choices.live = has_live_style.then_some(live.style);
         settings.state = settings.read_part("state", &mut table, &mut warnings);
-        keep_newest(&mut settings.state.recent_photos, MOST_RECENT);
-        keep_newest(&mut settings.state.paintings, MOST_PAINTINGS);
+        keep_newest(&mut settings.state.recent_photos, MAX_RECENT);
+        keep_newest(&mut settings.state.paintings, MAX_PAINTINGS);
         settings.unknown = table;
         (settings, warnings)
     }
@@ -154,8 +154,8 @@ fn table_in(text: &str) -> Result<Table, String> {
     let table: Table = text
         .parse()
         .map_err(|error: toml::de::Error| error.message().trim_end_matches('.').to_owned())?;
-    if table.values().any(|value| is_deeper(value, MOST_NESTED)) {
-        return Err(format!("tables or lists are nested more than {MOST_NESTED} deep"));
+    if table.values().any(|value| is_deeper(value, MAX_NESTED)) {
+        return Err(format!("tables or lists are nested more than {MAX_NESTED} deep"));
     }
     Ok(table)
 }
@@ -186,11 +186,11 @@ mod tests {
         // At this nesting, writing puts header and key together, which is longer than what can be read.
         let two = |header, parts| format!("[{}]\n{}=nan\n", key(header), key(parts));
         for (text, is_read) in [
-            (two(1, MOST_NESTED), true),
-            (two(2, MOST_NESTED), false),
+            (two(1, MAX_NESTED), true),
+            (two(2, MAX_NESTED), false),
             (two(79, 79), false),
-            (inline(MOST_NESTED, 1), true),
-            (inline(MOST_NESTED + 1, 1), false),
+            (inline(MAX_NESTED, 1), true),
+            (inline(MAX_NESTED + 1, 1), false),
             (inline(75, 79), false),
             (format!("b={}{}", "[".repeat(64), "]".repeat(64)), true),
             (format!("b={}{}", "[".repeat(65), "]".repeat(65)), false),

@@ -32,9 +32,9 @@ use crate::{
 };
 
 /// Maximum number of recently opened photos.
-pub const MOST_RECENT: usize = 10;
+pub const MAX_RECENT: usize = 10;
 /// Maximum number of recently saved paintings.
-pub const MOST_PAINTINGS: usize = 24;
+pub const MAX_PAINTINGS: usize = 24;
 
 /// Maximum size of a file to read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -143,10 +143,10 @@ pub struct State {
     /// Folder of the most recently opened photo.
     #[serde(serialize_with = "fields::write_path")]
     pub open_folder: Option<PathBuf>,
-    /// The most recently opened photos, newest first, at most [`MOST_RECENT`].
+    /// The most recently opened photos, newest first, at most [`MAX_RECENT`].
     #[serde(serialize_with = "fields::write_paths", skip_serializing_if = "Vec::is_empty")]
     pub recent_photos: Vec<PathBuf>,
-    /// The most recently saved paintings, newest first, without duplicates, at most [`MOST_PAINTINGS`].
+    /// The most recently saved paintings, newest first, without duplicates, at most [`MAX_PAINTINGS`].
     #[serde(serialize_with = "fields::write_paths", skip_serializing_if = "Vec::is_empty")]
     pub paintings: Vec<PathBuf>,
     /// Whether the strip of paintings is collapsed.

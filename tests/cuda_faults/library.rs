@@ -92,7 +92,7 @@ fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
 }
 
 /// Algorithms that the library holds at most when no session is open.
-const MOST_KEPT: usize = 32;
+const MAX_KEPT: usize = 32;
 
 /// Layers and sessions of one shape share an algorithm. However many sizes were painted, the library holds few, and
 /// those of an open session stay.
@@ -117,14 +117,14 @@ fn algorithms_that_were_not_used_for_long_are_given_back() {
     }
     let most = held.iter().max().expect("sessions");
     assert_eq!(held.last(), Some(most), "full, and no fuller");
-    assert!(*most <= MOST_KEPT + shapes, "{most}");
+    assert!(*most <= MAX_KEPT + shapes, "{most}");
     assert!(held.len() * shapes > 2 * most, "{held:?}");
     let photo = photo();
     let mut painted = photo.clone();
     let (mut first, control) = (first, RunControl::default());
     first.paint(&photo, &mut painted, &control).expect("its algorithms are still prepared");
     drop(first);
-    assert!(gpu.algorithms() <= MOST_KEPT);
+    assert!(gpu.algorithms() <= MAX_KEPT);
     // Those that were given back are prepared again.
     let preparations = gpu.preparations();
     drop(open(40));

@@ -30,10 +30,10 @@ use crate::{general_graphs, real_time};
 type Size = (usize, usize);
 
 /// Maximum difference of a level, and maximum number of levels in a million that may differ.
-const MOST_OFF: u8 = 1;
-const MOST_OFF_PPM: usize = 100;
+const MAX_OFF: u8 = 1;
+const MAX_OFF_PPM: usize = 100;
 /// Maximum milliseconds for composing 1280 x 720 pixels.
-const MOST_MS: f64 = 0.3;
+const MAX_MS: f64 = 0.3;
 /// Sizes of paintings and sources.
 const SIZES: [(Size, Size); 16] = [
     ((1, 1), (1, 1)),
@@ -114,14 +114,14 @@ fn judged(painting: &Frame, source: &Frame, look: Look, got: &Frame) -> Result<(
     for (at, (got, expected)) in levels.filter(|(_, (a, b))| a != b) {
         off += 1;
         let (x, y, c) = (at / 4 % source.width(), at / 4 / source.width(), at % 4);
-        let is_far = c == 3 || got.abs_diff(*expected) > MOST_OFF;
+        let is_far = c == 3 || got.abs_diff(*expected) > MAX_OFF;
         if first.is_none() || is_far && !is_wrong {
             first = Some(format!("{got} for {expected} at column {x}, row {y}, colour {c}"));
         }
         is_wrong |= is_far;
     }
     match first {
-        Some(first) if is_wrong || off * 1_000_000 > MOST_OFF_PPM * got.rgba().len() => {
+        Some(first) if is_wrong || off * 1_000_000 > MAX_OFF_PPM * got.rgba().len() => {
             Err(format!("{sizes}: {off} of {} levels are off, as {first}", got.rgba().len()))
         }
         _ => Ok(()),
@@ -177,8 +177,8 @@ pub fn paintings_are_composed_as_by_the_processor(backend: &dyn Backend) -> Resu
     for (small, large) in SIZES {
         let ms = compose_all(backend, &network, (fused, small, large), &mut numbers)?;
         println!("{small:?} to {large:?}: {ms:.3} ms");
-        if real_time::is_judged() && large == (1280, 720) && ms > MOST_MS {
-            return Err(format!("{ms:.3} ms, allowed are {MOST_MS}").into());
+        if real_time::is_judged() && large == (1280, 720) && ms > MAX_MS {
+            return Err(format!("{ms:.3} ms, allowed are {MAX_MS}").into());
         }
     }
     for mode in backend.modes() {

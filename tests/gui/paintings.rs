@@ -4,7 +4,7 @@ use std::fs;
 
 use eframe::egui::{Event, Key, Modifiers, Pos2, Rect, Role, vec2};
 use egui_kittest::kittest::{NodeT, Queryable, by};
-use styleforge::settings::{MOST_PAINTINGS, Settings};
+use styleforge::settings::{MAX_PAINTINGS, Settings};
 
 use crate::{
     support::{inverted, photo},
@@ -274,7 +274,7 @@ fn files_that_are_gone_or_damaged_are_told_and_no_pipe_is_waited_for() {
 
 #[test]
 fn the_newest_are_remembered_and_folding_too() {
-    let most = MOST_PAINTINGS + 3;
+    let most = MAX_PAINTINGS + 3;
     let mut w = Window::open_after(|folder| {
         let path = |n: usize| folder.join(format!("{n}.png")).display().to_string();
         // The first one twice.
@@ -288,7 +288,7 @@ fn the_newest_are_remembered_and_folding_too() {
     w.until_label("Candy");
     w.until("all to be looked for", |w| {
         let gone = strip(w).into_iter().filter(|n| n.ends_with("be shown"));
-        gone.count() == MOST_PAINTINGS
+        gone.count() == MAX_PAINTINGS
     });
     let names = strip(&w);
     assert_eq!(names[0], "0.png, cannot be shown");
@@ -298,7 +298,7 @@ fn the_newest_are_remembered_and_folding_too() {
     w.until_painted();
     w.save_as("new.png");
     w.until("the new one", |w| strip(w)[0] == "new.png");
-    assert_eq!(strip(&w).len(), MOST_PAINTINGS);
+    assert_eq!(strip(&w).len(), MAX_PAINTINGS);
     w.click("Hide saved paintings");
     w.until("the strip to fold", |w| strip(w).is_empty());
     let mut w = w.reopened();
@@ -306,7 +306,7 @@ fn the_newest_are_remembered_and_folding_too() {
     assert!(strip(&w).is_empty());
     w.click("Show saved paintings");
     w.until("the new one", |w| strip(w)[0] == "new.png" && small_pictures(w) == 1);
-    assert_eq!(listed(&w).len(), MOST_PAINTINGS);
+    assert_eq!(listed(&w).len(), MAX_PAINTINGS);
 }
 
 #[test]
@@ -366,7 +366,7 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
     let mut w = Window::sized_after(size.x, size.y, |folder| {
         saves_there(folder);
         let path = |n: usize| folder.join(format!("{n}.png")).display().to_string();
-        let paths: Vec<String> = (0..MOST_PAINTINGS).map(path).collect();
+        let paths: Vec<String> = (0..MAX_PAINTINGS).map(path).collect();
         for path in &paths {
             fs::write(path, "damaged").expect("written");
         }

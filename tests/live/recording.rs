@@ -22,7 +22,7 @@ use styleforge::{
 use crate::avi::pictures_of;
 
 /// Minimum PSNR of a recorded frame, in dB.
-const LEAST_DB: f64 = 40.0;
+const MIN_DB: f64 = 40.0;
 
 /// A frame of a moving painting: strokes of many colours, as sharp as those of a network.
 fn painting(width: usize, height: usize, number: usize) -> Frame {
@@ -155,7 +155,7 @@ fn an_mp4_has_every_frame_at_its_time_and_looks_like_it() {
     assert_eq!(again.len(), 90);
     let least = least_db(&again, &frames);
     println!("mp4: {least:.1} dB, times off by {:.1} us, {} bytes", off * 1e6, result.bytes);
-    assert!(least >= LEAST_DB, "{least}");
+    assert!(least >= MIN_DB, "{least}");
 }
 
 /// An encoder that starts only after all pictures have arrived, as one that must first be read from disk.
@@ -256,7 +256,7 @@ fn real_paintings_keep_their_brightness_and_nearly_all_of_their_colours() {
         "paintings: {all:.1} dB, in brightness {bright:.1} dB, planes {worst:.1?} dB, {} bytes",
         result.bytes
     );
-    assert!(worst.iter().all(|db| *db >= LEAST_DB), "{worst:?}");
+    assert!(worst.iter().all(|db| *db >= MIN_DB), "{worst:?}");
     // In RGB the halved chroma resolution counts as well, which is the format's limit.
     assert!(bright >= 43.0, "{bright}");
     assert!(all >= 36.0, "{all}");
@@ -304,7 +304,7 @@ fn odd_and_changing_sizes_lose_no_frame_and_are_told() {
     assert_eq!(again.len(), 5);
     let first: Vec<_> = again.iter().map(|frame| frame.crop(0, 0, 161, 91)).collect();
     let least = least_db(&first[..2], &frames);
-    assert!(least >= LEAST_DB, "{least}");
+    assert!(least >= MIN_DB, "{least}");
     let [dark, ..] = again[3].pixel(2, 40);
     assert!(dark < 8, "bars at the sides of a tall picture");
 }
@@ -334,10 +334,10 @@ fn an_avi_has_every_frame_near_its_time_and_looks_like_it() {
     }
     let least = least_db(&again, &frames);
     println!("avi: {least:.1} dB, {} bytes", bytes.len());
-    assert!(least >= LEAST_DB, "{least}");
+    assert!(least >= MIN_DB, "{least}");
     let Some(ffmpeg) = ffmpeg() else { return };
     let again = decoded(&ffmpeg, &path, (321, 181));
-    assert!(least_db(&again[..1], &frames) >= LEAST_DB - 3.0);
+    assert!(least_db(&again[..1], &frames) >= MIN_DB - 3.0);
     let seconds: f64 = probed(&ffmpeg, &path, "stream=duration")[0].parse().expect("a time");
     assert!((seconds - frames[59].1.as_secs_f64()).abs() < 2.0 / 60.0, "{seconds}");
 }

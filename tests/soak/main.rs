@@ -40,7 +40,7 @@ const GROWTH_BYTES: u64 = 8 * 1024 * 1024;
 /// Longest time without a picture: beyond it something hung, on any computer.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 /// Maximum number of complaints that are printed at the end.
-const MOST_COMPLAINTS: usize = 20;
+const MAX_COMPLAINTS: usize = 20;
 
 fn minutes() -> Option<u64> {
     env::var(MINUTES).ok()?.parse().ok()
@@ -153,7 +153,7 @@ fn finish(
 ) -> Result<(), String> {
     let (longest_gap, most) = (round.studio.longest_gap, round.studio.most);
     let (counts, mut wrong) = round.studio.close();
-    wrong.truncate(MOST_COMPLAINTS);
+    wrong.truncate(MAX_COMPLAINTS);
     let panics = PANICS.load(Ordering::SeqCst);
     let compared = compared_minute(minutes);
     let is_compared = |(at, _): &&(Duration, Held)| *at >= Duration::from_secs(60 * compared);

@@ -33,7 +33,7 @@ const FAULT: Duration = Duration::from_secs(2);
 /// Time between two samples at rest.
 const REST_SAMPLE: Duration = Duration::from_millis(500);
 /// Minimum number of samples at rest.
-const LEAST_SAMPLES: usize = 5;
+const MIN_SAMPLES: usize = 5;
 
 /// A fault of the camera.
 #[derive(Clone, Copy, Debug)]
@@ -211,7 +211,7 @@ impl Round {
         let result = self.go_home();
         self.note(result);
         let mut samples = Vec::new();
-        while samples.len() < LEAST_SAMPLES || Instant::now() < self.began + PART {
+        while samples.len() < MIN_SAMPLES || Instant::now() < self.began + PART {
             self.studio.pass_time_until(Instant::now() + REST_SAMPLE);
             samples.push(self.studio.held());
         }

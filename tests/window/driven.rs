@@ -20,7 +20,7 @@ use crate::{
 /// Maximum CPU use of a window while nothing moves, in percent of a core.
 const IDLE_PERCENT: u64 = 5;
 /// Minimum number of colours in a screenshot.
-const LEAST_COLOURS: usize = 64;
+const MIN_COLOURS: usize = 64;
 /// A part of the upper bar that is only covered by dialogs.
 const BAR: [u32; 4] = [1140, 4, 20, 8];
 /// After this time a key or click without a visible effect is repeated: it may have come too early.
@@ -308,7 +308,7 @@ impl Window {
         let path = self.save(step, &picture);
         let colours: HashSet<_> = picture.pixels().collect();
         let path = path.display();
-        assert!(colours.len() >= LEAST_COLOURS, "{path} is empty");
+        assert!(colours.len() >= MIN_COLOURS, "{path} is empty");
     }
 
     fn save(&self, step: &str, picture: &RgbImage) -> PathBuf {

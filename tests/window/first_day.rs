@@ -28,7 +28,7 @@ const THIRD_STYLE: (u32, u32) = (100, 345);
 /// The beginning of the name in the dialog that asks for a name, without the cursor behind it.
 const NAME: [u32; 4] = [392, 418, 28, 16];
 /// Maximum difference between the frozen picture and the saved one, of 255.
-const MOST_APART: f64 = 1.0;
+const MAX_APART: f64 = 1.0;
 /// Minimum duration of the recording.
 const RECORDED: Duration = Duration::from_secs(3);
 /// Accepted difference between the length of a video and the measured time, in seconds: the time of one frame.
@@ -94,13 +94,13 @@ fn freezing(window: &Window) {
     let save = || window.keys(&["s"]);
     let held = || {
         let mut saved = window.snapshots().into_iter().map(|(_, png)| decoded(&png));
-        saved.find(|saved| saved.dimensions() == SCENE && distance(saved) < MOST_APART)
+        saved.find(|saved| saved.dimensions() == SCENE && distance(saved) < MAX_APART)
     };
     window.until("the finer picture, as it is saved", save, || held().is_some());
     window.shot("held");
     let held = held().expect("it stays");
     window.keys(&["space"]);
-    window.wait_until("the scene to go on", || distance(&held) > 4.0 * MOST_APART);
+    window.wait_until("the scene to go on", || distance(&held) > 4.0 * MAX_APART);
     window.keys(&["ctrl+0"]);
     window.wait_until("the scene to fit the window", || shown().is_none());
     window.shot("snapshot");

@@ -32,7 +32,7 @@ const STOP_CHECK_EVERY: Duration = Duration::from_millis(40);
 /// Patience with opening and with the first frame: cameras are slow to start.
 pub const WAKING_PATIENCE: Duration = Duration::from_secs(5);
 /// Minimum patience with a running camera.
-const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+const MIN_PATIENCE: Duration = Duration::from_millis(500);
 /// Number of missing frames after which a camera counts as stalled.
 const PATIENCE_FRAMES: f32 = 5.0;
 /// How long all frames may be damaged before that is reported.
@@ -138,7 +138,7 @@ impl Heartbeat {
 /// How long a running camera may be silent.
 pub fn patience(format: &CameraFormat) -> Duration {
     let missing = Duration::try_from_secs_f32(PATIENCE_FRAMES / format.fps());
-    missing.unwrap_or(WAKING_PATIENCE).clamp(LEAST_PATIENCE, WAKING_PATIENCE)
+    missing.unwrap_or(WAKING_PATIENCE).clamp(MIN_PATIENCE, WAKING_PATIENCE)
 }
 
 impl Session {
@@ -272,7 +272,7 @@ mod tests {
                 pixels: PixelFormat::Yuyv,
             })
         };
-        assert_eq!(at(1, 30), LEAST_PATIENCE);
+        assert_eq!(at(1, 30), MIN_PATIENCE);
         assert_eq!(at(1, 5), Duration::from_secs(1));
         assert_eq!(at(1000, 1), WAKING_PATIENCE);
     }

@@ -37,7 +37,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 const ENDING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Number of sessions that have not left the driver at which no further one is tried with the same device.
-const MOST_HUNG: usize = 4;
+const MAX_HUNG: usize = 4;
 
 /// Why a session is over.
 enum Outcome {
@@ -66,7 +66,7 @@ pub fn run(id: &CameraId, feed: Feed, frames: FrameWriter, settings: &CaptureSet
     loop {
         let outcome = match find(id) {
             // Each session that hangs keeps a thread.
-            Ok(entry) if session::open_count(&entry.device) >= MOST_HUNG => {
+            Ok(entry) if session::open_count(&entry.device) >= MAX_HUNG => {
                 Outcome::OpenInAnotherSession
             }
             Ok(entry) => match watch.session(&entry) {

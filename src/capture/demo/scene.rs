@@ -18,23 +18,23 @@ use super::{
 };
 
 /// Maximum number of threads that draw a picture. The others are for painting.
-const MOST_THREADS: usize = 8;
+const MAX_THREADS: usize = 8;
 /// Maximum pixels of a picture that is one band.
 const ONE_BAND_PX: usize = 640 * 480;
 /// Maximum number of bands: two per thread, because some have more to draw.
-const MOST_BANDS: usize = 2 * MOST_THREADS;
+const MAX_BANDS: usize = 2 * MAX_THREADS;
 /// Minimum rows of a band: shapes that span two bands are prepared twice.
 const FEWEST_ROWS: usize = 64;
 /// Rows of vello's tiles, which bands must not split.
 const TILE_ROWS: usize = 4;
 /// Maximum width that is filled with detail, in picture heights; the rest is only background.
-const MOST_DETAIL: f64 = 8.0;
+const MAX_DETAIL: f64 = 8.0;
 
 /// The drawing threads; `None` if the CPU has too few. The pool is separate from the painting threads, so that a frame
 /// does not wait for a painting.
 static DRAWING: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let threads = available_parallelism().map_or(1, NonZero::get) / 2;
-    (threads > 1).then(|| pool(threads.min(MOST_THREADS))).flatten()
+    (threads > 1).then(|| pool(threads.min(MAX_THREADS))).flatten()
 });
 
 /// `None` if the system cannot start threads.
@@ -58,14 +58,14 @@ impl Scene {
     /// The scene at `width` x `height` pixels. Sides are clamped to 1..=65,535.
     pub fn new(width: usize, height: usize) -> Self {
         let size @ (width, height) = (width.clamp(1, 65_535), height.clamp(1, 65_535));
-        let rows = height.div_ceil(MOST_BANDS).max(FEWEST_ROWS).next_multiple_of(TILE_ROWS);
+        let rows = height.div_ceil(MAX_BANDS).max(FEWEST_ROWS).next_multiple_of(TILE_ROWS);
         let band_rows = if width * height <= ONE_BAND_PX { height } else { rows };
         let band = |top: usize| {
             let rows = band_rows.min(height - top);
             (RenderContext::new(width as u16, rows as u16), Resources::new())
         };
         Self {
-            groups: groups((width as f64 / height as f64).min(MOST_DETAIL)),
+            groups: groups((width as f64 / height as f64).min(MAX_DETAIL)),
             bands: (0..height).step_by(band_rows).map(band).collect(),
             band_rows,
             size,

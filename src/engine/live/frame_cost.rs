@@ -10,7 +10,7 @@ use super::{
 /// Weight of the newest frame in the mean.
 const NEWEST: f64 = 0.2;
 /// Minimum share of the budget for painting, even if taking the source's frame leaves less.
-const LEAST_SHARE: f64 = 0.25;
+const MIN_SHARE: f64 = 0.25;
 
 /// The cost of a painted frame.
 #[derive(Clone, Copy, Debug)]
@@ -68,12 +68,12 @@ impl FrameCost {
     }
 
     /// Whether a working size with `pixel_ratio` times the pixels can be painted in `budget_ms`. `scales` tells whether
-    /// the source's frame is scaled to it. Painting has at least `LEAST_SHARE` of the budget: if taking the source's
+    /// the source's frame is scaled to it. Painting has at least `MIN_SHARE` of the budget: if taking the source's
     /// frame needs nearly all of it, a small working size would gain nothing.
     pub fn fits(&self, pixel_ratio: f64, budget_ms: f64, scales: bool) -> bool {
         let scaling_ms = if scales { self.scaling_ms } else { 0.0 };
         let taken_ms = self.taking_ms + scaling_ms;
-        let left_ms = (budget_ms - taken_ms).max(budget_ms * LEAST_SHARE);
+        let left_ms = (budget_ms - taken_ms).max(budget_ms * MIN_SHARE);
         self.painting_ms * pixel_ratio < left_ms
     }
 }

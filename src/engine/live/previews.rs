@@ -33,7 +33,7 @@ const SHARE: f64 = 0.08;
 /// Share of the device's idle time that previews may take.
 const SHARE_OF_IDLE: f64 = 0.5;
 /// Maximum pictures per second of one style.
-const MOST_FPS: f64 = 15.0;
+const MAX_FPS: f64 = 15.0;
 
 /// The input of the next preview.
 pub struct Turn<'a> {
@@ -160,7 +160,7 @@ impl Previews {
         }
         let took = (ended - began).as_secs_f64();
         let share = SHARE.max(SHARE_OF_IDLE * (1.0 - busy));
-        let next = 1.0 / MOST_FPS / self.previews.len() as f64;
+        let next = 1.0 / MAX_FPS / self.previews.len() as f64;
         let rest = (took * (1.0 / share - 1.0)).max(next - took).max(0.0);
         self.rests_until = Some(ended + Duration::from_secs_f64(rest));
     }

@@ -69,15 +69,15 @@ pub enum OutputSize {
 }
 
 /// Maximum ratio of a finished picture's long side to its photo's. Beyond it only the pixels get larger.
-pub const MOST_ENLARGED: usize = 4;
+pub const MAX_ENLARGED: usize = 4;
 
-/// The longest side of a finished picture of a photo of these columns and rows, in pixels: at most [`MOST_ENLARGED`]
+/// The longest side of a finished picture of a photo of these columns and rows, in pixels: at most [`MAX_ENLARGED`]
 /// times the photo's, and within the pixel limit for opening pictures.
 pub fn most_long_side_px((width, height): (usize, usize)) -> usize {
     let long = width.max(height);
     let pixels = (width as f64 * height as f64).max(1.0);
     let by_pixels = long as f64 * (decode::MAX_PIXELS as f64 / pixels).sqrt();
-    let most = (long.saturating_mul(MOST_ENLARGED)).min(MAX_WORKING_PX);
+    let most = (long.saturating_mul(MAX_ENLARGED)).min(MAX_WORKING_PX);
     // Rounded down: the short side may be rounded up.
     most.min((by_pixels * 0.9999) as usize).max(long)
 }

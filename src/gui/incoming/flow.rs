@@ -17,7 +17,7 @@ use crate::gui::{
     overlays::{Answer, Buttons},
     platform::Clip,
 };
-use crate::settings::MOST_RECENT;
+use crate::settings::MAX_RECENT;
 
 /// Time between two queries of the pointer while files are dragged.
 const ASK_EVERY_SECONDS: f64 = 0.04;
@@ -134,7 +134,7 @@ impl App {
         let Some(first) = photos.next() else {
             return;
         };
-        let others: Vec<PathBuf> = photos.take(MOST_RECENT - 1).collect();
+        let others: Vec<PathBuf> = photos.take(MAX_RECENT - 1).collect();
         for other in others.iter().rev() {
             self.note_file(FileList::Recent, other);
         }

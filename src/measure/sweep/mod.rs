@@ -38,7 +38,7 @@ const SIZES: [(usize, usize); 12] = [
     (7680, 4320),
 ];
 /// Maximum number of pixels on a CPU, where larger pictures take minutes.
-const MOST_PIXELS_ON_CPU: usize = 1920 * 1080;
+const MAX_PIXELS_ON_CPU: usize = 1920 * 1080;
 const BLOCKS: [usize; 7] = [1, 2, 3, 5, 8, 12, 16];
 const BATCHES: [usize; 5] = [1, 2, 4, 8, 16];
 /// The size for the blocks and batch axes. Larger sizes must not cost much more per pixel than this one.
@@ -74,7 +74,7 @@ impl Place {
         let place = |(width, height), blocks, batch| Self { width, height, blocks, batch };
         match axis {
             Axis::Size => (SIZES.iter())
-                .filter(|(w, h)| device != DeviceChoice::Cpu || w * h <= MOST_PIXELS_ON_CPU)
+                .filter(|(w, h)| device != DeviceChoice::Cpu || w * h <= MAX_PIXELS_ON_CPU)
                 .map(|&size| place(size, PUBLISHED_BLOCKS, 1))
                 .collect(),
             Axis::Blocks => BLOCKS.map(|blocks| place(COMMON_SIZE, blocks, 1)).to_vec(),

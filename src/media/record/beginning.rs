@@ -6,7 +6,7 @@ use super::{Ffmpeg, destination::has_extension};
 use crate::{disk::reason, frame::Frame, media::decode};
 
 /// Enough bytes of an AVI to contain its header and first picture.
-const MOST_BYTES: u64 = 32 << 20;
+const MAX_BYTES: u64 = 32 << 20;
 
 /// The first picture of a recorded video. An MP4 needs ffmpeg, which scales the picture to `width`.
 ///
@@ -17,7 +17,7 @@ pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String>
     let picture = if has_extension(video, &["avi"]) {
         let mut bytes = Vec::new();
         let file = File::open(video).map_err(|e| reason(&e))?;
-        let read = file.take(MOST_BYTES).read_to_end(&mut bytes);
+        let read = file.take(MAX_BYTES).read_to_end(&mut bytes);
         read.map_err(|e| reason(&e))?;
         let first = first_chunk(&bytes).map(<[u8]>::to_vec);
         first.ok_or_else(|| format!("{name} is not a video made by StyleForge"))?

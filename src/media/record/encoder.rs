@@ -28,15 +28,15 @@ use crate::{
 };
 
 /// Number of the encoder's last error lines that are kept, and the maximum length of each.
-const MOST_LINES: usize = 4;
-const MOST_LINE_CHARS: usize = 200;
+const MAX_LINES: usize = 4;
+const MAX_LINE_CHARS: usize = 200;
 /// Maximum bytes of a line; the rest becomes another line.
-const MOST_LINE_BYTES: u64 = 4096;
+const MAX_LINE_BYTES: u64 = 4096;
 /// Maximum bytes to read from the encoder at once.
 const PIECE_BYTES: usize = 1 << 16;
 /// How many times the patience may pass at the end while the encoder makes progress. At most two pictures are left to
 /// encode then.
-const MOST_PATIENCES: u32 = 3;
+const MAX_PATIENCES: u32 = 3;
 
 /// A process that encodes.
 pub struct Encoder {
@@ -211,7 +211,7 @@ impl Encoder {
     fn stored(&mut self) -> (Option<io::Result<()>>, bool) {
         let mut before = self.moved();
         // Limited, because an encoder that writes endlessly also makes progress.
-        for _ in 0..MOST_PATIENCES {
+        for _ in 0..MAX_PATIENCES {
             match self.stored.recv_timeout(self.patience) {
                 Ok(result) => return (Some(result), false),
                 Err(RecvTimeoutError::Disconnected) => return (None, false),
@@ -313,15 +313,15 @@ fn last_lines(from: impl Read) -> Vec<String> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        match (&mut from).take(MOST_LINE_BYTES).read_until(b'\n', &mut line) {
+        match (&mut from).take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return lines.into(),
             Ok(_) => {}
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim();
         if !text.is_empty() {
-            lines.push_back(one_line(&cut(text, MOST_LINE_CHARS)).into_owned());
-            if lines.len() > MOST_LINES {
+            lines.push_back(one_line(&cut(text, MAX_LINE_CHARS)).into_owned());
+            if lines.len() > MAX_LINES {
                 lines.pop_front();
             }
         }
@@ -340,8 +340,8 @@ mod tests {
         }
         all.push_str(&"x".repeat(10_000));
         let lines = last_lines(all.as_bytes());
-        assert_eq!(lines.len(), MOST_LINES);
+        assert_eq!(lines.len(), MAX_LINES);
         assert_eq!(lines[0], "line 999\\u{1b}[1m");
-        assert!(lines[1..].iter().all(|line| line.chars().count() <= MOST_LINE_CHARS));
+        assert!(lines[1..].iter().all(|line| line.chars().count() <= MAX_LINE_CHARS));
     }
 }

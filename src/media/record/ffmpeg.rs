@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The first version in which `-fps_mode` replaces `-vsync`.
 const FPS_MODE: (u32, u32) = (5, 1);
 /// Maximum length of a version in messages.
-const MOST_VERSION_CHARS: usize = 60;
+const MAX_VERSION_CHARS: usize = 60;
 
 /// An ffmpeg that can write H.264.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ fn text(bytes: &[u8]) -> String {
 fn version(banner: &str) -> Option<String> {
     let line = banner.lines().find(|line| line.starts_with("ffmpeg version "))?;
     let version = line.split_whitespace().nth(2)?;
-    Some(one_line(&cut(version, MOST_VERSION_CHARS)).into_owned())
+    Some(one_line(&cut(version, MAX_VERSION_CHARS)).into_owned())
 }
 
 /// Whether a release is older than `than`; `false` for development versions (`N-109468-gd39b34123d`).

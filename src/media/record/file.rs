@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Larger than any header.
-const MOST_HEADER_BYTES: usize = 1 << 14;
+const MAX_HEADER_BYTES: usize = 1 << 14;
 
 /// Creates the file at `path` and its folder. The file is locked while it is open.
 ///
@@ -22,8 +22,8 @@ pub fn create(path: &Path, is_header: fn(&[u8]) -> bool) -> Result<File, MediaEr
     disk::make_folder(folder_of(path))?;
     let has_no_picture = |file: &mut File| {
         let mut bytes = Vec::new();
-        let read = file.take(MOST_HEADER_BYTES as u64).read_to_end(&mut bytes);
-        let is_short = bytes.len() < MOST_HEADER_BYTES;
+        let read = file.take(MAX_HEADER_BYTES as u64).read_to_end(&mut bytes);
+        let is_short = bytes.len() < MAX_HEADER_BYTES;
         read.is_ok() && is_short && (bytes.is_empty() || is_header(&bytes))
     };
     let created = match disk::create_owned(path) {
@@ -80,7 +80,7 @@ mod tests {
             assert_eq!(fs::read(at("clip")).expect("there"), b"");
             fs::remove_file(at("clip")).expect("removed");
         }
-        let long = "header".repeat(MOST_HEADER_BYTES);
+        let long = "header".repeat(MAX_HEADER_BYTES);
         for content in ["header and a picture", "another program's", &long] {
             fs::write(at("clip"), content).expect("written");
             assert_taken(&at("clip"));

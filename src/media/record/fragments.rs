@@ -5,7 +5,7 @@ use crate::media::heif::{boxes, number};
 /// Length of a box's header; a length of more than 32 bits takes another 8 bytes.
 const HEADER: usize = 8;
 /// Maximum size of a fragment's table that is parsed.
-const MOST_TABLE_BYTES: usize = 1 << 24;
+const MAX_TABLE_BYTES: usize = 1 << 24;
 
 /// The state of the count.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl Fragments {
                 continue;
             };
             let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-            if self.is(b"moof") && self.table.len() + here <= MOST_TABLE_BYTES {
+            if self.is(b"moof") && self.table.len() + here <= MAX_TABLE_BYTES {
                 self.table.extend_from_slice(&bytes[..here]);
             }
             bytes = &bytes[here..];

@@ -1,6 +1,6 @@
 //! The queue between the thread that makes frames and the one that writes them, and the progress of a recording.
 //!
-//! The queue exists before the file, and frames wait while an encoder starts: at most [`MOST_WAITING_BYTES`], which is
+//! The queue exists before the file, and frames wait while an encoder starts: at most [`MAX_WAITING_BYTES`], which is
 //! 17 s of 640 x 480 px at 25 frames per second. A frame that does not fit is dropped and counted.
 
 use std::{
@@ -17,7 +17,7 @@ use super::output::Shot;
 use crate::frame::Frame;
 
 /// Maximum memory of queued frames: 512 MiB.
-pub const MOST_WAITING_BYTES: u64 = 512 << 20;
+pub const MAX_WAITING_BYTES: u64 = 512 << 20;
 /// Maximum number of empty frames kept for reuse.
 const EMPTIES: usize = 16;
 
@@ -67,7 +67,7 @@ pub(super) struct Progress {
 impl FrameSink {
     /// A sink that takes frames from now on, and the frames that it takes.
     pub fn open() -> (Self, TakenFrames) {
-        Self::with_room(MOST_WAITING_BYTES)
+        Self::with_room(MAX_WAITING_BYTES)
     }
 
     pub(super) fn with_room(most_waiting: u64) -> (Self, TakenFrames) {

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Maximum number of threads; more gain nothing, because memory is the limit.
-const MOST_THREADS: usize = 8;
+const MAX_THREADS: usize = 8;
 /// Bands of a picture per thread, so that other threads can take over work from a delayed one.
 const BANDS_A_THREAD: usize = 2;
 
@@ -41,7 +41,7 @@ impl Upscaler {
     /// Does not start threads yet; later uses up to `threads` of them, limited to a useful number.
     pub fn new(threads: usize) -> Self {
         Self {
-            threads: threads.clamp(1, MOST_THREADS),
+            threads: threads.clamp(1, MAX_THREADS),
             pool: None,
             sizes: None,
             columns: Vec::new(),

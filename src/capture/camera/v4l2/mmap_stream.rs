@@ -17,7 +17,7 @@ use crate::capture::problem::CaptureProblem;
 /// Buffers that circulate between the driver and the program.
 const BUFFERS: u32 = 4;
 /// Upper bound for all drivers (`VIDEO_MAX_FRAME`).
-const MOST_BUFFERS: usize = 32;
+const MAX_BUFFERS: usize = 32;
 
 /// A streaming camera. Dropping it stops and closes the camera.
 pub struct MmapStream {
@@ -35,7 +35,7 @@ impl MmapStream {
             .map_err(|e| problem(&e))?;
         // Queues all buffers except the first, which the first call of `next` queues. A driver may have allocated fewer
         // or more than requested.
-        for index in 1..MOST_BUFFERS {
+        for index in 1..MAX_BUFFERS {
             if CaptureStream::queue(&mut stream, index).is_err() {
                 break;
             }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Maximum number of sizes taken from a range.
-const MOST_SIZES: usize = 24;
+const MAX_SIZES: usize = 24;
 /// Sizes that are tried if a camera offers a range.
 const COMMON_SIZES: [(u32, u32); 10] = [
     (320, 240),
@@ -127,7 +127,7 @@ impl Node {
             }
         }
         sizes.retain(|(width, height)| *width > 0 && *height > 0);
-        sizes.truncate(MOST_SIZES);
+        sizes.truncate(MAX_SIZES);
         sizes
     }
 

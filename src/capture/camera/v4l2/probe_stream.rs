@@ -11,7 +11,7 @@ const AT_ONCE: Duration = Duration::from_millis(2);
 /// camera.
 const UNANNOUNCED_AFTER: Duration = Duration::from_millis(250);
 /// Number of frames that arrived unannounced before announcements are no longer waited for.
-const MOST_UNANNOUNCED: u32 = 2;
+const MAX_UNANNOUNCED: u32 = 2;
 
 /// A second open handle of a device whose first handle streams.
 pub struct ProbeStream {
@@ -83,7 +83,7 @@ impl Announces {
         match self {
             Self::NotYet => Self::Perhaps(0),
             Self::Perhaps(unannounced) if took < AT_ONCE => {
-                if unannounced + 1 < MOST_UNANNOUNCED {
+                if unannounced + 1 < MAX_UNANNOUNCED {
                     Self::Perhaps(unannounced + 1)
                 } else {
                     Self::No
@@ -103,7 +103,7 @@ mod tests {
         let mut announces = Announces::NotYet.after_frame(Duration::ZERO);
         let slow = announces.after_frame(Duration::from_millis(150));
         assert_eq!(slow, announces, "a slow camera may announce");
-        for _ in 0..MOST_UNANNOUNCED {
+        for _ in 0..MAX_UNANNOUNCED {
             assert!(matches!(announces, Announces::Perhaps(_)));
             announces = announces.after_frame(Duration::ZERO);
         }

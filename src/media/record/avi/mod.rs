@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::riff::{Chunk, Facts, Index, MOST_PARTS, Part};
+use self::riff::{Chunk, Facts, Index, MAX_PARTS, Part};
 use super::{
     file::{self, refused},
     fit::Fit,
@@ -184,8 +184,8 @@ impl Avi {
     }
 
     fn begin_part(&mut self) -> io::Result<()> {
-        if self.facts.parts.len() == MOST_PARTS {
-            let most = format!("it has {MOST_PARTS} parts, the maximum for a video");
+        if self.facts.parts.len() == MAX_PARTS {
+            let most = format!("it has {MAX_PARTS} parts, the maximum for a video");
             return Err(io::Error::other(most + "; start another recording"));
         }
         let part = Part { at: self.facts.bytes, ..Part::default() };

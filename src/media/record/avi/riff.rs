@@ -8,7 +8,7 @@
 use super::RATE;
 
 /// Maximum number of parts; the header has space for this many.
-pub const MOST_PARTS: usize = 256;
+pub const MAX_PARTS: usize = 256;
 
 /// Name of the chunks of the only stream: number 00, compressed picture.
 const CHUNK: &[u8; 4] = b"00dc";
@@ -17,7 +17,7 @@ const HEAD: u32 = 8;
 const MAIN_HEADER: u32 = 56;
 const STREAM_HEADER: u32 = 56;
 const PICTURE_FORMAT: u32 = 40;
-const INDEX_OF_INDEXES: u32 = 24 + 16 * MOST_PARTS as u32;
+const INDEX_OF_INDEXES: u32 = 24 + 16 * MAX_PARTS as u32;
 const STREAM_LIST: u32 = 4 + HEAD + STREAM_HEADER + HEAD + PICTURE_FORMAT + HEAD + INDEX_OF_INDEXES;
 /// Contains only the number of all slots.
 const EXTENDED_HEADER: u32 = 248;

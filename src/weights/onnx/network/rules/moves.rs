@@ -13,7 +13,7 @@ use crate::{
 /// Bytes of a range of a part at a probe, including its place in the list.
 const BYTES_PER_RANGE: usize = 64;
 /// Maximum number of channels that are picked individually.
-const MOST_PICKED: usize = 64;
+const MAX_PICKED: usize = 64;
 
 pub(super) fn pad(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
@@ -290,7 +290,7 @@ impl Reader<'_> {
                 let channels = self.channels(x.node);
                 if first.is_backwards {
                     let order: Vec<usize> = (0..channels).rev().collect();
-                    return (channels <= MOST_PICKED).then(|| self.picked(x, &order));
+                    return (channels <= MAX_PICKED).then(|| self.picked(x, &order));
                 }
                 (first.end > first.first)
                     .then(|| self.channel_range(x, first.first, first.end - first.first))

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Maximum number of channels that are compared with each other.
-const MOST_COMPARED: usize = 64;
+const MAX_COMPARED: usize = 64;
 
 /// What is made of several values.
 #[derive(Clone, Copy, PartialEq)]
@@ -162,7 +162,7 @@ impl Reader<'_> {
             let share = if kind == Kind::Mean { 1.0 / channels as f32 } else { 1.0 };
             return self.small_conv(Conv::square(channels, 1, 1, 1), id, share, 0.0);
         }
-        if channels > MOST_COMPARED {
+        if channels > MAX_COMPARED {
             return Err(node.refused(format!("compares {channels} channels")));
         }
         let mut one = |first: usize| {
