@@ -28,6 +28,8 @@ pub(super) struct Opened<'a> {
     pub frame_pixels: u64,
     /// Bytes of a pixel as stored, if these are more than the decoded ones.
     pub stored_pixel_bytes: u64,
+    /// Bytes of a copy of the file.
+    pub copied_bytes: u64,
     /// Reads the pixels, with at most this many bytes of memory.
     pub read: Read<'a>,
 }
@@ -50,6 +52,7 @@ impl<'a> Opened<'a> {
             further: None,
             frame_pixels: 0,
             stored_pixel_bytes: 0,
+            copied_bytes: 0,
             read,
         }
     }

@@ -113,7 +113,7 @@ impl<'a> Header<'a> {
             // The transparency or a second copy of the picture, its planes, and the compressed pixels.
             Kind::WebP => 5 * pixels + file_bytes,
             // The pixels as stored, and a copy of the file if its tags are changed.
-            Kind::Tiff => decoded + file_bytes,
+            Kind::Tiff => decoded + self.opened.copied_bytes,
             // The frame before it is drawn onto the canvas.
             Kind::Gif => RGBA_BYTES * self.opened.frame_pixels,
             // The samples of a tile, 16 bits each if there are more than 8, and what is known about each block.

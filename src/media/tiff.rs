@@ -110,6 +110,7 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
         xmp,
         iptc,
         further: has_further_pages.then_some("page"),
+        copied_bytes: label.map_or(0, |_| bytes.len() as u64),
         ..Opened::new(size, color_type, Box::new(read))
     })
 }
