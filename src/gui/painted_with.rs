@@ -1,4 +1,4 @@
-//! How a picture was painted, as texts in its PNG file: written when the picture is saved, and read when it is shown
+//! How a picture was painted, as texts in its file: written when the picture is saved, and read when it is shown
 //! again.
 
 use std::path::Path;
@@ -92,9 +92,9 @@ pub fn repainted(
     }
 }
 
-/// The settings in the PNG file at `path`: names and values. Reads the file, so call it on background threads.
+/// The settings in the PNG or JPEG file at `path`: names and values. Reads the file, so call it on background threads.
 pub fn read(path: &Path) -> Vec<(String, String)> {
-    let texts = encode::png_texts(path);
+    let texts = encode::texts(path);
     let value = |name: &str| texts.iter().find(|(keyword, _)| keyword == name).cloned();
     SHOWN.into_iter().filter_map(value).collect()
 }

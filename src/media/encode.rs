@@ -6,7 +6,7 @@
 use std::{
     borrow::Cow,
     fs::File,
-    io::{self, BufReader, Cursor, Seek, Write},
+    io::{self, BufReader, Cursor, Read, Seek, Write},
     path::Path,
 };
 
@@ -24,7 +24,8 @@ use tiff::encoder::colortype::{RGB8, RGB16, RGBA8, RGBA16};
 pub use super::format::Format;
 use super::{
     MediaError, color,
-    jpeg_segments::AfterHeader,
+    container::jpeg_segments,
+    jpeg_segments::{AfterHeader, COMMENT},
     metadata::{Header, Metadata, SEGMENT_BYTES},
     tiff_writer::write_tiff,
 };
@@ -39,6 +40,9 @@ use crate::{
 pub const DEFAULT_QUALITY: u8 = 92;
 /// Speed of the AVIF encoder, 1 to 10. Slower ones take many seconds for a photo, for files that are little smaller.
 const AVIF_SPEED: u8 = 8;
+
+/// Bytes of a JPEG in which its texts are looked for.
+const MAX_HEADER_BYTES: u64 = 4 << 20;
 
 /// Size of a chunk of a PNG file.
 const PNG_CHUNK_BYTES: usize = 1 << 16;
@@ -166,13 +170,27 @@ pub fn to_bytes_with<'a>(
     Ok((bytes.into_inner(), notes))
 }
 
-/// The texts in a PNG file, with their keywords; none for other files. Compressed texts are left out.
-pub fn png_texts(path: &Path) -> Vec<(String, String)> {
+/// The texts in a PNG or JPEG file, with their keywords ([`Attached::texts`]); none for other files. Compressed texts
+/// are left out.
+pub fn texts(path: &Path) -> Vec<(String, String)> {
+    if Format::from_path(path) == Some(Format::Jpeg) {
+        return jpeg_texts(path).unwrap_or_default();
+    }
     let reader = File::open(path).ok().map(BufReader::new);
     let reader = reader.and_then(|file| png::Decoder::new(file).read_info().ok());
     let chunks = reader.map(|reader| reader.info().utf8_text.clone()).unwrap_or_default();
     let texts = chunks.into_iter().filter(|chunk| !chunk.compressed);
     texts.filter_map(|chunk| Some((chunk.keyword.clone(), chunk.get_text().ok()?))).collect()
+}
+
+fn jpeg_texts(path: &Path) -> io::Result<Vec<(String, String)>> {
+    let mut beginning = Vec::new();
+    File::open(path)?.take(MAX_HEADER_BYTES).read_to_end(&mut beginning)?;
+    let comments = jpeg_segments(&beginning).filter(|segment| segment.marker == COMMENT);
+    let text = comments.map(|segment| String::from_utf8_lossy(segment.content).into_owned());
+    let lines = text.collect::<Vec<_>>().join("\n");
+    let pairs = lines.lines().filter_map(|line| line.split_once(": "));
+    Ok(pairs.map(|(keyword, text)| (keyword.to_owned(), text.to_owned())).collect())
 }
 
 /// `frame` as a PNG file with texts about its origin. Each (keyword, text) becomes an uncompressed `iTXt` chunk, so
@@ -240,7 +258,7 @@ pub struct Attached<'a> {
     /// An RGB profile, to which the pixels are converted.
     pub profile: Option<&'a [u8]>,
     pub metadata: Option<&'a Metadata>,
-    /// Keywords and texts, only for PNG.
+    /// Keywords and texts, only for PNG and JPEG.
     pub texts: &'a [(&'a str, String)],
 }
 
@@ -344,7 +362,7 @@ fn write_bytes(
             rows.write_all(pixels)
         }),
         Format::Jpeg => {
-            let writer = AfterHeader::of(&mut writer, metadata);
+            let writer = AfterHeader::of(&mut writer, &header);
             let mut jpeg = JpegEncoder::new_with_quality(writer, quality);
             if let Some(dpi) = metadata.dpi {
                 jpeg.set_pixel_density(PixelDensity::dpi(dpi));

@@ -2,12 +2,15 @@
 
 use std::io::{self, Write};
 
-use super::metadata::Metadata;
+use super::metadata::Header;
 
 /// Bytes of a JPEG's start and its JFIF segment.
 const JPEG_HEADER_BYTES: usize = 20;
 
-/// Inserts XMP and IPTC after the header of a JPEG, which the encoder does not write.
+/// Marker of a segment with a comment.
+pub(super) const COMMENT: u8 = 0xfe;
+
+/// Inserts XMP, IPTC and texts after the header of a JPEG, which the encoder does not write.
 pub(super) struct AfterHeader<W> {
     to: W,
     left: usize,
@@ -15,12 +18,15 @@ pub(super) struct AfterHeader<W> {
 }
 
 impl<W> AfterHeader<W> {
-    pub fn of(to: W, metadata: &Metadata) -> Self {
-        let xmp = metadata.xmp.as_ref();
+    pub fn of(to: W, header: &Header<'_>) -> Self {
+        let xmp = header.metadata.xmp.as_ref();
         let xmp = xmp.map(|xmp| (0xe1, [b"http://ns.adobe.com/xap/1.0/\0", &xmp[..]].concat()));
-        let iptc = metadata.iptc_segment().map(|iptc| (0xed, iptc));
+        let iptc = header.metadata.iptc_segment().map(|iptc| (0xed, iptc));
+        let lines: Vec<String> =
+            header.texts.iter().map(|(keyword, text)| format!("{keyword}: {text}")).collect();
+        let texts = (!lines.is_empty()).then(|| (COMMENT, lines.join("\n").into_bytes()));
         let mut segments = Vec::new();
-        for (marker, data) in xmp.into_iter().chain(iptc) {
+        for (marker, data) in xmp.into_iter().chain(iptc).chain(texts) {
             if let Some(length) = u16::try_from(data.len()).ok().and_then(|n| n.checked_add(2)) {
                 segments.extend([0xff, marker]);
                 segments.extend(length.to_be_bytes());

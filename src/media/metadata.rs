@@ -343,7 +343,7 @@ pub(super) struct Header<'a> {
     /// The profile; `None` for sRGB.
     pub icc: Option<Vec<u8>>,
     pub metadata: &'a Metadata,
-    /// Keywords and texts, only for PNG.
+    /// Keywords and texts, only for PNG and JPEG.
     pub texts: &'a [(&'a str, String)],
     /// Columns and rows.
     pub size: (u32, u32),

@@ -145,21 +145,27 @@ fn a_saved_file_shows_its_own_settings_and_leads_back_to_them() {
     w.step();
     w.save_as("a.png");
     w.save_as("b.jpg");
+    w.save_as("c.webp");
     w.click("Udnie");
     w.until_painted();
     w.slider("Strength").set_value_accesskit(30.0);
     w.step();
+    for name in ["a.png", "b.jpg"] {
+        w.click(name);
+        w.until_label("Paint again with these");
+        assert!(w.has("70 %") && w.has("candy full") && w.has("40 x 30 px"), "{:#?}", w.texts());
+        w.click(name);
+    }
     w.click("a.png");
     w.until_label("Paint again with these");
-    assert!(w.has("70 %") && w.has("candy full") && w.has("40 x 30 px"), "{:#?}", w.texts());
     assert!(!w.has("Mirror"), "nothing of the open photo");
     assert!(w.is_chosen("Candy") && !w.is_chosen("Udnie"));
     w.click("Paint again with these");
     w.until_painted();
     assert!(w.is_chosen("Candy"));
     assert_eq!(w.value("Strength"), 70.0);
-    // A JPEG contains no settings.
-    w.click("b.jpg");
+    // A WebP contains no settings.
+    w.click("c.webp");
     w.until_label("This file does not contain its settings.");
     assert!(!w.has("Paint again with these") && !w.is_chosen("Candy"));
 }
