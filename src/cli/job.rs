@@ -190,6 +190,15 @@ impl Job {
         })
     }
 
+    /// Whether a photo at strength 0 may be written as it is.
+    pub fn keeps_files(&self) -> bool {
+        self.look.strength_percent == 0
+            && self.quality.is_none()
+            && self.framing.is_plain()
+            && !self.strips_metadata
+            && !self.strips_location
+    }
+
     /// How a painting in this format is encoded.
     pub fn encoding(&self, format: Format) -> Encoding {
         Encoding { quality: self.quality.unwrap_or(DEFAULT_QUALITY), format }
@@ -377,7 +386,7 @@ fn destination(
         (_, Some(chosen)) => Ok(Destination::File(output.to_owned(), chosen)),
         (Some(named), None) => Ok(Destination::File(output.to_owned(), named)),
         (None, None) => wrong(format!(
-            "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif, or add --format"
+            "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif, add --format, or end the name of a folder with /"
         )),
     }
 }

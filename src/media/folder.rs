@@ -83,8 +83,10 @@ impl Folder {
     /// See [`Folder::open`].
     pub fn open_tree(root: &Path, target: Option<&Path>) -> io::Result<(Vec<Placed>, Vec<String>)> {
         let (mut photos, mut notes) = (Vec::new(), Vec::new());
-        let mut seen: HashSet<PathBuf> =
-            target.and_then(|t| fs::canonicalize(t).ok()).into_iter().collect();
+        let target = target.and_then(|t| fs::canonicalize(t).ok());
+        // Paintings beside their photos.
+        let is_beside = fs::canonicalize(root).ok() == target;
+        let mut seen: HashSet<PathBuf> = target.into_iter().filter(|_| !is_beside).collect();
         let mut waiting = vec![(root.to_owned(), PathBuf::new())];
         while let Some((path, relative)) = waiting.pop() {
             if !seen.insert(fs::canonicalize(&path)?) {

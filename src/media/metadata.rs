@@ -56,11 +56,14 @@ impl Metadata {
         Self { dpi: of_file.or_else(of_exif), exif, xmp, iptc }
     }
 
-    /// Removes what may say where the photo was taken.
-    pub fn strip_location(&mut self) {
+    /// Removes what may say where the photo was taken, and returns a note if more than that is lost.
+    pub fn strip_location(&mut self) -> Option<String> {
         self.exif = self.exif.take().and_then(|exif| copied(&exif, false));
-        self.xmp.take_if(|xmp| ["GPS", "Location", "City"].iter().any(|word| contains(xmp, word)));
-        self.iptc = None;
+        let names_place =
+            |xmp: &mut Vec<u8>| ["GPS", "Location", "City"].iter().any(|word| contains(xmp, word));
+        let had_place = self.xmp.take_if(names_place).is_some();
+        self.iptc = self.iptc.take().map(|iptc| without_place(&iptc)).filter(|i| !i.is_empty());
+        had_place.then(|| "its XMP metadata contain a place and are left out".to_owned())
     }
 
     /// The texts of EXIF's first directory, such as the copyright, with their tags.
@@ -310,6 +313,22 @@ fn data_sets(data: &[u8]) -> Option<Vec<u8>> {
     data.get(length_at + 4..)?.get(..length).map(<[u8]>::to_vec)
 }
 
+/// IPTC data sets without those that name a place (IPTC-IIM 4.2, record 2). Stops at a damaged or very long one.
+fn without_place(data: &[u8]) -> Vec<u8> {
+    let (mut rest, mut kept) = (data, Vec::new());
+    while let Some(&[IPTC_START, record, set, high, low]) = rest.first_chunk() {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let Some((whole, after)) = rest.split_at_checked(5 + length) else {
+            break;
+        };
+        if !(record == 2 && matches!(set, 26 | 27 | 90 | 92 | 95 | 100 | 101)) {
+            kept.extend(whole);
+        }
+        rest = after;
+    }
+    kept
+}
+
 fn contains(data: &[u8], word: &str) -> bool {
     data.windows(word.len()).any(|part| part == word.as_bytes())
 }
@@ -381,8 +400,17 @@ mod tests {
     fn a_place_is_removed_with_its_values() {
         let exif = copied(&exif(), true);
         let xmp = Some(b"<x exif:GPSLatitude=\"1\">".to_vec());
-        let mut metadata = Metadata { exif, xmp, ..Metadata::default() };
-        metadata.strip_location();
+        let sets = |sets: &[(u8, &str)]| -> Vec<u8> {
+            let set = |&(number, text): &(u8, &str)| {
+                [&[IPTC_START, 2, number, 0, text.len() as u8], text.as_bytes()].concat()
+            };
+            sets.iter().flat_map(set).collect()
+        };
+        let iptc = Some(sets(&[(25, "a keyword"), (90, "a city"), (116, "(c) J")]));
+        let mut metadata = Metadata { exif, xmp, iptc, dpi: None };
+        assert!(metadata.strip_location().is_some_and(|note| note.contains("XMP")));
+        assert_eq!(metadata.iptc, Some(sets(&[(25, "a keyword"), (116, "(c) J")])));
+        assert_eq!(Metadata::default().strip_location(), None);
         let exif = metadata.exif.expect("kept");
         assert!(contains(&exif, "(c) J") && !contains(&exif, "NORTHERN"));
         let first = Directory::first(&exif).expect("valid");

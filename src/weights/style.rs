@@ -224,7 +224,9 @@ impl Style {
             None if self.models().contains(&ModelSize::Full) => ModelSize::Full,
             None => ModelSize::Lite,
         };
-        let note = (requested.is_none() && size == ModelSize::Lite).then(|| {
+        // An imported network has one size.
+        let has_sizes = !matches!(self.origin, Origin::User(_));
+        let note = (requested.is_none() && size == ModelSize::Lite && has_sizes).then(|| {
             format!("{}: painted with the lite model, the full one is not installed", self.title)
         });
         Ok((self.load(size)?, size, note))

@@ -168,6 +168,23 @@ fn formats_follow_the_name_or_the_flag() {
 }
 
 #[test]
+fn a_quality_is_heeded_at_strength_0_and_paintings_go_beside_their_photos() {
+    let s = Sandbox::new();
+    s.stylize(&["photo.png", "--quality", "100", "-o", "large.jpg"]).ends(0);
+    let small = ["large.jpg", "--strength", "0", "--quality", "5", "-o", "small.jpg"];
+    s.stylize(&small).ends(0);
+    let bytes = |name: &str| fs::metadata(s.path(name)).expect("written").len();
+    assert!(bytes("small.jpg") < bytes("large.jpg"));
+    fs::create_dir_all(s.path("in/below")).expect("folders");
+    for name in ["in/a.png", "in/below/b.png"] {
+        fs::copy(s.path("photo.png"), s.path(name)).expect("copied");
+    }
+    s.stylize(&["in", "-r", "-o", "in"]).ends(0);
+    assert_eq!(s.names("in"), ["a-tiny.png", "a.png", "below"]);
+    assert_eq!(s.names("in/below"), ["b-tiny.png", "b.png"]);
+}
+
+#[test]
 fn sixteen_bits_keep_what_lies_between_levels() {
     let s = Sandbox::new();
     let looks: [&[&str]; 5] = [

@@ -301,7 +301,7 @@ impl<'a> Run<'a> {
             if self.job.strips_metadata {
                 photo.metadata = Metadata::default();
             } else if self.job.strips_location {
-                photo.metadata.strip_location();
+                photo.notes.extend(photo.metadata.strip_location());
             }
             let size = (photo.frame.width(), photo.frame.height());
             photo.notes.extend(self.job.output_size.note(size));
@@ -310,11 +310,7 @@ impl<'a> Run<'a> {
         match framed {
             Ok(photo) => Some(Opened {
                 photo,
-                original: (self.job.look.strength_percent == 0
-                    && framing.is_plain()
-                    && !self.job.strips_metadata
-                    && !self.job.strips_location)
-                    .then_some(bytes),
+                original: self.job.keeps_files().then_some(bytes),
                 targets,
                 has_printed_notes: Cell::new(false),
                 has_failed: Cell::new(false),

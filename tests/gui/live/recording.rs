@@ -212,7 +212,8 @@ fn a_held_picture_that_goes_back_to_what_was_seen_is_recorded() {
     w.click("Advanced");
     w.press(Key::Space);
     w.until("the finer picture", |w| {
-        w.has_containing("Frozen ·") && !w.has_containing("Refining…")
+        let is_seen = w.has("Painted at 320 × 240 px");
+        w.has_containing("Frozen ·") && !is_seen && !w.has_containing("Refining…")
     });
     w.press(Key::R);
     let frame = |w: &Window, n: usize| {
