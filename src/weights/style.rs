@@ -224,10 +224,13 @@ impl Style {
             None if self.models().contains(&ModelSize::Full) => ModelSize::Full,
             None => ModelSize::Lite,
         };
-        // An imported network has one size.
-        let has_sizes = !matches!(self.origin, Origin::User(_));
-        let note = (requested.is_none() && size == ModelSize::Lite && has_sizes).then(|| {
-            format!("{}: painted with the lite model, the full one is not installed", self.title)
+        let note = (requested.is_none() && size == ModelSize::Lite).then(|| {
+            // An imported network has one size.
+            let why = match self.origin {
+                Origin::User(_) => "the only one of this style",
+                _ => "the full one is not installed",
+            };
+            format!("{}: painted with the lite model, {why}", self.title)
         });
         Ok((self.load(size)?, size, note))
     }
