@@ -72,7 +72,7 @@ pub struct StylizeArgs {
     /// Photos, folders of photos, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// Style name, file of weights, or "all"; may be repeated. A contact sheet shows all styles if none
+    /// Style name, file of weights, picture, or "all"; may be repeated. A contact sheet shows all styles if none
     /// is given
     #[arg(short, long = "style", value_name = "STYLE")]
     pub styles: Vec<OsString>,
@@ -114,7 +114,7 @@ pub struct StylizeArgs {
     /// Format of the result [default: from the output's extension, otherwise the photo's]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub format: Option<Format>,
-    /// Bits per channel of the result: 16 keeps what the network computes between the levels of 8 bits (PNG and TIFF only)
+    /// Bits per channel of the result: 16 keeps finer steps of colour than 8 bits can (PNG and TIFF only)
     #[arg(long, value_name = "BITS", default_value = "8", value_parser = ["8", "16"], conflicts_with = "contact_sheet")]
     pub bit_depth: String,
     /// Colour profile of the result: sRGB, or the photo's own (RGB profiles only)
