@@ -135,10 +135,15 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
         return Ok(Named::Network(file));
     }
     let names: Vec<&str> = library.styles().iter().map(|s| s.id.as_str()).collect();
+    let name = typed.to_string_lossy();
+    let is_alike =
+        |known: &&&str| known.starts_with(&*name) || strsim::levenshtein(known, &name) <= 2;
+    let alike = names.iter().find(is_alike).filter(|_| name.len() > 2);
+    let alike = alike.map_or_else(String::new, |known| format!("did you mean {known}? "));
     let known = if names.is_empty() {
         "no style is installed; use a file of weights".to_owned()
     } else {
-        format!("use one of {}, or a file of weights", names.join(", "))
+        format!("{alike}use one of {}, or a file of weights", names.join(", "))
     };
     Err(CliError::WrongUse(format!("'{}' is neither a style nor a file; {known}", path.display())))
 }

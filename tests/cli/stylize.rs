@@ -396,6 +396,12 @@ fn wrong_styles_and_models_are_wrong_use() {
     let s = Sandbox::new();
     let run = s.styleforge(&["stylize", "photo.png", "--style", "nonesuch", "-o", "x.png"]);
     run.ends(2).says("'nonesuch' is neither a style nor a file");
+    for typo in ["cnady", "starry"] {
+        let run = s.styleforge(&["stylize", "photo.png", "--style", typo, "-o", "t.png"]);
+        let meant = if typo == "cnady" { "candy" } else { "starry_night" };
+        run.ends(2).says(&format!("did you mean {meant}?"));
+    }
+    s.stylize(&["photo.png", "--max-memory", "10", "-o", "t.png"]).ends(2).says("with its unit");
     s.stylize(&["photo.png", "--model", "full", "-o", "x.png"]).ends(2).says("--model");
     fs::write(s.path("bad.safetensors"), "nothing").expect("file");
     let run =

@@ -170,8 +170,9 @@ pub fn byte_size(text: &str) -> Result<u64, String> {
         _ => f64::NAN,
     };
     match number.parse::<f64>() {
-        Ok(n) if (n * factor) >= 1.0 && (n * factor) < 1e18 => Ok((n * factor) as u64),
-        _ => Err("give an amount of memory, for example 4GB or 800MB".to_owned()),
+        // Fewer bytes are a number whose unit was forgotten.
+        Ok(n) if (1e3..1e18).contains(&(n * factor)) => Ok((n * factor) as u64),
+        _ => Err("give an amount of memory with its unit, for example 4GB or 800MB".to_owned()),
     }
 }
 
