@@ -35,6 +35,28 @@ impl RunControl {
         self.parts.store(parts, Ordering::Relaxed);
     }
 
+    /// Calls `work` with each of `items`, as equal parts of the run, until it fails. A single item keeps the caller's
+    /// progress, because it may be a part of a longer run.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn in_parts<T, E>(
+        &self,
+        items: impl ExactSizeIterator<Item = T>,
+        mut work: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let parts = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        if parts == 1 {
+            return items.into_iter().try_for_each(work);
+        }
+        let done = (0..parts).zip(items).try_for_each(|(part, item)| {
+            self.begin_part(part, parts);
+            work(item)
+        });
+        self.begin_part(0, 1);
+        done
+    }
+
     /// Sets the completed share of the current part, from 0 to 1.
     pub fn set_progress(&self, share: f32) {
         let part = self.part.load(Ordering::Relaxed) as f32;

@@ -139,19 +139,11 @@ pub fn run_one_by_one(
     mut paint: impl FnMut(&Frame, &mut Frame) -> BackendResult<RunTiming>,
 ) -> BackendResult<RunTiming> {
     let (inputs, outputs) = job.plain()?;
-    // A single frame may be part of a longer run of the caller, so the caller's progress is kept.
-    if let ([input], [output]) = (inputs, &mut *outputs) {
-        return paint(input, output);
-    }
-    let parts = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
     let mut timing = None;
-    let mut frames = (0..parts).zip(inputs.iter().zip(outputs));
-    let run = frames.try_for_each(|(part, (input, output))| {
-        control.begin_part(part, parts);
+    control.in_parts(inputs.iter().zip(outputs), |(input, output)| {
         let run = paint(input, output)?;
         timing = Some(timing.map_or(run, |before: RunTiming| before.then(run)));
         Ok(())
-    });
-    control.begin_part(0, 1);
-    run.and_then(|()| timing.ok_or(BackendError::EMPTY_BATCH))
+    })?;
+    timing.ok_or(BackendError::EMPTY_BATCH)
 }

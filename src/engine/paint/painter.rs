@@ -283,16 +283,12 @@ impl Painter {
             Err(PaintError::Backend(BackendError::OutOfDeviceMemory { .. })) => {}
             done => return done,
         }
-        let parts = u32::try_from(photos.len()).unwrap_or(u32::MAX);
-        let paintings = (0..parts)
-            .zip(photos)
-            .map(|(part, photo)| {
-                control.begin_part(part, parts);
-                self.paint(photo, network, settings, control)
-            })
-            .collect();
-        control.begin_part(0, 1);
-        paintings
+        let mut paintings = Vec::new();
+        control.in_parts(photos.iter(), |photo| {
+            paintings.push(self.paint(photo, network, settings, control)?);
+            Ok::<_, PaintError>(())
+        })?;
+        Ok(paintings)
     }
 
     /// [`Painter::paint_batch`] on the current device, with one session. A single photo is painted smaller if the device
@@ -433,15 +429,14 @@ impl Painter {
         let missing = BackendError::Internal("a session is missing");
         let session = self.pool.session(key).ok_or(missing)?;
         let inspected = session.inspect().ok_or(BackendError::Declined(Declined::Unable))?;
-        let (started, parts) = (Instant::now(), u32::try_from(photos.len()).unwrap_or(u32::MAX));
+        let started = Instant::now();
         let mut outputs = Vec::new();
-        for (part, photo) in (0..parts).zip(photos) {
-            control.begin_part(part, parts);
+        control.in_parts(photos.iter(), |photo| {
             let input = scaled(photo, key.spec.width, key.spec.height);
             let output = inspected.run_tensor(&input, control, None)?;
             outputs.push(DeepFrame::of_output(&output, &input));
-        }
-        control.begin_part(0, 1);
+            Ok::<_, BackendError>(())
+        })?;
         Ok((RunTiming::host(started.elapsed().as_secs_f64() * 1e3), outputs))
     }
 }

@@ -238,7 +238,7 @@ impl App {
         painted_with::choice(&self.paintings.viewed()?.texts, &self.workspace.choice)
     }
 
-    /// Draws the settings of the painting that is shown large; returns `false` if there is none.
+    /// Draws the settings of the painting that is shown large; returns `false` if no painting is shown large.
     pub(in crate::gui) fn viewed_settings(&self, ui: &mut egui::Ui) -> bool {
         let Some(viewed) = self.paintings.viewed() else {
             return false;
@@ -252,7 +252,7 @@ impl App {
         true
     }
 
-    /// Draws the buttons of the painting that is shown large; returns `false` if there is none.
+    /// Draws the buttons of the painting that is shown large; returns `false` if no painting is shown large.
     pub(in crate::gui) fn viewed_buttons(&self, ui: &mut egui::Ui) -> bool {
         let viewed = self.paintings.viewed().filter(|_| self.live.is_none());
         if let Some(viewed) = viewed {
