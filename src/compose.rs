@@ -6,7 +6,7 @@
 use std::array::from_fn;
 
 use crate::{
-    deep_frame::{DeepFrame, LEVEL},
+    deep_frame::{DeepFrame, deep_level, value_of},
     frame::Frame,
 };
 
@@ -162,21 +162,20 @@ pub fn compose_rows(photo: &[u8], painting: &mut [u8], look: Look) {
 
 /// [`compose`] with 16 bits per channel, for a uniform strength. Returns `false` and changes nothing if the sizes differ.
 pub fn compose_deep(photo: &DeepFrame, painting: &mut DeepFrame, look: Look) -> bool {
-    let level = |pixel: &[u16; 4], c: usize| f32::from(pixel[c]) / f32::from(LEVEL);
     let strength = f32::from(look.strength_percent.min(100)) / 100.0;
     if photo.size() != painting.size() {
         return false;
     }
     for (painting, photo) in painting.pixels.chunks_mut(BLOCK).zip(photo.pixels.chunks(BLOCK)) {
         let of = |pixels: &[[u16; 4]]| -> [[f32; BLOCK]; 3] {
-            from_fn(|c| from_fn(|i| pixels.get(i).map_or(0.0, |pixel| level(pixel, c))))
+            from_fn(|c| from_fn(|i| pixels.get(i).map_or(0.0, |pixel| value_of(pixel[c]))))
         };
         let (below, painted) = (of(photo), of(painting));
         let top = if look.keep_colors { recolored(below, &painted) } else { painted };
         for (i, (to, photo)) in painting.iter_mut().zip(photo).enumerate() {
             for c in 0..3 {
                 let mixed = below[c][i] + (top[c][i] - below[c][i]) * strength;
-                to[c] = (mixed * f32::from(LEVEL)).round() as u16;
+                to[c] = deep_level(mixed);
             }
             to[3] = photo[3];
         }

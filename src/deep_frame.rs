@@ -5,7 +5,28 @@
 use crate::{frame::Frame, tensor::Tensor};
 
 /// Levels of 16 bits in a level of 8 bits.
-pub const LEVEL: u16 = 257;
+const LEVEL: u16 = 257;
+
+/// A level of 8 bits with 16 bits.
+pub fn widened(level: u8) -> u16 {
+    u16::from(level) * LEVEL
+}
+
+/// A level of 16 bits rounded to 8 bits.
+pub fn narrowed(level: u16) -> u8 {
+    // Cannot exceed 255.
+    ((u32::from(level) + u32::from(LEVEL / 2)) / u32::from(LEVEL)) as u8
+}
+
+/// The level of 16 bits for a value from 0 to 255; other values are clamped.
+pub fn deep_level(value: f32) -> u16 {
+    (value * f32::from(LEVEL)).round() as u16
+}
+
+/// The value of a level, from 0 to 255.
+pub fn value_of(level: u16) -> f32 {
+    f32::from(level) / f32::from(LEVEL)
+}
 
 /// A picture in sRGB with 16 bits per channel and straight (not premultiplied) alpha.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,13 +54,12 @@ impl DeepFrame {
     /// From the output of a network: red, green and blue, 0 to 255, each value of the picture in rows. Alpha is that of
     /// `input`, which has the same size.
     pub fn of_output(output: &Tensor, input: &Frame) -> Self {
-        let level = |value: f32| (value * f32::from(LEVEL)).round() as u16;
         let count = input.pixel_count();
         let alpha = input.rgba().as_chunks::<4>().0.iter().map(|pixel| pixel[3]);
         let pixels = alpha.enumerate().map(|(i, alpha)| {
             let [red, green, blue] =
-                [0, 1, 2].map(|c| output.data.get(c * count + i).copied().map_or(0, level));
-            [red, green, blue, u16::from(alpha) * LEVEL]
+                [0, 1, 2].map(|c| output.data.get(c * count + i).copied().map_or(0, deep_level));
+            [red, green, blue, widened(alpha)]
         });
         Self { width: input.width(), pixels: pixels.collect() }
     }
@@ -56,17 +76,15 @@ impl DeepFrame {
 
     /// The picture with 8 bits, rounded.
     pub fn narrowed(&self) -> Frame {
-        let narrow =
-            |level: u16| ((u32::from(level) + u32::from(LEVEL) / 2) / u32::from(LEVEL)) as u8;
         let (width, height) = self.size();
-        Frame::from_fn(width, height, |x, y| self.pixels[y * width + x].map(narrow))
+        Frame::from_fn(width, height, |x, y| self.pixels[y * width + x].map(narrowed))
     }
 }
 
 impl From<&Frame> for DeepFrame {
     fn from(frame: &Frame) -> Self {
-        let widened = |pixel: &[u8; 4]| pixel.map(|level| u16::from(level) * LEVEL);
-        let pixels = frame.rgba().as_chunks::<4>().0.iter().map(widened).collect();
+        let pixels = frame.rgba().as_chunks::<4>().0.iter().map(|pixel| pixel.map(widened));
+        let pixels = pixels.collect();
         Self { width: frame.width(), pixels }
     }
 }

@@ -12,7 +12,7 @@ use moxcms::{
 };
 use rayon::prelude::*;
 
-use crate::deep_frame::{DeepFrame, LEVEL};
+use crate::deep_frame::{DeepFrame, narrowed, widened};
 
 /// Largest profile that is read; real ones have a few kilobytes to three megabytes.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
@@ -305,13 +305,4 @@ fn of_code_points(primaries: u8, transfer: u8) -> Option<ColorProfile> {
         full_range: true,
     });
     profile.is_matrix_shaper().then_some(profile)
-}
-
-fn widened(level: u8) -> u16 {
-    u16::from(level) * LEVEL
-}
-
-fn narrowed(level: u16) -> u8 {
-    // Cannot exceed 255.
-    ((u32::from(level) + u32::from(LEVEL / 2)) / u32::from(LEVEL)) as u8
 }

@@ -27,8 +27,8 @@ const TILE_PIXELS: u64 = 4 << 20;
 const PALETTE: u16 = 3;
 const CIE_LAB: u16 = 8;
 const OLD_SUBFILE_TYPE: Tag = Tag::Unknown(255);
-const XMP: Tag = Tag::Unknown(700);
-const IPTC: Tag = Tag::Unknown(33_723);
+pub(super) const XMP: Tag = Tag::Unknown(700);
+pub(super) const IPTC: Tag = Tag::Unknown(33_723);
 const DNG_VERSION: Tag = Tag::Unknown(50_706);
 const IEEE_FLOAT: u16 = 3;
 

@@ -9,7 +9,11 @@ use tiff::{
     tags::{ResolutionUnit, Tag},
 };
 
-use super::{color, metadata::Header};
+use super::{
+    color,
+    metadata::Header,
+    tiff::{IPTC, XMP},
+};
 
 /// Writes pixels of type `C`, in sRGB if there is no profile.
 pub(super) fn write_tiff<C: TiffColor>(
@@ -32,8 +36,8 @@ where
     let directory = image.encoder();
     let parts = [
         (Tag::IccProfile, icc.or_else(color::srgb_profile)),
-        (Tag::from_u16_exhaustive(700), metadata.xmp.clone()),
-        (Tag::from_u16_exhaustive(33_723), metadata.iptc.clone()),
+        (XMP, metadata.xmp.clone()),
+        (IPTC, metadata.iptc.clone()),
     ];
     for (tag, data) in parts {
         if let Some(data) = data {
