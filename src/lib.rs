@@ -14,6 +14,7 @@
 //! | 6 | [`cli`] | the command line; the only argument parser. It does everything that the window does; only it has checks, benchmarks and `doctor` |
 //! | 5 | [`engine`] | photos, batches and live painting: threads, sessions, the path of a frame |
 //! | 5 | [`media`], [`capture`] | image files and recordings; cameras, the demo scene and photos as live sources |
+//! | 5 | [`film`] | videos: decodes and encodes them through the user's ffmpeg, and paints in between |
 //! | 5 | [`verify`], [`measure`] | whether a backend computes correctly; how long it takes |
 //! | 5 | [`settings`], [`licences`] | settings that are kept between runs; licences of all dependencies |
 //! | 5 | [`terminal`], [`signals`] | standard output and error; Ctrl-C and SIGTERM |
@@ -196,6 +197,7 @@ pub mod compose;
 pub mod deep_frame;
 pub mod disk;
 pub mod engine;
+pub mod film;
 pub mod frame;
 pub mod graph;
 #[cfg(feature = "window")]

@@ -2,7 +2,10 @@
 //!
 //! Does not depend on models, file formats, devices or plans. Plain data: any thread may hold it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use crate::{
     graph::{Graph, GraphError, Op},
@@ -158,6 +161,20 @@ impl Network {
 
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// A number that differs between networks of different values, the same in every run of this program.
+    pub fn digest(&self) -> u64 {
+        let mut nodes: Vec<_> = self.weights.0.iter().collect();
+        nodes.sort_by_key(|(name, _)| *name);
+        let mut hasher = DefaultHasher::new();
+        for (name, values) in nodes {
+            name.hash(&mut hasher);
+            for value in values.weight.iter().chain(&values.bias) {
+                value.to_bits().hash(&mut hasher);
+            }
+        }
+        hasher.finish()
     }
 
     pub fn weights(&self) -> &Weights {

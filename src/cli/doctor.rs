@@ -20,7 +20,7 @@ use crate::{
     },
     capture, disk,
     engine::paint::default_memory_limit_bytes,
-    media::{heic, record::Ffmpeg},
+    media::{ffmpeg::Ffmpeg, heic},
     mode::{DeviceChoice, ModeChoice},
     weights::StyleLibrary,
 };
@@ -283,7 +283,7 @@ fn phone_photos() -> Finding {
 /// Checks in which format recordings are written.
 fn video() -> Finding {
     let topic = "Video";
-    match Ffmpeg::find() {
+    match Ffmpeg::to_record() {
         Ok(ffmpeg) => Finding::ok(
             topic,
             format!(

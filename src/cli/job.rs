@@ -13,16 +13,17 @@ use std::{
 
 use super::{
     CliError,
-    args::{DeviceArgs, ProfileChoice, StylePictureArgs, StylizeArgs},
+    args::{AnyFormat, DeviceArgs, ProfileChoice, StylePictureArgs, StylizeArgs},
     terminal::prints_to_terminal,
 };
 use crate::{
     compose::Look,
     disk::words,
     engine::paint::{OutputSize, PaintSettings},
+    film::{Codec, Container, Range},
     media::{
         encode::{DEFAULT_QUALITY, Encoding, Existing, Format},
-        folder::{Folder, Placed},
+        folder::{Folder, Placed, is_film, may_be_animated},
         framing::Framing,
     },
     mode::ModelSize,
@@ -59,9 +60,48 @@ pub enum Target {
 /// Where the paintings are written, before photos and styles are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Destination {
-    File(PathBuf, Format),
-    Folder(PathBuf, Option<Format>),
+    File(PathBuf, AnyFormat),
+    Folder(PathBuf, Option<AnyFormat>),
     Stdout(Option<Format>),
+}
+
+impl Destination {
+    /// The form in which a source is painted as a video; `None` if it is painted as a photo.
+    fn container(&self, source: &PhotoInput) -> Option<Container> {
+        let PhotoInput::File(path) = source else {
+            return None;
+        };
+        let moves = is_film(path) || may_be_animated(path);
+        match self {
+            Self::File(_, format) | Self::Folder(_, Some(format)) => match format {
+                AnyFormat::Film(container) => moves.then_some(*container),
+                AnyFormat::Picture(Format::WebP) => moves.then_some(Container::WebP),
+                AnyFormat::Picture(_) => None,
+            },
+            Self::Folder(_, None) if is_film(path) => {
+                Some(Container::from_path(path).unwrap_or(Container::Mp4))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A video to paint.
+#[derive(Debug)]
+pub struct FilmInput {
+    pub source: PathBuf,
+    pub container: Container,
+    /// The subfolder of the output.
+    subfolder: PathBuf,
+}
+
+/// What `--start`, `--end`, `--fps` and `--codec` say about videos.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FilmChoice {
+    pub range: Range,
+    /// Frames per second.
+    pub fps: Option<u32>,
+    pub codec: Option<Codec>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +114,11 @@ pub struct JobStyle {
 
 #[derive(Debug)]
 pub struct Job {
-    /// In the order of the paintings.
+    /// The photos, in the order of the paintings.
     pub sources: Vec<PhotoInput>,
+    /// The videos, which are painted after the photos.
+    pub films: Vec<FilmInput>,
+    pub film_choice: FilmChoice,
     /// The styles; `all` is already expanded.
     pub styles: Vec<JobStyle>,
     /// Pictures that together form one more style.
@@ -106,7 +149,7 @@ pub struct Job {
     /// Whether only errors are printed.
     pub is_quiet: bool,
     /// The chosen quality of lossy formats, 1 to 100.
-    quality: Option<u8>,
+    pub quality: Option<u8>,
     /// Whether existing files are replaced.
     pub existing: Existing,
     /// Notes about the inputs, to print.
@@ -153,6 +196,21 @@ impl Job {
                 "--json and the image cannot both go to standard output; name a file".to_owned(),
             ));
         }
+        let (mut photos, mut photo_folders, mut films) = (Vec::new(), Vec::new(), Vec::new());
+        for (source, subfolder) in sources.into_iter().zip(subfolders) {
+            match (destination.container(&source), source) {
+                (Some(container), PhotoInput::File(source)) => {
+                    films.push(FilmInput { source, container, subfolder });
+                }
+                (_, source) => {
+                    photos.push(source);
+                    photo_folders.push(subfolder);
+                }
+            }
+        }
+        let range = Range { start: args.start, end: args.end };
+        let film_choice = FilmChoice { range, fps: args.fps, codec: args.codec };
+        check_films(&films, &photos, &destination, film_choice, args.contact_sheet)?;
         let paint = PaintSettings {
             working_size: args.working_size.unwrap_or_default(),
             variant: args.painting.variant,
@@ -164,7 +222,9 @@ impl Job {
         };
         let look = args.painting.look();
         Ok(Self {
-            sources,
+            sources: photos,
+            films,
+            film_choice,
             styles,
             style_pictures: args.pictures,
             model: args.painting.model,
@@ -186,7 +246,7 @@ impl Job {
             existing: if args.force { Existing::Replace } else { Existing::Keep },
             notes,
             destination,
-            subfolders,
+            subfolders: photo_folders,
         })
     }
 
@@ -261,7 +321,10 @@ impl Job {
         let formats: Vec<Format> = formats.collect();
         let none =
             |has: fn(Format) -> bool| formats.first().filter(|_| !formats.iter().any(|f| has(*f)));
-        if let Some(format) = none(Format::is_lossy).filter(|_| self.quality.is_some()) {
+        let has_films = !self.films.is_empty();
+        if let Some(format) =
+            none(Format::is_lossy).filter(|_| self.quality.is_some() && !has_films)
+        {
             return Err(CliError::WrongUse(format!(
                 "--quality is for JPEG and AVIF, and {format} is written without loss; leave it out, or choose another --format"
             )));
@@ -273,6 +336,73 @@ impl Job {
         }
         Ok(all)
     }
+}
+
+impl Job {
+    /// The output of a video in the style called `label`.
+    ///
+    /// # Errors
+    /// [`CliError::WrongUse`] if it would replace the video.
+    pub fn film_target(&self, film: &FilmInput, label: &str) -> Result<PathBuf, CliError> {
+        let target = match &self.destination {
+            Destination::Folder(folder, _) => {
+                let stem = film.source.file_stem().unwrap_or(film.source.as_os_str());
+                let mut name = stem.to_owned();
+                name.push(format!("-{label}.{}", film.container.extension()));
+                folder.join(&film.subfolder).join(name)
+            }
+            Destination::File(path, _) => path.clone(),
+            Destination::Stdout(_) => {
+                return Err(CliError::WrongUse("a video cannot go to standard output".to_owned()));
+            }
+        };
+        let real = fs::canonicalize(&target).ok();
+        if real.is_some() && real == fs::canonicalize(&film.source).ok() {
+            return Err(CliError::WrongUse(format!(
+                "{} is the video itself; choose another name with -o",
+                target.display()
+            )));
+        }
+        Ok(target)
+    }
+}
+
+/// Checks the options for videos.
+fn check_films(
+    films: &[FilmInput],
+    photos: &[PhotoInput],
+    destination: &Destination,
+    choice: FilmChoice,
+    contact_sheet: bool,
+) -> Result<(), CliError> {
+    let wrong = |text: &str| Err(CliError::WrongUse(text.to_owned()));
+    let FilmChoice { range, fps, codec } = choice;
+    if let (Destination::File(path, AnyFormat::Film(container)), false) =
+        (destination, photos.is_empty())
+    {
+        return Err(CliError::WrongUse(format!(
+            "{} is a file of {}, which is made of a video; a photo needs .png, .jpg or another picture format",
+            path.display(),
+            container.name()
+        )));
+    }
+    if contact_sheet && !films.is_empty() {
+        return wrong("--contact-sheet is for photos; leave videos out");
+    }
+    if films.is_empty() && (range != Range::default() || fps.is_some() || codec.is_some()) {
+        return wrong("--start, --end, --fps and --codec are for videos, and none is painted");
+    }
+    if let (Some(start), Some(end)) = (range.start, range.end)
+        && end <= start
+    {
+        return wrong("--end must be later than --start");
+    }
+    for film in films {
+        if let Some(codec) = codec {
+            film.container.check(codec, &film.source).map_err(CliError::wrong_use)?;
+        }
+    }
+    Ok(())
 }
 
 struct Inputs {
@@ -329,6 +459,7 @@ fn pictures_in(
         Folder::open_tree(path, Some(output))
     } else {
         Folder::open(path).map(|folder| {
+            let folder = folder.with_films();
             let notes = folder.notes(Some(output)).into_iter();
             let notes = notes.map(|note| format!("{name}: {note}")).collect();
             (folder.photos.into_iter().map(|photo| (photo, PathBuf::new())).collect(), notes)
@@ -346,7 +477,7 @@ fn pictures_in(
 
 fn destination(
     output: &Path,
-    format: Option<Format>,
+    format: Option<AnyFormat>,
     several: bool,
 ) -> Result<Destination, CliError> {
     let wrong = |text: String| Err(CliError::WrongUse(text));
@@ -360,9 +491,13 @@ fn destination(
                 "standard output is a terminal; name a file, or pipe the image".to_owned(),
             );
         }
-        return Ok(Destination::Stdout(format));
+        return match format {
+            Some(AnyFormat::Film(_)) => wrong("a video cannot go to standard output".to_owned()),
+            Some(AnyFormat::Picture(format)) => Ok(Destination::Stdout(Some(format))),
+            None => Ok(Destination::Stdout(None)),
+        };
     }
-    let named = Format::from_path(output);
+    let named = AnyFormat::from_path(output);
     let ends_as_folder = output
         .as_os_str()
         .as_encoded_bytes()
@@ -380,14 +515,24 @@ fn destination(
         return Ok(Destination::Folder(output.to_owned(), format));
     }
     match (named, format) {
-        (Some(named), Some(chosen)) if named != chosen => {
-            wrong(format!("{shown} has the extension of {named}, but --format is {chosen}"))
-        }
+        (Some(named), Some(chosen)) if named != chosen => wrong(format!(
+            "{shown} has the extension of {}, but --format is {}",
+            named.name(),
+            chosen.name()
+        )),
         (_, Some(chosen)) => Ok(Destination::File(output.to_owned(), chosen)),
         (Some(named), None) => Ok(Destination::File(output.to_owned(), named)),
         (None, None) => wrong(format!(
-            "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif, add --format, or end the name of a folder with /"
+            "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif, for a video .mp4, .mov, .mkv, .webm, .gif or .apng, add --format, or end the name of a folder with /"
         )),
+    }
+}
+
+/// The format of a picture; `None` for that of a video.
+fn picture(format: AnyFormat) -> Option<Format> {
+    match format {
+        AnyFormat::Picture(format) => Some(format),
+        AnyFormat::Film(_) => None,
     }
 }
 
@@ -401,7 +546,9 @@ fn target(
 ) -> Target {
     match destination {
         Destination::Stdout(format) => Target::Stdout(*format),
-        Destination::File(path, format) => Target::File(path.clone(), *format),
+        Destination::File(path, format) => {
+            Target::File(path.clone(), picture(*format).unwrap_or_default())
+        }
         Destination::Folder(folder, format) => {
             let (stem, own) = match source {
                 PhotoInput::File(path) => (
@@ -410,7 +557,7 @@ fn target(
                 ),
                 PhotoInput::Stdin => (OsString::from("stdin"), None),
             };
-            let format = format.or(own).unwrap_or_default();
+            let format = format.and_then(picture).or(own).unwrap_or_default();
             let mut name = stem;
             if number > 1 {
                 name.push(format!("-{number}"));
@@ -441,7 +588,10 @@ mod tests {
             ("out/a.b-candy.jpg".to_owned(), Format::Jpeg)
         );
         assert_eq!(path(&folder(None), &file("moving.gif")).1, Format::Png);
-        assert_eq!(path(&folder(Some(Format::WebP)), &file("x.png")).0, "out/x-candy.webp");
+        assert_eq!(
+            path(&folder(Some(AnyFormat::Picture(Format::WebP))), &file("x.png")).0,
+            "out/x-candy.webp"
+        );
         assert_eq!(path(&folder(None), &PhotoInput::Stdin).0, "out/stdin-candy.png");
     }
 
@@ -450,11 +600,13 @@ mod tests {
         let one = destination(Path::new("nowhere/a.tif"), None, false);
         assert_eq!(
             one.expect("a file"),
-            Destination::File(PathBuf::from("nowhere/a.tif"), Format::Tiff)
+            Destination::File(PathBuf::from("nowhere/a.tif"), AnyFormat::Picture(Format::Tiff))
         );
-        assert!(destination(Path::new("a.png"), Some(Format::Jpeg), false).is_err());
+        assert!(
+            destination(Path::new("a.png"), Some(AnyFormat::Picture(Format::Jpeg)), false).is_err()
+        );
         assert!(destination(Path::new("a"), None, false).is_err());
-        assert!(destination(Path::new("a"), Some(Format::Png), false).is_ok());
+        assert!(destination(Path::new("a"), Some(AnyFormat::Picture(Format::Png)), false).is_ok());
         assert!(destination(Path::new("a.png"), None, true).is_err());
         assert!(destination(Path::new("-"), None, true).is_err());
         let many = destination(Path::new("new-folder"), None, true);

@@ -129,6 +129,14 @@ impl Progress {
         })
     }
 
+    /// Shows that this many work items are done, and `text`.
+    pub fn reach(&self, pieces: u64, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(pieces * STEPS);
+            bar.set_message(cut(&one_line(text), MAX_NAME_CHARS).into_owned());
+        }
+    }
+
     /// Removes the bar.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {

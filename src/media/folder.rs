@@ -8,22 +8,45 @@ use std::{
 
 use super::decode::has_picture_name;
 
+/// Extensions of videos.
+const VIDEOS: &[&str] = &[
+    "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "m2ts", "wmv", "flv",
+    "ogv", "3gp", "mxf", "nut",
+];
+
+/// The extension of a name in small letters.
+fn extension_of(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
+}
+
+/// Whether the name is that of a video.
+pub fn is_film(path: &Path) -> bool {
+    VIDEOS.contains(&extension_of(path).as_str())
+}
+
+/// Whether the name is that of a picture that may be animated.
+pub fn may_be_animated(path: &Path) -> bool {
+    ["gif", "apng"].contains(&extension_of(path).as_str())
+}
+
 /// Why a file without the extension of a readable picture is not painted.
 fn reason_by_name(path: &Path) -> &'static str {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    match extension.as_str() {
+    match extension_of(path).as_str() {
         "jp2" | "j2k" | "jpf" | "jpx" | "psd" | "svg" | "exr" | "hdr" => {
             "an image format that is not supported; convert it to PNG or JPEG"
         }
         "cr2" | "cr3" | "nef" | "arw" | "dng" | "orf" | "raf" | "rw2" | "pef" | "srw" => {
             "a raw photo, which is not supported; export it as PNG or JPEG"
         }
-        "mp4" | "mov" | "m4v" | "mkv" | "webm" | "avi" | "mts" | "3gp" => "a video",
+        video if VIDEOS.contains(&video) => A_VIDEO,
         _ => "not an image",
     }
 }
 
-/// A photo, and its folder relative to the one that was searched.
+/// Why a video is not painted among photos.
+const A_VIDEO: &str = "a video";
+
+/// A photo or video, and its folder relative to the one that was searched.
 pub type Placed = (PathBuf, PathBuf);
 
 /// Whether a file is hidden by a leading dot in its name.
@@ -76,8 +99,15 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The photos of this folder and of those below it, each with its folder relative to `root`; and notes about all
-    /// other files. `target`, the folder for paintings, is not searched, and links are followed once.
+    /// Moves the videos to the photos, for a caller that paints both.
+    pub fn with_films(mut self) -> Self {
+        self.photos.extend(self.others.remove(A_VIDEO).unwrap_or_default());
+        self.photos.sort();
+        self
+    }
+
+    /// The photos and videos of this folder and of those below it, each with its folder relative to `root`; and notes
+    /// about all other files. `target`, the folder for paintings, is not searched, and links are followed once.
     ///
     /// # Errors
     /// See [`Folder::open`].
@@ -92,7 +122,7 @@ impl Folder {
             if !seen.insert(fs::canonicalize(&path)?) {
                 continue;
             }
-            let folder = Self::open(&path)?;
+            let folder = Self::open(&path)?.with_films();
             notes.extend(folder.others_notes().map(|note| format!("{}: {note}", path.display())));
             photos.extend(folder.photos.into_iter().map(|photo| (photo, relative.clone())));
             // The last one is searched first.

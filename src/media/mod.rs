@@ -8,6 +8,10 @@ mod color;
 pub(crate) mod container;
 pub mod decode;
 pub mod encode;
+#[cfg(all(test, unix))]
+#[path = "tests/fake.rs"]
+mod fake;
+pub mod ffmpeg;
 pub mod folder;
 mod foreign;
 mod format;
@@ -23,7 +27,8 @@ mod jxl;
 mod kind;
 pub mod memory;
 pub mod metadata;
-mod process;
+pub(crate) mod nut;
+pub(crate) mod process;
 pub mod record;
 pub mod resample;
 pub mod sample;

@@ -4,9 +4,10 @@
 //! but never one in the current folder.
 
 use std::{
+    collections::VecDeque,
     env,
     ffi::OsStr,
-    io::{Read, copy, sink},
+    io::{BufRead, BufReader, Read, copy, sink},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -15,20 +16,28 @@ use std::{
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::{disk::reason, text::one_line};
+use crate::{
+    disk::reason,
+    text::{cut, one_line},
+};
 
 /// Maximum bytes of a stream that are kept; the rest is read and dropped.
 const KEPT_BYTES: u64 = 1 << 20;
+/// Number of a process's last error lines that are kept, and the maximum length of each.
+const MAX_LINES: usize = 4;
+const MAX_LINE_CHARS: usize = 200;
+/// Maximum bytes of a line; the rest becomes another line.
+const MAX_LINE_BYTES: u64 = 4096;
 /// Interval for polling whether a process has ended.
 const POLL: Duration = Duration::from_millis(5);
 
 /// The first program of this name in PATH.
-pub(super) fn program(name: &str) -> Option<PathBuf> {
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     program_in(env::var_os("PATH").as_deref(), name)
 }
 
 /// The first program of this name in a PATH, never in a relative folder.
-pub(super) fn program_in(path: Option<&OsStr>, name: &str) -> Option<PathBuf> {
+pub(crate) fn program_in(path: Option<&OsStr>, name: &str) -> Option<PathBuf> {
     let name = format!("{name}{}", env::consts::EXE_SUFFIX);
     let folders = path.into_iter().flat_map(env::split_paths);
     let absolute = folders.filter(|folder| folder.is_absolute());
@@ -53,7 +62,7 @@ fn is_program(path: &Path) -> bool {
 
 /// The program with piped output and error, and shielded from signals of the terminal, so that Ctrl-C ends a recording
 /// in order.
-pub(super) fn piped(program: &Path) -> Command {
+pub(crate) fn piped(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -73,7 +82,7 @@ pub(super) fn piped(program: &Path) -> Command {
 }
 
 /// A process that has ended.
-pub(super) struct Ended {
+pub(crate) struct Ended {
     pub status: ExitStatus,
     /// The first [`KEPT_BYTES`].
     pub output: Vec<u8>,
@@ -96,7 +105,7 @@ impl Ended {
 ///
 /// # Errors
 /// Why it could not be run.
-pub(super) fn run(mut command: Command, limit: Duration) -> Result<Ended, String> {
+pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Ended, String> {
     let deadline = Instant::now() + limit;
     let mut child = command.spawn().map_err(|e| reason(&e))?;
     let ended = watch(&mut child, deadline);
@@ -120,7 +129,7 @@ fn watch(child: &mut Child, deadline: Instant) -> Result<Option<Ended>, String> 
 }
 
 /// The exit status, if the process ends before the deadline.
-pub(super) fn status_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+pub(crate) fn status_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     loop {
         match child.try_wait() {
             Ok(None) if Instant::now() < deadline => thread::sleep(POLL),
@@ -141,4 +150,44 @@ fn kept(mut from: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, Strin
     };
     let thread = thread::Builder::new().name("process".to_owned()).spawn(work);
     thread.map(|_| receiver).map_err(|e| reason(&e))
+}
+
+/// The last lines of the stream, each truncated and safe to display.
+pub(crate) fn last_lines(from: impl Read) -> Vec<String> {
+    let mut from = BufReader::new(from);
+    let mut lines = VecDeque::new();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut from).take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return lines.into(),
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim();
+        if !text.is_empty() {
+            lines.push_back(one_line(&cut(text, MAX_LINE_CHARS)).into_owned());
+            if lines.len() > MAX_LINES {
+                lines.pop_front();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_complaints_are_kept_cut_and_escaped() {
+        let mut all = String::new();
+        for n in 0..1000 {
+            all.push_str(&format!("line {n}\u{1b}[1m\r\n\n"));
+        }
+        all.push_str(&"x".repeat(10_000));
+        let lines = last_lines(all.as_bytes());
+        assert_eq!(lines.len(), MAX_LINES);
+        assert_eq!(lines[0], "line 999\\u{1b}[1m");
+        assert!(lines[1..].iter().all(|line| line.chars().count() <= MAX_LINE_CHARS));
+    }
 }

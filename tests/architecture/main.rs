@@ -33,6 +33,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("plan", 3),
     ("backend", 4),
     ("engine", 5),
+    ("film", 5),
     ("media", 5),
     ("capture", 5),
     ("settings", 5),

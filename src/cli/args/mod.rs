@@ -8,7 +8,7 @@ mod values;
 
 pub use measuring::{BenchArgs, CheckArgs, CompareArgs};
 pub use painting::{LiveArgs, ProfileChoice, StylizeArgs};
-pub use values::{PixelArgs, StylePicture, StylePictureArgs};
+pub use values::{AnyFormat, PixelArgs, StylePicture, StylePictureArgs};
 
 use std::{ffi::OsString, path::PathBuf};
 

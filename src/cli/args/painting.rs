@@ -7,14 +7,16 @@ use clap::{ArgGroup, Args};
 use super::{
     DeviceArgs,
     values::{
-        PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_size, formats,
-        model_sizes, percent, precisions, seconds, source, variants, working_px, working_size,
+        AnyFormat, PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_size, formats,
+        model_sizes, percent, precisions, seconds, source, time, variants, working_px,
+        working_size,
     },
 };
 use crate::{
     capture::{PixelFormat, Rotation, Source},
     compose::Look,
     engine::paint::{OutputSize, WorkingSize},
+    film::Codec,
     media::{encode::Format, framing::Crop},
     mode::{AttentionChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
 };
@@ -69,7 +71,7 @@ pub enum ProfileChoice {
     ArgGroup::new("style").args(["styles", "style_pictures", "contact_sheet"]).required(true).multiple(true)
 ))]
 pub struct StylizeArgs {
-    /// Photos, folders of photos, or - for standard input
+    /// Photos, videos, folders of them, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Style name, file of weights, picture, or "all"; may be repeated. A contact sheet shows all styles if none
@@ -111,9 +113,22 @@ pub struct StylizeArgs {
     /// Paint only this part of the rotated photo: width x height + left + top, in pixels
     #[arg(long, value_name = "WxH+X+Y")]
     pub crop: Option<Crop>,
-    /// Format of the result [default: from the output's extension, otherwise the photo's]
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    pub format: Option<Format>,
+    /// Format of the result: png, jpeg, webp, bmp, tiff or avif; for videos mp4, mov, mkv, webm, gif, apng or webp
+    /// [default: from the output's extension, otherwise the photo's or video's]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<AnyFormat>,
+    /// Begin a video here: seconds, or hours:minutes:seconds
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub start: Option<f64>,
+    /// End a video here, counted from its own beginning
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub end: Option<f64>,
+    /// Frames per second of a video [default: every frame keeps its own time]
+    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=240))]
+    pub fps: Option<u32>,
+    /// Codec of a video: h264, hevc, av1, prores or ffv1 [default: h264; av1 in WebM]
+    #[arg(long, value_name = "CODEC")]
+    pub codec: Option<Codec>,
     /// Bits per channel of the result: 16 keeps finer steps of colour than 8 bits can (PNG and TIFF only)
     #[arg(long, value_name = "BITS", default_value = "8", value_parser = ["8", "16"], conflicts_with = "contact_sheet")]
     pub bit_depth: String,
@@ -126,7 +141,8 @@ pub struct StylizeArgs {
     /// Copy the metadata without the place where the photo was taken
     #[arg(long)]
     pub strip_location: bool,
-    /// Quality of JPEG and AVIF files, 1 to 100; all other formats are lossless [default: 92]
+    /// Quality of lossy formats, 1 to 100: JPEG and AVIF [default: 92], videos in H.264, HEVC or AV1 and animated WebP
+    /// [default: 80]
     #[arg(long, alias = "jpeg-quality", value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub quality: Option<u8>,
     /// Maximum memory for the program, or GPU memory for painting on a GPU, for example

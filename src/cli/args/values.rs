@@ -2,11 +2,16 @@
 
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use crate::{
     capture::Source,
     engine::paint::{MAX_WORKING_PX, MIN_WORKING_PX, WorkingSize},
+    film::Container,
     media::encode::Format,
     mode::{AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
     weights::{ChannelOrder, PixelChoice, PixelRange},
@@ -137,6 +142,63 @@ pub fn seconds(typed: &str) -> Result<f64, String> {
     match typed.parse() {
         Ok(seconds) if (0.1..=1e6).contains(&seconds) => Ok(seconds),
         _ => Err("give a number of seconds, 0.1 or more".to_owned()),
+    }
+}
+
+/// A time in a video, in seconds: `90`, `1:30` or `0:01:30.5`.
+pub fn time(typed: &str) -> Result<f64, String> {
+    let mut seconds = 0.0;
+    let parts: Vec<&str> = typed.split(':').collect();
+    for (number, part) in parts.iter().enumerate() {
+        let value: Option<f64> = part.parse().ok();
+        let limit = if number == 0 { 1e6 } else { 60.0 };
+        let is_digit = |c: char| c.is_ascii_digit() || c == '.';
+        match value.filter(|v| part.chars().all(is_digit) && *v < limit && parts.len() <= 3) {
+            Some(value) => seconds = 60.0 * seconds + value,
+            None => {
+                return Err("give seconds or hours:minutes:seconds, such as 90 or 1:30".to_owned());
+            }
+        }
+    }
+    Ok(seconds)
+}
+
+/// The format of a painting: of a picture, or of a video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnyFormat {
+    Picture(Format),
+    Film(Container),
+}
+
+impl AnyFormat {
+    /// By the extension of a name.
+    pub fn from_path(path: &Path) -> Option<Self> {
+        let picture = Format::from_path(path).map(Self::Picture);
+        picture.or_else(|| Container::from_path(path).map(Self::Film))
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Picture(format) => format.name(),
+            Self::Film(container) => container.extension(),
+        }
+    }
+}
+
+impl FromStr for AnyFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(format) = text.parse() {
+            return Ok(Self::Picture(format));
+        }
+        let film = Container::ALL.into_iter().find(|c| c.extension() == text).map(Self::Film);
+        film.ok_or_else(|| {
+            let pictures = Format::ALL.iter().map(|format| format.name());
+            let films = Container::ALL.into_iter().map(Container::extension);
+            let names: Vec<_> = pictures.chain(films).collect();
+            format!("give one of {}", names.join(", "))
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! `styleforge stylize`: paints every photo in every style. A bad file does not stop the others.
 
 mod contact_sheet;
+mod film;
 mod memory;
 mod output;
 
@@ -82,11 +83,12 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
         .zip(targets.chunks(job.batch))
         .try_for_each(|(sources, rows)| run.paint_sources(sources, rows));
     run.progress.finish();
+    let done = done.and_then(|()| run.paint_films());
     done?;
     let (all, what) = if job.contact_sheet {
         (job.sources.len(), "photos")
     } else {
-        (job.sources.len() * styles.len(), "paintings")
+        ((job.sources.len() + job.films.len()) * styles.len(), "paintings")
     };
     if run.skipped > 0 && !job.is_quiet {
         write_message(format!("{} of {all} {what} already exist", run.skipped));

@@ -27,7 +27,8 @@ use crate::{
     media::{
         MediaError,
         encode::{self, Existing, Format},
-        record::{Destination, Ffmpeg, FrameSink, Recorded, Recorder, TakenFrames},
+        ffmpeg::Ffmpeg,
+        record::{Destination, FrameSink, Recorded, Recorder, TakenFrames},
         scale::{scaled, size_within},
     },
     settings::RecordAs,
@@ -170,7 +171,7 @@ impl App {
         let (frames, wake_up) = (taken.clone(), self.tasks.wake_up());
         let start = move || {
             let ffmpeg = match record_as {
-                RecordAs::Video => Some(Ffmpeg::find()),
+                RecordAs::Video => Some(Ffmpeg::to_record()),
                 RecordAs::Pictures => None,
             };
             let (ending, note) = match &ffmpeg {

@@ -2,7 +2,8 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use super::{Ffmpeg, destination::has_extension};
+use super::destination::has_extension;
+use crate::media::ffmpeg::Ffmpeg;
 use crate::{disk::reason, frame::Frame, media::decode};
 
 /// Enough bytes of an AVI to contain its header and first picture.
@@ -22,7 +23,7 @@ pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String>
         let first = first_chunk(&bytes).map(<[u8]>::to_vec);
         first.ok_or_else(|| format!("{name} is not a video made by StyleForge"))?
     } else {
-        let ffmpeg = Ffmpeg::find().map_err(|e| e.to_string())?;
+        let ffmpeg = Ffmpeg::to_record().map_err(|e| e.to_string())?;
         ffmpeg.beginning_of(video, width)?
     };
     let decoded = decode::from_bytes(&name, &picture).map_err(|e| e.to_string())?;

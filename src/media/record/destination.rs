@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Ffmpeg, avi::Avi, mp4::Mp4, output::Output, pictures::Pictures};
-use crate::media::{MediaError, encode::Format};
+use super::{avi::Avi, mp4::Mp4, output::Output, pictures::Pictures};
+use crate::media::{MediaError, encode::Format, ffmpeg::Ffmpeg};
 
 /// The form of a recording, and its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Destination {
         } else if has_extension(path, &["avi"]) {
             (Self::Avi { path: path.to_owned() }, None)
         } else {
-            Self::mp4_or_avi(path, Ffmpeg::find().map_err(|e| e.to_string()))
+            Self::mp4_or_avi(path, Ffmpeg::to_record().map_err(|e| e.to_string()))
         }
     }
 

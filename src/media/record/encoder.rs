@@ -5,9 +5,8 @@
 //! longer than the patience; then it kills the process.
 
 use std::{
-    collections::VecDeque,
     fs::File,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Child, ExitStatus},
     sync::{
@@ -23,15 +22,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bo
 use super::{file::refused, fragments::Fragments};
 use crate::{
     disk::{self, cannot_write, folder_of, reason},
-    media::{MediaError, process::status_until},
-    text::{cut, one_line},
+    media::{
+        MediaError,
+        process::{last_lines, status_until},
+    },
 };
 
-/// Number of the encoder's last error lines that are kept, and the maximum length of each.
-const MAX_LINES: usize = 4;
-const MAX_LINE_CHARS: usize = 200;
-/// Maximum bytes of a line; the rest becomes another line.
-const MAX_LINE_BYTES: u64 = 4096;
 /// Maximum bytes to read from the encoder at once.
 const PIECE_BYTES: usize = 1 << 16;
 /// How many times the patience may pass at the end while the encoder makes progress. At most two pictures are left to
@@ -303,45 +299,5 @@ fn store(mut from: impl Read, mut file: &File, progress: &Progress) -> io::Resul
         fragments.pass(&piece[..read]);
         progress.bytes.fetch_add(read as u64, Ordering::Relaxed);
         progress.frames.store(fragments.frames(), Ordering::Relaxed);
-    }
-}
-
-/// The last lines of the stream, each truncated and safe to display.
-fn last_lines(from: impl Read) -> Vec<String> {
-    let mut from = BufReader::new(from);
-    let mut lines = VecDeque::new();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        match (&mut from).take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return lines.into(),
-            Ok(_) => {}
-        }
-        let text = String::from_utf8_lossy(&line);
-        let text = text.trim();
-        if !text.is_empty() {
-            lines.push_back(one_line(&cut(text, MAX_LINE_CHARS)).into_owned());
-            if lines.len() > MAX_LINES {
-                lines.pop_front();
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_complaints_are_kept_cut_and_escaped() {
-        let mut all = String::new();
-        for n in 0..1000 {
-            all.push_str(&format!("line {n}\u{1b}[1m\r\n\n"));
-        }
-        all.push_str(&"x".repeat(10_000));
-        let lines = last_lines(all.as_bytes());
-        assert_eq!(lines.len(), MAX_LINES);
-        assert_eq!(lines[0], "line 999\\u{1b}[1m");
-        assert!(lines[1..].iter().all(|line| line.chars().count() <= MAX_LINE_CHARS));
     }
 }

@@ -12,7 +12,7 @@
 //! | `queue` | the queue of frames, the same for all outputs |
 //! | `recorder` | the thread that writes them |
 //! | `pictures` | a folder: one file per frame, and a table (`frames.csv`) of their times |
-//! | `mp4` | H.264 in fragmented MP4, encoded by the user's own `ffmpeg` (`ffmpeg`, `encoder`) |
+//! | `mp4` | H.264 in fragmented MP4, encoded by the user's own `ffmpeg` (`encoder`) |
 //! | `avi` | Motion-JPEG in AVI, written without external programs, if there is no such ffmpeg |
 //!
 //! A video has the size of its first frame; later frames of another size are scaled to it (`fit`). A recording is
@@ -23,15 +23,10 @@ mod avi;
 mod beginning;
 mod destination;
 mod encoder;
-#[cfg(all(test, unix))]
-#[path = "tests/fake.rs"]
-mod fake;
-mod ffmpeg;
 mod file;
 mod fit;
 mod fragments;
 mod mp4;
-mod nut;
 mod output;
 mod pictures;
 mod queue;
@@ -41,7 +36,6 @@ mod yuv;
 
 pub use beginning::beginning_of;
 pub use destination::Destination;
-pub use ffmpeg::{Ffmpeg, NoFfmpeg};
 pub use queue::{FrameSink, TakenFrames};
 pub use recorded::{Recorded, length_in_words, pictures, size_in_words};
 pub use recorder::Recorder;

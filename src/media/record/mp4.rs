@@ -10,16 +10,23 @@ use std::{
 use crossbeam_channel::{Receiver, never};
 
 use super::{
-    Ffmpeg,
     encoder::Encoder,
-    ffmpeg::MADE_BY,
     file::{self, refused},
     fit::Fit,
-    nut::{NutMuxer, TICKS_PER_SECOND},
     output::{Ended, Output, Shot},
     yuv::{append_i420, even, i420_bytes},
 };
-use crate::{disk::reason, media::MediaError};
+use crate::{
+    disk::reason,
+    media::{
+        MediaError,
+        ffmpeg::{Ffmpeg, MADE_BY},
+        nut::{I420, NutMuxer, NutStream, SQUARE},
+    },
+};
+
+/// Ticks per second of a recording's clock: the usual clock of video, 11 microseconds a tick.
+const TICKS_PER_SECOND: u32 = 90_000;
 
 /// How long an encoder may make no progress before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -152,7 +159,9 @@ impl Video {
         let (width, height) = self.fit.size();
         if self.ticks.is_none() {
             let (width, height) = even(width, height);
-            self.muxer.begin(width, height, &mut buffer);
+            let tick = (1, u64::from(TICKS_PER_SECOND));
+            let stream = NutStream { width, height, pixels: I420, tick, aspect: SQUARE };
+            self.muxer.begin(&stream, &mut buffer);
         }
         let exact = shot.at.as_secs_f64() * f64::from(TICKS_PER_SECOND);
         // Pictures with equal times must still have different ticks.
@@ -183,11 +192,8 @@ impl Video {
 mod tests {
     use std::fs;
 
-    use super::{
-        super::{fake, fragments::tests::fragment},
-        *,
-    };
-    use crate::frame::Frame;
+    use super::{super::fragments::tests::fragment, *};
+    use crate::{frame::Frame, media::fake};
 
     /// The result of a recording with this script instead of ffmpeg, and its folder.
     fn by(script: &str) -> (Ended, tempfile::TempDir) {
@@ -196,6 +202,7 @@ mod tests {
         let ffmpeg = Ffmpeg {
             program: fake::program(here.path(), &format!("cd {:?}\n{script}", here.path())),
             version: "6.1".to_owned(),
+            encoders: Vec::new(),
         };
         let patience = Duration::from_millis(300);
         let clip = here.path().join("clip.mp4");

@@ -1,4 +1,4 @@
-//! The user's own `ffmpeg`: finds it and queries its abilities.
+//! The user's own `ffmpeg`: finds it, queries its abilities, and has it record.
 
 use std::{
     env,
@@ -9,12 +9,12 @@ use std::{
 };
 
 use crate::{
-    media::process::{self, program_in},
+    media::process::{self, program, program_in},
     text::{cut, one_line},
 };
 
 /// Name of this program in the metadata of recordings.
-pub(super) const MADE_BY: &str = "StyleForge";
+pub(crate) const MADE_BY: &str = "StyleForge";
 /// The encoder for recordings.
 const ENCODER: &str = "libx264";
 /// How long to wait for an answer of ffmpeg about itself.
@@ -24,15 +24,17 @@ const FPS_MODE: (u32, u32) = (5, 1);
 /// Maximum length of a version in messages.
 const MAX_VERSION_CHARS: usize = 60;
 
-/// An ffmpeg that can write H.264.
+/// An installed ffmpeg.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ffmpeg {
     pub program: PathBuf,
     /// As ffmpeg reports it; on one line.
     pub version: String,
+    /// The names of its encoders.
+    pub encoders: Vec<String>,
 }
 
-/// Why no ffmpeg can write H.264 here.
+/// Why no ffmpeg can be used here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoFfmpeg {
     #[error("ffmpeg is not installed (not found in PATH)")]
@@ -55,11 +57,37 @@ impl Ffmpeg {
     /// # Errors
     /// [`NoFfmpeg`] says what is missing.
     pub fn find() -> Result<Self, NoFfmpeg> {
+        let program = program("ffmpeg").ok_or(NoFfmpeg::Missing)?;
+        Self::asked(program, PATIENCE)
+    }
+
+    /// [`Ffmpeg::find`], for recordings: one that writes H.264.
+    ///
+    /// # Errors
+    /// See [`Ffmpeg::find`].
+    pub fn to_record() -> Result<Self, NoFfmpeg> {
         Self::find_in(env::var_os("PATH").as_deref(), PATIENCE)
     }
 
     fn find_in(path: Option<&OsStr>, patience: Duration) -> Result<Self, NoFfmpeg> {
-        Self::asked(program_in(path, "ffmpeg").ok_or(NoFfmpeg::Missing)?, patience)
+        let program = program_in(path, "ffmpeg").ok_or(NoFfmpeg::Missing)?;
+        let found = Self::asked(program, patience)?;
+        if found.has(ENCODER) {
+            return Ok(found);
+        }
+        let Self { program, version, .. } = found;
+        Err(NoFfmpeg::NoEncoder { program, version })
+    }
+
+    /// Whether it has this encoder.
+    pub fn has(&self, encoder: &str) -> bool {
+        self.encoders.iter().any(|name| name == encoder)
+    }
+
+    /// The option that keeps every picture at its own time.
+    pub(crate) fn every_picture(&self) -> [&'static str; 2] {
+        let option = if is_older(&self.version, FPS_MODE) { "-vsync" } else { "-fps_mode" };
+        [option, "passthrough"]
     }
 
     fn asked(program: PathBuf, patience: Duration) -> Result<Self, NoFfmpeg> {
@@ -74,12 +102,8 @@ impl Ffmpeg {
             return Err(NoFfmpeg::Unusable { program, reason });
         };
         // One line per encoder: six letters of flags, its name, a title.
-        let has = |line: &str| line.split_whitespace().nth(1) == Some(ENCODER);
-        if encoders.lines().any(has) {
-            Ok(Self { program, version })
-        } else {
-            Err(NoFfmpeg::NoEncoder { program, version })
-        }
+        let names = encoders.lines().filter_map(|line| line.split_whitespace().nth(1));
+        Ok(Self { program, version, encoders: names.map(str::to_owned).collect() })
     }
 
     /// Arguments to read a NUT stream from standard input and write H.264 in fragmented MP4 to standard output, with
@@ -88,11 +112,7 @@ impl Ffmpeg {
     /// `crf` 12 at `veryfast` takes less CPU time than painting, and its loss is not visible. No picture waits for
     /// later ones. A fragment covers a second and can be played as soon as it is written, whatever happens afterwards.
     pub(super) fn arguments(&self, clock: u32) -> Vec<String> {
-        let every_picture = if is_older(&self.version, FPS_MODE) {
-            "-vsync passthrough"
-        } else {
-            "-fps_mode passthrough"
-        };
+        let every_picture = self.every_picture().join(" ");
         // `-bf 0`: pictures in display order, so that the first one's time is also 0 in the file. `-probesize`: the
         // first picture is enough to detect the format; waiting for more would delay them.
         format!(
@@ -121,12 +141,10 @@ impl Ffmpeg {
         video: &Path,
         width: Option<usize>,
     ) -> Result<Vec<u8>, String> {
-        let mut file = OsString::from("file:");
-        file.push(video);
         let scale = width.map_or_else(|| "null".to_owned(), |w| format!("scale={w}:-2"));
         let mut command = piped(&self.program);
         command.args("-nostdin -loglevel error -protocol_whitelist file,pipe -i".split(' '));
-        command.arg(file).args(["-frames:v", "1", "-vf", &scale]);
+        command.arg(file(video)).args(["-frames:v", "1", "-vf", &scale]);
         command.args("-c:v png -f image2pipe pipe:1".split(' '));
         Ok(process::run(command, PATIENCE)?.output)
     }
@@ -139,8 +157,16 @@ impl Ffmpeg {
     }
 }
 
-/// A report file requested by the environment would be written into the current folder.
-fn piped(program: &Path) -> Command {
+/// The address of a file, which ffmpeg cannot take for an option or for the address of something else.
+pub(crate) fn file(path: &Path) -> OsString {
+    let mut file = OsString::from("file:");
+    file.push(path);
+    file
+}
+
+/// [`process::piped`] for a program of ffmpeg. A report file requested by the environment would be written into the
+/// current folder.
+pub(crate) fn piped(program: &Path) -> Command {
     let mut command = process::piped(program);
     command.env_remove("FFREPORT");
     command
@@ -191,7 +217,11 @@ mod tests {
         let banner = "\nffmpeg version 4.4.2\u{1b}[1m Copyright\n";
         assert_eq!(version(banner).as_deref(), Some("4.4.2\\u{1b}[1m"));
         assert_eq!(version("ffprobe version 4"), None);
-        let old = |version: &str| Ffmpeg { program: PathBuf::new(), version: version.to_owned() };
+        let old = |version: &str| Ffmpeg {
+            program: PathBuf::new(),
+            version: version.to_owned(),
+            encoders: Vec::new(),
+        };
         let has = |version, flag: &str| old(version).arguments(90).iter().any(|a| a == flag);
         assert!(has("4.4", "-vsync") && !has("4.4", "-fps_mode"));
         assert!(has("7.1", "-fps_mode") && !has("7.1", "-vsync"));
@@ -214,7 +244,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_it_answers_decides() {
-        use super::super::fake::program;
+        use crate::media::fake::program;
 
         let list = |names: &str| {
             format!("echo 'ffmpeg version 6.1 Copyright' >&2; echo ' V..... {names} a title'")
@@ -226,8 +256,9 @@ mod tests {
             (found, program)
         };
         let (found, program) = find(&list("libx264"), PATIENCE);
-        let version = "6.1".to_owned();
-        assert_eq!(found, Ok(Ffmpeg { program, version }));
+        let found = found.expect("one with the encoder");
+        assert_eq!((found.program, found.version.as_str()), (program, "6.1"));
+        assert!(found.encoders.iter().any(|name| name == "libx264"), "{:?}", found.encoders);
         // The encoder for RGB only is a different one.
         let (found, program) = find(&list("libx264rgb"), PATIENCE);
         let version = "6.1".to_owned();
@@ -249,7 +280,8 @@ mod tests {
 
     #[test]
     fn it_opens_pipes_alone_while_it_records() {
-        let ffmpeg = Ffmpeg { program: PathBuf::new(), version: "7.1".to_owned() };
+        let ffmpeg =
+            Ffmpeg { program: PathBuf::new(), version: "7.1".to_owned(), encoders: Vec::new() };
         let arguments = ffmpeg.arguments(90);
         // One for the input, one for the output.
         assert_eq!(after(&arguments, "-protocol_whitelist"), ["pipe", "pipe"]);
@@ -264,12 +296,13 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn it_opens_one_file_and_pipes_alone_to_show_how_a_video_begins() {
-        use super::super::fake::program;
+        use crate::media::fake::program;
 
         let folder = tempfile::tempdir().expect("a folder");
         let ffmpeg = Ffmpeg {
             program: program(folder.path(), "printf '%s\\n' \"$@\""),
             version: "7.1".to_owned(),
+            encoders: Vec::new(),
         };
         let video = Path::new("http://a/video.mp4");
         let told = ffmpeg.beginning_of(video, None).expect("what it was given");

@@ -1,0 +1,178 @@
+//! Paints videos.
+
+use std::{path::Path, time::Instant};
+
+use serde_json::json;
+
+use super::Run;
+use crate::{
+    cli::{CliError, job::FilmInput, progress::Progress, style_choice::ChosenStyle},
+    disk,
+    film::{Clip, Film, FilmError, Rendered, Tools, render},
+    mode::DeviceChoice,
+    weights::bytes_in_hex,
+};
+
+/// Quality if none is chosen, 1 to 100.
+const FILM_QUALITY: u8 = 80;
+/// Frames in a part: what an interruption can lose. A GPU paints the longer one in seconds.
+const PART_FRAMES: u64 = 48;
+const GPU_PART_FRAMES: u64 = 480;
+/// Frames that a GPU paints at once, if no batch is chosen.
+const GPU_BATCH: usize = 4;
+
+impl<'a> Run<'a> {
+    /// Paints every video in every style. Failures are reported and counted; cancelling is the only error.
+    pub(super) fn paint_films(&mut self) -> Result<(), CliError> {
+        let job = self.job;
+        if job.films.is_empty() {
+            return Ok(());
+        }
+        let tools = Tools::find();
+        for film in &job.films {
+            let opened = tools.as_ref().map_err(Clone::clone);
+            let opened = opened.and_then(|tools| Ok((tools, Clip::open(tools, &film.source)?)));
+            for (style, label) in self.styles.iter().zip(self.labels) {
+                self.stop_if_cancelled()?;
+                let target = job.film_target(film, label)?;
+                if job.skips_existing && target.exists() {
+                    self.skipped += 1;
+                    self.film_line(film, label, &target, json!({ "status": "skipped" }));
+                    continue;
+                }
+                let painted = match &opened {
+                    Ok((tools, clip)) => self.paint_film(tools, (film, clip), style, &target),
+                    Err(error) => Err(error.clone()),
+                };
+                self.report_film(film, label, &target, painted)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn paint_film(
+        &mut self,
+        tools: &Tools,
+        (input, clip): (&FilmInput, &Clip),
+        style: &'a ChosenStyle,
+        target: &Path,
+    ) -> Result<Rendered, FilmError> {
+        let (job, painter) = (self.job, &mut self.painter);
+        if job.folder().is_some() {
+            disk::make_folder(disk::folder_of(target))?;
+        }
+        let is_gpu = painter.backend().device().kind == DeviceChoice::Cuda;
+        let mode = painter.mode_on(&style.network, job.paint);
+        let film = Film {
+            source: &input.source,
+            clip,
+            output: target,
+            existing: job.existing,
+            container: input.container,
+            codec: job.film_choice.codec.unwrap_or(input.container.usual_codec()),
+            quality: job.quality.unwrap_or(FILM_QUALITY),
+            range: job.film_choice.range,
+            fps: job.film_choice.fps,
+            framing: job.framing,
+            output_size: job.output_size,
+            look: job.look,
+            batch: if is_gpu && job.batch == 1 { GPU_BATCH } else { job.batch },
+            part_frames: if is_gpu { GPU_PART_FRAMES } else { PART_FRAMES },
+            about: format!(
+                "{} {:x} {mode} {:?}",
+                style.title,
+                style.network.digest(),
+                job.paint.working_size
+            ),
+        };
+        let total = clip.frames.unwrap_or(0).max(2);
+        let progress = match job.is_quiet {
+            true => Progress::quiet(),
+            false => Progress::of_long_pieces(usize::try_from(total).unwrap_or(usize::MAX)),
+        };
+        let (name, began) = (&clip.name, Instant::now());
+        let control = self.control.clone();
+        let rendered = render(
+            tools,
+            &film,
+            &control,
+            |frames| painter.paint_batch(frames, film.batch, &style.network, job.paint, &control),
+            &|frames, painted| {
+                let fps = painted as f64 / began.elapsed().as_secs_f64();
+                progress
+                    .reach(frames, &format!("{frames} of {total} frames, {fps:.1} fps  {name}"));
+            },
+        );
+        progress.finish();
+        for notice in self.painter.take_notices() {
+            self.progress.note(notice);
+        }
+        let rendered = rendered?;
+        self.note_style(style);
+        Ok(rendered)
+    }
+
+    /// Reports a film; cancelling is the only error.
+    fn report_film(
+        &mut self,
+        film: &FilmInput,
+        label: &str,
+        target: &Path,
+        painted: Result<Rendered, FilmError>,
+    ) -> Result<(), CliError> {
+        let rendered = match painted {
+            Ok(rendered) => rendered,
+            Err(error) => {
+                let is_cancelled = matches!(error, FilmError::Cancelled { .. });
+                let mark = if is_cancelled { "" } else { "error: " };
+                self.progress.message(format!("{mark}{error}"));
+                let status = if is_cancelled { "stopped" } else { "failed" };
+                let line = json!({ "status": status, "error": error.to_string() });
+                self.film_line(film, label, target, line);
+                self.failures += 1;
+                return if is_cancelled { Err(CliError::Stopped) } else { Ok(()) };
+            }
+        };
+        let Rendered { frames, resumed, notes, damage } = rendered;
+        for note in &notes {
+            self.progress.note(format!("{}: {note}", film.source.display()));
+        }
+        if resumed > 0 {
+            self.progress.note(format!(
+                "{}: went on behind the {resumed} frames that were painted before",
+                target.display()
+            ));
+        }
+        let mut line = json!({ "status": "painted", "frames": frames, "resumed": resumed });
+        if let Some(damage) = damage {
+            self.progress.message(format!(
+                "error: {} is damaged ({damage}); {} has the {frames} frames that can be read",
+                film.source.display(),
+                target.display()
+            ));
+            line["error"] = damage.into();
+            self.failures += 1;
+        }
+        if !self.job.as_json && !self.job.is_quiet {
+            // Failing to print the file name is not a failure: the file is written.
+            self.progress.print(target.display()).ok();
+        }
+        self.film_line(film, label, target, line);
+        Ok(())
+    }
+
+    /// Prints a line of JSON for a film, if these were requested.
+    fn film_line(&self, film: &FilmInput, style: &str, target: &Path, mut line: serde_json::Value) {
+        if !self.job.as_json {
+            return;
+        }
+        line["input"] = film.source.display().to_string().into();
+        line["style"] = style.into();
+        line["output"] = target.display().to_string().into();
+        if let Some(bytes) = bytes_in_hex(target) {
+            line["output_bytes"] = bytes.into();
+        }
+        // Failing to print it is not a failure: the file is written.
+        self.progress.print(line).ok();
+    }
+}

@@ -1,0 +1,219 @@
+//! What a video file contains, as `ffprobe` reports it.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::Value;
+
+use super::{FilmError, Tools};
+use crate::{
+    disk::reason,
+    media::{decode, ffmpeg, process},
+    text::one_line,
+};
+
+/// How long `ffprobe` may read a file.
+const PROBE_PATIENCE: Duration = Duration::from_secs(30);
+/// Maximum pictures per second; more is a damaged or hostile file.
+const MAX_FPS: f64 = 1000.0;
+/// Longest side of a picture, the maximum of H.264 and of most programs.
+const MAX_SIDE_PX: u64 = 16_384;
+
+/// A stream that is not painted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Its number in the file.
+    pub index: u64,
+    /// `audio`, `subtitle`, `data`, `attachment` or `video`.
+    pub kind: String,
+    pub codec: String,
+    /// Whether it is a cover picture.
+    pub is_cover: bool,
+}
+
+/// How the numbers of pixels stand for colours; `None` is unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Colors {
+    /// `tv` or `pc`.
+    pub range: Option<String>,
+    pub matrix: Option<String>,
+    pub primaries: Option<String>,
+    pub transfer: Option<String>,
+}
+
+impl Colors {
+    /// The name of its HDR curve.
+    pub fn hdr(&self) -> Option<&'static str> {
+        match self.transfer.as_deref() {
+            Some("smpte2084") => Some("PQ"),
+            Some("arib-std-b67") => Some("HLG"),
+            _ => None,
+        }
+    }
+}
+
+/// A video file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clip {
+    /// As the user named it.
+    pub name: String,
+    /// Number of the painted stream in the file.
+    pub stream: u64,
+    /// Width and height as stored, in pixels, before rotation.
+    pub size: (usize, usize),
+    /// Number of frames that the file declares, or that its length suggests.
+    pub frames: Option<u64>,
+    /// Whether `frames` is declared.
+    pub is_counted: bool,
+    pub seconds: Option<f64>,
+    pub has_alpha: bool,
+    /// Whether pixels are stored as red, green and blue.
+    pub is_rgb: bool,
+    pub colors: Colors,
+    /// Language and title of the painted stream.
+    pub tags: Vec<(String, String)>,
+    pub others: Vec<Other>,
+}
+
+impl Clip {
+    /// Reads the headers of the file at `path`.
+    ///
+    /// # Errors
+    /// [`FilmError::Source`] if it has no video, or one that cannot be painted.
+    pub fn open(tools: &Tools, path: &Path) -> Result<Self, FilmError> {
+        let name = path.display().to_string();
+        let wrong = |reason: String| FilmError::Source { name: name.clone(), reason };
+        // ffprobe's own message does not say which file it is.
+        std::fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
+        let mut command = ffmpeg::piped(&tools.ffprobe);
+        command.args("-v error -protocol_whitelist file,pipe -of json".split(' '));
+        command.args(["-show_format", "-show_streams"]).arg(ffmpeg::file(path));
+        let ended = process::run(command, PROBE_PATIENCE).map_err(wrong)?;
+        if let Some(failure) = ended.failure() {
+            let words = failure.rsplit(": ").next().unwrap_or(&failure);
+            return Err(wrong(format!("it cannot be read as a video ({words})")));
+        }
+        let found = serde_json::from_slice(&ended.output)
+            .map_err(|_| wrong("ffprobe gave no description of it".to_owned()))?;
+        Self::of(&name, &found).map_err(wrong)
+    }
+
+    /// Reads the description of a file by `ffprobe`.
+    fn of(name: &str, found: &Value) -> Result<Self, String> {
+        let is_cover = |s: &Value| s["disposition"]["attached_pic"] == 1;
+        let is_video = |s: &&Value| s["codec_type"] == "video" && !is_cover(s);
+        let streams = found["streams"].as_array().map_or(&[][..], Vec::as_slice);
+        let Some(video) = streams.iter().find(is_video) else {
+            return Err("it has no video".to_owned());
+        };
+        let (width, height) = (number(&video["width"]), number(&video["height"]));
+        let (Some(width @ 1..), Some(height @ 1..)) = (width, height) else {
+            return Err("its pictures have no size; the file is damaged".to_owned());
+        };
+        if width.max(height) > MAX_SIDE_PX || width * height > decode::MAX_PIXELS {
+            return Err(format!(
+                "its pictures have {width} x {height} pixels; the maximum is {MAX_SIDE_PX} a side; make it smaller first"
+            ));
+        }
+        let fps = ["avg_frame_rate", "r_frame_rate"].iter().find_map(|key| fraction(&video[*key]));
+        if let Some(fps) = fps.filter(|&fps| fps > MAX_FPS) {
+            return Err(format!(
+                "it has {fps:.0} frames per second; the maximum is {MAX_FPS:.0}; choose fewer with --fps"
+            ));
+        }
+        let seconds = [&video["duration"], &found["format"]["duration"]].into_iter().find_map(real);
+        let counted = number(&video["nb_frames"]).filter(|&frames| frames > 0);
+        let text = |key: &str| {
+            let text = video[key].as_str().filter(|text| !matches!(*text, "unknown" | "reserved"));
+            text.map(|text| one_line(text).into_owned())
+        };
+        let pixels = text("pix_fmt").unwrap_or_default();
+        let tag = |key: &str| {
+            let value = video["tags"][key].as_str().filter(|value| *value != "und")?;
+            Some((key.to_owned(), value.to_owned()))
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            stream: number(&video["index"]).unwrap_or(0),
+            size: (width as usize, height as usize),
+            frames: counted.or_else(|| Some((fps? * seconds?).round() as u64)),
+            is_counted: counted.is_some(),
+            seconds,
+            has_alpha: ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]
+                .iter()
+                .any(|start| pixels.starts_with(start)),
+            is_rgb: ["rgb", "bgr", "gbr", "argb", "abgr", "pal8", "gray", "mono"]
+                .iter()
+                .any(|start| pixels.starts_with(start)),
+            colors: Colors {
+                range: text("color_range"),
+                matrix: text("color_space"),
+                primaries: text("color_primaries"),
+                transfer: text("color_transfer"),
+            },
+            tags: ["language", "title"].into_iter().filter_map(tag).collect(),
+            others: (streams.iter())
+                .filter(|s| s["index"] != video["index"])
+                .map(|s| Other {
+                    index: number(&s["index"]).unwrap_or(0),
+                    kind: s["codec_type"].as_str().unwrap_or("unknown").to_owned(),
+                    codec: one_line(s["codec_name"].as_str().unwrap_or("unknown")).into_owned(),
+                    is_cover: is_cover(s),
+                })
+                .collect(),
+        })
+    }
+}
+
+impl Clip {
+    /// ffmpeg's names of the matrix and range in which pictures are stored, guessed as players do if the file does not
+    /// say.
+    pub(super) fn matrix_and_range(&self) -> (&str, &str) {
+        if self.colors.hdr().is_some() || self.is_rgb {
+            return ("bt709", "tv");
+        }
+        let matrix = match self.colors.matrix.as_deref() {
+            Some(known @ ("bt709" | "fcc" | "smpte170m" | "smpte240m")) => known,
+            Some("bt470bg") => "bt470",
+            Some("bt2020nc" | "bt2020c") => "bt2020",
+            _ if self.size.1 >= 720 => "bt709",
+            _ => "smpte170m",
+        };
+        (matrix, self.colors.range.as_deref().unwrap_or("tv"))
+    }
+
+    /// Options that tag encoded pictures like those of the source; what is unknown stays so.
+    pub(super) fn color_options(&self) -> Vec<String> {
+        let Colors { range, matrix, primaries, transfer } = &self.colors;
+        let sdr = |tag: &Option<String>| match self.colors.hdr().is_some() || self.is_rgb {
+            true => Some("bt709".to_owned()),
+            false => tag.clone(),
+        };
+        let range =
+            if self.is_rgb || self.colors.hdr().is_some() { &Some("tv".to_owned()) } else { range };
+        let tags = [
+            ("-color_range", range.clone()),
+            ("-colorspace", sdr(matrix)),
+            ("-color_primaries", sdr(primaries)),
+            ("-color_trc", sdr(transfer)),
+        ];
+        let known = tags.into_iter().filter_map(|(name, tag)| Some([name.to_owned(), tag?]));
+        known.flatten().collect()
+    }
+}
+
+/// ffprobe writes some numbers as text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn real(value: &Value) -> Option<f64> {
+    let seconds: f64 = value.as_str()?.parse().ok()?;
+    (seconds.is_finite() && seconds > 0.0).then_some(seconds)
+}
+
+/// The value of `30000/1001`.
+fn fraction(value: &Value) -> Option<f64> {
+    let (over, under) = value.as_str()?.split_once('/')?;
+    let (over, under): (f64, f64) = (over.parse().ok()?, under.parse().ok()?);
+    (over > 0.0 && under > 0.0).then(|| over / under)
+}

@@ -1,0 +1,208 @@
+//! A process that decodes: delivers the pictures of a clip, each with its time.
+
+use std::{
+    io::{self, BufReader, ErrorKind},
+    process::Child,
+    thread,
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::{FilmError, PATIENCE, Tools, clip::Clip, decimal, render::Film};
+use crate::{
+    disk::reason,
+    frame::Frame,
+    media::{
+        ffmpeg,
+        nut::{NutReader, NutStream},
+        process::{last_lines, status_until},
+    },
+};
+
+/// Bytes that are read at once.
+const BUFFER_BYTES: usize = 1 << 20;
+/// Pictures that wait to be painted, besides those of a batch.
+const WAITING: usize = 2;
+
+/// What the decoder sends: its stream first, then pictures with their times in ticks.
+enum Sent {
+    Stream(NutStream),
+    Picture(i64, Vec<u8>),
+}
+
+pub struct Decoder {
+    child: Child,
+    sent: Receiver<io::Result<Sent>>,
+    complaints: Receiver<Vec<String>>,
+    name: String,
+    stream: NutStream,
+}
+
+impl Decoder {
+    /// Starts it behind the first `skipped` pictures of the film, and waits for its headers. `None` if there is no
+    /// picture left.
+    ///
+    /// # Errors
+    /// [`FilmError::Source`].
+    pub fn start(tools: &Tools, film: &Film<'_>, skipped: u64) -> Result<Option<Self>, FilmError> {
+        let clip = film.clip;
+        let wrong = |reason: String| FilmError::Source { name: clip.name.clone(), reason };
+        let mut command = ffmpeg::piped(&tools.ffmpeg.program);
+        command
+            .args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
+        command.args(film.range.options()).arg("-i").arg(ffmpeg::file(film.source));
+        command.args(["-map", &format!("0:{}", clip.stream), "-an", "-sn", "-dn"]);
+        command.args(["-vf", &filters(clip, film.fps, skipped)]);
+        command.args(tools.ffmpeg.every_picture());
+        command.args("-enc_time_base -1 -c:v rawvideo -pix_fmt rgba -f nut pipe:1".split(' '));
+        let mut child = command.spawn().map_err(|e| wrong(reason(&e)))?;
+        let (Some(pictures), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
+            child.kill().ok();
+            return Err(wrong("ffmpeg has no standard streams".to_owned()));
+        };
+        let (sender, sent) = bounded(WAITING);
+        let (complaining, complaints) = bounded(1);
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|e| wrong(reason(&e)))
+        };
+        spawn(
+            "film decoder",
+            Box::new(move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), &sender)),
+        )?;
+        spawn(
+            "film errors",
+            Box::new(move || {
+                complaining.send(last_lines(errors)).ok();
+            }),
+        )?;
+        let square =
+            NutStream { width: 0, height: 0, pixels: [0; 4], tick: (1, 1), aspect: (0, 0) };
+        let mut decoder = Self { child, sent, complaints, name: clip.name.clone(), stream: square };
+        Ok(match decoder.receive()? {
+            Some(Sent::Stream(stream)) => {
+                decoder.stream = stream;
+                Some(decoder)
+            }
+            _ => None,
+        })
+    }
+
+    pub fn stream(&self) -> NutStream {
+        self.stream
+    }
+
+    /// The next picture and its time in ticks; `None` at the end.
+    ///
+    /// # Errors
+    /// [`FilmError::Source`] if the decoder fails or does nothing for too long.
+    pub fn next_picture(&mut self) -> Result<Option<(i64, Frame)>, FilmError> {
+        let Some(Sent::Picture(ticks, pixels)) = self.receive()? else {
+            return Ok(None);
+        };
+        let NutStream { width, height, .. } = self.stream;
+        let frame = Frame::from_rgba(width, height, pixels);
+        let frame = frame.map_err(|error| self.wrong(error.to_string()))?;
+        Ok(Some((ticks, frame)))
+    }
+
+    fn receive(&mut self) -> Result<Option<Sent>, FilmError> {
+        match self.sent.recv_timeout(PATIENCE) {
+            Ok(Ok(sent)) => Ok(Some(sent)),
+            Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            Ok(Err(error)) => Err(self.wrong(format!("ffmpeg sent no valid pictures: {error}"))),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => Err(self.wrong(format!(
+                "ffmpeg read nothing for {} s and was stopped",
+                PATIENCE.as_secs()
+            ))),
+        }
+    }
+
+    /// What the decoder complained about, once it has ended. `None` if nothing.
+    pub fn end(mut self) -> Option<String> {
+        let status = status_until(&mut self.child, std::time::Instant::now() + PATIENCE);
+        let lines = self.complaints.recv_timeout(PATIENCE).unwrap_or_default();
+        let failed = status.is_none_or(|status| !status.success());
+        let words =
+            lines.into_iter().next_back().or_else(|| failed.then(|| "ffmpeg failed".to_owned()));
+        words
+    }
+
+    fn wrong(&self, reason: String) -> FilmError {
+        FilmError::Source { name: self.name.clone(), reason }
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Reads the stream to its end, or until no one receives.
+fn read(from: BufReader<impl io::Read>, sender: &Sender<io::Result<Sent>>) {
+    let mut reader = match NutReader::open(from) {
+        Ok(reader) => reader,
+        Err(error) => {
+            sender.send(Err(error)).ok();
+            return;
+        }
+    };
+    let mut next = Ok(Some(Sent::Stream(reader.stream())));
+    while let Some(sent) = next.transpose() {
+        let failed = sent.is_err();
+        if sender.send(sent).is_err() || failed {
+            return;
+        }
+        next = reader
+            .next_picture()
+            .map(|read| read.map(|(ticks, pixels)| Sent::Picture(ticks, pixels)));
+    }
+}
+
+/// The filters from the stored pictures to red, green and blue.
+fn filters(clip: &Clip, fps: Option<u32>, skipped: u64) -> String {
+    let mut filters = Vec::new();
+    if let Some(fps) = fps {
+        filters.push(format!("fps={fps}"));
+    }
+    if skipped > 0 {
+        filters.push(format!("select=gte(n\\,{skipped})"));
+    }
+    if clip.colors.hdr().is_some() {
+        filters.push(
+            "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709,tonemap=hable:desat=0,\
+             zscale=transfer=bt709:matrix=bt709:range=tv,format=yuv420p"
+                .to_owned(),
+        );
+    }
+    let flags = "flags=bicubic+accurate_rnd+full_chroma_int";
+    filters.push(match clip.is_rgb {
+        true => format!("scale={flags}"),
+        false => {
+            let (matrix, range) = clip.matrix_and_range();
+            format!("scale=in_color_matrix={matrix}:in_range={range}:{flags}")
+        }
+    });
+    filters.push("format=rgba".to_owned());
+    filters.join(",")
+}
+
+/// The painted part of a clip, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Range {
+    pub start: Option<f64>,
+    pub end: Option<f64>,
+}
+
+impl Range {
+    /// Options of ffmpeg before an input.
+    pub(super) fn options(self) -> Vec<String> {
+        let pair = |name: &str, seconds: Option<f64>| {
+            seconds.map(|seconds| [name.to_owned(), decimal(seconds)])
+        };
+        let pairs = [pair("-ss", self.start), pair("-to", self.end)];
+        pairs.into_iter().flatten().flatten().collect()
+    }
+}

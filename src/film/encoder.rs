@@ -1,0 +1,155 @@
+//! A process that encodes one part of a film.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Instant,
+};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::{PATIENCE, Tools, render::Film};
+use crate::{
+    disk::reason,
+    frame::Frame,
+    media::{
+        ffmpeg,
+        nut::{NutMuxer, NutStream},
+        process::{last_lines, status_until},
+    },
+};
+
+/// A process that another thread may stop.
+#[derive(Clone)]
+pub struct Stoppable(Arc<Mutex<Child>>);
+
+impl Stoppable {
+    pub fn kill(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).kill().ok();
+    }
+}
+
+/// An encoder at work.
+pub struct Encoder {
+    child: Stoppable,
+    pictures: ChildStdin,
+    complaints: Receiver<Vec<String>>,
+    muxer: NutMuxer,
+    header: Vec<u8>,
+}
+
+/// An encoder that has received all its pictures.
+pub struct Ending {
+    child: Stoppable,
+    complaints: Receiver<Vec<String>>,
+}
+
+impl Encoder {
+    /// Starts it; it writes the file `part`.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn start(
+        tools: &Tools,
+        film: &Film<'_>,
+        stream: NutStream,
+        part: &Path,
+    ) -> Result<Self, String> {
+        let mut command = ffmpeg::piped(&tools.ffmpeg.program);
+        command
+            .args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
+        command.args("-f nut -i pipe:0 -map 0:v:0".split(' '));
+        let pixels = film.pixels((stream.width, stream.height));
+        let flags = "flags=bicubic+accurate_rnd+full_chroma_inp";
+        let mut colors = Vec::new();
+        let filter = if film.container.is_animation() {
+            format!("format={pixels}")
+        } else {
+            let (matrix, range) = film.clip.matrix_and_range();
+            colors = film.clip.color_options();
+            format!("scale=out_color_matrix={matrix}:out_range={range}:{flags},format={pixels}")
+        };
+        command.args(["-vf", &filter]);
+        command.args(tools.ffmpeg.every_picture());
+        let (over, under) = stream.tick;
+        command.args(["-enc_time_base", &format!("{over}:{under}")]);
+        command.args(film.codec.options(tools, pixels, film.quality)?).args(colors);
+        command.args(["-video_track_timescale", &under.to_string()]);
+        command.args(["-f", film.codec.part_extension(), "-y"]).arg(ffmpeg::file(part));
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().map_err(|e| reason(&e))?;
+        let (Some(pictures), Some(errors)) = (child.stdin.take(), child.stderr.take()) else {
+            child.kill().ok();
+            return Err("ffmpeg has no standard streams".to_owned());
+        };
+        let (complaining, complaints) = bounded(1);
+        let work = move || {
+            complaining.send(last_lines(errors)).ok();
+        };
+        let spawned = thread::Builder::new().name("film errors".to_owned()).spawn(work);
+        spawned.map_err(|e| reason(&e))?;
+        let child = Stoppable(Arc::new(Mutex::new(child)));
+        let mut encoder = Self {
+            child,
+            pictures,
+            complaints,
+            muxer: NutMuxer::default(),
+            header: Vec::new(),
+        };
+        encoder.muxer.begin(&stream, &mut encoder.header);
+        Ok(encoder)
+    }
+
+    pub fn stoppable(&self) -> Stoppable {
+        self.child.clone()
+    }
+
+    /// Sends a picture; `ticks` counts from the beginning of the part. Returns whether the process accepted it.
+    pub fn send(&mut self, ticks: u64, frame: &Frame) -> bool {
+        self.muxer.frame(ticks, frame.rgba().len(), &mut self.header);
+        let sent = self.pictures.write_all(&self.header);
+        self.header.clear();
+        sent.and_then(|()| self.pictures.write_all(frame.rgba())).is_ok()
+    }
+
+    /// Closes its input, so that it finishes the part.
+    pub fn finish(self) -> Ending {
+        Ending { child: self.child, complaints: self.complaints }
+    }
+}
+
+impl Ending {
+    /// Waits until the part is complete.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn wait(self) -> Result<(), String> {
+        let status = {
+            let mut child = self.child.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let status = status_until(&mut child, Instant::now() + PATIENCE);
+            child.kill().ok();
+            child.wait().ok();
+            status
+        };
+        let Some(status) = status else {
+            return Err(format!(
+                "ffmpeg did not finish within {} s and was stopped",
+                PATIENCE.as_secs()
+            ));
+        };
+        if status.success() {
+            return Ok(());
+        }
+        let lines = self.complaints.recv_timeout(PATIENCE).unwrap_or_default();
+        let words = lines.into_iter().next_back().unwrap_or_else(|| status.to_string());
+        Err(format!("ffmpeg cannot encode: {words}"))
+    }
+}
+
+/// The name of a part that is not complete yet.
+pub fn unfinished(folder: &Path, codec_extension: &str, first: u64) -> PathBuf {
+    folder.join(format!("{first:09}.unfinished.{codec_extension}"))
+}

@@ -1,0 +1,110 @@
+//! Joins the parts, and adds the sound, subtitles and chapters of the source, without encoding anything again.
+
+use std::{fmt::Write, fs, path::Path, time::Duration};
+
+use super::{
+    FilmError, Tools, decimal,
+    parts::{LIST, Parts},
+    render::Film,
+};
+use crate::{
+    disk::{self, Existing, cannot_write, reason},
+    media::{ffmpeg, process},
+};
+
+/// How long joining may take, for each megabyte and at least.
+const PATIENCE_PER_MB: Duration = Duration::from_secs(1);
+const MIN_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Writes the film under its name.
+///
+/// # Errors
+/// [`FilmError::Stopped`] with the reason; the parts stay.
+pub fn join(
+    tools: &Tools,
+    film: &Film<'_>,
+    parts: &Parts,
+    tick: (u64, u64),
+    along: &[(u64, &str)],
+) -> Result<(), FilmError> {
+    let folder = parts.folder();
+    let stopped = |reason: String| FilmError::Stopped {
+        reason,
+        frames: parts.frames(),
+        parts: folder.display().to_string(),
+    };
+    let seconds = |ticks: i64| ticks as f64 * tick.0 as f64 / tick.1 as f64;
+    let mut list = "ffconcat version 1.0\n".to_owned();
+    let starts: Vec<i64> = parts.list().iter().map(|part| part.ticks).collect();
+    for (number, part) in parts.list().iter().enumerate() {
+        // Writing to a string does not fail.
+        writeln!(list, "file {}", part.name).ok();
+        if let Some(next) = starts.get(number + 1) {
+            writeln!(list, "duration {}", decimal(seconds(next - part.ticks))).ok();
+        }
+    }
+    let list_path = folder.join(LIST);
+    fs::write(&list_path, list).map_err(|e| stopped(cannot_write(folder, &e)))?;
+
+    let container = film.container;
+    let joined = folder.join(format!("joined.unfinished.{}", container.muxer()));
+    let mut command = ffmpeg::piped(&tools.ffmpeg.program);
+    command.args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
+    let start = starts.first().map_or(0.0, |&ticks| seconds(ticks));
+    command
+        .args(["-itsoffset", &decimal(start), "-f", "concat", "-i"])
+        .arg(ffmpeg::file(&list_path));
+    if container.is_animation() {
+        command.args(animation(film)).args(tools.ffmpeg.every_picture());
+    } else {
+        command.args(film.range.options()).arg("-i").arg(ffmpeg::file(film.source));
+        command.args("-map 0:v:0 -c:v:0 copy -map_metadata 1".split(' '));
+        command.args(["-map_chapters", "1"]);
+        for (number, (index, codec)) in along.iter().enumerate() {
+            command.args(["-map", &format!("1:{index}"), &format!("-c:{}", number + 1), codec]);
+        }
+        for (key, value) in &film.clip.tags {
+            command.args(["-metadata:s:v:0", &format!("{key}={value}")]);
+        }
+        if film.codec == super::Codec::Hevc && container != super::Container::Mkv {
+            command.args(["-tag:v:0", "hvc1"]);
+        }
+        command.args(["-video_track_timescale", &tick.1.to_string(), "-movflags", "+faststart"]);
+    }
+    command.args(["-f", container.muxer(), "-y"]).arg(ffmpeg::file(&joined));
+    let bytes = fs::metadata(film.source).map_or(0, |about| about.len());
+    let limit = MIN_PATIENCE + PATIENCE_PER_MB * u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
+    let ended = process::run(command, limit)
+        .map_err(|why| stopped(format!("ffmpeg cannot join the film: {why}")))?;
+    if let Some(failure) = ended.failure() {
+        fs::remove_file(&joined).ok();
+        return Err(stopped(format!("ffmpeg cannot join the film: {failure}")));
+    }
+    publish(&joined, film.output, film.existing).map_err(stopped)
+}
+
+/// Gives the finished file its name.
+fn publish(joined: &Path, output: &Path, existing: Existing) -> Result<(), String> {
+    let sync = fs::File::open(joined).and_then(|file| file.sync_all());
+    sync.map_err(|e| reason(&e))?;
+    match existing {
+        Existing::Keep => disk::rename(joined, output).map_err(|e| e.to_string()),
+        Existing::Replace => {
+            let to = disk::folder_of(output);
+            fs::rename(joined, output).map_err(|e| cannot_write(to, &e))?;
+            disk::sync_folder(to).map_err(|e| reason(&e))
+        }
+    }
+}
+
+/// Options that make an animation of lossless pictures.
+fn animation(film: &Film<'_>) -> Vec<String> {
+    use super::Container::{Apng, Gif};
+    let text = match film.container {
+        // A palette for each picture; one for all would need the whole film in memory.
+        Gif => "-filter_complex [0:v]split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1 -c:v gif -loop 0".to_owned(),
+        Apng => "-c:v apng -plays 0".to_owned(),
+        _ => format!("-c:v libwebp_anim -loop 0 -quality {}", film.quality),
+    };
+    text.split(' ').map(str::to_owned).collect()
+}

@@ -1,0 +1,108 @@
+//! Paints videos: the user's `ffmpeg` decodes and encodes in processes of its own, this program paints in between.
+//!
+//! ```text
+//! ffmpeg: decode --pictures--> this program: paint, compose --pictures--> ffmpeg: encode --> parts --> ffmpeg: join
+//! ```
+//!
+//! Pictures travel as NUT streams ([`crate::media::nut`]), each with the time that it has in the file, so that
+//! nothing is rounded, doubled or dropped. A film is encoded in parts of a fixed number of frames, in a folder next to
+//! the output (`painted.mp4.part`). A part gets its name when it is complete; after an interruption the same film goes
+//! on behind the last one. At the end the parts are joined without being encoded again, together with the sound,
+//! subtitles and chapters of the source, which are copied.
+//!
+//! | module | content |
+//! | --- | --- |
+//! | `clip` | what a file contains, by `ffprobe` |
+//! | `target` | container and codec of the output |
+//! | `decoder`, `encoder` | one process each |
+//! | `parts` | the folder of parts |
+//! | `join` | the finished file |
+//! | `render` | the threads: decode, paint, encode |
+
+mod clip;
+mod decoder;
+mod encoder;
+mod join;
+mod parts;
+mod render;
+mod target;
+
+use std::{path::PathBuf, time::Duration};
+
+pub use clip::Clip;
+pub use decoder::Range;
+pub use render::{Film, Rendered, render};
+pub use target::{Codec, Container};
+
+use crate::{
+    disk::WriteError,
+    engine::paint::PaintError,
+    media::{
+        ffmpeg::{Ffmpeg, NoFfmpeg},
+        framing::BeyondPhoto,
+        process,
+    },
+};
+
+/// How long a process may do nothing before it is stopped.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The programs that read and write videos.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    pub ffmpeg: Ffmpeg,
+    /// The path of `ffprobe`.
+    pub ffprobe: PathBuf,
+}
+
+impl Tools {
+    /// Searches PATH for both programs, and asks ffmpeg what it can do. Takes a tenth of a second.
+    ///
+    /// # Errors
+    /// [`FilmError::NoFfmpeg`] or [`FilmError::NoFfprobe`].
+    pub fn find() -> Result<Self, FilmError> {
+        let ffmpeg = Ffmpeg::find()?;
+        let ffprobe = process::program("ffprobe").ok_or(FilmError::NoFfprobe)?;
+        Ok(Self { ffmpeg, ffprobe })
+    }
+}
+
+/// Why a film was not painted, or not to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilmError {
+    #[error(
+        "videos are read and written by ffmpeg, and {0}; install ffmpeg (Debian, Ubuntu: apt install ffmpeg)"
+    )]
+    NoFfmpeg(#[from] NoFfmpeg),
+    #[error(
+        "videos are read by ffprobe, which is not installed; it is part of ffmpeg (Debian, Ubuntu: apt install ffmpeg)"
+    )]
+    NoFfprobe,
+    /// The source cannot be read, or has nothing to paint.
+    #[error("{name}: {reason}")]
+    Source { name: String, reason: String },
+    /// The output cannot hold what the source contains, or this ffmpeg cannot write it.
+    #[error("{name}: {reason}")]
+    Target { name: String, reason: String },
+    #[error(transparent)]
+    Paint(#[from] PaintError),
+    #[error(transparent)]
+    Framing(#[from] BeyondPhoto),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Encoding stopped. What is painted so far stays.
+    #[error(
+        "{reason}; {frames} frames are painted and stay in {parts}; the same command goes on from there"
+    )]
+    Stopped { reason: String, frames: u64, parts: String },
+    /// The user stopped it. What is painted so far stays.
+    #[error(
+        "stopped; {frames} frames are painted and stay in {parts}; the same command goes on from there"
+    )]
+    Cancelled { frames: u64, parts: String },
+}
+
+/// Seconds as a decimal fraction, as ffmpeg reads them.
+fn decimal(seconds: f64) -> String {
+    format!("{seconds:.6}")
+}

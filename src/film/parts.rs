@@ -1,0 +1,206 @@
+//! The folder of a film's parts, from which an interrupted film goes on.
+//!
+//! `film.txt` says what is painted; a film with other settings starts anew. A complete part is called
+//! `FIRST-COUNT-TICKS.mp4`: the number of its first frame, how many it has, and the time of the first one. Everything
+//! needed to go on is in the names, which are given when a part is complete.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use super::FilmError;
+use crate::disk::{self, WriteError, cannot_write};
+
+/// Name of the file that says what is painted.
+const ABOUT: &str = "film.txt";
+/// Name of the list of parts, for the join.
+pub const LIST: &str = "parts.ffconcat";
+
+/// A complete part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub first: u64,
+    pub frames: u64,
+    /// Time of its first frame.
+    pub ticks: i64,
+    pub name: String,
+}
+
+impl Part {
+    fn of(name: &str) -> Option<Self> {
+        let (stem, extension) = name.rsplit_once('.')?;
+        let mut numbers = stem.splitn(3, '-');
+        let mut next = || numbers.next().and_then(|n| n.parse::<i64>().ok());
+        let (first, frames, ticks) = (next()?, next()?, next()?);
+        let part = Self {
+            first: u64::try_from(first).ok()?,
+            frames: u64::try_from(frames).ok().filter(|&frames| frames > 0)?,
+            ticks,
+            name: name.to_owned(),
+        };
+        (part.name_with(extension) == name).then_some(part)
+    }
+
+    fn name_with(&self, extension: &str) -> String {
+        let Self { first, frames, ticks, .. } = self;
+        format!("{first:09}-{frames}-{ticks}.{extension}")
+    }
+}
+
+/// The parts of one film. While this exists no other process can paint the film.
+pub struct Parts {
+    folder: PathBuf,
+    list: Vec<Part>,
+    /// Locked.
+    _about: File,
+}
+
+impl Parts {
+    /// Opens or creates the folder for `output`. `about` says everything that the pictures depend on: parts of a film
+    /// that differs in it are removed.
+    ///
+    /// # Errors
+    /// [`FilmError::Write`]; [`FilmError::Target`] if another process paints this film.
+    pub fn open(output: &Path, about: &str) -> Result<Self, FilmError> {
+        let mut name = output.file_name().unwrap_or_default().to_owned();
+        name.push(".part");
+        let folder = output.with_file_name(name);
+        disk::make_folder(&folder)?;
+        let refused = |e: std::io::Error| {
+            FilmError::Write(WriteError::Refused {
+                name: folder.display().to_string(),
+                reason: cannot_write(&folder, &e),
+            })
+        };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(folder.join(ABOUT)).map_err(refused)?;
+        if file.try_lock().is_err() {
+            return Err(FilmError::Target {
+                name: output.display().to_string(),
+                reason: "another StyleForge is painting it now".to_owned(),
+            });
+        }
+        let mut before = String::new();
+        (&file).take(1 << 20).read_to_string(&mut before).ok();
+        let is_same = before == about;
+        let mut list = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(refused)? {
+            let name = entry.map_err(refused)?.file_name();
+            let Some(name) = name.to_str() else { continue };
+            match Part::of(name) {
+                Some(part) if is_same => list.push(part),
+                Some(_) => fs::remove_file(folder.join(name)).map_err(refused)?,
+                None if name.contains(".unfinished.") => {
+                    fs::remove_file(folder.join(name)).map_err(refused)?;
+                }
+                None => {}
+            }
+        }
+        if !is_same {
+            file.set_len(0).and_then(|()| file.rewind()).map_err(refused)?;
+            file.write_all(about.as_bytes()).and_then(|()| file.sync_all()).map_err(refused)?;
+        }
+        list.sort_by_key(|part| part.first);
+        let mut next = 0;
+        list.retain(|part| {
+            let follows = part.first == next;
+            next += if follows { part.frames } else { 0 };
+            follows
+        });
+        Ok(Self { folder, list, _about: file })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn list(&self) -> &[Part] {
+        &self.list
+    }
+
+    /// Number of complete frames.
+    pub fn frames(&self) -> u64 {
+        self.list.last().map_or(0, |part| part.first + part.frames)
+    }
+
+    /// Gives the complete file `unfinished` the name of the next part.
+    ///
+    /// # Errors
+    /// The system's refusal.
+    pub fn add(&mut self, unfinished: &Path, frames: u64, ticks: i64) -> Result<(), WriteError> {
+        let extension = unfinished.extension().unwrap_or_default().to_string_lossy();
+        let mut part = Part { first: self.frames(), frames, ticks, name: String::new() };
+        part.name = part.name_with(&extension);
+        let to = self.folder.join(&part.name);
+        File::open(unfinished).and_then(|file| file.sync_all()).ok();
+        disk::rename(unfinished, &to)?;
+        self.list.push(part);
+        Ok(())
+    }
+
+    /// Removes the folder, once the film is finished.
+    pub fn remove(self) {
+        let names = self.list.iter().map(|part| part.name.as_str()).chain([LIST, ABOUT]);
+        for name in names {
+            fs::remove_file(self.folder.join(name)).ok();
+        }
+        // Stays if something else is in it.
+        fs::remove_dir(&self.folder).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_parts_are_read_back() {
+        let part =
+            Part { first: 96, frames: 48, ticks: -3, name: "000000096-48--3.mp4".to_owned() };
+        assert_eq!(part.name_with("mp4"), part.name);
+        assert_eq!(Part::of(&part.name), Some(part));
+        for other in [
+            "film.txt",
+            "parts.ffconcat",
+            "96-48-3.mp4",
+            "000000096.unfinished.mp4",
+            "000000000-0-0.mp4",
+        ] {
+            assert_eq!(Part::of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_film_goes_on_behind_its_complete_parts() {
+        let place = tempfile::tempdir().expect("a folder");
+        let output = place.path().join("a.mp4");
+        let mut parts = Parts::open(&output, "candy").expect("made");
+        let busy = Parts::open(&output, "candy").err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(busy.contains("another StyleForge"), "{busy}");
+        for (frames, ticks) in [(48, 0), (48, 4800), (7, 9600)] {
+            let file = parts.folder().join("000.unfinished.mp4");
+            fs::write(&file, "part").expect("written");
+            parts.add(&file, frames, ticks).expect("renamed");
+        }
+        assert_eq!(parts.frames(), 103);
+        fs::write(parts.folder().join("000000103.unfinished.mp4"), "torn").expect("written");
+        drop(parts);
+        let parts = Parts::open(&output, "candy").expect("opened");
+        assert_eq!((parts.frames(), parts.list()[1].ticks), (103, 4800));
+        assert!(!parts.folder().join("000000103.unfinished.mp4").exists());
+        // A missing part ends the film before it.
+        fs::remove_file(parts.folder().join(&parts.list()[1].name)).expect("removed");
+        drop(parts);
+        let parts = Parts::open(&output, "candy").expect("opened");
+        assert_eq!(parts.frames(), 48);
+        drop(parts);
+        let parts = Parts::open(&output, "udnie").expect("opened");
+        assert_eq!(parts.frames(), 0);
+        let folder = parts.folder().to_owned();
+        parts.remove();
+        assert!(!folder.exists());
+    }
+}

@@ -1,0 +1,386 @@
+//! The threads of a film: one decodes, this one paints, one composes and encodes.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
+
+use super::{
+    Codec, Container, FilmError, PATIENCE, Tools,
+    clip::Clip,
+    decoder::{Decoder, Range},
+    encoder::{Encoder, Ending, Stoppable, unfinished},
+    join::join,
+    parts::Parts,
+};
+use crate::{
+    backend::RunControl,
+    compose::Look,
+    disk::{self, Existing},
+    engine::paint::{OutputSize, PaintError, Painting, at_size},
+    frame::Frame,
+    media::{framing::Framing, nut::NutStream},
+};
+
+/// How often a waiting thread looks whether the film was cancelled.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Painted frames that wait to be encoded.
+const WAITING: usize = 2;
+
+/// A film to paint.
+pub struct Film<'a> {
+    pub source: &'a Path,
+    pub clip: &'a Clip,
+    pub output: &'a Path,
+    pub existing: Existing,
+    pub container: Container,
+    pub codec: Codec,
+    /// 1 to 100; only used by lossy codecs.
+    pub quality: u8,
+    pub range: Range,
+    /// Frames per second; `None` keeps every frame at its own time.
+    pub fps: Option<u32>,
+    pub framing: Framing,
+    pub output_size: OutputSize,
+    pub look: Look,
+    /// Frames painted at once.
+    pub batch: usize,
+    /// Frames in a part: what an interruption can lose.
+    pub part_frames: u64,
+    /// Everything else that the pictures depend on: styles, mode, size.
+    pub about: String,
+}
+
+impl Film<'_> {
+    /// ffmpeg's name of the pixel format in which pictures are stored.
+    pub(super) fn pixels(&self, size: (usize, usize)) -> &'static str {
+        if self.container.is_animation() {
+            return "bgra";
+        }
+        self.codec.pixels(size, self.clip.has_alpha)
+    }
+
+    /// Everything that the encoded pictures depend on.
+    fn key(&self) -> String {
+        let Self {
+            clip,
+            container,
+            codec,
+            quality,
+            range,
+            fps,
+            framing,
+            output_size,
+            look,
+            about,
+            ..
+        } = self;
+        format!(
+            "{clip:?}\n{container:?} {codec} {quality} {range:?} {fps:?}\n{framing:?} {output_size} {look:?}\n{about}\n"
+        )
+    }
+}
+
+/// A finished film.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    pub frames: u64,
+    /// How many of them an interrupted run had painted.
+    pub resumed: u64,
+    /// Messages for the user.
+    pub notes: Vec<String>,
+    /// Why the source could not be read to its end.
+    pub damage: Option<String>,
+}
+
+/// A frame on its way to the encoder.
+struct Painted {
+    ticks: i64,
+    frame: Arc<Frame>,
+    /// `None` if strength 0 leaves the frame as it is.
+    painting: Option<Painting>,
+}
+
+/// Paints the film. `paint` paints frames of one size; `progress` gets the number of frames that are done, and how many
+/// of them this call has painted.
+///
+/// # Errors
+/// [`FilmError`]. What is painted before stays in the folder of parts, and the same call goes on behind it.
+pub fn render(
+    tools: &Tools,
+    film: &Film<'_>,
+    control: &RunControl,
+    mut paint: impl FnMut(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Rendered, FilmError> {
+    disk::check_target(film.output, film.existing)?;
+    let target = |reason| FilmError::Target { name: film.output.display().to_string(), reason };
+    film.codec.options(tools, film.pixels(film.clip.size), film.quality).map_err(target)?;
+    let (along, mut notes) = film.container.companions(film.clip, film.output)?;
+    if let Some(curve) = film.clip.colors.hdr() {
+        notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
+    }
+    let mut parts = Parts::open(film.output, &film.key())?;
+    let resumed = parts.frames();
+    progress(resumed, 0);
+    let wrong = |reason: &str| FilmError::Source {
+        name: film.clip.name.clone(),
+        reason: reason.to_owned(),
+    };
+    let decoder = Decoder::start(tools, film, resumed)?;
+    let mut decoder = decoder.ok_or_else(|| wrong("no picture of it can be read"))?;
+    let stream = decoder.stream();
+    let current = Mutex::new(None);
+    let work = Encoding { tools, film, control, stream, current: &current, progress };
+    let (sender, painted) = bounded(WAITING + film.batch);
+    let outcome = thread::scope(|scope| {
+        let parts = &mut parts;
+        let encoding = scope.spawn(|| work.encode(&painted, parts));
+        let read = paint_all(film, control, &mut decoder, &mut paint, &sender);
+        drop(sender);
+        if read.is_err()
+            && let Some(encoder) = &*lock(&current)
+        {
+            encoder.kill();
+        }
+        // Its failure is the reason why painting stopped.
+        match encoding.join() {
+            Ok(encoded) => encoded.and(read),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
+    let frames = parts.frames();
+    let place = parts.folder().display().to_string();
+    match outcome {
+        Ok(()) => {}
+        Err(Ended::Cancelled) => return Err(FilmError::Cancelled { frames, parts: place }),
+        Err(Ended::Encoder(reason)) => {
+            return Err(FilmError::Stopped { reason, frames, parts: place });
+        }
+        Err(Ended::Other(error)) => return Err(error),
+    }
+    let complaint = decoder.end();
+    if frames == 0 {
+        parts.remove();
+        return Err(wrong(&format!(
+            "no picture of it can be read{}",
+            complaint.map(|words| format!(" ({words})")).unwrap_or_default()
+        )));
+    }
+    join(tools, film, &parts, stream.tick, &along)?;
+    parts.remove();
+    let is_whole = film.range == Range::default() && film.fps.is_none();
+    let missing =
+        (film.clip.frames).filter(|&all| film.clip.is_counted && is_whole && all > frames);
+    let damage = match (complaint, missing) {
+        (Some(words), _) => Some(words),
+        (None, Some(all)) => {
+            Some(format!("{frames} of the {all} frames that it declares can be read"))
+        }
+        (None, None) => None,
+    };
+    Ok(Rendered { frames, resumed, notes, damage })
+}
+
+/// Why the threads ended early.
+enum Ended {
+    Cancelled,
+    Encoder(String),
+    Other(FilmError),
+}
+
+impl<E: Into<FilmError>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        match error.into() {
+            FilmError::Paint(error) if error.is_cancelled() => Self::Cancelled,
+            error => Self::Other(error),
+        }
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Decodes and paints all frames, and sends them on.
+fn paint_all(
+    film: &Film<'_>,
+    control: &RunControl,
+    decoder: &mut Decoder,
+    paint: &mut impl FnMut(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError>,
+    sender: &Sender<Painted>,
+) -> Result<(), Ended> {
+    let mut last = None;
+    loop {
+        let mut frames = Vec::new();
+        while frames.len() < film.batch.max(1) {
+            if control.is_cancelled() {
+                return Err(Ended::Cancelled);
+            }
+            let Some((ticks, frame)) = decoder.next_picture()? else { break };
+            // Damaged files repeat times; every frame stays, a tick later.
+            let ticks = last.map_or(ticks, |last: i64| ticks.max(last.saturating_add(1)));
+            last = Some(ticks);
+            let frame = if film.framing.is_plain() {
+                frame
+            } else {
+                film.framing.applied(&frame).map_err(FilmError::from)?
+            };
+            frames.push((ticks, Arc::new(frame)));
+        }
+        if frames.is_empty() {
+            return Ok(());
+        }
+        let paintings = if film.look.strength_percent == 0 {
+            Vec::new()
+        } else {
+            let of: Vec<_> = frames.iter().map(|(_, frame)| frame).collect();
+            paint(&of).map_err(FilmError::from)?
+        };
+        let mut paintings = paintings.into_iter();
+        for (ticks, frame) in frames {
+            send(sender, Painted { ticks, frame, painting: paintings.next() }, control)?;
+        }
+    }
+}
+
+/// Sends a frame; stops waiting when the film is cancelled, or the encoder stands still.
+fn send(sender: &Sender<Painted>, mut painted: Painted, control: &RunControl) -> Result<(), Ended> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match sender.send_timeout(painted, LOOK_EVERY) {
+            Ok(()) => return Ok(()),
+            Err(_) if control.is_cancelled() => return Err(Ended::Cancelled),
+            Err(SendTimeoutError::Timeout(_)) if waited >= PATIENCE => {
+                let reason =
+                    format!("ffmpeg encoded nothing for {} s and was stopped", PATIENCE.as_secs());
+                return Err(Ended::Encoder(reason));
+            }
+            Err(SendTimeoutError::Timeout(back)) => painted = back,
+            // The encoder's own result has the reason.
+            Err(SendTimeoutError::Disconnected(_)) => return Err(Ended::Encoder(String::new())),
+        }
+        waited += LOOK_EVERY;
+    }
+}
+
+/// The work of the encoding thread.
+struct Encoding<'a> {
+    tools: &'a Tools,
+    film: &'a Film<'a>,
+    control: &'a RunControl,
+    stream: NutStream,
+    /// The process that receives pictures.
+    current: &'a Mutex<Option<Stoppable>>,
+    progress: &'a (dyn Fn(u64, u64) + Sync),
+}
+
+/// A part on its way to the disk.
+struct Open<T> {
+    file: std::path::PathBuf,
+    frames: u64,
+    /// Time of its first frame.
+    ticks: i64,
+    process: T,
+}
+
+impl Encoding<'_> {
+    /// Encodes all frames; complete parts are added to `parts`.
+    fn encode(&self, painted: &Receiver<Painted>, parts: &mut Parts) -> Result<(), Ended> {
+        // A part ends while the next one begins, because an encoder keeps frames back until its end.
+        let mut ending: Option<Open<Ending>> = None;
+        let mut open: Option<Open<Encoder>> = None;
+        let before = parts.frames();
+        let mut number = before;
+        let mut size = None;
+        for Painted { ticks, frame, painting } in painted {
+            let finished = self.finished(&frame, painting, size);
+            let size = *size.get_or_insert(finished.size());
+            let part = match &mut open {
+                Some(part) => part,
+                None => open.insert(self.begin(parts, number, ticks, size)?),
+            };
+            if !part.process.send((ticks - part.ticks) as u64, &finished) {
+                let Some(part) = open.take() else { continue };
+                let why = part.process.finish().wait().err();
+                return Err(Ended::Encoder(why.unwrap_or_else(|| "ffmpeg ended early".to_owned())));
+            }
+            part.frames += 1;
+            number += 1;
+            (self.progress)(number, number - before);
+            if part.frames == self.film.part_frames {
+                close(&mut ending, parts)?;
+                ending = open.take().map(ended);
+            }
+        }
+        if self.control.is_cancelled() {
+            if let Some(part) = open {
+                part.process.stoppable().kill();
+            }
+            close(&mut ending, parts)?;
+            return Err(Ended::Cancelled);
+        }
+        close(&mut ending, parts)?;
+        close(&mut open.map(ended), parts)
+    }
+
+    /// The finished picture of a frame, in the size of the first one.
+    fn finished(
+        &self,
+        frame: &Frame,
+        painting: Option<Painting>,
+        size: Option<(usize, usize)>,
+    ) -> Frame {
+        let (output, look) = (self.film.output_size, self.film.look);
+        let finished = match painting {
+            Some(painting) => painting.finished(frame, output, look),
+            None => {
+                let (width, height) = output.resolve(frame.size(), frame.size());
+                at_size(frame, width, height).into_owned()
+            }
+        };
+        // The working size may shrink when memory gets short.
+        match size {
+            Some((width, height)) if finished.size() != (width, height) => {
+                at_size(&finished, width, height).into_owned()
+            }
+            _ => finished,
+        }
+    }
+
+    fn begin(
+        &self,
+        parts: &Parts,
+        first: u64,
+        ticks: i64,
+        (width, height): (usize, usize),
+    ) -> Result<Open<Encoder>, Ended> {
+        let file = unfinished(parts.folder(), self.film.codec.part_extension(), first);
+        let (wide, high) = self.stream.aspect;
+        let aspect =
+            if self.film.framing.rotate.swaps_sides() { (high, wide) } else { (wide, high) };
+        let stream = NutStream { width, height, aspect, ..self.stream };
+        let process =
+            Encoder::start(self.tools, self.film, stream, &file).map_err(Ended::Encoder)?;
+        *lock(self.current) = Some(process.stoppable());
+        Ok(Open { file, frames: 0, ticks, process })
+    }
+}
+
+fn ended(part: Open<Encoder>) -> Open<Ending> {
+    let Open { file, frames, ticks, process } = part;
+    Open { file, frames, ticks, process: process.finish() }
+}
+
+/// Waits for a part's end, and adds it.
+fn close(part: &mut Option<Open<Ending>>, parts: &mut Parts) -> Result<(), Ended> {
+    let Some(Open { file, frames, ticks, process }) = part.take() else {
+        return Ok(());
+    };
+    process.wait().map_err(Ended::Encoder)?;
+    parts.add(&file, frames, ticks).map_err(|e| Ended::Encoder(e.to_string()))
+}
