@@ -280,22 +280,22 @@ fn phone_photos() -> Finding {
     }
 }
 
-/// Checks in which format recordings are written.
+/// Checks whether videos can be painted, and in which format recordings are written.
 fn video() -> Finding {
     let topic = "Video";
     match Ffmpeg::to_record() {
         Ok(ffmpeg) => Finding::ok(
             topic,
             format!(
-                "ffmpeg {} with libx264 ({}); recordings become MP4",
+                "ffmpeg {} with libx264 ({}); videos can be painted, and recordings become MP4",
                 ffmpeg.version,
                 ffmpeg.program.display()
             ),
         ),
         Err(why) => Finding::note(
             topic,
-            format!("{why}; recordings become Motion-JPEG in AVI"),
-            "install ffmpeg with libx264 for smaller files",
+            format!("{why}; videos cannot be painted, and recordings become Motion-JPEG in AVI"),
+            "install ffmpeg with libx264",
         ),
     }
 }

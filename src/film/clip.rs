@@ -1,18 +1,16 @@
 //! What a video file contains, as `ffprobe` reports it.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use serde_json::Value;
 
-use super::{FilmError, Tools};
+use super::{FilmError, Tools, plain};
 use crate::{
     disk::reason,
     media::{decode, ffmpeg, process},
     text::one_line,
 };
 
-/// How long `ffprobe` may read a file.
-const PROBE_PATIENCE: Duration = Duration::from_secs(30);
 /// Maximum pictures per second; more is a damaged or hostile file.
 const MAX_FPS: f64 = 1000.0;
 /// Longest side of a picture, the maximum of H.264 and of most programs.
@@ -60,11 +58,11 @@ pub struct Clip {
     pub stream: u64,
     /// Width and height as stored, in pixels, before rotation.
     pub size: (usize, usize),
-    /// Number of frames that the file declares, or that its length suggests.
+    /// Number of frames that the file declares, or that its length suggests; not exact.
     pub frames: Option<u64>,
-    /// Whether `frames` is declared.
-    pub is_counted: bool,
     pub seconds: Option<f64>,
+    /// Time of the first picture or sound, in seconds.
+    pub start: f64,
     pub has_alpha: bool,
     /// Whether pixels are stored as red, green and blue.
     pub is_rgb: bool,
@@ -87,10 +85,9 @@ impl Clip {
         let mut command = ffmpeg::piped(&tools.ffprobe);
         command.args("-v error -protocol_whitelist file,pipe -of json".split(' '));
         command.args(["-show_format", "-show_streams"]).arg(ffmpeg::file(path));
-        let ended = process::run(command, PROBE_PATIENCE).map_err(wrong)?;
+        let ended = process::run(command, tools.patience).map_err(wrong)?;
         if let Some(failure) = ended.failure() {
-            let words = failure.rsplit(": ").next().unwrap_or(&failure);
-            return Err(wrong(format!("it cannot be read as a video ({words})")));
+            return Err(wrong(format!("it cannot be read as a video ({})", plain(&failure))));
         }
         let found = serde_json::from_slice(&ended.output)
             .map_err(|_| wrong("ffprobe gave no description of it".to_owned()))?;
@@ -98,7 +95,7 @@ impl Clip {
     }
 
     /// Reads the description of a file by `ffprobe`.
-    fn of(name: &str, found: &Value) -> Result<Self, String> {
+    pub(super) fn of(name: &str, found: &Value) -> Result<Self, String> {
         let is_cover = |s: &Value| s["disposition"]["attached_pic"] == 1;
         let is_video = |s: &&Value| s["codec_type"] == "video" && !is_cover(s);
         let streams = found["streams"].as_array().map_or(&[][..], Vec::as_slice);
@@ -136,8 +133,8 @@ impl Clip {
             stream: number(&video["index"]).unwrap_or(0),
             size: (width as usize, height as usize),
             frames: counted.or_else(|| Some((fps? * seconds?).round() as u64)),
-            is_counted: counted.is_some(),
             seconds,
+            start: real(&found["format"]["start_time"]).unwrap_or(0.0),
             has_alpha: ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]
                 .iter()
                 .any(|start| pixels.starts_with(start)),
@@ -208,7 +205,7 @@ fn number(value: &Value) -> Option<u64> {
 
 fn real(value: &Value) -> Option<f64> {
     let seconds: f64 = value.as_str()?.parse().ok()?;
-    (seconds.is_finite() && seconds > 0.0).then_some(seconds)
+    seconds.is_finite().then_some(seconds)
 }
 
 /// The value of `30000/1001`.

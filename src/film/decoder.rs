@@ -4,11 +4,12 @@ use std::{
     io::{self, BufReader, ErrorKind},
     process::Child,
     thread,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{FilmError, PATIENCE, Tools, clip::Clip, decimal, render::Film};
+use super::{FilmError, Tools, clip::Clip, decimal, plain, render::Film};
 use crate::{
     disk::reason,
     frame::Frame,
@@ -36,24 +37,26 @@ pub struct Decoder {
     complaints: Receiver<Vec<String>>,
     name: String,
     stream: NutStream,
+    patience: Duration,
 }
 
 impl Decoder {
-    /// Starts it behind the first `skipped` pictures of the film, and waits for its headers. `None` if there is no
-    /// picture left.
+    /// Starts it behind the first `skipped` pictures of the film, and waits for its headers.
     ///
     /// # Errors
     /// [`FilmError::Source`].
-    pub fn start(tools: &Tools, film: &Film<'_>, skipped: u64) -> Result<Option<Self>, FilmError> {
+    pub fn start(tools: &Tools, film: &Film<'_>, skipped: u64) -> Result<Self, FilmError> {
         let clip = film.clip;
         let wrong = |reason: String| FilmError::Source { name: clip.name.clone(), reason };
         let mut command = ffmpeg::piped(&tools.ffmpeg.program);
         command
             .args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
-        command.args(film.range.options()).arg("-i").arg(ffmpeg::file(film.source));
-        command.args(["-map", &format!("0:{}", clip.stream), "-an", "-sn", "-dn"]);
+        command.args(film.input_options()).arg("-i").arg(ffmpeg::file(film.source));
+        command.args(["-map", &format!("0:{}", clip.stream)]);
+        command.args("-map_chapters -1 -map_metadata -1".split(' '));
         command.args(["-vf", &filters(clip, film.fps, skipped)]);
         command.args(tools.ffmpeg.every_picture());
+        command.args(["-output_ts_offset", &decimal(-film.beginning())]);
         command.args("-enc_time_base -1 -c:v rawvideo -pix_fmt rgba -f nut pipe:1".split(' '));
         let mut child = command.spawn().map_err(|e| wrong(reason(&e)))?;
         let (Some(pictures), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
@@ -75,16 +78,13 @@ impl Decoder {
                 complaining.send(last_lines(errors)).ok();
             }),
         )?;
-        let square =
-            NutStream { width: 0, height: 0, pixels: [0; 4], tick: (1, 1), aspect: (0, 0) };
-        let mut decoder = Self { child, sent, complaints, name: clip.name.clone(), stream: square };
-        Ok(match decoder.receive()? {
-            Some(Sent::Stream(stream)) => {
-                decoder.stream = stream;
-                Some(decoder)
-            }
-            _ => None,
-        })
+        let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
+        let mut decoder = Self { child, sent, complaints, name, stream, patience };
+        let Some(Sent::Stream(stream)) = decoder.receive()? else {
+            return Err(decoder.without_pictures());
+        };
+        decoder.stream = stream;
+        Ok(decoder)
     }
 
     pub fn stream(&self) -> NutStream {
@@ -106,26 +106,32 @@ impl Decoder {
     }
 
     fn receive(&mut self) -> Result<Option<Sent>, FilmError> {
-        match self.sent.recv_timeout(PATIENCE) {
+        match self.sent.recv_timeout(self.patience) {
             Ok(Ok(sent)) => Ok(Some(sent)),
             Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
             Ok(Err(error)) => Err(self.wrong(format!("ffmpeg sent no valid pictures: {error}"))),
             Err(RecvTimeoutError::Disconnected) => Ok(None),
             Err(RecvTimeoutError::Timeout) => Err(self.wrong(format!(
                 "ffmpeg read nothing for {} s and was stopped",
-                PATIENCE.as_secs()
+                self.patience.as_secs_f32()
             ))),
         }
     }
 
     /// What the decoder complained about, once it has ended. `None` if nothing.
     pub fn end(mut self) -> Option<String> {
-        let status = status_until(&mut self.child, std::time::Instant::now() + PATIENCE);
-        let lines = self.complaints.recv_timeout(PATIENCE).unwrap_or_default();
+        let status = status_until(&mut self.child, Instant::now() + self.patience);
+        let lines = self.complaints.recv_timeout(self.patience).unwrap_or_default();
         let failed = status.is_none_or(|status| !status.success());
-        let words =
-            lines.into_iter().next_back().or_else(|| failed.then(|| "ffmpeg failed".to_owned()));
-        words
+        let words = lines.last().map(|line| plain(line).to_owned());
+        words.or_else(|| failed.then(|| "ffmpeg failed".to_owned()))
+    }
+
+    /// The error if there was no picture.
+    pub fn without_pictures(self) -> FilmError {
+        let name = self.name.clone();
+        let why = self.end().map(|words| format!(" ({words})")).unwrap_or_default();
+        FilmError::Source { name, reason: format!("no picture of it can be read{why}") }
     }
 
     fn wrong(&self, reason: String) -> FilmError {
@@ -196,13 +202,22 @@ pub struct Range {
     pub end: Option<f64>,
 }
 
-impl Range {
-    /// Options of ffmpeg before an input.
-    pub(super) fn options(self) -> Vec<String> {
-        let pair = |name: &str, seconds: Option<f64>| {
-            seconds.map(|seconds| [name.to_owned(), decimal(seconds)])
-        };
-        let pairs = [pair("-ss", self.start), pair("-to", self.end)];
-        pairs.into_iter().flatten().flatten().collect()
+impl Film<'_> {
+    /// Options of ffmpeg before the source. With `-copyts` times are those of the file: by itself ffmpeg counts from the
+    /// first of the streams that it reads, which differs between processes.
+    pub(super) fn input_options(&self) -> Vec<String> {
+        let Range { start, end } = self.range;
+        let pair = |name: &str, seconds: f64| [name.to_owned(), decimal(seconds)];
+        let pairs = [
+            start.map(|start| pair("-ss", start)),
+            end.map(|end| pair("-t", end - start.unwrap_or(0.0))),
+        ];
+        let shown = ["-copyts".to_owned()];
+        shown.into_iter().chain(pairs.into_iter().flatten().flatten()).collect()
+    }
+
+    /// The time in the file at which the film begins, in seconds.
+    pub(super) fn beginning(&self) -> f64 {
+        self.clip.start + self.range.start.unwrap_or(0.0)
     }
 }

@@ -6,12 +6,12 @@ use std::{
     process::{Child, ChildStdin, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::{PATIENCE, Tools, render::Film};
+use super::{Tools, plain, render::Film};
 use crate::{
     disk::reason,
     frame::Frame,
@@ -39,12 +39,14 @@ pub struct Encoder {
     complaints: Receiver<Vec<String>>,
     muxer: NutMuxer,
     header: Vec<u8>,
+    patience: Duration,
 }
 
 /// An encoder that has received all its pictures.
 pub struct Ending {
     child: Stoppable,
     complaints: Receiver<Vec<String>>,
+    patience: Duration,
 }
 
 impl Encoder {
@@ -62,7 +64,8 @@ impl Encoder {
         command
             .args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
         command.args("-f nut -i pipe:0 -map 0:v:0".split(' '));
-        let pixels = film.pixels((stream.width, stream.height));
+        let size = (stream.width, stream.height);
+        let pixels = film.pixels(size);
         let flags = "flags=bicubic+accurate_rnd+full_chroma_inp";
         let mut colors = Vec::new();
         let filter = if film.container.is_animation() {
@@ -76,7 +79,7 @@ impl Encoder {
         command.args(tools.ffmpeg.every_picture());
         let (over, under) = stream.tick;
         command.args(["-enc_time_base", &format!("{over}:{under}")]);
-        command.args(film.codec.options(tools, pixels, film.quality)?).args(colors);
+        command.args(film.codec.options(tools, size, film.quality)?).args(colors);
         command.args(["-video_track_timescale", &under.to_string()]);
         command.args(["-f", film.codec.part_extension(), "-y"]).arg(ffmpeg::file(part));
         command.stdin(Stdio::piped()).stdout(Stdio::null());
@@ -98,6 +101,7 @@ impl Encoder {
             complaints,
             muxer: NutMuxer::default(),
             header: Vec::new(),
+            patience: tools.patience,
         };
         encoder.muxer.begin(&stream, &mut encoder.header);
         Ok(encoder)
@@ -117,7 +121,8 @@ impl Encoder {
 
     /// Closes its input, so that it finishes the part.
     pub fn finish(self) -> Ending {
-        Ending { child: self.child, complaints: self.complaints }
+        let Self { child, complaints, patience, .. } = self;
+        Ending { child, complaints, patience }
     }
 }
 
@@ -129,7 +134,7 @@ impl Ending {
     pub fn wait(self) -> Result<(), String> {
         let status = {
             let mut child = self.child.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let status = status_until(&mut child, Instant::now() + PATIENCE);
+            let status = status_until(&mut child, Instant::now() + self.patience);
             child.kill().ok();
             child.wait().ok();
             status
@@ -137,14 +142,14 @@ impl Ending {
         let Some(status) = status else {
             return Err(format!(
                 "ffmpeg did not finish within {} s and was stopped",
-                PATIENCE.as_secs()
+                self.patience.as_secs_f32()
             ));
         };
         if status.success() {
             return Ok(());
         }
-        let lines = self.complaints.recv_timeout(PATIENCE).unwrap_or_default();
-        let words = lines.into_iter().next_back().unwrap_or_else(|| status.to_string());
+        let lines = self.complaints.recv_timeout(self.patience).unwrap_or_default();
+        let words = lines.last().map_or_else(|| status.to_string(), |line| plain(line).to_owned());
         Err(format!("ffmpeg cannot encode: {words}"))
     }
 }

@@ -5,6 +5,7 @@ use std::{fmt::Write, fs, path::Path, time::Duration};
 use super::{
     FilmError, Tools, decimal,
     parts::{LIST, Parts},
+    plain,
     render::Film,
 };
 use crate::{
@@ -50,14 +51,16 @@ pub fn join(
     let joined = folder.join(format!("joined.unfinished.{}", container.muxer()));
     let mut command = ffmpeg::piped(&tools.ffmpeg.program);
     command.args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
-    let start = starts.first().map_or(0.0, |&ticks| seconds(ticks));
-    command
-        .args(["-itsoffset", &decimal(start), "-f", "concat", "-i"])
-        .arg(ffmpeg::file(&list_path));
+    if !container.is_animation() {
+        let start = starts.first().map_or(0.0, |&ticks| seconds(ticks));
+        command.args(["-itsoffset", &decimal(start + film.beginning())]);
+    }
+    command.args(["-f", "concat", "-i"]).arg(ffmpeg::file(&list_path));
     if container.is_animation() {
         command.args(animation(film)).args(tools.ffmpeg.every_picture());
     } else {
-        command.args(film.range.options()).arg("-i").arg(ffmpeg::file(film.source));
+        command.args(film.input_options()).arg("-i").arg(ffmpeg::file(film.source));
+        command.args(["-output_ts_offset", &decimal(-film.beginning())]);
         command.args("-map 0:v:0 -c:v:0 copy -map_metadata 1".split(' '));
         command.args(["-map_chapters", "1"]);
         for (number, (index, codec)) in along.iter().enumerate() {
@@ -78,9 +81,43 @@ pub fn join(
         .map_err(|why| stopped(format!("ffmpeg cannot join the film: {why}")))?;
     if let Some(failure) = ended.failure() {
         fs::remove_file(&joined).ok();
-        return Err(stopped(format!("ffmpeg cannot join the film: {failure}")));
+        return Err(stopped(format!("ffmpeg cannot join the film: {}", plain(&failure))));
     }
     publish(&joined, film.output, film.existing).map_err(stopped)
+}
+
+/// Checks that the other streams of the source can be copied, so that a long film is not painted in vain.
+///
+/// # Errors
+/// [`FilmError::Target`] with the reason.
+pub fn try_along(tools: &Tools, film: &Film<'_>, along: &[(u64, &str)]) -> Result<(), FilmError> {
+    if along.is_empty() {
+        return Ok(());
+    }
+    let mut command = ffmpeg::piped(&tools.ffmpeg.program);
+    command.args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
+    command.args(["-t", "1", "-i"]).arg(ffmpeg::file(film.source));
+    for (number, (index, codec)) in along.iter().enumerate() {
+        command.args(["-map", &format!("0:{index}"), &format!("-c:{number}"), codec]);
+    }
+    let nowhere = if cfg!(windows) { "NUL" } else { "/dev/null" };
+    command.args(["-f", film.container.muxer(), "-y", nowhere]);
+    let failure = match process::run(command, MIN_PATIENCE) {
+        Ok(ended) => ended.failure(),
+        Err(why) => Some(why),
+    };
+    let Some(failure) = failure else {
+        return Ok(());
+    };
+    Err(FilmError::Target {
+        name: film.output.display().to_string(),
+        reason: format!(
+            "the sound or subtitles of {} cannot be stored in {} ({}); give a name that ends in .mkv",
+            film.clip.name,
+            film.container.name(),
+            plain(&failure)
+        ),
+    })
 }
 
 /// Gives the finished file its name.

@@ -26,6 +26,8 @@ mod join;
 mod parts;
 mod render;
 mod target;
+#[cfg(all(test, unix))]
+mod tests;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -44,7 +46,7 @@ use crate::{
     },
 };
 
-/// How long a process may do nothing before it is stopped.
+/// See [`Tools::patience`].
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs that read and write videos.
@@ -53,6 +55,8 @@ pub struct Tools {
     pub ffmpeg: Ffmpeg,
     /// The path of `ffprobe`.
     pub ffprobe: PathBuf,
+    /// How long a process may do nothing before it is stopped.
+    pub patience: Duration,
 }
 
 impl Tools {
@@ -63,7 +67,7 @@ impl Tools {
     pub fn find() -> Result<Self, FilmError> {
         let ffmpeg = Ffmpeg::find()?;
         let ffprobe = process::program("ffprobe").ok_or(FilmError::NoFfprobe)?;
-        Ok(Self { ffmpeg, ffprobe })
+        Ok(Self { ffmpeg, ffprobe, patience: PATIENCE })
     }
 }
 
@@ -91,15 +95,29 @@ pub enum FilmError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// Encoding stopped. What is painted so far stays.
-    #[error(
-        "{reason}; {frames} frames are painted and stay in {parts}; the same command goes on from there"
-    )]
+    #[error("{reason}{}", stay(*frames, parts))]
     Stopped { reason: String, frames: u64, parts: String },
     /// The user stopped it. What is painted so far stays.
-    #[error(
-        "stopped; {frames} frames are painted and stay in {parts}; the same command goes on from there"
-    )]
+    #[error("stopped{}", stay(*frames, parts))]
     Cancelled { frames: u64, parts: String },
+}
+
+/// What an interrupted film leaves.
+fn stay(frames: u64, parts: &str) -> String {
+    match frames {
+        0 => String::new(),
+        _ => format!(
+            "; {frames} frames are painted and stay in {parts}; the same command goes on from there"
+        ),
+    }
+}
+
+/// A message of ffmpeg without the address of the part that wrote it: `[mov @ 0x55ab] moov atom not found`.
+fn plain(message: &str) -> &str {
+    match message.split_once("] ") {
+        Some((origin, words)) if origin.starts_with('[') && origin.contains(" @ 0x") => words,
+        _ => message,
+    }
 }
 
 /// Seconds as a decimal fraction, as ffmpeg reads them.

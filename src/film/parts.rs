@@ -18,6 +18,9 @@ const ABOUT: &str = "film.txt";
 /// Name of the list of parts, for the join.
 pub const LIST: &str = "parts.ffconcat";
 
+/// In the names of files that are not complete.
+const UNFINISHED: &str = ".unfinished.";
+
 /// A complete part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -93,7 +96,7 @@ impl Parts {
             match Part::of(name) {
                 Some(part) if is_same => list.push(part),
                 Some(_) => fs::remove_file(folder.join(name)).map_err(refused)?,
-                None if name.contains(".unfinished.") => {
+                None if name.contains(UNFINISHED) => {
                     fs::remove_file(folder.join(name)).map_err(refused)?;
                 }
                 None => {}
@@ -141,14 +144,22 @@ impl Parts {
         Ok(())
     }
 
-    /// Removes the folder, once the film is finished.
-    pub fn remove(self) {
-        let names = self.list.iter().map(|part| part.name.as_str()).chain([LIST, ABOUT]);
-        for name in names {
+    /// Removes what is not complete; and everything, if the film `is_finished` or nothing is complete.
+    pub fn leave(self, is_finished: bool) {
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let names: Vec<_> = files.map(|file| file.file_name()).collect();
+        let names: Vec<_> = names.iter().filter_map(|name| name.to_str()).collect();
+        for name in names.iter().filter(|name| name.contains(UNFINISHED)) {
             fs::remove_file(self.folder.join(name)).ok();
         }
-        // Stays if something else is in it.
-        fs::remove_dir(&self.folder).ok();
+        if is_finished || self.list.is_empty() {
+            let all = self.list.iter().map(|part| part.name.as_str()).chain([LIST, ABOUT]);
+            for name in all {
+                fs::remove_file(self.folder.join(name)).ok();
+            }
+            // Stays if something else is in it.
+            fs::remove_dir(&self.folder).ok();
+        }
     }
 }
 
@@ -200,7 +211,7 @@ mod tests {
         let parts = Parts::open(&output, "udnie").expect("opened");
         assert_eq!(parts.frames(), 0);
         let folder = parts.folder().to_owned();
-        parts.remove();
+        parts.leave(true);
         assert!(!folder.exists());
     }
 }

@@ -10,11 +10,11 @@ use std::{
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 use super::{
-    Codec, Container, FilmError, PATIENCE, Tools,
+    Codec, Container, FilmError, Tools,
     clip::Clip,
     decoder::{Decoder, Range},
     encoder::{Encoder, Ending, Stoppable, unfinished},
-    join::join,
+    join::{join, try_along},
     parts::Parts,
 };
 use crate::{
@@ -119,42 +119,57 @@ pub fn render(
 ) -> Result<Rendered, FilmError> {
     disk::check_target(film.output, film.existing)?;
     let target = |reason| FilmError::Target { name: film.output.display().to_string(), reason };
-    film.codec.options(tools, film.pixels(film.clip.size), film.quality).map_err(target)?;
+    film.codec.options(tools, film.clip.size, film.quality).map_err(target)?;
     let (along, mut notes) = film.container.companions(film.clip, film.output)?;
     if let Some(curve) = film.clip.colors.hdr() {
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
     }
+    try_along(tools, film, &along)?;
     let mut parts = Parts::open(film.output, &film.key())?;
     let resumed = parts.frames();
     progress(resumed, 0);
-    let wrong = |reason: &str| FilmError::Source {
-        name: film.clip.name.clone(),
-        reason: reason.to_owned(),
-    };
-    let decoder = Decoder::start(tools, film, resumed)?;
-    let mut decoder = decoder.ok_or_else(|| wrong("no picture of it can be read"))?;
+    let painted = paint_parts(tools, film, control, &mut paint, progress, &mut parts);
+    let joined = painted.and_then(|(tick, damage)| {
+        join(tools, film, &parts, tick, &along)?;
+        Ok(Rendered { frames: parts.frames(), resumed, notes, damage })
+    });
+    parts.leave(joined.is_ok());
+    joined
+}
+
+/// Paints what `parts` lacks. Returns the seconds of a tick, and why the source could not be read to its end.
+fn paint_parts(
+    tools: &Tools,
+    film: &Film<'_>,
+    control: &RunControl,
+    paint: &mut impl FnMut(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+    parts: &mut Parts,
+) -> Result<((u64, u64), Option<String>), FilmError> {
+    let mut decoder = Decoder::start(tools, film, parts.frames())?;
     let stream = decoder.stream();
     let current = Mutex::new(None);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
     let (sender, painted) = bounded(WAITING + film.batch);
     let outcome = thread::scope(|scope| {
-        let parts = &mut parts;
-        let encoding = scope.spawn(|| work.encode(&painted, parts));
-        let read = paint_all(film, control, &mut decoder, &mut paint, &sender);
+        let parts = &mut *parts;
+        let encoding = scope.spawn(|| work.encode(painted, parts));
+        let read = paint_all(film, (control, tools.patience), &mut decoder, paint, &sender);
         drop(sender);
         if read.is_err()
             && let Some(encoder) = &*lock(&current)
         {
             encoder.kill();
         }
-        // Its failure is the reason why painting stopped.
-        match encoding.join() {
-            Ok(encoded) => encoded.and(read),
-            Err(panic) => std::panic::resume_unwind(panic),
+        let encoded = encoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        match read {
+            // The encoder's own result has the reason.
+            Err(Ended::Encoder(reason)) if reason.is_empty() => encoded,
+            Err(ended) => Err(ended),
+            Ok(()) => encoded,
         }
     });
-    let frames = parts.frames();
-    let place = parts.folder().display().to_string();
+    let (frames, place) = (parts.frames(), parts.folder().display().to_string());
     match outcome {
         Ok(()) => {}
         Err(Ended::Cancelled) => return Err(FilmError::Cancelled { frames, parts: place }),
@@ -163,27 +178,10 @@ pub fn render(
         }
         Err(Ended::Other(error)) => return Err(error),
     }
-    let complaint = decoder.end();
     if frames == 0 {
-        parts.remove();
-        return Err(wrong(&format!(
-            "no picture of it can be read{}",
-            complaint.map(|words| format!(" ({words})")).unwrap_or_default()
-        )));
+        return Err(decoder.without_pictures());
     }
-    join(tools, film, &parts, stream.tick, &along)?;
-    parts.remove();
-    let is_whole = film.range == Range::default() && film.fps.is_none();
-    let missing =
-        (film.clip.frames).filter(|&all| film.clip.is_counted && is_whole && all > frames);
-    let damage = match (complaint, missing) {
-        (Some(words), _) => Some(words),
-        (None, Some(all)) => {
-            Some(format!("{frames} of the {all} frames that it declares can be read"))
-        }
-        (None, None) => None,
-    };
-    Ok(Rendered { frames, resumed, notes, damage })
+    Ok((stream.tick, decoder.end()))
 }
 
 /// Why the threads ended early.
@@ -209,7 +207,7 @@ fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Decodes and paints all frames, and sends them on.
 fn paint_all(
     film: &Film<'_>,
-    control: &RunControl,
+    (control, patience): (&RunControl, Duration),
     decoder: &mut Decoder,
     paint: &mut impl FnMut(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError>,
     sender: &Sender<Painted>,
@@ -243,21 +241,31 @@ fn paint_all(
         };
         let mut paintings = paintings.into_iter();
         for (ticks, frame) in frames {
-            send(sender, Painted { ticks, frame, painting: paintings.next() }, control)?;
+            send(
+                sender,
+                Painted { ticks, frame, painting: paintings.next() },
+                (control, patience),
+            )?;
         }
     }
 }
 
 /// Sends a frame; stops waiting when the film is cancelled, or the encoder stands still.
-fn send(sender: &Sender<Painted>, mut painted: Painted, control: &RunControl) -> Result<(), Ended> {
+fn send(
+    sender: &Sender<Painted>,
+    mut painted: Painted,
+    (control, patience): (&RunControl, Duration),
+) -> Result<(), Ended> {
     let mut waited = Duration::ZERO;
     loop {
         match sender.send_timeout(painted, LOOK_EVERY) {
             Ok(()) => return Ok(()),
             Err(_) if control.is_cancelled() => return Err(Ended::Cancelled),
-            Err(SendTimeoutError::Timeout(_)) if waited >= PATIENCE => {
-                let reason =
-                    format!("ffmpeg encoded nothing for {} s and was stopped", PATIENCE.as_secs());
+            Err(SendTimeoutError::Timeout(_)) if waited >= patience => {
+                let reason = format!(
+                    "ffmpeg encoded nothing for {} s and was stopped",
+                    patience.as_secs_f32()
+                );
                 return Err(Ended::Encoder(reason));
             }
             Err(SendTimeoutError::Timeout(back)) => painted = back,
@@ -290,7 +298,7 @@ struct Open<T> {
 
 impl Encoding<'_> {
     /// Encodes all frames; complete parts are added to `parts`.
-    fn encode(&self, painted: &Receiver<Painted>, parts: &mut Parts) -> Result<(), Ended> {
+    fn encode(&self, painted: Receiver<Painted>, parts: &mut Parts) -> Result<(), Ended> {
         // A part ends while the next one begins, because an encoder keeps frames back until its end.
         let mut ending: Option<Open<Ending>> = None;
         let mut open: Option<Open<Encoder>> = None;

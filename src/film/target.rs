@@ -52,17 +52,19 @@ impl Codec {
         }
     }
 
-    /// The encoder of this ffmpeg for pictures in these [`Codec::pixels`], and its options for a quality from 1 to 100.
+    /// The encoder of this ffmpeg for pictures of this size, and its options for a quality from 1 to 100.
     ///
     /// # Errors
     /// The reason, if this ffmpeg has no encoder.
     pub(super) fn options(
         self,
         tools: &Tools,
-        pixels: &str,
+        (width, height): (usize, usize),
         quality: u8,
     ) -> Result<Vec<String>, String> {
-        let fits = |encoder: &str| encoder != "libsvtav1" || pixels == "yuv420p";
+        // SVT-AV1 takes even sides from 64 pixels.
+        let is_usual = |side: usize| side.is_multiple_of(2) && side >= 64;
+        let fits = |encoder: &str| encoder != "libsvtav1" || (is_usual(width) && is_usual(height));
         let mut encoders = self.encoders().iter().filter(|encoder| fits(encoder));
         let Some(encoder) = encoders.find(|encoder| tools.ffmpeg.has(encoder)) else {
             return Err(format!(
@@ -230,8 +232,7 @@ impl Container {
             (Self::WebM, "subtitle") => texts.contains(&codec).then_some("webvtt"),
             (Self::Mov, "audio") if codec.starts_with("pcm_") => Some("copy"),
             (Self::Mp4 | Self::Mov, "audio") => {
-                let known =
-                    ["aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "vorbis", "dts"];
+                let known = ["aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "vorbis", "dts"];
                 known.contains(&codec).then_some("copy")
             }
             (Self::Mp4 | Self::Mov, "subtitle") => texts.contains(&codec).then_some("mov_text"),
@@ -269,7 +270,8 @@ impl Container {
                         clip.name
                     ),
                 });
-            } else {
+            } else if codec != "bin_data" {
+                // `bin_data` is how QuickTime stores chapters, which are copied as such.
                 notes.push(format!("not copied: stream {index} ({kind}, {codec})"));
             }
         }

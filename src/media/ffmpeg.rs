@@ -136,7 +136,7 @@ impl Ffmpeg {
     ///
     /// # Errors
     /// The reason.
-    pub(super) fn beginning_of(
+    pub(crate) fn beginning_of(
         &self,
         video: &Path,
         width: Option<usize>,

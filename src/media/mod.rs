@@ -10,7 +10,7 @@ pub mod decode;
 pub mod encode;
 #[cfg(all(test, unix))]
 #[path = "tests/fake.rs"]
-mod fake;
+pub(crate) mod fake;
 pub mod ffmpeg;
 pub mod folder;
 mod foreign;

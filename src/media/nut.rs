@@ -45,7 +45,7 @@ pub const RGBA: [u8; 4] = *b"RGBA";
 pub const SQUARE: (u64, u64) = (1, 1);
 
 /// The pictures of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NutStream {
     /// In pixels.
     pub width: usize,
@@ -166,11 +166,11 @@ impl<R: Read> NutReader<R> {
         let main = packet_of(&mut from, MAIN)?;
         let main = &mut main.as_slice();
         let (_version, streams, _distance, clocks) = (v(main)?, v(main)?, v(main)?, v(main)?);
-        if streams != 1 || clocks == 0 {
-            return Err(wrong("it has more than one stream"));
+        // A second clock, for chapters for example, would count in the times of syncpoints.
+        if streams != 1 || clocks != 1 {
+            return Err(wrong("it has more than one stream or clock"));
         }
-        let ticks: Vec<(u64, u64)> =
-            (0..clocks).map(|_| Ok((v(main)?, v(main)?))).collect::<io::Result<_>>()?;
+        let tick = (v(main)?, v(main)?);
         let codes = frame_codes(main)?;
         let mut headers = vec![Vec::new()];
         for _ in 0..v(main)? {
@@ -183,10 +183,9 @@ impl<R: Read> NutReader<R> {
         let (_distance, _delay, _flags, _extra) =
             (v(stream)?, v(stream)?, v(stream)?, bytes(stream)?);
         let (width, height, aspect) = (v(stream)?, v(stream)?, (v(stream)?, v(stream)?));
-        let tick = usize::try_from(clock).ok().and_then(|clock| ticks.get(clock));
-        let Some(&tick) = tick.filter(|tick| tick.0 > 0 && tick.1 > 0) else {
+        if clock != 0 || tick.0 == 0 || tick.1 == 0 {
             return Err(wrong("its clock is missing"));
-        };
+        }
         if class != 0 || pixels != RGBA || short_bits >= 16 {
             return Err(wrong("its pictures are in an unexpected format"));
         }

@@ -3,6 +3,7 @@
 
 mod commands;
 mod failing;
+mod film;
 mod folders;
 #[cfg(target_os = "linux")]
 mod foreign_names;

@@ -33,6 +33,8 @@ use crate::{
         MediaError,
         decode::{self, Needs, Photo},
         encode::Picture,
+        ffmpeg::Ffmpeg,
+        folder::is_film,
         metadata::Metadata,
     },
     network::Network,
@@ -305,6 +307,10 @@ impl<'a> Run<'a> {
             } else if self.job.strips_location {
                 photo.notes.extend(photo.metadata.strip_location());
             }
+            if is_film(Path::new(&name)) {
+                let note = "its first frame is painted; a name that ends in .mp4 paints all of it";
+                photo.notes.push(note.to_owned());
+            }
             let size = (photo.frame.width(), photo.frame.height());
             photo.notes.extend(self.job.output_size.note(size));
             Ok(photo)
@@ -495,6 +501,11 @@ impl<'a> Run<'a> {
 
 fn bytes_of(source: &PhotoInput) -> Result<Vec<u8>, MediaError> {
     match source {
+        PhotoInput::File(path) if is_film(path) => {
+            let first = Ffmpeg::find().map_err(|e| e.to_string());
+            let first = first.and_then(|ffmpeg| ffmpeg.beginning_of(path, None));
+            first.map_err(|reason| MediaError::Read { name: source.name(), reason })
+        }
         PhotoInput::File(path) => decode::bytes_of_path(path),
         PhotoInput::Stdin => decode::bytes_of_reader("standard input", stdin().lock()),
     }

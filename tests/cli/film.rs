@@ -1,0 +1,291 @@
+//! Videos through the installed ffmpeg: nothing is lost, and an interrupted film goes on where it stopped.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::sandbox::{Run, Sandbox};
+
+/// Runs ffmpeg with these words.
+fn ffmpeg(s: &Sandbox, words: &str) {
+    let line = format!("exec ffmpeg -nostdin -v error -y {words}");
+    s.shell(&line).ends(0);
+}
+
+/// What a player finds out about a file: each stream's properties, the times of the frames, and the chapters.
+fn described(s: &Sandbox, file: &str) -> BTreeMap<String, String> {
+    let show = |words: &str| {
+        let run = s.shell(&format!("exec ffprobe -v error -of json {words} {file}"));
+        serde_json::from_str::<Value>(&run.ends(0).text()).expect("json")
+    };
+    let all = show("-show_streams -show_chapters");
+    let mut found = BTreeMap::new();
+    for stream in all["streams"].as_array().expect("streams") {
+        let kind = stream["codec_type"].as_str().expect("a kind");
+        let keys = [
+            "width",
+            "height",
+            "sample_aspect_ratio",
+            "color_range",
+            "color_space",
+            "color_primaries",
+            "color_transfer",
+            "channels",
+            "start_time",
+            "duration",
+        ];
+        let mut row: Vec<String> =
+            keys.iter().map(|key| format!("{key} {}", stream[*key])).collect();
+        if kind != "video" {
+            row.push(format!("{} {}", stream["codec_name"], stream["tags"]["language"]));
+        }
+        found
+            .entry(format!("{kind} streams"))
+            .or_insert_with(String::new)
+            .push_str(&row.join(", "));
+    }
+    let frames = show("-select_streams v:0 -show_entries frame=pts_time");
+    let frames = frames["frames"].as_array().expect("frames").iter();
+    let times: Vec<_> =
+        frames.map(|f| f["pts_time"].as_str().unwrap_or("none").to_owned()).collect();
+    found.insert("frames".to_owned(), times.len().to_string());
+    found.insert("times".to_owned(), times.join(" "));
+    for chapter in all["chapters"].as_array().expect("chapters") {
+        let row = format!(
+            "{} {} {}; ",
+            chapter["start_time"], chapter["end_time"], chapter["tags"]["title"]
+        );
+        found.entry("chapters".to_owned()).or_insert_with(String::new).push_str(&row);
+    }
+    found
+}
+
+/// A checksum of every decoded frame and packet of sound, with its time.
+fn checksums(s: &Sandbox, file: &str) -> String {
+    s.shell(&format!("exec ffmpeg -nostdin -v error -i {file} -map 0 -f framemd5 -")).ends(0).text()
+}
+
+#[test]
+fn nothing_of_a_video_is_lost() {
+    let s = Sandbox::new();
+    fs::write(
+        s.path("about.txt"),
+        ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1500\ntitle=One\n\
+         [CHAPTER]\nTIMEBASE=1/1000\nSTART=1500\nEND=3000\ntitle=Two\n",
+    )
+    .expect("written");
+    fs::write(s.path("words.srt"), "1\n00:00:00,500 --> 00:00:01,500\nHello\n").expect("written");
+    // Frames at irregular times, two languages with different channels, subtitles, chapters, wide pixels.
+    ffmpeg(
+        &s,
+        "-f lavfi -i testsrc2=s=64x48:r=25:d=3 -f lavfi -i sine=440:d=3 \
+         -f lavfi -i sine=880:d=3,aformat=channel_layouts=5.1 -i words.srt -i about.txt \
+         -map 0 -map 1 -map 2 -map 3 -map_metadata 4 -map_chapters 4 \
+         -vf \"select='mod(n,3)*mod(n,7)',setsar=16/11\" -fps_mode passthrough -video_track_timescale 90000 \
+         -c:v libx264 -color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709 \
+         -c:a:0 aac -c:a:1 ac3 -c:s mov_text -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu clip.mp4",
+    );
+    s.stylize(&["clip.mp4", "-o", "painted.mp4"]).ends(0);
+    assert_eq!(described(&s, "painted.mp4"), described(&s, "clip.mp4"));
+    let sound = |file: &str| {
+        s.shell(&format!("exec ffmpeg -v error -i {file} -map 0:a -c copy -f md5 -")).ends(0).text()
+    };
+    assert_eq!(sound("painted.mp4"), sound("clip.mp4"), "the sound is copied");
+    // A file whose times do not begin at zero, with sound that begins earlier.
+    ffmpeg(
+        &s,
+        "-f lavfi -i testsrc2=s=64x48:r=25:d=1 -f lavfi -i sine=440:d=1 -c:v libx264 -c:a aac clip.ts",
+    );
+    s.stylize(&["clip.ts", "-o", "painted.mkv"]).ends(0);
+    let starts = |file: &str| {
+        let run = s.shell(&format!(
+            "exec ffprobe -v error -show_entries stream=start_time -of csv=p=0 {file}"
+        ));
+        let text = run.ends(0).text();
+        let starts: Vec<f64> =
+            text.split_whitespace().map(|t| t.trim_matches(',').parse().expect("a time")).collect();
+        starts[0] - starts[1]
+    };
+    let difference = starts("painted.mkv") - starts("clip.ts");
+    assert!(difference.abs() < 0.0015, "sound and picture moved by {difference} s");
+    assert!(!s.names(".").iter().any(|name| name.ends_with(".part")), "{:?}", s.names("."));
+}
+
+#[test]
+fn the_name_decides_what_is_made() {
+    let s = Sandbox::new();
+    ffmpeg(&s, "-f lavfi -i testsrc2=s=48x32:r=10:d=1 -pix_fmt yuv420p clip.mp4");
+    ffmpeg(&s, "-i clip.mp4 moving.gif");
+    // An odd number of pixels; one that is turned.
+    ffmpeg(&s, "-i clip.mp4 -vf crop=47:31:exact=1,format=yuv444p odd.mkv");
+    ffmpeg(&s, "-i clip.mp4 -c copy -metadata:s:v:0 rotate=90 turned.mp4");
+    let size = |file: &str| {
+        let words = "-select_streams v:0 -count_frames -show_entries stream=codec_name,width,height,nb_read_frames";
+        let run = s.shell(&format!("exec ffprobe -v error {words} -of csv=p=0 {file}"));
+        run.ends(0).text().trim().trim_matches(',').to_owned()
+    };
+    for (source, options, output, expected) in [
+        ("clip.mp4", &[][..], "a.mp4", "h264,48,32,10"),
+        ("clip.mp4", &["--codec", "hevc"], "a.mov", "hevc,48,32,10"),
+        ("clip.mp4", &["--codec", "prores"], "b.mov", "prores,48,32,10"),
+        ("clip.mp4", &["--codec", "ffv1"], "a.mkv", "ffv1,48,32,10"),
+        ("clip.mp4", &["--codec", "av1", "--working-size", "32"], "c.mp4", "av1,48,32,10"),
+        ("clip.mp4", &["--start", "0.5"], "half.mp4", "h264,48,32,5"),
+        ("clip.mp4", &["--start", "0.2", "--end", "0.5"], "piece.mp4", "h264,48,32,3"),
+        ("clip.mp4", &["--fps", "5"], "five.mp4", "h264,48,32,5"),
+        ("clip.mp4", &["--rotate", "90", "--crop", "20x30+2+4"], "part.mp4", "h264,20,30,10"),
+        ("clip.mp4", &["--output-size", "96", "--strength", "0"], "large.mp4", "h264,96,64,10"),
+        ("odd.mkv", &[], "odd.mp4", "h264,47,31,10"),
+        ("turned.mp4", &[], "turned-painted.mp4", "h264,32,48,10"),
+        ("moving.gif", &[], "b.gif", "gif,48,32,10"),
+        ("moving.gif", &[], "b.apng", "apng,48,32,10"),
+        ("moving.gif", &[], "b.mp4", "h264,48,32,10"),
+        ("moving.gif", &["--strength", "0"], "still.png", "png,48,32,1"),
+        ("clip.mp4", &[], "first.png", "png,48,32,1"),
+    ] {
+        s.stylize(&[&[source, "-o", output], options].concat()).ends(0);
+        assert_eq!(size(output), expected, "{source} to {output}");
+    }
+    s.stylize(&["moving.gif", "-o", "b.webp"]).ends(0);
+    let webp = fs::read(s.path("b.webp")).expect("written");
+    assert_eq!(webp.windows(4).filter(|word| word == b"ANMF").count(), 10, "animated");
+    // Photos and videos of a folder together.
+    fs::create_dir(s.path("in")).expect("a folder");
+    for name in ["clip.mp4", "photo.png"] {
+        fs::copy(s.path(name), s.path("in").join(name)).expect("copied");
+    }
+    s.stylize(&["in", "-o", "out/", "--json"]).ends(0);
+    assert_eq!(s.names("out"), ["clip-tiny.mp4", "photo-tiny.png"]);
+    s.stylize(&["in", "-o", "out/", "--skip-existing"])
+        .ends(0)
+        .says("2 of 2 paintings already exist");
+}
+
+#[test]
+fn what_cannot_be_painted_is_refused_by_name() {
+    let s = Sandbox::new();
+    ffmpeg(
+        &s,
+        "-f lavfi -i testsrc2=s=48x32:r=10:d=2 -f lavfi -i sine=440:d=2 -c:v libx264 -g 5 -c:a flac clip.mkv",
+    );
+    ffmpeg(&s, "-f lavfi -i sine=440:d=1 sound.mp4");
+    ffmpeg(&s, "-i clip.mkv -an -c copy -movflags +frag_keyframe+empty_moov whole.mp4");
+    let whole = fs::read(s.path("whole.mp4")).expect("made");
+    fs::write(s.path("torn.mp4"), &whole[..whole.len() * 2 / 3]).expect("written");
+    fs::write(s.path("empty.mp4"), "").expect("written");
+    fs::write(s.path("rubbish.mp4"), [7; 5000]).expect("written");
+    for (arguments, code, words) in [
+        (&["sound.mp4", "-o", "a.mp4"][..], 1, "sound.mp4: it has no video"),
+        (&["empty.mp4", "-o", "a.mp4"], 1, "empty.mp4: it cannot be read as a video"),
+        (&["rubbish.mp4", "-o", "a.mp4"], 1, "rubbish.mp4: it cannot be read as a video"),
+        (&["missing.mp4", "-o", "a.mp4"], 1, "missing.mp4: no such file"),
+        (&["clip.mkv", "-o", "a.mp4"], 1, "MP4 cannot hold the sound of clip.mkv (stream 1, flac)"),
+        (
+            &["clip.mkv", "-o", "a.mp4", "--codec", "prores"],
+            2,
+            "MP4 holds h264, hevc, av1 and not prores",
+        ),
+        (&["clip.mkv", "-o", "clip.mkv", "--force"], 2, "is the video itself"),
+        (
+            &["clip.mkv", "-o", "a.mkv", "--start", "1:00", "--end", "0:30"],
+            2,
+            "--end must be later",
+        ),
+        (&["clip.mkv", "-o", "a.mkv", "--start", "1h"], 2, "give seconds"),
+        (&["clip.mkv", "-o", "a.mkv", "--start", "60"], 1, "no picture of it can be read"),
+        (&["photo.png", "-o", "a.mp4"], 2, "a photo needs .png"),
+        (&["photo.png", "-o", "a.png", "--fps", "5"], 2, "are for videos"),
+    ] {
+        s.stylize(arguments).ends(code).says(words);
+    }
+    // What can be read of a damaged video is painted, and the damage is reported.
+    s.stylize(&["torn.mp4", "-o", "torn-painted.mp4"]).ends(1).says("torn.mp4 is damaged");
+    assert!(described(&s, "torn-painted.mp4")["frames"].parse::<u32>().expect("a number") >= 5);
+    fs::write(s.path("there.mkv"), "").expect("written");
+    s.stylize(&["clip.mkv", "-o", "there.mkv"]).ends(1).says("already exists");
+    let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+    command
+        .args(["stylize", "clip.mkv", "-s", "./tiny.safetensors", "-o", "a.mkv"])
+        .env("PATH", "");
+    Run::from(command.output().expect("starts")).ends(1).says("apt install ffmpeg");
+    assert!(!s.names(".").iter().any(|name| name.starts_with("a.m")), "{:?}", s.names("."));
+}
+
+/// Starts to paint `clip.mp4` as `painted.mp4`.
+fn painting(s: &Sandbox) -> Child {
+    let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+    command.args([
+        "stylize",
+        "clip.mp4",
+        "-s",
+        "./tiny.safetensors",
+        "--threads",
+        "1",
+        "-o",
+        "painted.mp4",
+    ]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+}
+
+/// Waits until `count` parts are complete, or the process has ended.
+fn until_parts(s: &Sandbox, child: &mut Child, count: usize) {
+    let is_part = |name: &String| name.ends_with(".mp4") && !name.contains("unfinished");
+    while child.try_wait().expect("a status").is_none() {
+        let folder = s.path("painted.mp4.part");
+        if folder.exists()
+            && s.names("painted.mp4.part").iter().filter(|name| is_part(name)).count() >= count
+        {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_film_goes_on_and_is_the_same() {
+    let s = Sandbox::new();
+    ffmpeg(
+        &s,
+        "-f lavfi -i testsrc2=s=64x48:r=30:d=10 -f lavfi -i sine=440:d=10 \
+         -vf \"select='mod(n,5)'\" -fps_mode passthrough -c:v libx264 -c:a aac clip.mp4",
+    );
+    s.stylize(&["clip.mp4", "-o", "whole.mp4"]).ends(0);
+    let whole = checksums(&s, "whole.mp4");
+    // Five complete parts; what is in the air when it is killed depends on the machine.
+    for count in 1..=5 {
+        let mut child = painting(&s);
+        until_parts(&s, &mut child, count);
+        child.kill().ok();
+        child.wait().expect("ended");
+    }
+    // Any complete part can be played.
+    if let Some(part) = s.path("painted.mp4.part").exists().then(|| s.names("painted.mp4.part")) {
+        let part = part
+            .iter()
+            .find(|name| name.starts_with("000000000-"))
+            .expect("the first part")
+            .clone();
+        assert_eq!(described(&s, &format!("painted.mp4.part/{part}"))["frames"], "48");
+        s.stylize(&["clip.mp4", "-o", "painted.mp4"]).ends(0).says("went on behind");
+    }
+    assert_eq!(checksums(&s, "painted.mp4"), whole);
+    assert!(!s.path("painted.mp4.part").exists());
+    // An interrupt says how to go on; other settings start anew.
+    fs::remove_file(s.path("painted.mp4")).expect("removed");
+    let mut child = painting(&s);
+    until_parts(&s, &mut child, 1);
+    s.shell(&format!("kill -INT {}", child.id()));
+    let run = Run::from(child.wait_with_output().expect("ended"));
+    if run.failed() {
+        run.says("the same command goes on from there");
+        s.stylize(&["clip.mp4", "-o", "painted.mp4", "--strength", "50"]).ends(0);
+        assert_eq!(described(&s, "painted.mp4"), described(&s, "whole.mp4"));
+        assert_ne!(checksums(&s, "painted.mp4"), whole);
+    }
+}
