@@ -340,10 +340,10 @@ pub(super) fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]
 pub(super) fn float_type(key: &str, tensor: &StoredTensor<'_>) -> Result<StorageType> {
     match tensor.dtype() {
         Dtype::Float(float) => Ok(float),
-        Dtype::Other(name, _) => Err(WeightsError::Tensor {
-            key: shortened(key),
-            problem: format!("is stored as {name}; weights must be fp16, bf16, fp32 or fp64"),
-        }),
+        Dtype::Other(name, _) => Err(WeightsError::tensor(
+            key,
+            format!("is stored as {name}; weights must be fp16, bf16, fp32 or fp64"),
+        )),
     }
 }
 
@@ -352,7 +352,7 @@ pub(super) fn values(key: &str, tensor: &StoredTensor<'_>, budget: &Budget) -> R
     let count = tensor.element_count();
     budget.steps(2 * count)?;
     budget.bytes(count.saturating_mul(size_of::<f32>()))?;
-    tensor.to_f32().map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })
+    tensor.to_f32().map_err(|problem| WeightsError::tensor(key, problem))
 }
 
 /// Refuses a weight with values that are not allowed.

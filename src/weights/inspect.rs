@@ -140,7 +140,7 @@ impl Inspection {
             return;
         };
         match error {
-            WeightsError::Foreign { family, .. } => self.family = Some(family),
+            WeightsError::Foreign(family) => self.family = Some(family),
             WeightsError::PixelValues { .. } => self.family = Some(Family::PictureNetwork),
             _ => {}
         }

@@ -252,7 +252,7 @@ fn scaled(
     budget.bytes(tensor.element_count())?;
     let run = (tensor.element_count() / scales.len().max(1)).max(1);
     let scaled = tensor.clone().scaled(Scaling { scales, zeros: vec![0.0], run });
-    let unread = || WeightsError::Tensor { key: name.to_owned(), problem: "is unreadable".into() };
+    let unread = || WeightsError::tensor(name, "is unreadable");
     finite_values(name, &scaled.ok_or_else(unread)?, budget)
 }
 

@@ -63,6 +63,23 @@ pub(crate) enum Dtype {
 }
 
 impl Dtype {
+    /// The type of this name. Numbers of less than a byte count as one; such tensors are only named when they are
+    /// refused.
+    pub(crate) fn named(name: &'static str) -> Self {
+        let size_bytes = match name {
+            "fp16" => return Self::Float(StorageType::F16),
+            "bf16" => return Self::Float(StorageType::Bf16),
+            "fp32" => return Self::Float(StorageType::F32),
+            "fp64" => return Self::Float(StorageType::F64),
+            "uint16" | "int16" => 2,
+            "uint32" | "int32" => 4,
+            "uint64" | "int64" | "complex64" => 8,
+            "complex128" => 16,
+            _ => 1,
+        };
+        Self::Other(name, size_bytes)
+    }
+
     pub(crate) const fn size_bytes(self) -> usize {
         match self {
             Self::Float(float) => float.size_bytes(),

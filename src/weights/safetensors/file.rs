@@ -20,7 +20,7 @@ use serde::{
 use serde_json::{Map, Value};
 
 use crate::weights::{
-    Budget, Result, StorageType, WeightsError,
+    Budget, Result, WeightsError,
     error::shortened,
     fit::Named,
     plain_file,
@@ -50,14 +50,13 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     check_offsets(&header, data, budget)?;
     let mut tensors = budget.list(header.tensors.len())?;
     for (key, entry) in header.tensors {
-        let refused = |problem| WeightsError::Tensor { key: shortened(&key), problem };
         let [start, end] = entry.data_offsets;
         let numbers = data.get(start..end).unwrap_or_default();
         // A tensor's strides take as much memory as its sides.
         budget.bytes(size_of_val(entry.shape.as_slice()))?;
-        let dtype = dtype(entry.dtype);
+        let dtype = Dtype::named(dtype(entry.dtype));
         let tensor = StoredTensor::contiguous(dtype, entry.shape, Cow::Borrowed(numbers));
-        let tensor = tensor.map_err(refused)?;
+        let tensor = tensor.map_err(|problem| WeightsError::tensor(&key, problem))?;
         tensors.push((key, tensor));
     }
     Ok((tensors, header.metadata))
@@ -117,13 +116,18 @@ pub fn with_metadata(bytes: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>> {
     for (key, text) in texts {
         metadata[*key] = Value::from(*text);
     }
-    let mut text = serde_json::to_vec(&header).map_err(broken)?;
+    let file = file_of(&header, data)?;
+    parse(&file, &Budget::for_file(file.len()))?;
+    Ok(file)
+}
+
+/// The bytes of a file.
+fn file_of(header: &Map<String, Value>, data: &[u8]) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(header).map_err(broken)?;
     // The format requires the numbers to begin at a multiple of eight.
     text.resize(text.len().next_multiple_of(8), b' ');
     let length = (text.len() as u64).to_le_bytes();
-    let file = [length.as_slice(), &text, data].concat();
-    parse(&file, &Budget::for_file(file.len()))?;
-    Ok(file)
+    Ok([length.as_slice(), &text, data].concat())
 }
 
 pub(super) fn broken(problem: impl fmt::Display) -> WeightsError {
@@ -266,25 +270,25 @@ fn sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Er
     deserializer.deserialize_seq(Sides)
 }
 
-/// This program's name and size of a number type. Sizes below one byte count as one; such tensors are only named when
-/// they are refused.
-fn dtype(file: FileDtype) -> Dtype {
+/// This program's name of a number type.
+fn dtype(file: FileDtype) -> &'static str {
     match file {
-        FileDtype::F16 => Dtype::Float(StorageType::F16),
-        FileDtype::BF16 => Dtype::Float(StorageType::Bf16),
-        FileDtype::F32 => Dtype::Float(StorageType::F32),
-        FileDtype::F64 => Dtype::Float(StorageType::F64),
-        FileDtype::BOOL => Dtype::Other("bool", 1),
-        FileDtype::U8 => Dtype::Other("uint8", 1),
-        FileDtype::I8 => Dtype::Other("int8", 1),
-        FileDtype::I16 => Dtype::Other("int16", 2),
-        FileDtype::U16 => Dtype::Other("uint16", 2),
-        FileDtype::I32 => Dtype::Other("int32", 4),
-        FileDtype::U32 => Dtype::Other("uint32", 4),
-        FileDtype::I64 => Dtype::Other("int64", 8),
-        FileDtype::U64 => Dtype::Other("uint64", 8),
-        FileDtype::F8_E4M3 | FileDtype::F8_E5M2 => Dtype::Other("fp8", 1),
-        other => Dtype::Other("an unusual number type", (other.bitsize() / 8).max(1)),
+        FileDtype::F16 => "fp16",
+        FileDtype::BF16 => "bf16",
+        FileDtype::F32 => "fp32",
+        FileDtype::F64 => "fp64",
+        FileDtype::BOOL => "bool",
+        FileDtype::U8 => "uint8",
+        FileDtype::I8 => "int8",
+        FileDtype::I16 => "int16",
+        FileDtype::U16 => "uint16",
+        FileDtype::I32 => "int32",
+        FileDtype::U32 => "uint32",
+        FileDtype::I64 => "int64",
+        FileDtype::U64 => "uint64",
+        FileDtype::C64 => "complex64",
+        FileDtype::F8_E4M3 | FileDtype::F8_E5M2 => "fp8",
+        _ => "an unusual number type",
     }
 }
 
@@ -297,7 +301,7 @@ pub(in crate::weights) fn write_tensors(
     half_precision: bool,
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>> {
-    let mut header = serde_json::Map::new();
+    let mut header = Map::new();
     header.insert(METADATA.to_owned(), serde_json::json!(metadata));
     let mut data = Vec::new();
     for (name, shape, values) in tensors {
@@ -316,11 +320,5 @@ pub(in crate::weights) fn write_tensors(
         });
         header.insert(name.clone(), entry);
     }
-    let mut text = serde_json::to_vec(&header).map_err(broken)?;
-    // The format requires the numbers to begin at a multiple of eight.
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut file = (text.len() as u64).to_le_bytes().to_vec();
-    file.append(&mut text);
-    file.append(&mut data);
-    Ok(file)
+    file_of(&header, &data)
 }

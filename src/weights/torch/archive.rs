@@ -38,7 +38,7 @@ pub(super) struct Archive<'a> {
     entries: Vec<Entry<'a>>,
 }
 
-fn broken(problem: impl Into<String>) -> WeightsError {
+pub(super) fn broken(problem: impl Into<String>) -> WeightsError {
     WeightsError::Archive(problem.into())
 }
 
@@ -65,8 +65,7 @@ fn end_at(bytes: &[u8]) -> Option<usize> {
 
 /// A little-endian number of `count` bytes.
 fn number(bytes: &[u8], at: usize, count: usize) -> Option<u64> {
-    let field = bytes.get(at..at.checked_add(count)?)?;
-    let digits = field.iter().rev();
+    let digits = part(bytes, at, count)?.iter().rev();
     Some(digits.fold(0, |value, byte| value << 8 | u64::from(*byte)))
 }
 

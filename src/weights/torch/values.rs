@@ -1,6 +1,6 @@
 //! The values that a pickle of tensors consists of.
 
-use super::super::tensor::{Dtype, StorageType};
+use super::super::tensor::Dtype;
 
 /// A value on the machine's stack. Small, so it is copied.
 #[derive(Clone, Copy, Debug)]
@@ -67,27 +67,27 @@ pub(super) enum Global {
 
 /// The meaning of a name, if state dicts need it.
 pub(super) fn global(module: &str, name: &str) -> Option<Global> {
-    let float = |float| Global::Storage(Dtype::Float(float));
-    let other = |name, size| Global::Storage(Dtype::Other(name, size));
     Some(match (module, name) {
         ("collections", "OrderedDict") => Global::OrderedDict,
         ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Global::RebuildTensor,
         ("torch._utils", "_rebuild_parameter") => Global::RebuildParameter,
-        ("torch" | "torch.cuda", storage) if storage.ends_with("Storage") => match storage {
-            "FloatStorage" => float(StorageType::F32),
-            "HalfStorage" => float(StorageType::F16),
-            "BFloat16Storage" => float(StorageType::Bf16),
-            "DoubleStorage" => float(StorageType::F64),
-            "LongStorage" => other("int64", 8),
-            "IntStorage" => other("int32", 4),
-            "ShortStorage" => other("int16", 2),
-            "CharStorage" => other("int8", 1),
-            "ByteStorage" => other("uint8", 1),
-            "BoolStorage" => other("bool", 1),
-            "ComplexFloatStorage" => other("complex64", 8),
-            "ComplexDoubleStorage" => other("complex128", 16),
-            _ => return None,
-        },
+        ("torch" | "torch.cuda", storage) if storage.ends_with("Storage") => {
+            Global::Storage(Dtype::named(match storage {
+                "FloatStorage" => "fp32",
+                "HalfStorage" => "fp16",
+                "BFloat16Storage" => "bf16",
+                "DoubleStorage" => "fp64",
+                "LongStorage" => "int64",
+                "IntStorage" => "int32",
+                "ShortStorage" => "int16",
+                "CharStorage" => "int8",
+                "ByteStorage" => "uint8",
+                "BoolStorage" => "bool",
+                "ComplexFloatStorage" => "complex64",
+                "ComplexDoubleStorage" => "complex128",
+                _ => return None,
+            }))
+        }
         ("collections", "defaultdict") => Global::DefaultDict,
         ("torch", "Size" | "device")
         | ("torch.torch_version", "TorchVersion")
