@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Axis, MapValue, NodeId, Reader};
+use super::{
+    Axis, MapValue, NodeId, Reader,
+    scope::{TensorId, Value},
+};
 use crate::{
     graph::Op,
     tensor::Shape,
@@ -11,10 +14,10 @@ use crate::{
         fit::{check_values, values},
         onnx::{
             messages::Node,
-            numbers::Numbers,
-            scope::{TensorId, Value},
+            numbers::{Call, MAX_COUNT, Numbers, Values, fewer_or_more, reshaped},
+            tensors::stored,
         },
-        tensor::{Dtype, StoredTensor, element_count},
+        tensor::{Dtype, MAX_RANK, StoredTensor, element_count},
     },
 };
 
@@ -87,7 +90,7 @@ impl Reader<'_> {
 
 impl<'m> Reader<'m> {
     /// The shape of a value at every probe, or the number of its values.
-    pub(super) fn shape_of(&self, node: &Node<'_>) -> Result<Value<MapValue>> {
+    pub(super) fn shape_of(&self, node: &Node<'_>) -> Result<Value> {
         let all = match self.scope.value(node, 0)? {
             Value::Tensor(_, sides) => vec![sides.clone(); self.sizes.len()],
             Value::Numbers(numbers) => numbers.iter().map(|n| n.shape().to_vec()).collect(),
@@ -110,40 +113,123 @@ impl<'m> Reader<'m> {
         probes.map(Value::Numbers).ok_or_else(odd)
     }
 
-    /// A node on constants. Sizes are computed at every probe, weights once.
-    pub(super) fn constant(&mut self, node: &'m Node<'m>) -> Result<Value<MapValue>> {
+    /// A node on constants. What depends on the picture's size is computed at every probe, everything else once.
+    pub(super) fn constant(&mut self, node: &'m Node<'m>) -> Result<Value> {
+        if node.op_type == "Constant" {
+            return self.constant_node(node);
+        }
+        if let Some(view) = self.viewed(node)? {
+            return Ok(view);
+        }
         if let Some(tensor) = self.dequantised(node)? {
             return self.scope.tensor(tensor);
         }
-        // Whether an input is a tensor of fractions, or fractions at all.
-        let is = |index: usize, only_tensors: bool| {
-            let value = node.input(index).and_then(|name| self.scope.values.get(&name));
-            match value {
-                Some(Value::Tensor(id, _)) => {
-                    matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_))
-                }
-                Some(Value::Numbers(numbers)) if !only_tensors => {
-                    numbers.iter().all(|numbers| numbers.as_ints().is_none())
-                }
-                _ => false,
-            }
-        };
-        let is_always = matches!(
-            node.op_type,
-            "DequantizeLinear" | "Expand" | "QuantizeLinear" | "ReduceMean" | "ReduceSum"
-        );
-        let has_weights = (0..node.input.len()).any(|index| is(index, true));
-        if (has_weights || is_always && is(0, false))
-            && let Some(made) = self.on_weights(node)?
-        {
-            let bytes: Vec<u8> = made.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            self.budget().bytes(bytes.len())?;
-            let dtype = Dtype::Float(StorageType::F32);
-            let tensor = StoredTensor::contiguous(dtype, made.sides, Cow::Owned(bytes));
-            let tensor = tensor.map_err(|problem| node.refused(problem))?;
-            return self.scope.tensor(tensor);
+        if matches!(node.op_type, "DequantizeLinear" | "QuantizeLinear") {
+            let made = self.on_constant(node)?;
+            return self.weights(node, made.sides, &made.values);
         }
-        self.scope.node_on_constants(node)
+        let count = node.input.len();
+        if count > MAX_COUNT {
+            return Err(node.refused(format!("computes with {count} inputs")));
+        }
+        let mut inputs = Vec::new();
+        for index in 0..count {
+            inputs.push(self.numbers_at(node, index)?);
+        }
+        let is_fixed = inputs.iter().flatten().all(|probes| probes.iter().all(|n| *n == probes[0]));
+        let (probes, most) = if is_fixed { (1, usize::MAX) } else { (self.sizes.len(), MAX_COUNT) };
+        let mut results = Vec::new();
+        for probe in 0..probes {
+            let at_probe = inputs.iter().map(|input| {
+                let probes = input.as_ref()?;
+                probes.get(probe).or(probes.first())
+            });
+            let at_probe: Vec<_> = at_probe.collect();
+            let result = Call::new(node, &at_probe, most, self.scope.budget).run();
+            let of_size = |error| if is_fixed { error } else { self.scope.of_size(error) };
+            results.push(result.map_err(of_size)?);
+        }
+        match results.as_slice() {
+            [one] if one.are_few() => Ok(Value::Numbers(vec![one.clone(); self.sizes.len()])),
+            [one] => {
+                let odd = || node.refused("computes too many integers");
+                self.weights(node, one.shape().to_vec(), one.as_floats().ok_or_else(odd)?)
+            }
+            _ => Ok(Value::Numbers(results)),
+        }
+    }
+
+    /// The numbers at an input: weights, however many, or a few numbers, one set per probe.
+    fn numbers_at(&mut self, node: &Node<'_>, index: usize) -> Result<Option<Vec<Numbers>>> {
+        let value = node.input(index).and_then(|name| self.scope.values.get(&name));
+        if let Some(Value::Tensor(id, _)) = value {
+            let tensor = &self.scope.tensors[*id];
+            let (dtype, count) = (tensor.dtype(), tensor.element_count());
+            self.note_storage(dtype);
+            if count > MAX_COUNT && matches!(dtype, Dtype::Float(_)) {
+                let Constant { sides, values } = self.weights_at(node, index)?;
+                return Ok(Some(vec![Numbers::weights(sides, values)]));
+            }
+        }
+        Ok(self.scope.numbers(node, index)?.map(Cow::into_owned))
+    }
+
+    /// Computed weights.
+    fn weights(&mut self, node: &Node<'_>, sides: Vec<usize>, values: &[f32]) -> Result<Value> {
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.budget().bytes(bytes.len())?;
+        let dtype = Dtype::Float(StorageType::F32);
+        let tensor = StoredTensor::contiguous(dtype, sides, Cow::Owned(bytes));
+        self.scope.tensor(tensor.map_err(|problem| node.refused(problem))?)
+    }
+
+    /// A weight with other sides; `None` for another node.
+    fn viewed(&self, node: &Node<'_>) -> Result<Option<Value>> {
+        let value = node.input(0).and_then(|name| self.scope.values.get(&name));
+        let Some(Value::Tensor(id, sides)) = value else {
+            return Ok(None);
+        };
+        let is_float = matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_));
+        let made = match node.op_type {
+            "Identity" => Some(sides.clone()),
+            "Reshape" => {
+                let wanted = self.scope.fixed_numbers(node, 1)?;
+                let wanted = wanted.as_ref().and_then(Numbers::as_ints);
+                wanted.and_then(|wanted| reshaped(node, sides, wanted))
+            }
+            "Squeeze" | "Unsqueeze" => {
+                let axes = self.scope.ints(node, "axes", 1)?;
+                fewer_or_more(sides, axes.as_deref(), node.op_type == "Squeeze")
+            }
+            // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
+            "Cast" if is_float && matches!(node.int("to", 0), 1 | 11) => Some(sides.clone()),
+            _ => return Ok(None),
+        };
+        let odd = || node.refused("gives a weight an unsupported shape");
+        let made = made.filter(|made| made.len() <= MAX_RANK).ok_or_else(odd)?;
+        Ok(Some(Value::Tensor(*id, made)))
+    }
+
+    fn constant_node(&mut self, node: &'m Node<'m>) -> Result<Value> {
+        let name = node.output.first().copied().unwrap_or_default().text;
+        if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_deref()) {
+            return self.scope.tensor(stored(name, tensor, self.scope.budget)?);
+        }
+        let numbers = if let Some(a) = node.attribute("value_int") {
+            Numbers::int(a.i)
+        } else if let Some(a) = node.attribute("value_float") {
+            Numbers::few(Vec::new(), Values::Float(vec![a.f]))
+        } else if let Some(a) = node.attribute("value_ints").filter(|a| a.ints.len() <= MAX_COUNT) {
+            Numbers::ints(a.ints.clone())
+        } else if let Some(a) =
+            node.attribute("value_floats").filter(|a| a.floats.len() <= MAX_COUNT)
+        {
+            Numbers::few(vec![a.floats.len()], Values::Float(a.floats.clone()))
+        } else {
+            None
+        };
+        let odd = || node.refused("is a constant of an unsupported kind");
+        Ok(Value::Numbers(vec![numbers.ok_or_else(odd)?; self.scope.probe_count]))
     }
 
     /// The numbers at an input; `None` if the optional input is absent.
@@ -177,7 +263,7 @@ impl<'m> Reader<'m> {
         let values = self.values(id, &key)?;
         // Without numbers, its sides could be of any length.
         if values.is_empty() {
-            return Err(WeightsError::Tensor { key, problem: "holds no numbers".to_owned() });
+            return Err(WeightsError::tensor(&key, "holds no numbers"));
         }
         check_values(&key, &values, |value| !value.is_nan())?;
         Ok(Some(Constant { sides, values }))

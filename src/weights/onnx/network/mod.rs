@@ -12,10 +12,10 @@ mod norm;
 mod range;
 mod result;
 mod rules;
+mod scope;
 mod simplify;
 #[cfg(test)]
 mod tests;
-mod weight_arithmetic;
 
 use crate::{
     graph::{self, Graph, MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX, NodeId, Op, Pool, SizeRule},
@@ -28,16 +28,15 @@ use crate::{
 };
 
 use super::{
-    check_unique,
+    check_unique, is_own,
     messages::{self, Name, Node, ValueInfo},
-    needed, numbers, refused,
-    scope::{Scope, TensorId, Value},
-    shown,
+    needed, numbers, refused, shown,
     tensors::stored,
 };
 use crate::weights::pixels::{PixelRange, Pixels};
 use inputs::InputSides;
 use layout::{Axis, Layout};
+use scope::{Scope, TensorId, Value};
 
 /// Numbers of pixels that the picture's sides may have to be multiples of, in the order in which they are tried.
 const MULTIPLES: [usize; 12] = [1, 2, 3, 4, 6, 8, 16, 24, 32, 64, 128, 256];
@@ -145,11 +144,12 @@ fn read_at_some_size<'m>(
         return Err(refused(format!("it has {} outputs; a style needs one", graph.output.len())));
     };
     let nodes = needed::nodes(graph, result.name.into(), budget)?;
-    let stranger = nodes.iter().find(|node| !is_known(node));
+    let stranger = nodes.iter().find(|node| !is_known(node, budget));
     if let Some(node) = stranger {
-        let domain = match node.domain {
-            "" | "ai.onnx" => String::new(),
-            domain => format!(" of {}", shortened(domain)),
+        let domain = if is_own(node.domain) {
+            String::new()
+        } else {
+            format!(" of {}", shortened(node.domain))
         };
         return Err(refused(format!("the operator {}{domain} is not supported", node.label())));
     }
@@ -190,12 +190,11 @@ fn read_at_some_size<'m>(
 }
 
 /// Whether the operator is supported, on maps or on constants.
-fn is_known(node: &Node<'_>) -> bool {
+fn is_known(node: &Node<'_>, budget: &Budget) -> bool {
     let operator = node.op_type;
-    matches!(node.domain, "" | "ai.onnx")
+    is_own(node.domain)
         && (rules::rule(operator).is_some()
-            || numbers::rule(operator).is_some()
-            || weight_arithmetic::is_on_weights(operator)
+            || numbers::Call::new(node, &[], 0, budget).is_known()
             || matches!(operator, "Constant" | "If" | "Shape" | "Size" | "Split"))
 }
 
@@ -238,7 +237,7 @@ impl Held {
 
 /// The state while a graph is read.
 struct Reader<'m> {
-    scope: Scope<'m, MapValue>,
+    scope: Scope<'m>,
     graph: Graph,
     /// The weights of every node.
     weights: Vec<Option<Held>>,
@@ -350,7 +349,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads the branch of a node that does not choose by the picture's pixels; returns the branch's results.
-    fn branch(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>> {
+    fn branch(&mut self, node: &'m Node<'m>) -> Result<Vec<Value>> {
         let chosen = self.scope.fixed_numbers(node, 0)?.and_then(|numbers| numbers.scalar());
         let chosen = chosen.ok_or_else(|| node.refused("has no single condition"))?;
         let name = if chosen == 0.0 { "else_branch" } else { "then_branch" };
@@ -462,7 +461,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads one node of the file; returns its results.
-    fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>> {
+    fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value>> {
         self.operator = node.op_type;
         // Each node that reads a map copies its layout a few times.
         let inputs = node.input.len();

@@ -7,10 +7,8 @@ use crate::{
         Result,
         onnx::{
             messages::Node,
-            network::{BYTES_PER_NODE, constants::Constant, layout::MAX_SIDES},
-            refused,
-            scope::Value,
-            shown,
+            network::{BYTES_PER_NODE, constants::Constant, layout::MAX_SIDES, scope::Value},
+            refused, shown,
         },
     },
 };

@@ -6,7 +6,9 @@ use crate::{
     weights::{
         Result,
         onnx::{
-            messages::Node, network::constants::Constant, numbers::wrapped, scope::Value,
+            messages::Node,
+            network::{constants::Constant, scope::Value},
+            numbers::wrapped,
             tensors::dtype_of,
         },
         tensor::{Dtype, Scaling, StoredTensor},
