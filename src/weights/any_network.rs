@@ -15,15 +15,15 @@ use crate::{
 };
 
 /// The metadata key of the graph.
-pub(super) const GRAPH_KEY: &str = "styleforge.graph";
+pub const GRAPH_KEY: &str = "styleforge.graph";
 /// Memory that reading takes per byte of a graph's text: names, lists of inputs, and a node per forty bytes of text or
 /// more.
 const BYTES_PER_BYTE: usize = 8;
 /// Maximum number of operations of a network.
-pub(super) const MAX_NODES: usize = 1 << 14;
+pub const MAX_NODES: usize = 1 << 14;
 
 /// A network's graph as text; `None` for a known model, which its weights' names identify.
-pub(super) fn graph_text(network: &Network) -> Result<Option<String>, serde_json::Error> {
+pub fn graph_text(network: &Network) -> Result<Option<String>, serde_json::Error> {
     if models::is_known(network.graph()) {
         return Ok(None);
     }
@@ -34,7 +34,7 @@ pub(super) fn graph_text(network: &Network) -> Result<Option<String>, serde_json
 ///
 /// # Errors
 /// [`WeightsError`] names the node or the weight, and what is wrong with it.
-pub(super) fn read(text: &str, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted> {
+pub fn read(text: &str, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted> {
     budget.steps(text.len())?;
     budget.bytes(text.len().saturating_mul(BYTES_PER_BYTE))?;
     let broken = |problem: String| WeightsError::Graph(shortened(&problem));

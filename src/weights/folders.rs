@@ -29,7 +29,7 @@ pub fn absolute(found: Option<PathBuf>, variable: &str) -> Option<PathBuf> {
 
 /// The existing folders of installed styles, in search order. Does not include the current folder, whose contents must
 /// not replace a style.
-pub(super) fn installed() -> Vec<PathBuf> {
+pub fn installed() -> Vec<PathBuf> {
     let mut folders = env::current_exe().map_or_else(|_| Vec::new(), |program| around(&program));
     // Tests and debug builds run from anywhere and still find the source tree's styles.
     if cfg!(debug_assertions) {

@@ -119,7 +119,7 @@ fn each_external<'m>(
 ///
 /// # Errors
 /// [`WeightsError`] names the tensor or the file, and what is wrong with it.
-pub(in crate::weights) fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
+pub fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
     let budget = Budget::for_file(bytes.len());
     // For each file: the first byte, the end, and the maximum number of bytes between them.
     let mut parts: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
@@ -194,7 +194,7 @@ pub(in crate::weights) fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -
 
 /// Gives the tensors of a model their numbers from the files that were appended to it. A tensor whose file is missing
 /// stays external.
-pub(super) fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
+pub fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
     let files = std::mem::take(&mut model.files);
     each_external(model, |tensor| {
         let Location { file, start, end } = location(tensor)?;

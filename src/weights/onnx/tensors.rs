@@ -12,11 +12,7 @@ use super::{
 };
 
 /// A tensor of the file; checks its length.
-pub(super) fn stored<'t>(
-    name: &str,
-    tensor: &'t Tensor<'_>,
-    budget: &Budget,
-) -> Result<StoredTensor<'t>> {
+pub fn stored<'t>(name: &str, tensor: &'t Tensor<'_>, budget: &Budget) -> Result<StoredTensor<'t>> {
     let refused = |problem: String| WeightsError::tensor(name, problem);
     if tensor.is_external {
         let problem = "is stored in an external file; keep that file in the folder of the model";
@@ -43,7 +39,7 @@ pub(super) fn stored<'t>(
 }
 
 /// A number type of ONNX.
-pub(super) fn dtype_of(data_type: i32) -> Option<Dtype> {
+pub fn dtype_of(data_type: i32) -> Option<Dtype> {
     let name = match data_type {
         1 => "fp32",
         2 => "uint8",

@@ -41,7 +41,7 @@ struct Header {
 }
 
 /// Names, tensors and metadata, without looking for a network in them.
-pub(crate) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
+pub fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let length = header_length(bytes, bytes.len() as u64)?;
     let (text, data) = bytes[8..]
         .split_at_checked(length)
@@ -130,12 +130,12 @@ fn file_of(header: &Map<String, Value>, data: &[u8]) -> Result<Vec<u8>> {
     Ok([length.as_slice(), &text, data].concat())
 }
 
-pub(super) fn broken(problem: impl fmt::Display) -> WeightsError {
+pub fn broken(problem: impl fmt::Display) -> WeightsError {
     WeightsError::Safetensors(problem.to_string())
 }
 
 /// The header's length in bytes, which the first eight bytes declare.
-pub(in crate::weights) fn header_length(start: &[u8], file_bytes: u64) -> Result<usize> {
+pub fn header_length(start: &[u8], file_bytes: u64) -> Result<usize> {
     let Some(length) = start.first_chunk::<8>() else {
         return Err(broken("the file ends before its header"));
     };
@@ -296,7 +296,7 @@ fn dtype(file: FileDtype) -> &'static str {
 ///
 /// # Errors
 /// [`WeightsError::Safetensors`] when the header cannot be written as JSON.
-pub(in crate::weights) fn write_tensors(
+pub fn write_tensors(
     tensors: &[(String, Vec<usize>, &[f32])],
     half_precision: bool,
     metadata: &BTreeMap<String, String>,

@@ -18,7 +18,7 @@ const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0
 const PROTOCOL: i64 = 1001;
 
 /// Names and tensors of the state dict.
-pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
+pub fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let mut stream = Stream { bytes, at: 0, budget };
     if !matches!(stream.pickle()?.root, Value::Long(number) if number == MAGIC) {
         return Err(broken(

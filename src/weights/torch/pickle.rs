@@ -18,11 +18,7 @@ use super::{
 ///
 /// # Errors
 /// [`WeightsError::Pickle`] with the offset of the opcode that could not be run.
-pub(super) fn run<'a>(
-    bytes: &'a [u8],
-    base: usize,
-    budget: &Budget,
-) -> Result<(Pickle<'a>, usize)> {
+pub fn run<'a>(bytes: &'a [u8], base: usize, budget: &Budget) -> Result<(Pickle<'a>, usize)> {
     let mut machine = Machine {
         input: Input::new(bytes),
         budget,
@@ -47,14 +43,14 @@ pub(super) fn run<'a>(
 }
 
 /// The state of the machine.
-pub(super) struct Machine<'a, 'b> {
+pub struct Machine<'a, 'b> {
     input: Input<'a>,
-    pub(super) budget: &'b Budget,
+    pub budget: &'b Budget,
     stack: Vec<Value<'a>>,
     /// Stack heights at the open marks.
     marks: Vec<usize>,
     memo: HashMap<usize, Value<'a>>,
-    pub(super) objects: Vec<Object<'a>>,
+    pub objects: Vec<Object<'a>>,
 }
 
 impl<'a> Machine<'a, '_> {
@@ -178,11 +174,11 @@ impl<'a> Machine<'a, '_> {
 
     // Stack --------------------------------------------------------------------------------------
 
-    pub(super) fn push(&mut self, value: Value<'a>) -> Result<(), Problem> {
+    pub fn push(&mut self, value: Value<'a>) -> Result<(), Problem> {
         Ok(self.budget.push(&mut self.stack, value)?)
     }
 
-    pub(super) fn new_object(&mut self, object: Object<'a>) -> Result<(), Problem> {
+    pub fn new_object(&mut self, object: Object<'a>) -> Result<(), Problem> {
         self.budget.push(&mut self.objects, object)?;
         self.push(Value::Object(self.objects.len() - 1))
     }
@@ -192,7 +188,7 @@ impl<'a> Machine<'a, '_> {
         self.marks.last().copied().unwrap_or(0)
     }
 
-    pub(super) fn top(&self) -> Result<Value<'a>, Problem> {
+    pub fn top(&self) -> Result<Value<'a>, Problem> {
         let above = self.stack.get(self.floor()..).unwrap_or_default();
         let top = above.last().copied();
         top.ok_or_else(|| "it pops from an empty stack".to_owned())

@@ -23,13 +23,13 @@ use crate::{
 
 /// Numbers with a shape.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Constant {
-    pub(super) sides: Vec<usize>,
-    pub(super) values: Vec<f32>,
+pub struct Constant {
+    pub sides: Vec<usize>,
+    pub values: Vec<f32>,
 }
 
 /// The weights of a convolution.
-pub(super) enum Kernel {
+pub enum Kernel {
     /// As the file stores them.
     Stored(TensorId),
     /// Computed ones.
@@ -38,7 +38,7 @@ pub(super) enum Kernel {
 
 impl Constant {
     /// The number, if there is only one.
-    pub(super) fn scalar(&self) -> Option<f32> {
+    pub fn scalar(&self) -> Option<f32> {
         match self.values[..] {
             [one] => Some(one),
             _ => None,
@@ -48,11 +48,7 @@ impl Constant {
 
 impl Reader<'_> {
     /// A constant as a map of its own. Each of its sides is that of the other map or 1; `None` if not.
-    pub(super) fn constant_map(
-        &mut self,
-        x: &MapValue,
-        constant: &Constant,
-    ) -> Result<Option<NodeId>> {
+    pub fn constant_map(&mut self, x: &MapValue, constant: &Constant) -> Result<Option<NodeId>> {
         let Constant { sides, values } = constant;
         let layout = &x.layout.sides;
         let Some(missing) = layout.len().checked_sub(sides.len()) else {
@@ -90,7 +86,7 @@ impl Reader<'_> {
 
 impl<'m> Reader<'m> {
     /// The shape of a value at every probe, or the number of its values.
-    pub(super) fn shape_of(&self, node: &Node<'_>) -> Result<Value> {
+    pub fn shape_of(&self, node: &Node<'_>) -> Result<Value> {
         let all = match self.scope.value(node, 0)? {
             Value::Tensor(_, sides) => vec![sides.clone(); self.sizes.len()],
             Value::Numbers(numbers) => numbers.iter().map(|n| n.shape().to_vec()).collect(),
@@ -114,7 +110,7 @@ impl<'m> Reader<'m> {
     }
 
     /// A node on constants. What depends on the picture's size is computed at every probe, everything else once.
-    pub(super) fn constant(&mut self, node: &'m Node<'m>) -> Result<Value> {
+    pub fn constant(&mut self, node: &'m Node<'m>) -> Result<Value> {
         if node.op_type == "Constant" {
             return self.constant_node(node);
         }
@@ -236,11 +232,7 @@ impl<'m> Reader<'m> {
     ///
     /// # Errors
     /// [`WeightsError`] if the input is a map, or numbers that depend on the picture's size or are not finite.
-    pub(super) fn constant_at(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-    ) -> Result<Option<Constant>> {
+    pub fn constant_at(&mut self, node: &Node<'_>, index: usize) -> Result<Option<Constant>> {
         if node.input(index).is_none() {
             return Ok(None);
         }
@@ -270,7 +262,7 @@ impl<'m> Reader<'m> {
     }
 
     /// A number from an attribute or, since some opset, from an input.
-    pub(super) fn number(
+    pub fn number(
         &mut self,
         node: &Node<'_>,
         attribute: &str,
@@ -295,18 +287,14 @@ impl<'m> Reader<'m> {
     }
 
     /// The numbers of a tensor; refuses those that are not finite.
-    pub(super) fn finite_values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>> {
+    pub fn finite_values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>> {
         let values = self.values(id, key)?;
         check_values(key, &values, f32::is_finite)?;
         Ok(values)
     }
 
     /// The weights of a convolution at an input, and their shape.
-    pub(super) fn kernel_at(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-    ) -> Result<(Kernel, Vec<usize>)> {
+    pub fn kernel_at(&mut self, node: &Node<'_>, index: usize) -> Result<(Kernel, Vec<usize>)> {
         if let Value::Tensor(id, sides) = self.scope.value(node, index)?
             && matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_))
         {
@@ -317,25 +305,20 @@ impl<'m> Reader<'m> {
     }
 
     /// The numbers at a required input.
-    pub(super) fn needed_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
+    pub fn needed_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
         let constant = self.constant_at(node, index)?;
         constant.ok_or_else(|| node.refused(format!("lacks its input {index}")))
     }
 
     /// The weights at an input; refuses those that are not finite.
-    pub(super) fn weights_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
+    pub fn weights_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
         let constant = self.needed_at(node, index)?;
         check_values(&node.input_key(index), &constant.values, f32::is_finite)?;
         Ok(constant)
     }
 
     /// A list of `count` weights at an input.
-    pub(super) fn list_at(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-        count: usize,
-    ) -> Result<Vec<f32>> {
+    pub fn list_at(&mut self, node: &Node<'_>, index: usize, count: usize) -> Result<Vec<f32>> {
         let list = self.weights_at(node, index)?;
         if list.values.len() == count {
             return Ok(list.values);

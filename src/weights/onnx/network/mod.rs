@@ -18,7 +18,7 @@ mod simplify;
 mod tests;
 
 use crate::{
-    graph::{self, Graph, MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX, NodeId, Op, Pool, SizeRule},
+    graph::{self, Graph, NodeId, Op, Pool, SizeRule},
     network::{Network, NodeWeights},
     tensor::Shape,
     weights::{
@@ -63,29 +63,29 @@ const MAX_LIST: usize = 64;
 
 /// A picture network as a file stores it, with what is known about its input and output values.
 #[derive(Debug)]
-pub(in crate::weights) struct PictureNetwork {
+pub struct PictureNetwork {
     /// From the photo to the picture, as if both had the network's own values.
-    pub(in crate::weights) network: Network,
+    pub network: Network,
     /// Whether it may be the network of a known model. False if an affine step follows a convolution: the step is
     /// merged into the weights and may change what the picture's values mean.
-    pub(in crate::weights) may_be_model: bool,
+    pub may_be_model: bool,
     /// Number of pictures per run.
-    pub(in crate::weights) batch: usize,
+    pub batch: usize,
     /// Input values, as far as the file says.
-    pub(in crate::weights) input: Pixels,
+    pub input: Pixels,
     /// Output values, as far as the file says.
-    pub(in crate::weights) output: Pixels,
+    pub output: Pixels,
     /// Rows and columns, if the file fixes them.
-    pub(in crate::weights) size: Option<(usize, usize)>,
+    pub size: Option<(usize, usize)>,
     /// How its weights are stored.
-    pub(in crate::weights) storage: StorageType,
+    pub storage: StorageType,
 }
 
 /// Reads the picture network of a graph.
 ///
 /// # Errors
 /// [`WeightsError::Graph`] with the first node that is not supported, or an error that names a tensor.
-pub(super) fn read(
+pub fn read(
     model: &messages::Model<'_>,
     graph: &messages::Graph<'_>,
     budget: &Budget,
@@ -119,7 +119,7 @@ pub(super) fn read(
 ///
 /// # Errors
 /// As [`read`].
-pub(super) fn read_on_map(
+pub fn read_on_map(
     model: &messages::Model<'_>,
     graph: &messages::Graph<'_>,
     budget: &Budget,
@@ -386,28 +386,24 @@ impl<'m> Reader<'m> {
     }
 
     fn add_held(&mut self, op: Op, inputs: &[NodeId], weights: Option<Held>) -> Result<NodeId> {
-        let id = self.graph.nodes().len();
-        if id == MAX_NODES {
+        let count = self.graph.nodes().len();
+        if count == MAX_NODES {
             return Err(refused(format!("it has more than {MAX_NODES} operations")));
         }
         let what = match self.operator {
             "" => "Input",
             operator => operator,
         };
-        let name = format!("{id}.{}", shortened(what));
+        let name = format!("{count}.{}", shortened(what));
         if matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) || self.layer.is_empty() {
             self.layer.clone_from(&name);
-        }
-        if !op.is_in_range() {
-            return Err(refused(format!(
-                "{name} has numbers beyond what this program runs: 1 to {MAX_CHANNELS} channels, kernels of 1 to \
-                 {MAX_KERNEL_PX} pixels, margins of at most {MAX_MARGIN_PX}"
-            )));
         }
         let budget = self.budget();
         budget.steps(self.sizes.len() * (1 + inputs.len()))?;
         let held = size_of::<crate::graph::Node>() + 2 * name.len() + size_of_val(inputs);
         budget.bytes(held + self.sizes.len() * size_of::<Shape>() + 256)?;
+        let added = self.graph.add(&name, &self.layer, op, inputs);
+        let id = added.map_err(|error| refused(error.to_string()))?;
         let mut shapes = Vec::new();
         for (probe, &size) in self.sizes.iter().enumerate() {
             let given: Vec<Shape> = inputs.iter().map(|&id| self.shapes[id][probe]).collect();
@@ -422,8 +418,6 @@ impl<'m> Reader<'m> {
             }
             shapes.push(shape);
         }
-        let added = self.graph.add(&name, &self.layer, op, inputs);
-        let id = added.map_err(|error| refused(error.to_string()))?;
         self.shapes.push(shapes);
         self.weights.push(weights);
         Ok(id)

@@ -11,7 +11,7 @@ use crate::{
 
 /// The network of a graph up to `last`. The map of `last` is the picture, or the result if the graph reads maps instead
 /// of a photo.
-pub(super) fn network(
+pub fn network(
     graph: Graph,
     mut weights: Vec<Option<NodeWeights>>,
     last: NodeId,
@@ -140,13 +140,8 @@ fn gelu_scale(
     let channels = |id: NodeId| weights[id].as_ref().map_or(0, |own| own.weight.len());
     budget.steps(2 * (channels(factor) + channels(inner)))?;
     // The scale and the shift of an affine node, if they are the same for all channels.
-    let uniform = |id: NodeId| {
-        let own = weights[id].as_ref().filter(|_| nodes[id].op == Op::Affine)?;
-        let (&weight, &bias) = (own.weight.first()?, own.bias.first()?);
-        let is_uniform =
-            own.weight.iter().all(|w| *w == weight) && own.bias.iter().all(|b| *b == bias);
-        is_uniform.then_some((weight, bias))
-    };
+    let uniform =
+        |id: NodeId| weights[id].as_ref().filter(|_| nodes[id].op == Op::Affine)?.uniform();
     let is_root = uniform(inner).is_some_and(|(weight, bias)| {
         bias == 0.0 && (weight - std::f32::consts::FRAC_1_SQRT_2).abs() < GELU_TOLERANCE
     });

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::{Call, MAX_COUNT, Numbers, Values, joint_sides, spread, wrapped};
 
 impl Call<'_> {
-    pub(super) fn cast(&self) -> Option<Numbers> {
+    pub fn cast(&self) -> Option<Numbers> {
         let source = self.input(0)?;
         self.room(&source.shape)?;
         let values = match (self.node.int("to", 0), &source.values) {
@@ -23,7 +23,7 @@ impl Call<'_> {
     }
 
     /// A function of every number.
-    pub(super) fn each(
+    pub fn each(
         &self,
         on_int: fn(i64) -> Option<i64>,
         on_float: fn(f32) -> f32,
@@ -38,7 +38,7 @@ impl Call<'_> {
     }
 
     /// 1 if a comparison holds, otherwise 0.
-    pub(super) fn compared(&self) -> Option<Numbers> {
+    pub fn compared(&self) -> Option<Numbers> {
         let holds: fn(Ordering) -> bool = match self.node.op_type {
             "Equal" => Ordering::is_eq,
             "Greater" => Ordering::is_gt,
@@ -55,7 +55,7 @@ impl Call<'_> {
         Some(Numbers { shape: order.shape, values: Values::Int(values.collect()) })
     }
 
-    pub(super) fn range(&self) -> Option<Numbers> {
+    pub fn range(&self) -> Option<Numbers> {
         let one = |index: usize| match self.input(index)?.as_ints()? {
             [one] => Some(*one),
             _ => None,
@@ -74,7 +74,7 @@ impl Call<'_> {
     }
 
     /// One number made of all integers.
-    pub(super) fn reduced(&self, join: fn(i64, i64) -> Option<i64>) -> Option<Numbers> {
+    pub fn reduced(&self, join: fn(i64, i64) -> Option<i64>) -> Option<Numbers> {
         let source = self.input(0)?;
         let (first, rest) = source.as_ints()?.split_first()?;
         let value = rest.iter().try_fold(*first, |value, next| join(value, *next))?;
@@ -83,7 +83,7 @@ impl Call<'_> {
     }
 
     /// The sums or means of fractions over some sides.
-    pub(super) fn summed(&self) -> Option<Numbers> {
+    pub fn summed(&self) -> Option<Numbers> {
         let source = self.input(0)?;
         let (values, rank) = (source.as_floats()?, source.shape.len());
         let axes = self.ints("axes", 1)?.unwrap_or_default();
@@ -110,7 +110,7 @@ impl Call<'_> {
     }
 
     /// Value by value; sides of length 1 are repeated.
-    pub(super) fn arithmetic(
+    pub fn arithmetic(
         &self,
         on_ints: fn(i64, i64) -> Option<i64>,
         on_floats: fn(f32, f32) -> f32,

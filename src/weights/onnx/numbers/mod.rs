@@ -148,11 +148,8 @@ impl<'c> Call<'c> {
             node.refused(format!("computes with {}, which is not supported", node.op_type))
         })?;
         self.is_allowed.into_inner()?;
-        let problem = if self.inputs.iter().flatten().any(|input| input.as_floats().is_some()) {
-            "combines weights of different shapes, or in a way that is not supported"
-        } else {
-            "computes sizes in a way that is not supported"
-        };
+        let problem = "computes sizes, or combines weights of different shapes, \
+                       in a way that is not supported";
         result.ok_or_else(|| node.refused(problem))
     }
 

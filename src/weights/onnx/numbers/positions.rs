@@ -93,7 +93,7 @@ impl Numbers {
 }
 
 impl Call<'_> {
-    pub(super) fn gather(&self) -> Option<Numbers> {
+    pub fn gather(&self) -> Option<Numbers> {
         let (source, indices) = (self.input(0)?, self.input(1)?);
         self.room(&indices.shape)?;
         if source.shape.len() != 1 || !matches!(self.node.int("axis", 0), 0 | -1) {
@@ -108,7 +108,7 @@ impl Call<'_> {
     }
 
     /// Numbers that are repeated along some sides.
-    pub(super) fn expand(&self) -> Option<Numbers> {
+    pub fn expand(&self) -> Option<Numbers> {
         let (source, sides) = (self.input(0)?, self.input(1)?.as_ints()?);
         let wanted: Option<Vec<usize>> =
             sides.iter().map(|side| usize::try_from(*side).ok()).collect();
@@ -118,7 +118,7 @@ impl Call<'_> {
     }
 
     /// The second input's numbers if the first ones are not 0, otherwise the third input's.
-    pub(super) fn chosen(&self) -> Option<Numbers> {
+    pub fn chosen(&self) -> Option<Numbers> {
         let (condition, yes, no) = (self.input(0)?, self.input(1)?, self.input(2)?);
         let shape = joint_sides(&joint_sides(&condition.shape, &yes.shape)?, &no.shape)?;
         let holds = condition.as_ints()?;
@@ -132,7 +132,7 @@ impl Call<'_> {
     }
 
     /// Rows along the first axis, forwards or backwards.
-    pub(super) fn slice(&self) -> Option<Numbers> {
+    pub fn slice(&self) -> Option<Numbers> {
         let source = self.input(0)?;
         let one = |index: usize, name: &str| match self.ints(name, index)? {
             Some([one]) => Some(Some(*one)),
@@ -165,7 +165,7 @@ impl Call<'_> {
         Numbers::picked(&source.values, shape, picked.into_iter().flat_map(places))
     }
 
-    pub(super) fn concat(&self) -> Option<Numbers> {
+    pub fn concat(&self) -> Option<Numbers> {
         let parts: Vec<&Numbers> = self.inputs.iter().copied().collect::<Option<_>>()?;
         let mut shape = parts.first()?.shape.clone();
         let axis = wrapped(self.node.int("axis", 0), shape.len())?;
@@ -184,7 +184,7 @@ impl Call<'_> {
         Some(Numbers { shape, values })
     }
 
-    pub(super) fn transpose(&self) -> Option<Numbers> {
+    pub fn transpose(&self) -> Option<Numbers> {
         let source = self.input(0)?;
         let order = self.node.order(source.shape.len());
         self.room(&source.shape)?;

@@ -10,18 +10,18 @@ impl Call<'_> {
     }
 
     /// Numbers that gain or lose sides of length 1.
-    pub(super) fn squeezed(&self) -> Option<Numbers> {
+    pub fn squeezed(&self) -> Option<Numbers> {
         let (source, axes) = (self.input(0)?, self.ints("axes", 1)?);
         let is_fewer = self.node.op_type == "Squeeze";
         self.in_shape(source, fewer_or_more(&source.shape, axes, is_fewer)?)
     }
 
-    pub(super) fn reshape(&self) -> Option<Numbers> {
+    pub fn reshape(&self) -> Option<Numbers> {
         let (source, sides) = (self.input(0)?, self.input(1)?.as_ints()?);
         self.in_shape(source, reshaped(self.node, &source.shape, sides)?)
     }
 
-    pub(super) fn constant_of_shape(&self) -> Option<Numbers> {
+    pub fn constant_of_shape(&self) -> Option<Numbers> {
         let [count] = self.input(0)?.as_ints()? else {
             return None;
         };

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-pub(super) fn arithmetic(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn arithmetic(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let count = node.input.len();
     if count != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
         return Err(node.refused(format!("has {count} inputs")));
@@ -31,7 +31,7 @@ pub(super) fn arithmetic(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Map
 }
 
 /// A power: products and roots if possible, otherwise by logarithms.
-pub(super) fn power(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn power(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     /// The largest power that is computed by products.
     const MOST: f32 = 64.0;
     /// Replaces zero, which has no logarithm.
@@ -85,7 +85,7 @@ fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
 }
 
 impl Reader<'_> {
-    pub(super) fn map(&self, node: &Node<'_>, index: usize) -> Result<MapValue> {
+    pub fn map(&self, node: &Node<'_>, index: usize) -> Result<MapValue> {
         match self.scope.value(node, index)? {
             Value::Map(map) => Ok(map.clone()),
             Value::Tensor(..) | Value::Numbers(_) => {
@@ -95,18 +95,13 @@ impl Reader<'_> {
     }
 
     /// `x * scale + shift`, the same for all channels.
-    pub(super) fn scaled(&mut self, x: &MapValue, scale: f32, shift: f32) -> Result<MapValue> {
+    pub fn scaled(&mut self, x: &MapValue, scale: f32, shift: f32) -> Result<MapValue> {
         let count = self.channels(x.node);
         self.affine(x, vec![scale; count], vec![shift; count])
     }
 
     /// `x * scale + shift`, both per channel.
-    pub(super) fn affine(
-        &mut self,
-        x: &MapValue,
-        scale: Vec<f32>,
-        shift: Vec<f32>,
-    ) -> Result<MapValue> {
+    pub fn affine(&mut self, x: &MapValue, scale: Vec<f32>, shift: Vec<f32>) -> Result<MapValue> {
         if scale.iter().all(|&v| v == 1.0) && shift.iter().all(|&v| v == 0.0) {
             return Ok(x.clone());
         }
@@ -123,7 +118,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if the constant differs between pixels.
-    pub(super) fn by_channel(
+    pub fn by_channel(
         &self,
         x: &MapValue,
         constant: &Constant,
@@ -272,7 +267,7 @@ impl Reader<'_> {
     }
 
     /// The larger or smaller values of two maps: the part of one beyond the other, added to the other.
-    pub(super) fn extreme(&mut self, is_max: bool, a: &MapValue, b: &MapValue) -> Result<MapValue> {
+    pub fn extreme(&mut self, is_max: bool, a: &MapValue, b: &MapValue) -> Result<MapValue> {
         // A reduction over channels does this for each of them.
         self.budget().bytes(BYTES_PER_NODE)?;
         let (more, less) = if is_max { (b, a) } else { (a, b) };
@@ -285,14 +280,8 @@ impl Reader<'_> {
     /// Recognises a leaky ReLU written as the maximum of a map and a multiple of it.
     fn sloped(&mut self, node: &Node<'_>, a: &MapValue, b: &MapValue) -> Result<Option<MapValue>> {
         let part = |of: &MapValue, whole: &MapValue| {
-            let node = &self.graph.nodes()[of.node];
-            let own = self.weights[of.node].as_ref()?.own()?;
-            let slope = *own.weight.first()?;
-            let is_part = node.op == Op::Affine
-                && node.inputs == [whole.node]
-                && of.layout == whole.layout
-                && own.weight.iter().all(|&w| w == slope)
-                && own.bias.iter().all(|&b| b == 0.0);
+            let (x, slope, shift) = self.uniform(of.node)?;
+            let is_part = x == whole.node && of.layout == whole.layout && shift == 0.0;
             (is_part && (0.0..=1.0).contains(&slope)).then_some(slope)
         };
         let found = match node.op_type {

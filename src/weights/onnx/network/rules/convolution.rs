@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Padding before an operation with windows.
-pub(super) enum Padding {
+pub enum Padding {
     /// A fixed number of pixels on each side.
     Fixed(Sides),
     /// An operation that pads as the map's size requires.
@@ -20,11 +20,7 @@ pub(super) enum Padding {
 }
 
 /// The padding of a node whose windows have this reach.
-pub(super) fn window_pads(
-    node: &Node<'_>,
-    reach: [usize; 2],
-    stride: [usize; 2],
-) -> Result<Padding> {
+pub fn window_pads(node: &Node<'_>, reach: [usize; 2], stride: [usize; 2]) -> Result<Padding> {
     let pads = node.ints("pads");
     let odd = || node.refused(format!("has pads {}", shown(pads)));
     match node.text("auto_pad", "NOTSET") {
@@ -55,7 +51,7 @@ pub(super) fn window_pads(
 }
 
 /// Rows and columns in an attribute; 1 if it is absent.
-pub(super) fn pair(node: &Node<'_>, name: &str) -> Result<[usize; 2]> {
+pub fn pair(node: &Node<'_>, name: &str) -> Result<[usize; 2]> {
     let list = node.ints(name);
     let px = |px: i64| usize::try_from(px).ok().filter(|px| (1..=MAX_KERNEL_PX).contains(px));
     let pair = match *list {
@@ -120,7 +116,7 @@ fn parts(
     Ok((id, conv, held))
 }
 
-pub(super) fn conv(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn conv(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let (mut id, conv, held) = parts(reader, node, false)?;
     match window_pads(node, conv.reach(), conv.stride)? {
         Padding::Fixed(sides) if sides == Sides::default() => {}
@@ -134,7 +130,7 @@ pub(super) fn conv(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue>
     Ok(reader.channels_first(made))
 }
 
-pub(super) fn conv_transpose(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn conv_transpose(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let (id, conv, held) = parts(reader, node, true)?;
     let extra = node.ints("output_padding");
     let mut extra = match *extra {
@@ -219,7 +215,7 @@ fn distributed(
 }
 
 /// The product of a row of channels and a matrix.
-pub(super) fn product(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn product(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let lengths = reader.lengths(&x);
     let last = x.layout.sides.len() - 1;
@@ -259,7 +255,7 @@ pub(super) fn product(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapVal
 
 impl Reader<'_> {
     /// The node of a map whose sides are batch, channels, rows and columns.
-    pub(super) fn channels_first_node(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId> {
+    pub fn channels_first_node(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId> {
         if x.layout.is_channels_first() {
             return Ok(x.node);
         }
@@ -270,7 +266,7 @@ impl Reader<'_> {
     }
 
     /// The node of a map whose second side is its channels, followed by its planes in any shape.
-    pub(super) fn planes(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId> {
+    pub fn planes(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId> {
         let rest_has_channels = x.layout.sides.iter().skip(2).flatten();
         let mut rest = rest_has_channels.filter(|part| matches!(part, Part::Channel(_)));
         if x.layout.axis(0) == Axis::One

@@ -32,7 +32,7 @@ fn op_of(node: &Node<'_>) -> Option<Op> {
 }
 
 /// The rule of an operator that is a function of single values.
-pub(super) fn rule(operator: &str) -> Option<super::Rule> {
+pub fn rule(operator: &str) -> Option<super::Rule> {
     op_of(&Node { op_type: operator, ..Node::default() })?;
     Some(|reader, node| {
         let x = reader.map(node, 0)?;
@@ -41,7 +41,7 @@ pub(super) fn rule(operator: &str) -> Option<super::Rule> {
 }
 
 /// A function that consists of several operations.
-pub(super) fn composed(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn composed(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let made = match node.op_type {
         "Neg" => reader.scaled(&x, -1.0, 0.0)?,
@@ -76,7 +76,7 @@ pub(super) fn composed(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapVa
 }
 
 /// `x * (1 + erf(x / sqrt(2))) / 2`, or its usual approximation with tanh.
-pub(super) fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     if node.text("approximate", "none") == "none" {
         return reader.function(&x, Function::Gelu);
@@ -90,12 +90,12 @@ pub(super) fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue>
     reader.product(&x, &half)
 }
 
-pub(super) fn identity(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn identity(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     reader.map(node, 0)
 }
 
 /// A conversion of the number type. To bytes, numbers are cut off; to other integers, conversion is not supported.
-pub(super) fn cast(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn cast(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     match node.int("to", 0) {
         // FLOAT, FLOAT16, DOUBLE, BFLOAT16
@@ -107,7 +107,7 @@ pub(super) fn cast(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue>
     }
 }
 
-pub(super) fn clip(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn clip(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let least = reader.number(node, "min", 1, f32::NEG_INFINITY)?;
     let most = reader.number(node, "max", 2, f32::INFINITY)?;
@@ -115,7 +115,7 @@ pub(super) fn clip(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue>
 }
 
 /// Negative values times a slope: one for all, or one per channel.
-pub(super) fn prelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn prelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let slopes = reader.weights_at(node, 1)?;
     // PyTorch's slopes are a list, one per channel of a map with channels first.
@@ -144,21 +144,16 @@ impl Reader<'_> {
     }
 
     /// An operation that keeps the layout.
-    pub(super) fn with_op(&mut self, x: &MapValue, op: Op) -> Result<MapValue> {
+    pub fn with_op(&mut self, x: &MapValue, op: Op) -> Result<MapValue> {
         Ok(x.moved_to(self.add(op, &[x.node])?))
     }
 
-    pub(super) fn function(&mut self, x: &MapValue, function: Function) -> Result<MapValue> {
+    pub fn function(&mut self, x: &MapValue, function: Function) -> Result<MapValue> {
         self.with_op(x, Op::Function(function))
     }
 
     /// `a` combined with `b`, value by value, in the layout of `a`.
-    pub(super) fn with(
-        &mut self,
-        arithmetic: Arithmetic,
-        a: &MapValue,
-        b: &MapValue,
-    ) -> Result<MapValue> {
+    pub fn with(&mut self, arithmetic: Arithmetic, a: &MapValue, b: &MapValue) -> Result<MapValue> {
         let op = match arithmetic {
             Arithmetic::Sum if self.shapes[a.node] == self.shapes[b.node] => Op::Add,
             other => Op::Combine(other),
@@ -167,7 +162,7 @@ impl Reader<'_> {
         Ok(a.moved_to(id))
     }
 
-    pub(super) fn product(&mut self, a: &MapValue, b: &MapValue) -> Result<MapValue> {
+    pub fn product(&mut self, a: &MapValue, b: &MapValue) -> Result<MapValue> {
         self.with(Arithmetic::Product, a, b)
     }
 
@@ -180,7 +175,7 @@ impl Reader<'_> {
     }
 
     /// Clamps every value to two limits.
-    pub(super) fn clipped(&mut self, x: &MapValue, least: f32, most: f32) -> Result<MapValue> {
+    pub fn clipped(&mut self, x: &MapValue, least: f32, most: f32) -> Result<MapValue> {
         if (least, most) == (0.0, f32::INFINITY) {
             return self.with_op(x, Op::Relu);
         }

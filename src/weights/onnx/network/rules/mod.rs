@@ -6,7 +6,7 @@ mod functions;
 mod moves;
 mod norms;
 mod pools;
-pub(super) mod quantisation;
+pub mod quantisation;
 mod reductions;
 mod resize;
 mod shapes;
@@ -17,9 +17,9 @@ use crate::weights::{Result, onnx::messages::Node};
 pub(super) use moves::split;
 
 /// Adds the operations of a node with at least one map as input, and returns its result.
-pub(super) type Rule = fn(&mut Reader<'_>, &Node<'_>) -> Result<MapValue>;
+pub type Rule = fn(&mut Reader<'_>, &Node<'_>) -> Result<MapValue>;
 
-pub(super) fn rule(operator: &str) -> Option<Rule> {
+pub fn rule(operator: &str) -> Option<Rule> {
     Some(match operator {
         "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum" => arithmetic::arithmetic,
         "Pow" => arithmetic::power,

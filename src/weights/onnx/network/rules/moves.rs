@@ -10,12 +10,12 @@ use crate::{
     },
 };
 
-/// Bytes of a range of a part at a probe, including its place in the list.
-const BYTES_PER_RANGE: usize = 64;
+/// Bytes of the cut of a part at a probe, including its place in the list.
+const BYTES_PER_CUT: usize = 64;
 /// Maximum number of channels that are picked individually.
 const MAX_PICKED: usize = 64;
 
-pub(super) fn pad(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn pad(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
     let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
@@ -65,14 +65,16 @@ pub(super) fn pad(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> 
     Ok(x.moved_to(id))
 }
 
-/// A range of a side: the first index and the one after the last; or the whole side backwards.
-struct Range {
-    first: usize,
-    end: usize,
+/// The part of a side that stays after so many values at its ends are removed; or the whole side backwards.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Cut {
+    before: usize,
+    after: usize,
     is_backwards: bool,
 }
 
-fn range(length: usize, start: i64, end: i64, step: i64) -> Option<Range> {
+/// The cut that leaves a range of a side of this length.
+fn range(length: usize, start: i64, end: i64, step: i64) -> Option<Cut> {
     let length = length as i64;
     let from_end = |at: i64| {
         if at < 0 { at.saturating_add(length) } else { at }
@@ -81,16 +83,20 @@ fn range(length: usize, start: i64, end: i64, step: i64) -> Option<Range> {
         1 => {
             let first = from_end(start).clamp(0, length);
             let end = from_end(end).clamp(first, length);
-            Some(Range { first: first as usize, end: end as usize, is_backwards: false })
+            Some(Cut {
+                before: first as usize,
+                after: (length - end) as usize,
+                is_backwards: false,
+            })
         }
         -1 if from_end(start) >= length - 1 && from_end(end) < 0 => {
-            Some(Range { first: 0, end: length as usize, is_backwards: true })
+            Some(Cut { is_backwards: true, ..Cut::default() })
         }
         _ => None,
     }
 }
 
-pub(super) fn slice(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn slice(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let mut x = reader.map(node, 0)?;
     let odd = || node.refused("takes an unsupported part of a map");
     // Each list may depend on the picture's size.
@@ -102,19 +108,19 @@ pub(super) fn slice(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue
         let of = |lists: &[Vec<i64>], probe: usize| lists[probe].get(at).copied().ok_or_else(odd);
         let axis = axes.as_ref().map_or(Ok(at as i64), |axes| of(axes, 0))?;
         let side = x.layout.side(axis).ok_or_else(odd)?;
-        let mut ranges = Vec::new();
+        let mut cuts = Vec::new();
         for (probe, lengths) in reader.lengths(&x).iter().enumerate() {
             let step = steps.as_ref().map_or(Ok(1), |steps| of(steps, probe))?;
-            let range = range(lengths[side], of(&starts, probe)?, of(&ends, probe)?, step);
-            ranges.push((lengths[side], range.ok_or_else(odd)?));
+            let cut = range(lengths[side], of(&starts, probe)?, of(&ends, probe)?, step);
+            cuts.push(cut.ok_or_else(odd)?);
         }
-        x = reader.cut(&x, side, &ranges).ok_or_else(|| reader.scope.of_size(odd()))??;
+        x = reader.cut(&x, side, &cuts).ok_or_else(|| reader.scope.of_size(odd()))??;
     }
     Ok(x)
 }
 
 /// The parts of a side.
-pub(in super::super) fn split(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Vec<MapValue>> {
+pub fn split(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Vec<MapValue>> {
     let x = reader.map(node, 0)?;
     let odd = || node.refused("splits a side into unsupported parts");
     let axis = node.int("axis", 0);
@@ -128,11 +134,11 @@ pub(in super::super) fn split(reader: &mut Reader<'_>, node: &Node<'_>) -> Resul
         }
         None => None,
     };
-    // For every part, the range at every probe.
+    // For every part, the cut at every probe.
     let count = parts.saturating_mul(reader.sizes.len());
     reader.budget().steps(count)?;
-    reader.budget().bytes(count.saturating_mul(BYTES_PER_RANGE))?;
-    let mut ranges: Vec<Vec<(usize, Range)>> = (0..parts).map(|_| Vec::new()).collect();
+    reader.budget().bytes(count.saturating_mul(BYTES_PER_CUT))?;
+    let mut cuts: Vec<Vec<Cut>> = vec![Vec::new(); parts];
     for lengths in reader.lengths(&x) {
         let length = lengths[side];
         // The last part may be smaller.
@@ -146,23 +152,22 @@ pub(in super::super) fn split(reader: &mut Reader<'_>, node: &Node<'_>) -> Resul
         if counts.len() != parts || sum != Some(length) {
             return Err(reader.scope.of_size(odd()));
         }
-        let mut first = 0;
+        let mut before = 0;
         for (part, count) in counts.into_iter().enumerate() {
-            let range = Range { first, end: first + count, is_backwards: false };
-            ranges[part].push((length, range));
-            first += count;
+            cuts[part].push(Cut { before, after: length - before - count, is_backwards: false });
+            before += count;
         }
     }
     let mut made = Vec::new();
-    for ranges in &ranges {
-        let part = reader.cut(&x, side, ranges);
+    for cuts in &cuts {
+        let part = reader.cut(&x, side, cuts);
         made.push(part.ok_or_else(|| reader.scope.of_size(odd()))??);
     }
     Ok(made)
 }
 
 /// Channels picked by index.
-pub(super) fn gather(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn gather(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let mut x = reader.map(node, 0)?;
     let odd = || node.refused("selects something other than channels");
     let indices = reader.scope.indices(node, 1)?.ok_or_else(odd)?;
@@ -213,7 +218,7 @@ pub(super) fn gather(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValu
     Ok(made)
 }
 
-pub(super) fn concat(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn concat(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let read = (0..node.input.len()).find_map(|index| reader.map(node, index).ok());
     let mut maps = Vec::new();
     for index in 0..node.input.len() {
@@ -252,7 +257,7 @@ pub(super) fn concat(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValu
 }
 
 /// Turns channels into blocks of pixels, or the reverse.
-pub(super) fn blocks(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn blocks(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let id = reader.channels_first_node(node, &x)?;
     let block = node.int("blocksize", 0);
@@ -270,52 +275,32 @@ pub(super) fn blocks(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValu
 }
 
 impl Reader<'_> {
-    /// A range of a side, given with the side's length at every probe; `None` if it is not supported.
-    fn cut(
-        &mut self,
-        x: &MapValue,
-        side: usize,
-        ranges: &[(usize, Range)],
-    ) -> Option<Result<MapValue>> {
-        let (_, first) = ranges.first()?;
-        let is_all = ranges
-            .iter()
-            .all(|(length, range)| range.first == 0 && range.end == *length && !range.is_backwards);
-        if is_all {
+    /// A part of a side, which must be the same at every probe; `None` if it is not supported.
+    fn cut(&mut self, x: &MapValue, side: usize, cuts: &[Cut]) -> Option<Result<MapValue>> {
+        let cut @ Cut { before, after, is_backwards } = *cuts.first()?;
+        if cuts.iter().any(|other| *other != cut) {
+            return None;
+        }
+        if cut == Cut::default() {
             return Some(Ok(x.clone()));
         }
-        let axis = x.layout.axis(side);
-        match axis {
+        let channels = self.channels(x.node);
+        let sides = match x.layout.axis(side) {
+            Axis::Channels if is_backwards => {
+                let order: Vec<usize> = (0..channels).rev().collect();
+                return (channels <= MAX_PICKED).then(|| self.picked(x, &order));
+            }
             Axis::Channels => {
-                let channels = self.channels(x.node);
-                if first.is_backwards {
-                    let order: Vec<usize> = (0..channels).rev().collect();
-                    return (channels <= MAX_PICKED).then(|| self.picked(x, &order));
-                }
-                (first.end > first.first)
-                    .then(|| self.channel_range(x, first.first, first.end - first.first))
+                let count = channels - before - after;
+                return (count > 0).then(|| self.channel_range(x, before, count));
             }
-            Axis::Rows | Axis::Columns => {
-                // The number of values before and after the range must be the same at every probe.
-                let behind = |(length, range): &(usize, Range)| length - range.end;
-                let is_fixed = ranges.iter().all(|each| {
-                    each.1.first == first.first
-                        && behind(each) == ranges.first().map_or(0, behind)
-                        && !each.1.is_backwards
-                });
-                if !is_fixed {
-                    return None;
-                }
-                let (before, after) = (first.first, ranges.first().map_or(0, behind));
-                let sides = match axis {
-                    Axis::Rows => Sides { top: before, bottom: after, ..Sides::default() },
-                    _ => Sides { left: before, right: after, ..Sides::default() },
-                };
-                let made = self.add(Op::Crop(sides), &[x.node]);
-                Some(made.map(|id| x.moved_to(id)))
+            Axis::Rows if !is_backwards => Sides { top: before, bottom: after, ..Sides::default() },
+            Axis::Columns if !is_backwards => {
+                Sides { left: before, right: after, ..Sides::default() }
             }
-            Axis::One | Axis::Other => None,
-        }
+            _ => return None,
+        };
+        Some(self.with_op(x, Op::Crop(sides)))
     }
 
     /// The constant at an input as a map with the number of sides of the map next to it.
@@ -341,7 +326,7 @@ impl Reader<'_> {
     }
 
     /// Channels in another order.
-    pub(super) fn picked(&mut self, x: &MapValue, order: &[usize]) -> Result<MapValue> {
+    pub fn picked(&mut self, x: &MapValue, order: &[usize]) -> Result<MapValue> {
         let mut ids = Vec::new();
         let mut at = 0;
         while at < order.len() {

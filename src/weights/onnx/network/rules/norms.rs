@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Instance norm with the picture's own statistics, or group norm that is expressed with it.
-pub(super) fn instance_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn instance_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let eps = epsilon(node)?;
     let normed = if let Some(groups) = x.layout.groups() {
@@ -25,7 +25,7 @@ pub(super) fn instance_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<
 }
 
 /// Group norm as one node.
-pub(super) fn group_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn group_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let id = reader.planes(node, &x)?;
     let count = reader.channels(id);
@@ -48,7 +48,7 @@ pub(super) fn group_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Map
 }
 
 /// The norm of a pixel's channels, of a channel's pixels or of all values.
-pub(super) fn layer_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn layer_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let odd = || node.refused("normalises unsupported sides of a map");
     let first = node.int("axis", -1);
@@ -136,7 +136,7 @@ impl Reader<'_> {
 }
 
 /// Batch norm with the statistics of training.
-pub(super) fn batch_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn batch_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     reader.planes(node, &x)?;
     if node.flag("training_mode", false) {

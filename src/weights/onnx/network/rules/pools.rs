@@ -9,7 +9,7 @@ use crate::{
     weights::{Result, onnx::messages::Node},
 };
 
-pub(super) fn pool(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn pool(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let mut id = reader.channels_first_node(node, &x)?;
     if node.ints("kernel_shape").len() != 2 {
@@ -48,17 +48,14 @@ pub(super) fn pool(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue>
     if is_max && (sums[0] / 2 >= kernel[0] || sums[1] / 2 >= kernel[1]) {
         return Err(node.refused("pads by more than a window"));
     }
-    let fits = sides.top.max(sides.bottom) < kernel[0] && sides.left.max(sides.right) < kernel[1];
-    let sides = if fits {
-        sides
-    } else if counts_padding {
-        let mode = PadMode::Constant(0.0);
-        id = reader.add(Op::Pad { mode, sides }, &[id])?;
-        Sides::default()
-    } else {
-        return Err(node.refused("pads by more than a window"));
-    };
-    let pool = Pool { kernel, stride, sides, is_ceil };
+    let mut pool = Pool { kernel, stride, sides, is_ceil };
+    if !pool.has_short_sides() {
+        if !counts_padding {
+            return Err(node.refused("pads by more than a window"));
+        }
+        id = reader.add(Op::Pad { mode: PadMode::Constant(0.0), sides }, &[id])?;
+        pool.sides = Sides::default();
+    }
     let op = if is_max { Op::MaxPool(pool) } else { Op::AveragePool { pool, counts_padding } };
     let made = reader.add(op, &[id])?;
     Ok(reader.channels_first(made))

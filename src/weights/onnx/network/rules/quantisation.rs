@@ -36,7 +36,7 @@ fn limits_of(dtype: &str) -> Option<[f32; 2]> {
 }
 
 /// Quantises a map, or returns the numbers that it represents.
-pub(super) fn on_map(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn on_map(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let lengths = reader.lengths(&x);
     let lengths = lengths.first().cloned().unwrap_or_default();
@@ -127,10 +127,7 @@ impl<'m> Reader<'m> {
 
     /// The numbers that stored integers stand for; `None` if the node reads something else. They are computed when they
     /// are needed.
-    pub(in crate::weights::onnx::network) fn dequantised(
-        &mut self,
-        node: &Node<'_>,
-    ) -> Result<Option<StoredTensor<'m>>> {
+    pub fn dequantised(&mut self, node: &Node<'_>) -> Result<Option<StoredTensor<'m>>> {
         if node.op_type != "DequantizeLinear" {
             return Ok(None);
         }
@@ -151,10 +148,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Quantises weights, or returns the numbers that quantised weights stand for.
-    pub(in crate::weights::onnx::network) fn on_constant(
-        &mut self,
-        node: &Node<'_>,
-    ) -> Result<Constant> {
+    pub fn on_constant(&mut self, node: &Node<'_>) -> Result<Constant> {
         let mut of = self.weights_at(node, 0)?;
         let Quantisation { scaling, limits, .. } = self.quantisation(node, &of.sides)?;
         self.budget().steps(of.values.len())?;
@@ -171,10 +165,7 @@ impl<'m> Reader<'m> {
 
     /// Replaces the rounding that ends a network that makes levels, because the picture is rounded anyway. Returns the
     /// new last node.
-    pub(in crate::weights::onnx::network) fn without_rounding(
-        &mut self,
-        last: usize,
-    ) -> Result<usize> {
+    pub fn without_rounding(&mut self, last: usize) -> Result<usize> {
         /// Nearly half: what is cut off becomes what is rounded, and integers stay as they are.
         const HALF: f32 = 0.4999;
         let mut limits = Vec::new();

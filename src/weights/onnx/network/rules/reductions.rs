@@ -21,7 +21,7 @@ enum Kind {
     Min,
 }
 
-pub(super) fn reduce(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn reduce(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let mut x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
     let odd = || node.refused("reduces neither all channels nor all rows and columns");
@@ -109,7 +109,7 @@ pub(super) fn reduce(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValu
 }
 
 /// `exp(x) / sum(exp(x))` over channels.
-pub(super) fn softmax(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn softmax(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let absent = if reader.opset < 13 { 1 } else { -1 };
     let axis = node.int("axis", absent);

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-pub(super) fn resize(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn resize(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let axes = x.layout.axes();
     let position = |axis: Axis| axes.iter().position(|&own| own == axis);

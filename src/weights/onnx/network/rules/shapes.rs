@@ -18,7 +18,7 @@ const MAX_BLOCK_PX: usize = 16;
 /// Steps to charge per side when a map is tried with other sides.
 const STEPS_PER_SIDE: usize = 16;
 
-pub(super) fn transpose(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn transpose(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
     let order = node.order(count);
@@ -28,7 +28,7 @@ pub(super) fn transpose(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapV
     reader.settled(x)
 }
 
-pub(super) fn reshape(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
+pub fn reshape(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
     let x = reader.map(node, 0)?;
     let lengths = reader.lengths(&x);
     let wanted = match node.op_type {
@@ -128,7 +128,7 @@ impl Reader<'_> {
 
     /// Adds the operation that a layout amounts to: the map was doubled, its channels became blocks of pixels, or their
     /// order changed.
-    pub(super) fn settled(&mut self, x: MapValue) -> Result<MapValue> {
+    pub fn settled(&mut self, x: MapValue) -> Result<MapValue> {
         if let Some(layout) = x.layout.undoubled(&self.sizes_of(x.node)) {
             let node = self.add(Op::Upsample, &[x.node])?;
             return Ok(MapValue { node, layout });
