@@ -19,6 +19,11 @@ impl Sides {
         Self { top: px, left: px, bottom: px, right: px }
     }
 
+    /// Rows above and below, and columns left and right.
+    pub const fn of_ends([top, bottom]: [usize; 2], [left, right]: [usize; 2]) -> Self {
+        Self { top, left, bottom, right }
+    }
+
     /// The number of pixels, if all sides are equal.
     pub const fn uniform(&self) -> Option<usize> {
         let Self { top, left, bottom, right } = *self;

@@ -217,10 +217,9 @@ impl Op {
                     let covered = (side.div_ceil(stride[axis]) - 1) * stride[axis] + reach[axis];
                     let zeros = covered.saturating_sub(side);
                     let (less, more) = (zeros / 2, zeros.div_ceil(2));
-                    if is_more_behind { (less, more) } else { (more, less) }
+                    if is_more_behind { [less, more] } else { [more, less] }
                 };
-                let ((top, bottom), (left, right)) = (ends(height, 0), ends(width, 1));
-                let sides = Sides { top, left, bottom, right };
+                let sides = Sides::of_ends(ends(height, 0), ends(width, 1));
                 Some((PadMode::Constant(0.0), sides))
             }
             _ => None,

@@ -24,6 +24,11 @@ pub type NamedTensors<'a> = Vec<(String, StoredTensor<'a>)>;
 /// Named tensors, and the texts that the file has next to them.
 pub type Named<'a> = (NamedTensors<'a>, BTreeMap<String, String>);
 
+/// The names of tensors.
+pub fn keys<'t>(tensors: &'t NamedTensors<'_>) -> impl Iterator<Item = &'t str> {
+    tensors.iter().map(|(key, _)| key.as_str())
+}
+
 /// Removes the prefix that all names share if they are known names without it. Returns it.
 pub fn strip_prefix(tensors: &mut NamedTensors<'_>, budget: &Budget) -> Result<Option<String>> {
     let is_known = |tensors: &NamedTensors<'_>, from: usize| {
@@ -78,12 +83,11 @@ pub struct Fitted {
 
 /// The family that the names belong to; `None` if they belong to no known one.
 pub fn guess(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Option<Family>> {
-    let keys = tensors.iter().map(|(key, _)| key.as_str());
-    for key in keys.clone() {
+    for key in keys(tensors) {
         budget.steps(key.len())?;
         budget.bytes(key.len())?;
     }
-    Ok(family_of(keys))
+    Ok(family_of(keys(tensors)))
 }
 
 /// A weight of a file.
@@ -174,7 +178,7 @@ fn all<'t, 'a>(tensors: &'t NamedTensors<'a>) -> impl Iterator<Item = Place<'t, 
 /// # Errors
 /// [`WeightsError`] names the keys, the first wrong shape, type or value, or the wrong choice.
 pub fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Result<Fitted> {
-    if is_style_network(tensors.iter().map(|(key, _)| key.as_str())) {
+    if is_style_network(keys(tensors)) {
         return Err(WeightsError::StyleNetwork);
     }
     let family = guess(tensors, budget)?;
@@ -204,9 +208,7 @@ pub fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Resul
         range: Some(PixelRange::Bytes),
         order: recognised.is_blue_first.then_some(ChannelOrder::Bgr),
     };
-    let known = choice.pixels.or(own, own);
-    let unknown = WeightsError::PixelValues { known };
-    let format = known.completed().ok_or(unknown)?;
+    let format = choice.pixels.or(own, own).completed()?;
     let mut facts = BTreeMap::new();
     if format != PixelFormat::LEVELS {
         facts.extend(format.named());

@@ -78,7 +78,7 @@ fn is_our_source(folder: &Path) -> bool {
 /// The text of a small plain file.
 fn text_of(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let file = plain_file::open(path)?;
+    let (file, _) = plain_file::open(path)?;
     file.take(MAX_MANIFEST_BYTES).read_to_string(&mut text)?;
     Ok(text)
 }

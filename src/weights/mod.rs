@@ -251,8 +251,7 @@ const FIRST_BYTES: u64 = 512;
 /// The bytes of a file. Refuses it before reading if it is too large, not a plain file or of an unknown format.
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     let failed = |source| WeightsError::Read { path: path.to_owned(), source };
-    let file = plain_file::open(path).map_err(failed)?;
-    let size_bytes = file.metadata().map_err(failed)?.len();
+    let (file, size_bytes) = plain_file::open(path).map_err(failed)?;
     if size_bytes > MAX_FILE_BYTES {
         return Err(WeightsError::TooLarge { size_bytes, limit_bytes: MAX_FILE_BYTES });
     }

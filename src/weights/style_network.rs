@@ -18,7 +18,7 @@ use super::{
     code::BUILT_IN_NETWORK,
     error::{KeyList, shortened},
     family::{STYLE_NETWORK_SIGNS, bare, is_style_network},
-    fit::{NamedTensors, check_overlap, check_shape, finite_values, float_type, missing},
+    fit::{NamedTensors, check_overlap, check_shape, finite_values, float_type, keys, missing},
     format_of, named_tensors, read_file,
     safetensors::file,
     tensor::{Dtype, Scaling, StoredTensor},
@@ -186,7 +186,7 @@ pub(super) fn fitted(
     metadata: &BTreeMap<String, String>,
     budget: &Budget,
 ) -> Result<Transformer> {
-    if !is_style_network(tensors.iter().map(|(key, _)| key.as_str())) {
+    if !is_style_network(keys(tensors)) {
         return Err(missing(STYLE_NETWORK_SIGNS));
     }
     let spec = spec_of(tensors, metadata, budget)?;

@@ -157,8 +157,7 @@ pub fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
             );
             WeightsError::tensor(&name, problem)
         };
-        let mut opened = plain_file::open_no_link(&file).map_err(|e| unread(&e))?;
-        let size_bytes = opened.metadata().map_err(|e| unread(&e))?.len();
+        let (mut opened, size_bytes) = plain_file::open_no_link(&file).map_err(|e| unread(&e))?;
         if end > size_bytes {
             return Err(WeightsError::tensor(
                 &name,

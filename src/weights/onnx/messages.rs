@@ -9,7 +9,7 @@ use super::{
     wire::{self, Field, Message},
 };
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Model<'m> {
     pub producer_name: &'m str,
     pub producer_version: &'m str,
@@ -38,7 +38,7 @@ impl<'m> Message<'m> for Model<'m> {
 }
 
 /// The part of a file next to the model in which its weights are.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct ExternalFile<'m> {
     pub name: &'m str,
     /// Offset of `bytes` in the file.
@@ -81,7 +81,7 @@ impl<'m> Message<'m> for ExternalFile<'m> {
 }
 
 /// A function of the model: nodes that stand for one node.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Function<'m> {
     pub name: &'m str,
     pub domain: &'m str,
@@ -111,7 +111,7 @@ impl<'m> Message<'m> for Function<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct OperatorSet<'m> {
     pub domain: &'m str,
     pub version: i64,
@@ -128,7 +128,7 @@ impl<'m> Message<'m> for OperatorSet<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Entry<'m> {
     pub key: &'m str,
     pub value: &'m str,
@@ -159,7 +159,7 @@ impl<'m> From<&'m str> for Name<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Graph<'m> {
     /// The call of a function that the graph belongs to; 0 for none.
     pub call: u32,
@@ -181,7 +181,7 @@ impl<'m> Message<'m> for Graph<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Node<'m> {
     pub input: Vec<Name<'m>>,
     pub output: Vec<Name<'m>>,
@@ -208,7 +208,7 @@ impl<'m> Message<'m> for Node<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Attribute<'m> {
     pub name: &'m str,
     pub f: f32,
@@ -240,7 +240,7 @@ impl<'m> Message<'m> for Attribute<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Tensor<'m> {
     pub dims: Vec<i64>,
     pub data_type: i32,
@@ -280,7 +280,7 @@ impl<'m> Message<'m> for Tensor<'m> {
 }
 
 /// An input or output of a graph.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct ValueInfo<'m> {
     pub name: &'m str,
     /// The type of its numbers; 0 if the file does not say.

@@ -98,8 +98,7 @@ impl<'m> OnnxFile<'m> {
             )));
         }
         let known = pixels.or(input, output);
-        let unknown = WeightsError::PixelValues { known };
-        let format = known.completed().ok_or(unknown)?;
+        let format = known.completed()?;
         let mut named = format.named();
         if let Some((height, width)) = size {
             named.insert("size".to_owned(), format!("{width}x{height}"));

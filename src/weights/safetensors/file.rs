@@ -92,8 +92,7 @@ fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<()> {
 /// [`WeightsError::Read`] and [`WeightsError::Safetensors`].
 pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>> {
     let failed = |source| WeightsError::Read { path: path.to_owned(), source };
-    let file = plain_file::open(path).map_err(failed)?;
-    let file_bytes = file.metadata().map_err(failed)?.len();
+    let (file, file_bytes) = plain_file::open(path).map_err(failed)?;
     let mut start = Vec::new();
     (&file).take(8).read_to_end(&mut start).map_err(failed)?;
     let length = header_length(&start, file_bytes)?;

@@ -13,7 +13,6 @@ use crate::{
         Result, StorageType, WeightsError,
         fit::{check_values, values},
         onnx::{
-            messages::Node,
             numbers::{Call, MAX_COUNT, Numbers, Values, fewer_or_more, reshaped},
             tensors::stored,
         },
@@ -86,8 +85,9 @@ impl Reader<'_> {
 
 impl<'m> Reader<'m> {
     /// The shape of a value at every probe, or the number of its values.
-    pub fn shape_of(&self, node: &Node<'_>) -> Result<Value> {
-        let all = match self.scope.value(node, 0)? {
+    pub fn shape_of(&self) -> Result<Value> {
+        let node = self.scope.node;
+        let all = match self.scope.value(0)? {
             Value::Tensor(_, sides) => vec![sides.clone(); self.sizes.len()],
             Value::Numbers(numbers) => numbers.iter().map(|n| n.shape().to_vec()).collect(),
             Value::Map(map) => self.lengths(map),
@@ -110,19 +110,20 @@ impl<'m> Reader<'m> {
     }
 
     /// A node on constants. What depends on the picture's size is computed at every probe, everything else once.
-    pub fn constant(&mut self, node: &'m Node<'m>) -> Result<Value> {
+    pub fn constant(&mut self) -> Result<Value> {
+        let node = self.scope.node;
         if node.op_type == "Constant" {
-            return self.constant_node(node);
+            return self.constant_node();
         }
-        if let Some(view) = self.viewed(node)? {
+        if let Some(view) = self.viewed()? {
             return Ok(view);
         }
-        if let Some(tensor) = self.dequantised(node)? {
+        if let Some(tensor) = self.dequantised()? {
             return self.scope.tensor(tensor);
         }
         if matches!(node.op_type, "DequantizeLinear" | "QuantizeLinear") {
-            let made = self.on_constant(node)?;
-            return self.weights(node, made.sides, &made.values);
+            let made = self.on_constant()?;
+            return self.weights(made.sides, &made.values);
         }
         let count = node.input.len();
         if count > MAX_COUNT {
@@ -130,7 +131,7 @@ impl<'m> Reader<'m> {
         }
         let mut inputs = Vec::new();
         for index in 0..count {
-            inputs.push(self.numbers_at(node, index)?);
+            inputs.push(self.numbers_at(index)?);
         }
         let is_fixed = inputs.iter().flatten().all(|probes| probes.iter().all(|n| *n == probes[0]));
         let (probes, most) = if is_fixed { (1, usize::MAX) } else { (self.sizes.len(), MAX_COUNT) };
@@ -149,38 +150,39 @@ impl<'m> Reader<'m> {
             [one] if one.are_few() => Ok(Value::Numbers(vec![one.clone(); self.sizes.len()])),
             [one] => {
                 let odd = || node.refused("computes too many integers");
-                self.weights(node, one.shape().to_vec(), one.as_floats().ok_or_else(odd)?)
+                self.weights(one.shape().to_vec(), one.as_floats().ok_or_else(odd)?)
             }
             _ => Ok(Value::Numbers(results)),
         }
     }
 
     /// The numbers at an input: weights, however many, or a few numbers, one set per probe.
-    fn numbers_at(&mut self, node: &Node<'_>, index: usize) -> Result<Option<Vec<Numbers>>> {
-        let value = node.input(index).and_then(|name| self.scope.values.get(&name));
+    fn numbers_at(&mut self, index: usize) -> Result<Option<Vec<Numbers>>> {
+        let value = self.scope.node.input(index).and_then(|name| self.scope.values.get(&name));
         if let Some(Value::Tensor(id, _)) = value {
             let tensor = &self.scope.tensors[*id];
             let (dtype, count) = (tensor.dtype(), tensor.element_count());
             self.note_storage(dtype);
             if count > MAX_COUNT && matches!(dtype, Dtype::Float(_)) {
-                let Constant { sides, values } = self.weights_at(node, index)?;
+                let Constant { sides, values } = self.weights_at(index)?;
                 return Ok(Some(vec![Numbers::weights(sides, values)]));
             }
         }
-        Ok(self.scope.numbers(node, index)?.map(Cow::into_owned))
+        Ok(self.scope.numbers(index)?.map(Cow::into_owned))
     }
 
     /// Computed weights.
-    fn weights(&mut self, node: &Node<'_>, sides: Vec<usize>, values: &[f32]) -> Result<Value> {
+    fn weights(&mut self, sides: Vec<usize>, values: &[f32]) -> Result<Value> {
         let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         self.budget().bytes(bytes.len())?;
         let dtype = Dtype::Float(StorageType::F32);
         let tensor = StoredTensor::contiguous(dtype, sides, Cow::Owned(bytes));
-        self.scope.tensor(tensor.map_err(|problem| node.refused(problem))?)
+        self.scope.tensor(tensor.map_err(|problem| self.refused(problem))?)
     }
 
     /// A weight with other sides; `None` for another node.
-    fn viewed(&self, node: &Node<'_>) -> Result<Option<Value>> {
+    fn viewed(&self) -> Result<Option<Value>> {
+        let node = self.scope.node;
         let value = node.input(0).and_then(|name| self.scope.values.get(&name));
         let Some(Value::Tensor(id, sides)) = value else {
             return Ok(None);
@@ -189,12 +191,12 @@ impl<'m> Reader<'m> {
         let made = match node.op_type {
             "Identity" => Some(sides.clone()),
             "Reshape" => {
-                let wanted = self.scope.fixed_numbers(node, 1)?;
+                let wanted = self.scope.fixed_numbers(1)?;
                 let wanted = wanted.as_ref().and_then(Numbers::as_ints);
                 wanted.and_then(|wanted| reshaped(node, sides, wanted))
             }
             "Squeeze" | "Unsqueeze" => {
-                let axes = self.scope.ints(node, "axes", 1)?;
+                let axes = self.scope.ints("axes", 1)?;
                 fewer_or_more(sides, axes.as_deref(), node.op_type == "Squeeze")
             }
             // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
@@ -206,7 +208,8 @@ impl<'m> Reader<'m> {
         Ok(Some(Value::Tensor(*id, made)))
     }
 
-    fn constant_node(&mut self, node: &'m Node<'m>) -> Result<Value> {
+    fn constant_node(&mut self) -> Result<Value> {
+        let node = self.scope.node;
         let name = node.output.first().copied().unwrap_or_default().text;
         if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_deref()) {
             return self.scope.tensor(stored(name, tensor, self.scope.budget)?);
@@ -232,14 +235,15 @@ impl<'m> Reader<'m> {
     ///
     /// # Errors
     /// [`WeightsError`] if the input is a map, or numbers that depend on the picture's size or are not finite.
-    pub fn constant_at(&mut self, node: &Node<'_>, index: usize) -> Result<Option<Constant>> {
+    pub fn constant_at(&mut self, index: usize) -> Result<Option<Constant>> {
+        let node = self.scope.node;
         if node.input(index).is_none() {
             return Ok(None);
         }
-        let (id, sides) = match self.scope.value(node, index)? {
+        let (id, sides) = match self.scope.value(index)? {
             Value::Tensor(id, sides) => (*id, sides.clone()),
             Value::Numbers(_) => {
-                let numbers = self.scope.fixed_numbers(node, index)?;
+                let numbers = self.scope.fixed_numbers(index)?;
                 return Ok(numbers.map(|numbers| Constant {
                     sides: numbers.shape().to_vec(),
                     values: numbers.to_floats(),
@@ -262,18 +266,13 @@ impl<'m> Reader<'m> {
     }
 
     /// A number from an attribute or, since some opset, from an input.
-    pub fn number(
-        &mut self,
-        node: &Node<'_>,
-        attribute: &str,
-        index: usize,
-        absent: f32,
-    ) -> Result<f32> {
+    pub fn number(&mut self, attribute: &str, index: usize, absent: f32) -> Result<f32> {
+        let node = self.scope.node;
         if let Some(attribute) = node.attribute(attribute) {
             return Ok(attribute.f);
         }
         let odd = || node.refused(format!("has several numbers as its {attribute}"));
-        let constant = self.constant_at(node, index)?;
+        let constant = self.constant_at(index)?;
         constant.map_or(Ok(absent), |constant| constant.scalar().ok_or_else(odd))
     }
 
@@ -294,37 +293,37 @@ impl<'m> Reader<'m> {
     }
 
     /// The weights of a convolution at an input, and their shape.
-    pub fn kernel_at(&mut self, node: &Node<'_>, index: usize) -> Result<(Kernel, Vec<usize>)> {
-        if let Value::Tensor(id, sides) = self.scope.value(node, index)?
+    pub fn kernel_at(&mut self, index: usize) -> Result<(Kernel, Vec<usize>)> {
+        if let Value::Tensor(id, sides) = self.scope.value(index)?
             && matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_))
         {
             return Ok((Kernel::Stored(*id), sides.clone()));
         }
-        let own = self.weights_at(node, index)?;
+        let own = self.weights_at(index)?;
         Ok((Kernel::Own(own.values), own.sides))
     }
 
     /// The numbers at a required input.
-    pub fn needed_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
-        let constant = self.constant_at(node, index)?;
-        constant.ok_or_else(|| node.refused(format!("lacks its input {index}")))
+    pub fn needed_at(&mut self, index: usize) -> Result<Constant> {
+        let constant = self.constant_at(index)?;
+        constant.ok_or_else(|| self.refused(format!("lacks its input {index}")))
     }
 
     /// The weights at an input; refuses those that are not finite.
-    pub fn weights_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
-        let constant = self.needed_at(node, index)?;
-        check_values(&node.input_key(index), &constant.values, f32::is_finite)?;
+    pub fn weights_at(&mut self, index: usize) -> Result<Constant> {
+        let constant = self.needed_at(index)?;
+        check_values(&self.scope.node.input_key(index), &constant.values, f32::is_finite)?;
         Ok(constant)
     }
 
     /// A list of `count` weights at an input.
-    pub fn list_at(&mut self, node: &Node<'_>, index: usize, count: usize) -> Result<Vec<f32>> {
-        let list = self.weights_at(node, index)?;
+    pub fn list_at(&mut self, index: usize, count: usize) -> Result<Vec<f32>> {
+        let list = self.weights_at(index)?;
         if list.values.len() == count {
             return Ok(list.values);
         }
         Err(WeightsError::Shape {
-            key: node.input_key(index),
+            key: self.scope.node.input_key(index),
             got: list.sides,
             needed: format!("{count} values"),
         })

@@ -17,6 +17,8 @@ mod simplify;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use crate::{
     graph::{self, Graph, NodeId, Op, Pool, SizeRule},
     network::{Network, NodeWeights},
@@ -198,6 +200,12 @@ fn is_known(node: &Node<'_>, budget: &Budget) -> bool {
             || matches!(operator, "Constant" | "If" | "Shape" | "Size" | "Split"))
 }
 
+/// What all probes have in common; `None` if they differ.
+fn equal<T: PartialEq>(mut probes: impl Iterator<Item = T>) -> Option<T> {
+    let first = probes.next()?;
+    probes.all(|other| other == first).then_some(first)
+}
+
 /// A map, and the layout of the file's tensor for it.
 #[derive(Clone, Debug)]
 struct MapValue {
@@ -254,8 +262,6 @@ struct Reader<'m> {
     enlarges: Option<usize>,
     /// The most recent convolution.
     layer: String,
-    /// The operator that is being read.
-    operator: &'m str,
     opset: i64,
     /// The widest number type among the weights.
     storage: StorageType,
@@ -281,7 +287,6 @@ impl<'m> Reader<'m> {
             times,
             enlarges: None,
             layer: String::new(),
-            operator: "",
             opset,
             storage: StorageType::F16,
         }
@@ -337,10 +342,8 @@ impl<'m> Reader<'m> {
         let budget = self.budget();
         // An operator reads every input once and every attribute a few times.
         budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
-        let values = match node.op_type {
-            "If" => self.branch(node)?,
-            _ => self.node(node)?,
-        };
+        self.scope.node = node;
+        let values = if node.op_type == "If" { self.branch()? } else { self.node()? };
         for (name, value) in node.output.iter().zip(values) {
             budget.bytes(value.size_bytes())?;
             budget.insert(&mut self.scope.values, *name, value)?;
@@ -349,8 +352,9 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads the branch of a node that does not choose by the picture's pixels; returns the branch's results.
-    fn branch(&mut self, node: &'m Node<'m>) -> Result<Vec<Value>> {
-        let chosen = self.scope.fixed_numbers(node, 0)?.and_then(|numbers| numbers.scalar());
+    fn branch(&mut self) -> Result<Vec<Value>> {
+        let node = self.scope.node;
+        let chosen = self.scope.fixed_numbers(0)?.and_then(|numbers| numbers.scalar());
         let chosen = chosen.ok_or_else(|| node.refused("has no single condition"))?;
         let name = if chosen == 0.0 { "else_branch" } else { "then_branch" };
         let branch = node.attribute(name).and_then(|attribute| attribute.g.as_deref());
@@ -367,6 +371,11 @@ impl<'m> Reader<'m> {
 
     fn budget(&self) -> &'m Budget {
         self.scope.budget
+    }
+
+    /// Why the node that is read is not supported: `problem` follows its label.
+    fn refused(&self, problem: impl fmt::Display) -> WeightsError {
+        self.scope.node.refused(problem)
     }
 
     /// Adds a node without weights; its maps must fit at every probe.
@@ -390,11 +399,7 @@ impl<'m> Reader<'m> {
         if count == MAX_NODES {
             return Err(refused(format!("it has more than {MAX_NODES} operations")));
         }
-        let what = match self.operator {
-            "" => "Input",
-            operator => operator,
-        };
-        let name = format!("{count}.{}", shortened(what));
+        let name = format!("{count}.{}", shortened(self.scope.node.op_type));
         if matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) || self.layer.is_empty() {
             self.layer.clone_from(&name);
         }
@@ -455,8 +460,8 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads one node of the file; returns its results.
-    fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value>> {
-        self.operator = node.op_type;
+    fn node(&mut self) -> Result<Vec<Value>> {
+        let node = self.scope.node;
         // Each node that reads a map copies its layout a few times.
         let inputs = node.input.len();
         self.budget().steps(STEPS_PER_NODE + STEPS_PER_INPUT * inputs)?;
@@ -474,20 +479,20 @@ impl<'m> Reader<'m> {
         let mut on_map = false;
         for index in 0..node.input.len() {
             if node.input(index).is_some() {
-                on_map |= matches!(self.scope.value(node, index)?, Value::Map(_));
+                on_map |= matches!(self.scope.value(index)?, Value::Map(_));
             }
         }
         if matches!(node.op_type, "Shape" | "Size") {
-            return self.shape_of(node).map(|value| vec![value]);
+            return self.shape_of().map(|value| vec![value]);
         }
         if !on_map {
-            return self.constant(node).map(|value| vec![value]);
+            return self.constant().map(|value| vec![value]);
         }
         let maps = match node.op_type {
-            "Split" => rules::split(self, node)?,
+            "Split" => self.split()?,
             operator => {
                 let unsupported = || node.refused("is not done to pictures by this program");
-                vec![rules::rule(operator).ok_or_else(unsupported)?(self, node)?]
+                vec![rules::rule(operator).ok_or_else(unsupported)?(self)?]
             }
         };
         Ok(maps.into_iter().map(Value::Map).collect())

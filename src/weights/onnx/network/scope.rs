@@ -6,7 +6,7 @@ use std::{borrow::Cow, cell::Cell, collections::HashMap};
 use super::{
     Budget, MapValue, Result, WeightsError,
     messages::{Name, Node},
-    numbers::{MAX_COUNT, Numbers, Values},
+    numbers::Numbers,
 };
 use crate::weights::{error::shortened, tensor::StoredTensor};
 
@@ -47,10 +47,23 @@ pub struct Scope<'m> {
     pub tensors: Vec<StoredTensor<'m>>,
     /// Number of picture sizes at which the graph's arithmetic is tried.
     pub probe_count: usize,
+    /// The node that is being read.
+    pub node: &'m Node<'m>,
     pub budget: &'m Budget,
     /// Whether an error occurred that may not occur at other sizes of the picture.
     pub depends_on_size: Cell<bool>,
 }
+
+/// Stands for the input of a graph, before any node is read.
+static INPUT: Node<'_> = Node {
+    input: Vec::new(),
+    output: Vec::new(),
+    name: "",
+    op_type: "Input",
+    attribute: Vec::new(),
+    domain: "",
+    overload: "",
+};
 
 impl<'m> Scope<'m> {
     pub fn new(probe_count: usize, budget: &'m Budget) -> Self {
@@ -58,6 +71,7 @@ impl<'m> Scope<'m> {
             values: HashMap::new(),
             tensors: Vec::new(),
             probe_count,
+            node: &INPUT,
             budget,
             depends_on_size: Cell::new(false),
         }
@@ -76,7 +90,8 @@ impl<'m> Scope<'m> {
     }
 
     /// The value of a required input.
-    pub fn value<'s>(&'s self, node: &Node<'s>, index: usize) -> Result<&'s Value> {
+    pub fn value(&self, index: usize) -> Result<&Value> {
+        let node = self.node;
         let name =
             node.input(index).ok_or_else(|| node.refused(format!("lacks its input {index}")))?;
         self.values.get(&name).ok_or_else(|| {
@@ -88,11 +103,8 @@ impl<'m> Scope<'m> {
     }
 
     /// A few numbers at an input, one set per probe; `None` if the optional input is absent.
-    pub fn numbers<'s>(
-        &'s self,
-        node: &Node<'s>,
-        index: usize,
-    ) -> Result<Option<Cow<'s, [Numbers]>>> {
+    pub fn numbers(&self, index: usize) -> Result<Option<Cow<'_, [Numbers]>>> {
+        let node = self.node;
         if node.input(index).is_none() {
             return Ok(None);
         }
@@ -100,11 +112,11 @@ impl<'m> Scope<'m> {
             let key = node.input_key(index);
             node.refused(format!("needs a few numbers as {key}, which {found}"))
         };
-        let numbers = match self.value(node, index)? {
+        let numbers = match self.value(index)? {
             Value::Numbers(numbers) => Cow::Borrowed(numbers.as_slice()),
             Value::Tensor(id, shape) => {
                 let tensor = &self.tensors[*id];
-                let few = small_numbers(tensor, shape).ok_or_else(|| {
+                let few = Numbers::of(tensor, shape).ok_or_else(|| {
                     let (count, dtype) = (tensor.element_count(), tensor.dtype().name());
                     refused(&format!("holds {count} numbers of the type {dtype}"))
                 })?;
@@ -118,42 +130,33 @@ impl<'m> Scope<'m> {
     }
 
     /// Numbers that are the same at every probe.
-    pub fn fixed_numbers(&self, node: &Node<'_>, index: usize) -> Result<Option<Numbers>> {
-        match self.numbers(node, index)?.as_deref() {
+    pub fn fixed_numbers(&self, index: usize) -> Result<Option<Numbers>> {
+        match self.numbers(index)?.as_deref() {
             None => Ok(None),
             Some([first, rest @ ..]) if rest.iter().all(|n| n == first) => {
                 self.budget.bytes(first.size_bytes())?;
                 Ok(Some(first.clone()))
             }
-            Some(_) => Err(self.of_size(node.refused("depends on the size of the picture"))),
+            Some(_) => Err(self.of_size(self.node.refused("depends on the size of the picture"))),
         }
     }
 
     /// Integers from an attribute or, since some opset, from an input.
-    pub fn ints<'n>(
-        &self,
-        node: &'n Node<'_>,
-        attribute: &str,
-        index: usize,
-    ) -> Result<Option<Cow<'n, [i64]>>> {
-        if let Some(attribute) = node.attribute(attribute) {
+    pub fn ints(&self, attribute: &str, index: usize) -> Result<Option<Cow<'m, [i64]>>> {
+        if let Some(attribute) = self.node.attribute(attribute) {
             return Ok(Some(Cow::Borrowed(attribute.ints.as_slice())));
         }
-        let numbers = self.fixed_numbers(node, index)?;
+        let numbers = self.fixed_numbers(index)?;
         Ok(numbers.and_then(|numbers| Some(Cow::Owned(numbers.as_ints()?.to_vec()))))
     }
 
     /// Lists of integers from an attribute or, since some opset, from an input, one for each probe.
-    pub fn int_lists(
-        &self,
-        node: &Node<'_>,
-        attribute: &str,
-        index: usize,
-    ) -> Result<Option<Vec<Vec<i64>>>> {
+    pub fn int_lists(&self, attribute: &str, index: usize) -> Result<Option<Vec<Vec<i64>>>> {
+        let node = self.node;
         if let Some(attribute) = node.attribute(attribute) {
             return Ok(Some(vec![attribute.ints.clone(); self.probe_count]));
         }
-        let Some(numbers) = self.numbers(node, index)? else {
+        let Some(numbers) = self.numbers(index)? else {
             return Ok(None);
         };
         let lists = numbers.iter().map(|numbers| numbers.as_ints().map(<[i64]>::to_vec));
@@ -162,14 +165,14 @@ impl<'m> Scope<'m> {
     }
 
     /// Integers at an input, however many, with their shape; `None` if they are no integers.
-    pub fn indices(&self, node: &Node<'_>, index: usize) -> Result<Option<Indices>> {
-        if let Value::Tensor(id, shape) = self.value(node, index)? {
+    pub fn indices(&self, index: usize) -> Result<Option<Indices>> {
+        if let Value::Tensor(id, shape) = self.value(index)? {
             let tensor = &self.tensors[*id];
             self.budget.steps(tensor.element_count())?;
             self.budget.bytes(tensor.element_count().saturating_mul(size_of::<i64>()))?;
             return Ok(tensor.to_i64().map(|values| Indices { shape: shape.clone(), values }));
         }
-        let numbers = self.fixed_numbers(node, index)?;
+        let numbers = self.fixed_numbers(index)?;
         Ok(numbers.and_then(|numbers| {
             let values = numbers.as_ints()?.to_vec();
             Some(Indices { shape: numbers.shape().to_vec(), values })
@@ -177,19 +180,7 @@ impl<'m> Scope<'m> {
     }
 
     /// The single constant at an input, if there is one.
-    pub fn constant(&self, node: &Node<'_>, index: usize) -> Option<f32> {
-        self.fixed_numbers(node, index).ok()??.scalar()
+    pub fn constant(&self, index: usize) -> Option<f32> {
+        self.fixed_numbers(index).ok()??.scalar()
     }
-}
-
-/// A few numbers of the file; `None` if there are more or they have another type.
-fn small_numbers(tensor: &StoredTensor<'_>, shape: &[usize]) -> Option<Numbers> {
-    if tensor.element_count() > MAX_COUNT {
-        return None;
-    }
-    let values = match tensor.to_i64() {
-        Some(ints) => Values::Int(ints),
-        None => Values::Float(tensor.to_f32().ok()?),
-    };
-    Numbers::few(shape.to_vec(), values)
 }

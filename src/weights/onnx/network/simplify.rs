@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::{
     graph::{Arithmetic, Function, Graph, Node, NodeId, Op},
-    network::{Network, NodeWeights, Weights},
+    network::{Network, NetworkError, NodeWeights},
     weights::{Budget, Result},
 };
 
@@ -63,20 +63,17 @@ pub fn network(
         }
         let inputs: Vec<NodeId> = node.inputs.iter().map(|&input| ids[instead[input]]).collect();
         let added = made.add(&node.name, &node.layer, node.op, &inputs);
-        ids[id] = added.map_err(crate::network::NetworkError::from)?;
+        ids[id] = added.map_err(NetworkError::from)?;
         if let Some(own) = weights[id].take() {
             budget.insert(&mut all, node.name.clone(), own)?;
         }
     }
-    if made.is_on_maps() {
-        let all: Weights = all.into_iter().collect();
-        return Ok(Network::new(made, all)?);
+    if !made.is_on_maps() {
+        let layer = made.nodes().last().map_or_else(String::new, |node| node.layer.clone());
+        let picture = made.add("picture", &layer, Op::Picture, &[ids[instead[last]]]);
+        picture.map_err(NetworkError::from)?;
     }
-    let layer = made.nodes().last().map_or_else(String::new, |node| node.layer.clone());
-    let picture = made.add("picture", &layer, Op::Picture, &[ids[instead[last]]]);
-    picture.map_err(crate::network::NetworkError::from)?;
-    let all: Weights = all.into_iter().collect();
-    Ok(Network::new(made, all)?)
+    Ok(Network::new(made, all.into_iter().collect())?)
 }
 
 /// Tolerance for the constants of a GELU that is written as several operations.

@@ -11,7 +11,9 @@ mod shapes;
 use std::cell::Cell;
 
 use super::{Budget, Result, messages::Node};
-pub use positions::{joint_sides, spread, transposed, wrapped};
+use crate::weights::tensor::StoredTensor;
+use positions::{joint_sides, spread};
+pub use positions::{sliced, transposed, wrapped};
 pub use shapes::{fewer_or_more, reshaped};
 
 /// Maximum number of numbers in a value that is computed from sizes.
@@ -44,6 +46,18 @@ impl Numbers {
     pub fn few(shape: Vec<usize>, values: Values) -> Option<Self> {
         let numbers = Self { shape, values };
         numbers.are_few().then_some(numbers)
+    }
+
+    /// A few numbers of the file with this shape; `None` if there are more or they have another type.
+    pub fn of(tensor: &StoredTensor<'_>, shape: &[usize]) -> Option<Self> {
+        if tensor.element_count() > MAX_COUNT {
+            return None;
+        }
+        let values = match tensor.to_i64() {
+            Some(ints) => Values::Int(ints),
+            None => Values::Float(tensor.to_f32().ok()?),
+        };
+        Self::few(shape.to_vec(), values)
     }
 
     /// Whether the shape has at most [`MAX_COUNT`] rows and columns, even without numbers in them. This limits every

@@ -1,5 +1,7 @@
 //! Selection and concatenation of numbers.
 
+use std::ops::Range;
+
 use super::{Call, Numbers, Values};
 use crate::weights::tensor::row_major;
 
@@ -8,6 +10,22 @@ pub fn wrapped(index: i64, count: usize) -> Option<usize> {
     let count = i64::try_from(count).ok()?;
     let index = if index < 0 { index + count } else { index };
     (0..count).contains(&index).then_some(index as usize)
+}
+
+/// What a Slice takes of a side of this length, and whether backwards; `None` if it leaves gaps.
+pub fn sliced(length: usize, start: i64, end: i64, step: i64) -> Option<(Range<usize>, bool)> {
+    let length = i64::try_from(length).ok()?;
+    // Backwards, the place before the first is -1.
+    let place = |at: i64, least: i64| {
+        let at = if at < 0 { at.saturating_add(length) } else { at };
+        at.clamp(least, length + least)
+    };
+    let (first, end) = match step {
+        1 => (place(start, 0), place(end, 0)),
+        -1 => (place(end, -1) + 1, place(start, -1) + 1),
+        _ => return None,
+    };
+    Some((first as usize..end.max(first) as usize, step < 0))
 }
 
 /// The sides of values that are combined, with sides of length 1 repeated; `None` if they do not fit.
@@ -145,23 +163,15 @@ impl Call<'_> {
         }
         let step = one(4, "steps")?.unwrap_or(1);
         self.room(&source.shape)?;
-        let rows = i64::try_from(*source.shape.first()?).ok()?;
-        let from_end = |index: i64| {
-            if index < 0 { index.saturating_add(rows) } else { index }
-        };
-        let picked: Vec<i64> = match step {
-            1 => (from_end(start).clamp(0, rows)..from_end(end).clamp(0, rows)).collect(),
-            -1 => {
-                let first = from_end(start).clamp(-1, rows - 1);
-                let last = from_end(end).clamp(-1, rows - 1);
-                (last + 1..=first).rev().collect()
-            }
-            _ => return None,
-        };
+        let (rows, is_backwards) = sliced(*source.shape.first()?, start, end, step)?;
+        let mut picked: Vec<usize> = rows.collect();
+        if is_backwards {
+            picked.reverse();
+        }
         let mut shape = source.shape.clone();
         shape[0] = picked.len();
         let width: usize = shape[1..].iter().product();
-        let places = |row: i64| row as usize * width..(row as usize + 1) * width;
+        let places = |row: usize| row * width..(row + 1) * width;
         Numbers::picked(&source.values, shape, picked.into_iter().flat_map(places))
     }
 

@@ -1,7 +1,7 @@
 //! Numbers in another shape, and numbers created for a shape.
 
 use super::{Call, MAX_COUNT, Node, Numbers, Values, product, wrapped};
-use crate::weights::onnx::wire::varints;
+use crate::weights::onnx::tensors::stored;
 
 impl Call<'_> {
     fn in_shape(&self, source: &Numbers, shape: Vec<usize>) -> Option<Numbers> {
@@ -26,22 +26,13 @@ impl Call<'_> {
             return None;
         };
         let count = usize::try_from(*count).ok().filter(|c| *c <= MAX_COUNT)?;
-        let values = match self.node.attribute("value").and_then(|a| a.t.as_ref()) {
-            Some(tensor) if tensor.data_type == 7 => {
-                let raw = tensor.raw_data.first_chunk::<8>();
-                let value = match raw {
-                    Some(raw) => i64::from_le_bytes(*raw),
-                    None => varints(&tensor.int64_data).next().unwrap_or_default(),
-                };
-                Values::Int(vec![value; count])
-            }
-            Some(tensor) if tensor.data_type == 1 => {
-                let raw = (tensor.raw_data.first_chunk::<4>())
-                    .or_else(|| tensor.float_data.first_chunk());
-                Values::Float(vec![f32::from_le_bytes(*raw?); count])
-            }
-            None => Values::Float(vec![0.0; count]),
-            Some(_) => return None,
+        let value = match self.node.attribute("value").and_then(|a| a.t.as_deref()) {
+            Some(tensor) => Numbers::of(&stored("", tensor, self.budget).ok()?, &[])?.values,
+            None => Values::Float(vec![0.0]),
+        };
+        let values = match value {
+            Values::Int(one) => Values::Int(one.repeat(count)),
+            Values::Float(one) => Values::Float(one.repeat(count)),
         };
         Numbers::few(vec![count], values)
     }

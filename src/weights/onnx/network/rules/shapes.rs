@@ -6,7 +6,6 @@ use crate::{
     weights::{
         Result,
         onnx::{
-            messages::Node,
             numbers::{fewer_or_more, reshaped, transposed},
             shown,
         },
@@ -17,68 +16,6 @@ use crate::{
 const MAX_BLOCK_PX: usize = 16;
 /// Steps to charge per side when a map is tried with other sides.
 const STEPS_PER_SIDE: usize = 16;
-
-pub fn transpose(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let count = x.layout.sides.len();
-    let order = node.order(count);
-    let layout = (order.len() == count).then(|| x.layout.transposed(&order)).flatten();
-    let layout = layout.ok_or_else(|| node.refused("has an odd order"))?;
-    let x = MapValue { node: x.node, layout };
-    reader.settled(x)
-}
-
-pub fn reshape(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let lengths = reader.lengths(&x);
-    let wanted = match node.op_type {
-        "Reshape" | "Expand" => reader.scope.int_lists(node, "shape", 1)?,
-        _ => None,
-    };
-    let mut shapes = Vec::new();
-    for (probe, own) in lengths.iter().enumerate() {
-        let shape = match node.op_type {
-            "Reshape" => wanted.as_ref().and_then(|wanted| reshaped(node, own, &wanted[probe])),
-            "Expand" => wanted.as_ref().and_then(|wanted| expanded(own, &wanted[probe])),
-            "Flatten" => {
-                let axis = node.int("axis", 1);
-                let count = own.len() as i64;
-                let axis = if axis < 0 { axis + count } else { axis };
-                (0..=count).contains(&axis).then(|| {
-                    let (front, back) = own.split_at(axis as usize);
-                    vec![front.iter().product(), back.iter().product()]
-                })
-            }
-            other => {
-                let axes = reader.scope.ints(node, "axes", 1)?;
-                fewer_or_more(own, axes.as_deref(), other == "Squeeze")
-            }
-        };
-        let shape = shape.ok_or_else(|| {
-            reader.scope.of_size(node.refused(format!(
-                "gives a map with the sides {} others that do not fit",
-                shown(own)
-            )))
-        })?;
-        shapes.push(shape);
-    }
-    if shapes == lengths {
-        return Ok(x);
-    }
-    let sizes = reader.sizes_of(x.node);
-    let reshaped = match x.layout.reshaped(&sizes, &shapes) {
-        Some(layout) => Some(MapValue { node: x.node, layout }),
-        None => reader.reshaped_in_blocks(&x, &shapes)?,
-    };
-    let x = reshaped.ok_or_else(|| {
-        reader.scope.of_size(node.refused(format!(
-            "gives a map with the sides {} the sides {}, which cut through its pixels",
-            reader.sides_shown(&x),
-            shown(shapes.first().map_or(&[][..], Vec::as_slice))
-        )))
-    })?;
-    reader.settled(x)
-}
 
 /// The same sides, possibly with sides of length 1 in front. A map cannot be repeated.
 fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
@@ -97,6 +34,70 @@ fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
 }
 
 impl Reader<'_> {
+    pub fn transpose(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let count = x.layout.sides.len();
+        let order = node.order(count);
+        let layout = (order.len() == count).then(|| x.layout.transposed(&order)).flatten();
+        let layout = layout.ok_or_else(|| node.refused("has an odd order"))?;
+        let x = MapValue { node: x.node, layout };
+        self.settled(x)
+    }
+
+    pub fn reshape(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let lengths = self.lengths(&x);
+        let wanted = match node.op_type {
+            "Reshape" | "Expand" => self.scope.int_lists("shape", 1)?,
+            _ => None,
+        };
+        let mut shapes = Vec::new();
+        for (probe, own) in lengths.iter().enumerate() {
+            let shape = match node.op_type {
+                "Reshape" => wanted.as_ref().and_then(|wanted| reshaped(node, own, &wanted[probe])),
+                "Expand" => wanted.as_ref().and_then(|wanted| expanded(own, &wanted[probe])),
+                "Flatten" => {
+                    let axis = node.int("axis", 1);
+                    let count = own.len() as i64;
+                    let axis = if axis < 0 { axis + count } else { axis };
+                    (0..=count).contains(&axis).then(|| {
+                        let (front, back) = own.split_at(axis as usize);
+                        vec![front.iter().product(), back.iter().product()]
+                    })
+                }
+                other => {
+                    let axes = self.scope.ints("axes", 1)?;
+                    fewer_or_more(own, axes.as_deref(), other == "Squeeze")
+                }
+            };
+            let shape = shape.ok_or_else(|| {
+                self.scope.of_size(node.refused(format!(
+                    "gives a map with the sides {} others that do not fit",
+                    shown(own)
+                )))
+            })?;
+            shapes.push(shape);
+        }
+        if shapes == lengths {
+            return Ok(x);
+        }
+        let sizes = self.sizes_of(x.node);
+        let reshaped = match x.layout.reshaped(&sizes, &shapes) {
+            Some(layout) => Some(MapValue { node: x.node, layout }),
+            None => self.reshaped_in_blocks(&x, &shapes)?,
+        };
+        let x = reshaped.ok_or_else(|| {
+            self.scope.of_size(node.refused(format!(
+                "gives a map with the sides {} the sides {}, which cut through its pixels",
+                self.sides_shown(&x),
+                shown(shapes.first().map_or(&[][..], Vec::as_slice))
+            )))
+        })?;
+        self.settled(x)
+    }
+
     /// A map reshaped so that its rows and columns are split into blocks, which become channels; `None` if `shapes` are
     /// not such a split.
     fn reshaped_in_blocks(
