@@ -87,11 +87,12 @@ impl FromStr for PixelRange {
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let found = Self::ALL.into_iter().find(|range| range.name() == text);
-        found.ok_or_else(|| UnknownName {
-            given: text.chars().take(40).collect(),
-            choices: "0..255, 0..1, -1..1, imagenet and caffe",
-        })
+        found.ok_or_else(|| unknown(text, "0..255, 0..1, -1..1, imagenet and caffe"))
     }
+}
+
+fn unknown(text: &str, choices: &'static str) -> UnknownName {
+    UnknownName { given: text.chars().take(40).collect(), choices }
 }
 
 /// Which color comes first.
@@ -133,10 +134,7 @@ impl FromStr for ChannelOrder {
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let found = Self::ALL.into_iter().find(|order| order.name() == text);
-        found.ok_or_else(|| UnknownName {
-            given: text.chars().take(40).collect(),
-            choices: "rgb and bgr",
-        })
+        found.ok_or_else(|| unknown(text, "rgb and bgr"))
     }
 }
 

@@ -39,15 +39,11 @@ fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>> {
         let found = tensor.external_data.iter().find(|entry| entry.key == key);
         found.map(|entry| entry.value)
     };
-    let number = |key: &str| match text(key).filter(|text| !text.is_empty()) {
-        Some(text) => match text.parse::<u64>() {
-            Ok(number) => Ok(Some(number)),
-            Err(_) => Err(WeightsError::tensor(
-                tensor.name,
-                format!("has an unreadable {key} in its file"),
-            )),
-        },
-        None => Ok(None),
+    let number = |key: &str| {
+        let odd =
+            || WeightsError::tensor(tensor.name, format!("has an unreadable {key} in its file"));
+        let given = text(key).filter(|text| !text.is_empty());
+        given.map(|text| text.parse::<u64>().map_err(|_| odd())).transpose()
     };
     let file = text("location").unwrap_or_default();
     let file = file.strip_prefix("./").unwrap_or(file);

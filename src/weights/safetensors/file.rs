@@ -14,8 +14,8 @@ use std::{
 
 use safetensors::tensor::Dtype as FileDtype;
 use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
+    Deserialize, Deserializer as _,
+    de::{Error as _, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
@@ -24,11 +24,14 @@ use crate::weights::{
     error::shortened,
     fit::Named,
     plain_file,
-    tensor::{Dtype, MAX_RANK, StoredTensor},
+    tensor::{Dtype, StoredTensor},
 };
 
 /// Maximum length of a header. Those of style networks have about 10 KB.
 const MAX_HEADER_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Bytes of a value in a header: a text in the map of metadata, whose leaves may be half empty.
+const BYTES_PER_VALUE: usize = 128;
 
 /// The key of the metadata in a header.
 const METADATA: &str = "__metadata__";
@@ -154,6 +157,9 @@ pub fn header_length(start: &[u8], file_bytes: u64) -> Result<usize> {
 
 fn parse_header(text: &[u8], budget: &Budget) -> Result<Header> {
     budget.steps(text.len())?;
+    // Every value in a map follows a colon, and all but the first side of a tensor a comma.
+    let count = |sign: u8| text.iter().filter(|&&byte| byte == sign).count();
+    budget.bytes(text.len() + BYTES_PER_VALUE * count(b':') + size_of::<usize>() * count(b','))?;
     let mut json = serde_json::Deserializer::from_slice(text);
     let header = json.deserialize_map(HeaderVisitor(budget)).map_err(broken)?;
     json.end().map_err(broken)?;
@@ -182,7 +188,7 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
                 if has_metadata {
                     return Err(A::Error::duplicate_field(METADATA));
                 }
-                header.metadata = map.next_value_seed(MetadataVisitor(self.0))?;
+                header.metadata = map.next_value()?;
                 has_metadata = true;
                 continue;
             }
@@ -190,45 +196,9 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
                 let (key, problem) = (shortened(&key), shortened(&error.to_string()));
                 A::Error::custom(format!("{key}: {problem}"))
             })?;
-            self.0
-                .bytes(key.len() + MAX_RANK * size_of::<usize>())
-                .and_then(|()| self.0.push(&mut header.tensors, (key, entry)))
-                .map_err(A::Error::custom)?;
+            self.0.push(&mut header.tensors, (key, entry)).map_err(A::Error::custom)?;
         }
         Ok(header)
-    }
-}
-
-/// Reads the texts of a header.
-struct MetadataVisitor<'b>(&'b Budget);
-
-/// Bytes of an entry in the map of metadata, whose leaves may be half empty.
-const PLACE_BYTES: usize = 128;
-
-impl<'de> DeserializeSeed<'de> for MetadataVisitor<'_> {
-    type Value = BTreeMap<String, String>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for MetadataVisitor<'_> {
-    type Value = BTreeMap<String, String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of texts")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut metadata = BTreeMap::new();
-        while let Some((key, value)) = map.next_entry::<String, String>()? {
-            let bytes = PLACE_BYTES + key.len() + value.len();
-            let drawn = self.0.steps(2).and_then(|()| self.0.bytes(bytes));
-            drawn.map_err(A::Error::custom)?;
-            metadata.insert(key, value);
-        }
-        Ok(metadata)
     }
 }
 
@@ -236,37 +206,9 @@ impl<'de> Visitor<'de> for MetadataVisitor<'_> {
 #[derive(Deserialize)]
 struct Entry {
     dtype: FileDtype,
-    #[serde(deserialize_with = "sides")]
     shape: Vec<usize>,
     /// Begin and end of its numbers, in bytes after the header.
     data_offsets: [usize; 2],
-}
-
-/// The sides of a tensor. Two bytes of a header may become eight bytes in memory.
-fn sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
-    struct Sides;
-
-    impl<'de> Visitor<'de> for Sides {
-        type Value = Vec<usize>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of sides")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<usize>, A::Error> {
-            let mut sides = Vec::with_capacity(MAX_RANK);
-            while let Some(side) = list.next_element()? {
-                if sides.len() == MAX_RANK {
-                    let problem = format!("it has more than {MAX_RANK} dimensions");
-                    return Err(A::Error::custom(problem));
-                }
-                sides.push(side);
-            }
-            Ok(sides)
-        }
-    }
-
-    deserializer.deserialize_seq(Sides)
 }
 
 /// This program's name of a number type.

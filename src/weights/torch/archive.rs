@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::{super::error::shortened, Budget, Result, WeightsError};
+use super::{super::error::shortened, Budget, Result, WeightsError, input::little_endian};
 
 /// Maximum number of entries. A state dict of the deepest network has about 150.
 const MAX_ENTRIES: usize = 10_000;
@@ -65,8 +65,7 @@ fn end_at(bytes: &[u8]) -> Option<usize> {
 
 /// A little-endian number of `count` bytes.
 fn number(bytes: &[u8], at: usize, count: usize) -> Option<u64> {
-    let digits = part(bytes, at, count)?.iter().rev();
-    Some(digits.fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    part(bytes, at, count).map(little_endian)
 }
 
 fn part(bytes: &[u8], at: usize, count: usize) -> Option<&[u8]> {

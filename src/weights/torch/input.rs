@@ -3,6 +3,11 @@
 /// What is wrong, as text.
 pub type Problem = String;
 
+/// A little-endian number of at most eight bytes.
+pub fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
 /// Bytes and the read position.
 pub struct Input<'a> {
     bytes: &'a [u8],
@@ -32,15 +37,14 @@ impl<'a> Input<'a> {
     }
 
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
-        let part = self.take(N)?.first_chunk::<N>();
-        Ok(*part.ok_or("it ends in the middle of an instruction")?)
+        let mut part = [0; N];
+        part.copy_from_slice(self.take(N)?);
+        Ok(part)
     }
 
     /// A little-endian number of at most eight bytes.
     pub fn number(&mut self, bytes: usize) -> Result<usize, Problem> {
-        let digits = self.take(bytes)?.iter().rev();
-        let number = digits.fold(0, |number, digit| number << 8 | u64::from(*digit));
-        usize::try_from(number).map_err(|e| e.to_string())
+        usize::try_from(little_endian(self.take(bytes)?)).map_err(|e| e.to_string())
     }
 
     pub fn line(&mut self) -> Result<&'a str, Problem> {

@@ -30,15 +30,7 @@ pub fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides> {
     if !matches!(picture.elem_type, 0 | 1 | 2 | 10 | 11 | 16) {
         return Err(refused("its input is not a picture"));
     }
-    let Some(dims) = &picture.dims else {
-        return Ok(InputSides {
-            op: Op::Photo,
-            layout: Layout::channels_first(3),
-            batch: 1,
-            fixed_size: None,
-        });
-    };
-    let sides = sides_of(dims);
+    let sides = sides_of(picture.dims.as_deref().unwrap_or(&[1, 3, 0, 0]));
     let odd = || {
         refused(format!(
             "its input has the sides {}; a picture is 1 x 3 x height x width or 1 x height x width x 3",

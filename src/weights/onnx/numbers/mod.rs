@@ -12,8 +12,8 @@ use std::cell::Cell;
 
 use super::{Budget, Result, messages::Node};
 use crate::weights::tensor::StoredTensor;
+pub use positions::{expanded, sliced, transposed, wrapped};
 use positions::{joint_sides, spread};
-pub use positions::{sliced, transposed, wrapped};
 pub use shapes::{fewer_or_more, reshaped};
 
 /// Maximum number of numbers in a value that is computed from sizes.

@@ -38,6 +38,12 @@ pub fn joint_sides(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     (0..rank).map(joint).collect()
 }
 
+/// The sides of values that are repeated to fill `wanted` sides.
+pub fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
+    let wanted: Option<Vec<usize>> = wanted.iter().map(|&side| side.try_into().ok()).collect();
+    joint_sides(own, &wanted?)
+}
+
 /// The length of one of `rank` sides. Missing sides are the first ones.
 fn aligned(sides: &[usize], side: usize, rank: usize) -> usize {
     (side + sides.len()).checked_sub(rank).map_or(1, |own| sides[own])
@@ -128,9 +134,7 @@ impl Call<'_> {
     /// Numbers that are repeated along some sides.
     pub fn expand(&self) -> Option<Numbers> {
         let (source, sides) = (self.input(0)?, self.input(1)?.as_ints()?);
-        let wanted: Option<Vec<usize>> =
-            sides.iter().map(|side| usize::try_from(*side).ok()).collect();
-        let shape = joint_sides(&source.shape, &wanted?)?;
+        let shape = expanded(&source.shape, sides)?;
         self.room(&shape)?;
         Numbers::picked(&source.values, shape.clone(), spread(&source.shape, &shape))
     }

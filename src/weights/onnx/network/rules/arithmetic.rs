@@ -178,29 +178,27 @@ impl Reader<'_> {
         is_constant_first: bool,
     ) -> Result<MapValue> {
         let node = self.scope.node;
+        let arithmetic = arithmetic_of(node.op_type);
+        let is_max = node.op_type == "Max";
         // Limits may be infinite.
-        let constant = match arithmetic_of(node.op_type) {
+        let constant = match arithmetic {
             Some(_) => self.weights_at(index)?,
             None => self.needed_at(index)?,
         };
         // If the constant has more sides than the map, the map gets sides of length 1 in front.
         let mut x = x.clone();
-        let more = constant.sides.len().saturating_sub(x.layout.sides.len());
-        if more > 0 && constant.sides.len() > MAX_SIDES {
-            return Err(
-                node.refused(format!("computes with a constant of {} sides", constant.sides.len()))
-            );
+        let count = constant.sides.len();
+        let more = count.saturating_sub(x.layout.sides.len());
+        if more > 0 && count > MAX_SIDES {
+            return Err(node.refused(format!("computes with a constant of {count} sides")));
         }
         x.layout.sides.splice(0..0, vec![Vec::new(); more]);
-        let x = &x;
-        let values = match self.by_channel(x, &constant) {
+        let values = match self.by_channel(&x, &constant) {
             Ok(values) => values,
             Err(error) => {
-                let Some(map) = self.constant_map(x, &constant)? else {
-                    return Err(error);
-                };
-                let Some(arithmetic) = arithmetic_of(node.op_type) else {
-                    return self.extreme(node.op_type == "Max", x, &x.moved_to(map));
+                let map = self.constant_map(&x, &constant)?.ok_or(error)?;
+                let Some(arithmetic) = arithmetic else {
+                    return self.extreme(is_max, &x, &x.moved_to(map));
                 };
                 let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
                 let id = self.add(Op::Combine(arithmetic), &inputs)?;
@@ -208,13 +206,11 @@ impl Reader<'_> {
             }
         };
         let limit = values.first().copied().unwrap_or_default();
-        let is_max = node.op_type == "Max";
-        if arithmetic_of(node.op_type).is_none() && values.iter().all(|&v| v == limit) {
+        if arithmetic.is_none() && values.iter().all(|&v| v == limit) {
             let [least, most] =
                 if is_max { [limit, f32::INFINITY] } else { [f32::NEG_INFINITY, limit] };
-            return self.clipped(x, least, most);
+            return self.clipped(&x, least, most);
         }
-        let mut x = x.clone();
         // The scale and the shift of each channel.
         let step: fn(f32) -> (f32, f32) = match (node.op_type, is_constant_first) {
             ("Add" | "Sum", _) => |v| (1.0, v),

@@ -1,6 +1,6 @@
 //! Operators that change the number of rows and columns.
 
-use super::{Axis, MapValue, NodeId, Reader};
+use super::{Axis, MapValue, NodeId, Reader, equal};
 use crate::{
     graph::{
         Op,
@@ -79,7 +79,6 @@ impl Reader<'_> {
 
     /// A map resized to rows and columns that are known at every probe.
     fn resized_to(&mut self, x: &MapValue, made: &[(usize, usize)]) -> Result<MapValue> {
-        let node = self.scope.node;
         let own = self.sizes_of(x.node);
         // A factor, if it is the same at every probe.
         let scale = |axis: usize| {
@@ -88,21 +87,16 @@ impl Reader<'_> {
             let is_exact = made.iter().zip(&own).all(|(made, own)| pick(made) == pick(own) * scale);
             is_exact.then_some(scale)
         };
-        let target = match (scale(0), scale(1)) {
-            (Some(rows), Some(columns)) => (Target::Scale([rows, columns]), None),
-            _ => match self.node_of_size(made)? {
-                Some(like) => (Target::Like, Some(like)),
-                None if made.iter().all(|size| *size == made[0]) => {
-                    (Target::Size([made[0].0, made[0].1]), None)
-                }
-                None => {
-                    return Err(self
-                        .scope
-                        .of_size(node.refused("resizes to a size that no other map has")));
-                }
-            },
-        };
-        self.resized(x, target.0, target.1)
+        if let (Some(rows), Some(columns)) = (scale(0), scale(1)) {
+            return self.resized(x, Target::Scale([rows, columns]), None);
+        }
+        if let Some(like) = self.node_of_size(made)? {
+            return self.resized(x, Target::Like, Some(like));
+        }
+        let size = equal(made.iter().copied()).ok_or_else(|| {
+            self.scope.of_size(self.refused("resizes to a size that no other map has"))
+        })?;
+        self.resized(x, Target::Size(size.into()), None)
     }
 
     /// The last node whose map has these rows and columns at the probes.

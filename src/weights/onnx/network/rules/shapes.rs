@@ -6,7 +6,7 @@ use crate::{
     weights::{
         Result,
         onnx::{
-            numbers::{fewer_or_more, reshaped, transposed},
+            numbers::{expanded, fewer_or_more, reshaped, transposed},
             shown,
         },
     },
@@ -16,22 +16,6 @@ use crate::{
 const MAX_BLOCK_PX: usize = 16;
 /// Steps to charge per side when a map is tried with other sides.
 const STEPS_PER_SIDE: usize = 16;
-
-/// The same sides, possibly with sides of length 1 in front. A map cannot be repeated.
-fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
-    let count = wanted.len().max(own.len());
-    let at = |index: usize, of: usize| (index + of).checked_sub(count);
-    let mut sides = Vec::new();
-    for index in 0..count {
-        let own = at(index, own.len()).map_or(1, |i| own[i]);
-        let wanted = at(index, wanted.len()).map_or(1, |i| wanted[i]);
-        if wanted != 1 && usize::try_from(wanted) != Ok(own) {
-            return None;
-        }
-        sides.push(own);
-    }
-    Some(sides)
-}
 
 impl Reader<'_> {
     pub fn transpose(&mut self) -> Result<MapValue> {
@@ -57,7 +41,14 @@ impl Reader<'_> {
         for (probe, own) in lengths.iter().enumerate() {
             let shape = match node.op_type {
                 "Reshape" => wanted.as_ref().and_then(|wanted| reshaped(node, own, &wanted[probe])),
-                "Expand" => wanted.as_ref().and_then(|wanted| expanded(own, &wanted[probe])),
+                // Sides of length 1 may be added. A map cannot be repeated.
+                "Expand" => wanted.as_ref().and_then(|wanted| {
+                    let made = expanded(own, &wanted[probe])?;
+                    let long = |sides: &[usize]| {
+                        sides.iter().copied().filter(|&side| side != 1).collect::<Vec<_>>()
+                    };
+                    (long(&made) == long(own)).then_some(made)
+                }),
                 "Flatten" => {
                     let axis = node.int("axis", 1);
                     let count = own.len() as i64;
@@ -134,6 +125,12 @@ impl Reader<'_> {
             let node = self.add(Op::Upsample, &[x.node])?;
             return Ok(MapValue { node, layout });
         }
+        // Each side keeps its rows or columns, which now have more values, or else all channels.
+        let whole = |parts: &Vec<Part>| match parts.first() {
+            Some(Part::Channel(_)) => vec![Part::Channel(0)],
+            _ => parts.iter().copied().filter(|p| !matches!(p, Part::Channel(_))).collect(),
+        };
+        let sides = || x.layout.sides.iter().map(whole).collect();
         if let Some((block, order)) = x.layout.blocks() {
             let order = match order {
                 [0, 1, 2] => Some(BlockOrder::ChannelFirst),
@@ -141,18 +138,8 @@ impl Reader<'_> {
                 _ => None,
             };
             if let Some(order) = order {
-                let op = Op::DepthToSpace { block, order };
-                let node = self.add(op, &[x.node])?;
-                // Each side keeps its first part, which now has more values.
-                let sides =
-                    x.layout.sides.iter().map(|side| side.first().copied().into_iter().collect());
-                let sides: Vec<Vec<Part>> = sides.collect();
-                let renamed = |part: Part| match part {
-                    Part::Channel(_) => Part::Channel(0),
-                    other => other,
-                };
-                let sides = sides.into_iter().map(|side| side.into_iter().map(renamed).collect());
-                let layout = Layout { factors: vec![self.channels(node)], sides: sides.collect() };
+                let node = self.add(Op::DepthToSpace { block, order }, &[x.node])?;
+                let layout = Layout { factors: vec![self.channels(node)], sides: sides() };
                 return Ok(MapValue { node, layout });
             }
         }
@@ -164,17 +151,8 @@ impl Reader<'_> {
             self.budget().steps(count * factors.len())?;
             self.budget().bytes(count * size_of::<usize>())?;
             let channels: Vec<usize> = channels.collect();
-            let whole = |parts: &Vec<Part>| {
-                if parts.iter().any(|p| matches!(p, Part::Channel(_))) {
-                    vec![Part::Channel(0)]
-                } else {
-                    parts.clone()
-                }
-            };
-            let layout =
-                Layout { factors: vec![count], sides: x.layout.sides.iter().map(whole).collect() };
-            let whole = MapValue { node: x.node, layout };
-            return self.picked(&whole, &channels);
+            let layout = Layout { factors: vec![count], sides: sides() };
+            return self.picked(&MapValue { node: x.node, layout }, &channels);
         }
         Ok(x)
     }
