@@ -117,26 +117,27 @@ impl NamedShapes for Places<'_, '_> {
 }
 
 impl<'t, 'a> Places<'t, 'a> {
-    /// The weights of any file. If a weight occurs twice, the last one counts.
-    pub fn of(tensors: &'t NamedTensors<'a>, budget: &Budget) -> Result<Self> {
-        let mut places = Self(HashMap::new());
-        for place in all(tensors) {
-            if let Role::Weight(name, _) = role_of(place.key) {
-                places.insert(name, place, budget)?;
+    /// The weights of any file. If a weight occurs twice, the last one counts, and the error for it is returned as well.
+    pub fn of(
+        tensors: &'t NamedTensors<'a>,
+        budget: &Budget,
+    ) -> Result<(Self, Option<WeightsError>)> {
+        let (mut places, mut twice) = (HashMap::new(), None);
+        for (position, (key, tensor)) in tensors.iter().enumerate() {
+            budget.steps(1)?;
+            let Role::Weight(name, _) = role_of(key) else {
+                continue;
+            };
+            budget.bytes(name.len())?;
+            let place = Place { key, tensor, position };
+            if let Some(first) = budget.insert(&mut places, name, place)? {
+                twice.get_or_insert(WeightsError::DuplicateKey {
+                    first: shortened(first.key),
+                    second: shortened(key),
+                });
             }
         }
-        Ok(places)
-    }
-
-    /// Inserts a weight; returns the one that it replaces.
-    fn insert(
-        &mut self,
-        name: String,
-        weight: Place<'t, 'a>,
-        budget: &Budget,
-    ) -> Result<Option<Place<'t, 'a>>> {
-        budget.bytes(name.len())?;
-        budget.insert(&mut self.0, name, weight)
+        Ok((Self(places), twice))
     }
 
     fn get(&self, name: &str) -> Result<Place<'t, 'a>> {
@@ -165,12 +166,6 @@ pub fn missing<'k>(names: impl IntoIterator<Item = &'k str>) -> WeightsError {
     WeightsError::Keys { missing: names.into_iter().collect(), unexpected: KeyList::default() }
 }
 
-/// All tensors, weights or not.
-fn all<'t, 'a>(tensors: &'t NamedTensors<'a>) -> impl Iterator<Item = Place<'t, 'a>> {
-    let places = tensors.iter().enumerate();
-    places.map(|(position, (key, tensor))| Place { key, tensor, position })
-}
-
 /// Fits named tensors into the network that their names and shapes describe.
 ///
 /// The weights together may take up to twice the file's size.
@@ -187,17 +182,9 @@ pub fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Resul
         Some(Family::Yakhyo) => Model::Yakhyo,
         _ => Model::Johnson,
     };
-    let mut places = Places(HashMap::new());
-    for place in all(tensors) {
-        budget.steps(1)?;
-        if let Role::Weight(name, _) = role_of(place.key)
-            && let Some(first) = places.insert(name, place, budget)?
-        {
-            return Err(WeightsError::DuplicateKey {
-                first: shortened(first.key),
-                second: shortened(place.key),
-            });
-        }
+    let (places, twice) = Places::of(tensors, budget)?;
+    if let Some(error) = twice {
+        return Err(error);
     }
     let recognised =
         model.recognise(&places, choice.network).map_err(|misfit| places.refused(misfit))?;
@@ -208,7 +195,8 @@ pub fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Resul
         range: Some(PixelRange::Bytes),
         order: recognised.is_blue_first.then_some(ChannelOrder::Bgr),
     };
-    let format = choice.pixels.or(own, own).completed()?;
+    let format = choice.pixels.or(own, own).completed();
+    let format = format.map_err(|known| WeightsError::PixelValues { known })?;
     let mut facts = BTreeMap::new();
     if format != PixelFormat::LEVELS {
         facts.extend(format.named());

@@ -7,7 +7,6 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
-use serde::Deserialize;
 
 use super::plain_file;
 
@@ -62,17 +61,11 @@ fn around(program: &Path) -> Vec<PathBuf> {
 
 /// Whether a folder is StyleForge's source tree, according to its `Cargo.toml`.
 fn is_our_source(folder: &Path) -> bool {
-    #[derive(Deserialize)]
-    struct Manifest {
-        package: Package,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        name: String,
-    }
     let manifest = text_of(&folder.join("Cargo.toml")).unwrap_or_default();
-    toml::from_str::<Manifest>(&manifest)
-        .is_ok_and(|manifest| manifest.package.name == env!("CARGO_PKG_NAME"))
+    toml::from_str::<toml::Table>(&manifest).is_ok_and(|manifest| {
+        let name = manifest.get("package").and_then(|package| package.get("name"));
+        name.and_then(toml::Value::as_str) == Some(env!("CARGO_PKG_NAME"))
+    })
 }
 
 /// The text of a small plain file.

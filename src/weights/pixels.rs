@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     graph::{Conv, Graph, NodeId, Op},
     network::{Network, NetworkError, NodeWeights, Weights},
-    weights::WeightsError,
 };
 
 /// The values that stand for black and white.
@@ -167,15 +166,14 @@ impl PixelChoice {
         }
     }
 
-    /// The complete format, with RGB if the order is unknown.
-    ///
-    /// # Errors
-    /// [`WeightsError::PixelValues`] if a range is unknown.
-    pub(super) fn completed(self) -> Result<PixelFormat, WeightsError> {
-        let Self { input: Some(input), output: Some(output), order } = self else {
-            return Err(WeightsError::PixelValues { known: self });
-        };
-        Ok(PixelFormat { input, output, order: order.unwrap_or_default() })
+    /// The complete format, with RGB if the order is unknown; what is known if a range is unknown.
+    pub(super) fn completed(self) -> Result<PixelFormat, Self> {
+        match self {
+            Self { input: Some(input), output: Some(output), order } => {
+                Ok(PixelFormat { input, output, order: order.unwrap_or_default() })
+            }
+            known => Err(known),
+        }
     }
 
     /// What the network does with the picture whose range is unknown, as a verb for a message: it reads it, makes it,

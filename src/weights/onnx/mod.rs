@@ -98,7 +98,7 @@ impl<'m> OnnxFile<'m> {
             )));
         }
         let known = pixels.or(input, output);
-        let format = known.completed()?;
+        let format = known.completed().map_err(|known| WeightsError::PixelValues { known })?;
         let mut named = format.named();
         if let Some((height, width)) = size {
             named.insert("size".to_owned(), format!("{width}x{height}"));

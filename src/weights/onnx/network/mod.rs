@@ -167,11 +167,14 @@ fn read_at_some_size<'m>(
     let fixed = input.fixed_size.iter().map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
     for (rule, sizes) in free.chain(fixed) {
         let opset = super::opset(&model.opset_import).unwrap_or_default();
-        let mut reader = Reader::new(rule, sizes.clone(), 1, opset, budget);
-        let mut last = reader.read(graph, ends, &nodes, input);
+        let read = |times: usize| {
+            let mut reader = Reader::new(rule, &sizes, times, opset, budget);
+            let last = reader.read(graph, ends, &nodes, input);
+            (reader, last)
+        };
+        let (mut reader, mut last) = read(1);
         if let Some(times) = reader.enlarges {
-            reader = Reader::new(rule, sizes, times, opset, budget);
-            last = reader.read(graph, ends, &nodes, input);
+            (reader, last) = read(times);
         }
         match last {
             Ok(last) => {
@@ -271,7 +274,7 @@ impl<'m> Reader<'m> {
     /// For pictures of these `sizes`, which `rule` allows, made from photos that are `times` as large.
     fn new(
         rule: SizeRule,
-        sizes: Vec<(usize, usize)>,
+        sizes: &[(usize, usize)],
         times: usize,
         opset: i64,
         budget: &'m Budget,

@@ -137,8 +137,8 @@ pub struct Call<'c> {
     /// Maximum number of numbers in the result.
     max_count: usize,
     budget: &'c Budget,
-    /// Whether the budget allows the result.
-    is_allowed: Cell<Result<()>>,
+    /// The outcome of charging the result to the budget.
+    charged: Cell<Result<()>>,
 }
 
 impl<'c> Call<'c> {
@@ -148,7 +148,7 @@ impl<'c> Call<'c> {
         max_count: usize,
         budget: &'c Budget,
     ) -> Self {
-        Self { node, inputs, max_count, budget, is_allowed: Cell::new(Ok(())) }
+        Self { node, inputs, max_count, budget, charged: Cell::new(Ok(())) }
     }
 
     /// Computes the node's result.
@@ -161,7 +161,7 @@ impl<'c> Call<'c> {
         let result = self.result().ok_or_else(|| {
             node.refused(format!("computes with {}, which is not supported", node.op_type))
         })?;
-        self.is_allowed.into_inner()?;
+        self.charged.into_inner()?;
         let problem = "computes sizes, or combines weights of different shapes, \
                        in a way that is not supported";
         result.ok_or_else(|| node.refused(problem))
@@ -232,16 +232,16 @@ impl<'c> Call<'c> {
         }
     }
 
-    /// The number of numbers with this shape, which are charged to the budget; `None` if they are too many.
-    fn room(&self, shape: &[usize]) -> Option<usize> {
+    /// Charges numbers with this shape to the budget; `None` if they are too many.
+    fn room(&self, shape: &[usize]) -> Option<()> {
         let count = count_of(shape, self.max_count)?;
         let steps = self.budget.steps(count.saturating_mul(shape.len() + 1));
         // Only fractions may be many.
         let bytes = count.saturating_mul(size_of::<f32>());
-        let is_allowed = steps.and_then(|()| self.budget.bytes(bytes));
-        let count = is_allowed.is_ok().then_some(count);
-        self.is_allowed.set(is_allowed);
-        count
+        let charged = steps.and_then(|()| self.budget.bytes(bytes));
+        let has_room = charged.is_ok();
+        self.charged.set(charged);
+        has_room.then_some(())
     }
 }
 

@@ -144,11 +144,13 @@ impl Call<'_> {
         let (condition, yes, no) = (self.input(0)?, self.input(1)?, self.input(2)?);
         let shape = joint_sides(&joint_sides(&condition.shape, &yes.shape)?, &no.shape)?;
         let holds = condition.as_ints()?;
-        let places = |source: &Numbers| spread(&source.shape, &shape).collect::<Vec<_>>();
         self.room(&shape)?;
-        let choices = places(condition).into_iter().zip(places(yes).into_iter().zip(places(no)));
+        let places = spread(&yes.shape, &shape).zip(spread(&no.shape, &shape));
+        let choices = spread(&condition.shape, &shape).zip(places);
         let positions = choices.map(
-            |(place, (yes_at, no_at))| if holds[place] != 0 { yes_at } else { yes.count() + no_at },
+            |(place, (yes_at, no_at))| {
+                if holds[place] != 0 { yes_at } else { yes.count() + no_at }
+            },
         );
         Numbers::picked(&joined(&[yes, no], 1)?, shape.clone(), positions)
     }
@@ -168,15 +170,14 @@ impl Call<'_> {
         let step = one(4, "steps")?.unwrap_or(1);
         self.room(&source.shape)?;
         let (rows, is_backwards) = sliced(*source.shape.first()?, start, end, step)?;
-        let mut picked: Vec<usize> = rows.collect();
-        if is_backwards {
-            picked.reverse();
-        }
         let mut shape = source.shape.clone();
-        shape[0] = picked.len();
+        shape[0] = rows.len();
         let width: usize = shape[1..].iter().product();
-        let places = |row: usize| row * width..(row + 1) * width;
-        Numbers::picked(&source.values, shape, picked.into_iter().flat_map(places))
+        let row = |index: usize| {
+            if is_backwards { rows.end - 1 - index } else { rows.start + index }
+        };
+        let places = (0..rows.len()).flat_map(|index| row(index) * width..(row(index) + 1) * width);
+        Numbers::picked(&source.values, shape, places)
     }
 
     pub fn concat(&self) -> Option<Numbers> {

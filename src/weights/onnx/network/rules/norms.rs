@@ -22,17 +22,12 @@ impl Reader<'_> {
         let node = self.scope.node;
         let x = self.map(0)?;
         let eps = epsilon(node)?;
-        let normed = if let Some(groups) = x.layout.groups() {
-            let values = [1, 2].map(|index| self.values_of_groups(index, (x.node, groups)));
-            let [scale, shift] = values;
-            self.group_norm(x.node, groups, eps, scale?, shift?)?
-        } else {
-            let id = self.planes(&x)?;
-            let count = self.channels(id);
-            let scale = self.list_at(1, count)?;
-            let shift = self.list_at(2, count)?;
-            self.instance_norm(id, eps, scale, shift)?
+        let groups = match x.layout.groups() {
+            Some(groups) => groups,
+            None => self.channels(self.planes(&x)?),
         };
+        let [scale, shift] = [1, 2].map(|index| self.values_of_groups(index, (x.node, groups)));
+        let normed = self.group_norm(x.node, groups, eps, scale?, shift?)?;
         Ok(x.moved_to(normed))
     }
 
