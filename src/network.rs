@@ -50,6 +50,16 @@ pub struct NodeWeights {
     pub bias: Vec<f32>,
 }
 
+impl NodeWeights {
+    /// The weight and the bias, if they are the same for all channels.
+    pub fn uniform(&self) -> Option<(f32, f32)> {
+        let (&weight, &bias) = (self.weight.first()?, self.bias.first()?);
+        let is_uniform =
+            self.weight.iter().all(|w| *w == weight) && self.bias.iter().all(|b| *b == bias);
+        is_uniform.then_some((weight, bias))
+    }
+}
+
 /// Trained values by node name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights(HashMap<String, NodeWeights>);

@@ -19,6 +19,11 @@ impl Sides {
         Self { top: px, left: px, bottom: px, right: px }
     }
 
+    /// Rows above and below, and columns left and right.
+    pub const fn of_ends([top, bottom]: [usize; 2], [left, right]: [usize; 2]) -> Self {
+        Self { top, left, bottom, right }
+    }
+
     /// The number of pixels, if all sides are equal.
     pub const fn uniform(&self) -> Option<usize> {
         let Self { top, left, bottom, right } = *self;
@@ -35,10 +40,8 @@ impl Sides {
         if axis == 0 { [self.top, self.bottom] } else { [self.left, self.right] }
     }
 
-    pub(super) const fn largest(&self) -> usize {
-        let tall = if self.top > self.bottom { self.top } else { self.bottom };
-        let wide = if self.left > self.right { self.left } else { self.right };
-        if tall > wide { tall } else { wide }
+    pub(super) fn largest(&self) -> usize {
+        self.top.max(self.bottom).max(self.left).max(self.right)
     }
 }
 
@@ -99,14 +102,10 @@ impl Conv {
     }
 
     pub(super) fn is_in_range(&self) -> bool {
-        let channels = 1..=MAX_CHANNELS;
-        let pixels = |sides: [usize; 2]| sides.iter().all(|px| (1..=MAX_KERNEL_PX).contains(px));
-        channels.contains(&self.in_channels)
-            && channels.contains(&self.out_channels)
-            && pixels(self.kernel)
-            && pixels(self.stride)
-            && pixels(self.dilation)
-            && channels.contains(&self.groups)
+        let channels = [self.in_channels, self.out_channels, self.groups];
+        let pixels = [self.kernel, self.stride, self.dilation];
+        channels.iter().all(|count| (1..=MAX_CHANNELS).contains(count))
+            && pixels.iter().flatten().all(|px| (1..=MAX_KERNEL_PX).contains(px))
             && self.in_channels.is_multiple_of(self.groups)
             && self.out_channels.is_multiple_of(self.groups)
     }
@@ -132,12 +131,15 @@ impl Pool {
     }
 
     pub(super) fn is_in_range(&self) -> bool {
-        let pixels = |sides: [usize; 2]| sides.iter().all(|px| (1..=MAX_KERNEL_PX).contains(px));
-        // Otherwise a window could contain nothing but padding.
-        let [rows, columns] = self.kernel;
-        let fits = self.sides.top.max(self.sides.bottom) < rows
-            && self.sides.left.max(self.sides.right) < columns;
-        pixels(self.kernel) && pixels(self.stride) && fits
+        let mut pixels = self.kernel.iter().chain(&self.stride);
+        pixels.all(|px| (1..=MAX_KERNEL_PX).contains(px)) && self.has_short_sides()
+    }
+
+    /// Whether every window covers more than padding.
+    pub fn has_short_sides(&self) -> bool {
+        let is_short =
+            |axis: usize| self.sides.of_axis(axis).iter().all(|&px| px < self.kernel[axis]);
+        is_short(0) && is_short(1)
     }
 }
 
@@ -221,18 +223,7 @@ impl Function {
             Self::Elu { alpha } => [alpha, 0.0],
             Self::HardSigmoid { alpha, beta } => [alpha, beta],
             Self::Clip { least, most } => [least, most],
-            Self::Sigmoid
-            | Self::Tanh
-            | Self::Sqrt
-            | Self::Reciprocal
-            | Self::Abs
-            | Self::Exp
-            | Self::Softplus
-            | Self::Erf
-            | Self::Gelu
-            | Self::Log
-            | Self::Round
-            | Self::Floor => [0.0; 2],
+            _ => [0.0; 2],
         }
     }
 

@@ -199,7 +199,6 @@ impl Grouping<'_> {
                 }
             }
         }
-        let is_in_gather: BTreeSet<NodeId> = gather.iter().copied().collect();
         let writes: Vec<NodeId> = nodes
             .iter()
             .copied()
@@ -209,8 +208,8 @@ impl Grouping<'_> {
                 match self.class(id) {
                     Class::Output => true,
                     // Load the photo, and maps whose values are only moved (padded, upsampled), again in each group
-                    // that needs them.
-                    Class::Input | Class::Index if is_in_gather.contains(&id) => false,
+                    // that needs them. The nodes before the main operation are the gather.
+                    Class::Input | Class::Index if id < op => false,
                     _ => outside,
                 }
             })

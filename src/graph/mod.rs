@@ -72,7 +72,8 @@ pub enum GraphError {
     Order { node: String },
     /// Channels, a kernel, a stride or a margin outside the supported range.
     #[error(
-        "{node} is too large: supported are 1 to {MAX_CHANNELS} channels and kernels of 1 to {MAX_KERNEL_PX} pixels"
+        "{node} has numbers beyond what this program runs: 1 to {MAX_CHANNELS} channels, kernels of 1 to {MAX_KERNEL_PX} \
+         pixels, margins of at most {MAX_MARGIN_PX}"
     )]
     Range { node: String },
     /// The caller passes different maps than the graph reads.
@@ -220,24 +221,18 @@ impl Graph {
         self.nodes.iter().enumerate().filter_map(|(id, node)| {
             let channels = self.channels[id];
             let shape = match node.op {
-                Op::Conv2d(conv) => WeightShape {
-                    weight: vec![
-                        conv.out_channels,
-                        conv.in_channels / conv.groups,
-                        conv.kernel[0],
-                        conv.kernel[1],
-                    ],
-                    bias: conv.out_channels,
-                },
-                Op::ConvTranspose2d { conv, .. } => WeightShape {
-                    weight: vec![
-                        conv.in_channels,
-                        conv.out_channels / conv.groups,
-                        conv.kernel[0],
-                        conv.kernel[1],
-                    ],
-                    bias: conv.out_channels,
-                },
+                Op::Conv2d(conv) | Op::ConvTranspose2d { conv, .. } => {
+                    let (first, second) = if node.op.is_conv() {
+                        (conv.out_channels, conv.in_channels)
+                    } else {
+                        (conv.in_channels, conv.out_channels)
+                    };
+                    let [rows, columns] = conv.kernel;
+                    WeightShape {
+                        weight: vec![first, second / conv.groups, rows, columns],
+                        bias: conv.out_channels,
+                    }
+                }
                 Op::InstanceNorm { .. } | Op::LayerNorm { .. } | Op::Affine => {
                     WeightShape { weight: vec![channels], bias: channels }
                 }
@@ -245,30 +240,7 @@ impl Graph {
                     WeightShape { weight: vec![channels, height, width], bias: 0 }
                 }
                 Op::Prelu => WeightShape { weight: vec![channels], bias: 0 },
-                Op::Photo
-                | Op::Input { .. }
-                | Op::Sized(_)
-                | Op::Pad { .. }
-                | Op::PadSame { .. }
-                | Op::InstanceStatistics
-                | Op::Attention { .. }
-                | Op::Positions
-                | Op::Relu
-                | Op::Function(_)
-                | Op::Add
-                | Op::Combine(_)
-                | Op::Concat { .. }
-                | Op::Channels { .. }
-                | Op::Crop(_)
-                | Op::Upsample
-                | Op::Resize(_)
-                | Op::DepthToSpace { .. }
-                | Op::SpaceToDepth { .. }
-                | Op::MaxPool(_)
-                | Op::AveragePool { .. }
-                | Op::SpatialMean
-                | Op::SpatialMax
-                | Op::Picture => return None,
+                _ => return None,
             };
             Some((node, shape))
         })

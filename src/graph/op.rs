@@ -3,17 +3,12 @@
 //! Names and meanings are those of PyTorch and ONNX. The oracle (`backend::oracle`) defines what each operation
 //! computes. [`super::shape`] defines the size of its map.
 
-use std::{
-    hash::{Hash, Hasher},
-    mem::discriminant,
-};
-
 use serde::{Deserialize, Serialize};
 
 use super::{
     MAX_CHANNELS, MAX_KERNEL_PX, MAX_MAP_SIDE_PX, MAX_MARGIN_PX,
     attributes::{Arithmetic, BlockOrder, Conv, Function, PadMode, Pool, Sides, SizeRule},
-    resize::{Interpolation, MAX_SIZE_PX, Resize, Target},
+    resize::{MAX_SIZE_PX, Resize, Target},
 };
 use crate::tensor::Shape;
 
@@ -141,83 +136,23 @@ pub enum Class {
     Output,
 }
 
+/// The channels, rows or columns that all maps have.
+pub(super) fn equal(inputs: &[usize]) -> Option<usize> {
+    let first = inputs.first().copied();
+    first.filter(|first| inputs.iter().all(|other| other == first))
+}
+
+/// The channels, rows or columns of two combined maps. A single one is broadcast.
+pub(super) fn broadcast(inputs: &[usize]) -> Option<usize> {
+    match *inputs {
+        [a, 1] | [1, a] => Some(a),
+        _ => equal(inputs),
+    }
+}
+
 /// Whether a number is finite in single precision, in which devices compute.
 fn is_single(number: f64) -> bool {
     (number as f32).is_finite()
-}
-
-/// Hashes -0 and +0 alike, because they are equal.
-fn hash_number<H: Hasher>(number: f64, state: &mut H) {
-    (number + 0.0).to_bits().hash(state);
-}
-
-impl Hash for Op {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        discriminant(self).hash(state);
-        match *self {
-            Self::Pad { mode, sides } => {
-                discriminant(&mode).hash(state);
-                if let PadMode::Constant(value) = mode {
-                    hash_number(value, state);
-                }
-                sides.hash(state);
-            }
-            Self::PadSame { reach, stride, is_more_behind } => {
-                (reach, stride, is_more_behind).hash(state)
-            }
-            Self::Conv2d(conv) => conv.hash(state),
-            Self::ConvTranspose2d { conv, cut, extra } => (conv, cut, extra).hash(state),
-            Self::InstanceNorm { eps } | Self::LayerNorm { eps } => hash_number(eps, state),
-            Self::Attention { heads } => heads.hash(state),
-            Self::Function(function) => {
-                discriminant(&function).hash(state);
-                for number in function.numbers() {
-                    hash_number(number, state);
-                }
-            }
-            Self::Sized(rule) => rule.hash(state),
-            Self::Combine(arithmetic) => arithmetic.hash(state),
-            Self::Input { channels } => channels.hash(state),
-            Self::Constant(shape) => shape.hash(state),
-            Self::Concat { count } => count.hash(state),
-            Self::Channels { first, count } => (first, count).hash(state),
-            Self::Crop(sides) => sides.hash(state),
-            Self::Resize(Resize { interpolation, coordinates, target }) => {
-                discriminant(&interpolation).hash(state);
-                match interpolation {
-                    Interpolation::Nearest(rounding) => rounding.hash(state),
-                    Interpolation::Linear => {}
-                    Interpolation::Cubic { a } => hash_number(a, state),
-                }
-                coordinates.hash(state);
-                discriminant(&target).hash(state);
-                match target {
-                    Target::Scale(scales) => {
-                        for scale in scales {
-                            hash_number(scale, state);
-                        }
-                    }
-                    Target::Size(size) => size.hash(state),
-                    Target::Like => {}
-                }
-            }
-            Self::DepthToSpace { block, order } => (block, order).hash(state),
-            Self::SpaceToDepth { block } => block.hash(state),
-            Self::MaxPool(pool) => pool.hash(state),
-            Self::AveragePool { pool, counts_padding } => (pool, counts_padding).hash(state),
-            Self::Photo
-            | Self::InstanceStatistics
-            | Self::Positions
-            | Self::Affine
-            | Self::Relu
-            | Self::Prelu
-            | Self::Add
-            | Self::Upsample
-            | Self::SpatialMean
-            | Self::SpatialMax
-            | Self::Picture => {}
-        }
-    }
 }
 
 impl Op {
@@ -282,10 +217,9 @@ impl Op {
                     let covered = (side.div_ceil(stride[axis]) - 1) * stride[axis] + reach[axis];
                     let zeros = covered.saturating_sub(side);
                     let (less, more) = (zeros / 2, zeros.div_ceil(2));
-                    if is_more_behind { (less, more) } else { (more, less) }
+                    if is_more_behind { [less, more] } else { [more, less] }
                 };
-                let ((top, bottom), (left, right)) = (ends(height, 0), ends(width, 1));
-                let sides = Sides { top, left, bottom, right };
+                let sides = Sides::of_ends(ends(height, 0), ends(width, 1));
                 Some((PadMode::Constant(0.0), sides))
             }
             _ => None,
@@ -391,28 +325,7 @@ impl Op {
                 Target::Scale(_) | Target::Size(_) => 1,
             },
             Self::Concat { count } => *count,
-            Self::Sized(_)
-            | Self::Pad { .. }
-            | Self::PadSame { .. }
-            | Self::Conv2d(_)
-            | Self::ConvTranspose2d { .. }
-            | Self::InstanceStatistics
-            | Self::LayerNorm { .. }
-            | Self::Positions
-            | Self::Affine
-            | Self::Relu
-            | Self::Prelu
-            | Self::Function(_)
-            | Self::Channels { .. }
-            | Self::Crop(_)
-            | Self::Upsample
-            | Self::DepthToSpace { .. }
-            | Self::SpaceToDepth { .. }
-            | Self::MaxPool(_)
-            | Self::AveragePool { .. }
-            | Self::SpatialMean
-            | Self::SpatialMax
-            | Self::Picture => 1,
+            _ => 1,
         }
     }
 
@@ -437,21 +350,9 @@ impl Op {
                 first.filter(|first| first.is_multiple_of(pixels))? / pixels
             }
             Self::SpaceToDepth { block } => first? * block * block,
-            Self::Combine(_) => {
-                let [a, b] = *inputs else { return None };
-                (a == b || a == 1 || b == 1).then_some(a.max(b))?
-            }
-            Self::Add | Self::InstanceNorm { .. } => {
-                let [a, b] = *inputs else { return None };
-                (a == b).then_some(a)?
-            }
-            Self::Attention { heads } => {
-                let [queries, keys, values] = *inputs else {
-                    return None;
-                };
-                let is_shared = queries == keys && keys == values && values.is_multiple_of(heads);
-                is_shared.then_some(values)?
-            }
+            Self::Combine(_) => broadcast(inputs)?,
+            Self::Add | Self::InstanceNorm { .. } => equal(inputs)?,
+            Self::Attention { heads } => equal(inputs).filter(|all| all.is_multiple_of(heads))?,
             // Half of the channels for rows, half for columns, in pairs.
             Self::Positions => first.filter(|first| first.is_multiple_of(4))?,
             Self::Picture => first.filter(|&first| first == 3)?,

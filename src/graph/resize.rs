@@ -134,15 +134,13 @@ impl Resize {
     /// The position of output `x` on an input of `input` pixels.
     fn position(&self, x: f64, (input, output): (f64, f64), scale: f64) -> f64 {
         match self.coordinates {
-            Coordinates::HalfPixel => (x + 0.5) / scale - 0.5,
-            Coordinates::PytorchHalfPixel if output <= 1.0 => 0.0,
-            Coordinates::PytorchHalfPixel => (x + 0.5) / scale - 0.5,
+            Coordinates::PytorchHalfPixel | Coordinates::AlignCorners if output <= 1.0 => 0.0,
+            Coordinates::HalfPixel | Coordinates::PytorchHalfPixel => (x + 0.5) / scale - 0.5,
             Coordinates::HalfPixelSymmetric => {
                 let middle = input / 2.0 * (1.0 - output / (scale * input));
                 middle + (x + 0.5) / scale - 0.5
             }
             Coordinates::TensorflowHalfPixel => (x + 0.5) / scale,
-            Coordinates::AlignCorners if output <= 1.0 => 0.0,
             Coordinates::AlignCorners => x * (input - 1.0) / (output - 1.0),
             Coordinates::Asymmetric => x / scale,
         }

@@ -5,7 +5,7 @@
 use super::{
     MAX_MAP_LEN, MAX_MAP_SIDE_PX,
     attributes::{Conv, PadMode, Pool},
-    op::Op,
+    op::{Op, broadcast, equal},
 };
 use crate::tensor::Shape;
 
@@ -79,15 +79,8 @@ impl Op {
                 [queries, keys, values] => (keys == values).then_some(queries),
                 _ => None,
             },
-            Self::Add => match *given {
-                [a, b] => (a == b).then_some(a),
-                _ => None,
-            },
-            Self::Combine(_) => match *given {
-                [a, b] => (a == b || a == 1 || b == 1).then_some(a.max(b)),
-                _ => None,
-            },
-            Self::Concat { .. } => first.filter(|side| given.iter().all(|other| other == side)),
+            Self::Add | Self::Concat { .. } => equal(given),
+            Self::Combine(_) => broadcast(given),
             Self::Crop(sides) => first?.checked_sub(sides.sums()[axis]),
             Self::Upsample => Some(2 * first?),
             Self::Resize(resize) => resize.side(first?, given.get(1).copied(), axis),

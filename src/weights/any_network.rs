@@ -15,35 +15,38 @@ use crate::{
 };
 
 /// The metadata key of the graph.
-pub(super) const GRAPH_KEY: &str = "styleforge.graph";
+pub const GRAPH_KEY: &str = "styleforge.graph";
 /// Memory that reading takes per byte of a graph's text: names, lists of inputs, and a node per forty bytes of text or
 /// more.
 const BYTES_PER_BYTE: usize = 8;
 /// Maximum number of operations of a network.
-pub(super) const MAX_NODES: usize = 1 << 14;
+pub const MAX_NODES: usize = 1 << 14;
 
 /// A network's graph as text; `None` for a known model, which its weights' names identify.
-pub(super) fn graph_text(network: &Network) -> Result<Option<String>, serde_json::Error> {
+pub fn graph_text(network: &Network) -> Result<Option<String>, serde_json::Error> {
     if models::is_known(network.graph()) {
         return Ok(None);
     }
     serde_json::to_string(network.graph()).map(Some)
 }
 
+fn broken(problem: impl ToString) -> WeightsError {
+    WeightsError::Graph(shortened(&problem.to_string()))
+}
+
 /// The network of a graph's text. `tensors` are its weights, named after its nodes.
 ///
 /// # Errors
 /// [`WeightsError`] names the node or the weight, and what is wrong with it.
-pub(super) fn read(text: &str, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted> {
+pub fn read(text: &str, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Fitted> {
     budget.steps(text.len())?;
     budget.bytes(text.len().saturating_mul(BYTES_PER_BYTE))?;
-    let broken = |problem: String| WeightsError::Graph(shortened(&problem));
-    let nodes: Vec<Node> = serde_json::from_str(text).map_err(|e| broken(e.to_string()))?;
+    let nodes: Vec<Node> = serde_json::from_str(text).map_err(broken)?;
     if nodes.len() > MAX_NODES {
         return Err(broken(format!("it has more than {MAX_NODES} operations")));
     }
-    let graph = Graph::try_from(nodes).map_err(|e| broken(e.to_string()))?;
-    graph.check_is_picture_network().map_err(|e| broken(e.to_string()))?;
+    let graph = Graph::try_from(nodes).map_err(broken)?;
+    graph.check_is_picture_network().map_err(broken)?;
     let mut places = HashMap::new();
     for (key, tensor) in tensors {
         budget.insert_once(&mut places, key, tensor)?;

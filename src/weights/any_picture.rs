@@ -22,7 +22,7 @@ const CODE: &str = "code";
 ///
 /// # Errors
 /// [`WeightsError::Safetensors`] when the metadata cannot be written.
-pub(super) fn code_file(code: &CodeOf, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+pub fn code_file(code: &CodeOf, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
     let mut metadata = metadata.clone();
     metadata.insert(CODE_KEY.to_owned(), code.code.made_by().to_string());
     if code.network != BUILT_IN_NETWORK {
@@ -47,7 +47,7 @@ fn network_of(name: Option<&str>) -> Result<StyleNetwork> {
 ///
 /// # Errors
 /// [`WeightsError`] if the code belongs to another network, or is invalid.
-pub(super) fn read_code(
+pub fn read_code(
     id: &str,
     network: Option<&str>,
     tensors: &NamedTensors<'_>,
@@ -73,7 +73,7 @@ pub(super) fn read_code(
 ///
 /// # Errors
 /// [`WeightsError`] when the file cannot be read, or the code belongs to another network.
-pub(super) fn code_in(bytes: &[u8], network: &StyleNetwork) -> Result<Option<StyleCode>> {
+pub fn code_in(bytes: &[u8], network: &StyleNetwork) -> Result<Option<StyleCode>> {
     let budget = Budget::for_file(bytes.len());
     let (tensors, metadata) = file::parse(bytes, &budget)?;
     let id = metadata.get(CODE_KEY);

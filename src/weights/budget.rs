@@ -67,11 +67,7 @@ impl Budget {
     /// # Errors
     /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
     pub(crate) fn steps(&self, count: usize) -> Result<()> {
-        draw(&self.steps, count, self.step_limit()).map_err(|limit| WeightsError::TooCostly {
-            what: "steps",
-            limit,
-            file_bytes: self.file_bytes,
-        })
+        self.draw(&self.steps, count, self.step_limit(), "steps")
     }
 
     /// Charges bytes, before they are allocated.
@@ -79,11 +75,17 @@ impl Budget {
     /// # Errors
     /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
     pub(crate) fn bytes(&self, count: usize) -> Result<()> {
-        draw(&self.bytes, count, self.byte_limit()).map_err(|limit| WeightsError::TooCostly {
-            what: "bytes of memory",
-            limit,
-            file_bytes: self.file_bytes,
-        })
+        self.draw(&self.bytes, count, self.byte_limit(), "bytes of memory")
+    }
+
+    /// Adds `count` to a sum. Leaves the sum unchanged if that would exceed the limit.
+    fn draw(&self, drawn: &Cell<u64>, count: usize, limit: u64, what: &'static str) -> Result<()> {
+        let total = drawn.get().saturating_add(count as u64);
+        if total > limit {
+            return Err(WeightsError::TooCostly { what, limit, file_bytes: self.file_bytes });
+        }
+        drawn.set(total);
+        Ok(())
     }
 }
 
@@ -167,16 +169,6 @@ impl Budget {
 
 fn no_memory<T>(count: usize) -> WeightsError {
     WeightsError::Memory { needed_bytes: count.saturating_mul(size_of::<T>()) as u64 }
-}
-
-/// Adds `count` to the sum. Returns the limit as an error, and leaves the sum unchanged, if it would be exceeded.
-fn draw(drawn: &Cell<u64>, count: usize, limit: u64) -> Result<(), u64> {
-    let total = drawn.get().saturating_add(count as u64);
-    if total > limit {
-        return Err(limit);
-    }
-    drawn.set(total);
-    Ok(())
 }
 
 #[cfg(test)]

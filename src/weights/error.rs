@@ -48,11 +48,7 @@ pub enum WeightsError {
         known: PixelChoice,
     },
     /// A known family that this program does not run.
-    Foreign {
-        family: Family,
-        /// Why it cannot be run, or what to do.
-        reason: String,
-    },
+    Foreign(Family),
     /// A network that takes a style picture, but a style is expected.
     StyleNetwork,
     /// The keys do not fit the network.
@@ -120,6 +116,11 @@ pub enum WeightsError {
 pub type Result<T, E = WeightsError> = std::result::Result<T, E>;
 
 impl WeightsError {
+    /// The error for a tensor that cannot be used.
+    pub(super) fn tensor(key: &str, problem: impl Into<String>) -> Self {
+        Self::Tensor { key: shortened(key), problem: problem.into() }
+    }
+
     /// Writes the whole message, however long.
     fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
         match self {
@@ -157,9 +158,10 @@ impl WeightsError {
                  where RANGE is 0..255, 0..1, -1..1, imagenet or caffe",
                 known.missing().unwrap_or("reads and makes")
             ),
-            Self::Foreign { family, reason } => write!(
+            Self::Foreign(family) => write!(
                 f,
-                "this is a checkpoint of the {family} family, which is not supported: {reason}"
+                "this is a checkpoint of the {family} family, which is not supported: {}",
+                family.refusal()
             ),
             Self::StyleNetwork => f.write_str(
                 "this is a network for style pictures, not a style: import it with styleforge styles import FILE --name NAME, then use --style-picture PICTURE --style-network NAME",

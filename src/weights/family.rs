@@ -51,25 +51,17 @@ impl Family {
         }
     }
 
-    /// Why this program does not run the family, and what to do; `None` for those it runs.
-    pub const fn refusal(self) -> Option<&'static str> {
+    /// Why this program does not run the family, and what to do; empty for those it runs.
+    pub(super) const fn refusal(self) -> &'static str {
         match self {
-            Self::PytorchExamples
-            | Self::StyleForge
-            | Self::Style
-            | Self::OnnxExport
-            | Self::PictureNetwork
-            | Self::AnyPicture
-            | Self::StyleNetwork
-            | Self::Yakhyo
-            | Self::Rrmina => None,
-            Self::Torch7 => Some(
+            Self::Torch7 => {
                 "this is a Torch7 binary (.t7) of a network with other residual blocks; use a \
-                 .pth, .onnx or .safetensors file of the pytorch/examples network",
-            ),
-            Self::TorchScript => Some(
-                "a TorchScript archive contains a program, not only weights; save the model's state_dict() with torch.save instead",
-            ),
+                 .pth, .onnx or .safetensors file of the pytorch/examples network"
+            }
+            Self::TorchScript => {
+                "a TorchScript archive contains a program, not only weights; save the model's state_dict() with torch.save instead"
+            }
+            _ => "",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serializer;
 
 /// Writes a path as text. Invalid UTF-8 becomes U+FFFD.
-pub(super) fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 

@@ -19,16 +19,18 @@ use super::{
 };
 
 /// Tensors with their names, in the file's order. Names may repeat; the fit refuses them.
-pub(crate) type NamedTensors<'a> = Vec<(String, StoredTensor<'a>)>;
+pub type NamedTensors<'a> = Vec<(String, StoredTensor<'a>)>;
 
 /// Named tensors, and the texts that the file has next to them.
-pub(crate) type Named<'a> = (NamedTensors<'a>, BTreeMap<String, String>);
+pub type Named<'a> = (NamedTensors<'a>, BTreeMap<String, String>);
+
+/// The names of tensors.
+pub fn keys<'t>(tensors: &'t NamedTensors<'_>) -> impl Iterator<Item = &'t str> {
+    tensors.iter().map(|(key, _)| key.as_str())
+}
 
 /// Removes the prefix that all names share if they are known names without it. Returns it.
-pub(super) fn strip_prefix(
-    tensors: &mut NamedTensors<'_>,
-    budget: &Budget,
-) -> Result<Option<String>> {
+pub fn strip_prefix(tensors: &mut NamedTensors<'_>, budget: &Budget) -> Result<Option<String>> {
     let is_known = |tensors: &NamedTensors<'_>, from: usize| {
         let keys = || tensors.iter().map(|(key, _)| &key[from..]);
         is_style_network(keys()) || family_of(keys()).is_some()
@@ -58,7 +60,7 @@ pub(super) fn strip_prefix(
 }
 
 /// Adds what was assumed about a file to its texts.
-pub(super) fn assume(metadata: &mut BTreeMap<String, String>, what: String) {
+pub fn assume(metadata: &mut BTreeMap<String, String>, what: String) {
     match metadata.get_mut(ASSUMED) {
         Some(before) => *before += &format!(", and {what}"),
         None => {
@@ -69,24 +71,23 @@ pub(super) fn assume(metadata: &mut BTreeMap<String, String>, what: String) {
 
 /// A network read from a file.
 #[derive(Debug)]
-pub(crate) struct Fitted {
-    pub(crate) family: Family,
-    pub(crate) network: Network,
-    pub(crate) storage: StorageType,
+pub struct Fitted {
+    pub family: Family,
+    pub network: Network,
+    pub storage: StorageType,
     /// What was detected or assumed about the network, for the metadata.
-    pub(crate) facts: BTreeMap<String, String>,
+    pub facts: BTreeMap<String, String>,
     /// The style code, if the file is a style picture.
-    pub(crate) code: Option<CodeOf>,
+    pub code: Option<CodeOf>,
 }
 
 /// The family that the names belong to; `None` if they belong to no known one.
-pub(crate) fn guess(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Option<Family>> {
-    let keys = tensors.iter().map(|(key, _)| key.as_str());
-    for key in keys.clone() {
+pub fn guess(tensors: &NamedTensors<'_>, budget: &Budget) -> Result<Option<Family>> {
+    for key in keys(tensors) {
         budget.steps(key.len())?;
         budget.bytes(key.len())?;
     }
-    Ok(family_of(keys))
+    Ok(family_of(keys(tensors)))
 }
 
 /// A weight of a file.
@@ -99,7 +100,7 @@ struct Place<'t, 'a> {
 }
 
 /// The weights among named tensors, by their published names.
-pub(crate) struct Places<'t, 'a>(HashMap<String, Place<'t, 'a>>);
+pub struct Places<'t, 'a>(HashMap<String, Place<'t, 'a>>);
 
 impl NamedShapes for Places<'_, '_> {
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -116,26 +117,27 @@ impl NamedShapes for Places<'_, '_> {
 }
 
 impl<'t, 'a> Places<'t, 'a> {
-    /// The weights of any file. If a weight occurs twice, the last one counts.
-    pub(crate) fn of(tensors: &'t NamedTensors<'a>, budget: &Budget) -> Result<Self> {
-        let mut places = Self(HashMap::new());
-        for place in all(tensors) {
-            if let Role::Weight(name, _) = role_of(place.key) {
-                places.insert(name, place, budget)?;
+    /// The weights of any file. If a weight occurs twice, the last one counts, and the error for it is returned as well.
+    pub fn of(
+        tensors: &'t NamedTensors<'a>,
+        budget: &Budget,
+    ) -> Result<(Self, Option<WeightsError>)> {
+        let (mut places, mut twice) = (HashMap::new(), None);
+        for (position, (key, tensor)) in tensors.iter().enumerate() {
+            budget.steps(1)?;
+            let Role::Weight(name, _) = role_of(key) else {
+                continue;
+            };
+            budget.bytes(name.len())?;
+            let place = Place { key, tensor, position };
+            if let Some(first) = budget.insert(&mut places, name, place)? {
+                twice.get_or_insert(WeightsError::DuplicateKey {
+                    first: shortened(first.key),
+                    second: shortened(key),
+                });
             }
         }
-        Ok(places)
-    }
-
-    /// Inserts a weight; returns the one that it replaces.
-    fn insert(
-        &mut self,
-        name: String,
-        weight: Place<'t, 'a>,
-        budget: &Budget,
-    ) -> Result<Option<Place<'t, 'a>>> {
-        budget.bytes(name.len())?;
-        budget.insert(&mut self.0, name, weight)
+        Ok((Self(places), twice))
     }
 
     fn get(&self, name: &str) -> Result<Place<'t, 'a>> {
@@ -160,14 +162,8 @@ impl<'t, 'a> Places<'t, 'a> {
 }
 
 /// An error about weights that a file lacks.
-pub(super) fn missing<'k>(names: impl IntoIterator<Item = &'k str>) -> WeightsError {
+pub fn missing<'k>(names: impl IntoIterator<Item = &'k str>) -> WeightsError {
     WeightsError::Keys { missing: names.into_iter().collect(), unexpected: KeyList::default() }
-}
-
-/// All tensors, weights or not.
-fn all<'t, 'a>(tensors: &'t NamedTensors<'a>) -> impl Iterator<Item = Place<'t, 'a>> {
-    let places = tensors.iter().enumerate();
-    places.map(|(position, (key, tensor))| Place { key, tensor, position })
 }
 
 /// Fits named tensors into the network that their names and shapes describe.
@@ -176,8 +172,8 @@ fn all<'t, 'a>(tensors: &'t NamedTensors<'a>) -> impl Iterator<Item = Place<'t, 
 ///
 /// # Errors
 /// [`WeightsError`] names the keys, the first wrong shape, type or value, or the wrong choice.
-pub(crate) fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Result<Fitted> {
-    if is_style_network(tensors.iter().map(|(key, _)| key.as_str())) {
+pub fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Result<Fitted> {
+    if is_style_network(keys(tensors)) {
         return Err(WeightsError::StyleNetwork);
     }
     let family = guess(tensors, budget)?;
@@ -186,17 +182,9 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -
         Some(Family::Yakhyo) => Model::Yakhyo,
         _ => Model::Johnson,
     };
-    let mut places = Places(HashMap::new());
-    for place in all(tensors) {
-        budget.steps(1)?;
-        if let Role::Weight(name, _) = role_of(place.key)
-            && let Some(first) = places.insert(name, place, budget)?
-        {
-            return Err(WeightsError::DuplicateKey {
-                first: shortened(first.key),
-                second: shortened(place.key),
-            });
-        }
+    let (places, twice) = Places::of(tensors, budget)?;
+    if let Some(error) = twice {
+        return Err(error);
     }
     let recognised =
         model.recognise(&places, choice.network).map_err(|misfit| places.refused(misfit))?;
@@ -207,9 +195,8 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -
         range: Some(PixelRange::Bytes),
         order: recognised.is_blue_first.then_some(ChannelOrder::Bgr),
     };
-    let known = choice.pixels.or(own, own);
-    let unknown = WeightsError::PixelValues { known };
-    let format = known.completed().ok_or(unknown)?;
+    let format = choice.pixels.or(own, own).completed();
+    let format = format.map_err(|known| WeightsError::PixelValues { known })?;
     let mut facts = BTreeMap::new();
     if format != PixelFormat::LEVELS {
         facts.extend(format.named());
@@ -230,7 +217,7 @@ pub(crate) fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -
 }
 
 /// The metadata key for what was assumed about a style.
-pub(super) const ASSUMED: &str = "assumed";
+pub const ASSUMED: &str = "assumed";
 
 /// What was assumed about a file whose names fit several networks.
 fn assumed(published: Published) -> String {
@@ -318,7 +305,7 @@ fn filled(
 }
 
 /// Equal weights may share their bytes, but not many times over.
-pub(super) fn check_overlap(total_bytes: usize, budget: &Budget) -> Result<()> {
+pub fn check_overlap(total_bytes: usize, budget: &Budget) -> Result<()> {
     let file_bytes = budget.file_bytes();
     if (total_bytes / 2) as u64 > file_bytes {
         return Err(WeightsError::Overlap { total_bytes, file_bytes });
@@ -326,7 +313,7 @@ pub(super) fn check_overlap(total_bytes: usize, budget: &Budget) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Result<()> {
+pub fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Result<()> {
     if tensor.shape() == needed {
         return Ok(());
     }
@@ -337,26 +324,26 @@ pub(super) fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]
     })
 }
 
-pub(super) fn float_type(key: &str, tensor: &StoredTensor<'_>) -> Result<StorageType> {
+pub fn float_type(key: &str, tensor: &StoredTensor<'_>) -> Result<StorageType> {
     match tensor.dtype() {
         Dtype::Float(float) => Ok(float),
-        Dtype::Other(name, _) => Err(WeightsError::Tensor {
-            key: shortened(key),
-            problem: format!("is stored as {name}; weights must be fp16, bf16, fp32 or fp64"),
-        }),
+        Dtype::Other(name, _) => Err(WeightsError::tensor(
+            key,
+            format!("is stored as {name}; weights must be fp16, bf16, fp32 or fp64"),
+        )),
     }
 }
 
 /// All values of a weight.
-pub(super) fn values(key: &str, tensor: &StoredTensor<'_>, budget: &Budget) -> Result<Vec<f32>> {
+pub fn values(key: &str, tensor: &StoredTensor<'_>, budget: &Budget) -> Result<Vec<f32>> {
     let count = tensor.element_count();
     budget.steps(2 * count)?;
     budget.bytes(count.saturating_mul(size_of::<f32>()))?;
-    tensor.to_f32().map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })
+    tensor.to_f32().map_err(|problem| WeightsError::tensor(key, problem))
 }
 
 /// Refuses a weight with values that are not allowed.
-pub(super) fn check_values(key: &str, values: &[f32], is_allowed: fn(f32) -> bool) -> Result<()> {
+pub fn check_values(key: &str, values: &[f32], is_allowed: fn(f32) -> bool) -> Result<()> {
     match values.iter().position(|&value| !is_allowed(value)) {
         Some(position) => {
             Err(WeightsError::NotFinite { key: shortened(key), value: values[position], position })
@@ -366,11 +353,7 @@ pub(super) fn check_values(key: &str, values: &[f32], is_allowed: fn(f32) -> boo
 }
 
 /// All values of a weight, each of them finite.
-pub(super) fn finite_values(
-    key: &str,
-    tensor: &StoredTensor<'_>,
-    budget: &Budget,
-) -> Result<Vec<f32>> {
+pub fn finite_values(key: &str, tensor: &StoredTensor<'_>, budget: &Budget) -> Result<Vec<f32>> {
     let values = values(key, tensor, budget)?;
     check_values(key, &values, f32::is_finite)?;
     Ok(values)

@@ -7,7 +7,6 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
-use serde::Deserialize;
 
 use super::plain_file;
 
@@ -29,7 +28,7 @@ pub fn absolute(found: Option<PathBuf>, variable: &str) -> Option<PathBuf> {
 
 /// The existing folders of installed styles, in search order. Does not include the current folder, whose contents must
 /// not replace a style.
-pub(super) fn installed() -> Vec<PathBuf> {
+pub fn installed() -> Vec<PathBuf> {
     let mut folders = env::current_exe().map_or_else(|_| Vec::new(), |program| around(&program));
     // Tests and debug builds run from anywhere and still find the source tree's styles.
     if cfg!(debug_assertions) {
@@ -62,23 +61,17 @@ fn around(program: &Path) -> Vec<PathBuf> {
 
 /// Whether a folder is StyleForge's source tree, according to its `Cargo.toml`.
 fn is_our_source(folder: &Path) -> bool {
-    #[derive(Deserialize)]
-    struct Manifest {
-        package: Package,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        name: String,
-    }
     let manifest = text_of(&folder.join("Cargo.toml")).unwrap_or_default();
-    toml::from_str::<Manifest>(&manifest)
-        .is_ok_and(|manifest| manifest.package.name == env!("CARGO_PKG_NAME"))
+    toml::from_str::<toml::Table>(&manifest).is_ok_and(|manifest| {
+        let name = manifest.get("package").and_then(|package| package.get("name"));
+        name.and_then(toml::Value::as_str) == Some(env!("CARGO_PKG_NAME"))
+    })
 }
 
 /// The text of a small plain file.
 fn text_of(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let file = plain_file::open(path)?;
+    let (file, _) = plain_file::open(path)?;
     file.take(MAX_MANIFEST_BYTES).read_to_string(&mut text)?;
     Ok(text)
 }

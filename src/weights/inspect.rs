@@ -140,7 +140,7 @@ impl Inspection {
             return;
         };
         match error {
-            WeightsError::Foreign { family, .. } => self.family = Some(family),
+            WeightsError::Foreign(family) => self.family = Some(family),
             WeightsError::PixelValues { .. } => self.family = Some(Family::PictureNetwork),
             _ => {}
         }
@@ -203,7 +203,8 @@ impl Inspection {
     fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<()> {
         self.family = guess(tensors, budget)?;
         // Also for files that are refused.
-        if let Ok(spec) = checkpoint::spec(&Places::of(tensors, budget)?) {
+        let (places, _) = Places::of(tensors, budget)?;
+        if let Ok(spec) = checkpoint::spec(&places) {
             self.outline(&spec);
         }
         let counts = tensors.iter().map(|(_, t)| t.element_count());

@@ -9,6 +9,7 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
+    fmt::Display,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -164,6 +165,10 @@ impl StyleLibrary {
         paths
     }
 
+    fn skip(&mut self, path: &Path, problem: impl Display) {
+        self.problems.push(format!("{}: {problem}", path.display()));
+    }
+
     fn add_embedded(&mut self, embedded: &Embedded) {
         let lite = (ModelSize::Lite, Place::Memory(embedded.lite));
         if let Some(style) = self.styles.iter_mut().find(|s| s.id == embedded.id) {
@@ -200,7 +205,7 @@ impl StyleLibrary {
                     metadata.get_or_insert(read);
                     models.push((*size, Place::File(file)));
                 }
-                Err(error) => self.problems.push(format!("{}: {error}", file.display())),
+                Err(error) => self.skip(&file, error),
             }
         }
         let Some(metadata) = metadata else {
@@ -232,8 +237,7 @@ impl StyleLibrary {
             match safetensors::read_metadata(file) {
                 Ok(metadata) => metadata,
                 Err(error) => {
-                    self.problems.push(format!("{}: {error}", file.display()));
-                    return;
+                    return self.skip(file, error);
                 }
             }
         } else {
@@ -254,25 +258,18 @@ impl StyleLibrary {
         let name = if path.is_dir() { path_name(path).into_owned() } else { stem(path) };
         let id = id_from(&name);
         if id.is_empty() {
-            self.problems
-                .push(format!("{}: the name has no letter or digit; rename it", path.display()));
-            return;
+            return self.skip(path, "the name has no letter or digit; rename it");
         }
         if let Some(meaning) = reserved_for(&id) {
-            self.problems.push(format!(
-                "{}: the name {id} means {meaning} on the command line; rename it",
-                path.display()
-            ));
-            return;
+            let problem = format!("the name {id} means {meaning} on the command line; rename it");
+            return self.skip(path, problem);
         }
         if let Some(other) = self.styles.iter_mut().find(|style| style.id == id) {
             // The same style in two installed folders is expected; in the user's folder it is not.
             if matches!(origin, Origin::User(_)) {
-                self.problems.push(format!(
-                    "{}: there is already a style named {}; rename the file to see it",
-                    path.display(),
-                    other.id
-                ));
+                let problem =
+                    format!("there is already a style named {id}; rename the file to see it");
+                self.skip(path, problem);
             } else {
                 other.hides.push(origin);
             }

@@ -215,10 +215,9 @@ fn format_of(bytes: &[u8]) -> Result<Format> {
         [b'<', ..] => unknown("it is a web page; download the file itself"),
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => unknown("it is a picture"),
         // Torch7 starts with the type number of a table or a torch object, then a small index.
-        [3 | 4, 0, 0, 0, _, _, 0, 0, ..] | [b'4', b'\n', ..] => Err(WeightsError::Foreign {
-            family: Family::Torch7,
-            reason: Family::Torch7.refusal().unwrap_or_default().to_owned(),
-        }),
+        [3 | 4, 0, 0, 0, _, _, 0, 0, ..] | [b'4', b'\n', ..] => {
+            Err(WeightsError::Foreign(Family::Torch7))
+        }
         // The keys of fields 1 (a number), 2, 7 and 8 of an ONNX model.
         [0x08 | 0x12 | 0x3a | 0x42, ..] => Ok(Format::Onnx),
         _ if bytes.starts_with(b"version https://git-lfs") => {
@@ -240,7 +239,7 @@ fn named_tensors<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     if let Some(prefix) = strip_prefix(&mut tensors, budget)? {
         assume(
             &mut metadata,
-            format!("that '{}' before every key is a wrapper", shortened(&prefix)),
+            format!("that the prefix '{}' of every key can be ignored", shortened(&prefix)),
         );
     }
     Ok((tensors, metadata))
@@ -252,8 +251,7 @@ const FIRST_BYTES: u64 = 512;
 /// The bytes of a file. Refuses it before reading if it is too large, not a plain file or of an unknown format.
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     let failed = |source| WeightsError::Read { path: path.to_owned(), source };
-    let file = plain_file::open(path).map_err(failed)?;
-    let size_bytes = file.metadata().map_err(failed)?.len();
+    let (file, size_bytes) = plain_file::open(path).map_err(failed)?;
     if size_bytes > MAX_FILE_BYTES {
         return Err(WeightsError::TooLarge { size_bytes, limit_bytes: MAX_FILE_BYTES });
     }

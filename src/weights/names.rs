@@ -11,13 +11,13 @@ pub const ALL_STYLES: &str = "all";
 pub const NO_STYLE: &str = "none";
 
 /// Replaces the path of weights that are built into the program.
-pub(super) const BUILT_IN: &str = "built in";
+pub const BUILT_IN: &str = "built in";
 
 /// Maximum length of a style's folder name.
-pub(super) const MAX_ID_CHARS: usize = 64;
+pub const MAX_ID_CHARS: usize = 64;
 
 /// A folder name from free text: lower case letters and digits; each run of anything else becomes one `_`.
-pub(super) fn id_from(name: &str) -> String {
+pub fn id_from(name: &str) -> String {
     let mut id = String::new();
     for c in name.trim().chars().flat_map(char::to_lowercase) {
         if c.is_alphanumeric() && !shows_nothing(c) {
@@ -31,7 +31,7 @@ pub(super) fn id_from(name: &str) -> String {
 }
 
 /// The meaning of `id` on the command line, if it is reserved. No style can have a reserved name.
-pub(super) fn reserved_for(id: &str) -> Option<&'static str> {
+pub fn reserved_for(id: &str) -> Option<&'static str> {
     match id {
         ALL_STYLES => Some("every style"),
         NO_STYLE => Some("no style"),
@@ -41,7 +41,7 @@ pub(super) fn reserved_for(id: &str) -> Option<&'static str> {
 
 /// The folder name for a new style or network of this title in the user's `folder`. Fails if it has a `meaning`, or is
 /// taken.
-pub(super) fn free_id(
+pub fn free_id(
     title: &str,
     folder: Option<&Path>,
     meaning: impl Fn(&str) -> Option<&'static str>,
@@ -65,13 +65,13 @@ pub(super) fn free_id(
 }
 
 /// The name of a file without its extension.
-pub(super) fn stem(path: &Path) -> String {
+pub fn stem(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default();
     stem.to_string_lossy().into_owned()
 }
 
 /// A text as a title: on one line, and cut to a readable length. Empty if nothing of it is visible.
-pub(super) fn title_of(text: &str) -> String {
+pub fn title_of(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let title = words.join(" ");
     if title.chars().all(|c| c == ' ' || shows_nothing(c)) {
@@ -82,13 +82,13 @@ pub(super) fn title_of(text: &str) -> String {
 }
 
 /// A short text of a style's file; `None` if it is missing, empty or `not stated`.
-pub(super) fn stated(metadata: &BTreeMap<String, String>, key: &str) -> Option<String> {
+pub fn stated(metadata: &BTreeMap<String, String>, key: &str) -> Option<String> {
     let text = title_of(metadata.get(key)?);
     (!text.is_empty() && text != "not stated").then_some(text)
 }
 
 /// The title in the file, or the name of the file or folder with spaces and capitals.
-pub(super) fn title_from(metadata: &BTreeMap<String, String>, name: &str) -> String {
+pub fn title_from(metadata: &BTreeMap<String, String>, name: &str) -> String {
     stated(metadata, "title").unwrap_or_else(|| {
         let words = title_of(&name.replace(['_', '-'], " "));
         let mut chars = words.chars();

@@ -86,11 +86,12 @@ impl FromStr for PixelRange {
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let found = Self::ALL.into_iter().find(|range| range.name() == text);
-        found.ok_or_else(|| UnknownName {
-            given: text.chars().take(40).collect(),
-            choices: "0..255, 0..1, -1..1, imagenet and caffe",
-        })
+        found.ok_or_else(|| unknown(text, "0..255, 0..1, -1..1, imagenet and caffe"))
     }
+}
+
+fn unknown(text: &str, choices: &'static str) -> UnknownName {
+    UnknownName { given: text.chars().take(40).collect(), choices }
 }
 
 /// Which color comes first.
@@ -132,10 +133,7 @@ impl FromStr for ChannelOrder {
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let found = Self::ALL.into_iter().find(|order| order.name() == text);
-        found.ok_or_else(|| UnknownName {
-            given: text.chars().take(40).collect(),
-            choices: "rgb and bgr",
-        })
+        found.ok_or_else(|| unknown(text, "rgb and bgr"))
     }
 }
 
@@ -168,13 +166,14 @@ impl PixelChoice {
         }
     }
 
-    /// The complete format, with RGB if the order is unknown; `None` if a range is unknown.
-    pub(super) fn completed(self) -> Option<PixelFormat> {
-        Some(PixelFormat {
-            input: self.input?,
-            output: self.output?,
-            order: self.order.unwrap_or_default(),
-        })
+    /// The complete format, with RGB if the order is unknown; what is known if a range is unknown.
+    pub(super) fn completed(self) -> Result<PixelFormat, Self> {
+        match self {
+            Self { input: Some(input), output: Some(output), order } => {
+                Ok(PixelFormat { input, output, order: order.unwrap_or_default() })
+            }
+            known => Err(known),
+        }
     }
 
     /// What the network does with the picture whose range is unknown, as a verb for a message: it reads it, makes it,

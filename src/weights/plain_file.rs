@@ -6,11 +6,11 @@ use std::{
     path::Path,
 };
 
-/// Opens a plain file, or a link to one. Does not wait for a pipe's writer and does not wake a device.
+/// Opens a plain file, or a link to one; also returns its size in bytes. Does not wait for a pipe's writer and does not wake a device.
 ///
 /// # Errors
 /// The system's error, or that it is a folder or not a plain file.
-pub fn open(path: &Path) -> io::Result<File> {
+pub fn open(path: &Path) -> io::Result<(File, u64)> {
     open_with(path, fs::metadata(path)?, 0)
 }
 
@@ -18,7 +18,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_no_link(path: &Path) -> io::Result<File> {
+pub fn open_no_link(path: &Path) -> io::Result<(File, u64)> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.is_symlink() {
         return Err(io::Error::other("it is a link"));
@@ -30,7 +30,7 @@ pub fn open_no_link(path: &Path) -> io::Result<File> {
     open_with(path, metadata, flags)
 }
 
-fn open_with(path: &Path, metadata: Metadata, flags: i32) -> io::Result<File> {
+fn open_with(path: &Path, metadata: Metadata, flags: i32) -> io::Result<(File, u64)> {
     // Opening a device may have side effects.
     check(&metadata)?;
     let mut options = File::options();
@@ -44,8 +44,9 @@ fn open_with(path: &Path, metadata: Metadata, flags: i32) -> io::Result<File> {
     #[cfg(not(unix))]
     let _ = flags;
     let file = options.open(path)?;
-    check(&file.metadata()?)?;
-    Ok(file)
+    let metadata = file.metadata()?;
+    check(&metadata)?;
+    Ok((file, metadata.len()))
 }
 
 fn check(metadata: &Metadata) -> io::Result<()> {

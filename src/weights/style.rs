@@ -240,7 +240,7 @@ impl Style {
         match self.thumbnail.as_ref()? {
             Place::Memory(bytes) => Some(Cow::Borrowed(bytes)),
             Place::File(path) => {
-                let file = plain_file::open(path).ok()?;
+                let (file, _) = plain_file::open(path).ok()?;
                 let mut bytes = Vec::new();
                 let most = MAX_THUMBNAIL_BYTES + 1;
                 file.take(most).read_to_end(&mut bytes).ok()?;

@@ -18,7 +18,7 @@ use super::{
     code::BUILT_IN_NETWORK,
     error::{KeyList, shortened},
     family::{STYLE_NETWORK_SIGNS, bare, is_style_network},
-    fit::{NamedTensors, check_overlap, check_shape, finite_values, float_type, missing},
+    fit::{NamedTensors, check_overlap, check_shape, finite_values, float_type, keys, missing},
     format_of, named_tensors, read_file,
     safetensors::file,
     tensor::{Dtype, Scaling, StoredTensor},
@@ -186,7 +186,7 @@ pub(super) fn fitted(
     metadata: &BTreeMap<String, String>,
     budget: &Budget,
 ) -> Result<Transformer> {
-    if !is_style_network(tensors.iter().map(|(key, _)| key.as_str())) {
+    if !is_style_network(keys(tensors)) {
         return Err(missing(STYLE_NETWORK_SIGNS));
     }
     let spec = spec_of(tensors, metadata, budget)?;
@@ -252,7 +252,7 @@ fn scaled(
     budget.bytes(tensor.element_count())?;
     let run = (tensor.element_count() / scales.len().max(1)).max(1);
     let scaled = tensor.clone().scaled(Scaling { scales, zeros: vec![0.0], run });
-    let unread = || WeightsError::Tensor { key: name.to_owned(), problem: "is unreadable".into() };
+    let unread = || WeightsError::tensor(name, "is unreadable");
     finite_values(name, &scaled.ok_or_else(unread)?, budget)
 }
 

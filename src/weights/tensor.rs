@@ -56,21 +56,38 @@ impl fmt::Display for StorageType {
 
 /// Number type of a stored tensor, usable as weights or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dtype {
+pub enum Dtype {
     Float(StorageType),
     /// Integers, booleans, complex numbers: a name for messages and the bytes of one number.
     Other(&'static str, usize),
 }
 
 impl Dtype {
-    pub(crate) const fn size_bytes(self) -> usize {
+    /// The type of this name. Numbers of less than a byte count as one; such tensors are only named when they are
+    /// refused.
+    pub fn named(name: &'static str) -> Self {
+        let size_bytes = match name {
+            "fp16" => return Self::Float(StorageType::F16),
+            "bf16" => return Self::Float(StorageType::Bf16),
+            "fp32" => return Self::Float(StorageType::F32),
+            "fp64" => return Self::Float(StorageType::F64),
+            "uint16" | "int16" => 2,
+            "uint32" | "int32" => 4,
+            "uint64" | "int64" | "complex64" => 8,
+            "complex128" => 16,
+            _ => 1,
+        };
+        Self::Other(name, size_bytes)
+    }
+
+    pub const fn size_bytes(self) -> usize {
         match self {
             Self::Float(float) => float.size_bytes(),
             Self::Other(_, size) => size,
         }
     }
 
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Float(float) => float.name(),
             Self::Other(name, _) => name,
@@ -79,14 +96,14 @@ impl Dtype {
 }
 
 /// What is wrong with a tensor, as text that follows its name.
-pub(crate) type TensorProblem = String;
+pub type TensorProblem = String;
 
 /// Maximum number of dimensions of a tensor.
-pub(super) const MAX_RANK: usize = 8;
+pub const MAX_RANK: usize = 8;
 
 /// A view of numbers in a file. It is checked to be within the bytes when it is created.
 #[derive(Clone, Debug)]
-pub(crate) struct StoredTensor<'a> {
+pub struct StoredTensor<'a> {
     dtype: Dtype,
     shape: Vec<usize>,
     /// Little-endian numbers.
@@ -101,16 +118,16 @@ pub(crate) struct StoredTensor<'a> {
 
 /// `(integer - zero) * scale`. Scales and zeros follow each other along a side, or there is one for all.
 #[derive(Clone, Debug)]
-pub(crate) struct Scaling {
-    pub(crate) scales: Vec<f32>,
-    pub(crate) zeros: Vec<f32>,
+pub struct Scaling {
+    pub scales: Vec<f32>,
+    pub zeros: Vec<f32>,
     /// Number of neighbouring integers with the same scale.
-    pub(crate) run: usize,
+    pub run: usize,
 }
 
 impl Scaling {
     /// The scale and the zero of the number at a place in row-major order.
-    pub(crate) fn at(&self, place: usize) -> (f32, f32) {
+    pub fn at(&self, place: usize) -> (f32, f32) {
         let index = place / self.run % self.scales.len();
         (self.scales[index], self.zeros[index % self.zeros.len()])
     }
@@ -118,7 +135,7 @@ impl Scaling {
 
 impl<'a> StoredTensor<'a> {
     /// A tensor whose numbers are contiguous and fill `bytes` exactly.
-    pub(crate) fn contiguous(
+    pub fn contiguous(
         dtype: Dtype,
         shape: Vec<usize>,
         bytes: Cow<'a, [u8]>,
@@ -136,7 +153,7 @@ impl<'a> StoredTensor<'a> {
     }
 
     /// The numbers that integers stand for; `None` if the tensor does not consist of integers.
-    pub(crate) fn scaled(self, scaling: Scaling) -> Option<Self> {
+    pub fn scaled(self, scaling: Scaling) -> Option<Self> {
         let is_integer = matches!(
             self.dtype.name(),
             "int64" | "int32" | "int16" | "uint16" | "int8" | "uint8" | "bool"
@@ -145,7 +162,7 @@ impl<'a> StoredTensor<'a> {
     }
 
     /// A strided view of a storage; offset and strides in elements.
-    pub(crate) fn strided(
+    pub fn strided(
         dtype: Dtype,
         shape: Vec<usize>,
         storage: &'a [u8],
@@ -178,25 +195,25 @@ impl<'a> StoredTensor<'a> {
         Ok(Self { dtype, shape, bytes, offset, strides, scaling: None })
     }
 
-    pub(crate) fn dtype(&self) -> Dtype {
+    pub fn dtype(&self) -> Dtype {
         if self.scaling.is_some() { Dtype::Float(StorageType::F32) } else { self.dtype }
     }
 
-    pub(crate) fn shape(&self) -> &[usize] {
+    pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    pub(crate) fn element_count(&self) -> usize {
+    pub fn element_count(&self) -> usize {
         self.shape.iter().product()
     }
 
     /// Bytes that the numbers take when they are contiguous.
-    pub(crate) fn size_bytes(&self) -> usize {
+    pub fn size_bytes(&self) -> usize {
         self.element_count() * self.dtype().size_bytes()
     }
 
     /// Bytes on the heap of a copy.
-    pub(crate) fn copied_bytes(&self) -> usize {
+    pub fn copied_bytes(&self) -> usize {
         let numbers = match &self.bytes {
             Cow::Owned(bytes) => bytes.len(),
             Cow::Borrowed(_) => 0,
@@ -207,7 +224,7 @@ impl<'a> StoredTensor<'a> {
     /// All numbers in row-major order, in single precision.
     ///
     /// Allocates `element_count` numbers; callers charge them to the file's budget.
-    pub(crate) fn to_f32(&self) -> Result<Vec<f32>, TensorProblem> {
+    pub fn to_f32(&self) -> Result<Vec<f32>, TensorProblem> {
         let mut values = allocation::list(self.element_count())
             .ok_or("is too large for the free memory; close other programs")?;
         self.each_f32(|value| values.push(value))?;
@@ -215,7 +232,7 @@ impl<'a> StoredTensor<'a> {
     }
 
     /// Passes all numbers to `take` in row-major order, in single precision.
-    pub(crate) fn each_f32(&self, mut take: impl FnMut(f32)) -> Result<(), TensorProblem> {
+    pub fn each_f32(&self, mut take: impl FnMut(f32)) -> Result<(), TensorProblem> {
         if let Some(scaling) = &self.scaling {
             let mut place = 0;
             self.each_i64(|integer| {
@@ -277,7 +294,7 @@ impl<'a> StoredTensor<'a> {
     }
 
     /// All numbers of an integer tensor, or `None` for other types. Callers charge them to the file's budget.
-    pub(crate) fn to_i64(&self) -> Option<Vec<i64>> {
+    pub fn to_i64(&self) -> Option<Vec<i64>> {
         if self.scaling.is_some() {
             return None;
         }
@@ -305,7 +322,7 @@ impl<'a> StoredTensor<'a> {
 }
 
 /// Number of elements of a shape. Refuses products and ranks beyond reason.
-pub(crate) fn element_count(shape: &[usize]) -> Result<usize, TensorProblem> {
+pub fn element_count(shape: &[usize]) -> Result<usize, TensorProblem> {
     if shape.len() > MAX_RANK {
         return Err(format!("has {} dimensions", shape.len()));
     }
@@ -320,7 +337,7 @@ pub(crate) fn element_count(shape: &[usize]) -> Result<usize, TensorProblem> {
 }
 
 /// Strides of contiguous numbers; the shape has passed [`element_count`].
-pub(crate) fn row_major(shape: &[usize]) -> Vec<usize> {
+pub fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for d in (1..shape.len()).rev() {
         strides[d - 1] = strides[d] * shape[d];

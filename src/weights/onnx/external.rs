@@ -33,29 +33,24 @@ struct Location<'m> {
     end: u64,
 }
 
-fn refused(key: &str, problem: impl Into<String>) -> WeightsError {
-    WeightsError::Tensor { key: shortened(key), problem: problem.into() }
-}
-
 /// The location of an external tensor's numbers.
 fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>> {
     let text = |key: &str| {
         let found = tensor.external_data.iter().find(|entry| entry.key == key);
         found.map(|entry| entry.value)
     };
-    let number = |key: &str| match text(key).filter(|text| !text.is_empty()) {
-        Some(text) => match text.parse::<u64>() {
-            Ok(number) => Ok(Some(number)),
-            Err(_) => Err(refused(tensor.name, format!("has an unreadable {key} in its file"))),
-        },
-        None => Ok(None),
+    let number = |key: &str| {
+        let odd =
+            || WeightsError::tensor(tensor.name, format!("has an unreadable {key} in its file"));
+        let given = text(key).filter(|text| !text.is_empty());
+        given.map(|text| text.parse::<u64>().map_err(|_| odd())).transpose()
     };
     let file = text("location").unwrap_or_default();
     let file = file.strip_prefix("./").unwrap_or(file);
     let is_plain = !matches!(file, "" | "." | "..") && !file.contains(['/', '\\', ':', '\0']);
     if !is_plain {
         let file = shortened(file);
-        return Err(refused(
+        return Err(WeightsError::tensor(
             tensor.name,
             format!(
                 "is stored in the external file '{file}', which is not a file name in the model's folder; \
@@ -71,11 +66,14 @@ fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>> {
             let size_bytes = dtype_of(tensor.data_type).map_or(0, |dtype| dtype.size_bytes());
             let mut factors = sides.chain([Some(size_bytes as u64)]);
             let length = factors.try_fold(1u64, |product, side| product.checked_mul(side?));
-            length.ok_or_else(|| refused(tensor.name, "has impossible sides"))?
+            length.ok_or_else(|| WeightsError::tensor(tensor.name, "has impossible sides"))?
         }
     };
     let end = start.checked_add(length).ok_or_else(|| {
-        refused(tensor.name, format!("needs {length} bytes from byte {start} of its file"))
+        WeightsError::tensor(
+            tensor.name,
+            format!("needs {length} bytes from byte {start} of its file"),
+        )
     })?;
     Ok(Location { file, start, end })
 }
@@ -117,7 +115,7 @@ fn each_external<'m>(
 ///
 /// # Errors
 /// [`WeightsError`] names the tensor or the file, and what is wrong with it.
-pub(in crate::weights) fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
+pub fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
     let budget = Budget::for_file(bytes.len());
     // For each file: the first byte, the end, and the maximum number of bytes between them.
     let mut parts: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
@@ -129,7 +127,10 @@ pub(in crate::weights) fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -
         if let Some(part) = parts.get_mut(file) {
             *part = (part.0.min(start), part.1.max(end), part.2.saturating_add(most));
         } else if parts.len() == MAX_FILES {
-            return Err(refused(file, format!("is one of more than {MAX_FILES} files")));
+            return Err(WeightsError::tensor(
+                file,
+                format!("is one of more than {MAX_FILES} files"),
+            ));
         } else {
             parts.insert(budget.text(file)?, (start, end, most));
         }
@@ -150,12 +151,11 @@ pub(in crate::weights) fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -
                 shortened(&model),
                 words(error)
             );
-            refused(&name, problem)
+            WeightsError::tensor(&name, problem)
         };
-        let mut opened = plain_file::open_no_link(&file).map_err(|e| unread(&e))?;
-        let size_bytes = opened.metadata().map_err(|e| unread(&e))?.len();
+        let (mut opened, size_bytes) = plain_file::open_no_link(&file).map_err(|e| unread(&e))?;
         if end > size_bytes {
-            return Err(refused(
+            return Err(WeightsError::tensor(
                 &name,
                 format!("has {size_bytes} bytes, but the model needs {end}; it was cut off"),
             ));
@@ -165,7 +165,7 @@ pub(in crate::weights) fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -
         if length > most {
             let problem = "contains weights that are far apart; \
                            save the model again with its weights in one file beside it";
-            return Err(refused(&name, problem));
+            return Err(WeightsError::tensor(&name, problem));
         }
         let total_bytes = length.saturating_add(bytes.len() as u64);
         if total_bytes > MAX_FILE_BYTES {
@@ -181,7 +181,7 @@ pub(in crate::weights) fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -
         opened.seek(SeekFrom::Start(start)).map_err(|e| unread(&e))?;
         opened.take(length).read_to_end(bytes).map_err(|e| unread(&e))?;
         if bytes.len() as u64 != expected {
-            return Err(refused(&name, "changed while it was read"));
+            return Err(WeightsError::tensor(&name, "changed while it was read"));
         }
     }
     Ok(())
@@ -189,7 +189,7 @@ pub(in crate::weights) fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -
 
 /// Gives the tensors of a model their numbers from the files that were appended to it. A tensor whose file is missing
 /// stays external.
-pub(super) fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
+pub fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
     let files = std::mem::take(&mut model.files);
     each_external(model, |tensor| {
         let Location { file, start, end } = location(tensor)?;
@@ -200,7 +200,7 @@ pub(super) fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
         let at = |byte: u64| usize::try_from(byte.checked_sub(found.start as u64)?).ok();
         let numbers = at(start).zip(at(end)).and_then(|(start, end)| found.bytes.get(start..end));
         tensor.raw_data = numbers.ok_or_else(|| {
-            refused(tensor.name, format!("needs bytes {start} to {end} of its file"))
+            WeightsError::tensor(tensor.name, format!("needs bytes {start} to {end} of its file"))
         })?;
         tensor.is_external = false;
         Ok(())

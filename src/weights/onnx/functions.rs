@@ -29,7 +29,7 @@ struct Calls<'f, 'm> {
 /// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if functions call each other in a circle, have one name
 /// or have operators of another version; [`WeightsError::TooCostly`](crate::weights::WeightsError::TooCostly) if the
 /// graph would become too large for the file.
-pub(super) fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
+pub fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
     let stated = opset(&model.opset_import);
     let functions = std::mem::take(&mut model.functions);
     let mut calls = Calls { functions: HashMap::new(), budget, count: 0 };

@@ -9,16 +9,16 @@ use super::{
     wire::{self, Field, Message},
 };
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Model<'m> {
-    pub(super) producer_name: &'m str,
-    pub(super) producer_version: &'m str,
-    pub(super) graph: Option<Graph<'m>>,
-    pub(super) opset_import: Vec<OperatorSet<'m>>,
-    pub(super) metadata_props: Vec<Entry<'m>>,
-    pub(super) functions: Vec<Function<'m>>,
+#[derive(Clone, Debug, Default)]
+pub struct Model<'m> {
+    pub producer_name: &'m str,
+    pub producer_version: &'m str,
+    pub graph: Option<Graph<'m>>,
+    pub opset_import: Vec<OperatorSet<'m>>,
+    pub metadata_props: Vec<Entry<'m>>,
+    pub functions: Vec<Function<'m>>,
     /// The files next to the model, which [`external`](super::external) adds to it.
-    pub(super) files: Vec<ExternalFile<'m>>,
+    pub files: Vec<ExternalFile<'m>>,
 }
 
 impl<'m> Message<'m> for Model<'m> {
@@ -38,20 +38,20 @@ impl<'m> Message<'m> for Model<'m> {
 }
 
 /// The part of a file next to the model in which its weights are.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct ExternalFile<'m> {
-    pub(super) name: &'m str,
+#[derive(Clone, Debug, Default)]
+pub struct ExternalFile<'m> {
+    pub name: &'m str,
     /// Offset of `bytes` in the file.
-    pub(super) start: i64,
-    pub(super) bytes: &'m [u8],
+    pub start: i64,
+    pub bytes: &'m [u8],
 }
 
 impl ExternalFile<'_> {
     /// A field number that the format does not use.
-    pub(super) const FIELD: u64 = 10_000;
+    pub const FIELD: u64 = 10_000;
 
     /// The bytes of a model's field in front of the file's own bytes.
-    pub(super) fn head(name: &str, start: u64, length: u64) -> Vec<u8> {
+    pub fn head(name: &str, start: u64, length: u64) -> Vec<u8> {
         const LENGTHY: u64 = 2;
         let inner = [
             &wire::number(1 << 3 | LENGTHY)[..],
@@ -81,17 +81,17 @@ impl<'m> Message<'m> for ExternalFile<'m> {
 }
 
 /// A function of the model: nodes that stand for one node.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Function<'m> {
-    pub(super) name: &'m str,
-    pub(super) domain: &'m str,
-    pub(super) overload: &'m str,
-    pub(super) input: Vec<&'m str>,
-    pub(super) output: Vec<&'m str>,
-    pub(super) node: Vec<Node<'m>>,
+#[derive(Clone, Debug, Default)]
+pub struct Function<'m> {
+    pub name: &'m str,
+    pub domain: &'m str,
+    pub overload: &'m str,
+    pub input: Vec<&'m str>,
+    pub output: Vec<&'m str>,
+    pub node: Vec<Node<'m>>,
     /// Attributes with a default.
-    pub(super) attribute_proto: Vec<Attribute<'m>>,
-    pub(super) opset_import: Vec<OperatorSet<'m>>,
+    pub attribute_proto: Vec<Attribute<'m>>,
+    pub opset_import: Vec<OperatorSet<'m>>,
 }
 
 impl<'m> Message<'m> for Function<'m> {
@@ -111,10 +111,10 @@ impl<'m> Message<'m> for Function<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct OperatorSet<'m> {
-    pub(super) domain: &'m str,
-    pub(super) version: i64,
+#[derive(Clone, Debug, Default)]
+pub struct OperatorSet<'m> {
+    pub domain: &'m str,
+    pub version: i64,
 }
 
 impl<'m> Message<'m> for OperatorSet<'m> {
@@ -128,10 +128,10 @@ impl<'m> Message<'m> for OperatorSet<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Entry<'m> {
-    pub(super) key: &'m str,
-    pub(super) value: &'m str,
+#[derive(Clone, Debug, Default)]
+pub struct Entry<'m> {
+    pub key: &'m str,
+    pub value: &'m str,
 }
 
 impl<'m> Message<'m> for Entry<'m> {
@@ -147,10 +147,10 @@ impl<'m> Message<'m> for Entry<'m> {
 
 /// The name of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Name<'m> {
-    pub(super) text: &'m str,
+pub struct Name<'m> {
+    pub text: &'m str,
     /// The call of a function that the value belongs to; 0 for none.
-    pub(super) call: u32,
+    pub call: u32,
 }
 
 impl<'m> From<&'m str> for Name<'m> {
@@ -159,14 +159,14 @@ impl<'m> From<&'m str> for Name<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Graph<'m> {
+#[derive(Clone, Debug, Default)]
+pub struct Graph<'m> {
     /// The call of a function that the graph belongs to; 0 for none.
-    pub(super) call: u32,
-    pub(super) node: Vec<Node<'m>>,
-    pub(super) initializer: Vec<Tensor<'m>>,
-    pub(super) input: Vec<ValueInfo<'m>>,
-    pub(super) output: Vec<ValueInfo<'m>>,
+    pub call: u32,
+    pub node: Vec<Node<'m>>,
+    pub initializer: Vec<Tensor<'m>>,
+    pub input: Vec<ValueInfo<'m>>,
+    pub output: Vec<ValueInfo<'m>>,
 }
 
 impl<'m> Message<'m> for Graph<'m> {
@@ -181,15 +181,15 @@ impl<'m> Message<'m> for Graph<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Node<'m> {
-    pub(super) input: Vec<Name<'m>>,
-    pub(super) output: Vec<Name<'m>>,
-    pub(super) name: &'m str,
-    pub(super) op_type: &'m str,
-    pub(super) attribute: Vec<Attribute<'m>>,
-    pub(super) domain: &'m str,
-    pub(super) overload: &'m str,
+#[derive(Clone, Debug, Default)]
+pub struct Node<'m> {
+    pub input: Vec<Name<'m>>,
+    pub output: Vec<Name<'m>>,
+    pub name: &'m str,
+    pub op_type: &'m str,
+    pub attribute: Vec<Attribute<'m>>,
+    pub domain: &'m str,
+    pub overload: &'m str,
 }
 
 impl<'m> Message<'m> for Node<'m> {
@@ -208,18 +208,18 @@ impl<'m> Message<'m> for Node<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Attribute<'m> {
-    pub(super) name: &'m str,
-    pub(super) f: f32,
-    pub(super) i: i64,
-    pub(super) s: &'m [u8],
-    pub(super) t: Option<Box<Tensor<'m>>>,
-    pub(super) g: Option<Box<Graph<'m>>>,
-    pub(super) floats: Vec<f32>,
-    pub(super) ints: Vec<i64>,
+#[derive(Clone, Debug, Default)]
+pub struct Attribute<'m> {
+    pub name: &'m str,
+    pub f: f32,
+    pub i: i64,
+    pub s: &'m [u8],
+    pub t: Option<Box<Tensor<'m>>>,
+    pub g: Option<Box<Graph<'m>>>,
+    pub floats: Vec<f32>,
+    pub ints: Vec<i64>,
     /// In a function: the attribute of the call whose value this is; empty if this has its own.
-    pub(super) ref_attr_name: &'m str,
+    pub ref_attr_name: &'m str,
 }
 
 impl<'m> Message<'m> for Attribute<'m> {
@@ -240,24 +240,24 @@ impl<'m> Message<'m> for Attribute<'m> {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Tensor<'m> {
-    pub(super) dims: Vec<i64>,
-    pub(super) data_type: i32,
-    pub(super) name: &'m str,
-    pub(super) raw_data: &'m [u8],
+#[derive(Clone, Debug, Default)]
+pub struct Tensor<'m> {
+    pub dims: Vec<i64>,
+    pub data_type: i32,
+    pub name: &'m str,
+    pub raw_data: &'m [u8],
     /// Little-endian numbers.
-    pub(super) float_data: Cow<'m, [u8]>,
+    pub float_data: Cow<'m, [u8]>,
     /// Little-endian numbers.
-    pub(super) double_data: Cow<'m, [u8]>,
+    pub double_data: Cow<'m, [u8]>,
     /// Numbers as [`wire::varints`] reads them.
-    pub(super) int32_data: Cow<'m, [u8]>,
+    pub int32_data: Cow<'m, [u8]>,
     /// Numbers as [`wire::varints`] reads them.
-    pub(super) int64_data: Cow<'m, [u8]>,
+    pub int64_data: Cow<'m, [u8]>,
     /// Whether its numbers are stored in another file.
-    pub(super) is_external: bool,
+    pub is_external: bool,
     /// Where they are in it.
-    pub(super) external_data: Vec<Entry<'m>>,
+    pub external_data: Vec<Entry<'m>>,
 }
 
 impl<'m> Message<'m> for Tensor<'m> {
@@ -280,13 +280,13 @@ impl<'m> Message<'m> for Tensor<'m> {
 }
 
 /// An input or output of a graph.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct ValueInfo<'m> {
-    pub(super) name: &'m str,
+#[derive(Clone, Debug, Default)]
+pub struct ValueInfo<'m> {
+    pub name: &'m str,
     /// The type of its numbers; 0 if the file does not say.
-    pub(super) elem_type: i32,
+    pub elem_type: i32,
     /// Its sides, if the file says; a free one is 0.
-    pub(super) dims: Option<Vec<i64>>,
+    pub dims: Option<Vec<i64>>,
 }
 
 impl<'m> Message<'m> for ValueInfo<'m> {
@@ -332,7 +332,7 @@ impl ValueInfo<'_> {
 
 impl Attribute<'_> {
     /// Bytes of the attribute, without those of a graph.
-    pub(super) fn size_bytes(&self) -> usize {
+    pub fn size_bytes(&self) -> usize {
         let tensor = self.t.as_ref().map_or(0, |tensor| tensor.size_bytes());
         size_of::<Self>()
             + size_of_val(self.floats.as_slice())
@@ -343,7 +343,7 @@ impl Attribute<'_> {
 
 impl Tensor<'_> {
     /// Bytes of a copy.
-    pub(super) fn size_bytes(&self) -> usize {
+    pub fn size_bytes(&self) -> usize {
         let lists = [&self.float_data, &self.double_data, &self.int32_data, &self.int64_data];
         let owned = lists.iter().filter(|list| matches!(list, Cow::Owned(_)));
         size_of::<Self>()
@@ -354,31 +354,31 @@ impl Tensor<'_> {
 }
 
 impl<'m> Node<'m> {
-    pub(super) fn attribute(&self, name: &str) -> Option<&Attribute<'m>> {
+    pub fn attribute(&self, name: &str) -> Option<&Attribute<'m>> {
         self.attribute.iter().find(|a| a.name == name)
     }
 
     /// An integer attribute, or its default.
-    pub(super) fn int(&self, name: &str, absent: i64) -> i64 {
+    pub fn int(&self, name: &str, absent: i64) -> i64 {
         self.attribute(name).map_or(absent, |a| a.i)
     }
 
     /// Whether an integer attribute is not zero.
-    pub(super) fn flag(&self, name: &str, absent: bool) -> bool {
+    pub fn flag(&self, name: &str, absent: bool) -> bool {
         self.int(name, absent.into()) != 0
     }
 
-    pub(super) fn float(&self, name: &str, absent: f32) -> f32 {
+    pub fn float(&self, name: &str, absent: f32) -> f32 {
         self.attribute(name).map_or(absent, |a| a.f)
     }
 
     /// A list of integers; empty if it is absent.
-    pub(super) fn ints(&self, name: &str) -> &[i64] {
+    pub fn ints(&self, name: &str) -> &[i64] {
         self.attribute(name).map_or(&[], |a| &a.ints)
     }
 
     /// The order in which a Transpose takes `count` sides.
-    pub(super) fn order(&self, count: usize) -> Vec<usize> {
+    pub fn order(&self, count: usize) -> Vec<usize> {
         match self.attribute("perm") {
             Some(a) => a.ints.iter().map(|&i| usize::try_from(i).unwrap_or(usize::MAX)).collect(),
             None => (0..count).rev().collect(),
@@ -386,7 +386,7 @@ impl<'m> Node<'m> {
     }
 
     /// A text attribute, or its default.
-    pub(super) fn text<'a>(&self, name: &str, absent: &'a str) -> &'a str
+    pub fn text<'a>(&self, name: &str, absent: &'a str) -> &'a str
     where
         'm: 'a,
     {
@@ -394,29 +394,29 @@ impl<'m> Node<'m> {
     }
 
     /// The name of an input; `None` if the optional input is absent.
-    pub(super) fn input(&self, index: usize) -> Option<Name<'m>> {
+    pub fn input(&self, index: usize) -> Option<Name<'m>> {
         self.input.get(index).copied().filter(|name| !name.text.is_empty())
     }
 
     /// The name of an input for a message.
-    pub(super) fn input_key(&self, index: usize) -> String {
+    pub fn input_key(&self, index: usize) -> String {
         shortened(self.input(index).unwrap_or_default().text)
     }
 
     /// Calls `visit` with the node and all nodes of the graphs in its attributes.
-    pub(super) fn each(&self, visit: &mut impl FnMut(&Self) -> Result<()>) -> Result<()> {
+    pub fn each(&self, visit: &mut impl FnMut(&Self) -> Result<()>) -> Result<()> {
         visit(self)?;
         let graphs = self.attribute.iter().filter_map(|attribute| attribute.g.as_ref());
         graphs.flat_map(|graph| &graph.node).try_for_each(|node| node.each(visit))
     }
 
     /// Why the node is not supported: `problem` follows its label.
-    pub(super) fn refused(&self, problem: impl fmt::Display) -> WeightsError {
+    pub fn refused(&self, problem: impl fmt::Display) -> WeightsError {
         WeightsError::Graph(format!("{} {problem}", self.label()))
     }
 
     /// The node in messages: its operator and its name or, without a name, its result.
-    pub(super) fn label(&self) -> String {
+    pub fn label(&self) -> String {
         let name = if self.name.is_empty() {
             self.output.first().copied().unwrap_or_default().text
         } else {
@@ -432,7 +432,7 @@ impl<'m> Node<'m> {
 /// # Errors
 /// [`WeightsError::Onnx`] with the offset where the file is truncated; [`WeightsError::TooCostly`] if it would take
 /// more memory than its size allows.
-pub(super) fn decode<'m>(bytes: &'m [u8], budget: &Budget) -> Result<Model<'m>> {
+pub fn decode<'m>(bytes: &'m [u8], budget: &Budget) -> Result<Model<'m>> {
     wire::read(bytes, budget)
 }
 

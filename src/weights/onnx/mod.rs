@@ -4,7 +4,6 @@
 //! rewrites the nodes as operations of this program's graph. A model is then recognised in that graph. For any other
 //! network, the file or the user says what the pixel values mean. This module knows no model.
 
-mod constants;
 mod external;
 mod functions;
 mod messages;
@@ -12,7 +11,6 @@ mod needed;
 mod network;
 mod numbers;
 mod quantised;
-mod scope;
 mod tensors;
 mod wire;
 
@@ -100,8 +98,7 @@ impl<'m> OnnxFile<'m> {
             )));
         }
         let known = pixels.or(input, output);
-        let unknown = WeightsError::PixelValues { known };
-        let format = known.completed().ok_or(unknown)?;
+        let format = known.completed().map_err(|known| WeightsError::PixelValues { known })?;
         let mut named = format.named();
         if let Some((height, width)) = size {
             named.insert("size".to_owned(), format!("{width}x{height}"));

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// The nodes that the value `result` depends on, in the file's order.
-pub(super) fn nodes<'m>(
+pub fn nodes<'m>(
     graph: &'m Graph<'_>,
     result: Name<'_>,
     budget: &Budget,
@@ -44,10 +44,7 @@ pub(super) fn nodes<'m>(
 }
 
 /// The graph's only input. Before IR version 4 the weights are listed among the inputs as well.
-pub(super) fn the_picture<'g, 'm>(
-    graph: &'g Graph<'m>,
-    budget: &Budget,
-) -> Result<&'g ValueInfo<'m>> {
+pub fn the_picture<'g, 'm>(graph: &'g Graph<'m>, budget: &Budget) -> Result<&'g ValueInfo<'m>> {
     let mut stored_names = HashMap::new();
     for tensor in &graph.initializer {
         budget.insert(&mut stored_names, tensor.name, ())?;

@@ -11,7 +11,7 @@ use super::{
 ///
 /// # Errors
 /// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if nothing states the number type of the result.
-pub(super) fn nodes<'m>(node: &Node<'m>, call: u32) -> Result<Option<Vec<Node<'m>>>> {
+pub fn nodes<'m>(node: &Node<'m>, call: u32) -> Result<Option<Vec<Node<'m>>>> {
     // The operator, the number of its inputs, and the inputs with the scale and the zero point of the result.
     let (operator, inputs, [scale, zero]) = match node.op_type {
         "QLinearConv" => ("Conv", 2, [6, 7]),

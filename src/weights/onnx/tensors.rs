@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use super::{
     super::{
         Budget, Result, StorageType, WeightsError,
-        error::shortened,
         tensor::{Dtype, StoredTensor},
     },
     messages::Tensor,
@@ -13,16 +12,11 @@ use super::{
 };
 
 /// A tensor of the file; checks its length.
-pub(super) fn stored<'t>(
-    name: &str,
-    tensor: &'t Tensor<'_>,
-    budget: &Budget,
-) -> Result<StoredTensor<'t>> {
-    let refused = |problem: String| WeightsError::Tensor { key: shortened(name), problem };
+pub fn stored<'t>(name: &str, tensor: &'t Tensor<'_>, budget: &Budget) -> Result<StoredTensor<'t>> {
+    let refused = |problem: String| WeightsError::tensor(name, problem);
     if tensor.is_external {
-        return Err(refused(
-            "is stored in an external file; keep that file in the folder of the model".to_owned(),
-        ));
+        let problem = "is stored in an external file; keep that file in the folder of the model";
+        return Err(WeightsError::tensor(name, problem));
     }
     // The strides, which are stored in addition to the shape.
     budget.bytes(size_of_val(tensor.dims.as_slice()))?;
@@ -45,31 +39,30 @@ pub(super) fn stored<'t>(
 }
 
 /// A number type of ONNX.
-pub(super) fn dtype_of(data_type: i32) -> Option<Dtype> {
-    let float = Dtype::Float;
-    Some(match data_type {
-        1 => float(StorageType::F32),
-        10 => float(StorageType::F16),
-        11 => float(StorageType::F64),
-        16 => float(StorageType::Bf16),
-        2 => Dtype::Other("uint8", 1),
-        3 => Dtype::Other("int8", 1),
-        4 => Dtype::Other("uint16", 2),
-        5 => Dtype::Other("int16", 2),
-        6 => Dtype::Other("int32", 4),
-        7 => Dtype::Other("int64", 8),
-        9 => Dtype::Other("bool", 1),
-        12 => Dtype::Other("uint32", 4),
-        13 => Dtype::Other("uint64", 8),
-        14 => Dtype::Other("complex64", 8),
-        15 => Dtype::Other("complex128", 16),
-        // Without the space for packed numbers; such tensors are only named when they are refused.
-        17..=20 => Dtype::Other("fp8", 1),
-        21 => Dtype::Other("uint4", 1),
-        22 => Dtype::Other("int4", 1),
-        23 => Dtype::Other("fp4", 1),
+pub fn dtype_of(data_type: i32) -> Option<Dtype> {
+    let name = match data_type {
+        1 => "fp32",
+        2 => "uint8",
+        3 => "int8",
+        4 => "uint16",
+        5 => "int16",
+        6 => "int32",
+        7 => "int64",
+        9 => "bool",
+        10 => "fp16",
+        11 => "fp64",
+        12 => "uint32",
+        13 => "uint64",
+        14 => "complex64",
+        15 => "complex128",
+        16 => "bf16",
+        17..=20 => "fp8",
+        21 => "uint4",
+        22 => "int4",
+        23 => "fp4",
         _ => return None,
-    })
+    };
+    Some(Dtype::named(name))
 }
 
 /// Little-endian bytes of numbers that are stored in a typed list. Narrow types use the list of 32-bit integers, one

@@ -14,7 +14,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_NUMBER: u64 = (1 << 29) - 1;
 
 /// A message that takes the fields it knows and ignores the others.
-pub(super) trait Message<'m> {
+pub trait Message<'m> {
     /// Takes one field. If a field occurs twice, the last one counts or both are joined.
     fn take(&mut self, field: Field<'m, '_>) -> Result<()>;
 }
@@ -29,9 +29,9 @@ enum Kind {
 }
 
 /// One field of a message.
-pub(super) struct Field<'m, 'b> {
+pub struct Field<'m, 'b> {
     /// The field number, which identifies its meaning.
-    pub(super) number: u64,
+    pub number: u64,
     kind: Kind,
     file: &'m [u8],
     budget: &'b Budget,
@@ -47,7 +47,7 @@ pub(super) struct Field<'m, 'b> {
 /// # Errors
 /// [`WeightsError::Onnx`] with the offset where the file is truncated or invalid; [`WeightsError::TooCostly`] if it
 /// would take more memory than its size allows.
-pub(super) fn read<'m, M: Message<'m> + Default>(file: &'m [u8], budget: &Budget) -> Result<M> {
+pub fn read<'m, M: Message<'m> + Default>(file: &'m [u8], budget: &Budget) -> Result<M> {
     let mut message = M::default();
     read_fields(file, (0..file.len(), 0), budget, &mut |field| message.take(field))?;
     Ok(message)
@@ -123,45 +123,42 @@ impl<'m> Field<'m, '_> {
         &self.file[self.content.clone()]
     }
 
-    pub(super) fn bytes(&self) -> Result<&'m [u8]> {
+    pub fn bytes(&self) -> Result<&'m [u8]> {
         self.of_kind(Kind::Lengthy)
     }
 
-    pub(super) fn text(&self) -> Result<&'m str> {
+    pub fn text(&self) -> Result<&'m str> {
         std::str::from_utf8(self.bytes()?).map_err(|_| self.broken("a text is not UTF-8"))
     }
 
-    pub(super) fn int(&self) -> Result<i64> {
+    pub fn int(&self) -> Result<i64> {
         let number = varints(self.of_kind(Kind::Varint)?).next();
         number.ok_or_else(|| self.broken("a number breaks off"))
     }
 
-    pub(super) fn float(&self) -> Result<f32> {
+    pub fn float(&self) -> Result<f32> {
         let bytes = self.of_kind(Kind::FourBytes)?.first_chunk();
         let bytes = bytes.ok_or_else(|| self.broken("a number breaks off"))?;
         Ok(f32::from_le_bytes(*bytes))
     }
 
     /// Passes the fields of the message in this field to `take`.
-    pub(super) fn each(&self, take: Take<'_, 'm>) -> Result<()> {
+    pub fn each(&self, take: Take<'_, 'm>) -> Result<()> {
         self.of_kind(Kind::Lengthy)?;
         read_fields(self.file, (self.content.clone(), self.depth), self.budget, take)
     }
 
     /// Reads the message in this field into `message`, in addition to what it already contains.
-    pub(super) fn join<M: Message<'m>>(&self, message: &mut M) -> Result<()> {
+    pub fn join<M: Message<'m>>(&self, message: &mut M) -> Result<()> {
         self.each(&mut |field| message.take(field))
     }
 
-    pub(super) fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<()> {
+    pub fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<()> {
         self.budget.push(list, item)
     }
 
     /// As [`Self::join`], for a message that is created on its first occurrence.
-    pub(super) fn join_boxed<M: Message<'m> + Default>(
-        &self,
-        message: &mut Option<Box<M>>,
-    ) -> Result<()> {
+    pub fn join_boxed<M: Message<'m> + Default>(&self, message: &mut Option<Box<M>>) -> Result<()> {
         if message.is_none() {
             self.budget.bytes(size_of::<M>())?;
         }
@@ -169,19 +166,19 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Adds the message in this field to a list.
-    pub(super) fn add_message<M: Message<'m> + Default>(&self, list: &mut Vec<M>) -> Result<()> {
+    pub fn add_message<M: Message<'m> + Default>(&self, list: &mut Vec<M>) -> Result<()> {
         let mut message = M::default();
         self.join(&mut message)?;
         self.budget.push(list, message)
     }
 
     /// Adds the text in this field to a list.
-    pub(super) fn add_text<T: From<&'m str>>(&self, list: &mut Vec<T>) -> Result<()> {
+    pub fn add_text<T: From<&'m str>>(&self, list: &mut Vec<T>) -> Result<()> {
         self.budget.push(list, self.text()?.into())
     }
 
     /// Adds integers to a list, one or a packed list.
-    pub(super) fn add_ints(&self, list: &mut Vec<i64>) -> Result<()> {
+    pub fn add_ints(&self, list: &mut Vec<i64>) -> Result<()> {
         for number in varints(self.encoded_varints()?) {
             self.budget.push(list, number)?;
         }
@@ -189,7 +186,7 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Adds single-precision numbers to a list, one or a packed list.
-    pub(super) fn add_floats(&self, list: &mut Vec<f32>) -> Result<()> {
+    pub fn add_floats(&self, list: &mut Vec<f32>) -> Result<()> {
         let (floats, _) = self.encoded_floats()?.as_chunks::<4>();
         for float in floats {
             self.budget.push(list, f32::from_le_bytes(*float))?;
@@ -198,7 +195,7 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Integers as they are encoded, one or a packed list.
-    pub(super) fn encoded_varints(&self) -> Result<&'m [u8]> {
+    pub fn encoded_varints(&self) -> Result<&'m [u8]> {
         let bytes = match self.kind {
             Kind::Varint => self.encoded(),
             _ => self.of_kind(Kind::Lengthy)?,
@@ -211,12 +208,12 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Little-endian single-precision numbers, one or a packed list.
-    pub(super) fn encoded_floats(&self) -> Result<&'m [u8]> {
+    pub fn encoded_floats(&self) -> Result<&'m [u8]> {
         self.little_endian(Kind::FourBytes, 4)
     }
 
     /// Little-endian double-precision numbers, one or a packed list.
-    pub(super) fn encoded_doubles(&self) -> Result<&'m [u8]> {
+    pub fn encoded_doubles(&self) -> Result<&'m [u8]> {
         self.little_endian(Kind::EightBytes, 8)
     }
 
@@ -232,7 +229,7 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Appends encoded numbers to a list. The first ones are borrowed from the file.
-    pub(super) fn append(&self, list: &mut Cow<'m, [u8]>, more: &'m [u8]) -> Result<()> {
+    pub fn append(&self, list: &mut Cow<'m, [u8]>, more: &'m [u8]) -> Result<()> {
         if list.is_empty() {
             *list = Cow::Borrowed(more);
             return Ok(());
@@ -254,13 +251,13 @@ impl<'m> Field<'m, '_> {
 }
 
 /// The numbers of a list from [`Field::encoded_varints`].
-pub(super) fn varints(bytes: &[u8]) -> impl Iterator<Item = i64> {
+pub fn varints(bytes: &[u8]) -> impl Iterator<Item = i64> {
     let mut at = 0;
     std::iter::from_fn(move || varint(bytes, &mut at).map(|number| number as i64))
 }
 
 /// A number as a varint.
-pub(super) fn number(mut value: u64) -> Vec<u8> {
+pub fn number(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);

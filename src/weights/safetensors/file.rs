@@ -14,21 +14,24 @@ use std::{
 
 use safetensors::tensor::Dtype as FileDtype;
 use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
+    Deserialize, Deserializer as _,
+    de::{Error as _, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
 use crate::weights::{
-    Budget, Result, StorageType, WeightsError,
+    Budget, Result, WeightsError,
     error::shortened,
     fit::Named,
     plain_file,
-    tensor::{Dtype, MAX_RANK, StoredTensor},
+    tensor::{Dtype, StoredTensor},
 };
 
 /// Maximum length of a header. Those of style networks have about 10 KB.
 const MAX_HEADER_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Bytes of a value in a header: a text in the map of metadata, whose leaves may be half empty.
+const BYTES_PER_VALUE: usize = 128;
 
 /// The key of the metadata in a header.
 const METADATA: &str = "__metadata__";
@@ -41,7 +44,7 @@ struct Header {
 }
 
 /// Names, tensors and metadata, without looking for a network in them.
-pub(crate) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
+pub fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let length = header_length(bytes, bytes.len() as u64)?;
     let (text, data) = bytes[8..]
         .split_at_checked(length)
@@ -50,14 +53,13 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     check_offsets(&header, data, budget)?;
     let mut tensors = budget.list(header.tensors.len())?;
     for (key, entry) in header.tensors {
-        let refused = |problem| WeightsError::Tensor { key: shortened(&key), problem };
         let [start, end] = entry.data_offsets;
         let numbers = data.get(start..end).unwrap_or_default();
         // A tensor's strides take as much memory as its sides.
         budget.bytes(size_of_val(entry.shape.as_slice()))?;
-        let dtype = dtype(entry.dtype);
+        let dtype = Dtype::named(dtype(entry.dtype));
         let tensor = StoredTensor::contiguous(dtype, entry.shape, Cow::Borrowed(numbers));
-        let tensor = tensor.map_err(refused)?;
+        let tensor = tensor.map_err(|problem| WeightsError::tensor(&key, problem))?;
         tensors.push((key, tensor));
     }
     Ok((tensors, header.metadata))
@@ -93,8 +95,7 @@ fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<()> {
 /// [`WeightsError::Read`] and [`WeightsError::Safetensors`].
 pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>> {
     let failed = |source| WeightsError::Read { path: path.to_owned(), source };
-    let file = plain_file::open(path).map_err(failed)?;
-    let file_bytes = file.metadata().map_err(failed)?.len();
+    let (file, file_bytes) = plain_file::open(path).map_err(failed)?;
     let mut start = Vec::new();
     (&file).take(8).read_to_end(&mut start).map_err(failed)?;
     let length = header_length(&start, file_bytes)?;
@@ -117,21 +118,26 @@ pub fn with_metadata(bytes: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>> {
     for (key, text) in texts {
         metadata[*key] = Value::from(*text);
     }
-    let mut text = serde_json::to_vec(&header).map_err(broken)?;
-    // The format requires the numbers to begin at a multiple of eight.
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let length = (text.len() as u64).to_le_bytes();
-    let file = [length.as_slice(), &text, data].concat();
+    let file = file_of(&header, data)?;
     parse(&file, &Budget::for_file(file.len()))?;
     Ok(file)
 }
 
-pub(super) fn broken(problem: impl fmt::Display) -> WeightsError {
+/// The bytes of a file.
+fn file_of(header: &Map<String, Value>, data: &[u8]) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(header).map_err(broken)?;
+    // The format requires the numbers to begin at a multiple of eight.
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let length = (text.len() as u64).to_le_bytes();
+    Ok([length.as_slice(), &text, data].concat())
+}
+
+pub fn broken(problem: impl fmt::Display) -> WeightsError {
     WeightsError::Safetensors(problem.to_string())
 }
 
 /// The header's length in bytes, which the first eight bytes declare.
-pub(in crate::weights) fn header_length(start: &[u8], file_bytes: u64) -> Result<usize> {
+pub fn header_length(start: &[u8], file_bytes: u64) -> Result<usize> {
     let Some(length) = start.first_chunk::<8>() else {
         return Err(broken("the file ends before its header"));
     };
@@ -151,6 +157,9 @@ pub(in crate::weights) fn header_length(start: &[u8], file_bytes: u64) -> Result
 
 fn parse_header(text: &[u8], budget: &Budget) -> Result<Header> {
     budget.steps(text.len())?;
+    // Every value in a map follows a colon, and all but the first side of a tensor a comma.
+    let count = |sign: u8| text.iter().filter(|&&byte| byte == sign).count();
+    budget.bytes(text.len() + BYTES_PER_VALUE * count(b':') + size_of::<usize>() * count(b','))?;
     let mut json = serde_json::Deserializer::from_slice(text);
     let header = json.deserialize_map(HeaderVisitor(budget)).map_err(broken)?;
     json.end().map_err(broken)?;
@@ -179,7 +188,7 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
                 if has_metadata {
                     return Err(A::Error::duplicate_field(METADATA));
                 }
-                header.metadata = map.next_value_seed(MetadataVisitor(self.0))?;
+                header.metadata = map.next_value()?;
                 has_metadata = true;
                 continue;
             }
@@ -187,45 +196,9 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
                 let (key, problem) = (shortened(&key), shortened(&error.to_string()));
                 A::Error::custom(format!("{key}: {problem}"))
             })?;
-            self.0
-                .bytes(key.len() + MAX_RANK * size_of::<usize>())
-                .and_then(|()| self.0.push(&mut header.tensors, (key, entry)))
-                .map_err(A::Error::custom)?;
+            self.0.push(&mut header.tensors, (key, entry)).map_err(A::Error::custom)?;
         }
         Ok(header)
-    }
-}
-
-/// Reads the texts of a header.
-struct MetadataVisitor<'b>(&'b Budget);
-
-/// Bytes of an entry in the map of metadata, whose leaves may be half empty.
-const PLACE_BYTES: usize = 128;
-
-impl<'de> DeserializeSeed<'de> for MetadataVisitor<'_> {
-    type Value = BTreeMap<String, String>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for MetadataVisitor<'_> {
-    type Value = BTreeMap<String, String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of texts")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut metadata = BTreeMap::new();
-        while let Some((key, value)) = map.next_entry::<String, String>()? {
-            let bytes = PLACE_BYTES + key.len() + value.len();
-            let drawn = self.0.steps(2).and_then(|()| self.0.bytes(bytes));
-            drawn.map_err(A::Error::custom)?;
-            metadata.insert(key, value);
-        }
-        Ok(metadata)
     }
 }
 
@@ -233,58 +206,30 @@ impl<'de> Visitor<'de> for MetadataVisitor<'_> {
 #[derive(Deserialize)]
 struct Entry {
     dtype: FileDtype,
-    #[serde(deserialize_with = "sides")]
     shape: Vec<usize>,
     /// Begin and end of its numbers, in bytes after the header.
     data_offsets: [usize; 2],
 }
 
-/// The sides of a tensor. Two bytes of a header may become eight bytes in memory.
-fn sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
-    struct Sides;
-
-    impl<'de> Visitor<'de> for Sides {
-        type Value = Vec<usize>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of sides")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<usize>, A::Error> {
-            let mut sides = Vec::with_capacity(MAX_RANK);
-            while let Some(side) = list.next_element()? {
-                if sides.len() == MAX_RANK {
-                    let problem = format!("it has more than {MAX_RANK} dimensions");
-                    return Err(A::Error::custom(problem));
-                }
-                sides.push(side);
-            }
-            Ok(sides)
-        }
-    }
-
-    deserializer.deserialize_seq(Sides)
-}
-
-/// This program's name and size of a number type. Sizes below one byte count as one; such tensors are only named when
-/// they are refused.
-fn dtype(file: FileDtype) -> Dtype {
+/// This program's name of a number type.
+fn dtype(file: FileDtype) -> &'static str {
     match file {
-        FileDtype::F16 => Dtype::Float(StorageType::F16),
-        FileDtype::BF16 => Dtype::Float(StorageType::Bf16),
-        FileDtype::F32 => Dtype::Float(StorageType::F32),
-        FileDtype::F64 => Dtype::Float(StorageType::F64),
-        FileDtype::BOOL => Dtype::Other("bool", 1),
-        FileDtype::U8 => Dtype::Other("uint8", 1),
-        FileDtype::I8 => Dtype::Other("int8", 1),
-        FileDtype::I16 => Dtype::Other("int16", 2),
-        FileDtype::U16 => Dtype::Other("uint16", 2),
-        FileDtype::I32 => Dtype::Other("int32", 4),
-        FileDtype::U32 => Dtype::Other("uint32", 4),
-        FileDtype::I64 => Dtype::Other("int64", 8),
-        FileDtype::U64 => Dtype::Other("uint64", 8),
-        FileDtype::F8_E4M3 | FileDtype::F8_E5M2 => Dtype::Other("fp8", 1),
-        other => Dtype::Other("an unusual number type", (other.bitsize() / 8).max(1)),
+        FileDtype::F16 => "fp16",
+        FileDtype::BF16 => "bf16",
+        FileDtype::F32 => "fp32",
+        FileDtype::F64 => "fp64",
+        FileDtype::BOOL => "bool",
+        FileDtype::U8 => "uint8",
+        FileDtype::I8 => "int8",
+        FileDtype::I16 => "int16",
+        FileDtype::U16 => "uint16",
+        FileDtype::I32 => "int32",
+        FileDtype::U32 => "uint32",
+        FileDtype::I64 => "int64",
+        FileDtype::U64 => "uint64",
+        FileDtype::C64 => "complex64",
+        FileDtype::F8_E4M3 | FileDtype::F8_E5M2 => "fp8",
+        _ => "an unusual number type",
     }
 }
 
@@ -292,12 +237,12 @@ fn dtype(file: FileDtype) -> Dtype {
 ///
 /// # Errors
 /// [`WeightsError::Safetensors`] when the header cannot be written as JSON.
-pub(in crate::weights) fn write_tensors(
+pub fn write_tensors(
     tensors: &[(String, Vec<usize>, &[f32])],
     half_precision: bool,
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>> {
-    let mut header = serde_json::Map::new();
+    let mut header = Map::new();
     header.insert(METADATA.to_owned(), serde_json::json!(metadata));
     let mut data = Vec::new();
     for (name, shape, values) in tensors {
@@ -316,11 +261,5 @@ pub(in crate::weights) fn write_tensors(
         });
         header.insert(name.clone(), entry);
     }
-    let mut text = serde_json::to_vec(&header).map_err(broken)?;
-    // The format requires the numbers to begin at a multiple of eight.
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut file = (text.len() as u64).to_le_bytes().to_vec();
-    file.append(&mut text);
-    file.append(&mut data);
-    Ok(file)
+    file_of(&header, &data)
 }

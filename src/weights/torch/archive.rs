@@ -7,14 +7,14 @@
 
 use std::collections::HashMap;
 
-use super::{super::error::shortened, Budget, Result, WeightsError};
+use super::{super::error::shortened, Budget, Result, WeightsError, input::little_endian};
 
 /// Maximum number of entries. A state dict of the deepest network has about 150.
 const MAX_ENTRIES: usize = 10_000;
 /// Length of the end-of-central-directory record without its comment.
 const END_BYTES: usize = 22;
 /// The end record is within this many bytes of the file's end; its comment may have up to 64 KiB.
-pub(in crate::weights) const LAST_BYTES: usize = END_BYTES + u16::MAX as usize;
+pub const LAST_BYTES: usize = END_BYTES + u16::MAX as usize;
 /// Length of a directory record without its name, extra fields and comment.
 const RECORD_BYTES: usize = 46;
 /// Length of the header before an entry's data without its name and extra fields.
@@ -34,11 +34,11 @@ struct Entry<'a> {
 }
 
 /// An archive whose directory has been checked.
-pub(super) struct Archive<'a> {
+pub struct Archive<'a> {
     entries: Vec<Entry<'a>>,
 }
 
-fn broken(problem: impl Into<String>) -> WeightsError {
+pub fn broken(problem: impl Into<String>) -> WeightsError {
     WeightsError::Archive(problem.into())
 }
 
@@ -50,7 +50,7 @@ fn cut_off() -> WeightsError {
 ///
 /// # Errors
 /// [`WeightsError::Archive`] if it is truncated.
-pub(in crate::weights) fn check_end(last: &[u8]) -> Result<()> {
+pub fn check_end(last: &[u8]) -> Result<()> {
     end_at(last).map(|_| ()).ok_or_else(cut_off)
 }
 
@@ -65,9 +65,7 @@ fn end_at(bytes: &[u8]) -> Option<usize> {
 
 /// A little-endian number of `count` bytes.
 fn number(bytes: &[u8], at: usize, count: usize) -> Option<u64> {
-    let field = bytes.get(at..at.checked_add(count)?)?;
-    let digits = field.iter().rev();
-    Some(digits.fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    part(bytes, at, count).map(little_endian)
 }
 
 fn part(bytes: &[u8], at: usize, count: usize) -> Option<&[u8]> {
@@ -78,7 +76,7 @@ fn part(bytes: &[u8], at: usize, count: usize) -> Option<&[u8]> {
 ///
 /// # Errors
 /// [`WeightsError::Archive`] names the entry that is a duplicate, has an unsafe path or overlaps another.
-pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>> {
+pub fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>> {
     let directory = directory(bytes).ok_or_else(cut_off)?;
     if directory.count > MAX_ENTRIES {
         return Err(broken(format!(
@@ -228,7 +226,7 @@ fn extension(mut extra: &[u8]) -> &[u8] {
 
 impl<'a> Archive<'a> {
     /// Names of all entries, in the directory's order.
-    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
         self.entries.iter().map(|entry| entry.name)
     }
 
@@ -236,7 +234,7 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// [`WeightsError::Archive`] names the entry that is compressed, encrypted or damaged.
-    pub(super) fn contents(&self) -> impl Iterator<Item = Result<(&'a str, &'a [u8])>> {
+    pub fn contents(&self) -> impl Iterator<Item = Result<(&'a str, &'a [u8])>> {
         self.entries.iter().map(|entry| {
             let failed =
                 |problem: &str| Err(broken(format!("{} {problem}", shortened(entry.name))));

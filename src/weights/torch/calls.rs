@@ -8,7 +8,7 @@ use super::{
 };
 
 impl<'a> Machine<'a, '_> {
-    pub(super) fn global(&mut self, module: &str, name: &str) -> Result<(), Problem> {
+    pub fn global(&mut self, module: &str, name: &str) -> Result<(), Problem> {
         let known = global(module, name).ok_or_else(|| {
             // Pickles of a whole model contain classes from outside PyTorch.
             let class = name.starts_with(|c: char| c.is_ascii_uppercase());
@@ -34,11 +34,7 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    pub(super) fn call(
-        &mut self,
-        callable: Value<'a>,
-        arguments: Value<'a>,
-    ) -> Result<(), Problem> {
+    pub fn call(&mut self, callable: Value<'a>, arguments: Value<'a>) -> Result<(), Problem> {
         let Value::Global(callable) = callable else {
             return Err("it calls something that cannot be called".to_owned());
         };
@@ -79,7 +75,7 @@ impl<'a> Machine<'a, '_> {
 
     /// Discards attributes of an OrderedDict (`_metadata`) and of values that no weight depends on; attributes of
     /// anything else are refused.
-    pub(super) fn build(&mut self, state: Value<'a>) -> Result<(), Problem> {
+    pub fn build(&mut self, state: Value<'a>) -> Result<(), Problem> {
         let is_dict = |value| match value {
             Value::Object(index) => matches!(self.objects.get(index), Some(Object::Dict(_))),
             _ => false,
@@ -93,7 +89,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     /// A persistent id: `("storage", type, key, location, length)`, followed by a view before PyTorch 1.6.
-    pub(super) fn storage(&mut self, identity: Value<'a>) -> Result<(), Problem> {
+    pub fn storage(&mut self, identity: Value<'a>) -> Result<(), Problem> {
         let unknown = || "it refers to something that is not a storage".to_owned();
         let identity = self.items(identity).ok_or_else(unknown)?;
         let [

@@ -1,29 +1,34 @@
 //! The bytes of a pickle, read from first to last. Reads past the end are refused.
 
 /// What is wrong, as text.
-pub(super) type Problem = String;
+pub type Problem = String;
+
+/// A little-endian number of at most eight bytes.
+pub fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
 
 /// Bytes and the read position.
-pub(super) struct Input<'a> {
+pub struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// Number of bytes that have been read.
-    pub(super) fn at(&self) -> usize {
+    pub fn at(&self) -> usize {
         self.at
     }
 
-    pub(super) fn left_bytes(&self) -> usize {
+    pub fn left_bytes(&self) -> usize {
         self.bytes.len() - self.at
     }
 
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
+    pub fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
         let end = self.at.checked_add(length);
         let part = end.and_then(|end| self.bytes.get(self.at..end));
         let part = part.ok_or("it ends in the middle of an instruction")?;
@@ -31,19 +36,18 @@ impl<'a> Input<'a> {
         Ok(part)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
-        let part = self.take(N)?.first_chunk::<N>();
-        Ok(*part.ok_or("it ends in the middle of an instruction")?)
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
+        let mut part = [0; N];
+        part.copy_from_slice(self.take(N)?);
+        Ok(part)
     }
 
     /// A little-endian number of at most eight bytes.
-    pub(super) fn number(&mut self, bytes: usize) -> Result<usize, Problem> {
-        let digits = self.take(bytes)?.iter().rev();
-        let number = digits.fold(0, |number, digit| number << 8 | u64::from(*digit));
-        usize::try_from(number).map_err(|e| e.to_string())
+    pub fn number(&mut self, bytes: usize) -> Result<usize, Problem> {
+        usize::try_from(little_endian(self.take(bytes)?)).map_err(|e| e.to_string())
     }
 
-    pub(super) fn line(&mut self) -> Result<&'a str, Problem> {
+    pub fn line(&mut self) -> Result<&'a str, Problem> {
         let rest = &self.bytes[self.at..];
         let length = rest.iter().position(|b| *b == b'\n');
         let line = self.take(length.ok_or("a name does not end")?)?;

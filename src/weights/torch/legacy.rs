@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use super::{
     super::{error::shortened, fit::Named, tensor::Dtype},
-    Budget, Contents, Result, WeightsError, checked_storage, pickle, state_dict,
+    BIG_ENDIAN, Budget, Contents, Result, WeightsError, broken, checked_storage, pickle,
+    state_dict,
     values::{Object, Pickle, Value},
 };
 
@@ -17,9 +18,8 @@ const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0
 const PROTOCOL: i64 = 1001;
 
 /// Names and tensors of the state dict.
-pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
+pub fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let mut stream = Stream { bytes, at: 0, budget };
-    let broken = |problem: &str| WeightsError::Archive(problem.to_owned());
     if !matches!(stream.pickle()?.root, Value::Long(number) if number == MAGIC) {
         return Err(broken(
             "it is a pickle that torch.save did not write; save a state_dict() with torch.save",
@@ -29,7 +29,7 @@ pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
         return Err(broken("it has an unknown version of PyTorch's old format"));
     }
     if !little_endian(&stream.pickle()?) {
-        return Err(broken("it was written on a big-endian machine; save it again on another one"));
+        return Err(broken(BIG_ENDIAN));
     }
     let weights = stream.pickle()?;
     let order = stream.pickle()?;
@@ -39,7 +39,7 @@ pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let storages = stream.storages(&weights, keys)?;
     let rest = bytes.len() - stream.at;
     if rest != 0 {
-        return Err(WeightsError::Archive(format!("{rest} bytes follow after the last storage")));
+        return Err(broken(format!("{rest} bytes follow after the last storage")));
     }
     state_dict(&weights, budget, |storage| {
         let bytes = storages
@@ -108,6 +108,6 @@ impl<'a> Stream<'a, '_> {
     }
 
     fn broken(&self, problem: &str) -> WeightsError {
-        WeightsError::Archive(format!("{problem} (byte {})", self.at))
+        broken(format!("{problem} (byte {})", self.at))
     }
 }

@@ -20,6 +20,7 @@ use super::{
     fit::{ASSUMED, Named, NamedTensors},
     tensor::{MAX_RANK, StoredTensor},
 };
+use archive::broken;
 pub(super) use archive::{LAST_BYTES, check_end};
 use values::{Object, Pickle, StorageRef, TensorRef, Value};
 
@@ -42,6 +43,8 @@ const WRAPPERS: [&str; 16] = [
     "module",
     "weights",
 ];
+/// The problem of a file from a big-endian machine.
+const BIG_ENDIAN: &str = "it was written on a big-endian machine; save it again on another one";
 /// Maximum depth of nested wrappers.
 const MAX_WRAPPING: usize = 4;
 /// Bit of a dict that is known to hold no weights for a key of a script's own; lower bits are depths.
@@ -73,12 +76,10 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let root = match (pickles.next(), pickles.next()) {
         (Some(one), None) => one.strip_suffix("data.pkl").unwrap_or_default(),
         (None, _) => {
-            return Err(WeightsError::Archive(
-                "the archive has no data.pkl, so it is not a PyTorch checkpoint".to_owned(),
-            ));
+            return Err(broken("the archive has no data.pkl, so it is not a PyTorch checkpoint"));
         }
         (Some(first), Some(second)) => {
-            return Err(WeightsError::Archive(format!(
+            return Err(broken(format!(
                 "the archive has two pickles, {} and {}; a checkpoint has one data.pkl",
                 shortened(first),
                 shortened(second)
@@ -89,7 +90,7 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
         name.strip_prefix(root)
             .is_some_and(|rest| rest == "constants.pkl" || rest.starts_with("code/"))
     }) {
-        return Err(foreign(Family::TorchScript));
+        return Err(WeightsError::Foreign(Family::TorchScript));
     }
     let mut program: &[u8] = &[];
     let mut byte_order: &[u8] = b"little";
@@ -107,9 +108,7 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
         }
     }
     if byte_order.trim_ascii() != b"little" {
-        return Err(WeightsError::Archive(
-            "it was written on a big-endian machine; save it again on another one".to_owned(),
-        ));
+        return Err(broken(BIG_ENDIAN));
     }
     let (pickle, _) = pickle::run(program, 0, budget)?;
     state_dict(&pickle, budget, |storage| {
@@ -118,10 +117,6 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
         })?;
         checked_storage(storage, bytes)
     })
-}
-
-fn foreign(family: Family) -> WeightsError {
-    WeightsError::Foreign { family, reason: family.refusal().unwrap_or_default().to_owned() }
 }
 
 /// The bytes of a storage. Checks their number against the pickle.
@@ -169,10 +164,7 @@ fn state_dict<'a>(
         let Some(tensor) = pickle.tensor(*value) else {
             match key {
                 Value::Text(key) if is_weight(key) => {
-                    return Err(WeightsError::Tensor {
-                        key: shortened(key),
-                        problem: "is not a tensor".to_owned(),
-                    });
+                    return Err(WeightsError::tensor(key, "is not a tensor"));
                 }
                 // Numbers, texts and lists that training scripts store next to the weights.
                 _ => continue,
@@ -187,8 +179,8 @@ fn state_dict<'a>(
             budget.steps(storage.key.len())?;
         }
         budget.bytes(2 * MAX_RANK * size_of::<usize>())?;
-        let stored = stored(pickle, tensor, &find)
-            .map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })?;
+        let stored =
+            stored(pickle, tensor, &find).map_err(|problem| WeightsError::tensor(key, problem))?;
         budget.push(&mut tensors, (budget.text(key)?, stored))?;
     }
     let assumed = set.assumed.map(|what| (ASSUMED.to_owned(), what));

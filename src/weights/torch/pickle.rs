@@ -18,11 +18,7 @@ use super::{
 ///
 /// # Errors
 /// [`WeightsError::Pickle`] with the offset of the opcode that could not be run.
-pub(super) fn run<'a>(
-    bytes: &'a [u8],
-    base: usize,
-    budget: &Budget,
-) -> Result<(Pickle<'a>, usize)> {
+pub fn run<'a>(bytes: &'a [u8], base: usize, budget: &Budget) -> Result<(Pickle<'a>, usize)> {
     let mut machine = Machine {
         input: Input::new(bytes),
         budget,
@@ -47,14 +43,14 @@ pub(super) fn run<'a>(
 }
 
 /// The state of the machine.
-pub(super) struct Machine<'a, 'b> {
+pub struct Machine<'a, 'b> {
     input: Input<'a>,
-    pub(super) budget: &'b Budget,
+    pub budget: &'b Budget,
     stack: Vec<Value<'a>>,
     /// Stack heights at the open marks.
     marks: Vec<usize>,
     memo: HashMap<usize, Value<'a>>,
-    pub(super) objects: Vec<Object<'a>>,
+    pub objects: Vec<Object<'a>>,
 }
 
 impl<'a> Machine<'a, '_> {
@@ -70,13 +66,21 @@ impl<'a> Machine<'a, '_> {
             0x95 | 0x8d | 0x8e | 0x96 => 8,
             _ => 0,
         })?;
+        // The values that the opcode takes from the stack, from the bottom.
+        let items = match opcode {
+            b't' | b'l' | b'd' | b'e' | b'u' | b'1' | 0x90 | 0x91 => self.since_mark()?,
+            b'a' | b'0' | b'b' | b'Q' | b'.' | 0x85 => self.popped(1)?,
+            b's' | b'R' | 0x81 | 0x86 | 0x93 => self.popped(2)?,
+            0x87 => self.popped(3)?,
+            _ => Vec::new(),
+        };
         match opcode {
             // PROTO and FRAME only have to be checked.
             0x80 if (2..=5).contains(&operand) => Ok(()),
             0x80 => Err(format!("pickle protocol {operand} is not known")),
             0x95 if operand <= self.input.left_bytes() => Ok(()),
             0x95 => Err("a frame reaches past the end".to_owned()),
-            b'.' => return self.pop().map(Some),
+            b'.' => return Ok(items.first().copied()),
             // Constants
             b'N' => self.push(Value::None),
             0x88 => self.push(Value::Bool(true)),
@@ -94,65 +98,23 @@ impl<'a> Machine<'a, '_> {
             b'C' | b'B' | 0x8e | 0x96 => self.skipped(operand),
             // Tuples, lists, dicts, sets
             b'(' => Ok(self.budget.push(&mut self.marks, self.stack.len())?),
-            b')' => self.new_object(Object::Tuple(Vec::new())),
-            b't' => {
-                let items = self.since_mark()?;
-                self.new_object(Object::Tuple(items))
-            }
-            0x85..=0x87 => {
-                let count = usize::from(opcode - 0x84);
-                let mut items = self.budget.list(count)?;
-                for _ in 0..count {
-                    items.push(self.pop()?);
-                }
-                items.reverse();
-                self.new_object(Object::Tuple(items))
-            }
-            b']' => self.new_object(Object::List(Vec::new())),
-            b'l' => {
-                let items = self.since_mark()?;
-                self.new_object(Object::List(items))
-            }
-            b'a' => {
-                let item = self.pop()?;
-                self.append(&[item])
-            }
-            b'e' => {
-                let items = self.since_mark()?;
-                self.append(&items)
-            }
-            b'}' => self.new_object(Object::Dict(Vec::new())),
-            b'd' => {
-                let items = self.since_mark()?;
+            b')' | b't' | 0x85..=0x87 => self.new_object(Object::Tuple(items)),
+            b']' | b'l' => self.new_object(Object::List(items)),
+            b'a' | b'e' => self.append(&items),
+            b'}' | b'd' => {
                 self.new_object(Object::Dict(Vec::new()))?;
                 self.set_items(&items)
             }
-            b's' => {
-                let value = self.pop()?;
-                let key = self.pop()?;
-                self.set_items(&[key, value])
-            }
-            b'u' => {
-                let items = self.since_mark()?;
-                self.set_items(&items)
-            }
-            0x8f => self.push(Value::Opaque),
-            0x90 => {
-                self.since_mark()?;
-                match self.top()? {
-                    Value::Opaque => Ok(()),
-                    _ => Err("items are added to something that is not a set".to_owned()),
-                }
-            }
-            0x91 => {
-                self.since_mark()?;
-                self.push(Value::Opaque)
-            }
+            b's' | b'u' => self.set_items(&items),
+            0x8f | 0x91 => self.push(Value::Opaque),
+            0x90 => match self.top()? {
+                Value::Opaque => Ok(()),
+                _ => Err("items are added to something that is not a set".to_owned()),
+            },
             // A buffer that is made read-only, which it is anyway.
             0x98 => self.top().map(drop),
             // Stack and memo
-            b'0' => self.pop().map(drop),
-            b'1' => self.since_mark().map(drop),
+            b'0' | b'1' => Ok(()),
             b'2' => self.push(self.top()?),
             b'q' | b'r' => self.keep(operand),
             0x94 => self.keep(self.memo.len()),
@@ -162,31 +124,19 @@ impl<'a> Machine<'a, '_> {
                 let (module, name) = (self.input.line()?, self.input.line()?);
                 self.global(module, name)
             }
-            0x93 => {
-                let (name, module) = (self.pop()?, self.pop()?);
-                let (Value::Text(module), Value::Text(name)) = (module, name) else {
-                    return Err("a name is not a text".to_owned());
-                };
-                self.global(module, name)
-            }
+            0x93 => match items[..] {
+                [Value::Text(module), Value::Text(name)] => self.global(module, name),
+                _ => Err("a name is not a text".to_owned()),
+            },
             b'i' => {
                 let (module, name) = (self.input.line()?, self.input.line()?);
                 let (module, name) = (shortened(module), shortened(name));
                 Err(format!("it builds an object of {module}.{name}"))
             }
             // A call, of a function or of a class.
-            b'R' | 0x81 => {
-                let (arguments, callable) = (self.pop()?, self.pop()?);
-                self.call(callable, arguments)
-            }
-            b'b' => {
-                let state = self.pop()?;
-                self.build(state)
-            }
-            b'Q' => {
-                let identity = self.pop()?;
-                self.storage(identity)
-            }
+            b'R' | 0x81 => self.call(items[0], items[1]),
+            b'b' => self.build(items[0]),
+            b'Q' => self.storage(items[0]),
             other => Err(format!("instruction 0x{other:02x} is not one that state dicts need")),
         }
         .map(|()| None)
@@ -224,11 +174,11 @@ impl<'a> Machine<'a, '_> {
 
     // Stack --------------------------------------------------------------------------------------
 
-    pub(super) fn push(&mut self, value: Value<'a>) -> Result<(), Problem> {
+    pub fn push(&mut self, value: Value<'a>) -> Result<(), Problem> {
         Ok(self.budget.push(&mut self.stack, value)?)
     }
 
-    pub(super) fn new_object(&mut self, object: Object<'a>) -> Result<(), Problem> {
+    pub fn new_object(&mut self, object: Object<'a>) -> Result<(), Problem> {
         self.budget.push(&mut self.objects, object)?;
         self.push(Value::Object(self.objects.len() - 1))
     }
@@ -238,16 +188,20 @@ impl<'a> Machine<'a, '_> {
         self.marks.last().copied().unwrap_or(0)
     }
 
-    pub(super) fn top(&self) -> Result<Value<'a>, Problem> {
+    pub fn top(&self) -> Result<Value<'a>, Problem> {
         let above = self.stack.get(self.floor()..).unwrap_or_default();
         let top = above.last().copied();
         top.ok_or_else(|| "it pops from an empty stack".to_owned())
     }
 
-    fn pop(&mut self) -> Result<Value<'a>, Problem> {
-        let top = self.top()?;
-        self.stack.pop();
-        Ok(top)
+    fn popped(&mut self, count: usize) -> Result<Vec<Value<'a>>, Problem> {
+        let mut items = self.budget.list(count)?;
+        for _ in 0..count {
+            items.push(self.top()?);
+            self.stack.pop();
+        }
+        items.reverse();
+        Ok(items)
     }
 
     fn since_mark(&mut self) -> Result<Vec<Value<'a>>, Problem> {

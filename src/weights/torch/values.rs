@@ -1,10 +1,10 @@
 //! The values that a pickle of tensors consists of.
 
-use super::super::tensor::{Dtype, StorageType};
+use super::super::tensor::Dtype;
 
 /// A value on the machine's stack. Small, so it is copied.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Value<'a> {
+pub enum Value<'a> {
     None,
     Bool(bool),
     Int(i64),
@@ -20,7 +20,7 @@ pub(super) enum Value<'a> {
 
 /// A value with parts.
 #[derive(Debug)]
-pub(super) enum Object<'a> {
+pub enum Object<'a> {
     Tuple(Vec<Value<'a>>),
     List(Vec<Value<'a>>),
     /// A dict or an OrderedDict: entries in order. A key that is set repeatedly occurs repeatedly.
@@ -31,27 +31,27 @@ pub(super) enum Object<'a> {
 
 /// A storage, identified by its key. The pickle's claims about it are not checked yet.
 #[derive(Debug)]
-pub(super) struct StorageRef<'a> {
-    pub(super) dtype: Dtype,
-    pub(super) key: &'a str,
+pub struct StorageRef<'a> {
+    pub dtype: Dtype,
+    pub key: &'a str,
     /// Declared length, in elements.
-    pub(super) count: i64,
+    pub count: i64,
     /// Offset and length, in elements, if this is a part of the storage `key`.
-    pub(super) view: Option<(i64, i64)>,
+    pub view: Option<(i64, i64)>,
 }
 
 /// A tensor as the pickle describes it. Nothing in it is checked yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TensorRef<'a> {
-    pub(super) storage: Value<'a>,
-    pub(super) offset: Value<'a>,
-    pub(super) size: Value<'a>,
-    pub(super) strides: Value<'a>,
+pub struct TensorRef<'a> {
+    pub storage: Value<'a>,
+    pub offset: Value<'a>,
+    pub size: Value<'a>,
+    pub strides: Value<'a>,
 }
 
 /// A name that state dicts need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Global {
+pub enum Global {
     OrderedDict,
     /// `torch._utils._rebuild_tensor` and `_rebuild_tensor_v2`.
     RebuildTensor,
@@ -66,28 +66,28 @@ pub(super) enum Global {
 }
 
 /// The meaning of a name, if state dicts need it.
-pub(super) fn global(module: &str, name: &str) -> Option<Global> {
-    let float = |float| Global::Storage(Dtype::Float(float));
-    let other = |name, size| Global::Storage(Dtype::Other(name, size));
+pub fn global(module: &str, name: &str) -> Option<Global> {
     Some(match (module, name) {
         ("collections", "OrderedDict") => Global::OrderedDict,
         ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Global::RebuildTensor,
         ("torch._utils", "_rebuild_parameter") => Global::RebuildParameter,
-        ("torch" | "torch.cuda", storage) if storage.ends_with("Storage") => match storage {
-            "FloatStorage" => float(StorageType::F32),
-            "HalfStorage" => float(StorageType::F16),
-            "BFloat16Storage" => float(StorageType::Bf16),
-            "DoubleStorage" => float(StorageType::F64),
-            "LongStorage" => other("int64", 8),
-            "IntStorage" => other("int32", 4),
-            "ShortStorage" => other("int16", 2),
-            "CharStorage" => other("int8", 1),
-            "ByteStorage" => other("uint8", 1),
-            "BoolStorage" => other("bool", 1),
-            "ComplexFloatStorage" => other("complex64", 8),
-            "ComplexDoubleStorage" => other("complex128", 16),
-            _ => return None,
-        },
+        ("torch" | "torch.cuda", storage) if storage.ends_with("Storage") => {
+            Global::Storage(Dtype::named(match storage {
+                "FloatStorage" => "fp32",
+                "HalfStorage" => "fp16",
+                "BFloat16Storage" => "bf16",
+                "DoubleStorage" => "fp64",
+                "LongStorage" => "int64",
+                "IntStorage" => "int32",
+                "ShortStorage" => "int16",
+                "CharStorage" => "int8",
+                "ByteStorage" => "uint8",
+                "BoolStorage" => "bool",
+                "ComplexFloatStorage" => "complex64",
+                "ComplexDoubleStorage" => "complex128",
+                _ => return None,
+            }))
+        }
         ("collections", "defaultdict") => Global::DefaultDict,
         ("torch", "Size" | "device")
         | ("torch.torch_version", "TorchVersion")
@@ -118,20 +118,20 @@ pub(super) fn global(module: &str, name: &str) -> Option<Global> {
 
 /// What a pickle built.
 #[derive(Debug)]
-pub(super) struct Pickle<'a> {
-    pub(super) root: Value<'a>,
-    pub(super) objects: Vec<Object<'a>>,
+pub struct Pickle<'a> {
+    pub root: Value<'a>,
+    pub objects: Vec<Object<'a>>,
 }
 
 impl<'a> Pickle<'a> {
-    pub(super) fn object(&self, value: Value<'a>) -> Option<&Object<'a>> {
+    pub fn object(&self, value: Value<'a>) -> Option<&Object<'a>> {
         match value {
             Value::Object(index) => self.objects.get(index),
             _ => None,
         }
     }
 
-    pub(super) fn tensor(&self, value: Value<'a>) -> Option<&TensorRef<'a>> {
+    pub fn tensor(&self, value: Value<'a>) -> Option<&TensorRef<'a>> {
         match self.object(value) {
             Some(Object::Tensor(tensor)) => Some(tensor),
             _ => None,
@@ -139,7 +139,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// All storages that the pickle mentions.
-    pub(super) fn storages(&self) -> impl Iterator<Item = &StorageRef<'a>> {
+    pub fn storages(&self) -> impl Iterator<Item = &StorageRef<'a>> {
         self.objects.iter().filter_map(|object| match object {
             Object::Storage(storage) => Some(storage),
             _ => None,

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Axis, MapValue, NodeId, Reader};
+use super::{
+    Axis, MapValue, NodeId, Reader,
+    scope::{TensorId, Value},
+};
 use crate::{
     graph::Op,
     tensor::Shape,
@@ -10,23 +13,22 @@ use crate::{
         Result, StorageType, WeightsError,
         fit::{check_values, values},
         onnx::{
-            messages::Node,
-            numbers::Numbers,
-            scope::{TensorId, Value},
+            numbers::{Call, MAX_COUNT, Numbers, Values, fewer_or_more, reshaped},
+            tensors::stored,
         },
-        tensor::{Dtype, StoredTensor, element_count},
+        tensor::{Dtype, MAX_RANK, StoredTensor, element_count},
     },
 };
 
 /// Numbers with a shape.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Constant {
-    pub(super) sides: Vec<usize>,
-    pub(super) values: Vec<f32>,
+pub struct Constant {
+    pub sides: Vec<usize>,
+    pub values: Vec<f32>,
 }
 
 /// The weights of a convolution.
-pub(super) enum Kernel {
+pub enum Kernel {
     /// As the file stores them.
     Stored(TensorId),
     /// Computed ones.
@@ -35,7 +37,7 @@ pub(super) enum Kernel {
 
 impl Constant {
     /// The number, if there is only one.
-    pub(super) fn scalar(&self) -> Option<f32> {
+    pub fn scalar(&self) -> Option<f32> {
         match self.values[..] {
             [one] => Some(one),
             _ => None,
@@ -45,11 +47,7 @@ impl Constant {
 
 impl Reader<'_> {
     /// A constant as a map of its own. Each of its sides is that of the other map or 1; `None` if not.
-    pub(super) fn constant_map(
-        &mut self,
-        x: &MapValue,
-        constant: &Constant,
-    ) -> Result<Option<NodeId>> {
+    pub fn constant_map(&mut self, x: &MapValue, constant: &Constant) -> Result<Option<NodeId>> {
         let Constant { sides, values } = constant;
         let layout = &x.layout.sides;
         let Some(missing) = layout.len().checked_sub(sides.len()) else {
@@ -87,8 +85,9 @@ impl Reader<'_> {
 
 impl<'m> Reader<'m> {
     /// The shape of a value at every probe, or the number of its values.
-    pub(super) fn shape_of(&self, node: &Node<'_>) -> Result<Value<MapValue>> {
-        let all = match self.scope.value(node, 0)? {
+    pub fn shape_of(&self) -> Result<Value> {
+        let node = self.scope.node;
+        let all = match self.scope.value(0)? {
             Value::Tensor(_, sides) => vec![sides.clone(); self.sizes.len()],
             Value::Numbers(numbers) => numbers.iter().map(|n| n.shape().to_vec()).collect(),
             Value::Map(map) => self.lengths(map),
@@ -110,58 +109,141 @@ impl<'m> Reader<'m> {
         probes.map(Value::Numbers).ok_or_else(odd)
     }
 
-    /// A node on constants. Sizes are computed at every probe, weights once.
-    pub(super) fn constant(&mut self, node: &'m Node<'m>) -> Result<Value<MapValue>> {
-        if let Some(tensor) = self.dequantised(node)? {
+    /// A node on constants. What depends on the picture's size is computed at every probe, everything else once.
+    pub fn constant(&mut self) -> Result<Value> {
+        let node = self.scope.node;
+        if node.op_type == "Constant" {
+            return self.constant_node();
+        }
+        if let Some(view) = self.viewed()? {
+            return Ok(view);
+        }
+        if let Some(tensor) = self.dequantised()? {
             return self.scope.tensor(tensor);
         }
-        // Whether an input is a tensor of fractions, or fractions at all.
-        let is = |index: usize, only_tensors: bool| {
-            let value = node.input(index).and_then(|name| self.scope.values.get(&name));
-            match value {
-                Some(Value::Tensor(id, _)) => {
-                    matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_))
-                }
-                Some(Value::Numbers(numbers)) if !only_tensors => {
-                    numbers.iter().all(|numbers| numbers.as_ints().is_none())
-                }
-                _ => false,
+        if matches!(node.op_type, "DequantizeLinear" | "QuantizeLinear") {
+            let made = self.on_constant()?;
+            return self.weights(made.sides, &made.values);
+        }
+        let count = node.input.len();
+        if count > MAX_COUNT {
+            return Err(node.refused(format!("computes with {count} inputs")));
+        }
+        let mut inputs = Vec::new();
+        for index in 0..count {
+            inputs.push(self.numbers_at(index)?);
+        }
+        let is_fixed = inputs.iter().flatten().all(|probes| probes.iter().all(|n| *n == probes[0]));
+        let (probes, most) = if is_fixed { (1, usize::MAX) } else { (self.sizes.len(), MAX_COUNT) };
+        let mut results = Vec::new();
+        for probe in 0..probes {
+            let at_probe = inputs.iter().map(|input| {
+                let probes = input.as_ref()?;
+                probes.get(probe).or(probes.first())
+            });
+            let at_probe: Vec<_> = at_probe.collect();
+            let result = Call::new(node, &at_probe, most, self.scope.budget).run();
+            let of_size = |error| if is_fixed { error } else { self.scope.of_size(error) };
+            results.push(result.map_err(of_size)?);
+        }
+        match results.as_slice() {
+            [one] if one.are_few() => Ok(Value::Numbers(vec![one.clone(); self.sizes.len()])),
+            [one] => {
+                let odd = || node.refused("computes too many integers");
+                self.weights(one.shape().to_vec(), one.as_floats().ok_or_else(odd)?)
             }
-        };
-        let is_always = matches!(
-            node.op_type,
-            "DequantizeLinear" | "Expand" | "QuantizeLinear" | "ReduceMean" | "ReduceSum"
-        );
-        let has_weights = (0..node.input.len()).any(|index| is(index, true));
-        if (has_weights || is_always && is(0, false))
-            && let Some(made) = self.on_weights(node)?
-        {
-            let bytes: Vec<u8> = made.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            self.budget().bytes(bytes.len())?;
-            let dtype = Dtype::Float(StorageType::F32);
-            let tensor = StoredTensor::contiguous(dtype, made.sides, Cow::Owned(bytes));
-            let tensor = tensor.map_err(|problem| node.refused(problem))?;
-            return self.scope.tensor(tensor);
+            _ => Ok(Value::Numbers(results)),
         }
-        self.scope.node_on_constants(node)
+    }
+
+    /// The numbers at an input: weights, however many, or a few numbers, one set per probe.
+    fn numbers_at(&mut self, index: usize) -> Result<Option<Vec<Numbers>>> {
+        let value = self.scope.node.input(index).and_then(|name| self.scope.values.get(&name));
+        if let Some(Value::Tensor(id, _)) = value {
+            let tensor = &self.scope.tensors[*id];
+            let (dtype, count) = (tensor.dtype(), tensor.element_count());
+            self.note_storage(dtype);
+            if count > MAX_COUNT && matches!(dtype, Dtype::Float(_)) {
+                let Constant { sides, values } = self.weights_at(index)?;
+                return Ok(Some(vec![Numbers::weights(sides, values)]));
+            }
+        }
+        Ok(self.scope.numbers(index)?.map(Cow::into_owned))
+    }
+
+    /// Computed weights.
+    fn weights(&mut self, sides: Vec<usize>, values: &[f32]) -> Result<Value> {
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.budget().bytes(bytes.len())?;
+        let dtype = Dtype::Float(StorageType::F32);
+        let tensor = StoredTensor::contiguous(dtype, sides, Cow::Owned(bytes));
+        self.scope.tensor(tensor.map_err(|problem| self.refused(problem))?)
+    }
+
+    /// A weight with other sides; `None` for another node.
+    fn viewed(&self) -> Result<Option<Value>> {
+        let node = self.scope.node;
+        let value = node.input(0).and_then(|name| self.scope.values.get(&name));
+        let Some(Value::Tensor(id, sides)) = value else {
+            return Ok(None);
+        };
+        let is_float = matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_));
+        let made = match node.op_type {
+            "Identity" => Some(sides.clone()),
+            "Reshape" => {
+                let wanted = self.scope.fixed_numbers(1)?;
+                let wanted = wanted.as_ref().and_then(Numbers::as_ints);
+                wanted.and_then(|wanted| reshaped(node, sides, wanted))
+            }
+            "Squeeze" | "Unsqueeze" => {
+                let axes = self.scope.ints("axes", 1)?;
+                fewer_or_more(sides, axes.as_deref(), node.op_type == "Squeeze")
+            }
+            // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
+            "Cast" if is_float && matches!(node.int("to", 0), 1 | 11) => Some(sides.clone()),
+            _ => return Ok(None),
+        };
+        let odd = || node.refused("gives a weight an unsupported shape");
+        let made = made.filter(|made| made.len() <= MAX_RANK).ok_or_else(odd)?;
+        Ok(Some(Value::Tensor(*id, made)))
+    }
+
+    fn constant_node(&mut self) -> Result<Value> {
+        let node = self.scope.node;
+        let name = node.output.first().copied().unwrap_or_default().text;
+        if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_deref()) {
+            return self.scope.tensor(stored(name, tensor, self.scope.budget)?);
+        }
+        let numbers = if let Some(a) = node.attribute("value_int") {
+            Numbers::int(a.i)
+        } else if let Some(a) = node.attribute("value_float") {
+            Numbers::few(Vec::new(), Values::Float(vec![a.f]))
+        } else if let Some(a) = node.attribute("value_ints").filter(|a| a.ints.len() <= MAX_COUNT) {
+            Numbers::ints(a.ints.clone())
+        } else if let Some(a) =
+            node.attribute("value_floats").filter(|a| a.floats.len() <= MAX_COUNT)
+        {
+            Numbers::few(vec![a.floats.len()], Values::Float(a.floats.clone()))
+        } else {
+            None
+        };
+        let odd = || node.refused("is a constant of an unsupported kind");
+        Ok(Value::Numbers(vec![numbers.ok_or_else(odd)?; self.scope.probe_count]))
     }
 
     /// The numbers at an input; `None` if the optional input is absent.
     ///
     /// # Errors
     /// [`WeightsError`] if the input is a map, or numbers that depend on the picture's size or are not finite.
-    pub(super) fn constant_at(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-    ) -> Result<Option<Constant>> {
+    pub fn constant_at(&mut self, index: usize) -> Result<Option<Constant>> {
+        let node = self.scope.node;
         if node.input(index).is_none() {
             return Ok(None);
         }
-        let (id, sides) = match self.scope.value(node, index)? {
+        let (id, sides) = match self.scope.value(index)? {
             Value::Tensor(id, sides) => (*id, sides.clone()),
             Value::Numbers(_) => {
-                let numbers = self.scope.fixed_numbers(node, index)?;
+                let numbers = self.scope.fixed_numbers(index)?;
                 return Ok(numbers.map(|numbers| Constant {
                     sides: numbers.shape().to_vec(),
                     values: numbers.to_floats(),
@@ -177,25 +259,20 @@ impl<'m> Reader<'m> {
         let values = self.values(id, &key)?;
         // Without numbers, its sides could be of any length.
         if values.is_empty() {
-            return Err(WeightsError::Tensor { key, problem: "holds no numbers".to_owned() });
+            return Err(WeightsError::tensor(&key, "holds no numbers"));
         }
         check_values(&key, &values, |value| !value.is_nan())?;
         Ok(Some(Constant { sides, values }))
     }
 
     /// A number from an attribute or, since some opset, from an input.
-    pub(super) fn number(
-        &mut self,
-        node: &Node<'_>,
-        attribute: &str,
-        index: usize,
-        absent: f32,
-    ) -> Result<f32> {
+    pub fn number(&mut self, attribute: &str, index: usize, absent: f32) -> Result<f32> {
+        let node = self.scope.node;
         if let Some(attribute) = node.attribute(attribute) {
             return Ok(attribute.f);
         }
         let odd = || node.refused(format!("has several numbers as its {attribute}"));
-        let constant = self.constant_at(node, index)?;
+        let constant = self.constant_at(index)?;
         constant.map_or(Ok(absent), |constant| constant.scalar().ok_or_else(odd))
     }
 
@@ -209,53 +286,44 @@ impl<'m> Reader<'m> {
     }
 
     /// The numbers of a tensor; refuses those that are not finite.
-    pub(super) fn finite_values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>> {
+    pub fn finite_values(&mut self, id: TensorId, key: &str) -> Result<Vec<f32>> {
         let values = self.values(id, key)?;
         check_values(key, &values, f32::is_finite)?;
         Ok(values)
     }
 
     /// The weights of a convolution at an input, and their shape.
-    pub(super) fn kernel_at(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-    ) -> Result<(Kernel, Vec<usize>)> {
-        if let Value::Tensor(id, sides) = self.scope.value(node, index)?
+    pub fn kernel_at(&mut self, index: usize) -> Result<(Kernel, Vec<usize>)> {
+        if let Value::Tensor(id, sides) = self.scope.value(index)?
             && matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_))
         {
             return Ok((Kernel::Stored(*id), sides.clone()));
         }
-        let own = self.weights_at(node, index)?;
+        let own = self.weights_at(index)?;
         Ok((Kernel::Own(own.values), own.sides))
     }
 
     /// The numbers at a required input.
-    pub(super) fn needed_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
-        let constant = self.constant_at(node, index)?;
-        constant.ok_or_else(|| node.refused(format!("lacks its input {index}")))
+    pub fn needed_at(&mut self, index: usize) -> Result<Constant> {
+        let constant = self.constant_at(index)?;
+        constant.ok_or_else(|| self.refused(format!("lacks its input {index}")))
     }
 
     /// The weights at an input; refuses those that are not finite.
-    pub(super) fn weights_at(&mut self, node: &Node<'_>, index: usize) -> Result<Constant> {
-        let constant = self.needed_at(node, index)?;
-        check_values(&node.input_key(index), &constant.values, f32::is_finite)?;
+    pub fn weights_at(&mut self, index: usize) -> Result<Constant> {
+        let constant = self.needed_at(index)?;
+        check_values(&self.scope.node.input_key(index), &constant.values, f32::is_finite)?;
         Ok(constant)
     }
 
     /// A list of `count` weights at an input.
-    pub(super) fn list_at(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-        count: usize,
-    ) -> Result<Vec<f32>> {
-        let list = self.weights_at(node, index)?;
+    pub fn list_at(&mut self, index: usize, count: usize) -> Result<Vec<f32>> {
+        let list = self.weights_at(index)?;
         if list.values.len() == count {
             return Ok(list.values);
         }
         Err(WeightsError::Shape {
-            key: node.input_key(index),
+            key: self.scope.node.input_key(index),
             got: list.sides,
             needed: format!("{count} values"),
         })

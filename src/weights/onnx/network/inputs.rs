@@ -9,14 +9,14 @@ use crate::{
     },
 };
 
-pub(super) struct InputSides {
+pub struct InputSides {
     /// A photo or a map.
-    pub(super) op: Op,
-    pub(super) layout: Layout,
+    pub op: Op,
+    pub layout: Layout,
     /// Number of pictures per run.
-    pub(super) batch: usize,
+    pub batch: usize,
     /// Rows and columns, if both are fixed.
-    pub(super) fixed_size: Option<(usize, usize)>,
+    pub fixed_size: Option<(usize, usize)>,
 }
 
 /// The sides of an input; a free one is 0.
@@ -25,20 +25,12 @@ fn sides_of(dims: &[i64]) -> Vec<usize> {
 }
 
 /// What the file says about the sides of its picture.
-pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides> {
+pub fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides> {
     // FLOAT, UINT8, FLOAT16, DOUBLE, BFLOAT16; 0 if the file does not say.
     if !matches!(picture.elem_type, 0 | 1 | 2 | 10 | 11 | 16) {
         return Err(refused("its input is not a picture"));
     }
-    let Some(dims) = &picture.dims else {
-        return Ok(InputSides {
-            op: Op::Photo,
-            layout: Layout::channels_first(3),
-            batch: 1,
-            fixed_size: None,
-        });
-    };
-    let sides = sides_of(dims);
+    let sides = sides_of(picture.dims.as_deref().unwrap_or(&[1, 3, 0, 0]));
     let odd = || {
         refused(format!(
             "its input has the sides {}; a picture is 1 x 3 x height x width or 1 x height x width x 3",
@@ -71,7 +63,7 @@ fn fixed_size(height: usize, width: usize) -> Option<(usize, usize)> {
 }
 
 /// What the file says about the sides of a map of any numbers. It must fix at least the channels.
-pub(super) fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides> {
+pub fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides> {
     // FLOAT, FLOAT16, DOUBLE, BFLOAT16; 0 if the file does not say.
     let is_map = matches!(map.elem_type, 0 | 1 | 10 | 11 | 16);
     let sides = sides_of(map.dims.as_deref().filter(|_| is_map).unwrap_or_default());

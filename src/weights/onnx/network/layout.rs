@@ -5,7 +5,7 @@ use crate::weights::onnx::numbers::wrapped;
 
 /// A part of a map's extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub enum Part {
     /// One of the factors of the channel count, by index; the slowest is first.
     Channel(usize),
     /// All rows.
@@ -21,7 +21,7 @@ const COPIES: usize = 2;
 
 /// The meaning of a tensor's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Axis {
+pub enum Axis {
     /// The batch, or another side of length 1.
     One,
     /// All channels.
@@ -36,15 +36,15 @@ pub(super) enum Axis {
 
 /// The sides of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
+pub struct Layout {
     /// Factors of the channels, the slowest first; their product is the number of channels.
-    pub(super) factors: Vec<usize>,
+    pub factors: Vec<usize>,
     /// The parts that each side of the tensor consists of, the slowest first; empty for a side of length 1.
-    pub(super) sides: Vec<Vec<Part>>,
+    pub sides: Vec<Vec<Part>>,
 }
 
 /// Maximum number of sides of a tensor.
-pub(super) const MAX_SIDES: usize = 8;
+pub const MAX_SIDES: usize = 8;
 /// Maximum number of factors of the channels.
 const MAX_FACTORS: usize = 6;
 
@@ -60,7 +60,7 @@ fn extent(part: Part, factors: &[usize], (rows, columns): (usize, usize)) -> usi
 
 impl Layout {
     /// Batch, channels, rows, columns.
-    pub(super) fn channels_first(channels: usize) -> Self {
+    pub fn channels_first(channels: usize) -> Self {
         Self {
             factors: vec![channels],
             sides: vec![vec![], vec![Part::Channel(0)], vec![Part::Rows], vec![Part::Columns]],
@@ -68,7 +68,7 @@ impl Layout {
     }
 
     /// Batch, rows, columns, channels.
-    pub(super) fn channels_last(channels: usize) -> Self {
+    pub fn channels_last(channels: usize) -> Self {
         Self {
             factors: vec![channels],
             sides: vec![vec![], vec![Part::Rows], vec![Part::Columns], vec![Part::Channel(0)]],
@@ -76,7 +76,7 @@ impl Layout {
     }
 
     /// Whether channels are not split, and nothing is repeated.
-    pub(super) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.factors.len() == 1 && !self.is_repeated()
     }
 
@@ -86,7 +86,7 @@ impl Layout {
 
     /// The sides of a map that is concatenated with itself along `side`. `None` unless every value or every row is
     /// followed by its copy, each at most once.
-    pub(super) fn repeated(&self, side: usize) -> Option<Self> {
+    pub fn repeated(&self, side: usize) -> Option<Self> {
         let mut made = self.clone();
         made.sides.get_mut(side)?.insert(0, Part::Copies);
         let parts = made.sides.iter().flatten();
@@ -97,7 +97,7 @@ impl Layout {
     }
 
     /// The layout of the map before its rows and columns were doubled; `None` if this layout is not of such a map.
-    pub(super) fn undoubled(&self, sizes: &[(usize, usize)]) -> Option<Self> {
+    pub fn undoubled(&self, sizes: &[(usize, usize)]) -> Option<Self> {
         let mut single = self.clone();
         let [_, _, rows, columns] = single.sides.as_mut_slice() else {
             return None;
@@ -110,7 +110,7 @@ impl Layout {
         (single == Self::channels_first(channels)).then_some(single)
     }
 
-    pub(super) fn axis(&self, side: usize) -> Axis {
+    pub fn axis(&self, side: usize) -> Axis {
         match self.sides.get(side).map(Vec::as_slice) {
             Some([]) => Axis::One,
             Some([Part::Rows]) => Axis::Rows,
@@ -120,22 +120,22 @@ impl Layout {
         }
     }
 
-    pub(super) fn axes(&self) -> Vec<Axis> {
+    pub fn axes(&self) -> Vec<Axis> {
         (0..self.sides.len()).map(|side| self.axis(side)).collect()
     }
 
     /// Whether the sides are batch, channels, rows and columns.
-    pub(super) fn is_channels_first(&self) -> bool {
+    pub fn is_channels_first(&self) -> bool {
         self.axes() == [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
     }
 
     /// The index of a side. Files may count from the end with negative numbers.
-    pub(super) fn side(&self, number: i64) -> Option<usize> {
+    pub fn side(&self, number: i64) -> Option<usize> {
         wrapped(number, self.sides.len())
     }
 
     /// The length of every side, for a map of these rows and columns.
-    pub(super) fn lengths(&self, size: (usize, usize)) -> Vec<usize> {
+    pub fn lengths(&self, size: (usize, usize)) -> Vec<usize> {
         let length = |parts: &Vec<Part>| {
             parts.iter().map(|&part| extent(part, &self.factors, size)).product()
         };
@@ -144,11 +144,7 @@ impl Layout {
 
     /// The same values with other sides. `lengths` has the new sides' lengths for every size of the map. `None` if a
     /// side would split rows or columns.
-    pub(super) fn reshaped(
-        &self,
-        sizes: &[(usize, usize)],
-        lengths: &[Vec<usize>],
-    ) -> Option<Self> {
+    pub fn reshaped(&self, sizes: &[(usize, usize)], lengths: &[Vec<usize>]) -> Option<Self> {
         let mut factors = self.factors.clone();
         let is_one = |part| sizes.iter().all(|&size| extent(part, &factors, size) == 1);
         let mut parts: Vec<Part> = self.sides.iter().flatten().copied().collect();
@@ -208,7 +204,7 @@ impl Layout {
 
     /// The number of groups of neighbouring channels, if the second side is the groups and all later sides are within a
     /// group, as group norms are exported. `None` if every channel is its own group.
-    pub(super) fn groups(&self) -> Option<usize> {
+    pub fn groups(&self) -> Option<usize> {
         let [batch, groups, ..] = self.sides.as_slice() else {
             return None;
         };
@@ -223,7 +219,7 @@ impl Layout {
     /// The layout on a map whose blocks of `block` rows and columns became channels
     /// ([`Op::SpaceToDepth`](crate::graph::Op::SpaceToDepth)). Every side with rows or columns then also contains those
     /// within a block. `None` if the channels would have too many factors.
-    pub(super) fn in_blocks(&self, block: usize) -> Option<Self> {
+    pub fn in_blocks(&self, block: usize) -> Option<Self> {
         const OF_BLOCK: usize = 2;
         if self.factors.len() + OF_BLOCK > MAX_FACTORS || self.is_repeated() {
             return None;
@@ -302,7 +298,7 @@ impl Layout {
     }
 
     /// The sides in another order.
-    pub(super) fn transposed(&self, order: &[usize]) -> Option<Self> {
+    pub fn transposed(&self, order: &[usize]) -> Option<Self> {
         let mut seen = vec![false; self.sides.len()];
         let mut sides = Vec::new();
         for &from in order {
@@ -317,7 +313,7 @@ impl Layout {
 
     /// If channels were moved into blocks of pixels: the side of a block, and which factor is the new channel, which
     /// follows the rows and which the columns.
-    pub(super) fn blocks(&self) -> Option<(usize, [usize; 3])> {
+    pub fn blocks(&self) -> Option<(usize, [usize; 3])> {
         if self.factors.len() != 3 {
             return None;
         }
@@ -342,7 +338,7 @@ impl Layout {
     }
 
     /// The order of the channels' factors in the one side that contains them all; `None` if several sides contain them.
-    pub(super) fn shuffled(&self) -> Option<Vec<usize>> {
+    pub fn shuffled(&self) -> Option<Vec<usize>> {
         let is_factor = |part: &Part| matches!(part, Part::Channel(_));
         let mut with_channels = self.sides.iter().filter(|side| side.iter().any(is_factor));
         let (Some(side), None) = (with_channels.next(), with_channels.next()) else {

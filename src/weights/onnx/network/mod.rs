@@ -12,13 +12,15 @@ mod norm;
 mod range;
 mod result;
 mod rules;
+mod scope;
 mod simplify;
 #[cfg(test)]
 mod tests;
-mod weight_arithmetic;
+
+use std::fmt;
 
 use crate::{
-    graph::{self, Graph, MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX, NodeId, Op, Pool, SizeRule},
+    graph::{self, Graph, NodeId, Op, Pool, SizeRule},
     network::{Network, NodeWeights},
     tensor::Shape,
     weights::{
@@ -28,16 +30,15 @@ use crate::{
 };
 
 use super::{
-    check_unique,
+    check_unique, is_own,
     messages::{self, Name, Node, ValueInfo},
-    needed, numbers, refused,
-    scope::{Scope, TensorId, Value},
-    shown,
+    needed, numbers, refused, shown,
     tensors::stored,
 };
 use crate::weights::pixels::{PixelRange, Pixels};
 use inputs::InputSides;
 use layout::{Axis, Layout};
+use scope::{Scope, TensorId, Value};
 
 /// Numbers of pixels that the picture's sides may have to be multiples of, in the order in which they are tried.
 const MULTIPLES: [usize; 12] = [1, 2, 3, 4, 6, 8, 16, 24, 32, 64, 128, 256];
@@ -64,29 +65,29 @@ const MAX_LIST: usize = 64;
 
 /// A picture network as a file stores it, with what is known about its input and output values.
 #[derive(Debug)]
-pub(in crate::weights) struct PictureNetwork {
+pub struct PictureNetwork {
     /// From the photo to the picture, as if both had the network's own values.
-    pub(in crate::weights) network: Network,
+    pub network: Network,
     /// Whether it may be the network of a known model. False if an affine step follows a convolution: the step is
     /// merged into the weights and may change what the picture's values mean.
-    pub(in crate::weights) may_be_model: bool,
+    pub may_be_model: bool,
     /// Number of pictures per run.
-    pub(in crate::weights) batch: usize,
+    pub batch: usize,
     /// Input values, as far as the file says.
-    pub(in crate::weights) input: Pixels,
+    pub input: Pixels,
     /// Output values, as far as the file says.
-    pub(in crate::weights) output: Pixels,
+    pub output: Pixels,
     /// Rows and columns, if the file fixes them.
-    pub(in crate::weights) size: Option<(usize, usize)>,
+    pub size: Option<(usize, usize)>,
     /// How its weights are stored.
-    pub(in crate::weights) storage: StorageType,
+    pub storage: StorageType,
 }
 
 /// Reads the picture network of a graph.
 ///
 /// # Errors
 /// [`WeightsError::Graph`] with the first node that is not supported, or an error that names a tensor.
-pub(super) fn read(
+pub fn read(
     model: &messages::Model<'_>,
     graph: &messages::Graph<'_>,
     budget: &Budget,
@@ -120,7 +121,7 @@ pub(super) fn read(
 ///
 /// # Errors
 /// As [`read`].
-pub(super) fn read_on_map(
+pub fn read_on_map(
     model: &messages::Model<'_>,
     graph: &messages::Graph<'_>,
     budget: &Budget,
@@ -145,11 +146,12 @@ fn read_at_some_size<'m>(
         return Err(refused(format!("it has {} outputs; a style needs one", graph.output.len())));
     };
     let nodes = needed::nodes(graph, result.name.into(), budget)?;
-    let stranger = nodes.iter().find(|node| !is_known(node));
+    let stranger = nodes.iter().find(|node| !is_known(node, budget));
     if let Some(node) = stranger {
-        let domain = match node.domain {
-            "" | "ai.onnx" => String::new(),
-            domain => format!(" of {}", shortened(domain)),
+        let domain = if is_own(node.domain) {
+            String::new()
+        } else {
+            format!(" of {}", shortened(node.domain))
         };
         return Err(refused(format!("the operator {}{domain} is not supported", node.label())));
     }
@@ -165,11 +167,14 @@ fn read_at_some_size<'m>(
     let fixed = input.fixed_size.iter().map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
     for (rule, sizes) in free.chain(fixed) {
         let opset = super::opset(&model.opset_import).unwrap_or_default();
-        let mut reader = Reader::new(rule, sizes.clone(), 1, opset, budget);
-        let mut last = reader.read(graph, ends, &nodes, input);
+        let read = |times: usize| {
+            let mut reader = Reader::new(rule, &sizes, times, opset, budget);
+            let last = reader.read(graph, ends, &nodes, input);
+            (reader, last)
+        };
+        let (mut reader, mut last) = read(1);
         if let Some(times) = reader.enlarges {
-            reader = Reader::new(rule, sizes, times, opset, budget);
-            last = reader.read(graph, ends, &nodes, input);
+            (reader, last) = read(times);
         }
         match last {
             Ok(last) => {
@@ -190,13 +195,18 @@ fn read_at_some_size<'m>(
 }
 
 /// Whether the operator is supported, on maps or on constants.
-fn is_known(node: &Node<'_>) -> bool {
+fn is_known(node: &Node<'_>, budget: &Budget) -> bool {
     let operator = node.op_type;
-    matches!(node.domain, "" | "ai.onnx")
+    is_own(node.domain)
         && (rules::rule(operator).is_some()
-            || numbers::rule(operator).is_some()
-            || weight_arithmetic::is_on_weights(operator)
+            || numbers::Call::new(node, &[], 0, budget).is_known()
             || matches!(operator, "Constant" | "If" | "Shape" | "Size" | "Split"))
+}
+
+/// What all probes have in common; `None` if they differ.
+fn equal<T: PartialEq>(mut probes: impl Iterator<Item = T>) -> Option<T> {
+    let first = probes.next()?;
+    probes.all(|other| other == first).then_some(first)
 }
 
 /// A map, and the layout of the file's tensor for it.
@@ -238,7 +248,7 @@ impl Held {
 
 /// The state while a graph is read.
 struct Reader<'m> {
-    scope: Scope<'m, MapValue>,
+    scope: Scope<'m>,
     graph: Graph,
     /// The weights of every node.
     weights: Vec<Option<Held>>,
@@ -255,8 +265,6 @@ struct Reader<'m> {
     enlarges: Option<usize>,
     /// The most recent convolution.
     layer: String,
-    /// The operator that is being read.
-    operator: &'m str,
     opset: i64,
     /// The widest number type among the weights.
     storage: StorageType,
@@ -266,7 +274,7 @@ impl<'m> Reader<'m> {
     /// For pictures of these `sizes`, which `rule` allows, made from photos that are `times` as large.
     fn new(
         rule: SizeRule,
-        sizes: Vec<(usize, usize)>,
+        sizes: &[(usize, usize)],
         times: usize,
         opset: i64,
         budget: &'m Budget,
@@ -282,7 +290,6 @@ impl<'m> Reader<'m> {
             times,
             enlarges: None,
             layer: String::new(),
-            operator: "",
             opset,
             storage: StorageType::F16,
         }
@@ -338,10 +345,8 @@ impl<'m> Reader<'m> {
         let budget = self.budget();
         // An operator reads every input once and every attribute a few times.
         budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
-        let values = match node.op_type {
-            "If" => self.branch(node)?,
-            _ => self.node(node)?,
-        };
+        self.scope.node = node;
+        let values = if node.op_type == "If" { self.branch()? } else { self.node()? };
         for (name, value) in node.output.iter().zip(values) {
             budget.bytes(value.size_bytes())?;
             budget.insert(&mut self.scope.values, *name, value)?;
@@ -350,8 +355,9 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads the branch of a node that does not choose by the picture's pixels; returns the branch's results.
-    fn branch(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>> {
-        let chosen = self.scope.fixed_numbers(node, 0)?.and_then(|numbers| numbers.scalar());
+    fn branch(&mut self) -> Result<Vec<Value>> {
+        let node = self.scope.node;
+        let chosen = self.scope.fixed_numbers(0)?.and_then(|numbers| numbers.scalar());
         let chosen = chosen.ok_or_else(|| node.refused("has no single condition"))?;
         let name = if chosen == 0.0 { "else_branch" } else { "then_branch" };
         let branch = node.attribute(name).and_then(|attribute| attribute.g.as_deref());
@@ -368,6 +374,11 @@ impl<'m> Reader<'m> {
 
     fn budget(&self) -> &'m Budget {
         self.scope.budget
+    }
+
+    /// Why the node that is read is not supported: `problem` follows its label.
+    fn refused(&self, problem: impl fmt::Display) -> WeightsError {
+        self.scope.node.refused(problem)
     }
 
     /// Adds a node without weights; its maps must fit at every probe.
@@ -387,28 +398,20 @@ impl<'m> Reader<'m> {
     }
 
     fn add_held(&mut self, op: Op, inputs: &[NodeId], weights: Option<Held>) -> Result<NodeId> {
-        let id = self.graph.nodes().len();
-        if id == MAX_NODES {
+        let count = self.graph.nodes().len();
+        if count == MAX_NODES {
             return Err(refused(format!("it has more than {MAX_NODES} operations")));
         }
-        let what = match self.operator {
-            "" => "Input",
-            operator => operator,
-        };
-        let name = format!("{id}.{}", shortened(what));
+        let name = format!("{count}.{}", shortened(self.scope.node.op_type));
         if matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) || self.layer.is_empty() {
             self.layer.clone_from(&name);
-        }
-        if !op.is_in_range() {
-            return Err(refused(format!(
-                "{name} has numbers beyond what this program runs: 1 to {MAX_CHANNELS} channels, kernels of 1 to \
-                 {MAX_KERNEL_PX} pixels, margins of at most {MAX_MARGIN_PX}"
-            )));
         }
         let budget = self.budget();
         budget.steps(self.sizes.len() * (1 + inputs.len()))?;
         let held = size_of::<crate::graph::Node>() + 2 * name.len() + size_of_val(inputs);
         budget.bytes(held + self.sizes.len() * size_of::<Shape>() + 256)?;
+        let added = self.graph.add(&name, &self.layer, op, inputs);
+        let id = added.map_err(|error| refused(error.to_string()))?;
         let mut shapes = Vec::new();
         for (probe, &size) in self.sizes.iter().enumerate() {
             let given: Vec<Shape> = inputs.iter().map(|&id| self.shapes[id][probe]).collect();
@@ -423,8 +426,6 @@ impl<'m> Reader<'m> {
             }
             shapes.push(shape);
         }
-        let added = self.graph.add(&name, &self.layer, op, inputs);
-        let id = added.map_err(|error| refused(error.to_string()))?;
         self.shapes.push(shapes);
         self.weights.push(weights);
         Ok(id)
@@ -462,8 +463,8 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads one node of the file; returns its results.
-    fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>> {
-        self.operator = node.op_type;
+    fn node(&mut self) -> Result<Vec<Value>> {
+        let node = self.scope.node;
         // Each node that reads a map copies its layout a few times.
         let inputs = node.input.len();
         self.budget().steps(STEPS_PER_NODE + STEPS_PER_INPUT * inputs)?;
@@ -481,20 +482,20 @@ impl<'m> Reader<'m> {
         let mut on_map = false;
         for index in 0..node.input.len() {
             if node.input(index).is_some() {
-                on_map |= matches!(self.scope.value(node, index)?, Value::Map(_));
+                on_map |= matches!(self.scope.value(index)?, Value::Map(_));
             }
         }
         if matches!(node.op_type, "Shape" | "Size") {
-            return self.shape_of(node).map(|value| vec![value]);
+            return self.shape_of().map(|value| vec![value]);
         }
         if !on_map {
-            return self.constant(node).map(|value| vec![value]);
+            return self.constant().map(|value| vec![value]);
         }
         let maps = match node.op_type {
-            "Split" => rules::split(self, node)?,
+            "Split" => self.split()?,
             operator => {
                 let unsupported = || node.refused("is not done to pictures by this program");
-                vec![rules::rule(operator).ok_or_else(unsupported)?(self, node)?]
+                vec![rules::rule(operator).ok_or_else(unsupported)?(self)?]
             }
         };
         Ok(maps.into_iter().map(Value::Map).collect())

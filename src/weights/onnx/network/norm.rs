@@ -1,10 +1,9 @@
 //! Recognises instance norms that exporters and hand-written layers write as several nodes. The search goes backwards
 //! from the product or quotient that ends the norm. Also converts norms to operations of the graph.
 
-use super::{Held, MapValue, NodeId, Reader};
+use super::{MapValue, NodeId, Reader};
 use crate::{
     graph::{Arithmetic, Conv, Function, Op},
-    network::NodeWeights,
     weights::Result,
 };
 
@@ -13,19 +12,24 @@ use crate::{
 const NOTHING: f32 = 1e-9;
 
 impl Reader<'_> {
-    fn op(&self, id: NodeId) -> (Op, &[NodeId]) {
+    pub fn op(&self, id: NodeId) -> (Op, &[NodeId]) {
         let node = &self.graph.nodes()[id];
         (node.op, &node.inputs)
     }
 
+    /// The input of an affine node with the same scale and shift for all channels, its scale and its shift.
+    pub fn uniform(&self, id: NodeId) -> Option<(NodeId, f32, f32)> {
+        let (scale, shift) = self.weights[id].as_ref()?.own()?.uniform()?;
+        match self.op(id) {
+            (Op::Affine, &[x]) => Some((x, scale, shift)),
+            _ => None,
+        }
+    }
+
     /// The map before a negligible addend, as [`NOTHING`] describes.
-    pub(super) fn original(&self, id: NodeId) -> NodeId {
-        match (self.op(id), &self.weights[id]) {
-            ((Op::Affine, &[x]), Some(Held::Own(NodeWeights { weight, bias })))
-                if weight.iter().all(|&v| v == 1.0) && bias.iter().all(|v| v.abs() <= NOTHING) =>
-            {
-                x
-            }
+    pub fn original(&self, id: NodeId) -> NodeId {
+        match self.uniform(id) {
+            Some((x, 1.0, shift)) if shift.abs() <= NOTHING => x,
             _ => id,
         }
     }
@@ -43,12 +47,8 @@ impl Reader<'_> {
         let (Op::Function(Function::Sqrt), &[raised]) = self.op(id) else {
             return None;
         };
-        let (variance, eps) = match (self.op(raised), &self.weights[raised]) {
-            ((Op::Affine, &[variance]), Some(Held::Own(NodeWeights { weight, bias }))) => {
-                let eps = *bias.first()?;
-                let is_one = bias.iter().all(|&v| v == eps) && weight.iter().all(|&v| v == 1.0);
-                (variance, is_one.then_some(f64::from(eps)).filter(|&eps| eps >= 0.0)?)
-            }
+        let (variance, eps) = match self.uniform(raised) {
+            Some((variance, 1.0, eps)) if eps >= 0.0 => (variance, f64::from(eps)),
             _ => (raised, 0.0),
         };
         let (Op::SpatialMean, &[square]) = self.op(variance) else {
@@ -62,7 +62,7 @@ impl Reader<'_> {
     }
 
     /// The norm that a quotient or product completes.
-    pub(super) fn normalised(
+    pub fn normalised(
         &mut self,
         arithmetic: Arithmetic,
         a: &MapValue,
@@ -102,7 +102,7 @@ impl Reader<'_> {
     }
 
     /// The instance norm of a map: its statistics, and their application.
-    pub(super) fn instance_norm(
+    pub fn instance_norm(
         &mut self,
         x: NodeId,
         eps: f64,
@@ -116,7 +116,7 @@ impl Reader<'_> {
 
     /// The norm of groups of neighbouring channels: one mean and one variance per group, scale and shift per channel.
     /// Group statistics do not follow from those of single channels, so they are computed separately.
-    pub(super) fn group_norm(
+    pub fn group_norm(
         &mut self,
         x: NodeId,
         groups: usize,
@@ -167,7 +167,7 @@ impl Reader<'_> {
     }
 
     /// A convolution of single values with equal weights and equal biases.
-    pub(super) fn small_conv(
+    pub fn small_conv(
         &mut self,
         conv: Conv,
         from: NodeId,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What is known about a network's input and output values.
-pub(super) fn pixels(
+pub fn pixels(
     model: &Model<'_>,
     picture: &ValueInfo<'_>,
     reader: &Reader<'_>,
@@ -66,8 +66,7 @@ impl Reader<'_> {
     fn step(&self, id: NodeId) -> Option<Steps> {
         let own = self.weights[id].as_ref()?.own()?;
         let doubles = |list: &[f32]| list.iter().map(|&v| f64::from(v)).collect();
-        (self.graph.nodes()[id].op == Op::Affine)
-            .then(|| (doubles(&own.weight), doubles(&own.bias)))
+        (self.op(id).0 == Op::Affine).then(|| (doubles(&own.weight), doubles(&own.bias)))
     }
 
     /// What the first affine steps say about the input values.
@@ -78,13 +77,12 @@ impl Reader<'_> {
         let mut means = None;
         while let [only] = readers[at][..] {
             // A mean of neighbours has the range of the values themselves.
-            if let Op::Sized(_) | Op::AveragePool { .. } = self.graph.nodes()[only].op {
+            if let Op::Sized(_) | Op::AveragePool { .. } = self.op(only).0 {
                 at = only;
                 continue;
             }
-            if let (Op::Function(Function::Round), [next]) =
-                (self.graph.nodes()[only].op, &readers[only][..])
-                && let Op::Function(Function::Clip { least, most }) = self.graph.nodes()[*next].op
+            if let (Op::Function(Function::Round), [next]) = (self.op(only).0, &readers[only][..])
+                && let Op::Function(Function::Clip { least, most }) = self.op(*next).0
             {
                 // A quantised photo.
                 let [least, most] = [least, most].map(|limit| (limit - shift[0]) / scale[0]);
@@ -134,7 +132,7 @@ impl Reader<'_> {
         let (mut scale, mut shift) = (1.0f64, 0.0f64);
         let mut at = last;
         let bounds = loop {
-            let node = &self.graph.nodes()[at];
+            let (op, inputs) = self.op(at);
             if let Some((by, plus)) = self.step(at) {
                 let is_uniform = |list: &[f64]| {
                     list.iter().all(|v| (v - list[0]).abs() < 1e-6 * list[0].abs().max(1.0))
@@ -150,17 +148,20 @@ impl Reader<'_> {
                 }
                 shift += plus[0] * scale;
                 scale *= by[0];
-                at = node.inputs[0];
+                at = inputs[0];
                 continue;
             }
-            break match node.op {
+            break match op {
                 Op::Function(Function::Tanh) => (-1.0, 1.0),
                 Op::Function(Function::Sigmoid | Function::HardSigmoid { .. }) => (0.0, 1.0),
                 Op::Function(Function::Clip { least, most }) => {
                     // Rounding says more than limits.
-                    let before = node.inputs[0];
-                    let op = self.graph.nodes()[before].op;
-                    if scale == 1.0 && matches!(op, Op::Function(Function::Round | Function::Floor))
+                    let before = inputs[0];
+                    if scale == 1.0
+                        && matches!(
+                            self.op(before).0,
+                            Op::Function(Function::Round | Function::Floor)
+                        )
                     {
                         at = before;
                         continue;
@@ -172,7 +173,7 @@ impl Reader<'_> {
                     return Some(PixelRange::Bytes);
                 }
                 Op::Crop(_) | Op::Function(Function::Round | Function::Floor) => {
-                    at = node.inputs[0];
+                    at = inputs[0];
                     continue;
                 }
                 _ => {

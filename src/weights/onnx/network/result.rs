@@ -5,7 +5,7 @@ use crate::weights::Result;
 
 impl Reader<'_> {
     /// The node of the result, which must be a picture.
-    pub(super) fn the_picture(&mut self, made: &MapValue) -> Result<NodeId> {
+    pub fn the_picture(&mut self, made: &MapValue) -> Result<NodeId> {
         let is_picture = matches!(
             made.layout.axes()[..],
             [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
@@ -42,7 +42,7 @@ impl Reader<'_> {
     }
 
     /// The node of the result, which must be a map with channels first. `maker` is the file's node that makes it.
-    pub(super) fn the_map(&self, made: &MapValue, maker: Option<&Node<'_>>) -> Result<NodeId> {
+    pub fn the_map(&self, made: &MapValue, maker: Option<&Node<'_>>) -> Result<NodeId> {
         if made.layout.is_channels_first() {
             return Ok(made.node);
         }

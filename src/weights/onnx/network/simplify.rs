@@ -5,13 +5,13 @@ use std::collections::HashMap;
 
 use crate::{
     graph::{Arithmetic, Function, Graph, Node, NodeId, Op},
-    network::{Network, NodeWeights, Weights},
+    network::{Network, NetworkError, NodeWeights},
     weights::{Budget, Result},
 };
 
 /// The network of a graph up to `last`. The map of `last` is the picture, or the result if the graph reads maps instead
 /// of a photo.
-pub(super) fn network(
+pub fn network(
     graph: Graph,
     mut weights: Vec<Option<NodeWeights>>,
     last: NodeId,
@@ -63,20 +63,17 @@ pub(super) fn network(
         }
         let inputs: Vec<NodeId> = node.inputs.iter().map(|&input| ids[instead[input]]).collect();
         let added = made.add(&node.name, &node.layer, node.op, &inputs);
-        ids[id] = added.map_err(crate::network::NetworkError::from)?;
+        ids[id] = added.map_err(NetworkError::from)?;
         if let Some(own) = weights[id].take() {
             budget.insert(&mut all, node.name.clone(), own)?;
         }
     }
-    if made.is_on_maps() {
-        let all: Weights = all.into_iter().collect();
-        return Ok(Network::new(made, all)?);
+    if !made.is_on_maps() {
+        let layer = made.nodes().last().map_or_else(String::new, |node| node.layer.clone());
+        let picture = made.add("picture", &layer, Op::Picture, &[ids[instead[last]]]);
+        picture.map_err(NetworkError::from)?;
     }
-    let layer = made.nodes().last().map_or_else(String::new, |node| node.layer.clone());
-    let picture = made.add("picture", &layer, Op::Picture, &[ids[instead[last]]]);
-    picture.map_err(crate::network::NetworkError::from)?;
-    let all: Weights = all.into_iter().collect();
-    Ok(Network::new(made, all)?)
+    Ok(Network::new(made, all.into_iter().collect())?)
 }
 
 /// Tolerance for the constants of a GELU that is written as several operations.
@@ -140,13 +137,8 @@ fn gelu_scale(
     let channels = |id: NodeId| weights[id].as_ref().map_or(0, |own| own.weight.len());
     budget.steps(2 * (channels(factor) + channels(inner)))?;
     // The scale and the shift of an affine node, if they are the same for all channels.
-    let uniform = |id: NodeId| {
-        let own = weights[id].as_ref().filter(|_| nodes[id].op == Op::Affine)?;
-        let (&weight, &bias) = (own.weight.first()?, own.bias.first()?);
-        let is_uniform =
-            own.weight.iter().all(|w| *w == weight) && own.bias.iter().all(|b| *b == bias);
-        is_uniform.then_some((weight, bias))
-    };
+    let uniform =
+        |id: NodeId| weights[id].as_ref().filter(|_| nodes[id].op == Op::Affine)?.uniform();
     let is_root = uniform(inner).is_some_and(|(weight, bias)| {
         bias == 0.0 && (weight - std::f32::consts::FRAC_1_SQRT_2).abs() < GELU_TOLERANCE
     });

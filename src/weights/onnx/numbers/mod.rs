@@ -1,31 +1,33 @@
-//! The arithmetic that graphs do on sizes: shapes, scales and pads.
+//! The arithmetic of graphs that does not depend on pixels.
 //!
 //! Exporters compute the amount of a padding or the factor of an upsampling from `Shape` with `Gather`, `Mul`, `Floor`,
-//! `Concat` and the like. A value here has at most [`MAX_COUNT`] numbers, whatever a node requests.
+//! `Concat` and the like. Such a value has at most [`MAX_COUNT`] numbers, whatever a node requests. They also compute
+//! weights from weights, such as the norm of a kernel.
 
 mod arithmetic;
 mod positions;
 mod shapes;
 
-use super::messages::Node;
-use arithmetic::{arithmetic, cast, chosen, compared, each, power, range, reduced};
-use positions::{concat, expand, gather, slice, transpose};
-pub(super) use positions::{joint_sides, spread, transposed, wrapped};
-use shapes::{constant_of_shape, reshape, squeezed};
-pub(super) use shapes::{fewer_or_more, reshaped};
+use std::cell::Cell;
 
-/// Maximum number of numbers in one value.
-pub(super) const MAX_COUNT: usize = 64;
+use super::{Budget, Result, messages::Node};
+use crate::weights::tensor::StoredTensor;
+pub use positions::{expanded, sliced, transposed, wrapped};
+use positions::{joint_sides, spread};
+pub use shapes::{fewer_or_more, reshaped};
 
-/// A few numbers with a shape.
+/// Maximum number of numbers in a value that is computed from sizes.
+pub const MAX_COUNT: usize = 64;
+
+/// Numbers with a shape.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Numbers {
+pub struct Numbers {
     shape: Vec<usize>,
     values: Values,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Values {
+pub enum Values {
     Int(Vec<i64>),
     Float(Vec<f32>),
 }
@@ -40,27 +42,50 @@ impl Values {
 }
 
 impl Numbers {
-    /// Numbers with a shape. `None` if they do not match, or if the shape has more than [`MAX_COUNT`] rows or columns,
-    /// even without numbers in them. This limits every operation on numbers to a few steps.
-    pub(super) fn new(shape: Vec<usize>, values: Values) -> Option<Self> {
-        (values.count() == few(&shape)?).then_some(Self { shape, values })
+    /// A few numbers with a shape; `None` if they do not match or are many.
+    pub fn few(shape: Vec<usize>, values: Values) -> Option<Self> {
+        let numbers = Self { shape, values };
+        numbers.are_few().then_some(numbers)
     }
 
-    pub(super) fn int(value: i64) -> Option<Self> {
-        Self::new(Vec::new(), Values::Int(vec![value]))
+    /// A few numbers of the file with this shape; `None` if there are more or they have another type.
+    pub fn of(tensor: &StoredTensor<'_>, shape: &[usize]) -> Option<Self> {
+        if tensor.element_count() > MAX_COUNT {
+            return None;
+        }
+        let values = match tensor.to_i64() {
+            Some(ints) => Values::Int(ints),
+            None => Values::Float(tensor.to_f32().ok()?),
+        };
+        Self::few(shape.to_vec(), values)
+    }
+
+    /// Whether the shape has at most [`MAX_COUNT`] rows and columns, even without numbers in them. This limits every
+    /// operation on numbers to a few steps.
+    pub fn are_few(&self) -> bool {
+        count_of(&self.shape, MAX_COUNT) == Some(self.count())
+    }
+
+    pub fn int(value: i64) -> Option<Self> {
+        Self::few(Vec::new(), Values::Int(vec![value]))
     }
 
     /// A list of integers.
-    pub(super) fn ints(values: Vec<i64>) -> Option<Self> {
-        Self::new(vec![values.len()], Values::Int(values))
+    pub fn ints(values: Vec<i64>) -> Option<Self> {
+        Self::few(vec![values.len()], Values::Int(values))
     }
 
-    pub(super) fn shape(&self) -> &[usize] {
+    /// Weights, whose shape matches their number.
+    pub fn weights(shape: Vec<usize>, values: Vec<f32>) -> Self {
+        Self { shape, values: Values::Float(values) }
+    }
+
+    pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
     /// Bytes on the heap.
-    pub(super) fn size_bytes(&self) -> usize {
+    pub fn size_bytes(&self) -> usize {
         let one = match &self.values {
             Values::Int(_) => size_of::<i64>(),
             Values::Float(_) => size_of::<f32>(),
@@ -68,27 +93,27 @@ impl Numbers {
         size_of::<Self>() + size_of::<usize>() * self.shape.len() + one * self.count()
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.values.count()
     }
 
     /// The numbers if they are integers.
-    pub(super) fn as_ints(&self) -> Option<&[i64]> {
+    pub fn as_ints(&self) -> Option<&[i64]> {
         match &self.values {
             Values::Int(v) => Some(v),
             Values::Float(_) => None,
         }
     }
 
-    /// The numbers if they are integers, without their shape.
-    pub(super) fn into_ints(self) -> Option<Vec<i64>> {
-        match self.values {
-            Values::Int(v) => Some(v),
-            Values::Float(_) => None,
+    /// The numbers if they are not integers.
+    pub fn as_floats(&self) -> Option<&[f32]> {
+        match &self.values {
+            Values::Float(v) => Some(v),
+            Values::Int(_) => None,
         }
     }
 
-    pub(super) fn to_floats(&self) -> Vec<f32> {
+    pub fn to_floats(&self) -> Vec<f32> {
         match &self.values {
             Values::Int(v) => v.iter().map(|v| *v as f32).collect(),
             Values::Float(v) => v.clone(),
@@ -96,88 +121,134 @@ impl Numbers {
     }
 
     /// The number if there is only one.
-    pub(super) fn scalar(&self) -> Option<f32> {
+    pub fn scalar(&self) -> Option<f32> {
         match self.to_floats().as_slice() {
             [one] => Some(*one),
             _ => None,
         }
     }
+}
 
-    /// The numbers at these positions.
-    fn picked(&self, shape: Vec<usize>, positions: &[usize]) -> Option<Self> {
-        let values = match &self.values {
-            Values::Int(v) => {
-                Values::Int(positions.iter().map(|p| v.get(*p).copied()).collect::<Option<_>>()?)
-            }
-            Values::Float(v) => {
-                Values::Float(positions.iter().map(|p| v.get(*p).copied()).collect::<Option<_>>()?)
-            }
-        };
-        Self::new(shape, values)
+/// A node whose inputs are numbers.
+pub struct Call<'c> {
+    node: &'c Node<'c>,
+    /// The numbers at its inputs; `None` if an optional input is absent.
+    inputs: &'c [Option<&'c Numbers>],
+    /// Maximum number of numbers in the result.
+    max_count: usize,
+    budget: &'c Budget,
+    /// The outcome of charging the result to the budget.
+    charged: Cell<Result<()>>,
+}
+
+impl<'c> Call<'c> {
+    pub fn new(
+        node: &'c Node<'c>,
+        inputs: &'c [Option<&'c Numbers>],
+        max_count: usize,
+        budget: &'c Budget,
+    ) -> Self {
+        Self { node, inputs, max_count, budget, charged: Cell::new(Ok(())) }
+    }
+
+    /// Computes the node's result.
+    ///
+    /// # Errors
+    /// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if the result cannot be computed,
+    /// [`WeightsError::TooCostly`](crate::weights::WeightsError::TooCostly) if it is too large for the file.
+    pub fn run(self) -> Result<Numbers> {
+        let node = self.node;
+        let result = self.result().ok_or_else(|| {
+            node.refused(format!("computes with {}, which is not supported", node.op_type))
+        })?;
+        self.charged.into_inner()?;
+        let problem = "computes sizes, or combines weights of different shapes, \
+                       in a way that is not supported";
+        result.ok_or_else(|| node.refused(problem))
+    }
+
+    /// Whether the operator is known.
+    pub fn is_known(&self) -> bool {
+        self.result().is_some()
+    }
+
+    /// The result. `None` for an unknown operator, `Some(None)` if it cannot be computed.
+    fn result(&self) -> Option<Option<Numbers>> {
+        Some(match self.node.op_type {
+            "Abs" => self.each(i64::checked_abs, f32::abs),
+            "Add" => self.arithmetic(i64::checked_add, |a, b| a + b),
+            "And" => self.arithmetic(|a, b| Some(a & b), f32::min),
+            "Cast" => self.cast(),
+            "Ceil" => self.each(|_| None, f32::ceil),
+            "Concat" => self.concat(),
+            "ConstantOfShape" => self.constant_of_shape(),
+            "Div" => self.arithmetic(i64::checked_div, |a, b| a / b),
+            "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" => self.compared(),
+            "Exp" => self.each(|_| None, f32::exp),
+            "Expand" => self.expand(),
+            "Floor" => self.each(|_| None, f32::floor),
+            "Gather" => self.gather(),
+            "Identity" => self.input(0).cloned(),
+            "Max" => self.arithmetic(|a, b| Some(a.max(b)), f32::max),
+            "Min" => self.arithmetic(|a, b| Some(a.min(b)), f32::min),
+            "Mod" => self.arithmetic(i64::checked_rem_euclid, |a, b| a % b),
+            "Mul" => self.arithmetic(i64::checked_mul, |a, b| a * b),
+            "Neg" => self.each(i64::checked_neg, |v| -v),
+            "Not" => self.each(|v| Some(i64::from(v == 0)), |v| v),
+            "Or" => self.arithmetic(|a, b| Some(a | b), f32::max),
+            "Pow" => self.arithmetic(
+                |base, exponent| base.checked_pow(u32::try_from(exponent).ok()?),
+                f32::powf,
+            ),
+            "Range" => self.range(),
+            "Reciprocal" => self.each(|_| None, f32::recip),
+            "ReduceMax" => self.reduced(|a, b| Some(a.max(b))),
+            "ReduceMean" | "ReduceSum" => self.summed(),
+            "ReduceMin" => self.reduced(|a, b| Some(a.min(b))),
+            "ReduceProd" => self.reduced(i64::checked_mul),
+            "Reshape" => self.reshape(),
+            "Round" => self.each(|_| None, f32::round_ties_even),
+            "Slice" => self.slice(),
+            "Squeeze" | "Unsqueeze" => self.squeezed(),
+            "Sub" => self.arithmetic(i64::checked_sub, |a, b| a - b),
+            "Sqrt" => self.each(|_| None, f32::sqrt),
+            "Transpose" => self.transpose(),
+            "Where" => self.chosen(),
+            _ => return None,
+        })
+    }
+
+    fn input(&self, index: usize) -> Option<&'c Numbers> {
+        self.inputs.get(index).copied().flatten()
+    }
+
+    /// Integers from an attribute or, since some opset, from an input. `None` if they are no integers, `Some(None)` if
+    /// they are absent.
+    fn ints(&self, attribute: &str, index: usize) -> Option<Option<&'c [i64]>> {
+        match (self.node.attribute(attribute), self.input(index)) {
+            (Some(attribute), _) => Some(Some(&attribute.ints)),
+            (None, Some(numbers)) => numbers.as_ints().map(Some),
+            (None, None) => Some(None),
+        }
+    }
+
+    /// Charges numbers with this shape to the budget; `None` if they are too many.
+    fn room(&self, shape: &[usize]) -> Option<()> {
+        let count = count_of(shape, self.max_count)?;
+        let steps = self.budget.steps(count.saturating_mul(shape.len() + 1));
+        // Only fractions may be many.
+        let bytes = count.saturating_mul(size_of::<f32>());
+        let charged = steps.and_then(|()| self.budget.bytes(bytes));
+        let has_room = charged.is_ok();
+        self.charged.set(charged);
+        has_room.then_some(())
     }
 }
 
-/// Computes a node's result from its inputs. Absent inputs are `None`. Returns `None` if the result cannot be computed.
-pub(super) type Rule = fn(&Node<'_>, &[Option<&Numbers>]) -> Option<Numbers>;
-
-pub(super) fn rule(operator: &str) -> Option<Rule> {
-    Some(match operator {
-        "Abs" => |_, inputs| each(inputs, i64::checked_abs, f32::abs),
-        "Add" => |_, inputs| arithmetic(inputs, i64::checked_add, |a, b| a + b),
-        "And" => |_, inputs| arithmetic(inputs, |a, b| Some(a & b), f32::min),
-        "Cast" => cast,
-        "Ceil" => |_, inputs| each(inputs, |_| None, f32::ceil),
-        "Concat" => concat,
-        "ConstantOfShape" => constant_of_shape,
-        "Div" => |_, inputs| arithmetic(inputs, i64::checked_div, |a, b| a / b),
-        "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" => compared,
-        "Expand" => expand,
-        "Floor" => |_, inputs| each(inputs, |_| None, f32::floor),
-        "Gather" => gather,
-        "Identity" => |_, inputs| input(inputs, 0).cloned(),
-        "Max" => |_, inputs| arithmetic(inputs, |a, b| Some(a.max(b)), f32::max),
-        "Min" => |_, inputs| arithmetic(inputs, |a, b| Some(a.min(b)), f32::min),
-        "Mod" => |_, inputs| arithmetic(inputs, i64::checked_rem_euclid, |a, b| a % b),
-        "Mul" => |_, inputs| arithmetic(inputs, i64::checked_mul, |a, b| a * b),
-        "Neg" => |_, inputs| each(inputs, i64::checked_neg, |v| -v),
-        "Not" => |_, inputs| each(inputs, |v| Some(i64::from(v == 0)), |v| v),
-        "Or" => |_, inputs| arithmetic(inputs, |a, b| Some(a | b), f32::max),
-        "Pow" => |_, inputs| arithmetic(inputs, power, f32::powf),
-        "Range" => range,
-        "ReduceMax" => |_, inputs| reduced(inputs, |a, b| Some(a.max(b))),
-        "ReduceMin" => |_, inputs| reduced(inputs, |a, b| Some(a.min(b))),
-        "ReduceProd" => |_, inputs| reduced(inputs, i64::checked_mul),
-        "Reshape" => reshape,
-        "Round" => |_, inputs| each(inputs, |_| None, f32::round_ties_even),
-        "Slice" => slice,
-        "Squeeze" | "Unsqueeze" => squeezed,
-        "Sub" => |_, inputs| arithmetic(inputs, i64::checked_sub, |a, b| a - b),
-        "Sqrt" => |_, inputs| each(inputs, |_| None, f32::sqrt),
-        "Transpose" => transpose,
-        "Where" => chosen,
-        _ => return None,
-    })
-}
-
-/// Runs one node on numbers. Absent inputs are `None`.
-///
-/// # Errors
-/// What cannot be computed, as text that follows the node's name.
-pub(super) fn run(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Result<Numbers, String> {
-    let operator = node.op_type;
-    let rule = rule(operator)
-        .ok_or_else(|| format!("computes with {operator}, which is not supported"))?;
-    rule(node, inputs).ok_or_else(|| "computes sizes in a way that is not supported".to_owned())
-}
-
-fn input<'a>(inputs: &[Option<&'a Numbers>], index: usize) -> Option<&'a Numbers> {
-    inputs.get(index).copied().flatten()
-}
-
-/// The number of numbers with this shape; `None` if there may be too many.
-fn few(shape: &[usize]) -> Option<usize> {
+/// The number of numbers with this shape; `None` if there may be more than `most`.
+fn count_of(shape: &[usize], most: usize) -> Option<usize> {
     let sides = shape.iter().copied().filter(|side| *side != 0);
-    let rows = product(sides.map(Some)).filter(|rows| *rows <= MAX_COUNT)?;
+    let rows = product(sides.map(Some)).filter(|rows| *rows <= most)?;
     (shape.len() <= MAX_COUNT).then_some(if shape.contains(&0) { 0 } else { rows })
 }
 
@@ -189,6 +260,12 @@ fn product(mut sides: impl Iterator<Item = Option<usize>>) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::{super::messages::Attribute, *};
+
+    fn run(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Result<Numbers, String> {
+        let budget = Budget::for_file(0);
+        let call = Call::new(node, inputs, MAX_COUNT, &budget);
+        call.run().map_err(|error| error.to_string())
+    }
 
     fn node(op: &'static str, attributes: &[(&'static str, i64)]) -> Node<'static> {
         Node {
@@ -208,7 +285,7 @@ mod tests {
     /// Integers with a shape. The shape determines their count.
     fn shaped(shape: &[usize]) -> Option<Numbers> {
         let count = shape.iter().try_fold(1usize, |p, side| p.checked_mul(*side));
-        Numbers::new(shape.to_vec(), Values::Int(vec![1; count?.min(100)]))
+        Numbers::few(shape.to_vec(), Values::Int(vec![1; count?.min(100)]))
     }
 
     #[test]

@@ -1,41 +1,35 @@
 //! Selection and concatenation of numbers.
 
-use super::{MAX_COUNT, Node, Numbers, Values, few, input};
+use std::ops::Range;
+
+use super::{Call, Numbers, Values};
 use crate::weights::tensor::row_major;
 
-fn axis(node: &Node<'_>) -> i64 {
-    node.int("axis", 0)
-}
-
 /// A position. Negative ones count from the end.
-pub(in super::super) fn wrapped(index: i64, count: usize) -> Option<usize> {
+pub fn wrapped(index: i64, count: usize) -> Option<usize> {
     let count = i64::try_from(count).ok()?;
     let index = if index < 0 { index + count } else { index };
     (0..count).contains(&index).then_some(index as usize)
 }
 
-pub(super) fn gather(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let (source, indices) = (input(inputs, 0)?, input(inputs, 1)?);
-    if source.shape.len() != 1 || !matches!(axis(node), 0 | -1) {
-        return None;
-    }
-    let positions: Vec<usize> =
-        indices.as_ints()?.iter().map(|i| wrapped(*i, source.count())).collect::<Option<_>>()?;
-    source.picked(indices.shape.clone(), &positions)
-}
-
-/// Numbers that are repeated along some sides.
-pub(super) fn expand(_: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let (source, sides) = (input(inputs, 0)?, input(inputs, 1)?.as_ints()?);
-    let wanted: Option<Vec<usize>> = sides.iter().map(|side| usize::try_from(*side).ok()).collect();
-    let shape = joint_sides(&source.shape, &wanted?)?;
-    few(&shape)?;
-    let positions: Vec<usize> = spread(&source.shape, &shape).collect();
-    source.picked(shape, &positions)
+/// What a Slice takes of a side of this length, and whether backwards; `None` if it leaves gaps.
+pub fn sliced(length: usize, start: i64, end: i64, step: i64) -> Option<(Range<usize>, bool)> {
+    let length = i64::try_from(length).ok()?;
+    // Backwards, the place before the first is -1.
+    let place = |at: i64, least: i64| {
+        let at = if at < 0 { at.saturating_add(length) } else { at };
+        at.clamp(least, length + least)
+    };
+    let (first, end) = match step {
+        1 => (place(start, 0), place(end, 0)),
+        -1 => (place(end, -1) + 1, place(start, -1) + 1),
+        _ => return None,
+    };
+    Some((first as usize..end.max(first) as usize, step < 0))
 }
 
 /// The sides of values that are combined, with sides of length 1 repeated; `None` if they do not fit.
-pub(in super::super) fn joint_sides(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+pub fn joint_sides(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     let rank = a.len().max(b.len());
     let joint = |side: usize| match (aligned(a, side, rank), aligned(b, side, rank)) {
         (1, other) | (other, 1) => Some(other),
@@ -44,16 +38,19 @@ pub(in super::super) fn joint_sides(a: &[usize], b: &[usize]) -> Option<Vec<usiz
     (0..rank).map(joint).collect()
 }
 
+/// The sides of values that are repeated to fill `wanted` sides.
+pub fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
+    let wanted: Option<Vec<usize>> = wanted.iter().map(|&side| side.try_into().ok()).collect();
+    joint_sides(own, &wanted?)
+}
+
 /// The length of one of `rank` sides. Missing sides are the first ones.
 fn aligned(sides: &[usize], side: usize, rank: usize) -> usize {
     (side + sides.len()).checked_sub(rank).map_or(1, |own| sides[own])
 }
 
 /// For each value with these `sides`, its position in a list with the sides `own` that is repeated along some of them.
-pub(in super::super) fn spread<'s>(
-    own: &'s [usize],
-    sides: &'s [usize],
-) -> impl Iterator<Item = usize> + 's {
+pub fn spread<'s>(own: &'s [usize], sides: &'s [usize]) -> impl Iterator<Item = usize> + 's {
     let (rank, strides) = (sides.len(), row_major(sides));
     (0..sides.iter().product()).map(move |place| {
         (0..rank).fold(0, |at, side| {
@@ -64,7 +61,7 @@ pub(in super::super) fn spread<'s>(
 }
 
 /// The sides in another order, and for each value its position before; `None` if that is no order.
-pub(in super::super) fn transposed<'s>(
+pub fn transposed<'s>(
     sides: &[usize],
     order: &'s [usize],
 ) -> Option<(Vec<usize>, impl Iterator<Item = usize> + 's)> {
@@ -83,74 +80,130 @@ pub(in super::super) fn transposed<'s>(
     Some((made, positions))
 }
 
-/// Rows along the first axis, forwards or backwards.
-pub(super) fn slice(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let source = input(inputs, 0)?;
-    let one = |index: usize, name: &str| -> Option<Option<i64>> {
-        let list = match (input(inputs, index), node.attribute(name)) {
-            (Some(numbers), _) => numbers.as_ints()?,
-            (None, Some(attribute)) => &attribute.ints,
-            (None, None) => return Some(None),
+/// The numbers of several values, row by row.
+fn joined(parts: &[&Numbers], rows: usize) -> Option<Values> {
+    fn interleaved<T: Copy>(parts: &[&[T]], rows: usize) -> Vec<T> {
+        let row = |row: usize| {
+            let parts = parts.iter().map(move |part| (part, part.len() / rows));
+            parts.flat_map(move |(part, run)| &part[row * run..][..run]).copied()
         };
-        match list {
-            [one] => Some(Some(*one)),
-            _ => None,
-        }
-    };
-    let (start, end) = (one(1, "starts")??, one(2, "ends")??);
-    if one(3, "axes")?.unwrap_or(0) != 0 {
-        return None;
-    }
-    let step = one(4, "steps")?.unwrap_or(1);
-    let rows = i64::try_from(*source.shape.first()?).ok()?;
-    let from_end = |index: i64| {
-        if index < 0 { index.saturating_add(rows) } else { index }
-    };
-    let picked: Vec<i64> = match step {
-        1 => (from_end(start).clamp(0, rows)..from_end(end).clamp(0, rows)).collect(),
-        -1 => {
-            let first = from_end(start).clamp(-1, rows - 1);
-            let last = from_end(end).clamp(-1, rows - 1);
-            (last + 1..=first).rev().collect()
-        }
-        _ => return None,
-    };
-    let width: usize = source.shape[1..].iter().product();
-    let positions: Vec<usize> = picked
-        .iter()
-        .flat_map(|row| (0..width).map(move |column| *row as usize * width + column))
-        .collect();
-    let mut shape = source.shape.clone();
-    shape[0] = picked.len();
-    source.picked(shape, &positions)
-}
-
-pub(super) fn concat(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    if !matches!(axis(node), 0 | -1) {
-        return None;
-    }
-    let parts: Vec<&Numbers> = inputs.iter().copied().collect::<Option<_>>()?;
-    if parts.iter().any(|part| part.shape.len() != 1) {
-        return None;
-    }
-    let total: usize = parts.iter().map(|part| part.count()).sum();
-    if total > MAX_COUNT {
-        return None;
+        (0..rows).flat_map(row).collect()
     }
     let ints: Option<Vec<&[i64]>> = parts.iter().map(|part| part.as_ints()).collect();
-    let values = match ints {
-        Some(ints) => Values::Int(ints.concat()),
-        None if parts.iter().all(|p| p.as_ints().is_none()) => {
-            Values::Float(parts.iter().flat_map(|part| part.to_floats()).collect())
-        }
-        None => return None,
-    };
-    Numbers::new(vec![total], values)
+    if let Some(ints) = ints {
+        return Some(Values::Int(interleaved(&ints, rows)));
+    }
+    let floats: Vec<&[f32]> = parts.iter().map(|part| part.as_floats()).collect::<Option<_>>()?;
+    Some(Values::Float(interleaved(&floats, rows)))
 }
 
-pub(super) fn transpose(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let source = input(inputs, 0)?;
-    let order = node.order(source.shape.len());
-    let (shape, positions) = transposed(&source.shape, &order)?;
-    source.picked(shape, &positions.collect::<Vec<_>>())
+impl Numbers {
+    /// The values at these positions with another shape.
+    fn picked(
+        values: &Values,
+        shape: Vec<usize>,
+        positions: impl Iterator<Item = usize>,
+    ) -> Option<Self> {
+        let values = match values {
+            Values::Int(v) => {
+                Values::Int(positions.map(|p| v.get(p).copied()).collect::<Option<_>>()?)
+            }
+            Values::Float(v) => {
+                Values::Float(positions.map(|p| v.get(p).copied()).collect::<Option<_>>()?)
+            }
+        };
+        Some(Self { shape, values })
+    }
+}
+
+impl Call<'_> {
+    pub fn gather(&self) -> Option<Numbers> {
+        let (source, indices) = (self.input(0)?, self.input(1)?);
+        self.room(&indices.shape)?;
+        if source.shape.len() != 1 || !matches!(self.node.int("axis", 0), 0 | -1) {
+            return None;
+        }
+        let positions: Vec<usize> = indices
+            .as_ints()?
+            .iter()
+            .map(|i| wrapped(*i, source.count()))
+            .collect::<Option<_>>()?;
+        Numbers::picked(&source.values, indices.shape.clone(), positions.into_iter())
+    }
+
+    /// Numbers that are repeated along some sides.
+    pub fn expand(&self) -> Option<Numbers> {
+        let (source, sides) = (self.input(0)?, self.input(1)?.as_ints()?);
+        let shape = expanded(&source.shape, sides)?;
+        self.room(&shape)?;
+        Numbers::picked(&source.values, shape.clone(), spread(&source.shape, &shape))
+    }
+
+    /// The second input's numbers if the first ones are not 0, otherwise the third input's.
+    pub fn chosen(&self) -> Option<Numbers> {
+        let (condition, yes, no) = (self.input(0)?, self.input(1)?, self.input(2)?);
+        let shape = joint_sides(&joint_sides(&condition.shape, &yes.shape)?, &no.shape)?;
+        let holds = condition.as_ints()?;
+        self.room(&shape)?;
+        let places = spread(&yes.shape, &shape).zip(spread(&no.shape, &shape));
+        let choices = spread(&condition.shape, &shape).zip(places);
+        let positions = choices.map(
+            |(place, (yes_at, no_at))| {
+                if holds[place] != 0 { yes_at } else { yes.count() + no_at }
+            },
+        );
+        Numbers::picked(&joined(&[yes, no], 1)?, shape.clone(), positions)
+    }
+
+    /// Rows along the first axis, forwards or backwards.
+    pub fn slice(&self) -> Option<Numbers> {
+        let source = self.input(0)?;
+        let one = |index: usize, name: &str| match self.ints(name, index)? {
+            Some([one]) => Some(Some(*one)),
+            Some(_) => None,
+            None => Some(None),
+        };
+        let (start, end) = (one(1, "starts")??, one(2, "ends")??);
+        if one(3, "axes")?.unwrap_or(0) != 0 {
+            return None;
+        }
+        let step = one(4, "steps")?.unwrap_or(1);
+        self.room(&source.shape)?;
+        let (rows, is_backwards) = sliced(*source.shape.first()?, start, end, step)?;
+        let mut shape = source.shape.clone();
+        shape[0] = rows.len();
+        let width: usize = shape[1..].iter().product();
+        let row = |index: usize| {
+            if is_backwards { rows.end - 1 - index } else { rows.start + index }
+        };
+        let places = (0..rows.len()).flat_map(|index| row(index) * width..(row(index) + 1) * width);
+        Numbers::picked(&source.values, shape, places)
+    }
+
+    pub fn concat(&self) -> Option<Numbers> {
+        let parts: Vec<&Numbers> = self.inputs.iter().copied().collect::<Option<_>>()?;
+        let mut shape = parts.first()?.shape.clone();
+        let axis = wrapped(self.node.int("axis", 0), shape.len())?;
+        shape[axis] = 0;
+        for part in &parts {
+            let length = *part.shape.get(axis)?;
+            let mut others = part.shape.clone();
+            others[axis] = shape[axis];
+            if others != shape {
+                return None;
+            }
+            shape[axis] = shape[axis].checked_add(length)?;
+        }
+        self.room(&shape)?;
+        let values = joined(&parts, shape[..axis].iter().product())?;
+        Some(Numbers { shape, values })
+    }
+
+    pub fn transpose(&self) -> Option<Numbers> {
+        let source = self.input(0)?;
+        let order = self.node.order(source.shape.len());
+        self.room(&source.shape)?;
+        let (shape, positions) = transposed(&source.shape, &order)?;
+        Numbers::picked(&source.values, shape, positions)
+    }
 }

@@ -1,31 +1,45 @@
 //! Numbers in another shape, and numbers created for a shape.
 
-use super::super::wire::varints;
-use super::{MAX_COUNT, Node, Numbers, Values, input, product, wrapped};
+use super::{Call, MAX_COUNT, Node, Numbers, Values, product, wrapped};
+use crate::weights::onnx::tensors::stored;
 
-/// Numbers that gain or lose sides of length 1.
-pub(super) fn squeezed(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let source = input(inputs, 0)?;
-    let axes = match (node.attribute("axes"), input(inputs, 1)) {
-        (Some(attribute), _) => Some(attribute.ints.as_slice()),
-        (None, Some(axes)) => Some(axes.as_ints()?),
-        (None, None) => None,
-    };
-    let shape = fewer_or_more(&source.shape, axes, node.op_type == "Squeeze")?;
-    Numbers::new(shape, source.values.clone())
-}
+impl Call<'_> {
+    fn in_shape(&self, source: &Numbers, shape: Vec<usize>) -> Option<Numbers> {
+        self.room(&shape)?;
+        Some(Numbers { shape, values: source.values.clone() })
+    }
 
-pub(super) fn reshape(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let (source, sides) = (input(inputs, 0)?, input(inputs, 1)?.as_ints()?);
-    Numbers::new(reshaped(node, &source.shape, sides)?, source.values.clone())
+    /// Numbers that gain or lose sides of length 1.
+    pub fn squeezed(&self) -> Option<Numbers> {
+        let (source, axes) = (self.input(0)?, self.ints("axes", 1)?);
+        let is_fewer = self.node.op_type == "Squeeze";
+        self.in_shape(source, fewer_or_more(&source.shape, axes, is_fewer)?)
+    }
+
+    pub fn reshape(&self) -> Option<Numbers> {
+        let (source, sides) = (self.input(0)?, self.input(1)?.as_ints()?);
+        self.in_shape(source, reshaped(self.node, &source.shape, sides)?)
+    }
+
+    pub fn constant_of_shape(&self) -> Option<Numbers> {
+        let [count] = self.input(0)?.as_ints()? else {
+            return None;
+        };
+        let count = usize::try_from(*count).ok().filter(|c| *c <= MAX_COUNT)?;
+        let value = match self.node.attribute("value").and_then(|a| a.t.as_deref()) {
+            Some(tensor) => Numbers::of(&stored("", tensor, self.budget).ok()?, &[])?.values,
+            None => Values::Float(vec![0.0]),
+        };
+        let values = match value {
+            Values::Int(one) => Values::Int(one.repeat(count)),
+            Values::Float(one) => Values::Float(one.repeat(count)),
+        };
+        Numbers::few(vec![count], values)
+    }
 }
 
 /// The sides without or with further sides of length 1.
-pub(in super::super) fn fewer_or_more(
-    own: &[usize],
-    axes: Option<&[i64]>,
-    is_fewer: bool,
-) -> Option<Vec<usize>> {
+pub fn fewer_or_more(own: &[usize], axes: Option<&[i64]>, is_fewer: bool) -> Option<Vec<usize>> {
     let Some(axes) = axes else {
         return is_fewer.then(|| own.iter().copied().filter(|&side| side != 1).collect());
     };
@@ -47,11 +61,7 @@ pub(in super::super) fn fewer_or_more(
 }
 
 /// The sides that a Reshape gives to values with the sides `own`. A side of -1 follows from the others.
-pub(in super::super) fn reshaped(
-    node: &Node<'_>,
-    own: &[usize],
-    wanted: &[i64],
-) -> Option<Vec<usize>> {
+pub fn reshaped(node: &Node<'_>, own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
     // Since opset 14 a side of 0 may mean 0; before, it keeps the side.
     let keeps = !node.flag("allowzero", false);
     let meant = |(index, side): (usize, &i64)| match side {
@@ -67,29 +77,4 @@ pub(in super::super) fn reshaped(
     let shape: Vec<usize> =
         sides.iter().map(|side| usize::try_from(*side).unwrap_or(left)).collect();
     (free <= 1 && product(shape.iter().copied().map(Some)) == Some(count)).then_some(shape)
-}
-
-pub(super) fn constant_of_shape(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numbers> {
-    let [count] = input(inputs, 0)?.as_ints()? else {
-        return None;
-    };
-    let count = usize::try_from(*count).ok().filter(|c| *c <= MAX_COUNT)?;
-    let values = match node.attribute("value").and_then(|a| a.t.as_ref()) {
-        Some(tensor) if tensor.data_type == 7 => {
-            let raw = tensor.raw_data.first_chunk::<8>();
-            let value = match raw {
-                Some(raw) => i64::from_le_bytes(*raw),
-                None => varints(&tensor.int64_data).next().unwrap_or_default(),
-            };
-            Values::Int(vec![value; count])
-        }
-        Some(tensor) if tensor.data_type == 1 => {
-            let raw =
-                (tensor.raw_data.first_chunk::<4>()).or_else(|| tensor.float_data.first_chunk());
-            Values::Float(vec![f32::from_le_bytes(*raw?); count])
-        }
-        None => Values::Float(vec![0.0; count]),
-        Some(_) => return None,
-    };
-    Numbers::new(vec![count], values)
 }

@@ -6,74 +6,11 @@ use crate::{
     weights::{
         Result,
         onnx::{
-            messages::Node,
-            network::{BYTES_PER_NODE, constants::Constant, layout::MAX_SIDES},
-            refused,
-            scope::Value,
-            shown,
+            network::{BYTES_PER_NODE, constants::Constant, layout::MAX_SIDES, scope::Value},
+            refused, shown,
         },
     },
 };
-
-pub(super) fn arithmetic(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let count = node.input.len();
-    if count != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
-        return Err(node.refused(format!("has {count} inputs")));
-    }
-    // Start with the first map. Constants before it are added afterwards; the order does not matter for sums.
-    let first = (0..count).find_map(|index| Some((index, reader.map(node, index).ok()?)));
-    let (first, mut made) = first.ok_or_else(|| node.refused("has no map"))?;
-    for index in (0..count).filter(|&index| index != first) {
-        made = match reader.map(node, index) {
-            Ok(other) => reader.combined(node, made, other)?,
-            Err(_) => reader.with_constant(node, &made, index, index < first)?,
-        };
-    }
-    Ok(made)
-}
-
-/// A power: products and roots if possible, otherwise by logarithms.
-pub(super) fn power(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    /// The largest power that is computed by products.
-    const MOST: f32 = 64.0;
-    /// Replaces zero, which has no logarithm.
-    const LEAST: f32 = 1e-30;
-    if !matches!(reader.scope.value(node, 0)?, Value::Map(_)) {
-        let base = reader.scope.constant(node, 0).filter(|base| *base > 0.0);
-        let base =
-            base.ok_or_else(|| node.refused("raises something other than a positive number"))?;
-        let exponent = reader.map(node, 1)?;
-        let exponent = reader.scaled(&exponent, base.ln(), 0.0)?;
-        return reader.function(&exponent, Function::Exp);
-    }
-    let x = reader.map(node, 0)?;
-    // The exponent may be an integer, which is not allowed for weights.
-    let exponent = reader.scope.constant(node, 1);
-    let exponent = exponent
-        .filter(|exponent| exponent.is_finite())
-        .ok_or_else(|| node.refused("raises to powers that are not one finite number"))?;
-    let size = exponent.abs();
-    let made = if size == 0.5 {
-        reader.function(&x, Function::Sqrt)?
-    } else if size.fract() == 0.0 && (1.0..=MOST).contains(&size) {
-        // By squares, from the highest binary digit of the exponent on.
-        let exponent = size as u32;
-        let mut made = x.clone();
-        for digit in (0..exponent.ilog2()).rev() {
-            made = reader.product(&made, &made)?;
-            if exponent >> digit & 1 == 1 {
-                made = reader.product(&made, &x)?;
-            }
-        }
-        made
-    } else {
-        let x = reader.clipped(&x, LEAST, f32::INFINITY)?;
-        let log = reader.function(&x, Function::Log)?;
-        let log = reader.scaled(&log, size, 0.0)?;
-        reader.function(&log, Function::Exp)?
-    };
-    Ok(if exponent < 0.0 { reader.function(&made, Function::Reciprocal)? } else { made })
-}
 
 /// The arithmetic of an operator on two maps.
 fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
@@ -87,34 +24,90 @@ fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
 }
 
 impl Reader<'_> {
-    pub(super) fn map(&self, node: &Node<'_>, index: usize) -> Result<MapValue> {
-        match self.scope.value(node, index)? {
+    pub fn arithmetic(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let count = node.input.len();
+        if count != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
+            return Err(node.refused(format!("has {count} inputs")));
+        }
+        // Start with the first map. Constants before it are added afterwards; the order does not matter for sums.
+        let first = (0..count).find_map(|index| Some((index, self.map(index).ok()?)));
+        let (first, mut made) = first.ok_or_else(|| node.refused("has no map"))?;
+        for index in (0..count).filter(|&index| index != first) {
+            made = match self.map(index) {
+                Ok(other) => self.combined(made, other)?,
+                Err(_) => self.with_constant(&made, index, index < first)?,
+            };
+        }
+        Ok(made)
+    }
+
+    /// A power: products and roots if possible, otherwise by logarithms.
+    pub fn power(&mut self) -> Result<MapValue> {
+        /// The largest power that is computed by products.
+        const MOST: f32 = 64.0;
+        /// Replaces zero, which has no logarithm.
+        const LEAST: f32 = 1e-30;
+        if !matches!(self.scope.value(0)?, Value::Map(_)) {
+            let base = self.scope.constant(0).filter(|base| *base > 0.0);
+            let base =
+                base.ok_or_else(|| self.refused("raises something other than a positive number"))?;
+            let exponent = self.map(1)?;
+            let exponent = self.scaled(&exponent, base.ln(), 0.0)?;
+            return self.function(&exponent, Function::Exp);
+        }
+        let x = self.map(0)?;
+        // The exponent may be an integer, which is not allowed for weights.
+        let exponent = self.scope.constant(1);
+        let exponent = exponent
+            .filter(|exponent| exponent.is_finite())
+            .ok_or_else(|| self.refused("raises to powers that are not one finite number"))?;
+        let size = exponent.abs();
+        let made = if size == 0.5 {
+            self.function(&x, Function::Sqrt)?
+        } else if size.fract() == 0.0 && (1.0..=MOST).contains(&size) {
+            // By squares, from the highest binary digit of the exponent on.
+            let exponent = size as u32;
+            let mut made = x.clone();
+            for digit in (0..exponent.ilog2()).rev() {
+                made = self.product(&made, &made)?;
+                if exponent >> digit & 1 == 1 {
+                    made = self.product(&made, &x)?;
+                }
+            }
+            made
+        } else {
+            let x = self.clipped(&x, LEAST, f32::INFINITY)?;
+            let log = self.function(&x, Function::Log)?;
+            let log = self.scaled(&log, size, 0.0)?;
+            self.function(&log, Function::Exp)?
+        };
+        Ok(if exponent < 0.0 { self.function(&made, Function::Reciprocal)? } else { made })
+    }
+
+    pub fn map(&self, index: usize) -> Result<MapValue> {
+        match self.scope.value(index)? {
             Value::Map(map) => Ok(map.clone()),
             Value::Tensor(..) | Value::Numbers(_) => {
-                Err(node.refused("reads constants instead of a map"))
+                Err(self.refused("reads constants instead of a map"))
             }
         }
     }
 
     /// `x * scale + shift`, the same for all channels.
-    pub(super) fn scaled(&mut self, x: &MapValue, scale: f32, shift: f32) -> Result<MapValue> {
+    pub fn scaled(&mut self, x: &MapValue, scale: f32, shift: f32) -> Result<MapValue> {
         let count = self.channels(x.node);
         self.affine(x, vec![scale; count], vec![shift; count])
     }
 
     /// `x * scale + shift`, both per channel.
-    pub(super) fn affine(
-        &mut self,
-        x: &MapValue,
-        scale: Vec<f32>,
-        shift: Vec<f32>,
-    ) -> Result<MapValue> {
+    pub fn affine(&mut self, x: &MapValue, scale: Vec<f32>, shift: Vec<f32>) -> Result<MapValue> {
         if scale.iter().all(|&v| v == 1.0) && shift.iter().all(|&v| v == 0.0) {
             return Ok(x.clone());
         }
         let all = scale.iter().chain(&shift);
         if !all.clone().all(|v| v.is_finite()) {
-            return Err(refused(format!("{} makes infinite numbers", self.operator)));
+            return Err(refused(format!("{} makes infinite numbers", self.scope.node.op_type)));
         }
         self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
         let id = self.add_weighted(Op::Affine, &[x.node], scale, shift)?;
@@ -125,12 +118,8 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if the constant differs between pixels.
-    pub(super) fn by_channel(
-        &self,
-        x: &MapValue,
-        constant: &Constant,
-        node: &Node<'_>,
-    ) -> Result<Vec<f32>> {
+    pub fn by_channel(&self, x: &MapValue, constant: &Constant) -> Result<Vec<f32>> {
+        let node = self.scope.node;
         let channels = self.channels(x.node);
         self.budget().bytes(channels * size_of::<f32>())?;
         if let Some(number) = constant.scalar() {
@@ -184,34 +173,32 @@ impl Reader<'_> {
     /// Arithmetic on a map and the constant at an input.
     fn with_constant(
         &mut self,
-        node: &Node<'_>,
         x: &MapValue,
         index: usize,
         is_constant_first: bool,
     ) -> Result<MapValue> {
+        let node = self.scope.node;
+        let arithmetic = arithmetic_of(node.op_type);
+        let is_max = node.op_type == "Max";
         // Limits may be infinite.
-        let constant = match arithmetic_of(node.op_type) {
-            Some(_) => self.weights_at(node, index)?,
-            None => self.needed_at(node, index)?,
+        let constant = match arithmetic {
+            Some(_) => self.weights_at(index)?,
+            None => self.needed_at(index)?,
         };
         // If the constant has more sides than the map, the map gets sides of length 1 in front.
         let mut x = x.clone();
-        let more = constant.sides.len().saturating_sub(x.layout.sides.len());
-        if more > 0 && constant.sides.len() > MAX_SIDES {
-            return Err(
-                node.refused(format!("computes with a constant of {} sides", constant.sides.len()))
-            );
+        let count = constant.sides.len();
+        let more = count.saturating_sub(x.layout.sides.len());
+        if more > 0 && count > MAX_SIDES {
+            return Err(node.refused(format!("computes with a constant of {count} sides")));
         }
         x.layout.sides.splice(0..0, vec![Vec::new(); more]);
-        let x = &x;
-        let values = match self.by_channel(x, &constant, node) {
+        let values = match self.by_channel(&x, &constant) {
             Ok(values) => values,
             Err(error) => {
-                let Some(map) = self.constant_map(x, &constant)? else {
-                    return Err(error);
-                };
-                let Some(arithmetic) = arithmetic_of(node.op_type) else {
-                    return self.extreme(node.op_type == "Max", x, &x.moved_to(map));
+                let map = self.constant_map(&x, &constant)?.ok_or(error)?;
+                let Some(arithmetic) = arithmetic else {
+                    return self.extreme(is_max, &x, &x.moved_to(map));
                 };
                 let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
                 let id = self.add(Op::Combine(arithmetic), &inputs)?;
@@ -219,13 +206,11 @@ impl Reader<'_> {
             }
         };
         let limit = values.first().copied().unwrap_or_default();
-        let is_max = node.op_type == "Max";
-        if arithmetic_of(node.op_type).is_none() && values.iter().all(|&v| v == limit) {
+        if arithmetic.is_none() && values.iter().all(|&v| v == limit) {
             let [least, most] =
                 if is_max { [limit, f32::INFINITY] } else { [f32::NEG_INFINITY, limit] };
-            return self.clipped(x, least, most);
+            return self.clipped(&x, least, most);
         }
-        let mut x = x.clone();
         // The scale and the shift of each channel.
         let step: fn(f32) -> (f32, f32) = match (node.op_type, is_constant_first) {
             ("Add" | "Sum", _) => |v| (1.0, v),
@@ -251,8 +236,9 @@ impl Reader<'_> {
     }
 
     /// Arithmetic on two maps, value by value.
-    fn combined(&mut self, node: &Node<'_>, a: MapValue, b: MapValue) -> Result<MapValue> {
-        if let Some(sloped) = self.sloped(node, &a, &b)? {
+    fn combined(&mut self, a: MapValue, b: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        if let Some(sloped) = self.sloped(&a, &b)? {
             return Ok(sloped);
         }
         let layout = self.joint_layout(&a, &b).ok_or_else(|| {
@@ -274,7 +260,7 @@ impl Reader<'_> {
     }
 
     /// The larger or smaller values of two maps: the part of one beyond the other, added to the other.
-    pub(super) fn extreme(&mut self, is_max: bool, a: &MapValue, b: &MapValue) -> Result<MapValue> {
+    pub fn extreme(&mut self, is_max: bool, a: &MapValue, b: &MapValue) -> Result<MapValue> {
         // A reduction over channels does this for each of them.
         self.budget().bytes(BYTES_PER_NODE)?;
         let (more, less) = if is_max { (b, a) } else { (a, b) };
@@ -285,16 +271,11 @@ impl Reader<'_> {
     }
 
     /// Recognises a leaky ReLU written as the maximum of a map and a multiple of it.
-    fn sloped(&mut self, node: &Node<'_>, a: &MapValue, b: &MapValue) -> Result<Option<MapValue>> {
+    fn sloped(&mut self, a: &MapValue, b: &MapValue) -> Result<Option<MapValue>> {
+        let node = self.scope.node;
         let part = |of: &MapValue, whole: &MapValue| {
-            let node = &self.graph.nodes()[of.node];
-            let own = self.weights[of.node].as_ref()?.own()?;
-            let slope = *own.weight.first()?;
-            let is_part = node.op == Op::Affine
-                && node.inputs == [whole.node]
-                && of.layout == whole.layout
-                && own.weight.iter().all(|&w| w == slope)
-                && own.bias.iter().all(|&b| b == 0.0);
+            let (x, slope, shift) = self.uniform(of.node)?;
+            let is_part = x == whole.node && of.layout == whole.layout && shift == 0.0;
             (is_part && (0.0..=1.0).contains(&slope)).then_some(slope)
         };
         let found = match node.op_type {

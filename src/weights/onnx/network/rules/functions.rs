@@ -32,108 +32,108 @@ fn op_of(node: &Node<'_>) -> Option<Op> {
 }
 
 /// The rule of an operator that is a function of single values.
-pub(super) fn rule(operator: &str) -> Option<super::Rule> {
+pub fn rule<'m>(operator: &str) -> Option<super::Rule<'m>> {
     op_of(&Node { op_type: operator, ..Node::default() })?;
-    Some(|reader, node| {
-        let x = reader.map(node, 0)?;
-        op_of(node).map_or_else(|| Ok(x.clone()), |op| reader.with_op(&x, op))
+    Some(|reader| {
+        let x = reader.map(0)?;
+        op_of(reader.scope.node).map_or_else(|| Ok(x.clone()), |op| reader.with_op(&x, op))
     })
 }
 
-/// A function that consists of several operations.
-pub(super) fn composed(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let made = match node.op_type {
-        "Neg" => reader.scaled(&x, -1.0, 0.0)?,
-        "Ceil" => {
-            let negative = reader.scaled(&x, -1.0, 0.0)?;
-            let floor = reader.function(&negative, Function::Floor)?;
-            reader.scaled(&floor, -1.0, 0.0)?
-        }
-        "Selu" => {
-            let alpha = f64::from(node.float("alpha", 1.673_263_2));
-            let elu = reader.function(&x, Function::Elu { alpha })?;
-            reader.scaled(&elu, node.float("gamma", 1.050_701), 0.0)?
-        }
-        "HardSwish" => {
-            let gate = Function::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 };
-            let gate = reader.function(&x, gate)?;
-            reader.product(&x, &gate)?
-        }
-        "Swish" => {
-            let inner = reader.scaled(&x, node.float("alpha", 1.0), 0.0)?;
-            let gate = reader.function(&inner, Function::Sigmoid)?;
-            reader.product(&x, &gate)?
-        }
-        // Mish
-        _ => {
-            let inner = reader.function(&x, Function::Softplus)?;
-            let gate = reader.function(&inner, Function::Tanh)?;
-            reader.product(&x, &gate)?
-        }
-    };
-    Ok(made)
-}
-
-/// `x * (1 + erf(x / sqrt(2))) / 2`, or its usual approximation with tanh.
-pub(super) fn gelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    if node.text("approximate", "none") == "none" {
-        return reader.function(&x, Function::Gelu);
-    }
-    let square = reader.product(&x, &x)?;
-    let cubic = reader.scaled(&square, 0.044_715, 1.0)?;
-    let inner = reader.product(&x, &cubic)?;
-    let inner = reader.scaled(&inner, 0.797_884_6, 0.0)?;
-    let inner = reader.function(&inner, Function::Tanh)?;
-    let half = reader.scaled(&inner, 0.5, 0.5)?;
-    reader.product(&x, &half)
-}
-
-pub(super) fn identity(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    reader.map(node, 0)
-}
-
-/// A conversion of the number type. To bytes, numbers are cut off; to other integers, conversion is not supported.
-pub(super) fn cast(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    match node.int("to", 0) {
-        // FLOAT, FLOAT16, DOUBLE, BFLOAT16
-        1 | 10 | 11 | 16 => Ok(x),
-        // UINT8; the photo consists of bytes.
-        2 if reader.is_photo(x.node) => Ok(x),
-        2 => Ok(reader.function(&x, Function::Floor)?),
-        _ => Err(node.refused("rounds the picture")),
-    }
-}
-
-pub(super) fn clip(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let least = reader.number(node, "min", 1, f32::NEG_INFINITY)?;
-    let most = reader.number(node, "max", 2, f32::INFINITY)?;
-    reader.clipped(&x, least, most)
-}
-
-/// Negative values times a slope: one for all, or one per channel.
-pub(super) fn prelu(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let slopes = reader.weights_at(node, 1)?;
-    // PyTorch's slopes are a list, one per channel of a map with channels first.
-    let weight = match slopes.sides.as_slice() {
-        [count] if *count == reader.channels(x.node) => slopes.values,
-        _ => match reader.by_channel(&x, &slopes, node) {
-            Ok(weight) => weight,
-            Err(error) => match reader.constant_map(&x, &slopes)? {
-                Some(slopes) => return reader.sloped_by(&x, slopes),
-                None => return Err(error),
-            },
-        },
-    };
-    let id = reader.add_weighted(Op::Prelu, &[x.node], weight, Vec::new())?;
-    Ok(x.moved_to(id))
-}
-
 impl Reader<'_> {
+    /// A function that consists of several operations.
+    pub fn composed(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let made = match node.op_type {
+            "Neg" => self.scaled(&x, -1.0, 0.0)?,
+            "Ceil" => {
+                let negative = self.scaled(&x, -1.0, 0.0)?;
+                let floor = self.function(&negative, Function::Floor)?;
+                self.scaled(&floor, -1.0, 0.0)?
+            }
+            "Selu" => {
+                let alpha = f64::from(node.float("alpha", 1.673_263_2));
+                let elu = self.function(&x, Function::Elu { alpha })?;
+                self.scaled(&elu, node.float("gamma", 1.050_701), 0.0)?
+            }
+            operator => {
+                let gate = match operator {
+                    "HardSwish" => {
+                        let gate = Function::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 };
+                        self.function(&x, gate)?
+                    }
+                    "Swish" => {
+                        let inner = self.scaled(&x, node.float("alpha", 1.0), 0.0)?;
+                        self.function(&inner, Function::Sigmoid)?
+                    }
+                    // Mish
+                    _ => {
+                        let inner = self.function(&x, Function::Softplus)?;
+                        self.function(&inner, Function::Tanh)?
+                    }
+                };
+                self.product(&x, &gate)?
+            }
+        };
+        Ok(made)
+    }
+
+    /// `x * (1 + erf(x / sqrt(2))) / 2`, or its usual approximation with tanh.
+    pub fn gelu(&mut self) -> Result<MapValue> {
+        let x = self.map(0)?;
+        if self.scope.node.text("approximate", "none") == "none" {
+            return self.function(&x, Function::Gelu);
+        }
+        let square = self.product(&x, &x)?;
+        let cubic = self.scaled(&square, 0.044_715, 1.0)?;
+        let inner = self.product(&x, &cubic)?;
+        let inner = self.scaled(&inner, 0.797_884_6, 0.0)?;
+        let inner = self.function(&inner, Function::Tanh)?;
+        let half = self.scaled(&inner, 0.5, 0.5)?;
+        self.product(&x, &half)
+    }
+
+    /// A conversion of the number type. To bytes, numbers are cut off; to other integers, conversion is not supported.
+    pub fn cast(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        match node.int("to", 0) {
+            // FLOAT, FLOAT16, DOUBLE, BFLOAT16
+            1 | 10 | 11 | 16 => Ok(x),
+            // UINT8; the photo consists of bytes.
+            2 if self.is_photo(x.node) => Ok(x),
+            2 => Ok(self.function(&x, Function::Floor)?),
+            _ => Err(node.refused("rounds the picture")),
+        }
+    }
+
+    pub fn clip(&mut self) -> Result<MapValue> {
+        let x = self.map(0)?;
+        let least = self.number("min", 1, f32::NEG_INFINITY)?;
+        let most = self.number("max", 2, f32::INFINITY)?;
+        self.clipped(&x, least, most)
+    }
+
+    /// Negative values times a slope: one for all, or one per channel.
+    pub fn prelu(&mut self) -> Result<MapValue> {
+        let x = self.map(0)?;
+        let slopes = self.weights_at(1)?;
+        // PyTorch's slopes are a list, one per channel of a map with channels first.
+        let weight = match slopes.sides.as_slice() {
+            [count] if *count == self.channels(x.node) => slopes.values,
+            _ => match self.by_channel(&x, &slopes) {
+                Ok(weight) => weight,
+                Err(error) => match self.constant_map(&x, &slopes)? {
+                    Some(slopes) => return self.sloped_by(&x, slopes),
+                    None => return Err(error),
+                },
+            },
+        };
+        let id = self.add_weighted(Op::Prelu, &[x.node], weight, Vec::new())?;
+        Ok(x.moved_to(id))
+    }
+
     /// Whether a node's values are those of the photo.
     fn is_photo(&self, id: super::NodeId) -> bool {
         let node = &self.graph.nodes()[id];
@@ -144,21 +144,16 @@ impl Reader<'_> {
     }
 
     /// An operation that keeps the layout.
-    pub(super) fn with_op(&mut self, x: &MapValue, op: Op) -> Result<MapValue> {
+    pub fn with_op(&mut self, x: &MapValue, op: Op) -> Result<MapValue> {
         Ok(x.moved_to(self.add(op, &[x.node])?))
     }
 
-    pub(super) fn function(&mut self, x: &MapValue, function: Function) -> Result<MapValue> {
+    pub fn function(&mut self, x: &MapValue, function: Function) -> Result<MapValue> {
         self.with_op(x, Op::Function(function))
     }
 
     /// `a` combined with `b`, value by value, in the layout of `a`.
-    pub(super) fn with(
-        &mut self,
-        arithmetic: Arithmetic,
-        a: &MapValue,
-        b: &MapValue,
-    ) -> Result<MapValue> {
+    pub fn with(&mut self, arithmetic: Arithmetic, a: &MapValue, b: &MapValue) -> Result<MapValue> {
         let op = match arithmetic {
             Arithmetic::Sum if self.shapes[a.node] == self.shapes[b.node] => Op::Add,
             other => Op::Combine(other),
@@ -167,7 +162,7 @@ impl Reader<'_> {
         Ok(a.moved_to(id))
     }
 
-    pub(super) fn product(&mut self, a: &MapValue, b: &MapValue) -> Result<MapValue> {
+    pub fn product(&mut self, a: &MapValue, b: &MapValue) -> Result<MapValue> {
         self.with(Arithmetic::Product, a, b)
     }
 
@@ -180,7 +175,7 @@ impl Reader<'_> {
     }
 
     /// Clamps every value to two limits.
-    pub(super) fn clipped(&mut self, x: &MapValue, least: f32, most: f32) -> Result<MapValue> {
+    pub fn clipped(&mut self, x: &MapValue, least: f32, most: f32) -> Result<MapValue> {
         if (least, most) == (0.0, f32::INFINITY) {
             return self.with_op(x, Op::Relu);
         }

@@ -6,49 +6,47 @@ mod functions;
 mod moves;
 mod norms;
 mod pools;
-pub(super) mod quantisation;
+mod quantisation;
 mod reductions;
 mod resize;
 mod shapes;
 
-use super::{Axis, Held, Layout, MapValue, NodeId, Reader, layout::Part};
-use crate::weights::{Result, onnx::messages::Node};
-
-pub(super) use moves::split;
+use super::{Axis, Held, Layout, MapValue, NodeId, Reader, equal, layout::Part};
+use crate::weights::Result;
 
 /// Adds the operations of a node with at least one map as input, and returns its result.
-pub(super) type Rule = fn(&mut Reader<'_>, &Node<'_>) -> Result<MapValue>;
+pub type Rule<'m> = fn(&mut Reader<'m>) -> Result<MapValue>;
 
-pub(super) fn rule(operator: &str) -> Option<Rule> {
+pub fn rule<'m>(operator: &str) -> Option<Rule<'m>> {
     Some(match operator {
-        "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum" => arithmetic::arithmetic,
-        "Pow" => arithmetic::power,
-        "AveragePool" | "MaxPool" => pools::pool,
-        "BatchNormalization" => norms::batch_norm,
-        "Cast" => functions::cast,
-        "Clip" => functions::clip,
-        "Concat" => moves::concat,
-        "Conv" => convolution::conv,
-        "ConvTranspose" => convolution::conv_transpose,
-        "DepthToSpace" | "SpaceToDepth" => moves::blocks,
-        "Ceil" | "HardSwish" | "Mish" | "Neg" | "Selu" | "Swish" => functions::composed,
-        "Dropout" | "Identity" => functions::identity,
-        "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Expand" => shapes::reshape,
-        "Gather" | "GatherND" => moves::gather,
-        "Gelu" => functions::gelu,
-        "Gemm" | "MatMul" => convolution::product,
+        "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum" => Reader::arithmetic,
+        "Pow" => Reader::power,
+        "AveragePool" | "MaxPool" => Reader::pool,
+        "BatchNormalization" => Reader::batch_norm,
+        "Cast" => Reader::cast,
+        "Clip" => Reader::clip,
+        "Concat" => Reader::concat,
+        "Conv" => Reader::conv,
+        "ConvTranspose" => Reader::conv_transpose,
+        "DepthToSpace" | "SpaceToDepth" => Reader::blocks,
+        "Ceil" | "HardSwish" | "Mish" | "Neg" | "Selu" | "Swish" => Reader::composed,
+        "Dropout" | "Identity" => |reader| reader.map(0),
+        "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Expand" => Reader::reshape,
+        "Gather" | "GatherND" => Reader::gather,
+        "Gelu" => Reader::gelu,
+        "Gemm" | "MatMul" => Reader::matrix_product,
         "GlobalAveragePool" | "GlobalMaxPool" | "ReduceL1" | "ReduceL2" | "ReduceMax"
-        | "ReduceMean" | "ReduceMin" | "ReduceSum" | "ReduceSumSquare" => reductions::reduce,
-        "GroupNormalization" => norms::group_norm,
-        "InstanceNormalization" => norms::instance_norm,
-        "LayerNormalization" => norms::layer_norm,
-        "Pad" => moves::pad,
-        "PRelu" => functions::prelu,
-        "DequantizeLinear" | "QuantizeLinear" => quantisation::on_map,
-        "Resize" | "Upsample" => resize::resize,
-        "Slice" => moves::slice,
-        "Softmax" => reductions::softmax,
-        "Transpose" => shapes::transpose,
+        | "ReduceMean" | "ReduceMin" | "ReduceSum" | "ReduceSumSquare" => Reader::reduce,
+        "GroupNormalization" => Reader::norm_groups,
+        "InstanceNormalization" => Reader::norm_instances,
+        "LayerNormalization" => Reader::layer_norm,
+        "Pad" => Reader::pad,
+        "PRelu" => Reader::prelu,
+        "DequantizeLinear" | "QuantizeLinear" => Reader::on_map,
+        "Resize" | "Upsample" => Reader::resize,
+        "Slice" => Reader::slice,
+        "Softmax" => Reader::softmax,
+        "Transpose" => Reader::transpose,
         _ => return functions::rule(operator),
     })
 }

@@ -1,332 +1,304 @@
 //! Operators that move values: padding, slices, concatenation, blocks of pixels.
 
-use super::{Axis, MapValue, NodeId, Reader};
+use super::{Axis, MapValue, NodeId, Reader, equal};
 use crate::{
     graph::{BlockOrder, Op, PadMode, Sides},
     weights::{
         Result,
         error::shortened,
-        onnx::{messages::Node, numbers::wrapped, shown},
+        onnx::{
+            numbers::{sliced, wrapped},
+            shown,
+        },
     },
 };
 
-/// Bytes of a range of a part at a probe, including its place in the list.
-const BYTES_PER_RANGE: usize = 64;
+/// Bytes of the cut of a part at a probe, including its place in the list.
+const BYTES_PER_CUT: usize = 64;
 /// Maximum number of channels that are picked individually.
 const MAX_PICKED: usize = 64;
 
-pub(super) fn pad(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let count = x.layout.sides.len();
-    let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
-    let pads = reader.scope.ints(node, attribute, 1)?;
-    let pads = pads.ok_or_else(|| node.refused("has no amounts"))?;
-    let axes = match reader.scope.fixed_numbers(node, 3)? {
-        Some(axes) => axes.as_ints().map(<[i64]>::to_vec),
-        None => Some((0..count as i64).collect()),
-    };
-    let odd = || node.refused(format!("pads by {}", shown(&pads)));
-    let axes = axes.ok_or_else(odd)?;
-    if pads.len() != 2 * axes.len() {
-        return Err(odd());
-    }
-    let (mut rows, mut columns) = ((0, 0), (0, 0));
-    for (at, &axis) in axes.iter().enumerate() {
-        let ends = (pads[at], pads[at + axes.len()]);
-        match x.layout.side(axis).map(|side| x.layout.axis(side)) {
-            Some(Axis::Rows) => rows = ends,
-            Some(Axis::Columns) => columns = ends,
-            Some(_) if ends == (0, 0) => {}
-            _ => return Err(odd()),
-        }
-    }
-    let mode = match node.text("mode", "constant") {
-        "reflect" => PadMode::Reflect,
-        "edge" => PadMode::Replicate,
-        "constant" => PadMode::Constant(reader.number(node, "value", 2, 0.0)?.into()),
-        other => {
-            return Err(node.refused(format!("pads in the mode {}", shortened(other))));
-        }
-    };
-    let sides = |take: fn(i64) -> i64| {
-        let px = |px: i64| usize::try_from(take(px).max(0)).unwrap_or(usize::MAX);
-        Sides { top: px(rows.0), left: px(columns.0), bottom: px(rows.1), right: px(columns.1) }
-    };
-    let mut id = x.node;
-    // Negative padding crops.
-    let cut = sides(|px| px.saturating_neg());
-    if cut != Sides::default() {
-        id = reader.add(Op::Crop(cut), &[id])?;
-    }
-    let added = sides(|px| px);
-    if added != Sides::default() {
-        id = reader.add(Op::Pad { mode, sides: added }, &[id])?;
-    }
-    Ok(x.moved_to(id))
-}
-
-/// A range of a side: the first index and the one after the last; or the whole side backwards.
-struct Range {
-    first: usize,
-    end: usize,
+/// The part of a side that stays after so many values at its ends are removed, possibly backwards.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Cut {
+    before: usize,
+    after: usize,
     is_backwards: bool,
 }
 
-fn range(length: usize, start: i64, end: i64, step: i64) -> Option<Range> {
-    let length = length as i64;
-    let from_end = |at: i64| {
-        if at < 0 { at.saturating_add(length) } else { at }
-    };
-    match step {
-        1 => {
-            let first = from_end(start).clamp(0, length);
-            let end = from_end(end).clamp(first, length);
-            Some(Range { first: first as usize, end: end as usize, is_backwards: false })
+impl Reader<'_> {
+    pub fn pad(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let count = x.layout.sides.len();
+        let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
+        let pads = self.scope.ints(attribute, 1)?;
+        let pads = pads.ok_or_else(|| node.refused("has no amounts"))?;
+        let axes = match self.scope.fixed_numbers(3)? {
+            Some(axes) => axes.as_ints().map(<[i64]>::to_vec),
+            None => Some((0..count as i64).collect()),
+        };
+        let odd = || node.refused(format!("pads by {}", shown(&pads)));
+        let axes = axes.ok_or_else(odd)?;
+        if pads.len() != 2 * axes.len() {
+            return Err(odd());
         }
-        -1 if from_end(start) >= length - 1 && from_end(end) < 0 => {
-            Some(Range { first: 0, end: length as usize, is_backwards: true })
+        let (mut rows, mut columns) = ([0; 2], [0; 2]);
+        for (at, &axis) in axes.iter().enumerate() {
+            let ends = [pads[at], pads[at + axes.len()]];
+            match x.layout.side(axis).map(|side| x.layout.axis(side)) {
+                Some(Axis::Rows) => rows = ends,
+                Some(Axis::Columns) => columns = ends,
+                Some(_) if ends == [0; 2] => {}
+                _ => return Err(odd()),
+            }
         }
-        _ => None,
+        let mode = match node.text("mode", "constant") {
+            "reflect" => PadMode::Reflect,
+            "edge" => PadMode::Replicate,
+            "constant" => PadMode::Constant(self.number("value", 2, 0.0)?.into()),
+            other => {
+                return Err(node.refused(format!("pads in the mode {}", shortened(other))));
+            }
+        };
+        let sides = |take: fn(i64) -> i64| {
+            let px = |px: i64| usize::try_from(take(px).max(0)).unwrap_or(usize::MAX);
+            Sides::of_ends(rows.map(px), columns.map(px))
+        };
+        let mut id = x.node;
+        // Negative padding crops.
+        let cut = sides(|px| px.saturating_neg());
+        if cut != Sides::default() {
+            id = self.add(Op::Crop(cut), &[id])?;
+        }
+        let added = sides(|px| px);
+        if added != Sides::default() {
+            id = self.add(Op::Pad { mode, sides: added }, &[id])?;
+        }
+        Ok(x.moved_to(id))
     }
-}
 
-pub(super) fn slice(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let mut x = reader.map(node, 0)?;
-    let odd = || node.refused("takes an unsupported part of a map");
-    // Each list may depend on the picture's size.
-    let list = |name: &str, index: usize| reader.scope.int_lists(node, name, index);
-    let starts = list("starts", 1)?.ok_or_else(odd)?;
-    let ends = list("ends", 2)?.ok_or_else(odd)?;
-    let (axes, steps) = (list("axes", 3)?, list("steps", 4)?);
-    for at in 0..starts[0].len() {
-        let of = |lists: &[Vec<i64>], probe: usize| lists[probe].get(at).copied().ok_or_else(odd);
-        let axis = axes.as_ref().map_or(Ok(at as i64), |axes| of(axes, 0))?;
+    pub fn slice(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let mut x = self.map(0)?;
+        let odd = || node.refused("takes an unsupported part of a map");
+        // Each list may depend on the picture's size.
+        let list = |name: &str, index: usize| self.scope.int_lists(name, index);
+        let starts = list("starts", 1)?.ok_or_else(odd)?;
+        let ends = list("ends", 2)?.ok_or_else(odd)?;
+        let (axes, steps) = (list("axes", 3)?, list("steps", 4)?);
+        for at in 0..starts[0].len() {
+            let of =
+                |lists: &[Vec<i64>], probe: usize| lists[probe].get(at).copied().ok_or_else(odd);
+            let axis = axes.as_ref().map_or(Ok(at as i64), |axes| of(axes, 0))?;
+            let side = x.layout.side(axis).ok_or_else(odd)?;
+            let mut cuts = Vec::new();
+            for (probe, lengths) in self.lengths(&x).iter().enumerate() {
+                let step = steps.as_ref().map_or(Ok(1), |steps| of(steps, probe))?;
+                let length = lengths[side];
+                let range = sliced(length, of(&starts, probe)?, of(&ends, probe)?, step);
+                let (range, is_backwards) = range.ok_or_else(odd)?;
+                cuts.push(Cut { before: range.start, after: length - range.end, is_backwards });
+            }
+            x = self.cut(&x, side, &cuts).ok_or_else(|| self.scope.of_size(odd()))??;
+        }
+        Ok(x)
+    }
+
+    /// The parts of a side.
+    pub fn split(&mut self) -> Result<Vec<MapValue>> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let odd = || node.refused("splits a side into unsupported parts");
+        let axis = node.int("axis", 0);
         let side = x.layout.side(axis).ok_or_else(odd)?;
-        let mut ranges = Vec::new();
-        for (probe, lengths) in reader.lengths(&x).iter().enumerate() {
-            let step = steps.as_ref().map_or(Ok(1), |steps| of(steps, probe))?;
-            let range = range(lengths[side], of(&starts, probe)?, of(&ends, probe)?, step);
-            ranges.push((lengths[side], range.ok_or_else(odd)?));
-        }
-        x = reader.cut(&x, side, &ranges).ok_or_else(|| reader.scope.of_size(odd()))??;
-    }
-    Ok(x)
-}
-
-/// The parts of a side.
-pub(in super::super) fn split(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<Vec<MapValue>> {
-    let x = reader.map(node, 0)?;
-    let odd = || node.refused("splits a side into unsupported parts");
-    let axis = node.int("axis", 0);
-    let side = x.layout.side(axis).ok_or_else(odd)?;
-    let parts = node.output.len().max(1);
-    let given = reader.scope.ints(node, "split", 1)?;
-    let given: Option<Vec<usize>> = match given.as_deref() {
-        Some(counts) => {
-            let counts = counts.iter().map(|&c| usize::try_from(c).ok());
-            Some(counts.collect::<Option<_>>().ok_or_else(odd)?)
-        }
-        None => None,
-    };
-    // For every part, the range at every probe.
-    let count = parts.saturating_mul(reader.sizes.len());
-    reader.budget().steps(count)?;
-    reader.budget().bytes(count.saturating_mul(BYTES_PER_RANGE))?;
-    let mut ranges: Vec<Vec<(usize, Range)>> = (0..parts).map(|_| Vec::new()).collect();
-    for lengths in reader.lengths(&x) {
-        let length = lengths[side];
-        // The last part may be smaller.
-        let most = length.div_ceil(parts);
-        let equal = |part: usize| length.saturating_sub(part * most).min(most);
-        let counts = match &given {
-            Some(counts) => counts.clone(),
-            None => (0..parts).map(equal).collect(),
+        let parts = node.output.len().max(1);
+        let given = self.scope.ints("split", 1)?;
+        let given: Option<Vec<usize>> = match given.as_deref() {
+            Some(counts) => {
+                let counts = counts.iter().map(|&c| usize::try_from(c).ok());
+                Some(counts.collect::<Option<_>>().ok_or_else(odd)?)
+            }
+            None => None,
         };
-        let sum = counts.iter().try_fold(0usize, |s, &c| s.checked_add(c));
-        if counts.len() != parts || sum != Some(length) {
-            return Err(reader.scope.of_size(odd()));
+        // For every part, the cut at every probe.
+        let count = parts.saturating_mul(self.sizes.len());
+        self.budget().steps(count)?;
+        self.budget().bytes(count.saturating_mul(BYTES_PER_CUT))?;
+        let mut cuts: Vec<Vec<Cut>> = vec![Vec::new(); parts];
+        for lengths in self.lengths(&x) {
+            let length = lengths[side];
+            // The last part may be smaller.
+            let most = length.div_ceil(parts);
+            let equal = |part: usize| length.saturating_sub(part * most).min(most);
+            let counts = match &given {
+                Some(counts) => counts.clone(),
+                None => (0..parts).map(equal).collect(),
+            };
+            let sum = counts.iter().try_fold(0usize, |s, &c| s.checked_add(c));
+            if counts.len() != parts || sum != Some(length) {
+                return Err(self.scope.of_size(odd()));
+            }
+            let mut before = 0;
+            for (part, count) in counts.into_iter().enumerate() {
+                cuts[part].push(Cut {
+                    before,
+                    after: length - before - count,
+                    is_backwards: false,
+                });
+                before += count;
+            }
         }
-        let mut first = 0;
-        for (part, count) in counts.into_iter().enumerate() {
-            let range = Range { first, end: first + count, is_backwards: false };
-            ranges[part].push((length, range));
-            first += count;
+        let mut made = Vec::new();
+        for cuts in &cuts {
+            let part = self.cut(&x, side, cuts);
+            made.push(part.ok_or_else(|| self.scope.of_size(odd()))??);
         }
+        Ok(made)
     }
-    let mut made = Vec::new();
-    for ranges in &ranges {
-        let part = reader.cut(&x, side, ranges);
-        made.push(part.ok_or_else(|| reader.scope.of_size(odd()))??);
-    }
-    Ok(made)
-}
 
-/// Channels picked by index.
-pub(super) fn gather(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let mut x = reader.map(node, 0)?;
-    let odd = || node.refused("selects something other than channels");
-    let indices = reader.scope.indices(node, 1)?.ok_or_else(odd)?;
-    // The side, the indices along it, and whether the side is removed.
-    let (side, picked, is_one) = if node.op_type == "Gather" {
-        let side = x.layout.side(node.int("axis", 0)).ok_or_else(odd)?;
-        if indices.shape.len() > 1 {
-            return Err(odd());
-        }
-        (side, indices.values, indices.shape.is_empty())
-    } else {
-        // The last side of the indices has an index for each of the map's first sides.
-        let skipped = x.layout.side(node.int("batch_dims", 0)).ok_or_else(odd)?;
-        let Some((&depth @ 1.., rows)) = indices.shape.split_last() else {
-            return Err(odd());
-        };
-        if rows.get(..skipped).is_none_or(|sides| sides.iter().any(|&side| side != 1))
-            || rows.len() > skipped + 1
-        {
-            return Err(odd());
-        }
-        let (numbers, is_one) = (indices.values, rows.len() == skipped);
-        for _ in 1..depth {
-            if skipped + 1 >= x.layout.sides.len() || x.layout.axis(skipped) != Axis::One {
+    /// Channels picked by index.
+    pub fn gather(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let mut x = self.map(0)?;
+        let odd = || node.refused("selects something other than channels");
+        let indices = self.scope.indices(1)?.ok_or_else(odd)?;
+        // The side, the indices along it, and whether the side is removed.
+        let (side, picked, is_one) = if node.op_type == "Gather" {
+            let side = x.layout.side(node.int("axis", 0)).ok_or_else(odd)?;
+            if indices.shape.len() > 1 {
                 return Err(odd());
             }
-            x.layout.sides.remove(skipped);
+            (side, indices.values, indices.shape.is_empty())
+        } else {
+            // The last side of the indices has an index for each of the map's first sides.
+            let skipped = x.layout.side(node.int("batch_dims", 0)).ok_or_else(odd)?;
+            let Some((&depth @ 1.., rows)) = indices.shape.split_last() else {
+                return Err(odd());
+            };
+            if rows.get(..skipped).is_none_or(|sides| sides.iter().any(|&side| side != 1))
+                || rows.len() > skipped + 1
+            {
+                return Err(odd());
+            }
+            let (numbers, is_one) = (indices.values, rows.len() == skipped);
+            for _ in 1..depth {
+                if skipped + 1 >= x.layout.sides.len() || x.layout.axis(skipped) != Axis::One {
+                    return Err(odd());
+                }
+                x.layout.sides.remove(skipped);
+            }
+            let (picked, outer): (Vec<_>, Vec<_>) =
+                numbers.iter().enumerate().partition(|(at, _)| at % depth == depth - 1);
+            if outer.iter().any(|(_, index)| **index != 0) {
+                return Err(odd());
+            }
+            (skipped, picked.into_iter().map(|(_, &index)| index).collect(), is_one)
+        };
+        let made = if x.layout.axis(side) == Axis::One && picked == [0] {
+            x
+        } else {
+            let channels = self.channels(x.node);
+            let places: Option<Vec<usize>> =
+                picked.iter().map(|&at| wrapped(at, channels)).collect();
+            let places =
+                places.filter(|_| x.layout.axis(side) == Axis::Channels).ok_or_else(odd)?;
+            self.picked(&x, &places)?
+        };
+        let mut made = made;
+        if is_one {
+            made.layout.sides.remove(side);
         }
-        let (picked, outer): (Vec<_>, Vec<_>) =
-            numbers.iter().enumerate().partition(|(at, _)| at % depth == depth - 1);
-        if outer.iter().any(|(_, index)| **index != 0) {
+        Ok(made)
+    }
+
+    pub fn concat(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let read = (0..node.input.len()).find_map(|index| self.map(index).ok());
+        let mut maps = Vec::new();
+        for index in 0..node.input.len() {
+            maps.push(match (self.map(index), &read) {
+                (Ok(map), _) => map,
+                (Err(_), Some(beside)) => self.constant_beside(index, beside)?,
+                (Err(error), None) => return Err(error),
+            });
+        }
+        let has_constants = (0..node.input.len()).any(|index| self.map(index).is_err());
+        let what = if has_constants { "maps with constants" } else { "maps" };
+        let odd = || node.refused(format!("concatenates {what} along an axis other than channels"));
+        let first = maps.first().ok_or_else(odd)?.clone();
+        let axis = node.int("axis", 1);
+        let side = first.layout.side(axis).ok_or_else(odd)?;
+        if let [a, b] = maps.as_slice()
+            && first.layout.axis(side) != Axis::Channels
+            && self.original(a.node) == self.original(b.node)
+            && a.layout == b.layout
+        {
+            // Upsampling, in the form that exports use for runtimes without it.
+            let layout = first.layout.repeated(side).ok_or_else(|| {
+                let odd = node.refused("repeats neither every pixel nor every row of a map");
+                self.scope.of_size(odd)
+            })?;
+            let doubled = MapValue { node: self.original(a.node), layout };
+            return self.settled(doubled);
+        }
+        let is_alike =
+            |map: &MapValue| map.layout.is_whole() && map.layout.sides == first.layout.sides;
+        if first.layout.axis(side) != Axis::Channels || !maps.iter().all(is_alike) {
             return Err(odd());
         }
-        (skipped, picked.into_iter().map(|(_, &index)| index).collect(), is_one)
-    };
-    let made = if x.layout.axis(side) == Axis::One && picked == [0] {
-        x
-    } else {
-        let channels = reader.channels(x.node);
-        let places: Option<Vec<usize>> = picked.iter().map(|&at| wrapped(at, channels)).collect();
-        let places = places.filter(|_| x.layout.axis(side) == Axis::Channels).ok_or_else(odd)?;
-        reader.picked(&x, &places)?
-    };
-    let mut made = made;
-    if is_one {
-        made.layout.sides.remove(side);
+        let ids: Vec<NodeId> = maps.iter().map(|map| map.node).collect();
+        let made = self.joined(&ids)?;
+        Ok(self.with_channels(&first, made))
     }
-    Ok(made)
-}
 
-pub(super) fn concat(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let read = (0..node.input.len()).find_map(|index| reader.map(node, index).ok());
-    let mut maps = Vec::new();
-    for index in 0..node.input.len() {
-        maps.push(match (reader.map(node, index), &read) {
-            (Ok(map), _) => map,
-            (Err(_), Some(beside)) => reader.constant_beside(node, index, beside)?,
-            (Err(error), None) => return Err(error),
-        });
+    /// Turns channels into blocks of pixels, or the reverse.
+    pub fn blocks(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let id = self.channels_first_node(&x)?;
+        let block = node.int("blocksize", 0);
+        let block = usize::try_from(block).unwrap_or_default();
+        let op = match (node.op_type, node.text("mode", "DCR")) {
+            ("SpaceToDepth", _) => Op::SpaceToDepth { block },
+            (_, "DCR") => Op::DepthToSpace { block, order: BlockOrder::BlockFirst },
+            (_, "CRD") => Op::DepthToSpace { block, order: BlockOrder::ChannelFirst },
+            (_, other) => {
+                return Err(node.refused(format!("has the mode {}", shortened(other))));
+            }
+        };
+        let made = self.add(op, &[id])?;
+        Ok(self.channels_first(made))
     }
-    let has_constants = (0..node.input.len()).any(|index| reader.map(node, index).is_err());
-    let what = if has_constants { "maps with constants" } else { "maps" };
-    let odd = || node.refused(format!("concatenates {what} along an axis other than channels"));
-    let first = maps.first().ok_or_else(odd)?.clone();
-    let axis = node.int("axis", 1);
-    let side = first.layout.side(axis).ok_or_else(odd)?;
-    if let [a, b] = maps.as_slice()
-        && first.layout.axis(side) != Axis::Channels
-        && reader.original(a.node) == reader.original(b.node)
-        && a.layout == b.layout
-    {
-        // Upsampling, in the form that exports use for runtimes without it.
-        let layout = first.layout.repeated(side).ok_or_else(|| {
-            let odd = node.refused("repeats neither every pixel nor every row of a map");
-            reader.scope.of_size(odd)
-        })?;
-        let doubled = MapValue { node: reader.original(a.node), layout };
-        return reader.settled(doubled);
-    }
-    let is_alike = |map: &MapValue| map.layout.is_whole() && map.layout.sides == first.layout.sides;
-    if first.layout.axis(side) != Axis::Channels || !maps.iter().all(is_alike) {
-        return Err(odd());
-    }
-    let ids: Vec<NodeId> = maps.iter().map(|map| map.node).collect();
-    let made = reader.joined(&ids)?;
-    Ok(reader.with_channels(&first, made))
-}
 
-/// Turns channels into blocks of pixels, or the reverse.
-pub(super) fn blocks(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let id = reader.channels_first_node(node, &x)?;
-    let block = node.int("blocksize", 0);
-    let block = usize::try_from(block).unwrap_or_default();
-    let op = match (node.op_type, node.text("mode", "DCR")) {
-        ("SpaceToDepth", _) => Op::SpaceToDepth { block },
-        (_, "DCR") => Op::DepthToSpace { block, order: BlockOrder::BlockFirst },
-        (_, "CRD") => Op::DepthToSpace { block, order: BlockOrder::ChannelFirst },
-        (_, other) => {
-            return Err(node.refused(format!("has the mode {}", shortened(other))));
-        }
-    };
-    let made = reader.add(op, &[id])?;
-    Ok(reader.channels_first(made))
-}
-
-impl Reader<'_> {
-    /// A range of a side, given with the side's length at every probe; `None` if it is not supported.
-    fn cut(
-        &mut self,
-        x: &MapValue,
-        side: usize,
-        ranges: &[(usize, Range)],
-    ) -> Option<Result<MapValue>> {
-        let (_, first) = ranges.first()?;
-        let is_all = ranges
-            .iter()
-            .all(|(length, range)| range.first == 0 && range.end == *length && !range.is_backwards);
-        if is_all {
+    /// A part of a side, which must be the same at every probe; `None` if it is not supported.
+    fn cut(&mut self, x: &MapValue, side: usize, cuts: &[Cut]) -> Option<Result<MapValue>> {
+        let cut @ Cut { before, after, is_backwards } = equal(cuts.iter().copied())?;
+        if cut == Cut::default() {
             return Some(Ok(x.clone()));
         }
-        let axis = x.layout.axis(side);
-        match axis {
+        let channels = self.channels(x.node);
+        let sides = match x.layout.axis(side) {
+            Axis::Channels if is_backwards => {
+                let order: Vec<usize> = (before..channels - after).rev().collect();
+                return (1..=MAX_PICKED).contains(&order.len()).then(|| self.picked(x, &order));
+            }
             Axis::Channels => {
-                let channels = self.channels(x.node);
-                if first.is_backwards {
-                    let order: Vec<usize> = (0..channels).rev().collect();
-                    return (channels <= MAX_PICKED).then(|| self.picked(x, &order));
-                }
-                (first.end > first.first)
-                    .then(|| self.channel_range(x, first.first, first.end - first.first))
+                let count = channels - before - after;
+                return (count > 0).then(|| self.channel_range(x, before, count));
             }
-            Axis::Rows | Axis::Columns => {
-                // The number of values before and after the range must be the same at every probe.
-                let behind = |(length, range): &(usize, Range)| length - range.end;
-                let is_fixed = ranges.iter().all(|each| {
-                    each.1.first == first.first
-                        && behind(each) == ranges.first().map_or(0, behind)
-                        && !each.1.is_backwards
-                });
-                if !is_fixed {
-                    return None;
-                }
-                let (before, after) = (first.first, ranges.first().map_or(0, behind));
-                let sides = match axis {
-                    Axis::Rows => Sides { top: before, bottom: after, ..Sides::default() },
-                    _ => Sides { left: before, right: after, ..Sides::default() },
-                };
-                let made = self.add(Op::Crop(sides), &[x.node]);
-                Some(made.map(|id| x.moved_to(id)))
-            }
-            Axis::One | Axis::Other => None,
-        }
+            Axis::Rows if !is_backwards => Sides::of_ends([before, after], [0; 2]),
+            Axis::Columns if !is_backwards => Sides::of_ends([0; 2], [before, after]),
+            _ => return None,
+        };
+        Some(self.with_op(x, Op::Crop(sides)))
     }
 
     /// The constant at an input as a map with the number of sides of the map next to it.
-    fn constant_beside(
-        &mut self,
-        node: &Node<'_>,
-        index: usize,
-        beside: &MapValue,
-    ) -> Result<MapValue> {
+    fn constant_beside(&mut self, index: usize, beside: &MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
         let odd = || node.refused("concatenates a map with unsupported constants");
-        let constant = self.weights_at(node, index)?;
+        let constant = self.weights_at(index)?;
         if !beside.layout.is_whole() || constant.sides.len() != beside.layout.sides.len() {
             return Err(odd());
         }
@@ -341,7 +313,7 @@ impl Reader<'_> {
     }
 
     /// Channels in another order.
-    pub(super) fn picked(&mut self, x: &MapValue, order: &[usize]) -> Result<MapValue> {
+    pub fn picked(&mut self, x: &MapValue, order: &[usize]) -> Result<MapValue> {
         let mut ids = Vec::new();
         let mut at = 0;
         while at < order.len() {

@@ -6,109 +6,6 @@ use crate::{
     weights::{Result, onnx::messages::Node},
 };
 
-/// Instance norm with the picture's own statistics, or group norm that is expressed with it.
-pub(super) fn instance_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let eps = epsilon(node)?;
-    let normed = if let Some(groups) = x.layout.groups() {
-        let values = [1, 2].map(|index| reader.values_of_groups(node, index, (x.node, groups)));
-        let [scale, shift] = values;
-        reader.group_norm(x.node, groups, eps, scale?, shift?)?
-    } else {
-        let id = reader.planes(node, &x)?;
-        let count = reader.channels(id);
-        let scale = reader.list_at(node, 1, count)?;
-        let shift = reader.list_at(node, 2, count)?;
-        reader.instance_norm(id, eps, scale, shift)?
-    };
-    Ok(x.moved_to(normed))
-}
-
-/// Group norm as one node.
-pub(super) fn group_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let id = reader.planes(node, &x)?;
-    let count = reader.channels(id);
-    let groups = node.int("num_groups", 0);
-    let groups = usize::try_from(groups).ok();
-    let groups = groups.filter(|&groups| groups > 0 && count.is_multiple_of(groups));
-    let groups = groups
-        .ok_or_else(|| node.refused(format!("has groups that do not divide {count} channels")))?;
-    let eps = epsilon(node)?;
-    // Before opset 21 there is one scale per group.
-    let [scale, shift] = [1, 2].map(|index| {
-        if reader.opset < 21 {
-            reader.values_of_groups(node, index, (id, groups))
-        } else {
-            reader.list_at(node, index, count)
-        }
-    });
-    let normed = reader.group_norm(id, groups, eps, scale?, shift?)?;
-    Ok(x.moved_to(normed))
-}
-
-/// The norm of a pixel's channels, of a channel's pixels or of all values.
-pub(super) fn layer_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let odd = || node.refused("normalises unsupported sides of a map");
-    let first = node.int("axis", -1);
-    let first = x.layout.side(first).ok_or_else(odd)?;
-    if node.output.iter().skip(1).any(|name| !name.text.is_empty()) {
-        return Err(node.refused("has more than one result"));
-    }
-    let lengths = reader.lengths(&x);
-    let (mut normed, mut kept) = ([false; 2], [false; 2]);
-    for (side, parts) in x.layout.sides.iter().enumerate() {
-        if lengths.iter().all(|lengths| lengths[side] == 1) {
-            continue;
-        }
-        for part in parts {
-            let of = if side < first { &mut kept } else { &mut normed };
-            of[usize::from(!matches!(part, Part::Channel(_)))] = true;
-        }
-    }
-    let (eps, channels) = (epsilon(node)?, reader.channels(x.node));
-    let mut own = [vec![1.0; channels], vec![0.0; channels]];
-    // What differs between pixels is applied after the norm.
-    let mut after = [None, None];
-    for index in [1, 2] {
-        if node.input(index).is_some() {
-            let constant = reader.weights_at(node, index)?;
-            match reader.by_channel(&x, &constant, node) {
-                Ok(values) => own[index - 1] = values,
-                Err(error) => {
-                    let map = reader.constant_map(&x, &constant)?;
-                    after[index - 1] = Some(map.ok_or(error)?);
-                }
-            }
-        }
-    }
-    let [mut scale, mut shift] = own;
-    let later = after[0].is_some().then(|| std::mem::replace(&mut shift, vec![0.0; channels]));
-    reader.budget().bytes(2 * channels * size_of::<f32>())?;
-    let id = match (normed, kept) {
-        ([true, false], [false, _]) => {
-            let weight = std::mem::take(&mut scale);
-            reader.add_weighted(Op::LayerNorm { eps }, &[x.node], weight, shift)?
-        }
-        ([false, true], [_, false]) => reader.instance_norm(x.node, eps, scale, shift)?,
-        ([true, true], [false, false]) => reader.group_norm(x.node, 1, eps, scale, shift)?,
-        _ => return Err(odd()),
-    };
-    let mut made = x.moved_to(id);
-    let [scale, shift] = after;
-    if let Some(map) = scale {
-        made = reader.product(&made, &x.moved_to(map))?;
-    }
-    if let Some(shift) = later {
-        made = reader.affine(&made, vec![1.0; channels], shift)?;
-    }
-    if let Some(map) = shift {
-        made = reader.with(Arithmetic::Sum, &made, &x.moved_to(map))?;
-    }
-    Ok(made)
-}
-
 /// The number that a node adds to the variance.
 fn epsilon(node: &Node<'_>) -> Result<f64> {
     let eps = f64::from(node.float("epsilon", 1e-5));
@@ -120,39 +17,141 @@ fn epsilon(node: &Node<'_>) -> Result<f64> {
 }
 
 impl Reader<'_> {
+    /// Instance norm with the picture's own statistics, or group norm that is expressed with it.
+    pub fn norm_instances(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let eps = epsilon(node)?;
+        let groups = match x.layout.groups() {
+            Some(groups) => groups,
+            None => self.channels(self.planes(&x)?),
+        };
+        let [scale, shift] = [1, 2].map(|index| self.values_of_groups(index, (x.node, groups)));
+        let normed = self.group_norm(x.node, groups, eps, scale?, shift?)?;
+        Ok(x.moved_to(normed))
+    }
+
+    /// Group norm as one node.
+    pub fn norm_groups(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let id = self.planes(&x)?;
+        let count = self.channels(id);
+        let groups = node.int("num_groups", 0);
+        let groups = usize::try_from(groups).ok();
+        let groups = groups.filter(|&groups| groups > 0 && count.is_multiple_of(groups));
+        let groups = groups.ok_or_else(|| {
+            node.refused(format!("has groups that do not divide {count} channels"))
+        })?;
+        let eps = epsilon(node)?;
+        // Before opset 21 there is one scale per group.
+        let [scale, shift] = [1, 2].map(|index| {
+            if self.opset < 21 {
+                self.values_of_groups(index, (id, groups))
+            } else {
+                self.list_at(index, count)
+            }
+        });
+        let normed = self.group_norm(id, groups, eps, scale?, shift?)?;
+        Ok(x.moved_to(normed))
+    }
+
+    /// The norm of a pixel's channels, of a channel's pixels or of all values.
+    pub fn layer_norm(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let odd = || node.refused("normalises unsupported sides of a map");
+        let first = node.int("axis", -1);
+        let first = x.layout.side(first).ok_or_else(odd)?;
+        if node.output.iter().skip(1).any(|name| !name.text.is_empty()) {
+            return Err(node.refused("has more than one result"));
+        }
+        let lengths = self.lengths(&x);
+        let (mut normed, mut kept) = ([false; 2], [false; 2]);
+        for (side, parts) in x.layout.sides.iter().enumerate() {
+            if lengths.iter().all(|lengths| lengths[side] == 1) {
+                continue;
+            }
+            for part in parts {
+                let of = if side < first { &mut kept } else { &mut normed };
+                of[usize::from(!matches!(part, Part::Channel(_)))] = true;
+            }
+        }
+        let (eps, channels) = (epsilon(node)?, self.channels(x.node));
+        let mut own = [vec![1.0; channels], vec![0.0; channels]];
+        // What differs between pixels is applied after the norm.
+        let mut after = [None, None];
+        for index in [1, 2] {
+            if node.input(index).is_some() {
+                let constant = self.weights_at(index)?;
+                match self.by_channel(&x, &constant) {
+                    Ok(values) => own[index - 1] = values,
+                    Err(error) => {
+                        let map = self.constant_map(&x, &constant)?;
+                        after[index - 1] = Some(map.ok_or(error)?);
+                    }
+                }
+            }
+        }
+        let [mut scale, mut shift] = own;
+        let later = after[0].is_some().then(|| std::mem::replace(&mut shift, vec![0.0; channels]));
+        self.budget().bytes(2 * channels * size_of::<f32>())?;
+        let id = match (normed, kept) {
+            ([true, false], [false, _]) => {
+                let weight = std::mem::take(&mut scale);
+                self.add_weighted(Op::LayerNorm { eps }, &[x.node], weight, shift)?
+            }
+            ([false, true], [_, false]) => self.instance_norm(x.node, eps, scale, shift)?,
+            ([true, true], [false, false]) => self.group_norm(x.node, 1, eps, scale, shift)?,
+            _ => return Err(odd()),
+        };
+        let mut made = x.moved_to(id);
+        let [scale, shift] = after;
+        if let Some(map) = scale {
+            made = self.product(&made, &x.moved_to(map))?;
+        }
+        if let Some(shift) = later {
+            made = self.affine(&made, vec![1.0; channels], shift)?;
+        }
+        if let Some(map) = shift {
+            made = self.with(Arithmetic::Sum, &made, &x.moved_to(map))?;
+        }
+        Ok(made)
+    }
+
+    /// Batch norm with the statistics of training.
+    pub fn batch_norm(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        self.planes(&x)?;
+        if node.flag("training_mode", false) {
+            return Err(node.refused("is in training"));
+        }
+        let count = self.channels(x.node);
+        let mut list = |index: usize| self.list_at(index, count);
+        let (scale, shift) = (list(1)?, list(2)?);
+        let (mean, variance) = (list(3)?, list(4)?);
+        let eps = f64::from(node.float("epsilon", 1e-5));
+        let (mut scales, mut shifts) = (Vec::new(), Vec::new());
+        let of_batch = mean.iter().zip(&variance);
+        for ((&scale, &shift), (&mean, &variance)) in scale.iter().zip(&shift).zip(of_batch) {
+            let factor = f64::from(scale) / (f64::from(variance) + eps).sqrt();
+            scales.push(factor as f32);
+            shifts.push((f64::from(shift) - f64::from(mean) * factor) as f32);
+        }
+        self.affine(&x, scales, shifts)
+    }
+
     /// Expands a list with one number per group to one number per channel.
     fn values_of_groups(
         &mut self,
-        node: &Node<'_>,
         index: usize,
         (map, groups): (NodeId, usize),
     ) -> Result<Vec<f32>> {
-        let values = self.list_at(node, index, groups)?;
+        let values = self.list_at(index, groups)?;
         let channels = self.channels(map);
         self.budget().bytes(channels * size_of::<f32>())?;
         let of_group = |channel: usize| values[channel / (channels / groups)];
         Ok((0..channels).map(of_group).collect())
     }
-}
-
-/// Batch norm with the statistics of training.
-pub(super) fn batch_norm(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    reader.planes(node, &x)?;
-    if node.flag("training_mode", false) {
-        return Err(node.refused("is in training"));
-    }
-    let count = reader.channels(x.node);
-    let mut list = |index: usize| reader.list_at(node, index, count);
-    let (scale, shift) = (list(1)?, list(2)?);
-    let (mean, variance) = (list(3)?, list(4)?);
-    let eps = f64::from(node.float("epsilon", 1e-5));
-    let (mut scales, mut shifts) = (Vec::new(), Vec::new());
-    let of_batch = mean.iter().zip(&variance);
-    for ((&scale, &shift), (&mean, &variance)) in scale.iter().zip(&shift).zip(of_batch) {
-        let factor = f64::from(scale) / (f64::from(variance) + eps).sqrt();
-        scales.push(factor as f32);
-        shifts.push((f64::from(shift) - f64::from(mean) * factor) as f32);
-    }
-    reader.affine(&x, scales, shifts)
 }

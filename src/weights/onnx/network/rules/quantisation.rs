@@ -6,7 +6,8 @@ use crate::{
     weights::{
         Result,
         onnx::{
-            messages::Node, network::constants::Constant, numbers::wrapped, scope::Value,
+            network::{constants::Constant, scope::Value},
+            numbers::wrapped,
             tensors::dtype_of,
         },
         tensor::{Dtype, Scaling, StoredTensor},
@@ -33,42 +34,44 @@ fn limits_of(dtype: &str) -> Option<[f32; 2]> {
     })
 }
 
-/// Quantises a map, or returns the numbers that it represents.
-pub(super) fn on_map(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let lengths = reader.lengths(&x);
-    let lengths = lengths.first().cloned().unwrap_or_default();
-    let Quantisation { scaling, axis, limits } = reader.quantisation(node, &lengths)?;
-    let by_channel = |values: &[f32], reader: &Reader<'_>| {
-        let mut sides = vec![1; lengths.len()];
-        if values.len() > 1 {
-            sides[axis] = values.len();
-        }
-        reader.by_channel(&x, &Constant { sides, values: values.to_vec() }, node)
-    };
-    let scales = by_channel(&scaling.scales, reader)?;
-    let zeros = by_channel(&scaling.zeros, reader)?;
-    let ones = vec![1.0; scales.len()];
-    let nothing = vec![0.0; scales.len()];
-    if node.op_type == "DequantizeLinear" {
-        let centred = reader.affine(&x, ones, zeros.iter().map(|zero| -zero).collect())?;
-        return reader.affine(&centred, scales, nothing);
-    }
-    let zero = scaling.zeros.first().copied().unwrap_or_default();
-    if scaling.zeros.iter().any(|&other| other != zero) {
-        return Err(node.refused("has a zero point for each channel"));
-    }
-    let inverse = scales.iter().map(|&scale| (1.0 / f64::from(scale)) as f32).collect();
-    let divided = reader.affine(&x, inverse, nothing)?;
-    let rounded = reader.function(&divided, Function::Round)?;
-    let clipped = reader.clipped(&rounded, limits[0] - zero, limits[1] - zero)?;
-    reader.affine(&clipped, ones, zeros)
-}
-
 impl<'m> Reader<'m> {
+    /// Quantises a map, or returns the numbers that it represents.
+    pub fn on_map(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let lengths = self.lengths(&x);
+        let lengths = lengths.first().cloned().unwrap_or_default();
+        let Quantisation { scaling, axis, limits } = self.quantisation(&lengths)?;
+        let by_channel = |values: &[f32], reader: &Self| {
+            let mut sides = vec![1; lengths.len()];
+            if values.len() > 1 {
+                sides[axis] = values.len();
+            }
+            reader.by_channel(&x, &Constant { sides, values: values.to_vec() })
+        };
+        let scales = by_channel(&scaling.scales, self)?;
+        let zeros = by_channel(&scaling.zeros, self)?;
+        let ones = vec![1.0; scales.len()];
+        let nothing = vec![0.0; scales.len()];
+        if node.op_type == "DequantizeLinear" {
+            let centred = self.affine(&x, ones, zeros.iter().map(|zero| -zero).collect())?;
+            return self.affine(&centred, scales, nothing);
+        }
+        let zero = scaling.zeros.first().copied().unwrap_or_default();
+        if scaling.zeros.iter().any(|&other| other != zero) {
+            return Err(node.refused("has a zero point for each channel"));
+        }
+        let inverse = scales.iter().map(|&scale| (1.0 / f64::from(scale)) as f32).collect();
+        let divided = self.affine(&x, inverse, nothing)?;
+        let rounded = self.function(&divided, Function::Round)?;
+        let clipped = self.clipped(&rounded, limits[0] - zero, limits[1] - zero)?;
+        self.affine(&clipped, ones, zeros)
+    }
+
     /// The scales and zero points of a node that reads values of these lengths.
-    fn quantisation(&mut self, node: &Node<'_>, lengths: &[usize]) -> Result<Quantisation> {
-        let scales = self.weights_at(node, 1)?;
+    fn quantisation(&mut self, lengths: &[usize]) -> Result<Quantisation> {
+        let node = self.scope.node;
+        let scales = self.weights_at(1)?;
         if scales.values.iter().any(|&scale| scale <= 0.0) {
             return Err(node.refused("has a scale that is not larger than zero"));
         }
@@ -78,7 +81,7 @@ impl<'m> Reader<'m> {
         let mut dtype = "uint8";
         let zeros = match node.input(2) {
             Some(_) => {
-                match self.scope.value(node, 2)? {
+                match self.scope.value(2)? {
                     Value::Tensor(id, _) => {
                         if let Dtype::Other(name, _) = self.scope.tensors[*id].dtype() {
                             dtype = name;
@@ -92,7 +95,7 @@ impl<'m> Reader<'m> {
                     }
                     _ => {}
                 }
-                let zeros = self.scope.indices(node, 2)?;
+                let zeros = self.scope.indices(2)?;
                 let zeros =
                     zeros.ok_or_else(|| node.refused("has zero points that are not integers"))?;
                 zeros.values.iter().map(|&zero| zero as f32).collect()
@@ -125,14 +128,12 @@ impl<'m> Reader<'m> {
 
     /// The numbers that stored integers stand for; `None` if the node reads something else. They are computed when they
     /// are needed.
-    pub(in crate::weights::onnx::network) fn dequantised(
-        &mut self,
-        node: &Node<'_>,
-    ) -> Result<Option<StoredTensor<'m>>> {
+    pub fn dequantised(&mut self) -> Result<Option<StoredTensor<'m>>> {
+        let node = self.scope.node;
         if node.op_type != "DequantizeLinear" {
             return Ok(None);
         }
-        let Value::Tensor(id, sides) = self.scope.value(node, 0)? else {
+        let Value::Tensor(id, sides) = self.scope.value(0)? else {
             return Ok(None);
         };
         let (id, sides) = (*id, sides.clone());
@@ -143,22 +144,19 @@ impl<'m> Reader<'m> {
         self.budget().bytes(tensor.copied_bytes())?;
         let tensor = tensor.clone();
         let name = tensor.dtype().name();
-        let Quantisation { scaling, .. } = self.quantisation(node, &sides)?;
+        let Quantisation { scaling, .. } = self.quantisation(&sides)?;
         let unread = || node.refused(format!("reads numbers of the type {name}"));
         tensor.scaled(scaling).ok_or_else(unread).map(Some)
     }
 
     /// Quantises weights, or returns the numbers that quantised weights stand for.
-    pub(in crate::weights::onnx::network) fn on_constant(
-        &mut self,
-        node: &Node<'_>,
-    ) -> Result<Constant> {
-        let mut of = self.weights_at(node, 0)?;
-        let Quantisation { scaling, limits, .. } = self.quantisation(node, &of.sides)?;
+    pub fn on_constant(&mut self) -> Result<Constant> {
+        let mut of = self.weights_at(0)?;
+        let Quantisation { scaling, limits, .. } = self.quantisation(&of.sides)?;
         self.budget().steps(of.values.len())?;
         for (place, value) in of.values.iter_mut().enumerate() {
             let (scale, zero) = scaling.at(place);
-            *value = if node.op_type == "DequantizeLinear" {
+            *value = if self.scope.node.op_type == "DequantizeLinear" {
                 (*value - zero) * scale
             } else {
                 ((*value / scale).round_ties_even() + zero).clamp(limits[0], limits[1])
@@ -169,10 +167,7 @@ impl<'m> Reader<'m> {
 
     /// Replaces the rounding that ends a network that makes levels, because the picture is rounded anyway. Returns the
     /// new last node.
-    pub(in crate::weights::onnx::network) fn without_rounding(
-        &mut self,
-        last: usize,
-    ) -> Result<usize> {
+    pub fn without_rounding(&mut self, last: usize) -> Result<usize> {
         /// Nearly half: what is cut off becomes what is rounded, and integers stay as they are.
         const HALF: f32 = 0.4999;
         let mut limits = Vec::new();

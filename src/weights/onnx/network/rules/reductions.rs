@@ -3,10 +3,7 @@
 use super::{Axis, MapValue, NodeId, Part, Reader};
 use crate::{
     graph::{Arithmetic, Conv, Function, Op},
-    weights::{
-        Result, WeightsError,
-        onnx::{messages::Node, refused},
-    },
+    weights::{Result, WeightsError, onnx::refused},
 };
 
 /// Maximum number of channels that are compared with each other.
@@ -21,118 +18,122 @@ enum Kind {
     Min,
 }
 
-pub(super) fn reduce(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let mut x = reader.map(node, 0)?;
-    let count = x.layout.sides.len();
-    let odd = || node.refused("reduces neither all channels nor all rows and columns");
-    let all = || (0..count).collect::<Vec<_>>();
-    let (axes, keeps) = if node.op_type.starts_with("Global") {
-        ((2..count).collect(), true)
-    } else {
-        let axes = reader.scope.ints(node, "axes", 1)?;
-        let axes = match axes.as_deref() {
-            None | Some([]) if node.flag("noop_with_empty_axes", false) => return Ok(x),
-            None | Some([]) => all(),
-            Some(axes) => {
-                let axes: Option<Vec<usize>> =
-                    axes.iter().map(|&axis| x.layout.side(axis)).collect();
-                axes.ok_or_else(odd)?
-            }
-        };
-        (axes, node.flag("keepdims", true))
-    };
-    // Sides of channels and sides of pixels; those of length 1 do not matter.
-    let lengths = reader.lengths(&x);
-    let is_one = |side: usize| lengths.iter().all(|lengths| lengths[side] == 1);
-    let is_channel = |part: &Part| matches!(part, Part::Channel(_));
-    let (mut channels, mut pixels) = (Vec::new(), Vec::new());
-    for side in all().into_iter().filter(|&side| !is_one(side)) {
-        let parts = &x.layout.sides[side];
-        match (parts.iter().any(is_channel), parts.iter().all(is_channel)) {
-            (true, true) => channels.push(axes.contains(&side)),
-            (false, _) => pixels.push(axes.contains(&side)),
-            (true, false) => return Err(odd()),
-        }
-    }
-    let is_over = |sides: &[bool]| match (sides.contains(&true), sides.contains(&false)) {
-        (true, true) => Err(odd()),
-        (is_over, _) => Ok(is_over),
-    };
-    let (over_channels, over_pixels) = (is_over(&channels)?, is_over(&pixels)?);
-    let kind = match node.op_type {
-        "GlobalMaxPool" | "ReduceMax" => Kind::Max,
-        "ReduceMin" => Kind::Min,
-        "ReduceMean" | "GlobalAveragePool" => Kind::Mean,
-        _ => Kind::Sum,
-    };
-    match node.op_type {
-        "ReduceL2" | "ReduceSumSquare" => x = reader.product(&x, &x)?,
-        "ReduceL1" => x = reader.function(&x, Function::Abs)?,
-        _ => {}
-    }
-    let mut id = x.node;
-    if over_pixels || node.op_type.starts_with("Global") {
-        id = reader.of_pixels(node, id, kind)?;
-    }
-    let mut layout = x.layout;
-    if over_channels {
-        id = reader.of_channels(node, id, kind)?;
-        layout.factors = vec![1];
-        for &side in &axes {
-            layout.sides[side].retain(|part| !is_channel(part));
-        }
-        // The side that keeps the only channel.
-        if let Some(&side) =
-            axes.iter().find(|&&side| !is_one(side) && layout.sides[side].is_empty())
-        {
-            layout.sides[side].push(Part::Channel(0));
-        }
-    }
-    if node.op_type == "ReduceL2" {
-        id = reader.add(Op::Function(Function::Sqrt), &[id])?;
-    }
-    let mut made = MapValue { node: id, layout };
-    for &side in &axes {
-        // A side of rows and columns together is reduced to a side of length 1.
-        if made.layout.axis(side) == Axis::Other {
-            made.layout.sides[side].clear();
-        }
-    }
-    if !keeps {
-        let mut side = 0;
-        made.layout.sides.retain(|_| {
-            side += 1;
-            !axes.contains(&(side - 1))
-        });
-    }
-    Ok(made)
-}
-
-/// `exp(x) / sum(exp(x))` over channels.
-pub(super) fn softmax(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let absent = if reader.opset < 13 { 1 } else { -1 };
-    let axis = node.int("axis", absent);
-    let side = x.layout.side(axis);
-    let lengths = reader.lengths(&x);
-    // Before opset 13, all sides after the axis belong to it.
-    let has_more = |side: usize| {
-        reader.opset < 13 && lengths.iter().any(|l| l[side + 1..].iter().any(|&length| length != 1))
-    };
-    if !side.is_some_and(|side| x.layout.axis(side) == Axis::Channels && !has_more(side)) {
-        return Err(node.refused("is over something other than channels"));
-    }
-    // Relative to the largest, no power exceeds 1.
-    let most = reader.of_channels(node, x.node, Kind::Max)?;
-    let below = reader.with(Arithmetic::Difference, &x, &x.moved_to(most))?;
-    let powers = reader.function(&below, Function::Exp)?;
-    let sum = reader.of_channels(node, powers.node, Kind::Sum)?;
-    reader.with(Arithmetic::Quotient, &powers, &x.moved_to(sum))
-}
-
 impl Reader<'_> {
+    pub fn reduce(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let mut x = self.map(0)?;
+        let count = x.layout.sides.len();
+        let odd = || node.refused("reduces neither all channels nor all rows and columns");
+        let all = || (0..count).collect::<Vec<_>>();
+        let (axes, keeps) = if node.op_type.starts_with("Global") {
+            ((2..count).collect(), true)
+        } else {
+            let axes = self.scope.ints("axes", 1)?;
+            let axes = match axes.as_deref() {
+                None | Some([]) if node.flag("noop_with_empty_axes", false) => return Ok(x),
+                None | Some([]) => all(),
+                Some(axes) => {
+                    let axes: Option<Vec<usize>> =
+                        axes.iter().map(|&axis| x.layout.side(axis)).collect();
+                    axes.ok_or_else(odd)?
+                }
+            };
+            (axes, node.flag("keepdims", true))
+        };
+        // Sides of channels and sides of pixels; those of length 1 do not matter.
+        let lengths = self.lengths(&x);
+        let is_one = |side: usize| lengths.iter().all(|lengths| lengths[side] == 1);
+        let is_channel = |part: &Part| matches!(part, Part::Channel(_));
+        let (mut channels, mut pixels) = (Vec::new(), Vec::new());
+        for side in all().into_iter().filter(|&side| !is_one(side)) {
+            let parts = &x.layout.sides[side];
+            match (parts.iter().any(is_channel), parts.iter().all(is_channel)) {
+                (true, true) => channels.push(axes.contains(&side)),
+                (false, _) => pixels.push(axes.contains(&side)),
+                (true, false) => return Err(odd()),
+            }
+        }
+        let is_over = |sides: &[bool]| match (sides.contains(&true), sides.contains(&false)) {
+            (true, true) => Err(odd()),
+            (is_over, _) => Ok(is_over),
+        };
+        let (over_channels, over_pixels) = (is_over(&channels)?, is_over(&pixels)?);
+        let kind = match node.op_type {
+            "GlobalMaxPool" | "ReduceMax" => Kind::Max,
+            "ReduceMin" => Kind::Min,
+            "ReduceMean" | "GlobalAveragePool" => Kind::Mean,
+            _ => Kind::Sum,
+        };
+        match node.op_type {
+            "ReduceL2" | "ReduceSumSquare" => x = self.product(&x, &x)?,
+            "ReduceL1" => x = self.function(&x, Function::Abs)?,
+            _ => {}
+        }
+        let mut id = x.node;
+        if over_pixels || node.op_type.starts_with("Global") {
+            id = self.of_pixels(id, kind)?;
+        }
+        let mut layout = x.layout;
+        if over_channels {
+            id = self.of_channels(id, kind)?;
+            layout.factors = vec![1];
+            for &side in &axes {
+                layout.sides[side].retain(|part| !is_channel(part));
+            }
+            // The side that keeps the only channel.
+            if let Some(&side) =
+                axes.iter().find(|&&side| !is_one(side) && layout.sides[side].is_empty())
+            {
+                layout.sides[side].push(Part::Channel(0));
+            }
+        }
+        if node.op_type == "ReduceL2" {
+            id = self.add(Op::Function(Function::Sqrt), &[id])?;
+        }
+        let mut made = MapValue { node: id, layout };
+        for &side in &axes {
+            // A side of rows and columns together is reduced to a side of length 1.
+            if made.layout.axis(side) == Axis::Other {
+                made.layout.sides[side].clear();
+            }
+        }
+        if !keeps {
+            let mut side = 0;
+            made.layout.sides.retain(|_| {
+                side += 1;
+                !axes.contains(&(side - 1))
+            });
+        }
+        Ok(made)
+    }
+
+    /// `exp(x) / sum(exp(x))` over channels.
+    pub fn softmax(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let absent = if self.opset < 13 { 1 } else { -1 };
+        let axis = node.int("axis", absent);
+        let side = x.layout.side(axis);
+        let lengths = self.lengths(&x);
+        // Before opset 13, all sides after the axis belong to it.
+        let has_more = |side: usize| {
+            self.opset < 13
+                && lengths.iter().any(|l| l[side + 1..].iter().any(|&length| length != 1))
+        };
+        if !side.is_some_and(|side| x.layout.axis(side) == Axis::Channels && !has_more(side)) {
+            return Err(node.refused("is over something other than channels"));
+        }
+        // Relative to the largest, no power exceeds 1.
+        let most = self.of_channels(x.node, Kind::Max)?;
+        let below = self.with(Arithmetic::Difference, &x, &x.moved_to(most))?;
+        let powers = self.function(&below, Function::Exp)?;
+        let sum = self.of_channels(powers.node, Kind::Sum)?;
+        self.with(Arithmetic::Quotient, &powers, &x.moved_to(sum))
+    }
+
     /// One value for each channel.
-    fn of_pixels(&mut self, node: &Node<'_>, id: NodeId, kind: Kind) -> Result<NodeId> {
+    fn of_pixels(&mut self, id: NodeId, kind: Kind) -> Result<NodeId> {
+        let node = self.scope.node;
         let x = self.channels_first(id);
         match kind {
             Kind::Mean => self.add(Op::SpatialMean, &[id]),
@@ -156,7 +157,8 @@ impl Reader<'_> {
     }
 
     /// One channel for all of a map.
-    fn of_channels(&mut self, node: &Node<'_>, id: NodeId, kind: Kind) -> Result<NodeId> {
+    fn of_channels(&mut self, id: NodeId, kind: Kind) -> Result<NodeId> {
+        let node = self.scope.node;
         let channels = self.channels(id);
         if let Kind::Mean | Kind::Sum = kind {
             let share = if kind == Kind::Mean { 1.0 / channels as f32 } else { 1.0 };

@@ -1,91 +1,84 @@
 //! Operators that change the number of rows and columns.
 
-use super::{Axis, MapValue, NodeId, Reader};
+use super::{Axis, MapValue, NodeId, Reader, equal};
 use crate::{
     graph::{
         Op,
         resize::{Coordinates, Interpolation, Resize, Rounding, Target},
     },
-    weights::{
-        Result, WeightsError,
-        error::shortened,
-        onnx::{messages::Node, shown},
-    },
+    weights::{Result, WeightsError, error::shortened, onnx::shown},
 };
 
-pub(super) fn resize(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let axes = x.layout.axes();
-    let position = |axis: Axis| axes.iter().position(|&own| own == axis);
-    let (Some(rows), Some(columns)) = (position(Axis::Rows), position(Axis::Columns)) else {
-        return Err(node.refused("resizes something other than rows and columns"));
-    };
-    // Since opset 11, Resize has a region of interest before its scales.
-    let is_old = node.op_type == "Upsample" || reader.opset < 11;
-    let scale_index = if is_old { 1 } else { 2 };
-    let chosen = match node.attribute("axes") {
-        Some(attribute) => {
-            let sides: Option<Vec<usize>> =
-                attribute.ints.iter().map(|&a| x.layout.side(a)).collect();
-            sides.ok_or_else(|| node.refused("resizes odd axes"))?
-        }
-        None => (0..axes.len()).collect(),
-    };
-    let floats = |list: &[f32]| list.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
-    let lists_at = |index: usize| {
-        let probes = reader.scope.numbers(node, index)?;
-        let lists = probes.map(|n| n.iter().map(|n| floats(&n.to_floats())).collect::<Vec<_>>());
-        Ok::<_, WeightsError>(lists.filter(|lists| lists.iter().any(|list| !list.is_empty())))
-    };
-    let scales = match node.attribute("scales") {
-        Some(attribute) => Some(vec![floats(&attribute.floats); reader.sizes.len()]),
-        None => lists_at(scale_index)?,
-    };
-    let sizes = if is_old { None } else { lists_at(3)? };
-    let (lists, is_scaled) = match (scales, sizes) {
-        (Some(scales), None) => (scales, true),
-        (None, Some(sizes)) => (sizes, false),
-        _ => return Err(node.refused("has neither scales nor sizes, or both")),
-    };
-    let at = |list: &[f64], side: usize| {
-        let place = chosen.iter().position(|&chosen| chosen == side);
-        place.and_then(|place| list.get(place).copied())
-    };
-    // Rows and columns at every probe.
-    let mut made = Vec::new();
-    for (list, lengths) in lists.iter().zip(reader.lengths(&x)) {
-        let px = |side: usize| match at(list, side) {
-            // A scale is a quotient of integers that was rounded to single precision.
-            Some(scale) if is_scaled => (lengths[side] as f64 * scale + 1e-3).floor() as usize,
-            Some(size) => size as usize,
-            None => lengths[side],
-        };
-        let stays = |side: usize| {
-            let same = if is_scaled { 1.0 } else { lengths[side] as f64 };
-            at(list, side).is_none_or(|value| value == same)
-        };
-        let is_other = |&side: &usize| side != rows && side != columns;
-        if list.len() != chosen.len() || !(0..axes.len()).filter(is_other).all(stays) {
-            let what = if is_scaled { "scales by" } else { "resizes to" };
-            return Err(node.refused(format!("{what} {}", shown(list))));
-        }
-        made.push((px(rows), px(columns)));
-    }
-    if is_scaled && lists.iter().all(|list| *list == lists[0]) {
-        let scale = [rows, columns].map(|side| at(&lists[0], side).unwrap_or(1.0));
-        return reader.resized(node, &x, Target::Scale(scale), None);
-    }
-    reader.resized_to(node, &x, &made)
-}
-
 impl Reader<'_> {
+    pub fn resize(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let axes = x.layout.axes();
+        let position = |axis: Axis| axes.iter().position(|&own| own == axis);
+        let (Some(rows), Some(columns)) = (position(Axis::Rows), position(Axis::Columns)) else {
+            return Err(node.refused("resizes something other than rows and columns"));
+        };
+        // Since opset 11, Resize has a region of interest before its scales.
+        let is_old = node.op_type == "Upsample" || self.opset < 11;
+        let scale_index = if is_old { 1 } else { 2 };
+        let chosen = match node.attribute("axes") {
+            Some(attribute) => {
+                let sides: Option<Vec<usize>> =
+                    attribute.ints.iter().map(|&a| x.layout.side(a)).collect();
+                sides.ok_or_else(|| node.refused("resizes odd axes"))?
+            }
+            None => (0..axes.len()).collect(),
+        };
+        let floats = |list: &[f32]| list.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+        let lists_at = |index: usize| {
+            let probes = self.scope.numbers(index)?;
+            let lists =
+                probes.map(|n| n.iter().map(|n| floats(&n.to_floats())).collect::<Vec<_>>());
+            Ok::<_, WeightsError>(lists.filter(|lists| lists.iter().any(|list| !list.is_empty())))
+        };
+        let scales = match node.attribute("scales") {
+            Some(attribute) => Some(vec![floats(&attribute.floats); self.sizes.len()]),
+            None => lists_at(scale_index)?,
+        };
+        let sizes = if is_old { None } else { lists_at(3)? };
+        let (lists, is_scaled) = match (scales, sizes) {
+            (Some(scales), None) => (scales, true),
+            (None, Some(sizes)) => (sizes, false),
+            _ => return Err(node.refused("has neither scales nor sizes, or both")),
+        };
+        let at = |list: &[f64], side: usize| {
+            let place = chosen.iter().position(|&chosen| chosen == side);
+            place.and_then(|place| list.get(place).copied())
+        };
+        // Rows and columns at every probe.
+        let mut made = Vec::new();
+        for (list, lengths) in lists.iter().zip(self.lengths(&x)) {
+            let px = |side: usize| match at(list, side) {
+                // A scale is a quotient of integers that was rounded to single precision.
+                Some(scale) if is_scaled => (lengths[side] as f64 * scale + 1e-3).floor() as usize,
+                Some(size) => size as usize,
+                None => lengths[side],
+            };
+            let stays = |side: usize| {
+                let same = if is_scaled { 1.0 } else { lengths[side] as f64 };
+                at(list, side).is_none_or(|value| value == same)
+            };
+            let is_other = |&side: &usize| side != rows && side != columns;
+            if list.len() != chosen.len() || !(0..axes.len()).filter(is_other).all(stays) {
+                let what = if is_scaled { "scales by" } else { "resizes to" };
+                return Err(node.refused(format!("{what} {}", shown(list))));
+            }
+            made.push((px(rows), px(columns)));
+        }
+        if is_scaled && lists.iter().all(|list| *list == lists[0]) {
+            let scale = [rows, columns].map(|side| at(&lists[0], side).unwrap_or(1.0));
+            return self.resized(&x, Target::Scale(scale), None);
+        }
+        self.resized_to(&x, &made)
+    }
+
     /// A map resized to rows and columns that are known at every probe.
-    fn resized_to(
-        &mut self,
-        node: &Node<'_>,
-        x: &MapValue,
-        made: &[(usize, usize)],
-    ) -> Result<MapValue> {
+    fn resized_to(&mut self, x: &MapValue, made: &[(usize, usize)]) -> Result<MapValue> {
         let own = self.sizes_of(x.node);
         // A factor, if it is the same at every probe.
         let scale = |axis: usize| {
@@ -94,21 +87,16 @@ impl Reader<'_> {
             let is_exact = made.iter().zip(&own).all(|(made, own)| pick(made) == pick(own) * scale);
             is_exact.then_some(scale)
         };
-        let target = match (scale(0), scale(1)) {
-            (Some(rows), Some(columns)) => (Target::Scale([rows, columns]), None),
-            _ => match self.node_of_size(made)? {
-                Some(like) => (Target::Like, Some(like)),
-                None if made.iter().all(|size| *size == made[0]) => {
-                    (Target::Size([made[0].0, made[0].1]), None)
-                }
-                None => {
-                    return Err(self
-                        .scope
-                        .of_size(node.refused("resizes to a size that no other map has")));
-                }
-            },
-        };
-        self.resized(node, x, target.0, target.1)
+        if let (Some(rows), Some(columns)) = (scale(0), scale(1)) {
+            return self.resized(x, Target::Scale([rows, columns]), None);
+        }
+        if let Some(like) = self.node_of_size(made)? {
+            return self.resized(x, Target::Like, Some(like));
+        }
+        let size = equal(made.iter().copied()).ok_or_else(|| {
+            self.scope.of_size(self.refused("resizes to a size that no other map has"))
+        })?;
+        self.resized(x, Target::Size(size.into()), None)
     }
 
     /// The last node whose map has these rows and columns at the probes.
@@ -121,13 +109,8 @@ impl Reader<'_> {
         Ok((0..self.shapes.len()).rev().find(has))
     }
 
-    fn resized(
-        &mut self,
-        node: &Node<'_>,
-        x: &MapValue,
-        target: Target,
-        like: Option<NodeId>,
-    ) -> Result<MapValue> {
+    fn resized(&mut self, x: &MapValue, target: Target, like: Option<NodeId>) -> Result<MapValue> {
+        let node = self.scope.node;
         if node.flag("antialias", false) || node.flag("exclude_outside", false) {
             return Err(node.refused("uses antialiasing or exclude_outside"));
         }

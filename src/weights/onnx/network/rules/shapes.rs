@@ -6,8 +6,7 @@ use crate::{
     weights::{
         Result,
         onnx::{
-            messages::Node,
-            numbers::{fewer_or_more, reshaped, transposed},
+            numbers::{expanded, fewer_or_more, reshaped, transposed},
             shown,
         },
     },
@@ -18,85 +17,78 @@ const MAX_BLOCK_PX: usize = 16;
 /// Steps to charge per side when a map is tried with other sides.
 const STEPS_PER_SIDE: usize = 16;
 
-pub(super) fn transpose(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let count = x.layout.sides.len();
-    let order = node.order(count);
-    let layout = (order.len() == count).then(|| x.layout.transposed(&order)).flatten();
-    let layout = layout.ok_or_else(|| node.refused("has an odd order"))?;
-    let x = MapValue { node: x.node, layout };
-    reader.settled(x)
-}
+impl Reader<'_> {
+    pub fn transpose(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let count = x.layout.sides.len();
+        let order = node.order(count);
+        let layout = (order.len() == count).then(|| x.layout.transposed(&order)).flatten();
+        let layout = layout.ok_or_else(|| node.refused("has an odd order"))?;
+        let x = MapValue { node: x.node, layout };
+        self.settled(x)
+    }
 
-pub(super) fn reshape(reader: &mut Reader<'_>, node: &Node<'_>) -> Result<MapValue> {
-    let x = reader.map(node, 0)?;
-    let lengths = reader.lengths(&x);
-    let wanted = match node.op_type {
-        "Reshape" | "Expand" => reader.scope.int_lists(node, "shape", 1)?,
-        _ => None,
-    };
-    let mut shapes = Vec::new();
-    for (probe, own) in lengths.iter().enumerate() {
-        let shape = match node.op_type {
-            "Reshape" => wanted.as_ref().and_then(|wanted| reshaped(node, own, &wanted[probe])),
-            "Expand" => wanted.as_ref().and_then(|wanted| expanded(own, &wanted[probe])),
-            "Flatten" => {
-                let axis = node.int("axis", 1);
-                let count = own.len() as i64;
-                let axis = if axis < 0 { axis + count } else { axis };
-                (0..=count).contains(&axis).then(|| {
-                    let (front, back) = own.split_at(axis as usize);
-                    vec![front.iter().product(), back.iter().product()]
-                })
-            }
-            other => {
-                let axes = reader.scope.ints(node, "axes", 1)?;
-                fewer_or_more(own, axes.as_deref(), other == "Squeeze")
-            }
+    pub fn reshape(&mut self) -> Result<MapValue> {
+        let node = self.scope.node;
+        let x = self.map(0)?;
+        let lengths = self.lengths(&x);
+        let wanted = match node.op_type {
+            "Reshape" | "Expand" => self.scope.int_lists("shape", 1)?,
+            _ => None,
         };
-        let shape = shape.ok_or_else(|| {
-            reader.scope.of_size(node.refused(format!(
-                "gives a map with the sides {} others that do not fit",
-                shown(own)
+        let mut shapes = Vec::new();
+        for (probe, own) in lengths.iter().enumerate() {
+            let shape = match node.op_type {
+                "Reshape" => wanted.as_ref().and_then(|wanted| reshaped(node, own, &wanted[probe])),
+                // Sides of length 1 may be added. A map cannot be repeated.
+                "Expand" => wanted.as_ref().and_then(|wanted| {
+                    let made = expanded(own, &wanted[probe])?;
+                    let long = |sides: &[usize]| {
+                        sides.iter().copied().filter(|&side| side != 1).collect::<Vec<_>>()
+                    };
+                    (long(&made) == long(own)).then_some(made)
+                }),
+                "Flatten" => {
+                    let axis = node.int("axis", 1);
+                    let count = own.len() as i64;
+                    let axis = if axis < 0 { axis + count } else { axis };
+                    (0..=count).contains(&axis).then(|| {
+                        let (front, back) = own.split_at(axis as usize);
+                        vec![front.iter().product(), back.iter().product()]
+                    })
+                }
+                other => {
+                    let axes = self.scope.ints("axes", 1)?;
+                    fewer_or_more(own, axes.as_deref(), other == "Squeeze")
+                }
+            };
+            let shape = shape.ok_or_else(|| {
+                self.scope.of_size(node.refused(format!(
+                    "gives a map with the sides {} others that do not fit",
+                    shown(own)
+                )))
+            })?;
+            shapes.push(shape);
+        }
+        if shapes == lengths {
+            return Ok(x);
+        }
+        let sizes = self.sizes_of(x.node);
+        let reshaped = match x.layout.reshaped(&sizes, &shapes) {
+            Some(layout) => Some(MapValue { node: x.node, layout }),
+            None => self.reshaped_in_blocks(&x, &shapes)?,
+        };
+        let x = reshaped.ok_or_else(|| {
+            self.scope.of_size(node.refused(format!(
+                "gives a map with the sides {} the sides {}, which cut through its pixels",
+                self.sides_shown(&x),
+                shown(shapes.first().map_or(&[][..], Vec::as_slice))
             )))
         })?;
-        shapes.push(shape);
+        self.settled(x)
     }
-    if shapes == lengths {
-        return Ok(x);
-    }
-    let sizes = reader.sizes_of(x.node);
-    let reshaped = match x.layout.reshaped(&sizes, &shapes) {
-        Some(layout) => Some(MapValue { node: x.node, layout }),
-        None => reader.reshaped_in_blocks(&x, &shapes)?,
-    };
-    let x = reshaped.ok_or_else(|| {
-        reader.scope.of_size(node.refused(format!(
-            "gives a map with the sides {} the sides {}, which cut through its pixels",
-            reader.sides_shown(&x),
-            shown(shapes.first().map_or(&[][..], Vec::as_slice))
-        )))
-    })?;
-    reader.settled(x)
-}
 
-/// The same sides, possibly with sides of length 1 in front. A map cannot be repeated.
-fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
-    let count = wanted.len().max(own.len());
-    let at = |index: usize, of: usize| (index + of).checked_sub(count);
-    let mut sides = Vec::new();
-    for index in 0..count {
-        let own = at(index, own.len()).map_or(1, |i| own[i]);
-        let wanted = at(index, wanted.len()).map_or(1, |i| wanted[i]);
-        if wanted != 1 && usize::try_from(wanted) != Ok(own) {
-            return None;
-        }
-        sides.push(own);
-    }
-    Some(sides)
-}
-
-impl Reader<'_> {
     /// A map reshaped so that its rows and columns are split into blocks, which become channels; `None` if `shapes` are
     /// not such a split.
     fn reshaped_in_blocks(
@@ -128,11 +120,17 @@ impl Reader<'_> {
 
     /// Adds the operation that a layout amounts to: the map was doubled, its channels became blocks of pixels, or their
     /// order changed.
-    pub(super) fn settled(&mut self, x: MapValue) -> Result<MapValue> {
+    pub fn settled(&mut self, x: MapValue) -> Result<MapValue> {
         if let Some(layout) = x.layout.undoubled(&self.sizes_of(x.node)) {
             let node = self.add(Op::Upsample, &[x.node])?;
             return Ok(MapValue { node, layout });
         }
+        // Each side keeps its rows or columns, which now have more values, or else all channels.
+        let whole = |parts: &Vec<Part>| match parts.first() {
+            Some(Part::Channel(_)) => vec![Part::Channel(0)],
+            _ => parts.iter().copied().filter(|p| !matches!(p, Part::Channel(_))).collect(),
+        };
+        let sides = || x.layout.sides.iter().map(whole).collect();
         if let Some((block, order)) = x.layout.blocks() {
             let order = match order {
                 [0, 1, 2] => Some(BlockOrder::ChannelFirst),
@@ -140,18 +138,8 @@ impl Reader<'_> {
                 _ => None,
             };
             if let Some(order) = order {
-                let op = Op::DepthToSpace { block, order };
-                let node = self.add(op, &[x.node])?;
-                // Each side keeps its first part, which now has more values.
-                let sides =
-                    x.layout.sides.iter().map(|side| side.first().copied().into_iter().collect());
-                let sides: Vec<Vec<Part>> = sides.collect();
-                let renamed = |part: Part| match part {
-                    Part::Channel(_) => Part::Channel(0),
-                    other => other,
-                };
-                let sides = sides.into_iter().map(|side| side.into_iter().map(renamed).collect());
-                let layout = Layout { factors: vec![self.channels(node)], sides: sides.collect() };
+                let node = self.add(Op::DepthToSpace { block, order }, &[x.node])?;
+                let layout = Layout { factors: vec![self.channels(node)], sides: sides() };
                 return Ok(MapValue { node, layout });
             }
         }
@@ -163,17 +151,8 @@ impl Reader<'_> {
             self.budget().steps(count * factors.len())?;
             self.budget().bytes(count * size_of::<usize>())?;
             let channels: Vec<usize> = channels.collect();
-            let whole = |parts: &Vec<Part>| {
-                if parts.iter().any(|p| matches!(p, Part::Channel(_))) {
-                    vec![Part::Channel(0)]
-                } else {
-                    parts.clone()
-                }
-            };
-            let layout =
-                Layout { factors: vec![count], sides: x.layout.sides.iter().map(whole).collect() };
-            let whole = MapValue { node: x.node, layout };
-            return self.picked(&whole, &channels);
+            let layout = Layout { factors: vec![count], sides: sides() };
+            return self.picked(&MapValue { node: x.node, layout }, &channels);
         }
         Ok(x)
     }

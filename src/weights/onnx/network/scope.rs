@@ -4,29 +4,29 @@
 use std::{borrow::Cow, cell::Cell, collections::HashMap};
 
 use super::{
-    Budget, Result, WeightsError,
+    Budget, MapValue, Result, WeightsError,
     messages::{Name, Node},
-    numbers::{MAX_COUNT, Numbers, Values},
+    numbers::Numbers,
 };
 use crate::weights::{error::shortened, tensor::StoredTensor};
 
 /// Index of a tensor in the file.
-pub(super) type TensorId = usize;
+pub type TensorId = usize;
 
 /// What a name stands for.
 #[derive(Clone)]
-pub(super) enum Value<M> {
+pub enum Value {
     /// Numbers of the file, possibly viewed in another shape.
     Tensor(TensorId, Vec<usize>),
     /// A few computed numbers, one set per probe.
     Numbers(Vec<Numbers>),
     /// A value that depends on the picture's pixels.
-    Map(M),
+    Map(MapValue),
 }
 
-impl<M> Value<M> {
+impl Value {
     /// Bytes of the value on the heap.
-    pub(super) fn size_bytes(&self) -> usize {
+    pub fn size_bytes(&self) -> usize {
         match self {
             Self::Tensor(_, shape) => size_of_val(shape.as_slice()),
             Self::Numbers(probes) => probes.iter().map(Numbers::size_bytes).sum(),
@@ -36,47 +36,62 @@ impl<M> Value<M> {
 }
 
 /// Integers with a shape.
-pub(super) struct Indices {
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Vec<i64>,
+pub struct Indices {
+    pub shape: Vec<usize>,
+    pub values: Vec<i64>,
 }
 
 /// The names of the part of a graph that has been read.
-pub(super) struct Scope<'m, M> {
-    pub(super) values: HashMap<Name<'m>, Value<M>>,
-    pub(super) tensors: Vec<StoredTensor<'m>>,
+pub struct Scope<'m> {
+    pub values: HashMap<Name<'m>, Value>,
+    pub tensors: Vec<StoredTensor<'m>>,
     /// Number of picture sizes at which the graph's arithmetic is tried.
-    pub(super) probe_count: usize,
-    pub(super) budget: &'m Budget,
+    pub probe_count: usize,
+    /// The node that is being read.
+    pub node: &'m Node<'m>,
+    pub budget: &'m Budget,
     /// Whether an error occurred that may not occur at other sizes of the picture.
-    pub(super) depends_on_size: Cell<bool>,
+    pub depends_on_size: Cell<bool>,
 }
 
-impl<'m, M> Scope<'m, M> {
-    pub(super) fn new(probe_count: usize, budget: &'m Budget) -> Self {
+/// Stands for the input of a graph, before any node is read.
+static INPUT: Node<'_> = Node {
+    input: Vec::new(),
+    output: Vec::new(),
+    name: "",
+    op_type: "Input",
+    attribute: Vec::new(),
+    domain: "",
+    overload: "",
+};
+
+impl<'m> Scope<'m> {
+    pub fn new(probe_count: usize, budget: &'m Budget) -> Self {
         Self {
             values: HashMap::new(),
             tensors: Vec::new(),
             probe_count,
+            node: &INPUT,
             budget,
             depends_on_size: Cell::new(false),
         }
     }
 
     /// Records that an error may not occur at other sizes of the picture.
-    pub(super) fn of_size(&self, error: WeightsError) -> WeightsError {
+    pub fn of_size(&self, error: WeightsError) -> WeightsError {
         self.depends_on_size.set(true);
         error
     }
 
-    pub(super) fn tensor(&mut self, tensor: StoredTensor<'m>) -> Result<Value<M>> {
+    pub fn tensor(&mut self, tensor: StoredTensor<'m>) -> Result<Value> {
         let shape = tensor.shape().to_vec();
         self.budget.push(&mut self.tensors, tensor)?;
         Ok(Value::Tensor(self.tensors.len() - 1, shape))
     }
 
     /// The value of a required input.
-    pub(super) fn value<'s>(&'s self, node: &Node<'s>, index: usize) -> Result<&'s Value<M>> {
+    pub fn value(&self, index: usize) -> Result<&Value> {
+        let node = self.node;
         let name =
             node.input(index).ok_or_else(|| node.refused(format!("lacks its input {index}")))?;
         self.values.get(&name).ok_or_else(|| {
@@ -88,11 +103,8 @@ impl<'m, M> Scope<'m, M> {
     }
 
     /// A few numbers at an input, one set per probe; `None` if the optional input is absent.
-    pub(super) fn numbers<'s>(
-        &'s self,
-        node: &Node<'s>,
-        index: usize,
-    ) -> Result<Option<Cow<'s, [Numbers]>>> {
+    pub fn numbers(&self, index: usize) -> Result<Option<Cow<'_, [Numbers]>>> {
+        let node = self.node;
         if node.input(index).is_none() {
             return Ok(None);
         }
@@ -100,11 +112,11 @@ impl<'m, M> Scope<'m, M> {
             let key = node.input_key(index);
             node.refused(format!("needs a few numbers as {key}, which {found}"))
         };
-        let numbers = match self.value(node, index)? {
+        let numbers = match self.value(index)? {
             Value::Numbers(numbers) => Cow::Borrowed(numbers.as_slice()),
             Value::Tensor(id, shape) => {
                 let tensor = &self.tensors[*id];
-                let few = small_numbers(tensor, shape).ok_or_else(|| {
+                let few = Numbers::of(tensor, shape).ok_or_else(|| {
                     let (count, dtype) = (tensor.element_count(), tensor.dtype().name());
                     refused(&format!("holds {count} numbers of the type {dtype}"))
                 })?;
@@ -118,42 +130,33 @@ impl<'m, M> Scope<'m, M> {
     }
 
     /// Numbers that are the same at every probe.
-    pub(super) fn fixed_numbers(&self, node: &Node<'_>, index: usize) -> Result<Option<Numbers>> {
-        match self.numbers(node, index)?.as_deref() {
+    pub fn fixed_numbers(&self, index: usize) -> Result<Option<Numbers>> {
+        match self.numbers(index)?.as_deref() {
             None => Ok(None),
             Some([first, rest @ ..]) if rest.iter().all(|n| n == first) => {
                 self.budget.bytes(first.size_bytes())?;
                 Ok(Some(first.clone()))
             }
-            Some(_) => Err(self.of_size(node.refused("depends on the size of the picture"))),
+            Some(_) => Err(self.of_size(self.node.refused("depends on the size of the picture"))),
         }
     }
 
     /// Integers from an attribute or, since some opset, from an input.
-    pub(super) fn ints<'n>(
-        &self,
-        node: &'n Node<'_>,
-        attribute: &str,
-        index: usize,
-    ) -> Result<Option<Cow<'n, [i64]>>> {
-        if let Some(attribute) = node.attribute(attribute) {
+    pub fn ints(&self, attribute: &str, index: usize) -> Result<Option<Cow<'m, [i64]>>> {
+        if let Some(attribute) = self.node.attribute(attribute) {
             return Ok(Some(Cow::Borrowed(attribute.ints.as_slice())));
         }
-        let numbers = self.fixed_numbers(node, index)?;
-        Ok(numbers.and_then(Numbers::into_ints).map(Cow::Owned))
+        let numbers = self.fixed_numbers(index)?;
+        Ok(numbers.and_then(|numbers| Some(Cow::Owned(numbers.as_ints()?.to_vec()))))
     }
 
     /// Lists of integers from an attribute or, since some opset, from an input, one for each probe.
-    pub(super) fn int_lists(
-        &self,
-        node: &Node<'_>,
-        attribute: &str,
-        index: usize,
-    ) -> Result<Option<Vec<Vec<i64>>>> {
+    pub fn int_lists(&self, attribute: &str, index: usize) -> Result<Option<Vec<Vec<i64>>>> {
+        let node = self.node;
         if let Some(attribute) = node.attribute(attribute) {
             return Ok(Some(vec![attribute.ints.clone(); self.probe_count]));
         }
-        let Some(numbers) = self.numbers(node, index)? else {
+        let Some(numbers) = self.numbers(index)? else {
             return Ok(None);
         };
         let lists = numbers.iter().map(|numbers| numbers.as_ints().map(<[i64]>::to_vec));
@@ -162,34 +165,22 @@ impl<'m, M> Scope<'m, M> {
     }
 
     /// Integers at an input, however many, with their shape; `None` if they are no integers.
-    pub(super) fn indices(&self, node: &Node<'_>, index: usize) -> Result<Option<Indices>> {
-        if let Value::Tensor(id, shape) = self.value(node, index)? {
+    pub fn indices(&self, index: usize) -> Result<Option<Indices>> {
+        if let Value::Tensor(id, shape) = self.value(index)? {
             let tensor = &self.tensors[*id];
             self.budget.steps(tensor.element_count())?;
             self.budget.bytes(tensor.element_count().saturating_mul(size_of::<i64>()))?;
             return Ok(tensor.to_i64().map(|values| Indices { shape: shape.clone(), values }));
         }
-        let numbers = self.fixed_numbers(node, index)?;
+        let numbers = self.fixed_numbers(index)?;
         Ok(numbers.and_then(|numbers| {
-            let shape = numbers.shape().to_vec();
-            Some(Indices { shape, values: numbers.into_ints()? })
+            let values = numbers.as_ints()?.to_vec();
+            Some(Indices { shape: numbers.shape().to_vec(), values })
         }))
     }
 
     /// The single constant at an input, if there is one.
-    pub(super) fn constant(&self, node: &Node<'_>, index: usize) -> Option<f32> {
-        self.fixed_numbers(node, index).ok()??.scalar()
+    pub fn constant(&self, index: usize) -> Option<f32> {
+        self.fixed_numbers(index).ok()??.scalar()
     }
-}
-
-/// A few numbers of the file; `None` if there are more or they have another type.
-fn small_numbers(tensor: &StoredTensor<'_>, shape: &[usize]) -> Option<Numbers> {
-    if tensor.element_count() > MAX_COUNT {
-        return None;
-    }
-    let values = match tensor.to_i64() {
-        Some(ints) => Values::Int(ints),
-        None => Values::Float(tensor.to_f32().ok()?),
-    };
-    Numbers::new(shape.to_vec(), values)
 }
