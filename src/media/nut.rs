@@ -271,7 +271,11 @@ impl<R: Read> NutReader<R> {
             LONG_PACKET_BYTES.. => None,
             _ => usize::try_from(header).ok().and_then(|header| self.headers.get(header)),
         };
-        let mut picture = header.cloned().unwrap_or_default();
+        let mut picture = Vec::new();
+        if picture.try_reserve_exact(expected).is_err() {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
+        picture.extend(header.into_iter().flatten());
         picture.truncate(expected);
         let left = expected - picture.len();
         if from.take(left as u64).read_to_end(&mut picture)? < left {
