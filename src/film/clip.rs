@@ -56,6 +56,8 @@ pub struct Clip {
     pub name: String,
     /// Number of the painted stream in the file.
     pub stream: u64,
+    /// Seconds of a tick of its clock, as a fraction.
+    pub tick: (u64, u64),
     /// Width and height as stored, in pixels, before rotation.
     pub size: (usize, usize),
     /// Number of frames that the file declares, or that its length suggests; not exact.
@@ -111,7 +113,8 @@ impl Clip {
                 "its pictures have {width} x {height} pixels; the maximum is {MAX_SIDE_PX} a side; make it smaller first"
             ));
         }
-        let fps = ["avg_frame_rate", "r_frame_rate"].iter().find_map(|key| fraction(&video[*key]));
+        let fps = ["avg_frame_rate", "r_frame_rate"].iter().find_map(|key| ratio(&video[*key]));
+        let fps = fps.map(|(over, under)| over as f64 / under as f64);
         if let Some(fps) = fps.filter(|&fps| fps > MAX_FPS) {
             return Err(format!(
                 "it has {fps:.0} frames per second; the maximum is {MAX_FPS:.0}; choose fewer with --fps"
@@ -131,6 +134,7 @@ impl Clip {
         Ok(Self {
             name: name.to_owned(),
             stream: number(&video["index"]).unwrap_or(0),
+            tick: ratio(&video["time_base"]).unwrap_or((1, 90_000)),
             size: (width as usize, height as usize),
             frames: counted.or_else(|| Some((fps? * seconds?).round() as u64)),
             seconds,
@@ -208,9 +212,9 @@ fn real(value: &Value) -> Option<f64> {
     seconds.is_finite().then_some(seconds)
 }
 
-/// The value of `30000/1001`.
-fn fraction(value: &Value) -> Option<f64> {
+/// The parts of `30000/1001`; `None` if one is zero.
+fn ratio(value: &Value) -> Option<(u64, u64)> {
     let (over, under) = value.as_str()?.split_once('/')?;
-    let (over, under): (f64, f64) = (over.parse().ok()?, under.parse().ok()?);
-    (over > 0.0 && under > 0.0).then(|| over / under)
+    let parts = (over.parse().ok()?, under.parse().ok()?);
+    (parts.0 > 0 && parts.1 > 0).then_some(parts)
 }

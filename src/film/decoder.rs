@@ -57,7 +57,9 @@ impl Decoder {
         command.args(["-vf", &filters(clip, film.fps, skipped)]);
         command.args(tools.ffmpeg.every_picture());
         command.args(["-output_ts_offset", &decimal(-film.beginning())]);
-        command.args("-enc_time_base -1 -c:v rawvideo -pix_fmt rgba -f nut pipe:1".split(' '));
+        let (over, under) = film.fps.map_or(clip.tick, |fps| (1, u64::from(fps)));
+        command.args(["-enc_time_base", &format!("{over}:{under}")]);
+        command.args("-c:v rawvideo -pix_fmt rgba -f nut pipe:1".split(' '));
         let mut child = command.spawn().map_err(|e| wrong(reason(&e)))?;
         let (Some(pictures), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
             child.kill().ok();
@@ -123,7 +125,7 @@ impl Decoder {
         let status = status_until(&mut self.child, Instant::now() + self.patience);
         let lines = self.complaints.recv_timeout(self.patience).unwrap_or_default();
         let failed = status.is_none_or(|status| !status.success());
-        let words = lines.last().map(|line| plain(line).to_owned());
+        let words = lines.first().map(|line| plain(line).to_owned());
         words.or_else(|| failed.then(|| "ffmpeg failed".to_owned()))
     }
 

@@ -149,7 +149,7 @@ impl Ending {
             return Ok(());
         }
         let lines = self.complaints.recv_timeout(self.patience).unwrap_or_default();
-        let words = lines.last().map_or_else(|| status.to_string(), |line| plain(line).to_owned());
+        let words = lines.first().map_or_else(|| status.to_string(), |line| plain(line).to_owned());
         Err(format!("ffmpeg cannot encode: {words}"))
     }
 }
