@@ -182,23 +182,36 @@ impl Clip {
         (matrix, self.colors.range.as_deref().unwrap_or("tv"))
     }
 
-    /// Options that tag encoded pictures like those of the source; what is unknown stays so.
-    pub(super) fn color_options(&self) -> Vec<String> {
-        let Colors { range, matrix, primaries, transfer } = &self.colors;
-        let sdr = |tag: &Option<String>| match self.colors.hdr().is_some() || self.is_rgb {
-            true => Some("bt709".to_owned()),
-            false => tag.clone(),
-        };
-        let range =
-            if self.is_rgb || self.colors.hdr().is_some() { &Some("tv".to_owned()) } else { range };
+    /// The colours of the encoded pictures: those of the source. What is unknown stays so.
+    pub(super) fn painted_colors(&self) -> Colors {
+        if self.colors.hdr().is_none() && !self.is_rgb {
+            return self.colors.clone();
+        }
+        let bt709 = || Some("bt709".to_owned());
+        let range = Some("tv".to_owned());
+        Colors { range, matrix: bt709(), primaries: bt709(), transfer: bt709() }
+    }
+}
+
+impl Colors {
+    /// Options for older versions of ffmpeg, and the filter for newer ones, that tag pictures with these colours.
+    pub(super) fn tags(&self) -> (Vec<String>, String) {
+        let Self { range, matrix, primaries, transfer } = self;
         let tags = [
-            ("-color_range", range.clone()),
-            ("-colorspace", sdr(matrix)),
-            ("-color_primaries", sdr(primaries)),
-            ("-color_trc", sdr(transfer)),
+            ("-color_range", "range", range),
+            ("-colorspace", "colorspace", matrix),
+            ("-color_primaries", "color_primaries", primaries),
+            ("-color_trc", "color_trc", transfer),
         ];
-        let known = tags.into_iter().filter_map(|(name, tag)| Some([name.to_owned(), tag?]));
-        known.flatten().collect()
+        let known = |(option, _, tag): &(&str, &str, &Option<String>)| {
+            tag.as_ref().map(|tag| [(*option).to_owned(), tag.clone()])
+        };
+        let filters =
+            tags.map(|(_, name, tag)| format!("{name}={}", tag.as_deref().unwrap_or("unknown")));
+        (
+            tags.iter().filter_map(known).flatten().collect(),
+            format!("setparams={}", filters.join(":")),
+        )
     }
 }
 

@@ -72,8 +72,11 @@ impl Encoder {
             format!("format={pixels}")
         } else {
             let (matrix, range) = film.clip.matrix_and_range();
-            colors = film.clip.color_options();
-            format!("scale=out_color_matrix={matrix}:out_range={range}:{flags},format={pixels}")
+            let tags;
+            (colors, tags) = film.clip.painted_colors().tags();
+            format!(
+                "scale=out_color_matrix={matrix}:out_range={range}:{flags},format={pixels},{tags}"
+            )
         };
         command.args(["-vf", &filter]);
         command.args(tools.ffmpeg.every_picture());

@@ -115,7 +115,9 @@ fn stay(frames: u64, parts: &str) -> String {
 /// A message of ffmpeg without the address of the part that wrote it: `[mov @ 0x55ab] moov atom not found`.
 fn plain(message: &str) -> &str {
     match message.split_once("] ") {
-        Some((origin, words)) if origin.starts_with('[') && origin.contains(" @ 0x") => words,
+        Some((origin, words)) if origin.starts_with('[') && origin.contains(" @ 0x") => {
+            plain(words)
+        }
         _ => message,
     }
 }
