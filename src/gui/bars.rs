@@ -6,7 +6,7 @@ use eframe::egui::{self, Button, Label, Popup};
 use super::{
     app::App,
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     key_chips,
     label::path_label,
     recents,
@@ -44,9 +44,7 @@ impl App {
                 ("Photo", !is_live, "Paint a photo.", Intent::LeaveLive),
             ] {
                 let button = Button::selectable(is_on, name).frame_when_inactive(true);
-                if key_chips::hint(ui.add(button), hint, "L").clicked() {
-                    intent.send(ui);
-                }
+                key_chips::hint(ui.add(button), hint, "L").sends(intent);
             }
             ui.separator();
             for (icon, name, does, can, intent) in [
@@ -226,12 +224,9 @@ fn looks(ui: &mut egui::Ui, offered: &[(Compare, String)], current: Compare, can
         };
         let button = Button::selectable(current == *compare, name);
         let button = ui.add_enabled(can, button);
-        if key_chips::hint(button, hint, keys)
+        key_chips::hint(button, hint, keys)
             .accessible_name(format!("Show {}", name.to_lowercase()))
-            .clicked()
-        {
-            Intent::Look(*compare).send(ui);
-        }
+            .sends(Intent::Look(*compare));
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
     fonts::icons,
     intent::Intent,
-    list::list,
+    list::{choose, list},
     mix,
     mode_choice::{Offers, engine},
     platform::format_title,
@@ -207,14 +207,10 @@ impl App {
     fn format_control(&self, ui: &mut egui::Ui) {
         let (mut choices, mut format) = (self.settings.choices.clone(), self.format());
         theme::row(ui, "Format", |ui, label| {
-            let button = ComboBox::from_id_salt("format").selected_text(format_title(format));
-            list(ui, button.width(ui.available_width()), |ui, entries| {
-                for &f in Format::ALL {
-                    entries.offer(ui, &mut format, f, format_title(f));
-                }
-            })
-            .labelled_by(label)
-            .hint_beside("File format of saved paintings.");
+            let (width, all) = (ui.available_width(), Format::ALL.iter().copied());
+            choose(ui, "format", width, &mut format, all, format_title)
+                .labelled_by(label)
+                .hint_beside("File format of saved paintings.");
         });
         if format != self.format() {
             choices.format = Some(format);

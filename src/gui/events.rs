@@ -42,10 +42,7 @@ impl App {
         if shown.is_none() && output == OutputSize::Working {
             return None;
         }
-        let painted = shown.map_or(photo, |shown| {
-            let painted = &shown.painting.painted;
-            (painted.width(), painted.height())
-        });
+        let painted = shown.map_or(photo, |shown| shown.painting.painted.size());
         Some(output.resolve(photo, painted))
     }
 

@@ -50,7 +50,7 @@ impl FocusFrame {
         if !rect.is_positive() {
             return;
         }
-        let ring = theme::palette(&ctx.global_style().visuals).ring;
+        let ring = theme::palette_of(&ctx.global_style().visuals).ring;
         ctx.layer_painter(response.layer_id).rect_stroke(
             rect.expand(GAP),
             f32::from(theme::RADIUS) + GAP,

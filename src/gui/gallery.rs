@@ -9,7 +9,7 @@ use eframe::egui::{self, EventFilter, ScrollArea, TextureHandle, vec2};
 
 use super::{
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     label::{label, remark},
     live::PreviewGrid,
     mix::UnkeptMix,
@@ -389,9 +389,7 @@ impl Gallery {
                     }
                 });
                 drag.note(&response, card);
-                if response.clicked() {
-                    Intent::PickStyle(card.id.clone()).send(ui);
-                }
+                response.sends(Intent::PickStyle(card.id.clone()));
             }
             if chosen.is_none() {
                 self.seen = None;
@@ -404,9 +402,7 @@ impl Gallery {
             .min_size(vec2(list.inner_rect.width() - CARD_INSET, 0.0));
         let hint = "Use any image, or a file of trained weights (.safetensors, .pth or .onnx), as a style. You can also drop it onto the window.";
         let response = ui.add(button).hint_beside(hint);
-        if response.accessible_name("Add a style…").clicked() {
-            Intent::AskStyle.send(ui);
-        }
+        response.accessible_name("Add a style…").sends(Intent::AskStyle);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{Context, Id};
+use eframe::egui::{Context, Id, Response};
 
 use super::{
     choice::Choice,
@@ -207,5 +207,20 @@ impl Intent {
     /// Returns the intents that were sent since the last call.
     pub fn take_sent(ctx: &Context) -> Vec<Self> {
         ctx.data_mut(|data| data.remove_temp(Id::NULL)).unwrap_or_default()
+    }
+}
+
+/// A widget that sends an intent.
+pub trait Sends {
+    /// Sends an intent if the widget was clicked.
+    fn sends(self, intent: Intent) -> Self;
+}
+
+impl Sends for Response {
+    fn sends(self, intent: Intent) -> Self {
+        if self.clicked() {
+            intent.send(&self.ctx);
+        }
+        self
     }
 }

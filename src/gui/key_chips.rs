@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eframe::egui::{
     self, Align2, Color32, Galley, Response, Role, Sense, Stroke, StrokeKind, TextStyle, Ui, Vec2,
-    WidgetInfo, pos2, vec2,
+    pos2, vec2,
 };
 
 use super::theme;
@@ -56,7 +56,7 @@ fn pieces(keys: &str) -> Vec<Piece<'_>> {
 /// Draws keys as chips in one line; screen readers read the text.
 pub fn chips(ui: &mut Ui, keys: &str) -> Response {
     let font = TextStyle::Small.resolve(ui.style());
-    let palette = theme::palette(ui.visuals());
+    let palette = theme::palette(ui);
     let letters = ui.visuals().text_color();
     let laid = |text: &str, color: Color32| -> Arc<Galley> {
         (ui.painter()).layout_no_wrap(text.to_owned(), font.clone(), color)
@@ -79,7 +79,7 @@ pub fn chips(ui: &mut Ui, keys: &str) -> Response {
         drawn.push((left, width, galley, is_key));
     }
     let (rect, response) = ui.allocate_exact_size(vec2(right, height), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, keys));
+    theme::named(&response, Role::Label, keys);
     for (left, width, galley, is_key) in drawn {
         let place = egui::Rect::from_min_size(
             pos2(rect.left() + left, rect.top()),
@@ -98,7 +98,7 @@ pub fn chips(ui: &mut Ui, keys: &str) -> Response {
 /// Draws the shape of a key.
 fn key_cap(ui: &Ui, place: egui::Rect) {
     let fill = ui.visuals().widgets.inactive.weak_bg_fill;
-    let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
+    let edge = Stroke::new(1.0, theme::palette(ui).outline);
     (ui.painter()).rect(place, 4.0, fill, edge, StrokeKind::Inside);
 }
 

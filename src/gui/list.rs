@@ -66,6 +66,23 @@ impl Entries {
     }
 }
 
+/// Draws a list that chooses one of the offered values.
+pub fn choose<T: Copy + PartialEq, N: Into<String>>(
+    ui: &mut egui::Ui,
+    salt: &str,
+    width: f32,
+    value: &mut T,
+    offered: impl IntoIterator<Item = T>,
+    name: impl Fn(T) -> N,
+) -> Response {
+    let button = ComboBox::from_id_salt(salt).selected_text(name(*value).into()).width(width);
+    list(ui, button, |ui, entries| {
+        for one in offered {
+            entries.offer(ui, value, one, name(one));
+        }
+    })
+}
+
 /// Draws the button of a list, and its entries while it is open.
 pub fn list(
     ui: &mut egui::Ui,

@@ -322,7 +322,7 @@ impl Messages {
 
 /// Draws a message of at most this width, as a single line if `is_low`. Returns its height in points.
 fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
-    let p = theme::palette(ui.visuals());
+    let p = theme::palette(ui);
     let mark = match message.kind {
         Kind::Error => p.error,
         Kind::Notice => p.notice,

@@ -1,10 +1,10 @@
 //! Lists for choosing a mode: variant, precision, attention if there is a choice, and the device for a comparison.
 
-use eframe::egui::{self, ComboBox};
+use eframe::egui;
 
 use super::{
     label::capital,
-    list,
+    list::choose,
     theme::{self, HintBeside},
 };
 use crate::{
@@ -76,9 +76,10 @@ pub fn candidate(
             attention(ui, side, WIDTHS[2], mode);
         }
         if offers.device {
-            let devices = [(DeviceChoice::Auto, "GPU"), (DeviceChoice::Cpu, "CPU")];
+            let devices = [DeviceChoice::Auto, DeviceChoice::Cpu];
+            let name = |device| if device == DeviceChoice::Cpu { "CPU" } else { "GPU" };
             let hint = "Device for this side.";
-            list(ui, [side, "device"], WIDTHS[3], device, devices, hint);
+            list(ui, [side, "device"], WIDTHS[3], device, devices, name, hint);
         }
     });
 }
@@ -106,14 +107,8 @@ fn variant(
     mode: &mut ModeChoice,
     offered: impl Iterator<Item = Variant>,
 ) {
-    list(
-        ui,
-        [title, "variant"],
-        width,
-        &mut mode.variant,
-        offered.map(|v| (v, v.name())),
-        "How the network is divided into kernels. Baseline: one operation each. Fused: several operations each.",
-    );
+    let hint = "How the network is divided into kernels. Baseline: one operation each. Fused: several operations each.";
+    list(ui, [title, "variant"], width, &mut mode.variant, offered, Variant::name, hint);
 }
 
 fn precision(
@@ -123,25 +118,15 @@ fn precision(
     mode: &mut ModeChoice,
     offered: impl Iterator<Item = PrecisionChoice>,
 ) {
-    list(
-        ui,
-        [title, "precision"],
-        width,
-        &mut mode.precision,
-        offered.map(|p| (p, p.name())),
-        "Number format for inference. Auto: the fastest accurate one on this device.",
-    );
+    let hint = "Number format for inference. Auto: the fastest accurate one on this device.";
+    let precision = &mut mode.precision;
+    list(ui, [title, "precision"], width, precision, offered, PrecisionChoice::name, hint);
 }
 
 fn attention(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) {
-    list(
-        ui,
-        [title, "attention"],
-        width,
-        &mut mode.attention,
-        AttentionChoice::ALL.iter().map(|&a| (a, a.name())),
-        "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.",
-    );
+    let hint = "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.";
+    let (attention, all) = (&mut mode.attention, AttentionChoice::ALL.iter().copied());
+    list(ui, [title, "attention"], width, attention, all, AttentionChoice::name, hint);
 }
 
 fn list<T: Copy + PartialEq>(
@@ -149,21 +134,13 @@ fn list<T: Copy + PartialEq>(
     [title, what]: [&str; 2],
     width: f32,
     value: &mut T,
-    offered: impl IntoIterator<Item = (T, &'static str)>,
+    offered: impl IntoIterator<Item = T>,
+    name: fn(T) -> &'static str,
     hint: &str,
 ) {
-    let words = |(one, name): (T, &str)| (one, shown_name(name));
-    let offered: Vec<(T, String)> = offered.into_iter().map(words).collect();
-    let name = offered.iter().find(|(one, _)| one == value);
-    let button = ComboBox::from_id_salt((title, what))
-        .selected_text(name.map_or("", |(_, name)| name.as_str()))
-        .width(width);
-    let button = list::list(ui, button, |ui, entries| {
-        for (one, name) in offered {
-            entries.offer(ui, value, one, name);
-        }
-    })
-    .accessible_name(format!("{title}: {what}"));
+    let spoken = format!("{title}: {what}");
+    let button = choose(ui, &spoken, width, value, offered, |one| shown_name(name(one)));
+    let button = button.accessible_name(spoken);
     match title {
         // The list is in the column of controls.
         ENGINE => button.hint_beside(hint),

@@ -66,7 +66,7 @@ pub struct Whole {
 impl Whole {
     /// Width and height, in pixels.
     pub fn size(&self) -> (usize, usize) {
-        (self.frame.width(), self.frame.height())
+        self.frame.size()
     }
 }
 
@@ -140,11 +140,7 @@ fn preview_of(frame: &Arc<Frame>) -> Arc<Frame> {
 /// The frame with a long side of at most `long_side_px`.
 pub fn smaller(frame: &Arc<Frame>, long_side_px: usize) -> Arc<Frame> {
     let size = size_within(frame.width(), frame.height(), long_side_px);
-    if size == (frame.width(), frame.height()) {
-        frame.clone()
-    } else {
-        Arc::new(scaled(frame, size.0, size.1))
-    }
+    if size == frame.size() { frame.clone() } else { Arc::new(scaled(frame, size.0, size.1)) }
 }
 
 pub fn sorted(files: Vec<PathBuf>) -> Sorted {

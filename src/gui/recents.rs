@@ -6,9 +6,10 @@ use eframe::egui::{self, Align, Color32, Layout, Popup, Rect, vec2};
 
 use super::{
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     label::{name_label, path_label},
     paintings::Paintings,
+    shortcuts::plain_button,
     texture::paint_cover,
     theme,
 };
@@ -46,9 +47,7 @@ pub fn button(ui: &mut egui::Ui, recent: Recent<'_>, has_word: bool) {
             entry(ui, path, recent.paintings);
         }
         ui.separator();
-        if ui.button("Clear recent photos").clicked() {
-            Intent::ClearRecents.send(ui);
-        }
+        plain_button(ui, "Clear recent photos", Intent::ClearRecents);
     });
 }
 
@@ -103,7 +102,5 @@ fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings) {
         let place = Rect::from_center_size(left + vec2(SIZE.x / 2.0, 0.0), SIZE);
         paint_cover(ui, small, place, 2.0);
     }
-    if response.clicked() {
-        Intent::OpenRecent(path.to_owned()).send(ui);
-    }
+    response.sends(Intent::OpenRecent(path.to_owned()));
 }

@@ -7,7 +7,12 @@ use std::sync::LazyLock;
 
 use eframe::egui::{self, Button, Key, KeyboardShortcut, Modifiers, Response, Ui};
 
-use super::{intent::Intent, key_chips::hint, stage::ViewStep, style_order::Move};
+use super::{
+    intent::{Intent, Sends},
+    key_chips::hint,
+    stage::ViewStep,
+    style_order::Move,
+};
 
 /// Shows the original while it is held down.
 const ORIGINAL_KEY: Key = Key::C;
@@ -75,20 +80,12 @@ pub fn button(
     intent: Intent,
 ) -> Response {
     let response = ui.add_enabled(is_enabled, button);
-    let response = hint(response, does, keys_of(&intent)).accessible_name(name);
-    if response.clicked() {
-        intent.send(ui);
-    }
-    response
+    hint(response, does, keys_of(&intent)).accessible_name(name).sends(intent)
 }
 
 /// Adds a plain button that sends an intent.
 pub fn plain_button(ui: &mut Ui, name: &str, intent: Intent) -> Response {
-    let response = ui.button(name);
-    if response.clicked() {
-        intent.send(ui);
-    }
-    response
+    ui.button(name).sends(intent)
 }
 
 /// Draws the entries of a context menu: their names, their keys, whether they can be chosen, and their intents.
@@ -96,8 +93,7 @@ pub fn menu<'a>(ui: &mut Ui, entries: impl IntoIterator<Item = (&'a str, &'a str
     ui.set_min_width(MENU_WIDTH);
     for (name, keys, can, intent) in entries {
         let button = Button::new(name).shortcut_text(keys);
-        if ui.add_enabled(can, button).accessible_name(name).clicked() {
-            intent.send(ui);
+        if ui.add_enabled(can, button).accessible_name(name).sends(intent).clicked() {
             ui.close();
         }
     }

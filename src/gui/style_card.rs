@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eframe::egui::{
     self, Align2, Color32, CornerRadius, FontId, Galley, LayerId, Order, Rect, Response, Role,
-    Sense, Stroke, StrokeKind, TextureHandle, UiBuilder, Visuals, WidgetInfo, pos2, vec2,
+    Sense, Stroke, StrokeKind, TextureHandle, UiBuilder, pos2, vec2,
 };
 
 use super::{
@@ -65,7 +65,7 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
         Some(note) => format!("{}, {note}", card.title),
         None => card.title.clone(),
     };
-    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, tile.is_chosen, &spoken));
+    theme::named_choice(&response, Role::RadioButton, tile.is_chosen, &spoken);
     let fade = response.id.with("painted");
     let looks = Looks {
         is_chosen: tile.is_chosen,
@@ -110,8 +110,8 @@ struct Looks {
 
 impl Looks {
     /// The card's background and frame. A hovered card is only tinted, so that it does not look chosen.
-    fn ground(self, visuals: &Visuals) -> (Color32, Stroke) {
-        let colors = theme::palette(visuals);
+    fn ground(self, ui: &egui::Ui) -> (Color32, Stroke) {
+        let colors = theme::palette(ui);
         let plain = Stroke::new(1.0, colors.outline);
         match self {
             Self { is_chosen: true, .. } => (colors.selected, Stroke::new(2.5, colors.quiet)),
@@ -126,10 +126,10 @@ impl Looks {
 /// Draws a card at a position.
 fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), looks: Looks) {
     let (card, painted) = (tile.card, tile.painted);
-    let colors = theme::palette(ui.visuals());
+    let colors = theme::palette(ui);
     let painter = ui.painter();
     let radius = CornerRadius::same(theme::RADIUS);
-    let (fill, outline) = looks.ground(ui.visuals());
+    let (fill, outline) = looks.ground(ui);
     painter.rect_filled(rect, radius, fill);
     let mut top = rect;
     top.set_height(THUMBNAIL_HEIGHT);

@@ -194,9 +194,7 @@ impl Picture {
         let Some(full) = self.full.clone() else {
             return;
         };
-        if !self.is_beyond_preview((full.width(), full.height()), scale)
-            && !self.magnifies(&full, scale)
-        {
+        if !self.is_beyond_preview(full.size(), scale) && !self.magnifies(&full, scale) {
             return;
         }
         let per_px = vec2(rect.width() / full.width() as f32, rect.height() / full.height() as f32);
@@ -345,12 +343,12 @@ fn thinned(image: ColorImage, side_px: usize) -> ColorImage {
 
 /// Converts a frame's pixels for egui.
 pub fn image_of(frame: &Frame) -> ColorImage {
-    ColorImage::from_rgba_unmultiplied([frame.width(), frame.height()], frame.rgba())
+    ColorImage::from_rgba_unmultiplied(frame.size().into(), frame.rgba())
 }
 
 /// Converts an opaque frame's pixels for egui; faster than [`image_of`].
 pub fn opaque_image_of(frame: &Frame) -> ColorImage {
-    ColorImage::from_rgba_premultiplied([frame.width(), frame.height()], frame.rgba())
+    ColorImage::from_rgba_premultiplied(frame.size().into(), frame.rgba())
 }
 
 #[cfg(test)]

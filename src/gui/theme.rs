@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use eframe::egui::{
     self, Align2, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Id, Margin, Order,
-    Pos2, Rect, Stroke, TextStyle, Theme, ThemePreference, Visuals, emath::Numeric, vec2,
+    Pos2, Rect, Response, Role, Stroke, TextStyle, Theme, ThemePreference, Visuals, WidgetInfo,
+    emath::Numeric, vec2,
 };
 
 use super::fonts;
@@ -18,6 +19,8 @@ mod tests;
 pub const GAP: f32 = 8.0;
 /// Space between groups, in points.
 pub const GROUP_GAP: f32 = 16.0;
+/// Space between a card over the picture and the picture's edges, in points.
+const INSET: f32 = 16.0;
 /// Width of the gallery, in points.
 pub const GALLERY_WIDTH: f32 = 212.0;
 /// Width of the controls, in points.
@@ -93,7 +96,12 @@ const LIGHT: Palette = Palette {
 };
 
 /// The colours of the current theme.
-pub fn palette(visuals: &Visuals) -> Palette {
+pub fn palette(ui: &egui::Ui) -> Palette {
+    palette_of(ui.visuals())
+}
+
+/// The colours of a theme.
+pub fn palette_of(visuals: &Visuals) -> Palette {
     if visuals.dark_mode { DARK } else { LIGHT }
 }
 
@@ -200,7 +208,7 @@ pub fn visuals(theme: Theme) -> Visuals {
 
 /// The primary button; looks like any other button if not `can`.
 pub fn main_button(ui: &egui::Ui, text: &str, can: bool) -> egui::Button<'static> {
-    let p = palette(ui.visuals());
+    let p = palette(ui);
     let letters = egui::RichText::new(text).family(fonts::semibold());
     if can {
         egui::Button::new(letters.color(p.on_accent)).fill(p.accent)
@@ -275,7 +283,7 @@ pub fn caption(ui: &mut egui::Ui, text: impl Into<String>) {
 
 /// Small secondary text.
 pub fn small(ui: &egui::Ui, text: impl Into<String>) -> egui::RichText {
-    egui::RichText::new(text).small().color(palette(ui.visuals()).quiet)
+    egui::RichText::new(text).small().color(palette(ui).quiet)
 }
 
 /// A line of secondary text that is truncated if it is too long; its tooltip shows all of it.
@@ -290,22 +298,33 @@ pub fn reset_button(ui: &mut egui::Ui, setting: &str) -> bool {
     response.accessible_name(format!("Reset {}", setting.to_lowercase())).clicked()
 }
 
-/// A small card over the picture, at a position within `area`; `name` must be unique.
+/// A small card over the picture, at a corner, an edge or the middle of `area`; `name` must be unique.
 pub fn floating(
     ui: &egui::Ui,
     name: &str,
     pivot: Align2,
-    at: Pos2,
     area: Rect,
     contents: impl FnOnce(&mut egui::Ui),
-) -> Rect {
-    let colors = palette(ui.visuals());
+) -> Response {
+    let at = pivot.pos_in_rect(&area.shrink(INSET));
+    floating_at(ui, name, Order::Middle, (pivot, at, area), contents)
+}
+
+/// A small card at a position within an area.
+pub fn floating_at(
+    ui: &egui::Ui,
+    name: &str,
+    order: Order,
+    place: (Align2, Pos2, Rect),
+    contents: impl FnOnce(&mut egui::Ui),
+) -> Response {
+    let colors = palette(ui);
     let frame = Frame::new()
         .fill(colors.card.gamma_multiply(0.94))
         .stroke(Stroke::new(1.0, colors.outline))
         .corner_radius(CornerRadius::same(10))
         .inner_margin(Margin::symmetric(10, 7));
-    floating_frame(ui, name, (Order::Middle, frame), (pivot, at, area), contents)
+    floating_frame(ui, name, (order, frame), place, contents)
 }
 
 /// A large card of at most this width over the picture and its small cards.
@@ -330,10 +349,19 @@ fn floating_frame(
     (order, frame): (Order, Frame),
     (pivot, at, area): (Align2, Pos2, Rect),
     contents: impl FnOnce(&mut egui::Ui),
-) -> Rect {
+) -> Response {
     let card = egui::Area::new(Id::unique(name)).order(order).pivot(pivot).fixed_pos(at);
-    let shown = card.constrain_to(area).show(ui, |ui| frame.show(ui, contents));
-    shown.response.rect
+    card.constrain_to(area).show(ui, |ui| frame.show(ui, contents)).response
+}
+
+/// Names a widget that is not one of egui's for screen readers.
+pub fn named(response: &Response, role: Role, name: &str) {
+    response.widget_info(|| WidgetInfo::labeled(role, true, name));
+}
+
+/// Like [`named`], for a widget that can be selected.
+pub fn named_choice(response: &Response, role: Role, is_selected: bool, name: &str) {
+    response.widget_info(|| WidgetInfo::selected(role, true, is_selected, name));
 }
 
 /// A dashed frame that marks a drop target.
@@ -390,7 +418,7 @@ pub fn slider<N: Numeric>(
     range: RangeInclusive<N>,
     usual: N,
     number: &Number<'_>,
-) -> egui::Response {
+) -> Response {
     let can_reset = ui.is_enabled() && *value != usual;
     let reset = |ui: &mut egui::Ui| can_reset && reset_button(ui, name);
     slider_beside(ui, name, value, range, usual, number, reset)
@@ -405,7 +433,7 @@ pub fn slider_beside<N: Numeric>(
     usual: N,
     number: &Number<'_>,
     beside: impl FnOnce(&mut egui::Ui) -> bool,
-) -> egui::Response {
+) -> Response {
     let id = ui.next_auto_id().with("is edited");
     if ui.data(|d| d.get_temp(id).unwrap_or(false)) {
         // A number field would accept letters and then discard them.
@@ -440,7 +468,7 @@ pub fn slider_beside<N: Numeric>(
                 (field, name.inner.id, is_reset)
             })
             .inner;
-        ui.visuals_mut().selection.bg_fill = palette(ui.visuals()).accent;
+        ui.visuals_mut().selection.bg_fill = palette(ui).accent;
         ui.spacing_mut().slider_width = ui.available_width();
         let rail = ui.add(egui::Slider::new(value, range).show_value(false));
         (rail.labelled_by(name), field.labelled_by(name), is_reset)
@@ -480,7 +508,7 @@ pub fn slider_beside<N: Numeric>(
 pub fn progress_ring(ui: &egui::Ui, center: egui::Pos2, share: f32) {
     const RADIUS: f32 = 6.0;
     const POINTS: usize = 32;
-    let p = palette(ui.visuals());
+    let p = palette(ui);
     let painter = ui.painter();
     painter.circle_stroke(center, RADIUS, Stroke::new(2.0, p.outline));
     let turn = share.clamp(0.05, 1.0) * std::f32::consts::TAU;

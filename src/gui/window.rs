@@ -114,7 +114,7 @@ impl App {
             let strip = strip.then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
             let lab = self.lab_room(ui, side(ui, 12, 6));
             // Part of the canvas, not a separate bar.
-            let canvas = side(ui, 12, 4).fill(theme::palette(ui.visuals()).stage);
+            let canvas = side(ui, 12, 4).fill(theme::palette(ui).stage);
             // In a low window the Lab replaces this row; keys do the same.
             let view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
             let view = view.then(|| LowerPanel::room(ui, "view", canvas, false));
@@ -343,15 +343,14 @@ impl App {
 
 /// A line over the bottom of the stage; `name` must be unique.
 fn chip(ui: &egui::Ui, area: egui::Rect, name: &str, contents: impl FnOnce(&mut egui::Ui)) {
-    let at = area.center_bottom() - vec2(0.0, 16.0);
-    theme::floating(ui, name, Align2::CENTER_BOTTOM, at, area, |ui| {
+    theme::floating(ui, name, Align2::CENTER_BOTTOM, area, |ui| {
         ui.horizontal(contents);
     });
 }
 
 /// Size and time of a run, as text.
 fn run_text(painting: &Painting) -> String {
-    let (w, h) = (painting.painted.width(), painting.painted.height());
+    let (w, h) = painting.painted.size();
     let seconds = painting.total_ms / 1e3;
     let digits = if seconds < 10.0 { 2 } else { 0 };
     format!("Painted at {w} × {h} px in {seconds:.digits$} s")

@@ -181,8 +181,7 @@ impl Workspace {
 
     /// Width and height of the photo, in pixels.
     pub fn photo_size(&self) -> Option<(usize, usize)> {
-        let frame = &self.photo.as_ref()?.opened.photo.frame;
-        Some((frame.width(), frame.height()))
+        Some(self.photo.as_ref()?.opened.photo.frame.size())
     }
 
     /// The recipe of the choice with the given model; `None` without a photo or a style.

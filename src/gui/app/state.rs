@@ -21,7 +21,7 @@ use crate::{
 
 /// What the window does after an unsaved result is saved or discarded.
 #[derive(Clone)]
-pub(in crate::gui) enum NextStep {
+pub(crate) enum NextStep {
     /// Put this photo on the table.
     Put(Box<Opened>),
     Close,
@@ -29,7 +29,7 @@ pub(in crate::gui) enum NextStep {
 
 /// The window around the pages.
 #[derive(Default)]
-pub(in crate::gui) struct WindowState {
+pub(crate) struct WindowState {
     /// Whether a file dialog is open.
     pub has_file_dialog: bool,
     /// Whether the controls are shown in a window that is too narrow to show everything.
@@ -43,7 +43,7 @@ pub(in crate::gui) struct WindowState {
 
 /// The newest job of the compositor.
 #[derive(Clone, Copy, Default)]
-pub(in crate::gui) struct ComposeRequest {
+pub(crate) struct ComposeRequest {
     /// Number of the newest job.
     pub ticket: u64,
     /// Number of the first job with the same photo and painting as the newest job.
@@ -55,7 +55,7 @@ pub(in crate::gui) struct ComposeRequest {
 }
 
 /// A painting that is not finished yet.
-pub(in crate::gui) struct PaintRequest {
+pub(crate) struct PaintRequest {
     pub recipe: Recipe,
     /// The engine's run that paints it; `None` while the network is not loaded.
     pub run: Option<Generation>,
@@ -65,7 +65,7 @@ pub(in crate::gui) struct PaintRequest {
 
 /// The painting of the photo on the table.
 #[derive(Default)]
-pub(in crate::gui) struct PhotoPainting {
+pub(crate) struct PhotoPainting {
     /// The painting in progress, or the one that starts when its network is loaded.
     pub request: Option<PaintRequest>,
     pub composed: ComposeRequest,
@@ -77,7 +77,7 @@ pub(in crate::gui) struct PhotoPainting {
 
 /// The networks of styles, by style and model size.
 #[derive(Default)]
-pub(in crate::gui) struct Networks {
+pub(crate) struct Networks {
     pub loaded: HashMap<(String, ModelSize), Loaded>,
     /// Requested, not loaded yet.
     pub loading: Vec<(String, ModelSize)>,
@@ -89,7 +89,7 @@ pub(in crate::gui) struct Networks {
 
 /// The photo that is being opened.
 #[derive(Default)]
-pub(in crate::gui) struct PhotoOpening {
+pub(crate) struct PhotoOpening {
     /// Number of the newest request.
     pub tickets: u64,
     /// Number of the newest request that led to a photo.
@@ -116,7 +116,7 @@ impl PhotoOpening {
 }
 
 /// A thumbnail of a style that is being painted.
-pub(in crate::gui) struct StylePicture {
+pub(crate) struct StylePicture {
     /// Id of the style.
     pub style: String,
     pub subject: Subject,
@@ -126,7 +126,7 @@ pub(in crate::gui) struct StylePicture {
 
 /// The thumbnail that is being painted, and the styles that could not be painted.
 #[derive(Default)]
-pub(in crate::gui) struct StylePictures {
+pub(crate) struct StylePictures {
     pub running: Option<StylePicture>,
     /// Styles that could not be painted.
     pub failed: HashSet<String>,
@@ -134,7 +134,7 @@ pub(in crate::gui) struct StylePictures {
 
 /// A save, and what follows it.
 #[derive(Default)]
-pub(in crate::gui) struct SaveFlow {
+pub(crate) struct SaveFlow {
     /// Whether a save is running. A save that waits for an answer is in its question instead.
     pub is_running: bool,
     /// What follows when it succeeds.
@@ -143,7 +143,7 @@ pub(in crate::gui) struct SaveFlow {
 
 /// The shutdown of the window.
 #[derive(Default)]
-pub(in crate::gui) struct Ending {
+pub(crate) struct Ending {
     /// Number of recordings that were stopped but are not written yet. A recording may not have a file yet.
     pub recordings: usize,
     /// Whether the window closes when all recordings are written.
@@ -157,7 +157,7 @@ pub(in crate::gui) struct Ending {
 
 /// The device that paints, once it is known.
 #[derive(Default)]
-pub(in crate::gui) struct DeviceInUse {
+pub(crate) struct DeviceInUse {
     pub info: Option<DeviceInfo>,
     /// A message about a fallback or a lost device.
     pub notice: Option<String>,

@@ -179,12 +179,9 @@ impl Batch {
                 ui.disable();
             }
             let is_paused = self.paused_at.is_some();
-            if ui.button(if is_paused { "Continue" } else { "Pause" }).clicked() {
-                Intent::PauseBatch(!is_paused).send(ui);
-            }
-            if ui.button("Cancel folder").clicked() {
-                Intent::StopBatch.send(ui);
-            }
+            let pause = if is_paused { "Continue" } else { "Pause" };
+            plain_button(ui, pause, Intent::PauseBatch(!is_paused));
+            plain_button(ui, "Cancel folder", Intent::StopBatch);
         });
         self.remarks_ui(ui);
     }
@@ -233,7 +230,7 @@ impl Batch {
 
     /// Failures and notes, photo by photo.
     fn remarks_ui(&self, ui: &mut egui::Ui) {
-        let color = theme::palette(ui.visuals()).error;
+        let color = theme::palette(ui).error;
         // A photo that fails in every style is listed, and counted, once.
         let failures = format!("{} not painted", counted(self.failures.len(), "photo"));
         let failures = RichText::new(failures);

@@ -14,7 +14,7 @@ use crate::{
 
 impl App {
     /// Paints what the card describes, as soon as the networks are loaded.
-    pub(in crate::gui) fn confirm_batch(&mut self) {
+    pub(crate) fn confirm_batch(&mut self) {
         let several = self.batch.as_ref().and_then(|batch| batch.several.clone());
         let styles = match several {
             None => self.chosen_batch_style().into_iter().collect(),
@@ -27,7 +27,7 @@ impl App {
     }
 
     /// The batch's style or mix as text; or how to choose one.
-    pub(in crate::gui) fn batch_style_text(&self) -> String {
+    pub(crate) fn batch_style_text(&self) -> String {
         let choice = self.workspace.photo_choice();
         // Live mode may have another style, which the gallery shows as chosen.
         let is_aside = self.live.is_some();
@@ -50,7 +50,7 @@ impl App {
 
     /// The settings for every photo of a batch, as text, and where to change them; `seen` if the controls of photos are
     /// visible, not folded.
-    pub(in crate::gui) fn batch_settings_text(&self, seen: bool) -> String {
+    pub(crate) fn batch_settings_text(&self, seen: bool) -> String {
         let choice = self.workspace.photo_choice();
         let mut words = format!(
             "Strength {} %, detail {} px or the photo's own size where that is less, ",
@@ -113,19 +113,19 @@ impl App {
     }
 
     /// Also paints the photos that the batch skipped, in the styles that it had.
-    pub(in crate::gui) fn replace_skipped(&mut self) {
+    pub(crate) fn replace_skipped(&mut self) {
         self.batch = self.batch.as_ref().map(Batch::of_skipped);
         self.start_batch();
     }
 
-    pub(in crate::gui) fn pause_batch(&mut self, pause: bool) {
+    pub(crate) fn pause_batch(&mut self, pause: bool) {
         self.engine.pause_batch(pause);
         if let Some(batch) = &mut self.batch {
             batch.pause(pause, self.ctx.input(|i| i.time));
         }
     }
 
-    pub(in crate::gui) fn stop_batch(&mut self) {
+    pub(crate) fn stop_batch(&mut self) {
         self.engine.cancel_batch();
         if let Some(batch) = &mut self.batch {
             batch.is_stopping = true;
@@ -134,7 +134,7 @@ impl App {
 
     /// Removes styles whose network cannot be loaded from the confirmed batch. If none is left, the batch must be
     /// confirmed again.
-    pub(in crate::gui) fn leave_out_of_batch(&mut self, is_left_out: impl Fn(&BatchStyle) -> bool) {
+    pub(crate) fn leave_out_of_batch(&mut self, is_left_out: impl Fn(&BatchStyle) -> bool) {
         let batch = self.batch.as_mut();
         if let Some(batch) = batch.filter(|batch| batch.phase == Phase::Loading) {
             batch.items.retain(|(_, style)| !is_left_out(style));
@@ -144,7 +144,7 @@ impl App {
     }
 
     /// Starts the confirmed batch if its networks are loaded.
-    pub(in crate::gui) fn start_batch(&mut self) {
+    pub(crate) fn start_batch(&mut self) {
         let batch = self.batch.as_ref();
         let Some(batch) = batch.filter(|batch| batch.phase == Phase::Loading) else {
             return;

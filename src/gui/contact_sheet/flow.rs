@@ -22,7 +22,7 @@ use crate::{
 
 impl App {
     /// Asks where to save the sheet.
-    pub(in crate::gui) fn ask_contact_sheet(&mut self) {
+    pub(crate) fn ask_contact_sheet(&mut self) {
         if self.sheets.is_running() {
             return;
         }
@@ -67,7 +67,7 @@ impl App {
     }
 
     /// Cancels the sheet.
-    pub(in crate::gui) fn stop_contact_sheet(&mut self) {
+    pub(crate) fn stop_contact_sheet(&mut self) {
         let sheet = self.sheets.running.take();
         if let Some(number) = sheet.and_then(|sheet| sheet.painting) {
             self.engine.cancel_repaint(number);
@@ -130,7 +130,7 @@ impl App {
 
     /// Handles a style that was painted for the sheet, or the failure; returns `false` if it does not belong to the
     /// sheet.
-    pub(in crate::gui) fn handle_sheet_painted(
+    pub(crate) fn handle_sheet_painted(
         &mut self,
         painted: RepaintNumber,
         result: &Result<Arc<Repainted>, EngineError>,

@@ -5,12 +5,12 @@ mod shape;
 
 use eframe::egui::{
     self, Color32, CursorIcon, Mesh, Pos2, Rect, Role, Sense, Stroke, TextureHandle,
-    TextureOptions, Vec2, WidgetInfo, pos2, vec2,
+    TextureOptions, Vec2, pos2, vec2,
 };
 
 use self::shape::{Handle, dragged, drawn, pixels, with_ratio};
 use super::{
-    intent::Intent,
+    intent::{Intent, Sends},
     opened::Whole,
     stage,
     texture::{MAX_FIT, image_of},
@@ -174,7 +174,7 @@ impl Cropping {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
         let painter = ui.painter_at(area);
-        painter.rect_filled(area, 0.0, framing.around(ui.visuals()));
+        painter.rect_filled(area, 0.0, framing.around(ui));
         let size = self.size_points();
         let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0));
         let scale = (room.x / size.x).min(room.y / size.y).min(MAX_FIT);
@@ -247,7 +247,7 @@ impl Cropping {
                 ),
             };
             let response = ui.interact(reach, egui::Id::unique(("crop", name)), Sense::drag());
-            response.widget_info(|| WidgetInfo::labeled(Role::Splitter, true, name));
+            theme::named(&response, Role::Splitter, name);
             let pointer = response.interact_pointer_pos();
             if response.drag_started() {
                 let origin = ui.input(|i| i.pointer.press_origin()).or(pointer);
@@ -319,9 +319,7 @@ pub fn buttons(ui: &mut egui::Ui) {
             (egui::Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
         ] {
             let button = button.min_size(vec2(0.0, 32.0));
-            if ui.add(button).on_hover_text(hint).clicked() {
-                intent.send(ui);
-            }
+            ui.add(button).on_hover_text(hint).sends(intent);
         }
     });
     // A focused control handles the key itself.

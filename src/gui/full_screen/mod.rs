@@ -3,7 +3,7 @@
 
 pub mod state;
 
-use eframe::egui::{self, Align2, Button, CursorIcon, Id, Rect, vec2};
+use eframe::egui::{self, Align2, Button, CursorIcon, Id, Rect};
 
 use super::{
     app::App,
@@ -97,8 +97,7 @@ impl App {
         let shows = self.full_screen.shows_name(now);
         let share = fade(ui, "style's name", shows);
         if let (true, Some(name)) = (share > 0.0, &self.full_screen.style) {
-            let at = area.left_top() + vec2(24.0, 24.0);
-            floating(ui, "style's name", Align2::LEFT_TOP, at, area, |ui| {
+            floating(ui, "style's name", Align2::LEFT_TOP, area.shrink(8.0), |ui| {
                 ui.multiply_opacity(share);
                 ui.heading(name);
             });
@@ -113,13 +112,12 @@ impl App {
         }
         let screen = ui.max_rect();
         let width = BAR_WIDTH.min(screen.width() - 2.0 * BAR_MARGIN);
-        let at = screen.center_bottom() - vec2(0.0, BAR_MARGIN);
-        let rect = floating(ui, BAR, Align2::CENTER_BOTTOM, at, screen, |ui| {
+        let bar = floating(ui, BAR, Align2::CENTER_BOTTOM, screen, |ui| {
             ui.multiply_opacity(share);
             ui.set_width(width - 26.0);
             ui.horizontal(|ui| self.bar_contents(ui));
         });
-        self.full_screen.bar_height = rect.height() + BAR_MARGIN;
+        self.full_screen.bar_height = bar.rect.height() + BAR_MARGIN;
     }
 
     fn bar_contents(&self, ui: &mut egui::Ui) {
@@ -181,8 +179,7 @@ fn fade(ctx: &egui::Context, name: &str, shows: bool) -> f32 {
 
 /// Shows the key that leaves full screen.
 fn leaving_hint(ui: &egui::Ui, area: Rect) {
-    let at = area.center_top() + vec2(0.0, 16.0);
-    floating(ui, "leaving hint", Align2::CENTER_TOP, at, area, |ui| {
+    floating(ui, "leaving hint", Align2::CENTER_TOP, area, |ui| {
         ui.label("Press Esc to exit full screen");
     });
 }

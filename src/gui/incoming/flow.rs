@@ -35,7 +35,7 @@ enum Pasted {
 
 impl App {
     /// Notes files that are dragged over the window, and those that were dropped.
-    pub(in crate::gui) fn note_incoming(&mut self) {
+    pub(crate) fn note_incoming(&mut self) {
         let (hovers, dropped, now) = self.ctx.input(|i| {
             let dropped = i.raw.dropped_files.iter();
             let mut dropped: Vec<PathBuf> = dropped.map(|f| f.path().to_owned()).collect();
@@ -89,12 +89,7 @@ impl App {
     }
 
     /// Continues with files that were sorted by kind.
-    pub(in crate::gui) fn handle_sorted(
-        &mut self,
-        ticket: u64,
-        picture_use: PictureUse,
-        sorted: Sorted,
-    ) {
+    pub(crate) fn handle_sorted(&mut self, ticket: u64, picture_use: PictureUse, sorted: Sorted) {
         for problem in sorted.problems {
             self.messages.error(problem);
         }
@@ -174,7 +169,7 @@ impl App {
     }
 
     /// Asks how to use a picture or the files on the clipboard.
-    pub(in crate::gui) fn paste(&mut self) {
+    pub(crate) fn paste(&mut self) {
         let ticket = self.begin_opening();
         let platform = self.platform.clone();
         let paste = move || {
@@ -195,7 +190,7 @@ impl App {
                 _ if !is_newest => {}
                 Ok(Pasted::Picture(picture)) => {
                     let frame = &picture.photo.frame;
-                    let (w, h) = (frame.width(), frame.height());
+                    let (w, h) = frame.size();
                     let name = format!("{}, {w} × {h} px", picture.title());
                     app.ask_use(1, name, move |app, picture_use| match picture_use {
                         PictureUse::Style => app.import_with(PASTED.into(), move |styles, _| {
@@ -237,7 +232,7 @@ impl App {
     }
 
     /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
-    pub(in crate::gui) fn note_put(&mut self, opened: Opened, was_live: bool) {
+    pub(crate) fn note_put(&mut self, opened: Opened, was_live: bool) {
         self.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
         let unsaid = self.incoming.unsaid.take();
         let unsaid = unsaid.filter(|path| opened.origin == Origin::File(path.clone()));
@@ -257,7 +252,7 @@ impl App {
     }
 
     /// The first photo inherits the look of live mode; reports which parts differ from the defaults.
-    pub(in crate::gui) fn report_inherited_look(&mut self) {
+    pub(crate) fn report_inherited_look(&mut self) {
         let (look, usual) = (self.workspace.choice.look, Look::default());
         let mut parts = Vec::new();
         if look.strength_percent != usual.strength_percent {
@@ -274,7 +269,7 @@ impl App {
     }
 
     /// Makes a style of a photo that was opened, and restores what was shown before.
-    pub(in crate::gui) fn prefer_style(&mut self, path: PathBuf) {
+    pub(crate) fn prefer_style(&mut self, path: PathBuf) {
         self.import(path);
         let Some(Before { photo, was_live }) = self.incoming.before.take() else {
             return;

@@ -4,7 +4,7 @@ use std::{collections::HashSet, path::Path};
 
 use eframe::egui::{
     self, Align2, Color32, CornerRadius, FontId, Id, Order, Pos2, Rect, Role, Sense, Stroke,
-    StrokeKind, WidgetInfo, vec2,
+    StrokeKind, vec2,
 };
 
 use super::PictureUse;
@@ -54,7 +54,7 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
     let layer = egui::LayerId::new(Order::Foreground, Id::unique("drop"));
     let painter = ui.layer_painter(layer);
     painter.rect_filled(area, 0.0, Color32::from_black_alpha(170));
-    let colors = theme::palette(ui.visuals());
+    let colors = theme::palette(ui);
     if files == checkpoints {
         let text = match files {
             1 => "Drop to add the style",
@@ -69,8 +69,8 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
         let font = FontId::proportional(26.0);
         painter.text(area.center(), Align2::CENTER_CENTER, text, font, Color32::WHITE);
         // For screen readers: painted text is not a widget.
-        ui.interact(area, Id::unique("drop hint"), Sense::hover())
-            .widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+        let hint = ui.interact(area, Id::unique("drop hint"), Sense::hover());
+        theme::named(&hint, Role::Label, text);
         return false;
     }
     let lit = pointer.and_then(|pointer| at(area, pointer));
@@ -83,8 +83,8 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
     for (place, target) in places(area).into_iter().enumerate() {
         let is_lit = lit == Some(place);
         draw(&painter, target, is_lit, [words[place], explained[place]], &colors);
-        ui.interact(target, Id::unique(("drop target", place)), Sense::hover())
-            .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_lit, words[place]));
+        let shown = ui.interact(target, Id::unique(("drop target", place)), Sense::hover());
+        theme::named_choice(&shown, Role::ListBoxOption, is_lit, words[place]);
     }
     if pointer.is_none() {
         let text = "Drop to open it as a photo; you can use it as a style later.";

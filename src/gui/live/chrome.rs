@@ -10,7 +10,7 @@ use crate::{
     engine::live::SourceState,
     gui::{
         fonts::icons,
-        intent::Intent,
+        intent::{Intent, Sends},
         key_chips,
         label::{remark, sentence},
         shortcuts::button,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Minimum width at which the buttons have text next to their icons, in points.
-pub(in crate::gui) const WORDS_WIDTH: f32 = 560.0;
+pub(crate) const WORDS_WIDTH: f32 = 560.0;
 /// Minimum width at which every button is shown, in points; below that, the view buttons are in a menu.
 const BUTTONS_WIDTH: f32 = 380.0;
 /// How long a label says that the frozen picture was repainted.
@@ -42,7 +42,7 @@ fn tool_button(
 }
 
 /// The button that shows the picture alone.
-pub(in crate::gui) fn full_screen_button(ui: &mut egui::Ui, has_words: bool) {
+pub(crate) fn full_screen_button(ui: &mut egui::Ui, has_words: bool) {
     let words = [icons::FULL_SCREEN, "Full screen", "Show only the picture."];
     tool_button(ui, words, false, has_words, Intent::ToggleFullScreen);
 }
@@ -52,7 +52,7 @@ fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) {
     let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), egui::Sense::click());
     response
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), "Snapshot"));
-    let colors = theme::palette(ui.visuals());
+    let colors = theme::palette(ui);
     let painter = ui.painter();
     let (center, radius) = (rect.center(), SHUTTER / 2.0);
     let ring = Stroke::new(2.0, colors.quiet);
@@ -74,22 +74,20 @@ fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) {
     } else {
         "Save this frame as shown."
     };
-    if key_chips::hint(response, does, "S").clicked() {
-        Intent::Snapshot.send(ui);
-    }
+    key_chips::hint(response, does, "S").sends(Intent::Snapshot);
 }
 
 /// Text with the red dot that marks capturing and recording.
 fn red_dot(ui: &mut egui::Ui, words: &str) {
     let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
-    let color = theme::palette(ui.visuals()).recording;
+    let color = theme::palette(ui).recording;
     ui.painter().circle_filled(dot.center(), 5.0, color);
     ui.strong(words);
 }
 
 impl LiveView {
     /// Shows whether a camera is capturing, with a button to use or release it.
-    pub(in crate::gui) fn source_bar(&self, ui: &mut egui::Ui) {
+    pub(crate) fn source_bar(&self, ui: &mut egui::Ui) {
         if self.uses_camera() {
             if self.films() {
                 red_dot(ui, "Camera on");
@@ -107,7 +105,7 @@ impl LiveView {
 
     /// The buttons for the picture: capture buttons, then view buttons at the right, or in a menu if the space is too
     /// small.
-    pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui) {
+    pub(crate) fn tool_bar(&self, ui: &mut egui::Ui) {
         let width = ui.available_width();
         let has_words = width >= WORDS_WIDTH;
         ui.horizontal(|ui| {
@@ -165,7 +163,7 @@ impl LiveView {
 
     /// The buttons to freeze, save and record the picture; the first and the last one have text if `has_words`. Between
     /// them is the button that returns to the live painting, unless it is offered elsewhere.
-    pub(in crate::gui) fn take_buttons(
+    pub(crate) fn take_buttons(
         &self,
         ui: &mut egui::Ui,
         [has_words, record_has_words, has_as_seen]: [bool; 3],
@@ -223,12 +221,7 @@ impl LiveView {
 
     /// Draws the parts that float over the stage; `clear` is the part of it that is not covered. In full screen,
     /// `is_alone` is set.
-    pub(in crate::gui) fn over_stage(
-        &self,
-        ui: &egui::Ui,
-        (area, clear): (Rect, Rect),
-        is_alone: bool,
-    ) {
+    pub(crate) fn over_stage(&self, ui: &egui::Ui, (area, clear): (Rect, Rect), is_alone: bool) {
         if self.has_trouble() {
             self.problem(ui, clear);
         } else {
@@ -245,8 +238,7 @@ impl LiveView {
         if !self.shows_difference || self.shows_original {
             return;
         }
-        let at = area.center_top() + vec2(0.0, 16.0);
-        floating(ui, "difference", Align2::CENTER_TOP, at, area, |ui| {
+        floating(ui, "difference", Align2::CENTER_TOP, area, |ui| {
             let words = match self.largest_difference {
                 0 => "No difference: everything is grey".to_owned(),
                 n => format!(
@@ -283,8 +275,7 @@ impl LiveView {
         if is_alone {
             return;
         }
-        let at = area.center_top() + vec2(0.0, 16.0);
-        floating(ui, "repainting", Align2::CENTER_TOP, at, area, |ui| {
+        floating(ui, "repainting", Align2::CENTER_TOP, area, |ui| {
             ui.horizontal(|ui| {
                 if self.is_repainting {
                     ui.spinner();
@@ -295,12 +286,11 @@ impl LiveView {
     }
 
     /// Shows over a picture that is shown alone that a camera is capturing or a recording is running.
-    pub(in crate::gui) fn capture_badge(&self, ui: &egui::Ui, area: Rect) {
+    pub(crate) fn capture_badge(&self, ui: &egui::Ui, area: Rect) {
         if !self.films() && !self.is_recording() {
             return;
         }
-        let at = area.right_bottom() - vec2(16.0, 16.0);
-        floating(ui, "capture badge", Align2::RIGHT_BOTTOM, at, area, |ui| {
+        floating(ui, "capture badge", Align2::RIGHT_BOTTOM, area, |ui| {
             ui.horizontal(|ui| {
                 if self.films() {
                     red_dot(ui, "Camera on");
@@ -314,7 +304,7 @@ impl LiveView {
 
     /// Shows why there is no picture, and what to do.
     fn problem(&self, ui: &egui::Ui, area: Rect) {
-        floating(ui, "live problem", Align2::CENTER_CENTER, area.center(), area, |ui| {
+        floating(ui, "live problem", Align2::CENTER_CENTER, area, |ui| {
             ui.set_max_width(420.0);
             match &self.snapshot.source {
                 SourceState::Starting => {
@@ -330,12 +320,11 @@ impl LiveView {
                     ui.label(sentence(&remark(&problem.to_string())));
                 }
             }
-            let way_out = theme::main_button(ui, "Show the demo scene", true);
             if self.source != Source::Demo
                 && matches!(self.snapshot.source, SourceState::Waiting(_) | SourceState::Ended(_))
-                && ui.add(way_out).clicked()
             {
-                Intent::UseSource(Source::Demo).send(ui);
+                let way_out = theme::main_button(ui, "Show the demo scene", true);
+                ui.add(way_out).sends(Intent::UseSource(Source::Demo));
             }
         });
     }

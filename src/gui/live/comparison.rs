@@ -11,10 +11,11 @@ use crate::{
     engine::live::meter::Spread,
     frame::Frame,
     gui::{
-        intent::Intent,
+        intent::{Intent, Sends},
         key_chips,
         label::capital,
         mode_choice::{Offers, candidate},
+        shortcuts::plain_button,
         theme, time_left,
     },
     media::record::length_in_words,
@@ -62,9 +63,7 @@ impl LiveView {
         let comparison = self.comparison();
         if !self.comparing {
             ui.horizontal_wrapped(|ui| {
-                if ui.button("Start comparing").clicked() {
-                    Intent::ToggleCompare.send(ui);
-                }
+                plain_button(ui, "Start comparing", Intent::ToggleCompare);
                 ui.label(quiet(
                     ui,
                     "Compare two engines on the same frames, side by side.".to_owned(),
@@ -76,9 +75,7 @@ impl LiveView {
             let mut shows = self.shows_difference;
             let difference = ui.checkbox(&mut shows, "Difference");
             let hint = "Grey means equal; differences are amplified 16 times.";
-            if key_chips::hint(difference, hint, "D").clicked() {
-                Intent::ToggleDifference.send(ui);
-            }
+            key_chips::hint(difference, hint, "D").sends(Intent::ToggleDifference);
             if let Some(comparison) = &comparison {
                 verdict(ui, comparison);
             }
@@ -99,17 +96,13 @@ impl LiveView {
             let can = self.facts.is_some_and(|facts| facts.mode.is_some());
             let button = theme::main_button(ui, "Start benchmark", can);
             let button = ui.add_enabled(can, button);
-            if button.on_disabled_hover_text("Nothing is painted yet.").clicked() {
-                toggle.send(ui);
-            }
+            button.on_disabled_hover_text("Nothing is painted yet.").sends(toggle);
             let what = "Paints 200 frames with each engine, interleaved, and makes a report to copy or save.";
             ui.label(quiet(ui, what.to_owned()));
             return;
         };
         ui.horizontal_wrapped(|ui| {
-            if ui.button("Cancel benchmark").clicked() {
-                toggle.send(ui);
-            }
+            plain_button(ui, "Cancel benchmark", toggle);
             ui.add(egui::ProgressBar::new(share).desired_width(160.0).desired_height(8.0));
             let elapsed = ui.input(|i| i.time) - self.measuring_since.unwrap_or_default();
             let passed = length_in_words(Duration::from_secs_f64(elapsed.max(0.0)));
@@ -167,12 +160,12 @@ fn figure(ui: &mut egui::Ui, text: RichText) -> egui::Response {
 }
 
 fn quiet(ui: &egui::Ui, text: String) -> RichText {
-    RichText::new(text).color(theme::palette(ui.visuals()).quiet)
+    RichText::new(text).color(theme::palette(ui).quiet)
 }
 
 /// The ratio if the pictures were checked to be the same, otherwise why there is none.
 fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
-    let colors = theme::palette(ui.visuals());
+    let colors = theme::palette(ui);
     let failure = comparison.equality.failure.as_deref();
     match ratio(comparison) {
         Some(_) if comparison.pairs < MIN_PAIRS => {
@@ -221,5 +214,5 @@ pub(super) fn difference(a: &Frame, b: &Frame) -> (ColorImage, u8) {
             Color32::from_rgb(c(0), c(1), c(2))
         })
         .collect();
-    (ColorImage::new([a.width(), a.height()], pixels), largest)
+    (ColorImage::new(a.size().into(), pixels), largest)
 }

@@ -12,7 +12,7 @@ use crate::{
         fonts::icons,
         intent::Intent,
         label::{label, remark},
-        list::list,
+        list::{choose, list},
         mix,
         mode_choice::{Offers, engine},
         theme::{self, HintBeside},
@@ -23,7 +23,7 @@ use crate::{
 
 impl App {
     /// Draws the controls into `ui`.
-    pub(in crate::gui) fn live_controls(&self, ui: &mut egui::Ui, live: &LiveView) {
+    pub(crate) fn live_controls(&self, ui: &mut egui::Ui, live: &LiveView) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             let mut choice = self.workspace.choice.clone();
             let mut choices = self.settings.live.clone();
@@ -122,16 +122,9 @@ impl App {
                 .hint_beside(hint)
                 .accessible_name("Mirror");
             let label = ui.label("Rotate");
-            let button = ComboBox::from_id_salt("rotate")
-                .selected_text(format!("{}°", choices.rotate))
-                .width(64.0);
-            list(ui, button, |ui, entries| {
-                for rotation in Rotation::ALL {
-                    let name = format!("{rotation}°");
-                    entries.offer(ui, &mut choices.rotate, rotation, name);
-                }
-            })
-            .labelled_by(label.id);
+            let rotate = &mut choices.rotate;
+            choose(ui, "rotate", 64.0, rotate, Rotation::ALL, |angle| format!("{angle}°"))
+                .labelled_by(label.id);
         });
         if is_camera {
             ui.checkbox(&mut choices.mirror_saved, "Mirror saved files")
@@ -303,13 +296,7 @@ fn pick<T: Copy + PartialEq>(
     name: impl Fn(T) -> String,
 ) {
     theme::row(ui, title, |ui, label| {
-        let button = ComboBox::from_id_salt(title).selected_text(name(*value));
-        list(ui, button.width(ui.available_width()), |ui, entries| {
-            for one in offered {
-                entries.offer(ui, value, one, name(one));
-            }
-        })
-        .labelled_by(label);
+        choose(ui, title, ui.available_width(), value, offered, name).labelled_by(label);
     });
 }
 

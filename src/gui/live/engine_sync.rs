@@ -15,7 +15,7 @@ const MAX_PREVIEWS: usize = 24;
 impl App {
     /// The model size for live mode: the chosen one, if the style has it. The automatic choice is the lite model on a
     /// CPU and the full model on a GPU, as on the command line.
-    pub(in crate::gui) fn live_model(&self) -> ModelSize {
+    pub(crate) fn live_model(&self) -> ModelSize {
         let is_cpu = self.device.info.as_ref().is_none_or(|d| d.kind == DeviceChoice::Cpu);
         let automatic = if is_cpu { ModelSize::Lite } else { ModelSize::Full };
         self.model_of_style(self.settings.live.model.unwrap_or(automatic))

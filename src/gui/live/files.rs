@@ -44,7 +44,7 @@ const MAX_NAMES: u32 = 100_000;
 
 impl App {
     /// Saves the picture on the stage, with how it was painted. Repaints it first, unless that is already done.
-    pub(in crate::gui) fn snapshot(&mut self) {
+    pub(crate) fn snapshot(&mut self) {
         let finer = self.finer();
         let Some(live) = &self.live else {
             return;
@@ -127,7 +127,7 @@ impl App {
     }
 
     /// Asks where to write a report. The dialog asks before an existing file is replaced.
-    pub(in crate::gui) fn ask_export(&mut self, file_name: String, bytes: Vec<u8>) {
+    pub(crate) fn ask_export(&mut self, file_name: String, bytes: Vec<u8>) {
         let dialog = Dialog::Export { file_name: file_name.clone() };
         self.ask(dialog, move |app, mut path| {
             // Add the extension if it is missing; otherwise no program recognizes the file type.
@@ -145,7 +145,7 @@ impl App {
         });
     }
 
-    pub(in crate::gui) fn toggle_recording(&mut self) {
+    pub(crate) fn toggle_recording(&mut self) {
         let Some(live) = &mut self.live else {
             return;
         };
@@ -237,7 +237,7 @@ impl App {
     }
 
     /// Stops the recording, even if it does not have a file yet. Its length counts until now.
-    pub(in crate::gui) fn end_recording(&mut self) {
+    pub(crate) fn end_recording(&mut self) {
         let Some(live) = &mut self.live else {
             return;
         };
@@ -287,18 +287,18 @@ impl App {
     }
 
     /// The folder for snapshots and recordings.
-    pub(in crate::gui) fn snapshot_folder(&self) -> PathBuf {
+    pub(crate) fn snapshot_folder(&self) -> PathBuf {
         let chosen = self.settings.choices.snapshot_folder.clone();
         chosen.unwrap_or_else(|| pictures().join(OWN_FOLDER))
     }
 
     /// The folder of the last saved painting, or the pictures folder.
-    pub(in crate::gui) fn save_folder(&self) -> PathBuf {
+    pub(crate) fn save_folder(&self) -> PathBuf {
         self.settings.state.save_folder.clone().unwrap_or_else(pictures)
     }
 
     /// Removes temporary files of snapshots and of recordings' pictures that were left by a killed program.
-    pub(in crate::gui) fn sweep_pictures(&self) {
+    pub(crate) fn sweep_pictures(&self) {
         let home = self.snapshot_folder();
         let sweep = move || {
             disk::sweep(&home);
@@ -370,7 +370,7 @@ fn snapshot(
     let path = with_free_name(folder, &format!("snapshot-{style}"), ".png", |path| {
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
     })?;
-    let size = (picture.width(), picture.height());
+    let size = picture.size();
     let (width, height) = size_within(size.0, size.1, THUMBNAIL_PX);
     Ok((path, (size, scaled(&picture, width, height))))
 }

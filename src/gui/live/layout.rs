@@ -11,7 +11,7 @@ const MIN_HEIGHT: f32 = 100.0;
 
 impl App {
     /// The area between live pictures and the buttons below them for the Lab, if it is open.
-    pub(in crate::gui) fn lab_room(&self, ui: &mut egui::Ui, frame: Frame) -> Option<egui::Ui> {
+    pub(crate) fn lab_room(&self, ui: &mut egui::Ui, frame: Frame) -> Option<egui::Ui> {
         let live = self.live.as_ref().filter(|live| live.panel_open);
         live.zip(self.device.info.as_ref())?;
         // The picture keeps the larger half.
@@ -27,13 +27,13 @@ impl App {
         // A grip shows that the edge can be dragged.
         let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
         let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
-        let color = theme::palette(ui.visuals()).quiet;
+        let color = theme::palette(ui).quiet;
         ui.painter().rect_filled(grip, 1.5, color);
         Some(shown.inner)
     }
 
     /// Draws the Lab.
-    pub(in crate::gui) fn lab_ui(&mut self, ui: &mut egui::Ui) {
+    pub(crate) fn lab_ui(&mut self, ui: &mut egui::Ui) {
         let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
             return;
         };

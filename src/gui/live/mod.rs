@@ -224,7 +224,7 @@ impl LiveView {
     /// Draws the picture or the preview grid into the remaining area of `ui`.
     pub(super) fn stage_ui(&mut self, ui: &mut egui::Ui, styles: Styles<'_>, chosen: Option<&str>) {
         if self.shows_previews && !self.shows_original {
-            let around = self.stage.framing.around(ui.visuals());
+            let around = self.stage.framing.around(ui);
             self.previews.ui(ui, around, styles, chosen);
         } else {
             self.stage.ui(ui);
@@ -350,7 +350,7 @@ impl LiveView {
         };
         let picture = &pictures.value;
         // Zoom is relative to the source's pixels, whatever size the pictures drawn over them have.
-        let size = (picture.original.width(), picture.original.height());
+        let size = picture.original.size();
         // Only a painted picture may be labelled as painted.
         let is_painted = facts.mode.is_some() || self.shown_finer().is_some();
         match &picture.other {

@@ -4,13 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
     self, Align2, Color32, CornerRadius, FontId, Pos2, Rect, Role, Sense, Stroke, StrokeKind,
-    TextureHandle, TextureOptions, WidgetInfo, pos2, vec2,
+    TextureHandle, TextureOptions, pos2, vec2,
 };
 
 use crate::{
     engine::live::{Preview, PreviewPicture},
     gui::{
-        intent::Intent,
+        intent::{Intent, Sends},
         shortcuts::style_key,
         style_source::Card,
         texture::{cut_line, mirrored, opaque_image_of, paint_cover, tag},
@@ -105,7 +105,7 @@ impl PreviewGrid {
     ) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
-        let colors = theme::palette(ui.visuals());
+        let colors = theme::palette(ui);
         ui.painter().rect_filled(area, 0.0, around);
         let aspect = (self.textures.values().next()).map_or(4.0 / 3.0, TextureHandle::aspect_ratio);
         let area = area.shrink(GAP + 6.0);
@@ -124,8 +124,7 @@ impl PreviewGrid {
             let id = ui.scope_id().with(("preview", &card.id));
             let response = ui.interact(rect, id, Sense::click());
             let name = format!("Paint live in {}", card.title);
-            response
-                .widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &name));
+            theme::named_choice(&response, Role::RadioButton, is_chosen, &name);
             let radius = CornerRadius::same(theme::RADIUS);
             match self.texture(&card.id) {
                 Some(texture) => egui::Image::from_texture(texture)
@@ -152,9 +151,7 @@ impl PreviewGrid {
                 Stroke::NONE
             };
             ui.painter().rect_stroke(rect, radius, outline, StrokeKind::Outside);
-            if response.clicked() {
-                Intent::PickStyle(card.id.clone()).send(ui);
-            }
+            let response = response.sends(Intent::PickStyle(card.id.clone()));
             if response.double_clicked() {
                 Intent::TogglePreviews.send(ui);
             }

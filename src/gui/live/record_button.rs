@@ -29,7 +29,7 @@ fn progress(recorder: &Recorder, length: Duration) -> String {
 impl LiveView {
     /// Starts or stops a recording, and shows its progress.
     pub(super) fn record_button(&self, ui: &mut egui::Ui, has_words: bool) {
-        let colors = theme::palette(ui.visuals());
+        let colors = theme::palette(ui);
         let recorded = self.recorded_length(Instant::now());
         let is_recording = recorded.is_some();
         let mut name = "Record".to_owned();

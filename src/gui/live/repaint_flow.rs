@@ -69,7 +69,7 @@ impl App {
 
     /// Starts to repaint the frozen picture and waiting snapshots as soon as possible. Discards a frozen picture if it
     /// was resumed or the choice has changed.
-    pub(in crate::gui) fn follow_repaints(&mut self) {
+    pub(crate) fn follow_repaints(&mut self) {
         let wanted = self.frozen_sequence().zip(self.finer());
         let frozen = self.repaints.frozen.as_ref();
         if frozen.map(|frozen| (frozen.sequence, &frozen.finer))
@@ -156,7 +156,7 @@ impl App {
     }
 
     /// Also saves the live picture of the snapshot with this number.
-    pub(in crate::gui) fn save_seen(&mut self, number: u64) {
+    pub(crate) fn save_seen(&mut self, number: u64) {
         self.messages.forget_offer(&Intent::SaveAsSeen(number));
         if let Some(seen) = self.repaints.take_seen(number) {
             self.save_snapshot(seen, None);
@@ -179,7 +179,7 @@ impl App {
     }
 
     /// Handles a repainted frame, or the failure.
-    pub(in crate::gui) fn handle_repainted(
+    pub(crate) fn handle_repainted(
         &mut self,
         number: RepaintNumber,
         result: Result<Arc<Repainted>, EngineError>,
@@ -215,7 +215,7 @@ impl App {
     }
 
     /// Saves the waiting snapshots as they were painted live, because the window closes.
-    pub(in crate::gui) fn end_repaints(&mut self) {
+    pub(crate) fn end_repaints(&mut self) {
         for waiting in std::mem::take(&mut self.repaints.waiting) {
             self.save_snapshot(waiting.shown, None);
         }

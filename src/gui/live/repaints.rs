@@ -139,7 +139,7 @@ impl SnapshotPicture {
 
 impl LiveView {
     /// The picture on the stage: the source's frame and the painting.
-    pub(in crate::gui) fn picture(&self) -> Option<(&Frame, &Frame)> {
+    pub(crate) fn picture(&self) -> Option<(&Frame, &Frame)> {
         let (original, seen) = self.seen_picture()?;
         let finer = self.shown_finer().map(|finer| &finer.picture);
         Some((original, finer.unwrap_or(seen)))

@@ -45,7 +45,7 @@ enum Chart {
 /// The colours of a chart in the window.
 pub(super) fn chart_colors(theme: Theme) -> Colors {
     let visuals = theme::visuals(theme);
-    let palette = theme::palette(&visuals);
+    let palette = theme::palette_of(&visuals);
     let [ground, ink, quiet, rule, wrong, reference, candidate] = [
         visuals.window_fill,
         visuals.strong_text_color(),
@@ -76,7 +76,7 @@ impl LiveView {
     }
 
     /// Whether a report is shown.
-    pub(in crate::gui) fn has_report(&self) -> bool {
+    pub(crate) fn has_report(&self) -> bool {
         self.report.is_some()
     }
 
@@ -98,7 +98,7 @@ impl LiveView {
     }
 
     /// Draws the report over the window, if there is one.
-    pub(in crate::gui) fn report_ui(&mut self, ctx: &egui::Context) {
+    pub(crate) fn report_ui(&mut self, ctx: &egui::Context) {
         let Some(view) = &mut self.report else {
             return;
         };

@@ -34,7 +34,7 @@ const WARM_UP_FRAMES: u32 = 10;
 
 impl App {
     /// Takes the newest picture and snapshot, and sends changed settings to the engine.
-    pub(in crate::gui) fn live_logic(&mut self) {
+    pub(crate) fn live_logic(&mut self) {
         let Some(live) = &mut self.live else {
             return;
         };
@@ -101,7 +101,7 @@ impl App {
     }
 
     /// Handles a live event of the engine.
-    pub(in crate::gui) fn handle_live_event(&mut self, event: LiveEvent) {
+    pub(crate) fn handle_live_event(&mut self, event: LiveEvent) {
         match event {
             LiveEvent::Refused(error) => {
                 let text = format!("Live painting is not possible: {error}");
@@ -132,10 +132,7 @@ impl App {
     }
 
     /// Handles the end of a measurement.
-    pub(in crate::gui) fn handle_measured(
-        &mut self,
-        result: Result<Arc<MeasureReport>, MeasureError>,
-    ) {
+    pub(crate) fn handle_measured(&mut self, result: Result<Arc<MeasureReport>, MeasureError>) {
         match (result, &mut self.live) {
             (Ok(report), Some(live)) => {
                 live.show_report(report.clone());
@@ -157,7 +154,7 @@ impl App {
     }
 
     /// Changes the stored choices of live mode, except its source; returns those before.
-    pub(in crate::gui) fn set_live(&mut self, mut choices: Box<LiveChoices>) -> Box<LiveChoices> {
+    pub(crate) fn set_live(&mut self, mut choices: Box<LiveChoices>) -> Box<LiveChoices> {
         choices.source.clone_from(&self.settings.live.source);
         std::mem::swap(&mut self.settings.live, &mut choices);
         let (before, now) = (&*choices, &self.settings.live);
@@ -177,14 +174,14 @@ impl App {
         choices
     }
 
-    pub(in crate::gui) fn leave_as_seen(&mut self, stays: bool) {
+    pub(crate) fn leave_as_seen(&mut self, stays: bool) {
         let live = self.live.as_mut().filter(|live| live.frozen);
         let shown = live.and_then(|live| live.leave_as_seen(&self.ctx, stays));
         self.record_what_is_seen(shown);
     }
 
     /// Starts measuring the two modes by the fixed protocol, or stops.
-    pub(in crate::gui) fn toggle_measuring(&mut self) {
+    pub(crate) fn toggle_measuring(&mut self) {
         if self.engine.measuring_progress().is_some() {
             self.stop_measuring();
             return;
@@ -199,7 +196,7 @@ impl App {
     }
 
     /// Changes the detail of live pictures; a step from the automatic size sets a fixed size.
-    pub(in crate::gui) fn step_live_detail(&mut self, by: isize) {
+    pub(crate) fn step_live_detail(&mut self, by: isize) {
         let painted = self.live.as_ref().and_then(LiveView::painted_at);
         let painted = painted.map(|(width, height)| width.max(height));
         let present = match self.settings.live.size {
@@ -222,7 +219,7 @@ impl App {
     }
 
     /// Stops a measurement, and reports its progress.
-    pub(in crate::gui) fn stop_measuring(&mut self) {
+    pub(crate) fn stop_measuring(&mut self) {
         let Some(share) = self.engine.cancel_measuring() else {
             return;
         };
@@ -234,7 +231,7 @@ impl App {
     }
 
     /// Performs an intent that only changes how live pictures are shown.
-    pub(in crate::gui) fn change_view(&mut self, intent: &Intent) {
+    pub(crate) fn change_view(&mut self, intent: &Intent) {
         let Some(live) = &mut self.live else {
             return;
         };
@@ -263,7 +260,7 @@ impl App {
     }
 
     /// Switches to live mode with the stored source.
-    pub(in crate::gui) fn enter_live(&mut self) {
+    pub(crate) fn enter_live(&mut self) {
         let source = self.settings.live.source.clone();
         self.enter_live_with(source, false);
     }
@@ -299,7 +296,7 @@ impl App {
         self.list_cameras(false);
     }
 
-    pub(in crate::gui) fn leave_live(&mut self) {
+    pub(crate) fn leave_live(&mut self) {
         if self.live.is_none() {
             return;
         }
@@ -323,7 +320,7 @@ impl App {
 
     /// Chooses the first style if none is chosen, so that live mode paints from the start. At the very first start on a
     /// CPU, chooses a style that looks good at the small size used there. Only this special choice is stored.
-    pub(in crate::gui) fn choose_first_style(&mut self) {
+    pub(crate) fn choose_first_style(&mut self) {
         if self.live.is_none() || self.workspace.choice.style.is_some() {
             return;
         }
@@ -348,7 +345,7 @@ impl App {
     }
 
     /// Lists the cameras again when the window gets the focus while it offers to use one.
-    pub(in crate::gui) fn follow_cameras(&mut self) {
+    pub(crate) fn follow_cameras(&mut self) {
         let comes_back = self.ctx.input(|i| i.events.contains(&egui::Event::WindowFocused(true)));
         if comes_back && self.live.is_none() && self.workspace.photo().is_none() {
             self.list_cameras(false);
@@ -356,7 +353,7 @@ impl App {
     }
 
     /// Requests the system's list of cameras; `uses_first` then shows the first one.
-    pub(in crate::gui) fn list_cameras(&self, uses_first: bool) {
+    pub(crate) fn list_cameras(&self, uses_first: bool) {
         let platform = self.platform.clone();
         self.tasks.spawn(
             move || platform.cameras(),
@@ -371,7 +368,7 @@ impl App {
         );
     }
 
-    pub(in crate::gui) fn use_source(&mut self, source: Source) {
+    pub(crate) fn use_source(&mut self, source: Source) {
         match &mut self.live {
             Some(live) => {
                 live.trial.begin(&live.source);

@@ -11,6 +11,7 @@ use crate::gui::{
     fonts::icons,
     intent::Intent,
     list::list,
+    shortcuts::plain_button,
     style_source::{Card, MIX_OF},
     theme::{self, HintBeside},
 };
@@ -48,11 +49,8 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
             }
             add(ui, &can_add, chosen, choice);
             if choice.mix.parts(&chosen.id).len() > 1 {
-                let keep = egui::Button::new("Save mix…");
-                let hint = "Save the mix as a style.";
-                if ui.add(keep).hint_beside(hint).clicked() {
-                    Intent::AskMixName.send(ui);
-                }
+                plain_button(ui, "Save mix…", Intent::AskMixName)
+                    .hint_beside("Save the mix as a style.");
             }
         });
 }

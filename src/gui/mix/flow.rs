@@ -12,19 +12,19 @@ use crate::{
 
 impl App {
     /// The styles of the current mix; empty without a mix.
-    pub(in crate::gui) fn mixed_parts(&self) -> Parts {
+    pub(crate) fn mixed_parts(&self) -> Parts {
         self.workspace.choice.parts()
     }
 
     /// The mix that paints and is not saved as a style yet.
-    pub(in crate::gui) fn unkept_mix(&self) -> Option<UnkeptMix> {
+    pub(crate) fn unkept_mix(&self) -> Option<UnkeptMix> {
         let parts = self.mixed_parts();
         let name = self.chosen_name().filter(|_| !parts.is_empty())?;
         Some(UnkeptMix::new(parts, name))
     }
 
     /// The network of a mix, if it is ready; otherwise requests it, unless another one is being made.
-    pub(in crate::gui) fn mixed_network(&mut self, parts: &Parts) -> Option<Loaded> {
+    pub(crate) fn mixed_network(&mut self, parts: &Parts) -> Option<Loaded> {
         let mixed = &mut self.networks.mixed;
         if let Some((of, loaded)) = &mixed.newest
             && of == parts
@@ -43,7 +43,7 @@ impl App {
     }
 
     /// The network of a mix for live mode: until the newest one is ready, an older one of the same styles.
-    pub(in crate::gui) fn mixed_live_network(
+    pub(crate) fn mixed_live_network(
         &mut self,
         parts: &Parts,
         is_preparing: bool,
@@ -91,7 +91,7 @@ impl App {
     }
 
     /// The network with which the choice paints photos, if it is ready.
-    pub(in crate::gui) fn chosen_network(
+    pub(crate) fn chosen_network(
         &mut self,
         style: &str,
         parts: &Parts,
@@ -111,7 +111,7 @@ impl App {
     }
 
     /// Asks for a name under which the mix becomes a style.
-    pub(in crate::gui) fn ask_mix_name(&mut self) {
+    pub(crate) fn ask_mix_name(&mut self) {
         let parts = self.mixed_parts();
         if parts.is_empty() {
             return;
@@ -125,7 +125,7 @@ impl App {
         self.put_name(["Save mix as".to_owned(), name], "Save", problem, keep);
     }
 
-    pub(in crate::gui) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
+    pub(crate) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
         self.gallery.known(style).map_or(style, |card| &card.title)
     }
 
@@ -142,7 +142,7 @@ impl App {
     }
 
     /// The name of a style, or of the mix of it.
-    pub(in crate::gui) fn name_of(&self, style: &str, parts: &Parts) -> String {
+    pub(crate) fn name_of(&self, style: &str, parts: &Parts) -> String {
         if parts.is_empty() {
             self.title_of(style).to_owned()
         } else {
@@ -151,7 +151,7 @@ impl App {
     }
 
     /// The name of the style or mix that paints; `None` while no style is chosen.
-    pub(in crate::gui) fn chosen_name(&self) -> Option<String> {
+    pub(crate) fn chosen_name(&self) -> Option<String> {
         let style = self.workspace.choice.style.as_deref()?;
         Some(self.name_of(style, &self.mixed_parts()))
     }

@@ -30,14 +30,14 @@ pub fn is_low(ctx: &egui::Context) -> bool {
 
 impl App {
     /// Notes that a painting was written to this file.
-    pub(in crate::gui) fn note_painting(&mut self, path: &Path) {
+    pub(crate) fn note_painting(&mut self, path: &Path) {
         self.note_file(FileList::Paintings, path);
         self.paintings.note_written(path);
     }
 
     /// Whether the strip is shown below the photo. If there is space, it is shown even before the first painting is
     /// saved, so that the photo does not move then.
-    pub(in crate::gui) fn has_strip(&self) -> bool {
+    pub(crate) fn has_strip(&self) -> bool {
         let has_paintings = !self.settings.state.paintings.is_empty();
         let has_place = if is_low(&self.ctx) {
             has_paintings && self.paintings.is_open_low
@@ -57,7 +57,7 @@ impl App {
     }
 
     /// In a low window, the button that shows or hides the strip, if the strip is not empty.
-    pub(in crate::gui) fn strip_button(&self, ui: &mut egui::Ui) {
+    pub(crate) fn strip_button(&self, ui: &mut egui::Ui) {
         if is_low(ui) && !self.settings.state.paintings.is_empty() {
             let folds = self.folds_strip();
             strip::button(ui, folds, false);
@@ -65,7 +65,7 @@ impl App {
     }
 
     /// Makes missing thumbnails of the strip, and checks the files again when the window gets the focus.
-    pub(in crate::gui) fn serve_paintings(&mut self) {
+    pub(crate) fn serve_paintings(&mut self) {
         if !self.has_strip() || self.folds_strip() {
             return;
         }
@@ -84,14 +84,14 @@ impl App {
     }
 
     /// Draws the strip if it is shown.
-    pub(in crate::gui) fn strip_ui(&mut self, ui: &mut egui::Ui) {
+    pub(crate) fn strip_ui(&mut self, ui: &mut egui::Ui) {
         let folds = if is_low(ui) { None } else { Some(self.settings.state.folds_paintings) };
         let listed = &self.settings.state.paintings;
         self.paintings.strip(ui, listed, folds);
     }
 
     /// Opens a painting of the list to show it large.
-    pub(in crate::gui) fn show_painting(&mut self, path: PathBuf) {
+    pub(crate) fn show_painting(&mut self, path: PathBuf) {
         self.paintings.opening = Some(path.clone());
         let file = path.clone();
         self.tasks.spawn(
@@ -101,7 +101,7 @@ impl App {
     }
 
     /// Shows the painting `by` positions to the right in the strip, if there is one.
-    pub(in crate::gui) fn step_painting(&mut self, by: isize) {
+    pub(crate) fn step_painting(&mut self, by: isize) {
         let listed = self.settings.state.paintings.iter();
         let listed: Vec<_> = listed.filter(|path| !self.paintings.is_gone(path)).collect();
         // Start from the painting that is being opened, because key presses are faster than reading files.
@@ -148,19 +148,19 @@ impl App {
     }
 
     /// The photo and its painting, or the saved painting that is shown large instead.
-    pub(in crate::gui) fn seen_pictures(&self) -> Seen {
+    pub(crate) fn seen_pictures(&self) -> Seen {
         let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
         viewed.unwrap_or(&self.stage).seen_pictures()
     }
 
     /// Removes a painting from the list; keeps its file.
-    pub(in crate::gui) fn forget_painting(&mut self, path: &Path) {
+    pub(crate) fn forget_painting(&mut self, path: &Path) {
         self.forget_file(FileList::Paintings, path);
         self.close_forgotten();
     }
 
     /// Removes all paintings from the list; keeps their files.
-    pub(in crate::gui) fn clear_paintings(&mut self) {
+    pub(crate) fn clear_paintings(&mut self) {
         self.clear_files(FileList::Paintings);
         self.close_forgotten();
     }
@@ -178,7 +178,7 @@ impl App {
     }
 
     /// Fades the photo in over the painting that was shown large; returns `false` if none was shown or being opened.
-    pub(in crate::gui) fn close_painting(&mut self) -> bool {
+    pub(crate) fn close_painting(&mut self) -> bool {
         let viewed = self.paintings.viewed();
         if let Some(viewed) = viewed.filter(|_| self.workspace.photo().is_some()) {
             self.stage.appear_over(&self.ctx, viewed.stage.seen_pictures());
@@ -187,7 +187,7 @@ impl App {
     }
 
     /// Folds or unfolds the strip.
-    pub(in crate::gui) fn toggle_strip(&mut self) {
+    pub(crate) fn toggle_strip(&mut self) {
         let folds = if is_low(&self.ctx) {
             &mut self.paintings.is_open_low
         } else {
@@ -199,7 +199,7 @@ impl App {
 
     /// Applies an intent to the painting that is shown large, or shows the photo again before the intent changes it.
     /// Returns `true` if the intent is done.
-    pub(in crate::gui) fn meet_viewed(&mut self, intent: &Intent) -> bool {
+    pub(crate) fn meet_viewed(&mut self, intent: &Intent) -> bool {
         match (self.paintings.viewed(), intent) {
             (Some(viewed), Intent::Copy) if is_video(&viewed.path) => {
                 self.messages.notice("A video cannot be copied as a picture. Use “Show in folder”.")
@@ -229,17 +229,17 @@ impl App {
     }
 
     /// Whether a painting of the strip is shown large.
-    pub(in crate::gui) fn shows_painting(&self) -> bool {
+    pub(crate) fn shows_painting(&self) -> bool {
         self.live.is_none() && self.paintings.viewed().is_some()
     }
 
     /// The choice with the settings of the painting that is shown large, if its file contains them.
-    pub(in crate::gui) fn viewed_choice(&self) -> Option<Choice> {
+    pub(crate) fn viewed_choice(&self) -> Option<Choice> {
         painted_with::choice(&self.paintings.viewed()?.texts, &self.workspace.choice)
     }
 
     /// Draws the settings of the painting that is shown large; returns `false` if no painting is shown large.
-    pub(in crate::gui) fn viewed_settings(&self, ui: &mut egui::Ui) -> bool {
+    pub(crate) fn viewed_settings(&self, ui: &mut egui::Ui) -> bool {
         let Some(viewed) = self.paintings.viewed() else {
             return false;
         };
@@ -253,7 +253,7 @@ impl App {
     }
 
     /// Draws the buttons of the painting that is shown large; returns `false` if no painting is shown large.
-    pub(in crate::gui) fn viewed_buttons(&self, ui: &mut egui::Ui) -> bool {
+    pub(crate) fn viewed_buttons(&self, ui: &mut egui::Ui) -> bool {
         let viewed = self.paintings.viewed().filter(|_| self.live.is_none());
         if let Some(viewed) = viewed {
             view::buttons(ui, &viewed.path);

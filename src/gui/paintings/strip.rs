@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{
     self, Align2, Color32, FontId, Key, Modifiers, Response, Role, ScrollArea, Sense, Stroke,
-    StrokeKind, WidgetInfo, vec2,
+    StrokeKind, vec2,
 };
 
 use super::{Paintings, Thumbnail, is_video, view::actions};
 use crate::gui::{
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     label::{name_label, path_label},
     shortcuts::menu,
     texture::paint_cover,
@@ -67,7 +67,7 @@ impl Paintings {
             ui.horizontal(|ui| {
                 // A placeholder for the first painting.
                 let (place, _) = ui.allocate_exact_size(SIZE, Sense::hover());
-                let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
+                let edge = Stroke::new(1.0, theme::palette(ui).outline);
                 theme::dashed(ui.painter(), place.shrink(0.5), edge);
                 theme::caption(ui, "Saved paintings appear here.");
             });
@@ -100,9 +100,7 @@ impl Paintings {
                         });
                         menu(ui, of_file.chain([last]));
                     });
-                    if response.clicked() {
-                        Intent::ShowPainting(path.clone()).send(ui);
-                    }
+                    response.sends(Intent::ShowPainting(path.clone()));
                 }
             });
         });
@@ -116,9 +114,7 @@ pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
     let name = if is_folded { "Show saved paintings" } else { "Hide saved paintings" };
     let response = ui.add(egui::Button::selectable(!is_folded, words));
     let response = response.on_hover_text("Recently saved paintings");
-    if response.accessible_name(name).clicked() {
-        Intent::ToggleStrip.send(ui);
-    }
+    response.accessible_name(name).sends(Intent::ToggleStrip);
 }
 
 /// A painting in the strip.
@@ -137,15 +133,13 @@ fn picture(
         Some(Err(why)) if !is_video(path) => Some(why),
         _ => None,
     };
-    response.widget_info(|| {
-        let name = match problem {
-            Some(_) => format!("{name}, cannot be shown"),
-            None => name.clone(),
-        };
-        WidgetInfo::selected(Role::Button, true, is_viewed, name)
-    });
+    let spoken = match problem {
+        Some(_) => format!("{name}, cannot be shown"),
+        None => name.clone(),
+    };
+    theme::named_choice(&response, Role::Button, is_viewed, &spoken);
     if ui.is_rect_visible(rect) {
-        let colors = theme::palette(ui.visuals());
+        let colors = theme::palette(ui);
         ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
         match thumbnail.map(|thumbnail| &thumbnail.picture) {
             Some(Ok(texture)) => {

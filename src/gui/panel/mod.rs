@@ -26,7 +26,7 @@ use self::{
     meters::{Meters, Rates},
     steps::{Sorting, Steps},
 };
-use super::{fonts::icons, intent::Intent, theme};
+use super::{fonts::icons, intent::Intent, shortcuts::plain_button, theme};
 use crate::{
     backend::DeviceInfo,
     engine::live::{Facts, LiveSample, meter::Spread},
@@ -228,8 +228,8 @@ impl Panel {
                 } else {
                     "Timing the steps…"
                 });
-                if self.compares && ui.button("Stop comparing").clicked() {
-                    Intent::ToggleCompare.send(ui);
+                if self.compares {
+                    plain_button(ui, "Stop comparing", Intent::ToggleCompare);
                 }
             });
             return;

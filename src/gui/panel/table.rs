@@ -2,7 +2,7 @@
 
 use eframe::egui::{
     self, Align, CornerRadius, Pos2, Rangef, Rect, Response, RichText, Role, ScrollArea, Sense,
-    Shape, Stroke, Ui, WidgetInfo, vec2,
+    Shape, Stroke, Ui, vec2,
 };
 
 use super::{
@@ -150,7 +150,7 @@ fn head(ui: &mut Ui, (columns, places): (&[Shown], &[Rangef]), sorting: &mut Sor
         }
     }
     let y = rect.bottom();
-    let line = theme::palette(ui.visuals()).outline;
+    let line = theme::palette(ui).outline;
     ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, line));
 }
 
@@ -158,12 +158,10 @@ fn head(ui: &mut Ui, (columns, places): (&[Shown], &[Rangef]), sorting: &mut Sor
 fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Response {
     let id = ui.scope_id().with(("head", shown.title));
     let response = ui.interact(cell.expand2(vec2(4.0, 0.0)), id, Sense::click());
-    response.widget_info(|| {
-        let name = format!("Sort by {}", shown.spoken);
-        WidgetInfo::selected(Role::Button, true, sorted.is_some(), name)
-    });
+    let name = format!("Sort by {}", shown.spoken);
+    theme::named_choice(&response, Role::Button, sorted.is_some(), &name);
     let visuals = ui.style().interact(&response);
-    let palette = theme::palette(ui.visuals());
+    let palette = theme::palette(ui);
     if response.hovered() || response.has_focus() {
         let fill = visuals.weak_bg_fill;
         ui.painter().rect_filled(response.rect, CornerRadius::same(3), fill);
@@ -201,7 +199,7 @@ fn row(
 ) {
     let width = places[places.len() - 1].max;
     let share = step.ms / sum_ms;
-    let color = step_color(ui.visuals(), step.flops > 0);
+    let color = step_color(ui, step.flops > 0);
     let (line, response) = Line::new(ui, width, row_text(at, step, share));
     for (shown, &place) in columns.iter().zip(places) {
         let text = match shown.column {

@@ -1,8 +1,8 @@
 //! Draws the question about a network's pixel format.
 
 use eframe::egui::{
-    self, Align, ComboBox, CornerRadius, FontId, Label, Layout, Rect, Response, RichText, Role,
-    Sense, Stroke, StrokeKind, UiBuilder, Vec2, WidgetInfo, vec2,
+    self, Align, CornerRadius, FontId, Label, Layout, Rect, Response, RichText, Role, Sense,
+    Stroke, StrokeKind, UiBuilder, Vec2, vec2,
 };
 
 use super::{
@@ -10,7 +10,12 @@ use super::{
     words::{explanation, meaning, title},
 };
 use crate::{
-    gui::{intent::Intent, list::list, theme},
+    gui::{
+        intent::{Intent, Sends},
+        list::choose,
+        shortcuts::plain_button,
+        theme,
+    },
     weights::{ChannelOrder, PixelFormat, PixelRange},
 };
 
@@ -42,10 +47,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
             if place == 0 && is_fresh {
                 response.request_focus();
             }
-            if response.clicked() {
-                Intent::TakeReading(format).send(ui);
-            }
-            cards.push(response);
+            cards.push(response.sends(Intent::TakeReading(format)));
         }
     });
     steer(ui, &cards);
@@ -53,9 +55,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
         ui.add_space(theme::GAP);
         ui.horizontal_top(|ui| {
             let drawn = ui.push_id("by hand", |ui| card(ui, size, reading, format, "Set by hand"));
-            if drawn.inner.clicked() {
-                Intent::TakeReading(format).send(ui);
-            }
+            drawn.inner.sends(Intent::TakeReading(format));
             ui.add_space(theme::GAP);
             let opens = std::mem::take(&mut reading.opens_lists);
             ui.vertical(|ui| by_hand(ui, &mut format, opens));
@@ -69,9 +69,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
         {
             reading.open_by_hand();
         }
-        if ui.button("Cancel").clicked() {
-            Intent::CloseOverlay.send(ui);
-        }
+        plain_button(ui, "Cancel", Intent::CloseOverlay);
     });
 }
 
@@ -122,13 +120,8 @@ fn pick<T: Copy + PartialEq + std::fmt::Display>(
 ) -> Response {
     ui.vertical(|ui| {
         let label = ui.label(title);
-        let button = ComboBox::from_id_salt(title).selected_text(value.to_string());
-        list(ui, button.width(LIST_WIDTH), |ui, entries| {
-            for &one in offered {
-                entries.offer(ui, value, one, one.to_string());
-            }
-        })
-        .labelled_by(label.id)
+        choose(ui, title, LIST_WIDTH, value, offered.iter().copied(), |one| one.to_string())
+            .labelled_by(label.id)
     })
     .inner
 }
@@ -142,8 +135,8 @@ fn card(
     title: &str,
 ) -> Response {
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, title));
-    let colors = theme::palette(ui.visuals());
+    theme::named(&response, Role::Button, title);
+    let colors = theme::palette(ui);
     let radius = CornerRadius::same(theme::RADIUS);
     let trial = reading.tried(format);
     let (picture, words) = rect.split_top_bottom_at_y(rect.bottom() - WORDS_HEIGHT);

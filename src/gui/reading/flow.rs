@@ -38,12 +38,12 @@ const PICTURE: TextureOptions =
 
 impl App {
     /// Adds a file to the styles, as far as that is possible without a question.
-    pub(in crate::gui) fn import(&mut self, path: PathBuf) {
+    pub(crate) fn import(&mut self, path: PathBuf) {
         self.import_with(path, |styles, path| styles.import(path, PixelChoice::default()));
     }
 
     /// Adds the picture or checkpoint `path` to the styles.
-    pub(in crate::gui) fn import_with(
+    pub(crate) fn import_with(
         &mut self,
         path: PathBuf,
         import: impl FnOnce(&dyn StyleSource, &Path) -> Result<Import, String> + Send + 'static,
@@ -86,7 +86,7 @@ impl App {
     }
 
     /// Asks about the next file if no other question is open, and paints the next picture.
-    pub(in crate::gui) fn serve_readings(&mut self) {
+    pub(crate) fn serve_readings(&mut self) {
         if !self.overlays.is_open()
             && !self.ending.is_closing
             && let Some(file) = self.readings.waiting.pop_front()
@@ -133,7 +133,7 @@ impl App {
     }
 
     /// Shows a picture that was painted for the open question, or why there is none.
-    pub(in crate::gui) fn handle_tried(
+    pub(crate) fn handle_tried(
         &mut self,
         number: TrialNumber,
         result: Result<Arc<Painting>, EngineError>,
@@ -154,7 +154,7 @@ impl App {
     }
 
     /// Adds the file of the open question with this pixel format.
-    pub(in crate::gui) fn take_reading(&mut self, format: PixelFormat) {
+    pub(crate) fn take_reading(&mut self, format: PixelFormat) {
         match self.overlays.take() {
             Overlay::Question(Question::Reading(reading)) => {
                 self.stop_trial();
@@ -167,14 +167,14 @@ impl App {
     }
 
     /// Handles that the question was closed without an answer.
-    pub(in crate::gui) fn leave_reading(&mut self, reading: &Reading) {
+    pub(crate) fn leave_reading(&mut self, reading: &Reading) {
         self.stop_trial();
         let name = name_label(&reading.file.path);
         self.messages.notice(format!("{name} was not added as a style."));
     }
 
     /// Postpones the question because another one replaces it.
-    pub(in crate::gui) fn postpone_reading(&mut self) {
+    pub(crate) fn postpone_reading(&mut self) {
         if self.overlays.reading().is_none() {
             return;
         }

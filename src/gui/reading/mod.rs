@@ -35,7 +35,7 @@ pub struct Readings {
     /// The number of the newest question.
     number: u64,
     /// The picture that the engine is painting.
-    pub(in crate::gui) trial: Option<TrialNumber>,
+    pub(crate) trial: Option<TrialNumber>,
 }
 
 /// The result of painting with a format.

@@ -9,14 +9,15 @@ mod view;
 
 use std::sync::Arc;
 
-use eframe::egui::{
-    self, ColorImage, CursorIcon, Pos2, Rect, Response, Role, Sense, Vec2, WidgetInfo, vec2,
-};
+use eframe::egui::{self, ColorImage, CursorIcon, Pos2, Rect, Response, Role, Sense, Vec2, vec2};
 
 pub use self::fade::Seen;
 pub use self::view::{Compare, Framing, ViewStep};
 use self::{fade::Fade, marks::name_chips};
-use super::texture::{MAX_FIT, Picture};
+use super::{
+    texture::{MAX_FIT, Picture},
+    theme,
+};
 use crate::frame::Frame;
 
 /// Space around a picture that fits the stage, in points.
@@ -101,7 +102,7 @@ impl Default for Stage {
 impl Stage {
     /// Shows a new photo, fitted to the stage.
     pub fn set_photo(&mut self, ctx: &egui::Context, preview: &Arc<Frame>, full: Arc<Frame>) {
-        self.size = (full.width(), full.height());
+        self.size = full.size();
         // Start a new texture, because a fade may still show the previous photo's texture.
         self.photo.clear();
         self.photo.set(ctx, "photo", preview, Some(full));
@@ -269,11 +270,9 @@ impl Stage {
         let rect = ui.available_rect_before_wrap();
         self.rect = rect;
         let painter = ui.painter_at(rect);
-        painter.rect_filled(rect, 0.0, self.framing.around(ui.visuals()));
+        painter.rect_filled(rect, 0.0, self.framing.around(ui));
         let response = ui.allocate_rect(rect, Sense::click_and_drag());
-        response.widget_info(|| {
-            WidgetInfo::labeled(Role::Image, true, format!("Picture, {}", self.described()))
-        });
+        theme::named(&response, Role::Image, &format!("Picture, {}", self.described()));
         let ppp = ui.pixels_per_point();
         self.ppp = ppp;
         let [left_pane, right_pane] = self.panes();

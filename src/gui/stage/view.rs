@@ -1,6 +1,6 @@
 //! The view of the two pictures: which ones are shown, how they are framed, and the steps that change the view.
 
-use eframe::egui::{Color32, Visuals};
+use eframe::egui::{Color32, Ui};
 
 use crate::gui::theme;
 
@@ -40,9 +40,9 @@ pub enum Framing {
 
 impl Framing {
     /// The background of the picture: black if it is shown alone.
-    pub fn around(self, visuals: &Visuals) -> Color32 {
+    pub fn around(self, ui: &Ui) -> Color32 {
         match self {
-            Self::Window => theme::palette(visuals).stage,
+            Self::Window => theme::palette(ui).stage,
             Self::Fit | Self::Fill => Color32::BLACK,
         }
     }
