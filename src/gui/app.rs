@@ -9,10 +9,11 @@ mod state;
 
 pub(super) use state::{
     DeviceInUse, Ending, Networks, NextStep, PaintRequest, PhotoOpening, PhotoPainting, SaveFlow,
-    StylePicture, StylePictures, WindowState,
+    WindowState,
 };
 
 use std::{
+    collections::VecDeque,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -23,7 +24,7 @@ use eframe::egui;
 use super::{
     batch::Batch,
     choice::Choice,
-    contact_sheet::ContactSheets,
+    contact_sheet::ContactSheet,
     crop::Cropping,
     full_screen::state::FullScreen,
     gallery::Gallery,
@@ -35,13 +36,14 @@ use super::{
     overlays::Overlays,
     paintings::Paintings,
     platform::Platform,
-    reading::Readings,
+    reading::Unclear,
     settings_file::SettingsFile,
     shortcuts,
     stage::Stage,
     style_source::StyleSource,
     tasks::Tasks,
     theme, tooltips,
+    trials::Trial,
     workspace::{Page, Workspace},
 };
 use crate::{
@@ -100,9 +102,12 @@ pub struct App {
     pub(super) networks: Networks,
     /// Dragged, dropped and pasted pictures.
     pub(super) incoming: Incoming,
-    pub(super) style_pictures: StylePictures,
-    pub(super) readings: Readings,
-    pub(super) sheets: ContactSheets,
+    /// The small painting in progress.
+    pub(super) trial: Option<Trial>,
+    /// Files to ask about after the open question.
+    pub(super) unclear: VecDeque<Unclear>,
+    /// The contact sheet that is being made.
+    pub(super) sheet: Option<ContactSheet>,
     pub(super) paintings: Paintings,
     /// The crop in progress.
     pub(super) cropping: Option<Cropping>,
@@ -163,9 +168,9 @@ impl App {
             batch: None,
             networks: Networks::default(),
             incoming: Incoming::default(),
-            style_pictures: StylePictures::default(),
-            readings: Readings::default(),
-            sheets: ContactSheets::default(),
+            trial: None,
+            unclear: VecDeque::new(),
+            sheet: None,
             paintings: Paintings::default(),
             cropping: None,
             painting: PhotoPainting::default(),

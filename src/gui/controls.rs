@@ -236,7 +236,7 @@ impl App {
     /// The buttons that save or copy the painting, side by side.
     pub(super) fn save_buttons(&self, ui: &mut egui::Ui) {
         let (has_result, is_saving) = (self.workspace.finished().is_some(), self.save.is_running);
-        let may_begin_sheet = self.workspace.photo().is_some() && !self.sheets.is_running();
+        let may_begin_sheet = self.workspace.photo().is_some() && self.sheet.is_none();
         let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
         let no_sheet = "Open a photo first, or wait for the contact sheet in progress.";
         let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;

@@ -96,11 +96,7 @@ impl App {
                     self.revert_choice();
                 }
             }
-            Event::Tried { number, result } => {
-                if !self.handle_style_picture(number, &result) {
-                    self.handle_tried(number, result);
-                }
-            }
+            Event::Tried { number, result } => self.handle_tried(number, result),
             Event::Repainted { number, result } => {
                 if !self.handle_sheet_painted(number, &result) {
                     self.handle_repainted(number, result);

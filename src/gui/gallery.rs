@@ -79,12 +79,13 @@ pub struct Gallery {
     cards: Vec<Card>,
     /// The removed styles, while the removal can be undone.
     hidden: Vec<Card>,
-    removed: HashSet<String>,
     /// The order of all styles, including those that are not available.
     order: StyleOrder,
     thumbnails: HashMap<String, TextureHandle>,
     /// Painted thumbnails by style id.
     painted: HashMap<String, PaintedPicture>,
+    /// Styles of which no thumbnail can be painted.
+    unpaintable: HashSet<String>,
     listed: bool,
     problems: Vec<String>,
     /// The chosen style when it was last drawn, and the height of the list then.
@@ -130,13 +131,14 @@ impl Gallery {
     /// ids of styles that are gone or whose appearance has changed.
     pub fn set_cards(&mut self, ctx: &egui::Context, mut cards: Vec<Card>) -> HashSet<String> {
         self.listed = true;
-        let before: Vec<Card> = self.cards.drain(..).chain(self.hidden.drain(..)).collect();
+        let removed = std::mem::take(&mut self.hidden);
+        let before: Vec<&Card> = self.cards.iter().chain(&removed).collect();
         let is_same = |old: &Card| {
             let new = cards.iter().find(|card| card.id == old.id);
             new.is_some_and(|new| new.thumbnail == old.thumbnail && new.made_by == old.made_by)
         };
         let changed: HashSet<String> =
-            before.iter().filter(|old| !is_same(old)).map(|old| old.id.clone()).collect();
+            before.into_iter().filter(|old| !is_same(old)).map(|old| old.id.clone()).collect();
         for id in &changed {
             self.thumbnails.remove(id);
             self.painted.remove(id);
@@ -152,13 +154,10 @@ impl Gallery {
             }
         }
         // A different style with the same id has not been removed.
-        self.removed.retain(|id| {
-            let is_it = |card: &&Card| card.id == *id;
-            let both = before.iter().find(is_it).zip(cards.iter().find(is_it));
-            both.is_some_and(|(old, new)| old.changed == new.changed)
-        });
-        let removed = &self.removed;
-        (self.hidden, self.cards) = cards.into_iter().partition(|card| removed.contains(&card.id));
+        let is_removed = |card: &Card| {
+            removed.iter().any(|old| (&old.id, old.changed) == (&card.id, card.changed))
+        };
+        (self.hidden, self.cards) = cards.into_iter().partition(is_removed);
         self.sort();
         changed
     }
@@ -177,7 +176,6 @@ impl Gallery {
 
     /// Removes a style so that it can be restored.
     pub fn hide(&mut self, id: &str) {
-        self.removed.insert(id.to_owned());
         self.hidden.extend(self.cards.extract_if(.., |card| card.id == id));
     }
 
@@ -194,18 +192,17 @@ impl Gallery {
 
     /// Restores a removed style at its position; returns `false` if the style was not removed.
     pub fn unhide(&mut self, id: &str) -> bool {
-        let is_hidden = self.removed.remove(id);
+        let shown = self.cards.len();
         self.cards.extend(self.hidden.extract_if(.., |card| card.id == id));
         self.sort();
-        is_hidden
+        self.cards.len() > shown
     }
 
     /// Discards the removed styles, and returns them.
     pub fn take_hidden(&mut self) -> Vec<Card> {
-        for id in self.removed.drain() {
-            self.order.forget(&id);
-        }
-        std::mem::take(&mut self.hidden)
+        let hidden = std::mem::take(&mut self.hidden);
+        hidden.iter().for_each(|card| self.order.forget(&card.id));
+        hidden
     }
 
     /// Notes that a style has a new id; its position and thumbnail stay.
@@ -228,15 +225,21 @@ impl Gallery {
     ) -> Option<&str> {
         let lacks = |card: &&Card| {
             let picture = self.painted.get(&card.id);
-            picture.is_none_or(|picture| picture.subject != subject) && is_wanted(card)
+            picture.is_none_or(|picture| picture.subject != subject)
+                && !self.unpaintable.contains(&card.id)
+                && is_wanted(card)
         };
         let chosen = chosen.and_then(|id| self.card(id));
         chosen.into_iter().chain(&self.cards).find(lacks).map(|card| card.id.as_str())
     }
 
-    /// Sets a style's painted thumbnail.
-    pub fn set_picture(&mut self, id: String, picture: PaintedPicture) {
-        self.painted.insert(id, picture);
+    /// Sets a style's painted thumbnail; `None` if it cannot be painted.
+    pub fn set_picture(&mut self, id: String, picture: Option<PaintedPicture>) {
+        if let Some(picture) = picture {
+            self.painted.insert(id, picture);
+        } else {
+            self.unpaintable.insert(id);
+        }
     }
 
     /// Shows the painted thumbnails in this strength and these colours.

@@ -20,6 +20,7 @@
 //! | `reading` | the question about a network's pixel format if its file does not specify it, with previews |
 //! | `incoming` | dropped or pasted pictures: to paint, or to add as styles |
 //! | `own_styles`, `style_pictures` | the user's own styles: renaming, removing, thumbnails |
+//! | `trials` | small paintings for thumbnails and for the question about a pixel format |
 //! | `mix` | mixes of picture styles by weights |
 //! | `mode_choice` | lists of modes for photos, live mode and comparisons |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
@@ -91,6 +92,7 @@ mod texture;
 mod theme;
 mod time_left;
 mod tooltips;
+mod trials;
 mod update;
 mod welcome;
 mod window;

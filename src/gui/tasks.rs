@@ -159,7 +159,8 @@ fn complete<S>(completion: Completion<S>, completed: &Sender<Completion<S>>, wak
     }
 }
 
-fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+/// Runs work; returns the text of its panic, if it panics.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(panic.as_ref()))
 }
 

@@ -70,7 +70,7 @@ impl App {
             self.window.controls_open = false;
         } else if self.painting.request.is_some() {
             self.stop_painting();
-        } else if self.sheets.is_running() {
+        } else if self.sheet.is_some() {
             self.stop_contact_sheet();
         } else if let Some(batch) = &self.batch {
             self.perform(if batch.is_running() { Intent::StopBatch } else { Intent::CloseBatch });

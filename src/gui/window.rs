@@ -294,7 +294,9 @@ impl App {
             None => area,
         };
         self.messages.ui(ui, room, (Corner::Bottom, above), is_alone);
-        self.sheets.ui(ui, area);
+        if let Some(sheet) = &self.sheet {
+            sheet.ui(ui, area);
+        }
         self.incoming.ui(ui, area, self.live.is_some());
     }
 

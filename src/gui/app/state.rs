@@ -1,7 +1,7 @@
 //! Parts of the window's state that do not have a module of their own.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -9,11 +9,10 @@ use eframe::egui;
 
 use crate::{
     backend::DeviceInfo,
-    engine::protocol::{Generation, TrialNumber},
-    frame::Frame,
+    engine::protocol::Generation,
     gui::{
-        choice::Recipe, focus::FocusFrame, gallery::Subject, history::Step, mix::MixedNetworks,
-        opened::Opened, style_source::Loaded,
+        choice::Recipe, focus::FocusFrame, history::Step, mix::MixedNetworks, opened::Opened,
+        style_source::Loaded,
     },
     media::framing::Framing,
     mode::{DeviceChoice, ModelSize},
@@ -113,23 +112,6 @@ impl PhotoOpening {
         self.is_running &= !is_newest;
         is_newest
     }
-}
-
-/// A thumbnail of a style that is being painted.
-pub(crate) struct StylePicture {
-    /// Id of the style.
-    pub style: String,
-    pub subject: Subject,
-    /// The trial and the picture that it paints; `None` while the style's network is being read.
-    pub trial: Option<(TrialNumber, Arc<Frame>)>,
-}
-
-/// The thumbnail that is being painted, and the styles that could not be painted.
-#[derive(Default)]
-pub(crate) struct StylePictures {
-    pub running: Option<StylePicture>,
-    /// Styles that could not be painted.
-    pub failed: HashSet<String>,
 }
 
 /// A save, and what follows it.

@@ -23,7 +23,7 @@ use crate::{
 impl App {
     /// Asks where to save the sheet.
     pub(crate) fn ask_contact_sheet(&mut self) {
-        if self.sheets.is_running() {
+        if self.sheet.is_some() {
             return;
         }
         if self.workspace.photo().is_none() {
@@ -37,7 +37,8 @@ impl App {
 
     /// Starts the sheet that is to be saved at `path`, or under a similar name if that is taken.
     fn begin_contact_sheet(&mut self, path: PathBuf) {
-        let Some(photo) = self.workspace.photo().filter(|_| !self.sheets.is_running()) else {
+        let ticket = self.ticket();
+        let Some(photo) = self.workspace.photo().filter(|_| self.sheet.is_none()) else {
             return;
         };
         let photo = &photo.opened.photo;
@@ -45,9 +46,8 @@ impl App {
         let (width, height) = (self.workspace.choice.working_size())
             .resolve(photo.frame.width(), photo.frame.height());
         let cards = self.gallery.cards().iter();
-        self.sheets.begun += 1;
-        self.sheets.running = Some(ContactSheet {
-            number: self.sheets.begun,
+        self.sheet = Some(ContactSheet {
+            ticket,
             photo: photo.frame.clone(),
             long_side_px: width.max(height),
             look: self.workspace.choice.look,
@@ -68,7 +68,7 @@ impl App {
 
     /// Cancels the sheet.
     pub(crate) fn stop_contact_sheet(&mut self) {
-        let sheet = self.sheets.running.take();
+        let sheet = self.sheet.take();
         if let Some(number) = sheet.and_then(|sheet| sheet.painting) {
             self.engine.cancel_repaint(number);
         }
@@ -76,10 +76,10 @@ impl App {
 
     /// Reads the network of the next style, or writes the sheet when all are painted.
     fn go_on_with_sheet(&mut self) {
-        let Some(sheet) = &mut self.sheets.running else {
+        let Some(sheet) = &mut self.sheet else {
             return;
         };
-        let (number, photo) = (sheet.number, sheet.photo.clone());
+        let (ticket, photo) = (sheet.ticket, sheet.photo.clone());
         if let Some((id, _)) = sheet.styles.get(sheet.next) {
             let (id, model, long_side_px) = (id.clone(), sheet.model, sheet.long_side_px);
             let styles = self.style_source.clone();
@@ -87,17 +87,17 @@ impl App {
                 let network = styles.load(&id, model)?.network;
                 Ok((network, smaller(&photo, long_side_px)))
             };
-            self.tasks.spawn(read, move |app, read| app.handle_sheet_read(number, read));
+            self.tasks.spawn(read, move |app, read| app.handle_sheet_read(ticket, read));
         } else if sheet.file.cells.is_empty() {
             let why = sheet.failures.join(" ");
-            self.sheets.running = None;
+            self.sheet = None;
             self.messages.error(format!("The contact sheet was not made. {why}"));
         } else {
             let file =
                 SheetFile { cells: std::mem::take(&mut sheet.file.cells), ..sheet.file.clone() };
             self.tasks.spawn_writing(
                 move || write_sheet(&photo, file),
-                move |app, path| app.handle_sheet_written(number, path),
+                move |app, path| app.handle_sheet_written(ticket, path),
             );
         }
     }
@@ -105,10 +105,10 @@ impl App {
     /// Handles a network that was read for the sheet, or the failure.
     fn handle_sheet_read(
         &mut self,
-        number: u64,
+        ticket: u64,
         result: Result<(Arc<Network>, Arc<Frame>), String>,
     ) {
-        let Some(sheet) = self.sheets.of(number) else {
+        let Some(sheet) = self.sheet.as_mut().filter(|sheet| sheet.ticket == ticket) else {
             return;
         };
         match result {
@@ -135,17 +135,17 @@ impl App {
         painted: RepaintNumber,
         result: &Result<Arc<Repainted>, EngineError>,
     ) -> bool {
-        let sheet = self.sheets.running.as_mut();
+        let sheet = self.sheet.as_mut();
         let Some(sheet) = sheet.filter(|sheet| sheet.painting == Some(painted)) else {
             return false;
         };
         sheet.painting = None;
         match result {
             Ok(repainted) => {
-                let (number, repainted) = (sheet.number, repainted.clone());
+                let (ticket, repainted) = (sheet.ticket, repainted.clone());
                 self.tasks.spawn(
                     move || Ok(cell_of(&repainted.picture)),
-                    move |app, cell| app.handle_sheet_cell(number, cell),
+                    move |app, cell| app.handle_sheet_cell(ticket, cell),
                 );
             }
             Err(error) => {
@@ -158,8 +158,8 @@ impl App {
     }
 
     /// Handles a painting that was reduced to its size on the sheet.
-    fn handle_sheet_cell(&mut self, number: u64, cell: Result<Frame, String>) {
-        let Some(sheet) = self.sheets.of(number) else {
+    fn handle_sheet_cell(&mut self, ticket: u64, cell: Result<Frame, String>) {
+        let Some(sheet) = self.sheet.as_mut().filter(|sheet| sheet.ticket == ticket) else {
             return;
         };
         match cell {
@@ -175,7 +175,7 @@ impl App {
     }
 
     fn leave_off_sheet(&mut self, why: String) {
-        if let Some(sheet) = &mut self.sheets.running {
+        if let Some(sheet) = &mut self.sheet {
             sheet.failures.push(why);
             sheet.next += 1;
         }
@@ -183,8 +183,8 @@ impl App {
     }
 
     /// Handles the end of writing the sheet.
-    fn handle_sheet_written(&mut self, number: u64, result: Result<PathBuf, String>) {
-        let ended = self.sheets.running.take_if(|sheet| sheet.number == number);
+    fn handle_sheet_written(&mut self, ticket: u64, result: Result<PathBuf, String>) {
+        let ended = self.sheet.take_if(|sheet| sheet.ticket == ticket);
         let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);
         if !failures.is_empty() {
             self.messages.error(format!(

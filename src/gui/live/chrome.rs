@@ -208,15 +208,12 @@ impl LiveView {
 
     /// Whether a recording is running or starting.
     pub(super) fn is_recording(&self) -> bool {
-        self.begins_recording.is_some() || self.recording.is_some()
+        self.recording.is_some()
     }
 
     /// Length of the recording at `now`.
     pub(super) fn recorded_length(&self, now: Instant) -> Option<Duration> {
-        let begins = self.begins_recording.as_ref();
-        let begins = begins.map(|taken| taken.lasts(now));
-        let recording = self.recording.as_ref();
-        recording.map(|recorder| recorder.lasts(now)).or(begins)
+        self.recording.as_ref().map(|recording| recording.taken.lasts(now))
     }
 
     /// Draws the parts that float over the stage; `clear` is the part of it that is not covered. In full screen,

@@ -8,7 +8,7 @@ use std::{
 
 use eframe::egui;
 
-use super::repaints::SnapshotPicture;
+use super::{Recording, repaints::SnapshotPicture};
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
@@ -156,7 +156,7 @@ impl App {
             // with the picture that is visible now.
             let (mut sink, taken) = FrameSink::open();
             sink.push(seen, Instant::now());
-            live.begins_recording = Some(taken.clone());
+            live.recording = Some(Recording { taken: taken.clone(), recorder: None });
             self.engine.record(sink);
             self.start_recording(taken);
         } else {
@@ -209,28 +209,25 @@ impl App {
     ) {
         let has_end = taken.has_end();
         // Another recording may have started in the meantime.
-        let mut begins = self.live.as_mut().filter(|_| !has_end);
-        if let Some(live) = &mut begins {
-            live.begins_recording = None;
-        }
-        match (started, begins) {
-            (Ok((recorder, note)), begins) => {
+        let live = self.live.as_mut().filter(|_| !has_end);
+        let recording = live.map(|live| &mut live.recording);
+        match (started, recording) {
+            (Ok((recorder, note)), recording) => {
+                if let Some(Some(recording)) = recording {
+                    recording.recorder = Some(recorder);
+                } else {
+                    self.finish_recording(recorder);
+                }
                 if let Some(note) = note {
                     self.messages.notice(note);
                 }
-                match begins {
-                    Some(live) => live.recording = Some(recorder),
-                    None if has_end => self.finish_recording(recorder),
-                    None => self.tasks.spawn_writing(
-                        move || Ok(recorder.finish_or_discard()),
-                        Self::report_failure,
-                    ),
-                }
             }
-            (Err(error), _) => {
-                if has_end {
-                    self.recording_ended();
-                }
+            (Err(error), Some(recording)) => {
+                *recording = None;
+                self.report_folder(error);
+            }
+            (Err(error), None) => {
+                self.recording_ended();
                 self.report_folder(error);
             }
         }
@@ -238,17 +235,13 @@ impl App {
 
     /// Stops the recording, even if it does not have a file yet. Its length counts until now.
     pub(crate) fn end_recording(&mut self) {
-        let Some(live) = &mut self.live else {
-            return;
-        };
-        let until = Instant::now();
-        if let Some(recorder) = live.recording.take() {
-            recorder.hold_until(until);
+        let recording = self.live.as_mut().and_then(|live| live.recording.take());
+        if let Some(Recording { taken, recorder }) = recording {
+            taken.hold_until(Instant::now());
             self.ending.recordings += 1;
-            self.finish_recording(recorder);
-        } else if let Some(taken) = live.begins_recording.take() {
-            taken.hold_until(until);
-            self.ending.recordings += 1;
+            if let Some(recorder) = recorder {
+                self.finish_recording(recorder);
+            }
         }
     }
 

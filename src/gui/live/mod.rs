@@ -65,6 +65,13 @@ use crate::{
     verify::Equality,
 };
 
+/// A recording in progress.
+struct Recording {
+    taken: TakenFrames,
+    /// Writes the frames, once there is a file.
+    recorder: Option<Recorder>,
+}
+
 #[derive(Default)]
 pub struct LiveView {
     source: Source,
@@ -88,9 +95,7 @@ pub struct LiveView {
     /// Whether the comparison opened the Lab.
     opened_lab: bool,
     previews: PreviewGrid,
-    recording: Option<Recorder>,
-    /// The frames of a recording that does not have a file yet.
-    begins_recording: Option<TakenFrames>,
+    recording: Option<Recording>,
     /// When the current measurement was first shown, by egui's clock.
     measuring_since: Option<f64>,
     /// The settings that were last sent to the engine.
@@ -206,7 +211,7 @@ impl LiveView {
     /// The folder or file of the current recording, if it exists yet, and how much is recorded.
     pub fn recording(&self) -> Option<(Option<&Path>, String)> {
         let length = self.recorded_length(Instant::now())?;
-        let recorder = self.recording.as_ref();
+        let recorder = self.recording.as_ref().and_then(|recording| recording.recorder.as_ref());
         let folder = recorder.filter(|recorder| !recorder.is_video());
         let taken = match (folder, length.as_secs()) {
             // The first picture is already being written.

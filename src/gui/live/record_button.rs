@@ -35,8 +35,10 @@ impl LiveView {
         let mut name = "Record".to_owned();
         let mut spoken = name.clone();
         if let Some(length) = recorded {
-            let progress = match &self.recording {
-                Some(recording) => progress(recording, length),
+            let recorder =
+                self.recording.as_ref().and_then(|recording| recording.recorder.as_ref());
+            let progress = match recorder {
+                Some(recorder) => progress(recorder, length),
                 None => length_in_words(length),
             };
             name = if has_words { format!("Stop  {progress}") } else { length_in_words(length) };

@@ -5,7 +5,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::repaints::{Finer, Frozen, SnapshotPicture, Waiting, Wanted};
+use super::{
+    LiveView,
+    repaints::{Finer, Frozen, SnapshotPicture, Waiting, Wanted},
+};
 use crate::{
     engine::{
         error::EngineError,
@@ -165,7 +168,7 @@ impl App {
 
     /// Records the picture that is now on the stage instead of the frozen one.
     pub(super) fn record_what_is_seen(&mut self, shown: Option<Arc<Repainted>>) {
-        let is_recording = self.live.as_ref().is_some_and(|l| l.recording.is_some());
+        let is_recording = self.live.as_ref().is_some_and(LiveView::is_recording);
         if let Some(shown) = shown.filter(|_| is_recording) {
             self.engine.record_finer(shown, Instant::now());
         }

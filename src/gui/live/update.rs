@@ -66,7 +66,8 @@ impl App {
         let is_flipped = self.settings.live.shows_flipped(&live.source);
         live.stage.is_flipped = is_flipped;
         live.previews.is_flipped = is_flipped;
-        if live.recording.as_ref().is_some_and(Recorder::has_ended) {
+        let recorder = live.recording.as_ref().and_then(|recording| recording.recorder.as_ref());
+        if recorder.is_some_and(Recorder::has_ended) {
             self.end_recording();
         } else if let Some(length) = live.recorded_length(Instant::now()) {
             // The clock advances even while no pictures arrive.
@@ -159,11 +160,7 @@ impl App {
         std::mem::swap(&mut self.settings.live, &mut choices);
         let (before, now) = (&*choices, &self.settings.live);
         let source = self.live.as_ref().map_or(&now.source, |live| &live.source);
-        let recaptured = before.captures_mirrored(source) != now.captures_mirrored(source)
-            || before.rotate != now.rotate
-            || before.camera_size != now.camera_size
-            || before.camera_fps != now.camera_fps
-            || before.camera_format != now.camera_format;
+        let recaptured = capture_settings(before, source) != capture_settings(now, source);
         let live = self.live.as_mut().filter(|_| !now.repaint_kept);
         let shown = live.and_then(|live| live.forget_finer(&self.ctx));
         self.record_what_is_seen(shown);
@@ -392,15 +389,7 @@ impl App {
         live.snapshot = Snapshot::default();
         live.frozen = false;
         live.stays_as_seen = false;
-        let choices = &self.settings.live;
-        let capture = CaptureSettings {
-            size: choices.camera_size,
-            fps: choices.camera_fps,
-            format: choices.camera_format,
-            mirror: choices.captures_mirrored(&live.source),
-            rotate: choices.rotate,
-            ..CaptureSettings::default()
-        };
+        let capture = capture_settings(&self.settings.live, &live.source);
         let source = LiveSource::Capture(live.source.clone(), capture);
         let settings = self.live_settings();
         let started = self.engine.start_live(source, settings.clone());
@@ -420,5 +409,17 @@ impl App {
                 None
             }
         };
+    }
+}
+
+/// How the frames of a source are captured.
+fn capture_settings(choices: &LiveChoices, source: &Source) -> CaptureSettings {
+    CaptureSettings {
+        size: choices.camera_size,
+        fps: choices.camera_fps,
+        format: choices.camera_format,
+        mirror: choices.captures_mirrored(source),
+        rotate: choices.rotate,
+        ..CaptureSettings::default()
     }
 }
