@@ -149,8 +149,11 @@ impl LowerPanel {
         let id = egui::Id::unique(name);
         let height: f32 = ui.data(|d| d.get_temp(id)).unwrap_or(0.0);
         let whole = height + frame.total_margin().sum().y;
-        let panel = egui::Panel::bottom(name).frame(frame).exact_size(whole);
-        let panel = panel.resizable(false).show_separator_line(has_line);
+        let panel = egui::Panel::bottom(name)
+            .frame(frame)
+            .exact_size(whole)
+            .resizable(false)
+            .show_separator_line(has_line);
         let room =
             panel.show(ui, |ui| ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect())));
         Self { ui: room.inner, name, height }
@@ -197,8 +200,10 @@ pub fn view(ui: &mut egui::Ui, stage: &Stage, is_seen: bool) {
         let letters = (ui.painter()).layout_no_wrap(text.to_owned(), font.clone(), color);
         letters.size().x + 2.0 * VIEW_PADDING + VIEW_GAP
     };
-    let names = offered.iter().map(|(_, name)| name.as_str());
-    let names = names.chain(ZOOMS.iter().map(|([letters, ..], _)| *letters));
+    let names = offered
+        .iter()
+        .map(|(_, name)| name.as_str())
+        .chain(ZOOMS.iter().map(|([letters, ..], _)| *letters));
     let whole = names.map(width).sum::<f32>() + PERCENT_WIDTH;
     // A disabled switch stays in its place.
     let can_look = is_seen && !stage.is_alone();

@@ -159,12 +159,16 @@ impl App {
             (OutputSize::Working, "As painted"),
             (OutputSize::LongSide(chosen), "Custom"),
         ];
-        let current = outputs.iter().find(|(output, _)| *output == choice.output);
-        let current = current.map_or("", |(_, title)| title);
+        let current = outputs
+            .iter()
+            .find(|(output, _)| *output == choice.output)
+            .map_or("", |(_, title)| title);
         let mut output = choice.output;
         theme::row(ui, "Size", |ui, label| {
-            let button = ComboBox::from_id_salt("output size").selected_text(current);
-            let button = button.width(ui.available_width()).truncate();
+            let button = ComboBox::from_id_salt("output size")
+                .selected_text(current)
+                .width(ui.available_width())
+                .truncate();
             list(ui, button, |ui, entries| {
                 // A list is as narrow as its button, which would cut off the sizes.
                 ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
@@ -185,8 +189,7 @@ impl App {
             // Limit only the shown value, so that a smaller photo does not change the setting for larger ones.
             let mut shown = (*px).min(most);
             let number = theme::Number::with(" px");
-            let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number);
-            let response = response.hint_beside(
+            let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number).hint_beside(
             "The long side of the saved image in pixels, at most four times the photo's. Kept for your next photos.",
         );
             if response.changed() {

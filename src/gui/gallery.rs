@@ -28,6 +28,9 @@ use crate::{
     media::framing::Framing,
 };
 
+/// Shown in an empty list.
+const NO_STYLES: &str = "No styles found. Add one below: an image or a file of trained weights (.safetensors, .pth or .onnx).";
+
 /// Minimum width at which the button below the list has text, in points.
 const WORDS_WIDTH: f32 = 140.0;
 
@@ -304,101 +307,105 @@ impl Gallery {
     ) {
         theme::group_title(ui, "Styles");
         let list_height = ui.available_height() - 28.0 - theme::GAP * 2.0;
-        let list = ScrollArea::vertical().max_height(list_height).auto_shrink([false, false]);
-        let list = list.show(ui, |ui| {
-            if self.cards.is_empty() {
-                let text = if self.listed {
-                    "No styles found. Add one below: an image or a file of trained weights (.safetensors, .pth or .onnx)."
-                } else {
-                    "Looking for styles…"
-                };
-                theme::caption(ui, text);
-            }
-            let chosen = mix.map(|_| UnkeptMix::ID).or(chosen);
-            self.unasked.take_if(|id| chosen != Some(id.as_str()));
-            let stop = chosen.or(self.cards.first().map(|card| card.id.as_str()));
-            let had_focus = self.focused.take();
-            let mut follow = |ui: &egui::Ui, id: &str, response: &egui::Response| {
-                let is_seen =
-                    |(seen, height): &(String, f32)| *seen == id && *height == list_height;
-                let is_new = self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen);
-                if chosen.is_some() && is_new || response.gained_focus() {
-                    // Keep the card out of the area where the list fades.
-                    let fade = vec2(0.0, ui.spacing().scroll.fade.size);
-                    ui.scroll_to_rect(response.rect.expand2(fade), None);
-                    self.seen = chosen.map(|id| (id.to_owned(), list_height));
+        let list = ScrollArea::vertical().max_height(list_height).auto_shrink([false, false]).show(
+            ui,
+            |ui| {
+                if self.cards.is_empty() {
+                    theme::caption(ui, if self.listed { NO_STYLES } else { "Looking for styles…" });
                 }
-                // The focus follows the choice.
-                if had_focus.as_ref().is_some_and(|focused| focused != id) {
-                    response.request_focus();
-                }
-                if response.has_focus() {
-                    let (vertical_arrows, horizontal_arrows) = (true, true);
-                    let arrows =
-                        EventFilter { vertical_arrows, horizontal_arrows, ..Default::default() };
-                    ui.memory_mut(|m| m.set_focus_lock_filter(response.id, arrows));
-                    self.focused = Some(id.to_owned());
-                }
-            };
-            if let Some(mix) = mix {
-                let share = painting.map(|(_, share)| share);
-                let picture = |id: &str| self.thumbnails.get(id);
-                let response = mix.ui(ui, picture, share);
-                follow(ui, UnkeptMix::ID, &response);
-            }
-            let mut drag = Drag::default();
-            let last = self.cards.len().saturating_sub(1);
-            for (place, card) in self.cards.iter().enumerate() {
-                let share = painting.filter(|(id, _)| mix.is_none() && *id == card.id);
-                let share = share.map(|(_, share)| share);
-                let moves = moving.and_then(|grid| grid.texture(&card.id));
-                let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
-                // Live pictures and photos are not mixed in one list.
-                let picture = self.painted.get(&card.id).filter(|_| moving.is_none());
-                let picture = picture.map(|picture| &picture.texture);
-                let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
-                let is_stop = stop == Some(card.id.as_str());
-                let tile = Tile {
-                    card,
-                    key: shortcuts::style_key(place),
-                    note: None,
-                    own: own.as_slice(),
-                    painted: moves.or(picture),
-                    is_flipped,
-                    is_chosen: chosen == Some(card.id.as_str()),
-                    is_stop,
-                    share,
-                };
-                let response = card_ui(ui, &tile);
-                if is_stop {
-                    follow(ui, &card.id, &response);
-                }
-                response.context_menu(|ui| {
-                    let is_own = card.own.is_some();
-                    let (id, file) = (|| card.id.clone(), card.own.clone().unwrap_or_default());
-                    let moved = |to| Intent::MoveStyle(id(), to);
-                    menu(
-                        ui,
-                        [
-                            ("Move up", "Alt+Up", place > 0, moved(Move::Up)),
-                            ("Move down", "Alt+Down", place < last, moved(Move::Down)),
-                            ("Rename…", "F2", is_own, Intent::AskName(id())),
-                            ("Remove", "Delete", is_own, Intent::RemoveStyle(id())),
-                            ("Show file", "", is_own, Intent::ShowInFolder(file)),
-                        ],
-                    );
-                    if !is_own {
-                        theme::caption(ui, "This style is built in.");
+                let chosen = mix.map(|_| UnkeptMix::ID).or(chosen);
+                self.unasked.take_if(|id| chosen != Some(id.as_str()));
+                let stop = chosen.or(self.cards.first().map(|card| card.id.as_str()));
+                let had_focus = self.focused.take();
+                let mut follow = |ui: &egui::Ui, id: &str, response: &egui::Response| {
+                    let is_seen =
+                        |(seen, height): &(String, f32)| *seen == id && *height == list_height;
+                    let is_new = self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen);
+                    if chosen.is_some() && is_new || response.gained_focus() {
+                        // Keep the card out of the area where the list fades.
+                        let fade = vec2(0.0, ui.spacing().scroll.fade.size);
+                        ui.scroll_to_rect(response.rect.expand2(fade), None);
+                        self.seen = chosen.map(|id| (id.to_owned(), list_height));
                     }
-                });
-                drag.note(&response, card);
-                response.sends(Intent::PickStyle(card.id.clone()));
-            }
-            if chosen.is_none() {
-                self.seen = None;
-            }
-            drag.ui(ui);
-        });
+                    // The focus follows the choice.
+                    if had_focus.as_ref().is_some_and(|focused| focused != id) {
+                        response.request_focus();
+                    }
+                    if response.has_focus() {
+                        let (vertical_arrows, horizontal_arrows) = (true, true);
+                        let arrows = EventFilter {
+                            vertical_arrows,
+                            horizontal_arrows,
+                            ..Default::default()
+                        };
+                        ui.memory_mut(|m| m.set_focus_lock_filter(response.id, arrows));
+                        self.focused = Some(id.to_owned());
+                    }
+                };
+                if let Some(mix) = mix {
+                    let share = painting.map(|(_, share)| share);
+                    let picture = |id: &str| self.thumbnails.get(id);
+                    let response = mix.ui(ui, picture, share);
+                    follow(ui, UnkeptMix::ID, &response);
+                }
+                let mut drag = Drag::default();
+                let last = self.cards.len().saturating_sub(1);
+                for (place, card) in self.cards.iter().enumerate() {
+                    let share = painting
+                        .filter(|(id, _)| mix.is_none() && *id == card.id)
+                        .map(|(_, share)| share);
+                    let moves = moving.and_then(|grid| grid.texture(&card.id));
+                    let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
+                    // Live pictures and photos are not mixed in one list.
+                    let picture = self
+                        .painted
+                        .get(&card.id)
+                        .filter(|_| moving.is_none())
+                        .map(|picture| &picture.texture);
+                    let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
+                    let is_stop = stop == Some(card.id.as_str());
+                    let tile = Tile {
+                        card,
+                        key: shortcuts::style_key(place),
+                        note: None,
+                        own: own.as_slice(),
+                        painted: moves.or(picture),
+                        is_flipped,
+                        is_chosen: chosen == Some(card.id.as_str()),
+                        is_stop,
+                        share,
+                    };
+                    let response = card_ui(ui, &tile);
+                    if is_stop {
+                        follow(ui, &card.id, &response);
+                    }
+                    response.context_menu(|ui| {
+                        let is_own = card.own.is_some();
+                        let (id, file) = (|| card.id.clone(), card.own.clone().unwrap_or_default());
+                        let moved = |to| Intent::MoveStyle(id(), to);
+                        menu(
+                            ui,
+                            [
+                                ("Move up", "Alt+Up", place > 0, moved(Move::Up)),
+                                ("Move down", "Alt+Down", place < last, moved(Move::Down)),
+                                ("Rename…", "F2", is_own, Intent::AskName(id())),
+                                ("Remove", "Delete", is_own, Intent::RemoveStyle(id())),
+                                ("Show file", "", is_own, Intent::ShowInFolder(file)),
+                            ],
+                        );
+                        if !is_own {
+                            theme::caption(ui, "This style is built in.");
+                        }
+                    });
+                    drag.note(&response, card);
+                    response.sends(Intent::PickStyle(card.id.clone()));
+                }
+                if chosen.is_none() {
+                    self.seen = None;
+                }
+                drag.ui(ui);
+            },
+        );
         ui.add_space(2.0);
         let has_words = ui.available_width() >= WORDS_WIDTH;
         let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)

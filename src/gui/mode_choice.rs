@@ -139,8 +139,8 @@ fn list<T: Copy + PartialEq>(
     hint: &str,
 ) {
     let spoken = format!("{title}: {what}");
-    let button = choose(ui, &spoken, width, value, offered, |one| shown_name(name(one)));
-    let button = button.accessible_name(spoken);
+    let button = choose(ui, &spoken, width, value, offered, |one| shown_name(name(one)))
+        .accessible_name(spoken);
     match title {
         // The list is in the column of controls.
         ENGINE => button.hint_beside(hint),

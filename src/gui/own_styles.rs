@@ -75,8 +75,8 @@ impl App {
                 if let Some(request) = &mut self.painting.request {
                     request.recipe.rename_style(&id, &new);
                 }
-                let loaded = self.networks.loaded.extract_if(|(style, _), _| *style == id);
-                let loaded: Vec<_> = loaded.collect();
+                let loaded: Vec<_> =
+                    self.networks.loaded.extract_if(|(style, _), _| *style == id).collect();
                 let renamed = loaded.into_iter().map(|((_, model), of)| ((new.clone(), model), of));
                 self.networks.loaded.extend(renamed);
                 self.remember_choice();

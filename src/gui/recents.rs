@@ -72,8 +72,7 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
     let shown = &recent.files[..recent.files.len().min(ON_FIRST_PAGE)];
     let font = egui::TextStyle::Button.resolve(ui.style());
     let width = |path: &PathBuf| {
-        let letters = ui.painter();
-        let letters = letters.layout_no_wrap(name_label(path), font.clone(), Color32::WHITE);
+        let letters = ui.painter().layout_no_wrap(name_label(path), font.clone(), Color32::WHITE);
         letters.size().x.ceil()
     };
     let spacing = ui.spacing();

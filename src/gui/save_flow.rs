@@ -440,15 +440,16 @@ impl App {
 
     /// Describes the result on the table, which is not visible in live mode.
     fn result_text(&self) -> String {
-        let photo = self.workspace.photo();
-        let photo = photo.map_or_else(|| "the photo".to_owned(), |p| p.opened.title());
+        let photo =
+            self.workspace.photo().map_or_else(|| "the photo".to_owned(), |p| p.opened.title());
         // The user means the painting in progress, not the one that it replaces.
         let recipe = match &self.painting.request {
             Some(request) => Some(&request.recipe),
             None => self.workspace.shown().map(|shown| &shown.recipe),
         };
-        let style = recipe.map(|recipe| self.name_of(&recipe.style, &recipe.mix));
-        let style = style.map_or_else(String::new, |style| format!(" in “{style}”"));
+        let style = recipe
+            .map(|recipe| self.name_of(&recipe.style, &recipe.mix))
+            .map_or_else(String::new, |style| format!(" in “{style}”"));
         let place = match self.live {
             Some(_) => ", which waits under Photo,",
             None => "",

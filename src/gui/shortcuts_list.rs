@@ -89,8 +89,8 @@ fn found(wanted: &str) -> Vec<(&'static Group, Vec<&'static Line>)> {
     let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
     let of_group = |group: &'static Group| {
         let holds = |line: &&Line| {
-            let text = format!("{} {} {} {}", group.title, line.keys, line.does, line.also);
-            let text = text.to_lowercase();
+            let text =
+                format!("{} {} {} {}", group.title, line.keys, line.does, line.also).to_lowercase();
             words.iter().all(|word| text.contains(word))
         };
         let lines: Vec<_> = group.lines.iter().filter(holds).collect();

@@ -77,8 +77,8 @@ impl App {
         } else {
             theme::GALLERY_WIDTH
         };
-        let gallery = Panel::left("gallery").resizable(false);
-        let gallery = gallery.exact_size(styles_width).frame(side(ui, 12, 8));
+        let gallery =
+            Panel::left("gallery").resizable(false).exact_size(styles_width).frame(side(ui, 12, 8));
         gallery.show(ui, |ui| {
             let share = self.engine.progress().unwrap_or(0.0);
             let painting = self
@@ -102,22 +102,21 @@ impl App {
             let moving = live.filter(moves).map(LiveView::previews);
             self.gallery.ui(ui, chosen, painting, moving);
         });
-        let controls = Panel::right("controls").resizable(false);
-        let controls = controls.exact_size(theme::CONTROLS_WIDTH);
+        let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
         let mut controls = Some(controls.frame(side(ui, 12, 8))).filter(|_| has_controls);
         if let Some(controls) = controls.take_if(|_| !is_narrow) {
             controls.show(ui, |ui| self.controls(ui));
         }
         egui::CentralPanel::no_frame().show(ui, |ui| {
             let actions = LowerPanel::room(ui, "action bar", side(ui, 12, 8), true);
-            let strip = self.has_strip();
-            let strip = strip.then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
+            let strip =
+                self.has_strip().then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
             let lab = self.lab_room(ui, side(ui, 12, 6));
             // Part of the canvas, not a separate bar.
             let canvas = side(ui, 12, 4).fill(theme::palette(ui).stage);
             // In a low window the Lab replaces this row; keys do the same.
-            let view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
-            let view = view.then(|| LowerPanel::room(ui, "view", canvas, false));
+            let has_view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
+            let view = has_view.then(|| LowerPanel::room(ui, "view", canvas, false));
             if let Some(controls) = controls {
                 controls.show(ui, |ui| self.controls(ui));
             }

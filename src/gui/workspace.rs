@@ -253,8 +253,7 @@ impl Workspace {
     /// Notes that a mix is now a style: the painting on the table becomes that style's painting and keeps its saved
     /// state.
     pub fn note_kept_mix(&mut self, mix: &Parts, style: &str) {
-        let shown = self.shown.as_ref();
-        let Some(shown) = shown.filter(|shown| shown.recipe.mix == *mix) else {
+        let Some(shown) = self.shown.as_ref().filter(|shown| shown.recipe.mix == *mix) else {
             return;
         };
         let (before, painting) = (shown.recipe.clone(), shown.painting.clone());

@@ -78,8 +78,8 @@ impl Batch {
         ui.horizontal(|ui| {
             let start = theme::main_button(ui, "Start", is_ready);
             let start = ui.add_enabled(is_ready, start);
-            let start = key_chips::hint(start, "Paint the folder.", "Enter");
-            let start = start.on_disabled_hover_text("Choose a style first.");
+            let start = key_chips::hint(start, "Paint the folder.", "Enter")
+                .on_disabled_hover_text("Choose a style first.");
             let enters = ui.memory(|m| m.focused().is_none())
                 && ui.input(|i| i.key_pressed(egui::Key::Enter));
             if start.clicked() || (enters && is_ready) {

@@ -145,8 +145,7 @@ impl App {
 
     /// Starts the confirmed batch if its networks are loaded.
     pub(crate) fn start_batch(&mut self) {
-        let batch = self.batch.as_ref();
-        let Some(batch) = batch.filter(|batch| batch.phase == Phase::Loading) else {
+        let Some(batch) = self.batch.as_ref().filter(|batch| batch.phase == Phase::Loading) else {
             return;
         };
         let styles = batch.styles();

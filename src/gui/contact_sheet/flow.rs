@@ -135,8 +135,8 @@ impl App {
         painted: RepaintNumber,
         result: &Result<Arc<Repainted>, EngineError>,
     ) -> bool {
-        let sheet = self.sheet.as_mut();
-        let Some(sheet) = sheet.filter(|sheet| sheet.painting == Some(painted)) else {
+        let Some(sheet) = self.sheet.as_mut().filter(|sheet| sheet.painting == Some(painted))
+        else {
             return false;
         };
         sheet.painting = None;

@@ -146,8 +146,7 @@ impl Cropping {
                     "Aspect ratio of the crop"
                 };
                 let button = egui::Button::selectable(is_on, &name);
-                let button = ui.push_id(place, |ui| ui.add(button)).inner;
-                let button = button.on_hover_text(hint);
+                let button = ui.push_id(place, |ui| ui.add(button)).inner.on_hover_text(hint);
                 if button.accessible_name(format!("Ratio {name}")).clicked() {
                     let before = (self.rect, self.ratio);
                     let ratio = if is_on { turned } else { ratio };

@@ -165,8 +165,7 @@ fn is_used(ctx: &egui::Context, shown: bool) -> bool {
     let bar = ctx.memory(|memory| memory.area_rect(Id::unique(BAR)).filter(|_| shown));
     let is_within = |rect: Rect| bar.is_some_and(|bar| bar.contains_rect(rect));
     let pointer = ctx.input(|i| i.pointer.hover_pos());
-    let focused = ctx.memory(|memory| memory.focused());
-    let focused = focused.and_then(|id| ctx.read_response(id));
+    let focused = ctx.memory(|memory| memory.focused()).and_then(|id| ctx.read_response(id));
     moves
         || pointer.is_some_and(|at| is_within(Rect::from_min_size(at, egui::Vec2::ZERO)))
         || focused.is_some_and(|response| is_within(response.rect))

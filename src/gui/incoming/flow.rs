@@ -37,8 +37,8 @@ impl App {
     /// Notes files that are dragged over the window, and those that were dropped.
     pub(crate) fn note_incoming(&mut self) {
         let (hovers, dropped, now) = self.ctx.input(|i| {
-            let dropped = i.raw.dropped_files.iter();
-            let mut dropped: Vec<PathBuf> = dropped.map(|f| f.path().to_owned()).collect();
+            let mut dropped: Vec<PathBuf> =
+                i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect();
             dropped.dedup();
             (!i.raw.hovered_files.is_empty(), dropped, i.time)
         });
@@ -234,8 +234,8 @@ impl App {
     /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
     pub(crate) fn note_put(&mut self, opened: Opened, was_live: bool) {
         self.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
-        let unsaid = self.incoming.unsaid.take();
-        let unsaid = unsaid.filter(|path| opened.origin == Origin::File(path.clone()));
+        let unsaid =
+            self.incoming.unsaid.take().filter(|path| opened.origin == Origin::File(path.clone()));
         let photo = self.workspace.put_photo(opened);
         self.incoming.before = None;
         let Some(path) = unsaid else {

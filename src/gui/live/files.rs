@@ -295,18 +295,18 @@ impl App {
         let home = self.snapshot_folder();
         let sweep = move || {
             disk::sweep(&home);
-            let recordings = std::fs::read_dir(&home).into_iter().flatten().flatten();
-            let recordings = recordings.filter(|entry| {
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                let name = entry.file_name();
-                let number = name
-                    .to_str()
-                    .unwrap_or_default()
-                    .strip_prefix(RECORDING)
-                    .and_then(|n| n.strip_prefix('-'));
-                let is_number = |n: &str| n.bytes().all(|b| b.is_ascii_digit());
-                is_folder && number.is_some_and(is_number)
-            });
+            let recordings =
+                std::fs::read_dir(&home).into_iter().flatten().flatten().filter(|entry| {
+                    let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                    let name = entry.file_name();
+                    let number = name
+                        .to_str()
+                        .unwrap_or_default()
+                        .strip_prefix(RECORDING)
+                        .and_then(|n| n.strip_prefix('-'));
+                    let is_number = |n: &str| n.bytes().all(|b| b.is_ascii_digit());
+                    is_folder && number.is_some_and(is_number)
+                });
             for recording in recordings {
                 disk::sweep(&recording.path());
             }
@@ -358,8 +358,8 @@ fn snapshot(
     folder: &Path,
     SnapshotPicture { style, picture, texts }: SnapshotPicture,
 ) -> Result<(PathBuf, Thumbnail), String> {
-    let bytes = encode::png_with_texts("the snapshot", &picture, &texts);
-    let bytes = bytes.map_err(|e| e.to_string())?;
+    let bytes =
+        encode::png_with_texts("the snapshot", &picture, &texts).map_err(|e| e.to_string())?;
     let path = with_free_name(folder, &format!("snapshot-{style}"), ".png", |path| {
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
     })?;

@@ -16,9 +16,10 @@ impl App {
         live.zip(self.device.info.as_ref())?;
         // The picture keeps the larger half.
         let most = (0.5 * ui.available_height()).max(MIN_HEIGHT);
-        let lab = Panel::bottom("lab").resizable(true);
-        let lab = lab.default_size(LAB_HEIGHT.min(most));
-        let lab = lab.size_range(MIN_HEIGHT..=most);
+        let lab = Panel::bottom("lab")
+            .resizable(true)
+            .default_size(LAB_HEIGHT.min(most))
+            .size_range(MIN_HEIGHT..=most);
         let shown = lab.frame(frame).show(ui, |ui| {
             // The same height with every tab.
             ui.set_min_height(ui.available_height());

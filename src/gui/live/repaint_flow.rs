@@ -151,8 +151,11 @@ impl App {
             return;
         }
         // The frozen picture is already being repainted.
-        let frozen = self.repaints.frozen.as_ref();
-        let frozen = frozen.filter(|frozen| Some(frozen.sequence) == self.frozen_sequence());
+        let frozen = self
+            .repaints
+            .frozen
+            .as_ref()
+            .filter(|frozen| Some(frozen.sequence) == self.frozen_sequence());
         let number = frozen.filter(|frozen| frozen.finer == finer).and_then(|frozen| frozen.number);
         self.repaints.waiting.push(Waiting { number, frame, finer, shown });
         self.follow_repaints();

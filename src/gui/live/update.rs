@@ -194,8 +194,11 @@ impl App {
 
     /// Changes the detail of live pictures; a step from the automatic size sets a fixed size.
     pub(crate) fn step_live_detail(&mut self, by: isize) {
-        let painted = self.live.as_ref().and_then(LiveView::painted_at);
-        let painted = painted.map(|(width, height)| width.max(height));
+        let painted = self
+            .live
+            .as_ref()
+            .and_then(LiveView::painted_at)
+            .map(|(width, height)| width.max(height));
         let present = match self.settings.live.size {
             LiveSize::Auto { .. } => painted,
             LiveSize::LongSide(px) => Some(px),
@@ -327,10 +330,8 @@ impl App {
             return;
         }
         let is_cpu = self.device.is(DeviceChoice::Cpu);
-        let kind = self.gallery.card(FIRST_WHEN_SMALL);
-        let kind = kind.filter(|_| is_first_start && is_cpu);
-        let first = kind.or(self.gallery.cards().first());
-        let first = first.map(|card| card.id.clone());
+        let kind = self.gallery.card(FIRST_WHEN_SMALL).filter(|_| is_first_start && is_cpu);
+        let first = kind.or(self.gallery.cards().first()).map(|card| card.id.clone());
         let is_chosen_for_good = kind.is_some();
         if let Some(id) = &first {
             self.gallery.begin_at_top(id);

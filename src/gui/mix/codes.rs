@@ -74,8 +74,9 @@ impl LastNetwork {
         if let Some(network) = last.as_ref().filter(is_it) {
             return Ok(network.clone());
         }
-        let network = networks.find_made_by(made_by);
-        let network = network.map_err(|error| format!("The styles cannot be mixed: {error}."))?;
+        let network = networks
+            .find_made_by(made_by)
+            .map_err(|error| format!("The styles cannot be mixed: {error}."))?;
         Ok(last.insert(network).clone())
     }
 }

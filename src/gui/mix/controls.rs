@@ -22,8 +22,8 @@ const CROSS: egui::Vec2 = egui::Vec2::splat(22.0);
 /// Draws the mix below its heading if the chosen style is a picture style.
 pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
     let card = |id: &str| cards.iter().find(|card| card.id == id);
-    let chosen = choice.style.as_deref().and_then(card);
-    let Some(chosen) = chosen.filter(|card| card.is_picture()) else {
+    let Some(chosen) = choice.style.as_deref().and_then(card).filter(|card| card.is_picture())
+    else {
         return;
     };
     ui.add_space(4.0);
@@ -100,8 +100,7 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
                 ui.spacing_mut().button_padding = egui::Vec2::ZERO;
                 let cross = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
                 let name = format!("Remove {title} from the mix");
-                let cross = ui.add_sized(CROSS, cross).hint_beside(&name);
-                let cross = cross.accessible_name(name);
+                let cross = ui.add_sized(CROSS, cross).hint_beside(&name).accessible_name(name);
                 removed = removed.or(cross.clicked().then_some(place - 1));
                 false
             });

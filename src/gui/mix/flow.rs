@@ -52,9 +52,13 @@ impl App {
             let (a, b) = (of.iter(), parts.iter());
             of.len() == parts.len() && a.zip(b).all(|((a, _), (b, _))| a == b)
         };
-        let older = self.networks.mixed.newest.as_ref();
-        let older = older.filter(|(of, _)| same_styles(of));
-        let older = older.map(|(_, loaded)| loaded.clone());
+        let older = self
+            .networks
+            .mixed
+            .newest
+            .as_ref()
+            .filter(|(of, _)| same_styles(of))
+            .map(|(_, loaded)| loaded.clone());
         // Newer settings would cancel the preparation of the previous ones again and again.
         if is_preparing && older.is_some() {
             return older;

@@ -102,14 +102,20 @@ impl App {
 
     /// Shows the painting `by` positions to the right in the strip, if there is one.
     pub(crate) fn step_painting(&mut self, by: isize) {
-        let listed = self.settings.state.paintings.iter();
-        let listed: Vec<_> = listed.filter(|path| !self.paintings.is_gone(path)).collect();
+        let listed: Vec<_> = self
+            .settings
+            .state
+            .paintings
+            .iter()
+            .filter(|path| !self.paintings.is_gone(path))
+            .collect();
         // Start from the painting that is being opened, because key presses are faster than reading files.
-        let from = self.paintings.opening.as_ref();
-        let from = from.or(self.paintings.viewed.as_ref().map(|v| &v.path));
+        let from =
+            self.paintings.opening.as_ref().or(self.paintings.viewed.as_ref().map(|v| &v.path));
         let place = from.and_then(|path| listed.iter().position(|listed| *listed == path));
-        let next = place.and_then(|place| listed.get(place.checked_add_signed(by)?));
-        let next = next.map(|path| Intent::ShowPainting((*path).clone()));
+        let next = place
+            .and_then(|place| listed.get(place.checked_add_signed(by)?))
+            .map(|path| Intent::ShowPainting((*path).clone()));
         self.intents.extend(next);
     }
 

@@ -112,8 +112,9 @@ pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
     let words =
         if has_icon { theme::icon_text(icons::SAVE, "Saved", true) } else { "Saved".to_owned() };
     let name = if is_folded { "Show saved paintings" } else { "Hide saved paintings" };
-    let response = ui.add(egui::Button::selectable(!is_folded, words));
-    let response = response.on_hover_text("Recently saved paintings");
+    let response = ui
+        .add(egui::Button::selectable(!is_folded, words))
+        .on_hover_text("Recently saved paintings");
     response.accessible_name(name).sends(Intent::ToggleStrip);
 }
 
