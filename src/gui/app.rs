@@ -8,8 +8,8 @@
 mod state;
 
 pub(super) use state::{
-    DeviceInUse, Ending, Networks, NextStep, PaintRequest, PhotoOpening, PhotoPainting, SaveFlow,
-    WindowState,
+    ComposeRequest, DeviceInUse, Ending, Networks, NextStep, PaintRequest, PhotoOpening,
+    PhotoPainting, SaveFlow, Trial, TrialError, Tried, WindowState,
 };
 
 use std::{
@@ -43,7 +43,6 @@ use super::{
     style_source::StyleSource,
     tasks::Tasks,
     theme, tooltips,
-    trials::Trial,
     workspace::{Page, Workspace},
 };
 use crate::{
@@ -103,7 +102,7 @@ pub struct App {
     /// Dragged, dropped and pasted pictures.
     pub(super) incoming: Incoming,
     /// The small painting in progress.
-    pub(super) trial: Option<Trial>,
+    pub(super) trial: Option<Trial<Self>>,
     /// Files to ask about after the open question.
     pub(super) unclear: VecDeque<Unclear>,
     /// The contact sheet that is being made.

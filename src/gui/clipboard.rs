@@ -58,8 +58,7 @@ impl App {
             self.ctx.output_mut(|output| output.commands.extract_if(.., is_text).collect());
         for command in copied {
             if let OutputCommand::CopyText(text) = command {
-                let platform = self.platform.clone();
-                self.tasks.spawn(move || platform.copy_text(&text), Self::report_failure);
+                self.ask_desktop(move |desktop| desktop.copy_text(&text));
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{
     app::{App, PaintRequest},
     batch::Phase,
     intent::Intent,
-    messages::{Offer, Topic},
+    messages::Topic,
 };
 use crate::engine::{
     paint::OutputSize,
@@ -51,7 +51,7 @@ impl App {
             Event::Device { info, notice } => {
                 // The first notice is in the status line. A later one is a lost GPU, which only a new process can open.
                 if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
-                    let offer = Offer { label: "Restart StyleForge", intent: Intent::Restart };
+                    let offer = ("Restart StyleForge", Intent::Restart);
                     self.messages.error_with(notice.clone(), offer);
                 }
                 self.device.info = Some(info);

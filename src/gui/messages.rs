@@ -10,7 +10,7 @@ use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, TextureHandle, vec
 
 use super::{
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     label::{remark, sentence},
     shortcuts::{button, plain_button},
     theme,
@@ -64,14 +64,9 @@ pub enum Topic {
     Painting,
 }
 
-/// An action that a message offers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Offer {
-    /// The button's text.
-    pub label: &'static str,
-    /// Sent when the button is clicked; the message then disappears, unless it shows a picture.
-    pub intent: Intent,
-}
+/// An action that a message offers: a button's text, and what the button sends. The message then disappears, unless it
+/// shows a picture.
+pub type Offer = (&'static str, Intent);
 
 struct Message {
     number: u64,
@@ -88,15 +83,6 @@ struct Message {
 }
 
 impl Message {
-    /// How long the message stays, in seconds.
-    fn stays(&self) -> f64 {
-        match self.kind {
-            Kind::Error => ERROR_SECONDS,
-            Kind::Notice if self.offers.is_empty() => NOTICE_SECONDS,
-            Kind::Notice => OFFER_SECONDS,
-        }
-    }
-
     /// Whether it must be a single line to be at most `most` points high.
     fn is_low(&self, most: f32) -> bool {
         self.height.is_some_and(|height| height > most)
@@ -104,14 +90,19 @@ impl Message {
 
     /// Whether it is also shown over a picture that is shown alone: errors, and outcomes for files.
     fn is_for_all(&self) -> bool {
-        let is_about_a_file = |offer: &Offer| matches!(offer.intent, Intent::ShowInFolder(_));
+        let is_about_a_file = |(_, intent): &Offer| matches!(intent, Intent::ShowInFolder(_));
         let has_file = self.picture.is_none() && self.offers.iter().any(is_about_a_file);
         self.kind == Kind::Error || has_file
     }
 
     /// Seconds until it disappears automatically.
     fn left(&self, now: f64) -> Option<f64> {
-        Some(self.since? + self.stays() - now)
+        let stays = match self.kind {
+            Kind::Error => ERROR_SECONDS,
+            Kind::Notice if self.offers.is_empty() => NOTICE_SECONDS,
+            Kind::Notice => OFFER_SECONDS,
+        };
+        Some(self.since? + stays - now)
     }
 
     /// Whether it disappears now. An error disappears only if `is_busy`: the user is doing something.
@@ -222,28 +213,24 @@ impl Messages {
 
     /// Whether a message offers such an intent.
     pub fn has_offer(&self, is_it: impl Fn(&Intent) -> bool) -> bool {
-        self.list.iter().flat_map(|m| &m.offers).any(|offer| is_it(&offer.intent))
+        self.list.iter().flat_map(|m| &m.offers).any(|(_, intent)| is_it(intent))
     }
 
     /// Removes the messages whose offers are no longer possible.
     pub fn withdraw(&mut self, is_void: impl Fn(&Intent) -> bool) {
-        self.remove(|m| m.offers.iter().any(|offer| is_void(&offer.intent)));
+        self.remove(|m| m.offers.iter().any(|(_, intent)| is_void(intent)));
     }
 
     /// Removes a button whose action cannot be repeated; its message stays.
     pub fn forget_offer(&mut self, done: &Intent) {
         for message in &mut self.list {
-            message.offers.retain(|offer| offer.intent != *done);
+            message.offers.retain(|(_, intent)| intent != done);
         }
     }
 
     /// Removes the newest message; returns `false` if there is none.
     pub fn dismiss_newest(&mut self) -> bool {
-        let newest = self.list.last().map(|m| m.number);
-        if let Some(number) = newest {
-            self.dismiss(number);
-        }
-        newest.is_some()
+        self.list.pop().is_some()
     }
 
     /// Shows the newest messages in the given corner of `area`, moved inwards by `further_in` points. Over a picture
@@ -387,9 +374,10 @@ fn close_button(ui: &mut egui::Ui, message: &Message) {
     button(ui, true, close, ["Dismiss"; 2], Intent::Dismiss(message.number));
 }
 
-fn offer_button(ui: &mut egui::Ui, message: &Message, offer: &Offer) {
-    if plain_button(ui, offer.label, offer.intent.clone()).clicked() && message.picture.is_none() {
-        Intent::Dismiss(message.number).send(ui);
+fn offer_button(ui: &mut egui::Ui, message: &Message, (label, intent): &Offer) {
+    let button = plain_button(ui, label, intent.clone());
+    if message.picture.is_none() {
+        button.sends(Intent::Dismiss(message.number));
     }
 }
 

@@ -6,8 +6,8 @@
 use eframe::egui::Event;
 
 use super::{
-    app::App, history::Step, intent::Intent, label::remark, messages::Offer, mix::Mix,
-    style_order::Move, style_source::Card,
+    app::App, history::Step, intent::Intent, label::remark, mix::Mix, style_order::Move,
+    style_source::Card,
 };
 
 impl App {
@@ -132,8 +132,8 @@ impl App {
         }
         self.remember_choice();
         self.follow_choice();
-        let offer = Offer { label: "Undo", intent: Intent::BringBack(card.id) };
-        self.messages.offer(format!("“{}” was removed.", card.title), offer);
+        let text = format!("“{}” was removed.", card.title);
+        self.messages.offer(text, ("Undo", Intent::BringBack(card.id)));
     }
 
     /// Moves a style in the list, as an undo step.
@@ -261,9 +261,8 @@ impl App {
         }
         match added.filter(|id| self.gallery.card(id).is_some()) {
             Some(id) => {
-                let offer = Offer { label: "Rename…", intent: Intent::AskName(id.clone()) };
                 let text = format!("“{}” was added to the styles.", self.title_of(&id));
-                self.messages.offer(text, offer);
+                self.messages.offer(text, ("Rename…", Intent::AskName(id.clone())));
                 self.intents.push(Intent::PickStyle(id));
             }
             None => self.follow_choice(),

@@ -4,7 +4,7 @@
 //! Runs on the window's thread: the engine paints, the compositor combines.
 
 use super::{
-    app::{App, PaintRequest},
+    app::{App, ComposeRequest, PaintRequest},
     opened::{Whole, framed},
     style_source::Loaded,
     tasks::named,
@@ -26,6 +26,12 @@ impl App {
         self.revert_choice();
     }
 
+    /// Stops the run, because its painting is no longer requested.
+    pub(super) fn drop_request(&mut self) {
+        self.engine.cancel();
+        self.painting.request = None;
+    }
+
     /// After a failed or stopped run: resets the choice to that of the painting on the table, and updates the settings.
     pub(super) fn revert_choice(&mut self) {
         self.painting.request = None;
@@ -45,33 +51,27 @@ impl App {
             return;
         }
         let Some(recipe) = self.workspace.recipe(self.model()) else {
-            self.engine.cancel();
-            self.painting.request = None;
+            self.drop_request();
             if self.workspace.shown().is_some() || self.workspace.shows_draft() {
                 self.workspace.show_only_photo();
                 self.recompose_anew();
             }
             return;
         };
-        if self.painting.request.as_ref().is_some_and(|w| w.recipe == recipe) {
-            self.recompose(self.stage.wants_full());
-            return;
-        }
-        // While a weight is dragged, show each draft before starting the next one.
-        let awaits_draft = |request: &PaintRequest| {
-            !request.has_draft && request.recipe.is_mixed_otherwise(&recipe)
-        };
-        if self.painting.request.as_ref().is_some_and(awaits_draft) {
-            return;
+        if let Some(request) = &self.painting.request {
+            if request.recipe == recipe {
+                self.recompose(self.stage.wants_full());
+                return;
+            }
+            // While a weight is dragged, show each draft before starting the next one.
+            if !request.has_draft && request.recipe.is_mixed_otherwise(&recipe) {
+                return;
+            }
         }
         if self.workspace.shown().is_some_and(|s| s.recipe == recipe) {
-            let was_painting = self.painting.request.take().is_some();
-            if was_painting {
-                self.engine.cancel();
-            }
-            let had_draft = self.workspace.shows_draft();
-            self.workspace.set_draft(None);
-            if had_draft {
+            self.drop_request();
+            if self.workspace.shows_draft() {
+                self.workspace.set_draft(None);
                 self.recompose_anew();
             } else {
                 self.recompose(self.stage.wants_full());
@@ -79,8 +79,7 @@ impl App {
             return;
         }
         if let Some(painting) = self.workspace.kept(&recipe) {
-            self.engine.cancel();
-            self.painting.request = None;
+            self.drop_request();
             self.workspace.show(recipe, painting);
             self.recompose_anew();
             return;
@@ -106,8 +105,7 @@ impl App {
                 move |app, framed| app.handle_framed((number, framing), framed),
             );
         }
-        self.engine.cancel();
-        self.painting.request = None;
+        self.drop_request();
         true
     }
 
@@ -218,10 +216,9 @@ impl App {
     pub(super) fn recompose(&mut self, full: bool) {
         let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
         else {
-            self.painting.composed.ticket += 1;
-            self.painting.composed.epoch = self.painting.composed.ticket + 1;
-            self.painting.composed.full = false;
-            self.painting.composed.appears = false;
+            let ticket = self.painting.composed.ticket + 1;
+            self.painting.composed =
+                ComposeRequest { ticket, epoch: ticket + 1, ..ComposeRequest::default() };
             self.stage.clear_painting();
             return;
         };

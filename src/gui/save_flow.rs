@@ -19,7 +19,7 @@ use super::{
     intent::Intent,
     label::{editable, name_label, path_label, remark},
     live::LiveView,
-    messages::{Offer, Topic},
+    messages::Topic,
     overlays::{Answer, Buttons, Field, Overlay, Question},
     painted_with::{PaintedWith, Texts},
     platform::{Dialog, from_the_root, path_in},
@@ -465,8 +465,7 @@ impl App {
 
     /// Reports that a file was written, and offers to show it.
     pub(super) fn report_file(&mut self, text: String, path: &Path) {
-        let intent = Intent::ShowInFolder(path.to_owned());
-        self.messages.offer(text, Offer { label: "Show in folder", intent });
+        self.messages.offer(text, ("Show in folder", Intent::ShowInFolder(path.to_owned())));
     }
 
     /// Called when a recording is completely written.

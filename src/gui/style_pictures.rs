@@ -7,11 +7,10 @@
 //! size, with the chosen strength and colours. They are therefore fast, and show what a click would result in.
 
 use super::{
-    app::App,
+    app::{App, TrialError, Tried},
     gallery::{PaintedPicture, Subject},
     style_source::Card,
     tasks::mistake,
-    trials::{TrialError, Tried},
 };
 use crate::{engine::error::EngineError, mode::ModelSize};
 

@@ -35,13 +35,11 @@ const TILE: TextureOptions =
 #[derive(Default)]
 pub struct Picture {
     preview: Option<(Arc<Frame>, TextureHandle)>,
-    /// The texture that the preview fades in over, and when the fade started, by egui's clock.
+    /// The texture that the current one fades in over, and when the fade started, by egui's clock.
     earlier: Option<(TextureHandle, f64)>,
     full: Option<Arc<Frame>>,
     /// A picture that changes continuously, shown instead of the others.
     live: Option<TextureHandle>,
-    /// A finer picture over the live one, and when its fade started, by egui's clock.
-    finer: Option<(TextureHandle, f64)>,
     tiles: HashMap<(usize, usize), (TextureHandle, u64)>,
     frames_drawn: u64,
     /// Where the picture was last drawn, and its visible part.
@@ -81,11 +79,14 @@ impl Picture {
         self.preview.as_ref().map(|(_, texture)| texture)
     }
 
+    fn texture(&self) -> Option<&TextureHandle> {
+        self.live.as_ref().or(self.preview())
+    }
+
     /// What was last drawn: the texture, its full rectangle, and the visible part of that.
     pub fn drawn(&self) -> Option<(TextureHandle, Rect, Rect)> {
-        let texture = self.live.as_ref().or(self.preview())?;
         let (rect, clip) = self.drawn_at?;
-        Some((texture.clone(), rect, clip))
+        Some((self.texture()?.clone(), rect, clip))
     }
 
     /// Replaces the pixels immediately: a preview and, if available, the picture itself.
@@ -96,12 +97,7 @@ impl Picture {
         preview: &Arc<Frame>,
         full: Option<Arc<Frame>>,
     ) {
-        let same = |a: &Option<Arc<Frame>>, b: &Option<Arc<Frame>>| match (a, b) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (None, None) => true,
-            _ => false,
-        };
-        if !same(&self.full, &full) {
+        if self.full.as_ref().map(Arc::as_ptr) != full.as_ref().map(Arc::as_ptr) {
             self.tiles.clear();
             self.full = full;
         }
@@ -122,7 +118,7 @@ impl Picture {
     /// card does not support its size.
     pub fn set_live(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
         let image = thinned(image, ctx.input(|i| i.max_texture_side));
-        self.finer = None;
+        self.earlier = None;
         match &mut self.live {
             Some(texture) => texture.set(image, LIVE),
             None => self.live = Some(ctx.load_texture(name, image, LIVE)),
@@ -132,8 +128,8 @@ impl Picture {
     /// Fades in a finer picture over the live one; it stays until that changes.
     pub fn fade_in(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
         let (side_px, now) = ctx.input(|i| (i.max_texture_side, i.time));
-        let texture = ctx.load_texture(name, thinned(image, side_px), LIVE);
-        self.finer = Some((texture, now));
+        let finer = ctx.load_texture(name, thinned(image, side_px), LIVE);
+        self.earlier = self.live.replace(finer).map(|live| (live, now));
     }
 
     /// Removes the pixels.
@@ -143,7 +139,7 @@ impl Picture {
 
     /// Whether there is nothing to draw.
     pub fn is_empty(&self) -> bool {
-        self.preview.is_none() && self.live.is_none()
+        self.texture().is_none()
     }
 
     /// Whether drawing at `scale` screen pixels per picture pixel needs the picture itself, which is not available yet.
@@ -174,24 +170,16 @@ impl Picture {
             return;
         }
         self.frames_drawn += 1;
-        if let Some(texture) = &self.live {
-            draw_part(ui, texture, (rect, clip), is_flipped, Color32::WHITE);
-            if let Some((finer, since)) = &self.finer {
-                let tint = Color32::WHITE.gamma_multiply(faded(ui, *since));
-                draw_part(ui, finer, (rect, clip), is_flipped, tint);
-            }
-            return;
-        }
         let share = (self.earlier.as_ref()).map_or(1.0, |(_, since)| faded(ui, *since));
         self.earlier.take_if(|_| share >= 1.0);
         if let Some((earlier, _)) = &self.earlier {
-            draw_part(ui, earlier, (rect, clip), false, Color32::WHITE);
+            draw_part(ui, earlier, (rect, clip), is_flipped, Color32::WHITE);
         }
         let tint = Color32::WHITE.gamma_multiply(share);
-        if let Some(texture) = self.preview() {
-            draw_part(ui, texture, (rect, clip), false, tint);
+        if let Some(texture) = self.texture() {
+            draw_part(ui, texture, (rect, clip), is_flipped, tint);
         }
-        let Some(full) = self.full.clone() else {
+        let Some(full) = self.full.clone().filter(|_| self.live.is_none()) else {
             return;
         };
         if !self.is_beyond_preview(full.size(), scale) && !self.magnifies(&full, scale) {

@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{app::App, opened::for_trials, tasks::caught};
+use super::{
+    app::{App, Trial, TrialError, Tried},
+    opened::for_trials,
+    tasks::caught,
+};
 use crate::{
     engine::{
         error::EngineError,
@@ -13,28 +17,6 @@ use crate::{
     frame::Frame,
     network::Network,
 };
-
-/// Why a network has not painted.
-#[derive(Debug, thiserror::Error)]
-pub enum TrialError {
-    /// Its file could not be read.
-    #[error("{0}")]
-    Unread(String),
-    #[error(transparent)]
-    Failed(#[from] EngineError),
-}
-
-/// A small photo and its painting.
-pub type Tried = Result<(Arc<Frame>, Arc<Painting>), TrialError>;
-
-/// A trial in progress.
-pub struct Trial {
-    /// Distinguishes this trial from earlier ones, whose networks may be read late.
-    ticket: u64,
-    /// The engine's number and the photo, once the network is read.
-    painting: Option<(TrialNumber, Arc<Frame>)>,
-    done: Box<dyn FnOnce(&mut App, Tried)>,
-}
 
 impl App {
     /// Paints a small version of `photo`, or of the sample, with the network that `read` returns on a background thread;
@@ -81,7 +63,8 @@ impl App {
         number: TrialNumber,
         result: Result<Arc<Painting>, EngineError>,
     ) {
-        let is_it = |trial: &mut Trial| trial.painting.as_ref().is_some_and(|(n, _)| *n == number);
+        let is_it =
+            |trial: &mut Trial<Self>| trial.painting.as_ref().is_some_and(|(n, _)| *n == number);
         if let Some(Trial { painting: Some((_, photo)), done, .. }) = self.trial.take_if(is_it) {
             done(self, result.map(|painting| (photo, painting)).map_err(TrialError::from));
         }

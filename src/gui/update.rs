@@ -14,16 +14,17 @@ use super::{
     mix::Mix,
     opened::Origin,
     overlays::Overlay,
-    platform::Dialog,
+    platform::{Dialog, Platform},
     shortcuts,
     stage::ViewStep,
+    style_source::Card,
     theme,
 };
 use crate::{
     capture::{CameraId, Source},
     engine::live::LiveSize,
     mode::ModelSize,
-    settings::{Choices, ThemeChoice},
+    settings::{Choices, LiveChoices, ThemeChoice},
 };
 
 impl App {
@@ -126,14 +127,10 @@ impl App {
                 }
                 choice.style = Some(id);
             }),
-            Intent::PickKey(place) => {
-                let card = self.gallery.cards().get(place);
-                self.pick(card.map(|card| card.id.clone()));
-            }
+            Intent::PickKey(place) => self.pick(self.gallery.cards().get(place).cloned()),
+            // A mix is before all styles.
             Intent::StepStyle(by) => {
-                // A mix is before all styles.
-                let card = self.gallery.neighbour(self.chosen_style().as_deref(), by);
-                self.pick(card.map(|card| card.id.clone()));
+                self.pick(self.gallery.neighbour(self.chosen_style().as_deref(), by).cloned());
             }
             Intent::AskMixName => self.ask_mix_name(),
             Intent::DropMix => self.edit(|choice| choice.mix = Mix::default()),
@@ -146,31 +143,26 @@ impl App {
                     self.forget_painting(&path);
                 }
             }
-            Intent::RenameChosen | Intent::RemoveChosen | Intent::MoveChosen(_) => {
-                let style = self.chosen_style();
-                match (intent, style) {
-                    (Intent::RenameChosen, Some(style)) => self.ask_name(&style),
-                    (Intent::RemoveChosen, Some(style)) => self.remove_style(&style),
-                    (Intent::MoveChosen(to), Some(style)) => self.move_style(&style, &to),
-                    (Intent::RenameChosen, None) => self.ask_mix_name(),
-                    (Intent::RemoveChosen, None) => self.perform(Intent::DropMix),
-                    (_, None) if self.workspace.choice.style.is_some() => {
-                        self.messages.notice("Save the mix to move it in the list.");
-                    }
-                    _ => {}
+            Intent::RenameChosen => match self.chosen_style() {
+                Some(style) => self.ask_name(&style),
+                None => self.ask_mix_name(),
+            },
+            Intent::RemoveChosen => match self.chosen_style() {
+                Some(style) => self.remove_style(&style),
+                None => self.perform(Intent::DropMix),
+            },
+            Intent::MoveChosen(to) => match self.chosen_style() {
+                Some(style) => self.move_style(&style, &to),
+                None if self.workspace.choice.style.is_some() => {
+                    self.messages.notice("Save the mix to move it in the list.");
                 }
-            }
+                None => {}
+            },
             Intent::BringBack(id) => {
                 self.bring_back(&id);
             }
-            Intent::ShowInFolder(path) => {
-                let platform = self.platform.clone();
-                self.tasks.spawn(move || platform.show(&path), Self::report_failure);
-            }
-            Intent::Play(path) => {
-                let platform = self.platform.clone();
-                self.tasks.spawn(move || platform.play(&path), Self::report_failure);
-            }
+            Intent::ShowInFolder(path) => self.ask_desktop(move |desktop| desktop.show(&path)),
+            Intent::Play(path) => self.ask_desktop(move |desktop| desktop.play(&path)),
             Intent::CopyFile(path) => self.copy_file(path),
             Intent::ShowPainting(path) => self.show_painting(path),
             Intent::ClosePainting => {
@@ -205,9 +197,7 @@ impl App {
                 // Photos have a separate choice.
                 let other = other(self.live_model());
                 if self.model_of_style(other) == other {
-                    let mut choices = self.settings.live.clone();
-                    choices.model = Some(other);
-                    self.perform(Intent::SetLive(Box::new(choices)));
+                    self.edit_live(|choices| choices.model = Some(other));
                 } else {
                     let why = format!("This style's {other} model is not installed.");
                     self.messages.notice(why);
@@ -291,14 +281,9 @@ impl App {
                 self.cameras = None;
                 self.list_cameras(true);
             }
-            Intent::SetLive(choices) => {
-                let before = self.set_live(choices);
-                self.begin_change(Step::Live(before));
-            }
+            Intent::SetLive(new) => self.edit_live(|choices| *choices = *new),
             Intent::LiveDetail(px) => {
-                let mut choices = self.settings.live.clone();
-                choices.size = LiveSize::LongSide(px);
-                self.perform(Intent::SetLive(Box::new(choices)));
+                self.edit_live(|choices| choices.size = LiveSize::LongSide(px));
             }
             Intent::HideHint => {
                 self.settings.state.has_seen_hint = true;
@@ -332,10 +317,19 @@ impl App {
         }
     }
 
-    fn pick(&mut self, style: Option<String>) {
-        if let Some(id) = style {
-            self.perform(Intent::PickStyle(id));
+    fn pick(&mut self, card: Option<Card>) {
+        if let Some(card) = card {
+            self.perform(Intent::PickStyle(card.id));
         }
+    }
+
+    /// Asks the desktop to do something in the background, and shows why it fails.
+    pub(super) fn ask_desktop(
+        &self,
+        work: impl FnOnce(&dyn Platform) -> Result<(), String> + Send + 'static,
+    ) {
+        let platform = self.platform.clone();
+        self.tasks.spawn(move || work(&*platform), Self::report_failure);
     }
 
     /// The style that paints alone; `None` for a mix.
@@ -355,6 +349,14 @@ impl App {
             self.begin_change(Step::Choice(Box::new(before)));
         }
         self.follow_choice();
+    }
+
+    /// Changes the stored choices of live mode. All steps of one drag are undone together.
+    fn edit_live(&mut self, change: impl FnOnce(&mut LiveChoices)) {
+        let mut choices = Box::new(self.settings.live.clone());
+        change(&mut choices);
+        let before = self.set_live(choices);
+        self.begin_change(Step::Live(before));
     }
 
     /// Changes the stored choices of the window.

@@ -9,7 +9,12 @@ use eframe::egui;
 
 use crate::{
     backend::DeviceInfo,
-    engine::protocol::Generation,
+    engine::{
+        error::EngineError,
+        paint::Painting,
+        protocol::{Generation, TrialNumber},
+    },
+    frame::Frame,
     gui::{
         choice::Recipe, focus::FocusFrame, history::Step, mix::MixedNetworks, opened::Opened,
         style_source::Loaded,
@@ -112,6 +117,28 @@ impl PhotoOpening {
         self.is_running &= !is_newest;
         is_newest
     }
+}
+
+/// Why a network has not painted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TrialError {
+    /// Its file could not be read.
+    #[error("{0}")]
+    Unread(String),
+    #[error(transparent)]
+    Failed(#[from] EngineError),
+}
+
+/// A small photo and its painting.
+pub(crate) type Tried = Result<(Arc<Frame>, Arc<Painting>), TrialError>;
+
+/// A trial in progress.
+pub(crate) struct Trial<S> {
+    /// Distinguishes this trial from earlier ones, whose networks may be read late.
+    pub ticket: u64,
+    /// The engine's number and the photo, once the network is read.
+    pub painting: Option<(TrialNumber, Arc<Frame>)>,
+    pub done: Box<dyn FnOnce(&mut S, Tried)>,
 }
 
 /// A save, and what follows it.

@@ -12,7 +12,6 @@ use crate::gui::{
     file_list::FileList,
     intent::Intent,
     label::name_label,
-    messages::Offer,
     opened::{Opened, Origin, Sorted, from_clipboard},
     overlays::{Answer, Buttons},
     platform::Clip,
@@ -246,9 +245,7 @@ impl App {
             Some(_) => "Painted as a photo.",
             None => "Opened as a photo.",
         };
-        let intent = Intent::PreferStyle(path);
-        let offer = Offer { label: "Use it as the style instead", intent };
-        self.messages.offer(text, offer);
+        self.messages.offer(text, ("Use it as the style instead", Intent::PreferStyle(path)));
     }
 
     /// The first photo inherits the look of live mode; reports which parts differ from the defaults.

@@ -17,7 +17,7 @@ use crate::{
         app::App,
         intent::Intent,
         label::{path_label, remark},
-        messages::{Offer, Topic},
+        messages::Topic,
         mix,
         painted_with::PaintedWith,
         paintings::THUMBNAIL_PX,
@@ -112,12 +112,12 @@ impl App {
         seen: Option<SnapshotPicture>,
     ) {
         let mut offers = vec![
-            Offer { label: "Show in folder", intent: Intent::ShowInFolder(path.to_owned()) },
-            Offer { label: "Copy", intent: Intent::CopyFile(path.to_owned()) },
+            ("Show in folder", Intent::ShowInFolder(path.to_owned())),
+            ("Copy", Intent::CopyFile(path.to_owned())),
         ];
         if let Some(seen) = seen {
             let intent = Intent::SaveAsSeen(self.repaints.keep_seen(seen));
-            offers.push(Offer { label: "Save live version instead", intent });
+            offers.push(("Save live version instead", intent));
         }
         let image = image_of(thumbnail);
         let picture = self.ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR);
@@ -275,8 +275,7 @@ impl App {
 
     /// Reports that a snapshot or recording was not written, and offers to choose another folder.
     fn report_folder(&mut self, error: String) {
-        let (label, intent) = ("Choose folder…", Intent::AskSnapshotFolder);
-        self.messages.error_with(error, Offer { label, intent });
+        self.messages.error_with(error, ("Choose folder…", Intent::AskSnapshotFolder));
     }
 
     /// The folder for snapshots and recordings.

@@ -13,8 +13,8 @@ use crate::{
         LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot, rate_control::STEPS_PX,
     },
     gui::{
-        app::App, events::name_window, intent::Intent, messages::Offer, stage::Compare,
-        style_source::Card, workspace::Page,
+        app::App, events::name_window, intent::Intent, stage::Compare, style_source::Card,
+        workspace::Page,
     },
     measure::{MeasureError, MeasureReport, chart},
     media::record::Recorder,
@@ -96,8 +96,8 @@ impl App {
             self.settings_changed();
             let text =
                 "This style hides most of the scene at this size. Increase Detail to see more.";
-            let intent = Intent::LiveDetail(SCENE_PX);
-            self.messages.offer(text, Offer { label: "Paint larger (slower)", intent });
+            let offer = ("Paint larger (slower)", Intent::LiveDetail(SCENE_PX));
+            self.messages.offer(text, offer);
         }
     }
 
@@ -271,8 +271,7 @@ impl App {
             return;
         }
         // The photo keeps its choice and its paintings; it is not painted in the meantime.
-        self.engine.cancel();
-        self.painting.request = None;
+        self.drop_request();
         self.end_change();
         self.workspace.turn(Page::Live);
         if self.workspace.photo().is_some() {

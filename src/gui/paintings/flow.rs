@@ -15,7 +15,6 @@ use crate::gui::{
     file_list::FileList,
     intent::Intent,
     label::{name_label, path_label},
-    messages::Offer,
     painted_with,
     stage::Seen,
 };
@@ -146,8 +145,7 @@ impl App {
             Err(error) if is_video(&path) => {
                 let name = name_label(&path);
                 let text = format!("{name} cannot be previewed: {error}");
-                let offer = Offer { label: "Play", intent: Intent::Play(path) };
-                self.messages.offer(text, offer);
+                self.messages.offer(text, ("Play", Intent::Play(path)));
             }
             Err(error) => self.messages.error(error),
         }

@@ -10,12 +10,11 @@ use super::{Reading, Trial, Unclear};
 use crate::{
     engine::trial::OneColor,
     gui::{
-        app::App,
+        app::{App, Tried},
         label::{name_label, remark},
         overlays::{Overlay, Question},
         style_source::{Import, StyleSource},
         texture::{MIPMAPPED, image_of},
-        trials::Tried,
     },
     media::decode,
     mode::ModelSize,
