@@ -308,7 +308,7 @@ fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: 
 }
 
 /// The strength slider: opacity of the painting.
-pub(super) fn strength(ui: &mut egui::Ui, hint: &str, choice: &mut Choice) {
+pub fn strength(ui: &mut egui::Ui, hint: &str, choice: &mut Choice) {
     let strength = &mut choice.look.strength_percent;
     let percent = theme::Number::with(" %");
     theme::slider(ui, "Strength", strength, 0..=100, 100, &percent).hint_beside(hint);

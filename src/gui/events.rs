@@ -143,7 +143,7 @@ impl App {
 }
 
 /// Sets the window's title: the photo's name and the program's, or the program's alone.
-pub(super) fn name_window(ctx: &egui::Context, photo: Option<&str>) {
+pub fn name_window(ctx: &egui::Context, photo: Option<&str>) {
     let title = match photo {
         Some(name) => format!("{name} – StyleForge"),
         None => "StyleForge".to_owned(),

@@ -6,7 +6,7 @@ use super::{app::App, label::path_label, paintings::SmallPicture};
 use crate::settings::{MAX_PAINTINGS, MAX_RECENT, State};
 
 #[derive(Clone, Copy)]
-pub(super) enum FileList {
+pub enum FileList {
     /// The recently opened photos.
     Recent,
     /// The saved paintings.

@@ -16,7 +16,7 @@ use crate::{
     },
     frame::Frame,
     gui::{
-        choice::Recipe, focus::FocusFrame, history::Step, mix::MixedNetworks, opened::Opened,
+        choice::Recipe, focus::FocusFrame, history::Step, mix::Parts, opened::Opened,
         style_source::Loaded,
     },
     media::framing::Framing,
@@ -25,7 +25,7 @@ use crate::{
 
 /// What the window does after an unsaved result is saved or discarded.
 #[derive(Clone)]
-pub(crate) enum NextStep {
+pub enum NextStep {
     /// Put this photo on the table.
     Put(Box<Opened>),
     Close,
@@ -33,7 +33,7 @@ pub(crate) enum NextStep {
 
 /// The window around the pages.
 #[derive(Default)]
-pub(crate) struct WindowState {
+pub struct WindowState {
     /// Whether a file dialog is open.
     pub has_file_dialog: bool,
     /// Whether the controls are shown in a window that is too narrow to show everything.
@@ -47,7 +47,7 @@ pub(crate) struct WindowState {
 
 /// The newest job of the compositor.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct ComposeRequest {
+pub struct ComposeRequest {
     /// Number of the newest job.
     pub ticket: u64,
     /// Number of the first job with the same photo and painting as the newest job.
@@ -59,7 +59,7 @@ pub(crate) struct ComposeRequest {
 }
 
 /// A painting that is not finished yet.
-pub(crate) struct PaintRequest {
+pub struct PaintRequest {
     pub recipe: Recipe,
     /// The engine's run that paints it; `None` while the network is not loaded.
     pub run: Option<Generation>,
@@ -69,7 +69,7 @@ pub(crate) struct PaintRequest {
 
 /// The painting of the photo on the table.
 #[derive(Default)]
-pub(crate) struct PhotoPainting {
+pub struct PhotoPainting {
     /// The painting in progress, or the one that starts when its network is loaded.
     pub request: Option<PaintRequest>,
     pub composed: ComposeRequest,
@@ -81,7 +81,7 @@ pub(crate) struct PhotoPainting {
 
 /// The networks of styles, by style and model size.
 #[derive(Default)]
-pub(crate) struct Networks {
+pub struct Networks {
     pub loaded: HashMap<(String, ModelSize), Loaded>,
     /// Requested, not loaded yet.
     pub loading: Vec<(String, ModelSize)>,
@@ -91,9 +91,28 @@ pub(crate) struct Networks {
     pub mixed: MixedNetworks,
 }
 
+/// The network of the newest mix.
+#[derive(Default)]
+pub struct MixedNetworks {
+    /// The newest one that is ready.
+    pub newest: Option<(Parts, Loaded)>,
+    /// The one that is being made.
+    pub running: Option<Parts>,
+    /// The last one that could not be made.
+    pub failed: Option<Parts>,
+}
+
+impl MixedNetworks {
+    /// Discards the mix if one of its styles has changed.
+    pub fn forget(&mut self, is_gone: impl Fn(&str) -> bool) {
+        self.newest.take_if(|(parts, _)| parts.iter().any(|(style, _)| is_gone(style)));
+        self.failed = None;
+    }
+}
+
 /// The photo that is being opened.
 #[derive(Default)]
-pub(crate) struct PhotoOpening {
+pub struct PhotoOpening {
     /// Number of the newest request.
     pub tickets: u64,
     /// Number of the newest request that led to a photo.
@@ -121,7 +140,7 @@ impl PhotoOpening {
 
 /// Why a network has not painted.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TrialError {
+pub enum TrialError {
     /// Its file could not be read.
     #[error("{0}")]
     Unread(String),
@@ -130,10 +149,10 @@ pub(crate) enum TrialError {
 }
 
 /// A small photo and its painting.
-pub(crate) type Tried = Result<(Arc<Frame>, Arc<Painting>), TrialError>;
+pub type Tried = Result<(Arc<Frame>, Arc<Painting>), TrialError>;
 
 /// A trial in progress.
-pub(crate) struct Trial<S> {
+pub struct Trial<S> {
     /// Distinguishes this trial from earlier ones, whose networks may be read late.
     pub ticket: u64,
     /// The engine's number and the photo, once the network is read.
@@ -143,7 +162,7 @@ pub(crate) struct Trial<S> {
 
 /// A save, and what follows it.
 #[derive(Default)]
-pub(crate) struct SaveFlow {
+pub struct SaveFlow {
     /// Whether a save is running. A save that waits for an answer is in its question instead.
     pub is_running: bool,
     /// What follows when it succeeds.
@@ -152,7 +171,7 @@ pub(crate) struct SaveFlow {
 
 /// The shutdown of the window.
 #[derive(Default)]
-pub(crate) struct Ending {
+pub struct Ending {
     /// Number of recordings that were stopped but are not written yet. A recording may not have a file yet.
     pub recordings: usize,
     /// Whether the window closes when all recordings are written.
@@ -166,7 +185,7 @@ pub(crate) struct Ending {
 
 /// The device that paints, once it is known.
 #[derive(Default)]
-pub(crate) struct DeviceInUse {
+pub struct DeviceInUse {
     pub info: Option<DeviceInfo>,
     /// A message about a fallback or a lost device.
     pub notice: Option<String>,

@@ -16,17 +16,20 @@ use crate::{
         shortcuts::button,
         theme::{self, floating},
     },
-    media::record::length_in_words,
+    media::record::{Recorder, length_in_words, pictures, size_in_words},
 };
 
 /// Minimum width at which the buttons have text next to their icons, in points.
-pub(crate) const WORDS_WIDTH: f32 = 560.0;
+pub const WORDS_WIDTH: f32 = 560.0;
 /// Minimum width at which every button is shown, in points; below that, the view buttons are in a menu.
 const BUTTONS_WIDTH: f32 = 380.0;
 /// How long a label says that the frozen picture was repainted.
 const REPAINTED_SECONDS: f64 = 6.0;
 /// Diameter of the round snapshot button, in points.
 const SHUTTER: f32 = 40.0;
+
+/// Minimum size of a recording that is shown, in bytes.
+const MIN_BYTES_SHOWN: u64 = 100_000;
 
 /// A button for the picture that sends an intent, with text if `has_words`.
 fn tool_button(
@@ -42,7 +45,7 @@ fn tool_button(
 }
 
 /// The button that shows the picture alone.
-pub(crate) fn full_screen_button(ui: &mut egui::Ui, has_words: bool) {
+pub fn full_screen_button(ui: &mut egui::Ui, has_words: bool) {
     let words = [icons::FULL_SCREEN, "Full screen", "Show only the picture."];
     tool_button(ui, words, false, has_words, Intent::ToggleFullScreen);
 }
@@ -77,6 +80,19 @@ fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) {
     key_chips::hint(response, does, "S").sends(Intent::Snapshot);
 }
 
+/// The progress of a recording, as text.
+fn progress(recorder: &Recorder, length: Duration) -> String {
+    let mut words = vec![length_in_words(length)];
+    if !recorder.is_video() {
+        words.push(pictures(recorder.written()));
+    }
+    // Before that, the encoder has hardly written anything.
+    if recorder.bytes() >= MIN_BYTES_SHOWN {
+        words.push(size_in_words(recorder.bytes()));
+    }
+    words.join(", ")
+}
+
 /// Text with the red dot that marks capturing and recording.
 fn red_dot(ui: &mut egui::Ui, words: &str) {
     let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
@@ -87,7 +103,7 @@ fn red_dot(ui: &mut egui::Ui, words: &str) {
 
 impl LiveView {
     /// Shows whether a camera is capturing, with a button to use or release it.
-    pub(crate) fn source_bar(&self, ui: &mut egui::Ui) {
+    pub fn source_bar(&self, ui: &mut egui::Ui) {
         if self.uses_camera() {
             if self.films() {
                 red_dot(ui, "Camera on");
@@ -105,7 +121,7 @@ impl LiveView {
 
     /// The buttons for the picture: capture buttons, then view buttons at the right, or in a menu if the space is too
     /// small.
-    pub(crate) fn tool_bar(&self, ui: &mut egui::Ui) {
+    pub fn tool_bar(&self, ui: &mut egui::Ui) {
         let width = ui.available_width();
         let has_words = width >= WORDS_WIDTH;
         ui.horizontal(|ui| {
@@ -163,7 +179,7 @@ impl LiveView {
 
     /// The buttons to freeze, save and record the picture; the first and the last one have text if `has_words`. Between
     /// them is the button that returns to the live painting, unless it is offered elsewhere.
-    pub(crate) fn take_buttons(
+    pub fn take_buttons(
         &self,
         ui: &mut egui::Ui,
         [has_words, record_has_words, has_as_seen]: [bool; 3],
@@ -206,19 +222,57 @@ impl LiveView {
         }
     }
 
+    /// Starts or stops a recording, and shows its progress.
+    pub fn record_button(&self, ui: &mut egui::Ui, has_words: bool) {
+        let colors = theme::palette(ui);
+        let recorded = self.recorded_length(Instant::now());
+        let is_recording = recorded.is_some();
+        let mut name = "Record".to_owned();
+        let mut spoken = name.clone();
+        if let Some(length) = recorded {
+            let recorder =
+                self.recording.as_ref().and_then(|recording| recording.recorder.as_ref());
+            let progress = match recorder {
+                Some(recorder) => progress(recorder, length),
+                None => length_in_words(length),
+            };
+            name = if has_words { format!("Stop  {progress}") } else { length_in_words(length) };
+            spoken = format!("Stop recording, {progress}");
+        } else if !has_words {
+            name.clear();
+        }
+        let mut text = egui::text::LayoutJob::default();
+        let body = egui::TextStyle::Button.resolve(ui.style());
+        let letters = ui.visuals().text_color();
+        let dot = egui::TextFormat::simple(body.clone(), colors.recording);
+        text.append(icons::RECORD, 0.0, dot);
+        if !name.is_empty() {
+            text.append(&name, 6.0, egui::TextFormat::simple(body, letters));
+        }
+        let mut record = Button::selectable(is_recording, text);
+        if is_recording {
+            // Visible from a distance.
+            let fill = colors.recording.gamma_multiply(theme::RECORDING_FILL);
+            record = record.fill(fill).stroke(Stroke::new(1.0, colors.recording));
+        }
+        let does =
+            if is_recording { "Stop recording." } else { "Record a video, or a folder of images." };
+        button(ui, true, record, [&spoken, does], Intent::ToggleRecording);
+    }
+
     /// Whether a recording is running or starting.
-    pub(super) fn is_recording(&self) -> bool {
+    pub fn is_recording(&self) -> bool {
         self.recording.is_some()
     }
 
     /// Length of the recording at `now`.
-    pub(super) fn recorded_length(&self, now: Instant) -> Option<Duration> {
+    pub fn recorded_length(&self, now: Instant) -> Option<Duration> {
         self.recording.as_ref().map(|recording| recording.taken.lasts(now))
     }
 
     /// Draws the parts that float over the stage; `clear` is the part of it that is not covered. In full screen,
     /// `is_alone` is set.
-    pub(crate) fn over_stage(&self, ui: &egui::Ui, (area, clear): (Rect, Rect), is_alone: bool) {
+    pub fn over_stage(&self, ui: &egui::Ui, (area, clear): (Rect, Rect), is_alone: bool) {
         if self.has_trouble() {
             self.problem(ui, clear);
         } else {
@@ -283,7 +337,7 @@ impl LiveView {
     }
 
     /// Shows over a picture that is shown alone that a camera is capturing or a recording is running.
-    pub(crate) fn capture_badge(&self, ui: &egui::Ui, area: Rect) {
+    pub fn capture_badge(&self, ui: &egui::Ui, area: Rect) {
         if !self.films() && !self.is_recording() {
             return;
         }

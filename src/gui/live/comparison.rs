@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Gain of the picture of differences.
-pub(super) const DIFFERENCE_GAIN: u8 = 16;
+pub const DIFFERENCE_GAIN: u8 = 16;
 
 /// Width of a figure, in points.
 const FIGURE_WIDTH: f32 = 98.0;
@@ -59,7 +59,7 @@ impl LiveView {
     }
 
     /// Draws the comparison's own lines.
-    pub(super) fn comparison_ui(&self, ui: &mut egui::Ui) {
+    pub fn comparison_ui(&self, ui: &mut egui::Ui) {
         let comparison = self.comparison();
         if !self.comparing {
             ui.horizontal_wrapped(|ui| {
@@ -90,7 +90,7 @@ impl LiveView {
     }
 
     /// Draws the benchmark's own lines; `measuring` is its progress.
-    pub(super) fn benchmark_ui(&self, ui: &mut egui::Ui, measuring: Option<f32>) {
+    pub fn benchmark_ui(&self, ui: &mut egui::Ui, measuring: Option<f32>) {
         let toggle = Intent::ToggleMeasuring;
         let Some(share) = measuring else {
             let can = self.facts.is_some_and(|facts| facts.mode.is_some());
@@ -115,7 +115,7 @@ impl LiveView {
 
     /// Draws the two modes, which the user can change in place if `may_choose`, with their times unless they are for a
     /// benchmark.
-    pub(super) fn candidates_ui(
+    pub fn candidates_ui(
         &self,
         ui: &mut egui::Ui,
         choices: &mut LiveChoices,
@@ -199,7 +199,7 @@ fn evidence(comparison: &CompareView) -> String {
 }
 
 /// The amplified difference of two pictures, with grey for equal pixels, and the largest difference, in levels.
-pub(super) fn difference(a: &Frame, b: &Frame) -> (ColorImage, u8) {
+pub fn difference(a: &Frame, b: &Frame) -> (ColorImage, u8) {
     let mut largest = 0;
     let pixels = a
         .rgba()

@@ -20,18 +20,17 @@ mod layout;
 mod pair_times;
 mod preview_grid;
 mod rate_warning;
-mod record_button;
 mod repaint_flow;
 mod repaints;
 mod report;
 mod source_trial;
 mod update;
 
-pub(super) use chrome::{WORDS_WIDTH, full_screen_button};
+pub use chrome::{WORDS_WIDTH, full_screen_button};
 pub use preview_grid::PreviewGrid;
 use preview_grid::Styles;
 pub use repaints::Repaints;
-pub(super) use source_trial::NO_CAMERA;
+pub use source_trial::NO_CAMERA;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -78,7 +77,7 @@ pub struct LiveView {
     trial: SourceTrial,
     pictures: Option<Reader<LivePicture>>,
     snapshot: Snapshot,
-    pub(super) stage: Stage,
+    pub stage: Stage,
     /// The compare mode before a comparison, and whether the preview grid was shown.
     before_comparison: (Compare, bool),
     frozen: bool,
@@ -91,7 +90,7 @@ pub struct LiveView {
     shows_previews: bool,
     /// Whether the source's picture is temporarily shown alone.
     shows_original: bool,
-    pub(super) panel_open: bool,
+    pub panel_open: bool,
     /// Whether the comparison opened the Lab.
     opened_lab: bool,
     previews: PreviewGrid,
@@ -165,12 +164,12 @@ impl LiveView {
     }
 
     /// Whether the preview grid is shown instead of the stage.
-    pub(super) fn shows_previews(&self) -> bool {
+    pub fn shows_previews(&self) -> bool {
         self.shows_previews
     }
 
     /// Leaves the preview grid, which cannot be zoomed or moved, and changes the view of the picture.
-    pub(super) fn step(&mut self, step: ViewStep) {
+    pub fn step(&mut self, step: ViewStep) {
         if !self.shows_previews {
             self.stage.step(step);
         } else if step == ViewStep::NextCompare {
@@ -179,13 +178,13 @@ impl LiveView {
     }
 
     /// Leaves the preview grid and sets the compare mode.
-    pub(super) fn look(&mut self, compare: Compare) {
+    pub fn look(&mut self, compare: Compare) {
         self.stage.compare = compare;
         self.shows_previews = false;
     }
 
     /// Shows the source's picture alone, or restores the chosen view.
-    pub(super) fn show_original(&mut self, ctx: &egui::Context, shows: bool) {
+    pub fn show_original(&mut self, ctx: &egui::Context, shows: bool) {
         if self.shows_original == shows {
             return;
         }
@@ -227,7 +226,7 @@ impl LiveView {
     }
 
     /// Draws the picture or the preview grid into the remaining area of `ui`.
-    pub(super) fn stage_ui(&mut self, ui: &mut egui::Ui, styles: Styles<'_>, chosen: Option<&str>) {
+    pub fn stage_ui(&mut self, ui: &mut egui::Ui, styles: Styles<'_>, chosen: Option<&str>) {
         if self.shows_previews && !self.shows_original {
             let around = self.stage.framing.around(ui);
             self.previews.ui(ui, around, styles, chosen);
@@ -237,7 +236,7 @@ impl LiveView {
     }
 
     /// Draws the Lab. Changes `choices` in place; `measuring` is the progress of a benchmark.
-    pub(super) fn lab_ui(
+    pub fn lab_ui(
         &mut self,
         ui: &mut egui::Ui,
         choices: &mut LiveChoices,

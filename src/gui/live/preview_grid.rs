@@ -29,7 +29,7 @@ const TAG_MARGIN: f32 = 8.0;
 const TAG_PADDING: egui::Vec2 = vec2(7.0, 3.0);
 
 /// The styles, and their own thumbnails by id.
-pub(super) type Styles<'a> = (&'a [Card], &'a HashMap<String, TextureHandle>);
+pub type Styles<'a> = (&'a [Card], &'a HashMap<String, TextureHandle>);
 
 struct Tile {
     style: String,

@@ -20,7 +20,7 @@ use crate::{
 
 /// The network of a repainted picture.
 #[derive(Clone)]
-pub(super) enum Wanted {
+pub enum Wanted {
     /// The network of this style, in this size.
     Style(String, ModelSize),
     /// The network of a mix, which has only one size.
@@ -40,15 +40,15 @@ impl PartialEq for Wanted {
 
 /// How a live frame is repainted.
 #[derive(Clone, PartialEq)]
-pub(super) struct Finer {
-    pub(super) network: Wanted,
-    pub(super) mode: ModeChoice,
-    pub(super) look: Look,
+pub struct Finer {
+    pub network: Wanted,
+    pub mode: ModeChoice,
+    pub look: Look,
 }
 
 impl Finer {
     /// The size of the style's network; `None` for a mix.
-    pub(super) fn model(&self) -> Option<ModelSize> {
+    pub fn model(&self) -> Option<ModelSize> {
         match &self.network {
             Wanted::Style(_, model) => Some(*model),
             Wanted::Mix(_) => None,
@@ -57,30 +57,30 @@ impl Finer {
 }
 
 /// The frozen picture.
-pub(super) struct Frozen {
+pub struct Frozen {
     /// Number of the source's frame.
-    pub(super) sequence: u64,
-    pub(super) finer: Finer,
+    pub sequence: u64,
+    pub finer: Finer,
     /// The request to repaint it, until its outcome is known.
-    pub(super) number: Option<RepaintNumber>,
+    pub number: Option<RepaintNumber>,
 }
 
 /// A snapshot that waits to be repainted.
-pub(super) struct Waiting {
+pub struct Waiting {
     /// Its request; `None` while its network is being loaded.
-    pub(super) number: Option<RepaintNumber>,
-    pub(super) frame: Arc<Frame>,
-    pub(super) finer: Finer,
+    pub number: Option<RepaintNumber>,
+    pub frame: Arc<Frame>,
+    pub finer: Finer,
     /// Saved if the repainted picture is not available.
-    pub(super) shown: SnapshotPicture,
+    pub shown: SnapshotPicture,
 }
 
 /// The frames that are repainted.
 #[derive(Default)]
 pub struct Repaints {
-    pub(super) frozen: Option<Frozen>,
+    pub frozen: Option<Frozen>,
     /// Snapshots, in the order in which they were taken.
-    pub(super) waiting: Vec<Waiting>,
+    pub waiting: Vec<Waiting>,
     /// Snapshots that were saved as repainted pictures. These are their live pictures, kept while a message offers to
     /// save them too; the newest is last.
     seen: Vec<(u64, SnapshotPicture)>,
@@ -92,7 +92,7 @@ const MAX_SEEN: usize = 2;
 
 impl Repaints {
     /// Whether a repainted picture of the frozen one is pending.
-    pub(super) fn awaits_frozen(&self) -> bool {
+    pub fn awaits_frozen(&self) -> bool {
         self.frozen.as_ref().is_some_and(|frozen| frozen.number.is_some())
     }
 
@@ -107,12 +107,12 @@ impl Repaints {
     }
 
     /// Removes and returns the live picture with this number.
-    pub(super) fn take_seen(&mut self, number: u64) -> Option<SnapshotPicture> {
+    pub fn take_seen(&mut self, number: u64) -> Option<SnapshotPicture> {
         let at = self.seen.iter().position(|(n, _)| *n == number)?;
         Some(self.seen.remove(at).1)
     }
 
-    pub(super) fn is_awaited_by_a_snapshot(&self, number: RepaintNumber) -> bool {
+    pub fn is_awaited_by_a_snapshot(&self, number: RepaintNumber) -> bool {
         self.waiting.iter().any(|w| w.number == Some(number))
     }
 }
@@ -121,10 +121,10 @@ impl Repaints {
 #[derive(Clone)]
 pub struct SnapshotPicture {
     /// Its style, for the file name.
-    pub(super) style: String,
-    pub(super) picture: Frame,
+    pub style: String,
+    pub picture: Frame,
     /// How it was painted.
-    pub(super) texts: Texts,
+    pub texts: Texts,
 }
 
 impl SnapshotPicture {
@@ -139,27 +139,27 @@ impl SnapshotPicture {
 
 impl LiveView {
     /// The picture on the stage: the source's frame and the painting.
-    pub(crate) fn picture(&self) -> Option<(&Frame, &Frame)> {
+    pub fn picture(&self) -> Option<(&Frame, &Frame)> {
         let (original, seen) = self.seen_picture()?;
         let finer = self.shown_finer().map(|finer| &finer.picture);
         Some((original, finer.unwrap_or(seen)))
     }
 
     /// The same as it was painted live.
-    pub(super) fn seen_picture(&self) -> Option<(&Frame, &Frame)> {
+    pub fn seen_picture(&self) -> Option<(&Frame, &Frame)> {
         let picture = &self.pictures.as_ref()?.value;
         picture.facts?;
         Some((&picture.original, &picture.painted))
     }
 
     /// The repainted picture of the frozen frame, if it is on the stage.
-    pub(super) fn shown_finer(&self) -> Option<&Arc<Repainted>> {
+    pub fn shown_finer(&self) -> Option<&Arc<Repainted>> {
         self.finer.as_ref().filter(|_| !self.stays_as_seen)
     }
 
     /// Stores a repainted picture of the frozen frame, and shows it unless the picture is to stay as it was painted
     /// live.
-    pub(super) fn show_finer(&mut self, ctx: &egui::Context, finer: Arc<Repainted>) {
+    pub fn show_finer(&mut self, ctx: &egui::Context, finer: Arc<Repainted>) {
         let image = (!self.stays_as_seen).then(|| opaque_image_of(&finer.picture));
         self.finer = Some(finer);
         if let Some(image) = image {
@@ -173,11 +173,7 @@ impl LiveView {
 
     /// Shows the frozen picture as it was painted live, or repainted. Returns the picture that is then on the stage, if
     /// any.
-    pub(super) fn leave_as_seen(
-        &mut self,
-        ctx: &egui::Context,
-        stays: bool,
-    ) -> Option<Arc<Repainted>> {
+    pub fn leave_as_seen(&mut self, ctx: &egui::Context, stays: bool) -> Option<Arc<Repainted>> {
         self.stays_as_seen = stays;
         if let Some(finer) = self.shown_finer().cloned() {
             self.show_finer(ctx, finer.clone());
@@ -188,7 +184,7 @@ impl LiveView {
     }
 
     /// Discards the repainted picture. Returns the live picture if the repainted one was on the stage.
-    pub(super) fn forget_finer(&mut self, ctx: &egui::Context) -> Option<Arc<Repainted>> {
+    pub fn forget_finer(&mut self, ctx: &egui::Context) -> Option<Arc<Repainted>> {
         let was_shown = self.shown_finer().is_some();
         self.finer = None;
         self.put_on_stage(ctx);

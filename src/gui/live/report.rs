@@ -43,7 +43,7 @@ enum Chart {
 }
 
 /// The colours of a chart in the window.
-pub(super) fn chart_colors(theme: Theme) -> Colors {
+pub fn chart_colors(theme: Theme) -> Colors {
     let visuals = theme::visuals(theme);
     let palette = theme::palette_of(&visuals);
     let [ground, ink, quiet, rule, wrong, reference, candidate] = [
@@ -70,18 +70,18 @@ const WRITERS: [(&str, &str, Writer); 3] = [
 
 impl LiveView {
     /// Shows a report; its chart follows later.
-    pub(super) fn show_report(&mut self, report: Arc<MeasureReport>) {
+    pub fn show_report(&mut self, report: Arc<MeasureReport>) {
         self.report =
             Some(ReportView { text: report.text(), report, chart: Chart::Drawing, is_fresh: true });
     }
 
     /// Whether a report is shown.
-    pub(crate) fn has_report(&self) -> bool {
+    pub fn has_report(&self) -> bool {
         self.report.is_some()
     }
 
     /// Sets the chart of `report`, or notes that it cannot be drawn. Does nothing if the report has been closed.
-    pub(super) fn set_chart(
+    pub fn set_chart(
         &mut self,
         ctx: &egui::Context,
         report: &Arc<MeasureReport>,
@@ -98,7 +98,7 @@ impl LiveView {
     }
 
     /// Draws the report over the window, if there is one.
-    pub(crate) fn report_ui(&mut self, ctx: &egui::Context) {
+    pub fn report_ui(&mut self, ctx: &egui::Context) {
         let Some(view) = &mut self.report else {
             return;
         };

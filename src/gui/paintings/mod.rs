@@ -72,7 +72,7 @@ impl Paintings {
     }
 
     /// The next of these files that needs a thumbnail; it is marked as started.
-    pub(super) fn begin_next(&mut self, listed: &[PathBuf]) -> Option<PathBuf> {
+    pub fn begin_next(&mut self, listed: &[PathBuf]) -> Option<PathBuf> {
         if self.running.is_some() {
             return None;
         }
@@ -116,7 +116,7 @@ impl Paintings {
     }
 
     /// Discards the thumbnails of files that are no longer in a list.
-    pub(super) fn keep_only(&mut self, state: &State) {
+    pub fn keep_only(&mut self, state: &State) {
         let is_listed = |path: &PathBuf| {
             [&state.paintings, &state.recent_photos].iter().any(|list| list.contains(path))
         };

@@ -9,7 +9,7 @@ use crate::gui::texture::{draw_part, faded};
 pub type Seen = Vec<(TextureHandle, Rect, Rect)>;
 
 /// The previous content, and when other pictures started to fade in over it, by egui's clock.
-pub(super) struct Fade {
+pub struct Fade {
     before: Seen,
     since: f64,
 }
@@ -28,7 +28,7 @@ impl Stage {
     }
 
     /// Draws the previous content while the fade lasts, and sets the opacity of what `ui` draws from now on.
-    pub(super) fn fade_ui(&mut self, ui: &mut Ui) {
+    pub fn fade_ui(&mut self, ui: &mut Ui) {
         let share = (self.fade.as_ref()).map_or(1.0, |fade| faded(ui, fade.since));
         self.fade.take_if(|_| share >= 1.0);
         let Some(fade) = &self.fade else {

@@ -9,7 +9,7 @@ use crate::gui::{texture::tag, theme};
 
 impl Stage {
     /// The divider, which keyboards and screen readers use as a slider.
-    pub(super) fn divider(&mut self, ui: &egui::Ui, visible: Rect, x: f32) {
+    pub fn divider(&mut self, ui: &egui::Ui, visible: Rect, x: f32) {
         if !visible.is_positive() {
             return;
         }
@@ -64,7 +64,7 @@ impl Stage {
 }
 
 /// The names of the pictures, in their upper corners.
-pub(super) fn name_chips(
+pub fn name_chips(
     names: &[String; 2],
     ui: &egui::Ui,
     [visible, other]: [Rect; 2],

@@ -230,11 +230,6 @@ impl Stage {
         self.scale * 100.0
     }
 
-    /// The divider's position, 0 (all painting) to 1 (all photo).
-    pub fn wipe(&self) -> f32 {
-        self.wipe
-    }
-
     /// Where the stage was last drawn.
     pub fn rect(&self) -> Rect {
         self.rect
