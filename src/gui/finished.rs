@@ -2,12 +2,19 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{choice::SavedKey, painted_with::Texts};
+use super::{
+    choice::SavedKey,
+    painted_with::{self, Texts},
+};
 use crate::{
     compose::Look,
-    engine::paint::{OutputSize, Painting},
+    engine::{
+        paint::{OutputSize, Painting},
+        protocol::Repainted,
+    },
     frame::Frame,
     media::{encode::Encoding, metadata::Metadata},
+    mode::ModelSize,
 };
 
 /// The parts of a finished picture. They are combined when needed, outside the window's thread.
@@ -28,6 +35,26 @@ impl Finished {
     /// Combines the parts.
     pub fn frame(&self) -> Frame {
         self.painting.finished(&self.photo, self.output, self.look)
+    }
+}
+
+/// A picture to be saved as a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotPicture {
+    /// Its style, for the file name.
+    pub style: String,
+    pub picture: Frame,
+    /// How it was painted.
+    pub texts: Texts,
+}
+
+impl SnapshotPicture {
+    /// The same frame, repainted with this size of the style's network.
+    pub fn repainted(mut self, repainted: &Repainted, model: Option<ModelSize>) -> Self {
+        let style = (self.style.as_str(), model);
+        painted_with::repainted(&mut self.texts, style, repainted.mode, repainted.working);
+        self.picture.clone_from(&repainted.picture);
+        self
     }
 }
 

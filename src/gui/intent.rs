@@ -1,11 +1,12 @@
 //! Intents: the user's actions in the window. Widgets and keys only send intents; the app performs them in one place.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{Context, Id, Response};
 
 use super::{
     choice::Choice,
+    finished::SnapshotPicture,
     stage::{Compare, ViewStep},
     style_order::Move,
 };
@@ -139,7 +140,7 @@ pub enum Intent {
     /// Save the current live picture.
     Snapshot,
     /// Also save this snapshot as it was painted live.
-    SaveAsSeen(u64),
+    SaveAsSeen(Arc<SnapshotPicture>),
     ToggleRecording,
     /// Start or stop comparing two modes.
     ToggleCompare,

@@ -13,10 +13,14 @@ use super::{
 impl App {
     /// Lists the styles again when the window gets the focus: the command line may have added or removed some.
     pub(super) fn follow_disk(&mut self) {
-        let comes_back = self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)));
-        if comes_back && self.gallery.is_listed() {
+        if self.comes_back() && self.gallery.is_listed() {
             self.list_styles(None);
         }
+    }
+
+    /// Whether the window has just got the focus.
+    pub(super) fn comes_back(&self) -> bool {
+        self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)))
     }
 
     /// Lists the styles, and chooses the one that was `added`, if any.

@@ -186,11 +186,7 @@ impl Library {
     }
 
     pub fn of(library: StyleLibrary) -> Self {
-        Self {
-            open: StyleLibrary::standard,
-            library: Mutex::new(Some(library)),
-            mixes: LastNetwork::default(),
-        }
+        Self { library: Mutex::new(Some(library)), ..Self::standard() }
     }
 
     fn with<T>(&self, use_library: impl FnOnce(&mut StyleLibrary) -> T) -> T {

@@ -294,7 +294,7 @@ impl App {
             Intent::Export { file_name, bytes: Ok(bytes) } => self.ask_export(file_name, bytes),
             Intent::ToggleMeasuring => self.toggle_measuring(),
             Intent::LeaveAsSeen(stays) => self.leave_as_seen(stays),
-            Intent::SaveAsSeen(number) => self.save_seen(number),
+            Intent::SaveAsSeen(seen) => self.save_seen(seen),
             Intent::ToggleRecording => self.toggle_recording(),
             Intent::ToggleCompare | Intent::ToggleLab => {
                 // Otherwise the user could neither see the progress of the measurement nor stop it.

@@ -77,10 +77,9 @@ pub struct Batch {
     pub phase: Phase,
     done: usize,
     saved: usize,
-    /// Items whose output file already existed.
-    skipped_items: Vec<Item>,
-    /// Names of these photos and of the existing paintings.
+    /// Items whose output file already existed, as text: names of these photos and of the existing paintings.
     skipped: Vec<(String, String)>,
+    skipped_items: Vec<Item>,
     /// Photos that were not painted, and why. A photo that fails in several styles for the same reason is listed once.
     failures: Vec<(String, String)>,
     /// Painted photos with a note about them.

@@ -8,13 +8,14 @@ use std::{
 
 use eframe::egui;
 
-use super::{Recording, repaints::SnapshotPicture};
+use super::Recording;
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
     frame::Frame,
     gui::{
         app::App,
+        finished::SnapshotPicture,
         intent::Intent,
         label::{path_label, remark},
         messages::Topic,
@@ -116,8 +117,7 @@ impl App {
             ("Copy", Intent::CopyFile(path.to_owned())),
         ];
         if let Some(seen) = seen {
-            let intent = Intent::SaveAsSeen(self.repaints.keep_seen(seen));
-            offers.push(("Save live version instead", intent));
+            offers.push(("Save live version instead", Intent::SaveAsSeen(Arc::new(seen))));
         }
         let image = image_of(thumbnail);
         let picture = self.ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR);

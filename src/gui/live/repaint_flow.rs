@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     LiveView,
-    repaints::{Finer, Frozen, SnapshotPicture, Waiting, Wanted},
+    repaints::{Finer, Frozen, Waiting, Wanted},
 };
 use crate::{
     engine::{
@@ -16,7 +16,7 @@ use crate::{
         protocol::{RepaintJob, RepaintNumber, Repainted},
     },
     frame::Frame,
-    gui::{app::App, intent::Intent},
+    gui::{app::App, finished::SnapshotPicture, intent::Intent},
     mode::{DeviceChoice, ModelSize},
 };
 
@@ -96,8 +96,9 @@ impl App {
             self.repaints.waiting.push(snapshot);
         }
         if let Some(live) = &mut self.live {
-            let is_frozen = self.repaints.awaits_frozen() && !live.stays_as_seen;
-            live.is_repainting = is_frozen || !self.repaints.waiting.is_empty();
+            let frozen = self.repaints.frozen.as_ref().filter(|_| !live.stays_as_seen);
+            live.is_repainting = frozen.is_some_and(|frozen| frozen.number.is_some())
+                || !self.repaints.waiting.is_empty();
             live.may_repaint = self.settings.live.repaint_kept && !live.comparing;
         }
     }
@@ -130,7 +131,7 @@ impl App {
     fn give_up_frozen(&mut self) {
         let number = self.repaints.frozen.take().and_then(|frozen| frozen.number);
         if let Some(number) = number
-            && !self.repaints.is_awaited_by_a_snapshot(number)
+            && !self.repaints.waiting.iter().any(|snapshot| snapshot.number == Some(number))
         {
             self.engine.cancel_repaint(number);
         }
@@ -161,12 +162,10 @@ impl App {
         self.follow_repaints();
     }
 
-    /// Also saves the live picture of the snapshot with this number.
-    pub(crate) fn save_seen(&mut self, number: u64) {
-        self.messages.forget_offer(&Intent::SaveAsSeen(number));
-        if let Some(seen) = self.repaints.take_seen(number) {
-            self.save_snapshot(seen, None);
-        }
+    /// Also saves the live picture of a snapshot.
+    pub(crate) fn save_seen(&mut self, seen: Arc<SnapshotPicture>) {
+        self.save_snapshot((*seen).clone(), None);
+        self.messages.forget_offer(&Intent::SaveAsSeen(seen));
     }
 
     /// Records the picture that is now on the stage instead of the frozen one.

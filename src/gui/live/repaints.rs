@@ -10,10 +10,7 @@ use crate::{
     compose::Look,
     engine::protocol::{RepaintNumber, Repainted},
     frame::Frame,
-    gui::{
-        painted_with::{self, Texts},
-        texture::opaque_image_of,
-    },
+    gui::{finished::SnapshotPicture, texture::opaque_image_of},
     mode::{ModeChoice, ModelSize},
     network::Network,
 };
@@ -81,60 +78,6 @@ pub struct Repaints {
     pub frozen: Option<Frozen>,
     /// Snapshots, in the order in which they were taken.
     pub waiting: Vec<Waiting>,
-    /// Snapshots that were saved as repainted pictures. These are their live pictures, kept while a message offers to
-    /// save them too; the newest is last.
-    seen: Vec<(u64, SnapshotPicture)>,
-    newest_seen: u64,
-}
-
-/// Maximum number of live pictures kept for saved snapshots; no more messages are shown at a time.
-const MAX_SEEN: usize = 2;
-
-impl Repaints {
-    /// Whether a repainted picture of the frozen one is pending.
-    pub fn awaits_frozen(&self) -> bool {
-        self.frozen.as_ref().is_some_and(|frozen| frozen.number.is_some())
-    }
-
-    /// Keeps the live picture of a snapshot; returns its number.
-    pub fn keep_seen(&mut self, seen: SnapshotPicture) -> u64 {
-        self.newest_seen += 1;
-        self.seen.push((self.newest_seen, seen));
-        if self.seen.len() > MAX_SEEN {
-            self.seen.remove(0);
-        }
-        self.newest_seen
-    }
-
-    /// Removes and returns the live picture with this number.
-    pub fn take_seen(&mut self, number: u64) -> Option<SnapshotPicture> {
-        let at = self.seen.iter().position(|(n, _)| *n == number)?;
-        Some(self.seen.remove(at).1)
-    }
-
-    pub fn is_awaited_by_a_snapshot(&self, number: RepaintNumber) -> bool {
-        self.waiting.iter().any(|w| w.number == Some(number))
-    }
-}
-
-/// A picture to be saved as a snapshot.
-#[derive(Clone)]
-pub struct SnapshotPicture {
-    /// Its style, for the file name.
-    pub style: String,
-    pub picture: Frame,
-    /// How it was painted.
-    pub texts: Texts,
-}
-
-impl SnapshotPicture {
-    /// The same frame, repainted with this size of the style's network.
-    pub fn repainted(mut self, repainted: &Repainted, model: Option<ModelSize>) -> Self {
-        let style = (self.style.as_str(), model);
-        painted_with::repainted(&mut self.texts, style, repainted.mode, repainted.working);
-        self.picture.clone_from(&repainted.picture);
-        self
-    }
 }
 
 impl LiveView {

@@ -7,7 +7,7 @@ use eframe::egui::{self, ScrollArea, TextureHandle, TextureOptions, Theme, vec2}
 use super::LiveView;
 use crate::{
     frame::Frame,
-    gui::{intent::Intent, overlays::dialog, texture::image_of, theme},
+    gui::{intent::Intent, overlays::dialog, shortcuts::plain_button, texture::image_of, theme},
     measure::{
         MeasureError, MeasureReport,
         chart::{self, Colors},
@@ -144,11 +144,14 @@ impl ReportView {
         }
         ui.separator();
         ui.label("Save as");
+        let ctx = ui.ctx().clone();
+        let export = |ending: &str, bytes: Result<Vec<u8>, MeasureError>| {
+            let file_name = format!("styleforge-comparison.{ending}");
+            Intent::Export { file_name, bytes: bytes.map_err(|e| e.to_string()) }.send(&ctx);
+        };
         for (name, ending, write) in WRITERS {
             if ui.button(name).clicked() {
-                let file_name = format!("styleforge-comparison.{ending}");
-                let bytes = write(&self.report).map_err(|e| e.to_string());
-                Intent::Export { file_name, bytes }.send(ui);
+                export(ending, write(&self.report));
             }
         }
         let png = match &self.chart {
@@ -159,19 +162,12 @@ impl ReportView {
             .add_enabled(png.is_some(), egui::Button::new("Chart…"))
             .on_disabled_hover_text("The chart is not ready yet.");
         if let Some(png) = png.filter(|_| button.clicked()) {
-            Intent::Export {
-                file_name: "styleforge-comparison.png".to_owned(),
-                bytes: Ok(png.clone()),
-            }
-            .send(ui);
+            export("png", Ok(png.clone()));
         }
         ui.separator();
-        let close = ui.button("Close");
+        let close = plain_button(ui, "Close", Intent::CloseReport);
         if is_fresh {
             close.request_focus();
-        }
-        if close.clicked() {
-            Intent::CloseReport.send(ui);
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use eframe::egui;
-
 use super::{LiveView, NO_CAMERA, report::chart_colors};
 use crate::{
     backend::BackendError,
@@ -203,18 +201,19 @@ impl App {
             LiveSize::Auto { .. } => painted,
             LiveSize::LongSide(px) => Some(px),
         };
-        let next = match (present, by > 0) {
-            (None, _) => {
-                Err("Nothing is painted yet. You can change the detail after the first frame.")
-            }
-            (Some(now), true) => (STEPS_PX.into_iter().find(|&px| px > now))
-                .ok_or("This is the highest detail for live video."),
-            (Some(now), false) => (STEPS_PX.into_iter().rev().find(|&px| px < now))
-                .ok_or("This is the lowest detail for live video."),
-        };
+        let mut steps = STEPS_PX.into_iter();
+        let next = present.map(|now| {
+            if by > 0 { steps.find(|&px| px > now) } else { steps.rfind(|&px| px < now) }
+        });
         match next {
-            Ok(px) => self.perform(Intent::LiveDetail(px)),
-            Err(why) => self.messages.notice(why),
+            Some(Some(px)) => self.perform(Intent::LiveDetail(px)),
+            Some(None) if by > 0 => {
+                self.messages.notice("This is the highest detail for live video.");
+            }
+            Some(None) => self.messages.notice("This is the lowest detail for live video."),
+            None => self
+                .messages
+                .notice("Nothing is painted yet. You can change the detail after the first frame."),
         }
     }
 
@@ -343,8 +342,7 @@ impl App {
 
     /// Lists the cameras again when the window gets the focus while it offers to use one.
     pub(crate) fn follow_cameras(&mut self) {
-        let comes_back = self.ctx.input(|i| i.events.contains(&egui::Event::WindowFocused(true)));
-        if comes_back && self.live.is_none() && self.workspace.photo().is_none() {
+        if self.comes_back() && self.live.is_none() && self.workspace.photo().is_none() {
             self.list_cameras(false);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Event};
+use eframe::egui;
 
 use super::{
     Viewed, is_video, kind,
@@ -68,7 +68,7 @@ impl App {
         if !self.has_strip() || self.folds_strip() {
             return;
         }
-        if self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true))) {
+        if self.comes_back() {
             let stamps = self.paintings.stamps();
             let look = move || {
                 let is_other = |(path, stamp): &(PathBuf, Option<Stamp>)| Stamp::of(path) != *stamp;
