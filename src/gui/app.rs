@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use eframe::egui;
+use eframe::egui::{self, Context, Ui};
 
 use super::{
     batch::Batch,
@@ -76,7 +76,7 @@ pub struct Launch {
 
 /// The window.
 pub struct App {
-    pub(super) ctx: egui::Context,
+    pub(super) ctx: Context,
     pub(super) engine: Engine,
     pub(super) compositor: Compositor,
     pub(super) tasks: Tasks<App>,
@@ -123,7 +123,7 @@ impl App {
     ///
     /// # Errors
     /// The operating system's error if a thread cannot be started.
-    pub fn start(ctx: &egui::Context, launch: Launch) -> std::io::Result<Self> {
+    pub fn start(ctx: &Context, launch: Launch) -> std::io::Result<Self> {
         let repaint = ctx.clone();
         let wake_up: WakeUp = Arc::new(move || repaint.request_repaint());
         let (settings, warnings) = launch.settings;
@@ -227,7 +227,7 @@ impl App {
     }
 
     /// Draws the window and performs the resulting intents.
-    pub fn ui(&mut self, ui: &mut egui::Ui) {
+    pub fn ui(&mut self, ui: &mut Ui) {
         // Hide the pointer from the widgets below a dialog; otherwise a tooltip would stay visible over the dialog.
         let take = |input: &mut egui::InputState| std::mem::take(&mut input.pointer);
         let has_dialog = self.has_dialog();
@@ -319,11 +319,11 @@ impl App {
 }
 
 impl eframe::App for App {
-    fn logic(&mut self, _: &egui::Context, _: &mut eframe::Frame) {
+    fn logic(&mut self, _: &Context, _: &mut eframe::Frame) {
         App::logic(self);
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
         App::ui(self, ui);
     }
 

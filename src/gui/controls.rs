@@ -1,6 +1,6 @@
 //! The controls on the right: how to paint, and how to save.
 
-use eframe::egui::{self, ComboBox, ScrollArea, vec2};
+use eframe::egui::{self, Button, ComboBox, ScrollArea, Ui, vec2};
 
 use super::{
     app::App,
@@ -28,7 +28,7 @@ const MAX_LONG_SIDE_PX: usize = 8192;
 
 impl App {
     /// Draws the controls into `ui`.
-    pub(super) fn photo_controls(&self, ui: &mut egui::Ui) {
+    pub(super) fn photo_controls(&self, ui: &mut Ui) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             if self.viewed_settings(ui) {
                 return;
@@ -67,7 +67,7 @@ impl App {
         });
     }
 
-    fn brush_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
+    fn brush_control(&self, ui: &mut Ui, choice: &mut Choice) {
         let size = self.workspace.photo_size();
         let finest = size.map_or(0, |(w, h)| finest_brush(w.max(h)));
         let last = BRUSHES_PX.len() - 1;
@@ -110,7 +110,7 @@ impl App {
         );
     }
 
-    fn model_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
+    fn model_control(&self, ui: &mut Ui, choice: &mut Choice) {
         let has = |size| self.models().is_empty() || self.models().contains(&size);
         theme::row(ui, "Model", |ui, _| {
             let width = (ui.available_width() - theme::GAP) / 2.0;
@@ -123,7 +123,7 @@ impl App {
                 } else {
                     self.model() == size
                 };
-                let button = egui::Button::selectable(chosen, name)
+                let button = Button::selectable(chosen, name)
                     .frame_when_inactive(true)
                     .min_size(vec2(width, 28.0));
                 let response = ui
@@ -142,7 +142,7 @@ impl App {
         });
     }
 
-    fn output_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
+    fn output_control(&self, ui: &mut Ui, choice: &mut Choice) {
         let long_side = self.workspace.photo_size().map_or(MAX_LONG_SIDE_PX, |(w, h)| w.max(h));
         let most = self.workspace.photo_size().map_or(MAX_LONG_SIDE_PX, most_long_side_px);
         let chosen = match choice.output {
@@ -207,7 +207,7 @@ impl App {
         }
     }
 
-    fn format_control(&self, ui: &mut egui::Ui) {
+    fn format_control(&self, ui: &mut Ui) {
         let (mut choices, mut format) = (self.settings.choices.clone(), self.format());
         theme::row(ui, "Format", |ui, label| {
             let (width, all) = (ui.available_width(), Format::ALL.iter().copied());
@@ -237,7 +237,7 @@ impl App {
     }
 
     /// The buttons that save or copy the painting, side by side.
-    pub(super) fn save_buttons(&self, ui: &mut egui::Ui) {
+    pub(super) fn save_buttons(&self, ui: &mut Ui) {
         let (has_result, is_saving) = (self.workspace.finished().is_some(), self.save.is_running);
         let may_begin_sheet = self.workspace.photo().is_some() && self.sheet.is_none();
         let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
@@ -272,14 +272,14 @@ impl App {
 }
 
 /// Rotates, mirrors and crops the photo, whose full size is `whole`.
-fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: &mut Choice) {
+fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut Choice) {
     let framing = choice.framing;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 5.0;
         let mut offer = |icon, word, name: &str, hint, is_on| {
             let words = theme::icon_text(icon, word, true);
-            let button = egui::Button::selectable(is_on, words).frame_when_inactive(true);
+            let button = Button::selectable(is_on, words).frame_when_inactive(true);
             let response = ui.add(button).hint_beside(hint);
             response.accessible_name(name).clicked()
         };
@@ -308,7 +308,7 @@ fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: 
 }
 
 /// The strength slider: opacity of the painting.
-pub fn strength(ui: &mut egui::Ui, hint: &str, choice: &mut Choice) {
+pub fn strength(ui: &mut Ui, hint: &str, choice: &mut Choice) {
     let strength = &mut choice.look.strength_percent;
     let percent = theme::Number::with(" %");
     theme::slider(ui, "Strength", strength, 0..=100, 100, &percent).hint_beside(hint);

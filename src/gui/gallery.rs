@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use eframe::egui::{self, EventFilter, ScrollArea, TextureHandle, vec2};
+use eframe::egui::{self, Context, EventFilter, ScrollArea, TextureHandle, Ui, vec2};
 
 use super::{
     fonts::icons,
@@ -51,7 +51,7 @@ pub struct PaintedPicture {
 impl PaintedPicture {
     /// A painting of `photo` in the style `id`, shown in a look.
     pub fn new(
-        ctx: &egui::Context,
+        ctx: &Context,
         id: &str,
         subject: Subject,
         (photo, painting): (Arc<PixelFrame>, Arc<Painting>),
@@ -132,7 +132,7 @@ impl Gallery {
 
     /// Sets the styles of the library: known styles keep their positions, new ones are added at the end. Returns the
     /// ids of styles that are gone or whose appearance has changed.
-    pub fn set_cards(&mut self, ctx: &egui::Context, mut cards: Vec<Card>) -> HashSet<String> {
+    pub fn set_cards(&mut self, ctx: &Context, mut cards: Vec<Card>) -> HashSet<String> {
         self.listed = true;
         let removed = std::mem::take(&mut self.hidden);
         let before: Vec<&Card> = self.cards.iter().chain(&removed).collect();
@@ -300,7 +300,7 @@ impl Gallery {
     /// once, at the current style. It is scrolled into view, and stays in view when the window becomes lower.
     pub fn ui(
         &mut self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         (chosen, mix): (Option<&str>, Option<&UnkeptMix>),
         painting: Option<(&str, f32)>,
         moving: Option<&PreviewGrid>,
@@ -317,7 +317,7 @@ impl Gallery {
                 self.unasked.take_if(|id| chosen != Some(id.as_str()));
                 let stop = chosen.or(self.cards.first().map(|card| card.id.as_str()));
                 let had_focus = self.focused.take();
-                let mut follow = |ui: &egui::Ui, id: &str, response: &egui::Response| {
+                let mut follow = |ui: &Ui, id: &str, response: &egui::Response| {
                     let is_seen =
                         |(seen, height): &(String, f32)| *seen == id && *height == list_height;
                     let is_new = self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Align2, Color32, Galley, Response, Role, Sense, Stroke, StrokeKind, TextStyle, Ui, Vec2,
-    pos2, vec2,
+    self, Align2, Color32, Galley, Rect, Response, Role, Sense, Stroke, StrokeKind, TextStyle, Ui,
+    Vec2, pos2, vec2,
 };
 
 use super::theme;
@@ -81,10 +81,8 @@ pub fn chips(ui: &mut Ui, keys: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(right, height), Sense::hover());
     theme::named(&response, Role::Label, keys);
     for (left, width, galley, is_key) in drawn {
-        let place = egui::Rect::from_min_size(
-            pos2(rect.left() + left, rect.top()),
-            vec2(width, rect.height()),
-        );
+        let place =
+            Rect::from_min_size(pos2(rect.left() + left, rect.top()), vec2(width, rect.height()));
         let color = if is_key { letters } else { palette.quiet };
         if is_key {
             key_cap(ui, place);
@@ -96,7 +94,7 @@ pub fn chips(ui: &mut Ui, keys: &str) -> Response {
 }
 
 /// Draws the shape of a key.
-fn key_cap(ui: &Ui, place: egui::Rect) {
+fn key_cap(ui: &Ui, place: Rect) {
     let fill = ui.visuals().widgets.inactive.weak_bg_fill;
     let edge = Stroke::new(1.0, theme::palette(ui).outline);
     (ui.painter()).rect(place, 4.0, fill, edge, StrokeKind::Inside);

@@ -1,6 +1,6 @@
 //! Drop-down lists with arrow-key navigation that works regardless of how the list was opened.
 
-use eframe::egui::{self, ComboBox, EventFilter, FocusDirection, Id, Key, Modifiers, Response};
+use eframe::egui::{ComboBox, EventFilter, FocusDirection, Id, Key, Modifiers, Response, Ui};
 
 /// The entries of an open list, in order.
 #[derive(Default)]
@@ -20,7 +20,7 @@ impl Entries {
     /// Draws an entry that chooses `one`.
     pub fn offer<T: PartialEq>(
         &mut self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         value: &mut T,
         one: T,
         name: impl Into<String>,
@@ -33,7 +33,7 @@ impl Entries {
 
     /// Moves the focus by the pressed arrow keys; returns whether there were any. Choosing an entry with a key closes
     /// the list, as a click does in egui.
-    fn follow_keys(&self, ui: &egui::Ui) -> bool {
+    fn follow_keys(&self, ui: &Ui) -> bool {
         if self.all.iter().any(|(entry, _)| entry.clicked()) {
             ui.close();
         }
@@ -68,7 +68,7 @@ impl Entries {
 
 /// Draws a list that chooses one of the offered values.
 pub fn choose<T: Copy + PartialEq, N: Into<String>>(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     salt: &str,
     width: f32,
     value: &mut T,
@@ -85,9 +85,9 @@ pub fn choose<T: Copy + PartialEq, N: Into<String>>(
 
 /// Draws the button of a list, and its entries while it is open.
 pub fn list(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     list: ComboBox<'_>,
-    contents: impl FnOnce(&mut egui::Ui, &mut Entries),
+    contents: impl FnOnce(&mut Ui, &mut Entries),
 ) -> Response {
     let shown = list.show_ui(ui, |ui| {
         let mut entries = Entries::default();

@@ -6,7 +6,9 @@
 //! - A notice is replaced by newer notices and by messages on the same topic; errors wait behind newer messages.
 //! - If space is short, a message is a single line.
 
-use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, TextureHandle, vec2};
+use eframe::egui::{
+    self, Align, CornerRadius, Frame, Label, Layout, Margin, Order, Stroke, TextureHandle, Ui, vec2,
+};
 
 use super::{
     fonts::icons,
@@ -237,7 +239,7 @@ impl Messages {
     /// that `is_alone`, only some are shown.
     pub fn ui(
         &mut self,
-        ui: &egui::Ui,
+        ui: &Ui,
         area: egui::Rect,
         (corner, further_in): (Corner, f32),
         is_alone: bool,
@@ -280,8 +282,8 @@ impl Messages {
         };
         // Dialogs are in the foreground.
         let order = match (corner, self.before_dialog) {
-            (Corner::Bottom, Some(_)) => egui::Order::Middle,
-            _ => egui::Order::Foreground,
+            (Corner::Bottom, Some(_)) => Order::Middle,
+            _ => Order::Foreground,
         };
         egui::Area::new(egui::Id::unique(("messages", corner == Corner::Top)))
             .order(order)
@@ -308,7 +310,7 @@ impl Messages {
 }
 
 /// Draws a message of at most this width, as a single line if `is_low`. Returns its height in points.
-fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
+fn show(ui: &mut Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
     let p = theme::palette(ui);
     let mark = match message.kind {
         Kind::Error => p.error,
@@ -320,7 +322,7 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
         .corner_radius(CornerRadius::same(theme::RADIUS))
         .inner_margin(PADDING)
         .shadow(ui.visuals().popup_shadow);
-    let picture = |ui: &mut egui::Ui, size| {
+    let picture = |ui: &mut Ui, size| {
         if let Some(picture) = &message.picture {
             let picture = egui::Image::from_texture(picture).fit_to_exact_size(size);
             ui.add(picture.corner_radius(4.0).alt_text("The saved picture"));
@@ -330,14 +332,14 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
         let room = width - PADDING.sum().x;
         if is_low {
             let line = vec2(room, ui.spacing().interact_size.y);
-            let right_to_left = egui::Layout::right_to_left(egui::Align::Center);
+            let right_to_left = Layout::right_to_left(Align::Center);
             ui.allocate_ui_with_layout(line, right_to_left, |ui| {
                 close_button(ui, message);
                 message.offers.iter().rev().for_each(|offer| offer_button(ui, message, offer));
-                let left_to_right = egui::Layout::left_to_right(egui::Align::Center);
+                let left_to_right = Layout::left_to_right(Align::Center);
                 ui.with_layout(left_to_right, |ui| {
                     picture(ui, SMALL_THUMBNAIL);
-                    ui.add(egui::Label::new(&message.text).truncate());
+                    ui.add(Label::new(&message.text).truncate());
                 });
             });
         } else {
@@ -347,7 +349,7 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
                 ui.vertical(|ui| {
                     ui.set_max_width(ui.available_width() - CLOSE_WIDTH);
                     ui.add_space(4.0);
-                    ui.add(egui::Label::new(&message.text).wrap());
+                    ui.add(Label::new(&message.text).wrap());
                     if !message.offers.is_empty() {
                         ui.horizontal_wrapped(|ui| {
                             let offers = message.offers.iter();
@@ -369,12 +371,12 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
     shown.response.rect.height()
 }
 
-fn close_button(ui: &mut egui::Ui, message: &Message) {
+fn close_button(ui: &mut Ui, message: &Message) {
     let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
     button(ui, true, close, ["Dismiss"; 2], Intent::Dismiss(message.number));
 }
 
-fn offer_button(ui: &mut egui::Ui, message: &Message, (label, intent): &Offer) {
+fn offer_button(ui: &mut Ui, message: &Message, (label, intent): &Offer) {
     let button = plain_button(ui, label, intent.clone());
     if message.picture.is_none() {
         button.sends(Intent::Dismiss(message.number));

@@ -1,6 +1,6 @@
 //! Lists for choosing a mode: variant, precision, attention if there is a choice, and the device for a comparison.
 
-use eframe::egui;
+use eframe::egui::Ui;
 
 use super::{
     label::capital,
@@ -61,7 +61,7 @@ const WIDTHS: [f32; 4] = [112.0, 72.0, 84.0, 64.0];
 
 /// Lists next to each other, for one side of a comparison; their names begin with `side`.
 pub fn candidate(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     side: &str,
     CandidateChoice { device, mode }: &mut CandidateChoice,
     offers: Offers,
@@ -85,7 +85,7 @@ pub fn candidate(
 }
 
 /// Lists below each other, each with its name, for the painting engine.
-pub fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
+pub fn engine(ui: &mut Ui, mode: &mut ModeChoice, offers: Offers) {
     theme::row(ui, ENGINE, |ui, _| {
         variant(ui, ENGINE, ui.available_width(), mode, offers.variants());
     });
@@ -101,7 +101,7 @@ pub fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
 }
 
 fn variant(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     title: &str,
     width: f32,
     mode: &mut ModeChoice,
@@ -112,7 +112,7 @@ fn variant(
 }
 
 fn precision(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     title: &str,
     width: f32,
     mode: &mut ModeChoice,
@@ -123,14 +123,14 @@ fn precision(
     list(ui, [title, "precision"], width, precision, offered, PrecisionChoice::name, hint);
 }
 
-fn attention(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) {
+fn attention(ui: &mut Ui, title: &str, width: f32, mode: &mut ModeChoice) {
     let hint = "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.";
     let (attention, all) = (&mut mode.attention, AttentionChoice::ALL.iter().copied());
     list(ui, [title, "attention"], width, attention, all, AttentionChoice::name, hint);
 }
 
 fn list<T: Copy + PartialEq>(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     [title, what]: [&str; 2],
     width: f32,
     value: &mut T,

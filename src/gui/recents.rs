@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Align, Color32, Layout, Popup, Rect, vec2};
+use eframe::egui::{self, Align, Color32, Layout, Popup, Rect, Ui, vec2};
 
 use super::{
     fonts::icons,
@@ -33,7 +33,7 @@ pub struct Recent<'a> {
 }
 
 /// The button that opens the list.
-pub fn button(ui: &mut egui::Ui, recent: Recent<'_>, has_word: bool) {
+pub fn button(ui: &mut Ui, recent: Recent<'_>, has_word: bool) {
     let button = theme::icon_button(icons::RECENT, "Recent", has_word).frame_when_inactive(false);
     let response = ui
         .add_enabled(!recent.files.is_empty(), button)
@@ -60,7 +60,7 @@ pub fn height(recent: &[PathBuf]) -> f32 {
 }
 
 /// The newest photos on the start page.
-pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
+pub fn on_first_page(ui: &mut Ui, recent: Recent<'_>) {
     if recent.files.is_empty() {
         return;
     }
@@ -92,7 +92,7 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
     });
 }
 
-fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings) {
+fn entry(ui: &mut Ui, path: &Path, paintings: &Paintings) {
     let room = egui::Atom::custom(egui::IdSalt::new("small"), SIZE);
     let button = egui::Button::new((room, name_label(path))).frame_when_inactive(false).truncate();
     let response = ui.add(button).on_hover_text(path_label(path));

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use eframe::egui::{self, Button, Key, KeyboardShortcut, Modifiers, Response, Ui};
+use eframe::egui::{self, Button, Context, Event, Key, KeyboardShortcut, Modifiers, Response, Ui};
 
 use super::{
     intent::{Intent, Sends},
@@ -269,14 +269,14 @@ fn table() -> Vec<Group> {
 
 /// The shortcuts that were pressed since the last frame. If `covered`, an overlay is open and only the keys that close
 /// it count. The keys of a focused control have priority, unless `yields`.
-pub fn pressed(ctx: &egui::Context, covered: bool, yields: bool) -> Vec<Intent> {
+pub fn pressed(ctx: &Context, covered: bool, yields: bool) -> Vec<Intent> {
     let types = ctx.text_edit_focused();
     let has_focus = !yields && ctx.memory(|m| m.focused().is_some());
     let has_menu = egui::Popup::is_any_open(ctx);
     let mut presses = Vec::new();
     ctx.input_mut(|input| {
         input.events.retain(|event| {
-            let egui::Event::Key { key, pressed: true, modifiers, .. } = event else {
+            let Event::Key { key, pressed: true, modifiers, .. } = event else {
                 return true;
             };
             // F1 is not used by text fields, so it can close the list that it has opened.
@@ -312,16 +312,16 @@ pub fn pressed(ctx: &egui::Context, covered: bool, yields: bool) -> Vec<Intent> 
 
 /// Whether the key that shows the original is held down; `was_down` is its state in the previous frame. If
 /// `covered`, an overlay is open. Call this before [`pressed`], which consumes the keys.
-pub fn holds_original(ctx: &egui::Context, was_down: bool, covered: bool) -> bool {
+pub fn holds_original(ctx: &Context, was_down: bool, covered: bool) -> bool {
     if covered || ctx.text_edit_focused() {
         return false;
     }
     ctx.input(|input| {
         // With Ctrl the key copies, even if Ctrl is released first.
-        let begins = |event: &egui::Event| {
+        let begins = |event: &Event| {
             matches!(
                 event,
-                egui::Event::Key {
+                Event::Key {
                     key: ORIGINAL_KEY,
                     pressed: true,
                     repeat: false,

@@ -6,7 +6,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
-    self, Color32, ColorImage, Mesh, Pos2, Rect, TextureHandle, TextureOptions, Vec2, pos2, vec2,
+    self, Color32, ColorImage, Context, Galley, Mesh, Pos2, Rect, TextureHandle, TextureOptions,
+    Ui, Vec2, pos2, vec2,
 };
 
 use crate::frame::Frame;
@@ -56,7 +57,7 @@ impl Picture {
     /// Like [`Self::set`], but the new preview fades in over the previous one, or over `first` if there is none.
     pub fn set_fading(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         name: &str,
         (preview, full): (&Arc<Frame>, Option<Arc<Frame>>),
         first: Option<&TextureHandle>,
@@ -92,7 +93,7 @@ impl Picture {
     /// Replaces the pixels immediately: a preview and, if available, the picture itself.
     pub fn set(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         name: &str,
         preview: &Arc<Frame>,
         full: Option<Arc<Frame>>,
@@ -116,7 +117,7 @@ impl Picture {
 
     /// Sets the pixels of a picture that changes continuously. It is uploaded as a whole, reduced only if the graphics
     /// card does not support its size.
-    pub fn set_live(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
+    pub fn set_live(&mut self, ctx: &Context, name: &str, image: ColorImage) {
         let image = thinned(image, ctx.input(|i| i.max_texture_side));
         self.earlier = None;
         match &mut self.live {
@@ -126,7 +127,7 @@ impl Picture {
     }
 
     /// Fades in a finer picture over the live one; it stays until that changes.
-    pub fn fade_in(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
+    pub fn fade_in(&mut self, ctx: &Context, name: &str, image: ColorImage) {
         let (side_px, now) = ctx.input(|i| (i.max_texture_side, i.time));
         let finer = ctx.load_texture(name, thinned(image, side_px), LIVE);
         self.earlier = self.live.replace(finer).map(|live| (live, now));
@@ -157,13 +158,7 @@ impl Picture {
     /// Draws the picture so that it fills `rect`, cut to `clip`.
     ///
     /// A live picture is mirrored if `is_flipped`.
-    pub fn draw(
-        &mut self,
-        ui: &egui::Ui,
-        rect: Rect,
-        clip: Rect,
-        (scale, is_flipped): (f32, bool),
-    ) {
+    pub fn draw(&mut self, ui: &Ui, rect: Rect, clip: Rect, (scale, is_flipped): (f32, bool)) {
         let clip = clip.intersect(rect);
         self.drawn_at = Some((rect, clip)).filter(|_| clip.is_positive());
         if self.drawn_at.is_none() {
@@ -228,7 +223,7 @@ impl Picture {
 }
 
 /// Progress of a fade that started at `since` on egui's clock, 0 to 1. Requests another frame until it is 1.
-pub fn faded(ctx: &egui::Context, since: f64) -> f32 {
+pub fn faded(ctx: &Context, since: f64) -> f32 {
     let share = ((ctx.input(|i| i.time) - since) / FADE_SECONDS).clamp(0.0, 1.0) as f32;
     if share < 1.0 {
         ctx.request_repaint();
@@ -239,7 +234,7 @@ pub fn faded(ctx: &egui::Context, since: f64) -> f32 {
 /// Draws the part of `texture`, stretched over `rect`, that is inside `clip`, mirrored if requested. `tint` is white
 /// for the unchanged picture.
 pub fn draw_part(
-    ui: &egui::Ui,
+    ui: &Ui,
     texture: &TextureHandle,
     (rect, clip): (Rect, Rect),
     is_flipped: bool,
@@ -288,7 +283,7 @@ pub fn cover(picture: Vec2, target: Vec2) -> Rect {
 
 /// Draws a picture so that it covers `rect` without being stretched, with rounded corners.
 pub fn paint_cover(
-    ui: &egui::Ui,
+    ui: &Ui,
     texture: &TextureHandle,
     rect: Rect,
     radius: impl Into<egui::CornerRadius>,
@@ -298,7 +293,7 @@ pub fn paint_cover(
 }
 
 /// A text in one line that is truncated at `width`.
-pub fn cut_line(ui: &egui::Ui, text: String, color: Color32, width: f32) -> Arc<egui::Galley> {
+pub fn cut_line(ui: &Ui, text: String, color: Color32, width: f32) -> Arc<Galley> {
     let font = egui::FontId::proportional(13.0);
     let mut job = egui::text::LayoutJob::simple_singleline(text, font, color);
     job.wrap = egui::text::TextWrapping::truncate_at_width(width);
@@ -308,7 +303,7 @@ pub fn cut_line(ui: &egui::Ui, text: String, color: Color32, width: f32) -> Arc<
 /// A text in white on a dark ground over a picture; `align` says which corner is at `at`.
 pub fn tag(
     painter: &egui::Painter,
-    letters: Arc<egui::Galley>,
+    letters: Arc<Galley>,
     (align, at): (egui::Align2, Pos2),
     (padding, radius): (Vec2, u8),
 ) {

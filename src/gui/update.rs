@@ -1,6 +1,6 @@
 //! Performs the user's intents: they change the window's state and start work.
 
-use eframe::egui::{self, ViewportCommand};
+use eframe::egui::{Theme, ViewportCommand};
 
 use super::{
     app::App,
@@ -247,8 +247,8 @@ impl App {
             Intent::ToggleTheme => {
                 // Every press changes the visible theme, even if it comes from the desktop.
                 let theme = match self.ctx.theme() {
-                    egui::Theme::Dark => ThemeChoice::Light,
-                    egui::Theme::Light => ThemeChoice::Dark,
+                    Theme::Dark => ThemeChoice::Light,
+                    Theme::Light => ThemeChoice::Dark,
                 };
                 self.set_choices(Choices { theme, ..self.settings.choices.clone() });
             }

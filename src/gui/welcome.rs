@@ -2,7 +2,7 @@
 
 use eframe::egui::{
     self, Align, Align2, Color32, FontId, Id, Label, Layout, Rect, Response, RichText, Role,
-    ScrollArea, Sense, Stroke, StrokeKind, UiBuilder, vec2,
+    ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, vec2,
 };
 
 use super::{
@@ -92,7 +92,7 @@ pub fn ways(cameras: Cameras<'_>) -> [Way; 3] {
 /// Draws the ways to start into `ui`, or that a photo is being opened.
 ///
 /// The recently opened photos are listed below them.
-pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) {
+pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) {
     let rect = ui.available_rect_before_wrap();
     ui.allocate_rect(rect, Sense::hover());
     let colors = theme::palette(ui);
@@ -113,7 +113,7 @@ pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, recent: Recent
 
 /// The ways to start, on cards of this height.
 fn contents(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     opening: bool,
     card_height: f32,
     (cameras, recent): (Cameras<'_>, Recent<'_>),
@@ -153,7 +153,7 @@ fn contents(
 }
 
 /// A card that acts as a button, with the mouse or the keyboard.
-fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
+fn card(ui: &mut Ui, rect: Rect, way: &Way) -> Response {
     let response = ui.interact(rect, Id::unique(("way to begin", way.title)), Sense::click());
     theme::named(&response, Role::Button, way.title);
     let colors = theme::palette(ui);
@@ -190,7 +190,7 @@ fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
     }
 }
 
-fn icon(ui: &egui::Ui, center: egui::Pos2, icon: &str, color: Color32) {
+fn icon(ui: &Ui, center: egui::Pos2, icon: &str, color: Color32) {
     let font = FontId::proportional(22.0);
     ui.painter().text(center, Align2::CENTER_CENTER, icon, font, color);
 }

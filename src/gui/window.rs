@@ -1,6 +1,8 @@
 //! Lays out the window: the bars, the gallery, the controls, and the parts that float over the picture.
 
-use eframe::egui::{self, Align2, Frame, Margin, Panel, ProgressBar, Vec2, vec2};
+use eframe::egui::{
+    self, Align2, CentralPanel, Frame, Margin, Panel, ProgressBar, Rect, Ui, Vec2, vec2,
+};
 
 use super::{
     app::App,
@@ -63,8 +65,8 @@ impl App {
     }
 
     /// Draws the picture with everything around it. Tab follows the drawing order.
-    pub(super) fn window_ui(&mut self, ui: &mut egui::Ui) {
-        let side = |ui: &egui::Ui, x: i8, y: i8| {
+    pub(super) fn window_ui(&mut self, ui: &mut Ui) {
+        let side = |ui: &Ui, x: i8, y: i8| {
             Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(x, y))
         };
         let may_fold = ui.available_width() < CONTROLS_FROM;
@@ -107,7 +109,7 @@ impl App {
         if let Some(controls) = controls.take_if(|_| !is_narrow) {
             controls.show(ui, |ui| self.controls(ui));
         }
-        egui::CentralPanel::no_frame().show(ui, |ui| {
+        CentralPanel::no_frame().show(ui, |ui| {
             let actions = LowerPanel::room(ui, "action bar", side(ui, 12, 8), true);
             let strip =
                 self.has_strip().then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
@@ -120,7 +122,7 @@ impl App {
             if let Some(controls) = controls {
                 controls.show(ui, |ui| self.controls(ui));
             }
-            let area = egui::CentralPanel::no_frame()
+            let area = CentralPanel::no_frame()
                 .show(ui, |ui| {
                     if let Some(live) = &mut self.live {
                         // While a mix paints, no single style is marked as chosen.
@@ -155,7 +157,7 @@ impl App {
     }
 
     /// The buttons for the picture, and the status line below them.
-    fn action_bar(&self, ui: &mut egui::Ui) {
+    fn action_bar(&self, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.y = 4.0;
         match &self.live {
             Some(live) => live.tool_bar(ui),
@@ -181,7 +183,7 @@ impl App {
     }
 
     /// The row with compare mode and zoom.
-    fn view_row(&mut self, ui: &mut egui::Ui) {
+    fn view_row(&mut self, ui: &mut Ui) {
         let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
         let is_live = self.live.is_some();
         let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
@@ -195,7 +197,7 @@ impl App {
     }
 
     /// The photo, or the ways to open one.
-    pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui) {
+    pub(super) fn photo_stage(&mut self, ui: &mut Ui) {
         if let Some(viewed) = self.paintings.viewed_mut() {
             viewed.ui(ui);
             return;
@@ -214,7 +216,7 @@ impl App {
         }
     }
 
-    fn controls(&self, ui: &mut egui::Ui) {
+    fn controls(&self, ui: &mut Ui) {
         match &self.live {
             Some(live) => self.live_controls(ui, live),
             None => self.photo_controls(ui),
@@ -229,7 +231,7 @@ impl App {
     }
 
     /// Draws everything that floats over the stage.
-    pub(super) fn over_stage(&mut self, ui: &egui::Ui, area: egui::Rect) {
+    pub(super) fn over_stage(&mut self, ui: &Ui, area: Rect) {
         // Whether there is a chip in the middle of the lower edge.
         let mut has_chip = false;
         let hint = if let Some(request) = &self.painting.request {
@@ -343,7 +345,7 @@ impl App {
 }
 
 /// A line over the bottom of the stage; `name` must be unique.
-fn chip(ui: &egui::Ui, area: egui::Rect, name: &str, contents: impl FnOnce(&mut egui::Ui)) {
+fn chip(ui: &Ui, area: Rect, name: &str, contents: impl FnOnce(&mut Ui)) {
     theme::floating(ui, name, Align2::CENTER_BOTTOM, area, |ui| {
         ui.horizontal(contents);
     });

@@ -4,8 +4,8 @@ mod flow;
 mod shape;
 
 use eframe::egui::{
-    self, Color32, CursorIcon, Mesh, Pos2, Rect, Role, Sense, Stroke, TextureHandle,
-    TextureOptions, Vec2, pos2, vec2,
+    self, Button, Color32, CursorIcon, Mesh, Pos2, Rect, Role, Sense, Stroke, TextureHandle,
+    TextureOptions, Ui, Vec2, pos2, vec2,
 };
 
 use self::shape::{Handle, dragged, drawn, pixels, with_ratio};
@@ -129,7 +129,7 @@ impl Cropping {
     }
 
     /// The row below the picture: ratios, and the crop's size.
-    pub fn ratio_row(&mut self, ui: &mut egui::Ui) {
+    pub fn ratio_row(&mut self, ui: &mut Ui) {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = Vec2::splat(4.0);
             // Identify the buttons by index, so that a turned ratio keeps its button.
@@ -145,7 +145,7 @@ impl Cropping {
                 } else {
                     "Aspect ratio of the crop"
                 };
-                let button = egui::Button::selectable(is_on, &name);
+                let button = Button::selectable(is_on, &name);
                 let button = ui.push_id(place, |ui| ui.add(button)).inner.on_hover_text(hint);
                 if button.accessible_name(format!("Ratio {name}")).clicked() {
                     let before = (self.rect, self.ratio);
@@ -169,7 +169,7 @@ impl Cropping {
     }
 
     /// Draws the photo and the rectangle over it, in the remaining area of `ui`, with this framing.
-    pub fn ui(&mut self, ui: &mut egui::Ui, framing: stage::Framing) {
+    pub fn ui(&mut self, ui: &mut Ui, framing: stage::Framing) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
         let painter = ui.painter_at(area);
@@ -228,7 +228,7 @@ impl Cropping {
     }
 
     /// Handles dragging of the rectangle. The photo's top left corner is at `origin`; `scale` is in points per pixel.
-    fn handles(&mut self, ui: &egui::Ui, origin: Pos2, scale: f32) {
+    fn handles(&mut self, ui: &Ui, origin: Pos2, scale: f32) {
         for (handle, name) in Handle::ALL {
             let crop = Rect::from_min_max(
                 origin + self.rect.min.to_vec2() * scale,
@@ -310,12 +310,12 @@ fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
 }
 
 /// The buttons that end cropping.
-pub fn buttons(ui: &mut egui::Ui) {
+pub fn buttons(ui: &mut Ui) {
     ui.horizontal(|ui| {
         let apply = theme::main_button(ui, "Apply crop", true);
         for (button, hint, intent) in [
             (apply, "Paint only this part of the photo. Enter", Intent::ApplyCrop),
-            (egui::Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
+            (Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
         ] {
             let button = button.min_size(vec2(0.0, 32.0));
             ui.add(button).on_hover_text(hint).sends(intent);

@@ -3,7 +3,7 @@
 
 pub mod state;
 
-use eframe::egui::{self, Align2, Button, CursorIcon, Id, Rect};
+use eframe::egui::{self, Align2, Button, Context, CursorIcon, Event, Id, Rect, Ui};
 
 use super::{
     app::App,
@@ -52,7 +52,7 @@ impl App {
     }
 
     /// Draws only the picture and urgent information: problems, a capturing camera, open questions.
-    pub(super) fn full_screen_ui(&mut self, ui: &mut egui::Ui) {
+    pub(super) fn full_screen_ui(&mut self, ui: &mut Ui) {
         let now = ui.input(|i| i.time);
         let is_used = is_used(ui, self.full_screen.shows_controls(now));
         let style = self.chosen_name();
@@ -93,7 +93,7 @@ impl App {
     }
 
     /// Shows the name of another style when it has been chosen.
-    fn name_style(&self, ui: &egui::Ui, area: Rect, now: f64) {
+    fn name_style(&self, ui: &Ui, area: Rect, now: f64) {
         let shows = self.full_screen.shows_name(now);
         let share = fade(ui, "style's name", shows);
         if let (true, Some(name)) = (share > 0.0, &self.full_screen.style) {
@@ -105,7 +105,7 @@ impl App {
     }
 
     /// The controls, over the lower edge of the screen.
-    fn full_screen_bar(&mut self, ui: &egui::Ui, shows: bool) {
+    fn full_screen_bar(&mut self, ui: &Ui, shows: bool) {
         let share = fade(ui, BAR, shows);
         if share <= 0.0 {
             return;
@@ -120,7 +120,7 @@ impl App {
         self.full_screen.bar_height = bar.rect.height() + BAR_MARGIN;
     }
 
-    fn bar_contents(&self, ui: &mut egui::Ui) {
+    fn bar_contents(&self, ui: &mut Ui) {
         match &self.live {
             Some(live) => live.take_buttons(ui, [false, true, true]),
             None => self.save_buttons(ui),
@@ -152,14 +152,13 @@ impl App {
 }
 
 /// Whether the user moves or presses the mouse, presses Tab, or is using the controls if they are `shown`.
-fn is_used(ctx: &egui::Context, shown: bool) -> bool {
+fn is_used(ctx: &Context, shown: bool) -> bool {
     let moves = ctx.input(|i| {
         i.pointer.delta() != egui::Vec2::ZERO
             || i.pointer.any_down()
             || i.events.iter().any(|event| {
-                let is_tab =
-                    matches!(event, egui::Event::Key { key: egui::Key::Tab, pressed: true, .. });
-                is_tab || matches!(event, egui::Event::PointerMoved(_))
+                let is_tab = matches!(event, Event::Key { key: egui::Key::Tab, pressed: true, .. });
+                is_tab || matches!(event, Event::PointerMoved(_))
             })
     });
     let bar = ctx.memory(|memory| memory.area_rect(Id::unique(BAR)).filter(|_| shown));
@@ -172,12 +171,12 @@ fn is_used(ctx: &egui::Context, shown: bool) -> bool {
 }
 
 /// Progress of a fade in or out, 0 to 1.
-fn fade(ctx: &egui::Context, name: &str, shows: bool) -> f32 {
+fn fade(ctx: &Context, name: &str, shows: bool) -> f32 {
     ctx.animate_bool_with_time(Id::unique(("fade", name)), shows, FADE_SECONDS)
 }
 
 /// Shows the key that leaves full screen.
-fn leaving_hint(ui: &egui::Ui, area: Rect) {
+fn leaving_hint(ui: &Ui, area: Rect) {
     floating(ui, "leaving hint", Align2::CENTER_TOP, area, |ui| {
         ui.label("Press Esc to exit full screen");
     });

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, Align2, Button, Color32, Popup, Rect, Stroke, vec2};
+use eframe::egui::{
+    self, Align2, Button, Color32, Label, Popup, Rect, Sense, Stroke, TextFormat, Ui, vec2,
+};
 
 use super::{LiveView, comparison::DIFFERENCE_GAIN};
 use crate::{
@@ -33,7 +35,7 @@ const MIN_BYTES_SHOWN: u64 = 100_000;
 
 /// A button for the picture that sends an intent, with text if `has_words`.
 fn tool_button(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     [icon, name, does]: [&str; 3],
     is_on: bool,
     has_words: bool,
@@ -45,14 +47,14 @@ fn tool_button(
 }
 
 /// The button that shows the picture alone.
-pub fn full_screen_button(ui: &mut egui::Ui, has_words: bool) {
+pub fn full_screen_button(ui: &mut Ui, has_words: bool) {
     let words = [icons::FULL_SCREEN, "Full screen", "Show only the picture."];
     tool_button(ui, words, false, has_words, Intent::ToggleFullScreen);
 }
 
 /// The round snapshot button; `is_main` makes it the primary button.
-fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) {
-    let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), egui::Sense::click());
+fn shutter(ui: &mut Ui, is_finer: bool, is_main: bool) {
+    let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), Sense::click());
     response
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), "Snapshot"));
     let colors = theme::palette(ui);
@@ -94,8 +96,8 @@ fn progress(recorder: &Recorder, length: Duration) -> String {
 }
 
 /// Text with the red dot that marks capturing and recording.
-fn red_dot(ui: &mut egui::Ui, words: &str) {
-    let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
+fn red_dot(ui: &mut Ui, words: &str) {
+    let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
     let color = theme::palette(ui).recording;
     ui.painter().circle_filled(dot.center(), 5.0, color);
     ui.strong(words);
@@ -103,7 +105,7 @@ fn red_dot(ui: &mut egui::Ui, words: &str) {
 
 impl LiveView {
     /// Shows whether a camera is capturing, with a button to use or release it.
-    pub fn source_bar(&self, ui: &mut egui::Ui) {
+    pub fn source_bar(&self, ui: &mut Ui) {
         if self.uses_camera() {
             if self.films() {
                 red_dot(ui, "Camera on");
@@ -121,7 +123,7 @@ impl LiveView {
 
     /// The buttons for the picture: capture buttons, then view buttons at the right, or in a menu if the space is too
     /// small.
-    pub fn tool_bar(&self, ui: &mut egui::Ui) {
+    pub fn tool_bar(&self, ui: &mut Ui) {
         let width = ui.available_width();
         let has_words = width >= WORDS_WIDTH;
         ui.horizontal(|ui| {
@@ -145,7 +147,7 @@ impl LiveView {
     }
 
     /// The buttons that change how the picture is shown.
-    fn view_buttons(&self, ui: &mut egui::Ui, has_words: bool) {
+    fn view_buttons(&self, ui: &mut Ui, has_words: bool) {
         for (words, is_on, intent) in [
             (
                 [
@@ -179,11 +181,7 @@ impl LiveView {
 
     /// The buttons to freeze, save and record the picture; the first and the last one have text if `has_words`. Between
     /// them is the button that returns to the live painting, unless it is offered elsewhere.
-    pub fn take_buttons(
-        &self,
-        ui: &mut egui::Ui,
-        [has_words, record_has_words, has_as_seen]: [bool; 3],
-    ) {
+    pub fn take_buttons(&self, ui: &mut Ui, [has_words, record_has_words, has_as_seen]: [bool; 3]) {
         ui.set_min_height(SHUTTER);
         let (icon, name) =
             if self.frozen { (icons::PLAY, "Resume") } else { (icons::PAUSE, "Freeze") };
@@ -213,7 +211,7 @@ impl LiveView {
     }
 
     /// The button that returns a frozen picture to its live painting, if it was repainted.
-    fn as_seen_button(&self, ui: &mut egui::Ui) {
+    fn as_seen_button(&self, ui: &mut Ui) {
         if self.frozen && self.may_repaint {
             let name = "Show live version";
             let seen = Button::selectable(self.stays_as_seen, name).min_size(vec2(0.0, 32.0));
@@ -223,7 +221,7 @@ impl LiveView {
     }
 
     /// Starts or stops a recording, and shows its progress.
-    pub fn record_button(&self, ui: &mut egui::Ui, has_words: bool) {
+    pub fn record_button(&self, ui: &mut Ui, has_words: bool) {
         let colors = theme::palette(ui);
         let recorded = self.recorded_length(Instant::now());
         let is_recording = recorded.is_some();
@@ -244,10 +242,10 @@ impl LiveView {
         let mut text = egui::text::LayoutJob::default();
         let body = egui::TextStyle::Button.resolve(ui.style());
         let letters = ui.visuals().text_color();
-        let dot = egui::TextFormat::simple(body.clone(), colors.recording);
+        let dot = TextFormat::simple(body.clone(), colors.recording);
         text.append(icons::RECORD, 0.0, dot);
         if !name.is_empty() {
-            text.append(&name, 6.0, egui::TextFormat::simple(body, letters));
+            text.append(&name, 6.0, TextFormat::simple(body, letters));
         }
         let mut record = Button::selectable(is_recording, text);
         if is_recording {
@@ -272,7 +270,7 @@ impl LiveView {
 
     /// Draws the parts that float over the stage; `clear` is the part of it that is not covered. In full screen,
     /// `is_alone` is set.
-    pub fn over_stage(&self, ui: &egui::Ui, (area, clear): (Rect, Rect), is_alone: bool) {
+    pub fn over_stage(&self, ui: &Ui, (area, clear): (Rect, Rect), is_alone: bool) {
         if self.has_trouble() {
             self.problem(ui, clear);
         } else {
@@ -285,7 +283,7 @@ impl LiveView {
     }
 
     /// Explains the picture of the difference.
-    fn difference_words(&self, ui: &egui::Ui, area: Rect) {
+    fn difference_words(&self, ui: &Ui, area: Rect) {
         if !self.shows_difference || self.shows_original {
             return;
         }
@@ -296,12 +294,12 @@ impl LiveView {
                     "Largest difference in this frame: {n} of 255, amplified {DIFFERENCE_GAIN} times"
                 ),
             };
-            ui.add(egui::Label::new(words).extend());
+            ui.add(Label::new(words).extend());
         });
     }
 
     /// Shows that the frozen picture or a snapshot is being repainted, and for a while that the frozen one was.
-    fn repainting(&self, ui: &egui::Ui, area: Rect, is_alone: bool) {
+    fn repainting(&self, ui: &Ui, area: Rect, is_alone: bool) {
         let now = ui.input(|i| i.time);
         let since = egui::Id::unique("repainted since");
         let finer = self.shown_finer();
@@ -331,13 +329,13 @@ impl LiveView {
                 if self.is_repainting {
                     ui.spinner();
                 }
-                ui.add(egui::Label::new(words).extend());
+                ui.add(Label::new(words).extend());
             });
         });
     }
 
     /// Shows over a picture that is shown alone that a camera is capturing or a recording is running.
-    pub fn capture_badge(&self, ui: &egui::Ui, area: Rect) {
+    pub fn capture_badge(&self, ui: &Ui, area: Rect) {
         if !self.films() && !self.is_recording() {
             return;
         }
@@ -354,7 +352,7 @@ impl LiveView {
     }
 
     /// Shows why there is no picture, and what to do.
-    fn problem(&self, ui: &egui::Ui, area: Rect) {
+    fn problem(&self, ui: &Ui, area: Rect) {
         floating(ui, "live problem", Align2::CENTER_CENTER, area, |ui| {
             ui.set_max_width(420.0);
             match &self.snapshot.source {

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use eframe::egui::{self, Color32, ColorImage, RichText};
+use eframe::egui::{self, Color32, ColorImage, RichText, Ui};
 
 use super::{LiveView, pair_times::MIN_PAIRS};
 use crate::{
@@ -59,7 +59,7 @@ impl LiveView {
     }
 
     /// Draws the comparison's own lines.
-    pub fn comparison_ui(&self, ui: &mut egui::Ui) {
+    pub fn comparison_ui(&self, ui: &mut Ui) {
         let comparison = self.comparison();
         if !self.comparing {
             ui.horizontal_wrapped(|ui| {
@@ -90,7 +90,7 @@ impl LiveView {
     }
 
     /// Draws the benchmark's own lines; `measuring` is its progress.
-    pub fn benchmark_ui(&self, ui: &mut egui::Ui, measuring: Option<f32>) {
+    pub fn benchmark_ui(&self, ui: &mut Ui, measuring: Option<f32>) {
         let toggle = Intent::ToggleMeasuring;
         let Some(share) = measuring else {
             let can = self.facts.is_some_and(|facts| facts.mode.is_some());
@@ -117,7 +117,7 @@ impl LiveView {
     /// benchmark.
     pub fn candidates_ui(
         &self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         choices: &mut LiveChoices,
         device: &DeviceInfo,
         (may_choose, is_benchmark): (bool, bool),
@@ -149,7 +149,7 @@ impl LiveView {
 }
 
 /// A figure with a fixed width, regardless of its number of digits.
-fn figure(ui: &mut egui::Ui, text: RichText) -> egui::Response {
+fn figure(ui: &mut Ui, text: RichText) -> egui::Response {
     let layout = egui::Layout::left_to_right(egui::Align::Center);
     let size = egui::vec2(FIGURE_WIDTH, ui.spacing().interact_size.y);
     let cell = ui.allocate_ui_with_layout(size, layout, |ui| {
@@ -159,12 +159,12 @@ fn figure(ui: &mut egui::Ui, text: RichText) -> egui::Response {
     cell.inner
 }
 
-fn quiet(ui: &egui::Ui, text: String) -> RichText {
+fn quiet(ui: &Ui, text: String) -> RichText {
     RichText::new(text).color(theme::palette(ui).quiet)
 }
 
 /// The ratio if the pictures were checked to be the same, otherwise why there is none.
-fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
+fn verdict(ui: &mut Ui, comparison: &CompareView) {
     let colors = theme::palette(ui);
     let failure = comparison.equality.failure.as_deref();
     match ratio(comparison) {

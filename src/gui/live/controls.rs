@@ -1,6 +1,6 @@
 //! The controls of live mode: source and painting.
 
-use eframe::egui::{self, ComboBox, ScrollArea};
+use eframe::egui::{self, ComboBox, ScrollArea, Ui};
 
 use super::LiveView;
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 
 impl App {
     /// Draws the controls into `ui`.
-    pub(crate) fn live_controls(&self, ui: &mut egui::Ui, live: &LiveView) {
+    pub(crate) fn live_controls(&self, ui: &mut Ui, live: &LiveView) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             let mut choice = self.workspace.choice.clone();
             let mut choices = self.settings.live.clone();
@@ -69,12 +69,12 @@ impl App {
         });
     }
 
-    fn live_source(&self, ui: &mut egui::Ui, live: &LiveView, choices: &mut LiveChoices) {
+    fn live_source(&self, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
         let mut chosen = None;
         let button =
             ComboBox::from_id_salt("source").selected_text(live.source_name(self.cameras.as_ref()));
         let response = list(ui, button.width(ui.available_width()), |ui, entries| {
-            let mut offer = |ui: &mut egui::Ui, source: Source, name: &str| {
+            let mut offer = |ui: &mut Ui, source: Source, name: &str| {
                 let is_in_use = live.source == source;
                 let entry = ui.selectable_label(is_in_use, name);
                 entries.note(&entry, is_in_use);
@@ -133,7 +133,7 @@ impl App {
         }
     }
 
-    fn live_size(&self, ui: &mut egui::Ui, live: &LiveView, choices: &mut LiveChoices) {
+    fn live_size(&self, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
         let name = |size: LiveSize| match size {
             LiveSize::Auto { .. } => "Automatic".to_owned(),
             LiveSize::LongSide(px) => format!("{px} px"),
@@ -174,7 +174,7 @@ impl App {
         }
     }
 
-    fn model_list(&self, ui: &mut egui::Ui, choices: &mut LiveChoices) {
+    fn model_list(&self, ui: &mut Ui, choices: &mut LiveChoices) {
         // The automatic choice shows which size it uses.
         let automatic = match choices.model {
             None => format!("Automatic: {}", self.live_model()),
@@ -220,7 +220,7 @@ impl App {
 }
 
 /// The output of a recording.
-fn record_as(ui: &mut egui::Ui, choices: &mut LiveChoices) {
+fn record_as(ui: &mut Ui, choices: &mut LiveChoices) {
     theme::row(ui, "Record as", |ui, _| {
         for (record_as, name, hint) in [
             (
@@ -254,7 +254,7 @@ const CAMERA_SIZES: [(u32, u32); 5] =
 /// Rates that are offered for cameras.
 const CAMERA_RATES: [u32; 5] = [10, 15, 24, 30, 60];
 
-fn camera_format(ui: &mut egui::Ui, choices: &mut LiveChoices) {
+fn camera_format(ui: &mut Ui, choices: &mut LiveChoices) {
     ui.collapsing("Camera format", |ui| {
         let automatic = || "Automatic".to_owned();
         let size_name =
@@ -289,7 +289,7 @@ fn camera_format(ui: &mut egui::Ui, choices: &mut LiveChoices) {
 
 /// A labelled list to choose from.
 fn pick<T: Copy + PartialEq>(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     title: &str,
     value: &mut T,
     offered: impl Iterator<Item = T>,
@@ -301,7 +301,7 @@ fn pick<T: Copy + PartialEq>(
 }
 
 /// The target rate of the automatic size.
-fn target_rate(ui: &mut egui::Ui, choices: &mut LiveChoices) {
+fn target_rate(ui: &mut Ui, choices: &mut LiveChoices) {
     let LiveSize::Auto { target_fps } = &mut choices.size else {
         return;
     };

@@ -1,6 +1,6 @@
 //! The area below live pictures.
 
-use eframe::egui::{self, Frame, Panel, Rect, vec2};
+use eframe::egui::{self, Frame, Panel, Rect, Ui, vec2};
 
 use crate::gui::{app::App, intent::Intent, theme};
 
@@ -11,7 +11,7 @@ const MIN_HEIGHT: f32 = 100.0;
 
 impl App {
     /// The area between live pictures and the buttons below them for the Lab, if it is open.
-    pub(crate) fn lab_room(&self, ui: &mut egui::Ui, frame: Frame) -> Option<egui::Ui> {
+    pub(crate) fn lab_room(&self, ui: &mut Ui, frame: Frame) -> Option<Ui> {
         let live = self.live.as_ref().filter(|live| live.panel_open);
         live.zip(self.device.info.as_ref())?;
         // The picture keeps the larger half.
@@ -34,7 +34,7 @@ impl App {
     }
 
     /// Draws the Lab.
-    pub(crate) fn lab_ui(&mut self, ui: &mut egui::Ui) {
+    pub(crate) fn lab_ui(&mut self, ui: &mut Ui) {
         let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
             return;
         };

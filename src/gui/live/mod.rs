@@ -34,7 +34,7 @@ pub use source_trial::NO_CAMERA;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use eframe::egui::{self, ScrollArea};
+use eframe::egui::{Context, ScrollArea, Ui};
 
 use self::{
     comparison::difference,
@@ -184,7 +184,7 @@ impl LiveView {
     }
 
     /// Shows the source's picture alone, or restores the chosen view.
-    pub fn show_original(&mut self, ctx: &egui::Context, shows: bool) {
+    pub fn show_original(&mut self, ctx: &Context, shows: bool) {
         if self.shows_original == shows {
             return;
         }
@@ -226,7 +226,7 @@ impl LiveView {
     }
 
     /// Draws the picture or the preview grid into the remaining area of `ui`.
-    pub fn stage_ui(&mut self, ui: &mut egui::Ui, styles: Styles<'_>, chosen: Option<&str>) {
+    pub fn stage_ui(&mut self, ui: &mut Ui, styles: Styles<'_>, chosen: Option<&str>) {
         if self.shows_previews && !self.shows_original {
             let around = self.stage.framing.around(ui);
             self.previews.ui(ui, around, styles, chosen);
@@ -238,7 +238,7 @@ impl LiveView {
     /// Draws the Lab. Changes `choices` in place; `measuring` is the progress of a benchmark.
     pub fn lab_ui(
         &mut self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         choices: &mut LiveChoices,
         device: &DeviceInfo,
         measuring: Option<f32>,
@@ -318,7 +318,7 @@ impl LiveView {
     }
 
     /// Puts the newest picture onto the stage; returns `false` if there is no newer one.
-    fn take_picture(&mut self, ctx: &egui::Context) -> bool {
+    fn take_picture(&mut self, ctx: &Context) -> bool {
         let Some(pictures) = &mut self.pictures else {
             return false;
         };
@@ -348,7 +348,7 @@ impl LiveView {
     }
 
     /// Puts the last picture that was taken onto the stage.
-    fn put_on_stage(&mut self, ctx: &egui::Context) {
+    fn put_on_stage(&mut self, ctx: &Context) {
         let (Some(pictures), Some(facts)) = (&self.pictures, self.facts) else {
             return;
         };

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
     self, Align2, Color32, CornerRadius, FontId, Pos2, Rect, Role, Sense, Stroke, StrokeKind,
-    TextureHandle, TextureOptions, pos2, vec2,
+    TextureHandle, TextureOptions, Ui, pos2, vec2,
 };
 
 use crate::{
@@ -98,7 +98,7 @@ impl PreviewGrid {
     /// style has painted, its thumbnail is shown.
     pub fn ui(
         &self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         around: Color32,
         (cards, thumbnails): Styles<'_>,
         chosen: Option<&str>,
@@ -160,7 +160,7 @@ impl PreviewGrid {
 }
 
 /// Returns whether the name did not fit.
-fn name_tag(ui: &egui::Ui, rect: Rect, place: usize, title: &str) -> bool {
+fn name_tag(ui: &Ui, rect: Rect, place: usize, title: &str) -> bool {
     let text = match style_key(place) {
         Some(key) => format!("{key}  {title}"),
         None => title.to_owned(),

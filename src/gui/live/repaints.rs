@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui;
+use eframe::egui::Context;
 
 use super::LiveView;
 use crate::{
@@ -102,7 +102,7 @@ impl LiveView {
 
     /// Stores a repainted picture of the frozen frame, and shows it unless the picture is to stay as it was painted
     /// live.
-    pub fn show_finer(&mut self, ctx: &egui::Context, finer: Arc<Repainted>) {
+    pub fn show_finer(&mut self, ctx: &Context, finer: Arc<Repainted>) {
         let image = (!self.stays_as_seen).then(|| opaque_image_of(&finer.picture));
         self.finer = Some(finer);
         if let Some(image) = image {
@@ -116,7 +116,7 @@ impl LiveView {
 
     /// Shows the frozen picture as it was painted live, or repainted. Returns the picture that is then on the stage, if
     /// any.
-    pub fn leave_as_seen(&mut self, ctx: &egui::Context, stays: bool) -> Option<Arc<Repainted>> {
+    pub fn leave_as_seen(&mut self, ctx: &Context, stays: bool) -> Option<Arc<Repainted>> {
         self.stays_as_seen = stays;
         if let Some(finer) = self.shown_finer().cloned() {
             self.show_finer(ctx, finer.clone());
@@ -127,7 +127,7 @@ impl LiveView {
     }
 
     /// Discards the repainted picture. Returns the live picture if the repainted one was on the stage.
-    pub fn forget_finer(&mut self, ctx: &egui::Context) -> Option<Arc<Repainted>> {
+    pub fn forget_finer(&mut self, ctx: &Context) -> Option<Arc<Repainted>> {
         let was_shown = self.shown_finer().is_some();
         self.finer = None;
         self.put_on_stage(ctx);

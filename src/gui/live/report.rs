@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{self, ScrollArea, TextureHandle, TextureOptions, Theme, vec2};
+use eframe::egui::{self, Context, ScrollArea, TextureHandle, TextureOptions, Theme, Ui, vec2};
 
 use super::LiveView;
 use crate::{
@@ -83,7 +83,7 @@ impl LiveView {
     /// Sets the chart of `report`, or notes that it cannot be drawn. Does nothing if the report has been closed.
     pub fn set_chart(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         report: &Arc<MeasureReport>,
         drawn: Option<&(Frame, Vec<u8>)>,
     ) {
@@ -98,7 +98,7 @@ impl LiveView {
     }
 
     /// Draws the report over the window, if there is one.
-    pub fn report_ui(&mut self, ctx: &egui::Context) {
+    pub fn report_ui(&mut self, ctx: &Context) {
         let Some(view) = &mut self.report else {
             return;
         };
@@ -111,7 +111,7 @@ impl LiveView {
 }
 
 impl ReportView {
-    fn ui(&self, ui: &mut egui::Ui, is_fresh: bool) {
+    fn ui(&self, ui: &mut Ui, is_fresh: bool) {
         ui.heading("Measured");
         ui.add_space(4.0);
         let (columns, rows) = chart::SIZE_PX;
@@ -137,7 +137,7 @@ impl ReportView {
         ui.horizontal_wrapped(|ui| self.buttons(ui, is_fresh));
     }
 
-    fn buttons(&self, ui: &mut egui::Ui, is_fresh: bool) {
+    fn buttons(&self, ui: &mut Ui, is_fresh: bool) {
         let copy = ui.button("Copy").on_hover_text("Copy the report as text.");
         if copy.clicked() {
             ui.copy_text(self.text.clone());

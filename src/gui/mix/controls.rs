@@ -1,6 +1,6 @@
 //! The sliders of a mix.
 
-use eframe::egui::{self, ComboBox};
+use eframe::egui::{self, Button, ComboBox, Ui};
 
 use super::{
     Mix, parsed,
@@ -20,7 +20,7 @@ use crate::gui::{
 const CROSS: egui::Vec2 = egui::Vec2::splat(22.0);
 
 /// Draws the mix below its heading if the chosen style is a picture style.
-pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
+pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice) {
     let card = |id: &str| cards.iter().find(|card| card.id == id);
     let Some(chosen) = choice.style.as_deref().and_then(card).filter(|card| card.is_picture())
     else {
@@ -76,7 +76,7 @@ fn addable<'a>(cards: &'a [Card], chosen: &Card, choice: &Choice) -> Vec<&'a Car
 }
 
 /// The sliders for the shares of all styles in the mix, which add up to 100 %.
-fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice) {
+fn sliders(ui: &mut Ui, cards: &[Card], chosen: &Card, choice: &mut Choice) {
     let now = choice.mix.shares();
     // Compute from the shares at the start of the drag, so that the others keep their ratio when it returns.
     let began = ui.scope_id().with("shares before the drag");
@@ -98,7 +98,7 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
                     return false;
                 }
                 ui.spacing_mut().button_padding = egui::Vec2::ZERO;
-                let cross = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
+                let cross = Button::new(icons::CLOSE).frame_when_inactive(false);
                 let name = format!("Remove {title} from the mix");
                 let cross = ui.add_sized(CROSS, cross).hint_beside(&name).accessible_name(name);
                 removed = removed.or(cross.clicked().then_some(place - 1));
@@ -125,7 +125,7 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
 }
 
 /// The list of styles that can be added; disabled entries show why.
-fn add(ui: &mut egui::Ui, can_add: &[&Card], chosen: &Card, choice: &mut Choice) {
+fn add(ui: &mut Ui, can_add: &[&Card], chosen: &Card, choice: &mut Choice) {
     if can_add.is_empty() {
         return;
     }
@@ -135,7 +135,7 @@ fn add(ui: &mut egui::Ui, can_add: &[&Card], chosen: &Card, choice: &mut Choice)
     let response = list(ui, button, |ui, entries| {
         for card in can_add {
             let why_not = chosen.why_not_mixed(card);
-            let entry = egui::Button::selectable(false, &card.title);
+            let entry = Button::selectable(false, &card.title);
             let mut entry = ui.add_enabled(why_not.is_none(), entry);
             entries.note(&entry, false);
             if let Some(why) = why_not {

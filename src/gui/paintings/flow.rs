@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui;
+use eframe::egui::{self, Ui};
 
 use super::{
     Viewed, is_video, kind,
@@ -56,7 +56,7 @@ impl App {
     }
 
     /// In a low window, the button that shows or hides the strip, if the strip is not empty.
-    pub(crate) fn strip_button(&self, ui: &mut egui::Ui) {
+    pub(crate) fn strip_button(&self, ui: &mut Ui) {
         if is_low(ui) && !self.settings.state.paintings.is_empty() {
             let folds = self.folds_strip();
             strip::button(ui, folds, false);
@@ -83,7 +83,7 @@ impl App {
     }
 
     /// Draws the strip if it is shown.
-    pub(crate) fn strip_ui(&mut self, ui: &mut egui::Ui) {
+    pub(crate) fn strip_ui(&mut self, ui: &mut Ui) {
         let folds = if is_low(ui) { None } else { Some(self.settings.state.folds_paintings) };
         let listed = &self.settings.state.paintings;
         self.paintings.strip(ui, listed, folds);
@@ -243,7 +243,7 @@ impl App {
     }
 
     /// Draws the settings of the painting that is shown large; returns `false` if no painting is shown large.
-    pub(crate) fn viewed_settings(&self, ui: &mut egui::Ui) -> bool {
+    pub(crate) fn viewed_settings(&self, ui: &mut Ui) -> bool {
         let Some(viewed) = self.paintings.viewed() else {
             return false;
         };
@@ -257,7 +257,7 @@ impl App {
     }
 
     /// Draws the buttons of the painting that is shown large; returns `false` if no painting is shown large.
-    pub(crate) fn viewed_buttons(&self, ui: &mut egui::Ui) -> bool {
+    pub(crate) fn viewed_buttons(&self, ui: &mut Ui) -> bool {
         let viewed = self.paintings.viewed().filter(|_| self.live.is_none());
         if let Some(viewed) = viewed {
             view::buttons(ui, &viewed.path);

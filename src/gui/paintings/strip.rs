@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{
     self, Align2, Color32, FontId, Key, Modifiers, Response, Role, ScrollArea, Sense, Stroke,
-    StrokeKind, vec2,
+    StrokeKind, Ui, vec2,
 };
 
 use super::{Paintings, Thumbnail, is_video, view::actions};
@@ -23,7 +23,7 @@ const SIZE: egui::Vec2 = vec2(80.0, 56.0);
 impl Paintings {
     /// Draws the strip of the `listed` files into `ui`, or only the button that unfolds it. `folds` is `None` if the
     /// button is elsewhere.
-    pub fn strip(&mut self, ui: &mut egui::Ui, listed: &[PathBuf], folds: Option<bool>) {
+    pub fn strip(&mut self, ui: &mut Ui, listed: &[PathBuf], folds: Option<bool>) {
         let Some(is_folded) = folds else {
             self.pictures(ui, listed);
             return;
@@ -50,7 +50,7 @@ impl Paintings {
         });
     }
 
-    fn pictures(&mut self, ui: &mut egui::Ui, listed: &[PathBuf]) {
+    fn pictures(&mut self, ui: &mut Ui, listed: &[PathBuf]) {
         let listed: Vec<&PathBuf> = listed.iter().filter(|path| !self.is_gone(path)).collect();
         // The wheel scrolls the strip, which has no other direction.
         ui.style_mut().always_scroll_the_only_direction = true;
@@ -108,7 +108,7 @@ impl Paintings {
 }
 
 /// The button that folds or unfolds the strip.
-pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
+pub fn button(ui: &mut Ui, is_folded: bool, has_icon: bool) {
     let words =
         if has_icon { theme::icon_text(icons::SAVE, "Saved", true) } else { "Saved".to_owned() };
     let name = if is_folded { "Show saved paintings" } else { "Hide saved paintings" };
@@ -119,12 +119,7 @@ pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
 }
 
 /// A painting in the strip.
-fn picture(
-    ui: &mut egui::Ui,
-    path: &Path,
-    thumbnail: Option<&Thumbnail>,
-    is_viewed: bool,
-) -> Response {
+fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: bool) -> Response {
     let name = name_label(path);
     let (_, rect) = ui.allocate_space(SIZE);
     // The id comes from the path, so that the focus stays on the painting when it moves in the list.
@@ -180,7 +175,7 @@ fn picture(
 }
 
 /// Text in a thumbnail's place, truncated if it does not fit.
-fn words(ui: &egui::Ui, rect: egui::Rect, text: String, color: Color32) {
+fn words(ui: &Ui, rect: egui::Rect, text: String, color: Color32) {
     let mut job =
         egui::text::LayoutJob::simple(text, FontId::proportional(11.0), color, rect.width() - 8.0);
     job.wrap.max_rows = 3;

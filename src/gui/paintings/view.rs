@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Button, Label, Rect, RichText, Vec2};
+use eframe::egui::{self, Button, Label, Rect, RichText, Ui, Vec2};
 
 use super::{is_video, kind};
 use crate::gui::{
@@ -50,7 +50,7 @@ impl Viewed {
     }
 
     /// Draws the painting, or the first frame of a video with a button that plays it.
-    pub fn ui(&mut self, ui: &mut egui::Ui) {
+    pub fn ui(&mut self, ui: &mut Ui) {
         self.stage.ui(ui);
         if is_video(&self.path) {
             let place = Rect::from_center_size(self.stage.rect().center(), Vec2::splat(PLAY));
@@ -64,7 +64,7 @@ impl Viewed {
 /// The settings in a file, and the button that paints the photo with the `choice` that they make, unless that needs
 /// the `missing` style.
 pub fn settings(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     texts: &[(String, String)],
     (choice, missing): (Option<&Choice>, Option<&str>),
 ) {
@@ -102,7 +102,7 @@ pub fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
 }
 
 /// The buttons below a painting that is shown large.
-pub fn buttons(ui: &mut egui::Ui, path: &Path) {
+pub fn buttons(ui: &mut Ui, path: &Path) {
     ui.horizontal_wrapped(|ui| {
         let size = egui::vec2(0.0, 32.0);
         let back = theme::main_button(ui, "Back", true).min_size(size);

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eframe::egui::{self, RichText, ScrollArea, Ui};
+use eframe::egui::{Button, RichText, ScrollArea, Ui};
 
 use self::{
     meters::{Meters, Rates},
@@ -179,7 +179,7 @@ impl Panel {
             ui.spacing_mut().button_padding.x = if has_words { 8.0 } else { 6.0 };
             for (tab, name, hint) in Tab::ALL {
                 let text = RichText::new(name).size(13.0);
-                let button = egui::Button::selectable(self.tab == tab, text);
+                let button = Button::selectable(self.tab == tab, text);
                 let why_not = no_roof.filter(|_| tab == Tab::Roofline);
                 let response = ui
                     .add_enabled(why_not.is_none(), button)
@@ -246,7 +246,7 @@ impl Panel {
     fn export_button(&self, ui: &mut Ui, (device, has_words): (&DeviceInfo, bool), now: Instant) {
         let text = theme::icon_text(icons::SAVE, "Export…", has_words);
         let button = ui
-            .add(egui::Button::new(RichText::new(text).size(13.0)))
+            .add(Button::new(RichText::new(text).size(13.0)))
             .on_hover_text("Save steps, counters and history as JSON.")
             .accessible_name("Export");
         if button.clicked() {

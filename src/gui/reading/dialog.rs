@@ -1,8 +1,8 @@
 //! Draws the question about a network's pixel format.
 
 use eframe::egui::{
-    self, Align, CornerRadius, FontId, Label, Layout, Rect, Response, RichText, Role, Sense,
-    Stroke, StrokeKind, UiBuilder, Vec2, vec2,
+    self, Align, CornerRadius, FontId, Key, Label, Layout, Rect, Response, RichText, Role, Sense,
+    Stroke, StrokeKind, Ui, UiBuilder, Vec2, vec2,
 };
 
 use super::{
@@ -31,7 +31,7 @@ const OTHER_HEIGHT: f32 = 300.0;
 const LIST_WIDTH: f32 = 130.0;
 
 /// Draws the question into `ui`; a click on a card sends [`Intent::TakeReading`].
-pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
+pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
     ui.heading("Which one looks right?");
     ui.add_space(4.0);
     ui.label(explanation(&reading.file));
@@ -74,13 +74,13 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
 }
 
 /// Moves the focus between cards with the left and right keys; egui might move it to a widget below the question.
-fn steer(ui: &egui::Ui, cards: &[Response]) {
+fn steer(ui: &Ui, cards: &[Response]) {
     let Some(at) = cards.iter().position(Response::has_focus) else {
         return;
     };
     // A slow frame can contain several key presses.
     let presses = |key| ui.input(|input| input.num_presses(key));
-    let (right, left) = (presses(egui::Key::ArrowRight), presses(egui::Key::ArrowLeft));
+    let (right, left) = (presses(Key::ArrowRight), presses(Key::ArrowLeft));
     let next = (at + right).saturating_sub(left).min(cards.len() - 1);
     if left + right > 0 {
         ui.memory_mut(|memory| memory.move_focus(egui::FocusDirection::None));
@@ -89,7 +89,7 @@ fn steer(ui: &egui::Ui, cards: &[Response]) {
 }
 
 /// The size of a card with its text, so that `rows` rows fit the window.
-fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
+fn card_size(ui: &Ui, rows: usize) -> Vec2 {
     let gaps = theme::GAP * (COLUMNS - 1) as f32;
     let width = (ui.available_width() - gaps) / COLUMNS as f32;
     let room = (ui.content_rect().height() - OTHER_HEIGHT) / rows as f32 - WORDS_HEIGHT;
@@ -97,7 +97,7 @@ fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
 }
 
 /// The lists for setting a format by hand.
-fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat, opens: bool) {
+fn by_hand(ui: &mut Ui, format: &mut PixelFormat, opens: bool) {
     ui.horizontal(|ui| {
         let first = pick(ui, "Input range", &mut format.input, &PixelRange::ALL);
         if opens {
@@ -113,7 +113,7 @@ fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat, opens: bool) {
 }
 
 fn pick<T: Copy + PartialEq + std::fmt::Display>(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     title: &str,
     value: &mut T,
     offered: &[T],
@@ -127,13 +127,7 @@ fn pick<T: Copy + PartialEq + std::fmt::Display>(
 }
 
 /// A clickable picture, with text below it.
-fn card(
-    ui: &mut egui::Ui,
-    size: Vec2,
-    reading: &Reading,
-    format: PixelFormat,
-    title: &str,
-) -> Response {
+fn card(ui: &mut Ui, size: Vec2, reading: &Reading, format: PixelFormat, title: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     theme::named(&response, Role::Button, title);
     let colors = theme::palette(ui);
@@ -192,7 +186,7 @@ fn card(
 }
 
 /// A child `ui` that clips its text to `rect`.
-fn inside(ui: &mut egui::Ui, rect: Rect) -> egui::Ui {
+fn inside(ui: &mut Ui, rect: Rect) -> Ui {
     let layout = Layout::top_down(Align::LEFT);
     let mut inner = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
     inner.set_clip_rect(rect.intersect(ui.clip_rect()));

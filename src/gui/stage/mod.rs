@@ -9,7 +9,9 @@ mod view;
 
 use std::sync::Arc;
 
-use eframe::egui::{self, ColorImage, CursorIcon, Pos2, Rect, Response, Role, Sense, Vec2, vec2};
+use eframe::egui::{
+    ColorImage, Context, CursorIcon, Pos2, Rect, Response, Role, Sense, Ui, Vec2, vec2,
+};
 
 pub use self::fade::Seen;
 pub use self::view::{Compare, Framing, ViewStep};
@@ -101,7 +103,7 @@ impl Default for Stage {
 
 impl Stage {
     /// Shows a new photo, fitted to the stage.
-    pub fn set_photo(&mut self, ctx: &egui::Context, preview: &Arc<Frame>, full: Arc<Frame>) {
+    pub fn set_photo(&mut self, ctx: &Context, preview: &Arc<Frame>, full: Arc<Frame>) {
         self.size = full.size();
         // Start a new texture, because a fade may still show the previous photo's texture.
         self.photo.clear();
@@ -114,7 +116,7 @@ impl Stage {
     /// Draws a painting over the photo: immediately, or fading in if `appears`. `size` is that of the finished picture.
     pub fn set_painting(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         (preview, full): (&Arc<Frame>, Option<Arc<Frame>>),
         size: (usize, usize),
         appears: bool,
@@ -142,7 +144,7 @@ impl Stage {
     /// Shows live pictures, which may differ in size; `size` is that of the view, in pixels.
     pub fn set_live(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         [left, right]: [ColorImage; 2],
         size: (usize, usize),
     ) {
@@ -155,7 +157,7 @@ impl Stage {
     /// Shows one live picture instead of two; `size` is that of the view, in pixels.
     pub fn set_live_alone(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         picture: ColorImage,
         size: (usize, usize),
         name: &str,
@@ -167,7 +169,7 @@ impl Stage {
     }
 
     /// Fades in a finer picture of the same live frame over the right picture; it stays until the next live pictures.
-    pub fn fade_in(&mut self, ctx: &egui::Context, finer: ColorImage) {
+    pub fn fade_in(&mut self, ctx: &Context, finer: ColorImage) {
         self.painting.fade_in(ctx, "live finer", finer);
     }
 
@@ -261,7 +263,7 @@ impl Stage {
     }
 
     /// Draws the stage into the remaining area of `ui`.
-    pub fn ui(&mut self, ui: &mut egui::Ui) {
+    pub fn ui(&mut self, ui: &mut Ui) {
         let rect = ui.available_rect_before_wrap();
         self.rect = rect;
         let painter = ui.painter_at(rect);
@@ -406,7 +408,7 @@ impl Stage {
         }
     }
 
-    fn pointer(&mut self, ui: &egui::Ui, response: &Response, visible: Rect, ppp: f32) {
+    fn pointer(&mut self, ui: &Ui, response: &Response, visible: Rect, ppp: f32) {
         let divider_x = visible.left() + visible.width() * self.wipe;
         let divides = self.seen() == Compare::Both;
         let picture = self.picture_rect(self.panes()[0], ppp);
