@@ -18,6 +18,65 @@ pub const BRUSHES_PX: [usize; 14] =
 /// Index of the default in [`BRUSHES_PX`].
 pub const DEFAULT_BRUSH: usize = 6;
 
+/// A network that paints.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NetworkOf {
+    /// Of this style, in this size.
+    Style(String, ModelSize),
+    /// Of this mix.
+    Mix(Parts),
+}
+
+impl NetworkOf {
+    /// The network of a style, or of the mix of it.
+    pub fn new(style: &str, parts: &Parts, model: ModelSize) -> Self {
+        if parts.is_empty() {
+            Self::Style(style.to_owned(), model)
+        } else {
+            Self::Mix(parts.clone())
+        }
+    }
+
+    /// The size of the style's network; `None` for a mix.
+    pub fn model(&self) -> Option<ModelSize> {
+        match self {
+            Self::Style(_, model) => Some(*model),
+            Self::Mix(_) => None,
+        }
+    }
+
+    /// Its name in file names.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Style(id, _) => id.clone(),
+            Self::Mix(parts) => mix::label(parts),
+        }
+    }
+
+    pub fn is_mix(&self) -> bool {
+        self.model().is_none()
+    }
+
+    /// Whether both are mixes of the same styles.
+    pub fn has_same_styles(&self, other: &Self) -> bool {
+        let ids = |parts: &Parts| parts.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+        matches!((self, other), (Self::Mix(a), Self::Mix(b)) if ids(a) == ids(b))
+    }
+
+    /// Whether it paints with a style for which `is_it` is true.
+    pub fn has_style(&self, is_it: impl Fn(&String) -> bool) -> bool {
+        match self {
+            Self::Style(id, _) => is_it(id),
+            Self::Mix(parts) => parts.iter().any(|(id, _)| is_it(id)),
+        }
+    }
+}
+
+/// Gives the styles with an id a new one.
+pub fn rename<'a>(ids: impl IntoIterator<Item = &'a mut String>, old: &str, new: &str) {
+    ids.into_iter().filter(|id| *id == old).for_each(|id| new.clone_into(id));
+}
+
 /// Everything that determines the network's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipe {
@@ -38,17 +97,15 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The style's name in file names.
-    pub fn label(&self) -> String {
-        if self.mix.is_empty() { self.style.clone() } else { mix::label(&self.mix) }
-    }
-
     /// Notes that a style has a new id.
     pub fn rename_style(&mut self, old: &str, new: &str) {
         let mixed = self.mix.iter_mut().map(|(style, _)| style);
-        for id in mixed.chain([&mut self.style]).filter(|id| *id == old) {
-            new.clone_into(id);
-        }
+        rename(mixed.chain([&mut self.style]), old, new);
+    }
+
+    /// The network that paints it.
+    pub fn network(&self) -> NetworkOf {
+        NetworkOf::new(&self.style, &self.mix, self.model)
     }
 
     /// Whether `other` is the same mix with different weights, and all else is equal.
@@ -135,9 +192,12 @@ impl Choice {
     /// Notes that a style has a new id.
     pub fn rename_style(&mut self, old: &str, new: &str) {
         let others = self.mix.others.iter_mut().map(|(style, _)| style);
-        for id in self.style.iter_mut().chain(others).filter(|id| *id == old) {
-            new.clone_into(id);
-        }
+        rename(self.style.iter_mut().chain(others), old, new);
+    }
+
+    /// The network that paints, in this size if it is a style's; `None` without a style.
+    pub fn network(&self, model: ModelSize) -> Option<NetworkOf> {
+        Some(NetworkOf::new(self.style.as_deref()?, &self.parts(), model))
     }
 
     /// The styles of the mix; empty if a single style paints.

@@ -1,13 +1,13 @@
 //! The controls on the right: how to paint, and how to save.
 
-use eframe::egui::{self, Button, ComboBox, ScrollArea, Ui, vec2};
+use eframe::egui::{self, ComboBox, ScrollArea, Ui, vec2};
 
 use super::{
     app::App,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
     fonts::icons,
     intent::Intent,
-    list::{choose, list},
+    list::{choose_row, list},
     mix,
     mode_choice::{Offers, engine},
     platform::format_title,
@@ -123,9 +123,7 @@ impl App {
                 } else {
                     self.model() == size
                 };
-                let button = Button::selectable(chosen, name)
-                    .frame_when_inactive(true)
-                    .min_size(vec2(width, 28.0));
+                let button = theme::toggle(chosen, name).min_size(vec2(width, 28.0));
                 let response = ui
                     .add_enabled(has(size), button)
                     .keys_beside(hint, "M")
@@ -209,12 +207,8 @@ impl App {
 
     fn format_control(&self, ui: &mut Ui) {
         let (mut choices, mut format) = (self.settings.choices.clone(), self.format());
-        theme::row(ui, "Format", |ui, label| {
-            let (width, all) = (ui.available_width(), Format::ALL.iter().copied());
-            choose(ui, "format", width, &mut format, all, format_title)
-                .labelled_by(label)
-                .hint_beside("File format of saved paintings.");
-        });
+        choose_row(ui, "Format", &mut format, Format::ALL.iter().copied(), format_title)
+            .hint_beside("File format of saved paintings.");
         if format != self.format() {
             choices.format = Some(format);
         }
@@ -279,8 +273,7 @@ fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut C
         ui.spacing_mut().button_padding.x = 5.0;
         let mut offer = |icon, word, name: &str, hint, is_on| {
             let words = theme::icon_text(icon, word, true);
-            let button = Button::selectable(is_on, words).frame_when_inactive(true);
-            let response = ui.add(button).hint_beside(hint);
+            let response = ui.add(theme::toggle(is_on, words)).hint_beside(hint);
             response.accessible_name(name).clicked()
         };
         for (icon, word, hint, rotate) in [

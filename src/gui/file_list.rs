@@ -98,6 +98,7 @@ impl App {
 
     fn file_lists_changed(&mut self) {
         self.paintings.keep_only(&self.settings.state);
+        self.close_forgotten();
         self.settings_changed();
     }
 }

@@ -7,11 +7,7 @@ use super::{
     painted_with::{self, Texts},
 };
 use crate::{
-    compose::Look,
-    engine::{
-        paint::{OutputSize, Painting},
-        protocol::Repainted,
-    },
+    engine::{paint::Painting, protocol::Repainted},
     frame::Frame,
     media::{encode::Encoding, metadata::Metadata},
     mode::ModelSize,
@@ -25,16 +21,13 @@ pub struct Finished {
     pub photo: Arc<Frame>,
     /// The network's output for the photo.
     pub painting: Arc<Painting>,
-    /// Size of the finished picture.
-    pub output: OutputSize,
-    /// Strength and colours.
-    pub look: Look,
 }
 
 impl Finished {
     /// Combines the parts.
     pub fn frame(&self) -> Frame {
-        self.painting.finished(&self.photo, self.output, self.look)
+        let (_, look, output) = &self.key;
+        self.painting.finished(&self.photo, *output, *look)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The steps that undo and redo revert. Plain data.
 
-use super::choice::Choice;
+use super::choice::{Choice, rename};
 use crate::{media::framing::Framing, settings::LiveChoices};
 
 /// Maximum number of steps that can be undone.
@@ -30,9 +30,7 @@ impl Step {
             Self::Choice(choice) => choice.rename_style(old, new),
             Self::Live(_) => {}
             Self::Moved { id, next } => {
-                for id in next.iter_mut().chain([id]).filter(|id| *id == old) {
-                    new.clone_into(id);
-                }
+                rename(next.iter_mut().chain([id]), old, new);
             }
             Self::Removed { choices, .. } => {
                 choices.iter_mut().for_each(|choice| choice.rename_style(old, new));

@@ -2,6 +2,8 @@
 
 use eframe::egui::{ComboBox, EventFilter, FocusDirection, Id, Key, Modifiers, Response, Ui};
 
+use super::theme;
+
 /// The entries of an open list, in order.
 #[derive(Default)]
 pub struct Entries {
@@ -80,6 +82,19 @@ pub fn choose<T: Copy + PartialEq, N: Into<String>>(
         for one in offered {
             entries.offer(ui, value, one, name(one));
         }
+    })
+}
+
+/// Like [`choose`], with a name on the left.
+pub fn choose_row<T: Copy + PartialEq, N: Into<String>>(
+    ui: &mut Ui,
+    title: &str,
+    value: &mut T,
+    offered: impl IntoIterator<Item = T>,
+    name: impl Fn(T) -> N,
+) -> Response {
+    theme::row(ui, title, |ui, label| {
+        choose(ui, title, ui.available_width(), value, offered, name).labelled_by(label)
     })
 }
 

@@ -22,6 +22,7 @@
 //! | `own_styles`, `style_pictures` | the user's own styles: renaming, removing, thumbnails |
 //! | `trials` | small paintings for thumbnails and for the question about a pixel format |
 //! | `mix` | mixes of picture styles by weights |
+//! | `networks` | the networks of styles and mixes |
 //! | `mode_choice` | lists of modes for photos, live mode and comparisons |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
 //! | [`panel`] | measurements of live mode: counters, steps, timeline, roofline |
@@ -63,6 +64,7 @@ mod live;
 mod messages;
 mod mix;
 mod mode_choice;
+mod networks;
 mod opened;
 mod opening;
 mod overlays;

@@ -6,8 +6,8 @@
 use eframe::egui::Event;
 
 use super::{
-    app::App, history::Step, intent::Intent, label::remark, mix::Mix, style_order::Move,
-    style_source::Card,
+    app::App, choice::NetworkOf, history::Step, intent::Intent, label::remark, mix::Mix,
+    style_order::Move, style_source::Card,
 };
 
 impl App {
@@ -79,10 +79,14 @@ impl App {
                 if let Some(request) = &mut self.painting.request {
                     request.recipe.rename_style(&id, &new);
                 }
-                let loaded: Vec<_> =
-                    self.networks.loaded.extract_if(|(style, _), _| *style == id).collect();
-                let renamed = loaded.into_iter().map(|((_, model), of)| ((new.clone(), model), of));
-                self.networks.loaded.extend(renamed);
+                let loaded = std::mem::take(&mut self.networks.loaded).into_iter();
+                let renamed = loaded.map(|(of, loaded)| match of {
+                    NetworkOf::Style(style, model) if style == id => {
+                        (NetworkOf::Style(new.clone(), model), loaded)
+                    }
+                    other => (other, loaded),
+                });
+                self.networks.loaded = renamed.collect();
                 self.remember_choice();
                 self.list_styles(None);
             }
@@ -246,8 +250,7 @@ impl App {
     /// Handles a new list of styles.
     fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String], added: Option<String>) {
         let changed = self.gallery.set_cards(&self.ctx, cards);
-        self.networks.loaded.retain(|(style, _), _| !changed.contains(style));
-        self.networks.mixed.forget(|style| changed.contains(style));
+        self.networks.loaded.retain(|of, _| !of.has_style(|style| changed.contains(style)));
         if self.gallery.note_problems(problems) {
             match problems {
                 [] => {}

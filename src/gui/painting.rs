@@ -6,8 +6,6 @@
 use super::{
     app::{App, ComposeRequest, PaintRequest},
     opened::{Whole, framed},
-    style_source::Loaded,
-    tasks::named,
 };
 use crate::{
     engine::{
@@ -16,7 +14,6 @@ use crate::{
         protocol::PaintJob,
     },
     media::framing::Framing,
-    mode::ModelSize,
 };
 
 impl App {
@@ -146,7 +143,7 @@ impl App {
         let Some(recipe) = self.painting.request.as_ref().map(|r| r.recipe.clone()) else {
             return;
         };
-        let loaded = self.chosen_network(&recipe.style, &recipe.mix, recipe.model);
+        let loaded = self.chosen_network(&recipe.network());
         let (Some(request), Some(photo)) = (&mut self.painting.request, self.workspace.photo())
         else {
             return;
@@ -167,48 +164,6 @@ impl App {
             draft: true,
         });
         request.run = Some(run);
-    }
-
-    /// Loads a style's network, unless it is already being loaded.
-    pub(super) fn load(&mut self, key: (String, ModelSize)) {
-        if !self.networks.loading.contains(&key) {
-            self.networks.loading.push(key.clone());
-            let (styles, (id, model)) = (self.style_source.clone(), key.clone());
-            let load = move || {
-                let what = format!("The style {id} could not be loaded");
-                named(&what, || styles.load(&id, model))
-            };
-            self.tasks.spawn(load, |app, loaded| app.handle_loaded(key, loaded));
-        }
-    }
-
-    /// Paints what waits for a style's network.
-    fn handle_loaded(&mut self, key: (String, ModelSize), loaded: Result<Loaded, String>) {
-        self.networks.loading.retain(|loading| *loading != key);
-        let request = self.painting.request.as_ref().map(|request| &request.recipe);
-        let is_requested = request.is_some_and(|r| r.style == key.0 && r.model == key.1);
-        match loaded {
-            Ok(loaded) => {
-                if let Some(note) = &loaded.note {
-                    self.messages.notice(note.clone());
-                }
-                self.networks.loaded.insert(key, loaded);
-                if is_requested {
-                    self.paint_requested();
-                }
-                self.start_batch();
-            }
-            Err(error) => {
-                self.messages.error(error);
-                self.networks.failed.push(key.clone());
-                self.leave_out_of_batch(|style| {
-                    style.parts.is_empty() && (&style.id, style.model) == (&key.0, key.1)
-                });
-                if is_requested {
-                    self.revert_choice();
-                }
-            }
-        }
     }
 
     /// Requests the composition of the photo and its painting with the current strength, colours and size. With `full`,

@@ -193,14 +193,14 @@ impl App {
 
     /// How a finished picture was painted.
     fn painted_texts(&self, finished: &Finished) -> Texts {
-        let (recipe, painting) = (&finished.key.0, &finished.painting);
+        let Finished { key: (recipe, look, _), painting, .. } = finished;
         PaintedWith {
             style: Some(&recipe.style),
             parts: &recipe.mix,
             model: recipe.model,
             mode: Some(painting.mode),
             working: Some(painting.painted.size()),
-            look: finished.look,
+            look: *look,
             source: None,
             device: self.device.info.as_ref().map(|device| device.name.as_str()),
         }

@@ -110,8 +110,7 @@ struct Looks {
 
 impl Looks {
     /// The card's background and frame. A hovered card is only tinted, so that it does not look chosen.
-    fn ground(self, ui: &Ui) -> (Color32, Stroke) {
-        let colors = theme::palette(ui);
+    fn ground(self, colors: theme::Palette) -> (Color32, Stroke) {
         let plain = Stroke::new(1.0, colors.outline);
         match self {
             Self { is_chosen: true, .. } => (colors.selected, Stroke::new(2.5, colors.quiet)),
@@ -129,7 +128,7 @@ fn paint(ui: &Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), looks: Lo
     let colors = theme::palette(ui);
     let painter = ui.painter();
     let radius = CornerRadius::same(theme::RADIUS);
-    let (fill, outline) = looks.ground(ui);
+    let (fill, outline) = looks.ground(colors);
     painter.rect_filled(rect, radius, fill);
     let mut top = rect;
     top.set_height(THUMBNAIL_HEIGHT);
@@ -232,7 +231,7 @@ mod tests {
     fn what_lies_below_the_pointer_is_not_taken_for_chosen() {
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
             let looks = |is_chosen, is_hovered| Looks { is_chosen, is_hovered, fade: 1.0 };
-            let ground = |looks: Looks| looks.ground(&theme::visuals(theme));
+            let ground = |looks: Looks| looks.ground(theme::palette_of(&theme::visuals(theme)));
             let (plain, frame) = ground(looks(false, false));
             let [hovered, chosen] =
                 [(false, true), (true, false)].map(|(a, b)| ground(looks(a, b)));

@@ -1,5 +1,7 @@
 //! The order of the styles in the list: plain data, stored in the settings.
 
+use super::choice::rename;
+
 /// Where to move a style.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
@@ -42,9 +44,7 @@ impl StyleOrder {
 
     /// Notes that a style has a new id.
     pub fn rename(&mut self, old: &str, new: &str) {
-        for id in self.ids.iter_mut().filter(|id| *id == old) {
-            new.clone_into(id);
-        }
+        rename(&mut self.ids, old, new);
     }
 
     /// Removes a style that the user has removed.

@@ -209,8 +209,13 @@ pub fn visuals(theme: Theme) -> Visuals {
 /// The primary button; looks like any other button if not `can`.
 pub fn main_button(ui: &Ui, text: &str, can: bool) -> Button<'static> {
     let p = palette(ui);
-    let letters = RichText::new(text).family(fonts::semibold());
+    let letters = heading(text);
     if can { Button::new(letters.color(p.on_accent)).fill(p.accent) } else { Button::new(letters) }
+}
+
+/// A button of a setting that is on or off, or of one of several choices.
+pub fn toggle<'a>(is_on: bool, text: impl Into<egui::WidgetText>) -> Button<'a> {
+    Button::selectable(is_on, text.into()).frame_when_inactive(true)
 }
 
 /// A button with an icon, and its name if `has_words`.
@@ -240,8 +245,7 @@ pub fn at_the_right(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
 
 /// The title of a group of controls.
 pub fn group_title(ui: &mut Ui, text: &str) {
-    let letters = RichText::new(text).family(fonts::semibold());
-    ui.label(letters.color(ui.visuals().strong_text_color()));
+    ui.label(heading(text).color(ui.visuals().strong_text_color()));
 }
 
 /// The title of the painting controls; shows `what_for` if the other page has its own settings.

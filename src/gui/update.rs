@@ -5,6 +5,7 @@ use eframe::egui::{Theme, ViewportCommand};
 use super::{
     app::App,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
+    crop::Cropping,
     file_list::FileList,
     history::Step,
     incoming::PictureUse,
@@ -140,7 +141,7 @@ impl App {
             // Applies to the visible painting, not to the chosen style.
             Intent::RemoveChosen if self.shows_painting() => {
                 if let Some(path) = self.paintings.viewed().map(|viewed| viewed.path.clone()) {
-                    self.forget_painting(&path);
+                    self.forget_file(FileList::Paintings, &path);
                 }
             }
             Intent::RenameChosen => match self.chosen_style() {
@@ -168,8 +169,8 @@ impl App {
             Intent::ClosePainting => {
                 self.close_painting();
             }
-            Intent::ForgetPainting(path) => self.forget_painting(&path),
-            Intent::ClearPaintings => self.clear_paintings(),
+            Intent::ForgetPainting(path) => self.forget_file(FileList::Paintings, &path),
+            Intent::ClearPaintings => self.clear_files(FileList::Paintings),
             Intent::ToggleStrip => self.toggle_strip(),
             Intent::Edit(new) => self.edit(|choice| *choice = new),
             Intent::UsualDetail => self.edit(|choice| choice.brush = DEFAULT_BRUSH),
@@ -235,7 +236,11 @@ impl App {
             Intent::Save => self.ask_target(None),
             Intent::Copy => self.copy_painting(),
             Intent::ToggleCrop => self.toggle_crop(),
-            Intent::ApplyCrop => self.apply_crop(),
+            Intent::ApplyCrop => {
+                if let Some(cropping) = self.cropping.take() {
+                    self.edit(|choice| choice.framing = cropping.framing());
+                }
+            }
             Intent::AskContactSheet => self.ask_contact_sheet(),
             Intent::StopContactSheet => self.stop_contact_sheet(),
             Intent::SetChoices(choices) => self.set_choices(*choices),
@@ -315,6 +320,22 @@ impl App {
                 self.close();
             }
         }
+    }
+
+    /// Shows the rectangle for cropping over the photo, or removes it.
+    fn toggle_crop(&mut self) {
+        if self.cropping.take().is_none()
+            && let Some(photo) = self.workspace.photo()
+        {
+            let framing = self.workspace.choice.framing;
+            self.cropping = Some(Cropping::new(&self.ctx, &photo.whole, framing));
+        }
+    }
+
+    /// The crop in progress, while it is shown.
+    pub(super) fn seen_crop(&self) -> Option<&Cropping> {
+        let is_hidden = self.live.is_some() || self.paintings.viewed().is_some();
+        self.cropping.as_ref().filter(|_| !is_hidden)
     }
 
     fn pick(&mut self, card: Option<Card>) {

@@ -8,6 +8,7 @@ use super::{
     app::App,
     bars::{self, LowerPanel},
     batch::{Painting as BatchPainting, below_card, beside_card},
+    choice::NetworkOf,
     crop,
     intent::Intent,
     key_chips,
@@ -225,8 +226,8 @@ impl App {
 
     /// Whether the network that paints the photo is known to have attention.
     pub(super) fn has_attention(&self) -> bool {
-        let style = self.workspace.choice.style.clone();
-        let loaded = style.and_then(|style| self.networks.loaded.get(&(style, self.model())));
+        let network = self.workspace.choice.network(self.model());
+        let loaded = network.and_then(|of| self.networks.loaded.get(&of));
         loaded.is_some_and(|loaded| loaded.network.graph().has_attention())
     }
 
@@ -236,7 +237,7 @@ impl App {
         let mut has_chip = false;
         let hint = if let Some(request) = &self.painting.request {
             let name = self.name_of(&request.recipe.style, &request.recipe.mix);
-            let (does, share) = if self.networks.loading.is_empty() {
+            let (does, share) = if self.networks.loading.iter().all(NetworkOf::is_mix) {
                 ("Painting in", self.engine.progress().unwrap_or(0.0))
             } else {
                 ("Loading", 0.0)

@@ -313,8 +313,6 @@ impl Workspace {
             key: self.saved_key()?,
             photo: photo.frame.clone(),
             painting: shown.painting.clone(),
-            output: choice.output,
-            look: choice.look,
         })
     }
 
@@ -353,7 +351,7 @@ impl Workspace {
     pub fn result_stem(&self) -> String {
         let stem = self.photo_stem();
         match self.shown.as_ref() {
-            Some(shown) => format!("{stem}-{}", shown.recipe.label()),
+            Some(shown) => format!("{stem}-{}", shown.recipe.network().label()),
             None => stem,
         }
     }

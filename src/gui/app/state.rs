@@ -16,11 +16,14 @@ use crate::{
     },
     frame::Frame,
     gui::{
-        choice::Recipe, focus::FocusFrame, history::Step, mix::Parts, opened::Opened,
+        choice::{NetworkOf, Recipe},
+        focus::FocusFrame,
+        history::Step,
+        opened::Opened,
         style_source::Loaded,
     },
     media::framing::Framing,
-    mode::{DeviceChoice, ModelSize},
+    mode::DeviceChoice,
 };
 
 /// What the window does after an unsaved result is saved or discarded.
@@ -79,35 +82,14 @@ pub struct PhotoPainting {
     pub before_change: Option<Step>,
 }
 
-/// The networks of styles, by style and model size.
+/// The networks of styles, and of the newest mix.
 #[derive(Default)]
-pub struct Networks {
-    pub loaded: HashMap<(String, ModelSize), Loaded>,
+pub(crate) struct Networks {
+    pub loaded: HashMap<NetworkOf, Loaded>,
     /// Requested, not loaded yet.
-    pub loading: Vec<(String, ModelSize)>,
+    pub loading: Vec<NetworkOf>,
     /// Could not be loaded; not retried automatically.
-    pub failed: Vec<(String, ModelSize)>,
-    /// The network of the mix.
-    pub mixed: MixedNetworks,
-}
-
-/// The network of the newest mix.
-#[derive(Default)]
-pub struct MixedNetworks {
-    /// The newest one that is ready.
-    pub newest: Option<(Parts, Loaded)>,
-    /// The one that is being made.
-    pub running: Option<Parts>,
-    /// The last one that could not be made.
-    pub failed: Option<Parts>,
-}
-
-impl MixedNetworks {
-    /// Discards the mix if one of its styles has changed.
-    pub fn forget(&mut self, is_gone: impl Fn(&str) -> bool) {
-        self.newest.take_if(|(parts, _)| parts.iter().any(|(style, _)| is_gone(style)));
-        self.failed = None;
-    }
+    pub failed: Vec<NetworkOf>,
 }
 
 /// The photo that is being opened.

@@ -8,17 +8,26 @@ use crate::{
         paint::{OutputSize, PaintSettings},
         protocol::BatchJob,
     },
-    gui::{app::App, mix, platform::format_title, style_source::Card},
+    gui::{
+        app::App,
+        choice::NetworkOf,
+        mix::{self, Parts},
+        platform::format_title,
+    },
     media::encode::Existing,
 };
 
 impl App {
     /// Paints what the card describes, as soon as the networks are loaded.
     pub(crate) fn confirm_batch(&mut self) {
-        let several = self.batch.as_ref().and_then(|batch| batch.several.clone());
-        let styles = match several {
-            None => self.chosen_batch_style().into_iter().collect(),
-            Some(ids) => self.batch_styles(&ids),
+        let choice = self.workspace.photo_choice();
+        let styles = match self.batch.as_ref().and_then(|batch| batch.several.as_ref()) {
+            None => choice.style.iter().map(|id| self.batch_style(id, &choice.parts())).collect(),
+            // In the order of the gallery.
+            Some(ids) => (self.gallery.cards().iter())
+                .filter(|card| ids.contains(&card.id))
+                .map(|card| self.batch_style(&card.id, &Parts::new()))
+                .collect(),
         };
         if let Some(batch) = &mut self.batch {
             batch.confirm(styles);
@@ -85,31 +94,12 @@ impl App {
         words
     }
 
-    /// The style or mix that is chosen in the window.
-    fn chosen_batch_style(&self) -> Option<BatchStyle> {
-        let choice = self.workspace.photo_choice();
-        let id = choice.style.clone()?;
-        let card = self.gallery.known(&id);
-        Some(BatchStyle {
-            parts: choice.parts(),
-            model: card.map_or(choice.model, |card| card.model(choice.model)),
-            title: self.title_of(&id).to_owned(),
-            id,
-        })
-    }
-
-    /// These styles, in the order of the gallery.
-    fn batch_styles(&self, ids: &[String]) -> Vec<BatchStyle> {
-        let wanted = self.workspace.photo_choice().model;
-        let cards = self.gallery.cards().iter();
-        let chosen = cards.filter(|card| ids.contains(&card.id));
-        let style = |card: &Card| BatchStyle {
-            id: card.id.clone(),
-            parts: Vec::new(),
-            model: card.model(wanted),
-            title: card.title.clone(),
-        };
-        chosen.map(style).collect()
+    /// A style, or a mix with it, in the chosen model size.
+    fn batch_style(&self, id: &str, parts: &Parts) -> BatchStyle {
+        let (chosen, card) = (self.workspace.photo_choice().model, self.gallery.known(id));
+        let model = card.map_or(chosen, |card| card.model(chosen));
+        let title = self.title_of(id).to_owned();
+        BatchStyle { network: NetworkOf::new(id, parts, model), title }
     }
 
     /// Also paints the photos that the batch skipped, in the styles that it had.
@@ -132,12 +122,12 @@ impl App {
         }
     }
 
-    /// Removes styles whose network cannot be loaded from the confirmed batch. If none is left, the batch must be
+    /// Removes the style whose network cannot be loaded from the confirmed batch. If none is left, the batch must be
     /// confirmed again.
-    pub(crate) fn leave_out_of_batch(&mut self, is_left_out: impl Fn(&BatchStyle) -> bool) {
+    pub(crate) fn leave_out_of_batch(&mut self, network: &NetworkOf) {
         let batch = self.batch.as_mut();
         if let Some(batch) = batch.filter(|batch| batch.phase == Phase::Loading) {
-            batch.items.retain(|(_, style)| !is_left_out(style));
+            batch.items.retain(|(_, style)| style.network != *network);
             batch.wait();
             self.start_batch();
         }
@@ -150,15 +140,14 @@ impl App {
         };
         let styles = batch.styles();
         // All of them are requested at once, and the last one that is loaded starts the batch.
-        let loaded: Vec<_> = styles
-            .iter()
-            .map(|style| self.chosen_network(&style.id, &style.parts, style.model))
-            .collect();
+        let loaded: Vec<_> =
+            styles.iter().map(|style| self.chosen_network(&style.network)).collect();
         let networks: Option<Vec<_>> = loaded.into_iter().map(|l| Some(l?.network)).collect();
         let (Some(networks), Some(batch)) = (networks, &mut self.batch) else {
             return;
         };
-        let labels: Vec<Arc<str>> = styles.iter().map(|s| s.label().into()).collect();
+        let labels: Vec<Arc<str>> =
+            styles.iter().map(|style| style.network.label().into()).collect();
         let items = batch.items.iter().filter_map(|(photo, style)| {
             let network = styles.iter().position(|of| Arc::ptr_eq(of, style))?;
             Some(PhotoInStyle {

@@ -16,14 +16,11 @@ use std::{
 };
 
 use super::{
+    choice::NetworkOf,
     label::{label, path_label, remark},
-    mix::{self, Parts},
     opened::PAINTED,
 };
-use crate::{
-    engine::protocol::{SavedPhoto, Unpainted},
-    mode::ModelSize,
-};
+use crate::engine::protocol::{SavedPhoto, Unpainted};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
@@ -39,22 +36,11 @@ pub enum Phase {
     },
 }
 
-/// A style of a batch, as it was when the batch was confirmed.
+/// A style or mix of a batch, as it was when the batch was confirmed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchStyle {
-    pub id: String,
-    /// The styles of a mix; empty without a mix.
-    pub parts: Parts,
-    /// The size of its network.
-    pub model: ModelSize,
+    pub network: NetworkOf,
     pub title: String,
-}
-
-impl BatchStyle {
-    /// Its name in file names.
-    fn label(&self) -> String {
-        if self.parts.is_empty() { self.id.clone() } else { mix::label(&self.parts) }
-    }
 }
 
 /// A photo and the style that it is painted in.
@@ -207,13 +193,12 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mode::ModelSize;
 
     #[test]
     fn a_photo_that_fails_in_every_style_for_one_reason_is_listed_once() {
         let style = |title: &str| BatchStyle {
-            id: title.to_lowercase(),
-            parts: Vec::new(),
-            model: ModelSize::Full,
+            network: NetworkOf::Style(title.to_lowercase(), ModelSize::Full),
             title: title.to_owned(),
         };
         let photos = vec![PathBuf::from("in/bad.png"), PathBuf::from("in/large.png")];

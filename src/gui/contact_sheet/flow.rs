@@ -43,16 +43,14 @@ impl App {
         };
         let photo = &photo.opened.photo;
         let (path, format) = self.with_format(path);
-        let (width, height) = (self.workspace.choice.working_size())
-            .resolve(photo.frame.width(), photo.frame.height());
+        let (width, height) = photo.frame.size();
+        let (width, height) = self.workspace.choice.working_size().resolve(width, height);
         let cards = self.gallery.cards().iter();
         self.sheet = Some(ContactSheet {
             ticket,
             photo: photo.frame.clone(),
             long_side_px: width.max(height),
-            look: self.workspace.choice.look,
-            mode: self.workspace.choice.mode,
-            model: self.workspace.choice.model,
+            choice: self.workspace.choice.clone(),
             styles: cards.map(|card| (card.id.clone(), label(&card.title))).collect(),
             next: 0,
             painting: None,
@@ -81,7 +79,7 @@ impl App {
         };
         let (ticket, photo) = (sheet.ticket, sheet.photo.clone());
         if let Some((id, _)) = sheet.styles.get(sheet.next) {
-            let (id, model, long_side_px) = (id.clone(), sheet.model, sheet.long_side_px);
+            let (id, model, long_side_px) = (id.clone(), sheet.choice.model, sheet.long_side_px);
             let styles = self.style_source.clone();
             let read = move || {
                 let network = styles.load(&id, model)?.network;
@@ -119,9 +117,9 @@ impl App {
                     network,
                     settings: PaintSettings {
                         working_size: WorkingSize::Original,
-                        ..PaintSettings::of_mode(sheet.mode)
+                        ..PaintSettings::of_mode(sheet.choice.mode)
                     },
-                    look: sheet.look,
+                    look: sheet.choice.look,
                 }));
             }
             Err(error) => self.leave_off_sheet(error),

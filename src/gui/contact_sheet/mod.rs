@@ -10,14 +10,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{self, Align2, ProgressBar, RichText, vec2};
 
-use super::{intent::Intent, shortcuts::plain_button, theme};
-use crate::{
-    compose::Look,
-    engine::protocol::RepaintNumber,
-    frame::Frame,
-    media::encode::Encoding,
-    mode::{ModeChoice, ModelSize},
-};
+use super::{choice::Choice, intent::Intent, shortcuts::plain_button, theme};
+use crate::{engine::protocol::RepaintNumber, frame::Frame, media::encode::Encoding};
 
 /// Width of the card, in points.
 const WIDTH: f32 = 334.0;
@@ -39,10 +33,8 @@ pub struct ContactSheet {
     /// The photo; at the working size once the first network is read.
     photo: Arc<Frame>,
     long_side_px: usize,
-    look: Look,
-    /// Variant, precision and attention.
-    mode: ModeChoice,
-    model: ModelSize,
+    /// How to paint: its look, mode and model size.
+    choice: Choice,
     /// Ids and titles of the styles.
     styles: Vec<(String, String)>,
     /// Index of the style that is being painted.

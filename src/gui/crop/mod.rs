@@ -1,6 +1,5 @@
 //! Cropping the photo: a rectangle with handles over the whole photo, with a fixed ratio or free.
 
-mod flow;
 mod shape;
 
 use eframe::egui::{
@@ -180,10 +179,7 @@ impl Cropping {
         let photo = Rect::from_center_size(area.center(), size * scale);
         painter.add(self.picture(photo));
         self.handles(ui, photo.min, scale);
-        let crop = Rect::from_min_max(
-            photo.min + self.rect.min.to_vec2() * scale,
-            photo.min + self.rect.max.to_vec2() * scale,
-        );
+        let crop = self.on_screen(photo.min, scale);
         let shade = Color32::from_black_alpha(150);
         for outside in [
             Rect::from_min_max(photo.min, pos2(photo.right(), crop.top())),
@@ -205,6 +201,11 @@ impl Cropping {
         painter.rect_stroke(crop, 0.0, Stroke::new(1.5, Color32::WHITE), inside);
         marks(&painter, crop, 1.5, Stroke::new(8.0, dark));
         marks(&painter, crop, 0.0, Stroke::new(5.0, Color32::WHITE));
+    }
+
+    /// The rectangle on the screen; the photo's top left corner is at `origin`, and `scale` is in points per pixel.
+    fn on_screen(&self, origin: Pos2, scale: f32) -> Rect {
+        (self.rect * scale).translate(origin.to_vec2())
     }
 
     /// The whole photo, turned and mirrored.
@@ -230,10 +231,7 @@ impl Cropping {
     /// Handles dragging of the rectangle. The photo's top left corner is at `origin`; `scale` is in points per pixel.
     fn handles(&mut self, ui: &Ui, origin: Pos2, scale: f32) {
         for (handle, name) in Handle::ALL {
-            let crop = Rect::from_min_max(
-                origin + self.rect.min.to_vec2() * scale,
-                origin + self.rect.max.to_vec2() * scale,
-            );
+            let crop = self.on_screen(origin, scale);
             let along = |sign: i8, side: f32| match sign {
                 0 => (side - REACH).max(REACH / 2.0),
                 _ => REACH,

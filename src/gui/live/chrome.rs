@@ -284,7 +284,7 @@ impl LiveView {
 
     /// Explains the picture of the difference.
     fn difference_words(&self, ui: &Ui, area: Rect) {
-        if !self.shows_difference || self.shows_original {
+        if !self.shows_difference || self.stage.shows_original {
             return;
         }
         floating(ui, "difference", Align2::CENTER_TOP, area, |ui| {

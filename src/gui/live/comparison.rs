@@ -1,7 +1,7 @@
 //! The Lab's comparison and benchmark: what is compared, both times, and their ratio, which is shown only if both modes
 //! make the same picture.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use eframe::egui::{self, Color32, ColorImage, RichText, Ui};
 
@@ -31,31 +31,12 @@ const FIGURE_WIDTH: f32 = 98.0;
 /// The sides, as labelled in the picture.
 const SIDES: [&str; 2] = ["Left", "Right"];
 
-/// The figures of a comparison.
-struct CompareView {
-    /// Both modes' names.
-    pub names: [String; 2],
-    /// Spread of both device times, in milliseconds.
-    pub times: [Spread; 2],
-    /// How many frames both modes have painted.
-    pub pairs: usize,
-    /// Whether both modes make the same picture.
-    pub equality: Arc<Equality>,
-}
-
 impl LiveView {
-    /// The figures of the comparison, once available.
-    fn comparison(&self) -> Option<CompareView> {
-        let pair = self.facts?.pair?;
-        Some(CompareView {
-            names: match &self.pictures.as_ref()?.value.names {
-                Some(names) => names.as_ref().clone(),
-                None => pair.modes.map(|m| m.to_string()),
-            },
-            times: self.pairs.spreads()?,
-            pairs: self.pairs.count(),
-            equality: self.equality.clone()?,
-        })
+    /// Spread of both modes' device times in milliseconds, and whether both make the same picture; `None` before both
+    /// are known.
+    fn comparison(&self) -> Option<([Spread; 2], &Equality)> {
+        self.facts?.pair?;
+        Some((self.pairs.spreads()?, self.equality.as_deref()?))
     }
 
     /// Draws the comparison's own lines.
@@ -76,13 +57,18 @@ impl LiveView {
             let difference = ui.checkbox(&mut shows, "Difference");
             let hint = "Grey means equal; differences are amplified 16 times.";
             key_chips::hint(difference, hint, "D").sends(Intent::ToggleDifference);
-            if let Some(comparison) = &comparison {
-                verdict(ui, comparison);
+            if let Some(comparison) = comparison {
+                self.verdict(ui, comparison);
             }
         });
         // On a separate line, because it would wrap in the line above.
-        let why = match (&comparison, self.snapshot.preparing) {
-            (Some(comparison), _) => evidence(comparison),
+        let why = match (comparison, self.snapshot.preparing) {
+            (Some((times, equality)), _) => match ratio(times, equality) {
+                Some(_) => {
+                    format!("{} pairs of frames. Results match: {equality}", self.pairs.count())
+                }
+                None => format!("Worst check: {equality}"),
+            },
             (None, Some(preparing)) => format!("Preparing {preparing}"),
             (None, None) => "Starting both engines…".to_owned(),
         };
@@ -134,7 +120,7 @@ impl LiveView {
                 ui.add_enabled_ui(may_choose, |ui| {
                     candidate(ui, side, &mut choices.candidates[place], offers);
                 });
-                if let Some(time) = comparison.as_ref().map(|c| c.times[place]) {
+                if let Some(time) = comparison.map(|(times, _)| times[place]) {
                     figure(ui, format!("{:.2} ms", time.p50).into())
                         .on_hover_text("Median (p50) of the last frames.");
                     figure(ui, quiet(ui, format!("p95 {:.2} ms", time.p95)))
@@ -145,6 +131,29 @@ impl LiveView {
                 ui.end_row();
             }
         });
+    }
+
+    /// The ratio if the pictures were checked to be the same, otherwise why there is none.
+    fn verdict(&self, ui: &mut Ui, (times, equality): ([Spread; 2], &Equality)) {
+        match ratio(times, equality) {
+            Some(_) if self.pairs.count() < MIN_PAIRS => {
+                ui.label("Measuring…");
+            }
+            Some(ratio) => {
+                let pair = self.facts.and_then(|facts| facts.pair);
+                let own = || pair.map_or_else(String::new, |pair| pair.modes[1].to_string());
+                let picture = self.pictures.as_ref().map(|pictures| &pictures.value);
+                let named = picture.and_then(|picture| picture.names.as_ref());
+                let name = capital(&named.map_or_else(own, |names| names[1].clone()));
+                ui.strong(format!("{name} is {ratio:.1} times as fast"))
+                    .on_hover_text("Ratio of the medians.");
+            }
+            None => {
+                let why = equality.failure.as_deref().unwrap_or("the pictures differ");
+                let text = format!("Not comparable: {why}");
+                ui.label(RichText::new(text).color(theme::palette(ui).error));
+            }
+        }
     }
 }
 
@@ -163,39 +172,9 @@ fn quiet(ui: &Ui, text: String) -> RichText {
     RichText::new(text).color(theme::palette(ui).quiet)
 }
 
-/// The ratio if the pictures were checked to be the same, otherwise why there is none.
-fn verdict(ui: &mut Ui, comparison: &CompareView) {
-    let colors = theme::palette(ui);
-    let failure = comparison.equality.failure.as_deref();
-    match ratio(comparison) {
-        Some(_) if comparison.pairs < MIN_PAIRS => {
-            ui.label("Measuring…");
-        }
-        Some(ratio) => {
-            let name = capital(&comparison.names[1]);
-            ui.strong(format!("{name} is {ratio:.1} times as fast"))
-                .on_hover_text("Ratio of the medians.");
-        }
-        None => {
-            let why = failure.unwrap_or("the pictures differ");
-            let text = format!("Not comparable: {why}");
-            ui.label(RichText::new(text).color(colors.error));
-        }
-    }
-}
-
-fn ratio(comparison: &CompareView) -> Option<f64> {
-    let [a, b] = comparison.times.map(|t| f64::from(t.p50));
-    comparison.equality.ratio(a, b)
-}
-
-/// What the verdict is based on.
-fn evidence(comparison: &CompareView) -> String {
-    let CompareView { pairs, equality, .. } = comparison;
-    match ratio(comparison) {
-        Some(_) => format!("{pairs} pairs of frames. Results match: {equality}"),
-        None => format!("Worst check: {equality}"),
-    }
+fn ratio(times: [Spread; 2], equality: &Equality) -> Option<f64> {
+    let [a, b] = times.map(|time| f64::from(time.p50));
+    equality.ratio(a, b)
 }
 
 /// The amplified difference of two pictures, with grey for equal pixels, and the largest difference, in levels.

@@ -1,6 +1,6 @@
 //! The controls of live mode: source and painting.
 
-use eframe::egui::{self, ComboBox, ScrollArea, Ui};
+use eframe::egui::{ComboBox, ScrollArea, Ui};
 
 use super::LiveView;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         fonts::icons,
         intent::Intent,
         label::{label, remark},
-        list::{choose, list},
+        list::{choose, choose_row, list},
         mix,
         mode_choice::{Offers, engine},
         theme::{self, HintBeside},
@@ -144,7 +144,7 @@ impl App {
         };
         let offered = std::iter::once(LiveSize::Auto { target_fps })
             .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
-        pick(ui, "Detail", &mut choices.size, offered, name);
+        choose_row(ui, "Detail", &mut choices.size, offered, name);
         let painted = live.painted_at().map_or_else(
             || "Not painted yet".to_owned(),
             |(width, height)| format!("Painted at {width} × {height} px"),
@@ -234,10 +234,8 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices) {
                 "A folder with one image per frame and a table of their times.",
             ),
         ] {
-            let button = egui::Button::selectable(choices.record_as == record_as, name)
-                .frame_when_inactive(true);
             if ui
-                .add(button)
+                .add(theme::toggle(choices.record_as == record_as, name))
                 .hint_beside(hint)
                 .accessible_name(format!("Record as: {name}"))
                 .clicked()
@@ -263,40 +261,27 @@ fn camera_format(ui: &mut Ui, choices: &mut LiveChoices) {
             |fps: Option<u32>| fps.map_or_else(automatic, |fps| format!("{fps} frames a second"));
         let format_name =
             |format: Option<PixelFormat>| format.map_or_else(automatic, |f| f.to_string());
-        pick(
+        choose_row(
             ui,
             "Size",
             &mut choices.camera_size,
             std::iter::once(None).chain(CAMERA_SIZES.map(Some)),
             size_name,
         );
-        pick(
+        choose_row(
             ui,
             "Rate",
             &mut choices.camera_fps,
             std::iter::once(None).chain(CAMERA_RATES.map(Some)),
             rate_name,
         );
-        pick(
+        choose_row(
             ui,
             "Pixels",
             &mut choices.camera_format,
             std::iter::once(None).chain(PixelFormat::ALL.into_iter().map(Some)),
             format_name,
         );
-    });
-}
-
-/// A labelled list to choose from.
-fn pick<T: Copy + PartialEq>(
-    ui: &mut Ui,
-    title: &str,
-    value: &mut T,
-    offered: impl Iterator<Item = T>,
-    name: impl Fn(T) -> String,
-) {
-    theme::row(ui, title, |ui, label| {
-        choose(ui, title, ui.available_width(), value, offered, name).labelled_by(label);
     });
 }
 

@@ -19,7 +19,6 @@ use crate::{
         intent::Intent,
         label::{path_label, remark},
         messages::Topic,
-        mix,
         painted_with::PaintedWith,
         paintings::THUMBNAIL_PX,
         platform::Dialog,
@@ -78,15 +77,12 @@ impl App {
             device: self.device.info.as_ref().map(|device| device.name.as_str()),
         }
         .texts();
-        let style = match (&choice.style, parts.is_empty()) {
-            (None, _) => "original".to_owned(),
-            (Some(style), true) => style.clone(),
-            (Some(_), false) => mix::label(&parts),
-        };
+        let network = choice.network(self.live_model());
+        let style = network.map_or_else(|| "original".to_owned(), |network| network.label());
         let shown = SnapshotPicture { style, picture, texts };
         match (is_finer, finer) {
             (Some(repainted), Some(finer)) => {
-                let repainted = shown.clone().repainted(&repainted, finer.model());
+                let repainted = shown.clone().repainted(&repainted, finer.network.model());
                 self.save_snapshot(repainted, Some(shown));
             }
             (_, finer) => self.keep(frame, finer, shown),

@@ -88,8 +88,6 @@ pub struct LiveView {
     /// The largest difference in the picture on the stage, in levels.
     largest_difference: u8,
     shows_previews: bool,
-    /// Whether the source's picture is temporarily shown alone.
-    shows_original: bool,
     pub panel_open: bool,
     /// Whether the comparison opened the Lab.
     opened_lab: bool,
@@ -121,6 +119,11 @@ impl LiveView {
     /// Creates a view of `source` that has no pictures yet.
     pub fn new(source: Source) -> Self {
         Self { source, stage: Stage::default().filled(), ..Self::default() }
+    }
+
+    /// Whether the engine is preparing other settings.
+    pub fn is_preparing(&self) -> bool {
+        self.snapshot.preparing.is_some()
     }
 
     /// Whether the current network has attention.
@@ -185,11 +188,9 @@ impl LiveView {
 
     /// Shows the source's picture alone, or restores the chosen view.
     pub fn show_original(&mut self, ctx: &Context, shows: bool) {
-        if self.shows_original == shows {
+        if std::mem::replace(&mut self.stage.shows_original, shows) == shows {
             return;
         }
-        self.shows_original = shows;
-        self.stage.shows_original = shows;
         let compares = |reader: &Reader<LivePicture>| reader.value.other.is_some();
         // The picture on the stage is that of one of the two modes; replace it.
         if self.pictures.as_ref().is_some_and(compares) {
@@ -227,7 +228,7 @@ impl LiveView {
 
     /// Draws the picture or the preview grid into the remaining area of `ui`.
     pub fn stage_ui(&mut self, ui: &mut Ui, styles: Styles<'_>, chosen: Option<&str>) {
-        if self.shows_previews && !self.shows_original {
+        if self.shows_previews && !self.stage.shows_original {
             let around = self.stage.framing.around(ui);
             self.previews.ui(ui, around, styles, chosen);
         } else {
@@ -358,7 +359,7 @@ impl LiveView {
         // Only a painted picture may be labelled as painted.
         let is_painted = facts.mode.is_some() || self.shown_finer().is_some();
         match &picture.other {
-            other if !is_painted || (other.is_some() && self.shows_original) => {
+            other if !is_painted || (other.is_some() && self.stage.shows_original) => {
                 let original = opaque_image_of(&picture.original);
                 self.stage.set_live_alone(ctx, original, size, "Original");
                 return;

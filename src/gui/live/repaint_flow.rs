@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     LiveView,
-    repaints::{Finer, Frozen, Waiting, Wanted},
+    repaints::{Finer, Frozen, Waiting},
 };
 use crate::{
     engine::{
@@ -26,21 +26,11 @@ const MAX_WAITING: usize = 4;
 impl App {
     /// How to repaint a frame in the chosen style. `None` if no style is chosen or the user does not want pictures
     /// repainted, and while two modes are compared, which must be judged by their live pictures.
-    pub(super) fn finer(&mut self) -> Option<Finer> {
-        if !self.settings.live.repaint_kept {
-            return None;
-        }
-        let parts = self.mixed_parts();
+    pub(super) fn finer(&self) -> Option<Finer> {
         let live = self.live.as_ref().filter(|live| !live.comparing)?;
-        let sent = live.sent.as_ref()?;
-        let (mode, look) = (sent.mode, sent.look);
-        let network = if parts.is_empty() {
-            let style = self.workspace.choice.style.clone()?;
-            Wanted::Style(style, self.model_of_style(ModelSize::Full))
-        } else {
-            Wanted::Mix(sent.network.clone()?)
-        };
-        Some(Finer { network, mode, look })
+        let sent = live.sent.as_ref().filter(|_| self.settings.live.repaint_kept)?;
+        let network = self.workspace.choice.network(self.model_of_style(ModelSize::Full))?;
+        Some(Finer { network, mode: sent.mode, look: sent.look })
     }
 
     /// Requests to repaint `frame`. Returns `Ok(None)` until the network is loaded.
@@ -49,22 +39,19 @@ impl App {
         frame: &Arc<Frame>,
         finer: &Finer,
     ) -> Result<Option<RepaintNumber>, String> {
-        let network = match &finer.network {
-            Wanted::Mix(network) => network.clone(),
-            Wanted::Style(style, model) => match self.network(style, *model) {
-                Some(network) => network,
-                None if self.networks.failed.contains(&(style.clone(), *model)) => {
-                    return Err("its network could not be loaded".to_owned());
-                }
-                None => return Ok(None),
-            },
+        let Some(loaded) = self.network(&finer.network) else {
+            return if self.networks.failed.contains(&finer.network) {
+                Err("its network could not be loaded".to_owned())
+            } else {
+                Ok(None)
+            };
         };
         let is_gpu = self.device.is(DeviceChoice::Cuda);
         // A CPU takes seconds for more than a photo's usual size, so the result is upscaled to the frame's size.
         let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
         Ok(Some(self.engine.repaint(RepaintJob {
             frame: frame.clone(),
-            network,
+            network: loaded.network,
             settings: PaintSettings { working_size, ..PaintSettings::of_mode(finer.mode) },
             look: finer.look,
         })))
@@ -195,7 +182,7 @@ impl App {
         {
             match &result {
                 Ok(repainted) => {
-                    let (seen, model) = (snapshot.shown, snapshot.finer.model());
+                    let (seen, model) = (snapshot.shown, snapshot.finer.network.model());
                     self.save_snapshot(seen.clone().repainted(repainted, model), Some(seen));
                 }
                 Err(error) => self.save_as_seen(snapshot.shown, &error.to_string()),

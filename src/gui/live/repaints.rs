@@ -10,47 +10,16 @@ use crate::{
     compose::Look,
     engine::protocol::{RepaintNumber, Repainted},
     frame::Frame,
-    gui::{finished::SnapshotPicture, texture::opaque_image_of},
-    mode::{ModeChoice, ModelSize},
-    network::Network,
+    gui::{choice::NetworkOf, finished::SnapshotPicture, texture::opaque_image_of},
+    mode::ModeChoice,
 };
-
-/// The network of a repainted picture.
-#[derive(Clone)]
-pub enum Wanted {
-    /// The network of this style, in this size.
-    Style(String, ModelSize),
-    /// The network of a mix, which has only one size.
-    Mix(Arc<Network>),
-}
-
-impl PartialEq for Wanted {
-    /// Compares mixes by identity (`Arc::ptr_eq`).
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Style(a, m), Self::Style(b, n)) => (a, m) == (b, n),
-            (Self::Mix(a), Self::Mix(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        }
-    }
-}
 
 /// How a live frame is repainted.
 #[derive(Clone, PartialEq)]
 pub struct Finer {
-    pub network: Wanted,
+    pub network: NetworkOf,
     pub mode: ModeChoice,
     pub look: Look,
-}
-
-impl Finer {
-    /// The size of the style's network; `None` for a mix.
-    pub fn model(&self) -> Option<ModelSize> {
-        match &self.network {
-            Wanted::Style(_, model) => Some(*model),
-            Wanted::Mix(_) => None,
-        }
-    }
 }
 
 /// The frozen picture.

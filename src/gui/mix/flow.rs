@@ -1,14 +1,7 @@
-//! Turns weights into a network that paints, and into a new style.
+//! Turns a mix into a new style, and names mixes and styles.
 
 use super::{Parts, UnkeptMix, text};
-use crate::{
-    gui::{
-        app::App,
-        style_source::{Loaded, MIX_OF},
-        tasks::named,
-    },
-    mode::ModelSize,
-};
+use crate::gui::{app::App, style_source::MIX_OF};
 
 impl App {
     /// The styles of the current mix; empty without a mix.
@@ -21,97 +14,6 @@ impl App {
         let parts = self.mixed_parts();
         let name = self.chosen_name().filter(|_| !parts.is_empty())?;
         Some(UnkeptMix::new(parts, name))
-    }
-
-    /// The network of a mix, if it is ready; otherwise requests it, unless another one is being made.
-    pub(crate) fn mixed_network(&mut self, parts: &Parts) -> Option<Loaded> {
-        let mixed = &mut self.networks.mixed;
-        if let Some((of, loaded)) = &mixed.newest
-            && of == parts
-        {
-            return Some(loaded.clone());
-        }
-        if mixed.running.is_none() && mixed.failed.as_ref() != Some(parts) {
-            mixed.running = Some(parts.clone());
-            let (styles, mix, parts) = (self.style_source.clone(), parts.clone(), parts.clone());
-            self.tasks.spawn(
-                move || named("The styles could not be mixed", || styles.mix(&mix)),
-                |app, mixed| app.handle_mixed(parts, mixed),
-            );
-        }
-        None
-    }
-
-    /// The network of a mix for live mode: until the newest one is ready, an older one of the same styles.
-    pub(crate) fn mixed_live_network(
-        &mut self,
-        parts: &Parts,
-        is_preparing: bool,
-    ) -> Option<Loaded> {
-        let same_styles = |of: &Parts| {
-            let (a, b) = (of.iter(), parts.iter());
-            of.len() == parts.len() && a.zip(b).all(|((a, _), (b, _))| a == b)
-        };
-        let older = self
-            .networks
-            .mixed
-            .newest
-            .as_ref()
-            .filter(|(of, _)| same_styles(of))
-            .map(|(_, loaded)| loaded.clone());
-        // Newer settings would cancel the preparation of the previous ones again and again.
-        if is_preparing && older.is_some() {
-            return older;
-        }
-        self.mixed_network(parts).or(older)
-    }
-
-    /// Handles the network of a mix, or the failure to make it.
-    fn handle_mixed(&mut self, parts: Parts, result: Result<Loaded, String>) {
-        let mixed = &mut self.networks.mixed;
-        mixed.running = None;
-        let wanted = self.painting.request.as_ref().map(|r| &r.recipe.mix);
-        let is_requested = wanted == Some(&parts);
-        let waits = wanted.is_some_and(|mix| !mix.is_empty());
-        match result {
-            Ok(loaded) => {
-                mixed.newest = Some((parts, loaded));
-                if waits {
-                    self.paint_requested();
-                }
-                self.start_batch();
-            }
-            Err(error) => {
-                mixed.failed = Some(parts.clone());
-                self.messages.error(error);
-                self.leave_out_of_batch(|style| style.parts == parts);
-                if is_requested {
-                    self.revert_choice();
-                } else if waits {
-                    self.paint_requested();
-                }
-            }
-        }
-    }
-
-    /// The network with which the choice paints photos, if it is ready.
-    pub(crate) fn chosen_network(
-        &mut self,
-        style: &str,
-        parts: &Parts,
-        model: ModelSize,
-    ) -> Option<Loaded> {
-        if !parts.is_empty() {
-            // The user requests it again.
-            self.networks.mixed.failed.take_if(|failed| failed == parts);
-            return self.mixed_network(parts);
-        }
-        let key = (style.to_owned(), model);
-        let loaded = self.networks.loaded.get(&key).cloned();
-        if loaded.is_none() {
-            self.load(key);
-        }
-        loaded
     }
 
     /// Asks for a name under which the mix becomes a style.

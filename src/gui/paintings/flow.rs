@@ -137,10 +137,7 @@ impl App {
                 self.paintings.scrolls_to_viewed = true;
                 self.paintings.viewed = Some(viewed);
             }
-            Ok(None) => {
-                self.forget_gone(FileList::Paintings, &path);
-                self.close_forgotten();
-            }
+            Ok(None) => self.forget_gone(FileList::Paintings, &path),
             // A video player may be able to play a file that cannot be read here.
             Err(error) if is_video(&path) => {
                 let name = name_label(&path);
@@ -157,20 +154,8 @@ impl App {
         viewed.unwrap_or(&self.stage).seen_pictures()
     }
 
-    /// Removes a painting from the list; keeps its file.
-    pub(crate) fn forget_painting(&mut self, path: &Path) {
-        self.forget_file(FileList::Paintings, path);
-        self.close_forgotten();
-    }
-
-    /// Removes all paintings from the list; keeps their files.
-    pub(crate) fn clear_paintings(&mut self) {
-        self.clear_files(FileList::Paintings);
-        self.close_forgotten();
-    }
-
     /// Shows the photo again if the painting that is shown large is no longer in the list.
-    fn close_forgotten(&mut self) {
+    pub(crate) fn close_forgotten(&mut self) {
         let listed = &self.settings.state.paintings;
         let viewed = self.paintings.viewed();
         if viewed.is_some_and(|viewed| !listed.contains(&viewed.path)) {

@@ -11,6 +11,7 @@ use crate::{
     engine::trial::OneColor,
     gui::{
         app::{App, Tried},
+        choice::NetworkOf,
         label::{name_label, remark},
         overlays::{Overlay, Question},
         style_source::{Import, StyleSource},
@@ -52,7 +53,7 @@ impl App {
             Ok(Import::Added { id, warning }) => {
                 if decode::has_picture_name(&path) {
                     // Load its network now, so that it paints as soon as it is listed.
-                    self.load((id.clone(), ModelSize::Full));
+                    self.load(NetworkOf::Style(id.clone(), ModelSize::Full));
                 }
                 self.list_styles(Some(id));
                 if let Some(warning) = warning {
