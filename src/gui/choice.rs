@@ -19,7 +19,7 @@ pub const BRUSHES_PX: [usize; 14] =
 pub const DEFAULT_BRUSH: usize = 6;
 
 /// A network that paints.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum NetworkOf {
     /// Of this style, in this size.
     Style(String, ModelSize),
@@ -78,7 +78,7 @@ pub fn rename<'a>(ids: impl IntoIterator<Item = &'a mut String>, old: &str, new:
 }
 
 /// Everything that determines the network's output.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Recipe {
     /// Number of the photo.
     pub photo: u64,
@@ -120,7 +120,7 @@ impl Recipe {
 pub type SavedKey = (Recipe, Look, OutputSize);
 
 /// How to paint the photo: the state that undo and redo restore.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// Id of the style; `None` paints nothing.
     pub style: Option<String>,

@@ -7,7 +7,7 @@ use crate::{media::framing::Framing, settings::LiveChoices};
 const KEPT_STEPS: usize = 200;
 
 /// What reverting a step restores.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Step {
     Choice(Box<Choice>),
     Live(Box<LiveChoices>),

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// An action of the user.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Intent {
     /// Show the dialog to open a photo.
     AskOpen,

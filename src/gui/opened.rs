@@ -25,7 +25,7 @@ use crate::{
 pub const PAINTED: &str = "painted";
 
 /// Where a photo comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Origin {
     File(PathBuf),
     /// The embedded sample.
@@ -34,7 +34,7 @@ pub enum Origin {
 }
 
 /// A photo, ready to show and to paint.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Opened {
     pub photo: decode::Photo,
     /// The photo with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
@@ -71,7 +71,7 @@ impl Whole {
 }
 
 /// Files sorted by kind, as far as their names show it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Sorted {
     /// Photos, including those in folders.
     pub photos: Vec<PathBuf>,

@@ -3,7 +3,7 @@
 use super::choice::rename;
 
 /// Where to move a style.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Move {
     Up,
     Down,
@@ -12,7 +12,7 @@ pub enum Move {
 }
 
 /// The ids of every style that was ever listed and not removed by the user, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct StyleOrder {
     ids: Vec<String>,
 }

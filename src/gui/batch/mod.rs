@@ -22,7 +22,7 @@ use super::{
 };
 use crate::engine::protocol::{SavedPhoto, Unpainted};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Phase {
     /// To be confirmed.
     #[default]
@@ -37,7 +37,7 @@ pub enum Phase {
 }
 
 /// A style or mix of a batch, as it was when the batch was confirmed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct BatchStyle {
     pub network: NetworkOf,
     pub title: String,

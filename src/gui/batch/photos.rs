@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A photo to paint in a style.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PhotoInStyle {
     pub photo: PathBuf,
     /// The style's name, which is appended to the photo's.

@@ -17,7 +17,7 @@ use crate::{engine::protocol::RepaintNumber, frame::Frame, media::encode::Encodi
 const WIDTH: f32 = 334.0;
 
 /// A contact sheet to be written to a file.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SheetFile {
     /// The target, which does not exist yet.
     pub path: PathBuf,

@@ -12,7 +12,7 @@ const HELD_ABOVE: f64 = 0.92;
 /// How long the rate must stay beyond a limit before the warning changes.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The warning, and since when the rate contradicts it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RateWarning {
     /// Whether the warning is shown.
     lost: bool,

@@ -18,7 +18,7 @@ use crate::{
 const STEPS: &str = "Steps";
 
 /// A step in the plot, both as decimal logarithms.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 struct Place {
     /// Operations per byte.
     intensity: f64,

@@ -5,7 +5,7 @@ use eframe::egui::{Color32, Ui};
 use crate::gui::theme;
 
 /// Which of the two pictures is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Compare {
     /// Both, with a divider between them.
     #[default]
@@ -27,7 +27,7 @@ impl Compare {
 }
 
 /// How a picture is placed on the stage before it is zoomed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Framing {
     /// The whole picture, with a margin around it.
     #[default]
@@ -49,7 +49,7 @@ impl Framing {
 }
 
 /// A change of the view.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ViewStep {
     ZoomIn,
     ZoomOut,
