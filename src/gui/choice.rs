@@ -19,7 +19,7 @@ pub const BRUSHES_PX: [usize; 14] =
 pub const DEFAULT_BRUSH: usize = 6;
 
 /// A network that paints.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Eq, Clone, PartialEq, Hash)]
 pub enum NetworkOf {
     /// Of this style, in this size.
     Style(String, ModelSize),
@@ -78,7 +78,7 @@ pub fn rename<'a>(ids: impl IntoIterator<Item = &'a mut String>, old: &str, new:
 }
 
 /// Everything that determines the network's output.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Recipe {
     /// Number of the photo.
     pub photo: u64,

@@ -32,7 +32,7 @@ impl Finished {
 }
 
 /// A picture to be saved as a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SnapshotPicture {
     /// Its style, for the file name.
     pub style: String,

@@ -17,7 +17,7 @@ const TOGETHER: f32 = 2.0;
 const APART: f32 = 5.0;
 
 /// A part of a text that names keys.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 enum Piece<'a> {
     /// A key; `true` if it is pressed together with the previous one.
     Key(&'a str, bool),

@@ -48,7 +48,7 @@ const CLOSE_WIDTH: f32 = 40.0;
 /// Width of the area in which multi-line messages fit, in points.
 pub const ROOM: f32 = WIDTH + EDGE;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
     /// Something went wrong; stays until the user is there to see it.
     Error,
@@ -57,7 +57,7 @@ pub enum Kind {
 }
 
 /// What a message is about. A newer message replaces older ones on the same topic.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Topic {
     Saving,
     /// A recording that has ended.
@@ -115,7 +115,7 @@ impl Message {
 }
 
 /// Where messages are shown, at the left.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Corner {
     /// At the bottom, over the picture.
     Bottom,

@@ -25,7 +25,7 @@ use crate::{
 pub const PAINTED: &str = "painted";
 
 /// Where a photo comes from.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum Origin {
     File(PathBuf),
     /// The embedded sample.
@@ -71,7 +71,7 @@ impl Whole {
 }
 
 /// Files sorted by kind, as far as their names show it.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Sorted {
     /// Photos, including those in folders.
     pub photos: Vec<PathBuf>,

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The usable content of the clipboard.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Clip {
     Picture(Frame),
     /// Copied files.
@@ -31,7 +31,7 @@ pub enum Clip {
 }
 
 /// A file dialog to show.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Dialog {
     /// A photo or a checkpoint to open.
     Open,
@@ -158,7 +158,7 @@ pub fn has_checkpoint_name(path: &Path) -> bool {
 }
 
 /// The component that shows file dialogs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum DialogProvider {
     /// The system itself or zenity: a dialog always appears.
     Certain,

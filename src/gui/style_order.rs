@@ -3,7 +3,7 @@
 use super::choice::rename;
 
 /// Where to move a style.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Move {
     Up,
     Down,
@@ -12,7 +12,7 @@ pub enum Move {
 }
 
 /// The ids of every style that was ever listed and not removed by the user, in order.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct StyleOrder {
     ids: Vec<String>,
 }

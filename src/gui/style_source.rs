@@ -97,7 +97,7 @@ pub struct Loaded {
 }
 
 /// The outcome of adding a file to the styles.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Import {
     /// The file is now a style.
     Added {

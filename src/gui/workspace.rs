@@ -45,7 +45,7 @@ pub struct Shown {
 }
 
 /// What the window shows.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Page {
     Photo,
     Live,

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::engine::protocol::{SavedPhoto, Unpainted};
 
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub enum Phase {
     /// To be confirmed.
     #[default]

@@ -25,7 +25,7 @@ const REACH: f32 = 26.0;
 const MARK: f32 = 18.0;
 
 /// Width by height of the rectangle.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Ratio {
     /// Any ratio.
     Free,

@@ -9,7 +9,7 @@ const MIN_PX: f32 = 16.0;
 
 /// The part of the rectangle that is dragged: -1 is the left or upper edge, 1 the right or lower edge, 0 neither. Both
 /// 0 is the whole rectangle.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Handle {
     /// Left or right.
     pub x: i8,

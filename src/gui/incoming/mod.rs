@@ -15,7 +15,7 @@ use eframe::egui::{self, Pos2, Rect};
 use super::opened::Opened;
 
 /// How dropped or pasted pictures are used.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum PictureUse {
     /// Paint it.
     Photo,

@@ -11,7 +11,7 @@ const USUAL_WEIGHT: u8 = 50;
 pub type Parts = Vec<(String, u8)>;
 
 /// What is mixed with the chosen style.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mix {
     /// The weight of the chosen style, 0 to 100.
     pub own: u8,

@@ -41,7 +41,7 @@ const WORDS_WIDTH: f32 = 560.0;
 const FALLS_FOR: Duration = Duration::from_secs(5);
 
 /// What the panel shows.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 enum Tab {
     Compare,
     Benchmark,

@@ -120,7 +120,7 @@ fn is_alike(a: &LiveSample, b: &LiveSample) -> bool {
         && a.steps.iter().map(name).eq(b.steps.iter().map(name))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Column {
     /// Position in the network.
     Order,
@@ -145,7 +145,7 @@ impl Column {
 }
 
 /// The column by which rows are sorted.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Sorting {
     pub column: Column,
     /// Descending order.

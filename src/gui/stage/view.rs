@@ -5,7 +5,7 @@ use eframe::egui::{Color32, Ui};
 use crate::gui::theme;
 
 /// Which of the two pictures is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Compare {
     /// Both, with a divider between them.
     #[default]
@@ -27,7 +27,7 @@ impl Compare {
 }
 
 /// How a picture is placed on the stage before it is zoomed.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub enum Framing {
     /// The whole picture, with a margin around it.
     #[default]
