@@ -19,7 +19,7 @@ pub const BRUSHES_PX: [usize; 14] =
 pub const DEFAULT_BRUSH: usize = 6;
 
 /// A network that paints.
-#[derive(Eq, Clone, PartialEq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum NetworkOf {
     /// Of this style, in this size.
     Style(String, ModelSize),
@@ -37,14 +37,6 @@ impl NetworkOf {
         }
     }
 
-    /// The size of the style's network; `None` for a mix.
-    pub fn model(&self) -> Option<ModelSize> {
-        match self {
-            Self::Style(_, model) => Some(*model),
-            Self::Mix(_) => None,
-        }
-    }
-
     /// Its name in file names.
     pub fn label(&self) -> String {
         match self {
@@ -54,7 +46,7 @@ impl NetworkOf {
     }
 
     pub fn is_mix(&self) -> bool {
-        self.model().is_none()
+        matches!(self, Self::Mix(_))
     }
 
     /// Whether both are mixes of the same styles.

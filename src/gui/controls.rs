@@ -40,13 +40,9 @@ impl App {
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            theme::painting_title(ui, "Photo", self.workspace.has_two_choices());
-            strength(ui, "0 %: the photo. 100 %: the full effect.", &mut choice);
-            self.brush_control(ui, &mut choice);
-            ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")
-                .hint_beside("Use the style's brushwork and the photo's colours.");
-            mix::ui(ui, self.gallery.cards(), &mut choice);
-            ui.add_space(theme::GROUP_GAP);
+            self.painting_controls(ui, ["Photo", "photo"], &mut choice, |ui, choice| {
+                self.brush_control(ui, choice);
+            });
 
             theme::group_title(ui, "Result");
             self.output_control(ui, &mut choice);
@@ -65,6 +61,25 @@ impl App {
                 Intent::Edit(choice).send(ui);
             }
         });
+    }
+
+    /// The controls for painting that the pages share, and those for its `detail`. `source` is what is painted.
+    pub(super) fn painting_controls(
+        &self,
+        ui: &mut Ui,
+        [page, source]: [&str; 2],
+        choice: &mut Choice,
+        detail: impl FnOnce(&mut Ui, &mut Choice),
+    ) {
+        theme::painting_title(ui, page, self.workspace.has_two_choices());
+        let (strength, percent) = (&mut choice.look.strength_percent, theme::Number::with(" %"));
+        theme::slider(ui, "Strength", strength, 0..=100, 100, &percent)
+            .hint_beside(&format!("0 %: the {source}. 100 %: the full effect."));
+        detail(ui, choice);
+        ui.checkbox(&mut choice.look.keep_colors, format!("Keep the {source}'s colours"))
+            .hint_beside(&format!("Use the style's brushwork and the {source}'s colours."));
+        mix::ui(ui, self.gallery.cards(), choice);
+        ui.add_space(theme::GROUP_GAP);
     }
 
     fn brush_control(&self, ui: &mut Ui, choice: &mut Choice) {
@@ -298,13 +313,6 @@ fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut C
         let (w, h) = choice.framing.rotate.size(whole);
         theme::caption(ui, format!("{} × {} of {w} × {h} px", crop.width, crop.height));
     }
-}
-
-/// The strength slider: opacity of the painting.
-pub fn strength(ui: &mut Ui, hint: &str, choice: &mut Choice) {
-    let strength = &mut choice.look.strength_percent;
-    let percent = theme::Number::with(" %");
-    theme::slider(ui, "Strength", strength, 0..=100, 100, &percent).hint_beside(hint);
 }
 
 /// Minimum width at which the save buttons have text next to their icons, in points.

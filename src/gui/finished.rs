@@ -3,14 +3,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    choice::SavedKey,
-    painted_with::{self, Texts},
+    choice::{NetworkOf, SavedKey},
+    painted_with::PaintedWith,
 };
 use crate::{
     engine::{paint::Painting, protocol::Repainted},
     frame::Frame,
     media::{encode::Encoding, metadata::Metadata},
-    mode::ModelSize,
 };
 
 /// The parts of a finished picture. They are combined when needed, outside the window's thread.
@@ -32,21 +31,19 @@ impl Finished {
 }
 
 /// A picture to be saved as a snapshot.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SnapshotPicture {
-    /// Its style, for the file name.
-    pub style: String,
     pub picture: Frame,
-    /// How it was painted.
-    pub texts: Texts,
+    pub painted: PaintedWith,
 }
 
 impl SnapshotPicture {
-    /// The same frame, repainted with this size of the style's network.
-    pub fn repainted(mut self, repainted: &Repainted, model: Option<ModelSize>) -> Self {
-        let style = (self.style.as_str(), model);
-        painted_with::repainted(&mut self.texts, style, repainted.mode, repainted.working);
+    /// The same frame, repainted by this network.
+    pub fn repainted(mut self, repainted: &Repainted, network: NetworkOf) -> Self {
         self.picture.clone_from(&repainted.picture);
+        self.painted.network = Some(network);
+        self.painted.mode = Some(repainted.mode);
+        self.painted.working = Some(repainted.working);
         self
     }
 }
@@ -61,6 +58,5 @@ pub struct Save {
     pub encoding: Encoding,
     /// Of the photo.
     pub metadata: Metadata,
-    /// How the picture was painted.
-    pub texts: Texts,
+    pub painted: PaintedWith,
 }

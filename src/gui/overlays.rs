@@ -153,7 +153,7 @@ impl<S> Overlays<S> {
         };
         // The list becomes shorter while the user types, so it is anchored at the top.
         let hangs = matches!(self.open, Overlay::Shortcuts(_));
-        let closes = dialog_at(ctx, (id, hangs), width, |ui| match &mut self.open {
+        let closes = dialog(ctx, (id, hangs), width, |ui| match &mut self.open {
             Overlay::None => {}
             Overlay::Question(Question::Buttons(question)) => question.ui(ui, choices, is_fresh),
             Overlay::Question(Question::Field(field)) => field.ui(ui, is_fresh),
@@ -174,13 +174,9 @@ impl<S> Overlays<S> {
     }
 }
 
-/// Draws a dialog over the window, at most `width` points wide. Returns whether it is to be closed.
-pub fn dialog(ctx: &Context, id: &str, width: f32, contents: impl FnOnce(&mut Ui)) -> bool {
-    dialog_at(ctx, (id, false), width, contents)
-}
-
-/// Like [`dialog`], but at the top of the window if `hangs`; otherwise centered.
-fn dialog_at(
+/// Draws a dialog over the window, at most `width` points wide: at its top if it `hangs`, otherwise in its middle. Returns
+/// whether the dialog is to be closed.
+pub fn dialog(
     ctx: &Context,
     (id, hangs): (&str, bool),
     width: f32,

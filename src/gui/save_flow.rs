@@ -15,13 +15,13 @@ use eframe::egui::ViewportCommand;
 use super::{
     app::{App, NextStep, SaveFlow},
     batch::Batch,
-    finished::{Finished, Save},
+    finished::Save,
     intent::Intent,
     label::{editable, name_label, path_label, remark},
     live::LiveView,
     messages::Topic,
     overlays::{Answer, Buttons, Field, Overlay, Question},
-    painted_with::{PaintedWith, Texts},
+    painted_with::PaintedWith,
     platform::{Dialog, from_the_root, path_in},
 };
 use crate::{
@@ -186,25 +186,17 @@ impl App {
             let encoding = Encoding { format, quality: self.settings.choices.jpeg_quality };
             let photo = self.workspace.photo().map(|photo| &photo.opened.photo);
             let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
-            let texts = self.painted_texts(&finished);
-            self.save(Save { path, finished, encoding, metadata, texts }, Existing::Keep, step);
+            let (recipe, look, _) = &finished.key;
+            let painted = PaintedWith {
+                network: Some(recipe.network()),
+                mode: Some(finished.painting.mode),
+                working: Some(finished.painting.painted.size()),
+                look: *look,
+                source: None,
+                device: self.device.name(),
+            };
+            self.save(Save { path, finished, encoding, metadata, painted }, Existing::Keep, step);
         }
-    }
-
-    /// How a finished picture was painted.
-    fn painted_texts(&self, finished: &Finished) -> Texts {
-        let Finished { key: (recipe, look, _), painting, .. } = finished;
-        PaintedWith {
-            style: Some(&recipe.style),
-            parts: &recipe.mix,
-            model: recipe.model,
-            mode: Some(painting.mode),
-            working: Some(painting.painted.size()),
-            look: *look,
-            source: None,
-            device: self.device.info.as_ref().map(|device| device.name.as_str()),
-        }
-        .texts()
     }
 
     /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
@@ -228,8 +220,8 @@ impl App {
             let (path, finished) = (&save.path, &save.finished);
             // Check before composing the picture, so that the question appears immediately.
             let result = encode::check_target(path, existing).and_then(|()| {
-                let (metadata, texts) = (Some(&save.metadata), save.texts.as_slice());
-                let attached = Attached { metadata, texts, ..Attached::default() };
+                let (metadata, texts) = (Some(&save.metadata), save.painted.clone().texts());
+                let attached = Attached { metadata, texts: &texts, ..Attached::default() };
                 let frame = Cow::Owned(finished.frame());
                 encode::save_with(path, frame, attached, save.encoding, existing)
             });
@@ -448,7 +440,7 @@ impl App {
             None => self.workspace.shown().map(|shown| &shown.recipe),
         };
         let style = recipe
-            .map(|recipe| self.name_of(&recipe.style, &recipe.mix))
+            .map(|recipe| self.name_of(&recipe.network()))
             .map_or_else(String::new, |style| format!(" in “{style}”"));
         let place = match self.live {
             Some(_) => ", which waits under Photo,",

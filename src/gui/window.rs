@@ -236,7 +236,7 @@ impl App {
         // Whether there is a chip in the middle of the lower edge.
         let mut has_chip = false;
         let hint = if let Some(request) = &self.painting.request {
-            let name = self.name_of(&request.recipe.style, &request.recipe.mix);
+            let name = self.name_of(&request.recipe.network());
             let (does, share) = if self.networks.loading.iter().all(NetworkOf::is_mix) {
                 ("Painting in", self.engine.progress().unwrap_or(0.0))
             } else {

@@ -174,6 +174,10 @@ pub struct DeviceInUse {
 }
 
 impl DeviceInUse {
+    pub fn name(&self) -> Option<String> {
+        self.info.as_ref().map(|device| device.name.clone())
+    }
+
     /// Whether the device is known and of this kind.
     pub fn is(&self, kind: DeviceChoice) -> bool {
         self.info.as_ref().is_some_and(|device| device.kind == kind)

@@ -8,12 +8,10 @@ use crate::{
     engine::live::{DEFAULT_TARGET_FPS, LiveSize, rate_control::STEPS_PX},
     gui::{
         app::App,
-        controls::strength,
         fonts::icons,
         intent::Intent,
         label::{label, remark},
         list::{choose, choose_row, list},
-        mix,
         mode_choice::{Offers, engine},
         theme::{self, HintBeside},
     },
@@ -31,14 +29,9 @@ impl App {
             self.live_source(ui, live, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
-            theme::painting_title(ui, "Live", self.workspace.has_two_choices());
-            let hint = "0 %: the source. 100 %: the full effect.";
-            strength(ui, hint, &mut choice);
-            self.live_size(ui, live, &mut choices);
-            ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
-                .hint_beside("Use the style's brushwork and the source's colours.");
-            mix::ui(ui, self.gallery.cards(), &mut choice);
-            ui.add_space(theme::GROUP_GAP);
+            self.painting_controls(ui, ["Live", "source"], &mut choice, |ui, _| {
+                self.live_size(ui, live, &mut choices);
+            });
 
             record_as(ui, &mut choices);
             ui.add_space(theme::GROUP_GAP);

@@ -15,6 +15,7 @@ use crate::{
     frame::Frame,
     gui::{
         app::App,
+        choice::NetworkOf,
         finished::SnapshotPicture,
         intent::Intent,
         label::{path_label, remark},
@@ -57,7 +58,6 @@ impl App {
         let is_finer = live.shown_finer().cloned();
         let (frame, picture) = (Arc::new(original.clone()), painted.clone());
         let choice = &self.workspace.choice;
-        let parts = self.mixed_parts();
         let choices = &self.settings.live;
         let mut source = live.source.to_string();
         if choices.rotate != Rotation::default() {
@@ -66,23 +66,18 @@ impl App {
         if choices.captures_mirrored(&live.source) {
             source.push_str(", mirrored");
         }
-        let texts = PaintedWith {
-            style: choice.style.as_deref(),
-            parts: &parts,
-            model: self.live_model(),
+        let painted = PaintedWith {
+            network: choice.network(self.live_model()),
             mode: live.facts.and_then(|facts| facts.mode),
             working: live.facts.map(|facts| facts.working),
             look: choice.look,
             source: Some(source),
-            device: self.device.info.as_ref().map(|device| device.name.as_str()),
-        }
-        .texts();
-        let network = choice.network(self.live_model());
-        let style = network.map_or_else(|| "original".to_owned(), |network| network.label());
-        let shown = SnapshotPicture { style, picture, texts };
+            device: self.device.name(),
+        };
+        let shown = SnapshotPicture { picture, painted };
         match (is_finer, finer) {
             (Some(repainted), Some(finer)) => {
-                let repainted = shown.clone().repainted(&repainted, finer.network.model());
+                let repainted = shown.clone().repainted(&repainted, finer.network);
                 self.save_snapshot(repainted, Some(shown));
             }
             (_, finer) => self.keep(frame, finer, shown),
@@ -351,10 +346,11 @@ type Thumbnail = ((usize, usize), Frame);
 /// Writes a snapshot into `folder`; returns its path.
 fn snapshot(
     folder: &Path,
-    SnapshotPicture { style, picture, texts }: SnapshotPicture,
+    SnapshotPicture { picture, painted }: SnapshotPicture,
 ) -> Result<(PathBuf, Thumbnail), String> {
-    let bytes =
-        encode::png_with_texts("the snapshot", &picture, &texts).map_err(|e| e.to_string())?;
+    let style = painted.network.as_ref().map_or_else(|| "original".to_owned(), NetworkOf::label);
+    let bytes = encode::png_with_texts("the snapshot", &picture, &painted.texts())
+        .map_err(|e| e.to_string())?;
     let path = with_free_name(folder, &format!("snapshot-{style}"), ".png", |path| {
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
     })?;

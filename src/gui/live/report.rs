@@ -103,7 +103,7 @@ impl LiveView {
             return;
         };
         let is_fresh = std::mem::take(&mut view.is_fresh);
-        let closes = dialog(ctx, "report", WIDTH, |ui| view.ui(ui, is_fresh));
+        let closes = dialog(ctx, ("report", false), WIDTH, |ui| view.ui(ui, is_fresh));
         if closes && !is_fresh {
             Intent::CloseReport.send(ctx);
         }

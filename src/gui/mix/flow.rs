@@ -1,7 +1,10 @@
 //! Turns a mix into a new style, and names mixes and styles.
 
 use super::{Parts, UnkeptMix, text};
-use crate::gui::{app::App, style_source::MIX_OF};
+use crate::{
+    gui::{app::App, choice::NetworkOf, style_source::MIX_OF},
+    mode::ModelSize,
+};
 
 impl App {
     /// The styles of the current mix; empty without a mix.
@@ -47,19 +50,17 @@ impl App {
         }
     }
 
-    /// The name of a style, or of the mix of it.
-    pub(crate) fn name_of(&self, style: &str, parts: &Parts) -> String {
-        if parts.is_empty() {
-            self.title_of(style).to_owned()
-        } else {
-            format!("Mix of {}", self.titles(parts))
+    /// The name of a style or mix.
+    pub(crate) fn name_of(&self, network: &NetworkOf) -> String {
+        match network {
+            NetworkOf::Style(style, _) => self.title_of(style).to_owned(),
+            NetworkOf::Mix(parts) => format!("Mix of {}", self.titles(parts)),
         }
     }
 
     /// The name of the style or mix that paints; `None` while no style is chosen.
     pub(crate) fn chosen_name(&self) -> Option<String> {
-        let style = self.workspace.choice.style.as_deref()?;
-        Some(self.name_of(style, &self.mixed_parts()))
+        Some(self.name_of(&self.workspace.choice.network(ModelSize::Full)?))
     }
 
     /// Saves a mix as a new style.
