@@ -188,7 +188,8 @@ impl App {
     /// Returns a function that closes the window from any thread as soon as possible, without a question. Recordings,
     /// settings and files are still completed.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        let (stop_requested, wake_up) = (self.ending.is_requested.clone(), self.tasks.wake_up());
+        let stop_requested = self.ending.is_requested.clone();
+        let wake_up = self.tasks.wake_up();
         move || {
             stop_requested.store(true, Ordering::Relaxed);
             wake_up();
@@ -240,7 +241,8 @@ impl App {
         }
         if let Some(pointer) = pointer {
             ui.input_mut(|input| input.pointer = pointer);
-            let (window, corner) = (ui.content_rect(), (Corner::Top, 0.0));
+            let window = ui.content_rect();
+            let corner = (Corner::Top, 0.0);
             self.messages.ui(ui, window, corner, false);
         }
         if let Some(live) = &mut self.live {

@@ -72,7 +72,8 @@ impl App {
         detail: impl FnOnce(&mut Ui, &mut Choice),
     ) {
         theme::painting_title(ui, page, self.workspace.has_two_choices());
-        let (strength, percent) = (&mut choice.look.strength_percent, theme::Number::with(" %"));
+        let strength = &mut choice.look.strength_percent;
+        let percent = theme::Number::with(" %");
         theme::slider(ui, "Strength", strength, 0..=100, 100, &percent)
             .hint_beside(&format!("0 %: the {source}. 100 %: the full effect."));
         detail(ui, choice);
@@ -221,14 +222,16 @@ impl App {
     }
 
     fn format_control(&self, ui: &mut Ui) {
-        let (mut choices, mut format) = (self.settings.choices.clone(), self.format());
+        let mut choices = self.settings.choices.clone();
+        let mut format = self.format();
         choose_row(ui, "Format", &mut format, Format::ALL.iter().copied(), format_title)
             .hint_beside("File format of saved paintings.");
         if format != self.format() {
             choices.format = Some(format);
         }
         if format.is_lossy() {
-            let (usual, number) = (Choices::default().jpeg_quality, theme::Number::with(""));
+            let usual = Choices::default().jpeg_quality;
+            let number = theme::Number::with("");
             let label = if format == Format::Jpeg { "JPEG quality" } else { "AVIF quality" };
             theme::slider(ui, label, &mut choices.jpeg_quality, 1..=100, usual, &number)
                 .hint_beside("Higher means better quality and larger files.");
@@ -247,7 +250,8 @@ impl App {
 
     /// The buttons that save or copy the painting, side by side.
     pub(super) fn save_buttons(&self, ui: &mut Ui) {
-        let (has_result, is_saving) = (self.workspace.finished().is_some(), self.save.is_running);
+        let has_result = self.workspace.finished().is_some();
+        let is_saving = self.save.is_running;
         let may_begin_sheet = self.workspace.photo().is_some() && self.sheet.is_none();
         let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
         let no_sheet = "Open a photo first, or wait for the contact sheet in progress.";

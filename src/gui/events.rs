@@ -37,7 +37,8 @@ impl App {
 
     /// Width and height of the finished picture, in pixels. For a draft, those of the picture that it stands for.
     fn result_size(&self) -> Option<(usize, usize)> {
-        let (photo, output) = (self.workspace.photo_size()?, self.workspace.choice.output);
+        let photo = self.workspace.photo_size()?;
+        let output = self.workspace.choice.output;
         let shown = self.workspace.shown();
         if shown.is_none() && output == OutputSize::Working {
             return None;

@@ -332,7 +332,8 @@ impl Gallery {
                         response.request_focus();
                     }
                     if response.has_focus() {
-                        let (vertical_arrows, horizontal_arrows) = (true, true);
+                        let vertical_arrows = true;
+                        let horizontal_arrows = true;
                         let arrows = EventFilter {
                             vertical_arrows,
                             horizontal_arrows,
@@ -381,7 +382,8 @@ impl Gallery {
                     }
                     response.context_menu(|ui| {
                         let is_own = card.own.is_some();
-                        let (id, file) = (|| card.id.clone(), card.own.clone().unwrap_or_default());
+                        let id = || card.id.clone();
+                        let file = card.own.clone().unwrap_or_default();
                         let moved = |to| Intent::MoveStyle(id(), to);
                         menu(
                             ui,

@@ -177,7 +177,9 @@ impl Messages {
         let topic = self.topic.take();
         self.remove(|m| m.text == text || (topic.is_some() && m.topic == topic));
         self.newest += 1;
-        let (number, since, height) = (self.newest, None, None);
+        let number = self.newest;
+        let since = None;
+        let height = None;
         self.list.push(Message { number, kind, text, since, offers, picture, topic, height });
         let older = self.list.len() - 1;
         if older >= MAX_SHOWN {

@@ -125,7 +125,8 @@ fn precision(
 
 fn attention(ui: &mut Ui, title: &str, width: f32, mode: &mut ModeChoice) {
     let hint = "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.";
-    let (attention, all) = (&mut mode.attention, AttentionChoice::ALL.iter().copied());
+    let attention = &mut mode.attention;
+    let all = AttentionChoice::ALL.iter().copied();
     list(ui, [title, "attention"], width, attention, all, AttentionChoice::name, hint);
 }
 

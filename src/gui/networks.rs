@@ -39,7 +39,8 @@ impl App {
             return;
         }
         self.networks.loading.push(of.clone());
-        let (styles, requested) = (self.style_source.clone(), of.clone());
+        let styles = self.style_source.clone();
+        let requested = of.clone();
         let load = move || match requested {
             NetworkOf::Style(id, model) => {
                 let what = format!("The style {id} could not be loaded");

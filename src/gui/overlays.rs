@@ -274,7 +274,8 @@ impl<S> Field<S> {
             let letters = self.text.get(..at).unwrap_or_default().chars().count();
             egui::text::CCursor::new(egui::text::CharIndex(letters))
         };
-        let (from, to) = (cursor(self.selected.start), cursor(self.selected.end));
+        let from = cursor(self.selected.start);
+        let to = cursor(self.selected.end);
         let mut state = TextEdit::load_state(ctx, field).unwrap_or_default();
         state.cursor.set_char_range(Some(egui::text::CCursorRange::two(from, to)));
         TextEdit::store_state(ctx, field, state);

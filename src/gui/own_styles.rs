@@ -58,7 +58,9 @@ impl App {
     fn ask_new_name(&mut self, id: String, text: String, problem: Option<String>) {
         let heading = format!("Rename {}", self.title_of(&id));
         self.put_name([heading, text], "Rename", problem, move |app, name| {
-            let (styles, old, new) = (app.style_source.clone(), id.clone(), name.clone());
+            let styles = app.style_source.clone();
+            let old = id.clone();
+            let new = name.clone();
             app.tasks.spawn_writing(
                 move || styles.rename(&old, &new),
                 |app, renamed| app.handle_renamed(id, name, renamed),

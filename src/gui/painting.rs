@@ -96,7 +96,8 @@ impl App {
         let wanted = Some((photo.number, framing));
         if self.painting.framing != wanted {
             self.painting.framing = wanted;
-            let (number, whole) = (photo.number, photo.whole.clone());
+            let number = photo.number;
+            let whole = photo.whole.clone();
             self.tasks.spawn(
                 move || framed(whole, framing),
                 move |app, framed| app.handle_framed((number, framing), framed),

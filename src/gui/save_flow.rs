@@ -48,7 +48,8 @@ impl App {
         let state = &self.settings.state;
         let saved = state.save_folder.as_ref().filter(|_| !dialog.opens());
         let folder = saved.or(state.open_folder.as_ref()).cloned();
-        let (platform, shown) = (self.platform.clone(), dialog.clone());
+        let platform = self.platform.clone();
+        let shown = dialog.clone();
         self.tasks.spawn_dialog(
             move || platform.ask(&shown, folder.as_deref()),
             move |app, path| {
@@ -217,10 +218,12 @@ impl App {
     fn save(&mut self, save: Save, existing: Existing, then: Option<NextStep>) {
         self.save = SaveFlow { is_running: true, then };
         let write = move || {
-            let (path, finished) = (&save.path, &save.finished);
+            let path = &save.path;
+            let finished = &save.finished;
             // Check before composing the picture, so that the question appears immediately.
             let result = encode::check_target(path, existing).and_then(|()| {
-                let (metadata, texts) = (Some(&save.metadata), save.painted.clone().texts());
+                let metadata = Some(&save.metadata);
+                let texts = save.painted.clone().texts();
                 let attached = Attached { metadata, texts: &texts, ..Attached::default() };
                 let frame = Cow::Owned(finished.frame());
                 encode::save_with(path, frame, attached, save.encoding, existing)
@@ -267,7 +270,8 @@ impl App {
 
     fn ask_to_replace(&mut self, save: Save, step: Option<NextStep>) {
         let folder = save.path.parent().map(path_label);
-        let (heading, other) = (format!("Replace {}?", name_label(&save.path)), step.clone());
+        let heading = format!("Replace {}?", name_label(&save.path));
+        let other = step.clone();
         self.put_buttons(Buttons {
             heading,
             text: format!(
@@ -487,7 +491,8 @@ impl App {
         problem: Option<String>,
         then: impl FnOnce(&mut Self, String) + 'static,
     ) {
-        let (selected, why) = (0..text.len(), String::new());
+        let selected = 0..text.len();
+        let why = String::new();
         let then = Box::new(then);
         let field = Field { heading, button, text, selected, why, problem, then };
         self.put_question(Question::Field(field));

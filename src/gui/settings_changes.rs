@@ -47,7 +47,8 @@ impl App {
 
     /// Copies the order of the styles to the settings; returns whether it has changed.
     pub(super) fn remember_order(&mut self) -> bool {
-        let (order, stored) = (self.gallery.order(), &mut self.settings.state.style_order);
+        let order = self.gallery.order();
+        let stored = &mut self.settings.state.style_order;
         let is_new = stored != order;
         if is_new {
             order.clone_into(stored);

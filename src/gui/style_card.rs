@@ -124,7 +124,8 @@ impl Looks {
 
 /// Draws a card at a position.
 fn paint(ui: &Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), looks: Looks) {
-    let (card, painted) = (tile.card, tile.painted);
+    let card = tile.card;
+    let painted = tile.painted;
     let colors = theme::palette(ui);
     let painter = ui.painter();
     let radius = CornerRadius::same(theme::RADIUS);

@@ -37,7 +37,8 @@ impl App {
             return;
         };
         let photo = photo.map(|photo| photo.opened.photo.frame.clone());
-        let (styles, style) = (self.style_source.clone(), id.clone());
+        let styles = self.style_source.clone();
+        let style = id.clone();
         let read = move || Ok(styles.load(&style, ModelSize::Lite)?.network);
         self.try_network(photo, read, move |app, tried| app.show_style_picture(id, subject, tried));
     }

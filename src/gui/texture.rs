@@ -186,7 +186,8 @@ impl Picture {
         let mut handed_over = 0;
         for ty in first.y.max(0.0) as usize..=last.y.max(0.0) as usize {
             for tx in first.x.max(0.0) as usize..=last.x.max(0.0) as usize {
-                let (x, y) = (tx * TILE_PX, ty * TILE_PX);
+                let x = tx * TILE_PX;
+                let y = ty * TILE_PX;
                 if x >= full.width() || y >= full.height() {
                     continue;
                 }

@@ -366,7 +366,8 @@ pub fn named_choice(response: &Response, role: Role, is_selected: bool, name: &s
 
 /// A dashed frame that marks a drop target.
 pub fn dashed(painter: &egui::Painter, rect: Rect, stroke: Stroke) {
-    let (right, left) = (rect.right_top(), rect.left_bottom());
+    let right = rect.right_top();
+    let left = rect.left_bottom();
     let corners = [rect.left_top(), right, rect.right_bottom(), left, rect.left_top()];
     painter.extend(egui::Shape::dashed_line(&corners, stroke, 8.0, 6.0));
 }
@@ -457,7 +458,8 @@ pub fn slider_beside<N: Numeric>(
         let line = vec2(ui.available_width(), SLIDER_LINE);
         let (field, name, is_reset) = ui
             .allocate_ui_with_layout(line, right_to_left, |ui| {
-                let (field, is_reset) = (ui.add(field), beside(ui));
+                let field = ui.add(field);
+                let is_reset = beside(ui);
                 let left_to_right = Layout::left_to_right(Align::Center);
                 let name = ui.with_layout(left_to_right, |ui| ui.add(Label::new(name).truncate()));
                 (field, name.inner.id, is_reset)

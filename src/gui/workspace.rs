@@ -141,10 +141,12 @@ impl Workspace {
     /// Replaces the photo and returns the previous one. Removes the previous photo's framing from all undo steps.
     pub fn put_photo(&mut self, opened: Opened) -> Option<Opened> {
         self.photos_opened += 1;
-        let (last, framing) = (self.choice.framing, opened.framing);
+        let last = self.choice.framing;
+        let framing = opened.framing;
         self.choice.framing = framing;
         self.history.reframe(framing, &self.choice);
-        let (frame, preview) = (opened.photo.frame.clone(), opened.preview.clone());
+        let frame = opened.photo.frame.clone();
+        let preview = opened.preview.clone();
         let before = self.photo.replace(OpenPhoto {
             number: self.photos_opened,
             opened,
@@ -256,7 +258,8 @@ impl Workspace {
         let Some(shown) = self.shown.as_ref().filter(|shown| shown.recipe.mix == *mix) else {
             return;
         };
-        let (before, painting) = (shown.recipe.clone(), shown.painting.clone());
+        let before = shown.recipe.clone();
+        let painting = shown.painting.clone();
         let recipe = Recipe { style: style.to_owned(), mix: Parts::new(), ..before.clone() };
         let saved = self.saved.iter().filter(|(saved, ..)| *saved == before);
         let saved: Vec<SavedKey> =

@@ -96,7 +96,8 @@ impl App {
 
     /// A style, or a mix with it, in the chosen model size.
     fn batch_style(&self, id: &str, parts: &Parts) -> BatchStyle {
-        let (chosen, card) = (self.workspace.photo_choice().model, self.gallery.known(id));
+        let chosen = self.workspace.photo_choice().model;
+        let card = self.gallery.known(id);
         let model = card.map_or(chosen, |card| card.model(chosen));
         let title = self.title_of(id).to_owned();
         BatchStyle { network: NetworkOf::new(id, parts, model), title }

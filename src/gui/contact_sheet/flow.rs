@@ -77,9 +77,12 @@ impl App {
         let Some(sheet) = &mut self.sheet else {
             return;
         };
-        let (ticket, photo) = (sheet.ticket, sheet.photo.clone());
+        let ticket = sheet.ticket;
+        let photo = sheet.photo.clone();
         if let Some((id, _)) = sheet.styles.get(sheet.next) {
-            let (id, model, long_side_px) = (id.clone(), sheet.choice.model, sheet.long_side_px);
+            let id = id.clone();
+            let model = sheet.choice.model;
+            let long_side_px = sheet.long_side_px;
             let styles = self.style_source.clone();
             let read = move || {
                 let network = styles.load(&id, model)?.network;
@@ -140,7 +143,8 @@ impl App {
         sheet.painting = None;
         match result {
             Ok(repainted) => {
-                let (ticket, repainted) = (sheet.ticket, repainted.clone());
+                let ticket = sheet.ticket;
+                let repainted = repainted.clone();
                 self.tasks.spawn(
                     move || Ok(cell_of(&repainted.picture)),
                     move |app, cell| app.handle_sheet_cell(ticket, cell),

@@ -285,7 +285,8 @@ impl Cropping {
 fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
     for (handle, _) in Handle::ALL {
         let at = handle.place(crop);
-        let (x, y) = (f32::from(handle.x), f32::from(handle.y));
+        let x = f32::from(handle.x);
+        let y = f32::from(handle.y);
         let half = MARK / 2.0 + longer;
         match (handle.x, handle.y) {
             (0, 0) => {}

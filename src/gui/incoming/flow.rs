@@ -250,7 +250,8 @@ impl App {
 
     /// The first photo inherits the look of live mode; reports which parts differ from the defaults.
     pub(crate) fn report_inherited_look(&mut self) {
-        let (look, usual) = (self.workspace.choice.look, Look::default());
+        let look = self.workspace.choice.look;
+        let usual = Look::default();
         let mut parts = Vec::new();
         if look.strength_percent != usual.strength_percent {
             parts.push(format!("strength {} %", look.strength_percent));

@@ -59,7 +59,8 @@ fn shutter(ui: &mut Ui, is_finer: bool, is_main: bool) {
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), "Snapshot"));
     let colors = theme::palette(ui);
     let painter = ui.painter();
-    let (center, radius) = (rect.center(), SHUTTER / 2.0);
+    let center = rect.center();
+    let radius = SHUTTER / 2.0;
     let ring = Stroke::new(2.0, colors.quiet);
     painter.circle_stroke(center, radius - 2.0, ring);
     let plain = match (ui.visuals().dark_mode, response.hovered()) {

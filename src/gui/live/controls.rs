@@ -284,7 +284,8 @@ fn target_rate(ui: &mut Ui, choices: &mut LiveChoices) {
         return;
     };
     let mut fps = target_fps.round() as u32;
-    let (usual, number) = (DEFAULT_TARGET_FPS as u32, theme::Number::with(" fps"));
+    let usual = DEFAULT_TARGET_FPS as u32;
+    let number = theme::Number::with(" fps");
     theme::slider(ui, "Target frame rate", &mut fps, 5..=60, usual, &number)
         .hint_beside("Frame rate for the automatic detail.");
     *target_fps = f64::from(fps);

@@ -56,7 +56,8 @@ impl App {
         };
         let finer = finer.filter(|_| !live.stays_as_seen);
         let is_finer = live.shown_finer().cloned();
-        let (frame, picture) = (Arc::new(original.clone()), painted.clone());
+        let frame = Arc::new(original.clone());
+        let picture = painted.clone();
         let choice = &self.workspace.choice;
         let choices = &self.settings.live;
         let mut source = live.source.to_string();
@@ -157,8 +158,10 @@ impl App {
 
     /// Creates a file or folder for a recording, and writes the frames that are taken.
     fn start_recording(&self, taken: TakenFrames) {
-        let (folder, record_as) = (self.snapshot_folder(), self.settings.live.record_as);
-        let (frames, wake_up) = (taken.clone(), self.tasks.wake_up());
+        let folder = self.snapshot_folder();
+        let record_as = self.settings.live.record_as;
+        let frames = taken.clone();
+        let wake_up = self.tasks.wake_up();
         let start = move || {
             let ffmpeg = match record_as {
                 RecordAs::Video => Some(Ffmpeg::find()),
@@ -259,7 +262,8 @@ impl App {
             return self.report_folder(failure);
         }
         let notes: String = recorded.notes.iter().map(|note| format!("; {note}")).collect();
-        let (path, words) = (path_label(&recorded.path), recorded.in_words());
+        let path = path_label(&recorded.path);
+        let words = recorded.in_words();
         self.messages.about(Topic::Recording);
         self.report_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
     }

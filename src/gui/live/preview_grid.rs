@@ -137,7 +137,8 @@ impl PreviewGrid {
                 None => {
                     ui.painter().rect_filled(rect, radius, colors.card);
                     let font = FontId::proportional(13.0);
-                    let (at, align) = (rect.center(), Align2::CENTER_CENTER);
+                    let at = rect.center();
+                    let align = Align2::CENTER_CENTER;
                     ui.painter().text(at, align, "Loading…", font, colors.quiet);
                 }
             }

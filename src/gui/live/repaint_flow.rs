@@ -182,7 +182,8 @@ impl App {
         {
             match &result {
                 Ok(repainted) => {
-                    let (seen, network) = (snapshot.shown, snapshot.finer.network);
+                    let seen = snapshot.shown;
+                    let network = snapshot.finer.network;
                     self.save_snapshot(seen.clone().repainted(repainted, network), Some(seen));
                 }
                 Err(error) => self.save_as_seen(snapshot.shown, &error.to_string()),

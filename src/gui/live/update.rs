@@ -135,7 +135,8 @@ impl App {
         match (result, &mut self.live) {
             (Ok(report), Some(live)) => {
                 live.show_report(report.clone());
-                let (colors, drawn) = (chart_colors(self.ctx.theme()), report.clone());
+                let colors = chart_colors(self.ctx.theme());
+                let drawn = report.clone();
                 let draw = move || {
                     let frame = chart::draw(&drawn, &colors).map_err(|e| e.to_string())?;
                     Ok((frame, chart::png(&drawn).map_err(|e| e.to_string())?))
@@ -156,7 +157,8 @@ impl App {
     pub(crate) fn set_live(&mut self, mut choices: Box<LiveChoices>) -> Box<LiveChoices> {
         choices.source.clone_from(&self.settings.live.source);
         std::mem::swap(&mut self.settings.live, &mut choices);
-        let (before, now) = (&*choices, &self.settings.live);
+        let before = &*choices;
+        let now = &self.settings.live;
         let source = self.live.as_ref().map_or(&now.source, |live| &live.source);
         let recaptured = capture_settings(before, source) != capture_settings(now, source);
         let live = self.live.as_mut().filter(|_| !now.repaint_kept);

@@ -90,7 +90,8 @@ fn same_network(parts: &[(Style, u8)]) -> Result<Option<&MadeBy>, String> {
             None => first = Some((style, made_by)),
             Some((other, of_first)) => {
                 if let Some(why) = why_not_mixed(made_by, of_first) {
-                    let (title, other) = (&style.title, &other.title);
+                    let title = &style.title;
+                    let other = &other.title;
                     return Err(format!("{title} cannot be mixed with {other}: {why}."));
                 }
             }

@@ -67,7 +67,9 @@ impl App {
     fn keep_mix(&mut self, parts: Parts, name: String) {
         let words = format!("{MIX_OF}{}", text(&parts, |style| self.title_of(style)));
         self.incoming.importing += 1;
-        let (styles, mix, style) = (self.style_source.clone(), parts.clone(), name.clone());
+        let styles = self.style_source.clone();
+        let mix = parts.clone();
+        let style = name.clone();
         self.tasks.spawn_writing(
             move || styles.keep_mix(&mix, &style, &words),
             |app, kept| app.handle_kept(parts, name, kept),

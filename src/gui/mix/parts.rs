@@ -85,7 +85,8 @@ impl Mix {
     /// Adds a style with an equal share; the others keep their ratio.
     pub fn add(&mut self, style: String) {
         self.others.push((style, 0));
-        let (shares, last) = (self.shares(), self.others.len());
+        let shares = self.shares();
+        let last = self.others.len();
         self.set_shares(&with_share(&shares, last, usual_share(shares.len())));
     }
 

@@ -76,7 +76,8 @@ impl Paintings {
         if self.running.is_some() {
             return None;
         }
-        let (here, outdated) = (&self.thumbnails, &self.outdated);
+        let here = &self.thumbnails;
+        let outdated = &self.outdated;
         let lacks = |path: &&PathBuf| !here.contains_key(*path) || outdated.contains(*path);
         self.running = listed.iter().find(lacks).cloned();
         // If the file is written again from now on, it needs a new thumbnail.

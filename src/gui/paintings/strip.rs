@@ -141,7 +141,8 @@ fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: b
             Some(Ok(texture)) => {
                 paint_cover(ui, texture, rect, theme::RADIUS);
                 if is_video(path) {
-                    let (at, white) = (rect.center(), Color32::WHITE);
+                    let at = rect.center();
+                    let white = Color32::WHITE;
                     let painter = ui.painter();
                     painter.circle_filled(at, 13.0, Color32::from_black_alpha(150));
                     let font = FontId::proportional(15.0);

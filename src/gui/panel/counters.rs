@@ -132,7 +132,8 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
             let of = |value: fn(Spread) -> f32| {
                 spread.map_or_else(|| "–".to_owned(), |s| tenths(value(s)))
             };
-            let (median, most) = (of(|s| s.p50), of(|s| s.p95));
+            let median = of(|s| s.p50);
+            let most = of(|s| s.p95);
             let unit = if spread.is_some() { " ms" } else { "" };
             let words = format!("{stage}: median {median}{unit}, p95 {most}{unit}");
             let (line, response) = Line::new(ui, width, words);

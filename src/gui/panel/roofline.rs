@@ -74,7 +74,8 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
 /// The steps that compute.
 fn places(rows: &[KernelRow]) -> Vec<Place> {
     let place = |(at, row): (usize, &KernelRow)| {
-        let (intensity, tflops) = (row.intensity()?.log10(), row.tflops?.log10());
+        let intensity = row.intensity()?.log10();
+        let tflops = row.tflops?.log10();
         (intensity.is_finite() && tflops.is_finite()).then_some(Place { intensity, tflops, at })
     };
     rows.iter().enumerate().filter_map(place).collect()

@@ -80,7 +80,8 @@ fn steer(ui: &Ui, cards: &[Response]) {
     };
     // A slow frame can contain several key presses.
     let presses = |key| ui.input(|input| input.num_presses(key));
-    let (right, left) = (presses(Key::ArrowRight), presses(Key::ArrowLeft));
+    let right = presses(Key::ArrowRight);
+    let left = presses(Key::ArrowLeft);
     let next = (at + right).saturating_sub(left).min(cards.len() - 1);
     if left + right > 0 {
         ui.memory_mut(|memory| memory.move_focus(egui::FocusDirection::None));

@@ -35,7 +35,9 @@ impl App {
         import: impl FnOnce(&dyn StyleSource, &Path) -> Result<Import, String> + Send + 'static,
     ) {
         self.incoming.importing += 1;
-        let (styles, file, name) = (self.style_source.clone(), path.clone(), name_label(&path));
+        let styles = self.style_source.clone();
+        let file = path.clone();
+        let name = name_label(&path);
         self.tasks.spawn_writing_or(
             move || import(&*styles, &file),
             move |imported| match imported {
@@ -85,7 +87,8 @@ impl App {
             return;
         };
         if let Some(format) = reading.begin_next() {
-            let (path, photo) = (reading.file.path.clone(), reading.photo.clone());
+            let path = reading.file.path.clone();
+            let photo = reading.photo.clone();
             let styles = self.style_source.clone();
             self.try_network(photo, move || styles.network_as(&path, format), Self::show_tried);
         }

@@ -286,7 +286,8 @@ impl Stage {
         ui.scope(|ui| {
             ui.set_clip_rect(rect);
             self.fade_ui(ui);
-            let (mut left, mut right) = (visible, visible);
+            let mut left = visible;
+            let mut right = visible;
             match compare {
                 Compare::Both => {
                     left.set_right(divider_x);
