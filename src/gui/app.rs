@@ -241,9 +241,7 @@ impl App {
         }
         if let Some(pointer) = pointer {
             ui.input_mut(|input| input.pointer = pointer);
-            let window = ui.content_rect();
-            let corner = (Corner::Top, 0.0);
-            self.messages.ui(ui, window, corner, false);
+            self.messages.ui(ui, ui.content_rect(), (Corner::Top, 0.0), false);
         }
         if let Some(live) = &mut self.live {
             live.report_ui(ui);
@@ -309,8 +307,7 @@ impl App {
 
     /// The requested model size if the chosen style has it, otherwise the one that it has.
     pub(super) fn model_of_style(&self, requested: ModelSize) -> ModelSize {
-        let style = self.workspace.choice.style.as_deref();
-        let card = style.and_then(|id| self.gallery.known(id));
+        let card = self.workspace.choice.style.as_deref().and_then(|id| self.gallery.known(id));
         card.map_or(requested, |card| card.model(requested))
     }
 

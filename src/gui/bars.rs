@@ -228,8 +228,7 @@ fn looks(ui: &mut Ui, offered: &[(Compare, String)], current: Compare, can: bool
             Compare::SideBySide => ("Show both side by side at the same zoom.", ""),
         };
         let button = Button::selectable(current == *compare, name);
-        let button = ui.add_enabled(can, button);
-        key_chips::hint(button, hint, keys)
+        key_chips::hint(ui.add_enabled(can, button), hint, keys)
             .accessible_name(format!("Show {}", name.to_lowercase()))
             .sends(Intent::Look(*compare));
     }

@@ -16,8 +16,7 @@ impl App {
         let types = self.ctx.text_edit_focused();
         let marked =
             self.ctx.with_plugin(|labels: &mut LabelSelectionState| labels.has_selection());
-        let marked = marked.unwrap_or_default();
-        if !types && !marked {
+        if !types && !marked.unwrap_or_default() {
             return;
         }
         let mut pastes = false;

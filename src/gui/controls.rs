@@ -243,8 +243,7 @@ impl App {
 
     /// The model sizes of the chosen style; empty without a style.
     pub(super) fn models(&self) -> &[ModelSize] {
-        let style = self.workspace.choice.style.as_deref();
-        let card = style.and_then(|id| self.gallery.card(id));
+        let card = self.workspace.choice.style.as_deref().and_then(|id| self.gallery.card(id));
         card.map_or(&[], |card| &card.models)
     }
 

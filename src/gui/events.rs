@@ -30,8 +30,7 @@ impl App {
             let is_other = std::mem::take(&mut self.painting.composed.appears);
             // While the user drags, show the result without a fade.
             let appears = is_other && !self.ctx.input(|i| i.pointer.any_down());
-            let pictures = (&composed.preview, composed.full);
-            self.stage.set_painting(&self.ctx, pictures, size, appears);
+            self.stage.set_painting(&self.ctx, (&composed.preview, composed.full), size, appears);
         }
     }
 

@@ -83,8 +83,7 @@ impl App {
 
     /// Makes the next missing thumbnail of a list that is shown.
     pub(super) fn make_small_picture(&mut self, list: FileList) {
-        let listed = list.files(&self.settings.state);
-        if let Some(path) = self.paintings.begin_next(listed) {
+        if let Some(path) = self.paintings.begin_next(list.files(&self.settings.state)) {
             let file = path.clone();
             self.tasks.spawn(
                 move || Ok(SmallPicture::of(&file)),

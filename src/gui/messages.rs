@@ -334,12 +334,10 @@ fn show(ui: &mut Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
         let room = width - PADDING.sum().x;
         if is_low {
             let line = vec2(room, ui.spacing().interact_size.y);
-            let right_to_left = Layout::right_to_left(Align::Center);
-            ui.allocate_ui_with_layout(line, right_to_left, |ui| {
+            ui.allocate_ui_with_layout(line, Layout::right_to_left(Align::Center), |ui| {
                 close_button(ui, message);
                 message.offers.iter().rev().for_each(|offer| offer_button(ui, message, offer));
-                let left_to_right = Layout::left_to_right(Align::Center);
-                ui.with_layout(left_to_right, |ui| {
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     picture(ui, SMALL_THUMBNAIL);
                     ui.add(Label::new(&message.text).truncate());
                 });

@@ -70,8 +70,7 @@ pub fn candidate(
         ui.spacing_mut().item_spacing.x = 4.0;
         // Offer everything: each side has its own device, which reports what it lacks.
         variant(ui, side, WIDTHS[0], mode, Variant::ALL.iter().copied());
-        let precisions = PrecisionChoice::ALL.iter().copied();
-        precision(ui, side, WIDTHS[1], mode, precisions);
+        precision(ui, side, WIDTHS[1], mode, PrecisionChoice::ALL.iter().copied());
         if offers.attention && *device != DeviceChoice::Cpu {
             attention(ui, side, WIDTHS[2], mode);
         }
@@ -90,8 +89,7 @@ pub fn engine(ui: &mut Ui, mode: &mut ModeChoice, offers: Offers) {
         variant(ui, ENGINE, ui.available_width(), mode, offers.variants());
     });
     theme::row(ui, "Precision", |ui, _| {
-        let precisions = offers.precisions();
-        precision(ui, ENGINE, ui.available_width(), mode, precisions);
+        precision(ui, ENGINE, ui.available_width(), mode, offers.precisions());
     });
     if offers.attention {
         theme::row(ui, "Attention", |ui, _| {

@@ -252,8 +252,7 @@ impl<S> Field<S> {
         let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
         match &self.problem {
             Some(problem) => {
-                let color = theme::palette(ui).error;
-                ui.label(RichText::new(problem).color(color));
+                ui.label(RichText::new(problem).color(theme::palette(ui).error));
             }
             None if self.why.is_empty() => {}
             None => theme::caption(ui, self.why.as_str()),

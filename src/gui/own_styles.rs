@@ -244,8 +244,7 @@ impl App {
         choice.style.take_if(|id| card(id).is_none());
         let chosen = choice.style.as_deref().and_then(card);
         choice.mix.retain(|id| {
-            let both = chosen.zip(card(id));
-            both.is_some_and(|(chosen, card)| chosen.why_not_mixed(card).is_none())
+            chosen.zip(card(id)).is_some_and(|(chosen, card)| chosen.why_not_mixed(card).is_none())
         });
     }
 

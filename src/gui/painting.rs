@@ -88,8 +88,7 @@ impl App {
     /// Turns and crops the photo if the choice requires it; returns whether that is the case.
     fn follow_framing(&mut self) -> bool {
         let framing = self.workspace.choice.framing;
-        let open = self.workspace.photo();
-        let Some(photo) = open.filter(|photo| photo.framing != framing) else {
+        let Some(photo) = self.workspace.photo().filter(|photo| photo.framing != framing) else {
             self.painting.framing = None;
             return false;
         };

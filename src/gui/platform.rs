@@ -253,8 +253,7 @@ impl Platform for Desktop {
                     Frame::from_rgba(picture.width, picture.height, picture.bytes.into_owned());
                 return frame.map(Clip::Picture).map_err(|e| e.to_string());
             }
-            let text = clipboard.get_text().unwrap_or_default();
-            Ok(files_in(&text))
+            Ok(files_in(&clipboard.get_text().unwrap_or_default()))
         })
     }
 

@@ -205,8 +205,7 @@ impl Picture {
                     *used = self.frames_drawn;
                     let size = texture.size_vec2() * per_px;
                     let min = rect.min + vec2(x as f32, y as f32) * per_px;
-                    let tile_rect = Rect::from_min_size(min, size);
-                    draw_part(ui, texture, (tile_rect, clip), false, tint);
+                    draw_part(ui, texture, (Rect::from_min_size(min, size), clip), false, tint);
                 }
             }
         }

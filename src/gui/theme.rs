@@ -455,9 +455,8 @@ pub fn slider_beside<N: Numeric>(
             field = field.custom_formatter(|value, _| words(value)).custom_parser(parsed);
         }
         let right_to_left = Layout::right_to_left(Align::Center);
-        let line = vec2(ui.available_width(), SLIDER_LINE);
         let (field, name, is_reset) = ui
-            .allocate_ui_with_layout(line, right_to_left, |ui| {
+            .allocate_ui_with_layout(vec2(ui.available_width(), SLIDER_LINE), right_to_left, |ui| {
                 let field = ui.add(field);
                 let is_reset = beside(ui);
                 let left_to_right = Layout::left_to_right(Align::Center);

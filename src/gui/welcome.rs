@@ -139,8 +139,7 @@ fn contents(
     ui.add_space(card_height + theme::GROUP_GAP);
     let sample = egui::Button::new("Try the sample photo").frame_when_inactive(false);
     hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E").sends(Intent::OpenSample);
-    let line = vec2(280.0, 18.0);
-    ui.allocate_ui(line, |ui| {
+    ui.allocate_ui(vec2(280.0, 18.0), |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             for (keys, does) in [("Ctrl+V", "pastes a picture"), ("F1", "shows all keys")] {
@@ -191,8 +190,7 @@ fn card(ui: &mut Ui, rect: Rect, way: &Way) -> Response {
 }
 
 fn icon(ui: &Ui, center: egui::Pos2, icon: &str, color: Color32) {
-    let font = FontId::proportional(22.0);
-    ui.painter().text(center, Align2::CENTER_CENTER, icon, font, color);
+    ui.painter().text(center, Align2::CENTER_CENTER, icon, FontId::proportional(22.0), color);
 }
 
 #[cfg(test)]

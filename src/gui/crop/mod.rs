@@ -316,8 +316,7 @@ pub fn buttons(ui: &mut Ui) {
             (apply, "Paint only this part of the photo. Enter", Intent::ApplyCrop),
             (Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
         ] {
-            let button = button.min_size(vec2(0.0, 32.0));
-            ui.add(button).on_hover_text(hint).sends(intent);
+            ui.add(button.min_size(vec2(0.0, 32.0))).on_hover_text(hint).sends(intent);
         }
     });
     // A focused control handles the key itself.

@@ -29,8 +29,7 @@ impl App {
     pub(super) fn toggle_full_screen(&mut self) {
         let (is_full, now) = self.ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
         let is_on = !(is_full || self.full_screen.is_on());
-        let style = self.chosen_name();
-        self.full_screen.set(is_on, now, style.as_deref());
+        self.full_screen.set(is_on, now, self.chosen_name().as_deref());
         self.frame_pictures();
         self.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
     }
@@ -55,8 +54,7 @@ impl App {
     pub(super) fn full_screen_ui(&mut self, ui: &mut Ui) {
         let now = ui.input(|i| i.time);
         let is_used = is_used(ui, self.full_screen.shows_controls(now));
-        let style = self.chosen_name();
-        self.full_screen.note(now, is_used, style.as_deref());
+        self.full_screen.note(now, is_used, self.chosen_name().as_deref());
         egui::CentralPanel::no_frame().show(ui, |ui| {
             let mut area = ui.max_rect();
             let shows_controls = self.full_screen.shows_controls(now);
@@ -94,8 +92,7 @@ impl App {
 
     /// Shows the name of another style when it has been chosen.
     fn name_style(&self, ui: &Ui, area: Rect, now: f64) {
-        let shows = self.full_screen.shows_name(now);
-        let share = fade(ui, "style's name", shows);
+        let share = fade(ui, "style's name", self.full_screen.shows_name(now));
         if let (true, Some(name)) = (share > 0.0, &self.full_screen.style) {
             floating(ui, "style's name", Align2::LEFT_TOP, area.shrink(8.0), |ui| {
                 ui.multiply_opacity(share);

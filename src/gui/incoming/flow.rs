@@ -47,8 +47,7 @@ impl App {
         incoming.before.take_if(|_| !self.messages.has_offer(can_return));
         let is_drop = !dropped.is_empty();
         if is_drop {
-            let over = incoming.targets_over;
-            incoming.dropped.push((dropped, over));
+            incoming.dropped.push((dropped, incoming.targets_over));
         }
         if !hovers && incoming.dropped.is_empty() {
             incoming.pointer = None;

@@ -89,8 +89,7 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
     if pointer.is_none() {
         let text = "Drop to open it as a photo; you can use it as a style later.";
         let at = area.center_bottom() - vec2(0.0, SPACE / 2.0);
-        let font = FontId::proportional(14.0);
-        painter.text(at, Align2::CENTER_CENTER, text, font, Color32::WHITE);
+        painter.text(at, Align2::CENTER_CENTER, text, FontId::proportional(14.0), Color32::WHITE);
     }
     true
 }

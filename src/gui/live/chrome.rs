@@ -61,8 +61,7 @@ fn shutter(ui: &mut Ui, is_finer: bool, is_main: bool) {
     let painter = ui.painter();
     let center = rect.center();
     let radius = SHUTTER / 2.0;
-    let ring = Stroke::new(2.0, colors.quiet);
-    painter.circle_stroke(center, radius - 2.0, ring);
+    painter.circle_stroke(center, radius - 2.0, Stroke::new(2.0, colors.quiet));
     let plain = match (ui.visuals().dark_mode, response.hovered()) {
         (true, false) => Color32::from_gray(225),
         (false, true) => Color32::from_gray(240),
@@ -73,8 +72,7 @@ fn shutter(ui: &mut Ui, is_finer: bool, is_main: bool) {
         false if is_main && ui.is_enabled() => colors.accent,
         false => plain,
     };
-    let rim = Stroke::new(1.0, colors.outline);
-    painter.circle(center, radius - 6.0, fill, rim);
+    painter.circle(center, radius - 6.0, fill, Stroke::new(1.0, colors.outline));
     let does = if is_finer {
         "Save this frame, repainted in full quality."
     } else {
@@ -99,8 +97,7 @@ fn progress(recorder: &Recorder, length: Duration) -> String {
 /// Text with the red dot that marks capturing and recording.
 fn red_dot(ui: &mut Ui, words: &str) {
     let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
-    let color = theme::palette(ui).recording;
-    ui.painter().circle_filled(dot.center(), 5.0, color);
+    ui.painter().circle_filled(dot.center(), 5.0, theme::palette(ui).recording);
     ui.strong(words);
 }
 

@@ -88,8 +88,7 @@ impl App {
                 }
                 Some(Ok(cameras)) => {
                     for camera in cameras {
-                        let name = label(&camera.name);
-                        offer(ui, Source::Camera(camera.id.clone()), &name);
+                        offer(ui, Source::Camera(camera.id.clone()), &label(&camera.name));
                     }
                 }
             }

@@ -28,8 +28,7 @@ impl App {
         // A grip shows that the edge can be dragged.
         let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
         let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
-        let color = theme::palette(ui).quiet;
-        ui.painter().rect_filled(grip, 1.5, color);
+        ui.painter().rect_filled(grip, 1.5, theme::palette(ui).quiet);
         Some(shown.inner)
     }
 

@@ -229,8 +229,7 @@ impl LiveView {
     /// Draws the picture or the preview grid into the remaining area of `ui`.
     pub fn stage_ui(&mut self, ui: &mut Ui, styles: Styles<'_>, chosen: Option<&str>) {
         if self.shows_previews && !self.stage.shows_original {
-            let around = self.stage.framing.around(ui);
-            self.previews.ui(ui, around, styles, chosen);
+            self.previews.ui(ui, self.stage.framing.around(ui), styles, chosen);
         } else {
             self.stage.ui(ui);
         }
@@ -341,8 +340,7 @@ impl LiveView {
             self.pairs.note(of, pair.ms);
         }
         self.equality.clone_from(&picture.equality);
-        let dropped = pictures.counts().dropped;
-        self.panel.note_picture(&facts, now, dropped);
+        self.panel.note_picture(&facts, now, pictures.counts().dropped);
         self.facts = Some(facts);
         self.put_on_stage(ctx);
         true

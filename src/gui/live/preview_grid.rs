@@ -138,8 +138,7 @@ impl PreviewGrid {
                     ui.painter().rect_filled(rect, radius, colors.card);
                     let font = FontId::proportional(13.0);
                     let at = rect.center();
-                    let align = Align2::CENTER_CENTER;
-                    ui.painter().text(at, align, "Loading…", font, colors.quiet);
+                    ui.painter().text(at, Align2::CENTER_CENTER, "Loading…", font, colors.quiet);
                 }
             }
             let is_cut = name_tag(ui, rect, place, &card.title);
@@ -170,8 +169,7 @@ fn name_tag(ui: &Ui, rect: Rect, place: usize, title: &str) -> bool {
     let letters = cut_line(ui, text, Color32::WHITE, room);
     let is_cut = letters.elided;
     let corner = rect.left_bottom() + vec2(TAG_MARGIN, -TAG_MARGIN);
-    let place = (Align2::LEFT_BOTTOM, corner);
-    tag(&ui.painter_at(rect), letters, place, (TAG_PADDING, theme::RADIUS));
+    tag(&ui.painter_at(rect), letters, (Align2::LEFT_BOTTOM, corner), (TAG_PADDING, theme::RADIUS));
     is_cut
 }
 

@@ -87,11 +87,9 @@ impl LiveView {
         report: &Arc<MeasureReport>,
         drawn: Option<&(Frame, Vec<u8>)>,
     ) {
-        let shown = self.report.as_mut();
-        if let Some(view) = shown.filter(|view| Arc::ptr_eq(&view.report, report)) {
+        if let Some(view) = self.report.as_mut().filter(|view| Arc::ptr_eq(&view.report, report)) {
             view.chart = drawn.map_or(Chart::None, |(frame, png)| {
-                let image = image_of(frame);
-                let texture = ctx.load_texture("report", image, TextureOptions::LINEAR);
+                let texture = ctx.load_texture("report", image_of(frame), TextureOptions::LINEAR);
                 Chart::Here(texture, png.clone())
             });
         }

@@ -87,8 +87,7 @@ impl App {
         let Some((w, h)) = painted.map(|facts| facts.working) else {
             return;
         };
-        let px = w.max(h);
-        let is_coarse = is_cpu && px < READABLE_PX && card.is_some_and(Card::is_picture);
+        let is_coarse = is_cpu && w.max(h) < READABLE_PX && card.is_some_and(Card::is_picture);
         if is_coarse && !self.settings.state.has_seen_detail_hint {
             self.settings.state.has_seen_detail_hint = true;
             self.settings_changed();

@@ -17,8 +17,7 @@ pub struct MixedCodes {
 
 impl MixedCodes {
     fn parts(&self) -> Vec<(&StyleCode, f64)> {
-        let codes = self.codes.iter();
-        codes.map(|(code, weight)| (code, *weight)).collect()
+        self.codes.iter().map(|(code, weight)| (code, *weight)).collect()
     }
 
     /// The network that paints in the mix.

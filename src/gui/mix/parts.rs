@@ -60,8 +60,7 @@ impl Mix {
         if self.others.iter().all(|(_, weight)| *weight == 0) {
             return Parts::new();
         }
-        let own = (style.to_owned(), self.own);
-        let all = std::iter::once(own).chain(self.others.iter().cloned());
+        let all = std::iter::once((style.to_owned(), self.own)).chain(self.others.iter().cloned());
         all.filter(|(_, weight)| *weight > 0).collect()
     }
 
@@ -69,8 +68,7 @@ impl Mix {
     pub fn shares(&self) -> Vec<u8> {
         let others = self.others.iter().map(|(_, weight)| *weight);
         let weights: Vec<u8> = std::iter::once(self.own).chain(others).collect();
-        let shares = shares(&weights).into_iter();
-        shares.map(|share| share.min(100) as u8).collect()
+        shares(&weights).into_iter().map(|share| share.min(100) as u8).collect()
     }
 
     /// Sets these shares, starting with the chosen style's.
@@ -86,8 +84,7 @@ impl Mix {
     pub fn add(&mut self, style: String) {
         self.others.push((style, 0));
         let shares = self.shares();
-        let last = self.others.len();
-        self.set_shares(&with_share(&shares, last, usual_share(shares.len())));
+        self.set_shares(&with_share(&shares, self.others.len(), usual_share(shares.len())));
     }
 
     /// Removes the other style at this index; the rest keep their ratio.

@@ -58,8 +58,7 @@ impl App {
     /// In a low window, the button that shows or hides the strip, if the strip is not empty.
     pub(crate) fn strip_button(&self, ui: &mut Ui) {
         if is_low(ui) && !self.settings.state.paintings.is_empty() {
-            let folds = self.folds_strip();
-            strip::button(ui, folds, false);
+            strip::button(ui, self.folds_strip(), false);
         }
     }
 
@@ -85,8 +84,7 @@ impl App {
     /// Draws the strip if it is shown.
     pub(crate) fn strip_ui(&mut self, ui: &mut Ui) {
         let folds = if is_low(ui) { None } else { Some(self.settings.state.folds_paintings) };
-        let listed = &self.settings.state.paintings;
-        self.paintings.strip(ui, listed, folds);
+        self.paintings.strip(ui, &self.settings.state.paintings, folds);
     }
 
     /// Opens a painting of the list to show it large.

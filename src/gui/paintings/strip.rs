@@ -166,8 +166,7 @@ fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: b
             (false, true) => Stroke::new(1.0, colors.quiet),
             (false, false) => Stroke::new(1.0, colors.outline),
         };
-        let inside = StrokeKind::Inside;
-        ui.painter().rect_stroke(rect, theme::RADIUS, outline, inside);
+        ui.painter().rect_stroke(rect, theme::RADIUS, outline, StrokeKind::Inside);
     }
     response.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text(match problem {
         Some(why) => why.clone(),

@@ -65,8 +65,7 @@ impl<'a> Line<'a> {
         let mut bar = Rect::from_x_y_ranges(place(from)..=place(to), track.y_range());
         // A bar is always wide enough to be visible.
         bar.max.x = bar.max.x.max(bar.min.x + 1.5);
-        let radius = CornerRadius::same(2);
-        self.ui.painter().rect_filled(bar, radius, color);
+        self.ui.painter().rect_filled(bar, CornerRadius::same(2), color);
     }
 
     /// Draws the background of bars.
@@ -103,8 +102,7 @@ pub fn step_legend(ui: &mut Ui) {
     ui.horizontal(|ui| {
         for (computes, name) in [(true, "Convolves"), (false, "Moves or normalises")] {
             let (rect, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::hover());
-            let color = step_color(ui, computes);
-            ui.painter().rect_filled(rect, CornerRadius::same(2), color);
+            ui.painter().rect_filled(rect, CornerRadius::same(2), step_color(ui, computes));
             theme::caption(ui, name);
         }
     });

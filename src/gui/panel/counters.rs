@@ -289,8 +289,7 @@ fn history_plot<const N: usize>(
     unit: &'static str,
     lines: [Series<'_>; N],
 ) {
-    let seconds = HISTORY.as_secs_f64();
-    let plot = plot(ui, name, [[-seconds, 0.0], [0.0, 1.0]])
+    let plot = plot(ui, name, [[-HISTORY.as_secs_f64(), 0.0], [0.0, 1.0]])
         .width(width - MARK_OUT)
         .height(PLOT_HEIGHT)
         .allow_drag(false)

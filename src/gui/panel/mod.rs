@@ -178,8 +178,7 @@ impl Panel {
             ui.spacing_mut().item_spacing.x = 4.0;
             ui.spacing_mut().button_padding.x = if has_words { 8.0 } else { 6.0 };
             for (tab, name, hint) in Tab::ALL {
-                let text = RichText::new(name).size(13.0);
-                let button = Button::selectable(self.tab == tab, text);
+                let button = Button::selectable(self.tab == tab, RichText::new(name).size(13.0));
                 let why_not = no_roof.filter(|_| tab == Tab::Roofline);
                 let response = ui
                     .add_enabled(why_not.is_none(), button)

@@ -149,9 +149,7 @@ fn head(ui: &mut Ui, (columns, places): (&[Shown], &[Rangef]), sorting: &mut Sor
             sorting.click(shown.column);
         }
     }
-    let y = rect.bottom();
-    let line = theme::palette(ui).outline;
-    ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, line));
+    ui.painter().hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, theme::palette(ui).outline));
 }
 
 /// A clickable head; `sorted` is set if the table is sorted by it, and `true` for descending order.
@@ -163,8 +161,7 @@ fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Re
     let visuals = ui.style().interact(&response);
     let palette = theme::palette(ui);
     if response.hovered() || response.has_focus() {
-        let fill = visuals.weak_bg_fill;
-        ui.painter().rect_filled(response.rect, CornerRadius::same(3), fill);
+        ui.painter().rect_filled(response.rect, CornerRadius::same(3), visuals.weak_bg_fill);
     }
     let color = match sorted {
         Some(_) => ui.visuals().strong_text_color(),
@@ -175,8 +172,7 @@ fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Re
         _ => egui::Align2::LEFT_CENTER,
     };
     let at = anchor.pos_in_rect(&cell);
-    let font = egui::FontId::proportional(12.0);
-    let text = ui.painter().text(at, anchor, shown.title, font, color);
+    let text = ui.painter().text(at, anchor, shown.title, egui::FontId::proportional(12.0), color);
     if let Some(is_reversed) = sorted {
         let x = match shown.align {
             Align::Max => text.left() - 7.0,

@@ -72,8 +72,7 @@ fn row(
         milliseconds(end_ms)
     );
     let (line, response) = Line::new(ui, width, words);
-    let names = Rangef::new(0.0, NAMES_WIDTH);
-    line.text(names, &step.layer, Align::Min, line.plain());
+    line.text(Rangef::new(0.0, NAMES_WIDTH), &step.layer, Align::Min, line.plain());
     let share = |ms: f64| (ms / sum_ms) as f32;
     line.bar(bars, share(start_ms), share(end_ms), color);
     line.text(times, &milliseconds(step.ms), Align::Max, line.quiet());

@@ -17,8 +17,7 @@ pub struct Fade {
 impl Stage {
     /// The pictures as they were last drawn.
     pub fn seen_pictures(&self) -> Seen {
-        let pictures = [&self.photo, &self.painting];
-        pictures.into_iter().filter_map(|p| p.drawn()).collect()
+        [&self.photo, &self.painting].into_iter().filter_map(|p| p.drawn()).collect()
     }
 
     /// Fades this stage's pictures in over those that another stage showed in the same place.

@@ -124,8 +124,7 @@ impl Stage {
         self.set_size(size);
         let name = "painting";
         if appears {
-            let photo = self.photo.preview();
-            self.painting.set_fading(ctx, name, (preview, full), photo);
+            self.painting.set_fading(ctx, name, (preview, full), self.photo.preview());
         } else {
             self.painting.set(ctx, name, preview, full)
         }
@@ -266,8 +265,7 @@ impl Stage {
     pub fn ui(&mut self, ui: &mut Ui) {
         let rect = ui.available_rect_before_wrap();
         self.rect = rect;
-        let painter = ui.painter_at(rect);
-        painter.rect_filled(rect, 0.0, self.framing.around(ui));
+        ui.painter_at(rect).rect_filled(rect, 0.0, self.framing.around(ui));
         let response = ui.allocate_rect(rect, Sense::click_and_drag());
         theme::named(&response, Role::Image, &format!("Picture, {}", self.described()));
         let ppp = ui.pixels_per_point();
@@ -355,8 +353,7 @@ impl Stage {
         let share = room / self.size_px();
         match self.framing {
             Framing::Window => {
-                let long_side = self.size_px().max_elem();
-                share.min_elem().min(self.fit_limit.max(MIN_SIDE / long_side))
+                share.min_elem().min(self.fit_limit.max(MIN_SIDE / self.size_px().max_elem()))
             }
             Framing::Fit => share.min_elem(),
             Framing::Fill => share.max_elem(),
