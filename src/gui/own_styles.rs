@@ -55,6 +55,7 @@ impl App {
         }
     }
 
+    /// Asks for a new name for a style, again if it cannot have the name.
     fn ask_new_name(&mut self, id: String, text: String, problem: Option<String>) {
         let heading = format!("Rename {}", self.title_of(&id));
         self.put_name([heading, text], "Rename", problem, move |app, name| {
@@ -63,40 +64,38 @@ impl App {
             let new = name.clone();
             app.tasks.spawn_writing(
                 move || styles.rename(&old, &new),
-                |app, renamed| app.handle_renamed(id, name, renamed),
+                |app, renamed| match renamed {
+                    Ok(new) => app.note_renamed(&id, &new),
+                    Err(error) => {
+                        let why = app.why_not_named(&name, &error);
+                        app.ask_new_name(id, name, Some(why));
+                    }
+                },
             );
         });
     }
 
-    /// Handles the result of renaming a style; on failure, shows the question again with the reason.
-    fn handle_renamed(&mut self, id: String, name: String, result: Result<String, String>) {
-        match result {
-            Ok(new) => {
-                self.gallery.rename(&id, &new);
-                // The message names the style by its old name and offers to rename it.
-                let offered = Intent::AskName(id.clone());
-                self.messages.withdraw(|intent| *intent == offered);
-                self.end_change();
-                self.workspace.rename_style(&id, &new);
-                if let Some(request) = &mut self.painting.request {
-                    request.recipe.rename_style(&id, &new);
-                }
-                let loaded = std::mem::take(&mut self.networks.loaded).into_iter();
-                let renamed = loaded.map(|(of, loaded)| match of {
-                    NetworkOf::Style(style, model) if style == id => {
-                        (NetworkOf::Style(new.clone(), model), loaded)
-                    }
-                    other => (other, loaded),
-                });
-                self.networks.loaded = renamed.collect();
-                self.remember_choice();
-                self.list_styles(None);
-            }
-            Err(error) => {
-                let why = self.why_not_named(&name, &error);
-                self.ask_new_name(id, name, Some(why));
-            }
+    /// Notes that a style has a new id.
+    fn note_renamed(&mut self, id: &str, new: &str) {
+        self.gallery.rename(id, new);
+        // The message names the style by its old name and offers to rename it.
+        let offered = Intent::AskName(id.to_owned());
+        self.messages.withdraw(|intent| *intent == offered);
+        self.end_change();
+        self.workspace.rename_style(id, new);
+        if let Some(request) = &mut self.painting.request {
+            request.recipe.rename_style(id, new);
         }
+        let loaded = std::mem::take(&mut self.networks.loaded).into_iter();
+        let loaded = loaded.map(|(of, loaded)| match of {
+            NetworkOf::Style(style, model) if style == id => {
+                (NetworkOf::Style(new.to_owned(), model), loaded)
+            }
+            other => (other, loaded),
+        });
+        self.networks.loaded = loaded.collect();
+        self.remember_choice();
+        self.list_styles(None);
     }
 
     /// The reason why a style cannot have this name, as text. The name may belong to a removed style, which is not

@@ -5,15 +5,12 @@
 
 use super::{
     app::{App, ComposeRequest, PaintRequest},
-    opened::{Whole, framed},
+    opened::framed,
 };
-use crate::{
-    engine::{
-        compositor::ComposeJob,
-        paint::{OutputSize, PaintSettings},
-        protocol::PaintJob,
-    },
-    media::framing::Framing,
+use crate::engine::{
+    compositor::ComposeJob,
+    paint::{OutputSize, PaintSettings},
+    protocol::PaintJob,
 };
 
 impl App {
@@ -99,34 +96,31 @@ impl App {
             let whole = photo.whole.clone();
             self.tasks.spawn(
                 move || framed(whole, framing),
-                move |app, framed| app.handle_framed((number, framing), framed),
+                move |app, framed| {
+                    if app.painting.framing.take_if(|w| *w == (number, framing)).is_none() {
+                        return;
+                    }
+                    match framed {
+                        Ok(framed) => {
+                            app.cropping = None;
+                            app.stage.set_photo(&app.ctx, &framed.preview, framed.frame.clone());
+                            app.workspace.set_framed(framing, framed);
+                            app.recompose_anew();
+                            app.follow_choice();
+                        }
+                        Err(error) => {
+                            app.messages.error(format!("The photo was not changed: {error}"));
+                            // Reset the choice to the photo's current framing.
+                            if let Some(photo) = app.workspace.photo() {
+                                app.workspace.choice.framing = photo.framing;
+                            }
+                        }
+                    }
+                },
             );
         }
         self.drop_request();
         true
-    }
-
-    /// Handles a turned and cropped photo, or the failure.
-    fn handle_framed(&mut self, wanted: (u64, Framing), result: Result<Whole, String>) {
-        if self.painting.framing.take_if(|w| *w == wanted).is_none() {
-            return;
-        }
-        match result {
-            Ok(framed) => {
-                self.cropping = None;
-                self.stage.set_photo(&self.ctx, &framed.preview, framed.frame.clone());
-                self.workspace.set_framed(wanted.1, framed);
-                self.recompose_anew();
-                self.follow_choice();
-            }
-            Err(error) => {
-                self.messages.error(format!("The photo was not changed: {error}"));
-                // Reset the choice to the photo's current framing.
-                if let Some(photo) = self.workspace.photo() {
-                    self.workspace.choice.framing = photo.framing;
-                }
-            }
-        }
     }
 
     /// Applies the choice if weights were dragged further while a draft was painted.

@@ -17,7 +17,6 @@ use crate::{
         scale::size_within,
         sheet::{CELL_PX, ORIGINAL, titled_sheet},
     },
-    network::Network,
 };
 
 impl App {
@@ -88,7 +87,26 @@ impl App {
                 let network = styles.load(&id, model)?.network;
                 Ok((network, smaller(&photo, long_side_px)))
             };
-            self.tasks.spawn(read, move |app, read| app.handle_sheet_read(ticket, read));
+            self.tasks.spawn(read, move |app, read| {
+                let Some(sheet) = app.sheet.as_mut().filter(|sheet| sheet.ticket == ticket) else {
+                    return;
+                };
+                match read {
+                    Ok((network, photo)) => {
+                        sheet.photo = photo.clone();
+                        sheet.painting = Some(app.engine.repaint(RepaintJob {
+                            frame: photo,
+                            network,
+                            settings: PaintSettings {
+                                working_size: WorkingSize::Original,
+                                ..PaintSettings::of_mode(sheet.choice.mode)
+                            },
+                            look: sheet.choice.look,
+                        }));
+                    }
+                    Err(error) => app.leave_off_sheet(error),
+                }
+            });
         } else if sheet.file.cells.is_empty() {
             let why = sheet.failures.join(" ");
             self.sheet = None;
@@ -98,34 +116,24 @@ impl App {
                 SheetFile { cells: std::mem::take(&mut sheet.file.cells), ..sheet.file.clone() };
             self.tasks.spawn_writing(
                 move || write_sheet(&photo, file),
-                move |app, path| app.handle_sheet_written(ticket, path),
+                move |app, path| {
+                    let ended = app.sheet.take_if(|sheet| sheet.ticket == ticket);
+                    let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);
+                    if !failures.is_empty() {
+                        app.messages.error(format!(
+                            "These styles are not on the contact sheet. {}",
+                            failures.join(" ")
+                        ));
+                    }
+                    match path {
+                        Ok(path) => {
+                            app.report_saved(&path);
+                            app.note_painting(&path);
+                        }
+                        Err(error) => app.messages.error(error),
+                    }
+                },
             );
-        }
-    }
-
-    /// Handles a network that was read for the sheet, or the failure.
-    fn handle_sheet_read(
-        &mut self,
-        ticket: u64,
-        result: Result<(Arc<Network>, Arc<Frame>), String>,
-    ) {
-        let Some(sheet) = self.sheet.as_mut().filter(|sheet| sheet.ticket == ticket) else {
-            return;
-        };
-        match result {
-            Ok((network, photo)) => {
-                sheet.photo = photo.clone();
-                sheet.painting = Some(self.engine.repaint(RepaintJob {
-                    frame: photo,
-                    network,
-                    settings: PaintSettings {
-                        working_size: WorkingSize::Original,
-                        ..PaintSettings::of_mode(sheet.choice.mode)
-                    },
-                    look: sheet.choice.look,
-                }));
-            }
-            Err(error) => self.leave_off_sheet(error),
         }
     }
 
@@ -147,7 +155,22 @@ impl App {
                 let repainted = repainted.clone();
                 self.tasks.spawn(
                     move || Ok(cell_of(&repainted.picture)),
-                    move |app, cell| app.handle_sheet_cell(ticket, cell),
+                    move |app, cell| {
+                        let Some(sheet) = app.sheet.as_mut().filter(|sheet| sheet.ticket == ticket)
+                        else {
+                            return;
+                        };
+                        match cell {
+                            Ok(cell) => {
+                                if let Some((_, title)) = sheet.styles.get(sheet.next) {
+                                    sheet.file.cells.push((title.clone(), cell));
+                                }
+                                sheet.next += 1;
+                                app.go_on_with_sheet();
+                            }
+                            Err(error) => app.leave_off_sheet(error),
+                        }
+                    },
                 );
             }
             Err(error) => {
@@ -159,48 +182,12 @@ impl App {
         true
     }
 
-    /// Handles a painting that was reduced to its size on the sheet.
-    fn handle_sheet_cell(&mut self, ticket: u64, cell: Result<Frame, String>) {
-        let Some(sheet) = self.sheet.as_mut().filter(|sheet| sheet.ticket == ticket) else {
-            return;
-        };
-        match cell {
-            Ok(cell) => {
-                if let Some((_, title)) = sheet.styles.get(sheet.next) {
-                    sheet.file.cells.push((title.clone(), cell));
-                }
-                sheet.next += 1;
-                self.go_on_with_sheet();
-            }
-            Err(error) => self.leave_off_sheet(error),
-        }
-    }
-
     fn leave_off_sheet(&mut self, why: String) {
         if let Some(sheet) = &mut self.sheet {
             sheet.failures.push(why);
             sheet.next += 1;
         }
         self.go_on_with_sheet();
-    }
-
-    /// Handles the end of writing the sheet.
-    fn handle_sheet_written(&mut self, ticket: u64, result: Result<PathBuf, String>) {
-        let ended = self.sheet.take_if(|sheet| sheet.ticket == ticket);
-        let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);
-        if !failures.is_empty() {
-            self.messages.error(format!(
-                "These styles are not on the contact sheet. {}",
-                failures.join(" ")
-            ));
-        }
-        match result {
-            Ok(path) => {
-                self.report_saved(&path);
-                self.note_painting(&path);
-            }
-            Err(error) => self.messages.error(error),
-        }
     }
 }
 

@@ -61,29 +61,28 @@ impl App {
                 let platform = self.platform.clone();
                 self.tasks.spawn(
                     move || Ok(platform.pointer()),
-                    |app, place| app.handle_pointer(place.ok().flatten()),
+                    |app, place| {
+                        app.incoming.is_asking = false;
+                        let reported =
+                            place.ok().flatten().and_then(|place| in_window(&app.ctx, place));
+                        let pointer =
+                            reported.or_else(|| app.ctx.input(|i| i.pointer.latest_pos()));
+                        app.incoming.pointer = pointer;
+                        for (files, over) in std::mem::take(&mut app.incoming.dropped) {
+                            let picture_use = over.zip(pointer).and_then(|(area, at)| {
+                                let at = targets::at(area, at)?;
+                                Some(targets::USES[at])
+                            });
+                            app.sort(files, picture_use.unwrap_or(PictureUse::Unsaid));
+                        }
+                        app.ctx.request_repaint();
+                    },
                 );
             }
         }
         if hovers {
             self.ctx.request_repaint_after_secs(ASK_EVERY_SECONDS as f32);
         }
-    }
-
-    /// Decides what to do with dropped files, given the pointer's position on the screen, if known.
-    fn handle_pointer(&mut self, place: Option<(i32, i32)>) {
-        self.incoming.is_asking = false;
-        let reported = place.and_then(|place| in_window(&self.ctx, place));
-        let pointer = reported.or_else(|| self.ctx.input(|i| i.pointer.latest_pos()));
-        self.incoming.pointer = pointer;
-        for (files, over) in std::mem::take(&mut self.incoming.dropped) {
-            let picture_use = over.zip(pointer).and_then(|(area, at)| {
-                let at = targets::at(area, at)?;
-                Some(targets::USES[at])
-            });
-            self.sort(files, picture_use.unwrap_or(PictureUse::Unsaid));
-        }
-        self.ctx.request_repaint();
     }
 
     /// Continues with files that were sorted by kind.

@@ -192,39 +192,33 @@ impl App {
         self.tasks.spawn_writing_or(
             start,
             |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_in_words()),
-            move |app, started| app.handle_recording(&taken, started),
+            move |app, started| {
+                let has_end = taken.has_end();
+                // Another recording may have started in the meantime.
+                let live = app.live.as_mut().filter(|_| !has_end);
+                let recording = live.map(|live| &mut live.recording);
+                match (started, recording) {
+                    (Ok((recorder, note)), recording) => {
+                        if let Some(Some(recording)) = recording {
+                            recording.recorder = Some(recorder);
+                        } else {
+                            app.finish_recording(recorder);
+                        }
+                        if let Some(note) = note {
+                            app.messages.notice(note);
+                        }
+                    }
+                    (Err(error), Some(recording)) => {
+                        *recording = None;
+                        app.report_folder(error);
+                    }
+                    (Err(error), None) => {
+                        app.recording_ended();
+                        app.report_folder(error);
+                    }
+                }
+            },
         );
-    }
-
-    fn handle_recording(
-        &mut self,
-        taken: &TakenFrames,
-        started: Result<(Recorder, Option<String>), String>,
-    ) {
-        let has_end = taken.has_end();
-        // Another recording may have started in the meantime.
-        let live = self.live.as_mut().filter(|_| !has_end);
-        let recording = live.map(|live| &mut live.recording);
-        match (started, recording) {
-            (Ok((recorder, note)), recording) => {
-                if let Some(Some(recording)) = recording {
-                    recording.recorder = Some(recorder);
-                } else {
-                    self.finish_recording(recorder);
-                }
-                if let Some(note) = note {
-                    self.messages.notice(note);
-                }
-            }
-            (Err(error), Some(recording)) => {
-                *recording = None;
-                self.report_folder(error);
-            }
-            (Err(error), None) => {
-                self.recording_ended();
-                self.report_folder(error);
-            }
-        }
     }
 
     /// Stops the recording, even if it does not have a file yet. Its length counts until now.

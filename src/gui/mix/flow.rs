@@ -72,22 +72,17 @@ impl App {
         let style = name.clone();
         self.tasks.spawn_writing(
             move || styles.keep_mix(&mix, &style, &words),
-            |app, kept| app.handle_kept(parts, name, kept),
+            |app, kept| match kept {
+                Ok(id) => {
+                    app.workspace.note_kept_mix(&parts, &id);
+                    app.list_styles(Some(id));
+                }
+                Err(error) => {
+                    app.incoming.end_import();
+                    let why = app.why_not_named(&name, &error);
+                    app.ask_name_of_mix(parts, name, Some(why));
+                }
+            },
         );
-    }
-
-    /// Handles the result of saving a mix; on failure, shows the question again with the reason.
-    fn handle_kept(&mut self, parts: Parts, name: String, result: Result<String, String>) {
-        match result {
-            Ok(id) => {
-                self.workspace.note_kept_mix(&parts, &id);
-                self.list_styles(Some(id));
-            }
-            Err(error) => {
-                self.incoming.end_import();
-                let why = self.why_not_named(&name, &error);
-                self.ask_name_of_mix(parts, name, Some(why));
-            }
-        }
     }
 }

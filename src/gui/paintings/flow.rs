@@ -6,7 +6,7 @@ use eframe::egui::{self, Ui};
 
 use super::{
     Viewed, is_video, kind,
-    small::{OpenedPainting, Stamp, open_painting},
+    small::{Stamp, open_painting},
     strip, view,
 };
 use crate::gui::{
@@ -93,7 +93,30 @@ impl App {
         let file = path.clone();
         self.tasks.spawn(
             move || open_painting(file),
-            |app, opened| app.handle_painting_opened(path, opened),
+            |app, opened| {
+                let was_awaited = app.paintings.opening.take_if(|opening| *opening == path);
+                if was_awaited.is_none() {
+                    return;
+                }
+                match opened {
+                    Ok(Some((painting, texts))) => {
+                        let framing = app.stage.framing;
+                        let before = app.seen_pictures();
+                        let mut viewed = Viewed::new(&app.ctx, path, (&painting, texts), framing);
+                        viewed.stage.appear_over(&app.ctx, before);
+                        app.paintings.scrolls_to_viewed = true;
+                        app.paintings.viewed = Some(viewed);
+                    }
+                    Ok(None) => app.forget_gone(FileList::Paintings, &path),
+                    // A video player may be able to play a file that cannot be read here.
+                    Err(error) if is_video(&path) => {
+                        let name = name_label(&path);
+                        let text = format!("{name} cannot be previewed: {error}");
+                        app.messages.offer(text, ("Play", Intent::Play(path)));
+                    }
+                    Err(error) => app.messages.error(error),
+                }
+            },
         );
     }
 
@@ -114,36 +137,6 @@ impl App {
             .and_then(|place| listed.get(place.checked_add_signed(by)?))
             .map(|path| Intent::ShowPainting((*path).clone()));
         self.intents.extend(next);
-    }
-
-    /// Handles an opened painting; does nothing if its file is gone.
-    fn handle_painting_opened(
-        &mut self,
-        path: PathBuf,
-        result: Result<Option<OpenedPainting>, String>,
-    ) {
-        let was_awaited = self.paintings.opening.take_if(|opening| *opening == path);
-        if was_awaited.is_none() {
-            return;
-        }
-        match result {
-            Ok(Some((opened, texts))) => {
-                let framing = self.stage.framing;
-                let before = self.seen_pictures();
-                let mut viewed = Viewed::new(&self.ctx, path, (&opened, texts), framing);
-                viewed.stage.appear_over(&self.ctx, before);
-                self.paintings.scrolls_to_viewed = true;
-                self.paintings.viewed = Some(viewed);
-            }
-            Ok(None) => self.forget_gone(FileList::Paintings, &path),
-            // A video player may be able to play a file that cannot be read here.
-            Err(error) if is_video(&path) => {
-                let name = name_label(&path);
-                let text = format!("{name} cannot be previewed: {error}");
-                self.messages.offer(text, ("Play", Intent::Play(path)));
-            }
-            Err(error) => self.messages.error(error),
-        }
     }
 
     /// The photo and its painting, or the saved painting that is shown large instead.

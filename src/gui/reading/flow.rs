@@ -46,31 +46,27 @@ impl App {
                 )),
                 other => other.err(),
             },
-            move |app, imported| app.handle_imported(path, imported),
-        );
-    }
-
-    fn handle_imported(&mut self, path: PathBuf, result: Result<Import, String>) {
-        match result {
+            move |app, imported| match imported {
             Ok(Import::Added { id, warning }) => {
                 if decode::has_picture_name(&path) {
                     // Load its network now, so that it paints as soon as it is listed.
-                    self.load(NetworkOf::Style(id.clone(), ModelSize::Full));
+                    app.load(NetworkOf::Style(id.clone(), ModelSize::Full));
                 }
-                self.list_styles(Some(id));
+                app.list_styles(Some(id));
                 if let Some(warning) = warning {
-                    self.messages.notice(warning);
+                    app.messages.notice(warning);
                 }
             }
             Ok(Import::Unclear(known)) => {
-                self.incoming.end_import();
-                self.unclear.push_back(Unclear { path, known });
+                app.incoming.end_import();
+                app.unclear.push_back(Unclear { path, known });
             }
             Err(error) => {
-                self.incoming.end_import();
-                self.messages.error(error);
+                app.incoming.end_import();
+                app.messages.error(error);
             }
-        }
+        },
+        );
     }
 
     /// Asks about the next file if no other question is open, and paints the next picture.
