@@ -321,7 +321,7 @@ fn show(ui: &mut Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
     let frame = Frame::new()
         .fill(p.card)
         .stroke(Stroke::new(1.0, p.outline))
-        .corner_radius(CornerRadius::same(theme::RADIUS))
+        .corner_radius(theme::RADIUS)
         .inner_margin(PADDING)
         .shadow(ui.visuals().popup_shadow);
     let picture = |ui: &mut Ui, size| {

@@ -154,7 +154,7 @@ fn paint(ui: &Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), looks: Lo
     if let Some((inset, _)) = made_of.filter(|_| painted.is_some()) {
         let at = top.right_bottom() - vec2(6.0, 6.0);
         let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
-        let corners = CornerRadius::same(4);
+        let corners = 4;
         let frame = Stroke::new(1.5, colors.card);
         if card.is_mix() {
             // All of its pictures.

@@ -322,7 +322,7 @@ pub fn floating_at(
     let frame = Frame::new()
         .fill(colors.card.gamma_multiply(0.94))
         .stroke(Stroke::new(1.0, colors.outline))
-        .corner_radius(CornerRadius::same(10))
+        .corner_radius(10)
         .inner_margin(Margin::symmetric(10, 7));
     floating_frame(ui, name, (order, frame), place, contents)
 }

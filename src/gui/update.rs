@@ -4,7 +4,7 @@ use eframe::egui::{Theme, ViewportCommand};
 
 use super::{
     app::App,
-    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
+    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, NetworkOf, finest_brush},
     crop::Cropping,
     file_list::FileList,
     history::Step,
@@ -354,9 +354,11 @@ impl App {
     }
 
     /// The style that paints alone; `None` for a mix.
-    fn chosen_style(&self) -> Option<String> {
-        let is_mix = !self.mixed_parts().is_empty();
-        self.workspace.choice.style.clone().filter(|_| !is_mix)
+    pub(super) fn chosen_style(&self) -> Option<String> {
+        match self.workspace.choice.network(ModelSize::Full)? {
+            NetworkOf::Style(id, _) => Some(id),
+            NetworkOf::Mix(_) => None,
+        }
     }
 
     /// Changes the choice, and follows it. All steps of one drag are undone together.

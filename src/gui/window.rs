@@ -123,15 +123,12 @@ impl App {
             if let Some(controls) = controls {
                 controls.show(ui, |ui| self.controls(ui));
             }
+            let chosen = self.chosen_style();
             let area = CentralPanel::no_frame()
                 .show(ui, |ui| {
                     if let Some(live) = &mut self.live {
-                        // While a mix paints, no single style is marked as chosen.
-                        let choice = &self.workspace.choice;
-                        let is_mix = !choice.parts().is_empty();
-                        let chosen = choice.style.as_deref().filter(|_| !is_mix);
                         live.stage.names_one = true;
-                        live.stage_ui(ui, self.gallery.shown(), chosen);
+                        live.stage_ui(ui, self.gallery.shown(), chosen.as_deref());
                     } else {
                         self.stage.names_one = true;
                         self.photo_stage(ui);
@@ -149,11 +146,7 @@ impl App {
                 strip.draw(|ui| self.strip_ui(ui));
             }
             actions.draw(|ui| self.action_bar(ui));
-            if let Some(live) = &mut self.live {
-                let clear = below_card(ui, area, self.batch.is_some());
-                live.over_stage(ui, (area, clear), false);
-            }
-            self.over_stage(ui, area);
+            self.over_stage(ui, area, false);
         });
     }
 
@@ -186,13 +179,13 @@ impl App {
     /// The row with compare mode and zoom.
     fn view_row(&mut self, ui: &mut Ui) {
         let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
-        let is_live = self.live.is_some();
-        let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
-        let is_hidden = is_live || viewed.is_some();
-        if let Some(cropping) = self.cropping.as_mut().filter(|_| !is_hidden) {
+        if self.seen_crop().is_some()
+            && let Some(cropping) = &mut self.cropping
+        {
             cropping.ratio_row(ui);
             return;
         }
+        let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
         let live = self.live.as_ref().map(|live| &live.stage);
         bars::view(ui, live.or(viewed).unwrap_or(&self.stage), !is_grid);
     }
@@ -231,8 +224,12 @@ impl App {
         loaded.is_some_and(|loaded| loaded.network.graph().has_attention())
     }
 
-    /// Draws everything that floats over the stage.
-    pub(super) fn over_stage(&mut self, ui: &Ui, area: Rect) {
+    /// Draws everything that floats over the stage. In full screen, `is_alone` is set.
+    pub(super) fn over_stage(&mut self, ui: &Ui, area: Rect, is_alone: bool) {
+        if let Some(live) = &self.live {
+            let clear = below_card(ui, area, self.batch.is_some());
+            live.over_stage(ui, (area, clear), is_alone);
+        }
         // Whether there is a chip in the middle of the lower edge.
         let mut has_chip = false;
         let hint = if let Some(request) = &self.painting.request {
@@ -290,12 +287,12 @@ impl App {
         }
         let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
         above += self.first_start_ui(ui, area, above);
-        let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
+        let only_pictures = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
         let room = match &self.batch {
             Some(_) => beside_card(ui, area, above),
             None => area,
         };
-        self.messages.ui(ui, room, (Corner::Bottom, above), is_alone);
+        self.messages.ui(ui, room, (Corner::Bottom, above), only_pictures);
         if let Some(sheet) = &self.sheet {
             sheet.ui(ui, area);
         }

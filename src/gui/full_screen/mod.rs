@@ -7,7 +7,6 @@ use eframe::egui::{self, Align2, Button, Context, CursorIcon, Event, Id, Rect, U
 
 use super::{
     app::App,
-    batch::below_card,
     intent::Intent,
     key_chips,
     shortcuts::button,
@@ -65,16 +64,13 @@ impl App {
                 Some(live) => {
                     live.stage.names_one = false;
                     live.stage_ui(ui, self.gallery.shown(), None);
-                    let clear = below_card(ui, area, self.batch.is_some());
-                    live.over_stage(ui, (area, clear), true);
-                    live.capture_badge(ui, area);
                 }
                 None => {
                     self.stage.names_one = false;
                     self.photo_stage(ui);
                 }
             }
-            self.over_stage(ui, area);
+            self.over_stage(ui, area, true);
             if self.full_screen.shows_hint(now) {
                 leaving_hint(ui, area);
             }

@@ -3,8 +3,7 @@
 use std::{collections::HashSet, path::Path};
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, Id, Order, Pos2, Rect, Role, Sense, Stroke,
-    StrokeKind, vec2,
+    self, Align2, Color32, FontId, Id, Order, Pos2, Rect, Role, Sense, Stroke, StrokeKind, vec2,
 };
 
 use super::PictureUse;
@@ -62,7 +61,7 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
         };
         painter.rect_stroke(
             area.shrink(12.0),
-            CornerRadius::same(RADIUS),
+            RADIUS,
             Stroke::new(3.0, colors.accent),
             StrokeKind::Inside,
         );
@@ -106,8 +105,7 @@ fn draw(
     } else {
         (colors.card, colors.accent, colors.quiet, colors.outline)
     };
-    let radius = CornerRadius::same(RADIUS);
-    painter.rect_filled(target, radius, fill.gamma_multiply(if is_lit { 0.96 } else { 0.88 }));
+    painter.rect_filled(target, RADIUS, fill.gamma_multiply(if is_lit { 0.96 } else { 0.88 }));
     theme::dashed(painter, target.shrink(10.0), Stroke::new(1.5, line));
     let center = target.center();
     let text = |at: Pos2, words: &str, size: f32, color: Color32| {

@@ -278,6 +278,9 @@ impl LiveView {
         if let (false, Some(pictures)) = (self.shows_previews, self.picture()) {
             self.stage.pixel_ui(ui, area, pictures.into());
         }
+        if is_alone {
+            self.capture_badge(ui, area);
+        }
     }
 
     /// Explains the picture of the difference.
@@ -333,7 +336,7 @@ impl LiveView {
     }
 
     /// Shows over a picture that is shown alone that a camera is capturing or a recording is running.
-    pub fn capture_badge(&self, ui: &Ui, area: Rect) {
+    fn capture_badge(&self, ui: &Ui, area: Rect) {
         if !self.films() && !self.is_recording() {
             return;
         }

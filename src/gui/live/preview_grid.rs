@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, Pos2, Rect, Role, Sense, Stroke, StrokeKind,
-    TextureHandle, TextureOptions, Ui, pos2, vec2,
+    self, Align2, Color32, FontId, Pos2, Rect, Role, Sense, Stroke, StrokeKind, TextureHandle,
+    TextureOptions, Ui, pos2, vec2,
 };
 
 use crate::{
@@ -125,17 +125,16 @@ impl PreviewGrid {
             let response = ui.interact(rect, id, Sense::click());
             let name = format!("Paint live in {}", card.title);
             theme::named_choice(&response, Role::RadioButton, is_chosen, &name);
-            let radius = CornerRadius::same(theme::RADIUS);
             match self.texture(&card.id) {
                 Some(texture) => egui::Image::from_texture(texture)
                     .uv(mirrored(Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)), self.is_flipped))
-                    .corner_radius(radius)
+                    .corner_radius(theme::RADIUS)
                     .paint_at(ui, rect),
                 None if let Some(own) = thumbnails.get(&card.id) => {
-                    paint_cover(ui, own, rect, radius);
+                    paint_cover(ui, own, rect, theme::RADIUS);
                 }
                 None => {
-                    ui.painter().rect_filled(rect, radius, colors.card);
+                    ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
                     let font = FontId::proportional(13.0);
                     let at = rect.center();
                     ui.painter().text(at, Align2::CENTER_CENTER, "Loading…", font, colors.quiet);
@@ -150,7 +149,7 @@ impl PreviewGrid {
             } else {
                 Stroke::NONE
             };
-            ui.painter().rect_stroke(rect, radius, outline, StrokeKind::Outside);
+            ui.painter().rect_stroke(rect, theme::RADIUS, outline, StrokeKind::Outside);
             let response = response.sends(Intent::PickStyle(card.id.clone()));
             if response.double_clicked() {
                 Intent::TogglePreviews.send(ui);

@@ -1,6 +1,6 @@
 //! Lines of aligned cells: truncated texts, right-aligned numbers, bars.
 
-use eframe::egui::{Align, Color32, CornerRadius, Rangef, Rect, Response, Role, Sense, Ui, vec2};
+use eframe::egui::{Align, Color32, Rangef, Rect, Response, Role, Sense, Ui, vec2};
 
 use egui_plot::Plot;
 
@@ -24,7 +24,7 @@ impl<'a> Line<'a> {
         theme::named(&response, Role::Label, &words);
         if response.hovered() {
             let fill = ui.visuals().widgets.hovered.weak_bg_fill;
-            ui.painter().rect_filled(rect.expand2(vec2(4.0, 0.0)), CornerRadius::same(3), fill);
+            ui.painter().rect_filled(rect.expand2(vec2(4.0, 0.0)), 3.0, fill);
         }
         (Self { ui, rect }, response)
     }
@@ -65,14 +65,14 @@ impl<'a> Line<'a> {
         let mut bar = Rect::from_x_y_ranges(place(from)..=place(to), track.y_range());
         // A bar is always wide enough to be visible.
         bar.max.x = bar.max.x.max(bar.min.x + 1.5);
-        self.ui.painter().rect_filled(bar, CornerRadius::same(2), color);
+        self.ui.painter().rect_filled(bar, 2.0, color);
     }
 
     /// Draws the background of bars.
     pub fn track(&self, x: Rangef) {
         let rect = self.cell(x).shrink2(vec2(0.0, 6.0));
         let color = theme::palette(self.ui).outline.gamma_multiply(0.45);
-        self.ui.painter().rect_filled(rect, CornerRadius::same(2), color);
+        self.ui.painter().rect_filled(rect, 2.0, color);
     }
 }
 
@@ -102,7 +102,7 @@ pub fn step_legend(ui: &mut Ui) {
     ui.horizontal(|ui| {
         for (computes, name) in [(true, "Convolves"), (false, "Moves or normalises")] {
             let (rect, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::hover());
-            ui.painter().rect_filled(rect, CornerRadius::same(2), step_color(ui, computes));
+            ui.painter().rect_filled(rect, 2.0, step_color(ui, computes));
             theme::caption(ui, name);
         }
     });

@@ -1,8 +1,8 @@
 //! The steps as a table, in the network's order or sorted by a column.
 
 use eframe::egui::{
-    self, Align, CornerRadius, Pos2, Rangef, Rect, Response, RichText, Role, ScrollArea, Sense,
-    Shape, Stroke, Ui, vec2,
+    self, Align, Pos2, Rangef, Rect, Response, RichText, Role, ScrollArea, Sense, Shape, Stroke,
+    Ui, vec2,
 };
 
 use super::{
@@ -161,7 +161,7 @@ fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Re
     let visuals = ui.style().interact(&response);
     let palette = theme::palette(ui);
     if response.hovered() || response.has_focus() {
-        ui.painter().rect_filled(response.rect, CornerRadius::same(3), visuals.weak_bg_fill);
+        ui.painter().rect_filled(response.rect, 3.0, visuals.weak_bg_fill);
     }
     let color = match sorted {
         Some(_) => ui.visuals().strong_text_color(),
