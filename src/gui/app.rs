@@ -307,7 +307,7 @@ impl App {
 
     /// The requested model size if the chosen style has it, otherwise the one that it has.
     pub(super) fn model_of_style(&self, requested: ModelSize) -> ModelSize {
-        let card = self.workspace.choice.style.as_deref().and_then(|id| self.gallery.known(id));
+        let card = self.workspace.choice.style().and_then(|id| self.gallery.known(id));
         card.map_or(requested, |card| card.model(requested))
     }
 

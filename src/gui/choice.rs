@@ -114,9 +114,7 @@ pub type SavedKey = (Recipe, Look, OutputSize);
 /// How to paint the photo: the state that undo and redo restore.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// Id of the style; `None` paints nothing.
-    pub style: Option<String>,
-    /// What is mixed with it.
+    /// The style, and what is mixed with it.
     pub mix: Mix,
     /// The model size, if the style has it.
     pub model: ModelSize,
@@ -137,8 +135,7 @@ impl Choice {
     pub fn from_settings(choices: &Choices) -> Self {
         let requested_px = choices.working_px.unwrap_or(BRUSHES_PX[DEFAULT_BRUSH]);
         Self {
-            style: choices.style.clone(),
-            mix: Mix::remembered(choices.mix_own, &choices.mix, choices.style.as_deref()),
+            mix: Mix::remembered(choices.style.as_ref(), choices.mix_own, &choices.mix),
             model: choices.model,
             brush: nearest_brush(requested_px),
             framing: Framing::default(),
@@ -152,8 +149,7 @@ impl Choice {
     pub fn of_live(choices: &Choices) -> Option<Self> {
         let live = choices.live.as_ref()?;
         Some(Self {
-            style: live.style.clone(),
-            mix: Mix::remembered(live.mix_own, &live.mix, live.style.as_deref()),
+            mix: Mix::remembered(live.style.as_ref(), live.mix_own, &live.mix),
             look: live.look,
             ..Self::from_settings(choices)
         })
@@ -162,17 +158,17 @@ impl Choice {
     /// Writes the choice of live mode to the user's settings.
     pub fn remember_live(&self, choices: &mut Choices) {
         choices.live = Some(LiveStyle {
-            style: self.style.clone(),
+            style: self.style().map(str::to_owned),
             mix_own: self.mix.own_weight(),
-            mix: self.mix.others.clone(),
+            mix: self.mix.others().to_vec(),
             look: self.look,
         });
     }
 
     /// Writes the choice to the user's settings.
     pub fn remember(&self, choices: &mut Choices) {
-        choices.style.clone_from(&self.style);
-        choices.mix.clone_from(&self.mix.others);
+        choices.style = self.style().map(str::to_owned);
+        choices.mix = self.mix.others().to_vec();
         choices.mix_own = self.mix.own_weight();
         choices.model = self.model;
         choices.working_px = (self.brush != DEFAULT_BRUSH).then(|| self.brush_px());
@@ -183,19 +179,22 @@ impl Choice {
 
     /// Notes that a style has a new id.
     pub fn rename_style(&mut self, old: &str, new: &str) {
-        let others = self.mix.others.iter_mut().map(|(style, _)| style);
-        rename(self.style.iter_mut().chain(others), old, new);
+        rename(self.mix.styles.iter_mut().map(|(style, _)| style), old, new);
     }
 
     /// The network that paints, in this size if it is a style's; `None` without a style.
     pub fn network(&self, model: ModelSize) -> Option<NetworkOf> {
-        Some(NetworkOf::new(self.style.as_deref()?, &self.parts(), model))
+        Some(NetworkOf::new(self.style()?, &self.parts(), model))
+    }
+
+    /// The chosen style; `None` paints nothing.
+    pub fn style(&self) -> Option<&str> {
+        self.mix.style()
     }
 
     /// The styles of the mix; empty if a single style paints.
     pub fn parts(&self) -> Parts {
-        let style = self.style.as_deref();
-        style.map_or_else(Parts::new, |style| self.mix.parts(style))
+        self.mix.parts()
     }
 
     /// The working size of the brush.
@@ -251,7 +250,7 @@ mod tests {
         let mut choice = Choice::from_settings(&Choices::default());
         assert_eq!(choice.brush, DEFAULT_BRUSH);
         choice.brush = 9;
-        choice.style = Some("udnie".to_owned());
+        choice.mix = Mix::of(Some("udnie".to_owned()));
         choice.mode = "baseline fp32".parse().expect("a mode");
         let mut choices = Choices::default();
         choice.remember(&mut choices);

@@ -243,7 +243,7 @@ impl App {
 
     /// The model sizes of the chosen style; empty without a style.
     pub(super) fn models(&self) -> &[ModelSize] {
-        let card = self.workspace.choice.style.as_deref().and_then(|id| self.gallery.card(id));
+        let card = self.workspace.choice.style().and_then(|id| self.gallery.card(id));
         card.map_or(&[], |card| &card.models)
     }
 

@@ -128,11 +128,10 @@ impl App {
         // Neither page may keep a removed style.
         for (is_shown, choice, history) in self.workspace.pages_mut() {
             let before = choice.clone();
-            choice.mix.retain(|other| other != id);
-            if choice.style.as_deref() == Some(id) {
-                choice.style.clone_from(&beside);
-                choice.mix = Mix::default();
+            if choice.style() == Some(id) {
+                choice.mix = Mix::of(beside.clone());
             }
+            choice.mix.styles.retain(|(other, _)| other != id);
             // A page that is not shown undoes only what changed its choice.
             if is_shown || *choice != before {
                 let choices = Box::new([before, choice.clone()]);
@@ -192,9 +191,9 @@ impl App {
         for (_, choice, history) in self.workspace.pages_mut() {
             let removal = history.take_removal(id).filter(|_| is_hidden);
             if let Some([before, after]) = removal.map(|choices| *choices)
-                && (&choice.style, &choice.mix) == (&after.style, &after.mix)
+                && choice.mix == after.mix
             {
-                (choice.style, choice.mix) = (before.style, before.mix);
+                choice.mix = before.mix;
             }
         }
         if is_hidden {
@@ -207,10 +206,7 @@ impl App {
 
     /// Restores the removed styles of the choice, because an undo step has returned to them.
     pub(super) fn bring_back_chosen(&mut self) {
-        let choice = &self.workspace.choice;
-        let mixed = choice.mix.others.iter().map(|(style, _)| style);
-        let chosen: Vec<String> = choice.style.iter().chain(mixed).cloned().collect();
-        for id in chosen {
+        for (id, _) in self.workspace.choice.mix.styles.clone() {
             self.bring_back(&id);
         }
     }
@@ -240,10 +236,11 @@ impl App {
         }
         let card = |id: &str| gallery.card(id);
         let choice = &mut self.workspace.choice;
-        choice.style.take_if(|id| card(id).is_none());
-        let chosen = choice.style.as_deref().and_then(card);
-        choice.mix.retain(|id| {
-            chosen.zip(card(id)).is_some_and(|(chosen, card)| chosen.why_not_mixed(card).is_none())
+        let chosen = choice.style().and_then(card);
+        choice.mix.styles.retain(|(id, _)| {
+            chosen.zip(card(id)).is_some_and(|(chosen, card)| {
+                chosen.id == card.id || chosen.why_not_mixed(card).is_none()
+            })
         });
     }
 

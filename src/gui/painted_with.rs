@@ -76,15 +76,12 @@ pub fn choice(texts: &[(String, String)], before: &Choice) -> Option<Choice> {
         let found = texts.iter().find(|(keyword, _)| keyword == name);
         found.map(|(_, text)| text.as_str())
     };
-    let mut choice = Choice { mix: Mix::default(), ..before.clone() };
+    let mut choice = before.clone();
     match text(MIX) {
-        Some(mix) => {
-            let (style, mix) = Mix::of_parts(mix::parsed(mix)?)?;
-            (choice.style, choice.mix) = (Some(style), mix);
-        }
+        Some(mix) => choice.mix = Mix { styles: mix::parsed(mix)? },
         None => {
             let (style, model) = text(STYLE)?.rsplit_once(' ')?;
-            choice.style = Some(style.to_owned());
+            choice.mix = Mix::of(Some(style.to_owned()));
             choice.model = model.parse().ok()?;
         }
     }
@@ -126,7 +123,7 @@ mod tests {
             };
             let texts = painted.texts().into_iter().map(|(name, text)| (name.to_owned(), text));
             let found = choice(&texts.collect::<Vec<_>>(), &before).expect("a style");
-            assert_eq!((found.style.as_deref(), found.look), (style, look));
+            assert_eq!((found.style(), found.look), (style, look));
             assert_eq!((found.parts(), found.brush_px()), (parts.clone(), 640));
             let expected = if parts.is_empty() { model } else { before.model };
             assert_eq!(found.model, expected);

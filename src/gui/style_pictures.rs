@@ -30,7 +30,7 @@ impl App {
         let of_all = self.settings.choices.styles_show_photo;
         let photo = self.workspace.photo().filter(|_| of_all);
         let subject = photo.map(|photo| (photo.number, photo.framing));
-        let chosen = self.workspace.choice.style.as_deref();
+        let chosen = self.workspace.choice.style();
         let wants = |card: &Card| of_all || card.is_picture();
         let Some(id) = self.gallery.without_picture(chosen, subject, wants).map(str::to_owned)
         else {

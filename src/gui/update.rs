@@ -123,10 +123,9 @@ impl App {
             Intent::PreferStyle(path) => self.prefer_style(path),
             Intent::PickStyle(id) => self.edit(|choice| {
                 // A mix has its own tile.
-                if choice.style.as_ref() != Some(&id) || !choice.parts().is_empty() {
-                    choice.mix = Mix::default();
+                if choice.style() != Some(id.as_str()) || !choice.parts().is_empty() {
+                    choice.mix = Mix::of(Some(id));
                 }
-                choice.style = Some(id);
             }),
             Intent::PickKey(place) => self.pick(self.gallery.cards().get(place).cloned()),
             // A mix is before all styles.
@@ -134,7 +133,9 @@ impl App {
                 self.pick(self.gallery.neighbour(self.chosen_style().as_deref(), by).cloned());
             }
             Intent::AskMixName => self.ask_mix_name(),
-            Intent::DropMix => self.edit(|choice| choice.mix = Mix::default()),
+            Intent::DropMix => self.edit(|choice| {
+                choice.mix = Mix::of(choice.style().map(str::to_owned));
+            }),
             Intent::AskName(id) => self.ask_name(&id),
             Intent::RemoveStyle(id) => self.remove_style(&id),
             Intent::MoveStyle(id, to) => self.move_style(&id, &to),
@@ -154,7 +155,7 @@ impl App {
             },
             Intent::MoveChosen(to) => match self.chosen_style() {
                 Some(style) => self.move_style(&style, &to),
-                None if self.workspace.choice.style.is_some() => {
+                None if self.workspace.choice.style().is_some() => {
                     self.messages.notice("Save the mix to move it in the list.");
                 }
                 None => {}

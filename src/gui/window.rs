@@ -94,9 +94,9 @@ impl App {
                 // A saved file's own style, unless it is a mix.
                 Some(choice) => {
                     let alone = choice.as_ref().filter(|choice| choice.parts().is_empty());
-                    (alone.and_then(|choice| choice.style.as_deref()), None)
+                    (alone.and_then(|choice| choice.style()), None)
                 }
-                None => (self.workspace.choice.style.as_deref(), self.unkept_mix()),
+                None => (self.workspace.choice.style(), self.unkept_mix()),
             };
             let chosen = (style, mix.as_ref());
             let live = self.live.as_ref();
@@ -257,7 +257,7 @@ impl App {
             && self.cropping.is_none()
             && self.paintings.viewed().is_none()
             && self.workspace.photo().is_some()
-            && self.workspace.choice.style.is_none()
+            && self.workspace.choice.style().is_none()
         {
             Some("Choose a style on the left to paint this photo")
         } else {
@@ -276,7 +276,7 @@ impl App {
             let seen = !self.full_screen.is_on() && (!may_fold || self.window.controls_open);
             let settings = self.batch_settings_text(seen);
             let painting = BatchPainting {
-                style: self.workspace.photo_choice().style.as_deref(),
+                style: self.workspace.photo_choice().style(),
                 style_text: &style_text,
                 cards: self.gallery.cards(),
                 settings: &settings,

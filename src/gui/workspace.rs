@@ -193,8 +193,8 @@ impl Workspace {
         Some(Recipe {
             photo: photo.number,
             framing: photo.framing,
-            mix: self.choice.mix.parts(self.choice.style.as_deref()?),
-            style: self.choice.style.clone()?,
+            mix: self.choice.parts(),
+            style: self.choice.style()?.to_owned(),
             model,
             working: self.choice.working_size().resolve(width, height),
             mode: self.choice.mode,
@@ -274,7 +274,7 @@ impl Workspace {
         let look = self.choice.look;
         let back = match &self.shown {
             Some(shown) => shown.choice.clone(),
-            None => Choice { style: None, mix: Mix::default(), ..self.choice.clone() },
+            None => Choice { mix: Mix::default(), ..self.choice.clone() },
         };
         // Keep the current strength, colours, size and framing: they do not need a network.
         self.choice =

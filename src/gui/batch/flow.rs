@@ -22,7 +22,9 @@ impl App {
     pub(crate) fn confirm_batch(&mut self) {
         let choice = self.workspace.photo_choice();
         let styles = match self.batch.as_ref().and_then(|batch| batch.several.as_ref()) {
-            None => choice.style.iter().map(|id| self.batch_style(id, &choice.parts())).collect(),
+            None => {
+                choice.style().into_iter().map(|id| self.batch_style(id, &choice.parts())).collect()
+            }
             // In the order of the gallery.
             Some(ids) => (self.gallery.cards().iter())
                 .filter(|card| ids.contains(&card.id))
@@ -41,7 +43,7 @@ impl App {
         // Live mode may have another style, which the gallery shows as chosen.
         let is_aside = self.live.is_some();
         let parts = choice.parts();
-        let words = match &choice.style {
+        let words = match choice.style() {
             None if is_aside => return "Choose a style under “Photo” first.".to_owned(),
             None => return "Choose a style on the left first.".to_owned(),
             Some(style) if parts.is_empty() => format!("In the style {}", self.title_of(style)),

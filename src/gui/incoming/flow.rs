@@ -239,7 +239,7 @@ impl App {
             return;
         };
         self.incoming.before = Some(Before { photo, was_live });
-        let text = match self.workspace.choice.style {
+        let text = match self.workspace.choice.style() {
             Some(_) => "Painted as a photo.",
             None => "Opened as a photo.",
         };

@@ -11,8 +11,8 @@ use crate::{
         LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot, rate_control::STEPS_PX,
     },
     gui::{
-        app::App, events::name_window, intent::Intent, stage::Compare, style_source::Card,
-        workspace::Page,
+        app::App, events::name_window, intent::Intent, mix::Mix, stage::Compare,
+        style_source::Card, workspace::Page,
     },
     measure::{MeasureError, MeasureReport, chart},
     media::record::Recorder,
@@ -79,7 +79,7 @@ impl App {
 
     /// Shows once that a picture style looks better at a larger size than the one that the CPU paints at.
     fn hint_at_detail(&mut self) {
-        let style = self.workspace.choice.style.as_deref();
+        let style = self.workspace.choice.style();
         let card = style.and_then(|id| self.gallery.card(id));
         let facts = self.live.as_ref().and_then(|live| live.facts.as_ref());
         let painted = facts.filter(|facts| facts.mode.is_some());
@@ -320,7 +320,7 @@ impl App {
     /// Chooses the first style if none is chosen, so that live mode paints from the start. At the very first start on a
     /// CPU, chooses a style that looks good at the small size used there. Only this special choice is stored.
     pub(crate) fn choose_first_style(&mut self) {
-        if self.live.is_none() || self.workspace.choice.style.is_some() {
+        if self.live.is_none() || self.workspace.choice.style().is_some() {
             return;
         }
         let is_first_start = !self.settings.state.has_seen_hint;
@@ -335,7 +335,7 @@ impl App {
         if let Some(id) = &first {
             self.gallery.begin_at_top(id);
         }
-        self.workspace.choice.style = first;
+        self.workspace.choice.mix = Mix::of(first);
         if is_chosen_for_good {
             self.remember_choice();
         }

@@ -7,21 +7,16 @@ use crate::{
 };
 
 impl App {
-    /// The styles of the current mix; empty without a mix.
-    pub(crate) fn mixed_parts(&self) -> Parts {
-        self.workspace.choice.parts()
-    }
-
     /// The mix that paints and is not saved as a style yet.
     pub(crate) fn unkept_mix(&self) -> Option<UnkeptMix> {
-        let parts = self.mixed_parts();
+        let parts = self.workspace.choice.parts();
         let name = self.chosen_name().filter(|_| !parts.is_empty())?;
         Some(UnkeptMix::new(parts, name))
     }
 
     /// Asks for a name under which the mix becomes a style.
     pub(crate) fn ask_mix_name(&mut self) {
-        let parts = self.mixed_parts();
+        let parts = self.workspace.choice.parts();
         if parts.is_empty() {
             return;
         }

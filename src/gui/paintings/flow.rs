@@ -224,9 +224,8 @@ impl App {
             return false;
         };
         let choice = self.viewed_choice();
-        let styles = choice.iter().flat_map(|choice| {
-            choice.style.iter().chain(choice.mix.others.iter().map(|(style, _)| style))
-        });
+        let mixed = choice.iter().flat_map(|choice| &choice.mix.styles);
+        let styles = mixed.map(|(style, _)| style);
         let missing = styles.into_iter().find(|style| self.gallery.card(style).is_none());
         view::settings(ui, &viewed.texts, (choice.as_ref(), missing.map(String::as_str)));
         true
