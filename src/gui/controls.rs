@@ -34,7 +34,8 @@ impl App {
                 return;
             }
             let mut choice = self.workspace.choice.clone();
-            if let Some(whole) = self.workspace.photo().map(|photo| photo.whole.size()) {
+            if let Some(whole) = self.workspace.photo().map(|photo| photo.opened.photo.frame.size())
+            {
                 theme::group_title(ui, "Photo");
                 framing(ui, whole, self.cropping.is_some(), &mut choice);
                 ui.add_space(theme::GROUP_GAP);

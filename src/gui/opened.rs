@@ -45,6 +45,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Its pixels.
+    pub fn whole(&self) -> Whole {
+        Whole { frame: self.photo.frame.clone(), preview: self.preview.clone() }
+    }
+
     /// Its name for the user.
     pub fn title(&self) -> String {
         match &self.origin {
@@ -61,13 +66,6 @@ pub struct Whole {
     pub frame: Arc<Frame>,
     /// The photo with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
     pub preview: Arc<Frame>,
-}
-
-impl Whole {
-    /// Width and height, in pixels.
-    pub fn size(&self) -> (usize, usize) {
-        self.frame.size()
-    }
 }
 
 /// Files sorted by kind, as far as their names show it.

@@ -93,7 +93,7 @@ impl App {
         if self.painting.framing != wanted {
             self.painting.framing = wanted;
             let number = photo.number;
-            let whole = photo.whole.clone();
+            let whole = photo.opened.whole();
             self.tasks.spawn(
                 move || framed(whole, framing),
                 move |app, framed| {
@@ -149,7 +149,7 @@ impl App {
             return;
         };
         let run = self.engine.paint(PaintJob {
-            photo: photo.opened.photo.frame.clone(),
+            photo: photo.framed.frame.clone(),
             network: loaded.network.clone(),
             settings: PaintSettings {
                 working_size: self.workspace.choice.working_size(),
@@ -181,7 +181,7 @@ impl App {
         };
         self.compositor.request(ComposeJob {
             ticket: self.painting.composed.ticket,
-            photo: photo.opened.photo.frame.clone(),
+            photo: photo.framed.frame.clone(),
             painting: painting.clone(),
             output,
             look: self.workspace.choice.look,

@@ -36,7 +36,7 @@ impl App {
         else {
             return;
         };
-        let photo = photo.map(|photo| photo.opened.photo.frame.clone());
+        let photo = photo.map(|photo| photo.framed.frame.clone());
         let styles = self.style_source.clone();
         let style = id.clone();
         let read = move || Ok(styles.load(&style, ModelSize::Lite)?.network);

@@ -329,7 +329,7 @@ impl App {
             && let Some(photo) = self.workspace.photo()
         {
             let framing = self.workspace.choice.framing;
-            self.cropping = Some(Cropping::new(&self.ctx, &photo.whole, framing));
+            self.cropping = Some(Cropping::new(&self.ctx, &photo.opened.whole(), framing));
         }
     }
 

@@ -26,12 +26,12 @@ const KEPT_BYTES: usize = 256 << 20;
 pub struct OpenPhoto {
     /// Increases with every opened photo.
     pub number: u64,
-    /// The photo as it is painted: turned and cropped.
+    /// The photo as it was opened.
     pub opened: Opened,
     /// How the photo is turned and cropped.
     pub framing: Framing,
-    /// The whole photo, as it was opened.
-    pub whole: Whole,
+    /// The photo as it is painted: turned and cropped.
+    pub framed: Whole,
 }
 
 /// A finished painting and the choice that led to it.
@@ -145,34 +145,25 @@ impl Workspace {
         let framing = opened.framing;
         self.choice.framing = framing;
         self.history.reframe(framing, &self.choice);
-        let frame = opened.photo.frame.clone();
-        let preview = opened.preview.clone();
         let before = self.photo.replace(OpenPhoto {
             number: self.photos_opened,
-            opened,
             framing: Framing::default(),
-            whole: Whole { frame, preview },
+            framed: opened.whole(),
+            opened,
         });
         self.paintings.clear();
         self.saved.clear();
         self.shown = None;
         self.draft = None;
         self.unasked = Some(self.choice.clone());
-        before.map(|before| {
-            let mut opened = before.opened;
-            opened.photo.frame = before.whole.frame;
-            opened.preview = before.whole.preview;
-            opened.framing = last;
-            opened
-        })
+        before.map(|before| Opened { framing: last, ..before.opened })
     }
 
     /// Shows the photo with this framing. Keeps its paintings, but puts none of them on the table.
     pub fn set_framed(&mut self, framing: Framing, framed: Whole) {
         if let Some(photo) = &mut self.photo {
             photo.framing = framing;
-            photo.opened.photo.frame = framed.frame;
-            photo.opened.preview = framed.preview;
+            photo.framed = framed;
             self.show_only_photo();
         }
     }
@@ -183,7 +174,7 @@ impl Workspace {
 
     /// Width and height of the photo, in pixels.
     pub fn photo_size(&self) -> Option<(usize, usize)> {
-        Some(self.photo.as_ref()?.opened.photo.frame.size())
+        Some(self.photo.as_ref()?.framed.frame.size())
     }
 
     /// The recipe of the choice with the given model; `None` without a photo or a style.
@@ -310,11 +301,10 @@ impl Workspace {
         let open = self.photo.as_ref();
         let choice = self.photo_choice();
         let open = open.filter(|photo| photo.framing == choice.framing)?;
-        let photo = &open.opened.photo;
         let shown = self.shown.as_ref().filter(|_| self.draft.is_none())?;
         Some(Finished {
             key: self.saved_key()?,
-            photo: photo.frame.clone(),
+            photo: open.framed.frame.clone(),
             painting: shown.painting.clone(),
         })
     }

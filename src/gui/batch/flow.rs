@@ -63,37 +63,30 @@ impl App {
     /// visible, not folded.
     pub(crate) fn batch_settings_text(&self, seen: bool) -> String {
         let choice = self.workspace.photo_choice();
-        let mut words = format!(
-            "Strength {} %, detail {} px or the photo's own size where that is less, ",
-            choice.look.strength_percent,
-            choice.brush_px()
-        );
-        words.push_str(if choice.look.keep_colors {
-            "the photo's colours, "
-        } else {
-            "the style's colours, "
-        });
-        words.push_str(&match choice.output {
+        let colours = if choice.look.keep_colors { "photo" } else { "style" };
+        let size = match choice.output {
             OutputSize::Original => "as large as the photo".to_owned(),
             OutputSize::Working => "as large as painted".to_owned(),
-            OutputSize::LongSide(px) => {
-                format!("long side {px} px, enlarged at most four times")
-            }
-        });
+            OutputSize::LongSide(px) => format!("long side {px} px, enlarged at most four times"),
+        };
         let choices = &self.settings.choices;
-        words.push_str(&match choices.format {
-            None => ", each in its photo's own format".to_owned(),
+        let format = match choices.format {
+            None => "each in its photo's own format".to_owned(),
             Some(format) if format.is_lossy() => {
-                format!(", as {} of quality {}", format_title(format), choices.jpeg_quality)
+                format!("as {} of quality {}", format_title(format), choices.jpeg_quality)
             }
-            Some(format) => format!(", as {}", format_title(format)),
-        });
-        words.push_str(match (self.live.is_some(), seen) {
-            (true, _) => ". Change them on the page “Photo”.",
-            (false, true) => ". Change them on the right.",
-            (false, false) => ". Change them under “Adjust”.",
-        });
-        words
+            Some(format) => format!("as {}", format_title(format)),
+        };
+        let place = match (self.live.is_some(), seen) {
+            (true, _) => "on the page “Photo”",
+            (false, true) => "on the right",
+            (false, false) => "under “Adjust”",
+        };
+        format!(
+            "Strength {} %, detail {} px or the photo's own size where that is less, the {colours}'s colours, {size}, {format}. Change them {place}.",
+            choice.look.strength_percent,
+            choice.brush_px()
+        )
     }
 
     /// A style, or a mix with it, in the chosen model size.

@@ -40,7 +40,7 @@ impl App {
         let Some(photo) = self.workspace.photo().filter(|_| self.sheet.is_none()) else {
             return;
         };
-        let photo = &photo.opened.photo;
+        let photo = &photo.framed;
         let (path, format) = self.with_format(path);
         let (width, height) = photo.frame.size();
         let (width, height) = self.workspace.choice.working_size().resolve(width, height);

@@ -54,7 +54,7 @@ pub struct Cropping {
 impl Cropping {
     /// Starts with the existing crop, or with the whole photo.
     pub fn new(ctx: &egui::Context, whole: &Whole, framing: Framing) -> Self {
-        let size = framing.rotate.size(whole.size());
+        let size = framing.rotate.size(whole.frame.size());
         let (x, y, width, height) = match framing.crop {
             Some(crop) => (crop.x, crop.y, crop.width, crop.height),
             None => (0, 0, size.0, size.1),

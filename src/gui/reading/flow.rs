@@ -75,7 +75,7 @@ impl App {
             && !self.ending.is_closing
             && let Some(file) = self.unclear.pop_front()
         {
-            let photo = self.workspace.photo().map(|photo| photo.opened.preview.clone());
+            let photo = self.workspace.photo().map(|photo| photo.framed.preview.clone());
             let question = Question::Reading(Box::new(Reading::new(file, photo)));
             self.overlays.show(Overlay::Question(question));
         }
