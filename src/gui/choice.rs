@@ -49,17 +49,19 @@ impl NetworkOf {
         matches!(self, Self::Mix(_))
     }
 
-    /// Whether both are mixes of the same styles.
-    pub fn has_same_styles(&self, other: &Self) -> bool {
-        let ids = |parts: &Parts| parts.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
-        matches!((self, other), (Self::Mix(a), Self::Mix(b)) if ids(a) == ids(b))
+    /// The ids of its styles.
+    pub fn styles(&self) -> Vec<&str> {
+        match self {
+            Self::Style(id, _) => vec![id],
+            Self::Mix(parts) => parts.iter().map(|(id, _)| id.as_str()).collect(),
+        }
     }
 
-    /// Whether it paints with a style for which `is_it` is true.
-    pub fn has_style(&self, is_it: impl Fn(&String) -> bool) -> bool {
+    /// Notes that a style has a new id.
+    pub fn rename_style(&mut self, old: &str, new: &str) {
         match self {
-            Self::Style(id, _) => is_it(id),
-            Self::Mix(parts) => parts.iter().any(|(id, _)| is_it(id)),
+            Self::Style(id, _) => rename([id], old, new),
+            Self::Mix(parts) => rename(parts.iter_mut().map(|(id, _)| id), old, new),
         }
     }
 }
@@ -76,12 +78,7 @@ pub struct Recipe {
     pub photo: u64,
     /// How the photo is turned and cropped.
     pub framing: Framing,
-    /// Id of the style.
-    pub style: String,
-    /// The styles of the mix; empty without a mix.
-    pub mix: Parts,
-    /// The model size in use.
-    pub model: ModelSize,
+    pub network: NetworkOf,
     /// Width and height of the network's input.
     pub working: (usize, usize),
     /// Variant, precision and attention.
@@ -89,22 +86,12 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Notes that a style has a new id.
-    pub fn rename_style(&mut self, old: &str, new: &str) {
-        let mixed = self.mix.iter_mut().map(|(style, _)| style);
-        rename(mixed.chain([&mut self.style]), old, new);
-    }
-
-    /// The network that paints it.
-    pub fn network(&self) -> NetworkOf {
-        NetworkOf::new(&self.style, &self.mix, self.model)
-    }
-
     /// Whether `other` is the same mix with different weights, and all else is equal.
     pub fn is_mixed_otherwise(&self, other: &Self) -> bool {
-        let mix = other.mix.clone();
-        let is_mixed = !self.mix.is_empty() || !mix.is_empty();
-        is_mixed && self.mix != mix && Self { mix, ..self.clone() } == *other
+        let is_mixed = self.network.is_mix() || other.network.is_mix();
+        let [own, others] = [self, other].map(|recipe| recipe.network.styles());
+        let is_same = Self { network: other.network.clone(), ..self.clone() } == *other;
+        is_mixed && is_same && self.network != other.network && own.first() == others.first()
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use eframe::egui::{self, Context, EventFilter, ScrollArea, TextureHandle, Ui, vec2};
 
 use super::{
+    choice::NetworkOf,
     fonts::icons,
     intent::{Intent, Sends},
     label::{label, remark},
@@ -302,7 +303,7 @@ impl Gallery {
         &mut self,
         ui: &mut Ui,
         (chosen, mix): (Option<&str>, Option<&UnkeptMix>),
-        painting: Option<(&str, f32)>,
+        painting: Option<(&NetworkOf, f32)>,
         moving: Option<&PreviewGrid>,
     ) {
         theme::group_title(ui, "Styles");
@@ -353,7 +354,7 @@ impl Gallery {
                 let last = self.cards.len().saturating_sub(1);
                 for (place, card) in self.cards.iter().enumerate() {
                     let share = painting
-                        .filter(|(id, _)| mix.is_none() && *id == card.id)
+                        .filter(|(of, _)| mix.is_none() && of.styles() == [&card.id])
                         .map(|(_, share)| share);
                     let moves = moving.and_then(|grid| grid.texture(&card.id));
                     let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);

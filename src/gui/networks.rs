@@ -22,7 +22,8 @@ impl App {
     /// A network for live mode: until that of a mix is loaded, that of an older mix of the same styles.
     pub(super) fn live_network(&mut self, of: &NetworkOf) -> Option<Loaded> {
         let mut loaded = self.networks.loaded.iter();
-        let older = loaded.find(|(older, _)| older.has_same_styles(of));
+        let older = loaded
+            .find(|(older, _)| of.is_mix() && older.is_mix() && older.styles() == of.styles());
         let older = older.map(|(_, loaded)| loaded.clone());
         let live = self.live.as_ref();
         // Newer settings would cancel the preparation of the previous ones again and again.
@@ -54,7 +55,8 @@ impl App {
     /// Paints what waits for a network.
     fn handle_loaded(&mut self, of: NetworkOf, loaded: Result<Loaded, String>) {
         self.networks.loading.retain(|loading| *loading != of);
-        let requested = self.painting.request.as_ref().map(|request| request.recipe.network());
+        let requested =
+            self.painting.request.as_ref().map(|request| request.recipe.network.clone());
         let is_requested = requested.as_ref() == Some(&of);
         // While a mix is made, a newer one waits.
         let waits = is_requested || (of.is_mix() && requested.is_some_and(|other| other.is_mix()));

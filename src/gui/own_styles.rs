@@ -6,8 +6,8 @@
 use eframe::egui::Event;
 
 use super::{
-    app::App, choice::NetworkOf, history::Step, intent::Intent, label::remark, mix::Mix,
-    style_order::Move, style_source::Card,
+    app::App, history::Step, intent::Intent, label::remark, mix::Mix, style_order::Move,
+    style_source::Card,
 };
 
 impl App {
@@ -84,14 +84,12 @@ impl App {
         self.end_change();
         self.workspace.rename_style(id, new);
         if let Some(request) = &mut self.painting.request {
-            request.recipe.rename_style(id, new);
+            request.recipe.network.rename_style(id, new);
         }
         let loaded = std::mem::take(&mut self.networks.loaded).into_iter();
-        let loaded = loaded.map(|(of, loaded)| match of {
-            NetworkOf::Style(style, model) if style == id => {
-                (NetworkOf::Style(new.to_owned(), model), loaded)
-            }
-            other => (other, loaded),
+        let loaded = loaded.map(|(mut of, loaded)| {
+            of.rename_style(id, new);
+            (of, loaded)
         });
         self.networks.loaded = loaded.collect();
         self.remember_choice();
@@ -247,7 +245,7 @@ impl App {
     /// Handles a new list of styles.
     fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String], added: Option<String>) {
         let changed = self.gallery.set_cards(&self.ctx, cards);
-        self.networks.loaded.retain(|of, _| !of.has_style(|style| changed.contains(style)));
+        self.networks.loaded.retain(|of, _| !of.styles().iter().any(|id| changed.contains(*id)));
         if self.gallery.note_problems(problems) {
             match problems {
                 [] => {}

@@ -137,7 +137,7 @@ impl App {
         let Some(recipe) = self.painting.request.as_ref().map(|r| r.recipe.clone()) else {
             return;
         };
-        let loaded = self.chosen_network(&recipe.network());
+        let loaded = self.chosen_network(&recipe.network);
         let (Some(request), Some(photo)) = (&mut self.painting.request, self.workspace.photo())
         else {
             return;

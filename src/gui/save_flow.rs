@@ -189,7 +189,7 @@ impl App {
             let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
             let (recipe, look, _) = &finished.key;
             let painted = PaintedWith {
-                network: Some(recipe.network()),
+                network: Some(recipe.network.clone()),
                 mode: Some(finished.painting.mode),
                 working: Some(finished.painting.painted.size()),
                 look: *look,
@@ -444,7 +444,7 @@ impl App {
             None => self.workspace.shown().map(|shown| &shown.recipe),
         };
         let style = recipe
-            .map(|recipe| self.name_of(&recipe.network()))
+            .map(|recipe| self.name_of(&recipe.network))
             .map_or_else(String::new, |style| format!(" in “{style}”"));
         let place = match self.live {
             Some(_) => ", which waits under Photo,",

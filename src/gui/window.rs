@@ -84,11 +84,8 @@ impl App {
             Panel::left("gallery").resizable(false).exact_size(styles_width).frame(side(ui, 12, 8));
         gallery.show(ui, |ui| {
             let share = self.engine.progress().unwrap_or(0.0);
-            let painting = self
-                .painting
-                .request
-                .as_ref()
-                .map(|request| (request.recipe.style.as_str(), share));
+            let request = self.painting.request.as_ref();
+            let painting = request.map(|request| (&request.recipe.network, share));
             let viewed = self.shows_painting().then(|| self.viewed_choice());
             let (style, mix) = match &viewed {
                 // A saved file's own style, unless it is a mix.
@@ -233,7 +230,7 @@ impl App {
         // Whether there is a chip in the middle of the lower edge.
         let mut has_chip = false;
         let hint = if let Some(request) = &self.painting.request {
-            let name = self.name_of(&request.recipe.network());
+            let name = self.name_of(&request.recipe.network);
             let (does, share) = if self.networks.loading.iter().all(NetworkOf::is_mix) {
                 ("Painting in", self.engine.progress().unwrap_or(0.0))
             } else {

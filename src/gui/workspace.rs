@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use super::{
-    choice::{Choice, Recipe, SavedKey},
+    choice::{Choice, NetworkOf, Recipe, SavedKey},
     finished::Finished,
     history::{History, Step},
     label::stem,
-    mix::{Mix, Parts},
+    mix::Mix,
     opened::{Opened, Origin, Whole},
 };
 use crate::{
@@ -184,9 +184,7 @@ impl Workspace {
         Some(Recipe {
             photo: photo.number,
             framing: photo.framing,
-            mix: self.choice.parts(),
-            style: self.choice.style()?.to_owned(),
-            model,
+            network: self.choice.network(model)?,
             working: self.choice.working_size().resolve(width, height),
             mode: self.choice.mode,
         })
@@ -245,13 +243,13 @@ impl Workspace {
 
     /// Notes that a mix is now a style: the painting on the table becomes that style's painting and keeps its saved
     /// state.
-    pub fn note_kept_mix(&mut self, mix: &Parts, style: &str) {
-        let Some(shown) = self.shown.as_ref().filter(|shown| shown.recipe.mix == *mix) else {
+    pub fn note_kept_mix(&mut self, mix: &NetworkOf, style: NetworkOf) {
+        let Some(shown) = self.shown.as_ref().filter(|shown| shown.recipe.network == *mix) else {
             return;
         };
         let before = shown.recipe.clone();
         let painting = shown.painting.clone();
-        let recipe = Recipe { style: style.to_owned(), mix: Parts::new(), ..before.clone() };
+        let recipe = Recipe { network: style, ..before.clone() };
         let saved = self.saved.iter().filter(|(saved, ..)| *saved == before);
         let saved: Vec<SavedKey> =
             saved.map(|(_, look, output)| (recipe.clone(), *look, *output)).collect();
@@ -286,7 +284,7 @@ impl Workspace {
         let saved = self.saved.iter_mut().map(|(recipe, ..)| recipe);
         let shown = self.shown.iter_mut().map(|shown| &mut shown.recipe);
         for recipe in kept.chain(saved).chain(shown) {
-            recipe.rename_style(old, new);
+            recipe.network.rename_style(old, new);
         }
         let shown = self.shown.iter_mut().map(|shown| &mut shown.choice);
         shown.chain(&mut self.unasked).for_each(|choice| choice.rename_style(old, new));
@@ -344,7 +342,7 @@ impl Workspace {
     pub fn result_stem(&self) -> String {
         let stem = self.photo_stem();
         match self.shown.as_ref() {
-            Some(shown) => format!("{stem}-{}", shown.recipe.network().label()),
+            Some(shown) => format!("{stem}-{}", shown.recipe.network.label()),
             None => stem,
         }
     }

@@ -69,7 +69,8 @@ impl App {
             move || styles.keep_mix(&mix, &style, &words),
             |app, kept| match kept {
                 Ok(id) => {
-                    app.workspace.note_kept_mix(&parts, &id);
+                    let style = NetworkOf::Style(id.clone(), app.model());
+                    app.workspace.note_kept_mix(&NetworkOf::Mix(parts), style);
                     app.list_styles(Some(id));
                 }
                 Err(error) => {

@@ -137,9 +137,7 @@ fn kept_paintings_are_bounded() {
     let recipe = |n: usize| Recipe {
         photo: 1,
         framing: Framing::default(),
-        style: format!("s{n}"),
-        mix: vec![],
-        model: ModelSize::Full,
+        network: NetworkOf::Style(format!("s{n}"), ModelSize::Full),
         working: (100, 50),
         mode: ModeChoice::default(),
     };
