@@ -133,13 +133,16 @@ pub enum TrialError {
 /// A small photo and its painting.
 pub type Tried = Result<(Arc<Frame>, Arc<Painting>), TrialError>;
 
+/// Continues with the result of a trial.
+type Continue<S> = Box<dyn FnOnce(&mut S, Tried)>;
+
 /// A trial in progress.
 pub struct Trial<S> {
     /// Distinguishes this trial from earlier ones, whose networks may be read late.
     pub ticket: u64,
     /// The engine's number and the photo, once the network is read.
     pub painting: Option<(TrialNumber, Arc<Frame>)>,
-    pub done: Box<dyn FnOnce(&mut S, Tried)>,
+    pub done: Continue<S>,
 }
 
 /// A save, and what follows it.

@@ -226,9 +226,7 @@ impl LiveView {
         let mut name = "Record".to_owned();
         let mut spoken = name.clone();
         if let Some(length) = recorded {
-            let recorder =
-                self.recording.as_ref().and_then(|recording| recording.recorder.as_ref());
-            let progress = match recorder {
+            let progress = match self.recorder() {
                 Some(recorder) => progress(recorder, length),
                 None => length_in_words(length),
             };

@@ -36,7 +36,8 @@ impl LiveView {
     /// are known.
     fn comparison(&self) -> Option<([Spread; 2], &Equality)> {
         self.facts?.pair?;
-        Some((self.pairs.spreads()?, self.equality.as_deref()?))
+        let picture = &self.pictures.as_ref()?.value;
+        Some((self.pairs.spreads()?, picture.equality.as_deref()?))
     }
 
     /// Draws the comparison's own lines.

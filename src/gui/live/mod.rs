@@ -61,7 +61,6 @@ use crate::{
     mailbox::Reader,
     media::record::{Recorder, TakenFrames, length_in_words, pictures},
     settings::LiveChoices,
-    verify::Equality,
 };
 
 /// A recording in progress.
@@ -109,7 +108,6 @@ pub struct LiveView {
     may_repaint: bool,
     facts: Option<Facts>,
     pairs: PairTimes,
-    equality: Option<Arc<Equality>>,
     panel: Panel,
     rate_warning: RateWarning,
     report: Option<ReportView>,
@@ -208,10 +206,14 @@ impl LiveView {
         self.pictures.is_some() && matches!(self.source, Source::Camera(_))
     }
 
+    fn recorder(&self) -> Option<&Recorder> {
+        self.recording.as_ref()?.recorder.as_ref()
+    }
+
     /// The folder or file of the current recording, if it exists yet, and how much is recorded.
     pub fn recording(&self) -> Option<(Option<&Path>, String)> {
         let length = self.recorded_length(Instant::now())?;
-        let recorder = self.recording.as_ref().and_then(|recording| recording.recorder.as_ref());
+        let recorder = self.recorder();
         let folder = recorder.filter(|recorder| !recorder.is_video());
         let taken = match (folder, length.as_secs()) {
             // The first picture is already being written.
@@ -339,7 +341,6 @@ impl LiveView {
             };
             self.pairs.note(of, pair.ms);
         }
-        self.equality.clone_from(&picture.equality);
         self.panel.note_picture(&facts, now, pictures.counts().dropped);
         self.facts = Some(facts);
         self.put_on_stage(ctx);

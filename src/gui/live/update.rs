@@ -64,8 +64,7 @@ impl App {
         let is_flipped = self.settings.live.shows_flipped(&live.source);
         live.stage.is_flipped = is_flipped;
         live.previews.is_flipped = is_flipped;
-        let recorder = live.recording.as_ref().and_then(|recording| recording.recorder.as_ref());
-        if recorder.is_some_and(Recorder::has_ended) {
+        if live.recorder().is_some_and(Recorder::has_ended) {
             self.end_recording();
         } else if let Some(length) = live.recorded_length(Instant::now()) {
             // The clock advances even while no pictures arrive.
