@@ -43,8 +43,7 @@ impl App {
                 ("Live", is_live, "Paint a camera or the demo scene.", Intent::EnterLive),
                 ("Photo", !is_live, "Paint a photo.", Intent::LeaveLive),
             ] {
-                let button = ui.add(theme::toggle(is_on, name));
-                key_chips::hint(button, hint, "L").sends(intent);
+                key_chips::hint(ui.add(theme::toggle(is_on, name)), hint, "L").sends(intent);
             }
             ui.separator();
             for (icon, name, does, can, intent) in [

@@ -292,8 +292,7 @@ fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut C
         ui.spacing_mut().button_padding.x = 5.0;
         let mut offer = |icon, word, name: &str, hint, is_on| {
             let words = theme::icon_text(icon, word, true);
-            let response = ui.add(theme::toggle(is_on, words)).hint_beside(hint);
-            response.accessible_name(name).clicked()
+            ui.add(theme::toggle(is_on, words)).hint_beside(hint).accessible_name(name).clicked()
         };
         for (icon, word, hint, rotate) in [
             (icons::TURN_LEFT, "Left", "Rotate the photo 90° left", Rotation::ThreeQuarters),

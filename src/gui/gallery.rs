@@ -249,8 +249,7 @@ impl Gallery {
     /// Shows the painted thumbnails in this strength and these colours.
     pub fn follow_look(&mut self, look: Look) {
         for picture in self.painted.values_mut().filter(|s| s.look != look) {
-            let image = image_in(look, &picture.photo, &picture.painting);
-            picture.texture.set(image, MIPMAPPED);
+            picture.texture.set(image_in(look, &picture.photo, &picture.painting), MIPMAPPED);
             picture.look = look;
         }
     }
@@ -346,8 +345,7 @@ impl Gallery {
                 };
                 if let Some(mix) = mix {
                     let share = painting.map(|(_, share)| share);
-                    let picture = |id: &str| self.thumbnails.get(id);
-                    let response = mix.ui(ui, picture, share);
+                    let response = mix.ui(ui, |id| self.thumbnails.get(id), share);
                     follow(ui, UnkeptMix::ID, &response);
                 }
                 let mut drag = Drag::default();

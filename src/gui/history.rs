@@ -107,7 +107,6 @@ impl History {
 
     /// Notes that a style has a new id.
     pub fn rename(&mut self, old: &str, new: &str) {
-        let steps = self.past.iter_mut().chain(&mut self.future);
-        steps.for_each(|step| step.rename(old, new));
+        self.past.iter_mut().chain(&mut self.future).for_each(|step| step.rename(old, new));
     }
 }

@@ -23,8 +23,8 @@ impl App {
     pub(super) fn live_network(&mut self, of: &NetworkOf) -> Option<Loaded> {
         let mut loaded = self.networks.loaded.iter();
         let older = loaded
-            .find(|(older, _)| of.is_mix() && older.is_mix() && older.styles() == of.styles());
-        let older = older.map(|(_, loaded)| loaded.clone());
+            .find(|(older, _)| of.is_mix() && older.is_mix() && older.styles() == of.styles())
+            .map(|(_, loaded)| loaded.clone());
         let live = self.live.as_ref();
         // Newer settings would cancel the preparation of the previous ones again and again.
         if older.is_some() && live.is_some_and(LiveView::is_preparing) {

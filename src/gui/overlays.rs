@@ -182,8 +182,7 @@ pub fn dialog(
     width: f32,
     contents: impl FnOnce(&mut Ui),
 ) -> bool {
-    let style = egui::Frame::window(&ctx.global_style());
-    let frame = style.inner_margin(DIALOG_MARGIN);
+    let frame = egui::Frame::window(&ctx.global_style()).inner_margin(DIALOG_MARGIN);
     let id = Id::unique(id);
     let mut area = Modal::default_area(id);
     if hangs {

@@ -86,11 +86,11 @@ impl App {
         if let Some(request) = &mut self.painting.request {
             request.recipe.network.rename_style(id, new);
         }
-        let loaded = std::mem::take(&mut self.networks.loaded).into_iter();
-        let loaded = loaded.map(|(mut of, loaded)| {
-            of.rename_style(id, new);
-            (of, loaded)
-        });
+        let loaded =
+            std::mem::take(&mut self.networks.loaded).into_iter().map(|(mut of, loaded)| {
+                of.rename_style(id, new);
+                (of, loaded)
+            });
         self.networks.loaded = loaded.collect();
         self.remember_choice();
         self.list_styles(None);

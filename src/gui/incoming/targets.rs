@@ -50,8 +50,7 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
     if files == 0 {
         return false;
     }
-    let layer = egui::LayerId::new(Order::Foreground, Id::unique("drop"));
-    let painter = ui.layer_painter(layer);
+    let painter = ui.layer_painter(egui::LayerId::new(Order::Foreground, Id::unique("drop")));
     painter.rect_filled(area, 0.0, Color32::from_black_alpha(170));
     let colors = theme::palette(ui);
     if files == checkpoints {

@@ -61,8 +61,7 @@ impl App {
         let area = area.with_max_y(area.bottom() - above);
         floating(ui, "first start", Align2::CENTER_BOTTOM, area, |ui| {
             ui.horizontal(|ui| {
-                let ways = welcome::ways(self.cameras.as_ref());
-                for (place, way) in ways.into_iter().enumerate() {
+                for (place, way) in welcome::ways(self.cameras.as_ref()).into_iter().enumerate() {
                     let words = theme::icon_text(way.icon, way.title, true);
                     let button = Button::new(words).min_size(vec2(0.0, CARD_HEIGHT));
                     let card = key_chips::hint(ui.add(button), &way.does, way.keys);

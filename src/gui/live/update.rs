@@ -92,8 +92,7 @@ impl App {
             self.settings_changed();
             let text =
                 "This style hides most of the scene at this size. Increase Detail to see more.";
-            let offer = ("Paint larger (slower)", Intent::LiveDetail(SCENE_PX));
-            self.messages.offer(text, offer);
+            self.messages.offer(text, ("Paint larger (slower)", Intent::LiveDetail(SCENE_PX)));
         }
     }
 
