@@ -93,11 +93,6 @@ impl Cropping {
         }
     }
 
-    /// Whether the rectangle is the whole photo.
-    fn is_whole(&self) -> bool {
-        self.framing().crop.is_none()
-    }
-
     /// The framing with the crop in whole pixels, or without a crop if the rectangle is the whole photo.
     pub fn framing(&self) -> Framing {
         let crop = pixels(self.rect, self.size, self.fixed(self.ratio));
@@ -269,7 +264,7 @@ impl Cropping {
             }
             if response.hovered() || response.dragged() {
                 ui.set_cursor_icon(match (handle.x, handle.y) {
-                    (0, 0) if self.is_whole() => CursorIcon::Crosshair,
+                    (0, 0) if self.framing().crop.is_none() => CursorIcon::Crosshair,
                     (0, 0) => CursorIcon::Move,
                     (0, _) => CursorIcon::ResizeVertical,
                     (_, 0) => CursorIcon::ResizeHorizontal,

@@ -72,7 +72,9 @@ impl App {
             }
             self.over_stage(ui, area, true);
             if self.full_screen.shows_hint(now) {
-                leaving_hint(ui, area);
+                floating(ui, "leaving hint", Align2::CENTER_TOP, area, |ui| {
+                    ui.label("Press Esc to exit full screen");
+                });
             }
             self.name_style(ui, area, now);
             self.full_screen_bar(ui, shows_controls);
@@ -166,11 +168,4 @@ fn is_used(ctx: &Context, shown: bool) -> bool {
 /// Progress of a fade in or out, 0 to 1.
 fn fade(ctx: &Context, name: &str, shows: bool) -> f32 {
     ctx.animate_bool_with_time(Id::unique(("fade", name)), shows, FADE_SECONDS)
-}
-
-/// Shows the key that leaves full screen.
-fn leaving_hint(ui: &Ui, area: Rect) {
-    floating(ui, "leaving hint", Align2::CENTER_TOP, area, |ui| {
-        ui.label("Press Esc to exit full screen");
-    });
 }
