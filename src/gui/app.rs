@@ -8,22 +8,23 @@
 mod state;
 
 pub(super) use state::{
-    DeviceInUse, Ending, Networks, NextStep, PaintRequest, PhotoOpening, PhotoPainting, SaveFlow,
-    StylePicture, StylePictures, WindowState,
+    ComposeRequest, DeviceInUse, Ending, Networks, NextStep, PaintRequest, PhotoOpening,
+    PhotoPainting, SaveFlow, Trial, TrialError, Tried, WindowState,
 };
 
 use std::{
+    collections::VecDeque,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use eframe::egui;
+use eframe::egui::{self, Context, Ui};
 
 use super::{
     batch::Batch,
     choice::Choice,
-    contact_sheet::ContactSheets,
+    contact_sheet::ContactSheet,
     crop::Cropping,
     full_screen::state::FullScreen,
     gallery::Gallery,
@@ -35,7 +36,7 @@ use super::{
     overlays::Overlays,
     paintings::Paintings,
     platform::Platform,
-    reading::Readings,
+    reading::Unclear,
     settings_file::SettingsFile,
     shortcuts,
     stage::Stage,
@@ -75,7 +76,7 @@ pub struct Launch {
 
 /// The window.
 pub struct App {
-    pub(super) ctx: egui::Context,
+    pub(super) ctx: Context,
     pub(super) engine: Engine,
     pub(super) compositor: Compositor,
     pub(super) tasks: Tasks<App>,
@@ -100,9 +101,12 @@ pub struct App {
     pub(super) networks: Networks,
     /// Dragged, dropped and pasted pictures.
     pub(super) incoming: Incoming,
-    pub(super) style_pictures: StylePictures,
-    pub(super) readings: Readings,
-    pub(super) sheets: ContactSheets,
+    /// The small painting in progress.
+    pub(super) trial: Option<Trial<Self>>,
+    /// Files to ask about after the open question.
+    pub(super) unclear: VecDeque<Unclear>,
+    /// The contact sheet that is being made.
+    pub(super) sheet: Option<ContactSheet>,
     pub(super) paintings: Paintings,
     /// The crop in progress.
     pub(super) cropping: Option<Cropping>,
@@ -119,7 +123,7 @@ impl App {
     ///
     /// # Errors
     /// The operating system's error if a thread cannot be started.
-    pub fn start(ctx: &egui::Context, launch: Launch) -> std::io::Result<Self> {
+    pub fn start(ctx: &Context, launch: Launch) -> std::io::Result<Self> {
         let repaint = ctx.clone();
         let wake_up: WakeUp = Arc::new(move || repaint.request_repaint());
         let (settings, warnings) = launch.settings;
@@ -163,9 +167,9 @@ impl App {
             batch: None,
             networks: Networks::default(),
             incoming: Incoming::default(),
-            style_pictures: StylePictures::default(),
-            readings: Readings::default(),
-            sheets: ContactSheets::default(),
+            trial: None,
+            unclear: VecDeque::new(),
+            sheet: None,
             paintings: Paintings::default(),
             cropping: None,
             painting: PhotoPainting::default(),
@@ -184,7 +188,8 @@ impl App {
     /// Returns a function that closes the window from any thread as soon as possible, without a question. Recordings,
     /// settings and files are still completed.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        let (stop_requested, wake_up) = (self.ending.is_requested.clone(), self.tasks.wake_up());
+        let stop_requested = self.ending.is_requested.clone();
+        let wake_up = self.tasks.wake_up();
         move || {
             stop_requested.store(true, Ordering::Relaxed);
             wake_up();
@@ -223,7 +228,7 @@ impl App {
     }
 
     /// Draws the window and performs the resulting intents.
-    pub fn ui(&mut self, ui: &mut egui::Ui) {
+    pub fn ui(&mut self, ui: &mut Ui) {
         // Hide the pointer from the widgets below a dialog; otherwise a tooltip would stay visible over the dialog.
         let take = |input: &mut egui::InputState| std::mem::take(&mut input.pointer);
         let has_dialog = self.has_dialog();
@@ -236,8 +241,7 @@ impl App {
         }
         if let Some(pointer) = pointer {
             ui.input_mut(|input| input.pointer = pointer);
-            let (window, corner) = (ui.content_rect(), (Corner::Top, 0.0));
-            self.messages.ui(ui, window, corner, false);
+            self.messages.ui(ui, ui.content_rect(), (Corner::Top, 0.0), false);
         }
         if let Some(live) = &mut self.live {
             live.report_ui(ui);
@@ -303,8 +307,7 @@ impl App {
 
     /// The requested model size if the chosen style has it, otherwise the one that it has.
     pub(super) fn model_of_style(&self, requested: ModelSize) -> ModelSize {
-        let style = self.workspace.choice.style.as_deref();
-        let card = style.and_then(|id| self.gallery.known(id));
+        let card = self.workspace.choice.style().and_then(|id| self.gallery.known(id));
         card.map_or(requested, |card| card.model(requested))
     }
 
@@ -315,11 +318,11 @@ impl App {
 }
 
 impl eframe::App for App {
-    fn logic(&mut self, _: &egui::Context, _: &mut eframe::Frame) {
+    fn logic(&mut self, _: &Context, _: &mut eframe::Frame) {
         App::logic(self);
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
         App::ui(self, ui);
     }
 

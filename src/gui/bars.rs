@@ -1,12 +1,12 @@
 //! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (compare mode, zoom),
 //! and the status line below (device, sizes, time).
 
-use eframe::egui::{self, Button, Label, Popup};
+use eframe::egui::{self, Button, Id, Label, Popup, Ui};
 
 use super::{
     app::App,
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     key_chips,
     label::path_label,
     recents,
@@ -27,7 +27,7 @@ const ADJUST: &str = "Adjust";
 
 impl App {
     /// Draws the upper bar into `ui`.
-    pub(super) fn top_bar(&self, ui: &mut egui::Ui, may_fold: bool) {
+    pub(super) fn top_bar(&self, ui: &mut Ui, may_fold: bool) {
         let [can_undo, can_redo] = match self.seen_crop() {
             Some(cropping) => cropping.can_step(),
             None => [self.workspace.history.can_undo(), self.workspace.history.can_redo()],
@@ -43,10 +43,7 @@ impl App {
                 ("Live", is_live, "Paint a camera or the demo scene.", Intent::EnterLive),
                 ("Photo", !is_live, "Paint a photo.", Intent::LeaveLive),
             ] {
-                let button = Button::selectable(is_on, name).frame_when_inactive(true);
-                if key_chips::hint(ui.add(button), hint, "L").clicked() {
-                    intent.send(ui);
-                }
+                key_chips::hint(ui.add(theme::toggle(is_on, name)), hint, "L").sends(intent);
             }
             ui.separator();
             for (icon, name, does, can, intent) in [
@@ -78,7 +75,7 @@ impl App {
     }
 
     /// The buttons for the window itself.
-    fn window_buttons(&self, ui: &mut egui::Ui, may_fold: bool, has_words: bool) {
+    fn window_buttons(&self, ui: &mut Ui, may_fold: bool, has_words: bool) {
         if may_fold {
             // Users look for Strength and Detail, so this button has text in any bar, however narrow.
             let words = theme::icon_text(icons::SLIDERS, ADJUST, true);
@@ -130,7 +127,7 @@ impl App {
 const PART_GAP: f32 = 16.0;
 
 /// Draws the status line into `ui`. Text that does not fit is truncated; its tooltip shows all of it.
-pub fn status(ui: &mut egui::Ui, parts: &[String]) {
+pub fn status(ui: &mut Ui, parts: &[String]) {
     ui.scope(|ui| {
         ui.spacing_mut().interact_size.y = 0.0;
         ui.spacing_mut().item_spacing.x = PART_GAP;
@@ -140,30 +137,33 @@ pub fn status(ui: &mut egui::Ui, parts: &[String]) {
 
 /// A panel at the lower edge whose contents are drawn after the parts above it: Tab follows the drawing order.
 pub struct LowerPanel {
-    ui: egui::Ui,
+    ui: Ui,
     name: &'static str,
     height: f32,
 }
 
 impl LowerPanel {
     /// Reserves the height that the panel had in the last frame.
-    pub fn room(ui: &mut egui::Ui, name: &'static str, frame: egui::Frame, has_line: bool) -> Self {
-        let id = egui::Id::unique(name);
+    pub fn room(ui: &mut Ui, name: &'static str, frame: egui::Frame, has_line: bool) -> Self {
+        let id = Id::unique(name);
         let height: f32 = ui.data(|d| d.get_temp(id)).unwrap_or(0.0);
         let whole = height + frame.total_margin().sum().y;
-        let panel = egui::Panel::bottom(name).frame(frame).exact_size(whole);
-        let panel = panel.resizable(false).show_separator_line(has_line);
+        let panel = egui::Panel::bottom(name)
+            .frame(frame)
+            .exact_size(whole)
+            .resizable(false)
+            .show_separator_line(has_line);
         let room =
             panel.show(ui, |ui| ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect())));
         Self { ui: room.inner, name, height }
     }
 
     /// Draws the contents.
-    pub fn draw(mut self, contents: impl FnOnce(&mut egui::Ui)) {
+    pub fn draw(mut self, contents: impl FnOnce(&mut Ui)) {
         contents(&mut self.ui);
         let height = self.ui.min_rect().height();
         if height != self.height {
-            let id = egui::Id::unique(self.name);
+            let id = Id::unique(self.name);
             self.ui.data_mut(|d| d.insert_temp(id, height));
             self.ui.request_discard("another height of a panel");
         }
@@ -186,7 +186,7 @@ const ZOOMS: [([&str; 3], ViewStep); 4] = [
 
 /// Draws the row at the picture's lower edge, or two rows if it is narrow: compare mode and zoom. The buttons are
 /// disabled unless `is_seen`: the picture is visible.
-pub fn view(ui: &mut egui::Ui, stage: &Stage, is_seen: bool) {
+pub fn view(ui: &mut Ui, stage: &Stage, is_seen: bool) {
     ui.spacing_mut().item_spacing = egui::Vec2::splat(VIEW_GAP);
     ui.spacing_mut().button_padding.x = VIEW_PADDING;
     let mut offered = Vec::new();
@@ -199,8 +199,10 @@ pub fn view(ui: &mut egui::Ui, stage: &Stage, is_seen: bool) {
         let letters = (ui.painter()).layout_no_wrap(text.to_owned(), font.clone(), color);
         letters.size().x + 2.0 * VIEW_PADDING + VIEW_GAP
     };
-    let names = offered.iter().map(|(_, name)| name.as_str());
-    let names = names.chain(ZOOMS.iter().map(|([letters, ..], _)| *letters));
+    let names = offered
+        .iter()
+        .map(|(_, name)| name.as_str())
+        .chain(ZOOMS.iter().map(|([letters, ..], _)| *letters));
     let whole = names.map(width).sum::<f32>() + PERCENT_WIDTH;
     // A disabled switch stays in its place.
     let can_look = is_seen && !stage.is_alone();
@@ -216,7 +218,7 @@ pub fn view(ui: &mut egui::Ui, stage: &Stage, is_seen: bool) {
 }
 
 /// The compare modes, and the current one.
-fn looks(ui: &mut egui::Ui, offered: &[(Compare, String)], current: Compare, can: bool) {
+fn looks(ui: &mut Ui, offered: &[(Compare, String)], current: Compare, can: bool) {
     for (compare, name) in offered {
         let (hint, keys) = match compare {
             Compare::Photo => ("Show only this; hold C to see it briefly.", "V or C"),
@@ -225,18 +227,14 @@ fn looks(ui: &mut egui::Ui, offered: &[(Compare, String)], current: Compare, can
             Compare::SideBySide => ("Show both side by side at the same zoom.", ""),
         };
         let button = Button::selectable(current == *compare, name);
-        let button = ui.add_enabled(can, button);
-        if key_chips::hint(button, hint, keys)
+        key_chips::hint(ui.add_enabled(can, button), hint, keys)
             .accessible_name(format!("Show {}", name.to_lowercase()))
-            .clicked()
-        {
-            Intent::Look(*compare).send(ui);
-        }
+            .sends(Intent::Look(*compare));
     }
 }
 
 /// The zoom, and the buttons that change it.
-fn zooms(ui: &mut egui::Ui, stage: &Stage, is_seen: bool) {
+fn zooms(ui: &mut Ui, stage: &Stage, is_seen: bool) {
     for ([letters, spoken, does], by) in ZOOMS {
         let step = Button::new(letters).frame_when_inactive(false);
         button(ui, is_seen, step, [spoken, does], Intent::StepView(by));

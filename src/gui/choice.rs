@@ -18,19 +18,67 @@ pub const BRUSHES_PX: [usize; 14] =
 /// Index of the default in [`BRUSHES_PX`].
 pub const DEFAULT_BRUSH: usize = 6;
 
+/// A network that paints.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NetworkOf {
+    /// Of this style, in this size.
+    Style(String, ModelSize),
+    /// Of this mix.
+    Mix(Parts),
+}
+
+impl NetworkOf {
+    /// The network of a style, or of the mix of it.
+    pub fn new(style: &str, parts: &Parts, model: ModelSize) -> Self {
+        if parts.is_empty() {
+            Self::Style(style.to_owned(), model)
+        } else {
+            Self::Mix(parts.clone())
+        }
+    }
+
+    /// Its name in file names.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Style(id, _) => id.clone(),
+            Self::Mix(parts) => mix::label(parts),
+        }
+    }
+
+    pub fn is_mix(&self) -> bool {
+        matches!(self, Self::Mix(_))
+    }
+
+    /// The ids of its styles.
+    pub fn styles(&self) -> Vec<&str> {
+        match self {
+            Self::Style(id, _) => vec![id],
+            Self::Mix(parts) => parts.iter().map(|(id, _)| id.as_str()).collect(),
+        }
+    }
+
+    /// Notes that a style has a new id.
+    pub fn rename_style(&mut self, old: &str, new: &str) {
+        match self {
+            Self::Style(id, _) => rename([id], old, new),
+            Self::Mix(parts) => rename(parts.iter_mut().map(|(id, _)| id), old, new),
+        }
+    }
+}
+
+/// Gives the styles with an id a new one.
+pub fn rename<'a>(ids: impl IntoIterator<Item = &'a mut String>, old: &str, new: &str) {
+    ids.into_iter().filter(|id| *id == old).for_each(|id| new.clone_into(id));
+}
+
 /// Everything that determines the network's output.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Recipe {
     /// Number of the photo.
     pub photo: u64,
     /// How the photo is turned and cropped.
     pub framing: Framing,
-    /// Id of the style.
-    pub style: String,
-    /// The styles of the mix; empty without a mix.
-    pub mix: Parts,
-    /// The model size in use.
-    pub model: ModelSize,
+    pub network: NetworkOf,
     /// Width and height of the network's input.
     pub working: (usize, usize),
     /// Variant, precision and attention.
@@ -38,24 +86,12 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The style's name in file names.
-    pub fn label(&self) -> String {
-        if self.mix.is_empty() { self.style.clone() } else { mix::label(&self.mix) }
-    }
-
-    /// Notes that a style has a new id.
-    pub fn rename_style(&mut self, old: &str, new: &str) {
-        let mixed = self.mix.iter_mut().map(|(style, _)| style);
-        for id in mixed.chain([&mut self.style]).filter(|id| *id == old) {
-            new.clone_into(id);
-        }
-    }
-
     /// Whether `other` is the same mix with different weights, and all else is equal.
     pub fn is_mixed_otherwise(&self, other: &Self) -> bool {
-        let mix = other.mix.clone();
-        let is_mixed = !self.mix.is_empty() || !mix.is_empty();
-        is_mixed && self.mix != mix && Self { mix, ..self.clone() } == *other
+        let is_mixed = self.network.is_mix() || other.network.is_mix();
+        let [own, others] = [self, other].map(|recipe| recipe.network.styles());
+        let is_same = Self { network: other.network.clone(), ..self.clone() } == *other;
+        is_mixed && is_same && self.network != other.network && own.first() == others.first()
     }
 }
 
@@ -63,11 +99,9 @@ impl Recipe {
 pub type SavedKey = (Recipe, Look, OutputSize);
 
 /// How to paint the photo: the state that undo and redo restore.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// Id of the style; `None` paints nothing.
-    pub style: Option<String>,
-    /// What is mixed with it.
+    /// The style, and what is mixed with it.
     pub mix: Mix,
     /// The model size, if the style has it.
     pub model: ModelSize,
@@ -88,8 +122,7 @@ impl Choice {
     pub fn from_settings(choices: &Choices) -> Self {
         let requested_px = choices.working_px.unwrap_or(BRUSHES_PX[DEFAULT_BRUSH]);
         Self {
-            style: choices.style.clone(),
-            mix: Mix::remembered(choices.mix_own, &choices.mix, choices.style.as_deref()),
+            mix: Mix::remembered(choices.style.as_ref(), choices.mix_own, &choices.mix),
             model: choices.model,
             brush: nearest_brush(requested_px),
             framing: Framing::default(),
@@ -103,8 +136,7 @@ impl Choice {
     pub fn of_live(choices: &Choices) -> Option<Self> {
         let live = choices.live.as_ref()?;
         Some(Self {
-            style: live.style.clone(),
-            mix: Mix::remembered(live.mix_own, &live.mix, live.style.as_deref()),
+            mix: Mix::remembered(live.style.as_ref(), live.mix_own, &live.mix),
             look: live.look,
             ..Self::from_settings(choices)
         })
@@ -113,17 +145,17 @@ impl Choice {
     /// Writes the choice of live mode to the user's settings.
     pub fn remember_live(&self, choices: &mut Choices) {
         choices.live = Some(LiveStyle {
-            style: self.style.clone(),
+            style: self.style().map(str::to_owned),
             mix_own: self.mix.own_weight(),
-            mix: self.mix.others.clone(),
+            mix: self.mix.others().to_vec(),
             look: self.look,
         });
     }
 
     /// Writes the choice to the user's settings.
     pub fn remember(&self, choices: &mut Choices) {
-        choices.style.clone_from(&self.style);
-        choices.mix.clone_from(&self.mix.others);
+        choices.style = self.style().map(str::to_owned);
+        choices.mix = self.mix.others().to_vec();
         choices.mix_own = self.mix.own_weight();
         choices.model = self.model;
         choices.working_px = (self.brush != DEFAULT_BRUSH).then(|| self.brush_px());
@@ -134,16 +166,22 @@ impl Choice {
 
     /// Notes that a style has a new id.
     pub fn rename_style(&mut self, old: &str, new: &str) {
-        let others = self.mix.others.iter_mut().map(|(style, _)| style);
-        for id in self.style.iter_mut().chain(others).filter(|id| *id == old) {
-            new.clone_into(id);
-        }
+        rename(self.mix.styles.iter_mut().map(|(style, _)| style), old, new);
+    }
+
+    /// The network that paints, in this size if it is a style's; `None` without a style.
+    pub fn network(&self, model: ModelSize) -> Option<NetworkOf> {
+        Some(NetworkOf::new(self.style()?, &self.parts(), model))
+    }
+
+    /// The chosen style; `None` paints nothing.
+    pub fn style(&self) -> Option<&str> {
+        self.mix.style()
     }
 
     /// The styles of the mix; empty if a single style paints.
     pub fn parts(&self) -> Parts {
-        let style = self.style.as_deref();
-        style.map_or_else(Parts::new, |style| self.mix.parts(style))
+        self.mix.parts()
     }
 
     /// The working size of the brush.
@@ -199,7 +237,7 @@ mod tests {
         let mut choice = Choice::from_settings(&Choices::default());
         assert_eq!(choice.brush, DEFAULT_BRUSH);
         choice.brush = 9;
-        choice.style = Some("udnie".to_owned());
+        choice.mix = Mix::of(Some("udnie".to_owned()));
         choice.mode = "baseline fp32".parse().expect("a mode");
         let mut choices = Choices::default();
         choice.remember(&mut choices);

@@ -16,8 +16,7 @@ impl App {
         let types = self.ctx.text_edit_focused();
         let marked =
             self.ctx.with_plugin(|labels: &mut LabelSelectionState| labels.has_selection());
-        let marked = marked.unwrap_or_default();
-        if !types && !marked {
+        if !types && !marked.unwrap_or_default() {
             return;
         }
         let mut pastes = false;
@@ -58,8 +57,7 @@ impl App {
             self.ctx.output_mut(|output| output.commands.extract_if(.., is_text).collect());
         for command in copied {
             if let OutputCommand::CopyText(text) = command {
-                let platform = self.platform.clone();
-                self.tasks.spawn(move || platform.copy_text(&text), Self::report_failure);
+                self.ask_desktop(move |desktop| desktop.copy_text(&text));
             }
         }
     }

@@ -1,13 +1,13 @@
 //! The controls on the right: how to paint, and how to save.
 
-use eframe::egui::{self, ComboBox, ScrollArea, vec2};
+use eframe::egui::{self, ComboBox, ScrollArea, Ui, vec2};
 
 use super::{
     app::App,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
     fonts::icons,
     intent::Intent,
-    list::list,
+    list::{choose_row, list},
     mix,
     mode_choice::{Offers, engine},
     platform::format_title,
@@ -28,25 +28,22 @@ const MAX_LONG_SIDE_PX: usize = 8192;
 
 impl App {
     /// Draws the controls into `ui`.
-    pub(super) fn photo_controls(&self, ui: &mut egui::Ui) {
+    pub(super) fn photo_controls(&self, ui: &mut Ui) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             if self.viewed_settings(ui) {
                 return;
             }
             let mut choice = self.workspace.choice.clone();
-            if let Some(whole) = self.workspace.photo().map(|photo| photo.whole.size()) {
+            if let Some(whole) = self.workspace.photo().map(|photo| photo.opened.photo.frame.size())
+            {
                 theme::group_title(ui, "Photo");
                 framing(ui, whole, self.cropping.is_some(), &mut choice);
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            theme::painting_title(ui, "Photo", self.workspace.has_two_choices());
-            strength(ui, "0 %: the photo. 100 %: the full effect.", &mut choice);
-            self.brush_control(ui, &mut choice);
-            ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")
-                .hint_beside("Use the style's brushwork and the photo's colours.");
-            mix::ui(ui, self.gallery.cards(), &mut choice);
-            ui.add_space(theme::GROUP_GAP);
+            self.painting_controls(ui, ["Photo", "photo"], &mut choice, |ui, choice| {
+                self.brush_control(ui, choice);
+            });
 
             theme::group_title(ui, "Result");
             self.output_control(ui, &mut choice);
@@ -67,7 +64,27 @@ impl App {
         });
     }
 
-    fn brush_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
+    /// The controls for painting that the pages share, and those for its `detail`. `source` is what is painted.
+    pub(super) fn painting_controls(
+        &self,
+        ui: &mut Ui,
+        [page, source]: [&str; 2],
+        choice: &mut Choice,
+        detail: impl FnOnce(&mut Ui, &mut Choice),
+    ) {
+        theme::painting_title(ui, page, self.workspace.has_two_choices());
+        let strength = &mut choice.look.strength_percent;
+        let percent = theme::Number::with(" %");
+        theme::slider(ui, "Strength", strength, 0..=100, 100, &percent)
+            .hint_beside(&format!("0 %: the {source}. 100 %: the full effect."));
+        detail(ui, choice);
+        ui.checkbox(&mut choice.look.keep_colors, format!("Keep the {source}'s colours"))
+            .hint_beside(&format!("Use the style's brushwork and the {source}'s colours."));
+        mix::ui(ui, self.gallery.cards(), choice);
+        ui.add_space(theme::GROUP_GAP);
+    }
+
+    fn brush_control(&self, ui: &mut Ui, choice: &mut Choice) {
         let size = self.workspace.photo_size();
         let finest = size.map_or(0, |(w, h)| finest_brush(w.max(h)));
         let last = BRUSHES_PX.len() - 1;
@@ -110,7 +127,7 @@ impl App {
         );
     }
 
-    fn model_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
+    fn model_control(&self, ui: &mut Ui, choice: &mut Choice) {
         let has = |size| self.models().is_empty() || self.models().contains(&size);
         theme::row(ui, "Model", |ui, _| {
             let width = (ui.available_width() - theme::GAP) / 2.0;
@@ -123,9 +140,7 @@ impl App {
                 } else {
                     self.model() == size
                 };
-                let button = egui::Button::selectable(chosen, name)
-                    .frame_when_inactive(true)
-                    .min_size(vec2(width, 28.0));
+                let button = theme::toggle(chosen, name).min_size(vec2(width, 28.0));
                 let response = ui
                     .add_enabled(has(size), button)
                     .keys_beside(hint, "M")
@@ -142,7 +157,7 @@ impl App {
         });
     }
 
-    fn output_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
+    fn output_control(&self, ui: &mut Ui, choice: &mut Choice) {
         let long_side = self.workspace.photo_size().map_or(MAX_LONG_SIDE_PX, |(w, h)| w.max(h));
         let most = self.workspace.photo_size().map_or(MAX_LONG_SIDE_PX, most_long_side_px);
         let chosen = match choice.output {
@@ -159,12 +174,16 @@ impl App {
             (OutputSize::Working, "As painted"),
             (OutputSize::LongSide(chosen), "Custom"),
         ];
-        let current = outputs.iter().find(|(output, _)| *output == choice.output);
-        let current = current.map_or("", |(_, title)| title);
+        let current = outputs
+            .iter()
+            .find(|(output, _)| *output == choice.output)
+            .map_or("", |(_, title)| title);
         let mut output = choice.output;
         theme::row(ui, "Size", |ui, label| {
-            let button = ComboBox::from_id_salt("output size").selected_text(current);
-            let button = button.width(ui.available_width()).truncate();
+            let button = ComboBox::from_id_salt("output size")
+                .selected_text(current)
+                .width(ui.available_width())
+                .truncate();
             list(ui, button, |ui, entries| {
                 // A list is as narrow as its button, which would cut off the sizes.
                 ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
@@ -185,8 +204,7 @@ impl App {
             // Limit only the shown value, so that a smaller photo does not change the setting for larger ones.
             let mut shown = (*px).min(most);
             let number = theme::Number::with(" px");
-            let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number);
-            let response = response.hint_beside(
+            let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number).hint_beside(
             "The long side of the saved image in pixels, at most four times the photo's. Kept for your next photos.",
         );
             if response.changed() {
@@ -204,23 +222,17 @@ impl App {
         }
     }
 
-    fn format_control(&self, ui: &mut egui::Ui) {
-        let (mut choices, mut format) = (self.settings.choices.clone(), self.format());
-        theme::row(ui, "Format", |ui, label| {
-            let button = ComboBox::from_id_salt("format").selected_text(format_title(format));
-            list(ui, button.width(ui.available_width()), |ui, entries| {
-                for &f in Format::ALL {
-                    entries.offer(ui, &mut format, f, format_title(f));
-                }
-            })
-            .labelled_by(label)
+    fn format_control(&self, ui: &mut Ui) {
+        let mut choices = self.settings.choices.clone();
+        let mut format = self.format();
+        choose_row(ui, "Format", &mut format, Format::ALL.iter().copied(), format_title)
             .hint_beside("File format of saved paintings.");
-        });
         if format != self.format() {
             choices.format = Some(format);
         }
         if format.is_lossy() {
-            let (usual, number) = (Choices::default().jpeg_quality, theme::Number::with(""));
+            let usual = Choices::default().jpeg_quality;
+            let number = theme::Number::with("");
             let label = if format == Format::Jpeg { "JPEG quality" } else { "AVIF quality" };
             theme::slider(ui, label, &mut choices.jpeg_quality, 1..=100, usual, &number)
                 .hint_beside("Higher means better quality and larger files.");
@@ -232,15 +244,15 @@ impl App {
 
     /// The model sizes of the chosen style; empty without a style.
     pub(super) fn models(&self) -> &[ModelSize] {
-        let style = self.workspace.choice.style.as_deref();
-        let card = style.and_then(|id| self.gallery.card(id));
+        let card = self.workspace.choice.style().and_then(|id| self.gallery.card(id));
         card.map_or(&[], |card| &card.models)
     }
 
     /// The buttons that save or copy the painting, side by side.
-    pub(super) fn save_buttons(&self, ui: &mut egui::Ui) {
-        let (has_result, is_saving) = (self.workspace.finished().is_some(), self.save.is_running);
-        let may_begin_sheet = self.workspace.photo().is_some() && !self.sheets.is_running();
+    pub(super) fn save_buttons(&self, ui: &mut Ui) {
+        let has_result = self.workspace.finished().is_some();
+        let is_saving = self.save.is_running;
+        let may_begin_sheet = self.workspace.photo().is_some() && self.sheet.is_none();
         let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
         let no_sheet = "Open a photo first, or wait for the contact sheet in progress.";
         let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
@@ -273,16 +285,14 @@ impl App {
 }
 
 /// Rotates, mirrors and crops the photo, whose full size is `whole`.
-fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: &mut Choice) {
+fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut Choice) {
     let framing = choice.framing;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 5.0;
         let mut offer = |icon, word, name: &str, hint, is_on| {
             let words = theme::icon_text(icon, word, true);
-            let button = egui::Button::selectable(is_on, words).frame_when_inactive(true);
-            let response = ui.add(button).hint_beside(hint);
-            response.accessible_name(name).clicked()
+            ui.add(theme::toggle(is_on, words)).hint_beside(hint).accessible_name(name).clicked()
         };
         for (icon, word, hint, rotate) in [
             (icons::TURN_LEFT, "Left", "Rotate the photo 90° left", Rotation::ThreeQuarters),
@@ -306,13 +316,6 @@ fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: 
         let (w, h) = choice.framing.rotate.size(whole);
         theme::caption(ui, format!("{} × {} of {w} × {h} px", crop.width, crop.height));
     }
-}
-
-/// The strength slider: opacity of the painting.
-pub(super) fn strength(ui: &mut egui::Ui, hint: &str, choice: &mut Choice) {
-    let strength = &mut choice.look.strength_percent;
-    let percent = theme::Number::with(" %");
-    theme::slider(ui, "Strength", strength, 0..=100, 100, &percent).hint_beside(hint);
 }
 
 /// Minimum width at which the save buttons have text next to their icons, in points.

@@ -6,7 +6,7 @@ use super::{
     app::{App, PaintRequest},
     batch::Phase,
     intent::Intent,
-    messages::{Offer, Topic},
+    messages::Topic,
 };
 use crate::engine::{
     paint::OutputSize,
@@ -30,22 +30,19 @@ impl App {
             let is_other = std::mem::take(&mut self.painting.composed.appears);
             // While the user drags, show the result without a fade.
             let appears = is_other && !self.ctx.input(|i| i.pointer.any_down());
-            let pictures = (&composed.preview, composed.full);
-            self.stage.set_painting(&self.ctx, pictures, size, appears);
+            self.stage.set_painting(&self.ctx, (&composed.preview, composed.full), size, appears);
         }
     }
 
     /// Width and height of the finished picture, in pixels. For a draft, those of the picture that it stands for.
     fn result_size(&self) -> Option<(usize, usize)> {
-        let (photo, output) = (self.workspace.photo_size()?, self.workspace.choice.output);
+        let photo = self.workspace.photo_size()?;
+        let output = self.workspace.choice.output;
         let shown = self.workspace.shown();
         if shown.is_none() && output == OutputSize::Working {
             return None;
         }
-        let painted = shown.map_or(photo, |shown| {
-            let painted = &shown.painting.painted;
-            (painted.width(), painted.height())
-        });
+        let painted = shown.map_or(photo, |shown| shown.painting.painted.size());
         Some(output.resolve(photo, painted))
     }
 
@@ -54,7 +51,7 @@ impl App {
             Event::Device { info, notice } => {
                 // The first notice is in the status line. A later one is a lost GPU, which only a new process can open.
                 if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
-                    let offer = Offer { label: "Restart StyleForge", intent: Intent::Restart };
+                    let offer = ("Restart StyleForge", Intent::Restart);
                     self.messages.error_with(notice.clone(), offer);
                 }
                 self.device.info = Some(info);
@@ -99,11 +96,7 @@ impl App {
                     self.revert_choice();
                 }
             }
-            Event::Tried { number, result } => {
-                if !self.handle_style_picture(number, &result) {
-                    self.handle_tried(number, result);
-                }
-            }
+            Event::Tried { number, result } => self.handle_tried(number, result),
             Event::Repainted { number, result } => {
                 if !self.handle_sheet_painted(number, &result) {
                     self.handle_repainted(number, result);
@@ -150,7 +143,7 @@ impl App {
 }
 
 /// Sets the window's title: the photo's name and the program's, or the program's alone.
-pub(super) fn name_window(ctx: &egui::Context, photo: Option<&str>) {
+pub fn name_window(ctx: &egui::Context, photo: Option<&str>) {
     let title = match photo {
         Some(name) => format!("{name} – StyleForge"),
         None => "StyleForge".to_owned(),

@@ -6,7 +6,7 @@ use super::{app::App, label::path_label, paintings::SmallPicture};
 use crate::settings::{MAX_PAINTINGS, MAX_RECENT, State};
 
 #[derive(Clone, Copy)]
-pub(super) enum FileList {
+pub enum FileList {
     /// The recently opened photos.
     Recent,
     /// The saved paintings.
@@ -83,8 +83,7 @@ impl App {
 
     /// Makes the next missing thumbnail of a list that is shown.
     pub(super) fn make_small_picture(&mut self, list: FileList) {
-        let listed = list.files(&self.settings.state);
-        if let Some(path) = self.paintings.begin_next(listed) {
+        if let Some(path) = self.paintings.begin_next(list.files(&self.settings.state)) {
             let file = path.clone();
             self.tasks.spawn(
                 move || Ok(SmallPicture::of(&file)),
@@ -98,6 +97,7 @@ impl App {
 
     fn file_lists_changed(&mut self) {
         self.paintings.keep_only(&self.settings.state);
+        self.close_forgotten();
         self.settings_changed();
     }
 }

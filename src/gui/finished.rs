@@ -2,10 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{choice::SavedKey, painted_with::Texts};
+use super::{
+    choice::{NetworkOf, SavedKey},
+    painted_with::PaintedWith,
+};
 use crate::{
-    compose::Look,
-    engine::paint::{OutputSize, Painting},
+    engine::{paint::Painting, protocol::Repainted},
     frame::Frame,
     media::{encode::Encoding, metadata::Metadata},
 };
@@ -18,16 +20,31 @@ pub struct Finished {
     pub photo: Arc<Frame>,
     /// The network's output for the photo.
     pub painting: Arc<Painting>,
-    /// Size of the finished picture.
-    pub output: OutputSize,
-    /// Strength and colours.
-    pub look: Look,
 }
 
 impl Finished {
     /// Combines the parts.
     pub fn frame(&self) -> Frame {
-        self.painting.finished(&self.photo, self.output, self.look)
+        let (_, look, output) = &self.key;
+        self.painting.finished(&self.photo, *output, *look)
+    }
+}
+
+/// A picture to be saved as a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SnapshotPicture {
+    pub picture: Frame,
+    pub painted: PaintedWith,
+}
+
+impl SnapshotPicture {
+    /// The same frame, repainted by this network.
+    pub fn repainted(mut self, repainted: &Repainted, network: NetworkOf) -> Self {
+        self.picture.clone_from(&repainted.picture);
+        self.painted.network = Some(network);
+        self.painted.mode = Some(repainted.mode);
+        self.painted.working = Some(repainted.working);
+        self
     }
 }
 
@@ -41,6 +58,5 @@ pub struct Save {
     pub encoding: Encoding,
     /// Of the photo.
     pub metadata: Metadata,
-    /// How the picture was painted.
-    pub texts: Texts,
+    pub painted: PaintedWith,
 }

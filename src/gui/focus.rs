@@ -3,7 +3,7 @@
 //! The frame is shown while the keyboard is used, and around the control that a dialog focuses. It disappears when the
 //! mouse is pressed. Controls do not draw their own frames, except text fields, which always draw one.
 
-use eframe::egui::{self, Id, Key, Stroke, StrokeKind};
+use eframe::egui::{self, Event, Id, Key, Stroke, StrokeKind};
 
 use super::theme;
 
@@ -28,11 +28,8 @@ impl FocusFrame {
         ctx.input(|input| {
             for event in &input.events {
                 match event {
-                    egui::Event::Key { key, pressed: true, .. } if leads(*key) => {
-                        self.is_seen = true
-                    }
-                    egui::Event::PointerButton { pressed: true, .. }
-                    | egui::Event::Touch { .. } => {
+                    Event::Key { key, pressed: true, .. } if leads(*key) => self.is_seen = true,
+                    Event::PointerButton { pressed: true, .. } | Event::Touch { .. } => {
                         self.is_seen = false;
                     }
                     _ => {}
@@ -50,7 +47,7 @@ impl FocusFrame {
         if !rect.is_positive() {
             return;
         }
-        let ring = theme::palette(&ctx.global_style().visuals).ring;
+        let ring = theme::palette_of(&ctx.global_style().visuals).ring;
         ctx.layer_painter(response.layer_id).rect_stroke(
             rect.expand(GAP),
             f32::from(theme::RADIUS) + GAP,

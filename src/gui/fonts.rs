@@ -92,8 +92,7 @@ pub fn install(ctx: &Context) {
         (semibold(), &[SEMIBOLD, ICONS, INTER]),
     ] {
         let own = own.iter().map(|&name| name.to_owned());
-        let names = own.chain(fallback.iter().cloned()).collect();
-        fonts.families.insert(family, names);
+        fonts.families.insert(family, own.chain(fallback.iter().cloned()).collect());
     }
     ctx.set_fonts(fonts);
 }

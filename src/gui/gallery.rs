@@ -5,11 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use eframe::egui::{self, EventFilter, ScrollArea, TextureHandle, vec2};
+use eframe::egui::{self, Context, EventFilter, ScrollArea, TextureHandle, Ui, vec2};
 
 use super::{
+    choice::NetworkOf,
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     label::{label, remark},
     live::PreviewGrid,
     mix::UnkeptMix,
@@ -27,6 +28,9 @@ use crate::{
     frame::Frame as PixelFrame,
     media::framing::Framing,
 };
+
+/// Shown in an empty list.
+const NO_STYLES: &str = "No styles found. Add one below: an image or a file of trained weights (.safetensors, .pth or .onnx).";
 
 /// Minimum width at which the button below the list has text, in points.
 const WORDS_WIDTH: f32 = 140.0;
@@ -48,7 +52,7 @@ pub struct PaintedPicture {
 impl PaintedPicture {
     /// A painting of `photo` in the style `id`, shown in a look.
     pub fn new(
-        ctx: &egui::Context,
+        ctx: &Context,
         id: &str,
         subject: Subject,
         (photo, painting): (Arc<PixelFrame>, Arc<Painting>),
@@ -79,12 +83,13 @@ pub struct Gallery {
     cards: Vec<Card>,
     /// The removed styles, while the removal can be undone.
     hidden: Vec<Card>,
-    removed: HashSet<String>,
     /// The order of all styles, including those that are not available.
     order: StyleOrder,
     thumbnails: HashMap<String, TextureHandle>,
     /// Painted thumbnails by style id.
     painted: HashMap<String, PaintedPicture>,
+    /// Styles of which no thumbnail can be painted.
+    unpaintable: HashSet<String>,
     listed: bool,
     problems: Vec<String>,
     /// The chosen style when it was last drawn, and the height of the list then.
@@ -128,15 +133,16 @@ impl Gallery {
 
     /// Sets the styles of the library: known styles keep their positions, new ones are added at the end. Returns the
     /// ids of styles that are gone or whose appearance has changed.
-    pub fn set_cards(&mut self, ctx: &egui::Context, mut cards: Vec<Card>) -> HashSet<String> {
+    pub fn set_cards(&mut self, ctx: &Context, mut cards: Vec<Card>) -> HashSet<String> {
         self.listed = true;
-        let before: Vec<Card> = self.cards.drain(..).chain(self.hidden.drain(..)).collect();
+        let removed = std::mem::take(&mut self.hidden);
+        let before: Vec<&Card> = self.cards.iter().chain(&removed).collect();
         let is_same = |old: &Card| {
             let new = cards.iter().find(|card| card.id == old.id);
             new.is_some_and(|new| new.thumbnail == old.thumbnail && new.made_by == old.made_by)
         };
         let changed: HashSet<String> =
-            before.iter().filter(|old| !is_same(old)).map(|old| old.id.clone()).collect();
+            before.into_iter().filter(|old| !is_same(old)).map(|old| old.id.clone()).collect();
         for id in &changed {
             self.thumbnails.remove(id);
             self.painted.remove(id);
@@ -152,13 +158,10 @@ impl Gallery {
             }
         }
         // A different style with the same id has not been removed.
-        self.removed.retain(|id| {
-            let is_it = |card: &&Card| card.id == *id;
-            let both = before.iter().find(is_it).zip(cards.iter().find(is_it));
-            both.is_some_and(|(old, new)| old.changed == new.changed)
-        });
-        let removed = &self.removed;
-        (self.hidden, self.cards) = cards.into_iter().partition(|card| removed.contains(&card.id));
+        let is_removed = |card: &Card| {
+            removed.iter().any(|old| (&old.id, old.changed) == (&card.id, card.changed))
+        };
+        (self.hidden, self.cards) = cards.into_iter().partition(is_removed);
         self.sort();
         changed
     }
@@ -177,7 +180,6 @@ impl Gallery {
 
     /// Removes a style so that it can be restored.
     pub fn hide(&mut self, id: &str) {
-        self.removed.insert(id.to_owned());
         self.hidden.extend(self.cards.extract_if(.., |card| card.id == id));
     }
 
@@ -194,18 +196,17 @@ impl Gallery {
 
     /// Restores a removed style at its position; returns `false` if the style was not removed.
     pub fn unhide(&mut self, id: &str) -> bool {
-        let is_hidden = self.removed.remove(id);
+        let shown = self.cards.len();
         self.cards.extend(self.hidden.extract_if(.., |card| card.id == id));
         self.sort();
-        is_hidden
+        self.cards.len() > shown
     }
 
     /// Discards the removed styles, and returns them.
     pub fn take_hidden(&mut self) -> Vec<Card> {
-        for id in self.removed.drain() {
-            self.order.forget(&id);
-        }
-        std::mem::take(&mut self.hidden)
+        let hidden = std::mem::take(&mut self.hidden);
+        hidden.iter().for_each(|card| self.order.forget(&card.id));
+        hidden
     }
 
     /// Notes that a style has a new id; its position and thumbnail stay.
@@ -228,22 +229,27 @@ impl Gallery {
     ) -> Option<&str> {
         let lacks = |card: &&Card| {
             let picture = self.painted.get(&card.id);
-            picture.is_none_or(|picture| picture.subject != subject) && is_wanted(card)
+            picture.is_none_or(|picture| picture.subject != subject)
+                && !self.unpaintable.contains(&card.id)
+                && is_wanted(card)
         };
         let chosen = chosen.and_then(|id| self.card(id));
         chosen.into_iter().chain(&self.cards).find(lacks).map(|card| card.id.as_str())
     }
 
-    /// Sets a style's painted thumbnail.
-    pub fn set_picture(&mut self, id: String, picture: PaintedPicture) {
-        self.painted.insert(id, picture);
+    /// Sets a style's painted thumbnail; `None` if it cannot be painted.
+    pub fn set_picture(&mut self, id: String, picture: Option<PaintedPicture>) {
+        if let Some(picture) = picture {
+            self.painted.insert(id, picture);
+        } else {
+            self.unpaintable.insert(id);
+        }
     }
 
     /// Shows the painted thumbnails in this strength and these colours.
     pub fn follow_look(&mut self, look: Look) {
         for picture in self.painted.values_mut().filter(|s| s.look != look) {
-            let image = image_in(look, &picture.photo, &picture.painting);
-            picture.texture.set(image, MIPMAPPED);
+            picture.texture.set(image_in(look, &picture.photo, &picture.painting), MIPMAPPED);
             picture.look = look;
         }
     }
@@ -294,119 +300,120 @@ impl Gallery {
     /// once, at the current style. It is scrolled into view, and stays in view when the window becomes lower.
     pub fn ui(
         &mut self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         (chosen, mix): (Option<&str>, Option<&UnkeptMix>),
-        painting: Option<(&str, f32)>,
+        painting: Option<(&NetworkOf, f32)>,
         moving: Option<&PreviewGrid>,
     ) {
         theme::group_title(ui, "Styles");
         let list_height = ui.available_height() - 28.0 - theme::GAP * 2.0;
-        let list = ScrollArea::vertical().max_height(list_height).auto_shrink([false, false]);
-        let list = list.show(ui, |ui| {
-            if self.cards.is_empty() {
-                let text = if self.listed {
-                    "No styles found. Add one below: an image or a file of trained weights (.safetensors, .pth or .onnx)."
-                } else {
-                    "Looking for styles…"
-                };
-                theme::caption(ui, text);
-            }
-            let chosen = mix.map(|_| UnkeptMix::ID).or(chosen);
-            self.unasked.take_if(|id| chosen != Some(id.as_str()));
-            let stop = chosen.or(self.cards.first().map(|card| card.id.as_str()));
-            let had_focus = self.focused.take();
-            let mut follow = |ui: &egui::Ui, id: &str, response: &egui::Response| {
-                let is_seen =
-                    |(seen, height): &(String, f32)| *seen == id && *height == list_height;
-                let is_new = self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen);
-                if chosen.is_some() && is_new || response.gained_focus() {
-                    // Keep the card out of the area where the list fades.
-                    let fade = vec2(0.0, ui.spacing().scroll.fade.size);
-                    ui.scroll_to_rect(response.rect.expand2(fade), None);
-                    self.seen = chosen.map(|id| (id.to_owned(), list_height));
+        let list = ScrollArea::vertical().max_height(list_height).auto_shrink([false, false]).show(
+            ui,
+            |ui| {
+                if self.cards.is_empty() {
+                    theme::caption(ui, if self.listed { NO_STYLES } else { "Looking for styles…" });
                 }
-                // The focus follows the choice.
-                if had_focus.as_ref().is_some_and(|focused| focused != id) {
-                    response.request_focus();
-                }
-                if response.has_focus() {
-                    let (vertical_arrows, horizontal_arrows) = (true, true);
-                    let arrows =
-                        EventFilter { vertical_arrows, horizontal_arrows, ..Default::default() };
-                    ui.memory_mut(|m| m.set_focus_lock_filter(response.id, arrows));
-                    self.focused = Some(id.to_owned());
-                }
-            };
-            if let Some(mix) = mix {
-                let share = painting.map(|(_, share)| share);
-                let picture = |id: &str| self.thumbnails.get(id);
-                let response = mix.ui(ui, picture, share);
-                follow(ui, UnkeptMix::ID, &response);
-            }
-            let mut drag = Drag::default();
-            let last = self.cards.len().saturating_sub(1);
-            for (place, card) in self.cards.iter().enumerate() {
-                let share = painting.filter(|(id, _)| mix.is_none() && *id == card.id);
-                let share = share.map(|(_, share)| share);
-                let moves = moving.and_then(|grid| grid.texture(&card.id));
-                let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
-                // Live pictures and photos are not mixed in one list.
-                let picture = self.painted.get(&card.id).filter(|_| moving.is_none());
-                let picture = picture.map(|picture| &picture.texture);
-                let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
-                let is_stop = stop == Some(card.id.as_str());
-                let tile = Tile {
-                    card,
-                    key: shortcuts::style_key(place),
-                    note: None,
-                    own: own.as_slice(),
-                    painted: moves.or(picture),
-                    is_flipped,
-                    is_chosen: chosen == Some(card.id.as_str()),
-                    is_stop,
-                    share,
-                };
-                let response = card_ui(ui, &tile);
-                if is_stop {
-                    follow(ui, &card.id, &response);
-                }
-                response.context_menu(|ui| {
-                    let is_own = card.own.is_some();
-                    let (id, file) = (|| card.id.clone(), card.own.clone().unwrap_or_default());
-                    let moved = |to| Intent::MoveStyle(id(), to);
-                    menu(
-                        ui,
-                        [
-                            ("Move up", "Alt+Up", place > 0, moved(Move::Up)),
-                            ("Move down", "Alt+Down", place < last, moved(Move::Down)),
-                            ("Rename…", "F2", is_own, Intent::AskName(id())),
-                            ("Remove", "Delete", is_own, Intent::RemoveStyle(id())),
-                            ("Show file", "", is_own, Intent::ShowInFolder(file)),
-                        ],
-                    );
-                    if !is_own {
-                        theme::caption(ui, "This style is built in.");
+                let chosen = mix.map(|_| UnkeptMix::ID).or(chosen);
+                self.unasked.take_if(|id| chosen != Some(id.as_str()));
+                let stop = chosen.or(self.cards.first().map(|card| card.id.as_str()));
+                let had_focus = self.focused.take();
+                let mut follow = |ui: &Ui, id: &str, response: &egui::Response| {
+                    let is_seen =
+                        |(seen, height): &(String, f32)| *seen == id && *height == list_height;
+                    let is_new = self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen);
+                    if chosen.is_some() && is_new || response.gained_focus() {
+                        // Keep the card out of the area where the list fades.
+                        let fade = vec2(0.0, ui.spacing().scroll.fade.size);
+                        ui.scroll_to_rect(response.rect.expand2(fade), None);
+                        self.seen = chosen.map(|id| (id.to_owned(), list_height));
                     }
-                });
-                drag.note(&response, card);
-                if response.clicked() {
-                    Intent::PickStyle(card.id.clone()).send(ui);
+                    // The focus follows the choice.
+                    if had_focus.as_ref().is_some_and(|focused| focused != id) {
+                        response.request_focus();
+                    }
+                    if response.has_focus() {
+                        let vertical_arrows = true;
+                        let horizontal_arrows = true;
+                        let arrows = EventFilter {
+                            vertical_arrows,
+                            horizontal_arrows,
+                            ..Default::default()
+                        };
+                        ui.memory_mut(|m| m.set_focus_lock_filter(response.id, arrows));
+                        self.focused = Some(id.to_owned());
+                    }
+                };
+                if let Some(mix) = mix {
+                    let share = painting.map(|(_, share)| share);
+                    let response = mix.ui(ui, |id| self.thumbnails.get(id), share);
+                    follow(ui, UnkeptMix::ID, &response);
                 }
-            }
-            if chosen.is_none() {
-                self.seen = None;
-            }
-            drag.ui(ui);
-        });
+                let mut drag = Drag::default();
+                let last = self.cards.len().saturating_sub(1);
+                for (place, card) in self.cards.iter().enumerate() {
+                    let share = painting
+                        .filter(|(of, _)| mix.is_none() && of.styles() == [&card.id])
+                        .map(|(_, share)| share);
+                    let moves = moving.and_then(|grid| grid.texture(&card.id));
+                    let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
+                    // Live pictures and photos are not mixed in one list.
+                    let picture = self
+                        .painted
+                        .get(&card.id)
+                        .filter(|_| moving.is_none())
+                        .map(|picture| &picture.texture);
+                    let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
+                    let is_stop = stop == Some(card.id.as_str());
+                    let tile = Tile {
+                        card,
+                        key: shortcuts::style_key(place),
+                        note: None,
+                        own: own.as_slice(),
+                        painted: moves.or(picture),
+                        is_flipped,
+                        is_chosen: chosen == Some(card.id.as_str()),
+                        is_stop,
+                        share,
+                    };
+                    let response = card_ui(ui, &tile);
+                    if is_stop {
+                        follow(ui, &card.id, &response);
+                    }
+                    response.context_menu(|ui| {
+                        let is_own = card.own.is_some();
+                        let id = || card.id.clone();
+                        let file = card.own.clone().unwrap_or_default();
+                        let moved = |to| Intent::MoveStyle(id(), to);
+                        menu(
+                            ui,
+                            [
+                                ("Move up", "Alt+Up", place > 0, moved(Move::Up)),
+                                ("Move down", "Alt+Down", place < last, moved(Move::Down)),
+                                ("Rename…", "F2", is_own, Intent::AskName(id())),
+                                ("Remove", "Delete", is_own, Intent::RemoveStyle(id())),
+                                ("Show file", "", is_own, Intent::ShowInFolder(file)),
+                            ],
+                        );
+                        if !is_own {
+                            theme::caption(ui, "This style is built in.");
+                        }
+                    });
+                    drag.note(&response, card);
+                    response.sends(Intent::PickStyle(card.id.clone()));
+                }
+                if chosen.is_none() {
+                    self.seen = None;
+                }
+                drag.ui(ui);
+            },
+        );
         ui.add_space(2.0);
         let has_words = ui.available_width() >= WORDS_WIDTH;
         let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)
             .min_size(vec2(list.inner_rect.width() - CARD_INSET, 0.0));
         let hint = "Use any image, or a file of trained weights (.safetensors, .pth or .onnx), as a style. You can also drop it onto the window.";
         let response = ui.add(button).hint_beside(hint);
-        if response.accessible_name("Add a style…").clicked() {
-            Intent::AskStyle.send(ui);
-        }
+        response.accessible_name("Add a style…").sends(Intent::AskStyle);
     }
 }
 

@@ -1,13 +1,13 @@
 //! The steps that undo and redo revert. Plain data.
 
-use super::choice::Choice;
+use super::choice::{Choice, rename};
 use crate::{media::framing::Framing, settings::LiveChoices};
 
 /// Maximum number of steps that can be undone.
 const KEPT_STEPS: usize = 200;
 
 /// What reverting a step restores.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Step {
     Choice(Box<Choice>),
     Live(Box<LiveChoices>),
@@ -30,9 +30,7 @@ impl Step {
             Self::Choice(choice) => choice.rename_style(old, new),
             Self::Live(_) => {}
             Self::Moved { id, next } => {
-                for id in next.iter_mut().chain([id]).filter(|id| *id == old) {
-                    new.clone_into(id);
-                }
+                rename(next.iter_mut().chain([id]), old, new);
             }
             Self::Removed { choices, .. } => {
                 choices.iter_mut().for_each(|choice| choice.rename_style(old, new));
@@ -109,7 +107,6 @@ impl History {
 
     /// Notes that a style has a new id.
     pub fn rename(&mut self, old: &str, new: &str) {
-        let steps = self.past.iter_mut().chain(&mut self.future);
-        steps.for_each(|step| step.rename(old, new));
+        self.past.iter_mut().chain(&mut self.future).for_each(|step| step.rename(old, new));
     }
 }

@@ -1,11 +1,12 @@
 //! Intents: the user's actions in the window. Widgets and keys only send intents; the app performs them in one place.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use eframe::egui::{Context, Id};
+use eframe::egui::{Context, Id, Response};
 
 use super::{
     choice::Choice,
+    finished::SnapshotPicture,
     stage::{Compare, ViewStep},
     style_order::Move,
 };
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// An action of the user.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Intent {
     /// Show the dialog to open a photo.
     AskOpen,
@@ -139,7 +140,7 @@ pub enum Intent {
     /// Save the current live picture.
     Snapshot,
     /// Also save this snapshot as it was painted live.
-    SaveAsSeen(u64),
+    SaveAsSeen(Arc<SnapshotPicture>),
     ToggleRecording,
     /// Start or stop comparing two modes.
     ToggleCompare,
@@ -207,5 +208,20 @@ impl Intent {
     /// Returns the intents that were sent since the last call.
     pub fn take_sent(ctx: &Context) -> Vec<Self> {
         ctx.data_mut(|data| data.remove_temp(Id::NULL)).unwrap_or_default()
+    }
+}
+
+/// A widget that sends an intent.
+pub trait Sends {
+    /// Sends an intent if the widget was clicked.
+    fn sends(self, intent: Intent) -> Self;
+}
+
+impl Sends for Response {
+    fn sends(self, intent: Intent) -> Self {
+        if self.clicked() {
+            intent.send(&self.ctx);
+        }
+        self
     }
 }

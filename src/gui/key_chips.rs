@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Align2, Color32, Galley, Response, Role, Sense, Stroke, StrokeKind, TextStyle, Ui, Vec2,
-    WidgetInfo, pos2, vec2,
+    self, Align2, Color32, Galley, Rect, Response, Role, Sense, Stroke, StrokeKind, TextStyle, Ui,
+    Vec2, pos2, vec2,
 };
 
 use super::theme;
@@ -17,7 +17,7 @@ const TOGETHER: f32 = 2.0;
 const APART: f32 = 5.0;
 
 /// A part of a text that names keys.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 enum Piece<'a> {
     /// A key; `true` if it is pressed together with the previous one.
     Key(&'a str, bool),
@@ -56,7 +56,7 @@ fn pieces(keys: &str) -> Vec<Piece<'_>> {
 /// Draws keys as chips in one line; screen readers read the text.
 pub fn chips(ui: &mut Ui, keys: &str) -> Response {
     let font = TextStyle::Small.resolve(ui.style());
-    let palette = theme::palette(ui.visuals());
+    let palette = theme::palette(ui);
     let letters = ui.visuals().text_color();
     let laid = |text: &str, color: Color32| -> Arc<Galley> {
         (ui.painter()).layout_no_wrap(text.to_owned(), font.clone(), color)
@@ -79,12 +79,10 @@ pub fn chips(ui: &mut Ui, keys: &str) -> Response {
         drawn.push((left, width, galley, is_key));
     }
     let (rect, response) = ui.allocate_exact_size(vec2(right, height), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, keys));
+    theme::named(&response, Role::Label, keys);
     for (left, width, galley, is_key) in drawn {
-        let place = egui::Rect::from_min_size(
-            pos2(rect.left() + left, rect.top()),
-            vec2(width, rect.height()),
-        );
+        let place =
+            Rect::from_min_size(pos2(rect.left() + left, rect.top()), vec2(width, rect.height()));
         let color = if is_key { letters } else { palette.quiet };
         if is_key {
             key_cap(ui, place);
@@ -96,9 +94,9 @@ pub fn chips(ui: &mut Ui, keys: &str) -> Response {
 }
 
 /// Draws the shape of a key.
-fn key_cap(ui: &Ui, place: egui::Rect) {
+fn key_cap(ui: &Ui, place: Rect) {
     let fill = ui.visuals().widgets.inactive.weak_bg_fill;
-    let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
+    let edge = Stroke::new(1.0, theme::palette(ui).outline);
     (ui.painter()).rect(place, 4.0, fill, edge, StrokeKind::Inside);
 }
 

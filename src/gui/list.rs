@@ -1,6 +1,8 @@
 //! Drop-down lists with arrow-key navigation that works regardless of how the list was opened.
 
-use eframe::egui::{self, ComboBox, EventFilter, FocusDirection, Id, Key, Modifiers, Response};
+use eframe::egui::{ComboBox, EventFilter, FocusDirection, Id, Key, Modifiers, Response, Ui};
+
+use super::theme;
 
 /// The entries of an open list, in order.
 #[derive(Default)]
@@ -20,7 +22,7 @@ impl Entries {
     /// Draws an entry that chooses `one`.
     pub fn offer<T: PartialEq>(
         &mut self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         value: &mut T,
         one: T,
         name: impl Into<String>,
@@ -33,7 +35,7 @@ impl Entries {
 
     /// Moves the focus by the pressed arrow keys; returns whether there were any. Choosing an entry with a key closes
     /// the list, as a click does in egui.
-    fn follow_keys(&self, ui: &egui::Ui) -> bool {
+    fn follow_keys(&self, ui: &Ui) -> bool {
         if self.all.iter().any(|(entry, _)| entry.clicked()) {
             ui.close();
         }
@@ -66,11 +68,41 @@ impl Entries {
     }
 }
 
+/// Draws a list that chooses one of the offered values.
+pub fn choose<T: Copy + PartialEq, N: Into<String>>(
+    ui: &mut Ui,
+    salt: &str,
+    width: f32,
+    value: &mut T,
+    offered: impl IntoIterator<Item = T>,
+    name: impl Fn(T) -> N,
+) -> Response {
+    let button = ComboBox::from_id_salt(salt).selected_text(name(*value).into()).width(width);
+    list(ui, button, |ui, entries| {
+        for one in offered {
+            entries.offer(ui, value, one, name(one));
+        }
+    })
+}
+
+/// Like [`choose`], with a name on the left.
+pub fn choose_row<T: Copy + PartialEq, N: Into<String>>(
+    ui: &mut Ui,
+    title: &str,
+    value: &mut T,
+    offered: impl IntoIterator<Item = T>,
+    name: impl Fn(T) -> N,
+) -> Response {
+    theme::row(ui, title, |ui, label| {
+        choose(ui, title, ui.available_width(), value, offered, name).labelled_by(label)
+    })
+}
+
 /// Draws the button of a list, and its entries while it is open.
 pub fn list(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     list: ComboBox<'_>,
-    contents: impl FnOnce(&mut egui::Ui, &mut Entries),
+    contents: impl FnOnce(&mut Ui, &mut Entries),
 ) -> Response {
     let shown = list.show_ui(ui, |ui| {
         let mut entries = Entries::default();

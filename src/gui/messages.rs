@@ -6,11 +6,13 @@
 //! - A notice is replaced by newer notices and by messages on the same topic; errors wait behind newer messages.
 //! - If space is short, a message is a single line.
 
-use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, TextureHandle, vec2};
+use eframe::egui::{
+    self, Align, CornerRadius, Frame, Label, Layout, Margin, Order, Stroke, TextureHandle, Ui, vec2,
+};
 
 use super::{
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     label::{remark, sentence},
     shortcuts::{button, plain_button},
     theme,
@@ -46,7 +48,7 @@ const CLOSE_WIDTH: f32 = 40.0;
 /// Width of the area in which multi-line messages fit, in points.
 pub const ROOM: f32 = WIDTH + EDGE;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
     /// Something went wrong; stays until the user is there to see it.
     Error,
@@ -55,7 +57,7 @@ pub enum Kind {
 }
 
 /// What a message is about. A newer message replaces older ones on the same topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Topic {
     Saving,
     /// A recording that has ended.
@@ -64,14 +66,9 @@ pub enum Topic {
     Painting,
 }
 
-/// An action that a message offers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Offer {
-    /// The button's text.
-    pub label: &'static str,
-    /// Sent when the button is clicked; the message then disappears, unless it shows a picture.
-    pub intent: Intent,
-}
+/// An action that a message offers: a button's text, and what the button sends. The message then disappears, unless it
+/// shows a picture.
+pub type Offer = (&'static str, Intent);
 
 struct Message {
     number: u64,
@@ -88,15 +85,6 @@ struct Message {
 }
 
 impl Message {
-    /// How long the message stays, in seconds.
-    fn stays(&self) -> f64 {
-        match self.kind {
-            Kind::Error => ERROR_SECONDS,
-            Kind::Notice if self.offers.is_empty() => NOTICE_SECONDS,
-            Kind::Notice => OFFER_SECONDS,
-        }
-    }
-
     /// Whether it must be a single line to be at most `most` points high.
     fn is_low(&self, most: f32) -> bool {
         self.height.is_some_and(|height| height > most)
@@ -104,14 +92,19 @@ impl Message {
 
     /// Whether it is also shown over a picture that is shown alone: errors, and outcomes for files.
     fn is_for_all(&self) -> bool {
-        let is_about_a_file = |offer: &Offer| matches!(offer.intent, Intent::ShowInFolder(_));
+        let is_about_a_file = |(_, intent): &Offer| matches!(intent, Intent::ShowInFolder(_));
         let has_file = self.picture.is_none() && self.offers.iter().any(is_about_a_file);
         self.kind == Kind::Error || has_file
     }
 
     /// Seconds until it disappears automatically.
     fn left(&self, now: f64) -> Option<f64> {
-        Some(self.since? + self.stays() - now)
+        let stays = match self.kind {
+            Kind::Error => ERROR_SECONDS,
+            Kind::Notice if self.offers.is_empty() => NOTICE_SECONDS,
+            Kind::Notice => OFFER_SECONDS,
+        };
+        Some(self.since? + stays - now)
     }
 
     /// Whether it disappears now. An error disappears only if `is_busy`: the user is doing something.
@@ -122,7 +115,7 @@ impl Message {
 }
 
 /// Where messages are shown, at the left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Corner {
     /// At the bottom, over the picture.
     Bottom,
@@ -184,7 +177,9 @@ impl Messages {
         let topic = self.topic.take();
         self.remove(|m| m.text == text || (topic.is_some() && m.topic == topic));
         self.newest += 1;
-        let (number, since, height) = (self.newest, None, None);
+        let number = self.newest;
+        let since = None;
+        let height = None;
         self.list.push(Message { number, kind, text, since, offers, picture, topic, height });
         let older = self.list.len() - 1;
         if older >= MAX_SHOWN {
@@ -222,35 +217,31 @@ impl Messages {
 
     /// Whether a message offers such an intent.
     pub fn has_offer(&self, is_it: impl Fn(&Intent) -> bool) -> bool {
-        self.list.iter().flat_map(|m| &m.offers).any(|offer| is_it(&offer.intent))
+        self.list.iter().flat_map(|m| &m.offers).any(|(_, intent)| is_it(intent))
     }
 
     /// Removes the messages whose offers are no longer possible.
     pub fn withdraw(&mut self, is_void: impl Fn(&Intent) -> bool) {
-        self.remove(|m| m.offers.iter().any(|offer| is_void(&offer.intent)));
+        self.remove(|m| m.offers.iter().any(|(_, intent)| is_void(intent)));
     }
 
     /// Removes a button whose action cannot be repeated; its message stays.
     pub fn forget_offer(&mut self, done: &Intent) {
         for message in &mut self.list {
-            message.offers.retain(|offer| offer.intent != *done);
+            message.offers.retain(|(_, intent)| intent != done);
         }
     }
 
     /// Removes the newest message; returns `false` if there is none.
     pub fn dismiss_newest(&mut self) -> bool {
-        let newest = self.list.last().map(|m| m.number);
-        if let Some(number) = newest {
-            self.dismiss(number);
-        }
-        newest.is_some()
+        self.list.pop().is_some()
     }
 
     /// Shows the newest messages in the given corner of `area`, moved inwards by `further_in` points. Over a picture
     /// that `is_alone`, only some are shown.
     pub fn ui(
         &mut self,
-        ui: &egui::Ui,
+        ui: &Ui,
         area: egui::Rect,
         (corner, further_in): (Corner, f32),
         is_alone: bool,
@@ -293,8 +284,8 @@ impl Messages {
         };
         // Dialogs are in the foreground.
         let order = match (corner, self.before_dialog) {
-            (Corner::Bottom, Some(_)) => egui::Order::Middle,
-            _ => egui::Order::Foreground,
+            (Corner::Bottom, Some(_)) => Order::Middle,
+            _ => Order::Foreground,
         };
         egui::Area::new(egui::Id::unique(("messages", corner == Corner::Top)))
             .order(order)
@@ -321,8 +312,8 @@ impl Messages {
 }
 
 /// Draws a message of at most this width, as a single line if `is_low`. Returns its height in points.
-fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
-    let p = theme::palette(ui.visuals());
+fn show(ui: &mut Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
+    let p = theme::palette(ui);
     let mark = match message.kind {
         Kind::Error => p.error,
         Kind::Notice => p.notice,
@@ -330,10 +321,10 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
     let frame = Frame::new()
         .fill(p.card)
         .stroke(Stroke::new(1.0, p.outline))
-        .corner_radius(CornerRadius::same(theme::RADIUS))
+        .corner_radius(theme::RADIUS)
         .inner_margin(PADDING)
         .shadow(ui.visuals().popup_shadow);
-    let picture = |ui: &mut egui::Ui, size| {
+    let picture = |ui: &mut Ui, size| {
         if let Some(picture) = &message.picture {
             let picture = egui::Image::from_texture(picture).fit_to_exact_size(size);
             ui.add(picture.corner_radius(4.0).alt_text("The saved picture"));
@@ -343,14 +334,12 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
         let room = width - PADDING.sum().x;
         if is_low {
             let line = vec2(room, ui.spacing().interact_size.y);
-            let right_to_left = egui::Layout::right_to_left(egui::Align::Center);
-            ui.allocate_ui_with_layout(line, right_to_left, |ui| {
+            ui.allocate_ui_with_layout(line, Layout::right_to_left(Align::Center), |ui| {
                 close_button(ui, message);
                 message.offers.iter().rev().for_each(|offer| offer_button(ui, message, offer));
-                let left_to_right = egui::Layout::left_to_right(egui::Align::Center);
-                ui.with_layout(left_to_right, |ui| {
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     picture(ui, SMALL_THUMBNAIL);
-                    ui.add(egui::Label::new(&message.text).truncate());
+                    ui.add(Label::new(&message.text).truncate());
                 });
             });
         } else {
@@ -360,7 +349,7 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
                 ui.vertical(|ui| {
                     ui.set_max_width(ui.available_width() - CLOSE_WIDTH);
                     ui.add_space(4.0);
-                    ui.add(egui::Label::new(&message.text).wrap());
+                    ui.add(Label::new(&message.text).wrap());
                     if !message.offers.is_empty() {
                         ui.horizontal_wrapped(|ui| {
                             let offers = message.offers.iter();
@@ -382,14 +371,15 @@ fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f
     shown.response.rect.height()
 }
 
-fn close_button(ui: &mut egui::Ui, message: &Message) {
+fn close_button(ui: &mut Ui, message: &Message) {
     let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
     button(ui, true, close, ["Dismiss"; 2], Intent::Dismiss(message.number));
 }
 
-fn offer_button(ui: &mut egui::Ui, message: &Message, offer: &Offer) {
-    if plain_button(ui, offer.label, offer.intent.clone()).clicked() && message.picture.is_none() {
-        Intent::Dismiss(message.number).send(ui);
+fn offer_button(ui: &mut Ui, message: &Message, (label, intent): &Offer) {
+    let button = plain_button(ui, label, intent.clone());
+    if message.picture.is_none() {
+        button.sends(Intent::Dismiss(message.number));
     }
 }
 

@@ -4,10 +4,10 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`app`] | the window's state and its frame; `events` handles the reports of threads, `update` turns keys into intents and performs them, `painting` paints the photo, `window` is the layout, `save_flow` saves and asks before a result is lost, `settings_changes` writes the settings |
-//! | [`workspace`] | photo, choice, paintings, undo, saved results: rules without egui |
-//! | [`stage`], `texture` | the picture in the middle: zoom, divider, textures |
-//! | [`live`] | live mode: source, comparison, preview grid, recording |
+//! | `app` | the window's state and its frame; `events` handles the reports of threads, `update` turns keys into intents and performs them, `painting` paints the photo, `window` is the layout, `save_flow` saves and asks before a result is lost, `settings_changes` writes the settings |
+//! | `workspace` | photo, choice, paintings, undo, saved results: rules without egui |
+//! | `stage`, `texture` | the picture in the middle: zoom, divider, textures |
+//! | `live` | live mode: source, comparison, preview grid, recording |
 //! | `style_order`, `style_drag` | the order of the styles, and dragging to change it |
 //! | `gallery`, `style_card`, `controls`, `bars`, `welcome` | widgets around and over the stage |
 //! | `focus` | the frame around the focused control |
@@ -20,25 +20,27 @@
 //! | `reading` | the question about a network's pixel format if its file does not specify it, with previews |
 //! | `incoming` | dropped or pasted pictures: to paint, or to add as styles |
 //! | `own_styles`, `style_pictures` | the user's own styles: renaming, removing, thumbnails |
+//! | `trials` | small paintings for thumbnails and for the question about a pixel format |
 //! | `mix` | mixes of picture styles by weights |
+//! | `networks` | the networks of styles and mixes |
 //! | `mode_choice` | lists of modes for photos, live mode and comparisons |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
 //! | [`panel`] | measurements of live mode: counters, steps, timeline, roofline |
-//! | [`shortcuts`], [`intent`] | keys and widgets send intents; `update` performs them; `key_chips` draws keys, `hint_beside` tooltips next to a column |
-//! | [`tasks`], `opened`, `finished`, `settings_file` | background threads and what they read and write: photos, results, settings |
+//! | `shortcuts`, [`intent`] | keys and widgets send intents; `update` performs them; `key_chips` draws keys, `hint_beside` tooltips next to a column |
+//! | `tasks`, `opened`, `finished`, `settings_file` | background threads and what they read and write: photos, results, settings |
 //! | `clipboard`, `pointer` | what egui and the window system lack: text on the clipboard, the pointer while a file is dragged over the window |
 //! | [`platform`], [`style_source`] | interfaces to the desktop (file dialogs, clipboard) and to the styles; tests replace them |
 //!
 //! # Threads
 //!
-//! Everything except the work of [`tasks`] and [`batch`]'s photos runs on the window's thread and never waits. A thread
+//! Everything except the work of `tasks` and `batch`'s photos runs on the window's thread and never waits. A thread
 //! with an event or report for the window requests a repaint from egui. Without such a request and without input from
 //! mouse or keyboard, no frame is drawn.
 
-pub mod app;
+mod app;
 mod bars;
-pub mod batch;
-pub mod choice;
+mod batch;
+mod choice;
 mod clipboard;
 mod contact_sheet;
 mod controls;
@@ -58,10 +60,11 @@ mod key_chips;
 mod label;
 mod licences;
 mod list;
-pub mod live;
+mod live;
 mod messages;
 mod mix;
 mod mode_choice;
+mod networks;
 mod opened;
 mod opening;
 mod overlays;
@@ -77,24 +80,25 @@ mod recents;
 mod save_flow;
 mod settings_changes;
 mod settings_file;
-pub mod shortcuts;
+mod shortcuts;
 mod shortcuts_list;
-pub mod stage;
+mod stage;
 mod style_card;
 mod style_drag;
 mod style_order;
 mod style_pictures;
 mod style_refusal;
 pub mod style_source;
-pub mod tasks;
+mod tasks;
 mod texture;
 mod theme;
 mod time_left;
 mod tooltips;
+mod trials;
 mod update;
 mod welcome;
 mod window;
-pub mod workspace;
+mod workspace;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -1,10 +1,10 @@
 //! Lists for choosing a mode: variant, precision, attention if there is a choice, and the device for a comparison.
 
-use eframe::egui::{self, ComboBox};
+use eframe::egui::Ui;
 
 use super::{
     label::capital,
-    list,
+    list::choose,
     theme::{self, HintBeside},
 };
 use crate::{
@@ -61,7 +61,7 @@ const WIDTHS: [f32; 4] = [112.0, 72.0, 84.0, 64.0];
 
 /// Lists next to each other, for one side of a comparison; their names begin with `side`.
 pub fn candidate(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     side: &str,
     CandidateChoice { device, mode }: &mut CandidateChoice,
     offers: Offers,
@@ -70,27 +70,26 @@ pub fn candidate(
         ui.spacing_mut().item_spacing.x = 4.0;
         // Offer everything: each side has its own device, which reports what it lacks.
         variant(ui, side, WIDTHS[0], mode, Variant::ALL.iter().copied());
-        let precisions = PrecisionChoice::ALL.iter().copied();
-        precision(ui, side, WIDTHS[1], mode, precisions);
+        precision(ui, side, WIDTHS[1], mode, PrecisionChoice::ALL.iter().copied());
         if offers.attention && *device != DeviceChoice::Cpu {
             attention(ui, side, WIDTHS[2], mode);
         }
         if offers.device {
-            let devices = [(DeviceChoice::Auto, "GPU"), (DeviceChoice::Cpu, "CPU")];
+            let devices = [DeviceChoice::Auto, DeviceChoice::Cpu];
+            let name = |device| if device == DeviceChoice::Cpu { "CPU" } else { "GPU" };
             let hint = "Device for this side.";
-            list(ui, [side, "device"], WIDTHS[3], device, devices, hint);
+            list(ui, [side, "device"], WIDTHS[3], device, devices, name, hint);
         }
     });
 }
 
 /// Lists below each other, each with its name, for the painting engine.
-pub fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
+pub fn engine(ui: &mut Ui, mode: &mut ModeChoice, offers: Offers) {
     theme::row(ui, ENGINE, |ui, _| {
         variant(ui, ENGINE, ui.available_width(), mode, offers.variants());
     });
     theme::row(ui, "Precision", |ui, _| {
-        let precisions = offers.precisions();
-        precision(ui, ENGINE, ui.available_width(), mode, precisions);
+        precision(ui, ENGINE, ui.available_width(), mode, offers.precisions());
     });
     if offers.attention {
         theme::row(ui, "Attention", |ui, _| {
@@ -100,70 +99,47 @@ pub fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
 }
 
 fn variant(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     title: &str,
     width: f32,
     mode: &mut ModeChoice,
     offered: impl Iterator<Item = Variant>,
 ) {
-    list(
-        ui,
-        [title, "variant"],
-        width,
-        &mut mode.variant,
-        offered.map(|v| (v, v.name())),
-        "How the network is divided into kernels. Baseline: one operation each. Fused: several operations each.",
-    );
+    let hint = "How the network is divided into kernels. Baseline: one operation each. Fused: several operations each.";
+    list(ui, [title, "variant"], width, &mut mode.variant, offered, Variant::name, hint);
 }
 
 fn precision(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     title: &str,
     width: f32,
     mode: &mut ModeChoice,
     offered: impl Iterator<Item = PrecisionChoice>,
 ) {
-    list(
-        ui,
-        [title, "precision"],
-        width,
-        &mut mode.precision,
-        offered.map(|p| (p, p.name())),
-        "Number format for inference. Auto: the fastest accurate one on this device.",
-    );
+    let hint = "Number format for inference. Auto: the fastest accurate one on this device.";
+    let precision = &mut mode.precision;
+    list(ui, [title, "precision"], width, precision, offered, PrecisionChoice::name, hint);
 }
 
-fn attention(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) {
-    list(
-        ui,
-        [title, "attention"],
-        width,
-        &mut mode.attention,
-        AttentionChoice::ALL.iter().map(|&a| (a, a.name())),
-        "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.",
-    );
+fn attention(ui: &mut Ui, title: &str, width: f32, mode: &mut ModeChoice) {
+    let hint = "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.";
+    let attention = &mut mode.attention;
+    let all = AttentionChoice::ALL.iter().copied();
+    list(ui, [title, "attention"], width, attention, all, AttentionChoice::name, hint);
 }
 
 fn list<T: Copy + PartialEq>(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     [title, what]: [&str; 2],
     width: f32,
     value: &mut T,
-    offered: impl IntoIterator<Item = (T, &'static str)>,
+    offered: impl IntoIterator<Item = T>,
+    name: fn(T) -> &'static str,
     hint: &str,
 ) {
-    let words = |(one, name): (T, &str)| (one, shown_name(name));
-    let offered: Vec<(T, String)> = offered.into_iter().map(words).collect();
-    let name = offered.iter().find(|(one, _)| one == value);
-    let button = ComboBox::from_id_salt((title, what))
-        .selected_text(name.map_or("", |(_, name)| name.as_str()))
-        .width(width);
-    let button = list::list(ui, button, |ui, entries| {
-        for (one, name) in offered {
-            entries.offer(ui, value, one, name);
-        }
-    })
-    .accessible_name(format!("{title}: {what}"));
+    let spoken = format!("{title}: {what}");
+    let button = choose(ui, &spoken, width, value, offered, |one| shown_name(name(one)))
+        .accessible_name(spoken);
     match title {
         // The list is in the column of controls.
         ENGINE => button.hint_beside(hint),

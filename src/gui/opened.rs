@@ -25,7 +25,7 @@ use crate::{
 pub const PAINTED: &str = "painted";
 
 /// Where a photo comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum Origin {
     File(PathBuf),
     /// The embedded sample.
@@ -34,7 +34,7 @@ pub enum Origin {
 }
 
 /// A photo, ready to show and to paint.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Opened {
     pub photo: decode::Photo,
     /// The photo with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
@@ -45,6 +45,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Its pixels.
+    pub fn whole(&self) -> Whole {
+        Whole { frame: self.photo.frame.clone(), preview: self.preview.clone() }
+    }
+
     /// Its name for the user.
     pub fn title(&self) -> String {
         match &self.origin {
@@ -63,15 +68,8 @@ pub struct Whole {
     pub preview: Arc<Frame>,
 }
 
-impl Whole {
-    /// Width and height, in pixels.
-    pub fn size(&self) -> (usize, usize) {
-        (self.frame.width(), self.frame.height())
-    }
-}
-
 /// Files sorted by kind, as far as their names show it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Sorted {
     /// Photos, including those in folders.
     pub photos: Vec<PathBuf>,
@@ -140,11 +138,7 @@ fn preview_of(frame: &Arc<Frame>) -> Arc<Frame> {
 /// The frame with a long side of at most `long_side_px`.
 pub fn smaller(frame: &Arc<Frame>, long_side_px: usize) -> Arc<Frame> {
     let size = size_within(frame.width(), frame.height(), long_side_px);
-    if size == (frame.width(), frame.height()) {
-        frame.clone()
-    } else {
-        Arc::new(scaled(frame, size.0, size.1))
-    }
+    if size == frame.size() { frame.clone() } else { Arc::new(scaled(frame, size.0, size.1)) }
 }
 
 pub fn sorted(files: Vec<PathBuf>) -> Sorted {

@@ -9,7 +9,6 @@ use super::{
     file_list::FileList,
     incoming::PictureUse,
     intent::Intent,
-    messages::Offer,
     opened::{Opened, Origin, opened, sorted},
     recents::Recent,
 };
@@ -106,8 +105,7 @@ impl App {
         if kept != usual {
             self.opening.announced_brush = Some(brush);
             let text = format!("Painted with your previous detail, {} × {} px.", kept.0, kept.1);
-            let offer = Offer { label: "Reset detail", intent: Intent::UsualDetail };
-            self.messages.offer(text, offer);
+            self.messages.offer(text, ("Reset detail", Intent::UsualDetail));
         }
     }
 
@@ -126,9 +124,8 @@ impl App {
             self.note_file(FileList::Recent, path);
             self.settings_changed();
         }
-        self.engine.cancel();
+        self.drop_request();
         self.end_change();
-        self.painting.request = None;
         self.painting.framing = None;
         let before = self.seen_pictures();
         // No fade over the whole photo that is shown while cropping, or over other pages.

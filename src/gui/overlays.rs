@@ -3,7 +3,8 @@
 use std::{mem::discriminant, ops::Range, path::Path};
 
 use eframe::egui::{
-    self, Align2, Button, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit, vec2,
+    self, Align2, Button, Context, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit, Ui,
+    vec2,
 };
 
 use super::{
@@ -139,7 +140,7 @@ impl<S> Overlays<S> {
     }
 
     /// Draws the open overlay.
-    pub fn ui(&mut self, ctx: &egui::Context, cards: &[Card], choices: &Choices) {
+    pub fn ui(&mut self, ctx: &Context, cards: &[Card], choices: &Choices) {
         let is_fresh = std::mem::take(&mut self.is_fresh);
         let (id, width) = match &self.open {
             Overlay::None => return,
@@ -152,7 +153,7 @@ impl<S> Overlays<S> {
         };
         // The list becomes shorter while the user types, so it is anchored at the top.
         let hangs = matches!(self.open, Overlay::Shortcuts(_));
-        let closes = dialog_at(ctx, (id, hangs), width, |ui| match &mut self.open {
+        let closes = dialog(ctx, (id, hangs), width, |ui| match &mut self.open {
             Overlay::None => {}
             Overlay::Question(Question::Buttons(question)) => question.ui(ui, choices, is_fresh),
             Overlay::Question(Question::Field(field)) => field.ui(ui, is_fresh),
@@ -173,25 +174,15 @@ impl<S> Overlays<S> {
     }
 }
 
-/// Draws a dialog over the window, at most `width` points wide. Returns whether it is to be closed.
+/// Draws a dialog over the window, at most `width` points wide: at its top if it `hangs`, otherwise in its middle. Returns
+/// whether the dialog is to be closed.
 pub fn dialog(
-    ctx: &egui::Context,
-    id: &str,
-    width: f32,
-    contents: impl FnOnce(&mut egui::Ui),
-) -> bool {
-    dialog_at(ctx, (id, false), width, contents)
-}
-
-/// Like [`dialog`], but at the top of the window if `hangs`; otherwise centered.
-fn dialog_at(
-    ctx: &egui::Context,
+    ctx: &Context,
     (id, hangs): (&str, bool),
     width: f32,
-    contents: impl FnOnce(&mut egui::Ui),
+    contents: impl FnOnce(&mut Ui),
 ) -> bool {
-    let style = egui::Frame::window(&ctx.global_style());
-    let frame = style.inner_margin(DIALOG_MARGIN);
+    let frame = egui::Frame::window(&ctx.global_style()).inner_margin(DIALOG_MARGIN);
     let id = Id::unique(id);
     let mut area = Modal::default_area(id);
     if hangs {
@@ -207,7 +198,7 @@ fn dialog_at(
 }
 
 impl<S> Buttons<S> {
-    fn ui(&self, ui: &mut egui::Ui, choices: &Choices, is_fresh: bool) {
+    fn ui(&self, ui: &mut Ui, choices: &Choices, is_fresh: bool) {
         ui.heading(&self.heading);
         ui.add_space(4.0);
         ui.label(&self.text);
@@ -245,7 +236,7 @@ impl<S> Buttons<S> {
 }
 
 impl<S> Field<S> {
-    fn ui(&mut self, ui: &mut egui::Ui, is_fresh: bool) {
+    fn ui(&mut self, ui: &mut Ui, is_fresh: bool) {
         let heading = ui.heading(&self.heading);
         ui.add_space(4.0);
         if ui.text_edit_focused() {
@@ -260,8 +251,7 @@ impl<S> Field<S> {
         let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
         match &self.problem {
             Some(problem) => {
-                let color = theme::palette(ui.visuals()).error;
-                ui.label(RichText::new(problem).color(color));
+                ui.label(RichText::new(problem).color(theme::palette(ui).error));
             }
             None if self.why.is_empty() => {}
             None => theme::caption(ui, self.why.as_str()),
@@ -277,12 +267,13 @@ impl<S> Field<S> {
         });
     }
 
-    fn select(&self, ctx: &egui::Context, field: Id) {
+    fn select(&self, ctx: &Context, field: Id) {
         let cursor = |at: usize| {
             let letters = self.text.get(..at).unwrap_or_default().chars().count();
             egui::text::CCursor::new(egui::text::CharIndex(letters))
         };
-        let (from, to) = (cursor(self.selected.start), cursor(self.selected.end));
+        let from = cursor(self.selected.start);
+        let to = cursor(self.selected.end);
         let mut state = TextEdit::load_state(ctx, field).unwrap_or_default();
         state.cursor.set_char_range(Some(egui::text::CCursorRange::two(from, to)));
         TextEdit::store_state(ctx, field, state);
@@ -290,7 +281,7 @@ impl<S> Field<S> {
 }
 
 /// Clears the field before an absolute path is pasted; the path would be invalid after the existing text.
-fn take_whole_paths(ctx: &egui::Context, field: &mut String) {
+fn take_whole_paths(ctx: &Context, field: &mut String) {
     ctx.input_mut(|input| {
         for event in &mut input.events {
             if let egui::Event::Paste(text) = event
@@ -304,7 +295,7 @@ fn take_whole_paths(ctx: &egui::Context, field: &mut String) {
     });
 }
 
-fn close_button(ui: &mut egui::Ui, is_fresh: bool) {
+fn close_button(ui: &mut Ui, is_fresh: bool) {
     ui.add_space(theme::GAP);
     let response = plain_button(ui, "Close", Intent::CloseOverlay);
     if is_fresh {
@@ -331,7 +322,7 @@ fn credit(card: &Card) -> String {
     format!("{what}{when}: {}", path_label(path))
 }
 
-fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool) {
+fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
     ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
     theme::caption(
         ui,

@@ -6,17 +6,21 @@
 use eframe::egui::Event;
 
 use super::{
-    app::App, history::Step, intent::Intent, label::remark, messages::Offer, mix::Mix,
-    style_order::Move, style_source::Card,
+    app::App, history::Step, intent::Intent, label::remark, mix::Mix, style_order::Move,
+    style_source::Card,
 };
 
 impl App {
     /// Lists the styles again when the window gets the focus: the command line may have added or removed some.
     pub(super) fn follow_disk(&mut self) {
-        let comes_back = self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)));
-        if comes_back && self.gallery.is_listed() {
+        if self.comes_back() && self.gallery.is_listed() {
             self.list_styles(None);
         }
+    }
+
+    /// Whether the window has just got the focus.
+    pub(super) fn comes_back(&self) -> bool {
+        self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)))
     }
 
     /// Lists the styles, and chooses the one that was `added`, if any.
@@ -51,42 +55,45 @@ impl App {
         }
     }
 
+    /// Asks for a new name for a style, again if it cannot have the name.
     fn ask_new_name(&mut self, id: String, text: String, problem: Option<String>) {
         let heading = format!("Rename {}", self.title_of(&id));
         self.put_name([heading, text], "Rename", problem, move |app, name| {
-            let (styles, old, new) = (app.style_source.clone(), id.clone(), name.clone());
+            let styles = app.style_source.clone();
+            let old = id.clone();
+            let new = name.clone();
             app.tasks.spawn_writing(
                 move || styles.rename(&old, &new),
-                |app, renamed| app.handle_renamed(id, name, renamed),
+                |app, renamed| match renamed {
+                    Ok(new) => app.note_renamed(&id, &new),
+                    Err(error) => {
+                        let why = app.why_not_named(&name, &error);
+                        app.ask_new_name(id, name, Some(why));
+                    }
+                },
             );
         });
     }
 
-    /// Handles the result of renaming a style; on failure, shows the question again with the reason.
-    fn handle_renamed(&mut self, id: String, name: String, result: Result<String, String>) {
-        match result {
-            Ok(new) => {
-                self.gallery.rename(&id, &new);
-                // The message names the style by its old name and offers to rename it.
-                let offered = Intent::AskName(id.clone());
-                self.messages.withdraw(|intent| *intent == offered);
-                self.end_change();
-                self.workspace.rename_style(&id, &new);
-                if let Some(request) = &mut self.painting.request {
-                    request.recipe.rename_style(&id, &new);
-                }
-                let loaded = self.networks.loaded.extract_if(|(style, _), _| *style == id);
-                let loaded: Vec<_> = loaded.collect();
-                let renamed = loaded.into_iter().map(|((_, model), of)| ((new.clone(), model), of));
-                self.networks.loaded.extend(renamed);
-                self.remember_choice();
-                self.list_styles(None);
-            }
-            Err(error) => {
-                let why = self.why_not_named(&name, &error);
-                self.ask_new_name(id, name, Some(why));
-            }
+    /// Notes that a style has a new id.
+    fn note_renamed(&mut self, id: &str, new: &str) {
+        self.gallery.rename(id, new);
+        // The message names the style by its old name and offers to rename it.
+        let offered = Intent::AskName(id.to_owned());
+        self.messages.withdraw(|intent| *intent == offered);
+        self.end_change();
+        self.workspace.rename_style(id, new);
+        if let Some(request) = &mut self.painting.request {
+            request.recipe.network.rename_style(id, new);
         }
+        let loaded =
+            std::mem::take(&mut self.networks.loaded).into_iter().map(|(mut of, loaded)| {
+                of.rename_style(id, new);
+                (of, loaded)
+            });
+        self.networks.loaded = loaded.collect();
+        self.remember_choice();
+        self.list_styles(None);
     }
 
     /// The reason why a style cannot have this name, as text. The name may belong to a removed style, which is not
@@ -119,11 +126,10 @@ impl App {
         // Neither page may keep a removed style.
         for (is_shown, choice, history) in self.workspace.pages_mut() {
             let before = choice.clone();
-            choice.mix.retain(|other| other != id);
-            if choice.style.as_deref() == Some(id) {
-                choice.style.clone_from(&beside);
-                choice.mix = Mix::default();
+            if choice.style() == Some(id) {
+                choice.mix = Mix::of(beside.clone());
             }
+            choice.mix.styles.retain(|(other, _)| other != id);
             // A page that is not shown undoes only what changed its choice.
             if is_shown || *choice != before {
                 let choices = Box::new([before, choice.clone()]);
@@ -132,8 +138,8 @@ impl App {
         }
         self.remember_choice();
         self.follow_choice();
-        let offer = Offer { label: "Undo", intent: Intent::BringBack(card.id) };
-        self.messages.offer(format!("“{}” was removed.", card.title), offer);
+        let text = format!("“{}” was removed.", card.title);
+        self.messages.offer(text, ("Undo", Intent::BringBack(card.id)));
     }
 
     /// Moves a style in the list, as an undo step.
@@ -183,9 +189,9 @@ impl App {
         for (_, choice, history) in self.workspace.pages_mut() {
             let removal = history.take_removal(id).filter(|_| is_hidden);
             if let Some([before, after]) = removal.map(|choices| *choices)
-                && (&choice.style, &choice.mix) == (&after.style, &after.mix)
+                && choice.mix == after.mix
             {
-                (choice.style, choice.mix) = (before.style, before.mix);
+                choice.mix = before.mix;
             }
         }
         if is_hidden {
@@ -198,10 +204,7 @@ impl App {
 
     /// Restores the removed styles of the choice, because an undo step has returned to them.
     pub(super) fn bring_back_chosen(&mut self) {
-        let choice = &self.workspace.choice;
-        let mixed = choice.mix.others.iter().map(|(style, _)| style);
-        let chosen: Vec<String> = choice.style.iter().chain(mixed).cloned().collect();
-        for id in chosen {
+        for (id, _) in self.workspace.choice.mix.styles.clone() {
             self.bring_back(&id);
         }
     }
@@ -231,19 +234,18 @@ impl App {
         }
         let card = |id: &str| gallery.card(id);
         let choice = &mut self.workspace.choice;
-        choice.style.take_if(|id| card(id).is_none());
-        let chosen = choice.style.as_deref().and_then(card);
-        choice.mix.retain(|id| {
-            let both = chosen.zip(card(id));
-            both.is_some_and(|(chosen, card)| chosen.why_not_mixed(card).is_none())
+        let chosen = choice.style().and_then(card);
+        choice.mix.styles.retain(|(id, _)| {
+            chosen.zip(card(id)).is_some_and(|(chosen, card)| {
+                chosen.id == card.id || chosen.why_not_mixed(card).is_none()
+            })
         });
     }
 
     /// Handles a new list of styles.
     fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String], added: Option<String>) {
         let changed = self.gallery.set_cards(&self.ctx, cards);
-        self.networks.loaded.retain(|(style, _), _| !changed.contains(style));
-        self.networks.mixed.forget(|style| changed.contains(style));
+        self.networks.loaded.retain(|of, _| !of.styles().iter().any(|id| changed.contains(*id)));
         if self.gallery.note_problems(problems) {
             match problems {
                 [] => {}
@@ -261,9 +263,8 @@ impl App {
         }
         match added.filter(|id| self.gallery.card(id).is_some()) {
             Some(id) => {
-                let offer = Offer { label: "Rename…", intent: Intent::AskName(id.clone()) };
                 let text = format!("“{}” was added to the styles.", self.title_of(&id));
-                self.messages.offer(text, offer);
+                self.messages.offer(text, ("Rename…", Intent::AskName(id.clone())));
                 self.intents.push(Intent::PickStyle(id));
             }
             None => self.follow_choice(),

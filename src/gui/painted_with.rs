@@ -4,14 +4,10 @@
 use std::path::Path;
 
 use super::{
-    choice::{Choice, nearest_brush},
-    mix::{self, Mix, Parts},
+    choice::{Choice, NetworkOf, nearest_brush},
+    mix::{self, Mix},
 };
-use crate::{
-    compose::Look,
-    media::encode,
-    mode::{Mode, ModelSize},
-};
+use crate::{compose::Look, media::encode, mode::Mode};
 
 const STYLE: &str = "Style";
 const MIX: &str = "Mix";
@@ -31,12 +27,10 @@ const SHOWN: [&str; 8] = [STYLE, MIX, STRENGTH, COLOURS, WORKING_SIZE, MODE, SOU
 pub type Texts = Vec<(&'static str, String)>;
 
 /// A painting's settings.
-pub struct PaintedWith<'a> {
-    /// Id of the style; `None` if nothing was painted.
-    pub style: Option<&'a str>,
-    /// The styles of a mix; empty without a mix.
-    pub parts: &'a Parts,
-    pub model: ModelSize,
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaintedWith {
+    /// What painted; `None` if nothing was painted.
+    pub network: Option<NetworkOf>,
     pub mode: Option<Mode>,
     /// Width and height of the network's input, in pixels.
     pub working: Option<(usize, usize)>,
@@ -44,51 +38,28 @@ pub struct PaintedWith<'a> {
     /// The source of a live picture, as text.
     pub source: Option<String>,
     /// Name of the device.
-    pub device: Option<&'a str>,
+    pub device: Option<String>,
 }
 
-impl PaintedWith<'_> {
-    pub fn texts(&self) -> Texts {
+impl PaintedWith {
+    pub fn texts(self) -> Texts {
         let mut texts = vec![("Software", format!("StyleForge {}", env!("CARGO_PKG_VERSION")))];
-        if !self.parts.is_empty() {
-            texts.push((STYLE, mix::label(self.parts)));
-            texts.push((MIX, mix::text(self.parts, |style| style)));
-        } else if let Some(style) = self.style {
-            texts.push((STYLE, style_text(style, self.model)));
+        match &self.network {
+            Some(NetworkOf::Style(style, model)) => texts.push((STYLE, format!("{style} {model}"))),
+            Some(NetworkOf::Mix(parts)) => {
+                texts.push((STYLE, mix::label(parts)));
+                texts.push((MIX, mix::text(parts, |style| style)));
+            }
+            None => {}
         }
         texts.extend(self.mode.map(|mode| (MODE, mode.to_string())));
-        texts.extend(self.working.map(|size| (WORKING_SIZE, size_text(size))));
+        texts.extend(self.working.map(|(w, h)| (WORKING_SIZE, format!("{w} x {h} px"))));
         texts.push((STRENGTH, format!("{} %", self.look.strength_percent)));
         let colours = if self.look.keep_colors { "the source's" } else { OF_STYLE };
         texts.push((COLOURS, colours.to_owned()));
-        texts.extend(self.source.clone().map(|source| (SOURCE, source)));
-        texts.extend(self.device.map(|device| (DEVICE, device.to_owned())));
+        texts.extend(self.source.map(|source| (SOURCE, source)));
+        texts.extend(self.device.map(|device| (DEVICE, device)));
         texts
-    }
-}
-
-fn style_text(style: &str, model: ModelSize) -> String {
-    format!("{style} {model}")
-}
-
-fn size_text((width, height): (usize, usize)) -> String {
-    format!("{width} x {height} px")
-}
-
-/// Replaces what is different in a picture that was repainted; `model` is the style's size, if it has several.
-pub fn repainted(
-    texts: &mut Texts,
-    (style, model): (&str, Option<ModelSize>),
-    mode: Mode,
-    working: (usize, usize),
-) {
-    for (name, text) in texts {
-        match (*name, model) {
-            (STYLE, Some(model)) => *text = style_text(style, model),
-            (MODE, _) => *text = mode.to_string(),
-            (WORKING_SIZE, _) => *text = size_text(working),
-            _ => {}
-        }
     }
 }
 
@@ -105,15 +76,12 @@ pub fn choice(texts: &[(String, String)], before: &Choice) -> Option<Choice> {
         let found = texts.iter().find(|(keyword, _)| keyword == name);
         found.map(|(_, text)| text.as_str())
     };
-    let mut choice = Choice { mix: Mix::default(), ..before.clone() };
+    let mut choice = before.clone();
     match text(MIX) {
-        Some(mix) => {
-            let (style, mix) = Mix::of_parts(mix::parsed(mix)?)?;
-            (choice.style, choice.mix) = (Some(style), mix);
-        }
+        Some(mix) => choice.mix = Mix { styles: mix::parsed(mix)? },
         None => {
             let (style, model) = text(STYLE)?.rsplit_once(' ')?;
-            choice.style = Some(style.to_owned());
+            choice.mix = Mix::of(Some(style.to_owned()));
             choice.model = model.parse().ok()?;
         }
     }
@@ -135,6 +103,7 @@ pub fn choice(texts: &[(String, String)], before: &Choice) -> Option<Choice> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{gui::mix::Parts, mode::ModelSize};
 
     #[test]
     fn the_texts_of_a_painting_lead_back_to_its_settings() {
@@ -145,9 +114,7 @@ mod tests {
             let (model, working) = (ModelSize::Lite, Some((640, 480)));
             let style = Some("a b");
             let painted = PaintedWith {
-                style,
-                parts: &parts,
-                model,
+                network: Some(NetworkOf::new("a b", &parts, model)),
                 mode: None,
                 working,
                 look,
@@ -156,7 +123,7 @@ mod tests {
             };
             let texts = painted.texts().into_iter().map(|(name, text)| (name.to_owned(), text));
             let found = choice(&texts.collect::<Vec<_>>(), &before).expect("a style");
-            assert_eq!((found.style.as_deref(), found.look), (style, look));
+            assert_eq!((found.style(), found.look), (style, look));
             assert_eq!((found.parts(), found.brush_px()), (parts.clone(), 640));
             let expected = if parts.is_empty() { model } else { before.model };
             assert_eq!(found.model, expected);

@@ -4,19 +4,13 @@
 //! Runs on the window's thread: the engine paints, the compositor combines.
 
 use super::{
-    app::{App, PaintRequest},
-    opened::{Whole, framed},
-    style_source::Loaded,
-    tasks::named,
+    app::{App, ComposeRequest, PaintRequest},
+    opened::framed,
 };
-use crate::{
-    engine::{
-        compositor::ComposeJob,
-        paint::{OutputSize, PaintSettings},
-        protocol::PaintJob,
-    },
-    media::framing::Framing,
-    mode::ModelSize,
+use crate::engine::{
+    compositor::ComposeJob,
+    paint::{OutputSize, PaintSettings},
+    protocol::PaintJob,
 };
 
 impl App {
@@ -24,6 +18,12 @@ impl App {
     pub(super) fn stop_painting(&mut self) {
         self.engine.cancel();
         self.revert_choice();
+    }
+
+    /// Stops the run, because its painting is no longer requested.
+    pub(super) fn drop_request(&mut self) {
+        self.engine.cancel();
+        self.painting.request = None;
     }
 
     /// After a failed or stopped run: resets the choice to that of the painting on the table, and updates the settings.
@@ -45,33 +45,27 @@ impl App {
             return;
         }
         let Some(recipe) = self.workspace.recipe(self.model()) else {
-            self.engine.cancel();
-            self.painting.request = None;
+            self.drop_request();
             if self.workspace.shown().is_some() || self.workspace.shows_draft() {
                 self.workspace.show_only_photo();
                 self.recompose_anew();
             }
             return;
         };
-        if self.painting.request.as_ref().is_some_and(|w| w.recipe == recipe) {
-            self.recompose(self.stage.wants_full());
-            return;
-        }
-        // While a weight is dragged, show each draft before starting the next one.
-        let awaits_draft = |request: &PaintRequest| {
-            !request.has_draft && request.recipe.is_mixed_otherwise(&recipe)
-        };
-        if self.painting.request.as_ref().is_some_and(awaits_draft) {
-            return;
+        if let Some(request) = &self.painting.request {
+            if request.recipe == recipe {
+                self.recompose(self.stage.wants_full());
+                return;
+            }
+            // While a weight is dragged, show each draft before starting the next one.
+            if !request.has_draft && request.recipe.is_mixed_otherwise(&recipe) {
+                return;
+            }
         }
         if self.workspace.shown().is_some_and(|s| s.recipe == recipe) {
-            let was_painting = self.painting.request.take().is_some();
-            if was_painting {
-                self.engine.cancel();
-            }
-            let had_draft = self.workspace.shows_draft();
-            self.workspace.set_draft(None);
-            if had_draft {
+            self.drop_request();
+            if self.workspace.shows_draft() {
+                self.workspace.set_draft(None);
                 self.recompose_anew();
             } else {
                 self.recompose(self.stage.wants_full());
@@ -79,8 +73,7 @@ impl App {
             return;
         }
         if let Some(painting) = self.workspace.kept(&recipe) {
-            self.engine.cancel();
-            self.painting.request = None;
+            self.drop_request();
             self.workspace.show(recipe, painting);
             self.recompose_anew();
             return;
@@ -92,46 +85,42 @@ impl App {
     /// Turns and crops the photo if the choice requires it; returns whether that is the case.
     fn follow_framing(&mut self) -> bool {
         let framing = self.workspace.choice.framing;
-        let open = self.workspace.photo();
-        let Some(photo) = open.filter(|photo| photo.framing != framing) else {
+        let Some(photo) = self.workspace.photo().filter(|photo| photo.framing != framing) else {
             self.painting.framing = None;
             return false;
         };
         let wanted = Some((photo.number, framing));
         if self.painting.framing != wanted {
             self.painting.framing = wanted;
-            let (number, whole) = (photo.number, photo.whole.clone());
+            let number = photo.number;
+            let whole = photo.opened.whole();
             self.tasks.spawn(
                 move || framed(whole, framing),
-                move |app, framed| app.handle_framed((number, framing), framed),
+                move |app, framed| {
+                    if app.painting.framing.take_if(|w| *w == (number, framing)).is_none() {
+                        return;
+                    }
+                    match framed {
+                        Ok(framed) => {
+                            app.cropping = None;
+                            app.stage.set_photo(&app.ctx, &framed.preview, framed.frame.clone());
+                            app.workspace.set_framed(framing, framed);
+                            app.recompose_anew();
+                            app.follow_choice();
+                        }
+                        Err(error) => {
+                            app.messages.error(format!("The photo was not changed: {error}"));
+                            // Reset the choice to the photo's current framing.
+                            if let Some(photo) = app.workspace.photo() {
+                                app.workspace.choice.framing = photo.framing;
+                            }
+                        }
+                    }
+                },
             );
         }
-        self.engine.cancel();
-        self.painting.request = None;
+        self.drop_request();
         true
-    }
-
-    /// Handles a turned and cropped photo, or the failure.
-    fn handle_framed(&mut self, wanted: (u64, Framing), result: Result<Whole, String>) {
-        if self.painting.framing.take_if(|w| *w == wanted).is_none() {
-            return;
-        }
-        match result {
-            Ok(framed) => {
-                self.cropping = None;
-                self.stage.set_photo(&self.ctx, &framed.preview, framed.frame.clone());
-                self.workspace.set_framed(wanted.1, framed);
-                self.recompose_anew();
-                self.follow_choice();
-            }
-            Err(error) => {
-                self.messages.error(format!("The photo was not changed: {error}"));
-                // Reset the choice to the photo's current framing.
-                if let Some(photo) = self.workspace.photo() {
-                    self.workspace.choice.framing = photo.framing;
-                }
-            }
-        }
     }
 
     /// Applies the choice if weights were dragged further while a draft was painted.
@@ -148,7 +137,7 @@ impl App {
         let Some(recipe) = self.painting.request.as_ref().map(|r| r.recipe.clone()) else {
             return;
         };
-        let loaded = self.chosen_network(&recipe.style, &recipe.mix, recipe.model);
+        let loaded = self.chosen_network(&recipe.network);
         let (Some(request), Some(photo)) = (&mut self.painting.request, self.workspace.photo())
         else {
             return;
@@ -160,7 +149,7 @@ impl App {
             return;
         };
         let run = self.engine.paint(PaintJob {
-            photo: photo.opened.photo.frame.clone(),
+            photo: photo.framed.frame.clone(),
             network: loaded.network.clone(),
             settings: PaintSettings {
                 working_size: self.workspace.choice.working_size(),
@@ -171,57 +160,14 @@ impl App {
         request.run = Some(run);
     }
 
-    /// Loads a style's network, unless it is already being loaded.
-    pub(super) fn load(&mut self, key: (String, ModelSize)) {
-        if !self.networks.loading.contains(&key) {
-            self.networks.loading.push(key.clone());
-            let (styles, (id, model)) = (self.style_source.clone(), key.clone());
-            let load = move || {
-                let what = format!("The style {id} could not be loaded");
-                named(&what, || styles.load(&id, model))
-            };
-            self.tasks.spawn(load, |app, loaded| app.handle_loaded(key, loaded));
-        }
-    }
-
-    /// Paints what waits for a style's network.
-    fn handle_loaded(&mut self, key: (String, ModelSize), loaded: Result<Loaded, String>) {
-        self.networks.loading.retain(|loading| *loading != key);
-        let request = self.painting.request.as_ref().map(|request| &request.recipe);
-        let is_requested = request.is_some_and(|r| r.style == key.0 && r.model == key.1);
-        match loaded {
-            Ok(loaded) => {
-                if let Some(note) = &loaded.note {
-                    self.messages.notice(note.clone());
-                }
-                self.networks.loaded.insert(key, loaded);
-                if is_requested {
-                    self.paint_requested();
-                }
-                self.start_batch();
-            }
-            Err(error) => {
-                self.messages.error(error);
-                self.networks.failed.push(key.clone());
-                self.leave_out_of_batch(|style| {
-                    style.parts.is_empty() && (&style.id, style.model) == (&key.0, key.1)
-                });
-                if is_requested {
-                    self.revert_choice();
-                }
-            }
-        }
-    }
-
     /// Requests the composition of the photo and its painting with the current strength, colours and size. With `full`,
     /// the picture itself is made in addition to its preview.
     pub(super) fn recompose(&mut self, full: bool) {
         let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
         else {
-            self.painting.composed.ticket += 1;
-            self.painting.composed.epoch = self.painting.composed.ticket + 1;
-            self.painting.composed.full = false;
-            self.painting.composed.appears = false;
+            let ticket = self.painting.composed.ticket + 1;
+            self.painting.composed =
+                ComposeRequest { ticket, epoch: ticket + 1, ..ComposeRequest::default() };
             self.stage.clear_painting();
             return;
         };
@@ -235,7 +181,7 @@ impl App {
         };
         self.compositor.request(ComposeJob {
             ticket: self.painting.composed.ticket,
-            photo: photo.opened.photo.frame.clone(),
+            photo: photo.framed.frame.clone(),
             painting: painting.clone(),
             output,
             look: self.workspace.choice.look,

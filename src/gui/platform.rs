@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The usable content of the clipboard.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Clip {
     Picture(Frame),
     /// Copied files.
@@ -31,7 +31,7 @@ pub enum Clip {
 }
 
 /// A file dialog to show.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Dialog {
     /// A photo or a checkpoint to open.
     Open,
@@ -158,7 +158,7 @@ pub fn has_checkpoint_name(path: &Path) -> bool {
 }
 
 /// The component that shows file dialogs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum DialogProvider {
     /// The system itself or zenity: a dialog always appears.
     Certain,
@@ -253,8 +253,7 @@ impl Platform for Desktop {
                     Frame::from_rgba(picture.width, picture.height, picture.bytes.into_owned());
                 return frame.map(Clip::Picture).map_err(|e| e.to_string());
             }
-            let text = clipboard.get_text().unwrap_or_default();
-            Ok(files_in(&text))
+            Ok(files_in(&clipboard.get_text().unwrap_or_default()))
         })
     }
 

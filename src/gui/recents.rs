@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Align, Color32, Layout, Popup, Rect, vec2};
+use eframe::egui::{self, Align, Color32, Layout, Popup, Rect, Ui, vec2};
 
 use super::{
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     label::{name_label, path_label},
     paintings::Paintings,
+    shortcuts::plain_button,
     texture::paint_cover,
     theme,
 };
@@ -32,7 +33,7 @@ pub struct Recent<'a> {
 }
 
 /// The button that opens the list.
-pub fn button(ui: &mut egui::Ui, recent: Recent<'_>, has_word: bool) {
+pub fn button(ui: &mut Ui, recent: Recent<'_>, has_word: bool) {
     let button = theme::icon_button(icons::RECENT, "Recent", has_word).frame_when_inactive(false);
     let response = ui
         .add_enabled(!recent.files.is_empty(), button)
@@ -46,9 +47,7 @@ pub fn button(ui: &mut egui::Ui, recent: Recent<'_>, has_word: bool) {
             entry(ui, path, recent.paintings);
         }
         ui.separator();
-        if ui.button("Clear recent photos").clicked() {
-            Intent::ClearRecents.send(ui);
-        }
+        plain_button(ui, "Clear recent photos", Intent::ClearRecents);
     });
 }
 
@@ -61,7 +60,7 @@ pub fn height(recent: &[PathBuf]) -> f32 {
 }
 
 /// The newest photos on the start page.
-pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
+pub fn on_first_page(ui: &mut Ui, recent: Recent<'_>) {
     if recent.files.is_empty() {
         return;
     }
@@ -73,8 +72,7 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
     let shown = &recent.files[..recent.files.len().min(ON_FIRST_PAGE)];
     let font = egui::TextStyle::Button.resolve(ui.style());
     let width = |path: &PathBuf| {
-        let letters = ui.painter();
-        let letters = letters.layout_no_wrap(name_label(path), font.clone(), Color32::WHITE);
+        let letters = ui.painter().layout_no_wrap(name_label(path), font.clone(), Color32::WHITE);
         letters.size().x.ceil()
     };
     let spacing = ui.spacing();
@@ -94,7 +92,7 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
     });
 }
 
-fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings) {
+fn entry(ui: &mut Ui, path: &Path, paintings: &Paintings) {
     let room = egui::Atom::custom(egui::IdSalt::new("small"), SIZE);
     let button = egui::Button::new((room, name_label(path))).frame_when_inactive(false).truncate();
     let response = ui.add(button).on_hover_text(path_label(path));
@@ -103,7 +101,5 @@ fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings) {
         let place = Rect::from_center_size(left + vec2(SIZE.x / 2.0, 0.0), SIZE);
         paint_cover(ui, small, place, 2.0);
     }
-    if response.clicked() {
-        Intent::OpenRecent(path.to_owned()).send(ui);
-    }
+    response.sends(Intent::OpenRecent(path.to_owned()));
 }

@@ -15,13 +15,13 @@ use eframe::egui::ViewportCommand;
 use super::{
     app::{App, NextStep, SaveFlow},
     batch::Batch,
-    finished::{Finished, Save},
+    finished::Save,
     intent::Intent,
     label::{editable, name_label, path_label, remark},
     live::LiveView,
-    messages::{Offer, Topic},
+    messages::Topic,
     overlays::{Answer, Buttons, Field, Overlay, Question},
-    painted_with::{PaintedWith, Texts},
+    painted_with::PaintedWith,
     platform::{Dialog, from_the_root, path_in},
 };
 use crate::{
@@ -48,7 +48,8 @@ impl App {
         let state = &self.settings.state;
         let saved = state.save_folder.as_ref().filter(|_| !dialog.opens());
         let folder = saved.or(state.open_folder.as_ref()).cloned();
-        let (platform, shown) = (self.platform.clone(), dialog.clone());
+        let platform = self.platform.clone();
+        let shown = dialog.clone();
         self.tasks.spawn_dialog(
             move || platform.ask(&shown, folder.as_deref()),
             move |app, path| {
@@ -186,25 +187,17 @@ impl App {
             let encoding = Encoding { format, quality: self.settings.choices.jpeg_quality };
             let photo = self.workspace.photo().map(|photo| &photo.opened.photo);
             let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
-            let texts = self.painted_texts(&finished);
-            self.save(Save { path, finished, encoding, metadata, texts }, Existing::Keep, step);
+            let (recipe, look, _) = &finished.key;
+            let painted = PaintedWith {
+                network: Some(recipe.network.clone()),
+                mode: Some(finished.painting.mode),
+                working: Some(finished.painting.painted.size()),
+                look: *look,
+                source: None,
+                device: self.device.name(),
+            };
+            self.save(Save { path, finished, encoding, metadata, painted }, Existing::Keep, step);
         }
-    }
-
-    /// How a finished picture was painted.
-    fn painted_texts(&self, finished: &Finished) -> Texts {
-        let (recipe, painting) = (&finished.key.0, &finished.painting);
-        PaintedWith {
-            style: Some(&recipe.style),
-            parts: &recipe.mix,
-            model: recipe.model,
-            mode: Some(painting.mode),
-            working: Some(painting.painted.size()),
-            look: finished.look,
-            source: None,
-            device: self.device.info.as_ref().map(|device| device.name.as_str()),
-        }
-        .texts()
     }
 
     /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
@@ -225,11 +218,13 @@ impl App {
     fn save(&mut self, save: Save, existing: Existing, then: Option<NextStep>) {
         self.save = SaveFlow { is_running: true, then };
         let write = move || {
-            let (path, finished) = (&save.path, &save.finished);
+            let path = &save.path;
+            let finished = &save.finished;
             // Check before composing the picture, so that the question appears immediately.
             let result = encode::check_target(path, existing).and_then(|()| {
-                let (metadata, texts) = (Some(&save.metadata), save.texts.as_slice());
-                let attached = Attached { metadata, texts, ..Attached::default() };
+                let metadata = Some(&save.metadata);
+                let texts = save.painted.clone().texts();
+                let attached = Attached { metadata, texts: &texts, ..Attached::default() };
                 let frame = Cow::Owned(finished.frame());
                 encode::save_with(path, frame, attached, save.encoding, existing)
             });
@@ -275,7 +270,8 @@ impl App {
 
     fn ask_to_replace(&mut self, save: Save, step: Option<NextStep>) {
         let folder = save.path.parent().map(path_label);
-        let (heading, other) = (format!("Replace {}?", name_label(&save.path)), step.clone());
+        let heading = format!("Replace {}?", name_label(&save.path));
+        let other = step.clone();
         self.put_buttons(Buttons {
             heading,
             text: format!(
@@ -440,15 +436,16 @@ impl App {
 
     /// Describes the result on the table, which is not visible in live mode.
     fn result_text(&self) -> String {
-        let photo = self.workspace.photo();
-        let photo = photo.map_or_else(|| "the photo".to_owned(), |p| p.opened.title());
+        let photo =
+            self.workspace.photo().map_or_else(|| "the photo".to_owned(), |p| p.opened.title());
         // The user means the painting in progress, not the one that it replaces.
         let recipe = match &self.painting.request {
             Some(request) => Some(&request.recipe),
             None => self.workspace.shown().map(|shown| &shown.recipe),
         };
-        let style = recipe.map(|recipe| self.name_of(&recipe.style, &recipe.mix));
-        let style = style.map_or_else(String::new, |style| format!(" in “{style}”"));
+        let style = recipe
+            .map(|recipe| self.name_of(&recipe.network))
+            .map_or_else(String::new, |style| format!(" in “{style}”"));
         let place = match self.live {
             Some(_) => ", which waits under Photo,",
             None => "",
@@ -464,8 +461,7 @@ impl App {
 
     /// Reports that a file was written, and offers to show it.
     pub(super) fn report_file(&mut self, text: String, path: &Path) {
-        let intent = Intent::ShowInFolder(path.to_owned());
-        self.messages.offer(text, Offer { label: "Show in folder", intent });
+        self.messages.offer(text, ("Show in folder", Intent::ShowInFolder(path.to_owned())));
     }
 
     /// Called when a recording is completely written.
@@ -495,7 +491,8 @@ impl App {
         problem: Option<String>,
         then: impl FnOnce(&mut Self, String) + 'static,
     ) {
-        let (selected, why) = (0..text.len(), String::new());
+        let selected = 0..text.len();
+        let why = String::new();
         let then = Box::new(then);
         let field = Field { heading, button, text, selected, why, problem, then };
         self.put_question(Question::Field(field));

@@ -47,7 +47,8 @@ impl App {
 
     /// Copies the order of the styles to the settings; returns whether it has changed.
     pub(super) fn remember_order(&mut self) -> bool {
-        let (order, stored) = (self.gallery.order(), &mut self.settings.state.style_order);
+        let order = self.gallery.order();
+        let stored = &mut self.settings.state.style_order;
         let is_new = stored != order;
         if is_new {
             order.clone_into(stored);
@@ -63,25 +64,18 @@ impl App {
         if self.remember_order() {
             self.settings_changed();
         }
-        let (size, maximized, is_full) = self.ctx.input(|i| {
-            let viewport = i.viewport();
-            let size = viewport.inner_rect.map(|r| r.size().round());
-            (size, viewport.maximized, viewport.fullscreen == Some(true))
-        });
-        if let Some(maximized) =
-            maximized.filter(|m| *m != self.settings.state.is_maximized && !is_full)
-        {
-            self.settings.state.is_maximized = maximized;
+        let (now, viewport) = self.ctx.input(|i| (i.time, i.viewport().clone()));
+        let state = &mut self.settings.state;
+        let before = (state.is_maximized, state.window_size);
+        if viewport.fullscreen != Some(true) {
+            state.is_maximized = viewport.maximized.unwrap_or(state.is_maximized);
+            let plain = viewport.inner_rect.filter(|_| viewport.maximized != Some(true));
+            let size = plain.map(|window| window.size().round());
+            state.window_size = size.map(|size| (size.x, size.y)).or(state.window_size);
+        }
+        if before != (state.is_maximized, state.window_size) {
             self.settings_changed();
         }
-        let is_plain = maximized != Some(true) && !is_full;
-        if let Some(size) = size.filter(|_| is_plain).map(|s| (s.x, s.y))
-            && self.settings.state.window_size != Some(size)
-        {
-            self.settings.state.window_size = Some(size);
-            self.settings_changed();
-        }
-        let now = self.ctx.input(|i| i.time);
         let Some(since) = self.settings_file.changed_at else {
             return;
         };

@@ -5,9 +5,14 @@
 
 use std::sync::LazyLock;
 
-use eframe::egui::{self, Button, Key, KeyboardShortcut, Modifiers, Response, Ui};
+use eframe::egui::{self, Button, Context, Event, Key, KeyboardShortcut, Modifiers, Response, Ui};
 
-use super::{intent::Intent, key_chips::hint, stage::ViewStep, style_order::Move};
+use super::{
+    intent::{Intent, Sends},
+    key_chips::hint,
+    stage::ViewStep,
+    style_order::Move,
+};
 
 /// Shows the original while it is held down.
 const ORIGINAL_KEY: Key = Key::C;
@@ -75,20 +80,12 @@ pub fn button(
     intent: Intent,
 ) -> Response {
     let response = ui.add_enabled(is_enabled, button);
-    let response = hint(response, does, keys_of(&intent)).accessible_name(name);
-    if response.clicked() {
-        intent.send(ui);
-    }
-    response
+    hint(response, does, keys_of(&intent)).accessible_name(name).sends(intent)
 }
 
 /// Adds a plain button that sends an intent.
 pub fn plain_button(ui: &mut Ui, name: &str, intent: Intent) -> Response {
-    let response = ui.button(name);
-    if response.clicked() {
-        intent.send(ui);
-    }
-    response
+    ui.button(name).sends(intent)
 }
 
 /// Draws the entries of a context menu: their names, their keys, whether they can be chosen, and their intents.
@@ -96,8 +93,7 @@ pub fn menu<'a>(ui: &mut Ui, entries: impl IntoIterator<Item = (&'a str, &'a str
     ui.set_min_width(MENU_WIDTH);
     for (name, keys, can, intent) in entries {
         let button = Button::new(name).shortcut_text(keys);
-        if ui.add_enabled(can, button).accessible_name(name).clicked() {
-            intent.send(ui);
+        if ui.add_enabled(can, button).accessible_name(name).sends(intent).clicked() {
             ui.close();
         }
     }
@@ -273,14 +269,14 @@ fn table() -> Vec<Group> {
 
 /// The shortcuts that were pressed since the last frame. If `covered`, an overlay is open and only the keys that close
 /// it count. The keys of a focused control have priority, unless `yields`.
-pub fn pressed(ctx: &egui::Context, covered: bool, yields: bool) -> Vec<Intent> {
+pub fn pressed(ctx: &Context, covered: bool, yields: bool) -> Vec<Intent> {
     let types = ctx.text_edit_focused();
     let has_focus = !yields && ctx.memory(|m| m.focused().is_some());
     let has_menu = egui::Popup::is_any_open(ctx);
     let mut presses = Vec::new();
     ctx.input_mut(|input| {
         input.events.retain(|event| {
-            let egui::Event::Key { key, pressed: true, modifiers, .. } = event else {
+            let Event::Key { key, pressed: true, modifiers, .. } = event else {
                 return true;
             };
             // F1 is not used by text fields, so it can close the list that it has opened.
@@ -316,16 +312,16 @@ pub fn pressed(ctx: &egui::Context, covered: bool, yields: bool) -> Vec<Intent> 
 
 /// Whether the key that shows the original is held down; `was_down` is its state in the previous frame. If
 /// `covered`, an overlay is open. Call this before [`pressed`], which consumes the keys.
-pub fn holds_original(ctx: &egui::Context, was_down: bool, covered: bool) -> bool {
+pub fn holds_original(ctx: &Context, was_down: bool, covered: bool) -> bool {
     if covered || ctx.text_edit_focused() {
         return false;
     }
     ctx.input(|input| {
         // With Ctrl the key copies, even if Ctrl is released first.
-        let begins = |event: &egui::Event| {
+        let begins = |event: &Event| {
             matches!(
                 event,
-                egui::Event::Key {
+                Event::Key {
                     key: ORIGINAL_KEY,
                     pressed: true,
                     repeat: false,

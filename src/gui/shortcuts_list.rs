@@ -1,6 +1,6 @@
 //! The list of shortcuts, and its search field.
 
-use eframe::egui::{self, Grid, Id, ScrollArea, TextEdit};
+use eframe::egui::{Grid, Id, ScrollArea, TextEdit, Ui};
 
 use super::{
     key_chips::chips,
@@ -19,7 +19,7 @@ const TWO_COLUMNS: f32 = 860.0;
 const KEYS_WIDTH: f32 = 146.0;
 
 /// Draws the list into `ui`: the lines that match the search text `wanted`, or all of them if it is empty.
-pub fn ui(ui: &mut egui::Ui, wanted: &mut String, is_fresh: bool) {
+pub fn ui(ui: &mut Ui, wanted: &mut String, is_fresh: bool) {
     // The width does not depend on the search results.
     ui.set_min_width((ui.content_rect().width() - WINDOW_MARGIN).min(WIDTH));
     ui.heading("Shortcuts");
@@ -65,7 +65,7 @@ pub fn ui(ui: &mut egui::Ui, wanted: &mut String, is_fresh: bool) {
         });
 }
 
-fn group_ui(ui: &mut egui::Ui, group: &Group, lines: &[&Line]) {
+fn group_ui(ui: &mut Ui, group: &Group, lines: &[&Line]) {
     theme::group_title(ui, group.title);
     Grid::new(group.title)
         .num_columns(2)
@@ -89,8 +89,8 @@ fn found(wanted: &str) -> Vec<(&'static Group, Vec<&'static Line>)> {
     let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
     let of_group = |group: &'static Group| {
         let holds = |line: &&Line| {
-            let text = format!("{} {} {} {}", group.title, line.keys, line.does, line.also);
-            let text = text.to_lowercase();
+            let text =
+                format!("{} {} {} {}", group.title, line.keys, line.does, line.also).to_lowercase();
             words.iter().all(|word| text.contains(word))
         };
         let lines: Vec<_> = group.lines.iter().filter(holds).collect();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, Galley, LayerId, Order, Rect, Response, Role,
-    Sense, Stroke, StrokeKind, TextureHandle, UiBuilder, Visuals, WidgetInfo, pos2, vec2,
+    self, Align2, Color32, CornerRadius, FontId, Galley, Image, LayerId, Order, Rect, Response,
+    Role, Sense, Stroke, StrokeKind, TextureHandle, Ui, UiBuilder, pos2, vec2,
 };
 
 use super::{
@@ -51,7 +51,7 @@ pub struct Tile<'a> {
 }
 
 /// Draws a tile. While it is dragged, a copy is also drawn under the pointer.
-pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
+pub fn card_ui(ui: &mut Ui, tile: &Tile<'_>) -> Response {
     let card = tile.card;
     let size = vec2(ui.available_width() - CARD_INSET, THUMBNAIL_HEIGHT + NAME_HEIGHT);
     // On a touch screen, dragging scrolls.
@@ -65,7 +65,7 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
         Some(note) => format!("{}, {note}", card.title),
         None => card.title.clone(),
     };
-    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, tile.is_chosen, &spoken));
+    theme::named_choice(&response, Role::RadioButton, tile.is_chosen, &spoken);
     let fade = response.id.with("painted");
     let looks = Looks {
         is_chosen: tile.is_chosen,
@@ -110,8 +110,7 @@ struct Looks {
 
 impl Looks {
     /// The card's background and frame. A hovered card is only tinted, so that it does not look chosen.
-    fn ground(self, visuals: &Visuals) -> (Color32, Stroke) {
-        let colors = theme::palette(visuals);
+    fn ground(self, colors: theme::Palette) -> (Color32, Stroke) {
         let plain = Stroke::new(1.0, colors.outline);
         match self {
             Self { is_chosen: true, .. } => (colors.selected, Stroke::new(2.5, colors.quiet)),
@@ -124,12 +123,13 @@ impl Looks {
 }
 
 /// Draws a card at a position.
-fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), looks: Looks) {
-    let (card, painted) = (tile.card, tile.painted);
-    let colors = theme::palette(ui.visuals());
+fn paint(ui: &Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), looks: Looks) {
+    let card = tile.card;
+    let painted = tile.painted;
+    let colors = theme::palette(ui);
     let painter = ui.painter();
     let radius = CornerRadius::same(theme::RADIUS);
-    let (fill, outline) = looks.ground(ui.visuals());
+    let (fill, outline) = looks.ground(colors);
     painter.rect_filled(rect, radius, fill);
     let mut top = rect;
     top.set_height(THUMBNAIL_HEIGHT);
@@ -143,7 +143,7 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
     }
     if let Some(painted) = painted {
         let uv = mirrored(cover(painted.size_vec2(), top.size()), tile.is_flipped);
-        egui::Image::from_texture(painted)
+        Image::from_texture(painted)
             .uv(uv)
             .tint(Color32::WHITE.gamma_multiply(looks.fade))
             .corner_radius(rounded)
@@ -154,11 +154,11 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
     if let Some((inset, _)) = made_of.filter(|_| painted.is_some()) {
         let at = top.right_bottom() - vec2(6.0, 6.0);
         let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
-        let corners = CornerRadius::same(4);
+        let corners = 4;
         let frame = Stroke::new(1.5, colors.card);
         if card.is_mix() {
             // All of its pictures.
-            egui::Image::from_texture(*inset).corner_radius(corners).paint_at(ui, place);
+            Image::from_texture(*inset).corner_radius(corners).paint_at(ui, place);
         } else {
             paint_cover(ui, inset, place, corners);
         }
@@ -184,7 +184,7 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
 }
 
 /// Draws pictures side by side, each as wide as its share and cut from a picture that covers all of `rect`.
-fn strips(ui: &egui::Ui, rect: Rect, radius: CornerRadius, pictures: &[(&TextureHandle, u8)]) {
+fn strips(ui: &Ui, rect: Rect, radius: CornerRadius, pictures: &[(&TextureHandle, u8)]) {
     let total: f32 = pictures.iter().map(|(_, share)| f32::from(*share)).sum();
     let mut from = 0.0;
     for (place, (texture, share)) in pictures.iter().enumerate() {
@@ -200,7 +200,7 @@ fn strips(ui: &egui::Ui, rect: Rect, radius: CornerRadius, pictures: &[(&Texture
             ne: if is_last { radius.ne } else { 0 },
             ..CornerRadius::ZERO
         };
-        egui::Image::from_texture(*texture)
+        Image::from_texture(*texture)
             .uv(part(cover(texture.size_vec2(), rect.size())))
             .corner_radius(corners)
             .paint_at(ui, part(rect));
@@ -209,7 +209,7 @@ fn strips(ui: &egui::Ui, rect: Rect, radius: CornerRadius, pictures: &[(&Texture
 }
 
 /// Replaces a missing thumbnail: the first letter of the title on a colour that depends on it.
-fn swatch(ui: &egui::Ui, rect: Rect, radius: CornerRadius, title: &str) {
+fn swatch(ui: &Ui, rect: Rect, radius: CornerRadius, title: &str) {
     let sum = title.bytes().fold(7u32, |sum, b| sum.wrapping_mul(31).wrapping_add(u32::from(b)));
     let hue = (sum % 360) as f32 / 360.0;
     let color: Color32 = egui::ecolor::Hsva::new(hue, 0.35, 0.55, 1.0).into();
@@ -232,7 +232,7 @@ mod tests {
     fn what_lies_below_the_pointer_is_not_taken_for_chosen() {
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
             let looks = |is_chosen, is_hovered| Looks { is_chosen, is_hovered, fade: 1.0 };
-            let ground = |looks: Looks| looks.ground(&theme::visuals(theme));
+            let ground = |looks: Looks| looks.ground(theme::palette_of(&theme::visuals(theme)));
             let (plain, frame) = ground(looks(false, false));
             let [hovered, chosen] =
                 [(false, true), (true, false)].map(|(a, b)| ground(looks(a, b)));

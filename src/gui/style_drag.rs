@@ -36,7 +36,7 @@ impl Drag {
         let next = self.cards.iter().find(|(_, rect)| pointer.y < rect.center().y);
         let half = 0.5 * ui.spacing().item_spacing.y;
         let y = next.map_or(last.bottom() + half, |(_, rect)| rect.top() - half);
-        let line = Stroke::new(3.0, theme::palette(ui.visuals()).ring);
+        let line = Stroke::new(3.0, theme::palette(ui).ring);
         ui.painter().hline(last.x_range(), y.clamp(seen.top() + 2.0, seen.bottom() - 2.0), line);
         // Scroll the list near its ends.
         let beyond =

@@ -1,7 +1,9 @@
 //! The order of the styles in the list: plain data, stored in the settings.
 
+use super::choice::rename;
+
 /// Where to move a style.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Move {
     Up,
     Down,
@@ -10,7 +12,7 @@ pub enum Move {
 }
 
 /// The ids of every style that was ever listed and not removed by the user, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct StyleOrder {
     ids: Vec<String>,
 }
@@ -42,9 +44,7 @@ impl StyleOrder {
 
     /// Notes that a style has a new id.
     pub fn rename(&mut self, old: &str, new: &str) {
-        for id in self.ids.iter_mut().filter(|id| *id == old) {
-            new.clone_into(id);
-        }
+        rename(&mut self.ids, old, new);
     }
 
     /// Removes a style that the user has removed.

@@ -40,7 +40,7 @@ const THUMBNAIL_BYTES: u64 = 64 << 20;
 pub const MIX_OF: &str = "mix of ";
 
 /// A style in the gallery.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Card {
     pub id: String,
     /// Name for the user.
@@ -89,7 +89,7 @@ impl Card {
 }
 
 /// A style's network, ready for the engine.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Loaded {
     pub network: Arc<Network>,
     /// A note for the user, for example that the smaller model is used instead.
@@ -97,7 +97,7 @@ pub struct Loaded {
 }
 
 /// The outcome of adding a file to the styles.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Import {
     /// The file is now a style.
     Added {
@@ -186,11 +186,7 @@ impl Library {
     }
 
     pub fn of(library: StyleLibrary) -> Self {
-        Self {
-            open: StyleLibrary::standard,
-            library: Mutex::new(Some(library)),
-            mixes: LastNetwork::default(),
-        }
+        Self { library: Mutex::new(Some(library)), ..Self::standard() }
     }
 
     fn with<T>(&self, use_library: impl FnOnce(&mut StyleLibrary) -> T) -> T {

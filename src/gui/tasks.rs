@@ -51,7 +51,8 @@ impl<S: 'static> Tasks<S> {
         let start = |name: &str, threads| {
             let (sender, tasks) = bounded::<Task<S>>(MAX_WAITING);
             for number in 0..threads {
-                let (tasks, completed) = (tasks.clone(), completed.clone());
+                let tasks = tasks.clone();
+                let completed = completed.clone();
                 let wake_up = wake_up.clone();
                 thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
                     for (work, writes) in tasks {
@@ -62,7 +63,8 @@ impl<S: 'static> Tasks<S> {
             }
             std::io::Result::Ok(sender)
         };
-        let (tasks, dialogs) = (start("background", THREADS)?, start("dialog", 1)?);
+        let tasks = start("background", THREADS)?;
+        let dialogs = start("dialog", 1)?;
         let writes = Some(writes);
         Ok(Self { tasks, dialogs, completed, completions, writes, written, wake_up })
     }
@@ -159,7 +161,8 @@ fn complete<S>(completion: Completion<S>, completed: &Sender<Completion<S>>, wak
     }
 }
 
-fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+/// Runs work; returns the text of its panic, if it panics.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(panic.as_ref()))
 }
 

@@ -6,7 +6,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
-    self, Color32, ColorImage, Mesh, Pos2, Rect, TextureHandle, TextureOptions, Vec2, pos2, vec2,
+    self, Color32, ColorImage, Context, Galley, Mesh, Pos2, Rect, TextureHandle, TextureOptions,
+    Ui, Vec2, pos2, vec2,
 };
 
 use crate::frame::Frame;
@@ -35,13 +36,11 @@ const TILE: TextureOptions =
 #[derive(Default)]
 pub struct Picture {
     preview: Option<(Arc<Frame>, TextureHandle)>,
-    /// The texture that the preview fades in over, and when the fade started, by egui's clock.
+    /// The texture that the current one fades in over, and when the fade started, by egui's clock.
     earlier: Option<(TextureHandle, f64)>,
     full: Option<Arc<Frame>>,
     /// A picture that changes continuously, shown instead of the others.
     live: Option<TextureHandle>,
-    /// A finer picture over the live one, and when its fade started, by egui's clock.
-    finer: Option<(TextureHandle, f64)>,
     tiles: HashMap<(usize, usize), (TextureHandle, u64)>,
     frames_drawn: u64,
     /// Where the picture was last drawn, and its visible part.
@@ -58,7 +57,7 @@ impl Picture {
     /// Like [`Self::set`], but the new preview fades in over the previous one, or over `first` if there is none.
     pub fn set_fading(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         name: &str,
         (preview, full): (&Arc<Frame>, Option<Arc<Frame>>),
         first: Option<&TextureHandle>,
@@ -81,27 +80,25 @@ impl Picture {
         self.preview.as_ref().map(|(_, texture)| texture)
     }
 
+    fn texture(&self) -> Option<&TextureHandle> {
+        self.live.as_ref().or(self.preview())
+    }
+
     /// What was last drawn: the texture, its full rectangle, and the visible part of that.
     pub fn drawn(&self) -> Option<(TextureHandle, Rect, Rect)> {
-        let texture = self.live.as_ref().or(self.preview())?;
         let (rect, clip) = self.drawn_at?;
-        Some((texture.clone(), rect, clip))
+        Some((self.texture()?.clone(), rect, clip))
     }
 
     /// Replaces the pixels immediately: a preview and, if available, the picture itself.
     pub fn set(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         name: &str,
         preview: &Arc<Frame>,
         full: Option<Arc<Frame>>,
     ) {
-        let same = |a: &Option<Arc<Frame>>, b: &Option<Arc<Frame>>| match (a, b) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (None, None) => true,
-            _ => false,
-        };
-        if !same(&self.full, &full) {
+        if self.full.as_ref().map(Arc::as_ptr) != full.as_ref().map(Arc::as_ptr) {
             self.tiles.clear();
             self.full = full;
         }
@@ -120,9 +117,9 @@ impl Picture {
 
     /// Sets the pixels of a picture that changes continuously. It is uploaded as a whole, reduced only if the graphics
     /// card does not support its size.
-    pub fn set_live(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
+    pub fn set_live(&mut self, ctx: &Context, name: &str, image: ColorImage) {
         let image = thinned(image, ctx.input(|i| i.max_texture_side));
-        self.finer = None;
+        self.earlier = None;
         match &mut self.live {
             Some(texture) => texture.set(image, LIVE),
             None => self.live = Some(ctx.load_texture(name, image, LIVE)),
@@ -130,10 +127,10 @@ impl Picture {
     }
 
     /// Fades in a finer picture over the live one; it stays until that changes.
-    pub fn fade_in(&mut self, ctx: &egui::Context, name: &str, image: ColorImage) {
+    pub fn fade_in(&mut self, ctx: &Context, name: &str, image: ColorImage) {
         let (side_px, now) = ctx.input(|i| (i.max_texture_side, i.time));
-        let texture = ctx.load_texture(name, thinned(image, side_px), LIVE);
-        self.finer = Some((texture, now));
+        let finer = ctx.load_texture(name, thinned(image, side_px), LIVE);
+        self.earlier = self.live.replace(finer).map(|live| (live, now));
     }
 
     /// Removes the pixels.
@@ -143,7 +140,7 @@ impl Picture {
 
     /// Whether there is nothing to draw.
     pub fn is_empty(&self) -> bool {
-        self.preview.is_none() && self.live.is_none()
+        self.texture().is_none()
     }
 
     /// Whether drawing at `scale` screen pixels per picture pixel needs the picture itself, which is not available yet.
@@ -161,42 +158,26 @@ impl Picture {
     /// Draws the picture so that it fills `rect`, cut to `clip`.
     ///
     /// A live picture is mirrored if `is_flipped`.
-    pub fn draw(
-        &mut self,
-        ui: &egui::Ui,
-        rect: Rect,
-        clip: Rect,
-        (scale, is_flipped): (f32, bool),
-    ) {
+    pub fn draw(&mut self, ui: &Ui, rect: Rect, clip: Rect, (scale, is_flipped): (f32, bool)) {
         let clip = clip.intersect(rect);
         self.drawn_at = Some((rect, clip)).filter(|_| clip.is_positive());
         if self.drawn_at.is_none() {
             return;
         }
         self.frames_drawn += 1;
-        if let Some(texture) = &self.live {
-            draw_part(ui, texture, (rect, clip), is_flipped, Color32::WHITE);
-            if let Some((finer, since)) = &self.finer {
-                let tint = Color32::WHITE.gamma_multiply(faded(ui, *since));
-                draw_part(ui, finer, (rect, clip), is_flipped, tint);
-            }
-            return;
-        }
         let share = (self.earlier.as_ref()).map_or(1.0, |(_, since)| faded(ui, *since));
         self.earlier.take_if(|_| share >= 1.0);
         if let Some((earlier, _)) = &self.earlier {
-            draw_part(ui, earlier, (rect, clip), false, Color32::WHITE);
+            draw_part(ui, earlier, (rect, clip), is_flipped, Color32::WHITE);
         }
         let tint = Color32::WHITE.gamma_multiply(share);
-        if let Some(texture) = self.preview() {
-            draw_part(ui, texture, (rect, clip), false, tint);
+        if let Some(texture) = self.texture() {
+            draw_part(ui, texture, (rect, clip), is_flipped, tint);
         }
-        let Some(full) = self.full.clone() else {
+        let Some(full) = self.full.clone().filter(|_| self.live.is_none()) else {
             return;
         };
-        if !self.is_beyond_preview((full.width(), full.height()), scale)
-            && !self.magnifies(&full, scale)
-        {
+        if !self.is_beyond_preview(full.size(), scale) && !self.magnifies(&full, scale) {
             return;
         }
         let per_px = vec2(rect.width() / full.width() as f32, rect.height() / full.height() as f32);
@@ -205,7 +186,8 @@ impl Picture {
         let mut handed_over = 0;
         for ty in first.y.max(0.0) as usize..=last.y.max(0.0) as usize {
             for tx in first.x.max(0.0) as usize..=last.x.max(0.0) as usize {
-                let (x, y) = (tx * TILE_PX, ty * TILE_PX);
+                let x = tx * TILE_PX;
+                let y = ty * TILE_PX;
                 if x >= full.width() || y >= full.height() {
                     continue;
                 }
@@ -223,8 +205,7 @@ impl Picture {
                     *used = self.frames_drawn;
                     let size = texture.size_vec2() * per_px;
                     let min = rect.min + vec2(x as f32, y as f32) * per_px;
-                    let tile_rect = Rect::from_min_size(min, size);
-                    draw_part(ui, texture, (tile_rect, clip), false, tint);
+                    draw_part(ui, texture, (Rect::from_min_size(min, size), clip), false, tint);
                 }
             }
         }
@@ -242,7 +223,7 @@ impl Picture {
 }
 
 /// Progress of a fade that started at `since` on egui's clock, 0 to 1. Requests another frame until it is 1.
-pub fn faded(ctx: &egui::Context, since: f64) -> f32 {
+pub fn faded(ctx: &Context, since: f64) -> f32 {
     let share = ((ctx.input(|i| i.time) - since) / FADE_SECONDS).clamp(0.0, 1.0) as f32;
     if share < 1.0 {
         ctx.request_repaint();
@@ -253,7 +234,7 @@ pub fn faded(ctx: &egui::Context, since: f64) -> f32 {
 /// Draws the part of `texture`, stretched over `rect`, that is inside `clip`, mirrored if requested. `tint` is white
 /// for the unchanged picture.
 pub fn draw_part(
-    ui: &egui::Ui,
+    ui: &Ui,
     texture: &TextureHandle,
     (rect, clip): (Rect, Rect),
     is_flipped: bool,
@@ -302,7 +283,7 @@ pub fn cover(picture: Vec2, target: Vec2) -> Rect {
 
 /// Draws a picture so that it covers `rect` without being stretched, with rounded corners.
 pub fn paint_cover(
-    ui: &egui::Ui,
+    ui: &Ui,
     texture: &TextureHandle,
     rect: Rect,
     radius: impl Into<egui::CornerRadius>,
@@ -312,7 +293,7 @@ pub fn paint_cover(
 }
 
 /// A text in one line that is truncated at `width`.
-pub fn cut_line(ui: &egui::Ui, text: String, color: Color32, width: f32) -> Arc<egui::Galley> {
+pub fn cut_line(ui: &Ui, text: String, color: Color32, width: f32) -> Arc<Galley> {
     let font = egui::FontId::proportional(13.0);
     let mut job = egui::text::LayoutJob::simple_singleline(text, font, color);
     job.wrap = egui::text::TextWrapping::truncate_at_width(width);
@@ -322,7 +303,7 @@ pub fn cut_line(ui: &egui::Ui, text: String, color: Color32, width: f32) -> Arc<
 /// A text in white on a dark ground over a picture; `align` says which corner is at `at`.
 pub fn tag(
     painter: &egui::Painter,
-    letters: Arc<egui::Galley>,
+    letters: Arc<Galley>,
     (align, at): (egui::Align2, Pos2),
     (padding, radius): (Vec2, u8),
 ) {
@@ -345,12 +326,12 @@ fn thinned(image: ColorImage, side_px: usize) -> ColorImage {
 
 /// Converts a frame's pixels for egui.
 pub fn image_of(frame: &Frame) -> ColorImage {
-    ColorImage::from_rgba_unmultiplied([frame.width(), frame.height()], frame.rgba())
+    ColorImage::from_rgba_unmultiplied(frame.size().into(), frame.rgba())
 }
 
 /// Converts an opaque frame's pixels for egui; faster than [`image_of`].
 pub fn opaque_image_of(frame: &Frame) -> ColorImage {
-    ColorImage::from_rgba_premultiplied([frame.width(), frame.height()], frame.rgba())
+    ColorImage::from_rgba_premultiplied(frame.size().into(), frame.rgba())
 }
 
 #[cfg(test)]

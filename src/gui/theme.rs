@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 
 use eframe::egui::{
-    self, Align2, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Id, Margin, Order,
-    Pos2, Rect, Stroke, TextStyle, Theme, ThemePreference, Visuals, emath::Numeric, vec2,
+    self, Align, Align2, Button, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Id,
+    Label, Layout, Margin, Order, Pos2, Rect, Response, RichText, Role, Stroke, TextStyle, Theme,
+    ThemePreference, Ui, Visuals, WidgetInfo, emath::Numeric, vec2,
 };
 
 use super::fonts;
@@ -18,6 +19,8 @@ mod tests;
 pub const GAP: f32 = 8.0;
 /// Space between groups, in points.
 pub const GROUP_GAP: f32 = 16.0;
+/// Space between a card over the picture and the picture's edges, in points.
+const INSET: f32 = 16.0;
 /// Width of the gallery, in points.
 pub const GALLERY_WIDTH: f32 = 212.0;
 /// Width of the controls, in points.
@@ -93,7 +96,12 @@ const LIGHT: Palette = Palette {
 };
 
 /// The colours of the current theme.
-pub fn palette(visuals: &Visuals) -> Palette {
+pub fn palette(ui: &Ui) -> Palette {
+    palette_of(ui.visuals())
+}
+
+/// The colours of a theme.
+pub fn palette_of(visuals: &Visuals) -> Palette {
     if visuals.dark_mode { DARK } else { LIGHT }
 }
 
@@ -199,19 +207,20 @@ pub fn visuals(theme: Theme) -> Visuals {
 }
 
 /// The primary button; looks like any other button if not `can`.
-pub fn main_button(ui: &egui::Ui, text: &str, can: bool) -> egui::Button<'static> {
-    let p = palette(ui.visuals());
-    let letters = egui::RichText::new(text).family(fonts::semibold());
-    if can {
-        egui::Button::new(letters.color(p.on_accent)).fill(p.accent)
-    } else {
-        egui::Button::new(letters)
-    }
+pub fn main_button(ui: &Ui, text: &str, can: bool) -> Button<'static> {
+    let p = palette(ui);
+    let letters = heading(text);
+    if can { Button::new(letters.color(p.on_accent)).fill(p.accent) } else { Button::new(letters) }
+}
+
+/// A button of a setting that is on or off, or of one of several choices.
+pub fn toggle<'a>(is_on: bool, text: impl Into<egui::WidgetText>) -> Button<'a> {
+    Button::selectable(is_on, text.into()).frame_when_inactive(true)
 }
 
 /// A button with an icon, and its name if `has_words`.
-pub fn icon_button(icon: &str, name: &str, has_words: bool) -> egui::Button<'static> {
-    egui::Button::new(icon_text(icon, name, has_words))
+pub fn icon_button(icon: &str, name: &str, has_words: bool) -> Button<'static> {
+    Button::new(icon_text(icon, name, has_words))
 }
 
 /// An icon, and a name if `has_words`.
@@ -220,7 +229,7 @@ pub fn icon_text(icon: &str, name: &str, has_words: bool) -> String {
 }
 
 /// Draws `contents` at the right end of a line, from left to right, so that Tab moves through it as it is read.
-pub fn at_the_right(ui: &mut egui::Ui, name: &str, contents: impl FnOnce(&mut egui::Ui)) {
+pub fn at_the_right(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
     let id = ui.scope_id().with(name);
     let before: Option<f32> = ui.data(|d| d.get_temp(id));
     let room = ui.available_width() - before.unwrap_or(0.0);
@@ -235,13 +244,12 @@ pub fn at_the_right(ui: &mut egui::Ui, name: &str, contents: impl FnOnce(&mut eg
 }
 
 /// The title of a group of controls.
-pub fn group_title(ui: &mut egui::Ui, text: &str) {
-    let letters = egui::RichText::new(text).family(fonts::semibold());
-    ui.label(letters.color(ui.visuals().strong_text_color()));
+pub fn group_title(ui: &mut Ui, text: &str) {
+    ui.label(heading(text).color(ui.visuals().strong_text_color()));
 }
 
 /// The title of the painting controls; shows `what_for` if the other page has its own settings.
-pub fn painting_title(ui: &mut egui::Ui, what_for: &str, other_has_own: bool) {
+pub fn painting_title(ui: &mut Ui, what_for: &str, other_has_own: bool) {
     ui.scope(|ui| {
         // Makes the line as high as a title alone.
         ui.spacing_mut().interact_size.y = 0.0;
@@ -257,64 +265,75 @@ pub fn painting_title(ui: &mut egui::Ui, what_for: &str, other_has_own: bool) {
 }
 
 /// The text of a heading that folds the content below it when clicked.
-pub fn heading(text: &str) -> egui::RichText {
-    egui::RichText::new(text).family(fonts::semibold())
+pub fn heading(text: &str) -> RichText {
+    RichText::new(text).family(fonts::semibold())
 }
 
 /// Controls that few users need: folded until they are opened.
-pub fn advanced(ui: &mut egui::Ui, contents: impl FnOnce(&mut egui::Ui)) {
+pub fn advanced(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
     egui::CollapsingHeader::new(heading("Advanced"))
         .id_salt("advanced")
         .show_unindented(ui, contents);
 }
 
 /// A line of secondary text below a control.
-pub fn caption(ui: &mut egui::Ui, text: impl Into<String>) {
+pub fn caption(ui: &mut Ui, text: impl Into<String>) {
     ui.label(small(ui, text));
 }
 
 /// Small secondary text.
-pub fn small(ui: &egui::Ui, text: impl Into<String>) -> egui::RichText {
-    egui::RichText::new(text).small().color(palette(ui.visuals()).quiet)
+pub fn small(ui: &Ui, text: impl Into<String>) -> RichText {
+    RichText::new(text).small().color(palette(ui).quiet)
 }
 
 /// A line of secondary text that is truncated if it is too long; its tooltip shows all of it.
-pub fn cut_caption(ui: &mut egui::Ui, text: impl Into<String>) {
-    ui.add(egui::Label::new(small(ui, text)).truncate());
+pub fn cut_caption(ui: &mut Ui, text: impl Into<String>) {
+    ui.add(Label::new(small(ui, text)).truncate());
 }
 
 /// A small button that resets a setting to its default; returns whether it was clicked.
-pub fn reset_button(ui: &mut egui::Ui, setting: &str) -> bool {
-    let letters = egui::RichText::new("Reset").small();
-    let response = ui.add(egui::Button::new(letters).small()).on_hover_text("Use the default.");
+pub fn reset_button(ui: &mut Ui, setting: &str) -> bool {
+    let letters = RichText::new("Reset").small();
+    let response = ui.add(Button::new(letters).small()).on_hover_text("Use the default.");
     response.accessible_name(format!("Reset {}", setting.to_lowercase())).clicked()
 }
 
-/// A small card over the picture, at a position within `area`; `name` must be unique.
+/// A small card over the picture, at a corner, an edge or the middle of `area`; `name` must be unique.
 pub fn floating(
-    ui: &egui::Ui,
+    ui: &Ui,
     name: &str,
     pivot: Align2,
-    at: Pos2,
     area: Rect,
-    contents: impl FnOnce(&mut egui::Ui),
-) -> Rect {
-    let colors = palette(ui.visuals());
+    contents: impl FnOnce(&mut Ui),
+) -> Response {
+    let at = pivot.pos_in_rect(&area.shrink(INSET));
+    floating_at(ui, name, Order::Middle, (pivot, at, area), contents)
+}
+
+/// A small card at a position within an area.
+pub fn floating_at(
+    ui: &Ui,
+    name: &str,
+    order: Order,
+    place: (Align2, Pos2, Rect),
+    contents: impl FnOnce(&mut Ui),
+) -> Response {
+    let colors = palette(ui);
     let frame = Frame::new()
         .fill(colors.card.gamma_multiply(0.94))
         .stroke(Stroke::new(1.0, colors.outline))
-        .corner_radius(CornerRadius::same(10))
+        .corner_radius(10)
         .inner_margin(Margin::symmetric(10, 7));
-    floating_frame(ui, name, (Order::Middle, frame), (pivot, at, area), contents)
+    floating_frame(ui, name, (order, frame), place, contents)
 }
 
 /// A large card of at most this width over the picture and its small cards.
 pub fn floating_window(
-    ui: &egui::Ui,
+    ui: &Ui,
     name: &str,
     place: (Align2, Pos2, Rect),
     width: f32,
-    contents: impl FnOnce(&mut egui::Ui),
+    contents: impl FnOnce(&mut Ui),
 ) {
     let frame = Frame::window(ui.style()).inner_margin(16);
     let width = width.min(place.2.width() - 32.0) - 34.0;
@@ -325,38 +344,44 @@ pub fn floating_window(
 }
 
 fn floating_frame(
-    ui: &egui::Ui,
+    ui: &Ui,
     name: &str,
     (order, frame): (Order, Frame),
     (pivot, at, area): (Align2, Pos2, Rect),
-    contents: impl FnOnce(&mut egui::Ui),
-) -> Rect {
+    contents: impl FnOnce(&mut Ui),
+) -> Response {
     let card = egui::Area::new(Id::unique(name)).order(order).pivot(pivot).fixed_pos(at);
-    let shown = card.constrain_to(area).show(ui, |ui| frame.show(ui, contents));
-    shown.response.rect
+    card.constrain_to(area).show(ui, |ui| frame.show(ui, contents)).response
+}
+
+/// Names a widget that is not one of egui's for screen readers.
+pub fn named(response: &Response, role: Role, name: &str) {
+    response.widget_info(|| WidgetInfo::labeled(role, true, name));
+}
+
+/// Like [`named`], for a widget that can be selected.
+pub fn named_choice(response: &Response, role: Role, is_selected: bool, name: &str) {
+    response.widget_info(|| WidgetInfo::selected(role, true, is_selected, name));
 }
 
 /// A dashed frame that marks a drop target.
 pub fn dashed(painter: &egui::Painter, rect: Rect, stroke: Stroke) {
-    let (right, left) = (rect.right_top(), rect.left_bottom());
+    let right = rect.right_top();
+    let left = rect.left_bottom();
     let corners = [rect.left_top(), right, rect.right_bottom(), left, rect.left_top()];
     painter.extend(egui::Shape::dashed_line(&corners, stroke, 8.0, 6.0));
 }
 
 /// A control with its name on the left. `contents` receives the name's id, from which screen readers get the control's
 /// label.
-pub fn row<R>(
-    ui: &mut egui::Ui,
-    name: &str,
-    contents: impl FnOnce(&mut egui::Ui, egui::Id) -> R,
-) -> R {
+pub fn row<R>(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui, Id) -> R) -> R {
     ui.horizontal(|ui| {
         let height = ui.spacing().interact_size.y;
-        let layout = egui::Layout::left_to_right(egui::Align::Center);
+        let layout = Layout::left_to_right(Align::Center);
         let label = ui
             .allocate_ui_with_layout(vec2(NAME_WIDTH, height), layout, |ui| {
                 ui.set_width(NAME_WIDTH);
-                ui.add(egui::Label::new(name).truncate())
+                ui.add(Label::new(name).truncate())
             })
             .inner;
         contents(ui, label.id)
@@ -384,28 +409,28 @@ impl Number<'_> {
 
 /// A slider over the whole width, below its name and its number; a double click or a button resets it to `usual`.
 pub fn slider<N: Numeric>(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     name: &str,
     value: &mut N,
     range: RangeInclusive<N>,
     usual: N,
     number: &Number<'_>,
-) -> egui::Response {
+) -> Response {
     let can_reset = ui.is_enabled() && *value != usual;
-    let reset = |ui: &mut egui::Ui| can_reset && reset_button(ui, name);
+    let reset = |ui: &mut Ui| can_reset && reset_button(ui, name);
     slider_beside(ui, name, value, range, usual, number, reset)
 }
 
 /// Like [`slider`], with `beside` left of the number, which returns whether to reset the value.
 pub fn slider_beside<N: Numeric>(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     name: &str,
     value: &mut N,
     range: RangeInclusive<N>,
     usual: N,
     number: &Number<'_>,
-    beside: impl FnOnce(&mut egui::Ui) -> bool,
-) -> egui::Response {
+    beside: impl FnOnce(&mut Ui) -> bool,
+) -> Response {
     let id = ui.next_auto_id().with("is edited");
     if ui.data(|d| d.get_temp(id).unwrap_or(false)) {
         // A number field would accept letters and then discard them.
@@ -429,18 +454,17 @@ pub fn slider_beside<N: Numeric>(
         if let Some((words, parsed)) = number.words {
             field = field.custom_formatter(|value, _| words(value)).custom_parser(parsed);
         }
-        let right_to_left = egui::Layout::right_to_left(egui::Align::Center);
-        let line = vec2(ui.available_width(), SLIDER_LINE);
+        let right_to_left = Layout::right_to_left(Align::Center);
         let (field, name, is_reset) = ui
-            .allocate_ui_with_layout(line, right_to_left, |ui| {
-                let (field, is_reset) = (ui.add(field), beside(ui));
-                let left_to_right = egui::Layout::left_to_right(egui::Align::Center);
-                let name =
-                    ui.with_layout(left_to_right, |ui| ui.add(egui::Label::new(name).truncate()));
+            .allocate_ui_with_layout(vec2(ui.available_width(), SLIDER_LINE), right_to_left, |ui| {
+                let field = ui.add(field);
+                let is_reset = beside(ui);
+                let left_to_right = Layout::left_to_right(Align::Center);
+                let name = ui.with_layout(left_to_right, |ui| ui.add(Label::new(name).truncate()));
                 (field, name.inner.id, is_reset)
             })
             .inner;
-        ui.visuals_mut().selection.bg_fill = palette(ui.visuals()).accent;
+        ui.visuals_mut().selection.bg_fill = palette(ui).accent;
         ui.spacing_mut().slider_width = ui.available_width();
         let rail = ui.add(egui::Slider::new(value, range).show_value(false));
         (rail.labelled_by(name), field.labelled_by(name), is_reset)
@@ -477,10 +501,10 @@ pub fn slider_beside<N: Numeric>(
 }
 
 /// A small ring that fills as work progresses. It is not animated, so that the work gets the CPU.
-pub fn progress_ring(ui: &egui::Ui, center: egui::Pos2, share: f32) {
+pub fn progress_ring(ui: &Ui, center: egui::Pos2, share: f32) {
     const RADIUS: f32 = 6.0;
     const POINTS: usize = 32;
-    let p = palette(ui.visuals());
+    let p = palette(ui);
     let painter = ui.painter();
     painter.circle_stroke(center, RADIUS, Stroke::new(2.0, p.outline));
     let turn = share.clamp(0.05, 1.0) * std::f32::consts::TAU;

@@ -1,10 +1,11 @@
 //! Performs the user's intents: they change the window's state and start work.
 
-use eframe::egui::{self, ViewportCommand};
+use eframe::egui::{Theme, ViewportCommand};
 
 use super::{
     app::App,
-    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
+    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, NetworkOf, finest_brush},
+    crop::Cropping,
     file_list::FileList,
     history::Step,
     incoming::PictureUse,
@@ -14,16 +15,17 @@ use super::{
     mix::Mix,
     opened::Origin,
     overlays::Overlay,
-    platform::Dialog,
+    platform::{Dialog, Platform},
     shortcuts,
     stage::ViewStep,
+    style_source::Card,
     theme,
 };
 use crate::{
     capture::{CameraId, Source},
     engine::live::LiveSize,
     mode::ModelSize,
-    settings::{Choices, ThemeChoice},
+    settings::{Choices, LiveChoices, ThemeChoice},
 };
 
 impl App {
@@ -70,7 +72,7 @@ impl App {
             self.window.controls_open = false;
         } else if self.painting.request.is_some() {
             self.stop_painting();
-        } else if self.sheets.is_running() {
+        } else if self.sheet.is_some() {
             self.stop_contact_sheet();
         } else if let Some(batch) = &self.batch {
             self.perform(if batch.is_running() { Intent::StopBatch } else { Intent::CloseBatch });
@@ -121,63 +123,55 @@ impl App {
             Intent::PreferStyle(path) => self.prefer_style(path),
             Intent::PickStyle(id) => self.edit(|choice| {
                 // A mix has its own tile.
-                if choice.style.as_ref() != Some(&id) || !choice.parts().is_empty() {
-                    choice.mix = Mix::default();
+                if choice.style() != Some(id.as_str()) || !choice.parts().is_empty() {
+                    choice.mix = Mix::of(Some(id));
                 }
-                choice.style = Some(id);
             }),
-            Intent::PickKey(place) => {
-                let card = self.gallery.cards().get(place);
-                self.pick(card.map(|card| card.id.clone()));
-            }
+            Intent::PickKey(place) => self.pick(self.gallery.cards().get(place).cloned()),
+            // A mix is before all styles.
             Intent::StepStyle(by) => {
-                // A mix is before all styles.
-                let card = self.gallery.neighbour(self.chosen_style().as_deref(), by);
-                self.pick(card.map(|card| card.id.clone()));
+                self.pick(self.gallery.neighbour(self.chosen_style().as_deref(), by).cloned());
             }
             Intent::AskMixName => self.ask_mix_name(),
-            Intent::DropMix => self.edit(|choice| choice.mix = Mix::default()),
+            Intent::DropMix => self.edit(|choice| {
+                choice.mix = Mix::of(choice.style().map(str::to_owned));
+            }),
             Intent::AskName(id) => self.ask_name(&id),
             Intent::RemoveStyle(id) => self.remove_style(&id),
             Intent::MoveStyle(id, to) => self.move_style(&id, &to),
             // Applies to the visible painting, not to the chosen style.
             Intent::RemoveChosen if self.shows_painting() => {
                 if let Some(path) = self.paintings.viewed().map(|viewed| viewed.path.clone()) {
-                    self.forget_painting(&path);
+                    self.forget_file(FileList::Paintings, &path);
                 }
             }
-            Intent::RenameChosen | Intent::RemoveChosen | Intent::MoveChosen(_) => {
-                let style = self.chosen_style();
-                match (intent, style) {
-                    (Intent::RenameChosen, Some(style)) => self.ask_name(&style),
-                    (Intent::RemoveChosen, Some(style)) => self.remove_style(&style),
-                    (Intent::MoveChosen(to), Some(style)) => self.move_style(&style, &to),
-                    (Intent::RenameChosen, None) => self.ask_mix_name(),
-                    (Intent::RemoveChosen, None) => self.perform(Intent::DropMix),
-                    (_, None) if self.workspace.choice.style.is_some() => {
-                        self.messages.notice("Save the mix to move it in the list.");
-                    }
-                    _ => {}
+            Intent::RenameChosen => match self.chosen_style() {
+                Some(style) => self.ask_name(&style),
+                None => self.ask_mix_name(),
+            },
+            Intent::RemoveChosen => match self.chosen_style() {
+                Some(style) => self.remove_style(&style),
+                None => self.perform(Intent::DropMix),
+            },
+            Intent::MoveChosen(to) => match self.chosen_style() {
+                Some(style) => self.move_style(&style, &to),
+                None if self.workspace.choice.style().is_some() => {
+                    self.messages.notice("Save the mix to move it in the list.");
                 }
-            }
+                None => {}
+            },
             Intent::BringBack(id) => {
                 self.bring_back(&id);
             }
-            Intent::ShowInFolder(path) => {
-                let platform = self.platform.clone();
-                self.tasks.spawn(move || platform.show(&path), Self::report_failure);
-            }
-            Intent::Play(path) => {
-                let platform = self.platform.clone();
-                self.tasks.spawn(move || platform.play(&path), Self::report_failure);
-            }
+            Intent::ShowInFolder(path) => self.ask_desktop(move |desktop| desktop.show(&path)),
+            Intent::Play(path) => self.ask_desktop(move |desktop| desktop.play(&path)),
             Intent::CopyFile(path) => self.copy_file(path),
             Intent::ShowPainting(path) => self.show_painting(path),
             Intent::ClosePainting => {
                 self.close_painting();
             }
-            Intent::ForgetPainting(path) => self.forget_painting(&path),
-            Intent::ClearPaintings => self.clear_paintings(),
+            Intent::ForgetPainting(path) => self.forget_file(FileList::Paintings, &path),
+            Intent::ClearPaintings => self.clear_files(FileList::Paintings),
             Intent::ToggleStrip => self.toggle_strip(),
             Intent::Edit(new) => self.edit(|choice| *choice = new),
             Intent::UsualDetail => self.edit(|choice| choice.brush = DEFAULT_BRUSH),
@@ -205,9 +199,7 @@ impl App {
                 // Photos have a separate choice.
                 let other = other(self.live_model());
                 if self.model_of_style(other) == other {
-                    let mut choices = self.settings.live.clone();
-                    choices.model = Some(other);
-                    self.perform(Intent::SetLive(Box::new(choices)));
+                    self.edit_live(|choices| choices.model = Some(other));
                 } else {
                     let why = format!("This style's {other} model is not installed.");
                     self.messages.notice(why);
@@ -245,7 +237,11 @@ impl App {
             Intent::Save => self.ask_target(None),
             Intent::Copy => self.copy_painting(),
             Intent::ToggleCrop => self.toggle_crop(),
-            Intent::ApplyCrop => self.apply_crop(),
+            Intent::ApplyCrop => {
+                if let Some(cropping) = self.cropping.take() {
+                    self.edit(|choice| choice.framing = cropping.framing());
+                }
+            }
             Intent::AskContactSheet => self.ask_contact_sheet(),
             Intent::StopContactSheet => self.stop_contact_sheet(),
             Intent::SetChoices(choices) => self.set_choices(*choices),
@@ -257,8 +253,8 @@ impl App {
             Intent::ToggleTheme => {
                 // Every press changes the visible theme, even if it comes from the desktop.
                 let theme = match self.ctx.theme() {
-                    egui::Theme::Dark => ThemeChoice::Light,
-                    egui::Theme::Light => ThemeChoice::Dark,
+                    Theme::Dark => ThemeChoice::Light,
+                    Theme::Light => ThemeChoice::Dark,
                 };
                 self.set_choices(Choices { theme, ..self.settings.choices.clone() });
             }
@@ -291,14 +287,9 @@ impl App {
                 self.cameras = None;
                 self.list_cameras(true);
             }
-            Intent::SetLive(choices) => {
-                let before = self.set_live(choices);
-                self.begin_change(Step::Live(before));
-            }
+            Intent::SetLive(new) => self.edit_live(|choices| *choices = *new),
             Intent::LiveDetail(px) => {
-                let mut choices = self.settings.live.clone();
-                choices.size = LiveSize::LongSide(px);
-                self.perform(Intent::SetLive(Box::new(choices)));
+                self.edit_live(|choices| choices.size = LiveSize::LongSide(px));
             }
             Intent::HideHint => {
                 self.settings.state.has_seen_hint = true;
@@ -309,7 +300,7 @@ impl App {
             Intent::Export { file_name, bytes: Ok(bytes) } => self.ask_export(file_name, bytes),
             Intent::ToggleMeasuring => self.toggle_measuring(),
             Intent::LeaveAsSeen(stays) => self.leave_as_seen(stays),
-            Intent::SaveAsSeen(number) => self.save_seen(number),
+            Intent::SaveAsSeen(seen) => self.save_seen(seen),
             Intent::ToggleRecording => self.toggle_recording(),
             Intent::ToggleCompare | Intent::ToggleLab => {
                 // Otherwise the user could neither see the progress of the measurement nor stop it.
@@ -332,16 +323,43 @@ impl App {
         }
     }
 
-    fn pick(&mut self, style: Option<String>) {
-        if let Some(id) = style {
-            self.perform(Intent::PickStyle(id));
+    /// Shows the rectangle for cropping over the photo, or removes it.
+    fn toggle_crop(&mut self) {
+        if self.cropping.take().is_none()
+            && let Some(photo) = self.workspace.photo()
+        {
+            let framing = self.workspace.choice.framing;
+            self.cropping = Some(Cropping::new(&self.ctx, &photo.opened.whole(), framing));
         }
     }
 
+    /// The crop in progress, while it is shown.
+    pub(super) fn seen_crop(&self) -> Option<&Cropping> {
+        let is_hidden = self.live.is_some() || self.paintings.viewed().is_some();
+        self.cropping.as_ref().filter(|_| !is_hidden)
+    }
+
+    fn pick(&mut self, card: Option<Card>) {
+        if let Some(card) = card {
+            self.perform(Intent::PickStyle(card.id));
+        }
+    }
+
+    /// Asks the desktop to do something in the background, and shows why it fails.
+    pub(super) fn ask_desktop(
+        &self,
+        work: impl FnOnce(&dyn Platform) -> Result<(), String> + Send + 'static,
+    ) {
+        let platform = self.platform.clone();
+        self.tasks.spawn(move || work(&*platform), Self::report_failure);
+    }
+
     /// The style that paints alone; `None` for a mix.
-    fn chosen_style(&self) -> Option<String> {
-        let is_mix = !self.mixed_parts().is_empty();
-        self.workspace.choice.style.clone().filter(|_| !is_mix)
+    pub(super) fn chosen_style(&self) -> Option<String> {
+        match self.workspace.choice.network(ModelSize::Full)? {
+            NetworkOf::Style(id, _) => Some(id),
+            NetworkOf::Mix(_) => None,
+        }
     }
 
     /// Changes the choice, and follows it. All steps of one drag are undone together.
@@ -355,6 +373,14 @@ impl App {
             self.begin_change(Step::Choice(Box::new(before)));
         }
         self.follow_choice();
+    }
+
+    /// Changes the stored choices of live mode. All steps of one drag are undone together.
+    fn edit_live(&mut self, change: impl FnOnce(&mut LiveChoices)) {
+        let mut choices = Box::new(self.settings.live.clone());
+        change(&mut choices);
+        let before = self.set_live(choices);
+        self.begin_change(Step::Live(before));
     }
 
     /// Changes the stored choices of the window.

@@ -2,12 +2,12 @@
 
 use eframe::egui::{
     self, Align, Align2, Color32, FontId, Id, Label, Layout, Rect, Response, RichText, Role,
-    ScrollArea, Sense, Stroke, StrokeKind, UiBuilder, WidgetInfo, vec2,
+    ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, vec2,
 };
 
 use super::{
     fonts::{self, icons},
-    intent::Intent,
+    intent::{Intent, Sends},
     key_chips::{chips, hint},
     label::remark,
     recents::{self, Recent},
@@ -92,10 +92,10 @@ pub fn ways(cameras: Cameras<'_>) -> [Way; 3] {
 /// Draws the ways to start into `ui`, or that a photo is being opened.
 ///
 /// The recently opened photos are listed below them.
-pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) {
+pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) {
     let rect = ui.available_rect_before_wrap();
     ui.allocate_rect(rect, Sense::hover());
-    let colors = theme::palette(ui.visuals());
+    let colors = theme::palette(ui);
     ui.painter().rect_filled(rect, 0.0, colors.stage);
     let most = vec2(3.0 * CARD.x + 2.0 * BETWEEN + 56.0, HEIGHT + recents::height(recent.files));
     let inner = Rect::from_center_size(rect.center(), most.min(rect.size() - vec2(32.0, 24.0)));
@@ -113,13 +113,13 @@ pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, recent: Recent
 
 /// The ways to start, on cards of this height.
 fn contents(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     opening: bool,
     card_height: f32,
     (cameras, recent): (Cameras<'_>, Recent<'_>),
 ) {
     let inside = ui.max_rect();
-    let colors = theme::palette(ui.visuals());
+    let colors = theme::palette(ui);
     ui.label(RichText::new("Drop a photo here").size(24.0).strong());
     let then = "or start with one of these, then pick a style on the left";
     ui.label(RichText::new(then).color(colors.quiet));
@@ -134,17 +134,12 @@ fn contents(
     for (place, way) in ways(cameras).into_iter().enumerate() {
         let x = left + place as f32 * (width + BETWEEN);
         let at = Rect::from_min_size(egui::pos2(x, top), vec2(width, card_height));
-        if card(ui, at, &way).clicked() {
-            way.intent.send(ui);
-        }
+        card(ui, at, &way).sends(way.intent);
     }
     ui.add_space(card_height + theme::GROUP_GAP);
     let sample = egui::Button::new("Try the sample photo").frame_when_inactive(false);
-    if hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E").clicked() {
-        Intent::OpenSample.send(ui);
-    }
-    let line = vec2(280.0, 18.0);
-    ui.allocate_ui(line, |ui| {
+    hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E").sends(Intent::OpenSample);
+    ui.allocate_ui(vec2(280.0, 18.0), |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             for (keys, does) in [("Ctrl+V", "pastes a picture"), ("F1", "shows all keys")] {
@@ -157,10 +152,10 @@ fn contents(
 }
 
 /// A card that acts as a button, with the mouse or the keyboard.
-fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
+fn card(ui: &mut Ui, rect: Rect, way: &Way) -> Response {
     let response = ui.interact(rect, Id::unique(("way to begin", way.title)), Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, way.title));
-    let colors = theme::palette(ui.visuals());
+    theme::named(&response, Role::Button, way.title);
+    let colors = theme::palette(ui);
     let (fill, edge) = if response.hovered() {
         (ui.visuals().widgets.hovered.weak_bg_fill, colors.quiet)
     } else {
@@ -194,9 +189,8 @@ fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
     }
 }
 
-fn icon(ui: &egui::Ui, center: egui::Pos2, icon: &str, color: Color32) {
-    let font = FontId::proportional(22.0);
-    ui.painter().text(center, Align2::CENTER_CENTER, icon, font, color);
+fn icon(ui: &Ui, center: egui::Pos2, icon: &str, color: Color32) {
+    ui.painter().text(center, Align2::CENTER_CENTER, icon, FontId::proportional(22.0), color);
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! Lays out the window: the bars, the gallery, the controls, and the parts that float over the picture.
 
-use eframe::egui::{self, Align2, Frame, Margin, Panel, ProgressBar, Vec2, vec2};
+use eframe::egui::{
+    self, Align2, CentralPanel, Frame, Margin, Panel, ProgressBar, Rect, Ui, Vec2, vec2,
+};
 
 use super::{
     app::App,
     bars::{self, LowerPanel},
     batch::{Painting as BatchPainting, below_card, beside_card},
+    choice::NetworkOf,
     crop,
     intent::Intent,
     key_chips,
@@ -63,8 +66,8 @@ impl App {
     }
 
     /// Draws the picture with everything around it. Tab follows the drawing order.
-    pub(super) fn window_ui(&mut self, ui: &mut egui::Ui) {
-        let side = |ui: &egui::Ui, x: i8, y: i8| {
+    pub(super) fn window_ui(&mut self, ui: &mut Ui) {
+        let side = |ui: &Ui, x: i8, y: i8| {
             Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(x, y))
         };
         let may_fold = ui.available_width() < CONTROLS_FROM;
@@ -77,23 +80,20 @@ impl App {
         } else {
             theme::GALLERY_WIDTH
         };
-        let gallery = Panel::left("gallery").resizable(false);
-        let gallery = gallery.exact_size(styles_width).frame(side(ui, 12, 8));
+        let gallery =
+            Panel::left("gallery").resizable(false).exact_size(styles_width).frame(side(ui, 12, 8));
         gallery.show(ui, |ui| {
             let share = self.engine.progress().unwrap_or(0.0);
-            let painting = self
-                .painting
-                .request
-                .as_ref()
-                .map(|request| (request.recipe.style.as_str(), share));
+            let request = self.painting.request.as_ref();
+            let painting = request.map(|request| (&request.recipe.network, share));
             let viewed = self.shows_painting().then(|| self.viewed_choice());
             let (style, mix) = match &viewed {
                 // A saved file's own style, unless it is a mix.
                 Some(choice) => {
                     let alone = choice.as_ref().filter(|choice| choice.parts().is_empty());
-                    (alone.and_then(|choice| choice.style.as_deref()), None)
+                    (alone.and_then(|choice| choice.style()), None)
                 }
-                None => (self.workspace.choice.style.as_deref(), self.unkept_mix()),
+                None => (self.workspace.choice.style(), self.unkept_mix()),
             };
             let chosen = (style, mix.as_ref());
             let live = self.live.as_ref();
@@ -102,34 +102,30 @@ impl App {
             let moving = live.filter(moves).map(LiveView::previews);
             self.gallery.ui(ui, chosen, painting, moving);
         });
-        let controls = Panel::right("controls").resizable(false);
-        let controls = controls.exact_size(theme::CONTROLS_WIDTH);
+        let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
         let mut controls = Some(controls.frame(side(ui, 12, 8))).filter(|_| has_controls);
         if let Some(controls) = controls.take_if(|_| !is_narrow) {
             controls.show(ui, |ui| self.controls(ui));
         }
-        egui::CentralPanel::no_frame().show(ui, |ui| {
+        CentralPanel::no_frame().show(ui, |ui| {
             let actions = LowerPanel::room(ui, "action bar", side(ui, 12, 8), true);
-            let strip = self.has_strip();
-            let strip = strip.then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
+            let strip =
+                self.has_strip().then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
             let lab = self.lab_room(ui, side(ui, 12, 6));
             // Part of the canvas, not a separate bar.
-            let canvas = side(ui, 12, 4).fill(theme::palette(ui.visuals()).stage);
+            let canvas = side(ui, 12, 4).fill(theme::palette(ui).stage);
             // In a low window the Lab replaces this row; keys do the same.
-            let view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
-            let view = view.then(|| LowerPanel::room(ui, "view", canvas, false));
+            let has_view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
+            let view = has_view.then(|| LowerPanel::room(ui, "view", canvas, false));
             if let Some(controls) = controls {
                 controls.show(ui, |ui| self.controls(ui));
             }
-            let area = egui::CentralPanel::no_frame()
+            let chosen = self.chosen_style();
+            let area = CentralPanel::no_frame()
                 .show(ui, |ui| {
                     if let Some(live) = &mut self.live {
-                        // While a mix paints, no single style is marked as chosen.
-                        let choice = &self.workspace.choice;
-                        let is_mix = !choice.parts().is_empty();
-                        let chosen = choice.style.as_deref().filter(|_| !is_mix);
                         live.stage.names_one = true;
-                        live.stage_ui(ui, self.gallery.shown(), chosen);
+                        live.stage_ui(ui, self.gallery.shown(), chosen.as_deref());
                     } else {
                         self.stage.names_one = true;
                         self.photo_stage(ui);
@@ -147,16 +143,12 @@ impl App {
                 strip.draw(|ui| self.strip_ui(ui));
             }
             actions.draw(|ui| self.action_bar(ui));
-            if let Some(live) = &mut self.live {
-                let clear = below_card(ui, area, self.batch.is_some());
-                live.over_stage(ui, (area, clear), false);
-            }
-            self.over_stage(ui, area);
+            self.over_stage(ui, area, false);
         });
     }
 
     /// The buttons for the picture, and the status line below them.
-    fn action_bar(&self, ui: &mut egui::Ui) {
+    fn action_bar(&self, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.y = 4.0;
         match &self.live {
             Some(live) => live.tool_bar(ui),
@@ -182,21 +174,21 @@ impl App {
     }
 
     /// The row with compare mode and zoom.
-    fn view_row(&mut self, ui: &mut egui::Ui) {
+    fn view_row(&mut self, ui: &mut Ui) {
         let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
-        let is_live = self.live.is_some();
-        let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
-        let is_hidden = is_live || viewed.is_some();
-        if let Some(cropping) = self.cropping.as_mut().filter(|_| !is_hidden) {
+        if self.seen_crop().is_some()
+            && let Some(cropping) = &mut self.cropping
+        {
             cropping.ratio_row(ui);
             return;
         }
+        let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
         let live = self.live.as_ref().map(|live| &live.stage);
         bars::view(ui, live.or(viewed).unwrap_or(&self.stage), !is_grid);
     }
 
     /// The photo, or the ways to open one.
-    pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui) {
+    pub(super) fn photo_stage(&mut self, ui: &mut Ui) {
         if let Some(viewed) = self.paintings.viewed_mut() {
             viewed.ui(ui);
             return;
@@ -215,7 +207,7 @@ impl App {
         }
     }
 
-    fn controls(&self, ui: &mut egui::Ui) {
+    fn controls(&self, ui: &mut Ui) {
         match &self.live {
             Some(live) => self.live_controls(ui, live),
             None => self.photo_controls(ui),
@@ -224,18 +216,22 @@ impl App {
 
     /// Whether the network that paints the photo is known to have attention.
     pub(super) fn has_attention(&self) -> bool {
-        let style = self.workspace.choice.style.clone();
-        let loaded = style.and_then(|style| self.networks.loaded.get(&(style, self.model())));
+        let network = self.workspace.choice.network(self.model());
+        let loaded = network.and_then(|of| self.networks.loaded.get(&of));
         loaded.is_some_and(|loaded| loaded.network.graph().has_attention())
     }
 
-    /// Draws everything that floats over the stage.
-    pub(super) fn over_stage(&mut self, ui: &egui::Ui, area: egui::Rect) {
+    /// Draws everything that floats over the stage. In full screen, `is_alone` is set.
+    pub(super) fn over_stage(&mut self, ui: &Ui, area: Rect, is_alone: bool) {
+        if let Some(live) = &self.live {
+            let clear = below_card(ui, area, self.batch.is_some());
+            live.over_stage(ui, (area, clear), is_alone);
+        }
         // Whether there is a chip in the middle of the lower edge.
         let mut has_chip = false;
         let hint = if let Some(request) = &self.painting.request {
-            let name = self.name_of(&request.recipe.style, &request.recipe.mix);
-            let (does, share) = if self.networks.loading.is_empty() {
+            let name = self.name_of(&request.recipe.network);
+            let (does, share) = if self.networks.loading.iter().all(NetworkOf::is_mix) {
                 ("Painting in", self.engine.progress().unwrap_or(0.0))
             } else {
                 ("Loading", 0.0)
@@ -258,7 +254,7 @@ impl App {
             && self.cropping.is_none()
             && self.paintings.viewed().is_none()
             && self.workspace.photo().is_some()
-            && self.workspace.choice.style.is_none()
+            && self.workspace.choice.style().is_none()
         {
             Some("Choose a style on the left to paint this photo")
         } else {
@@ -277,7 +273,7 @@ impl App {
             let seen = !self.full_screen.is_on() && (!may_fold || self.window.controls_open);
             let settings = self.batch_settings_text(seen);
             let painting = BatchPainting {
-                style: self.workspace.photo_choice().style.as_deref(),
+                style: self.workspace.photo_choice().style(),
                 style_text: &style_text,
                 cards: self.gallery.cards(),
                 settings: &settings,
@@ -288,13 +284,15 @@ impl App {
         }
         let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
         above += self.first_start_ui(ui, area, above);
-        let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
+        let only_pictures = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
         let room = match &self.batch {
             Some(_) => beside_card(ui, area, above),
             None => area,
         };
-        self.messages.ui(ui, room, (Corner::Bottom, above), is_alone);
-        self.sheets.ui(ui, area);
+        self.messages.ui(ui, room, (Corner::Bottom, above), only_pictures);
+        if let Some(sheet) = &self.sheet {
+            sheet.ui(ui, area);
+        }
         self.incoming.ui(ui, area, self.live.is_some());
     }
 
@@ -342,16 +340,15 @@ impl App {
 }
 
 /// A line over the bottom of the stage; `name` must be unique.
-fn chip(ui: &egui::Ui, area: egui::Rect, name: &str, contents: impl FnOnce(&mut egui::Ui)) {
-    let at = area.center_bottom() - vec2(0.0, 16.0);
-    theme::floating(ui, name, Align2::CENTER_BOTTOM, at, area, |ui| {
+fn chip(ui: &Ui, area: Rect, name: &str, contents: impl FnOnce(&mut Ui)) {
+    theme::floating(ui, name, Align2::CENTER_BOTTOM, area, |ui| {
         ui.horizontal(contents);
     });
 }
 
 /// Size and time of a run, as text.
 fn run_text(painting: &Painting) -> String {
-    let (w, h) = (painting.painted.width(), painting.painted.height());
+    let (w, h) = painting.painted.size();
     let seconds = painting.total_ms / 1e3;
     let digits = if seconds < 10.0 { 2 } else { 0 };
     format!("Painted at {w} × {h} px in {seconds:.digits$} s")

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use super::{
-    choice::{Choice, Recipe, SavedKey},
+    choice::{Choice, NetworkOf, Recipe, SavedKey},
     finished::Finished,
     history::{History, Step},
     label::stem,
-    mix::{Mix, Parts},
+    mix::Mix,
     opened::{Opened, Origin, Whole},
 };
 use crate::{
@@ -26,12 +26,12 @@ const KEPT_BYTES: usize = 256 << 20;
 pub struct OpenPhoto {
     /// Increases with every opened photo.
     pub number: u64,
-    /// The photo as it is painted: turned and cropped.
+    /// The photo as it was opened.
     pub opened: Opened,
     /// How the photo is turned and cropped.
     pub framing: Framing,
-    /// The whole photo, as it was opened.
-    pub whole: Whole,
+    /// The photo as it is painted: turned and cropped.
+    pub framed: Whole,
 }
 
 /// A finished painting and the choice that led to it.
@@ -45,7 +45,7 @@ pub struct Shown {
 }
 
 /// What the window shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Page {
     Photo,
     Live,
@@ -141,36 +141,29 @@ impl Workspace {
     /// Replaces the photo and returns the previous one. Removes the previous photo's framing from all undo steps.
     pub fn put_photo(&mut self, opened: Opened) -> Option<Opened> {
         self.photos_opened += 1;
-        let (last, framing) = (self.choice.framing, opened.framing);
+        let last = self.choice.framing;
+        let framing = opened.framing;
         self.choice.framing = framing;
         self.history.reframe(framing, &self.choice);
-        let (frame, preview) = (opened.photo.frame.clone(), opened.preview.clone());
         let before = self.photo.replace(OpenPhoto {
             number: self.photos_opened,
-            opened,
             framing: Framing::default(),
-            whole: Whole { frame, preview },
+            framed: opened.whole(),
+            opened,
         });
         self.paintings.clear();
         self.saved.clear();
         self.shown = None;
         self.draft = None;
         self.unasked = Some(self.choice.clone());
-        before.map(|before| {
-            let mut opened = before.opened;
-            opened.photo.frame = before.whole.frame;
-            opened.preview = before.whole.preview;
-            opened.framing = last;
-            opened
-        })
+        before.map(|before| Opened { framing: last, ..before.opened })
     }
 
     /// Shows the photo with this framing. Keeps its paintings, but puts none of them on the table.
     pub fn set_framed(&mut self, framing: Framing, framed: Whole) {
         if let Some(photo) = &mut self.photo {
             photo.framing = framing;
-            photo.opened.photo.frame = framed.frame;
-            photo.opened.preview = framed.preview;
+            photo.framed = framed;
             self.show_only_photo();
         }
     }
@@ -181,8 +174,7 @@ impl Workspace {
 
     /// Width and height of the photo, in pixels.
     pub fn photo_size(&self) -> Option<(usize, usize)> {
-        let frame = &self.photo.as_ref()?.opened.photo.frame;
-        Some((frame.width(), frame.height()))
+        Some(self.photo.as_ref()?.framed.frame.size())
     }
 
     /// The recipe of the choice with the given model; `None` without a photo or a style.
@@ -192,9 +184,7 @@ impl Workspace {
         Some(Recipe {
             photo: photo.number,
             framing: photo.framing,
-            mix: self.choice.mix.parts(self.choice.style.as_deref()?),
-            style: self.choice.style.clone()?,
-            model,
+            network: self.choice.network(model)?,
             working: self.choice.working_size().resolve(width, height),
             mode: self.choice.mode,
         })
@@ -253,13 +243,13 @@ impl Workspace {
 
     /// Notes that a mix is now a style: the painting on the table becomes that style's painting and keeps its saved
     /// state.
-    pub fn note_kept_mix(&mut self, mix: &Parts, style: &str) {
-        let shown = self.shown.as_ref();
-        let Some(shown) = shown.filter(|shown| shown.recipe.mix == *mix) else {
+    pub fn note_kept_mix(&mut self, mix: &NetworkOf, style: NetworkOf) {
+        let Some(shown) = self.shown.as_ref().filter(|shown| shown.recipe.network == *mix) else {
             return;
         };
-        let (before, painting) = (shown.recipe.clone(), shown.painting.clone());
-        let recipe = Recipe { style: style.to_owned(), mix: Parts::new(), ..before.clone() };
+        let before = shown.recipe.clone();
+        let painting = shown.painting.clone();
+        let recipe = Recipe { network: style, ..before.clone() };
         let saved = self.saved.iter().filter(|(saved, ..)| *saved == before);
         let saved: Vec<SavedKey> =
             saved.map(|(_, look, output)| (recipe.clone(), *look, *output)).collect();
@@ -273,7 +263,7 @@ impl Workspace {
         let look = self.choice.look;
         let back = match &self.shown {
             Some(shown) => shown.choice.clone(),
-            None => Choice { style: None, mix: Mix::default(), ..self.choice.clone() },
+            None => Choice { mix: Mix::default(), ..self.choice.clone() },
         };
         // Keep the current strength, colours, size and framing: they do not need a network.
         self.choice =
@@ -294,7 +284,7 @@ impl Workspace {
         let saved = self.saved.iter_mut().map(|(recipe, ..)| recipe);
         let shown = self.shown.iter_mut().map(|shown| &mut shown.recipe);
         for recipe in kept.chain(saved).chain(shown) {
-            recipe.rename_style(old, new);
+            recipe.network.rename_style(old, new);
         }
         let shown = self.shown.iter_mut().map(|shown| &mut shown.choice);
         shown.chain(&mut self.unasked).for_each(|choice| choice.rename_style(old, new));
@@ -309,14 +299,11 @@ impl Workspace {
         let open = self.photo.as_ref();
         let choice = self.photo_choice();
         let open = open.filter(|photo| photo.framing == choice.framing)?;
-        let photo = &open.opened.photo;
         let shown = self.shown.as_ref().filter(|_| self.draft.is_none())?;
         Some(Finished {
             key: self.saved_key()?,
-            photo: photo.frame.clone(),
+            photo: open.framed.frame.clone(),
             painting: shown.painting.clone(),
-            output: choice.output,
-            look: choice.look,
         })
     }
 
@@ -355,7 +342,7 @@ impl Workspace {
     pub fn result_stem(&self) -> String {
         let stem = self.photo_stem();
         match self.shown.as_ref() {
-            Some(shown) => format!("{stem}-{}", shown.recipe.label()),
+            Some(shown) => format!("{stem}-{}", shown.recipe.network.label()),
             None => stem,
         }
     }

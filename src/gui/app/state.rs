@@ -1,7 +1,7 @@
 //! Parts of the window's state that do not have a module of their own.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -9,19 +9,26 @@ use eframe::egui;
 
 use crate::{
     backend::DeviceInfo,
-    engine::protocol::{Generation, TrialNumber},
+    engine::{
+        error::EngineError,
+        paint::Painting,
+        protocol::{Generation, TrialNumber},
+    },
     frame::Frame,
     gui::{
-        choice::Recipe, focus::FocusFrame, gallery::Subject, history::Step, mix::MixedNetworks,
-        opened::Opened, style_source::Loaded,
+        choice::{NetworkOf, Recipe},
+        focus::FocusFrame,
+        history::Step,
+        opened::Opened,
+        style_source::Loaded,
     },
     media::framing::Framing,
-    mode::{DeviceChoice, ModelSize},
+    mode::DeviceChoice,
 };
 
 /// What the window does after an unsaved result is saved or discarded.
 #[derive(Clone)]
-pub(in crate::gui) enum NextStep {
+pub enum NextStep {
     /// Put this photo on the table.
     Put(Box<Opened>),
     Close,
@@ -29,7 +36,7 @@ pub(in crate::gui) enum NextStep {
 
 /// The window around the pages.
 #[derive(Default)]
-pub(in crate::gui) struct WindowState {
+pub struct WindowState {
     /// Whether a file dialog is open.
     pub has_file_dialog: bool,
     /// Whether the controls are shown in a window that is too narrow to show everything.
@@ -43,7 +50,7 @@ pub(in crate::gui) struct WindowState {
 
 /// The newest job of the compositor.
 #[derive(Clone, Copy, Default)]
-pub(in crate::gui) struct ComposeRequest {
+pub struct ComposeRequest {
     /// Number of the newest job.
     pub ticket: u64,
     /// Number of the first job with the same photo and painting as the newest job.
@@ -55,7 +62,7 @@ pub(in crate::gui) struct ComposeRequest {
 }
 
 /// A painting that is not finished yet.
-pub(in crate::gui) struct PaintRequest {
+pub struct PaintRequest {
     pub recipe: Recipe,
     /// The engine's run that paints it; `None` while the network is not loaded.
     pub run: Option<Generation>,
@@ -65,7 +72,7 @@ pub(in crate::gui) struct PaintRequest {
 
 /// The painting of the photo on the table.
 #[derive(Default)]
-pub(in crate::gui) struct PhotoPainting {
+pub struct PhotoPainting {
     /// The painting in progress, or the one that starts when its network is loaded.
     pub request: Option<PaintRequest>,
     pub composed: ComposeRequest,
@@ -75,21 +82,19 @@ pub(in crate::gui) struct PhotoPainting {
     pub before_change: Option<Step>,
 }
 
-/// The networks of styles, by style and model size.
+/// The networks of styles, and of the newest mix.
 #[derive(Default)]
-pub(in crate::gui) struct Networks {
-    pub loaded: HashMap<(String, ModelSize), Loaded>,
+pub(crate) struct Networks {
+    pub loaded: HashMap<NetworkOf, Loaded>,
     /// Requested, not loaded yet.
-    pub loading: Vec<(String, ModelSize)>,
+    pub loading: Vec<NetworkOf>,
     /// Could not be loaded; not retried automatically.
-    pub failed: Vec<(String, ModelSize)>,
-    /// The network of the mix.
-    pub mixed: MixedNetworks,
+    pub failed: Vec<NetworkOf>,
 }
 
 /// The photo that is being opened.
 #[derive(Default)]
-pub(in crate::gui) struct PhotoOpening {
+pub struct PhotoOpening {
     /// Number of the newest request.
     pub tickets: u64,
     /// Number of the newest request that led to a photo.
@@ -115,26 +120,34 @@ impl PhotoOpening {
     }
 }
 
-/// A thumbnail of a style that is being painted.
-pub(in crate::gui) struct StylePicture {
-    /// Id of the style.
-    pub style: String,
-    pub subject: Subject,
-    /// The trial and the picture that it paints; `None` while the style's network is being read.
-    pub trial: Option<(TrialNumber, Arc<Frame>)>,
+/// Why a network has not painted.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// Its file could not be read.
+    #[error("{0}")]
+    Unread(String),
+    #[error(transparent)]
+    Failed(#[from] EngineError),
 }
 
-/// The thumbnail that is being painted, and the styles that could not be painted.
-#[derive(Default)]
-pub(in crate::gui) struct StylePictures {
-    pub running: Option<StylePicture>,
-    /// Styles that could not be painted.
-    pub failed: HashSet<String>,
+/// A small photo and its painting.
+pub type Tried = Result<(Arc<Frame>, Arc<Painting>), TrialError>;
+
+/// Continues with the result of a trial.
+type Continue<S> = Box<dyn FnOnce(&mut S, Tried)>;
+
+/// A trial in progress.
+pub struct Trial<S> {
+    /// Distinguishes this trial from earlier ones, whose networks may be read late.
+    pub ticket: u64,
+    /// The engine's number and the photo, once the network is read.
+    pub painting: Option<(TrialNumber, Arc<Frame>)>,
+    pub done: Continue<S>,
 }
 
 /// A save, and what follows it.
 #[derive(Default)]
-pub(in crate::gui) struct SaveFlow {
+pub struct SaveFlow {
     /// Whether a save is running. A save that waits for an answer is in its question instead.
     pub is_running: bool,
     /// What follows when it succeeds.
@@ -143,7 +156,7 @@ pub(in crate::gui) struct SaveFlow {
 
 /// The shutdown of the window.
 #[derive(Default)]
-pub(in crate::gui) struct Ending {
+pub struct Ending {
     /// Number of recordings that were stopped but are not written yet. A recording may not have a file yet.
     pub recordings: usize,
     /// Whether the window closes when all recordings are written.
@@ -157,13 +170,17 @@ pub(in crate::gui) struct Ending {
 
 /// The device that paints, once it is known.
 #[derive(Default)]
-pub(in crate::gui) struct DeviceInUse {
+pub struct DeviceInUse {
     pub info: Option<DeviceInfo>,
     /// A message about a fallback or a lost device.
     pub notice: Option<String>,
 }
 
 impl DeviceInUse {
+    pub fn name(&self) -> Option<String> {
+        self.info.as_ref().map(|device| device.name.clone())
+    }
+
     /// Whether the device is known and of this kind.
     pub fn is(&self, kind: DeviceChoice) -> bool {
         self.info.as_ref().is_some_and(|device| device.kind == kind)

@@ -1,6 +1,8 @@
 //! Draws the card of a batch.
 
-use eframe::egui::{self, Align2, Checkbox, ProgressBar, RichText, ScrollArea, vec2};
+use eframe::egui::{
+    self, Align2, Checkbox, Context, ProgressBar, Rect, RichText, ScrollArea, Ui, vec2,
+};
 
 use super::{Batch, Phase};
 use crate::gui::{
@@ -47,7 +49,7 @@ pub struct Painting<'a> {
 impl Batch {
     /// Draws the card: in the middle of `area` while it asks, in the upper right while it paints or if `area` is low.
     /// `progress` is the painted share of the current photo.
-    pub fn ui(&mut self, ui: &egui::Ui, area: egui::Rect, painting: &Painting<'_>, progress: f32) {
+    pub fn ui(&mut self, ui: &Ui, area: Rect, painting: &Painting<'_>, progress: f32) {
         let (pivot, at) = match self.phase {
             // The card grows downwards, so that what is under the pointer stays there.
             Phase::Ready | Phase::Loading if area.height() >= MIDDLE_FROM => {
@@ -65,7 +67,7 @@ impl Batch {
         });
     }
 
-    fn ready_ui(&mut self, ui: &mut egui::Ui, painting: &Painting<'_>, list_height: f32) {
+    fn ready_ui(&mut self, ui: &mut Ui, painting: &Painting<'_>, list_height: f32) {
         let count = counted(self.photos.len(), "photo");
         ui.label(RichText::new(format!("Paint {count}")).strong().size(16.0));
         let is_ready = self.styles_ui(ui, painting, list_height);
@@ -78,8 +80,8 @@ impl Batch {
         ui.horizontal(|ui| {
             let start = theme::main_button(ui, "Start", is_ready);
             let start = ui.add_enabled(is_ready, start);
-            let start = key_chips::hint(start, "Paint the folder.", "Enter");
-            let start = start.on_disabled_hover_text("Choose a style first.");
+            let start = key_chips::hint(start, "Paint the folder.", "Enter")
+                .on_disabled_hover_text("Choose a style first.");
             let enters = ui.memory(|m| m.focused().is_none())
                 && ui.input(|i| i.key_pressed(egui::Key::Enter));
             if start.clicked() || (enters && is_ready) {
@@ -92,7 +94,7 @@ impl Batch {
     /// Draws the choice of styles; returns `false` if none is chosen.
     fn styles_ui(
         &mut self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         &Painting { style, style_text, cards, .. }: &Painting<'_>,
         list_height: f32,
     ) -> bool {
@@ -150,7 +152,7 @@ impl Batch {
         has_some
     }
 
-    fn running_ui(&self, ui: &mut egui::Ui, progress: f32) {
+    fn running_ui(&self, ui: &mut Ui, progress: f32) {
         let total = self.items.len();
         let share = (self.done as f32 + progress) / total.max(1) as f32;
         let title = format!("Painting {} of {total}", (self.done + 1).min(total));
@@ -179,17 +181,14 @@ impl Batch {
                 ui.disable();
             }
             let is_paused = self.paused_at.is_some();
-            if ui.button(if is_paused { "Continue" } else { "Pause" }).clicked() {
-                Intent::PauseBatch(!is_paused).send(ui);
-            }
-            if ui.button("Cancel folder").clicked() {
-                Intent::StopBatch.send(ui);
-            }
+            let pause = if is_paused { "Continue" } else { "Pause" };
+            plain_button(ui, pause, Intent::PauseBatch(!is_paused));
+            plain_button(ui, "Cancel folder", Intent::StopBatch);
         });
         self.remarks_ui(ui);
     }
 
-    fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool) {
+    fn ended_ui(&self, ui: &mut Ui, cancelled: bool) {
         let title = match (cancelled, self.saved) {
             (true, _) => "Cancelled",
             (false, 0) if self.failures.is_empty() => "All paintings already exist",
@@ -223,7 +222,7 @@ impl Batch {
     }
 
     /// The folders and files that are not painted.
-    fn left_out_ui(&self, ui: &mut egui::Ui) {
+    fn left_out_ui(&self, ui: &mut Ui) {
         ScrollArea::vertical().id_salt("left out").max_height(LEFT_OUT_HEIGHT).show(ui, |ui| {
             for note in &self.left_out {
                 theme::caption(ui, note);
@@ -232,8 +231,8 @@ impl Batch {
     }
 
     /// Failures and notes, photo by photo.
-    fn remarks_ui(&self, ui: &mut egui::Ui) {
-        let color = theme::palette(ui.visuals()).error;
+    fn remarks_ui(&self, ui: &mut Ui) {
+        let color = theme::palette(ui).error;
         // A photo that fails in every style is listed, and counted, once.
         let failures = format!("{} not painted", counted(self.failures.len(), "photo"));
         let failures = RichText::new(failures);
@@ -260,12 +259,12 @@ impl Batch {
     }
 }
 
-fn card_rect(ctx: &egui::Context) -> Option<egui::Rect> {
+fn card_rect(ctx: &Context) -> Option<Rect> {
     ctx.memory(|memory| memory.area_rect(egui::Id::unique(CARD)))
 }
 
 /// The part of `area` below the card, which is shown if `shown`; all of `area` if little would remain.
-pub fn below_card(ctx: &egui::Context, area: egui::Rect, shown: bool) -> egui::Rect {
+pub fn below_card(ctx: &Context, area: Rect, shown: bool) -> Rect {
     let card = card_rect(ctx).filter(|_| shown);
     let mut rest = area;
     if let Some(card) = card {
@@ -277,7 +276,7 @@ pub fn below_card(ctx: &egui::Context, area: egui::Rect, shown: bool) -> egui::R
 /// The area for messages that leaves the card uncovered: the part of `area` to the left of it if messages fit there,
 /// otherwise the part below it, extended over the buttons below the picture if `area` is too short. `taken` points
 /// below are used by other content.
-pub fn beside_card(ctx: &egui::Context, area: egui::Rect, taken: f32) -> egui::Rect {
+pub fn beside_card(ctx: &Context, area: Rect, taken: f32) -> Rect {
     let Some(card) = card_rect(ctx) else {
         return area;
     };

@@ -8,17 +8,28 @@ use crate::{
         paint::{OutputSize, PaintSettings},
         protocol::BatchJob,
     },
-    gui::{app::App, mix, platform::format_title, style_source::Card},
+    gui::{
+        app::App,
+        choice::NetworkOf,
+        mix::{self, Parts},
+        platform::format_title,
+    },
     media::encode::Existing,
 };
 
 impl App {
     /// Paints what the card describes, as soon as the networks are loaded.
-    pub(in crate::gui) fn confirm_batch(&mut self) {
-        let several = self.batch.as_ref().and_then(|batch| batch.several.clone());
-        let styles = match several {
-            None => self.chosen_batch_style().into_iter().collect(),
-            Some(ids) => self.batch_styles(&ids),
+    pub(crate) fn confirm_batch(&mut self) {
+        let choice = self.workspace.photo_choice();
+        let styles = match self.batch.as_ref().and_then(|batch| batch.several.as_ref()) {
+            None => {
+                choice.style().into_iter().map(|id| self.batch_style(id, &choice.parts())).collect()
+            }
+            // In the order of the gallery.
+            Some(ids) => (self.gallery.cards().iter())
+                .filter(|card| ids.contains(&card.id))
+                .map(|card| self.batch_style(&card.id, &Parts::new()))
+                .collect(),
         };
         if let Some(batch) = &mut self.batch {
             batch.confirm(styles);
@@ -27,12 +38,12 @@ impl App {
     }
 
     /// The batch's style or mix as text; or how to choose one.
-    pub(in crate::gui) fn batch_style_text(&self) -> String {
+    pub(crate) fn batch_style_text(&self) -> String {
         let choice = self.workspace.photo_choice();
         // Live mode may have another style, which the gallery shows as chosen.
         let is_aside = self.live.is_some();
         let parts = choice.parts();
-        let words = match &choice.style {
+        let words = match choice.style() {
             None if is_aside => return "Choose a style under “Photo” first.".to_owned(),
             None => return "Choose a style on the left first.".to_owned(),
             Some(style) if parts.is_empty() => format!("In the style {}", self.title_of(style)),
@@ -50,116 +61,89 @@ impl App {
 
     /// The settings for every photo of a batch, as text, and where to change them; `seen` if the controls of photos are
     /// visible, not folded.
-    pub(in crate::gui) fn batch_settings_text(&self, seen: bool) -> String {
+    pub(crate) fn batch_settings_text(&self, seen: bool) -> String {
         let choice = self.workspace.photo_choice();
-        let mut words = format!(
-            "Strength {} %, detail {} px or the photo's own size where that is less, ",
-            choice.look.strength_percent,
-            choice.brush_px()
-        );
-        words.push_str(if choice.look.keep_colors {
-            "the photo's colours, "
-        } else {
-            "the style's colours, "
-        });
-        words.push_str(&match choice.output {
+        let colours = if choice.look.keep_colors { "photo" } else { "style" };
+        let size = match choice.output {
             OutputSize::Original => "as large as the photo".to_owned(),
             OutputSize::Working => "as large as painted".to_owned(),
-            OutputSize::LongSide(px) => {
-                format!("long side {px} px, enlarged at most four times")
-            }
-        });
-        let choices = &self.settings.choices;
-        words.push_str(&match choices.format {
-            None => ", each in its photo's own format".to_owned(),
-            Some(format) if format.is_lossy() => {
-                format!(", as {} of quality {}", format_title(format), choices.jpeg_quality)
-            }
-            Some(format) => format!(", as {}", format_title(format)),
-        });
-        words.push_str(match (self.live.is_some(), seen) {
-            (true, _) => ". Change them on the page “Photo”.",
-            (false, true) => ". Change them on the right.",
-            (false, false) => ". Change them under “Adjust”.",
-        });
-        words
-    }
-
-    /// The style or mix that is chosen in the window.
-    fn chosen_batch_style(&self) -> Option<BatchStyle> {
-        let choice = self.workspace.photo_choice();
-        let id = choice.style.clone()?;
-        let card = self.gallery.known(&id);
-        Some(BatchStyle {
-            parts: choice.parts(),
-            model: card.map_or(choice.model, |card| card.model(choice.model)),
-            title: self.title_of(&id).to_owned(),
-            id,
-        })
-    }
-
-    /// These styles, in the order of the gallery.
-    fn batch_styles(&self, ids: &[String]) -> Vec<BatchStyle> {
-        let wanted = self.workspace.photo_choice().model;
-        let cards = self.gallery.cards().iter();
-        let chosen = cards.filter(|card| ids.contains(&card.id));
-        let style = |card: &Card| BatchStyle {
-            id: card.id.clone(),
-            parts: Vec::new(),
-            model: card.model(wanted),
-            title: card.title.clone(),
+            OutputSize::LongSide(px) => format!("long side {px} px, enlarged at most four times"),
         };
-        chosen.map(style).collect()
+        let choices = &self.settings.choices;
+        let format = match choices.format {
+            None => "each in its photo's own format".to_owned(),
+            Some(format) if format.is_lossy() => {
+                format!("as {} of quality {}", format_title(format), choices.jpeg_quality)
+            }
+            Some(format) => format!("as {}", format_title(format)),
+        };
+        let place = match (self.live.is_some(), seen) {
+            (true, _) => "on the page “Photo”",
+            (false, true) => "on the right",
+            (false, false) => "under “Adjust”",
+        };
+        format!(
+            "Strength {} %, detail {} px or the photo's own size where that is less, the {colours}'s colours, {size}, {format}. Change them {place}.",
+            choice.look.strength_percent,
+            choice.brush_px()
+        )
+    }
+
+    /// A style, or a mix with it, in the chosen model size.
+    fn batch_style(&self, id: &str, parts: &Parts) -> BatchStyle {
+        let chosen = self.workspace.photo_choice().model;
+        let card = self.gallery.known(id);
+        let model = card.map_or(chosen, |card| card.model(chosen));
+        let title = self.title_of(id).to_owned();
+        BatchStyle { network: NetworkOf::new(id, parts, model), title }
     }
 
     /// Also paints the photos that the batch skipped, in the styles that it had.
-    pub(in crate::gui) fn replace_skipped(&mut self) {
+    pub(crate) fn replace_skipped(&mut self) {
         self.batch = self.batch.as_ref().map(Batch::of_skipped);
         self.start_batch();
     }
 
-    pub(in crate::gui) fn pause_batch(&mut self, pause: bool) {
+    pub(crate) fn pause_batch(&mut self, pause: bool) {
         self.engine.pause_batch(pause);
         if let Some(batch) = &mut self.batch {
             batch.pause(pause, self.ctx.input(|i| i.time));
         }
     }
 
-    pub(in crate::gui) fn stop_batch(&mut self) {
+    pub(crate) fn stop_batch(&mut self) {
         self.engine.cancel_batch();
         if let Some(batch) = &mut self.batch {
             batch.is_stopping = true;
         }
     }
 
-    /// Removes styles whose network cannot be loaded from the confirmed batch. If none is left, the batch must be
+    /// Removes the style whose network cannot be loaded from the confirmed batch. If none is left, the batch must be
     /// confirmed again.
-    pub(in crate::gui) fn leave_out_of_batch(&mut self, is_left_out: impl Fn(&BatchStyle) -> bool) {
+    pub(crate) fn leave_out_of_batch(&mut self, network: &NetworkOf) {
         let batch = self.batch.as_mut();
         if let Some(batch) = batch.filter(|batch| batch.phase == Phase::Loading) {
-            batch.items.retain(|(_, style)| !is_left_out(style));
+            batch.items.retain(|(_, style)| style.network != *network);
             batch.wait();
             self.start_batch();
         }
     }
 
     /// Starts the confirmed batch if its networks are loaded.
-    pub(in crate::gui) fn start_batch(&mut self) {
-        let batch = self.batch.as_ref();
-        let Some(batch) = batch.filter(|batch| batch.phase == Phase::Loading) else {
+    pub(crate) fn start_batch(&mut self) {
+        let Some(batch) = self.batch.as_ref().filter(|batch| batch.phase == Phase::Loading) else {
             return;
         };
         let styles = batch.styles();
         // All of them are requested at once, and the last one that is loaded starts the batch.
-        let loaded: Vec<_> = styles
-            .iter()
-            .map(|style| self.chosen_network(&style.id, &style.parts, style.model))
-            .collect();
+        let loaded: Vec<_> =
+            styles.iter().map(|style| self.chosen_network(&style.network)).collect();
         let networks: Option<Vec<_>> = loaded.into_iter().map(|l| Some(l?.network)).collect();
         let (Some(networks), Some(batch)) = (networks, &mut self.batch) else {
             return;
         };
-        let labels: Vec<Arc<str>> = styles.iter().map(|s| s.label().into()).collect();
+        let labels: Vec<Arc<str>> =
+            styles.iter().map(|style| style.network.label().into()).collect();
         let items = batch.items.iter().filter_map(|(photo, style)| {
             let network = styles.iter().position(|of| Arc::ptr_eq(of, style))?;
             Some(PhotoInStyle {

@@ -16,16 +16,13 @@ use std::{
 };
 
 use super::{
+    choice::NetworkOf,
     label::{label, path_label, remark},
-    mix::{self, Parts},
     opened::PAINTED,
 };
-use crate::{
-    engine::protocol::{SavedPhoto, Unpainted},
-    mode::ModelSize,
-};
+use crate::engine::protocol::{SavedPhoto, Unpainted};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub enum Phase {
     /// To be confirmed.
     #[default]
@@ -39,22 +36,11 @@ pub enum Phase {
     },
 }
 
-/// A style of a batch, as it was when the batch was confirmed.
-#[derive(Clone, Debug, PartialEq)]
+/// A style or mix of a batch, as it was when the batch was confirmed.
+#[derive(Clone, PartialEq)]
 pub struct BatchStyle {
-    pub id: String,
-    /// The styles of a mix; empty without a mix.
-    pub parts: Parts,
-    /// The size of its network.
-    pub model: ModelSize,
+    pub network: NetworkOf,
     pub title: String,
-}
-
-impl BatchStyle {
-    /// Its name in file names.
-    fn label(&self) -> String {
-        if self.parts.is_empty() { self.id.clone() } else { mix::label(&self.parts) }
-    }
 }
 
 /// A photo and the style that it is painted in.
@@ -77,10 +63,9 @@ pub struct Batch {
     pub phase: Phase,
     done: usize,
     saved: usize,
-    /// Items whose output file already existed.
-    skipped_items: Vec<Item>,
-    /// Names of these photos and of the existing paintings.
+    /// Items whose output file already existed, as text: names of these photos and of the existing paintings.
     skipped: Vec<(String, String)>,
+    skipped_items: Vec<Item>,
     /// Photos that were not painted, and why. A photo that fails in several styles for the same reason is listed once.
     failures: Vec<(String, String)>,
     /// Painted photos with a note about them.
@@ -208,13 +193,12 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mode::ModelSize;
 
     #[test]
     fn a_photo_that_fails_in_every_style_for_one_reason_is_listed_once() {
         let style = |title: &str| BatchStyle {
-            id: title.to_lowercase(),
-            parts: Vec::new(),
-            model: ModelSize::Full,
+            network: NetworkOf::Style(title.to_lowercase(), ModelSize::Full),
             title: title.to_owned(),
         };
         let photos = vec![PathBuf::from("in/bad.png"), PathBuf::from("in/large.png")];

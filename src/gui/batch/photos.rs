@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A photo to paint in a style.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PhotoInStyle {
     pub photo: PathBuf,
     /// The style's name, which is appended to the photo's.
@@ -124,8 +124,7 @@ impl PhotoSource for BatchPhotos {
                 let finished = painting.finished(photo, self.output, self.look);
                 let encoding = Encoding { format, quality: self.jpeg_quality };
                 let attached = Attached { metadata: Some(&self.metadata), ..Attached::default() };
-                let finished = Cow::Owned(finished);
-                encode::save_with(&target, finished, attached, encoding, self.existing)
+                encode::save_with(&target, Cow::Owned(finished), attached, encoding, self.existing)
             }
         }
         .map_err(|e| e.to_string())?;

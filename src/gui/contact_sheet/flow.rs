@@ -17,13 +17,12 @@ use crate::{
         scale::size_within,
         sheet::{CELL_PX, ORIGINAL, titled_sheet},
     },
-    network::Network,
 };
 
 impl App {
     /// Asks where to save the sheet.
-    pub(in crate::gui) fn ask_contact_sheet(&mut self) {
-        if self.sheets.is_running() {
+    pub(crate) fn ask_contact_sheet(&mut self) {
+        if self.sheet.is_some() {
             return;
         }
         if self.workspace.photo().is_none() {
@@ -37,22 +36,20 @@ impl App {
 
     /// Starts the sheet that is to be saved at `path`, or under a similar name if that is taken.
     fn begin_contact_sheet(&mut self, path: PathBuf) {
-        let Some(photo) = self.workspace.photo().filter(|_| !self.sheets.is_running()) else {
+        let ticket = self.ticket();
+        let Some(photo) = self.workspace.photo().filter(|_| self.sheet.is_none()) else {
             return;
         };
-        let photo = &photo.opened.photo;
+        let photo = &photo.framed;
         let (path, format) = self.with_format(path);
-        let (width, height) = (self.workspace.choice.working_size())
-            .resolve(photo.frame.width(), photo.frame.height());
+        let (width, height) = photo.frame.size();
+        let (width, height) = self.workspace.choice.working_size().resolve(width, height);
         let cards = self.gallery.cards().iter();
-        self.sheets.begun += 1;
-        self.sheets.running = Some(ContactSheet {
-            number: self.sheets.begun,
+        self.sheet = Some(ContactSheet {
+            ticket,
             photo: photo.frame.clone(),
             long_side_px: width.max(height),
-            look: self.workspace.choice.look,
-            mode: self.workspace.choice.mode,
-            model: self.workspace.choice.model,
+            choice: self.workspace.choice.clone(),
             styles: cards.map(|card| (card.id.clone(), label(&card.title))).collect(),
             next: 0,
             painting: None,
@@ -67,8 +64,8 @@ impl App {
     }
 
     /// Cancels the sheet.
-    pub(in crate::gui) fn stop_contact_sheet(&mut self) {
-        let sheet = self.sheets.running.take();
+    pub(crate) fn stop_contact_sheet(&mut self) {
+        let sheet = self.sheet.take();
         if let Some(number) = sheet.and_then(|sheet| sheet.painting) {
             self.engine.cancel_repaint(number);
         }
@@ -76,76 +73,104 @@ impl App {
 
     /// Reads the network of the next style, or writes the sheet when all are painted.
     fn go_on_with_sheet(&mut self) {
-        let Some(sheet) = &mut self.sheets.running else {
+        let Some(sheet) = &mut self.sheet else {
             return;
         };
-        let (number, photo) = (sheet.number, sheet.photo.clone());
+        let ticket = sheet.ticket;
+        let photo = sheet.photo.clone();
         if let Some((id, _)) = sheet.styles.get(sheet.next) {
-            let (id, model, long_side_px) = (id.clone(), sheet.model, sheet.long_side_px);
+            let id = id.clone();
+            let model = sheet.choice.model;
+            let long_side_px = sheet.long_side_px;
             let styles = self.style_source.clone();
             let read = move || {
                 let network = styles.load(&id, model)?.network;
                 Ok((network, smaller(&photo, long_side_px)))
             };
-            self.tasks.spawn(read, move |app, read| app.handle_sheet_read(number, read));
+            self.tasks.spawn(read, move |app, read| {
+                let Some(sheet) = app.sheet.as_mut().filter(|sheet| sheet.ticket == ticket) else {
+                    return;
+                };
+                match read {
+                    Ok((network, photo)) => {
+                        sheet.photo = photo.clone();
+                        sheet.painting = Some(app.engine.repaint(RepaintJob {
+                            frame: photo,
+                            network,
+                            settings: PaintSettings {
+                                working_size: WorkingSize::Original,
+                                ..PaintSettings::of_mode(sheet.choice.mode)
+                            },
+                            look: sheet.choice.look,
+                        }));
+                    }
+                    Err(error) => app.leave_off_sheet(error),
+                }
+            });
         } else if sheet.file.cells.is_empty() {
             let why = sheet.failures.join(" ");
-            self.sheets.running = None;
+            self.sheet = None;
             self.messages.error(format!("The contact sheet was not made. {why}"));
         } else {
             let file =
                 SheetFile { cells: std::mem::take(&mut sheet.file.cells), ..sheet.file.clone() };
             self.tasks.spawn_writing(
                 move || write_sheet(&photo, file),
-                move |app, path| app.handle_sheet_written(number, path),
+                move |app, path| {
+                    let ended = app.sheet.take_if(|sheet| sheet.ticket == ticket);
+                    let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);
+                    if !failures.is_empty() {
+                        app.messages.error(format!(
+                            "These styles are not on the contact sheet. {}",
+                            failures.join(" ")
+                        ));
+                    }
+                    match path {
+                        Ok(path) => {
+                            app.report_saved(&path);
+                            app.note_painting(&path);
+                        }
+                        Err(error) => app.messages.error(error),
+                    }
+                },
             );
-        }
-    }
-
-    /// Handles a network that was read for the sheet, or the failure.
-    fn handle_sheet_read(
-        &mut self,
-        number: u64,
-        result: Result<(Arc<Network>, Arc<Frame>), String>,
-    ) {
-        let Some(sheet) = self.sheets.of(number) else {
-            return;
-        };
-        match result {
-            Ok((network, photo)) => {
-                sheet.photo = photo.clone();
-                sheet.painting = Some(self.engine.repaint(RepaintJob {
-                    frame: photo,
-                    network,
-                    settings: PaintSettings {
-                        working_size: WorkingSize::Original,
-                        ..PaintSettings::of_mode(sheet.mode)
-                    },
-                    look: sheet.look,
-                }));
-            }
-            Err(error) => self.leave_off_sheet(error),
         }
     }
 
     /// Handles a style that was painted for the sheet, or the failure; returns `false` if it does not belong to the
     /// sheet.
-    pub(in crate::gui) fn handle_sheet_painted(
+    pub(crate) fn handle_sheet_painted(
         &mut self,
         painted: RepaintNumber,
         result: &Result<Arc<Repainted>, EngineError>,
     ) -> bool {
-        let sheet = self.sheets.running.as_mut();
-        let Some(sheet) = sheet.filter(|sheet| sheet.painting == Some(painted)) else {
+        let Some(sheet) = self.sheet.as_mut().filter(|sheet| sheet.painting == Some(painted))
+        else {
             return false;
         };
         sheet.painting = None;
         match result {
             Ok(repainted) => {
-                let (number, repainted) = (sheet.number, repainted.clone());
+                let ticket = sheet.ticket;
+                let repainted = repainted.clone();
                 self.tasks.spawn(
                     move || Ok(cell_of(&repainted.picture)),
-                    move |app, cell| app.handle_sheet_cell(number, cell),
+                    move |app, cell| {
+                        let Some(sheet) = app.sheet.as_mut().filter(|sheet| sheet.ticket == ticket)
+                        else {
+                            return;
+                        };
+                        match cell {
+                            Ok(cell) => {
+                                if let Some((_, title)) = sheet.styles.get(sheet.next) {
+                                    sheet.file.cells.push((title.clone(), cell));
+                                }
+                                sheet.next += 1;
+                                app.go_on_with_sheet();
+                            }
+                            Err(error) => app.leave_off_sheet(error),
+                        }
+                    },
                 );
             }
             Err(error) => {
@@ -157,48 +182,12 @@ impl App {
         true
     }
 
-    /// Handles a painting that was reduced to its size on the sheet.
-    fn handle_sheet_cell(&mut self, number: u64, cell: Result<Frame, String>) {
-        let Some(sheet) = self.sheets.of(number) else {
-            return;
-        };
-        match cell {
-            Ok(cell) => {
-                if let Some((_, title)) = sheet.styles.get(sheet.next) {
-                    sheet.file.cells.push((title.clone(), cell));
-                }
-                sheet.next += 1;
-                self.go_on_with_sheet();
-            }
-            Err(error) => self.leave_off_sheet(error),
-        }
-    }
-
     fn leave_off_sheet(&mut self, why: String) {
-        if let Some(sheet) = &mut self.sheets.running {
+        if let Some(sheet) = &mut self.sheet {
             sheet.failures.push(why);
             sheet.next += 1;
         }
         self.go_on_with_sheet();
-    }
-
-    /// Handles the end of writing the sheet.
-    fn handle_sheet_written(&mut self, number: u64, result: Result<PathBuf, String>) {
-        let ended = self.sheets.running.take_if(|sheet| sheet.number == number);
-        let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);
-        if !failures.is_empty() {
-            self.messages.error(format!(
-                "These styles are not on the contact sheet. {}",
-                failures.join(" ")
-            ));
-        }
-        match result {
-            Ok(path) => {
-                self.report_saved(&path);
-                self.note_painting(&path);
-            }
-            Err(error) => self.messages.error(error),
-        }
     }
 }
 

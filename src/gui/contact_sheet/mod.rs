@@ -10,20 +10,14 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{self, Align2, ProgressBar, RichText, vec2};
 
-use super::{intent::Intent, shortcuts::plain_button, theme};
-use crate::{
-    compose::Look,
-    engine::protocol::RepaintNumber,
-    frame::Frame,
-    media::encode::Encoding,
-    mode::{ModeChoice, ModelSize},
-};
+use super::{choice::Choice, intent::Intent, shortcuts::plain_button, theme};
+use crate::{engine::protocol::RepaintNumber, frame::Frame, media::encode::Encoding};
 
 /// Width of the card, in points.
 const WIDTH: f32 = 334.0;
 
 /// A contact sheet to be written to a file.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SheetFile {
     /// The target, which does not exist yet.
     pub path: PathBuf,
@@ -35,14 +29,12 @@ pub struct SheetFile {
 /// A sheet that is being made.
 pub struct ContactSheet {
     /// Distinguishes this sheet from earlier ones, whose tasks may still report.
-    number: u64,
+    ticket: u64,
     /// The photo; at the working size once the first network is read.
     photo: Arc<Frame>,
     long_side_px: usize,
-    look: Look,
-    /// Variant, precision and attention.
-    mode: ModeChoice,
-    model: ModelSize,
+    /// How to paint: its look, mode and model size.
+    choice: Choice,
     /// Ids and titles of the styles.
     styles: Vec<(String, String)>,
     /// Index of the style that is being painted.
@@ -53,43 +45,24 @@ pub struct ContactSheet {
     failures: Vec<String>,
 }
 
-/// The sheet that is being made, if any.
-#[derive(Default)]
-pub struct ContactSheets {
-    running: Option<ContactSheet>,
-    begun: u64,
-}
-
-impl ContactSheets {
-    pub fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// The sheet with this number, while it is being made.
-    fn of(&mut self, number: u64) -> Option<&mut ContactSheet> {
-        self.running.as_mut().filter(|sheet| sheet.number == number)
-    }
-
+impl ContactSheet {
     /// Draws the card over the stage.
     pub fn ui(&self, ui: &egui::Ui, area: egui::Rect) {
-        let Some(sheet) = &self.running else {
-            return;
-        };
-        let total = sheet.styles.len();
+        let total = self.styles.len();
         let place = (Align2::LEFT_TOP, area.left_top() + vec2(16.0, 16.0), area);
         theme::floating_window(ui, "contact sheet", place, WIDTH, |ui| {
             ui.label(RichText::new("Contact sheet").strong().size(16.0));
             theme::caption(
                 ui,
-                match sheet.styles.get(sheet.next) {
+                match self.styles.get(self.next) {
                     Some((_, style)) => format!(
                         "Painting the photo in {style}, {} of {total} styles",
-                        sheet.next + 1
+                        self.next + 1
                     ),
                     None => format!("{total} of {total} styles, writing the file…"),
                 },
             );
-            let share = sheet.next as f32 / total.max(1) as f32;
+            let share = self.next as f32 / total.max(1) as f32;
             ui.add(ProgressBar::new(share).desired_height(8.0));
             plain_button(ui, "Cancel contact sheet", Intent::StopContactSheet);
         });

@@ -1,16 +1,15 @@
 //! Cropping the photo: a rectangle with handles over the whole photo, with a fixed ratio or free.
 
-mod flow;
 mod shape;
 
 use eframe::egui::{
-    self, Color32, CursorIcon, Mesh, Pos2, Rect, Role, Sense, Stroke, TextureHandle,
-    TextureOptions, Vec2, WidgetInfo, pos2, vec2,
+    self, Button, Color32, CursorIcon, Mesh, Pos2, Rect, Role, Sense, Stroke, TextureHandle,
+    TextureOptions, Ui, Vec2, pos2, vec2,
 };
 
 use self::shape::{Handle, dragged, drawn, pixels, with_ratio};
 use super::{
-    intent::Intent,
+    intent::{Intent, Sends},
     opened::Whole,
     stage,
     texture::{MAX_FIT, image_of},
@@ -26,7 +25,7 @@ const REACH: f32 = 26.0;
 const MARK: f32 = 18.0;
 
 /// Width by height of the rectangle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Ratio {
     /// Any ratio.
     Free,
@@ -55,7 +54,7 @@ pub struct Cropping {
 impl Cropping {
     /// Starts with the existing crop, or with the whole photo.
     pub fn new(ctx: &egui::Context, whole: &Whole, framing: Framing) -> Self {
-        let size = framing.rotate.size(whole.size());
+        let size = framing.rotate.size(whole.frame.size());
         let (x, y, width, height) = match framing.crop {
             Some(crop) => (crop.x, crop.y, crop.width, crop.height),
             None => (0, 0, size.0, size.1),
@@ -94,11 +93,6 @@ impl Cropping {
         }
     }
 
-    /// Whether the rectangle is the whole photo.
-    fn is_whole(&self) -> bool {
-        self.framing().crop.is_none()
-    }
-
     /// The framing with the crop in whole pixels, or without a crop if the rectangle is the whole photo.
     pub fn framing(&self) -> Framing {
         let crop = pixels(self.rect, self.size, self.fixed(self.ratio));
@@ -129,7 +123,7 @@ impl Cropping {
     }
 
     /// The row below the picture: ratios, and the crop's size.
-    pub fn ratio_row(&mut self, ui: &mut egui::Ui) {
+    pub fn ratio_row(&mut self, ui: &mut Ui) {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = Vec2::splat(4.0);
             // Identify the buttons by index, so that a turned ratio keeps its button.
@@ -145,9 +139,8 @@ impl Cropping {
                 } else {
                     "Aspect ratio of the crop"
                 };
-                let button = egui::Button::selectable(is_on, &name);
-                let button = ui.push_id(place, |ui| ui.add(button)).inner;
-                let button = button.on_hover_text(hint);
+                let button = Button::selectable(is_on, &name);
+                let button = ui.push_id(place, |ui| ui.add(button)).inner.on_hover_text(hint);
                 if button.accessible_name(format!("Ratio {name}")).clicked() {
                     let before = (self.rect, self.ratio);
                     let ratio = if is_on { turned } else { ratio };
@@ -170,21 +163,18 @@ impl Cropping {
     }
 
     /// Draws the photo and the rectangle over it, in the remaining area of `ui`, with this framing.
-    pub fn ui(&mut self, ui: &mut egui::Ui, framing: stage::Framing) {
+    pub fn ui(&mut self, ui: &mut Ui, framing: stage::Framing) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
         let painter = ui.painter_at(area);
-        painter.rect_filled(area, 0.0, framing.around(ui.visuals()));
+        painter.rect_filled(area, 0.0, framing.around(ui));
         let size = self.size_points();
         let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0));
         let scale = (room.x / size.x).min(room.y / size.y).min(MAX_FIT);
         let photo = Rect::from_center_size(area.center(), size * scale);
         painter.add(self.picture(photo));
         self.handles(ui, photo.min, scale);
-        let crop = Rect::from_min_max(
-            photo.min + self.rect.min.to_vec2() * scale,
-            photo.min + self.rect.max.to_vec2() * scale,
-        );
+        let crop = self.on_screen(photo.min, scale);
         let shade = Color32::from_black_alpha(150);
         for outside in [
             Rect::from_min_max(photo.min, pos2(photo.right(), crop.top())),
@@ -208,6 +198,11 @@ impl Cropping {
         marks(&painter, crop, 0.0, Stroke::new(5.0, Color32::WHITE));
     }
 
+    /// The rectangle on the screen; the photo's top left corner is at `origin`, and `scale` is in points per pixel.
+    fn on_screen(&self, origin: Pos2, scale: f32) -> Rect {
+        (self.rect * scale).translate(origin.to_vec2())
+    }
+
     /// The whole photo, turned and mirrored.
     fn picture(&self, rect: Rect) -> Mesh {
         const CORNERS: [Pos2; 4] = [pos2(0.0, 0.0), pos2(1.0, 0.0), pos2(1.0, 1.0), pos2(0.0, 1.0)];
@@ -229,12 +224,9 @@ impl Cropping {
     }
 
     /// Handles dragging of the rectangle. The photo's top left corner is at `origin`; `scale` is in points per pixel.
-    fn handles(&mut self, ui: &egui::Ui, origin: Pos2, scale: f32) {
+    fn handles(&mut self, ui: &Ui, origin: Pos2, scale: f32) {
         for (handle, name) in Handle::ALL {
-            let crop = Rect::from_min_max(
-                origin + self.rect.min.to_vec2() * scale,
-                origin + self.rect.max.to_vec2() * scale,
-            );
+            let crop = self.on_screen(origin, scale);
             let along = |sign: i8, side: f32| match sign {
                 0 => (side - REACH).max(REACH / 2.0),
                 _ => REACH,
@@ -247,7 +239,7 @@ impl Cropping {
                 ),
             };
             let response = ui.interact(reach, egui::Id::unique(("crop", name)), Sense::drag());
-            response.widget_info(|| WidgetInfo::labeled(Role::Splitter, true, name));
+            theme::named(&response, Role::Splitter, name);
             let pointer = response.interact_pointer_pos();
             if response.drag_started() {
                 let origin = ui.input(|i| i.pointer.press_origin()).or(pointer);
@@ -272,7 +264,7 @@ impl Cropping {
             }
             if response.hovered() || response.dragged() {
                 ui.set_cursor_icon(match (handle.x, handle.y) {
-                    (0, 0) if self.is_whole() => CursorIcon::Crosshair,
+                    (0, 0) if self.framing().crop.is_none() => CursorIcon::Crosshair,
                     (0, 0) => CursorIcon::Move,
                     (0, _) => CursorIcon::ResizeVertical,
                     (_, 0) => CursorIcon::ResizeHorizontal,
@@ -288,7 +280,8 @@ impl Cropping {
 fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
     for (handle, _) in Handle::ALL {
         let at = handle.place(crop);
-        let (x, y) = (f32::from(handle.x), f32::from(handle.y));
+        let x = f32::from(handle.x);
+        let y = f32::from(handle.y);
         let half = MARK / 2.0 + longer;
         match (handle.x, handle.y) {
             (0, 0) => {}
@@ -311,17 +304,14 @@ fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
 }
 
 /// The buttons that end cropping.
-pub fn buttons(ui: &mut egui::Ui) {
+pub fn buttons(ui: &mut Ui) {
     ui.horizontal(|ui| {
         let apply = theme::main_button(ui, "Apply crop", true);
         for (button, hint, intent) in [
             (apply, "Paint only this part of the photo. Enter", Intent::ApplyCrop),
-            (egui::Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
+            (Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
         ] {
-            let button = button.min_size(vec2(0.0, 32.0));
-            if ui.add(button).on_hover_text(hint).clicked() {
-                intent.send(ui);
-            }
+            ui.add(button.min_size(vec2(0.0, 32.0))).on_hover_text(hint).sends(intent);
         }
     });
     // A focused control handles the key itself.

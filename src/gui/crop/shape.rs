@@ -9,7 +9,7 @@ const MIN_PX: f32 = 16.0;
 
 /// The part of the rectangle that is dragged: -1 is the left or upper edge, 1 the right or lower edge, 0 neither. Both
 /// 0 is the whole rectangle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Handle {
     /// Left or right.
     pub x: i8,
@@ -64,8 +64,7 @@ pub fn dragged(from: Rect, handle: Handle, by: Vec2, size: Vec2, ratio: Option<f
                 (0, _) => wished.y * ratio,
                 _ => wished.x.max(wished.y * ratio),
             };
-            let width = width.max(least.x).max(least.y * ratio);
-            let width = width.min(room.x).min(room.y * ratio);
+            let width = width.max(least.x).max(least.y * ratio).min(room.x).min(room.y * ratio);
             vec2(width, width / ratio)
         }
     };
@@ -91,8 +90,7 @@ pub fn drawn(start: Pos2, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
 pub fn with_ratio(from: Rect, ratio: f32, size: Vec2) -> Rect {
     let is_bounded = from.width() + 0.5 > size.x || from.height() + 0.5 > size.y;
     let area = if is_bounded { size.x * size.y } else { from.area() };
-    let width = (area * ratio).sqrt();
-    let width = width.min(size.x).min(size.y * ratio);
+    let width = (area * ratio).sqrt().min(size.x).min(size.y * ratio);
     let sides = vec2(width, width / ratio);
     inside(Rect::from_center_size(from.center(), sides), size)
 }

@@ -3,11 +3,10 @@
 
 pub mod state;
 
-use eframe::egui::{self, Align2, Button, CursorIcon, Id, Rect, vec2};
+use eframe::egui::{self, Align2, Button, Context, CursorIcon, Event, Id, Rect, Ui};
 
 use super::{
     app::App,
-    batch::below_card,
     intent::Intent,
     key_chips,
     shortcuts::button,
@@ -29,8 +28,7 @@ impl App {
     pub(super) fn toggle_full_screen(&mut self) {
         let (is_full, now) = self.ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
         let is_on = !(is_full || self.full_screen.is_on());
-        let style = self.chosen_name();
-        self.full_screen.set(is_on, now, style.as_deref());
+        self.full_screen.set(is_on, now, self.chosen_name().as_deref());
         self.frame_pictures();
         self.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
     }
@@ -52,11 +50,10 @@ impl App {
     }
 
     /// Draws only the picture and urgent information: problems, a capturing camera, open questions.
-    pub(super) fn full_screen_ui(&mut self, ui: &mut egui::Ui) {
+    pub(super) fn full_screen_ui(&mut self, ui: &mut Ui) {
         let now = ui.input(|i| i.time);
         let is_used = is_used(ui, self.full_screen.shows_controls(now));
-        let style = self.chosen_name();
-        self.full_screen.note(now, is_used, style.as_deref());
+        self.full_screen.note(now, is_used, self.chosen_name().as_deref());
         egui::CentralPanel::no_frame().show(ui, |ui| {
             let mut area = ui.max_rect();
             let shows_controls = self.full_screen.shows_controls(now);
@@ -67,18 +64,17 @@ impl App {
                 Some(live) => {
                     live.stage.names_one = false;
                     live.stage_ui(ui, self.gallery.shown(), None);
-                    let clear = below_card(ui, area, self.batch.is_some());
-                    live.over_stage(ui, (area, clear), true);
-                    live.capture_badge(ui, area);
                 }
                 None => {
                     self.stage.names_one = false;
                     self.photo_stage(ui);
                 }
             }
-            self.over_stage(ui, area);
+            self.over_stage(ui, area, true);
             if self.full_screen.shows_hint(now) {
-                leaving_hint(ui, area);
+                floating(ui, "leaving hint", Align2::CENTER_TOP, area, |ui| {
+                    ui.label("Press Esc to exit full screen");
+                });
             }
             self.name_style(ui, area, now);
             self.full_screen_bar(ui, shows_controls);
@@ -93,12 +89,10 @@ impl App {
     }
 
     /// Shows the name of another style when it has been chosen.
-    fn name_style(&self, ui: &egui::Ui, area: Rect, now: f64) {
-        let shows = self.full_screen.shows_name(now);
-        let share = fade(ui, "style's name", shows);
+    fn name_style(&self, ui: &Ui, area: Rect, now: f64) {
+        let share = fade(ui, "style's name", self.full_screen.shows_name(now));
         if let (true, Some(name)) = (share > 0.0, &self.full_screen.style) {
-            let at = area.left_top() + vec2(24.0, 24.0);
-            floating(ui, "style's name", Align2::LEFT_TOP, at, area, |ui| {
+            floating(ui, "style's name", Align2::LEFT_TOP, area.shrink(8.0), |ui| {
                 ui.multiply_opacity(share);
                 ui.heading(name);
             });
@@ -106,23 +100,22 @@ impl App {
     }
 
     /// The controls, over the lower edge of the screen.
-    fn full_screen_bar(&mut self, ui: &egui::Ui, shows: bool) {
+    fn full_screen_bar(&mut self, ui: &Ui, shows: bool) {
         let share = fade(ui, BAR, shows);
         if share <= 0.0 {
             return;
         }
         let screen = ui.max_rect();
         let width = BAR_WIDTH.min(screen.width() - 2.0 * BAR_MARGIN);
-        let at = screen.center_bottom() - vec2(0.0, BAR_MARGIN);
-        let rect = floating(ui, BAR, Align2::CENTER_BOTTOM, at, screen, |ui| {
+        let bar = floating(ui, BAR, Align2::CENTER_BOTTOM, screen, |ui| {
             ui.multiply_opacity(share);
             ui.set_width(width - 26.0);
             ui.horizontal(|ui| self.bar_contents(ui));
         });
-        self.full_screen.bar_height = rect.height() + BAR_MARGIN;
+        self.full_screen.bar_height = bar.rect.height() + BAR_MARGIN;
     }
 
-    fn bar_contents(&self, ui: &mut egui::Ui) {
+    fn bar_contents(&self, ui: &mut Ui) {
         match &self.live {
             Some(live) => live.take_buttons(ui, [false, true, true]),
             None => self.save_buttons(ui),
@@ -154,35 +147,25 @@ impl App {
 }
 
 /// Whether the user moves or presses the mouse, presses Tab, or is using the controls if they are `shown`.
-fn is_used(ctx: &egui::Context, shown: bool) -> bool {
+fn is_used(ctx: &Context, shown: bool) -> bool {
     let moves = ctx.input(|i| {
         i.pointer.delta() != egui::Vec2::ZERO
             || i.pointer.any_down()
             || i.events.iter().any(|event| {
-                let is_tab =
-                    matches!(event, egui::Event::Key { key: egui::Key::Tab, pressed: true, .. });
-                is_tab || matches!(event, egui::Event::PointerMoved(_))
+                let is_tab = matches!(event, Event::Key { key: egui::Key::Tab, pressed: true, .. });
+                is_tab || matches!(event, Event::PointerMoved(_))
             })
     });
     let bar = ctx.memory(|memory| memory.area_rect(Id::unique(BAR)).filter(|_| shown));
     let is_within = |rect: Rect| bar.is_some_and(|bar| bar.contains_rect(rect));
     let pointer = ctx.input(|i| i.pointer.hover_pos());
-    let focused = ctx.memory(|memory| memory.focused());
-    let focused = focused.and_then(|id| ctx.read_response(id));
+    let focused = ctx.memory(|memory| memory.focused()).and_then(|id| ctx.read_response(id));
     moves
         || pointer.is_some_and(|at| is_within(Rect::from_min_size(at, egui::Vec2::ZERO)))
         || focused.is_some_and(|response| is_within(response.rect))
 }
 
 /// Progress of a fade in or out, 0 to 1.
-fn fade(ctx: &egui::Context, name: &str, shows: bool) -> f32 {
+fn fade(ctx: &Context, name: &str, shows: bool) -> f32 {
     ctx.animate_bool_with_time(Id::unique(("fade", name)), shows, FADE_SECONDS)
-}
-
-/// Shows the key that leaves full screen.
-fn leaving_hint(ui: &egui::Ui, area: Rect) {
-    let at = area.center_top() + vec2(0.0, 16.0);
-    floating(ui, "leaving hint", Align2::CENTER_TOP, at, area, |ui| {
-        ui.label("Press Esc to exit full screen");
-    });
 }

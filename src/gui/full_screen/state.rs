@@ -15,9 +15,9 @@ pub struct FullScreen {
     controls_until: f64,
     name_until: f64,
     /// The name of the style or mix in the previous frame.
-    pub(super) style: Option<String>,
+    pub style: Option<String>,
     /// Height of the bar of controls in the previous frame, in points.
-    pub(super) bar_height: f32,
+    pub bar_height: f32,
 }
 
 impl FullScreen {
@@ -37,7 +37,7 @@ impl FullScreen {
     }
 
     /// Notes at `now` whether the user uses the mouse or the controls, and the name of the current style or mix.
-    pub(super) fn note(&mut self, now: f64, is_used: bool, style: Option<&str>) {
+    pub fn note(&mut self, now: f64, is_used: bool, style: Option<&str>) {
         if is_used {
             self.controls_until = now + CONTROLS_SECONDS;
         }
@@ -52,20 +52,20 @@ impl FullScreen {
         self.is_on && !self.shows_controls(now)
     }
 
-    pub(super) fn shows_hint(&self, now: f64) -> bool {
+    pub fn shows_hint(&self, now: f64) -> bool {
         now < self.hint_until
     }
 
-    pub(super) fn shows_controls(&self, now: f64) -> bool {
+    pub fn shows_controls(&self, now: f64) -> bool {
         now < self.controls_until
     }
 
-    pub(super) fn shows_name(&self, now: f64) -> bool {
+    pub fn shows_name(&self, now: f64) -> bool {
         self.style.is_some() && now < self.name_until
     }
 
     /// Seconds until something disappears; `None` if nothing is shown.
-    pub(super) fn next_change(&self, now: f64) -> Option<f64> {
+    pub fn next_change(&self, now: f64) -> Option<f64> {
         let ends = [self.hint_until, self.controls_until, self.name_until];
         let left = ends.into_iter().map(|end| end - now);
         left.filter(|left| *left > 0.0).min_by(f64::total_cmp)

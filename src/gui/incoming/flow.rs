@@ -12,7 +12,6 @@ use crate::gui::{
     file_list::FileList,
     intent::Intent,
     label::name_label,
-    messages::Offer,
     opened::{Opened, Origin, Sorted, from_clipboard},
     overlays::{Answer, Buttons},
     platform::Clip,
@@ -35,10 +34,10 @@ enum Pasted {
 
 impl App {
     /// Notes files that are dragged over the window, and those that were dropped.
-    pub(in crate::gui) fn note_incoming(&mut self) {
+    pub(crate) fn note_incoming(&mut self) {
         let (hovers, dropped, now) = self.ctx.input(|i| {
-            let dropped = i.raw.dropped_files.iter();
-            let mut dropped: Vec<PathBuf> = dropped.map(|f| f.path().to_owned()).collect();
+            let mut dropped: Vec<PathBuf> =
+                i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect();
             dropped.dedup();
             (!i.raw.hovered_files.is_empty(), dropped, i.time)
         });
@@ -48,8 +47,7 @@ impl App {
         incoming.before.take_if(|_| !self.messages.has_offer(can_return));
         let is_drop = !dropped.is_empty();
         if is_drop {
-            let over = incoming.targets_over;
-            incoming.dropped.push((dropped, over));
+            incoming.dropped.push((dropped, incoming.targets_over));
         }
         if !hovers && incoming.dropped.is_empty() {
             incoming.pointer = None;
@@ -63,7 +61,22 @@ impl App {
                 let platform = self.platform.clone();
                 self.tasks.spawn(
                     move || Ok(platform.pointer()),
-                    |app, place| app.handle_pointer(place.ok().flatten()),
+                    |app, place| {
+                        app.incoming.is_asking = false;
+                        let reported =
+                            place.ok().flatten().and_then(|place| in_window(&app.ctx, place));
+                        let pointer =
+                            reported.or_else(|| app.ctx.input(|i| i.pointer.latest_pos()));
+                        app.incoming.pointer = pointer;
+                        for (files, over) in std::mem::take(&mut app.incoming.dropped) {
+                            let picture_use = over.zip(pointer).and_then(|(area, at)| {
+                                let at = targets::at(area, at)?;
+                                Some(targets::USES[at])
+                            });
+                            app.sort(files, picture_use.unwrap_or(PictureUse::Unsaid));
+                        }
+                        app.ctx.request_repaint();
+                    },
                 );
             }
         }
@@ -72,29 +85,8 @@ impl App {
         }
     }
 
-    /// Decides what to do with dropped files, given the pointer's position on the screen, if known.
-    fn handle_pointer(&mut self, place: Option<(i32, i32)>) {
-        self.incoming.is_asking = false;
-        let reported = place.and_then(|place| in_window(&self.ctx, place));
-        let pointer = reported.or_else(|| self.ctx.input(|i| i.pointer.latest_pos()));
-        self.incoming.pointer = pointer;
-        for (files, over) in std::mem::take(&mut self.incoming.dropped) {
-            let picture_use = over.zip(pointer).and_then(|(area, at)| {
-                let at = targets::at(area, at)?;
-                Some(targets::USES[at])
-            });
-            self.sort(files, picture_use.unwrap_or(PictureUse::Unsaid));
-        }
-        self.ctx.request_repaint();
-    }
-
     /// Continues with files that were sorted by kind.
-    pub(in crate::gui) fn handle_sorted(
-        &mut self,
-        ticket: u64,
-        picture_use: PictureUse,
-        sorted: Sorted,
-    ) {
+    pub(crate) fn handle_sorted(&mut self, ticket: u64, picture_use: PictureUse, sorted: Sorted) {
         for problem in sorted.problems {
             self.messages.error(problem);
         }
@@ -174,7 +166,7 @@ impl App {
     }
 
     /// Asks how to use a picture or the files on the clipboard.
-    pub(in crate::gui) fn paste(&mut self) {
+    pub(crate) fn paste(&mut self) {
         let ticket = self.begin_opening();
         let platform = self.platform.clone();
         let paste = move || {
@@ -195,7 +187,7 @@ impl App {
                 _ if !is_newest => {}
                 Ok(Pasted::Picture(picture)) => {
                     let frame = &picture.photo.frame;
-                    let (w, h) = (frame.width(), frame.height());
+                    let (w, h) = frame.size();
                     let name = format!("{}, {w} × {h} px", picture.title());
                     app.ask_use(1, name, move |app, picture_use| match picture_use {
                         PictureUse::Style => app.import_with(PASTED.into(), move |styles, _| {
@@ -237,28 +229,27 @@ impl App {
     }
 
     /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
-    pub(in crate::gui) fn note_put(&mut self, opened: Opened, was_live: bool) {
+    pub(crate) fn note_put(&mut self, opened: Opened, was_live: bool) {
         self.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
-        let unsaid = self.incoming.unsaid.take();
-        let unsaid = unsaid.filter(|path| opened.origin == Origin::File(path.clone()));
+        let unsaid =
+            self.incoming.unsaid.take().filter(|path| opened.origin == Origin::File(path.clone()));
         let photo = self.workspace.put_photo(opened);
         self.incoming.before = None;
         let Some(path) = unsaid else {
             return;
         };
         self.incoming.before = Some(Before { photo, was_live });
-        let text = match self.workspace.choice.style {
+        let text = match self.workspace.choice.style() {
             Some(_) => "Painted as a photo.",
             None => "Opened as a photo.",
         };
-        let intent = Intent::PreferStyle(path);
-        let offer = Offer { label: "Use it as the style instead", intent };
-        self.messages.offer(text, offer);
+        self.messages.offer(text, ("Use it as the style instead", Intent::PreferStyle(path)));
     }
 
     /// The first photo inherits the look of live mode; reports which parts differ from the defaults.
-    pub(in crate::gui) fn report_inherited_look(&mut self) {
-        let (look, usual) = (self.workspace.choice.look, Look::default());
+    pub(crate) fn report_inherited_look(&mut self) {
+        let look = self.workspace.choice.look;
+        let usual = Look::default();
         let mut parts = Vec::new();
         if look.strength_percent != usual.strength_percent {
             parts.push(format!("strength {} %", look.strength_percent));
@@ -274,7 +265,7 @@ impl App {
     }
 
     /// Makes a style of a photo that was opened, and restores what was shown before.
-    pub(in crate::gui) fn prefer_style(&mut self, path: PathBuf) {
+    pub(crate) fn prefer_style(&mut self, path: PathBuf) {
         self.import(path);
         let Some(Before { photo, was_live }) = self.incoming.before.take() else {
             return;

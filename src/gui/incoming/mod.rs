@@ -6,16 +6,29 @@
 //! at an unknown position, opens a photo, and a message offers to make a style of it instead.
 
 mod flow;
-mod picture_use;
 mod targets;
 
 use std::path::PathBuf;
 
 use eframe::egui::{self, Pos2, Rect};
 
-pub use picture_use::PictureUse;
-
 use super::opened::Opened;
+
+/// How dropped or pasted pictures are used.
+#[derive(Clone, Copy, PartialEq)]
+pub enum PictureUse {
+    /// Paint it.
+    Photo,
+    /// Paint them one after the other, as the user chooses: open the first one, and add the others to the list of
+    /// recent photos.
+    OneByOne,
+    /// Add it as a style.
+    Style,
+    /// Not specified: open it as a photo, and show a message that offers to make a style of it.
+    Unsaid,
+    /// Ask the user.
+    Asked,
+}
 
 /// What was shown before a photo.
 pub struct Before {

@@ -3,8 +3,7 @@
 use std::{collections::HashSet, path::Path};
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, Id, Order, Pos2, Rect, Role, Sense, Stroke,
-    StrokeKind, WidgetInfo, vec2,
+    self, Align2, Color32, FontId, Id, Order, Pos2, Rect, Role, Sense, Stroke, StrokeKind, vec2,
 };
 
 use super::PictureUse;
@@ -51,10 +50,9 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
     if files == 0 {
         return false;
     }
-    let layer = egui::LayerId::new(Order::Foreground, Id::unique("drop"));
-    let painter = ui.layer_painter(layer);
+    let painter = ui.layer_painter(egui::LayerId::new(Order::Foreground, Id::unique("drop")));
     painter.rect_filled(area, 0.0, Color32::from_black_alpha(170));
-    let colors = theme::palette(ui.visuals());
+    let colors = theme::palette(ui);
     if files == checkpoints {
         let text = match files {
             1 => "Drop to add the style",
@@ -62,15 +60,15 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
         };
         painter.rect_stroke(
             area.shrink(12.0),
-            CornerRadius::same(RADIUS),
+            RADIUS,
             Stroke::new(3.0, colors.accent),
             StrokeKind::Inside,
         );
         let font = FontId::proportional(26.0);
         painter.text(area.center(), Align2::CENTER_CENTER, text, font, Color32::WHITE);
         // For screen readers: painted text is not a widget.
-        ui.interact(area, Id::unique("drop hint"), Sense::hover())
-            .widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+        let hint = ui.interact(area, Id::unique("drop hint"), Sense::hover());
+        theme::named(&hint, Role::Label, text);
         return false;
     }
     let lit = pointer.and_then(|pointer| at(area, pointer));
@@ -83,14 +81,13 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
     for (place, target) in places(area).into_iter().enumerate() {
         let is_lit = lit == Some(place);
         draw(&painter, target, is_lit, [words[place], explained[place]], &colors);
-        ui.interact(target, Id::unique(("drop target", place)), Sense::hover())
-            .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_lit, words[place]));
+        let shown = ui.interact(target, Id::unique(("drop target", place)), Sense::hover());
+        theme::named_choice(&shown, Role::ListBoxOption, is_lit, words[place]);
     }
     if pointer.is_none() {
         let text = "Drop to open it as a photo; you can use it as a style later.";
         let at = area.center_bottom() - vec2(0.0, SPACE / 2.0);
-        let font = FontId::proportional(14.0);
-        painter.text(at, Align2::CENTER_CENTER, text, font, Color32::WHITE);
+        painter.text(at, Align2::CENTER_CENTER, text, FontId::proportional(14.0), Color32::WHITE);
     }
     true
 }
@@ -107,8 +104,7 @@ fn draw(
     } else {
         (colors.card, colors.accent, colors.quiet, colors.outline)
     };
-    let radius = CornerRadius::same(RADIUS);
-    painter.rect_filled(target, radius, fill.gamma_multiply(if is_lit { 0.96 } else { 0.88 }));
+    painter.rect_filled(target, RADIUS, fill.gamma_multiply(if is_lit { 0.96 } else { 0.88 }));
     theme::dashed(painter, target.shrink(10.0), Stroke::new(1.5, line));
     let center = target.center();
     let text = |at: Pos2, words: &str, size: f32, color: Color32| {

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, Align2, Button, Color32, Popup, Rect, Stroke, vec2};
+use eframe::egui::{
+    self, Align2, Button, Color32, Label, Popup, Rect, Sense, Stroke, TextFormat, Ui, vec2,
+};
 
 use super::{LiveView, comparison::DIFFERENCE_GAIN};
 use crate::{
@@ -10,17 +12,17 @@ use crate::{
     engine::live::SourceState,
     gui::{
         fonts::icons,
-        intent::Intent,
+        intent::{Intent, Sends},
         key_chips,
         label::{remark, sentence},
         shortcuts::button,
         theme::{self, floating},
     },
-    media::record::length_in_words,
+    media::record::{Recorder, length_in_words, pictures, size_in_words},
 };
 
 /// Minimum width at which the buttons have text next to their icons, in points.
-pub(in crate::gui) const WORDS_WIDTH: f32 = 560.0;
+pub const WORDS_WIDTH: f32 = 560.0;
 /// Minimum width at which every button is shown, in points; below that, the view buttons are in a menu.
 const BUTTONS_WIDTH: f32 = 380.0;
 /// How long a label says that the frozen picture was repainted.
@@ -28,9 +30,12 @@ const REPAINTED_SECONDS: f64 = 6.0;
 /// Diameter of the round snapshot button, in points.
 const SHUTTER: f32 = 40.0;
 
+/// Minimum size of a recording that is shown, in bytes.
+const MIN_BYTES_SHOWN: u64 = 100_000;
+
 /// A button for the picture that sends an intent, with text if `has_words`.
 fn tool_button(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     [icon, name, does]: [&str; 3],
     is_on: bool,
     has_words: bool,
@@ -42,21 +47,21 @@ fn tool_button(
 }
 
 /// The button that shows the picture alone.
-pub(in crate::gui) fn full_screen_button(ui: &mut egui::Ui, has_words: bool) {
+pub fn full_screen_button(ui: &mut Ui, has_words: bool) {
     let words = [icons::FULL_SCREEN, "Full screen", "Show only the picture."];
     tool_button(ui, words, false, has_words, Intent::ToggleFullScreen);
 }
 
 /// The round snapshot button; `is_main` makes it the primary button.
-fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) {
-    let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), egui::Sense::click());
+fn shutter(ui: &mut Ui, is_finer: bool, is_main: bool) {
+    let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), Sense::click());
     response
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), "Snapshot"));
-    let colors = theme::palette(ui.visuals());
+    let colors = theme::palette(ui);
     let painter = ui.painter();
-    let (center, radius) = (rect.center(), SHUTTER / 2.0);
-    let ring = Stroke::new(2.0, colors.quiet);
-    painter.circle_stroke(center, radius - 2.0, ring);
+    let center = rect.center();
+    let radius = SHUTTER / 2.0;
+    painter.circle_stroke(center, radius - 2.0, Stroke::new(2.0, colors.quiet));
     let plain = match (ui.visuals().dark_mode, response.hovered()) {
         (true, false) => Color32::from_gray(225),
         (false, true) => Color32::from_gray(240),
@@ -67,29 +72,38 @@ fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) {
         false if is_main && ui.is_enabled() => colors.accent,
         false => plain,
     };
-    let rim = Stroke::new(1.0, colors.outline);
-    painter.circle(center, radius - 6.0, fill, rim);
+    painter.circle(center, radius - 6.0, fill, Stroke::new(1.0, colors.outline));
     let does = if is_finer {
         "Save this frame, repainted in full quality."
     } else {
         "Save this frame as shown."
     };
-    if key_chips::hint(response, does, "S").clicked() {
-        Intent::Snapshot.send(ui);
+    key_chips::hint(response, does, "S").sends(Intent::Snapshot);
+}
+
+/// The progress of a recording, as text.
+fn progress(recorder: &Recorder, length: Duration) -> String {
+    let mut words = vec![length_in_words(length)];
+    if !recorder.is_video() {
+        words.push(pictures(recorder.written()));
     }
+    // Before that, the encoder has hardly written anything.
+    if recorder.bytes() >= MIN_BYTES_SHOWN {
+        words.push(size_in_words(recorder.bytes()));
+    }
+    words.join(", ")
 }
 
 /// Text with the red dot that marks capturing and recording.
-fn red_dot(ui: &mut egui::Ui, words: &str) {
-    let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), egui::Sense::hover());
-    let color = theme::palette(ui.visuals()).recording;
-    ui.painter().circle_filled(dot.center(), 5.0, color);
+fn red_dot(ui: &mut Ui, words: &str) {
+    let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
+    ui.painter().circle_filled(dot.center(), 5.0, theme::palette(ui).recording);
     ui.strong(words);
 }
 
 impl LiveView {
     /// Shows whether a camera is capturing, with a button to use or release it.
-    pub(in crate::gui) fn source_bar(&self, ui: &mut egui::Ui) {
+    pub fn source_bar(&self, ui: &mut Ui) {
         if self.uses_camera() {
             if self.films() {
                 red_dot(ui, "Camera on");
@@ -107,7 +121,7 @@ impl LiveView {
 
     /// The buttons for the picture: capture buttons, then view buttons at the right, or in a menu if the space is too
     /// small.
-    pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui) {
+    pub fn tool_bar(&self, ui: &mut Ui) {
         let width = ui.available_width();
         let has_words = width >= WORDS_WIDTH;
         ui.horizontal(|ui| {
@@ -131,7 +145,7 @@ impl LiveView {
     }
 
     /// The buttons that change how the picture is shown.
-    fn view_buttons(&self, ui: &mut egui::Ui, has_words: bool) {
+    fn view_buttons(&self, ui: &mut Ui, has_words: bool) {
         for (words, is_on, intent) in [
             (
                 [
@@ -165,11 +179,7 @@ impl LiveView {
 
     /// The buttons to freeze, save and record the picture; the first and the last one have text if `has_words`. Between
     /// them is the button that returns to the live painting, unless it is offered elsewhere.
-    pub(in crate::gui) fn take_buttons(
-        &self,
-        ui: &mut egui::Ui,
-        [has_words, record_has_words, has_as_seen]: [bool; 3],
-    ) {
+    pub fn take_buttons(&self, ui: &mut Ui, [has_words, record_has_words, has_as_seen]: [bool; 3]) {
         ui.set_min_height(SHUTTER);
         let (icon, name) =
             if self.frozen { (icons::PLAY, "Resume") } else { (icons::PAUSE, "Freeze") };
@@ -199,7 +209,7 @@ impl LiveView {
     }
 
     /// The button that returns a frozen picture to its live painting, if it was repainted.
-    fn as_seen_button(&self, ui: &mut egui::Ui) {
+    fn as_seen_button(&self, ui: &mut Ui) {
         if self.frozen && self.may_repaint {
             let name = "Show live version";
             let seen = Button::selectable(self.stays_as_seen, name).min_size(vec2(0.0, 32.0));
@@ -208,27 +218,55 @@ impl LiveView {
         }
     }
 
+    /// Starts or stops a recording, and shows its progress.
+    pub fn record_button(&self, ui: &mut Ui, has_words: bool) {
+        let colors = theme::palette(ui);
+        let recorded = self.recorded_length(Instant::now());
+        let is_recording = recorded.is_some();
+        let mut name = "Record".to_owned();
+        let mut spoken = name.clone();
+        if let Some(length) = recorded {
+            let progress = match self.recorder() {
+                Some(recorder) => progress(recorder, length),
+                None => length_in_words(length),
+            };
+            name = if has_words { format!("Stop  {progress}") } else { length_in_words(length) };
+            spoken = format!("Stop recording, {progress}");
+        } else if !has_words {
+            name.clear();
+        }
+        let mut text = egui::text::LayoutJob::default();
+        let body = egui::TextStyle::Button.resolve(ui.style());
+        let letters = ui.visuals().text_color();
+        let dot = TextFormat::simple(body.clone(), colors.recording);
+        text.append(icons::RECORD, 0.0, dot);
+        if !name.is_empty() {
+            text.append(&name, 6.0, TextFormat::simple(body, letters));
+        }
+        let mut record = Button::selectable(is_recording, text);
+        if is_recording {
+            // Visible from a distance.
+            let fill = colors.recording.gamma_multiply(theme::RECORDING_FILL);
+            record = record.fill(fill).stroke(Stroke::new(1.0, colors.recording));
+        }
+        let does =
+            if is_recording { "Stop recording." } else { "Record a video, or a folder of images." };
+        button(ui, true, record, [&spoken, does], Intent::ToggleRecording);
+    }
+
     /// Whether a recording is running or starting.
-    pub(super) fn is_recording(&self) -> bool {
-        self.begins_recording.is_some() || self.recording.is_some()
+    pub fn is_recording(&self) -> bool {
+        self.recording.is_some()
     }
 
     /// Length of the recording at `now`.
-    pub(super) fn recorded_length(&self, now: Instant) -> Option<Duration> {
-        let begins = self.begins_recording.as_ref();
-        let begins = begins.map(|taken| taken.lasts(now));
-        let recording = self.recording.as_ref();
-        recording.map(|recorder| recorder.lasts(now)).or(begins)
+    pub fn recorded_length(&self, now: Instant) -> Option<Duration> {
+        self.recording.as_ref().map(|recording| recording.taken.lasts(now))
     }
 
     /// Draws the parts that float over the stage; `clear` is the part of it that is not covered. In full screen,
     /// `is_alone` is set.
-    pub(in crate::gui) fn over_stage(
-        &self,
-        ui: &egui::Ui,
-        (area, clear): (Rect, Rect),
-        is_alone: bool,
-    ) {
+    pub fn over_stage(&self, ui: &Ui, (area, clear): (Rect, Rect), is_alone: bool) {
         if self.has_trouble() {
             self.problem(ui, clear);
         } else {
@@ -238,27 +276,29 @@ impl LiveView {
         if let (false, Some(pictures)) = (self.shows_previews, self.picture()) {
             self.stage.pixel_ui(ui, area, pictures.into());
         }
+        if is_alone {
+            self.capture_badge(ui, area);
+        }
     }
 
     /// Explains the picture of the difference.
-    fn difference_words(&self, ui: &egui::Ui, area: Rect) {
-        if !self.shows_difference || self.shows_original {
+    fn difference_words(&self, ui: &Ui, area: Rect) {
+        if !self.shows_difference || self.stage.shows_original {
             return;
         }
-        let at = area.center_top() + vec2(0.0, 16.0);
-        floating(ui, "difference", Align2::CENTER_TOP, at, area, |ui| {
+        floating(ui, "difference", Align2::CENTER_TOP, area, |ui| {
             let words = match self.largest_difference {
                 0 => "No difference: everything is grey".to_owned(),
                 n => format!(
                     "Largest difference in this frame: {n} of 255, amplified {DIFFERENCE_GAIN} times"
                 ),
             };
-            ui.add(egui::Label::new(words).extend());
+            ui.add(Label::new(words).extend());
         });
     }
 
     /// Shows that the frozen picture or a snapshot is being repainted, and for a while that the frozen one was.
-    fn repainting(&self, ui: &egui::Ui, area: Rect, is_alone: bool) {
+    fn repainting(&self, ui: &Ui, area: Rect, is_alone: bool) {
         let now = ui.input(|i| i.time);
         let since = egui::Id::unique("repainted since");
         let finer = self.shown_finer();
@@ -283,24 +323,22 @@ impl LiveView {
         if is_alone {
             return;
         }
-        let at = area.center_top() + vec2(0.0, 16.0);
-        floating(ui, "repainting", Align2::CENTER_TOP, at, area, |ui| {
+        floating(ui, "repainting", Align2::CENTER_TOP, area, |ui| {
             ui.horizontal(|ui| {
                 if self.is_repainting {
                     ui.spinner();
                 }
-                ui.add(egui::Label::new(words).extend());
+                ui.add(Label::new(words).extend());
             });
         });
     }
 
     /// Shows over a picture that is shown alone that a camera is capturing or a recording is running.
-    pub(in crate::gui) fn capture_badge(&self, ui: &egui::Ui, area: Rect) {
+    fn capture_badge(&self, ui: &Ui, area: Rect) {
         if !self.films() && !self.is_recording() {
             return;
         }
-        let at = area.right_bottom() - vec2(16.0, 16.0);
-        floating(ui, "capture badge", Align2::RIGHT_BOTTOM, at, area, |ui| {
+        floating(ui, "capture badge", Align2::RIGHT_BOTTOM, area, |ui| {
             ui.horizontal(|ui| {
                 if self.films() {
                     red_dot(ui, "Camera on");
@@ -313,8 +351,8 @@ impl LiveView {
     }
 
     /// Shows why there is no picture, and what to do.
-    fn problem(&self, ui: &egui::Ui, area: Rect) {
-        floating(ui, "live problem", Align2::CENTER_CENTER, area.center(), area, |ui| {
+    fn problem(&self, ui: &Ui, area: Rect) {
+        floating(ui, "live problem", Align2::CENTER_CENTER, area, |ui| {
             ui.set_max_width(420.0);
             match &self.snapshot.source {
                 SourceState::Starting => {
@@ -330,12 +368,11 @@ impl LiveView {
                     ui.label(sentence(&remark(&problem.to_string())));
                 }
             }
-            let way_out = theme::main_button(ui, "Show the demo scene", true);
             if self.source != Source::Demo
                 && matches!(self.snapshot.source, SourceState::Waiting(_) | SourceState::Ended(_))
-                && ui.add(way_out).clicked()
             {
-                Intent::UseSource(Source::Demo).send(ui);
+                let way_out = theme::main_button(ui, "Show the demo scene", true);
+                ui.add(way_out).sends(Intent::UseSource(Source::Demo));
             }
         });
     }

@@ -1,9 +1,9 @@
 //! The Lab's comparison and benchmark: what is compared, both times, and their ratio, which is shown only if both modes
 //! make the same picture.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use eframe::egui::{self, Color32, ColorImage, RichText};
+use eframe::egui::{self, Color32, ColorImage, RichText, Ui};
 
 use super::{LiveView, pair_times::MIN_PAIRS};
 use crate::{
@@ -11,10 +11,11 @@ use crate::{
     engine::live::meter::Spread,
     frame::Frame,
     gui::{
-        intent::Intent,
+        intent::{Intent, Sends},
         key_chips,
         label::capital,
         mode_choice::{Offers, candidate},
+        shortcuts::plain_button,
         theme, time_left,
     },
     media::record::length_in_words,
@@ -23,48 +24,28 @@ use crate::{
 };
 
 /// Gain of the picture of differences.
-pub(super) const DIFFERENCE_GAIN: u8 = 16;
+pub const DIFFERENCE_GAIN: u8 = 16;
 
 /// Width of a figure, in points.
 const FIGURE_WIDTH: f32 = 98.0;
 /// The sides, as labelled in the picture.
 const SIDES: [&str; 2] = ["Left", "Right"];
 
-/// The figures of a comparison.
-struct CompareView {
-    /// Both modes' names.
-    pub names: [String; 2],
-    /// Spread of both device times, in milliseconds.
-    pub times: [Spread; 2],
-    /// How many frames both modes have painted.
-    pub pairs: usize,
-    /// Whether both modes make the same picture.
-    pub equality: Arc<Equality>,
-}
-
 impl LiveView {
-    /// The figures of the comparison, once available.
-    fn comparison(&self) -> Option<CompareView> {
-        let pair = self.facts?.pair?;
-        Some(CompareView {
-            names: match &self.pictures.as_ref()?.value.names {
-                Some(names) => names.as_ref().clone(),
-                None => pair.modes.map(|m| m.to_string()),
-            },
-            times: self.pairs.spreads()?,
-            pairs: self.pairs.count(),
-            equality: self.equality.clone()?,
-        })
+    /// Spread of both modes' device times in milliseconds, and whether both make the same picture; `None` before both
+    /// are known.
+    fn comparison(&self) -> Option<([Spread; 2], &Equality)> {
+        self.facts?.pair?;
+        let picture = &self.pictures.as_ref()?.value;
+        Some((self.pairs.spreads()?, picture.equality.as_deref()?))
     }
 
     /// Draws the comparison's own lines.
-    pub(super) fn comparison_ui(&self, ui: &mut egui::Ui) {
+    pub fn comparison_ui(&self, ui: &mut Ui) {
         let comparison = self.comparison();
         if !self.comparing {
             ui.horizontal_wrapped(|ui| {
-                if ui.button("Start comparing").clicked() {
-                    Intent::ToggleCompare.send(ui);
-                }
+                plain_button(ui, "Start comparing", Intent::ToggleCompare);
                 ui.label(quiet(
                     ui,
                     "Compare two engines on the same frames, side by side.".to_owned(),
@@ -76,16 +57,19 @@ impl LiveView {
             let mut shows = self.shows_difference;
             let difference = ui.checkbox(&mut shows, "Difference");
             let hint = "Grey means equal; differences are amplified 16 times.";
-            if key_chips::hint(difference, hint, "D").clicked() {
-                Intent::ToggleDifference.send(ui);
-            }
-            if let Some(comparison) = &comparison {
-                verdict(ui, comparison);
+            key_chips::hint(difference, hint, "D").sends(Intent::ToggleDifference);
+            if let Some(comparison) = comparison {
+                self.verdict(ui, comparison);
             }
         });
         // On a separate line, because it would wrap in the line above.
-        let why = match (&comparison, self.snapshot.preparing) {
-            (Some(comparison), _) => evidence(comparison),
+        let why = match (comparison, self.snapshot.preparing) {
+            (Some((times, equality)), _) => match ratio(times, equality) {
+                Some(_) => {
+                    format!("{} pairs of frames. Results match: {equality}", self.pairs.count())
+                }
+                None => format!("Worst check: {equality}"),
+            },
             (None, Some(preparing)) => format!("Preparing {preparing}"),
             (None, None) => "Starting both engines…".to_owned(),
         };
@@ -93,23 +77,19 @@ impl LiveView {
     }
 
     /// Draws the benchmark's own lines; `measuring` is its progress.
-    pub(super) fn benchmark_ui(&self, ui: &mut egui::Ui, measuring: Option<f32>) {
+    pub fn benchmark_ui(&self, ui: &mut Ui, measuring: Option<f32>) {
         let toggle = Intent::ToggleMeasuring;
         let Some(share) = measuring else {
             let can = self.facts.is_some_and(|facts| facts.mode.is_some());
             let button = theme::main_button(ui, "Start benchmark", can);
             let button = ui.add_enabled(can, button);
-            if button.on_disabled_hover_text("Nothing is painted yet.").clicked() {
-                toggle.send(ui);
-            }
+            button.on_disabled_hover_text("Nothing is painted yet.").sends(toggle);
             let what = "Paints 200 frames with each engine, interleaved, and makes a report to copy or save.";
             ui.label(quiet(ui, what.to_owned()));
             return;
         };
         ui.horizontal_wrapped(|ui| {
-            if ui.button("Cancel benchmark").clicked() {
-                toggle.send(ui);
-            }
+            plain_button(ui, "Cancel benchmark", toggle);
             ui.add(egui::ProgressBar::new(share).desired_width(160.0).desired_height(8.0));
             let elapsed = ui.input(|i| i.time) - self.measuring_since.unwrap_or_default();
             let passed = length_in_words(Duration::from_secs_f64(elapsed.max(0.0)));
@@ -122,9 +102,9 @@ impl LiveView {
 
     /// Draws the two modes, which the user can change in place if `may_choose`, with their times unless they are for a
     /// benchmark.
-    pub(super) fn candidates_ui(
+    pub fn candidates_ui(
         &self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         choices: &mut LiveChoices,
         device: &DeviceInfo,
         (may_choose, is_benchmark): (bool, bool),
@@ -141,7 +121,7 @@ impl LiveView {
                 ui.add_enabled_ui(may_choose, |ui| {
                     candidate(ui, side, &mut choices.candidates[place], offers);
                 });
-                if let Some(time) = comparison.as_ref().map(|c| c.times[place]) {
+                if let Some(time) = comparison.map(|(times, _)| times[place]) {
                     figure(ui, format!("{:.2} ms", time.p50).into())
                         .on_hover_text("Median (p50) of the last frames.");
                     figure(ui, quiet(ui, format!("p95 {:.2} ms", time.p95)))
@@ -153,10 +133,33 @@ impl LiveView {
             }
         });
     }
+
+    /// The ratio if the pictures were checked to be the same, otherwise why there is none.
+    fn verdict(&self, ui: &mut Ui, (times, equality): ([Spread; 2], &Equality)) {
+        match ratio(times, equality) {
+            Some(_) if self.pairs.count() < MIN_PAIRS => {
+                ui.label("Measuring…");
+            }
+            Some(ratio) => {
+                let pair = self.facts.and_then(|facts| facts.pair);
+                let own = || pair.map_or_else(String::new, |pair| pair.modes[1].to_string());
+                let picture = self.pictures.as_ref().map(|pictures| &pictures.value);
+                let named = picture.and_then(|picture| picture.names.as_ref());
+                let name = capital(&named.map_or_else(own, |names| names[1].clone()));
+                ui.strong(format!("{name} is {ratio:.1} times as fast"))
+                    .on_hover_text("Ratio of the medians.");
+            }
+            None => {
+                let why = equality.failure.as_deref().unwrap_or("the pictures differ");
+                let text = format!("Not comparable: {why}");
+                ui.label(RichText::new(text).color(theme::palette(ui).error));
+            }
+        }
+    }
 }
 
 /// A figure with a fixed width, regardless of its number of digits.
-fn figure(ui: &mut egui::Ui, text: RichText) -> egui::Response {
+fn figure(ui: &mut Ui, text: RichText) -> egui::Response {
     let layout = egui::Layout::left_to_right(egui::Align::Center);
     let size = egui::vec2(FIGURE_WIDTH, ui.spacing().interact_size.y);
     let cell = ui.allocate_ui_with_layout(size, layout, |ui| {
@@ -166,47 +169,17 @@ fn figure(ui: &mut egui::Ui, text: RichText) -> egui::Response {
     cell.inner
 }
 
-fn quiet(ui: &egui::Ui, text: String) -> RichText {
-    RichText::new(text).color(theme::palette(ui.visuals()).quiet)
+fn quiet(ui: &Ui, text: String) -> RichText {
+    RichText::new(text).color(theme::palette(ui).quiet)
 }
 
-/// The ratio if the pictures were checked to be the same, otherwise why there is none.
-fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
-    let colors = theme::palette(ui.visuals());
-    let failure = comparison.equality.failure.as_deref();
-    match ratio(comparison) {
-        Some(_) if comparison.pairs < MIN_PAIRS => {
-            ui.label("Measuring…");
-        }
-        Some(ratio) => {
-            let name = capital(&comparison.names[1]);
-            ui.strong(format!("{name} is {ratio:.1} times as fast"))
-                .on_hover_text("Ratio of the medians.");
-        }
-        None => {
-            let why = failure.unwrap_or("the pictures differ");
-            let text = format!("Not comparable: {why}");
-            ui.label(RichText::new(text).color(colors.error));
-        }
-    }
-}
-
-fn ratio(comparison: &CompareView) -> Option<f64> {
-    let [a, b] = comparison.times.map(|t| f64::from(t.p50));
-    comparison.equality.ratio(a, b)
-}
-
-/// What the verdict is based on.
-fn evidence(comparison: &CompareView) -> String {
-    let CompareView { pairs, equality, .. } = comparison;
-    match ratio(comparison) {
-        Some(_) => format!("{pairs} pairs of frames. Results match: {equality}"),
-        None => format!("Worst check: {equality}"),
-    }
+fn ratio(times: [Spread; 2], equality: &Equality) -> Option<f64> {
+    let [a, b] = times.map(|time| f64::from(time.p50));
+    equality.ratio(a, b)
 }
 
 /// The amplified difference of two pictures, with grey for equal pixels, and the largest difference, in levels.
-pub(super) fn difference(a: &Frame, b: &Frame) -> (ColorImage, u8) {
+pub fn difference(a: &Frame, b: &Frame) -> (ColorImage, u8) {
     let mut largest = 0;
     let pixels = a
         .rgba()
@@ -221,5 +194,5 @@ pub(super) fn difference(a: &Frame, b: &Frame) -> (ColorImage, u8) {
             Color32::from_rgb(c(0), c(1), c(2))
         })
         .collect();
-    (ColorImage::new([a.width(), a.height()], pixels), largest)
+    (ColorImage::new(a.size().into(), pixels), largest)
 }

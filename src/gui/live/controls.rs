@@ -1,6 +1,6 @@
 //! The controls of live mode: source and painting.
 
-use eframe::egui::{self, ComboBox, ScrollArea};
+use eframe::egui::{ComboBox, ScrollArea, Ui};
 
 use super::LiveView;
 use crate::{
@@ -8,12 +8,10 @@ use crate::{
     engine::live::{DEFAULT_TARGET_FPS, LiveSize, rate_control::STEPS_PX},
     gui::{
         app::App,
-        controls::strength,
         fonts::icons,
         intent::Intent,
         label::{label, remark},
-        list::list,
-        mix,
+        list::{choose, choose_row, list},
         mode_choice::{Offers, engine},
         theme::{self, HintBeside},
     },
@@ -23,7 +21,7 @@ use crate::{
 
 impl App {
     /// Draws the controls into `ui`.
-    pub(in crate::gui) fn live_controls(&self, ui: &mut egui::Ui, live: &LiveView) {
+    pub(crate) fn live_controls(&self, ui: &mut Ui, live: &LiveView) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             let mut choice = self.workspace.choice.clone();
             let mut choices = self.settings.live.clone();
@@ -31,14 +29,9 @@ impl App {
             self.live_source(ui, live, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
-            theme::painting_title(ui, "Live", self.workspace.has_two_choices());
-            let hint = "0 %: the source. 100 %: the full effect.";
-            strength(ui, hint, &mut choice);
-            self.live_size(ui, live, &mut choices);
-            ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
-                .hint_beside("Use the style's brushwork and the source's colours.");
-            mix::ui(ui, self.gallery.cards(), &mut choice);
-            ui.add_space(theme::GROUP_GAP);
+            self.painting_controls(ui, ["Live", "source"], &mut choice, |ui, _| {
+                self.live_size(ui, live, &mut choices);
+            });
 
             record_as(ui, &mut choices);
             ui.add_space(theme::GROUP_GAP);
@@ -69,12 +62,12 @@ impl App {
         });
     }
 
-    fn live_source(&self, ui: &mut egui::Ui, live: &LiveView, choices: &mut LiveChoices) {
+    fn live_source(&self, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
         let mut chosen = None;
         let button =
             ComboBox::from_id_salt("source").selected_text(live.source_name(self.cameras.as_ref()));
         let response = list(ui, button.width(ui.available_width()), |ui, entries| {
-            let mut offer = |ui: &mut egui::Ui, source: Source, name: &str| {
+            let mut offer = |ui: &mut Ui, source: Source, name: &str| {
                 let is_in_use = live.source == source;
                 let entry = ui.selectable_label(is_in_use, name);
                 entries.note(&entry, is_in_use);
@@ -95,8 +88,7 @@ impl App {
                 }
                 Some(Ok(cameras)) => {
                     for camera in cameras {
-                        let name = label(&camera.name);
-                        offer(ui, Source::Camera(camera.id.clone()), &name);
+                        offer(ui, Source::Camera(camera.id.clone()), &label(&camera.name));
                     }
                 }
             }
@@ -122,16 +114,9 @@ impl App {
                 .hint_beside(hint)
                 .accessible_name("Mirror");
             let label = ui.label("Rotate");
-            let button = ComboBox::from_id_salt("rotate")
-                .selected_text(format!("{}°", choices.rotate))
-                .width(64.0);
-            list(ui, button, |ui, entries| {
-                for rotation in Rotation::ALL {
-                    let name = format!("{rotation}°");
-                    entries.offer(ui, &mut choices.rotate, rotation, name);
-                }
-            })
-            .labelled_by(label.id);
+            let rotate = &mut choices.rotate;
+            choose(ui, "rotate", 64.0, rotate, Rotation::ALL, |angle| format!("{angle}°"))
+                .labelled_by(label.id);
         });
         if is_camera {
             ui.checkbox(&mut choices.mirror_saved, "Mirror saved files")
@@ -140,7 +125,7 @@ impl App {
         }
     }
 
-    fn live_size(&self, ui: &mut egui::Ui, live: &LiveView, choices: &mut LiveChoices) {
+    fn live_size(&self, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
         let name = |size: LiveSize| match size {
             LiveSize::Auto { .. } => "Automatic".to_owned(),
             LiveSize::LongSide(px) => format!("{px} px"),
@@ -151,7 +136,7 @@ impl App {
         };
         let offered = std::iter::once(LiveSize::Auto { target_fps })
             .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
-        pick(ui, "Detail", &mut choices.size, offered, name);
+        choose_row(ui, "Detail", &mut choices.size, offered, name);
         let painted = live.painted_at().map_or_else(
             || "Not painted yet".to_owned(),
             |(width, height)| format!("Painted at {width} × {height} px"),
@@ -181,7 +166,7 @@ impl App {
         }
     }
 
-    fn model_list(&self, ui: &mut egui::Ui, choices: &mut LiveChoices) {
+    fn model_list(&self, ui: &mut Ui, choices: &mut LiveChoices) {
         // The automatic choice shows which size it uses.
         let automatic = match choices.model {
             None => format!("Automatic: {}", self.live_model()),
@@ -227,7 +212,7 @@ impl App {
 }
 
 /// The output of a recording.
-fn record_as(ui: &mut egui::Ui, choices: &mut LiveChoices) {
+fn record_as(ui: &mut Ui, choices: &mut LiveChoices) {
     theme::row(ui, "Record as", |ui, _| {
         for (record_as, name, hint) in [
             (
@@ -241,10 +226,8 @@ fn record_as(ui: &mut egui::Ui, choices: &mut LiveChoices) {
                 "A folder with one image per frame and a table of their times.",
             ),
         ] {
-            let button = egui::Button::selectable(choices.record_as == record_as, name)
-                .frame_when_inactive(true);
             if ui
-                .add(button)
+                .add(theme::toggle(choices.record_as == record_as, name))
                 .hint_beside(hint)
                 .accessible_name(format!("Record as: {name}"))
                 .clicked()
@@ -261,7 +244,7 @@ const CAMERA_SIZES: [(u32, u32); 5] =
 /// Rates that are offered for cameras.
 const CAMERA_RATES: [u32; 5] = [10, 15, 24, 30, 60];
 
-fn camera_format(ui: &mut egui::Ui, choices: &mut LiveChoices) {
+fn camera_format(ui: &mut Ui, choices: &mut LiveChoices) {
     ui.collapsing("Camera format", |ui| {
         let automatic = || "Automatic".to_owned();
         let size_name =
@@ -270,21 +253,21 @@ fn camera_format(ui: &mut egui::Ui, choices: &mut LiveChoices) {
             |fps: Option<u32>| fps.map_or_else(automatic, |fps| format!("{fps} frames a second"));
         let format_name =
             |format: Option<PixelFormat>| format.map_or_else(automatic, |f| f.to_string());
-        pick(
+        choose_row(
             ui,
             "Size",
             &mut choices.camera_size,
             std::iter::once(None).chain(CAMERA_SIZES.map(Some)),
             size_name,
         );
-        pick(
+        choose_row(
             ui,
             "Rate",
             &mut choices.camera_fps,
             std::iter::once(None).chain(CAMERA_RATES.map(Some)),
             rate_name,
         );
-        pick(
+        choose_row(
             ui,
             "Pixels",
             &mut choices.camera_format,
@@ -294,32 +277,14 @@ fn camera_format(ui: &mut egui::Ui, choices: &mut LiveChoices) {
     });
 }
 
-/// A labelled list to choose from.
-fn pick<T: Copy + PartialEq>(
-    ui: &mut egui::Ui,
-    title: &str,
-    value: &mut T,
-    offered: impl Iterator<Item = T>,
-    name: impl Fn(T) -> String,
-) {
-    theme::row(ui, title, |ui, label| {
-        let button = ComboBox::from_id_salt(title).selected_text(name(*value));
-        list(ui, button.width(ui.available_width()), |ui, entries| {
-            for one in offered {
-                entries.offer(ui, value, one, name(one));
-            }
-        })
-        .labelled_by(label);
-    });
-}
-
 /// The target rate of the automatic size.
-fn target_rate(ui: &mut egui::Ui, choices: &mut LiveChoices) {
+fn target_rate(ui: &mut Ui, choices: &mut LiveChoices) {
     let LiveSize::Auto { target_fps } = &mut choices.size else {
         return;
     };
     let mut fps = target_fps.round() as u32;
-    let (usual, number) = (DEFAULT_TARGET_FPS as u32, theme::Number::with(" fps"));
+    let usual = DEFAULT_TARGET_FPS as u32;
+    let number = theme::Number::with(" fps");
     theme::slider(ui, "Target frame rate", &mut fps, 5..=60, usual, &number)
         .hint_beside("Frame rate for the automatic detail.");
     *target_fps = f64::from(fps);

@@ -1,12 +1,9 @@
 //! Sends the engine its settings: for the picture on the stage, and for the previews of the styles.
 
-use std::sync::Arc;
-
 use crate::{
     engine::live::{LiveSettings, ModePair},
-    gui::app::App,
+    gui::{app::App, choice::NetworkOf},
     mode::{DeviceChoice, ModelSize},
-    network::Network,
 };
 
 /// Maximum number of styles with live previews.
@@ -15,46 +12,20 @@ const MAX_PREVIEWS: usize = 24;
 impl App {
     /// The model size for live mode: the chosen one, if the style has it. The automatic choice is the lite model on a
     /// CPU and the full model on a GPU, as on the command line.
-    pub(in crate::gui) fn live_model(&self) -> ModelSize {
+    pub(crate) fn live_model(&self) -> ModelSize {
         let is_cpu = self.device.info.as_ref().is_none_or(|d| d.kind == DeviceChoice::Cpu);
         let automatic = if is_cpu { ModelSize::Lite } else { ModelSize::Full };
         self.model_of_style(self.settings.live.model.unwrap_or(automatic))
     }
 
-    /// The network of a style, if it is loaded.
-    pub(super) fn network(&mut self, style: &str, model: ModelSize) -> Option<Arc<Network>> {
-        let key = (style.to_owned(), model);
-        if let Some(loaded) = self.networks.loaded.get(&key) {
-            return Some(loaded.network.clone());
-        }
-        if !self.networks.failed.contains(&key) {
-            self.load(key);
-        }
-        None
-    }
-
     /// The engine's settings that follow from the window's state.
     pub(super) fn live_settings(&mut self) -> LiveSettings {
-        let model = self.live_model();
-        let style = self.workspace.choice.style.clone();
-        let parts = self.mixed_parts();
-        let found = match style.as_deref() {
-            Some(id) if parts.is_empty() => self.network(id, model),
-            Some(_) => {
-                let live = self.live.as_ref();
-                let is_preparing = live.is_some_and(|live| live.snapshot.preparing.is_some());
-                let mixed = self.mixed_live_network(&parts, is_preparing);
-                mixed.map(|loaded| loaded.network)
-            }
-            None => None,
-        };
+        let wanted = self.workspace.choice.network(self.live_model());
+        let found = wanted.as_ref().and_then(|of| self.live_network(of));
         let live = self.live.as_ref();
         // The previous style stays until the network of the new one is loaded.
         let before = || live.and_then(|l| l.sent.as_ref()?.network.clone());
-        let network = match style {
-            Some(_) => found.or_else(before),
-            None => None,
-        };
+        let network = wanted.and_then(|_| found.map(|loaded| loaded.network).or_else(before));
         let choices = &self.settings.live;
         LiveSettings {
             network,
@@ -105,13 +76,13 @@ impl App {
                 .collect();
             let large = self.live_model();
             for (id, model) in cards {
-                if let Some(network) = self.network(&id, model) {
-                    styles.push((id.clone(), network));
+                if let Some(loaded) = self.network(&NetworkOf::Style(id.clone(), model)) {
+                    styles.push((id.clone(), loaded.network));
                 }
                 // Load the large network too, so that it is ready when the user clicks.
                 let has_large = self.gallery.card(&id).is_some_and(|c| c.models.contains(&large));
                 if has_large {
-                    self.network(&id, large);
+                    self.network(&NetworkOf::Style(id, large));
                 }
             }
         }

@@ -8,17 +8,18 @@ use std::{
 
 use eframe::egui;
 
-use super::repaints::SnapshotPicture;
+use super::Recording;
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
     frame::Frame,
     gui::{
         app::App,
+        choice::NetworkOf,
+        finished::SnapshotPicture,
         intent::Intent,
         label::{path_label, remark},
-        messages::{Offer, Topic},
-        mix,
+        messages::Topic,
         painted_with::PaintedWith,
         paintings::THUMBNAIL_PX,
         platform::Dialog,
@@ -45,7 +46,7 @@ const MAX_NAMES: u32 = 100_000;
 
 impl App {
     /// Saves the picture on the stage, with how it was painted. Repaints it first, unless that is already done.
-    pub(in crate::gui) fn snapshot(&mut self) {
+    pub(crate) fn snapshot(&mut self) {
         let finer = self.finer();
         let Some(live) = &self.live else {
             return;
@@ -56,9 +57,9 @@ impl App {
         };
         let finer = finer.filter(|_| !live.stays_as_seen);
         let is_finer = live.shown_finer().cloned();
-        let (frame, picture) = (Arc::new(original.clone()), painted.clone());
+        let frame = Arc::new(original.clone());
+        let picture = painted.clone();
         let choice = &self.workspace.choice;
-        let parts = self.mixed_parts();
         let choices = &self.settings.live;
         let mut source = live.source.to_string();
         if choices.rotate != Rotation::default() {
@@ -67,26 +68,18 @@ impl App {
         if choices.captures_mirrored(&live.source) {
             source.push_str(", mirrored");
         }
-        let texts = PaintedWith {
-            style: choice.style.as_deref(),
-            parts: &parts,
-            model: self.live_model(),
+        let painted = PaintedWith {
+            network: choice.network(self.live_model()),
             mode: live.facts.and_then(|facts| facts.mode),
             working: live.facts.map(|facts| facts.working),
             look: choice.look,
             source: Some(source),
-            device: self.device.info.as_ref().map(|device| device.name.as_str()),
-        }
-        .texts();
-        let style = match (&choice.style, parts.is_empty()) {
-            (None, _) => "original".to_owned(),
-            (Some(style), true) => style.clone(),
-            (Some(_), false) => mix::label(&parts),
+            device: self.device.name(),
         };
-        let shown = SnapshotPicture { style, picture, texts };
+        let shown = SnapshotPicture { picture, painted };
         match (is_finer, finer) {
             (Some(repainted), Some(finer)) => {
-                let repainted = shown.clone().repainted(&repainted, finer.model());
+                let repainted = shown.clone().repainted(&repainted, finer.network);
                 self.save_snapshot(repainted, Some(shown));
             }
             (_, finer) => self.keep(frame, finer, shown),
@@ -113,12 +106,11 @@ impl App {
         seen: Option<SnapshotPicture>,
     ) {
         let mut offers = vec![
-            Offer { label: "Show in folder", intent: Intent::ShowInFolder(path.to_owned()) },
-            Offer { label: "Copy", intent: Intent::CopyFile(path.to_owned()) },
+            ("Show in folder", Intent::ShowInFolder(path.to_owned())),
+            ("Copy", Intent::CopyFile(path.to_owned())),
         ];
         if let Some(seen) = seen {
-            let intent = Intent::SaveAsSeen(self.repaints.keep_seen(seen));
-            offers.push(Offer { label: "Save live version instead", intent });
+            offers.push(("Save live version instead", Intent::SaveAsSeen(Arc::new(seen))));
         }
         let image = image_of(thumbnail);
         let picture = self.ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR);
@@ -128,7 +120,7 @@ impl App {
     }
 
     /// Asks where to write a report. The dialog asks before an existing file is replaced.
-    pub(in crate::gui) fn ask_export(&mut self, file_name: String, bytes: Vec<u8>) {
+    pub(crate) fn ask_export(&mut self, file_name: String, bytes: Vec<u8>) {
         let dialog = Dialog::Export { file_name: file_name.clone() };
         self.ask(dialog, move |app, mut path| {
             // Add the extension if it is missing; otherwise no program recognizes the file type.
@@ -146,7 +138,7 @@ impl App {
         });
     }
 
-    pub(in crate::gui) fn toggle_recording(&mut self) {
+    pub(crate) fn toggle_recording(&mut self) {
         let Some(live) = &mut self.live else {
             return;
         };
@@ -157,7 +149,7 @@ impl App {
             // with the picture that is visible now.
             let (mut sink, taken) = FrameSink::open();
             sink.push(seen, Instant::now());
-            live.begins_recording = Some(taken.clone());
+            live.recording = Some(Recording { taken: taken.clone(), recorder: None });
             self.engine.record(sink);
             self.start_recording(taken);
         } else {
@@ -167,8 +159,10 @@ impl App {
 
     /// Creates a file or folder for a recording, and writes the frames that are taken.
     fn start_recording(&self, taken: TakenFrames) {
-        let (folder, record_as) = (self.snapshot_folder(), self.settings.live.record_as);
-        let (frames, wake_up) = (taken.clone(), self.tasks.wake_up());
+        let folder = self.snapshot_folder();
+        let record_as = self.settings.live.record_as;
+        let frames = taken.clone();
+        let wake_up = self.tasks.wake_up();
         let start = move || {
             let ffmpeg = match record_as {
                 RecordAs::Video => Some(Ffmpeg::to_record()),
@@ -199,57 +193,44 @@ impl App {
         self.tasks.spawn_writing_or(
             start,
             |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_in_words()),
-            move |app, started| app.handle_recording(&taken, started),
+            move |app, started| {
+                let has_end = taken.has_end();
+                // Another recording may have started in the meantime.
+                let live = app.live.as_mut().filter(|_| !has_end);
+                let recording = live.map(|live| &mut live.recording);
+                match (started, recording) {
+                    (Ok((recorder, note)), recording) => {
+                        if let Some(Some(recording)) = recording {
+                            recording.recorder = Some(recorder);
+                        } else {
+                            app.finish_recording(recorder);
+                        }
+                        if let Some(note) = note {
+                            app.messages.notice(note);
+                        }
+                    }
+                    (Err(error), Some(recording)) => {
+                        *recording = None;
+                        app.report_folder(error);
+                    }
+                    (Err(error), None) => {
+                        app.recording_ended();
+                        app.report_folder(error);
+                    }
+                }
+            },
         );
     }
 
-    fn handle_recording(
-        &mut self,
-        taken: &TakenFrames,
-        started: Result<(Recorder, Option<String>), String>,
-    ) {
-        let has_end = taken.has_end();
-        // Another recording may have started in the meantime.
-        let mut begins = self.live.as_mut().filter(|_| !has_end);
-        if let Some(live) = &mut begins {
-            live.begins_recording = None;
-        }
-        match (started, begins) {
-            (Ok((recorder, note)), begins) => {
-                if let Some(note) = note {
-                    self.messages.notice(note);
-                }
-                match begins {
-                    Some(live) => live.recording = Some(recorder),
-                    None if has_end => self.finish_recording(recorder),
-                    None => self.tasks.spawn_writing(
-                        move || Ok(recorder.finish_or_discard()),
-                        Self::report_failure,
-                    ),
-                }
-            }
-            (Err(error), _) => {
-                if has_end {
-                    self.recording_ended();
-                }
-                self.report_folder(error);
-            }
-        }
-    }
-
     /// Stops the recording, even if it does not have a file yet. Its length counts until now.
-    pub(in crate::gui) fn end_recording(&mut self) {
-        let Some(live) = &mut self.live else {
-            return;
-        };
-        let until = Instant::now();
-        if let Some(recorder) = live.recording.take() {
-            recorder.hold_until(until);
+    pub(crate) fn end_recording(&mut self) {
+        let recording = self.live.as_mut().and_then(|live| live.recording.take());
+        if let Some(Recording { taken, recorder }) = recording {
+            taken.hold_until(Instant::now());
             self.ending.recordings += 1;
-            self.finish_recording(recorder);
-        } else if let Some(taken) = live.begins_recording.take() {
-            taken.hold_until(until);
-            self.ending.recordings += 1;
+            if let Some(recorder) = recorder {
+                self.finish_recording(recorder);
+            }
         }
     }
 
@@ -276,45 +257,45 @@ impl App {
             return self.report_folder(failure);
         }
         let notes: String = recorded.notes.iter().map(|note| format!("; {note}")).collect();
-        let (path, words) = (path_label(&recorded.path), recorded.in_words());
+        let path = path_label(&recorded.path);
+        let words = recorded.in_words();
         self.messages.about(Topic::Recording);
         self.report_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
     }
 
     /// Reports that a snapshot or recording was not written, and offers to choose another folder.
     fn report_folder(&mut self, error: String) {
-        let (label, intent) = ("Choose folder…", Intent::AskSnapshotFolder);
-        self.messages.error_with(error, Offer { label, intent });
+        self.messages.error_with(error, ("Choose folder…", Intent::AskSnapshotFolder));
     }
 
     /// The folder for snapshots and recordings.
-    pub(in crate::gui) fn snapshot_folder(&self) -> PathBuf {
+    pub(crate) fn snapshot_folder(&self) -> PathBuf {
         let chosen = self.settings.choices.snapshot_folder.clone();
         chosen.unwrap_or_else(|| pictures().join(OWN_FOLDER))
     }
 
     /// The folder of the last saved painting, or the pictures folder.
-    pub(in crate::gui) fn save_folder(&self) -> PathBuf {
+    pub(crate) fn save_folder(&self) -> PathBuf {
         self.settings.state.save_folder.clone().unwrap_or_else(pictures)
     }
 
     /// Removes temporary files of snapshots and of recordings' pictures that were left by a killed program.
-    pub(in crate::gui) fn sweep_pictures(&self) {
+    pub(crate) fn sweep_pictures(&self) {
         let home = self.snapshot_folder();
         let sweep = move || {
             disk::sweep(&home);
-            let recordings = std::fs::read_dir(&home).into_iter().flatten().flatten();
-            let recordings = recordings.filter(|entry| {
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                let name = entry.file_name();
-                let number = name
-                    .to_str()
-                    .unwrap_or_default()
-                    .strip_prefix(RECORDING)
-                    .and_then(|n| n.strip_prefix('-'));
-                let is_number = |n: &str| n.bytes().all(|b| b.is_ascii_digit());
-                is_folder && number.is_some_and(is_number)
-            });
+            let recordings =
+                std::fs::read_dir(&home).into_iter().flatten().flatten().filter(|entry| {
+                    let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                    let name = entry.file_name();
+                    let number = name
+                        .to_str()
+                        .unwrap_or_default()
+                        .strip_prefix(RECORDING)
+                        .and_then(|n| n.strip_prefix('-'));
+                    let is_number = |n: &str| n.bytes().all(|b| b.is_ascii_digit());
+                    is_folder && number.is_some_and(is_number)
+                });
             for recording in recordings {
                 disk::sweep(&recording.path());
             }
@@ -364,14 +345,15 @@ type Thumbnail = ((usize, usize), Frame);
 /// Writes a snapshot into `folder`; returns its path.
 fn snapshot(
     folder: &Path,
-    SnapshotPicture { style, picture, texts }: SnapshotPicture,
+    SnapshotPicture { picture, painted }: SnapshotPicture,
 ) -> Result<(PathBuf, Thumbnail), String> {
-    let bytes = encode::png_with_texts("the snapshot", &picture, &texts);
-    let bytes = bytes.map_err(|e| e.to_string())?;
+    let style = painted.network.as_ref().map_or_else(|| "original".to_owned(), NetworkOf::label);
+    let bytes = encode::png_with_texts("the snapshot", &picture, &painted.texts())
+        .map_err(|e| e.to_string())?;
     let path = with_free_name(folder, &format!("snapshot-{style}"), ".png", |path| {
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
     })?;
-    let size = (picture.width(), picture.height());
+    let size = picture.size();
     let (width, height) = size_within(size.0, size.1, THUMBNAIL_PX);
     Ok((path, (size, scaled(&picture, width, height))))
 }

@@ -28,7 +28,7 @@ impl App {
 
     /// Hides the cards at the first key press, except for keys that move to the cards or press them. The first Tab
     /// moves to the cards, before all other widgets.
-    pub(in crate::gui) fn follow_first_keys(&mut self) {
+    pub(crate) fn follow_first_keys(&mut self) {
         let is_first_start = self.is_first_start();
         let has_focus = self.ctx.memory(|memory| memory.focused().is_some());
         let pressed: Vec<Key> = self.ctx.input(|input| {
@@ -54,15 +54,14 @@ impl App {
     }
 
     /// Draws the cards `above` points above the lower edge of the picture; returns the height that they use.
-    pub(in crate::gui) fn first_start_ui(&self, ui: &egui::Ui, area: Rect, above: f32) -> f32 {
+    pub(crate) fn first_start_ui(&self, ui: &egui::Ui, area: Rect, above: f32) -> f32 {
         let Some(live) = self.live.as_ref().filter(|_| self.is_first_start()) else {
             return 0.0;
         };
-        let at = area.center_bottom() - vec2(0.0, 16.0 + above);
-        floating(ui, "first start", Align2::CENTER_BOTTOM, at, area, |ui| {
+        let area = area.with_max_y(area.bottom() - above);
+        floating(ui, "first start", Align2::CENTER_BOTTOM, area, |ui| {
             ui.horizontal(|ui| {
-                let ways = welcome::ways(self.cameras.as_ref());
-                for (place, way) in ways.into_iter().enumerate() {
+                for (place, way) in welcome::ways(self.cameras.as_ref()).into_iter().enumerate() {
                     let words = theme::icon_text(way.icon, way.title, true);
                     let button = Button::new(words).min_size(vec2(0.0, CARD_HEIGHT));
                     let card = key_chips::hint(ui.add(button), &way.does, way.keys);

@@ -1,6 +1,6 @@
 //! The area below live pictures.
 
-use eframe::egui::{self, Frame, Panel, Rect, vec2};
+use eframe::egui::{self, Frame, Panel, Rect, Ui, vec2};
 
 use crate::gui::{app::App, intent::Intent, theme};
 
@@ -11,14 +11,15 @@ const MIN_HEIGHT: f32 = 100.0;
 
 impl App {
     /// The area between live pictures and the buttons below them for the Lab, if it is open.
-    pub(in crate::gui) fn lab_room(&self, ui: &mut egui::Ui, frame: Frame) -> Option<egui::Ui> {
+    pub(crate) fn lab_room(&self, ui: &mut Ui, frame: Frame) -> Option<Ui> {
         let live = self.live.as_ref().filter(|live| live.panel_open);
         live.zip(self.device.info.as_ref())?;
         // The picture keeps the larger half.
         let most = (0.5 * ui.available_height()).max(MIN_HEIGHT);
-        let lab = Panel::bottom("lab").resizable(true);
-        let lab = lab.default_size(LAB_HEIGHT.min(most));
-        let lab = lab.size_range(MIN_HEIGHT..=most);
+        let lab = Panel::bottom("lab")
+            .resizable(true)
+            .default_size(LAB_HEIGHT.min(most))
+            .size_range(MIN_HEIGHT..=most);
         let shown = lab.frame(frame).show(ui, |ui| {
             // The same height with every tab.
             ui.set_min_height(ui.available_height());
@@ -27,13 +28,12 @@ impl App {
         // A grip shows that the edge can be dragged.
         let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
         let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
-        let color = theme::palette(ui.visuals()).quiet;
-        ui.painter().rect_filled(grip, 1.5, color);
+        ui.painter().rect_filled(grip, 1.5, theme::palette(ui).quiet);
         Some(shown.inner)
     }
 
     /// Draws the Lab.
-    pub(in crate::gui) fn lab_ui(&mut self, ui: &mut egui::Ui) {
+    pub(crate) fn lab_ui(&mut self, ui: &mut Ui) {
         let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
             return;
         };

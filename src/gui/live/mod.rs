@@ -20,22 +20,21 @@ mod layout;
 mod pair_times;
 mod preview_grid;
 mod rate_warning;
-mod record_button;
 mod repaint_flow;
 mod repaints;
 mod report;
 mod source_trial;
 mod update;
 
-pub(super) use chrome::{WORDS_WIDTH, full_screen_button};
+pub use chrome::{WORDS_WIDTH, full_screen_button};
 pub use preview_grid::PreviewGrid;
 use preview_grid::Styles;
 pub use repaints::Repaints;
-pub(super) use source_trial::NO_CAMERA;
+pub use source_trial::NO_CAMERA;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use eframe::egui::{self, ScrollArea};
+use eframe::egui::{Context, ScrollArea, Ui};
 
 use self::{
     comparison::difference,
@@ -62,8 +61,14 @@ use crate::{
     mailbox::Reader,
     media::record::{Recorder, TakenFrames, length_in_words, pictures},
     settings::LiveChoices,
-    verify::Equality,
 };
+
+/// A recording in progress.
+struct Recording {
+    taken: TakenFrames,
+    /// Writes the frames, once there is a file.
+    recorder: Option<Recorder>,
+}
 
 #[derive(Default)]
 pub struct LiveView {
@@ -71,7 +76,7 @@ pub struct LiveView {
     trial: SourceTrial,
     pictures: Option<Reader<LivePicture>>,
     snapshot: Snapshot,
-    pub(super) stage: Stage,
+    pub stage: Stage,
     /// The compare mode before a comparison, and whether the preview grid was shown.
     before_comparison: (Compare, bool),
     frozen: bool,
@@ -82,15 +87,11 @@ pub struct LiveView {
     /// The largest difference in the picture on the stage, in levels.
     largest_difference: u8,
     shows_previews: bool,
-    /// Whether the source's picture is temporarily shown alone.
-    shows_original: bool,
-    pub(super) panel_open: bool,
+    pub panel_open: bool,
     /// Whether the comparison opened the Lab.
     opened_lab: bool,
     previews: PreviewGrid,
-    recording: Option<Recorder>,
-    /// The frames of a recording that does not have a file yet.
-    begins_recording: Option<TakenFrames>,
+    recording: Option<Recording>,
     /// When the current measurement was first shown, by egui's clock.
     measuring_since: Option<f64>,
     /// The settings that were last sent to the engine.
@@ -107,7 +108,6 @@ pub struct LiveView {
     may_repaint: bool,
     facts: Option<Facts>,
     pairs: PairTimes,
-    equality: Option<Arc<Equality>>,
     panel: Panel,
     rate_warning: RateWarning,
     report: Option<ReportView>,
@@ -117,6 +117,11 @@ impl LiveView {
     /// Creates a view of `source` that has no pictures yet.
     pub fn new(source: Source) -> Self {
         Self { source, stage: Stage::default().filled(), ..Self::default() }
+    }
+
+    /// Whether the engine is preparing other settings.
+    pub fn is_preparing(&self) -> bool {
+        self.snapshot.preparing.is_some()
     }
 
     /// Whether the current network has attention.
@@ -160,12 +165,12 @@ impl LiveView {
     }
 
     /// Whether the preview grid is shown instead of the stage.
-    pub(super) fn shows_previews(&self) -> bool {
+    pub fn shows_previews(&self) -> bool {
         self.shows_previews
     }
 
     /// Leaves the preview grid, which cannot be zoomed or moved, and changes the view of the picture.
-    pub(super) fn step(&mut self, step: ViewStep) {
+    pub fn step(&mut self, step: ViewStep) {
         if !self.shows_previews {
             self.stage.step(step);
         } else if step == ViewStep::NextCompare {
@@ -174,18 +179,16 @@ impl LiveView {
     }
 
     /// Leaves the preview grid and sets the compare mode.
-    pub(super) fn look(&mut self, compare: Compare) {
+    pub fn look(&mut self, compare: Compare) {
         self.stage.compare = compare;
         self.shows_previews = false;
     }
 
     /// Shows the source's picture alone, or restores the chosen view.
-    pub(super) fn show_original(&mut self, ctx: &egui::Context, shows: bool) {
-        if self.shows_original == shows {
+    pub fn show_original(&mut self, ctx: &Context, shows: bool) {
+        if std::mem::replace(&mut self.stage.shows_original, shows) == shows {
             return;
         }
-        self.shows_original = shows;
-        self.stage.shows_original = shows;
         let compares = |reader: &Reader<LivePicture>| reader.value.other.is_some();
         // The picture on the stage is that of one of the two modes; replace it.
         if self.pictures.as_ref().is_some_and(compares) {
@@ -203,10 +206,14 @@ impl LiveView {
         self.pictures.is_some() && matches!(self.source, Source::Camera(_))
     }
 
+    fn recorder(&self) -> Option<&Recorder> {
+        self.recording.as_ref()?.recorder.as_ref()
+    }
+
     /// The folder or file of the current recording, if it exists yet, and how much is recorded.
     pub fn recording(&self) -> Option<(Option<&Path>, String)> {
         let length = self.recorded_length(Instant::now())?;
-        let recorder = self.recording.as_ref();
+        let recorder = self.recorder();
         let folder = recorder.filter(|recorder| !recorder.is_video());
         let taken = match (folder, length.as_secs()) {
             // The first picture is already being written.
@@ -222,19 +229,18 @@ impl LiveView {
     }
 
     /// Draws the picture or the preview grid into the remaining area of `ui`.
-    pub(super) fn stage_ui(&mut self, ui: &mut egui::Ui, styles: Styles<'_>, chosen: Option<&str>) {
-        if self.shows_previews && !self.shows_original {
-            let around = self.stage.framing.around(ui.visuals());
-            self.previews.ui(ui, around, styles, chosen);
+    pub fn stage_ui(&mut self, ui: &mut Ui, styles: Styles<'_>, chosen: Option<&str>) {
+        if self.shows_previews && !self.stage.shows_original {
+            self.previews.ui(ui, self.stage.framing.around(ui), styles, chosen);
         } else {
             self.stage.ui(ui);
         }
     }
 
     /// Draws the Lab. Changes `choices` in place; `measuring` is the progress of a benchmark.
-    pub(super) fn lab_ui(
+    pub fn lab_ui(
         &mut self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         choices: &mut LiveChoices,
         device: &DeviceInfo,
         measuring: Option<f32>,
@@ -314,7 +320,7 @@ impl LiveView {
     }
 
     /// Puts the newest picture onto the stage; returns `false` if there is no newer one.
-    fn take_picture(&mut self, ctx: &egui::Context) -> bool {
+    fn take_picture(&mut self, ctx: &Context) -> bool {
         let Some(pictures) = &mut self.pictures else {
             return false;
         };
@@ -335,26 +341,24 @@ impl LiveView {
             };
             self.pairs.note(of, pair.ms);
         }
-        self.equality.clone_from(&picture.equality);
-        let dropped = pictures.counts().dropped;
-        self.panel.note_picture(&facts, now, dropped);
+        self.panel.note_picture(&facts, now, pictures.counts().dropped);
         self.facts = Some(facts);
         self.put_on_stage(ctx);
         true
     }
 
     /// Puts the last picture that was taken onto the stage.
-    fn put_on_stage(&mut self, ctx: &egui::Context) {
+    fn put_on_stage(&mut self, ctx: &Context) {
         let (Some(pictures), Some(facts)) = (&self.pictures, self.facts) else {
             return;
         };
         let picture = &pictures.value;
         // Zoom is relative to the source's pixels, whatever size the pictures drawn over them have.
-        let size = (picture.original.width(), picture.original.height());
+        let size = picture.original.size();
         // Only a painted picture may be labelled as painted.
         let is_painted = facts.mode.is_some() || self.shown_finer().is_some();
         match &picture.other {
-            other if !is_painted || (other.is_some() && self.shows_original) => {
+            other if !is_painted || (other.is_some() && self.stage.shows_original) => {
                 let original = opaque_image_of(&picture.original);
                 self.stage.set_live_alone(ctx, original, size, "Original");
                 return;

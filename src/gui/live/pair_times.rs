@@ -10,7 +10,7 @@ const KEPT: usize = 120;
 pub const MIN_PAIRS: usize = 8;
 
 /// What is compared.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Compared {
     pub modes: [Mode; 2],
     /// Their names if they differ from the modes' names: those of two devices.

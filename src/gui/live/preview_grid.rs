@@ -3,14 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, Pos2, Rect, Role, Sense, Stroke, StrokeKind,
-    TextureHandle, TextureOptions, WidgetInfo, pos2, vec2,
+    self, Align2, Color32, FontId, Pos2, Rect, Role, Sense, Stroke, StrokeKind, TextureHandle,
+    TextureOptions, Ui, pos2, vec2,
 };
 
 use crate::{
     engine::live::{Preview, PreviewPicture},
     gui::{
-        intent::Intent,
+        intent::{Intent, Sends},
         shortcuts::style_key,
         style_source::Card,
         texture::{cut_line, mirrored, opaque_image_of, paint_cover, tag},
@@ -29,7 +29,7 @@ const TAG_MARGIN: f32 = 8.0;
 const TAG_PADDING: egui::Vec2 = vec2(7.0, 3.0);
 
 /// The styles, and their own thumbnails by id.
-pub(super) type Styles<'a> = (&'a [Card], &'a HashMap<String, TextureHandle>);
+pub type Styles<'a> = (&'a [Card], &'a HashMap<String, TextureHandle>);
 
 struct Tile {
     style: String,
@@ -98,14 +98,14 @@ impl PreviewGrid {
     /// style has painted, its thumbnail is shown.
     pub fn ui(
         &self,
-        ui: &mut egui::Ui,
+        ui: &mut Ui,
         around: Color32,
         (cards, thumbnails): Styles<'_>,
         chosen: Option<&str>,
     ) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
-        let colors = theme::palette(ui.visuals());
+        let colors = theme::palette(ui);
         ui.painter().rect_filled(area, 0.0, around);
         let aspect = (self.textures.values().next()).map_or(4.0 / 3.0, TextureHandle::aspect_ratio);
         let area = area.shrink(GAP + 6.0);
@@ -124,22 +124,20 @@ impl PreviewGrid {
             let id = ui.scope_id().with(("preview", &card.id));
             let response = ui.interact(rect, id, Sense::click());
             let name = format!("Paint live in {}", card.title);
-            response
-                .widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &name));
-            let radius = CornerRadius::same(theme::RADIUS);
+            theme::named_choice(&response, Role::RadioButton, is_chosen, &name);
             match self.texture(&card.id) {
                 Some(texture) => egui::Image::from_texture(texture)
                     .uv(mirrored(Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)), self.is_flipped))
-                    .corner_radius(radius)
+                    .corner_radius(theme::RADIUS)
                     .paint_at(ui, rect),
                 None if let Some(own) = thumbnails.get(&card.id) => {
-                    paint_cover(ui, own, rect, radius);
+                    paint_cover(ui, own, rect, theme::RADIUS);
                 }
                 None => {
-                    ui.painter().rect_filled(rect, radius, colors.card);
+                    ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
                     let font = FontId::proportional(13.0);
-                    let (at, align) = (rect.center(), Align2::CENTER_CENTER);
-                    ui.painter().text(at, align, "Loading…", font, colors.quiet);
+                    let at = rect.center();
+                    ui.painter().text(at, Align2::CENTER_CENTER, "Loading…", font, colors.quiet);
                 }
             }
             let is_cut = name_tag(ui, rect, place, &card.title);
@@ -151,10 +149,8 @@ impl PreviewGrid {
             } else {
                 Stroke::NONE
             };
-            ui.painter().rect_stroke(rect, radius, outline, StrokeKind::Outside);
-            if response.clicked() {
-                Intent::PickStyle(card.id.clone()).send(ui);
-            }
+            ui.painter().rect_stroke(rect, theme::RADIUS, outline, StrokeKind::Outside);
+            let response = response.sends(Intent::PickStyle(card.id.clone()));
             if response.double_clicked() {
                 Intent::TogglePreviews.send(ui);
             }
@@ -163,7 +159,7 @@ impl PreviewGrid {
 }
 
 /// Returns whether the name did not fit.
-fn name_tag(ui: &egui::Ui, rect: Rect, place: usize, title: &str) -> bool {
+fn name_tag(ui: &Ui, rect: Rect, place: usize, title: &str) -> bool {
     let text = match style_key(place) {
         Some(key) => format!("{key}  {title}"),
         None => title.to_owned(),
@@ -172,8 +168,7 @@ fn name_tag(ui: &egui::Ui, rect: Rect, place: usize, title: &str) -> bool {
     let letters = cut_line(ui, text, Color32::WHITE, room);
     let is_cut = letters.elided;
     let corner = rect.left_bottom() + vec2(TAG_MARGIN, -TAG_MARGIN);
-    let place = (Align2::LEFT_BOTTOM, corner);
-    tag(&ui.painter_at(rect), letters, place, (TAG_PADDING, theme::RADIUS));
+    tag(&ui.painter_at(rect), letters, (Align2::LEFT_BOTTOM, corner), (TAG_PADDING, theme::RADIUS));
     is_cut
 }
 

@@ -12,8 +12,8 @@ const HELD_ABOVE: f64 = 0.92;
 /// How long the rate must stay beyond a limit before the warning changes.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The warning, and since when the rate contradicts it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RateWarning {
+#[derive(Clone, Default)]
+pub struct RateWarning {
     /// Whether the warning is shown.
     lost: bool,
     /// Since when the rate has contradicted the warning.
@@ -22,13 +22,13 @@ pub(super) struct RateWarning {
 
 impl RateWarning {
     /// Whether the target rate is missed.
-    pub(super) fn is_lost(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         self.lost
     }
 
     /// Notes the rate of the last seconds. The target can only be missed at the minimum size: at larger sizes, the size
     /// is reduced instead.
-    pub(super) fn note(&mut self, fps: f64, target_fps: f64, is_least: bool, now: Instant) {
+    pub fn note(&mut self, fps: f64, target_fps: f64, is_least: bool, now: Instant) {
         let limit = if self.lost { HELD_ABOVE } else { LOST_BELOW };
         let lost = is_least && fps < limit * target_fps;
         if lost == self.lost {
@@ -43,7 +43,7 @@ impl RateWarning {
     }
 
     /// Notes that no rate is known for a while; the warning stays as it is.
-    pub(super) fn pause(&mut self) {
+    pub fn pause(&mut self) {
         self.otherwise_since = None;
     }
 }

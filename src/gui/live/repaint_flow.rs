@@ -5,7 +5,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::repaints::{Finer, Frozen, SnapshotPicture, Waiting, Wanted};
+use super::{
+    LiveView,
+    repaints::{Finer, Frozen, Waiting},
+};
 use crate::{
     engine::{
         error::EngineError,
@@ -13,7 +16,7 @@ use crate::{
         protocol::{RepaintJob, RepaintNumber, Repainted},
     },
     frame::Frame,
-    gui::{app::App, intent::Intent},
+    gui::{app::App, finished::SnapshotPicture, intent::Intent},
     mode::{DeviceChoice, ModelSize},
 };
 
@@ -23,21 +26,11 @@ const MAX_WAITING: usize = 4;
 impl App {
     /// How to repaint a frame in the chosen style. `None` if no style is chosen or the user does not want pictures
     /// repainted, and while two modes are compared, which must be judged by their live pictures.
-    pub(super) fn finer(&mut self) -> Option<Finer> {
-        if !self.settings.live.repaint_kept {
-            return None;
-        }
-        let parts = self.mixed_parts();
+    pub(super) fn finer(&self) -> Option<Finer> {
         let live = self.live.as_ref().filter(|live| !live.comparing)?;
-        let sent = live.sent.as_ref()?;
-        let (mode, look) = (sent.mode, sent.look);
-        let network = if parts.is_empty() {
-            let style = self.workspace.choice.style.clone()?;
-            Wanted::Style(style, self.model_of_style(ModelSize::Full))
-        } else {
-            Wanted::Mix(sent.network.clone()?)
-        };
-        Some(Finer { network, mode, look })
+        let sent = live.sent.as_ref().filter(|_| self.settings.live.repaint_kept)?;
+        let network = self.workspace.choice.network(self.model_of_style(ModelSize::Full))?;
+        Some(Finer { network, mode: sent.mode, look: sent.look })
     }
 
     /// Requests to repaint `frame`. Returns `Ok(None)` until the network is loaded.
@@ -46,22 +39,19 @@ impl App {
         frame: &Arc<Frame>,
         finer: &Finer,
     ) -> Result<Option<RepaintNumber>, String> {
-        let network = match &finer.network {
-            Wanted::Mix(network) => network.clone(),
-            Wanted::Style(style, model) => match self.network(style, *model) {
-                Some(network) => network,
-                None if self.networks.failed.contains(&(style.clone(), *model)) => {
-                    return Err("its network could not be loaded".to_owned());
-                }
-                None => return Ok(None),
-            },
+        let Some(loaded) = self.network(&finer.network) else {
+            return if self.networks.failed.contains(&finer.network) {
+                Err("its network could not be loaded".to_owned())
+            } else {
+                Ok(None)
+            };
         };
         let is_gpu = self.device.is(DeviceChoice::Cuda);
         // A CPU takes seconds for more than a photo's usual size, so the result is upscaled to the frame's size.
         let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
         Ok(Some(self.engine.repaint(RepaintJob {
             frame: frame.clone(),
-            network,
+            network: loaded.network,
             settings: PaintSettings { working_size, ..PaintSettings::of_mode(finer.mode) },
             look: finer.look,
         })))
@@ -69,7 +59,7 @@ impl App {
 
     /// Starts to repaint the frozen picture and waiting snapshots as soon as possible. Discards a frozen picture if it
     /// was resumed or the choice has changed.
-    pub(in crate::gui) fn follow_repaints(&mut self) {
+    pub(crate) fn follow_repaints(&mut self) {
         let wanted = self.frozen_sequence().zip(self.finer());
         let frozen = self.repaints.frozen.as_ref();
         if frozen.map(|frozen| (frozen.sequence, &frozen.finer))
@@ -93,8 +83,9 @@ impl App {
             self.repaints.waiting.push(snapshot);
         }
         if let Some(live) = &mut self.live {
-            let is_frozen = self.repaints.awaits_frozen() && !live.stays_as_seen;
-            live.is_repainting = is_frozen || !self.repaints.waiting.is_empty();
+            let frozen = self.repaints.frozen.as_ref().filter(|_| !live.stays_as_seen);
+            live.is_repainting = frozen.is_some_and(|frozen| frozen.number.is_some())
+                || !self.repaints.waiting.is_empty();
             live.may_repaint = self.settings.live.repaint_kept && !live.comparing;
         }
     }
@@ -127,7 +118,7 @@ impl App {
     fn give_up_frozen(&mut self) {
         let number = self.repaints.frozen.take().and_then(|frozen| frozen.number);
         if let Some(number) = number
-            && !self.repaints.is_awaited_by_a_snapshot(number)
+            && !self.repaints.waiting.iter().any(|snapshot| snapshot.number == Some(number))
         {
             self.engine.cancel_repaint(number);
         }
@@ -148,24 +139,25 @@ impl App {
             return;
         }
         // The frozen picture is already being repainted.
-        let frozen = self.repaints.frozen.as_ref();
-        let frozen = frozen.filter(|frozen| Some(frozen.sequence) == self.frozen_sequence());
+        let frozen = self
+            .repaints
+            .frozen
+            .as_ref()
+            .filter(|frozen| Some(frozen.sequence) == self.frozen_sequence());
         let number = frozen.filter(|frozen| frozen.finer == finer).and_then(|frozen| frozen.number);
         self.repaints.waiting.push(Waiting { number, frame, finer, shown });
         self.follow_repaints();
     }
 
-    /// Also saves the live picture of the snapshot with this number.
-    pub(in crate::gui) fn save_seen(&mut self, number: u64) {
-        self.messages.forget_offer(&Intent::SaveAsSeen(number));
-        if let Some(seen) = self.repaints.take_seen(number) {
-            self.save_snapshot(seen, None);
-        }
+    /// Also saves the live picture of a snapshot.
+    pub(crate) fn save_seen(&mut self, seen: Arc<SnapshotPicture>) {
+        self.save_snapshot((*seen).clone(), None);
+        self.messages.forget_offer(&Intent::SaveAsSeen(seen));
     }
 
     /// Records the picture that is now on the stage instead of the frozen one.
     pub(super) fn record_what_is_seen(&mut self, shown: Option<Arc<Repainted>>) {
-        let is_recording = self.live.as_ref().is_some_and(|l| l.recording.is_some());
+        let is_recording = self.live.as_ref().is_some_and(LiveView::is_recording);
         if let Some(shown) = shown.filter(|_| is_recording) {
             self.engine.record_finer(shown, Instant::now());
         }
@@ -179,7 +171,7 @@ impl App {
     }
 
     /// Handles a repainted frame, or the failure.
-    pub(in crate::gui) fn handle_repainted(
+    pub(crate) fn handle_repainted(
         &mut self,
         number: RepaintNumber,
         result: Result<Arc<Repainted>, EngineError>,
@@ -190,8 +182,9 @@ impl App {
         {
             match &result {
                 Ok(repainted) => {
-                    let (seen, model) = (snapshot.shown, snapshot.finer.model());
-                    self.save_snapshot(seen.clone().repainted(repainted, model), Some(seen));
+                    let seen = snapshot.shown;
+                    let network = snapshot.finer.network;
+                    self.save_snapshot(seen.clone().repainted(repainted, network), Some(seen));
                 }
                 Err(error) => self.save_as_seen(snapshot.shown, &error.to_string()),
             }
@@ -215,7 +208,7 @@ impl App {
     }
 
     /// Saves the waiting snapshots as they were painted live, because the window closes.
-    pub(in crate::gui) fn end_repaints(&mut self) {
+    pub(crate) fn end_repaints(&mut self) {
         for waiting in std::mem::take(&mut self.repaints.waiting) {
             self.save_snapshot(waiting.shown, None);
         }

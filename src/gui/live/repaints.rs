@@ -3,163 +3,75 @@
 
 use std::sync::Arc;
 
-use eframe::egui;
+use eframe::egui::Context;
 
 use super::LiveView;
 use crate::{
     compose::Look,
     engine::protocol::{RepaintNumber, Repainted},
     frame::Frame,
-    gui::{
-        painted_with::{self, Texts},
-        texture::opaque_image_of,
-    },
-    mode::{ModeChoice, ModelSize},
-    network::Network,
+    gui::{choice::NetworkOf, finished::SnapshotPicture, texture::opaque_image_of},
+    mode::ModeChoice,
 };
-
-/// The network of a repainted picture.
-#[derive(Clone)]
-pub(super) enum Wanted {
-    /// The network of this style, in this size.
-    Style(String, ModelSize),
-    /// The network of a mix, which has only one size.
-    Mix(Arc<Network>),
-}
-
-impl PartialEq for Wanted {
-    /// Compares mixes by identity (`Arc::ptr_eq`).
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Style(a, m), Self::Style(b, n)) => (a, m) == (b, n),
-            (Self::Mix(a), Self::Mix(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        }
-    }
-}
 
 /// How a live frame is repainted.
 #[derive(Clone, PartialEq)]
-pub(super) struct Finer {
-    pub(super) network: Wanted,
-    pub(super) mode: ModeChoice,
-    pub(super) look: Look,
-}
-
-impl Finer {
-    /// The size of the style's network; `None` for a mix.
-    pub(super) fn model(&self) -> Option<ModelSize> {
-        match &self.network {
-            Wanted::Style(_, model) => Some(*model),
-            Wanted::Mix(_) => None,
-        }
-    }
+pub struct Finer {
+    pub network: NetworkOf,
+    pub mode: ModeChoice,
+    pub look: Look,
 }
 
 /// The frozen picture.
-pub(super) struct Frozen {
+pub struct Frozen {
     /// Number of the source's frame.
-    pub(super) sequence: u64,
-    pub(super) finer: Finer,
+    pub sequence: u64,
+    pub finer: Finer,
     /// The request to repaint it, until its outcome is known.
-    pub(super) number: Option<RepaintNumber>,
+    pub number: Option<RepaintNumber>,
 }
 
 /// A snapshot that waits to be repainted.
-pub(super) struct Waiting {
+pub struct Waiting {
     /// Its request; `None` while its network is being loaded.
-    pub(super) number: Option<RepaintNumber>,
-    pub(super) frame: Arc<Frame>,
-    pub(super) finer: Finer,
+    pub number: Option<RepaintNumber>,
+    pub frame: Arc<Frame>,
+    pub finer: Finer,
     /// Saved if the repainted picture is not available.
-    pub(super) shown: SnapshotPicture,
+    pub shown: SnapshotPicture,
 }
 
 /// The frames that are repainted.
 #[derive(Default)]
 pub struct Repaints {
-    pub(super) frozen: Option<Frozen>,
+    pub frozen: Option<Frozen>,
     /// Snapshots, in the order in which they were taken.
-    pub(super) waiting: Vec<Waiting>,
-    /// Snapshots that were saved as repainted pictures. These are their live pictures, kept while a message offers to
-    /// save them too; the newest is last.
-    seen: Vec<(u64, SnapshotPicture)>,
-    newest_seen: u64,
-}
-
-/// Maximum number of live pictures kept for saved snapshots; no more messages are shown at a time.
-const MAX_SEEN: usize = 2;
-
-impl Repaints {
-    /// Whether a repainted picture of the frozen one is pending.
-    pub(super) fn awaits_frozen(&self) -> bool {
-        self.frozen.as_ref().is_some_and(|frozen| frozen.number.is_some())
-    }
-
-    /// Keeps the live picture of a snapshot; returns its number.
-    pub fn keep_seen(&mut self, seen: SnapshotPicture) -> u64 {
-        self.newest_seen += 1;
-        self.seen.push((self.newest_seen, seen));
-        if self.seen.len() > MAX_SEEN {
-            self.seen.remove(0);
-        }
-        self.newest_seen
-    }
-
-    /// Removes and returns the live picture with this number.
-    pub(super) fn take_seen(&mut self, number: u64) -> Option<SnapshotPicture> {
-        let at = self.seen.iter().position(|(n, _)| *n == number)?;
-        Some(self.seen.remove(at).1)
-    }
-
-    pub(super) fn is_awaited_by_a_snapshot(&self, number: RepaintNumber) -> bool {
-        self.waiting.iter().any(|w| w.number == Some(number))
-    }
-}
-
-/// A picture to be saved as a snapshot.
-#[derive(Clone)]
-pub struct SnapshotPicture {
-    /// Its style, for the file name.
-    pub(super) style: String,
-    pub(super) picture: Frame,
-    /// How it was painted.
-    pub(super) texts: Texts,
-}
-
-impl SnapshotPicture {
-    /// The same frame, repainted with this size of the style's network.
-    pub fn repainted(mut self, repainted: &Repainted, model: Option<ModelSize>) -> Self {
-        let style = (self.style.as_str(), model);
-        painted_with::repainted(&mut self.texts, style, repainted.mode, repainted.working);
-        self.picture.clone_from(&repainted.picture);
-        self
-    }
+    pub waiting: Vec<Waiting>,
 }
 
 impl LiveView {
     /// The picture on the stage: the source's frame and the painting.
-    pub(in crate::gui) fn picture(&self) -> Option<(&Frame, &Frame)> {
+    pub fn picture(&self) -> Option<(&Frame, &Frame)> {
         let (original, seen) = self.seen_picture()?;
         let finer = self.shown_finer().map(|finer| &finer.picture);
         Some((original, finer.unwrap_or(seen)))
     }
 
     /// The same as it was painted live.
-    pub(super) fn seen_picture(&self) -> Option<(&Frame, &Frame)> {
+    pub fn seen_picture(&self) -> Option<(&Frame, &Frame)> {
         let picture = &self.pictures.as_ref()?.value;
         picture.facts?;
         Some((&picture.original, &picture.painted))
     }
 
     /// The repainted picture of the frozen frame, if it is on the stage.
-    pub(super) fn shown_finer(&self) -> Option<&Arc<Repainted>> {
+    pub fn shown_finer(&self) -> Option<&Arc<Repainted>> {
         self.finer.as_ref().filter(|_| !self.stays_as_seen)
     }
 
     /// Stores a repainted picture of the frozen frame, and shows it unless the picture is to stay as it was painted
     /// live.
-    pub(super) fn show_finer(&mut self, ctx: &egui::Context, finer: Arc<Repainted>) {
+    pub fn show_finer(&mut self, ctx: &Context, finer: Arc<Repainted>) {
         let image = (!self.stays_as_seen).then(|| opaque_image_of(&finer.picture));
         self.finer = Some(finer);
         if let Some(image) = image {
@@ -173,11 +85,7 @@ impl LiveView {
 
     /// Shows the frozen picture as it was painted live, or repainted. Returns the picture that is then on the stage, if
     /// any.
-    pub(super) fn leave_as_seen(
-        &mut self,
-        ctx: &egui::Context,
-        stays: bool,
-    ) -> Option<Arc<Repainted>> {
+    pub fn leave_as_seen(&mut self, ctx: &Context, stays: bool) -> Option<Arc<Repainted>> {
         self.stays_as_seen = stays;
         if let Some(finer) = self.shown_finer().cloned() {
             self.show_finer(ctx, finer.clone());
@@ -188,7 +96,7 @@ impl LiveView {
     }
 
     /// Discards the repainted picture. Returns the live picture if the repainted one was on the stage.
-    pub(super) fn forget_finer(&mut self, ctx: &egui::Context) -> Option<Arc<Repainted>> {
+    pub fn forget_finer(&mut self, ctx: &Context) -> Option<Arc<Repainted>> {
         let was_shown = self.shown_finer().is_some();
         self.finer = None;
         self.put_on_stage(ctx);

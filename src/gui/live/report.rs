@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{self, ScrollArea, TextureHandle, TextureOptions, Theme, vec2};
+use eframe::egui::{self, Context, ScrollArea, TextureHandle, TextureOptions, Theme, Ui, vec2};
 
 use super::LiveView;
 use crate::{
     frame::Frame,
-    gui::{intent::Intent, overlays::dialog, texture::image_of, theme},
+    gui::{intent::Intent, overlays::dialog, shortcuts::plain_button, texture::image_of, theme},
     measure::{
         MeasureError, MeasureReport,
         chart::{self, Colors},
@@ -43,9 +43,9 @@ enum Chart {
 }
 
 /// The colours of a chart in the window.
-pub(super) fn chart_colors(theme: Theme) -> Colors {
+pub fn chart_colors(theme: Theme) -> Colors {
     let visuals = theme::visuals(theme);
-    let palette = theme::palette(&visuals);
+    let palette = theme::palette_of(&visuals);
     let [ground, ink, quiet, rule, wrong, reference, candidate] = [
         visuals.window_fill,
         visuals.strong_text_color(),
@@ -70,40 +70,38 @@ const WRITERS: [(&str, &str, Writer); 3] = [
 
 impl LiveView {
     /// Shows a report; its chart follows later.
-    pub(super) fn show_report(&mut self, report: Arc<MeasureReport>) {
+    pub fn show_report(&mut self, report: Arc<MeasureReport>) {
         self.report =
             Some(ReportView { text: report.text(), report, chart: Chart::Drawing, is_fresh: true });
     }
 
     /// Whether a report is shown.
-    pub(in crate::gui) fn has_report(&self) -> bool {
+    pub fn has_report(&self) -> bool {
         self.report.is_some()
     }
 
     /// Sets the chart of `report`, or notes that it cannot be drawn. Does nothing if the report has been closed.
-    pub(super) fn set_chart(
+    pub fn set_chart(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         report: &Arc<MeasureReport>,
         drawn: Option<&(Frame, Vec<u8>)>,
     ) {
-        let shown = self.report.as_mut();
-        if let Some(view) = shown.filter(|view| Arc::ptr_eq(&view.report, report)) {
+        if let Some(view) = self.report.as_mut().filter(|view| Arc::ptr_eq(&view.report, report)) {
             view.chart = drawn.map_or(Chart::None, |(frame, png)| {
-                let image = image_of(frame);
-                let texture = ctx.load_texture("report", image, TextureOptions::LINEAR);
+                let texture = ctx.load_texture("report", image_of(frame), TextureOptions::LINEAR);
                 Chart::Here(texture, png.clone())
             });
         }
     }
 
     /// Draws the report over the window, if there is one.
-    pub(in crate::gui) fn report_ui(&mut self, ctx: &egui::Context) {
+    pub fn report_ui(&mut self, ctx: &Context) {
         let Some(view) = &mut self.report else {
             return;
         };
         let is_fresh = std::mem::take(&mut view.is_fresh);
-        let closes = dialog(ctx, "report", WIDTH, |ui| view.ui(ui, is_fresh));
+        let closes = dialog(ctx, ("report", false), WIDTH, |ui| view.ui(ui, is_fresh));
         if closes && !is_fresh {
             Intent::CloseReport.send(ctx);
         }
@@ -111,7 +109,7 @@ impl LiveView {
 }
 
 impl ReportView {
-    fn ui(&self, ui: &mut egui::Ui, is_fresh: bool) {
+    fn ui(&self, ui: &mut Ui, is_fresh: bool) {
         ui.heading("Measured");
         ui.add_space(4.0);
         let (columns, rows) = chart::SIZE_PX;
@@ -137,18 +135,21 @@ impl ReportView {
         ui.horizontal_wrapped(|ui| self.buttons(ui, is_fresh));
     }
 
-    fn buttons(&self, ui: &mut egui::Ui, is_fresh: bool) {
+    fn buttons(&self, ui: &mut Ui, is_fresh: bool) {
         let copy = ui.button("Copy").on_hover_text("Copy the report as text.");
         if copy.clicked() {
             ui.copy_text(self.text.clone());
         }
         ui.separator();
         ui.label("Save as");
+        let ctx = ui.ctx().clone();
+        let export = |ending: &str, bytes: Result<Vec<u8>, MeasureError>| {
+            let file_name = format!("styleforge-comparison.{ending}");
+            Intent::Export { file_name, bytes: bytes.map_err(|e| e.to_string()) }.send(&ctx);
+        };
         for (name, ending, write) in WRITERS {
             if ui.button(name).clicked() {
-                let file_name = format!("styleforge-comparison.{ending}");
-                let bytes = write(&self.report).map_err(|e| e.to_string());
-                Intent::Export { file_name, bytes }.send(ui);
+                export(ending, write(&self.report));
             }
         }
         let png = match &self.chart {
@@ -159,19 +160,12 @@ impl ReportView {
             .add_enabled(png.is_some(), egui::Button::new("Chart…"))
             .on_disabled_hover_text("The chart is not ready yet.");
         if let Some(png) = png.filter(|_| button.clicked()) {
-            Intent::Export {
-                file_name: "styleforge-comparison.png".to_owned(),
-                bytes: Ok(png.clone()),
-            }
-            .send(ui);
+            export("png", Ok(png.clone()));
         }
         ui.separator();
-        let close = ui.button("Close");
+        let close = plain_button(ui, "Close", Intent::CloseReport);
         if is_fresh {
             close.request_focus();
-        }
-        if close.clicked() {
-            Intent::CloseReport.send(ui);
         }
     }
 }

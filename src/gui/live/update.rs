@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use eframe::egui;
-
 use super::{LiveView, NO_CAMERA, report::chart_colors};
 use crate::{
     backend::BackendError,
@@ -13,7 +11,7 @@ use crate::{
         LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot, rate_control::STEPS_PX,
     },
     gui::{
-        app::App, events::name_window, intent::Intent, messages::Offer, stage::Compare,
+        app::App, events::name_window, intent::Intent, mix::Mix, stage::Compare,
         style_source::Card, workspace::Page,
     },
     measure::{MeasureError, MeasureReport, chart},
@@ -34,7 +32,7 @@ const WARM_UP_FRAMES: u32 = 10;
 
 impl App {
     /// Takes the newest picture and snapshot, and sends changed settings to the engine.
-    pub(in crate::gui) fn live_logic(&mut self) {
+    pub(crate) fn live_logic(&mut self) {
         let Some(live) = &mut self.live else {
             return;
         };
@@ -66,7 +64,7 @@ impl App {
         let is_flipped = self.settings.live.shows_flipped(&live.source);
         live.stage.is_flipped = is_flipped;
         live.previews.is_flipped = is_flipped;
-        if live.recording.as_ref().is_some_and(Recorder::has_ended) {
+        if live.recorder().is_some_and(Recorder::has_ended) {
             self.end_recording();
         } else if let Some(length) = live.recorded_length(Instant::now()) {
             // The clock advances even while no pictures arrive.
@@ -80,7 +78,7 @@ impl App {
 
     /// Shows once that a picture style looks better at a larger size than the one that the CPU paints at.
     fn hint_at_detail(&mut self) {
-        let style = self.workspace.choice.style.as_deref();
+        let style = self.workspace.choice.style();
         let card = style.and_then(|id| self.gallery.card(id));
         let facts = self.live.as_ref().and_then(|live| live.facts.as_ref());
         let painted = facts.filter(|facts| facts.mode.is_some());
@@ -88,20 +86,18 @@ impl App {
         let Some((w, h)) = painted.map(|facts| facts.working) else {
             return;
         };
-        let px = w.max(h);
-        let is_coarse = is_cpu && px < READABLE_PX && card.is_some_and(Card::is_picture);
+        let is_coarse = is_cpu && w.max(h) < READABLE_PX && card.is_some_and(Card::is_picture);
         if is_coarse && !self.settings.state.has_seen_detail_hint {
             self.settings.state.has_seen_detail_hint = true;
             self.settings_changed();
             let text =
                 "This style hides most of the scene at this size. Increase Detail to see more.";
-            let intent = Intent::LiveDetail(SCENE_PX);
-            self.messages.offer(text, Offer { label: "Paint larger (slower)", intent });
+            self.messages.offer(text, ("Paint larger (slower)", Intent::LiveDetail(SCENE_PX)));
         }
     }
 
     /// Handles a live event of the engine.
-    pub(in crate::gui) fn handle_live_event(&mut self, event: LiveEvent) {
+    pub(crate) fn handle_live_event(&mut self, event: LiveEvent) {
         match event {
             LiveEvent::Refused(error) => {
                 let text = format!("Live painting is not possible: {error}");
@@ -132,14 +128,12 @@ impl App {
     }
 
     /// Handles the end of a measurement.
-    pub(in crate::gui) fn handle_measured(
-        &mut self,
-        result: Result<Arc<MeasureReport>, MeasureError>,
-    ) {
+    pub(crate) fn handle_measured(&mut self, result: Result<Arc<MeasureReport>, MeasureError>) {
         match (result, &mut self.live) {
             (Ok(report), Some(live)) => {
                 live.show_report(report.clone());
-                let (colors, drawn) = (chart_colors(self.ctx.theme()), report.clone());
+                let colors = chart_colors(self.ctx.theme());
+                let drawn = report.clone();
                 let draw = move || {
                     let frame = chart::draw(&drawn, &colors).map_err(|e| e.to_string())?;
                     Ok((frame, chart::png(&drawn).map_err(|e| e.to_string())?))
@@ -157,16 +151,13 @@ impl App {
     }
 
     /// Changes the stored choices of live mode, except its source; returns those before.
-    pub(in crate::gui) fn set_live(&mut self, mut choices: Box<LiveChoices>) -> Box<LiveChoices> {
+    pub(crate) fn set_live(&mut self, mut choices: Box<LiveChoices>) -> Box<LiveChoices> {
         choices.source.clone_from(&self.settings.live.source);
         std::mem::swap(&mut self.settings.live, &mut choices);
-        let (before, now) = (&*choices, &self.settings.live);
+        let before = &*choices;
+        let now = &self.settings.live;
         let source = self.live.as_ref().map_or(&now.source, |live| &live.source);
-        let recaptured = before.captures_mirrored(source) != now.captures_mirrored(source)
-            || before.rotate != now.rotate
-            || before.camera_size != now.camera_size
-            || before.camera_fps != now.camera_fps
-            || before.camera_format != now.camera_format;
+        let recaptured = capture_settings(before, source) != capture_settings(now, source);
         let live = self.live.as_mut().filter(|_| !now.repaint_kept);
         let shown = live.and_then(|live| live.forget_finer(&self.ctx));
         self.record_what_is_seen(shown);
@@ -177,14 +168,14 @@ impl App {
         choices
     }
 
-    pub(in crate::gui) fn leave_as_seen(&mut self, stays: bool) {
+    pub(crate) fn leave_as_seen(&mut self, stays: bool) {
         let live = self.live.as_mut().filter(|live| live.frozen);
         let shown = live.and_then(|live| live.leave_as_seen(&self.ctx, stays));
         self.record_what_is_seen(shown);
     }
 
     /// Starts measuring the two modes by the fixed protocol, or stops.
-    pub(in crate::gui) fn toggle_measuring(&mut self) {
+    pub(crate) fn toggle_measuring(&mut self) {
         if self.engine.measuring_progress().is_some() {
             self.stop_measuring();
             return;
@@ -199,30 +190,34 @@ impl App {
     }
 
     /// Changes the detail of live pictures; a step from the automatic size sets a fixed size.
-    pub(in crate::gui) fn step_live_detail(&mut self, by: isize) {
-        let painted = self.live.as_ref().and_then(LiveView::painted_at);
-        let painted = painted.map(|(width, height)| width.max(height));
+    pub(crate) fn step_live_detail(&mut self, by: isize) {
+        let painted = self
+            .live
+            .as_ref()
+            .and_then(LiveView::painted_at)
+            .map(|(width, height)| width.max(height));
         let present = match self.settings.live.size {
             LiveSize::Auto { .. } => painted,
             LiveSize::LongSide(px) => Some(px),
         };
-        let next = match (present, by > 0) {
-            (None, _) => {
-                Err("Nothing is painted yet. You can change the detail after the first frame.")
-            }
-            (Some(now), true) => (STEPS_PX.into_iter().find(|&px| px > now))
-                .ok_or("This is the highest detail for live video."),
-            (Some(now), false) => (STEPS_PX.into_iter().rev().find(|&px| px < now))
-                .ok_or("This is the lowest detail for live video."),
-        };
+        let mut steps = STEPS_PX.into_iter();
+        let next = present.map(|now| {
+            if by > 0 { steps.find(|&px| px > now) } else { steps.rfind(|&px| px < now) }
+        });
         match next {
-            Ok(px) => self.perform(Intent::LiveDetail(px)),
-            Err(why) => self.messages.notice(why),
+            Some(Some(px)) => self.perform(Intent::LiveDetail(px)),
+            Some(None) if by > 0 => {
+                self.messages.notice("This is the highest detail for live video.");
+            }
+            Some(None) => self.messages.notice("This is the lowest detail for live video."),
+            None => self
+                .messages
+                .notice("Nothing is painted yet. You can change the detail after the first frame."),
         }
     }
 
     /// Stops a measurement, and reports its progress.
-    pub(in crate::gui) fn stop_measuring(&mut self) {
+    pub(crate) fn stop_measuring(&mut self) {
         let Some(share) = self.engine.cancel_measuring() else {
             return;
         };
@@ -234,7 +229,7 @@ impl App {
     }
 
     /// Performs an intent that only changes how live pictures are shown.
-    pub(in crate::gui) fn change_view(&mut self, intent: &Intent) {
+    pub(crate) fn change_view(&mut self, intent: &Intent) {
         let Some(live) = &mut self.live else {
             return;
         };
@@ -263,7 +258,7 @@ impl App {
     }
 
     /// Switches to live mode with the stored source.
-    pub(in crate::gui) fn enter_live(&mut self) {
+    pub(crate) fn enter_live(&mut self) {
         let source = self.settings.live.source.clone();
         self.enter_live_with(source, false);
     }
@@ -274,8 +269,7 @@ impl App {
             return;
         }
         // The photo keeps its choice and its paintings; it is not painted in the meantime.
-        self.engine.cancel();
-        self.painting.request = None;
+        self.drop_request();
         self.end_change();
         self.workspace.turn(Page::Live);
         if self.workspace.photo().is_some() {
@@ -299,7 +293,7 @@ impl App {
         self.list_cameras(false);
     }
 
-    pub(in crate::gui) fn leave_live(&mut self) {
+    pub(crate) fn leave_live(&mut self) {
         if self.live.is_none() {
             return;
         }
@@ -323,8 +317,8 @@ impl App {
 
     /// Chooses the first style if none is chosen, so that live mode paints from the start. At the very first start on a
     /// CPU, chooses a style that looks good at the small size used there. Only this special choice is stored.
-    pub(in crate::gui) fn choose_first_style(&mut self) {
-        if self.live.is_none() || self.workspace.choice.style.is_some() {
+    pub(crate) fn choose_first_style(&mut self) {
+        if self.live.is_none() || self.workspace.choice.style().is_some() {
             return;
         }
         let is_first_start = !self.settings.state.has_seen_hint;
@@ -333,30 +327,27 @@ impl App {
             return;
         }
         let is_cpu = self.device.is(DeviceChoice::Cpu);
-        let kind = self.gallery.card(FIRST_WHEN_SMALL);
-        let kind = kind.filter(|_| is_first_start && is_cpu);
-        let first = kind.or(self.gallery.cards().first());
-        let first = first.map(|card| card.id.clone());
+        let kind = self.gallery.card(FIRST_WHEN_SMALL).filter(|_| is_first_start && is_cpu);
+        let first = kind.or(self.gallery.cards().first()).map(|card| card.id.clone());
         let is_chosen_for_good = kind.is_some();
         if let Some(id) = &first {
             self.gallery.begin_at_top(id);
         }
-        self.workspace.choice.style = first;
+        self.workspace.choice.mix = Mix::of(first);
         if is_chosen_for_good {
             self.remember_choice();
         }
     }
 
     /// Lists the cameras again when the window gets the focus while it offers to use one.
-    pub(in crate::gui) fn follow_cameras(&mut self) {
-        let comes_back = self.ctx.input(|i| i.events.contains(&egui::Event::WindowFocused(true)));
-        if comes_back && self.live.is_none() && self.workspace.photo().is_none() {
+    pub(crate) fn follow_cameras(&mut self) {
+        if self.comes_back() && self.live.is_none() && self.workspace.photo().is_none() {
             self.list_cameras(false);
         }
     }
 
     /// Requests the system's list of cameras; `uses_first` then shows the first one.
-    pub(in crate::gui) fn list_cameras(&self, uses_first: bool) {
+    pub(crate) fn list_cameras(&self, uses_first: bool) {
         let platform = self.platform.clone();
         self.tasks.spawn(
             move || platform.cameras(),
@@ -371,7 +362,7 @@ impl App {
         );
     }
 
-    pub(in crate::gui) fn use_source(&mut self, source: Source) {
+    pub(crate) fn use_source(&mut self, source: Source) {
         match &mut self.live {
             Some(live) => {
                 live.trial.begin(&live.source);
@@ -395,15 +386,7 @@ impl App {
         live.snapshot = Snapshot::default();
         live.frozen = false;
         live.stays_as_seen = false;
-        let choices = &self.settings.live;
-        let capture = CaptureSettings {
-            size: choices.camera_size,
-            fps: choices.camera_fps,
-            format: choices.camera_format,
-            mirror: choices.captures_mirrored(&live.source),
-            rotate: choices.rotate,
-            ..CaptureSettings::default()
-        };
+        let capture = capture_settings(&self.settings.live, &live.source);
         let source = LiveSource::Capture(live.source.clone(), capture);
         let settings = self.live_settings();
         let started = self.engine.start_live(source, settings.clone());
@@ -423,5 +406,17 @@ impl App {
                 None
             }
         };
+    }
+}
+
+/// How the frames of a source are captured.
+fn capture_settings(choices: &LiveChoices, source: &Source) -> CaptureSettings {
+    CaptureSettings {
+        size: choices.camera_size,
+        fps: choices.camera_fps,
+        format: choices.camera_format,
+        mirror: choices.captures_mirrored(source),
+        rotate: choices.rotate,
+        ..CaptureSettings::default()
     }
 }

@@ -17,8 +17,7 @@ pub struct MixedCodes {
 
 impl MixedCodes {
     fn parts(&self) -> Vec<(&StyleCode, f64)> {
-        let codes = self.codes.iter();
-        codes.map(|(code, weight)| (code, *weight)).collect()
+        self.codes.iter().map(|(code, weight)| (code, *weight)).collect()
     }
 
     /// The network that paints in the mix.
@@ -74,8 +73,9 @@ impl LastNetwork {
         if let Some(network) = last.as_ref().filter(is_it) {
             return Ok(network.clone());
         }
-        let network = networks.find_made_by(made_by);
-        let network = network.map_err(|error| format!("The styles cannot be mixed: {error}."))?;
+        let network = networks
+            .find_made_by(made_by)
+            .map_err(|error| format!("The styles cannot be mixed: {error}."))?;
         Ok(last.insert(network).clone())
     }
 }
@@ -89,7 +89,8 @@ fn same_network(parts: &[(Style, u8)]) -> Result<Option<&MadeBy>, String> {
             None => first = Some((style, made_by)),
             Some((other, of_first)) => {
                 if let Some(why) = why_not_mixed(made_by, of_first) {
-                    let (title, other) = (&style.title, &other.title);
+                    let title = &style.title;
+                    let other = &other.title;
                     return Err(format!("{title} cannot be mixed with {other}: {why}."));
                 }
             }

@@ -1,6 +1,6 @@
 //! The sliders of a mix.
 
-use eframe::egui::{self, ComboBox};
+use eframe::egui::{self, Button, ComboBox, Ui};
 
 use super::{
     Mix, parsed,
@@ -11,6 +11,7 @@ use crate::gui::{
     fonts::icons,
     intent::Intent,
     list::list,
+    shortcuts::plain_button,
     style_source::{Card, MIX_OF},
     theme::{self, HintBeside},
 };
@@ -19,76 +20,67 @@ use crate::gui::{
 const CROSS: egui::Vec2 = egui::Vec2::splat(22.0);
 
 /// Draws the mix below its heading if the chosen style is a picture style.
-pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
+pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice) {
     let card = |id: &str| cards.iter().find(|card| card.id == id);
-    let chosen = choice.style.as_deref().and_then(card);
-    let Some(chosen) = chosen.filter(|card| card.is_picture()) else {
+    let Some(chosen) = choice.style().and_then(card).filter(|card| card.is_picture()) else {
         return;
     };
     ui.add_space(4.0);
     egui::CollapsingHeader::new(theme::heading("Mix"))
         .id_salt("mix")
         // Open if there is a mix in the settings.
-        .default_open(!choice.mix.others.is_empty())
+        .default_open(!choice.mix.others().is_empty())
         .show(ui, |ui| {
-            let can_add = addable(cards, chosen, choice);
-            if let Some((style, mix)) =
-                saved_mix(cards, chosen).filter(|_| choice.parts().is_empty())
+            let can_add = addable(cards, &choice.mix);
+            if let Some(mix) = saved_mix(cards, chosen).filter(|_| choice.parts().is_empty())
                 && ui.button("Adjust this mix").hint_beside("Mix its styles again.").clicked()
             {
-                (choice.style, choice.mix) = (Some(style), mix);
+                choice.mix = mix;
                 return;
             }
-            if choice.mix.others.is_empty() && can_add.is_empty() {
+            if choice.mix.others().is_empty() && can_add.is_empty() {
                 theme::caption(ui, "Add another image as a style to mix the two.");
                 return;
             }
-            if !choice.mix.others.is_empty() {
-                sliders(ui, cards, chosen, choice);
+            if !choice.mix.others().is_empty() {
+                sliders(ui, cards, choice);
             }
             add(ui, &can_add, chosen, choice);
-            if choice.mix.parts(&chosen.id).len() > 1 {
-                let keep = egui::Button::new("Save mix…");
-                let hint = "Save the mix as a style.";
-                if ui.add(keep).hint_beside(hint).clicked() {
-                    Intent::AskMixName.send(ui);
-                }
+            if choice.parts().len() > 1 {
+                plain_button(ui, "Save mix…", Intent::AskMixName)
+                    .hint_beside("Save the mix as a style.");
             }
         });
 }
 
-/// The first style and the mix that were saved as a style, if all of its styles are in the list.
-fn saved_mix(cards: &[Card], chosen: &Card) -> Option<(String, Mix)> {
+/// The mix that was saved as a style, if all of its styles are in the list.
+fn saved_mix(cards: &[Card], chosen: &Card) -> Option<Mix> {
     let parts = parsed(chosen.credit.strip_prefix(MIX_OF)?)?.into_iter();
     let known = parts.map(|(title, share)| {
         let card = cards.iter().find(|card| card.title == title)?;
         Some((card.id.clone(), share))
     });
-    Mix::of_parts(known.collect::<Option<_>>()?)
+    Some(Mix { styles: known.collect::<Option<_>>()? })
 }
 
 /// The picture styles that can be added to the mix, including those of other networks.
-fn addable<'a>(cards: &'a [Card], chosen: &Card, choice: &Choice) -> Vec<&'a Card> {
-    if choice.mix.others.len() >= MAX_OTHERS {
+fn addable<'a>(cards: &'a [Card], mix: &Mix) -> Vec<&'a Card> {
+    if mix.others().len() >= MAX_OTHERS {
         return Vec::new();
     }
-    let has = |id: &str| chosen.id == id || choice.mix.others.iter().any(|(style, _)| style == id);
-    let pictures = cards.iter().filter(|card| card.is_picture());
-    pictures.filter(|card| !has(&card.id)).collect()
+    cards.iter().filter(|card| card.is_picture() && !mix.has(&card.id)).collect()
 }
 
 /// The sliders for the shares of all styles in the mix, which add up to 100 %.
-fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice) {
+fn sliders(ui: &mut Ui, cards: &[Card], choice: &mut Choice) {
     let now = choice.mix.shares();
     // Compute from the shares at the start of the drag, so that the others keep their ratio when it returns.
     let began = ui.scope_id().with("shares before the drag");
     let before: Vec<u8> = ui.data(|d| d.get_temp(began)).unwrap_or_else(|| now.clone());
     let mut is_dragged = false;
     let mut removed = None;
-    let others = choice.mix.others.iter().map(|(style, _)| style.as_str());
-    let styles: Vec<String> =
-        std::iter::once(chosen.id.as_str()).chain(others).map(str::to_owned).collect();
-    for (place, style) in styles.iter().enumerate() {
+    let styles = choice.mix.styles.clone();
+    for (place, (style, _)) in styles.iter().enumerate() {
         let card = cards.iter().find(|card| card.id == *style);
         let title = card.map_or(style.as_str(), |card| &card.title);
         let mut share = now.get(place).copied().unwrap_or_default();
@@ -100,11 +92,10 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
                     return false;
                 }
                 ui.spacing_mut().button_padding = egui::Vec2::ZERO;
-                let cross = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
+                let cross = Button::new(icons::CLOSE).frame_when_inactive(false);
                 let name = format!("Remove {title} from the mix");
-                let cross = ui.add_sized(CROSS, cross).hint_beside(&name);
-                let cross = cross.accessible_name(name);
-                removed = removed.or(cross.clicked().then_some(place - 1));
+                let cross = ui.add_sized(CROSS, cross).hint_beside(&name).accessible_name(name);
+                removed = removed.or(cross.clicked().then_some(place));
                 false
             });
         let response =
@@ -128,7 +119,7 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
 }
 
 /// The list of styles that can be added; disabled entries show why.
-fn add(ui: &mut egui::Ui, can_add: &[&Card], chosen: &Card, choice: &mut Choice) {
+fn add(ui: &mut Ui, can_add: &[&Card], chosen: &Card, choice: &mut Choice) {
     if can_add.is_empty() {
         return;
     }
@@ -138,7 +129,7 @@ fn add(ui: &mut egui::Ui, can_add: &[&Card], chosen: &Card, choice: &mut Choice)
     let response = list(ui, button, |ui, entries| {
         for card in can_add {
             let why_not = chosen.why_not_mixed(card);
-            let entry = egui::Button::selectable(false, &card.title);
+            let entry = Button::selectable(false, &card.title);
             let mut entry = ui.add_enabled(why_not.is_none(), entry);
             entries.note(&entry, false);
             if let Some(why) = why_not {

@@ -1,118 +1,22 @@
-//! Turns weights into a network that paints, and into a new style.
+//! Turns a mix into a new style, and names mixes and styles.
 
 use super::{Parts, UnkeptMix, text};
 use crate::{
-    gui::{
-        app::App,
-        style_source::{Loaded, MIX_OF},
-        tasks::named,
-    },
+    gui::{app::App, choice::NetworkOf, style_source::MIX_OF},
     mode::ModelSize,
 };
 
 impl App {
-    /// The styles of the current mix; empty without a mix.
-    pub(in crate::gui) fn mixed_parts(&self) -> Parts {
-        self.workspace.choice.parts()
-    }
-
     /// The mix that paints and is not saved as a style yet.
-    pub(in crate::gui) fn unkept_mix(&self) -> Option<UnkeptMix> {
-        let parts = self.mixed_parts();
+    pub(crate) fn unkept_mix(&self) -> Option<UnkeptMix> {
+        let parts = self.workspace.choice.parts();
         let name = self.chosen_name().filter(|_| !parts.is_empty())?;
         Some(UnkeptMix::new(parts, name))
     }
 
-    /// The network of a mix, if it is ready; otherwise requests it, unless another one is being made.
-    pub(in crate::gui) fn mixed_network(&mut self, parts: &Parts) -> Option<Loaded> {
-        let mixed = &mut self.networks.mixed;
-        if let Some((of, loaded)) = &mixed.newest
-            && of == parts
-        {
-            return Some(loaded.clone());
-        }
-        if mixed.running.is_none() && mixed.failed.as_ref() != Some(parts) {
-            mixed.running = Some(parts.clone());
-            let (styles, mix, parts) = (self.style_source.clone(), parts.clone(), parts.clone());
-            self.tasks.spawn(
-                move || named("The styles could not be mixed", || styles.mix(&mix)),
-                |app, mixed| app.handle_mixed(parts, mixed),
-            );
-        }
-        None
-    }
-
-    /// The network of a mix for live mode: until the newest one is ready, an older one of the same styles.
-    pub(in crate::gui) fn mixed_live_network(
-        &mut self,
-        parts: &Parts,
-        is_preparing: bool,
-    ) -> Option<Loaded> {
-        let same_styles = |of: &Parts| {
-            let (a, b) = (of.iter(), parts.iter());
-            of.len() == parts.len() && a.zip(b).all(|((a, _), (b, _))| a == b)
-        };
-        let older = self.networks.mixed.newest.as_ref();
-        let older = older.filter(|(of, _)| same_styles(of));
-        let older = older.map(|(_, loaded)| loaded.clone());
-        // Newer settings would cancel the preparation of the previous ones again and again.
-        if is_preparing && older.is_some() {
-            return older;
-        }
-        self.mixed_network(parts).or(older)
-    }
-
-    /// Handles the network of a mix, or the failure to make it.
-    fn handle_mixed(&mut self, parts: Parts, result: Result<Loaded, String>) {
-        let mixed = &mut self.networks.mixed;
-        mixed.running = None;
-        let wanted = self.painting.request.as_ref().map(|r| &r.recipe.mix);
-        let is_requested = wanted == Some(&parts);
-        let waits = wanted.is_some_and(|mix| !mix.is_empty());
-        match result {
-            Ok(loaded) => {
-                mixed.newest = Some((parts, loaded));
-                if waits {
-                    self.paint_requested();
-                }
-                self.start_batch();
-            }
-            Err(error) => {
-                mixed.failed = Some(parts.clone());
-                self.messages.error(error);
-                self.leave_out_of_batch(|style| style.parts == parts);
-                if is_requested {
-                    self.revert_choice();
-                } else if waits {
-                    self.paint_requested();
-                }
-            }
-        }
-    }
-
-    /// The network with which the choice paints photos, if it is ready.
-    pub(in crate::gui) fn chosen_network(
-        &mut self,
-        style: &str,
-        parts: &Parts,
-        model: ModelSize,
-    ) -> Option<Loaded> {
-        if !parts.is_empty() {
-            // The user requests it again.
-            self.networks.mixed.failed.take_if(|failed| failed == parts);
-            return self.mixed_network(parts);
-        }
-        let key = (style.to_owned(), model);
-        let loaded = self.networks.loaded.get(&key).cloned();
-        if loaded.is_none() {
-            self.load(key);
-        }
-        loaded
-    }
-
     /// Asks for a name under which the mix becomes a style.
-    pub(in crate::gui) fn ask_mix_name(&mut self) {
-        let parts = self.mixed_parts();
+    pub(crate) fn ask_mix_name(&mut self) {
+        let parts = self.workspace.choice.parts();
         if parts.is_empty() {
             return;
         }
@@ -125,7 +29,7 @@ impl App {
         self.put_name(["Save mix as".to_owned(), name], "Save", problem, keep);
     }
 
-    pub(in crate::gui) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
+    pub(crate) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
         self.gallery.known(style).map_or(style, |card| &card.title)
     }
 
@@ -141,44 +45,40 @@ impl App {
         }
     }
 
-    /// The name of a style, or of the mix of it.
-    pub(in crate::gui) fn name_of(&self, style: &str, parts: &Parts) -> String {
-        if parts.is_empty() {
-            self.title_of(style).to_owned()
-        } else {
-            format!("Mix of {}", self.titles(parts))
+    /// The name of a style or mix.
+    pub(crate) fn name_of(&self, network: &NetworkOf) -> String {
+        match network {
+            NetworkOf::Style(style, _) => self.title_of(style).to_owned(),
+            NetworkOf::Mix(parts) => format!("Mix of {}", self.titles(parts)),
         }
     }
 
     /// The name of the style or mix that paints; `None` while no style is chosen.
-    pub(in crate::gui) fn chosen_name(&self) -> Option<String> {
-        let style = self.workspace.choice.style.as_deref()?;
-        Some(self.name_of(style, &self.mixed_parts()))
+    pub(crate) fn chosen_name(&self) -> Option<String> {
+        Some(self.name_of(&self.workspace.choice.network(ModelSize::Full)?))
     }
 
     /// Saves a mix as a new style.
     fn keep_mix(&mut self, parts: Parts, name: String) {
         let words = format!("{MIX_OF}{}", text(&parts, |style| self.title_of(style)));
         self.incoming.importing += 1;
-        let (styles, mix, style) = (self.style_source.clone(), parts.clone(), name.clone());
+        let styles = self.style_source.clone();
+        let mix = parts.clone();
+        let style = name.clone();
         self.tasks.spawn_writing(
             move || styles.keep_mix(&mix, &style, &words),
-            |app, kept| app.handle_kept(parts, name, kept),
+            |app, kept| match kept {
+                Ok(id) => {
+                    let style = NetworkOf::Style(id.clone(), app.model());
+                    app.workspace.note_kept_mix(&NetworkOf::Mix(parts), style);
+                    app.list_styles(Some(id));
+                }
+                Err(error) => {
+                    app.incoming.end_import();
+                    let why = app.why_not_named(&name, &error);
+                    app.ask_name_of_mix(parts, name, Some(why));
+                }
+            },
         );
-    }
-
-    /// Handles the result of saving a mix; on failure, shows the question again with the reason.
-    fn handle_kept(&mut self, parts: Parts, name: String, result: Result<String, String>) {
-        match result {
-            Ok(id) => {
-                self.workspace.note_kept_mix(&parts, &id);
-                self.list_styles(Some(id));
-            }
-            Err(error) => {
-                self.incoming.end_import();
-                let why = self.why_not_named(&name, &error);
-                self.ask_name_of_mix(parts, name, Some(why));
-            }
-        }
     }
 }

@@ -8,12 +8,10 @@
 mod codes;
 mod controls;
 mod flow;
-mod networks;
 mod parts;
 mod tile;
 
 pub use codes::{LastNetwork, MixedCodes, why_not_mixed};
 pub use controls::ui;
-pub use networks::MixedNetworks;
 pub use parts::{Mix, Parts, label, parsed, text};
 pub use tile::UnkeptMix;

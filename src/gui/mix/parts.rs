@@ -10,98 +10,89 @@ const USUAL_WEIGHT: u8 = 50;
 /// The styles of a mix and their weights, which are above zero; empty without a mix.
 pub type Parts = Vec<(String, u8)>;
 
-/// What is mixed with the chosen style.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The chosen style, which is first, and the styles that are mixed with it, with their weights, 0 to 100; empty if no
+/// style is chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mix {
-    /// The weight of the chosen style, 0 to 100.
-    pub own: u8,
-    /// The other styles and their weights, 0 to 100.
-    pub others: Parts,
-}
-
-impl Default for Mix {
-    fn default() -> Self {
-        Self { own: USUAL_WEIGHT, others: Parts::new() }
-    }
+    pub styles: Parts,
 }
 
 impl Mix {
-    /// The first style of these parts, and what is mixed with it.
-    pub fn of_parts(parts: Parts) -> Option<(String, Self)> {
-        let mut parts = parts.into_iter();
-        let (style, own) = parts.next()?;
-        Some((style, Self { own, others: parts.collect() }))
+    /// A style alone.
+    pub fn of(style: Option<String>) -> Self {
+        Self { styles: style.into_iter().map(|style| (style, USUAL_WEIGHT)).collect() }
     }
 
-    /// The mix of this style from the settings. Removes duplicates and limits the number of other styles.
-    pub fn remembered(own: Option<u8>, others: &Parts, style: Option<&str>) -> Self {
-        let mut mix = Self::default();
-        if style.is_none() {
-            return mix;
-        }
-        mix.own = own.unwrap_or(USUAL_WEIGHT);
-        for other in others {
-            let is_there = |(id, _): &(String, u8)| *id == other.0;
-            if Some(other.0.as_str()) != style && !mix.others.iter().any(is_there) {
-                mix.others.push(other.clone());
+    /// The mix in the settings. Removes duplicates and limits the number of other styles.
+    pub fn remembered(style: Option<&String>, own: Option<u8>, others: &Parts) -> Self {
+        let mut mix = Self::of(style.cloned());
+        if let Some((_, weight)) = mix.styles.first_mut() {
+            *weight = own.unwrap_or(USUAL_WEIGHT);
+            for other in others {
+                if !mix.has(&other.0) {
+                    mix.styles.push(other.clone());
+                }
             }
         }
-        mix.others.truncate(MAX_OTHERS);
+        mix.styles.truncate(1 + MAX_OTHERS);
         mix
+    }
+
+    /// The chosen style.
+    pub fn style(&self) -> Option<&str> {
+        self.styles.first().map(|(style, _)| style.as_str())
+    }
+
+    /// What is mixed with the chosen style.
+    pub fn others(&self) -> &[(String, u8)] {
+        self.styles.get(1..).unwrap_or_default()
+    }
+
+    pub fn has(&self, style: &str) -> bool {
+        self.styles.iter().any(|(id, _)| id == style)
     }
 
     /// The weight of the chosen style for the settings; `None` if it is the default and nothing is mixed.
     pub fn own_weight(&self) -> Option<u8> {
-        (*self != Self::default()).then_some(self.own)
+        let (_, own) = self.styles.first()?;
+        (*own != USUAL_WEIGHT || self.styles.len() > 1).then_some(*own)
     }
 
     /// The styles of the mix; empty if only the chosen style is left.
-    pub fn parts(&self, style: &str) -> Parts {
-        if self.others.iter().all(|(_, weight)| *weight == 0) {
+    pub fn parts(&self) -> Parts {
+        if self.others().iter().all(|(_, weight)| *weight == 0) {
             return Parts::new();
         }
-        let own = (style.to_owned(), self.own);
-        let all = std::iter::once(own).chain(self.others.iter().cloned());
-        all.filter(|(_, weight)| *weight > 0).collect()
+        self.styles.iter().filter(|(_, weight)| *weight > 0).cloned().collect()
     }
 
-    /// The weights of all styles as percentages, starting with the chosen style.
+    /// The weights of all styles as percentages.
     pub fn shares(&self) -> Vec<u8> {
-        let others = self.others.iter().map(|(_, weight)| *weight);
-        let weights: Vec<u8> = std::iter::once(self.own).chain(others).collect();
-        let shares = shares(&weights).into_iter();
-        shares.map(|share| share.min(100) as u8).collect()
+        let weights: Vec<u8> = self.styles.iter().map(|(_, weight)| *weight).collect();
+        shares(&weights).into_iter().map(|share| share.min(100) as u8).collect()
     }
 
-    /// Sets these shares, starting with the chosen style's.
+    /// Sets the shares of all styles.
     pub fn set_shares(&mut self, shares: &[u8]) {
-        let weights = std::iter::once(&mut self.own);
-        let others = self.others.iter_mut().map(|(_, weight)| weight);
-        for (weight, share) in weights.chain(others).zip(shares) {
+        for ((_, weight), share) in self.styles.iter_mut().zip(shares) {
             *weight = *share;
         }
     }
 
     /// Adds a style with an equal share; the others keep their ratio.
     pub fn add(&mut self, style: String) {
-        self.others.push((style, 0));
-        let (shares, last) = (self.shares(), self.others.len());
-        self.set_shares(&with_share(&shares, last, usual_share(shares.len())));
+        let last = self.styles.len();
+        self.styles.push((style, 0));
+        self.set_shares(&with_share(&self.shares(), last, usual_share(last + 1)));
     }
 
-    /// Removes the other style at this index; the rest keep their ratio.
+    /// Removes the style at this index; the rest keep their ratio.
     pub fn remove(&mut self, place: usize) {
-        self.others.remove(place);
-        if self.others.is_empty() {
-            self.own = USUAL_WEIGHT
-        } else {
-            self.set_shares(&self.shares())
+        self.styles.remove(place);
+        match self.styles.as_mut_slice() {
+            [(_, own)] => *own = USUAL_WEIGHT,
+            _ => self.set_shares(&self.shares()),
         }
-    }
-
-    /// Removes the other styles that no longer exist.
-    pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
-        self.others.retain(|(style, _)| is_there(style));
     }
 }
 
@@ -178,12 +169,13 @@ mod tests {
     use super::*;
 
     fn mix(own: u8, others: &[(&str, u8)]) -> Mix {
-        Mix { own, others: others.iter().map(|(s, w)| ((*s).to_owned(), *w)).collect() }
+        let styles = [("a", own)].into_iter().chain(others.iter().copied());
+        Mix { styles: styles.map(|(s, w)| (s.to_owned(), w)).collect() }
     }
 
     #[test]
     fn a_mix_has_the_styles_with_a_weight() {
-        let parts = |mix: &Mix| label(&mix.parts("a"));
+        let parts = |mix: &Mix| label(&mix.parts());
         assert_eq!(parts(&mix(50, &[])), "");
         assert_eq!(parts(&mix(50, &[("b", 0)])), "");
         assert_eq!(parts(&mix(0, &[("b", 0)])), "");
@@ -195,10 +187,11 @@ mod tests {
     fn what_settings_remember_becomes_a_mix_that_can_be() {
         let part = |id: &str| (id.to_owned(), 40);
         let others = ["a", "b", "b", "c", "d", "e"].map(part).to_vec();
-        let remembered = Mix::remembered(Some(30), &others, Some("a"));
+        let style = "a".to_owned();
+        let remembered = Mix::remembered(Some(&style), Some(30), &others);
         assert_eq!(remembered, mix(30, &[("b", 40), ("c", 40), ("d", 40)]));
-        assert_eq!(Mix::remembered(Some(30), &others, None), Mix::default());
-        assert_eq!(Mix::remembered(None, &Parts::new(), Some("a")), Mix::default());
+        assert_eq!(Mix::remembered(None, Some(30), &others), Mix::default());
+        assert_eq!(Mix::remembered(Some(&style), None, &Parts::new()), mix(50, &[]));
     }
 
     #[test]
@@ -213,9 +206,9 @@ mod tests {
         mixed.set_shares(&[80, 20]);
         mixed.add("c".to_owned());
         assert_eq!(mixed, mix(54, &[("b", 13), ("c", 33)]));
-        mixed.remove(0);
+        mixed.remove(1);
         assert_eq!(mixed.shares().iter().sum::<u8>(), 100);
-        mixed.remove(0);
+        mixed.remove(1);
         assert_eq!(mixed, mix(50, &[]));
     }
 
@@ -225,7 +218,7 @@ mod tests {
         assert_eq!(shares(&[1, 1, 1]), [33, 34, 33]);
         assert_eq!(shares(&[100, 0, 1]), [99, 0, 1]);
         assert_eq!(shares(&[0, 0]), [0, 0]);
-        let parts = mix(70, &[("b", 30)]).parts("a");
+        let parts = mix(70, &[("b", 30)]).parts();
         assert_eq!(text(&parts, |style| style), "a 70 %, b 30 %");
     }
 }

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Event};
+use eframe::egui::{self, Ui};
 
 use super::{
     Viewed, is_video, kind,
-    small::{OpenedPainting, Stamp, open_painting},
+    small::{Stamp, open_painting},
     strip, view,
 };
 use crate::gui::{
@@ -15,7 +15,6 @@ use crate::gui::{
     file_list::FileList,
     intent::Intent,
     label::{name_label, path_label},
-    messages::Offer,
     painted_with,
     stage::Seen,
 };
@@ -30,14 +29,14 @@ pub fn is_low(ctx: &egui::Context) -> bool {
 
 impl App {
     /// Notes that a painting was written to this file.
-    pub(in crate::gui) fn note_painting(&mut self, path: &Path) {
+    pub(crate) fn note_painting(&mut self, path: &Path) {
         self.note_file(FileList::Paintings, path);
         self.paintings.note_written(path);
     }
 
     /// Whether the strip is shown below the photo. If there is space, it is shown even before the first painting is
     /// saved, so that the photo does not move then.
-    pub(in crate::gui) fn has_strip(&self) -> bool {
+    pub(crate) fn has_strip(&self) -> bool {
         let has_paintings = !self.settings.state.paintings.is_empty();
         let has_place = if is_low(&self.ctx) {
             has_paintings && self.paintings.is_open_low
@@ -57,19 +56,18 @@ impl App {
     }
 
     /// In a low window, the button that shows or hides the strip, if the strip is not empty.
-    pub(in crate::gui) fn strip_button(&self, ui: &mut egui::Ui) {
+    pub(crate) fn strip_button(&self, ui: &mut Ui) {
         if is_low(ui) && !self.settings.state.paintings.is_empty() {
-            let folds = self.folds_strip();
-            strip::button(ui, folds, false);
+            strip::button(ui, self.folds_strip(), false);
         }
     }
 
     /// Makes missing thumbnails of the strip, and checks the files again when the window gets the focus.
-    pub(in crate::gui) fn serve_paintings(&mut self) {
+    pub(crate) fn serve_paintings(&mut self) {
         if !self.has_strip() || self.folds_strip() {
             return;
         }
-        if self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true))) {
+        if self.comes_back() {
             let stamps = self.paintings.stamps();
             let look = move || {
                 let is_other = |(path, stamp): &(PathBuf, Option<Stamp>)| Stamp::of(path) != *stamp;
@@ -84,89 +82,71 @@ impl App {
     }
 
     /// Draws the strip if it is shown.
-    pub(in crate::gui) fn strip_ui(&mut self, ui: &mut egui::Ui) {
+    pub(crate) fn strip_ui(&mut self, ui: &mut Ui) {
         let folds = if is_low(ui) { None } else { Some(self.settings.state.folds_paintings) };
-        let listed = &self.settings.state.paintings;
-        self.paintings.strip(ui, listed, folds);
+        self.paintings.strip(ui, &self.settings.state.paintings, folds);
     }
 
     /// Opens a painting of the list to show it large.
-    pub(in crate::gui) fn show_painting(&mut self, path: PathBuf) {
+    pub(crate) fn show_painting(&mut self, path: PathBuf) {
         self.paintings.opening = Some(path.clone());
         let file = path.clone();
         self.tasks.spawn(
             move || open_painting(file),
-            |app, opened| app.handle_painting_opened(path, opened),
+            |app, opened| {
+                let was_awaited = app.paintings.opening.take_if(|opening| *opening == path);
+                if was_awaited.is_none() {
+                    return;
+                }
+                match opened {
+                    Ok(Some((painting, texts))) => {
+                        let framing = app.stage.framing;
+                        let before = app.seen_pictures();
+                        let mut viewed = Viewed::new(&app.ctx, path, (&painting, texts), framing);
+                        viewed.stage.appear_over(&app.ctx, before);
+                        app.paintings.scrolls_to_viewed = true;
+                        app.paintings.viewed = Some(viewed);
+                    }
+                    Ok(None) => app.forget_gone(FileList::Paintings, &path),
+                    // A video player may be able to play a file that cannot be read here.
+                    Err(error) if is_video(&path) => {
+                        let name = name_label(&path);
+                        let text = format!("{name} cannot be previewed: {error}");
+                        app.messages.offer(text, ("Play", Intent::Play(path)));
+                    }
+                    Err(error) => app.messages.error(error),
+                }
+            },
         );
     }
 
     /// Shows the painting `by` positions to the right in the strip, if there is one.
-    pub(in crate::gui) fn step_painting(&mut self, by: isize) {
-        let listed = self.settings.state.paintings.iter();
-        let listed: Vec<_> = listed.filter(|path| !self.paintings.is_gone(path)).collect();
+    pub(crate) fn step_painting(&mut self, by: isize) {
+        let listed: Vec<_> = self
+            .settings
+            .state
+            .paintings
+            .iter()
+            .filter(|path| !self.paintings.is_gone(path))
+            .collect();
         // Start from the painting that is being opened, because key presses are faster than reading files.
-        let from = self.paintings.opening.as_ref();
-        let from = from.or(self.paintings.viewed.as_ref().map(|v| &v.path));
+        let from =
+            self.paintings.opening.as_ref().or(self.paintings.viewed.as_ref().map(|v| &v.path));
         let place = from.and_then(|path| listed.iter().position(|listed| *listed == path));
-        let next = place.and_then(|place| listed.get(place.checked_add_signed(by)?));
-        let next = next.map(|path| Intent::ShowPainting((*path).clone()));
+        let next = place
+            .and_then(|place| listed.get(place.checked_add_signed(by)?))
+            .map(|path| Intent::ShowPainting((*path).clone()));
         self.intents.extend(next);
     }
 
-    /// Handles an opened painting; does nothing if its file is gone.
-    fn handle_painting_opened(
-        &mut self,
-        path: PathBuf,
-        result: Result<Option<OpenedPainting>, String>,
-    ) {
-        let was_awaited = self.paintings.opening.take_if(|opening| *opening == path);
-        if was_awaited.is_none() {
-            return;
-        }
-        match result {
-            Ok(Some((opened, texts))) => {
-                let framing = self.stage.framing;
-                let before = self.seen_pictures();
-                let mut viewed = Viewed::new(&self.ctx, path, (&opened, texts), framing);
-                viewed.stage.appear_over(&self.ctx, before);
-                self.paintings.scrolls_to_viewed = true;
-                self.paintings.viewed = Some(viewed);
-            }
-            Ok(None) => {
-                self.forget_gone(FileList::Paintings, &path);
-                self.close_forgotten();
-            }
-            // A video player may be able to play a file that cannot be read here.
-            Err(error) if is_video(&path) => {
-                let name = name_label(&path);
-                let text = format!("{name} cannot be previewed: {error}");
-                let offer = Offer { label: "Play", intent: Intent::Play(path) };
-                self.messages.offer(text, offer);
-            }
-            Err(error) => self.messages.error(error),
-        }
-    }
-
     /// The photo and its painting, or the saved painting that is shown large instead.
-    pub(in crate::gui) fn seen_pictures(&self) -> Seen {
+    pub(crate) fn seen_pictures(&self) -> Seen {
         let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
         viewed.unwrap_or(&self.stage).seen_pictures()
     }
 
-    /// Removes a painting from the list; keeps its file.
-    pub(in crate::gui) fn forget_painting(&mut self, path: &Path) {
-        self.forget_file(FileList::Paintings, path);
-        self.close_forgotten();
-    }
-
-    /// Removes all paintings from the list; keeps their files.
-    pub(in crate::gui) fn clear_paintings(&mut self) {
-        self.clear_files(FileList::Paintings);
-        self.close_forgotten();
-    }
-
     /// Shows the photo again if the painting that is shown large is no longer in the list.
-    fn close_forgotten(&mut self) {
+    pub(crate) fn close_forgotten(&mut self) {
         let listed = &self.settings.state.paintings;
         let viewed = self.paintings.viewed();
         if viewed.is_some_and(|viewed| !listed.contains(&viewed.path)) {
@@ -178,7 +158,7 @@ impl App {
     }
 
     /// Fades the photo in over the painting that was shown large; returns `false` if none was shown or being opened.
-    pub(in crate::gui) fn close_painting(&mut self) -> bool {
+    pub(crate) fn close_painting(&mut self) -> bool {
         let viewed = self.paintings.viewed();
         if let Some(viewed) = viewed.filter(|_| self.workspace.photo().is_some()) {
             self.stage.appear_over(&self.ctx, viewed.stage.seen_pictures());
@@ -187,7 +167,7 @@ impl App {
     }
 
     /// Folds or unfolds the strip.
-    pub(in crate::gui) fn toggle_strip(&mut self) {
+    pub(crate) fn toggle_strip(&mut self) {
         let folds = if is_low(&self.ctx) {
             &mut self.paintings.is_open_low
         } else {
@@ -199,7 +179,7 @@ impl App {
 
     /// Applies an intent to the painting that is shown large, or shows the photo again before the intent changes it.
     /// Returns `true` if the intent is done.
-    pub(in crate::gui) fn meet_viewed(&mut self, intent: &Intent) -> bool {
+    pub(crate) fn meet_viewed(&mut self, intent: &Intent) -> bool {
         match (self.paintings.viewed(), intent) {
             (Some(viewed), Intent::Copy) if is_video(&viewed.path) => {
                 self.messages.notice("A video cannot be copied as a picture. Use “Show in folder”.")
@@ -229,31 +209,30 @@ impl App {
     }
 
     /// Whether a painting of the strip is shown large.
-    pub(in crate::gui) fn shows_painting(&self) -> bool {
+    pub(crate) fn shows_painting(&self) -> bool {
         self.live.is_none() && self.paintings.viewed().is_some()
     }
 
     /// The choice with the settings of the painting that is shown large, if its file contains them.
-    pub(in crate::gui) fn viewed_choice(&self) -> Option<Choice> {
+    pub(crate) fn viewed_choice(&self) -> Option<Choice> {
         painted_with::choice(&self.paintings.viewed()?.texts, &self.workspace.choice)
     }
 
     /// Draws the settings of the painting that is shown large; returns `false` if no painting is shown large.
-    pub(in crate::gui) fn viewed_settings(&self, ui: &mut egui::Ui) -> bool {
+    pub(crate) fn viewed_settings(&self, ui: &mut Ui) -> bool {
         let Some(viewed) = self.paintings.viewed() else {
             return false;
         };
         let choice = self.viewed_choice();
-        let styles = choice.iter().flat_map(|choice| {
-            choice.style.iter().chain(choice.mix.others.iter().map(|(style, _)| style))
-        });
+        let mixed = choice.iter().flat_map(|choice| &choice.mix.styles);
+        let styles = mixed.map(|(style, _)| style);
         let missing = styles.into_iter().find(|style| self.gallery.card(style).is_none());
         view::settings(ui, &viewed.texts, (choice.as_ref(), missing.map(String::as_str)));
         true
     }
 
     /// Draws the buttons of the painting that is shown large; returns `false` if no painting is shown large.
-    pub(in crate::gui) fn viewed_buttons(&self, ui: &mut egui::Ui) -> bool {
+    pub(crate) fn viewed_buttons(&self, ui: &mut Ui) -> bool {
         let viewed = self.paintings.viewed().filter(|_| self.live.is_none());
         if let Some(viewed) = viewed {
             view::buttons(ui, &viewed.path);

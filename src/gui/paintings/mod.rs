@@ -72,11 +72,12 @@ impl Paintings {
     }
 
     /// The next of these files that needs a thumbnail; it is marked as started.
-    pub(super) fn begin_next(&mut self, listed: &[PathBuf]) -> Option<PathBuf> {
+    pub fn begin_next(&mut self, listed: &[PathBuf]) -> Option<PathBuf> {
         if self.running.is_some() {
             return None;
         }
-        let (here, outdated) = (&self.thumbnails, &self.outdated);
+        let here = &self.thumbnails;
+        let outdated = &self.outdated;
         let lacks = |path: &&PathBuf| !here.contains_key(*path) || outdated.contains(*path);
         self.running = listed.iter().find(lacks).cloned();
         // If the file is written again from now on, it needs a new thumbnail.
@@ -116,7 +117,7 @@ impl Paintings {
     }
 
     /// Discards the thumbnails of files that are no longer in a list.
-    pub(super) fn keep_only(&mut self, state: &State) {
+    pub fn keep_only(&mut self, state: &State) {
         let is_listed = |path: &PathBuf| {
             [&state.paintings, &state.recent_photos].iter().any(|list| list.contains(path))
         };

@@ -29,7 +29,7 @@ const MAX_BYTES: u64 = 512 << 20;
 pub const THUMBNAIL_PX: usize = 192;
 
 /// Size and time of a file, to detect that it has changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub struct Stamp {
     bytes: u64,
     modified: Option<SystemTime>,

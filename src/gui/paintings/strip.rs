@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{
     self, Align2, Color32, FontId, Key, Modifiers, Response, Role, ScrollArea, Sense, Stroke,
-    StrokeKind, WidgetInfo, vec2,
+    StrokeKind, Ui, vec2,
 };
 
 use super::{Paintings, Thumbnail, is_video, view::actions};
 use crate::gui::{
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     label::{name_label, path_label},
     shortcuts::menu,
     texture::paint_cover,
@@ -23,7 +23,7 @@ const SIZE: egui::Vec2 = vec2(80.0, 56.0);
 impl Paintings {
     /// Draws the strip of the `listed` files into `ui`, or only the button that unfolds it. `folds` is `None` if the
     /// button is elsewhere.
-    pub fn strip(&mut self, ui: &mut egui::Ui, listed: &[PathBuf], folds: Option<bool>) {
+    pub fn strip(&mut self, ui: &mut Ui, listed: &[PathBuf], folds: Option<bool>) {
         let Some(is_folded) = folds else {
             self.pictures(ui, listed);
             return;
@@ -50,7 +50,7 @@ impl Paintings {
         });
     }
 
-    fn pictures(&mut self, ui: &mut egui::Ui, listed: &[PathBuf]) {
+    fn pictures(&mut self, ui: &mut Ui, listed: &[PathBuf]) {
         let listed: Vec<&PathBuf> = listed.iter().filter(|path| !self.is_gone(path)).collect();
         // The wheel scrolls the strip, which has no other direction.
         ui.style_mut().always_scroll_the_only_direction = true;
@@ -67,7 +67,7 @@ impl Paintings {
             ui.horizontal(|ui| {
                 // A placeholder for the first painting.
                 let (place, _) = ui.allocate_exact_size(SIZE, Sense::hover());
-                let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
+                let edge = Stroke::new(1.0, theme::palette(ui).outline);
                 theme::dashed(ui.painter(), place.shrink(0.5), edge);
                 theme::caption(ui, "Saved paintings appear here.");
             });
@@ -100,9 +100,7 @@ impl Paintings {
                         });
                         menu(ui, of_file.chain([last]));
                     });
-                    if response.clicked() {
-                        Intent::ShowPainting(path.clone()).send(ui);
-                    }
+                    response.sends(Intent::ShowPainting(path.clone()));
                 }
             });
         });
@@ -110,24 +108,18 @@ impl Paintings {
 }
 
 /// The button that folds or unfolds the strip.
-pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
+pub fn button(ui: &mut Ui, is_folded: bool, has_icon: bool) {
     let words =
         if has_icon { theme::icon_text(icons::SAVE, "Saved", true) } else { "Saved".to_owned() };
     let name = if is_folded { "Show saved paintings" } else { "Hide saved paintings" };
-    let response = ui.add(egui::Button::selectable(!is_folded, words));
-    let response = response.on_hover_text("Recently saved paintings");
-    if response.accessible_name(name).clicked() {
-        Intent::ToggleStrip.send(ui);
-    }
+    let response = ui
+        .add(egui::Button::selectable(!is_folded, words))
+        .on_hover_text("Recently saved paintings");
+    response.accessible_name(name).sends(Intent::ToggleStrip);
 }
 
 /// A painting in the strip.
-fn picture(
-    ui: &mut egui::Ui,
-    path: &Path,
-    thumbnail: Option<&Thumbnail>,
-    is_viewed: bool,
-) -> Response {
+fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: bool) -> Response {
     let name = name_label(path);
     let (_, rect) = ui.allocate_space(SIZE);
     // The id comes from the path, so that the focus stays on the painting when it moves in the list.
@@ -137,21 +129,20 @@ fn picture(
         Some(Err(why)) if !is_video(path) => Some(why),
         _ => None,
     };
-    response.widget_info(|| {
-        let name = match problem {
-            Some(_) => format!("{name}, cannot be shown"),
-            None => name.clone(),
-        };
-        WidgetInfo::selected(Role::Button, true, is_viewed, name)
-    });
+    let spoken = match problem {
+        Some(_) => format!("{name}, cannot be shown"),
+        None => name.clone(),
+    };
+    theme::named_choice(&response, Role::Button, is_viewed, &spoken);
     if ui.is_rect_visible(rect) {
-        let colors = theme::palette(ui.visuals());
+        let colors = theme::palette(ui);
         ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
         match thumbnail.map(|thumbnail| &thumbnail.picture) {
             Some(Ok(texture)) => {
                 paint_cover(ui, texture, rect, theme::RADIUS);
                 if is_video(path) {
-                    let (at, white) = (rect.center(), Color32::WHITE);
+                    let at = rect.center();
+                    let white = Color32::WHITE;
                     let painter = ui.painter();
                     painter.circle_filled(at, 13.0, Color32::from_black_alpha(150));
                     let font = FontId::proportional(15.0);
@@ -175,8 +166,7 @@ fn picture(
             (false, true) => Stroke::new(1.0, colors.quiet),
             (false, false) => Stroke::new(1.0, colors.outline),
         };
-        let inside = StrokeKind::Inside;
-        ui.painter().rect_stroke(rect, theme::RADIUS, outline, inside);
+        ui.painter().rect_stroke(rect, theme::RADIUS, outline, StrokeKind::Inside);
     }
     response.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text(match problem {
         Some(why) => why.clone(),
@@ -185,7 +175,7 @@ fn picture(
 }
 
 /// Text in a thumbnail's place, truncated if it does not fit.
-fn words(ui: &egui::Ui, rect: egui::Rect, text: String, color: Color32) {
+fn words(ui: &Ui, rect: egui::Rect, text: String, color: Color32) {
     let mut job =
         egui::text::LayoutJob::simple(text, FontId::proportional(11.0), color, rect.width() - 8.0);
     job.wrap.max_rows = 3;

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Button, Label, Rect, RichText, Vec2};
+use eframe::egui::{self, Button, Label, Rect, RichText, Ui, Vec2};
 
 use super::{is_video, kind};
 use crate::gui::{
     choice::Choice,
     fonts::icons,
-    intent::Intent,
+    intent::{Intent, Sends},
     key_chips,
     label::label,
     opened::Opened,
@@ -44,20 +44,19 @@ impl Viewed {
         stage.set_names(&name, &name);
         let frame = &opened.photo.frame;
         stage.set_photo(ctx, &opened.preview, frame.clone());
-        let (width, height) = (frame.width(), frame.height());
+        let (width, height) = frame.size();
         let words = format!("{}, {width} × {height} px", opened.title());
         Self { words, path, texts, stage }
     }
 
     /// Draws the painting, or the first frame of a video with a button that plays it.
-    pub fn ui(&mut self, ui: &mut egui::Ui) {
+    pub fn ui(&mut self, ui: &mut Ui) {
         self.stage.ui(ui);
         if is_video(&self.path) {
             let place = Rect::from_center_size(self.stage.rect().center(), Vec2::splat(PLAY));
             let play = Button::new(RichText::new(icons::PLAY).size(32.0)).corner_radius(PLAY / 2.0);
-            if ui.put(place, play).accessible_name("Play the video").clicked() {
-                Intent::Play(self.path.clone()).send(ui);
-            }
+            let play = ui.put(place, play).accessible_name("Play the video");
+            play.sends(Intent::Play(self.path.clone()));
         }
     }
 }
@@ -65,7 +64,7 @@ impl Viewed {
 /// The settings in a file, and the button that paints the photo with the `choice` that they make, unless that needs
 /// the `missing` style.
 pub fn settings(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     texts: &[(String, String)],
     (choice, missing): (Option<&Choice>, Option<&str>),
 ) {
@@ -82,9 +81,9 @@ pub fn settings(
         let again = ui.add_enabled(missing.is_none(), Button::new("Paint again with these"));
         let missing = missing.map(|style| format!("The style {style} is not in the list."));
         let again = again.on_disabled_hover_text(missing.unwrap_or_default());
-        if again.hint_beside("Paint the open photo with these settings.").clicked() {
-            Intent::Edit(choice.clone()).send(ui);
-        }
+        again
+            .hint_beside("Paint the open photo with these settings.")
+            .sends(Intent::Edit(choice.clone()));
     }
 }
 
@@ -103,21 +102,17 @@ pub fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
 }
 
 /// The buttons below a painting that is shown large.
-pub fn buttons(ui: &mut egui::Ui, path: &Path) {
+pub fn buttons(ui: &mut Ui, path: &Path) {
     ui.horizontal_wrapped(|ui| {
         let size = egui::vec2(0.0, 32.0);
         let back = theme::main_button(ui, "Back", true).min_size(size);
-        if key_chips::hint(ui.add(back), "Show the photo again.", "Esc").clicked() {
-            Intent::ClosePainting.send(ui);
-        }
+        key_chips::hint(ui.add(back), "Show the photo again.", "Esc").sends(Intent::ClosePainting);
         for (name, intent) in actions(path) {
             let mut response = ui.add(Button::new(name).min_size(size));
             if matches!(intent, Intent::ForgetPainting(_)) {
                 response = response.on_hover_text("The file stays.");
             }
-            if response.clicked() {
-                intent.send(ui);
-            }
+            response.sends(intent);
         }
     });
 }

@@ -1,8 +1,6 @@
 //! Lines of aligned cells: truncated texts, right-aligned numbers, bars.
 
-use eframe::egui::{
-    self, Align, Color32, CornerRadius, Rangef, Rect, Response, Role, Sense, Ui, WidgetInfo, vec2,
-};
+use eframe::egui::{Align, Color32, Rangef, Rect, Response, Role, Sense, Ui, vec2};
 
 use egui_plot::Plot;
 
@@ -23,10 +21,10 @@ impl<'a> Line<'a> {
     /// Allocates a line of this width in `ui`, with `words` for screen readers.
     pub fn new(ui: &'a mut Ui, width: f32, words: String) -> (Self, Response) {
         let (rect, response) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT), Sense::hover());
-        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
+        theme::named(&response, Role::Label, &words);
         if response.hovered() {
             let fill = ui.visuals().widgets.hovered.weak_bg_fill;
-            ui.painter().rect_filled(rect.expand2(vec2(4.0, 0.0)), CornerRadius::same(3), fill);
+            ui.painter().rect_filled(rect.expand2(vec2(4.0, 0.0)), 3.0, fill);
         }
         (Self { ui, rect }, response)
     }
@@ -44,7 +42,7 @@ impl<'a> Line<'a> {
 
     /// The colour of less important text.
     pub fn quiet(&self) -> Color32 {
-        theme::palette(self.ui.visuals()).quiet
+        theme::palette(self.ui).quiet
     }
 
     /// Writes a text, truncated with an ellipsis if it is too long.
@@ -67,15 +65,14 @@ impl<'a> Line<'a> {
         let mut bar = Rect::from_x_y_ranges(place(from)..=place(to), track.y_range());
         // A bar is always wide enough to be visible.
         bar.max.x = bar.max.x.max(bar.min.x + 1.5);
-        let radius = CornerRadius::same(2);
-        self.ui.painter().rect_filled(bar, radius, color);
+        self.ui.painter().rect_filled(bar, 2.0, color);
     }
 
     /// Draws the background of bars.
     pub fn track(&self, x: Rangef) {
         let rect = self.cell(x).shrink2(vec2(0.0, 6.0));
-        let color = theme::palette(self.ui.visuals()).outline.gamma_multiply(0.45);
-        self.ui.painter().rect_filled(rect, CornerRadius::same(2), color);
+        let color = theme::palette(self.ui).outline.gamma_multiply(0.45);
+        self.ui.painter().rect_filled(rect, 2.0, color);
     }
 }
 
@@ -91,12 +88,12 @@ pub fn plot<'a>(ui: &Ui, name: &str, [x, y]: [[f64; 2]; 2]) -> Plot<'a> {
         .include_x(x[1])
         .include_y(y[0])
         .include_y(y[1])
-        .grid_color(theme::palette(ui.visuals()).quiet)
+        .grid_color(theme::palette(ui).quiet)
 }
 
 /// The colour of steps that compute, and of those that only move or normalize data.
-pub fn step_color(visuals: &egui::Visuals, computes: bool) -> Color32 {
-    let palette = theme::palette(visuals);
+pub fn step_color(ui: &Ui, computes: bool) -> Color32 {
+    let palette = theme::palette(ui);
     if computes { palette.accent } else { palette.notice }
 }
 
@@ -105,8 +102,7 @@ pub fn step_legend(ui: &mut Ui) {
     ui.horizontal(|ui| {
         for (computes, name) in [(true, "Convolves"), (false, "Moves or normalises")] {
             let (rect, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::hover());
-            let color = step_color(ui.visuals(), computes);
-            ui.painter().rect_filled(rect, CornerRadius::same(2), color);
+            ui.painter().rect_filled(rect, 2.0, step_color(ui, computes));
             theme::caption(ui, name);
         }
     });

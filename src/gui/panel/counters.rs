@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use eframe::egui::{Align, Color32, Rangef, Response, RichText, Role, Ui, WidgetInfo, vec2};
+use eframe::egui::{Align, Color32, Rangef, Response, RichText, Role, Ui, vec2};
 use egui_plot::{GridMark, HoverPosition, Line as PlotLine, PlotPoints};
 
 use super::{
@@ -69,7 +69,7 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
     let width = ui.available_width();
     theme::group_title(ui, "Frames per second");
     let rates = meters.rates(now);
-    let palette = theme::palette(ui.visuals());
+    let palette = theme::palette(ui);
     let series: [RateSeries; 3] = [
         ("Source", "Frames from the source.", palette.quiet, |r| r.source_fps),
         ("Painted", "Frames that were painted.", palette.notice, |r| r.engine_fps),
@@ -91,7 +91,7 @@ fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
     let width = ui.available_width();
     theme::group_title(ui, "Latency from capture to screen");
     let delay = meters.delay_ms(now);
-    let palette = theme::palette(ui.visuals());
+    let palette = theme::palette(ui);
     let of = |value: fn(Spread) -> f32| delay.map_or_else(|| "–".to_owned(), |d| tenths(value(d)));
     ui.columns(2, |columns| {
         figure(&mut columns[0], "Median", &of(|d| d.p50), "ms", palette.accent)
@@ -115,7 +115,7 @@ fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
 /// The stages of the latency, each with its share.
 fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
     let whole = meters.delay_ms(now).map_or(0.0, |d| d.p50).max(f32::EPSILON);
-    let palette = theme::palette(ui.visuals());
+    let palette = theme::palette(ui);
     theme::group_title(ui, "Latency by stage, ms");
     let width = ui.available_width();
     let number = 50.0;
@@ -132,7 +132,8 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
             let of = |value: fn(Spread) -> f32| {
                 spread.map_or_else(|| "–".to_owned(), |s| tenths(value(s)))
             };
-            let (median, most) = (of(|s| s.p50), of(|s| s.p95));
+            let median = of(|s| s.p50);
+            let most = of(|s| s.p95);
             let unit = if spread.is_some() { " ms" } else { "" };
             let words = format!("{stage}: median {median}{unit}, p95 {most}{unit}");
             let (line, response) = Line::new(ui, width, words);
@@ -262,8 +263,7 @@ fn figure(ui: &mut Ui, name: &str, value: &str, unit: &str, color: Color32) -> R
             });
         })
         .response;
-    response
-        .widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{name}: {value} {unit}")));
+    theme::named(&response, Role::Label, &format!("{name}: {value} {unit}"));
     response
 }
 
@@ -289,8 +289,7 @@ fn history_plot<const N: usize>(
     unit: &'static str,
     lines: [Series<'_>; N],
 ) {
-    let seconds = HISTORY.as_secs_f64();
-    let plot = plot(ui, name, [[-seconds, 0.0], [0.0, 1.0]])
+    let plot = plot(ui, name, [[-HISTORY.as_secs_f64(), 0.0], [0.0, 1.0]])
         .width(width - MARK_OUT)
         .height(PLOT_HEIGHT)
         .allow_drag(false)
@@ -328,8 +327,7 @@ fn history_plot<const N: usize>(
             }
         })
     });
-    let response = shown.inner.response;
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
+    theme::named(&shown.inner.response, Role::Image, name);
 }
 
 /// Marks from one end of an axis to the other.

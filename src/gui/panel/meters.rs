@@ -89,7 +89,7 @@ impl CountRate {
 }
 
 /// Frames per second at three places.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Rates {
     /// Frames from the source.
     pub source_fps: f32,
@@ -100,7 +100,7 @@ pub struct Rates {
 }
 
 /// A point of the history.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Point {
     pub at: Instant,
     pub rates: Rates,
@@ -109,7 +109,7 @@ pub struct Point {
 }
 
 /// The newest picture and its data.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Newest {
     pub facts: Facts,
     /// When the window received it.

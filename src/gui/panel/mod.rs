@@ -20,13 +20,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eframe::egui::{self, RichText, ScrollArea, Ui};
+use eframe::egui::{Button, RichText, ScrollArea, Ui};
 
 use self::{
     meters::{Meters, Rates},
     steps::{Sorting, Steps},
 };
-use super::{fonts::icons, intent::Intent, theme};
+use super::{fonts::icons, intent::Intent, shortcuts::plain_button, theme};
 use crate::{
     backend::DeviceInfo,
     engine::live::{Facts, LiveSample, meter::Spread},
@@ -41,7 +41,7 @@ const WORDS_WIDTH: f32 = 560.0;
 const FALLS_FOR: Duration = Duration::from_secs(5);
 
 /// What the panel shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 enum Tab {
     Compare,
     Benchmark,
@@ -178,8 +178,7 @@ impl Panel {
             ui.spacing_mut().item_spacing.x = 4.0;
             ui.spacing_mut().button_padding.x = if has_words { 8.0 } else { 6.0 };
             for (tab, name, hint) in Tab::ALL {
-                let text = RichText::new(name).size(13.0);
-                let button = egui::Button::selectable(self.tab == tab, text);
+                let button = Button::selectable(self.tab == tab, RichText::new(name).size(13.0));
                 let why_not = no_roof.filter(|_| tab == Tab::Roofline);
                 let response = ui
                     .add_enabled(why_not.is_none(), button)
@@ -228,8 +227,8 @@ impl Panel {
                 } else {
                     "Timing the steps…"
                 });
-                if self.compares && ui.button("Stop comparing").clicked() {
-                    Intent::ToggleCompare.send(ui);
+                if self.compares {
+                    plain_button(ui, "Stop comparing", Intent::ToggleCompare);
                 }
             });
             return;
@@ -246,7 +245,7 @@ impl Panel {
     fn export_button(&self, ui: &mut Ui, (device, has_words): (&DeviceInfo, bool), now: Instant) {
         let text = theme::icon_text(icons::SAVE, "Export…", has_words);
         let button = ui
-            .add(egui::Button::new(RichText::new(text).size(13.0)))
+            .add(Button::new(RichText::new(text).size(13.0)))
             .on_hover_text("Save steps, counters and history as JSON.")
             .accessible_name("Export");
         if button.clicked() {

@@ -1,7 +1,7 @@
 //! The roofline: the operations per second of each step over its operations per byte, below the device's limits
 //! (Williams, Waterman, Patterson: "Roofline", 2009).
 
-use eframe::egui::{Role, Ui, WidgetInfo, vec2};
+use eframe::egui::{Role, Ui, vec2};
 use egui_plot::{HoverPosition, Line, MarkerShape, PlotPoints, Points};
 
 use super::{
@@ -18,7 +18,7 @@ use crate::{
 const STEPS: &str = "Steps";
 
 /// A step in the plot, both as decimal logarithms.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 struct Place {
     /// Operations per byte.
     intensity: f64,
@@ -33,8 +33,8 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
     let places = places(&table.kernels);
     let left_out = table.kernels.len() - places.len();
     let bounds = bounds(&places, table.ceiling.as_ref());
-    let palette = theme::palette(ui.visuals());
-    let color = step_color(ui.visuals(), true);
+    let palette = theme::palette(ui);
+    let color = step_color(ui, true);
     // Leave space for the lines below.
     let height = (ui.available_height() - 58.0).max(160.0);
     let points: Vec<[f64; 2]> = places.iter().map(|p| [p.intensity, p.tflops]).collect();
@@ -67,17 +67,15 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
             plot.points(points.shape(shape).radius(4.0).color(color));
         })
         .response;
-    response.widget_info(|| {
-        let name = format!("Roofline of {} steps", places.len());
-        WidgetInfo::labeled(Role::Image, true, name)
-    });
+    theme::named(&response, Role::Image, &format!("Roofline of {} steps", places.len()));
     theme::caption(ui, caption(table.ceiling.as_ref(), left_out));
 }
 
 /// The steps that compute.
 fn places(rows: &[KernelRow]) -> Vec<Place> {
     let place = |(at, row): (usize, &KernelRow)| {
-        let (intensity, tflops) = (row.intensity()?.log10(), row.tflops?.log10());
+        let intensity = row.intensity()?.log10();
+        let tflops = row.tflops?.log10();
         (intensity.is_finite() && tflops.is_finite()).then_some(Place { intensity, tflops, at })
     };
     rows.iter().enumerate().filter_map(place).collect()

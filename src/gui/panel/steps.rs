@@ -6,7 +6,7 @@
 //!
 //! Does not depend on egui.
 
-use std::{cmp::Ordering, collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     backend::DeviceInfo,
@@ -120,7 +120,7 @@ fn is_alike(a: &LiveSample, b: &LiveSample) -> bool {
         && a.steps.iter().map(name).eq(b.steps.iter().map(name))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Column {
     /// Position in the network.
     Order,
@@ -145,7 +145,7 @@ impl Column {
 }
 
 /// The column by which rows are sorted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Sorting {
     pub column: Column,
     /// Descending order.
@@ -174,26 +174,24 @@ impl Sorting {
     /// Indices of the rows in display order. Rows without a value are last; equal rows stay in the network's order.
     pub fn order(self, rows: &[KernelRow]) -> Vec<usize> {
         let mut order: Vec<usize> = (0..rows.len()).collect();
-        let number = |of: fn(&KernelRow) -> Option<f64>| {
-            move |a: &KernelRow, b: &KernelRow| match (of(a), of(b)) {
-                (Some(a), Some(b)) if self.is_reversed => b.total_cmp(&a),
-                (Some(a), Some(b)) => a.total_cmp(&b),
-                (a, b) => b.is_some().cmp(&a.is_some()),
+        let key = |at: usize| {
+            let row = &rows[at];
+            match self.column {
+                Column::Order => (Some(at as f64), ""),
+                Column::Layer => (Some(0.0), row.layer.as_str()),
+                Column::Kernel => (Some(0.0), row.kernel.as_str()),
+                Column::Time | Column::Share => (Some(row.ms), ""),
+                Column::Bandwidth => (Some(row.gb_per_s), ""),
+                Column::Arithmetic => (row.tflops, ""),
+                Column::Ceiling => (row.ceiling_share, ""),
             }
         };
-        let turned =
-            |ordering: Ordering| if self.is_reversed { ordering.reverse() } else { ordering };
-        order.sort_by(|&i, &j| {
-            let (a, b) = (&rows[i], &rows[j]);
-            match self.column {
-                Column::Order => turned(i.cmp(&j)),
-                Column::Layer => turned(a.layer.cmp(&b.layer)),
-                Column::Kernel => turned(a.kernel.cmp(&b.kernel)),
-                Column::Time | Column::Share => number(|row| Some(row.ms))(a, b),
-                Column::Bandwidth => number(|row| Some(row.gb_per_s))(a, b),
-                Column::Arithmetic => number(|row| row.tflops)(a, b),
-                Column::Ceiling => number(|row| row.ceiling_share)(a, b),
+        order.sort_by(|&i, &j| match (key(i), key(j)) {
+            ((Some(a), a_text), (Some(b), b_text)) => {
+                let ordering = a.total_cmp(&b).then(a_text.cmp(b_text));
+                if self.is_reversed { ordering.reverse() } else { ordering }
             }
+            ((a, _), (b, _)) => b.is_some().cmp(&a.is_some()),
         });
         order
     }

@@ -1,8 +1,8 @@
 //! The steps as a table, in the network's order or sorted by a column.
 
 use eframe::egui::{
-    self, Align, CornerRadius, Pos2, Rangef, Rect, Response, RichText, Role, ScrollArea, Sense,
-    Shape, Stroke, Ui, WidgetInfo, vec2,
+    self, Align, Pos2, Rangef, Rect, Response, RichText, Role, ScrollArea, Sense, Shape, Stroke,
+    Ui, vec2,
 };
 
 use super::{
@@ -149,24 +149,19 @@ fn head(ui: &mut Ui, (columns, places): (&[Shown], &[Rangef]), sorting: &mut Sor
             sorting.click(shown.column);
         }
     }
-    let y = rect.bottom();
-    let line = theme::palette(ui.visuals()).outline;
-    ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, line));
+    ui.painter().hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, theme::palette(ui).outline));
 }
 
 /// A clickable head; `sorted` is set if the table is sorted by it, and `true` for descending order.
 fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Response {
     let id = ui.scope_id().with(("head", shown.title));
     let response = ui.interact(cell.expand2(vec2(4.0, 0.0)), id, Sense::click());
-    response.widget_info(|| {
-        let name = format!("Sort by {}", shown.spoken);
-        WidgetInfo::selected(Role::Button, true, sorted.is_some(), name)
-    });
+    let name = format!("Sort by {}", shown.spoken);
+    theme::named_choice(&response, Role::Button, sorted.is_some(), &name);
     let visuals = ui.style().interact(&response);
-    let palette = theme::palette(ui.visuals());
+    let palette = theme::palette(ui);
     if response.hovered() || response.has_focus() {
-        let fill = visuals.weak_bg_fill;
-        ui.painter().rect_filled(response.rect, CornerRadius::same(3), fill);
+        ui.painter().rect_filled(response.rect, 3.0, visuals.weak_bg_fill);
     }
     let color = match sorted {
         Some(_) => ui.visuals().strong_text_color(),
@@ -177,8 +172,7 @@ fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Re
         _ => egui::Align2::LEFT_CENTER,
     };
     let at = anchor.pos_in_rect(&cell);
-    let font = egui::FontId::proportional(12.0);
-    let text = ui.painter().text(at, anchor, shown.title, font, color);
+    let text = ui.painter().text(at, anchor, shown.title, egui::FontId::proportional(12.0), color);
     if let Some(is_reversed) = sorted {
         let x = match shown.align {
             Align::Max => text.left() - 7.0,
@@ -201,7 +195,7 @@ fn row(
 ) {
     let width = places[places.len() - 1].max;
     let share = step.ms / sum_ms;
-    let color = step_color(ui.visuals(), step.flops > 0);
+    let color = step_color(ui, step.flops > 0);
     let (line, response) = Line::new(ui, width, row_text(at, step, share));
     for (shown, &place) in columns.iter().zip(places) {
         let text = match shown.column {

@@ -43,7 +43,7 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
         |ui, shown| {
             let top = ui.cursor().top();
             let bottom = top + ROW_HEIGHT * shown.len() as f32;
-            let stroke = Stroke::new(1.0, theme::palette(ui.visuals()).outline.gamma_multiply(0.5));
+            let stroke = Stroke::new(1.0, theme::palette(ui).outline.gamma_multiply(0.5));
             for &x in &marks {
                 ui.painter().vline(x, top..=bottom, stroke);
             }
@@ -63,7 +63,7 @@ fn row(
     sum_ms: f64,
 ) {
     let end_ms = start_ms + step.ms;
-    let color = step_color(ui.visuals(), step.flops > 0);
+    let color = step_color(ui, step.flops > 0);
     let words = format!(
         "{} {}: from {} to {} ms",
         step.layer,
@@ -72,8 +72,7 @@ fn row(
         milliseconds(end_ms)
     );
     let (line, response) = Line::new(ui, width, words);
-    let names = Rangef::new(0.0, NAMES_WIDTH);
-    line.text(names, &step.layer, Align::Min, line.plain());
+    line.text(Rangef::new(0.0, NAMES_WIDTH), &step.layer, Align::Min, line.plain());
     let share = |ms: f64| (ms / sum_ms) as f32;
     line.bar(bars, share(start_ms), share(end_ms), color);
     line.text(times, &milliseconds(step.ms), Align::Max, line.quiet());
@@ -83,7 +82,7 @@ fn row(
 /// Draws the axis above the bars; returns the positions of its marks.
 fn axis(ui: &mut Ui, width: f32, bars: Rangef, sum_ms: f64) -> Vec<f32> {
     let (rect, _) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT), Sense::hover());
-    let palette = theme::palette(ui.visuals());
+    let palette = theme::palette(ui);
     let font = FontId::proportional(12.0);
     let track =
         Rect::from_x_y_ranges(rect.left() + bars.min..=rect.left() + bars.max, rect.y_range());

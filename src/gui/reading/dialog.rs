@@ -1,8 +1,8 @@
 //! Draws the question about a network's pixel format.
 
 use eframe::egui::{
-    self, Align, ComboBox, CornerRadius, FontId, Label, Layout, Rect, Response, RichText, Role,
-    Sense, Stroke, StrokeKind, UiBuilder, Vec2, WidgetInfo, vec2,
+    self, Align, CornerRadius, FontId, Key, Label, Layout, Rect, Response, RichText, Role, Sense,
+    Stroke, StrokeKind, Ui, UiBuilder, Vec2, vec2,
 };
 
 use super::{
@@ -10,7 +10,12 @@ use super::{
     words::{explanation, meaning, title},
 };
 use crate::{
-    gui::{intent::Intent, list::list, theme},
+    gui::{
+        intent::{Intent, Sends},
+        list::choose,
+        shortcuts::plain_button,
+        theme,
+    },
     weights::{ChannelOrder, PixelFormat, PixelRange},
 };
 
@@ -26,7 +31,7 @@ const OTHER_HEIGHT: f32 = 300.0;
 const LIST_WIDTH: f32 = 130.0;
 
 /// Draws the question into `ui`; a click on a card sends [`Intent::TakeReading`].
-pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
+pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
     ui.heading("Which one looks right?");
     ui.add_space(4.0);
     ui.label(explanation(&reading.file));
@@ -42,10 +47,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
             if place == 0 && is_fresh {
                 response.request_focus();
             }
-            if response.clicked() {
-                Intent::TakeReading(format).send(ui);
-            }
-            cards.push(response);
+            cards.push(response.sends(Intent::TakeReading(format)));
         }
     });
     steer(ui, &cards);
@@ -53,9 +55,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
         ui.add_space(theme::GAP);
         ui.horizontal_top(|ui| {
             let drawn = ui.push_id("by hand", |ui| card(ui, size, reading, format, "Set by hand"));
-            if drawn.inner.clicked() {
-                Intent::TakeReading(format).send(ui);
-            }
+            drawn.inner.sends(Intent::TakeReading(format));
             ui.add_space(theme::GAP);
             let opens = std::mem::take(&mut reading.opens_lists);
             ui.vertical(|ui| by_hand(ui, &mut format, opens));
@@ -69,20 +69,19 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
         {
             reading.open_by_hand();
         }
-        if ui.button("Cancel").clicked() {
-            Intent::CloseOverlay.send(ui);
-        }
+        plain_button(ui, "Cancel", Intent::CloseOverlay);
     });
 }
 
 /// Moves the focus between cards with the left and right keys; egui might move it to a widget below the question.
-fn steer(ui: &egui::Ui, cards: &[Response]) {
+fn steer(ui: &Ui, cards: &[Response]) {
     let Some(at) = cards.iter().position(Response::has_focus) else {
         return;
     };
     // A slow frame can contain several key presses.
     let presses = |key| ui.input(|input| input.num_presses(key));
-    let (right, left) = (presses(egui::Key::ArrowRight), presses(egui::Key::ArrowLeft));
+    let right = presses(Key::ArrowRight);
+    let left = presses(Key::ArrowLeft);
     let next = (at + right).saturating_sub(left).min(cards.len() - 1);
     if left + right > 0 {
         ui.memory_mut(|memory| memory.move_focus(egui::FocusDirection::None));
@@ -91,7 +90,7 @@ fn steer(ui: &egui::Ui, cards: &[Response]) {
 }
 
 /// The size of a card with its text, so that `rows` rows fit the window.
-fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
+fn card_size(ui: &Ui, rows: usize) -> Vec2 {
     let gaps = theme::GAP * (COLUMNS - 1) as f32;
     let width = (ui.available_width() - gaps) / COLUMNS as f32;
     let room = (ui.content_rect().height() - OTHER_HEIGHT) / rows as f32 - WORDS_HEIGHT;
@@ -99,7 +98,7 @@ fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
 }
 
 /// The lists for setting a format by hand.
-fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat, opens: bool) {
+fn by_hand(ui: &mut Ui, format: &mut PixelFormat, opens: bool) {
     ui.horizontal(|ui| {
         let first = pick(ui, "Input range", &mut format.input, &PixelRange::ALL);
         if opens {
@@ -115,35 +114,24 @@ fn by_hand(ui: &mut egui::Ui, format: &mut PixelFormat, opens: bool) {
 }
 
 fn pick<T: Copy + PartialEq + std::fmt::Display>(
-    ui: &mut egui::Ui,
+    ui: &mut Ui,
     title: &str,
     value: &mut T,
     offered: &[T],
 ) -> Response {
     ui.vertical(|ui| {
         let label = ui.label(title);
-        let button = ComboBox::from_id_salt(title).selected_text(value.to_string());
-        list(ui, button.width(LIST_WIDTH), |ui, entries| {
-            for &one in offered {
-                entries.offer(ui, value, one, one.to_string());
-            }
-        })
-        .labelled_by(label.id)
+        choose(ui, title, LIST_WIDTH, value, offered.iter().copied(), |one| one.to_string())
+            .labelled_by(label.id)
     })
     .inner
 }
 
 /// A clickable picture, with text below it.
-fn card(
-    ui: &mut egui::Ui,
-    size: Vec2,
-    reading: &Reading,
-    format: PixelFormat,
-    title: &str,
-) -> Response {
+fn card(ui: &mut Ui, size: Vec2, reading: &Reading, format: PixelFormat, title: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, title));
-    let colors = theme::palette(ui.visuals());
+    theme::named(&response, Role::Button, title);
+    let colors = theme::palette(ui);
     let radius = CornerRadius::same(theme::RADIUS);
     let trial = reading.tried(format);
     let (picture, words) = rect.split_top_bottom_at_y(rect.bottom() - WORDS_HEIGHT);
@@ -199,7 +187,7 @@ fn card(
 }
 
 /// A child `ui` that clips its text to `rect`.
-fn inside(ui: &mut egui::Ui, rect: Rect) -> egui::Ui {
+fn inside(ui: &mut Ui, rect: Rect) -> Ui {
     let layout = Layout::top_down(Align::LEFT);
     let mut inner = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
     inner.set_clip_rect(rect.intersect(ui.clip_rect()));

@@ -4,52 +4,40 @@
 //! A question that is replaced by another one is asked again afterwards. Closing the window or the question adds
 //! nothing.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
-
-use eframe::egui::{TextureFilter, TextureOptions};
+use std::path::{Path, PathBuf};
 
 use super::{Reading, Trial, Unclear};
 use crate::{
-    engine::{
-        error::EngineError,
-        paint::Painting,
-        protocol::{TrialJob, TrialNumber},
-        trial::OneColor,
-    },
+    engine::trial::OneColor,
     gui::{
-        app::App,
+        app::{App, Tried},
+        choice::NetworkOf,
         label::{name_label, remark},
-        opened::for_trials,
         overlays::{Overlay, Question},
         style_source::{Import, StyleSource},
-        texture::image_of,
+        texture::{MIPMAPPED, image_of},
     },
     media::decode,
     mode::ModelSize,
     weights::{PixelChoice, PixelFormat},
 };
 
-/// For a picture that is painted small and shown at about that size.
-const PICTURE: TextureOptions =
-    TextureOptions { mipmap_mode: Some(TextureFilter::Linear), ..TextureOptions::LINEAR };
-
 impl App {
     /// Adds a file to the styles, as far as that is possible without a question.
-    pub(in crate::gui) fn import(&mut self, path: PathBuf) {
+    pub(crate) fn import(&mut self, path: PathBuf) {
         self.import_with(path, |styles, path| styles.import(path, PixelChoice::default()));
     }
 
     /// Adds the picture or checkpoint `path` to the styles.
-    pub(in crate::gui) fn import_with(
+    pub(crate) fn import_with(
         &mut self,
         path: PathBuf,
         import: impl FnOnce(&dyn StyleSource, &Path) -> Result<Import, String> + Send + 'static,
     ) {
         self.incoming.importing += 1;
-        let (styles, file, name) = (self.style_source.clone(), path.clone(), name_label(&path));
+        let styles = self.style_source.clone();
+        let file = path.clone();
+        let name = name_label(&path);
         self.tasks.spawn_writing_or(
             move || import(&*styles, &file),
             move |imported| match imported {
@@ -58,103 +46,74 @@ impl App {
                 )),
                 other => other.err(),
             },
-            move |app, imported| app.handle_imported(path, imported),
-        );
-    }
-
-    fn handle_imported(&mut self, path: PathBuf, result: Result<Import, String>) {
-        match result {
+            move |app, imported| match imported {
             Ok(Import::Added { id, warning }) => {
                 if decode::has_picture_name(&path) {
                     // Load its network now, so that it paints as soon as it is listed.
-                    self.load((id.clone(), ModelSize::Full));
+                    app.load(NetworkOf::Style(id.clone(), ModelSize::Full));
                 }
-                self.list_styles(Some(id));
+                app.list_styles(Some(id));
                 if let Some(warning) = warning {
-                    self.messages.notice(warning);
+                    app.messages.notice(warning);
                 }
             }
             Ok(Import::Unclear(known)) => {
-                self.incoming.end_import();
-                self.readings.waiting.push_back(Unclear { path, known });
+                app.incoming.end_import();
+                app.unclear.push_back(Unclear { path, known });
             }
             Err(error) => {
-                self.incoming.end_import();
-                self.messages.error(error);
+                app.incoming.end_import();
+                app.messages.error(error);
             }
-        }
+        },
+        );
     }
 
     /// Asks about the next file if no other question is open, and paints the next picture.
-    pub(in crate::gui) fn serve_readings(&mut self) {
+    pub(crate) fn serve_readings(&mut self) {
         if !self.overlays.is_open()
             && !self.ending.is_closing
-            && let Some(file) = self.readings.waiting.pop_front()
+            && let Some(file) = self.unclear.pop_front()
         {
-            self.readings.number += 1;
-            let photo = self.workspace.photo();
-            let photo = photo.map(|photo| photo.opened.preview.clone());
-            let reading = Reading::new(self.readings.number, file, photo);
-            let question = Question::Reading(Box::new(reading));
+            let photo = self.workspace.photo().map(|photo| photo.framed.preview.clone());
+            let question = Question::Reading(Box::new(Reading::new(file, photo)));
             self.overlays.show(Overlay::Question(question));
         }
         let Some(reading) = self.overlays.reading() else {
             return;
         };
         if let Some(format) = reading.begin_next() {
-            let (number, path) = (reading.number, reading.file.path.clone());
+            let path = reading.file.path.clone();
             let photo = reading.photo.clone();
             let styles = self.style_source.clone();
-            let read = move || {
-                let photo = for_trials(photo)?;
-                Ok(TrialJob { network: styles.network_as(&path, format)?, photo })
-            };
-            self.tasks.spawn(read, move |app, read| {
-                app.handle_read((number, format), read);
-            });
-        }
-    }
-
-    /// Paints the picture whose network was read.
-    fn handle_read(&mut self, of: (u64, PixelFormat), result: Result<TrialJob, String>) {
-        // A picture of an earlier question arrives too late.
-        let is_awaited = |r: &Reading| r.running.is_some_and(|format| (r.number, format) == of);
-        let Some(reading) = self.overlays.reading().filter(|r| is_awaited(r)) else {
-            return;
-        };
-        match result {
-            Ok(job) => {
-                reading.photo = Some(job.photo.clone());
-                self.postpone_style_picture();
-                self.readings.trial = Some(self.engine.try_out(job));
-            }
-            Err(error) => reading.end(Trial::Failed(remark(&error))),
+            self.try_network(photo, move || styles.network_as(&path, format), Self::show_tried);
         }
     }
 
     /// Shows a picture that was painted for the open question, or why there is none.
-    pub(in crate::gui) fn handle_tried(
-        &mut self,
-        number: TrialNumber,
-        result: Result<Arc<Painting>, EngineError>,
-    ) {
-        if self.readings.trial.take_if(|trial| *trial == number).is_none() {
-            return;
-        }
+    fn show_tried(&mut self, tried: Tried) {
         let Some(reading) = self.overlays.reading() else {
             return;
         };
-        reading.end(match result {
-            Ok(painting) => Trial::Painted {
-                texture: self.ctx.load_texture("reading", image_of(&painting.painted), PICTURE),
-                one_color: OneColor::of(&painting.painted),
-            },
+        let trial = match tried {
+            Ok((photo, painting)) => {
+                reading.photo = Some(photo);
+                Trial::Painted {
+                    texture: self.ctx.load_texture(
+                        "reading",
+                        image_of(&painting.painted),
+                        MIPMAPPED,
+                    ),
+                    one_color: OneColor::of(&painting.painted),
+                }
+            }
             Err(error) => Trial::Failed(remark(&error.to_string())),
-        });
+        };
+        reading.end(trial);
     }
 
     /// Adds the file of the open question with this pixel format.
-    pub(in crate::gui) fn take_reading(&mut self, format: PixelFormat) {
+    pub(crate) fn take_reading(&mut self, format: PixelFormat) {
         match self.overlays.take() {
             Overlay::Question(Question::Reading(reading)) => {
                 self.stop_trial();
@@ -167,25 +126,20 @@ impl App {
     }
 
     /// Handles that the question was closed without an answer.
-    pub(in crate::gui) fn leave_reading(&mut self, reading: &Reading) {
+    pub(crate) fn leave_reading(&mut self, reading: &Reading) {
         self.stop_trial();
         let name = name_label(&reading.file.path);
         self.messages.notice(format!("{name} was not added as a style."));
     }
 
     /// Postpones the question because another one replaces it.
-    pub(in crate::gui) fn postpone_reading(&mut self) {
+    pub(crate) fn postpone_reading(&mut self) {
         if self.overlays.reading().is_none() {
             return;
         }
         if let Overlay::Question(Question::Reading(reading)) = self.overlays.take() {
             self.stop_trial();
-            self.readings.waiting.push_front(reading.file);
+            self.unclear.push_front(reading.file);
         }
-    }
-
-    fn stop_trial(&mut self) {
-        self.engine.cancel_trial();
-        self.readings.trial = None;
     }
 }

@@ -9,14 +9,14 @@ mod dialog;
 mod flow;
 mod words;
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::TextureHandle;
 
 pub use dialog::ui;
 
 use crate::{
-    engine::{protocol::TrialNumber, trial::OneColor},
+    engine::trial::OneColor,
     frame::Frame,
     weights::{PixelChoice, PixelFormat, likely_formats},
 };
@@ -26,16 +26,6 @@ pub struct Unclear {
     pub path: PathBuf,
     /// The parts of the format that it specifies.
     pub known: PixelChoice,
-}
-
-/// The files to ask about after the open question, and the work in progress.
-#[derive(Default)]
-pub struct Readings {
-    waiting: VecDeque<Unclear>,
-    /// The number of the newest question.
-    number: u64,
-    /// The picture that the engine is painting.
-    pub(in crate::gui) trial: Option<TrialNumber>,
 }
 
 /// The result of painting with a format.
@@ -52,8 +42,6 @@ enum Trial {
 /// The question about one file.
 pub struct Reading {
     file: Unclear,
-    /// Distinguishes this question from earlier ones, whose pictures may arrive late.
-    number: u64,
     offered: Vec<PixelFormat>,
     /// The format set by hand; `None` until the user opens those lists.
     by_hand: Option<PixelFormat>,
@@ -68,11 +56,10 @@ pub struct Reading {
 
 impl Reading {
     /// The question about a file, with previews of `photo`, or of the sample.
-    fn new(number: u64, file: Unclear, photo: Option<Arc<Frame>>) -> Self {
+    fn new(file: Unclear, photo: Option<Arc<Frame>>) -> Self {
         Self {
             offered: likely_formats(file.known),
             file,
-            number,
             by_hand: None,
             opens_lists: false,
             photo,
@@ -119,7 +106,7 @@ mod tests {
     #[test]
     fn every_reading_is_painted_once_and_what_is_set_by_hand_comes_first() {
         let file = Unclear { path: PathBuf::from("mosaic.onnx"), known: PixelChoice::default() };
-        let mut reading = Reading::new(1, file, None);
+        let mut reading = Reading::new(file, None);
         let offered = reading.offered.clone();
         assert_eq!(reading.begin_next(), Some(offered[0]));
         assert_eq!(reading.begin_next(), None, "one at a time");

@@ -38,7 +38,8 @@ pub fn title(file: &Unclear, format: PixelFormat) -> String {
 
 /// The meaning of a format, in one or two sentences.
 pub fn meaning(file: &Unclear, format: PixelFormat) -> String {
-    let (reads, makes) = (values(format.input), values(format.output));
+    let reads = values(format.input);
+    let makes = values(format.output);
     let values = if reads == makes {
         format!("Reads and makes {reads}.")
     } else {

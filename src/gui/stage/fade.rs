@@ -9,7 +9,7 @@ use crate::gui::texture::{draw_part, faded};
 pub type Seen = Vec<(TextureHandle, Rect, Rect)>;
 
 /// The previous content, and when other pictures started to fade in over it, by egui's clock.
-pub(super) struct Fade {
+pub struct Fade {
     before: Seen,
     since: f64,
 }
@@ -17,8 +17,7 @@ pub(super) struct Fade {
 impl Stage {
     /// The pictures as they were last drawn.
     pub fn seen_pictures(&self) -> Seen {
-        let pictures = [&self.photo, &self.painting];
-        pictures.into_iter().filter_map(|p| p.drawn()).collect()
+        [&self.photo, &self.painting].into_iter().filter_map(|p| p.drawn()).collect()
     }
 
     /// Fades this stage's pictures in over those that another stage showed in the same place.
@@ -28,7 +27,7 @@ impl Stage {
     }
 
     /// Draws the previous content while the fade lasts, and sets the opacity of what `ui` draws from now on.
-    pub(super) fn fade_ui(&mut self, ui: &mut Ui) {
+    pub fn fade_ui(&mut self, ui: &mut Ui) {
         let share = (self.fade.as_ref()).map_or(1.0, |fade| faded(ui, fade.since));
         self.fade.take_if(|_| share >= 1.0);
         let Some(fade) = &self.fade else {

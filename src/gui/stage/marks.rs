@@ -1,7 +1,8 @@
 //! Draws over the pictures: the divider between them, and their names.
 
 use eframe::egui::{
-    self, Align2, FontId, Pos2, Rect, Sense, Stroke, WidgetInfo, accesskit::Action, pos2, vec2,
+    self, Align2, FontId, Key, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, accesskit::Action, pos2,
+    vec2,
 };
 
 use super::{Compare, Stage};
@@ -9,7 +10,7 @@ use crate::gui::{texture::tag, theme};
 
 impl Stage {
     /// The divider, which keyboards and screen readers use as a slider.
-    pub(super) fn divider(&mut self, ui: &egui::Ui, visible: Rect, x: f32) {
+    pub fn divider(&mut self, ui: &Ui, visible: Rect, x: f32) {
         if !visible.is_positive() {
             return;
         }
@@ -33,8 +34,7 @@ impl Stage {
                 );
             });
             steps += ui.input(|i| {
-                i.num_presses(egui::Key::ArrowRight) as f32
-                    - i.num_presses(egui::Key::ArrowLeft) as f32
+                i.num_presses(Key::ArrowRight) as f32 - i.num_presses(Key::ArrowLeft) as f32
             });
         }
         if steps != 0.0 {
@@ -64,9 +64,9 @@ impl Stage {
 }
 
 /// The names of the pictures, in their upper corners.
-pub(super) fn name_chips(
+pub fn name_chips(
     names: &[String; 2],
-    ui: &egui::Ui,
+    ui: &Ui,
     [visible, other]: [Rect; 2],
     divider_x: f32,
     compare: Compare,

@@ -10,13 +10,16 @@ mod view;
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, ColorImage, CursorIcon, Pos2, Rect, Response, Role, Sense, Vec2, WidgetInfo, vec2,
+    ColorImage, Context, CursorIcon, Pos2, Rect, Response, Role, Sense, Ui, Vec2, vec2,
 };
 
 pub use self::fade::Seen;
 pub use self::view::{Compare, Framing, ViewStep};
 use self::{fade::Fade, marks::name_chips};
-use super::texture::{MAX_FIT, Picture};
+use super::{
+    texture::{MAX_FIT, Picture},
+    theme,
+};
 use crate::frame::Frame;
 
 /// Space around a picture that fits the stage, in points.
@@ -100,8 +103,8 @@ impl Default for Stage {
 
 impl Stage {
     /// Shows a new photo, fitted to the stage.
-    pub fn set_photo(&mut self, ctx: &egui::Context, preview: &Arc<Frame>, full: Arc<Frame>) {
-        self.size = (full.width(), full.height());
+    pub fn set_photo(&mut self, ctx: &Context, preview: &Arc<Frame>, full: Arc<Frame>) {
+        self.size = full.size();
         // Start a new texture, because a fade may still show the previous photo's texture.
         self.photo.clear();
         self.photo.set(ctx, "photo", preview, Some(full));
@@ -113,7 +116,7 @@ impl Stage {
     /// Draws a painting over the photo: immediately, or fading in if `appears`. `size` is that of the finished picture.
     pub fn set_painting(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         (preview, full): (&Arc<Frame>, Option<Arc<Frame>>),
         size: (usize, usize),
         appears: bool,
@@ -121,8 +124,7 @@ impl Stage {
         self.set_size(size);
         let name = "painting";
         if appears {
-            let photo = self.photo.preview();
-            self.painting.set_fading(ctx, name, (preview, full), photo);
+            self.painting.set_fading(ctx, name, (preview, full), self.photo.preview());
         } else {
             self.painting.set(ctx, name, preview, full)
         }
@@ -141,7 +143,7 @@ impl Stage {
     /// Shows live pictures, which may differ in size; `size` is that of the view, in pixels.
     pub fn set_live(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         [left, right]: [ColorImage; 2],
         size: (usize, usize),
     ) {
@@ -154,7 +156,7 @@ impl Stage {
     /// Shows one live picture instead of two; `size` is that of the view, in pixels.
     pub fn set_live_alone(
         &mut self,
-        ctx: &egui::Context,
+        ctx: &Context,
         picture: ColorImage,
         size: (usize, usize),
         name: &str,
@@ -166,7 +168,7 @@ impl Stage {
     }
 
     /// Fades in a finer picture of the same live frame over the right picture; it stays until the next live pictures.
-    pub fn fade_in(&mut self, ctx: &egui::Context, finer: ColorImage) {
+    pub fn fade_in(&mut self, ctx: &Context, finer: ColorImage) {
         self.painting.fade_in(ctx, "live finer", finer);
     }
 
@@ -229,11 +231,6 @@ impl Stage {
         self.scale * 100.0
     }
 
-    /// The divider's position, 0 (all painting) to 1 (all photo).
-    pub fn wipe(&self) -> f32 {
-        self.wipe
-    }
-
     /// Where the stage was last drawn.
     pub fn rect(&self) -> Rect {
         self.rect
@@ -265,15 +262,12 @@ impl Stage {
     }
 
     /// Draws the stage into the remaining area of `ui`.
-    pub fn ui(&mut self, ui: &mut egui::Ui) {
+    pub fn ui(&mut self, ui: &mut Ui) {
         let rect = ui.available_rect_before_wrap();
         self.rect = rect;
-        let painter = ui.painter_at(rect);
-        painter.rect_filled(rect, 0.0, self.framing.around(ui.visuals()));
+        ui.painter_at(rect).rect_filled(rect, 0.0, self.framing.around(ui));
         let response = ui.allocate_rect(rect, Sense::click_and_drag());
-        response.widget_info(|| {
-            WidgetInfo::labeled(Role::Image, true, format!("Picture, {}", self.described()))
-        });
+        theme::named(&response, Role::Image, &format!("Picture, {}", self.described()));
         let ppp = ui.pixels_per_point();
         self.ppp = ppp;
         let [left_pane, right_pane] = self.panes();
@@ -290,7 +284,8 @@ impl Stage {
         ui.scope(|ui| {
             ui.set_clip_rect(rect);
             self.fade_ui(ui);
-            let (mut left, mut right) = (visible, visible);
+            let mut left = visible;
+            let mut right = visible;
             match compare {
                 Compare::Both => {
                     left.set_right(divider_x);
@@ -358,8 +353,7 @@ impl Stage {
         let share = room / self.size_px();
         match self.framing {
             Framing::Window => {
-                let long_side = self.size_px().max_elem();
-                share.min_elem().min(self.fit_limit.max(MIN_SIDE / long_side))
+                share.min_elem().min(self.fit_limit.max(MIN_SIDE / self.size_px().max_elem()))
             }
             Framing::Fit => share.min_elem(),
             Framing::Fill => share.max_elem(),
@@ -412,7 +406,7 @@ impl Stage {
         }
     }
 
-    fn pointer(&mut self, ui: &egui::Ui, response: &Response, visible: Rect, ppp: f32) {
+    fn pointer(&mut self, ui: &Ui, response: &Response, visible: Rect, ppp: f32) {
         let divider_x = visible.left() + visible.width() * self.wipe;
         let divides = self.seen() == Compare::Both;
         let picture = self.picture_rect(self.panes()[0], ppp);

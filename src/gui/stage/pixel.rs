@@ -1,11 +1,11 @@
 //! The colours of one pixel, shown while Alt is held over it.
 
-use eframe::egui::{self, Align2, Color32, Rect, vec2};
+use eframe::egui::{self, Align2, Color32, Order, Rect, vec2};
 
 use super::Stage;
 use crate::{
     frame::Frame,
-    gui::theme::{self, floating},
+    gui::theme::{self, floating_at},
 };
 
 impl Stage {
@@ -20,8 +20,8 @@ impl Stage {
             let place = |at: usize, of: usize, side: usize| (at * side / of.max(1)).min(side - 1);
             frame.pixel(place(x, columns, frame.width()), place(y, rows, frame.height()))
         };
-        let at_pointer = pointer + vec2(16.0, 16.0);
-        floating(ui, "pixel", Align2::LEFT_TOP, at_pointer, area, |ui| {
+        let place = (Align2::LEFT_TOP, pointer + vec2(16.0, 16.0), area);
+        let card = floating_at(ui, "pixel", Order::Foreground, place, |ui| {
             theme::caption(ui, format!("x {x}, y {y}"));
             for (name, [r, g, b, _]) in [("Original", at(original)), ("Painted", at(painted))] {
                 ui.horizontal(|ui| {
@@ -31,6 +31,8 @@ impl Stage {
                 });
             }
         });
+        // Messages have the same order.
+        ui.move_to_top(card.layer_id);
     }
 
     /// Both pictures of a photo as far as they are available: the finished ones or their previews.

@@ -1,11 +1,11 @@
 //! The view of the two pictures: which ones are shown, how they are framed, and the steps that change the view.
 
-use eframe::egui::{Color32, Visuals};
+use eframe::egui::{Color32, Ui};
 
 use crate::gui::theme;
 
 /// Which of the two pictures is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Compare {
     /// Both, with a divider between them.
     #[default]
@@ -27,7 +27,7 @@ impl Compare {
 }
 
 /// How a picture is placed on the stage before it is zoomed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub enum Framing {
     /// The whole picture, with a margin around it.
     #[default]
@@ -40,16 +40,16 @@ pub enum Framing {
 
 impl Framing {
     /// The background of the picture: black if it is shown alone.
-    pub fn around(self, visuals: &Visuals) -> Color32 {
+    pub fn around(self, ui: &Ui) -> Color32 {
         match self {
-            Self::Window => theme::palette(visuals).stage,
+            Self::Window => theme::palette(ui).stage,
             Self::Fit | Self::Fill => Color32::BLACK,
         }
     }
 }
 
 /// A change of the view.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ViewStep {
     ZoomIn,
     ZoomOut,

@@ -24,7 +24,7 @@ fn letters_can_be_read_on_every_ground_that_they_stand_on() {
     let mut faint = Vec::new();
     for theme in [Theme::Dark, Theme::Light] {
         let v = visuals(theme);
-        let p = palette(&v);
+        let p = palette_of(&v);
         let stage = ("the stage", p.stage);
         let panel = ("a panel", v.panel_fill);
         let card = ("a card", p.card);

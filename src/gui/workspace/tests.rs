@@ -36,8 +36,10 @@ fn painting() -> Arc<Painting> {
 }
 
 fn painted(origin: Origin) -> Workspace {
-    let choice =
-        Choice { style: Some("candy".to_owned()), ..Choice::from_settings(&Choices::default()) };
+    let choice = Choice {
+        mix: Mix::of(Some("candy".to_owned())),
+        ..Choice::from_settings(&Choices::default())
+    };
     let mut table = Workspace::new(Page::Photo, choice, None);
     table.put_photo(opened(origin));
     let recipe = table.recipe(ModelSize::Full).expect("photo and style");
@@ -97,7 +99,7 @@ fn a_stopped_run_goes_back_to_the_painting_before_it() {
     // The styles that were skipped have not been painted.
     for style in ["great_wave", "udnie", "mosaic"] {
         let passed = table.choice.clone();
-        table.choice.style = Some(style.to_owned());
+        table.choice.mix = Mix::of(Some(style.to_owned()));
         table.commit(passed);
     }
     table.set_draft(Some(painting()));
@@ -135,9 +137,7 @@ fn kept_paintings_are_bounded() {
     let recipe = |n: usize| Recipe {
         photo: 1,
         framing: Framing::default(),
-        style: format!("s{n}"),
-        mix: vec![],
-        model: ModelSize::Full,
+        network: NetworkOf::Style(format!("s{n}"), ModelSize::Full),
         working: (100, 50),
         mode: ModeChoice::default(),
     };
