@@ -72,6 +72,12 @@ impl Frame {
         Ok(Self { width, height, rgba })
     }
 
+    /// A transparent black picture. A side of 0 counts as 1.
+    pub fn empty(width: usize, height: usize) -> Self {
+        let (width, height) = (width.max(1), height.max(1));
+        Self { width, height, rgba: vec![0; 4 * width * height] }
+    }
+
     /// A picture computed pixel by pixel: `pixel(x, y)` returns RGBA. A side of 0 counts as 1.
     pub fn from_fn(
         width: usize,

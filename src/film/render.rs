@@ -1,4 +1,4 @@
-//! The threads of a film: one decodes, this one paints, one composes and encodes.
+//! The threads of a film: one decodes, this one paints, one composes, one encodes.
 
 use std::{
     path::Path,
@@ -151,9 +151,11 @@ fn paint_parts(
     let current = Mutex::new(None);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
     let (sender, painted) = bounded(WAITING + film.batch);
+    let (finishing, finished) = bounded(WAITING);
     let outcome = thread::scope(|scope| {
         let parts = &mut *parts;
-        let encoding = scope.spawn(|| work.encode(painted, parts));
+        scope.spawn(|| finish_all(film, painted, finishing));
+        let encoding = scope.spawn(|| work.encode(finished, parts));
         let read = paint_all(film, (control, tools.patience), &mut decoder, paint, &sender);
         drop(sender);
         if read.is_err()
@@ -276,6 +278,30 @@ fn send(
     }
 }
 
+/// Finishes paintings, all in the size of the first one, until there are no more or no one takes them.
+fn finish_all(film: &Film<'_>, painted: Receiver<Painted>, sender: Sender<(i64, Frame)>) {
+    let (output, look) = (film.output_size, film.look);
+    let mut size = None;
+    for Painted { ticks, frame, painting } in painted {
+        let finished = match painting {
+            Some(painting) => painting.into_finished(&frame, output, look),
+            None => {
+                let (width, height) = output.resolve(frame.size(), frame.size());
+                at_size(&frame, width, height).into_owned()
+            }
+        };
+        // The working size may shrink when memory gets short.
+        let (width, height) = *size.get_or_insert(finished.size());
+        let finished = match finished.size() == (width, height) {
+            true => finished,
+            false => at_size(&finished, width, height).into_owned(),
+        };
+        if sender.send((ticks, finished)).is_err() {
+            return;
+        }
+    }
+}
+
 /// The work of the encoding thread.
 struct Encoding<'a> {
     tools: &'a Tools,
@@ -298,21 +324,18 @@ struct Open<T> {
 
 impl Encoding<'_> {
     /// Encodes all frames; complete parts are added to `parts`.
-    fn encode(&self, painted: Receiver<Painted>, parts: &mut Parts) -> Result<(), Ended> {
+    fn encode(&self, frames: Receiver<(i64, Frame)>, parts: &mut Parts) -> Result<(), Ended> {
         // A part ends while the next one begins, because an encoder keeps frames back until its end.
         let mut ending: Option<Open<Ending>> = None;
         let mut open: Option<Open<Encoder>> = None;
         let before = parts.frames();
         let mut number = before;
-        let mut size = None;
-        for Painted { ticks, frame, painting } in painted {
-            let finished = self.finished(&frame, painting, size);
-            let size = *size.get_or_insert(finished.size());
+        for (ticks, frame) in frames {
             let part = match &mut open {
                 Some(part) => part,
-                None => open.insert(self.begin(parts, number, ticks, size)?),
+                None => open.insert(self.begin(parts, number, ticks, frame.size())?),
             };
-            if !part.process.send((ticks - part.ticks) as u64, &finished) {
+            if !part.process.send((ticks - part.ticks) as u64, &frame) {
                 let Some(part) = open.take() else { continue };
                 let why = part.process.finish().wait().err();
                 return Err(Ended::Encoder(why.unwrap_or_else(|| "ffmpeg ended early".to_owned())));
@@ -334,30 +357,6 @@ impl Encoding<'_> {
         }
         close(&mut ending, parts)?;
         close(&mut open.map(ended), parts)
-    }
-
-    /// The finished picture of a frame, in the size of the first one.
-    fn finished(
-        &self,
-        frame: &Frame,
-        painting: Option<Painting>,
-        size: Option<(usize, usize)>,
-    ) -> Frame {
-        let (output, look) = (self.film.output_size, self.film.look);
-        let finished = match painting {
-            Some(painting) => painting.finished(frame, output, look),
-            None => {
-                let (width, height) = output.resolve(frame.size(), frame.size());
-                at_size(frame, width, height).into_owned()
-            }
-        };
-        // The working size may shrink when memory gets short.
-        match size {
-            Some((width, height)) if finished.size() != (width, height) => {
-                at_size(&finished, width, height).into_owned()
-            }
-            _ => finished,
-        }
     }
 
     fn begin(

@@ -18,8 +18,6 @@ const FILM_QUALITY: u8 = 80;
 /// Frames in a part: what an interruption can lose. A GPU paints the longer one in seconds.
 const PART_FRAMES: u64 = 48;
 const GPU_PART_FRAMES: u64 = 480;
-/// Frames that a GPU paints at once, if no batch is chosen.
-const GPU_BATCH: usize = 4;
 
 impl<'a> Run<'a> {
     /// Paints every video in every style. Failures are reported and counted; cancelling is the only error.
@@ -76,7 +74,7 @@ impl<'a> Run<'a> {
             framing: job.framing,
             output_size: job.output_size,
             look: job.look,
-            batch: if is_gpu && job.batch == 1 { GPU_BATCH } else { job.batch },
+            batch: job.batch,
             part_frames: if is_gpu { GPU_PART_FRAMES } else { PART_FRAMES },
             about: format!(
                 "{} {:x} {mode} {:?}",

@@ -414,9 +414,10 @@ impl<'a> Run<'a> {
             let (size, look) = (job.output_size, job.look);
             let picture = match painting.finished_deep(&photo.frame, size, look) {
                 Some(deep) => Picture::Deep(deep),
-                None => Picture::Frame(Cow::Owned(painting.finished(&photo.frame, size, look))),
+                None => {
+                    Picture::Frame(Cow::Owned(painting.into_finished(&photo.frame, size, look)))
+                }
             };
-            drop(painting);
             let finished = Finished::Picture(picture, format);
             self.deliver(opened, target, finished)?;
         }

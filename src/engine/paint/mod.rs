@@ -229,14 +229,12 @@ pub struct Painting {
 impl Painting {
     /// The finished picture for `photo`, which must be the photo that was painted.
     pub fn finished(&self, photo: &Frame, output: OutputSize, look: Look) -> Frame {
-        let painted = self.painted.size();
-        let (width, height) = output.resolve(photo.size(), painted);
-        let base = at_size(photo, width, height);
-        if look.strength_percent == 0 {
-            return base.into_owned();
-        }
-        let top = scaled(&self.painted, width, height);
-        compose(&base, top, look).unwrap_or_else(|| base.into_owned())
+        finished(Cow::Borrowed(&self.painted), photo, output, look)
+    }
+
+    /// [`Painting::finished`], in the memory of the painting if the size stays.
+    pub fn into_finished(self, photo: &Frame, output: OutputSize, look: Look) -> Frame {
+        finished(Cow::Owned(self.painted), photo, output, look)
     }
 
     /// [`Painting::finished`] with 16 bits per channel, if the painting still has them; takes them.
@@ -252,6 +250,19 @@ impl Painting {
         let mut painting = scaled_deep(deep, width, height);
         compose_deep(&photo, &mut painting, look).then_some(painting)
     }
+}
+
+fn finished(painted: Cow<'_, Frame>, photo: &Frame, output: OutputSize, look: Look) -> Frame {
+    let (width, height) = output.resolve(photo.size(), painted.size());
+    let base = at_size(photo, width, height);
+    if look.strength_percent == 0 {
+        return base.into_owned();
+    }
+    let top = match painted.size() == (width, height) {
+        true => painted.into_owned(),
+        false => scaled(&painted, width, height),
+    };
+    compose(&base, top, look).unwrap_or_else(|| base.into_owned())
 }
 
 /// Bytes of a picture in RGBA8.

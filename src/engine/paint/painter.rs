@@ -4,6 +4,7 @@
 
 use std::{
     fmt::Write,
+    slice::from_ref,
     sync::{Arc, Weak},
     time::Instant,
 };
@@ -404,7 +405,8 @@ impl Painter {
         let missing = BackendError::Internal("a session is missing");
         let session = self.pool.session(key).ok_or(missing)?;
         if let Some(sent) = sent {
-            let mut outputs = vec![Frame::from_fn(width, height, |_, _| [0; 4]); photos.len()];
+            let mut outputs = Vec::new();
+            outputs.resize_with(photos.len(), || Frame::empty(width, height));
             let input = Input::Sent(&sent.frames);
             let job = Job { input, paintings: &mut outputs, composition: None };
             if let Some(run) = unless_declined(session.run(job, control, None))? {
@@ -412,9 +414,17 @@ impl Painter {
                 return Ok((run, outputs));
             }
         }
-        let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();
-        let mut outputs = inputs.clone();
-        let run = session.paint_all(&inputs, &mut outputs, control)?;
+        let mut outputs = Vec::new();
+        outputs.resize_with(photos.len(), || Frame::empty(width, height));
+        let run = match photos {
+            [photo] if photo.size() == size => {
+                session.paint_all(from_ref(photo), &mut outputs, control)?
+            }
+            _ => {
+                let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();
+                session.paint_all(&inputs, &mut outputs, control)?
+            }
+        };
         self.sent = PhotosOnDevice::of(session, photos, size);
         Ok((run, outputs))
     }
