@@ -148,7 +148,8 @@ fn formats_follow_the_name_or_the_flag() {
     }
     s.stylize(&["photo.png", "--format", "bmp", "-o", "odd"]).ends(0);
     assert!(fs::read(s.path("odd")).expect("written").starts_with(b"BM"));
-    s.stylize(&["photo.png", "-o", "a.gif"]).ends(2).says("no extension of a supported format");
+    s.stylize(&["photo.png", "-o", "a.gif"]).ends(2).says("a photo needs .png");
+    s.stylize(&["photo.png", "-o", "a.psd"]).ends(2).says("no extension of a supported format");
     s.stylize(&["photo.png", "--format", "jpeg", "-o", "b.png"]).ends(2).says("--format is jpeg");
     let size = |quality: &str| {
         let name = format!("q{quality}.jpg");
