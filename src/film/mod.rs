@@ -4,7 +4,7 @@
 //! ffmpeg: decode --pictures--> this program: paint, compose --pictures--> ffmpeg: encode --> parts --> ffmpeg: join
 //! ```
 //!
-//! Pictures travel as NUT streams ([`crate::media::nut`]), each with the time that it has in the file, so that
+//! Pictures travel as NUT streams (`media::nut`), each with the time that it has in the file, so that
 //! nothing is rounded, doubled or dropped. A film is encoded in parts of a fixed number of frames, in a folder next to
 //! the output (`painted.mp4.part`). A part gets its name when it is complete; after an interruption the same film goes
 //! on behind the last one. At the end the parts are joined without being encoded again, together with the sound,

@@ -127,6 +127,9 @@ impl FromStr for Codec {
     }
 }
 
+/// Streams of a source that go along with its pictures: their numbers, each with the codec in the output.
+pub(super) type Along = Vec<(u64, &'static str)>;
+
 /// The form of a film's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Container {
@@ -248,7 +251,7 @@ impl Container {
         self,
         clip: &Clip,
         output: &Path,
-    ) -> Result<(Vec<(u64, &'static str)>, Vec<String>), FilmError> {
+    ) -> Result<(Along, Vec<String>), FilmError> {
         let (mut along, mut notes) = (Vec::new(), Vec::new());
         for other in &clip.others {
             let (index, kind, codec) = (other.index, other.kind.as_str(), other.codec.as_str());

@@ -1,4 +1,5 @@
-//! Films with scripts in place of ffmpeg that hang, lie or fail.
+//! Films with scripts that hang, lie or fail as ffmpeg.
+#![allow(clippy::expect_used, reason = "test support: a broken test should panic")]
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 

@@ -15,7 +15,8 @@ use styleforge::{
     frame::{Frame, PictureDifference},
     media::{
         decode,
-        record::{Destination, Ffmpeg, Recorded, Recorder},
+        ffmpeg::Ffmpeg,
+        record::{Destination, Recorded, Recorder},
     },
 };
 
@@ -67,7 +68,7 @@ fn film(width: usize, height: usize, count: usize) -> Vec<(Frame, Duration)> {
 
 /// The ffmpeg of this computer. Without one, tests that need it are skipped with a message.
 fn ffmpeg() -> Option<Ffmpeg> {
-    Ffmpeg::find().inspect_err(|why| println!("left out: {why}")).ok()
+    Ffmpeg::to_record().inspect_err(|why| println!("left out: {why}")).ok()
 }
 
 /// The output of one of ffmpeg's programs.
