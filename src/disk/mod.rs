@@ -15,8 +15,8 @@ pub use temporary::exchange_folder;
 pub use words::{cannot_write, reason, without_number, words};
 pub use write::{
     Existing, FolderSync, WriteError, check_folder, check_target, create_owned, folder_of,
-    make_folder, make_new_folder, remove_folder, rename, sync_file, sync_folder, write_folder,
-    write_whole,
+    make_folder, make_new_folder, owned_file, publish, remove_folder, rename, sync_file,
+    sync_folder, write_folder, write_whole,
 };
 
 #[cfg(test)]

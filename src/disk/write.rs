@@ -191,6 +191,34 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
     renamed.map_err(|e| WriteError::Refused { name: name(), reason: cannot_write(above, &e) })
 }
 
+/// Gives the complete file `from` the name `to`, in the same file system. Its content is synced first.
+///
+/// # Errors
+/// [`WriteError`]; `from` stays then.
+pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<(), WriteError> {
+    let name = to.display().to_string();
+    let target = resolved_target(to, &name, existing)?;
+    let folder = folder_of(&target);
+    let published = File::open(from)
+        .and_then(|file| sync_file(&file, from))
+        .and_then(|()| fs::rename(from, &target))
+        .and_then(|()| sync_folder(folder));
+    published.map_err(|e| WriteError::Refused { name, reason: cannot_write(folder, &e) })
+}
+
+/// Opens or creates a file that only one process owns. `None` if it is another one.
+///
+/// # Errors
+/// Why the system refuses.
+pub fn owned_file(path: &Path) -> Result<Option<File>, WriteError> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let file = opened.map_err(|e| WriteError::Refused {
+        name: path.display().to_string(),
+        reason: cannot_write(folder_of(path), &e),
+    })?;
+    Ok(temporary::own(&file, path).then_some(file))
+}
+
 /// Creates an empty file without replacing anything, and syncs its name. While the file is open and this process runs,
 /// no process can [remove it](super::remove_abandoned).
 ///

@@ -9,7 +9,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{FilmError, Tools, clip::Clip, decimal, plain, render::Film};
+use super::{FilmError, Tools, clip::Clip, decimal, job::Film, plain};
 use crate::{
     disk::reason,
     frame::Frame,
@@ -195,31 +195,4 @@ fn filters(clip: &Clip, fps: Option<u32>, skipped: u64) -> String {
     });
     filters.push("format=rgba".to_owned());
     filters.join(",")
-}
-
-/// The painted part of a clip, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Range {
-    pub start: Option<f64>,
-    pub end: Option<f64>,
-}
-
-impl Film<'_> {
-    /// Options of ffmpeg before the source. With `-copyts` times are those of the file: by itself ffmpeg counts from the
-    /// first of the streams that it reads, which differs between processes.
-    pub(super) fn input_options(&self) -> Vec<String> {
-        let Range { start, end } = self.range;
-        let pair = |name: &str, seconds: f64| [name.to_owned(), decimal(seconds)];
-        let pairs = [
-            start.map(|start| pair("-ss", start)),
-            end.map(|end| pair("-t", end - start.unwrap_or(0.0))),
-        ];
-        let shown = ["-copyts".to_owned()];
-        shown.into_iter().chain(pairs.into_iter().flatten().flatten()).collect()
-    }
-
-    /// The time in the file at which the film begins, in seconds.
-    pub(super) fn beginning(&self) -> f64 {
-        self.clip.start + self.range.start.unwrap_or(0.0)
-    }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::{Tools, plain, render::Film};
+use super::{Tools, job::Film, plain};
 use crate::{
     disk::reason,
     frame::Frame,

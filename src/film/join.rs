@@ -1,15 +1,15 @@
 //! Joins the parts, and adds the sound, subtitles and chapters of the source, without encoding anything again.
 
-use std::{fmt::Write, fs, path::Path, time::Duration};
+use std::{fmt::Write, fs, time::Duration};
 
 use super::{
     FilmError, Tools, decimal,
-    parts::{LIST, Parts},
+    job::Film,
+    parts::{self, LIST, Parts},
     plain,
-    render::Film,
 };
 use crate::{
-    disk::{self, Existing, cannot_write, reason},
+    disk,
     media::{ffmpeg, process},
 };
 
@@ -45,7 +45,7 @@ pub fn join(
         }
     }
     let list_path = folder.join(LIST);
-    fs::write(&list_path, list).map_err(|e| stopped(cannot_write(folder, &e)))?;
+    parts::write(&list_path, &list).map_err(|e| stopped(e.to_string()))?;
 
     let container = film.container;
     let joined = folder.join(format!("joined.unfinished.{}", container.muxer()));
@@ -83,7 +83,7 @@ pub fn join(
         fs::remove_file(&joined).ok();
         return Err(stopped(format!("ffmpeg cannot join the film: {}", plain(&failure))));
     }
-    publish(&joined, film.output, film.existing).map_err(stopped)
+    disk::publish(&joined, film.output, film.existing).map_err(|e| stopped(e.to_string()))
 }
 
 /// Checks that the other streams of the source can be copied, so that a long film is not painted in vain.
@@ -118,20 +118,6 @@ pub fn try_along(tools: &Tools, film: &Film<'_>, along: &[(u64, &str)]) -> Resul
             plain(&failure)
         ),
     })
-}
-
-/// Gives the finished file its name.
-fn publish(joined: &Path, output: &Path, existing: Existing) -> Result<(), String> {
-    let sync = fs::File::open(joined).and_then(|file| file.sync_all());
-    sync.map_err(|e| reason(&e))?;
-    match existing {
-        Existing::Keep => disk::rename(joined, output).map_err(|e| e.to_string()),
-        Existing::Replace => {
-            let to = disk::folder_of(output);
-            fs::rename(joined, output).map_err(|e| cannot_write(to, &e))?;
-            disk::sync_folder(to).map_err(|e| reason(&e))
-        }
-    }
 }
 
 /// Options that make an animation of lossless pictures.

@@ -13,6 +13,7 @@
 //! | module | content |
 //! | --- | --- |
 //! | `clip` | what a file contains, by `ffprobe` |
+//! | `job` | what is painted, and how |
 //! | `target` | container and codec of the output |
 //! | `decoder`, `encoder` | one process each |
 //! | `parts` | the folder of parts |
@@ -22,6 +23,7 @@
 mod clip;
 mod decoder;
 mod encoder;
+mod job;
 mod join;
 mod parts;
 mod render;
@@ -32,8 +34,8 @@ mod tests;
 use std::{path::PathBuf, time::Duration};
 
 pub use clip::Clip;
-pub use decoder::Range;
-pub use render::{Film, Rendered, render};
+pub use job::{Film, Range};
+pub use render::{Rendered, render};
 pub use target::{Codec, Container};
 
 use crate::{

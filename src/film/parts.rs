@@ -5,16 +5,18 @@
 //! needed to go on is in the names, which are given when a part is complete.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{Read, Seek, Write},
+    fs::{self, File},
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use super::FilmError;
-use crate::disk::{self, WriteError, cannot_write};
+use crate::disk::{self, Existing, FolderSync, WriteError, cannot_write};
 
 /// Name of the file that says what is painted.
 const ABOUT: &str = "film.txt";
+/// Name of the file that the process holds which paints the film.
+const LOCK: &str = "lock";
 /// Name of the list of parts, for the join.
 pub const LIST: &str = "parts.ffconcat";
 
@@ -56,8 +58,17 @@ impl Part {
 pub struct Parts {
     folder: PathBuf,
     list: Vec<Part>,
-    /// Locked.
-    _about: File,
+    _lock: File,
+}
+
+/// Writes a small file of the folder.
+pub fn write(path: &Path, text: &str) -> Result<(), WriteError> {
+    disk::write_whole(path, Existing::Replace, FolderSync::Now, |to, name| {
+        to.write_all(text.as_bytes()).map_err(|e| WriteError::Refused {
+            name: name.to_owned(),
+            reason: cannot_write(disk::folder_of(path), &e),
+        })
+    })
 }
 
 impl Parts {
@@ -77,18 +88,13 @@ impl Parts {
                 reason: cannot_write(&folder, &e),
             })
         };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(folder.join(ABOUT)).map_err(refused)?;
-        if file.try_lock().is_err() {
+        let Some(lock) = disk::owned_file(&folder.join(LOCK))? else {
             return Err(FilmError::Target {
                 name: output.display().to_string(),
                 reason: "another StyleForge is painting it now".to_owned(),
             });
-        }
-        let mut before = String::new();
-        (&file).take(1 << 20).read_to_string(&mut before).ok();
-        let is_same = before == about;
+        };
+        let is_same = fs::read(folder.join(ABOUT)).is_ok_and(|before| before == about.as_bytes());
         let mut list = Vec::new();
         for entry in fs::read_dir(&folder).map_err(refused)? {
             let name = entry.map_err(refused)?.file_name();
@@ -103,8 +109,7 @@ impl Parts {
             }
         }
         if !is_same {
-            file.set_len(0).and_then(|()| file.rewind()).map_err(refused)?;
-            file.write_all(about.as_bytes()).and_then(|()| file.sync_all()).map_err(refused)?;
+            write(&folder.join(ABOUT), about)?;
         }
         list.sort_by_key(|part| part.first);
         let mut next = 0;
@@ -113,7 +118,7 @@ impl Parts {
             next += if follows { part.frames } else { 0 };
             follows
         });
-        Ok(Self { folder, list, _about: file })
+        Ok(Self { folder, list, _lock: lock })
     }
 
     pub fn folder(&self) -> &Path {
@@ -138,8 +143,7 @@ impl Parts {
         let mut part = Part { first: self.frames(), frames, ticks, name: String::new() };
         part.name = part.name_with(&extension);
         let to = self.folder.join(&part.name);
-        File::open(unfinished).and_then(|file| file.sync_all()).ok();
-        disk::rename(unfinished, &to)?;
+        disk::publish(unfinished, &to, Existing::Keep)?;
         self.list.push(part);
         Ok(())
     }
@@ -153,7 +157,7 @@ impl Parts {
             fs::remove_file(self.folder.join(name)).ok();
         }
         if is_finished || self.list.is_empty() {
-            let all = self.list.iter().map(|part| part.name.as_str()).chain([LIST, ABOUT]);
+            let all = self.list.iter().map(|part| part.name.as_str()).chain([LIST, ABOUT, LOCK]);
             for name in all {
                 fs::remove_file(self.folder.join(name)).ok();
             }

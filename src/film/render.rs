@@ -1,7 +1,6 @@
 //! The threads of a film: one decodes, this one paints, one composes, one encodes.
 
 use std::{
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -10,80 +9,25 @@ use std::{
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 use super::{
-    Codec, Container, FilmError, Tools,
-    clip::Clip,
-    decoder::{Decoder, Range},
+    FilmError, Tools,
+    decoder::Decoder,
     encoder::{Encoder, Ending, Stoppable, unfinished},
+    job::Film,
     join::{join, try_along},
     parts::Parts,
 };
 use crate::{
     backend::RunControl,
-    compose::Look,
-    disk::{self, Existing},
-    engine::paint::{OutputSize, PaintError, Painting, at_size},
+    disk,
+    engine::paint::{PaintError, Painting, at_size},
     frame::Frame,
-    media::{framing::Framing, nut::NutStream},
+    media::nut::NutStream,
 };
 
 /// How often a waiting thread looks whether the film was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Painted frames that wait to be encoded.
 const WAITING: usize = 2;
-
-/// A film to paint.
-pub struct Film<'a> {
-    pub source: &'a Path,
-    pub clip: &'a Clip,
-    pub output: &'a Path,
-    pub existing: Existing,
-    pub container: Container,
-    pub codec: Codec,
-    /// 1 to 100; only used by lossy codecs.
-    pub quality: u8,
-    pub range: Range,
-    /// Frames per second; `None` keeps every frame at its own time.
-    pub fps: Option<u32>,
-    pub framing: Framing,
-    pub output_size: OutputSize,
-    pub look: Look,
-    /// Frames painted at once.
-    pub batch: usize,
-    /// Frames in a part: what an interruption can lose.
-    pub part_frames: u64,
-    /// Everything else that the pictures depend on: styles, mode, size.
-    pub about: String,
-}
-
-impl Film<'_> {
-    /// ffmpeg's name of the pixel format in which pictures are stored.
-    pub(super) fn pixels(&self, size: (usize, usize)) -> &'static str {
-        if self.container.is_animation() {
-            return "bgra";
-        }
-        self.codec.pixels(size, self.clip.has_alpha)
-    }
-
-    /// Everything that the encoded pictures depend on.
-    fn key(&self) -> String {
-        let Self {
-            clip,
-            container,
-            codec,
-            quality,
-            range,
-            fps,
-            framing,
-            output_size,
-            look,
-            about,
-            ..
-        } = self;
-        format!(
-            "{clip:?}\n{container:?} {codec} {quality} {range:?} {fps:?}\n{framing:?} {output_size} {look:?}\n{about}\n"
-        )
-    }
-}
 
 /// A finished film.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,89 @@
+//! What is painted, and how.
+
+use std::{fs, path::Path};
+
+use super::{Codec, Container, clip::Clip, decimal};
+use crate::{compose::Look, disk::Existing, engine::paint::OutputSize, media::framing::Framing};
+
+/// A film to paint.
+pub struct Film<'a> {
+    pub source: &'a Path,
+    pub clip: &'a Clip,
+    pub output: &'a Path,
+    pub existing: Existing,
+    pub container: Container,
+    pub codec: Codec,
+    /// 1 to 100; only used by lossy codecs.
+    pub quality: u8,
+    pub range: Range,
+    /// Frames per second; `None` keeps every frame at its own time.
+    pub fps: Option<u32>,
+    pub framing: Framing,
+    pub output_size: OutputSize,
+    pub look: Look,
+    /// Frames painted at once.
+    pub batch: usize,
+    /// Frames in a part: what an interruption can lose.
+    pub part_frames: u64,
+    /// Everything else that the pictures depend on: styles, mode, size.
+    pub about: String,
+}
+
+impl Film<'_> {
+    /// ffmpeg's name of the pixel format in which pictures are stored.
+    pub(super) fn pixels(&self, size: (usize, usize)) -> &'static str {
+        if self.container.is_animation() {
+            return "bgra";
+        }
+        self.codec.pixels(size, self.clip.has_alpha)
+    }
+
+    /// Everything that the encoded pictures depend on.
+    pub(super) fn key(&self) -> String {
+        // A file that has changed is another one.
+        let file = fs::metadata(self.source).map(|about| (about.len(), about.modified().ok()));
+        let Self {
+            clip,
+            container,
+            codec,
+            quality,
+            range,
+            fps,
+            framing,
+            output_size,
+            look,
+            about,
+            ..
+        } = self;
+        format!(
+            "{clip:?} {file:?}\n{container:?} {codec} {quality} {range:?} {fps:?}\n{framing:?} {output_size} {look:?}\n{about}\n"
+        )
+    }
+}
+
+/// The painted part of a clip, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Range {
+    pub start: Option<f64>,
+    pub end: Option<f64>,
+}
+
+impl Film<'_> {
+    /// Options of ffmpeg before the source. With `-copyts` times are those of the file: by itself ffmpeg counts from the
+    /// first of the streams that it reads, which differs between processes.
+    pub(super) fn input_options(&self) -> Vec<String> {
+        let Range { start, end } = self.range;
+        let pair = |name: &str, seconds: f64| [name.to_owned(), decimal(seconds)];
+        let pairs = [
+            start.map(|start| pair("-ss", start)),
+            end.map(|end| pair("-t", end - start.unwrap_or(0.0))),
+        ];
+        let shown = ["-copyts".to_owned()];
+        shown.into_iter().chain(pairs.into_iter().flatten().flatten()).collect()
+    }
+
+    /// The time in the file at which the film begins, in seconds.
+    pub(super) fn beginning(&self) -> f64 {
+        self.clip.start + self.range.start.unwrap_or(0.0)
+    }
+}
