@@ -130,6 +130,12 @@ impl Encoder {
 }
 
 impl Ending {
+    /// Whether the process has ended, so that [`Ending::wait`] does not wait.
+    pub fn has_ended(&self) -> bool {
+        let mut child = self.child.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !matches!(child.try_wait(), Ok(None))
+    }
+
     /// Waits until the part is complete.
     ///
     /// # Errors

@@ -58,6 +58,8 @@ impl Part {
 pub struct Parts {
     folder: PathBuf,
     list: Vec<Part>,
+    /// Frames that were painted with other settings and are removed.
+    pub removed: u64,
     _lock: File,
 }
 
@@ -95,13 +97,16 @@ impl Parts {
             });
         };
         let is_same = fs::read(folder.join(ABOUT)).is_ok_and(|before| before == about.as_bytes());
-        let mut list = Vec::new();
+        let (mut list, mut removed) = (Vec::new(), 0);
         for entry in fs::read_dir(&folder).map_err(refused)? {
             let name = entry.map_err(refused)?.file_name();
             let Some(name) = name.to_str() else { continue };
             match Part::of(name) {
                 Some(part) if is_same => list.push(part),
-                Some(_) => fs::remove_file(folder.join(name)).map_err(refused)?,
+                Some(part) => {
+                    removed += part.frames;
+                    fs::remove_file(folder.join(name)).map_err(refused)?;
+                }
                 None if name.contains(UNFINISHED) => {
                     fs::remove_file(folder.join(name)).map_err(refused)?;
                 }
@@ -118,7 +123,7 @@ impl Parts {
             next += if follows { part.frames } else { 0 };
             follows
         });
-        Ok(Self { folder, list, _lock: lock })
+        Ok(Self { folder, list, removed, _lock: lock })
     }
 
     pub fn folder(&self) -> &Path {

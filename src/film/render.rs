@@ -71,6 +71,12 @@ pub fn render(
     try_along(tools, film, &along)?;
     let mut parts = Parts::open(film.output, &film.key())?;
     let resumed = parts.frames();
+    if parts.removed > 0 {
+        notes.push(format!(
+            "{} frames that were painted with other settings are removed",
+            parts.removed
+        ));
+    }
     progress(resumed, 0);
     let painted = paint_parts(tools, film, control, &mut paint, progress, &mut parts);
     let joined = painted.and_then(|(tick, damage)| {
@@ -281,8 +287,12 @@ impl Encoding<'_> {
             };
             if !part.process.send((ticks - part.ticks) as u64, &frame) {
                 let Some(part) = open.take() else { continue };
+                close(&mut ending, parts)?;
                 let why = part.process.finish().wait().err();
                 return Err(Ended::Encoder(why.unwrap_or_else(|| "ffmpeg ended early".to_owned())));
+            }
+            if ending.as_ref().is_some_and(|part| part.process.has_ended()) {
+                close(&mut ending, parts)?;
             }
             part.frames += 1;
             number += 1;

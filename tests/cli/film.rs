@@ -111,6 +111,8 @@ fn nothing_of_a_video_is_lost() {
             text.split_whitespace().map(|t| t.trim_matches(',').parse().expect("a time")).collect();
         starts[0] - starts[1]
     };
+    s.stylize(&["clip.mp4", "--start", "2", "-o", "end.mkv"]).ends(0);
+    assert!(starts("end.mkv").abs() < 0.05, "sound before the beginning is left out");
     let difference = starts("painted.mkv") - starts("clip.ts");
     assert!(difference.abs() < 0.0015, "sound and picture moved by {difference} s");
     assert!(!s.names(".").iter().any(|name| name.ends_with(".part")), "{:?}", s.names("."));
@@ -285,7 +287,9 @@ fn a_killed_film_goes_on_and_is_the_same() {
     let run = Run::from(child.wait_with_output().expect("ended"));
     if run.failed() {
         run.says("the same command goes on from there");
-        s.stylize(&["clip.mp4", "-o", "painted.mp4", "--strength", "50"]).ends(0);
+        s.stylize(&["clip.mp4", "-o", "painted.mp4", "--strength", "50"])
+            .ends(0)
+            .says("painted with other settings");
         assert_eq!(described(&s, "painted.mp4"), described(&s, "whole.mp4"));
         assert_ne!(checksums(&s, "painted.mp4"), whole);
     }
