@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -161,9 +161,4 @@ impl Ending {
         let words = lines.first().map_or_else(|| status.to_string(), |line| plain(line).to_owned());
         Err(format!("ffmpeg cannot encode: {words}"))
     }
-}
-
-/// The name of a part that is not complete yet.
-pub fn unfinished(folder: &Path, codec_extension: &str, first: u64) -> PathBuf {
-    folder.join(format!("{first:09}.unfinished.{codec_extension}"))
 }

@@ -48,7 +48,7 @@ pub fn join(
     parts::write(&list_path, &list).map_err(|e| stopped(e.to_string()))?;
 
     let container = film.container;
-    let joined = folder.join(format!("joined.unfinished.{}", container.muxer()));
+    let joined = parts.unfinished("joined", container.muxer());
     let mut command = ffmpeg::piped(&tools.ffmpeg.program);
     command.args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
     if !container.is_animation() {

@@ -8,6 +8,8 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use super::FilmError;
@@ -20,6 +22,9 @@ const LOCK: &str = "lock";
 /// Name of the list of parts, for the join.
 pub const LIST: &str = "parts.ffconcat";
 
+/// How often the folder is removed while the encoder of a killed process may still create a file, and the pause between.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(20);
 /// In the names of files that are not complete.
 const UNFINISHED: &str = ".unfinished.";
 
@@ -153,21 +158,30 @@ impl Parts {
         Ok(())
     }
 
+    /// The path of a file that is not complete yet. Its name differs between processes, because the encoder of a killed
+    /// one runs on for a moment.
+    pub fn unfinished(&self, what: &str, extension: &str) -> PathBuf {
+        self.folder.join(format!("{what}-{}{UNFINISHED}{extension}", std::process::id()))
+    }
+
     /// Removes what is not complete; and everything, if the film `is_finished` or nothing is complete.
     pub fn leave(self, is_finished: bool) {
-        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let names: Vec<_> = files.map(|file| file.file_name()).collect();
-        let names: Vec<_> = names.iter().filter_map(|name| name.to_str()).collect();
-        for name in names.iter().filter(|name| name.contains(UNFINISHED)) {
+        let is_empty = is_finished || self.list.is_empty();
+        let parts = self.list.iter().map(|part| part.name.as_str()).chain([LIST, ABOUT, LOCK]);
+        for name in parts.filter(|_| is_empty) {
             fs::remove_file(self.folder.join(name)).ok();
         }
-        if is_finished || self.list.is_empty() {
-            let all = self.list.iter().map(|part| part.name.as_str()).chain([LIST, ABOUT, LOCK]);
-            for name in all {
-                fs::remove_file(self.folder.join(name)).ok();
+        for _ in 0..ATTEMPTS {
+            for file in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+                if file.file_name().to_string_lossy().contains(UNFINISHED) {
+                    fs::remove_file(file.path()).ok();
+                }
             }
             // Stays if something else is in it.
-            fs::remove_dir(&self.folder).ok();
+            if !is_empty || fs::remove_dir(&self.folder).is_ok() {
+                return;
+            }
+            thread::sleep(PAUSE);
         }
     }
 }

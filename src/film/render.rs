@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 use super::{
     FilmError, Tools,
     decoder::Decoder,
-    encoder::{Encoder, Ending, Stoppable, unfinished},
+    encoder::{Encoder, Ending, Stoppable},
     job::Film,
     join::{join, try_along},
     parts::Parts,
@@ -320,7 +320,8 @@ impl Encoding<'_> {
         ticks: i64,
         (width, height): (usize, usize),
     ) -> Result<Open<Encoder>, Ended> {
-        let file = unfinished(parts.folder(), self.film.codec.part_extension(), first);
+        let extension = self.film.codec.part_extension();
+        let file = parts.unfinished(&format!("{first:09}"), extension);
         let (wide, high) = self.stream.aspect;
         let aspect =
             if self.film.framing.rotate.swaps_sides() { (high, wide) } else { (wide, high) };
