@@ -61,8 +61,11 @@ pub fn join(
     } else {
         command.args(film.input_options()).arg("-i").arg(ffmpeg::file(film.source));
         command.args(["-output_ts_offset", &decimal(-film.beginning())]);
-        // Sound before the beginning is left out; a container without edit lists would play it.
-        command.args("-copypriorss 0 -map 0:v:0 -c:v:0 copy -map_metadata 1".split(' '));
+        if film.range.start.is_some() {
+            // Sound before the beginning is left out; a container without edit lists would play it.
+            command.args(["-copypriorss", "0"]);
+        }
+        command.args("-map 0:v:0 -c:v:0 copy -map_metadata 1".split(' '));
         command.args(["-map_chapters", "1"]);
         for (number, (index, codec)) in along.iter().enumerate() {
             command.args(["-map", &format!("1:{index}"), &format!("-c:{}", number + 1), codec]);
