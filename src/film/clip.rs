@@ -62,7 +62,6 @@ pub struct Clip {
     pub size: (usize, usize),
     /// Number of frames that the file declares, or that its length suggests; not exact.
     pub frames: Option<u64>,
-    pub seconds: Option<f64>,
     /// Time of the first picture or sound, in seconds.
     pub start: f64,
     pub has_alpha: bool,
@@ -137,7 +136,6 @@ impl Clip {
             tick: ratio(&video["time_base"]).unwrap_or((1, 90_000)),
             size: (width as usize, height as usize),
             frames: counted.or_else(|| Some((fps? * seconds?).round() as u64)),
-            seconds,
             start: real(&found["format"]["start_time"]).unwrap_or(0.0),
             has_alpha: ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]
                 .iter()

@@ -16,7 +16,7 @@ use crate::{
     media::{
         ffmpeg,
         nut::{NutReader, NutStream},
-        process::{last_lines, status_until},
+        process::{complaints, status_until},
     },
 };
 
@@ -41,16 +41,14 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Starts it behind the first `skipped` pictures of the film, and waits for its headers.
+    /// Starts it after the first `skipped` pictures of the film, and waits for its headers.
     ///
     /// # Errors
     /// [`FilmError::Source`].
     pub fn start(tools: &Tools, film: &Film<'_>, skipped: u64) -> Result<Self, FilmError> {
         let clip = film.clip;
         let wrong = |reason: String| FilmError::Source { name: clip.name.clone(), reason };
-        let mut command = ffmpeg::piped(&tools.ffmpeg.program);
-        command
-            .args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
+        let mut command = tools.command();
         command.args(film.input_options()).arg("-i").arg(ffmpeg::file(film.source));
         command.args(["-map", &format!("0:{}", clip.stream)]);
         command.args("-map_chapters -1 -map_metadata -1".split(' '));
@@ -66,20 +64,10 @@ impl Decoder {
             return Err(wrong("ffmpeg has no standard streams".to_owned()));
         };
         let (sender, sent) = bounded(WAITING);
-        let (complaining, complaints) = bounded(1);
-        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
-            thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|e| wrong(reason(&e)))
-        };
-        spawn(
-            "film decoder",
-            Box::new(move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), &sender)),
-        )?;
-        spawn(
-            "film errors",
-            Box::new(move || {
-                complaining.send(last_lines(errors)).ok();
-            }),
-        )?;
+        let complaints = complaints(errors).map_err(wrong)?;
+        let work = move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), &sender);
+        let spawned = thread::Builder::new().name("film decoder".to_owned()).spawn(work);
+        spawned.map_err(|e| wrong(reason(&e)))?;
         let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
         let mut decoder = Self { child, sent, complaints, name, stream, patience };
         let Some(Sent::Stream(stream)) = decoder.receive()? else {

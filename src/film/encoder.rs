@@ -5,11 +5,10 @@ use std::{
     path::Path,
     process::{Child, ChildStdin, Stdio},
     sync::{Arc, Mutex, PoisonError},
-    thread,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::Receiver;
 
 use super::{Tools, job::Film, plain};
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
     media::{
         ffmpeg,
         nut::{NutMuxer, NutStream},
-        process::{last_lines, status_until},
+        process::{complaints, status_until},
     },
 };
 
@@ -60,9 +59,7 @@ impl Encoder {
         stream: NutStream,
         part: &Path,
     ) -> Result<Self, String> {
-        let mut command = ffmpeg::piped(&tools.ffmpeg.program);
-        command
-            .args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
+        let mut command = tools.command();
         command.args("-f nut -i pipe:0 -map 0:v:0".split(' '));
         let size = (stream.width, stream.height);
         let pixels = film.pixels(size);
@@ -91,12 +88,7 @@ impl Encoder {
             child.kill().ok();
             return Err("ffmpeg has no standard streams".to_owned());
         };
-        let (complaining, complaints) = bounded(1);
-        let work = move || {
-            complaining.send(last_lines(errors)).ok();
-        };
-        let spawned = thread::Builder::new().name("film errors".to_owned()).spawn(work);
-        spawned.map_err(|e| reason(&e))?;
+        let complaints = complaints(errors)?;
         let child = Stoppable(Arc::new(Mutex::new(child)));
         let mut encoder = Self {
             child,

@@ -69,7 +69,7 @@ pub struct Range {
 }
 
 impl Film<'_> {
-    /// Options of ffmpeg before the source. With `-copyts` times are those of the file: by itself ffmpeg counts from the
+    /// Options of ffmpeg before the source. With `-copyts` times are those of the file: otherwise ffmpeg counts from the
     /// first of the streams that it reads, which differs between processes.
     pub(super) fn input_options(&self) -> Vec<String> {
         let Range { start, end } = self.range;

@@ -49,8 +49,7 @@ pub fn join(
 
     let container = film.container;
     let joined = parts.unfinished("joined", container.muxer());
-    let mut command = ffmpeg::piped(&tools.ffmpeg.program);
-    command.args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
+    let mut command = tools.command();
     if !container.is_animation() {
         let start = starts.first().map_or(0.0, |&ticks| seconds(ticks));
         command.args(["-itsoffset", &decimal(start + film.beginning())]);
@@ -98,8 +97,7 @@ pub fn try_along(tools: &Tools, film: &Film<'_>, along: &[(u64, &str)]) -> Resul
     if along.is_empty() {
         return Ok(());
     }
-    let mut command = ffmpeg::piped(&tools.ffmpeg.program);
-    command.args("-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
+    let mut command = tools.command();
     command.args(["-t", "1", "-i"]).arg(ffmpeg::file(film.source));
     for (number, (index, codec)) in along.iter().enumerate() {
         command.args(["-map", &format!("0:{index}"), &format!("-c:{number}"), codec]);

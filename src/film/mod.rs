@@ -7,7 +7,7 @@
 //! Pictures travel as NUT streams (`media::nut`), each with the time that it has in the file, so that
 //! nothing is rounded, doubled or dropped. A film is encoded in parts of a fixed number of frames, in a folder next to
 //! the output (`painted.mp4.part`). A part gets its name when it is complete; after an interruption the same film goes
-//! on behind the last one. At the end the parts are joined without being encoded again, together with the sound,
+//! on after the last one. At the end the parts are joined without being encoded again, together with the sound,
 //! subtitles and chapters of the source, which are copied.
 //!
 //! | module | content |
@@ -31,7 +31,7 @@ mod target;
 #[cfg(all(test, unix))]
 mod tests;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 pub use clip::Clip;
 pub use job::{Film, Range};
@@ -42,7 +42,7 @@ use crate::{
     disk::WriteError,
     engine::paint::PaintError,
     media::{
-        ffmpeg::{Ffmpeg, NoFfmpeg},
+        ffmpeg::{self, Ffmpeg, NoFfmpeg},
         framing::BeyondPhoto,
         process,
     },
@@ -70,6 +70,14 @@ impl Tools {
         let ffmpeg = Ffmpeg::find()?;
         let ffprobe = process::program("ffprobe").ok_or(FilmError::NoFfprobe)?;
         Ok(Self { ffmpeg, ffprobe, patience: PATIENCE })
+    }
+
+    /// ffmpeg, which opens files and pipes alone and prints errors alone.
+    fn command(&self) -> Command {
+        let mut command = ffmpeg::piped(&self.ffmpeg.program);
+        let usual = "-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe";
+        command.args(usual.split(' '));
+        command
     }
 }
 

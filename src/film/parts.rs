@@ -1,4 +1,4 @@
-//! The folder of a film's parts, from which an interrupted film goes on.
+//! The folder of a film's parts, from which an interrupted film continues.
 //!
 //! `film.txt` says what is painted; a film with other settings starts anew. A complete part is called
 //! `FIRST-COUNT-TICKS.mp4`: the number of its first frame, how many it has, and the time of the first one. Everything

@@ -53,7 +53,7 @@ struct Painted {
 /// of them this call has painted.
 ///
 /// # Errors
-/// [`FilmError`]. What is painted before stays in the folder of parts, and the same call goes on behind it.
+/// [`FilmError`]. What is painted before stays in the folder of parts, and the same call continues after it.
 pub fn render(
     tools: &Tools,
     film: &Film<'_>,
@@ -202,7 +202,7 @@ fn paint_all(
     }
 }
 
-/// Sends a frame; stops waiting when the film is cancelled, or the encoder stands still.
+/// Sends a frame; stops waiting when the film is cancelled, or the encoder makes no progress.
 fn send(
     sender: &Sender<Painted>,
     mut painted: Painted,

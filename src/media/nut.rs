@@ -129,7 +129,7 @@ impl NutMuxer {
     }
 }
 
-/// What a frame's code stands for.
+/// What a frame's code means.
 #[derive(Clone, Copy)]
 struct FrameCode {
     flags: u64,
@@ -285,7 +285,7 @@ impl<R: Read> NutReader<R> {
     }
 }
 
-/// The time that a frame's code stands for: the nearest to the time before with these low bits, or a full one.
+/// The time that a frame's code means: the nearest to the time before with these low bits, or a full one.
 fn full_time(coded: u64, before: i64, short_bits: u32) -> i64 {
     let range = 1_i64 << short_bits;
     let coded = i64::try_from(coded).unwrap_or(i64::MAX);
@@ -348,7 +348,7 @@ fn packet_of(from: &mut impl Read, startcode: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The content of a packet, from behind its startcode.
+/// The content of a packet, after its startcode.
 fn packet(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let size = v(from)?;
     if !(4..=MAX_PACKET_BYTES).contains(&size) {

@@ -139,21 +139,41 @@ pub(crate) fn status_until(child: &mut Child, deadline: Instant) -> Option<ExitS
     }
 }
 
-/// Reads the stream to its end in a thread, so that the process does not block, and sends its start.
-fn kept(mut from: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, String> {
-    let (sender, receiver) = bounded(1);
-    let work = move || {
+/// The first [`KEPT_BYTES`] of the stream.
+fn kept(from: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, String> {
+    listen(from, |mut from| {
         let mut bytes = Vec::new();
         from.by_ref().take(KEPT_BYTES).read_to_end(&mut bytes).ok();
         copy(&mut from, &mut sink()).ok();
-        sender.send(bytes).ok();
+        bytes
+    })
+}
+
+/// The last lines of the stream, which come when it ends.
+///
+/// # Errors
+/// If no thread can be started.
+pub(crate) fn complaints(
+    from: impl Read + Send + 'static,
+) -> Result<Receiver<Vec<String>>, String> {
+    listen(from, last_lines)
+}
+
+/// Lets a thread `read` the stream to its end, so that the process does not block, and receives the result.
+fn listen<R: Read + Send + 'static, T: Send + 'static>(
+    from: R,
+    read: impl FnOnce(R) -> T + Send + 'static,
+) -> Result<Receiver<T>, String> {
+    let (sender, receiver) = bounded(1);
+    let work = move || {
+        sender.send(read(from)).ok();
     };
     let thread = thread::Builder::new().name("process".to_owned()).spawn(work);
     thread.map(|_| receiver).map_err(|e| reason(&e))
 }
 
 /// The last lines of the stream, each truncated and safe to display.
-pub(crate) fn last_lines(from: impl Read) -> Vec<String> {
+fn last_lines(from: impl Read) -> Vec<String> {
     let mut from = BufReader::new(from);
     let mut lines = VecDeque::new();
     let mut line = Vec::new();

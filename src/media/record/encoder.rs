@@ -24,7 +24,7 @@ use crate::{
     disk::{self, cannot_write, folder_of, reason},
     media::{
         MediaError,
-        process::{last_lines, status_until},
+        process::{self, status_until},
     },
 };
 
@@ -90,7 +90,10 @@ impl Encoder {
         let (back, empties) = bounded(2);
         let (tell_stored, stored) = bounded(1);
         let (still_whole, broken) = bounded::<()>(0);
-        let (tell_complaints, complaints) = bounded(1);
+        let complaints = process::complaints(complaining).inspect_err(|_| {
+            child.kill().ok();
+            child.wait().ok();
+        })?;
         let fed = progress.clone();
         let feeding = move || feed(to, &waiting, &back, &fed);
         let seen = progress.clone();
@@ -101,11 +104,7 @@ impl Encoder {
             tell_stored.send(result).ok();
             drop(still_whole);
         };
-        let listening = move || {
-            tell_complaints.send(last_lines(complaining)).ok();
-        };
-        let works: [Box<dyn FnOnce() + Send>; 3] =
-            [Box::new(feeding), Box::new(storing), Box::new(listening)];
+        let works: [Box<dyn FnOnce() + Send>; 2] = [Box::new(feeding), Box::new(storing)];
         for work in works {
             let thread = thread::Builder::new().name("video".to_owned());
             if let Err(error) = thread.spawn(work) {
