@@ -15,6 +15,7 @@
 //! | 5 | [`engine`] | photos, batches and live painting: threads, sessions, the path of a frame |
 //! | 5 | [`media`], [`capture`] | image files and recordings; cameras, the demo scene and photos as live sources |
 //! | 5 | [`film`] | videos: decodes and encodes them through the user's ffmpeg, and paints in between |
+//! | 5 | [`steady`] | keeps the strokes of a moving picture where they are on the things that it shows |
 //! | 5 | [`verify`], [`measure`] | whether a backend computes correctly; how long it takes |
 //! | 5 | [`settings`], [`licences`] | settings that are kept between runs; licences of all dependencies |
 //! | 5 | [`terminal`], [`signals`] | standard output and error; Ctrl-C and SIGTERM |
@@ -217,6 +218,7 @@ pub mod raw_frame;
 pub mod rotation;
 pub mod settings;
 pub mod signals;
+pub mod steady;
 pub mod tensor;
 pub mod terminal;
 pub mod text;

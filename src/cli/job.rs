@@ -95,13 +95,14 @@ pub struct FilmInput {
     subfolder: PathBuf,
 }
 
-/// What `--start`, `--end`, `--fps` and `--codec` say about videos.
+/// What `--start`, `--end`, `--fps`, `--codec` and `--steadiness` say about videos.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FilmChoice {
     pub range: Range,
     /// Frames per second.
     pub fps: Option<u32>,
     pub codec: Option<Codec>,
+    pub steadiness: Option<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,7 +210,8 @@ impl Job {
             }
         }
         let range = Range { start: args.start, end: args.end };
-        let film_choice = FilmChoice { range, fps: args.fps, codec: args.codec };
+        let steadiness = args.painting.steadiness;
+        let film_choice = FilmChoice { range, fps: args.fps, codec: args.codec, steadiness };
         check_films(&films, &photos, &destination, film_choice, args.contact_sheet)?;
         let paint = PaintSettings {
             working_size: args.working_size.unwrap_or_default(),
@@ -376,7 +378,7 @@ fn check_films(
     contact_sheet: bool,
 ) -> Result<(), CliError> {
     let wrong = |text: &str| Err(CliError::WrongUse(text.to_owned()));
-    let FilmChoice { range, fps, codec } = choice;
+    let FilmChoice { range, fps, codec, steadiness } = choice;
     if let (Destination::File(path, AnyFormat::Film(container)), false) =
         (destination, photos.is_empty())
     {
@@ -389,8 +391,11 @@ fn check_films(
     if contact_sheet && !films.is_empty() {
         return wrong("--contact-sheet is for photos; leave videos out");
     }
-    if films.is_empty() && (range != Range::default() || fps.is_some() || codec.is_some()) {
-        return wrong("--start, --end, --fps and --codec are for videos, and none is painted");
+    let is_chosen = range != Range::default() || fps.is_some() || codec.is_some();
+    if films.is_empty() && (is_chosen || steadiness.is_some()) {
+        return wrong(
+            "--start, --end, --fps, --codec and --steadiness are for videos, and none is painted",
+        );
     }
     if let (Some(start), Some(end)) = (range.start, range.end)
         && end <= start

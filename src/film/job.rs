@@ -21,6 +21,8 @@ pub struct Film<'a> {
     pub framing: Framing,
     pub output_size: OutputSize,
     pub look: Look,
+    /// How much of the painting before is kept, 0 to 100 (see [`crate::steady`]).
+    pub steadiness: u8,
     /// Frames painted at once.
     pub batch: usize,
     /// Frames in a part: what an interruption can lose.
@@ -52,11 +54,12 @@ impl Film<'_> {
             framing,
             output_size,
             look,
+            steadiness,
             about,
             ..
         } = self;
         format!(
-            "{clip:?} {file:?}\n{container:?} {codec} {quality} {range:?} {fps:?}\n{framing:?} {output_size} {look:?}\n{about}\n"
+            "{clip:?} {file:?}\n{container:?} {codec} {quality} {range:?} {fps:?}\n{framing:?} {output_size} {look:?} {steadiness}\n{about}\n"
         )
     }
 }

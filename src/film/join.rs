@@ -45,7 +45,7 @@ pub fn join(
         }
     }
     let list_path = folder.join(LIST);
-    parts::write(&list_path, &list).map_err(|e| stopped(e.to_string()))?;
+    parts::write(&list_path, list.as_bytes()).map_err(|e| stopped(e.to_string()))?;
 
     let container = film.container;
     let joined = parts.unfinished("joined", container.muxer());

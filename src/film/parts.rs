@@ -19,6 +19,8 @@ use crate::disk::{self, Existing, FolderSync, WriteError, cannot_write};
 const ABOUT: &str = "film.txt";
 /// Name of the file that the process holds which paints the film.
 const LOCK: &str = "lock";
+/// End of the name of the file with the state of the steadiness after the last part.
+const STATE: &str = ".steady";
 /// Name of the list of parts, for the join.
 pub const LIST: &str = "parts.ffconcat";
 
@@ -69,9 +71,9 @@ pub struct Parts {
 }
 
 /// Writes a small file of the folder.
-pub fn write(path: &Path, text: &str) -> Result<(), WriteError> {
+pub fn write(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     disk::write_whole(path, Existing::Replace, FolderSync::Now, |to, name| {
-        to.write_all(text.as_bytes()).map_err(|e| WriteError::Refused {
+        to.write_all(content).map_err(|e| WriteError::Refused {
             name: name.to_owned(),
             reason: cannot_write(disk::folder_of(path), &e),
         })
@@ -84,7 +86,7 @@ impl Parts {
     ///
     /// # Errors
     /// [`FilmError::Write`]; [`FilmError::Target`] if another process paints this film.
-    pub fn open(output: &Path, about: &str) -> Result<Self, FilmError> {
+    pub fn open(output: &Path, about: &str, has_state: bool) -> Result<Self, FilmError> {
         let mut name = output.file_name().unwrap_or_default().to_owned();
         name.push(".part");
         let folder = output.with_file_name(name);
@@ -101,6 +103,7 @@ impl Parts {
                 reason: "another StyleForge is painting it now".to_owned(),
             });
         };
+        disk::sweep(&folder);
         let is_same = fs::read(folder.join(ABOUT)).is_ok_and(|before| before == about.as_bytes());
         let (mut list, mut removed) = (Vec::new(), 0);
         for entry in fs::read_dir(&folder).map_err(refused)? {
@@ -112,23 +115,30 @@ impl Parts {
                     removed += part.frames;
                     fs::remove_file(folder.join(name)).map_err(refused)?;
                 }
-                None if name.contains(UNFINISHED) => {
+                None if name.contains(UNFINISHED) || (!is_same && name.ends_with(STATE)) => {
                     fs::remove_file(folder.join(name)).map_err(refused)?;
                 }
                 None => {}
             }
         }
         if !is_same {
-            write(&folder.join(ABOUT), about)?;
+            write(&folder.join(ABOUT), about.as_bytes())?;
         }
         list.sort_by_key(|part| part.first);
-        let mut next = 0;
-        list.retain(|part| {
-            let follows = part.first == next;
-            next += if follows { part.frames } else { 0 };
-            follows
-        });
-        Ok(Self { folder, list, removed, _lock: lock })
+        let mut parts = Self { folder: folder.clone(), list: Vec::new(), removed, _lock: lock };
+        let mut rest = list.into_iter().peekable();
+        while let Some(part) = rest.next_if(|part| part.first == parts.frames()) {
+            parts.list.push(part);
+        }
+        let mut rest: Vec<Part> = rest.collect();
+        while has_state && parts.state().is_none() {
+            let Some(part) = parts.list.pop() else { break };
+            rest.push(part);
+        }
+        for part in rest {
+            fs::remove_file(parts.folder.join(&part.name)).map_err(refused)?;
+        }
+        Ok(parts)
     }
 
     pub fn folder(&self) -> &Path {
@@ -144,18 +154,36 @@ impl Parts {
         self.list.last().map_or(0, |part| part.first + part.frames)
     }
 
-    /// Gives the complete file `unfinished` the name of the next part.
+    /// Gives the complete file `unfinished` the name of the next part. `state` is the one after it, if there is any.
     ///
     /// # Errors
     /// The system's refusal.
-    pub fn add(&mut self, unfinished: &Path, frames: u64, ticks: i64) -> Result<(), WriteError> {
+    pub fn add(
+        &mut self,
+        unfinished: &Path,
+        (frames, ticks): (u64, i64),
+        state: Option<&[u8]>,
+    ) -> Result<(), WriteError> {
         let extension = unfinished.extension().unwrap_or_default().to_string_lossy();
         let mut part = Part { first: self.frames(), frames, ticks, name: String::new() };
         part.name = part.name_with(&extension);
-        let to = self.folder.join(&part.name);
-        disk::publish(unfinished, &to, Existing::Keep)?;
+        // Before the part: each part has its state at any time.
+        if let Some(state) = state {
+            write(&self.state_file(part.first + frames), state)?;
+        }
+        disk::publish(unfinished, &self.folder.join(&part.name), Existing::Keep)?;
+        fs::remove_file(self.state_file(part.first)).ok();
         self.list.push(part);
         Ok(())
+    }
+
+    /// The state of the steadiness after the complete frames.
+    pub fn state(&self) -> Option<Vec<u8>> {
+        fs::read(self.state_file(self.frames())).ok()
+    }
+
+    fn state_file(&self, frames: u64) -> PathBuf {
+        self.folder.join(format!("{frames:09}{STATE}"))
     }
 
     /// The path of a file that is not complete yet. Its name differs between processes, because the encoder of a killed
@@ -170,6 +198,9 @@ impl Parts {
         let parts = self.list.iter().map(|part| part.name.as_str()).chain([LIST, ABOUT, LOCK]);
         for name in parts.filter(|_| is_empty) {
             fs::remove_file(self.folder.join(name)).ok();
+        }
+        if is_empty {
+            fs::remove_file(self.state_file(self.frames())).ok();
         }
         for _ in 0..ATTEMPTS {
             for file in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
@@ -211,27 +242,28 @@ mod tests {
     fn a_film_goes_on_behind_its_complete_parts() {
         let place = tempfile::tempdir().expect("a folder");
         let output = place.path().join("a.mp4");
-        let mut parts = Parts::open(&output, "candy").expect("made");
-        let busy = Parts::open(&output, "candy").err().map(|e| e.to_string()).unwrap_or_default();
+        let mut parts = Parts::open(&output, "candy", false).expect("made");
+        let busy =
+            Parts::open(&output, "candy", false).err().map(|e| e.to_string()).unwrap_or_default();
         assert!(busy.contains("another StyleForge"), "{busy}");
         for (frames, ticks) in [(48, 0), (48, 4800), (7, 9600)] {
             let file = parts.folder().join("000.unfinished.mp4");
             fs::write(&file, "part").expect("written");
-            parts.add(&file, frames, ticks).expect("renamed");
+            parts.add(&file, (frames, ticks), None).expect("renamed");
         }
         assert_eq!(parts.frames(), 103);
         fs::write(parts.folder().join("000000103.unfinished.mp4"), "torn").expect("written");
         drop(parts);
-        let parts = Parts::open(&output, "candy").expect("opened");
+        let parts = Parts::open(&output, "candy", false).expect("opened");
         assert_eq!((parts.frames(), parts.list()[1].ticks), (103, 4800));
         assert!(!parts.folder().join("000000103.unfinished.mp4").exists());
         // A missing part ends the film before it.
         fs::remove_file(parts.folder().join(&parts.list()[1].name)).expect("removed");
         drop(parts);
-        let parts = Parts::open(&output, "candy").expect("opened");
+        let parts = Parts::open(&output, "candy", false).expect("opened");
         assert_eq!(parts.frames(), 48);
         drop(parts);
-        let parts = Parts::open(&output, "udnie").expect("opened");
+        let parts = Parts::open(&output, "udnie", false).expect("opened");
         assert_eq!(parts.frames(), 0);
         let folder = parts.folder().to_owned();
         parts.leave(true);

@@ -1,8 +1,9 @@
 //! The threads of a film: one decodes, this one paints, one composes, one encodes.
 
 use std::{
+    num::NonZero,
     sync::{Arc, Mutex, PoisonError},
-    thread,
+    thread::{self, available_parallelism},
     time::Duration,
 };
 
@@ -22,6 +23,7 @@ use crate::{
     engine::paint::{PaintError, Painting, at_size},
     frame::Frame,
     media::nut::NutStream,
+    steady::Steady,
 };
 
 /// How often a waiting thread looks whether the film was cancelled.
@@ -69,7 +71,7 @@ pub fn render(
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
     }
     try_along(tools, film, &along)?;
-    let mut parts = Parts::open(film.output, &film.key())?;
+    let mut parts = Parts::open(film.output, &film.key(), film.steadiness > 0)?;
     let resumed = parts.frames();
     if parts.removed > 0 {
         notes.push(format!(
@@ -100,11 +102,15 @@ fn paint_parts(
     let stream = decoder.stream();
     let current = Mutex::new(None);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
+    let mut steady = Steady::new(available_parallelism().map_or(1, NonZero::get));
+    if let Some(state) = parts.state() {
+        steady.restore(&state);
+    }
     let (sender, painted) = bounded(WAITING + film.batch);
     let (finishing, finished) = bounded(WAITING);
     let outcome = thread::scope(|scope| {
         let parts = &mut *parts;
-        scope.spawn(|| finish_all(film, painted, finishing));
+        scope.spawn(|| finish_all(film, steady, painted, finishing));
         let encoding = scope.spawn(|| work.encode(finished, parts));
         let read = paint_all(film, (control, tools.patience), &mut decoder, paint, &sender);
         drop(sender);
@@ -228,13 +234,35 @@ fn send(
     }
 }
 
-/// Finishes paintings, all in the size of the first one, until there are no more or no one takes them.
-fn finish_all(film: &Film<'_>, painted: Receiver<Painted>, sender: Sender<(i64, Frame)>) {
+/// A frame as it will be encoded.
+struct Finished {
+    ticks: i64,
+    frame: Frame,
+    /// The state of the steadiness after it, if a part may end here.
+    state: Option<Vec<u8>>,
+}
+
+/// Steadies and finishes paintings, all in the size of the first one, until there are no more or no one takes them.
+fn finish_all(
+    film: &Film<'_>,
+    mut steady: Steady,
+    painted: Receiver<Painted>,
+    sender: Sender<Finished>,
+) {
     let (output, look) = (film.output_size, film.look);
     let mut size = None;
-    for Painted { ticks, frame, painting } in painted {
+    for (number, Painted { ticks, frame, painting }) in (1..).zip(painted) {
+        let mut state = None;
         let finished = match painting {
-            Some(painting) => painting.into_finished(&frame, output, look),
+            Some(mut painting) => {
+                if film.steadiness > 0 {
+                    let (width, height) = painting.painted.size();
+                    let source = at_size(&frame, width, height);
+                    steady.apply(&source, &mut painting.painted, film.steadiness);
+                    state = (number % film.part_frames == 0).then(|| steady.save());
+                }
+                painting.into_finished(&frame, output, look)
+            }
             None => {
                 let (width, height) = output.resolve(frame.size(), frame.size());
                 at_size(&frame, width, height).into_owned()
@@ -242,11 +270,11 @@ fn finish_all(film: &Film<'_>, painted: Receiver<Painted>, sender: Sender<(i64, 
         };
         // The working size may shrink when memory gets short.
         let (width, height) = *size.get_or_insert(finished.size());
-        let finished = match finished.size() == (width, height) {
+        let frame = match finished.size() == (width, height) {
             true => finished,
             false => at_size(&finished, width, height).into_owned(),
         };
-        if sender.send((ticks, finished)).is_err() {
+        if sender.send(Finished { ticks, frame, state }).is_err() {
             return;
         }
     }
@@ -269,18 +297,20 @@ struct Open<T> {
     frames: u64,
     /// Time of its first frame.
     ticks: i64,
+    /// The state of the steadiness after its last frame.
+    state: Option<Vec<u8>>,
     process: T,
 }
 
 impl Encoding<'_> {
     /// Encodes all frames; complete parts are added to `parts`.
-    fn encode(&self, frames: Receiver<(i64, Frame)>, parts: &mut Parts) -> Result<(), Ended> {
+    fn encode(&self, frames: Receiver<Finished>, parts: &mut Parts) -> Result<(), Ended> {
         // A part ends while the next one begins, because an encoder keeps frames back until its end.
         let mut ending: Option<Open<Ending>> = None;
         let mut open: Option<Open<Encoder>> = None;
         let before = parts.frames();
         let mut number = before;
-        for (ticks, frame) in frames {
+        for Finished { ticks, frame, state } in frames {
             let part = match &mut open {
                 Some(part) => part,
                 None => open.insert(self.begin(parts, number, ticks, frame.size())?),
@@ -295,6 +325,7 @@ impl Encoding<'_> {
                 close(&mut ending, parts)?;
             }
             part.frames += 1;
+            part.state = state;
             number += 1;
             (self.progress)(number, number - before);
             if part.frames == self.film.part_frames {
@@ -329,20 +360,20 @@ impl Encoding<'_> {
         let process =
             Encoder::start(self.tools, self.film, stream, &file).map_err(Ended::Encoder)?;
         *lock(self.current) = Some(process.stoppable());
-        Ok(Open { file, frames: 0, ticks, process })
+        Ok(Open { file, frames: 0, ticks, state: None, process })
     }
 }
 
 fn ended(part: Open<Encoder>) -> Open<Ending> {
-    let Open { file, frames, ticks, process } = part;
-    Open { file, frames, ticks, process: process.finish() }
+    let Open { file, frames, ticks, state, process } = part;
+    Open { file, frames, ticks, state, process: process.finish() }
 }
 
 /// Waits for a part's end, and adds it.
 fn close(part: &mut Option<Open<Ending>>, parts: &mut Parts) -> Result<(), Ended> {
-    let Some(Open { file, frames, ticks, process }) = part.take() else {
+    let Some(Open { file, frames, ticks, state, process }) = part.take() else {
         return Ok(());
     };
     process.wait().map_err(Ended::Encoder)?;
-    parts.add(&file, frames, ticks).map_err(|e| Ended::Encoder(e.to_string()))
+    parts.add(&file, (frames, ticks), state.as_deref()).map_err(|e| Ended::Encoder(e.to_string()))
 }

@@ -72,6 +72,7 @@ fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rend
         framing: Framing::default(),
         output_size: OutputSize::Original,
         look: Look { strength_percent: 0, keep_colors: false },
+        steadiness: 0,
         batch: 3,
         part_frames: 8,
         about: String::new(),

@@ -32,6 +32,10 @@ pub fn quality<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
     integer::<_, _, 1, 100>(from).map(Option::unwrap_or_default)
 }
 
+pub fn steadiness<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    integer::<_, _, 0, 100>(from).map(Option::unwrap_or_default)
+}
+
 /// Values in their text form.
 pub mod text {
     use super::*;

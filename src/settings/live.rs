@@ -50,6 +50,9 @@ pub struct LiveChoices {
     pub rotate: Rotation,
     #[serde(flatten, with = "size")]
     pub size: LiveSize,
+    /// How much of the painting before is kept, 0 to 100.
+    #[serde(deserialize_with = "fields::steadiness")]
+    pub steadiness: u8,
     /// Whether painted frames are upscaled to the source's size.
     pub upscale: bool,
     /// Size of the style's network; automatic if `None`. Photos have their own setting.
@@ -81,6 +84,7 @@ impl Default for LiveChoices {
             mirror_saved: false,
             rotate: Rotation::default(),
             size: LiveSize::default(),
+            steadiness: 0,
             upscale: true,
             model: None,
             mode: ModeChoice::default(),

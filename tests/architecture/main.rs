@@ -40,6 +40,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("verify", 5),
     ("measure", 5),
     ("signals", 5),
+    ("steady", 5),
     ("terminal", 5),
     ("licences", 5),
     ("cli", 6),

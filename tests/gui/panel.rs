@@ -57,6 +57,7 @@ fn facts(start: Instant, frame: u64) -> Facts {
             upload_ms: 0.5,
             network_ms: 30.0,
             download_ms: 0.5,
+            steady_ms: 0.0,
             compose_ms: 1.0,
         },
         working: (640, 360),

@@ -46,6 +46,10 @@ pub struct PaintingArgs {
     /// Keep the original colours and take only brightness from the painting
     #[arg(long)]
     pub keep_colors: bool,
+    /// Of videos and live pictures: keep the strokes where they are on moving things, from 0 = not at all to 100
+    /// [default: 0]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub steadiness: Option<u8>,
 }
 
 impl PaintingArgs {

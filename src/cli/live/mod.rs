@@ -105,6 +105,7 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
     let network = style.as_ref().map(|s| s.network.clone());
     let live = LiveSettings {
         look: args.painting.look(),
+        steadiness: args.painting.steadiness.unwrap_or(0),
         upscale: !args.no_upscale,
         ..LiveSettings::new(network, size, args.painting.mode())
     };

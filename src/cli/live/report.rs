@@ -176,7 +176,7 @@ pub fn text(report: &Report) -> Vec<String> {
         ),
         format!(
             "from source to picture {latency}: decode {:.1}, wait {:.1}, scale {:.1}, upload {:.2}, \
-             network {:.2} ({}), read-back {:.2}, compose {:.1}",
+             network {:.2} ({}), read-back {:.2}, steady {:.1}, compose {:.1}",
             s.decode_ms,
             s.wait_ms,
             s.scale_ms,
@@ -184,6 +184,7 @@ pub fn text(report: &Report) -> Vec<String> {
             s.network_ms,
             report.method.label(),
             s.download_ms,
+            s.steady_ms,
             s.compose_ms,
         ),
     ];

@@ -74,6 +74,7 @@ impl<'a> Run<'a> {
             framing: job.framing,
             output_size: job.output_size,
             look: job.look,
+            steadiness: job.film_choice.steadiness.unwrap_or(0),
             batch: job.batch,
             part_frames: if is_gpu { GPU_PART_FRAMES } else { PART_FRAMES },
             about: format!(

@@ -31,6 +31,7 @@ use crate::{
     media::upscale::Upscaler,
     mode::{DeviceChoice, Mode},
     parallel_copy,
+    steady::Steady,
     timing::RunTiming,
 };
 
@@ -57,6 +58,8 @@ pub struct Way {
     pub upscales: bool,
     /// Strength and colours.
     pub look: Look,
+    /// See [`LiveSettings::steadiness`](super::LiveSettings::steadiness).
+    pub steadiness: u8,
 }
 
 impl Way {
@@ -68,7 +71,7 @@ impl Way {
         look: Look,
     ) -> Self {
         let is_smaller = working.0 < source.0 || working.1 < source.1;
-        Self { working, upscales: upscaled && is_smaller, look }
+        Self { working, upscales: upscaled && is_smaller, look, steadiness: 0 }
     }
 }
 
@@ -107,6 +110,7 @@ pub struct FrameLoop {
     sinks: Sinks,
     scaler: Scaler,
     upscaler: Upscaler,
+    steady: Steady,
     /// The network's output, if it is not sent as it is.
     network: [Frame; 2],
     /// Decoding target before orientation is applied.
@@ -138,6 +142,7 @@ impl FrameLoop {
             sinks: Sinks::default(),
             scaler: Scaler::default(),
             upscaler: Upscaler::new(threads),
+            steady: Steady::new(threads),
             network: [pixel(), pixel()],
             scratch: pixel(),
             control,
@@ -273,6 +278,10 @@ impl FrameLoop {
         };
         if way.upscales {
             fit(to, picture.original.size());
+        }
+        if way.upscales && way.steadiness > 0 {
+            to = painting;
+        } else if way.upscales {
             let source = Some(&picture.original);
             let job = Job {
                 input: Input::Frames(from_ref(scaled)),
@@ -306,9 +315,31 @@ impl FrameLoop {
         Some(if way.upscales { self.network.each_ref() } else { [&picture.painted, other] })
     }
 
+    /// Forgets the painting before, because the next one is painted otherwise.
+    pub fn forget_steady(&mut self) {
+        self.steady.reset();
+    }
+
+    /// Makes the network's picture steady. Returns the elapsed milliseconds.
+    fn make_steady(&mut self, painted: &Painted) -> f32 {
+        let way = painted.way;
+        if way.steadiness == 0 {
+            return 0.0;
+        }
+        let began = (self.clock)();
+        let picture = &mut self.output.value;
+        let source = self.scaler.of(&picture.original, way.working);
+        let painting = match way.upscales {
+            true => &mut self.network[0],
+            false => &mut picture.painted,
+        };
+        self.steady.apply(source, painting, way.steadiness);
+        ms((self.clock)() - began)
+    }
+
     /// Upscales the picture to the source's size and composes it with the source, unless the device did.
     fn compose(&mut self, painted: &Painted) {
-        let Way { working, upscales, look } = painted.way;
+        let Way { working, upscales, look, .. } = painted.way;
         let picture = &mut self.output.value;
         let pictures = std::iter::once(&mut picture.painted).chain(&mut picture.other);
         for ((to, network), run) in pictures.zip(&self.network).zip(painted.runs) {
@@ -335,6 +366,7 @@ impl FrameLoop {
         source: &Reader<Captured>,
         judge: &Judge,
     ) -> Facts {
+        let steady_ms = self.make_steady(painted);
         let composing = (self.clock)();
         self.compose(painted);
         let ready_at = (self.clock)();
@@ -354,6 +386,7 @@ impl FrameLoop {
                 upload_ms: timing.upload_ms as f32,
                 network_ms: timing.total_ms as f32,
                 download_ms: timing.download_ms as f32,
+                steady_ms,
                 compose_ms: timing.compose_ms as f32 + ms(ready_at - composing),
                 ..begun.stages
             },

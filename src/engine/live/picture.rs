@@ -20,13 +20,15 @@ pub struct Stages {
     pub upload_ms: f32,
     pub network_ms: f32,
     pub download_ms: f32,
+    /// Keeping the strokes steady.
+    pub steady_ms: f32,
     /// Upscaling to the source's size, strength and colours, and sending.
     pub compose_ms: f32,
 }
 
 impl Stages {
     /// Number of stages.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
 
     /// Every stage, in pipeline order.
     pub fn in_order(&self) -> [f32; Self::COUNT] {
@@ -38,13 +40,15 @@ impl Stages {
             self.upload_ms,
             self.network_ms,
             self.download_ms,
+            self.steady_ms,
             self.compose_ms,
         ]
     }
 
     /// The engine's work on a frame, from taking it to sending the picture.
     pub fn engine_ms(&self) -> f32 {
-        self.scale_ms + self.upload_ms + self.network_ms + self.download_ms + self.compose_ms
+        let painting_ms = self.upload_ms + self.network_ms + self.download_ms;
+        self.scale_ms + painting_ms + self.steady_ms + self.compose_ms
     }
 
     /// The inverse of [`Stages::in_order`].
@@ -57,6 +61,7 @@ impl Stages {
             upload_ms,
             network_ms,
             download_ms,
+            steady_ms,
             compose_ms,
         ] = parts;
         Self {
@@ -67,6 +72,7 @@ impl Stages {
             upload_ms,
             network_ms,
             download_ms,
+            steady_ms,
             compose_ms,
         }
     }

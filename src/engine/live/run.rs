@@ -61,6 +61,8 @@ pub struct Live {
     /// The last snapshot that was sent.
     shown: Snapshot,
     pace: Pace,
+    /// What painted the last frame.
+    painted_by: Option<RenderTarget>,
     /// Whether a device that can decode frames failed to decode one.
     declined_raw: bool,
     clock: Clock,
@@ -96,6 +98,7 @@ impl Live {
             snapshot,
             shown: Snapshot::default(),
             pace: Pace::default(),
+            painted_by: None,
             declined_raw: false,
             clock,
         }
@@ -231,7 +234,8 @@ impl Live {
                 }
             }
         };
-        self.input.set_takes_raw(!self.declined_raw && self.sessions.for_raw().is_some());
+        let takes_raw = painted.way.steadiness == 0 && !self.declined_raw;
+        self.input.set_takes_raw(takes_raw && self.sessions.for_raw().is_some());
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
             if let Some(RenderTarget::One(slot)) = self.sessions.serving() {
@@ -264,9 +268,17 @@ impl Live {
         target: &RenderTarget,
         begun: &mut Begun,
     ) -> Result<Painted, BackendError> {
-        let LiveSettings { upscale, look, .. } = self.settings.current;
-        let way = Way::new(begun.size, target.size(), upscale, look);
-        let raw = self.paint_raw(devices, way)?;
+        let LiveSettings { upscale, look, steadiness, .. } = self.settings.current;
+        let mut way = Way::new(begun.size, target.size(), upscale, look);
+        if let RenderTarget::One(_) = target {
+            way.steadiness = steadiness;
+        }
+        if self.painted_by.as_ref() != Some(target) {
+            self.painted_by = Some(target.clone());
+            self.frames.forget_steady();
+        }
+        // The source's frame is needed here to steady its painting.
+        let raw = if way.steadiness > 0 { None } else { self.paint_raw(devices, way)? };
         self.frames.take(begun, &mut self.input.frames.value);
         if let Some(painted) = raw {
             return Ok(painted);

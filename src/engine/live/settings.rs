@@ -80,6 +80,8 @@ pub struct LiveSettings {
     pub mode: ModeChoice,
     /// Strength and colours.
     pub look: Look,
+    /// How much of the painting before is kept, 0 to 100 (see [`crate::steady`]). Comparisons are not steadied.
+    pub steadiness: u8,
     /// Whether pictures are upscaled to the source's size if the working size is smaller.
     pub upscale: bool,
     /// Two modes instead of [`LiveSettings::mode`], alternating on the same frames.
@@ -95,6 +97,7 @@ impl PartialEq for LiveSettings {
     fn eq(&self, other: &Self) -> bool {
         self.costs_like(other)
             && (self.look, self.upscale) == (other.look, other.upscale)
+            && self.steadiness == other.steadiness
             && (self.frozen, self.sample) == (other.frozen, other.sample)
     }
 }
@@ -108,6 +111,7 @@ impl LiveSettings {
             size,
             mode,
             look: Look::default(),
+            steadiness: 0,
             upscale: true,
             compare: None,
             frozen: false,
@@ -122,6 +126,7 @@ impl LiveSettings {
             && self.mode == other.mode
             && self.compare == other.compare
             && self.size == other.size
+            && (self.steadiness > 0) == (other.steadiness > 0)
     }
 }
 

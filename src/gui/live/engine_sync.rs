@@ -32,6 +32,7 @@ impl App {
             size: choices.size,
             mode: choices.mode,
             look: self.workspace.choice.look,
+            steadiness: choices.steadiness,
             upscale: choices.upscale,
             compare: live
                 .filter(|l| l.comparing)

@@ -32,7 +32,7 @@ const WINDOW: Duration = Duration::from_secs(3);
 
 /// The stages of a picture's latency: name and description. The first is before the source has the frame and is not
 /// part of the latency. The last is the time that the others do not explain.
-pub const STAGES: [(&str, &str); 10] = [
+pub const STAGES: [(&str, &str); 11] = [
     (
         "Capture",
         "From the request for a frame to its bytes, mostly waiting for the next exposure. Not part of the latency, which starts when the source has the frame.",
@@ -43,6 +43,7 @@ pub const STAGES: [(&str, &str); 10] = [
     ("Upload", "Copy to the device."),
     ("Network", "The network itself."),
     ("Read-back", "Copy back from the device."),
+    ("Steady", "Keep the strokes where they are on moving things."),
     ("Compose", "Apply strength and colours."),
     ("Present", "Wait for the window."),
     ("Rest", "Everything else: copies, a second mode, a change of style."),
@@ -287,6 +288,7 @@ mod tests {
                 upload_ms: 0.5,
                 network_ms: 20.0,
                 download_ms: 0.5,
+                steady_ms: 0.0,
                 compose_ms: 1.0,
             },
             working: (640, 360),
@@ -339,10 +341,10 @@ mod tests {
         assert!((delay.p50 - 34.0).abs() < 0.01);
         let stages: Vec<Spread> = meters.stages_ms(now).into_iter().flatten().collect();
         assert_eq!(stages[0].p50, 16.0);
-        assert!((stages[8].p50 - 4.0).abs() < 0.01, "present");
+        assert!((stages[9].p50 - 4.0).abs() < 0.01, "present");
         let parts: f32 = stages[1..].iter().map(|s| s.p50).sum();
         assert!((parts - delay.p50).abs() < 0.01, "{parts}");
-        assert!((stages[9].p50 - 2.0).abs() < 0.01, "rest");
+        assert!((stages[10].p50 - 2.0).abs() < 0.01, "rest");
     }
 
     #[test]
