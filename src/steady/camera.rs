@@ -212,6 +212,6 @@ pub fn disagreement(at: [f32; 2], motion: [f32; 2], forth: &Field) -> Option<f32
 }
 
 #[inline(always)]
-fn length([x, y]: [f32; 2]) -> f32 {
+pub fn length([x, y]: [f32; 2]) -> f32 {
     (x * x + y * y).sqrt()
 }

@@ -1,7 +1,7 @@
 //! Where each pixel of a picture was in the one before, and how sure that is.
 
 use super::{
-    camera::{Affine, disagreement},
+    camera::{Affine, disagreement, length},
     flow::{Field, Pyramid, Search},
     plane::Plane,
 };
@@ -51,9 +51,11 @@ impl Motion {
         self.judge()
     }
 
-    /// Uses the camera's motion wherever the pictures agree with it nearly as well as with the flow.
+    /// Uses the camera's motion wherever the pictures agree with it nearly as well as with the flow, and the flow is
+    /// near it or unsure: a thing that surely moves otherwise keeps its own motion, however flat it is.
     fn follow(&mut self, camera: Affine) {
-        let (width, flow) = (self.field.width, &self.searches[0].field);
+        let [flow, forth] = self.searches.each_ref().map(|search| &search.field);
+        let width = flow.width;
         let size = (width, self.field.height);
         let moving = |x: usize, y: usize| camera.at(x as f32, y as f32);
         let (scratch, error) = (&mut self.scratch, &mut self.error);
@@ -70,8 +72,13 @@ impl Motion {
         for (y, (across, down)) in rows.zip(self.field.down.chunks_exact_mut(width)).enumerate() {
             let errors = self.of_camera.row(y as isize).iter().zip(self.of_flow.row(y as isize));
             for (x, (of_camera, of_flow)) in errors.enumerate() {
-                if *of_camera <= 1.1 * of_flow + 0.3 {
-                    [across[x], down[x]] = if self.is_still { [0.0; 2] } else { moving(x, y) };
+                let (camera, flow) = (moving(x, y), flow.at(y * width + x));
+                let is_near = length([camera[0] - flow[0], camera[1] - flow[1]]) < 0.25;
+                let apart = || disagreement([x as f32, y as f32], flow, forth);
+                if *of_camera <= 1.1 * of_flow + 0.3
+                    && (is_near || apart().is_none_or(|px| px > 0.5))
+                {
+                    [across[x], down[x]] = if self.is_still { [0.0; 2] } else { camera };
                 }
             }
         }
@@ -89,8 +96,7 @@ impl Motion {
             for ((x, to), error) in row.iter_mut().enumerate().zip(self.of_flow.row(y as isize)) {
                 let at = [x as f32, y as f32];
                 let apart = disagreement(at, field.at(y * width + x), forth);
-                // From half a pixel to one and a half, of the pictures.
-                *to = apart.map_or(0.0, |px| falling(px, 0.25, 0.75) * falling(*error, 4.0, 14.0));
+                *to = apart.map_or(0.0, |px| falling(px, 0.325, 0.9) * falling(*error, 4.0, 14.0));
             }
         });
         let sure = self.confidence.iter().filter(|confidence| **confidence > 0.3).count();
