@@ -105,7 +105,7 @@ impl Parts {
         };
         disk::sweep(&folder);
         let is_same = fs::read(folder.join(ABOUT)).is_ok_and(|before| before == about.as_bytes());
-        let (mut list, mut removed) = (Vec::new(), 0);
+        let (mut list, mut states, mut removed) = (Vec::new(), Vec::new(), 0);
         for entry in fs::read_dir(&folder).map_err(refused)? {
             let name = entry.map_err(refused)?.file_name();
             let Some(name) = name.to_str() else { continue };
@@ -115,7 +115,8 @@ impl Parts {
                     removed += part.frames;
                     fs::remove_file(folder.join(name)).map_err(refused)?;
                 }
-                None if name.contains(UNFINISHED) || (!is_same && name.ends_with(STATE)) => {
+                None if name.ends_with(STATE) => states.push(folder.join(name)),
+                None if name.contains(UNFINISHED) => {
                     fs::remove_file(folder.join(name)).map_err(refused)?;
                 }
                 None => {}
@@ -135,8 +136,10 @@ impl Parts {
             let Some(part) = parts.list.pop() else { break };
             rest.push(part);
         }
-        for part in rest {
-            fs::remove_file(parts.folder.join(&part.name)).map_err(refused)?;
+        let rest = rest.iter().map(|part| parts.folder.join(&part.name));
+        let kept = parts.state_file(parts.frames());
+        for file in rest.chain(states.into_iter().filter(|file| *file != kept)) {
+            fs::remove_file(file).map_err(refused)?;
         }
         Ok(parts)
     }
