@@ -131,9 +131,10 @@ impl History {
         rows.with_min_len(8).enumerate().for_each(|(y, (to, from))| {
             let details = detail.high.row(y as isize).iter().zip(detail.energy.row(y as isize));
             for ((to, [r, g, b, painted]), (high, left)) in to.iter_mut().zip(from).zip(details) {
-                // To the power of 3/4.
+                // To the power of 0.81.
                 let lost = (painted / left.max(1e-3)).sqrt();
-                let gain = (lost * lost.sqrt()).clamp(1.0, MOST_GAIN);
+                let root = lost.sqrt();
+                let gain = (lost * root * root.sqrt().sqrt()).clamp(1.0, MOST_GAIN);
                 for (to, value) in to.iter_mut().zip([r, g, b]) {
                     *to = (value + (gain - 1.0) * high).round() as u8;
                 }
