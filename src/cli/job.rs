@@ -5,9 +5,9 @@
 
 use std::{
     collections::HashSet,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs,
-    io::{IsTerminal, stdin},
+    io::{ErrorKind, IsTerminal, stdin},
     path::{MAIN_SEPARATOR, Path, PathBuf},
 };
 
@@ -23,7 +23,7 @@ use crate::{
     film::{Codec, Container, Range},
     media::{
         encode::{DEFAULT_QUALITY, Encoding, Existing, Format},
-        folder::{Folder, Placed, is_film, may_be_animated},
+        folder::{Folder, Placed, is_animated, is_film, may_be_animated},
         framing::Framing,
     },
     mode::ModelSize,
@@ -40,6 +40,13 @@ pub enum PhotoInput {
 }
 
 impl PhotoInput {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stdin => None,
+        }
+    }
+
     /// Its name in messages.
     pub fn name(&self) -> String {
         match self {
@@ -66,19 +73,40 @@ enum Destination {
 }
 
 impl Destination {
+    /// The format of a photo's painting. `None` on standard output is the photo's own.
+    fn format(&self, source: &PhotoInput) -> Option<Format> {
+        match self {
+            Self::Stdout(format) => *format,
+            Self::File(_, format) => picture(*format),
+            Self::Folder(_, format) => {
+                let own = source.file().and_then(Format::from_path);
+                Some(format.and_then(picture).or(own).unwrap_or_default())
+            }
+        }
+    }
+
+    /// The path of a painting, which has this name in a folder.
+    fn path(&self, subfolder: &Path, name: &OsStr) -> PathBuf {
+        match self {
+            Self::Stdout(_) => PathBuf::from(STANDARD_STREAM),
+            Self::File(path, _) => path.clone(),
+            Self::Folder(folder, _) => folder.join(subfolder).join(name),
+        }
+    }
+
     /// The form in which a source is painted as a video; `None` if it is painted as a photo.
     fn container(&self, source: &PhotoInput) -> Option<Container> {
         let PhotoInput::File(path) = source else {
             return None;
         };
-        let moves = is_film(path) || may_be_animated(path);
+        let moves = moves(path);
         match self {
             Self::File(_, format) | Self::Folder(_, Some(format)) => match format {
                 AnyFormat::Film(container) => moves.then_some(*container),
                 AnyFormat::Picture(Format::WebP) => moves.then_some(Container::WebP),
                 AnyFormat::Picture(_) => None,
             },
-            Self::Folder(_, None) if is_film(path) => {
+            Self::Folder(_, None) if is_film(path) || is_animated(path) => {
                 Some(Container::from_path(path).unwrap_or(Container::Mp4))
             }
             _ => None,
@@ -86,21 +114,43 @@ impl Destination {
     }
 }
 
+/// Whether a file can be painted as a video.
+fn moves(path: &Path) -> bool {
+    is_film(path) || may_be_animated(path) || is_animated(path)
+}
+
 /// A video to paint.
 #[derive(Debug)]
 pub struct FilmInput {
     pub source: PathBuf,
     pub container: Container,
+    pub codec: Codec,
     /// The subfolder of the output.
     subfolder: PathBuf,
+}
+
+impl FilmInput {
+    /// Whether it is encoded with a quality that can be chosen.
+    fn has_quality(&self) -> bool {
+        self.container == Container::WebP || self.codec.is_lossy()
+    }
+}
+
+/// Where everything is written.
+#[derive(Debug)]
+pub struct Targets {
+    /// Of each photo in each style.
+    pub photos: Vec<Vec<Target>>,
+    /// Of each video in each style.
+    pub films: Vec<Vec<PathBuf>>,
 }
 
 /// What `--start`, `--end`, `--fps`, `--codec` and `--steadiness` say about videos.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FilmChoice {
     pub range: Range,
-    /// Frames per second.
-    pub fps: Option<u32>,
+    /// Frames per second, as a fraction.
+    pub fps: Option<(u64, u64)>,
     pub codec: Option<Codec>,
     pub steadiness: Option<u8>,
 }
@@ -201,7 +251,8 @@ impl Job {
         for (source, subfolder) in sources.into_iter().zip(subfolders) {
             match (destination.container(&source), source) {
                 (Some(container), PhotoInput::File(source)) => {
-                    films.push(FilmInput { source, container, subfolder });
+                    let codec = args.codec.unwrap_or(container.usual_codec());
+                    films.push(FilmInput { source, container, codec, subfolder });
                 }
                 (_, source) => {
                     photos.push(source);
@@ -277,96 +328,91 @@ impl Job {
     /// The target of every source in every style. `labels` are the styles' names in file names.
     ///
     /// # Errors
-    /// [`CliError::WrongUse`] if two paintings would have the same name, one would have the name of a photo, or a quality
-    /// or 16 bits are chosen and no format has them.
-    pub fn targets(&self, labels: &[String]) -> Result<Vec<Vec<Target>>, CliError> {
+    /// [`CliError::WrongUse`] if a painting would have the name of an input, or a quality or 16 bits are chosen and no
+    /// format has them.
+    pub fn targets(&self, labels: &[String]) -> Result<Targets, CliError> {
+        let files = self.sources.iter().filter_map(PhotoInput::file);
+        let files = files.chain(self.films.iter().map(|film| film.source.as_path()));
+        let inputs: HashSet<PathBuf> =
+            files.filter_map(|path| fs::canonicalize(path).ok()).collect();
         let mut taken: HashSet<PathBuf> = HashSet::new();
-        // The photo may be the only copy, so its painting does not replace it, not even with --force.
-        let photos: HashSet<PathBuf> = (self.sources.iter())
-            .filter_map(|source| match source {
-                PhotoInput::File(path) => fs::canonicalize(path).ok(),
-                PhotoInput::Stdin => None,
-            })
-            .collect();
-        let mut all = Vec::new();
-        for (source, subfolder) in self.sources.iter().zip(&self.subfolders) {
-            let mut row = Vec::new();
-            for label in labels {
-                // Photos of one name in different folders get numbers.
-                let target = (1..)
-                    .map(|number| target(&self.destination, source, subfolder, label, number))
-                    .find(
-                        |target| !matches!(target, Target::File(path, _) if taken.contains(path)),
-                    );
-                let Some(target) = target else {
-                    continue;
-                };
-                if let Target::File(path, _) = &target
-                    && fs::canonicalize(path).is_ok_and(|real| photos.contains(&real))
-                {
-                    return Err(CliError::WrongUse(format!(
-                        "{} is one of the input photos and would be overwritten; choose another name or folder with -o",
-                        path.display()
-                    )));
-                }
-                if let Target::File(path, _) = &target {
-                    taken.insert(path.clone());
-                }
-                row.push(target);
+        let mut place = |stem: &OsStr, subfolder: &Path, label: &str, extension: &str| {
+            // Sources of one name in different folders get numbers.
+            let named =
+                |number| self.destination.path(subfolder, &name_of(stem, number, label, extension));
+            let path = (1..).map(named).find(|path| !taken.contains(path)).unwrap_or_default();
+            // The input may be the only copy, so its painting does not replace it, not even with --force.
+            if fs::canonicalize(&path).is_ok_and(|real| inputs.contains(&real)) {
+                return Err(CliError::WrongUse(format!(
+                    "{} is one of the inputs and would be overwritten; choose another name or folder with -o",
+                    path.display()
+                )));
             }
-            all.push(row);
+            taken.insert(path.clone());
+            Ok(path)
+        };
+        let mut photos = Vec::new();
+        for (source, subfolder) in self.sources.iter().zip(&self.subfolders) {
+            let stem = source.file().map_or(OsStr::new("stdin"), stem_of);
+            let known = self.destination.format(source);
+            let format = known.unwrap_or_default();
+            let row = labels.iter().map(|label| match self.destination {
+                Destination::Stdout(_) => Ok(Target::Stdout(known)),
+                _ => Ok(Target::File(place(stem, subfolder, label, format.extension())?, format)),
+            });
+            photos.push(row.collect::<Result<Vec<_>, CliError>>()?);
         }
-        let formats = all.iter().flatten().filter_map(|target| match target {
-            Target::File(_, format) | Target::Stdout(Some(format)) => Some(*format),
-            Target::Stdout(None) => None,
+        let mut films = Vec::new();
+        for FilmInput { source, container, subfolder, .. } in &self.films {
+            let (stem, extension) = (stem_of(source), container.extension());
+            let row = labels.iter().map(|label| place(stem, subfolder, label, extension));
+            films.push(row.collect::<Result<Vec<_>, CliError>>()?);
+        }
+        let formats = photos.iter().flatten().map(|target| match target {
+            Target::File(_, format) => Some(*format),
+            Target::Stdout(format) => *format,
         });
-        let formats: Vec<Format> = formats.collect();
-        let none =
-            |has: fn(Format) -> bool| formats.first().filter(|_| !formats.iter().any(|f| has(*f)));
-        let has_films = !self.films.is_empty();
-        if let Some(format) =
-            none(Format::is_lossy).filter(|_| self.quality.is_some() && !has_films)
+        let formats: Vec<Option<Format>> = formats.collect();
+        // The name of the first format, if no photo's format has this.
+        let lacking = |has: fn(Format) -> bool| {
+            let lacks = formats.iter().all(|format| format.is_some_and(|format| !has(format)));
+            let photo = formats.iter().flatten().next().map(|format| format.name());
+            let film = self.films.first().map(|film| match film.container.is_animation() {
+                true => film.container.extension(),
+                false => film.codec.name(),
+            });
+            photo.or(film).filter(|_| lacks)
+        };
+        if let Some(format) = lacking(Format::is_lossy)
+            && self.quality.is_some()
+            && !self.films.iter().any(FilmInput::has_quality)
         {
             return Err(CliError::WrongUse(format!(
-                "--quality is for JPEG and AVIF, and {format} is written without loss; leave it out, or choose another --format"
+                "--quality is for JPEG, AVIF, animated WebP and the codecs h264, hevc and av1, and {format} has none; \
+                 leave it out, or choose another --format or --codec"
             )));
         }
-        if let Some(format) = none(Format::has_16_bits).filter(|_| self.paint.is_deep) {
+        if let Some(format) = lacking(Format::has_16_bits).filter(|_| self.paint.is_deep) {
             return Err(CliError::WrongUse(format!(
-                "--bit-depth 16 is for PNG and TIFF, and {format} has 8 bits per channel; leave it out, or choose another --format"
+                "--bit-depth 16 is for PNG and TIFF, and {format} gets 8 bits per channel; leave it out, or choose another --format"
             )));
         }
-        Ok(all)
+        Ok(Targets { photos, films })
     }
 }
 
-impl Job {
-    /// The output of a video in the style called `label`.
-    ///
-    /// # Errors
-    /// [`CliError::WrongUse`] if it would replace the video.
-    pub fn film_target(&self, film: &FilmInput, label: &str) -> Result<PathBuf, CliError> {
-        let target = match &self.destination {
-            Destination::Folder(folder, _) => {
-                let stem = film.source.file_stem().unwrap_or(film.source.as_os_str());
-                let mut name = stem.to_owned();
-                name.push(format!("-{label}.{}", film.container.extension()));
-                folder.join(&film.subfolder).join(name)
-            }
-            Destination::File(path, _) => path.clone(),
-            Destination::Stdout(_) => {
-                return Err(CliError::WrongUse("a video cannot go to standard output".to_owned()));
-            }
-        };
-        let real = fs::canonicalize(&target).ok();
-        if real.is_some() && real == fs::canonicalize(&film.source).ok() {
-            return Err(CliError::WrongUse(format!(
-                "{} is the video itself; choose another name with -o",
-                target.display()
-            )));
-        }
-        Ok(target)
+fn stem_of(path: &Path) -> &OsStr {
+    path.file_stem().unwrap_or(path.as_os_str())
+}
+
+/// The name of a painting in a folder; a `number` above 1 tells sources of one name apart.
+fn name_of(stem: &OsStr, number: usize, label: &str, extension: &str) -> OsString {
+    let mut name = stem.to_owned();
+    if number > 1 {
+        name.push(format!("-{number}"));
     }
+    name.push(format!("-{label}.{extension}"));
+    name
 }
 
 /// Checks the options for videos.
@@ -391,8 +437,16 @@ fn check_films(
     if contact_sheet && !films.is_empty() {
         return wrong("--contact-sheet is for photos; leave videos out");
     }
-    let is_chosen = range != Range::default() || fps.is_some() || codec.is_some();
-    if films.is_empty() && (is_chosen || steadiness.is_some()) {
+    let has_times = |path: &Path| is_film(path) || may_be_animated(path);
+    let is_picked = |photo: &PhotoInput| photo.file().is_some_and(has_times);
+    let picks_frame = range.end.is_none() && photos.iter().any(is_picked);
+    if films.is_empty()
+        && (range.end.is_some()
+            || range.start.is_some() && !picks_frame
+            || fps.is_some()
+            || codec.is_some()
+            || steadiness.is_some())
+    {
         return wrong(
             "--start, --end, --fps, --codec and --steadiness are for videos, and none is painted",
         );
@@ -402,12 +456,10 @@ fn check_films(
     {
         return wrong("--end must be later than --start");
     }
-    for film in films {
-        if let Some(codec) = codec {
-            film.container.check(codec, &film.source).map_err(CliError::wrong_use)?;
-        }
-    }
-    Ok(())
+    let mut checked = films.iter().filter(|_| codec.is_some());
+    checked
+        .try_for_each(|film| film.container.check(film.codec, &film.source))
+        .map_err(CliError::wrong_use)
 }
 
 struct Inputs {
@@ -420,7 +472,8 @@ struct Inputs {
     notes: Vec<String>,
 }
 
-/// Expands the inputs to photos. Files that do not exist stay in the list; each one fails later with its own message.
+/// Expands the inputs to photos. Files that do not exist stay in the list if there are others; each one fails later with
+/// its own message.
 /// The folder `output` is left out, so that paintings are not painted again.
 fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inputs, CliError> {
     let mut sources = Vec::new();
@@ -449,6 +502,14 @@ fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inputs, 
             sources.push(PhotoInput::File(input.clone()));
         }
         subfolders.resize(sources.len(), PathBuf::new());
+    }
+    let is_missing = |source: &PhotoInput| {
+        let error = source.file().and_then(|path| path.metadata().err());
+        error.is_some_and(|error| error.kind() == ErrorKind::NotFound)
+    };
+    if sources.iter().all(is_missing) {
+        let names: Vec<_> = sources.iter().map(PhotoInput::name).collect();
+        return Err(CliError::WrongUse(format!("no such file: {}", names.join(", "))));
     }
     Ok(Inputs { sources, subfolders, from_folder, notes })
 }
@@ -541,38 +602,6 @@ fn picture(format: AnyFormat) -> Option<Format> {
     }
 }
 
-/// The target of a photo in a style; a `number` above 1 tells photos of one name apart.
-fn target(
-    destination: &Destination,
-    source: &PhotoInput,
-    subfolder: &Path,
-    label: &str,
-    number: usize,
-) -> Target {
-    match destination {
-        Destination::Stdout(format) => Target::Stdout(*format),
-        Destination::File(path, format) => {
-            Target::File(path.clone(), picture(*format).unwrap_or_default())
-        }
-        Destination::Folder(folder, format) => {
-            let (stem, own) = match source {
-                PhotoInput::File(path) => (
-                    path.file_stem().unwrap_or(path.as_os_str()).to_owned(),
-                    Format::from_path(path),
-                ),
-                PhotoInput::Stdin => (OsString::from("stdin"), None),
-            };
-            let format = format.and_then(picture).or(own).unwrap_or_default();
-            let mut name = stem;
-            if number > 1 {
-                name.push(format!("-{number}"));
-            }
-            name.push(format!("-{label}.{}", format.extension()));
-            Target::File(folder.join(subfolder).join(name), format)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -584,9 +613,11 @@ mod tests {
     #[test]
     fn names_in_a_folder() {
         let folder = |format| Destination::Folder(PathBuf::from("out"), format);
-        let path = |d: &Destination, s: &PhotoInput| match target(d, s, Path::new(""), "candy", 1) {
-            Target::File(path, format) => (path.display().to_string(), format),
-            Target::Stdout(_) => panic!("not a file"),
+        let path = |d: &Destination, s: &PhotoInput| {
+            let format = d.format(s).expect("known in a folder");
+            let stem = s.file().map_or(OsStr::new("stdin"), stem_of);
+            let name = name_of(stem, 1, "candy", format.extension());
+            (d.path(Path::new(""), &name).display().to_string(), format)
         };
         assert_eq!(
             path(&folder(None), &file("in/a.b.JPG")),

@@ -1,6 +1,6 @@
 //! What a video file contains, as `ffprobe` reports it.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
@@ -11,8 +11,6 @@ use crate::{
     text::one_line,
 };
 
-/// Maximum pictures per second; more is a damaged or hostile file.
-const MAX_FPS: f64 = 1000.0;
 /// Longest side of a picture, the maximum of H.264 and of most programs.
 const MAX_SIDE_PX: u64 = 16_384;
 
@@ -62,8 +60,14 @@ pub struct Clip {
     pub size: (usize, usize),
     /// Number of frames that the file declares, or that its length suggests; not exact.
     pub frames: Option<u64>,
+    /// Frames per second; an average.
+    pub fps: Option<f64>,
     /// Time of the first picture or sound, in seconds.
     pub start: f64,
+    /// Length, in seconds.
+    pub seconds: Option<f64>,
+    /// Time at which the last picture ends, in seconds.
+    pub end: Option<f64>,
     pub has_alpha: bool,
     /// Whether pixels are stored as red, green and blue.
     pub is_rgb: bool,
@@ -82,13 +86,21 @@ impl Clip {
         let name = path.display().to_string();
         let wrong = |reason: String| FilmError::Source { name: name.clone(), reason };
         // ffprobe's own message does not say which file it is.
-        std::fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
+        fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
         let mut command = ffmpeg::piped(&tools.ffprobe);
         command.args("-v error -protocol_whitelist file,pipe -of json".split(' '));
         command.args(["-show_format", "-show_streams"]).arg(ffmpeg::file(path));
         let ended = process::run(command, tools.patience).map_err(wrong)?;
         if let Some(failure) = ended.failure() {
-            return Err(wrong(format!("it cannot be read as a video ({})", plain(&failure))));
+            let why = match plain(&failure) {
+                _ if fs::metadata(path).is_ok_and(|about| about.len() == 0) => "it is empty",
+                "moov atom not found" => "it is not a video, or its end is missing",
+                words if words.ends_with("Invalid data found when processing input") => {
+                    "it is not a video, or it is damaged"
+                }
+                words => words,
+            };
+            return Err(wrong(format!("it cannot be read as a video: {why}")));
         }
         let found = serde_json::from_slice(&ended.output)
             .map_err(|_| wrong("ffprobe gave no description of it".to_owned()))?;
@@ -114,12 +126,9 @@ impl Clip {
         }
         let fps = ["avg_frame_rate", "r_frame_rate"].iter().find_map(|key| ratio(&video[*key]));
         let fps = fps.map(|(over, under)| over as f64 / under as f64);
-        if let Some(fps) = fps.filter(|&fps| fps > MAX_FPS) {
-            return Err(format!(
-                "it has {fps:.0} frames per second; the maximum is {MAX_FPS:.0}; choose fewer with --fps"
-            ));
-        }
         let seconds = [&video["duration"], &found["format"]["duration"]].into_iter().find_map(real);
+        let start = real(&found["format"]["start_time"]).unwrap_or(0.0);
+        let begins = real(&video["start_time"]).unwrap_or(start);
         let counted = number(&video["nb_frames"]).filter(|&frames| frames > 0);
         let text = |key: &str| {
             let text = video[key].as_str().filter(|text| !matches!(*text, "unknown" | "reserved"));
@@ -136,7 +145,10 @@ impl Clip {
             tick: ratio(&video["time_base"]).unwrap_or((1, 90_000)),
             size: (width as usize, height as usize),
             frames: counted.or_else(|| Some((fps? * seconds?).round() as u64)),
-            start: real(&found["format"]["start_time"]).unwrap_or(0.0),
+            fps,
+            start,
+            seconds,
+            end: real(&video["duration"]).map(|seconds| begins + seconds),
             has_alpha: ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]
                 .iter()
                 .any(|start| pixels.starts_with(start)),

@@ -36,6 +36,8 @@ pub struct Decoder {
     sent: Receiver<io::Result<Sent>>,
     complaints: Receiver<Vec<String>>,
     name: String,
+    /// Why there may be no picture.
+    range: Option<String>,
     stream: NutStream,
     patience: Duration,
 }
@@ -55,7 +57,7 @@ impl Decoder {
         command.args(["-vf", &filters(clip, film.fps, skipped)]);
         command.args(tools.ffmpeg.every_picture());
         command.args(["-output_ts_offset", &decimal(-film.beginning())]);
-        let (over, under) = film.fps.map_or(clip.tick, |fps| (1, u64::from(fps)));
+        let (over, under) = film.fps.map_or(clip.tick, |(over, under)| (under, over));
         command.args(["-enc_time_base", &format!("{over}:{under}")]);
         command.args("-c:v rawvideo -pix_fmt rgba -f nut pipe:1".split(' '));
         let mut child = command.spawn().map_err(|e| wrong(reason(&e)))?;
@@ -69,7 +71,11 @@ impl Decoder {
         let spawned = thread::Builder::new().name("film decoder".to_owned()).spawn(work);
         spawned.map_err(|e| wrong(reason(&e)))?;
         let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
-        let mut decoder = Self { child, sent, complaints, name, stream, patience };
+        let range = film.range.start.map(|start| {
+            let length = clip.seconds.map(|s| format!("; it is {s:.2} s long")).unwrap_or_default();
+            format!("it has no picture after {start} s{length}")
+        });
+        let mut decoder = Self { child, sent, complaints, name, range, stream, patience };
         let Some(Sent::Stream(stream)) = decoder.receive()? else {
             return Err(decoder.without_pictures());
         };
@@ -119,9 +125,13 @@ impl Decoder {
 
     /// The error if there was no picture.
     pub fn without_pictures(self) -> FilmError {
-        let name = self.name.clone();
-        let why = self.end().map(|words| format!(" ({words})")).unwrap_or_default();
-        FilmError::Source { name, reason: format!("no picture of it can be read{why}") }
+        let (name, range) = (self.name.clone(), self.range.clone());
+        let reason = match (self.end(), range) {
+            (None, Some(range)) => range,
+            (None, None) => "no picture of it can be read".to_owned(),
+            (Some(words), _) => format!("no picture of it can be read ({words})"),
+        };
+        FilmError::Source { name, reason }
     }
 
     fn wrong(&self, reason: String) -> FilmError {
@@ -158,10 +168,10 @@ fn read(from: BufReader<impl io::Read>, sender: &Sender<io::Result<Sent>>) {
 }
 
 /// The filters from the stored pictures to red, green and blue.
-fn filters(clip: &Clip, fps: Option<u32>, skipped: u64) -> String {
+fn filters(clip: &Clip, fps: Option<(u64, u64)>, skipped: u64) -> String {
     let mut filters = Vec::new();
-    if let Some(fps) = fps {
-        filters.push(format!("fps={fps}"));
+    if let Some((over, under)) = fps {
+        filters.push(format!("fps={over}/{under}"));
     }
     if skipped > 0 {
         filters.push(format!("select=gte(n\\,{skipped})"));

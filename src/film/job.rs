@@ -16,8 +16,8 @@ pub struct Film<'a> {
     /// 1 to 100; only used by lossy codecs.
     pub quality: u8,
     pub range: Range,
-    /// Frames per second; `None` keeps every frame at its own time.
-    pub fps: Option<u32>,
+    /// Frames per second, as a fraction; `None` keeps every frame at its own time.
+    pub fps: Option<(u64, u64)>,
     pub framing: Framing,
     pub output_size: OutputSize,
     pub look: Look,
@@ -83,6 +83,17 @@ impl Film<'_> {
         ];
         let shown = ["-copyts".to_owned()];
         shown.into_iter().chain(pairs.into_iter().flatten().flatten()).collect()
+    }
+
+    /// How long the last frame is shown, which begins at `last` seconds of the film. `None` if it is unknown.
+    pub(super) fn last_frame_seconds(&self, last: f64) -> Option<f64> {
+        let ends = [self.clip.end, self.range.end.map(|end| self.clip.start + end)];
+        let end = ends.into_iter().flatten().reduce(f64::min);
+        let shown = end.map(|end| end - self.beginning() - last).filter(|&seconds| seconds > 0.0);
+        match self.fps {
+            Some((over, under)) => Some(under as f64 / over as f64),
+            None => shown.or_else(|| Some(self.clip.fps?.recip())),
+        }
     }
 
     /// The time in the file at which the film begins, in seconds.

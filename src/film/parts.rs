@@ -1,12 +1,14 @@
 //! The folder of a film's parts, from which an interrupted film continues.
 //!
 //! `film.txt` says what is painted; a film with other settings starts anew. A complete part is called
-//! `FIRST-COUNT-TICKS.mp4`: the number of its first frame, how many it has, and the time of the first one. Everything
-//! needed to go on is in the names, which are given when a part is complete.
+//! `FIRST-COUNT-SPAN-TICKS.mp4`: the number of its first frame, how many it has, the time between the first and the last
+//! one, and the time of the first one. Everything needed to go on is in the names, which are given when a part is
+//! complete.
 
 use std::{
     fs::{self, File},
     io::Write,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -37,27 +39,30 @@ pub struct Part {
     pub frames: u64,
     /// Time of its first frame.
     pub ticks: i64,
+    /// Time of its last frame.
+    pub last: i64,
     pub name: String,
 }
 
 impl Part {
     fn of(name: &str) -> Option<Self> {
         let (stem, extension) = name.rsplit_once('.')?;
-        let mut numbers = stem.splitn(3, '-');
+        let mut numbers = stem.splitn(4, '-');
         let mut next = || numbers.next().and_then(|n| n.parse::<i64>().ok());
-        let (first, frames, ticks) = (next()?, next()?, next()?);
+        let (first, frames, span, ticks) = (next()?, next()?, next()?, next()?);
         let part = Self {
             first: u64::try_from(first).ok()?,
             frames: u64::try_from(frames).ok().filter(|&frames| frames > 0)?,
             ticks,
+            last: ticks.checked_add(span)?,
             name: name.to_owned(),
         };
         (part.name_with(extension) == name).then_some(part)
     }
 
     fn name_with(&self, extension: &str) -> String {
-        let Self { first, frames, ticks, .. } = self;
-        format!("{first:09}-{frames}-{ticks}.{extension}")
+        let Self { first, frames, ticks, last, .. } = self;
+        format!("{first:09}-{frames}-{}-{ticks}.{extension}", last.saturating_sub(*ticks))
     }
 }
 
@@ -164,11 +169,13 @@ impl Parts {
     pub fn add(
         &mut self,
         unfinished: &Path,
-        (frames, ticks): (u64, i64),
+        frames: u64,
+        times: RangeInclusive<i64>,
         state: Option<&[u8]>,
     ) -> Result<(), WriteError> {
         let extension = unfinished.extension().unwrap_or_default().to_string_lossy();
-        let mut part = Part { first: self.frames(), frames, ticks, name: String::new() };
+        let (ticks, last) = times.into_inner();
+        let mut part = Part { first: self.frames(), frames, ticks, last, name: String::new() };
         part.name = part.name_with(&extension);
         // Before the part: each part has its state at any time.
         if let Some(state) = state {
@@ -226,16 +233,17 @@ mod tests {
 
     #[test]
     fn names_of_parts_are_read_back() {
-        let part =
-            Part { first: 96, frames: 48, ticks: -3, name: "000000096-48--3.mp4".to_owned() };
+        let name = "000000096-48-25--3.mp4".to_owned();
+        let part = Part { first: 96, frames: 48, ticks: -3, last: 22, name };
         assert_eq!(part.name_with("mp4"), part.name);
         assert_eq!(Part::of(&part.name), Some(part));
         for other in [
             "film.txt",
             "parts.ffconcat",
-            "96-48-3.mp4",
+            "96-48-3-0.mp4",
+            "000000096-48-3.mp4",
             "000000096.unfinished.mp4",
-            "000000000-0-0.mp4",
+            "000000000-0-0-0.mp4",
         ] {
             assert_eq!(Part::of(other), None, "{other}");
         }
@@ -249,10 +257,10 @@ mod tests {
         let busy =
             Parts::open(&output, "candy", false).err().map(|e| e.to_string()).unwrap_or_default();
         assert!(busy.contains("another StyleForge"), "{busy}");
-        for (frames, ticks) in [(48, 0), (48, 4800), (7, 9600)] {
+        for (frames, times) in [(48, 0..=4700), (48, 4800..=9500), (7, 9600..=10_200)] {
             let file = parts.folder().join("000.unfinished.mp4");
             fs::write(&file, "part").expect("written");
-            parts.add(&file, (frames, ticks), None).expect("renamed");
+            parts.add(&file, frames, times, None).expect("renamed");
         }
         assert_eq!(parts.frames(), 103);
         fs::write(parts.folder().join("000000103.unfinished.mp4"), "torn").expect("written");

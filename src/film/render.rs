@@ -28,6 +28,8 @@ use crate::{
 
 /// How often a waiting thread looks whether the film was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Maximum frames per second; more is a damaged or hostile file.
+const MAX_FPS: f64 = 1000.0;
 /// Painted frames that wait to be encoded.
 const WAITING: usize = 2;
 
@@ -66,7 +68,15 @@ pub fn render(
     disk::check_target(film.output, film.existing)?;
     let target = |reason| FilmError::Target { name: film.output.display().to_string(), reason };
     film.codec.options(tools, film.clip.size, film.quality).map_err(target)?;
-    let (along, mut notes) = film.container.companions(film.clip, film.output)?;
+    if film.fps.is_none()
+        && let Some(fps) = film.clip.fps.filter(|&fps| fps > MAX_FPS)
+    {
+        let reason = format!(
+            "it has {fps:.0} frames per second; the maximum is {MAX_FPS:.0}; choose fewer with --fps"
+        );
+        return Err(FilmError::Source { name: film.clip.name.clone(), reason });
+    }
+    let (along, mut notes) = film.container.companions(tools, film.clip, film.output)?;
     if let Some(curve) = film.clip.colors.hdr() {
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
     }
@@ -82,7 +92,7 @@ pub fn render(
     progress(resumed, 0);
     let painted = paint_parts(tools, film, control, &mut paint, progress, &mut parts);
     let joined = painted.and_then(|(tick, damage)| {
-        join(tools, film, &parts, tick, &along)?;
+        join(tools, film, &parts, (tick, damage.is_none()), &along)?;
         Ok(Rendered { frames: parts.frames(), resumed, notes, damage })
     });
     parts.leave(joined.is_ok());
@@ -120,12 +130,7 @@ fn paint_parts(
             encoder.kill();
         }
         let encoded = encoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        match read {
-            // The encoder's own result has the reason.
-            Err(Ended::Encoder(reason)) if reason.is_empty() => encoded,
-            Err(ended) => Err(ended),
-            Ok(()) => encoded,
-        }
+        read.and(encoded)
     });
     let (frames, place) = (parts.frames(), parts.folder().display().to_string());
     match outcome {
@@ -199,25 +204,25 @@ fn paint_all(
         };
         let mut paintings = paintings.into_iter();
         for (ticks, frame) in frames {
-            send(
-                sender,
-                Painted { ticks, frame, painting: paintings.next() },
-                (control, patience),
-            )?;
+            let painted = Painted { ticks, frame, painting: paintings.next() };
+            if !send(sender, painted, (control, patience))? {
+                return Ok(());
+            }
         }
     }
 }
 
-/// Sends a frame; stops waiting when the film is cancelled, or the encoder makes no progress.
+/// Sends a frame; stops waiting when the film is cancelled, or the encoder makes no progress. `false` if the encoding
+/// thread has ended, whose own result has the reason.
 fn send(
     sender: &Sender<Painted>,
     mut painted: Painted,
     (control, patience): (&RunControl, Duration),
-) -> Result<(), Ended> {
+) -> Result<bool, Ended> {
     let mut waited = Duration::ZERO;
     loop {
         match sender.send_timeout(painted, LOOK_EVERY) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(true),
             Err(_) if control.is_cancelled() => return Err(Ended::Cancelled),
             Err(SendTimeoutError::Timeout(_)) if waited >= patience => {
                 let reason = format!(
@@ -227,8 +232,7 @@ fn send(
                 return Err(Ended::Encoder(reason));
             }
             Err(SendTimeoutError::Timeout(back)) => painted = back,
-            // The encoder's own result has the reason.
-            Err(SendTimeoutError::Disconnected(_)) => return Err(Ended::Encoder(String::new())),
+            Err(SendTimeoutError::Disconnected(_)) => return Ok(false),
         }
         waited += LOOK_EVERY;
     }
@@ -295,8 +299,9 @@ struct Encoding<'a> {
 struct Open<T> {
     file: std::path::PathBuf,
     frames: u64,
-    /// Time of its first frame.
+    /// Times of its first and last frame.
     ticks: i64,
+    last: i64,
     /// The state of the steadiness after its last frame.
     state: Option<Vec<u8>>,
     process: T,
@@ -325,6 +330,7 @@ impl Encoding<'_> {
                 close(&mut ending, parts)?;
             }
             part.frames += 1;
+            part.last = ticks;
             part.state = state;
             number += 1;
             (self.progress)(number, number - before);
@@ -360,20 +366,21 @@ impl Encoding<'_> {
         let process =
             Encoder::start(self.tools, self.film, stream, &file).map_err(Ended::Encoder)?;
         *lock(self.current) = Some(process.stoppable());
-        Ok(Open { file, frames: 0, ticks, state: None, process })
+        Ok(Open { file, frames: 0, ticks, last: ticks, state: None, process })
     }
 }
 
 fn ended(part: Open<Encoder>) -> Open<Ending> {
-    let Open { file, frames, ticks, state, process } = part;
-    Open { file, frames, ticks, state, process: process.finish() }
+    let Open { file, frames, ticks, last, state, process } = part;
+    Open { file, frames, ticks, last, state, process: process.finish() }
 }
 
 /// Waits for a part's end, and adds it.
 fn close(part: &mut Option<Open<Ending>>, parts: &mut Parts) -> Result<(), Ended> {
-    let Some(Open { file, frames, ticks, state, process }) = part.take() else {
+    let Some(Open { file, frames, ticks, last, state, process }) = part.take() else {
         return Ok(());
     };
     process.wait().map_err(Ended::Encoder)?;
-    parts.add(&file, (frames, ticks), state.as_deref()).map_err(|e| Ended::Encoder(e.to_string()))
+    let added = parts.add(&file, frames, ticks..=last, state.as_deref());
+    added.map_err(|e| Ended::Encoder(e.to_string()))
 }

@@ -122,13 +122,22 @@ impl FromStr for Codec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|codec| codec.name() == text);
+        let text = text.to_ascii_lowercase();
+        let name = match text.as_str() {
+            "x264" | "avc" => "h264",
+            "h265" | "x265" => "hevc",
+            name => name,
+        };
+        let found = Self::ALL.into_iter().find(|codec| codec.name() == name);
         found.ok_or_else(|| "give h264, hevc, av1, prores or ffv1".to_owned())
     }
 }
 
 /// Streams of a source that go along with its pictures: their numbers, each with the codec in the output.
 pub(super) type Along = Vec<(u64, &'static str)>;
+
+/// The encoder of the sound in WebM that has other sound.
+pub(super) const OPUS: &str = "libopus";
 
 /// The form of a film's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,14 +233,14 @@ impl Container {
         }
     }
 
-    /// The codec of the other stream here: `copy`, or that to which subtitles are converted. `None` if it cannot be
-    /// stored.
+    /// The encoder of the other stream here: `copy`, or one that converts it. `None` if it cannot be stored.
     fn stores(self, kind: &str, codec: &str) -> Option<&'static str> {
         let texts = ["subrip", "ass", "ssa", "webvtt", "text", "mov_text"];
         match (self, kind) {
             (Self::Mkv, "audio" | "attachment") => Some("copy"),
             (Self::Mkv, "subtitle") => Some(if codec == "mov_text" { "srt" } else { "copy" }),
-            (Self::WebM, "audio") => ["opus", "vorbis"].contains(&codec).then_some("copy"),
+            (Self::WebM, "audio") if ["opus", "vorbis"].contains(&codec) => Some("copy"),
+            (Self::WebM, "audio") => Some(OPUS),
             (Self::WebM, "subtitle") => texts.contains(&codec).then_some("webvtt"),
             (Self::Mov, "audio") if codec.starts_with("pcm_") => Some("copy"),
             (Self::Mp4 | Self::Mov, "audio") => {
@@ -249,6 +258,7 @@ impl Container {
     /// [`FilmError::Target`] if sound or subtitles cannot be stored.
     pub(super) fn companions(
         self,
+        tools: &Tools,
         clip: &Clip,
         output: &Path,
     ) -> Result<(Along, Vec<String>), FilmError> {
@@ -259,7 +269,12 @@ impl Container {
                 if kind == "audio" {
                     notes.push(format!("{} has no sound; the sound is left out", self.name()));
                 }
-            } else if let Some(stored) = self.stores(kind, codec) {
+            } else if let Some(stored) =
+                self.stores(kind, codec).filter(|&stored| stored != OPUS || tools.ffmpeg.has(OPUS))
+            {
+                if stored == OPUS {
+                    notes.push(format!("its sound (stream {index}, {codec}) is converted to Opus"));
+                }
                 along.push((index, stored));
             } else if other.is_cover && matches!(self, Self::Mp4 | Self::Mov) {
                 along.push((index, "copy"));

@@ -32,6 +32,17 @@ fn stream() -> NutStream {
 
 /// Paints a film at strength 0 in `folder` with these scripts.
 fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rendered, FilmError> {
+    paint_with(folder, scripts, control, "30/1", None)
+}
+
+/// [`paint`], for a clip that has `rate`.
+fn paint_with(
+    folder: &Path,
+    scripts: [&str; 3],
+    control: &RunControl,
+    rate: &str,
+    fps: Option<(u64, u64)>,
+) -> Result<Rendered, FilmError> {
     let (mut muxer, mut nut) = (NutMuxer::default(), Vec::new());
     muxer.begin(&stream(), &mut nut);
     for number in 0..FRAMES {
@@ -56,7 +67,10 @@ fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rend
     let clip = Clip::of(
         "clip.mp4",
         &json!({ "streams": [
-            { "index": 0, "codec_type": "video", "width": 64, "height": 48, "pix_fmt": "yuv420p" }
+            {
+                "index": 0, "codec_type": "video", "width": 64, "height": 48, "pix_fmt": "yuv420p",
+                "avg_frame_rate": rate
+            }
         ]}),
     );
     let film = Film {
@@ -68,7 +82,7 @@ fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rend
         codec: Codec::H264,
         quality: 80,
         range: Range::default(),
-        fps: None,
+        fps,
         framing: Framing::default(),
         output_size: OutputSize::Original,
         look: Look { strength_percent: 0, keep_colors: false },
@@ -123,6 +137,17 @@ fn a_film_needs_every_process_to_do_its_part() {
         assert!(here.path().join("painted.mp4").exists());
         assert!(!here.path().join("painted.mp4.part").exists());
     }
+}
+
+#[test]
+fn too_many_frames_per_second_need_a_rate() {
+    let here = tempfile::tempdir().expect("a folder");
+    let control = RunControl::default();
+    let with_fps =
+        |fps| paint_with(here.path(), [DECODES, ENCODES, JOINS], &control, "2000/1", fps);
+    let error = with_fps(None).expect_err("too many").to_string();
+    assert!(error.contains("2000 frames per second; the maximum is 1000"), "{error}");
+    assert_eq!(with_fps(Some((30, 1))).expect("painted").frames, FRAMES);
 }
 
 #[test]

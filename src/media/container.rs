@@ -20,16 +20,18 @@ pub(super) fn is_animated(format: Kind, bytes: &[u8]) -> bool {
     }
 }
 
+pub(super) const A_VIDEO: &str = "a video";
+
 /// The name of a format that is recognised but not read.
 pub(super) fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     let brand = bytes.get(8..12).filter(|_| bytes.get(4..8) == Some(b"ftyp"));
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     Some(match brand {
         Some(b"crx ") => "a raw photo (CR3)",
-        Some(_) => "a video",
+        Some(_) => A_VIDEO,
         None if starts(b"\0\0\0\x0cjP  ") || starts(b"\xff\x4f\xff\x51") => "JPEG 2000",
-        None if starts(b"\x1a\x45\xdf\xa3") || starts(b"\0\0\x01\xba") => "a video",
-        None if starts(b"RIFF") && bytes.get(8..12) == Some(b"AVI ") => "a video",
+        None if starts(b"\x1a\x45\xdf\xa3") || starts(b"\0\0\x01\xba") => A_VIDEO,
+        None if starts(b"RIFF") && bytes.get(8..12) == Some(b"AVI ") => A_VIDEO,
         None if starts(b"FUJIFILMCCD-RAW") || starts(b"IIRO") || starts(b"IIU\0") => "a raw photo",
         None if starts(b"8BPS") => "a Photoshop file (PSD)",
         None if starts(b"%PDF") => "a PDF file",

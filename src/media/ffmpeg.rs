@@ -86,8 +86,13 @@ impl Ffmpeg {
 
     /// The option that keeps every picture at its own time.
     pub(crate) fn every_picture(&self) -> [&'static str; 2] {
-        let option = if is_older(&self.version, FPS_MODE) { "-vsync" } else { "-fps_mode" };
+        let option = if self.sets_durations() { "-fps_mode" } else { "-vsync" };
         [option, "passthrough"]
+    }
+
+    /// Whether its filter `setts` can set how long a picture is shown; since the version of `-fps_mode`.
+    pub(crate) fn sets_durations(&self) -> bool {
+        !is_older(&self.version, FPS_MODE)
     }
 
     fn asked(program: PathBuf, patience: Duration) -> Result<Self, NoFfmpeg> {
@@ -132,21 +137,32 @@ impl Ffmpeg {
         .collect()
     }
 
-    /// The first picture of a video as a PNG, scaled to `width` if given.
+    /// The first picture of a video, or the one at `start` seconds, as a PNG, scaled to `width` if given.
     ///
     /// # Errors
     /// The reason.
     pub(crate) fn beginning_of(
         &self,
         video: &Path,
+        start: f64,
         width: Option<usize>,
     ) -> Result<Vec<u8>, String> {
         let scale = width.map_or_else(|| "null".to_owned(), |w| format!("scale={w}:-2"));
         let mut command = piped(&self.program);
-        command.args("-nostdin -loglevel error -protocol_whitelist file,pipe -i".split(' '));
-        command.arg(file(video)).args(["-frames:v", "1", "-vf", &scale]);
+        command.args("-nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
+        command.args(["-ss", &start.to_string(), "-i"]).arg(file(video)).args([
+            "-frames:v",
+            "1",
+            "-vf",
+            &scale,
+        ]);
         command.args("-c:v png -f image2pipe pipe:1".split(' '));
-        Ok(process::run(command, PATIENCE)?.output)
+        let ended = process::run(command, PATIENCE)?;
+        match ended.failure() {
+            Some(failure) => Err(failure),
+            None if ended.output.is_empty() => Err(format!("it has no picture after {start} s")),
+            None => Ok(ended.output),
+        }
     }
 
     /// Starts it with piped standard streams.
@@ -305,7 +321,7 @@ mod tests {
             encoders: Vec::new(),
         };
         let video = Path::new("http://a/video.mp4");
-        let told = ffmpeg.beginning_of(video, None).expect("what it was given");
+        let told = ffmpeg.beginning_of(video, 0.0, None).expect("what it was given");
         let told = String::from_utf8(told).expect("text");
         let arguments: Vec<String> = told.lines().map(str::to_owned).collect();
         assert_eq!(after(&arguments, "-protocol_whitelist"), ["file,pipe"]);

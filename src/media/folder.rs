@@ -2,17 +2,22 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use super::decode::has_picture_name;
+use super::{container, decode::has_picture_name, kind::Kind};
 
 /// Extensions of videos.
 const VIDEOS: &[&str] = &[
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "m2ts", "wmv", "flv",
     "ogv", "3gp", "mxf", "nut",
 ];
+
+/// Bytes of a file that show whether it is animated.
+const MAX_HEADER_BYTES: u64 = 4096;
+const MAX_FIRST_FRAME_BYTES: u64 = 16 << 20;
 
 /// The extension of a name in small letters.
 fn extension_of(path: &Path) -> String {
@@ -27,6 +32,22 @@ pub fn is_film(path: &Path) -> bool {
 /// Whether the name is that of a picture that may be animated.
 pub fn may_be_animated(path: &Path) -> bool {
     ["gif", "apng"].contains(&extension_of(path).as_str())
+}
+
+/// Whether the file is a GIF, APNG or WebP with several frames.
+pub fn is_animated(path: &Path) -> bool {
+    let bytes_needed = match extension_of(path).as_str() {
+        "gif" => MAX_FIRST_FRAME_BYTES,
+        "apng" | "webp" => MAX_HEADER_BYTES,
+        _ => return false,
+    };
+    // Opening a pipe would block.
+    let is_file = path.metadata().is_ok_and(|found| found.is_file());
+    let mut bytes = Vec::new();
+    let mut read = || File::open(path)?.take(bytes_needed).read_to_end(&mut bytes);
+    is_file
+        && read().is_ok()
+        && Kind::of(&bytes).is_some_and(|kind| container::is_animated(kind, &bytes))
 }
 
 /// Why a file without the extension of a readable picture is not painted.

@@ -33,6 +33,8 @@ const HEADER_BYTES: u64 = 32 << 20;
 pub(super) const RGBA_BYTES: u64 = 4;
 /// What to do with a format that is not read.
 const CONVERT: &str = "; convert it to JPEG or PNG first";
+/// What to do with a video that has no name, or that of a picture.
+const NAME_IT: &str = "it is a video; give its file a name that ends in .mp4, .mov, .mkv or .webm, and open that file";
 /// Maximum length of a decoder's reason in a message.
 const MAX_REASON_CHARS: usize = 120;
 
@@ -188,6 +190,7 @@ pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<Kind, MediaError> {
         Err(_) => container::foreign_format(bytes),
     };
     match found {
+        Some(container::A_VIDEO) => unknown(NAME_IT),
         Some(what) => unknown(&format!("it is {what}{CONVERT}")),
         None => unknown("its first bytes match no supported format"),
     }

@@ -77,7 +77,9 @@ fn a_broken_style_does_not_stop_all_the_others() {
 #[test]
 fn no_folder_is_made_for_nothing() {
     let s = Sandbox::new();
-    s.stylize(&["missing.png", "none.png", "-o", "out"]).ends(1);
+    s.stylize(&["missing.png", "none.png", "-o", "out"])
+        .ends(2)
+        .says("no such file: missing.png, none.png");
     assert!(!s.path("out").exists());
     s.stylize(&["missing.png", "photo.png", "-o", "out/deep/"]).ends(1);
     assert_eq!(s.names("out/deep"), ["photo-tiny.png"]);

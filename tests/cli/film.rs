@@ -83,7 +83,7 @@ fn nothing_of_a_video_is_lost() {
     // Frames at irregular times, two languages with different channels, subtitles, chapters, wide pixels.
     ffmpeg(
         &s,
-        "-f lavfi -i testsrc2=s=64x48:r=25:d=3 -f lavfi -i sine=440:d=3 \
+        "-f lavfi -i testsrc2=s=64x48:r=25:d=3.45 -f lavfi -i sine=440:d=3 \
          -f lavfi -i sine=880:d=3,aformat=channel_layouts=5.1 -i words.srt -i about.txt \
          -map 0 -map 1 -map 2 -map 3 -map_metadata 4 -map_chapters 4 \
          -vf \"select='mod(n,3)*mod(n,7)',setsar=16/11\" -fps_mode passthrough -video_track_timescale 90000 \
@@ -91,6 +91,7 @@ fn nothing_of_a_video_is_lost() {
          -c:a:0 aac -c:a:1 ac3 -c:s mov_text -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu clip.mp4",
     );
     s.stylize(&["clip.mp4", "-o", "painted.mp4"]).ends(0);
+    // The last part has a single frame, whose length no other frame shows.
     assert_eq!(described(&s, "painted.mp4"), described(&s, "clip.mp4"));
     let sound = |file: &str| {
         s.shell(&format!("exec ffmpeg -v error -i {file} -map 0:a -c copy -f md5 -")).ends(0).text()
@@ -113,6 +114,13 @@ fn nothing_of_a_video_is_lost() {
     };
     s.stylize(&["clip.mp4", "--start", "2", "-o", "end.mkv"]).ends(0);
     assert!(starts("end.mkv").abs() < 0.05, "sound before the beginning is left out");
+    // WebM has no AAC, and Opus has no layout with speakers at the sides.
+    s.stylize(&["clip.mp4", "--end", "1", "--strength", "0", "-o", "piece.webm"])
+        .ends(0)
+        .says("(stream 1, aac) is converted to Opus");
+    let described = described(&s, "piece.webm");
+    assert!(described["audio streams"].matches("opus").count() == 2, "{described:?}");
+    assert!(described["audio streams"].contains("channels 6"), "{described:?}");
     let difference = starts("painted.mkv") - starts("clip.ts");
     assert!(difference.abs() < 0.0015, "sound and picture moved by {difference} s");
     assert!(!s.names(".").iter().any(|name| name.ends_with(".part")), "{:?}", s.names("."));
@@ -133,13 +141,15 @@ fn the_name_decides_what_is_made() {
     };
     for (source, options, output, expected) in [
         ("clip.mp4", &[][..], "a.mp4", "h264,48,32,10"),
-        ("clip.mp4", &["--codec", "hevc"], "a.mov", "hevc,48,32,10"),
+        ("clip.mp4", &["--codec", "H265"], "a.mov", "hevc,48,32,10"),
         ("clip.mp4", &["--codec", "prores"], "b.mov", "prores,48,32,10"),
         ("clip.mp4", &["--codec", "ffv1"], "a.mkv", "ffv1,48,32,10"),
         ("clip.mp4", &["--codec", "av1", "--working-size", "32"], "c.mp4", "av1,48,32,10"),
         ("clip.mp4", &["--start", "0.5"], "half.mp4", "h264,48,32,5"),
         ("clip.mp4", &["--start", "0.2", "--end", "0.5"], "piece.mp4", "h264,48,32,3"),
         ("clip.mp4", &["--fps", "5"], "five.mp4", "h264,48,32,5"),
+        ("clip.mp4", &["--fps", "4.995", "--strength", "0"], "ntsc.mp4", "h264,48,32,5"),
+        ("clip.mp4", &["--start", "0.5", "--strength", "0"], "later.png", "png,48,32,1"),
         ("clip.mp4", &["--rotate", "90", "--crop", "20x30+2+4"], "part.mp4", "h264,20,30,10"),
         ("clip.mp4", &["--output-size", "96", "--strength", "0"], "large.mp4", "h264,96,64,10"),
         ("odd.mkv", &[], "odd.mp4", "h264,47,31,10"),
@@ -167,6 +177,31 @@ fn the_name_decides_what_is_made() {
     s.stylize(&["in", "-o", "out/", "--skip-existing"])
         .ends(0)
         .says("2 of 2 paintings already exist");
+    // Names that occur twice get numbers, and animations stay so unless a format is chosen.
+    fs::create_dir(s.path("more")).expect("a folder");
+    for name in ["clip.mp4", "moving.gif"] {
+        fs::copy(s.path(name), s.path("more").join(name)).expect("copied");
+    }
+    s.stylize(&["in/clip.mp4", "more", "-o", "two/", "--strength", "0"]).ends(0);
+    assert_eq!(s.names("two"), ["clip-2-tiny.mp4", "clip-tiny.mp4", "moving-tiny.gif"]);
+    s.stylize(&["more", "-o", "first/", "--format", "png", "--strength", "0"]).ends(0);
+    assert_eq!(s.names("first"), ["clip-tiny.png", "moving-tiny.png"]);
+    // The frame of a video that a picture shows, and how long the last frame of an animation is shown.
+    let picture = |file: &str| {
+        s.shell(&format!("exec ffmpeg -v error -i {file} -f rawvideo -pix_fmt rgb24 - | md5sum"))
+            .ends(0)
+            .text()
+    };
+    ffmpeg(&s, "-ss 0.5 -i clip.mp4 -frames:v 1 fifth.png");
+    assert_eq!(picture("later.png"), picture("fifth.png"));
+    ffmpeg(&s, "-i clip.mp4 -final_delay 150 held.gif");
+    s.stylize(&["held.gif", "-o", "held.mp4", "--strength", "0"]).ends(0);
+    s.stylize(&["held.gif", "-o", "again.gif", "--strength", "0"]).ends(0);
+    let lasts = |file: &str| {
+        described(&s, file)["video streams"].split("duration ").nth(1).map(str::to_owned)
+    };
+    assert_eq!(lasts("held.mp4").as_deref(), Some("\"2.400000\""));
+    assert_eq!(lasts("again.gif"), lasts("held.gif"));
 }
 
 #[test]
@@ -180,27 +215,40 @@ fn what_cannot_be_painted_is_refused_by_name() {
     ffmpeg(&s, "-i clip.mkv -an -c copy -movflags +frag_keyframe+empty_moov whole.mp4");
     let whole = fs::read(s.path("whole.mp4")).expect("made");
     fs::write(s.path("torn.mp4"), &whole[..whole.len() * 2 / 3]).expect("written");
+    fs::copy(s.path("clip.mkv"), s.path("clip.jpg")).expect("copied");
     fs::write(s.path("empty.mp4"), "").expect("written");
     fs::write(s.path("rubbish.mp4"), [7; 5000]).expect("written");
     for (arguments, code, words) in [
         (&["sound.mp4", "-o", "a.mp4"][..], 1, "sound.mp4: it has no video"),
-        (&["empty.mp4", "-o", "a.mp4"], 1, "empty.mp4: it cannot be read as a video"),
-        (&["rubbish.mp4", "-o", "a.mp4"], 1, "rubbish.mp4: it cannot be read as a video"),
-        (&["missing.mp4", "-o", "a.mp4"], 1, "missing.mp4: no such file"),
+        (&["empty.mp4", "-o", "a.mp4"], 1, "empty.mp4: it cannot be read as a video: it is empty"),
+        (
+            &["rubbish.mp4", "-o", "a.mp4"],
+            1,
+            "rubbish.mp4: it cannot be read as a video: it is not a",
+        ),
+        (&["missing.mp4", "-o", "a.mp4"], 2, "no such file: missing.mp4"),
+        (&["clip.jpg", "-o", "a.png"], 1, "it is a video; give its file a name that ends in .mp4"),
+        (&["clip.mkv", "-o", "no/a.mkv"], 1, "the folder no does not exist"),
+        (&["clip.mkv", "-o", "a.mkv", "--codec", "ffv1", "--quality", "9"], 2, "and ffv1 has none"),
+        (&["clip.mkv", "-o", "a.gif", "--quality", "9"], 2, "and gif has none"),
+        (&["clip.mkv", "-o", "a.mkv", "--bit-depth", "16"], 2, "and h264 gets 8 bits"),
+        (&["clip.mkv", "-o", "a.mkv", "--fps", "0.0"], 2, "such as 25, 29.97 or 30000/1001"),
+        (&["clip.mkv", "-o", "a.png", "--start", "9"], 1, "it has no picture after 9 s"),
+        (&["photo.png", "-o", "a.png", "--start", "5"], 2, "are for videos"),
         (&["clip.mkv", "-o", "a.mp4"], 1, "MP4 cannot hold the sound of clip.mkv (stream 1, flac)"),
         (
             &["clip.mkv", "-o", "a.mp4", "--codec", "prores"],
             2,
             "MP4 holds h264, hevc, av1 and not prores",
         ),
-        (&["clip.mkv", "-o", "clip.mkv", "--force"], 2, "is the video itself"),
+        (&["clip.mkv", "-o", "clip.mkv", "--force"], 2, "clip.mkv is one of the inputs"),
         (
             &["clip.mkv", "-o", "a.mkv", "--start", "1:00", "--end", "0:30"],
             2,
             "--end must be later",
         ),
         (&["clip.mkv", "-o", "a.mkv", "--start", "1h"], 2, "give seconds"),
-        (&["clip.mkv", "-o", "a.mkv", "--start", "60"], 1, "no picture of it can be read"),
+        (&["clip.mkv", "-o", "a.mkv", "--start", "60"], 1, "no picture after 60 s; it is 2.0"),
         (&["photo.png", "-o", "a.mp4"], 2, "a photo needs .png"),
         (&["photo.png", "-o", "a.png", "--fps", "5"], 2, "are for videos"),
     ] {

@@ -231,7 +231,7 @@ fn sixteen_bits_keep_what_lies_between_levels() {
         }
     }
     let run = s.stylize(&["photo.png", "--bit-depth", "16", "-o", "a.jpg"]);
-    run.ends(2).says("--bit-depth 16 is for PNG and TIFF, and jpeg has 8 bits");
+    run.ends(2).says("--bit-depth 16 is for PNG and TIFF, and jpeg gets 8 bits");
     s.stylize(&["photo.png", "--bit-depth", "12", "-o", "a.png"]).ends(2).says("8, 16");
 }
 
@@ -343,18 +343,18 @@ fn a_photo_is_never_replaced_by_its_painting() {
     {
         s.stylize(&[arguments, &["--force"]].concat())
             .ends(2)
-            .says("photo.png is one of the input photos");
+            .says("photo.png is one of the inputs");
     }
     fs::copy(s.path("photo.png"), s.path("photo-tiny.png")).expect("copied");
     s.stylize(&["photo.png", "photo-tiny.png", "--force", "-o", "."])
         .ends(2)
-        .says("photo-tiny.png is one of the input photos");
+        .says("photo-tiny.png is one of the inputs");
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink(s.path("photo.png"), s.path("link.png")).expect("a link");
         s.stylize(&["photo.png", "--force", "-o", "link.png"])
             .ends(2)
-            .says("link.png is one of the input photos");
+            .says("link.png is one of the inputs");
     }
     assert!(before == bytes("photo.png") && before == bytes("photo-tiny.png"));
 }

@@ -26,7 +26,7 @@ Exit codes:
   0    everything was done; also if Ctrl-C or SIGTERM ended a live run
   1    some of the work failed; see standard error
   2    nothing was done: usage error, or a missing or unusable device, style, model or file of weights
-  130  stopped by Ctrl-C (143: by SIGTERM); no incomplete file is left";
+  130  stopped by Ctrl-C (143: by SIGTERM); no incomplete file is left, and the same command continues a video";
 
 const LIVE_EXIT_CODES: &str = "\
 Exit codes:
@@ -40,7 +40,7 @@ Exit codes:
 #[command(
     name = "styleforge",
     version,
-    about = "Paints photos and live video in the style of a picture.\n\nWithout a command, opens the window and the given photos.",
+    about = "Paints photos, videos and live video in the style of a picture.\n\nWithout a command, opens the window and the given photos.",
     after_help = EXIT_CODES,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
@@ -57,7 +57,7 @@ pub struct Arguments {
 /// One command each.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Paint photos
+    /// Paint photos and videos
     #[command(after_help = EXIT_CODES)]
     Stylize(StylizeArgs),
     /// List the styles, import or remove one

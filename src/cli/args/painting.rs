@@ -8,7 +8,7 @@ use super::{
     DeviceArgs,
     values::{
         AnyFormat, PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_size, formats,
-        model_sizes, percent, precisions, seconds, source, time, variants, working_px,
+        frame_rate, model_sizes, percent, precisions, seconds, source, time, variants, working_px,
         working_size,
     },
 };
@@ -94,42 +94,44 @@ pub struct StylizeArgs {
     /// How it is painted.
     #[command(flatten)]
     pub painting: PaintingArgs,
-    /// Photos of one size to paint at once, if the device supports it
+    /// Photos of one size, or frames of a video, to paint at once, if the device supports it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
     pub batch: u16,
-    /// Detail: long side, in pixels, at which the network sees the photo (smaller means broader
+    /// Detail: long side, in pixels, at which the network sees the photo or frame (smaller means broader
     /// strokes; a photo is never enlarged), or "original" [default: 1280]
     #[arg(long, value_name = "PX|original", value_parser = working_size)]
     pub working_size: Option<WorkingSize>,
-    /// Size of the result: the photo's, the working size, or the long side in pixels; a smaller
+    /// Size of the result: the photo's or video's, the working size, or the long side in pixels; a smaller
     /// photo is painted at its own size and then enlarged, at most four times
     #[arg(long, value_name = "original|working|PX", default_value = "original")]
     pub output_size: OutputSize,
     /// Write one image per photo: the photo and its painting in every style, with titles
     #[arg(long, conflicts_with_all = ["output_size", "batch"])]
     pub contact_sheet: bool,
-    /// Rotate the photo clockwise by 0, 90, 180 or 270 degrees
+    /// Rotate the photo or video clockwise by 0, 90, 180 or 270 degrees
     #[arg(long, value_name = "DEGREES", default_value_t)]
     pub rotate: Rotation,
-    /// Swap left and right of the photo, once it is rotated
+    /// Swap left and right, after rotating
     #[arg(long)]
     pub mirror: bool,
-    /// Paint only this part of the rotated photo: width x height + left + top, in pixels
+    /// Paint only this part of the rotated photo or video: width x height + left + top, in pixels
     #[arg(long, value_name = "WxH+X+Y")]
     pub crop: Option<Crop>,
     /// Format of the result: png, jpeg, webp, bmp, tiff or avif; for videos mp4, mov, mkv, webm, gif, apng or webp
-    /// [default: from the output's extension, otherwise the photo's or video's]
+    /// [default: from the output's extension, otherwise the photo's or video's; in a folder animations stay
+    /// animations, and png paints the first frame of videos and animations]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<AnyFormat>,
-    /// Begin a video here: seconds, or hours:minutes:seconds
+    /// Begin a video here: seconds, or hours:minutes:seconds. If the result is a picture, paint this frame of the
+    /// video
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub start: Option<f64>,
     /// End a video here, counted from its own beginning
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub end: Option<f64>,
-    /// Frames per second of a video [default: every frame keeps its own time]
-    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=240))]
-    pub fps: Option<u32>,
+    /// Frames per second of a video, such as 25, 29.97 or 30000/1001 [default: every frame keeps its own time]
+    #[arg(long, value_name = "FPS", value_parser = frame_rate)]
+    pub fps: Option<(u64, u64)>,
     /// Codec of a video: h264, hevc, av1, prores or ffv1 [default: h264; av1 in WebM]
     #[arg(long, value_name = "CODEC")]
     pub codec: Option<Codec>,
@@ -160,7 +162,7 @@ pub struct StylizeArgs {
     /// Do not paint again what already exists, and count it as done
     #[arg(long)]
     pub skip_existing: bool,
-    /// Also paint the photos in subfolders, into the same subfolders of the output
+    /// Also paint the photos and videos in subfolders, into the same subfolders of the output
     #[arg(short, long)]
     pub recursive: bool,
     /// Print a line of JSON for each painting instead of its file name

@@ -163,6 +163,29 @@ pub fn time(typed: &str) -> Result<f64, String> {
     Ok(seconds)
 }
 
+/// Frames per second as a fraction. `29.97` and its like mean NTSC's rates, such as 30000/1001.
+pub fn frame_rate(typed: &str) -> Result<(u64, u64), String> {
+    let fraction = match typed.split_once('/') {
+        Some((over, under)) => over.parse().ok().zip(under.parse().ok()),
+        None => typed.parse().ok().map(|fps: f64| {
+            let whole = fps.ceil();
+            if fps == whole {
+                (whole as u64, 1)
+            } else if (fps - whole * 1000.0 / 1001.0).abs() < 0.005 {
+                (whole as u64 * 1000, 1001)
+            } else {
+                ((fps * 1000.0).round() as u64, 1000)
+            }
+        }),
+    };
+    let is_possible = |&(over, under): &(u64, u64)| {
+        over > 0 && (1..=1_000_000).contains(&under) && over <= 240 * under
+    };
+    fraction.filter(is_possible).ok_or_else(|| {
+        "give at most 240 frames per second, such as 25, 29.97 or 30000/1001".to_owned()
+    })
+}
+
 /// The format of a painting: of a picture, or of a video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnyFormat {
@@ -273,6 +296,23 @@ mod tests {
         assert_eq!(byte_size("12345"), Ok(12_345));
         for wrong in ["", "GB", "-1GB", "4 elephants", "0", "1e30GB", "NaN"] {
             assert!(byte_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn frame_rates() {
+        for (typed, rate) in [
+            ("25", (25, 1)),
+            ("30000/1001", (30_000, 1001)),
+            ("29.97", (30_000, 1001)),
+            ("23.98", (24_000, 1001)),
+            ("12.5", (12_500, 1000)),
+            ("240/1", (240, 1)),
+        ] {
+            assert_eq!(frame_rate(typed), Ok(rate), "{typed}");
+        }
+        for wrong in ["", "0", "-5", "241", "NaN", "inf", "25/0", "1e9/9", "x"] {
+            assert!(frame_rate(wrong).is_err(), "{wrong}");
         }
     }
 

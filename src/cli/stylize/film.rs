@@ -1,6 +1,9 @@
 //! Paints videos.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use serde_json::json;
 
@@ -21,28 +24,27 @@ const GPU_PART_FRAMES: u64 = 480;
 
 impl<'a> Run<'a> {
     /// Paints every video in every style. Failures are reported and counted; cancelling is the only error.
-    pub(super) fn paint_films(&mut self) -> Result<(), CliError> {
+    pub(super) fn paint_films(&mut self, targets: &[Vec<PathBuf>]) -> Result<(), CliError> {
         let job = self.job;
         if job.films.is_empty() {
             return Ok(());
         }
         let tools = Tools::find();
-        for film in &job.films {
+        for (film, row) in job.films.iter().zip(targets) {
             let opened = tools.as_ref().map_err(Clone::clone);
             let opened = opened.and_then(|tools| Ok((tools, Clip::open(tools, &film.source)?)));
-            for (style, label) in self.styles.iter().zip(self.labels) {
+            for ((style, label), target) in self.styles.iter().zip(self.labels).zip(row) {
                 self.stop_if_cancelled()?;
-                let target = job.film_target(film, label)?;
                 if job.skips_existing && target.exists() {
                     self.skipped += 1;
-                    self.film_line(film, label, &target, json!({ "status": "skipped" }));
+                    self.film_line(film, label, target, json!({ "status": "skipped" }));
                     continue;
                 }
                 let painted = match &opened {
-                    Ok((tools, clip)) => self.paint_film(tools, (film, clip), style, &target),
+                    Ok((tools, clip)) => self.paint_film(tools, (film, clip), style, target),
                     Err(error) => Err(error.clone()),
                 };
-                self.report_film(film, label, &target, painted)?;
+                self.report_film(film, label, target, painted)?;
             }
         }
         Ok(())
@@ -67,7 +69,7 @@ impl<'a> Run<'a> {
             output: target,
             existing: job.existing,
             container: input.container,
-            codec: job.film_choice.codec.unwrap_or(input.container.usual_codec()),
+            codec: input.codec,
             quality: job.quality.unwrap_or(FILM_QUALITY),
             range: job.film_choice.range,
             fps: job.film_choice.fps,

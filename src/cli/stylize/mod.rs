@@ -34,7 +34,7 @@ use crate::{
         decode::{self, Needs, Photo},
         encode::Picture,
         ffmpeg::Ffmpeg,
-        folder::is_film,
+        folder::{is_film, may_be_animated},
         metadata::Metadata,
     },
     network::Network,
@@ -82,10 +82,10 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let done = job
         .sources
         .chunks(job.batch)
-        .zip(targets.chunks(job.batch))
+        .zip(targets.photos.chunks(job.batch))
         .try_for_each(|(sources, rows)| run.paint_sources(sources, rows));
     run.progress.finish();
-    let done = done.and_then(|()| run.paint_films());
+    let done = done.and_then(|()| run.paint_films(&targets.films));
     done?;
     let (all, what) = if job.contact_sheet {
         (job.sources.len(), "photos")
@@ -272,8 +272,8 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         // A pipe blocks until it has a writer, possibly forever.
-        let source = source.clone();
-        let read = unless_cancelled(&self.control, move || bytes_of(&source))?;
+        let (source, start) = (source.clone(), self.job.film_choice.range.start);
+        let read = unless_cancelled(&self.control, move || bytes_of(&source, start))?;
         let file = read.and_then(|bytes| {
             let needs = decode::needs(&name, &bytes)?;
             Ok((bytes, needs))
@@ -308,8 +308,12 @@ impl<'a> Run<'a> {
                 photo.notes.extend(photo.metadata.strip_location());
             }
             if is_film(Path::new(&name)) {
-                let note = "its first frame is painted; a name that ends in .mp4 paints all of it";
-                photo.notes.push(note.to_owned());
+                let frame = match self.job.film_choice.range.start {
+                    Some(start) => format!("the frame at {start} s"),
+                    None => "its first frame".to_owned(),
+                };
+                let note = "is painted; a name that ends in .mp4 paints all of it";
+                photo.notes.push(format!("{frame} {note}"));
             }
             let size = (photo.frame.width(), photo.frame.height());
             photo.notes.extend(self.job.output_size.note(size));
@@ -500,11 +504,13 @@ impl<'a> Run<'a> {
     }
 }
 
-fn bytes_of(source: &PhotoInput) -> Result<Vec<u8>, MediaError> {
+/// The bytes of a picture, or of the frame of a video at `start` seconds.
+fn bytes_of(source: &PhotoInput, start: Option<f64>) -> Result<Vec<u8>, MediaError> {
     match source {
-        PhotoInput::File(path) if is_film(path) => {
+        PhotoInput::File(path) if is_film(path) || start.is_some() && may_be_animated(path) => {
             let first = Ffmpeg::find().map_err(|e| e.to_string());
-            let first = first.and_then(|ffmpeg| ffmpeg.beginning_of(path, None));
+            let start = start.unwrap_or(0.0);
+            let first = first.and_then(|ffmpeg| ffmpeg.beginning_of(path, start, None));
             first.map_err(|reason| MediaError::Read { name: source.name(), reason })
         }
         PhotoInput::File(path) => decode::bytes_of_path(path),

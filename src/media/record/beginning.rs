@@ -24,7 +24,7 @@ pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String>
         first.ok_or_else(|| format!("{name} is not a video made by StyleForge"))?
     } else {
         let ffmpeg = Ffmpeg::to_record().map_err(|e| e.to_string())?;
-        ffmpeg.beginning_of(video, width)?
+        ffmpeg.beginning_of(video, 0.0, width)?
     };
     let decoded = decode::from_bytes(&name, &picture).map_err(|e| e.to_string())?;
     Ok((*decoded.frame).clone())
