@@ -18,12 +18,12 @@ use super::{
 };
 use crate::{
     compose::Look,
-    disk::words,
+    disk::{folder_of, words},
     engine::paint::{OutputSize, PaintSettings},
-    film::{Codec, Container, Range},
+    film::{Codec, Container, Numbered, Range},
     media::{
         encode::{DEFAULT_QUALITY, Encoding, Existing, Format},
-        folder::{Folder, Placed, is_animated, is_film, may_be_animated},
+        folder::{Folder, Placed, is_animated, is_film},
         framing::Framing,
     },
     mode::ModelSize,
@@ -99,24 +99,26 @@ impl Destination {
         let PhotoInput::File(path) = source else {
             return None;
         };
-        let moves = moves(path);
-        match self {
-            Self::File(_, format) | Self::Folder(_, Some(format)) => match format {
-                AnyFormat::Film(container) => moves.then_some(*container),
-                AnyFormat::Picture(Format::WebP) => moves.then_some(Container::WebP),
-                AnyFormat::Picture(_) => None,
-            },
-            Self::Folder(_, None) if is_film(path) || is_animated(path) => {
-                Some(Container::from_path(path).unwrap_or(Container::Mp4))
+        let container = match self {
+            Self::Stdout(_) => None,
+            Self::Folder(_, None) => Some(Container::from_path(path).unwrap_or(Container::Mp4)),
+            Self::File(_, AnyFormat::Film(container))
+            | Self::Folder(_, Some(AnyFormat::Film(container))) => Some(*container),
+            Self::File(path, AnyFormat::Picture(format)) if Numbered::of(path).is_some() => {
+                Some(Container::Pictures(*format))
             }
-            _ => None,
-        }
+            Self::File(_, AnyFormat::Picture(format))
+            | Self::Folder(_, Some(AnyFormat::Picture(format))) => {
+                (*format == Format::WebP).then_some(Container::WebP)
+            }
+        };
+        container.filter(|_| is_film(path) || is_animated(path) || is_numbered(path))
     }
 }
 
-/// Whether a file can be painted as a video.
-fn moves(path: &Path) -> bool {
-    is_film(path) || may_be_animated(path) || is_animated(path)
+/// Whether it names numbered pictures.
+fn is_numbered(path: &Path) -> bool {
+    !path.exists() && Numbered::of(path).is_some_and(|pictures| !pictures.numbers().is_empty())
 }
 
 /// A video to paint.
@@ -130,28 +132,32 @@ pub struct FilmInput {
 }
 
 impl FilmInput {
+    pub fn name(&self) -> String {
+        self.source.display().to_string()
+    }
+
     /// Whether it is encoded with a quality that can be chosen.
-    fn has_quality(&self) -> bool {
-        self.container == Container::WebP || self.codec.is_lossy()
+    fn is_lossy(&self) -> bool {
+        match self.container {
+            Container::WebP => true,
+            Container::Pictures(format) => format.is_lossy(),
+            _ => self.codec.is_lossy(),
+        }
     }
 }
 
-/// Where everything is written.
-#[derive(Debug)]
-pub struct Targets {
-    /// Of each photo in each style.
-    pub photos: Vec<Vec<Target>>,
-    /// Of each video in each style.
-    pub films: Vec<Vec<PathBuf>>,
-}
+/// Where the photos and the videos are written, of each its target in each style.
+pub type Targets = (Vec<Vec<Target>>, Vec<Vec<PathBuf>>);
 
-/// What `--start`, `--end`, `--fps`, `--codec` and `--steadiness` say about videos.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What `--start`, `--end`, `--fps`, `--codec`, `--hardware` and `--steadiness` say about videos.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct FilmChoice {
     pub range: Range,
     /// Frames per second, as a fraction.
     pub fps: Option<(u64, u64)>,
     pub codec: Option<Codec>,
+    /// Whether a graphics card encodes if it can.
+    pub hardware: bool,
     pub steadiness: Option<u8>,
 }
 
@@ -261,8 +267,13 @@ impl Job {
             }
         }
         let range = Range { start: args.start, end: args.end };
-        let steadiness = args.painting.steadiness;
-        let film_choice = FilmChoice { range, fps: args.fps, codec: args.codec, steadiness };
+        let film_choice = FilmChoice {
+            range,
+            fps: args.fps,
+            codec: args.codec,
+            hardware: args.hardware,
+            steadiness: args.painting.steadiness,
+        };
         check_films(&films, &photos, &destination, film_choice, args.contact_sheet)?;
         let paint = PaintSettings {
             working_size: args.working_size.unwrap_or_default(),
@@ -333,8 +344,13 @@ impl Job {
     pub fn targets(&self, labels: &[String]) -> Result<Targets, CliError> {
         let files = self.sources.iter().filter_map(PhotoInput::file);
         let files = files.chain(self.films.iter().map(|film| film.source.as_path()));
-        let inputs: HashSet<PathBuf> =
-            files.filter_map(|path| fs::canonicalize(path).ok()).collect();
+        // Numbered pictures have no file of their pattern's name.
+        let real = |path: &Path| {
+            let in_folder = |folder: PathBuf| Some(folder.join(path.file_name()?));
+            let folder = || fs::canonicalize(folder_of(path)).ok().and_then(in_folder);
+            fs::canonicalize(path).ok().or_else(folder)
+        };
+        let inputs: HashSet<PathBuf> = files.filter_map(real).collect();
         let mut taken: HashSet<PathBuf> = HashSet::new();
         let mut place = |stem: &OsStr, subfolder: &Path, label: &str, extension: &str| {
             // Sources of one name in different folders get numbers.
@@ -342,7 +358,7 @@ impl Job {
                 |number| self.destination.path(subfolder, &name_of(stem, number, label, extension));
             let path = (1..).map(named).find(|path| !taken.contains(path)).unwrap_or_default();
             // The input may be the only copy, so its painting does not replace it, not even with --force.
-            if fs::canonicalize(&path).is_ok_and(|real| inputs.contains(&real)) {
+            if real(&path).is_some_and(|real| inputs.contains(&real)) {
                 return Err(CliError::WrongUse(format!(
                     "{} is one of the inputs and would be overwritten; choose another name or folder with -o",
                     path.display()
@@ -353,7 +369,7 @@ impl Job {
         };
         let mut photos = Vec::new();
         for (source, subfolder) in self.sources.iter().zip(&self.subfolders) {
-            let stem = source.file().map_or(OsStr::new("stdin"), stem_of);
+            let stem = &source.file().map_or("stdin".into(), stem_of);
             let known = self.destination.format(source);
             let format = known.unwrap_or_default();
             let row = labels.iter().map(|label| match self.destination {
@@ -364,45 +380,39 @@ impl Job {
         }
         let mut films = Vec::new();
         for FilmInput { source, container, subfolder, .. } in &self.films {
-            let (stem, extension) = (stem_of(source), container.extension());
+            let (stem, extension) = (&stem_of(source), container.extension());
             let row = labels.iter().map(|label| place(stem, subfolder, label, extension));
             films.push(row.collect::<Result<Vec<_>, CliError>>()?);
         }
-        let formats = photos.iter().flatten().map(|target| match target {
-            Target::File(_, format) => Some(*format),
-            Target::Stdout(format) => *format,
-        });
-        let formats: Vec<Option<Format>> = formats.collect();
-        // The name of the first format, if no photo's format has this.
-        let lacking = |has: fn(Format) -> bool| {
-            let lacks = formats.iter().all(|format| format.is_some_and(|format| !has(format)));
-            let photo = formats.iter().flatten().next().map(|format| format.name());
-            let film = self.films.first().map(|film| match film.container.is_animation() {
-                true => film.container.extension(),
-                false => film.codec.name(),
-            });
-            photo.or(film).filter(|_| lacks)
+        let has = |property: fn(Format) -> bool| {
+            photos.iter().flatten().any(|target| match target {
+                Target::File(_, format) | Target::Stdout(Some(format)) => property(*format),
+                Target::Stdout(None) => true,
+            })
         };
-        if let Some(format) = lacking(Format::is_lossy)
-            && self.quality.is_some()
-            && !self.films.iter().any(FilmInput::has_quality)
-        {
-            return Err(CliError::WrongUse(format!(
-                "--quality is for JPEG, AVIF, animated WebP and the codecs h264, hevc and av1, and {format} has none; \
-                 leave it out, or choose another --format or --codec"
-            )));
+        let wrong = |text: &str| Err(CliError::WrongUse(text.to_owned()));
+        let is_lossy = has(Format::is_lossy) || self.films.iter().any(FilmInput::is_lossy);
+        if self.quality.is_some() && !is_lossy {
+            return wrong(
+                "--quality is for JPEG, AVIF, animated WebP and the codecs h264, hevc and av1, and everything here is written \
+                 without loss or at a fixed quality; leave it out, or choose another --format or --codec",
+            );
         }
-        if let Some(format) = lacking(Format::has_16_bits).filter(|_| self.paint.is_deep) {
-            return Err(CliError::WrongUse(format!(
-                "--bit-depth 16 is for PNG and TIFF, and {format} gets 8 bits per channel; leave it out, or choose another --format"
-            )));
+        if self.paint.is_deep && !has(Format::has_16_bits) {
+            return wrong(
+                "--bit-depth 16 is for PNG and TIFF photos, and everything here has 8 bits per channel; leave it out, or choose \
+                 another --format",
+            );
         }
-        Ok(Targets { photos, films })
+        Ok((photos, films))
     }
 }
 
-fn stem_of(path: &Path) -> &OsStr {
-    path.file_stem().unwrap_or(path.as_os_str())
+fn stem_of(path: &Path) -> OsString {
+    match Numbered::of(path).filter(|_| is_numbered(path)) {
+        Some(pictures) => pictures.title().to_owned(),
+        None => path.file_stem().unwrap_or(path.as_os_str()).to_owned(),
+    }
 }
 
 /// The name of a painting in a folder; a `number` above 1 tells sources of one name apart.
@@ -424,7 +434,7 @@ fn check_films(
     contact_sheet: bool,
 ) -> Result<(), CliError> {
     let wrong = |text: &str| Err(CliError::WrongUse(text.to_owned()));
-    let FilmChoice { range, fps, codec, steadiness } = choice;
+    let range = choice.range;
     if let (Destination::File(path, AnyFormat::Film(container)), false) =
         (destination, photos.is_empty())
     {
@@ -437,18 +447,15 @@ fn check_films(
     if contact_sheet && !films.is_empty() {
         return wrong("--contact-sheet is for photos; leave videos out");
     }
-    let has_times = |path: &Path| is_film(path) || may_be_animated(path);
+    let has_times = |path: &Path| is_film(path) || is_animated(path);
     let is_picked = |photo: &PhotoInput| photo.file().is_some_and(has_times);
-    let picks_frame = range.end.is_none() && photos.iter().any(is_picked);
-    if films.is_empty()
-        && (range.end.is_some()
-            || range.start.is_some() && !picks_frame
-            || fps.is_some()
-            || codec.is_some()
-            || steadiness.is_some())
-    {
+    let mut unused = choice;
+    if photos.iter().any(is_picked) {
+        unused.range.start = None;
+    }
+    if films.is_empty() && unused != FilmChoice::default() {
         return wrong(
-            "--start, --end, --fps, --codec and --steadiness are for videos, and none is painted",
+            "--start, --end, --fps, --codec, --hardware and --steadiness are for videos, and none is painted",
         );
     }
     if let (Some(start), Some(end)) = (range.start, range.end)
@@ -456,10 +463,11 @@ fn check_films(
     {
         return wrong("--end must be later than --start");
     }
-    let mut checked = films.iter().filter(|_| codec.is_some());
-    checked
-        .try_for_each(|film| film.container.check(film.codec, &film.source))
-        .map_err(CliError::wrong_use)
+    if films.iter().any(|film| film.container == Container::Pictures(Format::Avif)) {
+        return wrong("numbered pictures can be png, jpeg, webp, bmp or tiff, and not avif");
+    }
+    let check = |film: &FilmInput| film.container.check(film.codec, &film.source);
+    films.iter().try_for_each(check).map_err(CliError::wrong_use)
 }
 
 struct Inputs {
@@ -504,7 +512,8 @@ fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inputs, 
         subfolders.resize(sources.len(), PathBuf::new());
     }
     let is_missing = |source: &PhotoInput| {
-        let error = source.file().and_then(|path| path.metadata().err());
+        let file = source.file().filter(|path| !is_numbered(path));
+        let error = file.and_then(|path| path.metadata().err());
         error.is_some_and(|error| error.kind() == ErrorKind::NotFound)
     };
     if sources.iter().all(is_missing) {
@@ -615,8 +624,8 @@ mod tests {
         let folder = |format| Destination::Folder(PathBuf::from("out"), format);
         let path = |d: &Destination, s: &PhotoInput| {
             let format = d.format(s).expect("known in a folder");
-            let stem = s.file().map_or(OsStr::new("stdin"), stem_of);
-            let name = name_of(stem, 1, "candy", format.extension());
+            let stem = s.file().map_or("stdin".into(), stem_of);
+            let name = name_of(&stem, 1, "candy", format.extension());
             (d.path(Path::new(""), &name).display().to_string(), format)
         };
         assert_eq!(

@@ -4,13 +4,15 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use super::{FilmError, Tools, plain};
+use super::{Container, FilmError, Numbered, Tools, plain, webp};
 use crate::{
     disk::reason,
     media::{decode, ffmpeg, process},
     text::one_line,
 };
 
+/// Maximum pictures per second; more is a damaged or hostile file.
+const MAX_FPS: f64 = 1000.0;
 /// Longest side of a picture, the maximum of H.264 and of most programs.
 const MAX_SIDE_PX: u64 = 16_384;
 
@@ -47,11 +49,23 @@ impl Colors {
     }
 }
 
-/// A video file.
+/// How the pictures of a source are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// By ffmpeg, from a file.
+    File,
+    /// By ffmpeg, from numbered pictures.
+    Numbered { first: u64 },
+    /// By this program.
+    WebP,
+}
+
+/// A video file, or numbered pictures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clip {
     /// As the user named it.
     pub name: String,
+    pub reader: Reader,
     /// Number of the painted stream in the file.
     pub stream: u64,
     /// Seconds of a tick of its clock, as a fraction.
@@ -60,12 +74,8 @@ pub struct Clip {
     pub size: (usize, usize),
     /// Number of frames that the file declares, or that its length suggests; not exact.
     pub frames: Option<u64>,
-    /// Frames per second; an average.
-    pub fps: Option<f64>,
     /// Time of the first picture or sound, in seconds.
     pub start: f64,
-    /// Length, in seconds.
-    pub seconds: Option<f64>,
     /// Time at which the last picture ends, in seconds.
     pub end: Option<f64>,
     pub has_alpha: bool,
@@ -85,18 +95,28 @@ impl Clip {
     pub fn open(tools: &Tools, path: &Path) -> Result<Self, FilmError> {
         let name = path.display().to_string();
         let wrong = |reason: String| FilmError::Source { name: name.clone(), reason };
-        // ffprobe's own message does not say which file it is.
-        fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
+        let numbers = match Numbered::of(path) {
+            Some(pictures) if !path.exists() => pictures.numbers(),
+            _ => Vec::new(),
+        };
         let mut command = ffmpeg::piped(&tools.ffprobe);
         command.args("-v error -protocol_whitelist file,pipe -of json".split(' '));
-        command.args(["-show_format", "-show_streams"]).arg(ffmpeg::file(path));
+        command.args(["-show_format", "-show_streams"]);
+        if let Some(first) = numbers.first() {
+            ffmpeg::numbered(&mut command, path, *first);
+        } else {
+            // ffprobe's own message does not say which file it is.
+            fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
+            if Container::from_path(path) == Some(Container::WebP) {
+                return webp::open(&name, path).map_err(|e| wrong(e.to_string()));
+            }
+            command.arg("-i").arg(ffmpeg::file(path));
+        }
         let ended = process::run(command, tools.patience).map_err(wrong)?;
         if let Some(failure) = ended.failure() {
             let why = match plain(&failure) {
-                _ if fs::metadata(path).is_ok_and(|about| about.len() == 0) => "it is empty",
-                "moov atom not found" => "it is not a video, or its end is missing",
-                words if words.ends_with("Invalid data found when processing input") => {
-                    "it is not a video, or it is damaged"
+                words if words.contains("moov atom") || words.contains("Invalid data") => {
+                    "it is not one, or it is damaged or incomplete"
                 }
                 words => words,
             };
@@ -104,7 +124,18 @@ impl Clip {
         }
         let found = serde_json::from_slice(&ended.output)
             .map_err(|_| wrong("ffprobe gave no description of it".to_owned()))?;
-        Self::of(&name, &found).map_err(wrong)
+        let mut clip = Self::of(&name, &found).map_err(wrong)?;
+        if let Some(&first) = numbers.first() {
+            let mut expected = (first..).zip(&numbers);
+            if let Some((missing, _)) = expected.find(|(expected, number)| expected != *number) {
+                return Err(wrong(format!("picture {missing} is missing")));
+            }
+            clip.frames = Some(numbers.len() as u64);
+            clip.reader = Reader::Numbered { first };
+            // It depends on the rate.
+            clip.end = None;
+        }
+        Ok(clip)
     }
 
     /// Reads the description of a file by `ffprobe`.
@@ -126,6 +157,11 @@ impl Clip {
         }
         let fps = ["avg_frame_rate", "r_frame_rate"].iter().find_map(|key| ratio(&video[*key]));
         let fps = fps.map(|(over, under)| over as f64 / under as f64);
+        if let Some(fps) = fps.filter(|&fps| fps > MAX_FPS) {
+            return Err(format!(
+                "it has {fps:.0} frames per second; the maximum is {MAX_FPS:.0}; drop some of them first"
+            ));
+        }
         let seconds = [&video["duration"], &found["format"]["duration"]].into_iter().find_map(real);
         let start = real(&found["format"]["start_time"]).unwrap_or(0.0);
         let begins = real(&video["start_time"]).unwrap_or(start);
@@ -141,14 +177,13 @@ impl Clip {
         };
         Ok(Self {
             name: name.to_owned(),
+            reader: Reader::File,
             stream: number(&video["index"]).unwrap_or(0),
             tick: ratio(&video["time_base"]).unwrap_or((1, 90_000)),
             size: (width as usize, height as usize),
             frames: counted.or_else(|| Some((fps? * seconds?).round() as u64)),
-            fps,
             start,
-            seconds,
-            end: real(&video["duration"]).map(|seconds| begins + seconds),
+            end: seconds.map(|seconds| begins + seconds),
             has_alpha: ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]
                 .iter()
                 .any(|start| pixels.starts_with(start)),

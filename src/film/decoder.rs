@@ -1,20 +1,21 @@
 //! A process that decodes: delivers the pictures of a clip, each with its time.
 
 use std::{
-    io::{self, BufReader, ErrorKind},
+    error::Error,
+    io::{self, BufReader, BufWriter, ErrorKind},
     process::Child,
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{FilmError, Tools, clip::Clip, decimal, job::Film, plain};
+use super::{FilmError, Tools, clip::Reader, decimal, job::Film, plain, webp};
 use crate::{
     disk::reason,
     frame::Frame,
     media::{
-        ffmpeg,
+        guard::guarded,
         nut::{NutReader, NutStream},
         process::{complaints, status_until},
     },
@@ -36,8 +37,8 @@ pub struct Decoder {
     sent: Receiver<io::Result<Sent>>,
     complaints: Receiver<Vec<String>>,
     name: String,
-    /// Why there may be no picture.
-    range: Option<String>,
+    /// Sends the pictures that ffmpeg cannot read, and returns why not all of them.
+    sending: Option<JoinHandle<Option<String>>>,
     stream: NutStream,
     patience: Duration,
 }
@@ -51,10 +52,10 @@ impl Decoder {
         let clip = film.clip;
         let wrong = |reason: String| FilmError::Source { name: clip.name.clone(), reason };
         let mut command = tools.command();
-        command.args(film.input_options()).arg("-i").arg(ffmpeg::file(film.source));
+        film.add_source(&mut command);
         command.args(["-map", &format!("0:{}", clip.stream)]);
         command.args("-map_chapters -1 -map_metadata -1".split(' '));
-        command.args(["-vf", &filters(clip, film.fps, skipped)]);
+        command.args(["-vf", &filters(film, skipped)]);
         command.args(tools.ffmpeg.every_picture());
         command.args(["-output_ts_offset", &decimal(-film.beginning())]);
         let (over, under) = film.fps.map_or(clip.tick, |(over, under)| (under, over));
@@ -71,13 +72,18 @@ impl Decoder {
         let spawned = thread::Builder::new().name("film decoder".to_owned()).spawn(work);
         spawned.map_err(|e| wrong(reason(&e)))?;
         let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
-        let range = film.range.start.map(|start| {
-            let length = clip.seconds.map(|s| format!("; it is {s:.2} s long")).unwrap_or_default();
-            format!("it has no picture after {start} s{length}")
+        let sending = child.stdin.take().map(|to| {
+            let (path, size, range) = (film.source.to_owned(), clip.size, film.range);
+            let send = move || webp::send(&path, size, range, BufWriter::new(to)).err();
+            let why = |error: Box<dyn Error>| error.to_string();
+            thread::spawn(move || match guarded(send) {
+                Ok(error) => error.map(why),
+                Err(_) => Some("it cannot be decoded".to_owned()),
+            })
         });
-        let mut decoder = Self { child, sent, complaints, name, range, stream, patience };
+        let mut decoder = Self { child, sent, complaints, name, sending, stream, patience };
         let Some(Sent::Stream(stream)) = decoder.receive()? else {
-            return Err(decoder.without_pictures());
+            return Err(decoder.without_pictures(film));
         };
         decoder.stream = stream;
         Ok(decoder)
@@ -120,16 +126,23 @@ impl Decoder {
         let lines = self.complaints.recv_timeout(self.patience).unwrap_or_default();
         let failed = status.is_none_or(|status| !status.success());
         let words = lines.first().map(|line| plain(line).to_owned());
-        words.or_else(|| failed.then(|| "ffmpeg failed".to_owned()))
+        self.child.kill().ok();
+        let sent = self.sending.take().and_then(|thread| thread.join().ok().flatten());
+        let words = words.or_else(|| failed.then(|| "ffmpeg failed".to_owned()));
+        words.or(sent)
     }
 
     /// The error if there was no picture.
-    pub fn without_pictures(self) -> FilmError {
-        let (name, range) = (self.name.clone(), self.range.clone());
-        let reason = match (self.end(), range) {
-            (None, Some(range)) => range,
-            (None, None) => "no picture of it can be read".to_owned(),
+    pub fn without_pictures(self, film: &Film<'_>) -> FilmError {
+        let name = self.name.clone();
+        let length =
+            film.clip.end.map(|end| format!("; it is {:.2} s long", end - film.clip.start));
+        let reason = match (self.end(), film.range.start) {
             (Some(words), _) => format!("no picture of it can be read ({words})"),
+            (None, None) => "no picture of it can be read".to_owned(),
+            (None, Some(start)) => {
+                format!("it has no picture after {start} s{}", length.unwrap_or_default())
+            }
         };
         FilmError::Source { name, reason }
     }
@@ -168,9 +181,11 @@ fn read(from: BufReader<impl io::Read>, sender: &Sender<io::Result<Sent>>) {
 }
 
 /// The filters from the stored pictures to red, green and blue.
-fn filters(clip: &Clip, fps: Option<(u64, u64)>, skipped: u64) -> String {
-    let mut filters = Vec::new();
-    if let Some((over, under)) = fps {
+fn filters(film: &Film<'_>, skipped: u64) -> String {
+    let (clip, mut filters) = (film.clip, Vec::new());
+    if let Some((over, under)) = film.fps
+        && !matches!(clip.reader, Reader::Numbered { .. })
+    {
         filters.push(format!("fps={over}/{under}"));
     }
     if skipped > 0 {

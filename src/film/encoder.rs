@@ -10,7 +10,7 @@ use std::{
 
 use crossbeam_channel::Receiver;
 
-use super::{Tools, job::Film, plain};
+use super::{Codec, Tools, job::Film, plain};
 use crate::{
     disk::reason,
     frame::Frame,
@@ -33,15 +33,13 @@ impl Stoppable {
 
 /// An encoder at work.
 pub struct Encoder {
-    child: Stoppable,
     pictures: ChildStdin,
-    complaints: Receiver<Vec<String>>,
     muxer: NutMuxer,
     header: Vec<u8>,
-    patience: Duration,
+    ending: Ending,
 }
 
-/// An encoder that has received all its pictures.
+/// An encoder that has received all its pictures. Its process ends with it.
 pub struct Ending {
     child: Stoppable,
     complaints: Receiver<Vec<String>>,
@@ -71,15 +69,18 @@ impl Encoder {
             let (matrix, range) = film.clip.matrix_and_range();
             let tags;
             (colors, tags) = film.clip.painted_colors().tags();
+            let upload = film.hardware.as_deref().map_or("", Codec::upload);
             format!(
-                "scale=out_color_matrix={matrix}:out_range={range}:{flags},format={pixels},{tags}"
+                "scale=out_color_matrix={matrix}:out_range={range}:{flags},format={pixels},{tags}{upload}"
             )
         };
         command.args(["-vf", &filter]);
         command.args(tools.ffmpeg.every_picture());
         let (over, under) = stream.tick;
         command.args(["-enc_time_base", &format!("{over}:{under}")]);
-        command.args(film.codec.options(tools, size, film.quality)?).args(colors);
+        command
+            .args(film.codec.options(tools, size, film.quality, film.hardware.as_deref())?)
+            .args(colors);
         command.args(["-video_track_timescale", &under.to_string()]);
         command.args(["-f", film.codec.part_extension(), "-y"]).arg(ffmpeg::file(part));
         command.stdin(Stdio::piped()).stdout(Stdio::null());
@@ -90,20 +91,15 @@ impl Encoder {
         };
         let complaints = complaints(errors)?;
         let child = Stoppable(Arc::new(Mutex::new(child)));
-        let mut encoder = Self {
-            child,
-            pictures,
-            complaints,
-            muxer: NutMuxer::default(),
-            header: Vec::new(),
-            patience: tools.patience,
-        };
+        let ending = Ending { child, complaints, patience: tools.patience };
+        let (muxer, header) = (NutMuxer::default(), Vec::new());
+        let mut encoder = Self { pictures, muxer, header, ending };
         encoder.muxer.begin(&stream, &mut encoder.header);
         Ok(encoder)
     }
 
     pub fn stoppable(&self) -> Stoppable {
-        self.child.clone()
+        self.ending.child.clone()
     }
 
     /// Sends a picture; `ticks` counts from the beginning of the part. Returns whether the process accepted it.
@@ -116,8 +112,14 @@ impl Encoder {
 
     /// Closes its input, so that it finishes the part.
     pub fn finish(self) -> Ending {
-        let Self { child, complaints, patience, .. } = self;
-        Ending { child, complaints, patience }
+        self.ending
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.child.kill();
+        self.child.0.lock().unwrap_or_else(PoisonError::into_inner).wait().ok();
     }
 }
 
@@ -135,10 +137,7 @@ impl Ending {
     pub fn wait(self) -> Result<(), String> {
         let status = {
             let mut child = self.child.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let status = status_until(&mut child, Instant::now() + self.patience);
-            child.kill().ok();
-            child.wait().ok();
-            status
+            status_until(&mut child, Instant::now() + self.patience)
         };
         let Some(status) = status else {
             return Err(format!(

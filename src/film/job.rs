@@ -1,9 +1,23 @@
 //! What is painted, and how.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
-use super::{Codec, Container, clip::Clip, decimal};
-use crate::{compose::Look, disk::Existing, engine::paint::OutputSize, media::framing::Framing};
+use super::{
+    Codec, Container, Numbered,
+    clip::{Clip, Reader},
+    decimal,
+    target::HARDWARE_PIXELS,
+};
+use crate::{
+    compose::Look,
+    disk::Existing,
+    engine::paint::OutputSize,
+    media::{ffmpeg, framing::Framing},
+};
 
 /// A film to paint.
 pub struct Film<'a> {
@@ -13,16 +27,22 @@ pub struct Film<'a> {
     pub existing: Existing,
     pub container: Container,
     pub codec: Codec,
+    /// The encoder of a graphics card, by [`Codec::hardware`]; `None` encodes in software.
+    pub hardware: Option<String>,
     /// 1 to 100; only used by lossy codecs.
     pub quality: u8,
     pub range: Range,
-    /// Frames per second, as a fraction; `None` keeps every frame at its own time.
+    /// Frames per second, as a fraction; `None` keeps every frame at its own time. Of numbered pictures, the rate at which
+    /// they are shown.
     pub fps: Option<(u64, u64)>,
     pub framing: Framing,
     pub output_size: OutputSize,
     pub look: Look,
     /// How much of the painting before is kept, 0 to 100 (see [`crate::steady`]).
     pub steadiness: u8,
+    /// Whether title, date and the like are left out, or only the place where the video was taken.
+    pub strips_metadata: bool,
+    pub strips_location: bool,
     /// Frames painted at once.
     pub batch: usize,
     /// Frames in a part: what an interruption can lose.
@@ -37,17 +57,28 @@ impl Film<'_> {
         if self.container.is_animation() {
             return "bgra";
         }
+        if self.hardware.is_some() {
+            return HARDWARE_PIXELS;
+        }
         self.codec.pixels(size, self.clip.has_alpha)
     }
 
     /// Everything that the encoded pictures depend on.
     pub(super) fn key(&self) -> String {
         // A file that has changed is another one.
-        let file = fs::metadata(self.source).map(|about| (about.len(), about.modified().ok()));
+        let paths = match (self.clip.reader, Numbered::of(self.source)) {
+            (Reader::Numbered { .. }, Some(pictures)) => {
+                pictures.numbers().into_iter().map(|number| pictures.path(number)).collect()
+            }
+            _ => vec![self.source.to_owned()],
+        };
+        let about = |path| fs::metadata(path).map(|about| (about.len(), about.modified().ok()));
+        let files: Vec<_> = paths.iter().map(about).collect();
         let Self {
             clip,
             container,
             codec,
+            hardware,
             quality,
             range,
             fps,
@@ -59,8 +90,16 @@ impl Film<'_> {
             ..
         } = self;
         format!(
-            "{clip:?} {file:?}\n{container:?} {codec} {quality} {range:?} {fps:?}\n{framing:?} {output_size} {look:?} {steadiness}\n{about}\n"
+            "{clip:?} {files:?}\n{container:?} {codec} {hardware:?} {quality} {range:?} {fps:?}\n{framing:?} {output_size} {look:?} {steadiness}\n{about}\n"
         )
+    }
+}
+
+/// The path of the output; of numbered pictures, that of the first one.
+pub fn first_output(container: Container, output: &Path) -> PathBuf {
+    match (container, Numbered::of(output)) {
+        (Container::Pictures(_), Some(pictures)) => pictures.path(1),
+        _ => output.to_owned(),
     }
 }
 
@@ -87,12 +126,29 @@ impl Film<'_> {
 
     /// How long the last frame is shown, which begins at `last` seconds of the film. `None` if it is unknown.
     pub(super) fn last_frame_seconds(&self, last: f64) -> Option<f64> {
+        if let Some((over, under)) = self.fps {
+            return Some(under as f64 / over as f64);
+        }
         let ends = [self.clip.end, self.range.end.map(|end| self.clip.start + end)];
-        let end = ends.into_iter().flatten().reduce(f64::min);
-        let shown = end.map(|end| end - self.beginning() - last).filter(|&seconds| seconds > 0.0);
-        match self.fps {
-            Some((over, under)) => Some(under as f64 / over as f64),
-            None => shown.or_else(|| Some(self.clip.fps?.recip())),
+        let end = ends.into_iter().flatten().reduce(f64::min)?;
+        Some(end - self.beginning() - last).filter(|&seconds| seconds > 0.0)
+    }
+
+    /// Adds the source as the input of a command that decodes it.
+    pub(super) fn add_source(&self, command: &mut Command) {
+        match self.clip.reader {
+            Reader::File => {
+                command.args(self.input_options()).arg("-i").arg(ffmpeg::file(self.source));
+            }
+            Reader::Numbered { first, .. } => {
+                let (over, under) = self.fps.unwrap_or((self.clip.tick.1, self.clip.tick.0));
+                command.args(self.input_options());
+                command.args(["-framerate", &format!("{over}/{under}")]);
+                ffmpeg::numbered(command, self.source, first);
+            }
+            Reader::WebP => {
+                command.args("-copyts -f nut -i pipe:0".split(' ')).stdin(Stdio::piped());
+            }
         }
     }
 

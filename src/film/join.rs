@@ -1,9 +1,13 @@
 //! Joins the parts, and adds the sound, subtitles and chapters of the source, without encoding anything again.
 
-use std::{fmt::Write, fs, time::Duration};
+use std::{fmt::Write, fs, path::Path, time::Duration};
 
 use super::{
-    Codec, Container, FilmError, Tools, decimal,
+    Codec,
+    Container::{self, Apng, Gif, Pictures},
+    FilmError, Numbered, Tools,
+    clip::Reader,
+    decimal,
     job::Film,
     parts::{self, LIST, Parts},
     plain,
@@ -11,12 +15,14 @@ use super::{
 };
 use crate::{
     disk,
-    media::{ffmpeg, process},
+    media::{encode::Format, ffmpeg, process},
 };
 
-/// How long joining may take, for each megabyte and at least.
-const PATIENCE_PER_MB: Duration = Duration::from_secs(1);
+/// How long joining may take at least. Each megabyte of the source, and each frame that is encoded again, adds a second.
 const MIN_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Tags that say where a video was taken.
+const LOCATIONS: [&str; 3] = ["location", "location-eng", "com.apple.quicktime.location.ISO6709"];
 
 /// Writes the film under its name. `tick` is in seconds; `is_whole` says whether the source could be read to its end.
 ///
@@ -49,13 +55,25 @@ pub fn join(
     parts::write(&list_path, list.as_bytes()).map_err(|e| stopped(e.to_string()))?;
 
     let container = film.container;
-    let joined = parts.unfinished("joined", container.muxer());
+    let extension = match container {
+        Pictures(format) => format!("%05d.{format}"),
+        other => other.muxer().to_owned(),
+    };
+    let joined = parts.unfinished("joined", &extension);
+    let pictures = Numbered::of(&joined);
     let mut command = tools.command();
     if !container.is_animation() {
         let start = starts.first().map_or(0.0, |&ticks| seconds(ticks));
         command.args(["-itsoffset", &decimal(start + film.beginning())]);
     }
-    command.args(["-f", "concat", "-i"]).arg(ffmpeg::file(&list_path));
+    let (mut list_name, mut joined_name) = (list_path.as_path(), joined.as_path());
+    if pictures.is_some() {
+        // Its name has a number like those of the pictures.
+        command.current_dir(folder);
+        list_name = Path::new(LIST);
+        joined_name = joined.file_name().map_or(joined_name, Path::new);
+    }
+    command.args(["-f", "concat", "-i"]).arg(ffmpeg::file(list_name));
     let last = parts.list().last().map(|part| seconds(part.last)).filter(|_| is_whole);
     let last = last.and_then(|last| Some((last, film.last_frame_seconds(last)?)));
     if container.is_animation() {
@@ -63,15 +81,21 @@ pub fn join(
             .args(animation(film, last.map(|(_, shown)| shown)))
             .args(tools.ffmpeg.every_picture());
     } else {
-        command.args(film.input_options()).arg("-i").arg(ffmpeg::file(film.source));
-        command.args(["-output_ts_offset", &decimal(-film.beginning())]);
-        if film.range.start.is_some() {
-            // Sound before the beginning is left out; a container without edit lists would play it.
-            command.args(["-copypriorss", "0"]);
+        command.arg("-copyts");
+        if film.clip.reader == Reader::File {
+            film.add_source(&mut command);
+            if film.range.start.is_some() {
+                // Sound before the beginning is left out; a container without edit lists would play it.
+                command.args(["-copypriorss", "0"]);
+            }
+            let metadata = if film.strips_metadata { "-1" } else { "1" };
+            command.args(["-map_metadata", metadata, "-map_chapters", "1"]);
+            for tag in LOCATIONS.iter().filter(|_| film.strips_location) {
+                command.args(["-metadata", &format!("{tag}=")]);
+            }
         }
-        command.args("-map 0:v:0 -c:v:0 copy -map_metadata 1".split(' '));
-        command.args(["-map_chapters", "1"]);
-        command.args(copied(along, 1, 1));
+        command.args(["-output_ts_offset", &decimal(-film.beginning())]);
+        command.args("-map 0:v:0 -c:v:0 copy".split(' ')).args(copied(along, 1, 1));
         if let Some((last, shown)) = last.filter(|_| tools.ffmpeg.sets_durations()) {
             command.args(["-bsf:v:0", &last_duration(film, parts.frames(), last, shown)]);
         }
@@ -83,16 +107,29 @@ pub fn join(
         }
         command.args(["-video_track_timescale", &tick.1.to_string(), "-movflags", "+faststart"]);
     }
-    command.args(["-f", container.muxer(), "-y"]).arg(ffmpeg::file(&joined));
+    command.args(["-f", container.muxer(), "-y"]).arg(ffmpeg::file(joined_name));
     let bytes = fs::metadata(film.source).map_or(0, |about| about.len());
-    let limit = MIN_PATIENCE + PATIENCE_PER_MB * u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
-    let ended = process::run(command, limit)
+    let encoded = if container.is_animation() { parts.frames() } else { 0 };
+    let ended = process::run(command, MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded))
         .map_err(|why| stopped(format!("ffmpeg cannot join the film: {why}")))?;
     if let Some(failure) = ended.failure() {
         fs::remove_file(&joined).ok();
         return Err(stopped(format!("ffmpeg cannot join the film: {}", plain(&failure))));
     }
-    disk::publish(&joined, film.output, film.existing).map_err(|e| stopped(e.to_string()))
+    let publish = |from: &Path, to: &Path| {
+        disk::publish(from, to, film.existing).map_err(|e| stopped(e.to_string()))
+    };
+    let Some((outputs, pictures)) = Numbered::of(film.output).zip(pictures) else {
+        return publish(&joined, film.output);
+    };
+    // The first one last: without it the film continues. Those that an interrupted run has published are the same.
+    for number in pictures.numbers().into_iter().rev() {
+        let (from, to) = (pictures.path(number), outputs.path(number));
+        if !fs::read(&to).is_ok_and(|there| fs::read(&from).is_ok_and(|bytes| bytes == there)) {
+            publish(&from, &to)?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the other streams of the source can be copied, so that a long film is not painted in vain.
@@ -142,19 +179,19 @@ fn copied(along: &Along, input: usize, first: usize) -> Vec<String> {
 }
 
 /// The filter of packets that shows the last of `frames` frames, which begins at `last` seconds of the film, for `shown`
-/// seconds. MP4 adds up the packets in the order of decoding, so the last one of these fills the rest.
+/// seconds. MP4 adds up the packets in the order of decoding, so the last one of these fills the rest, if there is one.
 fn last_duration(film: &Film<'_>, frames: u64, last: f64, shown: f64) -> String {
     let last = last + film.beginning();
-    let (end, number) = (last + shown, frames - 1);
+    let (end, number) = (format!("round({:.6}/TB)", last + shown), frames - 1);
     format!(
-        "setts=pts=PTS:dts=DTS:duration=if(eq(N\\,{number})\\,round({end:.6}/TB)-STARTPTS-DTS+STARTDTS\\,\
-         if(gt(PTS*TB\\,{last:.6}-TB/2)\\,round({end:.6}/TB)-PTS\\,DURATION))"
+        "setts=pts=PTS:dts=DTS:duration=\
+         if(eq(N\\,{number})*gt(st(0\\,{end}-STARTPTS-DTS+STARTDTS)\\,0)\\,ld(0)\\,\
+         if(gt(PTS*TB\\,{last:.6}-TB/2)\\,{end}-PTS\\,DURATION))"
     )
 }
 
 /// Options that make an animation of lossless pictures, the last of which is shown for so many seconds.
 fn animation(film: &Film<'_>, last: Option<f64>) -> Vec<String> {
-    use Container::{Apng, Gif};
     let delay = |per_second: f64| last.map_or(-1.0, |seconds| (seconds * per_second).round());
     let text = match film.container {
         // A palette for each picture; one for all would need the whole film in memory.
@@ -164,6 +201,14 @@ fn animation(film: &Film<'_>, last: Option<f64>) -> Vec<String> {
             delay(100.0)
         ),
         Apng => format!("-c:v apng -plays 0 -final_delay {}/1000", delay(1000.0).max(0.0)),
+        Pictures(Format::Jpeg) => {
+            format!("-c:v mjpeg -pix_fmt yuvj444p -q:v {}", (100 - film.quality) / 4 + 1)
+        }
+        Pictures(Format::WebP) => "-c:v libwebp -lossless 1".to_owned(),
+        Pictures(format) => {
+            let pixels = if film.clip.has_alpha { "rgba" } else { "rgb24" };
+            format!("-c:v {format} -pix_fmt {pixels}")
+        }
         _ => format!("-c:v libwebp_anim -loop 0 -quality {}", film.quality),
     };
     text.split(' ').map(str::to_owned).collect()

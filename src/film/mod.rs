@@ -13,6 +13,8 @@
 //! | module | content |
 //! | --- | --- |
 //! | `clip` | what a file contains, by `ffprobe` |
+//! | `numbered` | pictures with numbers in their names, as source or output |
+//! | `webp` | animated WebP files as source |
 //! | `job` | what is painted, and how |
 //! | `target` | container and codec of the output |
 //! | `decoder`, `encoder` | one process each |
@@ -25,16 +27,19 @@ mod decoder;
 mod encoder;
 mod job;
 mod join;
+mod numbered;
 mod parts;
 mod render;
 mod target;
 #[cfg(all(test, unix))]
 mod tests;
+mod webp;
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
 pub use clip::Clip;
-pub use job::{Film, Range};
+pub use job::{Film, Range, first_output};
+pub use numbered::Numbered;
 pub use render::{Rendered, render};
 pub use target::{Codec, Container};
 

@@ -11,9 +11,10 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 use super::{
     FilmError, Tools,
+    clip::Reader,
     decoder::Decoder,
     encoder::{Encoder, Ending, Stoppable},
-    job::Film,
+    job::{Film, first_output},
     join::{join, try_along},
     parts::Parts,
 };
@@ -28,8 +29,6 @@ use crate::{
 
 /// How often a waiting thread looks whether the film was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Maximum frames per second; more is a damaged or hostile file.
-const MAX_FPS: f64 = 1000.0;
 /// Painted frames that wait to be encoded.
 const WAITING: usize = 2;
 
@@ -65,20 +64,17 @@ pub fn render(
     mut paint: impl FnMut(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError>,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Rendered, FilmError> {
-    disk::check_target(film.output, film.existing)?;
+    let first = first_output(film.container, film.output);
+    disk::check_target(&first, film.existing)?;
     let target = |reason| FilmError::Target { name: film.output.display().to_string(), reason };
-    film.codec.options(tools, film.clip.size, film.quality).map_err(target)?;
-    if film.fps.is_none()
-        && let Some(fps) = film.clip.fps.filter(|&fps| fps > MAX_FPS)
-    {
-        let reason = format!(
-            "it has {fps:.0} frames per second; the maximum is {MAX_FPS:.0}; choose fewer with --fps"
-        );
-        return Err(FilmError::Source { name: film.clip.name.clone(), reason });
-    }
+    let Film { codec, clip, quality, hardware, .. } = film;
+    codec.options(tools, clip.size, *quality, hardware.as_deref()).map_err(target)?;
     let (along, mut notes) = film.container.companions(tools, film.clip, film.output)?;
     if let Some(curve) = film.clip.colors.hdr() {
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
+    }
+    if matches!(film.clip.reader, Reader::Numbered { .. }) && film.fps.is_none() {
+        notes.push("25 pictures are shown per second; choose another rate with --fps".to_owned());
     }
     try_along(tools, film, &along)?;
     let mut parts = Parts::open(film.output, &film.key(), film.steadiness > 0)?;
@@ -142,7 +138,7 @@ fn paint_parts(
         Err(Ended::Other(error)) => return Err(error),
     }
     if frames == 0 {
-        return Err(decoder.without_pictures());
+        return Err(decoder.without_pictures(film));
     }
     Ok((stream.tick, decoder.end()))
 }
@@ -340,9 +336,6 @@ impl Encoding<'_> {
             }
         }
         if self.control.is_cancelled() {
-            if let Some(part) = open {
-                part.process.stoppable().kill();
-            }
             close(&mut ending, parts)?;
             return Err(Ended::Cancelled);
         }

@@ -3,6 +3,13 @@
 use std::{fmt::Display, path::Path, str::FromStr};
 
 use super::{FilmError, Tools, clip::Clip};
+use crate::media::{
+    encode::Format,
+    process::{self, Ended},
+};
+
+/// The pixel format that all encoders of graphics cards take.
+pub(super) const HARDWARE_PIXELS: &str = "nv12";
 
 /// A video codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +46,50 @@ impl Codec {
         }
     }
 
+    /// The first encoder of a graphics card that this ffmpeg lists and that encodes a trial frame of this size.
+    pub fn hardware(self, tools: &Tools, (width, height): (usize, usize)) -> Option<String> {
+        let mut encoders = ["nvenc", "qsv", "vaapi"].map(|api| format!("{self}_{api}")).into_iter();
+        encoders.find(|encoder| {
+            let mut command = tools.command();
+            command.args(["-f", "lavfi", "-i", &format!("color=s={width}x{height}")]);
+            let filter = format!("format={HARDWARE_PIXELS}{}", Self::upload(encoder));
+            command.args(["-frames:v", "1", "-vf", &filter]);
+            command.args(self.hardware_options(encoder, 80)).args("-f null -".split(' '));
+            let encodes = |ended: Ended| ended.failure().is_none();
+            tools.ffmpeg.has(encoder) && process::run(command, tools.patience).is_ok_and(encodes)
+        })
+    }
+
+    /// Filters that bring frames onto the card for this encoder.
+    pub(super) fn upload(encoder: &str) -> &'static str {
+        if encoder.ends_with("vaapi") { ",hwupload" } else { "" }
+    }
+
+    fn hardware_options(self, encoder: &str, quality: u8) -> Vec<String> {
+        // The scale of all these encoders ends here. Frames stay in order, so that parts can be joined.
+        let loss = (self.crf(quality)).min(51.0);
+        let text = match encoder.rsplit_once('_') {
+            Some((_, "nvenc")) => format!("-preset p4 -rc vbr -b:v 0 -cq {loss}"),
+            Some((_, "vaapi")) => {
+                format!("-vaapi_device /dev/dri/renderD128 -rc_mode CQP -global_quality {loss}")
+            }
+            _ => format!("-global_quality {loss}"),
+        };
+        let options = ["-c:v", encoder, "-bf", "0"].into_iter().chain(text.split(' '));
+        options.map(str::to_owned).collect()
+    }
+
+    /// The loss that a quality from 1 to 100 allows, on the scale of software encoders. 80 is 18 in H.264, where the loss
+    /// is not visible; 100 is nearly lossless.
+    fn crf(self, quality: u8) -> f64 {
+        let (least, step) = match self {
+            Self::H264 => (10.0, 0.4),
+            Self::Hevc => (12.0, 0.4),
+            _ => (15.0, 0.48),
+        };
+        (least + step * f64::from(100 - quality.min(100))).round()
+    }
+
     /// Whether a quality can be chosen.
     pub const fn is_lossy(self) -> bool {
         matches!(self, Self::H264 | Self::Hevc | Self::Av1)
@@ -52,7 +103,8 @@ impl Codec {
         }
     }
 
-    /// The encoder of this ffmpeg for pictures of this size, and its options for a quality from 1 to 100.
+    /// The encoder of this ffmpeg for pictures of this size, or the chosen one of a graphics card, and its options for a
+    /// quality from 1 to 100.
     ///
     /// # Errors
     /// The reason, if this ffmpeg has no encoder.
@@ -61,7 +113,11 @@ impl Codec {
         tools: &Tools,
         (width, height): (usize, usize),
         quality: u8,
+        hardware: Option<&str>,
     ) -> Result<Vec<String>, String> {
+        if let Some(encoder) = hardware {
+            return Ok(self.hardware_options(encoder, quality));
+        }
         // SVT-AV1 takes even sides from 64 pixels.
         let is_usual = |side: usize| side.is_multiple_of(2) && side >= 64;
         let fits = |encoder: &str| encoder != "libsvtav1" || (is_usual(width) && is_usual(height));
@@ -75,17 +131,14 @@ impl Codec {
                 self.encoders().join(" or ")
             ));
         };
-        let steps = f64::from(100 - quality.min(100));
-        // 80 is 18 in H.264, where the loss is not visible; 100 is nearly lossless.
-        let crf = |least: f64, step: f64| (least + step * steps).round().to_string();
+        let crf = self.crf(quality);
         let text = match (self, *encoder) {
-            (Self::H264, _) => format!("-preset fast -crf {}", crf(10.0, 0.4)),
-            (Self::Hevc, _) => format!(
-                "-preset fast -tag:v hvc1 -x265-params log-level=error -crf {}",
-                crf(12.0, 0.4)
-            ),
-            (_, "libsvtav1") => format!("-preset 8 -crf {}", crf(15.0, 0.48)),
-            (Self::Av1, _) => format!("-cpu-used 6 -row-mt 1 -b:v 0 -crf {}", crf(15.0, 0.48)),
+            (Self::H264, _) => format!("-preset fast -crf {crf}"),
+            (Self::Hevc, _) => {
+                format!("-preset fast -tag:v hvc1 -x265-params log-level=error -crf {crf}")
+            }
+            (_, "libsvtav1") => format!("-preset 8 -crf {crf}"),
+            (Self::Av1, _) => format!("-cpu-used 6 -row-mt 1 -b:v 0 -crf {crf}"),
             (Self::ProRes, _) => "-profile:v hq -vendor apl0".to_owned(),
             (Self::Ffv1, _) => "-level 3 -g 1 -slices 4".to_owned(),
         };
@@ -150,86 +203,70 @@ pub enum Container {
     Apng,
     /// An animated WebP.
     WebP,
+    /// Numbered pictures.
+    Pictures(Format),
 }
 
 impl Container {
+    /// Those of a single file.
     pub const ALL: [Self; 7] =
         [Self::Mp4, Self::Mov, Self::Mkv, Self::WebM, Self::Gif, Self::Apng, Self::WebP];
 
     /// By the extension of a name.
     pub fn from_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-        Some(match extension.as_str() {
-            "mp4" | "m4v" => Self::Mp4,
-            "mov" => Self::Mov,
-            "mkv" => Self::Mkv,
-            "webm" => Self::WebM,
-            "gif" => Self::Gif,
-            "apng" => Self::Apng,
-            "webp" => Self::WebP,
-            _ => return None,
-        })
+        let extension = if extension == "m4v" { "mp4" } else { &extension };
+        Self::ALL.into_iter().find(|container| container.extension() == extension)
+    }
+
+    /// The extension of its files, its name, and ffmpeg's name.
+    const fn names(self) -> [&'static str; 3] {
+        match self {
+            Self::Mp4 => ["mp4", "MP4", "mp4"],
+            Self::Mov => ["mov", "MOV", "mov"],
+            Self::Mkv => ["mkv", "MKV", "matroska"],
+            Self::WebM => ["webm", "WebM", "webm"],
+            Self::Gif => ["gif", "GIF", "gif"],
+            Self::Apng => ["apng", "APNG", "apng"],
+            Self::WebP => ["webp", "WebP", "webp"],
+            Self::Pictures(format) => [format.extension(), format.name(), "image2"],
+        }
     }
 
     /// Extension of its files, and its name on the command line.
     pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Mp4 => "mp4",
-            Self::Mov => "mov",
-            Self::Mkv => "mkv",
-            Self::WebM => "webm",
-            Self::Gif => "gif",
-            Self::Apng => "apng",
-            Self::WebP => "webp",
-        }
+        self.names()[0]
     }
 
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Mp4 => "MP4",
-            Self::Mov => "MOV",
-            Self::Mkv => "MKV",
-            Self::WebM => "WebM",
-            Self::Gif => "GIF",
-            Self::Apng => "APNG",
-            Self::WebP => "WebP",
-        }
+        self.names()[1]
     }
 
     /// ffmpeg's name.
     pub(super) const fn muxer(self) -> &'static str {
-        match self {
-            Self::Mp4 => "mp4",
-            Self::Mov => "mov",
-            Self::Mkv => "matroska",
-            Self::WebM => "webm",
-            Self::Gif => "gif",
-            Self::Apng => "apng",
-            Self::WebP => "webp",
-        }
+        self.names()[2]
     }
 
-    /// Whether it holds an animation without sound, which is made of lossless parts at the end.
+    /// Whether it holds pictures without sound, which are made of lossless parts at the end.
     pub const fn is_animation(self) -> bool {
-        matches!(self, Self::Gif | Self::Apng | Self::WebP)
+        matches!(self, Self::Gif | Self::Apng | Self::WebP | Self::Pictures(_))
     }
 
     /// The codec if none is chosen.
     pub const fn usual_codec(self) -> Codec {
         match self {
             Self::WebM => Codec::Av1,
-            Self::Gif | Self::Apng | Self::WebP => Codec::Ffv1,
+            _ if self.is_animation() => Codec::Ffv1,
             _ => Codec::H264,
         }
     }
 
     const fn holds(self, codec: Codec) -> bool {
-        match self {
-            Self::Mp4 => matches!(codec, Codec::H264 | Codec::Hevc | Codec::Av1),
-            Self::Mov => matches!(codec, Codec::H264 | Codec::Hevc | Codec::ProRes),
-            Self::Mkv => true,
-            Self::WebM => matches!(codec, Codec::Av1),
-            Self::Gif | Self::Apng | Self::WebP => matches!(codec, Codec::Ffv1),
+        match (self, codec) {
+            (Self::Mkv, _) | (Self::WebM, Codec::Av1) => true,
+            (Self::Mp4, Codec::H264 | Codec::Hevc | Codec::Av1) => true,
+            (Self::Mov, Codec::H264 | Codec::Hevc | Codec::ProRes) => true,
+            _ => self.is_animation() && matches!(codec, Codec::Ffv1),
         }
     }
 
@@ -307,7 +344,7 @@ impl Container {
         let held: Vec<_> = Codec::ALL.into_iter().filter(|codec| self.holds(*codec)).collect();
         let held: Vec<_> = held.into_iter().map(Codec::name).collect();
         let reason = match self.is_animation() {
-            true => format!("--codec is for videos, and {} is an animation", self.name()),
+            true => format!("--codec is for videos, and {} has no codec to choose", self.name()),
             false => format!("{} holds {} and not {codec}", self.name(), held.join(", ")),
         };
         Err(FilmError::Target { name: output.display().to_string(), reason })

@@ -1,7 +1,12 @@
 //! Films with scripts that hang, lie or fail as ffmpeg.
 #![allow(clippy::expect_used, reason = "test support: a broken test should panic")]
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -30,18 +35,28 @@ fn stream() -> NutStream {
     NutStream { width: 64, height: 48, pixels: RGBA, tick: (1, 30), aspect: SQUARE }
 }
 
-/// Paints a film at strength 0 in `folder` with these scripts.
-fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rendered, FilmError> {
-    paint_with(folder, scripts, control, "30/1", None)
+/// Tools with this script as ffmpeg.
+fn tools(folder: &Path, script: &str) -> Tools {
+    let encoders = ["libx264", "h264_nvenc", "h264_vaapi"].map(str::to_owned).to_vec();
+    let program = fake::program(folder, script);
+    Tools {
+        ffmpeg: Ffmpeg { program, version: "6.1".to_owned(), encoders },
+        ffprobe: "ffprobe".into(),
+        patience: Duration::from_millis(300),
+    }
 }
 
-/// [`paint`], for a clip that has `rate`.
+/// Paints a film at strength 0 in `folder` with these scripts.
+fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rendered, FilmError> {
+    paint_with(folder, scripts, control, |_| {})
+}
+
+/// [`paint`], with changed settings.
 fn paint_with(
     folder: &Path,
     scripts: [&str; 3],
     control: &RunControl,
-    rate: &str,
-    fps: Option<(u64, u64)>,
+    change: impl FnOnce(&mut Film<'_>),
 ) -> Result<Rendered, FilmError> {
     let (mut muxer, mut nut) = (NutMuxer::default(), Vec::new());
     muxer.begin(&stream(), &mut nut);
@@ -55,44 +70,47 @@ fn paint_with(
         "for last; do :; done; last=${{last#file:}}\ncd {folder:?}\n\
          case \"$*\" in *'nut pipe:1'*) {decodes};; *concat*) {joins};; *) {encodes};; esac"
     );
-    let tools = Tools {
-        ffmpeg: Ffmpeg {
-            program: fake::program(folder, &script),
-            version: "6.1".to_owned(),
-            encoders: vec!["libx264".to_owned()],
-        },
-        ffprobe: "ffprobe".into(),
-        patience: Duration::from_millis(300),
-    };
+    let tools = tools(folder, &script);
     let clip = Clip::of(
         "clip.mp4",
         &json!({ "streams": [
-            {
-                "index": 0, "codec_type": "video", "width": 64, "height": 48, "pix_fmt": "yuv420p",
-                "avg_frame_rate": rate
-            }
+            { "index": 0, "codec_type": "video", "width": 64, "height": 48, "pix_fmt": "yuv420p" }
         ]}),
     );
-    let film = Film {
+    let output = folder.join("painted.mp4");
+    let clip = clip.expect("a clip");
+    let mut film = Film {
         source: Path::new("clip.mp4"),
-        clip: &clip.expect("a clip"),
-        output: &folder.join("painted.mp4"),
+        clip: &clip,
+        output: &output,
         existing: Existing::Keep,
         container: Container::Mp4,
         codec: Codec::H264,
+        hardware: None,
         quality: 80,
         range: Range::default(),
-        fps,
+        fps: None,
         framing: Framing::default(),
         output_size: OutputSize::Original,
         look: Look { strength_percent: 0, keep_colors: false },
         steadiness: 0,
+        strips_metadata: false,
+        strips_location: false,
         batch: 3,
         part_frames: 8,
         about: String::new(),
     };
+    change(&mut film);
     let unused = |_: &[&Arc<Frame>]| -> Result<Vec<_>, PaintError> { Ok(Vec::new()) };
     render(&tools, &film, control, unused, &|_, _| {})
+}
+
+/// The processes whose current folder this is, as far as the system shows them.
+fn processes_in(folder: &Path) -> Vec<PathBuf> {
+    let folder = fs::canonicalize(folder).expect("there");
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten().map(|process| process.path());
+    all.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == folder))
+        .collect()
 }
 
 #[test]
@@ -131,6 +149,7 @@ fn a_film_needs_every_process_to_do_its_part() {
         let names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
         let is_part = |name: &&String| name.starts_with("0000");
         assert_eq!(names.iter().filter(is_part).count(), complete, "{scripts:?}: {names:?}");
+        assert!(processes_in(here.path()).is_empty(), "{scripts:?}");
         // What is complete is used when the same film is painted again.
         let rendered = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect("painted");
         assert_eq!(rendered.resumed, [0, 8, 16, 20][complete], "{scripts:?}");
@@ -140,14 +159,45 @@ fn a_film_needs_every_process_to_do_its_part() {
 }
 
 #[test]
-fn too_many_frames_per_second_need_a_rate() {
+fn a_graphics_card_encodes_if_its_trial_succeeds() {
     let here = tempfile::tempdir().expect("a folder");
-    let control = RunControl::default();
-    let with_fps =
-        |fps| paint_with(here.path(), [DECODES, ENCODES, JOINS], &control, "2000/1", fps);
-    let error = with_fps(None).expect_err("too many").to_string();
-    assert!(error.contains("2000 frames per second; the maximum is 1000"), "{error}");
-    assert_eq!(with_fps(Some((30, 1))).expect("painted").frames, FRAMES);
+    let trial =
+        "case \"$*\" in *format=nv12,hwupload*h264_vaapi*) ;; *) echo 'no card' >&2; exit 1;; esac";
+    let tools = tools(here.path(), trial);
+    assert_eq!(Codec::H264.hardware(&tools, (64, 48)), Some("h264_vaapi".to_owned()));
+    assert_eq!(Codec::Hevc.hardware(&tools, (64, 48)), None, "not listed");
+    assert_eq!(Codec::ProRes.hardware(&tools, (64, 48)), None);
+    let encodes = format!("echo \"$*\" >>arguments; {ENCODES}");
+    for hardware in [None, Some("h264_nvenc")] {
+        let here = tempfile::tempdir().expect("a folder");
+        let scripts = [DECODES, encodes.as_str(), JOINS];
+        let painted = paint_with(here.path(), scripts, &RunControl::default(), |film| {
+            film.hardware = hardware.map(str::to_owned);
+        });
+        assert_eq!(painted.expect("painted").frames, FRAMES);
+        let arguments = fs::read_to_string(here.path().join("arguments")).expect("written");
+        let is_hardware = |line: &str| line.contains("format=nv12") && line.contains("h264_nvenc");
+        assert!(
+            arguments.lines().all(|line| is_hardware(line) == hardware.is_some()),
+            "{arguments}"
+        );
+    }
+}
+
+#[test]
+fn sound_is_converted_if_ffmpeg_can() {
+    let here = tempfile::tempdir().expect("a folder");
+    let mut tools = tools(here.path(), "");
+    let streams = json!([
+        { "index": 0, "codec_type": "video", "width": 64, "height": 48 },
+        { "index": 1, "codec_type": "audio", "codec_name": "aac" },
+    ]);
+    let clip = Clip::of("a.mp4", &json!({ "streams": streams })).expect("a clip");
+    let along = |tools: &Tools| Container::WebM.companions(tools, &clip, Path::new("a.webm"));
+    let error = along(&tools).expect_err("no encoder").to_string();
+    assert!(error.contains("WebM cannot hold the sound of a.mp4"), "{error}");
+    tools.ffmpeg.encoders.push("libopus".to_owned());
+    assert_eq!(along(&tools).expect("converted").0, [(1, "libopus")]);
 }
 
 #[test]

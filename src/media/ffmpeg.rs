@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    disk::folder_of,
     media::process::{self, program, program_in},
     text::{cut, one_line},
 };
@@ -178,6 +179,14 @@ pub(crate) fn file(path: &Path) -> OsString {
     let mut file = OsString::from("file:");
     file.push(path);
     file
+}
+
+/// Adds an input of numbered pictures whose names are like `pattern`, from the `first` one on. The command runs in their
+/// folder, whose name could look like a number.
+pub(crate) fn numbered(command: &mut Command, pattern: &Path, first: u64) {
+    command.current_dir(folder_of(pattern));
+    command.args(["-f", "image2", "-start_number", &first.to_string(), "-i"]);
+    command.arg(file(Path::new(pattern.file_name().unwrap_or_default())));
 }
 
 /// [`process::piped`] for a program of ffmpeg. A report file requested by the environment would be written into the

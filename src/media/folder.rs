@@ -29,11 +29,6 @@ pub fn is_film(path: &Path) -> bool {
     VIDEOS.contains(&extension_of(path).as_str())
 }
 
-/// Whether the name is that of a picture that may be animated.
-pub fn may_be_animated(path: &Path) -> bool {
-    ["gif", "apng"].contains(&extension_of(path).as_str())
-}
-
 /// Whether the file is a GIF, APNG or WebP with several frames.
 pub fn is_animated(path: &Path) -> bool {
     let bytes_needed = match extension_of(path).as_str() {

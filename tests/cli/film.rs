@@ -83,15 +83,14 @@ fn nothing_of_a_video_is_lost() {
     // Frames at irregular times, two languages with different channels, subtitles, chapters, wide pixels.
     ffmpeg(
         &s,
-        "-f lavfi -i testsrc2=s=64x48:r=25:d=3.45 -f lavfi -i sine=440:d=3 \
+        "-f lavfi -i testsrc2=s=64x48:r=25:d=3.6 -f lavfi -i sine=440:d=3 \
          -f lavfi -i sine=880:d=3,aformat=channel_layouts=5.1 -i words.srt -i about.txt \
          -map 0 -map 1 -map 2 -map 3 -map_metadata 4 -map_chapters 4 \
          -vf \"select='mod(n,3)*mod(n,7)',setsar=16/11\" -fps_mode passthrough -video_track_timescale 90000 \
          -c:v libx264 -color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709 \
-         -c:a:0 aac -c:a:1 ac3 -c:s mov_text -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu clip.mp4",
+         -metadata location=+48.2082+016.3738/ -metadata title=Trip -c:a:0 aac -c:a:1 ac3 -c:s mov_text -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu clip.mp4",
     );
     s.stylize(&["clip.mp4", "-o", "painted.mp4"]).ends(0);
-    // The last part has a single frame, whose length no other frame shows.
     assert_eq!(described(&s, "painted.mp4"), described(&s, "clip.mp4"));
     let sound = |file: &str| {
         s.shell(&format!("exec ffmpeg -v error -i {file} -map 0:a -c copy -f md5 -")).ends(0).text()
@@ -112,12 +111,28 @@ fn nothing_of_a_video_is_lost() {
             text.split_whitespace().map(|t| t.trim_matches(',').parse().expect("a time")).collect();
         starts[0] - starts[1]
     };
-    s.stylize(&["clip.mp4", "--start", "2", "-o", "end.mkv"]).ends(0);
+    let tags = |file: &str| {
+        let words = "-v error -show_entries format_tags -of json";
+        s.shell(&format!("exec ffprobe {words} {file}")).ends(0).text()
+    };
+    assert!(tags("painted.mp4").contains("48.2082"), "{}", tags("painted.mp4"));
+    s.stylize(&["clip.mp4", "--start", "2", "--strip-location", "-o", "end.mkv"]).ends(0);
+    assert!(tags("end.mkv").contains("Trip") && !tags("end.mkv").contains("48.2082"));
     assert!(starts("end.mkv").abs() < 0.05, "sound before the beginning is left out");
     // WebM has no AAC, and Opus has no layout with speakers at the sides.
-    s.stylize(&["clip.mp4", "--end", "1", "--strength", "0", "-o", "piece.webm"])
-        .ends(0)
-        .says("(stream 1, aac) is converted to Opus");
+    s.stylize(&[
+        "clip.mp4",
+        "--end",
+        "1",
+        "--strength",
+        "0",
+        "--strip-metadata",
+        "-o",
+        "piece.webm",
+    ])
+    .ends(0)
+    .says("(stream 1, aac) is converted to Opus");
+    assert!(!tags("piece.webm").contains("Trip"));
     let described = described(&s, "piece.webm");
     assert!(described["audio streams"].matches("opus").count() == 2, "{described:?}");
     assert!(described["audio streams"].contains("channels 6"), "{described:?}");
@@ -202,6 +217,79 @@ fn the_name_decides_what_is_made() {
     };
     assert_eq!(lasts("held.mp4").as_deref(), Some("\"2.400000\""));
     assert_eq!(lasts("again.gif"), lasts("held.gif"));
+    s.stylize(&["clip.mp4", "-o", "last.mp4", "--start", "0.9", "--strength", "0"]).ends(0);
+    assert_eq!(lasts("last.mp4").as_deref(), Some("\"0.100000\""));
+}
+
+#[test]
+fn numbered_pictures_and_animated_webp_are_videos_too() {
+    let s = Sandbox::new();
+    fs::create_dir(s.path("p")).expect("a folder");
+    ffmpeg(
+        &s,
+        "-f lavfi -i testsrc2=s=48x32:r=10:d=6,noise=alls=40:allf=t -start_number 7 p/%03d.png",
+    );
+    ffmpeg(&s, "-r 10 -start_number 7 -i p/%03d.png -lossless 1 moving.webp");
+    let pixels = |input: &str| {
+        s.shell(&format!("exec ffmpeg -v error {input} -f rawvideo -pix_fmt rgb24 - | md5sum"))
+            .ends(0)
+            .text()
+    };
+    // Every frame of the WebP at its own time, in a new folder. Its decoder rounds what lies on other frames.
+    s.stylize(&["moving.webp", "-o", "w/%05d.png", "--strength", "0"]).ends(0);
+    assert_eq!(s.names("w").len(), 60);
+    for (number, original) in [(1, 7), (31, 37), (60, 66)] {
+        let [painted, original] = [format!("w/{number:05}.png"), format!("p/{original:03}.png")]
+            .map(|name| s.read(&name).rgba().to_vec());
+        let apart = painted.iter().zip(&original).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(apart <= Some(1), "frame {number}: {apart:?}");
+    }
+    s.stylize(&["moving.webp", "-o", "w.mp4", "--start", "2", "--end", "5"]).ends(0);
+    let found = described(&s, "w.mp4");
+    assert_eq!(found["frames"], "30");
+    assert!(found["times"].ends_with(" 2.900000"), "{found:?}");
+    assert!(found["video streams"].contains("duration \"3.000000\""), "{found:?}");
+    s.stylize(&["moving.webp", "-o", "w/", "--strength", "0"]).ends(0);
+    assert!(s.path("w/moving-tiny.webp").exists());
+    s.stylize(&["p/%03d.png", "-o", "q/a%d.jpg", "--strength", "0", "--quality", "90"])
+        .ends(0)
+        .says("25 pictures are shown per second");
+    assert_eq!((s.names("q").len(), s.path("q/a1.jpg").exists()), (60, true));
+    s.stylize(&["p/%03d.png", "-o", "q/a%d.jpg"]).ends(1).says("a1.jpg already exists");
+    s.stylize(&["p/%03d.png", "-o", "q/a%d.jpg", "--skip-existing"]).ends(0).says("1 of 1");
+    for (arguments, words) in [
+        (&["p/%03d.png", "-o", "p/%03d.png", "--force"][..], "is one of the inputs"),
+        (&["p/%03d.png", "-o", "q/%03d.avif"], "and not avif"),
+        (&["p/%04d.png", "-o", "q.mp4"], "no such file: p/%04d.png"),
+    ] {
+        s.stylize(arguments).ends(2).says(words);
+    }
+    // Both continue after an interruption.
+    for (source, output) in [("p/%03d.png", "r.mp4"), ("moving.webp", "r/%03d.png")] {
+        fs::create_dir_all(s.path("r")).expect("a folder");
+        let mut child = painting(&s, source, output);
+        until_parts(&s, output, &mut child, 1);
+        child.kill().ok();
+        child.wait().expect("ended");
+        if s.path(format!("{output}.part")).exists() {
+            let run = s.stylize(&[source, "-o", output, "--steadiness", "90", "--json"]).ends(0);
+            assert!(run.text().contains("\"resumed\":48") || run.text().contains("\"resumed\":60"));
+        }
+    }
+    s.stylize(&["moving.webp", "-o", "whole/%03d.png", "--steadiness", "90"]).ends(0);
+    assert_eq!(pixels("-i r/%03d.png"), pixels("-i whole/%03d.png"));
+    s.stylize(&["p/%03d.png", "-o", "whole.mp4", "--steadiness", "90"]).ends(0);
+    assert_eq!(checksums(&s, "r.mp4"), checksums(&s, "whole.mp4"));
+    s.stylize(&["p/%03d.png", "-o", "five.mkv", "--fps", "5", "--end", "1", "--strength", "0"])
+        .ends(0);
+    let found = described(&s, "five.mkv");
+    assert_eq!(found["times"], "0.000000 0.200000 0.400000 0.600000 0.800000");
+    fs::remove_file(s.path("p/012.png")).expect("removed");
+    s.stylize(&["p/%03d.png", "-o", "hole.mp4"]).ends(1).says("p/%03d.png: picture 12 is missing");
+    // A WebP that is cut off is painted as far as it can be read.
+    let whole = fs::read(s.path("moving.webp")).expect("made");
+    fs::write(s.path("torn.webp"), &whole[..whole.len() * 2 / 3]).expect("written");
+    s.stylize(&["torn.webp", "-o", "torn.mp4", "--strength", "0"]).ends(1).says("torn.webp");
 }
 
 #[test]
@@ -220,18 +308,30 @@ fn what_cannot_be_painted_is_refused_by_name() {
     fs::write(s.path("rubbish.mp4"), [7; 5000]).expect("written");
     for (arguments, code, words) in [
         (&["sound.mp4", "-o", "a.mp4"][..], 1, "sound.mp4: it has no video"),
-        (&["empty.mp4", "-o", "a.mp4"], 1, "empty.mp4: it cannot be read as a video: it is empty"),
+        (
+            &["empty.mp4", "-o", "a.mp4"],
+            1,
+            "empty.mp4: it cannot be read as a video: it is not one, or",
+        ),
         (
             &["rubbish.mp4", "-o", "a.mp4"],
             1,
-            "rubbish.mp4: it cannot be read as a video: it is not a",
+            "rubbish.mp4: it cannot be read as a video: it is not one, or",
         ),
         (&["missing.mp4", "-o", "a.mp4"], 2, "no such file: missing.mp4"),
         (&["clip.jpg", "-o", "a.png"], 1, "it is a video; give its file a name that ends in .mp4"),
         (&["clip.mkv", "-o", "no/a.mkv"], 1, "the folder no does not exist"),
-        (&["clip.mkv", "-o", "a.mkv", "--codec", "ffv1", "--quality", "9"], 2, "and ffv1 has none"),
-        (&["clip.mkv", "-o", "a.gif", "--quality", "9"], 2, "and gif has none"),
-        (&["clip.mkv", "-o", "a.mkv", "--bit-depth", "16"], 2, "and h264 gets 8 bits"),
+        (
+            &["clip.mkv", "-o", "a.mkv", "--codec", "ffv1", "--quality", "9"],
+            2,
+            "everything here is written without loss",
+        ),
+        (
+            &["clip.mkv", "-o", "a.gif", "--quality", "9"],
+            2,
+            "everything here is written without loss",
+        ),
+        (&["clip.mkv", "-o", "a.mkv", "--bit-depth", "16"], 2, "everything here has 8 bits"),
         (&["clip.mkv", "-o", "a.mkv", "--fps", "0.0"], 2, "such as 25, 29.97 or 30000/1001"),
         (&["clip.mkv", "-o", "a.png", "--start", "9"], 1, "it has no picture after 9 s"),
         (&["photo.png", "-o", "a.png", "--start", "5"], 2, "are for videos"),
@@ -267,31 +367,21 @@ fn what_cannot_be_painted_is_refused_by_name() {
     assert!(!s.names(".").iter().any(|name| name.starts_with("a.m")), "{:?}", s.names("."));
 }
 
-/// Starts to paint `clip.mp4` as `painted.mp4`.
-fn painting(s: &Sandbox) -> Child {
+/// Starts to paint `source` as `output`.
+fn painting(s: &Sandbox, source: &str, output: &str) -> Child {
     let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
-    command.args([
-        "stylize",
-        "clip.mp4",
-        "-s",
-        "./tiny.safetensors",
-        "--threads",
-        "1",
-        "--steadiness",
-        "90",
-        "-o",
-        "painted.mp4",
-    ]);
+    let usual = ["-s", "./tiny.safetensors", "--threads", "1", "--steadiness", "90"];
+    command.args(["stylize", source, "-o", output]).args(usual);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
 }
 
 /// Waits until `count` parts are complete, or the process has ended.
-fn until_parts(s: &Sandbox, child: &mut Child, count: usize) {
-    let is_part = |name: &String| name.ends_with(".mp4") && !name.contains("unfinished");
+fn until_parts(s: &Sandbox, output: &str, child: &mut Child, count: usize) {
+    let is_part = |name: &String| name.starts_with("0000") && !name.contains("unfinished");
+    let folder = format!("{output}.part");
     while child.try_wait().expect("a status").is_none() {
-        let folder = s.path("painted.mp4.part");
-        if folder.exists()
-            && s.names("painted.mp4.part").iter().filter(|name| is_part(name)).count() >= count
+        if s.path(&folder).exists()
+            && s.names(&folder).iter().filter(|name| is_part(name)).count() >= count
         {
             return;
         }
@@ -313,8 +403,8 @@ fn a_killed_film_goes_on_and_is_the_same() {
     let whole = checksums(&s, "whole.mp4");
     // Five complete parts; what is in the air when it is killed depends on the machine.
     for count in 1..=5 {
-        let mut child = painting(&s);
-        until_parts(&s, &mut child, count);
+        let mut child = painting(&s, "clip.mp4", "painted.mp4");
+        until_parts(&s, "painted.mp4", &mut child, count);
         child.kill().ok();
         child.wait().expect("ended");
     }
@@ -333,8 +423,8 @@ fn a_killed_film_goes_on_and_is_the_same() {
     assert!(!s.path("painted.mp4.part").exists());
     // An interrupt says how to go on; other settings start anew.
     fs::remove_file(s.path("painted.mp4")).expect("removed");
-    let mut child = painting(&s);
-    until_parts(&s, &mut child, 1);
+    let mut child = painting(&s, "clip.mp4", "painted.mp4");
+    until_parts(&s, "painted.mp4", &mut child, 1);
     s.shell(&format!("kill -INT {}", child.id()));
     let run = Run::from(child.wait_with_output().expect("ended"));
     if run.failed() {

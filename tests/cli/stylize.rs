@@ -231,7 +231,7 @@ fn sixteen_bits_keep_what_lies_between_levels() {
         }
     }
     let run = s.stylize(&["photo.png", "--bit-depth", "16", "-o", "a.jpg"]);
-    run.ends(2).says("--bit-depth 16 is for PNG and TIFF, and jpeg gets 8 bits");
+    run.ends(2).says("--bit-depth 16 is for PNG and TIFF photos, and everything here has 8 bits");
     s.stylize(&["photo.png", "--bit-depth", "12", "-o", "a.png"]).ends(2).says("8, 16");
 }
 

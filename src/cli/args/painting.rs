@@ -75,7 +75,7 @@ pub enum ProfileChoice {
     ArgGroup::new("style").args(["styles", "style_pictures", "contact_sheet"]).required(true).multiple(true)
 ))]
 pub struct StylizeArgs {
-    /// Photos, videos, folders of them, or - for standard input
+    /// Photos, videos, folders of them, numbered pictures such as frames/%04d.png, or - for a photo on standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Style name, file of weights, picture, or "all"; may be repeated. A contact sheet shows all styles if none
@@ -88,7 +88,7 @@ pub struct StylizeArgs {
     /// What pixel values mean to a network in a file.
     #[command(flatten)]
     pub pixels: PixelArgs,
-    /// File or folder to write, or - for standard output
+    /// File or folder to write, numbered pictures of a video such as frames/%05d.png, or - for standard output
     #[arg(short, long, value_name = "FILE|FOLDER")]
     pub output: PathBuf,
     /// How it is painted.
@@ -129,22 +129,27 @@ pub struct StylizeArgs {
     /// End a video here, counted from its own beginning
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub end: Option<f64>,
-    /// Frames per second of a video, such as 25, 29.97 or 30000/1001 [default: every frame keeps its own time]
+    /// Frames per second of a video, such as 25, 29.97 or 30000/1001 [default: every frame keeps its own time; 25 for
+    /// numbered pictures]
     #[arg(long, value_name = "FPS", value_parser = frame_rate)]
     pub fps: Option<(u64, u64)>,
     /// Codec of a video: h264, hevc, av1, prores or ffv1 [default: h264; av1 in WebM]
     #[arg(long, value_name = "CODEC")]
     pub codec: Option<Codec>,
+    /// Encode a video in h264, hevc or av1 on the graphics card (NVENC, Quick Sync, VA-API) if its encoder works,
+    /// otherwise in software
+    #[arg(long)]
+    pub hardware: bool,
     /// Bits per channel of the result: 16 keeps finer steps of colour than 8 bits can (PNG and TIFF only)
     #[arg(long, value_name = "BITS", default_value = "8", value_parser = ["8", "16"], conflicts_with = "contact_sheet")]
     pub bit_depth: String,
     /// Colour profile of the result: sRGB, or the photo's own (RGB profiles only)
     #[arg(long, value_name = "PROFILE", default_value = "srgb")]
     pub color_profile: ProfileChoice,
-    /// Do not copy the photo's EXIF, XMP and IPTC data and its resolution
+    /// Do not copy the photo's EXIF, XMP and IPTC data and its resolution, or the video's tags
     #[arg(long)]
     pub strip_metadata: bool,
-    /// Copy the metadata without the place where the photo was taken
+    /// Copy the metadata without the place where the photo or video was taken
     #[arg(long)]
     pub strip_location: bool,
     /// Quality of lossy formats, 1 to 100: JPEG and AVIF [default: 92], videos in H.264, HEVC or AV1 and animated WebP

@@ -165,24 +165,17 @@ pub fn time(typed: &str) -> Result<f64, String> {
 
 /// Frames per second as a fraction. `29.97` and its like mean NTSC's rates, such as 30000/1001.
 pub fn frame_rate(typed: &str) -> Result<(u64, u64), String> {
-    let fraction = match typed.split_once('/') {
-        Some((over, under)) => over.parse().ok().zip(under.parse().ok()),
-        None => typed.parse().ok().map(|fps: f64| {
-            let whole = fps.ceil();
-            if fps == whole {
-                (whole as u64, 1)
-            } else if (fps - whole * 1000.0 / 1001.0).abs() < 0.005 {
-                (whole as u64 * 1000, 1001)
-            } else {
-                ((fps * 1000.0).round() as u64, 1000)
-            }
-        }),
-    };
-    let is_possible = |&(over, under): &(u64, u64)| {
-        over > 0 && (1..=1_000_000).contains(&under) && over <= 240 * under
-    };
-    fraction.filter(is_possible).ok_or_else(|| {
-        "give at most 240 frames per second, such as 25, 29.97 or 30000/1001".to_owned()
+    let (over, under) = typed.split_once('/').unwrap_or((typed, "1"));
+    let parts = over.parse::<f64>().ok().zip(under.parse::<f64>().ok());
+    let fps = parts.map(|(over, under)| over / under).filter(|fps| (0.001..=240.0).contains(fps));
+    let fps = fps.ok_or("give at most 240 frames per second, such as 25, 29.97 or 30000/1001")?;
+    let ntsc = (fps * 1.001).round();
+    Ok(if fps.fract() == 0.0 {
+        (fps as u64, 1)
+    } else if (fps - ntsc / 1.001).abs() < 0.005 {
+        (1000 * ntsc as u64, 1001)
+    } else {
+        ((1000.0 * fps).round() as u64, 1000)
     })
 }
 

@@ -11,9 +11,9 @@ use super::Run;
 use crate::{
     cli::{CliError, job::FilmInput, progress::Progress, style_choice::ChosenStyle},
     disk,
-    film::{Clip, Film, FilmError, Rendered, Tools, render},
+    film::{Clip, Container, Film, FilmError, Rendered, Tools, first_output, render},
+    media::encode::DEFAULT_QUALITY,
     mode::DeviceChoice,
-    weights::bytes_in_hex,
 };
 
 /// Quality if none is chosen, 1 to 100.
@@ -35,9 +35,10 @@ impl<'a> Run<'a> {
             let opened = opened.and_then(|tools| Ok((tools, Clip::open(tools, &film.source)?)));
             for ((style, label), target) in self.styles.iter().zip(self.labels).zip(row) {
                 self.stop_if_cancelled()?;
-                if job.skips_existing && target.exists() {
+                let first = first_output(film.container, target);
+                if job.skips_existing && first.exists() {
                     self.skipped += 1;
-                    self.film_line(film, label, target, json!({ "status": "skipped" }));
+                    self.print_line(&film.name(), label, target, json!({ "status": "skipped" }));
                     continue;
                 }
                 let painted = match &opened {
@@ -57,8 +58,10 @@ impl<'a> Run<'a> {
         style: &'a ChosenStyle,
         target: &Path,
     ) -> Result<Rendered, FilmError> {
+        let hardware = self.hardware(tools, input, clip);
         let (job, painter) = (self.job, &mut self.painter);
-        if job.folder().is_some() {
+        let is_numbered = matches!(input.container, Container::Pictures(_));
+        if job.folder().is_some() || is_numbered {
             disk::make_folder(disk::folder_of(target))?;
         }
         let is_gpu = painter.backend().device().kind == DeviceChoice::Cuda;
@@ -70,13 +73,20 @@ impl<'a> Run<'a> {
             existing: job.existing,
             container: input.container,
             codec: input.codec,
-            quality: job.quality.unwrap_or(FILM_QUALITY),
+            hardware,
+            quality: job.quality.unwrap_or(if is_numbered {
+                DEFAULT_QUALITY
+            } else {
+                FILM_QUALITY
+            }),
             range: job.film_choice.range,
             fps: job.film_choice.fps,
             framing: job.framing,
             output_size: job.output_size,
             look: job.look,
             steadiness: job.film_choice.steadiness.unwrap_or(0),
+            strips_metadata: job.strips_metadata,
+            strips_location: job.strips_location,
             batch: job.batch,
             part_frames: if is_gpu { GPU_PART_FRAMES } else { PART_FRAMES },
             about: format!(
@@ -113,6 +123,21 @@ impl<'a> Run<'a> {
         Ok(rendered)
     }
 
+    /// The encoder of a graphics card, if one was requested and works.
+    fn hardware(&self, tools: &Tools, input: &FilmInput, clip: &Clip) -> Option<String> {
+        let codec = input.codec;
+        if !self.job.film_choice.hardware {
+            return None;
+        }
+        let found = codec.hardware(tools, clip.size);
+        let encoded = match &found {
+            Some(encoder) => format!("{encoder} encodes it"),
+            None => format!("no graphics card here encodes {codec}; it is encoded in software"),
+        };
+        self.progress.note(format!("{}: {encoded}", clip.name));
+        found
+    }
+
     /// Reports a film; cancelling is the only error.
     fn report_film(
         &mut self,
@@ -129,14 +154,14 @@ impl<'a> Run<'a> {
                 self.progress.message(format!("{mark}{error}"));
                 let status = if is_cancelled { "stopped" } else { "failed" };
                 let line = json!({ "status": status, "error": error.to_string() });
-                self.film_line(film, label, target, line);
+                self.print_line(&film.name(), label, target, line);
                 self.failures += 1;
                 return if is_cancelled { Err(CliError::Stopped) } else { Ok(()) };
             }
         };
         let Rendered { frames, resumed, notes, damage } = rendered;
         for note in &notes {
-            self.progress.note(format!("{}: {note}", film.source.display()));
+            self.progress.note(format!("{}: {note}", film.name()));
         }
         if resumed > 0 {
             self.progress.note(format!(
@@ -148,7 +173,7 @@ impl<'a> Run<'a> {
         if let Some(damage) = damage {
             self.progress.message(format!(
                 "error: {} is damaged ({damage}); {} has the {frames} frames that can be read",
-                film.source.display(),
+                film.name(),
                 target.display()
             ));
             line["error"] = damage.into();
@@ -158,22 +183,7 @@ impl<'a> Run<'a> {
             // Failing to print the file name is not a failure: the file is written.
             self.progress.print(target.display()).ok();
         }
-        self.film_line(film, label, target, line);
+        self.print_line(&film.name(), label, target, line);
         Ok(())
-    }
-
-    /// Prints a line of JSON for a film, if these were requested.
-    fn film_line(&self, film: &FilmInput, style: &str, target: &Path, mut line: serde_json::Value) {
-        if !self.job.as_json {
-            return;
-        }
-        line["input"] = film.source.display().to_string().into();
-        line["style"] = style.into();
-        line["output"] = target.display().to_string().into();
-        if let Some(bytes) = bytes_in_hex(target) {
-            line["output_bytes"] = bytes.into();
-        }
-        // Failing to print it is not a failure: the file is written.
-        self.progress.print(line).ok();
     }
 }

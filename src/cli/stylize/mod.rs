@@ -7,7 +7,7 @@ mod output;
 
 use std::{borrow::Cow, cell::Cell, fmt::Display, io::stdin, path::Path, sync::Arc};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use memory::held_bytes;
 use output::{Finished, check, failed, format_for};
@@ -34,7 +34,7 @@ use crate::{
         decode::{self, Needs, Photo},
         encode::Picture,
         ffmpeg::Ffmpeg,
-        folder::{is_film, may_be_animated},
+        folder::{is_animated, is_film},
         metadata::Metadata,
     },
     network::Network,
@@ -54,7 +54,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     } else {
         styles.iter().map(|s| s.label.clone()).collect()
     };
-    let targets = job.targets(&labels)?;
+    let (targets, film_targets) = job.targets(&labels)?;
     if let Some(folder) = job.folder() {
         disk::check_folder(folder).map_err(|e| CliError::WrongUse(e.to_string()))?;
     }
@@ -82,10 +82,10 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let done = job
         .sources
         .chunks(job.batch)
-        .zip(targets.photos.chunks(job.batch))
+        .zip(targets.chunks(job.batch))
         .try_for_each(|(sources, rows)| run.paint_sources(sources, rows));
     run.progress.finish();
-    let done = done.and_then(|()| run.paint_films(&targets.films));
+    let done = done.and_then(|()| run.paint_films(&film_targets));
     done?;
     let (all, what) = if job.contact_sheet {
         (job.sources.len(), "photos")
@@ -474,23 +474,29 @@ impl<'a> Run<'a> {
         self.json_line(input, label, target, outcome);
     }
 
-    /// Prints a line of JSON for a painting, if these were requested.
+    /// Prints a line of JSON for the painting of a photo, if these were requested.
     fn json_line(&self, input: &str, style: &str, target: &Target, outcome: Result<&str, &str>) {
+        let output = match target {
+            Target::File(path, _) => path,
+            Target::Stdout(_) => Path::new("-"),
+        };
+        let mut line = json!({ "status": outcome.unwrap_or("failed") });
+        if let Err(error) = outcome {
+            line["error"] = error.into();
+        }
+        self.print_line(input, style, output, line);
+    }
+
+    /// Prints a line of JSON about what became of an input, if these were requested.
+    fn print_line(&self, input: &str, style: &str, output: &Path, mut line: Value) {
         if !self.job.as_json {
             return;
         }
-        let (output, output_bytes) = match target {
-            Target::File(path, _) => (path.display().to_string(), bytes_in_hex(path)),
-            Target::Stdout(_) => ("-".to_owned(), None),
-        };
-        let mut line = json!({
-            "input": input, "style": style, "output": output, "status": outcome.unwrap_or("failed"),
-        });
-        if let Some(bytes) = output_bytes {
+        line["input"] = input.into();
+        line["style"] = style.into();
+        line["output"] = output.display().to_string().into();
+        if let Some(bytes) = bytes_in_hex(output) {
             line["output_bytes"] = bytes.into();
-        }
-        if let Err(error) = outcome {
-            line["error"] = error.into();
         }
         // Failing to print it is not a failure: the file is written.
         self.progress.print(line).ok();
@@ -507,7 +513,7 @@ impl<'a> Run<'a> {
 /// The bytes of a picture, or of the frame of a video at `start` seconds.
 fn bytes_of(source: &PhotoInput, start: Option<f64>) -> Result<Vec<u8>, MediaError> {
     match source {
-        PhotoInput::File(path) if is_film(path) || start.is_some() && may_be_animated(path) => {
+        PhotoInput::File(path) if is_film(path) || start.is_some() && is_animated(path) => {
             let first = Ffmpeg::find().map_err(|e| e.to_string());
             let start = start.unwrap_or(0.0);
             let first = first.and_then(|ffmpeg| ffmpeg.beginning_of(path, start, None));

@@ -1,0 +1,70 @@
+//! Animated WebP files, which ffmpeg does not read: they are decoded here and sent to it.
+
+use std::{
+    error::Error,
+    io::{Cursor, Write},
+    path::Path,
+};
+
+use image::{AnimationDecoder, codecs::webp::WebPDecoder};
+use serde_json::json;
+
+use super::{
+    Range,
+    clip::{Clip, Reader},
+};
+use crate::media::{
+    decode,
+    nut::{NutMuxer, NutStream, RGBA, SQUARE},
+};
+
+/// Reads the headers of the file at `path`.
+///
+/// # Errors
+/// The reason.
+pub fn open(name: &str, path: &Path) -> Result<Clip, Box<dyn Error>> {
+    let bytes = decode::bytes_of_path(path)?;
+    let size = decode::needs(name, &bytes)?;
+    let found = image_webp::WebPDecoder::new(Cursor::new(&bytes))?;
+    let seconds = (found.loop_duration() as f64 / 1000.0).to_string();
+    let video = json!({
+        "codec_type": "video", "width": size.width, "height": size.height, "pix_fmt": "rgba",
+        "time_base": "1/1000", "nb_frames": found.num_frames(), "duration": seconds,
+    });
+    let clip = Clip::of(name, &json!({ "streams": [video] }))?;
+    Ok(Clip { reader: Reader::WebP, ..clip })
+}
+
+/// Sends the frames of the file at `path` that begin in `range`, as a NUT stream. They have this width and height.
+///
+/// # Errors
+/// Why not all of them were sent.
+pub fn send(
+    path: &Path,
+    (width, height): (usize, usize),
+    range: Range,
+    mut to: impl Write,
+) -> Result<(), Box<dyn Error>> {
+    let bytes = decode::bytes_of_path(path)?;
+    let (mut muxer, mut header) = (NutMuxer::default(), Vec::new());
+    let stream = NutStream { width, height, pixels: RGBA, tick: (1, 1000), aspect: SQUARE };
+    muxer.begin(&stream, &mut header);
+    let mut ms = 0;
+    for frame in WebPDecoder::new(Cursor::new(&bytes))?.into_frames() {
+        let frame = frame?;
+        let seconds = ms as f64 / 1000.0;
+        if range.end.is_some_and(|end| seconds >= end) {
+            break;
+        }
+        let shown = u64::from(frame.delay().numer_denom_ms().0.max(1));
+        if range.start.is_none_or(|start| seconds >= start) {
+            let pixels = frame.into_buffer();
+            muxer.frame(ms, pixels.len(), &mut header);
+            to.write_all(&header)?;
+            to.write_all(&pixels)?;
+            header.clear();
+        }
+        ms += shown;
+    }
+    Ok(())
+}
