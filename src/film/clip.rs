@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use super::{Container, FilmError, Numbered, Tools, plain, webp};
+use super::{FilmError, Numbered, Tools, plain, webp};
 use crate::{
     disk::reason,
     media::{decode, ffmpeg, process},
@@ -107,8 +107,10 @@ impl Clip {
         } else {
             // ffprobe's own message does not say which file it is.
             fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
-            if Container::from_path(path) == Some(Container::WebP) {
-                return webp::open(&name, path).map_err(|e| wrong(e.to_string()));
+            if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("webp")) {
+                let found = webp::describe(&name, path).map_err(|e| wrong(e.to_string()))?;
+                let clip = Self::of(&name, &found).map_err(wrong)?;
+                return Ok(Self { reader: Reader::WebP, ..clip });
             }
             command.arg("-i").arg(ffmpeg::file(path));
         }

@@ -10,7 +10,13 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{FilmError, Tools, clip::Reader, decimal, job::Film, plain, webp};
+use super::{
+    FilmError, Tools,
+    clip::Reader,
+    decimal,
+    job::{Film, Range},
+    plain, webp,
+};
 use crate::{
     disk::reason,
     frame::Frame,
@@ -73,7 +79,9 @@ impl Decoder {
         spawned.map_err(|e| wrong(reason(&e)))?;
         let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
         let sending = child.stdin.take().map(|to| {
-            let (path, size, range) = (film.source.to_owned(), clip.size, film.range);
+            let (path, size) = (film.source.to_owned(), clip.size);
+            let Range { start, end } = film.range;
+            let range = start.unwrap_or(0.0)..end.unwrap_or(f64::INFINITY);
             let send = move || webp::send(&path, size, range, BufWriter::new(to)).err();
             let why = |error: Box<dyn Error>| error.to_string();
             thread::spawn(move || match guarded(send) {

@@ -177,12 +177,14 @@ impl Parts {
         let (ticks, last) = times.into_inner();
         let mut part = Part { first: self.frames(), frames, ticks, last, name: String::new() };
         part.name = part.name_with(&extension);
-        // Before the part: each part has its state at any time.
+        // Before the part: each part has its state at any time. A short last part has none, and needs the one before it.
         if let Some(state) = state {
             write(&self.state_file(part.first + frames), state)?;
         }
         disk::publish(unfinished, &self.folder.join(&part.name), Existing::Keep)?;
-        fs::remove_file(self.state_file(part.first)).ok();
+        if state.is_some() {
+            fs::remove_file(self.state_file(part.first)).ok();
+        }
         self.list.push(part);
         Ok(())
     }
@@ -209,12 +211,11 @@ impl Parts {
         for name in parts.filter(|_| is_empty) {
             fs::remove_file(self.folder.join(name)).ok();
         }
-        if is_empty {
-            fs::remove_file(self.state_file(self.frames())).ok();
-        }
         for _ in 0..ATTEMPTS {
             for file in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-                if file.file_name().to_string_lossy().contains(UNFINISHED) {
+                let name = file.file_name();
+                let name = name.to_string_lossy();
+                if name.contains(UNFINISHED) || is_empty && name.ends_with(STATE) {
                     fs::remove_file(file.path()).ok();
                 }
             }

@@ -3,26 +3,23 @@
 use std::{
     error::Error,
     io::{Cursor, Write},
+    ops::Range,
     path::Path,
 };
 
 use image::{AnimationDecoder, codecs::webp::WebPDecoder};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{
-    Range,
-    clip::{Clip, Reader},
-};
 use crate::media::{
     decode,
     nut::{NutMuxer, NutStream, RGBA, SQUARE},
 };
 
-/// Reads the headers of the file at `path`.
+/// Describes the file at `path` as `ffprobe` would.
 ///
 /// # Errors
 /// The reason.
-pub fn open(name: &str, path: &Path) -> Result<Clip, Box<dyn Error>> {
+pub fn describe(name: &str, path: &Path) -> Result<Value, Box<dyn Error>> {
     let bytes = decode::bytes_of_path(path)?;
     let size = decode::needs(name, &bytes)?;
     let found = image_webp::WebPDecoder::new(Cursor::new(&bytes))?;
@@ -31,18 +28,17 @@ pub fn open(name: &str, path: &Path) -> Result<Clip, Box<dyn Error>> {
         "codec_type": "video", "width": size.width, "height": size.height, "pix_fmt": "rgba",
         "time_base": "1/1000", "nb_frames": found.num_frames(), "duration": seconds,
     });
-    let clip = Clip::of(name, &json!({ "streams": [video] }))?;
-    Ok(Clip { reader: Reader::WebP, ..clip })
+    Ok(json!({ "streams": [video] }))
 }
 
-/// Sends the frames of the file at `path` that begin in `range`, as a NUT stream. They have this width and height.
+/// Sends the frames of the file at `path` that begin in `range`, in seconds, as a NUT stream. They have this width and height.
 ///
 /// # Errors
 /// Why not all of them were sent.
 pub fn send(
     path: &Path,
     (width, height): (usize, usize),
-    range: Range,
+    range: Range<f64>,
     mut to: impl Write,
 ) -> Result<(), Box<dyn Error>> {
     let bytes = decode::bytes_of_path(path)?;
@@ -53,11 +49,11 @@ pub fn send(
     for frame in WebPDecoder::new(Cursor::new(&bytes))?.into_frames() {
         let frame = frame?;
         let seconds = ms as f64 / 1000.0;
-        if range.end.is_some_and(|end| seconds >= end) {
+        if seconds >= range.end {
             break;
         }
         let shown = u64::from(frame.delay().numer_denom_ms().0.max(1));
-        if range.start.is_none_or(|start| seconds >= start) {
+        if seconds >= range.start {
             let pixels = frame.into_buffer();
             muxer.frame(ms, pixels.len(), &mut header);
             to.write_all(&header)?;
