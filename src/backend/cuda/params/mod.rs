@@ -37,6 +37,7 @@ mod elementwise;
 mod general;
 mod instance_norm;
 mod raw_frame;
+mod steady;
 mod tokens;
 
 pub use block::KernelParams;
@@ -46,6 +47,7 @@ pub use elementwise::*;
 pub use general::*;
 pub use instance_norm::*;
 pub use raw_frame::*;
+pub use steady::*;
 pub use tokens::*;
 
 #[cfg(test)]
@@ -101,6 +103,7 @@ mod tests {
             general::BLOCKS,
             instance_norm::BLOCKS,
             raw_frame::BLOCKS,
+            steady::BLOCKS,
         ];
         assert!(blocks.iter().all(|blocks| !blocks.is_empty()));
         for block in blocks.into_iter().flatten() {
