@@ -41,6 +41,8 @@ pub struct RunTiming {
     pub upload_ms: f64,
     /// Transfer from the device; 0 as for [`RunTiming::upload_ms`].
     pub download_ms: f64,
+    /// Steadying the painting on the device; 0 if it did not.
+    pub steady_ms: f64,
     /// Composing the painting with its source on the device; 0 if it did not.
     pub compose_ms: f64,
     /// How all these times were measured.
@@ -54,6 +56,7 @@ impl RunTiming {
             total_ms,
             upload_ms: 0.0,
             download_ms: 0.0,
+            steady_ms: 0.0,
             compose_ms: 0.0,
             method: TimingMethod::Host,
         }
@@ -65,6 +68,7 @@ impl RunTiming {
         self.total_ms += later.total_ms;
         self.upload_ms += later.upload_ms;
         self.download_ms += later.download_ms;
+        self.steady_ms += later.steady_ms;
         self.compose_ms += later.compose_ms;
         self
     }

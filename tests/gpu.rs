@@ -26,6 +26,8 @@ mod raw;
 mod real_time;
 #[path = "support/shipped.rs"]
 mod shipped;
+#[path = "gpu/steady.rs"]
+mod steady;
 #[path = "gpu/styles.rs"]
 mod styles;
 #[path = "gpu/timing.rs"]
@@ -68,7 +70,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 30] = [
+    let tests: [(&str, Test); 31] = [
         ("every_mode_paints_the_oracles_picture", every_mode_paints_the_oracles_picture),
         ("every_kernel_computes_what_it_should", every_kernel_computes_what_it_should),
         ("tiles_that_take_turns_are_right_too", tiles_that_take_turns_are_right_too),
@@ -123,6 +125,10 @@ fn main() -> ExitCode {
         (
             "live_pictures_are_composed_as_by_the_processor",
             composing::live_pictures_are_composed_as_by_the_processor,
+        ),
+        (
+            "paintings_are_steadied_as_by_the_processor",
+            steady::paintings_are_steadied_as_by_the_processor,
         ),
         (
             "camera_frames_are_decoded_as_by_the_processor",
@@ -481,7 +487,7 @@ fn styles_that_share_a_frame_paint_as_by_themselves(backend: &dyn Backend) -> Re
             let mut session = backend.open(&network(), &spec(mode))?;
             for round in 0..2 {
                 let input = Input::Sent(&sent);
-                let job = Job { input, paintings: &mut painted, composition: None };
+                let job = Job::new(input, &mut painted);
                 session.run(job, &control, None)?;
                 let mut expected = frames.to_vec();
                 let mut alone = backend.open(&network(), &spec(mode))?;

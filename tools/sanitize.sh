@@ -5,12 +5,13 @@
 #
 #   tools/sanitize.sh [PROGRAM] [FOLDER] [TESTS]
 #
-# PROGRAM is the built styleforge (target/release/styleforge). FOLDER gets a log of every run (default: a new folder in
-# the system's temporary folder). TESTS is the built test `gpu`, for the kernel whose tiles only take turns on larger
-# pictures, for the kernel that composes and for those of camera frames. SANITIZE_TOOLS and SANITIZE_PRECISIONS select
-# runs. SANITIZE_LIMIT is the maximum seconds per run (300), SANITIZE_LAUNCHES the number of launches of each kernel
-# that racecheck examines (6), SANITIZE_JOBS the number of kernels that it examines in parallel (6), and SANITIZE_BENCH
-# contains additional arguments for `bench`. For the kernels of older GPUs, on Hopper:
+# PROGRAM is the built styleforge (target/release/styleforge). FOLDER gets a log of every run (default: a new folder
+# in the system's temporary folder). TESTS is the built test `gpu`, for the kernel whose tiles only take turns on
+# larger pictures, for the kernels that compose and steady and for those of camera frames. SANITIZE_TOOLS and
+# SANITIZE_PRECISIONS select runs. SANITIZE_LIMIT is the maximum seconds per run (300), SANITIZE_LAUNCHES the number
+# of launches of each kernel that racecheck examines (6), SANITIZE_JOBS the number of kernels that it examines in
+# parallel (6), and SANITIZE_BENCH contains additional arguments for `bench`. For the kernels of older GPUs, on
+# Hopper:
 #   SANITIZE_BENCH="--variant fused --kernels-of 8.0" SANITIZE_PRECISIONS="fp32 tf32 fp16 bf16 mixed int8" \
 #     tools/sanitize.sh
 set -euo pipefail
@@ -107,6 +108,8 @@ for tool in "${tools[@]}"; do
         # The first sizes, each in every look.
         judge "$tool" compose 64x48 --kernel-name kne=compose --launch-count 120 "$tests" --exact \
             paintings_are_composed_as_by_the_processor
+        judge "$tool" steady 64x48 --kernel-name kns=steady_ --launch-count 400 "$tests" --exact \
+            paintings_are_steadied_as_by_the_processor
         for kernel in raw_frame shrink; do
             judge "$tool" "$kernel" 64x48 --kernel-name "kne=$kernel" --launch-count 120 "$tests" --exact \
                 camera_frames_are_decoded_as_by_the_processor

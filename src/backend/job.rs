@@ -37,6 +37,8 @@ pub struct Capabilities {
     pub composes: bool,
     /// Whether it accepts a [`Job::composition`] with a mask.
     pub composes_masks: bool,
+    /// Whether it accepts [`Job::steadiness`].
+    pub steadies: bool,
     /// Whether it supports [`Input::Sent`] and [`Session::sent`](super::Session::sent).
     pub keeps_sent: bool,
 }
@@ -64,6 +66,16 @@ pub struct Composition<'a> {
     pub to: &'a mut Frame,
 }
 
+/// How much of the painting before a session keeps in the next one, as [`Steady`](crate::steady::Steady) does. Nearly
+/// every level differs by at most one from what the CPU computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steadiness {
+    /// Up to 100.
+    pub percent: u8,
+    /// Whether the painting before is forgotten first.
+    pub is_new: bool,
+}
+
 /// One run of a session.
 pub struct Job<'a> {
     pub input: Input<'a>,
@@ -72,12 +84,20 @@ pub struct Job<'a> {
     pub paintings: &'a mut [Frame],
     /// Only for a job of a single frame.
     pub composition: Option<Composition<'a>>,
+    /// Steadies the painting before it is composed. Only for a job of a single frame, which follows the last one that
+    /// was steadied.
+    pub steadiness: Option<Steadiness>,
 }
 
 impl<'a> Job<'a> {
+    /// A job that is neither composed nor steadied.
+    pub fn new(input: Input<'a>, paintings: &'a mut [Frame]) -> Self {
+        Self { input, paintings, composition: None, steadiness: None }
+    }
+
     /// Paints every input into the output with the same index.
     pub fn frames(inputs: &'a [Frame], outputs: &'a mut [Frame]) -> Self {
-        Self { input: Input::Frames(inputs), paintings: outputs, composition: None }
+        Self::new(Input::Frames(inputs), outputs)
     }
 
     /// Paints one frame.
@@ -91,7 +111,12 @@ impl<'a> Job<'a> {
     /// [`BackendError::Declined`] for any other job; [`BackendError::WrongBatch`].
     pub fn plain(self) -> BackendResult<(&'a [Frame], &'a mut [Frame])> {
         match self {
-            Self { input: Input::Frames(inputs), paintings, composition: None } => {
+            Self {
+                input: Input::Frames(inputs),
+                paintings,
+                composition: None,
+                steadiness: None,
+            } => {
                 BackendError::check_batch(inputs, paintings)?;
                 Ok((inputs, paintings))
             }

@@ -60,7 +60,8 @@ pub(crate) use error::at_most;
 pub use error::{BackendError, BackendResult, Declined};
 pub use inspect::{Inspect, InspectSession, NormTap};
 pub use job::{
-    Capabilities, Composition, Input, Job, SentFrames, SessionSpec, run_one_by_one, unless_declined,
+    Capabilities, Composition, Input, Job, SentFrames, SessionSpec, Steadiness, run_one_by_one,
+    unless_declined,
 };
 pub use select::{DeviceOptions, OlderDevice, OpenDevice, Selected, opener, select};
 

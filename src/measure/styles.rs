@@ -41,7 +41,7 @@ fn paint(
         match &sent {
             Some(sent) => {
                 let input = Input::Sent(sent);
-                let job = Job { input, paintings: outputs, composition: None };
+                let job = Job::new(input, outputs);
                 if unless_declined(session.run(job, control, None))?.is_none() {
                     return Ok(None);
                 }

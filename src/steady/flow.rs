@@ -11,10 +11,10 @@ use super::plane::{MARGIN, Plane};
 /// Pixels on a side of a patch.
 pub const PATCH: usize = 8;
 /// Pixels from one patch to the next.
-const STRIDE: usize = 4;
+pub const STRIDE: usize = 4;
 const STEPS: usize = 6;
 /// Levels end when the shorter side is below this.
-const COARSEST_PX: usize = 32;
+pub const COARSEST_PX: usize = 32;
 
 /// A motion per pixel, in pixels.
 #[derive(Clone, Debug, Default)]

@@ -26,10 +26,10 @@ const BLUR: [f32; 9] = [
 const MEAN: [f32; 15] = [1.0 / 15.0; 15];
 
 /// Taps of the filter that moves a painting.
-const TAPS: usize = 6;
+pub const TAPS: usize = 6;
 const PHASES: usize = 256;
 /// Lanczos weights for each fraction of a pixel.
-static LANCZOS: LazyLock<Vec<[f32; TAPS]>> = LazyLock::new(|| {
+pub static LANCZOS: LazyLock<Vec<[f32; TAPS]>> = LazyLock::new(|| {
     let sinc = |x: f32| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
     let weight = |x: f32| if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 };
     let phase = |phase: usize| {

@@ -21,16 +21,15 @@ mod tests;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use self::{
-    flow::{PATCH, Pyramid},
-    history::History,
-    motion::Motion,
-    plane::Plane,
+use self::{flow::Pyramid, history::History, motion::Motion, plane::Plane};
+pub use self::{
+    flow::{COARSEST_PX, PATCH, STRIDE},
+    history::LANCZOS,
 };
 use crate::frame::Frame;
 
 /// Below this side, pictures are not steadied.
-const LEAST_SIDE_PX: usize = 2 * PATCH;
+pub const LEAST_SIDE_PX: usize = 2 * PATCH;
 
 /// The frame and the painting before, and buffers. See the [module](self).
 pub struct Steady {

@@ -27,7 +27,7 @@ use real_time::PATIENCE;
 use styleforge::{
     backend::{
         Backend, BackendError, Composition, Input, Inspect, Job, RunControl, SentFrames, Session,
-        SessionSpec, audit::Fill, cpu::CpuBackend, cuda::driver::DriverFailure, opener,
+        SessionSpec, Steadiness, audit::Fill, cpu::CpuBackend, cuda::driver::DriverFailure, opener,
         unless_declined,
     },
     compose::Look,
@@ -372,6 +372,7 @@ fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
                 blend: Look::default().into(),
                 to: &mut to,
             }),
+            steadiness: None,
         };
         let run = unless_declined(session.run(job, &RunControl::default(), None))?;
         count += usize::from(run.is_some());
@@ -404,7 +405,7 @@ fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
         }
         let input = Input::Raw { frame: &raw, upright: &mut upright };
         let job = match look {
-            None => Job { input, paintings: from_mut(&mut painting), composition: None },
+            None => Job::new(input, from_mut(&mut painting)),
             Some(look) => Job {
                 input,
                 paintings: &mut [],
@@ -413,7 +414,30 @@ fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
                     blend: look.into(),
                     to: &mut painting,
                 }),
+                steadiness: None,
             },
+        };
+        let run = unless_declined(session.run(job, &RunControl::default(), None))?;
+        count += usize::from(run.is_some());
+    }
+    Ok(count)
+}
+
+/// Steadies four paintings, the last one composed, and returns their number.
+fn steadied(gpu: &FakeGpu) -> Result<usize, BackendError> {
+    let (backend, photo) = (gpu.backend().expect("a GPU"), photo());
+    let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
+    let mut session = backend.open(&network(), &spec)?;
+    assert!(session.capabilities().steadies);
+    let mut count = 0;
+    for t in 0..4 {
+        let (mut to, mut painting) = (photo.clone(), photo.clone());
+        let composition = Composition { source: None, blend: Look::default().into(), to: &mut to };
+        let job = Job {
+            input: Input::Frames(from_ref(&photo)),
+            paintings: from_mut(&mut painting),
+            composition: (t == 3).then_some(composition),
+            steadiness: Some(Steadiness { percent: 50, is_new: t == 2 }),
         };
         let run = unless_declined(session.run(job, &RunControl::default(), None))?;
         count += usize::from(run.is_some());
@@ -456,6 +480,40 @@ fn whatever_fails_in_decoding_everything_is_given_back() {
 fn whatever_fails_in_composing_everything_is_given_back() {
     let without = fails_everywhere(3, composed);
     assert!(without >= 4, "pinned and device memory, twice");
+}
+
+#[test]
+fn whatever_fails_in_steadying_everything_is_given_back() {
+    let without = fails_everywhere(4, steadied);
+    assert!(without >= 3, "memory for steadying, pinned and device memory for composing");
+}
+
+/// A painting is the first one, or it follows the last one that was steadied.
+#[test]
+fn the_painting_before_is_used_unless_it_was_forgotten_or_lost() {
+    let launches = |is_new: bool, fails: bool| {
+        let gpu = FakeGpu::new();
+        let (backend, photo) = (gpu.backend().expect("a GPU"), photo());
+        let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
+        let mut session = backend.open(&network(), &spec).expect("a session");
+        let mut run = |is_new: bool| {
+            let before = gpu.calls();
+            let mut painting = photo.clone();
+            let steadiness = Some(Steadiness { percent: 50, is_new });
+            let job = Job { steadiness, ..Job::frame(&photo, &mut painting) };
+            let run = session.run(job, &RunControl::default(), None);
+            run.map(|_| gpu.calls() - before)
+        };
+        run(false).expect("the first one");
+        if fails {
+            gpu.fail_any(2, INVALID_VALUE);
+            run(false).expect_err("a failure");
+        }
+        run(is_new).expect("a painting")
+    };
+    let continues = launches(false, false);
+    assert_eq!(launches(true, false), launches(false, true));
+    assert!(continues > launches(true, false) + 8, "motion is searched for");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn frames_are_there_until_others_are_painted_or_the_session_is_closed() {
     };
     let mut takes = |session: &mut Box<dyn Session>, sent: &SentFrames| {
         let input = Input::Sent(sent);
-        let job = Job { input, paintings: &mut painted, composition: None };
+        let job = Job::new(input, &mut painted);
         let run = unless_declined(session.run(job, &control, None));
         run.expect("no failure").is_some()
     };

@@ -157,6 +157,7 @@ fn compose_all(
                     blend: look.into(),
                     to: &mut to,
                 }),
+                steadiness: None,
             };
             let run = session.run(job, &control, None)?;
             least_ms = least_ms.min(run.compose_ms);

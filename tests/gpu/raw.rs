@@ -78,11 +78,10 @@ fn raw_job<'a>(
 ) -> Job<'a> {
     let input = Input::Raw { frame, upright };
     match look {
-        None => Job { input, paintings: from_mut(painting), composition: None },
+        None => Job::new(input, from_mut(painting)),
         Some(look) => Job {
-            input,
-            paintings: &mut [],
             composition: Some(Composition { source: None, blend: look.into(), to: painting }),
+            ..Job::new(input, &mut [])
         },
     }
 }
@@ -112,6 +111,7 @@ fn compare(
                 input: Input::Frames(from_ref(&input)),
                 paintings: &mut [],
                 composition: Some(composition),
+                steadiness: None,
             };
             session.run(job, &control, None)?;
         }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use styleforge::{
+    backend::Steadiness,
     capture::{Captured, Layout, PixelFormat, Rotation},
     compose::Look,
     engine::live::{LivePicture, ModePair, Served},
@@ -132,4 +133,44 @@ fn a_device_that_does_not_decode_is_asked_once() {
         assert_ne!(picture.painted, picture.original);
         assert_eq!(studio.raw_frames(), 1);
     }
+}
+
+#[test]
+fn a_device_that_steadies_them_gets_them_as_they_are() {
+    let raw = raw(Rotation::None, true);
+    for (width, composed) in [(64, 0), (32, 4)] {
+        let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(width));
+        studio.world.steadies.store(true, Ordering::SeqCst);
+        studio.settings(|settings| settings.steadiness = 50);
+        let mut paints = |steadiness: u8| {
+            studio.settings(|settings| settings.steadiness = steadiness);
+            studio.paints_captured(Captured::of_raw(raw.clone()));
+            studio.world.steadied.lock().unwrap().pop()
+        };
+        let (first, next) = (
+            Some(Steadiness { percent: 50, is_new: true }),
+            Some(Steadiness { percent: 50, is_new: false }),
+        );
+        assert_eq!([50, 50, 0, 50].map(&mut paints), [first, next, None, first]);
+        assert_eq!(studio.raw_frames(), 4);
+        // Painted again without a new frame, which is decoded by now.
+        studio.settings(|settings| settings.steadiness = 60);
+        studio.paints_again();
+        let next = Some(Steadiness { percent: 60, is_new: false });
+        assert_eq!(studio.world.steadied.lock().unwrap().pop(), next);
+        assert_eq!(studio.world.composed.load(Ordering::SeqCst), composed + composed / 4);
+    }
+}
+
+#[test]
+fn a_device_that_does_not_steady_them_gets_them_decoded() {
+    let raw = raw(Rotation::None, true);
+    let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(32));
+    studio.settings(|settings| settings.steadiness = 50);
+    for _ in 0..2 {
+        studio.paints_captured(Captured::of_raw(raw.clone()));
+    }
+    assert_eq!(studio.raw_frames(), 0);
+    assert_eq!(studio.world.composed.load(Ordering::SeqCst), 0, "what it composes is not steady");
+    assert!(studio.world.steadied.lock().unwrap().is_empty());
 }

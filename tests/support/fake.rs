@@ -23,7 +23,7 @@ use styleforge::{
     backend::{
         Backend, BackendError, Capabilities, Composition, Declined, DeviceInfo, Input,
         InspectSession, Job, NormTap, OpenDevice, RunControl, Selected, Session, SessionSpec,
-        run_one_by_one,
+        Steadiness, run_one_by_one,
     },
     frame::Frame,
     graph::Graph,
@@ -93,6 +93,9 @@ pub struct Script {
     /// Number of frames received in a camera's format, and whether the device decodes them.
     pub raw: AtomicUsize,
     pub decodes: AtomicBool,
+    /// Whether the device steadies paintings (it leaves them as they are), and what it was asked for.
+    pub steadies: AtomicBool,
+    pub steadied: Mutex<Vec<Steadiness>>,
     pub start: Instant,
     pub now_ns: AtomicU64,
     /// 0 means that each frame reports one millisecond, but the clock does not advance.
@@ -154,6 +157,8 @@ impl Default for Script {
             composed: AtomicUsize::new(0),
             raw: AtomicUsize::new(0),
             decodes: AtomicBool::new(true),
+            steadies: AtomicBool::new(false),
+            steadied: Mutex::default(),
             start: Instant::now(),
             now_ns: AtomicU64::new(0),
             ns_a_pixel: AtomicU64::new(0),
@@ -458,6 +463,7 @@ impl Session for FakeSession {
             decodes: self.is_gpu,
             composes: self.is_gpu,
             composes_masks: self.is_gpu,
+            steadies: self.is_gpu && self.script.steadies.load(Ordering::SeqCst),
             keeps_sent: false,
         }
     }
@@ -468,7 +474,11 @@ impl Session for FakeSession {
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
-        let Job { input, paintings, composition } = job;
+        let Job { input, paintings, composition, steadiness } = job;
+        if steadiness.is_some() && !self.capabilities().steadies {
+            return Err(BackendError::Declined(Declined::Unable));
+        }
+        self.script.steadied.lock().unwrap().extend(steadiness);
         match (input, composition) {
             (Input::Frames(inputs), None) => self.paint(inputs, paintings, control, meanwhile),
             (Input::Frames([input]), Some(composition)) if self.is_gpu => {

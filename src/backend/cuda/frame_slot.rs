@@ -12,6 +12,7 @@ use super::{
     launches::Launches,
     raw_decoder::Decoding,
     sent_photos::{SentHandle, SentPhotos, SentPlace},
+    steady::DeviceSteady,
     transfers::{EventList, Pinned},
 };
 use crate::{
@@ -43,6 +44,8 @@ pub struct Extras<'a> {
     pub sent: Option<&'a SentPlace>,
     /// Decodes the staged frame first.
     pub decoding: Option<&'a Decoding>,
+    /// Steadies the painting.
+    pub steadying: Option<&'a DeviceSteady>,
     /// Composes the painting afterwards.
     pub composing: Option<&'a Composing<'a>>,
 }
@@ -58,6 +61,8 @@ enum FrameEvent {
     Begun,
     /// The paintings are ready.
     Painted,
+    /// The painting is steady.
+    Steadied,
     /// The paintings are on the host.
     Downloaded,
 }
@@ -77,7 +82,7 @@ impl FrameSlot {
                 network.backend_error(f)
             }
         })?;
-        let events = EventList::make(driver, 5).map_err(|f| network.backend_error(f))?;
+        let events = EventList::make(driver, 6).map_err(|f| network.backend_error(f))?;
         let (launches, graph) = network.recorded(&layout)?;
         let graph = Recording { graph, driver: driver.clone() };
         Ok(Self { launches, layout, graph, pinned, events, sent: Arc::default() })
@@ -227,7 +232,7 @@ impl FrameSlot {
         extras: Extras<'_>,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> BackendResult<RunTiming> {
-        let Extras { sent, decoding, composing } = extras;
+        let Extras { sent, decoding, steadying, composing } = extras;
         let driver = on.driver.as_ref();
         let begun = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
         let uploaded = begun.and_then(|()| match (sent, decoding, composing) {
@@ -254,6 +259,10 @@ impl FrameSlot {
                 on.step_by_step(&self.launches, |together| on.launch_together(together))?;
             }
             driver.record(self.event(FrameEvent::Painted), Queue::Painting)?;
+            if let Some(steadying) = steadying {
+                steadying.queue(driver)?;
+                driver.record(self.event(FrameEvent::Steadied), Queue::Painting)?;
+            }
             let mut begin = 0;
             if let Some(composing) = composing {
                 composing.queue(driver)?;
@@ -270,7 +279,7 @@ impl FrameSlot {
         });
         // Waits after a failure too, because the pinned memory may be in use.
         let waited = driver.wait_within(on.patience());
-        let timing = queued.and(waited).and_then(|()| self.timing(driver, composing));
+        let timing = queued.and(waited).and_then(|()| self.timing(driver, extras));
         timing.map_err(|f| on.backend_error(f))
     }
 
@@ -298,24 +307,25 @@ impl FrameSlot {
     pub fn receive(&self, on: &DeviceNetwork) -> DriverResult<RunTiming> {
         // The batch that was sent before may still be painted.
         on.driver.wait_for(self.event(FrameEvent::Downloaded), 2 * on.patience())?;
-        self.timing(on.driver.as_ref(), None)
+        self.timing(on.driver.as_ref(), Extras::default())
     }
 
-    fn timing(
-        &self,
-        driver: &dyn Driver,
-        composing: Option<&Composing<'_>>,
-    ) -> DriverResult<RunTiming> {
+    fn timing(&self, driver: &dyn Driver, extras: Extras<'_>) -> DriverResult<RunTiming> {
         let ms = |from, to| {
             let ms = driver.elapsed_ms(self.event(from), self.event(to))?;
             Ok(f64::from(ms))
         };
-        let painted = self.event(FrameEvent::Painted);
-        let compose_ms = composing.map_or(Ok(0.0), |c| c.ms_since(driver, painted))?;
+        let (ready, steady_ms) = match extras.steadying {
+            Some(_) => (FrameEvent::Steadied, ms(FrameEvent::Painted, FrameEvent::Steadied)?),
+            None => (FrameEvent::Painted, 0.0),
+        };
+        let composing = extras.composing;
+        let compose_ms = composing.map_or(Ok(0.0), |c| c.ms_since(driver, self.event(ready)))?;
         Ok(RunTiming {
             total_ms: ms(FrameEvent::Begun, FrameEvent::Painted)?,
             upload_ms: ms(FrameEvent::Sent, FrameEvent::Uploaded)?,
-            download_ms: ms(FrameEvent::Painted, FrameEvent::Downloaded)? - compose_ms,
+            download_ms: ms(ready, FrameEvent::Downloaded)? - compose_ms,
+            steady_ms,
             compose_ms,
             method: TimingMethod::Device,
         })

@@ -30,6 +30,7 @@ mod pack;
 mod raw_decoder;
 mod sent_photos;
 mod session;
+mod steady;
 mod transfers;
 
 use std::sync::Arc;

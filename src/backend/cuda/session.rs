@@ -13,6 +13,7 @@ use super::{
     frame_slot::{Extras, FrameSlot},
     raw_decoder::Decoding,
     sent_photos::SentHandle,
+    steady::DeviceSteady,
     transfers::EventList,
 };
 use crate::{
@@ -36,6 +37,8 @@ pub struct CudaSession {
     pub step_events: Option<EventList>,
     /// Decodes a camera's frame; loaded for the first one.
     raw_decoder: Option<Function>,
+    /// Steadies paintings; prepared for the first one.
+    steady: Option<DeviceSteady>,
     /// Writes the output before rounding, in the variants in which storing the picture is a separate step.
     pub store_floats: Function,
     pub network: DeviceNetwork,
@@ -65,6 +68,7 @@ impl CudaSession {
             second: None,
             step_events: None,
             raw_decoder: None,
+            steady: None,
             store_floats: network.store_floats()?,
             network,
             composer,
@@ -94,9 +98,9 @@ impl CudaSession {
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> BackendResult<RunTiming> {
         self.check(inputs, outputs, control)?;
-        let Self { first, network, .. } = self;
+        let Self { first, network, steady, .. } = self;
         first.stage(&network.plan, inputs);
-        let timing = first.run(network, recorded, Extras::default(), meanwhile)?;
+        let timing = first.run(network, recorded, steadying(steady), meanwhile)?;
         first.offer(network);
         first.unstage(network, outputs)?;
         Ok(timing)
@@ -192,13 +196,13 @@ impl CudaSession {
         check_single(paintings, 0)?;
         self.check(frames, paintings, control)?;
         BackendError::check_size(to, (source.height(), source.width()))?;
-        let Self { first, network, composer, .. } = self;
+        let Self { first, network, composer, steady, .. } = self;
         let on = network.on_device();
         let failed = |f| network.backend_error(f);
         let source = (ComposeSource::Frame(source), Some(look));
         let composing = composer.begin(on, source, !paintings.is_empty(), failed)?;
         first.stage(&network.plan, frames);
-        let extras = Extras { composing: Some(&composing), ..Extras::default() };
+        let extras = Extras { composing: Some(&composing), ..steadying(steady) };
         let timing = first.run(network, true, extras, meanwhile)?;
         first.unstage(network, paintings)?;
         composing.finish(to);
@@ -245,12 +249,12 @@ impl CudaSession {
             Some(function) => function,
             None => *self.raw_decoder.insert(self.network.raw_decoder()?),
         };
-        let Self { first, network, .. } = self;
+        let Self { first, network, steady, .. } = self;
         let from = network.at(network.layout.painting);
         let to = (network.at(network.layout.photo), network.plan.extended);
         let decoding = Decoding::new(function, raw, from, to);
         first.stage_raw(&network.plan, raw);
-        let extras = Extras { decoding: Some(&decoding), ..Extras::default() };
+        let extras = Extras { decoding: Some(&decoding), ..steadying(steady) };
         let timing = first.run(network, true, extras, meanwhile)?;
         first.unstage_photo(&network.plan, upright);
         first.unstage(network, paintings)?;
@@ -265,12 +269,12 @@ impl CudaSession {
         composition: Option<Composition<'_>>,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> BackendResult<RunTiming> {
-        let Self { first, network, composer, .. } = self;
+        let Self { first, network, composer, steady, .. } = self;
         let failed = |f| network.backend_error(f);
         let source = (ComposeSource::Raw(raw), composition.as_ref().and_then(|c| c.blend.look()));
         let with_paintings = !paintings.is_empty();
         let composing = composer.begin(network.on_device(), source, with_paintings, failed)?;
-        let extras = Extras { composing: Some(&composing), ..Extras::default() };
+        let extras = Extras { composing: Some(&composing), ..steadying(steady) };
         let timing = first.run(network, true, extras, meanwhile)?;
         first.unstage(network, paintings)?;
         composing.finish_raw(upright, composition.map(|c| c.to));
@@ -310,6 +314,58 @@ impl CudaSession {
         first.unstage(network, outputs)?;
         Ok(timing)
     }
+
+    /// Prepares for steadying the painting of `job`, if it says so.
+    fn begin_steady(&mut self, job: &Job<'_>) -> BackendResult {
+        let is_single = match &job.input {
+            Input::Frames(frames) => frames.len() == 1,
+            Input::Raw { .. } => true,
+            Input::Sent(_) => false,
+        };
+        if job.steadiness.is_some() && !(is_single && self.capabilities().steadies) {
+            return Err(BackendError::Declined(Declined::Unable));
+        }
+        if job.steadiness.is_some() && self.steady.is_none() {
+            self.steady = Some(DeviceSteady::new(&self.network)?);
+        }
+        if let Some(steady) = &mut self.steady {
+            steady.begin(job.steadiness);
+        }
+        Ok(())
+    }
+
+    fn run_job(
+        &mut self,
+        job: Job<'_>,
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> BackendResult<RunTiming> {
+        let Job { input, paintings, composition, .. } = job;
+        match (input, composition) {
+            (Input::Frames(frames), None) => {
+                BackendError::check_batch(frames, paintings)?;
+                if frames.len() > self.network.plan.batch {
+                    self.paint_groups(frames, paintings, control)
+                } else {
+                    self.paint_group(frames, paintings, control, true, meanwhile)
+                }
+            }
+            (Input::Frames(frames), Some(composition)) => {
+                self.compose(frames, paintings, composition, (control, meanwhile))
+            }
+            (Input::Raw { frame, upright }, composition) => {
+                self.paint_raw((frame, upright), paintings, composition, (control, meanwhile))
+            }
+            (Input::Sent(sent), None) => self.paint_sent(sent, paintings, control),
+            (Input::Sent(_), Some(_)) => Err(BackendError::Declined(Declined::Unable)),
+        }
+    }
+}
+
+/// Steadies the painting if the current job says so.
+fn steadying(steady: &Option<DeviceSteady>) -> Extras<'_> {
+    let steadying = steady.as_ref().filter(|steady| steady.is_on());
+    Extras { steadying, ..Extras::default() }
 }
 
 /// Checks the number of paintings of a single frame: one, or zero if `least` allows it.
@@ -335,8 +391,15 @@ impl Session for CudaSession {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let decodes = self.network.plan.batch == 1;
-        Capabilities { decodes, composes: true, composes_masks: false, keeps_sent: true }
+        let plan = &self.network.plan;
+        let is_single = plan.batch == 1;
+        Capabilities {
+            decodes: is_single,
+            composes: true,
+            composes_masks: false,
+            steadies: is_single && DeviceSteady::suits(plan.photo),
+            keeps_sent: true,
+        }
     }
 
     fn run(
@@ -345,27 +408,15 @@ impl Session for CudaSession {
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> BackendResult<RunTiming> {
-        let Job { input, paintings, composition } = job;
-        let timing = match (input, composition) {
-            (Input::Frames(frames), None) => {
-                BackendError::check_batch(frames, paintings)?;
-                if frames.len() > self.network.plan.batch {
-                    self.paint_groups(frames, paintings, control)?
-                } else {
-                    self.paint_group(frames, paintings, control, true, meanwhile)?
-                }
-            }
-            (Input::Frames(frames), Some(composition)) => {
-                self.compose(frames, paintings, composition, (control, meanwhile))?
-            }
-            (Input::Raw { frame, upright }, composition) => {
-                self.paint_raw((frame, upright), paintings, composition, (control, meanwhile))?
-            }
-            (Input::Sent(sent), None) => self.paint_sent(sent, paintings, control)?,
-            (Input::Sent(_), Some(_)) => return Err(BackendError::Declined(Declined::Unable)),
-        };
-        control.set_progress(1.0);
-        Ok(timing)
+        self.begin_steady(&job)?;
+        let run = self.run_job(job, control, meanwhile);
+        if let Some(steady) = &mut self.steady {
+            steady.end(&run);
+        }
+        if run.is_ok() {
+            control.set_progress(1.0);
+        }
+        run
     }
 
     fn sent(&self) -> Option<SentFrames> {

@@ -21,7 +21,8 @@ use super::{
 };
 use crate::{
     backend::{
-        BackendError, Composition, DeviceInfo, Input, Job, RunControl, Session, unless_declined,
+        BackendError, Composition, DeviceInfo, Input, Job, RunControl, Session, Steadiness,
+        unless_declined,
     },
     capture::Captured,
     compose::{Look, compose_into},
@@ -79,6 +80,8 @@ impl Way {
 #[derive(Clone, Copy)]
 pub struct Run {
     pub timing: RunTiming,
+    /// Whether the device steadied the picture.
+    pub is_steady: bool,
     /// Whether the device composed the picture.
     pub is_composed: bool,
 }
@@ -111,6 +114,8 @@ pub struct FrameLoop {
     scaler: Scaler,
     upscaler: Upscaler,
     steady: Steady,
+    /// Whether the device steadied the last picture.
+    is_steady_on_device: bool,
     /// The network's output, if it is not sent as it is.
     network: [Frame; 2],
     /// Decoding target before orientation is applied.
@@ -143,6 +148,7 @@ impl FrameLoop {
             scaler: Scaler::default(),
             upscaler: Upscaler::new(threads),
             steady: Steady::new(threads),
+            is_steady_on_device: false,
             network: [pixel(), pixel()],
             scratch: pixel(),
             control,
@@ -213,27 +219,23 @@ impl FrameLoop {
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<Option<Run>, BackendError> {
         self.scaler.begin();
+        let steadiness = self.steadiness(way);
         let picture = &mut self.output.value;
         picture.other = None;
         let painted = &mut picture.painted;
         fit(painted, if way.upscales { captured.size() } else { way.working });
         let timing = captured.decode_with(|frame, upright| {
             let input = Input::Raw { frame, upright };
+            let composition = |to| Some(Composition { source: None, blend: way.look.into(), to });
             let job = match way.upscales {
-                true => Job {
-                    input,
-                    paintings: &mut [],
-                    composition: Some(Composition {
-                        source: None,
-                        blend: way.look.into(),
-                        to: painted,
-                    }),
-                },
-                false => Job { input, paintings: from_mut(painted), composition: None },
+                true => Job { composition: composition(painted), ..Job::new(input, &mut []) },
+                false => Job::new(input, from_mut(painted)),
             };
+            let job = Job { steadiness, ..job };
             unless_declined(session.run(job, &self.control, meanwhile))
         })?;
-        Ok(timing.map(|timing| Run { timing, is_composed: way.upscales }))
+        let is_steady = steadiness.is_some();
+        Ok(timing.map(|timing| Run { timing, is_steady, is_composed: way.upscales }))
     }
 
     /// Scales the source's frame to the working size and sizes the buffers for one picture or two. Returns the elapsed
@@ -255,8 +257,14 @@ impl FrameLoop {
         ms((self.clock)() - began)
     }
 
-    /// Paints the scaled frame as picture `at`, 0 or in a comparison also 1, and composes it if the device can. Calls
-    /// `meanwhile` repeatedly while the device works.
+    /// How the device steadies the painting.
+    fn steadiness(&self, way: &Way) -> Option<Steadiness> {
+        let percent = way.steadiness;
+        (percent > 0).then_some(Steadiness { percent, is_new: !self.is_steady_on_device })
+    }
+
+    /// Paints the scaled frame as picture `at`, 0 or in a comparison also 1, and steadies and composes it if the device
+    /// can. Calls `meanwhile` repeatedly while the device works.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -268,6 +276,7 @@ impl FrameLoop {
         at: usize,
         mut meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<Run, BackendError> {
+        let steadiness = self.steadiness(way).filter(|_| session.capabilities().steadies);
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
         let scaled = self.scaler.of(source, way.working);
@@ -279,24 +288,35 @@ impl FrameLoop {
         if way.upscales {
             fit(to, picture.original.size());
         }
-        if way.upscales && way.steadiness > 0 {
-            to = painting;
-        } else if way.upscales {
+        // What the host steadies, it also composes.
+        let composes = way.steadiness == 0 || steadiness.is_some();
+        if way.upscales && composes {
             let source = Some(&picture.original);
             let job = Job {
                 input: Input::Frames(from_ref(scaled)),
                 // A comparison checks the network's own pictures for equality.
-                paintings: if is_pair { from_mut(painting) } else { &mut [] },
-                composition: Some(Composition { source, blend: way.look.into(), to }),
+                paintings: if is_pair { from_mut(&mut *painting) } else { &mut [] },
+                composition: Some(Composition { source, blend: way.look.into(), to: &mut *to }),
+                steadiness,
             };
             let meanwhile = meanwhile.as_mut().map(|m| &mut **m as &mut dyn FnMut());
             if let Some(timing) = unless_declined(session.run(job, &self.control, meanwhile))? {
-                return Ok(Run { timing, is_composed: true });
+                let is_steady = steadiness.is_some();
+                return Ok(Run { timing, is_steady, is_composed: true });
             }
+        }
+        if way.upscales {
             to = painting;
         }
+        if steadiness.is_some() {
+            let job = Job { steadiness, ..Job::frame(scaled, &mut *to) };
+            let meanwhile = meanwhile.as_mut().map(|m| &mut **m as &mut dyn FnMut());
+            if let Some(timing) = unless_declined(session.run(job, &self.control, meanwhile))? {
+                return Ok(Run { timing, is_steady: true, is_composed: false });
+            }
+        }
         let timing = session.run(Job::frame(scaled, to), &self.control, meanwhile)?;
-        Ok(Run { timing, is_composed: false })
+        Ok(Run { timing, is_steady: false, is_composed: false })
     }
 
     /// Shows the source's frame at the working size, unpainted.
@@ -304,7 +324,7 @@ impl FrameLoop {
         let scale_ms = self.scale(source, &way, false);
         let scaled = self.scaler.of(source, way.working);
         parallel_copy::copy(self.output.value.painted.rgba_mut(), scaled.rgba());
-        let run = Run { timing: RunTiming::host(0.0), is_composed: true };
+        let run = Run { timing: RunTiming::host(0.0), is_steady: false, is_composed: true };
         Painted { way, scale_ms, mode: None, runs: [run; 2], pair: None }
     }
 
@@ -318,11 +338,17 @@ impl FrameLoop {
     /// Forgets the painting before, because the next one is painted otherwise.
     pub fn forget_steady(&mut self) {
         self.steady.reset();
+        self.is_steady_on_device = false;
     }
 
-    /// Makes the network's picture steady. Returns the elapsed milliseconds.
+    /// Makes the network's picture steady, unless the device did. Returns the elapsed milliseconds.
     fn make_steady(&mut self, painted: &Painted) -> f32 {
-        let way = painted.way;
+        let Painted { way, runs: [run, _], .. } = *painted;
+        self.is_steady_on_device = run.is_steady;
+        if run.is_steady {
+            self.steady.reset();
+            return run.timing.steady_ms as f32;
+        }
         if way.steadiness == 0 {
             return 0.0;
         }

@@ -84,11 +84,12 @@ impl LiveSessions {
         self.scheduler.serving()
     }
 
-    /// The session that may receive frames in the camera's format. `None` in a comparison, because both sides get the
-    /// same decoded pixels.
-    pub fn for_raw(&self) -> Option<&SessionSlot> {
+    /// The session that may receive frames in the camera's format, and steady their paintings if `steadies` is set.
+    /// `None` in a comparison, because both sides get the same decoded pixels.
+    pub fn for_raw(&self, steadies: bool) -> Option<&SessionSlot> {
         let slot = self.scheduler.serving()?.single()?;
-        self.leases.first().filter(|lease| lease.capabilities.decodes).map(|_| slot)
+        let can = self.leases.first()?.capabilities;
+        (can.decodes && (can.steadies || !steadies)).then_some(slot)
     }
 
     /// How often a lost device was replaced.

@@ -234,8 +234,8 @@ impl Live {
                 }
             }
         };
-        let takes_raw = painted.way.steadiness == 0 && !self.declined_raw;
-        self.input.set_takes_raw(takes_raw && self.sessions.for_raw().is_some());
+        let for_raw = self.sessions.for_raw(painted.way.steadiness > 0);
+        self.input.set_takes_raw(!self.declined_raw && for_raw.is_some());
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
             if let Some(RenderTarget::One(slot)) = self.sessions.serving() {
@@ -277,8 +277,7 @@ impl Live {
             self.painted_by = Some(target.clone());
             self.frames.forget_steady();
         }
-        // The source's frame is needed here to steady its painting.
-        let raw = if way.steadiness > 0 { None } else { self.paint_raw(devices, way)? };
+        let raw = self.paint_raw(devices, way)?;
         self.frames.take(begun, &mut self.input.frames.value);
         if let Some(painted) = raw {
             return Ok(painted);
@@ -334,7 +333,7 @@ impl Live {
         if self.input.frames.value.raw().is_none() || self.declined_raw {
             return Ok(None);
         }
-        let Some(slot) = self.sessions.for_raw().cloned() else {
+        let Some(slot) = self.sessions.for_raw(way.steadiness > 0).cloned() else {
             return Ok(None);
         };
         let run = self.with_session(devices, &slot, |frames, session, input, meanwhile| {

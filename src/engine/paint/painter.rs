@@ -408,7 +408,7 @@ impl Painter {
             let mut outputs = Vec::new();
             outputs.resize_with(photos.len(), || Frame::empty(width, height));
             let input = Input::Sent(&sent.frames);
-            let job = Job { input, paintings: &mut outputs, composition: None };
+            let job = Job::new(input, &mut outputs);
             if let Some(run) = unless_declined(session.run(job, control, None))? {
                 self.sent = PhotosOnDevice::of(session, photos, size);
                 return Ok((run, outputs));

@@ -7,12 +7,14 @@ const ALIGNMENT: usize = 256;
 
 /// Divides one allocation into parts.
 #[derive(Default)]
-struct Cutter {
-    used: usize,
+pub struct Cutter {
+    /// Bytes.
+    pub used: usize,
 }
 
 impl Cutter {
-    fn part(&mut self, bytes: usize) -> usize {
+    /// The offset of the next part of this size.
+    pub fn part(&mut self, bytes: usize) -> usize {
         let offset = self.used;
         self.used = (offset + bytes).next_multiple_of(ALIGNMENT);
         offset

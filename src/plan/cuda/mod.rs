@@ -44,7 +44,7 @@ pub use joint::JointKernel;
 pub use launch::{ConvLaunch, ConvolutionShape, CudaOp, CudaStep, LibraryConv, Taps, Target};
 pub use leading::LeadingChain;
 pub use library::leaves_convolutions;
-pub use memory_layout::{ConvMemory, MemoryLayout};
+pub use memory_layout::{ConvMemory, Cutter, MemoryLayout};
 pub use precision::{PRECISIONS, mode_supported};
 pub use resident_norm::ResidentNorm;
 pub use row_partition::RowPartition;
