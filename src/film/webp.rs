@@ -31,7 +31,8 @@ pub fn describe(name: &str, path: &Path) -> Result<Value, Box<dyn Error>> {
     Ok(json!({ "streams": [video] }))
 }
 
-/// Sends the frames of the file at `path` that begin in `range`, in seconds, as a NUT stream. They have this width and height.
+/// Sends the frames of the file at `path` that begin in `range`, in seconds, as a NUT stream. They have this width and
+/// height.
 ///
 /// # Errors
 /// Why not all of them were sent.
