@@ -18,7 +18,7 @@
 //! | 5 | [`verify`], [`measure`] | whether a backend computes correctly; how long it takes |
 //! | 5 | [`settings`], [`licences`] | settings that are kept between runs; licences of all dependencies |
 //! | 5 | [`terminal`], [`signals`] | standard output and error; Ctrl-C and SIGTERM |
-//! | 4 | [`backend`] | runs a plan on a device; the only cudarc, and the only `unsafe` but for one call to a camera's driver |
+//! | 4 | [`backend`] | runs a plan on a device; the only cudarc, and the only `unsafe` but for two calls to a camera's driver |
 //! | 3 | [`steady`] | keeps the strokes of a moving picture where they are on the things that it shows |
 //! | 3 | [`plan`] | turns a graph, an image size and a mode into steps with buffers and costs; pure |
 //! | 2 | [`graph`], [`network`] | a network as operations, and how they are fused; a graph with its trained values |

@@ -30,7 +30,10 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-pub use camera::{Camera, cameras, formats, is_connected};
+pub use camera::{
+    Camera, Output, OutputProblem, OutputRequest, Setup, VirtualCamera, cameras, formats,
+    is_connected, open_output, virtual_cameras,
+};
 pub use decoder::FrameDecoder;
 pub use demo::Scene;
 pub use format::{CameraFormat, FrameInterval, PixelFormat};

@@ -43,6 +43,9 @@ pub enum CaptureProblem {
         /// The stable names of the matching cameras.
         known: Vec<String>,
     },
+    /// Camera out writes to it.
+    #[error("this camera shows the painting itself; choose another source")]
+    ShowsPainting,
     /// Another program uses the camera.
     #[error("another program is using the camera; close it there to continue")]
     Busy,

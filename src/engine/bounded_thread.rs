@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 pub type WakeUp = Arc<dyn Fn() + Send + Sync>;
 
 /// One of the engine's threads. Dropping it neither stops nor joins the thread.
-pub(super) struct BoundedThread {
+pub struct BoundedThread {
     /// Carries no messages; disconnects when the thread ends.
     ended: Receiver<()>,
     handle: Option<JoinHandle<()>>,

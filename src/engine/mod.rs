@@ -27,6 +27,7 @@ pub mod style_picture;
 mod thread;
 pub mod trial;
 
+pub(crate) use bounded_thread::BoundedThread;
 pub use bounded_thread::WakeUp;
 pub use error::panic_message;
 pub use handle::Engine;

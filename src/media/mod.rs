@@ -4,6 +4,7 @@
 
 pub(crate) mod alpha;
 mod avif;
+pub mod camera_out;
 mod color;
 pub(crate) mod container;
 pub mod decode;

@@ -3,13 +3,19 @@
 //! [`run`] runs on the watching thread. It finds the camera, starts a [`session`] with it on another thread,
 //! and starts a new session when that one fails or hangs. It never touches the device, so nothing can block it.
 
+mod output_problem;
 mod session;
+mod setup;
 #[path = "nokhwa.rs"]
 mod system;
 #[cfg(target_os = "linux")]
 mod v4l2;
+mod virtual_camera;
 mod watch;
 
+pub use output_problem::OutputProblem;
+pub use setup::Setup;
+pub use virtual_camera::{Output, OutputRequest, VirtualCamera, open_output, virtual_cameras};
 pub(super) use watch::run;
 
 use super::{
@@ -106,6 +112,8 @@ fn find(id: &CameraId) -> Result<DeviceEntry, CaptureProblem> {
             known.dedup();
             Err(CaptureProblem::Unknown { name: id.to_string(), known })
         }
+        #[cfg(target_os = "linux")]
+        1 if v4l2::loopback::is_written(&fitting[0].device) => Err(CaptureProblem::ShowsPainting),
         1 => Ok(fitting.remove(0)),
         _ => Err(CaptureProblem::Ambiguous {
             name: id.to_string(),

@@ -17,9 +17,14 @@ pub struct Fit {
 }
 
 impl Fit {
+    /// Width and height, in pixels.
+    pub fn of((width, height): (usize, usize)) -> Self {
+        Self { width, height, others: 0 }
+    }
+
     /// The size of `first`.
     pub fn to(first: &Frame) -> Self {
-        Self { width: first.width(), height: first.height(), others: 0 }
+        Self::of(first.size())
     }
 
     /// Width and height, in pixels.

@@ -24,7 +24,7 @@ mod beginning;
 mod destination;
 mod encoder;
 mod file;
-mod fit;
+pub(super) mod fit;
 mod fragments;
 mod mp4;
 mod output;
@@ -32,7 +32,7 @@ mod pictures;
 mod queue;
 mod recorded;
 mod recorder;
-mod yuv;
+pub(super) mod yuv;
 
 pub use beginning::beginning_of;
 pub use destination::Destination;

@@ -1,18 +1,8 @@
 //! How a camera's luma and chroma become colours.
 
-use std::{
-    ffi::c_void,
-    mem,
-    ptr::{self, from_mut},
-};
+use v4l::Device as V4lDevice;
 
-use v4l::{
-    Device as V4lDevice,
-    buffer::Type,
-    v4l_sys::v4l2_format,
-    v4l2::{self, vidioc::VIDIOC_G_FMT},
-};
-
+use super::calls;
 use crate::raw_frame::ColorMatrix;
 
 /// A driver's numbers in `videodev2.h`: of the colour space, the encoding of its colours, and the range of its values.
@@ -26,21 +16,8 @@ pub struct DriverColors {
 impl DriverColors {
     /// Those of the current format. Everything is 0, unknown, if the driver does not respond.
     pub fn of(device: &V4lDevice) -> Self {
-        // SAFETY: a C structure of numbers, for which zeros are valid.
-        let mut format: v4l2_format = unsafe { mem::zeroed() };
-        format.type_ = Type::VideoCapture as u32;
-        let argument: *mut c_void = from_mut(&mut format).cast();
-        // SAFETY: this call reads and writes one `v4l2_format`. The v4l crate makes it too, but leaves out the encoding.
-        let answer = unsafe { v4l2::ioctl(device.handle().fd(), VIDIOC_G_FMT, argument) };
-        if answer.is_err() {
-            return Self::default();
-        }
-        // SAFETY: the answer for this type is a `v4l2_pix_format`, and both fields of its union are numbers.
-        unsafe {
-            let pix = ptr::addr_of!(format.fmt.pix).read_unaligned();
-            let encoding = pix.__bindgen_anon_1.ycbcr_enc;
-            Self { space: pix.colorspace, encoding, range: pix.quantization }
-        }
+        let [space, encoding, range] = calls::capture_colors(device).unwrap_or_default();
+        Self { space, encoding, range }
     }
 
     /// The matrix, and whether the range is full. What the driver leaves open follows from the colour space, by

@@ -2,9 +2,11 @@
 //!
 //! [`node`] provides stable names, excludes devices that are not cameras, explains why one cannot be opened, and lists
 //! every format with its exact rate and row length. [`probe_stream`] reports whether a frame is ready. [`mmap_stream`]
-//! streams the formats that nokhwa does not support. Only this folder imports v4l, the crate that nokhwa is built on.
+//! streams the formats that nokhwa does not support. [`loopback`] writes to virtual cameras. Only this folder imports v4l, the crate that nokhwa is built on.
 
+mod calls;
 mod color;
+pub mod loopback;
 mod mmap_stream;
 mod node;
 mod probe_stream;

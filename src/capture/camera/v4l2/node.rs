@@ -11,7 +11,7 @@ use v4l::{
     video::{Capture as _, capture::Parameters},
 };
 
-use super::{CODES, color::DriverColors, pixel_format, problem};
+use super::{CODES, color::DriverColors, loopback::shows_painting, pixel_format, problem};
 use crate::{
     capture::{
         camera::DeviceEntry,
@@ -65,7 +65,9 @@ impl Node {
         self.device.query_caps().is_ok_and(|caps| {
             let needed = Capability::VIDEO_CAPTURE | Capability::STREAMING;
             // Devices that scale or compress (memory-to-memory) also capture pictures.
-            caps.capabilities.contains(needed) && !caps.capabilities.contains(Capability::VIDEO_M2M)
+            caps.capabilities.contains(needed)
+                && !caps.capabilities.contains(Capability::VIDEO_M2M)
+                && !shows_painting(&self.entry.device, &caps)
         })
     }
 
