@@ -18,7 +18,8 @@ use crate::{
         self, BackendError, DeviceOptions,
         cuda::{self, CudaDevice, CudaProbe},
     },
-    capture, disk,
+    capture::{self, Setup},
+    disk,
     engine::paint::default_memory_limit_bytes,
     media::{ffmpeg::Ffmpeg, heic},
     mode::{DeviceChoice, ModeChoice},
@@ -50,6 +51,7 @@ struct Finding {
     topic: &'static str,
     verdict: Verdict,
     found: String,
+    /// What to do, one step a line.
     advice: Option<String>,
 }
 
@@ -82,7 +84,7 @@ pub fn run(json: bool) -> Result<(), CliError> {
     let mut findings = [
         vec![processor(), memory()],
         graphics(),
-        vec![cameras(), video(), phone_photos(), screen(), dialogs()],
+        vec![cameras(), camera_out(), video(), phone_photos(), screen(), dialogs()],
         styles(&library),
     ]
     .concat();
@@ -105,8 +107,8 @@ fn text(report: &Report) -> Vec<String> {
     let mut rows = Vec::new();
     for f in &report.findings {
         rows.push(vec![f.verdict.to_string(), f.topic.to_owned(), f.found.clone()]);
-        if let Some(advice) = &f.advice {
-            rows.push(vec![String::new(), String::new(), format!("-> {advice}")]);
+        for step in f.advice.iter().flat_map(|advice| advice.lines()) {
+            rows.push(vec![String::new(), String::new(), format!("-> {step}")]);
         }
     }
     let mut lines = vec![format!("StyleForge {} on {}", report.version, report.system)];
@@ -265,6 +267,22 @@ fn cameras() -> Finding {
         Err(error) => {
             Finding::note("Cameras", error.to_string(), "photos and the demo scene need no camera")
         }
+    }
+}
+
+/// Checks whether the painting can be shown to other programs as a camera.
+fn camera_out() -> Finding {
+    let topic = "Camera out";
+    let cameras = capture::virtual_cameras();
+    if cameras.is_empty() {
+        let setup = Setup::here();
+        return Finding::note(topic, setup.reason(), &setup.steps().join("\n"));
+    }
+    let names: Vec<String> =
+        cameras.iter().map(|camera| format!("{} ({})", camera.label, camera.device)).collect();
+    match cameras.iter().find_map(|camera| camera.problem.as_ref()) {
+        Some(problem) => Finding::note(topic, names.join(", "), &problem.to_string()),
+        None => Finding::ok(topic, names.join(", ")),
     }
 }
 

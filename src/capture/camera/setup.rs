@@ -81,6 +81,9 @@ impl Setup {
 
     /// Why there is no virtual camera.
     pub fn reason(&self) -> &'static str {
+        if cfg!(not(target_os = "linux")) {
+            return "StyleForge writes to virtual cameras only on Linux";
+        }
         match (self.is_loaded, self.is_installed, self.has_secure_boot) {
             (true, ..) => "no device of the kernel module v4l2loopback is free",
             (_, true, true) => {
@@ -113,6 +116,9 @@ impl Setup {
 
     /// Everything to do, in order, as text and commands.
     pub fn steps(&self) -> Vec<String> {
+        if cfg!(not(target_os = "linux")) {
+            return Vec::new();
+        }
         let mut steps = Vec::new();
         match self.distribution {
             _ if self.is_installed || self.is_loaded => {}

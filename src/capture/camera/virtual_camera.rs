@@ -11,6 +11,8 @@ pub struct VirtualCamera {
     pub device: String,
     /// The name under which other programs show it.
     pub label: String,
+    /// Why it cannot be written, if that is already known.
+    pub problem: Option<OutputProblem>,
 }
 
 /// The requested output.

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use super::{
     DeviceArgs,
     values::{
-        AnyFormat, PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_size, formats,
+        AnyFormat, PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_out_size, camera_size, formats,
         frame_rate, model_sizes, percent, precisions, seconds, source, time, variants, working_px,
         working_size,
     },
@@ -233,6 +233,13 @@ pub struct LiveArgs {
     /// Format of the images in a folder [default: jpeg]
     #[arg(long, value_name = "FORMAT", value_parser = formats(), requires = "record")]
     pub record_format: Option<Format>,
+    /// Show the painting to other programs as a camera: auto, or the device file or label of a virtual camera (Linux
+    /// with the kernel module v4l2loopback; doctor says how to set it up)
+    #[arg(long, value_name = "DEVICE")]
+    pub camera_out: Option<String>,
+    /// Picture size of camera out; a program that reads it may keep an older size
+    #[arg(long, value_name = "WxH", value_parser = camera_out_size, default_value = "1280x720", requires = "camera_out")]
+    pub camera_out_size: (usize, usize),
     /// Print a report as JSON
     #[arg(long)]
     pub json: bool,

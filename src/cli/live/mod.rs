@@ -1,5 +1,6 @@
 //! `styleforge live`: paints live without a window, prints the measured rates, and records if requested.
 
+mod camera_out;
 mod recording;
 mod report;
 
@@ -11,6 +12,7 @@ use std::{
 use crossbeam_channel::{Receiver, at, bounded, select};
 
 use self::{
+    camera_out::CameraOutReport,
     recording::{RecordingReport, StillRecording},
     report::{AutomaticSize, Report, text},
 };
@@ -37,7 +39,10 @@ use crate::{
         paint::PaintError,
         protocol::Event,
     },
-    media::record::{Recorded, Recorder},
+    media::{
+        camera_out::CameraOut,
+        record::{Recorded, Recorder},
+    },
     mode::{DeviceChoice, ModelSize, PrecisionChoice},
     weights::{StyleLibrary, bytes_in_hex},
 };
@@ -93,6 +98,11 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         ..CaptureSettings::default()
     };
     let mut still = None;
+    let label = style.as_ref().map_or_else(String::new, |style| style.label.clone());
+    let camera_out = camera_out::start(args, label, wake_up.clone())?.map(|(camera_out, sink)| {
+        engine.record(sink);
+        camera_out
+    });
     let recorder = recording::start(args, wake_up)?.map(|(recorder, sink)| {
         match &args.source {
             Source::Photo(_) | Source::Folder(_) => {
@@ -117,6 +127,7 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         pictures,
         engine,
         recorder,
+        camera_out,
         still,
         precision: args.painting.precision,
         control,
@@ -187,6 +198,7 @@ struct LiveRun {
     pictures: crate::mailbox::Reader<LivePicture>,
     engine: Engine,
     recorder: Option<Recorder>,
+    camera_out: Option<CameraOut>,
     /// The recording of photos; that of other sources is a sink of the engine.
     still: Option<StillRecording>,
     precision: PrecisionChoice,
@@ -236,6 +248,10 @@ impl LiveRun {
             // Stop at once, because nothing more would be recorded. Finishing the recording reports the reason.
             if self.recorder.as_ref().is_some_and(Recorder::has_ended) {
                 return Ok(());
+            }
+            let out = self.camera_out.as_ref().and_then(|out| out.status().problem);
+            if let Some(problem) = out {
+                return Err(CliError::failed(problem));
             }
             // The time starts at the first painted frame, even if a slow computer takes long for it. A run whose source
             // sends no frames ends too.
@@ -386,6 +402,7 @@ impl LiveRun {
         if let Some(failure) = recorded.as_ref().and_then(Recorded::failure_in_words) {
             return Err(CliError::Failed(failure));
         }
+        let camera_out = self.camera_out.take().map(|out| out.status());
         let taking = self.pictures.counts();
         let Some(((first_at, captured, painted), facts)) =
             self.first.zip(self.pictures.value.facts)
@@ -454,6 +471,7 @@ impl LiveRun {
             recorded_frames: recorded.as_ref().map(|r| r.frames),
             left_out_frames: recorded.as_ref().map(|r| r.left_out),
             recording: recorded.map(RecordingReport::from),
+            camera_out: camera_out.map(CameraOutReport::from),
             problems: std::mem::take(&mut self.problems),
         };
         self.engine.stop_live();

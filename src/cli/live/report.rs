@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::recording::RecordingReport;
+use super::{camera_out::CameraOutReport, recording::RecordingReport};
 use crate::{
     cli::style_choice::ChosenStyle,
     engine::live::{LiveSize, Stages, meter::Spread},
@@ -56,6 +56,8 @@ pub struct Report {
     pub left_out_frames: Option<u64>,
     /// `None` if no recording was requested.
     pub recording: Option<RecordingReport>,
+    /// `None` if camera out was not requested.
+    pub camera_out: Option<CameraOutReport>,
     /// Problems of the source, in order.
     pub problems: Vec<String>,
 }
@@ -193,6 +195,7 @@ pub fn text(report: &Report) -> Vec<String> {
         lines.push(recording.in_words.clone());
         lines.extend(recording.notes.iter().cloned());
     }
+    lines.extend(report.camera_out.as_ref().map(|out| out.in_words.clone()));
     lines
 }
 

@@ -11,7 +11,8 @@ mod card;
 mod yuyv;
 
 use std::{
-    io,
+    fmt, io,
+    str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -31,6 +32,54 @@ use crate::{
 pub const FPS: u32 = 30;
 /// How long the end may take if the driver blocks.
 const END_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The size of the pictures that is requested from the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CameraOutSize {
+    #[default]
+    Hd720,
+    Hd1080,
+    /// The size of the source's frames.
+    Source,
+}
+
+impl CameraOutSize {
+    /// Every choice, in the order of the menus.
+    pub const ALL: [Self; 3] = [Self::Hd720, Self::Hd1080, Self::Source];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hd720 => "1280x720",
+            Self::Hd1080 => "1920x1080",
+            Self::Source => "source",
+        }
+    }
+
+    /// Width and height, in pixels. Two pixels share their colour, so the sides are even.
+    pub fn of(self, source: (usize, usize)) -> (usize, usize) {
+        let even = |px: usize| (px & !1).max(2);
+        match self {
+            Self::Hd720 => (1280, 720),
+            Self::Hd1080 => (1920, 1080),
+            Self::Source => (even(source.0), even(source.1)),
+        }
+    }
+}
+
+impl fmt::Display for CameraOutSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for CameraOutSize {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|size| size.name() == text);
+        known.ok_or("expected 1280x720, 1920x1080 or source")
+    }
+}
 
 /// What readers should see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

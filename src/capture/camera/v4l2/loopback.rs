@@ -19,9 +19,10 @@ use v4l::{
     video::{Output as _, output::Parameters},
 };
 
-use super::{VIDEO_GROUP, calls, list as devices};
+use super::{CLASS, VIDEO_GROUP, calls, list as devices};
 use crate::{
     capture::camera::{
+        DeviceEntry,
         output_problem::OutputProblem,
         setup::LABEL,
         virtual_camera::{Output, OutputRequest, VirtualCamera},
@@ -56,18 +57,33 @@ pub fn list() -> Vec<VirtualCamera> {
     let entries = devices().unwrap_or_default();
     let mut cameras: Vec<VirtualCamera> = entries
         .into_iter()
-        .filter(|entry| {
-            let opened = V4lDevice::with_path(&entry.device);
-            // A device that may not be opened is named by its label; opening it again reports why.
-            opened.and_then(|device| device.query_caps()).map_or_else(
-                |e| e.kind() == ErrorKind::PermissionDenied && entry.name.contains(LABEL),
-                |caps| caps.driver == DRIVER,
-            )
+        .filter_map(|DeviceEntry { device, name: label, .. }| {
+            let opened = V4lDevice::with_path(&device);
+            let problem = match opened.and_then(|device| device.query_caps()) {
+                Ok(caps) if caps.driver != DRIVER => return None,
+                Ok(caps) => busy(&device, &caps),
+                Err(_) if !has_driver_files(&device) => return None,
+                Err(error) => Some(problem(&device, &error)),
+            };
+            Some(VirtualCamera { device, label, problem })
         })
-        .map(|entry| VirtualCamera { device: entry.device, label: entry.name })
         .collect();
     cameras.sort_by_key(|camera| !camera.label.contains(LABEL));
     cameras
+}
+
+/// Whether the system has the files of the module's devices for this one, which need no permission.
+fn has_driver_files(device: &str) -> bool {
+    let name = Path::new(device).file_name();
+    name.is_some_and(|name| Path::new(CLASS).join(name).join("max_openers").exists())
+}
+
+/// Another program makes a camera of a device by writing to it.
+fn busy(device: &str, caps: &Capabilities) -> Option<OutputProblem> {
+    let caps = caps.capabilities;
+    let is_camera =
+        !caps.contains(Capability::VIDEO_OUTPUT) && caps.contains(Capability::VIDEO_CAPTURE);
+    is_camera.then(|| OutputProblem::Busy { device: device.to_owned() })
 }
 
 /// A device that is open for writing.
@@ -89,11 +105,11 @@ impl Loopback {
         let refused = |error: io::Error| problem(&camera.device, &error);
         let open = || V4lDevice::with_path(&camera.device).map_err(refused);
         let mut device = open()?;
-        let caps = device.query_caps().map_err(refused)?.capabilities;
-        if !caps.contains(Capability::VIDEO_OUTPUT) {
-            if caps.contains(Capability::VIDEO_CAPTURE) {
-                return Err(OutputProblem::Busy { device: camera.device.clone() });
-            }
+        let caps = device.query_caps().map_err(refused)?;
+        if let Some(busy) = busy(&camera.device, &caps) {
+            return Err(busy);
+        }
+        if !caps.capabilities.contains(Capability::VIDEO_OUTPUT) {
             // Its last writer did not start the output. Starting it, even in vain, and closing makes it one again.
             calls::start_output(&device).ok();
             drop(device);
