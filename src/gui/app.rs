@@ -30,7 +30,7 @@ use super::{
     gallery::Gallery,
     incoming::Incoming,
     intent::Intent,
-    live::{LiveView, Repaints},
+    live::{CameraOutView, LiveView, Repaints},
     messages::{Corner, Messages},
     opened::Origin,
     overlays::Overlays,
@@ -93,6 +93,7 @@ pub struct App {
     pub(super) live: Option<LiveView>,
     /// The most recent list of cameras; `None` while it is being made.
     pub(super) cameras: Option<Result<Vec<Camera>, String>>,
+    pub(super) camera_out: CameraOutView,
     /// Live frames that are being repainted.
     pub(super) repaints: Repaints,
     pub(super) full_screen: FullScreen,
@@ -161,6 +162,7 @@ impl App {
             overlays: Overlays::default(),
             live: None,
             cameras: None,
+            camera_out: CameraOutView::default(),
             repaints: Repaints::default(),
             full_screen: FullScreen::default(),
             window: WindowState::default(),
@@ -216,6 +218,7 @@ impl App {
         self.note_incoming();
         self.perform_all();
         self.live_logic();
+        self.follow_camera_out();
         self.follow_repaints();
         self.guard_closing();
         self.serve_readings();

@@ -142,6 +142,8 @@ pub enum Intent {
     /// Also save this snapshot as it was painted live.
     SaveAsSeen(Arc<SnapshotPicture>),
     ToggleRecording,
+    /// Start or stop showing the painting as a camera.
+    ToggleCameraOut,
     /// Start or stop comparing two modes.
     ToggleCompare,
     /// Show or hide the difference between the two modes.

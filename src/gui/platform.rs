@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{label::path_label, pointer::Pointer};
 use crate::{
-    capture::{self, Camera},
+    capture::{self, Camera, Output, OutputProblem, OutputRequest, VirtualCamera},
     disk::{without_number, words},
     frame::Frame,
     media::{decode, encode::Format},
@@ -125,6 +125,15 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// A message for the user.
     fn cameras(&self) -> Result<Vec<Camera>, String>;
+
+    /// Lists the system's virtual cameras.
+    fn virtual_cameras(&self) -> Vec<VirtualCamera>;
+
+    /// Opens a virtual camera for writing.
+    ///
+    /// # Errors
+    /// [`OutputProblem`] if there is none, or the system refuses.
+    fn open_output(&self, request: &OutputRequest) -> Result<Box<dyn Output>, OutputProblem>;
 }
 
 #[derive(Default)]
@@ -311,6 +320,14 @@ impl Platform for Desktop {
 
     fn cameras(&self) -> Result<Vec<Camera>, String> {
         capture::cameras().map_err(|e| e.to_string())
+    }
+
+    fn virtual_cameras(&self) -> Vec<VirtualCamera> {
+        capture::virtual_cameras()
+    }
+
+    fn open_output(&self, request: &OutputRequest) -> Result<Box<dyn Output>, OutputProblem> {
+        capture::open_output(request)
     }
 }
 

@@ -244,6 +244,8 @@ fn table() -> Vec<Group> {
                 line("P", "Lab: rates, latencies, steps", [ToggleLab]),
                 line("S", "Save a snapshot", [Snapshot]).also("camera picture shutter"),
                 line("R", "Start or stop recording", [ToggleRecording]).also("camera video film"),
+                line("O", "Start or stop camera out", [ToggleCameraOut])
+                    .also("virtual webcam meeting browser obs"),
                 line("X", "Turn the camera off at once", [ReleaseCamera]).also("webcam privacy"),
             ],
         ),
@@ -368,6 +370,6 @@ mod tests {
         }
         let aliases = ALIASES.map(|(alias, _)| parsed(alias).expect(alias));
         assert!(aliases.iter().all(|alias| all.contains(alias)));
-        assert_eq!(all.len(), 66);
+        assert_eq!(all.len(), 67);
     }
 }

@@ -118,6 +118,7 @@ mod tests {
                 "Switch between Live and Photo",
                 "Save a snapshot",
                 "Start or stop recording",
+                "Start or stop camera out",
                 "Turn the camera off at once",
             ]
         );

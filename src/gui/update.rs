@@ -302,6 +302,7 @@ impl App {
             Intent::LeaveAsSeen(stays) => self.leave_as_seen(stays),
             Intent::SaveAsSeen(seen) => self.save_seen(seen),
             Intent::ToggleRecording => self.toggle_recording(),
+            Intent::ToggleCameraOut => self.toggle_camera_out(),
             Intent::ToggleCompare | Intent::ToggleLab => {
                 // Otherwise the user could neither see the progress of the measurement nor stop it.
                 self.stop_measuring();

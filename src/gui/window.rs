@@ -151,7 +151,7 @@ impl App {
     fn action_bar(&self, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.y = 4.0;
         match &self.live {
-            Some(live) => live.tool_bar(ui),
+            Some(live) => live.tool_bar(ui, &self.camera_out),
             None if self.viewed_buttons(ui) => {}
             None if self.cropping.is_some() => crop::buttons(ui),
             None => {

@@ -6,6 +6,7 @@ use super::fields;
 use crate::{
     capture::{PixelFormat, Rotation, Source},
     engine::live::{CandidateChoice, DEFAULT_TARGET_FPS, LiveSize},
+    media::camera_out::CameraOutSize,
     mode::{DeviceChoice, Mode, ModeChoice, ModelSize, Precision, Variant},
 };
 
@@ -64,6 +65,10 @@ pub struct LiveChoices {
     /// Whether the gallery is animated.
     pub moving_gallery: bool,
     pub record_as: RecordAs,
+    /// The virtual camera of camera out, as a device file; the first one that is free if `None`.
+    pub camera_out_device: Option<String>,
+    #[serde(with = "fields::text")]
+    pub camera_out_size: CameraOutSize,
     /// Whether frozen frames and snapshots are repainted in full quality.
     pub repaint_kept: bool,
 }
@@ -91,6 +96,8 @@ impl Default for LiveChoices {
             candidates: [fp32(Variant::Baseline), fp32(Variant::Fused)],
             moving_gallery: true,
             record_as: RecordAs::default(),
+            camera_out_device: None,
+            camera_out_size: CameraOutSize::default(),
             repaint_kept: true,
         }
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     engine::live::CandidateChoice,
+    media::camera_out::CameraOutSize,
     mode::{AttentionChoice, DeviceChoice},
 };
 
@@ -64,6 +65,8 @@ fn what_is_written_is_read_again() {
             moving_gallery: false,
             repaint_kept: false,
             record_as: RecordAs::Pictures,
+            camera_out_device: Some("/dev/video10".to_owned()),
+            camera_out_size: CameraOutSize::Source,
             ..LiveChoices::default()
         },
         ..Settings::default()

@@ -60,7 +60,23 @@ pub enum Switch {
     Space,
     Encoding,
     Range,
+    LoopState,
+    LoopOpenError,
+    LoopFormatError,
+    LoopWriteError,
+    LoopWidth,
+    LoopHeight,
+    LoopFourcc,
+    LoopShort,
+    LoopOpen,
+    LoopWritten,
+    LoopBytes,
 }
+
+/// Values of [`Switch::LoopState`]; 0 without the device.
+pub const LOOP_OUTPUT: u32 = 1;
+pub const LOOP_CAMERA: u32 = 2;
+pub const LOOP_NEITHER: u32 = 3;
 
 /// Number of times that the device is opened while it sends: once for the frames, and a second time in addition.
 pub const OPENINGS: u32 = 2;
@@ -144,6 +160,16 @@ impl Fake {
             symlink(target, self.root.join("dev/v4l/by-id").join(link)).expect("link");
             fs::write(self.root.join(format!("dev/video{number}")), []).expect("node");
         }
+    }
+
+    /// Loads the module of a virtual camera, `/dev/video10`.
+    pub fn load_virtual_camera(&self) {
+        self.set(Switch::LoopState, LOOP_OUTPUT);
+        let about = self.root.join("sys/class/video4linux/video10");
+        fs::create_dir_all(&about).expect("folder");
+        fs::write(about.join("name"), "StyleForge\n").expect("name");
+        fs::write(about.join("max_openers"), "10\n").expect("openers");
+        fs::write(self.root.join("dev/video10"), []).expect("node");
     }
 
     pub fn unplug(&self) {

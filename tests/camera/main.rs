@@ -6,6 +6,7 @@
 )]
 
 mod allocations;
+mod camera_out;
 mod fake;
 mod faults;
 mod pictures;
@@ -32,7 +33,15 @@ const TEST: &str = "FAKE_CAMERA_TEST";
 type Test = (&'static str, fn());
 
 fn all() -> Vec<Test> {
-    [pictures::ALL, pictures::IN_REAL_TIME, faults::ALL, allocations::ALL, program::ALL].concat()
+    [
+        pictures::ALL,
+        pictures::IN_REAL_TIME,
+        faults::ALL,
+        allocations::ALL,
+        program::ALL,
+        camera_out::ALL,
+    ]
+    .concat()
 }
 
 /// A test that only checks real time is ignored unless real time is checked.

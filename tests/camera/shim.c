@@ -1,6 +1,6 @@
 /* A camera made of memory, for tests: preloaded, it answers for one /dev/video0 (and a /dev/video1
  * that gives no pictures, or for the next two numbers) as a V4L2 driver would, and fails when the test
- * tells it to.
+ * tells it to. /dev/video10 is a virtual camera as v4l2loopback 0.12 makes one with exclusive_caps=1.
  *
  * FAKE_CAMERA_ROOT names a folder with stand-ins for /dev, /dev/v4l and /sys/class/video4linux, with
  * the file `control` that the test and this library share (see `struct control`), and with the
@@ -41,7 +41,19 @@ struct control {
     volatile uint32_t opened, closed, streaming, frames;
     /* How the driver describes its colours; a colour space of 0 means sRGB. */
     volatile uint32_t space, encoding, range;
+    /* The virtual camera. */
+    volatile uint32_t loop_state;   /* an enum loop_state */
+    volatile uint32_t loop_open_error, loop_format_error, loop_write_error; /* errno, 0 for none */
+    volatile uint32_t loop_width, loop_height; /* the size that a reader keeps; 0 for none */
+    volatile uint32_t loop_fourcc;  /* the format that a reader keeps; 0 for none */
+    volatile uint32_t loop_short;   /* bytes that a write leaves out */
+    /* Counted here. */
+    volatile uint32_t loop_open, loop_written, loop_bytes;
 };
+
+/* ABSENT: the module is not loaded; NEITHER: a writer that never started the output has closed it. */
+enum loop_state { LOOP_ABSENT, LOOP_OUTPUT, LOOP_CAMERA, LOOP_NEITHER };
+enum { LOOP_NODE = 2 };
 
 #define MOST_FDS 64
 #define MOST_BUFFERS 8
@@ -50,6 +62,7 @@ struct opening {
     int fd;
     int node;
     uint32_t generation;
+    int starts; /* it has started the output of the virtual camera */
 };
 
 static struct control *control;
@@ -87,6 +100,7 @@ static long (*real_syscall)(long, ...);
 static int (*real_poll)(struct pollfd *, nfds_t, int);
 static DIR *(*real_opendir)(const char *);
 static ssize_t (*real_readlink)(const char *, char *, size_t);
+static ssize_t (*real_write)(int, const void *, size_t);
 
 __attribute__((constructor)) static void begin(void) {
     real_open = dlsym(RTLD_NEXT, "open");
@@ -96,6 +110,7 @@ __attribute__((constructor)) static void begin(void) {
     real_poll = dlsym(RTLD_NEXT, "poll");
     real_opendir = dlsym(RTLD_NEXT, "opendir");
     real_readlink = dlsym(RTLD_NEXT, "readlink");
+    real_write = dlsym(RTLD_NEXT, "write");
     const char *folder = getenv("FAKE_CAMERA_ROOT");
     if (!folder)
         return;
@@ -144,22 +159,27 @@ static int is_dead(const struct opening *o) {
 }
 
 static int open_device(int node) {
-    if (!control->plugged) {
+    int is_loop = node == LOOP_NODE;
+    if (is_loop ? !control->loop_state : !control->plugged) {
         errno = ENOENT;
         return -1;
     }
-    if (control->open_error) {
-        errno = control->open_error;
+    int error = is_loop ? control->loop_open_error : control->open_error;
+    if (error) {
+        errno = error;
         return -1;
     }
     int fd = memfd_create("camera", MFD_CLOEXEC);
     pthread_mutex_lock(&lock);
     for (int i = 0; i < MOST_FDS; i++)
         if (!openings[i].generation) {
-            openings[i] = (struct opening){fd, node, control->generation};
+            openings[i] = (struct opening){fd, node, control->generation, 0};
             break;
         }
-    control->opened++;
+    if (is_loop)
+        control->loop_open++;
+    else
+        control->opened++;
     pthread_mutex_unlock(&lock);
     return fd;
 }
@@ -169,7 +189,7 @@ static int node_of(const char *path) {
     for (int i = 0; control && i < 4; i++)
         if (!strcmp(path, PATHS[i]))
             return i % 2;
-    return -1;
+    return control && !strcmp(path, "/dev/video10") ? LOOP_NODE : -1;
 }
 
 static int open_any(const char *path, int flags, mode_t mode) {
@@ -225,7 +245,12 @@ int close(int fd) {
         struct opening *o = opening_of(fd);
         if (o) {
             o->generation = 0;
-            control->closed++;
+            if (o->node == LOOP_NODE)
+                control->loop_open--;
+            else
+                control->closed++;
+            if (o->starts)
+                control->loop_state = LOOP_OUTPUT;
             if (device.owner == fd) {
                 device.owner = -1;
                 device.streaming = device.buffers = device.queued = 0;
@@ -562,8 +587,62 @@ static int enumerate_interval(struct v4l2_frmivalenum *i) {
     return 0;
 }
 
+static int answer_as_loop(struct opening *o, unsigned long request_code, void *argument) {
+    switch (request_code) {
+    case VIDIOC_QUERYCAP: {
+        struct v4l2_capability *c = argument;
+        memset(c, 0, sizeof *c);
+        strcpy((char *)c->driver, "v4l2 loopback");
+        strcpy((char *)c->card, "StyleForge");
+        c->device_caps = V4L2_CAP_STREAMING | V4L2_CAP_READWRITE;
+        c->device_caps |= control->loop_state == LOOP_OUTPUT ? V4L2_CAP_VIDEO_OUTPUT : 0;
+        c->device_caps |= control->loop_state == LOOP_CAMERA ? V4L2_CAP_VIDEO_CAPTURE : 0;
+        c->capabilities = c->device_caps | V4L2_CAP_DEVICE_CAPS;
+        return 0;
+    }
+    case VIDIOC_S_FMT: {
+        struct v4l2_pix_format *pix = &((struct v4l2_format *)argument)->fmt.pix;
+        if (control->loop_format_error)
+            return fail(control->loop_format_error);
+        if (control->loop_state == LOOP_NEITHER)
+            return fail(EINVAL);
+        if (control->loop_width)
+            pix->width = control->loop_width, pix->height = control->loop_height;
+        if (control->loop_fourcc)
+            pix->pixelformat = control->loop_fourcc;
+        pix->bytesperline = 2 * pix->width;
+        pix->sizeimage = pix->bytesperline * pix->height;
+        return 0;
+    }
+    case VIDIOC_STREAMON:
+        o->starts = 1;
+        if (control->loop_state == LOOP_NEITHER)
+            return fail(EINVAL);
+        control->loop_state = LOOP_CAMERA;
+        return 0;
+    case VIDIOC_S_PARM:
+    case VIDIOC_G_PARM:
+        return 0;
+    default:
+        return fail(ENOTTY);
+    }
+}
+
+ssize_t write(int fd, const void *bytes, size_t count) {
+    struct opening *o = opening_of(fd);
+    if (!o || o->node != LOOP_NODE)
+        return real_write(fd, bytes, count);
+    if (control->loop_write_error)
+        return fail(control->loop_write_error);
+    control->loop_written++;
+    control->loop_bytes = count;
+    return count - control->loop_short;
+}
+
 static int answer(struct opening *o, unsigned long request_code, void *argument) {
     int fd = o->fd;
+    if (o->node == LOOP_NODE)
+        return answer_as_loop(o, request_code, argument);
     if (is_dead(o))
         return fail(ENODEV);
     set_defaults();

@@ -1,6 +1,7 @@
 //! Live pictures: the demo scene on the scripted device, every button and key, every refusal.
 
 mod attention;
+mod camera_out;
 mod compare;
 mod full_screen;
 mod keeping;

@@ -9,11 +9,14 @@
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use styleforge::{
-    capture::Camera,
+    capture::{Camera, Output, OutputProblem, OutputRequest, Setup, VirtualCamera},
     frame::Frame,
     graph::{Graph, NodeId, Op},
     gui::{
@@ -36,6 +39,8 @@ pub struct ScriptedPlatform {
     copied: Mutex<Vec<Frame>>,
     refusal: Mutex<Option<String>>,
     cameras: Mutex<Vec<Camera>>,
+    /// The virtual camera, if the system has one.
+    output: Mutex<Option<ScriptedOutput>>,
     text: Mutex<String>,
     pointer: Mutex<Option<(i32, i32)>>,
     shown: Mutex<Vec<PathBuf>>,
@@ -67,6 +72,11 @@ impl ScriptedPlatform {
     /// Sets the cameras that the system has from now on.
     pub fn plug_in(&self, cameras: Vec<Camera>) {
         *self.cameras.lock().unwrap() = cameras;
+    }
+
+    /// Gives the system a virtual camera, and returns it.
+    pub fn add_virtual_camera(&self) -> ScriptedOutput {
+        self.output.lock().unwrap().get_or_insert_with(ScriptedOutput::default).clone()
     }
 
     /// The text on the clipboard.
@@ -166,10 +176,81 @@ impl Platform for ScriptedPlatform {
         Ok(self.cameras.lock().unwrap().clone())
     }
 
+    fn virtual_cameras(&self) -> Vec<VirtualCamera> {
+        self.output.lock().unwrap().iter().map(|output| output.camera.clone()).collect()
+    }
+
+    fn open_output(&self, request: &OutputRequest) -> Result<Box<dyn Output>, OutputProblem> {
+        let output = self.output.lock().unwrap().clone();
+        let output = output.ok_or_else(|| OutputProblem::Missing(Setup::default()))?;
+        *output.size.lock().unwrap() = request.size;
+        Ok(Box::new(output))
+    }
+
     fn copy(&self, picture: &Frame) -> Result<(), String> {
         self.check()?;
         self.copied.lock().unwrap().push(picture.clone());
         Ok(())
+    }
+}
+
+/// A virtual camera that keeps the last picture. A clone is the same one.
+#[derive(Clone)]
+pub struct ScriptedOutput {
+    camera: VirtualCamera,
+    size: Arc<Mutex<(usize, usize)>>,
+    picture: Arc<Mutex<Vec<u8>>>,
+    /// The problem that every picture meets.
+    pub problem: Arc<Mutex<Option<OutputProblem>>>,
+    pub readers: Arc<AtomicUsize>,
+}
+
+impl Default for ScriptedOutput {
+    fn default() -> Self {
+        let (device, label) = ("/dev/video10".to_owned(), "StyleForge".to_owned());
+        Self {
+            camera: VirtualCamera { device, label, problem: None },
+            size: Arc::default(),
+            picture: Arc::default(),
+            problem: Arc::default(),
+            readers: Arc::default(),
+        }
+    }
+}
+
+impl ScriptedOutput {
+    /// Luma of the last picture.
+    pub fn luma(&self) -> Vec<u8> {
+        self.picture.lock().unwrap().iter().step_by(2).copied().collect()
+    }
+
+    /// Whether this program has it open.
+    pub fn is_open(&self) -> bool {
+        Arc::strong_count(&self.picture) > 2
+    }
+}
+
+impl Output for ScriptedOutput {
+    fn camera(&self) -> &VirtualCamera {
+        &self.camera
+    }
+
+    fn size(&self) -> (usize, usize, usize) {
+        let (width, height) = *self.size.lock().unwrap();
+        (width, height, 2 * width)
+    }
+
+    fn agree(&mut self) -> Result<(), OutputProblem> {
+        Ok(())
+    }
+
+    fn write(&mut self, yuyv: &[u8]) -> Result<bool, OutputProblem> {
+        *self.picture.lock().unwrap() = yuyv.to_vec();
+        self.problem.lock().unwrap().clone().map_or(Ok(true), Err)
+    }
+
+    fn readers(&self) -> usize {
+        self.readers.load(Ordering::Relaxed)
     }
 }
 

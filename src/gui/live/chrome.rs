@@ -6,7 +6,7 @@ use eframe::egui::{
     self, Align2, Button, Color32, Label, Popup, Rect, Sense, Stroke, TextFormat, Ui, vec2,
 };
 
-use super::{LiveView, comparison::DIFFERENCE_GAIN};
+use super::{CameraOutView, LiveView, comparison::DIFFERENCE_GAIN};
 use crate::{
     capture::Source,
     engine::live::SourceState,
@@ -23,6 +23,8 @@ use crate::{
 
 /// Minimum width at which the buttons have text next to their icons, in points.
 pub const WORDS_WIDTH: f32 = 560.0;
+/// Minimum width at which camera out has text too, in points; a recording's text is long.
+const CAMERA_OUT_WIDTH: f32 = 820.0;
 /// Minimum width at which every button is shown, in points; below that, the view buttons are in a menu.
 const BUTTONS_WIDTH: f32 = 380.0;
 /// How long a label says that the frozen picture was repainted.
@@ -121,7 +123,7 @@ impl LiveView {
 
     /// The buttons for the picture: capture buttons, then view buttons at the right, or in a menu if the space is too
     /// small.
-    pub fn tool_bar(&self, ui: &mut Ui) {
+    pub fn tool_bar(&self, ui: &mut Ui, camera_out: &CameraOutView) {
         let width = ui.available_width();
         let has_words = width >= WORDS_WIDTH;
         ui.horizontal(|ui| {
@@ -130,6 +132,7 @@ impl LiveView {
             let has_room = width >= BUTTONS_WIDTH;
             self.take_buttons(ui, [has_words, has_words, has_room]);
             if has_room {
+                camera_out.button(ui, width >= CAMERA_OUT_WIDTH);
                 theme::at_the_right(ui, "views of live pictures", |ui| {
                     self.view_buttons(ui, has_words);
                 });
@@ -139,6 +142,7 @@ impl LiveView {
             let more = ui.add(more).on_hover_text("More").accessible_name("More");
             Popup::menu(&more).show(|ui| {
                 self.as_seen_button(ui);
+                camera_out.button(ui, true);
                 self.view_buttons(ui, true);
             });
         });

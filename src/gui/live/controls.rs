@@ -37,6 +37,7 @@ impl App {
             });
 
             record_as(ui, &mut choices);
+            self.camera_out.controls(ui, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
             theme::advanced(ui, |ui| {

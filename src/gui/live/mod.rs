@@ -4,12 +4,14 @@
 //!
 //! - `update` performs the user's actions; `engine_sync` sends the resulting settings to the engine.
 //! - `files` saves snapshots (single pictures), recordings and reports.
+//! - `camera_out` shows the painting to other programs as a camera.
 //! - `repaint_flow` repaints frozen frames and snapshots with more detail; `repaints` holds their state.
 //! - `source_trial` decides what to show when a source has no pictures.
 //! - `pair_times` stores the times of a comparison.
 //! - `first_start`, `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw.
 //! - `rate_warning` decides when to report that the target rate is not reached.
 
+mod camera_out;
 mod chrome;
 mod comparison;
 mod controls;
@@ -26,6 +28,7 @@ mod report;
 mod source_trial;
 mod update;
 
+pub use camera_out::CameraOutView;
 pub use chrome::{WORDS_WIDTH, full_screen_button};
 pub use preview_grid::PreviewGrid;
 use preview_grid::Styles;

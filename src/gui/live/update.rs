@@ -350,8 +350,11 @@ impl App {
     pub(crate) fn list_cameras(&self, uses_first: bool) {
         let platform = self.platform.clone();
         self.tasks.spawn(
-            move || platform.cameras(),
-            move |app, cameras| {
+            move || Ok((platform.cameras(), platform.virtual_cameras())),
+            move |app, listed| {
+                let (cameras, virtual_cameras) =
+                    listed.unwrap_or_else(|error| (Err(error), Vec::new()));
+                app.camera_out.cameras = virtual_cameras;
                 if uses_first && cameras.as_ref().is_ok_and(Vec::is_empty) {
                     app.messages.notice(NO_CAMERA);
                 } else if uses_first {

@@ -135,3 +135,172 @@ impl Broadcast {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+    use crate::{
+        capture::VirtualCamera,
+        mailbox::{Writer, mailbox},
+    };
+
+    /// The state of a scripted device.
+    #[derive(Default)]
+    struct Script {
+        size: (usize, usize, usize),
+        /// The answers to the next pictures; afterwards every picture is taken.
+        answers: VecDeque<Result<bool, OutputProblem>>,
+        /// The size that is agreed on next.
+        next_size: Option<(usize, usize, usize)>,
+        pictures: Vec<Vec<u8>>,
+    }
+
+    #[derive(Clone, Default)]
+    struct Scripted(Arc<Mutex<Script>>);
+
+    impl Output for Scripted {
+        fn camera(&self) -> &VirtualCamera {
+            unreachable!("a broadcast does not ask for it")
+        }
+
+        fn size(&self) -> (usize, usize, usize) {
+            self.0.lock().expect("a script").size
+        }
+
+        fn agree(&mut self) -> Result<(), OutputProblem> {
+            let mut script = self.0.lock().expect("a script");
+            script.size = script.next_size.take().ok_or_else(gone)?;
+            Ok(())
+        }
+
+        fn write(&mut self, yuyv: &[u8]) -> Result<bool, OutputProblem> {
+            let mut script = self.0.lock().expect("a script");
+            script.pictures.push(yuyv.to_vec());
+            script.answers.pop_front().unwrap_or(Ok(true))
+        }
+
+        fn readers(&self) -> usize {
+            self.0.lock().expect("a script").pictures.len()
+        }
+    }
+
+    fn gone() -> OutputProblem {
+        OutputProblem::Gone { device: "/dev/video10".to_owned() }
+    }
+
+    fn other_size() -> OutputProblem {
+        OutputProblem::Size { device: "/dev/video10".to_owned() }
+    }
+
+    /// A broadcast to a device of this size, with its script and the writer of its pictures.
+    fn broadcast(size: (usize, usize, usize)) -> (Broadcast, Scripted, Writer<Frame>) {
+        let scripted = Scripted::default();
+        scripted.0.lock().expect("a script").size = size;
+        let (writer, pictures) = mailbox(|| Frame::empty(1, 1));
+        (Broadcast::new(pictures, Box::new(scripted.clone())), scripted, writer)
+    }
+
+    fn put(writer: &mut Writer<Frame>, size: (usize, usize), levels: impl Fn(usize) -> u8) {
+        writer.value =
+            Frame::from_fn(size.0, size.1, |x, _| [levels(x), levels(x), levels(x), 255]);
+        writer.put();
+    }
+
+    /// Luma of the last picture in this row.
+    fn row(scripted: &Scripted, y: usize) -> Vec<u8> {
+        let script = scripted.0.lock().expect("a script");
+        let (width, _, row_bytes) = script.size;
+        let picture = script.pictures.last().expect("a picture");
+        picture[y * row_bytes..][..2 * width].iter().step_by(2).copied().collect()
+    }
+
+    #[test]
+    fn the_newest_painting_is_fitted_into_the_devices_size() {
+        let (mut broadcast, scripted, mut writer) = broadcast((16, 8, 40));
+        let (on_air, now) = (OnAir::default(), Instant::now());
+        put(&mut writer, (8, 8), |_| 9);
+        put(&mut writer, (8, 8), |x| if x < 4 { 0 } else { 255 });
+        broadcast.tick(&on_air, now).expect("written");
+        let expected = [[16; 4], [16; 4], [235; 4], [16; 4]].concat();
+        assert_eq!(row(&scripted, 0), expected, "bars at the sides");
+        assert_eq!(row(&scripted, 7), expected, "no row is sheared");
+        // Without a newer one it is written again.
+        broadcast.tick(&on_air, now + Duration::from_millis(33)).expect("written");
+        assert_eq!((row(&scripted, 3), broadcast.written()), (expected, 2));
+        let flipped = OnAir { is_flipped: true, ..on_air };
+        broadcast.tick(&flipped, now + Duration::from_millis(66)).expect("written");
+        assert_eq!(row(&scripted, 3), [[16; 4], [235; 4], [16; 4], [16; 4]].concat());
+    }
+
+    #[test]
+    fn readers_get_a_card_when_there_is_no_live_painting() {
+        let (mut broadcast, scripted, mut writer) = broadcast((64, 32, 128));
+        let (on_air, now) =
+            (OnAir { style: "Candy".to_owned(), ..OnAir::default() }, Instant::now());
+        let white = |scripted: &Scripted| row(scripted, 0).iter().all(|luma| *luma == 235);
+        broadcast.tick(&on_air, now).expect("written");
+        assert!(!white(&scripted), "nothing has been painted");
+        put(&mut writer, (64, 32), |_| 255);
+        broadcast.tick(&on_air, now).expect("written");
+        assert!(white(&scripted));
+        let held = OnAir { is_held: true, ..on_air.clone() };
+        // Also if a held picture is painted in another style.
+        put(&mut writer, (64, 32), |_| 255);
+        broadcast.tick(&held, now).expect("written");
+        assert!(!white(&scripted), "held");
+        broadcast.tick(&on_air, now).expect("written");
+        assert!(white(&scripted), "it continues with the newest painting");
+        let late = now + STALE_AFTER;
+        broadcast.tick(&on_air, late).expect("written");
+        assert!(!white(&scripted), "the source is silent");
+        let still = OnAir { is_still: true, ..on_air.clone() };
+        broadcast.tick(&still, late).expect("written");
+        assert!(white(&scripted), "a photo stays");
+        broadcast.end(&still);
+        assert!(!white(&scripted), "nobody keeps a face");
+    }
+
+    #[test]
+    fn a_device_that_changes_its_size_is_followed_unless_it_does_so_all_the_time() {
+        let (mut broadcast, scripted, mut writer) = broadcast((16, 8, 32));
+        let (on_air, now) = (OnAir::default(), Instant::now());
+        let change = |size: (usize, usize, usize)| {
+            let mut script = scripted.0.lock().expect("a script");
+            script.answers.push_back(Err(other_size()));
+            script.next_size = Some(size);
+        };
+        put(&mut writer, (4, 4), |_| 255);
+        change((32, 32, 64));
+        broadcast.tick(&on_air, now).expect("agreed again");
+        assert_eq!((broadcast.size(), broadcast.written()), ((32, 32), 0));
+        broadcast.tick(&on_air, now).expect("written");
+        assert_eq!(row(&scripted, 31), [235; 32]);
+        change((16, 8, 32));
+        broadcast.tick(&on_air, now + REOPEN_AFTER).expect("agreed again");
+        change((32, 32, 64));
+        let again = broadcast.tick(&on_air, now + REOPEN_AFTER + Duration::from_millis(33));
+        assert_eq!(again, Err(other_size()));
+    }
+
+    #[test]
+    fn a_busy_moment_loses_a_picture_and_a_removed_device_ends() {
+        let (mut broadcast, scripted, _writer) = broadcast((16, 8, 32));
+        let (on_air, now) = (OnAir::default(), Instant::now());
+        scripted.0.lock().expect("a script").answers = [Ok(false), Ok(true), Err(gone())].into();
+        broadcast.tick(&on_air, now).expect("not taken");
+        assert_eq!(broadcast.written(), 0);
+        broadcast.tick(&on_air, now).expect("written");
+        assert_eq!(broadcast.written(), 1);
+        assert_eq!(broadcast.tick(&on_air, now), Err(gone()));
+        // Readers are counted now and then.
+        assert_eq!(broadcast.readers(now), 3);
+        broadcast.tick(&on_air, now).expect("written");
+        assert_eq!(broadcast.readers(now + Duration::from_secs(1)), 3);
+        assert_eq!(broadcast.readers(now + COUNT_EVERY), 4);
+    }
+}

@@ -75,7 +75,7 @@ pub fn list() -> Vec<VirtualCamera> {
 /// Whether the system has the files of the module's devices for this one, which need no permission.
 fn has_driver_files(device: &str) -> bool {
     let name = Path::new(device).file_name();
-    name.is_some_and(|name| Path::new(CLASS).join(name).join("max_openers").exists())
+    name.is_some_and(|name| fs::read(Path::new(CLASS).join(name).join("max_openers")).is_ok())
 }
 
 /// Another program makes a camera of a device by writing to it.
