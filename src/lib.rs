@@ -92,6 +92,7 @@
 //!   it, reports problems and reopens it. The other sources have only the capture thread.
 //! - **Recorder**: encodes and writes the frames that the engine sends. When it fails, it wakes up the surface, which
 //!   asks the [`Recorder`](media::record::Recorder); the engine is not involved.
+//! - **Camera out** ([`media::camera_out`]): writes the newest picture to a virtual camera at its own rate.
 //! - **Compositor** ([`engine::compositor`]) and **background** ([`gui`]): strength and colours of a finished
 //!   painting, files and dialogs, so that the window never waits for them.
 //! - **Workers** of the CPU backend, which share one frame; as many of [`media::upscale`] bring its picture up to the
