@@ -67,7 +67,6 @@ pub struct LiveChoices {
     pub record_as: RecordAs,
     /// The virtual camera of camera out, as a device file; the first one that is free if `None`.
     pub camera_out_device: Option<String>,
-    #[serde(with = "fields::text")]
     pub camera_out_size: CameraOutSize,
     /// Whether frozen frames and snapshots are repainted in full quality.
     pub repaint_kept: bool,

@@ -241,7 +241,7 @@ impl Output for ScriptedOutput {
     }
 
     fn agree(&mut self) -> Result<(), OutputProblem> {
-        Ok(())
+        self.problem.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
     fn write(&mut self, yuyv: &[u8]) -> Result<bool, OutputProblem> {

@@ -3,20 +3,21 @@
 //! [`run`] runs on the watching thread. It finds the camera, starts a [`session`] with it on another thread,
 //! and starts a new session when that one fails or hangs. It never touches the device, so nothing can block it.
 
-mod output_problem;
+mod open_devices;
+mod output;
 mod session;
 mod setup;
 #[path = "nokhwa.rs"]
 mod system;
 #[cfg(target_os = "linux")]
 mod v4l2;
-mod virtual_camera;
 mod watch;
 
-pub use output_problem::OutputProblem;
+pub use output::{Output, OutputProblem, OutputRequest, VirtualCamera};
 pub use setup::Setup;
-pub use virtual_camera::{Output, OutputRequest, VirtualCamera, open_output, virtual_cameras};
 pub(super) use watch::run;
+
+use open_devices::{OpenFor, open_count};
 
 use super::{
     format::CameraFormat,
@@ -76,6 +77,26 @@ pub fn cameras() -> Result<Vec<Camera>, CaptureError> {
     Ok(cameras)
 }
 
+/// The virtual cameras of the system, ours first. Opens each one briefly. Only Linux has them.
+pub fn virtual_cameras() -> Vec<VirtualCamera> {
+    #[cfg(target_os = "linux")]
+    return v4l2::loopback::list();
+    #[cfg(not(target_os = "linux"))]
+    Vec::new()
+}
+
+/// Opens a virtual camera and agrees on a size.
+///
+/// # Errors
+/// [`OutputProblem`] if there is none, or the system refuses.
+#[cfg_attr(not(target_os = "linux"), allow(unused_variables, reason = "there are none"))]
+pub fn open_output(request: &OutputRequest) -> Result<Box<dyn Output>, OutputProblem> {
+    #[cfg(target_os = "linux")]
+    return v4l2::loopback::open(request);
+    #[cfg(not(target_os = "linux"))]
+    Err(OutputProblem::Missing(Setup::here()))
+}
+
 /// The supported formats of a camera, in its order.
 ///
 /// # Errors
@@ -112,8 +133,9 @@ fn find(id: &CameraId) -> Result<DeviceEntry, CaptureProblem> {
             known.dedup();
             Err(CaptureProblem::Unknown { name: id.to_string(), known })
         }
-        #[cfg(target_os = "linux")]
-        1 if v4l2::loopback::is_written(&fitting[0].device) => Err(CaptureProblem::ShowsPainting),
+        1 if open_count(OpenFor::Output, &fitting[0].device) > 0 => {
+            Err(CaptureProblem::ShowsPainting)
+        }
         1 => Ok(fitting.remove(0)),
         _ => Err(CaptureProblem::Ambiguous {
             name: id.to_string(),

@@ -6,7 +6,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -14,7 +14,11 @@ use std::{
 
 use crossbeam_channel::Sender;
 
-use super::{DeviceEntry, system::Device};
+use super::{
+    DeviceEntry,
+    open_devices::{OpenDevice, OpenFor},
+    system::Device,
+};
 use crate::{
     capture::{
         CaptureSettings,
@@ -37,37 +41,6 @@ const MIN_PATIENCE: Duration = Duration::from_millis(500);
 const PATIENCE_FRAMES: f32 = 5.0;
 /// How long all frames may be damaged before that is reported.
 const DAMAGED_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Devices that sessions of this program have open, one entry per session.
-static OPEN_DEVICES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-fn held() -> MutexGuard<'static, Vec<String>> {
-    OPEN_DEVICES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Number of this program's sessions that still have the device open, including those that are ending or hanging.
-pub fn open_count(device: &str) -> usize {
-    held().iter().filter(|held| *held == device).count()
-}
-
-/// Registers that a session has a device open, until it is dropped.
-struct OpenDevice(String);
-
-impl OpenDevice {
-    fn new(device: &str) -> Self {
-        held().push(device.to_owned());
-        Self(device.to_owned())
-    }
-}
-
-impl Drop for OpenDevice {
-    fn drop(&mut self) {
-        let mut held = held();
-        if let Some(at) = held.iter().position(|device| *device == self.0) {
-            held.swap_remove(at);
-        }
-    }
-}
 
 /// The destination of frames, shared by the successive sessions of a camera.
 pub struct FrameOutput {
@@ -154,7 +127,7 @@ impl Session {
 
     fn live(&self) -> Result<(), CaptureProblem> {
         // Dropped after the device.
-        let _open = OpenDevice::new(&self.entry.device);
+        let _open = OpenDevice::new(OpenFor::Source, &self.entry.device);
         self.heartbeat.sign(Instant::now());
         let mut device = Device::open(&self.entry)?;
         self.heartbeat.sign(Instant::now());
@@ -260,7 +233,7 @@ impl Frames<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::FrameInterval;
+    use crate::capture::{FrameInterval, camera::open_devices::open_count};
 
     #[test]
     fn patience_is_five_frames_within_limits() {
@@ -280,13 +253,13 @@ mod tests {
     #[test]
     fn a_device_is_held_until_the_last_lets_go() {
         let device = "/dev/video-of-this-test";
-        let first = OpenDevice::new(device);
-        let second = OpenDevice::new(device);
+        let first = OpenDevice::new(OpenFor::Source, device);
+        let second = OpenDevice::new(OpenFor::Source, device);
         drop(first);
-        assert_eq!(open_count(device), 1);
-        assert_eq!(open_count("/dev/video-of-no-test"), 0);
+        assert_eq!(open_count(OpenFor::Source, device), 1);
+        assert_eq!(open_count(OpenFor::Source, "/dev/video-of-no-test"), 0);
         drop(second);
-        assert_eq!(open_count(device), 0);
+        assert_eq!(open_count(OpenFor::Source, device), 0);
     }
 
     #[test]

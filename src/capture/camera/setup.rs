@@ -10,47 +10,22 @@ const MODULE: &str = "v4l2loopback";
 const SECURE_BOOT: &str =
     "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
-/// How the module gets onto a distribution's computer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Distribution {
-    name: &'static str,
-    /// Values of `ID` and `ID_LIKE` in `/etc/os-release`.
-    ids: &'static [&'static str],
-    install: &'static str,
-    /// What to do before installing it.
-    before: Option<&'static str>,
-    /// The key that signs the modules that this computer builds.
-    key: &'static str,
-}
-
-const DISTRIBUTIONS: [Distribution; 3] = [
-    Distribution {
-        name: "Debian and Ubuntu",
-        ids: &["debian", "ubuntu"],
-        install: "sudo apt install v4l2loopback-dkms",
-        before: None,
-        key: "/var/lib/dkms/mok.pub (on Ubuntu /var/lib/shim-signed/mok/MOK.der)",
-    },
-    Distribution {
-        name: "Fedora",
-        ids: &["fedora"],
-        install: "sudo dnf install akmod-v4l2loopback && sudo akmods",
-        before: Some("turn on RPM Fusion (rpmfusion.org/Configuration)"),
-        key: "/etc/pki/akmods/certs/public_key.der",
-    },
-    Distribution {
-        name: "Arch",
-        ids: &["arch"],
-        install: "sudo pacman -S linux-headers v4l2loopback-dkms",
-        before: None,
-        key: "/var/lib/dkms/mok.pub",
-    },
+/// Values of `ID` and `ID_LIKE` in `/etc/os-release`, and how the module gets onto such a system.
+const INSTALL: [(&[&str], &str); 3] = [
+    (&["debian", "ubuntu"], "sudo apt install v4l2loopback-dkms"),
+    (
+        &["fedora"],
+        "sudo dnf install https://mirrors.rpmfusion.org/free/fedora/rpmfusion-free-release-$(rpm -E %fedora).noarch.rpm \
+         && sudo dnf install akmod-v4l2loopback && sudo akmods",
+    ),
+    (&["arch"], "sudo pacman -S linux-headers v4l2loopback-dkms"),
 ];
 
 /// What is known about this computer, and therefore what is left to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Setup {
-    distribution: Option<Distribution>,
+    /// The command that installs the module, if the distribution is known.
+    install: Option<&'static str>,
     is_installed: bool,
     is_loaded: bool,
     has_secure_boot: bool,
@@ -63,20 +38,20 @@ impl Setup {
         let release = read("/proc/sys/kernel/osrelease");
         let modules = read(&format!("/lib/modules/{}/modules.dep", release.trim()));
         Self {
-            distribution: Self::distribution(&read("/etc/os-release")),
+            install: Self::install(&read("/etc/os-release")),
             is_installed: modules.contains(&format!("/{MODULE}.ko")),
             is_loaded: Path::new("/sys/module").join(MODULE).exists(),
             has_secure_boot: fs::read(SECURE_BOOT).is_ok_and(|value| value.last() == Some(&1)),
         }
     }
 
-    fn distribution(os_release: &str) -> Option<Distribution> {
+    fn install(os_release: &str) -> Option<&'static str> {
         let values = os_release.lines().filter_map(|line| {
             let value = line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE="))?;
             Some(value.trim_matches('"').split(' '))
         });
-        let mut ids = values.flatten();
-        ids.find_map(|id| DISTRIBUTIONS.into_iter().find(|known| known.ids.contains(&id)))
+        let known = |id| INSTALL.iter().find(|(ids, _)| ids.contains(&id));
+        values.flatten().find_map(known).map(|(_, install)| *install)
     }
 
     /// Why there is no virtual camera.
@@ -97,11 +72,9 @@ impl Setup {
     /// The command that creates the device now.
     pub fn command(&self) -> String {
         let load = format!("sudo modprobe {MODULE} exclusive_caps=1 card_label=\"{LABEL}\"");
-        match self.distribution {
+        match self.install {
             _ if self.is_loaded => format!("sudo modprobe -r {MODULE} && {load}"),
-            Some(distribution) if !self.is_installed => {
-                format!("{} && {load}", distribution.install)
-            }
+            Some(install) if !self.is_installed => format!("{install} && {load}"),
             _ => load,
         }
     }
@@ -120,21 +93,20 @@ impl Setup {
             return Vec::new();
         }
         let mut steps = Vec::new();
-        match self.distribution {
-            _ if self.is_installed || self.is_loaded => {}
-            Some(distribution) => {
-                steps.extend(distribution.before.map(|before| format!("first {before}")));
-            }
-            None => steps.extend(DISTRIBUTIONS.map(|d| format!("on {}: {}", d.name, d.install))),
+        if self.install.is_none() && !self.is_installed && !self.is_loaded {
+            steps.extend(
+                INSTALL.map(|(ids, install)| format!("on {}: {install}", ids.join(" and "))),
+            );
         }
         steps.push(format!("create the device: {}", self.command()));
         steps.push(format!("create it at every start: {}", Self::command_at_start()));
         if self.has_secure_boot && !self.is_loaded {
-            let key = self.distribution.map_or(DISTRIBUTIONS[0].key, |d| d.key);
-            steps.push(format!(
-                "Secure Boot is on: if modprobe reports \"Key was rejected by service\", run sudo mokutil --import with \
-                 {key}, restart and confirm the key"
-            ));
+            steps.push(
+                "Secure Boot is on: if modprobe reports \"Key was rejected by service\", run sudo mokutil --import with the \
+                 key that signs your modules (/var/lib/dkms/mok.pub, on Ubuntu /var/lib/shim-signed/mok/MOK.der, on Fedora \
+                 /etc/pki/akmods/certs/public_key.der), restart and confirm the key"
+                    .to_owned(),
+            );
         }
         steps
     }
@@ -145,7 +117,7 @@ mod tests {
     use super::*;
 
     fn on(os_release: &str) -> Setup {
-        Setup { distribution: Setup::distribution(os_release), ..Setup::default() }
+        Setup { install: Setup::install(os_release), ..Setup::default() }
     }
 
     #[test]
@@ -164,8 +136,7 @@ mod tests {
         let unknown = on("ID=slackware\n");
         assert_eq!(unknown.command(), load);
         let steps = unknown.steps().join("\n");
-        assert!(DISTRIBUTIONS.iter().all(|known| steps.contains(known.install)), "{steps}");
-        assert!(on("ID=fedora\n").steps()[0].contains("RPM Fusion"));
+        assert!(INSTALL.iter().all(|(_, install)| steps.contains(install)), "{steps}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select, tick};
 
 use super::{
     DeviceEntry, find,
+    open_devices::{OpenFor, open_count},
     session::{self, FrameOutput, Heartbeat, Report, Session, WAKING_PATIENCE},
 };
 use crate::capture::{
@@ -66,11 +67,13 @@ pub fn run(id: &CameraId, feed: Feed, frames: FrameWriter, settings: &CaptureSet
     loop {
         let outcome = match find(id) {
             // Each session that hangs keeps a thread.
-            Ok(entry) if session::open_count(&entry.device) >= MAX_HUNG => {
+            Ok(entry) if open_count(OpenFor::Source, &entry.device) >= MAX_HUNG => {
                 Outcome::OpenInAnotherSession
             }
             Ok(entry) => match watch.session(&entry) {
-                Outcome::Failed(CaptureProblem::Busy) if session::open_count(&entry.device) > 0 => {
+                Outcome::Failed(CaptureProblem::Busy)
+                    if open_count(OpenFor::Source, &entry.device) > 0 =>
+                {
                     Outcome::OpenInAnotherSession
                 }
                 outcome => outcome,

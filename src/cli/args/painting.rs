@@ -7,9 +7,9 @@ use clap::{ArgGroup, Args};
 use super::{
     DeviceArgs,
     values::{
-        AnyFormat, PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_out_size, camera_size, formats,
-        frame_rate, model_sizes, percent, precisions, seconds, source, time, variants, working_px,
-        working_size,
+        AnyFormat, PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_size, formats,
+        frame_rate, model_sizes, percent, picture_size, precisions, seconds, source, time,
+        variants, working_px, working_size,
     },
 };
 use crate::{
@@ -238,7 +238,7 @@ pub struct LiveArgs {
     #[arg(long, value_name = "DEVICE")]
     pub camera_out: Option<String>,
     /// Picture size of camera out; a program that reads it may keep an older size
-    #[arg(long, value_name = "WxH", value_parser = camera_out_size, default_value = "1280x720", requires = "camera_out")]
+    #[arg(long, value_name = "WxH", value_parser = picture_size, default_value = "1280x720", requires = "camera_out")]
     pub camera_out_size: (usize, usize),
     /// Print a report as JSON
     #[arg(long)]

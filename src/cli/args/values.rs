@@ -232,15 +232,6 @@ pub fn picture_size(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
-/// A size of camera out: even columns, because two pixels share their colour.
-pub fn camera_out_size(text: &str) -> Result<(usize, usize), String> {
-    let (width, height) = picture_size(text)?;
-    match width.is_multiple_of(2) && width.max(height) <= 8192 {
-        true => Ok((width, height)),
-        false => Err("give an even number of columns, and at most 8192x8192".to_owned()),
-    }
-}
-
 /// Parses a size such as `4GB`, `800 MB`, `1.5GiB` or a plain number of bytes.
 pub fn byte_size(text: &str) -> Result<u64, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

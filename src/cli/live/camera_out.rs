@@ -1,9 +1,7 @@
-//! Camera out for `styleforge live`: starts what `--camera-out` requests and reports the result.
-
-use serde::Serialize;
+//! Camera out for `styleforge live`: starts what `--camera-out` requests and describes it.
 
 use crate::{
-    capture::{OutputRequest, Setup, Source, open_output},
+    capture::{OutputProblem, OutputRequest, Source, open_output},
     cli::{CliError, args::LiveArgs, terminal::write_message},
     engine::WakeUp,
     media::camera_out::{CameraOut, CameraSink, FPS, OnAir, Status},
@@ -35,8 +33,8 @@ pub fn start(
     let started =
         open_output(&request).and_then(|output| CameraOut::start(output, on_air, wake_up));
     let (camera_out, sink) = started.map_err(|problem| {
-        for step in problem.setup().map(Setup::steps).unwrap_or_default() {
-            write_message(step);
+        if let OutputProblem::Missing(setup) = &problem {
+            setup.steps().into_iter().for_each(write_message);
         }
         CliError::wrong_use(problem)
     })?;
@@ -44,35 +42,8 @@ pub fn start(
     Ok(Some((camera_out, sink)))
 }
 
-fn described(status: &Status) -> String {
+/// The device, and what readers get, as text.
+pub fn described(status: &Status) -> String {
     let (camera, words) = (&status.camera, status.in_words());
     format!("{} ({}), {words}", camera.label, camera.device)
-}
-
-#[derive(Serialize)]
-pub struct CameraOutReport {
-    pub device: String,
-    pub label: String,
-    /// Width and height that readers get, in pixels.
-    pub size: (usize, usize),
-    pub fps: u32,
-    /// Pictures that the device took.
-    pub written: u64,
-    /// Summary as text.
-    #[serde(skip)]
-    pub in_words: String,
-}
-
-impl From<Status> for CameraOutReport {
-    fn from(status: Status) -> Self {
-        let Status { ref camera, size, written, .. } = status;
-        Self {
-            device: camera.device.clone(),
-            label: camera.label.clone(),
-            size,
-            fps: FPS,
-            written,
-            in_words: format!("camera out: {}: {written} pictures", described(&status)),
-        }
-    }
 }

@@ -12,7 +12,6 @@ use std::{
 use crossbeam_channel::{Receiver, at, bounded, select};
 
 use self::{
-    camera_out::CameraOutReport,
     recording::{RecordingReport, StillRecording},
     report::{AutomaticSize, Report, text},
 };
@@ -471,7 +470,7 @@ impl LiveRun {
             recorded_frames: recorded.as_ref().map(|r| r.frames),
             left_out_frames: recorded.as_ref().map(|r| r.left_out),
             recording: recorded.map(RecordingReport::from),
-            camera_out: camera_out.map(CameraOutReport::from),
+            camera_out,
             problems: std::mem::take(&mut self.problems),
         };
         self.engine.stop_live();

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{camera_out::CameraOutReport, recording::RecordingReport};
+use super::{camera_out::described, recording::RecordingReport};
 use crate::{
     cli::style_choice::ChosenStyle,
     engine::live::{LiveSize, Stages, meter::Spread},
+    media::camera_out::Status,
     mode::{Mode, ModelSize},
     timing::TimingMethod,
 };
@@ -57,7 +58,7 @@ pub struct Report {
     /// `None` if no recording was requested.
     pub recording: Option<RecordingReport>,
     /// `None` if camera out was not requested.
-    pub camera_out: Option<CameraOutReport>,
+    pub camera_out: Option<Status>,
     /// Problems of the source, in order.
     pub problems: Vec<String>,
 }
@@ -195,7 +196,10 @@ pub fn text(report: &Report) -> Vec<String> {
         lines.push(recording.in_words.clone());
         lines.extend(recording.notes.iter().cloned());
     }
-    lines.extend(report.camera_out.as_ref().map(|out| out.in_words.clone()));
+    let camera_out = report.camera_out.as_ref();
+    lines.extend(
+        camera_out.map(|out| format!("camera out: {}: {} pictures", described(out), out.written)),
+    );
     lines
 }
 

@@ -2,10 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{
-    frame::Frame,
-    media::{camera_out::CameraSink, record::FrameSink},
-};
+use crate::{frame::Frame, media::record::FrameSink};
 
 /// Receives every live picture, of any source, until it has ended. A sink has its own thread, queue, size and rate.
 pub trait Sink: Send {
@@ -24,16 +21,6 @@ impl Sink for FrameSink {
 
     fn has_ended(&self) -> bool {
         FrameSink::has_ended(self)
-    }
-}
-
-impl Sink for CameraSink {
-    fn take(&mut self, picture: &Frame, _at: Instant) {
-        self.put(picture);
-    }
-
-    fn has_ended(&self) -> bool {
-        CameraSink::has_ended(self)
     }
 }
 

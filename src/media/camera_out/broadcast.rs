@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{OnAir, card::card, yuyv};
+use super::{OnAir, Status, card::card, yuyv};
 use crate::{
     capture::{Output, OutputProblem},
     frame::Frame,
     mailbox::Reader,
     media::record::fit::Fit,
+    rotation::{Rotation, turn_into},
 };
 
 /// Time without a new picture after which readers get a card. Longer than the slowest painting of a picture.
@@ -54,22 +55,19 @@ impl Broadcast {
         }
     }
 
-    /// Width and height that readers get.
-    pub fn size(&self) -> (usize, usize) {
-        let (width, height, _) = self.output.size();
-        (width, height)
-    }
-
-    /// Pictures that the device took.
-    pub fn written(&self) -> u64 {
-        self.written
-    }
-
-    /// Number of other programs that have the device open at time `now`, or a little before.
-    pub fn readers(&mut self, now: Instant) -> usize {
-        match self.counted {
+    /// The state at time `now`. Readers are counted now and then.
+    pub fn status(&mut self, now: Instant) -> Status {
+        let readers = match self.counted {
             Some((at, readers)) if now - at < COUNT_EVERY => readers,
             _ => self.counted.insert((now, self.output.readers())).1,
+        };
+        let (width, height, _) = self.output.size();
+        Status {
+            camera: self.output.camera().clone(),
+            size: (width, height),
+            readers,
+            written: self.written,
+            problem: None,
         }
     }
 
@@ -87,12 +85,12 @@ impl Broadcast {
         self.write(content, is_new && is_painting).or_else(|problem| {
             let before = self.failed_at.replace(now);
             let again = before.is_some_and(|before| now - before < REOPEN_AFTER);
-            if again || !problem.may_pass() {
+            if again {
                 return Err(problem);
             }
-            self.output.agree()?;
+            // A program that reads may have fixed another size.
             self.content = None;
-            Ok(())
+            self.output.agree()
         })
     }
 
@@ -122,11 +120,13 @@ impl Broadcast {
                 Content::Painting { is_flipped } => {
                     let mut fit = Fit::of((width, height));
                     let fitted = fit.apply(&self.pictures.value);
-                    yuyv::fill(&fitted, row_bytes, *is_flipped, &mut self.yuyv);
+                    let mut turned = Frame::empty(1, 1);
+                    turn_into(&fitted, &mut turned, Rotation::None, *is_flipped);
+                    yuyv::fill(&turned, row_bytes, &mut self.yuyv);
                 }
                 Content::Card { large, style } => {
                     let card = card((width, height), large, style);
-                    yuyv::fill(&card, row_bytes, false, &mut self.yuyv);
+                    yuyv::fill(&card, row_bytes, &mut self.yuyv);
                 }
             }
             self.content = Some(content);
@@ -165,7 +165,9 @@ mod tests {
 
     impl Output for Scripted {
         fn camera(&self) -> &VirtualCamera {
-            unreachable!("a broadcast does not ask for it")
+            static CAMERA: VirtualCamera =
+                VirtualCamera { device: String::new(), label: String::new(), problem: None };
+            &CAMERA
         }
 
         fn size(&self) -> (usize, usize, usize) {
@@ -190,11 +192,11 @@ mod tests {
     }
 
     fn gone() -> OutputProblem {
-        OutputProblem::Gone { device: "/dev/video10".to_owned() }
+        OutputProblem::refused("/dev/video10", "it was removed")
     }
 
     fn other_size() -> OutputProblem {
-        OutputProblem::Size { device: "/dev/video10".to_owned() }
+        OutputProblem::refused("/dev/video10", "another size")
     }
 
     /// A broadcast to a device of this size, with its script and the writer of its pictures.
@@ -231,7 +233,7 @@ mod tests {
         assert_eq!(row(&scripted, 7), expected, "no row is sheared");
         // Without a newer one it is written again.
         broadcast.tick(&on_air, now + Duration::from_millis(33)).expect("written");
-        assert_eq!((row(&scripted, 3), broadcast.written()), (expected, 2));
+        assert_eq!((row(&scripted, 3), broadcast.written), (expected, 2));
         let flipped = OnAir { is_flipped: true, ..on_air };
         broadcast.tick(&flipped, now + Duration::from_millis(66)).expect("written");
         assert_eq!(row(&scripted, 3), [[16; 4], [235; 4], [16; 4], [16; 4]].concat());
@@ -277,7 +279,7 @@ mod tests {
         put(&mut writer, (4, 4), |_| 255);
         change((32, 32, 64));
         broadcast.tick(&on_air, now).expect("agreed again");
-        assert_eq!((broadcast.size(), broadcast.written()), ((32, 32), 0));
+        assert_eq!((broadcast.output.size(), broadcast.written), ((32, 32, 64), 0));
         broadcast.tick(&on_air, now).expect("written");
         assert_eq!(row(&scripted, 31), [235; 32]);
         change((16, 8, 32));
@@ -293,14 +295,14 @@ mod tests {
         let (on_air, now) = (OnAir::default(), Instant::now());
         scripted.0.lock().expect("a script").answers = [Ok(false), Ok(true), Err(gone())].into();
         broadcast.tick(&on_air, now).expect("not taken");
-        assert_eq!(broadcast.written(), 0);
+        assert_eq!(broadcast.written, 0);
         broadcast.tick(&on_air, now).expect("written");
-        assert_eq!(broadcast.written(), 1);
+        assert_eq!(broadcast.written, 1);
         assert_eq!(broadcast.tick(&on_air, now), Err(gone()));
-        // Readers are counted now and then.
-        assert_eq!(broadcast.readers(now), 3);
+        let readers = |broadcast: &mut Broadcast, now| broadcast.status(now).readers;
+        assert_eq!(readers(&mut broadcast, now), 3);
         broadcast.tick(&on_air, now).expect("written");
-        assert_eq!(broadcast.readers(now + Duration::from_secs(1)), 3);
-        assert_eq!(broadcast.readers(now + COUNT_EVERY), 4);
+        assert_eq!(readers(&mut broadcast, now + Duration::from_secs(1)), 3);
+        assert_eq!(readers(&mut broadcast, now + COUNT_EVERY), 4);
     }
 }

@@ -11,18 +11,18 @@ mod card;
 mod yuyv;
 
 use std::{
-    fmt, io,
-    str::FromStr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender, at, bounded, select};
+use serde::{Deserialize, Serialize};
 
 use self::broadcast::Broadcast;
 use crate::{
     capture::{Output, OutputProblem, VirtualCamera},
-    engine::{BoundedThread, WakeUp},
+    disk::reason,
+    engine::{BoundedThread, WakeUp, live::Sink},
     frame::Frame,
     mailbox::{Writer, mailbox},
     parallel_copy,
@@ -34,7 +34,8 @@ pub const FPS: u32 = 30;
 const END_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The size of the pictures that is requested from the device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CameraOutSize {
     #[default]
     Hd720,
@@ -47,37 +48,14 @@ impl CameraOutSize {
     /// Every choice, in the order of the menus.
     pub const ALL: [Self; 3] = [Self::Hd720, Self::Hd1080, Self::Source];
 
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hd720 => "1280x720",
-            Self::Hd1080 => "1920x1080",
-            Self::Source => "source",
-        }
-    }
-
-    /// Width and height, in pixels. Two pixels share their colour, so the sides are even.
+    /// Width and height, in pixels.
     pub fn of(self, source: (usize, usize)) -> (usize, usize) {
-        let even = |px: usize| (px & !1).max(2);
         match self {
             Self::Hd720 => (1280, 720),
             Self::Hd1080 => (1920, 1080),
-            Self::Source => (even(source.0), even(source.1)),
+            // Two pixels share their colour.
+            Self::Source => (source.0.next_multiple_of(2), source.1),
         }
-    }
-}
-
-impl fmt::Display for CameraOutSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for CameraOutSize {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = Self::ALL.into_iter().find(|size| size.name() == text);
-        known.ok_or("expected 1280x720, 1920x1080 or source")
     }
 }
 
@@ -95,7 +73,7 @@ pub struct OnAir {
 }
 
 /// The state of camera out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Status {
     pub camera: VirtualCamera,
     /// Width and height that readers get.
@@ -105,6 +83,7 @@ pub struct Status {
     /// Pictures that the device took.
     pub written: u64,
     /// Why it has ended.
+    #[serde(skip)]
     pub problem: Option<OutputProblem>,
 }
 
@@ -122,34 +101,21 @@ impl Status {
 }
 
 /// Shared by the handle, the sink and the thread.
-struct Shared {
-    on_air: Mutex<OnAir>,
-    status: Mutex<Status>,
-    has_ended: AtomicBool,
+struct State {
+    on_air: OnAir,
+    status: Status,
+    has_ended: bool,
 }
 
-impl Shared {
-    fn on_air(&self) -> MutexGuard<'_, OnAir> {
-        self.on_air.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+type Shared = Arc<Mutex<State>>;
 
-    fn status(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Updates the status; returns whether readers came or went.
-    fn note(&self, broadcast: &mut Broadcast, now: Instant) -> bool {
-        let readers = broadcast.readers(now);
-        let mut status = self.status();
-        status.written = broadcast.written();
-        status.size = broadcast.size();
-        std::mem::replace(&mut status.readers, readers) != readers
-    }
+fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Camera out in progress. Dropping it ends it and waits until the device is closed.
 pub struct CameraOut {
-    shared: Arc<Shared>,
+    shared: Shared,
     /// Closed to end the thread.
     stop: Option<Sender<()>>,
     thread: BoundedThread,
@@ -158,12 +124,12 @@ pub struct CameraOut {
 /// Takes the engine's pictures.
 pub struct CameraSink {
     pictures: Writer<Frame>,
-    shared: Arc<Shared>,
+    shared: Shared,
 }
 
 impl CameraOut {
     /// Writes the pictures of the returned sink to `output`. Calls `wake_up` on its thread when readers came or went, and
-    /// when it has ended because of a failure.
+    /// when it has ended.
     ///
     /// # Errors
     /// [`OutputProblem`] if the operating system could not start the thread.
@@ -172,38 +138,28 @@ impl CameraOut {
         on_air: OnAir,
         wake_up: WakeUp,
     ) -> Result<(Self, CameraSink), OutputProblem> {
-        let camera = output.camera().clone();
-        let device = camera.device.clone();
-        let (width, height, _) = output.size();
-        let status =
-            Status { camera, size: (width, height), readers: 0, written: 0, problem: None };
-        let shared = Arc::new(Shared {
-            on_air: Mutex::new(on_air),
-            status: Mutex::new(status),
-            has_ended: AtomicBool::new(false),
-        });
-        let (sink, pictures) = mailbox(|| Frame::empty(1, 1));
+        let (pictures, newest) = mailbox(|| Frame::empty(1, 1));
+        let mut broadcast = Broadcast::new(newest, output);
+        let status = broadcast.status(Instant::now());
+        let device = status.camera.device.clone();
+        let shared = Arc::new(Mutex::new(State { on_air, status, has_ended: false }));
         let (stop, stopped) = bounded(0);
-        let broadcast = Broadcast::new(pictures, output);
         let seen = shared.clone();
-        let thread =
-            BoundedThread::spawn("camera out", move || run(broadcast, &seen, &stopped, &wake_up));
-        let thread = thread.map_err(|e: io::Error| OutputProblem::Device {
-            device,
-            reason: crate::disk::reason(&e),
-        })?;
-        let sink = CameraSink { pictures: sink, shared: shared.clone() };
+        let run = move || run(broadcast, &seen, &stopped, &wake_up);
+        let thread = BoundedThread::spawn("camera out", run)
+            .map_err(|error| OutputProblem::refused(&device, reason(&error)))?;
+        let sink = CameraSink { pictures, shared: shared.clone() };
         Ok((Self { shared, stop: Some(stop), thread }, sink))
     }
 
     /// Sets what readers should see.
     pub fn show(&self, on_air: OnAir) {
-        *self.shared.on_air() = on_air;
+        lock(&self.shared).on_air = on_air;
     }
 
     /// The current state.
     pub fn status(&self) -> Status {
-        self.shared.status().clone()
+        lock(&self.shared).status.clone()
     }
 }
 
@@ -215,18 +171,16 @@ impl Drop for CameraOut {
     }
 }
 
-impl CameraSink {
-    /// Takes a copy of a picture. Never waits.
-    pub fn put(&mut self, picture: &Frame) {
+impl Sink for CameraSink {
+    fn take(&mut self, picture: &Frame, _at: Instant) {
         let (width, height) = picture.size();
         self.pictures.value.resize(width, height);
         parallel_copy::copy(self.pictures.value.rgba_mut(), picture.rgba());
         self.pictures.put();
     }
 
-    /// Whether it takes no more pictures.
-    pub fn has_ended(&self) -> bool {
-        self.shared.has_ended.load(Ordering::Relaxed)
+    fn has_ended(&self) -> bool {
+        lock(&self.shared).has_ended
     }
 }
 
@@ -236,11 +190,13 @@ fn run(mut broadcast: Broadcast, shared: &Shared, stopped: &Receiver<()>, wake_u
     let mut due = Instant::now();
     let problem = loop {
         let now = Instant::now();
-        let on_air = shared.on_air().clone();
+        let on_air = lock(shared).on_air.clone();
         if let Err(problem) = broadcast.tick(&on_air, now) {
             break Some(problem);
         }
-        if shared.note(&mut broadcast, now) {
+        let status = broadcast.status(now);
+        let readers = status.readers;
+        if std::mem::replace(&mut lock(shared).status, status).readers != readers {
             wake_up();
         }
         // A late picture is not made up for.
@@ -251,11 +207,14 @@ fn run(mut broadcast: Broadcast, shared: &Shared, stopped: &Receiver<()>, wake_u
         }
     };
     if problem.is_none() {
-        broadcast.end(&shared.on_air().clone());
+        let on_air = lock(shared).on_air.clone();
+        broadcast.end(&on_air);
     }
     // The device is free before its end is reported.
     drop(broadcast);
-    shared.has_ended.store(true, Ordering::Relaxed);
-    shared.status().problem = problem;
+    let mut state = lock(shared);
+    state.has_ended = true;
+    state.status.problem = problem;
+    drop(state);
     wake_up();
 }

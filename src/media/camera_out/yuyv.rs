@@ -12,40 +12,26 @@ const CB: [i32; 3] = [-9_714, -19_070, 28_784];
 /// Weights in Cr, scaled to 224 levels.
 const CR: [i32; 3] = [28_784, -24_103, -4_681];
 
-/// Fills `to` with the picture in rows of `row_bytes`, at least two for each pixel; swaps left and right if
-/// `is_flipped`. Alpha is ignored.
-pub fn fill(frame: &Frame, row_bytes: usize, is_flipped: bool, to: &mut Vec<u8>) {
+/// Fills `to` with the picture in rows of `row_bytes`, at least two for each pixel. Alpha is ignored.
+pub fn fill(frame: &Frame, row_bytes: usize, to: &mut Vec<u8>) {
     to.resize(row_bytes * frame.height(), 0);
     let rows = frame.rgba().chunks_exact(4 * frame.width());
-    let mut flipped = Vec::new();
     for (row, to) in rows.zip(to.chunks_exact_mut(row_bytes)) {
-        let (mut pixels, _) = row.as_chunks::<4>();
-        if is_flipped {
-            flipped.clear();
-            flipped.extend(pixels.iter().rev().copied());
-            pixels = &flipped;
-        }
+        let (pixels, _) = row.as_chunks::<4>();
         for (pair, to) in pixels.chunks(2).zip(to.chunks_mut(4)) {
-            fill_pair(pair, to);
+            // The last pixel of an odd row is alone.
+            let [first, second] =
+                [pair[0], pair[pair.len() - 1]].map(|[r, g, b, _]| [r, g, b].map(i32::from));
+            let sums = std::array::from_fn(|c| first[c] + second[c]);
+            let yuyv = [
+                level(weighted(Y, first), BITS, 16),
+                level(weighted(CB, sums), BITS + 1, 128),
+                level(weighted(Y, second), BITS, 16),
+                level(weighted(CR, sums), BITS + 1, 128),
+            ];
+            to.copy_from_slice(&yuyv[..to.len()]);
         }
     }
-}
-
-/// Converts two neighbours, or the last pixel of an odd row, which has two bytes.
-fn fill_pair(pair: &[[u8; 4]], to: &mut [u8]) {
-    let colors = |[r, g, b, _]: [u8; 4]| [r, g, b].map(i32::from);
-    let (Some(&first), Some(&second)) = (pair.first(), pair.last()) else {
-        return;
-    };
-    let (first, second) = (colors(first), colors(second));
-    let sums = std::array::from_fn(|c| first[c] + second[c]);
-    let yuyv = [
-        level(weighted(Y, first), BITS, 16),
-        level(weighted(CB, sums), BITS + 1, 128),
-        level(weighted(Y, second), BITS, 16),
-        level(weighted(CR, sums), BITS + 1, 128),
-    ];
-    to.copy_from_slice(&yuyv[..to.len()]);
 }
 
 #[cfg(test)]
@@ -65,7 +51,7 @@ mod tests {
         for r in (0..=255).step_by(17) {
             for g in (0..=255).step_by(15) {
                 for b in [0, 1, 100, 128, 200, 254, 255] {
-                    fill(&Frame::from_fn(2, 1, |_, _| [r, g, b, 255]), 4, false, &mut yuyv);
+                    fill(&Frame::from_fn(2, 1, |_, _| [r, g, b, 255]), 4, &mut yuyv);
                     let [y, cb, cr] = exact([r, g, b]);
                     for (value, exact) in yuyv.iter().zip([y, cb, y, cr]) {
                         assert!((f64::from(*value) - exact).abs() < 0.51, "{r} {g} {b}: {yuyv:?}");
@@ -76,18 +62,17 @@ mod tests {
     }
 
     #[test]
-    fn rows_keep_their_length_and_swap_sides_only_if_wanted() {
+    fn rows_keep_their_length() {
         let grey = Frame::from_fn(5, 2, |x, y| {
             let level = (20 * x + 100 * y) as u8;
             [level, level, level, 255]
         });
         let luma = |yuyv: &[u8]| -> Vec<u8> { yuyv.iter().step_by(2).copied().collect() };
         let mut yuyv = Vec::new();
-        fill(&grey, 12, false, &mut yuyv);
+        fill(&grey, 12, &mut yuyv);
         assert_eq!(luma(&yuyv[..10]), [16, 33, 50, 68, 85]);
         assert_eq!((yuyv.len(), yuyv[12]), (24, 102));
-        fill(&grey, 10, true, &mut yuyv);
-        assert_eq!(luma(&yuyv[..10]), [85, 68, 50, 33, 16]);
-        assert_eq!(yuyv.len(), 20);
+        fill(&grey, 10, &mut yuyv);
+        assert_eq!((luma(&yuyv[..10]), yuyv.len()), (vec![16, 33, 50, 68, 85], 20));
     }
 }

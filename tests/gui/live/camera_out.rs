@@ -28,9 +28,7 @@ impl Window {
 #[test]
 fn readers_get_the_painting_and_a_card_while_it_is_held() {
     let (mut w, output) = Window::with_camera_out();
-    let luma = output.luma();
-    w.until("the painting", |_| !shows_card(&output));
-    assert_eq!(luma.len(), 1280 * 720);
+    w.until("the painting", |_| output.luma().len() == 1280 * 720 && !shows_card(&output));
     w.press(Key::Space);
     w.until("a card", |_| shows_card(&output));
     w.press(Key::Space);
@@ -51,9 +49,9 @@ fn readers_get_the_painting_and_a_card_while_it_is_held() {
 #[test]
 fn a_failure_ends_it_and_is_reported() {
     let (mut w, output) = Window::with_camera_out();
-    let device = "/dev/video10".to_owned();
-    *output.problem.lock().expect("a problem") = Some(OutputProblem::Gone { device });
-    w.until_contains("/dev/video10 was removed");
+    let gone = OutputProblem::refused("/dev/video10", "it was removed");
+    *output.problem.lock().expect("a problem") = Some(gone);
+    w.until_contains("/dev/video10: it was removed");
     w.until("the end", |w| w.has("Camera out") && !output.is_open());
     *output.problem.lock().expect("a problem") = None;
     w.click("Camera out");

@@ -10,7 +10,6 @@ use std::{
     io::{self, ErrorKind, Write},
     path::Path,
     process,
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use v4l::{
@@ -19,13 +18,13 @@ use v4l::{
     video::{Output as _, output::Parameters},
 };
 
-use super::{CLASS, VIDEO_GROUP, calls, list as devices};
+use super::{VIDEO_GROUP, calls, list as devices};
 use crate::{
     capture::camera::{
         DeviceEntry,
-        output_problem::OutputProblem,
-        setup::LABEL,
-        virtual_camera::{Output, OutputRequest, VirtualCamera},
+        open_devices::{OpenDevice, OpenFor, open_count},
+        output::{Output, OutputProblem, OutputRequest, VirtualCamera},
+        setup::{LABEL, Setup},
     },
     disk::reason,
 };
@@ -34,81 +33,90 @@ use crate::{
 const DRIVER: &str = "v4l2 loopback";
 /// The format that every program reads.
 const YUYV: &[u8; 4] = b"YUYV";
-
-/// The device files that this program writes.
-static WRITTEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-fn written() -> MutexGuard<'static, Vec<String>> {
-    WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether this program writes to a device.
-pub fn is_written(device: &str) -> bool {
-    written().iter().any(|of| of == device)
-}
+/// Why a device cannot be written while another program writes to it.
+const BUSY: &str = "another program writes to it; end that there, or choose another device";
 
 /// Whether a device shows the painting, of this program or of another StyleForge. It is never a source then.
 pub fn shows_painting(device: &str, caps: &Capabilities) -> bool {
-    caps.driver == DRIVER && (caps.card.contains(LABEL) || is_written(device))
+    let is_ours = caps.card.contains(LABEL) || open_count(OpenFor::Output, device) > 0;
+    caps.driver == DRIVER && is_ours
 }
 
-/// The devices of the module, those with our label first.
+/// The devices of the module, those with our label first. Opens each one briefly.
 pub fn list() -> Vec<VirtualCamera> {
     let entries = devices().unwrap_or_default();
-    let mut cameras: Vec<VirtualCamera> = entries
-        .into_iter()
-        .filter_map(|DeviceEntry { device, name: label, .. }| {
-            let opened = V4lDevice::with_path(&device);
-            let problem = match opened.and_then(|device| device.query_caps()) {
-                Ok(caps) if caps.driver != DRIVER => return None,
-                Ok(caps) => busy(&device, &caps),
-                Err(_) if !has_driver_files(&device) => return None,
-                Err(error) => Some(problem(&device, &error)),
-            };
-            Some(VirtualCamera { device, label, problem })
-        })
-        .collect();
+    let mut cameras: Vec<VirtualCamera> = entries.into_iter().filter_map(camera).collect();
     cameras.sort_by_key(|camera| !camera.label.contains(LABEL));
     cameras
 }
 
-/// Whether the system has the files of the module's devices for this one, which need no permission.
-fn has_driver_files(device: &str) -> bool {
-    let name = Path::new(device).file_name();
-    name.is_some_and(|name| fs::read(Path::new(CLASS).join(name).join("max_openers")).is_ok())
+fn camera(DeviceEntry { device, name: label, .. }: DeviceEntry) -> Option<VirtualCamera> {
+    let opened = V4lDevice::with_path(&device).and_then(|opened| opened.query_caps());
+    let problem = match opened {
+        Ok(caps) if caps.driver != DRIVER => return None,
+        Ok(caps) => {
+            // Its writer makes it a camera.
+            let is_camera = caps.capabilities.contains(Capability::VIDEO_CAPTURE)
+                && !caps.capabilities.contains(Capability::VIDEO_OUTPUT);
+            is_camera.then(|| OutputProblem::refused(&device, BUSY))
+        }
+        // What it is cannot be asked, but our commands name it.
+        Err(_) if !label.contains(LABEL) => return None,
+        Err(error) => Some(problem(&device, &error)),
+    };
+    Some(VirtualCamera { device, label, problem })
 }
 
-/// Another program makes a camera of a device by writing to it.
-fn busy(device: &str, caps: &Capabilities) -> Option<OutputProblem> {
-    let caps = caps.capabilities;
-    let is_camera =
-        !caps.contains(Capability::VIDEO_OUTPUT) && caps.contains(Capability::VIDEO_CAPTURE);
-    is_camera.then(|| OutputProblem::Busy { device: device.to_owned() })
+/// Opens a device and agrees on a size.
+///
+/// # Errors
+/// [`OutputProblem`] if there is none, or the system refuses.
+pub fn open(request: &OutputRequest) -> Result<Box<dyn Output>, OutputProblem> {
+    let cameras = list();
+    let name = request.device.as_deref();
+    let mut problem = match name {
+        Some(name) if !cameras.is_empty() => {
+            let known: Vec<&str> = cameras.iter().map(|camera| camera.device.as_str()).collect();
+            let why = format!("not a virtual camera; choose one of: {}", known.join(", "));
+            OutputProblem::refused(name, why)
+        }
+        _ => OutputProblem::Missing(Setup::here()),
+    };
+    for camera in cameras {
+        let is_it = |name| camera.device == name || camera.label.eq_ignore_ascii_case(name);
+        if name.is_none_or(is_it) {
+            match Loopback::open(camera, request) {
+                Ok(output) => return Ok(Box::new(output)),
+                Err(refused) => problem = refused,
+            }
+        }
+    }
+    Err(problem)
 }
 
 /// A device that is open for writing.
-pub struct Loopback {
+struct Loopback {
     camera: VirtualCamera,
     device: V4lDevice,
+    _open: OpenDevice,
     requested: OutputRequest,
-    width: usize,
-    height: usize,
-    row_bytes: usize,
+    /// Width, height and bytes of a row.
+    size: (usize, usize, usize),
 }
 
 impl Loopback {
-    /// Opens a device and agrees on a size.
-    ///
-    /// # Errors
-    /// [`OutputProblem`] if the system refuses.
-    pub fn open(camera: &VirtualCamera, request: &OutputRequest) -> Result<Self, OutputProblem> {
+    fn open(camera: VirtualCamera, request: &OutputRequest) -> Result<Self, OutputProblem> {
         let refused = |error: io::Error| problem(&camera.device, &error);
+        if let Some(problem) = camera.problem {
+            return Err(problem);
+        }
+        if open_count(OpenFor::Source, &camera.device) > 0 {
+            let why = "the picture comes from it; choose another source or another device";
+            return Err(OutputProblem::refused(&camera.device, why));
+        }
         let open = || V4lDevice::with_path(&camera.device).map_err(refused);
         let mut device = open()?;
         let caps = device.query_caps().map_err(refused)?;
-        if let Some(busy) = busy(&camera.device, &caps) {
-            return Err(busy);
-        }
         if !caps.capabilities.contains(Capability::VIDEO_OUTPUT) {
             // Its last writer did not start the output. Starting it, even in vain, and closing makes it one again.
             calls::start_output(&device).ok();
@@ -116,14 +124,12 @@ impl Loopback {
             device = open()?;
             device.query_caps().map_err(refused)?;
         }
-        written().push(camera.device.clone());
         let mut loopback = Self {
-            camera: camera.clone(),
+            _open: OpenDevice::new(OpenFor::Output, &camera.device),
+            camera,
             device,
             requested: request.clone(),
-            width: 0,
-            height: 0,
-            row_bytes: 0,
+            size: (0, 0, 0),
         };
         loopback.agree()?;
         Ok(loopback)
@@ -136,7 +142,7 @@ impl Output for Loopback {
     }
 
     fn size(&self) -> (usize, usize, usize) {
-        (self.width, self.height, self.row_bytes)
+        self.size
     }
 
     fn agree(&mut self) -> Result<(), OutputProblem> {
@@ -145,12 +151,13 @@ impl Output for Loopback {
         let OutputRequest { size: (width, height), fps, .. } = self.requested;
         let format = Format::new(side(width), side(height), FourCC::new(YUYV));
         let agreed = self.device.set_format(&format).map_err(|e| problem(device, &e))?;
-        (self.width, self.height) = (agreed.width as usize, agreed.height as usize);
-        if agreed.fourcc.repr != *YUYV || self.width < 2 || self.height == 0 {
-            let format = agreed.fourcc.to_string();
-            return Err(OutputProblem::Format { device: device.clone(), format });
+        if agreed.fourcc.repr != *YUYV || agreed.width < 2 || agreed.height == 0 {
+            let why =
+                format!("a program that reads it keeps {}; close that program", agreed.fourcc);
+            return Err(OutputProblem::refused(device, why));
         }
-        self.row_bytes = (agreed.stride as usize).max(2 * self.width);
+        let width = agreed.width as usize;
+        self.size = (width, agreed.height as usize, (agreed.stride as usize).max(2 * width));
         // The rate is only announced to readers; a driver may not support that.
         self.device.set_params(&Parameters::with_fps(fps)).ok();
         calls::start_output(&self.device).ok();
@@ -161,7 +168,10 @@ impl Output for Loopback {
         match self.device.write(yuyv) {
             Ok(taken) if taken == yuyv.len() => Ok(true),
             // Every call is a picture, so the rest of a picture cannot follow.
-            Ok(_) => Err(OutputProblem::Size { device: self.camera.device.clone() }),
+            Ok(_) => {
+                let why = "its picture size keeps changing; close the programs that read it";
+                Err(OutputProblem::refused(&self.camera.device, why))
+            }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                 Ok(false)
             }
@@ -172,20 +182,8 @@ impl Output for Loopback {
     fn readers(&self) -> usize {
         let own = process::id().to_string();
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let others = processes.filter(|entry| {
-            let name = entry.file_name();
-            name.to_str().is_some_and(|pid| pid != own && pid.bytes().all(|b| b.is_ascii_digit()))
-        });
+        let others = processes.filter(|process| *process.file_name() != *own);
         others.filter(|process| has_open(&process.path(), &self.camera.device)).count()
-    }
-}
-
-impl Drop for Loopback {
-    fn drop(&mut self) {
-        let mut written = written();
-        if let Some(at) = written.iter().position(|device| *device == self.camera.device) {
-            written.swap_remove(at);
-        }
     }
 }
 
@@ -198,14 +196,14 @@ fn has_open(process: &Path, device: &str) -> bool {
 
 /// The problem that an error of the system means.
 fn problem(device: &str, error: &io::Error) -> OutputProblem {
-    let device = device.to_owned();
-    match error.raw_os_error() {
-        Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => OutputProblem::Gone { device },
-        Some(libc::EBUSY) => OutputProblem::Busy { device },
-        Some(libc::ENOSPC | libc::ENOMEM) => OutputProblem::NoMemory { device },
-        Some(libc::EACCES | libc::EPERM) => {
-            OutputProblem::Denied { device, hint: VIDEO_GROUP.to_owned() }
+    let why = match error.raw_os_error() {
+        Some(libc::ENODEV | libc::ENXIO | libc::ENOENT) => "it was removed".to_owned(),
+        Some(libc::EBUSY) => BUSY.to_owned(),
+        Some(libc::ENOSPC | libc::ENOMEM) => {
+            "it has no memory for pictures of this size; choose a smaller size".to_owned()
         }
-        _ => OutputProblem::Device { device, reason: reason(error) },
-    }
+        Some(libc::EACCES | libc::EPERM) => format!("it may not be opened: {VIDEO_GROUP}"),
+        _ => format!("it does not work: {}", reason(error)),
+    };
+    OutputProblem::refused(device, why)
 }
