@@ -13,8 +13,6 @@ use crate::{
 
 /// Time without a new picture after which readers get a card. Longer than the slowest painting of a picture.
 const STALE_AFTER: Duration = Duration::from_secs(5);
-/// Minimum time between two failures after which the size is agreed again.
-const REOPEN_AFTER: Duration = Duration::from_secs(2);
 
 /// Time between two counts of the programs that read.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
@@ -32,7 +30,6 @@ pub struct Broadcast {
     output: Box<dyn Output>,
     /// When the newest picture arrived.
     arrived_at: Option<Instant>,
-    failed_at: Option<Instant>,
     /// When the programs that read were counted, and how many there were.
     counted: Option<(Instant, usize)>,
     /// The picture that is written.
@@ -47,7 +44,6 @@ impl Broadcast {
             pictures,
             output,
             arrived_at: None,
-            failed_at: None,
             counted: None,
             yuyv: Vec::new(),
             content: None,
@@ -82,16 +78,13 @@ impl Broadcast {
         }
         let content = self.content(on_air, now);
         let is_painting = matches!(content, Content::Painting { .. });
-        self.write(content, is_new && is_painting).or_else(|problem| {
-            let before = self.failed_at.replace(now);
-            let again = before.is_some_and(|before| now - before < REOPEN_AFTER);
-            if again {
-                return Err(problem);
-            }
-            // A program that reads may have fixed another size.
-            self.content = None;
-            self.output.agree()
-        })
+        if self.write(content.clone(), is_new && is_painting).is_ok() {
+            return Ok(());
+        }
+        // A program that reads may have fixed another size.
+        self.content = None;
+        self.output.agree()?;
+        self.write(content, false)
     }
 
     /// Writes a card as the last picture.
@@ -268,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_changes_its_size_is_followed_unless_it_does_so_all_the_time() {
+    fn a_device_that_changes_its_size_is_followed_once_a_picture() {
         let (mut broadcast, scripted, mut writer) = broadcast((16, 8, 32));
         let (on_air, now) = (OnAir::default(), Instant::now());
         let change = |size: (usize, usize, usize)| {
@@ -279,14 +272,10 @@ mod tests {
         put(&mut writer, (4, 4), |_| 255);
         change((32, 32, 64));
         broadcast.tick(&on_air, now).expect("agreed again");
-        assert_eq!((broadcast.output.size(), broadcast.written), ((32, 32, 64), 0));
-        broadcast.tick(&on_air, now).expect("written");
-        assert_eq!(row(&scripted, 31), [235; 32]);
+        assert_eq!((row(&scripted, 31), broadcast.written), (vec![235; 32], 1));
         change((16, 8, 32));
-        broadcast.tick(&on_air, now + REOPEN_AFTER).expect("agreed again");
-        change((32, 32, 64));
-        let again = broadcast.tick(&on_air, now + REOPEN_AFTER + Duration::from_millis(33));
-        assert_eq!(again, Err(other_size()));
+        scripted.0.lock().expect("a script").answers.push_back(Err(other_size()));
+        assert_eq!(broadcast.tick(&on_air, now), Err(other_size()));
     }
 
     #[test]
