@@ -4,7 +4,7 @@
 //!
 //! - `update` performs the user's actions; `engine_sync` sends the resulting settings to the engine.
 //! - `files` saves snapshots (single pictures), recordings and reports.
-//! - `camera_out` shows the painting to other programs as a camera.
+//! - `camera_out`, `camera_out_flow` show the painting to other programs as a camera.
 //! - `repaint_flow` repaints frozen frames and snapshots with more detail; `repaints` holds their state.
 //! - `source_trial` decides what to show when a source has no pictures.
 //! - `pair_times` stores the times of a comparison.
@@ -12,6 +12,7 @@
 //! - `rate_warning` decides when to report that the target rate is not reached.
 
 mod camera_out;
+mod camera_out_flow;
 mod chrome;
 mod comparison;
 mod controls;
