@@ -587,6 +587,8 @@ static int enumerate_interval(struct v4l2_frmivalenum *i) {
     return 0;
 }
 
+static struct v4l2_pix_format loop_format;
+
 static int answer_as_loop(struct opening *o, unsigned long request_code, void *argument) {
     switch (request_code) {
     case VIDIOC_QUERYCAP: {
@@ -612,8 +614,12 @@ static int answer_as_loop(struct opening *o, unsigned long request_code, void *a
             pix->pixelformat = control->loop_fourcc;
         pix->bytesperline = 2 * pix->width;
         pix->sizeimage = pix->bytesperline * pix->height;
+        loop_format = *pix;
         return 0;
     }
+    case VIDIOC_G_FMT:
+        ((struct v4l2_format *)argument)->fmt.pix = loop_format;
+        return 0;
     case VIDIOC_STREAMON:
         o->starts = 1;
         if (control->loop_state == LOOP_NEITHER)
