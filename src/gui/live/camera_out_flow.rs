@@ -6,7 +6,7 @@ use crate::{
     capture::{OutputProblem, OutputRequest, Setup, Source},
     gui::{
         app::App,
-        label::remark,
+        label::{capital, remark},
         overlays::{Answer, Buttons},
     },
     media::camera_out::{CameraOut, FPS, OnAir},
@@ -87,11 +87,12 @@ impl App {
         let OutputProblem::Missing(setup) = problem else {
             return self.messages.error(format!("Camera out is not possible: {problem}."));
         };
-        let steps: Vec<String> = setup.steps().iter().map(|step| remark(step)).collect();
+        let line = |text: &str| capital(&remark(text));
+        let steps: Vec<String> = setup.steps().iter().map(|step| line(step)).collect();
         let commands = format!("{}\n{}\n", setup.command(), Setup::command_at_start());
         self.put_buttons(Buttons {
             heading: "Set up camera out".to_owned(),
-            text: format!("{}\n\n{}", remark(&problem.to_string()), steps.join("\n\n")),
+            text: format!("{}\n\n{}", line(&problem.to_string()), steps.join("\n\n")),
             answers: vec![
                 Answer::new("Copy", move |app: &mut Self| app.ctx.copy_text(commands)),
                 Answer::cancel("Close"),
