@@ -56,6 +56,7 @@ sleep 1
 finish
 paint auto --camera-out-size 1920x1080
 result "with a reader of an older size: $(sed -n 's/^camera out: //p' live.log)"
+check "the program that keeps it is counted" grep 'camera out:.*in use by 1 program$' live.log
 sleep 1
 ffmpeg -y -loglevel error -f v4l2 -i /dev/video10 -frames:v 5 -update 1 older.png
 alike "older size" "$(psnr -i older.png)"

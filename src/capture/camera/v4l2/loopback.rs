@@ -180,10 +180,13 @@ impl Output for Loopback {
     }
 
     fn readers(&self) -> usize {
-        let own = process::id().to_string();
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let others = processes.filter(|process| *process.file_name() != *own);
-        others.filter(|process| has_open(&process.path(), &self.camera.device)).count()
+        // The folder also has links to this process.
+        let others = processes.filter(|entry| {
+            let pid = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+            pid.is_some_and(|pid| pid != process::id())
+        });
+        others.filter(|entry| has_open(&entry.path(), &self.camera.device)).count()
     }
 }
 
