@@ -3,7 +3,7 @@
 use crate::frame::Frame;
 
 /// Fractional bits of the factors below.
-pub(in crate::media) const BITS: u32 = 16;
+pub const BITS: u32 = 16;
 /// Weights of red, green and blue in luma, scaled to 219 levels.
 const Y: [i32; 3] = [11_966, 40_254, 4_064];
 /// Weights in Cb, scaled to 224 levels.
@@ -75,12 +75,12 @@ fn colour(left: [i32; 3], here: [i32; 3], right: [i32; 3]) -> (u8, u8) {
     (level(weighted(CB, sums), BITS + 3, 128), level(weighted(CR, sums), BITS + 3, 128))
 }
 
-pub(in crate::media) fn weighted(weights: [i32; 3], [r, g, b]: [i32; 3]) -> i32 {
+pub fn weighted(weights: [i32; 3], [r, g, b]: [i32; 3]) -> i32 {
     weights[0] * r + weights[1] * g + weights[2] * b
 }
 
 /// Rounds, and adds `zero`. The factors keep every level within a byte.
-pub(in crate::media) fn level(value: i32, bits: u32, zero: i32) -> u8 {
+pub fn level(value: i32, bits: u32, zero: i32) -> u8 {
     (((value + (1 << (bits - 1))) >> bits) + zero) as u8
 }
 
