@@ -8,6 +8,8 @@
 
 #[path = "engine/batches.rs"]
 mod batches;
+#[path = "engine/film_frames.rs"]
+mod film_frames;
 #[path = "engine/repaints.rs"]
 mod repaints;
 mod support;

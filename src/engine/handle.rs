@@ -24,6 +24,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use super::{
     bounded_thread::{BoundedThread, WakeUp},
     events::{Events, Sent},
+    film_frames::FilmPainter,
     live::{
         Input, LivePicture, LiveSettings, LiveSource, LiveStart, MeasureJob, NumberedSettings,
         Preview, Sink, Snapshot, rate_control::first_source_px,
@@ -78,6 +79,7 @@ pub struct Engine {
     /// Settings number with which live painting was last started. Older events are dropped.
     live_since: u64,
     device: DeviceChoice,
+    film_painter: FilmPainter,
 }
 
 impl Engine {
@@ -91,9 +93,10 @@ impl Engine {
         // Unbounded, so that the thread never waits for a surface.
         let (event_sender, events) = unbounded();
         let (stop, stopped) = bounded(0);
+        let (film_painter, film_frames) = FilmPainter::new();
         let event_sender = Events::new(event_sender, wake_up.clone());
         let thread = BoundedThread::spawn("engine", move || {
-            run(&open_device, &commands, &stopped, &event_sender);
+            run(&open_device, (&commands, &film_frames), &stopped, &event_sender);
         })?;
         Ok(Self {
             commands: command_sender,
@@ -118,6 +121,7 @@ impl Engine {
             settings_number: 0,
             live_since: 0,
             device: DeviceChoice::Auto,
+            film_painter,
         })
     }
 
@@ -303,6 +307,11 @@ impl Engine {
             // A paused batch waits for a command.
             self.pause_batch(false);
         }
+    }
+
+    /// Paints frames of films for other threads.
+    pub fn film_painter(&self) -> FilmPainter {
+        self.film_painter.clone()
     }
 
     /// Completed share of the single photo including its draft, 0 to 1; `None` if none is being painted.

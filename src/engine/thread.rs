@@ -1,15 +1,20 @@
 //! The engine's thread: receives commands, sends events and pictures.
 //!
-//! Single photos come first, then trials, then live pictures and the photos of a batch in turn.
+//! Single photos come first, then trials, then live pictures and the photos of a batch in turn. Frames of films are
+//! painted when nothing else is ready, and while live pictures move only if that takes little time.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use crossbeam_channel::{Receiver, TryRecvError, never, select_biased};
+use crossbeam_channel::{Receiver, TryRecvError, after, never, select_biased};
 
 use super::{
     devices::Devices,
     error::{EngineError, caught},
     events::{Events, send_notices},
+    film_frames::FilmFrames,
     live::{Live, LiveEvent, MeasureJob, Sinks},
     paint::Painter,
     photos::{Batch, Paint, serve_batch, serve_paint},
@@ -26,6 +31,11 @@ use crate::{
     mode::DeviceChoice,
 };
 
+/// Longest time that the frames of a film may hold back live pictures that move.
+const FILM_HOLDS_LIVE: Duration = Duration::from_millis(50);
+/// Live pictures move if one came within this time.
+const LIVE_MOVES: Duration = Duration::from_secs(1);
+
 /// The pending work of the thread.
 #[derive(Default)]
 struct Work {
@@ -38,6 +48,11 @@ struct Work {
     sinks: Sinks,
     /// Repaints live frames; started for the first one.
     repaint: Option<RepaintThread>,
+    film: Option<FilmFrames>,
+    /// How long the last frames of a film took.
+    film_time: Duration,
+    /// When the last live frame came.
+    live_at: Option<Instant>,
 }
 
 impl Work {
@@ -131,6 +146,7 @@ enum Woken {
     Source(CaptureEvent),
     SourceEventsEnded,
     SourceEnded,
+    Film(FilmFrames),
     Stop,
 }
 
@@ -154,7 +170,7 @@ impl Drop for EngineThread {
 /// Runs the engine's thread until the handle stops it.
 pub(super) fn run(
     open_device: &OpenDevice,
-    commands: &Receiver<Command>,
+    (commands, film_frames): (&Receiver<Command>, &Receiver<FilmFrames>),
     stopped: &Receiver<()>,
     events: &Events,
 ) {
@@ -175,6 +191,7 @@ pub(super) fn run(
     let mut engine = EngineThread { work: Work::default(), loader: thread, devices };
     let no_signal = never();
     let no_event = never();
+    let no_frames = never();
     loop {
         let live = engine.work.live.as_ref();
         let has_settings = live.is_some_and(|live| live.settings.has_pending());
@@ -189,6 +206,10 @@ pub(super) fn run(
             let frame = live.and_then(|live| live.input.frame_ready());
             let settings = live.and_then(|live| live.settings.ready());
             let source = live.and_then(|live| live.input.events());
+            let moves = engine.work.live_at.is_some_and(|at| at.elapsed() < LIVE_MOVES);
+            let waits = moves && engine.work.film_time > FILM_HOLDS_LIVE;
+            let film = if waits { &no_frames } else { film_frames };
+            let rests = if waits { after(LIVE_MOVES) } else { never() };
             // Frames come last: a source that always has one ready would starve the other channels.
             select_biased! {
                 recv(stopped) -> _ => Some(Woken::Stop),
@@ -206,9 +227,14 @@ pub(super) fn run(
                     Err(_) => Woken::SourceEventsEnded,
                 }),
                 recv(frame.unwrap_or(&no_signal)) -> signal => Some(match signal {
-                    Ok(()) => Woken::Ready,
+                    Ok(()) => {
+                        engine.work.live_at = Some(Instant::now());
+                        Woken::Ready
+                    }
                     Err(_) => Woken::SourceEnded,
                 }),
+                recv(rests) -> _ => None,
+                recv(film) -> frames => Some(frames.map_or(Woken::Stop, Woken::Film)),
             }
         };
         if matches!(stopped.try_recv(), Err(TryRecvError::Disconnected)) {
@@ -221,6 +247,7 @@ pub(super) fn run(
                     engine.work.handle(command, &mut engine.devices, events);
                 }
             }
+            Some(Woken::Film(frames)) => engine.work.film = Some(frames),
             Some(woken) => {
                 if let Some(live) = &mut engine.work.live {
                     note_woken(live, woken, events);
@@ -244,7 +271,7 @@ fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
             live.input.end_frames();
             events.send(Event::Live(LiveEvent::Ended));
         }
-        Woken::Command(_) | Woken::Ready | Woken::Stop => {}
+        Woken::Command(_) | Woken::Ready | Woken::Film(_) | Woken::Stop => {}
     }
 }
 
@@ -265,6 +292,16 @@ fn serve(engine: &mut EngineThread, events: &Events) {
         && serve_batch(devices.first_mut(), batch, events)
     {
         work.batch = None;
+    }
+    if let Some(frames) = work.film.take() {
+        let began = Instant::now();
+        let painter = devices.first_mut();
+        if caught(|| frames(painter)).is_err() {
+            // A session may be half-way through a run.
+            painter.forget_sessions();
+        }
+        send_notices(painter, events);
+        work.film_time = began.elapsed();
     }
 }
 

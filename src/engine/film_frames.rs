@@ -1,0 +1,64 @@
+//! Frames of films: the engine's thread paints them when it has nothing else to do, for a thread that waits for them.
+
+use std::{sync::Arc, time::Duration};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+
+use super::paint::{PaintError, PaintSettings, Painter, Painting};
+use crate::{
+    backend::{BackendError, RunControl},
+    frame::Frame,
+    network::Network,
+};
+
+/// How often a waiting thread looks whether its film was cancelled.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Paints frames and sends them back.
+pub(super) type FilmFrames = Box<dyn FnOnce(&mut Painter) + Send>;
+
+/// Paints frames of films through the engine's thread, after everything else. Belongs to any thread.
+#[derive(Clone)]
+pub struct FilmPainter(Sender<FilmFrames>);
+
+impl FilmPainter {
+    pub(super) fn new() -> (Self, Receiver<FilmFrames>) {
+        // Unbounded: every caller waits for its frames.
+        let (sender, frames) = unbounded();
+        (Self(sender), frames)
+    }
+
+    /// Paints `frames`, which must have one size. Waits until the engine has time for them.
+    ///
+    /// # Errors
+    /// [`PaintError`].
+    pub fn paint(
+        &self,
+        frames: &[&Arc<Frame>],
+        network: &Arc<Network>,
+        settings: PaintSettings,
+        control: &Arc<RunControl>,
+    ) -> Result<Vec<Painting>, PaintError> {
+        let (reply, painted) = bounded(1);
+        let frames: Vec<_> = frames.iter().map(|&frame| frame.clone()).collect();
+        let (network, run) = (network.clone(), control.clone());
+        let job = move |painter: &mut Painter| {
+            let frames: Vec<_> = frames.iter().collect();
+            let painted = painter.paint_batch(&frames, frames.len(), &network, settings, &run);
+            // Fails only if the caller does not wait any more.
+            reply.send(painted).ok();
+        };
+        // Fails only if the engine is gone; then there is no reply either.
+        self.0.send(Box::new(job)).ok();
+        loop {
+            match painted.recv_timeout(LOOK_EVERY) {
+                Ok(painted) => return painted,
+                Err(_) if control.is_cancelled() => return Err(BackendError::Cancelled.into()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(BackendError::Internal("painting a film").into());
+                }
+            }
+        }
+    }
+}
