@@ -16,7 +16,7 @@ pub use words::{cannot_write, reason, without_number, words};
 pub use write::{
     Existing, FolderSync, WriteError, check_folder, check_target, create_owned, folder_of,
     make_folder, make_new_folder, owned_file, publish, remove_folder, rename, sync_file,
-    sync_folder, write_folder, write_whole,
+    sync_folder, write_bytes, write_folder, write_whole,
 };
 
 #[cfg(test)]

@@ -109,6 +109,19 @@ pub fn write_whole<T, E: From<WriteError>>(
     Ok(filled)
 }
 
+/// Writes a file, which replaces an existing one.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    write_whole(path, Existing::Replace, FolderSync::Now, |to, name| {
+        to.write_all(bytes).map_err(|e| WriteError::Refused {
+            name: name.to_owned(),
+            reason: cannot_write(folder_of(path), &e),
+        })
+    })
+}
+
 /// Creates the folder `target` with these files (name and content), and its parent folders. `check` reads a file back
 /// and returns an error if that fails, before the folder gets its name.
 ///

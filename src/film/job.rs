@@ -6,6 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Codec, Container, Numbered,
     clip::{Clip, Reader},
@@ -18,6 +20,14 @@ use crate::{
     engine::paint::OutputSize,
     media::{ffmpeg, framing::Framing},
 };
+
+/// Quality if none is chosen.
+pub const USUAL_QUALITY: u8 = 80;
+
+/// Frames in a part: what an interruption can lose. A GPU paints the longer one in seconds.
+pub const fn part_frames(on_gpu: bool) -> u64 {
+    if on_gpu { 480 } else { 48 }
+}
 
 /// A film to paint.
 pub struct Film<'a> {
@@ -104,10 +114,20 @@ pub fn first_output(container: Container, output: &Path) -> PathBuf {
 }
 
 /// The painted part of a clip, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Range {
     pub start: Option<f64>,
     pub end: Option<f64>,
+}
+
+impl Range {
+    /// Number of frames of the clip in it; not exact.
+    pub fn frames_of(self, clip: &Clip) -> Option<u64> {
+        let (frames, seconds) = (clip.frames? as f64, clip.seconds.unwrap_or(0.0));
+        let part = self.end.unwrap_or(seconds).min(seconds) - self.start.unwrap_or(0.0);
+        let share = if seconds > 0.0 { (part / seconds).clamp(0.0, 1.0) } else { 1.0 };
+        Some((frames * share).round() as u64)
+    }
 }
 
 impl Film<'_> {

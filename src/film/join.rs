@@ -9,7 +9,7 @@ use super::{
     clip::Reader,
     decimal,
     job::Film,
-    parts::{self, LIST, Parts},
+    parts::{LIST, Parts},
     plain,
     target::{Along, OPUS},
 };
@@ -52,7 +52,7 @@ pub fn join(
         }
     }
     let list_path = folder.join(LIST);
-    parts::write(&list_path, list.as_bytes()).map_err(|e| stopped(e.to_string()))?;
+    disk::write_bytes(&list_path, list.as_bytes()).map_err(|e| stopped(e.to_string()))?;
 
     let container = film.container;
     let extension = match container {

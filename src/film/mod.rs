@@ -38,8 +38,9 @@ mod webp;
 use std::{path::PathBuf, process::Command, time::Duration};
 
 pub use clip::Clip;
-pub use job::{Film, Range, first_output};
+pub use job::{Film, Range, USUAL_QUALITY, first_output, part_frames};
 pub use numbered::Numbered;
+pub use parts::discard;
 pub use render::{Rendered, render};
 pub use target::{Codec, Container};
 
@@ -122,7 +123,7 @@ fn stay(frames: u64, parts: &str) -> String {
     match frames {
         0 => String::new(),
         _ => format!(
-            "; {frames} frames are painted and stay in {parts}; the same command goes on from there"
+            "; {frames} frames are painted and stay in {parts}; painting it again continues after them"
         ),
     }
 }

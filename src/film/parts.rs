@@ -7,7 +7,6 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     thread,
@@ -15,7 +14,7 @@ use std::{
 };
 
 use super::FilmError;
-use crate::disk::{self, Existing, FolderSync, WriteError, cannot_write};
+use crate::disk::{self, Existing, WriteError, cannot_write};
 
 /// Name of the file that says what is painted.
 const ABOUT: &str = "film.txt";
@@ -75,14 +74,20 @@ pub struct Parts {
     _lock: File,
 }
 
-/// Writes a small file of the folder.
-pub fn write(path: &Path, content: &[u8]) -> Result<(), WriteError> {
-    disk::write_whole(path, Existing::Replace, FolderSync::Now, |to, name| {
-        to.write_all(content).map_err(|e| WriteError::Refused {
-            name: name.to_owned(),
-            reason: cannot_write(disk::folder_of(path), &e),
-        })
-    })
+/// The folder for the parts of `output`.
+fn folder_for(output: &Path) -> PathBuf {
+    let mut name = output.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    output.with_file_name(name)
+}
+
+/// Removes the parts of an unfinished film, unless another process paints it.
+pub fn discard(output: &Path) {
+    if folder_for(output).is_dir()
+        && let Ok(parts) = Parts::open(output, "", false)
+    {
+        parts.leave(true);
+    }
 }
 
 impl Parts {
@@ -92,9 +97,7 @@ impl Parts {
     /// # Errors
     /// [`FilmError::Write`]; [`FilmError::Target`] if another process paints this film.
     pub fn open(output: &Path, about: &str, has_state: bool) -> Result<Self, FilmError> {
-        let mut name = output.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
-        let folder = output.with_file_name(name);
+        let folder = folder_for(output);
         disk::make_folder(&folder)?;
         let refused = |e: std::io::Error| {
             FilmError::Write(WriteError::Refused {
@@ -128,7 +131,7 @@ impl Parts {
             }
         }
         if !is_same {
-            write(&folder.join(ABOUT), about.as_bytes())?;
+            disk::write_bytes(&folder.join(ABOUT), about.as_bytes())?;
         }
         list.sort_by_key(|part| part.first);
         let mut parts = Self { folder: folder.clone(), list: Vec::new(), removed, _lock: lock };
@@ -179,7 +182,7 @@ impl Parts {
         part.name = part.name_with(&extension);
         // Before the part: each part has its state at any time. A short last part has none, and needs the one before it.
         if let Some(state) = state {
-            write(&self.state_file(part.first + frames), state)?;
+            disk::write_bytes(&self.state_file(part.first + frames), state)?;
         }
         disk::publish(unfinished, &self.folder.join(&part.name), Existing::Keep)?;
         if state.is_some() {

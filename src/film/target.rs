@@ -2,6 +2,8 @@
 
 use std::{fmt::Display, path::Path, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use super::{FilmError, Tools, clip::Clip};
 use crate::media::{
     encode::Format,
@@ -12,7 +14,8 @@ use crate::media::{
 pub(super) const HARDWARE_PIXELS: &str = "nv12";
 
 /// A video codec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Codec {
     H264,
     Hevc,
@@ -187,7 +190,7 @@ impl FromStr for Codec {
 }
 
 /// Streams of a source that go along with its pictures: their numbers, each with the codec in the output.
-pub(super) type Along = Vec<(u64, &'static str)>;
+pub type Along = Vec<(u64, &'static str)>;
 
 /// The encoder of the sound in WebM that has other sound.
 pub(super) const OPUS: &str = "libopus";
@@ -261,6 +264,19 @@ impl Container {
         }
     }
 
+    /// The codecs that it holds and this ffmpeg writes, for pictures of this size.
+    pub fn codecs(self, tools: &Tools, size: (usize, usize)) -> Vec<Codec> {
+        let own = match self {
+            Self::Gif => "gif",
+            Self::Apng => "apng",
+            Self::WebP => "libwebp_anim",
+            _ => "",
+        };
+        let is_written = |codec: &Codec| codec.options(tools, size, 100, None).is_ok();
+        let all = Codec::ALL.into_iter().filter(|_| own.is_empty() || tools.ffmpeg.has(own));
+        all.filter(|codec| self.holds(*codec)).filter(is_written).collect()
+    }
+
     const fn holds(self, codec: Codec) -> bool {
         match (self, codec) {
             (Self::Mkv, _) | (Self::WebM, Codec::Av1) => true,
@@ -293,7 +309,7 @@ impl Container {
     ///
     /// # Errors
     /// [`FilmError::Target`] if sound or subtitles cannot be stored.
-    pub(super) fn companions(
+    pub fn companions(
         self,
         tools: &Tools,
         clip: &Clip,

@@ -5,12 +5,14 @@ use std::{
     str::FromStr,
 };
 
+use serde::{Deserialize, Serialize};
+
 pub use crate::rotation::{Rotation, turn_into};
 
 use crate::frame::Frame;
 
 /// A part of a picture, in pixels. Written as `640x480+10+20`: width and height, then the position of its top left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Crop {
     /// Columns to the left of it.
     pub x: usize,
@@ -97,7 +99,7 @@ pub struct BeyondPhoto {
 }
 
 /// Rotation, mirroring and crop of a photo.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Framing {
     pub rotate: Rotation,
     /// Whether left and right are swapped after the rotation.

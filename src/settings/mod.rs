@@ -220,7 +220,7 @@ impl Settings {
     /// Removes temporary files that a killed program left in the folder.
     pub fn load(path: &Path) -> (Self, Vec<String>) {
         disk::sweep(folder_of(path));
-        match read(path) {
+        match read_table(path) {
             Ok(Some(table)) => Self::from_table(table),
             Ok(None) => (Self::default(), Vec::new()),
             Err(why) => {
@@ -273,8 +273,11 @@ impl Settings {
     }
 }
 
-/// The file's table, `None` without a file, or why it cannot be read.
-fn read(path: &Path) -> Result<Option<Table>, String> {
+/// The file's table, `None` without a file.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_table(path: &Path) -> Result<Option<Table>, String> {
     let in_words = |e: std::io::Error| reason(&e);
     let about = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

@@ -428,7 +428,7 @@ fn a_killed_film_goes_on_and_is_the_same() {
     s.shell(&format!("kill -INT {}", child.id()));
     let run = Run::from(child.wait_with_output().expect("ended"));
     if run.failed() {
-        run.says("the same command goes on from there");
+        run.says("painting it again continues after them");
         s.stylize(&["clip.mp4", "-o", "painted.mp4", "--strength", "50"])
             .ends(0)
             .says("painted with other settings");

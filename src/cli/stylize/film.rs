@@ -11,16 +11,13 @@ use super::Run;
 use crate::{
     cli::{CliError, job::FilmInput, progress::Progress, style_choice::ChosenStyle},
     disk,
-    film::{Clip, Container, Film, FilmError, Rendered, Tools, first_output, render},
+    film::{
+        Clip, Container, Film, FilmError, Rendered, Tools, USUAL_QUALITY, first_output,
+        part_frames, render,
+    },
     media::encode::DEFAULT_QUALITY,
     mode::DeviceChoice,
 };
-
-/// Quality if none is chosen, 1 to 100.
-const FILM_QUALITY: u8 = 80;
-/// Frames in a part: what an interruption can lose. A GPU paints the longer one in seconds.
-const PART_FRAMES: u64 = 48;
-const GPU_PART_FRAMES: u64 = 480;
 
 impl<'a> Run<'a> {
     /// Paints every video in every style. Failures are reported and counted; cancelling is the only error.
@@ -77,7 +74,7 @@ impl<'a> Run<'a> {
             quality: job.quality.unwrap_or(if is_numbered {
                 DEFAULT_QUALITY
             } else {
-                FILM_QUALITY
+                USUAL_QUALITY
             }),
             range: job.film_choice.range,
             fps: job.film_choice.fps,
@@ -88,7 +85,7 @@ impl<'a> Run<'a> {
             strips_metadata: job.strips_metadata,
             strips_location: job.strips_location,
             batch: job.batch,
-            part_frames: if is_gpu { GPU_PART_FRAMES } else { PART_FRAMES },
+            part_frames: part_frames(is_gpu),
             about: format!(
                 "{} {:x} {mode} {:?}",
                 style.title,
