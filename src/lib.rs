@@ -88,6 +88,8 @@
 //!   where they are painted.
 //! - **Repaint**: repaints frozen frames and snapshots in the quality of photos, in parallel with live painting and
 //!   with its own sessions; started for the first one.
+//! - **Export** ([`gui`]): decodes, composes and encodes a film of the window's queue. The engine paints its frames when
+//!   nothing else waits for it.
 //! - **Camera**: fetches and decodes frames, and may hang with its device. A second thread, **capture**, watches
 //!   it, reports problems and reopens it. The other sources have only the capture thread.
 //! - **Recorder**: encodes and writes the frames that the engine sends. When it fails, it wakes up the surface, which

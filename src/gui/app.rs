@@ -26,6 +26,7 @@ use super::{
     choice::Choice,
     contact_sheet::ContactSheet,
     crop::Cropping,
+    exports::Exports,
     full_screen::state::FullScreen,
     gallery::Gallery,
     incoming::Incoming,
@@ -37,7 +38,7 @@ use super::{
     paintings::Paintings,
     platform::Platform,
     reading::Unclear,
-    settings_file::SettingsFile,
+    settings_file::KeptFile,
     shortcuts,
     stage::Stage,
     style_source::StyleSource,
@@ -83,7 +84,7 @@ pub struct App {
     pub(super) platform: Arc<dyn Platform>,
     pub(super) style_source: Arc<dyn StyleSource>,
     pub(super) settings: Settings,
-    pub(super) settings_file: SettingsFile,
+    pub(super) settings_file: KeptFile<Settings>,
     pub(super) workspace: Workspace,
     pub(super) stage: Stage,
     pub(super) gallery: Gallery,
@@ -99,6 +100,7 @@ pub struct App {
     pub(super) full_screen: FullScreen,
     pub(super) window: WindowState,
     pub(super) batch: Option<Batch>,
+    pub(super) exports: Exports,
     pub(super) networks: Networks,
     /// Dragged, dropped and pasted pictures.
     pub(super) incoming: Incoming,
@@ -142,7 +144,7 @@ impl App {
             intents.push(Intent::EnterLive);
             page = Page::Live;
         }
-        let app = Self {
+        let mut app = Self {
             ctx: ctx.clone(),
             engine: Engine::start(launch.open_device, wake_up.clone())?,
             compositor: Compositor::start(wake_up.clone())?,
@@ -154,7 +156,7 @@ impl App {
                 Choice::from_settings(&settings.choices),
                 Choice::of_live(&settings.choices),
             ),
-            settings_file: SettingsFile::new(launch.settings_path),
+            settings_file: KeptFile::new(launch.settings_path),
             stage: Stage::default(),
             gallery: Gallery::ordered(&settings.state.style_order),
             settings,
@@ -167,6 +169,7 @@ impl App {
             full_screen: FullScreen::default(),
             window: WindowState::default(),
             batch: None,
+            exports: Exports::default(),
             networks: Networks::default(),
             incoming: Incoming::default(),
             trial: None,
@@ -181,6 +184,7 @@ impl App {
             device: DeviceInUse::default(),
             intents,
         };
+        app.load_exports();
         app.list_styles(None);
         app.sweep_pictures();
         app.list_cameras(false);
@@ -224,6 +228,7 @@ impl App {
         self.serve_readings();
         self.serve_style_pictures();
         self.serve_paintings();
+        self.serve_exports();
         self.finish_changes();
         if self.painting.request.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
             self.ctx.request_repaint_after(PROGRESS_EVERY);
@@ -249,6 +254,9 @@ impl App {
         if let Some(live) = &mut self.live {
             live.report_ui(ui);
         }
+        if !self.overlays.is_open() {
+            self.exports.ui(ui, &self.paintings);
+        }
         self.overlays.ui(ui, self.gallery.cards(), &self.settings.choices);
         self.window.focus_frame.ui(ui);
         if self.window.has_no_tooltips {
@@ -265,7 +273,9 @@ impl App {
 
     /// Whether a dialog is open over the window.
     pub(super) fn has_dialog(&self) -> bool {
-        self.overlays.is_open() || self.live.as_ref().is_some_and(LiveView::has_report)
+        self.overlays.is_open()
+            || self.exports.has_dialog()
+            || self.live.as_ref().is_some_and(LiveView::has_report)
     }
 
     /// Stops the threads and writes the remaining files. The window is already closed, so this may take a moment.
@@ -274,7 +284,8 @@ impl App {
         self.end_repaints();
         self.end_removals();
         // The window can no longer show messages, but there may be a terminal.
-        for failure in self.tasks.finish_writing() {
+        let exports = self.end_exports().err();
+        for failure in self.tasks.finish_writing().into_iter().chain(exports) {
             terminal::write_message(format!("styleforge: {failure}"));
         }
         if let (Some(path), true) =

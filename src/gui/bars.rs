@@ -126,12 +126,16 @@ impl App {
 /// Space between two parts of the status line, in points.
 const PART_GAP: f32 = 16.0;
 
-/// Draws the status line into `ui`. Text that does not fit is truncated; its tooltip shows all of it.
-pub fn status(ui: &mut Ui, parts: &[String]) {
+/// Draws the status line into `ui`, with `first` at its left. Text that does not fit is truncated; its tooltip shows all
+/// of it.
+pub fn status(ui: &mut Ui, parts: &[String], first: impl FnOnce(&mut Ui)) {
     ui.scope(|ui| {
         ui.spacing_mut().interact_size.y = 0.0;
         ui.spacing_mut().item_spacing.x = PART_GAP;
-        ui.horizontal(|ui| parts.iter().for_each(|text| theme::cut_caption(ui, text)));
+        ui.horizontal(|ui| {
+            first(ui);
+            parts.iter().for_each(|text| theme::cut_caption(ui, text));
+        });
     });
 }
 

@@ -6,6 +6,7 @@ use eframe::egui::{Context, Id, Response};
 
 use super::{
     choice::Choice,
+    exports::Action,
     finished::SnapshotPicture,
     stage::{Compare, ViewStep},
     style_order::Move,
@@ -159,6 +160,7 @@ pub enum Intent {
         /// What to write, or why there is nothing to write.
         bytes: Result<Vec<u8>, String>,
     },
+    Exports(Action),
     /// Show the previews of all styles, or the chosen style alone.
     TogglePreviews,
     ToggleLab,

@@ -9,7 +9,7 @@
 //! | `stage`, `texture` | the picture in the middle: zoom, divider, textures |
 //! | `live` | live mode: source, comparison, preview grid, recording |
 //! | `style_order`, `style_drag` | the order of the styles, and dragging to change it |
-//! | `gallery`, `style_card`, `controls`, `bars`, `welcome` | widgets around and over the stage |
+//! | `gallery`, `style_card`, `controls`, `output_size`, `bars`, `welcome` | widgets around and over the stage |
 //! | `focus` | the frame around the focused control |
 //! | `full_screen` | the picture alone, and what is temporarily shown over it |
 //! | `contact_sheet` | the photo in every style as one picture |
@@ -24,6 +24,7 @@
 //! | `mix` | mixes of picture styles by weights |
 //! | `networks` | the networks of styles and mixes |
 //! | `mode_choice` | lists of modes for photos, live mode and comparisons |
+//! | `exports` | the form and the queue of films to export |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
 //! | [`panel`] | measurements of live mode: counters, steps, timeline, roofline |
 //! | `shortcuts`, [`intent`] | keys and widgets send intents; `update` performs them; `key_chips` draws keys, `hint_beside` tooltips next to a column |
@@ -33,7 +34,7 @@
 //!
 //! # Threads
 //!
-//! Everything except the work of `tasks` and `batch`'s photos runs on the window's thread and never waits. A thread
+//! Everything except the work of `tasks`, `batch`'s photos and running `exports` runs on the window's thread and never waits. A thread
 //! with an event or report for the window requests a repaint from egui. Without such a request and without input from
 //! mouse or keyboard, no frame is drawn.
 
@@ -46,6 +47,7 @@ mod contact_sheet;
 mod controls;
 mod crop;
 mod events;
+mod exports;
 mod file_list;
 mod finished;
 mod focus;
@@ -67,6 +69,7 @@ mod mode_choice;
 mod networks;
 mod opened;
 mod opening;
+mod output_size;
 mod overlays;
 mod own_styles;
 mod painted_with;

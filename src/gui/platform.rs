@@ -48,6 +48,11 @@ pub enum Dialog {
         /// The suggested name, with extension.
         file_name: String,
     },
+    /// The file for a film.
+    Film {
+        /// The suggested name, with extension.
+        file_name: String,
+    },
     /// The file for the result.
     Save {
         /// The suggested name.
@@ -65,7 +70,7 @@ impl Dialog {
 
     /// Whether it asks for a file to write.
     pub fn saves(&self) -> bool {
-        matches!(self, Self::Save { .. } | Self::Export { .. })
+        matches!(self, Self::Save { .. } | Self::Export { .. } | Self::Film { .. })
     }
 }
 
@@ -233,6 +238,9 @@ impl Platform for Desktop {
             }
             Dialog::Export { file_name } => {
                 box_.set_title("Save the report").set_file_name(file_name).save_file()
+            }
+            Dialog::Film { file_name } => {
+                box_.set_title("Export the film").set_file_name(file_name).save_file()
             }
             Dialog::Save { file_name, format } => box_
                 .set_title("Save the painting")

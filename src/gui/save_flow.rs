@@ -74,7 +74,7 @@ impl App {
             Dialog::Open | Dialog::Folder => {
                 state.open_folder = folder.or(state.open_folder.take())
             }
-            Dialog::Save { .. } | Dialog::Export { .. } => {
+            Dialog::Save { .. } | Dialog::Export { .. } | Dialog::Film { .. } => {
                 state.save_folder = folder.or(state.save_folder.take());
             }
             Dialog::Style | Dialog::TargetFolder | Dialog::SnapshotFolder => {}
@@ -99,6 +99,7 @@ impl App {
             Dialog::SnapshotFolder => ("Which folder for snapshots and recordings?", "Use"),
             Dialog::Save { .. } => ("Save the painting as", "Save"),
             Dialog::Export { .. } => ("Save the report as", "Save"),
+            Dialog::Film { .. } => ("Export the film as", "Use"),
         };
         let suggested = match &dialog {
             // A file name without a folder is relative to this folder.
@@ -107,9 +108,9 @@ impl App {
                 self.batch.as_ref().map(|b| b.target.clone()).unwrap_or_default()
             }
             Dialog::SnapshotFolder => self.snapshot_folder(),
-            Dialog::Save { file_name, .. } | Dialog::Export { file_name } => {
-                free_path(self.save_folder().join(file_name))
-            }
+            Dialog::Save { file_name, .. }
+            | Dialog::Export { file_name }
+            | Dialog::Film { file_name } => free_path(self.save_folder().join(file_name)),
         };
         let (text, problem) = match typed {
             Some((text, problem)) => (text, Some(problem)),

@@ -3,6 +3,7 @@
 use std::mem::discriminant;
 
 use super::{app::App, history::Step};
+use crate::settings::Settings;
 
 /// How long settings must not change before they are written.
 const SETTINGS_REST_SECONDS: f64 = 1.0;
@@ -83,7 +84,7 @@ impl App {
         if rest > 0.0 {
             // Request it every time: any frame that is drawn earlier cancels the request.
             self.ctx.request_repaint_after_secs(rest as f32 + 0.05);
-        } else if let Some(write) = self.settings_file.write(&self.settings) {
+        } else if let Some(write) = self.settings_file.write(&self.settings, Settings::save) {
             self.tasks.spawn_writing(write, App::report_failure);
         }
     }

@@ -1,45 +1,53 @@
-//! Writes settings in the order in which they changed, although any background thread may write them.
+//! Writes values in the order in which they changed, although any background thread may write them.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{
-    mailbox::{Reader, Writer, mailbox},
-    settings::Settings,
-};
+use crate::mailbox::{Reader, Writer, mailbox};
 
-pub struct SettingsFile {
-    /// `None` does not write the settings.
+/// A file in which a value is kept across restarts.
+pub struct KeptFile<T> {
+    /// `None` does not write it.
     pub path: Option<PathBuf>,
-    /// When they last changed, by egui's clock; `None` if that change is written.
+    /// When the value last changed, by egui's clock; `None` if that change is written.
     pub changed_at: Option<f64>,
-    changed: Writer<Option<Settings>>,
-    newest: Arc<Mutex<Reader<Option<Settings>>>>,
+    changed: Writer<Option<T>>,
+    newest: Arc<Mutex<Reader<Option<T>>>>,
 }
 
-impl SettingsFile {
-    /// Settings that have not changed since they were read from `path`.
+impl<T> Default for KeptFile<T> {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl<T> KeptFile<T> {
+    /// A value that has not changed since it was read from `path`.
     pub fn new(path: Option<PathBuf>) -> Self {
         let (changed, newest) = mailbox(|| None);
         Self { path, changed_at: None, changed, newest: Arc::new(Mutex::new(newest)) }
     }
+}
 
-    /// Returns the work that writes these settings, unless newer ones are written first; `None` without a file.
-    pub fn write(
+impl<T: Clone + Send + 'static> KeptFile<T> {
+    /// Returns the work that writes this value with `write`, unless a newer one is written first; `None` without a
+    /// file.
+    pub fn write<E: ToString>(
         &mut self,
-        settings: &Settings,
-    ) -> Option<impl FnOnce() -> Result<(), String> + Send + use<>> {
+        value: &T,
+        write: fn(&T, &Path) -> Result<(), E>,
+    ) -> Option<impl FnOnce() -> Result<(), String> + Send + use<T, E>> {
         self.changed_at = None;
         let path = self.path.clone()?;
-        self.changed.send(settings.clone());
+        self.changed.send(value.clone());
         let newest = self.newest.clone();
         Some(move || {
-            // Locked while writing, so that older settings never replace newer ones.
+            // Locked while writing, so that an older value never replaces a newer one.
             let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
-            let saved = newest.receive().map(|settings| settings.save(&path));
-            saved.unwrap_or(Ok(())).map_err(|e| e.to_string())
+            let written = newest.receive().map(|value| write(&value, &path));
+            written.unwrap_or(Ok(())).map_err(|e| e.to_string())
         })
     }
 }
@@ -47,16 +55,17 @@ impl SettingsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
 
     #[test]
     fn older_settings_are_never_written_after_newer_ones() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("settings.toml");
-        let mut file = SettingsFile::new(Some(path.clone()));
+        let mut file = KeptFile::new(Some(path.clone()));
         let [first, second] = ["older", "newer"].map(|style| {
             let mut settings = Settings::default();
             settings.choices.style = Some(style.to_owned());
-            file.write(&settings).expect("work")
+            file.write(&settings, Settings::save).expect("work")
         });
         let written = || Settings::load(&path).0.choices.style;
         second().expect("written");

@@ -14,7 +14,8 @@ pub fn text(elapsed: f64, share: f32) -> String {
     }
 }
 
-fn duration(seconds: f64) -> String {
+/// A duration as text.
+pub fn duration(seconds: f64) -> String {
     if seconds < 90.0 {
         format!("{:.0} s", seconds.ceil())
     } else {

@@ -56,6 +56,8 @@ impl App {
     fn escape(&mut self) {
         if self.overlays.is_open() {
             self.close_overlay();
+        } else if self.exports.close() {
+            // What was below the dialog is shown again.
         } else if self.has_dialog() {
             self.perform(Intent::CloseReport);
         } else if self.full_screen.is_on() {
@@ -298,6 +300,7 @@ impl App {
             Intent::ToggleFullScreen => self.toggle_full_screen(),
             Intent::Export { bytes: Err(why), .. } => self.messages.error(why),
             Intent::Export { file_name, bytes: Ok(bytes) } => self.ask_export(file_name, bytes),
+            Intent::Exports(action) => self.act_on_exports(action),
             Intent::ToggleMeasuring => self.toggle_measuring(),
             Intent::LeaveAsSeen(stays) => self.leave_as_seen(stays),
             Intent::SaveAsSeen(seen) => self.save_seen(seen),

@@ -165,7 +165,7 @@ impl App {
                 });
             }
         }
-        bars::status(ui, &self.status());
+        bars::status(ui, &self.status(), |ui| self.exports.button(ui));
     }
 
     /// Whether a picture is shown whose view can be changed.

@@ -9,6 +9,7 @@ mod arrivals;
 mod batch;
 mod contact_sheet;
 mod crop;
+mod exports;
 mod fades;
 mod framing;
 mod labels;

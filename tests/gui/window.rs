@@ -23,6 +23,7 @@ use egui_kittest::{
 use styleforge::{
     backend::{DeviceOptions, OpenDevice, opener},
     capture::{Camera, CameraId},
+    film::{Clip, Range, Tools},
     frame::Frame,
     gui::{
         App, Launch,
@@ -155,12 +156,25 @@ impl Window {
         Self::build_on(folder, size, (true, Vec::new()), seams, (script, styles))
     }
 
+    /// Opens the form that exports this clip.
+    pub fn export(&mut self, clip: &Path) {
+        let tools = Tools::find().expect("ffmpeg");
+        let opened = Clip::open(&tools, clip).expect("a clip");
+        let app = self.harness.state_mut().app.as_mut().expect("a window");
+        app.open_export(clip.to_owned(), opened, Range::default());
+    }
+
     /// Closes this window and opens one with the same settings file and styles.
     pub fn reopened(self) -> Self {
         let (folder, (cards, _)) = (self.folder.clone(), self.style_source.cards());
         drop(self.harness);
         let style_source = ScriptedStyles::of(cards);
         Self::build_with(folder, self.size, false, style_source)
+    }
+
+    /// A window with the settings in `folder`.
+    pub fn of_folder(folder: Arc<tempfile::TempDir>) -> Self {
+        Self::build_for(folder, egui::vec2(1300.0, 850.0), false)
     }
 
     /// [`Self::reopened`], live.

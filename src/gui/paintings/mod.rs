@@ -26,11 +26,12 @@ use eframe::egui::{self, TextureHandle};
 
 use self::small::Stamp;
 use super::texture::{MIPMAPPED, image_of};
-use crate::{media::record::Destination, settings::State};
+use crate::{film::Container, media::record::Destination, settings::State};
 
-/// Whether this file of the list is a recorded video.
+/// Whether this file of the list is a recorded or exported video.
 fn is_video(path: &Path) -> bool {
-    Destination::has_video_ending(path)
+    let container = Container::from_path(path).filter(|container| !container.is_animation());
+    Destination::has_video_ending(path) || container.is_some()
 }
 
 /// The kind of a file in the list, as text.

@@ -8,6 +8,7 @@ use std::{
     time::SystemTime,
 };
 
+use super::is_video;
 use crate::{
     disk::words,
     frame::Frame,
@@ -18,7 +19,7 @@ use crate::{
     },
     media::{
         decode,
-        record::{Destination, beginning_of},
+        record::beginning_of,
         scale::{scaling_bytes, size_within},
     },
 };
@@ -64,7 +65,7 @@ pub type OpenedPainting = (Box<Opened>, Vec<(String, String)>);
 pub fn open_painting(path: PathBuf) -> Result<Option<OpenedPainting>, String> {
     match fs::metadata(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Ok(about) if about.is_file() && Destination::has_video_ending(&path) => {
+        Ok(about) if about.is_file() && is_video(&path) => {
             let frame = beginning_of(&path, None)?;
             let opened = Opened { origin: Origin::File(path), ..from_clipboard(frame) };
             Ok(Some((Box::new(opened), Vec::new())))
@@ -90,7 +91,7 @@ fn small(path: &Path) -> Result<Frame, String> {
     if !about.is_file() {
         return Err(format!("{name} is not a regular file."));
     }
-    if Destination::has_video_ending(path) {
+    if is_video(path) {
         let first = Arc::new(beginning_of(path, Some(THUMBNAIL_PX))?);
         return Ok((*smaller(&first, THUMBNAIL_PX)).clone());
     }

@@ -1,0 +1,337 @@
+//! Opens the form, runs the queue, and remembers it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::bounded;
+
+use super::{Action, Export, Form, Queue, Run, Running, form::suggested, run::settings_of};
+use crate::{
+    disk::{self, WriteError, reason},
+    film::{Clip, Codec, Range, Rendered, Tools, USUAL_QUALITY, discard},
+    frame::Frame,
+    gui::{
+        app::App,
+        choice::Choice,
+        file_list::FileList,
+        label::{editable, name_label, path_label, sentence},
+        platform::Dialog,
+        settings_file::KeptFile,
+        tasks::named,
+    },
+    mode::DeviceChoice,
+    settings::{self, Choices},
+};
+
+/// Name of the file of the queue.
+const FILE: &str = "exports.toml";
+/// Time between frames of the window while an export runs.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// How long the end of the program waits for an export to stop its processes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn write(text: &String, path: &Path) -> Result<(), WriteError> {
+    disk::make_folder(disk::folder_of(path))?;
+    disk::write_bytes(path, text.as_bytes())
+}
+
+impl App {
+    /// Reads the queue, which is kept next to the settings.
+    pub(in crate::gui) fn load_exports(&mut self) {
+        let Some(settings) = &self.settings_file.path else {
+            return;
+        };
+        let path = settings.with_file_name(FILE);
+        self.exports.file = KeptFile::new(Some(path.clone()));
+        let table = settings::read_table(&path);
+        match table.and_then(|table| table.map(Queue::from_table).transpose()) {
+            Ok(queue) => self.exports.queue = queue.unwrap_or_default(),
+            Err(why) => {
+                let kept = disk::free_path(path.with_extension("damaged"));
+                // If it cannot be renamed, the next list replaces it.
+                disk::rename(&path, &kept).ok();
+                self.messages.error(format!(
+                    "The list of exports cannot be read: {why}. It is kept as {}.",
+                    path_label(&kept)
+                ));
+            }
+        }
+    }
+
+    /// Work that writes the queue.
+    fn exports_written(&mut self) -> Option<impl FnOnce() -> Result<(), String> + Send + use<>> {
+        // A path that is not Unicode cannot be written; the list on the disk then stays as it is.
+        let text = toml::to_string(&self.exports.queue).ok()?;
+        self.exports.file.write(&text, write)
+    }
+
+    fn exports_changed(&mut self) {
+        if let Some(write) = self.exports_written() {
+            self.tasks.spawn_writing(write, Self::report_failure);
+        }
+    }
+
+    /// Shows the form that exports a part of a video as the window paints now.
+    pub fn open_export(&mut self, source: PathBuf, clip: Clip, range: Range) {
+        let choice = Choice { model: self.model(), ..self.workspace.choice.clone() };
+        let Some(network) = choice.network(choice.model) else {
+            return self.messages.notice("Choose a style first.");
+        };
+        let look = choice.look;
+        let painting = format!(
+            "In {}, strength {} %, detail {} px, the {}'s colours.",
+            self.name_of(&network),
+            look.strength_percent,
+            choice.brush_px(),
+            if look.keep_colors { "video" } else { "style" }
+        );
+        let mut choices = Choices::default();
+        choice.remember(&mut choices);
+        let (folder, style) = (self.save_folder(), network.label());
+        let steadiness = self.settings.live.steadiness;
+        let entries = self.exports.queue.entries().iter();
+        let taken: Vec<PathBuf> = entries.map(|entry| entry.export.output.clone()).collect();
+        let prepare = move || {
+            let tools = Tools::find().map_err(|e| sentence(&e.to_string()))?;
+            let output = suggested(&folder, &source, &style, &taken);
+            let export = Export {
+                source,
+                output,
+                replaces: false,
+                codec: Codec::H264,
+                quality: USUAL_QUALITY,
+                steadiness,
+                range,
+                framing: choice.framing,
+                choices,
+            };
+            Ok(Form { export, clip, tools, painting, frame_seconds: None, measuring: None })
+        };
+        self.tasks.spawn(prepare, |app, form| match form {
+            Ok(form) => {
+                app.exports.close();
+                app.exports.form = Some(form);
+            }
+            Err(error) => app.messages.error(error),
+        });
+    }
+
+    /// Does what the user wants with exports.
+    pub(in crate::gui) fn act_on_exports(&mut self, action: Action) {
+        match action {
+            Action::AskFile => self.ask_export_file(),
+            Action::Confirm => {
+                if let Some(form) = self.exports.form.take() {
+                    self.exports.queue.add(form.export.clone());
+                }
+            }
+            Action::Close => {
+                self.exports.close();
+            }
+            Action::ToggleList => self.exports.shows_list = !self.exports.close(),
+            Action::Pause(pause) => self.pause_exports(pause),
+            Action::Remove(id) => self.remove_export(id),
+            Action::Retry(id) => {
+                self.networks.failed.clear();
+                self.exports.queue.retry(id);
+            }
+            Action::RunEarlier(id) => self.exports.queue.run_earlier(id),
+            Action::ClearDone => self.exports.queue.clear_done(),
+        }
+        self.exports_changed();
+    }
+
+    fn ask_export_file(&mut self) {
+        let Some(form) = &self.exports.form else {
+            return;
+        };
+        let file_name = editable(form.export.output.file_name().unwrap_or_default().as_ref());
+        self.ask(Dialog::Film { file_name }, |app, path| {
+            if let Some(form) = &mut app.exports.form {
+                form.set_output(path);
+                // The dialog asks before it returns an existing file.
+                form.export.replaces = true;
+            }
+        });
+    }
+
+    fn pause_exports(&mut self, pause: bool) {
+        let now = self.ctx.input(|i| i.time);
+        self.exports.queue.is_paused = pause;
+        if let Some(running) = &mut self.exports.running {
+            running.progress.is_paused.store(pause, Ordering::Relaxed);
+            if let Some(since) = running.paused_at.take() {
+                running.began_at += now - since;
+            }
+            running.paused_at = pause.then_some(now);
+        }
+    }
+
+    /// Stops an export, and removes it with its parts.
+    fn remove_export(&mut self, id: u64) {
+        let Some(entry) = self.exports.queue.remove(id) else {
+            return;
+        };
+        match &self.exports.running {
+            // Its parts are removed when it has ended.
+            Some(running) if running.id == id => running.control.cancel(),
+            _ if entry.has_parts => self.discard_parts(entry.export.output),
+            _ => {}
+        }
+    }
+
+    fn discard_parts(&self, output: PathBuf) {
+        let discard = move || {
+            discard(&output);
+            Ok(())
+        };
+        self.tasks.spawn_writing(discard, Self::report_failure);
+    }
+
+    /// Begins the next export when the last one has ended, and measures for the form.
+    pub(in crate::gui) fn serve_exports(&mut self) {
+        let running = self.exports.running.as_ref();
+        if let Some(ended) = running.and_then(|running| running.ended.try_recv().ok())
+            && let Some(running) = self.exports.running.take()
+        {
+            self.end_export(running, ended);
+        }
+        if self.device.info.is_some() && !self.ending.is_closing {
+            self.begin_export();
+            self.measure_for_form();
+        }
+        if self.exports.shows_list {
+            self.make_small_picture(FileList::Paintings);
+        }
+        if self.exports.running.is_some() {
+            self.ctx.request_repaint_after(PROGRESS_EVERY);
+        }
+    }
+
+    fn begin_export(&mut self) {
+        let next = self.exports.queue.next().filter(|_| self.exports.running.is_none());
+        let Some((id, export)) = next.map(|entry| (entry.id, entry.export.clone())) else {
+            return;
+        };
+        let choice = Choice::from_settings(&export.choices);
+        let network = choice.network(choice.model);
+        let Some(loaded) = network.as_ref().and_then(|of| self.network(of)) else {
+            if network.is_none_or(|of| self.networks.failed.contains(&of)) {
+                let why = "Its style could not be loaded.".to_owned();
+                self.exports.queue.end(id, Err(why));
+                self.exports_changed();
+            }
+            return;
+        };
+        let output = export.output.clone();
+        let run = Run {
+            export,
+            network: loaded.network,
+            painter: self.engine.film_painter(),
+            on_gpu: self.device.is(DeviceChoice::Cuda),
+            control: Arc::default(),
+            progress: Arc::default(),
+        };
+        let (sender, ended) = bounded(1);
+        let running = Running {
+            id,
+            output,
+            progress: run.progress.clone(),
+            control: run.control.clone(),
+            ended,
+            began_at: self.ctx.input(|i| i.time),
+            paused_at: None,
+        };
+        let what = format!("{} was not exported", name_label(&running.output));
+        let wake_up = self.tasks.wake_up();
+        let work = move || {
+            let render = || run.render().map_err(|error| format!("{what}: {error}"));
+            // Fails only if the program has ended.
+            sender.send(named(&what, render)).ok();
+            wake_up();
+        };
+        match thread::Builder::new().name("export".to_owned()).spawn(work) {
+            Ok(_) => {
+                self.exports.queue.begin(id);
+                self.exports.running = Some(running);
+            }
+            Err(error) => self.exports.queue.end(id, Err(reason(&error))),
+        }
+        self.exports_changed();
+    }
+
+    /// Notes and reports the end of an export.
+    fn end_export(&mut self, running: Running, ended: Result<Rendered, String>) {
+        let Running { id, output, control, .. } = running;
+        match ended {
+            Ok(Rendered { notes, damage, .. }) => {
+                let damage = damage.map(|why| format!("the video is damaged ({why})"));
+                let notes: Vec<_> = notes.iter().chain(&damage).map(|n| sentence(n)).collect();
+                self.exports.queue.end(id, Ok(notes.join(" ")));
+                self.report_file(format!("Exported as {}", path_label(&output)), &output);
+                self.note_painting(&output);
+            }
+            Err(_) if control.is_cancelled() => {
+                // Unless the window closes, the user has removed it.
+                if !self.exports.queue.stop() {
+                    self.discard_parts(output);
+                }
+            }
+            Err(why) => {
+                self.messages.error(why.clone());
+                self.exports.queue.end(id, Err(why));
+            }
+        }
+        self.exports_changed();
+    }
+
+    /// Measures how long a frame of the form's video takes, at the priority of exports.
+    fn measure_for_form(&mut self) {
+        let form = self.exports.form.as_ref().filter(|form| form.measuring.is_none());
+        let Some(choice) = form.map(|form| Choice::from_settings(&form.export.choices)) else {
+            return;
+        };
+        let loaded = choice.network(choice.model).and_then(|of| self.network(&of));
+        let (Some(loaded), Some(form)) = (loaded, &mut self.exports.form) else {
+            return;
+        };
+        let control = form.measuring.insert(Arc::default()).clone();
+        let (width, height) = form.size();
+        let painter = self.engine.film_painter();
+        let measure = move || {
+            let mut seconds = 0.0;
+            // The first frame also opens the session.
+            for seed in 0..2 {
+                let began = Instant::now();
+                let pixel = |x, y| [(x + seed) as u8, y as u8, 0, 255];
+                let frame = Arc::new(Frame::from_fn(width, height, pixel));
+                painter
+                    .paint(&[&frame], &loaded.network, settings_of(&choice), &control)
+                    .map_err(|e| e.to_string())?;
+                seconds = began.elapsed().as_secs_f64();
+            }
+            Ok(seconds)
+        };
+        self.tasks.spawn(measure, |app, seconds: Result<f64, String>| {
+            if let (Some(form), Ok(seconds)) = (&mut app.exports.form, seconds) {
+                form.frame_seconds = Some(seconds);
+            }
+        });
+    }
+
+    /// Stops the running export, which continues the next time, and writes the queue. Blocks.
+    pub(in crate::gui) fn end_exports(&mut self) -> Result<(), String> {
+        if let Some(running) = self.exports.running.take() {
+            running.control.cancel();
+            if let Ok(ended) = running.ended.recv_timeout(PATIENCE) {
+                self.end_export(running, ended);
+            }
+        }
+        self.exports.queue.stop();
+        self.exports_written().map_or(Ok(()), |write| write())
+    }
+}

@@ -1,0 +1,194 @@
+//! The form of an export: file, codec, size and quality, with an estimate of time and file size.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use eframe::egui::{RichText, Ui};
+
+use super::{Action, Export};
+use crate::{
+    backend::RunControl,
+    film::{Clip, Codec, Container, Tools, USUAL_QUALITY},
+    gui::{
+        choice::Choice,
+        intent::Intent,
+        label::{name_label, path_label, sentence},
+        list::choose_row,
+        output_size::output_control,
+        shortcuts::plain_button,
+        theme, time_left,
+    },
+    media::record::size_in_words,
+};
+
+/// Width of the form, in points.
+pub const WIDTH: f32 = 440.0;
+/// Steps of quality that double the size of a file, measured.
+const QUALITY_DOUBLES: f64 = 11.0;
+
+/// An export that the user has not confirmed yet.
+pub struct Form {
+    pub export: Export,
+    pub clip: Clip,
+    pub tools: Tools,
+    /// How it is painted, as text.
+    pub painting: String,
+    /// Seconds for a frame, once they are measured.
+    pub frame_seconds: Option<f64>,
+    /// Stops the measurement, once it runs.
+    pub measuring: Option<Arc<RunControl>>,
+}
+
+impl Drop for Form {
+    fn drop(&mut self) {
+        if let Some(control) = &self.measuring {
+            control.cancel();
+        }
+    }
+}
+
+/// A codec's name for the user.
+fn title(codec: Codec) -> &'static str {
+    match codec {
+        Codec::H264 => "H.264",
+        Codec::Hevc => "H.265 (HEVC)",
+        Codec::Av1 => "AV1",
+        Codec::ProRes => "ProRes",
+        Codec::Ffv1 => "FFV1, lossless",
+    }
+}
+
+/// About how many bits a painted pixel takes. Measured with two styles on two films; others may differ by half.
+fn bits_per_pixel(container: Container, codec: Codec, quality: u8) -> f64 {
+    let lossy = 2f64.powf((f64::from(quality) - f64::from(USUAL_QUALITY)) / QUALITY_DOUBLES);
+    match (container, codec) {
+        (Container::Gif, _) => 7.3,
+        (Container::Apng, _) => 26.0,
+        (Container::WebP, _) => 2.2 * lossy,
+        (_, Codec::H264) => 1.5 * lossy,
+        (_, Codec::Hevc) => 1.2 * lossy,
+        (_, Codec::Av1) => 1.3 * lossy,
+        (_, Codec::ProRes) => 6.0,
+        (_, Codec::Ffv1) => 19.0,
+    }
+}
+
+impl Form {
+    fn container(&self) -> Container {
+        Container::from_path(&self.export.output).unwrap_or(Container::Mp4)
+    }
+
+    /// Sets the file. Its extension decides the container; without a known one, that of the container is added.
+    pub fn set_output(&mut self, mut output: PathBuf) {
+        if Container::from_path(&output).is_none() {
+            output.as_mut_os_string().push(format!(".{}", self.container().extension()));
+        }
+        self.export.output = output;
+    }
+
+    /// Width and height of the frames after rotating and cropping.
+    pub fn size(&self) -> (usize, usize) {
+        let framing = self.export.framing;
+        let whole = framing.rotate.size(self.clip.size);
+        framing.crop.map_or(whole, |crop| (crop.width, crop.height))
+    }
+
+    /// About how long the export takes, and how large the file gets, as text.
+    fn estimate(&self, (width, height): (usize, usize)) -> String {
+        let Some(frames) = self.export.range.frames_of(&self.clip) else {
+            return "The length of the video is not known.".to_owned();
+        };
+        let pixels = frames as f64 * width as f64 * height as f64;
+        let bits = bits_per_pixel(self.container(), self.export.codec, self.export.quality);
+        let size = size_in_words((bits * pixels / 8.0) as u64);
+        let time = match self.frame_seconds {
+            Some(seconds) => format!("about {}", time_left::duration(seconds * frames as f64)),
+            None => "measuring…".to_owned(),
+        };
+        format!("{frames} frames. Time: {time}. File: about {size}.")
+    }
+
+    /// Draws the form; `is_taken` if another export writes its file.
+    pub fn ui(&mut self, ui: &mut Ui, is_taken: bool) {
+        ui.heading("Export the film");
+        let (width, height) = self.clip.size;
+        let name = name_label(&self.export.source);
+        theme::caption(ui, format!("{name}, {width} × {height} px"));
+        theme::caption(ui, self.painting.as_str());
+        ui.add_space(theme::GAP);
+        theme::row(ui, "File", |ui, _| {
+            plain_button(ui, "Change…", Intent::Exports(Action::AskFile));
+            theme::cut_caption(ui, path_label(&self.export.output));
+        });
+        let mut container = self.container();
+        choose_row(ui, "Format", &mut container, Container::ALL, Container::name);
+        if container != self.container() {
+            self.export.output.set_extension(container.extension());
+            self.export.replaces = false;
+        }
+        let mut choice = Choice::from_settings(&self.export.choices);
+        let size = self.size();
+        output_control(ui, &mut choice, Some(size), "video");
+        self.export.choices.output = choice.output;
+        let output = choice.output.resolve(size, choice.working_size().resolve(size.0, size.1));
+        let codecs = container.codecs(&self.tools, output);
+        let export = &mut self.export;
+        if !codecs.contains(&export.codec) {
+            let usual = container.usual_codec();
+            let first = codecs.iter().find(|codec| **codec == usual).or(codecs.first());
+            export.codec = *first.unwrap_or(&usual);
+        }
+        let can_choose = codecs.len() > 1;
+        let problem = if codecs.is_empty() {
+            Some(format!("This ffmpeg cannot write {}. Choose another format.", container.name()))
+        } else if export.output == export.source {
+            Some("The film cannot replace its own video.".to_owned())
+        } else if is_taken {
+            Some("Another export writes this file.".to_owned())
+        } else {
+            let problem = container.companions(&self.clip, &export.output).err();
+            problem.map(|problem| sentence(&problem.to_string()))
+        };
+        if can_choose {
+            choose_row(ui, "Codec", &mut export.codec, codecs, title);
+        }
+        if export.codec.is_lossy() || container == Container::WebP {
+            let number = theme::Number::with("");
+            theme::slider(ui, "Quality", &mut export.quality, 1..=100, USUAL_QUALITY, &number);
+        }
+        let number = theme::Number::with(" %");
+        theme::slider(ui, "Steadiness", &mut export.steadiness, 0..=100, 0, &number);
+        ui.add_space(theme::GAP);
+        ui.label(self.estimate(output));
+        if let Some(problem) = &problem {
+            ui.label(RichText::new(problem).color(theme::palette(ui).error));
+        }
+        ui.add_space(theme::GAP);
+        ui.horizontal(|ui| {
+            let can = problem.is_none();
+            let button = theme::main_button(ui, "Export", can);
+            if ui.add_enabled(can, button).clicked() {
+                Intent::Exports(Action::Confirm).send(ui);
+            }
+            plain_button(ui, "Cancel", Intent::Exports(Action::Close));
+        });
+    }
+}
+
+/// The file that is suggested for a film: one that does not exist and is not among the `taken` ones.
+pub fn suggested(folder: &Path, source: &Path, style: &str, taken: &[PathBuf]) -> PathBuf {
+    let mut name = source.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{style}"));
+    let mut number = 1;
+    loop {
+        let mut file = name.clone();
+        file.push(if number == 1 { ".mp4".to_owned() } else { format!("-{number}.mp4") });
+        let path = folder.join(file);
+        if !path.exists() && !taken.contains(&path) {
+            return path;
+        }
+        number += 1;
+    }
+}

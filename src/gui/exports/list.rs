@@ -1,0 +1,168 @@
+//! Draws the open dialog, and the button that opens the list.
+
+use std::sync::atomic::Ordering;
+
+use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Sense, Ui};
+
+use super::{Action, Entry, Exports, Running, State, form};
+use crate::gui::{
+    fonts::icons,
+    intent::{Intent, Sends},
+    label::{name_label, remark},
+    overlays::dialog,
+    paintings::Paintings,
+    shortcuts::plain_button,
+    texture::paint_cover,
+    theme, time_left,
+};
+
+/// Width of the list, in points.
+const WIDTH: f32 = 620.0;
+/// Width and height of a poster, in points.
+const POSTER: [f32; 2] = [80.0, 56.0];
+
+impl Running {
+    /// Number of frames in the film, of those that are done, and of those that this run has painted.
+    fn frames(&self) -> [u64; 3] {
+        let progress = &self.progress;
+        [&progress.total, &progress.frames, &progress.painted].map(|n| n.load(Ordering::Relaxed))
+    }
+
+    /// The completed share of the film.
+    fn share(&self) -> f32 {
+        let [total, frames, _] = self.frames();
+        (frames as f32 / total.max(1) as f32).min(1.0)
+    }
+
+    /// Frames, speed and time left, as text.
+    fn text(&self, now: f64) -> String {
+        let [total, frames, painted] = self.frames();
+        let seconds = self.paused_at.unwrap_or(now) - self.began_at;
+        if self.paused_at.is_some() {
+            format!("Paused after {frames} of {total} frames")
+        } else if painted == 0 {
+            "Starting…".to_owned()
+        } else {
+            let rest = total.saturating_sub(frames - painted).max(painted);
+            let left = time_left::text(seconds, painted as f32 / rest as f32);
+            let fps = painted as f64 / seconds.max(0.001);
+            format!("{frames} of {total} frames, {fps:.1} fps. {left}")
+        }
+    }
+}
+
+impl Exports {
+    /// Draws the open dialog; finished exports are shown with their thumbnails among the `paintings`.
+    pub fn ui(&mut self, ui: &Ui, paintings: &Paintings) {
+        let closes = if let Some(form) = &mut self.form {
+            let is_taken = self.queue.writes(&form.export.output);
+            dialog(ui, ("export", false), form::WIDTH, |ui| form.ui(ui, is_taken))
+        } else if self.shows_list {
+            dialog(ui, ("exports", true), WIDTH, |ui| self.list_ui(ui, paintings))
+        } else {
+            false
+        };
+        if closes {
+            Intent::Exports(Action::Close).send(ui);
+        }
+    }
+
+    /// Draws the button that opens the list, if there is anything in it.
+    pub fn button(&self, ui: &mut Ui) {
+        let entries = self.queue.entries();
+        if entries.is_empty() {
+            return;
+        }
+        let unfinished = self.queue.unfinished();
+        let text = if unfinished > 0 && self.queue.is_paused {
+            format!("Exports paused ({unfinished})")
+        } else if unfinished > 0 {
+            let share = self.running.as_ref().map_or(0.0, Running::share);
+            format!("Exporting {:.0} % ({unfinished})", 100.0 * share)
+        } else if entries.iter().all(Entry::is_done) {
+            "Exports done".to_owned()
+        } else {
+            "Export failed".to_owned()
+        };
+        let text = RichText::new(theme::icon_text(icons::VIDEO, &text, true)).small();
+        let response = ui.add(Button::new(text).small()).on_hover_text("Show the exports.");
+        response.accessible_name("Exports").sends(Intent::Exports(Action::ToggleList));
+    }
+
+    fn list_ui(&self, ui: &mut Ui, paintings: &Paintings) {
+        ui.heading("Exports");
+        theme::caption(
+            ui,
+            "One after another, behind everything else; without a GPU they wait while pictures move. Unfinished ones continue the next time that StyleForge runs.",
+        );
+        ui.add_space(theme::GAP);
+        let entries = self.queue.entries();
+        ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            for entry in entries {
+                ui.push_id(entry.id, |ui| self.entry_ui(ui, entry, paintings));
+                ui.separator();
+            }
+            if entries.is_empty() {
+                ui.label("There are no exports.");
+            }
+        });
+        ui.horizontal(|ui| {
+            let mut offer = |name, action| plain_button(ui, name, Intent::Exports(action));
+            if self.queue.unfinished() > 0 {
+                let is_paused = self.queue.is_paused;
+                offer(if is_paused { "Continue" } else { "Pause" }, Action::Pause(!is_paused));
+            }
+            if entries.iter().any(Entry::is_done) {
+                offer("Clear finished", Action::ClearDone)
+                    .on_hover_text("Remove them from the list, and keep their files.");
+            }
+            offer("Close", Action::Close);
+        });
+    }
+
+    fn entry_ui(&self, ui: &mut Ui, entry: &Entry, paintings: &Paintings) {
+        let (id, output) = (entry.id, &entry.export.output);
+        ui.horizontal_top(|ui| {
+            if let Some(poster) = paintings.small(output).filter(|_| entry.is_done()) {
+                let (rect, _) = ui.allocate_exact_size(POSTER.into(), Sense::hover());
+                paint_cover(ui, poster, rect, theme::RADIUS);
+            }
+            ui.vertical(|ui| {
+                ui.add(Label::new(RichText::new(name_label(output)).strong()).truncate());
+                self.state_ui(ui, entry);
+                ui.horizontal(|ui| {
+                    let mut offer = |name, intent| plain_button(ui, name, intent);
+                    if entry.is_done() {
+                        offer("Show in folder", Intent::ShowInFolder(output.clone()));
+                        offer("Play", Intent::Play(output.clone()));
+                    }
+                    if matches!(entry.state, State::Failed(_)) {
+                        offer("Try again", Intent::Exports(Action::Retry(id)));
+                    }
+                    if self.queue.can_run_earlier(id) {
+                        offer("Earlier", Intent::Exports(Action::RunEarlier(id)));
+                    }
+                    let is_unfinished = matches!(entry.state, State::Waiting | State::Running);
+                    let remove = if is_unfinished { "Cancel export" } else { "Remove" };
+                    offer(remove, Intent::Exports(Action::Remove(id)));
+                });
+            });
+        });
+    }
+
+    fn state_ui(&self, ui: &mut Ui, entry: &Entry) {
+        match (&entry.state, &self.running) {
+            (State::Running, Some(running)) => {
+                ui.add(ProgressBar::new(running.share()).desired_height(8.0));
+                let now = ui.input(|i| i.time);
+                theme::caption(ui, running.text(now));
+            }
+            (State::Waiting | State::Running, _) => theme::caption(ui, "Waiting"),
+            (State::Done(notes), _) => theme::caption(ui, remark(format!("Done. {notes}").trim())),
+            (State::Failed(why), _) => {
+                ui.label(RichText::new(remark(why)).small().color(theme::palette(ui).error));
+            }
+        }
+    }
+}

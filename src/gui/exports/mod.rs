@@ -1,0 +1,62 @@
+//! Exports of films: the form that describes one, and the queue that paints them behind everything else.
+//!
+//! An export runs on a thread of its own, which decodes, composes and encodes, and has the engine paint its frames
+//! ([`FilmPainter`](crate::engine::FilmPainter)). `queue` has the rules, `run` the thread, `form` and `list` draw, and
+//! `flow` starts, stops and remembers exports.
+
+mod flow;
+mod form;
+mod list;
+mod queue;
+mod run;
+
+pub use self::{
+    form::Form,
+    queue::{Action, Entry, Export, Queue, State},
+    run::{Progress, Run},
+};
+
+use std::{path::PathBuf, sync::Arc};
+
+use crossbeam_channel::Receiver;
+
+use super::settings_file::KeptFile;
+use crate::{backend::RunControl, film::Rendered};
+
+/// The export that is running.
+pub struct Running {
+    id: u64,
+    output: PathBuf,
+    progress: Arc<Progress>,
+    /// Cancelled to stop it.
+    control: Arc<RunControl>,
+    ended: Receiver<Result<Rendered, String>>,
+    /// When it began, by egui's clock, plus the time of pauses.
+    began_at: f64,
+    paused_at: Option<f64>,
+}
+
+/// The queue, and what is shown of it.
+#[derive(Default)]
+pub struct Exports {
+    queue: Queue,
+    file: KeptFile<String>,
+    running: Option<Running>,
+    form: Option<Form>,
+    shows_list: bool,
+}
+
+impl Exports {
+    /// Whether a dialog is open.
+    pub fn has_dialog(&self) -> bool {
+        self.form.is_some() || self.shows_list
+    }
+
+    /// Closes the open dialog; returns whether there was one.
+    pub fn close(&mut self) -> bool {
+        let was_open = self.has_dialog();
+        self.form = None;
+        self.shows_list = false;
+        was_open
+    }
+}

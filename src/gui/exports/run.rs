@@ -1,0 +1,93 @@
+//! Runs one export, on a thread of its own.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::Export;
+use crate::{
+    backend::RunControl,
+    disk::Existing,
+    engine::{FilmPainter, paint::PaintSettings},
+    film::{Clip, Container, Film, FilmError, Rendered, Tools, part_frames, render},
+    gui::choice::Choice,
+    network::Network,
+};
+
+/// How often a paused export looks whether it continues.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Shared between the window and the thread of an export.
+#[derive(Default)]
+pub struct Progress {
+    /// Number of frames in the film; 0 if not known. Not exact.
+    pub total: AtomicU64,
+    /// Frames that are done, and those of them that this run has painted.
+    pub frames: AtomicU64,
+    pub painted: AtomicU64,
+    pub is_paused: AtomicBool,
+}
+
+/// An export with everything that it needs.
+pub struct Run {
+    pub export: Export,
+    pub network: Arc<Network>,
+    pub painter: FilmPainter,
+    pub on_gpu: bool,
+    /// Cancelled to stop.
+    pub control: Arc<RunControl>,
+    pub progress: Arc<Progress>,
+}
+
+/// How frames are painted with a choice.
+pub fn settings_of(choice: &Choice) -> PaintSettings {
+    PaintSettings { working_size: choice.working_size(), ..PaintSettings::of_mode(choice.mode) }
+}
+
+impl Run {
+    /// Blocks until it has ended.
+    ///
+    /// # Errors
+    /// [`FilmError`]; any if it was stopped.
+    pub fn render(&self) -> Result<Rendered, FilmError> {
+        let Self { export, network, control, progress, on_gpu, .. } = self;
+        let tools = Tools::find()?;
+        let clip = Clip::open(&tools, &export.source)?;
+        let choice = Choice::from_settings(&export.choices);
+        let settings = settings_of(&choice);
+        let film = Film {
+            source: &export.source,
+            clip: &clip,
+            output: &export.output,
+            existing: if export.replaces { Existing::Replace } else { Existing::Keep },
+            container: Container::from_path(&export.output).unwrap_or(Container::Mp4),
+            codec: export.codec,
+            quality: export.quality,
+            range: export.range,
+            fps: None,
+            framing: export.framing,
+            output_size: choice.output,
+            look: choice.look,
+            steadiness: export.steadiness.min(100),
+            batch: 1,
+            part_frames: part_frames(*on_gpu),
+            about: format!("{:x} {settings:?} {on_gpu}", network.digest()),
+        };
+        progress.total.store(film.range.frames_of(&clip).unwrap_or(0), Ordering::Relaxed);
+        let paint = |frames: &[&Arc<_>]| {
+            while progress.is_paused.load(Ordering::Relaxed) && !control.is_cancelled() {
+                thread::sleep(LOOK_EVERY);
+            }
+            self.painter.paint(frames, network, settings, control)
+        };
+        render(&tools, &film, control, paint, &|frames, painted| {
+            progress.frames.store(frames, Ordering::Relaxed);
+            progress.painted.store(painted, Ordering::Relaxed);
+        })
+    }
+}
