@@ -332,6 +332,9 @@ impl App {
             }
         }
         self.exports.queue.stop();
+        if self.exports.queue.entries().is_empty() {
+            return Ok(());
+        }
         self.exports_written().map_or(Ok(()), |write| write())
     }
 }
