@@ -148,7 +148,7 @@ impl Form {
         } else if is_taken {
             Some("Another export writes this file.".to_owned())
         } else {
-            let problem = container.companions(&self.clip, &export.output).err();
+            let problem = container.companions(&self.tools, &self.clip, &export.output).err();
             problem.map(|problem| sentence(&problem.to_string()))
         };
         if can_choose {
