@@ -1,4 +1,4 @@
-//! Sources of live pictures: cameras, photos, folders of photos and the demo scene.
+//! Sources of live pictures: cameras, photos, folders of photos, videos and the demo scene.
 //!
 //! [`Capture::start`] returns a handle and the reading end of a [mailbox](crate::mailbox). Every source runs on its own
 //! threads and delivers RGBA8 frames; a new frame replaces an unread one, so the source never waits. A camera's frames
@@ -6,7 +6,7 @@
 //! returns. A camera that fails is retried until it works or the handle is dropped. Knows no style, no backend and no
 //! window.
 //!
-//! Threads: a photo, a folder and the demo scene have one. A camera has two: one uses the device and can hang with it;
+//! Threads: a photo, a folder, a video and the demo scene have one. A camera has two: one uses the device and can hang with it;
 //! the other watches the first, reports, and starts a replacement.
 
 mod camera;
@@ -20,6 +20,7 @@ mod orient;
 mod problem;
 mod source;
 mod stills;
+mod video;
 
 use std::{
     io,
@@ -231,6 +232,7 @@ impl Capture {
             Source::Demo => demo::run(&feed, frames, settings),
             Source::Photo(path) => stills::run_photo(&path, &feed, frames, &settings),
             Source::Folder(path) => stills::run_folder(&path, &feed, frames, &settings),
+            Source::Video(path) => video::run(&path, &feed, frames, &settings),
             Source::Camera(id) => camera::run(&id, feed, frames, &settings),
         };
         thread::Builder::new().name("capture".to_owned()).spawn(run)?;

@@ -99,6 +99,9 @@ pub enum CaptureProblem {
     /// A photo or folder cannot be used.
     #[error("{0}")]
     Photo(String),
+    /// A video cannot be read.
+    #[error("{0}")]
+    Video(String),
 }
 
 /// The advice if a camera is not among the known ones.

@@ -7,6 +7,8 @@ use std::{
     str::FromStr,
 };
 
+use crate::media::folder::is_film;
+
 /// Prefix of a camera's name.
 const CAMERA: &str = "camera";
 const DEMO: &str = "demo";
@@ -21,6 +23,8 @@ pub enum Source {
     Photo(PathBuf),
     /// A folder of picture files, shown one after another.
     Folder(PathBuf),
+    /// A video file, looped.
+    Video(PathBuf),
     /// The built-in animated scene.
     #[default]
     Demo,
@@ -57,14 +61,14 @@ impl Display for CameraId {
 
 /// A text that does not name a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("use demo, camera, camera:NAME, a photo or a folder of photos")]
+#[error("use demo, camera, camera:NAME, a photo, a video or a folder of photos")]
 pub struct SourceError;
 
 impl FromStr for Source {
     type Err = SourceError;
 
-    /// Checks the file system to distinguish a folder from a photo. A missing path counts as a photo, so that opening
-    /// it reports the missing file. Checks no cameras.
+    /// Checks the file system to distinguish a folder from a file, and its name to distinguish a video from a photo. A
+    /// missing path counts as a file, so that opening it reports that. Checks no cameras.
     fn from_str(text: &str) -> Result<Self, SourceError> {
         if text.is_empty() {
             return Err(SourceError);
@@ -95,7 +99,13 @@ impl Source {
     }
 
     fn at(path: PathBuf) -> Self {
-        if path.is_dir() { Self::Folder(path) } else { Self::Photo(path) }
+        if path.is_dir() {
+            Self::Folder(path)
+        } else if is_film(&path) {
+            Self::Video(path)
+        } else {
+            Self::Photo(path)
+        }
     }
 }
 
@@ -105,7 +115,9 @@ impl Display for Source {
             Self::Demo => f.pad(DEMO),
             Self::Camera(id) if *id == CameraId::first() => f.pad(CAMERA),
             Self::Camera(id) => write!(f, "{CAMERA}:{id}"),
-            Self::Photo(path) | Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Photo(path) | Self::Folder(path) | Self::Video(path) => {
+                write!(f, "{}", path.display())
+            }
         }
     }
 }
@@ -123,6 +135,7 @@ mod tests {
             Source::Camera(CameraId::new("usb-046d_C920-video-index0")),
             Source::Photo(PathBuf::from("no such/photo.jpg")),
             Source::Folder(folder.path().to_owned()),
+            Source::Video(PathBuf::from("no such/clip.MP4")),
         ] {
             assert_eq!(source.to_string().parse(), Ok(source.clone()));
         }

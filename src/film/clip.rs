@@ -74,7 +74,9 @@ pub struct Clip {
     pub size: (usize, usize),
     /// Number of frames that the file declares, or that its length suggests; not exact.
     pub frames: Option<u64>,
-    /// How long it plays, if the file declares it.
+    /// Mean frames per second, if the file declares them.
+    pub fps: Option<f64>,
+    /// Its length, if the file declares it.
     pub seconds: Option<f64>,
     /// Time of the first picture or sound, in seconds.
     pub start: f64,
@@ -186,9 +188,10 @@ impl Clip {
             tick: ratio(&video["time_base"]).unwrap_or((1, 90_000)),
             size: (width as usize, height as usize),
             frames: counted.or_else(|| Some((fps? * seconds?).round() as u64)),
-            seconds,
             start,
             end: seconds.map(|seconds| begins + seconds),
+            fps,
+            seconds,
             has_alpha: ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]
                 .iter()
                 .any(|start| pixels.starts_with(start)),

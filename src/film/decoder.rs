@@ -8,15 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
-use super::{
-    FilmError, Tools,
-    clip::Reader,
-    decimal,
-    job::{Film, Range},
-    plain, webp,
-};
+use super::{FilmError, Tools, clip::Reader, decimal, job::Reading, plain, webp};
 use crate::{
     disk::reason,
     frame::Frame,
@@ -38,6 +32,16 @@ enum Sent {
     Picture(i64, Vec<u8>),
 }
 
+/// What comes next of a decoder that can be interrupted.
+pub enum Next<T> {
+    /// A picture and its time in seconds since the beginning of what is read.
+    Picture(f64, Frame),
+    End,
+    /// A message came first; `None` if no one can send another.
+    Message(Option<T>),
+}
+
+/// The process.
 pub struct Decoder {
     child: Child,
     sent: Receiver<io::Result<Sent>>,
@@ -47,24 +51,40 @@ pub struct Decoder {
     sending: Option<JoinHandle<Option<String>>>,
     stream: NutStream,
     patience: Duration,
+    /// Beginning of what is read, if it is not that of the clip, and length of the clip, in seconds.
+    start: Option<f64>,
+    length: Option<f64>,
 }
 
 impl Decoder {
-    /// Starts it after the first `skipped` pictures of the film, and waits for its headers.
+    /// Starts it, and waits for its headers.
     ///
     /// # Errors
     /// [`FilmError::Source`].
-    pub fn start(tools: &Tools, film: &Film<'_>, skipped: u64) -> Result<Self, FilmError> {
-        let clip = film.clip;
+    pub fn start(tools: &Tools, reading: &Reading<'_>) -> Result<Self, FilmError> {
+        let mut decoder = Self::spawn(tools, reading)?;
+        match decoder.receive()? {
+            Some(Sent::Stream(stream)) => decoder.stream = stream,
+            _ => return Err(decoder.without_pictures()),
+        }
+        Ok(decoder)
+    }
+
+    /// Starts it without waiting; only for [`Self::next_or`].
+    ///
+    /// # Errors
+    /// [`FilmError::Source`].
+    pub fn spawn(tools: &Tools, reading: &Reading<'_>) -> Result<Self, FilmError> {
+        let clip = reading.clip;
         let wrong = |reason: String| FilmError::Source { name: clip.name.clone(), reason };
         let mut command = tools.command();
-        film.add_source(&mut command);
+        reading.add_source(&mut command);
         command.args(["-map", &format!("0:{}", clip.stream)]);
         command.args("-map_chapters -1 -map_metadata -1".split(' '));
-        command.args(["-vf", &filters(film, skipped)]);
+        command.args(["-vf", &filters(reading)]);
         command.args(tools.ffmpeg.every_picture());
-        command.args(["-output_ts_offset", &decimal(-film.beginning())]);
-        let (over, under) = film.fps.map_or(clip.tick, |(over, under)| (under, over));
+        command.args(["-output_ts_offset", &decimal(-reading.beginning())]);
+        let (over, under) = reading.fps.map_or(clip.tick, |(over, under)| (under, over));
         command.args(["-enc_time_base", &format!("{over}:{under}")]);
         command.args("-c:v rawvideo -pix_fmt rgba -f nut pipe:1".split(' '));
         let mut child = command.spawn().map_err(|e| wrong(reason(&e)))?;
@@ -79,9 +99,9 @@ impl Decoder {
         spawned.map_err(|e| wrong(reason(&e)))?;
         let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
         let sending = child.stdin.take().map(|to| {
-            let (path, size) = (film.source.to_owned(), clip.size);
-            let Range { start, end } = film.range;
-            let range = start.unwrap_or(0.0)..end.unwrap_or(f64::INFINITY);
+            let (path, size) = (reading.source.to_owned(), clip.size);
+            let end = reading.range.end.unwrap_or(f64::INFINITY);
+            let range = reading.range.start.unwrap_or(0.0)..end;
             let send = move || webp::send(&path, size, range, BufWriter::new(to)).err();
             let why = |error: Box<dyn Error>| error.to_string();
             thread::spawn(move || match guarded(send) {
@@ -89,12 +109,9 @@ impl Decoder {
                 Err(_) => Some("it cannot be decoded".to_owned()),
             })
         });
-        let mut decoder = Self { child, sent, complaints, name, sending, stream, patience };
-        let Some(Sent::Stream(stream)) = decoder.receive()? else {
-            return Err(decoder.without_pictures(film));
-        };
-        decoder.stream = stream;
-        Ok(decoder)
+        let start = reading.range.start;
+        let length = clip.end.map(|end| end - clip.start);
+        Ok(Self { child, sent, complaints, name, sending, stream, patience, start, length })
     }
 
     pub fn stream(&self) -> NutStream {
@@ -109,22 +126,57 @@ impl Decoder {
         let Some(Sent::Picture(ticks, pixels)) = self.receive()? else {
             return Ok(None);
         };
-        let NutStream { width, height, .. } = self.stream;
-        let frame = Frame::from_rgba(width, height, pixels);
-        let frame = frame.map_err(|error| self.wrong(error.to_string()))?;
-        Ok(Some((ticks, frame)))
+        Ok(Some((ticks, self.frame(pixels)?)))
     }
 
-    fn receive(&mut self) -> Result<Option<Sent>, FilmError> {
-        match self.sent.recv_timeout(self.patience) {
-            Ok(Ok(sent)) => Ok(Some(sent)),
-            Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
-            Ok(Err(error)) => Err(self.wrong(format!("ffmpeg sent no valid pictures: {error}"))),
-            Err(RecvTimeoutError::Disconnected) => Ok(None),
-            Err(RecvTimeoutError::Timeout) => Err(self.wrong(format!(
+    /// The next picture, or a message that comes before it.
+    ///
+    /// # Errors
+    /// See [`Self::next_picture`].
+    pub fn next_or<T>(&mut self, messages: &Receiver<T>) -> Result<Next<T>, FilmError> {
+        loop {
+            match self.receive_or(messages)? {
+                Ok(Some(Sent::Stream(stream))) => self.stream = stream,
+                Ok(Some(Sent::Picture(ticks, pixels))) => {
+                    let (over, under) = self.stream.tick;
+                    let seconds = ticks as f64 * over as f64 / under as f64;
+                    return Ok(Next::Picture(seconds, self.frame(pixels)?));
+                }
+                Ok(None) => return Ok(Next::End),
+                Err(message) => return Ok(Next::Message(message)),
+            }
+        }
+    }
+
+    fn frame(&self, pixels: Vec<u8>) -> Result<Frame, FilmError> {
+        let NutStream { width, height, .. } = self.stream;
+        let frame = Frame::from_rgba(width, height, pixels);
+        frame.map_err(|error| self.wrong(error.to_string()))
+    }
+
+    fn receive(&self) -> Result<Option<Sent>, FilmError> {
+        // Nothing comes from a channel that never delivers.
+        Ok(self.receive_or::<()>(&never())?.unwrap_or_default())
+    }
+
+    /// What the decoder sends next, or a message that comes before it.
+    fn receive_or<T>(
+        &self,
+        messages: &Receiver<T>,
+    ) -> Result<Result<Option<Sent>, Option<T>>, FilmError> {
+        let sent = select! {
+            recv(messages) -> message => return Ok(Err(message.ok())),
+            recv(self.sent) -> sent => sent,
+            recv(after(self.patience)) -> _ => return Err(self.wrong(format!(
                 "ffmpeg read nothing for {} s and was stopped",
                 self.patience.as_secs_f32()
             ))),
+        };
+        match sent {
+            Ok(Ok(sent)) => Ok(Ok(Some(sent))),
+            Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(Ok(None)),
+            Ok(Err(error)) => Err(self.wrong(format!("ffmpeg sent no valid pictures: {error}"))),
+            Err(_) => Ok(Ok(None)),
         }
     }
 
@@ -141,11 +193,10 @@ impl Decoder {
     }
 
     /// The error if there was no picture.
-    pub fn without_pictures(self, film: &Film<'_>) -> FilmError {
-        let name = self.name.clone();
-        let length =
-            film.clip.end.map(|end| format!("; it is {:.2} s long", end - film.clip.start));
-        let reason = match (self.end(), film.range.start) {
+    pub fn without_pictures(self) -> FilmError {
+        let (name, start) = (self.name.clone(), self.start);
+        let length = self.length.map(|length| format!("; it is {length:.2} s long"));
+        let reason = match (self.end(), start) {
             (Some(words), _) => format!("no picture of it can be read ({words})"),
             (None, None) => "no picture of it can be read".to_owned(),
             (None, Some(start)) => {
@@ -189,9 +240,10 @@ fn read(from: BufReader<impl io::Read>, sender: &Sender<io::Result<Sent>>) {
 }
 
 /// The filters from the stored pictures to red, green and blue.
-fn filters(film: &Film<'_>, skipped: u64) -> String {
-    let (clip, mut filters) = (film.clip, Vec::new());
-    if let Some((over, under)) = film.fps
+fn filters(reading: &Reading<'_>) -> String {
+    let Reading { clip, fps, skipped, long_side_px, .. } = *reading;
+    let mut filters = Vec::new();
+    if let Some((over, under)) = fps
         && !matches!(clip.reader, Reader::Numbered { .. })
     {
         filters.push(format!("fps={over}/{under}"));
@@ -206,14 +258,21 @@ fn filters(film: &Film<'_>, skipped: u64) -> String {
                 .to_owned(),
         );
     }
-    let flags = "flags=bicubic+accurate_rnd+full_chroma_int";
-    filters.push(match clip.is_rgb {
-        true => format!("scale={flags}"),
-        false => {
-            let (matrix, range) = clip.matrix_and_range();
-            format!("scale=in_color_matrix={matrix}:in_range={range}:{flags}")
-        }
-    });
+    // A draft is made for speed.
+    let flags = match long_side_px {
+        None => "bicubic+accurate_rnd+full_chroma_int",
+        Some(_) => "bilinear",
+    };
+    let mut scale = format!("scale=flags={flags}");
+    if !clip.is_rgb {
+        let (matrix, range) = clip.matrix_and_range();
+        scale.push_str(&format!(":in_color_matrix={matrix}:in_range={range}"));
+    }
+    if let Some(px) = long_side_px {
+        let side = |side: &str| format!("'max(1,round({side}*min(1,{px}/max(iw,ih))))'");
+        scale.push_str(&format!(":w={}:h={}", side("iw"), side("ih")));
+    }
+    filters.push(scale);
     filters.push("format=rgba".to_owned());
     filters.join(",")
 }

@@ -113,7 +113,46 @@ pub fn first_output(container: Container, output: &Path) -> PathBuf {
     }
 }
 
-/// The painted part of a clip, in seconds.
+/// What a decoder reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub source: &'a Path,
+    pub clip: &'a Clip,
+    pub range: Range,
+    /// See [`Film::fps`].
+    pub fps: Option<(u64, u64)>,
+    /// Number of pictures left out at the beginning.
+    pub skipped: u64,
+    /// Longer pictures are scaled down to this.
+    pub long_side_px: Option<usize>,
+}
+
+impl Reading<'_> {
+    /// Adds the source as the input of a command that decodes it.
+    pub fn add_source(&self, command: &mut Command) {
+        match self.clip.reader {
+            Reader::File => {
+                command.args(self.range.input_options()).arg("-i").arg(ffmpeg::file(self.source));
+            }
+            Reader::Numbered { first, .. } => {
+                let (over, under) = self.fps.unwrap_or((self.clip.tick.1, self.clip.tick.0));
+                command.args(self.range.input_options());
+                command.args(["-framerate", &format!("{over}/{under}")]);
+                ffmpeg::numbered(command, self.source, first);
+            }
+            Reader::WebP => {
+                command.args("-copyts -f nut -i pipe:0".split(' ')).stdin(Stdio::piped());
+            }
+        }
+    }
+
+    /// The time in the file at which it begins, in seconds.
+    pub fn beginning(&self) -> f64 {
+        self.clip.start + self.range.start.unwrap_or(0.0)
+    }
+}
+
+/// The painted part of a clip, in seconds from the beginning of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Range {
     pub start: Option<f64>,
@@ -128,13 +167,11 @@ impl Range {
         let share = if seconds > 0.0 { (part / seconds).clamp(0.0, 1.0) } else { 1.0 };
         Some((frames * share).round() as u64)
     }
-}
 
-impl Film<'_> {
     /// Options of ffmpeg before the source. With `-copyts` times are those of the file: otherwise ffmpeg counts from the
     /// first of the streams that it reads, which differs between processes.
     pub(super) fn input_options(&self) -> Vec<String> {
-        let Range { start, end } = self.range;
+        let Self { start, end } = *self;
         let pair = |name: &str, seconds: f64| [name.to_owned(), decimal(seconds)];
         let pairs = [
             start.map(|start| pair("-ss", start)),
@@ -142,6 +179,14 @@ impl Film<'_> {
         ];
         let shown = ["-copyts".to_owned()];
         shown.into_iter().chain(pairs.into_iter().flatten().flatten()).collect()
+    }
+}
+
+impl Film<'_> {
+    /// What a decoder reads after the first `skipped` pictures.
+    pub(super) fn reading(&self, skipped: u64) -> Reading<'_> {
+        let Self { source, clip, range, fps, .. } = *self;
+        Reading { source, clip, range, fps, skipped, long_side_px: None }
     }
 
     /// How long the last frame is shown, which begins at `last` seconds of the film. `None` if it is unknown.
@@ -156,24 +201,11 @@ impl Film<'_> {
 
     /// Adds the source as the input of a command that decodes it.
     pub(super) fn add_source(&self, command: &mut Command) {
-        match self.clip.reader {
-            Reader::File => {
-                command.args(self.input_options()).arg("-i").arg(ffmpeg::file(self.source));
-            }
-            Reader::Numbered { first, .. } => {
-                let (over, under) = self.fps.unwrap_or((self.clip.tick.1, self.clip.tick.0));
-                command.args(self.input_options());
-                command.args(["-framerate", &format!("{over}/{under}")]);
-                ffmpeg::numbered(command, self.source, first);
-            }
-            Reader::WebP => {
-                command.args("-copyts -f nut -i pipe:0".split(' ')).stdin(Stdio::piped());
-            }
-        }
+        self.reading(0).add_source(command);
     }
 
     /// The time in the file at which the film begins, in seconds.
     pub(super) fn beginning(&self) -> f64 {
-        self.clip.start + self.range.start.unwrap_or(0.0)
+        self.reading(0).beginning()
     }
 }

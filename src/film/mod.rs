@@ -21,6 +21,7 @@
 //! | `parts` | the folder of parts |
 //! | `join` | the finished file |
 //! | `render` | the threads: decode, paint, encode |
+//! | `open_film`, `player`, `sound` | playing without painting: seeking, pace, sound |
 
 mod clip;
 mod decoder;
@@ -28,8 +29,11 @@ mod encoder;
 mod job;
 mod join;
 mod numbered;
+mod open_film;
 mod parts;
+mod player;
 mod render;
+mod sound;
 mod target;
 #[cfg(all(test, unix))]
 mod tests;
@@ -41,6 +45,8 @@ pub use clip::Clip;
 pub use job::{Film, Range, USUAL_QUALITY, first_output, part_frames};
 pub use numbered::Numbered;
 pub use parts::discard;
+pub use open_film::OpenFilm;
+pub use player::{Order, Play, Player, PlayerEvent};
 pub use render::{Rendered, render};
 pub use target::{Codec, Container};
 

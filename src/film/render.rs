@@ -104,7 +104,7 @@ fn paint_parts(
     progress: &(dyn Fn(u64, u64) + Sync),
     parts: &mut Parts,
 ) -> Result<((u64, u64), Option<String>), FilmError> {
-    let mut decoder = Decoder::start(tools, film, parts.frames())?;
+    let mut decoder = Decoder::start(tools, &film.reading(parts.frames()))?;
     let stream = decoder.stream();
     let current = Mutex::new(None);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
@@ -138,7 +138,7 @@ fn paint_parts(
         Err(Ended::Other(error)) => return Err(error),
     }
     if frames == 0 {
-        return Err(decoder.without_pictures(film));
+        return Err(decoder.without_pictures());
     }
     Ok((stream.tick, decoder.end()))
 }

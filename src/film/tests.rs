@@ -5,12 +5,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use crossbeam_channel::{Receiver, unbounded};
 use serde_json::json;
 
-use super::{Clip, Codec, Container, Film, FilmError, Range, Rendered, Tools, render};
+use super::{
+    Clip, Codec, Container, Film, FilmError, OpenFilm, Order, Play, Player, PlayerEvent, Range,
+    Rendered, Tools, render,
+};
 use crate::{
     backend::RunControl,
     compose::Look,
@@ -46,6 +50,33 @@ fn tools(folder: &Path, script: &str) -> Tools {
     }
 }
 
+/// Tools whose ffmpeg runs one of these scripts, in a folder that gets `clip.nut`.
+fn film_tools(folder: &Path, [decodes, encodes, joins]: [&str; 3]) -> Tools {
+    let (mut muxer, mut nut) = (NutMuxer::default(), Vec::new());
+    muxer.begin(&stream(), &mut nut);
+    for number in 0..FRAMES {
+        muxer.frame(number, 4 * 64 * 48, &mut nut);
+        nut.resize(nut.len() + 4 * 64 * 48, number as u8);
+    }
+    fs::write(folder.join("clip.nut"), nut).expect("written");
+    let script = format!(
+        "for last; do :; done; last=${{last#file:}}\ncd {folder:?}\n\
+         case \"$*\" in *'nut pipe:1'*) {decodes};; *concat*) {joins};; *) {encodes};; esac"
+    );
+    tools(folder, &script)
+}
+
+fn clip() -> Clip {
+    let clip = Clip::of(
+        "clip.mp4",
+        &json!({ "streams": [
+            { "index": 0, "codec_type": "video", "width": 64, "height": 48, "pix_fmt": "yuv420p",
+              "avg_frame_rate": "30/1" }
+        ]}),
+    );
+    clip.expect("a clip")
+}
+
 /// Paints a film at strength 0 in `folder` with these scripts.
 fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rendered, FilmError> {
     paint_with(folder, scripts, control, |_| {})
@@ -58,27 +89,9 @@ fn paint_with(
     control: &RunControl,
     change: impl FnOnce(&mut Film<'_>),
 ) -> Result<Rendered, FilmError> {
-    let (mut muxer, mut nut) = (NutMuxer::default(), Vec::new());
-    muxer.begin(&stream(), &mut nut);
-    for number in 0..FRAMES {
-        muxer.frame(number, 4 * 64 * 48, &mut nut);
-        nut.resize(nut.len() + 4 * 64 * 48, number as u8);
-    }
-    fs::write(folder.join("clip.nut"), nut).expect("written");
-    let [decodes, encodes, joins] = scripts;
-    let script = format!(
-        "for last; do :; done; last=${{last#file:}}\ncd {folder:?}\n\
-         case \"$*\" in *'nut pipe:1'*) {decodes};; *concat*) {joins};; *) {encodes};; esac"
-    );
-    let tools = tools(folder, &script);
-    let clip = Clip::of(
-        "clip.mp4",
-        &json!({ "streams": [
-            { "index": 0, "codec_type": "video", "width": 64, "height": 48, "pix_fmt": "yuv420p" }
-        ]}),
-    );
+    let tools = film_tools(folder, scripts);
     let output = folder.join("painted.mp4");
-    let clip = clip.expect("a clip");
+    let clip = clip();
     let mut film = Film {
         source: Path::new("clip.mp4"),
         clip: &clip,
@@ -208,4 +221,118 @@ fn a_cancelled_film_ends_all_its_processes() {
     let error = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect_err("cancelled");
     assert!(matches!(error, FilmError::Cancelled { frames: 0, .. }), "{error}");
     assert!(!here.path().join("painted.mp4.part").exists());
+}
+
+/// A player whose decoder runs this script, and the folder in which it does.
+fn player(decodes: &str, patience: Duration) -> (Player, tempfile::TempDir) {
+    let here = tempfile::tempdir().expect("a folder");
+    let tools = Tools { patience, ..film_tools(here.path(), [decodes, "", ""]) };
+    let film = OpenFilm { path: "clip.mp4".into(), clip: clip(), tools };
+    (Player::start(Arc::new(film), Arc::new(|| {})).expect("a thread"), here)
+}
+
+fn next_event(player: &Player) -> PlayerEvent {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(event) = player.poll() {
+            return event;
+        }
+        assert!(Instant::now() < until, "no event");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn held(player: &Player) -> f64 {
+    match next_event(player) {
+        PlayerEvent::Held { seconds, .. } => (seconds * 30.0).round(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn play(loops: bool) -> (Order, Receiver<u64>) {
+    let (sender, numbers) = unbounded();
+    let play = Play {
+        from: 0.0,
+        speed: 4.0,
+        range: Range { start: None, end: Some(10.0 / 30.0) },
+        loops,
+        has_sound: false,
+        long_side_px: 64,
+        show: Box::new(move |number, _| {
+            sender.send(number).ok();
+        }),
+    };
+    (Order::Play(play), numbers)
+}
+
+#[test]
+fn a_player_holds_steps_and_plays_to_the_end() {
+    let (mut player, _here) = player(DECODES, Duration::from_secs(60));
+    player.send(Order::Hold { at: 0.0, by: 0 });
+    assert_eq!(held(&player), 0.0);
+    // The decoder of the held picture continues.
+    player.send(Order::Hold { at: 0.0, by: 1 });
+    assert_eq!(held(&player), 1.0);
+    // There is nothing before the beginning.
+    player.send(Order::Hold { at: 0.0, by: -1 });
+    assert_eq!(held(&player), 0.0);
+    let (order, numbers) = play(false);
+    player.send(order);
+    let mut times = Vec::new();
+    while let PlayerEvent::Shown { seconds, .. } = next_event(&player) {
+        times.push(seconds);
+    }
+    assert!(times.is_sorted() && times.iter().all(|seconds| *seconds < 10.0 / 30.0), "{times:?}");
+    assert_eq!(
+        numbers.try_iter().collect::<Vec<_>>(),
+        (1..=times.len() as u64).collect::<Vec<_>>()
+    );
+    let (order, numbers) = play(true);
+    player.send(order);
+    for _ in 0..25 {
+        numbers.recv_timeout(Duration::from_secs(60)).expect("it is repeated");
+    }
+}
+
+#[test]
+fn a_hanging_or_broken_decoder_is_stopped_and_named() {
+    for (decodes, words) in [
+        ("exec sleep 600", "clip.mp4: ffmpeg read nothing for 0.3 s"),
+        ("echo '[mov @ 0x1] no such thing' >&2; exit 1", "can be read (no such thing)"),
+    ] {
+        let (mut player, _here) = player(decodes, Duration::from_millis(300));
+        for order in [Order::Hold { at: 0.0, by: 0 }, Order::Hold { at: 5.0, by: 0 }] {
+            player.send(order);
+            let event = next_event(&player);
+            let PlayerEvent::Failed(error) = event else { panic!("{event:?}") };
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+}
+
+#[test]
+fn an_order_and_the_end_interrupt_a_decoder_that_hangs() {
+    let hangs = "case \"$*\" in *'-ss 4'*) echo $$ >pid; exec sleep 600;; esac; cat clip.nut";
+    let (mut player, here) = player(hangs, Duration::from_secs(600));
+    let pid = here.path().join("pid");
+    let hang = |player: &mut Player| {
+        fs::remove_file(&pid).ok();
+        player.send(Order::Hold { at: 5.0, by: 0 });
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let number = fs::read_to_string(&pid).unwrap_or_default();
+            if number.ends_with('\n') {
+                return Path::new("/proc").join(number.trim());
+            }
+            assert!(Instant::now() < until, "it does not start");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    let process = hang(&mut player);
+    player.send(Order::Hold { at: 0.0, by: 0 });
+    assert_eq!(held(&player), 0.0);
+    assert!(!process.exists());
+    let process = hang(&mut player);
+    player.end(Duration::from_secs(60));
+    assert!(!process.exists());
 }

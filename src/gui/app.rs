@@ -27,6 +27,7 @@ use super::{
     contact_sheet::ContactSheet,
     crop::Cropping,
     exports::Exports,
+    film::FilmView,
     full_screen::state::FullScreen,
     gallery::Gallery,
     incoming::Incoming,
@@ -92,6 +93,8 @@ pub struct App {
     pub(super) overlays: Overlays<Self>,
     /// Live mode; `None` while photos are shown.
     pub(super) live: Option<LiveView>,
+    /// The film of which the photo on the table is a frame.
+    pub(super) film: Option<FilmView>,
     /// The most recent list of cameras; `None` while it is being made.
     pub(super) cameras: Option<Result<Vec<Camera>, String>>,
     pub(super) camera_out: CameraOutView,
@@ -163,6 +166,7 @@ impl App {
             messages,
             overlays: Overlays::default(),
             live: None,
+            film: None,
             cameras: None,
             camera_out: CameraOutView::default(),
             repaints: Repaints::default(),
@@ -215,6 +219,7 @@ impl App {
         self.follow_cameras();
         self.text_keys();
         self.follow_original();
+        shortcuts::follow_page(&self.ctx, self.shows_film());
         let presses = shortcuts::pressed(&self.ctx, self.has_dialog(), self.gallery.has_focus());
         for intent in presses {
             self.press(intent);
@@ -223,6 +228,7 @@ impl App {
         self.perform_all();
         self.live_logic();
         self.follow_camera_out();
+        self.film_logic();
         self.follow_repaints();
         self.guard_closing();
         self.serve_readings();
@@ -266,7 +272,8 @@ impl App {
         self.perform_all();
         self.copy_texts();
         self.serve_readings();
-        if self.live.is_none() && self.stage.wants_full() && !self.painting.composed.full {
+        let may_compose = self.live.is_none() && self.workspace.on_screen().is_some();
+        if may_compose && self.stage.wants_full() && !self.painting.composed.full {
             self.recompose(true);
         }
     }
@@ -283,6 +290,9 @@ impl App {
         self.end_recording();
         self.end_repaints();
         self.end_removals();
+        if let Some(film) = &mut self.film {
+            film.end();
+        }
         // The window can no longer show messages, but there may be a terminal.
         let exports = self.end_exports().err();
         for failure in self.tasks.finish_writing().into_iter().chain(exports) {

@@ -10,7 +10,7 @@ use super::{
     key_chips,
     label::path_label,
     recents,
-    shortcuts::{button, plain_button},
+    shortcuts::{button, keys_of, plain_button},
     stage::{Compare, Stage, ViewStep},
     theme,
 };
@@ -43,11 +43,12 @@ impl App {
                 ("Live", is_live, "Paint a camera or the demo scene.", Intent::EnterLive),
                 ("Photo", !is_live, "Paint a photo.", Intent::LeaveLive),
             ] {
-                key_chips::hint(ui.add(theme::toggle(is_on, name)), hint, "L").sends(intent);
+                let keys = keys_of(ui, &Intent::TurnPage);
+                key_chips::hint(ui.add(theme::toggle(is_on, name)), hint, keys).sends(intent);
             }
             ui.separator();
             for (icon, name, does, can, intent) in [
-                (icons::IMAGE, "Open…", "Open a photo.", true, Intent::AskOpen),
+                (icons::IMAGE, "Open…", "Open a photo or a video.", true, Intent::AskOpen),
                 (icons::CLIPBOARD, "Paste", "Open the copied image or file.", true, Intent::Paste),
                 (icons::SPARKLE, "Sample", "Try the built-in photo.", true, Intent::OpenSample),
                 (icons::FOLDER, "Folder…", "Paint a folder of photos.", true, Intent::AskFolder),

@@ -28,15 +28,17 @@ impl App {
             if self.viewed_settings(ui) {
                 return;
             }
+            let [page, source] =
+                if self.shows_film() { ["Film", "film"] } else { ["Photo", "photo"] };
             let mut choice = self.workspace.choice.clone();
             if let Some(whole) = self.workspace.photo().map(|photo| photo.opened.photo.frame.size())
             {
-                theme::group_title(ui, "Photo");
+                theme::group_title(ui, page);
                 framing(ui, whole, self.cropping.is_some(), &mut choice);
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            self.painting_controls(ui, ["Photo", "photo"], &mut choice, |ui, choice| {
+            self.painting_controls(ui, [page, source], &mut choice, |ui, choice| {
                 self.brush_control(ui, choice);
             });
 

@@ -7,6 +7,7 @@ use eframe::egui::{Context, Id, Response};
 use super::{
     choice::Choice,
     exports::Action,
+    film,
     finished::SnapshotPicture,
     stage::{Compare, ViewStep},
     style_order::Move,
@@ -66,6 +67,8 @@ pub enum Intent {
     DropMix,
     /// Ask for a name under which the mix becomes a style.
     AskMixName,
+    /// Play, pause or seek in the film.
+    Film(film::Step),
     /// Change the choice. All steps of one drag are undone together.
     Edit(Choice),
     /// Paint with the default detail.
@@ -122,6 +125,8 @@ pub enum Intent {
     LeaveLive,
     /// Show this source.
     UseSource(Source),
+    /// Show the dialog for a video to paint live.
+    AskVideo,
     /// Switch to live mode if necessary and use the first camera.
     UseCamera,
     /// Search for a camera again and use it, or report that there is none.

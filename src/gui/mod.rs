@@ -14,6 +14,7 @@
 //! | `full_screen` | the picture alone, and what is temporarily shown over it |
 //! | `contact_sheet` | the photo in every style as one picture |
 //! | `crop` | the crop rectangle over the photo |
+//! | `film` | a video instead of a photo: playing, seeking, in and out points |
 //! | `recents` | the recently opened photos |
 //! | `file_list` | shared code of the lists of recent photos and saved paintings |
 //! | `paintings`, `painted_with` | the strip of recently saved paintings, one of them large, and its settings |
@@ -49,6 +50,7 @@ mod crop;
 mod events;
 mod exports;
 mod file_list;
+mod film;
 mod finished;
 mod focus;
 pub mod fonts;

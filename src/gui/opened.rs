@@ -1,19 +1,24 @@
 //! Opens files and pasted pictures as photos, and distinguishes photos from checkpoints by their names. Reads files, so
 //! call it on background threads.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
-    label::{name_label, path_label},
+    film::FilmFrame,
+    label::{name_label, path_label, remark, sentence},
     platform::has_checkpoint_name,
 };
 use crate::{
     disk::words,
     engine::{compositor::PREVIEW_PX, trial::TRIAL_PX},
+    film::OpenFilm,
     frame::Frame,
     media::{
         decode, encode,
-        folder::Folder,
+        folder::{Folder, is_animated, is_film},
         framing::Framing,
         metadata::Metadata,
         sample::sample,
@@ -42,9 +47,19 @@ pub struct Opened {
     pub origin: Origin,
     /// How to turn and crop the photo.
     pub framing: Framing,
+    /// The film of which it is a frame.
+    pub film: Option<FilmFrame>,
 }
 
 impl Opened {
+    /// A frame of a film as a photo.
+    pub fn of_film(film: FilmFrame, frame: Frame) -> Self {
+        let path = film.film.path.clone();
+        let mut opened = from_clipboard(frame);
+        opened.photo.name = name_label(&path);
+        Self { origin: Origin::File(path), film: Some(film), ..opened }
+    }
+
     /// Its pixels.
     pub fn whole(&self) -> Whole {
         Whole { frame: self.photo.frame.clone(), preview: self.preview.clone() }
@@ -83,6 +98,11 @@ pub struct Sorted {
 }
 
 pub fn opened(origin: Origin) -> Result<Box<Opened>, String> {
+    if let Origin::File(path) = &origin
+        && let Some(film) = film_at(path)
+    {
+        return film.map(Box::new);
+    }
     let photo = match &origin {
         Origin::File(path) => decode::from_path(path),
         Origin::Sample | Origin::Clipboard => sample(),
@@ -93,7 +113,24 @@ pub fn opened(origin: Origin) -> Result<Box<Opened>, String> {
         photo,
         origin,
         framing: Framing::default(),
+        film: None,
     }))
+}
+
+/// The first frame of a video; `None` if the file is a picture that is not known to move.
+fn film_at(path: &Path) -> Option<Result<Opened, String>> {
+    let is_film = is_film(path);
+    if !is_film && !is_animated(path) {
+        return None;
+    }
+    match OpenFilm::open(path) {
+        Ok((film, seconds, frame)) if is_film || film.clip.frames.is_some_and(|n| n > 1) => {
+            let film = Arc::new(film);
+            Some(Ok(Opened::of_film(FilmFrame { film, seconds }, frame)))
+        }
+        Err(error) if is_film => Some(Err(sentence(&remark(&error.to_string())))),
+        _ => None,
+    }
 }
 
 /// Turns and crops a photo.
@@ -119,6 +156,7 @@ pub fn from_clipboard(frame: Frame) -> Opened {
         },
         origin: Origin::Clipboard,
         framing: Framing::default(),
+        film: None,
     }
 }
 

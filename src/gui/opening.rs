@@ -136,6 +136,7 @@ impl App {
         name_window(&self.ctx, Some(&opened.title()));
         self.stage.set_photo(&self.ctx, &opened.preview, opened.photo.frame.clone());
         self.note_put(opened, was_live);
+        self.follow_film();
         self.announce_kept_brush();
         self.recompose_anew();
         self.follow_choice();

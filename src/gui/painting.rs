@@ -37,8 +37,8 @@ impl App {
 
     /// Shows the painting that belongs to the choice: a kept one, or a new run of the engine.
     pub(super) fn follow_choice(&mut self) {
-        if self.live.is_some() {
-            // Live mode follows its own settings; the photo is painted when it is shown again.
+        if self.live.is_some() || self.plays_film() {
+            // These follow their own settings; the photo is painted when it is shown again.
             return;
         }
         if self.follow_framing() {

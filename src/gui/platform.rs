@@ -17,7 +17,7 @@ use crate::{
     capture::{self, Camera, Output, OutputProblem, OutputRequest, VirtualCamera},
     disk::{without_number, words},
     frame::Frame,
-    media::{decode, encode::Format},
+    media::{decode, encode::Format, folder::VIDEOS},
 };
 
 /// The usable content of the clipboard.
@@ -33,8 +33,10 @@ pub enum Clip {
 /// A file dialog to show.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Dialog {
-    /// A photo or a checkpoint to open.
+    /// A photo, a video or a checkpoint to open.
     Open,
+    /// A video for live mode.
+    Video,
     /// A checkpoint to add to the gallery.
     Style,
     /// A folder of photos.
@@ -65,7 +67,7 @@ pub enum Dialog {
 impl Dialog {
     /// Whether it asks for something to read, which can also be dropped onto the window.
     pub fn opens(&self) -> bool {
-        matches!(self, Self::Open | Self::Folder | Self::Style)
+        matches!(self, Self::Open | Self::Video | Self::Folder | Self::Style)
     }
 
     /// Whether it asks for a file to write.
@@ -222,8 +224,13 @@ impl Platform for Desktop {
         let opened_at = Instant::now();
         let answer = match dialog {
             Dialog::Open => box_
-                .set_title("Open a photo")
-                .add_filter("Photos and styles", &both())
+                .set_title("Open a photo or a video")
+                .add_filter("Photos, videos and styles", &[both(), VIDEOS.to_vec()].concat())
+                .add_filter("Every file", &["*"])
+                .pick_file(),
+            Dialog::Video => box_
+                .set_title("Paint a video live")
+                .add_filter("Videos", VIDEOS)
                 .add_filter("Every file", &["*"])
                 .pick_file(),
             Dialog::Style => box_

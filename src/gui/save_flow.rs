@@ -71,7 +71,7 @@ impl App {
         let folder = folder.filter(|folder| folder.is_dir()).map(Path::to_owned);
         let state = &mut self.settings.state;
         match dialog {
-            Dialog::Open | Dialog::Folder => {
+            Dialog::Open | Dialog::Video | Dialog::Folder => {
                 state.open_folder = folder.or(state.open_folder.take())
             }
             Dialog::Save { .. } | Dialog::Export { .. } | Dialog::Film { .. } => {
@@ -92,7 +92,8 @@ impl App {
         then: Then,
     ) {
         let (heading, button) = match dialog {
-            Dialog::Open => ("Open which photo or style?", "Open"),
+            Dialog::Open => ("Open which photo, video or style?", "Open"),
+            Dialog::Video => ("Paint which video live?", "Open"),
             Dialog::Style => ("Add which file as a style?", "Add"),
             Dialog::Folder => ("Paint which folder?", "Open"),
             Dialog::TargetFolder => ("Which folder for the paintings?", "Use"),
@@ -103,7 +104,9 @@ impl App {
         };
         let suggested = match &dialog {
             // A file name without a folder is relative to this folder.
-            Dialog::Open | Dialog::Style | Dialog::Folder => self.opened_folder().join(""),
+            Dialog::Open | Dialog::Video | Dialog::Style | Dialog::Folder => {
+                self.opened_folder().join("")
+            }
             Dialog::TargetFolder => {
                 self.batch.as_ref().map(|b| b.target.clone()).unwrap_or_default()
             }
@@ -524,7 +527,7 @@ impl App {
 fn problem_of(dialog: &Dialog, path: &Path) -> Option<String> {
     let name = path_label(path);
     match dialog {
-        Dialog::Open | Dialog::Style if !path.exists() => {
+        Dialog::Open | Dialog::Video | Dialog::Style if !path.exists() => {
             Some(format!("There is no file {name}. Check the path."))
         }
         Dialog::Folder if !path.is_dir() => {

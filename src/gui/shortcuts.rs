@@ -5,9 +5,12 @@
 
 use std::sync::LazyLock;
 
-use eframe::egui::{self, Button, Context, Event, Key, KeyboardShortcut, Modifiers, Response, Ui};
+use eframe::egui::{
+    self, Button, Context, Event, Id, Key, KeyboardShortcut, Modifiers, Response, Ui,
+};
 
 use super::{
+    film::Step,
     intent::{Intent, Sends},
     key_chips::hint,
     stage::ViewStep,
@@ -43,9 +46,16 @@ pub struct Group {
 
 static TABLE: LazyLock<Vec<Group>> = LazyLock::new(table);
 
-/// Every shortcut.
-pub fn groups() -> &'static [Group] {
-    &TABLE
+/// The groups of a page and their lines. The film page has its own keys instead of those of live mode.
+pub fn groups(is_film: bool) -> impl Iterator<Item = (&'static Group, Vec<&'static Line>)> {
+    let is_own = |group: &&Group| group.title == FILM;
+    let own = move || bindings().filter(move |(group, ..)| is_film && is_own(group));
+    let is_taken = move |b: &Binding| own().any(|(.., own)| own.keys == b.keys);
+    let seen = TABLE.iter().filter(move |group| group.title != if is_film { LIVE } else { FILM });
+    seen.map(move |group| {
+        let is_free = |line: &&Line| is_own(&group) || !line.bindings.iter().any(is_taken);
+        (group, group.lines.iter().filter(is_free).collect())
+    })
 }
 
 fn bindings() -> impl Iterator<Item = (&'static Group, &'static Line, &'static Binding)> {
@@ -53,9 +63,28 @@ fn bindings() -> impl Iterator<Item = (&'static Group, &'static Line, &'static B
     lines.flat_map(|(group, line)| line.bindings.iter().map(move |binding| (group, line, binding)))
 }
 
+/// Notes whether the film page is shown, which has keys of its own.
+pub fn follow_page(ctx: &Context, is_film: bool) {
+    ctx.data_mut(|data| data.insert_temp(Id::unique(FILM), is_film));
+}
+
+/// Whether the film page is shown.
+pub fn is_film(ctx: &Context) -> bool {
+    ctx.data(|data| data.get_temp(Id::unique(FILM))).unwrap_or_default()
+}
+
+/// The bindings of the page that is shown, its own ones first.
+fn bindings_of_page(
+    ctx: &Context,
+) -> impl Iterator<Item = (&'static Group, &'static Line, &'static Binding)> {
+    let is_film = is_film(ctx);
+    let own = bindings().filter(move |(group, ..)| is_film && group.title == FILM);
+    own.chain(bindings().filter(|(group, ..)| group.title != FILM))
+}
+
 /// The keys that send an intent, as text; empty without keys.
-fn keys_of(intent: &Intent) -> &'static str {
-    let bound = bindings().find(|(.., binding)| binding.intent == *intent);
+pub fn keys_of(ctx: &Context, intent: &Intent) -> &'static str {
+    let bound = bindings_of_page(ctx).find(|(.., binding)| binding.intent == *intent);
     bound.map_or("", |(.., binding)| &binding.text)
 }
 
@@ -80,7 +109,8 @@ pub fn button(
     intent: Intent,
 ) -> Response {
     let response = ui.add_enabled(is_enabled, button);
-    hint(response, does, keys_of(&intent)).accessible_name(name).sends(intent)
+    let keys = keys_of(ui, &intent);
+    hint(response, does, keys).accessible_name(name).sends(intent)
 }
 
 /// Adds a plain button that sends an intent.
@@ -169,6 +199,8 @@ impl Line {
 
 /// The group of the commands that only live mode has, and of the switch to it.
 const LIVE: &str = "Live";
+/// The group of the keys of the film page.
+const FILM: &str = "Film";
 
 fn table() -> Vec<Group> {
     use Intent::*;
@@ -250,6 +282,29 @@ fn table() -> Vec<Group> {
             ],
         ),
         group(
+            FILM,
+            vec![
+                line("Space", "Play or pause", [Film(Step::Toggle)]).also("video"),
+                line(
+                    "Comma, Period",
+                    "One frame back or forward",
+                    [-1, 1].map(Step::Frame).map(Film),
+                )
+                .also("step"),
+                line("I and O", "In point and out point", [Step::SetIn, Step::SetOut].map(Film))
+                    .also("trim cut range"),
+                line(
+                    "J and L",
+                    "Run back or forth, again: faster",
+                    [-1, 1].map(Step::Run).map(Film),
+                )
+                .also("speed reverse"),
+                line("K", "Pause", [Film(Step::Pause)]),
+                line("Shift+K", "Keep the film's colours", [ToggleColors]),
+                line("Shift+L", "Switch to Live", [TurnPage]),
+            ],
+        ),
+        group(
             "Result",
             vec![
                 line("Ctrl+S", "Save the painting", [Save]).also("export"),
@@ -275,6 +330,7 @@ pub fn pressed(ctx: &Context, covered: bool, yields: bool) -> Vec<Intent> {
     let types = ctx.text_edit_focused();
     let has_focus = !yields && ctx.memory(|m| m.focused().is_some());
     let has_menu = egui::Popup::is_any_open(ctx);
+    let bound: Vec<_> = bindings_of_page(ctx).collect();
     let mut presses = Vec::new();
     ctx.input_mut(|input| {
         input.events.retain(|event| {
@@ -288,8 +344,8 @@ pub fn pressed(ctx: &Context, covered: bool, yields: bool) -> Vec<Intent> {
             let is_pressed = |keys: KeyboardShortcut| {
                 keys.logical_key == *key && are_down(*modifiers, keys.modifiers, *key)
             };
-            let Some((.., Binding { intent, .. })) = bindings().find(|b| is_pressed(b.2.keys))
-            else {
+            let bound = bound.iter().find(|b| is_pressed(b.2.keys));
+            let Some((.., Binding { intent, .. })) = bound else {
                 return true;
             };
             // An open menu handles Escape itself, and first.
@@ -359,17 +415,23 @@ mod tests {
 
     #[test]
     fn no_two_lines_share_a_key() {
-        let groups = groups();
+        let groups = &*TABLE;
         let lines = || groups.iter().flat_map(|g| &g.lines);
         let all: Vec<_> = lines().flat_map(|l| &l.bindings).map(|b| b.keys).collect();
-        for (i, binding) in all.iter().enumerate() {
-            assert!(!all[..i].contains(binding), "{binding:?} is bound twice");
+        // The film page has keys of its own.
+        for is_film in [false, true] {
+            let page = groups.iter().filter(|group| (group.title == FILM) == is_film);
+            let page: Vec<_> = page.flat_map(|g| &g.lines).flat_map(|l| &l.bindings).collect();
+            for (i, binding) in page.iter().enumerate() {
+                let is_bound = page[..i].iter().any(|other| other.keys == binding.keys);
+                assert!(!is_bound, "{} is bound twice", binding.text);
+            }
         }
         for line in lines().filter(|line| line.keys != "Alt") {
             assert!(!line.bindings.is_empty(), "{} does nothing", line.keys);
         }
         let aliases = ALIASES.map(|(alias, _)| parsed(alias).expect(alias));
         assert!(aliases.iter().all(|alias| all.contains(alias)));
-        assert_eq!(all.len(), 67);
+        assert_eq!(all.len(), 77);
     }
 }

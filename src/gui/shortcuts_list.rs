@@ -4,7 +4,7 @@ use eframe::egui::{Grid, Id, ScrollArea, TextEdit, Ui};
 
 use super::{
     key_chips::chips,
-    shortcuts::{Group, Line, groups},
+    shortcuts::{Group, Line, groups, is_film},
     theme,
 };
 
@@ -37,7 +37,7 @@ pub fn ui(ui: &mut Ui, wanted: &mut String, is_fresh: bool) {
         ui.request_discard("another text is searched");
     }
     ui.add_space(4.0);
-    let found = found(wanted);
+    let found = found(wanted, is_film(ui));
     ScrollArea::vertical()
         .max_height(ui.available_height() - 48.0)
         // The height depends on the search results: the dialog is anchored at its top, so the field does not move.
@@ -85,18 +85,18 @@ fn group_ui(ui: &mut Ui, group: &Group, lines: &[&Line]) {
 
 /// The lines that match, by group: every word of `wanted` is in the line's keys, its description, its search terms, or
 /// its group's title.
-fn found(wanted: &str) -> Vec<(&'static Group, Vec<&'static Line>)> {
+fn found(wanted: &str, is_film: bool) -> Vec<(&'static Group, Vec<&'static Line>)> {
     let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
-    let of_group = |group: &'static Group| {
+    let of_group = |(group, mut lines): (&'static Group, Vec<&'static Line>)| {
         let holds = |line: &&Line| {
             let text =
                 format!("{} {} {} {}", group.title, line.keys, line.does, line.also).to_lowercase();
             words.iter().all(|word| text.contains(word))
         };
-        let lines: Vec<_> = group.lines.iter().filter(holds).collect();
+        lines.retain(holds);
         (!lines.is_empty()).then_some((group, lines))
     };
-    groups().iter().filter_map(of_group).collect()
+    groups(is_film).filter_map(of_group).collect()
 }
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn lines_are_found_by_their_words_their_keys_and_their_group() {
         let of = |wanted: &str| -> Vec<&str> {
-            let found = found(wanted);
+            let found = found(wanted, false);
             found.iter().flat_map(|(_, lines)| lines.iter().map(|line| line.does)).collect()
         };
         assert_eq!(of("full SCREEN  only").len(), 0);
@@ -124,7 +124,15 @@ mod tests {
         );
         assert_eq!(of("ctrl+z"), ["Undo the last choice"]);
         assert!(of("live").contains(&"Save a snapshot"), "{:?}", of("live"));
-        let all: usize = groups().iter().map(|group| group.lines.len()).sum();
+        let all: usize = groups(false).map(|(_, lines)| lines.len()).sum();
         assert_eq!((of("").len(), of("  ").len()), (all, all));
+        // A film has its own use of some keys, and the list does not say two things about one.
+        let film = |wanted: &str| -> Vec<(&str, &str)> {
+            let found = found(wanted, true).into_iter();
+            found.flat_map(|(_, lines)| lines).map(|line| (line.keys, line.does)).collect()
+        };
+        assert_eq!(film("colours"), [("Shift+K", "Keep the film's colours")]);
+        assert_eq!(film("pause"), [("Space", "Play or pause"), ("K", "Pause")]);
+        assert!(film("snapshot").is_empty());
     }
 }

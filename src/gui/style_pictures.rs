@@ -20,6 +20,7 @@ impl App {
         self.gallery.follow_look(self.workspace.choice.look);
         let has_other_work = self.trial.is_some()
             || self.live.is_some()
+            || self.plays_film()
             || self.painting.request.is_some()
             || self.overlays.reading().is_some()
             || self.device.info.is_none()
@@ -29,7 +30,9 @@ impl App {
         }
         let of_all = self.settings.choices.styles_show_photo;
         let photo = self.workspace.photo().filter(|_| of_all);
-        let subject = photo.map(|photo| (photo.number, photo.framing));
+        // Every frame of a film would be painted in every style.
+        let poster = self.film.as_ref().map(|film| film.poster);
+        let subject = photo.map(|photo| (poster.unwrap_or(photo.number), photo.framing));
         let chosen = self.workspace.choice.style();
         let wants = |card: &Card| of_all || card.is_picture();
         let Some(id) = self.gallery.without_picture(chosen, subject, wants).map(str::to_owned)

@@ -90,7 +90,7 @@ impl Picture {
         Some((self.texture()?.clone(), rect, clip))
     }
 
-    /// Replaces the pixels immediately: a preview and, if available, the picture itself.
+    /// Replaces the pixels, also those of a picture that changes continuously: a preview and, if available, the picture itself.
     pub fn set(
         &mut self,
         ctx: &Context,
@@ -102,6 +102,7 @@ impl Picture {
             self.tiles.clear();
             self.full = full;
         }
+        self.live = None;
         match &mut self.preview {
             Some((shown, _)) if Arc::ptr_eq(shown, preview) => {}
             Some((shown, texture)) => {

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use eframe::egui::{
     self, Align, Align2, Button, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Id,
-    Label, Layout, Margin, Order, Pos2, Rect, Response, RichText, Role, Stroke, TextStyle, Theme,
-    ThemePreference, Ui, Visuals, WidgetInfo, emath::Numeric, vec2,
+    Key, Label, Layout, Margin, Order, Pos2, Rect, Response, RichText, Role, Stroke, TextStyle,
+    Theme, ThemePreference, Ui, Visuals, WidgetInfo, accesskit::Action, emath::Numeric, vec2,
 };
 
 use super::fonts;
@@ -362,6 +362,25 @@ pub fn named(response: &Response, role: Role, name: &str) {
 /// Like [`named`], for a widget that can be selected.
 pub fn named_choice(response: &Response, role: Role, is_selected: bool, name: &str) {
     response.widget_info(|| WidgetInfo::selected(role, true, is_selected, name));
+}
+
+/// How far the arrow keys or a screen reader move a slider that is not one of egui's: steps to the right.
+pub fn slider_steps(ui: &Ui, slider: &Response) -> f32 {
+    let (more, less) = ui.input(|i| {
+        (
+            i.num_accesskit_action_requests(slider.id, Action::Increment),
+            i.num_accesskit_action_requests(slider.id, Action::Decrement),
+        )
+    });
+    let mut steps = more as f32 - less as f32;
+    if slider.has_focus() {
+        let arrows = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
+        ui.memory_mut(|m| m.set_focus_lock_filter(slider.id, arrows));
+        steps += ui.input(|i| {
+            i.num_presses(Key::ArrowRight) as f32 - i.num_presses(Key::ArrowLeft) as f32
+        });
+    }
+    steps
 }
 
 /// A dashed frame that marks a drop target.

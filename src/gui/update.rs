@@ -217,6 +217,7 @@ impl App {
                     cropping.step(intent == Intent::Undo);
                 }
             }
+            Intent::Film(step) => self.step_film(step),
             Intent::Undo => self.revert_step(true),
             Intent::Redo => self.revert_step(false),
             Intent::Look(compare) => match &mut self.live {
@@ -277,6 +278,9 @@ impl App {
             Intent::LeaveLive => self.leave_live(),
             Intent::TurnPage | Intent::EnterLive => self.enter_live(),
             Intent::UseSource(source) => self.use_source(source),
+            Intent::AskVideo => {
+                self.ask(Dialog::Video, |app, path| app.use_source(Source::Video(path)));
+            }
             Intent::UseCamera => self.use_source(Source::Camera(CameraId::first())),
             Intent::ReleaseCamera => {
                 if self.live.as_ref().is_some_and(LiveView::uses_camera) {

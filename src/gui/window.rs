@@ -117,6 +117,8 @@ impl App {
             // In a low window the Lab replaces this row; keys do the same.
             let has_view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
             let view = has_view.then(|| LowerPanel::room(ui, "view", canvas, false));
+            let film = (self.shows_film() && self.cropping.is_none())
+                .then(|| LowerPanel::room(ui, "film", canvas, false));
             if let Some(controls) = controls {
                 controls.show(ui, |ui| self.controls(ui));
             }
@@ -133,6 +135,9 @@ impl App {
                     ui.min_rect()
                 })
                 .inner;
+            if let (Some(bar), Some(film)) = (film, &self.film) {
+                bar.draw(|ui| film.bar(ui));
+            }
             if let Some(view) = view {
                 view.draw(|ui| self.view_row(ui));
             }
@@ -256,7 +261,11 @@ impl App {
             && self.workspace.photo().is_some()
             && self.workspace.choice.style().is_none()
         {
-            Some("Choose a style on the left to paint this photo")
+            Some(if self.film.is_some() {
+                "Choose a style on the left to paint this film"
+            } else {
+                "Choose a style on the left to paint this photo"
+            })
         } else {
             None
         };

@@ -319,10 +319,13 @@ impl Workspace {
         self.saved.push(key);
     }
 
-    /// Whether the result on the table would be lost. Paintings of the sample never count. Neither does a painting that
+    /// Whether the result on the table would be lost. Paintings of the sample and of films never count. Neither does a painting that
     /// was made only because its photo was opened, if the user has changed nothing: opening the photo makes it again.
     pub fn is_unsaved(&self) -> bool {
-        let is_own = matches!(&self.photo, Some(p) if p.opened.origin != Origin::Sample);
+        let is_own = matches!(
+            &self.photo,
+            Some(p) if p.opened.origin != Origin::Sample && p.opened.film.is_none()
+        );
         let key = self.saved_key().filter(|key| !self.saved.contains(key));
         let choice = self.photo_choice();
         let is_asked = self.unasked.as_ref() != Some(choice);

@@ -10,7 +10,7 @@ use std::{
 use super::{container, decode::has_picture_name, kind::Kind};
 
 /// Extensions of videos.
-const VIDEOS: &[&str] = &[
+pub const VIDEOS: &[&str] = &[
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "m2ts", "wmv", "flv",
     "ogv", "3gp", "mxf", "nut",
 ];

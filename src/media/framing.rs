@@ -133,6 +133,18 @@ impl Framing {
         Self { mirror: !self.mirror, crop: self.crop.map(|crop| crop.mirrored(width)), ..self }
     }
 
+    /// The framing of a copy of a photo in another size; both sizes are width and height.
+    #[must_use]
+    pub fn scaled(self, photo: (usize, usize), copy: (usize, usize)) -> Self {
+        let [(w, h), (to_w, to_h)] = [photo, copy].map(|size| self.rotate.size(size));
+        let crop = self.crop.map(|Crop { x, y, width, height }| {
+            let (width, height) = ((width * to_w / w).max(1), (height * to_h / h).max(1));
+            let (x, y) = ((x * to_w / w).min(to_w - width), (y * to_h / h).min(to_h - height));
+            Crop { x, y, width, height }
+        });
+        Self { crop, ..self }
+    }
+
     /// Applies the framing to a photo.
     ///
     /// # Errors
@@ -199,6 +211,17 @@ mod tests {
             assert_eq!(rotate.then(rotate.back()), Rotation::None);
         }
         assert_eq!(Framing::default().applied(&photo), Ok(photo));
+    }
+
+    #[test]
+    fn a_smaller_copy_shows_the_same_part() {
+        let crop = |text: &str| text.parse().map(Some).expect(text);
+        let framing =
+            Framing { rotate: Rotation::Quarter, crop: crop("200x100+40+300"), mirror: true };
+        let smaller = framing.scaled((400, 240), (100, 60));
+        assert_eq!(smaller, Framing { crop: crop("50x25+10+75"), ..framing });
+        let tiny = framing.scaled((400, 240), (1, 1));
+        assert_eq!(tiny.crop, crop("1x1+0+0"));
     }
 
     #[test]

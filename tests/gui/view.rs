@@ -615,7 +615,7 @@ fn no_tooltip_of_what_is_behind_lies_over_a_dialog() {
 #[test]
 fn tooltips_wait_for_a_pointer_that_points() {
     let mut w = Window::painted(400, 300);
-    let hint = "Open a photo.";
+    let hint = "Open a photo or a video.";
     rest_on(&mut w, "Open…", hint);
     w.key(Modifiers::NONE, Key::V);
     w.until("it to go", |w| !w.paints(hint));

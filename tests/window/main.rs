@@ -1,7 +1,8 @@
 //! The real program in a window on a virtual screen (Xvfb), driven by keys and clicks (xdotool), and ended by a signal.
 //! Listed as ignored if these tools are missing.
 //!
-//! Three tours use the program like a user on the first day, on a small screen of high resolution, and without a mouse.
+//! Four tours use the program like a user on the first day, on a small screen of high resolution, without a mouse, and
+//! with a video.
 //! Each step saves a screenshot in `target/tmp/window-tour`.
 //!
 //! Two tests take minutes and need a machine without other work, so only `tools/real_time.sh` runs them: three minutes
@@ -15,6 +16,7 @@
 )]
 
 mod driven;
+mod film;
 mod first_day;
 #[path = "../support/real_time.rs"]
 mod real_time;
@@ -123,20 +125,26 @@ fn a_signal_ends_it_whole() {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let missing = ["Xvfb", "xdotool"].into_iter().find(|name| !is_there(name));
+    let missing = |name: &str| {
+        let tools = [("Xvfb", "xvfb"), ("xdotool", "xdotool"), ("ffmpeg", "ffmpeg")];
+        let count = if name == "film" { 3 } else { 2 };
+        tools.into_iter().take(count).find(|(tool, _)| !is_there(tool))
+    };
     // The flag marks tests that only check real time.
-    let tests: [(&str, bool, fn()); 6] = [
+    let tests: [(&str, bool, fn()); 7] = [
         ("first_day", false, first_day::tour),
         ("small_screen", false, ways::small_screen),
         ("keys_alone", false, ways::keys_alone),
+        ("film", false, film::tour),
         ("a_signal_ends_it_whole", false, a_signal_ends_it_whole),
         ("live_for_minutes", true, live_for_minutes),
         ("rests_when_nothing_moves", true, rests_when_nothing_moves),
     ];
     let trials = tests.map(|(name, in_real_time, test)| {
         let waits = in_real_time && !real_time::is_judged();
+        let missing = missing(name);
         let name = match missing {
-            Some(tool) => format!("{name} (needs {tool}: apt-get install xvfb xdotool)"),
+            Some((tool, package)) => format!("{name} (needs {tool}: apt-get install {package})"),
             None => name.to_owned(),
         };
         let trial = Trial::test(name, move || {

@@ -63,7 +63,7 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         let camera = path.to_str().map(CameraId::new).filter(is_connected);
         args.source = Source::Camera(camera.ok_or_else(|| {
             CliError::WrongUse(format!(
-                "'{}' is not a source; use demo, camera, camera:NAME (see styleforge cameras), a photo or a folder of photos",
+                "'{}' is not a source; use demo, camera, camera:NAME (see styleforge cameras), a photo, a video or a folder of photos",
                 path.display()
             ))
         })?);
@@ -107,7 +107,7 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
             Source::Photo(_) | Source::Folder(_) => {
                 still = Some(StillRecording::new(sink, args.fps));
             }
-            Source::Demo | Source::Camera(_) => engine.record(sink),
+            Source::Demo | Source::Camera(_) | Source::Video(_) => engine.record(sink),
         }
         recorder
     });
@@ -432,7 +432,9 @@ impl LiveRun {
             version: env!("CARGO_PKG_VERSION"),
             source: args.source.to_string(),
             source_bytes: match &args.source {
-                Source::Photo(path) | Source::Folder(path) => bytes_in_hex(path),
+                Source::Photo(path) | Source::Folder(path) | Source::Video(path) => {
+                    bytes_in_hex(path)
+                }
                 Source::Demo | Source::Camera(_) => None,
             },
             device: device.kind.name(),

@@ -110,6 +110,9 @@ impl App {
         let bar = floating(ui, BAR, Align2::CENTER_BOTTOM, screen, |ui| {
             ui.multiply_opacity(share);
             ui.set_width(width - 26.0);
+            if let Some(film) = self.film.as_ref().filter(|_| self.shows_film()) {
+                film.bar(ui);
+            }
             ui.horizontal(|ui| self.bar_contents(ui));
         });
         self.full_screen.bar_height = bar.rect.height() + BAR_MARGIN;

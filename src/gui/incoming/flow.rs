@@ -231,8 +231,9 @@ impl App {
     /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
     pub(crate) fn note_put(&mut self, opened: Opened, was_live: bool) {
         self.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
-        let unsaid =
-            self.incoming.unsaid.take().filter(|path| opened.origin == Origin::File(path.clone()));
+        let is_it =
+            |path: &PathBuf| opened.origin == Origin::File(path.clone()) && opened.film.is_none();
+        let unsaid = self.incoming.unsaid.take().filter(is_it);
         let photo = self.workspace.put_photo(opened);
         self.incoming.before = None;
         let Some(path) = unsaid else {

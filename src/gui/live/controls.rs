@@ -67,7 +67,7 @@ impl App {
     }
 
     fn live_source(&self, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
-        let mut chosen = None;
+        let (mut chosen, mut asks_video) = (None, false);
         let button =
             ComboBox::from_id_salt("source").selected_text(live.source_name(self.cameras.as_ref()));
         let response = list(ui, button.width(ui.available_width()), |ui, entries| {
@@ -80,6 +80,10 @@ impl App {
                 }
             };
             offer(ui, Source::Demo, "Demo scene");
+            if let Source::Video(_) = &live.source {
+                let name = live.source_name(None);
+                offer(ui, live.source.clone(), &name);
+            }
             match &self.cameras {
                 None => {
                     theme::caption(ui, "Looking for cameras…");
@@ -96,7 +100,13 @@ impl App {
                     }
                 }
             }
+            let video = ui.selectable_label(false, "Video file…");
+            entries.note(&video, false);
+            asks_video = video.clicked();
         });
+        if asks_video {
+            Intent::AskVideo.send(ui);
+        }
         response.clone().hint_beside("Source of the live picture.");
         if response.clicked() {
             Intent::ListCameras.send(ui);

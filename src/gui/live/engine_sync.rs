@@ -2,7 +2,7 @@
 
 use crate::{
     engine::live::{LiveSettings, ModePair},
-    gui::{app::App, choice::NetworkOf},
+    gui::{app::App, choice::NetworkOf, film::FilmView},
     mode::{DeviceChoice, ModelSize},
 };
 
@@ -18,13 +18,14 @@ impl App {
         self.model_of_style(self.settings.live.model.unwrap_or(automatic))
     }
 
-    /// The engine's settings that follow from the window's state.
-    pub(super) fn live_settings(&mut self) -> LiveSettings {
+    /// The engine's settings for live video, and for a film while it plays, that follow from the window's state.
+    pub(crate) fn live_settings(&mut self) -> LiveSettings {
         let wanted = self.workspace.choice.network(self.live_model());
         let found = wanted.as_ref().and_then(|of| self.live_network(of));
         let live = self.live.as_ref();
         // The previous style stays until the network of the new one is loaded.
-        let before = || live.and_then(|l| l.sent.as_ref()?.network.clone());
+        let film = self.film.as_ref().and_then(FilmView::settings);
+        let before = || live.and_then(|l| l.sent.as_ref()).or(film)?.network.clone();
         let network = wanted.and_then(|_| found.map(|loaded| loaded.network).or_else(before));
         let choices = &self.settings.live;
         LiveSettings {

@@ -312,7 +312,7 @@ impl LiveView {
                     None => label(id.as_str()),
                 }
             }
-            Source::Photo(path) | Source::Folder(path) => name_label(path),
+            Source::Photo(path) | Source::Folder(path) | Source::Video(path) => name_label(path),
         }
     }
 

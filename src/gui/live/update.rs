@@ -102,6 +102,7 @@ impl App {
             LiveEvent::Refused(error) => {
                 let text = format!("Live painting is not possible: {error}");
                 self.messages.error(text);
+                self.pause_film();
                 if let Some(live) = self.live.as_mut().filter(|live| live.comparing) {
                     live.end_comparison();
                 }
@@ -268,6 +269,7 @@ impl App {
         if self.live.is_some() {
             return;
         }
+        self.pause_film();
         // The photo keeps its choice and its paintings; it is not painted in the meantime.
         self.drop_request();
         self.end_change();

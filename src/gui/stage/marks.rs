@@ -1,9 +1,6 @@
 //! Draws over the pictures: the divider between them, and their names.
 
-use eframe::egui::{
-    self, Align2, FontId, Key, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, accesskit::Action, pos2,
-    vec2,
-};
+use eframe::egui::{self, Align2, FontId, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::{Compare, Stage};
 use crate::gui::{texture::tag, theme};
@@ -19,24 +16,7 @@ impl Stage {
         let touch = Rect::from_center_size(handle, vec2(32.0, 32.0));
         // The stage handles dragging; this widget only has the focus and the accessible name.
         let response = ui.interact(touch, id, Sense::focusable_noninteractive());
-        let (more, less) = ui.input(|i| {
-            (
-                i.num_accesskit_action_requests(id, Action::Increment),
-                i.num_accesskit_action_requests(id, Action::Decrement),
-            )
-        });
-        let mut steps = more as f32 - less as f32;
-        if response.has_focus() {
-            ui.memory_mut(|m| {
-                m.set_focus_lock_filter(
-                    id,
-                    egui::EventFilter { horizontal_arrows: true, ..Default::default() },
-                );
-            });
-            steps += ui.input(|i| {
-                i.num_presses(Key::ArrowRight) as f32 - i.num_presses(Key::ArrowLeft) as f32
-            });
-        }
+        let steps = theme::slider_steps(ui, &response);
         if steps != 0.0 {
             self.wipe = (self.wipe + 0.05 * steps).clamp(0.0, 1.0);
             ui.request_repaint();

@@ -105,12 +105,20 @@ impl Stage {
     /// Shows a new photo, fitted to the stage.
     pub fn set_photo(&mut self, ctx: &Context, preview: &Arc<Frame>, full: Arc<Frame>) {
         self.size = full.size();
+        self.alone = None;
         // Start a new texture, because a fade may still show the previous photo's texture.
         self.photo.clear();
         self.photo.set(ctx, "photo", preview, Some(full));
         self.painting.clear();
         self.zoom = None;
         self.center = vec2(0.5, 0.5);
+    }
+
+    /// Shows another frame of the film. The view stays, and so does the painting until there is that of this frame.
+    pub fn set_frame(&mut self, ctx: &Context, preview: &Arc<Frame>, full: Arc<Frame>) {
+        self.set_size(full.size());
+        self.alone = None;
+        self.photo.set(ctx, "photo", preview, Some(full));
     }
 
     /// Draws a painting over the photo: immediately, or fading in if `appears`. `size` is that of the finished picture.

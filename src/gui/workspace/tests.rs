@@ -12,6 +12,7 @@ fn opened(origin: Origin) -> Opened {
     Opened {
         preview: frame.clone(),
         framing: Framing::default(),
+        film: None,
         photo: Photo {
             frame,
             profile: None,
