@@ -67,6 +67,8 @@ pub enum Intent {
     DropMix,
     /// Ask for a name under which the mix becomes a style.
     AskMixName,
+    /// Show the form for an export of the film.
+    ExportFilm,
     /// Play, pause or seek in the film.
     Film(film::Step),
     /// Change the choice. All steps of one drag are undone together.

@@ -217,6 +217,7 @@ impl App {
                     cropping.step(intent == Intent::Undo);
                 }
             }
+            Intent::ExportFilm => self.export_film(),
             Intent::Film(step) => self.step_film(step),
             Intent::Undo => self.revert_step(true),
             Intent::Redo => self.revert_step(false),

@@ -10,13 +10,14 @@ use super::{
     batch::{Painting as BatchPainting, below_card, beside_card},
     choice::NetworkOf,
     crop,
+    fonts::icons,
     intent::Intent,
     key_chips,
     label::{label, remark},
     live::{self, LiveView},
     messages::Corner,
     paintings,
-    shortcuts::plain_button,
+    shortcuts::{button, plain_button},
     theme, welcome,
 };
 use crate::{engine::paint::Painting, mode::DeviceChoice};
@@ -162,6 +163,12 @@ impl App {
             None => {
                 let has_words = ui.available_width() >= live::WORDS_WIDTH;
                 ui.horizontal(|ui| {
+                    if self.shows_film() {
+                        let export = theme::icon_button(icons::VIDEO, "Export…", true);
+                        let words = ["Export…", "Save the painted film as a video."];
+                        let export = export.min_size(vec2(0.0, 32.0));
+                        button(ui, true, export, words, Intent::ExportFilm);
+                    }
                     self.save_buttons(ui);
                     theme::at_the_right(ui, "views of the photo", |ui| {
                         self.strip_button(ui);

@@ -50,6 +50,15 @@ impl App {
         }
     }
 
+    /// Shows the form for an export of the film, between the in and the out point.
+    pub(crate) fn export_film(&mut self) {
+        self.pause_film();
+        if let Some(FilmView { film, transport, .. }) = &self.film {
+            let (source, clip) = (film.path.clone(), film.clip.clone());
+            self.open_export(source, clip, transport.range);
+        }
+    }
+
     /// Performs a step of the user.
     pub(crate) fn step_film(&mut self, step: Step) {
         if self.shows_film() {
