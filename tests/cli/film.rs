@@ -377,7 +377,9 @@ fn painting(s: &Sandbox, source: &str, output: &str) -> Child {
 
 /// Waits until `count` parts are complete, or the process has ended.
 fn until_parts(s: &Sandbox, output: &str, child: &mut Child, count: usize) {
-    let is_part = |name: &String| name.starts_with("0000") && !name.contains("unfinished");
+    let is_part = |name: &String| {
+        name.starts_with("0000") && name.contains('-') && !name.contains("unfinished")
+    };
     let folder = format!("{output}.part");
     while child.try_wait().expect("a status").is_none() {
         if s.path(&folder).exists()
