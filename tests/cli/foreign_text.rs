@@ -75,7 +75,7 @@ fn names_of_files_and_folders_are_escaped() {
     let folder = format!("{HOSTILE}/");
     s.stylize(&[&photo, "-o", &folder]).ends(0).forges_nothing();
     s.stylize(&[&photo, "-o", &folder]).ends(1).forges_nothing();
-    s.stylize(&[&format!("{HOSTILE} is not there.png"), "-o", "out/"]).ends(1).forges_nothing();
+    s.stylize(&[&format!("{HOSTILE} is not there.png"), "-o", "out/"]).ends(2).forges_nothing();
     s.styleforge(&["inspect", HOSTILE]).ends(2).forges_nothing();
     s.styleforge(&["inspect", &weights]).ends(0).forges_nothing();
     let bench = ["bench", "--style", &weights, "--size", "16x16", "--frames", "1"];
