@@ -91,7 +91,8 @@ fn steadied(
             steadiness: Some(Steadiness { percent: PERCENT, is_new: t == 0 || t == NEW }),
         };
         let run = session.run(job, &control, None)?;
-        if t > 0 && t != NEW {
+        // The other frames keep nothing of the one before.
+        if ![0, CUT, NEW].contains(&t) {
             least_ms = least_ms.min(run.steady_ms);
         }
         if composes && to == *source {
