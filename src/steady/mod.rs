@@ -3,7 +3,7 @@
 //! A network paints every frame anew, so that noise and small motions change all strokes. Here the painting before is
 //! moved along with the source's motion and mixed into the new one, wherever the motion is sure; what has just become
 //! visible is taken as it was painted. The motion comes from the sources, at half of their size: optical flow
-//! ([`flow`]), and the camera's motion where the picture follows it ([`camera`]), which is more exact. Moving a picture
+//! (`flow`), and the camera's motion where the picture follows it (`camera`), which is more exact. Moving a picture
 //! again and again blurs it: the detail that this costs is given back to each output, but not to what is kept.
 //!
 //! Steadiness 100 keeps 91 % of the painting before, 98 % where nothing moves at all. A new scene starts anew, and its

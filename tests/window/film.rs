@@ -29,7 +29,6 @@ pub fn tour() {
     window.shot("poster");
 
     let time = || window.part(TIME);
-    let first = time();
     window.until("it to play", || window.keys(&["space"]), || moves(&window));
     window.shot("plays");
     window.until("it to run back", || window.keys(&["j", "j"]), || moves(&window));
@@ -39,7 +38,6 @@ pub fn tour() {
 
     // A step forwards and one back lead to the same frame.
     let stopped = time();
-    assert_ne!(stopped, first);
     window.until("the next frame", || window.keys(&["period"]), || time() != stopped);
     let next = time();
     window.until("the frame before", || window.keys(&["comma"]), || time() == stopped);

@@ -3,7 +3,7 @@
 //! A [`CameraSink`] takes the engine's pictures, of which only the newest is kept. A thread of its own writes the newest
 //! one at its own rate to a [virtual camera](crate::capture::VirtualCamera), so neither a slow painting nor a program
 //! that reads slowly holds up the other. The device decides the size; pictures are fitted into it. While the painting is
-//! held or no picture arrives, readers get a [`card`], so that nobody sees a frozen face. The thread ends with a card
+//! held or no picture arrives, readers get a card, so that nobody sees a frozen face. The thread ends with a card
 //! too, because some programs keep the last picture.
 
 mod broadcast;
