@@ -426,6 +426,12 @@ impl Number<'_> {
     }
 }
 
+/// The control of steadiness, which live pictures, films and exports share.
+pub fn steadiness(ui: &mut Ui, percent: &mut u8) {
+    slider(ui, "Steadiness", percent, 0..=100, 0, &Number::with(" %"))
+        .hint_beside("Keeps the strokes where they are on moving things.");
+}
+
 /// A slider over the whole width, below its name and its number; a double click or a button resets it to `usual`.
 pub fn slider<N: Numeric>(
     ui: &mut Ui,

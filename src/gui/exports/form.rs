@@ -158,8 +158,7 @@ impl Form {
             let number = theme::Number::with("");
             theme::slider(ui, "Quality", &mut export.quality, 1..=100, USUAL_QUALITY, &number);
         }
-        let number = theme::Number::with(" %");
-        theme::slider(ui, "Steadiness", &mut export.steadiness, 0..=100, 0, &number);
+        theme::steadiness(ui, &mut export.steadiness);
         ui.add_space(theme::GAP);
         ui.label(self.estimate(output));
         if let Some(problem) = &problem {

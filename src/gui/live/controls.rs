@@ -30,9 +30,7 @@ impl App {
             ui.add_space(theme::GROUP_GAP);
 
             self.painting_controls(ui, ["Live", "source"], &mut choice, |ui, _| {
-                let percent = theme::Number::with(" %");
-                theme::slider(ui, "Steadiness", &mut choices.steadiness, 0..=100, 0, &percent)
-                    .hint_beside("Keeps the strokes where they are on moving things.");
+                theme::steadiness(ui, &mut choices.steadiness);
                 self.live_size(ui, live, &mut choices);
             });
 
