@@ -119,12 +119,13 @@ fn paint_parts(
         scope.spawn(|| finish_all(film, steady, painted, finishing));
         let encoding = scope.spawn(|| work.encode(finished, parts));
         let read = paint_all(film, (control, tools.patience), &mut decoder, paint, &sender);
-        drop(sender);
         if read.is_err()
             && let Some(encoder) = &*lock(&current)
         {
             encoder.kill();
         }
+        // Only now: an encoder that sees the end of its pictures completes its part.
+        drop(sender);
         let encoded = encoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         read.and(encoded)
     });
