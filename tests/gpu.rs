@@ -18,6 +18,8 @@ mod growing;
 mod live;
 #[path = "gpu/lost_context.rs"]
 mod lost_context;
+#[path = "support/noise.rs"]
+mod noise;
 #[path = "gpu/pinned.rs"]
 mod pinned;
 #[path = "gpu/raw.rs"]

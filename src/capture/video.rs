@@ -15,7 +15,7 @@ use crate::{
 /// How often the source looks whether the film has failed.
 const LOOK_EVERY: Duration = Duration::from_millis(40);
 
-/// Delivers the video until the source is stopped. It goes on while the picture is held, like a camera.
+/// Delivers the video until the source is stopped. It continues while the picture is held, like a camera.
 pub(super) fn run(path: &Path, feed: &Feed, mut frames: FrameWriter, settings: &CaptureSettings) {
     let problem = |error: String| feed.ended(CaptureProblem::Video(error));
     let film = match OpenFilm::open(path) {

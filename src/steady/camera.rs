@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use super::{flow::Field, plane::Plane};
 
 /// Pixels between the points that vote.
-const GRID_PX: usize = 4;
+pub const GRID_PX: usize = 4;
 /// Motions that are tried, each through three points.
-const TRIALS: usize = 64;
+pub const TRIALS: usize = 64;
 /// How far a point may move from a motion that it follows, in pixels.
 const TOLERANCE_PX: f32 = 0.25;
 /// Points with a larger error between both directions do not vote, in pixels.

@@ -11,10 +11,10 @@ use super::plane::{MARGIN, Plane};
 /// Pixels on a side of a patch.
 pub const PATCH: usize = 8;
 /// Pixels from one patch to the next.
-pub const STRIDE: usize = 4;
+const STRIDE: usize = 4;
 const STEPS: usize = 6;
 /// Levels end when the shorter side is below this.
-pub const COARSEST_PX: usize = 32;
+const COARSEST_PX: usize = 32;
 
 /// A motion per pixel, in pixels.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +90,7 @@ impl Pyramid {
     /// Computes the coarser levels of `levels[0]`.
     pub fn complete(&mut self) {
         let mut level = 0;
-        while self.levels[level].width.min(self.levels[level].height) >= COARSEST_PX {
+        while coarser_size((self.levels[level].width, self.levels[level].height)).is_some() {
             level += 1;
             if self.levels.len() == level {
                 self.levels.push(Plane::default());
@@ -132,7 +132,7 @@ impl Search {
     }
 
     fn find_patches(&mut self, (from, to): (&Plane, &Plane), is_coarsest: bool) {
-        let (columns, rows) = (count(from.width), count(from.height));
+        let (columns, rows) = (patches_along(from.width), patches_along(from.height));
         self.patches.resize(columns * rows, Patch::default());
         let coarser = &self.coarser;
         self.patches.par_chunks_exact_mut(columns).enumerate().for_each(|(row, patches)| {
@@ -156,7 +156,7 @@ impl Search {
         let (width, height) = (from.width, from.height);
         self.field.resize((width, height));
         self.weight.resize(width * height, 0.0);
-        let (columns, rows) = (count(width), count(height));
+        let (columns, rows) = (patches_along(width), patches_along(height));
         let patches = &self.patches;
         let Field { across, down, .. } = &mut self.field;
         let planes = across.par_chunks_exact_mut(width).zip(down.par_chunks_exact_mut(width));
@@ -192,8 +192,13 @@ impl Search {
     }
 }
 
+/// The size of the level after one of this size; `None` after the coarsest.
+pub fn coarser_size((width, height): (usize, usize)) -> Option<(usize, usize)> {
+    (width.min(height) >= COARSEST_PX).then(|| (width.div_ceil(2), height.div_ceil(2)))
+}
+
 /// Patches along a side.
-fn count(side: usize) -> usize {
+pub fn patches_along(side: usize) -> usize {
     (side - PATCH).div_ceil(STRIDE) + 1
 }
 

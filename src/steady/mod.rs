@@ -21,11 +21,12 @@ mod tests;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use self::{flow::Pyramid, history::History, motion::Motion, plane::Plane};
 pub use self::{
-    flow::{COARSEST_PX, PATCH, STRIDE},
+    camera::{GRID_PX, TRIALS},
+    flow::{PATCH, coarser_size, patches_along},
     history::LANCZOS,
 };
+use self::{flow::Pyramid, history::History, motion::Motion, plane::Plane};
 use crate::frame::Frame;
 
 /// Below this side, pictures are not steadied.

@@ -27,6 +27,7 @@ pub struct Motion {
     scratch: Plane,
     of_flow: Plane,
     of_camera: Plane,
+    of_rest: Plane,
 }
 
 impl Motion {
@@ -64,9 +65,8 @@ impl Motion {
         // Half a pixel of the pictures.
         if camera.longest(size) < 0.25 {
             let of_camera = textured_sum(&self.soft[0], &self.of_camera);
-            let mut of_rest = Plane::default();
-            of_rest.of_errors(&self.soft, (error, scratch), 5, |_, _| [0.0; 2]);
-            self.is_still = textured_sum(&self.soft[0], &of_rest) <= 1.03 * of_camera;
+            self.of_rest.of_errors(&self.soft, (error, scratch), 5, |_, _| [0.0; 2]);
+            self.is_still = textured_sum(&self.soft[0], &self.of_rest) <= 1.03 * of_camera;
         }
         let rows = self.field.across.chunks_exact_mut(width);
         for (y, (across, down)) in rows.zip(self.field.down.chunks_exact_mut(width)).enumerate() {

@@ -1,21 +1,17 @@
 //! Pictures with a known motion, and paintings of them that flicker.
 #![allow(clippy::expect_used, reason = "test support: a broken test should panic")]
 
+#[path = "../../tests/support/noise.rs"]
+mod noise;
+
+use noise::noise;
+
 use super::Steady;
 use crate::frame::Frame;
 
 const SIZE: (usize, usize) = (160, 120);
 /// The sides of the tiles that make up a scene, in pixels.
 const TILES_PX: [f32; 3] = [5.0, 13.0, 37.0];
-
-/// A number from 0 to 1 that looks random.
-fn noise(x: i64, y: i64, salt: u64) -> f32 {
-    let mixed = (x as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        ^ (y as u64).wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
-        ^ salt.wrapping_mul(0x1656_67b1_9e37_79f9);
-    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    ((mixed ^ (mixed >> 32)) & 0xffff) as f32 / 65535.0
-}
 
 /// A scene that is smooth between its points, in levels.
 fn scene(x: f32, y: f32, salt: u64) -> f32 {

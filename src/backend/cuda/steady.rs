@@ -4,7 +4,7 @@
 //! The frame and the painting before stay in the device's memory. No result is read back: the kernels decide themselves
 //! whether the scene continues. Belongs to the session's thread.
 
-use std::{ptr::from_ref, sync::Arc};
+use std::{iter::successors, ptr::from_ref, sync::Arc};
 
 use super::{
     device_network::DeviceNetwork,
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     backend::{BackendError, BackendResult, Declined, Steadiness},
     plan::cuda::Cutter,
-    steady::{COARSEST_PX, LANCZOS, LEAST_SIDE_PX, PATCH, STRIDE},
+    steady::{GRID_PX, LANCZOS, LEAST_SIDE_PX, PATCH, TRIALS, coarser_size, patches_along},
     timing::RunTiming,
 };
 
@@ -54,12 +54,9 @@ enum Entry {
 const BLOCK: usize = 256;
 const POINT_THREADS: usize = 1024;
 const TRIAL_THREADS: usize = 512;
-const TRIALS: usize = 64;
 const STATE_BYTES: usize = 4096;
 /// Levels that one launch of [`Entry::Pyramid`] adds to its first.
 const TILE_LEVELS: usize = 5;
-/// Pixels between the points that vote for the camera's motion.
-const GRID_PX: usize = 4;
 /// Sums of a CTA that refines the camera's motion.
 const SUMS: usize = 27;
 const MOST_REFINING_CTAS: usize = 128;
@@ -108,10 +105,8 @@ impl DeviceSteady {
         }
         let on = network.on_device();
         let ((height, width), row) = (on.size, on.extended.1);
-        let mut levels = vec![(width.div_ceil(2), height.div_ceil(2))];
-        while let Some(&(width, height)) = levels.last().filter(|(w, h)| w.min(h) >= &COARSEST_PX) {
-            levels.push((width.div_ceil(2), height.div_ceil(2)));
-        }
+        let finest = (width.div_ceil(2), height.div_ceil(2));
+        let levels: Vec<_> = successors(Some(finest), |&size| coarser_size(size)).collect();
         let painting = SteadyParams {
             painting: on.painting.0,
             photo: on.scaled.0,
@@ -282,8 +277,7 @@ impl SteadyParams {
 
 /// Patches in a level of this size.
 fn patch_count((width, height): (usize, usize)) -> usize {
-    let along = |side: usize| (side - PATCH).div_ceil(STRIDE) + 1;
-    along(width) * along(height)
+    patches_along(width) * patches_along(height)
 }
 
 /// Points that may vote for the camera's motion in a picture of half size.

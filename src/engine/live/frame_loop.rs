@@ -2,7 +2,7 @@
 //! some [`Way`], then [`Facts`].
 //!
 //! Keeps only buffers between frames. Knows neither settings nor the loading of sessions. After the first frames of a
-//! size it allocates nothing, unless two modes are compared. Belongs to the engine's thread.
+//! size it allocates nothing, unless two modes are compared or the host steadies them. Belongs to the engine's thread.
 
 use std::{
     num::NonZero,

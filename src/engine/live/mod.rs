@@ -10,7 +10,8 @@
 //! picture, or the two that are compared. The scheduler tracks three targets: the goal, which follows from the
 //! settings; the target that is opening; and the serving target, which paints until the goal is open. If the goal
 //! cannot be opened, an event reports it and the serving target stays. A lost device is replaced as for photos. After
-//! the first frames with new settings, frames allocate nothing, unless two modes are compared.
+//! the first frames with new settings, frames allocate nothing, unless two modes are compared
+//! or the host steadies them.
 //!
 //! Knows no window and no arguments. Everything here belongs to the engine's thread.
 

@@ -93,7 +93,7 @@ impl Exports {
         ui.heading("Exports");
         theme::caption(
             ui,
-            "One after another, behind everything else; without a GPU they wait while pictures move. Unfinished ones continue the next time that StyleForge runs.",
+            "One after another, after everything else; without a GPU they wait while pictures move. Unfinished ones continue the next time that StyleForge runs.",
         );
         ui.add_space(theme::GAP);
         let entries = self.queue.entries();

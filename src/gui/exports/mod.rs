@@ -1,4 +1,4 @@
-//! Exports of films: the form that describes one, and the queue that paints them behind everything else.
+//! Exports of films: the form that describes one, and the queue that paints them after everything else.
 //!
 //! An export runs on a thread of its own, which decodes, composes and encodes, and has the engine paint its frames
 //! ([`FilmPainter`](crate::engine::FilmPainter)). `queue` has the rules, `run` the thread, `form` and `list` draw, and

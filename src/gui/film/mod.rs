@@ -1,7 +1,8 @@
 //! The film page: a video that is open instead of a photo, played and painted.
 //!
 //! A held frame is a photo: it is painted, compared and saved like one. While the film plays, the engine paints small
-//! pictures as it paints live video, with the settings of that for size and engine. The [player](crate::film::Player) decodes on its own thread.
+//! pictures as it paints live video, with the settings of that for size and engine. The
+//! [player](crate::film::Player) decodes on its own thread.
 //!
 //! - [`transport`] decides what the buttons and keys do, without threads or egui.
 //! - `flow` performs it; `bar` draws the buttons and the scrub bar.

@@ -68,8 +68,14 @@ impl Transport {
     pub fn new(film: &OpenFilm, position: f64) -> Self {
         let frame = film.frame_seconds();
         let counted = film.clip.frames.map(|frames| frames as f64 * frame);
+        let length = film.clip.seconds.or(counted).unwrap_or(position + frame);
+        Self::of(length, frame, position)
+    }
+
+    /// The film takes `length` seconds, and a frame of it `frame`.
+    fn of(length: f64, frame: f64, position: f64) -> Self {
         Self {
-            length: film.clip.seconds.or(counted).unwrap_or(position + frame),
+            length,
             frame,
             position,
             range: Range::default(),
@@ -198,17 +204,7 @@ mod tests {
     use super::*;
 
     fn transport() -> Transport {
-        Transport {
-            length: 10.0,
-            frame: 0.1,
-            position: 4.0,
-            range: Range::default(),
-            speed: 0.0,
-            loops: true,
-            is_mute: false,
-            waits_since: None,
-            wanted: None,
-        }
+        Transport::of(10.0, 0.1, 4.0)
     }
 
     fn hold(at: f64, by: i8) -> Option<Motion> {

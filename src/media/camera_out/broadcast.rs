@@ -1,6 +1,9 @@
 //! What is written to the device at each moment. Time is passed in.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use super::{OnAir, Status, card::card, yuyv};
 use crate::{
@@ -112,10 +115,13 @@ impl Broadcast {
             match &content {
                 Content::Painting { is_flipped } => {
                     let mut fit = Fit::of((width, height));
-                    let fitted = fit.apply(&self.pictures.value);
-                    let mut turned = Frame::empty(1, 1);
-                    turn_into(&fitted, &mut turned, Rotation::None, *is_flipped);
-                    yuyv::fill(&turned, row_bytes, &mut self.yuyv);
+                    let mut fitted = fit.apply(&self.pictures.value);
+                    if *is_flipped {
+                        let mut turned = Frame::empty(1, 1);
+                        turn_into(&fitted, &mut turned, Rotation::None, true);
+                        fitted = Cow::Owned(turned);
+                    }
+                    yuyv::fill(&fitted, row_bytes, &mut self.yuyv);
                 }
                 Content::Card { large, style } => {
                     let card = card((width, height), large, style);
