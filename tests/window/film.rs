@@ -1,6 +1,6 @@
 //! A tour with a video: it opens, plays, steps and is trimmed, and its processes end with the window.
 
-use std::{collections::HashSet, fs, path::Path, process::Command, thread::sleep, time::Duration};
+use std::{cell::Cell, collections::HashSet, fs, path::Path, process::Command, thread::sleep, time::Duration};
 
 use crate::{
     driven::{Setup, Window},
@@ -11,6 +11,8 @@ use crate::{
 const PICTURE: [u32; 4] = [500, 200, 240, 250];
 const SCRUB: [u32; 4] = [220, 624, 806, 24];
 const TIME: [u32; 4] = [900, 652, 130, 26];
+/// Two places on the scrub bar, so that at least one of them seeks another frame.
+const MIDDLES: [(u32, u32); 2] = [(500, 636), (700, 636)];
 /// Minimum difference between two pictures of the film that plays, of 255.
 const MOVES: f64 = 1.0;
 /// How long a picture must stay the same to be held.
@@ -35,6 +37,13 @@ pub fn tour() {
     window.until("it to stop", || window.keys(&["k"]), || !moves(&window));
     is_held(&window, "the frame at which it stopped");
     window.shot("stopped");
+
+    // It may have stopped at the last frame, which has none after it.
+    let stopped = time();
+    let side = Cell::new(0);
+    let seek = || window.click(MIDDLES[side.replace(1 - side.get())]);
+    window.until("a frame in the middle", seek, || time() != stopped);
+    is_held(&window, "the frame in the middle");
 
     // A step forwards and one back lead to the same frame.
     let stopped = time();
