@@ -54,7 +54,7 @@ name=styleforge-$version-$(field host | sed 's/-.*//')-linux
 folder=target/package/$name
 rm -rf "$folder"
 mkdir -p "$folder/assets"
-cp -r "$program" styles README.md REFERENCE.md BENCHMARKS.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE THIRD-PARTY-LICENSES.txt "$folder"
+cp -r "$program" styles README.md docs BENCHMARKS.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE THIRD-PARTY-LICENSES.txt "$folder"
 cp assets/CREDITS.md "$folder/assets"
 
 # The same program results in the same archive.
