@@ -1,10 +1,10 @@
 #!/bin/sh
-# Drives the window and takes the README's screenshots; tests/window checks the window's behaviour.
+# Drives the window and takes the screenshots of the documents; tests/window checks the window's behaviour.
 #
 #   tools/drive_window.sh [PROGRAM] [FOLDER]
 #
-# PROGRAM defaults to target/release/styleforge. Without FOLDER, the screenshots that the README shows are written to
-# assets/screenshots; with it, all of them are written there. Needs xvfb, xdotool and imagemagick. The program runs on
+# PROGRAM defaults to target/release/styleforge. Without FOLDER, the screenshots that documents show are written to
+# assets/screenshots; with it, all of them are written there. Needs xvfb, xdotool, imagemagick and ffmpeg. The program runs on
 # its own display with empty settings and data folders; a fake zenity answers file dialogs. Ends with 1 and a reason if
 # the window does not work as needed. If STYLE_PICTURE=painting.jpg is set in the environment, that picture is also used
 # as a style for live painting.
@@ -12,10 +12,10 @@ set -eu
 cd "$(dirname "$0")/.."
 program=$(realpath "${1:-target/release/styleforge}")
 shots=$(mkdir -p "${2:-assets/screenshots}" && realpath "${2:-assets/screenshots}")
-kept=" live dropped gallery compare performance painted brush light folder "
+kept=" dropped gallery compare performance painted brush light folder "
 [ -z "${2:-}" ] || kept=
-for tool in Xvfb xdotool import; do
-    command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install xvfb xdotool imagemagick" >&2; exit 1; }
+for tool in Xvfb xdotool import ffmpeg; do
+    command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install xvfb xdotool imagemagick ffmpeg" >&2; exit 1; }
 done
 
 work=$(mktemp -d)
@@ -90,11 +90,26 @@ settle() {
 keys() { xdotool windowfocus "$window" key --delay 60 "$@"; sleep 0.3; }
 shot() {
     case "${kept:- $1 }" in *" $1 "*) ;; *) return ;; esac
-    # Screenshots that the README shows in three columns are smaller.
+    # Screenshots that documents show in three columns are smaller.
     size=84%
     case $1 in brush | folder | light) size=64% ;; esac
     import -window "$window" -strip -resize "$size" -define webp:method=6 -quality 14 "$shots/$1.webp"
     echo "took $shots/$1.webp"
+}
+# The window for 14 seconds as an animation without the status line, with all styles and the gallery.
+record() {
+    ffmpeg -loglevel error -y -f x11grab -draw_mouse 0 -framerate 12 -video_size 1280x800 -t 14 -i "$DISPLAY" \
+        -c:v ffv1 "$work/live.mkv" &
+    recording=$!
+    sleep 1.5
+    for key in 2 3 4 5 6; do keys "$key"; sleep 1.4; done
+    keys g
+    sleep 2.2
+    keys g 1
+    wait "$recording"
+    ffmpeg -loglevel error -y -i "$work/live.mkv" -vf mpdecimate,fps=6,crop=1280:772:0:0,scale=840:-2:flags=lanczos \
+        -c:v libwebp_anim -quality 20 -compression_level 6 -loop 0 "$shots/live.webp"
+    echo "took $shots/live.webp"
 }
 saved() { [ -s "$1" ] || fail "$1 was not saved"; }
 finish() {
@@ -109,9 +124,9 @@ finish() {
 # Live: the demo scene, all styles at once, two modes, the Lab. Without a GPU the automatic size would be too small for
 # a screenshot.
 mkdir -p "$work/config/styleforge"
-printf '[live]\nworking_px = 448\n[state]\nhas_seen_hint = true\n' >"$work/config/styleforge/settings.toml"
+printf '[live]\nworking_px = 384\n[state]\nhas_seen_hint = true\n' >"$work/config/styleforge/settings.toml"
 start_live
-shot live
+record
 if [ -n "${STYLE_PICTURE:-}" ]; then
     realpath "$STYLE_PICTURE" >"$work/answer"
     keys ctrl+i
