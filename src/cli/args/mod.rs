@@ -4,6 +4,8 @@
 
 mod measuring;
 mod painting;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use measuring::{BenchArgs, CheckArgs, CompareArgs};
@@ -25,14 +27,17 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    everything was done; also if Ctrl-C or SIGTERM ended a live run
   1    some of the work failed; see standard error
-  2    nothing was done: usage error, or a missing or unusable device, style, model or file of weights
-  130  stopped by Ctrl-C (143: by SIGTERM); no incomplete file is left, and the same command continues a video";
+  2    nothing was done: usage error, or a missing or unusable device, style,
+       model or file of weights
+  130  stopped by Ctrl-C (143: by SIGTERM); no incomplete file is left, and the
+       same command continues a video";
 
 const LIVE_EXIT_CODES: &str = "\
 Exit codes:
   0    frames were painted; also when Ctrl-C or SIGTERM ended the run
   1    the source, the device or a recording failed; see standard error
-  2    nothing was done: usage error, or a missing or unusable device, style, model or source
+  2    nothing was done: usage error, or a missing or unusable device, style,
+       model or source
   130  stopped by Ctrl-C before the first frame (143: by SIGTERM)";
 
 /// The whole command line.
@@ -40,16 +45,17 @@ Exit codes:
 #[command(
     name = "styleforge",
     version,
-    about = "Paints photos, videos and live video in the style of a picture.\n\nWithout a command, opens the window and the given photos.",
+    about = "Paints photos, videos and live video in the style of a picture.\n\nWithout a command, opens the window and the given files.",
     after_help = EXIT_CODES,
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true
+    subcommand_negates_reqs = true,
+    max_term_width = 100
 )]
 pub struct Arguments {
     /// Without a command, the window opens.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Photos to open in the window
+    /// Photos, videos, folders or networks to open in the window
     #[arg(value_name = "PHOTO")]
     pub photos: Vec<PathBuf>,
 }
@@ -60,7 +66,7 @@ pub enum Command {
     /// Paint photos and videos
     #[command(after_help = EXIT_CODES)]
     Stylize(StylizeArgs),
-    /// List the styles, import or remove one
+    /// List, import, rename and remove styles
     Styles(StylesArgs),
     /// Show what a style or a file of weights contains, or why it is refused
     Inspect(InspectArgs),
@@ -69,7 +75,7 @@ pub enum Command {
     /// Compare the speed and output of two modes
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
-    /// Paint a camera, the demo scene or photos live, without a window
+    /// Paint a camera, the demo scene, a video or photos live, without a window
     #[command(after_help = LIVE_EXIT_CODES)]
     Live(LiveArgs),
     /// Verify the backends against a float64 reference
@@ -190,16 +196,4 @@ pub struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Arguments::command().debug_assert();
-    }
 }

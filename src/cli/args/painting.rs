@@ -46,8 +46,8 @@ pub struct PaintingArgs {
     /// Keep the original colours and take only brightness from the painting
     #[arg(long)]
     pub keep_colors: bool,
-    /// Of videos and live pictures: keep the strokes where they are on moving things, from 0 = not at all to 100
-    /// [default: 0]
+    /// Steadiness of videos and live pictures: 0 paints each frame on its own, 100 keeps the strokes on moving things
+    /// as steady as possible [default: 0]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub steadiness: Option<u8>,
 }
@@ -220,10 +220,10 @@ pub struct LiveArgs {
     /// Rotate clockwise by 0, 90, 180 or 270 degrees
     #[arg(long, value_name = "DEGREES", default_value = "0")]
     pub rotate: Rotation,
-    /// Stop after so many seconds of pictures [default: when Ctrl-C or SIGTERM ends it]
+    /// Stop after N seconds of pictures [default: on Ctrl-C or SIGTERM]
     #[arg(long, value_name = "N", value_parser = seconds)]
     pub seconds: Option<f64>,
-    /// Stop once so many pictures are painted
+    /// Stop after N painted pictures
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub frames: Option<u64>,
     /// Record every frame: NAME.mp4 is a video (made by ffmpeg; an AVI if it is not installed), NAME.avi a Motion-JPEG
