@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used)]
 
 mod circles;
+mod documents;
 
 use std::{
     fs,
