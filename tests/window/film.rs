@@ -1,6 +1,9 @@
 //! A tour with a video: it opens, plays, steps and is trimmed, and its processes end with the window.
 
-use std::{cell::Cell, collections::HashSet, fs, path::Path, process::Command, thread::sleep, time::Duration};
+use std::{
+    cell::Cell, collections::HashSet, fs, path::Path, process::Command, thread::sleep,
+    time::Duration,
+};
 
 use crate::{
     driven::{Setup, Window},
