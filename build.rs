@@ -13,6 +13,8 @@ use lzma_rust2::{LzmaOptions, LzmaWriter};
 
 #[path = "kernels/compiler.rs"]
 mod compiler;
+#[path = "kernels/params.rs"]
+mod params;
 
 use compiler::{Nvrtc, Sources};
 
@@ -28,7 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("cargo::rerun-if-changed=kernels");
     println!("cargo::rerun-if-env-changed={}", compiler::FOLDER_VARIABLE);
-    match kernels(&root.join("kernels"), &out.join("kernels")) {
+    let sources = Sources::read(&root.join("kernels"))?;
+    let all = sources.headers.iter().chain(&sources.programs);
+    fs::write(out.join("params.rs"), params::translated(all)?)?;
+    match kernels(sources, &root.join("kernels"), &out.join("kernels")) {
         Ok(bundle) => fs::write(out.join("kernels.bin"), bundle)?,
         Err(error) => {
             for line in error.to_string().lines() {
@@ -41,14 +46,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The bundle of compiled kernels: the committed one if it matches the sources, otherwise one compiled here, which
 /// needs the compiler. `cache` keeps images that need not be compiled again.
-fn kernels(folder: &Path, cache: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+fn kernels(mut sources: Sources, folder: &Path, cache: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     // Tests that compile kernels are listed as ignored if the compiler is missing.
     println!("cargo::rustc-check-cfg=cfg(nvrtc)");
     let nvrtc = Nvrtc::find();
     if nvrtc.is_ok() {
         println!("cargo::rustc-cfg=nvrtc");
     }
-    let mut sources = Sources::read(folder)?;
     println!("cargo::rerun-if-env-changed={BOUNDED_WAITS}");
     if env::var_os(BOUNDED_WAITS).is_some() {
         sources.bound_waits();

@@ -16,7 +16,7 @@ struct ChainLayer {
     int relu;  // 1: ReLU while the input is gathered
     int spare;  // padding
 };
-static_assert(sizeof(ChainLayer) == 64, "mirrored in params.rs");
+static_assert(sizeof(ChainLayer) == 64, "as params.rs lays it out");
 
 // A layer of another shape before a chain: its shape and the norm before it. The other parameters are those of the chain.
 struct LeadingLayer {
@@ -40,8 +40,9 @@ struct LeadingLayer {
     int walk_blocks;  // blocks of weights
     int walk_first;  // where in `walk` of all layers its steps begin
 };
-static_assert(sizeof(LeadingLayer) == 88, "mirrored in params.rs");
+static_assert(sizeof(LeadingLayer) == 88, "as params.rs lays it out");
 
+// Parameters of the entry points that compute several layers one after another.
 struct ChainParams {
     ConvParams all;  // shapes of every layer but a leading one; the norm before the first layer, if none leads; the statistics after the last one
     ChainLayer layers[32];  // one after another; the first `count` of them count
@@ -50,6 +51,6 @@ struct ChainParams {
     int spare;  // padding
     LeadingLayer leading;  // the first layer, if it has another shape
 };
-static_assert(sizeof(ChainParams) == 4000, "mirrored in params.rs");
+static_assert(sizeof(ChainParams) == 4000, "as params.rs lays it out");
 
 }  // namespace sf

@@ -26,22 +26,23 @@
 
 using namespace sf;
 
+// Of `compose`.
 struct ComposeParams {
-    u32* picture;
-    const u32* painting;
-    const u32* scaled;
+    u32* picture;  // RGBA8 (height, width): the source, composed in place
+    const u32* painting;  // RGBA8 (small_height, small_width)
+    const u32* scaled;  // RGBA8 (small_height, scaled_width): the source at the painting's size
     double across;  // small_width / width
-    double down;    // small_height / height
-    int width;
-    int height;
-    int small_width;
-    int small_height;
-    int scaled_width;
+    double down;  // small_height / height
+    int width;  // width of the picture in pixels
+    int height;  // height of the picture in pixels
+    int small_width;  // width of the painting in pixels
+    int small_height;  // height of the painting in pixels
+    int scaled_width;  // pixels from a row of `scaled` to the next
     int nearest;  // 1: the range is that of the painting's nearest pixel only
-    int strength;
-    int keep_colours;
+    int strength;  // percent
+    int keep_colours;  // 1 to keep the source's chroma
 };
-static_assert(sizeof(ComposeParams) == 72, "mirrored in params.rs");
+static_assert(sizeof(ComposeParams) == 72, "as params.rs lays it out");
 
 enum { TILE_WIDTH = 32, TILE_HEIGHT = 8 };
 

@@ -8,6 +8,7 @@ namespace sf {
 constexpr int EDGE_REFLECT = 0;
 constexpr int EDGE_REPLICATE = 1;
 
+// Of `conv_*`.
 struct ConvParams {
     const void* input;  // raw map of the layer before, or the photo in RGBA8
     const float* in_scale;  // (batch, in_channels): gamma / deviation of the norm before; null: none
@@ -71,7 +72,7 @@ struct ConvParams {
     int turned;  // 1: each CTA takes its tiles in reverse order; for the large tiles on Hopper
     u32 walk[384];  // where in the tile each step of a phase begins, in units of 16 bytes
 };
-static_assert(sizeof(ConvParams) == 1848, "mirrored in params.rs");
+static_assert(sizeof(ConvParams) == 1848, "as params.rs lays it out");
 
 // The tile that is taken as number `t`. A launch begins with the tiles that the previous one wrote last, which are still in the
 // L2 cache, so that every second launch runs backwards.

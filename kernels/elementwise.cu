@@ -46,102 +46,109 @@
 
 using namespace sf;
 
+// Of `load_photo_*`.
 struct LoadPhotoParams {
-    const u32* photo;
-    void* map;
-    int width;
-    int height;
-    float scale;
-    int channels;
+    const u32* photo;  // RGBA8 pixels (n, height, width)
+    void* map;  // map (n, height, width, channels) to write
+    int width;  // width in pixels
+    int height;  // height in pixels
+    float scale;  // factor on levels: 1, or 1/256
+    int channels;  // channels, padding included: 4, 8 or 16
 };
-static_assert(sizeof(LoadPhotoParams) == 32, "mirrored in params.rs");
+static_assert(sizeof(LoadPhotoParams) == 32, "as params.rs lays it out");
 
+// Of `pad_*`.
 struct PadParams {
-    const void* from;
-    void* to;
-    int width;
-    int height;
-    int channels;
-    int margin;
+    const void* from;  // map (n, height, width, channels)
+    void* to;  // map (n, height + 2 margin, width + 2 margin, channels) to write
+    int width;  // width of `from` in pixels
+    int height;  // height of `from` in pixels
+    int channels;  // channels, padding included
+    int margin;  // pixels added on every side; less than width and height
 };
-static_assert(sizeof(PadParams) == 32, "mirrored in params.rs");
+static_assert(sizeof(PadParams) == 32, "as params.rs lays it out");
 
 // upsample (width and height are those of `from`) and relu.
 struct MapParams {
-    const void* from;
-    void* to;
-    int width;
-    int height;
-    int channels;
+    const void* from;  // map (n, height, width, channels)
+    void* to;  // map to write: twice as wide and high (`upsample`), or of the same size (`relu`)
+    int width;  // width of `from` in pixels
+    int height;  // height of `from` in pixels
+    int channels;  // channels, padding included
 };
-static_assert(sizeof(MapParams) == 32, "mirrored in params.rs");
+static_assert(sizeof(MapParams) == 32, "as params.rs lays it out");
 
+// Of `add_*`.
 struct AddParams {
-    void* map;
-    const void* addend;
-    int width;
-    int height;
-    int channels;
+    void* map;  // map (n, height, width, channels) that is added to
+    const void* addend;  // map that is added
+    int width;  // width in pixels
+    int height;  // height in pixels
+    int channels;  // channels, padding included
 };
-static_assert(sizeof(AddParams) == 32, "mirrored in params.rs");
+static_assert(sizeof(AddParams) == 32, "as params.rs lays it out");
 
+// Of `bias_*`.
 struct BiasParams {
-    const void* from;
-    void* to;
-    const float* bias;
-    int width;
-    int height;
-    int channels;
+    const void* from;  // map (n, height, width, channels)
+    void* to;  // map to write; may be `from`
+    const float* bias;  // fp32 (channels), 0 in the padding
+    int width;  // width in pixels
+    int height;  // height in pixels
+    int channels;  // channels, padding included
 };
-static_assert(sizeof(BiasParams) == 40, "mirrored in params.rs");
+static_assert(sizeof(BiasParams) == 40, "as params.rs lays it out");
 
 // `mean` and `rstd` are (n, channels).
 struct NormaliseParams {
-    const void* from;
-    void* to;
-    const float* mean;
-    const float* rstd;
-    int width;
-    int height;
-    int channels;
+    const void* from;  // map (n, height, width, channels)
+    void* to;  // map to write; may be `from`
+    const float* mean;  // fp32 (n, channels), from `mean_finish`
+    const float* rstd;  // fp32 (n, channels), from `variance_finish`
+    int width;  // width in pixels
+    int height;  // height in pixels
+    int channels;  // channels, padding included
 };
-static_assert(sizeof(NormaliseParams) == 48, "mirrored in params.rs");
+static_assert(sizeof(NormaliseParams) == 48, "as params.rs lays it out");
 
+// Of `affine_*`.
 struct AffineParams {
-    const void* from;
-    void* to;
-    const float* gamma;
-    const float* beta;
-    int width;
-    int height;
-    int channels;
+    const void* from;  // map (n, height, width, channels)
+    void* to;  // map to write; may be `from`
+    const float* gamma;  // fp32 (channels), 0 in the padding
+    const float* beta;  // fp32 (channels), 0 in the padding
+    int width;  // width in pixels
+    int height;  // height in pixels
+    int channels;  // channels, padding included
 };
-static_assert(sizeof(AffineParams) == 48, "mirrored in params.rs");
+static_assert(sizeof(AffineParams) == 48, "as params.rs lays it out");
 
+// Of `store_picture_*`.
 struct StorePictureParams {
-    const void* map;
-    const u32* photo;
-    u32* picture;
-    int map_width;
-    int map_height;
-    int channels;
-    int width;
-    int height;
-    int photo_width;
-    int photo_height;
+    const void* map;  // map (n, map_height, map_width, channels) of levels in its first three channels
+    const u32* photo;  // RGBA8 pixels (n, photo_height, photo_width) from which alpha is copied
+    u32* picture;  // RGBA8 pixels (n, height, width) to write
+    int map_width;  // width of the map in pixels, at least `width`
+    int map_height;  // height of the map in pixels, at least `height`
+    int channels;  // channels of the map, padding included
+    int width;  // width of the picture in pixels
+    int height;  // height of the picture in pixels
+    int photo_width;  // width of the photo in pixels, at least `width`
+    int photo_height;  // height of the photo in pixels, at least `height`
 };
-static_assert(sizeof(StorePictureParams) == 56, "mirrored in params.rs");
+static_assert(sizeof(StorePictureParams) == 56, "as params.rs lays it out");
 
+// Of `store_floats_*`.
 struct StoreFloatsParams {
-    const void* map;
-    float* planes;
-    int map_width;
-    int map_height;
-    int channels;
-    int width;
-    int height;
+    const void* map;  // map (n, map_height, map_width, channels)
+    float* planes;  // fp32 (n, 3, height, width) to write
+    int map_width;  // width of the map in pixels, at least `width`
+    int map_height;  // height of the map in pixels, at least `height`
+    int channels;  // channels of the map, padding included
+    int width;  // width of the planes in pixels
+    int height;  // height of the planes in pixels
 };
-static_assert(sizeof(StoreFloatsParams) == 40, "mirrored in params.rs");
+static_assert(sizeof(StoreFloatsParams) == 40, "as params.rs lays it out");
 
 // The position of a thread of the row grid: 16 bytes of row y of image n.
 struct Place {

@@ -43,38 +43,38 @@ using namespace sf;
 
 // `scale`, `shift` and `slopes` may be null; `slopes` replace the function.
 struct GeneralConvParams {
-    const void* from;
-    const void* weights;
-    void* to;
-    const int* phases;
-    const int* taps;
-    const float* bias;
-    const float* scale;
-    const float* shift;
-    const float* slopes;
-    u32* overflow;
+    const void* from;  // map (n, in_height, in_width, in_stored)
+    const void* weights;  // weights in the order of the entry
+    void* to;  // map (n, out_height, out_width, out_stored) to write
+    const int* phases;  // eight numbers per phase
+    const int* taps;  // four numbers per tap
+    const float* bias;  // fp32 (out_stored)
+    const float* scale;  // fp32 (out_stored), or null
+    const float* shift;  // fp32 (out_stored), if there is a scale
+    const float* slopes;  // fp32 (out_stored), or null
+    u32* overflow;  // set if a value does not fit the map; unused for f32
     int batch;
-    int in_height;
-    int in_width;
-    int in_stored;
-    int out_height;
-    int out_width;
-    int out_channels;
-    int out_stored;
-    int stride_y;
-    int stride_x;
-    int step_y;
-    int step_x;
-    int edge;
-    int group_in;
-    int group_out;
-    int function;
-    float first;
-    float second;
-    float factor;
-    int in_channels;
+    int in_height;  // rows of `from`
+    int in_width;  // columns of `from`
+    int in_stored;  // channels of `from`, padding included
+    int out_height;  // rows of `to`
+    int out_width;  // columns of `to`
+    int out_channels;  // channels of `to`, without padding
+    int out_stored;  // channels of `to`, padding included
+    int stride_y;  // rows of `from` from one output to the next in a phase
+    int stride_x;  // columns of `from` from one output to the next in a phase
+    int step_y;  // rows of `to` from one output to the next in a phase
+    int step_x;  // columns of `to` from one output to the next in a phase
+    int edge;  // the border beyond the edge of `from`
+    int group_in;  // inputs per group
+    int group_out;  // outputs per group
+    int function;  // the function that is applied to the sums
+    float first;  // the function's first parameter
+    float second;  // the function's second parameter
+    float factor;  // factor on the sums
+    int in_channels;  // channels of `from`, without padding
 };
-static_assert(sizeof(GeneralConvParams) == 160, "mirrored in params.rs");
+static_assert(sizeof(GeneralConvParams) == 160, "as params.rs lays it out");
 
 constexpr int TILE_PIXELS = 128;
 

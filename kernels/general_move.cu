@@ -26,28 +26,28 @@ using namespace sf;
 
 // `fill` contains the bits of a value; those of an f16 value twice.
 struct GeneralMoveParams {
-    const void* from;
-    void* to;
-    int in_height;
-    int in_width;
-    int in_units;
-    int out_height;
-    int out_width;
-    int out_units;
-    int first;
-    int count;
-    int real;
-    int source;
-    int kind;
-    int edge;
-    int top;
-    int left;
-    int block;
-    int block_units;
-    u32 fill;
+    const void* from;  // map (n, in_height, in_width, in_units)
+    void* to;  // map (n, out_height, out_width, out_units) to write
+    int in_height;  // rows of `from`
+    int in_width;  // columns of `from`
+    int in_units;  // units of a pixel of `from`
+    int out_height;  // rows of `to`
+    int out_width;  // columns of `to`
+    int out_units;  // units of a pixel of `to`
+    int first;  // first unit that is written
+    int count;  // units that are written
+    int real;  // number of these units that are read; the rest is filled with zeros
+    int source;  // first unit that is read
+    int kind;  // where values come from
+    int edge;  // the border beyond the edge of `from`
+    int top;  // rows by which values move down
+    int left;  // columns by which values move to the right
+    int block;  // side of a block, in pixels
+    int block_units;  // units of a pixel in a block
+    u32 fill;  // bits of the value outside the map
     int spare;
 };
-static_assert(sizeof(GeneralMoveParams) == 88, "mirrored in params.rs");
+static_assert(sizeof(GeneralMoveParams) == 88, "as params.rs lays it out");
 
 // The numbers are those of `MoveKind` in src/plan/cuda/general/launch.rs.
 enum { MOVE_PLACES = 0, MOVE_BLOCK_FIRST = 1, MOVE_CHANNEL_FIRST = 2, MOVE_TO_CHANNELS = 3 };

@@ -29,47 +29,47 @@ using namespace sf;
 // May be null: `mean` and `variance` (nothing is normalised), `scale` and `shift`, and `slopes`, which replace
 // the function.
 struct GeneralPointwiseParams {
-    const void* from;
-    void* to;
-    const float* mean;
-    const float* variance;
-    const float* scale;
-    const float* shift;
-    const float* slopes;
-    u32* overflow;
-    int width;
-    int height;
-    int channels;
-    int real;
-    int function;
-    float first;
-    float second;
-    float eps;
+    const void* from;  // map (n, height, width, channels)
+    void* to;  // map to write; may be `from`
+    const float* mean;  // fp32 (n, channels), or null
+    const float* variance;  // fp32 (n, channels), if there is a mean
+    const float* scale;  // fp32 (channels), or null
+    const float* shift;  // fp32 (channels), if there is a scale
+    const float* slopes;  // fp32 (channels), or null
+    u32* overflow;  // set if a value does not fit the map; unused for f32
+    int width;  // width in pixels
+    int height;  // height in pixels
+    int channels;  // channels, padding included
+    int real;  // channels, without padding
+    int function;  // the function that is applied to the values
+    float first;  // the function's first parameter
+    float second;  // the function's second parameter
+    float eps;  // added to the variance
 };
-static_assert(sizeof(GeneralPointwiseParams) == 96, "mirrored in params.rs");
+static_assert(sizeof(GeneralPointwiseParams) == 96, "as params.rs lays it out");
 
 // For `a` and `b`, `channels` are those that exist, `stored` includes padding.
 struct GeneralCombineParams {
-    const void* a;
-    const void* b;
-    void* to;
-    u32* overflow;
-    int a_width;
-    int a_height;
-    int a_channels;
-    int a_stored;
-    int b_width;
-    int b_height;
-    int b_channels;
-    int b_stored;
-    int width;
-    int height;
-    int channels;
-    int real;
-    int arithmetic;
+    const void* a;  // map (n, a_height, a_width, a_stored)
+    const void* b;  // map (n, b_height, b_width, b_stored)
+    void* to;  // map (n, height, width, channels) to write
+    u32* overflow;  // set if a value does not fit the map; unused for f32
+    int a_width;  // width of `a`, or 1
+    int a_height;  // height of `a`, or 1
+    int a_channels;  // channels of `a`, without padding: `real`, or 1
+    int a_stored;  // channels of `a`, padding included
+    int b_width;  // width of `b`, or 1
+    int b_height;  // height of `b`, or 1
+    int b_channels;  // channels of `b`, without padding: `real`, or 1
+    int b_stored;  // channels of `b`, padding included
+    int width;  // width in pixels
+    int height;  // height in pixels
+    int channels;  // channels, padding included
+    int real;  // channels, without padding
+    int arithmetic;  // sum, difference, product or quotient
     int spare;
 };
-static_assert(sizeof(GeneralCombineParams) == 88, "mirrored in params.rs");
+static_assert(sizeof(GeneralCombineParams) == 88, "as params.rs lays it out");
 
 // The numbers are those of `Arithmetic` in src/graph/op.rs, in its order.
 enum { ARITHMETIC_SUM = 0, ARITHMETIC_DIFFERENCE = 1, ARITHMETIC_PRODUCT = 2, ARITHMETIC_QUOTIENT = 3 };

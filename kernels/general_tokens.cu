@@ -28,30 +28,32 @@
 
 using namespace sf;
 
+// Of `general_layer_norm_*`.
 struct GeneralLayerNormParams {
-    const void* from;
-    void* to;
-    const float* scale;
-    const float* shift;
-    u32* overflow;
-    int pixels;
-    int channels;
-    int real;
-    float eps;
+    const void* from;  // map (pixels, channels)
+    void* to;  // map to write
+    const float* scale;  // fp32 (channels)
+    const float* shift;  // fp32 (channels)
+    u32* overflow;  // set if a value does not fit the map; unused for f32
+    int pixels;  // pixels of all images
+    int channels;  // channels, padding included
+    int real;  // channels, without padding
+    float eps;  // added to the variance
 };
-static_assert(sizeof(GeneralLayerNormParams) == 56, "mirrored in params.rs");
+static_assert(sizeof(GeneralLayerNormParams) == 56, "as params.rs lays it out");
 
+// Of `general_positions_*`.
 struct GeneralPositionsParams {
-    const void* from;
-    void* to;
-    const float* table;
-    u32* overflow;
-    int width;
-    int height;
-    int channels;
-    int real;
+    const void* from;  // map (n, height, width, channels)
+    void* to;  // map to write
+    const float* table;  // fp32 (height + width, real / 2)
+    u32* overflow;  // set if a value does not fit the map; unused for f32
+    int width;  // width in pixels
+    int height;  // height in pixels
+    int channels;  // channels, padding included
+    int real;  // channels, without padding
 };
-static_assert(sizeof(GeneralPositionsParams) == 48, "mirrored in params.rs");
+static_assert(sizeof(GeneralPositionsParams) == 48, "as params.rs lays it out");
 
 __device__ __forceinline__ float sum_of_warp(float v) {
 #pragma unroll

@@ -33,69 +33,72 @@
 
 using namespace sf;
 
+// Of `general_resize_*`.
 struct GeneralResizeParams {
-    const void* from;
-    void* to;
-    const void* rows;
-    const void* columns;
-    u32* overflow;
-    int in_height;
-    int in_width;
-    int out_height;
-    int out_width;
-    int channels;
-    int taps;
+    const void* from;  // map (n, in_height, in_width, channels)
+    void* to;  // map (n, out_height, out_width, channels) to write
+    const void* rows;  // four positions and weights for each output row
+    const void* columns;  // four positions and weights for each output column
+    u32* overflow;  // set if a value does not fit the map; unused for f32
+    int in_height;  // rows of `from`
+    int in_width;  // columns of `from`
+    int out_height;  // rows of `to`
+    int out_width;  // columns of `to`
+    int channels;  // channels, padding included
+    int taps;  // number of positions that are used per axis: 1, 2 or 4
 };
-static_assert(sizeof(GeneralResizeParams) == 64, "mirrored in params.rs");
+static_assert(sizeof(GeneralResizeParams) == 64, "as params.rs lays it out");
 
 // A window begins at y * stride_y - top; its rows after `limit_y` do not exist.
 struct GeneralPoolParams {
-    const void* from;
-    void* to;
-    int in_height;
-    int in_width;
-    int out_height;
-    int out_width;
-    int channels;
-    int kernel_y;
-    int kernel_x;
-    int stride_y;
-    int stride_x;
-    int top;
-    int left;
-    int limit_y;
-    int limit_x;
-    int is_mean;
-    int counts;
+    const void* from;  // map (n, in_height, in_width, channels)
+    void* to;  // map (n, out_height, out_width, channels) to write
+    int in_height;  // rows of `from`
+    int in_width;  // columns of `from`
+    int out_height;  // rows of `to`
+    int out_width;  // columns of `to`
+    int channels;  // channels, padding included
+    int kernel_y;  // rows of a window
+    int kernel_x;  // columns of a window
+    int stride_y;  // rows from one window to the next
+    int stride_x;  // columns from one window to the next
+    int top;  // rows of padding before the map
+    int left;  // columns of padding before the map
+    int limit_y;  // rows of the map and of the padding after it
+    int limit_x;  // columns of the map and of the padding after it
+    int is_mean;  // whether to compute the mean instead of the maximum
+    int counts;  // whether padding counts in the mean
     int spare;
 };
-static_assert(sizeof(GeneralPoolParams) == 80, "mirrored in params.rs");
+static_assert(sizeof(GeneralPoolParams) == 80, "as params.rs lays it out");
 
+// Of `general_reduce_partial_*`.
 struct GeneralReducePartialParams {
-    const void* map;
-    float* parts;
-    int pixels;
-    int channels;
-    int strips;
-    int strip_pixels;
-    int is_largest;
+    const void* map;  // map (n, pixels, channels)
+    float* parts;  // fp32 (n, strips, channels, 2) to write
+    int pixels;  // pixels per image
+    int channels;  // channels, padding included
+    int strips;  // strips per image
+    int strip_pixels;  // pixels per strip
+    int is_largest;  // whether to compute the maximum
     int spare;
 };
-static_assert(sizeof(GeneralReducePartialParams) == 40, "mirrored in params.rs");
+static_assert(sizeof(GeneralReducePartialParams) == 40, "as params.rs lays it out");
 
+// Of `general_reduce_finish_*`.
 struct GeneralReduceFinishParams {
-    const float* parts;
-    void* to;
-    int pixels;
-    int channels;
-    int real;
-    int strips;
-    int strip_pixels;
-    int kind;
+    const float* parts;  // fp32 (n, strips, channels, 2), from the previous launch
+    void* to;  // statistics, fp32 (2, n, channels), or map (n, 1, 1, channels) to write
+    int pixels;  // pixels of an image
+    int channels;  // channels, padding included
+    int real;  // channels, without padding
+    int strips;  // strips of an image
+    int strip_pixels;  // pixels of a strip
+    int kind;  // the kind of reduction
     int batch;
     int spare;
 };
-static_assert(sizeof(GeneralReduceFinishParams) == 48, "mirrored in params.rs");
+static_assert(sizeof(GeneralReduceFinishParams) == 48, "as params.rs lays it out");
 
 // The numbers are those of `ReduceKind` in src/plan/cuda/general/launch.rs.
 enum { REDUCE_STATISTICS = 0, REDUCE_MEAN = 1, REDUCE_LARGEST = 2 };

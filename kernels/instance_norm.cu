@@ -50,58 +50,59 @@ using namespace sf;
 
 // `mean` is read by variance_partial only.
 struct PartialParams {
-    const void* map;
-    const float* mean;
-    float* sums;
-    int pixels;
-    int channels;
-    int strips;
-    int strip_pixels;
+    const void* map;  // map (n, pixels, channels)
+    const float* mean;  // fp32 (n, channels), from `mean_finish`; `mean_partial` does not read it
+    float* sums;  // fp32 (n, strips, channels) to write
+    int pixels;  // pixels of an image
+    int channels;  // channels, padding included
+    int strips;  // strips of an image: pixels / strip_pixels, rounded up
+    int strip_pixels;  // pixels of a strip
 };
-static_assert(sizeof(PartialParams) == 40, "mirrored in params.rs");
+static_assert(sizeof(PartialParams) == 40, "as params.rs lays it out");
 
 // `result` is the mean or the rstd; `mean`, `eps` and `flat_share` are read by variance_finish only.
 struct FinishParams {
-    const float* sums;
-    float* result;
-    const float* mean;
-    int pixels;
-    int channels;
-    int strips;
-    float eps;
-    float flat_share;
+    const float* sums;  // fp32 (n, strips, channels), from the previous launch
+    float* result;  // fp32 (n, channels) to write: the mean, or 1 / sqrt(variance + eps)
+    const float* mean;  // fp32 (n, channels), from `mean_finish`, which itself does not read it
+    int pixels;  // pixels of an image
+    int channels;  // channels, padding included
+    int strips;  // strips of an image
+    float eps;  // added to the variance; `mean_finish` does not read it
+    float flat_share;  // a standard deviation up to this share of the mean counts as a rounding error; `mean_finish` does not read it
 };
-static_assert(sizeof(FinishParams) == 48, "mirrored in params.rs");
+static_assert(sizeof(FinishParams) == 48, "as params.rs lays it out");
 
+// Of `norm_statistics_*`.
 struct NormStatisticsParams {
-    const void* map;
-    Moments* moments;
-    u32* tickets;
-    const float* gamma;
-    float* scale;
-    float* mean;
-    int pixels;
-    int channels;
-    int strips;
-    int strip_pixels;
-    float eps;
+    const void* map;  // map (n, pixels, channels)
+    Moments* moments;  // scratch: pairs of fp32 (n, strips, channels)
+    u32* tickets;  // a 32-bit zero for each image; zero again after the launch
+    const float* gamma;  // fp32 (channels), 0 in the padding
+    float* scale;  // fp32 (n, channels) to write
+    float* mean;  // fp32 (n, channels) to write
+    int pixels;  // pixels of an image
+    int channels;  // channels, padding included
+    int strips;  // strips of an image: pixels / strip_pixels, rounded up
+    int strip_pixels;  // pixels of a strip
+    float eps;  // added to the variance
 };
-static_assert(sizeof(NormStatisticsParams) == 72, "mirrored in params.rs");
+static_assert(sizeof(NormStatisticsParams) == 72, "as params.rs lays it out");
 
 // `residual` is null when there is none; `relu` is 0 or 1.
 struct NormApplyParams {
-    const void* from;
-    const void* residual;
-    void* to;
-    const float* scale;
-    const float* mean;
-    const float* beta;
-    int pixels;
-    int channels;
-    int strip_pixels;
-    int relu;
+    const void* from;  // map (n, pixels, channels)
+    const void* residual;  // map that is added, or null for none
+    void* to;  // map to write; may be `from` or `residual`
+    const float* scale;  // fp32 (n, channels), from `norm_statistics`
+    const float* mean;  // fp32 (n, channels), from `norm_statistics`
+    const float* beta;  // fp32 (channels), 0 in the padding
+    int pixels;  // pixels of an image
+    int channels;  // channels, padding included
+    int strip_pixels;  // pixels of a block
+    int relu;  // 1 for ReLU (before a residual), otherwise 0
 };
-static_assert(sizeof(NormApplyParams) == 64, "mirrored in params.rs");
+static_assert(sizeof(NormApplyParams) == 64, "as params.rs lays it out");
 
 // ---- the baseline's reductions -----------------------------------------------------------------
 

@@ -5,19 +5,20 @@
 
 namespace sf {
 
+// Of `norm_plane_*` and `norm_cluster_*`.
 struct NormPlaneParams {
-    const void* from;
-    const void* residual;
-    void* to;
-    const float* gamma;
-    const float* beta;
-    int pixels;
-    int channels;
-    int group_packs;
-    int relu;
-    float eps;
+    const void* from;  // map (n, pixels, channels)
+    const void* residual;  // map that is added, or null for none
+    void* to;  // map to write; may be `from` or `residual`
+    const float* gamma;  // fp32 (channels), 0 in the padding
+    const float* beta;  // fp32 (channels), 0 in the padding
+    int pixels;  // pixels of an image
+    int channels;  // channels, padding included
+    int group_packs;  // 16-byte packs of channels of a block, 1 or 2; divides channels * bytes / 16
+    int relu;  // 1 for ReLU (before a residual), otherwise 0
+    float eps;  // added to the variance
 };
-static_assert(sizeof(NormPlaneParams) == 64, "mirrored in params.rs");
+static_assert(sizeof(NormPlaneParams) == 64, "as params.rs lays it out");
 
 // The pixels of a strip: from `first` to before `last`.
 struct Strip {

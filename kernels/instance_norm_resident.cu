@@ -26,24 +26,25 @@
 
 using namespace sf;
 
+// Of `norm_resident_*`.
 struct NormResidentParams {
-    const void* from;
-    const void* residual;
-    void* to;
-    const float* gamma;
-    const float* beta;
-    Moments* moments;
-    u32* flags;
-    int pixels;
-    int channels;
-    int strips;
-    int strip_pixels;
-    int kept_pixels;
-    int flag_pitch;
-    int relu;
-    float eps;
+    const void* from;  // map (n, pixels, channels)
+    const void* residual;  // map that is added, or null for none
+    void* to;  // map to write; may be `from` or `residual`
+    const float* gamma;  // fp32 (channels), 0 in the padding
+    const float* beta;  // fp32 (channels), 0 in the padding
+    Moments* moments;  // scratch: pairs of fp32 (n, strips, channels)
+    u32* flags;  // 32-bit numbers (n, flag_pitch), zero before the first launch
+    int pixels;  // pixels of an image
+    int channels;  // channels, padding included
+    int strips;  // strips of an image: pixels / strip_pixels, rounded up
+    int strip_pixels;  // pixels of a strip
+    int kept_pixels;  // pixels of a strip that stay in shared memory
+    int flag_pitch;  // numbers of an image in `flags`: at least strips + 1
+    int relu;  // 1 for ReLU (before a residual), otherwise 0
+    float eps;  // added to the variance
 };
-static_assert(sizeof(NormResidentParams) == 88, "mirrored in params.rs");
+static_assert(sizeof(NormResidentParams) == 88, "as params.rs lays it out");
 
 // Pieces of a strip: the first ones are gathered while the others are in flight.
 constexpr int PIECES = 8;

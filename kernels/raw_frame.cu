@@ -30,39 +30,41 @@
 
 using namespace sf;
 
+// Of `raw_frame`.
 struct RawFrameParams {
-    u32* photo;
-    const void* raw;
+    u32* photo;  // RGBA8 (extended_height, extended_width)
+    const void* raw;  // the raw frame, without bytes between rows
     int format;  // 0 yuyv, 1 nv12, 2 rgb, 3 bgr, 4 grey
-    int row_bytes;
-    int rows;    // of the raw frame; nv12's colours follow them
-    int width;   // of the upright frame
-    int height;
-    int extended_width;
-    int extended_height;
-    int first[2];
-    int across[2];
-    int down[2];
-    int black;
-    int brightness;
-    int red_of_v;
-    int green_of_u;
-    int green_of_v;
-    int blue_of_u;
+    int row_bytes;  // bytes of a row of the first plane
+    int rows;  // of the raw frame; nv12's colours follow them
+    int width;  // of the upright frame
+    int height;  // height of the upright frame in pixels
+    int extended_width;  // width of the photo in pixels
+    int extended_height;  // height of the photo in pixels
+    int first[2];  // column and row of the upright frame's first pixel in the raw one
+    int across[2];  // columns and rows from a pixel to its right neighbour
+    int down[2];  // columns and rows from a pixel to the one below it
+    int black;  // level of black
+    int brightness;  // coefficient of brightness, with 13 fraction bits, like the others
+    int red_of_v;  // of V in red
+    int green_of_u;  // of U in green
+    int green_of_v;  // of V in green
+    int blue_of_u;  // of U in blue
 };
-static_assert(sizeof(RawFrameParams) == 96, "mirrored in params");
+static_assert(sizeof(RawFrameParams) == 96, "as params.rs lays it out");
 
+// Of `shrink`.
 struct ShrinkParams {
-    u32* photo;
-    const u32* from;
-    int from_width;
-    int from_height;
-    int width;
-    int height;
-    int extended_width;
-    int extended_height;
+    u32* photo;  // RGBA8 (extended_height, extended_width)
+    const u32* from;  // RGBA8 (from_height, from_width)
+    int from_width;  // width of `from` in pixels
+    int from_height;  // height of `from` in pixels
+    int width;  // width after resizing, in pixels
+    int height;  // height after resizing, in pixels
+    int extended_width;  // width of the photo in pixels
+    int extended_height;  // height of the photo in pixels
 };
-static_assert(sizeof(ShrinkParams) == 40, "mirrored in params");
+static_assert(sizeof(ShrinkParams) == 40, "as params.rs lays it out");
 
 enum { TILE_WIDTH = 32, TILE_HEIGHT = 8 };
 enum { YUYV, NV12, RGB, BGR };

@@ -30,35 +30,36 @@
 
 using namespace sf;
 
+// Of all entries of `steady.cu`.
 struct SteadyParams {
-    u32* painting;
-    const u32* photo;
-    float* now;           // luma of this frame, all levels
+    u32* painting;  // RGBA8 (height, width), steadied in place
+    const u32* photo;  // RGBA8 (height, row)
+    float* now;  // luma of this frame, all levels
     const float* before;  // of the frame before
-    float* soft_now;      // slightly blurred luma, finest level
-    const float* soft_before;
-    float4* patches;     // motion, brightness difference; per level, both directions
-    float2* flow;        // motion per pixel from `now` to `before`, then from `before` to `now`
-    float4* field;       // chosen motion and confidence
-    u8* follows;         // 1 where a pixel follows the camera
+    float* soft_now;  // slightly blurred luma, finest level
+    const float* soft_before;  // the same of the frame before
+    float4* patches;  // motion, brightness difference; per level, both directions
+    float2* flow;  // motion per pixel from `now` to `before`, then from `before` to `now`
+    float4* field;  // chosen motion and confidence
+    u8* follows;  // 1 where a pixel follows the camera
     float4* candidates;  // motion and texture of a point; texture is -1 if it does not vote
-    float4* points;      // place and motion of the points that vote
-    float* partials;     // sums of blocks
-    void* state;
+    float4* points;  // place and motion of the points that vote
+    float* partials;  // sums of blocks
+    void* state;  // decisions about the whole frame
     float* energy;  // of the painting's detail; then luma of the mixed painting
-    float4* history;
-    const float4* previous;
+    float4* history;  // the mixed painting, which the next frame needs
+    const float4* previous;  // the same of the frame before
     const float* taps;  // Lanczos weights of 257 phases, 8 floats each, of which 6 are weights
-    int width;
-    int height;
+    int width;  // width of the painting in pixels
+    int height;  // height of the painting in pixels
     int row;  // pixels from a row of the photo to the next
-    int levels;
-    int level;      // first level of steady_pyramid, level of steady_search
-    int step;       // of steady_refine
+    int levels;  // levels of the pyramid
+    int level;  // first level of steady_pyramid, level of steady_search
+    int step;  // of steady_refine
     int continues;  // 0: the painting before is not used
-    float share;    // steadiness, 0 to 1
+    float share;  // steadiness, 0 to 1
 };
-static_assert(sizeof(SteadyParams) == 176, "mirrored in params.rs");
+static_assert(sizeof(SteadyParams) == 176, "as params.rs lays it out");
 
 enum {
     PATCH = 8,

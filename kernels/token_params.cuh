@@ -4,6 +4,7 @@
 
 namespace sf {
 
+// Of `token_linear_*`.
 struct TokenLinearParams {
     const void* from;  // map (tokens, from_pitch)
     const void* weights;  // in the order that the kernel defines
@@ -20,7 +21,7 @@ struct TokenLinearParams {
     float eps;  // added to the variance
     int has_norm;  // whether the map's layer norm is multiplied; Hopper's kernels have separate entries for that
 };
-static_assert(sizeof(TokenLinearParams) == 80, "mirrored in params");
+static_assert(sizeof(TokenLinearParams) == 80, "as params.rs lays it out");
 
 // GELU: x times the share of a normal distribution below x, for results of type T. The share beyond |x| is two to the power of a
 // polynomial, fitted so that the result is within 5e-7, or for fp32 4e-8; it keeps falling, so that it vanishes for large |x|.

@@ -7,6 +7,8 @@
 mod compiler;
 #[path = "support/general_graphs/mod.rs"]
 mod general_graphs;
+#[path = "../kernels/params.rs"]
+mod params;
 
 use std::{
     collections::BTreeSet,
@@ -606,4 +608,27 @@ fn the_digest_sees_every_source() {
     assert_ne!(one, digest_of("b.cu", "int x;"));
     assert_ne!(one, digest_of("a.cu", "int y;"));
     assert_ne!(one, digest_of("a.cui", "nt x;"));
+}
+
+#[test]
+fn parameter_blocks_are_translated_field_by_field() {
+    let translated = |text: &str| {
+        let source = Source { name: "a.cu".to_owned(), text: text.to_owned() };
+        params::translated([source].iter())
+    };
+    let block = "#pragma once\n// What `a` reads.\nstruct AParams {\n    const void* from;  // a map\n    \
+                 int first[2];\n    Other other;\n};\nstatic_assert(sizeof(AParams) == 24, \"\");\n";
+    let rust = translated(block).expect("translated");
+    let fields = "#[doc = \" a map\"] pub from: u64,\n#[doc = \"\"] pub first: [i32; 2],\n#[doc = \"\"] pub other: Other,";
+    for part in
+        [fields, "#[doc = \" What `a` reads.\"]", "size_of::<AParams>() == 24", "A(AParams)"]
+    {
+        assert!(rust.contains(part), "{part} in {rust}");
+    }
+    // Without an assertion of its size it is not a parameter block.
+    let other = block.replace("== 24", "<= 24");
+    assert!(!translated(&other).expect("translated").contains("AParams"));
+    let two_in_a_line = block.replace("int first[2];", "int first, second");
+    let refused = translated(&two_in_a_line).expect_err("refused");
+    assert!(refused.contains("a.cu: AParams"), "{refused}");
 }

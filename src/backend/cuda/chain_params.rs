@@ -100,7 +100,7 @@ impl ParamsMaker<'_> {
             chain.all.ring_stages = int(leading.ring_stages);
             let behind = next.padded_steps();
             chain.leading = leading_layer(&self.conv(first), int(behind));
-            fill_walk(&mut chain.all.walk.as_flattened_mut()[behind..], first);
+            fill_walk(&mut chain.all.walk[behind..], first);
         }
         chain
     }

@@ -373,7 +373,7 @@ impl ParamsMaker<'_> {
             p.walk_row = int(walk.row);
             p.walk_tile = int(walk.tile);
             p.walk_blocks = int(launch.blocks());
-            fill_walk(p.walk.as_flattened_mut(), launch);
+            fill_walk(&mut p.walk, launch);
         }
         if launch.bias {
             p.bias = self.at(memory.bias);
