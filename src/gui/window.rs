@@ -127,10 +127,8 @@ impl App {
             let area = CentralPanel::no_frame()
                 .show(ui, |ui| {
                     if let Some(live) = &mut self.live {
-                        live.stage.names_one = true;
                         live.stage_ui(ui, self.gallery.shown(), chosen.as_deref());
                     } else {
-                        self.stage.names_one = true;
                         self.photo_stage(ui);
                     }
                     ui.min_rect()

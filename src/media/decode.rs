@@ -107,18 +107,10 @@ pub fn bytes_of_path(path: &Path) -> Result<Vec<u8>, MediaError> {
     bytes_of_reader(&name, file)
 }
 
-/// Reads the picture from `reader`; `name` is used in messages.
+/// As [`bytes_of_path`], but from `reader`; `name` is used in messages.
 ///
 /// # Errors
-/// [`MediaError`] names the picture and the reason.
-pub fn from_reader(name: &str, reader: impl Read) -> Result<Photo, MediaError> {
-    from_bytes(name, &bytes_of_reader(name, reader)?)
-}
-
-/// As [`bytes_of_path`], but from `reader`.
-///
-/// # Errors
-/// The errors of [`from_reader`] that do not come from decoding.
+/// The errors of [`from_path`] that do not come from decoding.
 pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, MediaError> {
     let mut bytes = Vec::new();
     let mut read_up_to = |bytes: &mut Vec<u8>, limit: u64| {

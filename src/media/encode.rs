@@ -203,11 +203,10 @@ pub fn png_with_texts(
     frame: &Frame,
     texts: &[(&str, String)],
 ) -> Result<Vec<u8>, MediaError> {
-    let mut bytes = Cursor::new(Vec::new());
-    let png = Encoding::of(Format::Png);
     let attached = Attached { texts, ..Attached::default() };
-    write(&mut bytes, name, Cow::Borrowed(frame).into(), attached, png)?;
-    Ok(bytes.into_inner())
+    let (bytes, _) =
+        to_bytes_with(name, Cow::Borrowed(frame), attached, Encoding::of(Format::Png))?;
+    Ok(bytes)
 }
 
 /// A writer that keeps the system's error, because some encoders pass on only its text, without the kind.

@@ -165,7 +165,7 @@ fn compressed_text_and_profiles_cannot_blow_up() {
 
 #[test]
 fn endless_streams_of_something_else_end_at_once() {
-    let error = decode::from_reader("zeros", std::io::repeat(0)).expect_err("no picture");
+    let error = decode::bytes_of_reader("zeros", std::io::repeat(0)).expect_err("no picture");
     assert!(matches!(error, MediaError::UnknownFormat { .. }), "{error}");
 }
 
@@ -283,7 +283,7 @@ fn a_reader_that_fails_is_reported() {
             Err(std::io::Error::other("the cable was pulled"))
         }
     }
-    let error = decode::from_reader("stream", Broken).expect_err("fails");
+    let error = decode::bytes_of_reader("stream", Broken).expect_err("fails");
     assert!(error.to_string().contains("the cable was pulled"), "{error}");
 }
 

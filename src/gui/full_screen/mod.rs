@@ -61,14 +61,8 @@ impl App {
                 area.max.y -= self.full_screen.bar_height;
             }
             match &mut self.live {
-                Some(live) => {
-                    live.stage.names_one = false;
-                    live.stage_ui(ui, self.gallery.shown(), None);
-                }
-                None => {
-                    self.stage.names_one = false;
-                    self.photo_stage(ui);
-                }
+                Some(live) => live.stage_ui(ui, self.gallery.shown(), None),
+                None => self.photo_stage(ui),
             }
             self.over_stage(ui, area, true);
             if self.full_screen.shows_hint(now) {

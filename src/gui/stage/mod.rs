@@ -64,8 +64,6 @@ pub struct Stage {
     names: [String; 2],
     /// Label of the live picture that is shown instead of the two.
     alone: Option<String>,
-    /// Whether a picture that is shown alone has a label.
-    pub names_one: bool,
     /// Whether live pictures are mirrored.
     pub is_flipped: bool,
     /// The picture's pixel under the pointer.
@@ -93,7 +91,6 @@ impl Default for Stage {
             framing: Framing::default(),
             names: ["Original", "Painted"].map(str::to_owned),
             alone: None,
-            names_one: true,
             is_flipped: false,
             pointed_at: None,
             fade: None,
@@ -308,7 +305,8 @@ impl Stage {
             self.painting.draw(ui, other_picture, right, drawn);
         });
         let is_alone = matches!(compare, Compare::Photo | Compare::Painting);
-        if self.has_painting() && (self.names_one || !is_alone) {
+        // A picture that fills the screen alone has no label.
+        if self.has_painting() && (self.framing == Framing::Window || !is_alone) {
             let other = other_picture.intersect(right_pane);
             name_chips(&self.names, ui, [visible, other], divider_x, compare);
         }
