@@ -163,9 +163,6 @@ pub struct State {
     pub shows_photos: bool,
     /// Whether the first-run hint was dismissed.
     pub has_seen_hint: bool,
-    /// Whether the user has seen the hint that a larger detail shows more of a style.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub has_seen_detail_hint: bool,
     /// Ids of the styles, in the order of the list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub style_order: Vec<String>,

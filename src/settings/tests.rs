@@ -46,7 +46,6 @@ fn what_is_written_is_read_again() {
             is_maximized: true,
             shows_photos: true,
             has_seen_hint: true,
-            has_seen_detail_hint: true,
             style_order: vec!["wave".to_owned(), "candy".to_owned()],
         },
         live: LiveChoices {

@@ -330,7 +330,7 @@ fn both_pages_keep_their_style_over_a_restart() {
 }
 
 #[test]
-fn a_style_of_a_picture_that_is_painted_small_hints_at_a_larger_detail_once() {
+fn a_style_of_a_picture_that_is_painted_small_hints_at_a_larger_detail() {
     let mut w = Window::live();
     w.style_source.change(|cards| cards.push(picture_card("Zebra")));
     w.until_live();
@@ -346,6 +346,9 @@ fn a_style_of_a_picture_that_is_painted_small_hints_at_a_larger_detail_once() {
         w.until("it", |w| w.is_chosen(style));
     }
     assert!(!w.has_containing(hint));
+    w.click("Photo");
+    w.click("Live");
+    w.until_contains(hint);
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub struct LiveView {
     /// The compare mode before a comparison, and whether the preview grid was shown.
     before_comparison: (Compare, bool),
     frozen: bool,
+    /// The picture style for which a message last said that it is painted at a small size.
+    hinted_at: Option<String>,
     /// Whether a key in this frame moves the focus to the cards of the first start.
     leads_to_cards: bool,
     comparing: bool,

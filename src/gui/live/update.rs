@@ -76,20 +76,19 @@ impl App {
         self.hint_at_detail();
     }
 
-    /// Shows once that a picture style looks better at a larger size than the one that the CPU paints at.
+    /// Shows whenever a picture style is chosen that it looks better at a larger size than the one that the CPU paints
+    /// at.
     fn hint_at_detail(&mut self) {
         let style = self.workspace.choice.style();
-        let card = style.and_then(|id| self.gallery.card(id));
-        let facts = self.live.as_ref().and_then(|live| live.facts.as_ref());
-        let painted = facts.filter(|facts| facts.mode.is_some());
-        let is_cpu = self.device.is(DeviceChoice::Cpu);
-        let Some((w, h)) = painted.map(|facts| facts.working) else {
+        let picture = style.and_then(|id| self.gallery.card(id)).filter(|card| card.is_picture());
+        let Some((Card { id, .. }, live)) = picture.zip(self.live.as_mut()) else {
             return;
         };
-        let is_coarse = is_cpu && w.max(h) < READABLE_PX && card.is_some_and(Card::is_picture);
-        if is_coarse && !self.settings.state.has_seen_detail_hint {
-            self.settings.state.has_seen_detail_hint = true;
-            self.settings_changed();
+        let painted = live.facts.filter(|facts| facts.mode.is_some());
+        let is_small = painted.is_some_and(|f| f.working.0.max(f.working.1) < READABLE_PX);
+        let is_coarse = is_small && self.device.is(DeviceChoice::Cpu);
+        if is_coarse && live.hinted_at.as_ref() != Some(id) {
+            live.hinted_at = Some(id.clone());
             let text =
                 "This style hides most of the scene at this size. Increase Detail to see more.";
             self.messages.offer(text, ("Paint larger (slower)", Intent::LiveDetail(SCENE_PX)));
