@@ -13,8 +13,6 @@ mod film_frames;
 #[path = "engine/repaints.rs"]
 mod repaints;
 mod support;
-#[path = "engine/trials.rs"]
-mod trials;
 
 use std::{
     path::PathBuf,

@@ -32,7 +32,6 @@ use super::{
     photos::draft_settings,
     protocol::{
         BatchJob, Command, Event, Generation, PaintJob, RepaintJob, RepaintNumber, Repainted,
-        TrialJob, TrialNumber,
     },
     thread::run,
 };
@@ -60,9 +59,6 @@ pub struct Engine {
     painting: Option<Arc<RunControl>>,
     /// Whether the draft of the single photo is still being painted.
     drafting: bool,
-    newest_trial: TrialNumber,
-    /// The trial that is running or queued.
-    trial: Option<Arc<RunControl>>,
     newest_repaint: RepaintNumber,
     /// The repaints that are running or queued.
     repaints: Vec<(RepaintNumber, Arc<RunControl>)>,
@@ -108,8 +104,6 @@ impl Engine {
             newest: Generation::default(),
             painting: None,
             drafting: false,
-            newest_trial: TrialNumber::default(),
-            trial: None,
             newest_repaint: RepaintNumber::default(),
             repaints: Vec::new(),
             batch: None,
@@ -249,25 +243,7 @@ impl Engine {
         }
     }
 
-    /// Paints a small picture with a network that is not a style yet. It runs after a pending single photo and replaces
-    /// the previous trial; [`Event::Tried`] follows. Never waits.
-    pub fn try_out(&mut self, job: TrialJob) -> TrialNumber {
-        self.cancel_trial();
-        self.newest_trial.0 += 1;
-        let control = self.trial.insert(Arc::default()).clone();
-        self.send(Command::Try { number: self.newest_trial, job, control });
-        self.newest_trial
-    }
-
-    /// Cancels the trial; no event follows.
-    pub fn cancel_trial(&mut self) {
-        if let Some(control) = self.trial.take() {
-            control.cancel();
-            self.outbox.retain(|waiting| !matches!(waiting, Command::Try { .. }));
-        }
-    }
-
-    /// Paints a live frame again at higher quality, after queued repaints and in parallel with all other work.
+    /// Paints a picture after queued repaints and in parallel with all other work. Its sessions are closed afterwards.
     /// [`Event::Repainted`] follows. Never waits.
     pub fn repaint(&mut self, job: RepaintJob) -> RepaintNumber {
         self.newest_repaint.0 += 1;
@@ -343,11 +319,6 @@ impl Engine {
                 Event::Painted { .. } | Event::Failed { .. } | Event::Cancelled(_) => {
                     self.painting = None;
                 }
-                Event::Tried { number, .. }
-                    if *number != self.newest_trial || self.trial.take().is_none() =>
-                {
-                    continue;
-                }
                 Event::Repainted { number, .. } => {
                     let before = self.repaints.len();
                     self.repaints.retain(|(of, _)| of != number);
@@ -369,7 +340,6 @@ impl Engine {
     /// Otherwise it is abandoned and ends with the process.
     pub fn shutdown(&mut self, patience: Duration) -> bool {
         let runs = (self.painting.iter())
-            .chain(&self.trial)
             .chain(&self.batch)
             .chain(&self.measuring)
             .chain(&self.live)

@@ -86,7 +86,7 @@ pub(super) fn serve_paint(
 
 /// Paints a photo in a network, and reports replaced devices. A panic closes all sessions, because one may be half-way
 /// through a run.
-pub(super) fn paint_photo(
+fn paint_photo(
     painter: &mut Painter,
     (photo, network): (&Arc<Frame>, &Arc<Network>),
     settings: PaintSettings,

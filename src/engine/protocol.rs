@@ -1,8 +1,8 @@
 //! The messages between a surface and the engine thread: commands one way, events the other.
 //!
 //! Plain data. A command has no return value; its outcome is an event. Events carry a number, so that events of
-//! replaced commands can be dropped: a paint command's [`Generation`], a trial's [`TrialNumber`], a repaint's
-//! [`RepaintNumber`], and the settings number of live painting ([`NumberedSettings`](super::live::NumberedSettings)).
+//! replaced commands can be dropped: a paint command's [`Generation`], a repaint's [`RepaintNumber`], and
+//! the settings number of live painting ([`NumberedSettings`](super::live::NumberedSettings)).
 //! Batches and measurements need none, because only one of each runs at a time.
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
@@ -37,24 +37,12 @@ pub struct PaintJob {
     pub draft: bool,
 }
 
-/// Numbers the trials of one engine, in order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TrialNumber(pub u64);
-
-/// A small painting that shows the user how a network paints before it becomes a style.
-#[derive(Clone)]
-pub struct TrialJob {
-    /// Of any size.
-    pub photo: Arc<Frame>,
-    /// Its sessions are closed afterwards.
-    pub network: Arc<Network>,
-}
-
 /// Numbers the repaints of one engine, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepaintNumber(pub u64);
 
-/// A live frame to paint again at higher quality.
+/// A picture to paint in parallel with all other work: a live frame again at higher quality, a trial of a network, or
+/// a part of a contact sheet.
 #[derive(Clone)]
 pub struct RepaintJob {
     /// At its original size.
@@ -66,7 +54,7 @@ pub struct RepaintJob {
     pub look: Look,
 }
 
-/// A live frame that was painted again at higher quality.
+/// A picture that was painted in parallel with other work.
 #[derive(Debug)]
 pub struct Repainted {
     /// At the frame's size.
@@ -153,14 +141,7 @@ pub enum Command {
         /// Reports progress; cancelled to stop.
         control: Arc<RunControl>,
     },
-    /// Paints a small picture and replaces every earlier trial.
-    Try {
-        number: TrialNumber,
-        job: TrialJob,
-        /// Cancelled to stop.
-        control: Arc<RunControl>,
-    },
-    /// Paints a live frame again, after queued repaints and in parallel with all other work.
+    /// Paints a picture after queued repaints and in parallel with all other work.
     Repaint {
         number: RepaintNumber,
         job: RepaintJob,
@@ -213,11 +194,6 @@ pub enum Event {
     Failed {
         generation: Generation,
         error: EngineError,
-    },
-    /// A trial ended without being cancelled.
-    Tried {
-        number: TrialNumber,
-        result: Result<Arc<Painting>, EngineError>,
     },
     /// A repaint succeeded or failed. Not sent after a cancellation.
     Repainted {

@@ -1,4 +1,5 @@
-//! Repaints live frames that the user keeps, at photo quality. Runs on its own thread while live painting continues.
+//! Paints pictures in parallel with the engine's other work, on a thread of its own: live frames that the user keeps,
+//! trials of networks, and the parts of a contact sheet.
 //!
 //! Frames wait in a queue, each with its number. Sessions are opened for each frame and closed afterwards, within the
 //! memory that the device has free. A lost device is not replaced here: the frame fails, and live painting replaces the

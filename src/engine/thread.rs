@@ -1,6 +1,6 @@
 //! The engine's thread: receives commands, sends events and pictures.
 //!
-//! Single photos come first, then trials, then live pictures and the photos of a batch in turn. Frames of films are
+//! Single photos come first, then live pictures and the photos of a batch in turn. Frames of films are
 //! painted when nothing else is ready, and while live pictures move only if that takes little time.
 
 use std::{
@@ -21,7 +21,6 @@ use super::{
     protocol::{Command, Event},
     repaint::{RepaintThread, Request},
     sessions::{Loader, LoaderThread},
-    trial::{Trial, serve_trial},
 };
 use crate::{
     backend::{BackendError, OpenDevice, RunControl},
@@ -40,13 +39,12 @@ const LIVE_MOVES: Duration = Duration::from_secs(1);
 #[derive(Default)]
 struct Work {
     paint: Option<Paint>,
-    trial: Option<Trial>,
     batch: Option<Batch>,
     live: Option<Live>,
     measure: Option<(MeasureJob, Arc<RunControl>)>,
     /// The sinks while live painting is stopped.
     sinks: Sinks,
-    /// Repaints live frames; started for the first one.
+    /// Repaints pictures; started for the first one.
     repaint: Option<RepaintThread>,
     film: Option<FilmFrames>,
     /// How long the last frames of a film took.
@@ -62,7 +60,6 @@ impl Work {
             Command::Paint { generation, job, control } => {
                 self.paint = Some((generation, job, control))
             }
-            Command::Try { number, job, control } => self.trial = Some((number, job, control)),
             Command::Repaint { number, job, control } => {
                 let backend = devices.first().backend().clone();
                 self.repaint(Request { number, job, control, backend }, events);
@@ -281,9 +278,6 @@ fn serve(engine: &mut EngineThread, events: &Events) {
     if let Some(paint) = work.paint.take() {
         serve_paint(devices.first_mut(), paint, events);
     }
-    if let Some(trial) = work.trial.take() {
-        serve_trial(devices.first_mut(), trial, events);
-    }
     if let Some(measure) = work.measure.take() {
         serve_measure(devices, &mut work.live, measure, events);
     }
@@ -376,7 +370,6 @@ fn refuse_all(
 fn refuse(command: Command, error: EngineError, sinks: &mut Sinks, events: &Events) {
     match command {
         Command::Paint { generation, .. } => events.send(Event::Failed { generation, error }),
-        Command::Try { number, .. } => events.send(Event::Tried { number, result: Err(error) }),
         Command::Repaint { number, .. } => {
             events.send(Event::Repainted { number, result: Err(error) });
         }

@@ -1,19 +1,9 @@
-//! Trials: paint a small photo with a network that is not a style yet, so that the user, or the program, sees whether
-//! its value range is interpreted correctly.
+//! Trials: small paintings with a network that is not a style yet, so that the user, or the program, sees whether its
+//! value range is interpreted correctly. The window repaints a small photo with [`settings`].
 
-use std::{
-    fmt,
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{fmt, sync::mpsc, thread, time::Duration};
 
-use super::{
-    events::Events,
-    paint::{PaintSettings, Painter, WorkingSize},
-    photos::paint_photo,
-    protocol::{Event, TrialJob, TrialNumber},
-};
+use super::paint::{PaintSettings, Painter, WorkingSize};
 use crate::{
     backend::{DeviceOptions, RunControl, opener, select},
     frame::Frame,
@@ -25,34 +15,17 @@ use crate::{
 /// Maximum long side of a trial's picture, in pixels.
 pub const TRIAL_PX: usize = 256;
 
-/// A trial with the number of its command.
-pub(super) type Trial = (TrialNumber, TrialJob, Arc<RunControl>);
-
 /// Maximum memory of a trial, in bytes. Published networks need a fifth of it.
 const TRIAL_BYTES: u64 = 512 << 20;
 /// Maximum time that [`only_color`] paints.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The settings of a trial. They limit memory, because a small file can contain a network that needs a lot.
-fn settings() -> PaintSettings {
+pub fn settings() -> PaintSettings {
     PaintSettings {
         working_size: WorkingSize::LongSide(TRIAL_PX),
         max_memory_bytes: Some(TRIAL_BYTES),
         ..PaintSettings::default()
-    }
-}
-
-/// Paints a trial on the engine's thread, and closes its session.
-pub(super) fn serve_trial(painter: &mut Painter, (number, job, control): Trial, events: &Events) {
-    if control.is_cancelled() {
-        return;
-    }
-    let TrialJob { photo, network } = job;
-    let run = paint_photo(painter, (&photo, &network), settings(), &control, events);
-    painter.pool_mut().close_network(&network);
-    match run {
-        Err(error) if error.is_cancelled() => {}
-        result => events.send(Event::Tried { number, result }),
     }
 }
 
@@ -161,7 +134,7 @@ pub fn only_color(checkpoint: &Checkpoint) -> Option<OneColor> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Arc};
 
     use super::*;
     use crate::{

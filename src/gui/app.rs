@@ -9,11 +9,11 @@ mod state;
 
 pub(super) use state::{
     ComposeRequest, DeviceInUse, Ending, Networks, NextStep, PaintRequest, PhotoOpening,
-    PhotoPainting, SaveFlow, Trial, TrialError, Tried, WindowState,
+    PhotoPainting, Repaint, SaveFlow, Trial, TrialError, Tried, WindowState,
 };
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -50,7 +50,7 @@ use super::{
 use crate::{
     backend::OpenDevice,
     capture::Camera,
-    engine::{Engine, WakeUp, compositor::Compositor},
+    engine::{Engine, WakeUp, compositor::Compositor, protocol::RepaintNumber},
     media::encode::Format,
     mode::{DeviceChoice, ModelSize},
     settings::Settings,
@@ -107,8 +107,10 @@ pub struct App {
     pub(super) networks: Networks,
     /// Dragged, dropped and pasted pictures.
     pub(super) incoming: Incoming,
+    /// What follows the pictures that are being painted in parallel with other work.
+    pub(super) painted_apart: HashMap<RepaintNumber, Repaint<Self>>,
     /// The small painting in progress.
-    pub(super) trial: Option<Trial<Self>>,
+    pub(super) trial: Option<Trial>,
     /// Files to ask about after the open question.
     pub(super) unclear: VecDeque<Unclear>,
     /// The contact sheet that is being made.
@@ -176,6 +178,7 @@ impl App {
             exports: Exports::default(),
             networks: Networks::default(),
             incoming: Incoming::default(),
+            painted_apart: HashMap::new(),
             trial: None,
             unclear: VecDeque::new(),
             sheet: None,

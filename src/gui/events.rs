@@ -96,10 +96,9 @@ impl App {
                     self.revert_choice();
                 }
             }
-            Event::Tried { number, result } => self.handle_tried(number, result),
             Event::Repainted { number, result } => {
-                if !self.handle_sheet_painted(number, &result) {
-                    self.handle_repainted(number, result);
+                if let Some(done) = self.painted_apart.remove(&number) {
+                    done(self, number, result);
                 }
             }
             Event::BatchPhoto { done, name, outcome, .. } => {

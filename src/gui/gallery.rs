@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     compose::{Look, compose_into},
-    engine::paint::Painting,
+    engine::protocol::Repainted,
     frame::Frame as PixelFrame,
     media::framing::Framing,
 };
@@ -43,7 +43,7 @@ pub struct PaintedPicture {
     subject: Subject,
     /// The picture that was painted.
     photo: Arc<PixelFrame>,
-    painting: Arc<Painting>,
+    painting: Arc<Repainted>,
     /// The strength and colours in which it is shown.
     look: Look,
     texture: TextureHandle,
@@ -55,7 +55,7 @@ impl PaintedPicture {
         ctx: &Context,
         id: &str,
         subject: Subject,
-        (photo, painting): (Arc<PixelFrame>, Arc<Painting>),
+        (photo, painting): (Arc<PixelFrame>, Arc<Repainted>),
         look: Look,
     ) -> Self {
         let image = image_in(look, &photo, &painting);
@@ -70,8 +70,8 @@ impl PaintedPicture {
 }
 
 /// Applies a look to a painting.
-fn image_in(look: Look, photo: &PixelFrame, painting: &Painting) -> egui::ColorImage {
-    let mut painted = painting.painted.clone();
+fn image_in(look: Look, photo: &PixelFrame, painting: &Repainted) -> egui::ColorImage {
+    let mut painted = painting.picture.clone();
     compose_into(photo, &mut painted, look);
     image_of(&painted)
 }

@@ -21,13 +21,13 @@
 //! | `reading` | the question about a network's pixel format if its file does not specify it, with previews |
 //! | `incoming` | dropped or pasted pictures: to paint, or to add as styles |
 //! | `own_styles`, `style_pictures` | the user's own styles: renaming, removing, thumbnails |
-//! | `trials` | small paintings for thumbnails and for the question about a pixel format |
+//! | `trials` | pictures that are painted in parallel with other work, such as small ones for thumbnails and for the question about a pixel format |
 //! | `mix` | mixes of picture styles by weights |
 //! | `networks` | the networks of styles and mixes |
 //! | `mode_choice` | lists of modes for photos, live mode and comparisons |
 //! | `exports` | the form and the queue of films to export |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
-//! | [`panel`] | measurements of live mode: counters, steps, timeline, roofline |
+//! | [`panel`] | measurements of live mode: counters, steps, roofline |
 //! | `shortcuts`, [`intent`] | keys and widgets send intents; `update` performs them; `key_chips` draws keys, `hint_beside` tooltips next to a column |
 //! | `tasks`, `opened`, `finished`, `settings_file` | background threads and what they read and write: photos, results, settings |
 //! | `clipboard`, `pointer` | what egui and the window system lack: text on the clipboard, the pointer while a file is dragged over the window |

@@ -1,5 +1,5 @@
-//! Trials: a network paints a small picture, for the thumbnail of a style or for the question about a pixel format. There
-//! is one trial at a time; a new one replaces it.
+//! Pictures that are painted in parallel with other work, and trials: a network paints a small picture, for the thumbnail
+//! of a style or for the question about a pixel format. There is one trial at a time; a new one replaces it.
 
 use std::sync::Arc;
 
@@ -9,70 +9,77 @@ use super::{
     tasks::caught,
 };
 use crate::{
+    compose::Look,
     engine::{
         error::EngineError,
-        paint::Painting,
-        protocol::{TrialJob, TrialNumber},
+        protocol::{RepaintJob, RepaintNumber, Repainted},
+        trial,
     },
     frame::Frame,
     network::Network,
 };
 
 impl App {
+    /// Paints a picture in parallel with other work; then calls `done`, unless it is cancelled.
+    pub(super) fn repaint(
+        &mut self,
+        job: RepaintJob,
+        done: impl FnOnce(&mut Self, RepaintNumber, Result<Arc<Repainted>, EngineError>) + 'static,
+    ) -> RepaintNumber {
+        let number = self.engine.repaint(job);
+        self.painted_apart.insert(number, Box::new(done));
+        number
+    }
+
+    pub(super) fn cancel_repaint(&mut self, number: RepaintNumber) {
+        self.engine.cancel_repaint(number);
+        self.painted_apart.remove(&number);
+    }
+
     /// Paints a small version of `photo`, or of the sample, with the network that `read` returns on a background thread;
     /// then calls `done`, unless another trial replaces this one.
     pub(super) fn try_network(
         &mut self,
         photo: Option<Arc<Frame>>,
         read: impl FnOnce() -> Result<Arc<Network>, String> + Send + 'static,
-        done: impl FnOnce(&mut Self, Tried) + 'static,
+        done: impl FnOnce(&mut Self, Tried) + Send + 'static,
     ) {
         self.stop_trial();
         let ticket = self.ticket();
-        self.trial = Some(Trial { ticket, painting: None, done: Box::new(done) });
-        let job = move || {
-            let photo = for_trials(photo)?;
-            Ok(TrialJob { network: read()?, photo })
-        };
-        let job = move || caught(job).map_err(EngineError::Panicked)?.map_err(TrialError::Unread);
+        self.trial = Some(Trial { ticket, painting: None });
+        let inputs = move || Ok((for_trials(photo)?, read()?));
+        let inputs =
+            move || caught(inputs).map_err(EngineError::Panicked)?.map_err(TrialError::Unread);
         self.tasks.spawn(
-            move || Ok(job()),
-            move |app, job| {
-                app.begin_trial(ticket, job.unwrap_or_else(|why| Err(TrialError::Unread(why))));
+            move || Ok(inputs()),
+            move |app, inputs| {
+                if app.trial.take_if(|trial| trial.ticket == ticket).is_none() {
+                    return;
+                }
+                let (photo, network) =
+                    match inputs.unwrap_or_else(|why| Err(TrialError::Unread(why))) {
+                        Ok(inputs) => inputs,
+                        Err(error) => return done(app, Err(error)),
+                    };
+                let job = RepaintJob {
+                    frame: photo.clone(),
+                    network,
+                    settings: trial::settings(),
+                    look: Look::default(),
+                };
+                let painting = app.repaint(job, move |app, _, painted| {
+                    app.trial = None;
+                    done(app, painted.map(|painted| (photo, painted)).map_err(TrialError::from));
+                });
+                app.trial = Some(Trial { ticket, painting: Some(painting) });
             },
         );
     }
 
-    fn begin_trial(&mut self, ticket: u64, job: Result<TrialJob, TrialError>) {
-        let Some(mut trial) = self.trial.take_if(|trial| trial.ticket == ticket) else {
-            return;
-        };
-        match job {
-            Ok(job) => {
-                let photo = job.photo.clone();
-                trial.painting = Some((self.engine.try_out(job), photo));
-                self.trial = Some(trial);
-            }
-            Err(error) => (trial.done)(self, Err(error)),
-        }
-    }
-
-    /// Handles the engine's result of a trial.
-    pub(super) fn handle_tried(
-        &mut self,
-        number: TrialNumber,
-        result: Result<Arc<Painting>, EngineError>,
-    ) {
-        let is_it =
-            |trial: &mut Trial<Self>| trial.painting.as_ref().is_some_and(|(n, _)| *n == number);
-        if let Some(Trial { painting: Some((_, photo)), done, .. }) = self.trial.take_if(is_it) {
-            done(self, result.map(|painting| (photo, painting)).map_err(TrialError::from));
-        }
-    }
-
     /// Cancels the trial.
     pub(super) fn stop_trial(&mut self) {
-        self.engine.cancel_trial();
-        self.trial = None;
+        if let Some(number) = self.trial.take().and_then(|trial| trial.painting) {
+            self.cancel_repaint(number);
+        }
     }
 }

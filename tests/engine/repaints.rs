@@ -10,6 +10,7 @@ use styleforge::{
         error::EngineError,
         paint::{PaintError, WorkingSize},
         protocol::{Event, PaintJob, RepaintJob, RepaintNumber, Repainted},
+        trial::{self, TRIAL_PX},
     },
 };
 
@@ -124,4 +125,30 @@ fn the_engine_ends_while_a_frame_is_painted_once_more() {
     engine.repaint(repaint(20, 20));
     wait_for("the run", || (script.runs().len() == 1).then_some(()));
     assert!(engine.shutdown(PATIENCE));
+}
+
+#[test]
+fn a_trial_is_painted_small() {
+    let script = Arc::new(Script::default());
+    let mut engine = engine(&script);
+    skip_device(&mut engine);
+    for (size, painted) in
+        [((60, 40), (60, 40)), ((2 * TRIAL_PX, TRIAL_PX), (TRIAL_PX, TRIAL_PX / 2))]
+    {
+        engine.repaint(RepaintJob { settings: trial::settings(), ..repaint(size.0, size.1) });
+        let repainted = outcome(&mut engine).1.expect("painted");
+        assert_eq!((repainted.picture.size(), repainted.working), (size, painted));
+    }
+}
+
+#[test]
+fn without_a_device_nothing_is_painted() {
+    let open = Arc::new(|_| {
+        Err(BackendError::Unavailable { device: "cpu".to_owned(), reason: "scripted".to_owned() })
+    });
+    let mut engine = Engine::start(open, Arc::new(|| {})).expect("a thread");
+    assert!(matches!(next(&mut engine), Event::NoDevice(_)));
+    engine.repaint(repaint(9, 7));
+    let error = outcome(&mut engine).1.expect_err("no picture");
+    assert!(error.to_string().contains("scripted"), "{error}");
 }

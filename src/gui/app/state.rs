@@ -11,8 +11,7 @@ use crate::{
     backend::DeviceInfo,
     engine::{
         error::EngineError,
-        paint::Painting,
-        protocol::{Generation, TrialNumber},
+        protocol::{Generation, RepaintNumber, Repainted},
     },
     frame::Frame,
     gui::{
@@ -131,19 +130,18 @@ pub enum TrialError {
 }
 
 /// A small photo and its painting.
-pub type Tried = Result<(Arc<Frame>, Arc<Painting>), TrialError>;
-
-/// Continues with the result of a trial.
-type Continue<S> = Box<dyn FnOnce(&mut S, Tried)>;
+pub type Tried = Result<(Arc<Frame>, Arc<Repainted>), TrialError>;
 
 /// A trial in progress.
-pub struct Trial<S> {
+pub struct Trial {
     /// Distinguishes this trial from earlier ones, whose networks may be read late.
     pub ticket: u64,
-    /// The engine's number and the photo, once the network is read.
-    pub painting: Option<(TrialNumber, Arc<Frame>)>,
-    pub done: Continue<S>,
+    /// The engine's number, once the network is read.
+    pub painting: Option<RepaintNumber>,
 }
+
+/// Continues with a picture that was painted in parallel with other work, or with the failure.
+pub type Repaint<S> = Box<dyn FnOnce(&mut S, RepaintNumber, Result<Arc<Repainted>, EngineError>)>;
 
 /// A save, and what follows it.
 #[derive(Default)]

@@ -67,7 +67,7 @@ impl App {
     pub(crate) fn stop_contact_sheet(&mut self) {
         let sheet = self.sheet.take();
         if let Some(number) = sheet.and_then(|sheet| sheet.painting) {
-            self.engine.cancel_repaint(number);
+            self.cancel_repaint(number);
         }
     }
 
@@ -91,20 +91,23 @@ impl App {
                 let Some(sheet) = app.sheet.as_mut().filter(|sheet| sheet.ticket == ticket) else {
                     return;
                 };
-                match read {
-                    Ok((network, photo)) => {
-                        sheet.photo = photo.clone();
-                        sheet.painting = Some(app.engine.repaint(RepaintJob {
-                            frame: photo,
-                            network,
-                            settings: PaintSettings {
-                                working_size: WorkingSize::Original,
-                                ..PaintSettings::of_mode(sheet.choice.mode)
-                            },
-                            look: sheet.choice.look,
-                        }));
-                    }
-                    Err(error) => app.leave_off_sheet(error),
+                let (network, photo) = match read {
+                    Ok(read) => read,
+                    Err(error) => return app.leave_off_sheet(error),
+                };
+                sheet.photo = photo.clone();
+                let job = RepaintJob {
+                    frame: photo,
+                    network,
+                    settings: PaintSettings {
+                        working_size: WorkingSize::Original,
+                        ..PaintSettings::of_mode(sheet.choice.mode)
+                    },
+                    look: sheet.choice.look,
+                };
+                let number = app.repaint(job, Self::handle_sheet_painted);
+                if let Some(sheet) = &mut app.sheet {
+                    sheet.painting = Some(number);
                 }
             });
         } else if sheet.file.cells.is_empty() {
@@ -137,22 +140,19 @@ impl App {
         }
     }
 
-    /// Handles a style that was painted for the sheet, or the failure; returns `false` if it does not belong to the
-    /// sheet.
-    pub(crate) fn handle_sheet_painted(
+    /// Handles a style that was painted for the sheet, or the failure.
+    fn handle_sheet_painted(
         &mut self,
-        painted: RepaintNumber,
-        result: &Result<Arc<Repainted>, EngineError>,
-    ) -> bool {
-        let Some(sheet) = self.sheet.as_mut().filter(|sheet| sheet.painting == Some(painted))
-        else {
-            return false;
+        _: RepaintNumber,
+        result: Result<Arc<Repainted>, EngineError>,
+    ) {
+        let Some(sheet) = &mut self.sheet else {
+            return;
         };
         sheet.painting = None;
         match result {
             Ok(repainted) => {
                 let ticket = sheet.ticket;
-                let repainted = repainted.clone();
                 self.tasks.spawn(
                     move || Ok(cell_of(&repainted.picture)),
                     move |app, cell| {
@@ -179,7 +179,6 @@ impl App {
                 self.leave_off_sheet(why);
             }
         }
-        true
     }
 
     fn leave_off_sheet(&mut self, why: String) {

@@ -49,12 +49,13 @@ impl App {
         let is_gpu = self.device.is(DeviceChoice::Cuda);
         // A CPU takes seconds for more than a photo's usual size, so the result is upscaled to the frame's size.
         let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
-        Ok(Some(self.engine.repaint(RepaintJob {
+        let job = RepaintJob {
             frame: frame.clone(),
             network: loaded.network,
             settings: PaintSettings { working_size, ..PaintSettings::of_mode(finer.mode) },
             look: finer.look,
-        })))
+        };
+        Ok(Some(self.repaint(job, Self::handle_repainted)))
     }
 
     /// Starts to repaint the frozen picture and waiting snapshots as soon as possible. Discards a frozen picture if it
@@ -120,7 +121,7 @@ impl App {
         if let Some(number) = number
             && !self.repaints.waiting.iter().any(|snapshot| snapshot.number == Some(number))
         {
-            self.engine.cancel_repaint(number);
+            self.cancel_repaint(number);
         }
     }
 
@@ -171,7 +172,7 @@ impl App {
     }
 
     /// Handles a repainted frame, or the failure.
-    pub(crate) fn handle_repainted(
+    fn handle_repainted(
         &mut self,
         number: RepaintNumber,
         result: Result<Arc<Repainted>, EngineError>,

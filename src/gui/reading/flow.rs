@@ -101,10 +101,10 @@ impl App {
                 Trial::Painted {
                     texture: self.ctx.load_texture(
                         "reading",
-                        image_of(&painting.painted),
+                        image_of(&painting.picture),
                         MIPMAPPED,
                     ),
-                    one_color: OneColor::of(&painting.painted),
+                    one_color: OneColor::of(&painting.picture),
                 }
             }
             Err(error) => Trial::Failed(remark(&error.to_string())),
