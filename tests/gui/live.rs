@@ -399,7 +399,7 @@ fn the_performance_panel_shows_live_numbers() {
     let mut w = Window::painting_live();
     w.press(Key::P);
     w.until_label("Show counters");
-    for tab in ["Show steps", "Show timeline", "Show roofline", "Show counters"] {
+    for tab in ["Show steps", "Show roofline", "Show counters"] {
         w.click(tab);
     }
     let path = w.path("figures.json");

@@ -1,5 +1,5 @@
 //! The Lab: measurements of live mode as a comparison of two modes, a benchmark of both, a table of the network's
-//! steps, their timeline, a roofline and counters.
+//! steps with a timeline, a roofline and counters.
 //!
 //! [`Panel`] stores every picture's facts and every sample that the window passes to it, and draws them; it requests
 //! nothing itself. `live::comparison` and `live::report` draw the comparison and the benchmark. Pictures are noted even
@@ -13,7 +13,6 @@ pub mod meters;
 mod roofline;
 pub mod steps;
 mod table;
-mod timeline;
 
 use std::{
     sync::Arc,
@@ -46,18 +45,16 @@ enum Tab {
     Compare,
     Benchmark,
     Steps,
-    Timeline,
     Roofline,
     #[default]
     Counters,
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 6] = [
+    const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Compare, "Compare", "Two engines on the same frames: pictures and times."),
         (Self::Benchmark, "Benchmark", "Both engines by a fixed protocol, with a report."),
-        (Self::Steps, "Steps", "Time of every step of the network."),
-        (Self::Timeline, "Timeline", "The steps on a time axis."),
+        (Self::Steps, "Steps", "Time of every step of the network, on a time axis."),
         (Self::Roofline, "Roofline", "How close every step is to the device's limits."),
         (Self::Counters, "Counters", "Frames per second, latency, dropped frames, memory."),
     ];
@@ -189,8 +186,6 @@ impl Panel {
                     self.tab = tab;
                 }
             }
-            // The export button is not a tab.
-            ui.separator();
             self.export_button(ui, (device, has_words), now);
             if is_frozen {
                 ui.label(theme::small(ui, "Paused"))
@@ -208,7 +203,7 @@ impl Panel {
                     },
                 );
             }
-            Tab::Steps | Tab::Timeline | Tab::Roofline => self.steps_ui(ui, no_roof),
+            Tab::Steps | Tab::Roofline => self.steps_ui(ui, no_roof),
         }
     }
 
@@ -234,7 +229,6 @@ impl Panel {
             return;
         };
         match self.tab {
-            Tab::Timeline => timeline::ui(ui, table),
             Tab::Roofline => roofline::ui(ui, table),
             Tab::Compare | Tab::Benchmark | Tab::Counters | Tab::Steps => {
                 table::ui(ui, table, &mut self.sorting);

@@ -1,4 +1,4 @@
-//! The steps of the network as shown by the table, the timeline and the roofline, sorted by a column.
+//! The steps of the network as shown by the table and the roofline, sorted by a column.
 //!
 //! The times are means over the middle third of the last samples, ordered by the duration of the whole run. Medians of
 //! each step would exclude delays that hit different steps at different times, such as those by other programs, so

@@ -1,12 +1,15 @@
-//! The steps as a table, in the network's order or sorted by a column.
+//! The steps as a table, in the network's order or sorted by a column. In the network's order, their bars are on a time
+//! axis.
+
+use std::ops::Range;
 
 use eframe::egui::{
-    self, Align, Pos2, Rangef, Rect, Response, RichText, Role, ScrollArea, Sense, Shape, Stroke,
-    Ui, vec2,
+    Align, Button, Layout, Rangef, Rect, Response, RichText, ScrollArea, Sense, Stroke, Ui,
+    UiBuilder, vec2,
 };
 
 use super::{
-    cells::{CELL_GAP, Line, ROW_HEIGHT, step_color},
+    cells::{CELL_GAP, Line, ROW_HEIGHT, step_color, step_legend},
     steps::{Column, Sorting},
 };
 use crate::{
@@ -58,7 +61,7 @@ const COLUMNS: [Shown; 8] = [
         "Share",
         "share",
         (96.0, Align::Min),
-        "Share of the sum of all steps.",
+        "Share of the sum of all steps. In the network's order, the bars show when each step runs.",
     ),
     Shown::new(
         Column::Bandwidth,
@@ -94,6 +97,7 @@ fn columns(table: &KernelTable) -> &'static [Shown] {
 /// Draws the table into `ui`.
 pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
     let sum_ms = table.sum_ms();
+    step_legend(ui);
     // Leave space for the lines below.
     let height = (ui.available_height() - BELOW_HEIGHT).max(4.0 * ROW_HEIGHT);
     ScrollArea::horizontal()
@@ -107,13 +111,27 @@ pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
             head(ui, (columns, &places), sorting);
             let order = sorting.order(&table.kernels);
             let longest_ms = table.kernels.iter().map(|k| k.ms).fold(0.0, f64::max);
+            let mut end_ms = 0.0;
+            let runs: Vec<Range<f64>> = (table.kernels.iter())
+                .map(|step| {
+                    end_ms += step.ms;
+                    end_ms - step.ms..end_ms
+                })
+                .collect();
+            let is_timeline = *sorting == Sorting::default();
             ScrollArea::vertical().id_salt("steps").auto_shrink([false, true]).show_rows(
                 ui,
                 ROW_HEIGHT,
                 order.len(),
                 |ui, shown| {
                     for &at in &order[shown] {
-                        row(ui, (columns, &places), at, &table.kernels[at], [sum_ms, longest_ms]);
+                        let (step, run) = (&table.kernels[at], &runs[at]);
+                        let bar = if is_timeline {
+                            [run.start / sum_ms, run.end / sum_ms]
+                        } else {
+                            [0.0, step.ms / longest_ms]
+                        };
+                        row(ui, (columns, &places), (at, step, run), step.ms / sum_ms, bar);
                     }
                 },
             );
@@ -122,15 +140,20 @@ pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
     below(ui, table, sum_ms);
 }
 
-/// The columns' positions; remaining width is distributed to layer, kernel and share.
+/// The columns' positions; remaining width is distributed to layer, kernel and, above all, share.
 fn places(columns: &[Shown], available: f32) -> Vec<Rangef> {
     let least: f32 = columns.iter().map(|c| c.width + CELL_GAP).sum();
-    let spare = ((available - least) / 3.0).clamp(0.0, 90.0);
+    let spare = (available - least).max(0.0);
+    let of_name = (spare / 3.0).min(90.0);
     let mut left = 0.0;
     let mut places = Vec::with_capacity(columns.len());
     for shown in columns {
-        let grows = matches!(shown.column, Column::Layer | Column::Kernel | Column::Share);
-        let width = shown.width + if grows { spare } else { 0.0 };
+        let more = match shown.column {
+            Column::Layer | Column::Kernel => of_name,
+            Column::Share => spare - 2.0 * of_name,
+            _ => 0.0,
+        };
+        let width = shown.width + more;
         places.push(Rangef::new(left, left + width));
         left += width + CELL_GAP;
     }
@@ -154,49 +177,34 @@ fn head(ui: &mut Ui, (columns, places): (&[Shown], &[Rangef]), sorting: &mut Sor
 
 /// A clickable head; `sorted` is set if the table is sorted by it, and `true` for descending order.
 fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Response {
-    let id = ui.scope_id().with(("head", shown.title));
-    let response = ui.interact(cell.expand2(vec2(4.0, 0.0)), id, Sense::click());
-    let name = format!("Sort by {}", shown.spoken);
-    theme::named_choice(&response, Role::Button, sorted.is_some(), &name);
-    let visuals = ui.style().interact(&response);
-    let palette = theme::palette(ui);
-    if response.hovered() || response.has_focus() {
-        ui.painter().rect_filled(response.rect, 3.0, visuals.weak_bg_fill);
-    }
-    let color = match sorted {
-        Some(_) => ui.visuals().strong_text_color(),
-        None => palette.quiet,
+    let title = shown.title;
+    let text = match sorted {
+        Some(true) => RichText::new(format!("{title} ↓")).small(),
+        Some(false) => RichText::new(format!("{title} ↑")).small(),
+        None => theme::small(ui, title),
     };
-    let anchor = match shown.align {
-        Align::Max => egui::Align2::RIGHT_CENTER,
-        _ => egui::Align2::LEFT_CENTER,
+    let layout = match shown.align {
+        Align::Max => Layout::right_to_left(Align::Center),
+        _ => Layout::left_to_right(Align::Center),
     };
-    let at = anchor.pos_in_rect(&cell);
-    let text = ui.painter().text(at, anchor, shown.title, egui::FontId::proportional(12.0), color);
-    if let Some(is_reversed) = sorted {
-        let x = match shown.align {
-            Align::Max => text.left() - 7.0,
-            _ => text.right() + 7.0,
-        };
-        let tip = if is_reversed { 3.0 } else { -3.0 };
-        let corner = |dx, dy| Pos2::new(x + dx, cell.center().y + dy);
-        let points = vec![corner(-3.5, -tip / 1.5), corner(3.5, -tip / 1.5), corner(0.0, tip)];
-        ui.painter().add(Shape::convex_polygon(points, color, Stroke::NONE));
-    }
-    response.on_hover_text(shown.hint)
+    let mut ui = ui.new_child(UiBuilder::new().id_salt(title).max_rect(cell).layout(layout));
+    ui.spacing_mut().button_padding = vec2(2.0, 0.0);
+    let head = ui.add(Button::selectable(sorted.is_some(), text)).on_hover_text(shown.hint);
+    head.accessible_name(format!("Sort by {}", shown.spoken))
 }
 
+/// Draws a step, which runs at `run`, in milliseconds. `bar` is where its bar begins and ends, in shares of the width.
 fn row(
     ui: &mut Ui,
     (columns, places): (&[Shown], &[Rangef]),
-    at: usize,
-    step: &KernelRow,
-    [sum_ms, longest_ms]: [f64; 2],
+    (at, step, run): (usize, &KernelRow, &Range<f64>),
+    share: f64,
+    [from, to]: [f64; 2],
 ) {
     let width = places[places.len() - 1].max;
-    let share = step.ms / sum_ms;
     let color = step_color(ui, step.flops > 0);
-    let (line, response) = Line::new(ui, width, row_text(at, step, share));
+    let run = format!("from {} to {} ms", milliseconds(run.start), milliseconds(run.end));
+    let (line, response) = Line::new(ui, width, row_text(at, step, share, &run));
     for (shown, &place) in columns.iter().zip(places) {
         let text = match shown.column {
             Column::Order => (at + 1).to_string(),
@@ -207,7 +215,7 @@ fn row(
                 let number = Rangef::new(place.max - 52.0, place.max);
                 let bar = Rangef::new(place.min, number.min - 4.0);
                 line.track(bar);
-                line.bar(bar, 0.0, (step.ms / longest_ms) as f32, color);
+                line.bar(bar, from as f32, to as f32, color);
                 line.text(number, &percent(share), Align::Max, line.plain());
                 continue;
             }
@@ -221,13 +229,13 @@ fn row(
         };
         line.text(place, &text, shown.align, color);
     }
-    response.on_hover_ui(|ui| details(ui, step, share));
+    response.on_hover_ui(|ui| details(ui, step, share, &run));
 }
 
 /// The facts of a step, for its tooltip.
-pub fn details(ui: &mut Ui, step: &KernelRow, share: f64) {
+fn details(ui: &mut Ui, step: &KernelRow, share: f64, run: &str) {
     ui.label(RichText::new(format!("{}: {}", step.layer, step.kernel)).strong());
-    let mut text = format!("{} ms, {} of all", milliseconds(step.ms), percent(share));
+    let mut text = format!("{} ms, {} of all, {run}", milliseconds(step.ms), percent(share));
     if step.bytes > 0 {
         text.push_str(&format!(
             "\n{:.2} MB read and written, {:.1} GB/s",
@@ -249,7 +257,7 @@ pub fn details(ui: &mut Ui, step: &KernelRow, share: f64) {
 }
 
 /// A row as text for screen readers.
-fn row_text(at: usize, step: &KernelRow, share: f64) -> String {
+fn row_text(at: usize, step: &KernelRow, share: f64, run: &str) -> String {
     let mut words = format!(
         "{}. {} {}: {} ms, {}",
         at + 1,
@@ -267,7 +275,7 @@ fn row_text(at: usize, step: &KernelRow, share: f64) -> String {
     if let Some(share) = step.ceiling_share {
         words.push_str(&format!(", {} of the limit", percent(share)));
     }
-    words
+    words + ", " + run
 }
 
 /// The sum of the steps, the time of the whole run, and why they differ.

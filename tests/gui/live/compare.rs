@@ -146,7 +146,7 @@ fn a_benchmark_has_a_tab_of_its_own_and_needs_no_comparison() {
     let mut w = Window::painting_live();
     w.press(Key::P);
     w.until_label("Show counters");
-    let tabs = ["compare", "benchmark", "steps", "timeline", "roofline", "counters"];
+    let tabs = ["compare", "benchmark", "steps", "roofline", "counters"];
     let left = |tab| {
         let name = format!("Show {tab}");
         w.harness.get_by_label(&name).rect().left()
@@ -221,7 +221,7 @@ fn steps_are_timed_in_one_mode_to_which_a_button_leads_back() {
     let mut w = Window::painting_live();
     w.press(Key::B);
     w.until_contains("times as fast");
-    w.click("Show timeline");
+    w.click("Show roofline");
     let why = "Steps are not timed during a comparison";
     w.until_contains(why);
     w.click("Show steps");
@@ -266,7 +266,7 @@ fn the_lab_is_as_high_with_every_tab() {
     w.step();
     let top = |w: &Window| w.harness.get_by_label("Show counters").rect().top();
     let before = top(&w);
-    for tab in ["Show compare", "Show benchmark", "Show steps", "Show timeline", "Show counters"] {
+    for tab in ["Show compare", "Show benchmark", "Show steps", "Show counters"] {
         w.click(tab);
         w.step();
         assert_eq!(top(&w), before, "{tab}");

@@ -332,7 +332,7 @@ fn the_window_speaks_the_words_of_its_field() {
     assert!(w.paints("Dropped frames") && w.paints("Latency from capture to screen"));
     assert!(w.paints("p95") && w.has_containing("Painted at: "));
     speaks(&w, "the Lab");
-    for tab in ["steps", "timeline", "benchmark"] {
+    for tab in ["steps", "benchmark"] {
         w.click(&format!("Show {tab}"));
         speaks(&w, tab);
     }
@@ -371,7 +371,7 @@ fn the_lab_is_as_high_as_its_edge_is_dragged_with_every_tab() {
         assert!((tabs(&w) - settles).abs() < 4.0, "{} for {settles}", tabs(&w));
     }
     let dragged = tabs(&w);
-    for tab in ["steps", "timeline", "compare", "benchmark", "counters"] {
+    for tab in ["steps", "compare", "benchmark", "counters"] {
         w.click(&format!("Show {tab}"));
         w.step();
         assert_eq!(tabs(&w), dragged, "with {tab}");
