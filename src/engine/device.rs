@@ -3,11 +3,14 @@
 //! A GPU is lost when a kernel traps, the driver is restarted, or the card falls off its bus or stops responding. Its
 //! memory is gone, every later call fails, and the driver refuses the process a new context (cuda.h documents this for
 //! errors 700, 719 and similar ones). The CPU then paints until the program is restarted, even if the user chose the
-//! GPU. The job is finished, and a message reports the loss.
+//! GPU. The job is finished, and a message reports the loss. If other GPUs share the work, they do it instead.
 //!
 //! This module knows no sessions. They must be closed before the device is replaced. Belongs to the thread that paints.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{
     backend::{Backend, BackendError, OpenDevice},
@@ -21,12 +24,25 @@ pub struct Device {
     open: OpenDevice,
     /// Whether the CPU has replaced a lost GPU.
     took_over: bool,
+    /// Number of devices that share the work, this one included.
+    sharing: Arc<AtomicUsize>,
 }
 
 impl Device {
     /// Paints on `backend`; `open` opens its replacement.
     pub fn new(backend: Arc<dyn Backend>, open: OpenDevice) -> Self {
-        Self { backend, open, took_over: false }
+        Self { backend, open, took_over: false, sharing: Arc::new(AtomicUsize::new(1)) }
+    }
+
+    /// Leaves the work to others when the device is lost, unless it is the last one of `count`.
+    pub fn share_work(&mut self, count: &Arc<AtomicUsize>) {
+        self.sharing = count.clone();
+    }
+
+    /// Whether others do the work of a lost device; it no longer counts then.
+    fn leaves(&self) -> bool {
+        let without = |count: usize| (count > 1).then(|| count - 1);
+        self.sharing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, without).is_ok()
     }
 
     /// The current device.
@@ -64,9 +80,11 @@ impl Device {
     /// lost device must be closed first, because they hold its memory.
     ///
     /// # Errors
-    /// `error` itself if it is not a loss or the device is already the CPU; otherwise the error of opening the CPU.
+    /// `error` itself if it is not a loss, the device is already the CPU, or others do its work ([`Device::share_work`]);
+    /// otherwise the error of opening the CPU.
     pub fn replace_lost(&mut self, error: BackendError) -> Result<String, BackendError> {
-        if self.backend.device().kind == DeviceChoice::Cpu || !error.is_lost() {
+        let is_cpu = self.backend.device().kind == DeviceChoice::Cpu;
+        if is_cpu || !error.is_lost() || self.leaves() {
             return Err(error);
         }
         self.backend = (self.open)(DeviceChoice::Cpu)?.backend;

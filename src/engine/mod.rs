@@ -1,7 +1,7 @@
 //! Paints photos and live video in styles: the jobs that the surfaces (window and command line) request.
 //!
-//! [`paint`] blocks its caller; the command line runs it on the main thread for photos. It also replaces a lost GPU by
-//! the CPU.
+//! [`paint`] blocks its caller; the command line runs it on the main thread for photos, and with several GPUs on threads
+//! that [share the work](share_in_order). It also replaces a lost GPU by the CPU.
 //!
 //! The window and `styleforge live` use [`Engine`] instead. It is the handle of one thread that owns the device, its
 //! [session pool](sessions) and [live painting](live). That thread is helped by a loader thread and a thread that
@@ -24,6 +24,7 @@ mod photos;
 pub mod protocol;
 mod repaint;
 pub mod sessions;
+mod share;
 pub mod style_picture;
 mod thread;
 pub mod trial;
@@ -33,3 +34,4 @@ pub use bounded_thread::WakeUp;
 pub use error::panic_message;
 pub use film_frames::FilmPainter;
 pub use handle::Engine;
+pub use share::share_in_order;

@@ -55,6 +55,8 @@ pub struct Film<'a> {
     pub strips_location: bool,
     /// Frames painted at once.
     pub batch: usize,
+    /// Number of devices that paint at the same time.
+    pub devices: usize,
     /// Frames in a part: what an interruption can lose.
     pub part_frames: u64,
     /// Everything else that the pictures depend on: styles, mode, size.

@@ -1,7 +1,10 @@
-//! The threads of a film: one decodes, this one paints, one composes, one encodes.
+//! The threads of a film: one decodes, one for each device paints, one composes, one encodes. This one passes the
+//! paintings on in order.
 
 use std::{
+    iter,
     num::NonZero,
+    ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
     thread::{self, available_parallelism},
     time::Duration,
@@ -21,7 +24,10 @@ use super::{
 use crate::{
     backend::RunControl,
     disk,
-    engine::paint::{PaintError, Painting, at_size},
+    engine::{
+        paint::{PaintError, Painting, at_size},
+        share_in_order,
+    },
     frame::Frame,
     media::nut::NutStream,
     steady::Steady,
@@ -52,8 +58,8 @@ struct Painted {
     painting: Option<Painting>,
 }
 
-/// Paints the film. `paint` paints frames of one size; `progress` gets the number of frames that are done, and how many
-/// of them this call has painted.
+/// Paints the film. `paint` paints frames of one size, on a thread for each device; `progress` gets the number of frames
+/// that are done, and how many of them this call has painted.
 ///
 /// # Errors
 /// [`FilmError`]. What is painted before stays in the folder of parts, and the same call continues after it.
@@ -61,7 +67,7 @@ pub fn render(
     tools: &Tools,
     film: &Film<'_>,
     control: &RunControl,
-    mut paint: impl FnMut(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError>,
+    paint: impl Fn(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError> + Sync,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Rendered, FilmError> {
     let first = first_output(film.container, film.output);
@@ -86,7 +92,7 @@ pub fn render(
         ));
     }
     progress(resumed, 0);
-    let painted = paint_parts(tools, film, control, &mut paint, progress, &mut parts);
+    let painted = paint_parts(tools, film, control, &paint, progress, &mut parts);
     let joined = painted.and_then(|(tick, damage)| {
         join(tools, film, &parts, (tick, damage.is_none()), &along)?;
         Ok(Rendered { frames: parts.frames(), resumed, notes, damage })
@@ -100,7 +106,7 @@ fn paint_parts(
     tools: &Tools,
     film: &Film<'_>,
     control: &RunControl,
-    paint: &mut impl FnMut(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError>,
+    paint: &(impl Fn(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError> + Sync),
     progress: &(dyn Fn(u64, u64) + Sync),
     parts: &mut Parts,
 ) -> Result<((u64, u64), Option<String>), FilmError> {
@@ -169,44 +175,79 @@ fn paint_all(
     film: &Film<'_>,
     (control, patience): (&RunControl, Duration),
     decoder: &mut Decoder,
-    paint: &mut impl FnMut(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError>,
+    paint: &(impl Fn(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError> + Sync),
     sender: &Sender<Painted>,
 ) -> Result<(), Ended> {
-    let mut last = None;
-    loop {
-        let mut frames = Vec::new();
-        while frames.len() < film.batch.max(1) {
-            if control.is_cancelled() {
-                return Err(Ended::Cancelled);
-            }
-            let Some((ticks, frame)) = decoder.next_picture()? else { break };
-            // Damaged files repeat times; every frame stays, a tick later.
-            let ticks = last.map_or(ticks, |last: i64| ticks.max(last.saturating_add(1)));
-            last = Some(ticks);
-            let frame = if film.framing.is_plain() {
-                frame
-            } else {
-                film.framing.applied(&frame).map_err(FilmError::from)?
-            };
-            frames.push((ticks, Arc::new(frame)));
+    let (mut last, mut has_ended) = (None, false);
+    let batches = iter::from_fn(|| {
+        if has_ended {
+            return None;
         }
-        if frames.is_empty() {
-            return Ok(());
-        }
-        let paintings = if film.look.strength_percent == 0 {
+        let batch = next_batch(film, control, decoder, &mut last);
+        has_ended = !batch.as_ref().is_ok_and(|frames| !frames.is_empty());
+        Some(batch)
+    });
+    type Batch = (Vec<Decoded>, Vec<Painting>);
+    let painted = |batch: Result<Vec<Decoded>, Ended>| -> Result<Batch, Ended> {
+        let frames = batch?;
+        let paintings = if film.look.strength_percent == 0 || frames.is_empty() {
             Vec::new()
         } else {
             let of: Vec<_> = frames.iter().map(|(_, frame)| frame).collect();
             paint(&of).map_err(FilmError::from)?
         };
-        let mut paintings = paintings.into_iter();
-        for (ticks, frame) in frames {
-            let painted = Painted { ticks, frame, painting: paintings.next() };
-            if !send(sender, painted, (control, patience))? {
-                return Ok(());
-            }
+        Ok((frames, paintings))
+    };
+    let mut outcome = Ok(true);
+    // While one batch is encoded, every device has another one, and a second one waits for it.
+    share_in_order(film.devices, 2 * film.devices, batches, painted, |painted| {
+        if let Ok(true) = outcome {
+            outcome = painted.and_then(|(frames, paintings)| {
+                let mut paintings = paintings.into_iter();
+                for (ticks, frame) in frames {
+                    let painted = Painted { ticks, frame, painting: paintings.next() };
+                    if !send(sender, painted, (control, patience))? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            });
         }
+        match outcome {
+            Ok(true) => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    });
+    outcome.map(|_| ())
+}
+
+/// A frame and its time in ticks.
+type Decoded = (i64, Arc<Frame>);
+
+/// The next frames to paint at once; none at the end. `last` is the time of the last frame before them.
+fn next_batch(
+    film: &Film<'_>,
+    control: &RunControl,
+    decoder: &mut Decoder,
+    last: &mut Option<i64>,
+) -> Result<Vec<Decoded>, Ended> {
+    let mut frames = Vec::new();
+    while frames.len() < film.batch.max(1) {
+        if control.is_cancelled() {
+            return Err(Ended::Cancelled);
+        }
+        let Some((ticks, frame)) = decoder.next_picture()? else { break };
+        // Damaged files repeat times; every frame stays, a tick later.
+        let ticks = last.map_or(ticks, |last| ticks.max(last.saturating_add(1)));
+        *last = Some(ticks);
+        let frame = if film.framing.is_plain() {
+            frame
+        } else {
+            film.framing.applied(&frame).map_err(FilmError::from)?
+        };
+        frames.push((ticks, Arc::new(frame)));
     }
+    Ok(frames)
 }
 
 /// Sends a frame; stops waiting when the film is cancelled, or the encoder makes no progress. `false` if the encoding

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, bounded, unbounded};
 use serde_json::json;
 
 use super::{
@@ -19,14 +19,16 @@ use crate::{
     backend::RunControl,
     compose::Look,
     disk::Existing,
-    engine::paint::{OutputSize, PaintError},
+    engine::paint::{OutputSize, PaintError, Painting},
     frame::Frame,
     media::{
         fake,
         ffmpeg::Ffmpeg,
         framing::Framing,
-        nut::{NutMuxer, NutStream, RGBA, SQUARE},
+        nut::{NutMuxer, NutReader, NutStream, RGBA, SQUARE},
     },
+    mode::Mode,
+    timing::RunTiming,
 };
 
 const FRAMES: u64 = 20;
@@ -93,12 +95,19 @@ fn paint_with(
     let hangs = scripts.iter().any(|script| script.contains("sleep"));
     let patience = Duration::from_secs(if hangs { 1 } else { 30 });
     let tools = Tools { patience, ..film_tools(folder, scripts) };
-    let output = folder.join("painted.mp4");
-    let clip = clip();
-    let mut film = Film {
+    let (output, clip) = (folder.join("painted.mp4"), clip());
+    let mut film = film(&clip, &output);
+    change(&mut film);
+    let unused = |_: &[&Arc<Frame>]| -> Result<Vec<_>, PaintError> { Ok(Vec::new()) };
+    render(&tools, &film, control, unused, &|_, _| {})
+}
+
+/// A film at strength 0.
+fn film<'a>(clip: &'a Clip, output: &'a Path) -> Film<'a> {
+    Film {
         source: Path::new("clip.mp4"),
-        clip: &clip,
-        output: &output,
+        clip,
+        output,
         existing: Existing::Keep,
         container: Container::Mp4,
         codec: Codec::H264,
@@ -113,12 +122,10 @@ fn paint_with(
         strips_metadata: false,
         strips_location: false,
         batch: 3,
+        devices: 1,
         part_frames: 8,
         about: String::new(),
-    };
-    change(&mut film);
-    let unused = |_: &[&Arc<Frame>]| -> Result<Vec<_>, PaintError> { Ok(Vec::new()) };
-    render(&tools, &film, control, unused, &|_, _| {})
+    }
 }
 
 /// The processes whose current folder this is, as far as the system shows them.
@@ -172,6 +179,53 @@ fn a_film_needs_every_process_to_do_its_part() {
         assert!(here.path().join("painted.mp4").exists());
         assert!(!here.path().join("painted.mp4.part").exists());
     }
+}
+
+#[test]
+fn frames_stay_in_order_on_several_devices() {
+    let here = tempfile::tempdir().expect("a folder");
+    let encodes = "cat >pictures-${last##*/}; echo part >\"$last\"";
+    let tools = Tools {
+        patience: Duration::from_secs(60),
+        ..film_tools(here.path(), [DECODES, encodes, JOINS])
+    };
+    // The first batch is painted only after the third one.
+    let (third, is_painted) = bounded(1);
+    let paint = |frames: &[&Arc<Frame>]| {
+        match frames[0].pixel(0, 0)[0] {
+            0 => is_painted.recv_timeout(Duration::from_secs(60)).expect("the third batch"),
+            6 => third.send(()).expect("room"),
+            _ => {}
+        }
+        let painting = |frame: &&Arc<Frame>| {
+            let [level, ..] = frame.pixel(0, 0);
+            Painting {
+                painted: Frame::from_fn(64, 48, |_, _| [255 - level; 4]),
+                deep: None,
+                notes: Vec::new(),
+                mode: Mode::default(),
+                run: RunTiming::host(1.0),
+                total_ms: 1.0,
+            }
+        };
+        Ok(frames.iter().map(painting).collect())
+    };
+    let (output, clip) = (here.path().join("painted.mp4"), clip());
+    let film = Film { look: Look::default(), devices: 2, ..film(&clip, &output) };
+    let rendered = render(&tools, &film, &RunControl::default(), paint, &|_, _| {});
+    assert_eq!(rendered.expect("painted").frames, FRAMES);
+    let files = fs::read_dir(here.path()).expect("a folder").flatten().map(|file| file.path());
+    let mut files: Vec<_> =
+        files.filter(|file| file.to_string_lossy().contains("pictures-")).collect();
+    files.sort();
+    let mut levels = Vec::new();
+    for file in files {
+        let mut nut = NutReader::open(fs::File::open(file).expect("readable")).expect("pictures");
+        while let Some((_, pixels)) = nut.next_picture().expect("whole") {
+            levels.push(u64::from(255 - pixels[0]));
+        }
+    }
+    assert_eq!(levels, (0..FRAMES).collect::<Vec<_>>());
 }
 
 #[test]

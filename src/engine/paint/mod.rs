@@ -5,6 +5,7 @@
 
 mod limits;
 mod painter;
+mod painters;
 
 use std::{
     borrow::Cow,
@@ -13,6 +14,7 @@ use std::{
 };
 
 pub use painter::{Painter, long_minutes};
+pub use painters::Painters;
 
 use crate::{
     backend::BackendError,

@@ -5,7 +5,7 @@
 use std::{
     fmt::Write,
     slice::from_ref,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::AtomicUsize},
     time::Instant,
 };
 
@@ -110,6 +110,11 @@ impl Painter {
 
     pub fn backend(&self) -> &Arc<dyn Backend> {
         self.device.backend()
+    }
+
+    /// See [`Device::share_work`].
+    pub(super) fn share_work(&mut self, count: &Arc<AtomicUsize>) {
+        self.device.share_work(count);
     }
 
     /// Takes the messages for the user about devices that were lost and replaced. Call it after every run, even a

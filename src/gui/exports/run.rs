@@ -78,6 +78,7 @@ impl Run {
             strips_metadata: false,
             strips_location: false,
             batch: 1,
+            devices: 1,
             part_frames: part_frames(*on_gpu),
             about: format!("{:x} {settings:?} {on_gpu}", network.digest()),
         };
