@@ -84,6 +84,8 @@
 //! - **Engine** ([`engine::Engine`]): owns the device, its [pool of sessions](engine::sessions) and
 //!   [live painting](engine::live). `styleforge live` runs one too; the other commands paint photos
 //!   on their main thread with [`engine::paint::Painter`], as the engine does.
+//! - **Shares** of `styleforge stylize` with several GPUs ([`engine::share_in_order`]): each takes the next photos or
+//!   frames, and paints them with a GPU that is free ([`engine::paint::Painters`]).
 //! - **Loader**: opens sessions for live painting, on a GPU in CUDA streams of its own. Those of photos are opened
 //!   where they are painted.
 //! - **Repaint**: repaints frozen frames and snapshots in the quality of photos, in parallel with live painting and

@@ -128,6 +128,36 @@ pub enum DeviceChoice {
     Cuda,
 }
 
+/// The GPUs that share work, by their numbers in the driver's order. Written `all` or `0,2`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GpuList {
+    /// Every GPU that can paint.
+    All,
+    /// At least one, each once.
+    Numbers(Vec<usize>),
+}
+
+impl FromStr for GpuList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let mut numbers: Vec<usize> = Vec::new();
+        for part in text.split(',') {
+            let number = part.parse::<u8>().map_err(|_| {
+                "give all, or the numbers of GPUs as in doctor, for example 0,2".to_owned()
+            })?;
+            if numbers.contains(&number.into()) {
+                return Err(format!("GPU {number} is named twice"));
+            }
+            numbers.push(number.into());
+        }
+        Ok(Self::Numbers(numbers))
+    }
+}
+
 /// A word that matches none of the choices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{given}' is not a {what}; choose one of {choices}")]
@@ -384,6 +414,15 @@ mod tests {
         assert!(error.to_string().contains("baseline, fused-norm, fused"), "{error}");
         let error = "int4".parse::<PrecisionChoice>().expect_err("no such");
         assert!(error.to_string().contains("auto, fp32, fp16x2, tf32"), "{error}");
+    }
+
+    #[test]
+    fn gpus_are_listed_once_each() {
+        assert_eq!("all".parse(), Ok(GpuList::All));
+        assert_eq!("2,0".parse(), Ok(GpuList::Numbers(vec![2, 0])));
+        for wrong in ["", "ALL", "0,", "0,1,0", "-1", "0-2", "256", "0 1"] {
+            assert!(wrong.parse::<GpuList>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

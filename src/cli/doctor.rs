@@ -176,7 +176,7 @@ fn memory() -> Finding {
     Finding::ok("Memory", found)
 }
 
-/// One finding for every GPU, with its number for --gpu, or why there is none.
+/// One finding for every GPU, with its number for --gpu and --devices, or why there is none.
 fn graphics() -> Vec<Finding> {
     let topic = "Graphics card";
     let probe = cuda::probe();
@@ -184,7 +184,10 @@ fn graphics() -> Vec<Finding> {
     let advice = match probe {
         CudaProbe::Devices(devices) => {
             let cards = (0..).zip(&devices).map(gpu);
-            return cards.chain([convolution_library()]).collect();
+            let together = (devices.len() > 1).then(|| {
+                Finding::ok(topic, "stylize and bench use all of them with --devices all")
+            });
+            return cards.chain(together).chain([convolution_library()]).collect();
         }
         CudaProbe::NoDriver => {
             "nothing to do: StyleForge paints on the CPU; if you have an NVIDIA GPU, install its driver"

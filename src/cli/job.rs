@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     CliError,
-    args::{AnyFormat, DeviceArgs, ProfileChoice, StylePictureArgs, StylizeArgs},
+    args::{AnyFormat, DeviceArgs, ProfileChoice, SharingArgs, StylePictureArgs, StylizeArgs},
     terminal::prints_to_terminal,
 };
 use crate::{
@@ -185,6 +185,7 @@ pub struct Job {
     /// What the user says about the network of a file.
     pub pixels: PixelChoice,
     pub device: DeviceArgs,
+    pub sharing: SharingArgs,
     /// Maximum number of photos of one working size to paint at once.
     pub batch: usize,
     /// Brush size, mode and memory.
@@ -294,6 +295,7 @@ impl Job {
             model: args.painting.model,
             pixels: args.pixels.choice(),
             device: args.painting.device,
+            sharing: args.sharing,
             batch: usize::from(args.batch),
             paint,
             contact_sheet: args.contact_sheet,

@@ -38,12 +38,12 @@ use clap::{CommandFactory, FromArgMatches, builder::PossibleValuesParser};
 pub use inspect::inspection_text;
 pub use terminal::json_text;
 
-use args::{Arguments, Command, DeviceArgs, MAX_THREADS};
+use args::{Arguments, Command, DeviceArgs, MAX_THREADS, SharingArgs};
 use terminal::write_message;
 
 use crate::{
-    backend::{self, BackendError, DeviceOptions, OlderDevice, Selected},
-    engine::paint::Painter,
+    backend::{self, Backend, BackendError, DeviceOptions, OlderDevice, Selected, cuda},
+    engine::paint::{Painter, Painters},
     licences,
     measure::MeasureError,
     media::encode::{self, Existing},
@@ -288,6 +288,64 @@ fn device_options(args: &DeviceArgs) -> DeviceOptions {
 /// A painter on the device of [`select_device`]. If a GPU is lost, even one chosen by name, the CPU finishes the work.
 fn painter(selected: Selected, args: &DeviceArgs) -> Painter {
     Painter::new(selected.backend, backend::opener(device_options(args)))
+}
+
+/// The devices that share the work of a command, each with its GPU's number.
+struct SharedDevices {
+    first: (usize, Selected),
+    others: Vec<(usize, Selected)>,
+}
+
+impl SharedDevices {
+    /// The GPUs of `--devices`, or the device of [`open_device`].
+    ///
+    /// # Errors
+    /// [`CliError::WrongUse`] if one of them cannot be opened.
+    fn open(args: &DeviceArgs, sharing: &SharingArgs) -> Result<Self, CliError> {
+        let Some(list) = &sharing.devices else {
+            let number = args.gpu.map_or(0, usize::from);
+            return Ok(Self { first: (number, open_device(args)?), others: Vec::new() });
+        };
+        if args.device == DeviceChoice::Cpu {
+            return Err(CliError::WrongUse(
+                "--device cpu uses no GPU; leave out --devices, or choose --device cuda".to_owned(),
+            ));
+        }
+        let numbers = cuda::numbers(list).map_err(|error| {
+            let why = match error {
+                BackendError::Unavailable { reason, .. } => reason,
+                other => other.to_string(),
+            };
+            CliError::WrongUse(format!("{why}; leave out --devices, or name other GPUs"))
+        })?;
+        let open = |number: usize| -> Result<(usize, Selected), CliError> {
+            let gpu = u16::try_from(number).ok();
+            let args = DeviceArgs { device: DeviceChoice::Cuda, gpu, ..args.clone() };
+            Ok((number, open_device(&args)?))
+        };
+        let mut opened = numbers.into_iter().map(open);
+        let first = opened.next().unwrap_or_else(|| open(0))?;
+        Ok(Self { first, others: opened.collect::<Result<_, CliError>>()? })
+    }
+
+    /// The first device, and the others.
+    fn split(&self) -> (&dyn Backend, Vec<&dyn Backend>) {
+        fn backend((_, selected): &(usize, Selected)) -> &dyn Backend {
+            selected.backend.as_ref()
+        }
+        (backend(&self.first), self.others.iter().map(backend).collect())
+    }
+
+    /// Prints a note if the device is a fallback.
+    fn announce(&self) {
+        self.first.1.notice.iter().for_each(write_message);
+    }
+
+    /// A [`painter`] on each device.
+    fn painters(self, args: &DeviceArgs) -> Painters {
+        let painter = |(number, selected)| (number, painter(selected, args));
+        Painters::new(painter(self.first), self.others.into_iter().map(painter))
+    }
 }
 
 /// Selects the device for a command. Prints a note if it falls back to the CPU.

@@ -4,7 +4,7 @@ use std::{
     fmt::{Display, Write},
     ops::Range,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, Thread},
@@ -32,23 +32,67 @@ const MIN_TIME: Duration = Duration::from_secs(1);
 /// How often the bar reads the run's progress.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// A line to print.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Line {
+    /// On standard output.
+    Output(String),
+    /// On standard error.
+    Message(String),
+}
+
 /// Progress through equal work items; silent if standard error is not a terminal.
 pub struct Progress {
     bar: Option<ProgressBar>,
     look_every: Duration,
     is_quiet: bool,
+    /// The lines that were not printed yet; `None` if they are printed at once.
+    kept: Option<Mutex<Vec<Line>>>,
 }
 
 impl Progress {
     /// Prints only messages.
     pub fn quiet() -> Self {
-        Self { bar: None, look_every: LOOK_EVERY, is_quiet: true }
+        Self { is_quiet: true, ..Self::without_bar() }
+    }
+
+    fn without_bar() -> Self {
+        Self { bar: None, look_every: LOOK_EVERY, is_quiet: false, kept: None }
+    }
+
+    /// Progress of a part of this work, whose lines are kept until [`Progress::print_all`].
+    pub fn of_part(&self) -> Self {
+        Self { is_quiet: self.is_quiet, kept: Some(Mutex::default()), ..Self::without_bar() }
+    }
+
+    /// The lines that were kept.
+    pub fn into_lines(self) -> Vec<Line> {
+        let lines = self.kept.map(|kept| kept.into_inner().unwrap_or_else(PoisonError::into_inner));
+        lines.unwrap_or_default()
+    }
+
+    /// Prints the lines that `part` has kept.
+    pub fn print_all(&self, part: Self) {
+        for line in part.into_lines() {
+            match line {
+                // Failing to print a file name is not a failure: the file is written.
+                Line::Output(line) => self.print(line).unwrap_or_default(),
+                Line::Message(line) => self.message(line),
+            }
+        }
+    }
+
+    /// Whether the line is printed later.
+    fn keeps(&self, line: impl FnOnce() -> Line) -> bool {
+        let kept =
+            self.kept.as_ref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+        kept.map(|mut kept| kept.push(line())).is_some()
     }
 
     /// For `pieces` work items. A single item is too short to show progress.
     pub fn new(pieces: usize) -> Self {
         match pieces {
-            0 | 1 => Self { bar: None, look_every: LOOK_EVERY, is_quiet: false },
+            0 | 1 => Self::without_bar(),
             several => Self::of_long_pieces(several),
         }
     }
@@ -69,12 +113,14 @@ impl Progress {
             }
             bar
         });
-        Self { bar, look_every: LOOK_EVERY, is_quiet: false }
+        Self { bar, ..Self::without_bar() }
     }
 
     /// Prints a line on standard error without breaking the bar.
     pub fn message(&self, line: impl Display) {
-        self.while_hidden(|| write_message(line));
+        if !self.keeps(|| Line::Message(line.to_string())) {
+            self.while_hidden(|| write_message(line));
+        }
     }
 
     /// Prints a note on standard error, unless only errors are printed.
@@ -89,6 +135,9 @@ impl Progress {
     /// # Errors
     /// See [`print()`].
     pub fn print(&self, line: impl Display) -> Result<(), CliError> {
+        if self.keeps(|| Line::Output(line.to_string())) {
+            return Ok(());
+        }
         self.while_hidden(|| print(&[line.to_string()]))
     }
 
@@ -181,7 +230,8 @@ mod tests {
 
     /// Reads the progress so rarely that a test that waits for the next reading fails by timeout.
     fn watched() -> Progress {
-        Progress { bar: Some(ProgressBar::hidden()), look_every: 10 * PATIENCE, is_quiet: false }
+        let (bar, look_every) = (Some(ProgressBar::hidden()), 10 * PATIENCE);
+        Progress { bar, look_every, ..Progress::without_bar() }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | [`comparison`] | comparison of two modes |
 //! | [`report`] | the result of a comparison as text, JSON and CSV |
 //! | [`styles`] | several styles of one frame |
+//! | [`devices`] | several devices at the same time |
 //! | [`sweep`] | one mode over sizes, blocks and batch sizes |
 //! | [`mod@table`] | text tables |
 //! | [`chart`] | charts of comparisons and sweeps |
@@ -19,6 +20,7 @@
 
 pub mod chart;
 pub mod comparison;
+pub mod devices;
 pub mod kernels;
 pub mod reference;
 pub mod report;
@@ -35,6 +37,7 @@ use crate::{
 };
 
 pub use comparison::Comparison;
+pub use devices::SeveralDevices;
 pub use kernels::{KernelRow, KernelTable};
 pub use reference::ReferenceTiming;
 pub use report::{CandidateReport, MeasureReport};

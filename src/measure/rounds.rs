@@ -25,7 +25,7 @@ pub(super) const MAX_PROFILED: u32 = 20;
 /// Number of consecutive runs for timing a device that need not wait for the host. `run_bytes` are the bytes of one
 /// run's frames. As many as fit into 1 GiB (8 to 64), because the first upload and the last download overlap with
 /// nothing and must not dominate.
-fn in_a_row(run_bytes: u64) -> usize {
+pub(super) fn in_a_row(run_bytes: u64) -> usize {
     const BYTES: u64 = 1 << 30;
     (BYTES / run_bytes.max(1)).clamp(8, 64) as usize
 }

@@ -40,6 +40,7 @@ use cudarc::driver::{DriverError, result, sys};
 pub use backend::CudaBackend;
 
 use super::{Backend, BackendError, BackendResult};
+use crate::mode::GpuList;
 
 /// The oldest GPUs that the kernels support: the first consumer GPUs with tensor cores.
 const MIN_COMPUTE_CAPABILITY: (i32, i32) = (7, 5);
@@ -147,6 +148,25 @@ pub fn open_as(
     Ok(Arc::new(backend))
 }
 
+/// The numbers of the listed GPUs, in the order of the list. [`GpuList::All`] leaves out GPUs that are too old.
+///
+/// # Errors
+/// [`BackendError::Unavailable`] if there is none, or one of the listed numbers does not exist or is too old.
+pub fn numbers(list: &GpuList) -> BackendResult<Vec<usize>> {
+    listed(&probe(), list)
+}
+
+/// [`numbers`] of what was found.
+fn listed(found: &CudaProbe, list: &GpuList) -> BackendResult<Vec<usize>> {
+    let number_of = |gpu| usable(found, gpu).map(|(number, _)| number);
+    let GpuList::Numbers(numbers) = list else {
+        let count = if let CudaProbe::Devices(devices) = found { devices.len() } else { 0 };
+        let all: Vec<usize> = (0..count).filter_map(|gpu| number_of(Some(gpu)).ok()).collect();
+        return if all.is_empty() { Ok(vec![number_of(None)?]) } else { Ok(all) };
+    };
+    numbers.iter().map(|&gpu| number_of(Some(gpu))).collect()
+}
+
 /// The device with this index (the first when `None`), if `probe` found one that can run the kernels.
 ///
 /// # Errors
@@ -160,8 +180,12 @@ fn usable(probe: &CudaProbe, gpu: Option<usize>) -> BackendResult<(usize, &CudaD
     };
     let number = gpu.unwrap_or(0);
     let Some(device) = devices.get(number) else {
+        let names =
+            (0..).zip(devices).map(|(number, device)| format!("{number} ({})", device.name));
+        let names: Vec<String> = names.collect();
+        let found = names.join(", ");
         return Err(unavailable(format!(
-            "there is no GPU {number}; styleforge doctor lists the GPUs"
+            "there is no GPU {number}; the GPUs of this computer are {found}"
         )));
     };
     let (major, minor) = device.compute_capability;
@@ -286,7 +310,22 @@ mod tests {
         assert_eq!(taken, Ok((1, "new")));
         assert_eq!(
             refusal(two, Some(2)),
-            "CUDA is not available: there is no GPU 2; styleforge doctor lists the GPUs"
+            "CUDA is not available: there is no GPU 2; the GPUs of this computer are 0 (old), 1 (new)"
         );
+    }
+
+    #[test]
+    fn a_list_names_gpus_that_can_paint() {
+        let devices = [gpu("old", (6, 1)), gpu("new", (9, 0)), gpu("newer", (10, 0))];
+        let three = CudaProbe::Devices(devices.to_vec());
+        assert_eq!(listed(&three, &GpuList::All), Ok(vec![1, 2]));
+        assert_eq!(listed(&three, &GpuList::Numbers(vec![2, 1])), Ok(vec![2, 1]));
+        let refusal = |probe, list| listed(probe, &list).expect_err("refused").to_string();
+        let said = refusal(&three, GpuList::Numbers(vec![1, 5]));
+        assert!(said.contains("no GPU 5") && said.contains("1 (new), 2 (newer)"), "{said}");
+        assert!(refusal(&three, GpuList::Numbers(vec![0])).contains("old has compute capability"));
+        let old = CudaProbe::Devices(vec![gpu("old", (6, 1))]);
+        assert!(refusal(&old, GpuList::All).contains("old has compute capability"));
+        assert!(refusal(&CudaProbe::NoDriver, GpuList::All).contains("no NVIDIA driver found"));
     }
 }

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::Args;
 
 use super::{
-    DeviceArgs,
+    DeviceArgs, SharingArgs,
     values::{
         StylePictureArgs, attentions, batch, byte_size, mode, model_sizes, picture_size,
         precisions, variants,
@@ -19,6 +19,9 @@ pub struct BenchArgs {
     /// Where the work runs.
     #[command(flatten)]
     pub device: DeviceArgs,
+    /// Which GPUs also paint together.
+    #[command(flatten)]
+    pub sharing: SharingArgs,
     /// Image size, for example 1280x720; may be repeated [default: 512x512, 1280x720]
     #[arg(long = "size", value_name = "WxH", value_parser = picture_size)]
     pub sizes: Vec<(usize, usize)>,
@@ -55,7 +58,7 @@ pub struct BenchArgs {
     pub warmup: u32,
     /// Instead measure how the cost of one mode grows with the image size, the number of residual blocks and the batch
     /// size, for both network sizes with random weights
-    #[arg(long, conflicts_with_all = ["sizes", "style", "style_pictures", "style_network", "attentions", "batch", "styles", "kernels", "csv", "trace"])]
+    #[arg(long, conflicts_with_all = ["sizes", "style", "style_pictures", "style_network", "attentions", "batch", "styles", "kernels", "csv", "trace", "devices"])]
     pub sweep: bool,
     /// Draw the sweep as a PNG file (with --sweep)
     #[arg(long, value_name = "FILE")]

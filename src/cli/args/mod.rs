@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use self::values::{devices, model_sizes};
 use crate::{
     backend::OlderDevice,
-    mode::{DeviceChoice, ModelSize},
+    mode::{DeviceChoice, GpuList, ModelSize},
     models::rrmina::Published,
 };
 
@@ -121,6 +121,14 @@ pub struct DeviceArgs {
     /// or 8.9, or a CPU with avx2 or sse2 [default: the device's own]
     #[arg(long, value_name = "DEVICE")]
     pub kernels_of: Option<OlderDevice>,
+}
+
+/// The GPUs of a command that can share its work.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SharingArgs {
+    /// GPUs that share the work, numbered as in doctor, for example 0,2, or all
+    #[arg(long, value_name = "all|N,N", conflicts_with = "gpu")]
+    pub devices: Option<GpuList>,
 }
 
 /// `styleforge styles`.

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{ArgGroup, Args};
 
 use super::{
-    DeviceArgs,
+    DeviceArgs, SharingArgs,
     values::{
         AnyFormat, PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_size, formats,
         frame_rate, model_sizes, percent, picture_size, precisions, seconds, source, time,
@@ -94,6 +94,9 @@ pub struct StylizeArgs {
     /// How it is painted.
     #[command(flatten)]
     pub painting: PaintingArgs,
+    /// Which GPUs share the work.
+    #[command(flatten)]
+    pub sharing: SharingArgs,
     /// Photos of one size, or frames of a video, to paint at once, if the device supports it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
     pub batch: u16,

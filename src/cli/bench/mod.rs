@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use self::report::text;
 use super::{
-    CliError,
+    CliError, SharedDevices,
     args::BenchArgs,
     attention, check_outputs,
     interrupt::interruptible,
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     backend::{BackendError, DeviceInfo},
     measure::{
-        KernelRow, KernelTable, Measured, ReferenceTiming, Setup, SeveralStyles,
+        KernelRow, KernelTable, Measured, ReferenceTiming, Setup, SeveralDevices, SeveralStyles,
         kernels::{csv, trace},
     },
     mode::{AttentionKernel, Mode, ModelSize, Precision, PrecisionChoice, Variant},
@@ -89,6 +89,9 @@ struct Measurement {
     /// Several styles of one frame; only if requested, and for a device with transfers.
     #[serde(skip_serializing_if = "Option::is_none")]
     several_styles: Option<SeveralStyles>,
+    /// Several devices at the same time; only if requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    several_devices: Option<SeveralDevices>,
     /// In 1e9 operations per second of direct convolution, at the median.
     gflops: f64,
     /// Steps that one run launches.
@@ -125,6 +128,7 @@ struct Extras {
     ceiling: Option<Ceiling>,
     reference_shapes: Vec<ReferenceTiming>,
     several_styles: Option<SeveralStyles>,
+    several_devices: Option<SeveralDevices>,
 }
 
 impl Measurement {
@@ -188,8 +192,9 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         return sweep::run(args, selected.backend.as_ref(), existing);
     }
     let subject = subject(args.style.as_deref(), &args.pictures, args.model)?;
-    let selected = select_device(&args.device)?;
-    let backend = selected.backend.as_ref();
+    let devices = SharedDevices::open(&args.device, &args.sharing)?;
+    devices.announce();
+    let (backend, others) = devices.split();
     let chosen = modes::chosen(backend, &args.variants, &args.precisions, &DEFAULT_PRECISIONS)?;
     attention::announce(
         backend.device().kind,
@@ -248,6 +253,9 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
                 if let Some(styles) = args.styles {
                     extra.several_styles = setup.several_styles(mode, styles.into(), &control)?;
                 }
+                if !others.is_empty() {
+                    extra.several_devices = Some(setup.several_devices(mode, &others, &control)?);
+                }
                 extras.push(extra);
             }
             Ok::<_, CliError>((measured, process_peak_bytes, extras))
@@ -302,7 +310,7 @@ fn measurements(
         let (times, summary) = (candidate.times, &candidate.summary);
         // A device that paints the frames of a batch one after another has a plan for one frame.
         let plans = setup.batch as f64 / summary.batch as f64;
-        let Extras { ceiling, reference_shapes, several_styles } = extra;
+        let Extras { ceiling, reference_shapes, several_styles, several_devices } = extra;
         let gflops = plans * summary.flops as f64 / times.p50_ms / 1e6;
         all.push(Measurement {
             device: device.kind.name(),
@@ -332,6 +340,7 @@ fn measurements(
             pipelined_fps: candidate.in_a_row.map(|row| row.fps),
             pipelined_busy: candidate.in_a_row.map(|row| row.busy),
             several_styles,
+            several_devices,
             gflops,
             launches: summary.steps.len(),
             clock_before_mhz: measured.clock_before_mhz,

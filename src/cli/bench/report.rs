@@ -11,7 +11,7 @@ use crate::{
 pub fn text(results: &[Measurement]) -> Vec<String> {
     let mut lines: Vec<String> = results.first().map(head).into_iter().collect();
     lines.extend(modes(results));
-    for note in [without_library, other_attention, compared, several_styles] {
+    for note in [without_library, other_attention, compared, several_styles, several_devices] {
         let place = |r: &Measurement| Some(format!("{}, {}{}", r.size, r.label(), note(r)?));
         lines.extend(results.iter().filter_map(place));
     }
@@ -100,6 +100,18 @@ fn several_styles(r: &Measurement) -> Option<String> {
     Some(format!(
         ": {} styles of one frame (host clock): {:.2} frames/s when it is sent once, {:.2} when it is sent for each style",
         row.styles, row.sent_once_fps, row.sent_each_fps
+    ))
+}
+
+fn several_devices(r: &Measurement) -> Option<String> {
+    let row = r.several_devices?;
+    let pictures = if row.is_identical { "the same pictures" } else { "different pictures" };
+    Some(format!(
+        ": {} GPUs together (host clock): {:.2} frames/s, {:.2}x the {:.2} of the first one alone; {pictures}",
+        row.devices,
+        row.together_fps,
+        row.together_fps / row.alone_fps,
+        row.alone_fps
     ))
 }
 

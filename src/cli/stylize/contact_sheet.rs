@@ -35,13 +35,14 @@ impl Run<'_> {
         let mut cells = vec![(ORIGINAL.to_owned(), small)];
         for style in styles {
             self.stop_if_cancelled()?;
-            let (painter, control) = (&mut self.painter, &self.control);
+            let (painters, control) = (self.painters, &self.control);
             let name = format!("{} in {}", photo.name, style.title);
             let pieces = self.begun..self.begun + 1;
             let painted = self.progress.during(pieces, &name, control, || {
-                painter.paint(&photo.frame, &style.network, settings, control)
+                painters
+                    .paint(|painter| painter.paint(&photo.frame, &style.network, settings, control))
             });
-            for notice in self.painter.take_notices() {
+            for notice in self.painters.take_notices() {
                 self.progress.message(format!("note: {notice}"));
             }
             match painted {

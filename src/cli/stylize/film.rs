@@ -56,13 +56,14 @@ impl<'a> Run<'a> {
         target: &Path,
     ) -> Result<Rendered, FilmError> {
         let hardware = self.hardware(tools, input, clip);
-        let (job, painter) = (self.job, &mut self.painter);
+        let (job, painters) = (self.job, self.painters);
         let is_numbered = matches!(input.container, Container::Pictures(_));
         if job.folder().is_some() || is_numbered {
             disk::make_folder(disk::folder_of(target))?;
         }
-        let is_gpu = painter.backend().device().kind == DeviceChoice::Cuda;
-        let mode = painter.mode_on(&style.network, job.paint);
+        let (kind, mode) = painters.with(|painter| {
+            (painter.backend().device().kind, painter.mode_on(&style.network, job.paint))
+        });
         let film = Film {
             source: &input.source,
             clip,
@@ -85,7 +86,8 @@ impl<'a> Run<'a> {
             strips_metadata: job.strips_metadata,
             strips_location: job.strips_location,
             batch: job.batch,
-            part_frames: part_frames(is_gpu),
+            devices: painters.count(),
+            part_frames: part_frames(kind == DeviceChoice::Cuda),
             about: format!(
                 "{} {:x} {mode} {:?}",
                 style.title,
@@ -104,7 +106,11 @@ impl<'a> Run<'a> {
             tools,
             &film,
             &control,
-            |frames| painter.paint_batch(frames, film.batch, &style.network, job.paint, &control),
+            |frames| {
+                painters.paint(|painter| {
+                    painter.paint_batch(frames, film.batch, &style.network, job.paint, &control)
+                })
+            },
             &|frames, painted| {
                 let fps = painted as f64 / began.elapsed().as_secs_f64();
                 progress
@@ -112,7 +118,7 @@ impl<'a> Run<'a> {
             },
         );
         progress.finish();
-        for notice in self.painter.take_notices() {
+        for notice in self.painters.take_notices() {
             self.progress.note(notice);
         }
         let rendered = rendered?;

@@ -4,30 +4,37 @@ mod contact_sheet;
 mod film;
 mod memory;
 mod output;
+mod shared;
 
-use std::{borrow::Cow, cell::Cell, fmt::Display, io::stdin, path::Path, sync::Arc};
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    fmt::Display,
+    io::stdin,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde_json::{Value, json};
 
-use memory::held_bytes;
+use memory::{OpenBytes, Reserved, held_bytes, open_bytes};
 use output::{Finished, check, failed, format_for};
 
 use super::{
-    CliError,
+    CliError, SharedDevices,
     args::StylizeArgs,
     attention,
     interrupt::{cancel_on_interrupt, unless_cancelled},
     job::{Job, JobStyle, PhotoInput, Target},
-    modes, open_device, painter,
+    modes,
     progress::Progress,
-    select_device,
     style_choice::{ChosenStyle, choose_as, of_pictures},
     terminal::write_message,
 };
 use crate::{
-    backend::{Backend, RunControl},
+    backend::RunControl,
     disk,
-    engine::paint::{PROGRAM_BYTES, PaintSettings, Painter, frame_bytes},
+    engine::paint::{PROGRAM_BYTES, PaintSettings, Painters, frame_bytes},
     frame::Frame,
     media::{
         MediaError,
@@ -61,29 +68,29 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let progress = Progress::new(job.sources.len() * styles.len());
     let progress = if job.is_quiet { Progress::quiet() } else { progress };
     job.notes.iter().for_each(|note| progress.note(note));
-    let selected =
-        if job.is_quiet { open_device(&job.device)? } else { select_device(&job.device)? };
-    announce_mode(selected.backend.as_ref(), &job, &styles)?;
+    let devices = SharedDevices::open(&job.device, &job.sharing)?;
+    if !job.is_quiet {
+        devices.announce();
+    }
+    announce_mode(&devices, &job, &styles)?;
 
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
+    let painters = devices.painters(&job.device);
     let mut run = Run {
         progress,
-        painter: painter(selected, &job.device),
+        painters: &painters,
         job: &job,
         styles: &styles,
         labels: &labels,
         control,
+        open_bytes: OpenBytes::unlimited(),
         begun: 0,
         failures: 0,
         skipped: 0,
-        noted: Vec::new(),
+        noted: Arc::default(),
     };
-    let done = job
-        .sources
-        .chunks(job.batch)
-        .zip(targets.chunks(job.batch))
-        .try_for_each(|(sources, rows)| run.paint_sources(sources, rows));
+    let done = run.paint_photos(&targets);
     run.progress.finish();
     let done = done.and_then(|()| run.paint_films(&film_targets));
     done?;
@@ -104,8 +111,13 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Refuses a mode that the device does not support, and prints the precision if it is not the usual one.
-fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Result<(), CliError> {
+/// Refuses a mode that a device does not support, and prints the precision if it is not the usual one.
+fn announce_mode(
+    devices: &SharedDevices,
+    job: &Job,
+    styles: &[ChosenStyle],
+) -> Result<(), CliError> {
+    let (backend, others) = devices.split();
     let networks: Vec<(&str, &Network)> =
         (styles.iter()).map(|style| (style.label.as_str(), style.network.as_ref())).collect();
     let chosen = [job.paint.attention];
@@ -114,7 +126,7 @@ fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Re
     // If any style has attention, the mode names the attention kernel.
     let with_attention = (networks.iter()).find(|(_, network)| network.graph().has_attention());
     let mode = with_attention.or(networks.first()).map_or(mode, |(_, n)| n.mode(mode));
-    backend.supports(mode)?;
+    [backend].into_iter().chain(others).try_for_each(|backend| backend.supports(mode))?;
     if !job.is_quiet {
         modes::announce(job.paint.precision, mode);
     }
@@ -166,6 +178,7 @@ struct Opened<'a> {
     has_printed_notes: Cell<bool>,
     /// Whether any painting of it failed.
     has_failed: Cell<bool>,
+    _reserved: Option<Reserved>,
 }
 
 /// Photos of one working size, and the target of each in the current style.
@@ -180,9 +193,11 @@ struct Run<'a> {
     styles: &'a [ChosenStyle],
     /// What each painting of a photo is called in file names.
     labels: &'a [String],
-    painter: Painter,
+    painters: &'a Painters,
     progress: Progress,
     control: Arc<RunControl>,
+    /// The memory of the photos that all threads have open.
+    open_bytes: Arc<OpenBytes>,
     /// Paintings started, including failed ones.
     begun: usize,
     /// Paintings that failed; for contact sheets, photos with any failure.
@@ -190,7 +205,7 @@ struct Run<'a> {
     /// Paintings that existed and are not painted again.
     skipped: usize,
     /// The notes about styles that were printed.
-    noted: Vec<&'a str>,
+    noted: Arc<Mutex<Vec<&'a str>>>,
 }
 
 impl Opened<'_> {
@@ -220,11 +235,15 @@ impl<'a> Run<'a> {
                 continue;
             };
             // A photo is never painted smaller to make room for others.
-            if !opened.is_empty() && !self.fits_beside(&opened, &closed) {
+            let bytes = open_bytes(&closed);
+            let mut reserved = self.open_bytes.reserve(bytes, opened.is_empty());
+            let fits = || reserved.is_some() && self.fits_beside(&opened, &closed);
+            if !opened.is_empty() && !fits() {
                 self.paint_opened(&opened)?;
                 opened.clear();
+                reserved = reserved.or_else(|| self.open_bytes.reserve(bytes, true));
             }
-            let photo = self.open(closed, held_bytes(&opened));
+            let photo = self.open(closed, held_bytes(&opened), reserved);
             opened.extend(photo);
         }
         self.paint_opened(&opened)
@@ -288,13 +307,20 @@ impl<'a> Run<'a> {
     }
 
     /// Decodes one photo while other photos occupy `held_bytes`.
-    fn open<'b>(&mut self, closed: Closed<'b>, held_bytes: u64) -> Option<Opened<'b>> {
+    fn open<'b>(
+        &mut self,
+        closed: Closed<'b>,
+        held_bytes: u64,
+        reserved: Option<Reserved>,
+    ) -> Option<Opened<'b>> {
         let Closed { name, bytes, needs, targets } = closed;
         let taken = PROGRAM_BYTES + held_bytes + bytes.len() as u64;
         let (paint, framing) = (self.job.paint, self.job.framing);
         let copy = if framing.is_plain() { 0 } else { 2 * frame_bytes(needs.width, needs.height) };
-        self.painter.make_room(taken + copy + needs.bytes, paint);
-        let limit = self.painter.program_limit_bytes(paint);
+        let limit = self.painters.with(|painter| {
+            painter.make_room(taken + copy + needs.bytes, paint);
+            painter.program_limit_bytes(paint)
+        });
         let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(taken + copy));
         let decoded = decode::from_bytes_within(&name, &bytes, left);
         let framed = decoded.map_err(|e| e.to_string()).and_then(|mut photo| {
@@ -326,6 +352,7 @@ impl<'a> Run<'a> {
                 targets,
                 has_printed_notes: Cell::new(false),
                 has_failed: Cell::new(false),
+                _reserved: reserved,
             }),
             Err(error) => {
                 self.fail_all(&name, &targets, &error);
@@ -377,7 +404,8 @@ impl<'a> Run<'a> {
             }
         }
         for group in &groups {
-            if let Some(note) = self.painter.time_note(&style.network, group.size) {
+            let note = self.painters.with(|p| p.time_note(&style.network, group.size));
+            if let Some(note) = note {
                 self.progress.note(format!("{}: {note}", style.title));
             }
             self.paint_group(group, style)?;
@@ -388,14 +416,16 @@ impl<'a> Run<'a> {
     /// Paints photos of one working size and writes the results.
     fn paint_group(&mut self, group: &Group<'_>, style: &'a ChosenStyle) -> Result<(), CliError> {
         self.stop_if_cancelled()?;
-        let (job, painter, control) = (self.job, &mut self.painter, &self.control);
+        let (job, painters, control) = (self.job, self.painters, &self.control);
         let frames: Vec<&Arc<Frame>> = group.photos.iter().map(|(o, _)| &o.photo.frame).collect();
         let names: Vec<&str> = group.photos.iter().map(|(o, _)| o.photo.name.as_str()).collect();
         let pieces = self.begun..self.begun + frames.len();
         let painted = self.progress.during(pieces, &names.join(", "), control, || {
-            painter.paint_batch(&frames, job.batch, &style.network, group.settings, control)
+            painters.paint(|painter| {
+                painter.paint_batch(&frames, job.batch, &style.network, group.settings, control)
+            })
         });
-        for notice in self.painter.take_notices() {
+        for notice in self.painters.take_notices() {
             self.progress.note(notice);
         }
         let paintings = match painted {
@@ -435,18 +465,21 @@ impl<'a> Run<'a> {
         style: &ChosenStyle,
         settings: PaintSettings,
     ) -> Result<(usize, usize), CliError> {
-        self.painter
-            .working_size(&style.network, &opened.photo.frame, settings, &self.control)
+        let (network, photo) = (&style.network, &opened.photo.frame);
+        self.painters
+            .with(|painter| painter.working_size(network, photo, settings, &self.control))
             .map(|(size, _)| size)
             .map_err(|e| failed(&opened.photo, &e))
     }
 
     /// Prints the note about a style once something was painted in it.
     fn note_style(&mut self, style: &'a ChosenStyle) {
-        if let Some(note) = style.note.as_deref()
-            && !self.noted.contains(&note)
-        {
-            self.noted.push(note);
+        let Some(note) = style.note.as_deref() else {
+            return;
+        };
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !noted.contains(&note) {
+            noted.push(note);
             self.progress.note(note);
         }
     }

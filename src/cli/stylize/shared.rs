@@ -1,0 +1,221 @@
+//! Paints the photos: on one device one after another, on several by threads that share them.
+
+use std::{
+    iter,
+    num::NonZero,
+    ops::{ControlFlow, Range},
+    thread::available_parallelism,
+};
+
+use super::{Run, memory::OpenBytes};
+use crate::{
+    cli::{CliError, job::Target},
+    engine::share_in_order,
+};
+
+/// Maximum number of threads for each device. They read and write files while one of them paints.
+const THREADS_PER_DEVICE: usize = 8;
+
+impl Run<'_> {
+    /// Paints every photo in every style. Files are reported in the order of the photos. Failures are reported and
+    /// counted; cancelling is the only error.
+    pub(super) fn paint_photos(&mut self, targets: &[Vec<Target>]) -> Result<(), CliError> {
+        let (job, devices) = (self.job, self.painters.count());
+        let mut parts = parts(job.sources.len(), job.batch, devices);
+        if devices == 1 {
+            return parts.try_for_each(|part| {
+                self.paint_sources(&job.sources[part.clone()], &targets[part])
+            });
+        }
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        let threads = processors.clamp(devices, THREADS_PER_DEVICE * devices);
+        let whole = Run { open_bytes: OpenBytes::of_free_memory(), ..self.of_part() };
+        let control = self.control.clone();
+        let paint = |part: Range<usize>| {
+            let mut run = whole.of_part();
+            let done = run.paint_sources(&job.sources[part.clone()], &targets[part]);
+            (run, done)
+        };
+        let mut outcome = Ok(());
+        // The lines of a part need little memory.
+        share_in_order(threads, usize::from(u16::MAX), parts, paint, |(part, done)| {
+            self.begun += part.begun;
+            self.failures += part.failures;
+            self.skipped += part.skipped;
+            self.progress.print_all(part.progress);
+            self.progress.reach(self.begun as u64, "");
+            if outcome.is_ok() {
+                outcome = done;
+            }
+            match &outcome {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => {
+                    control.cancel();
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        outcome
+    }
+
+    /// A run for some of the photos, which another thread paints.
+    fn of_part(&self) -> Self {
+        Self {
+            progress: self.progress.of_part(),
+            control: self.control.clone(),
+            noted: self.noted.clone(),
+            open_bytes: self.open_bytes.clone(),
+            begun: 0,
+            failures: 0,
+            skipped: 0,
+            ..*self
+        }
+    }
+}
+
+/// Numbers of photos that are painted at once. At the end there are fewer in each, so that every device gets some.
+fn parts(photos: usize, batch: usize, devices: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    iter::from_fn(move || {
+        let part = start..start + batch.min((photos - start).div_ceil(devices));
+        start = part.end;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        path::Path,
+        sync::{Arc, atomic::Ordering},
+    };
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        backend::fake::{FakeBackend, Script},
+        cli::{
+            args::{Arguments, Command},
+            job::Job,
+            progress::{Line, Progress},
+            style_choice::ChosenStyle,
+        },
+        engine::paint::{Painter, Painters},
+        frame::Frame,
+        media::encode::{self, Encoding, Existing, Format},
+        mode::DeviceChoice,
+        models::johnson::NetworkSpec,
+    };
+
+    /// Paints the photos of a folder on this many GPUs, one of which is lost after `lost_after` photos unless that is 0.
+    /// Returns what was printed, and the numbers of paintings and failures.
+    fn painted(
+        (photos, output): (&Path, &Path),
+        gpus: usize,
+        lost_after: usize,
+    ) -> (Vec<Line>, usize, usize) {
+        let words = ["styleforge", "stylize", "--style", "any", "--batch", "3"].map(Path::new);
+        let words = words.into_iter().chain([Path::new("-o"), output, photos]);
+        let Some(Command::Stylize(args)) = Arguments::parse_from(words).command else {
+            panic!("another command");
+        };
+        let job = Job::new(args, &[]).expect("a job");
+        let network = NetworkSpec::with_widths([1, 1, 1]).random(1).expect("a valid shape");
+        let styles = [ChosenStyle {
+            label: "any".to_owned(),
+            title: "Any".to_owned(),
+            network: Arc::new(network),
+            model: None,
+            note: Some("a note about the style".to_owned()),
+        }];
+        let labels = ["any".to_owned()];
+        let painter = |number| {
+            let script = Arc::new(Script::default());
+            script.tells_memory.store(true, Ordering::SeqCst);
+            if number == 1 {
+                script.lost_after.store(lost_after, Ordering::SeqCst);
+            }
+            let open = FakeBackend::opener_by_kind(&script, DeviceChoice::Cuda);
+            let backend = open(DeviceChoice::Cuda).expect("opened").backend;
+            (number, Painter::new(backend, open))
+        };
+        let painters = Painters::new(painter(0), (1..gpus).map(painter));
+        let mut run = Run {
+            job: &job,
+            styles: &styles,
+            labels: &labels,
+            painters: &painters,
+            progress: Progress::new(0).of_part(),
+            control: Arc::default(),
+            begun: 0,
+            failures: 0,
+            skipped: 0,
+            noted: Arc::default(),
+            open_bytes: OpenBytes::unlimited(),
+        };
+        let (targets, _) = job.targets(&labels).expect("targets");
+        run.paint_photos(&targets).expect("painted");
+        (run.progress.into_lines(), run.begun, run.failures)
+    }
+
+    #[test]
+    fn several_gpus_paint_a_folder_as_one_does() {
+        let here = tempfile::tempdir().expect("a folder");
+        let photos = here.path().join("photos");
+        fs::create_dir(&photos).expect("created");
+        for number in 0..20 {
+            let photo = Frame::from_fn(30, 20, |x, y| [x as u8, y as u8, number as u8, 255]);
+            let path = photos.join(format!("{number:02}.png"));
+            encode::save(&path, &photo, None, Encoding::of(Format::Png), Existing::Keep)
+                .expect("saved");
+        }
+        fs::write(photos.join("07.png"), "rubbish").expect("written");
+        let files = |folder: &Path| {
+            (0..20)
+                .map(|n| fs::read(folder.join(format!("{n:02}-any.png"))).ok())
+                .collect::<Vec<_>>()
+        };
+        let one = here.path().join("one");
+        let (expected, begun, failures) = painted((&photos, &one), 1, 0);
+        assert_eq!((begun, failures), (20, 1));
+        assert!(files(&one).iter().enumerate().all(|(n, file)| file.is_some() == (n != 7)));
+        for (gpus, lost_after) in [(2, 0), (3, 0), (2, 4)] {
+            let several = here.path().join(format!("{gpus} {lost_after}"));
+            let (mut lines, begun, failures) = painted((&photos, &several), gpus, lost_after);
+            assert_eq!((begun, failures), (20, 1));
+            assert_eq!(files(&several), files(&one));
+            let is_loss = |line: &mut Line| matches!(line, Line::Message(text) if text.contains("the other GPUs do its work"));
+            assert_eq!(lines.extract_if(.., is_loss).count(), usize::from(lost_after > 0));
+            // Messages may come before or after those of other photos; files are in order.
+            let output = |lines: &[Line], folder: &Path| -> Vec<String> {
+                let text = |line: &Line| match line {
+                    Line::Output(text) => Some(text.replace(&*folder.to_string_lossy(), "")),
+                    Line::Message(_) => None,
+                };
+                lines.iter().filter_map(text).collect()
+            };
+            assert_eq!(output(&lines, &several), output(&expected, &one));
+            let mut messages = [&lines, &expected].map(|lines| {
+                let is_message = |line: &&Line| matches!(line, Line::Message(_));
+                lines.iter().filter(is_message).cloned().collect::<Vec<_>>()
+            });
+            messages.iter_mut().for_each(|lines| lines.sort());
+            assert_eq!(messages[0], messages[1]);
+        }
+    }
+
+    #[test]
+    fn the_last_photos_are_for_all_devices() {
+        let sizes = |photos, batch, devices| {
+            let parts: Vec<_> = parts(photos, batch, devices).collect();
+            assert!(parts.iter().cloned().flatten().eq(0..photos), "{parts:?}");
+            parts.iter().map(Range::len).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(10, 4, 1), [4, 4, 2]);
+        assert_eq!(sizes(20, 4, 4), [4, 4, 3, 3, 2, 1, 1, 1, 1]);
+        assert_eq!(sizes(3, 1, 4), [1, 1, 1]);
+        assert_eq!(sizes(0, 4, 2), [0; 0]);
+    }
+}
