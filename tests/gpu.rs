@@ -26,6 +26,8 @@ mod pinned;
 mod raw;
 #[path = "support/real_time.rs"]
 mod real_time;
+#[path = "gpu/several.rs"]
+mod several;
 #[path = "support/shipped.rs"]
 mod shipped;
 #[path = "gpu/steady.rs"]
@@ -72,7 +74,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 31] = [
+    let tests: [(&str, Test); 33] = [
         ("every_mode_paints_the_oracles_picture", every_mode_paints_the_oracles_picture),
         ("every_kernel_computes_what_it_should", every_kernel_computes_what_it_should),
         ("tiles_that_take_turns_are_right_too", tiles_that_take_turns_are_right_too),
@@ -81,6 +83,8 @@ fn main() -> ExitCode {
         ("thousand_frames_and_two_hundred_sessions_leave_memory_as_it_was", memory_stays),
         ("after_a_trap_the_processor_paints", lost_context::by_a_trap),
         ("after_a_hang_the_processor_paints", lost_context::by_a_hang),
+        ("several_gpus_paint_the_same_bits", several::same_bits),
+        ("several_gpus_do_the_work_of_a_lost_one", several::one_is_lost),
         ("graph_and_launches_agree", graph_and_launches_agree),
         ("batches_are_painted_as_single_frames", batches_are_painted_as_single_frames),
         (
@@ -142,15 +146,17 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|(name, test)| {
             let backend = backend.clone();
+            let is_alone = name.starts_with("several_gpus") && !several::can_run();
             Trial::test(name, move || match backend {
                 Some(backend) => test(backend.as_ref()),
                 None => Err("no GPU".into()),
             })
-            .with_kind(match &reason {
-                Some(_) => "needs an NVIDIA GPU",
-                None => "",
+            .with_kind(match (&reason, is_alone) {
+                (Some(_), _) => "needs an NVIDIA GPU",
+                (None, true) => "needs several GPUs",
+                (None, false) => "",
             })
-            .with_ignored_flag(reason.is_some())
+            .with_ignored_flag(reason.is_some() || is_alone)
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -11,6 +11,7 @@ mod painting;
 #[path = "../support/real_time.rs"]
 mod real_time;
 mod sent;
+mod several;
 mod too_large;
 
 use std::{

@@ -4,7 +4,7 @@
 use super::*;
 
 /// A painter on the GPU, as the commands and the window create it.
-fn painter(gpu: &FakeGpu) -> Painter {
+pub fn painter(gpu: &FakeGpu) -> Painter {
     let open = gpu.opener();
     let selected = open(DeviceChoice::Auto).expect("a GPU");
     Painter::new(selected.backend, open)

@@ -25,8 +25,11 @@ use styleforge::{
 
 use super::{network, picture};
 
-/// Set in the process that loses the GPU.
+/// Set in the process that loses the GPU, to how it does.
 const VARIABLE: &str = "STYLEFORGE_TEST_LOSES_THE_GPU";
+
+/// [`VARIABLE`] of a trap on one of several GPUs.
+pub const TRAP_ON_ONE: &str = "trap on one";
 
 /// Whether this process was started to lose the GPU.
 pub fn is_asked_for() -> bool {
@@ -54,7 +57,7 @@ pub fn by_a_hang(_: &dyn Backend) -> Result<(), Failed> {
 }
 
 /// Runs this program again to lose the GPU there; it must end without help.
-fn in_another_process(how: &str) -> Result<(), Failed> {
+pub fn in_another_process(how: &str) -> Result<(), Failed> {
     let began = Instant::now();
     let output = Command::new(env::current_exe()?).env(VARIABLE, how).output()?;
     println!("{how}: {} after {:?}", output.status, began.elapsed());
@@ -69,6 +72,9 @@ fn in_another_process(how: &str) -> Result<(), Failed> {
 
 /// Loses the GPU and checks which device paints then.
 pub fn run() -> ExitCode {
+    if env::var_os(VARIABLE).is_some_and(|how| how == TRAP_ON_ONE) {
+        return super::several::lose_one();
+    }
     match lose() {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -88,7 +94,7 @@ fn first_gpu() -> Result<CudaBackend, BackendError> {
 }
 
 /// Launches the kernel that traps, or the one that never ends. The next painting fails because of it.
-fn break_gpu(backend: &CudaBackend, hangs: bool) -> Result<(), String> {
+pub fn break_gpu(backend: &CudaBackend, hangs: bool) -> Result<(), String> {
     let words = |error: &dyn std::fmt::Debug| format!("{error:?}");
     let driver = backend.driver();
     let function = if hangs {
