@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "onnx/exports.rs"]
+mod exports;
 #[path = "support/onnx_archive.rs"]
 mod onnx_archive;
 #[path = "support/onnx_files/mod.rs"]

@@ -11,6 +11,7 @@ mod check;
 mod compare;
 pub mod display;
 mod doctor;
+mod export;
 mod inspect;
 mod interrupt;
 mod job;
@@ -161,6 +162,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Some(Command::Stylize(args)) => stylize::run(args),
         Some(Command::Styles(args)) => styles::run(args),
         Some(Command::Inspect(args)) => inspect::run(&args),
+        Some(Command::Export(args)) => export::run(args),
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Live(args)) => live::run(args),

@@ -1,6 +1,7 @@
 //! Finds and loads the network of `--style`: a style's name, or a file of weights.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fs,
     io::ErrorKind,
@@ -35,6 +36,8 @@ pub struct ChosenStyle {
     pub model: Option<ModelSize>,
     /// A note about the choice, to print.
     pub note: Option<String>,
+    /// What its file says about it, such as title, credit and license; empty for pictures.
+    pub metadata: BTreeMap<String, String>,
 }
 
 impl ChosenStyle {
@@ -197,6 +200,7 @@ fn measured_pictures(
         label: network.name,
         model: None,
         note: None,
+        metadata: BTreeMap::new(),
     }))
 }
 
@@ -240,6 +244,7 @@ fn mixed(network: &StyleNetwork, pictures: &[StylePicture]) -> Result<ChosenStyl
         network: network.map_err(|e| CliError::WrongUse(e.to_string()))?,
         model: None,
         note: None,
+        metadata: BTreeMap::new(),
     })
 }
 
@@ -347,6 +352,7 @@ fn from_library(style: &Style, model: Option<ModelSize>) -> Result<ChosenStyle, 
         network: checkpoint.network,
         model: Some(size),
         note,
+        metadata: checkpoint.metadata,
     })
 }
 
@@ -372,5 +378,12 @@ fn from_file(
     let note = note.map(|what| format!("{}: assumed {what}", path.display()));
     let label = path.file_stem().unwrap_or_default().to_string_lossy();
     let label = label.into_owned();
-    Ok(ChosenStyle { title: label.clone(), label, network: checkpoint.network, model: None, note })
+    Ok(ChosenStyle {
+        title: label.clone(),
+        label,
+        network: checkpoint.network,
+        model: None,
+        note,
+        metadata: checkpoint.metadata,
+    })
 }

@@ -188,6 +188,11 @@ impl Graph {
         &self.nodes
     }
 
+    /// Channels of a node's map; 0 if the node cannot read its inputs.
+    pub fn channels(&self, id: NodeId) -> usize {
+        self.channels[id]
+    }
+
     /// The nodes that read each node's map, in order.
     pub fn readers(&self) -> Vec<Vec<NodeId>> {
         let mut readers = vec![Vec::new(); self.nodes.len()];

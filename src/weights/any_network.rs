@@ -30,6 +30,25 @@ pub fn graph_text(network: &Network) -> Result<Option<String>, serde_json::Error
     serde_json::to_string(network.graph()).map(Some)
 }
 
+/// The name of a node's weights in a file, without `.weight` and `.bias`: the published one for a known model.
+pub fn weight_module(node: &Node, is_known: bool) -> String {
+    if is_known { models::module(node) } else { node.name.clone() }
+}
+
+/// Every weight and bias with its name in a file and its shape.
+pub fn named_weights(network: &Network, is_known: bool) -> Vec<(String, Vec<usize>, &[f32])> {
+    let mut all = Vec::new();
+    for (node, shape) in network.graph().weight_shapes() {
+        let module = weight_module(node, is_known);
+        let own = network.weights().of(&node.name);
+        all.push((format!("{module}.weight"), shape.weight, own.weight.as_slice()));
+        if shape.bias > 0 {
+            all.push((format!("{module}.bias"), vec![shape.bias], own.bias.as_slice()));
+        }
+    }
+    all
+}
+
 fn broken(problem: impl ToString) -> WeightsError {
     WeightsError::Graph(shortened(&problem.to_string()))
 }

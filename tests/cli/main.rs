@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used)]
 
 mod commands;
+mod export;
 mod failing;
 mod film;
 mod folders;

@@ -2,12 +2,14 @@
 //!
 //! Arguments are validated twice: individually here, and in combination by the command that receives them.
 
+mod exporting;
 mod measuring;
 mod painting;
 #[cfg(test)]
 mod tests;
 mod values;
 
+pub use exporting::ExportArgs;
 pub use measuring::{BenchArgs, CheckArgs, CompareArgs};
 pub use painting::{LiveArgs, ProfileChoice, StylizeArgs};
 pub use values::{AnyFormat, PixelArgs, StylePicture, StylePictureArgs};
@@ -70,6 +72,8 @@ pub enum Command {
     Styles(StylesArgs),
     /// Show what a style or a file of weights contains, or why it is refused
     Inspect(InspectArgs),
+    /// Write a style as an ONNX file, or as model folders for a Triton server
+    Export(ExportArgs),
     /// Measure how fast this computer paints
     Bench(BenchArgs),
     /// Compare the speed and output of two modes

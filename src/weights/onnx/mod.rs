@@ -4,6 +4,7 @@
 //! rewrites the nodes as operations of this program's graph. A model is then recognised in that graph. For any other
 //! network, the file or the user says what the pixel values mean. This module knows no model.
 
+pub mod export;
 mod external;
 mod functions;
 mod messages;
@@ -26,9 +27,12 @@ use crate::{
 
 use super::{
     Budget, Checkpoint, Choice, Family, PixelChoice, PixelFormat, Result, WeightsError,
+    any_network::GRAPH_KEY,
     fit::{Fitted, NamedTensors},
     pixels::with_levels,
+    safetensors::fit_any,
 };
+use export::{EXPORT_KEY, PRODUCER_KEY, VALUE_PREFIX};
 use messages::{Graph, Model, OperatorSet};
 use tensors::stored;
 
@@ -43,8 +47,8 @@ pub fn read_on_map(bytes: &[u8]) -> Result<Network> {
     let budget = Budget::for_file(bytes.len());
     let model = OnnxFile::parse(bytes, &budget)?;
     let graph = model.graph()?;
-    check_opset(&model.0)?;
-    network::read_on_map(&model.0, graph, &budget)
+    check_opset(&model.model)?;
+    network::read_on_map(&model.model, graph, &budget)
 }
 
 /// Reads a checkpoint from the bytes of an ONNX file.
@@ -55,7 +59,10 @@ pub(super) fn read_within(bytes: &[u8], budget: &Budget, choice: Choice) -> Resu
 }
 
 /// A decoded file.
-pub(crate) struct OnnxFile<'m>(Model<'m>);
+pub(crate) struct OnnxFile<'m> {
+    model: Model<'m>,
+    bytes: &'m [u8],
+}
 
 impl<'m> OnnxFile<'m> {
     /// Decodes a file, without looking for a network in it.
@@ -64,7 +71,25 @@ impl<'m> OnnxFile<'m> {
         let mut model = messages::decode(bytes, budget)?;
         external::resolve(&mut model, budget)?;
         functions::expand(&mut model, budget)?;
-        Ok(Self(model))
+        Ok(Self { model, bytes })
+    }
+
+    /// The network of a file that this program wrote; `None` if another program wrote or changed it. The metadata of
+    /// such a file describe its network. They are only believed if that network makes the same file.
+    fn exported(&self, budget: &Budget) -> Result<Option<Fitted>> {
+        let mut metadata = self.texts(budget)?;
+        let export = metadata.remove(EXPORT_KEY).map(|text| serde_json::from_str(&text));
+        let Some(Ok(export)) = export else {
+            return Ok(None);
+        };
+        let mut tensors = self.tensors(budget)?;
+        tensors.retain(|(name, _)| !name.starts_with(VALUE_PREFIX));
+        let Ok(fitted) = fit_any(&tensors, &mut metadata, Choice::default(), budget) else {
+            return Ok(None);
+        };
+        budget.bytes(2 * self.bytes.len())?;
+        let written = export::write(&fitted.network, &metadata, &export);
+        Ok(written.is_ok_and(|written| written == self.bytes).then_some(fitted))
     }
 
     /// The network in the graph, of a known model or not, and the assumed pixel format ([`Checkpoint::guessed`]).
@@ -73,11 +98,16 @@ impl<'m> OnnxFile<'m> {
         budget: &Budget,
         choice: Choice,
     ) -> Result<(Fitted, Option<PixelFormat>)> {
+        if choice == Choice::default()
+            && let Some(own) = self.exported(budget)?
+        {
+            return Ok((own, None));
+        }
         let graph = self.graph()?;
-        check_opset(&self.0)?;
+        check_opset(&self.model)?;
         choice.check_no_network()?;
         let pixels = choice.pixels;
-        let read = network::read(&self.0, graph, budget)?;
+        let read = network::read(&self.model, graph, budget)?;
         let network::PictureNetwork { network, input, output, size, storage, .. } = read;
         let network = if read.may_be_model && pixels == PixelChoice::default() {
             match models::find(network)? {
@@ -132,24 +162,30 @@ impl<'m> OnnxFile<'m> {
         Ok(tensors)
     }
 
-    /// What the file says about itself.
+    /// What the file says about itself, without a description of its graph.
     pub(crate) fn metadata(&self, budget: &Budget) -> Result<BTreeMap<String, String>> {
-        let Model { producer_name: name, producer_version: version, .. } = self.0;
-        let mut metadata = BTreeMap::new();
-        for entry in &self.0.metadata_props {
-            budget.bytes(ENTRY_BYTES)?;
-            metadata.insert(budget.text(entry.key)?, budget.text(entry.value)?);
-        }
+        let Model { producer_name: name, producer_version: version, .. } = self.model;
+        let mut metadata = self.texts(budget)?;
+        metadata.retain(|key, _| ![EXPORT_KEY, GRAPH_KEY].contains(&key.as_str()));
         budget.bytes(ENTRY_BYTES + 2 * (name.len() + version.len()))?;
         let producer = format!("{name} {version}");
         if !producer.trim().is_empty() {
-            metadata.insert("producer".to_owned(), producer.trim().to_owned());
+            metadata.insert(PRODUCER_KEY.to_owned(), producer.trim().to_owned());
         }
         Ok(metadata)
     }
 
+    fn texts(&self, budget: &Budget) -> Result<BTreeMap<String, String>> {
+        let mut texts = BTreeMap::new();
+        for entry in &self.model.metadata_props {
+            budget.bytes(ENTRY_BYTES)?;
+            texts.insert(budget.text(entry.key)?, budget.text(entry.value)?);
+        }
+        Ok(texts)
+    }
+
     fn graph(&self) -> Result<&Graph<'m>> {
-        self.0.graph.as_ref().ok_or_else(|| WeightsError::Onnx("it has no graph".to_owned()))
+        self.model.graph.as_ref().ok_or_else(|| WeightsError::Onnx("it has no graph".to_owned()))
     }
 }
 

@@ -4,7 +4,7 @@ pub(super) mod file;
 
 use std::collections::BTreeMap;
 
-use crate::{models, network::Network};
+use crate::network::Network;
 
 use super::{
     Budget, Choice, Family, Result, any_network, any_picture, code,
@@ -58,18 +58,7 @@ pub(crate) fn write(
 ) -> Result<Vec<u8>> {
     let graph = any_network::graph_text(network).map_err(broken)?;
     let mut metadata = metadata.clone();
-    let mut tensors = Vec::new();
-    for (node, shape) in network.graph().weight_shapes() {
-        let module = match graph {
-            Some(_) => node.name.clone(),
-            None => models::module(node),
-        };
-        let own = network.weights().of(&node.name);
-        tensors.push((format!("{module}.weight"), shape.weight, own.weight.as_slice()));
-        if shape.bias > 0 {
-            tensors.push((format!("{module}.bias"), vec![shape.bias], own.bias.as_slice()));
-        }
-    }
+    let tensors = any_network::named_weights(network, graph.is_none());
     if let Some(graph) = graph {
         metadata.insert(any_network::GRAPH_KEY.to_owned(), graph);
     }

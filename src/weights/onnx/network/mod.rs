@@ -263,6 +263,8 @@ struct Reader<'m> {
     times: usize,
     /// Factor by which the result is larger than the photo, once known.
     enlarges: Option<usize>,
+    /// The node whose map the file crops to the photo's size.
+    cropped: Option<NodeId>,
     /// The most recent convolution.
     layer: String,
     opset: i64,
@@ -289,6 +291,7 @@ impl<'m> Reader<'m> {
             sizes: large,
             times,
             enlarges: None,
+            cropped: None,
             layer: String::new(),
             opset,
             storage: StorageType::F16,

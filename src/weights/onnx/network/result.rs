@@ -1,7 +1,7 @@
 //! The result of a graph: a picture, or any map.
 
 use super::{Axis, MAX_TIMES, MapValue, NodeId, Reader, messages::Node, refused};
-use crate::weights::Result;
+use crate::{graph::Class, weights::Result};
 
 impl Reader<'_> {
     /// The node of the result, which must be a picture.
@@ -18,6 +18,19 @@ impl Reader<'_> {
                 "its output has the shape {}; a picture has 3 channels, height and width",
                 self.sides_shown(made)
             )));
+        }
+        let mut at = made.node;
+        while self.cropped.is_some_and(|cropped| cropped != at) {
+            // Only where every value depends on one value, it does not matter that the map is not cropped yet.
+            at = match self.op(at) {
+                (op, &[input]) if op.class() == Class::Pointwise => input,
+                (op, _) => {
+                    return Err(self.scope.of_size(refused(format!(
+                        "it crops a map to the size of the photo before the operation {}",
+                        op.name()
+                    ))));
+                }
+            };
         }
         let sizes = || self.shapes[made.node].iter().zip(&self.sizes);
         let enlarges = |times: usize| {

@@ -100,9 +100,33 @@ impl Reader<'_> {
                 let (range, is_backwards) = range.ok_or_else(odd)?;
                 cuts.push(Cut { before: range.start, after: length - range.end, is_backwards });
             }
-            x = self.cut(&x, side, &cuts).ok_or_else(|| self.scope.of_size(odd()))??;
+            if !self.is_last_crop(&x, side, &cuts) {
+                x = self.cut(&x, side, &cuts).ok_or_else(|| self.scope.of_size(odd()))??;
+            }
         }
         Ok(x)
+    }
+
+    /// Whether what remains of a side is the photo's side at every probe, as where a network crops its picture. The
+    /// graph's own picture is cropped in this way, so that the map may stay as it is.
+    fn is_last_crop(&mut self, x: &MapValue, side: usize, cuts: &[Cut]) -> bool {
+        let photo_side: fn(&(usize, usize)) -> usize = match x.layout.axis(side) {
+            Axis::Rows => |size| size.0,
+            Axis::Columns => |size| size.1,
+            _ => return false,
+        };
+        let lengths = self.lengths(x);
+        let is_photo = |((size, cut), lengths): ((&(usize, usize), &Cut), &Vec<usize>)| {
+            let is_end = cut.before == 0 && !cut.is_backwards;
+            is_end && lengths[side] - cut.after == photo_side(size)
+        };
+        let is_crop = self.sizes.iter().zip(cuts).zip(&lengths).all(is_photo)
+            && equal(cuts.iter().copied()).is_none()
+            && self.cropped.is_none_or(|node| node == x.node);
+        if is_crop {
+            self.cropped = Some(x.node);
+        }
+        is_crop
     }
 
     /// The parts of a side.
