@@ -96,15 +96,20 @@ impl Destination {
 
     /// The form in which a source is painted as a video; `None` if it is painted as a photo.
     fn container(&self, source: &PhotoInput) -> Option<Container> {
-        let PhotoInput::File(path) = source else {
-            return None;
-        };
+        let path = source.file()?;
+        let is_numbered = is_numbered(path);
+        let pictures = Format::from_path(path).filter(|_| is_numbered).map(Container::Pictures);
         let container = match self {
             Self::Stdout(_) => None,
-            Self::Folder(_, None) => Some(Container::from_path(path).unwrap_or(Container::Mp4)),
+            Self::Folder(_, None) => {
+                Some(pictures.or(Container::from_path(path)).unwrap_or(Container::Mp4))
+            }
             Self::File(_, AnyFormat::Film(container))
             | Self::Folder(_, Some(AnyFormat::Film(container))) => Some(*container),
             Self::File(path, AnyFormat::Picture(format)) if Numbered::of(path).is_some() => {
+                Some(Container::Pictures(*format))
+            }
+            Self::Folder(_, Some(AnyFormat::Picture(format))) if is_numbered => {
                 Some(Container::Pictures(*format))
             }
             Self::File(_, AnyFormat::Picture(format))
@@ -112,7 +117,7 @@ impl Destination {
                 (*format == Format::WebP).then_some(Container::WebP)
             }
         };
-        container.filter(|_| is_film(path) || is_animated(path) || is_numbered(path))
+        container.filter(|_| is_film(path) || is_animated(path) || is_numbered)
     }
 }
 
@@ -382,8 +387,13 @@ impl Job {
         }
         let mut films = Vec::new();
         for FilmInput { source, container, subfolder, .. } in &self.films {
-            let (stem, extension) = (&stem_of(source), container.extension());
-            let row = labels.iter().map(|label| place(stem, subfolder, label, extension));
+            // Numbered pictures keep the number in their names.
+            let stem = match container {
+                Container::Pictures(_) => source.file_stem().unwrap_or_default().to_owned(),
+                _ => stem_of(source),
+            };
+            let extension = container.extension();
+            let row = labels.iter().map(|label| place(&stem, subfolder, label, extension));
             films.push(row.collect::<Result<Vec<_>, CliError>>()?);
         }
         let has = |property: fn(Format) -> bool| {
@@ -448,6 +458,11 @@ fn check_films(
     }
     if contact_sheet && !films.is_empty() {
         return wrong("--contact-sheet is for photos; leave videos out");
+    }
+    if photos.iter().filter_map(PhotoInput::file).any(is_numbered) {
+        return wrong(
+            "numbered pictures are painted as numbered pictures (frames/%05d.png), as a video or into a folder; give such a name with -o",
+        );
     }
     let has_times = |path: &Path| is_film(path) || is_animated(path);
     let is_picked = |photo: &PhotoInput| photo.file().is_some_and(has_times);

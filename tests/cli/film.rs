@@ -224,7 +224,9 @@ fn the_name_decides_what_is_made() {
 #[test]
 fn numbered_pictures_and_animated_webp_are_videos_too() {
     let s = Sandbox::new();
-    fs::create_dir(s.path("p")).expect("a folder");
+    for folder in ["p", "v"] {
+        fs::create_dir(s.path(folder)).expect("a folder");
+    }
     ffmpeg(
         &s,
         "-f lavfi -i testsrc2=s=48x32:r=10:d=6,noise=alls=40:allf=t -start_number 7 p/%03d.png",
@@ -257,8 +259,15 @@ fn numbered_pictures_and_animated_webp_are_videos_too() {
     assert_eq!((s.names("q").len(), s.path("q/a1.jpg").exists()), (60, true));
     s.stylize(&["p/%03d.png", "-o", "q/a%d.jpg"]).ends(1).says("a1.jpg already exists");
     s.stylize(&["p/%03d.png", "-o", "q/a%d.jpg", "--skip-existing"]).ends(0).says("1 of 1");
+    // In a folder they stay numbered pictures, in their own format or another one.
+    ffmpeg(&s, "-start_number 7 -i p/%03d.png -frames:v 3 -c:v libwebp -lossless 1 v/%02d.webp");
+    s.stylize(&["v/%02d.webp", "-o", "n/", "--strength", "0"]).ends(0);
+    assert_eq!(s.names("n"), ["01-tiny.webp", "02-tiny.webp", "03-tiny.webp"]);
+    s.stylize(&["v/%02d.webp", "-o", "n/", "--format", "png", "--strength", "0"]).ends(0);
+    assert!(s.path("n/03-tiny.png").exists());
     for (arguments, words) in [
         (&["p/%03d.png", "-o", "p/%03d.png", "--force"][..], "is one of the inputs"),
+        (&["p/%03d.png", "-o", "a.png"], "numbered pictures are painted as"),
         (&["p/%03d.png", "-o", "q/%03d.avif"], "and not avif"),
         (&["p/%04d.png", "-o", "q.mp4"], "no such file: p/%04d.png"),
     ] {
