@@ -162,9 +162,14 @@ pub struct Range {
 }
 
 impl Range {
-    /// Number of frames of the clip in it; not exact.
-    pub fn frames_of(self, clip: &Clip) -> Option<u64> {
-        let (frames, seconds) = (clip.frames? as f64, clip.seconds.unwrap_or(0.0));
+    /// Number of frames of the clip in it, at this rate (see [`Film::fps`]); not exact.
+    pub fn frames_of(self, clip: &Clip, fps: Option<(u64, u64)>) -> Option<u64> {
+        let (mut frames, mut seconds) = (clip.frames? as f64, clip.seconds.unwrap_or(0.0));
+        match fps.map(|(over, under)| over as f64 / under as f64) {
+            Some(fps) if matches!(clip.reader, Reader::Numbered { .. }) => seconds = frames / fps,
+            Some(fps) if seconds > 0.0 => frames = seconds * fps,
+            _ => {}
+        }
         let part = self.end.unwrap_or(seconds).min(seconds) - self.start.unwrap_or(0.0);
         let share = if seconds > 0.0 { (part / seconds).clamp(0.0, 1.0) } else { 1.0 };
         Some((frames * share).round() as u64)
@@ -185,6 +190,11 @@ impl Range {
 }
 
 impl Film<'_> {
+    /// Number of frames that are painted; not exact.
+    pub fn frames(&self) -> Option<u64> {
+        self.range.frames_of(self.clip, self.fps)
+    }
+
     /// What a decoder reads after the first `skipped` pictures.
     pub(super) fn reading(&self, skipped: u64) -> Reading<'_> {
         let Self { source, clip, range, fps, .. } = *self;

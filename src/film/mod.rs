@@ -45,7 +45,7 @@ pub use clip::Clip;
 pub use job::{Film, Range, USUAL_QUALITY, first_output, part_frames};
 pub use numbered::Numbered;
 pub use open_film::OpenFilm;
-pub use parts::discard;
+pub use parts::{discard, tidy};
 pub use player::{Order, Play, Player, PlayerEvent};
 pub use render::{Rendered, render};
 pub use target::{Codec, Container};

@@ -90,6 +90,14 @@ pub fn discard(output: &Path) {
     }
 }
 
+/// Removes what a process that was killed after it had published the finished `output` has left.
+pub fn tidy(output: &Path) {
+    // It is the first file that a finished film removes.
+    if !folder_for(output).join(ABOUT).exists() {
+        discard(output);
+    }
+}
+
 impl Parts {
     /// Opens or creates the folder for `output`. `about` says everything that the pictures depend on: parts of a film
     /// that differs in it are removed.
@@ -210,8 +218,9 @@ impl Parts {
     /// Removes what is not complete; and everything, if the film `is_finished` or nothing is complete.
     pub fn leave(self, is_finished: bool) {
         let is_empty = is_finished || self.list.is_empty();
-        let parts = self.list.iter().map(|part| part.name.as_str()).chain([LIST, ABOUT, LOCK]);
-        for name in parts.filter(|_| is_empty) {
+        // See [`tidy`] for the order.
+        let parts = self.list.iter().map(|part| part.name.as_str());
+        for name in [ABOUT].into_iter().chain(parts).chain([LIST, LOCK]).filter(|_| is_empty) {
             fs::remove_file(self.folder.join(name)).ok();
         }
         for _ in 0..ATTEMPTS {

@@ -19,7 +19,7 @@ use super::{
     encoder::{Encoder, Ending, Stoppable},
     job::{Film, first_output},
     join::{join, try_along},
-    parts::Parts,
+    parts::{Parts, tidy},
 };
 use crate::{
     backend::RunControl,
@@ -71,6 +71,9 @@ pub fn render(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Rendered, FilmError> {
     let first = first_output(film.container, film.output);
+    if first.exists() {
+        tidy(film.output);
+    }
     disk::check_target(&first, film.existing)?;
     let target = |reason| FilmError::Target { name: film.output.display().to_string(), reason };
     let Film { codec, clip, quality, hardware, .. } = film;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     Clip, Codec, Container, Film, FilmError, OpenFilm, Order, Play, Player, PlayerEvent, Range,
-    Rendered, Tools, render,
+    Rendered, Tools, clip::Reader, render,
 };
 use crate::{
     backend::RunControl,
@@ -77,6 +77,26 @@ fn clip() -> Clip {
         ]}),
     );
     clip.expect("a clip")
+}
+
+#[test]
+fn the_frames_of_a_range_are_estimated_at_any_rate() {
+    let of = |start, end| Range { start, end };
+    let whole = of(None, None);
+    let clip = Clip { frames: Some(60), seconds: Some(2.0), ..clip() };
+    for (range, fps, frames) in [
+        (whole, None, 60),
+        (of(Some(0.5), None), None, 45),
+        (of(Some(0.5), Some(1.5)), None, 30),
+        (of(None, Some(9.0)), None, 60),
+        (of(Some(1.0), None), Some((10, 1)), 10),
+    ] {
+        assert_eq!(range.frames_of(&clip, fps), Some(frames), "{range:?} {fps:?}");
+    }
+    // The rate of numbered pictures decides how long they are.
+    let pictures = Clip { reader: Reader::Numbered { first: 1 }, ..clip };
+    assert_eq!(whole.frames_of(&pictures, Some((10, 1))), Some(60));
+    assert_eq!(of(Some(1.0), None).frames_of(&pictures, Some((10, 1))), Some(50));
 }
 
 /// Paints a film at strength 0 in `folder` with these scripts.
@@ -268,6 +288,27 @@ fn sound_is_converted_if_ffmpeg_can() {
     assert!(error.contains("WebM cannot hold the sound of a.mp4"), "{error}");
     tools.ffmpeg.encoders.push("libopus".to_owned());
     assert_eq!(along(&tools).expect("converted").0, [(1, "libopus")]);
+}
+
+#[test]
+fn what_a_finished_film_left_behind_is_removed_by_the_next_run() {
+    let here = tempfile::tempdir().expect("a folder");
+    let again = || {
+        let scripts = [DECODES, ENCODES, JOINS];
+        let error = paint(here.path(), scripts, &RunControl::default()).expect_err("it exists");
+        assert!(error.to_string().contains("exists"), "{error}");
+    };
+    let parts = here.path().join("painted.mp4.part");
+    fs::write(here.path().join("painted.mp4"), "film").expect("written");
+    fs::create_dir(&parts).expect("a folder");
+    fs::write(parts.join("000000000-8-7-0.mp4"), "part").expect("written");
+    again();
+    assert!(!parts.exists());
+    // One that is not finished stays.
+    fs::create_dir(&parts).expect("a folder");
+    fs::write(parts.join("film.txt"), "other settings").expect("written");
+    again();
+    assert!(parts.exists());
 }
 
 #[test]

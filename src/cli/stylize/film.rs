@@ -13,7 +13,7 @@ use crate::{
     disk,
     film::{
         Clip, Container, Film, FilmError, Rendered, Tools, USUAL_QUALITY, first_output,
-        part_frames, render,
+        part_frames, render, tidy,
     },
     media::encode::DEFAULT_QUALITY,
     mode::DeviceChoice,
@@ -34,6 +34,7 @@ impl<'a> Run<'a> {
                 self.stop_if_cancelled()?;
                 let first = first_output(film.container, target);
                 if job.skips_existing && first.exists() {
+                    tidy(target);
                     self.skipped += 1;
                     self.print_line(&film.name(), label, target, json!({ "status": "skipped" }));
                     continue;
@@ -95,10 +96,12 @@ impl<'a> Run<'a> {
                 job.paint.working_size
             ),
         };
-        let total = clip.frames.unwrap_or(0).max(2);
+        let total = film.frames();
+        let of_total = total.map_or_else(String::new, |total| format!(" of {total}"));
+        let pieces = usize::try_from(total.unwrap_or(0)).unwrap_or(usize::MAX);
         let progress = match job.is_quiet {
             true => Progress::quiet(),
-            false => Progress::of_long_pieces(usize::try_from(total).unwrap_or(usize::MAX)),
+            false => Progress::of_long_pieces(pieces),
         };
         let (name, began) = (&clip.name, Instant::now());
         let control = self.control.clone();
@@ -113,8 +116,7 @@ impl<'a> Run<'a> {
             },
             &|frames, painted| {
                 let fps = painted as f64 / began.elapsed().as_secs_f64();
-                progress
-                    .reach(frames, &format!("{frames} of {total} frames, {fps:.1} fps  {name}"));
+                progress.reach(frames, &format!("{frames}{of_total} frames, {fps:.1} fps  {name}"));
             },
         );
         progress.finish();

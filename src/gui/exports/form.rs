@@ -97,7 +97,7 @@ impl Form {
 
     /// About how long the export takes, and how large the file gets, as text.
     fn estimate(&self, (width, height): (usize, usize)) -> String {
-        let Some(frames) = self.export.range.frames_of(&self.clip) else {
+        let Some(frames) = self.export.range.frames_of(&self.clip, None) else {
             return "The length of the video is not known.".to_owned();
         };
         let pixels = frames as f64 * width as f64 * height as f64;

@@ -82,7 +82,7 @@ impl Run {
             part_frames: part_frames(*on_gpu),
             about: format!("{:x} {settings:?} {on_gpu}", network.digest()),
         };
-        progress.total.store(film.range.frames_of(&clip).unwrap_or(0), Ordering::Relaxed);
+        progress.total.store(film.frames().unwrap_or(0), Ordering::Relaxed);
         let paint = |frames: &[&Arc<_>]| {
             while progress.is_paused.load(Ordering::Relaxed) && !control.is_cancelled() {
                 thread::sleep(LOOK_EVERY);
