@@ -86,7 +86,7 @@ pub struct Whole {
 /// Files sorted by kind, as far as their names show it.
 #[derive(Clone, Default, PartialEq)]
 pub struct Sorted {
-    /// Photos, including those in folders.
+    /// Photos and videos, including those in folders.
     pub photos: Vec<PathBuf>,
     pub checkpoints: Vec<PathBuf>,
     /// Whether any photos come from a folder.
@@ -185,12 +185,12 @@ pub fn sorted(files: Vec<PathBuf>) -> Sorted {
         if path.is_dir() {
             sorted.has_folder = true;
             let name = path_label(&path);
-            match Folder::open(&path) {
+            match Folder::open(&path).map(Folder::with_films) {
                 Ok(folder) if folder.photos.is_empty() => {
                     let notes: String =
                         folder.notes(None).iter().map(|note| format!("; {note}")).collect();
                     sorted.problems.push(format!(
-                        "There are no photos in {name} (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC){notes}."
+                        "There are no photos or videos in {name} (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC){notes}."
                     ));
                 }
                 Ok(folder) => {

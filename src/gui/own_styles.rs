@@ -83,6 +83,7 @@ impl App {
         self.messages.withdraw(|intent| *intent == offered);
         self.end_change();
         self.workspace.rename_style(id, new);
+        self.rename_in_exports(id, new);
         if let Some(request) = &mut self.painting.request {
             request.recipe.network.rename_style(id, new);
         }

@@ -132,6 +132,34 @@ fn a_queue_continues_after_a_restart() {
     assert_eq!(fs::read_to_string(w.path("exports.damaged")).expect("kept"), "{");
 }
 
+#[test]
+fn videos_of_a_folder_become_exports() {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.click("Candy");
+    let folder = w.folder_of_photos(&["a.png"]);
+    clip(&folder);
+    w.drop_file(&folder);
+    w.until_label("Paint 1 photo and 1 video");
+    w.click("Start");
+    w.until_label("1 photo painted into the folder");
+    w.until_contains("Exported as ");
+    assert_eq!(frames(&folder.join("painted/clip-candy.mp4")), "5");
+    w.click("Close");
+    // Without photos there is nothing to paint but exports; those that exist are kept.
+    fs::remove_file(folder.join("a.png")).expect("removed");
+    for (is_replaced, says) in [(false, "exported before: 1"), (true, "added to the exports: 1")] {
+        w.drop_file(&folder);
+        w.until_label("Paint 1 video");
+        if is_replaced {
+            w.click("Overwrite existing files");
+        }
+        w.click("Start");
+        w.until_contains(says);
+        assert!(!w.has("Paint 1 video"));
+    }
+}
+
 /// Whether a process of this system names the folder.
 #[cfg(target_os = "linux")]
 fn has_processes(folder: &Path) -> bool {

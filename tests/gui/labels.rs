@@ -119,7 +119,7 @@ fn a_folder_of_photos_is_reported_in_plain_words() {
     let empty = w.path(&format!("{HOSTILE} is empty"));
     fs::create_dir(&empty).expect("made");
     w.drop_file(&empty);
-    w.until_plain("There are no photos in ");
+    w.until_plain("There are no photos or videos in ");
 }
 
 #[test]

@@ -252,7 +252,7 @@ fn a_folder_can_be_stopped_and_an_empty_one_is_explained() {
     let empty = w.path("empty");
     fs::create_dir(&empty).expect("created");
     w.drop_file(&empty);
-    w.until_contains("There are no photos in");
+    w.until_contains("There are no photos or videos in");
 }
 
 #[test]

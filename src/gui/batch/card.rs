@@ -68,8 +68,13 @@ impl Batch {
     }
 
     fn ready_ui(&mut self, ui: &mut Ui, painting: &Painting<'_>, list_height: f32) {
-        let count = counted(self.photos.len(), "photo");
-        ui.label(RichText::new(format!("Paint {count}")).strong().size(16.0));
+        let counts = [(self.photos.len(), "photo"), (self.films.len(), "video")];
+        let counts = counts.into_iter().filter(|(many, _)| *many > 0);
+        let counts: Vec<_> = counts.map(|(many, what)| counted(many, what)).collect();
+        ui.label(RichText::new(format!("Paint {}", counts.join(" and "))).strong().size(16.0));
+        if !self.films.is_empty() {
+            theme::caption(ui, "Videos are exported one after another, after the photos.");
+        }
         let is_ready = self.styles_ui(ui, painting, list_height);
         theme::caption(ui, painting.settings);
         self.left_out_ui(ui);
@@ -109,7 +114,7 @@ impl Batch {
             (Some(_), several) => ui.label(format!(
                 "In {} styles: {}.",
                 several.len(),
-                counted(several.len() * self.photos.len(), "painting")
+                counted(several.len() * (self.photos.len() + self.films.len()), "painting")
             )),
         };
         let mut has_list = self.several.is_some();

@@ -21,7 +21,7 @@ impl App {
     /// Paints what the card describes, as soon as the networks are loaded.
     pub(crate) fn confirm_batch(&mut self) {
         let choice = self.workspace.photo_choice();
-        let styles = match self.batch.as_ref().and_then(|batch| batch.several.as_ref()) {
+        let styles: Vec<_> = match self.batch.as_ref().and_then(|batch| batch.several.as_ref()) {
             None => {
                 choice.style().into_iter().map(|id| self.batch_style(id, &choice.parts())).collect()
             }
@@ -31,6 +31,13 @@ impl App {
                 .map(|card| self.batch_style(&card.id, &Parts::new()))
                 .collect(),
         };
+        if let Some(batch) = &mut self.batch {
+            let films = std::mem::take(&mut batch.films);
+            let (target, replaces) = (batch.target.clone(), batch.replace);
+            let has_photos = !batch.photos.is_empty();
+            self.export_films(films, &styles, &target, replaces);
+            self.batch.take_if(|_| !has_photos);
+        }
         if let Some(batch) = &mut self.batch {
             batch.confirm(styles);
             self.start_batch();

@@ -20,7 +20,10 @@ use super::{
     label::{label, path_label, remark},
     opened::PAINTED,
 };
-use crate::engine::protocol::{SavedPhoto, Unpainted};
+use crate::{
+    engine::protocol::{SavedPhoto, Unpainted},
+    media::folder::is_film,
+};
 
 #[derive(Clone, Copy, Default, PartialEq)]
 pub enum Phase {
@@ -50,6 +53,8 @@ type Item = (PathBuf, Arc<BatchStyle>);
 #[derive(Default)]
 pub struct Batch {
     photos: Vec<PathBuf>,
+    /// Videos, which become exports when the batch is confirmed.
+    films: Vec<PathBuf>,
     /// Ids of the styles chosen for the batch; `None` for the style that is chosen in the window.
     several: Option<Vec<String>>,
     /// What is painted, in order; empty until the batch is confirmed.
@@ -77,12 +82,15 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Creates a batch to be confirmed; `left_out` lists the folders and files that it does not paint. The output
-    /// folder is `PAINTED` in the folder of the photos.
-    pub fn new(photos: Vec<PathBuf>, left_out: Vec<String>) -> Self {
-        let beside = photos.first().and_then(|p| p.parent());
+    /// Creates a batch of photos and videos to be confirmed; `left_out` lists the folders and files that it does not
+    /// paint. The output folder is `PAINTED` in the folder of the first one.
+    pub fn new(files: Vec<PathBuf>, left_out: Vec<String>) -> Self {
+        let beside = files.first().and_then(|p| p.parent());
+        let target = beside.unwrap_or(Path::new(".")).join(PAINTED);
+        let (films, photos) = files.into_iter().partition(|path| is_film(path));
         Self {
-            target: beside.unwrap_or(Path::new(".")).join(PAINTED),
+            target,
+            films,
             photos,
             left_out: left_out.iter().map(|note| remark(note)).collect(),
             ..Self::default()

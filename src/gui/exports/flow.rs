@@ -9,20 +9,23 @@ use std::{
 
 use crossbeam_channel::bounded;
 
-use super::{Action, Export, Form, Queue, Run, Running, form::suggested, run::settings_of};
+use super::{Action, Export, Form, Queue, Run, Running, form::numbered_output, run::settings_of};
 use crate::{
     disk::{self, WriteError, reason},
-    film::{Clip, Codec, Range, Rendered, Tools, USUAL_QUALITY, discard},
+    film::{Clip, Codec, Container, Range, Rendered, Tools, USUAL_QUALITY, discard},
     frame::Frame,
     gui::{
         app::App,
-        choice::Choice,
+        batch::BatchStyle,
+        choice::{Choice, NetworkOf},
         file_list::FileList,
         label::{editable, name_label, path_label, sentence},
+        mix::Mix,
         platform::Dialog,
         settings_file::KeptFile,
         tasks::named,
     },
+    media::framing::Framing,
     mode::DeviceChoice,
     settings::{self, Choices},
 };
@@ -89,26 +92,14 @@ impl App {
             choice.brush_px(),
             if look.keep_colors { "video" } else { "style" }
         );
-        let mut choices = Choices::default();
-        choice.remember(&mut choices);
         let (folder, style) = (self.save_folder(), network.label());
-        let steadiness = self.settings.live.steadiness;
-        let entries = self.exports.queue.entries().iter();
-        let taken: Vec<PathBuf> = entries.map(|entry| entry.export.output.clone()).collect();
+        let taken = self.outputs_of_exports();
+        let mut export = Export { range, ..self.export_of(source, &choice) };
         let prepare = move || {
             let tools = Tools::find().map_err(|e| sentence(&e.to_string()))?;
-            let output = suggested(&folder, &source, &style, &taken);
-            let export = Export {
-                source,
-                output,
-                replaces: false,
-                codec: Codec::H264,
-                quality: USUAL_QUALITY,
-                steadiness,
-                range,
-                framing: choice.framing,
-                choices,
-            };
+            let is_free = |path: &PathBuf| !path.exists() && !taken.contains(path);
+            export.output =
+                numbered_output(&folder, &export.source, &style, Container::Mp4, is_free);
             Ok(Form { export, clip, tools, painting, frame_seconds: None, measuring: None })
         };
         self.tasks.spawn(prepare, |app, form| match form {
@@ -118,6 +109,80 @@ impl App {
             }
             Err(error) => app.messages.error(error),
         });
+    }
+
+    /// The export of a whole video with this choice, which has no file yet.
+    fn export_of(&self, source: PathBuf, choice: &Choice) -> Export {
+        let mut choices = Choices::default();
+        choice.remember(&mut choices);
+        Export {
+            source,
+            output: PathBuf::new(),
+            replaces: false,
+            codec: Codec::H264,
+            quality: USUAL_QUALITY,
+            steadiness: self.settings.live.steadiness,
+            range: Range::default(),
+            framing: choice.framing,
+            choices,
+        }
+    }
+
+    fn outputs_of_exports(&self) -> Vec<PathBuf> {
+        let entries = self.exports.queue.entries().iter();
+        entries.map(|entry| entry.export.output.clone()).collect()
+    }
+
+    /// Adds exports of the videos of a batch, in its styles and into its folder. Unless it `replaces` files, videos that
+    /// were exported there before are left out.
+    pub(in crate::gui) fn export_films(
+        &mut self,
+        films: Vec<PathBuf>,
+        styles: &[BatchStyle],
+        folder: &Path,
+        replaces: bool,
+    ) {
+        let mut taken = self.outputs_of_exports();
+        let (mut added, mut existing) = (0, 0);
+        for (style, source) in styles.iter().flat_map(|style| films.iter().map(move |f| (style, f)))
+        {
+            let mut choice =
+                Choice { framing: Framing::default(), ..self.workspace.photo_choice().clone() };
+            if let NetworkOf::Style(id, model) = &style.network {
+                (choice.mix, choice.model) = (Mix::of(Some(id.clone())), *model);
+            }
+            // It holds the sound of its source.
+            let container = Container::from_path(source).unwrap_or(Container::Mp4);
+            let is_free = |path: &PathBuf| !taken.contains(path);
+            let label = style.network.label();
+            let output = numbered_output(folder, source, &label, container, is_free);
+            taken.push(output.clone());
+            if output.exists() && !replaces {
+                existing += 1;
+                continue;
+            }
+            added += 1;
+            let codec = container.usual_codec();
+            let export = self.export_of(source.clone(), &choice);
+            self.exports.queue.add(Export { output, replaces, codec, ..export });
+        }
+        if existing > 0 {
+            self.messages.notice(format!(
+                "Videos that were exported before: {existing}. Choose “Overwrite existing files” to export them again."
+            ));
+        }
+        if added > 0 {
+            self.exports_changed();
+            self.messages.notice(format!("Videos added to the exports: {added}."));
+        }
+    }
+
+    /// Has exports follow a style that has a new id.
+    pub(in crate::gui) fn rename_in_exports(&mut self, old: &str, new: &str) {
+        if !self.exports.queue.entries().is_empty() {
+            self.exports.queue.rename_style(old, new);
+            self.exports_changed();
+        }
     }
 
     /// Does what the user wants with exports.
@@ -220,8 +285,11 @@ impl App {
         let choice = Choice::from_settings(&export.choices);
         let network = choice.network(choice.model);
         let Some(loaded) = network.as_ref().and_then(|of| self.network(of)) else {
-            if network.is_none_or(|of| self.networks.failed.contains(&of)) {
-                let why = "Its style could not be loaded.".to_owned();
+            if network.as_ref().is_none_or(|of| self.networks.failed.contains(of)) {
+                let style = network.map_or_else(String::new, |of| of.label());
+                let why = format!(
+                    "Its style {style} could not be loaded. Was it renamed or removed? Add it again, or export the film in another style."
+                );
                 self.exports.queue.end(id, Err(why));
                 self.exports_changed();
             }

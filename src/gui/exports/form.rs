@@ -176,18 +176,19 @@ impl Form {
     }
 }
 
-/// The file that is suggested for a film: one that does not exist and is not among the `taken` ones.
-pub fn suggested(folder: &Path, source: &Path, style: &str, taken: &[PathBuf]) -> PathBuf {
-    let mut name = source.file_stem().unwrap_or_default().to_owned();
-    name.push(format!("-{style}"));
-    let mut number = 1;
-    loop {
-        let mut file = name.clone();
-        file.push(if number == 1 { ".mp4".to_owned() } else { format!("-{number}.mp4") });
-        let path = folder.join(file);
-        if !path.exists() && !taken.contains(&path) {
-            return path;
-        }
-        number += 1;
-    }
+/// The file in `folder` for a film, by the names of its source and style, with a number if it is needed to be free.
+pub fn numbered_output(
+    folder: &Path,
+    source: &Path,
+    style: &str,
+    container: Container,
+    is_free: impl Fn(&PathBuf) -> bool,
+) -> PathBuf {
+    let path = |number: usize| {
+        let number = if number == 1 { String::new() } else { format!("-{number}") };
+        let mut file = source.file_stem().unwrap_or_default().to_owned();
+        file.push(format!("-{style}{number}.{}", container.extension()));
+        folder.join(file)
+    };
+    (1..).map(path).find(is_free).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use toml::Table;
 
 use crate::{
     film::{Codec, Range},
+    gui::choice::rename,
     media::framing::Framing,
     settings::Choices,
 };
@@ -207,6 +208,14 @@ impl Queue {
         }
     }
 
+    /// Notes that a style has a new id.
+    pub fn rename_style(&mut self, old: &str, new: &str) {
+        for Entry { export, .. } in &mut self.entries {
+            let mixed = export.choices.mix.iter_mut().map(|(id, _)| id);
+            rename(export.choices.style.iter_mut().chain(mixed), old, new);
+        }
+    }
+
     /// Removes the exports that are done.
     pub fn clear_done(&mut self) {
         self.entries.retain(|entry| !entry.is_done());
@@ -345,6 +354,16 @@ mod tests {
         let mut killed = read(&text(&q)).expect("read");
         assert!(killed.is_paused);
         assert_eq!(run(&mut killed, Ok("")), None);
+    }
+
+    #[test]
+    fn exports_follow_a_style_that_is_renamed() {
+        let mut q = queue(&["a"]);
+        q.entries[0].export.choices.mix = vec![("candy".to_owned(), 20), ("wave".to_owned(), 80)];
+        q.rename_style("candy", "sweets");
+        let choices = &q.entries[0].export.choices;
+        assert_eq!(choices.style.as_deref(), Some("sweets"));
+        assert_eq!(choices.mix, [("sweets".to_owned(), 20), ("wave".to_owned(), 80)]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
 use super::Export;
 use crate::{
     backend::RunControl,
-    disk::Existing,
+    disk::{self, Existing},
     engine::{FilmPainter, paint::PaintSettings},
     film::{Clip, Container, Film, FilmError, Rendered, Tools, part_frames, render},
     gui::choice::Choice,
@@ -58,6 +58,7 @@ impl Run {
         let Self { export, network, control, progress, on_gpu, .. } = self;
         let tools = Tools::find()?;
         let clip = Clip::open(&tools, &export.source)?;
+        disk::make_folder(disk::folder_of(&export.output))?;
         let choice = Choice::from_settings(&export.choices);
         let settings = settings_of(&choice);
         let film = Film {
