@@ -121,6 +121,8 @@ pub struct Captured {
     is_raw: bool,
     /// Number of the frame since the source was started, from 1.
     pub sequence: u64,
+    /// Its time in a film, in seconds; 0 of other sources.
+    pub film_seconds: f64,
     /// When the source had it: when a camera's bytes arrived, or when drawing or decoding began.
     pub captured_at: Instant,
     /// Milliseconds from the request for a frame to its bytes, including waiting.
@@ -142,6 +144,7 @@ impl Captured {
             raw: RawFrame::default(),
             is_raw: false,
             sequence: 0,
+            film_seconds: 0.0,
             captured_at: Instant::now(),
             capture_ms: 0.0,
             decode_ms: 0.0,

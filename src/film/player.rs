@@ -52,8 +52,8 @@ pub struct Play {
     pub has_sound: bool,
     /// Long side to which pictures are scaled down.
     pub long_side_px: usize,
-    /// Takes every picture and its number, which increases; called on the player's thread.
-    pub show: Box<dyn FnMut(u64, Frame) + Send>,
+    /// Takes every picture and its time; called on the player's thread.
+    pub show: Box<dyn FnMut(f64, Frame) + Send>,
 }
 
 /// What the player reports.
@@ -63,11 +63,6 @@ pub enum PlayerEvent {
     Held {
         seconds: f64,
         frame: Frame,
-    },
-    /// A picture was passed to [`Play::show`].
-    Shown {
-        number: u64,
-        seconds: f64,
     },
     /// The end or beginning is reached and nothing is repeated.
     Ended,
@@ -100,7 +95,7 @@ impl Player {
             events: event_sender,
             wake_up,
             order: 0,
-            shown: 0,
+            has_shown: false,
             open: None,
             sound: Sound::default(),
         };
@@ -139,8 +134,8 @@ struct Work {
     wake_up: Arc<dyn Fn() + Send + Sync>,
     /// Number of the present order.
     order: u64,
-    /// Number of the last picture that was shown.
-    shown: u64,
+    /// Whether a picture was shown since the play last began at an end.
+    has_shown: bool,
     /// What continues after the held picture, and the time of that.
     open: Option<(Run, f64)>,
     sound: Sound,
@@ -218,7 +213,7 @@ impl Work {
         self.open = None;
         let mut from = play.from;
         loop {
-            let before = self.shown;
+            self.has_shown = false;
             if play.speed > 0.0 {
                 self.run_forwards(&mut play, from)?;
                 from = play.range.start.unwrap_or(0.0);
@@ -228,7 +223,7 @@ impl Work {
             }
             self.sound.stop();
             // A range without pictures cannot be repeated.
-            if !play.loops || self.shown == before {
+            if !play.loops || !self.has_shown {
                 self.tell(PlayerEvent::Ended);
                 return Ok(());
             }
@@ -290,10 +285,8 @@ impl Work {
             recv(self.orders) -> order => return Err(Stop::Message(order.ok())),
             recv(at(due)) -> _ => {}
         }
-        self.shown += 1;
-        // The event comes first, so that the time of a picture is known when it is seen.
-        self.tell(PlayerEvent::Shown { number: self.shown, seconds });
-        (play.show)(self.shown, frame);
+        self.has_shown = true;
+        (play.show)(seconds, frame);
         Ok(())
     }
 }

@@ -47,6 +47,7 @@ fn facts(start: Instant, frame: u64) -> Facts {
         captured: 2 * frame + 1,
         dropped: frame,
         sequence: 2 * frame + 1,
+        film_seconds: 0.0,
         captured_at,
         ready_at: captured_at + Duration::from_millis(40),
         stages: Stages {

@@ -405,6 +405,7 @@ impl FrameLoop {
             captured: counts.written,
             dropped: counts.dropped,
             sequence: source.value.sequence,
+            film_seconds: source.value.film_seconds,
             captured_at: begun.captured_at,
             ready_at,
             stages: Stages {

@@ -101,6 +101,8 @@ pub struct Facts {
     pub dropped: u64,
     /// Number of the source's frame ([`Captured::sequence`](crate::capture::Captured::sequence)).
     pub sequence: u64,
+    /// The source's frame's time in a film, in seconds.
+    pub film_seconds: f64,
     /// When the source had the frame.
     pub captured_at: Instant,
     /// When the picture was ready.

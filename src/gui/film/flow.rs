@@ -1,9 +1,6 @@
 //! Performs the steps of the film page, and handles the player's events.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     FilmFrame, FilmView, Painting, Step,
@@ -118,15 +115,15 @@ impl App {
                 output: Arc::new(Mutex::new(writer)),
                 pictures,
                 sent: (settings, framing),
-                times: VecDeque::new(),
+                order: 0,
             });
         }
         let film = self.film.as_mut()?;
         let painting = film.painting.as_mut()?;
         painting.sent.1 = framing;
-        painting.times.clear();
-        let output = painting.output.clone();
-        let show = move |number: u64, frame: Frame| {
+        painting.order += 1;
+        let (output, order) = (painting.output.clone(), painting.order);
+        let show = move |seconds: f64, frame: Frame| {
             // A crop that does not fit shows the whole picture.
             let frame = if framing.is_plain() {
                 frame
@@ -135,7 +132,8 @@ impl App {
             };
             let mut writer = output.lock().unwrap_or_else(PoisonError::into_inner);
             writer.value = Captured::of(frame);
-            writer.value.sequence = number;
+            writer.value.sequence = order;
+            writer.value.film_seconds = seconds;
             writer.put();
         };
         Some(Play {
@@ -174,12 +172,6 @@ impl App {
             PlayerEvent::Held { seconds, frame } => {
                 film.transport.show(seconds);
                 self.prepare_frame(frame, seconds);
-                self.act_film(Transport::deliver);
-            }
-            PlayerEvent::Shown { number, seconds } => {
-                if let Some(painting) = &mut film.painting {
-                    painting.times.push_back((number, seconds));
-                }
                 self.act_film(Transport::deliver);
             }
             PlayerEvent::Ended => self.pause_film(),
@@ -273,9 +265,10 @@ impl App {
             let original = opaque_image_of(original);
             self.stage.set_live_alone(&self.ctx, original, size, "Original");
         }
-        let number = facts.sequence;
-        if let Some(seconds) = painting.time_of(number) {
-            transport.show(seconds);
+        // One of an older order may be at another place of the film.
+        if facts.sequence == painting.order {
+            transport.show(facts.film_seconds);
+            self.act_film(Transport::deliver);
         }
     }
 }

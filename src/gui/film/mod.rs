@@ -12,7 +12,6 @@ mod flow;
 mod transport;
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -51,16 +50,8 @@ struct Painting {
     pictures: Reader<LivePicture>,
     /// The settings that were last sent to the engine, and the framing that the player applies.
     sent: (LiveSettings, Framing),
-    /// Numbers and times of pictures that were not painted yet.
-    times: VecDeque<(u64, f64)>,
-}
-
-impl Painting {
-    /// The time of a painted picture in the film.
-    fn time_of(&mut self, number: u64) -> Option<f64> {
-        while self.times.pop_front_if(|(earlier, _)| *earlier < number).is_some() {}
-        self.times.pop_front_if(|(shown, _)| *shown == number).map(|(_, seconds)| seconds)
-    }
+    /// Number of the player's newest order to play, which all its pictures have.
+    order: u64,
 }
 
 /// An open film.

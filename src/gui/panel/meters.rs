@@ -278,6 +278,7 @@ mod tests {
             captured: 3 * frame + 1,
             dropped: 2 * frame,
             sequence: 3 * frame + 1,
+            film_seconds: 0.0,
             captured_at,
             ready_at: captured_at + Duration::from_millis(30),
             stages: Stages {
