@@ -7,54 +7,31 @@ use std::{
     collections::HashSet,
     ffi::{OsStr, OsString},
     fs,
-    io::{ErrorKind, IsTerminal, stdin},
-    path::{MAIN_SEPARATOR, Path, PathBuf},
+    path::{Path, PathBuf},
 };
+
+pub use super::inputs::PhotoInput;
 
 use super::{
     CliError,
     args::{AnyFormat, DeviceArgs, ProfileChoice, SharingArgs, StylePictureArgs, StylizeArgs},
     terminal::prints_to_terminal,
+    destination::{Destination, destination, name_of},
+    inputs::{Inputs, inputs, is_numbered, stem_of},
 };
 use crate::{
     compose::Look,
-    disk::{folder_of, words},
+    disk::folder_of,
     engine::paint::{OutputSize, PaintSettings},
-    film::{Codec, Container, Numbered, Range},
+    film::{Codec, Container, Range},
     media::{
         encode::{DEFAULT_QUALITY, Encoding, Existing, Format},
-        folder::{Folder, Placed, is_animated, is_film},
+        folder::{is_animated, is_film},
         framing::Framing,
     },
     mode::ModelSize,
     weights::{ALL_STYLES, PixelChoice},
 };
-
-/// The argument that means standard input or output.
-const STANDARD_STREAM: &str = "-";
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PhotoInput {
-    File(PathBuf),
-    Stdin,
-}
-
-impl PhotoInput {
-    fn file(&self) -> Option<&Path> {
-        match self {
-            Self::File(path) => Some(path),
-            Self::Stdin => None,
-        }
-    }
-
-    /// Its name in messages.
-    pub fn name(&self) -> String {
-        match self {
-            Self::File(path) => path.display().to_string(),
-            Self::Stdin => "standard input".to_owned(),
-        }
-    }
-}
 
 /// Where a painting is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,68 +39,6 @@ pub enum Target {
     File(PathBuf, Format),
     /// In this format, or in the photo's own.
     Stdout(Option<Format>),
-}
-
-/// Where the paintings are written, before photos and styles are known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Destination {
-    File(PathBuf, AnyFormat),
-    Folder(PathBuf, Option<AnyFormat>),
-    Stdout(Option<Format>),
-}
-
-impl Destination {
-    /// The format of a photo's painting. `None` on standard output is the photo's own.
-    fn format(&self, source: &PhotoInput) -> Option<Format> {
-        match self {
-            Self::Stdout(format) => *format,
-            Self::File(_, format) => picture(*format),
-            Self::Folder(_, format) => {
-                let own = source.file().and_then(Format::from_path);
-                Some(format.and_then(picture).or(own).unwrap_or_default())
-            }
-        }
-    }
-
-    /// The path of a painting, which has this name in a folder.
-    fn path(&self, subfolder: &Path, name: &OsStr) -> PathBuf {
-        match self {
-            Self::Stdout(_) => PathBuf::from(STANDARD_STREAM),
-            Self::File(path, _) => path.clone(),
-            Self::Folder(folder, _) => folder.join(subfolder).join(name),
-        }
-    }
-
-    /// The form in which a source is painted as a video; `None` if it is painted as a photo.
-    fn container(&self, source: &PhotoInput) -> Option<Container> {
-        let path = source.file()?;
-        let is_numbered = is_numbered(path);
-        let pictures = Format::from_path(path).filter(|_| is_numbered).map(Container::Pictures);
-        let container = match self {
-            Self::Stdout(_) => None,
-            Self::Folder(_, None) => {
-                Some(pictures.or(Container::from_path(path)).unwrap_or(Container::Mp4))
-            }
-            Self::File(_, AnyFormat::Film(container))
-            | Self::Folder(_, Some(AnyFormat::Film(container))) => Some(*container),
-            Self::File(path, AnyFormat::Picture(format)) if Numbered::of(path).is_some() => {
-                Some(Container::Pictures(*format))
-            }
-            Self::Folder(_, Some(AnyFormat::Picture(format))) if is_numbered => {
-                Some(Container::Pictures(*format))
-            }
-            Self::File(_, AnyFormat::Picture(format))
-            | Self::Folder(_, Some(AnyFormat::Picture(format))) => {
-                (*format == Format::WebP).then_some(Container::WebP)
-            }
-        };
-        container.filter(|_| is_film(path) || is_animated(path) || is_numbered)
-    }
-}
-
-/// Whether it names numbered pictures.
-fn is_numbered(path: &Path) -> bool {
-    !path.exists() && Numbered::of(path).is_some_and(|pictures| !pictures.numbers().is_empty())
 }
 
 /// A video to paint.
@@ -420,23 +335,6 @@ impl Job {
     }
 }
 
-fn stem_of(path: &Path) -> OsString {
-    match Numbered::of(path).filter(|_| is_numbered(path)) {
-        Some(pictures) => pictures.title().to_owned(),
-        None => path.file_stem().unwrap_or(path.as_os_str()).to_owned(),
-    }
-}
-
-/// The name of a painting in a folder; a `number` above 1 tells sources of one name apart.
-fn name_of(stem: &OsStr, number: usize, label: &str, extension: &str) -> OsString {
-    let mut name = stem.to_owned();
-    if number > 1 {
-        name.push(format!("-{number}"));
-    }
-    name.push(format!("-{label}.{extension}"));
-    name
-}
-
 /// Checks the options for videos.
 fn check_films(
     films: &[FilmInput],
@@ -485,193 +383,4 @@ fn check_films(
     }
     let check = |film: &FilmInput| film.container.check(film.codec, &film.source);
     films.iter().try_for_each(check).map_err(CliError::wrong_use)
-}
-
-struct Inputs {
-    sources: Vec<PhotoInput>,
-    /// Of each, its folder below the input that was named.
-    subfolders: Vec<PathBuf>,
-    /// Whether an input was a folder.
-    from_folder: bool,
-    /// Notes about the inputs, to print.
-    notes: Vec<String>,
-}
-
-/// Expands the inputs to photos. Files that do not exist stay in the list if there are others; each one fails later with
-/// its own message.
-/// The folder `output` is left out, so that paintings are not painted again.
-fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inputs, CliError> {
-    let mut sources = Vec::new();
-    let (mut subfolders, mut from_folder) = (Vec::new(), false);
-    let mut notes = Vec::new();
-    for input in inputs {
-        if input.as_os_str() == STANDARD_STREAM {
-            if sources.contains(&PhotoInput::Stdin) {
-                return Err(CliError::WrongUse("standard input is given twice".to_owned()));
-            }
-            if stdin().is_terminal() {
-                return Err(CliError::WrongUse(
-                    "standard input is a terminal; pipe an image into it".to_owned(),
-                ));
-            }
-            sources.push(PhotoInput::Stdin);
-        } else if input.is_dir() {
-            from_folder = true;
-            let (photos, of_folder) = pictures_in(input, output, recursive)?;
-            for (photo, subfolder) in photos {
-                sources.push(PhotoInput::File(photo));
-                subfolders.push(subfolder);
-            }
-            notes.extend(of_folder);
-        } else {
-            sources.push(PhotoInput::File(input.clone()));
-        }
-        subfolders.resize(sources.len(), PathBuf::new());
-    }
-    let is_missing = |source: &PhotoInput| {
-        let file = source.file().filter(|path| !is_numbered(path));
-        let error = file.and_then(|path| path.metadata().err());
-        error.is_some_and(|error| error.kind() == ErrorKind::NotFound)
-    };
-    if sources.iter().all(is_missing) {
-        let names: Vec<_> = sources.iter().map(PhotoInput::name).collect();
-        return Err(CliError::WrongUse(format!("no such file: {}", names.join(", "))));
-    }
-    Ok(Inputs { sources, subfolders, from_folder, notes })
-}
-
-/// The photos of a folder, each with its subfolder, and notes about what is left out; `output` is left out silently.
-fn pictures_in(
-    path: &Path,
-    output: &Path,
-    recursive: bool,
-) -> Result<(Vec<Placed>, Vec<String>), CliError> {
-    let name = path.display();
-    let listed = if recursive {
-        Folder::open_tree(path, Some(output))
-    } else {
-        Folder::open(path).map(|folder| {
-            let folder = folder.with_films();
-            let notes = folder.notes(Some(output)).into_iter();
-            let notes = notes.map(|note| format!("{name}: {note}")).collect();
-            (folder.photos.into_iter().map(|photo| (photo, PathBuf::new())).collect(), notes)
-        })
-    };
-    let (photos, notes): (Vec<_>, Vec<String>) = listed.map_err(|e| {
-        CliError::Failed(format!("the folder {name} could not be read: {}", words(&e)))
-    })?;
-    if photos.is_empty() {
-        let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
-        return Err(CliError::WrongUse(format!("no images in the folder {name}{notes}")));
-    }
-    Ok((photos, notes))
-}
-
-fn destination(
-    output: &Path,
-    format: Option<AnyFormat>,
-    several: bool,
-) -> Result<Destination, CliError> {
-    let wrong = |text: String| Err(CliError::WrongUse(text));
-    let shown = output.display();
-    if output.as_os_str() == STANDARD_STREAM {
-        if several {
-            return wrong("standard output takes one image; give a folder with -o".to_owned());
-        }
-        if prints_to_terminal() {
-            return wrong(
-                "standard output is a terminal; name a file, or pipe the image".to_owned(),
-            );
-        }
-        return match format {
-            Some(AnyFormat::Film(_)) => wrong("a video cannot go to standard output".to_owned()),
-            Some(AnyFormat::Picture(format)) => Ok(Destination::Stdout(Some(format))),
-            None => Ok(Destination::Stdout(None)),
-        };
-    }
-    let named = AnyFormat::from_path(output);
-    let ends_as_folder = output
-        .as_os_str()
-        .as_encoded_bytes()
-        .last()
-        .is_some_and(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR);
-    if output.is_dir() || ends_as_folder {
-        return Ok(Destination::Folder(output.to_owned(), format));
-    }
-    if several {
-        if named.is_some() || output.exists() {
-            return wrong(format!(
-                "{shown} is a file, and there are several paintings; give a folder with -o"
-            ));
-        }
-        return Ok(Destination::Folder(output.to_owned(), format));
-    }
-    match (named, format) {
-        (Some(named), Some(chosen)) if named != chosen => wrong(format!(
-            "{shown} has the extension of {}, but --format is {}",
-            named.name(),
-            chosen.name()
-        )),
-        (_, Some(chosen)) => Ok(Destination::File(output.to_owned(), chosen)),
-        (Some(named), None) => Ok(Destination::File(output.to_owned(), named)),
-        (None, None) => wrong(format!(
-            "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif, for a video .mp4, .mov, .mkv, .webm, .gif or .apng, add --format, or end the name of a folder with /"
-        )),
-    }
-}
-
-/// The format of a picture; `None` for that of a video.
-fn picture(format: AnyFormat) -> Option<Format> {
-    match format {
-        AnyFormat::Picture(format) => Some(format),
-        AnyFormat::Film(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(path: &str) -> PhotoInput {
-        PhotoInput::File(PathBuf::from(path))
-    }
-
-    #[test]
-    fn names_in_a_folder() {
-        let folder = |format| Destination::Folder(PathBuf::from("out"), format);
-        let path = |d: &Destination, s: &PhotoInput| {
-            let format = d.format(s).expect("known in a folder");
-            let stem = s.file().map_or("stdin".into(), stem_of);
-            let name = name_of(&stem, 1, "candy", format.extension());
-            (d.path(Path::new(""), &name).display().to_string(), format)
-        };
-        assert_eq!(
-            path(&folder(None), &file("in/a.b.JPG")),
-            ("out/a.b-candy.jpg".to_owned(), Format::Jpeg)
-        );
-        assert_eq!(path(&folder(None), &file("moving.gif")).1, Format::Png);
-        assert_eq!(
-            path(&folder(Some(AnyFormat::Picture(Format::WebP))), &file("x.png")).0,
-            "out/x-candy.webp"
-        );
-        assert_eq!(path(&folder(None), &PhotoInput::Stdin).0, "out/stdin-candy.png");
-    }
-
-    #[test]
-    fn where_one_and_where_many_go() {
-        let one = destination(Path::new("nowhere/a.tif"), None, false);
-        assert_eq!(
-            one.expect("a file"),
-            Destination::File(PathBuf::from("nowhere/a.tif"), AnyFormat::Picture(Format::Tiff))
-        );
-        assert!(
-            destination(Path::new("a.png"), Some(AnyFormat::Picture(Format::Jpeg)), false).is_err()
-        );
-        assert!(destination(Path::new("a"), None, false).is_err());
-        assert!(destination(Path::new("a"), Some(AnyFormat::Picture(Format::Png)), false).is_ok());
-        assert!(destination(Path::new("a.png"), None, true).is_err());
-        assert!(destination(Path::new("-"), None, true).is_err());
-        let many = destination(Path::new("new-folder"), None, true);
-        assert!(matches!(many, Ok(Destination::Folder(..))));
-    }
 }

@@ -1,0 +1,132 @@
+//! The inputs of `stylize`: photos, videos, numbered pictures and folders of them.
+
+use std::{
+    ffi::OsString,
+    io::{ErrorKind, IsTerminal, stdin},
+    path::{Path, PathBuf},
+};
+
+use super::CliError;
+use crate::{
+    disk::words,
+    film::Numbered,
+    media::folder::{Folder, Placed},
+};
+
+/// The argument that means standard input or output.
+pub const STANDARD_STREAM: &str = "-";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PhotoInput {
+    File(PathBuf),
+    Stdin,
+}
+
+impl PhotoInput {
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stdin => None,
+        }
+    }
+
+    /// Its name in messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Stdin => "standard input".to_owned(),
+        }
+    }
+}
+
+/// Whether it names numbered pictures.
+pub fn is_numbered(path: &Path) -> bool {
+    !path.exists() && Numbered::of(path).is_some_and(|pictures| !pictures.numbers().is_empty())
+}
+
+pub fn stem_of(path: &Path) -> OsString {
+    match Numbered::of(path).filter(|_| is_numbered(path)) {
+        Some(pictures) => pictures.title().to_owned(),
+        None => path.file_stem().unwrap_or(path.as_os_str()).to_owned(),
+    }
+}
+
+pub struct Inputs {
+    pub sources: Vec<PhotoInput>,
+    /// Of each, its folder below the input that was named.
+    pub subfolders: Vec<PathBuf>,
+    /// Whether an input was a folder.
+    pub from_folder: bool,
+    /// Notes about the inputs, to print.
+    pub notes: Vec<String>,
+}
+
+/// Expands the inputs to photos. Files that do not exist stay in the list if there are others; each one fails later with
+/// its own message.
+/// The folder `output` is left out, so that paintings are not painted again.
+pub fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inputs, CliError> {
+    let mut sources = Vec::new();
+    let (mut subfolders, mut from_folder) = (Vec::new(), false);
+    let mut notes = Vec::new();
+    for input in inputs {
+        if input.as_os_str() == STANDARD_STREAM {
+            if sources.contains(&PhotoInput::Stdin) {
+                return Err(CliError::WrongUse("standard input is given twice".to_owned()));
+            }
+            if stdin().is_terminal() {
+                return Err(CliError::WrongUse(
+                    "standard input is a terminal; pipe an image into it".to_owned(),
+                ));
+            }
+            sources.push(PhotoInput::Stdin);
+        } else if input.is_dir() {
+            from_folder = true;
+            let (photos, of_folder) = pictures_in(input, output, recursive)?;
+            for (photo, subfolder) in photos {
+                sources.push(PhotoInput::File(photo));
+                subfolders.push(subfolder);
+            }
+            notes.extend(of_folder);
+        } else {
+            sources.push(PhotoInput::File(input.clone()));
+        }
+        subfolders.resize(sources.len(), PathBuf::new());
+    }
+    let is_missing = |source: &PhotoInput| {
+        let file = source.file().filter(|path| !is_numbered(path));
+        let error = file.and_then(|path| path.metadata().err());
+        error.is_some_and(|error| error.kind() == ErrorKind::NotFound)
+    };
+    if sources.iter().all(is_missing) {
+        let names: Vec<_> = sources.iter().map(PhotoInput::name).collect();
+        return Err(CliError::WrongUse(format!("no such file: {}", names.join(", "))));
+    }
+    Ok(Inputs { sources, subfolders, from_folder, notes })
+}
+
+/// The photos of a folder, each with its subfolder, and notes about what is left out; `output` is left out silently.
+fn pictures_in(
+    path: &Path,
+    output: &Path,
+    recursive: bool,
+) -> Result<(Vec<Placed>, Vec<String>), CliError> {
+    let name = path.display();
+    let listed = if recursive {
+        Folder::open_tree(path, Some(output))
+    } else {
+        Folder::open(path).map(|folder| {
+            let folder = folder.with_films();
+            let notes = folder.notes(Some(output)).into_iter();
+            let notes = notes.map(|note| format!("{name}: {note}")).collect();
+            (folder.photos.into_iter().map(|photo| (photo, PathBuf::new())).collect(), notes)
+        })
+    };
+    let (photos, notes): (Vec<_>, Vec<String>) = listed.map_err(|e| {
+        CliError::Failed(format!("the folder {name} could not be read: {}", words(&e)))
+    })?;
+    if photos.is_empty() {
+        let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
+        return Err(CliError::WrongUse(format!("no images in the folder {name}{notes}")));
+    }
+    Ok((photos, notes))
+}
