@@ -55,7 +55,7 @@ mod tests {
     use super::*;
     use crate::{
         capture::{Capture, CaptureEvent, Source},
-        film::Tools,
+        media::ffmpeg::Ffmpeg,
     };
 
     const PATIENCE: Duration = Duration::from_secs(120);
@@ -63,12 +63,12 @@ mod tests {
     #[test]
     fn a_video_is_repeated_at_its_own_rate_and_one_that_is_gone_is_named() {
         // Without ffmpeg there is nothing to read.
-        let Ok(tools) = Tools::find() else {
+        let Ok(ffmpeg) = Ffmpeg::find() else {
             return;
         };
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("clip.mkv");
-        let made = Command::new(tools.ffmpeg.program)
+        let made = Command::new(ffmpeg.program)
             .args(["-v", "error", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=20:duration=0.2"])
             .args(["-c:v", "ffv1"])
             .arg(&path)

@@ -15,7 +15,6 @@ pub use super::inputs::PhotoInput;
 use super::{
     CliError,
     args::{AnyFormat, DeviceArgs, ProfileChoice, SharingArgs, StylePictureArgs, StylizeArgs},
-    terminal::prints_to_terminal,
     destination::{Destination, destination, name_of},
     inputs::{Inputs, inputs, is_numbered, stem_of},
 };

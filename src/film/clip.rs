@@ -1,10 +1,10 @@
 //! What a video file contains, as `ffprobe` reports it.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
 
-use super::{FilmError, Numbered, Tools, plain, webp};
+use super::{FilmError, Numbered, plain, webp};
 use crate::{
     disk::reason,
     media::{decode, ffmpeg, process},
@@ -92,18 +92,18 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// Reads the headers of the file at `path`.
+    /// Reads the headers of the file at `path` with this `ffprobe`, which is stopped after `patience`.
     ///
     /// # Errors
     /// [`FilmError::Source`] if it has no video, or one that cannot be painted.
-    pub fn open(tools: &Tools, path: &Path) -> Result<Self, FilmError> {
+    pub(super) fn open(ffprobe: &Path, path: &Path, patience: Duration) -> Result<Self, FilmError> {
         let name = path.display().to_string();
         let wrong = |reason: String| FilmError::Source { name: name.clone(), reason };
         let numbers = match Numbered::of(path) {
             Some(pictures) if !path.exists() => pictures.numbers(),
             _ => Vec::new(),
         };
-        let mut command = ffmpeg::piped(&tools.ffprobe);
+        let mut command = ffmpeg::piped(ffprobe);
         command.args("-v error -protocol_whitelist file,pipe -of json".split(' '));
         command.args(["-show_format", "-show_streams"]);
         if let Some(first) = numbers.first() {
@@ -118,7 +118,7 @@ impl Clip {
             }
             command.arg("-i").arg(ffmpeg::file(path));
         }
-        let ended = process::run(command, tools.patience).map_err(wrong)?;
+        let ended = process::run(command, patience).map_err(wrong)?;
         if let Some(failure) = ended.failure() {
             let why = match plain(&failure) {
                 words if words.contains("moov atom") || words.contains("Invalid data") => {

@@ -57,24 +57,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Starts it, and waits for its headers.
+    /// Starts it without waiting.
     ///
     /// # Errors
     /// [`FilmError::Source`].
     pub fn start(tools: &Tools, reading: &Reading<'_>) -> Result<Self, FilmError> {
-        let mut decoder = Self::spawn(tools, reading)?;
-        match decoder.receive()? {
-            Some(Sent::Stream(stream)) => decoder.stream = stream,
-            _ => return Err(decoder.without_pictures()),
-        }
-        Ok(decoder)
-    }
-
-    /// Starts it without waiting; only for [`Self::next_or`].
-    ///
-    /// # Errors
-    /// [`FilmError::Source`].
-    pub fn spawn(tools: &Tools, reading: &Reading<'_>) -> Result<Self, FilmError> {
         let clip = reading.clip;
         let wrong = |reason: String| FilmError::Source { name: clip.name.clone(), reason };
         let mut command = tools.command();
@@ -114,11 +101,19 @@ impl Decoder {
         Ok(Self { child, sent, complaints, name, sending, stream, patience, start, length })
     }
 
-    pub fn stream(&self) -> NutStream {
-        self.stream
+    /// Waits for the description of its pictures, which comes first; `None` if there are none.
+    ///
+    /// # Errors
+    /// See [`Self::next_picture`].
+    pub fn read_stream(&mut self) -> Result<Option<NutStream>, FilmError> {
+        let Some(Sent::Stream(stream)) = self.receive()? else {
+            return Ok(None);
+        };
+        self.stream = stream;
+        Ok(Some(stream))
     }
 
-    /// The next picture and its time in ticks; `None` at the end.
+    /// The next picture and its time in ticks, after [`Self::read_stream`]; `None` at the end.
     ///
     /// # Errors
     /// [`FilmError::Source`] if the decoder fails or does nothing for too long.

@@ -6,8 +6,8 @@
 //!
 //! Pictures travel as NUT streams (`media::nut`), each with the time that it has in the file, so that
 //! nothing is rounded, doubled or dropped. A film is encoded in parts of a fixed number of frames, in a folder next to
-//! the output (`painted.mp4.part`). A part gets its name when it is complete; after an interruption the same film goes
-//! on after the last one. At the end the parts are joined without being encoded again, together with the sound,
+//! the output (`painted.mp4.part`). A part gets its name when it is complete; after an interruption the same film
+//! continues after the last one. At the end the parts are joined without being encoded again, together with the sound,
 //! subtitles and chapters of the source, which are copied.
 //!
 //! | module | content |
@@ -39,7 +39,7 @@ mod target;
 mod tests;
 mod webp;
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{panic::resume_unwind, path::Path, process::Command, thread, time::Duration};
 
 pub use clip::Clip;
 pub use job::{Film, Range, USUAL_QUALITY, first_output, part_frames};
@@ -67,21 +67,28 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Tools {
     pub ffmpeg: Ffmpeg,
-    /// The path of `ffprobe`.
-    pub ffprobe: PathBuf,
     /// How long a process may do nothing before it is stopped.
     pub patience: Duration,
 }
 
 impl Tools {
-    /// Searches PATH for both programs, and asks ffmpeg what it can do. Takes a tenth of a second.
+    /// Searches PATH for both programs, and asks what ffmpeg can do and what the file at `path` contains: both at once,
+    /// because each takes a tenth of a second.
     ///
     /// # Errors
-    /// [`FilmError::NoFfmpeg`] or [`FilmError::NoFfprobe`].
-    pub fn find() -> Result<Self, FilmError> {
-        let ffmpeg = Ffmpeg::find()?;
-        let ffprobe = process::program("ffprobe").ok_or(FilmError::NoFfprobe)?;
-        Ok(Self { ffmpeg, ffprobe, patience: PATIENCE })
+    /// [`FilmError::NoFfmpeg`], [`FilmError::NoFfprobe`], and [`FilmError::Source`] if the file has no video that can be
+    /// painted.
+    pub fn open(path: &Path) -> Result<(Self, Clip), FilmError> {
+        let ffprobe = process::program("ffprobe");
+        let ffprobe = ffprobe.as_deref();
+        let (clip, ffmpeg) = thread::scope(|scope| {
+            let clip = scope.spawn(|| ffprobe.map(|ffprobe| Clip::open(ffprobe, path, PATIENCE)));
+            let ffmpeg = Ffmpeg::find();
+            (clip.join().unwrap_or_else(|panic| resume_unwind(panic)), ffmpeg)
+        });
+        let ffmpeg = ffmpeg?;
+        let clip = clip.ok_or(FilmError::NoFfprobe)??;
+        Ok((Self { ffmpeg, patience: PATIENCE }, clip))
     }
 
     /// ffmpeg, which opens files and pipes alone and prints errors alone.

@@ -33,8 +33,8 @@ impl OpenFilm {
     /// # Errors
     /// [`FilmError`].
     pub fn open(path: &Path) -> Result<(Self, f64, Frame), FilmError> {
-        let tools = Tools { patience: PATIENCE, ..Tools::find()? };
-        let clip = Clip::open(&tools, path)?;
+        let (tools, clip) = Tools::open(path)?;
+        let tools = Tools { patience: PATIENCE, ..tools };
         let film = Self { path: path.to_owned(), clip, tools };
         let mut run = film.run(Range::default(), None)?;
         match run.next::<()>(&never()) {
@@ -50,7 +50,7 @@ impl OpenFilm {
         let start = range.start.filter(|&start| start > 0.0);
         let range = Range { start, ..range };
         let reading = Reading { source: path, clip, range, fps: None, skipped: 0, long_side_px };
-        let decoder = Decoder::spawn(tools, &reading)?;
+        let decoder = Decoder::start(tools, &reading)?;
         Ok(Run { decoder, start: start.unwrap_or(0.0), end: range.end.unwrap_or(f64::INFINITY) })
     }
 

@@ -85,7 +85,6 @@ pub fn render(
     if matches!(film.clip.reader, Reader::Numbered { .. }) && film.fps.is_none() {
         notes.push("25 pictures are shown per second; choose another rate with --fps".to_owned());
     }
-    try_along(tools, film, &along)?;
     let mut parts = Parts::open(film.output, &film.key(), film.steadiness > 0)?;
     let resumed = parts.frames();
     if parts.removed > 0 {
@@ -95,7 +94,12 @@ pub fn render(
         ));
     }
     progress(resumed, 0);
-    let painted = paint_parts(tools, film, control, &paint, progress, &mut parts);
+    // It starts while something else is tried.
+    let decoder = Decoder::start(tools, &film.reading(resumed));
+    let decoder = try_along(tools, film, &along).and(decoder);
+    let painted = decoder.and_then(|decoder| {
+        paint_parts(tools, film, control, &paint, progress, &mut parts, decoder)
+    });
     let joined = painted.and_then(|(tick, damage)| {
         join(tools, film, &parts, (tick, damage.is_none()), &along)?;
         Ok(Rendered { frames: parts.frames(), resumed, notes, damage })
@@ -112,9 +116,11 @@ fn paint_parts(
     paint: &(impl Fn(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError> + Sync),
     progress: &(dyn Fn(u64, u64) + Sync),
     parts: &mut Parts,
+    mut decoder: Decoder,
 ) -> Result<((u64, u64), Option<String>), FilmError> {
-    let mut decoder = Decoder::start(tools, &film.reading(parts.frames()))?;
-    let stream = decoder.stream();
+    let Some(stream) = decoder.read_stream()? else {
+        return Err(decoder.without_pictures());
+    };
     let current = Mutex::new(None);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
     let mut steady = Steady::new(available_parallelism().map_or(1, NonZero::get));

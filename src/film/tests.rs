@@ -47,7 +47,6 @@ fn tools(folder: &Path, script: &str) -> Tools {
     let program = fake::program(folder, script);
     Tools {
         ffmpeg: Ffmpeg { program, version: "6.1".to_owned(), encoders },
-        ffprobe: "ffprobe".into(),
         patience: Duration::from_millis(300),
     }
 }

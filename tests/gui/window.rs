@@ -23,7 +23,7 @@ use egui_kittest::{
 use styleforge::{
     backend::{DeviceOptions, OpenDevice, opener},
     capture::{Camera, CameraId},
-    film::{Clip, Range, Tools},
+    film::{OpenFilm, Range},
     frame::Frame,
     gui::{
         App, Launch,
@@ -158,10 +158,9 @@ impl Window {
 
     /// Opens the form that exports this clip.
     pub fn export(&mut self, clip: &Path) {
-        let tools = Tools::find().expect("ffmpeg");
-        let opened = Clip::open(&tools, clip).expect("a clip");
+        let (film, ..) = OpenFilm::open(clip).expect("a clip");
         let app = self.harness.state_mut().app.as_mut().expect("a window");
-        app.open_export(clip.to_owned(), opened, Range::default());
+        app.open_export(Arc::new(film), Range::default());
     }
 
     /// Closes this window and opens one with the same settings file and styles.

@@ -26,10 +26,8 @@ impl<'a> Run<'a> {
         if job.films.is_empty() {
             return Ok(());
         }
-        let tools = Tools::find();
         for (film, row) in job.films.iter().zip(targets) {
-            let opened = tools.as_ref().map_err(Clone::clone);
-            let opened = opened.and_then(|tools| Ok((tools, Clip::open(tools, &film.source)?)));
+            let opened = Tools::open(&film.source);
             for ((style, label), target) in self.styles.iter().zip(self.labels).zip(row) {
                 self.stop_if_cancelled()?;
                 let first = first_output(film.container, target);

@@ -12,7 +12,7 @@ use crossbeam_channel::bounded;
 use super::{Action, Export, Form, Queue, Run, Running, form::numbered_output, run::settings_of};
 use crate::{
     disk::{self, WriteError, reason},
-    film::{Clip, Codec, Container, Range, Rendered, Tools, USUAL_QUALITY, discard},
+    film::{Codec, Container, OpenFilm, Range, Rendered, USUAL_QUALITY, discard},
     frame::Frame,
     gui::{
         app::App,
@@ -79,7 +79,7 @@ impl App {
     }
 
     /// Shows the form that exports a part of a video as the window paints now.
-    pub fn open_export(&mut self, source: PathBuf, clip: Clip, range: Range) {
+    pub fn open_export(&mut self, film: Arc<OpenFilm>, range: Range) {
         let choice = Choice { model: self.model(), ..self.workspace.choice.clone() };
         let Some(network) = choice.network(choice.model) else {
             return self.messages.notice("Choose a style first.");
@@ -94,13 +94,12 @@ impl App {
         );
         let (folder, style) = (self.save_folder(), network.label());
         let taken = self.outputs_of_exports();
-        let mut export = Export { range, ..self.export_of(source, &choice) };
+        let mut export = Export { range, ..self.export_of(film.path.clone(), &choice) };
         let prepare = move || {
-            let tools = Tools::find().map_err(|e| sentence(&e.to_string()))?;
             let is_free = |path: &PathBuf| !path.exists() && !taken.contains(path);
             export.output =
                 numbered_output(&folder, &export.source, &style, Container::Mp4, is_free);
-            Ok(Form { export, clip, tools, painting, frame_seconds: None, measuring: None })
+            Ok(Form { export, film, painting, frame_seconds: None, measuring: None })
         };
         self.tasks.spawn(prepare, |app, form| match form {
             Ok(form) => {

@@ -10,7 +10,7 @@ use eframe::egui::{RichText, Ui};
 use super::{Action, Export};
 use crate::{
     backend::RunControl,
-    film::{Clip, Codec, Container, Tools, USUAL_QUALITY},
+    film::{Codec, Container, OpenFilm, USUAL_QUALITY},
     gui::{
         choice::Choice,
         intent::Intent,
@@ -31,8 +31,7 @@ const QUALITY_DOUBLES: f64 = 11.0;
 /// An export that the user has not confirmed yet.
 pub struct Form {
     pub export: Export,
-    pub clip: Clip,
-    pub tools: Tools,
+    pub film: Arc<OpenFilm>,
     /// How it is painted, as text.
     pub painting: String,
     /// Seconds for a frame, once they are measured.
@@ -91,13 +90,13 @@ impl Form {
     /// Width and height of the frames after rotating and cropping.
     pub fn size(&self) -> (usize, usize) {
         let framing = self.export.framing;
-        let whole = framing.rotate.size(self.clip.size);
+        let whole = framing.rotate.size(self.film.clip.size);
         framing.crop.map_or(whole, |crop| (crop.width, crop.height))
     }
 
     /// About how long the export takes, and how large the file gets, as text.
     fn estimate(&self, (width, height): (usize, usize)) -> String {
-        let Some(frames) = self.export.range.frames_of(&self.clip, None) else {
+        let Some(frames) = self.export.range.frames_of(&self.film.clip, None) else {
             return "The length of the video is not known.".to_owned();
         };
         let pixels = frames as f64 * width as f64 * height as f64;
@@ -113,7 +112,8 @@ impl Form {
     /// Draws the form; `is_taken` if another export writes its file.
     pub fn ui(&mut self, ui: &mut Ui, is_taken: bool) {
         ui.heading("Export the film");
-        let (width, height) = self.clip.size;
+        let OpenFilm { clip, tools, .. } = &*self.film;
+        let (width, height) = clip.size;
         let name = name_label(&self.export.source);
         theme::caption(ui, format!("{name}, {width} × {height} px"));
         theme::caption(ui, self.painting.as_str());
@@ -133,7 +133,7 @@ impl Form {
         output_control(ui, &mut choice, Some(size), "video");
         self.export.choices.output = choice.output;
         let output = choice.output.resolve(size, choice.working_size().resolve(size.0, size.1));
-        let codecs = container.codecs(&self.tools, output);
+        let codecs = container.codecs(tools, output);
         let export = &mut self.export;
         if !codecs.contains(&export.codec) {
             let usual = container.usual_codec();
@@ -148,7 +148,7 @@ impl Form {
         } else if is_taken {
             Some("Another export writes this file.".to_owned())
         } else {
-            let problem = container.companions(&self.tools, &self.clip, &export.output).err();
+            let problem = container.companions(tools, clip, &export.output).err();
             problem.map(|problem| sentence(&problem.to_string()))
         };
         if can_choose {

@@ -14,7 +14,7 @@ use crate::{
     backend::RunControl,
     disk::{self, Existing},
     engine::{FilmPainter, paint::PaintSettings},
-    film::{Clip, Container, Film, FilmError, Rendered, Tools, part_frames, render},
+    film::{Container, Film, FilmError, Rendered, Tools, part_frames, render},
     gui::choice::Choice,
     network::Network,
 };
@@ -56,8 +56,7 @@ impl Run {
     /// [`FilmError`]; any if it was stopped.
     pub fn render(&self) -> Result<Rendered, FilmError> {
         let Self { export, network, control, progress, on_gpu, .. } = self;
-        let tools = Tools::find()?;
-        let clip = Clip::open(&tools, &export.source)?;
+        let (tools, clip) = Tools::open(&export.source)?;
         disk::make_folder(disk::folder_of(&export.output))?;
         let choice = Choice::from_settings(&export.choices);
         let settings = settings_of(&choice);

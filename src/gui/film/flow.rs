@@ -51,8 +51,7 @@ impl App {
     pub(crate) fn export_film(&mut self) {
         self.pause_film();
         if let Some(FilmView { film, transport, .. }) = &self.film {
-            let (source, clip) = (film.path.clone(), film.clip.clone());
-            self.open_export(source, clip, transport.range);
+            self.open_export(film.clone(), transport.range);
         }
     }
 
