@@ -31,16 +31,12 @@ impl Stoppable {
     }
 }
 
-/// An encoder at work.
+/// The encoder of a part. Its process ends with it.
 pub struct Encoder {
-    pictures: ChildStdin,
+    /// `None` once it has received all its pictures.
+    pictures: Option<ChildStdin>,
     muxer: NutMuxer,
     header: Vec<u8>,
-    ending: Ending,
-}
-
-/// An encoder that has received all its pictures. Its process ends with it.
-pub struct Ending {
     child: Stoppable,
     complaints: Receiver<Vec<String>>,
     patience: Duration,
@@ -91,50 +87,44 @@ impl Encoder {
         };
         let complaints = complaints(errors)?;
         let child = Stoppable(Arc::new(Mutex::new(child)));
-        let ending = Ending { child, complaints, patience: tools.patience };
-        let (muxer, header) = (NutMuxer::default(), Vec::new());
-        let mut encoder = Self { pictures, muxer, header, ending };
-        encoder.muxer.begin(&stream, &mut encoder.header);
-        Ok(encoder)
+        let (mut muxer, mut header) = (NutMuxer::default(), Vec::new());
+        muxer.begin(&stream, &mut header);
+        let (pictures, patience) = (Some(pictures), tools.patience);
+        Ok(Self { pictures, muxer, header, child, complaints, patience })
     }
 
     pub fn stoppable(&self) -> Stoppable {
-        self.ending.child.clone()
+        self.child.clone()
     }
 
     /// Sends a picture; `ticks` counts from the beginning of the part. Returns whether the process accepted it.
     pub fn send(&mut self, ticks: u64, frame: &Frame) -> bool {
+        let Some(pictures) = &mut self.pictures else {
+            return false;
+        };
         self.muxer.frame(ticks, frame.rgba().len(), &mut self.header);
-        let sent = self.pictures.write_all(&self.header);
+        let sent = pictures.write_all(&self.header);
         self.header.clear();
-        sent.and_then(|()| self.pictures.write_all(frame.rgba())).is_ok()
+        sent.and_then(|()| pictures.write_all(frame.rgba())).is_ok()
     }
 
     /// Closes its input, so that it finishes the part.
-    pub fn finish(self) -> Ending {
-        self.ending
+    pub fn finish(&mut self) {
+        self.pictures = None;
     }
-}
 
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.child.kill();
-        self.child.0.lock().unwrap_or_else(PoisonError::into_inner).wait().ok();
-    }
-}
-
-impl Ending {
-    /// Whether the process has ended, so that [`Ending::wait`] does not wait.
+    /// Whether the process has ended, so that [`Self::wait`] does not wait.
     pub fn has_ended(&self) -> bool {
         let mut child = self.child.0.lock().unwrap_or_else(PoisonError::into_inner);
         !matches!(child.try_wait(), Ok(None))
     }
 
-    /// Waits until the part is complete.
+    /// Closes its input, and waits until the part is complete.
     ///
     /// # Errors
     /// Why it is not.
-    pub fn wait(self) -> Result<(), String> {
+    pub fn wait(mut self) -> Result<(), String> {
+        self.finish();
         let status = {
             let mut child = self.child.0.lock().unwrap_or_else(PoisonError::into_inner);
             status_until(&mut child, Instant::now() + self.patience)
@@ -151,5 +141,12 @@ impl Ending {
         let lines = self.complaints.recv_timeout(self.patience).unwrap_or_default();
         let words = lines.first().map_or_else(|| status.to_string(), |line| plain(line).to_owned());
         Err(format!("ffmpeg cannot encode: {words}"))
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        self.child.kill();
+        self.child.0.lock().unwrap_or_else(PoisonError::into_inner).wait().ok();
     }
 }

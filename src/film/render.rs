@@ -16,7 +16,7 @@ use super::{
     FilmError, Tools,
     clip::Reader,
     decoder::Decoder,
-    encoder::{Encoder, Ending, Stoppable},
+    encoder::{Encoder, Stoppable},
     job::{Film, first_output},
     join::{join, try_along},
     parts::{Parts, tidy},
@@ -343,7 +343,7 @@ struct Encoding<'a> {
 }
 
 /// A part on its way to the disk.
-struct Open<T> {
+struct Open {
     file: std::path::PathBuf,
     frames: u64,
     /// Times of its first and last frame.
@@ -351,15 +351,14 @@ struct Open<T> {
     last: i64,
     /// The state of the steadiness after its last frame.
     state: Option<Vec<u8>>,
-    process: T,
+    process: Encoder,
 }
 
 impl Encoding<'_> {
     /// Encodes all frames; complete parts are added to `parts`.
     fn encode(&self, frames: Receiver<Finished>, parts: &mut Parts) -> Result<(), Ended> {
         // A part ends while the next one begins, because an encoder keeps frames back until its end.
-        let mut ending: Option<Open<Ending>> = None;
-        let mut open: Option<Open<Encoder>> = None;
+        let (mut ending, mut open): (Option<Open>, Option<Open>) = (None, None);
         let before = parts.frames();
         let mut number = before;
         for Finished { ticks, frame, state } in frames {
@@ -370,7 +369,7 @@ impl Encoding<'_> {
             if !part.process.send((ticks - part.ticks) as u64, &frame) {
                 let Some(part) = open.take() else { continue };
                 close(&mut ending, parts)?;
-                let why = part.process.finish().wait().err();
+                let why = part.process.wait().err();
                 return Err(Ended::Encoder(why.unwrap_or_else(|| "ffmpeg ended early".to_owned())));
             }
             if ending.as_ref().is_some_and(|part| part.process.has_ended()) {
@@ -383,7 +382,8 @@ impl Encoding<'_> {
             (self.progress)(number, number - before);
             if part.frames == self.film.part_frames {
                 close(&mut ending, parts)?;
-                ending = open.take().map(ended);
+                part.process.finish();
+                ending = open.take();
             }
         }
         if self.control.is_cancelled() {
@@ -391,7 +391,7 @@ impl Encoding<'_> {
             return Err(Ended::Cancelled);
         }
         close(&mut ending, parts)?;
-        close(&mut open.map(ended), parts)
+        close(&mut open, parts)
     }
 
     fn begin(
@@ -400,7 +400,7 @@ impl Encoding<'_> {
         first: u64,
         ticks: i64,
         (width, height): (usize, usize),
-    ) -> Result<Open<Encoder>, Ended> {
+    ) -> Result<Open, Ended> {
         let extension = self.film.codec.part_extension();
         let file = parts.unfinished(&format!("{first:09}"), extension);
         let (wide, high) = self.stream.aspect;
@@ -414,13 +414,8 @@ impl Encoding<'_> {
     }
 }
 
-fn ended(part: Open<Encoder>) -> Open<Ending> {
-    let Open { file, frames, ticks, last, state, process } = part;
-    Open { file, frames, ticks, last, state, process: process.finish() }
-}
-
 /// Waits for a part's end, and adds it.
-fn close(part: &mut Option<Open<Ending>>, parts: &mut Parts) -> Result<(), Ended> {
+fn close(part: &mut Option<Open>, parts: &mut Parts) -> Result<(), Ended> {
     let Some(Open { file, frames, ticks, last, state, process }) = part.take() else {
         return Ok(());
     };
