@@ -10,7 +10,7 @@ mod words;
 mod write;
 
 pub use leftovers::{remove_abandoned, sweep};
-pub use names::free_path;
+pub use names::{free_path, numbered_path};
 pub use temporary::exchange_folder;
 pub use words::{cannot_write, reason, without_number, words};
 pub use write::{

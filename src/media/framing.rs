@@ -109,6 +109,12 @@ pub struct Framing {
 }
 
 impl Framing {
+    /// Columns and rows of the framed photo.
+    pub fn size(&self, photo: (usize, usize)) -> (usize, usize) {
+        let turned = self.rotate.size(photo);
+        self.crop.map_or(turned, |crop| (crop.width, crop.height))
+    }
+
     /// Whether the photo is used unchanged.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()

@@ -8,7 +8,7 @@ mod flow;
 mod photos;
 
 pub use card::{Painting, below_card, beside_card};
-pub use photos::{BatchPhotos, PhotoInStyle};
+pub use photos::{BatchPhotos, PhotoInStyle, painting_name};
 
 use std::{
     path::{Path, PathBuf},

@@ -1,6 +1,13 @@
 //! The engine's side of a batch: opens photos and saves results, on the engine's thread.
 
-use std::{borrow::Cow, collections::HashSet, fs, path::PathBuf, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     compose::Look,
@@ -54,6 +61,13 @@ pub struct BatchPhotos {
     original: Option<Vec<u8>>,
 }
 
+/// The name of a painting of `source` in a style.
+pub fn painting_name(source: &Path, style: &str, extension: &str) -> OsString {
+    let mut name = source.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{style}.{extension}"));
+    name
+}
+
 impl BatchPhotos {
     /// Photos that have not been painted yet.
     pub fn new(photos: Vec<PhotoInStyle>, target: PathBuf) -> Self {
@@ -65,13 +79,8 @@ impl BatchPhotos {
         PhotoInStyle { photo, label, .. }: &PhotoInStyle,
         format: Format,
     ) -> PathBuf {
-        let name = |number: usize| {
-            let number = if number == 1 { String::new() } else { format!("-{number}") };
-            let mut file = photo.file_stem().unwrap_or_default().to_owned();
-            file.push(format!("-{label}{number}.{}", format.extension()));
-            self.target.join(file)
-        };
-        (1..).map(name).find(|path| !self.written.contains(path)).unwrap_or_else(|| name(1))
+        let path = self.target.join(painting_name(photo, label, format.extension()));
+        disk::numbered_path(path, |path| !self.written.contains(path))
     }
 }
 
@@ -138,8 +147,6 @@ impl PhotoSource for BatchPhotos {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::{mode::Mode, timing::RunTiming};
 

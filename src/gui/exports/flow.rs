@@ -4,19 +4,20 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crossbeam_channel::bounded;
 
-use super::{Action, Export, Form, Queue, Run, Running, form::numbered_output, run::settings_of};
+use super::{Action, Export, Form, Queue, Run, Running, run::settings_of};
 use crate::{
     disk::{self, WriteError, reason},
+    engine::paint::Painting,
     film::{Codec, Container, OpenFilm, Range, Rendered, USUAL_QUALITY, discard},
     frame::Frame,
     gui::{
         app::App,
-        batch::BatchStyle,
+        batch::{BatchStyle, painting_name},
         choice::{Choice, NetworkOf},
         file_list::FileList,
         label::{editable, name_label, path_label, sentence},
@@ -97,8 +98,8 @@ impl App {
         let mut export = Export { range, ..self.export_of(film.path.clone(), &choice) };
         let prepare = move || {
             let is_free = |path: &PathBuf| !path.exists() && !taken.contains(path);
-            export.output =
-                numbered_output(&folder, &export.source, &style, Container::Mp4, is_free);
+            let name = painting_name(&export.source, &style, Container::Mp4.extension());
+            export.output = disk::numbered_path(folder.join(name), is_free);
             Ok(Form { export, film, painting, frame_seconds: None, measuring: None })
         };
         self.tasks.spawn(prepare, |app, form| match form {
@@ -153,8 +154,8 @@ impl App {
             // It holds the sound of its source.
             let container = Container::from_path(source).unwrap_or(Container::Mp4);
             let is_free = |path: &PathBuf| !taken.contains(path);
-            let label = style.network.label();
-            let output = numbered_output(folder, source, &label, container, is_free);
+            let name = painting_name(source, &style.network.label(), container.extension());
+            let output = disk::numbered_path(folder.join(name), is_free);
             taken.push(output.clone());
             if output.exists() && !replaces {
                 existing += 1;
@@ -370,22 +371,16 @@ impl App {
         let (width, height) = form.size();
         let painter = self.engine.film_painter();
         let measure = move || {
-            let mut seconds = 0.0;
-            // The first frame also opens the session.
-            for seed in 0..2 {
-                let began = Instant::now();
-                let pixel = |x, y| [(x + seed) as u8, y as u8, 0, 255];
-                let frame = Arc::new(Frame::from_fn(width, height, pixel));
-                painter
-                    .paint(&[&frame], &loaded.network, settings_of(&choice), &control)
-                    .map_err(|e| e.to_string())?;
-                seconds = began.elapsed().as_secs_f64();
-            }
-            Ok(seconds)
+            let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 0, 255]));
+            let settings = settings_of(&choice);
+            let painted = painter.paint(&[&frame], &loaded.network, settings, &control);
+            painted.map_err(|e| e.to_string())
         };
-        self.tasks.spawn(measure, |app, seconds: Result<f64, String>| {
-            if let (Some(form), Ok(seconds)) = (&mut app.exports.form, seconds) {
-                form.frame_seconds = Some(seconds);
+        self.tasks.spawn(measure, |app, painted: Result<Vec<Painting>, String>| {
+            let painting = painted.ok().and_then(|mut painted| painted.pop());
+            if let (Some(form), Some(painting)) = (&mut app.exports.form, painting) {
+                // Without the time in which its session was opened.
+                form.frame_seconds = Some(painting.run.total_ms / 1e3);
             }
         });
     }

@@ -1,9 +1,6 @@
 //! The form of an export: file, codec, size and quality, with an estimate of time and file size.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{RichText, Ui};
 
@@ -89,9 +86,7 @@ impl Form {
 
     /// Width and height of the frames after rotating and cropping.
     pub fn size(&self) -> (usize, usize) {
-        let framing = self.export.framing;
-        let whole = framing.rotate.size(self.film.clip.size);
-        framing.crop.map_or(whole, |crop| (crop.width, crop.height))
+        self.export.framing.size(self.film.clip.size)
     }
 
     /// About how long the export takes, and how large the file gets, as text.
@@ -174,21 +169,4 @@ impl Form {
             plain_button(ui, "Cancel", Intent::Exports(Action::Close));
         });
     }
-}
-
-/// The file in `folder` for a film, by the names of its source and style, with a number if it is needed to be free.
-pub fn numbered_output(
-    folder: &Path,
-    source: &Path,
-    style: &str,
-    container: Container,
-    is_free: impl Fn(&PathBuf) -> bool,
-) -> PathBuf {
-    let path = |number: usize| {
-        let number = if number == 1 { String::new() } else { format!("-{number}") };
-        let mut file = source.file_stem().unwrap_or_default().to_owned();
-        file.push(format!("-{style}{number}.{}", container.extension()));
-        folder.join(file)
-    };
-    (1..).map(path).find(is_free).unwrap_or_default()
 }

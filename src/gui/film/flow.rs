@@ -255,8 +255,7 @@ impl App {
         };
         // Zoom is relative to the pixels of the film.
         let framing = painting.sent.1;
-        let whole = framing.rotate.size(photo.opened.photo.frame.size());
-        let size = framing.crop.map_or(whole, |crop| (crop.width, crop.height));
+        let size = framing.size(photo.opened.photo.frame.size());
         if facts.mode.is_some() {
             let pair = [original, painted].map(opaque_image_of);
             self.stage.set_live(&self.ctx, pair, size);
