@@ -28,7 +28,7 @@ pub struct Other {
     pub is_cover: bool,
 }
 
-/// How the numbers of pixels stand for colours; `None` is unknown.
+/// The colour tags of pictures; `None` is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Colors {
     /// `tv` or `pc`.

@@ -32,13 +32,17 @@ enum Sent {
     Picture(i64, Vec<u8>),
 }
 
-/// What comes next of a decoder that can be interrupted.
-pub enum Next<T> {
-    /// A picture and its time in seconds since the beginning of what is read.
-    Picture(f64, Frame),
-    End,
-    /// A message came first; `None` if no one can send another.
+/// Why nothing more is read.
+pub enum Stop<T> {
+    /// A message came, or, if `None`, no one can send another.
     Message(Option<T>),
+    Failed(FilmError),
+}
+
+impl<T> From<FilmError> for Stop<T> {
+    fn from(error: FilmError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// The process.
@@ -51,8 +55,9 @@ pub struct Decoder {
     sending: Option<JoinHandle<Option<String>>>,
     stream: NutStream,
     patience: Duration,
-    /// Beginning of what is read, if it is not that of the clip, and length of the clip, in seconds.
+    /// Beginning of what is read, if it is not that of the clip, its end, and the length of the clip, in seconds.
     start: Option<f64>,
+    end: f64,
     length: Option<f64>,
 }
 
@@ -85,9 +90,9 @@ impl Decoder {
         let spawned = thread::Builder::new().name("film decoder".to_owned()).spawn(work);
         spawned.map_err(|e| wrong(reason(&e)))?;
         let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
+        let end = reading.range.end.unwrap_or(f64::INFINITY);
         let sending = child.stdin.take().map(|to| {
             let (path, size) = (reading.source.to_owned(), clip.size);
-            let end = reading.range.end.unwrap_or(f64::INFINITY);
             let range = reading.range.start.unwrap_or(0.0)..end;
             let send = move || webp::send(&path, size, range, BufWriter::new(to)).err();
             let why = |error: Box<dyn Error>| error.to_string();
@@ -98,7 +103,7 @@ impl Decoder {
         });
         let start = reading.range.start;
         let length = clip.end.map(|end| end - clip.start);
-        Ok(Self { child, sent, complaints, name, sending, stream, patience, start, length })
+        Ok(Self { child, sent, complaints, name, sending, stream, patience, start, end, length })
     }
 
     /// Waits for the description of its pictures, which comes first; `None` if there are none.
@@ -124,23 +129,27 @@ impl Decoder {
         Ok(Some((ticks, self.frame(pixels)?)))
     }
 
-    /// The next picture, or a message that comes before it.
+    /// The next picture and its time in the film, in seconds, unless a message comes first.
     ///
     /// # Errors
-    /// See [`Self::next_picture`].
-    pub fn next_or<T>(&mut self, messages: &Receiver<T>) -> Result<Next<T>, FilmError> {
-        loop {
-            match self.receive_or(messages)? {
-                Ok(Some(Sent::Stream(stream))) => self.stream = stream,
-                Ok(Some(Sent::Picture(ticks, pixels))) => {
+    /// [`Stop`].
+    pub fn next_or<T>(&mut self, messages: &Receiver<T>) -> Result<Option<(f64, Frame)>, Stop<T>> {
+        while let Some(sent) = self.receive_or(messages)? {
+            match sent {
+                Sent::Stream(stream) => self.stream = stream,
+                Sent::Picture(ticks, pixels) => {
                     let (over, under) = self.stream.tick;
-                    let seconds = ticks as f64 * over as f64 / under as f64;
-                    return Ok(Next::Picture(seconds, self.frame(pixels)?));
+                    let later = ticks as f64 * over as f64 / under as f64;
+                    let seconds = self.start.unwrap_or(0.0) + later;
+                    // ffmpeg may deliver another picture after the end.
+                    if seconds >= self.end {
+                        break;
+                    }
+                    return Ok(Some((seconds, self.frame(pixels)?)));
                 }
-                Ok(None) => return Ok(Next::End),
-                Err(message) => return Ok(Next::Message(message)),
             }
         }
+        Ok(None)
     }
 
     fn frame(&self, pixels: Vec<u8>) -> Result<Frame, FilmError> {
@@ -150,28 +159,29 @@ impl Decoder {
     }
 
     fn receive(&self) -> Result<Option<Sent>, FilmError> {
-        // Nothing comes from a channel that never delivers.
-        Ok(self.receive_or::<()>(&never())?.unwrap_or_default())
+        self.receive_or::<()>(&never()).or_else(|stop| match stop {
+            Stop::Failed(error) => Err(error),
+            // Nothing comes from a channel that never delivers.
+            Stop::Message(_) => Ok(None),
+        })
     }
 
-    /// What the decoder sends next, or a message that comes before it.
-    fn receive_or<T>(
-        &self,
-        messages: &Receiver<T>,
-    ) -> Result<Result<Option<Sent>, Option<T>>, FilmError> {
+    /// What the decoder sends next, unless a message comes first.
+    fn receive_or<T>(&self, messages: &Receiver<T>) -> Result<Option<Sent>, Stop<T>> {
         let sent = select! {
-            recv(messages) -> message => return Ok(Err(message.ok())),
+            recv(messages) -> message => return Err(Stop::Message(message.ok())),
             recv(self.sent) -> sent => sent,
             recv(after(self.patience)) -> _ => return Err(self.wrong(format!(
                 "ffmpeg read nothing for {} s and was stopped",
                 self.patience.as_secs_f32()
-            ))),
+            )).into()),
         };
         match sent {
-            Ok(Ok(sent)) => Ok(Ok(Some(sent))),
-            Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(Ok(None)),
-            Ok(Err(error)) => Err(self.wrong(format!("ffmpeg sent no valid pictures: {error}"))),
-            Err(_) => Ok(Ok(None)),
+            Ok(Ok(sent)) => Ok(Some(sent)),
+            Ok(Err(error)) if error.kind() != ErrorKind::UnexpectedEof => {
+                Err(self.wrong(format!("ffmpeg sent no valid pictures: {error}")).into())
+            }
+            _ => Ok(None),
         }
     }
 

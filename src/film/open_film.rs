@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, never};
+use crossbeam_channel::never;
 
 use super::{
     Clip, FilmError, Range, Tools,
-    decoder::{Decoder, Next},
+    decoder::{Decoder, Stop},
     job::Reading,
 };
 use crate::frame::Frame;
@@ -36,22 +36,25 @@ impl OpenFilm {
         let (tools, clip) = Tools::open(path)?;
         let tools = Tools { patience: PATIENCE, ..tools };
         let film = Self { path: path.to_owned(), clip, tools };
-        let mut run = film.run(Range::default(), None)?;
-        match run.next::<()>(&never()) {
+        let mut decoder = film.decoder(Range::default(), None)?;
+        match decoder.next_or::<()>(&never()) {
             Ok(Some((seconds, frame))) => Ok((film, seconds, frame)),
             Err(Stop::Failed(error)) => Err(error),
-            _ => Err(run.without_pictures()),
+            _ => Err(decoder.without_pictures()),
         }
     }
 
     /// Starts to read a part, whose pictures are scaled down to `long_side_px`.
-    pub(super) fn run(&self, range: Range, long_side_px: Option<usize>) -> Result<Run, FilmError> {
+    pub(super) fn decoder(
+        &self,
+        range: Range,
+        long_side_px: Option<usize>,
+    ) -> Result<Decoder, FilmError> {
         let Self { path, clip, tools } = self;
         let start = range.start.filter(|&start| start > 0.0);
         let range = Range { start, ..range };
         let reading = Reading { source: path, clip, range, fps: None, skipped: 0, long_side_px };
-        let decoder = Decoder::start(tools, &reading)?;
-        Ok(Run { decoder, start: start.unwrap_or(0.0), end: range.end.unwrap_or(f64::INFINITY) })
+        Decoder::start(tools, &reading)
     }
 
     /// Time between two pictures, in seconds.
@@ -61,44 +64,5 @@ impl OpenFilm {
 
     pub fn has_sound(&self) -> bool {
         self.clip.others.iter().any(|other| other.kind == "audio")
-    }
-}
-
-/// A decoder of a part of a film.
-pub(super) struct Run {
-    decoder: Decoder,
-    /// Beginning and end of the part, in seconds.
-    start: f64,
-    end: f64,
-}
-
-impl Run {
-    /// The next picture and its time in the film, unless a message comes first.
-    pub fn next<T>(&mut self, messages: &Receiver<T>) -> Result<Option<(f64, Frame)>, Stop<T>> {
-        match self.decoder.next_or(messages)? {
-            // ffmpeg may deliver another picture after the end.
-            Next::Picture(later, _) if self.start + later >= self.end => Ok(None),
-            Next::Picture(later, frame) => Ok(Some((self.start + later, frame))),
-            Next::End => Ok(None),
-            Next::Message(message) => Err(Stop::Message(message)),
-        }
-    }
-
-    /// The error if there was no picture.
-    pub fn without_pictures(self) -> FilmError {
-        self.decoder.without_pictures()
-    }
-}
-
-/// Why nothing more is read.
-pub(super) enum Stop<T> {
-    /// A message came, or, if `None`, no one can send another.
-    Message(Option<T>),
-    Failed(FilmError),
-}
-
-impl<T> From<FilmError> for Stop<T> {
-    fn from(error: FilmError) -> Self {
-        Self::Failed(error)
     }
 }

@@ -15,7 +15,8 @@ use crossbeam_channel::{Receiver, Sender, at, bounded, select, unbounded};
 
 use super::{
     FilmError, Range,
-    open_film::{OpenFilm, Run, Stop},
+    decoder::{Decoder, Stop},
+    open_film::OpenFilm,
     sound::Sound,
 };
 use crate::frame::Frame;
@@ -137,7 +138,7 @@ struct Work {
     /// Whether a picture was shown since the play last began at an end.
     has_shown: bool,
     /// What continues after the held picture, and the time of that.
-    open: Option<(Run, f64)>,
+    open: Option<(Decoder, f64)>,
     sound: Sound,
 }
 
@@ -175,15 +176,15 @@ impl Work {
             return Ok(());
         }
         let start = if by > 0 { at + TOLERANCE } else { at - TOLERANCE };
-        let mut run = match open {
-            Some((run, _)) => run,
-            None => self.film.run(Range { start: Some(start), end: None }, None)?,
+        let mut decoder = match open {
+            Some((decoder, _)) => decoder,
+            None => self.film.decoder(Range { start: Some(start), end: None }, None)?,
         };
-        if let Some((seconds, frame)) = run.next(&self.orders)? {
-            self.open = Some((run, seconds));
+        if let Some((seconds, frame)) = decoder.next_or(&self.orders)? {
+            self.open = Some((decoder, seconds));
             self.tell(PlayerEvent::Held { seconds, frame });
         } else if !self.hold_before(at + 2.0 * TOLERANCE)? {
-            return Err(run.without_pictures().into());
+            return Err(decoder.without_pictures().into());
         }
         Ok(())
     }
@@ -195,9 +196,9 @@ impl Work {
         while start > 0.0 {
             start = (end - length).max(0.0);
             let range = Range { start: Some(start), end: Some(end) };
-            let mut run = self.film.run(range, None)?;
+            let mut decoder = self.film.decoder(range, None)?;
             let mut last = None;
-            while let Some(picture) = run.next(&self.orders)? {
+            while let Some(picture) = decoder.next_or(&self.orders)? {
                 last = Some(picture);
             }
             if let Some((seconds, frame)) = last {
@@ -232,9 +233,9 @@ impl Work {
 
     fn run_forwards(&mut self, play: &mut Play, from: f64) -> Served {
         let range = Range { start: Some(from - TOLERANCE), end: play.range.end };
-        let mut run = self.film.run(range, Some(play.long_side_px))?;
+        let mut decoder = self.film.decoder(range, Some(play.long_side_px))?;
         let mut clock = None;
-        while let Some(picture) = run.next(&self.orders)? {
+        while let Some(picture) = decoder.next_or(&self.orders)? {
             self.show(play, &mut clock, picture)?;
         }
         Ok(())
@@ -247,9 +248,9 @@ impl Work {
         while end - TOLERANCE > first {
             let start = (end - length).max(first);
             let range = Range { start: Some(start), end: Some(end - TOLERANCE) };
-            let mut run = self.film.run(range, Some(play.long_side_px))?;
+            let mut decoder = self.film.decoder(range, Some(play.long_side_px))?;
             let mut kept = VecDeque::new();
-            while let Some(picture) = run.next(&self.orders)? {
+            while let Some(picture) = decoder.next_or(&self.orders)? {
                 if kept.len() == KEPT {
                     kept.pop_front();
                 }

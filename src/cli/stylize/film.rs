@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
         }
         if resumed > 0 {
             self.progress.note(format!(
-                "{}: went on behind the {resumed} frames that were painted before",
+                "{}: continued after the {resumed} frames that were painted before",
                 target.display()
             ));
         }
