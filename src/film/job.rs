@@ -208,16 +208,6 @@ impl Film<'_> {
         }
         let ends = [self.clip.end, self.range.end.map(|end| self.clip.start + end)];
         let end = ends.into_iter().flatten().reduce(f64::min)?;
-        Some(end - self.beginning() - last).filter(|&seconds| seconds > 0.0)
-    }
-
-    /// Adds the source as the input of a command that decodes it.
-    pub(super) fn add_source(&self, command: &mut Command) {
-        self.reading(0).add_source(command);
-    }
-
-    /// The time in the file at which the film begins, in seconds.
-    pub(super) fn beginning(&self) -> f64 {
-        self.reading(0).beginning()
+        Some(end - self.reading(0).beginning() - last).filter(|&seconds| seconds > 0.0)
     }
 }

@@ -54,7 +54,7 @@ pub fn join(
     let list_path = folder.join(LIST);
     disk::write_bytes(&list_path, list.as_bytes()).map_err(|e| stopped(e.to_string()))?;
 
-    let container = film.container;
+    let (container, reading) = (film.container, film.reading(0));
     let extension = match container {
         Pictures(format) => format!("%05d.{format}"),
         other => other.muxer().to_owned(),
@@ -64,7 +64,7 @@ pub fn join(
     let mut command = tools.command();
     if !container.is_animation() {
         let start = starts.first().map_or(0.0, |&ticks| seconds(ticks));
-        command.args(["-itsoffset", &decimal(start + film.beginning())]);
+        command.args(["-itsoffset", &decimal(start + reading.beginning())]);
     }
     let (mut list_name, mut joined_name) = (list_path.as_path(), joined.as_path());
     if pictures.is_some() {
@@ -83,7 +83,7 @@ pub fn join(
     } else {
         command.arg("-copyts");
         if film.clip.reader == Reader::File {
-            film.add_source(&mut command);
+            reading.add_source(&mut command);
             if film.range.start.is_some() {
                 // Sound before the beginning is left out; a container without edit lists would play it.
                 command.args(["-copypriorss", "0"]);
@@ -94,7 +94,7 @@ pub fn join(
                 command.args(["-metadata", &format!("{tag}=")]);
             }
         }
-        command.args(["-output_ts_offset", &decimal(-film.beginning())]);
+        command.args(["-output_ts_offset", &decimal(-reading.beginning())]);
         command.args("-map 0:v:0 -c:v:0 copy".split(' ')).args(copied(along, 1, 1));
         if let Some((last, shown)) = last.filter(|_| tools.ffmpeg.sets_durations()) {
             command.args(["-bsf:v:0", &last_duration(film, parts.frames(), last, shown)]);
@@ -181,7 +181,7 @@ fn copied(along: &Along, input: usize, first: usize) -> Vec<String> {
 /// The filter of packets that shows the last of `frames` frames, which begins at `last` seconds of the film, for `shown`
 /// seconds. MP4 adds up the packets in the order of decoding, so the last one of these fills the rest, if there is one.
 fn last_duration(film: &Film<'_>, frames: u64, last: f64, shown: f64) -> String {
-    let last = last + film.beginning();
+    let last = last + film.reading(0).beginning();
     let (end, number) = (format!("round({:.6}/TB)", last + shown), frames - 1);
     format!(
         "setts=pts=PTS:dts=DTS:duration=\

@@ -144,20 +144,25 @@ fn videos_of_a_folder_become_exports() {
     w.click("Start");
     w.until_label("1 photo painted into the folder");
     w.until_contains("Exported as ");
-    assert_eq!(frames(&folder.join("painted/clip-candy.mp4")), "5");
+    let exported = folder.join("painted/clip-candy.mp4");
+    assert_eq!(frames(&exported), "5");
     w.click("Close");
-    // Without photos there is nothing to paint but exports; those that exist are kept.
+    // Without photos there is nothing to paint but exports.
     fs::remove_file(folder.join("a.png")).expect("removed");
-    for (is_replaced, says) in [(false, "exported before: 1"), (true, "added to the exports: 1")] {
+    let start = |w: &mut Window, replaces: bool| {
         w.drop_file(&folder);
         w.until_label("Paint 1 video");
-        if is_replaced {
+        if replaces {
             w.click("Overwrite existing files");
         }
         w.click("Start");
-        w.until_contains(says);
-        assert!(!w.has("Paint 1 video"));
-    }
+        w.until("the card to close", |w| !w.has("Paint 1 video"));
+    };
+    start(&mut w, false);
+    w.until_contains("1 of 1 videos exist already");
+    fs::write(&exported, "old").expect("written");
+    start(&mut w, true);
+    w.until("the new one", |_| frames(&exported) == "5");
 }
 
 /// Whether a process of this system names the folder.

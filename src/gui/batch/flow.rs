@@ -35,7 +35,7 @@ impl App {
             let films = std::mem::take(&mut batch.films);
             let (target, replaces) = (batch.target.clone(), batch.replace);
             let has_photos = !batch.photos.is_empty();
-            self.export_films(films, &styles, &target, replaces);
+            self.export_films(&films, &styles, &target, replaces);
             self.batch.take_if(|_| !has_photos);
         }
         if let Some(batch) = &mut self.batch {

@@ -128,8 +128,9 @@ impl App {
         }
     }
 
+    /// The files that exports will write.
     fn outputs_of_exports(&self) -> Vec<PathBuf> {
-        let entries = self.exports.queue.entries().iter();
+        let entries = self.exports.queue.entries().iter().filter(|entry| !entry.is_done());
         entries.map(|entry| entry.export.output.clone()).collect()
     }
 
@@ -137,43 +138,43 @@ impl App {
     /// were exported there before are left out.
     pub(in crate::gui) fn export_films(
         &mut self,
-        films: Vec<PathBuf>,
+        films: &[PathBuf],
         styles: &[BatchStyle],
         folder: &Path,
         replaces: bool,
     ) {
         let mut taken = self.outputs_of_exports();
-        let (mut added, mut existing) = (0, 0);
-        for (style, source) in styles.iter().flat_map(|style| films.iter().map(move |f| (style, f)))
-        {
-            let mut choice =
-                Choice { framing: Framing::default(), ..self.workspace.photo_choice().clone() };
+        let mut existing = 0;
+        for style in styles {
+            let mut choice = self.workspace.photo_choice().clone();
+            choice.framing = Framing::default();
             if let NetworkOf::Style(id, model) = &style.network {
                 (choice.mix, choice.model) = (Mix::of(Some(id.clone())), *model);
             }
-            // It holds the sound of its source.
-            let container = Container::from_path(source).unwrap_or(Container::Mp4);
-            let is_free = |path: &PathBuf| !taken.contains(path);
-            let name = painting_name(source, &style.network.label(), container.extension());
-            let output = disk::numbered_path(folder.join(name), is_free);
-            taken.push(output.clone());
-            if output.exists() && !replaces {
-                existing += 1;
-                continue;
+            for source in films {
+                // The source's own container holds its sound.
+                let container = Container::from_path(source).unwrap_or(Container::Mp4);
+                let name = painting_name(source, &style.network.label(), container.extension());
+                let path = folder.join(name);
+                let output = disk::numbered_path(path, |path| !taken.contains(path));
+                taken.push(output.clone());
+                if output.exists() && !replaces {
+                    existing += 1;
+                    continue;
+                }
+                let codec = container.usual_codec();
+                let export = self.export_of(source.clone(), &choice);
+                self.exports.queue.add(Export { output, replaces, codec, ..export });
             }
-            added += 1;
-            let codec = container.usual_codec();
-            let export = self.export_of(source.clone(), &choice);
-            self.exports.queue.add(Export { output, replaces, codec, ..export });
         }
+        let all = films.len() * styles.len();
         if existing > 0 {
             self.messages.notice(format!(
-                "Videos that were exported before: {existing}. Choose “Overwrite existing files” to export them again."
+                "{existing} of {all} videos exist already. “Overwrite existing files” exports them again."
             ));
         }
-        if added > 0 {
+        if existing < all {
             self.exports_changed();
-            self.messages.notice(format!("Videos added to the exports: {added}."));
         }
     }
 
