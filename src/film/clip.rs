@@ -165,7 +165,7 @@ impl Clip {
         let fps = fps.map(|(over, under)| over as f64 / under as f64);
         if let Some(fps) = fps.filter(|&fps| fps > MAX_FPS) {
             return Err(format!(
-                "it has {fps:.0} frames per second; the maximum is {MAX_FPS:.0}; drop some of them first"
+                "it has {fps:.0} frames per second; the maximum is {MAX_FPS:.0}; make a copy with fewer first (ffmpeg -i FILE -r 60 COPY)"
             ));
         }
         let seconds = [&video["duration"], &found["format"]["duration"]].into_iter().find_map(real);
