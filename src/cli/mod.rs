@@ -173,6 +173,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Some(Command::Cameras { json }) => cameras::run(json),
         Some(Command::Licences) => print_licences(),
         Some(Command::Completions { shell }) => completions(shell),
+        Some(Command::ManualPages) => manual_pages(),
     };
     Outcome::Exit(exit_code(done))
 }
@@ -254,6 +255,19 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     let mut command = Arguments::command().mut_subcommands(|c| c.mut_args(named));
     clap_complete::generate(shell, &mut command, "styleforge", &mut script);
     terminal::print_bytes(&script)
+}
+
+/// Prints the manual pages of all commands, each of which begins with its own `.TH`.
+fn manual_pages() -> Result<(), CliError> {
+    let mut command = Arguments::command().disable_help_subcommand(true);
+    command.build();
+    let mut pages = Vec::new();
+    let mut commands = vec![command];
+    while let Some(command) = commands.pop() {
+        commands.extend(command.get_subcommands().filter(|c| !c.is_hide_set()).cloned());
+        clap_mangen::Man::new(command).render(&mut pages).map_err(CliError::failed)?;
+    }
+    terminal::print_bytes(&pages)
 }
 
 fn print_licences() -> Result<(), CliError> {

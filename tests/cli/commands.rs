@@ -232,6 +232,23 @@ fn completions_for_every_shell() {
     s.styleforge(&["completions", "tcsh-9"]).ends(2);
 }
 
+#[test]
+fn manual_pages_of_every_command() {
+    let s = Sandbox::new();
+    let pages = s.styleforge(&["manual-pages"]).ends(0).text();
+    for page in ["styleforge", "styleforge-stylize", "styleforge-styles-import"] {
+        assert!(pages.contains(&format!("\n.TH {page} 1 ")), "{page}");
+    }
+    let help = s.styleforge(&["--help"]).ends(0).text();
+    let listed =
+        help.split_once("Commands:").expect("a list").1.split_once("\n\n").expect("an end").0;
+    let commands = listed.lines().filter_map(|line| line.split_whitespace().next());
+    for command in commands.filter(|command| *command != "help") {
+        assert!(pages.contains(&format!("\n.TH styleforge-{command} 1 ")), "{command}");
+    }
+    assert!(!listed.contains("manual-pages"), "it is for packages");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn without_a_display_the_sample_is_painted() {

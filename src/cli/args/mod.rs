@@ -104,6 +104,9 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print the manual pages of all commands, for packages
+    #[command(hide = true)]
+    ManualPages,
 }
 
 /// Maximum number of CPU threads.
