@@ -1,76 +1,234 @@
 #!/usr/bin/env bash
-# Builds StyleForge for other computers and packs it: target/package/styleforge-VERSION-MACHINE-linux.tar.xz. The
-# program of `cargo build --release` contains folder names of the computer that built it; this one does not.
+# Builds StyleForge for other computers and packs it into target/package.
 #
-#   tools/package.sh               builds, checks and packs
-#   tools/package.sh check FILE    only checks FILE for folder names of this computer
+#   tools/package.sh [deb|rpm|run|tarball|all]...   builds the program and packs it, by default as all of them
+#   tools/package.sh check PROGRAM                  only checks that a program runs on other computers
+#
+#   MACHINE=aarch64   builds for 64-bit ARM: needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user
+#   PROGRAM=FILE      packs this program instead, stripped and hardly compressed: to try the packages
+#
+# The same program results in the same packages. Needs appstream, binutils, desktop-file-utils, librsvg2-bin and
+# xz-utils, and builds the tools that make the packages once, in a few minutes, into target/tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+# The C library of Ubuntu 22.04. Cargo.toml declares the same version.
+newest_libc=2.35
+max_bytes=$((55 * 1000 * 1000))
 
 here=$(pwd -P)
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 rust=$(rustc --print sysroot)
-rust_version=$(rustc --version --verbose)
-field() { sed -n "s/^$1: //p" <<<"$rust_version"; }
+machine=${MACHINE:-$(uname --machine)}
+target=$machine-unknown-linux-gnu
+out=target/package
+tree=$out/tree
+tools=$PWD/target/tools
 
-# Fails if a program contains folder names of this computer. The entries of the home folder are searched instead of its
-# own name, because "/root/" also occurs where one text of a program ends and the next begins.
+# Fails if a program uses a library that Cargo.toml does not name for the .rpm: those that it is linked to, and those
+# that it loads. Left out are the C library, those that come with another one, and those that are used if they exist.
+check_libraries() {
+    local library undeclared=()
+    for library in $(grep --text --only-matching --extended-regexp 'lib[A-Za-z0-9_+-]+\.so\.[0-9]+' "$1" |
+        sed 's/.*lib/lib/' | sort --unique); do
+        case $library in
+        libc.* | libm.* | libXrender.* | libxcb.* | libdbus-1.* | libcudnn.* | libnvidia-ml.*) ;;
+        *) grep --quiet --fixed-strings "\"$library()(64bit)\"" Cargo.toml || undeclared+=("$library") ;;
+        esac
+    done
+    [ ${#undeclared[@]} -eq 0 ] && return
+    echo "error: $1 uses libraries that Cargo.toml does not name: ${undeclared[*]}" >&2
+    return 1
+}
+
+# Fails if a program contains folder names of this computer, needs a newer C library or is too large. The entries of the
+# home folder are searched instead of its own name, because "/root/" also occurs where one text of a program ends and
+# the next begins.
 check() {
-    local named
+    local program=$1 named libc bytes
+    check_libraries "$program"
     named=$({
         printf '%s\n' "$here" "$cargo_home" "$rust"
         [ "$HOME" = / ] || find "$HOME" -mindepth 1 -maxdepth 1
-    } | grep --text --only-matching --fixed-strings --file=- -- "$1" | sort --unique) || true
-    [ -z "$named" ] && return
-    printf 'error: %s names folders of this computer:\n%s\n' "$1" "$named" >&2
+    } | grep --text --only-matching --fixed-strings --file=- -- "$program" | sort --unique) || true
+    libc=$({
+        readelf --wide --version-info "$program" | grep --only-matching 'GLIBC_[0-9.]*' | cut --delimiter=_ --fields=2
+        echo "$newest_libc"
+    } | sort --version-sort | tail -n 1)
+    bytes=$(stat --format=%s "$program")
+    if [ -n "$named" ]; then
+        printf 'error: %s names folders of this computer:\n%s\n' "$program" "$named" >&2
+    elif [ "$libc" != "$newest_libc" ]; then
+        echo "error: $program needs glibc $libc, and the packages declare $newest_libc; build on an older system" >&2
+    elif [ "$bytes" -gt "$max_bytes" ]; then
+        echo "error: $program has $bytes bytes; at most $max_bytes are wanted" >&2
+    else
+        return
+    fi
     return 1
+}
+
+# Path prefixes in panics and messages are replaced; the last one that matches applies. Nothing is built from C.
+build() {
+    local folder commit
+    commit=$(rustc --version --verbose | sed -n 's/^commit-hash: //p')
+    local flags=(
+        "--remap-path-prefix=$rust=/rust"
+        "--remap-path-prefix=$rust/lib/rustlib/src/rust=/rustc/$commit"
+        "--remap-path-prefix=$cargo_home=/cargo"
+        "--remap-path-prefix=$here=/styleforge"
+    )
+    for folder in "$cargo_home"/registry/src/*; do
+        flags+=("--remap-path-prefix=$folder=/cargo/registry")
+    done
+    if [ "$machine" = aarch64 ]; then
+        rustup target add "$target"
+        export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+        # The camera bindings are generated from the headers of that target.
+        export BINDGEN_EXTRA_CLANG_ARGS_aarch64_unknown_linux_gnu="-isystem /usr/aarch64-linux-gnu/include"
+    fi
+    # Its own folder, so that other builds keep theirs. Encoded flags may contain spaces.
+    CARGO_INCREMENTAL=0 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}") \
+        cargo build --locked --profile dist --bin styleforge --target "$target" --target-dir "$out/build"
+}
+
+# Runs the program without the user's own styles and settings.
+run() {
+    local emulator=()
+    [ "$machine" = "$(uname --machine)" ] || emulator=("qemu-$machine" -L "/usr/$machine-linux-gnu")
+    env -u XDG_DATA_HOME -u XDG_CONFIG_HOME HOME="$here/$out/home" "${emulator[@]}" "$@"
+}
+
+# What every package contains, in the folders `bin` and `share`.
+gather() {
+    local size page shell
+    rm -rf "$tree" "$out/home"
+    mkdir -p "$tree/share/styleforge" "$out/home"
+    install -D ${PROGRAM:+--strip} "$program" "$tree/bin/styleforge"
+    cp -r styles "$tree/share/styleforge/"
+    local share=$here/$tree/share
+    local put="install -D --mode=644"
+    desktop-file-validate assets/desktop/styleforge.desktop
+    appstreamcli validate --no-net assets/desktop/*.metainfo.xml
+    $put assets/desktop/styleforge.desktop --target-directory="$share/applications"
+    $put assets/desktop/io.github.styleforge.StyleForge.metainfo.xml --target-directory="$share/metainfo"
+    $put assets/icon.svg "$share/icons/hicolor/scalable/apps/styleforge.svg"
+    for size in 16 24 32 48 64 128 256 512; do
+        $put <(rsvg-convert --width "$size" assets/icon.svg) "$share/icons/hicolor/${size}x$size/apps/styleforge.png"
+    done
+    $put README.md BENCHMARKS.md CHANGELOG.md --target-directory="$share/doc/styleforge"
+    $put docs/*.md --target-directory="$share/doc/styleforge/docs"
+    $put assets/CREDITS.md --target-directory="$share/doc/styleforge/assets"
+    run "$program" licences >"$share/doc/styleforge/copyright"
+
+    mkdir -p "$share/man/man1"
+    run "$program" manual-pages | csplit --quiet --prefix="$out/home/page-" - '/^\.ie /' '{*}'
+    find "$out/home" -name 'page-*' -empty -delete
+    for page in "$out"/home/page-*; do
+        gzip -9 --no-name <"$page" >"$share/man/man1/$(sed -n 's/^\.TH \([^ ]*\) .*/\1/p' "$page").1.gz"
+    done
+    for shell in bash fish zsh; do
+        run "$program" completions "$shell" >"$out/home/$shell"
+    done
+    $put "$out/home/bash" "$share/bash-completion/completions/styleforge"
+    $put "$out/home/fish" "$share/fish/vendor_completions.d/styleforge.fish"
+    # Debian's folder and everyone else's.
+    $put "$out/home/zsh" "$share/zsh/vendor-completions/_styleforge"
+    $put "$out/home/zsh" "$share/zsh/site-functions/_styleforge"
+    chmod -R u=rwX,go=rX "$tree"
+    find "$tree" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+}
+
+# Installs a tool of exactly this version. They write few MB, which is fast enough without the slow last steps of an
+# optimised build.
+tool() {
+    grep --quiet --fixed-strings "\"${1/@/ } " "$tools/.crates.toml" 2>/dev/null && return
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        cargo install --quiet --locked --root "$tools" --target-dir "$tools/build" "$@"
+    rm -rf "$tools/build"
+}
+
+pack_deb() {
+    tool cargo-deb@3.8.0 --no-default-features --features lzma
+    "$tools/bin/cargo-deb" --quiet --locked --no-build --no-strip --target "$target" --output "$out/" \
+        ${PROGRAM:+--fast}
+    # Nothing runs when it is installed or removed, and it contains the whole tree and nothing else.
+    local deb=("$out"/styleforge_*.deb)
+    diff <(dpkg-deb --ctrl-tarfile "${deb[@]}" | tar --list | sort) <(printf './\n./control\n./md5sums\n')
+    diff <(dpkg-deb --fsys-tarfile "${deb[@]}" | tar --list | sed -n 's,^\./usr/\(.*[^/]\)$,\1,p' | sort) \
+        <(cd "$tree" && find . -type f -printf '%P\n' | sort)
+}
+
+pack_rpm() {
+    tool cargo-generate-rpm@0.21.1
+    "$tools/bin/cargo-generate-rpm" --target "$target" --output "$out/"
+}
+
+# The tree as a tar archive, with other names by an expression of sed.
+archive() {
+    tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w --format=gnu \
+        --mtime="@$SOURCE_DATE_EPOCH" --directory "$tree" --transform="$1" bin share
+}
+
+pack_tarball() {
+    archive "s,^,$name/," | xz "-$level" --threads=1 >"$out/$name.tar.xz"
+}
+
+# gzip is on every system, xz is not.
+pack_run() {
+    {
+        sed "s/@NAME@/$name/" tools/package/install.sh
+        archive "" | gzip "-$level" --no-name
+    } >"$out/$name.run"
+    chmod +x "$out/$name.run"
+}
+
+# What the program is made of, in CycloneDX. cargo-cyclonedx writes next to the manifest of each package.
+write_parts() {
+    tool cargo-cyclonedx@0.5.9
+    "$tools/bin/cargo-cyclonedx" --quiet --format json --no-build-deps --target "$target" --override-filename parts.cdx
+    rm -f fuzz/parts.cdx.json
+    mv parts.cdx.json "$out/$name.cdx.json"
 }
 
 if [ "${1:-}" = check ]; then
     check "$2"
     exit
 fi
-
-# Path prefixes in panics and messages are replaced; the last one that matches applies. Nothing is built from C.
-flags=(
-    "--remap-path-prefix=$rust=/rust"
-    "--remap-path-prefix=$rust/lib/rustlib/src/rust=/rustc/$(field commit-hash)"
-    "--remap-path-prefix=$cargo_home=/cargo"
-    "--remap-path-prefix=$here=/styleforge"
-)
-for folder in "$cargo_home"/registry/src/*; do
-    flags+=("--remap-path-prefix=$folder=/cargo/registry")
+formats=("$@")
+[[ $# -gt 0 && "${formats[*]}" != all ]] || formats=(deb rpm run tarball)
+for format in "${formats[@]}"; do
+    if [[ " deb rpm run tarball " != *" $format "* ]]; then
+        sed -n '2,/^set/{s/^# \{0,1\}//p}' "$0" >&2
+        exit 2
+    fi
 done
-# Its own folder, so that other builds keep theirs. Encoded flags may contain spaces.
-CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}") \
-    cargo build --locked --release --bin styleforge --target-dir target/package/build
 
-program=target/package/build/release/styleforge
-check "$program"
-
-version=$("$program" --version)
-version=${version#styleforge }
-name=styleforge-$version-$(field host | sed 's/-.*//')-linux
-folder=target/package/$name
-rm -rf "$folder"
-mkdir -p "$folder/assets"
-cp -r "$program" styles README.md docs BENCHMARKS.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE THIRD-PARTY-LICENSES.txt "$folder"
-cp assets/CREDITS.md "$folder/assets"
-
-# The same program results in the same archive.
-archive=target/package/$name.tar.xz
-tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w \
-    --mtime="@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}" --directory target/package "$name" |
-    xz -9 --threads=1 >"$archive.part"
-mv "$archive.part" "$archive"
-
-# After unpacking, it must contain both sizes of every style and all licences.
-unpacked=$(mktemp --directory)
-trap 'rm -rf "$unpacked"' EXIT
-tar --extract --xz --file "$archive" --directory "$unpacked"
-packed=$unpacked/$name/styleforge
-"$packed" licences | cmp - <("$program" licences)
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+level=9
+program=$out/build/$target/dist/styleforge
+if [ -n "${PROGRAM:-}" ]; then
+    program=$PROGRAM
+    level=1
+    check_libraries "$program"
+else
+    build
+    check "$program"
+fi
+gather
+# It must contain all licences and find both sizes of every style.
+run "$tree/bin/styleforge" licences | cmp - "$tree/share/doc/styleforge/copyright"
 for style in styles/*/; do
-    (cd "$unpacked" && HOME=$unpacked "$packed" inspect "$(basename "$style")" --model full >/dev/null)
+    run "$tree/bin/styleforge" inspect "$(basename "$style")" --model full >/dev/null
 done
-ls -l "$archive"
+
+version=$(run "$program" --version)
+version=${version#styleforge }
+name=styleforge-$version-$machine-linux
+rm -f "$out"/styleforge[-_]*"$version"*
+for format in "${formats[@]}"; do
+    "pack_$format"
+done
+[ -n "${PROGRAM:-}" ] || write_parts
+(cd "$out" && sha256sum styleforge[-_]*"$version"* | tee SHA256SUMS)
+ls -l "$out"/styleforge[-_]*
