@@ -63,7 +63,7 @@ check() {
     elif [ "$bytes" -gt "$max_bytes" ]; then
         echo "error: $program has $bytes bytes; at most $max_bytes are wanted" >&2
     else
-        return
+        return 0
     fi
     return 1
 }
@@ -186,9 +186,10 @@ pack_run() {
 # What the program is made of, in CycloneDX. cargo-cyclonedx writes next to the manifest of each package.
 write_parts() {
     tool cargo-cyclonedx@0.5.9
-    "$tools/bin/cargo-cyclonedx" --quiet --format json --no-build-deps --target "$target" --override-filename parts.cdx
-    rm -f fuzz/parts.cdx.json
-    mv parts.cdx.json "$out/$name.cdx.json"
+    "$tools/bin/cargo-cyclonedx" cyclonedx --quiet --format json --no-build-deps --target "$target" \
+        --override-filename parts.cdx
+    sed "s,file://$here,file:///styleforge," parts.cdx.json >"$out/$name.cdx.json"
+    rm -f parts.cdx.json fuzz/parts.cdx.json
 }
 
 if [ "${1:-}" = check ]; then
