@@ -260,6 +260,10 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
 /// Prints the manual pages of all commands, each of which begins with its own `.TH`.
 fn manual_pages() -> Result<(), CliError> {
     let mut command = Arguments::command().disable_help_subcommand(true);
+    // A page has one line for what a command does.
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let (summary, _) = about.split_once("\n\n").unwrap_or((&about, ""));
+    command = command.about(summary.trim_end_matches('.').to_owned()).long_about(about.clone());
     command.build();
     let mut pages = Vec::new();
     let mut commands = vec![command];

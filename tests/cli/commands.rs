@@ -247,6 +247,8 @@ fn manual_pages_of_every_command() {
         assert!(pages.contains(&format!("\n.TH styleforge-{command} 1 ")), "{command}");
     }
     assert!(!listed.contains("manual-pages"), "it is for packages");
+    let name = "\n.SH NAME\nstyleforge \\- Paints photos, videos and live video in the style of a picture\n.SH";
+    assert!(pages.contains(name), "one line");
 }
 
 #[cfg(target_os = "linux")]
