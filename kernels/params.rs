@@ -43,7 +43,10 @@ pub fn translated<'a>(sources: impl Iterator<Item = &'a Source>) -> Result<Strin
                     let (declaration, about) = line.split_once("//").unwrap_or((line, ""));
                     let (field, kind, value) = field(declaration)
                         .ok_or_else(|| format!("{file}: {name} has the field {line:?}"))?;
-                    writeln!(fields, "#[doc = {about:?}] pub {field}: {kind},").ok();
+                    if !about.is_empty() {
+                        writeln!(fields, "#[doc = {about:?}]").ok();
+                    }
+                    writeln!(fields, "pub {field}: {kind},").ok();
                     writeln!(values, "{field}: {value},").ok();
                 }
                 let about: Vec<&str> =

@@ -619,7 +619,7 @@ fn parameter_blocks_are_translated_field_by_field() {
     let block = "#pragma once\n// What `a` reads.\nstruct AParams {\n    const void* from;  // a map\n    \
                  int first[2];\n    Other other;\n};\nstatic_assert(sizeof(AParams) == 24, \"\");\n";
     let rust = translated(block).expect("translated");
-    let fields = "#[doc = \" a map\"] pub from: u64,\n#[doc = \"\"] pub first: [i32; 2],\n#[doc = \"\"] pub other: Other,";
+    let fields = "#[doc = \" a map\"]\npub from: u64,\npub first: [i32; 2],\npub other: Other,";
     for part in
         [fields, "#[doc = \" What `a` reads.\"]", "size_of::<AParams>() == 24", "A(AParams)"]
     {
