@@ -21,7 +21,7 @@ use crate::{
     capture::{self, Setup},
     disk,
     engine::paint::default_memory_limit_bytes,
-    media::{ffmpeg::Ffmpeg, heic},
+    media::{ffmpeg::Ffmpeg, heic, record::Microphone},
     mode::{DeviceChoice, ModeChoice},
     weights::StyleLibrary,
 };
@@ -84,7 +84,7 @@ pub fn run(json: bool) -> Result<(), CliError> {
     let mut findings = [
         vec![processor(), memory()],
         graphics(),
-        vec![cameras(), camera_out(), video(), phone_photos(), screen(), dialogs()],
+        vec![cameras(), camera_out(), video(), microphone(), phone_photos(), screen(), dialogs()],
         styles(&library),
     ]
     .concat();
@@ -317,6 +317,21 @@ fn video() -> Finding {
             topic,
             format!("{why}; videos cannot be painted, and recordings become Motion-JPEG in AVI"),
             "install ffmpeg with libx264",
+        ),
+    }
+}
+
+/// Checks whether recordings can have sound. Records nothing.
+fn microphone() -> Finding {
+    let topic = "Microphone";
+    match Microphone::find(None) {
+        Ok(found) => {
+            Finding::ok(topic, format!("{}; only recorded if you switch sound on", found.name))
+        }
+        Err(why) => Finding::note(
+            topic,
+            format!("{why}; recordings have no sound"),
+            "connect a microphone; it is recorded through PulseAudio, PipeWire or ALSA",
         ),
     }
 }

@@ -4,10 +4,15 @@ use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
 
-use super::{FilmError, Numbered, plain, webp};
+use super::{FilmError, Numbered, webp};
 use crate::{
     disk::reason,
-    media::{decode, ffmpeg, process},
+    media::{
+        codec::Colors,
+        decode,
+        ffmpeg::{self, plain},
+        process,
+    },
     text::one_line,
 };
 
@@ -26,27 +31,6 @@ pub struct Other {
     pub codec: String,
     /// Whether it is a cover picture.
     pub is_cover: bool,
-}
-
-/// The colour tags of pictures; `None` is unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Colors {
-    /// `tv` or `pc`.
-    pub range: Option<String>,
-    pub matrix: Option<String>,
-    pub primaries: Option<String>,
-    pub transfer: Option<String>,
-}
-
-impl Colors {
-    /// The name of its HDR curve.
-    pub fn hdr(&self) -> Option<&'static str> {
-        match self.transfer.as_deref() {
-            Some("smpte2084") => Some("PQ"),
-            Some("arib-std-b67") => Some("HLG"),
-            _ => None,
-        }
-    }
 }
 
 /// How the pictures of a source are read.
@@ -240,31 +224,7 @@ impl Clip {
         if self.colors.hdr().is_none() && !self.is_rgb {
             return self.colors.clone();
         }
-        let bt709 = || Some("bt709".to_owned());
-        let range = Some("tv".to_owned());
-        Colors { range, matrix: bt709(), primaries: bt709(), transfer: bt709() }
-    }
-}
-
-impl Colors {
-    /// Options for older versions of ffmpeg, and the filter for newer ones, that tag pictures with these colours.
-    pub(super) fn tags(&self) -> (Vec<String>, String) {
-        let Self { range, matrix, primaries, transfer } = self;
-        let tags = [
-            ("-color_range", "range", range),
-            ("-colorspace", "colorspace", matrix),
-            ("-color_primaries", "color_primaries", primaries),
-            ("-color_trc", "color_trc", transfer),
-        ];
-        let known = |(option, _, tag): &(&str, &str, &Option<String>)| {
-            tag.as_ref().map(|tag| [(*option).to_owned(), tag.clone()])
-        };
-        let filters =
-            tags.map(|(_, name, tag)| format!("{name}={}", tag.as_deref().unwrap_or("unknown")));
-        (
-            tags.iter().filter_map(known).flatten().collect(),
-            format!("setparams={}", filters.join(":")),
-        )
+        Colors::bt709()
     }
 }
 

@@ -10,11 +10,12 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
-use super::{FilmError, Tools, clip::Reader, decimal, job::Reading, plain, webp};
+use super::{FilmError, Tools, clip::Reader, decimal, job::Reading, webp};
 use crate::{
     disk::reason,
     frame::Frame,
     media::{
+        ffmpeg::plain,
         guard::guarded,
         nut::{NutReader, NutStream},
         process::{complaints, status_until},

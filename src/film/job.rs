@@ -12,13 +12,12 @@ use super::{
     Codec, Container, Numbered,
     clip::{Clip, Reader},
     decimal,
-    target::HARDWARE_PIXELS,
 };
 use crate::{
     compose::Look,
     disk::Existing,
     engine::paint::OutputSize,
-    media::{ffmpeg, framing::Framing},
+    media::{codec::HARDWARE_PIXELS, ffmpeg, framing::Framing},
 };
 
 /// Quality if none is chosen.

@@ -10,12 +10,15 @@ use super::{
     decimal,
     job::Film,
     parts::{LIST, Parts},
-    plain,
     target::{Along, OPUS},
 };
 use crate::{
     disk,
-    media::{encode::Format, ffmpeg, process},
+    media::{
+        encode::Format,
+        ffmpeg::{self, plain},
+        process,
+    },
 };
 
 /// How long joining may take at least. Each megabyte of the source, and each frame that is encoded again, adds a second.

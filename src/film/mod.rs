@@ -16,7 +16,7 @@
 //! | `numbered` | pictures with numbers in their names, as source or output |
 //! | `webp` | animated WebP files as source |
 //! | `job` | what is painted, and how |
-//! | `target` | container and codec of the output |
+//! | `target` | container of the output |
 //! | `decoder`, `encoder` | one process each |
 //! | `parts` | the folder of parts |
 //! | `join` | the finished file |
@@ -48,13 +48,14 @@ pub use open_film::OpenFilm;
 pub use parts::{discard, tidy};
 pub use player::{Order, Play, Player, PlayerEvent};
 pub use render::{Rendered, render};
-pub use target::{Codec, Container};
+pub use target::Container;
 
+pub use crate::media::codec::Codec;
 use crate::{
     disk::WriteError,
     engine::paint::PaintError,
     media::{
-        ffmpeg::{self, Ffmpeg, NoFfmpeg},
+        ffmpeg::{Ffmpeg, NoFfmpeg},
         framing::BeyondPhoto,
         process,
     },
@@ -93,10 +94,7 @@ impl Tools {
 
     /// ffmpeg, which opens files and pipes alone and prints errors alone.
     fn command(&self) -> Command {
-        let mut command = ffmpeg::piped(&self.ffmpeg.program);
-        let usual = "-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe";
-        command.args(usual.split(' '));
-        command
+        self.ffmpeg.command()
     }
 }
 
@@ -138,16 +136,6 @@ fn stay(frames: u64, parts: &str) -> String {
         _ => format!(
             "; {frames} frames are painted and stay in {parts}; painting it again continues after them"
         ),
-    }
-}
-
-/// A message of ffmpeg without the address of the part that wrote it: `[mov @ 0x55ab] moov atom not found`.
-fn plain(message: &str) -> &str {
-    match message.split_once("] ") {
-        Some((origin, words)) if origin.starts_with('[') && origin.contains(" @ 0x") => {
-            plain(words)
-        }
-        _ => message,
     }
 }
 

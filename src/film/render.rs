@@ -16,7 +16,7 @@ use super::{
     FilmError, Tools,
     clip::Reader,
     decoder::Decoder,
-    encoder::{Encoder, Stoppable},
+    encoder,
     job::{Film, first_output},
     join::{join, try_along},
     parts::{Parts, tidy},
@@ -29,7 +29,10 @@ use crate::{
         share_in_order,
     },
     frame::Frame,
-    media::nut::NutStream,
+    media::{
+        encoder::{Encoder, Ending, Stoppable},
+        nut::{NutStream, Track},
+    },
     steady::Steady,
 };
 
@@ -77,7 +80,7 @@ pub fn render(
     disk::check_target(&first, film.existing)?;
     let target = |reason| FilmError::Target { name: film.output.display().to_string(), reason };
     let Film { codec, clip, quality, hardware, .. } = film;
-    codec.options(tools, clip.size, *quality, hardware.as_deref()).map_err(target)?;
+    codec.options(&tools.ffmpeg, clip.size, *quality, hardware.as_deref()).map_err(target)?;
     let (along, mut notes) = film.container.companions(tools, film.clip, film.output)?;
     if let Some(curve) = film.clip.colors.hdr() {
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
@@ -133,7 +136,7 @@ fn paint_parts(
         let parts = &mut *parts;
         scope.spawn(|| finish_all(film, steady, painted, finishing));
         let encoding = scope.spawn(|| work.encode(finished, parts));
-        let read = paint_all(film, (control, tools.patience), &mut decoder, paint, &sender);
+        let read = paint_all(film, control, &mut decoder, paint, &sender);
         if read.is_err()
             && let Some(encoder) = &*lock(&current)
         {
@@ -182,7 +185,7 @@ fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Decodes and paints all frames, and sends them on.
 fn paint_all(
     film: &Film<'_>,
-    (control, patience): (&RunControl, Duration),
+    control: &RunControl,
     decoder: &mut Decoder,
     paint: &(impl Fn(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError> + Sync),
     sender: &Sender<Painted>,
@@ -215,7 +218,7 @@ fn paint_all(
                 let mut paintings = paintings.into_iter();
                 for (ticks, frame) in frames {
                     let painted = Painted { ticks, frame, painting: paintings.next() };
-                    if !send(sender, painted, (control, patience))? {
+                    if !send(sender, painted, control)? {
                         return Ok(false);
                     }
                 }
@@ -259,29 +262,20 @@ fn next_batch(
     Ok(frames)
 }
 
-/// Sends a frame; stops waiting when the film is cancelled, or the encoder makes no progress. `false` if the encoding
-/// thread has ended, whose own result has the reason.
+/// Sends a frame; stops waiting when the film is cancelled. `false` if the encoding thread has ended, whose own result
+/// has the reason.
 fn send(
     sender: &Sender<Painted>,
     mut painted: Painted,
-    (control, patience): (&RunControl, Duration),
+    control: &RunControl,
 ) -> Result<bool, Ended> {
-    let mut waited = Duration::ZERO;
     loop {
         match sender.send_timeout(painted, LOOK_EVERY) {
             Ok(()) => return Ok(true),
             Err(_) if control.is_cancelled() => return Err(Ended::Cancelled),
-            Err(SendTimeoutError::Timeout(_)) if waited >= patience => {
-                let reason = format!(
-                    "ffmpeg encoded nothing for {} s and was stopped",
-                    patience.as_secs_f32()
-                );
-                return Err(Ended::Encoder(reason));
-            }
             Err(SendTimeoutError::Timeout(back)) => painted = back,
             Err(SendTimeoutError::Disconnected(_)) => return Ok(false),
         }
-        waited += LOOK_EVERY;
     }
 }
 
@@ -343,7 +337,7 @@ struct Encoding<'a> {
 }
 
 /// A part on its way to the disk.
-struct Open {
+struct Open<T> {
     file: std::path::PathBuf,
     frames: u64,
     /// Times of its first and last frame.
@@ -351,14 +345,15 @@ struct Open {
     last: i64,
     /// The state of the steadiness after its last frame.
     state: Option<Vec<u8>>,
-    process: Encoder,
+    process: T,
 }
 
 impl Encoding<'_> {
     /// Encodes all frames; complete parts are added to `parts`.
     fn encode(&self, frames: Receiver<Finished>, parts: &mut Parts) -> Result<(), Ended> {
         // A part ends while the next one begins, because an encoder keeps frames back until its end.
-        let (mut ending, mut open): (Option<Open>, Option<Open>) = (None, None);
+        let mut ending: Option<Open<Ending>> = None;
+        let mut open: Option<Open<Encoder>> = None;
         let before = parts.frames();
         let mut number = before;
         for Finished { ticks, frame, state } in frames {
@@ -366,11 +361,11 @@ impl Encoding<'_> {
                 Some(part) => part,
                 None => open.insert(self.begin(parts, number, ticks, frame.size())?),
             };
-            if !part.process.send((ticks - part.ticks) as u64, &frame) {
+            let ticks_in_part = (ticks - part.ticks) as u64;
+            if !part.process.send(Track::Pictures, ticks_in_part, frame.rgba()) {
                 let Some(part) = open.take() else { continue };
                 close(&mut ending, parts)?;
-                let why = part.process.wait().err();
-                return Err(Ended::Encoder(why.unwrap_or_else(|| "ffmpeg ended early".to_owned())));
+                return part.process.finish().wait().map_err(Ended::Encoder);
             }
             if ending.as_ref().is_some_and(|part| part.process.has_ended()) {
                 close(&mut ending, parts)?;
@@ -382,8 +377,7 @@ impl Encoding<'_> {
             (self.progress)(number, number - before);
             if part.frames == self.film.part_frames {
                 close(&mut ending, parts)?;
-                part.process.finish();
-                ending = open.take();
+                ending = open.take().map(ended);
             }
         }
         if self.control.is_cancelled() {
@@ -391,7 +385,7 @@ impl Encoding<'_> {
             return Err(Ended::Cancelled);
         }
         close(&mut ending, parts)?;
-        close(&mut open, parts)
+        close(&mut open.map(ended), parts)
     }
 
     fn begin(
@@ -400,7 +394,7 @@ impl Encoding<'_> {
         first: u64,
         ticks: i64,
         (width, height): (usize, usize),
-    ) -> Result<Open, Ended> {
+    ) -> Result<Open<Encoder>, Ended> {
         let extension = self.film.codec.part_extension();
         let file = parts.unfinished(&format!("{first:09}"), extension);
         let (wide, high) = self.stream.aspect;
@@ -408,14 +402,19 @@ impl Encoding<'_> {
             if self.film.framing.rotate.swaps_sides() { (high, wide) } else { (wide, high) };
         let stream = NutStream { width, height, aspect, ..self.stream };
         let process =
-            Encoder::start(self.tools, self.film, stream, &file).map_err(Ended::Encoder)?;
+            encoder::start(self.tools, self.film, stream, &file).map_err(Ended::Encoder)?;
         *lock(self.current) = Some(process.stoppable());
         Ok(Open { file, frames: 0, ticks, last: ticks, state: None, process })
     }
 }
 
+fn ended(part: Open<Encoder>) -> Open<Ending> {
+    let Open { file, frames, ticks, last, state, process } = part;
+    Open { file, frames, ticks, last, state, process: process.finish() }
+}
+
 /// Waits for a part's end, and adds it.
-fn close(part: &mut Option<Open>, parts: &mut Parts) -> Result<(), Ended> {
+fn close(part: &mut Option<Open<Ending>>, parts: &mut Parts) -> Result<(), Ended> {
     let Some(Open { file, frames, ticks, last, state, process }) = part.take() else {
         return Ok(());
     };

@@ -25,7 +25,7 @@ use crate::{
         fake,
         ffmpeg::Ffmpeg,
         framing::Framing,
-        nut::{NutMuxer, NutReader, NutStream, RGBA, SQUARE},
+        nut::{NutMuxer, NutReader, NutStream, RGBA, SQUARE, Track},
     },
     mode::Mode,
     timing::RunTiming,
@@ -38,7 +38,14 @@ const ENCODES: &str = "cat >/dev/null; echo part >\"$last\"";
 const JOINS: &str = "echo film >\"$last\"";
 
 fn stream() -> NutStream {
-    NutStream { width: 64, height: 48, pixels: RGBA, tick: (1, 30), aspect: SQUARE }
+    NutStream {
+        width: 64,
+        height: 48,
+        pixels: RGBA,
+        tick: (1, 30),
+        aspect: SQUARE,
+        has_sound: false,
+    }
 }
 
 /// Tools with this script as ffmpeg.
@@ -56,7 +63,7 @@ fn film_tools(folder: &Path, [decodes, encodes, joins]: [&str; 3]) -> Tools {
     let (mut muxer, mut nut) = (NutMuxer::default(), Vec::new());
     muxer.begin(&stream(), &mut nut);
     for number in 0..FRAMES {
-        muxer.frame(number, 4 * 64 * 48, &mut nut);
+        muxer.frame(Track::Pictures, number, 4 * 64 * 48, &mut nut);
         nut.resize(nut.len() + 4 * 64 * 48, number as u8);
     }
     fs::write(folder.join("clip.nut"), nut).expect("written");
@@ -253,9 +260,9 @@ fn a_graphics_card_encodes_if_its_trial_succeeds() {
     let trial =
         "case \"$*\" in *format=nv12,hwupload*h264_vaapi*) ;; *) echo 'no card' >&2; exit 1;; esac";
     let tools = tools(here.path(), trial);
-    assert_eq!(Codec::H264.hardware(&tools, (64, 48)), Some("h264_vaapi".to_owned()));
-    assert_eq!(Codec::Hevc.hardware(&tools, (64, 48)), None, "not listed");
-    assert_eq!(Codec::ProRes.hardware(&tools, (64, 48)), None);
+    assert_eq!(Codec::H264.hardware(&tools.ffmpeg, (64, 48)), Some("h264_vaapi".to_owned()));
+    assert_eq!(Codec::Hevc.hardware(&tools.ffmpeg, (64, 48)), None, "not listed");
+    assert_eq!(Codec::ProRes.hardware(&tools.ffmpeg, (64, 48)), None);
     let encodes = format!("echo \"$*\" >>arguments; {ENCODES}");
     for hardware in [None, Some("h264_nvenc")] {
         let here = tempfile::tempdir().expect("a folder");

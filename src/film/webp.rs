@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::media::{
     decode,
-    nut::{NutMuxer, NutStream, RGBA, SQUARE},
+    nut::{NutMuxer, NutStream, RGBA, SQUARE, Track},
 };
 
 /// Describes the file at `path` as `ffprobe` would.
@@ -44,7 +44,8 @@ pub fn send(
 ) -> Result<(), Box<dyn Error>> {
     let bytes = decode::bytes_of_path(path)?;
     let (mut muxer, mut header) = (NutMuxer::default(), Vec::new());
-    let stream = NutStream { width, height, pixels: RGBA, tick: (1, 1000), aspect: SQUARE };
+    let (tick, aspect) = ((1, 1000), SQUARE);
+    let stream = NutStream { width, height, pixels: RGBA, tick, aspect, has_sound: false };
     muxer.begin(&stream, &mut header);
     let mut ms = 0;
     for frame in WebPDecoder::new(Cursor::new(&bytes))?.into_frames() {
@@ -56,7 +57,7 @@ pub fn send(
         let shown = u64::from(frame.delay().numer_denom_ms().0.max(1));
         if seconds >= range.start {
             let pixels = frame.into_buffer();
-            muxer.frame(ms, pixels.len(), &mut header);
+            muxer.frame(Track::Pictures, ms, pixels.len(), &mut header);
             to.write_all(&header)?;
             to.write_all(&pixels)?;
             header.clear();

@@ -29,6 +29,8 @@ pub mod icons {
     /// A capturing camera.
     pub const VIDEO: &str = "\u{E4DA}";
     pub const RECORD: &str = "\u{E3EE}";
+    /// Sound is recorded.
+    pub const MICROPHONE: &str = "\u{E326}";
     /// Freeze the picture.
     pub const PAUSE: &str = "\u{E39E}";
     /// Resume.

@@ -139,6 +139,8 @@ pub enum Intent {
     ListCameras,
     /// Change the stored choices of live mode.
     SetLive(Box<LiveChoices>),
+    /// Check whether sound can be recorded.
+    TryMicrophone,
     /// Paint live pictures with this long side, in pixels.
     LiveDetail(usize),
     /// Freeze or resume the live picture.

@@ -294,6 +294,7 @@ impl App {
                 self.cameras = None;
                 self.list_cameras(true);
             }
+            Intent::TryMicrophone => self.try_microphone(),
             Intent::SetLive(new) => self.edit_live(|choices| *choices = *new),
             Intent::LiveDetail(px) => {
                 self.edit_live(|choices| choices.size = LiveSize::LongSide(px));
@@ -385,7 +386,7 @@ impl App {
     }
 
     /// Changes the stored choices of live mode. All steps of one drag are undone together.
-    fn edit_live(&mut self, change: impl FnOnce(&mut LiveChoices)) {
+    pub(crate) fn edit_live(&mut self, change: impl FnOnce(&mut LiveChoices)) {
         let mut choices = Box::new(self.settings.live.clone());
         change(&mut choices);
         let before = self.set_live(choices);

@@ -1,10 +1,10 @@
-//! The user's own `ffmpeg`: finds it, queries its abilities, and has it record.
+//! The user's own `ffmpeg`: finds it, and queries its abilities.
 
 use std::{
     env,
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     time::Duration,
 };
 
@@ -14,8 +14,6 @@ use crate::{
     text::{cut, one_line},
 };
 
-/// Name of this program in the metadata of recordings.
-pub(crate) const MADE_BY: &str = "StyleForge";
 /// The encoder for recordings.
 const ENCODER: &str = "libx264";
 /// How long to wait for an answer of ffmpeg about itself.
@@ -112,30 +110,12 @@ impl Ffmpeg {
         Ok(Self { program, version, encoders: names.map(str::to_owned).collect() })
     }
 
-    /// Arguments to read a NUT stream from standard input and write H.264 in fragmented MP4 to standard output, with
-    /// every picture at its own time. `clock` is in ticks per second.
-    ///
-    /// `crf` 12 at `veryfast` takes less CPU time than painting, and its loss is not visible. No picture waits for
-    /// later ones. A fragment covers a second and can be played as soon as it is written, whatever happens afterwards.
-    pub(super) fn arguments(&self, clock: u32) -> Vec<String> {
-        let every_picture = self.every_picture().join(" ");
-        // `-bf 0`: pictures in display order, so that the first one's time is also 0 in the file. `-probesize`: the
-        // first picture is enough to detect the format; waiting for more would delay them.
-        format!(
-            "-hide_banner -nostdin -loglevel error \
-             -protocol_whitelist pipe -probesize 32 -analyzeduration 0 -f nut -i pipe:0 \
-             -map 0:v:0 {every_picture} -enc_time_base 1:{clock} \
-             -c:v {ENCODER} -preset veryfast -tune zerolatency -crf 12 -bf 0 -pix_fmt yuv420p \
-             -force_key_frames expr:gte(t,n_forced*2) \
-             -color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709 \
-             -video_track_timescale {clock} \
-             -metadata encoding_tool={MADE_BY} \
-             -movflags +frag_keyframe+empty_moov+default_base_moof -frag_duration 1000000 -flush_packets 1 \
-             -f mp4 -protocol_whitelist pipe pipe:1"
-        )
-        .split(' ')
-        .map(str::to_owned)
-        .collect()
+    /// ffmpeg, which opens files and pipes alone and prints errors alone.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = piped(&self.program);
+        let usual = "-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe";
+        command.args(usual.split(' '));
+        command
     }
 
     /// The first picture of a video, or the one at `start` seconds, as a PNG, scaled to `width` if given.
@@ -149,8 +129,7 @@ impl Ffmpeg {
         width: Option<usize>,
     ) -> Result<Vec<u8>, String> {
         let scale = width.map_or_else(|| "null".to_owned(), |w| format!("scale={w}:-2"));
-        let mut command = piped(&self.program);
-        command.args("-nostdin -loglevel error -protocol_whitelist file,pipe".split(' '));
+        let mut command = self.command();
         command.args(["-ss", &start.to_string(), "-i"]).arg(file(video)).args([
             "-frames:v",
             "1",
@@ -164,13 +143,6 @@ impl Ffmpeg {
             None if ended.output.is_empty() => Err(format!("it has no picture after {start} s")),
             None => Ok(ended.output),
         }
-    }
-
-    /// Starts it with piped standard streams.
-    pub(super) fn start(&self, clock: u32) -> std::io::Result<Child> {
-        let mut command = piped(&self.program);
-        command.args(self.arguments(clock)).stdin(Stdio::piped());
-        command.spawn()
     }
 }
 
@@ -195,6 +167,16 @@ pub(crate) fn piped(program: &Path) -> Command {
     let mut command = process::piped(program);
     command.env_remove("FFREPORT");
     command
+}
+
+/// A message of ffmpeg without the address of the part that wrote it: `[mov @ 0x55ab] moov atom not found`.
+pub(crate) fn plain(message: &str) -> &str {
+    match message.split_once("] ") {
+        Some((origin, words)) if origin.starts_with('[') && origin.contains(" @ 0x") => {
+            plain(words)
+        }
+        _ => message,
+    }
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -242,14 +224,11 @@ mod tests {
         let banner = "\nffmpeg version 4.4.2\u{1b}[1m Copyright\n";
         assert_eq!(version(banner).as_deref(), Some("4.4.2\\u{1b}[1m"));
         assert_eq!(version("ffprobe version 4"), None);
-        let old = |version: &str| Ffmpeg {
-            program: PathBuf::new(),
-            version: version.to_owned(),
-            encoders: Vec::new(),
+        let option = |version: &str| {
+            let (program, version) = (PathBuf::new(), version.to_owned());
+            Ffmpeg { program, version, encoders: Vec::new() }.every_picture()[0]
         };
-        let has = |version, flag: &str| old(version).arguments(90).iter().any(|a| a == flag);
-        assert!(has("4.4", "-vsync") && !has("4.4", "-fps_mode"));
-        assert!(has("7.1", "-fps_mode") && !has("7.1", "-vsync"));
+        assert_eq!([option("4.4"), option("7.1")], ["-vsync", "-fps_mode"]);
     }
 
     #[test]
@@ -301,21 +280,6 @@ mod tests {
     fn after<'a>(arguments: &'a [String], flag: &str) -> Vec<&'a str> {
         let pairs = arguments.windows(2).filter(|pair| pair[0] == flag);
         pairs.map(|pair| pair[1].as_str()).collect()
-    }
-
-    #[test]
-    fn it_opens_pipes_alone_while_it_records() {
-        let ffmpeg =
-            Ffmpeg { program: PathBuf::new(), version: "7.1".to_owned(), encoders: Vec::new() };
-        let arguments = ffmpeg.arguments(90);
-        // One for the input, one for the output.
-        assert_eq!(after(&arguments, "-protocol_whitelist"), ["pipe", "pipe"]);
-        let place = |what: &str| arguments.iter().position(|a| a == what).expect("there");
-        let lists = arguments.iter().enumerate();
-        let lists = lists.filter(|(_, argument)| *argument == "-protocol_whitelist");
-        let lists: Vec<usize> = lists.map(|(at, _)| at).collect();
-        assert!(lists[0] < place("-i") && place("-i") < lists[1] && lists[1] < place("pipe:1"));
-        assert_eq!(after(&arguments, "-i"), ["pipe:0"]);
     }
 
     #[cfg(unix)]

@@ -5,10 +5,12 @@
 pub(crate) mod alpha;
 mod avif;
 pub mod camera_out;
+pub mod codec;
 mod color;
 pub(crate) mod container;
 pub mod decode;
 pub mod encode;
+pub(crate) mod encoder;
 #[cfg(all(test, unix))]
 #[path = "tests/fake.rs"]
 pub(crate) mod fake;

@@ -1,8 +1,8 @@
 //! NUT, a container that passes uncompressed pictures through a pipe, every picture at its own time.
 //!
-//! Follows the public specification of the NUT open container format, version 3, for one video stream. Every picture is
-//! written as a key frame after its own syncpoint, because pictures are larger than the maximum distance between
-//! syncpoints.
+//! Follows the public specification of the NUT open container format, version 3, for one video stream, with which sound
+//! can be written too. Every picture is written as a key frame after its own syncpoint, because pictures are larger than
+//! the maximum distance between syncpoints.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -37,6 +37,13 @@ const MAX_PACKET_BYTES: u64 = 1 << 20;
 /// Above this size a packet's header has a checksum.
 const LONG_PACKET_BYTES: u64 = 4096;
 
+/// Samples of sound per second and channel.
+pub const SOUND_RATE: u64 = 48_000;
+/// Channels of sound.
+pub const SOUND_CHANNELS: u64 = 2;
+/// Interleaved signed samples of 16 bits, lowest byte first.
+const S16LE: [u8; 4] = *b"PSD\x10";
+
 /// Planar 4:2:0, written as limited range BT.709.
 pub const I420: [u8; 4] = *b"I420";
 /// Four bytes per pixel.
@@ -44,7 +51,16 @@ pub const RGBA: [u8; 4] = *b"RGBA";
 /// The aspect of square pixels.
 pub const SQUARE: (u64, u64) = (1, 1);
 
-/// The pictures of a stream.
+/// What a frame of a stream contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Track {
+    /// One picture.
+    Pictures,
+    /// Interleaved signed samples of 16 bits, at [`SOUND_RATE`] in [`SOUND_CHANNELS`].
+    Sound,
+}
+
+/// The pictures of a stream, and whether it has sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NutStream {
     /// In pixels.
@@ -56,6 +72,7 @@ pub struct NutStream {
     pub tick: (u64, u64),
     /// Width to height of a pixel; 0 if it is unknown.
     pub aspect: (u64, u64),
+    pub has_sound: bool,
 }
 
 /// Writes the parts of a stream around its pictures.
@@ -74,7 +91,8 @@ impl NutMuxer {
         out.extend_from_slice(FILE_ID);
         let mut main = Vec::new();
         // Version, streams, distance, clocks; the single clock.
-        for value in [VERSION, 1, MAX_DISTANCE, 1, of.tick.0, of.tick.1] {
+        let streams = if of.has_sound { 2 } else { 1 };
+        for value in [VERSION, streams, MAX_DISTANCE, 1, of.tick.0, of.tick.1] {
             put_v(&mut main, value);
         }
         // The table of frame codes in runs, each with six fields: time, size factor, stream, size, reserved, count. The
@@ -88,27 +106,18 @@ impl NutMuxer {
         put_v(&mut main, 0);
         put_packet(out, MAIN, main);
 
-        let mut stream = Vec::new();
-        // Number, class (video).
-        put_v(&mut stream, 0);
-        put_v(&mut stream, 0);
-        put_v(&mut stream, 4);
-        stream.extend_from_slice(&of.pixels);
-        // Clock, bits of short times, maximum time between frames, decoder delay, flags, codec-specific bytes.
-        for value in [0, u64::from(MSB_PTS_SHIFT), 1 << 40, 0, 0, 0] {
-            put_v(&mut stream, value);
-        }
         let colors = if of.pixels == I420 { COLORSPACE } else { 0 };
-        for value in [of.width as u64, of.height as u64, of.aspect.0, of.aspect.1, colors] {
-            put_v(&mut stream, value);
+        let picture = [of.width as u64, of.height as u64, of.aspect.0, of.aspect.1, colors];
+        put_stream(out, Track::Pictures, of.pixels, &picture);
+        if of.has_sound {
+            put_stream(out, Track::Sound, S16LE, &[SOUND_RATE, 1, SOUND_CHANNELS]);
         }
-        put_packet(out, STREAM, stream);
         self.position += (out.len() - from) as u64;
     }
 
-    /// Appends the header of a picture of `size` bytes that is shown at `ticks`; the caller appends these bytes. Ticks
-    /// must increase from picture to picture.
-    pub fn frame(&mut self, ticks: u64, size: usize, out: &mut Vec<u8>) {
+    /// Appends the header of a frame of `size` bytes that begins at `ticks`; the caller appends these bytes. Ticks must
+    /// increase from frame to frame of a track.
+    pub fn frame(&mut self, track: Track, ticks: u64, size: usize, out: &mut Vec<u8>) {
         let from = out.len();
         let back = self.syncpoint.map_or(0, |at| (self.position - at) / 16);
         self.syncpoint = Some(self.position);
@@ -118,8 +127,9 @@ impl NutMuxer {
         put_packet(out, SYNCPOINT, syncpoint);
 
         let mut header = vec![FRAME_CODE];
-        let flags = FLAG_KEY | FLAG_CODED_PTS | FLAG_SIZE_MSB | FLAG_CHECKSUM;
+        let flags = FLAG_KEY | FLAG_STREAM_ID | FLAG_CODED_PTS | FLAG_SIZE_MSB | FLAG_CHECKSUM;
         put_v(&mut header, flags);
+        put_v(&mut header, track as u64);
         put_v(&mut header, ticks + (1 << MSB_PTS_SHIFT));
         put_v(&mut header, size as u64);
         let checksum = crc(&header);
@@ -193,8 +203,8 @@ impl<R: Read> NutReader<R> {
             Ok(px) if px > 0 => Ok(usize::from(px)),
             _ => Err(wrong("its pictures have an impossible size")),
         };
-        let stream =
-            NutStream { width: side(width)?, height: side(height)?, pixels: RGBA, tick, aspect };
+        let (width, height) = (side(width)?, side(height)?);
+        let stream = NutStream { width, height, pixels: RGBA, tick, aspect, has_sound: false };
         Ok(Self { from, stream, codes, headers, short_bits: short_bits as u32, ticks: 0 })
     }
 
@@ -399,6 +409,24 @@ fn wrong(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
 }
 
+/// The header of a track with a codec of four letters; `fields` are those of its class.
+fn put_stream(out: &mut Vec<u8>, track: Track, codec: [u8; 4], fields: &[u64]) {
+    let mut stream = Vec::new();
+    // Number; class, which is the same for these tracks.
+    for value in [track as u64, track as u64, 4] {
+        put_v(&mut stream, value);
+    }
+    stream.extend_from_slice(&codec);
+    // Clock, bits of short times, maximum time between frames, decoder delay, flags, codec-specific bytes.
+    for value in [0, u64::from(MSB_PTS_SHIFT), 1 << 40, 0, 0, 0] {
+        put_v(&mut stream, value);
+    }
+    for value in fields {
+        put_v(&mut stream, *value);
+    }
+    put_packet(out, STREAM, stream);
+}
+
 /// A packet other than a frame. None here is large enough to need a checksum of its header.
 fn put_packet(out: &mut Vec<u8>, startcode: u64, content: Vec<u8>) {
     out.extend_from_slice(&startcode.to_be_bytes());
@@ -458,14 +486,15 @@ mod tests {
     #[test]
     fn packets_check_and_point_back() {
         let (mut muxer, mut out) = (NutMuxer::default(), Vec::new());
+        let (pixels, tick) = (I420, (1, 90_000));
         let stream =
-            NutStream { width: 1280, height: 720, pixels: I420, tick: (1, 90_000), aspect: SQUARE };
+            NutStream { width: 1280, height: 720, pixels, tick, aspect: SQUARE, has_sound: false };
         muxer.begin(&stream, &mut out);
         let size = 1280 * 720 * 3 / 2;
         let mut at = Vec::new();
         for ticks in [0, 3003] {
             at.push(out.len());
-            muxer.frame(ticks, size, &mut out);
+            muxer.frame(Track::Pictures, ticks, size, &mut out);
             out.resize(out.len() + size, 0);
         }
         assert_eq!(muxer.position, out.len() as u64);
@@ -485,13 +514,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let of =
-            NutStream { width: 3, height: 2, pixels: RGBA, tick: (1001, 30_000), aspect: (16, 11) };
+        let (tick, aspect) = ((1001, 30_000), (16, 11));
+        let of = NutStream { width: 3, height: 2, pixels: RGBA, tick, aspect, has_sound: false };
         let (mut muxer, mut out) = (NutMuxer::default(), Vec::new());
         muxer.begin(&of, &mut out);
         let pictures = [(0, vec![7; 24]), (5, vec![8; 24]), (900, vec![9; 24])];
         for (ticks, picture) in &pictures {
-            muxer.frame(*ticks, 24, &mut out);
+            muxer.frame(Track::Pictures, *ticks, 24, &mut out);
             out.extend_from_slice(picture);
         }
         let mut reader = NutReader::open(out.as_slice()).expect("headers");

@@ -65,6 +65,8 @@ pub struct LiveChoices {
     /// Whether the gallery is animated.
     pub moving_gallery: bool,
     pub record_as: RecordAs,
+    /// Whether videos are recorded with sound from the microphone.
+    pub microphone: bool,
     /// The virtual camera of camera out, as a device file; the first one that is free if `None`.
     pub camera_out_device: Option<String>,
     pub camera_out_size: CameraOutSize,
@@ -95,6 +97,7 @@ impl Default for LiveChoices {
             candidates: [fp32(Variant::Baseline), fp32(Variant::Fused)],
             moving_gallery: true,
             record_as: RecordAs::default(),
+            microphone: false,
             camera_out_device: None,
             camera_out_size: CameraOutSize::default(),
             repaint_kept: true,

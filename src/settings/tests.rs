@@ -64,6 +64,7 @@ fn what_is_written_is_read_again() {
             moving_gallery: false,
             repaint_kept: false,
             record_as: RecordAs::Pictures,
+            microphone: true,
             camera_out_device: Some("/dev/video10".to_owned()),
             camera_out_size: CameraOutSize::Source,
             ..LiveChoices::default()

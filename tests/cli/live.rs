@@ -305,7 +305,7 @@ fn decoded_frames(s: &Sandbox, video: &str) -> Option<usize> {
 #[test]
 fn a_file_without_a_picture_takes_no_name() {
     let s = Sandbox::new();
-    std::fs::write(s.path("clip.mp4"), b"\0\0\0\x12moovStyleForge").expect("written");
+    std::fs::write(s.path("clip.mp4"), "").expect("written");
     std::fs::write(s.path("clip.avi"), "").expect("written");
     std::fs::create_dir(s.path("take")).expect("made");
     std::fs::write(s.path("take/frames.csv"), "frame,file,seconds\n").expect("written");
@@ -349,6 +349,33 @@ fn a_video_without_a_picture_is_an_error() {
         run.says("clip.mp4 could not be written").says(words);
         assert!(!s.path("clip.mp4").exists());
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn sound_is_recorded_only_if_wanted_and_what_is_missing_is_said() {
+    let s = Sandbox::new();
+    let record = ["--working-size", "64", "--seconds", "0.5", "--record", "clip.mp4"];
+    let wanted = [&record[..], &["--microphone"]].concat();
+    let with_sources = |lines: &str, arguments: &[&str]| {
+        let sources = format!("printf 'Auto-detected sources for pulse:\\n{lines}'");
+        let script = format!(
+            "echo \"$*\" >>arguments; case \"$*\" in *'-sources alsa'*) ;; *-sources*) {sources};; \
+             *s16le*) head -c 9600 /dev/zero; exec sleep 600;; *) cat >/dev/null;; esac"
+        );
+        let run = with_ffmpeg(&s, &script, &[&SCENE[..], arguments].concat());
+        (run, std::fs::read_to_string(s.path("arguments")).expect("written"))
+    };
+    let (_, arguments) = with_sources("* usb [Desk Mic]\\n", &record);
+    assert!(!arguments.contains("pulse") && !arguments.contains("alsa"), "{arguments}");
+    let (run, _) = with_sources("* out.monitor [Monitor]\\n", &wanted);
+    run.ends(1).says("sound cannot be recorded: no microphone is connected");
+    assert!(!s.path("clip.mp4").exists());
+    let (run, arguments) = with_sources("* usb [Desk Mic]\\n", &wanted);
+    run.ends(1).says("microphone on: Desk Mic").says("ffmpeg wrote no frame of the video");
+    assert!(arguments.contains("-f pulse") && arguments.contains("-c:a aac"), "{arguments}");
+    let avi = ["--record", "clip.avi", "--microphone"];
+    s.styleforge(&[&SCENE[..], &avi].concat()).ends(2).says("are for MP4 videos");
 }
 
 /// This program, its child processes and its libraries search the same PATH for programs.

@@ -14,6 +14,7 @@ use styleforge::frame;
 mod avi;
 mod engine;
 mod frames;
+mod microphone;
 mod opening;
 mod raw;
 mod recording;

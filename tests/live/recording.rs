@@ -72,7 +72,7 @@ fn ffmpeg() -> Option<Ffmpeg> {
 }
 
 /// The output of one of ffmpeg's programs.
-fn output(program: &Path, arguments: &[&str], file: &Path) -> Vec<u8> {
+pub fn output(program: &Path, arguments: &[&str], file: &Path) -> Vec<u8> {
     let mut command = Command::new(program);
     command.args(["-v", "error"]).arg("-i").arg(file).args(arguments);
     let ended = command.stdin(Stdio::null()).output().expect("starts");
@@ -105,7 +105,7 @@ fn decoded(ffmpeg: &Ffmpeg, file: &Path, (width, height): (usize, usize)) -> Vec
 }
 
 /// ffprobe's output for each frame, or for the stream, one line each.
-fn probed(ffmpeg: &Ffmpeg, file: &Path, entries: &str) -> Vec<String> {
+pub fn probed(ffmpeg: &Ffmpeg, file: &Path, entries: &str) -> Vec<String> {
     let program = ffmpeg.program.with_file_name("ffprobe");
     let show = ["-select_streams", "v", "-show_entries", entries, "-of", "csv=p=0"];
     let text = String::from_utf8(output(&program, &show, file)).expect("text");
@@ -121,8 +121,7 @@ fn least_db(decoded: &[Frame], handed_in: &[(Frame, Duration)]) -> f64 {
 
 fn mp4(folder: &Path, ffmpeg: &Ffmpeg) -> (PathBuf, Destination) {
     let path = folder.join("clip.mp4");
-    let ffmpeg = ffmpeg.clone();
-    (path.clone(), Destination::Mp4 { path, ffmpeg })
+    (path.clone(), Destination::Mp4 { path, choice: ffmpeg.clone().into() })
 }
 
 #[test]

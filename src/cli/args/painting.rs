@@ -236,6 +236,13 @@ pub struct LiveArgs {
     /// Format of the images in a folder [default: jpeg]
     #[arg(long, value_name = "FORMAT", value_parser = formats(), requires = "record")]
     pub record_format: Option<Format>,
+    /// Record sound with the video (MP4): the system's microphone, or the one with this name (--microphone=NAME)
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, requires = "record")]
+    pub microphone: Option<Option<String>>,
+    /// Encode the recorded video (MP4) on the graphics card (NVENC, Quick Sync, VA-API) if its encoder works, otherwise
+    /// in software
+    #[arg(long, requires = "record")]
+    pub hardware: bool,
     /// Show the painting to other programs as a camera: auto, or the device file or label of a virtual camera (Linux
     /// with the kernel module v4l2loopback; doctor says how to set it up)
     #[arg(long, value_name = "DEVICE")]

@@ -126,6 +126,7 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         pictures,
         engine,
         recorder,
+        is_silent: false,
         camera_out,
         still,
         precision: args.painting.precision,
@@ -197,6 +198,8 @@ struct LiveRun {
     pictures: crate::mailbox::Reader<LivePicture>,
     engine: Engine,
     recorder: Option<Recorder>,
+    /// Whether it was printed that there is no more sound.
+    is_silent: bool,
     camera_out: Option<CameraOut>,
     /// The recording of photos; that of other sources is a sink of the engine.
     still: Option<StillRecording>,
@@ -247,6 +250,11 @@ impl LiveRun {
             // Stop at once, because nothing more would be recorded. Finishing the recording reports the reason.
             if self.recorder.as_ref().is_some_and(Recorder::has_ended) {
                 return Ok(());
+            }
+            let no_sound = self.recorder.as_ref().and_then(Recorder::no_sound);
+            if let Some(why) = no_sound.filter(|_| !self.is_silent) {
+                write_message(format!("note: {why}"));
+                self.is_silent = true;
             }
             let out = self.camera_out.as_ref().and_then(|out| out.status().problem);
             if let Some(problem) = out {
@@ -381,11 +389,13 @@ impl LiveRun {
         };
         let (w, h) = facts.working;
         let latency = self.latency.spread(now).unwrap_or_default();
+        let microphone = self.recorder.as_ref().and_then(Recorder::microphone);
         write_message(format!(
-            "{:5.1} fps at {w} x {h}, {:.0} ms from source to picture, {} dropped",
+            "{:5.1} fps at {w} x {h}, {:.0} ms from source to picture, {} dropped{}",
             self.latency.per_second(now),
             latency.p50,
-            facts.dropped
+            facts.dropped,
+            microphone.map_or("", |_| ", microphone on")
         ));
     }
 

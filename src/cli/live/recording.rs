@@ -15,7 +15,7 @@ use crate::{
     media::{
         MediaError,
         encode::Format,
-        record::{Destination, FrameSink, Recorded, Recorder},
+        record::{Destination, FrameSink, Microphone, Recorded, Recorder},
     },
     weights::bytes_in_hex,
 };
@@ -50,9 +50,29 @@ pub fn start(
         return Ok(None);
     };
     let format = args.record_format.unwrap_or(Format::Jpeg);
-    let (destination, note) = Destination::of(path, format);
+    let (mut destination, note) = Destination::of(path, format);
     if let Some(note) = note {
         write_message(format!("note: {note}"));
+    }
+    match &mut destination {
+        Destination::Mp4 { choice, .. } => {
+            choice.hardware = args.hardware;
+            let microphone = args.microphone.as_ref();
+            let found = microphone.map(|name| Microphone::find(name.as_deref())).transpose();
+            choice.microphone = found.map_err(|why| {
+                CliError::Failed(format!("sound cannot be recorded: {why}; see styleforge doctor"))
+            })?;
+        }
+        _ if args.microphone.is_some() || args.hardware => {
+            return Err(CliError::WrongUse(
+                "--microphone and --hardware are for MP4 videos, which need ffmpeg; see styleforge doctor"
+                    .to_owned(),
+            ));
+        }
+        _ => {}
+    }
+    if let Some(microphone) = destination.microphone() {
+        write_message(format!("microphone on: {}; it is recorded", microphone.name));
     }
     let started = Recorder::start(&destination, wake_up).map_err(|error| {
         CliError::Failed(match error {
@@ -109,6 +129,8 @@ pub struct RecordingReport {
     /// From the first frame to the last.
     pub seconds: f64,
     pub bytes: u64,
+    /// The microphone, if sound was recorded.
+    pub microphone: Option<String>,
     /// How the recording differs from what was painted, in sentences.
     pub notes: Vec<String>,
     /// Summary as text.
@@ -134,6 +156,7 @@ impl From<Recorded> for RecordingReport {
             seconds: recorded.length.as_secs_f64(),
             bytes: recorded.bytes,
             in_words: format!("recorded in {}: {}", path.display(), recorded.in_words()),
+            microphone: recorded.microphone,
             notes: recorded.notes,
         }
     }

@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
         if !self.job.film_choice.hardware {
             return None;
         }
-        let found = codec.hardware(tools, clip.size);
+        let found = codec.hardware(&tools.ffmpeg, clip.size);
         let encoded = match &found {
             Some(encoder) => format!("{encoder} encodes it"),
             None => format!("no graphics card here encodes {codec}; it is encoded in software"),

@@ -86,6 +86,7 @@ fn parts(photos: usize, batch: usize, devices: usize) -> impl Iterator<Item = Ra
 #[cfg(test)]
 mod tests {
     use std::{
+        collections::BTreeMap,
         fs,
         path::Path,
         sync::{Arc, atomic::Ordering},
@@ -129,6 +130,7 @@ mod tests {
             network: Arc::new(network),
             model: None,
             note: Some("a note about the style".to_owned()),
+            metadata: BTreeMap::new(),
         }];
         let labels = ["any".to_owned()];
         let painter = |number| {

@@ -235,7 +235,8 @@ impl LiveView {
                 None => length_in_words(length),
             };
             name = if has_words { format!("Stop  {progress}") } else { length_in_words(length) };
-            spoken = format!("Stop recording, {progress}");
+            let sound = if self.has_sound() { ", microphone on" } else { "" };
+            spoken = format!("Stop recording, {progress}{sound}");
         } else if !has_words {
             name.clear();
         }
@@ -243,7 +244,10 @@ impl LiveView {
         let body = egui::TextStyle::Button.resolve(ui.style());
         let letters = ui.visuals().text_color();
         let dot = TextFormat::simple(body.clone(), colors.recording);
-        text.append(icons::RECORD, 0.0, dot);
+        text.append(icons::RECORD, 0.0, dot.clone());
+        if self.has_sound() {
+            text.append(icons::MICROPHONE, 6.0, dot);
+        }
         if !name.is_empty() {
             text.append(&name, 6.0, TextFormat::simple(body, letters));
         }
@@ -261,6 +265,11 @@ impl LiveView {
     /// Whether a recording is running or starting.
     pub fn is_recording(&self) -> bool {
         self.recording.is_some()
+    }
+
+    /// Whether the microphone is being recorded.
+    fn has_sound(&self) -> bool {
+        self.recorder().is_some_and(|recorder| recorder.microphone().is_some())
     }
 
     /// Length of the recording at `now`.
@@ -349,6 +358,9 @@ impl LiveView {
                 }
                 if let Some(length) = self.recorded_length(Instant::now()) {
                     red_dot(ui, &format!("Recording {}", length_in_words(length)));
+                    if self.has_sound() {
+                        red_dot(ui, "Microphone on");
+                    }
                 }
             });
         });

@@ -248,6 +248,15 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices) {
             }
         }
     });
+    if choices.record_as == RecordAs::Video {
+        let sound = ui
+            .checkbox(&mut choices.microphone, format!("{} Record sound", icons::MICROPHONE))
+            .hint_beside("Record the microphone with the video. It is on only while you record.")
+            .accessible_name("Record sound");
+        if sound.clicked() && choices.microphone {
+            Intent::TryMicrophone.send(ui);
+        }
+    }
 }
 
 /// Sizes that are offered for cameras. If a camera does not support one, the nearest is used.

@@ -18,7 +18,7 @@ use crate::{
         choice::NetworkOf,
         finished::SnapshotPicture,
         intent::Intent,
-        label::{path_label, remark},
+        label::{label, path_label, remark, sentence},
         messages::Topic,
         painted_with::PaintedWith,
         paintings::THUMBNAIL_PX,
@@ -29,7 +29,7 @@ use crate::{
         MediaError,
         encode::{self, Existing, Format},
         ffmpeg::Ffmpeg,
-        record::{Destination, FrameSink, Recorded, Recorder, TakenFrames},
+        record::{Destination, FrameSink, Microphone, Mp4Choice, Recorded, Recorder, TakenFrames},
         scale::{scaled, size_within},
     },
     settings::RecordAs,
@@ -149,7 +149,8 @@ impl App {
             // with the picture that is visible now.
             let (mut sink, taken) = FrameSink::open();
             sink.push(seen, Instant::now());
-            live.recording = Some(Recording { taken: taken.clone(), recorder: None });
+            live.recording =
+                Some(Recording { taken: taken.clone(), recorder: None, is_silent: false });
             self.engine.record(sink);
             self.start_recording(taken);
         } else {
@@ -157,10 +158,38 @@ impl App {
         }
     }
 
+    /// Checks whether sound can be recorded, after it was switched on. Records nothing.
+    pub(crate) fn try_microphone(&self) {
+        let find = || Microphone::find(None);
+        self.tasks.spawn(find, |app, found| match found {
+            Ok(found) => {
+                let name = label(&found.name);
+                app.messages.notice(format!("Videos are recorded with sound from {name}."));
+            }
+            Err(why) => {
+                app.messages.error(format!("Sound cannot be recorded: {}.", remark(&why)));
+                app.edit_live(|choices| choices.microphone = false);
+            }
+        });
+    }
+
+    /// Reports that a recording has no sound any more.
+    pub(super) fn report_no_sound(&mut self) {
+        let recording = self.live.as_mut().and_then(|live| live.recording.as_mut());
+        let Some(recording) = recording.filter(|recording| !recording.is_silent) else {
+            return;
+        };
+        if let Some(why) = recording.recorder.as_ref().and_then(Recorder::no_sound) {
+            self.messages.error(sentence(&remark(why)));
+            recording.is_silent = true;
+        }
+    }
+
     /// Creates a file or folder for a recording, and writes the frames that are taken.
     fn start_recording(&self, taken: TakenFrames) {
         let folder = self.snapshot_folder();
         let record_as = self.settings.live.record_as;
+        let wants_sound = self.settings.live.microphone;
         let frames = taken.clone();
         let wake_up = self.tasks.wake_up();
         let start = move || {
@@ -176,10 +205,21 @@ impl App {
                 }
                 None => ("", None),
             };
+            let is_mp4 = matches!(ffmpeg, Some(Ok(_)));
+            let (microphone, note) = match (is_mp4 && wants_sound).then(|| Microphone::find(None)) {
+                Some(Err(why)) => {
+                    (None, Some(format!("Recording without sound: {}.", remark(&why))))
+                }
+                found => (found.and_then(Result::ok), note),
+            };
             let recorder = with_free_name(&folder, RECORDING, ending, |path| {
                 let path = path.to_owned();
                 let destination = match ffmpeg.clone() {
-                    Some(Ok(ffmpeg)) => Destination::Mp4 { path, ffmpeg },
+                    Some(Ok(ffmpeg)) => {
+                        let microphone = microphone.clone();
+                        let choice = Mp4Choice { microphone, ..ffmpeg.into() };
+                        Destination::Mp4 { path, choice }
+                    }
                     Some(Err(_)) => Destination::Avi { path },
                     None => {
                         disk::make_new_folder(&path)?;
@@ -225,7 +265,7 @@ impl App {
     /// Stops the recording, even if it does not have a file yet. Its length counts until now.
     pub(crate) fn end_recording(&mut self) {
         let recording = self.live.as_mut().and_then(|live| live.recording.take());
-        if let Some(Recording { taken, recorder }) = recording {
+        if let Some(Recording { taken, recorder, .. }) = recording {
             taken.hold_until(Instant::now());
             self.ending.recordings += 1;
             if let Some(recorder) = recorder {

@@ -72,6 +72,8 @@ struct Recording {
     taken: TakenFrames,
     /// Writes the frames, once there is a file.
     recorder: Option<Recorder>,
+    /// Whether a message says that there is no more sound.
+    is_silent: bool,
 }
 
 #[derive(Default)]

@@ -64,9 +64,13 @@ impl App {
         let is_flipped = self.settings.live.shows_flipped(&live.source);
         live.stage.is_flipped = is_flipped;
         live.previews.is_flipped = is_flipped;
-        if live.recorder().is_some_and(Recorder::has_ended) {
+        let has_ended = live.recorder().is_some_and(Recorder::has_ended);
+        self.report_no_sound();
+        if has_ended {
             self.end_recording();
-        } else if let Some(length) = live.recorded_length(Instant::now()) {
+        } else if let Some(length) =
+            self.live.as_ref().and_then(|live| live.recorded_length(Instant::now()))
+        {
             // The clock advances even while no pictures arrive.
             let left = 1.0 - f64::from(length.subsec_micros()) / 1e6;
             self.ctx.request_repaint_after_secs(left as f32 + 0.01);

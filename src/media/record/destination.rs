@@ -2,7 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{avi::Avi, mp4::Mp4, output::Output, pictures::Pictures};
+use super::{
+    Microphone,
+    avi::Avi,
+    mp4::{Mp4, Mp4Choice},
+    output::Output,
+    pictures::Pictures,
+};
 use crate::media::{MediaError, encode::Format, ffmpeg::Ffmpeg};
 
 /// The form of a recording, and its path.
@@ -15,7 +21,7 @@ pub enum Destination {
         format: Format,
     },
     /// H.264 in MP4.
-    Mp4 { path: PathBuf, ffmpeg: Ffmpeg },
+    Mp4 { path: PathBuf, choice: Mp4Choice },
     /// Motion-JPEG in AVI.
     Avi { path: PathBuf },
 }
@@ -55,7 +61,7 @@ impl Destination {
     fn mp4_or_avi(path: &Path, ffmpeg: Result<Ffmpeg, String>) -> (Self, Option<String>) {
         let path = path.to_owned();
         match ffmpeg {
-            Ok(ffmpeg) => (Self::Mp4 { path, ffmpeg }, None),
+            Ok(ffmpeg) => (Self::Mp4 { path, choice: ffmpeg.into() }, None),
             Err(why) => {
                 let path = path.with_extension("avi");
                 let name = path.display();
@@ -73,6 +79,14 @@ impl Destination {
         }
     }
 
+    /// The microphone that is recorded with it.
+    pub fn microphone(&self) -> Option<&Microphone> {
+        match self {
+            Self::Mp4 { choice, .. } => choice.microphone.as_ref(),
+            Self::Pictures { .. } | Self::Avi { .. } => None,
+        }
+    }
+
     pub fn is_video(&self) -> bool {
         !matches!(self, Self::Pictures { .. })
     }
@@ -81,7 +95,7 @@ impl Destination {
     pub(super) fn open(&self) -> Result<Box<dyn Output>, MediaError> {
         Ok(match self {
             Self::Pictures { folder, format } => Box::new(Pictures::create(folder, *format)?),
-            Self::Mp4 { path, ffmpeg } => Box::new(Mp4::create(path, ffmpeg.clone())?),
+            Self::Mp4 { path, choice } => Box::new(Mp4::create(path, choice.clone())?),
             Self::Avi { path } => Box::new(Avi::create(path)?),
         })
     }

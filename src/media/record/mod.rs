@@ -12,7 +12,7 @@
 //! | `queue` | the queue of frames, the same for all outputs |
 //! | `recorder` | the thread that writes them |
 //! | `pictures` | a folder: one file per frame, and a table (`frames.csv`) of their times |
-//! | `mp4` | H.264 in fragmented MP4, encoded by the user's own `ffmpeg` (`encoder`) |
+//! | `mp4` | H.264 in fragmented MP4, encoded by the user's own `ffmpeg`, with sound from the `microphone` |
 //! | `avi` | Motion-JPEG in AVI, written without external programs, if there is no such ffmpeg |
 //!
 //! A video has the size of its first frame; later frames of another size are scaled to it (`fit`). A recording is
@@ -22,10 +22,10 @@
 mod avi;
 mod beginning;
 mod destination;
-mod encoder;
 mod file;
 pub(super) mod fit;
 mod fragments;
+mod microphone;
 mod mp4;
 mod output;
 mod pictures;
@@ -36,6 +36,8 @@ pub(super) mod yuv;
 
 pub use beginning::beginning_of;
 pub use destination::Destination;
+pub use microphone::Microphone;
+pub use mp4::Mp4Choice;
 pub use queue::{FrameSink, TakenFrames};
 pub use recorded::{Recorded, length_in_words, pictures, size_in_words};
 pub use recorder::Recorder;

@@ -1,8 +1,6 @@
 //! The interface of a recording's outputs, called by the recorder's thread.
 
-use std::time::Duration;
-
-use crossbeam_channel::{Receiver, never};
+use std::time::{Duration, Instant};
 
 use crate::{frame::Frame, media::MediaError};
 
@@ -29,9 +27,15 @@ pub trait Output: Send {
     /// Bytes written so far.
     fn bytes(&self) -> u64;
 
-    /// Ready when the output has ended on its own, so that this is detected without waiting for the next frame.
-    fn broken(&self) -> Receiver<()> {
-        never()
+    /// Whether the output has ended on its own, so that this is detected without waiting for the next frame.
+    fn has_ended(&self) -> bool {
+        false
+    }
+
+    /// Adds the sound that was recorded from the first frame on, at most until the end of the recording. Returns a
+    /// message for the user if no more sound is recorded.
+    fn add_sound(&mut self, _from: Option<Instant>, _until: Option<Instant>) -> Option<String> {
+        None
     }
 }
 

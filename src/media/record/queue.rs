@@ -60,6 +60,8 @@ pub(super) struct Progress {
     pub began: OnceLock<Instant>,
     /// The end of the last frame, if it was set.
     pub until: OnceLock<Instant>,
+    /// Why there is no more sound, as text for the user.
+    pub no_sound: OnceLock<String>,
     /// Set once no more frames are taken.
     pub has_ended: AtomicBool,
 }

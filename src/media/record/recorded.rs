@@ -17,6 +17,8 @@ pub struct Recorded {
     pub bytes: u64,
     /// From the first frame to the last.
     pub length: Duration,
+    /// The microphone, if sound was recorded.
+    pub microphone: Option<String>,
     /// How the recording differs from the frames, in sentences for the user.
     pub notes: Vec<String>,
     /// Why it ended early; no more frames were written afterwards.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use crossbeam_channel::{Receiver, Sender, after, bounded, select_biased};
 
 use super::{
     Destination, FrameSink, Recorded, TakenFrames,
@@ -22,10 +22,14 @@ use crate::{
 /// If the last frame is held longer than this, it is written again at the end time.
 const HELD_FROM: Duration = Duration::from_millis(50);
 
+/// How often the output is checked, and sound added, while no frames come.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// A recording in progress. Dropping it still writes the queued frames, without reporting the result.
 pub struct Recorder {
     path: PathBuf,
     is_video: bool,
+    microphone: Option<String>,
     /// Closed to end the recording.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -74,7 +78,7 @@ impl Recorder {
         let progress = taken.progress.clone();
         let taken = taken.clone();
         let work = move || {
-            let written = write_all(&mut *output, &taken, &stopped);
+            let written = write_all(&mut *output, &taken, &stopped, &*wake_up);
             let seen = &taken.progress;
             seen.has_ended.store(true, Ordering::Relaxed);
             let mut end = output.end();
@@ -94,6 +98,7 @@ impl Recorder {
         Ok(Self {
             path: path.to_owned(),
             is_video: destination.is_video(),
+            microphone: destination.microphone().map(|microphone| microphone.name.clone()),
             stop: Some(stop),
             thread: Some(thread),
             ended,
@@ -141,6 +146,16 @@ impl Recorder {
         self.progress.hold_until(at);
     }
 
+    /// The microphone that is being recorded.
+    pub fn microphone(&self) -> Option<&str> {
+        self.microphone.as_deref().filter(|_| self.no_sound().is_none())
+    }
+
+    /// Why sound that was wanted is not recorded any more, as text for the user.
+    pub fn no_sound(&self) -> Option<&str> {
+        self.progress.no_sound.get().map(String::as_str)
+    }
+
     /// Whether the recording has ended on its own, because writing failed or the thread is gone.
     pub fn has_ended(&self) -> bool {
         !self.ended.is_empty() || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
@@ -162,6 +177,7 @@ impl Recorder {
             left_out_at_start: self.progress.left_out().1,
             bytes: self.bytes(),
             length: self.length(),
+            microphone: self.microphone.clone(),
             notes: ended.notes,
             failure: ended.failure,
         }
@@ -197,12 +213,21 @@ fn write_all(
     output: &mut dyn Output,
     taken: &TakenFrames,
     stopped: &Receiver<()>,
+    wake_up: &dyn Fn(),
 ) -> Result<(), MediaError> {
     let (queue, progress) = (&taken.queue, &*taken.progress);
+    let add_sound = |output: &mut dyn Output| {
+        let (from, until) = (progress.began.get(), progress.until.get());
+        if let Some(message) = output.add_sound(from.copied(), until.copied()) {
+            progress.no_sound.set(message).ok();
+            wake_up();
+        }
+    };
     let mut last: Option<Shot> = None;
     let save =
         |output: &mut dyn Output, last: &mut Option<Shot>, shot: Shot| -> Result<(), MediaError> {
             output.add(&shot)?;
+            add_sound(output);
             progress.written.fetch_add(1, Ordering::Relaxed);
             progress.bytes.store(output.bytes(), Ordering::Relaxed);
             let length = shot.at.as_micros().try_into().unwrap_or(u64::MAX);
@@ -220,10 +245,7 @@ fn write_all(
     };
     let in_time = |shot: &Shot| end().is_none_or(|end| shot.at <= end);
     loop {
-        let broken = output.broken();
         select_biased! {
-            // `Output::end` returns the reason.
-            recv(broken) -> _ => return Ok(()),
             recv(stopped) -> _ => {
                 // Writes only the frames queued now: a sink that is fed faster than the disk writes would never leave
                 // the queue empty.
@@ -244,6 +266,11 @@ fn write_all(
                 }
                 Err(_) => break,
             },
+            recv(after(LOOK_EVERY)) -> _ => add_sound(output),
+        }
+        // `Output::end` returns the reason.
+        if output.has_ended() {
+            return Ok(());
         }
     }
     match (last.take(), end()) {

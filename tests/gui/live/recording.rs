@@ -127,6 +127,21 @@ fn a_recording_is_told_at_once_and_says_how_to_end_it() {
     assert!(w.has("Record"));
 }
 
+/// Whether this computer has a microphone or not, the window says what it found.
+#[test]
+fn switching_sound_on_says_which_microphone_is_recorded_or_what_is_missing() {
+    let mut w = Window::live_after(|_| {});
+    w.until_live();
+    let is_on = |w: &Window| Settings::load(&w.settings_path()).0.live.microphone;
+    w.click("Record sound");
+    let has_found = |w: &Window| w.has_containing("Videos are recorded with sound from ");
+    w.until("an answer", |w| has_found(w) || w.has_containing("Sound cannot be recorded: "));
+    let has_found = has_found(&w);
+    w.until("the settings", |w| is_on(w) == has_found);
+    w.click("Record as: Pictures");
+    w.until("pictures without sound", |w| !w.has("Record sound"));
+}
+
 #[test]
 fn a_recording_that_ends_before_there_is_a_file_for_it_is_kept() {
     let frames = |w: &Window| {

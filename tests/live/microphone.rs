@@ -1,0 +1,152 @@
+//! Sound in recordings, from a real sound server. `tools/try_microphone.sh` starts one.
+
+use std::{
+    io::Write,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use styleforge::{
+    frame::Frame,
+    media::{
+        encode::Format,
+        ffmpeg::Ffmpeg,
+        record::{Destination, Microphone, Recorder},
+    },
+};
+
+use crate::recording::{output, probed};
+
+/// The output of the sound server, and the microphone that hears it.
+const SPEAKER: &str = "silent";
+const MICROPHONE: &str = "silent.monitor";
+const RATE: usize = 48_000;
+/// Time between two flashes with beeps, and length of each.
+const PERIOD: Duration = Duration::from_secs(2);
+const LENGTH: Duration = Duration::from_millis(100);
+/// Maximum distance of a beep from its flash.
+const STEP: f64 = 0.05;
+
+/// Whether there is a flash and a beep at this time.
+fn is_on(at: Duration) -> bool {
+    at >= PERIOD && at.as_nanos() % PERIOD.as_nanos() < LENGTH.as_nanos()
+}
+
+/// Sends samples to the player, each at its time.
+fn beep(mut player: ChildStdin, began: Instant) {
+    let piece = RATE / 100;
+    let mut sent = 0;
+    loop {
+        let at = |n: usize| Duration::from_secs_f64((sent + n) as f64 / RATE as f64);
+        let samples = (0..piece).flat_map(|n| {
+            let seconds = at(n).as_secs_f64();
+            let level =
+                if is_on(at(n)) { (seconds * 1000.0 * std::f64::consts::TAU).sin() } else { 0.0 };
+            let sample = ((level * 16_000.0) as i16).to_le_bytes();
+            [sample, sample].concat()
+        });
+        let samples: Vec<u8> = samples.collect();
+        let due = began + at(0);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        // Fails when the player is stopped.
+        if player.write_all(&samples).and_then(|()| player.flush()).is_err() {
+            return;
+        }
+        sent += piece;
+    }
+}
+
+fn player() -> (Child, ChildStdin) {
+    let mut command = Command::new("pacat");
+    let format = "--playback --raw --rate=48000 --channels=2 --format=s16le --latency-msec=20";
+    command.args(format.split(' ')).args(["-d", SPEAKER]).stdin(Stdio::piped());
+    let mut child = command.spawn().expect("pacat of pulseaudio-utils");
+    let input = child.stdin.take().expect("piped");
+    (child, input)
+}
+
+/// Where something begins that was off before, in steps.
+fn beginnings(is_on: impl Iterator<Item = bool>, off: usize) -> Vec<usize> {
+    let mut since_on = usize::MAX;
+    let mut found = Vec::new();
+    for (at, is_on) in is_on.enumerate() {
+        if is_on && since_on >= off {
+            found.push(at);
+        }
+        since_on = if is_on { 0 } else { since_on.saturating_add(1) };
+    }
+    found
+}
+
+#[test]
+#[ignore = "needs a sound server with a silent output; run tools/try_microphone.sh"]
+fn a_microphone_is_in_step_with_the_picture() {
+    let seconds =
+        std::env::var("SECONDS_RECORDED").map_or(30, |text| text.parse().expect("a number"));
+    let end = Duration::from_secs(seconds);
+    let ffmpeg = Ffmpeg::to_record().expect("ffmpeg");
+    let here = tempfile::tempdir().expect("a folder");
+    let path = here.path().join("clip.mp4");
+    let (mut destination, _) = Destination::of(&path, Format::Jpeg);
+    let Destination::Mp4 { choice, .. } = &mut destination else { panic!("no MP4") };
+    choice.microphone = Some(Microphone::find(Some(MICROPHONE)).expect("a microphone"));
+    let (mut child, input) = player();
+    let began = Instant::now();
+    let beeping = thread::spawn(move || beep(input, began));
+    let (recorder, mut sink) = Recorder::start(&destination, Arc::new(|| {})).expect("a file");
+    let paint = |is_on: bool| {
+        Frame::from_fn(320, 180, |_, _| if is_on { [255; 4] } else { [0, 0, 0, 255] })
+    };
+    let [dark, bright] = [false, true].map(paint);
+    let mut n = 0_u32;
+    while began.elapsed() < end {
+        let at = began.elapsed();
+        // Frames at an uneven rate, and none for six seconds.
+        if !(8..14).contains(&at.as_secs()) {
+            sink.push(if is_on(at) { &bright } else { &dark }, began + at);
+        }
+        n += 1;
+        thread::sleep(Duration::from_millis([8, 15, 4, 11][n as usize % 4]));
+    }
+    recorder.hold_until(Instant::now());
+    let recorded = recorder.finish();
+    child.kill().expect("stopped");
+    child.wait().expect("ends");
+    beeping.join().expect("ends");
+    assert_eq!(recorded.failure, None);
+    assert_eq!((recorded.notes, recorded.left_out), (Vec::new(), 0));
+
+    let times = probed(&ffmpeg, &path, "frame=pts_time");
+    let times: Vec<f64> = times.iter().map(|time| time.parse().expect("a time")).collect();
+    let grey =
+        "-vf scale=1:1 -vsync passthrough -enc_time_base 1:90000 -f rawvideo -pix_fmt gray -";
+    let grey = output(&ffmpeg.program, &grey.split(' ').collect::<Vec<_>>(), &path);
+    assert_eq!(grey.len(), times.len());
+    let flashes: Vec<f64> = beginnings(grey.iter().map(|level| *level > 128), 1)
+        .into_iter()
+        .map(|n| times[n])
+        .collect();
+    let samples = "-copyts -map 0:a -af aresample=async=1:first_pts=0 -ac 1 -f s16le -";
+    let samples = output(&ffmpeg.program, &samples.split(' ').collect::<Vec<_>>(), &path);
+    let loud = samples
+        .chunks_exact(2)
+        .map(|two| i16::from_le_bytes([two[0], two[1]]).unsigned_abs() > 3000);
+    let beeps: Vec<f64> =
+        beginnings(loud, RATE / 2).into_iter().map(|n| n as f64 / RATE as f64).collect();
+    // The first two may come before the sound server has started the microphone.
+    let off: Vec<f64> = flashes
+        .iter()
+        .skip(2)
+        .map(|flash| {
+            let nearest =
+                beeps.iter().map(|beep| beep - flash).min_by(|a, b| a.abs().total_cmp(&b.abs()));
+            nearest.expect("a beep")
+        })
+        .collect();
+    let shown: Vec<String> = off.iter().map(|off| format!("{:.0}", off * 1e3)).collect();
+    println!("sound after picture, in ms: {}", shown.join(" "));
+    assert!(off.len() as u64 >= seconds / 2 - 6, "{flashes:?} {beeps:?}");
+    assert!(off.iter().all(|off| off.abs() <= STEP), "{shown:?}");
+}
