@@ -13,7 +13,7 @@
 //! | 6 | [`gui`] | the window; the only egui. Left out of a build without the feature `window` |
 //! | 6 | [`cli`] | the command line; the only argument parser. It does everything that the window does; only it has checks, benchmarks and `doctor` |
 //! | 5 | [`engine`] | photos, batches and live painting: threads, sessions, the path of a frame |
-//! | 5 | [`media`], [`capture`] | image files and recordings; cameras, the demo scene and photos as live sources |
+//! | 5 | [`media`], [`capture`] | image files and recordings; cameras (left out of a build without the feature `cameras`), the demo scene and photos as live sources |
 //! | 5 | [`film`] | videos: decodes and encodes them through the user's ffmpeg, and paints in between |
 //! | 5 | [`verify`], [`measure`] | whether a backend computes correctly; how long it takes |
 //! | 5 | [`settings`], [`licences`] | settings that are kept between runs; licences of all dependencies |

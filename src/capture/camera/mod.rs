@@ -7,9 +7,10 @@ mod open_devices;
 mod output;
 mod session;
 mod setup;
-#[path = "nokhwa.rs"]
+#[cfg_attr(feature = "cameras", path = "nokhwa.rs")]
+#[cfg_attr(not(feature = "cameras"), path = "absent.rs")]
 mod system;
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "cameras", target_os = "linux"))]
 mod v4l2;
 mod watch;
 
@@ -79,9 +80,9 @@ pub fn cameras() -> Result<Vec<Camera>, CaptureError> {
 
 /// The virtual cameras of the system, ours first. Opens each one briefly. Only Linux has them.
 pub fn virtual_cameras() -> Vec<VirtualCamera> {
-    #[cfg(target_os = "linux")]
+    #[cfg(all(feature = "cameras", target_os = "linux"))]
     return v4l2::loopback::list();
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(all(feature = "cameras", target_os = "linux")))]
     Vec::new()
 }
 
@@ -89,11 +90,14 @@ pub fn virtual_cameras() -> Vec<VirtualCamera> {
 ///
 /// # Errors
 /// [`OutputProblem`] if there is none, or the system refuses.
-#[cfg_attr(not(target_os = "linux"), allow(unused_variables, reason = "there are none"))]
+#[cfg_attr(
+    not(all(feature = "cameras", target_os = "linux")),
+    allow(unused_variables, reason = "there are none")
+)]
 pub fn open_output(request: &OutputRequest) -> Result<Box<dyn Output>, OutputProblem> {
-    #[cfg(target_os = "linux")]
+    #[cfg(all(feature = "cameras", target_os = "linux"))]
     return v4l2::loopback::open(request);
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(all(feature = "cameras", target_os = "linux")))]
     Err(OutputProblem::Missing(Setup::here()))
 }
 
