@@ -199,6 +199,11 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// Whether the device has its own memory. Unlike [`Backend::free_bytes`], this does not ask the driver.
+    fn has_own_memory(&self) -> bool {
+        self.free_bytes().is_some()
+    }
+
     /// Loads libraries and kernels in advance. Otherwise they would be loaded while frames are painted and would delay
     /// them. The first call takes a moment.
     fn load_libraries(&self) {}

@@ -80,14 +80,18 @@ impl Device {
     /// lost device must be closed first, because they hold its memory.
     ///
     /// # Errors
-    /// `error` itself if it is not a loss, the device is already the CPU, or others do its work ([`Device::share_work`]);
-    /// otherwise the error of opening the CPU.
+    /// `error` itself if it is not a loss, the device is already the CPU, others do its work ([`Device::share_work`]), or
+    /// the opener [declines](BackendError::Declined); otherwise the error of opening the CPU.
     pub fn replace_lost(&mut self, error: BackendError) -> Result<String, BackendError> {
         let is_cpu = self.backend.device().kind == DeviceChoice::Cpu;
         if is_cpu || !error.is_lost() || self.leaves() {
             return Err(error);
         }
-        self.backend = (self.open)(DeviceChoice::Cpu)?.backend;
+        self.backend = match (self.open)(DeviceChoice::Cpu) {
+            // The caller wants no other device.
+            Err(BackendError::Declined(_)) => return Err(error),
+            opened => opened?.backend,
+        };
         self.took_over = true;
         let reason = match error {
             BackendError::DeviceLost { reason, .. } => reason,

@@ -33,6 +33,9 @@ use crate::{
 /// Copies that are timed to measure the peak bandwidth.
 const TIMED_COPIES: usize = 9;
 
+/// Plans that are kept.
+const KEPT_PLANS: usize = 8;
+
 /// A GPU with its kernels.
 pub struct CudaBackend {
     kernels: Arc<Kernels>,
@@ -41,9 +44,9 @@ pub struct CudaBackend {
     driver: Arc<dyn Driver>,
     limits: DeviceLimits,
     name: String,
-    /// The latest plan, with the graph and session for which it was made. After a session's memory was predicted, the
-    /// session is usually opened.
-    planned: Mutex<Option<(Graph, SessionSpec, CudaPlan)>>,
+    /// The latest plans, with the graph and session for which each was made, the newest last. After a session's memory
+    /// was predicted, the session is usually opened; a server predicts a few sizes again and again.
+    planned: Mutex<Vec<(Graph, SessionSpec, CudaPlan)>>,
     /// Only one session is opened at a time, because all of them are prepared in the same queues.
     opening: Mutex<()>,
     /// Memory that is overwritten to empty the caches; allocated at first use.
@@ -161,16 +164,19 @@ impl CudaBackend {
         self.kernels.function(file, entry, shared_bytes, |f| self.backend_error(f))
     }
 
-    /// The plan, made only once for consecutive calls about the same session.
+    /// The plan, made only once for repeated calls about a few sessions.
     fn planned(&self, graph: &Graph, spec: &SessionSpec) -> BackendResult<CudaPlan> {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, under, plan)) = planned.as_ref()
-            && (of, under) == (graph, spec)
-        {
+        let is_same =
+            |(of, under, _): &&(Graph, SessionSpec, CudaPlan)| (of, under) == (graph, spec);
+        if let Some((.., plan)) = planned.iter().find(is_same) {
             return Ok(plan.clone());
         }
         let plan = self.plan(graph, spec)?;
-        *planned = Some((graph.clone(), *spec, plan.clone()));
+        if planned.len() >= KEPT_PLANS {
+            planned.remove(0);
+        }
+        planned.push((graph.clone(), *spec, plan.clone()));
         Ok(plan)
     }
 
@@ -297,6 +303,10 @@ impl Backend for CudaBackend {
 
     fn free_bytes(&self) -> Option<u64> {
         self.driver.memory_info().ok().map(|(free, _)| free as u64)
+    }
+
+    fn has_own_memory(&self) -> bool {
+        true
     }
 
     fn load_libraries(&self) {

@@ -26,12 +26,6 @@ struct Shape {
     opaque: bool,
 }
 
-impl Shape {
-    fn of(photo: &Frame) -> Self {
-        Self { size: photo.size(), opaque: photo.is_opaque() }
-    }
-}
-
 /// The memory that painting one photo takes in addition to the session, in bytes.
 struct Beside {
     while_running: u64,
@@ -59,8 +53,13 @@ impl Budget<'_> {
 
     /// The limit for the whole program if the CPU paints; `None` if the limit applies to a device's own memory.
     pub(super) fn program_limit_bytes(&self) -> Option<u64> {
-        let own = self.backend.free_bytes().is_some();
-        (!own).then(|| self.limit_bytes())
+        (!self.backend.has_own_memory()).then(|| self.limit_bytes())
+    }
+
+    /// Reads every pixel, but only if the program's memory is limited.
+    fn shape(&self, photo: &Frame) -> Shape {
+        let is_limited = !self.backend.has_own_memory();
+        Shape { size: photo.size(), opaque: is_limited && photo.is_opaque() }
     }
 
     /// Memory that painting `photo` at the working size `size` takes in addition to the session.
@@ -121,7 +120,7 @@ impl Budget<'_> {
 
     /// Bytes in use after the run of `photo` at the working size `size`, when the run's memory is free again.
     pub(super) fn after_bytes(&self, photo: &Frame, size: (usize, usize)) -> u64 {
-        self.beside(&Shape::of(photo), size).after
+        self.beside(&self.shape(photo), size).after
     }
 
     /// Bytes available to sessions while `photo` is painted at the working size `size`.
@@ -129,7 +128,7 @@ impl Budget<'_> {
         let limit = self.limit_bytes();
         match self.program_limit_bytes() {
             Some(_) => {
-                let beside = self.beside(&Shape::of(photo), size);
+                let beside = self.beside(&self.shape(photo), size);
                 limit.saturating_sub(beside.while_running)
             }
             None => limit,
@@ -145,7 +144,7 @@ impl Budget<'_> {
         network: &Network,
         photo: &Frame,
     ) -> Result<((usize, usize), Option<String>), PaintError> {
-        let shape = Shape::of(photo);
+        let shape = self.shape(photo);
         let (width, height) = shape.size;
         let needed = |size| self.needed(network, &shape, size);
         let limit = self.limit_bytes();
@@ -186,10 +185,7 @@ impl Budget<'_> {
                 requested.0,
                 requested.1,
                 limit / 1_000_000,
-                match self.backend.free_bytes() {
-                    Some(_) => "the GPU's memory",
-                    None => "memory",
-                }
+                if self.backend.has_own_memory() { "the GPU's memory" } else { "memory" }
             ),
         };
         Ok((size, Some(note)))
