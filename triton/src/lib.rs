@@ -1,0 +1,24 @@
+//! A backend of NVIDIA's Triton Inference Server that paints pictures with StyleForge.
+//!
+//! The server loads this library (`libtriton_styleforge.so`), calls the functions that [`api`] exports, and does
+//! networking, batching, metrics and the model repository itself. `docs/server.md` describes its use.
+//!
+//! | file | contents |
+//! |---|---|
+//! | [`api`] | the C interface in both directions; the only `unsafe` |
+//! | [`config`] | the model's configuration: completed and checked |
+//! | [`options`] | the choices for a request's pictures |
+//! | [`model`] | the style, shared by all instances |
+//! | [`instance`] | a device and its painter |
+//! | [`pictures`] | tensors to pictures and back |
+//! | [`execute`] | groups, paints and answers requests |
+//!
+//! Threads: the server calls a model's functions one after another, and an instance's on a thread of its own.
+
+pub mod api;
+pub mod config;
+pub mod execute;
+pub mod instance;
+pub mod model;
+pub mod options;
+pub mod pictures;

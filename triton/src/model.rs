@@ -1,0 +1,254 @@
+//! A model: its style and the settings that all of its instances share.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    hash::{BuildHasher, RandomState},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use styleforge::{
+    engine::style_picture,
+    frame::Frame,
+    media::decode,
+    mode::{ModelSize, PrecisionChoice},
+    network::Network,
+    weights::{Checkpoint, StyleLibrary, StyleNetwork, user_styles_folder},
+};
+
+use crate::{
+    api::{Code, Failure, Level, ModelHandle, Outcome, log},
+    config::{self, PICTURES, Tensors},
+    options::{self, Options},
+};
+
+/// Styles of pictures that are kept, the most recently used last. Each holds a network of about 40 MB.
+const KEPT_STYLES: usize = 8;
+/// The value of the parameter `style` for a style that comes with each picture.
+const STYLE_INPUT: &str = "input";
+/// The folder next to the backend's library that is searched for styles.
+const STYLES_FOLDER: &str = "styles";
+const NAMES: [&str; 7] =
+    ["style", "style_network", "model", "precision", "threads", "memory_mb", PICTURES];
+
+/// What all instances of a model share.
+pub struct Model {
+    pub name: String,
+    pub tensors: Tensors,
+    pub defaults: Options,
+    pub precision: PrecisionChoice,
+    /// Threads of each instance on the processor.
+    pub threads: Option<usize>,
+    /// Maximum memory of each instance, in bytes.
+    pub memory_bytes: Option<u64>,
+    style: ModelStyle,
+}
+
+enum ModelStyle {
+    Own(Arc<Network>),
+    /// Styles come as pictures.
+    Input {
+        network: StyleNetwork,
+        kept: Mutex<Vec<(u64, Arc<Frame>, Arc<Network>)>>,
+        hasher: RandomState,
+    },
+}
+
+/// The parameters of a model, read one after another.
+struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Outcome<Option<T>> {
+        let refused = |error| Failure::invalid(format!("the parameter {name}: {error}"));
+        self.text(name).map(|text| parse(text).map_err(refused)).transpose()
+    }
+
+    fn count(&self, name: &str) -> Outcome<Option<usize>> {
+        let positive = |text: &str| match text.parse() {
+            Ok(count @ 1..) => Ok(count),
+            _ => Err(format!("'{text}' is not a number above zero")),
+        };
+        self.parsed(name, positive)
+    }
+}
+
+impl Model {
+    /// Completes the configuration and loads the style.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration or the style, and what to write instead.
+    pub fn load(handle: &ModelHandle) -> Outcome<Self> {
+        let mut config = handle.config()?;
+        let parameters = Parameters(config::parameters(&config));
+        let mut defaults = Options::default();
+        for (name, text) in &parameters.0 {
+            if options::NAMES.contains(&name.as_str()) {
+                defaults.set(name, text).map_err(Failure::invalid)?;
+            } else if !NAMES.contains(&name.as_str()) {
+                let known = [&NAMES[..], &options::NAMES].concat().join(", ");
+                return Err(Failure::invalid(format!("there is no parameter {name}; use {known}")));
+            }
+        }
+        let has_style = parameters.text("style") == Some(STYLE_INPUT);
+        if handle.may_complete()? {
+            config::complete(&mut config, has_style)?;
+            handle.set_config(&config)?;
+        }
+        let name = handle.name()?;
+        let (style, title) = style(handle, &parameters)?;
+        log(Level::Info, format!("{name}: {title}"));
+        Ok(Self {
+            tensors: config::tensors(&config, has_style)?,
+            defaults,
+            precision: parameters.parsed("precision", parse)?.unwrap_or_default(),
+            threads: parameters.count("threads")?,
+            memory_bytes: parameters.count("memory_mb")?.map(|mb| mb as u64 * 1_000_000),
+            style,
+            name,
+        })
+    }
+
+    /// The network for a picture that comes with this style, if the model has that input.
+    ///
+    /// # Errors
+    /// If the style cannot be read from its picture.
+    pub fn network(&self, style: Option<&Arc<Frame>>) -> Outcome<Arc<Network>> {
+        let (network, kept, hasher) = match (&self.style, style) {
+            (ModelStyle::Own(network), _) => return Ok(network.clone()),
+            (ModelStyle::Input { network, kept, hasher }, Some(_)) => (network, kept, hasher),
+            (ModelStyle::Input { .. }, None) => {
+                return Err(Failure::invalid("the input STYLE is missing"));
+            }
+        };
+        let Some(picture) = style else {
+            return Err(Failure::invalid("the input STYLE is missing"));
+        };
+        let hash = hasher.hash_one((picture.size(), picture.rgba()));
+        // Held while a style is computed, so that instances with the same new style compute it once.
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.iter().position(|(of, known, _)| *of == hash && known == picture);
+        let entry = match known {
+            Some(at) => kept.remove(at),
+            None => {
+                let failed = |error: style_picture::StylePictureError| {
+                    Failure::invalid(format!("STYLE: {error}"))
+                };
+                let code = style_picture::code_of(&network.transformer, picture).map_err(failed)?;
+                let made = style_picture::network_of(&network.transformer, &[(&code, 1.0)])
+                    .map_err(failed)?;
+                (hash, picture.clone(), made)
+            }
+        };
+        let made = entry.2.clone();
+        if kept.len() >= KEPT_STYLES {
+            kept.remove(0);
+        }
+        kept.push(entry);
+        Ok(made)
+    }
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// The model's style and its description: a style by name, a file of weights, a picture, or [`STYLE_INPUT`].
+fn style(handle: &ModelHandle, parameters: &Parameters) -> Outcome<(ModelStyle, String)> {
+    let folder = handle.folder()?;
+    let version = folder.join(handle.version()?.to_string());
+    let found = |text: &str| {
+        [&version, &folder].map(|folder| folder.join(text)).into_iter().find(|path| path.is_file())
+    };
+    let size = parameters.parsed("model", parse::<ModelSize>)?;
+    let style_network = || match parameters.text("style_network") {
+        None => StyleNetwork::built_in().map_err(Failure::invalid),
+        Some(text) => {
+            let path = found(text).ok_or_else(|| {
+                Failure::invalid(format!("style_network: there is no file {text}"))
+            })?;
+            StyleNetwork::read(&path)
+                .map_err(|e| Failure::invalid(format!("{}: {e}", path.display())))
+        }
+    };
+    let path = match parameters.text("style") {
+        Some(STYLE_INPUT) => {
+            let style = ModelStyle::Input {
+                network: style_network()?,
+                kept: Mutex::default(),
+                hasher: RandomState::new(),
+            };
+            return Ok((style, "the style comes with each picture".to_owned()));
+        }
+        Some(text) => {
+            let folders = [handle.backend_folder()?.join(STYLES_FOLDER)];
+            let library = StyleLibrary::open(&folders, user_styles_folder().unwrap_or_default());
+            if let Some(style) = library.find(text) {
+                let (checkpoint, size, note) =
+                    style.load_or_lite(size).map_err(Failure::invalid)?;
+                if let Some(note) = note {
+                    log(Level::Warning, note);
+                }
+                return Ok((
+                    ModelStyle::Own(checkpoint.network),
+                    format!("{} {size}", style.title),
+                ));
+            }
+            let names: Vec<&str> = library.styles().iter().map(|style| style.id.as_str()).collect();
+            let names = names.join(", ");
+            found(text).ok_or_else(|| {
+                let what = format!(
+                    "'{text}' is neither a style ({names}) nor a file in {}",
+                    version.display()
+                );
+                Failure::new(Code::NOT_FOUND, what)
+            })?
+        }
+        None => only_file(&version)?,
+    };
+    let refused = |e: &dyn std::fmt::Display| Failure::invalid(format!("{}: {e}", path.display()));
+    if size.is_some() {
+        return Err(refused(&"a file has one size; leave out the parameter model"));
+    }
+    let network = if decode::has_picture_name(&path) {
+        let photo = decode::from_path(&path).map_err(|e| refused(&e))?;
+        let transformer = style_network()?.transformer;
+        let code = style_picture::code_of(&transformer, &photo.frame).map_err(|e| refused(&e))?;
+        style_picture::network_of(&transformer, &[(&code, 1.0)]).map_err(|e| refused(&e))?
+    } else {
+        let checkpoint = Checkpoint::read(&path).map_err(|e| refused(&e))?;
+        if let Some(assumed) = checkpoint.assumed() {
+            log(Level::Warning, format!("{}: assumed {assumed}", path.display()));
+        }
+        checkpoint.network
+    };
+    Ok((ModelStyle::Own(network), path.display().to_string()))
+}
+
+/// The only file of a model's version, which is its style.
+fn only_file(version: &Path) -> Outcome<PathBuf> {
+    let entries = fs::read_dir(version).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    match (files.pop(), files.is_empty()) {
+        (Some(file), true) => Ok(file),
+        (file, _) => {
+            let what = if file.is_none() { "no file" } else { "several files" };
+            let folder = version.display();
+            Err(Failure::new(
+                Code::NOT_FOUND,
+                format!(
+                    "{folder} contains {what}; put one file of weights or one picture there, or set the parameter style"
+                ),
+            ))
+        }
+    }
+}

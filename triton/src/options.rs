@@ -1,0 +1,107 @@
+//! What a client may choose for its pictures. A model's parameters of the same names are the defaults.
+
+use styleforge::{
+    compose::Look,
+    engine::paint::{MAX_WORKING_PX, MIN_WORKING_PX, OutputSize, WorkingSize},
+    media::encode::Format,
+};
+
+/// The choices for the pictures of one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    pub look: Look,
+    pub working_size: WorkingSize,
+    pub output_size: OutputSize,
+    /// The format of encoded results; that of the input if `None`.
+    pub format: Option<Format>,
+    /// Whether painting panics. Only in builds for tests, which see that the other requests of a batch are painted.
+    pub panics: bool,
+}
+
+/// The names that [`Options::set`] knows.
+pub const NAMES: [&str; 5] = ["strength", "keep_colors", "working_size", "output_size", "format"];
+
+impl Options {
+    /// Sets one choice by its name.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let refused = |what: String| format!("{name} is '{text}'; {what}");
+        match name {
+            "strength" => {
+                let percent = text.parse::<u8>().ok().filter(|percent| *percent <= 100);
+                self.look.strength_percent = percent
+                    .ok_or_else(|| refused("use a whole number from 0 to 100".to_owned()))?;
+            }
+            "keep_colors" => {
+                let choice = text.parse::<bool>();
+                self.look.keep_colors =
+                    choice.map_err(|_| refused("use true or false".to_owned()))?;
+            }
+            "working_size" => {
+                self.working_size = match (text, text.parse()) {
+                    ("auto", _) => WorkingSize::Auto,
+                    ("original", _) => WorkingSize::Original,
+                    (_, Ok(px @ MIN_WORKING_PX..=MAX_WORKING_PX)) => WorkingSize::LongSide(px),
+                    _ => {
+                        let range = format!("{MIN_WORKING_PX} to {MAX_WORKING_PX}");
+                        return Err(refused(format!(
+                            "use auto, original or the long side in pixels, {range}"
+                        )));
+                    }
+                }
+            }
+            "output_size" => self.output_size = text.parse().map_err(refused)?,
+            "format" => {
+                self.format = Some(match text {
+                    "png" => Format::Png,
+                    "jpeg" => Format::Jpeg,
+                    _ => return Err(refused("use png or jpeg".to_owned())),
+                });
+            }
+            "panic" if cfg!(debug_assertions) => self.panics = true,
+            _ => return Err(format!("there is no parameter {name}; use {}", NAMES.join(", "))),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_set_by_name_and_bad_ones_are_refused() {
+        let mut options = Options::default();
+        let good = [
+            ("strength", "40"),
+            ("keep_colors", "true"),
+            ("working_size", "640"),
+            ("output_size", "working"),
+        ];
+        for (name, text) in good {
+            assert_eq!(options.set(name, text), Ok(()), "{name}");
+        }
+        assert_eq!(options.look, Look { strength_percent: 40, keep_colors: true });
+        assert_eq!(options.working_size, WorkingSize::LongSide(640));
+        assert_eq!(options.output_size, OutputSize::Working);
+        let before = options;
+        let bad = [
+            ("strength", "101"),
+            ("strength", "-1"),
+            ("strength", "40.5"),
+            ("keep_colors", "yes"),
+            ("working_size", "15"),
+            ("working_size", "65536"),
+            ("output_size", "0"),
+            ("format", "gif"),
+            ("style", "candy"),
+        ];
+        for (name, text) in bad {
+            let refused = options.set(name, text).expect_err("bad");
+            assert!(refused.contains(name) && refused.contains("use "), "{refused}");
+        }
+        assert_eq!(options, before);
+    }
+}
