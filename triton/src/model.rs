@@ -122,12 +122,9 @@ impl Model {
     /// # Errors
     /// If the style cannot be read from its picture.
     pub fn network(&self, style: Option<&Arc<Frame>>) -> Outcome<Arc<Network>> {
-        let (network, kept, hasher) = match (&self.style, style) {
-            (ModelStyle::Own(network), _) => return Ok(network.clone()),
-            (ModelStyle::Input { network, kept, hasher }, Some(_)) => (network, kept, hasher),
-            (ModelStyle::Input { .. }, None) => {
-                return Err(Failure::invalid("the input STYLE is missing"));
-            }
+        let (network, kept, hasher) = match &self.style {
+            ModelStyle::Own(network) => return Ok(network.clone()),
+            ModelStyle::Input { network, kept, hasher } => (network, kept, hasher),
         };
         let Some(picture) = style else {
             return Err(Failure::invalid("the input STYLE is missing"));
