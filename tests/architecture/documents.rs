@@ -142,6 +142,7 @@ fn names_a_file(code: &str, tree: &Tree) -> bool {
     is_path
         && !code.starts_with(['.', '/', '-'])
         && !code.starts_with("target/")
+        && !code.contains("VERSION")
         && (has_ending || is_in_folder)
 }
 
