@@ -343,7 +343,7 @@ fn a_video_without_a_picture_is_an_error() {
     let record = ["--working-size", "64", "--seconds", "0.5", "--record", "clip.mp4"];
     for (script, words) in [
         ("cat >/dev/null", "ffmpeg wrote no frame of the video"),
-        ("head -c 1000 >/dev/null; exit 0", "ffmpeg ended by itself"),
+        ("head -c 1000 >/dev/null; exit 0", "ffmpeg ended early"),
     ] {
         let run = with_ffmpeg(&s, script, &[&SCENE[..], &record].concat()).ends(1);
         run.says("clip.mp4 could not be written").says(words);
