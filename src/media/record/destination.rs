@@ -12,6 +12,8 @@ use super::{
 use crate::media::{MediaError, encode::Format, ffmpeg::Ffmpeg};
 
 /// The form of a recording, and its path.
+// There is one for a recording, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// A folder of pictures, which is created, with a table of their times.
