@@ -50,10 +50,13 @@ enum ModelStyle {
     /// Styles come as pictures.
     Input {
         network: StyleNetwork,
-        kept: Mutex<Vec<(u64, Arc<Frame>, Arc<Network>)>>,
+        kept: Mutex<Vec<KeptStyle>>,
         hasher: RandomState,
     },
 }
+
+/// Hash, picture and network of a style.
+type KeptStyle = (u64, Arc<Frame>, Arc<Network>);
 
 /// The parameters of a model, read one after another.
 struct Parameters(BTreeMap<String, String>);

@@ -57,6 +57,8 @@ pub enum Parameter {
 
 #[derive(Default)]
 pub struct Request {
+    // The backend gets their addresses, which must not change.
+    #[allow(clippy::vec_box)]
     pub inputs: Vec<Box<Input>>,
     pub parameters: Vec<(CString, Parameter)>,
     pub is_cancelled: AtomicBool,

@@ -34,7 +34,8 @@ instance_group [{ kind: KIND_CPU count: 1 }]
 "#;
 
 fn main() -> ExitCode {
-    let tests: [(&str, fn(&Path) -> Outcome); 6] = [
+    type Test = fn(&Path) -> Outcome;
+    let tests: [(&str, Test); 6] = [
         ("paintings_are_those_of_stylize", paintings_are_those_of_stylize),
         ("bad_requests_fail_alone", bad_requests_fail_alone),
         ("a_folder_with_a_picture_is_a_model", a_folder_with_a_picture_is_a_model),
@@ -230,7 +231,8 @@ fn a_server_that_ends_answers_first(program: &Path) -> Outcome {
     let first = clients[0].receive()?;
     assert!(first.status == 200 && first.bytes == expected, "{}", first.error());
     server.terminate()?;
-    for client in &mut clients[1..] {
+    // The server ends once nobody is connected.
+    for mut client in clients.into_iter().skip(1) {
         let answer = client.receive()?;
         let is_refused = answer.status != 200 && !answer.error().is_empty();
         assert!(is_refused || answer.bytes == expected, "{} {}", answer.status, answer.error());
