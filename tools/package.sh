@@ -154,7 +154,7 @@ pack_deb() {
         ${PROGRAM:+--fast}
     # Nothing runs when it is installed or removed, and it contains the whole tree and nothing else.
     local deb=("$out"/styleforge_*.deb)
-    diff <(dpkg-deb --ctrl-tarfile "${deb[@]}" | tar --list | sort) <(printf './\n./control\n')
+    diff <(dpkg-deb --ctrl-tarfile "${deb[@]}" | tar --list | grep --invert-match '/$') <(echo ./control)
     diff <(dpkg-deb --fsys-tarfile "${deb[@]}" | tar --list | sed -n 's,^\./usr/\(.*[^/]\)$,\1,p' | sort) \
         <(cd "$tree" && find . -type f -printf '%P\n' | sort)
 }
