@@ -190,7 +190,7 @@ impl FromStr for Codec {
     }
 }
 
-/// How the numbers of pixels stand for colours; `None` is unknown.
+/// Which colours the numbers of pixels mean; `None` is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Colors {
     /// `tv` or `pc`.

@@ -647,6 +647,17 @@ impl Drop for Request {
     }
 }
 
+/// Drops the state of a model or an instance; null if its initialisation failed.
+///
+/// # Safety
+/// A state that is not null is a leaked box, which is not used again.
+unsafe fn drop_state<T>(state: *mut T) {
+    if !state.is_null() {
+        // SAFETY: as the caller promises.
+        drop(unsafe { Box::from_raw(state) });
+    }
+}
+
 /// Exports the functions that the server calls. An error or a panic becomes an error of the server.
 macro_rules! callbacks {
     ($($(#[$documentation:meta])* fn $name:ident($($argument:ident: $of:ty),+) $body:block)+) => { $(
@@ -687,10 +698,8 @@ callbacks! {
     /// Unloads a model, after its instances.
     fn TRITONBACKEND_ModelFinalize(model: ModelPtr) {
         let state = ModelHandle(model).state()?;
-        if !state.is_null() {
-            // SAFETY: the box of `TRITONBACKEND_ModelInitialize`, which the server does not pass again.
-            drop(unsafe { Box::from_raw(state) });
-        }
+        // SAFETY: the box of `TRITONBACKEND_ModelInitialize`, which the server does not pass again.
+        unsafe { drop_state(state) };
         Ok(())
     }
 
@@ -708,10 +717,8 @@ callbacks! {
     /// Closes the device of an instance.
     fn TRITONBACKEND_ModelInstanceFinalize(instance: InstancePtr) {
         let state = InstanceHandle(instance).state()?;
-        if !state.is_null() {
-            // SAFETY: the box of `TRITONBACKEND_ModelInstanceInitialize`, which the server does not pass again.
-            drop(unsafe { Box::from_raw(state) });
-        }
+        // SAFETY: the box of `TRITONBACKEND_ModelInstanceInitialize`, which the server does not pass again.
+        unsafe { drop_state(state) };
         Ok(())
     }
 

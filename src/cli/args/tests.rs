@@ -89,7 +89,7 @@ fn commands_in_documents_can_be_parsed() {
         for line in code_of(&text) {
             let words = words(&line);
             let Some(arguments) = arguments(&words) else { continue };
-            // `styleforge COMMAND --help` stands for all of them.
+            // `styleforge COMMAND --help` means all of them.
             let arguments = arguments.iter().filter(|word| *word != "COMMAND");
             let program = std::iter::once(OsString::from("styleforge"));
             let result = parsed(program.chain(arguments.clone().map(OsString::from)).collect());
