@@ -198,7 +198,12 @@ fn a_film_needs_every_process_to_do_its_part() {
         let names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
         let is_part = |name: &&String| name.starts_with("0000");
         assert_eq!(names.iter().filter(is_part).count(), complete, "{scripts:?}: {names:?}");
-        assert!(processes_in(here.path()).is_empty(), "{scripts:?}");
+        // What a stopped script has started needs a moment to see that its pipes are closed.
+        let end = Instant::now() + Duration::from_secs(60);
+        while !processes_in(here.path()).is_empty() {
+            assert!(Instant::now() < end, "{scripts:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         // What is complete is used when the same film is painted again.
         let rendered = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect("painted");
         assert_eq!(rendered.resumed, [0, 8, 16, 20][complete], "{scripts:?}");
