@@ -90,6 +90,8 @@ mod tests {
         fs,
         path::Path,
         sync::{Arc, atomic::Ordering},
+        thread,
+        time::{Duration, Instant},
     };
 
     use clap::Parser;
@@ -133,13 +135,11 @@ mod tests {
             metadata: BTreeMap::new(),
         }];
         let labels = ["any".to_owned()];
-        let painter = |number| {
-            let script = Arc::new(Script::default());
+        let scripts: Vec<_> = (0..gpus).map(|_| Arc::new(Script::default())).collect();
+        let painter = |number: usize| {
+            let script = &scripts[number];
             script.tells_memory.store(true, Ordering::SeqCst);
-            if number == 1 {
-                script.lost_after.store(lost_after, Ordering::SeqCst);
-            }
-            let open = FakeBackend::opener_by_kind(&script, DeviceChoice::Cuda);
+            let open = FakeBackend::opener_by_kind(script, DeviceChoice::Cuda);
             let backend = open(DeviceChoice::Cuda).expect("opened").backend;
             (number, Painter::new(backend, open))
         };
@@ -158,7 +158,21 @@ mod tests {
             open_bytes: OpenBytes::unlimited(),
         };
         let (targets, _) = job.targets(&labels).expect("targets");
-        run.paint_photos(&targets).expect("painted");
+        thread::scope(|scope| {
+            if lost_after > 0 {
+                // The other GPU waits for the loss, so that it cannot paint everything before.
+                scripts[0].hold();
+                scripts[1].lost_after.store(lost_after, Ordering::SeqCst);
+                scope.spawn(|| {
+                    let end = Instant::now() + Duration::from_secs(60);
+                    while scripts[1].lost_after.load(Ordering::SeqCst) > 0 && Instant::now() < end {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    scripts[0].release();
+                });
+            }
+            run.paint_photos(&targets).expect("painted");
+        });
         (run.progress.into_lines(), run.begun, run.failures)
     }
 
