@@ -85,7 +85,7 @@ fn another_styles_name_is_shown_for_a_second() {
 #[test]
 fn the_picture_fits_the_screen_or_fills_it_and_that_is_remembered() {
     let mut w = Window::painting_live();
-    let in_window = w.zoom();
+    let in_window = w.picture_size();
     w.press(Key::F);
     w.until("the rest to go", |w| !w.has("Settings"));
     // It fills the screen in one direction, whatever the source's size.
@@ -100,7 +100,8 @@ fn the_picture_fits_the_screen_or_fills_it_and_that_is_remembered() {
     w.until("the settings", |w| !Settings::load(&w.settings_path()).0.choices.full_screen_fills);
     w.press(Key::Escape);
     w.until_label("Settings");
-    assert!((w.zoom() - in_window).abs() < 0.5, "as before");
+    // The demo scene may have grown on the larger screen, so the zoom may be another one.
+    assert!((w.picture_size() - in_window).length() < 1.0, "as before");
 }
 
 #[test]
