@@ -9,7 +9,7 @@ use super::{
     values::{
         AnyFormat, PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_size, formats,
         frame_rate, model_sizes, percent, picture_size, precisions, seconds, source, time,
-        variants, working_px, working_size,
+        variants, working_px,
     },
 };
 use crate::{
@@ -102,7 +102,7 @@ pub struct StylizeArgs {
     pub batch: u16,
     /// Detail: long side, in pixels, at which the network sees the photo or frame (smaller means broader
     /// strokes; a photo is never enlarged), or "original" [default: 1280]
-    #[arg(long, value_name = "PX|original", value_parser = working_size)]
+    #[arg(long, value_name = "PX|original")]
     pub working_size: Option<WorkingSize>,
     /// Size of the result: the photo's or video's, the working size, or the long side in pixels; a smaller
     /// photo is painted at its own size and then enlarged, at most four times

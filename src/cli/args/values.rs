@@ -10,7 +10,6 @@ use std::{
 
 use crate::{
     capture::Source,
-    engine::paint::{MAX_WORKING_PX, MIN_WORKING_PX, WorkingSize},
     film::Container,
     media::encode::Format,
     mode::{AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
@@ -103,18 +102,6 @@ pub fn source() -> impl TypedValueParser<Value = Source> {
 /// Batch size. The limit is more than any device gains from; larger batches only use more memory.
 pub fn batch() -> impl TypedValueParser<Value = u16> {
     clap::value_parser!(u16).range(1..=64)
-}
-
-pub fn working_size(text: &str) -> Result<WorkingSize, String> {
-    if text == "original" {
-        return Ok(WorkingSize::Original);
-    }
-    match text.parse() {
-        Ok(px @ MIN_WORKING_PX..=MAX_WORKING_PX) => Ok(WorkingSize::LongSide(px)),
-        _ => Err(format!(
-            "give the long side in pixels, {MIN_WORKING_PX} to {MAX_WORKING_PX}, or \"original\""
-        )),
-    }
 }
 
 /// Parses `640x480`, for cameras.
@@ -314,12 +301,6 @@ mod tests {
         assert_eq!(picture_size("1280x720"), Ok((1280, 720)));
         for wrong in ["1280", "0x5", "axb", "99999x1", "1x2x3"] {
             assert!(picture_size(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(working_size("original"), Ok(WorkingSize::Original));
-        assert_eq!(working_size("640"), Ok(WorkingSize::LongSide(640)));
-        assert_eq!(working_size("65535"), Ok(WorkingSize::LongSide(65_535)));
-        for wrong in ["3", "65536", "-1", "9999999", ""] {
-            assert!(working_size(wrong).is_err(), "{wrong}");
         }
     }
 }

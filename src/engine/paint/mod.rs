@@ -60,6 +60,21 @@ impl WorkingSize {
     }
 }
 
+impl FromStr for WorkingSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Self::Auto),
+            ("original", _) => Ok(Self::Original),
+            (_, Ok(px @ MIN_WORKING_PX..=MAX_WORKING_PX)) => Ok(Self::LongSide(px)),
+            _ => Err(format!(
+                "give \"auto\", \"original\" or the long side in pixels, {MIN_WORKING_PX} to {MAX_WORKING_PX}"
+            )),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OutputSize {
     /// The photo's size.
@@ -301,6 +316,22 @@ mod tests {
         // A picture is never larger than what can be opened again.
         let large = OutputSize::LongSide(60_000).resolve((12_000, 10_000), (20, 10));
         assert!((large.0 * large.1) as u64 <= decode::MAX_PIXELS && large.0 > 15_000, "{large:?}");
+    }
+
+    #[test]
+    fn working_sizes_are_read() {
+        let good = [
+            ("auto", WorkingSize::Auto),
+            ("original", WorkingSize::Original),
+            ("640", WorkingSize::LongSide(640)),
+            ("65535", WorkingSize::LongSide(65_535)),
+        ];
+        for (text, size) in good {
+            assert_eq!(text.parse(), Ok(size));
+        }
+        for wrong in ["3", "65536", "-1", "9999999", ""] {
+            assert!(wrong.parse::<WorkingSize>().is_err(), "{wrong}");
+        }
     }
 
     #[test]
