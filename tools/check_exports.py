@@ -15,6 +15,7 @@ Needs onnx, onnxruntime, numpy and pillow of tools/requirements.txt.
 
 import argparse
 import io
+import itertools
 import json
 import lzma
 import subprocess
@@ -30,8 +31,10 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = ["candy", "mosaic", "udnie", "rain_princess", "starry_night", "great_wave"]
-# Columns and rows: odd ones, multiples of 4 and 16, small ones.
-SIZES = [(96, 64), (67, 41), (131, 97), (24, 17)]
+# Columns and rows: odd ones, multiples of 4 and 16, and small ones, which the file extends by several reflections. Not 3 x 2
+# and the like: extended, they repeat with a period of two pixels, and a norm then divides rounding errors by each other
+# (the program's own variants differ by 60 levels).
+SIZES = [(96, 64), (67, 41), (131, 97), (24, 17), (5, 3), (2, 40), (1, 1)]
 
 
 def program(arguments):
@@ -46,6 +49,10 @@ def photo(width, height):
     with Image.open(ROOT / "assets/sample.jpg") as sample:
         left, top = (sample.width - width) // 2, (sample.height - height) // 2
         return np.asarray(sample.convert("RGB").crop((left, top, left + width, top + height)))
+
+
+def fixed(size):
+    return ["--size", "{}x{}".format(*size)]
 
 
 def session(path):
@@ -157,19 +164,23 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         check = Check(options, Path(folder))
         is_wanted = lambda name: options.only is None or options.only in name
-        for style in filter(is_wanted, STYLES):
-            for model in ["full", "lite"]:
+        for style, model in itertools.product(STYLES, ["full", "lite"]):
+            if is_wanted(f"{style} {model}"):
                 chosen = ["--model", model]
                 painted = ["--style", style, *chosen]
                 check.style(f"{style} {model}", [style, *chosen], painted, SIZES, precisions)
         if is_wanted("style picture"):
             picture = ["--style-picture", ROOT / "assets/any.webp"]
             check.style("style picture", picture, picture, SIZES, precisions)
-            check.style("style picture", picture, picture, [(67, 41)], [["--size", "67x41"]])
-        if is_wanted("candy"):
+            for size in [(67, 41), (3, 3)]:
+                check.style("style picture", picture, picture, [size], [fixed(size)])
+        candy = [["candy"], ["--style", "candy"]]
+        if is_wanted("candy float"):
             ways = [["--tensors", "float"], ["--tensors", "float", "--precision", "fp16"]]
-            check.style("candy", ["candy"], ["--style", "candy"], SIZES, ways)
-            check.style("candy", ["candy"], ["--style", "candy"], [(67, 41)], [["--size", "67x41"]])
+            check.style("candy float", *candy, SIZES, ways)
+        if is_wanted("candy of one size"):
+            for size in [(67, 41), (3, 3), (1, 9)]:
+                check.style("candy of one size", *candy, [size], [fixed(size)])
         for name, data, meaning, sizes in corpus():
             if is_wanted(name):
                 path = check.folder / "network.onnx"

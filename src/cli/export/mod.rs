@@ -58,9 +58,5 @@ pub fn run(args: ExportArgs) -> Result<(), CliError> {
         save(path, bytes, existing)?;
         print(&[path.display().to_string()])?;
     }
-    if export.size.is_none() {
-        let least = export.sizes.min_side_px;
-        write_message(format!("note: each side of a picture needs {least} pixels or more"));
-    }
     print(&lines)
 }

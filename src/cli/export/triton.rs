@@ -44,12 +44,11 @@ pub fn files(
         let (columns, rows) = export.size.unwrap_or((columns, rows));
         format!("{INPUT}:{batch}x{}", sides(&rows.to_string(), &columns.to_string(), "x"))
     };
-    let least = export.sizes.min_side_px.max(MIN_SIDE_PX);
     let command = format!(
         "trtexec --onnx={:?} --saveEngine={:?} --stronglyTyped --minShapes={} --optShapes={} --maxShapes={}",
         path("onnxruntime", "1/model.onnx"),
         path("tensorrt", "1/model.plan"),
-        shape(1, least, least),
+        shape(1, MIN_SIDE_PX, MIN_SIDE_PX),
         shape(1, 720, 1280),
         shape(MAX_BATCH, 1080, 1920)
     );

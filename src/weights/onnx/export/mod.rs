@@ -48,15 +48,6 @@ pub enum ExportError {
     /// The size of the network's maps follows from the photo's size in an unknown way.
     #[error("the network does not run at every size of photos; choose one size (--size)")]
     Sizes,
-    #[error(
-        "photos of {width} x {height} pixels are too small for the network; choose a larger --size"
-    )]
-    TooSmall {
-        /// Columns of the photo.
-        width: usize,
-        /// Rows of the photo.
-        height: usize,
-    },
     /// Contains the name of a weight.
     #[error("{0} has values that fp16 cannot store; choose --precision fp32")]
     Half(String),

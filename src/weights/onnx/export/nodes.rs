@@ -156,12 +156,24 @@ impl<'a> Writer<'a> {
         Ok(match node.op {
             Op::Photo if self.export.sizes.is_own() => String::new(),
             Op::Photo => {
-                let Sizes { add, multiple, plus, .. } = self.export.sizes;
-                format!(
-                    "own = Shape photo start=2 end=4\nmore = Add own [{add}]\nsteps = Div more [{multiple}]\n\
-                     whole = Mul steps [{multiple}]\nreached = Add whole {plus:?}\nafter = Sub reached own\n\
-                     pads = Concat [0,0,0,0,0,0] after axis=0\nPad photo pads mode=reflect"
-                )
+                let Sizes { add, multiple, plus, least, reflections, .. } = self.export.sizes;
+                let reached = format!(
+                    "own = Shape x start=2 end=4\nmore = Add own [{add}]\nsteps = Div more [{multiple}]\n\
+                     whole = Mul steps [{multiple}]\nwhole = Add whole {plus:?}\nreached = Max whole [{least}]"
+                );
+                let extended = |most: &str, mode: &str| {
+                    format!(
+                        "\nown = Shape x start=2 end=4\nmore = Sub reached own\n{most}\nafter = Min more most\n\
+                         pads = Concat [0,0,0,0,0,0] after axis=0\nx = Pad x pads mode={mode}"
+                    )
+                };
+                // A single pixel has no other to reflect, and a reflection repeats all pixels but one.
+                let doubled = extended("most = Sub [2] own\nmost = Max most [0]", "edge");
+                let is_single = |(width, height): (usize, usize)| width.min(height) == 1;
+                let doubled =
+                    if self.export.size.is_none_or(is_single) { doubled } else { String::new() };
+                let reflected = extended("most = Sub own [1]", "reflect").repeat(reflections);
+                format!("{reached}{doubled}{reflected}")
             }
             Op::Picture => {
                 let crop = if self.export.sizes.is_cropped {

@@ -18,10 +18,12 @@ pub struct Sizes {
     pub multiple: i64,
     /// Added to the multiple; rows, then columns.
     pub plus: [i64; 2],
+    /// Smallest side to which a photo is extended.
+    pub least: i64,
+    /// Number of reflections for the photo that needs most. One reflection extends a side by all of its pixels but one.
+    pub reflections: usize,
     /// Whether the network's picture is larger than some photos, so that it has to be cropped.
     pub is_cropped: bool,
-    /// Smallest side of a photo.
-    pub min_side_px: usize,
 }
 
 impl Sizes {
@@ -37,13 +39,9 @@ impl Sizes {
         };
         if let Some((width, height)) = size {
             let (rows, columns, is_cropped) = extended(height, width)?;
-            // One reflection less than doubles a side.
-            if rows >= 2 * height || columns >= 2 * width {
-                return Err(ExportError::TooSmall { width, height });
-            }
             let plus = [(rows - height) as i64, (columns - width) as i64];
-            let min_side_px = height.min(width);
-            return Ok(Self { add: 0, multiple: 1, plus, is_cropped, min_side_px });
+            let reflections = reflections(height, rows).max(reflections(width, columns));
+            return Ok(Self { add: 0, multiple: 1, plus, least: 1, reflections, is_cropped });
         }
         let tried = (1..=MAX_TRIED_PX).map(|side| match extended(side, side) {
             Ok((rows, columns, is_cropped)) if rows == columns => Some((rows, is_cropped)),
@@ -51,20 +49,33 @@ impl Sizes {
         });
         let tried: Vec<(usize, bool)> = tried.collect::<Option<_>>().ok_or(ExportError::Sizes)?;
         let (sides, crops): (Vec<usize>, Vec<bool>) = tried.into_iter().unzip();
-        let (add, multiple, plus, min_side_px) = rule(&sides).ok_or(ExportError::Sizes)?;
-        let is_cropped = crops[min_side_px - 1..].contains(&true);
-        Ok(Self { add, multiple, plus: [plus; 2], is_cropped, min_side_px })
+        let (add, multiple, plus) = rule(&sides).ok_or(ExportError::Sizes)?;
+        let counts = (1..).zip(&sides).map(|(side, &reached)| reflections(side, reached));
+        Ok(Self {
+            add,
+            multiple,
+            plus: [plus; 2],
+            least: sides[0] as i64,
+            reflections: counts.max().unwrap_or_default(),
+            is_cropped: crops.contains(&true),
+        })
     }
 
     /// Whether no photo is extended.
     pub fn is_own(&self) -> bool {
-        (self.multiple, self.plus) == (1, [0; 2])
+        (self.multiple, self.plus, self.least) == (1, [0; 2], 1)
     }
 }
 
-/// `add`, `multiple` and `plus` for the sides that photos of 1, 2, 3.. pixels are extended to, and the smallest photo
-/// for which this is right and one reflection is enough.
-fn rule(extended: &[usize]) -> Option<(i64, i64, i64, usize)> {
+/// Number of reflections that extend `side` to `reached`. A side of one pixel is doubled before.
+fn reflections(side: usize, reached: usize) -> usize {
+    let sides = std::iter::successors(Some(side.max(2)), |side| Some(2 * side - 1));
+    sides.take_while(|&side| side < reached).count()
+}
+
+/// `add`, `multiple` and `plus` for the sides that photos of 1, 2, 3.. pixels are extended to. No side is smaller than
+/// the first.
+fn rule(extended: &[usize]) -> Option<(i64, i64, i64)> {
     let of = |side: usize| extended[side - 1];
     let mut sides = (2..=extended.len()).rev();
     // The longest photo that needs more than the photo before it.
@@ -72,13 +83,12 @@ fn rule(extended: &[usize]) -> Option<(i64, i64, i64, usize)> {
     (1..=MAX_MULTIPLE_PX).find_map(|multiple| {
         let add = start.next_multiple_of(multiple) - start;
         let plus = of(start) as i64 - (start + add) as i64;
-        let fits = |&side: &usize| {
-            let made = ((side + add) / multiple * multiple) as i64 + plus;
-            made == of(side) as i64 && of(side) < 2 * side
-        };
-        let least = (1..=extended.len()).rev().take_while(fits).last()?;
-        let is_seen = least + 2 * multiple < extended.len();
-        is_seen.then_some((add as i64, multiple as i64, plus, least))
+        let made = |side: usize| ((side + add) / multiple * multiple) as i64 + plus;
+        let fits = |side: usize| made(side).max(of(1) as i64) == of(side) as i64;
+        let first = (1..extended.len()).find(|&side| made(side) > of(1) as i64)?;
+        let is_seen = first + 2 * multiple < extended.len();
+        let is_right = is_seen && (1..=extended.len()).all(fits);
+        is_right.then_some((add as i64, multiple as i64, plus))
     })
 }
 
@@ -86,19 +96,28 @@ fn rule(extended: &[usize]) -> Option<(i64, i64, i64, usize)> {
 mod tests {
     use super::*;
 
-    fn of(extended: impl Fn(usize) -> usize) -> Option<(i64, i64, i64, usize)> {
+    fn of(extended: impl Fn(usize) -> usize) -> Option<(i64, i64, i64)> {
         rule(&(1..=MAX_TRIED_PX).map(extended).collect::<Vec<_>>())
     }
 
     #[test]
     fn rules_are_found_from_sizes() {
-        assert_eq!(of(|side| side), Some((0, 1, 0, 1)));
-        assert_eq!(of(|side| side.max(5)), Some((0, 1, 0, 5)));
-        assert_eq!(of(|side| side + 6), Some((0, 1, 6, 7)));
-        // A photo of 8 pixels has only 7 others to reflect.
-        assert_eq!(of(|side| side.next_multiple_of(16)), Some((15, 16, 0, 9)));
-        assert_eq!(of(|side| (side + 3).next_multiple_of(4) + 2), Some((2, 4, 6, 8)));
+        assert_eq!(of(|side| side), Some((0, 1, 0)));
+        assert_eq!(of(|side| side.max(5)), Some((0, 1, 0)));
+        assert_eq!(of(|side| side + 6), Some((0, 1, 6)));
+        assert_eq!(of(|side| side.next_multiple_of(16).max(40)), Some((15, 16, 0)));
+        assert_eq!(of(|side| (side + 3).next_multiple_of(4) + 2), Some((2, 4, 6)));
         assert_eq!(of(|side| side.next_multiple_of(200)), None);
+        assert_eq!(of(|side| if side < 9 { 20 - side } else { side.max(14) }), None);
         assert_eq!(of(|_| MAX_TRIED_PX), None);
+    }
+
+    #[test]
+    fn a_reflection_repeats_all_pixels_but_one() {
+        for (side, reached, count) in
+            [(1, 1, 0), (1, 2, 0), (1, 3, 1), (8, 15, 1), (8, 16, 2), (2, 16, 4)]
+        {
+            assert_eq!(reflections(side, reached), count, "{side} to {reached}");
+        }
     }
 }
