@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::api::{DataType, Failure, Kind, Outcome};
+use crate::api::{DataType, Kind, Outcome, invalid};
 
 /// Pictures of a batch, unless the user sets `max_batch_size`.
 const MAX_BATCH: u64 = 16;
+/// The longest time of a request in the queue: a day.
+const LONGEST_WAIT_US: u64 = 86_400_000_000;
 /// The parameter that says how pictures are sent: as pixels or as files.
 pub const PICTURES: &str = "pictures";
 
@@ -28,11 +30,16 @@ pub struct Tensors {
 /// The model's own parameters.
 pub fn parameters(config: &Value) -> BTreeMap<String, String> {
     let all = config["parameters"].as_object().into_iter().flatten();
-    all.map(|(name, value)| {
-        let text = value["string_value"].as_str().unwrap_or_default();
-        (name.clone(), text.to_owned())
-    })
-    .collect()
+    let text = |value: &Value| value["string_value"].as_str().unwrap_or_default().to_owned();
+    all.map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+fn list<'a>(config: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+    config[field].as_array().into_iter().flatten()
+}
+
+fn has_batches(config: &Value) -> bool {
+    config["max_batch_size"].as_i64() > Some(0)
 }
 
 /// Adds the inputs, outputs and batching that the user left out.
@@ -40,49 +47,36 @@ pub fn parameters(config: &Value) -> BTreeMap<String, String> {
 /// # Errors
 /// If a parameter says neither pixels nor files.
 pub fn complete(config: &mut Value, has_style: bool) -> Outcome {
-    let kind = match parameters(config).get(PICTURES).map_or("pixels", String::as_str) {
-        "pixels" => DataType::Uint8,
-        "files" => DataType::Bytes,
+    let (kind, dims) = match parameters(config).get(PICTURES).map_or("pixels", String::as_str) {
+        "pixels" => ("TYPE_UINT8", json!([-1, -1, -1])),
+        "files" => ("TYPE_STRING", json!([1])),
         other => {
-            return Err(Failure::invalid(format!("{PICTURES} is '{other}'; use pixels or files")));
+            return Err(invalid!("{PICTURES} is '{other}'; use pixels or files"));
         }
     };
-    let Some(config) = config.as_object_mut() else {
-        return Err(Failure::invalid("the model's configuration is not an object"));
-    };
-    let is_empty = |config: &Map<String, Value>, field: &str| {
-        config.get(field).and_then(Value::as_array).is_none_or(Vec::is_empty)
-    };
-    let is_new = is_empty(config, "input") && is_empty(config, "output");
-    if is_new && config.get("max_batch_size").and_then(Value::as_i64).unwrap_or(0) == 0 {
-        config.insert("max_batch_size".to_owned(), json!(MAX_BATCH));
+    let tensor = |name| json!({"name": name, "data_type": kind, "dims": dims});
+    let [has_inputs, has_outputs] =
+        ["input", "output"].map(|field| list(config, field).next().is_some());
+    if !has_inputs && !has_outputs && !has_batches(config) {
+        config["max_batch_size"] = MAX_BATCH.into();
     }
-    let (name, dims) = match kind {
-        DataType::Uint8 => ("TYPE_UINT8", json!([-1, -1, -1])),
-        DataType::Bytes => ("TYPE_STRING", json!([1])),
-    };
-    if is_empty(config, "input") {
-        let input = |input: &str| json!({"name": input, "data_type": name, "dims": dims, "allow_ragged_batch": kind == DataType::Uint8});
-        let inputs: Vec<Value> =
-            ["IMAGE", "STYLE"].into_iter().take(1 + usize::from(has_style)).map(input).collect();
-        config.insert("input".to_owned(), inputs.into());
+    if !has_inputs {
+        let names = ["IMAGE", "STYLE"].into_iter().take(1 + usize::from(has_style));
+        let inputs = names.map(|name| {
+            let mut input = tensor(name);
+            input["allow_ragged_batch"] = (kind == "TYPE_UINT8").into();
+            input
+        });
+        config["input"] = inputs.collect();
     }
-    if is_empty(config, "output") {
-        config.insert(
-            "output".to_owned(),
-            json!([{"name": "PAINTING", "data_type": name, "dims": dims}]),
-        );
+    if !has_outputs {
+        config["output"] = json!([tensor("PAINTING")]);
     }
-    let batches = config.get("max_batch_size").and_then(Value::as_i64).unwrap_or(0) > 0;
     let schedulers = ["dynamic_batching", "sequence_batching", "ensemble_scheduling"];
-    if batches
-        && !schedulers.iter().any(|field| config.get(*field).is_some_and(|value| !value.is_null()))
-    {
-        // A request's own timeout is its deadline in the queue.
-        config.insert(
-            "dynamic_batching".to_owned(),
-            json!({"default_queue_policy": {"allow_timeout_override": true}}),
-        );
+    if has_batches(config) && schedulers.iter().all(|field| config[field].is_null()) {
+        // A request's own timeout is its deadline in the queue. The server ignores it unless it is below the default.
+        config["dynamic_batching"] = json!({"default_queue_policy": {
+                "allow_timeout_override": true, "default_timeout_microseconds": LONGEST_WAIT_US}});
     }
     Ok(())
 }
@@ -92,41 +86,35 @@ pub fn complete(config: &mut Value, has_style: bool) -> Outcome {
 /// # Errors
 /// What the configuration must say instead.
 pub fn tensors(config: &Value, has_style: bool) -> Outcome<Tensors> {
-    let list = |field: &str| config[field].as_array().map_or(&[][..], Vec::as_slice);
-    let all: Vec<&Value> = list("input").iter().chain(list("output")).collect();
-    let names: Vec<&str> = all.iter().filter_map(|tensor| tensor["name"].as_str()).collect();
+    let all: Vec<&Value> = list(config, "input").chain(list(config, "output")).collect();
     let expected =
         if has_style { &["IMAGE", "STYLE", "PAINTING"][..] } else { &["IMAGE", "PAINTING"] };
     let (kind, name, rank) = match all.first().and_then(|image| image["data_type"].as_str()) {
         Some(name @ "TYPE_STRING") => (DataType::Bytes, name, 1),
         _ => (DataType::Uint8, "TYPE_UINT8", 3),
     };
-    let fits = |tensor: &&Value| {
-        tensor["data_type"] == name
-            && tensor["dims"].as_array().is_some_and(|dims| dims.len() == rank)
-    };
-    if names != expected || !all.iter().all(fits) {
-        let what = format!("the inputs and outputs must be {}", expected.join(", "));
-        let types = "TYPE_UINT8 with dims [-1, -1, 3], or all of TYPE_STRING with dims [1]";
-        return Err(Failure::invalid(format!(
-            "{what}, all of {types}; leave them out to get these"
-        )));
+    let fits =
+        |tensor: &&Value| tensor["data_type"] == name && list(tensor, "dims").count() == rank;
+    if !all.iter().map(|tensor| &tensor["name"]).eq(expected) || !all.iter().all(fits) {
+        return Err(invalid!(
+            "the inputs and outputs must be {}, all of TYPE_UINT8 with dims [-1, -1, 3], or all of TYPE_STRING with \
+             dims [1]; leave them out to get these",
+            expected.join(", ")
+        ));
     }
-    Ok(Tensors { kind, has_batches: config["max_batch_size"].as_i64().unwrap_or(0) > 0, has_style })
+    Ok(Tensors { kind, has_batches: has_batches(config), has_style })
 }
 
 /// Number of the model's instances on the device of `kind`.
 pub fn instances_on(config: &Value, kind: Kind) -> usize {
-    let groups = config["instance_group"].as_array().map_or(&[][..], Vec::as_slice);
     let is_on = |group: &&Value| match kind {
         Kind::Processor => group["kind"] == "KIND_CPU",
         Kind::Gpu(index) => {
-            let gpus = group["gpus"].as_array().map_or(&[][..], Vec::as_slice);
-            group["kind"] == "KIND_GPU" && gpus.iter().any(|gpu| gpu.as_u64() == Some(index as u64))
+            group["kind"] == "KIND_GPU" && list(group, "gpus").any(|gpu| *gpu == index)
         }
     };
     let count = |group: &Value| group["count"].as_u64().unwrap_or(1) as usize;
-    groups.iter().filter(is_on).map(count).sum::<usize>().max(1)
+    list(config, "instance_group").filter(is_on).map(count).sum::<usize>().max(1)
 }
 
 #[cfg(test)]
@@ -141,6 +129,9 @@ mod tests {
         assert_eq!(config["max_batch_size"], MAX_BATCH);
         assert_eq!(config["input"][1]["name"], "STYLE");
         assert_eq!(config["input"][0]["allow_ragged_batch"], true);
+        let queue = &config["dynamic_batching"]["default_queue_policy"];
+        assert_eq!(queue["allow_timeout_override"], true, "deadlines of requests");
+        assert_eq!(queue["default_timeout_microseconds"], LONGEST_WAIT_US);
         let expected = Tensors { kind: DataType::Uint8, has_batches: true, has_style: true };
         assert_eq!(tensors(&config, true), Ok(expected));
         assert!(tensors(&config, false).is_err(), "the style is not an input");

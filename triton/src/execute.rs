@@ -14,13 +14,16 @@ use std::{
 
 use styleforge::{
     backend::RunControl,
-    engine::paint::{PaintSettings, Painter, Painting, at_size},
+    engine::paint::{PaintSettings, at_size},
     frame::Frame,
     network::Network,
 };
 
 use crate::{
-    api::{Code, Failure, InstanceHandle, Kind, Outcome, Request, Tensor, Times, caught, now_ns},
+    api::{
+        Code, Failure, InstanceHandle, Kind, Outcome, Period, Request, Tensor, caught, invalid,
+        now_ns,
+    },
     instance::Instance,
     options::Options,
     pictures::{self, Painted, Picture, Room},
@@ -34,9 +37,20 @@ struct Job {
     request: Request,
     photos: Vec<Photo>,
     options: Options,
-    /// First and last moment of painting.
-    compute_ns: Option<(u64, u64)>,
+    /// When its pictures were painted.
+    painted: Option<Period>,
     failure: Option<Failure>,
+}
+
+impl Job {
+    /// Whether its pictures are still to be painted: none has failed, and the client has not cancelled.
+    fn is_wanted(&mut self) -> bool {
+        if self.failure.is_none() && self.request.is_cancelled() {
+            let what = "the client cancelled the request";
+            self.failure = Some(Failure::new(Code::Cancelled, what));
+        }
+        self.failure.is_none()
+    }
 }
 
 struct Photo {
@@ -49,7 +63,6 @@ struct Photo {
 type Place = (usize, usize);
 
 /// What pictures that are painted together have in common.
-#[derive(Clone)]
 struct Group {
     network: Arc<Network>,
     settings: PaintSettings,
@@ -64,21 +77,19 @@ pub fn execute(instance: &Instance, handle: &InstanceHandle, requests: Vec<Reque
     let mut jobs = Vec::new();
     for request in requests {
         let used_before = room.used_bytes;
-        match caught(|| read(instance, &request, &mut room)) {
-            Ok((photos, options)) => {
-                jobs.push(Some(Job { request, photos, options, compute_ns: None, failure: None }));
-            }
+        let ((photos, options), failure) = match caught(|| read(instance, &request, &mut room)) {
+            Ok(read) => (read, None),
             Err(failure) => {
                 room.used_bytes = used_before;
-                let times = Times::refused(request.begin_ns());
-                request.answer(Err(failure), times);
+                (Default::default(), Some(failure))
             }
-        }
+        };
+        jobs.push(Some(Job { request, photos, options, painted: None, failure }));
     }
     let groups = grouped(instance, &jobs, room.used_bytes);
     answer_finished(instance, &mut jobs);
     for group in groups {
-        paint_group(instance, handle, &mut jobs, group);
+        paint_group(instance, handle, &mut jobs, &group, group.places.clone());
         answer_finished(instance, &mut jobs);
     }
 }
@@ -89,55 +100,50 @@ fn read(instance: &Instance, request: &Request, room: &mut Room) -> Outcome<(Vec
     let model = &instance.model;
     let mut options = model.defaults;
     for (name, text) in request.parameters()? {
-        options.set(&name, &text).map_err(Failure::invalid)?;
+        options.set(&name, &text)?;
     }
-    let pictures = pictures::read("IMAGE", &request.input("IMAGE")?, model.tensors, room)?;
+    let mut pictures =
+        |name| pictures::read(name, &request.input(name)?, model.tensors, &mut *room);
+    let photos = pictures("IMAGE")?;
     let mut styles = Vec::new();
     if model.tensors.has_style {
-        styles = pictures::read("STYLE", &request.input("STYLE")?, model.tensors, room)?;
-        if styles.len() != pictures.len() {
-            let counts = format!("{} pictures and {} styles", pictures.len(), styles.len());
-            return Err(Failure::invalid(format!(
-                "there are {counts}; send one style with each picture"
-            )));
+        styles = pictures("STYLE")?;
+        let counts = [photos.len(), styles.len()];
+        if counts[0] != counts[1] {
+            return Err(invalid!(
+                "the numbers of pictures and styles are {counts:?}; send one style with each picture"
+            ));
         }
     }
-    let photos = pictures.into_iter().enumerate().map(|(index, picture)| {
+    let photos = photos.into_iter().enumerate().map(|(index, picture)| {
         let network = model.network(styles.get(index).map(|style| &style.frame))?;
         Ok(Photo { picture, network, painted: None })
     });
     Ok((photos.collect::<Outcome<_>>()?, options))
 }
 
-/// Sorts the pictures into groups, in the order of the requests. Jobs whose pictures cannot be painted are marked.
+/// Sorts the pictures into groups, in the order of the requests.
 fn grouped(instance: &Instance, jobs: &[Option<Job>], used_bytes: u64) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (index, job) in jobs.iter().enumerate() {
         let Some(job) = job else { continue };
-        let settings =
-            PaintSettings { working_size: job.options.working_size, ..instance.settings };
-        for (number, photo) in job.photos.iter().enumerate() {
+        let working_size = job.options.working_size;
+        for (number, Photo { picture, network, .. }) in job.photos.iter().enumerate() {
+            let (width, height) = picture.frame.size();
+            let size = working_size.resolve(width, height);
             let place = (index, number);
-            let frame = &photo.picture.frame;
-            let size = settings.working_size.resolve(frame.width(), frame.height());
-            let settings = PaintSettings {
-                held_bytes: used_bytes.saturating_sub(frame.rgba().len() as u64),
-                ..settings
+            let fits = |group: &&mut Group| {
+                instance.kind != Kind::Processor
+                    && (group.size, group.settings.working_size) == (size, working_size)
+                    && Arc::ptr_eq(&group.network, network)
             };
-            let has_place = |group: &&mut Group| {
-                let of = (group.size, group.settings.working_size);
-                of == (size, settings.working_size) && Arc::ptr_eq(&group.network, &photo.network)
-            };
-            let is_alone = instance.kind == Kind::Processor;
-            match groups.iter_mut().find(has_place).filter(|_| !is_alone) {
-                Some(group) => group.places.push(place),
-                None => groups.push(Group {
-                    network: photo.network.clone(),
-                    settings,
-                    size,
-                    places: vec![place],
-                }),
+            if let Some(group) = groups.iter_mut().find(fits) {
+                group.places.push(place);
+                continue;
             }
+            let held_bytes = used_bytes.saturating_sub(picture.frame.rgba().len() as u64);
+            let settings = PaintSettings { working_size, held_bytes, ..instance.settings };
+            groups.push(Group { network: network.clone(), settings, size, places: vec![place] });
         }
     }
     groups
@@ -148,44 +154,34 @@ fn paint_group(
     instance: &Instance,
     handle: &InstanceHandle,
     jobs: &mut [Option<Job>],
-    group: Group,
+    group: &Group,
+    mut places: Vec<Place>,
 ) {
-    let mut places = group.places.clone();
-    places.retain(|&(index, _)| {
-        let Some(job) = jobs[index].as_mut() else { return false };
-        if job.failure.is_none() && job.request.is_cancelled() {
-            job.failure = Some(Failure::new(Code::CANCELLED, "the client cancelled the request"));
-        }
-        job.failure.is_none()
-    });
+    places.retain(|&(index, _)| jobs[index].as_mut().is_some_and(Job::is_wanted));
     if places.is_empty() {
         return;
     }
     let begun = now_ns();
-    let painted = paint(instance, jobs, &group, &places);
-    let is_final = places.len() == 1 || instance.ready().is_err();
-    if painted.is_err() && !is_final {
+    let painted = paint(instance, jobs, group, &places);
+    let period = (begun, now_ns());
+    if painted.is_ok() {
+        handle.report_batch(places.len(), period);
+    } else if places.len() > 1 && instance.ready().is_ok() {
         // Only the picture that caused it fails.
         for place in places {
-            paint_group(instance, handle, jobs, Group { places: vec![place], ..group.clone() });
+            paint_group(instance, handle, jobs, group, vec![place]);
         }
         return;
     }
-    let end = now_ns();
-    if painted.is_ok() {
-        handle.report_batch(places.len(), Times { begin_ns: begun, compute_ns: (begun, end) });
-    }
-    let (mut frames, failure) = match painted {
-        Ok(frames) => (frames.into_iter(), None),
+    let (mut paintings, failure) = match painted {
+        Ok(paintings) => (paintings.into_iter(), None),
         Err(failure) => (Vec::new().into_iter(), Some(failure)),
     };
     for (index, number) in places {
         let Some(job) = jobs[index].as_mut() else { continue };
-        job.compute_ns = Some((job.compute_ns.map_or(begun, |(first, _)| first), end));
-        match frames.next() {
-            Some(painted) => job.photos[number].painted = Some(painted),
-            None => job.failure = failure.clone(),
-        }
+        job.painted = Some((job.painted.map_or(begun, |(first, _)| first), period.1));
+        job.photos[number].painted = paintings.next();
+        job.failure.clone_from(&failure);
     }
 }
 
@@ -201,83 +197,63 @@ fn paint(
         .filter_map(|&(index, number)| jobs[index].as_ref().map(|job| (job, &job.photos[number])))
         .collect();
     let frames: Vec<&Arc<Frame>> = jobs.iter().map(|(_, photo)| &photo.picture.frame).collect();
+    let Group { network, settings, size, .. } = group;
     caught(|| {
-        let is_painted = jobs.iter().any(|(job, _)| job.options.look.strength_percent > 0);
-        let paintings: Vec<Painting> = match is_painted {
-            false => Vec::new(),
-            true => {
-                let mut painter = instance.painter();
-                assert!(!jobs.iter().any(|(job, _)| job.options.panics), "a test wanted it");
-                check_memory(&painter, group, &frames)?;
-                watched(instance, &jobs, |control| {
-                    painter.paint_batch(&frames, 1, &group.network, group.settings, control)
-                })
-                .map_err(|error| instance.failed(error))?
+        let mut paintings = Vec::new();
+        if jobs.iter().any(|(job, _)| job.options.look.strength_percent > 0) {
+            let mut painter = instance.painter();
+            assert!(!jobs.iter().any(|(job, _)| job.options.panics), "a test wanted it");
+            let fits =
+                |frame: &&Arc<Frame>| painter.fits_as_requested(network, frame.size(), *settings);
+            if !frames.iter().all(fits) {
+                // They would be painted smaller.
+                let limit = settings.max_memory_bytes.unwrap_or(0) / 1_000_000;
+                return Err(invalid!(
+                    "painting {} x {} pixels does not fit in {limit} MB; choose a smaller working_size, or raise \
+                     memory_mb",
+                    size.0,
+                    size.1
+                ));
             }
-        };
-        let is_free = group.network.graph().fixed_size().is_none();
-        if is_free && paintings.iter().any(|painting| painting.painted.size() != group.size) {
+            paintings = watched(instance.kind, &jobs[0].0.request, |control| {
+                painter.paint_batch(&frames, 1, network, *settings, control)
+            })
+            .map_err(|error| instance.failed(error))?;
+        }
+        let is_free = network.graph().fixed_size().is_none();
+        if is_free && paintings.iter().any(|painting| painting.painted.size() != *size) {
             let what = "the GPU has too little free memory for the working size";
-            return Err(Failure::new(Code::UNAVAILABLE, what));
+            return Err(Failure::new(Code::Unavailable, what));
         }
         let mut paintings = paintings.into_iter();
-        let finished = jobs.iter().map(|(job, photo)| {
-            let picture = &photo.picture;
-            let frame = finished(&picture.frame, group.size, paintings.next(), &job.options);
-            picture.returned(frame, job.options.format)
+        let finished = jobs.iter().map(|(Job { options, .. }, Photo { picture, .. })| {
+            let photo = &picture.frame;
+            let finished = if let Some(painting) = paintings.next() {
+                painting.into_finished(photo, options.output_size, options.look)
+            } else {
+                // At strength 0.
+                let (width, height) = options.output_size.resolve(photo.size(), *size);
+                at_size(photo, width, height).into_owned()
+            };
+            picture.returned(finished, options.format)
         });
         finished.collect()
     })
 }
 
-/// Refuses pictures that would be painted smaller because of the memory limit.
-fn check_memory(painter: &Painter, group: &Group, frames: &[&Arc<Frame>]) -> Outcome {
-    for frame in frames {
-        if !painter.fits_as_requested(&group.network, frame.size(), group.settings) {
-            let ((width, height), limit) =
-                (group.size, group.settings.max_memory_bytes.unwrap_or(0) / 1_000_000);
-            let what = format!("painting {width} x {height} pixels does not fit in {limit} MB");
-            return Err(Failure::invalid(format!(
-                "{what}; choose a smaller working_size, or raise memory_mb"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The finished picture; the photo itself at strength 0, which is not painted.
-fn finished(
-    photo: &Frame,
-    working: (usize, usize),
-    painting: Option<Painting>,
-    options: &Options,
-) -> Frame {
-    match painting {
-        Some(painting) => painting.into_finished(photo, options.output_size, options.look),
-        None => {
-            let (width, height) = options.output_size.resolve(photo.size(), working);
-            at_size(photo, width, height).into_owned()
-        }
-    }
-}
-
-/// Runs `paint`. On a processor, where a picture takes long, it ends when the only client cancels.
-fn watched<T>(
-    instance: &Instance,
-    jobs: &[(&Job, &Photo)],
-    paint: impl FnOnce(&RunControl) -> T,
-) -> T {
+/// Runs `paint`. On a processor, which paints the pictures of one request at a time, it ends when the client cancels.
+fn watched<T>(kind: Kind, request: &Request, paint: impl FnOnce(&RunControl) -> T) -> T {
     let control = RunControl::default();
-    let (Kind::Processor, [(job, _)]) = (instance.kind, jobs) else {
+    if kind != Kind::Processor {
         return paint(&control);
-    };
+    }
     let (end, ended) = channel::<()>();
-    let (request, watched) = (&job.request, &control);
     thread::scope(|scope| {
-        scope.spawn(move || {
+        scope.spawn(|| {
+            let ended = ended;
             while ended.recv_timeout(CANCEL_POLL) == Err(RecvTimeoutError::Timeout) {
                 if request.is_cancelled() {
-                    watched.cancel();
+                    control.cancel();
                 }
             }
         });
@@ -289,40 +265,34 @@ fn watched<T>(
 
 /// Answers the requests whose pictures are all painted, or of which one failed.
 fn answer_finished(instance: &Instance, jobs: &mut [Option<Job>]) {
+    let tensors = instance.model.tensors;
     for slot in jobs {
         let is_finished = |job: &mut Job| {
             job.failure.is_some() || job.photos.iter().all(|photo| photo.painted.is_some())
         };
-        let Some(job) = slot.take_if(is_finished) else { continue };
-        let begin_ns = job.request.begin_ns();
-        let times = match job.compute_ns {
-            Some(compute_ns) => Times { begin_ns, compute_ns },
-            None => Times::refused(begin_ns),
-        };
-        let painted: Vec<&Painted> =
-            job.photos.iter().filter_map(|photo| photo.painted.as_ref()).collect();
+        let Some(mut job) = slot.take_if(is_finished) else { continue };
+        let painted: Vec<Painted> =
+            job.photos.into_iter().filter_map(|photo| photo.painted).collect();
         let mut write = |mut to: &mut [u8]| {
             for painted in &painted {
-                let (own, rest) = std::mem::take(&mut to).split_at_mut(painted.byte_count());
+                let (own, rest) = to.split_at_mut(painted.byte_count());
                 painted.write(own);
                 to = rest;
             }
         };
-        let answer = match (job.failure, painted.first()) {
-            (None, Some(first)) => {
-                let count = painted.len() as i64;
-                let batch = instance.model.tensors.has_batches.then_some(count);
+        let answer = match job.failure {
+            Some(failure) => Err(failure),
+            None => {
+                let count = tensors.has_batches.then_some(painted.len() as i64);
+                let sides = painted.first().map(|painted| painted.shape.clone());
                 Ok(Tensor {
-                    kind: instance.model.tensors.kind,
-                    shape: batch.into_iter().chain(first.shape()).collect(),
-                    byte_count: painted.iter().map(|painted| painted.byte_count()).sum(),
+                    kind: tensors.kind,
+                    shape: count.into_iter().chain(sides.into_iter().flatten()).collect(),
+                    byte_count: painted.iter().map(Painted::byte_count).sum(),
                     write: &mut write,
                 })
             }
-            (failure, _) => {
-                Err(failure.unwrap_or_else(|| Failure::invalid("the request has no picture")))
-            }
         };
-        job.request.answer(answer, times);
+        job.request.answer(answer, job.painted);
     }
 }

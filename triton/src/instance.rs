@@ -34,7 +34,7 @@ impl Instance {
     /// # Errors
     /// If the device cannot be opened or lacks the precision.
     pub fn open(model: Arc<Model>, handle: &InstanceHandle, of: &ModelHandle) -> Outcome<Self> {
-        let (kind, name) = (handle.kind()?, handle.name()?);
+        let kind = handle.kind()?;
         let sharing = config::instances_on(&of.config()?, kind);
         let backend = match kind {
             Kind::Processor => {
@@ -44,7 +44,21 @@ impl Instance {
             }
             Kind::Gpu(index) => cuda::open(Some(index)),
         };
-        let backend = backend.map_err(|error| Failure::new(Code::UNAVAILABLE, error))?;
+        let backend = backend.map_err(|error| Failure::new(Code::Unavailable, error))?;
+        Self::on(backend, sharing, model, kind, handle.name()?)
+    }
+
+    /// An instance on a device that `sharing` instances use.
+    ///
+    /// # Errors
+    /// If the device lacks the precision.
+    pub fn on(
+        backend: Arc<dyn Backend>,
+        sharing: usize,
+        model: Arc<Model>,
+        kind: Kind,
+        name: String,
+    ) -> Outcome<Self> {
         let available =
             backend.free_bytes().unwrap_or_else(default_memory_limit_bytes) / sharing as u64;
         let settings = PaintSettings {
@@ -53,21 +67,15 @@ impl Instance {
             ..PaintSettings::default()
         };
         let mode = backend.mode(settings.mode());
-        backend.supports(mode).map_err(|error| Failure::new(Code::UNSUPPORTED, error))?;
+        backend.supports(mode).map_err(|error| Failure::new(Code::Unsupported, error))?;
         backend.load_libraries();
         let device = backend.device();
         log(Level::Info, format!("{name}: {} ({}), {mode}", device.name, device.parallelism()));
         // A lost GPU is reported, never replaced.
         let painter =
             Painter::new(backend, Arc::new(|_| Err(BackendError::Declined(Declined::Unable))));
-        Ok(Self {
-            model,
-            kind,
-            settings,
-            name,
-            painter: Mutex::new(painter),
-            lost: OnceLock::new(),
-        })
+        let painter = Mutex::new(painter);
+        Ok(Self { model, kind, settings, name, painter, lost: OnceLock::new() })
     }
 
     /// The painter. After a panic its sessions are closed, because one may be half-way through a run.
@@ -82,33 +90,31 @@ impl Instance {
     }
 
     /// # Errors
-    /// [`Code::UNAVAILABLE`] with the reason if the device is lost.
+    /// [`Code::Unavailable`] with the reason if the device is lost.
     pub fn ready(&self) -> Outcome {
-        match self.lost.get() {
-            None => Ok(()),
-            Some(reason) => Err(Failure::new(Code::UNAVAILABLE, reason)),
-        }
+        let failure = |reason| Failure::new(Code::Unavailable, reason);
+        self.lost.get().map(failure).map_or(Ok(()), Err)
     }
 
     /// The error for the client. After the loss of the device, the instance is no longer ready.
     pub fn failed(&self, error: PaintError) -> Failure {
-        let code = match &error {
-            PaintError::Backend(BackendError::DeviceLost { device, reason }) => {
-                let what =
-                    format!("{}: {device} was lost ({reason}); restart the server", self.name);
-                if self.lost.set(what.clone()).is_ok() {
-                    log(Level::Error, &what);
+        if let PaintError::Backend(BackendError::DeviceLost { device, reason }) = &error {
+            let what = format!("{}: {device} was lost ({reason}); restart the server", self.name);
+            if self.lost.set(what.clone()).is_ok() {
+                log(Level::Error, &what);
+            }
+            return Failure::new(Code::Unavailable, what);
+        }
+        let code = match error {
+            PaintError::MemoryLimit { .. } => Code::InvalidArgument,
+            PaintError::Backend(ref error) => match error {
+                BackendError::Cancelled => Code::Cancelled,
+                BackendError::TooLarge { .. } => Code::InvalidArgument,
+                BackendError::OutOfMemory { .. } | BackendError::OutOfDeviceMemory { .. } => {
+                    Code::Unavailable
                 }
-                return Failure::new(Code::UNAVAILABLE, what);
-            }
-            PaintError::Backend(BackendError::Cancelled) => Code::CANCELLED,
-            PaintError::MemoryLimit { .. } | PaintError::Backend(BackendError::TooLarge { .. }) => {
-                Code::INVALID_ARGUMENT
-            }
-            PaintError::Backend(
-                BackendError::OutOfMemory { .. } | BackendError::OutOfDeviceMemory { .. },
-            ) => Code::UNAVAILABLE,
-            PaintError::Backend(_) => Code::INTERNAL,
+                _ => Code::Internal,
+            },
         };
         Failure::new(code, error)
     }

@@ -2,14 +2,15 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     fs,
-    hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use styleforge::{
-    engine::style_picture,
+    engine::style_picture::{self, StylePictureError},
     frame::Frame,
     media::decode,
     mode::{ModelSize, PrecisionChoice},
@@ -18,12 +19,12 @@ use styleforge::{
 };
 
 use crate::{
-    api::{Code, Failure, Level, ModelHandle, Outcome, log},
+    api::{Code, Failure, Level, ModelHandle, Outcome, invalid, log},
     config::{self, PICTURES, Tensors},
     options::{self, Options},
 };
 
-/// Styles of pictures that are kept, the most recently used last. Each holds a network of about 40 MB.
+/// Styles of pictures that are kept, the most recently used first. Each holds a network of about 40 MB.
 const KEPT_STYLES: usize = 8;
 /// The value of the parameter `style` for a style that comes with each picture.
 const STYLE_INPUT: &str = "input";
@@ -34,7 +35,6 @@ const NAMES: [&str; 7] =
 
 /// What all instances of a model share.
 pub struct Model {
-    pub name: String,
     pub tensors: Tensors,
     pub defaults: Options,
     pub precision: PrecisionChoice,
@@ -47,16 +47,9 @@ pub struct Model {
 
 enum ModelStyle {
     Own(Arc<Network>),
-    /// Styles come as pictures.
-    Input {
-        network: StyleNetwork,
-        kept: Mutex<Vec<KeptStyle>>,
-        hasher: RandomState,
-    },
+    /// Styles come as pictures; those that are kept.
+    Input(StyleNetwork, Mutex<Vec<(Arc<Frame>, Arc<Network>)>>),
 }
-
-/// Hash, picture and network of a style.
-type KeptStyle = (u64, Arc<Frame>, Arc<Network>);
 
 /// The parameters of a model, read one after another.
 struct Parameters(BTreeMap<String, String>);
@@ -66,21 +59,19 @@ impl Parameters {
         self.0.get(name).map(String::as_str)
     }
 
-    fn parsed<T>(
-        &self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Outcome<Option<T>> {
-        let refused = |error| Failure::invalid(format!("the parameter {name}: {error}"));
-        self.text(name).map(|text| parse(text).map_err(refused)).transpose()
+    fn parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Outcome<Option<T>> {
+        let refused = |error| invalid!("the parameter {name}: {error}");
+        self.text(name).map(|text| text.parse().map_err(refused)).transpose()
     }
 
     fn count(&self, name: &str) -> Outcome<Option<usize>> {
-        let positive = |text: &str| match text.parse() {
-            Ok(count @ 1..) => Ok(count),
-            _ => Err(format!("'{text}' is not a number above zero")),
-        };
-        self.parsed(name, positive)
+        match self.text(name).map(|text| (text, text.parse())) {
+            None => Ok(None),
+            Some((_, Ok(count @ 1..))) => Ok(Some(count)),
+            Some((text, _)) => {
+                Err(invalid!("the parameter {name} is '{text}'; use a number above zero"))
+            }
+        }
     }
 }
 
@@ -95,10 +86,10 @@ impl Model {
         let mut defaults = Options::default();
         for (name, text) in &parameters.0 {
             if options::NAMES.contains(&name.as_str()) {
-                defaults.set(name, text).map_err(Failure::invalid)?;
+                defaults.set(name, text)?;
             } else if !NAMES.contains(&name.as_str()) {
                 let known = [&NAMES[..], &options::NAMES].concat().join(", ");
-                return Err(Failure::invalid(format!("there is no parameter {name}; use {known}")));
+                return Err(invalid!("there is no parameter {name}; use {known}"));
             }
         }
         let has_style = parameters.text("style") == Some(STYLE_INPUT);
@@ -106,17 +97,15 @@ impl Model {
             config::complete(&mut config, has_style)?;
             handle.set_config(&config)?;
         }
-        let name = handle.name()?;
         let (style, title) = style(handle, &parameters)?;
-        log(Level::Info, format!("{name}: {title}"));
+        log(Level::Info, format!("{}: {title}", handle.name()?));
         Ok(Self {
             tensors: config::tensors(&config, has_style)?,
             defaults,
-            precision: parameters.parsed("precision", parse)?.unwrap_or_default(),
+            precision: parameters.parsed("precision")?.unwrap_or_default(),
             threads: parameters.count("threads")?,
             memory_bytes: parameters.count("memory_mb")?.map(|mb| mb as u64 * 1_000_000),
             style,
-            name,
         })
     }
 
@@ -125,40 +114,31 @@ impl Model {
     /// # Errors
     /// If the style cannot be read from its picture.
     pub fn network(&self, style: Option<&Arc<Frame>>) -> Outcome<Arc<Network>> {
-        let (network, kept, hasher) = match &self.style {
+        let (network, kept) = match &self.style {
             ModelStyle::Own(network) => return Ok(network.clone()),
-            ModelStyle::Input { network, kept, hasher } => (network, kept, hasher),
+            ModelStyle::Input(network, kept) => (network, kept),
         };
-        let Some(picture) = style else {
-            return Err(Failure::invalid("the input STYLE is missing"));
-        };
-        let hash = hasher.hash_one((picture.size(), picture.rgba()));
+        let picture = style.ok_or_else(|| Failure::invalid("the input STYLE is missing"))?;
         // Held while a style is computed, so that instances with the same new style compute it once.
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept.iter().position(|(of, known, _)| *of == hash && known == picture);
-        let entry = match known {
-            Some(at) => kept.remove(at),
-            None => {
-                let failed = |error: style_picture::StylePictureError| {
-                    Failure::invalid(format!("STYLE: {error}"))
-                };
-                let code = style_picture::code_of(&network.transformer, picture).map_err(failed)?;
-                let made = style_picture::network_of(&network.transformer, &[(&code, 1.0)])
-                    .map_err(failed)?;
-                (hash, picture.clone(), made)
-            }
+        let made = match kept.iter().position(|(known, _)| known == picture) {
+            Some(at) => kept.remove(at).1,
+            None => styled(network, picture).map_err(|e| invalid!("STYLE: {e}"))?,
         };
-        let made = entry.2.clone();
-        if kept.len() >= KEPT_STYLES {
-            kept.remove(0);
-        }
-        kept.push(entry);
+        kept.truncate(KEPT_STYLES - 1);
+        kept.insert(0, (picture.clone(), made.clone()));
         Ok(made)
     }
 }
 
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error: T::Err| error.to_string())
+/// The network for the style of a picture.
+fn styled(network: &StyleNetwork, picture: &Frame) -> Result<Arc<Network>, StylePictureError> {
+    let code = style_picture::code_of(&network.transformer, picture)?;
+    style_picture::network_of(&network.transformer, &[(&code, 1.0)])
+}
+
+fn of_file(path: &Path, error: impl Display) -> Failure {
+    invalid!("{}: {error}", path.display())
 }
 
 /// The model's style and its description: a style by name, a file of weights, a picture, or [`STYLE_INPUT`].
@@ -168,24 +148,18 @@ fn style(handle: &ModelHandle, parameters: &Parameters) -> Outcome<(ModelStyle, 
     let found = |text: &str| {
         [&version, &folder].map(|folder| folder.join(text)).into_iter().find(|path| path.is_file())
     };
-    let size = parameters.parsed("model", parse::<ModelSize>)?;
+    let size = parameters.parsed::<ModelSize>("model")?;
     let style_network = || match parameters.text("style_network") {
         None => StyleNetwork::built_in().map_err(Failure::invalid),
         Some(text) => {
-            let path = found(text).ok_or_else(|| {
-                Failure::invalid(format!("style_network: there is no file {text}"))
-            })?;
-            StyleNetwork::read(&path)
-                .map_err(|e| Failure::invalid(format!("{}: {e}", path.display())))
+            let path =
+                found(text).ok_or_else(|| invalid!("style_network: there is no file {text}"))?;
+            StyleNetwork::read(&path).map_err(|e| of_file(&path, e))
         }
     };
     let path = match parameters.text("style") {
         Some(STYLE_INPUT) => {
-            let style = ModelStyle::Input {
-                network: style_network()?,
-                kept: Mutex::default(),
-                hasher: RandomState::new(),
-            };
+            let style = ModelStyle::Input(style_network()?, Mutex::default());
             return Ok((style, "the style comes with each picture".to_owned()));
         }
         Some(text) => {
@@ -209,22 +183,19 @@ fn style(handle: &ModelHandle, parameters: &Parameters) -> Outcome<(ModelStyle, 
                     "'{text}' is neither a style ({names}) nor a file in {}",
                     version.display()
                 );
-                Failure::new(Code::NOT_FOUND, what)
+                Failure::new(Code::NotFound, what)
             })?
         }
         None => only_file(&version)?,
     };
-    let refused = |e: &dyn std::fmt::Display| Failure::invalid(format!("{}: {e}", path.display()));
     if size.is_some() {
-        return Err(refused(&"a file has one size; leave out the parameter model"));
+        return Err(of_file(&path, "a file has one size; leave out the parameter model"));
     }
     let network = if decode::has_picture_name(&path) {
-        let photo = decode::from_path(&path).map_err(|e| refused(&e))?;
-        let transformer = style_network()?.transformer;
-        let code = style_picture::code_of(&transformer, &photo.frame).map_err(|e| refused(&e))?;
-        style_picture::network_of(&transformer, &[(&code, 1.0)]).map_err(|e| refused(&e))?
+        let photo = decode::from_path(&path).map_err(|e| of_file(&path, e))?;
+        styled(&style_network()?, &photo.frame).map_err(|e| of_file(&path, e))?
     } else {
-        let checkpoint = Checkpoint::read(&path).map_err(|e| refused(&e))?;
+        let checkpoint = Checkpoint::read(&path).map_err(|e| of_file(&path, e))?;
         if let Some(assumed) = checkpoint.assumed() {
             log(Level::Warning, format!("{}: assumed {assumed}", path.display()));
         }
@@ -238,17 +209,10 @@ fn only_file(version: &Path) -> Outcome<PathBuf> {
     let entries = fs::read_dir(version).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-    match (files.pop(), files.is_empty()) {
-        (Some(file), true) => Ok(file),
-        (file, _) => {
-            let what = if file.is_none() { "no file" } else { "several files" };
-            let folder = version.display();
-            Err(Failure::new(
-                Code::NOT_FOUND,
-                format!(
-                    "{folder} contains {what}; put one file of weights or one picture there, or set the parameter style"
-                ),
-            ))
-        }
+    if let (1, Some(file)) = (files.len(), files.pop()) {
+        return Ok(file);
     }
+    let what = "does not contain exactly one file; put one file of weights or one picture there";
+    let what = format!("{} {what}, or set the parameter style", version.display());
+    Err(Failure::new(Code::NotFound, what))
 }

@@ -2,9 +2,11 @@
 
 use styleforge::{
     compose::Look,
-    engine::paint::{MAX_WORKING_PX, MIN_WORKING_PX, OutputSize, WorkingSize},
+    engine::paint::{OutputSize, WorkingSize},
     media::encode::Format,
 };
+
+use crate::api::{Outcome, invalid};
 
 /// The choices for the pictures of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,44 +28,32 @@ impl Options {
     ///
     /// # Errors
     /// What to write instead.
-    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
-        let refused = |what: String| format!("{name} is '{text}'; {what}");
-        match name {
-            "strength" => {
-                let percent = text.parse::<u8>().ok().filter(|percent| *percent <= 100);
-                self.look.strength_percent = percent
-                    .ok_or_else(|| refused("use a whole number from 0 to 100".to_owned()))?;
-            }
-            "keep_colors" => {
-                let choice = text.parse::<bool>();
-                self.look.keep_colors =
-                    choice.map_err(|_| refused("use true or false".to_owned()))?;
-            }
-            "working_size" => {
-                self.working_size = match (text, text.parse()) {
-                    ("auto", _) => WorkingSize::Auto,
-                    ("original", _) => WorkingSize::Original,
-                    (_, Ok(px @ MIN_WORKING_PX..=MAX_WORKING_PX)) => WorkingSize::LongSide(px),
-                    _ => {
-                        let range = format!("{MIN_WORKING_PX} to {MAX_WORKING_PX}");
-                        return Err(refused(format!(
-                            "use auto, original or the long side in pixels, {range}"
-                        )));
-                    }
+    pub fn set(&mut self, name: &str, text: &str) -> Outcome {
+        let mut read = || {
+            match name {
+                "strength" => {
+                    let percent = text.parse().ok().filter(|percent| *percent <= 100);
+                    self.look.strength_percent =
+                        percent.ok_or("use a whole number from 0 to 100")?;
                 }
+                "keep_colors" => {
+                    self.look.keep_colors = text.parse().map_err(|_| "use true or false")?;
+                }
+                "working_size" => self.working_size = text.parse()?,
+                "output_size" => self.output_size = text.parse()?,
+                "format" => {
+                    self.format = Some(match text {
+                        "png" => Format::Png,
+                        "jpeg" => Format::Jpeg,
+                        _ => Err("use png or jpeg")?,
+                    });
+                }
+                "panic" if cfg!(debug_assertions) => self.panics = true,
+                _ => Err(format!("there is no parameter {name}; use {}", NAMES.join(", ")))?,
             }
-            "output_size" => self.output_size = text.parse().map_err(refused)?,
-            "format" => {
-                self.format = Some(match text {
-                    "png" => Format::Png,
-                    "jpeg" => Format::Jpeg,
-                    _ => return Err(refused("use png or jpeg".to_owned())),
-                });
-            }
-            "panic" if cfg!(debug_assertions) => self.panics = true,
-            _ => return Err(format!("there is no parameter {name}; use {}", NAMES.join(", "))),
-        }
-        Ok(())
+            Ok(())
+        };
+        read().map_err(|what: String| invalid!("{name} is '{text}'; {what}"))
     }
 }
 
@@ -99,7 +89,7 @@ mod tests {
             ("style", "candy"),
         ];
         for (name, text) in bad {
-            let refused = options.set(name, text).expect_err("bad");
+            let refused = options.set(name, text).expect_err("bad").to_string();
             let advises = ["use ", "give "].iter().any(|word| refused.contains(word));
             assert!(refused.contains(name) && advises, "{refused}");
         }

@@ -11,7 +11,7 @@ use styleforge::{
 };
 
 use crate::{
-    api::{DataType, Failure, Input, Outcome},
+    api::{DataType, Failure, Input, Outcome, invalid},
     config::Tensors,
 };
 
@@ -41,8 +41,9 @@ impl Room {
             return Ok(());
         }
         let (needed, limit) = (self.used_bytes.div_ceil(1_000_000), self.limit_bytes / 1_000_000);
-        let what = format!("the pictures of the batch need {needed} MB, the limit is {limit} MB");
-        Err(Failure::invalid(format!("{what}; send smaller ones, or raise memory_mb")))
+        Err(invalid!(
+            "the pictures of the batch need {needed} MB, the limit is {limit} MB; send smaller ones, or raise memory_mb"
+        ))
     }
 }
 
@@ -56,45 +57,41 @@ pub fn read(
     tensors: Tensors,
     room: &mut Room,
 ) -> Outcome<Vec<Picture>> {
-    let refused =
-        |what: &str| Failure::invalid(format!("{name} has the shape {:?}; {what}", input.shape));
+    let refused = |what: &str| invalid!("{name} has the shape {:?}; {what}", input.shape);
     if input.kind != tensors.kind {
-        return Err(Failure::invalid(format!(
-            "{name} has another type than the model's configuration"
-        )));
+        return Err(invalid!("{name} has another type than the model's configuration"));
     }
-    let sides: Vec<usize> =
+    let shape: Vec<usize> =
         input.shape.iter().map(|&side| usize::try_from(side).unwrap_or(0)).collect();
-    let (count, sides) = match (tensors.has_batches, sides.as_slice()) {
-        (true, [count, sides @ ..]) => (*count, sides),
-        (_, sides) => (1, sides),
+    let (count, sides) = match shape.as_slice() {
+        [count, sides @ ..] if tensors.has_batches => (*count, sides),
+        sides => (1, sides),
     };
     if count == 0 {
         return Err(refused("send at least one picture"));
     }
+    let bytes = match input.parts.as_slice() {
+        [part] => Cow::Borrowed(*part),
+        parts => Cow::Owned(parts.concat()),
+    };
     match (tensors.kind, sides) {
-        (DataType::Bytes, [1]) => files(name, input, count, room),
+        (DataType::Bytes, [1]) => files(name, &bytes, count, room),
         (DataType::Bytes, _) => Err(refused("send one file for each picture")),
         (DataType::Uint8, &[height, width, channels @ (3 | 4)]) => {
             let pixels = (width as u64).saturating_mul(height as u64);
-            let longest = width.max(height) as u64;
             if pixels == 0 {
                 return Err(refused("a picture needs at least one pixel"));
             }
-            if pixels > MAX_PIXELS || longest > u64::from(MAX_SIDE_PX) {
+            if pixels > MAX_PIXELS || width.max(height) > MAX_SIDE_PX as usize {
                 let limits =
                     format!("at most {MAX_PIXELS} pixels, {MAX_SIDE_PX} on a side, are supported");
                 return Err(refused(&limits));
             }
             let each = width * height * channels;
-            if (each as u64).checked_mul(count as u64) != Some(input.byte_count) {
-                return Err(refused(&format!(
-                    "this is not the shape of {} bytes",
-                    input.byte_count
-                )));
+            if each.checked_mul(count) != Some(bytes.len()) {
+                return Err(refused(&format!("this is not the shape of {} bytes", bytes.len())));
             }
             room.take(pixels.saturating_mul(4 * count as u64))?;
-            let bytes = joined(input)?;
             let frames = bytes.chunks_exact(each).map(|pixels| {
                 let frame = Frame::from_rgba(width, height, rgba(pixels, channels))
                     .map_err(Failure::invalid)?;
@@ -106,36 +103,16 @@ pub fn read(
     }
 }
 
-/// The bytes of an input, copied only if they are in several parts.
-fn joined<'a>(input: &Input<'a>) -> Outcome<Cow<'a, [u8]>> {
-    let parts = input.parts()?;
-    let bytes: u64 = parts.iter().map(|part| part.len() as u64).sum();
-    if bytes != input.byte_count {
-        let what = format!("an input of {} bytes has {bytes}", input.byte_count);
-        return Err(Failure::invalid(what));
-    }
-    Ok(match parts.as_slice() {
-        [part] => Cow::Borrowed(*part),
-        parts => Cow::Owned(parts.concat()),
-    })
-}
-
 fn rgba(pixels: &[u8], channels: usize) -> Vec<u8> {
     if channels == 4 {
         return pixels.to_vec();
     }
-    let mut rgba = vec![255; pixels.len() / 3 * 4];
-    for (to, from) in rgba.as_chunks_mut::<4>().0.iter_mut().zip(pixels.as_chunks::<3>().0) {
-        let [r, g, b] = *from;
-        *to = [r, g, b, 255];
-    }
-    rgba
+    let pixels = pixels.as_chunks().0.iter();
+    pixels.map(|&[r, g, b]| [r, g, b, 255]).collect::<Vec<_>>().into_flattened()
 }
 
 /// Decodes the files of an input.
-fn files(name: &str, input: &Input<'_>, count: usize, room: &mut Room) -> Outcome<Vec<Picture>> {
-    let bytes = joined(input)?;
-    let mut rest = bytes.as_ref();
+fn files(name: &str, mut rest: &[u8], count: usize, room: &mut Room) -> Outcome<Vec<Picture>> {
     let mut pictures = Vec::new();
     for _ in 0..count {
         let file = rest.split_first_chunk::<4>().and_then(|(length, after)| {
@@ -143,9 +120,9 @@ fn files(name: &str, input: &Input<'_>, count: usize, room: &mut Room) -> Outcom
             rest = after;
             Some(file)
         });
-        let file = file.ok_or_else(|| Failure::invalid(format!("{name} ends within a file")))?;
+        let file = file.ok_or_else(|| invalid!("{name} ends within a file"))?;
         if !matches!(decode::format_of_bytes(file), Some(Format::Png | Format::Jpeg)) {
-            return Err(Failure::invalid(format!("{name} is neither a PNG nor a JPEG file")));
+            return Err(invalid!("{name} is neither a PNG nor a JPEG file"));
         }
         let needs = decode::needs(name, file).map_err(Failure::invalid)?;
         room.take(needs.bytes)?;
@@ -153,16 +130,19 @@ fn files(name: &str, input: &Input<'_>, count: usize, room: &mut Room) -> Outcom
         pictures.push(Picture { frame: photo.frame.clone(), form: Form::File(Box::new(photo)) });
     }
     if !rest.is_empty() {
-        return Err(Failure::invalid(format!("{name} has more bytes than its files")));
+        return Err(invalid!("{name} has more bytes than its files"));
     }
     Ok(pictures)
 }
 
 /// What is returned for a picture.
-pub enum Painted {
-    /// With this many channels.
-    Pixels(Frame, usize),
-    File(Vec<u8>),
+pub struct Painted {
+    /// Its shape in a tensor, without the number of pictures.
+    pub shape: Vec<i64>,
+    /// Pixels with alpha, or the length of a file and its bytes.
+    bytes: Vec<u8>,
+    /// Whether only red, green and blue of the pixels are returned.
+    is_rgb: bool,
 }
 
 impl Picture {
@@ -172,7 +152,11 @@ impl Picture {
     /// If the painting cannot be encoded.
     pub fn returned(&self, painting: Frame, format: Option<Format>) -> Outcome<Painted> {
         let photo = match &self.form {
-            Form::Pixels(channels) => return Ok(Painted::Pixels(painting, *channels)),
+            Form::Pixels(channels) => {
+                let shape = [painting.height(), painting.width(), *channels];
+                let shape = shape.map(|side| side as i64).to_vec();
+                return Ok(Painted { shape, bytes: painting.into_rgba(), is_rgb: *channels == 3 });
+            }
             Form::File(photo) => photo,
         };
         let attached = Attached {
@@ -182,45 +166,25 @@ impl Picture {
         };
         let encoding = Encoding::of(format.unwrap_or(photo.natural_format));
         let encoded = encode::to_bytes_with("PAINTING", Cow::Owned(painting), attached, encoding);
-        encoded.map(|(bytes, _)| Painted::File(bytes)).map_err(Failure::invalid)
+        let (file, _) = encoded.map_err(Failure::invalid)?;
+        let bytes = [&(file.len() as u32).to_le_bytes()[..], &file].concat();
+        Ok(Painted { shape: vec![1], bytes, is_rgb: false })
     }
 }
 
 impl Painted {
     pub fn byte_count(&self) -> usize {
-        match self {
-            Self::Pixels(frame, channels) => frame.pixel_count() * channels,
-            Self::File(bytes) => 4 + bytes.len(),
-        }
-    }
-
-    /// The shape of the pictures of one request, without their number.
-    pub fn shape(&self) -> Vec<i64> {
-        match self {
-            Self::Pixels(frame, channels) => {
-                [frame.height(), frame.width(), *channels].map(|n| n as i64).to_vec()
-            }
-            Self::File(_) => vec![1],
-        }
+        if self.is_rgb { self.bytes.len() / 4 * 3 } else { self.bytes.len() }
     }
 
     /// Writes exactly [`Painted::byte_count`] bytes.
     pub fn write(&self, to: &mut [u8]) {
-        match self {
-            Self::Pixels(frame, 4) => to.copy_from_slice(frame.rgba()),
-            Self::Pixels(frame, _) => {
-                for (to, from) in
-                    to.as_chunks_mut::<3>().0.iter_mut().zip(frame.rgba().as_chunks::<4>().0)
-                {
-                    let [r, g, b, _] = *from;
-                    *to = [r, g, b];
-                }
-            }
-            Self::File(bytes) => {
-                let (length, file) = to.split_at_mut(4);
-                length.copy_from_slice(&(bytes.len() as u32).to_le_bytes());
-                file.copy_from_slice(bytes);
-            }
+        if !self.is_rgb {
+            return to.copy_from_slice(&self.bytes);
+        }
+        let pixels = self.bytes.as_chunks().0;
+        for (to, &[r, g, b, _]) in to.as_chunks_mut().0.iter_mut().zip(pixels) {
+            *to = [r, g, b];
         }
     }
 }

@@ -7,18 +7,26 @@
 mod paint;
 mod server;
 
+/// The fake GPU of the library's own tests.
+#[path = "../../../tests/cuda_faults"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod gpu {
+    pub mod fake;
+}
+
 use std::{
     ffi::{CString, c_void},
-    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::SeqCst},
+    thread::available_parallelism,
 };
 
+use gpu::fake::{self, FakeGpu};
 use paint::{candy, photo, pixels, plainly, stylized};
 use serde_json::{Value, json};
 use server::{Answer, Input, Instance, LIVE, LOG, MINOR, Model, Parameter, Request, taken};
 use styleforge::{
-    backend::BackendError,
     compose::Look,
-    engine::paint::{OutputSize, PaintError, PaintSettings, WorkingSize},
+    engine::paint::{OutputSize, PaintSettings, WorkingSize},
     frame::Frame,
     media::{
         decode,
@@ -30,21 +38,26 @@ use triton_styleforge::{api, instance};
 /// The server's functions count for the whole process, so tests run one after another.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// A loaded model with one instance on the processor.
+/// A loaded model and one of its instances.
 struct Loaded {
     instance: Box<Instance>,
     _folder: tempfile::TempDir,
     _alone: MutexGuard<'static, ()>,
 }
 
+/// A model with one instance on the processor.
 fn load(parameters: Value) -> Result<Loaded, (u32, String)> {
+    load_with(parameters, 1)
+}
+
+fn load_with(parameters: Value, instances: usize) -> Result<Loaded, (u32, String)> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a folder");
     let of = |(name, value): (&String, &Value)| (name.clone(), json!({"string_value": value}));
     let parameters: serde_json::Map<_, _> =
         parameters.as_object().expect("parameters").iter().map(of).collect();
     let config = json!({"max_batch_size": 0, "input": [], "output": [], "parameters": parameters,
-        "instance_group": [{"kind": "KIND_CPU", "count": 1}]});
+        "instance_group": [{"kind": "KIND_CPU", "count": instances}]});
     let model = Box::new(Model {
         config: Mutex::new(CString::new(config.to_string()).expect("JSON")),
         folder: CString::new(folder.path().to_str().expect("UTF-8")).expect("a path"),
@@ -89,6 +102,33 @@ impl Loaded {
             request.answer.into_inner().expect("not poisoned").expect("answered")
         });
         answers.collect()
+    }
+
+    /// The backend's own state of the instance.
+    fn state(&self) -> *mut instance::Instance {
+        self.instance.state.load(SeqCst).cast::<instance::Instance>()
+    }
+
+    fn instance(&self) -> &instance::Instance {
+        // SAFETY: set when the instance was loaded, and valid until it is dropped.
+        unsafe { &*self.state() }
+    }
+
+    /// The same model on a GPU.
+    fn on(self, gpu: &FakeGpu) -> Self {
+        let backend = Arc::new(gpu.backend().expect("a GPU"));
+        let (model, kind) = (self.instance().model.clone(), api::Kind::Gpu(0));
+        let other = instance::Instance::on(backend, 1, model, kind, "paint_0".to_owned());
+        let other = Box::into_raw(Box::new(other.expect("an instance")));
+        let before: *mut c_void = self.instance.state.swap(other.cast(), SeqCst);
+        // SAFETY: a box of the backend, which is no longer its state.
+        drop(unsafe { Box::from_raw(before.cast::<instance::Instance>()) });
+        self
+    }
+
+    fn ready(&self) -> Result<(), (u32, String)> {
+        // SAFETY: the instance is loaded.
+        taken(unsafe { api::TRITONBACKEND_ModelInstanceReady(self.raw()) }.cast())
     }
 
     fn one(&self, request: Box<Request>) -> Result<Answer, (u32, String)> {
@@ -213,8 +253,8 @@ fn bad_requests_fail_alone() {
     output_on_gpu.output_memory = Some(2);
     let mut no_output = good();
     no_output.output_memory = None;
-    let cancelled = good();
-    cancelled.is_cancelled.store(true, SeqCst);
+    let mut cancelled = good();
+    cancelled.cancelled_after = Some(0);
     let mut negative = of(&[1, 2, 2, 3], 12);
     negative.inputs[0].shape[1] = -2;
     let bad = vec![
@@ -271,6 +311,40 @@ fn memory_limits_hold() {
     let (code, message) = answers[0].clone().expect_err("too large");
     assert!(code == 3 && message.contains("memory_mb"), "{message}");
     assert!(answers[1].is_ok());
+    // Pictures that do not fit in memory together are refused before they are copied.
+    let pixels = vec![0; 26_000_000 * 3];
+    let huge = request(vec![input(&[1, 5200, 5000, 3], pixels)], &[("working_size", "64")]);
+    let answers = loaded.execute(vec![rgb(&small, &[]), huge, rgb(&small, &[])]);
+    let (code, message) = answers[1].clone().expect_err("too large");
+    assert!(code == 3 && message.contains("the limit is 100 MB"), "{message}");
+    assert!(answers[0].is_ok() && answers[0] == answers[2]);
+}
+
+#[test]
+fn a_painting_ends_when_its_client_cancels() {
+    let loaded = load(json!({"style": "candy", "model": "lite", "threads": "1"})).expect("loaded");
+    // Cancelled after it has begun.
+    let mut request = rgb(&photo(1600, 1200), &[("working_size", "original")]);
+    request.cancelled_after = Some(1);
+    let (code, message) = loaded.one(request).expect_err("cancelled");
+    assert_eq!(code, 7, "{message}");
+    let small = photo(40, 30);
+    let answer = loaded.one(rgb(&small, &[])).expect("painted");
+    assert!(answer.bytes == pixels(&plainly(&candy(), &small), 3));
+    assert_eq!(*loaded.instance.reported.lock().expect("statistics"), (1, 1));
+}
+
+#[test]
+fn instances_share_the_cores() {
+    let cores = available_parallelism().expect("a number").get();
+    for (instances, threads) in [(1, cores), (2, (cores / 2).max(1)), (cores + 1, 1)] {
+        let parameters = json!({"style": "candy", "model": "lite"});
+        let loaded = load_with(parameters, instances).expect("loaded");
+        let line = LOG.lock().expect("a log").last().cloned().expect("a line");
+        let plural = if threads == 1 { "" } else { "s" };
+        assert!(line.contains(&format!("({threads} thread{plural})")), "{instances}: {line}");
+        drop(loaded);
+    }
 }
 
 #[test]
@@ -333,12 +407,29 @@ fn any_picture_is_a_style() {
 }
 
 #[test]
+fn the_eight_most_recent_style_pictures_are_kept() {
+    let loaded = load(json!({"style": "input"})).expect("loaded");
+    let model = &loaded.instance().model;
+    let network = |red: u8| {
+        let style = Arc::new(Frame::from_fn(24, 20, |x, y| [red, x as u8, y as u8, 255]));
+        model.network(Some(&style)).expect("a style")
+    };
+    let first: Vec<_> = (0..8).map(network).collect();
+    for (red, known) in first.iter().enumerate() {
+        assert!(Arc::ptr_eq(known, &network(red as u8)), "{red}");
+    }
+    network(8);
+    assert!(Arc::ptr_eq(&first[1], &network(1)));
+    assert!(!Arc::ptr_eq(&first[0], &network(0)), "the least recent one is computed again");
+}
+
+#[test]
 fn models_that_cannot_be_loaded_say_why() {
     for (parameters, words) in [
-        (json!({}), "contains no file"),
+        (json!({}), "does not contain exactly one file"),
         (json!({"style": "nothing"}), "'nothing' is neither a style"),
         (json!({"style": "candy", "colour": "red"}), "there is no parameter colour"),
-        (json!({"style": "candy", "threads": "0"}), "not a number above zero"),
+        (json!({"style": "candy", "threads": "0"}), "use a number above zero"),
         (json!({"style": "candy", "model": "lite", "precision": "fp16"}), "fp16"),
         (json!({"style": "candy", "strength": "200"}), "0 to 100"),
     ] {
@@ -361,23 +452,36 @@ fn old_servers_are_refused() {
 }
 
 #[test]
+fn pictures_of_one_size_are_painted_together_on_a_gpu() {
+    let gpu = FakeGpu::new();
+    let loaded = lite().on(&gpu);
+    let (small, large) = (photo(40, 30), photo(64, 48));
+    let requests = [&small, &large, &small, &large, &small].map(|photo| rgb(photo, &[]));
+    for answer in loaded.execute(requests.into()) {
+        answer.expect("painted");
+    }
+    assert_eq!(*loaded.instance.batches.lock().expect("statistics"), [3, 2]);
+}
+
+#[test]
 fn a_lost_gpu_is_reported_and_not_replaced() {
-    let loaded = lite();
-    let ready = || {
-        // SAFETY: the instance is loaded.
-        taken(unsafe { api::TRITONBACKEND_ModelInstanceReady(loaded.raw()) }.cast())
-    };
-    assert_eq!(ready(), Ok(()));
-    let state: *mut c_void = loaded.instance.state.load(SeqCst);
-    // SAFETY: the backend's own state.
-    let instance = unsafe { &*state.cast::<instance::Instance>() };
-    let lost = BackendError::DeviceLost {
-        device: "GPU 0".to_owned(),
-        reason: "a kernel failed".to_owned(),
-    };
-    instance.failed(PaintError::Backend(lost));
-    let expected = (4, "paint_0: GPU 0 was lost (a kernel failed); restart the server".to_owned());
-    assert_eq!(ready(), Err(expected.clone()));
-    assert_eq!(loaded.one(rgb(&photo(8, 8), &[])), Err(expected.clone()));
-    assert!(LOG.lock().expect("a log").contains(&expected.1));
+    let gpu = FakeGpu::new();
+    let loaded = lite().on(&gpu);
+    let request = || rgb(&photo(40, 30), &[]);
+    assert!(loaded.one(request()).is_ok() && loaded.ready().is_ok());
+    gpu.fail("cuGraphLaunch", 0, fake::LAUNCH_FAILED);
+    let answers = loaded.execute(vec![request(), request(), request()]);
+    let (code, message) = answers[0].clone().expect_err("lost");
+    let begins = format!("paint_0: {} was lost (", fake::NAME);
+    assert!(code == 4 && message.starts_with(&begins), "{message}");
+    assert!(message.ends_with("restart the server"), "{message}");
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    assert_eq!(loaded.ready(), Err((code, message.clone())));
+    assert_eq!(loaded.one(request()), Err((code, message.clone())));
+    assert_eq!(gpu.opened(), 1, "it is not opened again");
+    let log = LOG.lock().expect("a log");
+    assert_eq!(log.iter().filter(|line| **line == message).count(), 1, "{log:?}");
+    drop(log);
+    drop(loaded);
+    assert_eq!(gpu.left_behind(), [""; 0]);
 }

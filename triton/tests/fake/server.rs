@@ -6,7 +6,7 @@ use std::{
     ptr::{null, null_mut},
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicIsize, AtomicPtr, AtomicU32, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicIsize, AtomicPtr, AtomicU32, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -61,7 +61,10 @@ pub struct Request {
     #[allow(clippy::vec_box)]
     pub inputs: Vec<Box<Input>>,
     pub parameters: Vec<(CString, Parameter)>,
-    pub is_cancelled: AtomicBool,
+    /// How often the server says that it is not cancelled before it says that it is; never cancelled if `None`.
+    pub cancelled_after: Option<usize>,
+    /// How often the backend asked whether it is cancelled.
+    pub cancel_questions: AtomicUsize,
     /// The memory of the output, or `None` to refuse it.
     pub output_memory: Option<u32>,
     pub answer: Mutex<Option<Result<Answer, (u32, String)>>>,
@@ -260,7 +263,9 @@ server! {
         OK
     }
     fn TRITONBACKEND_RequestIsCancelled(request: *mut Request, is: *mut bool) {
-        *is = (*request).is_cancelled.load(SeqCst);
+        let request = &*request;
+        let asked = request.cancel_questions.fetch_add(1, SeqCst);
+        *is = request.cancelled_after.is_some_and(|count| asked >= count);
         OK
     }
     fn TRITONBACKEND_RequestRelease(request: *mut Request, _flags: u32) {
@@ -270,12 +275,11 @@ server! {
     }
     fn TRITONBACKEND_InputProperties(
         input: *mut Input, _name: *mut *const c_char, kind: *mut u32, shape: *mut *const i64,
-        dimensions: *mut u32, bytes: *mut u64, buffers: *mut u32
+        dimensions: *mut u32, _bytes: *mut u64, buffers: *mut u32
     ) {
         let input = &*input;
         *kind = input.kind;
         (*shape, *dimensions) = (input.shape.as_ptr(), input.shape.len() as u32);
-        *bytes = input.bytes.iter().map(Vec::len).sum::<usize>() as u64;
         *buffers = input.bytes.len() as u32;
         OK
     }

@@ -35,11 +35,12 @@ instance_group [{ kind: KIND_CPU count: 1 }]
 
 fn main() -> ExitCode {
     type Test = fn(&Path) -> Outcome;
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 7] = [
         ("paintings_are_those_of_stylize", paintings_are_those_of_stylize),
         ("bad_requests_fail_alone", bad_requests_fail_alone),
         ("a_folder_with_a_picture_is_a_model", a_folder_with_a_picture_is_a_model),
         ("files_are_painted", files_are_painted),
+        ("a_deadline_in_the_queue_is_honoured", a_deadline_in_the_queue_is_honoured),
         ("reloads_do_not_grow", reloads_do_not_grow),
         ("a_server_that_ends_answers_first", a_server_that_ends_answers_first),
     ];
@@ -178,6 +179,29 @@ fn files_are_painted(program: &Path) -> Outcome {
     assert!(*painting.frame == plainly(&candy(), &photo));
     let refused = client.post_file("/v2/models/candy/infer", b"not a picture")?;
     assert!(refused.error().contains("neither a PNG nor a JPEG"), "{}", refused.error());
+    Ok(())
+}
+
+/// The request is sent while the only instance paints others.
+fn a_deadline_in_the_queue_is_honoured(program: &Path) -> Outcome {
+    let server = with_lite(program)?;
+    let photo = photo(700, 500);
+    let request = |parameters| rgb_request(photo.size(), parameters);
+    let path = "/v2/models/candy/infer";
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut client = server.client()?;
+        client.send_post(path, &request(json!({})), &pixels(&photo, 3))?;
+        clients.push(client);
+    }
+    // The first answer shows that the instance is busy with the others.
+    assert_eq!(clients[0].receive()?.status, 200);
+    let late = infer(&server, "candy", &photo, json!({"timeout": 1}))?;
+    assert!(late.status != 200 && late.error().contains("expired"), "{}", late.error());
+    for mut client in clients.into_iter().skip(1) {
+        let answer = client.receive()?;
+        assert_eq!(answer.status, 200, "{}", answer.error());
+    }
     Ok(())
 }
 
