@@ -1,8 +1,8 @@
-//! Measures a server: N clients send pictures through system shared memory, one after another each, and read the
-//! paintings. `load --help` lists the options.
+//! Measures a server: N clients send pictures, one after another each, and read the paintings. `load --help` lists the
+//! options.
 //!
-//! The clients share one machine with the server, and their time counts: each writes its picture to shared memory and
-//! copies the painting out of it. Every painting is compared with the first one of its size.
+//! The clients share one machine with the server, and their time counts: with shared memory, each writes its picture there
+//! and copies the painting out of it. Every painting is compared with the first one of its size. Files are not decoded.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../tests/support/http.rs"]
@@ -24,11 +24,23 @@ use std::{
 
 use http::{Client, rgb_request};
 use serde_json::{Value, json};
+use styleforge::{
+    frame::Frame,
+    media::encode::{self, Encoding, Format},
+};
 
-const USAGE: &str = "load [--model NAME] [--port N] [--clients N] [--seconds N] [--size WxH,WxH] [--inline] [--json]
-  --inline  sends pixels in the request, not through shared memory";
+const USAGE: &str = "load [--model NAME] [--port N] [--clients N] [--seconds N] [--size WxH,WxH] [--route ROUTE] [--json]
+  --route  shared (pixels in system shared memory), http (pixels in requests and answers), png or jpeg (files)";
 /// Runs before the measurement, while sessions open and processors reach their clock rate.
 const WARM_UP: Duration = Duration::from_secs(2);
+
+/// How pictures are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Shared,
+    Http,
+    File(Format),
+}
 
 #[derive(Clone)]
 struct Options {
@@ -37,7 +49,7 @@ struct Options {
     clients: usize,
     seconds: u64,
     sizes: Vec<(usize, usize)>,
-    is_inline: bool,
+    route: Route,
     prints_json: bool,
 }
 
@@ -49,13 +61,21 @@ impl Options {
             clients: 16,
             seconds: 10,
             sizes: vec![(512, 512)],
-            is_inline: false,
+            route: Route::Shared,
             prints_json: false,
         };
         let mut arguments = env::args().skip(1);
         while let Some(name) = arguments.next() {
             match name.as_str() {
-                "--inline" => options.is_inline = true,
+                "--route" => {
+                    options.route = match arguments.next()?.as_str() {
+                        "shared" => Route::Shared,
+                        "http" => Route::Http,
+                        "png" => Route::File(Format::Png),
+                        "jpeg" => Route::File(Format::Jpeg),
+                        _ => return None,
+                    }
+                }
                 "--json" => options.prints_json = true,
                 "--model" => options.model = arguments.next()?,
                 "--port" => options.port = arguments.next()?.parse().ok()?,
@@ -130,14 +150,20 @@ fn client(
 ) -> Result<Vec<f64>> {
     let size @ (width, height) = options.sizes[number % options.sizes.len()];
     let bytes = 3 * width * height;
-    let photo: Vec<u8> = (0..bytes)
-        .map(|i| (i / 3 % width * 255 / width + i / 3 / width * 97 / height) as u8)
-        .collect();
+    let frame = Frame::from_fn(width, height, |x, y| {
+        [(x * 255 / width) as u8, (y * 255 / height) as u8, (x ^ y) as u8, 255]
+    });
+    let photo: Result<Vec<u8>> = match options.route {
+        Route::File(format) => encode::to_bytes("photo", &frame, None, Encoding::of(format))
+            .map(|(file, _)| file)
+            .map_err(Error::other),
+        _ => Ok(frame.rgba().chunks(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect()),
+    };
     let opened = open(options, number, bytes);
     start.wait();
-    let (mut client, from, to) = opened?;
+    let (photo, (mut client, from, to)) = (photo?, opened?);
     let mut request = rgb_request(size, json!({}));
-    if !options.is_inline {
+    if options.route == Route::Shared {
         let place = |region: &Region| json!({"shared_memory_region": region.name, "shared_memory_byte_size": bytes});
         request["inputs"][0]["parameters"] = place(&from);
         request["outputs"][0]["parameters"] = place(&to);
@@ -148,19 +174,21 @@ fn client(
     while !is_over.load(Ordering::Relaxed) {
         let counts = is_measuring.load(Ordering::Relaxed);
         let begun = Instant::now();
-        let answer = if options.is_inline {
-            client.post(&path, &request, &photo)?
-        } else {
-            from.file.write_all_at(&photo, 0)?;
-            client.post(&path, &request, &[])?
+        let answer = match options.route {
+            Route::Shared => {
+                from.file.write_all_at(&photo, 0)?;
+                client.post(&path, &request, &[])?
+            }
+            Route::Http => client.post(&path, &request, &photo)?,
+            Route::File(_) => client.post_file(&path, &photo)?,
         };
         if answer.status != 200 {
             return Err(Error::other(format!("{}: {}", answer.status, answer.error())));
         }
-        if options.is_inline {
-            painting = answer.bytes;
-        } else {
+        if options.route == Route::Shared {
             to.file.read_exact_at(&mut painting, 0)?;
+        } else {
+            painting = answer.bytes;
         }
         if counts && !is_over.load(Ordering::Relaxed) {
             times.push(begun.elapsed().as_secs_f64() * 1e3);
@@ -217,13 +245,14 @@ fn measured(options: &Options) -> Result<()> {
     let [p50, p95, p99] = [0.5, 0.95, 0.99].map(at);
     let sizes: Vec<String> = options.sizes.iter().map(|(w, h)| format!("{w}x{h}")).collect();
     let (sizes, clients) = (sizes.join(","), options.clients);
+    let route = format!("{:?}", options.route).to_lowercase();
     if options.prints_json {
-        let all = json!({"sizes": sizes, "clients": clients, "inline": options.is_inline, "per_second": rate,
+        let all = json!({"sizes": sizes, "clients": clients, "route": route, "per_second": rate,
             "p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "requests": times.len()});
         println!("{all}");
     } else {
         println!(
-            "{sizes}, {clients} clients: {rate:.1} pictures/s; {p50:.2} ms (95 %: {p95:.2}, 99 %: {p99:.2})"
+            "{sizes}, {clients} clients, {route}: {rate:.1} pictures/s; {p50:.2} ms (95 %: {p95:.2}, 99 %: {p99:.2})"
         );
     }
     Ok(())
