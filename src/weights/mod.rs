@@ -262,11 +262,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
             safetensors::header_length(&bytes, size_bytes)?;
         }
         Format::Torch if torch::is_zip(&bytes) => {
-            let mut last = Vec::new();
-            let end = SeekFrom::Start(size_bytes.saturating_sub(torch::LAST_BYTES as u64));
-            (&file).seek(end).map_err(failed)?;
-            (&file).take(torch::LAST_BYTES as u64).read_to_end(&mut last).map_err(failed)?;
-            torch::check_end(&last)?;
+            torch::check_end(file.try_clone().map_err(failed)?)?;
             (&file).seek(SeekFrom::Start(bytes.len() as u64)).map_err(failed)?;
         }
         Format::Torch | Format::Onnx => {}

@@ -71,7 +71,7 @@ impl<'a> Stream<'a, '_> {
     }
 
     /// The bytes of all storages, in the order of `keys`.
-    fn storages(&mut self, weights: &Pickle<'a>, keys: &[Value<'a>]) -> Result<Contents<'a>> {
+    fn storages(&mut self, weights: &Pickle<'a>, keys: &[Value<'a>]) -> Result<Contents<'a, 'a>> {
         let mut dtypes: HashMap<&str, Dtype> = HashMap::new();
         for storage in weights.storages() {
             self.budget.steps(storage.key.len())?;

@@ -21,7 +21,7 @@ use super::{
     tensor::{MAX_RANK, StoredTensor},
 };
 use archive::broken;
-pub(super) use archive::{LAST_BYTES, check_end};
+pub(super) use archive::check_end;
 use values::{Object, Pickle, StorageRef, TensorRef, Value};
 
 /// Keys under which training scripts store the weights.
@@ -70,7 +70,8 @@ pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
 }
 
 fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
-    let archive = archive::open(bytes, budget)?;
+    let zip = archive::locate(bytes)?;
+    let archive = archive::open(&zip, budget)?;
     let is_pickle = |name: &&str| *name == "data.pkl" || name.ends_with("/data.pkl");
     let mut pickles = archive.names().filter(is_pickle);
     let root = match (pickles.next(), pickles.next()) {
@@ -337,7 +338,7 @@ fn whole(value: Value<'_>) -> Option<usize> {
 }
 
 /// Bytes of named entries.
-type Contents<'a> = HashMap<&'a str, &'a [u8]>;
+type Contents<'n, 'a> = HashMap<&'n str, &'a [u8]>;
 
 #[cfg(test)]
 mod tests {
