@@ -162,9 +162,9 @@ impl FromStr for GpuList {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{given}' is not a {what}; choose one of {choices}")]
 pub struct UnknownChoice {
-    what: &'static str,
-    given: String,
-    choices: String,
+    pub(crate) what: &'static str,
+    pub(crate) given: String,
+    pub(crate) choices: String,
 }
 
 /// Defines a closed set of named choices.
@@ -180,17 +180,17 @@ macro_rules! named {
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.name())
             }
         }
 
-        impl FromStr for $type {
-            type Err = UnknownChoice;
+        impl std::str::FromStr for $type {
+            type Err = $crate::mode::UnknownChoice;
 
             fn from_str(s: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|c| c.name() == s).ok_or_else(|| UnknownChoice {
+                Self::ALL.iter().copied().find(|c| c.name() == s).ok_or_else(|| Self::Err {
                     what: $what,
                     given: s.to_owned(),
                     choices: [$($name),+].join(", "),
@@ -199,6 +199,7 @@ macro_rules! named {
         }
     };
 }
+pub(crate) use named;
 
 named!(Variant, "variant", Baseline = "baseline", FusedNorm = "fused-norm", Fused = "fused");
 named!(

@@ -324,7 +324,7 @@ fn identity() -> network::Network {
 #[test]
 fn what_goes_in_comes_out() {
     let photo = Frame::from_fn(4, 3, |x, y| [(60 * x) as u8, (100 * y) as u8, 255, 9]);
-    for range in PixelRange::ALL {
+    for &range in PixelRange::ALL {
         for order in [ChannelOrder::Rgb, ChannelOrder::Bgr] {
             let format = PixelFormat { input: range, output: range, order };
             let network = with_levels(identity(), format).expect("a network");

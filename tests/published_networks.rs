@@ -243,7 +243,7 @@ fn what_a_person_says_wrongly_is_refused() {
     let text = Checkpoint::from_bytes_as(&kept, choice).expect_err("a graph").to_string();
     assert!(text.contains("a graph"), "{text}");
     assert!("Transformer".parse::<Published>().is_err());
-    for network in Published::ALL {
+    for &network in Published::ALL {
         assert_eq!(network.name().parse(), Ok(network));
     }
 }

@@ -4,12 +4,13 @@
 //! deviations. Some expect BGR. The conversions are added to the network's graph as operations, so that the rest of the
 //! program only has to know levels.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     graph::{Conv, Graph, NodeId, Op},
+    mode::named,
     network::{Network, NetworkError, NodeWeights, Weights},
 };
 
@@ -40,18 +41,6 @@ const CAFFE_MEANS: [f64; 3] = [123.68, 116.779, 103.939];
 const IMAGENET: [(f64, f64); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
 
 impl PixelRange {
-    pub const ALL: [Self; 5] = [Self::Bytes, Self::Unit, Self::Signed, Self::ImageNet, Self::Caffe];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bytes => "0..255",
-            Self::Unit => "0..1",
-            Self::Signed => "-1..1",
-            Self::ImageNet => "imagenet",
-            Self::Caffe => "caffe",
-        }
-    }
-
     /// Factor and summand that convert levels from 0 to 255 to this range, for red (0), green or blue.
     const fn of_levels(self, color: usize) -> (f64, f64) {
         match self {
@@ -67,32 +56,15 @@ impl PixelRange {
     }
 }
 
-impl fmt::Display for PixelRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// A name that is not among the choices.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown value {given}; choose one of {choices}")]
-pub struct UnknownName {
-    given: String,
-    choices: &'static str,
-}
-
-impl FromStr for PixelRange {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        let found = Self::ALL.into_iter().find(|range| range.name() == text);
-        found.ok_or_else(|| unknown(text, "0..255, 0..1, -1..1, imagenet and caffe"))
-    }
-}
-
-fn unknown(text: &str, choices: &'static str) -> UnknownName {
-    UnknownName { given: text.chars().take(40).collect(), choices }
-}
+named!(
+    PixelRange,
+    "range of pixel values",
+    Bytes = "0..255",
+    Unit = "0..1",
+    Signed = "-1..1",
+    ImageNet = "imagenet",
+    Caffe = "caffe"
+);
 
 /// Which color comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -104,15 +76,6 @@ pub enum ChannelOrder {
 }
 
 impl ChannelOrder {
-    pub const ALL: [Self; 2] = [Self::Rgb, Self::Bgr];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rgb => "rgb",
-            Self::Bgr => "bgr",
-        }
-    }
-
     /// The color of a channel: 0 is red.
     const fn color(self, channel: usize) -> usize {
         match self {
@@ -122,20 +85,7 @@ impl ChannelOrder {
     }
 }
 
-impl fmt::Display for ChannelOrder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for ChannelOrder {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        let found = Self::ALL.into_iter().find(|order| order.name() == text);
-        found.ok_or_else(|| unknown(text, "rgb and bgr"))
-    }
-}
+named!(ChannelOrder, "channel order", Rgb = "rgb", Bgr = "bgr");
 
 /// What is known about the values of a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -300,7 +250,7 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for range in PixelRange::ALL {
+        for &range in PixelRange::ALL {
             assert_eq!(range.name().parse(), Ok(range));
         }
         assert_eq!("bgr".parse(), Ok(ChannelOrder::Bgr));

@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn readings_are_few_different_and_keep_what_is_known() {
         let ranges: Vec<Option<PixelRange>> =
-            std::iter::once(None).chain(PixelRange::ALL.map(Some)).collect();
+            std::iter::once(None).chain(PixelRange::ALL.iter().copied().map(Some)).collect();
         for &input in &ranges {
             for &output in &ranges {
                 for order in [None, Some(Rgb), Some(Bgr)] {

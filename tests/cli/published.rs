@@ -40,7 +40,7 @@ fn what_is_assumed_of_a_file_is_said_and_can_be_said_otherwise() {
     assert_eq!(painted("retro", "kept.png").1, from_file);
     assert_ne!(painted("plain", "plain.png").1, from_file);
     for (network, code, words) in [
-        ("TransformerNetworkV3", 2, "unknown network TransformerNetworkV3"),
+        ("TransformerNetworkV3", 2, "'TransformerNetworkV3' is not a published network"),
         ("TransformerResNextNetwork", 1, "the file contains TransformerNetwork, not"),
     ] {
         s.styleforge(&["styles", "import", "retro.pth", "--network", network])

@@ -100,12 +100,12 @@ fn card_size(ui: &Ui, rows: usize) -> Vec2 {
 /// The lists for setting a format by hand.
 fn by_hand(ui: &mut Ui, format: &mut PixelFormat, opens: bool) {
     ui.horizontal(|ui| {
-        let first = pick(ui, "Input range", &mut format.input, &PixelRange::ALL);
+        let first = pick(ui, "Input range", &mut format.input, PixelRange::ALL);
         if opens {
             first.request_focus();
         }
-        pick(ui, "Output range", &mut format.output, &PixelRange::ALL);
-        pick(ui, "Channel order", &mut format.order, &ChannelOrder::ALL);
+        pick(ui, "Output range", &mut format.output, PixelRange::ALL);
+        pick(ui, "Channel order", &mut format.order, ChannelOrder::ALL);
     });
     theme::caption(
         ui,

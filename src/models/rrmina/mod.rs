@@ -12,9 +12,10 @@
 mod ending;
 mod keys;
 
-use std::{fmt, str::FromStr};
-
-use crate::graph::{GraphError, Op, SizeRule};
+use crate::{
+    graph::{GraphError, Op, SizeRule},
+    mode::named,
+};
 
 use super::{
     Misfit, NamedShapes,
@@ -42,45 +43,20 @@ pub enum Published {
 }
 
 impl Published {
-    pub const ALL: [Self; 6] =
-        [Self::Plain, Self::Tanh, Self::V2, Self::ResNext, Self::DenseNet, Self::UNet];
     /// Those whose weights have the same names and shapes.
     pub const ALIKE: [Self; 3] = [Self::Plain, Self::Tanh, Self::V2];
-
-    /// The name of its class.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "TransformerNetwork",
-            Self::Tanh => "TransformerNetworkTanh",
-            Self::V2 => "TransformerNetworkV2",
-            Self::ResNext => "TransformerResNextNetwork",
-            Self::DenseNet => "TransformerNetworkDenseNet",
-            Self::UNet => "TransformerNetworkUNetDenseNetResNet",
-        }
-    }
 }
 
-impl fmt::Display for Published {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown network {0}; choose one of TransformerNetwork, TransformerNetworkTanh, TransformerNetworkV2, TransformerResNextNetwork, \
-     TransformerNetworkDenseNet and TransformerNetworkUNetDenseNetResNet"
-)]
-pub struct UnknownNetwork(String);
-
-impl FromStr for Published {
-    type Err = UnknownNetwork;
-
-    fn from_str(text: &str) -> Result<Self, UnknownNetwork> {
-        let found = Self::ALL.into_iter().find(|network| network.name() == text);
-        found.ok_or_else(|| UnknownNetwork(text.chars().take(40).collect()))
-    }
-}
+named!(
+    Published,
+    "published network",
+    Plain = "TransformerNetwork",
+    Tanh = "TransformerNetworkTanh",
+    V2 = "TransformerNetworkV2",
+    ResNext = "TransformerResNextNetwork",
+    DenseNet = "TransformerNetworkDenseNet",
+    UNet = "TransformerNetworkUNetDenseNetResNet"
+);
 
 /// The network that the names and the order of the weights indicate. Ignores what may follow the last convolution.
 pub(super) fn detected(weights: &impl NamedShapes) -> Published {
