@@ -225,7 +225,7 @@ pub fn import(
     let picture = decode::from_path(file)?.frame;
     let (code, thumbnail) = look_at(network, &picture)?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let style = library.keep_style_picture(&code, name.unwrap_or(&stem), &thumbnail)?;
+    let style = library.keep_style_picture(&code, name.unwrap_or(&stem), &thumbnail, None)?;
     Ok((style, caution(&file.display().to_string(), &picture)))
 }
 

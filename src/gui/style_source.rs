@@ -222,8 +222,8 @@ impl Library {
         warning: Option<String>,
     ) -> Result<Import, String> {
         let kept = self.with(|library| {
-            let first = library.keep_style_picture(code, name, thumbnail);
-            or_numbered(name, first, |name| library.keep_style_picture(code, name, thumbnail))
+            let first = library.keep_style_picture(code, name, thumbnail, None);
+            or_numbered(name, first, |name| library.keep_style_picture(code, name, thumbnail, None))
         });
         let style = kept.map_err(|error| not_added(&error))?;
         Ok(Import::Added { id: style.id, warning })
@@ -314,7 +314,8 @@ impl StyleSource for Library {
             })
             .collect();
         let picture = style_picture::thumbnail_of_mix(&pictures).map_err(|e| not_kept(&e))?;
-        let kept = self.with(|library| library.keep_mix(&code, name, &picture, words));
+        let kept =
+            self.with(|library| library.keep_style_picture(&code, name, &picture, Some(words)));
         kept.map(|style| style.id).map_err(|e| not_kept(&e))
     }
 

@@ -68,34 +68,12 @@ impl StyleLibrary {
         self.write_style(&id, &files, |file| Checkpoint::read(file).map(drop))
     }
 
-    /// Stores the code of a style picture under `title`, with a JPEG thumbnail.
+    /// Stores the code of a style picture or of a mix of them under `title`, with a JPEG thumbnail. `parts` describes a
+    /// mix as text.
     ///
     /// # Errors
     /// [`LibraryError`] as [`StyleLibrary::import`].
     pub fn keep_style_picture(
-        &mut self,
-        code: &CodeOf,
-        title: &str,
-        thumbnail: &[u8],
-    ) -> Result<Style, LibraryError> {
-        self.keep_code(code, title, thumbnail, None)
-    }
-
-    /// Stores a mix of style pictures under `title`, with a JPEG thumbnail. `parts` describes the mix as text.
-    ///
-    /// # Errors
-    /// [`LibraryError`] as [`StyleLibrary::import`].
-    pub fn keep_mix(
-        &mut self,
-        code: &CodeOf,
-        title: &str,
-        thumbnail: &[u8],
-        parts: &str,
-    ) -> Result<Style, LibraryError> {
-        self.keep_code(code, title, thumbnail, Some(parts))
-    }
-
-    fn keep_code(
         &mut self,
         code: &CodeOf,
         title: &str,
