@@ -183,6 +183,35 @@ impl Graph {
         Ok(self.nodes.len() - 1)
     }
 
+    /// Appends a node that is named after its layer and `what` it does there.
+    ///
+    /// # Errors
+    /// As [`Graph::add`].
+    pub fn then(
+        &mut self,
+        layer: &str,
+        what: &str,
+        op: Op,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, GraphError> {
+        self.add(&format!("{layer}.{what}"), layer, op, inputs)
+    }
+
+    /// Appends the instance norm of a map: its statistics, and their application, the node `name`.
+    ///
+    /// # Errors
+    /// As [`Graph::add`].
+    pub fn instance_norm(
+        &mut self,
+        name: &str,
+        layer: &str,
+        eps: f64,
+        x: NodeId,
+    ) -> Result<NodeId, GraphError> {
+        let statistics = self.then(layer, "statistics", Op::InstanceStatistics, &[x])?;
+        self.add(name, layer, Op::InstanceNorm { eps }, &[x, statistics])
+    }
+
     /// All nodes, in the order in which they can run.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes

@@ -169,26 +169,26 @@ impl NetworkSpec {
         self.validate()?;
         let [full, half, quarter] = self.widths;
         let k = self.kernels;
-        let mut net = Builder::default();
-        let mut x = net.graph.add("photo", "conv1", Op::Photo, &[])?;
+        let mut net = Graph::default();
+        let mut x = net.add("photo", "conv1", Op::Photo, &[])?;
         for (conv, norm, channels, kernel_px, stride_px) in [
             ("conv1", "in1", (3, full), k.first, 1),
             ("conv2", "in2", (full, half), k.down[0], 2),
             ("conv3", "in3", (half, quarter), k.down[1], 2),
         ] {
-            x = net.conv(conv, x, channels, kernel_px, stride_px)?;
-            x = net.norm(conv, norm, x)?;
+            x = padded_conv(&mut net, conv, x, channels, kernel_px, stride_px)?;
+            x = net.instance_norm(norm, conv, NORM_EPS, x)?;
             x = net.then(conv, "relu", Op::Relu, &[x])?;
         }
         for block in 1..=self.blocks {
             let [(conv1, norm1), (conv2, norm2)] = [1, 2]
                 .map(|half| (format!("res{block}.conv{half}"), format!("res{block}.in{half}")));
             let channels = (quarter, quarter);
-            let mut y = net.conv(&conv1, x, channels, k.residual, 1)?;
-            y = net.norm(&conv1, &norm1, y)?;
+            let mut y = padded_conv(&mut net, &conv1, x, channels, k.residual, 1)?;
+            y = net.instance_norm(&norm1, &conv1, NORM_EPS, y)?;
             y = net.then(&conv1, "relu", Op::Relu, &[y])?;
-            y = net.conv(&conv2, y, channels, k.residual, 1)?;
-            y = net.norm(&conv2, &norm2, y)?;
+            y = padded_conv(&mut net, &conv2, y, channels, k.residual, 1)?;
+            y = net.instance_norm(&norm2, &conv2, NORM_EPS, y)?;
             x = net.then(&conv2, "add", Op::Add, &[x, y])?;
         }
         for (conv, norm, channels, kernel_px) in [
@@ -196,13 +196,13 @@ impl NetworkSpec {
             ("deconv2", "in5", (half, full), k.up[1]),
         ] {
             x = net.then(conv, "upsample", Op::Upsample, &[x])?;
-            x = net.conv(conv, x, channels, kernel_px, 1)?;
-            x = net.norm(conv, norm, x)?;
+            x = padded_conv(&mut net, conv, x, channels, kernel_px, 1)?;
+            x = net.instance_norm(norm, conv, NORM_EPS, x)?;
             x = net.then(conv, "relu", Op::Relu, &[x])?;
         }
-        x = net.conv("deconv3", x, (full, 3), k.last, 1)?;
+        x = padded_conv(&mut net, "deconv3", x, (full, 3), k.last, 1)?;
         net.then("deconv3", "picture", Op::Picture, &[x])?;
-        Ok(net.graph)
+        Ok(net)
     }
 
     /// This network with random weights, as [`Network::random`].
@@ -214,45 +214,18 @@ impl NetworkSpec {
     }
 }
 
-/// The graph while it is built.
-#[derive(Default)]
-struct Builder {
-    graph: Graph,
-}
-
-impl Builder {
-    /// A node of a layer, named after it.
-    fn then(
-        &mut self,
-        layer: &str,
-        what: &str,
-        op: Op,
-        inputs: &[NodeId],
-    ) -> Result<NodeId, GraphError> {
-        self.graph.add(&format!("{layer}.{what}"), layer, op, inputs)
-    }
-
-    /// A convolution after its padding.
-    fn conv(
-        &mut self,
-        name: &str,
-        x: NodeId,
-        (in_channels, out_channels): (usize, usize),
-        kernel_px: usize,
-        stride_px: usize,
-    ) -> Result<NodeId, GraphError> {
-        let margin_px = kernel_px / 2;
-        let padded = self.then(name, "pad", Op::reflect(margin_px), &[x])?;
-        let op = Op::Conv2d(Conv::square(in_channels, out_channels, kernel_px, stride_px));
-        self.graph.add(name, name, op, &[padded])
-    }
-
-    /// The norm after a convolution.
-    fn norm(&mut self, conv: &str, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
-        let statistics = self.then(conv, "statistics", Op::InstanceStatistics, &[x])?;
-        let op = Op::InstanceNorm { eps: NORM_EPS };
-        self.graph.add(name, conv, op, &[x, statistics])
-    }
+/// Appends a convolution after its padding.
+fn padded_conv(
+    graph: &mut Graph,
+    name: &str,
+    x: NodeId,
+    (in_channels, out_channels): (usize, usize),
+    kernel_px: usize,
+    stride_px: usize,
+) -> Result<NodeId, GraphError> {
+    let padded = graph.then(name, "pad", Op::reflect(kernel_px / 2), &[x])?;
+    let op = Op::Conv2d(Conv::square(in_channels, out_channels, kernel_px, stride_px));
+    graph.add(name, name, op, &[padded])
 }
 
 #[cfg(test)]

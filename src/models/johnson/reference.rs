@@ -1,8 +1,8 @@
 //! Parts of the network as separate graphs, for benchmarks that compare devices and other programs.
 
-use super::Builder;
+use super::padded_conv;
 use crate::{
-    graph::{Graph, Op},
+    graph::{Graph, NORM_EPS, Op},
     network::NetworkError,
 };
 
@@ -30,25 +30,25 @@ impl Part {
     /// # Errors
     /// [`NetworkError`]; does not occur for channel counts of a network.
     pub fn graph(self, channels: usize) -> Result<Graph, NetworkError> {
-        let mut net = Builder::default();
-        let photo = net.graph.add("photo", BEFORE, Op::Photo, &[])?;
-        let mut x = net.conv(BEFORE, photo, (3, channels), KERNEL_PX, 1)?;
-        x = net.norm(BEFORE, "before.in", x)?;
+        let mut net = Graph::default();
+        let photo = net.add("photo", BEFORE, Op::Photo, &[])?;
+        let mut x = padded_conv(&mut net, BEFORE, photo, (3, channels), KERNEL_PX, 1)?;
+        x = net.instance_norm("before.in", BEFORE, NORM_EPS, x)?;
         x = net.then(BEFORE, "relu", Op::Relu, &[x])?;
-        let mut y = net.conv("conv1", x, (channels, channels), KERNEL_PX, 1)?;
-        y = net.norm("conv1", "in1", y)?;
+        let mut y = padded_conv(&mut net, "conv1", x, (channels, channels), KERNEL_PX, 1)?;
+        y = net.instance_norm("in1", "conv1", NORM_EPS, y)?;
         y = net.then("conv1", "relu", Op::Relu, &[y])?;
         if self == Self::ResidualBlock {
-            y = net.conv("conv2", y, (channels, channels), KERNEL_PX, 1)?;
-            y = net.norm("conv2", "in2", y)?;
+            y = padded_conv(&mut net, "conv2", y, (channels, channels), KERNEL_PX, 1)?;
+            y = net.instance_norm("in2", "conv2", NORM_EPS, y)?;
             y = net.then("conv2", "add", Op::Add, &[x, y])?;
         }
         let last = channels.min(MAX_LAST_CHANNELS);
-        y = net.conv(AFTER, y, (channels, last), KERNEL_PX, 1)?;
-        y = net.norm(AFTER, "after.in", y)?;
+        y = padded_conv(&mut net, AFTER, y, (channels, last), KERNEL_PX, 1)?;
+        y = net.instance_norm("after.in", AFTER, NORM_EPS, y)?;
         y = net.then(AFTER, "relu", Op::Relu, &[y])?;
-        y = net.conv("last", y, (last, 3), KERNEL_PX, 1)?;
+        y = padded_conv(&mut net, "last", y, (last, 3), KERNEL_PX, 1)?;
         net.then("last", "picture", Op::Picture, &[y])?;
-        Ok(net.graph)
+        Ok(net)
     }
 }

@@ -73,7 +73,7 @@ impl<'a> Builder<'a> {
     ) -> Result<NodeId, GraphError> {
         let padded = match kernel_px / 2 {
             0 => x,
-            px => self.add(&format!("{name}.pad"), name, Op::reflect(px), &[x])?,
+            px => self.graph.then(name, "pad", Op::reflect(px), &[x])?,
         };
         let op = Op::Conv2d(Conv::square(from, to, kernel_px, stride_px));
         let weights = self.stored(name, to);
@@ -118,14 +118,11 @@ impl<'a> Builder<'a> {
     pub(super) fn instance_norm(
         &mut self,
         name: &str,
-        layer: &str,
         x: NodeId,
         values: NodeWeights,
     ) -> Result<NodeId, GraphError> {
-        let statistics =
-            self.add(&format!("{name}.statistics"), layer, Op::InstanceStatistics, &[x])?;
-        let norm = Op::InstanceNorm { eps: EPS };
-        self.weighted(name, layer, norm, &[x, statistics], values)
+        self.weights.push((name.to_owned(), values));
+        self.graph.instance_norm(name, name, EPS, x)
     }
 
     /// The picture's tokens, one pixel each, and the map that the head also gets.
@@ -149,7 +146,7 @@ impl<'a> Builder<'a> {
                     let (kernel_px, stride_px) = if number == 0 { (9, 1) } else { (3, 2) };
                     x = self.conv(&name, x, (from, to), kernel_px, stride_px)?;
                     if number < widths.len() {
-                        x = self.add(&format!("{name}.relu"), &name, Op::Relu, &[x])?;
+                        x = self.graph.then(&name, "relu", Op::Relu, &[x])?;
                     }
                     kept = kept.or((spec.skip() == 1 << number).then_some(x));
                     from = to;
@@ -171,24 +168,23 @@ impl<'a> Builder<'a> {
         let mut parts = [all; 3];
         for (part, what) in ["queries", "keys", "values"].iter().enumerate() {
             let slice = Op::Channels { first: part * dim, count: dim };
-            parts[part] = self.add(&format!("{attention}.{what}"), &attention, slice, &[all])?;
+            parts[part] = self.graph.then(&attention, what, slice, &[all])?;
         }
         let mixed = self.add(&attention, &attention, Op::Attention { heads }, &parts)?;
         let made = self.linear(&format!("{attention}.out"), mixed, (dim, dim))?;
-        let x = self.add(&format!("{attention}.add"), &attention, Op::Add, &[made, x])?;
+        let x = self.graph.then(&attention, "add", Op::Add, &[made, x])?;
         let normed = self.layer_norm(&format!("{name}.norm2"), &feed, x)?;
         let wide = self.linear(&format!("{name}.up"), normed, (dim, ffn))?;
-        let bent =
-            self.add(&format!("{feed}.gelu"), &feed, Op::Function(Function::Gelu), &[wide])?;
+        let bent = self.graph.then(&feed, "gelu", Op::Function(Function::Gelu), &[wide])?;
         let made = self.linear(&format!("{name}.down"), bent, (ffn, dim))?;
-        self.add(&format!("{feed}.add"), &feed, Op::Add, &[made, x])
+        self.graph.then(&feed, "add", Op::Add, &[made, x])
     }
 
     /// A norm of the head: an instance norm, or only its scale and offset.
     fn head_norm(&mut self, name: &str, x: NodeId, channels: usize) -> Result<NodeId, GraphError> {
         let values = self.norm_values(name, channels, true);
         match self.of.spec.head {
-            Head::Convolutions { is_normed: true, .. } => self.instance_norm(name, name, x, values),
+            Head::Convolutions { is_normed: true, .. } => self.instance_norm(name, x, values),
             _ => self.weighted(name, name, Op::Affine, &[x], values),
         }
     }
@@ -211,7 +207,7 @@ impl<'a> Builder<'a> {
         for (number, &to) in widths.iter().enumerate() {
             stride /= 2;
             let name = format!("head.ups.{number}.conv");
-            x = self.add(&format!("{name}.upsample"), &name, Op::Upsample, &[x])?;
+            x = self.graph.then(&name, "upsample", Op::Upsample, &[x])?;
             x = self.conv(&name, x, (from, to), 3, 1)?;
             if let Some(kept) = skip.filter(|_| stride == *skip_px) {
                 let channels = spec.stem_width(*skip_px);

@@ -216,7 +216,7 @@ impl Transformer {
         }
         let wanted =
             NodeWeights { weight: code[dim..2 * dim].to_vec(), bias: code[..dim].to_vec() };
-        x = net.instance_norm("adain", "adain", x, wanted)?;
+        x = net.instance_norm("adain", x, wanted)?;
         for block in 0..self.spec.decoder_blocks {
             x = net.block(&format!("decoder.{block}"), x)?;
         }
