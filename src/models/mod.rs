@@ -161,7 +161,7 @@ impl Model {
                 return other("a network for which --network is not needed");
             }
             Self::Johnson => {
-                let blocks = johnson::checkpoint::block_count(weights)?.max(1);
+                let blocks = johnson::checkpoint::block_count(weights)?;
                 walk::Walked {
                     names: johnson::keys::of_network(blocks),
                     graph: johnson::checkpoint::spec(weights).and_then(|spec| Ok(spec.graph()?)),

@@ -29,22 +29,25 @@ impl Map {
 /// A convolution to build.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Contraction<'n> {
-    /// Its module in the state dict.
-    pub(super) module: &'n str,
     /// The layer to which its time is attributed.
     pub(super) layer: &'n str,
+    /// Its module in the layer.
+    pub(super) part: &'n str,
     /// Pixels from output to output, or from input to input if transposed.
     pub(super) stride_px: usize,
     /// The required number of output channels, if other layers determine it.
     pub(super) makes: Option<usize>,
     /// Whether the file has biases for it.
     pub(super) has_bias: bool,
+    /// Whether it is transposed: it multiplies rows and columns by its stride, with padding of half the kernel and an
+    /// output padding of 1. Otherwise it keeps the size at stride 1, with reflection padding.
+    pub(super) is_transposed: bool,
 }
 
 impl<'n> Contraction<'n> {
     /// A convolution of stride 1 with any number of output channels.
-    pub(super) const fn new(module: &'n str, layer: &'n str) -> Self {
-        Self { module, layer, stride_px: 1, makes: None, has_bias: true }
+    pub(super) const fn new(layer: &'n str, part: &'n str) -> Self {
+        Self { layer, part, stride_px: 1, makes: None, has_bias: true, is_transposed: false }
     }
 }
 
@@ -94,7 +97,7 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         op: Op,
         x: Map,
     ) -> Result<Map, GraphError> {
-        let id = self.graph.add(&format!("{layer}.{what}"), layer, op, &[x.id])?;
+        let id = self.graph.then(layer, what, op, &[x.id])?;
         Ok(Map { id, ..x })
     }
 
@@ -110,56 +113,38 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         a: Map,
         b: Map,
     ) -> Result<Map, GraphError> {
-        let name = format!("{layer}.{what}");
-        let id = self.graph.add(&name, layer, Op::Add, &[a.id, b.id])?;
+        let id = self.graph.then(layer, what, Op::Add, &[a.id, b.id])?;
         Ok(Map { id, ..a })
     }
 
     /// The channels of `a` followed by those of `b`.
     pub(super) fn concat(&mut self, layer: &str, a: Map, b: Map) -> Result<Map, GraphError> {
-        let name = format!("{layer}.concat");
-        let op = Op::Concat { count: 2 };
-        let id = self.graph.add(&name, layer, op, &[a.id, b.id])?;
+        let id = self.graph.then(layer, "concat", Op::Concat { count: 2 }, &[a.id, b.id])?;
         let channels = a.channels + b.channels;
         Ok(Map { id, channels })
     }
 
     pub(super) fn norm(&mut self, module: &str, layer: &str, x: Map) -> Result<Map, GraphError> {
         self.name(module, true);
-        let statistics = self.then(layer, "statistics", Op::InstanceStatistics, x)?;
-        let op = Op::InstanceNorm { eps: NORM_EPS };
-        let id = self.graph.add(module, layer, op, &[x.id, statistics.id])?;
+        let id = self.graph.instance_norm(module, layer, NORM_EPS, x.id)?;
         Ok(Map { id, ..x })
     }
 
-    /// A convolution after reflection padding that keeps the size.
     pub(super) fn conv(&mut self, conv: Contraction<'_>, x: Map) -> Result<Map, GraphError> {
-        self.name(conv.module, conv.has_bias);
-        let (channels, kernel_px) = self.extent(conv, x, false);
-        let padded = match kernel_px / 2 {
-            0 => x,
-            margin_px => self.then(conv.layer, "pad", Op::reflect(margin_px), x)?,
+        let module = format!("{}.{}", conv.layer, conv.part);
+        self.name(&module, conv.has_bias);
+        let (channels, kernel_px) = self.extent(&module, conv, x);
+        let square = Conv::square(x.channels, channels, kernel_px, conv.stride_px);
+        let half_px = kernel_px / 2;
+        let (x, op) = if conv.is_transposed {
+            let cut = Sides::all(half_px);
+            (x, Op::ConvTranspose2d { conv: square, cut, extra: [1; 2] })
+        } else if half_px == 0 {
+            (x, Op::Conv2d(square))
+        } else {
+            (self.then(conv.layer, "pad", Op::reflect(half_px), x)?, Op::Conv2d(square))
         };
-        let op = Op::Conv2d(Conv::square(x.channels, channels, kernel_px, conv.stride_px));
-        let id = self.graph.add(conv.module, conv.layer, op, &[padded.id])?;
-        Ok(Map { id, channels })
-    }
-
-    /// A transposed convolution that multiplies rows and columns by its stride: padding of half the kernel, and an
-    /// output padding of 1.
-    pub(super) fn conv_transpose(
-        &mut self,
-        conv: Contraction<'_>,
-        x: Map,
-    ) -> Result<Map, GraphError> {
-        self.name(conv.module, conv.has_bias);
-        let (channels, kernel_px) = self.extent(conv, x, true);
-        let op = Op::ConvTranspose2d {
-            conv: Conv::square(x.channels, channels, kernel_px, conv.stride_px),
-            cut: Sides::all(kernel_px / 2),
-            extra: [1; 2],
-        };
-        let id = self.graph.add(conv.module, conv.layer, op, &[x.id])?;
+        let id = self.graph.add(&module, conv.layer, op, &[x.id])?;
         Ok(Map { id, channels })
     }
 
@@ -186,11 +171,12 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
     }
 
     /// Output channels and kernel side of a convolution, from the shape of its weights.
-    fn extent(&mut self, conv: Contraction<'_>, x: Map, is_transposed: bool) -> (usize, usize) {
-        let name = format!("{}.weight", conv.module);
+    fn extent(&mut self, module: &str, conv: Contraction<'_>, x: Map) -> (usize, usize) {
+        let name = format!("{module}.weight");
         let misfit = match self.weights.shape(&name) {
             Some(&[first, second, height, width]) => {
-                let (out, input) = if is_transposed { (second, first) } else { (first, second) };
+                let (out, input) =
+                    if conv.is_transposed { (second, first) } else { (first, second) };
                 let fits = input == x.channels
                     && conv.makes.is_none_or(|needed| out == needed)
                     && (1..=MAX_CHANNELS).contains(&out)
@@ -200,34 +186,28 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
                 if fits {
                     return (out, height);
                 }
-                self.misshapen(conv, x, is_transposed, name)
+                misshapen(conv, x, name)
             }
-            Some(_) => self.misshapen(conv, x, is_transposed, name),
+            Some(_) => misshapen(conv, x, name),
             None => Misfit::Missing(name),
         };
         self.misfit.get_or_insert(misfit);
         (conv.makes.unwrap_or(1).max(1), 1)
     }
+}
 
-    fn misshapen(
-        &self,
-        conv: Contraction<'_>,
-        x: Map,
-        is_transposed: bool,
-        name: String,
-    ) -> Misfit {
-        let input = x.channels.to_string();
-        let (out, limit) = match conv.makes {
-            Some(out) => (out.to_string(), String::new()),
-            None => ("out".to_owned(), format!("1 to {MAX_CHANNELS} channels and ")),
-        };
-        let (first, second) = if is_transposed { (input, out) } else { (out, input) };
-        Misfit::Shape {
-            name,
-            needed: format!(
-                "[{first}, {second}, side, side] with {limit}an odd side of at most {MAX_KERNEL_PX}"
-            ),
-        }
+fn misshapen(conv: Contraction<'_>, x: Map, name: String) -> Misfit {
+    let input = x.channels.to_string();
+    let (out, limit) = match conv.makes {
+        Some(out) => (out.to_string(), String::new()),
+        None => ("out".to_owned(), format!("1 to {MAX_CHANNELS} channels and ")),
+    };
+    let (first, second) = if conv.is_transposed { (input, out) } else { (out, input) };
+    Misfit::Shape {
+        name,
+        needed: format!(
+            "[{first}, {second}, side, side] with {limit}an odd side of at most {MAX_KERNEL_PX}"
+        ),
     }
 }
 

@@ -56,7 +56,7 @@ fn built(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walked, 
         x = walk.relu(layer, x)?;
     }
     let last = "upsample_conv3";
-    let conv = Contraction { makes: Some(3), ..Contraction::new("upsample_conv3.conv2d", last) };
+    let conv = Contraction { makes: Some(3), ..Contraction::new(last, "conv2d") };
     x = walk.conv(conv, x)?;
     walk.picture(last, x)
 }
@@ -69,8 +69,7 @@ fn conv_norm(
     makes: Option<usize>,
     x: Map,
 ) -> Result<Map, GraphError> {
-    let module = format!("{layer}.conv2d");
-    let conv = Contraction { stride_px, makes, ..Contraction::new(&module, layer) };
+    let conv = Contraction { stride_px, makes, ..Contraction::new(layer, "conv2d") };
     let x = walk.conv(conv, x)?;
     walk.norm(norm, layer, x)
 }

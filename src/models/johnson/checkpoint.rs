@@ -1,12 +1,11 @@
 //! Recognises the network by the names and shapes of its weights. Widths, depth and kernels are read from the shapes
 //! and never assumed.
 
-use crate::{
-    models::{Misfit, NamedShapes},
-    network::NetworkError,
-};
+use std::collections::HashSet;
 
-use super::{MAX_BLOCKS, MAX_CHANNELS, MAX_KERNEL_PX, NetworkSpec, keys};
+use crate::models::{Misfit, NamedShapes, walk};
+
+use super::{MAX_CHANNELS, MAX_KERNEL_PX, NetworkSpec, keys};
 
 /// The network that the shapes describe.
 ///
@@ -35,29 +34,14 @@ pub fn spec(weights: &impl NamedShapes) -> Result<NetworkSpec, Misfit> {
     NetworkSpec::of_convs(block_count(weights)?, conv)
 }
 
-/// The number of residual blocks. They must be numbered without gaps.
+/// The number of residual blocks, at least one. They must be numbered without gaps.
 ///
 /// # Errors
 /// [`Misfit::Gap`] if one is missing, [`Misfit::Network`] if there are too many.
 pub fn block_count(weights: &impl NamedShapes) -> Result<usize, Misfit> {
-    let numbers = weights.names().filter_map(keys::block_number);
-    let mut is_present = [false; MAX_BLOCKS + 1];
-    let mut blocks = 0;
-    for number in numbers {
-        blocks = blocks.max(number);
-        if let Some(present) = is_present.get_mut(number) {
-            *present = true;
-        }
-    }
-    if blocks > MAX_BLOCKS {
-        let out_of_range = NetworkError::OutOfRange {
-            what: "the number of residual blocks".to_owned(),
-            got: blocks,
-            limits: format!("1 to {MAX_BLOCKS}"),
-        };
-        return Err(out_of_range.into());
-    }
-    match (1..blocks).find(|block| !is_present[*block]) {
+    let blocks = walk::block_count(weights, 1, keys::block_number)?;
+    let present: HashSet<usize> = weights.names().filter_map(keys::block_number).collect();
+    match (1..blocks).find(|block| !present.contains(block)) {
         Some(missing) => Err(Misfit::Gap(format!(
             "the residual block res{missing} is missing, but res{blocks} exists"
         ))),

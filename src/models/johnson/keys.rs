@@ -57,73 +57,51 @@ pub fn role_of(key: &str) -> Role {
         *place = part;
         count += 1;
     }
-    let role = match &parts[..count] {
-        ["residual_blocks", index, inner @ ..] => plain_number(index)
-            .and_then(|index| block_role(index + 1, inner))
-            .map(|role| match role {
-                Role::Weight(name, _) => Role::Weight(name, Spelling::StyleForge),
-                other => other,
-            }),
-        [first, inner @ ..] => match first.strip_prefix("res").and_then(plain_number) {
-            Some(block) => block_role(block, inner),
-            None => layer_role(first, inner),
+    let parts = &parts[..count];
+    // In a residual block all names begin with the block's.
+    let (block, inner, is_ours) = match parts {
+        ["residual_blocks", index, inner @ ..] => match plain_number(index) {
+            Some(index) => (format!("res{}.", index + 1), inner, true),
+            None => return Role::Unknown,
         },
-        [] => None,
+        [first, inner @ ..] => match first.strip_prefix("res").and_then(plain_number) {
+            Some(block @ 1..) => (format!("res{block}."), inner, false),
+            _ => (String::new(), parts, false),
+        },
+        [] => return Role::Unknown,
     };
-    role.unwrap_or(Role::Unknown)
-}
-
-/// The role of a part of a residual block (counted from 1).
-fn block_role(block: usize, inner: &[&str]) -> Option<Role> {
-    if block == 0 {
-        return None;
-    }
-    match inner {
-        ["conv1", tail @ ..] => conv_role(&format!("res{block}.conv1"), tail)
-            .or_else(|| nested_norm_role(&format!("res{block}.in1"), tail)),
-        ["conv2", tail @ ..] => conv_role(&format!("res{block}.conv2"), tail)
-            .or_else(|| nested_norm_role(&format!("res{block}.in2"), tail)),
-        ["in1", tail] => norm_role(&format!("res{block}.in1"), tail, Spelling::PytorchExamples),
-        ["in2", tail] => norm_role(&format!("res{block}.in2"), tail, Spelling::PytorchExamples),
-        _ => None,
+    match layer_role(&block, inner) {
+        Some(Role::Weight(name, _)) if is_ours => Role::Weight(name, Spelling::StyleForge),
+        role => role.unwrap_or(Role::Unknown),
     }
 }
 
-/// The role of a part of a layer outside the residual blocks.
-fn layer_role(layer: &str, inner: &[&str]) -> Option<Role> {
-    let norm = match layer {
-        "conv1" => "in1",
-        "conv2" => "in2",
-        "conv3" => "in3",
-        "deconv1" => "in4",
-        "deconv2" => "in5",
-        "deconv3" => return conv_role(layer, inner),
-        "in1" | "in2" | "in3" | "in4" | "in5" => {
-            let [tail] = inner else { return None };
-            return norm_role(layer, tail, Spelling::PytorchExamples);
+/// The role of a part of a layer. `block` is the prefix of a residual block's names, or empty.
+fn layer_role(block: &str, inner: &[&str]) -> Option<Role> {
+    let [layer, inner @ ..] = inner else { return None };
+    let norm = match (*layer, block) {
+        ("conv1", _) => Some("in1"),
+        ("conv2", _) => Some("in2"),
+        ("conv3", "") => Some("in3"),
+        ("deconv1", "") => Some("in4"),
+        ("deconv2", "") => Some("in5"),
+        ("deconv3", "") => None,
+        ("in1" | "in2", _) | ("in3" | "in4" | "in5", "") => {
+            let [part] = inner else { return None };
+            return norm_role(&format!("{block}{layer}"), part, Spelling::PytorchExamples);
         }
         _ => return None,
     };
-    conv_role(layer, inner).or_else(|| nested_norm_role(norm, inner))
-}
-
-/// `conv2d` in the published names. In StyleForge's, `conv`, or `1` after a padding layer.
-fn conv_role(layer: &str, inner: &[&str]) -> Option<Role> {
-    let [module, part @ ("weight" | "bias")] = inner else {
-        return None;
+    let conv = |part: &str, spelling| {
+        Some(Role::Weight(format!("{block}{layer}.conv2d.{part}"), spelling))
     };
-    let family = match *module {
-        "conv2d" => Spelling::PytorchExamples,
-        "conv" | "1" => Spelling::StyleForge,
-        _ => return None,
-    };
-    Some(Role::Weight(format!("{layer}.conv2d.{part}"), family))
-}
-
-/// A norm inside its convolution's module, as in StyleForge's names.
-fn nested_norm_role(norm: &str, inner: &[&str]) -> Option<Role> {
-    let ["norm", part] = inner else { return None };
-    norm_role(norm, part, Spelling::StyleForge)
+    match inner {
+        ["conv2d", part @ ("weight" | "bias")] => conv(part, Spelling::PytorchExamples),
+        // StyleForge's names; `1` comes after a padding layer.
+        ["conv" | "1", part @ ("weight" | "bias")] => conv(part, Spelling::StyleForge),
+        ["norm", part] => norm_role(&format!("{block}{}", norm?), part, Spelling::StyleForge),
+        _ => None,
+    }
 }
 
 fn norm_role(norm: &str, part: &str, family: Spelling) -> Option<Role> {

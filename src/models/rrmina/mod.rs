@@ -122,44 +122,29 @@ enum Norm {
     Behind,
     /// With a ReLU between them.
     Before,
-    None,
 }
 
-/// Properties of a module with a convolution.
-struct Layer<'n> {
-    /// The module that contains the convolution and its norm.
-    name: &'n str,
+/// A convolution of stride 1 in a module of this name.
+const fn conv(name: &str) -> Contraction<'_> {
+    Contraction::new(name, "conv_layer")
+}
+
+/// A convolution and its norm.
+fn with_norm(
+    walk: &mut Walk<'_, impl NamedShapes>,
     norm: Norm,
-    stride_px: usize,
-    makes: Option<usize>,
-    has_bias: bool,
-}
-
-impl<'n> Layer<'n> {
-    const fn new(name: &'n str, norm: Norm) -> Self {
-        Self { name, norm, stride_px: 1, makes: None, has_bias: true }
-    }
-
-    fn add(&self, walk: &mut Walk<'_, impl NamedShapes>, mut x: Map) -> Result<Map, GraphError> {
-        let name = self.name;
-        let norm = format!("{name}.norm_layer");
-        if self.norm == Norm::Before {
-            x = walk.norm(&norm, name, x)?;
-            x = walk.relu(name, x)?;
-        }
-        let conv = Contraction {
-            module: &format!("{name}.conv_layer"),
-            layer: name,
-            stride_px: self.stride_px,
-            makes: self.makes,
-            has_bias: self.has_bias,
-        };
+    conv: Contraction<'_>,
+    mut x: Map,
+) -> Result<Map, GraphError> {
+    let name = conv.layer;
+    let module = format!("{name}.norm_layer");
+    if norm == Norm::Behind {
         x = walk.conv(conv, x)?;
-        match self.norm {
-            Norm::Behind => walk.norm(&norm, name, x),
-            Norm::Before | Norm::None => Ok(x),
-        }
+        return walk.norm(&module, name, x);
     }
+    x = walk.norm(&module, name, x)?;
+    x = walk.relu(name, x)?;
+    walk.conv(conv, x)
 }
 
 /// The three convolutions from the photo to maps of a quarter of its sides.
@@ -172,8 +157,7 @@ fn encoder(
     let mut maps = [x; 3];
     let mut x = x;
     for ((name, stride_px), map) in names.into_iter().zip([1, 2, 2]).zip(&mut maps) {
-        let layer = Layer { stride_px, has_bias, ..Layer::new(name, Norm::Behind) };
-        x = layer.add(walk, x)?;
+        x = with_norm(walk, Norm::Behind, Contraction { stride_px, has_bias, ..conv(name) }, x)?;
         x = walk.relu(name, x)?;
         *map = x;
     }
@@ -185,14 +169,12 @@ const ENCODER: [&str; 3] = ["ConvBlock.0", "ConvBlock.2", "ConvBlock.4"];
 /// The transposed convolutions back to the photo's size, and the last convolution.
 fn decoder<W: NamedShapes>(mut walk: Walk<'_, W>, mut x: Map) -> Result<Walked, GraphError> {
     for name in ["DeconvBlock.0", "DeconvBlock.2"] {
-        let module = format!("{name}.conv_transpose");
-        let conv = Contraction { stride_px: 2, ..Contraction::new(&module, name) };
-        x = walk.conv_transpose(conv, x)?;
-        x = walk.norm(&format!("{name}.norm_layer"), name, x)?;
+        let conv = Contraction::new(name, "conv_transpose");
+        let conv = Contraction { stride_px: 2, is_transposed: true, ..conv };
+        x = with_norm(&mut walk, Norm::Behind, conv, x)?;
         x = walk.relu(name, x)?;
     }
-    let last = Layer { makes: Some(3), ..Layer::new(ending::LAST, Norm::None) };
-    x = last.add(&mut walk, x)?;
+    x = walk.conv(Contraction { makes: Some(3), ..conv(ending::LAST) }, x)?;
     walk.picture(ending::LAST, x)
 }
 
@@ -214,8 +196,8 @@ fn residual(
         for number in 1..=convs {
             let name = format!("ResidualBlock.{block}.conv{number}");
             let is_last = number == convs;
-            let layer = Layer { makes: is_last.then_some(x.channels()), ..Layer::new(&name, norm) };
-            y = layer.add(&mut walk, y)?;
+            let conv = Contraction { makes: is_last.then_some(x.channels()), ..conv(&name) };
+            y = with_norm(&mut walk, norm, conv, y)?;
             y = match (is_last, norm) {
                 (true, _) => walk.sum(&name, "add", y, x)?,
                 (false, Norm::Behind) => walk.relu(&name, y)?,
@@ -235,7 +217,7 @@ fn dense_block(
     makes: Option<usize>,
     x: Map,
 ) -> Result<Map, GraphError> {
-    let mut x = Layer::new("DenseBlock.0", Norm::Before).add(walk, x)?;
+    let mut x = with_norm(walk, Norm::Before, conv("DenseBlock.0"), x)?;
     for block in 1..=blocks {
         let [narrow, wide] = ["conv1", "conv3"].map(|conv| format!("DenseBlock.{block}.{conv}"));
         // The last block must complete the required number of channels.
@@ -243,8 +225,8 @@ fn dense_block(
             makes.filter(|_| block == blocks).map(|makes| makes.saturating_sub(x.channels()));
         let mut y = x;
         for (name, makes) in [(&narrow, None), (&wide, left)] {
-            let layer = Layer { has_bias: false, makes, ..Layer::new(name, Norm::Before) };
-            y = layer.add(walk, y)?;
+            let conv = Contraction { has_bias: false, makes, ..conv(name) };
+            y = with_norm(walk, Norm::Before, conv, y)?;
         }
         x = walk.concat(&wide, x, y)?;
     }
@@ -268,13 +250,12 @@ fn unet(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walked, G
     x = walk.relu("DenseBlock", x)?;
     for (name, same) in [("D1", half), ("D2", full)] {
         x = walk.then(name, "upsample", Op::Upsample, x)?;
-        let module = format!("{name}.conv2d");
-        let conv = Contraction { makes: Some(same.channels()), ..Contraction::new(&module, name) };
+        let conv = Contraction::new(name, "conv2d");
+        let conv = Contraction { makes: Some(same.channels()), ..conv };
         x = walk.conv(conv, x)?;
         x = walk.sum(name, "add", x, same)?;
         x = walk.relu(name, x)?;
     }
-    let last = Layer { makes: Some(3), has_bias: false, ..Layer::new("D3", Norm::None) };
-    x = last.add(&mut walk, x)?;
+    x = walk.conv(Contraction { makes: Some(3), has_bias: false, ..conv("D3") }, x)?;
     walk.picture("D3", x)
 }
