@@ -8,38 +8,26 @@ use super::{
     refused,
 };
 
-/// The nodes that the value `result` depends on, in the file's order.
+/// The nodes that the value `result` depends on, in the file's order. Nodes come after those that they depend on, so one
+/// pass from the last node to the first finds all.
 pub fn nodes<'m>(
     graph: &'m Graph<'_>,
-    result: Name<'_>,
+    result: Name<'m>,
     budget: &Budget,
 ) -> Result<Vec<&'m Node<'m>>> {
-    let mut makers: HashMap<Name<'_>, usize> = HashMap::new();
-    for (index, node) in graph.node.iter().enumerate() {
-        for name in &node.output {
-            budget.insert(&mut makers, *name, index)?;
-        }
-    }
-    let mut is_needed = budget.list(graph.node.len())?;
-    is_needed.resize(graph.node.len(), false);
-    let mut open: Vec<usize> = Vec::new();
-    open.extend(makers.get(&result));
-    while let Some(index) = open.pop() {
-        if std::mem::replace(&mut is_needed[index], true) {
-            continue;
-        }
-        graph.node[index].each(&mut |node| {
-            budget.steps(node.input.len())?;
-            let makers = node.input.iter().filter_map(|name| makers.get(name));
-            makers.copied().try_for_each(|maker| budget.push(&mut open, maker))
-        })?;
-    }
+    let mut needed = HashMap::from([(result, ())]);
     let mut nodes = Vec::new();
-    for (node, is_needed) in graph.node.iter().zip(is_needed) {
-        if is_needed {
+    for node in graph.node.iter().rev() {
+        budget.steps(node.output.len())?;
+        if node.output.iter().any(|name| needed.contains_key(name)) {
+            node.each(&mut |inner| {
+                let mut names = inner.input.iter();
+                names.try_for_each(|name| budget.insert(&mut needed, *name, ()).map(drop))
+            })?;
             budget.push(&mut nodes, node)?;
         }
     }
+    nodes.reverse();
     Ok(nodes)
 }
 
