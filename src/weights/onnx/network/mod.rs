@@ -397,6 +397,7 @@ impl<'m> Reader<'m> {
         weight: Vec<f32>,
         bias: Vec<f32>,
     ) -> Result<NodeId> {
+        self.budget().bytes(size_of_val(weight.as_slice()) + size_of_val(bias.as_slice()))?;
         self.add_held(op, inputs, Some(Held::Own(NodeWeights { weight, bias })))
     }
 

@@ -1,5 +1,5 @@
-//! Recognises instance norms that exporters and hand-written layers write as several nodes. The search goes backwards
-//! from the product or quotient that ends the norm. Also converts norms to operations of the graph.
+//! Recognises instance norms and GELU that exporters and hand-written layers write as several nodes. The search goes
+//! backwards from the product or quotient that ends them. Also converts norms to operations of the graph.
 
 use super::{MapValue, NodeId, Reader};
 use crate::{
@@ -10,6 +10,9 @@ use crate::{
 /// Largest addend that counts as zero if a node reads a map twice. Exports for ONNX.js add 1e-9, or 1e-100 (0 in single
 /// precision), so that the two uses have different names.
 const NOTHING: f32 = 1e-9;
+
+/// Tolerance for the constant in a GELU that is written as several operations.
+const GELU_TOLERANCE: f32 = 1e-6;
 
 impl Reader<'_> {
     pub fn op(&self, id: NodeId) -> (Op, &[NodeId]) {
@@ -101,6 +104,36 @@ impl Reader<'_> {
         Ok(Some(map.moved_to(id)))
     }
 
+    /// GELU, if one of two factors is a map x and the other `scale * (1 + erf(x / sqrt(2)))`.
+    pub fn gelu_in_parts(
+        &mut self,
+        arithmetic: Arithmetic,
+        a: &MapValue,
+        b: &MapValue,
+    ) -> Result<Option<MapValue>> {
+        let scale_of = |factor: NodeId, x: NodeId| {
+            let (erf, scale, shift) = self.uniform(factor)?;
+            let (Op::Function(Function::Erf), &[inner]) = self.op(erf) else {
+                return None;
+            };
+            let (read, root, nothing) = self.uniform(inner)?;
+            let is_root = (root - std::f32::consts::FRAC_1_SQRT_2).abs() < GELU_TOLERANCE;
+            (read == x && is_root && nothing == 0.0 && scale == shift).then_some(scale)
+        };
+        if arithmetic != Arithmetic::Product || a.layout != b.layout {
+            return Ok(None);
+        }
+        let found = match scale_of(b.node, a.node) {
+            Some(scale) => Some((a, scale)),
+            None => scale_of(a.node, b.node).map(|scale| (b, scale)),
+        };
+        let Some((x, scale)) = found else {
+            return Ok(None);
+        };
+        let gelu = self.function(x, Function::Gelu)?;
+        self.scaled(&gelu, 2.0 * scale, 0.0).map(Some)
+    }
+
     /// The instance norm of a map: its statistics, and their application.
     pub fn instance_norm(
         &mut self,
@@ -109,7 +142,6 @@ impl Reader<'_> {
         scale: Vec<f32>,
         shift: Vec<f32>,
     ) -> Result<NodeId> {
-        self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
         let statistics = self.add(Op::InstanceStatistics, &[x])?;
         self.add_weighted(Op::InstanceNorm { eps }, &[x, statistics], scale, shift)
     }
@@ -141,7 +173,6 @@ impl Reader<'_> {
         let inverse = self.add(Op::Function(Function::Reciprocal), &[deviation])?;
         let inverse = self.by_group(inverse, channels)?;
         let normed = self.add(product, &[centred, inverse])?;
-        self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
         let normed = self.add_weighted(Op::Affine, &[normed], scale, shift)?;
         self.layer = layer;
         Ok(normed)
@@ -175,8 +206,6 @@ impl Reader<'_> {
         bias: f32,
     ) -> Result<NodeId> {
         let count = conv.in_channels / conv.groups * conv.out_channels;
-        let floats = count + conv.out_channels;
-        self.budget().bytes(floats * size_of::<f32>())?;
         let bias = vec![bias; conv.out_channels];
         self.add_weighted(Op::Conv2d(conv), &[from], vec![weight; count], bias)
     }

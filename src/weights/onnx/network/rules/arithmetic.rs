@@ -252,8 +252,12 @@ impl Reader<'_> {
             let node = self.extreme(node.op_type == "Max", &a, &b)?.node;
             return Ok(MapValue { node, layout });
         };
-        if let Some(normed) = self.normalised(arithmetic, &a, &b)? {
-            return Ok(normed);
+        let whole = match self.normalised(arithmetic, &a, &b)? {
+            Some(normed) => Some(normed),
+            None => self.gelu_in_parts(arithmetic, &a, &b)?,
+        };
+        if let Some(whole) = whole {
+            return Ok(whole);
         }
         let node = self.with(arithmetic, &a, &b)?.node;
         Ok(MapValue { node, layout })
