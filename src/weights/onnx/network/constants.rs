@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::{
-    Axis, MapValue, NodeId, Reader,
+    MapValue, NodeId, Reader,
+    layout::Part,
     scope::{TensorId, Value},
 };
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
         fit::{check_values, values},
         onnx::{
             numbers::{Call, MAX_COUNT, Numbers, Values, fewer_or_more, reshaped},
+            shown,
             tensors::stored,
         },
         tensor::{Dtype, MAX_RANK, StoredTensor, element_count},
@@ -45,41 +47,105 @@ impl Constant {
     }
 }
 
+/// A constant that is broadcast over a map.
+pub enum Spread {
+    /// One value per channel.
+    Channels(Vec<f32>),
+    /// The values of a map.
+    Map(Shape, Vec<f32>),
+}
+
 impl Reader<'_> {
-    /// A constant as a map of its own. Each of its sides is that of the other map or 1; `None` if not.
-    pub fn constant_map(&mut self, x: &MapValue, constant: &Constant) -> Result<Option<NodeId>> {
-        let Constant { sides, values } = constant;
-        let layout = &x.layout.sides;
-        let Some(missing) = layout.len().checked_sub(sides.len()) else {
-            return Ok(None);
+    /// The values of a constant that is broadcast over a map.
+    ///
+    /// # Errors
+    /// As [`Reader::as_map`].
+    pub fn spread(&self, x: &MapValue, constant: &Constant) -> Result<Spread> {
+        let channels = self.channels(x.node);
+        let (shape, values) = self.as_map(x, constant)?;
+        Ok(match values.as_slice() {
+            [one] => Spread::Channels(vec![*one; channels]),
+            _ if values.len() == shape.channels && values.len() == channels => {
+                Spread::Channels(values)
+            }
+            _ => Spread::Map(shape, values),
+        })
+    }
+
+    /// A constant as a map with the layout of another map. Each of its sides is that of the other map or 1.
+    ///
+    /// # Errors
+    /// [`WeightsError::Graph`] if a side of the constant corresponds to neither channels, rows nor columns.
+    pub fn as_map(&self, x: &MapValue, constant: &Constant) -> Result<(Shape, Vec<f32>)> {
+        let odd = || {
+            self.refused(format!(
+                "broadcasts constants of the shape {} over a map of other sides",
+                shown(&constant.sides)
+            ))
         };
-        // Length along channels, rows and columns, and the distance between neighbouring values.
-        let (mut lengths, mut strides) = ([1; 3], [0; 3]);
-        let mut stride = 1;
-        for side in (0..sides.len()).rev() {
-            let length = sides[side];
-            let axis = match x.layout.axis(missing + side) {
-                _ if length == 1 => continue,
-                Axis::Channels => 0,
-                Axis::Rows => 1,
-                Axis::Columns => 2,
-                Axis::One | Axis::Other => return Ok(None),
-            };
-            (lengths[axis], strides[axis]) = (length, stride);
-            stride *= length;
+        let sides = &x.layout.sides;
+        let mut factors = x.layout.factors.clone();
+        let more = constant.sides.len().saturating_sub(sides.len());
+        let (extra, own) = constant.sides.split_at(more);
+        if extra.iter().any(|&side| side != 1) {
+            return Err(odd());
         }
-        let [channels, height, width] = lengths;
-        self.budget().steps(values.len())?;
-        self.budget().bytes(size_of_val(values.as_slice()))?;
-        let mut planes = Vec::with_capacity(values.len());
-        for c in 0..channels {
-            for y in 0..height {
-                let row = c * strides[0] + y * strides[1];
-                planes.extend((0..width).map(|x| values[row + x * strides[2]]));
+        // The distance in the constant between neighbours along each factor of the channels, along rows and along
+        // columns, and the number of rows and of columns.
+        let mut strides = vec![0; factors.len()];
+        let (mut steps, mut size) = ([0; 2], [1; 2]);
+        let mut stride = 1;
+        for (&length, parts) in own.iter().zip(&sides[sides.len() - own.len()..]).rev() {
+            if length == 1 {
+                continue;
+            }
+            let end = stride * length;
+            for part in parts.iter().rev() {
+                let axis = match *part {
+                    Part::Channel(factor) => {
+                        // Whole channels are as many as the constant has; the operation checks their number.
+                        if let [channels] = factors.as_mut_slice() {
+                            *channels = length;
+                        }
+                        strides[factor] = stride;
+                        stride *= factors[factor];
+                        continue;
+                    }
+                    Part::Rows if parts.len() == 1 => 0,
+                    Part::Columns if parts.len() == 1 => 1,
+                    _ => return Err(odd()),
+                };
+                (size[axis], steps[axis]) = (length, stride);
+                stride = end;
+            }
+            if stride != end {
+                return Err(odd());
             }
         }
-        let op = Op::Constant(Shape::new(channels, height, width));
-        self.add_weighted(op, &[], planes, Vec::new()).map(Some)
+        if strides.iter().all(|&stride| stride == 0) {
+            (factors, strides) = (vec![1], vec![0]);
+        }
+        let shape = Shape::new(factors.iter().product(), size[0], size[1]);
+        self.budget().steps(shape.len().saturating_mul(1 + factors.len()))?;
+        self.budget().bytes(shape.len().saturating_mul(size_of::<f32>()))?;
+        let mut values = Vec::with_capacity(shape.len());
+        for channel in 0..shape.channels {
+            let (mut rest, mut first) = (channel, 0);
+            for (factor, stride) in factors.iter().zip(&strides).rev() {
+                first += rest % factor * stride;
+                rest /= factor;
+            }
+            for row in 0..shape.height {
+                let row = first + row * steps[0];
+                values.extend((0..shape.width).map(|x| constant.values[row + x * steps[1]]));
+            }
+        }
+        Ok((shape, values))
+    }
+
+    /// Adds a map of constants.
+    pub fn constant_map(&mut self, (shape, values): (Shape, Vec<f32>)) -> Result<NodeId> {
+        self.add_weighted(Op::Constant(shape), &[], values, Vec::new())
     }
 }
 

@@ -3,11 +3,12 @@
 use super::{Layout, MapValue, Part, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
+    tensor::Shape,
     weights::{
         Result,
         onnx::{
-            network::{BYTES_PER_NODE, constants::Constant, layout::MAX_SIDES, scope::Value},
-            refused, shown,
+            network::{BYTES_PER_NODE, constants::Spread, layout::MAX_SIDES, scope::Value},
+            refused,
         },
     },
 };
@@ -109,65 +110,8 @@ impl Reader<'_> {
         if !all.clone().all(|v| v.is_finite()) {
             return Err(refused(format!("{} makes infinite numbers", self.scope.node.op_type)));
         }
-        self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
         let id = self.add_weighted(Op::Affine, &[x.node], scale, shift)?;
         Ok(x.moved_to(id))
-    }
-
-    /// The values of a constant that is broadcast over a map, one per channel.
-    ///
-    /// # Errors
-    /// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if the constant differs between pixels.
-    pub fn by_channel(&self, x: &MapValue, constant: &Constant) -> Result<Vec<f32>> {
-        let node = self.scope.node;
-        let channels = self.channels(x.node);
-        self.budget().bytes(channels * size_of::<f32>())?;
-        if let Some(number) = constant.scalar() {
-            return Ok(vec![number; channels]);
-        }
-        let odd = || {
-            node.refused(format!(
-                "broadcasts constants of the shape {} over a map; \
-                 only one value per channel is supported",
-                shown(&constant.sides)
-            ))
-        };
-        let Layout { factors, sides } = &x.layout;
-        self.budget().steps(channels * (1 + factors.len()))?;
-        let more = constant.sides.len().saturating_sub(sides.len());
-        if constant.sides[..more].iter().any(|&side| side != 1) {
-            return Err(odd());
-        }
-        let own = &constant.sides[more..];
-        let first = sides.len() - own.len();
-        // The distance in the constant between neighbours along each factor of the channels.
-        let mut strides = vec![0; factors.len()];
-        let mut stride = 1;
-        for (&length, parts) in own.iter().zip(&sides[first..]).rev() {
-            if length == 1 {
-                continue;
-            }
-            let end = stride * length;
-            for part in parts.iter().rev() {
-                let Part::Channel(factor) = *part else {
-                    return Err(odd());
-                };
-                strides[factor] = stride;
-                stride *= factors[factor];
-            }
-            if stride != end {
-                return Err(odd());
-            }
-        }
-        let value = |channel: usize| {
-            let (mut rest, mut place) = (channel, 0);
-            for (factor, stride) in factors.iter().zip(&strides).rev() {
-                place += rest % factor * stride;
-                rest /= factor;
-            }
-            constant.values.get(place).copied().ok_or_else(odd)
-        };
-        (0..channels).map(value).collect()
     }
 
     /// Arithmetic on a map and the constant at an input.
@@ -193,42 +137,39 @@ impl Reader<'_> {
             return Err(node.refused(format!("computes with a constant of {count} sides")));
         }
         x.layout.sides.splice(0..0, vec![Vec::new(); more]);
-        let values = match self.by_channel(&x, &constant) {
-            Ok(values) => values,
-            Err(error) => {
-                let map = self.constant_map(&x, &constant)?.ok_or(error)?;
+        let (values, arithmetic) = match (self.spread(&x, &constant)?, arithmetic) {
+            (Spread::Channels(values), Some(arithmetic)) => (values, arithmetic),
+            (Spread::Channels(values), None) if values.iter().all(|&v| v == values[0]) => {
+                let [least, most] = if is_max {
+                    [values[0], f32::INFINITY]
+                } else {
+                    [f32::NEG_INFINITY, values[0]]
+                };
+                return self.clipped(&x, least, most);
+            }
+            (spread, arithmetic) => {
+                let map = self.constant_map(match spread {
+                    Spread::Channels(values) => (Shape::new(values.len(), 1, 1), values),
+                    Spread::Map(shape, values) => (shape, values),
+                })?;
                 let Some(arithmetic) = arithmetic else {
-                    return self.extreme(is_max, &x, &x.moved_to(map));
+                    return self.extreme(is_max, &x.moved_to(map), &x);
                 };
                 let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
                 let id = self.add(Op::Combine(arithmetic), &inputs)?;
                 return Ok(x.moved_to(id));
             }
         };
-        let limit = values.first().copied().unwrap_or_default();
-        if arithmetic.is_none() && values.iter().all(|&v| v == limit) {
-            let [least, most] =
-                if is_max { [limit, f32::INFINITY] } else { [f32::NEG_INFINITY, limit] };
-            return self.clipped(&x, least, most);
-        }
         // The scale and the shift of each channel.
-        let step: fn(f32) -> (f32, f32) = match (node.op_type, is_constant_first) {
-            ("Add" | "Sum", _) => |v| (1.0, v),
-            ("Sub", false) => |v| (1.0, -v),
-            ("Sub", true) => |v| (-1.0, v),
-            ("Div", false) => |v| ((1.0 / f64::from(v)) as f32, 0.0),
-            ("Mul", _) => |v| (v, 0.0),
-            ("Div", true) => {
+        let step: fn(f32) -> (f32, f32) = match (arithmetic, is_constant_first) {
+            (Arithmetic::Sum, _) => |v| (1.0, v),
+            (Arithmetic::Difference, false) => |v| (1.0, -v),
+            (Arithmetic::Difference, true) => |v| (-1.0, v),
+            (Arithmetic::Quotient, false) => |v| ((1.0 / f64::from(v)) as f32, 0.0),
+            (Arithmetic::Product, _) => |v| (v, 0.0),
+            (Arithmetic::Quotient, true) => {
                 x = self.function(&x, Function::Reciprocal)?;
                 |v| (v, 0.0)
-            }
-            // The part of x beyond the limit, added to the limit.
-            _ => {
-                let sign = if is_max { 1.0 } else { -1.0 };
-                let (scale, shift) = values.iter().map(|v| (sign, -sign * v)).unzip();
-                let beyond = self.affine(&x, scale, shift)?;
-                x = self.clipped(&beyond, 0.0, f32::INFINITY)?;
-                if is_max { |v| (1.0, v) } else { |v| (-1.0, v) }
             }
         };
         let (scale, shift) = values.into_iter().map(step).unzip();

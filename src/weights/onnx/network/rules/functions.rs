@@ -3,7 +3,10 @@
 use super::{MapValue, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
-    weights::{Result, onnx::messages::Node},
+    weights::{
+        Result,
+        onnx::{messages::Node, network::constants::Spread},
+    },
 };
 
 /// The operation of an operator that is a function of single values; `None` for another operator.
@@ -122,12 +125,12 @@ impl Reader<'_> {
         // PyTorch's slopes are a list, one per channel of a map with channels first.
         let weight = match slopes.sides.as_slice() {
             [count] if *count == self.channels(x.node) => slopes.values,
-            _ => match self.by_channel(&x, &slopes) {
-                Ok(weight) => weight,
-                Err(error) => match self.constant_map(&x, &slopes)? {
-                    Some(slopes) => return self.sloped_by(&x, slopes),
-                    None => return Err(error),
-                },
+            _ => match self.spread(&x, &slopes)? {
+                Spread::Channels(weight) => weight,
+                Spread::Map(shape, values) => {
+                    let slopes = self.constant_map((shape, values))?;
+                    return self.sloped_by(&x, slopes);
+                }
             },
         };
         let id = self.add_weighted(Op::Prelu, &[x.node], weight, Vec::new())?;

@@ -326,7 +326,8 @@ impl Reader<'_> {
         if !beside.layout.is_whole() || constant.sides.len() != beside.layout.sides.len() {
             return Err(odd());
         }
-        let id = self.constant_map(beside, &constant)?.ok_or_else(odd)?;
+        let map = self.as_map(beside, &constant)?;
+        let id = self.constant_map(map)?;
         Ok(self.with_channels(beside, id))
     }
 

@@ -3,7 +3,10 @@
 use super::{MapValue, NodeId, Part, Reader};
 use crate::{
     graph::{Arithmetic, Op},
-    weights::{Result, onnx::messages::Node},
+    weights::{
+        Result,
+        onnx::{messages::Node, network::constants::Spread},
+    },
 };
 
 /// The number that a node adds to the variance.
@@ -84,18 +87,16 @@ impl Reader<'_> {
         for index in [1, 2] {
             if node.input(index).is_some() {
                 let constant = self.weights_at(index)?;
-                match self.by_channel(&x, &constant) {
-                    Ok(values) => own[index - 1] = values,
-                    Err(error) => {
-                        let map = self.constant_map(&x, &constant)?;
-                        after[index - 1] = Some(map.ok_or(error)?);
+                match self.spread(&x, &constant)? {
+                    Spread::Channels(values) => own[index - 1] = values,
+                    Spread::Map(shape, values) => {
+                        after[index - 1] = Some(self.constant_map((shape, values))?);
                     }
                 }
             }
         }
         let [mut scale, mut shift] = own;
         let later = after[0].is_some().then(|| std::mem::replace(&mut shift, vec![0.0; channels]));
-        self.budget().bytes(2 * channels * size_of::<f32>())?;
         let id = match (normed, kept) {
             ([true, false], [false, _]) => {
                 let weight = std::mem::take(&mut scale);

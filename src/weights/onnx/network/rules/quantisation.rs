@@ -6,7 +6,10 @@ use crate::{
     weights::{
         Result,
         onnx::{
-            network::{constants::Constant, scope::Value},
+            network::{
+                constants::{Constant, Spread},
+                scope::Value,
+            },
             numbers::wrapped,
             tensors::dtype_of,
         },
@@ -47,7 +50,10 @@ impl<'m> Reader<'m> {
             if values.len() > 1 {
                 sides[axis] = values.len();
             }
-            reader.by_channel(&x, &Constant { sides, values: values.to_vec() })
+            match reader.spread(&x, &Constant { sides, values: values.to_vec() })? {
+                Spread::Channels(values) => Ok(values),
+                Spread::Map(..) => Err(node.refused("has scales for rows or columns")),
+            }
         };
         let scales = by_channel(&scaling.scales, self)?;
         let zeros = by_channel(&scaling.zeros, self)?;
