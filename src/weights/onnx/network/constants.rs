@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    MapValue, NodeId, Reader,
+    MapValue, NodeId, Reader, equal,
     layout::Part,
     scope::{TensorId, Value},
 };
@@ -14,7 +14,7 @@ use crate::{
         Result, StorageType, WeightsError,
         fit::{check_values, values},
         onnx::{
-            numbers::{Call, MAX_COUNT, Numbers, Values, fewer_or_more, reshaped},
+            numbers::{Call, MAX_COUNT, Numbers, Values},
             shown,
             tensors::stored,
         },
@@ -246,32 +246,43 @@ impl<'m> Reader<'m> {
         self.scope.tensor(tensor.map_err(|problem| self.refused(problem))?)
     }
 
-    /// A weight with other sides; `None` for another node.
+    /// A constant with other sides and the same values; `None` for another node.
     fn viewed(&self) -> Result<Option<Value>> {
         let node = self.scope.node;
-        let value = node.input(0).and_then(|name| self.scope.values.get(&name));
-        let Some(Value::Tensor(id, sides)) = value else {
+        let Some(value) = node.input(0).and_then(|name| self.scope.values.get(&name)) else {
             return Ok(None);
         };
-        let is_float = matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_));
-        let made = match node.op_type {
-            "Identity" => Some(sides.clone()),
-            "Reshape" => {
-                let wanted = self.scope.fixed_numbers(1)?;
-                let wanted = wanted.as_ref().and_then(Numbers::as_ints);
-                wanted.and_then(|wanted| reshaped(node, sides, wanted))
-            }
-            "Squeeze" | "Unsqueeze" => {
-                let axes = self.scope.ints("axes", 1)?;
-                fewer_or_more(sides, axes.as_deref(), node.op_type == "Squeeze")
-            }
+        let is_view = match (node.op_type, value) {
+            ("Flatten" | "Identity" | "Reshape" | "Squeeze" | "Unsqueeze", _) => true,
             // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
-            "Cast" if is_float && matches!(node.int("to", 0), 1 | 11) => Some(sides.clone()),
-            _ => return Ok(None),
+            ("Cast", Value::Tensor(id, _)) => {
+                let is_float = matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_));
+                is_float && matches!(node.int("to", 0), 1 | 11)
+            }
+            _ => false,
         };
-        let odd = || node.refused("gives a weight an unsupported shape");
-        let made = made.filter(|made| made.len() <= MAX_RANK).ok_or_else(odd)?;
-        Ok(Some(Value::Tensor(*id, made)))
+        if !is_view {
+            return Ok(None);
+        }
+        let odd = || self.scope.of_size(node.refused("gives a constant an unsupported shape"));
+        let sides = |own: &[usize], probe: usize| {
+            let sides = self.scope.sides_after(own, probe)?;
+            sides.filter(|sides| sides.len() <= MAX_RANK).ok_or_else(odd)
+        };
+        Ok(Some(match value {
+            Value::Tensor(id, own) => {
+                let probes = 0..self.scope.probe_count;
+                let made = probes.map(|probe| sides(own, probe)).collect::<Result<Vec<_>>>()?;
+                Value::Tensor(*id, equal(made.into_iter()).ok_or_else(odd)?)
+            }
+            Value::Numbers(numbers) => {
+                let at = |(probe, own): (usize, &Numbers)| {
+                    own.in_shape(sides(own.shape(), probe)?).ok_or_else(odd)
+                };
+                Value::Numbers(numbers.iter().enumerate().map(at).collect::<Result<_>>()?)
+            }
+            Value::Map(_) => return Ok(None),
+        }))
     }
 
     fn constant_node(&mut self) -> Result<Value> {

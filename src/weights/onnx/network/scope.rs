@@ -6,7 +6,7 @@ use std::{borrow::Cow, cell::Cell, collections::HashMap};
 use super::{
     Budget, MapValue, Result, WeightsError,
     messages::{Name, Node},
-    numbers::Numbers,
+    numbers::{Numbers, fewer_or_more, reshaped},
 };
 use crate::weights::{error::shortened, tensor::StoredTensor};
 
@@ -162,6 +162,29 @@ impl<'m> Scope<'m> {
         let lists = numbers.iter().map(|numbers| numbers.as_ints().map(<[i64]>::to_vec));
         let odd = || node.refused(format!("needs integers as {}", node.input_key(index)));
         lists.collect::<Option<_>>().ok_or_else(odd).map(Some)
+    }
+
+    /// The sides that the node gives to a value with the sides `own` at a probe, with the same values in the same order;
+    /// `None` if that is impossible.
+    pub fn sides_after(&self, own: &[usize], probe: usize) -> Result<Option<Vec<usize>>> {
+        let node = self.node;
+        Ok(match node.op_type {
+            "Reshape" => {
+                let wanted = self.int_lists("shape", 1)?;
+                wanted.and_then(|wanted| reshaped(node, own, &wanted[probe]))
+            }
+            "Flatten" => {
+                let axis = node.int("axis", 1);
+                let axis = if axis < 0 { axis + own.len() as i64 } else { axis };
+                let parts = usize::try_from(axis).ok().and_then(|at| own.split_at_checked(at));
+                parts.map(|(front, back)| vec![front.iter().product(), back.iter().product()])
+            }
+            "Squeeze" | "Unsqueeze" => {
+                let axes = self.ints("axes", 1)?;
+                fewer_or_more(own, axes.as_deref(), node.op_type == "Squeeze")
+            }
+            _ => Some(own.to_vec()),
+        })
     }
 
     /// Integers at an input, however many, with their shape; `None` if they are no integers.

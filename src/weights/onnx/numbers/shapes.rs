@@ -4,23 +4,6 @@ use super::{Call, MAX_COUNT, Node, Numbers, Values, product, wrapped};
 use crate::weights::onnx::tensors::stored;
 
 impl Call<'_> {
-    fn in_shape(&self, source: &Numbers, shape: Vec<usize>) -> Option<Numbers> {
-        self.room(&shape)?;
-        Some(Numbers { shape, values: source.values.clone() })
-    }
-
-    /// Numbers that gain or lose sides of length 1.
-    pub fn squeezed(&self) -> Option<Numbers> {
-        let (source, axes) = (self.input(0)?, self.ints("axes", 1)?);
-        let is_fewer = self.node.op_type == "Squeeze";
-        self.in_shape(source, fewer_or_more(&source.shape, axes, is_fewer)?)
-    }
-
-    pub fn reshape(&self) -> Option<Numbers> {
-        let (source, sides) = (self.input(0)?, self.input(1)?.as_ints()?);
-        self.in_shape(source, reshaped(self.node, &source.shape, sides)?)
-    }
-
     pub fn constant_of_shape(&self) -> Option<Numbers> {
         let [count] = self.input(0)?.as_ints()? else {
             return None;

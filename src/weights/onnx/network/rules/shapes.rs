@@ -6,7 +6,7 @@ use crate::{
     weights::{
         Result,
         onnx::{
-            numbers::{expanded, fewer_or_more, reshaped, transposed},
+            numbers::{expanded, transposed},
             shown,
         },
     },
@@ -33,35 +33,18 @@ impl Reader<'_> {
         let node = self.scope.node;
         let x = self.map(0)?;
         let lengths = self.lengths(&x);
-        let wanted = match node.op_type {
-            "Reshape" | "Expand" => self.scope.int_lists("shape", 1)?,
-            _ => None,
-        };
         let mut shapes = Vec::new();
         for (probe, own) in lengths.iter().enumerate() {
-            let shape = match node.op_type {
-                "Reshape" => wanted.as_ref().and_then(|wanted| reshaped(node, own, &wanted[probe])),
+            let shape = if node.op_type == "Expand" {
                 // Sides of length 1 may be added. A map cannot be repeated.
-                "Expand" => wanted.as_ref().and_then(|wanted| {
-                    let made = expanded(own, &wanted[probe])?;
-                    let long = |sides: &[usize]| {
-                        sides.iter().copied().filter(|&side| side != 1).collect::<Vec<_>>()
-                    };
-                    (long(&made) == long(own)).then_some(made)
-                }),
-                "Flatten" => {
-                    let axis = node.int("axis", 1);
-                    let count = own.len() as i64;
-                    let axis = if axis < 0 { axis + count } else { axis };
-                    (0..=count).contains(&axis).then(|| {
-                        let (front, back) = own.split_at(axis as usize);
-                        vec![front.iter().product(), back.iter().product()]
-                    })
-                }
-                other => {
-                    let axes = self.scope.ints("axes", 1)?;
-                    fewer_or_more(own, axes.as_deref(), other == "Squeeze")
-                }
+                let wanted = self.scope.int_lists("shape", 1)?;
+                let long = |sides: &[usize]| {
+                    sides.iter().copied().filter(|&side| side != 1).collect::<Vec<_>>()
+                };
+                let made = wanted.and_then(|wanted| expanded(own, &wanted[probe]));
+                made.filter(|made| long(made) == long(own))
+            } else {
+                self.scope.sides_after(own, probe)?
             };
             let shape = shape.ok_or_else(|| {
                 self.scope.of_size(node.refused(format!(
