@@ -25,7 +25,7 @@
 //! | 2 | [`quantisation`] | how a network's maps and weights become bytes |
 //! | 2 | [`models`] | one folder for each known network: builds its graph and recognises its checkpoints |
 //! | 2 | [`weights`] | checkpoint readers, the only parsers of untrusted weights; the style library |
-//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`deep_frame`], [`raw_frame`], [`rotation`], [`timing`], [`compose`], [`mailbox`], [`text`], [`allocation`] | shared data types; opens no files, starts no threads, uses no devices |
+//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`deep_frame`], [`raw_frame`], [`rotation`], [`timing`], [`compose`], [`mailbox`], [`lock`], [`text`], [`allocation`] | shared data types; opens no files, starts no threads, uses no devices |
 //! | 0 | [`disk`] | writes files atomically, and translates system errors to text; uses no other module |
 //!
 //! # Invariants
@@ -209,6 +209,7 @@ pub mod graph;
 #[cfg(feature = "window")]
 pub mod gui;
 pub mod licences;
+pub mod lock;
 pub mod mailbox;
 pub mod measure;
 pub mod media;

@@ -5,13 +5,15 @@ use std::{
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread,
 };
 
 use crossbeam_channel::{bounded, unbounded};
+
+use crate::lock::lock;
 
 /// Does `work` with every item, on `threads` threads that each take the next item when they are free. This thread calls
 /// `take` with the results, in the order of the items. At most `ahead` items, and at least one for each thread, are begun
@@ -31,7 +33,7 @@ pub fn share_in_order<T, R: Send>(
     // Every thread needs a permit to find out that there are no more items.
     let ahead = ahead.max(threads);
     let (items, work) = (Mutex::new(items.enumerate()), &work);
-    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let next = || lock(&items).next();
     let is_over = AtomicBool::new(false);
     let (permit, permits) = bounded(ahead);
     let (sender, results) = unbounded();

@@ -25,6 +25,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("timing", 1),
     ("compose", 1),
     ("mailbox", 1),
+    ("lock", 1),
     ("graph", 2),
     ("network", 2),
     ("quantisation", 2),

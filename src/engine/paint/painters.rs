@@ -7,14 +7,14 @@ use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
 };
 
 use super::{PaintError, Painter};
-use crate::backend::BackendError;
+use crate::{backend::BackendError, lock::lock};
 
 /// A painter, and its GPU's number in the driver's order.
 type Numbered = (usize, Painter);
@@ -26,10 +26,6 @@ pub struct Painters {
     /// Number of painters, without those that left.
     count: Arc<AtomicUsize>,
     notices: Mutex<Vec<String>>,
-}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Painters {

@@ -11,7 +11,7 @@ mod card;
 mod yuyv;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -24,6 +24,7 @@ use crate::{
     disk::reason,
     engine::{BoundedThread, WakeUp, live::Sink},
     frame::Frame,
+    lock::lock,
     mailbox::{Writer, mailbox},
     parallel_copy,
 };
@@ -108,10 +109,6 @@ struct State {
 }
 
 type Shared = Arc<Mutex<State>>;
-
-fn lock(shared: &Shared) -> MutexGuard<'_, State> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Camera out in progress. Dropping it ends it and waits until the device is closed.
 pub struct CameraOut {
