@@ -21,7 +21,7 @@ use crate::{
     capture::{self, Setup},
     disk,
     engine::paint::default_memory_limit_bytes,
-    media::{ffmpeg::Ffmpeg, heic, record::Microphone},
+    media::{codec::Codec, heic, record::Microphone},
     mode::{DeviceChoice, ModeChoice},
     weights::StyleLibrary,
 };
@@ -304,7 +304,7 @@ fn phone_photos() -> Finding {
 /// Checks whether videos can be painted, and in which format recordings are written.
 fn video() -> Finding {
     let topic = "Video";
-    match Ffmpeg::to_record() {
+    match Codec::H264.ffmpeg() {
         Ok(ffmpeg) => Finding::ok(
             topic,
             format!(

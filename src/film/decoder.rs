@@ -3,7 +3,6 @@
 use std::{
     error::Error,
     io::{self, BufReader, BufWriter, ErrorKind},
-    process::Child,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -18,7 +17,7 @@ use crate::{
         ffmpeg::plain,
         guard::guarded,
         nut::{NutReader, NutStream},
-        process::{complaints, status_until},
+        process::{Process, standard_stream, status_until},
     },
 };
 
@@ -48,7 +47,7 @@ impl<T> From<FilmError> for Stop<T> {
 
 /// The process.
 pub struct Decoder {
-    child: Child,
+    process: Process,
     sent: Receiver<io::Result<Sent>>,
     complaints: Receiver<Vec<String>>,
     name: String,
@@ -70,7 +69,7 @@ impl Decoder {
     pub fn start(tools: &Tools, reading: &Reading<'_>) -> Result<Self, FilmError> {
         let clip = reading.clip;
         let wrong = |reason: String| FilmError::Source { name: clip.name.clone(), reason };
-        let mut command = tools.command();
+        let mut command = tools.ffmpeg.command();
         reading.add_source(&mut command);
         command.args(["-map", &format!("0:{}", clip.stream)]);
         command.args("-map_chapters -1 -map_metadata -1".split(' '));
@@ -80,19 +79,15 @@ impl Decoder {
         let (over, under) = reading.fps.map_or(clip.tick, |(over, under)| (under, over));
         command.args(["-enc_time_base", &format!("{over}:{under}")]);
         command.args("-c:v rawvideo -pix_fmt rgba -f nut pipe:1".split(' '));
-        let mut child = command.spawn().map_err(|e| wrong(reason(&e)))?;
-        let (Some(pictures), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
-            child.kill().ok();
-            return Err(wrong("ffmpeg has no standard streams".to_owned()));
-        };
+        let (mut process, complaints) = Process::start(&mut command).map_err(wrong)?;
+        let pictures = standard_stream(process.0.stdout.take()).map_err(wrong)?;
         let (sender, sent) = bounded(WAITING);
-        let complaints = complaints(errors).map_err(wrong)?;
         let work = move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), &sender);
         let spawned = thread::Builder::new().name("film decoder".to_owned()).spawn(work);
         spawned.map_err(|e| wrong(reason(&e)))?;
         let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
         let end = reading.range.end.unwrap_or(f64::INFINITY);
-        let sending = child.stdin.take().map(|to| {
+        let sending = process.0.stdin.take().map(|to| {
             let (path, size) = (reading.source.to_owned(), clip.size);
             let range = reading.range.start.unwrap_or(0.0)..end;
             let send = move || webp::send(&path, size, range, BufWriter::new(to)).err();
@@ -104,7 +99,7 @@ impl Decoder {
         });
         let start = reading.range.start;
         let length = clip.end.map(|end| end - clip.start);
-        Ok(Self { child, sent, complaints, name, sending, stream, patience, start, end, length })
+        Ok(Self { process, sent, complaints, name, sending, stream, patience, start, end, length })
     }
 
     /// Waits for the description of its pictures, which comes first; `None` if there are none.
@@ -188,11 +183,11 @@ impl Decoder {
 
     /// What the decoder complained about, once it has ended. `None` if nothing.
     pub fn end(mut self) -> Option<String> {
-        let status = status_until(&mut self.child, Instant::now() + self.patience);
+        let status = status_until(&mut self.process.0, Instant::now() + self.patience);
         let lines = self.complaints.recv_timeout(self.patience).unwrap_or_default();
         let failed = status.is_none_or(|status| !status.success());
         let words = lines.first().map(|line| plain(line).to_owned());
-        self.child.kill().ok();
+        self.process.0.kill().ok();
         let sent = self.sending.take().and_then(|thread| thread.join().ok().flatten());
         let words = words.or_else(|| failed.then(|| "ffmpeg failed".to_owned()));
         words.or(sent)
@@ -214,13 +209,6 @@ impl Decoder {
 
     fn wrong(&self, reason: String) -> FilmError {
         FilmError::Source { name: self.name.clone(), reason }
-    }
-}
-
-impl Drop for Decoder {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Codec, Container, Numbered,
+    Codec, Container, Numbered, Tools,
     clip::{Clip, Reader},
     decimal,
 };
@@ -17,7 +17,7 @@ use crate::{
     compose::Look,
     disk::Existing,
     engine::paint::OutputSize,
-    media::{codec::HARDWARE_PIXELS, ffmpeg, framing::Framing},
+    media::{codec::Pace, encoder::Encoding, ffmpeg, framing::Framing},
 };
 
 /// Quality if none is chosen.
@@ -63,15 +63,15 @@ pub struct Film<'a> {
 }
 
 impl Film<'_> {
-    /// ffmpeg's name of the pixel format in which pictures are stored.
-    pub(super) fn pixels(&self, size: (usize, usize)) -> &'static str {
-        if self.container.is_animation() {
-            return "bgra";
-        }
-        if self.hardware.is_some() {
-            return HARDWARE_PIXELS;
-        }
-        self.codec.pixels(size, self.clip.has_alpha)
+    /// How its pictures are encoded.
+    pub(super) fn encoding<'a>(&'a self, tools: &'a Tools) -> Encoding<'a> {
+        let Self { clip, codec, quality, .. } = *self;
+        let (matrix, range) = clip.matrix_and_range();
+        let colors =
+            (!self.container.is_animation()).then(|| (clip.painted_colors(), matrix, range));
+        let (ffmpeg, hardware) = (&tools.ffmpeg, self.hardware.as_deref());
+        let (pace, has_alpha) = (Pace::Film, clip.has_alpha);
+        Encoding { ffmpeg, codec, quality, hardware, pace, has_alpha, colors }
     }
 
     /// Everything that the encoded pictures depend on.

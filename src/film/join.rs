@@ -64,7 +64,7 @@ pub fn join(
     };
     let joined = parts.unfinished("joined", &extension);
     let pictures = Numbered::of(&joined);
-    let mut command = tools.command();
+    let mut command = tools.ffmpeg.command();
     if !container.is_animation() {
         let start = starts.first().map_or(0.0, |&ticks| seconds(ticks));
         command.args(["-itsoffset", &decimal(start + reading.beginning())]);
@@ -143,7 +143,7 @@ pub fn try_along(tools: &Tools, film: &Film<'_>, along: &Along) -> Result<(), Fi
     if along.is_empty() {
         return Ok(());
     }
-    let mut command = tools.command();
+    let mut command = tools.ffmpeg.command();
     command.args(["-t", "1", "-i"]).arg(ffmpeg::file(film.source));
     command.args(copied(along, 0, 0));
     let nowhere = if cfg!(windows) { "NUL" } else { "/dev/null" };

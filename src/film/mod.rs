@@ -17,7 +17,7 @@
 //! | `webp` | animated WebP files as source |
 //! | `job` | what is painted, and how |
 //! | `target` | container of the output |
-//! | `decoder`, `encoder` | one process each |
+//! | `decoder` | the process that reads pictures |
 //! | `parts` | the folder of parts |
 //! | `join` | the finished file |
 //! | `render` | the threads: decode, paint, encode |
@@ -25,7 +25,6 @@
 
 mod clip;
 mod decoder;
-mod encoder;
 mod job;
 mod join;
 mod numbered;
@@ -39,7 +38,7 @@ mod target;
 mod tests;
 mod webp;
 
-use std::{panic::resume_unwind, path::Path, process::Command, thread, time::Duration};
+use std::{panic::resume_unwind, path::Path, thread, time::Duration};
 
 pub use clip::Clip;
 pub use job::{Film, Range, USUAL_QUALITY, first_output, part_frames};
@@ -90,11 +89,6 @@ impl Tools {
         let ffmpeg = ffmpeg?;
         let clip = clip.ok_or(FilmError::NoFfprobe)??;
         Ok((Self { ffmpeg, patience: PATIENCE }, clip))
-    }
-
-    /// ffmpeg, which opens files and pipes alone and prints errors alone.
-    fn command(&self) -> Command {
-        self.ffmpeg.command()
     }
 }
 

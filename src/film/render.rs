@@ -5,7 +5,8 @@ use std::{
     iter,
     num::NonZero,
     ops::ControlFlow,
-    sync::{Arc, Mutex, PoisonError},
+    process::Stdio,
+    sync::{Arc, Mutex},
     thread::{self, available_parallelism},
     time::Duration,
 };
@@ -16,7 +17,6 @@ use super::{
     FilmError, Tools,
     clip::Reader,
     decoder::Decoder,
-    encoder,
     job::{Film, first_output},
     join::{join, try_along},
     parts::{Parts, tidy},
@@ -29,8 +29,10 @@ use crate::{
         share_in_order,
     },
     frame::Frame,
+    lock::lock,
     media::{
-        encoder::{Encoder, Ending, Stoppable},
+        encoder::{Encoder, Stoppable},
+        ffmpeg,
         nut::{NutStream, Track},
     },
     steady::Steady,
@@ -79,8 +81,7 @@ pub fn render(
     }
     disk::check_target(&first, film.existing)?;
     let target = |reason| FilmError::Target { name: film.output.display().to_string(), reason };
-    let Film { codec, clip, quality, hardware, .. } = film;
-    codec.options(&tools.ffmpeg, clip.size, *quality, hardware.as_deref()).map_err(target)?;
+    film.encoding(tools).options(film.clip.size).map_err(target)?;
     let (along, mut notes) = film.container.companions(tools, film.clip, film.output)?;
     if let Some(curve) = film.clip.colors.hdr() {
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
@@ -176,10 +177,6 @@ impl<E: Into<FilmError>> From<E> for Ended {
             error => Self::Other(error),
         }
     }
-}
-
-fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Decodes and paints all frames, and sends them on.
@@ -337,7 +334,7 @@ struct Encoding<'a> {
 }
 
 /// A part on its way to the disk.
-struct Open<T> {
+struct Open {
     file: std::path::PathBuf,
     frames: u64,
     /// Times of its first and last frame.
@@ -345,15 +342,14 @@ struct Open<T> {
     last: i64,
     /// The state of the steadiness after its last frame.
     state: Option<Vec<u8>>,
-    process: T,
+    encoder: Encoder,
 }
 
 impl Encoding<'_> {
     /// Encodes all frames; complete parts are added to `parts`.
     fn encode(&self, frames: Receiver<Finished>, parts: &mut Parts) -> Result<(), Ended> {
         // A part ends while the next one begins, because an encoder keeps frames back until its end.
-        let mut ending: Option<Open<Ending>> = None;
-        let mut open: Option<Open<Encoder>> = None;
+        let (mut ending, mut open): (Option<Open>, Option<Open>) = (None, None);
         let before = parts.frames();
         let mut number = before;
         for Finished { ticks, frame, state } in frames {
@@ -362,12 +358,12 @@ impl Encoding<'_> {
                 None => open.insert(self.begin(parts, number, ticks, frame.size())?),
             };
             let ticks_in_part = (ticks - part.ticks) as u64;
-            if !part.process.send(Track::Pictures, ticks_in_part, frame.rgba()) {
+            if !part.encoder.send(Track::Pictures, ticks_in_part, frame.rgba()) {
                 let Some(part) = open.take() else { continue };
                 close(&mut ending, parts)?;
-                return part.process.finish().wait().map_err(Ended::Encoder);
+                return part.encoder.wait().map_err(Ended::Encoder);
             }
-            if ending.as_ref().is_some_and(|part| part.process.has_ended()) {
+            if ending.as_ref().is_some_and(|part| part.encoder.has_ended()) {
                 close(&mut ending, parts)?;
             }
             part.frames += 1;
@@ -376,16 +372,16 @@ impl Encoding<'_> {
             number += 1;
             (self.progress)(number, number - before);
             if part.frames == self.film.part_frames {
+                part.encoder.finish();
                 close(&mut ending, parts)?;
-                ending = open.take().map(ended);
+                ending = open.take();
             }
         }
+        close(&mut ending, parts)?;
         if self.control.is_cancelled() {
-            close(&mut ending, parts)?;
             return Err(Ended::Cancelled);
         }
-        close(&mut ending, parts)?;
-        close(&mut open.map(ended), parts)
+        close(&mut open, parts)
     }
 
     fn begin(
@@ -394,31 +390,29 @@ impl Encoding<'_> {
         first: u64,
         ticks: i64,
         (width, height): (usize, usize),
-    ) -> Result<Open<Encoder>, Ended> {
+    ) -> Result<Open, Ended> {
         let extension = self.film.codec.part_extension();
         let file = parts.unfinished(&format!("{first:09}"), extension);
         let (wide, high) = self.stream.aspect;
         let aspect =
             if self.film.framing.rotate.swaps_sides() { (high, wide) } else { (wide, high) };
         let stream = NutStream { width, height, aspect, ..self.stream };
-        let process =
-            encoder::start(self.tools, self.film, stream, &file).map_err(Ended::Encoder)?;
-        *lock(self.current) = Some(process.stoppable());
-        Ok(Open { file, frames: 0, ticks, last: ticks, state: None, process })
+        let command = self.film.encoding(self.tools).command(&stream);
+        let mut command = command.map_err(Ended::Encoder)?;
+        command.args(["-f", extension, "-y"]).arg(ffmpeg::file(&file)).stdout(Stdio::null());
+        let encoder = Encoder::start(command, &stream, self.tools.patience);
+        let encoder = encoder.map_err(Ended::Encoder)?;
+        *lock(self.current) = Some(encoder.stoppable());
+        Ok(Open { file, frames: 0, ticks, last: ticks, state: None, encoder })
     }
 }
 
-fn ended(part: Open<Encoder>) -> Open<Ending> {
-    let Open { file, frames, ticks, last, state, process } = part;
-    Open { file, frames, ticks, last, state, process: process.finish() }
-}
-
 /// Waits for a part's end, and adds it.
-fn close(part: &mut Option<Open<Ending>>, parts: &mut Parts) -> Result<(), Ended> {
-    let Some(Open { file, frames, ticks, last, state, process }) = part.take() else {
+fn close(part: &mut Option<Open>, parts: &mut Parts) -> Result<(), Ended> {
+    let Some(Open { file, frames, ticks, last, state, encoder }) = part.take() else {
         return Ok(());
     };
-    process.wait().map_err(Ended::Encoder)?;
+    encoder.wait().map_err(Ended::Encoder)?;
     let added = parts.add(&file, frames, ticks..=last, state.as_deref());
     added.map_err(|e| Ended::Encoder(e.to_string()))
 }

@@ -1,9 +1,9 @@
 //! The sound of a clip, played by a process of its own.
 
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use super::{decimal, open_film::OpenFilm};
-use crate::media::ffmpeg;
+use crate::media::{ffmpeg, process::Process};
 
 /// The outputs of ffmpeg that play sound, best first, and the names to open them by. One that this ffmpeg lacks fails.
 const OUTPUTS: [[&str; 2]; 2] = [["pulse", "StyleForge"], ["alsa", "default"]];
@@ -13,7 +13,7 @@ const OUTPUTS: [[&str; 2]; 2] = [["pulse", "StyleForge"], ["alsa", "default"]];
 pub struct Sound {
     /// Number of outputs that have failed.
     failed: usize,
-    child: Option<Child>,
+    process: Option<Process>,
 }
 
 impl Sound {
@@ -21,16 +21,18 @@ impl Sound {
     pub fn start(&mut self, film: &OpenFilm, seconds: f64) {
         self.stop();
         if let Some([output, name]) = OUTPUTS.get(self.failed) {
-            let mut command = film.tools.command();
+            let mut command = film.tools.ffmpeg.command();
             command.args(["-ss", &decimal(seconds), "-i"]).arg(ffmpeg::file(&film.path));
             command.args(["-map", "0:a:0", "-f", output, name]);
-            self.child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok();
+            let started = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            self.process = started.ok().map(Process);
         }
     }
 
     /// Plays through the next output if the one in use has failed. Returns whether none works.
     pub fn follow(&mut self, film: &OpenFilm, seconds: f64) -> bool {
-        let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        let process = self.process.as_mut();
+        let ended = process.and_then(|process| process.0.try_wait().ok().flatten());
         if ended.is_some_and(|status| !status.success()) {
             self.failed += 1;
             self.start(film, seconds);
@@ -39,15 +41,6 @@ impl Sound {
     }
 
     pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().ok();
-            child.wait().ok();
-        }
-    }
-}
-
-impl Drop for Sound {
-    fn drop(&mut self) {
-        self.stop();
+        self.process = None;
     }
 }

@@ -88,12 +88,13 @@ impl Container {
             Self::WebP => "libwebp_anim",
             _ => "",
         };
-        let is_written = |codec: &Codec| codec.options(&tools.ffmpeg, size, 100, None).is_ok();
+        let is_written = |codec: &Codec| codec.encoder(&tools.ffmpeg, size).is_ok();
         let all = Codec::ALL.into_iter().filter(|_| own.is_empty() || tools.ffmpeg.has(own));
         all.filter(|codec| self.holds(*codec)).filter(is_written).collect()
     }
 
-    const fn holds(self, codec: Codec) -> bool {
+    /// Whether it holds pictures of this codec.
+    pub const fn holds(self, codec: Codec) -> bool {
         match (self, codec) {
             (Self::Mkv, _) | (Self::WebM, Codec::Av1) => true,
             (Self::Mp4, Codec::H264 | Codec::Hevc | Codec::Av1) => true,

@@ -25,7 +25,7 @@ use crate::{
         fake,
         ffmpeg::Ffmpeg,
         framing::Framing,
-        nut::{NutMuxer, NutReader, NutStream, RGBA, SQUARE, Track},
+        nut::{NutMuxer, NutReader, NutStream, SQUARE, Track},
     },
     mode::Mode,
     timing::RunTiming,
@@ -38,14 +38,7 @@ const ENCODES: &str = "cat >/dev/null; echo part >\"$last\"";
 const JOINS: &str = "echo film >\"$last\"";
 
 fn stream() -> NutStream {
-    NutStream {
-        width: 64,
-        height: 48,
-        pixels: RGBA,
-        tick: (1, 30),
-        aspect: SQUARE,
-        has_sound: false,
-    }
+    NutStream { width: 64, height: 48, tick: (1, 30), aspect: SQUARE, has_sound: false }
 }
 
 /// Tools with this script as ffmpeg.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::media::{
     decode,
-    nut::{NutMuxer, NutStream, RGBA, SQUARE, Track},
+    nut::{NutMuxer, NutStream, SQUARE, Track},
 };
 
 /// Describes the file at `path` as `ffprobe` would.
@@ -45,7 +45,7 @@ pub fn send(
     let bytes = decode::bytes_of_path(path)?;
     let (mut muxer, mut header) = (NutMuxer::default(), Vec::new());
     let (tick, aspect) = ((1, 1000), SQUARE);
-    let stream = NutStream { width, height, pixels: RGBA, tick, aspect, has_sound: false };
+    let stream = NutStream { width, height, tick, aspect, has_sound: false };
     muxer.begin(&stream, &mut header);
     let mut ms = 0;
     for frame in WebPDecoder::new(Cursor::new(&bytes))?.into_frames() {

@@ -171,10 +171,8 @@ impl App {
         }
         if format.is_lossy() {
             let usual = Choices::default().jpeg_quality;
-            let number = theme::Number::with("");
             let label = if format == Format::Jpeg { "JPEG quality" } else { "AVIF quality" };
-            theme::slider(ui, label, &mut choices.jpeg_quality, 1..=100, usual, &number)
-                .hint_beside("Higher means better quality and larger files.");
+            theme::quality(ui, label, &mut choices.jpeg_quality, usual);
         }
         if choices != self.settings.choices {
             Intent::SetChoices(Box::new(choices)).send(ui);

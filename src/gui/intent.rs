@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     capture::Source,
+    film::Codec,
     settings::{Choices, LiveChoices},
     weights::PixelFormat,
 };
@@ -141,6 +142,8 @@ pub enum Intent {
     SetLive(Box<LiveChoices>),
     /// Check whether sound can be recorded.
     TryMicrophone,
+    /// Check whether videos can be recorded with this codec.
+    TryCodec(Codec),
     /// Paint live pictures with this long side, in pixels.
     LiveDetail(usize),
     /// Freeze or resume the live picture.

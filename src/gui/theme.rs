@@ -432,6 +432,12 @@ pub fn steadiness(ui: &mut Ui, percent: &mut u8) {
         .hint_beside("Keeps the strokes where they are on moving things.");
 }
 
+/// The control of the quality of a lossy format.
+pub fn quality(ui: &mut Ui, name: &str, quality: &mut u8, usual: u8) {
+    slider(ui, name, quality, 1..=100, usual, &Number::with(""))
+        .hint_beside("Higher means better quality and larger files.");
+}
+
 /// A slider over the whole width, below its name and its number; a double click or a button resets it to `usual`.
 pub fn slider<N: Numeric>(
     ui: &mut Ui,

@@ -295,6 +295,7 @@ impl App {
                 self.list_cameras(true);
             }
             Intent::TryMicrophone => self.try_microphone(),
+            Intent::TryCodec(codec) => self.try_codec(codec),
             Intent::SetLive(new) => self.edit_live(|choices| *choices = *new),
             Intent::LiveDetail(px) => {
                 self.edit_live(|choices| choices.size = LiveSize::LongSide(px));

@@ -5,14 +5,25 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ffmpeg::Ffmpeg,
+    ffmpeg::{Ffmpeg, NoFfmpeg},
     process::{self, Ended},
 };
 
 /// How long an encoder of a graphics card may take for a trial.
 const TRIAL_PATIENCE: Duration = Duration::from_secs(20);
+/// A size that every encoder takes.
+const USUAL_SIZE: (usize, usize) = (64, 64);
 /// The pixel format that all encoders of graphics cards take.
 pub(crate) const HARDWARE_PIXELS: &str = "nv12";
+
+/// How fast an encoder in software must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Small files matter more.
+    Film,
+    /// Takes less time than painting, and pictures do not wait for later ones if the encoder can do that.
+    Live,
+}
 
 /// A video codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +50,17 @@ impl Codec {
         }
     }
 
+    /// Its name for the user.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::H264 => "H.264",
+            Self::Hevc => "H.265 (HEVC)",
+            Self::Av1 => "AV1",
+            Self::ProRes => "ProRes",
+            Self::Ffv1 => "FFV1, lossless",
+        }
+    }
+
     /// Encoders of ffmpeg, the preferred one first.
     const fn encoders(self) -> &'static [&'static str] {
         match self {
@@ -48,6 +70,35 @@ impl Codec {
             Self::ProRes => &["prores_ks"],
             Self::Ffv1 => &["ffv1"],
         }
+    }
+
+    /// The installed ffmpeg, if it has an encoder for this codec. Takes a tenth of a second.
+    ///
+    /// # Errors
+    /// [`NoFfmpeg`] says what is missing.
+    pub fn ffmpeg(self) -> Result<Ffmpeg, NoFfmpeg> {
+        let ffmpeg = Ffmpeg::find()?;
+        self.encoder(&ffmpeg, USUAL_SIZE)?;
+        Ok(ffmpeg)
+    }
+
+    /// The encoder of this ffmpeg for pictures of this size.
+    ///
+    /// # Errors
+    /// [`NoFfmpeg::NoEncoder`].
+    pub(crate) fn encoder(
+        self,
+        ffmpeg: &Ffmpeg,
+        (width, height): (usize, usize),
+    ) -> Result<&'static str, NoFfmpeg> {
+        // SVT-AV1 takes even sides from 64 pixels.
+        let is_usual = |side: usize| side.is_multiple_of(2) && side >= 64;
+        let fits = |encoder: &str| encoder != "libsvtav1" || (is_usual(width) && is_usual(height));
+        let mut encoders = self.encoders().iter().copied();
+        encoders.find(|encoder| fits(encoder) && ffmpeg.has(encoder)).ok_or_else(|| {
+            let Ffmpeg { program, version, .. } = ffmpeg.clone();
+            NoFfmpeg::NoEncoder { program, version, codec: self.name(), encoders: self.encoders() }
+        })
     }
 
     /// The first encoder of a graphics card that this ffmpeg lists and that encodes a trial frame of this size.
@@ -69,7 +120,7 @@ impl Codec {
         if encoder.ends_with("vaapi") { ",hwupload" } else { "" }
     }
 
-    fn hardware_options(self, encoder: &str, quality: u8) -> Vec<String> {
+    pub(crate) fn hardware_options(self, encoder: &str, quality: u8) -> Vec<String> {
         // The scale of all these encoders ends here. Frames stay in order, so that parts can be joined.
         let loss = (self.crf(quality)).min(51.0);
         let text = match encoder.rsplit_once('_') {
@@ -107,50 +158,42 @@ impl Codec {
         }
     }
 
-    /// The encoder of this ffmpeg for pictures of this size, or the chosen one of a graphics card, and its options for a
-    /// quality from 1 to 100.
+    /// The encoder of this ffmpeg for pictures of this size, and its options for a quality from 1 to 100.
     ///
     /// # Errors
-    /// The reason, if this ffmpeg has no encoder.
+    /// [`NoFfmpeg::NoEncoder`].
     pub(crate) fn options(
         self,
         ffmpeg: &Ffmpeg,
-        (width, height): (usize, usize),
+        size: (usize, usize),
         quality: u8,
-        hardware: Option<&str>,
-    ) -> Result<Vec<String>, String> {
-        if let Some(encoder) = hardware {
-            return Ok(self.hardware_options(encoder, quality));
-        }
-        // SVT-AV1 takes even sides from 64 pixels.
-        let is_usual = |side: usize| side.is_multiple_of(2) && side >= 64;
-        let fits = |encoder: &str| encoder != "libsvtav1" || (is_usual(width) && is_usual(height));
-        let mut encoders = self.encoders().iter().filter(|encoder| fits(encoder));
-        let Some(encoder) = encoders.find(|encoder| ffmpeg.has(encoder)) else {
-            return Err(format!(
-                "{} {} has no encoder for {} ({}); choose another --codec or install a complete ffmpeg",
-                ffmpeg.program.display(),
-                ffmpeg.version,
-                self.name(),
-                self.encoders().join(" or ")
-            ));
-        };
-        let crf = self.crf(quality);
-        let text = match (self, *encoder) {
-            (Self::H264, _) => format!("-preset fast -crf {crf}"),
-            (Self::Hevc, _) => {
-                format!("-preset fast -tag:v hvc1 -x265-params log-level=error -crf {crf}")
+        pace: Pace,
+    ) -> Result<Vec<String>, NoFfmpeg> {
+        let encoder = self.encoder(ffmpeg, size)?;
+        let (film, live, other) = match (self, encoder) {
+            (Self::H264, _) => ("-preset fast", "-preset veryfast -tune zerolatency -bf 0", ""),
+            (Self::Hevc, _) => (
+                "-preset fast",
+                "-preset ultrafast -tune zerolatency -bf 0",
+                " -tag:v hvc1 -x265-params log-level=error",
+            ),
+            // It ignores requests for key frames.
+            (_, "libsvtav1") => ("-preset 8", "-preset 12 -g 60", ""),
+            (Self::Av1, _) => {
+                ("-cpu-used 6", "-cpu-used 8 -usage realtime -lag-in-frames 0", " -row-mt 1 -b:v 0")
             }
-            (_, "libsvtav1") => format!("-preset 8 -crf {crf}"),
-            (Self::Av1, _) => format!("-cpu-used 6 -row-mt 1 -b:v 0 -crf {crf}"),
-            (Self::ProRes, _) => "-profile:v hq -vendor apl0".to_owned(),
-            (Self::Ffv1, _) => "-level 3 -g 1 -slices 4".to_owned(),
+            (Self::ProRes, _) => ("-profile:v hq", "-profile:v hq", " -vendor apl0"),
+            (Self::Ffv1, _) => ("-level 3", "-level 3", " -g 1 -slices 4"),
         };
+        let mut text = if pace == Pace::Live { live } else { film }.to_owned() + other;
+        if self.is_lossy() {
+            text.push_str(&format!(" -crf {}", self.crf(quality)));
+        }
         let options = ["-c:v", encoder].into_iter().chain(text.split(' '));
         Ok(options.map(str::to_owned).collect())
     }
 
-    /// ffmpeg's name of the pixel format in which pictures of this size are stored.
+    /// ffmpeg's name of the pixel format in which pictures of this size are stored in software.
     pub(crate) const fn pixels(
         self,
         (width, height): (usize, usize),

@@ -2,8 +2,8 @@
 
 use std::{
     io::Write,
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    process::{ChildStdin, Command, Stdio},
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -11,38 +11,95 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use super::{
-    ffmpeg::plain,
+    codec::{Codec, Colors, HARDWARE_PIXELS, Pace},
+    ffmpeg::{Ffmpeg, plain},
     nut::{NutMuxer, NutStream, Track},
-    process::{complaints, status_until},
+    process::{Process, standard_stream, status_until},
 };
-use crate::disk::reason;
+use crate::{disk::reason, lock::lock};
 
-/// A process that another thread may stop.
-#[derive(Clone)]
-pub(crate) struct Stoppable(Arc<Mutex<Child>>);
+/// How the pictures of a stream are encoded.
+pub(crate) struct Encoding<'a> {
+    pub ffmpeg: &'a Ffmpeg,
+    pub codec: Codec,
+    /// 1 to 100; only used by lossy codecs.
+    pub quality: u8,
+    /// The encoder of a graphics card, by [`Codec::hardware`].
+    pub hardware: Option<&'a str>,
+    pub pace: Pace,
+    pub has_alpha: bool,
+    /// Their colours, and ffmpeg's names of the matrix and range of these. `None` stores red, green, blue and alpha.
+    pub colors: Option<(Colors, &'a str, &'a str)>,
+}
 
-impl Stoppable {
-    pub fn kill(&self) {
-        self.lock().kill().ok();
+impl Encoding<'_> {
+    /// The encoder for pictures of this size, and its options.
+    ///
+    /// # Errors
+    /// The reason, if this ffmpeg has no encoder.
+    pub fn options(&self, size: (usize, usize)) -> Result<Vec<String>, String> {
+        let Self { ffmpeg, codec, quality, hardware, pace, .. } = *self;
+        match hardware {
+            Some(encoder) => Ok(codec.hardware_options(encoder, quality)),
+            None => codec.options(ffmpeg, size, quality, pace).map_err(|why| why.to_string()),
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Child> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The command for such a stream, without its output.
+    ///
+    /// # Errors
+    /// See [`Self::options`].
+    pub fn command(&self, stream: &NutStream) -> Result<Command, String> {
+        let Self { ffmpeg, colors, hardware, .. } = self;
+        let size = (stream.width, stream.height);
+        let pixels = match (colors, hardware) {
+            (None, _) => "bgra",
+            (Some(_), Some(_)) => HARDWARE_PIXELS,
+            (Some(_), None) => self.codec.pixels(size, self.has_alpha),
+        };
+        let mut command = ffmpeg.command();
+        if self.pace == Pace::Live {
+            // The first picture is enough to detect the format; waiting for more would delay them.
+            command.args("-probesize 32 -analyzeduration 0".split(' '));
+        }
+        command.args("-f nut -i pipe:0 -map 0:v:0".split(' '));
+        let (mut filter, mut tags) = (format!("format={pixels}"), Vec::new());
+        if let Some((colors, matrix, range)) = colors {
+            let set;
+            (tags, set) = colors.tags();
+            let flags = "flags=bicubic+accurate_rnd+full_chroma_inp";
+            let upload = hardware.map_or("", Codec::upload);
+            filter = format!(
+                "scale=out_color_matrix={matrix}:out_range={range}:{flags},{filter},{set}{upload}"
+            );
+        }
+        command.args(["-vf", &filter]).args(ffmpeg.every_picture());
+        let (over, under) = stream.tick;
+        command.args(["-enc_time_base:v", &format!("{over}:{under}")]);
+        command.args(self.options(size)?);
+        command.args(tags).args(["-video_track_timescale", &under.to_string()]);
+        Ok(command)
     }
 }
 
-/// An encoder at work.
+/// A process that another thread may stop.
+#[derive(Clone)]
+pub(crate) struct Stoppable(Arc<Mutex<Process>>);
+
+impl Stoppable {
+    pub fn kill(&self) {
+        lock(&self.0).0.kill().ok();
+    }
+}
+
+/// An encoder at work. Its process ends with it.
 pub(crate) struct Encoder {
-    input: ChildStdin,
+    /// `None` once it has received everything.
+    input: Option<ChildStdin>,
     muxer: NutMuxer,
     header: Vec<u8>,
     /// Receives a message before and after each write; closed once the process was stopped because it accepted nothing.
     writes: Sender<()>,
-    ending: Ending,
-}
-
-/// An encoder that has received everything. Its process ends with it.
-pub(crate) struct Ending {
     child: Stoppable,
     complaints: Receiver<Vec<String>>,
     patience: Duration,
@@ -63,25 +120,15 @@ impl Encoder {
         stream: &NutStream,
         patience: Duration,
     ) -> Result<Self, String> {
-        let mut child = command.stdin(Stdio::piped()).spawn().map_err(|e| reason(&e))?;
-        let (Some(input), Some(errors)) = (child.stdin.take(), child.stderr.take()) else {
-            child.kill().ok();
-            return Err("ffmpeg has no standard streams".to_owned());
-        };
-        let child = Stoppable(Arc::new(Mutex::new(child)));
-        let complaints = complaints(errors).inspect_err(|_| child.kill())?;
-        let ending = Ending {
-            child: child.clone(),
-            complaints,
-            patience,
-            is_stopped: false,
-            ended_early: false,
-        };
+        let (mut process, complaints) = Process::start(command.stdin(Stdio::piped()))?;
+        let input = Some(standard_stream(process.0.stdin.take())?);
+        let child = Stoppable(Arc::new(Mutex::new(process)));
         let (writes, written) = unbounded();
+        let watched = child.clone();
         let watch = move || {
             while written.recv().is_ok() {
                 if written.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-                    return child.kill();
+                    return watched.kill();
                 }
             }
         };
@@ -89,56 +136,56 @@ impl Encoder {
         watching.map_err(|e| reason(&e))?;
         let (mut muxer, mut header) = (NutMuxer::default(), Vec::new());
         muxer.begin(stream, &mut header);
-        Ok(Self { input, muxer, header, writes, ending })
+        let (is_stopped, ended_early) = (false, false);
+        Ok(Self {
+            input,
+            muxer,
+            header,
+            writes,
+            child,
+            complaints,
+            patience,
+            is_stopped,
+            ended_early,
+        })
     }
 
     pub fn stoppable(&self) -> Stoppable {
-        self.ending.child.clone()
+        self.child.clone()
     }
 
     /// Sends a picture or samples, which begin at `ticks`. Returns whether the process accepted them.
     pub fn send(&mut self, track: Track, ticks: u64, content: &[u8]) -> bool {
+        let Some(input) = &mut self.input else {
+            return false;
+        };
         self.muxer.frame(track, ticks, content.len(), &mut self.header);
         self.writes.send(()).ok();
-        let sent = self.input.write_all(&self.header);
+        let sent = input.write_all(&self.header).and_then(|()| input.write_all(content));
         self.header.clear();
-        let is_sent = sent.and_then(|()| self.input.write_all(content)).is_ok();
-        self.ending.is_stopped |= self.writes.send(()).is_err();
-        self.ending.ended_early |= !is_sent;
-        is_sent
+        self.is_stopped |= self.writes.send(()).is_err();
+        self.ended_early |= sent.is_err();
+        sent.is_ok()
     }
 
-    /// Whether the process has ended although it may receive more.
+    /// Whether the process has ended, so that [`Self::wait`] does not wait.
     pub fn has_ended(&self) -> bool {
-        self.ending.has_ended()
+        !matches!(lock(&self.child.0).0.try_wait(), Ok(None))
     }
 
-    /// Closes its input, so that it finishes its output.
-    pub fn finish(mut self) -> Ending {
-        self.ending.ended_early |= self.has_ended();
-        self.ending
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.child.kill();
-        self.child.lock().wait().ok();
-    }
-}
-
-impl Ending {
-    /// Whether the process has ended, so that [`Ending::wait`] does not wait.
-    pub fn has_ended(&self) -> bool {
-        !matches!(self.child.lock().try_wait(), Ok(None))
+    /// Closes its input, so that it completes its output.
+    pub fn finish(&mut self) {
+        self.ended_early |= self.input.is_some() && self.has_ended();
+        self.input = None;
     }
 
     /// Waits until the output is complete.
     ///
     /// # Errors
     /// Why it is not.
-    pub fn wait(self) -> Result<(), String> {
-        let status = status_until(&mut self.child.lock(), Instant::now() + self.patience);
+    pub fn wait(mut self) -> Result<(), String> {
+        self.finish();
+        let status = status_until(&mut lock(&self.child.0).0, Instant::now() + self.patience);
         let seconds = self.patience.as_secs_f32();
         match status {
             _ if self.is_stopped => {
@@ -154,5 +201,13 @@ impl Ending {
             Some(_) if self.ended_early => Err("ffmpeg ended early".to_owned()),
             Some(_) => Ok(()),
         }
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        let process = &mut lock(&self.child.0).0;
+        process.kill().ok();
+        process.wait().ok();
     }
 }

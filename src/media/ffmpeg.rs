@@ -10,12 +10,10 @@ use std::{
 
 use crate::{
     disk::folder_of,
-    media::process::{self, program, program_in},
+    media::process::{self, program_in},
     text::{cut, one_line},
 };
 
-/// The encoder for recordings.
-const ENCODER: &str = "libx264";
 /// How long to wait for an answer of ffmpeg about itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The first version in which `-fps_mode` replaces `-vsync`.
@@ -38,12 +36,15 @@ pub struct Ffmpeg {
 pub enum NoFfmpeg {
     #[error("ffmpeg is not installed (not found in PATH)")]
     Missing,
-    /// Built without the encoder.
-    #[error("{} {version} lacks {ENCODER}, the H.264 encoder", program.display())]
+    /// Built without an encoder for the codec.
+    #[error("{} {version} has no encoder for {codec} ({}); choose another codec or install a complete ffmpeg", program.display(), encoders.join(" or "))]
     NoEncoder {
         program: PathBuf,
         /// As ffmpeg reports it.
         version: String,
+        codec: &'static str,
+        /// Any of these is enough.
+        encoders: &'static [&'static str],
     },
     /// Does not respond.
     #[error("{} cannot be used: {reason}", program.display())]
@@ -56,26 +57,12 @@ impl Ffmpeg {
     /// # Errors
     /// [`NoFfmpeg`] says what is missing.
     pub fn find() -> Result<Self, NoFfmpeg> {
-        let program = program("ffmpeg").ok_or(NoFfmpeg::Missing)?;
-        Self::asked(program, PATIENCE)
-    }
-
-    /// [`Ffmpeg::find`], for recordings: one that writes H.264.
-    ///
-    /// # Errors
-    /// See [`Ffmpeg::find`].
-    pub fn to_record() -> Result<Self, NoFfmpeg> {
         Self::find_in(env::var_os("PATH").as_deref(), PATIENCE)
     }
 
     fn find_in(path: Option<&OsStr>, patience: Duration) -> Result<Self, NoFfmpeg> {
         let program = program_in(path, "ffmpeg").ok_or(NoFfmpeg::Missing)?;
-        let found = Self::asked(program, patience)?;
-        if found.has(ENCODER) {
-            return Ok(found);
-        }
-        let Self { program, version, .. } = found;
-        Err(NoFfmpeg::NoEncoder { program, version })
+        Self::asked(program, patience)
     }
 
     /// Whether it has this encoder.
@@ -259,14 +246,11 @@ mod tests {
             let found = Ffmpeg::find_in(Some(folder.path().as_os_str()), patience);
             (found, program)
         };
-        let (found, program) = find(&list("libx264"), PATIENCE);
-        let found = found.expect("one with the encoder");
-        assert_eq!((found.program, found.version.as_str()), (program, "6.1"));
-        assert!(found.encoders.iter().any(|name| name == "libx264"), "{:?}", found.encoders);
-        // The encoder for RGB only is a different one.
+        // An encoder for RGB alone is a different one.
         let (found, program) = find(&list("libx264rgb"), PATIENCE);
-        let version = "6.1".to_owned();
-        assert_eq!(found, Err(NoFfmpeg::NoEncoder { program, version }));
+        let found = found.expect("an ffmpeg");
+        assert_eq!((&found.program, found.version.as_str()), (&program, "6.1"));
+        assert_eq!([found.has("libx264rgb"), found.has("libx264")], [true, false]);
         let unusable = |(found, _)| match found {
             Err(NoFfmpeg::Unusable { reason, .. }) => reason,
             other => panic!("{other:?}"),

@@ -16,8 +16,6 @@ const VERSION: u64 = 3;
 const MAX_DISTANCE: u64 = 65_536;
 /// Number of low bits in a short time. All frames written here have full times.
 const MSB_PTS_SHIFT: u32 = 7;
-/// Limited range BT.709.
-const COLORSPACE: u64 = 2;
 
 const FLAG_KEY: u64 = 1;
 const FLAG_CODED_PTS: u64 = 1 << 3;
@@ -44,10 +42,8 @@ pub const SOUND_CHANNELS: u64 = 2;
 /// Interleaved signed samples of 16 bits, lowest byte first.
 const S16LE: [u8; 4] = *b"PSD\x10";
 
-/// Planar 4:2:0, written as limited range BT.709.
-pub const I420: [u8; 4] = *b"I420";
 /// Four bytes per pixel.
-pub const RGBA: [u8; 4] = *b"RGBA";
+const RGBA: [u8; 4] = *b"RGBA";
 /// The aspect of square pixels.
 pub const SQUARE: (u64, u64) = (1, 1);
 
@@ -60,14 +56,12 @@ pub enum Track {
     Sound,
 }
 
-/// The pictures of a stream, and whether it has sound.
+/// The pictures of a stream, with four bytes per pixel, and whether it has sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NutStream {
     /// In pixels.
     pub width: usize,
     pub height: usize,
-    /// [`I420`] or [`RGBA`].
-    pub pixels: [u8; 4],
     /// Seconds of a tick, as a fraction.
     pub tick: (u64, u64),
     /// Width to height of a pixel; 0 if it is unknown.
@@ -106,9 +100,8 @@ impl NutMuxer {
         put_v(&mut main, 0);
         put_packet(out, MAIN, main);
 
-        let colors = if of.pixels == I420 { COLORSPACE } else { 0 };
-        let picture = [of.width as u64, of.height as u64, of.aspect.0, of.aspect.1, colors];
-        put_stream(out, Track::Pictures, of.pixels, &picture);
+        let picture = [of.width as u64, of.height as u64, of.aspect.0, of.aspect.1, 0];
+        put_stream(out, Track::Pictures, RGBA, &picture);
         if of.has_sound {
             put_stream(out, Track::Sound, S16LE, &[SOUND_RATE, 1, SOUND_CHANNELS]);
         }
@@ -163,7 +156,7 @@ pub struct NutReader<R> {
 }
 
 impl<R: Read> NutReader<R> {
-    /// Reads the headers of a stream of [`RGBA`] pictures.
+    /// Reads the headers of a stream of pictures.
     ///
     /// # Errors
     /// If it ends, or is no such stream.
@@ -204,7 +197,7 @@ impl<R: Read> NutReader<R> {
             _ => Err(wrong("its pictures have an impossible size")),
         };
         let (width, height) = (side(width)?, side(height)?);
-        let stream = NutStream { width, height, pixels: RGBA, tick, aspect, has_sound: false };
+        let stream = NutStream { width, height, tick, aspect, has_sound: false };
         Ok(Self { from, stream, codes, headers, short_bits: short_bits as u32, ticks: 0 })
     }
 
@@ -486,11 +479,10 @@ mod tests {
     #[test]
     fn packets_check_and_point_back() {
         let (mut muxer, mut out) = (NutMuxer::default(), Vec::new());
-        let (pixels, tick) = (I420, (1, 90_000));
-        let stream =
-            NutStream { width: 1280, height: 720, pixels, tick, aspect: SQUARE, has_sound: false };
+        let (tick, aspect) = ((1, 90_000), SQUARE);
+        let stream = NutStream { width: 1280, height: 720, tick, aspect, has_sound: false };
         muxer.begin(&stream, &mut out);
-        let size = 1280 * 720 * 3 / 2;
+        let size = 1280 * 720 * 4;
         let mut at = Vec::new();
         for ticks in [0, 3003] {
             at.push(out.len());
@@ -515,7 +507,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let (tick, aspect) = ((1001, 30_000), (16, 11));
-        let of = NutStream { width: 3, height: 2, pixels: RGBA, tick, aspect, has_sound: false };
+        let of = NutStream { width: 3, height: 2, tick, aspect, has_sound: false };
         let (mut muxer, mut out) = (NutMuxer::default(), Vec::new());
         muxer.begin(&of, &mut out);
         let pictures = [(0, vec![7; 24]), (5, vec![8; 24]), (900, vec![9; 24])];

@@ -81,6 +81,33 @@ pub(crate) fn piped(program: &Path) -> Command {
     command
 }
 
+/// A running process. It is killed when this is dropped.
+pub(crate) struct Process(pub Child);
+
+impl Process {
+    /// Starts a [`piped`] command, and receives its last error lines when it ends.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn start(command: &mut Command) -> Result<(Self, Receiver<Vec<String>>), String> {
+        let mut process = Self(command.spawn().map_err(|e| reason(&e))?);
+        let errors = standard_stream(process.0.stderr.take())?;
+        Ok((process, listen(errors, last_lines)?))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A standard stream of a process.
+pub(crate) fn standard_stream<T>(piped: Option<T>) -> Result<T, String> {
+    piped.ok_or_else(|| "it has no standard streams".to_owned())
+}
+
 /// A process that has ended.
 pub(crate) struct Ended {
     pub status: ExitStatus,
@@ -107,19 +134,15 @@ impl Ended {
 /// Why it could not be run.
 pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Ended, String> {
     let deadline = Instant::now() + limit;
-    let mut child = command.spawn().map_err(|e| reason(&e))?;
-    let ended = watch(&mut child, deadline);
-    child.kill().ok();
-    child.wait().ok();
-    ended?.ok_or_else(|| format!("it did not end within {:.1} s", limit.as_secs_f64()))
+    let mut process = Process(command.spawn().map_err(|e| reason(&e))?);
+    let ended = watch(&mut process.0, deadline)?;
+    ended.ok_or_else(|| format!("it did not end within {:.1} s", limit.as_secs_f64()))
 }
 
 /// `None` if the deadline passes.
 fn watch(child: &mut Child, deadline: Instant) -> Result<Option<Ended>, String> {
-    let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err("it has no standard streams".to_owned());
-    };
-    let (output, errors) = (kept(output)?, kept(errors)?);
+    let output = kept(standard_stream(child.stdout.take())?)?;
+    let errors = kept(standard_stream(child.stderr.take())?)?;
     let status = status_until(child, deadline);
     let streams = [output, errors].map(|stream| stream.recv_deadline(deadline).ok());
     Ok(match (status, streams) {
@@ -147,16 +170,6 @@ fn kept(from: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, String> {
         copy(&mut from, &mut sink()).ok();
         bytes
     })
-}
-
-/// The last lines of the stream, which come when it ends.
-///
-/// # Errors
-/// If no thread can be started.
-pub(crate) fn complaints(
-    from: impl Read + Send + 'static,
-) -> Result<Receiver<Vec<String>>, String> {
-    listen(from, last_lines)
 }
 
 /// Lets a thread `read` the stream to its end, so that the process does not block, and receives the result.

@@ -6,7 +6,8 @@ use super::fields;
 use crate::{
     capture::{PixelFormat, Rotation, Source},
     engine::live::{CandidateChoice, DEFAULT_TARGET_FPS, LiveSize},
-    media::camera_out::CameraOutSize,
+    film::Container,
+    media::{camera_out::CameraOutSize, codec::Codec, record::USUAL_QUALITY},
     mode::{DeviceChoice, Mode, ModeChoice, ModelSize, Precision, Variant},
 };
 
@@ -65,6 +66,11 @@ pub struct LiveChoices {
     /// Whether the gallery is animated.
     pub moving_gallery: bool,
     pub record_as: RecordAs,
+    /// Codec of videos, one that MP4 can hold, and its quality from 1 to 100.
+    #[serde(deserialize_with = "codec")]
+    pub codec: Codec,
+    #[serde(deserialize_with = "fields::quality")]
+    pub quality: u8,
     /// Whether videos are recorded with sound from the microphone.
     pub microphone: bool,
     /// The virtual camera of camera out, as a device file; the first one that is free if `None`.
@@ -97,6 +103,8 @@ impl Default for LiveChoices {
             candidates: [fp32(Variant::Baseline), fp32(Variant::Fused)],
             moving_gallery: true,
             record_as: RecordAs::default(),
+            codec: Codec::H264,
+            quality: USUAL_QUALITY,
             microphone: false,
             camera_out_device: None,
             camera_out_size: CameraOutSize::default(),
@@ -118,6 +126,12 @@ impl LiveChoices {
     pub fn shows_flipped(&self, source: &Source) -> bool {
         matches!(source, Source::Camera(_)) && self.mirror_preview != self.mirror_saved
     }
+}
+
+fn codec<'de, D: Deserializer<'de>>(from: D) -> Result<Codec, D::Error> {
+    let codec = Codec::deserialize(from)?;
+    let recorded = Container::Mp4.holds(codec).then_some(codec);
+    recorded.ok_or_else(|| D::Error::custom("expected h264, hevc or av1"))
 }
 
 /// A size such as `640x480`.

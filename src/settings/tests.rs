@@ -64,6 +64,8 @@ fn what_is_written_is_read_again() {
             moving_gallery: false,
             repaint_kept: false,
             record_as: RecordAs::Pictures,
+            codec: crate::media::codec::Codec::Av1,
+            quality: 50,
             microphone: true,
             camera_out_device: Some("/dev/video10".to_owned()),
             camera_out_size: CameraOutSize::Source,

@@ -378,6 +378,36 @@ fn sound_is_recorded_only_if_wanted_and_what_is_missing_is_said() {
     s.styleforge(&[&SCENE[..], &avi].concat()).ends(2).says("are for MP4 videos");
 }
 
+#[cfg(unix)]
+#[test]
+fn codec_and_quality_of_a_recording_are_those_of_the_options() {
+    let s = Sandbox::new();
+    let options = |recorded: &str, options: &[&str]| {
+        let record = ["--working-size", "64", "--seconds", "0.5", "--record", recorded];
+        let script = "echo \"$*\" >>arguments; cat >/dev/null";
+        let run = with_ffmpeg(&s, script, &[&SCENE[..], &record, options].concat());
+        let arguments = std::fs::read_to_string(s.path("arguments")).unwrap_or_default();
+        std::fs::remove_file(s.path("arguments")).ok();
+        (run, arguments)
+    };
+    let (_, arguments) = options("clip.mp4", &[]);
+    assert!(arguments.contains("-c:v libx264 -preset veryfast"), "{arguments}");
+    assert!(arguments.contains("-crf 12 "), "{arguments}");
+    assert_eq!(arguments.matches("-preset ").count(), 1, "{arguments}");
+    let (_, arguments) = options("clip.mp4", &["--quality", "50"]);
+    assert!(arguments.contains("-crf 30 "), "{arguments}");
+    // This ffmpeg has no encoder for it.
+    let (run, _) = options("clip.mp4", &["--codec", "hevc"]);
+    run.ends(2).says("are for MP4 videos");
+    let (run, _) = options("clip.mp4", &["--codec", "prores"]);
+    run.ends(2).says("MP4 holds h264, hevc, av1 and not prores");
+    for option in [["--codec", "h264"], ["--quality", "9"]] {
+        let (run, _) = options("clip.avi", &option);
+        run.ends(2).says("--codec, --quality, --microphone and --hardware are for MP4 videos");
+    }
+    assert!(!s.path("clip.avi").exists());
+}
+
 /// This program, its child processes and its libraries search the same PATH for programs.
 #[cfg(target_os = "linux")]
 #[test]

@@ -9,8 +9,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-use styleforge::frame;
-
 mod avi;
 mod engine;
 mod frames;

@@ -11,8 +11,8 @@ use std::{
 use styleforge::{
     frame::Frame,
     media::{
+        codec::Codec,
         encode::Format,
-        ffmpeg::Ffmpeg,
         record::{Destination, Microphone, Recorder},
     },
 };
@@ -86,10 +86,10 @@ fn a_microphone_is_in_step_with_the_picture() {
     let seconds =
         std::env::var("SECONDS_RECORDED").map_or(30, |text| text.parse().expect("a number"));
     let end = Duration::from_secs(seconds);
-    let ffmpeg = Ffmpeg::to_record().expect("ffmpeg");
+    let ffmpeg = Codec::H264.ffmpeg().expect("ffmpeg");
     let here = tempfile::tempdir().expect("a folder");
     let path = here.path().join("clip.mp4");
-    let (mut destination, _) = Destination::of(&path, Format::Jpeg);
+    let (mut destination, _) = Destination::of(&path, Format::Jpeg, Codec::H264);
     let Destination::Mp4 { choice, .. } = &mut destination else { panic!("no MP4") };
     choice.microphone = Some(Microphone::find(Some(MICROPHONE)).expect("a microphone"));
     let (mut child, input) = player();

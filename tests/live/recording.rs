@@ -1,8 +1,5 @@
 //! Videos read back by other programs: decoded, they contain the recorded frames.
 
-#[path = "../../src/media/record/yuv.rs"]
-mod yuv;
-
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -14,9 +11,10 @@ use std::{
 use styleforge::{
     frame::{Frame, PictureDifference},
     media::{
+        codec::Codec,
         decode,
         ffmpeg::Ffmpeg,
-        record::{Destination, Recorded, Recorder},
+        record::{Destination, Mp4Choice, Recorded, Recorder},
     },
 };
 
@@ -68,7 +66,7 @@ fn film(width: usize, height: usize, count: usize) -> Vec<(Frame, Duration)> {
 
 /// The ffmpeg of this computer. Without one, tests that need it are skipped with a message.
 fn ffmpeg() -> Option<Ffmpeg> {
-    Ffmpeg::to_record().inspect_err(|why| println!("left out: {why}")).ok()
+    Codec::H264.ffmpeg().inspect_err(|why| println!("left out: {why}")).ok()
 }
 
 /// The output of one of ffmpeg's programs.
@@ -158,6 +156,38 @@ fn an_mp4_has_every_frame_at_its_time_and_looks_like_it() {
     assert!(least >= MIN_DB, "{least}");
 }
 
+#[test]
+fn every_codec_has_every_frame_at_its_time() {
+    let Some(ffmpeg) = ffmpeg() else { return };
+    let here = tempfile::tempdir().expect("a folder");
+    let frames = film(161, 90, 40);
+    for (codec, quality) in [(Codec::Hevc, 90), (Codec::Av1, 90), (Codec::H264, 20)] {
+        if let Err(why) = codec.ffmpeg() {
+            println!("left out: {why}");
+            continue;
+        }
+        let path = here.path().join(format!("{codec}.mp4"));
+        let choice = Mp4Choice { codec, quality, ..ffmpeg.clone().into() };
+        let result = recorded(&Destination::Mp4 { path: path.clone(), choice }, &frames);
+        assert_eq!((result.failure, result.frames, result.left_out), (None, 40, 0), "{codec}");
+        let seconds = probed(&ffmpeg, &path, "packet=pts_time");
+        let mut seconds: Vec<f64> = seconds.iter().map(|s| s.parse().expect("a time")).collect();
+        seconds.sort_by(f64::total_cmp);
+        assert_eq!(seconds.len(), 40, "{codec}");
+        for (seconds, (_, at)) in seconds.iter().zip(&frames) {
+            assert!((seconds - at.as_secs_f64()).abs() <= 1e-3, "{codec}: {seconds} for {at:?}");
+        }
+        let about = probed(&ffmpeg, &path, "stream=codec_name,width,pix_fmt,color_space");
+        assert_eq!(about, [format!("{codec},162,yuv420p,bt709")]);
+        let again = decoded(&ffmpeg, &path, (162, 90));
+        let again: Vec<_> = again.iter().map(|frame| frame.crop(0, 0, 161, 90)).collect();
+        let least = least_db(&again, &frames);
+        println!("{codec} at quality {quality}: {least:.1} dB, {} bytes", result.bytes);
+        assert!(least >= if quality > 50 { 34.0 } else { 20.0 }, "{codec}: {least}");
+        assert!(quality > 50 || least <= 34.0, "{codec}: {least}");
+    }
+}
+
 /// An encoder that starts only after all pictures have arrived, as one that must first be read from disk.
 #[cfg(unix)]
 #[test]
@@ -208,6 +238,17 @@ fn decoded_planes(ffmpeg: &Ffmpeg, file: &Path) -> Vec<u8> {
     output(&ffmpeg.program, &every, file)
 }
 
+/// The planes that an encoder gets for a file of RGBA pixels.
+fn planes_of(ffmpeg: &Ffmpeg, file: &Path, (width, height): (usize, usize)) -> Vec<u8> {
+    let scale = "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_inp";
+    let size = format!("{width}x{height}");
+    let mut command = Command::new(&ffmpeg.program);
+    command.args("-v error -f rawvideo -pix_fmt rgba -s".split(' ')).arg(&size);
+    command.arg("-i").arg(file).args(["-vf", scale]);
+    command.args("-f rawvideo -pix_fmt yuv420p -".split(' '));
+    command.stdin(Stdio::null()).output().expect("starts").stdout
+}
+
 /// PSNR of planes of bytes, in dB.
 fn psnr_db(a: &[u8], b: &[u8]) -> f64 {
     let squares = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
@@ -235,12 +276,12 @@ fn real_paintings_keep_their_brightness_and_nearly_all_of_their_colours() {
     let all = least_db(&again, &frames);
     // Compares the encoder's input with the decoder's output, to measure only the loss from encoding.
     let (pixels, planes) = (width * height, decoded_planes(&ffmpeg, &path));
-    let mut handed = Vec::new();
-    for (frame, _) in &frames {
-        yuv::append_i420(frame, &mut handed);
-    }
+    let raw = here.path().join("frames.rgba");
+    let rgba: Vec<u8> = frames.iter().flat_map(|(frame, _)| frame.rgba().to_vec()).collect();
+    fs::write(&raw, rgba).expect("written");
+    let handed = planes_of(&ffmpeg, &raw, (width, height));
     assert_eq!(planes.len(), handed.len());
-    let whole = yuv::i420_bytes(width, height);
+    let whole = pixels * 3 / 2;
     let mut worst = [f64::INFINITY; 3];
     for (a, b) in planes.chunks(whole).zip(handed.chunks(whole)) {
         let ends = [0, pixels, pixels * 5 / 4, whole];

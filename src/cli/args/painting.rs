@@ -236,6 +236,12 @@ pub struct LiveArgs {
     /// Format of the images in a folder [default: jpeg]
     #[arg(long, value_name = "FORMAT", value_parser = formats(), requires = "record")]
     pub record_format: Option<Format>,
+    /// Codec of the recorded video (MP4): h264, hevc or av1 [default: h264]
+    #[arg(long, value_name = "CODEC", requires = "record")]
+    pub codec: Option<Codec>,
+    /// Quality of the recorded video (MP4), 1 to 100 [default: 95]
+    #[arg(long, value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100), requires = "record")]
+    pub quality: Option<u8>,
     /// Record sound with the video (MP4): the system's microphone, or the one with this name (--microphone=NAME)
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, requires = "record")]
     pub microphone: Option<Option<String>>,

@@ -11,11 +11,12 @@ use serde::Serialize;
 use crate::{
     cli::{CliError, args::LiveArgs, terminal::write_message},
     disk::WriteError,
+    film::{Codec, Container},
     frame::Frame,
     media::{
         MediaError,
         encode::Format,
-        record::{Destination, FrameSink, Microphone, Recorded, Recorder},
+        record::{Destination, FrameSink, Microphone, Recorded, Recorder, USUAL_QUALITY},
     },
     weights::bytes_in_hex,
 };
@@ -34,8 +35,13 @@ pub fn check(args: &LiveArgs) -> Result<(), CliError> {
             "{} has the extension of a video format that is not written; use .mp4 or .avi, or a folder",
             path.display()
         ))),
-        _ => Ok(()),
+        (Some(path), _) => Container::Mp4.check(codec(args), path).map_err(CliError::wrong_use),
+        (None, _) => Ok(()),
     }
+}
+
+fn codec(args: &LiveArgs) -> Codec {
+    args.codec.unwrap_or(Codec::H264)
 }
 
 /// Starts the recording that `--record` requests.
@@ -50,22 +56,27 @@ pub fn start(
         return Ok(None);
     };
     let format = args.record_format.unwrap_or(Format::Jpeg);
-    let (mut destination, note) = Destination::of(path, format);
+    let (mut destination, note) = Destination::of(path, format, codec(args));
     if let Some(note) = note {
         write_message(format!("note: {note}"));
     }
     match &mut destination {
         Destination::Mp4 { choice, .. } => {
             choice.hardware = args.hardware;
+            choice.quality = args.quality.unwrap_or(USUAL_QUALITY);
             let microphone = args.microphone.as_ref();
             let found = microphone.map(|name| Microphone::find(name.as_deref())).transpose();
             choice.microphone = found.map_err(|why| {
                 CliError::Failed(format!("sound cannot be recorded: {why}; see styleforge doctor"))
             })?;
         }
-        _ if args.microphone.is_some() || args.hardware => {
+        _ if args.microphone.is_some()
+            || args.hardware
+            || args.codec.is_some()
+            || args.quality.is_some() =>
+        {
             return Err(CliError::WrongUse(
-                "--microphone and --hardware are for MP4 videos, which need ffmpeg; see styleforge doctor"
+                "--codec, --quality, --microphone and --hardware are for MP4 videos, which need ffmpeg; see styleforge doctor"
                     .to_owned(),
             ));
         }

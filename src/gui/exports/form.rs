@@ -45,17 +45,6 @@ impl Drop for Form {
     }
 }
 
-/// A codec's name for the user.
-fn title(codec: Codec) -> &'static str {
-    match codec {
-        Codec::H264 => "H.264",
-        Codec::Hevc => "H.265 (HEVC)",
-        Codec::Av1 => "AV1",
-        Codec::ProRes => "ProRes",
-        Codec::Ffv1 => "FFV1, lossless",
-    }
-}
-
 /// About how many bits a painted pixel takes. Measured with two styles on two films; others may differ by half.
 fn bits_per_pixel(container: Container, codec: Codec, quality: u8) -> f64 {
     let lossy = 2f64.powf((f64::from(quality) - f64::from(USUAL_QUALITY)) / QUALITY_DOUBLES);
@@ -147,11 +136,10 @@ impl Form {
             problem.map(|problem| sentence(&problem.to_string()))
         };
         if can_choose {
-            choose_row(ui, "Codec", &mut export.codec, codecs, title);
+            choose_row(ui, "Codec", &mut export.codec, codecs, Codec::title);
         }
         if export.codec.is_lossy() || container == Container::WebP {
-            let number = theme::Number::with("");
-            theme::slider(ui, "Quality", &mut export.quality, 1..=100, USUAL_QUALITY, &number);
+            theme::quality(ui, "Quality", &mut export.quality, USUAL_QUALITY);
         }
         theme::steadiness(ui, &mut export.steadiness);
         ui.add_space(theme::GAP);

@@ -6,6 +6,7 @@ use super::LiveView;
 use crate::{
     capture::{PixelFormat, Rotation, Source},
     engine::live::{DEFAULT_TARGET_FPS, LiveSize, rate_control::STEPS_PX},
+    film::{Codec, Container},
     gui::{
         app::App,
         fonts::icons,
@@ -15,6 +16,7 @@ use crate::{
         mode_choice::{Offers, engine},
         theme::{self, HintBeside},
     },
+    media::record::USUAL_QUALITY,
     mode::ModelSize,
     settings::{LiveChoices, RecordAs},
 };
@@ -249,6 +251,13 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices) {
         }
     });
     if choices.record_as == RecordAs::Video {
+        let codecs = Codec::ALL.into_iter().filter(|codec| Container::Mp4.holds(*codec));
+        let before = choices.codec;
+        choose_row(ui, "Codec", &mut choices.codec, codecs, Codec::title);
+        if choices.codec != before {
+            Intent::TryCodec(choices.codec).send(ui);
+        }
+        theme::quality(ui, "Quality", &mut choices.quality, USUAL_QUALITY);
         let sound = ui
             .checkbox(&mut choices.microphone, format!("{} Record sound", icons::MICROPHONE))
             .hint_beside("Record the microphone with the video. It is on only while you record.")

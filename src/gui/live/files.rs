@@ -27,12 +27,12 @@ use crate::{
     },
     media::{
         MediaError,
+        codec::Codec,
         encode::{self, Existing, Format},
-        ffmpeg::Ffmpeg,
         record::{Destination, FrameSink, Microphone, Mp4Choice, Recorded, Recorder, TakenFrames},
         scale::{scaled, size_within},
     },
-    settings::RecordAs,
+    settings::{LiveChoices, RecordAs},
 };
 
 /// Shown if there is nothing to save or record.
@@ -173,6 +173,18 @@ impl App {
         });
     }
 
+    /// Checks whether videos can be recorded with a codec, after it was chosen.
+    pub(crate) fn try_codec(&self, codec: Codec) {
+        let find = move || codec.ffmpeg().map(drop).map_err(|e| e.to_string());
+        self.tasks.spawn(find, move |app, found| {
+            if let Err(why) = found {
+                let (title, why) = (codec.title(), remark(&why));
+                app.messages.error(format!("Videos cannot be recorded in {title}: {why}."));
+                app.edit_live(|choices| choices.codec = Codec::H264);
+            }
+        });
+    }
+
     /// Reports that a recording has no sound any more.
     pub(super) fn report_no_sound(&mut self) {
         let recording = self.live.as_mut().and_then(|live| live.recording.as_mut());
@@ -188,13 +200,13 @@ impl App {
     /// Creates a file or folder for a recording, and writes the frames that are taken.
     fn start_recording(&self, taken: TakenFrames) {
         let folder = self.snapshot_folder();
-        let record_as = self.settings.live.record_as;
-        let wants_sound = self.settings.live.microphone;
+        let LiveChoices { record_as, codec, quality, microphone: wants_sound, .. } =
+            self.settings.live;
         let frames = taken.clone();
         let wake_up = self.tasks.wake_up();
         let start = move || {
             let ffmpeg = match record_as {
-                RecordAs::Video => Some(Ffmpeg::to_record()),
+                RecordAs::Video => Some(codec.ffmpeg()),
                 RecordAs::Pictures => None,
             };
             let (ending, note) = match &ffmpeg {
@@ -217,7 +229,7 @@ impl App {
                 let destination = match ffmpeg.clone() {
                     Some(Ok(ffmpeg)) => {
                         let microphone = microphone.clone();
-                        let choice = Mp4Choice { microphone, ..ffmpeg.into() };
+                        let choice = Mp4Choice { codec, quality, microphone, ..ffmpeg.into() };
                         Destination::Mp4 { path, choice }
                     }
                     Some(Err(_)) => Destination::Avi { path },

@@ -1,10 +1,9 @@
 //! Converts pictures to the format of cameras: YUYV in BT.601, 16 to 235, two pixels share their colour.
 
-use crate::{
-    frame::Frame,
-    media::record::yuv::{BITS, level, weighted},
-};
+use crate::frame::Frame;
 
+/// Fractional bits of the factors below.
+const BITS: u32 = 16;
 /// Weights of red, green and blue in luma, scaled to 219 levels.
 const Y: [i32; 3] = [16_829, 33_039, 6_416];
 /// Weights in Cb, scaled to 224 levels.
@@ -32,6 +31,15 @@ pub fn fill(frame: &Frame, row_bytes: usize, to: &mut Vec<u8>) {
             to.copy_from_slice(&yuyv[..to.len()]);
         }
     }
+}
+
+fn weighted(weights: [i32; 3], [r, g, b]: [i32; 3]) -> i32 {
+    weights[0] * r + weights[1] * g + weights[2] * b
+}
+
+/// Rounds, and adds `zero`. The factors keep every level within a byte.
+fn level(value: i32, bits: u32, zero: i32) -> u8 {
+    (((value + (1 << (bits - 1))) >> bits) + zero) as u8
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String>
         let first = first_chunk(&bytes).map(<[u8]>::to_vec);
         first.ok_or_else(|| format!("{name} is not a video made by StyleForge"))?
     } else {
-        let ffmpeg = Ffmpeg::to_record().map_err(|e| e.to_string())?;
+        let ffmpeg = Ffmpeg::find().map_err(|e| e.to_string())?;
         ffmpeg.beginning_of(video, 0.0, width)?
     };
     let decoded = decode::from_bytes(&name, &picture).map_err(|e| e.to_string())?;

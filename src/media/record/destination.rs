@@ -9,7 +9,12 @@ use super::{
     output::Output,
     pictures::Pictures,
 };
-use crate::media::{MediaError, encode::Format, ffmpeg::Ffmpeg};
+use crate::media::{
+    MediaError,
+    codec::Codec,
+    encode::Format,
+    ffmpeg::{Ffmpeg, NoFfmpeg},
+};
 
 /// The form of a recording, and its path.
 // There is one for a recording, so its size does not matter.
@@ -22,7 +27,7 @@ pub enum Destination {
         /// Format of the pictures.
         format: Format,
     },
-    /// H.264 in MP4.
+    /// MP4.
     Mp4 { path: PathBuf, choice: Mp4Choice },
     /// Motion-JPEG in AVI.
     Avi { path: PathBuf },
@@ -32,13 +37,13 @@ impl Destination {
     /// The destination for `path`: a video if it ends in `.mp4` or `.avi`, otherwise a folder of pictures in `format`.
     /// A path that ends in a slash or is an existing folder is also a folder. If no MP4 can be written here, the second
     /// part says why the recording becomes an AVI of the same name. Runs ffmpeg, which takes a tenth of a second.
-    pub fn of(path: &Path, format: Format) -> (Self, Option<String>) {
+    pub fn of(path: &Path, format: Format, codec: Codec) -> (Self, Option<String>) {
         if !Self::is_video_path(path) {
             (Self::Pictures { folder: path.to_owned(), format }, None)
         } else if has_extension(path, &["avi"]) {
             (Self::Avi { path: path.to_owned() }, None)
         } else {
-            Self::mp4_or_avi(path, Ffmpeg::to_record().map_err(|e| e.to_string()))
+            Self::mp4_or_avi(path, codec, codec.ffmpeg())
         }
     }
 
@@ -60,10 +65,17 @@ impl Destination {
         has_extension(path, &others) && !path.is_dir()
     }
 
-    fn mp4_or_avi(path: &Path, ffmpeg: Result<Ffmpeg, String>) -> (Self, Option<String>) {
+    fn mp4_or_avi(
+        path: &Path,
+        codec: Codec,
+        ffmpeg: Result<Ffmpeg, NoFfmpeg>,
+    ) -> (Self, Option<String>) {
         let path = path.to_owned();
         match ffmpeg {
-            Ok(ffmpeg) => (Self::Mp4 { path, choice: ffmpeg.into() }, None),
+            Ok(ffmpeg) => {
+                let choice = Mp4Choice { codec, ..ffmpeg.into() };
+                (Self::Mp4 { path, choice }, None)
+            }
             Err(why) => {
                 let path = path.with_extension("avi");
                 let name = path.display();
@@ -135,20 +147,24 @@ mod tests {
             let path = Path::new(path);
             assert_eq!(Destination::is_video_path(path), is_video, "{path:?}");
         }
-        let (pictures, note) = Destination::of(Path::new("take"), Format::Bmp);
+        let (pictures, note) = Destination::of(Path::new("take"), Format::Bmp, Codec::H264);
         assert_eq!((pictures.path(), note), (Path::new("take"), None));
         assert!(!pictures.is_video());
-        let (avi, note) = Destination::of(Path::new("a.avi"), Format::Bmp);
+        let (avi, note) = Destination::of(Path::new("a.avi"), Format::Bmp, Codec::H264);
         assert!(avi.is_video() && note.is_none(), "asked for, nothing to explain");
     }
 
     #[test]
     fn without_ffmpeg_an_mp4_becomes_an_avi_that_says_why() {
         let path = Path::new("deep/clip.mp4");
-        let (avi, note) = Destination::mp4_or_avi(path, Err("there is no ffmpeg".to_owned()));
+        let (avi, note) = Destination::mp4_or_avi(path, Codec::H264, Err(NoFfmpeg::Missing));
         let path = PathBuf::from("deep/clip.avi");
         assert_eq!(avi, Destination::Avi { path });
         let note = note.expect("a note");
-        assert!(note.starts_with("there is no ffmpeg; ") && note.contains("clip.avi"), "{note}");
+        assert!(
+            note.starts_with("ffmpeg is not installed (not found in PATH); ")
+                && note.contains("clip.avi"),
+            "{note}"
+        );
     }
 }

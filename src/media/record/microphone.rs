@@ -6,7 +6,6 @@
 use std::{
     fs,
     io::{ErrorKind, Read},
-    process::Child,
     thread,
     time::{Duration, Instant},
 };
@@ -18,7 +17,7 @@ use crate::{
     media::{
         ffmpeg::{Ffmpeg, plain},
         nut::{SOUND_CHANNELS, SOUND_RATE},
-        process::{self, complaints},
+        process::{self, Process, standard_stream},
     },
     text::one_line,
 };
@@ -35,6 +34,8 @@ const WINDOW: Duration = Duration::from_secs(2);
 const GAP: Duration = Duration::from_millis(500);
 /// A microphone that sends nothing for this long is reported.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
+/// End of ffmpeg's message when the sound server closes the connection.
+const LOST: &str = "Generic error in an external library";
 /// The system's choice.
 const DEFAULT: &str = "default";
 
@@ -118,27 +119,17 @@ impl Microphone {
         }
         let (rate, channels) = (SOUND_RATE.to_string(), SOUND_CHANNELS.to_string());
         command.args(["-sample_rate", &rate, "-channels", &channels, "-i", &self.device]);
-        command.args(["-ar", &rate, "-ac", &channels]);
+        // The times of sound systems can go backwards; they are not used.
+        command.args(["-af", "asetpts=N/SR/TB", "-ar", &rate, "-ac", &channels]);
         command.args("-c:a pcm_s16le -f s16le -flush_packets 1 pipe:1".split(' '));
-        let mut child = command.spawn().map_err(|e| reason(&e))?;
-        let streams = child.stdout.take().zip(child.stderr.take());
+        let (mut process, complaints) = Process::start(&mut command)?;
+        let samples = standard_stream(process.0.stdout.take())?;
         let (sender, pieces) = unbounded();
-        // Its process ends with it.
-        let mut capture = Capture {
-            child,
-            pieces,
-            complaints: crossbeam_channel::never(),
-            heard: None,
-            last: Instant::now(),
-            has_ended: false,
-            is_reported: false,
-        };
-        let (samples, errors) = streams.ok_or("ffmpeg has no standard streams")?;
-        capture.complaints = complaints(errors)?;
         let work = move || read(samples, &sender);
         let thread = thread::Builder::new().name("microphone".to_owned()).spawn(work);
         thread.map_err(|e| reason(&e))?;
-        Ok(capture)
+        let (is_heard, has_ended, last) = (false, false, Instant::now());
+        Ok(Capture { process, pieces, complaints, is_heard, last, has_ended })
     }
 }
 
@@ -196,15 +187,14 @@ pub(super) struct Piece {
 
 /// A microphone that is being recorded. The process ends with it.
 pub(super) struct Capture {
-    child: Child,
+    process: Process,
     pieces: Receiver<Piece>,
     complaints: Receiver<Vec<String>>,
-    /// When the first sound arrived here.
-    heard: Option<Instant>,
+    /// Whether sound has arrived here.
+    is_heard: bool,
     /// When sound arrived here last.
     last: Instant,
     has_ended: bool,
-    is_reported: bool,
 }
 
 impl Capture {
@@ -220,36 +210,32 @@ impl Capture {
         }
         if !pieces.is_empty() {
             self.last = Instant::now();
-            self.heard.get_or_insert(self.last);
+            self.is_heard = true;
         }
         pieces
     }
 
-    /// Why no sound is recorded any more, as text for the user; returned once.
+    /// Why no more sound can be recorded, as text for the user.
     pub fn problem(&mut self, now: Instant) -> Option<String> {
-        if self.is_reported {
-            return None;
-        }
         let problem = if self.has_ended {
-            self.child.kill().ok();
+            self.process.0.kill().ok();
             let lines = self.complaints.recv_timeout(PATIENCE).unwrap_or_default();
-            let why = lines.last().map(|line| format!(" ({})", plain(line)));
-            format!("the microphone stopped{}", why.unwrap_or_default())
+            let why = lines.last().map(|line| match plain(line) {
+                // All that ffmpeg says about it.
+                line if line.ends_with(LOST) => "it was unplugged, or the sound server ended",
+                line => line,
+            });
+            format!(
+                "the microphone stopped{}",
+                why.map_or(String::new(), |why| format!(" ({why})"))
+            )
         } else if now.saturating_duration_since(self.last) >= SILENT_AFTER {
             "the microphone sends no sound".to_owned()
         } else {
             return None;
         };
-        self.is_reported = true;
-        let has_sound = if self.heard.is_some() { "continues without" } else { "has no" };
+        let has_sound = if self.is_heard { "continues without" } else { "has no" };
         Some(format!("{problem}; the recording {has_sound} sound"))
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }
 
@@ -353,6 +339,21 @@ mod tests {
             let program = fake::program(folder.path(), &script);
             let version = "6.1".to_owned();
             Microphone::of(&Ffmpeg { program, version, encoders: Vec::new() }, wanted)
+        }
+
+        #[test]
+        fn a_microphone_that_sends_nothing_is_reported() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let program = fake::program(folder.path(), "exec sleep 600");
+            let (version, encoders) = ("6.1".to_owned(), Vec::new());
+            let microphone = Microphone::scripted(&Ffmpeg { program, version, encoders });
+            let mut capture = microphone.start().expect("started");
+            let after = |seconds| capture.last + Duration::from_secs(seconds);
+            let (before, later) = (after(4), after(5));
+            assert!(capture.take().is_empty());
+            assert_eq!(capture.problem(before), None);
+            let problem = capture.problem(later).expect("a problem");
+            assert_eq!(problem, "the microphone sends no sound; the recording has no sound");
         }
 
         #[test]

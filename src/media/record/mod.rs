@@ -12,7 +12,7 @@
 //! | `queue` | the queue of frames, the same for all outputs |
 //! | `recorder` | the thread that writes them |
 //! | `pictures` | a folder: one file per frame, and a table (`frames.csv`) of their times |
-//! | `mp4` | H.264 in fragmented MP4, encoded by the user's own `ffmpeg`, with sound from the `microphone` |
+//! | `mp4` | fragmented MP4, encoded by the user's own `ffmpeg` as films are, with sound from the `microphone` |
 //! | `avi` | Motion-JPEG in AVI, written without external programs, if there is no such ffmpeg |
 //!
 //! A video has the size of its first frame; later frames of another size are scaled to it (`fit`). A recording is
@@ -32,12 +32,11 @@ mod pictures;
 mod queue;
 mod recorded;
 mod recorder;
-pub(super) mod yuv;
 
 pub use beginning::beginning_of;
 pub use destination::Destination;
 pub use microphone::Microphone;
-pub use mp4::Mp4Choice;
+pub use mp4::{Mp4Choice, USUAL_QUALITY};
 pub use queue::{FrameSink, TakenFrames};
 pub use recorded::{Recorded, length_in_words, pictures, size_in_words};
 pub use recorder::Recorder;

@@ -1,6 +1,7 @@
-//! A recording as H.264 in fragmented MP4, encoded by the user's ffmpeg.
+//! A recording as fragmented MP4, encoded by the user's ffmpeg.
 
 use std::{
+    borrow::Cow,
     fs::{self, File},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -13,16 +14,15 @@ use super::{
     fragments::frames_in,
     microphone::{Capture, silence},
     output::{Ended, Output, Shot},
-    yuv::{append_i420, even},
 };
 use crate::{
     disk::{self, reason},
     media::{
         MediaError,
-        codec::{Codec, Colors, HARDWARE_PIXELS},
-        encoder::Encoder,
+        codec::{Codec, Colors, Pace},
+        encoder::{Encoder, Encoding},
         ffmpeg::Ffmpeg,
-        nut::{I420, NutStream, SQUARE, Track},
+        nut::{NutStream, SQUARE, Track},
     },
 };
 
@@ -30,10 +30,8 @@ use crate::{
 const TICKS_PER_SECOND: u32 = 90_000;
 /// How long an encoder may accept nothing, or take to end, before it is killed.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// On the scale of films; 12 on that of H.264, whose loss is not visible.
-const QUALITY: u8 = 95;
-/// Takes less CPU time than painting; no picture waits for later ones.
-const FAST: &str = "-preset veryfast -tune zerolatency -bf 0";
+/// Quality if none is chosen: higher than that of films, because the encoder works faster.
+pub const USUAL_QUALITY: u8 = 95;
 /// Sound in step with its times: a microphone that is too fast or too slow is stretched, gaps are filled.
 const SOUND: &str =
     "-map 0:a:0 -af aresample=async=1000:min_comp=0.01:first_pts=0 -c:a aac -b:a 160k";
@@ -50,6 +48,10 @@ const FRAGMENTS: &str = "-movflags +frag_keyframe+empty_moov+delay_moov+default_
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mp4Choice {
     pub ffmpeg: Ffmpeg,
+    /// One that MP4 can hold.
+    pub codec: Codec,
+    /// 1 to 100.
+    pub quality: u8,
     /// Whether the graphics card encodes, if it can.
     pub hardware: bool,
     /// Records sound, if there is one.
@@ -57,13 +59,14 @@ pub struct Mp4Choice {
 }
 
 impl From<Ffmpeg> for Mp4Choice {
-    /// Encodes on the processor, without sound.
+    /// Encodes H.264 on the processor, without sound.
     fn from(ffmpeg: Ffmpeg) -> Self {
-        Self { ffmpeg, hardware: false, microphone: None }
+        let (codec, quality) = (Codec::H264, USUAL_QUALITY);
+        Self { ffmpeg, codec, quality, hardware: false, microphone: None }
     }
 }
 
-/// An H.264 file.
+/// An MP4 file.
 pub struct Mp4 {
     choice: Mp4Choice,
     patience: Duration,
@@ -83,7 +86,6 @@ struct Video {
     ticks: Option<u64>,
     /// Time of the last sound.
     sound_ticks: Option<u64>,
-    picture: Vec<u8>,
 }
 
 impl Mp4 {
@@ -92,14 +94,6 @@ impl Mp4 {
     /// # Errors
     /// See [`file::create`].
     pub fn create(path: &Path, choice: Mp4Choice) -> Result<Self, MediaError> {
-        Self::with_patience(path, choice, PATIENCE)
-    }
-
-    fn with_patience(
-        path: &Path,
-        choice: Mp4Choice,
-        patience: Duration,
-    ) -> Result<Self, MediaError> {
         let file = file::create(path, |_| false)?;
         let sound = choice.microphone.as_ref().map(Microphone::start).transpose();
         let sound = sound.map_err(|why| refused(path, format!("the microphone failed: {why}")));
@@ -108,38 +102,29 @@ impl Mp4 {
             fs::remove_file(path).ok();
         })?;
         let (path, notes) = (path.to_owned(), Vec::new());
+        let patience = PATIENCE;
         Ok(Self { choice, patience, path, file, sound, video: None, frames: 0, notes })
     }
 
     fn start(&mut self, shot: &Shot) -> Result<Video, String> {
-        let Mp4Choice { ffmpeg, hardware, .. } = &self.choice;
+        let Mp4Choice { ref ffmpeg, codec, quality, hardware, .. } = self.choice;
         let fit = Fit::to(&shot.frame);
-        let size = fit.size();
-        let (width, height) = even(size.0, size.1);
-        let encoder = hardware.then(|| Codec::H264.hardware(ffmpeg, (width, height)));
+        let (width, height) = even(fit.size());
+        let encoder = hardware.then(|| codec.hardware(ffmpeg, (width, height)));
         if encoder == Some(None) {
-            self.notes.push("encoded by the processor: no graphics card can encode it".to_owned());
+            let why = format!("encoded in software: no graphics card here encodes {codec}");
+            self.notes.push(why);
         }
-        let encoder = encoder.flatten();
-        let encoder = encoder.as_deref();
-        let tick = (1, u64::from(TICKS_PER_SECOND));
+        let hardware = encoder.flatten();
+        let hardware = hardware.as_deref();
+        let (pace, colors) = (Pace::Live, Some((Colors::bt709(), "bt709", "tv")));
+        let has_alpha = false;
+        let encoding = Encoding { ffmpeg, codec, quality, hardware, pace, has_alpha, colors };
         let has_sound = self.sound.is_some();
-        let stream = NutStream { width, height, pixels: I420, tick, aspect: SQUARE, has_sound };
-        let mut command = ffmpeg.command();
-        // The first picture is enough to detect the format; waiting for more would delay them.
-        command.args("-probesize 32 -analyzeduration 0 -f nut -i pipe:0 -map 0:v:0".split(' '));
-        let (colors, tags) = Colors::bt709().tags();
-        let upload =
-            encoder.map(|encoder| format!(",format={HARDWARE_PIXELS}{}", Codec::upload(encoder)));
-        command.args(["-vf", &format!("{tags}{}", upload.unwrap_or_default())]);
-        command.args(ffmpeg.every_picture());
-        command.args(["-enc_time_base:v", &format!("1:{TICKS_PER_SECOND}")]);
-        command.args(Codec::H264.options(ffmpeg, (width, height), QUALITY, encoder)?);
-        if encoder.is_none() {
-            command.args(FAST.split(' '));
-        }
-        command.args(["-force_key_frames", "expr:gte(t,n_forced*2)"]).args(colors);
-        command.args(["-video_track_timescale", &TICKS_PER_SECOND.to_string()]);
+        let tick = (1, u64::from(TICKS_PER_SECOND));
+        let stream = NutStream { width, height, tick, aspect: SQUARE, has_sound };
+        let mut command = encoding.command(&stream)?;
+        command.args(["-force_key_frames", "expr:gte(t,n_forced*2)"]);
         if has_sound {
             command.args(SOUND.split(' '));
         }
@@ -154,7 +139,7 @@ impl Mp4 {
         if has_sound {
             encoder.send(Track::Sound, 0, &silence(LEAD));
         }
-        Ok(Video { encoder, fit, ticks: None, sound_ticks: None, picture: Vec::new() })
+        Ok(Video { encoder, fit, ticks: None, sound_ticks: None })
     }
 
     /// Waits for the encoder's end, if it was started.
@@ -164,8 +149,8 @@ impl Mp4 {
         let Some(video) = self.video.take() else {
             return Ok(());
         };
-        self.notes.extend(video.notes());
-        let ended = video.encoder.finish().wait();
+        self.notes.extend(video.notes(self.choice.codec));
+        let ended = video.encoder.wait();
         let failed = |e: std::io::Error| refused(&self.path, reason(&e));
         self.frames =
             File::open(&self.path).and_then(|mut file| frames_in(&mut file)).map_err(failed)?;
@@ -231,9 +216,16 @@ impl Output for Mp4 {
             }
         }
         let problem = sound.problem(Instant::now())?;
+        // The microphone is released, also if it sends something later.
+        self.sound = None;
         self.notes.push(problem.clone());
         Some(problem)
     }
+}
+
+/// The stored size of a picture, at most one pixel more per side: four pixels share their colour.
+const fn even((width, height): (usize, usize)) -> (usize, usize) {
+    (width.next_multiple_of(2), height.next_multiple_of(2))
 }
 
 /// The time in ticks, after those of the frame `before`: frames with equal times must have different ticks.
@@ -247,18 +239,22 @@ impl Video {
     fn add(&mut self, shot: &Shot) -> bool {
         let ticks = ticks_of(shot.at, self.ticks);
         self.ticks = Some(ticks);
-        self.picture.clear();
-        append_i420(&self.fit.apply(&shot.frame), &mut self.picture);
-        self.encoder.send(Track::Pictures, ticks, &self.picture)
+        let mut frame = self.fit.apply(&shot.frame);
+        let (width, height) = even(frame.size());
+        if frame.size() != (width, height) {
+            frame = Cow::Owned(frame.extended(width, height));
+        }
+        self.encoder.send(Track::Pictures, ticks, frame.rgba())
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, codec: Codec) -> Vec<String> {
         let (width, height) = self.fit.size();
-        let (wide, high) = even(width, height);
+        let (wide, high) = even((width, height));
         let mut notes: Vec<String> = self.fit.note().into_iter().collect();
         if (wide, high) != (width, height) {
             notes.push(format!(
-                "{width} x {height} px became {wide} x {high}, because H.264 needs even sides; the last column or row is repeated"
+                "{width} x {height} px became {wide} x {high}, because {} needs even sides; a column or row is added",
+                codec.title()
             ));
         }
         notes
@@ -287,8 +283,9 @@ mod tests {
         // Only a script that hangs has to be given up; the others may take their time on a busy machine.
         let seconds = if script.contains("sleep") || script.contains("while") { 0.3 } else { 60.0 };
         let clip = here.path().join("clip.mp4");
-        let mp4 = Mp4::with_patience(&clip, choice, Duration::from_secs_f64(seconds));
-        (mp4.expect("a file"), here)
+        let mut mp4 = Mp4::create(&clip, choice).expect("a file");
+        mp4.patience = Duration::from_secs_f64(seconds);
+        (mp4, here)
     }
 
     fn shot(number: u64) -> Shot {
@@ -378,6 +375,10 @@ mod tests {
             (
                 "echo 'no such device' >&2; exit 1",
                 "stopped (no such device); the recording has no sound",
+            ),
+            (
+                "echo 'default: Generic error in an external library' >&2; exit 1",
+                "stopped (it was unplugged, or the sound server ended); the recording has no sound",
             ),
         ] {
             let script = format!("case \"$*\" in *s16le*) {microphone};; *) {encodes};; esac");

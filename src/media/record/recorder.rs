@@ -1,7 +1,7 @@
 //! The recorder: the thread that writes frames.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -27,9 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A recording in progress. Dropping it still writes the queued frames, without reporting the result.
 pub struct Recorder {
-    path: PathBuf,
-    is_video: bool,
-    microphone: Option<String>,
+    destination: Destination,
     /// Closed to end the recording.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -72,7 +70,6 @@ impl Recorder {
         mut output: Box<dyn Output>,
         wake_up: Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Self, MediaError> {
-        let path = destination.path();
         let (stop, stopped) = bounded(0);
         let (tell_end, ended) = bounded(1);
         let progress = taken.progress.clone();
@@ -91,14 +88,12 @@ impl Recorder {
         };
         let thread = std::thread::Builder::new().name("recorder".to_owned());
         let thread = thread.spawn(work).map_err(|e| {
-            let name = path.display().to_string();
+            let name = destination.path().display().to_string();
             let reason = reason(&e);
             WriteError::Refused { name, reason }
         })?;
         Ok(Self {
-            path: path.to_owned(),
-            is_video: destination.is_video(),
-            microphone: destination.microphone().map(|microphone| microphone.name.clone()),
+            destination: destination.clone(),
             stop: Some(stop),
             thread: Some(thread),
             ended,
@@ -108,11 +103,11 @@ impl Recorder {
 
     /// The folder, or the file that the video becomes.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.destination.path()
     }
 
     pub fn is_video(&self) -> bool {
-        self.is_video
+        self.destination.is_video()
     }
 
     /// Number of frames written so far.
@@ -148,7 +143,8 @@ impl Recorder {
 
     /// The microphone that is being recorded.
     pub fn microphone(&self) -> Option<&str> {
-        self.microphone.as_deref().filter(|_| self.no_sound().is_none())
+        let microphone = self.destination.microphone().filter(|_| self.no_sound().is_none());
+        microphone.map(|microphone| microphone.name.as_str())
     }
 
     /// Why sound that was wanted is not recorded any more, as text for the user.
@@ -165,19 +161,19 @@ impl Recorder {
     pub fn finish(mut self) -> Recorded {
         self.join();
         let ended = self.ended.try_recv().unwrap_or_else(|_| {
-            let name = self.path.display().to_string();
+            let name = self.path().display().to_string();
             let reason = "a bug in StyleForge stopped it; please report it".to_owned();
             Ended { failure: Some(WriteError::Refused { name, reason }.into()), ..Ended::default() }
         });
         Recorded {
-            path: self.path.clone(),
-            is_video: self.is_video,
+            path: self.path().to_owned(),
+            is_video: self.is_video(),
             frames: ended.frames.unwrap_or_else(|| self.written()),
             left_out: self.left_out(),
             left_out_at_start: self.progress.left_out().1,
             bytes: self.bytes(),
             length: self.length(),
-            microphone: self.microphone.clone(),
+            microphone: self.destination.microphone().map(|found| found.name.clone()),
             notes: ended.notes,
             failure: ended.failure,
         }

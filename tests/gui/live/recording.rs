@@ -10,6 +10,7 @@ use eframe::egui::{Key, Modifiers};
 use styleforge::{
     frame::Frame,
     media::{
+        codec::Codec,
         decode,
         record::{Destination, Recorder, beginning_of},
     },
@@ -125,6 +126,25 @@ fn a_recording_is_told_at_once_and_says_how_to_end_it() {
     w.press(Key::R);
     w.until_contains("Recorded ");
     assert!(w.has("Record"));
+}
+
+#[test]
+fn codec_and_quality_of_videos_are_remembered() {
+    let mut w = Window::live_after(|_| {});
+    w.until_live();
+    let codec = |w: &Window| Settings::load(&w.settings_path()).0.live.codec;
+    assert!(w.has("Quality"));
+    w.choose("Codec", "AV1");
+    // An ffmpeg without an encoder for it, or no ffmpeg, brings H.264 back with a message.
+    match Codec::Av1.ffmpeg() {
+        Ok(_) => w.until("the settings", |w| codec(w) == Codec::Av1),
+        Err(_) => {
+            w.until_contains("Videos cannot be recorded in AV1: ");
+            w.until("the settings", |w| codec(w) == Codec::H264);
+        }
+    }
+    w.click("Record as: Pictures");
+    w.until("pictures without a codec", |w| !w.has("Codec") && !w.has("Quality"));
 }
 
 /// Whether this computer has a microphone or not, the window says what it found.

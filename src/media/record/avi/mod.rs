@@ -62,16 +62,12 @@ impl Avi {
     /// # Errors
     /// See [`file::create`].
     pub fn create(path: &Path) -> Result<Self, MediaError> {
-        Self::with_parts(path, PART_BYTES)
-    }
-
-    fn with_parts(path: &Path, part_bytes: u64) -> Result<Self, MediaError> {
         let is_header = |bytes: &[u8]| bytes.starts_with(b"RIFF") && bytes.ends_with(b"movi");
         let file = file::create(path, is_header)?;
         Ok(Self {
             path: path.to_owned(),
             file,
-            part_bytes,
+            part_bytes: PART_BYTES,
             fit: None,
             facts: Facts { parts: vec![Part::default()], ..Facts::default() },
             chunks: Vec::new(),
@@ -264,7 +260,8 @@ mod tests {
     fn a_long_video_goes_on_in_further_parts() {
         let here = tempfile::tempdir().expect("a folder");
         let path = here.path().join("long.avi");
-        let mut avi = Avi::with_parts(&path, 20_000).expect("a file");
+        let mut avi = Avi::create(&path).expect("a file");
+        avi.part_bytes = 20_000;
         for n in 0..60 {
             avi.add(&shot(n, Duration::from_millis(40 * n as u64))).expect("room");
         }
