@@ -40,12 +40,11 @@ impl App {
         if pastes {
             let platform = self.platform.clone();
             let paste = move || Ok(platform.paste_text());
-            self.tasks.spawn(paste, |app, text| match text {
-                Ok(text) if app.ctx.text_edit_focused() && !text.is_empty() => {
+            self.run(paste, |app, text| {
+                if app.ctx.text_edit_focused() && !text.is_empty() {
                     let text = text.replace("\r\n", "\n");
                     app.ctx.input_mut(|input| input.events.push(Event::Paste(text)));
                 }
-                other => app.report_failure(other),
             });
         }
     }
@@ -82,7 +81,7 @@ impl App {
             platform.copy(&copied())?;
             Ok("The painting is on the clipboard.".to_owned())
         };
-        self.tasks.spawn(copy, Self::report_end);
+        self.run(copy, |app, done| app.messages.notice(done));
     }
 
     /// Copies the picture in a file to the clipboard.
@@ -93,6 +92,6 @@ impl App {
             platform.copy(&photo.frame)?;
             Ok(format!("{} is on the clipboard.", name_label(&path)))
         };
-        self.tasks.spawn(copy, Self::report_end);
+        self.run(copy, |app, done| app.messages.notice(done));
     }
 }

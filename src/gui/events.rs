@@ -131,14 +131,6 @@ impl App {
             self.messages.error(error);
         }
     }
-
-    /// Shows what a task did, or why it failed.
-    pub(super) fn report_end(&mut self, result: Result<String, String>) {
-        match result {
-            Ok(done) => self.messages.notice(done),
-            Err(error) => self.messages.error(error),
-        }
-    }
 }
 
 /// Sets the window's title: the photo's name and the program's, or the program's alone.

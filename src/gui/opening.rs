@@ -57,12 +57,9 @@ impl App {
     /// Sorts files in the background, to open, import or paint them.
     pub(super) fn sort(&mut self, files: Vec<PathBuf>, picture_use: PictureUse) {
         let ticket = self.ticket();
-        self.tasks.spawn(
+        self.run(
             move || Ok(sorted(files)),
-            move |app, sorted| match sorted {
-                Ok(sorted) => app.handle_sorted(ticket, picture_use, sorted),
-                Err(error) => app.messages.error(error),
-            },
+            move |app, sorted| app.handle_sorted(ticket, picture_use, sorted),
         );
     }
 

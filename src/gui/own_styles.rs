@@ -26,12 +26,9 @@ impl App {
     /// Lists the styles, and chooses the one that was `added`, if any.
     pub(super) fn list_styles(&self, added: Option<String>) {
         let styles = self.style_source.clone();
-        self.tasks.spawn(
+        self.run(
             move || Ok(styles.cards()),
-            |app, listed| match listed {
-                Ok((cards, problems)) => app.handle_styles(cards, &problems, added),
-                Err(error) => app.messages.error(error),
-            },
+            |app, (cards, problems)| app.handle_styles(cards, &problems, added),
         );
     }
 

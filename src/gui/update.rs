@@ -362,7 +362,19 @@ impl App {
         work: impl FnOnce(&dyn Platform) -> Result<(), String> + Send + 'static,
     ) {
         let platform = self.platform.clone();
-        self.tasks.spawn(move || work(&*platform), Self::report_failure);
+        self.run(move || work(&*platform), |_, ()| {});
+    }
+
+    /// Runs work in the background, then `done` with its result. Shows why the work fails.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        done: impl FnOnce(&mut Self, T) + Send + 'static,
+    ) {
+        self.tasks.spawn(work, |app, result| match result {
+            Ok(value) => done(app, value),
+            Err(error) => app.messages.error(error),
+        });
     }
 
     /// The style that paints alone; `None` for a mix.

@@ -200,9 +200,8 @@ impl App {
             let framed = framed(opened.whole(), framing)?;
             Ok((opened, framed))
         };
-        self.tasks.spawn(make, move |app, made| match made {
-            Ok((opened, framed)) => app.put_frame(number, opened, (framing, framed)),
-            Err(error) => app.messages.error(error),
+        self.run(make, move |app, (opened, framed)| {
+            app.put_frame(number, opened, (framing, framed));
         });
     }
 
