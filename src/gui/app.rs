@@ -9,7 +9,7 @@ mod state;
 
 pub(super) use state::{
     ComposeRequest, DeviceInUse, Ending, Networks, NextStep, PaintRequest, PhotoOpening,
-    PhotoPainting, Repaint, SaveFlow, Trial, TrialError, Tried, WindowState,
+    PhotoPainting, Repaint, SaveFlow, TrialError, Tried, WindowState,
 };
 
 use std::{
@@ -109,8 +109,10 @@ pub struct App {
     pub(super) incoming: Incoming,
     /// What follows the pictures that are being painted in parallel with other work.
     pub(super) painted_apart: HashMap<RepaintNumber, Repaint<Self>>,
-    /// The small painting in progress.
-    pub(super) trial: Option<Trial>,
+    /// The same for pictures whose networks are read first; `None` until then.
+    pub(super) jobs: HashMap<u64, Option<RepaintNumber>>,
+    /// The number of the small painting in progress among `jobs`.
+    pub(super) trial: Option<u64>,
     /// Files to ask about after the open question.
     pub(super) unclear: VecDeque<Unclear>,
     /// The contact sheet that is being made.
@@ -179,6 +181,7 @@ impl App {
             networks: Networks::default(),
             incoming: Incoming::default(),
             painted_apart: HashMap::new(),
+            jobs: HashMap::new(),
             trial: None,
             unclear: VecDeque::new(),
             sheet: None,

@@ -119,26 +119,18 @@ impl PhotoOpening {
     }
 }
 
-/// Why a network has not painted.
+/// Why a picture was not painted.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {
-    /// Its file could not be read.
+    /// The file of the network could not be read.
     #[error("{0}")]
     Unread(String),
     #[error(transparent)]
     Failed(#[from] EngineError),
 }
 
-/// A small photo and its painting.
+/// A picture and its painting.
 pub type Tried = Result<(Arc<Frame>, Arc<Repainted>), TrialError>;
-
-/// A trial in progress.
-pub struct Trial {
-    /// Distinguishes this trial from earlier ones, whose networks may be read late.
-    pub ticket: u64,
-    /// The engine's number, once the network is read.
-    pub painting: Option<RepaintNumber>,
-}
 
 /// Continues with a picture that was painted in parallel with other work, or with the failure.
 pub type Repaint<S> = Box<dyn FnOnce(&mut S, RepaintNumber, Result<Arc<Repainted>, EngineError>)>;

@@ -1,17 +1,22 @@
 //! Makes a contact sheet, from the file dialog to the written file.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use super::{ContactSheet, SheetFile};
 use crate::{
     disk::free_path,
     engine::{
-        error::EngineError,
         paint::{PaintSettings, WorkingSize, at_size},
-        protocol::{RepaintJob, RepaintNumber, Repainted},
+        protocol::RepaintJob,
     },
     frame::Frame,
-    gui::{app::App, label::label, opened::smaller, platform::Dialog},
+    gui::{
+        app::{App, TrialError, Tried},
+        choice::Choice,
+        label::label,
+        opened::smaller,
+        platform::Dialog,
+    },
     media::{
         encode::{self, Encoding, Existing},
         scale::size_within,
@@ -36,7 +41,6 @@ impl App {
 
     /// Starts the sheet that is to be saved at `path`, or under a similar name if that is taken.
     fn begin_contact_sheet(&mut self, path: PathBuf) {
-        let ticket = self.ticket();
         let Some(photo) = self.workspace.photo().filter(|_| self.sheet.is_none()) else {
             return;
         };
@@ -46,13 +50,12 @@ impl App {
         let (width, height) = self.workspace.choice.working_size().resolve(width, height);
         let cards = self.gallery.cards().iter();
         self.sheet = Some(ContactSheet {
-            ticket,
             photo: photo.frame.clone(),
             long_side_px: width.max(height),
             choice: self.workspace.choice.clone(),
             styles: cards.map(|card| (card.id.clone(), label(&card.title))).collect(),
             next: 0,
-            painting: None,
+            job: 0,
             file: SheetFile {
                 path: free_path(path),
                 encoding: Encoding { format, quality: self.settings.choices.jpeg_quality },
@@ -65,51 +68,36 @@ impl App {
 
     /// Cancels the sheet.
     pub(crate) fn stop_contact_sheet(&mut self) {
-        let sheet = self.sheet.take();
-        if let Some(number) = sheet.and_then(|sheet| sheet.painting) {
-            self.cancel_repaint(number);
+        if let Some(sheet) = self.sheet.take() {
+            self.cancel_job(sheet.job);
         }
     }
 
-    /// Reads the network of the next style, or writes the sheet when all are painted.
+    /// Paints the next style, or writes the sheet when all are painted.
     fn go_on_with_sheet(&mut self) {
         let Some(sheet) = &mut self.sheet else {
             return;
         };
-        let ticket = sheet.ticket;
-        let photo = sheet.photo.clone();
-        if let Some((id, _)) = sheet.styles.get(sheet.next) {
-            let id = id.clone();
-            let model = sheet.choice.model;
+        let (photo, job) = (sheet.photo.clone(), sheet.job);
+        if let Some((id, _)) = sheet.styles.get(sheet.next).cloned() {
             let long_side_px = sheet.long_side_px;
+            let Choice { model, mode, look, .. } = sheet.choice;
             let styles = self.style_source.clone();
-            let read = move || {
-                let network = styles.load(&id, model)?.network;
-                Ok((network, smaller(&photo, long_side_px)))
-            };
-            self.tasks.spawn(read, move |app, read| {
-                let Some(sheet) = app.sheet.as_mut().filter(|sheet| sheet.ticket == ticket) else {
-                    return;
-                };
-                let (network, photo) = match read {
-                    Ok(read) => read,
-                    Err(error) => return app.leave_off_sheet(error),
-                };
-                sheet.photo = photo.clone();
-                let job = RepaintJob {
-                    frame: photo,
-                    network,
+            let prepare = move || {
+                Ok(RepaintJob {
+                    network: styles.load(&id, model)?.network,
+                    frame: smaller(&photo, long_side_px),
                     settings: PaintSettings {
                         working_size: WorkingSize::Original,
-                        ..PaintSettings::of_mode(sheet.choice.mode)
+                        ..PaintSettings::of_mode(mode)
                     },
-                    look: sheet.choice.look,
-                };
-                let number = app.repaint(job, Self::handle_sheet_painted);
-                if let Some(sheet) = &mut app.sheet {
-                    sheet.painting = Some(number);
-                }
-            });
+                    look,
+                })
+            };
+            let job = self.paint_apart(prepare, Self::handle_sheet_painted);
+            if let Some(sheet) = &mut self.sheet {
+                sheet.job = job;
+            }
         } else if sheet.file.cells.is_empty() {
             let why = sheet.failures.join(" ");
             self.sheet = None;
@@ -120,7 +108,7 @@ impl App {
             self.tasks.spawn_writing(
                 move || write_sheet(&photo, file),
                 move |app, path| {
-                    let ended = app.sheet.take_if(|sheet| sheet.ticket == ticket);
+                    let ended = app.sheet.take_if(|sheet| sheet.job == job);
                     let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);
                     if !failures.is_empty() {
                         app.messages.error(format!(
@@ -141,43 +129,33 @@ impl App {
     }
 
     /// Handles a style that was painted for the sheet, or the failure.
-    fn handle_sheet_painted(
-        &mut self,
-        _: RepaintNumber,
-        result: Result<Arc<Repainted>, EngineError>,
-    ) {
+    fn handle_sheet_painted(&mut self, painted: Tried) {
         let Some(sheet) = &mut self.sheet else {
             return;
         };
-        sheet.painting = None;
-        match result {
-            Ok(repainted) => {
-                let ticket = sheet.ticket;
+        let title = sheet.styles.get(sheet.next).map_or("", |(_, title)| title).to_owned();
+        match painted {
+            Ok((photo, repainted)) => {
+                sheet.photo = photo;
+                let job = sheet.job;
                 self.tasks.spawn(
                     move || Ok(cell_of(&repainted.picture)),
                     move |app, cell| {
-                        let Some(sheet) = app.sheet.as_mut().filter(|sheet| sheet.ticket == ticket)
-                        else {
-                            return;
-                        };
-                        match cell {
-                            Ok(cell) => {
-                                if let Some((_, title)) = sheet.styles.get(sheet.next) {
-                                    sheet.file.cells.push((title.clone(), cell));
-                                }
+                        let sheet = app.sheet.as_mut().filter(|sheet| sheet.job == job);
+                        match (cell, sheet) {
+                            (Ok(cell), Some(sheet)) => {
+                                sheet.file.cells.push((title, cell));
                                 sheet.next += 1;
                                 app.go_on_with_sheet();
                             }
-                            Err(error) => app.leave_off_sheet(error),
+                            (Err(error), Some(_)) => app.leave_off_sheet(error),
+                            (_, None) => {}
                         }
                     },
                 );
             }
-            Err(error) => {
-                let title = sheet.styles.get(sheet.next).map_or("", |(_, title)| title);
-                let why = format!("{title} could not be painted: {error}.");
-                self.leave_off_sheet(why);
-            }
+            Err(TrialError::Unread(error)) => self.leave_off_sheet(error),
+            Err(error) => self.leave_off_sheet(format!("{title} could not be painted: {error}.")),
         }
     }
 

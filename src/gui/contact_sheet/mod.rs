@@ -11,7 +11,7 @@ use std::{path::PathBuf, sync::Arc};
 use eframe::egui::{self, Align2, ProgressBar, RichText, vec2};
 
 use super::{choice::Choice, intent::Intent, shortcuts::plain_button, theme};
-use crate::{engine::protocol::RepaintNumber, frame::Frame, media::encode::Encoding};
+use crate::{frame::Frame, media::encode::Encoding};
 
 /// Width of the card, in points.
 const WIDTH: f32 = 334.0;
@@ -28,8 +28,6 @@ pub struct SheetFile {
 
 /// A sheet that is being made.
 pub struct ContactSheet {
-    /// Distinguishes this sheet from earlier ones, whose tasks may still report.
-    ticket: u64,
     /// The photo; at the working size once the first network is read.
     photo: Arc<Frame>,
     long_side_px: usize,
@@ -39,7 +37,8 @@ pub struct ContactSheet {
     styles: Vec<(String, String)>,
     /// Index of the style that is being painted.
     next: usize,
-    painting: Option<RepaintNumber>,
+    /// Number of its newest job; distinguishes this sheet from earlier ones, whose tasks may still report.
+    job: u64,
     file: SheetFile,
     /// Styles that are not on the sheet, and why.
     failures: Vec<String>,
