@@ -35,7 +35,7 @@ use super::{
     live::{CameraOutView, LiveView, Repaints},
     messages::{Corner, Messages},
     opened::Origin,
-    overlays::Overlays,
+    overlays::{Overlays, Shown},
     paintings::Paintings,
     platform::Platform,
     reading::Unclear,
@@ -226,7 +226,8 @@ impl App {
         self.text_keys();
         self.follow_original();
         shortcuts::follow_page(&self.ctx, self.shows_film());
-        let presses = shortcuts::pressed(&self.ctx, self.has_dialog(), self.gallery.has_focus());
+        let (is_covered, yields) = (self.overlays.is_open(), self.gallery.has_focus());
+        let presses = shortcuts::pressed(&self.ctx, is_covered, yields);
         for intent in presses {
             self.press(intent);
         }
@@ -251,7 +252,7 @@ impl App {
     pub fn ui(&mut self, ui: &mut Ui) {
         // Hide the pointer from the widgets below a dialog; otherwise a tooltip would stay visible over the dialog.
         let take = |input: &mut egui::InputState| std::mem::take(&mut input.pointer);
-        let has_dialog = self.has_dialog();
+        let has_dialog = self.overlays.is_open();
         self.messages.note_dialog(has_dialog);
         let pointer = has_dialog.then(|| ui.input_mut(take));
         if self.full_screen.is_on() {
@@ -263,13 +264,13 @@ impl App {
             ui.input_mut(|input| input.pointer = pointer);
             self.messages.ui(ui, ui.content_rect(), (Corner::Top, 0.0), false);
         }
-        if let Some(live) = &mut self.live {
-            live.report_ui(ui);
-        }
-        if !self.overlays.is_open() {
-            self.exports.ui(ui, &self.paintings);
-        }
-        self.overlays.ui(ui, self.gallery.cards(), &self.settings.choices);
+        let shown = Shown {
+            cards: self.gallery.cards(),
+            choices: &self.settings.choices,
+            exports: &self.exports,
+            paintings: &self.paintings,
+        };
+        self.overlays.ui(ui, &shown);
         self.window.focus_frame.ui(ui);
         if self.window.has_no_tooltips {
             tooltips::put_away(ui);
@@ -282,13 +283,6 @@ impl App {
         if may_compose && self.stage.wants_full() && !self.painting.composed.full {
             self.recompose(true);
         }
-    }
-
-    /// Whether a dialog is open over the window.
-    pub(super) fn has_dialog(&self) -> bool {
-        self.overlays.is_open()
-            || self.exports.has_dialog()
-            || self.live.as_ref().is_some_and(LiveView::has_report)
     }
 
     /// Stops the threads and writes the remaining files. The window is already closed, so this may take a moment.

@@ -163,8 +163,6 @@ pub enum Intent {
     ToggleDifference,
     /// Start or stop measuring the two modes by the fixed protocol.
     ToggleMeasuring,
-    /// Close the report of a measurement.
-    CloseReport,
     /// Save bytes to a file that the user chooses in a dialog.
     Export {
         /// The suggested name.

@@ -1,4 +1,5 @@
-//! Overlays over the window: questions, the list of shortcuts, credits and licences.
+//! Overlays over the window: questions, exports, reports, the list of shortcuts, credits and licences. The newest one is
+//! shown; older ones wait below it.
 
 use std::{mem::discriminant, ops::Range, path::Path};
 
@@ -8,9 +9,12 @@ use eframe::egui::{
 };
 
 use super::{
+    exports::{self, Exports, Form},
     intent::Intent,
     label::path_label,
     licences::Licences,
+    live::ReportView,
+    paintings::Paintings,
     reading::{self, Reading},
     shortcuts::plain_button,
     shortcuts_list,
@@ -23,15 +27,6 @@ use crate::settings::Choices;
 const DIALOG_MARGIN: i8 = 24;
 /// Minimum space above and below a dialog, in points.
 const MIN_ABOVE: f32 = 20.0;
-
-/// A question that must be answered before the window, whose state is `S`, continues. If it is closed, its answers are
-/// dropped.
-pub enum Question<S> {
-    Buttons(Buttons<S>),
-    Field(Field<S>),
-    /// The pixel format of a network whose file does not specify it.
-    Reading(Box<Reading>),
-}
 
 /// A question that is answered with a button.
 pub struct Buttons<S> {
@@ -81,11 +76,18 @@ pub struct Field<S> {
     pub then: Typed<S>,
 }
 
-#[derive(Default)]
+/// An overlay of a window whose state is `S`. The first three are questions, which must be answered before the window
+/// continues; the answers of a question that is closed are dropped.
 pub enum Overlay<S> {
-    #[default]
-    None,
-    Question(Question<S>),
+    Buttons(Buttons<S>),
+    Field(Field<S>),
+    /// The pixel format of a network whose file does not specify it.
+    Reading(Box<Reading>),
+    ExportForm(Box<Form>),
+    /// The list of exports.
+    Exports,
+    /// The report of a measurement.
+    Report(ReportView),
     /// The list of shortcuts that match this search text.
     Shortcuts(String),
     /// Credits.
@@ -94,75 +96,116 @@ pub enum Overlay<S> {
     Licences(Licences),
 }
 
-/// The overlay, and whether it has just opened.
+/// The open overlays, the newest last, and whether that one has just opened.
 pub struct Overlays<S> {
-    open: Overlay<S>,
+    open: Vec<Overlay<S>>,
     is_fresh: bool,
 }
 
 impl<S> Default for Overlays<S> {
     fn default() -> Self {
-        Self { open: Overlay::None, is_fresh: false }
+        Self { open: Vec::new(), is_fresh: false }
     }
 }
 
+/// What overlays show of the window's state.
+pub struct Shown<'a> {
+    pub cards: &'a [Card],
+    pub choices: &'a Choices,
+    pub exports: &'a Exports,
+    pub paintings: &'a Paintings,
+}
+
 impl<S> Overlays<S> {
-    /// Opens an overlay instead of the open one.
+    /// Opens an overlay over the others, instead of one of its kind.
     pub fn show(&mut self, overlay: Overlay<S>) {
-        self.open = overlay;
+        let kind = discriminant(&overlay);
+        self.open.retain(|other| discriminant(other) != kind);
+        self.open.push(overlay);
         self.is_fresh = true;
     }
 
-    /// Opens an overlay, or closes it if it is open. A question stays open, because it must be answered.
+    /// Opens an overlay, or closes it if it is shown. A question stays open, because it must be answered.
     pub fn toggle(&mut self, overlay: Overlay<S>) {
-        if discriminant(&self.open) == discriminant(&overlay) {
-            self.open = Overlay::None;
-        } else if !matches!(self.open, Overlay::Question(_)) {
-            self.show(overlay);
+        match self.open.last() {
+            Some(shown) if discriminant(shown) == discriminant(&overlay) => {
+                self.take();
+            }
+            Some(Overlay::Buttons(_) | Overlay::Field(_) | Overlay::Reading(_)) => {}
+            _ => self.show(overlay),
         }
     }
 
-    /// Closes the open overlay and returns it.
-    pub fn take(&mut self) -> Overlay<S> {
-        std::mem::take(&mut self.open)
+    /// Closes the overlay that is shown, and returns it. The one below it is shown again.
+    pub fn take(&mut self) -> Option<Overlay<S>> {
+        self.is_fresh = true;
+        self.open.pop()
+    }
+
+    /// The open overlay for which `of` returns something, shown or not.
+    pub fn find<'a, T>(
+        &'a mut self,
+        of: fn(&'a mut Overlay<S>) -> Option<&'a mut T>,
+    ) -> Option<&'a mut T> {
+        self.open.iter_mut().find_map(of)
     }
 
     /// The open question about a network's pixel format.
     pub fn reading(&mut self) -> Option<&mut Reading> {
-        match &mut self.open {
-            Overlay::Question(Question::Reading(reading)) => Some(reading),
+        self.find(|overlay| match overlay {
+            Overlay::Reading(reading) => Some(&mut **reading),
             _ => None,
-        }
+        })
+    }
+
+    /// The form of an export.
+    pub fn export_form(&mut self) -> Option<&mut Form> {
+        self.find(|overlay| match overlay {
+            Overlay::ExportForm(form) => Some(&mut **form),
+            _ => None,
+        })
+    }
+
+    /// The overlay that is shown.
+    pub fn shown(&self) -> Option<&Overlay<S>> {
+        self.open.last()
     }
 
     pub fn is_open(&self) -> bool {
-        !matches!(self.open, Overlay::None)
+        !self.open.is_empty()
     }
 
-    /// Draws the open overlay.
-    pub fn ui(&mut self, ctx: &Context, cards: &[Card], choices: &Choices) {
+    /// Draws the newest overlay.
+    pub fn ui(&mut self, ctx: &Context, shown: &Shown<'_>) {
         let is_fresh = std::mem::take(&mut self.is_fresh);
-        let (id, width) = match &self.open {
-            Overlay::None => return,
-            Overlay::Question(Question::Buttons(_)) => ("question", 460.0),
-            Overlay::Question(Question::Field(_)) => ("field", 560.0),
-            Overlay::Question(Question::Reading(_)) => ("reading", 1060.0),
+        let Some(open) = self.open.last_mut() else {
+            return;
+        };
+        let (id, width) = match open {
+            Overlay::Buttons(_) => ("question", 460.0),
+            Overlay::Field(_) => ("field", 560.0),
+            Overlay::Reading(_) => ("reading", 1060.0),
+            Overlay::ExportForm(_) => ("export", exports::FORM_WIDTH),
+            Overlay::Exports => ("exports", 620.0),
+            Overlay::Report(_) => ("report", 760.0),
             Overlay::Shortcuts(_) => ("shortcuts", 720.0),
             Overlay::About => ("about", 560.0),
             Overlay::Licences(_) => ("licences", 760.0),
         };
-        // The list becomes shorter while the user types, so it is anchored at the top.
-        let hangs = matches!(self.open, Overlay::Shortcuts(_));
-        let closes = dialog(ctx, (id, hangs), width, |ui| match &mut self.open {
-            Overlay::None => {}
-            Overlay::Question(Question::Buttons(question)) => question.ui(ui, choices, is_fresh),
-            Overlay::Question(Question::Field(field)) => field.ui(ui, is_fresh),
-            Overlay::Question(Question::Reading(question)) => reading::ui(ui, question, is_fresh),
+        // These change their height, so they are anchored at the top.
+        let hangs = matches!(open, Overlay::Shortcuts(_) | Overlay::Exports);
+        let closes = dialog(ctx, (id, hangs), width, |ui| match open {
+            Overlay::Buttons(question) => question.ui(ui, shown.choices, is_fresh),
+            Overlay::Field(field) => field.ui(ui, is_fresh),
+            Overlay::Reading(question) => reading::ui(ui, question, is_fresh),
+            Overlay::ExportForm(form) => form.ui(ui, shown.exports.writes(&form.export.output)),
+            Overlay::Exports => shown.exports.list_ui(ui, shown.paintings),
+            Overlay::Report(report) => report.ui(ui, is_fresh),
             Overlay::Shortcuts(wanted) => {
                 shortcuts_list::ui(ui, wanted, is_fresh);
                 close_button(ui, false);
             }
-            Overlay::About => about_ui(ui, cards, is_fresh),
+            Overlay::About => about_ui(ui, shown.cards, is_fresh),
             Overlay::Licences(licences) => {
                 licences.ui(ui);
                 close_button(ui, is_fresh);
@@ -176,7 +219,7 @@ impl<S> Overlays<S> {
 
 /// Draws a dialog over the window, at most `width` points wide: at its top if it `hangs`, otherwise in its middle. Returns
 /// whether the dialog is to be closed.
-pub fn dialog(
+fn dialog(
     ctx: &Context,
     (id, hangs): (&str, bool),
     width: f32,

@@ -20,7 +20,7 @@ use super::{
     label::{editable, name_label, path_label, remark},
     live::LiveView,
     messages::Topic,
-    overlays::{Answer, Buttons, Field, Overlay, Question},
+    overlays::{Answer, Buttons, Field, Overlay},
     painted_with::PaintedWith,
     platform::{Dialog, from_the_root, path_in},
 };
@@ -129,7 +129,7 @@ impl App {
         if dialog.opens() {
             reason.push_str(" You can also drop files onto the window.");
         }
-        self.put_question(Question::Field(Field {
+        self.overlays.show(Overlay::Field(Field {
             heading: heading.to_owned(),
             button,
             text,
@@ -341,7 +341,7 @@ impl App {
             // The user cancelled an earlier restart at a question.
             self.ending.restarts = false;
         }
-        if is_requested && self.overlays.reading().is_some() {
+        if is_requested && matches!(self.overlays.shown(), Some(Overlay::Reading(_))) {
             self.close_overlay();
         }
         if is_requested && self.keeps_open() {
@@ -476,15 +476,8 @@ impl App {
         }
     }
 
-    /// Shows a question instead of the previous overlay.
-    pub(super) fn put_question(&mut self, question: Question<Self>) {
-        self.postpone_reading();
-        self.close_overlay();
-        self.overlays.show(Overlay::Question(question));
-    }
-
     pub(super) fn put_buttons(&mut self, buttons: Buttons<Self>) {
-        self.put_question(Question::Buttons(buttons));
+        self.overlays.show(Overlay::Buttons(buttons));
     }
 
     /// Asks for a name, which is selected.
@@ -499,25 +492,23 @@ impl App {
         let why = String::new();
         let then = Box::new(then);
         let field = Field { heading, button, text, selected, why, problem, then };
-        self.put_question(Question::Field(field));
+        self.overlays.show(Overlay::Field(field));
     }
 
     /// Continues with the answer to the open question.
     pub(super) fn answer(&mut self, button: usize) {
         match self.overlays.take() {
-            Overlay::Question(Question::Buttons(mut question)) => {
+            Some(Overlay::Buttons(mut question)) => {
                 (question.answers.swap_remove(button).then)(self);
             }
-            Overlay::Question(Question::Field(field)) => {
-                (field.then)(self, field.text.trim().to_owned());
-            }
-            other => self.overlays.show(other),
+            Some(Overlay::Field(field)) => (field.then)(self, field.text.trim().to_owned()),
+            other => other.into_iter().for_each(|other| self.overlays.show(other)),
         }
     }
 
     /// Closes the overlay, and drops what waited for its answer.
     pub(super) fn close_overlay(&mut self) {
-        if let Overlay::Question(Question::Reading(reading)) = self.overlays.take() {
+        if let Some(Overlay::Reading(reading)) = self.overlays.take() {
             self.leave_reading(&reading);
         }
     }

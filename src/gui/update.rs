@@ -45,7 +45,7 @@ impl App {
     /// Shows the original while its key is held down.
     pub(super) fn follow_original(&mut self) {
         let before = self.stage.shows_original;
-        let shows = shortcuts::holds_original(&self.ctx, before, self.has_dialog());
+        let shows = shortcuts::holds_original(&self.ctx, before, self.overlays.is_open());
         self.stage.shows_original = shows;
         if let Some(live) = &mut self.live {
             live.show_original(&self.ctx, shows);
@@ -56,10 +56,6 @@ impl App {
     fn escape(&mut self) {
         if self.overlays.is_open() {
             self.close_overlay();
-        } else if self.exports.close() {
-            // What was below the dialog is shown again.
-        } else if self.has_dialog() {
-            self.perform(Intent::CloseReport);
         } else if self.full_screen.is_on() {
             self.perform(Intent::ToggleFullScreen);
         } else if self.live.is_some() && self.engine.measuring_progress().is_some() {
@@ -321,8 +317,7 @@ impl App {
             Intent::Snapshot
             | Intent::ToggleFreeze
             | Intent::ToggleDifference
-            | Intent::TogglePreviews
-            | Intent::CloseReport => self.change_view(&intent),
+            | Intent::TogglePreviews => self.change_view(&intent),
             Intent::Escape => self.escape(),
             // Handled elsewhere: the picture follows the state of the key.
             Intent::ShowOriginal => {}

@@ -22,6 +22,7 @@ use crate::{
         file_list::FileList,
         label::{editable, name_label, path_label, sentence},
         mix::Mix,
+        overlays::Overlay,
         platform::Dialog,
         settings_file::KeptFile,
         tasks::named,
@@ -102,13 +103,7 @@ impl App {
             export.output = disk::numbered_path(folder.join(name), is_free);
             Ok(Form { export, film, painting, frame_seconds: None, measuring: None })
         };
-        self.tasks.spawn(prepare, |app, form| match form {
-            Ok(form) => {
-                app.exports.close();
-                app.exports.form = Some(form);
-            }
-            Err(error) => app.messages.error(error),
-        });
+        self.run(prepare, |app, form| app.overlays.show(Overlay::ExportForm(Box::new(form))));
     }
 
     /// The export of a whole video with this choice, which has no file yet.
@@ -191,14 +186,12 @@ impl App {
         match action {
             Action::AskFile => self.ask_export_file(),
             Action::Confirm => {
-                if let Some(form) = self.exports.form.take() {
+                if let Some(form) = self.overlays.export_form() {
                     self.exports.queue.add(form.export.clone());
+                    self.close_overlay();
                 }
             }
-            Action::Close => {
-                self.exports.close();
-            }
-            Action::ToggleList => self.exports.shows_list = !self.exports.close(),
+            Action::ToggleList => self.overlays.toggle(Overlay::Exports),
             Action::Pause(pause) => self.pause_exports(pause),
             Action::Remove(id) => self.remove_export(id),
             Action::Retry(id) => {
@@ -212,12 +205,12 @@ impl App {
     }
 
     fn ask_export_file(&mut self) {
-        let Some(form) = &self.exports.form else {
+        let Some(form) = self.overlays.export_form() else {
             return;
         };
         let file_name = editable(form.export.output.file_name().unwrap_or_default().as_ref());
         self.ask(Dialog::Film { file_name }, |app, path| {
-            if let Some(form) = &mut app.exports.form {
+            if let Some(form) = app.overlays.export_form() {
                 form.set_output(path);
                 // The dialog asks before it returns an existing file.
                 form.export.replaces = true;
@@ -270,7 +263,7 @@ impl App {
             self.begin_export();
             self.measure_for_form();
         }
-        if self.exports.shows_list {
+        if matches!(self.overlays.shown(), Some(Overlay::Exports)) {
             self.make_small_picture(FileList::Paintings);
         }
         if self.exports.running.is_some() {
@@ -360,12 +353,12 @@ impl App {
 
     /// Measures how long a frame of the form's video takes, at the priority of exports.
     fn measure_for_form(&mut self) {
-        let form = self.exports.form.as_ref().filter(|form| form.measuring.is_none());
+        let form = self.overlays.export_form().filter(|form| form.measuring.is_none());
         let Some(choice) = form.map(|form| Choice::from_settings(&form.export.choices)) else {
             return;
         };
         let loaded = choice.network(choice.model).and_then(|of| self.network(&of));
-        let (Some(loaded), Some(form)) = (loaded, &mut self.exports.form) else {
+        let (Some(loaded), Some(form)) = (loaded, self.overlays.export_form()) else {
             return;
         };
         let control = form.measuring.insert(Arc::default()).clone();
@@ -379,7 +372,7 @@ impl App {
         };
         self.tasks.spawn(measure, |app, painted: Result<Vec<Painting>, String>| {
             let painting = painted.ok().and_then(|mut painted| painted.pop());
-            if let (Some(form), Some(painting)) = (&mut app.exports.form, painting) {
+            if let (Some(form), Some(painting)) = (app.overlays.export_form(), painting) {
                 // Without the time in which its session was opened.
                 form.frame_seconds = Some(painting.run.total_ms / 1e3);
             }

@@ -154,7 +154,7 @@ impl Form {
             if ui.add_enabled(can, button).clicked() {
                 Intent::Exports(Action::Confirm).send(ui);
             }
-            plain_button(ui, "Cancel", Intent::Exports(Action::Close));
+            plain_button(ui, "Cancel", Intent::CloseOverlay);
         });
     }
 }

@@ -1,23 +1,20 @@
-//! Draws the open dialog, and the button that opens the list.
+//! Draws the list, and the button that opens it.
 
 use std::sync::atomic::Ordering;
 
 use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Sense, Ui};
 
-use super::{Action, Entry, Exports, Running, State, form};
+use super::{Action, Entry, Exports, Running, State};
 use crate::gui::{
     fonts::icons,
     intent::{Intent, Sends},
     label::{name_label, remark},
-    overlays::dialog,
     paintings::Paintings,
     shortcuts::plain_button,
     texture::paint_cover,
     theme, time_left,
 };
 
-/// Width of the list, in points.
-const WIDTH: f32 = 620.0;
 /// Width and height of a poster, in points.
 const POSTER: [f32; 2] = [80.0, 56.0];
 
@@ -52,21 +49,6 @@ impl Running {
 }
 
 impl Exports {
-    /// Draws the open dialog; finished exports are shown with their thumbnails among the `paintings`.
-    pub fn ui(&mut self, ui: &Ui, paintings: &Paintings) {
-        let closes = if let Some(form) = &mut self.form {
-            let is_taken = self.queue.writes(&form.export.output);
-            dialog(ui, ("export", false), form::WIDTH, |ui| form.ui(ui, is_taken))
-        } else if self.shows_list {
-            dialog(ui, ("exports", true), WIDTH, |ui| self.list_ui(ui, paintings))
-        } else {
-            false
-        };
-        if closes {
-            Intent::Exports(Action::Close).send(ui);
-        }
-    }
-
     /// Draws the button that opens the list, if there is anything in it.
     pub fn button(&self, ui: &mut Ui) {
         let entries = self.queue.entries();
@@ -89,7 +71,8 @@ impl Exports {
         response.accessible_name("Exports").sends(Intent::Exports(Action::ToggleList));
     }
 
-    fn list_ui(&self, ui: &mut Ui, paintings: &Paintings) {
+    /// Draws the list; finished exports are shown with their thumbnails among the `paintings`.
+    pub fn list_ui(&self, ui: &mut Ui, paintings: &Paintings) {
         ui.heading("Exports");
         theme::caption(
             ui,
@@ -117,7 +100,7 @@ impl Exports {
                 offer("Clear finished", Action::ClearDone)
                     .on_hover_text("Remove them from the list, and keep their files.");
             }
-            offer("Close", Action::Close);
+            plain_button(ui, "Close", Intent::CloseOverlay);
         });
     }
 

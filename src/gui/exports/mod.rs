@@ -11,12 +11,15 @@ mod queue;
 mod run;
 
 pub use self::{
-    form::Form,
+    form::{Form, WIDTH as FORM_WIDTH},
     queue::{Action, Entry, Export, Queue, State},
     run::{Progress, Run},
 };
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crossbeam_channel::Receiver;
 
@@ -36,27 +39,17 @@ pub struct Running {
     paused_at: Option<f64>,
 }
 
-/// The queue, and what is shown of it.
+/// The queue, and the export that is running.
 #[derive(Default)]
 pub struct Exports {
     queue: Queue,
     file: KeptFile<String>,
     running: Option<Running>,
-    form: Option<Form>,
-    shows_list: bool,
 }
 
 impl Exports {
-    /// Whether a dialog is open.
-    pub fn has_dialog(&self) -> bool {
-        self.form.is_some() || self.shows_list
-    }
-
-    /// Closes the open dialog; returns whether there was one.
-    pub fn close(&mut self) -> bool {
-        let was_open = self.has_dialog();
-        self.form = None;
-        self.shows_list = false;
-        was_open
+    /// Whether an export that is not done writes this file.
+    pub fn writes(&self, output: &Path) -> bool {
+        self.queue.entries().iter().any(|entry| entry.export.output == output && !entry.is_done())
     }
 }

@@ -34,6 +34,7 @@ pub use chrome::{WORDS_WIDTH, full_screen_button};
 pub use preview_grid::PreviewGrid;
 use preview_grid::Styles;
 pub use repaints::Repaints;
+pub use report::ReportView;
 pub use source_trial::NO_CAMERA;
 
 use std::{path::Path, sync::Arc, time::Instant};
@@ -44,7 +45,6 @@ use self::{
     comparison::difference,
     pair_times::{Compared, PairTimes},
     rate_warning::RateWarning,
-    report::ReportView,
     source_trial::SourceTrial,
 };
 use super::{
@@ -118,7 +118,6 @@ pub struct LiveView {
     pairs: PairTimes,
     panel: Panel,
     rate_warning: RateWarning,
-    report: Option<ReportView>,
 }
 
 impl LiveView {

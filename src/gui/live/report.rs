@@ -4,18 +4,15 @@ use std::sync::Arc;
 
 use eframe::egui::{self, Context, ScrollArea, TextureHandle, TextureOptions, Theme, Ui, vec2};
 
-use super::LiveView;
 use crate::{
     frame::Frame,
-    gui::{intent::Intent, overlays::dialog, shortcuts::plain_button, texture::image_of, theme},
+    gui::{intent::Intent, shortcuts::plain_button, texture::image_of, theme},
     measure::{
         MeasureError, MeasureReport,
         chart::{self, Colors},
     },
 };
 
-/// Width of the dialog, in points.
-const WIDTH: f32 = 760.0;
 /// Maximum height of the text, in points; longer text scrolls.
 const WORDS_HEIGHT: f32 = 150.0;
 /// Height of the buttons and the space above them, in points.
@@ -28,8 +25,6 @@ pub struct ReportView {
     report: Arc<MeasureReport>,
     text: String,
     chart: Chart,
-    /// Whether the report has just opened.
-    is_fresh: bool,
 }
 
 /// The chart of a report.
@@ -68,48 +63,28 @@ const WRITERS: [(&str, &str, Writer); 3] = [
     ("CSV…", "csv", |report| Ok(report.csv().into_bytes())),
 ];
 
-impl LiveView {
-    /// Shows a report; its chart follows later.
-    pub fn show_report(&mut self, report: Arc<MeasureReport>) {
-        self.report =
-            Some(ReportView { text: report.text(), report, chart: Chart::Drawing, is_fresh: true });
+impl ReportView {
+    /// A report whose chart follows later.
+    pub fn new(report: Arc<MeasureReport>) -> Self {
+        Self { text: report.text(), report, chart: Chart::Drawing }
     }
 
-    /// Whether a report is shown.
-    pub fn has_report(&self) -> bool {
-        self.report.is_some()
-    }
-
-    /// Sets the chart of `report`, or notes that it cannot be drawn. Does nothing if the report has been closed.
+    /// Sets the chart if it is that of this report, or notes that it cannot be drawn.
     pub fn set_chart(
         &mut self,
         ctx: &Context,
         report: &Arc<MeasureReport>,
         drawn: Option<&(Frame, Vec<u8>)>,
     ) {
-        if let Some(view) = self.report.as_mut().filter(|view| Arc::ptr_eq(&view.report, report)) {
-            view.chart = drawn.map_or(Chart::None, |(frame, png)| {
+        if Arc::ptr_eq(&self.report, report) {
+            self.chart = drawn.map_or(Chart::None, |(frame, png)| {
                 let texture = ctx.load_texture("report", image_of(frame), TextureOptions::LINEAR);
                 Chart::Here(texture, png.clone())
             });
         }
     }
 
-    /// Draws the report over the window, if there is one.
-    pub fn report_ui(&mut self, ctx: &Context) {
-        let Some(view) = &mut self.report else {
-            return;
-        };
-        let is_fresh = std::mem::take(&mut view.is_fresh);
-        let closes = dialog(ctx, ("report", false), WIDTH, |ui| view.ui(ui, is_fresh));
-        if closes && !is_fresh {
-            Intent::CloseReport.send(ctx);
-        }
-    }
-}
-
-impl ReportView {
-    fn ui(&self, ui: &mut Ui, is_fresh: bool) {
+    pub fn ui(&self, ui: &mut Ui, is_fresh: bool) {
         ui.heading("Measured");
         ui.add_space(4.0);
         let (columns, rows) = chart::SIZE_PX;
@@ -163,7 +138,7 @@ impl ReportView {
             export("png", Ok(png.clone()));
         }
         ui.separator();
-        let close = plain_button(ui, "Close", Intent::CloseReport);
+        let close = plain_button(ui, "Close", Intent::CloseOverlay);
         if is_fresh {
             close.request_focus();
         }

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{LiveView, NO_CAMERA, report::chart_colors};
+use super::{
+    LiveView, NO_CAMERA,
+    report::{ReportView, chart_colors},
+};
 use crate::{
     backend::BackendError,
     capture::{CaptureEvent, CaptureSettings, Source},
@@ -11,7 +14,7 @@ use crate::{
         LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot, rate_control::STEPS_PX,
     },
     gui::{
-        app::App, events::name_window, intent::Intent, mix::Mix, stage::Compare,
+        app::App, events::name_window, intent::Intent, mix::Mix, overlays::Overlay, stage::Compare,
         style_source::Card, workspace::Page,
     },
     measure::{MeasureError, MeasureReport, chart},
@@ -133,9 +136,9 @@ impl App {
 
     /// Handles the end of a measurement.
     pub(crate) fn handle_measured(&mut self, result: Result<Arc<MeasureReport>, MeasureError>) {
-        match (result, &mut self.live) {
-            (Ok(report), Some(live)) => {
-                live.show_report(report.clone());
+        match (result, &self.live) {
+            (Ok(report), Some(_)) => {
+                self.overlays.show(Overlay::Report(ReportView::new(report.clone())));
                 let colors = chart_colors(self.ctx.theme());
                 let drawn = report.clone();
                 let draw = move || {
@@ -143,8 +146,12 @@ impl App {
                     Ok((frame, chart::png(&drawn).map_err(|e| e.to_string())?))
                 };
                 self.tasks.spawn(draw, move |app, chart| {
-                    if let Some(live) = &mut app.live {
-                        live.set_chart(&app.ctx, &report, chart.as_ref().ok());
+                    let open = app.overlays.find(|overlay| match overlay {
+                        Overlay::Report(open) => Some(open),
+                        _ => None,
+                    });
+                    if let Some(open) = open {
+                        open.set_chart(&app.ctx, &report, chart.as_ref().ok());
                     }
                     app.report_failure(chart);
                 });
@@ -254,7 +261,6 @@ impl App {
                 self.messages.notice("Start a comparison (B) to show the difference.");
             }
             Intent::ToggleDifference => live.shows_difference = !live.shows_difference,
-            Intent::CloseReport => live.report = None,
             Intent::TogglePreviews => live.shows_previews = !live.shows_previews,
             Intent::ToggleLab => live.panel_open = !live.panel_open,
             _ => {}

@@ -1,8 +1,7 @@
 //! Adds files to the styles. If a file does not specify its network's pixel format, asks the user, about one file at a
 //! time.
 //!
-//! A question that is replaced by another one is asked again afterwards. Closing the window or the question adds
-//! nothing.
+//! Closing the window or the question adds nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use crate::{
         app::{App, Tried},
         choice::NetworkOf,
         label::{name_label, remark},
-        overlays::{Overlay, Question},
+        overlays::Overlay,
         style_source::{Import, StyleSource},
         texture::{MIPMAPPED, image_of},
     },
@@ -76,8 +75,7 @@ impl App {
             && let Some(file) = self.unclear.pop_front()
         {
             let photo = self.workspace.photo().map(|photo| photo.framed.preview.clone());
-            let question = Question::Reading(Box::new(Reading::new(file, photo)));
-            self.overlays.show(Overlay::Question(question));
+            self.overlays.show(Overlay::Reading(Box::new(Reading::new(file, photo))));
         }
         let Some(reading) = self.overlays.reading() else {
             return;
@@ -115,13 +113,13 @@ impl App {
     /// Adds the file of the open question with this pixel format.
     pub(crate) fn take_reading(&mut self, format: PixelFormat) {
         match self.overlays.take() {
-            Overlay::Question(Question::Reading(reading)) => {
+            Some(Overlay::Reading(reading)) => {
                 self.stop_trial();
                 self.import_with(reading.file.path, move |styles, path| {
                     styles.import(path, PixelChoice::from(format))
                 });
             }
-            other => self.overlays.show(other),
+            other => other.into_iter().for_each(|other| self.overlays.show(other)),
         }
     }
 
@@ -130,16 +128,5 @@ impl App {
         self.stop_trial();
         let name = name_label(&reading.file.path);
         self.messages.notice(format!("{name} was not added as a style."));
-    }
-
-    /// Postpones the question because another one replaces it.
-    pub(crate) fn postpone_reading(&mut self) {
-        if self.overlays.reading().is_none() {
-            return;
-        }
-        if let Overlay::Question(Question::Reading(reading)) = self.overlays.take() {
-            self.stop_trial();
-            self.unclear.push_front(reading.file);
-        }
     }
 }
