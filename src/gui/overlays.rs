@@ -198,7 +198,9 @@ impl<S> Overlays<S> {
             Overlay::Buttons(question) => question.ui(ui, shown.choices, is_fresh),
             Overlay::Field(field) => field.ui(ui, is_fresh),
             Overlay::Reading(question) => reading::ui(ui, question, is_fresh),
-            Overlay::ExportForm(form) => form.ui(ui, shown.exports.writes(&form.export.output)),
+            Overlay::ExportForm(form) => {
+                form.ui(ui, shown.exports.queue.writes(&form.export.output))
+            }
             Overlay::Exports => shown.exports.list_ui(ui, shown.paintings),
             Overlay::Report(report) => report.ui(ui, is_fresh),
             Overlay::Shortcuts(wanted) => {

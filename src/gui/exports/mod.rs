@@ -16,10 +16,7 @@ pub use self::{
     run::{Progress, Run},
 };
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use crossbeam_channel::Receiver;
 
@@ -42,14 +39,7 @@ pub struct Running {
 /// The queue, and the export that is running.
 #[derive(Default)]
 pub struct Exports {
-    queue: Queue,
+    pub queue: Queue,
     file: KeptFile<String>,
     running: Option<Running>,
-}
-
-impl Exports {
-    /// Whether an export that is not done writes this file.
-    pub fn writes(&self, output: &Path) -> bool {
-        self.queue.entries().iter().any(|entry| entry.export.output == output && !entry.is_done())
-    }
 }

@@ -3,7 +3,7 @@
 //! The list is kept in a file of the settings folder. An export that was running when the file was last written was
 //! killed with the program; the queue then starts paused, so that what ended the program does not end it again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -113,6 +113,11 @@ impl Queue {
     pub fn unfinished(&self) -> usize {
         let is_it = |entry: &&Entry| matches!(entry.state, State::Waiting | State::Running);
         self.entries.iter().filter(is_it).count()
+    }
+
+    /// Whether an export that is not done writes this file.
+    pub fn writes(&self, output: &Path) -> bool {
+        self.entries.iter().any(|entry| entry.export.output == output && !entry.is_done())
     }
 
     /// Place of the first export that is done.
