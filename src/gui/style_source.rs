@@ -25,7 +25,7 @@ use crate::{
     mode::ModelSize,
     network::Network,
     weights::{
-        Checkpoint, CodeOf, LibraryError, MadeBy, PixelChoice, PixelFormat, Style, StyleLibrary,
+        Checkpoint, LibraryError, MadeBy, PixelChoice, PixelFormat, Style, StyleLibrary,
         StyleNetwork, WeightsError,
     },
 };
@@ -212,22 +212,6 @@ impl Library {
         });
         self.mixes.codes(&networks, &styles?)
     }
-
-    /// Saves the code of a picture as a style called `name`, with a number appended if necessary.
-    fn keep_picture(
-        &self,
-        code: &CodeOf,
-        name: &str,
-        thumbnail: &[u8],
-        warning: Option<String>,
-    ) -> Result<Import, String> {
-        let kept = self.with(|library| {
-            let first = library.keep_style_picture(code, name, thumbnail, None);
-            or_numbered(name, first, |name| library.keep_style_picture(code, name, thumbnail, None))
-        });
-        let style = kept.map_err(|error| not_added(&error))?;
-        Ok(Import::Added { id: style.id, warning })
-    }
 }
 
 impl StyleSource for Library {
@@ -291,8 +275,13 @@ impl StyleSource for Library {
         let network = StyleNetwork::built_in().map_err(|e| not_added(&e))?;
         let seen = style_picture::look_at(&network, picture);
         let (code, thumbnail) = seen.map_err(|e| not_added(&e))?;
-        let caution = style_picture::caution(&format!("“{name}”"), picture);
-        self.keep_picture(&code, name, &thumbnail, caution)
+        let warning = style_picture::caution(&format!("“{name}”"), picture);
+        let kept = self.with(|library| {
+            let mut keep = |name: &str| library.keep_style_picture(&code, name, &thumbnail, None);
+            or_numbered(name, keep(name), keep)
+        });
+        let style = kept.map_err(|error| not_added(&error))?;
+        Ok(Import::Added { id: style.id, warning })
     }
 
     fn mix(&self, parts: &[(String, u8)]) -> Result<Loaded, String> {
