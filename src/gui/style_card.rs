@@ -24,6 +24,8 @@ const INSET: f32 = 30.0;
 const NAME_HEIGHT: f32 = 24.0;
 /// Padding of a note, in points.
 const NOTE_MARGIN: egui::Vec2 = vec2(5.0, 2.0);
+/// Height of the bar that shows progress, in points.
+const PROGRESS_HEIGHT: f32 = 4.0;
 /// Opacity of a dragged card.
 const GHOST_OPACITY: f32 = 0.7;
 /// How long a painted thumbnail takes to fade in over the style's own.
@@ -175,10 +177,13 @@ fn paint(ui: &Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), looks: Lo
     let name_rect = Align2::LEFT_CENTER.anchor_size(name_at, name.size());
     painter.galley(name_rect.min, name.clone(), Color32::PLACEHOLDER);
     let end = pos2(rect.right() - 10.0, name_at.y);
-    if let Some(share) = tile.share {
-        theme::progress_ring(ui, end - vec2(7.0, 0.0), share);
-    } else if let Some(key) = &tile.key {
+    if let Some(key) = &tile.key {
         key_chips::chip(ui, end, key);
+    }
+    if let Some(share) = tile.share {
+        let mut bar = top.with_min_y(top.bottom() - PROGRESS_HEIGHT);
+        bar.set_width(top.width() * share.clamp(0.05, 1.0));
+        painter.rect_filled(bar, 0.0, colors.accent);
     }
     painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
 }

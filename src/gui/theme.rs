@@ -530,20 +530,3 @@ pub fn slider_beside<N: Numeric>(
     }
     response
 }
-
-/// A small ring that fills as work progresses. It is not animated, so that the work gets the CPU.
-pub fn progress_ring(ui: &Ui, center: egui::Pos2, share: f32) {
-    const RADIUS: f32 = 6.0;
-    const POINTS: usize = 32;
-    let p = palette(ui);
-    let painter = ui.painter();
-    painter.circle_stroke(center, RADIUS, Stroke::new(2.0, p.outline));
-    let turn = share.clamp(0.05, 1.0) * std::f32::consts::TAU;
-    let points = (0..=POINTS)
-        .map(|i| {
-            let angle = turn * i as f32 / POINTS as f32 - std::f32::consts::FRAC_PI_2;
-            center + RADIUS * vec2(angle.cos(), angle.sin())
-        })
-        .collect();
-    painter.line(points, Stroke::new(2.0, p.accent));
-}

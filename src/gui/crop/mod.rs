@@ -21,8 +21,8 @@ use crate::media::framing::Framing;
 const MARGIN: f32 = 28.0;
 /// Side of a handle's grab area, in points.
 const REACH: f32 = 26.0;
-/// Length of the marks at the corners, in points.
-const MARK: f32 = 18.0;
+/// Side of the square that marks a handle, in points.
+const MARK: f32 = 9.0;
 
 /// Width by height of the rectangle.
 #[derive(Clone, Copy, PartialEq)]
@@ -194,8 +194,11 @@ impl Cropping {
         let inside = egui::StrokeKind::Middle;
         painter.rect_stroke(crop, 0.0, Stroke::new(3.5, dark), inside);
         painter.rect_stroke(crop, 0.0, Stroke::new(1.5, Color32::WHITE), inside);
-        marks(&painter, crop, 1.5, Stroke::new(8.0, dark));
-        marks(&painter, crop, 0.0, Stroke::new(5.0, Color32::WHITE));
+        // The first handle is the whole rectangle.
+        for (handle, _) in &Handle::ALL[1..] {
+            let mark = Rect::from_center_size(handle.place(crop), Vec2::splat(MARK));
+            painter.rect(mark, 1.0, Color32::WHITE, Stroke::new(1.5, dark), inside);
+        }
     }
 
     /// The rectangle on the screen; the photo's top left corner is at `origin`, and `scale` is in points per pixel.
@@ -271,33 +274,6 @@ impl Cropping {
                     (x, y) if x == y => CursorIcon::ResizeNwSe,
                     _ => CursorIcon::ResizeNeSw,
                 });
-            }
-        }
-    }
-}
-
-/// Draws the marks of the handles, each extended by `longer` points at its ends.
-fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
-    for (handle, _) in Handle::ALL {
-        let at = handle.place(crop);
-        let x = f32::from(handle.x);
-        let y = f32::from(handle.y);
-        let half = MARK / 2.0 + longer;
-        match (handle.x, handle.y) {
-            (0, 0) => {}
-            (0, _) => {
-                painter.hline(at.x - half..=at.x + half, at.y, stroke);
-            }
-            (_, 0) => {
-                painter.vline(at.x, at.y - half..=at.y + half, stroke);
-            }
-            _ => {
-                // Start outside the corner so that it is filled.
-                let beyond = stroke.width / 2.0;
-                let ends = [beyond, -(MARK + longer)];
-                let [from, to] = ends.map(|along| vec2(x * along, y * along));
-                painter.line_segment([at + vec2(from.x, 0.0), at + vec2(to.x, 0.0)], stroke);
-                painter.line_segment([at + vec2(0.0, from.y), at + vec2(0.0, to.y)], stroke);
             }
         }
     }

@@ -13,8 +13,8 @@ use crate::{
     gui::{
         fonts::icons,
         intent::{Intent, Sends},
-        key_chips,
         label::{remark, sentence},
+        panel::Tab,
         shortcuts::button,
         theme::{self, floating},
     },
@@ -56,31 +56,20 @@ pub fn full_screen_button(ui: &mut Ui, has_words: bool) {
 
 /// The round snapshot button; `is_main` makes it the primary button.
 fn shutter(ui: &mut Ui, is_finer: bool, is_main: bool) {
-    let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), Sense::click());
-    response
-        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), "Snapshot"));
     let colors = theme::palette(ui);
-    let painter = ui.painter();
-    let center = rect.center();
-    let radius = SHUTTER / 2.0;
-    painter.circle_stroke(center, radius - 2.0, Stroke::new(2.0, colors.quiet));
-    let plain = match (ui.visuals().dark_mode, response.hovered()) {
-        (true, false) => Color32::from_gray(225),
-        (false, true) => Color32::from_gray(240),
-        _ => Color32::WHITE,
+    let fill = match ui.visuals().dark_mode {
+        _ if is_main && ui.is_enabled() => colors.accent,
+        true => Color32::from_gray(225),
+        false => Color32::WHITE,
     };
-    let fill = match response.is_pointer_button_down_on() {
-        true => colors.quiet,
-        false if is_main && ui.is_enabled() => colors.accent,
-        false => plain,
-    };
-    painter.circle(center, radius - 6.0, fill, Stroke::new(1.0, colors.outline));
     let does = if is_finer {
         "Save this frame, repainted in full quality."
     } else {
         "Save this frame as shown."
     };
-    key_chips::hint(response, does, "S").sends(Intent::Snapshot);
+    let round = Button::new("").min_size(vec2(SHUTTER, SHUTTER)).corner_radius(SHUTTER / 2.0);
+    let round = round.fill(fill).stroke(Stroke::new(3.0, colors.quiet));
+    button(ui, true, round, ["Snapshot", does], Intent::Snapshot);
 }
 
 /// The progress of a recording, as text.

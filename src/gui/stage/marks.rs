@@ -32,14 +32,8 @@ impl Stage {
         painter.vline(x, visible.y_range(), Stroke::new(4.0, shade));
         painter.vline(x, visible.y_range(), Stroke::new(2.0, line));
         painter.circle(handle, 15.0, line, Stroke::new(1.5, shade));
-        let arrow = |side: f32| {
-            let tip = handle + vec2(side * 9.0, 0.0);
-            let back = side * 4.0;
-            let points = vec![tip, tip + vec2(-back, -4.5), tip + vec2(-back, 4.5)];
-            egui::Shape::convex_polygon(points, egui::Color32::from_gray(60), Stroke::NONE)
-        };
-        painter.add(arrow(1.0));
-        painter.add(arrow(-1.0));
+        let (middle, ink) = (Align2::CENTER_CENTER, egui::Color32::from_gray(60));
+        painter.text(handle, middle, "‹ ›", FontId::proportional(18.0), ink);
     }
 }
 
