@@ -151,7 +151,7 @@ impl LiveView {
             ),
             (
                 [icons::SPLIT, "Compare", "Compare two engines on the same frames."],
-                self.comparing,
+                self.compares(),
                 Intent::ToggleCompare,
             ),
             (
@@ -167,7 +167,7 @@ impl LiveView {
 
     /// Whether the benchmark button is shown, and can be clicked.
     fn offers_benchmark(&self) -> bool {
-        self.panel_open && self.panel.shows_benchmark()
+        self.panel_open && self.panel.tab == Tab::Benchmark
     }
 
     /// The buttons to freeze, save and record the picture; the first and the last one have text if `has_words`. Between

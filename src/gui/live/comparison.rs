@@ -43,7 +43,7 @@ impl LiveView {
     /// Draws the comparison's own lines.
     pub fn comparison_ui(&self, ui: &mut Ui) {
         let comparison = self.comparison();
-        if !self.comparing {
+        if !self.compares() {
             ui.horizontal_wrapped(|ui| {
                 plain_button(ui, "Start comparing", Intent::ToggleCompare);
                 ui.label(quiet(

@@ -45,7 +45,7 @@ impl App {
                     .hint_beside("Repaint frozen pictures and snapshots in the quality of photos.");
                 target_rate(ui, &mut choices);
                 self.model_list(ui, &mut choices);
-                if !live.comparing {
+                if !live.compares() {
                     let offers = Offers::of(self.device.info.as_ref(), live.has_attention());
                     engine(ui, &mut choices.mode, offers);
                 }

@@ -36,11 +36,11 @@ impl App {
             steadiness: choices.steadiness,
             upscale: choices.upscale,
             compare: live
-                .filter(|l| l.comparing)
+                .filter(|l| l.compares())
                 .map(|_| ModePair { candidates: choices.candidates }),
             frozen: live.is_some_and(|l| l.frozen),
             // Two modes are compared without timing their steps.
-            sample: live.is_some_and(|l| l.panel_open && !l.comparing),
+            sample: live.is_some_and(|l| l.panel_open && !l.compares()),
         }
     }
 

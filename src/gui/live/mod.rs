@@ -50,7 +50,7 @@ use self::{
 use super::{
     intent::Intent,
     label::{capital, label, name_label},
-    panel::Panel,
+    panel::{Panel, Tab},
     stage::{Compare, Stage, ViewStep},
     texture::opaque_image_of,
     welcome::Cameras,
@@ -76,6 +76,14 @@ struct Recording {
     is_silent: bool,
 }
 
+/// The view before a comparison.
+struct BeforeComparison {
+    compare: Compare,
+    shows_previews: bool,
+    has_lab: bool,
+    tab: Tab,
+}
+
 #[derive(Default)]
 pub struct LiveView {
     source: Source,
@@ -83,21 +91,18 @@ pub struct LiveView {
     pictures: Option<Reader<LivePicture>>,
     snapshot: Snapshot,
     pub stage: Stage,
-    /// The compare mode before a comparison, and whether the preview grid was shown.
-    before_comparison: (Compare, bool),
     frozen: bool,
     /// The picture style for which a message last said that it is painted at a small size.
     hinted_at: Option<String>,
     /// Whether a key in this frame moves the focus to the cards of the first start.
     leads_to_cards: bool,
-    comparing: bool,
+    /// What was shown before the comparison, while two modes are compared.
+    comparison: Option<BeforeComparison>,
     shows_difference: bool,
     /// The largest difference in the picture on the stage, in levels.
     largest_difference: u8,
     shows_previews: bool,
     pub panel_open: bool,
-    /// Whether the comparison opened the Lab.
-    opened_lab: bool,
     previews: PreviewGrid,
     recording: Option<Recording>,
     /// When the current measurement was first shown, by egui's clock.
@@ -137,28 +142,31 @@ impl LiveView {
         network.is_some_and(|network| network.graph().has_attention())
     }
 
-    /// Shows two modes side by side.
-    fn begin_comparison(&mut self) {
-        self.before_comparison = (self.stage.compare, self.shows_previews);
-        self.comparing = true;
-        self.shows_previews = false;
-        self.stage.compare = Compare::Both;
-        self.panel.enter_comparison();
-        self.opened_lab = !self.panel_open;
-        self.panel_open = true;
-        self.pairs = PairTimes::default();
+    /// Whether two modes are compared.
+    fn compares(&self) -> bool {
+        self.comparison.is_some()
     }
 
-    /// Restores the view from before the comparison.
-    fn end_comparison(&mut self) {
-        self.comparing = false;
-        self.shows_difference = false;
-        (self.stage.compare, self.shows_previews) = self.before_comparison;
-        if self.opened_lab && self.panel.shows_comparison() {
-            self.panel_open = false;
-        }
-        self.panel.leave_comparison();
+    /// Shows two modes side by side, or what was shown before.
+    fn toggle_comparison(&mut self) {
         self.pairs = PairTimes::default();
+        self.panel.compares = self.comparison.is_none();
+        let Some(before) = self.comparison.take() else {
+            self.comparison = Some(BeforeComparison {
+                compare: std::mem::replace(&mut self.stage.compare, Compare::Both),
+                shows_previews: std::mem::take(&mut self.shows_previews),
+                has_lab: std::mem::replace(&mut self.panel_open, true),
+                tab: std::mem::replace(&mut self.panel.tab, Tab::Compare),
+            });
+            return;
+        };
+        self.shows_difference = false;
+        self.stage.compare = before.compare;
+        self.shows_previews = before.shows_previews;
+        if self.panel.tab == Tab::Compare {
+            self.panel_open &= before.has_lab;
+            self.panel.tab = before.tab;
+        }
     }
 
     /// Returns the intent that closes the part that Esc closes first, if any.
@@ -166,7 +174,7 @@ impl LiveView {
         let open = [
             (self.shows_difference, Intent::ToggleDifference),
             (self.shows_previews, Intent::TogglePreviews),
-            (self.comparing, Intent::ToggleCompare),
+            (self.compares(), Intent::ToggleCompare),
         ];
         open.into_iter().find(|(is, _)| *is).map(|(_, intent)| intent)
     }
@@ -254,10 +262,9 @@ impl LiveView {
     ) {
         let now = ui.input(|i| i.time);
         self.measuring_since = measuring.map(|_| self.measuring_since.unwrap_or(now));
-        self.panel.compares = self.comparing;
         self.panel.ui(ui, device, Instant::now());
-        let is_benchmark = self.panel.shows_benchmark();
-        if is_benchmark || self.panel.shows_comparison() {
+        let is_benchmark = self.panel.tab == Tab::Benchmark;
+        if is_benchmark || self.panel.tab == Tab::Compare {
             ScrollArea::vertical()
                 .id_salt(("comparison", is_benchmark))
                 .auto_shrink([false, false])

@@ -27,7 +27,7 @@ impl App {
     /// How to repaint a frame in the chosen style. `None` if no style is chosen or the user does not want pictures
     /// repainted, and while two modes are compared, which must be judged by their live pictures.
     pub(super) fn finer(&self) -> Option<Finer> {
-        let live = self.live.as_ref().filter(|live| !live.comparing)?;
+        let live = self.live.as_ref().filter(|live| !live.compares())?;
         let sent = live.sent.as_ref().filter(|_| self.settings.live.repaint_kept)?;
         let network = self.workspace.choice.network(self.model_of_style(ModelSize::Full))?;
         Some(Finer { network, mode: sent.mode, look: sent.look })
@@ -87,7 +87,7 @@ impl App {
             let frozen = self.repaints.frozen.as_ref().filter(|_| !live.stays_as_seen);
             live.is_repainting = frozen.is_some_and(|frozen| frozen.number.is_some())
                 || !self.repaints.waiting.is_empty();
-            live.may_repaint = self.settings.live.repaint_kept && !live.comparing;
+            live.may_repaint = self.settings.live.repaint_kept && !live.compares();
         }
     }
 

@@ -109,8 +109,8 @@ impl App {
                 let text = format!("Live painting is not possible: {error}");
                 self.messages.error(text);
                 self.pause_film();
-                if let Some(live) = self.live.as_mut().filter(|live| live.comparing) {
-                    live.end_comparison();
+                if let Some(live) = self.live.as_mut().filter(|live| live.compares()) {
+                    live.toggle_comparison();
                 }
             }
             LiveEvent::Notice(notice) | LiveEvent::Source(CaptureEvent::Note(notice)) => {
@@ -250,14 +250,8 @@ impl App {
                 live.stays_as_seen = false;
                 live.panel.set_frozen(live.frozen, Instant::now());
             }
-            Intent::ToggleCompare => {
-                if live.comparing {
-                    live.end_comparison()
-                } else {
-                    live.begin_comparison()
-                }
-            }
-            Intent::ToggleDifference if !live.comparing => {
+            Intent::ToggleCompare => live.toggle_comparison(),
+            Intent::ToggleDifference if !live.compares() => {
                 self.messages.notice("Start a comparison (B) to show the difference.");
             }
             Intent::ToggleDifference => live.shows_difference = !live.shows_difference,

@@ -41,7 +41,7 @@ const FALLS_FOR: Duration = Duration::from_secs(5);
 
 /// What the panel shows.
 #[derive(Clone, Copy, Default, PartialEq)]
-enum Tab {
+pub enum Tab {
     Compare,
     Benchmark,
     Steps,
@@ -66,9 +66,7 @@ pub struct Panel {
     meters: Meters,
     steps: Steps,
     sorting: Sorting,
-    tab: Tab,
-    /// The tab that was shown before a comparison.
-    tab_before: Option<Tab>,
+    pub tab: Tab,
     /// Since when the picture is frozen.
     frozen_since: Option<Instant>,
     /// Whether two modes are compared; their steps are not timed.
@@ -129,32 +127,6 @@ impl Panel {
     /// Latency from capture to the window over the last seconds, in milliseconds; `None` while nothing was shown.
     pub fn delay_ms(&self, now: Instant) -> Option<Spread> {
         self.meters.delay_ms(self.time_of_numbers(now))
-    }
-
-    /// Whether the comparison is shown.
-    pub fn shows_comparison(&self) -> bool {
-        self.tab == Tab::Compare
-    }
-
-    /// Whether the benchmark is shown.
-    pub fn shows_benchmark(&self) -> bool {
-        self.tab == Tab::Benchmark
-    }
-
-    /// Shows the comparison, which starts.
-    pub fn enter_comparison(&mut self) {
-        if self.tab != Tab::Compare {
-            self.tab_before = Some(self.tab);
-            self.tab = Tab::Compare;
-        }
-    }
-
-    /// Shows what was shown before the comparison, which ends.
-    pub fn leave_comparison(&mut self) {
-        let before = self.tab_before.take();
-        if self.tab == Tab::Compare {
-            self.tab = before.unwrap_or_default();
-        }
     }
 
     /// Draws the panel into `ui` at the time `now`. For the comparison and the benchmark, draws only the head; the
