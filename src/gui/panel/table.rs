@@ -204,7 +204,10 @@ fn row(
     let width = places[places.len() - 1].max;
     let color = step_color(ui, step.flops > 0);
     let run = format!("from {} to {} ms", milliseconds(run.start), milliseconds(run.end));
-    let (line, response) = Line::new(ui, width, row_text(at, step, share, &run));
+    let name = format!("{}: {}", step.layer, step.kernel);
+    let facts = facts(step, share, &run);
+    let spoken = format!("{}. {} {}: {}", at + 1, step.layer, step.kernel, facts.join(", "));
+    let (line, response) = Line::new(ui, width, spoken);
     for (shown, &place) in columns.iter().zip(places) {
         let text = match shown.column {
             Column::Order => (at + 1).to_string(),
@@ -229,53 +232,26 @@ fn row(
         };
         line.text(place, &text, shown.align, color);
     }
-    response.on_hover_ui(|ui| details(ui, step, share, &run));
+    response.on_hover_ui(|ui| {
+        ui.strong(name);
+        ui.label(facts.join("\n"));
+    });
 }
 
-/// The facts of a step, for its tooltip.
-fn details(ui: &mut Ui, step: &KernelRow, share: f64, run: &str) {
-    ui.label(RichText::new(format!("{}: {}", step.layer, step.kernel)).strong());
-    let mut text = format!("{} ms, {} of all, {run}", milliseconds(step.ms), percent(share));
+/// The facts of a step, as texts.
+fn facts(step: &KernelRow, share: f64, run: &str) -> Vec<String> {
+    let mut facts = vec![format!("{} ms, {} of all", milliseconds(step.ms), percent(share))];
     if step.bytes > 0 {
-        text.push_str(&format!(
-            "\n{:.2} MB read and written, {:.1} GB/s",
-            step.bytes as f64 / 1e6,
-            step.gb_per_s
-        ));
+        let megabytes = step.bytes as f64 / 1e6;
+        facts.push(format!("{megabytes:.2} MB read and written, {:.1} GB/s", step.gb_per_s));
     }
     if let Some(tflops) = step.tflops {
-        text.push_str(&format!(
-            "\n{:.3} GFLOP, {} TFLOP/s",
-            step.flops as f64 / 1e9,
-            teraflops(tflops)
-        ));
+        let gflop = step.flops as f64 / 1e9;
+        facts.push(format!("{gflop:.3} GFLOP, {} TFLOP/s", teraflops(tflops)));
     }
-    if let Some(share) = step.ceiling_share {
-        text.push_str(&format!("\n{} of the device's limit", percent(share)));
-    }
-    ui.label(text);
-}
-
-/// A row as text for screen readers.
-fn row_text(at: usize, step: &KernelRow, share: f64, run: &str) -> String {
-    let mut words = format!(
-        "{}. {} {}: {} ms, {}",
-        at + 1,
-        step.layer,
-        step.kernel,
-        milliseconds(step.ms),
-        percent(share),
-    );
-    if step.bytes > 0 {
-        words.push_str(&format!(", {:.1} GB/s", step.gb_per_s));
-    }
-    if let Some(tflops) = step.tflops {
-        words.push_str(&format!(", {} TFLOP/s", teraflops(tflops)));
-    }
-    if let Some(share) = step.ceiling_share {
-        words.push_str(&format!(", {} of the limit", percent(share)));
-    }
-    words + ", " + run
+    facts.extend(step.ceiling_share.map(|share| format!("{} of the limit", percent(share))));
+    facts.push(run.to_owned());
+    facts
 }
 
 /// The sum of the steps, the time of the whole run, and why they differ.
