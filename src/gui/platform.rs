@@ -70,9 +70,29 @@ impl Dialog {
         matches!(self, Self::Open | Self::Video | Self::Folder | Self::Style)
     }
 
-    /// Whether it asks for a file to write.
-    pub fn saves(&self) -> bool {
-        matches!(self, Self::Save { .. } | Self::Export { .. } | Self::Film { .. })
+    /// The suggested name of a file to write, if it asks for one.
+    pub fn file_name(&self) -> Option<&str> {
+        match self {
+            Self::Save { file_name, .. }
+            | Self::Export { file_name }
+            | Self::Film { file_name } => Some(file_name),
+            _ => None,
+        }
+    }
+
+    /// What it asks for.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::Open => "Open a photo, a video or a style",
+            Self::Video => "Paint a video live",
+            Self::Style => "Add a style",
+            Self::Folder => "Paint a folder of photos",
+            Self::TargetFolder => "Folder for the paintings",
+            Self::SnapshotFolder => "Folder for snapshots and recordings",
+            Self::Export { .. } => "Save the report as",
+            Self::Film { .. } => "Export the film as",
+            Self::Save { .. } => "Save the painting as",
+        }
     }
 }
 
@@ -220,41 +240,23 @@ impl Platform for Desktop {
         if let Some(folder) = folder.filter(|f| f.is_dir()) {
             box_ = box_.set_directory(folder);
         }
-        let both = || decode::EXTENSIONS.iter().chain(&CHECKPOINTS).copied().collect::<Vec<_>>();
+        let photos = || decode::EXTENSIONS.iter().chain(&CHECKPOINTS).copied().collect::<Vec<_>>();
+        let filter = match dialog {
+            Dialog::Open => ("Photos, videos and styles", [photos(), VIDEOS.to_vec()].concat()),
+            Dialog::Video => ("Videos", VIDEOS.to_vec()),
+            Dialog::Style => ("Pictures and trained styles", photos()),
+            Dialog::Save { format, .. } => (format_title(*format), vec![format.extension()]),
+            _ => ("", Vec::new()),
+        };
+        if !filter.1.is_empty() {
+            box_ = box_.add_filter(filter.0, &filter.1).add_filter("Every file", &["*"]);
+        }
+        box_ = box_.set_title(dialog.title());
         let opened_at = Instant::now();
-        let answer = match dialog {
-            Dialog::Open => box_
-                .set_title("Open a photo or a video")
-                .add_filter("Photos, videos and styles", &[both(), VIDEOS.to_vec()].concat())
-                .add_filter("Every file", &["*"])
-                .pick_file(),
-            Dialog::Video => box_
-                .set_title("Paint a video live")
-                .add_filter("Videos", VIDEOS)
-                .add_filter("Every file", &["*"])
-                .pick_file(),
-            Dialog::Style => box_
-                .set_title("Add a style")
-                .add_filter("Pictures and trained styles", &both())
-                .add_filter("Every file", &["*"])
-                .pick_file(),
-            Dialog::Folder => box_.set_title("Paint a folder of photos").pick_folder(),
-            Dialog::TargetFolder => box_.set_title("Folder for the paintings").pick_folder(),
-            Dialog::SnapshotFolder => {
-                box_.set_title("Folder for snapshots and recordings").pick_folder()
-            }
-            Dialog::Export { file_name } => {
-                box_.set_title("Save the report").set_file_name(file_name).save_file()
-            }
-            Dialog::Film { file_name } => {
-                box_.set_title("Export the film").set_file_name(file_name).save_file()
-            }
-            Dialog::Save { file_name, format } => box_
-                .set_title("Save the painting")
-                .set_file_name(file_name)
-                .add_filter(format_title(*format), &[format.extension()])
-                .add_filter("Every file", &["*"])
-                .save_file(),
+        let answer = match (dialog, dialog.file_name()) {
+            (_, Some(file_name)) => box_.set_file_name(file_name).save_file(),
+            (Dialog::Open | Dialog::Video | Dialog::Style, _) => box_.pick_file(),
+            _ => box_.pick_folder(),
         };
         // A portal that fails to open a dialog looks like a dialog that was cancelled very quickly.
         let is_doubtful = answer.is_none() && provider == DialogProvider::Portal;
@@ -290,8 +292,7 @@ impl Platform for Desktop {
                     bytes: picture.rgba().into(),
                 })
                 .map_err(|e| {
-                    let why = without_number(&e.to_string());
-                    format!("The picture could not be copied: {why}. Save it instead.")
+                    format!("The picture could not be copied: {}. Save it instead.", why(&e))
                 })
         })
     }
@@ -303,10 +304,9 @@ impl Platform for Desktop {
 
     fn copy_text(&self, text: &str) -> Result<(), String> {
         self.with_clipboard(|clipboard| {
-            clipboard.set_text(text).map_err(|e| {
-                let why = without_number(&e.to_string());
-                format!("The text could not be copied: {why}.")
-            })
+            clipboard
+                .set_text(text)
+                .map_err(|e| format!("The text could not be copied: {}.", why(&e)))
         })
     }
 
@@ -354,13 +354,18 @@ impl Desktop {
         let mut guard = self.clipboard.lock().unwrap_or_else(PoisonError::into_inner);
         let clipboard = match guard.as_mut() {
             Some(open) => open,
-            None => guard.insert(arboard::Clipboard::new().map_err(|e| {
-                let why = without_number(&e.to_string());
-                format!("The clipboard is not available: {why}.")
-            })?),
+            None => guard.insert(
+                arboard::Clipboard::new()
+                    .map_err(|e| format!("The clipboard is not available: {}.", why(&e)))?,
+            ),
         };
         use_clipboard(clipboard)
     }
+}
+
+/// Why the clipboard failed.
+fn why(error: &arboard::Error) -> String {
+    without_number(&error.to_string())
 }
 
 /// Opens a file or folder in the desktop's default program; returns whether that succeeds.

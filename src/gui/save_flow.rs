@@ -70,15 +70,14 @@ impl App {
         // A typed path may name a folder that does not exist.
         let folder = folder.filter(|folder| folder.is_dir()).map(Path::to_owned);
         let state = &mut self.settings.state;
-        match dialog {
-            Dialog::Open | Dialog::Video | Dialog::Folder => {
-                state.open_folder = folder.or(state.open_folder.take())
-            }
+        let remembered = match dialog {
+            Dialog::Open | Dialog::Video | Dialog::Folder => &mut state.open_folder,
+            Dialog::Style | Dialog::TargetFolder | Dialog::SnapshotFolder => &mut None,
             Dialog::Save { .. } | Dialog::Export { .. } | Dialog::Film { .. } => {
-                state.save_folder = folder.or(state.save_folder.take());
+                &mut state.save_folder
             }
-            Dialog::Style | Dialog::TargetFolder | Dialog::SnapshotFolder => {}
-        }
+        };
+        *remembered = folder.or(remembered.take());
         self.settings_changed();
         then(self, path);
     }
@@ -91,36 +90,27 @@ impl App {
         typed: Option<(String, String)>,
         then: Then,
     ) {
-        let (heading, button) = match dialog {
-            Dialog::Open => ("Open which photo, video or style?", "Open"),
-            Dialog::Video => ("Paint which video live?", "Open"),
-            Dialog::Style => ("Add which file as a style?", "Add"),
-            Dialog::Folder => ("Paint which folder?", "Open"),
-            Dialog::TargetFolder => ("Which folder for the paintings?", "Use"),
-            Dialog::SnapshotFolder => ("Which folder for snapshots and recordings?", "Use"),
-            Dialog::Save { .. } => ("Save the painting as", "Save"),
-            Dialog::Export { .. } => ("Save the report as", "Save"),
-            Dialog::Film { .. } => ("Export the film as", "Use"),
+        let button = match dialog {
+            Dialog::Open | Dialog::Video | Dialog::Folder => "Open",
+            Dialog::Style => "Add",
+            Dialog::Save { .. } | Dialog::Export { .. } => "Save",
+            Dialog::TargetFolder | Dialog::SnapshotFolder | Dialog::Film { .. } => "Use",
         };
-        let suggested = match &dialog {
-            // A file name without a folder is relative to this folder.
-            Dialog::Open | Dialog::Video | Dialog::Style | Dialog::Folder => {
-                self.opened_folder().join("")
-            }
-            Dialog::TargetFolder => {
+        let suggested = match (&dialog, dialog.file_name()) {
+            (_, Some(file_name)) => free_path(self.save_folder().join(file_name)),
+            (Dialog::TargetFolder, _) => {
                 self.batch.as_ref().map(|b| b.target.clone()).unwrap_or_default()
             }
-            Dialog::SnapshotFolder => self.snapshot_folder(),
-            Dialog::Save { file_name, .. }
-            | Dialog::Export { file_name }
-            | Dialog::Film { file_name } => free_path(self.save_folder().join(file_name)),
+            (Dialog::SnapshotFolder, _) => self.snapshot_folder(),
+            // A file name without a folder is relative to this folder.
+            _ => self.opened_folder().join(""),
         };
         let (text, problem) = match typed {
             Some((text, problem)) => (text, Some(problem)),
             None => (editable(&suggested), None),
         };
         let mut selected = 0..text.len();
-        if problem.is_none() && dialog.saves() {
+        if problem.is_none() && dialog.file_name().is_some() {
             // The file name without its extension.
             selected.start = text.rfind(std::path::is_separator).map_or(0, |at| at + 1);
             selected.end = text.rfind('.').unwrap_or(text.len());
@@ -130,7 +120,7 @@ impl App {
             reason.push_str(" You can also drop files onto the window.");
         }
         self.overlays.show(Overlay::Field(Field {
-            heading: heading.to_owned(),
+            heading: dialog.title().to_owned(),
             button,
             text,
             selected,
@@ -524,7 +514,7 @@ fn problem_of(dialog: &Dialog, path: &Path) -> Option<String> {
         Dialog::Folder if !path.is_dir() => {
             Some(format!("There is no folder {name}. Check the path."))
         }
-        _ if dialog.saves() => {
+        _ if dialog.file_name().is_some() => {
             let folder = path.parent().filter(|f| !f.as_os_str().is_empty() && !f.is_dir())?;
             let folder = path_label(folder);
             Some(format!("There is no folder {folder} to save into. Check the path."))

@@ -218,7 +218,7 @@ fn text_is_pasted_into_a_field_and_copied_out_of_it() {
     let file = w.photo_file("typed.png", 30, 20);
     w.platform.refuse("No file dialog is available.");
     w.click("Open…");
-    w.until_label("Open which photo, video or style?");
+    w.until_label("Open a photo, a video or a style");
     w.step();
     // Replaces the folder in the field, instead of following it.
     w.platform.put_text(&format!("{}\n", file.display()));

@@ -331,7 +331,7 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     // Opening a photo works the same way.
     let other = w.photo_file("other.png", 20, 10);
     w.click("Open…");
-    w.until_label("Open which photo, video or style?");
+    w.until_label("Open a photo, a video or a style");
     w.harness.event(eframe::egui::Event::Text("other.png".to_owned()));
     w.step();
     assert!(other.exists());
@@ -339,24 +339,24 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     w.until_label("other.png, 20 × 10 px");
     // A path that does not exist is reported, and can be corrected.
     w.click("Open…");
-    w.until_label("Open which photo, video or style?");
+    w.until_label("Open a photo, a video or a style");
     w.harness.event(eframe::egui::Event::Text("nowhere.png".to_owned()));
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
     w.until_contains("There is no file ");
-    assert!(w.has("Open which photo, video or style?"));
+    assert!(w.has("Open a photo, a video or a style"));
     // In the same field, with another path instead of the folder's.
     w.key(Modifiers::COMMAND, Key::A);
     w.harness.event(eframe::egui::Event::Text(other.display().to_string()));
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("other.png, 20 × 10 px");
-    w.until("the question to go", |w| !w.has("Open which photo, video or style?"));
+    w.until("the question to go", |w| !w.has("Open a photo, a video or a style"));
     // A pasted path replaces the folder; pasted after the folder, it is also used alone.
     for (name, key) in [("third.png", None), ("fourth.png", Some(Key::End))] {
         let path = w.photo_file(name, 30, 20).display().to_string();
         w.click("Open…");
-        w.until_label("Open which photo, video or style?");
+        w.until_label("Open a photo, a video or a style");
         if let Some(key) = key {
             w.key(Modifiers::NONE, key);
         }
