@@ -1,8 +1,8 @@
 //! Draws the question about a network's pixel format.
 
 use eframe::egui::{
-    self, Align, CornerRadius, FontId, Key, Label, Layout, Rect, Response, RichText, Role, Sense,
-    Stroke, StrokeKind, Ui, UiBuilder, Vec2, vec2,
+    self, Direction, FontId, Frame, Key, Label, Layout, Margin, Response, RichText, Role, Sense,
+    Stroke, Ui, UiBuilder, Vec2, vec2,
 };
 
 use super::{
@@ -129,67 +129,43 @@ fn pick<T: Copy + PartialEq + std::fmt::Display>(
 
 /// A clickable picture, with text below it.
 fn card(ui: &mut Ui, size: Vec2, reading: &Reading, format: PixelFormat, title: &str) -> Response {
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    theme::named(&response, Role::Button, title);
     let colors = theme::palette(ui);
-    let radius = CornerRadius::same(theme::RADIUS);
     let trial = reading.tried(format);
-    let (picture, words) = rect.split_top_bottom_at_y(rect.bottom() - WORDS_HEIGHT);
-    let top = CornerRadius { sw: 0, se: 0, ..radius };
-    ui.painter().rect_filled(rect, radius, ui.visuals().panel_fill);
-    ui.painter().rect_filled(picture, top, colors.stage);
-    match trial {
-        Some(Trial::Painted { texture, .. }) => {
-            let size = texture.size_vec2();
-            let scale = (picture.width() / size.x).min(picture.height() / size.y);
-            let place = Rect::from_center_size(picture.center(), size * scale);
-            egui::Image::from_texture(texture)
-                .corner_radius(if place.height() < picture.height() {
-                    CornerRadius::ZERO
-                } else {
-                    top
-                })
-                .paint_at(ui, place);
-        }
-        Some(Trial::Failed(error)) => {
-            let text = RichText::new(error).small().color(colors.error);
-            let mut inner = inside(ui, picture.shrink(10.0));
-            inner.add(Label::new(text).wrap());
-        }
-        None => {
-            let mut inner = inside(ui, picture.shrink(10.0));
-            inner.add_space((picture.height() - 40.0) / 2.0);
-            inner.vertical_centered(|ui| {
-                ui.label(RichText::new("Painting…").color(colors.quiet));
+    let drawn = ui.scope_builder(UiBuilder::new().sense(Sense::click()), |ui| {
+        let edge = if ui.response().hovered() { colors.quiet } else { colors.outline };
+        let frame = Frame::new().fill(ui.visuals().panel_fill).corner_radius(theme::RADIUS);
+        frame.stroke(Stroke::new(1.0, edge)).show(ui, |ui| {
+            ui.set_width(size.x);
+            let picture = vec2(size.x, size.y - WORDS_HEIGHT);
+            let middle = Layout::centered_and_justified(Direction::TopDown);
+            ui.allocate_ui_with_layout(picture, middle, |ui| match trial {
+                Some(Trial::Painted { texture, .. }) => {
+                    ui.add(egui::Image::from_texture(texture).max_size(picture));
+                }
+                Some(Trial::Failed(error)) => {
+                    ui.label(RichText::new(error).small().color(colors.error));
+                }
+                None => {
+                    ui.label(RichText::new("Painting…").color(colors.quiet));
+                }
             });
-        }
-    }
-    let mut inner = inside(ui, words.shrink2(vec2(10.0, 8.0)));
-    inner.spacing_mut().item_spacing.y = 2.0;
-    let letters = FontId::proportional(14.0);
-    inner.add(Label::new(RichText::new(title).strong().font(letters)).truncate());
-    theme::caption(&mut inner, meaning(&reading.file, format));
-    if let Some(Trial::Painted { one_color: Some(color), .. }) = trial {
-        let text = RichText::new(format!("all {color}")).small().strong();
-        inner.label(text.color(colors.error));
-    }
-    let outline = if response.hovered() {
-        Stroke::new(1.0, colors.quiet)
-    } else {
-        Stroke::new(1.0, colors.outline)
-    };
-    ui.painter().rect_stroke(rect, radius, outline, StrokeKind::Inside);
-    let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
+            Frame::new().inner_margin(Margin::symmetric(10, 8)).show(ui, |ui| {
+                ui.set_height(WORDS_HEIGHT - 16.0);
+                ui.spacing_mut().item_spacing.y = 2.0;
+                let name = RichText::new(title).strong().font(FontId::proportional(14.0));
+                ui.add(Label::new(name).truncate());
+                theme::caption(ui, meaning(&reading.file, format));
+                if let Some(Trial::Painted { one_color: Some(color), .. }) = trial {
+                    let text = RichText::new(format!("all {color}")).small().strong();
+                    ui.label(text.color(colors.error));
+                }
+            });
+        });
+    });
+    let response = drawn.response.on_hover_cursor(egui::CursorIcon::PointingHand);
+    theme::named(&response, Role::Button, title);
     match trial {
         Some(Trial::Failed(error)) => response.on_hover_text(error),
         _ => response,
     }
-}
-
-/// A child `ui` that clips its text to `rect`.
-fn inside(ui: &mut Ui, rect: Rect) -> Ui {
-    let layout = Layout::top_down(Align::LEFT);
-    let mut inner = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
-    inner.set_clip_rect(rect.intersect(ui.clip_rect()));
-    inner
 }
