@@ -56,8 +56,6 @@ impl Offers {
 
 /// The title of the lists for the painting engine.
 const ENGINE: &str = "Engine";
-/// Widths of the lists next to each other, in points: variant, precision, attention, device.
-const WIDTHS: [f32; 4] = [112.0, 72.0, 84.0, 64.0];
 
 /// Lists next to each other, for one side of a comparison; their names begin with `side`.
 pub fn candidate(
@@ -69,69 +67,57 @@ pub fn candidate(
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         // Offer everything: each side has its own device, which reports what it lacks.
-        variant(ui, side, WIDTHS[0], mode, Variant::ALL.iter().copied());
-        precision(ui, side, WIDTHS[1], mode, PrecisionChoice::ALL.iter().copied());
+        let everything = Offers { is_processor: false, ..offers };
+        variant(ui, (side, 112.0), mode, everything);
+        precision(ui, (side, 72.0), mode, everything);
         if offers.attention && *device != DeviceChoice::Cpu {
-            attention(ui, side, WIDTHS[2], mode);
+            attention(ui, (side, 84.0), mode);
         }
         if offers.device {
             let devices = [DeviceChoice::Auto, DeviceChoice::Cpu];
             let name = |device| if device == DeviceChoice::Cpu { "CPU" } else { "GPU" };
             let hint = "Device for this side.";
-            list(ui, [side, "device"], WIDTHS[3], device, devices, name, hint);
+            list(ui, (side, 64.0), "device", device, devices, name, hint);
         }
     });
 }
 
 /// Lists below each other, each with its name, for the painting engine.
 pub fn engine(ui: &mut Ui, mode: &mut ModeChoice, offers: Offers) {
-    theme::row(ui, ENGINE, |ui, _| {
-        variant(ui, ENGINE, ui.available_width(), mode, offers.variants());
-    });
+    theme::row(ui, ENGINE, |ui, _| variant(ui, (ENGINE, ui.available_width()), mode, offers));
     theme::row(ui, "Precision", |ui, _| {
-        precision(ui, ENGINE, ui.available_width(), mode, offers.precisions());
+        precision(ui, (ENGINE, ui.available_width()), mode, offers);
     });
     if offers.attention {
-        theme::row(ui, "Attention", |ui, _| {
-            attention(ui, ENGINE, ui.available_width(), mode);
-        });
+        theme::row(ui, "Attention", |ui, _| attention(ui, (ENGINE, ui.available_width()), mode));
     }
 }
 
-fn variant(
-    ui: &mut Ui,
-    title: &str,
-    width: f32,
-    mode: &mut ModeChoice,
-    offered: impl Iterator<Item = Variant>,
-) {
+/// The title and the width of a list, in points.
+type Place<'a> = (&'a str, f32);
+
+fn variant(ui: &mut Ui, place: Place<'_>, mode: &mut ModeChoice, offers: Offers) {
     let hint = "How the network is divided into kernels. Baseline: one operation each. Fused: several operations each.";
-    list(ui, [title, "variant"], width, &mut mode.variant, offered, Variant::name, hint);
+    let variant = &mut mode.variant;
+    list(ui, place, "variant", variant, offers.variants(), Variant::name, hint);
 }
 
-fn precision(
-    ui: &mut Ui,
-    title: &str,
-    width: f32,
-    mode: &mut ModeChoice,
-    offered: impl Iterator<Item = PrecisionChoice>,
-) {
+fn precision(ui: &mut Ui, place: Place<'_>, mode: &mut ModeChoice, offers: Offers) {
     let hint = "Number format for inference. Auto: the fastest accurate one on this device.";
-    let precision = &mut mode.precision;
-    list(ui, [title, "precision"], width, precision, offered, PrecisionChoice::name, hint);
+    let (precision, name) = (&mut mode.precision, PrecisionChoice::name);
+    list(ui, place, "precision", precision, offers.precisions(), name, hint);
 }
 
-fn attention(ui: &mut Ui, title: &str, width: f32, mode: &mut ModeChoice) {
+fn attention(ui: &mut Ui, place: Place<'_>, mode: &mut ModeChoice) {
     let hint = "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.";
-    let attention = &mut mode.attention;
     let all = AttentionChoice::ALL.iter().copied();
-    list(ui, [title, "attention"], width, attention, all, AttentionChoice::name, hint);
+    list(ui, place, "attention", &mut mode.attention, all, AttentionChoice::name, hint);
 }
 
 fn list<T: Copy + PartialEq>(
     ui: &mut Ui,
-    [title, what]: [&str; 2],
-    width: f32,
+    (title, width): Place<'_>,
+    what: &str,
     value: &mut T,
     offered: impl IntoIterator<Item = T>,
     name: fn(T) -> &'static str,
