@@ -2,6 +2,7 @@
 //! call it on background threads.
 
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -115,6 +116,17 @@ pub fn opened(origin: Origin) -> Result<Box<Opened>, String> {
         framing: Framing::default(),
         film: None,
     }))
+}
+
+/// Opens a file of a list with `open`; `None` if it no longer exists.
+pub fn if_there<T>(
+    path: &Path,
+    open: impl FnOnce() -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        _ => open().map(Some),
+    }
 }
 
 /// The first frame of a video; `None` if the file is a picture that is not known to move.

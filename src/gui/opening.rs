@@ -1,6 +1,6 @@
 //! Opens a file, the sample or a list entry and puts the photo on the table.
 
-use std::{fs, io::ErrorKind, path::PathBuf};
+use std::path::PathBuf;
 
 use super::{
     app::{App, NextStep},
@@ -9,7 +9,7 @@ use super::{
     file_list::FileList,
     incoming::PictureUse,
     intent::Intent,
-    opened::{Opened, Origin, opened, sorted},
+    opened::{Opened, Origin, if_there, opened, sorted},
     recents::Recent,
 };
 
@@ -75,10 +75,7 @@ impl App {
     pub(super) fn open_recent(&mut self, path: PathBuf) {
         let ticket = self.begin_opening();
         let file = path.clone();
-        let open = move || match fs::metadata(&file) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            _ => opened(Origin::File(file)).map(Some),
-        };
+        let open = move || if_there(&file, || opened(Origin::File(file.clone())));
         self.tasks.spawn(open, move |app, opened| match opened.transpose() {
             Some(opened) => app.handle_opened(ticket, opened),
             None => {

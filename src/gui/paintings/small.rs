@@ -14,7 +14,7 @@ use crate::{
     frame::Frame,
     gui::{
         label::path_label,
-        opened::{Opened, Origin, from_clipboard, opened, smaller},
+        opened::{Opened, Origin, from_clipboard, if_there, opened, smaller},
         painted_with,
     },
     media::{
@@ -63,18 +63,14 @@ pub type OpenedPainting = (Box<Opened>, Vec<(String, String)>);
 
 /// Opens a painting, or the first frame of a video. Returns `None` if the file is gone.
 pub fn open_painting(path: PathBuf) -> Result<Option<OpenedPainting>, String> {
-    match fs::metadata(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Ok(about) if about.is_file() && is_video(&path) => {
-            let frame = beginning_of(&path, None)?;
-            let opened = Opened { origin: Origin::File(path), ..from_clipboard(frame) };
-            Ok(Some((Box::new(opened), Vec::new())))
+    if_there(&path, || {
+        let origin = Origin::File(path.clone());
+        if path.is_file() && is_video(&path) {
+            let opened = Opened { origin, ..from_clipboard(beginning_of(&path, None)?) };
+            return Ok((Box::new(opened), Vec::new()));
         }
-        _ => {
-            let opened = opened(Origin::File(path.clone()))?;
-            Ok(Some((opened, painted_with::read(&path))))
-        }
-    }
+        Ok((opened(origin)?, painted_with::read(&path)))
+    })
 }
 
 /// Makes a thumbnail of a file.
