@@ -14,26 +14,11 @@ pub enum FileList {
 }
 
 impl FileList {
-    fn files(self, state: &State) -> &[PathBuf] {
+    /// The files, their maximum number, and their kind as text.
+    fn of(self, state: &mut State) -> (&mut Vec<PathBuf>, usize, &'static str) {
         match self {
-            Self::Recent => &state.recent_photos,
-            Self::Paintings => &state.paintings,
-        }
-    }
-
-    /// The files, for changes, and their maximum number.
-    fn files_mut(self, state: &mut State) -> (&mut Vec<PathBuf>, usize) {
-        match self {
-            Self::Recent => (&mut state.recent_photos, MAX_RECENT),
-            Self::Paintings => (&mut state.paintings, MAX_PAINTINGS),
-        }
-    }
-
-    /// The kind of its files, as text.
-    const fn words(self) -> &'static str {
-        match self {
-            Self::Recent => "recent photos",
-            Self::Paintings => "saved paintings",
+            Self::Recent => (&mut state.recent_photos, MAX_RECENT, "recent photos"),
+            Self::Paintings => (&mut state.paintings, MAX_PAINTINGS, "saved paintings"),
         }
     }
 }
@@ -52,7 +37,7 @@ fn put_first(listed: &mut Vec<PathBuf>, path: &Path, most: usize) -> bool {
 impl App {
     /// Moves a file to the front of its list.
     pub(super) fn note_file(&mut self, list: FileList, path: &Path) {
-        let (listed, most) = list.files_mut(&mut self.settings.state);
+        let (listed, most, _) = list.of(&mut self.settings.state);
         if put_first(listed, path, most) {
             self.file_lists_changed();
         }
@@ -60,8 +45,7 @@ impl App {
 
     /// Removes a file from its list; keeps the file.
     pub(super) fn forget_file(&mut self, list: FileList, path: &Path) {
-        let (listed, _) = list.files_mut(&mut self.settings.state);
-        listed.retain(|other| other != path);
+        list.of(&mut self.settings.state).0.retain(|other| other != path);
         self.file_lists_changed();
     }
 
@@ -71,19 +55,19 @@ impl App {
         self.messages.error(format!(
             "{} no longer exists and was removed from the list of {}.",
             path_label(path),
-            list.words()
+            list.of(&mut self.settings.state).2
         ));
     }
 
     /// Clears a list; keeps the files.
     pub(super) fn clear_files(&mut self, list: FileList) {
-        list.files_mut(&mut self.settings.state).0.clear();
+        list.of(&mut self.settings.state).0.clear();
         self.file_lists_changed();
     }
 
     /// Makes the next missing thumbnail of a list that is shown.
     pub(super) fn make_small_picture(&mut self, list: FileList) {
-        if let Some(path) = self.paintings.begin_next(list.files(&self.settings.state)) {
+        if let Some(path) = self.paintings.begin_next(list.of(&mut self.settings.state).0) {
             let file = path.clone();
             self.tasks.spawn(
                 move || Ok(SmallPicture::of(&file)),
