@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::Path};
 
 use eframe::egui::{
-    self, Align2, Color32, FontId, Id, Order, Pos2, Rect, Role, Sense, Stroke, StrokeKind, vec2,
+    self, Align2, Color32, FontId, Id, Order, Pos2, Rect, Role, Sense, Stroke, vec2,
 };
 
 use super::PictureUse;
@@ -53,22 +53,15 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
     let painter = ui.layer_painter(egui::LayerId::new(Order::Foreground, Id::unique("drop")));
     painter.rect_filled(area, 0.0, Color32::from_black_alpha(170));
     let colors = theme::palette(ui);
-    if files == checkpoints {
-        let text = match files {
-            1 => "Drop to add the style",
-            _ => "Drop to add the styles",
-        };
-        painter.rect_stroke(
-            area.shrink(12.0),
-            RADIUS,
-            Stroke::new(3.0, colors.accent),
-            StrokeKind::Inside,
-        );
-        let font = FontId::proportional(26.0);
-        painter.text(area.center(), Align2::CENTER_CENTER, text, font, Color32::WHITE);
+    let target = |place, rect, is_lit, [name, explained]: [&str; 2]| {
+        draw(&painter, rect, is_lit, [name, explained], &colors);
         // For screen readers: painted text is not a widget.
-        let hint = ui.interact(area, Id::unique("drop hint"), Sense::hover());
-        theme::named(&hint, Role::Label, text);
+        let shown = ui.interact(rect, Id::unique(("drop target", place)), Sense::hover());
+        theme::named_choice(&shown, Role::ListBoxOption, is_lit, name);
+    };
+    if files == checkpoints {
+        let name = if files == 1 { "Drop to add the style" } else { "Drop to add the styles" };
+        target(0, area.shrink(SPACE), false, [name, ""]);
         return false;
     }
     let lit = pointer.and_then(|pointer| at(area, pointer));
@@ -78,11 +71,8 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
     } else {
         ["In the selected style", "Photos are painted like it"]
     };
-    for (place, target) in places(area).into_iter().enumerate() {
-        let is_lit = lit == Some(place);
-        draw(&painter, target, is_lit, [words[place], explained[place]], &colors);
-        let shown = ui.interact(target, Id::unique(("drop target", place)), Sense::hover());
-        theme::named_choice(&shown, Role::ListBoxOption, is_lit, words[place]);
+    for (place, rect) in places(area).into_iter().enumerate() {
+        target(place, rect, lit == Some(place), [words[place], explained[place]]);
     }
     if pointer.is_none() {
         let text = "Drop to open it as a photo; you can use it as a style later.";
