@@ -35,8 +35,6 @@ pub struct Way {
     pub does: String,
     /// The keys with the same effect.
     pub keys: &'static str,
-    /// Whether it is the primary card.
-    is_main: bool,
     pub intent: Intent,
 }
 
@@ -61,31 +59,16 @@ fn camera(cameras: Cameras<'_>) -> (String, Intent) {
 /// The ways to start, with the known cameras.
 pub fn ways(cameras: Cameras<'_>) -> [Way; 3] {
     let (camera_does, camera_intent) = camera(cameras);
+    let way = |icon, title, does: &str, keys, intent| {
+        let does = does.to_owned();
+        Way { icon, title, does, keys, intent }
+    };
+    let photo = "Choose one, drop it here, or paste it.";
+    let demo = "A moving scene, painted live. You need no camera or photo.";
     [
-        Way {
-            icon: icons::VIDEO,
-            title: "Use camera",
-            does: camera_does,
-            keys: "",
-            is_main: false,
-            intent: camera_intent,
-        },
-        Way {
-            icon: icons::IMAGE,
-            title: "Open a photo…",
-            does: "Choose one, drop it here, or paste it.".to_owned(),
-            keys: "Ctrl+O",
-            is_main: true,
-            intent: Intent::AskOpen,
-        },
-        Way {
-            icon: icons::SPARKLE,
-            title: "Explore the demo",
-            does: "A moving scene, painted live. You need no camera or photo.".to_owned(),
-            keys: "L",
-            is_main: false,
-            intent: Intent::UseSource(Source::Demo),
-        },
+        way(icons::VIDEO, "Use camera", &camera_does, "", camera_intent),
+        way(icons::IMAGE, "Open a photo…", photo, "Ctrl+O", Intent::AskOpen),
+        way(icons::SPARKLE, "Explore the demo", demo, "L", Intent::UseSource(Source::Demo)),
     ]
 }
 
@@ -164,7 +147,7 @@ fn card(ui: &mut Ui, rect: Rect, way: &Way) -> Response {
     let radius = 10.0;
     ui.painter().rect(rect, radius, fill, Stroke::new(1.0, edge), StrokeKind::Inside);
     // Use the accent for the most common way.
-    let (disc, letters) = if way.is_main {
+    let (disc, letters) = if way.intent == Intent::AskOpen {
         (colors.accent, colors.on_accent)
     } else {
         (colors.selected, ui.visuals().strong_text_color())
@@ -212,6 +195,6 @@ mod tests {
     #[test]
     fn one_way_has_the_accent() {
         let ways = ways(None);
-        assert_eq!(ways.iter().filter(|way| way.is_main).count(), 1);
+        assert_eq!(ways.iter().filter(|way| way.intent == Intent::AskOpen).count(), 1);
     }
 }
