@@ -11,7 +11,7 @@ const SETTINGS_REST_SECONDS: f64 = 1.0;
 impl App {
     /// Notes that a setting changed; it is written after a pause.
     pub(super) fn settings_changed(&mut self) {
-        self.settings_file.changed_at = Some(self.ctx.input(|i| i.time));
+        self.settings_file.changed_at = Some(self.now());
         self.ctx.request_repaint();
     }
 

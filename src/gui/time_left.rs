@@ -1,4 +1,32 @@
-//! Remaining time of work in progress, as text.
+//! Time that work takes, and its remaining time as text.
+
+/// The time that work has taken, without its pauses. Times are by egui's clock.
+#[derive(Default)]
+pub struct Stopwatch {
+    began_at: f64,
+    paused_at: Option<f64>,
+}
+
+impl Stopwatch {
+    pub fn started(now: f64) -> Self {
+        Self { began_at: now, paused_at: None }
+    }
+
+    pub fn pause(&mut self, pause: bool, now: f64) {
+        if let Some(since) = self.paused_at.take() {
+            self.began_at += now - since;
+        }
+        self.paused_at = pause.then_some(now);
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.paused_at.is_some()
+    }
+
+    pub fn seconds(&self, now: f64) -> f64 {
+        self.paused_at.unwrap_or(now) - self.began_at
+    }
+}
 
 /// Minimum share of the work that must be done before the remaining time is shown, and its minimum duration.
 const MIN_SHARE: f32 = 0.02;

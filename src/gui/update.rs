@@ -360,6 +360,11 @@ impl App {
         self.run(move || work(&*platform), |_, ()| {});
     }
 
+    /// The time of the frame, by egui's clock.
+    pub(super) fn now(&self) -> f64 {
+        self.ctx.input(|i| i.time)
+    }
+
     /// Runs work in the background, then `done` with its result. Shows why the work fails.
     pub(super) fn run<T: Send + 'static>(
         &self,

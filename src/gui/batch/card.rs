@@ -174,18 +174,21 @@ impl Batch {
             );
         }
         ui.add(ProgressBar::new(share).desired_height(8.0));
-        let elapsed = ui.input(|i| i.time) - self.started_at;
+        let elapsed = self.watch.seconds(ui.input(|i| i.time));
+        let is_paused = self.watch.is_paused();
         // Always one line, with the remarks below, so that the buttons do not move away from the pointer.
-        match self.paused_at {
-            None => theme::caption(ui, time_left::text(elapsed, share)),
-            Some(_) if progress > 0.0 => theme::caption(ui, "Pauses after this photo"),
-            Some(_) => theme::caption(ui, "Paused"),
-        }
+        theme::caption(
+            ui,
+            match is_paused {
+                false => time_left::text(elapsed, share),
+                true if progress > 0.0 => "Pauses after this photo".to_owned(),
+                true => "Paused".to_owned(),
+            },
+        );
         ui.horizontal(|ui| {
             if self.is_stopping {
                 ui.disable();
             }
-            let is_paused = self.paused_at.is_some();
             let pause = if is_paused { "Continue" } else { "Pause" };
             plain_button(ui, pause, Intent::PauseBatch(!is_paused));
             plain_button(ui, "Cancel folder", Intent::StopBatch);

@@ -13,6 +13,7 @@ use crate::{
         choice::NetworkOf,
         mix::{self, Parts},
         platform::format_title,
+        time_left::Stopwatch,
     },
     media::encode::Existing,
 };
@@ -113,8 +114,9 @@ impl App {
 
     pub(crate) fn pause_batch(&mut self, pause: bool) {
         self.engine.pause_batch(pause);
+        let now = self.now();
         if let Some(batch) = &mut self.batch {
-            batch.pause(pause, self.ctx.input(|i| i.time));
+            batch.watch.pause(pause, now);
         }
     }
 
@@ -159,6 +161,7 @@ impl App {
                 network,
             })
         });
+        let now = self.ctx.input(|i| i.time);
         let choice = self.workspace.photo_choice();
         let mut photos = BatchPhotos::new(items.collect(), batch.target.clone());
         photos.output = choice.output;
@@ -177,6 +180,6 @@ impl App {
             },
         });
         batch.phase = if started { Phase::Running } else { Phase::Ready };
-        batch.started_at = self.ctx.input(|i| i.time);
+        batch.watch = Stopwatch::started(now);
     }
 }

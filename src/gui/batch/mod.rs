@@ -19,6 +19,7 @@ use super::{
     choice::NetworkOf,
     label::{label, path_label, remark},
     opened::PAINTED,
+    time_left::Stopwatch,
 };
 use crate::{
     engine::protocol::{SavedPhoto, Unpainted},
@@ -76,9 +77,7 @@ pub struct Batch {
     /// Painted photos with a note about them.
     notes: Vec<(String, String)>,
     is_stopping: bool,
-    /// Since when it is paused.
-    paused_at: Option<f64>,
-    started_at: f64,
+    watch: Stopwatch,
 }
 
 impl Batch {
@@ -177,14 +176,6 @@ impl Batch {
             photos: self.photos.clone(),
             ..Self::default()
         }
-    }
-
-    /// Pauses it at this time, or continues it. The time of the pause does not count for the time that is left.
-    fn pause(&mut self, pause: bool, now: f64) {
-        if let Some(since) = self.paused_at.take() {
-            self.started_at += now - since;
-        }
-        self.paused_at = pause.then_some(now);
     }
 
     /// Whether it is running and was not stopped.

@@ -26,6 +26,7 @@ use crate::{
         platform::Dialog,
         settings_file::KeptFile,
         tasks::named,
+        time_left::Stopwatch,
     },
     media::framing::Framing,
     mode::DeviceChoice,
@@ -219,14 +220,11 @@ impl App {
     }
 
     fn pause_exports(&mut self, pause: bool) {
-        let now = self.ctx.input(|i| i.time);
+        let now = self.now();
         self.exports.queue.is_paused = pause;
         if let Some(running) = &mut self.exports.running {
             running.progress.is_paused.store(pause, Ordering::Relaxed);
-            if let Some(since) = running.paused_at.take() {
-                running.began_at += now - since;
-            }
-            running.paused_at = pause.then_some(now);
+            running.watch.pause(pause, now);
         }
     }
 
@@ -305,8 +303,7 @@ impl App {
             progress: run.progress.clone(),
             control: run.control.clone(),
             ended,
-            began_at: self.ctx.input(|i| i.time),
-            paused_at: None,
+            watch: Stopwatch::started(self.now()),
         };
         let what = format!("{} was not exported", name_label(&running.output));
         let wake_up = self.tasks.wake_up();

@@ -34,8 +34,8 @@ impl Running {
     /// Frames, speed and time left, as text.
     fn text(&self, now: f64) -> String {
         let [total, frames, painted] = self.frames();
-        let seconds = self.paused_at.unwrap_or(now) - self.began_at;
-        if self.paused_at.is_some() {
+        let seconds = self.watch.seconds(now);
+        if self.watch.is_paused() {
             format!("Paused after {frames} of {total} frames")
         } else if painted == 0 {
             "Starting…".to_owned()

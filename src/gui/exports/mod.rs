@@ -20,7 +20,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crossbeam_channel::Receiver;
 
-use super::settings_file::KeptFile;
+use super::{settings_file::KeptFile, time_left::Stopwatch};
 use crate::{backend::RunControl, film::Rendered};
 
 /// The export that is running.
@@ -31,9 +31,7 @@ pub struct Running {
     /// Cancelled to stop it.
     control: Arc<RunControl>,
     ended: Receiver<Result<Rendered, String>>,
-    /// When it began, by egui's clock, plus the time of pauses.
-    began_at: f64,
-    paused_at: Option<f64>,
+    watch: Stopwatch,
 }
 
 /// The queue, and the export that is running.

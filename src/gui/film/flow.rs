@@ -68,7 +68,7 @@ impl App {
 
     /// Changes the state of the page, and lets the player do what follows from that.
     fn act_film(&mut self, act: impl FnOnce(&mut Transport, f64) -> Option<Motion>) {
-        let now = self.ctx.input(|i| i.time);
+        let now = self.now();
         let motion = self.film.as_mut().and_then(|film| act(&mut film.transport, now));
         let order = match motion {
             Some(Motion::Hold { at, by }) => {
