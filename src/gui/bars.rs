@@ -35,9 +35,7 @@ impl App {
         let parts = self.live.as_ref().map_or(0, |live| 1 + usize::from(live.uses_camera()));
         let has_words = ui.available_width() >= WORDS_WIDTH[parts];
         let has_all = ui.available_width() >= WORDS_WIDTH[parts] + ALL_WORDS;
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            ui.spacing_mut().button_padding.x = 8.0;
+        theme::bar(ui, 8.0, |ui| {
             let is_live = self.live.is_some();
             for (name, is_on, hint, intent) in [
                 ("Live", is_live, "Paint a camera or the demo scene.", Intent::EnterLive),

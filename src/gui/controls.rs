@@ -78,8 +78,7 @@ impl App {
     ) {
         theme::painting_title(ui, page, self.workspace.has_two_choices());
         let strength = &mut choice.look.strength_percent;
-        let percent = theme::Number::with(" %");
-        theme::slider(ui, "Strength", strength, 0..=100, 100, &percent)
+        theme::slider(ui, "Strength", strength, 0..=100, 100, " %")
             .hint_beside(&format!("0 %: the {source}. 100 %: the full effect."));
         detail(ui, choice);
         ui.checkbox(&mut choice.look.keep_colors, format!("Keep the {source}'s colours"))
@@ -110,7 +109,7 @@ impl App {
         };
         let number = theme::Number { suffix: "", words: Some((&words, &parsed)) };
         let slider = ui.add_enabled_ui(finest < last, |ui| {
-            theme::slider(ui, "Detail", &mut detail, 0..=last - finest, last - usual, &number)
+            theme::slider(ui, "Detail", &mut detail, 0..=last - finest, last - usual, number)
         });
         let hint =
             "The long side, in pixels, at which the photo is painted. Kept for your next photos.";
@@ -224,9 +223,7 @@ impl App {
 /// Rotates, mirrors and crops the photo, whose full size is `whole`.
 fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut Choice) {
     let framing = choice.framing;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        ui.spacing_mut().button_padding.x = 5.0;
+    theme::bar(ui, 5.0, |ui| {
         let mut offer = |icon, word, name: &str, hint, is_on| {
             let words = theme::icon_text(icon, word, true);
             ui.add(theme::toggle(is_on, words)).hint_beside(hint).accessible_name(name).clicked()

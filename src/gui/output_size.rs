@@ -61,8 +61,7 @@ pub fn output_control(
         let usual = USUAL_LONG_SIDE_PX.min(long_side);
         // Limit only the shown value, so that a smaller photo does not change the setting for larger ones.
         let mut shown = (*px).min(most);
-        let number = theme::Number::with(" px");
-        let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number)
+        let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, " px")
             .hint_beside(
                 "The long side of the saved image in pixels, at most four times the original's.",
             );

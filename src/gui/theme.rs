@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 
 use eframe::egui::{
     self, Align, Align2, Button, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Id,
-    Key, Label, Layout, Margin, Order, Pos2, Rect, Response, RichText, Role, Stroke, TextStyle,
-    Theme, ThemePreference, Ui, Visuals, WidgetInfo, accesskit::Action, emath::Numeric, vec2,
+    Key, Label, Layout, Margin, Order, Pos2, Rangef, Rect, Response, RichText, Role, Stroke,
+    TextStyle, Theme, ThemePreference, Ui, Visuals, WidgetInfo, accesskit::Action, emath::Numeric,
+    vec2,
 };
 
 use super::fonts;
@@ -228,6 +229,15 @@ pub fn icon_text(icon: &str, name: &str, has_words: bool) -> String {
     if has_words { format!("{icon} {name}") } else { icon.to_owned() }
 }
 
+/// Draws `contents` as buttons close to each other in a line, with this padding of their texts.
+pub fn bar(ui: &mut Ui, padding: f32, contents: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = padding;
+        contents(ui);
+    });
+}
+
 /// Draws `contents` at the right end of a line, from left to right, so that Tab moves through it as it is read.
 pub fn at_the_right(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
     let id = ui.scope_id().with(name);
@@ -419,33 +429,33 @@ pub struct Number<'a> {
 /// From a value to text, and back.
 pub type NumberWords<'a> = (&'a dyn Fn(f64) -> String, &'a dyn Fn(&str) -> Option<f64>);
 
-impl Number<'_> {
-    /// The value followed by `suffix`.
-    pub const fn with(suffix: &str) -> Number<'_> {
-        Number { suffix, words: None }
+impl<'a> From<&'a str> for Number<'a> {
+    /// The value followed by a text.
+    fn from(suffix: &'a str) -> Self {
+        Self { suffix, words: None }
     }
 }
 
 /// The control of steadiness, which live pictures, films and exports share.
 pub fn steadiness(ui: &mut Ui, percent: &mut u8) {
-    slider(ui, "Steadiness", percent, 0..=100, 0, &Number::with(" %"))
+    slider(ui, "Steadiness", percent, 0..=100, 0, " %")
         .hint_beside("Keeps the strokes where they are on moving things.");
 }
 
 /// The control of the quality of a lossy format.
 pub fn quality(ui: &mut Ui, name: &str, quality: &mut u8, usual: u8) {
-    slider(ui, name, quality, 1..=100, usual, &Number::with(""))
+    slider(ui, name, quality, 1..=100, usual, "")
         .hint_beside("Higher means better quality and larger files.");
 }
 
 /// A slider over the whole width, below its name and its number; a double click or a button resets it to `usual`.
-pub fn slider<N: Numeric>(
+pub fn slider<'a, N: Numeric>(
     ui: &mut Ui,
     name: &str,
     value: &mut N,
     range: RangeInclusive<N>,
     usual: N,
-    number: &Number<'_>,
+    number: impl Into<Number<'a>>,
 ) -> Response {
     let can_reset = ui.is_enabled() && *value != usual;
     let reset = |ui: &mut Ui| can_reset && reset_button(ui, name);
@@ -453,15 +463,16 @@ pub fn slider<N: Numeric>(
 }
 
 /// Like [`slider`], with `beside` left of the number, which returns whether to reset the value.
-pub fn slider_beside<N: Numeric>(
+pub fn slider_beside<'a, N: Numeric>(
     ui: &mut Ui,
     name: &str,
     value: &mut N,
     range: RangeInclusive<N>,
     usual: N,
-    number: &Number<'_>,
+    number: impl Into<Number<'a>>,
     beside: impl FnOnce(&mut Ui) -> bool,
 ) -> Response {
+    let number = number.into();
     let id = ui.next_auto_id().with("is edited");
     if ui.data(|d| d.get_temp(id).unwrap_or(false)) {
         // A number field would accept letters and then discard them.
@@ -495,38 +506,47 @@ pub fn slider_beside<N: Numeric>(
                 (field, name.inner.id, is_reset)
             })
             .inner;
-        ui.visuals_mut().selection.bg_fill = palette(ui).accent;
-        ui.spacing_mut().slider_width = ui.available_width();
-        let rail = ui.add(egui::Slider::new(value, range).show_value(false));
+        let rail = rail(ui, value, range);
         (rail.labelled_by(name), field.labelled_by(name), is_reset)
     });
     let (rail, field, mut is_reset) = lines.inner;
     let has_focus = field.has_focus();
     ui.data_mut(|d| d.insert_temp(id, has_focus));
-    // egui's slider only handles dragging. A double click in the number field selects its text, so check the rail only.
-    let (is_double, tap) = ui.input(|i| {
-        let pointer = &i.pointer;
-        let tap =
-            pointer.interact_pos().filter(|_| pointer.any_pressed() && pointer.any_released());
-        (pointer.button_double_clicked(egui::PointerButton::Primary), tap)
-    });
+    // A double click in the number field selects its text, so check the rail only.
+    let is_double = ui.input(|i| i.pointer.button_double_clicked(egui::PointerButton::Primary));
     is_reset |= is_double && rail.contains_pointer();
-    let tap = tap.filter(|_| rail.contains_pointer() && !is_double);
-    let track = rail.rect.x_range().shrink(rail.rect.height() / 2.5);
     let mut response = rail | field;
-    let new = match tap {
-        _ if is_reset => usual,
-        // A press and its release in the same frame.
-        Some(at) => N::from_f64(egui::remap_clamp(
-            f64::from(at.x),
-            f64::from(track.min)..=f64::from(track.max),
-            ends,
-        )),
-        None => *value,
-    };
-    if *value != new && response.enabled() {
-        *value = new;
+    if is_reset && *value != usual && response.enabled() {
+        *value = usual;
         response.mark_changed();
     }
     response
+}
+
+/// A slider over the whole width, without name and number.
+pub fn rail<N: Numeric>(ui: &mut Ui, value: &mut N, range: RangeInclusive<N>) -> Response {
+    let ends = range.start().to_f64()..=range.end().to_f64();
+    let rail = ui.scope(|ui| {
+        ui.visuals_mut().selection.bg_fill = palette(ui).accent;
+        ui.spacing_mut().slider_width = ui.available_width();
+        ui.add(egui::Slider::new(value, range).show_value(false))
+    });
+    let mut rail = rail.inner;
+    // egui's slider only handles dragging, not a press and its release in the same frame.
+    let tap = ui.input(|i| {
+        let pointer = &i.pointer;
+        pointer.interact_pos().filter(|_| pointer.any_pressed() && pointer.any_released())
+    });
+    if let Some(at) = tap.filter(|_| rail.contains_pointer() && rail.enabled()) {
+        let track = rail_of(&rail);
+        let track = f64::from(track.min)..=f64::from(track.max);
+        *value = N::from_f64(egui::remap_clamp(f64::from(at.x), track, ends));
+        rail.mark_changed();
+    }
+    rail
+}
+
+/// Where the handle of a slider moves.
+pub fn rail_of(slider: &Response) -> Rangef {
+    slider.rect.x_range().shrink(slider.rect.height() / 2.5)
 }

@@ -1,6 +1,6 @@
 //! Draws the scrub bar and the buttons of a film.
 
-use eframe::egui::{self, Button, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use eframe::egui::{Button, Stroke, Ui};
 
 use super::{
     FilmView,
@@ -13,12 +13,8 @@ use crate::gui::{
     theme::{self, palette},
 };
 
-/// Height of the scrub bar, thickness of its rail, and radius of its knob, in points.
-const HEIGHT: f32 = 22.0;
-const RAIL: f32 = 4.0;
-const KNOB: f32 = 7.0;
-/// Height and width of a mark of the in or out point, in points.
-const MARK: egui::Vec2 = vec2(4.0, 14.0);
+/// Width of a mark of the in or out point, in points.
+const MARK_WIDTH: f32 = 4.0;
 /// Minimum width at which the play button has text, in points.
 const WORDS_WIDTH: f32 = 520.0;
 
@@ -29,9 +25,7 @@ impl FilmView {
         ui.spacing_mut().item_spacing.y = 4.0;
         scrub(ui, film);
         let has_words = ui.available_width() >= WORDS_WIDTH;
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            ui.spacing_mut().button_padding.x = 8.0;
+        theme::bar(ui, 8.0, |ui| {
             let mut add = |can, is_on, text: &str, words: [&str; 2], step| {
                 let shown = Button::selectable(is_on, text).frame_when_inactive(true);
                 button(ui, can, shown, words, Intent::Film(step))
@@ -78,39 +72,29 @@ impl FilmView {
 
 /// The scrub bar: drag it to seek; the arrow keys step through the frames.
 fn scrub(ui: &mut Ui, film: &Transport) {
-    let size = vec2(ui.available_width(), HEIGHT);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
-    let rail = rect.shrink2(vec2(KNOB, (HEIGHT - RAIL) / 2.0));
-    let share = |seconds: f64| (seconds / film.length.max(f64::EPSILON)).clamp(0.0, 1.0) as f32;
-    let x = |seconds: f64| rail.left() + share(seconds) * rail.width();
-    let part = |from: f32, to: f32| Rect::from_x_y_ranges(from..=to, rail.y_range());
-    let colors = palette(ui);
-    let painter = ui.painter();
-    painter.rect_filled(rail, RAIL / 2.0, ui.visuals().widgets.inactive.bg_fill);
-    let (first, last) = film.bounds();
-    let (left, right) = (x(first), x(last));
-    let knob = pos2(x(film.position), rail.center().y);
-    if film.range != Default::default() {
-        painter.rect_filled(part(left, right), 0.0, colors.quiet);
-    }
-    let played = part(left.min(knob.x), knob.x.min(right));
-    painter.rect_filled(played, RAIL / 2.0, colors.accent);
-    for (at, side) in [(film.range.start, -1.0), (film.range.end, 1.0)] {
-        if let Some(seconds) = at {
-            let center = pos2(x(seconds) + side * MARK.x / 2.0, rail.center().y);
-            painter.rect_filled(Rect::from_center_size(center, MARK), 1.0, colors.ring);
-        }
-    }
-    painter.circle(knob, KNOB, colors.accent, Stroke::new(1.5, colors.stage));
-    let pointed = |at: Pos2| f64::from(((at.x - rail.left()) / rail.width()).clamp(0.0, 1.0));
-    if let Some(at) = response.interact_pointer_pos()
-        && (response.clicked() || response.dragged())
-    {
-        Intent::Film(Step::Seek(pointed(at) * film.length)).send(ui);
-    }
+    let mut position = film.position;
+    let response = theme::rail(ui, &mut position, 0.0..=film.length.max(f64::EPSILON))
+        .accessible_name("Position in the film");
     let steps = theme::slider_steps(ui, &response);
     if steps != 0.0 {
         Intent::Film(Step::Frame(if steps < 0.0 { -1 } else { 1 })).send(ui);
+    } else if response.changed() {
+        Intent::Film(Step::Seek(position)).send(ui);
     }
-    response.widget_info(|| WidgetInfo::slider(true, film.position, "Position in the film"));
+    let rail = theme::rail_of(&response);
+    let share = |seconds: f64| (seconds / film.length.max(f64::EPSILON)).clamp(0.0, 1.0) as f32;
+    let x = |seconds: f64| rail.min + share(seconds) * rail.span();
+    let colors = palette(ui);
+    let (first, last) = film.bounds();
+    if film.range != Default::default() {
+        let range = Stroke::new(2.0, colors.quiet);
+        ui.painter().hline(x(first)..=x(last), response.rect.bottom() - 1.0, range);
+    }
+    for (at, side) in [(film.range.start, -1.0), (film.range.end, 1.0)] {
+        if let Some(seconds) = at {
+            let at = x(seconds) + side * MARK_WIDTH / 2.0;
+            let mark = Stroke::new(MARK_WIDTH, colors.ring);
+            ui.painter().vline(at, response.rect.y_range().shrink(4.0), mark);
+        }
+    }
 }

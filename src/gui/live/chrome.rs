@@ -115,9 +115,7 @@ impl LiveView {
     pub fn tool_bar(&self, ui: &mut Ui, camera_out: &CameraOutView) {
         let width = ui.available_width();
         let has_words = width >= WORDS_WIDTH;
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            ui.spacing_mut().button_padding.x = 8.0;
+        theme::bar(ui, 8.0, |ui| {
             let has_room = width >= BUTTONS_WIDTH;
             self.take_buttons(ui, [has_words, has_words, has_room]);
             if has_room {

@@ -276,35 +276,26 @@ const CAMERA_RATES: [u32; 5] = [10, 15, 24, 30, 60];
 
 fn camera_format(ui: &mut Ui, choices: &mut LiveChoices) {
     ui.collapsing("Camera format", |ui| {
-        let automatic = || "Automatic".to_owned();
-        let size_name =
-            |size: Option<(u32, u32)>| size.map_or_else(automatic, |(w, h)| format!("{w} × {h}"));
-        let rate_name =
-            |fps: Option<u32>| fps.map_or_else(automatic, |fps| format!("{fps} frames a second"));
-        let format_name =
-            |format: Option<PixelFormat>| format.map_or_else(automatic, |f| f.to_string());
-        choose_row(
-            ui,
-            "Size",
-            &mut choices.camera_size,
-            std::iter::once(None).chain(CAMERA_SIZES.map(Some)),
-            size_name,
-        );
-        choose_row(
-            ui,
-            "Rate",
-            &mut choices.camera_fps,
-            std::iter::once(None).chain(CAMERA_RATES.map(Some)),
-            rate_name,
-        );
-        choose_row(
-            ui,
-            "Pixels",
-            &mut choices.camera_format,
-            std::iter::once(None).chain(PixelFormat::ALL.into_iter().map(Some)),
-            format_name,
-        );
+        let size = |(w, h)| format!("{w} × {h}");
+        or_automatic(ui, "Size", &mut choices.camera_size, CAMERA_SIZES, size);
+        let rate = |fps| format!("{fps} frames a second");
+        or_automatic(ui, "Rate", &mut choices.camera_fps, CAMERA_RATES, rate);
+        let format = |format: PixelFormat| format.to_string();
+        or_automatic(ui, "Pixels", &mut choices.camera_format, PixelFormat::ALL, format);
     });
+}
+
+/// A list of `offered` values, and of the automatic one.
+fn or_automatic<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    title: &str,
+    value: &mut Option<T>,
+    offered: impl IntoIterator<Item = T>,
+    name: impl Fn(T) -> String,
+) {
+    let offered = std::iter::once(None).chain(offered.into_iter().map(Some));
+    let name = |one: Option<T>| one.map_or_else(|| "Automatic".to_owned(), &name);
+    choose_row(ui, title, value, offered, name);
 }
 
 /// The target rate of the automatic size.
@@ -314,8 +305,7 @@ fn target_rate(ui: &mut Ui, choices: &mut LiveChoices) {
     };
     let mut fps = target_fps.round() as u32;
     let usual = DEFAULT_TARGET_FPS as u32;
-    let number = theme::Number::with(" fps");
-    theme::slider(ui, "Target frame rate", &mut fps, 5..=60, usual, &number)
+    theme::slider(ui, "Target frame rate", &mut fps, 5..=60, usual, " fps")
         .hint_beside("Frame rate for the automatic detail.");
     *target_fps = f64::from(fps);
 }
