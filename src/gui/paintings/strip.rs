@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use eframe::egui::{
-    self, Align2, Color32, FontId, Key, Modifiers, Response, Role, ScrollArea, Sense, Stroke,
-    StrokeKind, Ui, vec2,
+    self, Align, Align2, Color32, FontId, Key, Layout, Modifiers, Response, Role, ScrollArea,
+    Sense, Stroke, StrokeKind, Ui, vec2,
 };
 
 use super::{Paintings, Thumbnail, is_video, view::actions};
@@ -28,24 +28,16 @@ impl Paintings {
             self.pictures(ui, listed);
             return;
         };
-        // The lower edge is fixed, so that folding does not move the button away from the pointer.
-        let id = ui.scope_id().with("height of the pictures");
-        let height: f32 = ui.data(|d| d.get_temp(id).unwrap_or(SIZE.y));
-        let button_height = ui.spacing().interact_size.y;
-        ui.horizontal_top(|ui| {
-            ui.vertical(|ui| {
-                if !is_folded {
-                    ui.add_space(height - button_height);
-                }
-                button(ui, is_folded, true);
-            });
+        let height = match is_folded {
+            true => ui.spacing().interact_size.y,
+            false => SIZE.y + ui.spacing().scroll.allocated_width(),
+        };
+        // Aligned at the lower edge, so that folding does not move the button away from the pointer.
+        let line = vec2(ui.available_width(), height);
+        ui.allocate_ui_with_layout(line, Layout::left_to_right(Align::Max), |ui| {
+            button(ui, is_folded, true);
             if !is_folded {
-                let pictures = ui.vertical(|ui| self.pictures(ui, listed));
-                let now = pictures.response.rect.height();
-                if now != height {
-                    ui.data_mut(|d| d.insert_temp(id, now));
-                    ui.request_discard("the height of the pictures");
-                }
+                ui.vertical(|ui| self.pictures(ui, listed));
             }
         });
     }
