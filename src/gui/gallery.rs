@@ -86,10 +86,8 @@ pub struct Gallery {
     /// The order of all styles, including those that are not available.
     order: StyleOrder,
     thumbnails: HashMap<String, TextureHandle>,
-    /// Painted thumbnails by style id.
-    painted: HashMap<String, PaintedPicture>,
-    /// Styles of which no thumbnail can be painted.
-    unpaintable: HashSet<String>,
+    /// Painted thumbnails by style id; `None` if there cannot be one.
+    painted: HashMap<String, Option<PaintedPicture>>,
     listed: bool,
     problems: Vec<String>,
     /// The chosen style when it was last drawn, and the height of the list then.
@@ -228,10 +226,9 @@ impl Gallery {
         is_wanted: impl Fn(&Card) -> bool,
     ) -> Option<&str> {
         let lacks = |card: &&Card| {
-            let picture = self.painted.get(&card.id);
-            picture.is_none_or(|picture| picture.subject != subject)
-                && !self.unpaintable.contains(&card.id)
-                && is_wanted(card)
+            let painted = self.painted.get(&card.id);
+            let is_other = |picture: &PaintedPicture| picture.subject != subject;
+            painted.is_none_or(|picture| picture.as_ref().is_some_and(is_other)) && is_wanted(card)
         };
         let chosen = chosen.and_then(|id| self.card(id));
         chosen.into_iter().chain(&self.cards).find(lacks).map(|card| card.id.as_str())
@@ -239,16 +236,12 @@ impl Gallery {
 
     /// Sets a style's painted thumbnail; `None` if it cannot be painted.
     pub fn set_picture(&mut self, id: String, picture: Option<PaintedPicture>) {
-        if let Some(picture) = picture {
-            self.painted.insert(id, picture);
-        } else {
-            self.unpaintable.insert(id);
-        }
+        self.painted.insert(id, picture);
     }
 
     /// Shows the painted thumbnails in this strength and these colours.
     pub fn follow_look(&mut self, look: Look) {
-        for picture in self.painted.values_mut().filter(|s| s.look != look) {
+        for picture in self.painted.values_mut().flatten().filter(|s| s.look != look) {
             picture.texture.set(image_in(look, &picture.photo, &picture.painting), MIPMAPPED);
             picture.look = look;
         }
@@ -360,6 +353,7 @@ impl Gallery {
                     let picture = self
                         .painted
                         .get(&card.id)
+                        .and_then(Option::as_ref)
                         .filter(|_| moving.is_none())
                         .map(|picture| &picture.texture);
                     let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
