@@ -18,6 +18,8 @@ use crate::engine::live::{
 pub const HISTORY: Duration = Duration::from_secs(60);
 /// Time between two points of the history.
 const POINT_EVERY: Duration = Duration::from_millis(250);
+/// Maximum number of points of the history.
+const HISTORY_POINTS: usize = (HISTORY.as_millis() / POINT_EVERY.as_millis()) as usize + 1;
 /// If two points of the history are further apart than this, the time between them is unknown and drawn as a gap. As
 /// long as the window of the rates, so that a slow device has a line too.
 const GAP: Duration = WINDOW;
@@ -50,15 +52,12 @@ pub const STAGES: [(&str, &str); 11] = [
 ];
 
 /// The rate at which a count increases.
+#[derive(Default)]
 struct CountRate {
     counts: VecDeque<(Instant, u64)>,
 }
 
 impl CountRate {
-    fn new() -> Self {
-        Self { counts: VecDeque::with_capacity(KEPT) }
-    }
-
     fn note(&mut self, at: Instant, count: u64) {
         if self.counts.back().is_some_and(|&(_, last)| count < last) {
             self.counts.clear();
@@ -119,31 +118,17 @@ pub struct Newest {
     pub dropped_before_screen: u64,
 }
 
+#[derive(Default)]
 pub struct Meters {
     captured: CountRate,
     painted: CountRate,
     shown: Recent,
     delay: Recent,
-    stages: Vec<Recent>,
+    stages: [Recent; STAGES.len()],
     newest: Option<Newest>,
     history: VecDeque<Point>,
     /// When the first picture arrived after the rates were restarted, and how many have arrived since.
     begun: Option<(Instant, u32)>,
-}
-
-impl Default for Meters {
-    fn default() -> Self {
-        Self {
-            captured: CountRate::new(),
-            painted: CountRate::new(),
-            shown: Recent::default(),
-            delay: Recent::default(),
-            stages: vec![Recent::default(); STAGES.len()],
-            newest: None,
-            history: VecDeque::with_capacity(capacity()),
-            begun: None,
-        }
-    }
 }
 
 impl Meters {
@@ -188,7 +173,7 @@ impl Meters {
         if !(due && settled) {
             return;
         }
-        if self.history.len() == capacity() {
+        if self.history.len() == HISTORY_POINTS {
             self.history.pop_front();
         }
         self.history.push_back(Point {
@@ -261,10 +246,6 @@ fn ms(later: Instant, earlier: Instant) -> f32 {
     later.saturating_duration_since(earlier).as_secs_f32() * 1e3
 }
 
-const fn capacity() -> usize {
-    (HISTORY.as_millis() / POINT_EVERY.as_millis()) as usize + 1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_source_that_begins_anew_does_not_count_backwards() {
-        let mut rate = CountRate::new();
+        let mut rate = CountRate::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         for (ms, count) in [(0, 900), (100, 903), (200, 1), (300, 4)] {
