@@ -9,7 +9,10 @@ use std::{
 
 use crossbeam_channel::bounded;
 
-use super::{Action, Export, Form, Queue, Run, Running, run::settings_of};
+use super::{
+    Action, Export, Form, Queue, Run, Running,
+    run::{Progress, settings_of},
+};
 use crate::{
     disk::{self, WriteError, reason},
     engine::paint::Painting,
@@ -223,7 +226,7 @@ impl App {
         let now = self.now();
         self.exports.queue.is_paused = pause;
         if let Some(running) = &mut self.exports.running {
-            running.progress.is_paused.store(pause, Ordering::Relaxed);
+            running.run.progress.is_paused.store(pause, Ordering::Relaxed);
             running.watch.pause(pause, now);
         }
     }
@@ -235,7 +238,7 @@ impl App {
         };
         match &self.exports.running {
             // Its parts are removed when it has ended.
-            Some(running) if running.id == id => running.control.cancel(),
+            Some(running) if running.id == id => running.run.control.cancel(),
             _ if entry.has_parts => self.discard_parts(entry.export.output),
             _ => {}
         }
@@ -287,25 +290,18 @@ impl App {
             }
             return;
         };
-        let output = export.output.clone();
-        let run = Run {
+        let what = format!("{} was not exported", name_label(&export.output));
+        let run = Arc::new(Run {
             export,
             network: loaded.network,
             painter: self.engine.film_painter(),
             on_gpu: self.device.is(DeviceChoice::Cuda),
             control: Arc::default(),
-            progress: Arc::default(),
-        };
+            progress: Progress::default(),
+        });
         let (sender, ended) = bounded(1);
-        let running = Running {
-            id,
-            output,
-            progress: run.progress.clone(),
-            control: run.control.clone(),
-            ended,
-            watch: Stopwatch::started(self.now()),
-        };
-        let what = format!("{} was not exported", name_label(&running.output));
+        let watch = Stopwatch::started(self.now());
+        let running = Running { id, run: run.clone(), ended, watch };
         let wake_up = self.tasks.wake_up();
         let work = move || {
             let render = || run.render().map_err(|error| format!("{what}: {error}"));
@@ -325,7 +321,8 @@ impl App {
 
     /// Notes and reports the end of an export.
     fn end_export(&mut self, running: Running, ended: Result<Rendered, String>) {
-        let Running { id, output, control, .. } = running;
+        let Running { id, run, .. } = running;
+        let output = run.export.output.clone();
         match ended {
             Ok(Rendered { notes, damage, .. }) => {
                 let damage = damage.map(|why| format!("the video is damaged ({why})"));
@@ -334,7 +331,7 @@ impl App {
                 self.report_file(format!("Exported as {}", path_label(&output)), &output);
                 self.note_painting(&output);
             }
-            Err(_) if control.is_cancelled() => {
+            Err(_) if run.control.is_cancelled() => {
                 // Unless the window closes, the user has removed it.
                 if !self.exports.queue.stop() {
                     self.discard_parts(output);
@@ -379,7 +376,7 @@ impl App {
     /// Stops the running export, which continues the next time, and writes the queue. Blocks.
     pub(in crate::gui) fn end_exports(&mut self) -> Result<(), String> {
         if let Some(running) = self.exports.running.take() {
-            running.control.cancel();
+            running.run.control.cancel();
             if let Ok(ended) = running.ended.recv_timeout(PATIENCE) {
                 self.end_export(running, ended);
             }

@@ -21,7 +21,7 @@ const POSTER: [f32; 2] = [80.0, 56.0];
 impl Running {
     /// Number of frames in the film, of those that are done, and of those that this run has painted.
     fn frames(&self) -> [u64; 3] {
-        let progress = &self.progress;
+        let progress = &self.run.progress;
         [&progress.total, &progress.frames, &progress.painted].map(|n| n.load(Ordering::Relaxed))
     }
 

@@ -13,23 +13,20 @@ mod run;
 pub use self::{
     form::{Form, WIDTH as FORM_WIDTH},
     queue::{Action, Entry, Export, Queue, State},
-    run::{Progress, Run},
+    run::Run,
 };
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
 use super::{settings_file::KeptFile, time_left::Stopwatch};
-use crate::{backend::RunControl, film::Rendered};
+use crate::film::Rendered;
 
 /// The export that is running.
 pub struct Running {
     id: u64,
-    output: PathBuf,
-    progress: Arc<Progress>,
-    /// Cancelled to stop it.
-    control: Arc<RunControl>,
+    run: Arc<Run>,
     ended: Receiver<Result<Rendered, String>>,
     watch: Stopwatch,
 }

@@ -41,7 +41,7 @@ pub struct Run {
     pub on_gpu: bool,
     /// Cancelled to stop.
     pub control: Arc<RunControl>,
-    pub progress: Arc<Progress>,
+    pub progress: Progress,
 }
 
 /// How frames are painted with a choice.
