@@ -34,11 +34,8 @@ impl HintBeside for egui::Response {
         tooltip.popup = tooltip.popup.anchor(column).align(align);
         tooltip.show(|ui| key_chips::contents(ui, text, keys));
         if self.ctx.has_accesskit_node(self.id) {
-            let spoken = match (text, keys) {
-                (text, "") => text.to_owned(),
-                ("", keys) => format!("Press {keys}"),
-                (text, keys) => format!("{text} Press {keys}"),
-            };
+            let press = if keys.is_empty() { String::new() } else { format!("Press {keys}") };
+            let spoken = format!("{text} {press}").trim().to_owned();
             self.ctx.accesskit_node_builder(self.id, |node| {
                 node.set_description(spoken.as_str());
                 let has_name = node.label().is_some_and(|name| !name.is_empty());

@@ -33,11 +33,7 @@ pub fn sentence(text: &str) -> String {
     let text = text.trim();
     let first_word = text.split_whitespace().next().unwrap_or_default();
     let is_word = first_word.chars().all(|c| c.is_lowercase() || c == '-');
-    let mut chars = text.chars();
-    let mut sentence: String = match chars.next() {
-        Some(first) if is_word => first.to_uppercase().chain(chars).collect(),
-        _ => text.to_owned(),
-    };
+    let mut sentence = if is_word { capital(text) } else { text.to_owned() };
     if !sentence.ends_with(['.', '!', '?', '…']) {
         sentence.push('.');
     }
