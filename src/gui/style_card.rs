@@ -1,10 +1,8 @@
-//! The card of a style in the list: its picture, its name, its number key.
-
-use std::sync::Arc;
+//! The card of a style, in the list and in the grid of previews: its picture, its name, its number key.
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, Galley, Image, LayerId, Order, Rect, Response,
-    Role, Sense, Stroke, StrokeKind, TextureHandle, Ui, UiBuilder, pos2, vec2,
+    self, Align2, Color32, CornerRadius, FontId, Image, LayerId, Order, Rect, Response, Role,
+    Sense, Stroke, StrokeKind, TextureHandle, Ui, UiBuilder, pos2, vec2,
 };
 
 use super::{
@@ -21,7 +19,7 @@ const THUMBNAIL_HEIGHT: f32 = 74.0;
 /// Side of the inset with the picture that a style was made from, in points.
 const INSET: f32 = 30.0;
 /// Height of the name below it, in points.
-const NAME_HEIGHT: f32 = 24.0;
+pub const NAME_HEIGHT: f32 = 24.0;
 /// Padding of a note, in points.
 const NOTE_MARGIN: egui::Vec2 = vec2(5.0, 2.0);
 /// Height of the bar that shows progress, in points.
@@ -52,7 +50,7 @@ pub struct Tile<'a> {
     pub share: Option<f32>,
 }
 
-/// Draws a tile. While it is dragged, a copy is also drawn under the pointer.
+/// Draws a tile in the list. While it is dragged, a copy is also drawn under the pointer.
 pub fn card_ui(ui: &mut Ui, tile: &Tile<'_>) -> Response {
     let card = tile.card;
     let size = vec2(ui.available_width() - CARD_INSET, THUMBNAIL_HEIGHT + NAME_HEIGHT);
@@ -68,31 +66,19 @@ pub fn card_ui(ui: &mut Ui, tile: &Tile<'_>) -> Response {
         None => card.title.clone(),
     };
     theme::named_choice(&response, Role::RadioButton, tile.is_chosen, &spoken);
-    let fade = response.id.with("painted");
-    let looks = Looks {
-        is_chosen: tile.is_chosen,
-        is_hovered: response.hovered(),
-        fade: (ui).animate_bool_with_time(fade, tile.painted.is_some(), FADE_SECONDS),
-    };
-    let color =
-        if tile.is_chosen { ui.visuals().strong_text_color() } else { ui.visuals().text_color() };
-    let letters = cut_line(ui, card.title.clone(), color, rect.width() - 40.0);
-    if ui.is_rect_visible(rect) {
-        paint(ui, rect, (tile, &letters), looks);
-    }
+    let is_cut = tile.paint(ui, &response, rect);
     if let (true, Some(at)) = (response.dragged(), ui.input(|i| i.pointer.hover_pos())) {
         // Translucent: the drop position is below it.
         let layer = LayerId::new(Order::Tooltip, response.id.with("ghost"));
         let mut ghost = ui.new_child(UiBuilder::new().layer_id(layer));
         ghost.set_clip_rect(ui.content_rect());
         ghost.set_opacity(GHOST_OPACITY);
-        let place = Rect::from_center_size(at, rect.size());
-        paint(&ghost, place, (tile, &letters), looks);
+        tile.paint(&ghost, &response, Rect::from_center_size(at, rect.size()));
     }
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     let key = tile.key.as_deref().unwrap_or_default();
     let credit = Some(card.credit.as_str()).filter(|credit| !credit.is_empty());
-    let whole = letters.elided.then_some(card.title.as_str());
+    let whole = is_cut.then_some(card.title.as_str());
     let hint: Vec<&str> = whole.into_iter().chain(credit).collect();
     if hint.is_empty() && key.is_empty() {
         response
@@ -101,115 +87,97 @@ pub fn card_ui(ui: &mut Ui, tile: &Tile<'_>) -> Response {
     }
 }
 
-/// How a card is drawn.
-#[derive(Clone, Copy)]
-struct Looks {
-    is_chosen: bool,
-    is_hovered: bool,
-    /// Opacity of the painted picture.
-    fade: f32,
-}
-
-impl Looks {
-    /// The card's background and frame. A hovered card is only tinted, so that it does not look chosen.
-    fn ground(self, colors: theme::Palette) -> (Color32, Stroke) {
-        let plain = Stroke::new(1.0, colors.outline);
-        match self {
-            Self { is_chosen: true, .. } => (colors.selected, Stroke::new(2.5, colors.quiet)),
-            Self { is_hovered: true, .. } => {
-                (colors.card.lerp_to_gamma(colors.selected, 0.3), plain)
+impl Tile<'_> {
+    /// Draws the tile at a position; `response` is that of the tile. Returns whether the title does not fit.
+    pub fn paint(&self, ui: &Ui, response: &Response, rect: Rect) -> bool {
+        let is_painted = self.painted.is_some();
+        let fade = ui.animate_bool_with_time(response.id.with("painted"), is_painted, FADE_SECONDS);
+        let colors = theme::palette(ui);
+        let (fill, outline) = ground(colors, self.is_chosen, response.hovered());
+        let visuals = ui.visuals();
+        let ink = if self.is_chosen { visuals.strong_text_color() } else { visuals.text_color() };
+        let name = cut_line(ui, self.card.title.clone(), ink, rect.width() - 40.0);
+        let is_cut = name.elided;
+        if !ui.is_rect_visible(rect) {
+            return is_cut;
+        }
+        let painter = ui.painter();
+        let radius = CornerRadius::same(theme::RADIUS);
+        painter.rect_filled(rect, radius, fill);
+        let top = rect.with_max_y(rect.bottom() - NAME_HEIGHT);
+        let rounded = CornerRadius { sw: 0, se: 0, ..radius };
+        // The picture underneath is hidden when the fade is complete.
+        if !is_painted || fade < 1.0 {
+            match self.own {
+                [] => swatch(ui, top, rounded, &self.card.title),
+                own => strips(ui, top, rounded, own),
             }
-            _ => (colors.card, plain),
         }
+        if let Some(painted) = self.painted {
+            let uv = mirrored(cover(painted.size_vec2(), top.size()), self.is_flipped);
+            Image::from_texture(painted)
+                .uv(uv)
+                .tint(Color32::WHITE.gamma_multiply(fade))
+                .corner_radius(rounded)
+                .paint_at(ui, top);
+        }
+        // The picture that a style was made from.
+        let made_of = self.own.first().filter(|_| self.card.is_picture() && is_painted);
+        if let Some((inset, _)) = made_of {
+            let at = top.right_bottom() - vec2(6.0, 6.0);
+            let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
+            let corners = 4;
+            let frame = Stroke::new(1.5, colors.card);
+            if self.card.is_mix() {
+                // All of its pictures.
+                Image::from_texture(*inset).corner_radius(corners).paint_at(ui, place);
+            } else {
+                paint_cover(ui, inset, place, corners);
+            }
+            painter.rect_stroke(place, corners, frame, StrokeKind::Outside);
+        }
+        if let Some(note) = self.note {
+            let font = FontId::proportional(11.0);
+            let letters = painter.layout_no_wrap(note.to_owned(), font, Color32::WHITE);
+            let at = top.right_top() + vec2(-6.0, 6.0);
+            tag(painter, letters, (Align2::RIGHT_TOP, at), (NOTE_MARGIN, 4));
+        }
+        let name_at = pos2(rect.left() + 10.0, rect.bottom() - NAME_HEIGHT / 2.0);
+        let name_rect = Align2::LEFT_CENTER.anchor_size(name_at, name.size());
+        painter.galley(name_rect.min, name, Color32::PLACEHOLDER);
+        if let Some(key) = &self.key {
+            key_chips::chip(ui, pos2(rect.right() - 10.0, name_at.y), key);
+        }
+        if let Some(share) = self.share {
+            let mut bar = top.with_min_y(top.bottom() - PROGRESS_HEIGHT);
+            bar.set_width(top.width() * share.clamp(0.05, 1.0));
+            painter.rect_filled(bar, 0.0, colors.accent);
+        }
+        painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
+        is_cut
     }
 }
 
-/// Draws a card at a position.
-fn paint(ui: &Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), looks: Looks) {
-    let card = tile.card;
-    let painted = tile.painted;
-    let colors = theme::palette(ui);
-    let painter = ui.painter();
-    let radius = CornerRadius::same(theme::RADIUS);
-    let (fill, outline) = looks.ground(colors);
-    painter.rect_filled(rect, radius, fill);
-    let mut top = rect;
-    top.set_height(THUMBNAIL_HEIGHT);
-    let rounded = CornerRadius { sw: 0, se: 0, ..radius };
-    // The picture underneath is hidden when the fade is complete.
-    if painted.is_none() || looks.fade < 1.0 {
-        match tile.own {
-            [] => swatch(ui, top, rounded, &card.title),
-            own => strips(ui, top, rounded, own),
-        }
+/// The background and the frame of a card. A hovered card is only tinted, so that it does not look chosen.
+fn ground(colors: theme::Palette, is_chosen: bool, is_hovered: bool) -> (Color32, Stroke) {
+    if is_chosen {
+        return (colors.selected, Stroke::new(2.5, colors.quiet));
     }
-    if let Some(painted) = painted {
-        let uv = mirrored(cover(painted.size_vec2(), top.size()), tile.is_flipped);
-        Image::from_texture(painted)
-            .uv(uv)
-            .tint(Color32::WHITE.gamma_multiply(looks.fade))
-            .corner_radius(rounded)
-            .paint_at(ui, top);
-    }
-    // The picture that a style was made from.
-    let made_of = tile.own.first().filter(|_| card.is_picture());
-    if let Some((inset, _)) = made_of.filter(|_| painted.is_some()) {
-        let at = top.right_bottom() - vec2(6.0, 6.0);
-        let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
-        let corners = 4;
-        let frame = Stroke::new(1.5, colors.card);
-        if card.is_mix() {
-            // All of its pictures.
-            Image::from_texture(*inset).corner_radius(corners).paint_at(ui, place);
-        } else {
-            paint_cover(ui, inset, place, corners);
-        }
-        ui.painter().rect_stroke(place, corners, frame, StrokeKind::Outside);
-    }
-    let painter = ui.painter();
-    if let Some(note) = tile.note {
-        let letters =
-            painter.layout_no_wrap(note.to_owned(), FontId::proportional(11.0), Color32::WHITE);
-        let at = top.right_top() + vec2(-6.0, 6.0);
-        tag(painter, letters, (Align2::RIGHT_TOP, at), (NOTE_MARGIN, 4));
-    }
-    let name_at = pos2(rect.left() + 10.0, rect.bottom() - NAME_HEIGHT / 2.0);
-    let name_rect = Align2::LEFT_CENTER.anchor_size(name_at, name.size());
-    painter.galley(name_rect.min, name.clone(), Color32::PLACEHOLDER);
-    let end = pos2(rect.right() - 10.0, name_at.y);
-    if let Some(key) = &tile.key {
-        key_chips::chip(ui, end, key);
-    }
-    if let Some(share) = tile.share {
-        let mut bar = top.with_min_y(top.bottom() - PROGRESS_HEIGHT);
-        bar.set_width(top.width() * share.clamp(0.05, 1.0));
-        painter.rect_filled(bar, 0.0, colors.accent);
-    }
-    painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
+    let tint = if is_hovered { 0.3 } else { 0.0 };
+    (colors.card.lerp_to_gamma(colors.selected, tint), Stroke::new(1.0, colors.outline))
 }
 
-/// Draws pictures side by side, each as wide as its share and cut from a picture that covers all of `rect`.
+/// Draws pictures side by side, each as wide as its share of `rect`.
 fn strips(ui: &Ui, rect: Rect, radius: CornerRadius, pictures: &[(&TextureHandle, u8)]) {
     let total: f32 = pictures.iter().map(|(_, share)| f32::from(*share)).sum();
-    let mut from = 0.0;
+    let mut rest = rect;
     for (place, (texture, share)) in pictures.iter().enumerate() {
-        let until = from + f32::from(*share) / total.max(1.0);
-        let part = |whole: Rect| {
-            let across = egui::lerp(whole.x_range().min..=whole.x_range().max, from)
-                ..=egui::lerp(whole.x_range().min..=whole.x_range().max, until);
-            Rect::from_x_y_ranges(across, whole.y_range())
-        };
-        let is_last = place + 1 == pictures.len();
-        let corners = CornerRadius {
-            nw: if place == 0 { radius.nw } else { 0 },
-            ne: if is_last { radius.ne } else { 0 },
-            ..CornerRadius::ZERO
-        };
-        Image::from_texture(*texture)
-            .uv(part(cover(texture.size_vec2(), rect.size())))
-            .corner_radius(corners)
-            .paint_at(ui, part(rect));
-        from = until;
+        let width = rect.width() * f32::from(*share) / total.max(1.0);
+        let (part, right) = rest.split_left_right_at_x(rest.left() + width);
+        rest = right;
+        let nw = if place == 0 { radius.nw } else { 0 };
+        let ne = if place + 1 == pictures.len() { radius.ne } else { 0 };
+        paint_cover(ui, texture, part, CornerRadius { nw, ne, ..CornerRadius::ZERO });
     }
 }
 
@@ -236,14 +204,38 @@ mod tests {
     #[test]
     fn what_lies_below_the_pointer_is_not_taken_for_chosen() {
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
-            let looks = |is_chosen, is_hovered| Looks { is_chosen, is_hovered, fade: 1.0 };
-            let ground = |looks: Looks| looks.ground(theme::palette_of(&theme::visuals(theme)));
-            let (plain, frame) = ground(looks(false, false));
-            let [hovered, chosen] =
-                [(false, true), (true, false)].map(|(a, b)| ground(looks(a, b)));
+            let colors = theme::palette_of(&theme::visuals(theme));
+            let (plain, frame) = ground(colors, false, false);
+            let hovered = ground(colors, false, true);
+            let chosen = ground(colors, true, false);
             let apart = |color: Color32| i32::from(color.g().abs_diff(plain.g()));
             assert!(apart(hovered.0) > 0 && 2 * apart(hovered.0) < apart(chosen.0));
             assert!(hovered.1 == frame && chosen.1.width > 2.0 * frame.width);
         }
+    }
+
+    #[test]
+    fn a_title_that_does_not_fit_is_cut() {
+        egui::__run_test_ui(|ui| {
+            let rect = Rect::from_min_size(egui::Pos2::ZERO, vec2(160.0, 120.0));
+            let response = ui.interact(rect, ui.scope_id().with("card"), Sense::hover());
+            let is_cut = |title: &str| {
+                let card = Card { title: title.to_owned(), ..Card::default() };
+                let tile = Tile {
+                    card: &card,
+                    key: None,
+                    note: None,
+                    own: &[],
+                    painted: None,
+                    is_flipped: false,
+                    is_chosen: false,
+                    is_stop: true,
+                    share: None,
+                };
+                tile.paint(ui, &response, rect)
+            };
+            assert!(!is_cut("Candy"));
+            assert!(is_cut("A night over the river and the hills behind it"));
+        });
     }
 }

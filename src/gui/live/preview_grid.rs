@@ -2,18 +2,16 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use eframe::egui::{
-    self, Align2, Color32, FontId, Pos2, Rect, Role, Sense, Stroke, StrokeKind, TextureHandle,
-    TextureOptions, Ui, pos2, vec2,
-};
+use eframe::egui::{self, Color32, Rect, Role, Sense, TextureHandle, TextureOptions, Ui, vec2};
 
 use crate::{
     engine::live::{Preview, PreviewPicture},
     gui::{
         intent::{Intent, Sends},
         shortcuts::style_key,
+        style_card::{self, NAME_HEIGHT},
         style_source::Card,
-        texture::{cut_line, mirrored, opaque_image_of, paint_cover, tag},
+        texture::opaque_image_of,
         theme,
     },
     mailbox::{Reader, mailbox},
@@ -22,11 +20,6 @@ use crate::{
 
 /// Space between pictures, in points.
 const GAP: f32 = 10.0;
-
-/// Space between a picture's edge and its name, in points.
-const TAG_MARGIN: f32 = 8.0;
-/// Padding of a name's background, in points.
-const TAG_PADDING: egui::Vec2 = vec2(7.0, 3.0);
 
 /// The styles, and their own thumbnails by id.
 pub type Styles<'a> = (&'a [Card], &'a HashMap<String, TextureHandle>);
@@ -105,51 +98,37 @@ impl PreviewGrid {
     ) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
-        let colors = theme::palette(ui);
         ui.painter().rect_filled(area, 0.0, around);
         let aspect = (self.textures.values().next()).map_or(4.0 / 3.0, TextureHandle::aspect_ratio);
         let area = area.shrink(GAP + 6.0);
         let (columns, width) = columns(area.size(), cards.len(), aspect);
-        let height = width / aspect;
+        let size = vec2(width, width / aspect + NAME_HEIGHT);
+        let step = size + vec2(GAP, GAP);
         let rows = cards.len().div_ceil(columns);
-        let used = vec2(columns as f32 * (width + GAP) - GAP, rows as f32 * (height + GAP) - GAP);
+        let used = vec2(columns as f32, rows as f32) * step - vec2(GAP, GAP);
         let origin = area.center() - used / 2.0;
         for (place, card) in cards.iter().enumerate() {
-            let at = vec2(
-                (place % columns) as f32 * (width + GAP),
-                (place / columns) as f32 * (height + GAP),
-            );
-            let rect = Rect::from_min_size(origin + at, vec2(width, height));
+            let at = vec2((place % columns) as f32, (place / columns) as f32) * step;
+            let rect = Rect::from_min_size(origin + at, size);
             let is_chosen = chosen == Some(card.id.as_str());
             let id = ui.scope_id().with(("preview", &card.id));
             let response = ui.interact(rect, id, Sense::click());
             let name = format!("Paint live in {}", card.title);
             theme::named_choice(&response, Role::RadioButton, is_chosen, &name);
-            match self.texture(&card.id) {
-                Some(texture) => egui::Image::from_texture(texture)
-                    .uv(mirrored(Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)), self.is_flipped))
-                    .corner_radius(theme::RADIUS)
-                    .paint_at(ui, rect),
-                None if let Some(own) = thumbnails.get(&card.id) => {
-                    paint_cover(ui, own, rect, theme::RADIUS);
-                }
-                None => {
-                    ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
-                    let font = FontId::proportional(13.0);
-                    let at = rect.center();
-                    ui.painter().text(at, Align2::CENTER_CENTER, "Loading…", font, colors.quiet);
-                }
-            }
-            let is_cut = name_tag(ui, rect, place, &card.title);
-            let response = if is_cut { response.on_hover_text(&card.title) } else { response };
-            let outline = if is_chosen {
-                Stroke::new(3.0, colors.quiet)
-            } else if response.hovered() {
-                Stroke::new(2.0, colors.outline)
-            } else {
-                Stroke::NONE
+            let own = thumbnails.get(&card.id).map(|own| (own, 1));
+            let tile = style_card::Tile {
+                card,
+                key: style_key(place),
+                note: None,
+                own: own.as_slice(),
+                painted: self.texture(&card.id),
+                is_flipped: self.is_flipped,
+                is_chosen,
+                is_stop: true,
+                share: None,
             };
-            ui.painter().rect_stroke(rect, theme::RADIUS, outline, StrokeKind::Outside);
+            let is_cut = tile.paint(ui, &response, rect);
+            let response = if is_cut { response.on_hover_text(&card.title) } else { response };
             let response = response.sends(Intent::PickStyle(card.id.clone()));
             if response.double_clicked() {
                 Intent::TogglePreviews.send(ui);
@@ -158,27 +137,13 @@ impl PreviewGrid {
     }
 }
 
-/// Returns whether the name did not fit.
-fn name_tag(ui: &Ui, rect: Rect, place: usize, title: &str) -> bool {
-    let text = match style_key(place) {
-        Some(key) => format!("{key}  {title}"),
-        None => title.to_owned(),
-    };
-    let room = rect.width() - 2.0 * (TAG_MARGIN + TAG_PADDING.x);
-    let letters = cut_line(ui, text, Color32::WHITE, room);
-    let is_cut = letters.elided;
-    let corner = rect.left_bottom() + vec2(TAG_MARGIN, -TAG_MARGIN);
-    tag(&ui.painter_at(rect), letters, (Align2::LEFT_BOTTOM, corner), (TAG_PADDING, theme::RADIUS));
-    is_cut
-}
-
 /// The number of columns that makes the pictures largest, and the width of a picture.
 fn columns(area: egui::Vec2, count: usize, aspect: f32) -> (usize, f32) {
     let count = count.max(1);
     let width = |columns: usize| {
         let rows = count.div_ceil(columns) as f32;
         let across = (area.x + GAP) / columns as f32 - GAP;
-        let down = ((area.y + GAP) / rows - GAP) * aspect;
+        let down = ((area.y + GAP) / rows - GAP - NAME_HEIGHT) * aspect;
         across.min(down).max(16.0)
     };
     (1..=count)
@@ -190,16 +155,6 @@ fn columns(area: egui::Vec2, count: usize, aspect: f32) -> (usize, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_that_does_not_fit_is_cut_where_its_picture_ends() {
-        egui::__run_test_ui(|ui| {
-            let rect = Rect::from_min_size(Pos2::ZERO, vec2(160.0, 120.0));
-            assert!(!name_tag(ui, rect, 1, "Candy"));
-            let long = "A night over the river and the hills behind it";
-            assert!(name_tag(ui, rect, 1, long));
-        });
-    }
 
     #[test]
     fn pictures_are_as_large_as_they_can_be() {
