@@ -1,8 +1,8 @@
 //! Draws over the pictures: the divider between them, and their names.
 
-use eframe::egui::{self, Align2, FontId, Pos2, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use eframe::egui::{self, Align2, FontId, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
-use super::{Compare, Stage};
+use super::Stage;
 use crate::gui::{texture::tag, theme};
 
 impl Stage {
@@ -37,35 +37,17 @@ impl Stage {
     }
 }
 
-/// The names of the pictures, in their upper corners.
-pub fn name_chips(
-    names: &[String; 2],
-    ui: &Ui,
-    [visible, other]: [Rect; 2],
-    divider_x: f32,
-    compare: Compare,
-) {
-    let font = FontId::proportional(12.0);
-    let painter = ui.painter_at(visible.union(other));
-    let chip = |text: &str, corner: Pos2, align: Align2, room: f32| {
-        let letters = painter.layout_no_wrap(text.to_owned(), font.clone(), egui::Color32::WHITE);
-        let padding = vec2(7.0, 3.0);
-        if letters.size().x + 2.0 * padding.x + 16.0 <= room {
+/// The names of the pictures, in the upper corners of the parts that are seen of them.
+pub fn name_chips(names: &[String; 2], ui: &Ui, [left, right]: [Rect; 2]) {
+    let padding = vec2(7.0, 3.0);
+    let aligned = [Align2::LEFT_TOP, Align2::RIGHT_TOP];
+    for ((name, part), align) in names.iter().zip([left, right]).zip(aligned) {
+        let painter = ui.painter_at(part);
+        let font = FontId::proportional(12.0);
+        let letters = painter.layout_no_wrap(name.clone(), font, egui::Color32::WHITE);
+        if letters.size().x + 2.0 * padding.x + 16.0 <= part.width() {
+            let corner = align.pos_in_rect(&part.shrink(10.0));
             tag(&painter, letters, (align, corner), (padding, theme::RADIUS));
         }
-    };
-    if compare != Compare::Painting {
-        let room = match compare {
-            Compare::Both => divider_x - visible.left(),
-            _ => visible.width(),
-        };
-        chip(&names[0], visible.left_top() + vec2(10.0, 10.0), Align2::LEFT_TOP, room);
-    }
-    if compare != Compare::Photo {
-        let room = match compare {
-            Compare::Both => visible.right() - divider_x,
-            _ => other.width(),
-        };
-        chip(&names[1], other.right_top() + vec2(-10.0, 10.0), Align2::RIGHT_TOP, room);
     }
 }

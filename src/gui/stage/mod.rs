@@ -286,20 +286,20 @@ impl Stage {
         let divider_x = visible.left() + visible.width() * self.wipe;
         let compare = self.seen();
         let other_picture = self.picture_rect(right_pane, ppp);
+        let mut left = visible;
+        let mut right = visible;
+        match compare {
+            Compare::Both => {
+                left.set_right(divider_x);
+                right.set_left(divider_x);
+            }
+            Compare::Photo => right = Rect::NOTHING,
+            Compare::Painting => left = Rect::NOTHING,
+            Compare::SideBySide => right = other_picture.intersect(right_pane),
+        }
         ui.scope(|ui| {
             ui.set_clip_rect(rect);
             self.fade_ui(ui);
-            let mut left = visible;
-            let mut right = visible;
-            match compare {
-                Compare::Both => {
-                    left.set_right(divider_x);
-                    right.set_left(divider_x);
-                }
-                Compare::Photo => right = Rect::NOTHING,
-                Compare::Painting => left = Rect::NOTHING,
-                Compare::SideBySide => right = other_picture.intersect(right_pane),
-            }
             let drawn = (self.scale, self.is_flipped);
             self.photo.draw(ui, picture, left, drawn);
             self.painting.draw(ui, other_picture, right, drawn);
@@ -307,8 +307,7 @@ impl Stage {
         let is_alone = matches!(compare, Compare::Photo | Compare::Painting);
         // A picture that fills the screen alone has no label.
         if self.has_painting() && (self.framing == Framing::Window || !is_alone) {
-            let other = other_picture.intersect(right_pane);
-            name_chips(&self.names, ui, [visible, other], divider_x, compare);
+            name_chips(&self.names, ui, [left, right]);
         }
         if compare == Compare::Both {
             self.divider(ui, visible, divider_x);
