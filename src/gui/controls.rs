@@ -55,7 +55,9 @@ impl App {
             ui.add_space(theme::GROUP_GAP);
 
             theme::advanced(ui, |ui| {
-                self.model_control(ui, &mut choice);
+                let mut model = Some(choice.model);
+                self.model_row(ui, &mut model, self.model(), false);
+                choice.model = model.unwrap_or(choice.model);
                 engine(
                     ui,
                     &mut choice.mode,
@@ -128,36 +130,6 @@ impl App {
                 None => "Left: broad strokes. Right: fine strokes.".to_owned(),
             },
         );
-    }
-
-    fn model_control(&self, ui: &mut Ui, choice: &mut Choice) {
-        let has = |size| self.models().is_empty() || self.models().contains(&size);
-        theme::row(ui, "Model", |ui, _| {
-            let width = (ui.available_width() - theme::GAP) / 2.0;
-            for (size, name, hint) in [
-                (ModelSize::Full, "Full", "Best quality."),
-                (ModelSize::Lite, "Lite", "About four times as fast, slightly coarser."),
-            ] {
-                let chosen = if self.models().is_empty() {
-                    choice.model == size
-                } else {
-                    self.model() == size
-                };
-                let button = theme::toggle(chosen, name).min_size(vec2(width, 28.0));
-                let response = ui
-                    .add_enabled(has(size), button)
-                    .keys_beside(hint, "M")
-                    .on_disabled_hover_text(match size {
-                        ModelSize::Full => {
-                            "This style's full model is not installed. Its file belongs in the styles folder next to the program."
-                        }
-                        ModelSize::Lite => "This style has no lite model.",
-                    });
-                if response.clicked() {
-                    choice.model = size;
-                }
-            }
-        });
     }
 
     fn format_control(&self, ui: &mut Ui) {

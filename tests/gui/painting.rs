@@ -146,7 +146,7 @@ fn model_and_size_are_chosen() {
     let mut w = Window::painted(2000, 1000);
     assert_eq!(w.script.runs().last(), Some(&(1280, 640)));
     w.click("Advanced");
-    w.click("Lite");
+    w.choose("Model", "Lite");
     w.until("the other model to load", |w| w.style_source.loads().len() == 2);
     w.until_painted();
     w.key(Modifiers::NONE, Key::M);

@@ -44,7 +44,7 @@ impl App {
                 ui.checkbox(&mut choices.repaint_kept, "Refine frozen pictures and snapshots")
                     .hint_beside("Repaint frozen pictures and snapshots in the quality of photos.");
                 target_rate(ui, &mut choices);
-                self.model_list(ui, &mut choices);
+                self.model_row(ui, &mut choices.model, self.live_model(), true);
                 if !live.compares() {
                     let offers = Offers::of(self.device.info.as_ref(), live.has_attention());
                     engine(ui, &mut choices.mode, offers);
@@ -180,42 +180,39 @@ impl App {
         }
     }
 
-    fn model_list(&self, ui: &mut Ui, choices: &mut LiveChoices) {
+    /// The list of model sizes, of which `in_use` paints; `None` is the automatic choice, which only live mode has.
+    pub(crate) fn model_row(
+        &self,
+        ui: &mut Ui,
+        value: &mut Option<ModelSize>,
+        in_use: ModelSize,
+        has_automatic: bool,
+    ) {
         // The automatic choice shows which size it uses.
-        let automatic = match choices.model {
-            None => format!("Automatic: {}", self.live_model()),
+        let automatic = match value {
+            None => format!("Automatic: {in_use}"),
             Some(_) => "Automatic".to_owned(),
         };
+        let shown = match *value {
+            None => automatic.clone(),
+            Some(size) if size == in_use => model_name(size).to_owned(),
+            Some(size) => format!("{}: no {size} model", model_name(in_use)),
+        };
+        let lite = "About four times as fast, slightly coarser.";
+        let both = "Full on a GPU; lite on a CPU, which is about four times as fast.";
         theme::row(ui, "Model", |ui, label| {
-            let button = ComboBox::from_id_salt("model")
-                .selected_text(match choices.model {
-                    None => automatic.clone(),
-                    Some(size) if size == self.live_model() => model_name(size).to_owned(),
-                    Some(size) => format!("{}: no {size} model", model_name(self.live_model())),
-                })
-                .width(ui.available_width());
+            let width = ui.available_width();
+            let button = ComboBox::from_id_salt("model").selected_text(shown).width(width);
             list(ui, button, |ui, entries| {
-                for (size, name, hint, key) in [
-                    (
-                        None,
-                        automatic.as_str(),
-                        "Full on a GPU; lite on a CPU, which is about four times as fast.",
-                        "",
-                    ),
-                    (Some(ModelSize::Full), model_name(ModelSize::Full), "Best quality.", "M"),
-                    (
-                        Some(ModelSize::Lite),
-                        model_name(ModelSize::Lite),
-                        "About four times as fast, slightly coarser.",
-                        "M",
-                    ),
-                ] {
-                    let has =
-                        size.is_none_or(|s| self.models().is_empty() || self.models().contains(&s));
+                if has_automatic {
+                    entries.offer(ui, value, None, automatic).hint_beside(both);
+                }
+                for (size, hint) in [(ModelSize::Full, "Best quality."), (ModelSize::Lite, lite)] {
+                    let has = self.models().is_empty() || self.models().contains(&size);
                     ui.add_enabled_ui(has, |ui| {
                         entries
-                            .offer(ui, &mut choices.model, size, name)
-                            .keys_beside(hint, key)
+                            .offer(ui, value, Some(size), model_name(size))
+                            .keys_beside(hint, "M")
                             .on_disabled_hover_text("This style's model is not installed.");
                     });
                 }
