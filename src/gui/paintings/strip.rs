@@ -13,7 +13,7 @@ use crate::gui::{
     intent::{Intent, Sends},
     label::{name_label, path_label},
     shortcuts::menu,
-    texture::paint_cover,
+    texture::{cut_line, paint_cover, tag},
     theme,
 };
 
@@ -129,29 +129,21 @@ fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: b
     if ui.is_rect_visible(rect) {
         let colors = theme::palette(ui);
         ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
-        match thumbnail.map(|thumbnail| &thumbnail.picture) {
-            Some(Ok(texture)) => {
-                paint_cover(ui, texture, rect, theme::RADIUS);
-                if is_video(path) {
-                    let at = rect.center();
-                    let white = Color32::WHITE;
-                    let painter = ui.painter();
-                    painter.circle_filled(at, 13.0, Color32::from_black_alpha(150));
-                    let font = FontId::proportional(15.0);
-                    painter.text(at, Align2::CENTER_CENTER, icons::PLAY, font, white);
-                }
+        let painter = ui.painter();
+        let middle = Align2::CENTER_CENTER;
+        if let Some(Ok(texture)) = thumbnail.map(|thumbnail| &thumbnail.picture) {
+            paint_cover(ui, texture, rect, theme::RADIUS);
+            if is_video(path) {
+                let font = FontId::proportional(15.0);
+                let play = painter.layout_no_wrap(icons::PLAY.to_owned(), font, Color32::WHITE);
+                tag(painter, play, (middle, rect.center()), (vec2(6.0, 4.0), 13));
             }
+        } else {
             // The thumbnail is not ready or not available, so show the name.
-            _ if is_video(path) => {
-                words(ui, rect, format!("{} {name}", icons::VIDEO), colors.quiet);
-            }
-            _ => {
-                let color = match problem {
-                    Some(_) => colors.quiet.gamma_multiply(0.6),
-                    None => colors.quiet,
-                };
-                words(ui, rect, name, color);
-            }
+            let text = if is_video(path) { format!("{} {name}", icons::VIDEO) } else { name };
+            let letters = cut_line(ui, text, colors.quiet, rect.width() - 8.0);
+            let at = middle.anchor_size(rect.center(), letters.size());
+            painter.galley(at.min, letters, colors.quiet);
         }
         let outline = match (is_viewed, response.hovered()) {
             (true, _) => Stroke::new(2.5, colors.quiet),
@@ -164,15 +156,4 @@ fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: b
         Some(why) => why.clone(),
         None => path_label(path),
     })
-}
-
-/// Text in a thumbnail's place, truncated if it does not fit.
-fn words(ui: &Ui, rect: egui::Rect, text: String, color: Color32) {
-    let mut job =
-        egui::text::LayoutJob::simple(text, FontId::proportional(11.0), color, rect.width() - 8.0);
-    job.wrap.max_rows = 3;
-    job.wrap.break_anywhere = true;
-    let galley = ui.painter().layout_job(job);
-    let at = Align2::CENTER_CENTER.anchor_size(rect.center(), galley.size());
-    ui.painter().galley(at.min, galley, color);
 }
