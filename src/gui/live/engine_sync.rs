@@ -2,7 +2,7 @@
 
 use crate::{
     engine::live::{LiveSettings, ModePair},
-    gui::{app::App, choice::NetworkOf, film::FilmView},
+    gui::{app::App, choice::NetworkOf, film::FilmView, style_source::Card},
     mode::{DeviceChoice, ModelSize},
 };
 
@@ -65,27 +65,16 @@ impl App {
                 || (self.settings.live.moving_gallery && !self.full_screen.is_on()));
         let mut styles = Vec::new();
         if are_seen {
-            let cards: Vec<(String, ModelSize)> = self
-                .gallery
-                .cards()
-                .iter()
-                .take(MAX_PREVIEWS)
-                .map(|card| {
-                    let lite = card.models.contains(&ModelSize::Lite);
-                    let model = if lite { ModelSize::Lite } else { ModelSize::Full };
-                    (card.id.clone(), model)
-                })
-                .collect();
             let large = self.live_model();
-            for (id, model) in cards {
-                if let Some(loaded) = self.network(&NetworkOf::Style(id.clone(), model)) {
-                    styles.push((id.clone(), loaded.network));
-                }
+            let models = |card: &Card| {
+                let of = |model| NetworkOf::Style(card.id.clone(), card.model(model));
+                (card.id.clone(), of(ModelSize::Lite), of(large))
+            };
+            let cards = self.gallery.cards().iter().take(MAX_PREVIEWS).map(models);
+            for (id, small, large) in cards.collect::<Vec<_>>() {
+                styles.extend(self.network(&small).map(|loaded| (id, loaded.network)));
                 // Load the large network too, so that it is ready when the user clicks.
-                let has_large = self.gallery.card(&id).is_some_and(|c| c.models.contains(&large));
-                if has_large {
-                    self.network(&NetworkOf::Style(id, large));
-                }
+                self.network(&large);
             }
         }
         if let Some(live) = &mut self.live
