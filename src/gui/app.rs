@@ -221,8 +221,7 @@ impl App {
         }
         self.follow_monitor();
         self.follow_first_keys();
-        self.follow_disk();
-        self.follow_cameras();
+        self.refresh_lists();
         self.text_keys();
         self.follow_original();
         shortcuts::follow_page(&self.ctx, self.shows_film());

@@ -11,10 +11,17 @@ use super::{
 };
 
 impl App {
-    /// Lists the styles again when the window gets the focus: the command line may have added or removed some.
-    pub(super) fn follow_disk(&mut self) {
-        if self.comes_back() && self.gallery.is_listed() {
+    /// Lists styles and cameras again when the window gets the focus: the command line may have added or removed styles,
+    /// and the first page offers to use a camera.
+    pub(super) fn refresh_lists(&mut self) {
+        if !self.comes_back() {
+            return;
+        }
+        if self.gallery.is_listed() {
             self.list_styles(None);
+        }
+        if self.live.is_none() && self.workspace.photo().is_none() {
+            self.list_cameras(false);
         }
     }
 

@@ -344,13 +344,6 @@ impl App {
         }
     }
 
-    /// Lists the cameras again when the window gets the focus while it offers to use one.
-    pub(crate) fn follow_cameras(&mut self) {
-        if self.comes_back() && self.live.is_none() && self.workspace.photo().is_none() {
-            self.list_cameras(false);
-        }
-    }
-
     /// Requests the system's list of cameras; `uses_first` then shows the first one.
     pub(crate) fn list_cameras(&self, uses_first: bool) {
         let platform = self.platform.clone();
