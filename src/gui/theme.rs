@@ -529,6 +529,7 @@ pub fn rail<N: Numeric>(ui: &mut Ui, value: &mut N, range: RangeInclusive<N>) ->
     let rail = ui.scope(|ui| {
         ui.visuals_mut().selection.bg_fill = palette(ui).accent;
         ui.spacing_mut().slider_width = ui.available_width();
+        ui.spacing_mut().interact_size.y = SLIDER_LINE;
         ui.add(egui::Slider::new(value, range).show_value(false))
     });
     let mut rail = rail.inner;

@@ -1,8 +1,8 @@
 //! Draws the question about a network's pixel format.
 
 use eframe::egui::{
-    self, Direction, FontId, Frame, Key, Label, Layout, Margin, Response, RichText, Role, Sense,
-    Stroke, Ui, UiBuilder, Vec2, vec2,
+    self, Align, Direction, FontId, Frame, Key, Label, Layout, Margin, Response, RichText, Role,
+    Sense, Stroke, Ui, UiBuilder, Vec2, vec2,
 };
 
 use super::{
@@ -131,12 +131,16 @@ fn pick<T: Copy + PartialEq + std::fmt::Display>(
 fn card(ui: &mut Ui, size: Vec2, reading: &Reading, format: PixelFormat, title: &str) -> Response {
     let colors = theme::palette(ui);
     let trial = reading.tried(format);
-    let drawn = ui.scope_builder(UiBuilder::new().sense(Sense::click()), |ui| {
+    let column = UiBuilder::new().sense(Sense::click()).layout(Layout::top_down(Align::Min));
+    let drawn = ui.scope_builder(column, |ui| {
         let edge = if ui.response().hovered() { colors.quiet } else { colors.outline };
         let frame = Frame::new().fill(ui.visuals().panel_fill).corner_radius(theme::RADIUS);
         frame.stroke(Stroke::new(1.0, edge)).show(ui, |ui| {
-            ui.set_width(size.x);
-            let picture = vec2(size.x, size.y - WORDS_HEIGHT);
+            // Without the frame.
+            let width = size.x - 2.0;
+            ui.set_width(width);
+            ui.spacing_mut().item_spacing.y = 0.0;
+            let picture = vec2(width, size.y - WORDS_HEIGHT - 2.0);
             let middle = Layout::centered_and_justified(Direction::TopDown);
             ui.allocate_ui_with_layout(picture, middle, |ui| match trial {
                 Some(Trial::Painted { texture, .. }) => {
