@@ -133,8 +133,8 @@ replay)
     build
     unpack
     for target in "${targets[@]}"; do
-        # Files may be longer than in other runs, so that none is truncated.
-        run "$target" 0 -runs=0 -max_len=1048576
+        # Files may be longer than in other runs, so that none is truncated, and on a busy machine each takes longer.
+        run "$target" 0 -runs=0 -max_len=1048576 -timeout=120
     done
     ;;
 seeds)
