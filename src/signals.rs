@@ -48,6 +48,7 @@ pub fn at_first(stop: impl Fn() + Send + Sync + 'static) -> Result<(), String> {
         ctrlc::Error::System(error) => reason(&error),
         other => other.to_string(),
     })?;
+    #[cfg(unix)]
     note_number();
     Ok(())
 }
@@ -59,9 +60,9 @@ pub fn stopped() -> u8 {
 }
 
 /// Records the number of each signal; the handler above is also called, without the number.
+#[cfg(unix)]
 fn note_number() {
     let number = NUMBER.get_or_init(Arc::default);
-    #[cfg(unix)]
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // If this fails, the exit code is that of Ctrl-C.
         signal_hook::flag::register_usize(signal, number.clone(), signal as usize).ok();

@@ -14,6 +14,10 @@ const LARGE_BYTES: libc::c_int = 128 * 1024;
 ///
 /// With `is_limited`, all threads share one arena. Each separate arena would reserve 64 MiB of addresses, which count
 /// towards a limit of the address space.
+#[cfg_attr(
+    not(all(target_os = "linux", target_env = "gnu")),
+    expect(unused_variables, reason = "other allocators are left as they are")
+)]
 pub fn give_large_pieces_back(is_limited: bool) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt takes only numbers, and no other thread changes these settings.

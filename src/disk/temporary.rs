@@ -47,15 +47,20 @@ impl Kind {
     }
 }
 
-/// Creates a file in `folder`, owned by this process until it is renamed or dropped.
-pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = builder(Kind::File);
+/// Sets these permissions minus the user's umask, as any new file or folder has.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "other systems have no such permissions"))]
+fn permit_all(builder: &mut Builder<'_, '_>, mode: u32) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // Like any new file: readable by all, minus the user's umask.
-        builder.permissions(fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(mode));
     }
+}
+
+/// Creates a file in `folder`, owned by this process until it is renamed or dropped.
+pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = builder(Kind::File);
+    permit_all(&mut builder, 0o666);
     owned(|| {
         let file = builder.tempfile_in(folder)?;
         let is_ours = own(file.as_file(), file.path());
@@ -66,11 +71,7 @@ pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
 /// Creates a folder in `folder`, owned by this process while the returned `File` exists.
 pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
     let mut builder = builder(Kind::Folder);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o777));
-    }
+    permit_all(&mut builder, 0o777);
     owned(|| {
         let made = builder.tempdir_in(folder)?;
         let opened = match open(made.path(), Kind::Folder) {
