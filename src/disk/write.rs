@@ -212,7 +212,9 @@ pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<(), WriteEr
     let name = to.display().to_string();
     let target = resolved_target(to, &name, existing)?;
     let folder = folder_of(&target);
-    let published = File::open(from)
+    // Windows syncs only files that are open for writing.
+    let opened = OpenOptions::new().write(true).open(from);
+    let published = opened
         .and_then(|file| sync_file(&file, from))
         .and_then(|()| fs::rename(from, &target))
         .and_then(|()| sync_folder(folder));
