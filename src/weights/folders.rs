@@ -13,9 +13,10 @@ use super::plain_file;
 /// Maximum size of a `Cargo.toml` that is read.
 const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
 
-/// `$XDG_DATA_HOME/styleforge/styles`, the folder of the user's own styles. `None` without a home folder.
+/// The folder of the user's own styles: `styleforge/styles` in `$XDG_DATA_HOME`, on Windows in `%APPDATA%`. `None`
+/// without a home folder.
 pub fn user_styles_folder() -> Option<PathBuf> {
-    let data = etcetera::base_strategy::Xdg::new().ok().map(|folders| folders.data_dir());
+    let data = etcetera::choose_base_strategy().ok().map(|folders| folders.data_dir());
     Some(absolute(data, "XDG_DATA_HOME")?.join("styleforge").join("styles"))
 }
 
@@ -34,13 +35,16 @@ pub fn installed() -> Vec<PathBuf> {
     if cfg!(debug_assertions) {
         folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("styles"));
     }
-    let mut real: Vec<PathBuf> = Vec::new();
-    for folder in folders.iter().filter_map(|f| f.canonicalize().ok()) {
-        if folder.is_dir() && !real.contains(&folder) {
-            real.push(folder);
+    // Folders are compared by their real paths, and named without them, because those of Windows are hard to read.
+    let mut real = Vec::new();
+    folders.retain(|folder| match folder.canonicalize() {
+        Ok(path) if path.is_dir() && !real.contains(&path) => {
+            real.push(path);
+            true
         }
-    }
-    real
+        _ => false,
+    });
+    folders
 }
 
 /// The possible folders of a program's styles. `cargo` may have built the program.
@@ -48,7 +52,8 @@ fn around(program: &Path) -> Vec<PathBuf> {
     let Some(beside) = program.parent() else {
         return Vec::new();
     };
-    let mut folders = vec![beside.join("styles"), beside.join("../share/styleforge/styles")];
+    let mut folders = vec![beside.join("styles")];
+    folders.extend(beside.parent().map(|parent| parent.join("share/styleforge/styles")));
     let target =
         beside.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "target"));
     if let Some(root) = target.and_then(Path::parent)
