@@ -2,13 +2,15 @@
 # Builds StyleForge for other computers and packs it into target/package.
 #
 #   tools/package.sh [deb|rpm|run|tarball|all]...   builds the program and packs it, by default as all of them
+#   tools/package.sh zip                            the same for 64-bit Windows, which is not packed with others
 #   tools/package.sh check PROGRAM                  only checks that a program runs on other computers
 #
 #   MACHINE=aarch64   builds for 64-bit ARM: needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user
 #   PROGRAM=FILE      packs this program instead, stripped and hardly compressed: to try the packages
 #
 # The same program results in the same packages. Needs appstream, binutils, desktop-file-utils, librsvg2-bin and
-# xz-utils, and builds the tools that make the packages once, in a few minutes, into target/tools.
+# xz-utils, and builds the tools that make the packages once, in a few minutes, into target/tools. The archive for
+# Windows needs gcc-mingw-w64-x86-64, wine64 and zip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,6 +23,12 @@ cargo_home=${CARGO_HOME:-$HOME/.cargo}
 rust=$(rustc --print sysroot)
 machine=${MACHINE:-$(uname --machine)}
 target=$machine-unknown-linux-gnu
+system=linux
+if [ "$*" = zip ]; then
+    system=windows
+    machine=x86_64
+    target=$machine-pc-windows-gnu
+fi
 out=target/package
 tree=$out/tree
 tools=$PWD/target/tools
@@ -45,13 +53,13 @@ check_libraries() {
 # home folder are searched instead of its own name, because "/root/" also occurs where one text of a program ends and
 # the next begins.
 check() {
-    local program=$1 named libc bytes
-    check_libraries "$program"
+    local program=$1 named libc=$newest_libc bytes
+    [ $system = windows ] || check_libraries "$program"
     named=$({
         printf '%s\n' "$here" "$cargo_home" "$rust"
         [ "$HOME" = / ] || find "$HOME" -mindepth 1 -maxdepth 1
     } | grep --text --only-matching --fixed-strings --file=- -- "$program" | sort --unique) || true
-    libc=$({
+    [ $system = windows ] || libc=$({
         readelf --wide --version-info "$program" | grep --only-matching 'GLIBC_[0-9.]*' | cut --delimiter=_ --fields=2
         echo "$newest_libc"
     } | sort --version-sort | tail -n 1)
@@ -82,11 +90,11 @@ build() {
         flags+=("--remap-path-prefix=$folder=/cargo/registry")
     done
     if [ "$machine" = aarch64 ]; then
-        rustup target add "$target"
         export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
         # The camera bindings are generated from the headers of that target.
         export BINDGEN_EXTRA_CLANG_ARGS_aarch64_unknown_linux_gnu="-isystem /usr/aarch64-linux-gnu/include"
     fi
+    rustup target add "$target"
     # Its own folder, so that other builds keep theirs. Encoded flags may contain spaces.
     CARGO_INCREMENTAL=0 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}") \
         cargo build --locked --profile dist --bin styleforge --target "$target" --target-dir "$out/build"
@@ -96,10 +104,22 @@ build() {
 run() {
     local emulator=()
     [ "$machine" = "$(uname --machine)" ] || emulator=("qemu-$machine" -L "/usr/$machine-linux-gnu")
+    [ $system = linux ] || emulator=(tools/package/wine.sh)
     env -u XDG_DATA_HOME -u XDG_CONFIG_HOME HOME="$here/$out/home" "${emulator[@]}" "$@"
 }
 
-# What every package contains, in the folders `bin` and `share`.
+# What the archive for Windows contains.
+gather_for_windows() {
+    rm -rf "$tree" "$out/home"
+    mkdir -p "$tree" "$out/home"
+    install --mode=644 "$program" "$tree/styleforge.exe"
+    [ -z "${PROGRAM:-}" ] || x86_64-w64-mingw32-strip "$tree/styleforge.exe"
+    cp -r styles docs README.md BENCHMARKS.md CHANGELOG.md "$tree/"
+    install -D --mode=644 assets/CREDITS.md --target-directory="$tree/assets"
+    run "$tree/styleforge.exe" licences >"$tree/LICENCES.txt"
+}
+
+# What every other package contains, in the folders `bin` and `share`.
 gather() {
     local size page shell
     rm -rf "$tree" "$out/home"
@@ -135,8 +155,6 @@ gather() {
     # Debian's folder and everyone else's.
     $put "$out/home/zsh" "$share/zsh/vendor-completions/_styleforge"
     $put "$out/home/zsh" "$share/zsh/site-functions/_styleforge"
-    chmod -R u=rwX,go=rX "$tree"
-    find "$tree" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 }
 
 # Installs a tool of exactly this version. They write few MB, which is fast enough without the slow last steps of an
@@ -183,6 +201,13 @@ pack_run() {
     chmod +x "$out/$name.run"
 }
 
+# The tree as an archive that Windows opens.
+pack_zip() {
+    ln --symbolic --force --no-target-directory tree "$out/$name"
+    (cd "$out" && find "$name/" -type f | sort | TZ=UTC zip -X -q "-$level" -@ "$name.zip")
+    rm "$out/$name"
+}
+
 # What the program is made of, in CycloneDX. cargo-cyclonedx writes next to the manifest of each package.
 write_parts() {
     tool cargo-cyclonedx@0.5.9
@@ -198,8 +223,10 @@ if [ "${1:-}" = check ]; then
 fi
 formats=("$@")
 [[ $# -gt 0 && "${formats[*]}" != all ]] || formats=(deb rpm run tarball)
+known="deb rpm run tarball"
+[ $system = linux ] || known=zip
 for format in "${formats[@]}"; do
-    if [[ " deb rpm run tarball " != *" $format "* ]]; then
+    if [[ " $known " != *" $format "* ]]; then
         sed -n '2,/^set/{s/^# \{0,1\}//p}' "$0" >&2
         exit 2
     fi
@@ -208,24 +235,34 @@ done
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 level=9
 program=$out/build/$target/dist/styleforge
+[ $system = linux ] || program+=.exe
 if [ -n "${PROGRAM:-}" ]; then
     program=$PROGRAM
     level=1
-    check_libraries "$program"
+    [ $system = windows ] || check_libraries "$program"
 else
     build
     check "$program"
 fi
-gather
-# It must contain all licences and find both sizes of every style.
-run "$tree/bin/styleforge" licences | cmp - "$tree/share/doc/styleforge/copyright"
+if [ $system = windows ]; then
+    installed=$tree/styleforge.exe
+    gather_for_windows
+else
+    installed=$tree/bin/styleforge
+    gather
+    # It must contain all licences.
+    run "$installed" licences | cmp - "$tree/share/doc/styleforge/copyright"
+fi
+chmod -R u=rwX,go=rX "$tree"
+find "$tree" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+# It must find both sizes of every style.
 for style in styles/*/; do
-    run "$tree/bin/styleforge" inspect "$(basename "$style")" --model full >/dev/null
+    run "$installed" inspect "$(basename "$style")" --model full >/dev/null
 done
 
-version=$(run "$program" --version)
+version=$(run "$installed" --version | tr --delete '\r')
 version=${version#styleforge }
-name=styleforge-$version-$machine-linux
+name=styleforge-$version-$machine-$system
 rm -f "$out"/styleforge[-_]*"$version"*
 for format in "${formats[@]}"; do
     "pack_$format"
