@@ -33,6 +33,8 @@ const USAGE: &str = "load [--model NAME] [--port N] [--clients N] [--seconds N] 
   --route  shared (pixels in system shared memory), http (pixels in requests and answers), png or jpeg (files)";
 /// Runs before the measurement, while sessions open and processors reach their clock rate.
 const WARM_UP: Duration = Duration::from_secs(2);
+/// How often it is checked whether a client has failed.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How pictures are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,14 +224,22 @@ fn measured(options: &Options) -> Result<()> {
             .map(|number| {
                 scope.spawn({
                     let (start, state) = (&start, &state);
-                    move || client(options, number, start, state)
+                    move || {
+                        let times = client(options, number, start, state);
+                        // A client that fails ends the run.
+                        state[1].fetch_or(times.is_err(), Ordering::Relaxed);
+                        times
+                    }
                 })
             })
             .collect();
         start.wait();
         thread::sleep(WARM_UP);
         state[0].store(true, Ordering::Relaxed);
-        thread::sleep(Duration::from_secs(options.seconds));
+        let begun = Instant::now();
+        while begun.elapsed().as_secs() < options.seconds && !state[1].load(Ordering::Relaxed) {
+            thread::sleep(CHECK_INTERVAL);
+        }
         state[1].store(true, Ordering::Relaxed);
         let all = clients
             .into_iter()
