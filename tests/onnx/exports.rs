@@ -79,7 +79,7 @@ fn exports_are_read_back_exactly_and_by_their_nodes() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     // One has positions that ONNX lacks, and one runs only at some sizes.
     let refused: Vec<&str> = refused.into_iter().collect();
-    assert_eq!(refused, ["resize_axes", "upscale_twice_reshape"]);
+    assert_eq!(refused, ["pad_kinds", "resize_axes"]);
     println!("{by_nodes} by their nodes");
     assert!(by_nodes > 40, "{by_nodes}");
 }
@@ -89,7 +89,7 @@ fn exports_are_read_back_exactly_and_by_their_nodes() {
 fn small_photos_are_extended_by_several_reflections() {
     let style = StyleLibrary::standard();
     let style = style.find("candy").expect("a style").load(ModelSize::Lite).expect("weights");
-    for (width, height) in [(1, 1), (2, 2), (3, 3), (4, 30)] {
+    for (width, height) in [(1, 1), (2, 2), (4, 30), (3, 40)] {
         let photo = Frame::from_fn(width, height, |x, y| [(x * 60) as u8, (y * 8) as u8, 200, 255]);
         let size = Some((width, height));
         let export = Export::new(style.network.graph(), false, false, size).expect("any size");
