@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")/.."
 program=$(realpath "${1:-target/release/styleforge}")
 shots=$(mkdir -p "${2:-assets/screenshots}" && realpath "${2:-assets/screenshots}")
-kept=" dropped gallery compare performance painted brush light folder "
+kept=" dropped gallery compare performance painted film brush light folder "
 [ -z "${2:-}" ] || kept=
 for tool in Xvfb xdotool import ffmpeg; do
     command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install xvfb xdotool imagemagick ffmpeg" >&2; exit 1; }
@@ -225,4 +225,25 @@ shot small
 xdotool windowsize "$window" 720 480
 settle
 shot smallest
+finish
+
+# A film: a pan over the sample, with an in and an out point, while it is exported.
+ffmpeg -loglevel error -y -loop 1 -i assets/sample.jpg -frames:v 120 -pix_fmt yuv420p -vf \
+    "scale=2048:-2,crop=2048:1536:0:0,zoompan=z=1.2:x='(iw-iw/zoom)*on/119':y=0:d=120:s=640x480:fps=20" \
+    "$work/portrait.mp4"
+open_window "$work/portrait.mp4"
+settle
+keys 3
+settle
+seek() { xdotool mousemove "$1" 576 click 1; settle; }
+seek 380
+keys i
+seek 830
+keys o
+seek 500
+xdotool mousemove 270 758 click 1
+settle
+xdotool mousemove 452 605 click 1 mousemove 700 798
+sleep 4
+shot film
 finish
