@@ -58,6 +58,8 @@ impl Encoding<'_> {
             (Some(_), None) => self.codec.pixels(size, self.has_alpha),
         };
         let mut command = ffmpeg.command();
+        // Otherwise SVT-AV1 writes its settings where errors belong.
+        command.env("SVT_LOG", "1");
         if self.pace == Pace::Live {
             // The first picture is enough to detect the format; waiting for more would delay them.
             command.args("-probesize 32 -analyzeduration 0".split(' '));

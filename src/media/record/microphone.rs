@@ -50,14 +50,7 @@ pub struct Microphone {
     pub name: String,
 }
 
-/// The sources of sound that ffmpeg lists.
-enum Sources {
-    /// This ffmpeg does not know the sound system.
-    Unknown,
-    NoServer,
-    Listed(Vec<Listed>),
-}
-
+/// A source of sound that ffmpeg lists.
 struct Listed {
     device: String,
     name: String,
@@ -79,22 +72,17 @@ impl Microphone {
             let (device, name) = (device.to_owned(), one_line(name).into_owned());
             Ok(Self { ffmpeg: ffmpeg.clone(), input, device, name })
         };
-        let why = match sources(ffmpeg, "pulse")? {
-            Sources::Listed(listed) => {
+        let why = match sources(ffmpeg, "pulse") {
+            Ok(listed) => {
                 let chosen = chosen(&listed, wanted)?;
                 let is_usual = chosen.is_default && wanted.is_none();
                 let device: &str = if is_usual { DEFAULT } else { &chosen.device };
                 return found("pulse", device, &chosen.name);
             }
-            Sources::NoServer => "no sound server (PulseAudio or PipeWire) is running".to_owned(),
-            Sources::Unknown => format!(
-                "{} {} was built without PulseAudio; install the ffmpeg of your system",
-                ffmpeg.program.display(),
-                ffmpeg.version
-            ),
+            Err(why) => why,
         };
         let devices = fs::read_to_string("/proc/asound/pcm").unwrap_or_default();
-        if devices.contains("capture") && !matches!(sources(ffmpeg, "alsa")?, Sources::Unknown) {
+        if devices.contains("capture") && sources(ffmpeg, "alsa").is_ok() {
             return found("alsa", wanted.unwrap_or(DEFAULT), wanted.unwrap_or("ALSA"));
         }
         Err(why)
@@ -133,18 +121,22 @@ impl Microphone {
     }
 }
 
-/// The sources of a sound system.
-fn sources(ffmpeg: &Ffmpeg, input: &str) -> Result<Sources, String> {
+/// The sources of a sound system, or why there are none, as text for the user.
+fn sources(ffmpeg: &Ffmpeg, input: &str) -> Result<Vec<Listed>, String> {
     let mut command = ffmpeg.command();
     command.args(["-sources", input]);
+    let program = ffmpeg.program.display();
     let ended = process::run(command, PATIENCE)
-        .map_err(|why| format!("{} cannot list microphones: {why}", ffmpeg.program.display()))?;
+        .map_err(|why| format!("{program} cannot list microphones: {why}"))?;
     let output = String::from_utf8_lossy(&ended.output);
-    let Some((_, list)) = output.split_once("Auto-detected sources") else {
-        return Ok(Sources::Unknown);
-    };
+    let (_, list) = output.split_once("Auto-detected sources").ok_or_else(|| {
+        let version = &ffmpeg.version;
+        format!(
+            "{program} {version} was built without PulseAudio; install the ffmpeg of your system"
+        )
+    })?;
     if list.contains("Cannot list sources") {
-        return Ok(Sources::NoServer);
+        return Err("no sound server (PulseAudio or PipeWire) is running".to_owned());
     }
     // `* device [name] (kind)`; the star marks the default.
     let listed = list.lines().filter_map(|line| {
@@ -153,7 +145,7 @@ fn sources(ffmpeg: &Ffmpeg, input: &str) -> Result<Sources, String> {
         let is_default = line.starts_with('*');
         Some(Listed { device: device.to_owned(), name: name.to_owned(), is_default })
     });
-    Ok(Sources::Listed(listed.collect()))
+    Ok(listed.collect())
 }
 
 fn chosen<'a>(listed: &'a [Listed], wanted: Option<&str>) -> Result<&'a Listed, String> {

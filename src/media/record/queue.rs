@@ -135,9 +135,10 @@ impl FrameSink {
 }
 
 impl TakenFrames {
-    /// As [`Recorder::hold_until`](super::Recorder::hold_until), before there is a recorder.
+    /// Ends the recording at time `at` and shows the last frame until then: it is written again at that time, and later
+    /// frames are dropped. Only the first end counts.
     pub fn hold_until(&self, at: Instant) {
-        self.progress.hold_until(at);
+        self.progress.until.set(at).ok();
     }
 
     /// Whether the end of the recording was set.
@@ -145,9 +146,11 @@ impl TakenFrames {
         self.progress.until.get().is_some()
     }
 
-    /// As [`Recorder::lasts`](super::Recorder::lasts), before there is a recorder.
+    /// Duration at time `now`: from the first frame to `now`, or to the time set by [`Self::hold_until`].
     pub fn lasts(&self, now: Instant) -> Duration {
-        self.progress.lasts(now)
+        let (began, until) = (self.progress.began.get(), self.progress.until.get());
+        let until = until.copied().unwrap_or(now);
+        began.map_or(Duration::ZERO, |began| until.saturating_duration_since(*began))
     }
 
     /// Subtracts a frame that left the queue.
@@ -162,16 +165,5 @@ impl Progress {
     pub fn left_out(&self) -> (u64, u64) {
         let all = self.left_out.load(Ordering::Relaxed);
         (all, self.left_out_at_start.load(Ordering::Relaxed))
-    }
-
-    pub fn hold_until(&self, at: Instant) {
-        // Only the first end counts.
-        self.until.set(at).ok();
-    }
-
-    pub fn lasts(&self, now: Instant) -> Duration {
-        let (began, until) = (self.began.get(), self.until.get());
-        let until = until.copied().unwrap_or(now);
-        began.map_or(Duration::ZERO, |began| until.saturating_duration_since(*began))
     }
 }

@@ -4,7 +4,7 @@ use std::{
     path::Path,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, select_biased};
@@ -128,17 +128,6 @@ impl Recorder {
     /// From the first frame to the last one written.
     pub fn length(&self) -> Duration {
         Duration::from_micros(self.progress.length_us.load(Ordering::Relaxed))
-    }
-
-    /// Duration at time `now`: from the first frame to `now`, or to the time set by [`Self::hold_until`].
-    pub fn lasts(&self, now: Instant) -> Duration {
-        self.progress.lasts(now)
-    }
-
-    /// Ends the recording at time `at` and shows the last frame until then: it is written again at that time, and later
-    /// frames are dropped.
-    pub fn hold_until(&self, at: Instant) {
-        self.progress.hold_until(at);
     }
 
     /// The microphone that is being recorded.
@@ -281,7 +270,7 @@ fn write_all(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, time::Instant};
 
     use super::{super::pictures::TABLE, *};
     use crate::{frame::Frame, media::encode::Format};
@@ -461,14 +450,14 @@ mod tests {
     #[test]
     fn the_last_frame_is_held_until_the_end_that_is_told() {
         let home = tempfile::tempdir().expect("a folder");
-        let (recorder, mut sink) =
-            Recorder::start(&pictures(home.path(), Format::Bmp), Arc::new(|| {}))
-                .expect("a folder");
+        let (mut sink, taken) = FrameSink::open();
+        let destination = pictures(home.path(), Format::Bmp);
+        let recorder = Recorder::of_taken(&taken, &destination, Arc::new(|| {})).expect("made");
         let began = Instant::now();
         sink.push(&Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]), began);
         let end = began + Duration::from_millis(2500);
-        recorder.hold_until(end);
-        assert_eq!(recorder.lasts(began), Duration::from_millis(2500));
+        taken.hold_until(end);
+        assert_eq!(taken.lasts(began), Duration::from_millis(2500));
         // The recording is not finished yet; dropping the sink ends it.
         sink.push(&Frame::from_fn(8, 6, |_, _| [9; 4]), end + HELD_FROM);
         drop(sink);
