@@ -13,7 +13,7 @@ use styleforge::{
     media::{
         codec::Codec,
         encode::Format,
-        record::{Destination, Microphone, Recorder},
+        record::{Destination, FrameSink, Microphone, Recorder},
     },
 };
 
@@ -58,12 +58,25 @@ fn beep(mut player: ChildStdin, began: Instant) {
     }
 }
 
+/// A player that has nothing left to play, and its input.
 fn player() -> (Child, ChildStdin) {
     let mut command = Command::new("pacat");
     let format = "--playback --raw --rate=48000 --channels=2 --format=s16le --latency-msec=20";
     command.args(format.split(' ')).args(["-d", SPEAKER]).stdin(Stdio::piped());
     let mut child = command.spawn().expect("pacat of pulseaudio-utils");
-    let input = child.stdin.take().expect("piped");
+    let mut input = child.stdin.take().expect("piped");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let is_connected = || {
+        let listed = Command::new("pactl").args(["list", "short", "sink-inputs"]).output();
+        !listed.expect("pactl of pulseaudio-utils").stdout.is_empty()
+    };
+    while !is_connected() {
+        assert!(Instant::now() < deadline, "the player does not start");
+        thread::sleep(Duration::from_millis(50));
+    }
+    // Sound that waits while the player starts would be late for the whole test.
+    input.write_all(&vec![0; 4 * RATE]).expect("a player");
+    thread::sleep(Duration::from_secs(3));
     (child, input)
 }
 
@@ -95,7 +108,8 @@ fn a_microphone_is_in_step_with_the_picture() {
     let (mut child, input) = player();
     let began = Instant::now();
     let beeping = thread::spawn(move || beep(input, began));
-    let (recorder, mut sink) = Recorder::start(&destination, Arc::new(|| {})).expect("a file");
+    let (mut sink, taken) = FrameSink::open();
+    let recorder = Recorder::of_taken(&taken, &destination, Arc::new(|| {})).expect("a file");
     let paint = |is_on: bool| {
         Frame::from_fn(320, 180, |_, _| if is_on { [255; 4] } else { [0, 0, 0, 255] })
     };
@@ -110,7 +124,7 @@ fn a_microphone_is_in_step_with_the_picture() {
         n += 1;
         thread::sleep(Duration::from_millis([8, 15, 4, 11][n as usize % 4]));
     }
-    recorder.hold_until(Instant::now());
+    taken.hold_until(Instant::now());
     let recorded = recorder.finish();
     child.kill().expect("stopped");
     child.wait().expect("ends");
