@@ -71,7 +71,7 @@ pub struct Parts {
     list: Vec<Part>,
     /// Frames that were painted with other settings and are removed.
     pub removed: u64,
-    _lock: File,
+    lock: File,
 }
 
 /// The folder for the parts of `output`.
@@ -142,7 +142,7 @@ impl Parts {
             disk::write_bytes(&folder.join(ABOUT), about.as_bytes())?;
         }
         list.sort_by_key(|part| part.first);
-        let mut parts = Self { folder: folder.clone(), list: Vec::new(), removed, _lock: lock };
+        let mut parts = Self { folder: folder.clone(), list: Vec::new(), removed, lock };
         let mut rest = list.into_iter().peekable();
         while let Some(part) = rest.next_if(|part| part.first == parts.frames()) {
             parts.list.push(part);
@@ -223,6 +223,8 @@ impl Parts {
         for name in [ABOUT].into_iter().chain(parts).chain([LIST, LOCK]).filter(|_| is_empty) {
             fs::remove_file(self.folder.join(name)).ok();
         }
+        // On Windows, a file stays in its folder while it is open.
+        drop(self.lock);
         for _ in 0..ATTEMPTS {
             for file in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
                 let name = file.file_name();
