@@ -233,7 +233,7 @@ fn window(photos: Vec<PathBuf>) -> Result<Outcome, CliError> {
             .find(|command| strsim::levenshtein(command.get_name(), &name) <= 2)
             .map_or_else(String::new, |command| format!(" did you mean {}?", command.get_name()));
         return Err(CliError::WrongUse(format!(
-            "'{name}' is neither a command nor a photo;{alike} see styleforge --help"
+            "there is no command and no file called '{name}';{alike} see styleforge --help"
         )));
     }
     if let display::Display::Missing(reason) = display::probe() {

@@ -172,10 +172,11 @@ impl Folder {
         match self.folders.iter().filter(|f| !is_target(f)).count() {
             0 => None,
             1 => Some(
-                "1 subfolder is not painted; choose that folder to paint its photos".to_owned(),
+                "1 subfolder is not painted; choose that folder, or --recursive in a terminal"
+                    .to_owned(),
             ),
             n => Some(format!(
-                "{n} subfolders are not painted; choose each of them to paint its photos"
+                "{n} subfolders are not painted; choose each of them, or --recursive in a terminal"
             )),
         }
     }

@@ -24,7 +24,9 @@ fn help_explains_the_exit_codes() {
     }
     let version = s.styleforge(&["--version"]).ends(0).text();
     assert_eq!(version.trim(), concat!("styleforge ", env!("CARGO_PKG_VERSION")));
-    s.styleforge(&["stylise"]).ends(2).says("neither a command nor a photo; did you mean stylize?");
+    s.styleforge(&["stylise"])
+        .ends(2)
+        .says("no command and no file called 'stylise'; did you mean stylize?");
     s.styleforge(&["bench", "--no-such-flag"]).ends(2);
 }
 
