@@ -165,15 +165,12 @@ impl App {
         let no_sheet = "Open a photo first, or wait for the contact sheet in progress.";
         let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
         let can_save = has_result && !is_saving;
+        let save = match self.shows_film() {
+            true => "Save this frame as a picture.",
+            false => "Save the painting as a file.",
+        };
         for (icon, name, does, can, why_not, intent) in [
-            (
-                icons::SAVE,
-                "Save as…",
-                "Save the painting as a file.",
-                can_save,
-                not_yet,
-                Intent::Save,
-            ),
+            (icons::SAVE, "Save as…", save, can_save, not_yet, Intent::Save),
             (icons::COPY, "Copy", "Copy the painting.", has_result, not_yet, Intent::Copy),
             (
                 icons::GRID,
@@ -185,7 +182,7 @@ impl App {
             ),
         ] {
             let text = theme::icon_text(icon, name, has_words);
-            let is_main = intent == Intent::Save && can;
+            let is_main = intent == Intent::Save && can && !self.shows_film();
             let styled = theme::main_button(ui, &text, is_main).min_size(vec2(0.0, 32.0));
             button(ui, can, styled, [name, does], intent).on_disabled_hover_text(why_not);
         }

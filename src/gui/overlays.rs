@@ -199,7 +199,7 @@ impl<S> Overlays<S> {
             Overlay::Field(field) => field.ui(ui, is_fresh),
             Overlay::Reading(question) => reading::ui(ui, question, is_fresh),
             Overlay::ExportForm(form) => {
-                form.ui(ui, shown.exports.queue.writes(&form.export.output))
+                form.ui(ui, shown.exports.queue.writes(&form.export.output), is_fresh)
             }
             Overlay::Exports => shown.exports.list_ui(ui, shown.paintings),
             Overlay::Report(report) => report.ui(ui, is_fresh),

@@ -301,7 +301,7 @@ impl App {
             self.put_buttons(Buttons {
                 heading: "Save the painting first?".to_owned(),
                 text: format!(
-                    "{} is not saved. Opening another photo will discard it.",
+                    "{} is not saved. Opening another file will discard it.",
                     self.result_text()
                 ),
                 answers: vec![

@@ -10,6 +10,7 @@ use super::{
     batch::{Painting as BatchPainting, below_card, beside_card},
     choice::NetworkOf,
     crop,
+    film::FilmView,
     fonts::icons,
     intent::Intent,
     key_chips,
@@ -162,7 +163,8 @@ impl App {
                 let has_words = ui.available_width() >= live::WORDS_WIDTH;
                 ui.horizontal(|ui| {
                     if self.shows_film() {
-                        let export = theme::icon_button(icons::VIDEO, "Export…", true);
+                        let export = theme::icon_text(icons::VIDEO, "Export…", true);
+                        let export = theme::main_button(ui, &export, true);
                         let words = ["Export…", "Save the painted film as a video."];
                         let export = export.min_size(vec2(0.0, 32.0));
                         button(ui, true, export, words, Intent::ExportFilm);
@@ -175,7 +177,10 @@ impl App {
                 });
             }
         }
-        bars::status(ui, &self.status(), |ui| self.exports.button(ui));
+        bars::status(ui, &self.status(), |ui| {
+            let is_playing = self.film.as_ref().is_some_and(FilmView::is_playing);
+            self.exports.button(ui, self.live.is_some() || is_playing);
+        });
     }
 
     /// Whether a picture is shown whose view can be changed.

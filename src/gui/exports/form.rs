@@ -10,6 +10,7 @@ use crate::{
     film::{Codec, Container, OpenFilm, USUAL_QUALITY},
     gui::{
         choice::Choice,
+        film::clock,
         intent::Intent,
         label::{name_label, path_label, sentence},
         list::choose_row,
@@ -88,13 +89,21 @@ impl Form {
         let size = size_in_words((bits * pixels / 8.0) as u64);
         let time = match self.frame_seconds {
             Some(seconds) => format!("about {}", time_left::duration(seconds * frames as f64)),
-            None => "measuring…".to_owned(),
+            None => "measuring".to_owned(),
         };
-        format!("{frames} frames. Time: {time}. File: about {size}.")
+        let range = self.export.range;
+        let part = match (range.start, range.end) {
+            (None, None) => String::new(),
+            (start, end) => {
+                let end = end.map_or_else(|| "the end".to_owned(), clock);
+                format!(" from {} to {end}", clock(start.unwrap_or(0.0)))
+            }
+        };
+        format!("{frames} frames{part}. Time: {time}. File: about {size}.")
     }
 
-    /// Draws the form; `is_taken` if another export writes its file.
-    pub fn ui(&mut self, ui: &mut Ui, is_taken: bool) {
+    /// Draws the form; `is_taken` if another export writes its file, `is_fresh` if it has just appeared.
+    pub fn ui(&mut self, ui: &mut Ui, is_taken: bool, is_fresh: bool) {
         ui.heading("Export the film");
         let OpenFilm { clip, tools, .. } = &*self.film;
         let (width, height) = clip.size;
@@ -151,7 +160,11 @@ impl Form {
         ui.horizontal(|ui| {
             let can = problem.is_none();
             let button = theme::main_button(ui, "Export", can);
-            if ui.add_enabled(can, button).clicked() {
+            let response = ui.add_enabled(can, button);
+            if is_fresh {
+                response.request_focus();
+            }
+            if response.clicked() {
                 Intent::Exports(Action::Confirm).send(ui);
             }
             plain_button(ui, "Cancel", Intent::CloseOverlay);

@@ -49,8 +49,9 @@ impl Running {
 }
 
 impl Exports {
-    /// Draws the button that opens the list, if there is anything in it.
-    pub fn button(&self, ui: &mut Ui) {
+    /// Draws the button that opens the list, if there is anything in it. While the window `is_busy` with moving pictures,
+    /// exports without a GPU wait.
+    pub fn button(&self, ui: &mut Ui, is_busy: bool) {
         let entries = self.queue.entries();
         if entries.is_empty() {
             return;
@@ -58,6 +59,8 @@ impl Exports {
         let unfinished = self.queue.unfinished();
         let text = if unfinished > 0 && self.queue.is_paused {
             format!("Exports paused ({unfinished})")
+        } else if is_busy && self.running.as_ref().is_some_and(|running| !running.run.on_gpu) {
+            format!("Exports waiting ({unfinished})")
         } else if unfinished > 0 {
             let share = self.running.as_ref().map_or(0.0, Running::share);
             format!("Exporting {:.0} % ({unfinished})", 100.0 * share)
@@ -76,7 +79,7 @@ impl Exports {
         ui.heading("Exports");
         theme::caption(
             ui,
-            "One after another, after everything else; without a GPU they wait while pictures move. Unfinished ones continue the next time that StyleForge runs.",
+            "One after another. Without a GPU, they wait while live video runs or a film plays. Unfinished ones continue the next time that StyleForge runs.",
         );
         ui.add_space(theme::GAP);
         let entries = self.queue.entries();

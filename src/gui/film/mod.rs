@@ -16,8 +16,8 @@ use std::{
     time::Duration,
 };
 
-pub use transport::Step;
 use transport::Transport;
+pub use transport::{Step, clock};
 
 use crate::{
     capture::Captured,
@@ -88,6 +88,10 @@ impl FilmView {
     /// The settings with which the engine paints it while it plays.
     pub fn settings(&self) -> Option<&LiveSettings> {
         self.painting.as_ref().map(|painting| &painting.sent.0)
+    }
+
+    pub fn is_playing(&self) -> bool {
+        self.transport.speed != 0.0
     }
 
     /// Ends the player and its processes before the program ends.
