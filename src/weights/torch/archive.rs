@@ -17,6 +17,9 @@ const MAX_ENTRIES: u64 = 10_000;
 /// Bytes that are read at once to find the directory in a file.
 const BUFFER_BYTES: usize = 64 << 10;
 
+/// Place of the directory's offset in the end record; its highest value refers to the 64-bit record.
+const OFFSET_AT: usize = 16;
+
 /// The bytes of an archive, and where its directory is.
 pub type Zip<'a> = ZipSliceArchive<&'a [u8]>;
 
@@ -52,12 +55,17 @@ pub fn check_end(file: File) -> Result<()> {
     }
 }
 
-/// Finds the directory of an archive.
+/// Finds the directory of an archive. It must be where the end record declares it, and nothing may follow that record.
 ///
 /// # Errors
-/// [`WeightsError::Archive`] if it is truncated.
+/// [`WeightsError::Archive`] if the archive is truncated.
 pub fn locate(bytes: &[u8]) -> Result<Zip<'_>> {
-    ZipArchive::from_slice(bytes).map_err(|_| cut_off())
+    let zip = ZipArchive::from_slice(bytes).map_err(|_| cut_off())?;
+    // `rawzip` also looks for the directory in other places.
+    let record = bytes.get(zip.eocd_offset() as usize + OFFSET_AT..).unwrap_or_default();
+    let declared = u32::from_le_bytes(*record.first_chunk().ok_or_else(cut_off)?);
+    let is_declared = declared == u32::MAX || u64::from(declared) == zip.directory_offset();
+    if is_declared && zip.end_offset() == bytes.len() as u64 { Ok(zip) } else { Err(cut_off()) }
 }
 
 /// Reads and checks the directory of an archive.
@@ -155,6 +163,9 @@ impl<'z, 'a> Archive<'z, 'a> {
 mod tests {
     use super::*;
 
+    /// Length of the end record without its comment.
+    const END_BYTES: usize = 22;
+
     /// The directory record and the header before the data share most fields.
     fn archive(entries: &[(&str, &[u8])], wide: bool) -> Vec<u8> {
         let (mut file, mut directory) = (Vec::new(), Vec::new());
@@ -226,15 +237,20 @@ mod tests {
     }
 
     #[test]
-    fn declared_counts_reserve_nothing() {
-        let file = archive(&[("a", b"x")], true);
-        let at = file.windows(4).position(|w| w == b"PK\x06\x06").expect("there");
-        for (count, problem) in [(u64::MAX, "the maximum is"), (9999, "its directory has 1")] {
-            let mut file = file.clone();
-            file[at + 24..at + 32].copy_from_slice(&count.to_le_bytes());
-            file[at + 32..at + 40].copy_from_slice(&count.to_le_bytes());
+    fn declared_counts_must_be_right() {
+        let mut file = archive(&[("a", b"x")], false);
+        let at = file.len() - END_BYTES + 8;
+        for (count, problem) in [(u16::MAX, "the maximum is"), (9999, "its directory has 1")] {
+            for place in [at, at + 2] {
+                file[place..place + 2].copy_from_slice(&count.to_le_bytes());
+            }
             assert!(message(&file).contains(problem), "{}", message(&file));
         }
+        // The 64-bit record must agree with the end record.
+        let mut wide = archive(&[("a", b"x")], true);
+        let at = wide.windows(4).position(|w| w == b"PK\x06\x06").expect("there");
+        wide[at + 32..at + 40].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(message(&wide).contains("no directory"), "{}", message(&wide));
     }
 
     #[test]
@@ -242,10 +258,10 @@ mod tests {
         let good = archive(&[("name", b"data")], false);
         let directory = good.windows(4).position(|w| w == b"PK\x01\x02").expect("there");
         for (at, value) in [
-            (30, b'm'),                // the name in front of the data
-            (directory, b'Q'),         // the signature
-            (directory + 20, 200),     // a size past the directory
-            (good.len() - 22 + 12, 1), // the directory's size
+            (30, b'm'),                              // the name in front of the data
+            (directory, b'Q'),                       // the signature
+            (directory + 20, 200),                   // a size past the directory
+            (good.len() - END_BYTES + OFFSET_AT, 1), // the directory's offset
         ] {
             let mut file = good.clone();
             file[at] = value;
