@@ -4,36 +4,33 @@
 pub type Problem = String;
 
 /// A little-endian number of at most eight bytes.
-pub fn little_endian(bytes: &[u8]) -> u64 {
+fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// Bytes and the read position.
+/// Bytes that are read.
 pub struct Input<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    left: &'a [u8],
+    length: usize,
 }
 
 impl<'a> Input<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { left: bytes, length: bytes.len() }
     }
 
     /// Number of bytes that have been read.
     pub fn at(&self) -> usize {
-        self.at
+        self.length - self.left.len()
     }
 
     pub fn left_bytes(&self) -> usize {
-        self.bytes.len() - self.at
+        self.left.len()
     }
 
     pub fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
-        let end = self.at.checked_add(length);
-        let part = end.and_then(|end| self.bytes.get(self.at..end));
-        let part = part.ok_or("it ends in the middle of an instruction")?;
-        self.at += length;
-        Ok(part)
+        let part = self.left.split_off(..length);
+        part.ok_or_else(|| "it ends in the middle of an instruction".to_owned())
     }
 
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
@@ -48,10 +45,9 @@ impl<'a> Input<'a> {
     }
 
     pub fn line(&mut self) -> Result<&'a str, Problem> {
-        let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|b| *b == b'\n');
-        let line = self.take(length.ok_or("a name does not end")?)?;
-        self.at += 1;
+        let end = self.left.iter().position(|b| *b == b'\n');
+        let line = self.take(end.ok_or("a name does not end")?)?;
+        self.take(1)?;
         std::str::from_utf8(line).map_err(|_| "a name is not UTF-8".to_owned())
     }
 }

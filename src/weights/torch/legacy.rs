@@ -7,8 +7,7 @@ use std::collections::HashMap;
 
 use super::{
     super::{error::shortened, fit::Named, tensor::Dtype},
-    BIG_ENDIAN, Budget, Contents, Result, WeightsError, broken, checked_storage, pickle,
-    state_dict,
+    BIG_ENDIAN, Budget, Contents, Input, Result, broken, checked_storage, pickle, state_dict,
     values::{Object, Pickle, Value},
 };
 
@@ -19,25 +18,25 @@ const PROTOCOL: i64 = 1001;
 
 /// Names and tensors of the state dict.
 pub fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
-    let mut stream = Stream { bytes, at: 0, budget };
-    if !matches!(stream.pickle()?.root, Value::Long(number) if number == MAGIC) {
+    let mut input = Input::new(bytes);
+    let mut next = || pickle::run(&mut input, budget);
+    if !matches!(next()?.root, Value::Long(number) if number == MAGIC) {
         return Err(broken(
             "it is a pickle that torch.save did not write; save a state_dict() with torch.save",
         ));
     }
-    if !matches!(stream.pickle()?.root, Value::Int(PROTOCOL)) {
+    if !matches!(next()?.root, Value::Int(PROTOCOL)) {
         return Err(broken("it has an unknown version of PyTorch's old format"));
     }
-    if !little_endian(&stream.pickle()?) {
+    if !little_endian(&next()?) {
         return Err(broken(BIG_ENDIAN));
     }
-    let weights = stream.pickle()?;
-    let order = stream.pickle()?;
+    let (weights, order) = (next()?, next()?);
     let Some(Object::List(keys)) = order.object(order.root) else {
         return Err(broken("it has no list of storages"));
     };
-    let storages = stream.storages(&weights, keys)?;
-    let rest = bytes.len() - stream.at;
+    let storages = storages(&mut input, &weights, keys, budget)?;
+    let rest = input.left_bytes();
     if rest != 0 {
         return Err(broken(format!("{rest} bytes follow after the last storage")));
     }
@@ -56,58 +55,36 @@ fn little_endian(facts: &Pickle<'_>) -> bool {
     entries.iter().any(|entry| matches!(entry, (Value::Text("little_endian"), Value::Bool(true))))
 }
 
-struct Stream<'a, 'b> {
-    bytes: &'a [u8],
-    at: usize,
-    budget: &'b Budget,
-}
-
-impl<'a> Stream<'a, '_> {
-    /// Runs the next pickle.
-    fn pickle(&mut self) -> Result<Pickle<'a>> {
-        let (pickle, length) = pickle::run(&self.bytes[self.at..], self.at, self.budget)?;
-        self.at += length;
-        Ok(pickle)
+/// The bytes of all storages, in the order of `keys`.
+fn storages<'a>(
+    input: &mut Input<'a>,
+    weights: &Pickle<'a>,
+    keys: &[Value<'a>],
+    budget: &Budget,
+) -> Result<Contents<'a, 'a>> {
+    let mut dtypes: HashMap<&str, Dtype> = HashMap::new();
+    for storage in weights.storages() {
+        budget.steps(storage.key.len())?;
+        budget.insert(&mut dtypes, storage.key, storage.dtype)?;
     }
-
-    /// The bytes of all storages, in the order of `keys`.
-    fn storages(&mut self, weights: &Pickle<'a>, keys: &[Value<'a>]) -> Result<Contents<'a, 'a>> {
-        let mut dtypes: HashMap<&str, Dtype> = HashMap::new();
-        for storage in weights.storages() {
-            self.budget.steps(storage.key.len())?;
-            self.budget.insert(&mut dtypes, storage.key, storage.dtype)?;
+    let mut contents = Contents::new();
+    for key in keys {
+        let at = input.at();
+        let broken = |problem: &str| broken(format!("{problem} (byte {at})"));
+        let Value::Text(key) = *key else {
+            return Err(broken("a storage's key is not a string"));
+        };
+        budget.steps(key.len())?;
+        let Some(dtype) = dtypes.get(key) else {
+            return Err(broken("a storage belongs to no tensor"));
+        };
+        let count = input.number(8).ok();
+        let size_bytes = count.and_then(|count| count.checked_mul(dtype.size_bytes()));
+        let data = size_bytes.and_then(|size_bytes| input.take(size_bytes).ok());
+        let data = data.ok_or_else(|| broken("a storage reaches past the end of the file"))?;
+        if budget.insert(&mut contents, key, data)?.is_some() {
+            return Err(broken("a storage is listed twice"));
         }
-        let mut contents = Contents::new();
-        for key in keys {
-            let Value::Text(key) = *key else {
-                return Err(self.broken("a storage's key is not a string"));
-            };
-            self.budget.steps(key.len())?;
-            let Some(dtype) = dtypes.get(key) else {
-                return Err(self.broken("a storage belongs to no tensor"));
-            };
-            let data = self
-                .take(8)
-                .and_then(|length| {
-                    let length = i64::from_le_bytes(*length.first_chunk()?);
-                    let count = usize::try_from(length).ok()?;
-                    self.take(count.checked_mul(dtype.size_bytes())?)
-                })
-                .ok_or_else(|| self.broken("a storage reaches past the end of the file"))?;
-            if self.budget.insert(&mut contents, key, data)?.is_some() {
-                return Err(self.broken("a storage is listed twice"));
-            }
-        }
-        Ok(contents)
     }
-
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let part = self.bytes.get(self.at..self.at.checked_add(length)?)?;
-        self.at += length;
-        Some(part)
-    }
-
-    fn broken(&self, problem: &str) -> WeightsError {
-        broken(format!("{problem} (byte {})", self.at))
-    }
+    Ok(contents)
 }

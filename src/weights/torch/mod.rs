@@ -22,6 +22,7 @@ use super::{
 };
 use archive::broken;
 pub(super) use archive::check_end;
+use input::Input;
 use values::{Object, Pickle, StorageRef, TensorRef, Value};
 
 /// Keys under which training scripts store the weights.
@@ -111,7 +112,7 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     if byte_order.trim_ascii() != b"little" {
         return Err(broken(BIG_ENDIAN));
     }
-    let (pickle, _) = pickle::run(program, 0, budget)?;
+    let pickle = pickle::run(&mut Input::new(program), budget)?;
     state_dict(&pickle, budget, |storage| {
         let bytes = storages.get(storage.key).ok_or_else(|| {
             format!("needs the missing storage {}data/{}", shortened(root), shortened(storage.key))
@@ -373,7 +374,8 @@ mod tests {
     fn read(entries: &[(&str, Vec<u8>)]) -> Result<(f32, String), String> {
         let file = [b"\x80\x02".to_vec(), dict(entries), b".".to_vec()].concat();
         let budget = Budget::for_file(file.len());
-        let (pickle, _) = pickle::run(&file, 0, &budget).map_err(|error| error.to_string())?;
+        let pickle = pickle::run(&mut Input::new(&file), &budget);
+        let pickle = pickle.map_err(|error| error.to_string())?;
         let numbers = [1.0f32, 2.0, 3.0].map(f32::to_le_bytes);
         let find = |storage: &StorageRef<'_>| {
             let place = usize::from(storage.key.as_bytes()[0] - b'1');

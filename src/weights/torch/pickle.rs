@@ -14,13 +14,13 @@ use super::{
     values::{Object, Pickle, Value},
 };
 
-/// Runs the pickle at the start of `bytes`; also returns its length in bytes. `base` is added to the offsets in errors.
+/// Runs the next pickle of an input.
 ///
 /// # Errors
 /// [`WeightsError::Pickle`] with the offset of the opcode that could not be run.
-pub fn run<'a>(bytes: &'a [u8], base: usize, budget: &Budget) -> Result<(Pickle<'a>, usize)> {
+pub fn run<'a>(input: &mut Input<'a>, budget: &Budget) -> Result<Pickle<'a>> {
     let mut machine = Machine {
-        input: Input::new(bytes),
+        input,
         budget,
         stack: Vec::new(),
         marks: Vec::new(),
@@ -31,20 +31,15 @@ pub fn run<'a>(bytes: &'a [u8], base: usize, budget: &Budget) -> Result<(Pickle<
         let offset = machine.input.at();
         match machine.step() {
             Ok(None) => {}
-            Ok(Some(root)) => {
-                let pickle = Pickle { root, objects: machine.objects };
-                return Ok((pickle, machine.input.at()));
-            }
-            Err(problem) => {
-                return Err(WeightsError::Pickle { offset: base + offset, problem });
-            }
+            Ok(Some(root)) => return Ok(Pickle { root, objects: machine.objects }),
+            Err(problem) => return Err(WeightsError::Pickle { offset, problem }),
         }
     }
 }
 
 /// The state of the machine.
 pub struct Machine<'a, 'b> {
-    input: Input<'a>,
+    input: &'b mut Input<'a>,
     pub budget: &'b Budget,
     stack: Vec<Value<'a>>,
     /// Stack heights at the open marks.
@@ -263,9 +258,10 @@ mod tests {
     use super::*;
 
     fn result(body: &[u8]) -> Result<String, String> {
-        match run(body, 0, &Budget::for_file(body.len())) {
-            Ok((pickle, length)) => {
-                assert_eq!(length, body.len());
+        let mut input = Input::new(body);
+        match run(&mut input, &Budget::for_file(body.len())) {
+            Ok(pickle) => {
+                assert_eq!(input.left_bytes(), 0);
                 Ok(match pickle.object(pickle.root) {
                     Some(object) => format!("{object:?}"),
                     None => format!("{:?}", pickle.root),
