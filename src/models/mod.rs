@@ -21,6 +21,7 @@ pub use johnson::PUBLISHED_BLOCKS;
 use johnson::{Kernels, NetworkSpec};
 pub(crate) use key::unwrapped;
 use rrmina::Published;
+use walk::Walked;
 
 /// The code base that names weights in this way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,20 @@ pub fn is_weight(key: &str) -> bool {
 /// The published name of a node's weights, without `.weight` and `.bias`.
 pub fn module(node: &Node) -> String {
     johnson::keys::module(node)
+}
+
+fn node_name(node: &Node) -> String {
+    node.name.clone()
+}
+
+/// The names of all weights of a graph, in layer order.
+fn names_of(graph: &Graph, module: fn(&Node) -> String) -> Vec<String> {
+    let names = graph.weight_shapes().flat_map(|(node, shape)| {
+        let module = module(node);
+        let bias = (shape.bias > 0).then(|| format!("{module}.bias"));
+        std::iter::once(format!("{module}.weight")).chain(bias)
+    });
+    names.collect()
 }
 
 /// The weights of a file by their published names.
@@ -156,19 +171,20 @@ impl Model {
             let asked = said.map_or("", Published::name);
             Err(Misfit::Other { asked, found })
         };
-        let walked = match self {
+        Ok(match self {
             Self::Johnson | Self::Yakhyo if said.is_some() => {
                 return other("a network for which --network is not needed");
             }
             Self::Johnson => {
                 let blocks = johnson::checkpoint::block_count(weights)?;
-                walk::Walked {
+                let walked = Walked {
                     names: johnson::keys::of_network(blocks),
                     graph: johnson::checkpoint::spec(weights).and_then(|spec| Ok(spec.graph()?)),
                     unbiased: Vec::new(),
-                }
+                };
+                Recognised::new(walked, module, None)
             }
-            Self::Yakhyo => yakhyo::walked(weights)?,
+            Self::Yakhyo => Recognised::new(yakhyo::walked(weights)?, node_name, None),
             Self::Rrmina => {
                 let detected = rrmina::detected(weights);
                 let are_alike = |network| Published::ALIKE.contains(&network);
@@ -180,10 +196,9 @@ impl Model {
                     None => detected,
                 };
                 let walked = rrmina::walked(published, weights)?;
-                return Ok(Recognised::new(self, walked, Some(published)));
+                Recognised::new(walked, node_name, Some(published))
             }
-        };
-        Ok(Recognised::new(self, walked, None))
+        })
     }
 }
 
@@ -194,32 +209,30 @@ pub struct Recognised {
     pub names: Vec<String>,
     /// The graph that the shapes describe, or the first weight that is missing or does not fit.
     pub graph: Result<Graph, Misfit>,
-    /// Whether its input and output are BGR.
-    pub is_blue_first: bool,
-    /// Which of rrmina's networks it is, if it is one.
+    /// Which of rrmina's networks it is, if it is one. Their input and output are BGR.
     pub published: Option<Published>,
-    model: Model,
+    /// The published name of a node's weights, without `.weight` and `.bias`.
+    module: fn(&Node) -> String,
     unbiased: HashSet<String>,
 }
 
 impl Recognised {
-    fn new(model: Model, walked: walk::Walked, published: Option<Published>) -> Self {
-        Self {
-            names: walked.names,
-            graph: walked.graph,
-            is_blue_first: model == Model::Rrmina,
-            published,
-            model,
-            unbiased: walked.unbiased.into_iter().collect(),
-        }
+    fn new(walked: Walked, module: fn(&Node) -> String, published: Option<Published>) -> Self {
+        let Walked { names, graph, unbiased } = walked;
+        Self { names, graph, published, module, unbiased: unbiased.into_iter().collect() }
+    }
+
+    /// Any network, whose weights are named after its nodes.
+    pub fn any(graph: Graph) -> Self {
+        let names = names_of(&graph, node_name);
+        let unbiased = graph.weight_shapes().filter(|(_, shape)| shape.bias == 0);
+        let unbiased = unbiased.map(|(node, _)| node.name.clone()).collect();
+        Self::new(Walked { names, graph: Ok(graph), unbiased }, node_name, None)
     }
 
     /// The published names of a node's weight and of its bias. If the file has no bias, its values are zero.
     pub fn weight_names(&self, node: &Node) -> (String, Option<String>) {
-        let module = match self.model {
-            Model::Johnson => module(node),
-            Model::Yakhyo | Model::Rrmina => node.name.clone(),
-        };
+        let module = (self.module)(node);
         let bias = (!self.unbiased.contains(&node.name)).then(|| format!("{module}.bias"));
         (format!("{module}.weight"), bias)
     }

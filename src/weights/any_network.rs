@@ -1,24 +1,24 @@
 //! Picture networks that belong to no known model, in this program's own files: safetensors with the graph in the
 //! metadata.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::{
-    Budget, Family, Result, StorageType, WeightsError,
-    error::{KeyList, shortened},
-    fit::{Fitted, NamedTensors, check_shape, finite_values, float_type, missing},
+    Budget, Family, Result, WeightsError,
+    error::shortened,
+    fit::{Fitted, NamedTensors, Places, filled},
 };
 use crate::{
     graph::{Graph, Node},
-    models,
-    network::{Network, NodeWeights, Weights},
+    models::{self, Recognised, Role, Spelling},
+    network::Network,
 };
 
 /// The metadata key of the graph.
 pub const GRAPH_KEY: &str = "styleforge.graph";
 /// Memory that reading takes per byte of a graph's text: names, lists of inputs, and a node per forty bytes of text or
 /// more.
-const BYTES_PER_BYTE: usize = 8;
+const BYTES_PER_BYTE: usize = 12;
 /// Maximum number of operations of a network.
 pub const MAX_NODES: usize = 1 << 14;
 
@@ -66,40 +66,11 @@ pub fn read(text: &str, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<F
     }
     let graph = Graph::try_from(nodes).map_err(broken)?;
     graph.check_is_picture_network().map_err(broken)?;
-    let mut places = HashMap::new();
-    for (key, tensor) in tensors {
-        budget.insert_once(&mut places, key, tensor)?;
-    }
-    let mut storage = StorageType::F16;
-    let mut weights = Vec::new();
-    for (node, shape) in graph.weight_shapes() {
-        let mut values = |part: &str, needed: &[usize]| {
-            let key = format!("{}.{part}", node.name);
-            let Some(tensor) = places.remove(key.as_str()) else {
-                return Err(missing([key.as_str()]));
-            };
-            check_shape(&key, tensor, needed)?;
-            storage = storage.max(float_type(&key, tensor)?);
-            finite_values(&key, tensor, budget)
-        };
-        let own = NodeWeights {
-            weight: values("weight", &shape.weight)?,
-            bias: if shape.bias == 0 { Vec::new() } else { values("bias", &[shape.bias])? },
-        };
-        budget.push(&mut weights, (node.name.clone(), own))?;
-    }
-    if !places.is_empty() {
-        return Err(WeightsError::Keys {
-            missing: KeyList::default(),
-            unexpected: places.keys().copied().collect(),
-        });
-    }
-    let weights: Weights = weights.into_iter().collect();
-    Ok(Fitted {
-        family: Family::PictureNetwork,
-        network: Network::new(graph, weights)?,
-        storage,
-        facts: BTreeMap::new(),
-        code: None,
-    })
+    // Keys are names of weights.
+    let role_of = |key: &str| Role::Weight(key.to_owned(), Spelling::StyleForge);
+    let (places, twice) = Places::of(tensors, role_of, budget)?;
+    twice.map_or(Ok(()), Err)?;
+    let (network, storage) = filled(&Recognised::any(graph), tensors, &places, budget)?;
+    let (family, facts) = (Family::PictureNetwork, BTreeMap::new());
+    Ok(Fitted { family, network, storage, facts, code: None })
 }

@@ -100,29 +100,34 @@ struct Place<'t, 'a> {
 }
 
 /// The weights among named tensors, by their published names.
-pub struct Places<'t, 'a>(HashMap<String, Place<'t, 'a>>);
+pub struct Places<'t, 'a> {
+    by_name: HashMap<String, Place<'t, 'a>>,
+    role_of: fn(&str) -> Role,
+}
 
 impl NamedShapes for Places<'_, '_> {
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.by_name.keys().map(String::as_str)
     }
 
     fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.0.get(name).map(|place| place.tensor.shape())
+        self.by_name.get(name).map(|place| place.tensor.shape())
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.0.get(name).map(|place| place.position)
+        self.by_name.get(name).map(|place| place.position)
     }
 }
 
 impl<'t, 'a> Places<'t, 'a> {
-    /// The weights of any file. If a weight occurs twice, the last one counts, and the error for it is returned as well.
+    /// The weights of any file. `role_of` returns the meaning of a key. If a weight occurs twice, the last one counts,
+    /// and the error for it is returned as well.
     pub fn of(
         tensors: &'t NamedTensors<'a>,
+        role_of: fn(&str) -> Role,
         budget: &Budget,
     ) -> Result<(Self, Option<WeightsError>)> {
-        let (mut places, mut twice) = (HashMap::new(), None);
+        let (mut by_name, mut twice) = (HashMap::new(), None);
         for (position, (key, tensor)) in tensors.iter().enumerate() {
             budget.steps(1)?;
             let Role::Weight(name, _) = role_of(key) else {
@@ -130,18 +135,18 @@ impl<'t, 'a> Places<'t, 'a> {
             };
             budget.bytes(name.len())?;
             let place = Place { key, tensor, position };
-            if let Some(first) = budget.insert(&mut places, name, place)? {
+            if let Some(first) = budget.insert(&mut by_name, name, place)? {
                 twice.get_or_insert(WeightsError::DuplicateKey {
                     first: shortened(first.key),
                     second: shortened(key),
                 });
             }
         }
-        Ok((Self(places), twice))
+        Ok((Self { by_name, role_of }, twice))
     }
 
     fn get(&self, name: &str) -> Result<Place<'t, 'a>> {
-        self.0.get(name).copied().ok_or_else(|| missing([name]))
+        self.by_name.get(name).copied().ok_or_else(|| missing([name]))
     }
 
     /// Why the weights fit no model, with the file's own keys.
@@ -182,19 +187,14 @@ pub fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Resul
         Some(Family::Yakhyo) => Model::Yakhyo,
         _ => Model::Johnson,
     };
-    let (places, twice) = Places::of(tensors, budget)?;
-    if let Some(error) = twice {
-        return Err(error);
-    }
+    let (places, twice) = Places::of(tensors, role_of, budget)?;
+    twice.map_or(Ok(()), Err)?;
     let recognised =
         model.recognise(&places, choice.network).map_err(|misfit| places.refused(misfit))?;
-    check_keys(&recognised, tensors, &places, budget)?;
-    let (network, storage) = filled(&recognised, &places, budget)?;
+    let (network, storage) = filled(&recognised, tensors, &places, budget)?;
     let (network, published) = recognised.finished(network, choice.network)?;
-    let own = Pixels {
-        range: Some(PixelRange::Bytes),
-        order: recognised.is_blue_first.then_some(ChannelOrder::Bgr),
-    };
+    let own =
+        Pixels { range: Some(PixelRange::Bytes), order: published.map(|_| ChannelOrder::Bgr) };
     let format = choice.pixels.or(own, own).completed();
     let format = format.map_err(|known| WeightsError::PixelValues { known })?;
     let mut facts = BTreeMap::new();
@@ -242,7 +242,7 @@ fn check_keys(
     let mut unexpected = KeyList::default();
     for (key, _) in tensors {
         budget.steps(1)?;
-        match role_of(key) {
+        match (places.role_of)(key) {
             Role::Weight(name, _) => {
                 budget.bytes(name.len())?;
                 if !needed.contains(name.as_str()) {
@@ -259,12 +259,17 @@ fn check_keys(
     Err(WeightsError::Keys { missing, unexpected })
 }
 
-/// The recognised network with its weights.
-fn filled(
+/// The recognised network with its weights. They must be all that it needs, and nothing else.
+///
+/// # Errors
+/// As [`fit`].
+pub fn filled(
     recognised: &Recognised,
+    tensors: &NamedTensors<'_>,
     places: &Places<'_, '_>,
     budget: &Budget,
 ) -> Result<(Network, StorageType)> {
+    check_keys(recognised, tensors, places, budget)?;
     let graph = recognised.graph.clone();
     let graph = graph.map_err(|misfit| places.refused(misfit))?;
     // Check shapes and types first, so that nothing is allocated for a file that does not fit.

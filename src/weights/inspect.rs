@@ -11,7 +11,10 @@ use serde::Serialize;
 
 use crate::{
     graph::Graph,
-    models::johnson::{NetworkSpec, checkpoint},
+    models::{
+        johnson::{NetworkSpec, checkpoint},
+        role_of,
+    },
 };
 
 use super::{
@@ -203,7 +206,7 @@ impl Inspection {
     fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<()> {
         self.family = guess(tensors, budget)?;
         // Also for files that are refused.
-        let (places, _) = Places::of(tensors, budget)?;
+        let (places, _) = Places::of(tensors, role_of, budget)?;
         if let Ok(spec) = checkpoint::spec(&places) {
             self.outline(&spec);
         }

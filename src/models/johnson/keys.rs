@@ -8,6 +8,7 @@ use crate::{
     models::{
         Role, Spelling,
         key::{is_running, plain_number, unwrapped},
+        names_of,
     },
 };
 
@@ -29,12 +30,7 @@ pub(super) fn conv_module(name: &str) -> String {
 /// Published names of all weights of a network with `blocks` residual blocks, in layer order.
 pub fn of_network(blocks: usize) -> Vec<String> {
     let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths([1; 3]) };
-    let graph = spec.graph().unwrap_or_default();
-    let names = graph.weight_shapes().flat_map(|(node, _)| {
-        let module = module(node);
-        [format!("{module}.weight"), format!("{module}.bias")]
-    });
-    names.collect()
+    names_of(&spec.graph().unwrap_or_default(), module)
 }
 
 /// The number in the published name of a residual block's weight, from 1.
