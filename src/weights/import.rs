@@ -157,9 +157,7 @@ impl StyleLibrary {
             })
         })
     }
-}
 
-impl StyleLibrary {
     /// Removes a style from the user's folder and returns the removed path. From a folder, only the weights and the
     /// thumbnail are removed; the folder stays if it contains anything else.
     ///
@@ -172,9 +170,7 @@ impl StyleLibrary {
         self.refresh();
         removed.map(|()| path)
     }
-}
 
-impl StyleLibrary {
     /// One of the user's own styles, and its path.
     pub(super) fn own(&self, name: &str) -> Result<(Style, PathBuf), LibraryError> {
         let style =
