@@ -19,6 +19,8 @@ type Key<'m> = (&'m str, &'m str, &'m str);
 struct Calls<'f, 'm> {
     functions: HashMap<Key<'m>, &'f Function<'m>>,
     budget: &'f Budget,
+    /// The model's opset, which functions must have as well.
+    opset: Option<i64>,
     /// The last number for names of values that is taken.
     count: u32,
 }
@@ -30,9 +32,9 @@ struct Calls<'f, 'm> {
 /// or have operators of another version; [`WeightsError::TooCostly`](crate::weights::WeightsError::TooCostly) if the
 /// graph would become too large for the file.
 pub fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
-    let stated = opset(&model.opset_import);
     let functions = std::mem::take(&mut model.functions);
-    let mut calls = Calls { functions: HashMap::new(), budget, count: 0 };
+    let opset = opset(&model.opset_import);
+    let mut calls = Calls { functions: HashMap::new(), budget, opset, count: 0 };
     for function in &functions {
         let key = (function.domain, function.name, function.overload);
         if budget.insert(&mut calls.functions, key, function)?.is_some() {
@@ -40,47 +42,36 @@ pub fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
             return Err(refused(format!("it has two functions named '{name}'")));
         }
     }
-    if let Some(graph) = &mut model.graph {
-        for key in calls.graph(graph, 0)? {
-            let own = calls.functions.get(&key).and_then(|f| opset(&f.opset_import));
-            if own.is_some() && own != stated {
-                return Err(refused(format!("the function {} has another opset", key.1)));
-            }
-        }
-    }
-    Ok(())
+    model.graph.as_mut().map_or(Ok(()), |graph| calls.graph(graph, 0))
 }
 
 impl<'m> Calls<'_, 'm> {
-    /// Replaces the calls in a graph; returns the functions that were called.
-    fn graph(&mut self, graph: &mut Graph<'m>, depth: usize) -> Result<Vec<Key<'m>>> {
-        let mut called = Vec::new();
+    /// Replaces the calls in a graph.
+    fn graph(&mut self, graph: &mut Graph<'m>, depth: usize) -> Result<()> {
         let mut made = Vec::new();
         for node in std::mem::take(&mut graph.node) {
-            self.node(node, depth, &mut made, &mut called)?;
+            self.node(node, depth, &mut made)?;
         }
         graph.node = made;
-        Ok(called)
+        Ok(())
     }
 
     /// Adds a node to `made`, or the nodes that replace it.
-    fn node(
-        &mut self,
-        mut node: Node<'m>,
-        depth: usize,
-        made: &mut Vec<Node<'m>>,
-        called: &mut Vec<Key<'m>>,
-    ) -> Result<()> {
+    fn node(&mut self, mut node: Node<'m>, depth: usize, made: &mut Vec<Node<'m>>) -> Result<()> {
         for attribute in &mut node.attribute {
             if let Some(graph) = &mut attribute.g {
-                called.extend(self.graph(graph, depth + 1)?);
+                self.graph(graph, depth + 1)?;
             }
         }
         let key = (node.domain, node.op_type, node.overload);
-        let function = self.functions.get(&key).copied();
         let call = self.count + 1;
-        let inner = match function {
+        let inner = match self.functions.get(&key).copied() {
             Some(function) => {
+                let own = opset(&function.opset_import);
+                if own.is_some() && own != self.opset {
+                    let name = shortened(function.name);
+                    return Err(refused(format!("the function {name} has another opset")));
+                }
                 let map = Renaming::new(function, &node, call, self.budget)?;
                 let inner: Result<Vec<_>, _> =
                     function.node.iter().map(|inner| map.node(inner, self.budget)).collect();
@@ -100,10 +91,7 @@ impl<'m> Calls<'_, 'm> {
         }
         // A quantised operator names the values of its nodes by a number each.
         self.count = call + inner.len() as u32;
-        if function.is_some() {
-            self.budget.push(called, key)?;
-        }
-        inner.into_iter().try_for_each(|inner| self.node(inner, depth + 1, made, called))
+        inner.into_iter().try_for_each(|inner| self.node(inner, depth + 1, made))
     }
 }
 
