@@ -67,38 +67,26 @@ fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv>
     })
 }
 
-/// The crop, and `extra`, for a result of exactly `made` rows and columns; `None` if that is impossible.
+/// The crop at both ends for a result of exactly `made` rows and columns, and `extra` with the missing ones added;
+/// `None` if that is impossible.
 fn shape_cut(
     node: &Node<'_>,
     conv: &Conv,
-    extra: [usize; 2],
-    (height, width): (usize, usize),
+    mut extra: [usize; 2],
+    size: [usize; 2],
     made: [usize; 2],
 ) -> Option<(Sides, [usize; 2])> {
-    let whole = |axis: usize, side: usize| {
-        let steps = side.checked_sub(1)?.checked_mul(conv.stride[axis])?;
-        steps.checked_add(conv.reach()[axis])?.checked_add(extra[axis])
-    };
-    let whole = [whole(0, height)?, whole(1, width)?];
-    (!made.contains(&0)).then(|| distributed(node, extra, whole, made))
-}
-
-/// Crops `whole` to `made` rows and columns at both ends. Missing rows and columns are added to `extra`.
-fn distributed(
-    node: &Node<'_>,
-    mut extra: [usize; 2],
-    whole: [usize; 2],
-    made: [usize; 2],
-) -> (Sides, [usize; 2]) {
     let is_upper = node.text("auto_pad", "NOTSET") == "SAME_UPPER";
     let mut ends = [[0; 2]; 2];
     for axis in 0..2 {
-        extra[axis] = extra[axis].saturating_add(made[axis].saturating_sub(whole[axis]));
-        let cut = whole[axis].saturating_sub(made[axis]);
+        let steps = size[axis].checked_sub(1)?.checked_mul(conv.stride[axis])?;
+        let whole = steps.checked_add(conv.reach()[axis])?.checked_add(extra[axis])?;
+        extra[axis] = extra[axis].saturating_add(made[axis].saturating_sub(whole));
+        let cut = whole.saturating_sub(made[axis]);
         let (less, more) = (cut / 2, cut - cut / 2);
         ends[axis] = if is_upper { [less, more] } else { [more, less] };
     }
-    (Sides::of_ends(ends[0], ends[1]), extra)
+    (!made.contains(&0)).then_some((Sides::of_ends(ends[0], ends[1]), extra))
 }
 
 impl Reader<'_> {
@@ -148,24 +136,25 @@ impl Reader<'_> {
             _ => return Err(node.refused("has an unsupported output_padding")),
         };
         let is_same = matches!(node.text("auto_pad", "NOTSET"), "SAME_UPPER" | "SAME_LOWER");
-        let sides = if let Some(shape) = node.attribute("output_shape") {
-            let [.., rows, columns] = *shape.ints else {
-                return Err(node.refused("has an odd output_shape"));
-            };
-            let made = [rows, columns].map(|px| usize::try_from(px).unwrap_or(0));
+        let wanted = match node.attribute("output_shape").map(|shape| shape.ints.as_slice()) {
+            Some(&[.., rows, columns]) => {
+                Some([rows, columns].map(|px| usize::try_from(px).unwrap_or(0)))
+            }
+            Some(_) => return Err(node.refused("has an odd output_shape")),
+            None => None,
+        };
+        let sides = if is_same || wanted.is_some() {
             // The crop must be the same at every probe. A picture of fixed size has only one.
-            let cut = |size: &(usize, usize)| shape_cut(node, &conv, extra, *size, made);
+            let cut = |&(height, width): &(usize, usize)| {
+                let [down, right] = conv.stride;
+                let made = wanted.unwrap_or([height * down, width * right]);
+                shape_cut(node, &conv, extra, [height, width], made)
+            };
             let sides = equal(self.sizes_of(id).iter().map(cut)).flatten();
             let (sides, more) = sides
                 .ok_or_else(|| self.scope.of_size(node.refused("makes a map of a fixed size")))?;
             extra = more;
             sides
-        } else if is_same {
-            // Its result is `stride` times its input.
-            let whole = [0, 1].map(|axis| conv.reach()[axis] + extra[axis]);
-            let (cut, more) = distributed(node, extra, whole, conv.stride);
-            extra = more;
-            cut
         } else {
             let pad = window_pads(node, conv.reach(), conv.stride)?;
             pad.padding(1, 1).map_or(Sides::default(), |(_, sides)| sides)
