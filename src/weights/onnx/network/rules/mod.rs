@@ -37,8 +37,7 @@ pub fn rule<'m>(operator: &str) -> Option<Rule<'m>> {
         "Gemm" | "MatMul" => Reader::matrix_product,
         "GlobalAveragePool" | "GlobalMaxPool" | "ReduceL1" | "ReduceL2" | "ReduceMax"
         | "ReduceMean" | "ReduceMin" | "ReduceSum" | "ReduceSumSquare" => Reader::reduce,
-        "GroupNormalization" => Reader::norm_groups,
-        "InstanceNormalization" => Reader::norm_instances,
+        "GroupNormalization" | "InstanceNormalization" => Reader::norm_groups,
         "LayerNormalization" => Reader::layer_norm,
         "Pad" => Reader::pad,
         "PRelu" => Reader::prelu,

@@ -1,6 +1,6 @@
 //! Norms that are a single node.
 
-use super::{MapValue, NodeId, Part, Reader};
+use super::{MapValue, Part, Reader};
 use crate::{
     graph::{Arithmetic, Op},
     weights::{
@@ -20,42 +20,30 @@ fn epsilon(node: &Node<'_>) -> Result<f64> {
 }
 
 impl Reader<'_> {
-    /// Instance norm with the picture's own statistics, or group norm that is expressed with it.
-    pub fn norm_instances(&mut self) -> Result<MapValue> {
-        let node = self.scope.node;
-        let x = self.map(0)?;
-        let eps = epsilon(node)?;
-        let groups = match x.layout.groups() {
-            Some(groups) => groups,
-            None => self.channels(self.planes(&x)?),
-        };
-        let [scale, shift] = [1, 2].map(|index| self.values_of_groups(index, (x.node, groups)));
-        let normed = self.group_norm(x.node, groups, eps, scale?, shift?)?;
-        Ok(x.moved_to(normed))
-    }
-
-    /// Group norm as one node.
+    /// Instance norm with the picture's own statistics, or group norm, as one node or expressed with instance norm.
     pub fn norm_groups(&mut self) -> Result<MapValue> {
         let node = self.scope.node;
         let x = self.map(0)?;
-        let id = self.planes(&x)?;
-        let count = self.channels(id);
-        let groups = node.int("num_groups", 0);
-        let groups = usize::try_from(groups).ok();
-        let groups = groups.filter(|&groups| groups > 0 && count.is_multiple_of(groups));
-        let groups = groups.ok_or_else(|| {
-            node.refused(format!("has groups that do not divide {count} channels"))
-        })?;
         let eps = epsilon(node)?;
-        // Before opset 21 there is one scale per group.
-        let [scale, shift] = [1, 2].map(|index| {
-            if self.opset < 21 {
-                self.values_of_groups(index, (id, groups))
-            } else {
-                self.list_at(index, count)
-            }
-        });
-        let normed = self.group_norm(id, groups, eps, scale?, shift?)?;
+        let count = self.channels(x.node);
+        let groups = if node.op_type == "GroupNormalization" {
+            self.planes(&x)?;
+            let groups = usize::try_from(node.int("num_groups", 0)).ok();
+            let groups = groups.filter(|&groups| groups > 0 && count.is_multiple_of(groups));
+            groups.ok_or_else(|| {
+                node.refused(format!("has groups that do not divide {count} channels"))
+            })?
+        } else if let Some(groups) = x.layout.groups() {
+            groups
+        } else {
+            self.planes(&x)?;
+            count
+        };
+        // Since opset 21, GroupNormalization has one scale per channel.
+        let is_new = node.op_type == "GroupNormalization" && self.opset >= 21;
+        let scales = if is_new { count } else { groups };
+        let [scale, shift] = [1, 2].map(|index| self.values_of_groups(index, count, scales));
+        let normed = self.group_norm(x.node, groups, eps, scale?, shift?)?;
         Ok(x.moved_to(normed))
     }
 
@@ -147,12 +135,10 @@ impl Reader<'_> {
     fn values_of_groups(
         &mut self,
         index: usize,
-        (map, groups): (NodeId, usize),
+        channels: usize,
+        groups: usize,
     ) -> Result<Vec<f32>> {
         let values = self.list_at(index, groups)?;
-        let channels = self.channels(map);
-        self.budget().bytes(channels * size_of::<f32>())?;
-        let of_group = |channel: usize| values[channel / (channels / groups)];
-        Ok((0..channels).map(of_group).collect())
+        Ok((0..channels).map(|channel| values[channel / (channels / groups)]).collect())
     }
 }
