@@ -14,6 +14,7 @@ use crate::{
         Result, StorageType, WeightsError,
         fit::{check_values, values},
         onnx::{
+            messages::Attribute,
             numbers::{Call, MAX_COUNT, Numbers, Values},
             shown,
             tensors::stored,
@@ -291,19 +292,14 @@ impl<'m> Reader<'m> {
         if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_deref()) {
             return self.scope.tensor(stored(name, tensor, self.scope.budget)?);
         }
-        let numbers = if let Some(a) = node.attribute("value_int") {
-            Numbers::int(a.i)
-        } else if let Some(a) = node.attribute("value_float") {
-            Numbers::few(Vec::new(), Values::Float(vec![a.f]))
-        } else if let Some(a) = node.attribute("value_ints").filter(|a| a.ints.len() <= MAX_COUNT) {
-            Numbers::ints(a.ints.clone())
-        } else if let Some(a) =
-            node.attribute("value_floats").filter(|a| a.floats.len() <= MAX_COUNT)
-        {
-            Numbers::few(vec![a.floats.len()], Values::Float(a.floats.clone()))
-        } else {
-            None
-        };
+        let few = |a: &&Attribute<'_>| a.ints.len().max(a.floats.len()) <= MAX_COUNT;
+        let numbers = node.attribute.iter().filter(few).find_map(|a| match a.name {
+            "value_int" => Numbers::int(a.i),
+            "value_ints" => Numbers::ints(a.ints.clone()),
+            "value_float" => Numbers::few(Vec::new(), Values::Float(vec![a.f])),
+            "value_floats" => Numbers::few(vec![a.floats.len()], Values::Float(a.floats.clone())),
+            _ => None,
+        });
         let odd = || node.refused("is a constant of an unsupported kind");
         Ok(Value::Numbers(vec![numbers.ok_or_else(odd)?; self.scope.probe_count]))
     }

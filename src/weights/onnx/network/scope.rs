@@ -1,7 +1,7 @@
 //! What names mean while a graph is read, and what a node finds at its inputs. This module knows which values depend on
 //! the picture, but nothing else about them.
 
-use std::{borrow::Cow, cell::Cell, collections::HashMap};
+use std::{borrow::Cow, cell::Cell, collections::HashMap, sync::LazyLock};
 
 use super::{
     Budget, MapValue, Result, WeightsError,
@@ -55,15 +55,7 @@ pub struct Scope<'m> {
 }
 
 /// Stands for the input of a graph, before any node is read.
-static INPUT: Node<'_> = Node {
-    input: Vec::new(),
-    output: Vec::new(),
-    name: "",
-    op_type: "Input",
-    attribute: Vec::new(),
-    domain: "",
-    overload: "",
-};
+static INPUT: LazyLock<Node<'_>> = LazyLock::new(|| Node { op_type: "Input", ..Node::default() });
 
 impl<'m> Scope<'m> {
     pub fn new(probe_count: usize, budget: &'m Budget) -> Self {

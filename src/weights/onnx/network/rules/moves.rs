@@ -138,13 +138,10 @@ impl Reader<'_> {
         let side = x.layout.side(axis).ok_or_else(odd)?;
         let parts = node.output.len().max(1);
         let given = self.scope.ints("split", 1)?;
-        let given: Option<Vec<usize>> = match given.as_deref() {
-            Some(counts) => {
-                let counts = counts.iter().map(|&c| usize::try_from(c).ok());
-                Some(counts.collect::<Option<_>>().ok_or_else(odd)?)
-            }
-            None => None,
+        let counts_of = |counts: &[i64]| {
+            counts.iter().map(|&c| usize::try_from(c).ok()).collect::<Option<Vec<_>>>()
         };
+        let given = given.map(|counts| counts_of(&counts).ok_or_else(odd)).transpose()?;
         // For every part, the cut at every probe.
         let count = parts.saturating_mul(self.sizes.len());
         self.budget().steps(count)?;
@@ -238,17 +235,16 @@ impl Reader<'_> {
 
     pub fn concat(&mut self) -> Result<MapValue> {
         let node = self.scope.node;
-        let read = (0..node.input.len()).find_map(|index| self.map(index).ok());
+        let read: Vec<_> = (0..node.input.len()).map(|index| self.map(index)).collect();
+        let beside = read.iter().flatten().next().cloned();
+        let what = if read.iter().all(Result::is_ok) { "maps" } else { "maps with constants" };
         let mut maps = Vec::new();
-        for index in 0..node.input.len() {
-            maps.push(match (self.map(index), &read) {
-                (Ok(map), _) => map,
+        for (index, map) in read.into_iter().enumerate() {
+            maps.push(match (map, &beside) {
                 (Err(_), Some(beside)) => self.constant_beside(index, beside)?,
-                (Err(error), None) => return Err(error),
+                (map, _) => map?,
             });
         }
-        let has_constants = (0..node.input.len()).any(|index| self.map(index).is_err());
-        let what = if has_constants { "maps with constants" } else { "maps" };
         let odd = || node.refused(format!("concatenates {what} along an axis other than channels"));
         let first = maps.first().ok_or_else(odd)?.clone();
         let axis = node.int("axis", 1);
