@@ -20,11 +20,11 @@ pub fn user_styles_folder() -> Option<PathBuf> {
     Some(absolute(data, "XDG_DATA_HOME")?.join("styleforge").join("styles"))
 }
 
-/// The folder `found` or, without a home folder, the variable's value. Never a relative path, because that would depend
-/// on where the program is started.
+/// The folder that the variable names, otherwise the folder `found`. Never a relative path, because that would depend on
+/// where the program is started.
 pub fn absolute(found: Option<PathBuf>, variable: &str) -> Option<PathBuf> {
-    let named = || env::var_os(variable).map(PathBuf::from);
-    found.or_else(named).filter(|folder| folder.is_absolute())
+    let named = env::var_os(variable).map(PathBuf::from);
+    [named, found].into_iter().flatten().find(|folder| folder.is_absolute())
 }
 
 /// The existing folders of installed styles, in search order. Does not include the current folder, whose contents must
