@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Align, Layout, Popup, Rect, Ui, vec2};
+use eframe::egui::{self, Align, Color32, Layout, Popup, Rect, Ui, vec2};
 
 use super::{
     fonts::icons,
@@ -18,8 +18,8 @@ use super::{
 const ON_FIRST_PAGE: usize = 4;
 /// Height of a photo's line on the start page, in points.
 const LINE_HEIGHT: f32 = 24.0;
-/// Width of the list there, in points.
-const BLOCK_WIDTH: f32 = 240.0;
+/// Minimum width of a name there, in points.
+const MIN_WIDTH: f32 = 60.0;
 /// Width and height of a photo's thumbnail, in points.
 const SIZE: egui::Vec2 = vec2(30.0, 20.0);
 
@@ -70,8 +70,16 @@ pub fn on_first_page(ui: &mut Ui, recent: Recent<'_>) {
     ui.spacing_mut().interact_size.y = LINE_HEIGHT;
     ui.spacing_mut().button_padding.y = (LINE_HEIGHT - SIZE.y) / 2.0;
     let shown = &recent.files[..recent.files.len().min(ON_FIRST_PAGE)];
+    let font = egui::TextStyle::Button.resolve(ui.style());
+    let width = |path: &PathBuf| {
+        let letters = ui.painter().layout_no_wrap(name_label(path), font.clone(), Color32::WHITE);
+        letters.size().x.ceil()
+    };
+    let spacing = ui.spacing();
+    let beside = SIZE.x + spacing.icon_spacing + 2.0 * spacing.button_padding.x + 1.0;
+    let widest = shown.iter().map(width).fold(MIN_WIDTH, f32::max) + beside;
     // A centered block of left-aligned lines.
-    let block = vec2(BLOCK_WIDTH.min(ui.available_width()), 0.0);
+    let block = vec2(widest.min(ui.available_width()), 0.0);
     ui.allocate_ui_with_layout(block, Layout::top_down(Align::Min), |ui| {
         ui.set_width(block.x);
         ui.horizontal(|ui| {
