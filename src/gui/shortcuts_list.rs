@@ -70,8 +70,8 @@ fn group_ui(ui: &mut Ui, group: &Group, lines: &[&Line]) {
     Grid::new(group.title)
         .num_columns(2)
         .min_col_width(KEYS_WIDTH)
-        // Lines of text need less height than buttons, so more of them are visible.
-        .min_row_height(0.0)
+        // Lines of text need less height than buttons, so more of them are visible. The same at every scale.
+        .min_row_height(18.0)
         .spacing([12.0, 4.0])
         .show(ui, |ui| {
             for line in lines {
