@@ -46,7 +46,7 @@ fn a_crop_beyond_one_photo_does_not_stop_the_others() {
         ("--output-size", "3", "the long side in pixels, 16 to 65535"),
         ("--output-size", "9999999", "16 to 65535"),
         ("--working-size", "3", "the long side in pixels, 16 to 65535"),
-        ("--working-size", "9999999", "16 to 65535, or \"original\""),
+        ("--working-size", "9999999", "\"original\" or the long side in pixels, 16 to 65535"),
     ] {
         s.stylize(&["photo.png", flag, wrong, "-o", "x.png"]).ends(2).says(advice);
     }
