@@ -54,6 +54,9 @@ impl App {
                 ui.checkbox(&mut choices.moving_gallery, "Animate style previews").hint_beside(
                     "Every style in the list paints the live picture. Uses about 8 % of the time.",
                 );
+                if choices.record_as == RecordAs::Video {
+                    video_format(ui, &mut choices);
+                }
             });
             ui.add_space(theme::GROUP_GAP);
 
@@ -248,13 +251,6 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices) {
         }
     });
     if choices.record_as == RecordAs::Video {
-        let codecs = Codec::ALL.into_iter().filter(|codec| Container::Mp4.holds(*codec));
-        let before = choices.codec;
-        choose_row(ui, "Codec", &mut choices.codec, codecs, Codec::title);
-        if choices.codec != before {
-            Intent::TryCodec(choices.codec).send(ui);
-        }
-        theme::quality(ui, "Quality", &mut choices.quality, USUAL_QUALITY);
         let sound = ui
             .checkbox(&mut choices.microphone, format!("{} Record sound", icons::MICROPHONE))
             .hint_beside("Record the microphone with the video. It is on only while you record.")
@@ -263,6 +259,17 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices) {
             Intent::TryMicrophone.send(ui);
         }
     }
+}
+
+/// Codec and quality of recordings.
+fn video_format(ui: &mut Ui, choices: &mut LiveChoices) {
+    let codecs = Codec::ALL.into_iter().filter(|codec| Container::Mp4.holds(*codec));
+    let before = choices.codec;
+    choose_row(ui, "Video codec", &mut choices.codec, codecs, Codec::title);
+    if choices.codec != before {
+        Intent::TryCodec(choices.codec).send(ui);
+    }
+    theme::quality(ui, "Video quality", &mut choices.quality, USUAL_QUALITY);
 }
 
 /// Sizes that are offered for cameras. If a camera does not support one, the nearest is used.

@@ -132,9 +132,12 @@ fn a_recording_is_told_at_once_and_says_how_to_end_it() {
 fn codec_and_quality_of_videos_are_remembered() {
     let mut w = Window::live_after(|_| {});
     w.until_live();
+    // The controls are the last ones of a long column.
+    w.harness.set_size(eframe::egui::vec2(1300.0, 1400.0));
+    w.click("Advanced");
+    w.until_label("Video quality");
     let codec = |w: &Window| Settings::load(&w.settings_path()).0.live.codec;
-    assert!(w.has("Quality"));
-    w.choose("Codec", "AV1");
+    w.choose("Video codec", "AV1");
     // An ffmpeg without an encoder for it, or no ffmpeg, brings H.264 back with a message.
     match Codec::Av1.ffmpeg() {
         Ok(_) => w.until("the settings", |w| codec(w) == Codec::Av1),
@@ -144,7 +147,7 @@ fn codec_and_quality_of_videos_are_remembered() {
         }
     }
     w.click("Record as: Pictures");
-    w.until("pictures without a codec", |w| !w.has("Codec") && !w.has("Quality"));
+    w.until("pictures without a codec", |w| !w.has("Video codec") && !w.has("Video quality"));
 }
 
 /// Whether this computer has a microphone or not, the window says what it found.
