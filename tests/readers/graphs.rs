@@ -33,7 +33,9 @@ fn work_done_too_often_is_refused_for_what_it_takes() {
     for (name, what, file) in onnx_files::costly() {
         let line = guarded(name.to_owned(), file);
         line.faults(&mut failures);
-        line.fails_for(what, &mut failures);
+        if !what.is_empty() {
+            line.fails_for(what, &mut failures);
+        }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
