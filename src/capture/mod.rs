@@ -24,7 +24,7 @@ mod video;
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     thread,
     time::Instant,
 };
@@ -48,6 +48,7 @@ pub use crate::{
 
 use crate::{
     frame::Frame,
+    lock::lock,
     mailbox::{Reader, mailbox},
     raw_frame::RawFrame,
 };
@@ -279,7 +280,7 @@ impl Capture {
     /// Stops the source and releases its device: within 50 ms, unless the driver hangs. Does not wait for it.
     pub fn stop(&self) {
         // A poisoned lock is harmless: it is only held for an assignment.
-        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.alive) = None;
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     backend::RunControl,
+    lock::lock,
     text::{cut, one_line},
 };
 
@@ -84,8 +85,7 @@ impl Progress {
 
     /// Whether the line is printed later.
     fn keeps(&self, line: impl FnOnce() -> Line) -> bool {
-        let kept =
-            self.kept.as_ref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = self.kept.as_ref().map(lock);
         kept.map(|mut kept| kept.push(line())).is_some()
     }
 

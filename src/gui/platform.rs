@@ -6,7 +6,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use crate::{
     capture::{self, Camera, Output, OutputProblem, OutputRequest, VirtualCamera},
     disk::{without_number, words},
     frame::Frame,
+    lock::lock,
     media::{decode, encode::Format, folder::VIDEOS},
 };
 
@@ -351,7 +352,7 @@ impl Desktop {
         &self,
         use_clipboard: impl FnOnce(&mut arboard::Clipboard) -> Result<T, String>,
     ) -> Result<T, String> {
-        let mut guard = self.clipboard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = lock(&self.clipboard);
         let clipboard = match guard.as_mut() {
             Some(open) => open,
             None => guard.insert(

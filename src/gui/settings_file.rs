@@ -2,10 +2,13 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
-use crate::mailbox::{Reader, Writer, mailbox};
+use crate::{
+    lock::lock,
+    mailbox::{Reader, Writer, mailbox},
+};
 
 /// A file in which a value is kept across restarts.
 pub struct KeptFile<T> {
@@ -45,7 +48,7 @@ impl<T: Clone + Send + 'static> KeptFile<T> {
         let newest = self.newest.clone();
         Some(move || {
             // Locked while writing, so that an older value never replaces a newer one.
-            let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut newest = lock(&newest);
             let written = newest.receive().map(|value| write(&value, &path));
             written.unwrap_or(Ok(())).map_err(|e| e.to_string())
         })

@@ -6,7 +6,7 @@
 use std::{
     borrow::Cow,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::SystemTime,
 };
 
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     engine::{style_picture, trial::only_color},
     frame::Frame,
+    lock::lock,
     media::{
         decode,
         scale::{scaled, size_within},
@@ -190,7 +191,7 @@ impl Library {
     }
 
     fn with<T>(&self, use_library: impl FnOnce(&mut StyleLibrary) -> T) -> T {
-        let mut guard = self.library.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = lock(&self.library);
         use_library(guard.get_or_insert_with(self.open))
     }
 }

@@ -35,7 +35,7 @@ mod winograd;
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
 };
 
 use self::{
@@ -48,6 +48,7 @@ use super::{
 use crate::{
     disk::reason,
     graph::Graph,
+    lock::lock,
     mode::{AttentionChoice, DeviceChoice, Mode, ModeChoice, Precision, Variant},
     network::Network,
     plan::cpu::{CpuPlan, CpuVariant},
@@ -115,7 +116,7 @@ impl CpuBackend {
     /// Whether int8 can compute this network. The answer is cached because making a plan takes time and every picture
     /// needs it.
     fn has_int8(&self, network: &Arc<Network>) -> bool {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         let place = known.iter().find(|(one, _)| one.as_ptr() == Arc::as_ptr(network));
         if let Some(&(_, has)) = place {
             return has;

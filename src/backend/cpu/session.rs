@@ -3,7 +3,7 @@
 use std::{
     alloc::{Layout, alloc_zeroed},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Instant,
@@ -28,6 +28,7 @@ use crate::{
         run_one_by_one,
     },
     frame::Frame,
+    lock::lock,
     mode::Mode,
     network::{Network, NodeWeights},
     plan::{
@@ -181,8 +182,7 @@ impl CpuSession {
                     return;
                 }
                 let worker = rayon::current_thread_index().unwrap_or(0) % self.scratch.len();
-                let mut scratch =
-                    self.scratch[worker].lock().unwrap_or_else(PoisonError::into_inner);
+                let mut scratch = lock(&self.scratch[worker]);
                 let task = Task { of: tasks, index, scratch: &mut scratch };
                 // SAFETY: the set was chosen for this CPU, pointers come from this session's plan, which sized the
                 // scratch, and every task index runs once.

@@ -4,9 +4,10 @@
 //! switches styles while frames are painted. Each algorithm uses up to a tenth of a megabyte of the program's memory.
 //! Any thread may call.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::driver::Algorithm;
+use crate::lock::lock;
 use crate::plan::cuda::ConvolutionShape;
 
 /// Maximum number of algorithms that stay prepared although no session uses them: those of four picture sizes.
@@ -19,13 +20,13 @@ pub struct Algorithms(Mutex<Vec<(ConvolutionShape, Algorithm)>>);
 impl Algorithms {
     /// The algorithm of a shape, if it is kept.
     pub fn find(&self, shape: &ConvolutionShape) -> Option<Algorithm> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = lock(&self.0);
         kept.iter().find(|(known, _)| known == shape).map(|(_, algorithm)| algorithm.clone())
     }
 
     /// Keeps the algorithm of a shape, and drops the least recently used one.
     pub fn keep(&self, shape: ConvolutionShape, algorithm: Algorithm) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.0);
         let same = kept.iter().position(|(known, _)| *known == shape);
         let surplus = same.or((kept.len() >= MAX_KEPT).then_some(0));
         let surplus = surplus.map(|at| kept.remove(at));

@@ -18,6 +18,7 @@ use crate::{
     },
     frame::largest_size,
     graph::Graph,
+    lock::lock,
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::Network,
     plan::{
@@ -166,7 +167,7 @@ impl CudaBackend {
 
     /// The plan, made only once for repeated calls about a few sessions.
     fn planned(&self, graph: &Graph, spec: &SessionSpec) -> BackendResult<CudaPlan> {
-        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut planned = lock(&self.planned);
         let is_same =
             |(of, under, _): &&(Graph, SessionSpec, CudaPlan)| (of, under) == (graph, spec);
         if let Some((.., plan)) = planned.iter().find(is_same) {
@@ -263,7 +264,7 @@ impl CudaBackend {
         plan: CudaPlan,
         control: &RunControl,
     ) -> BackendResult<Box<dyn Session>> {
-        let _alone = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&self.opening);
         let session = CudaSession::new(self.shared(), network.weights(), plan, control)?;
         Ok(Box::new(session))
     }
@@ -347,7 +348,7 @@ impl Inspect for CudaBackend {
     }
 
     fn sweep_caches(&self) -> BackendResult {
-        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut swept = lock(&self.swept);
         let memory = match *swept {
             Some(memory) => memory,
             None => {

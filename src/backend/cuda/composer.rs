@@ -5,7 +5,7 @@
 //! first decoded on the device and resized to the network's size, and it is downloaded upright while the network
 //! paints. Memory is allocated for the first picture and for larger ones. Any thread may call.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{
     driver::{DevicePtr, Driver, DriverFailure, DriverResult, Event, Function, PinnedPtr, Queue},
@@ -18,6 +18,7 @@ use crate::{
     backend::{BackendError, BackendResult, Declined},
     compose::Look,
     frame::Frame,
+    lock::lock,
     parallel_copy,
     raw_frame::RawFrame,
 };
@@ -118,7 +119,7 @@ impl Composer {
         };
         let bytes = 4 * width * height;
         let fits = |room: &Room| room.bytes >= bytes && (room.raw.is_some() || !is_raw);
-        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut room = lock(&self.room);
         if !room.as_ref().is_some_and(fits) {
             // Memory that is too small is freed first.
             *room = None;

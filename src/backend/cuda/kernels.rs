@@ -10,7 +10,10 @@ use super::{
     bundle,
     driver::{Driver, DriverFailure, Function, Module},
 };
-use crate::backend::{BackendError, BackendResult};
+use crate::{
+    backend::{BackendError, BackendResult},
+    lock::lock,
+};
 
 /// Why a kernel cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +90,7 @@ impl Kernels {
 
     /// The image of a file, loaded if necessary.
     fn module(&self, file: &str) -> Result<Module, Refusal> {
-        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut modules = lock(&self.modules);
         if let Some(&module) = modules.get(file) {
             return Ok(module);
         }

@@ -1,10 +1,10 @@
 //! Photos that were sent to a slot, for other sessions of the device. They copy the photos within the device's memory
 //! instead of uploading them over the bus.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::{driver::DevicePtr, kernels::Kernels};
-use crate::plan::cuda::CudaPlan;
+use crate::{lock::lock, plan::cuda::CudaPlan};
 
 /// Where photos are stored.
 pub struct SentPlace {
@@ -51,7 +51,7 @@ struct State {
 
 impl SentPhotos {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Allows other sessions to paint the photos at this place.

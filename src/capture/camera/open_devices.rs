@@ -1,6 +1,8 @@
 //! The devices that this program has open.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::lock::lock;
 
 /// What a device is open for.
 #[derive(Clone, Copy, PartialEq)]
@@ -15,7 +17,7 @@ pub enum OpenFor {
 static OPEN_DEVICES: Mutex<Vec<(OpenFor, String)>> = Mutex::new(Vec::new());
 
 fn held() -> MutexGuard<'static, Vec<(OpenFor, String)>> {
-    OPEN_DEVICES.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&OPEN_DEVICES)
 }
 
 /// Number of times that the device is still open, including sessions that are ending or hanging.

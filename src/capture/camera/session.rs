@@ -6,7 +6,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -28,6 +28,7 @@ use crate::{
         frame_writer::{Arrival, FrameWriter},
         problem::CaptureProblem,
     },
+    lock::lock,
     raw_frame::{Layout, PixelFormat, Unusable},
 };
 
@@ -197,7 +198,7 @@ impl Frames<'_> {
         waited_ms: f32,
     ) -> Result<bool, CaptureProblem> {
         let size = (layout.width, layout.height);
-        let mut output = self.session.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut output = lock(&self.session.output);
         let FrameOutput { frames, owner } = &mut *output;
         if *owner != self.session.number {
             // This session was abandoned while it hung; another session writes now.

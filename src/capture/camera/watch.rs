@@ -1,7 +1,7 @@
 //! The thread that keeps a camera running: finds it, starts sessions, sends events.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -13,13 +13,16 @@ use super::{
     open_devices::{OpenFor, open_count},
     session::{self, FrameOutput, Heartbeat, Report, Session, WAKING_PATIENCE},
 };
-use crate::capture::{
-    CaptureSettings,
-    feed::Feed,
-    format::{CameraFormat, choose_instead},
-    frame_writer::FrameWriter,
-    problem::{CaptureEvent, CaptureProblem},
-    source::CameraId,
+use crate::{
+    capture::{
+        CaptureSettings,
+        feed::Feed,
+        format::{CameraFormat, choose_instead},
+        frame_writer::FrameWriter,
+        problem::{CaptureEvent, CaptureProblem},
+        source::CameraId,
+    },
+    lock::lock,
 };
 
 /// Time between two searches for a missing camera.
@@ -179,7 +182,7 @@ impl Watch<'_> {
     }
 
     fn give_outlet_to(&self, session: u64) {
-        self.output.lock().unwrap_or_else(PoisonError::into_inner).owner = session;
+        lock(&self.output).owner = session;
     }
 
     fn watch(

@@ -6,6 +6,7 @@ use super::{Closed, Opened, Run, failed, format_for};
 use crate::{
     cli::{CliError, job::Target},
     engine::paint::{PROGRAM_BYTES, PaintError, PaintSettings, frame_bytes},
+    lock::lock,
     media::{decode::Photo, encode, memory},
 };
 
@@ -32,7 +33,7 @@ impl OpenBytes {
     }
 
     fn held(&self) -> MutexGuard<'_, u64> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 
     /// Reserves the bytes of a photo; `None` if they do not fit next to the open photos. With `waits`, waits until they

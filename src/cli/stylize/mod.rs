@@ -12,7 +12,7 @@ use std::{
     fmt::Display,
     io::stdin,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use serde_json::{Value, json};
@@ -36,6 +36,7 @@ use crate::{
     disk,
     engine::paint::{PROGRAM_BYTES, PaintSettings, Painters, frame_bytes},
     frame::Frame,
+    lock::lock,
     media::{
         MediaError,
         decode::{self, Needs, Photo},
@@ -477,7 +478,7 @@ impl<'a> Run<'a> {
         let Some(note) = style.note.as_deref() else {
             return;
         };
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = lock(&self.noted);
         if !noted.contains(&note) {
             noted.push(note);
             self.progress.note(note);

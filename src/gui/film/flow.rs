@@ -1,6 +1,6 @@
 //! Performs the steps of the film page, and handles the player's events.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::{
     FilmFrame, FilmView, Painting, Step,
@@ -18,6 +18,7 @@ use crate::{
         opened::{Opened, Whole, framed},
         texture::opaque_image_of,
     },
+    lock::lock,
     mailbox::mailbox,
     media::framing::Framing,
     mode::DeviceChoice,
@@ -129,7 +130,7 @@ impl App {
             } else {
                 framing.scaled(whole, frame.size()).applied(&frame).unwrap_or(frame)
             };
-            let mut writer = output.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = lock(&output);
             writer.value = Captured::of(frame);
             writer.value.sequence = order;
             writer.value.film_seconds = seconds;

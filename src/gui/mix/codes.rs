@@ -1,9 +1,10 @@
 //! What a mix is made from: the codes of its styles, which must come from the same network.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::{
     engine::style_picture::{self, StylePictureError},
+    lock::lock,
     models::vit::StyleCode,
     network::Network,
     weights::{CodeOf, MadeBy, NetworkLibrary, Style, StyleNetwork},
@@ -66,7 +67,7 @@ impl LastNetwork {
     }
 
     fn network(&self, networks: &NetworkLibrary, made_by: &MadeBy) -> Result<StyleNetwork, String> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.0);
         let is_it = |network: &&StyleNetwork| {
             network.name == made_by.network && network.transformer.id().to_string() == made_by.id
         };

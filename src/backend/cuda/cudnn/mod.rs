@@ -12,7 +12,7 @@ mod graph;
 use std::{
     ffi::c_int,
     ptr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
 };
 
 use cudarc::{
@@ -27,7 +27,7 @@ use self::calls::{Calls, Descriptor, FILE, Raw, calls};
 use super::driver::{
     Algorithm, ConvolutionBuffers, ConvolutionLibrary, DriverFailure, DriverResult,
 };
-use crate::{numeric::NumberFormat, plan::cuda::ConvolutionShape};
+use crate::{lock::lock, numeric::NumberFormat, plan::cuda::ConvolutionShape};
 
 /// Name and version of the installed library, for example `cuDNN 9.14`, or the reason why there is none. Starts nothing
 /// on a device.
@@ -93,10 +93,6 @@ pub(super) struct Cudnn {
 unsafe impl Send for Cudnn {}
 // SAFETY: as above.
 unsafe impl Sync for Cudnn {}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A prepared algorithm.
 struct Plan {
@@ -186,7 +182,7 @@ impl ConvolutionLibrary for Cudnn {
 
     fn prepare(&self, shape: &ConvolutionShape) -> DriverResult<Vec<Algorithm>> {
         let context = self.enter()?;
-        let handle = locked(&self.handle);
+        let handle = lock(&self.handle);
         let mut algorithms = Vec::new();
         for heuristic in HEURISTICS {
             let graph = self.graph(*handle, shape)?;
@@ -222,7 +218,7 @@ impl ConvolutionLibrary for Cudnn {
         let workspace = [buffers.workspace.0 as Raw];
         pack.set_as(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, &workspace)?;
         pack.finalize()?;
-        let (handle, plan) = (locked(&self.handle), locked(plan));
+        let (handle, plan) = (lock(&self.handle), lock(plan));
         // SAFETY: handle and plan are ours; the caller promises the buffers.
         let status = unsafe { (self.calls.execute)(*handle, plan.descriptors[0].raw, pack.raw) };
         self.calls.check("cudnnBackendExecute", status)
@@ -232,7 +228,7 @@ impl ConvolutionLibrary for Cudnn {
 impl Drop for Cudnn {
     fn drop(&mut self) {
         // SAFETY: ours, and destroyed only once; `open` requires that the context is current.
-        unsafe { (self.calls.destroy)(*locked(&self.handle)) };
+        unsafe { (self.calls.destroy)(*lock(&self.handle)) };
     }
 }
 
