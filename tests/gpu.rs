@@ -379,7 +379,11 @@ fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
         let mut paintings = Vec::new();
         for _ in 0..2 {
             let mut painted = photo.clone();
-            session.run(Job::frame(&photo, &mut painted), &control, None)?;
+            session.run(
+                Job::frames(&[&photo], std::slice::from_mut(&mut painted)),
+                &control,
+                None,
+            )?;
             paintings.push(painted.clone());
             session.profile(&photo, &mut painted, &control)?;
             paintings.push(painted);

@@ -171,12 +171,12 @@ impl BackendError {
     /// # Errors
     /// [`BackendError::WrongSize`], [`BackendError::Cancelled`].
     pub(crate) fn check_run(
-        inputs: &[Frame],
+        inputs: &[&Frame],
         outputs: &[Frame],
         expected: (usize, usize),
         control: &RunControl,
     ) -> Result<(), Self> {
-        for frame in inputs.iter().chain(outputs) {
+        for frame in inputs.iter().copied().chain(outputs) {
             Self::check_size(frame, expected)?;
         }
         if control.is_cancelled() {
@@ -192,7 +192,7 @@ impl BackendError {
     ///
     /// # Errors
     /// [`BackendError::WrongBatch`].
-    pub(crate) const fn check_batch(inputs: &[Frame], outputs: &[Frame]) -> Result<(), Self> {
+    pub(crate) const fn check_batch(inputs: &[&Frame], outputs: &[Frame]) -> Result<(), Self> {
         if inputs.len() == outputs.len() && !inputs.is_empty() {
             return Ok(());
         }

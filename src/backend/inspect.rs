@@ -3,6 +3,8 @@
 //! Only `verify` and `measure` use them. A backend without them still paints: checks then report that they cannot run,
 //! and measurements leave out the missing figures.
 
+use std::slice::from_mut;
+
 use super::{
     BackendError, BackendResult, Job, RunControl, Session,
     audit::{Fill, KernelRecord},
@@ -83,7 +85,7 @@ pub trait InspectSession: Session {
         output: &mut Frame,
         control: &RunControl,
     ) -> BackendResult<Vec<StepTiming>> {
-        self.run(Job::frame(input, output), control, None)?;
+        self.run(Job::frames(&[input], from_mut(output)), control, None)?;
         Ok(self.step_times())
     }
 

@@ -1,10 +1,6 @@
 //! The jobs that sessions run.
 
-use std::{
-    any::Any,
-    slice::{from_mut, from_ref},
-    sync::Arc,
-};
+use std::{any::Any, sync::Arc};
 
 use super::{BackendError, BackendResult, Declined, RunControl};
 use crate::{compose::Blend, frame::Frame, mode::Mode, raw_frame::RawFrame, timing::RunTiming};
@@ -45,7 +41,7 @@ pub struct Capabilities {
 
 pub enum Input<'a> {
     /// Frames of the session's size. The last batch may be smaller than the others.
-    Frames(&'a [Frame]),
+    Frames(&'a [&'a Frame]),
     /// A camera's frame. The device decodes it and resizes it to the session's size.
     Raw {
         frame: &'a RawFrame,
@@ -96,20 +92,15 @@ impl<'a> Job<'a> {
     }
 
     /// Paints every input into the output with the same index.
-    pub fn frames(inputs: &'a [Frame], outputs: &'a mut [Frame]) -> Self {
+    pub fn frames(inputs: &'a [&'a Frame], outputs: &'a mut [Frame]) -> Self {
         Self::new(Input::Frames(inputs), outputs)
-    }
-
-    /// Paints one frame.
-    pub fn frame(input: &'a Frame, output: &'a mut Frame) -> Self {
-        Self::frames(from_ref(input), from_mut(output))
     }
 
     /// The frames of a plain job, which every device can do.
     ///
     /// # Errors
     /// [`BackendError::Declined`] for any other job; [`BackendError::WrongBatch`].
-    pub fn plain(self) -> BackendResult<(&'a [Frame], &'a mut [Frame])> {
+    pub fn plain(self) -> BackendResult<(&'a [&'a Frame], &'a mut [Frame])> {
         match self {
             Self {
                 input: Input::Frames(inputs),

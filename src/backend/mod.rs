@@ -65,7 +65,7 @@ pub use job::{
 };
 pub use select::{DeviceOptions, OlderDevice, OpenDevice, Selected, opener, select};
 
-use std::sync::Arc;
+use std::{borrow::Borrow, slice::from_mut, sync::Arc};
 
 use serde::Serialize;
 
@@ -157,7 +157,7 @@ impl dyn Session + '_ {
         output: &mut Frame,
         control: &RunControl,
     ) -> BackendResult<RunTiming> {
-        self.run(Job::frame(input, output), control, None)
+        self.run(Job::frames(&[input], from_mut(output)), control, None)
     }
 
     /// [`Session::run`] of any number of frames.
@@ -166,11 +166,12 @@ impl dyn Session + '_ {
     /// As [`Session::run`].
     pub fn paint_all(
         &mut self,
-        inputs: &[Frame],
+        inputs: &[impl Borrow<Frame>],
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> BackendResult<RunTiming> {
-        self.run(Job::frames(inputs, outputs), control, None)
+        let inputs: Vec<&Frame> = inputs.iter().map(Borrow::borrow).collect();
+        self.run(Job::frames(&inputs, outputs), control, None)
     }
 }
 

@@ -260,7 +260,8 @@ fn a_session_refuses_what_its_network_does_not_read() {
     ));
     let mut painted = photo.clone();
     let control = RunControl::default();
-    let error = session.run(Job::frame(&photo, &mut painted), &control, None);
+    let error =
+        session.run(Job::frames(&[&photo], std::slice::from_mut(&mut painted)), &control, None);
     assert!(refused(error.expect_err("a photo")));
     let mut session = open(Growing::new(FIXED).finished());
     let session = session.inspect().expect("a look into it");

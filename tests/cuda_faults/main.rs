@@ -15,7 +15,7 @@ mod several;
 mod too_large;
 
 use std::{
-    slice::{from_mut, from_ref},
+    slice::from_mut,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -366,7 +366,7 @@ fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
         let source = Frame::from_fn(width, height, |x, _| [x as u8; 4]);
         let (mut to, mut painting) = (source.clone(), photo.clone());
         let job = Job {
-            input: Input::Frames(from_ref(&photo)),
+            input: Input::Frames(&[&photo]),
             paintings: if width > 60 { from_mut(&mut painting) } else { &mut [] },
             composition: Some(Composition {
                 source: Some(&source),
@@ -501,7 +501,8 @@ fn the_painting_before_is_used_unless_it_was_forgotten_or_lost() {
             let before = gpu.calls();
             let mut painting = photo.clone();
             let steadiness = Some(Steadiness { percent: 50, is_new });
-            let job = Job { steadiness, ..Job::frame(&photo, &mut painting) };
+            let inputs = [&photo];
+            let job = Job { steadiness, ..Job::frames(&inputs, from_mut(&mut painting)) };
             let run = session.run(job, &RunControl::default(), None);
             run.map(|_| gpu.calls() - before)
         };

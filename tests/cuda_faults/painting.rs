@@ -104,7 +104,8 @@ fn the_deadline_of_a_frame_grows_with_its_work() {
     let mut count = || calls += 1;
     let (frames, mut painted) = ([photo.clone()], [photo]);
     let control = RunControl::default();
-    let hung = session.run(Job::frames(&frames, &mut painted), &control, Some(&mut count));
+    let hung =
+        session.run(Job::frames(&frames.each_ref(), &mut painted), &control, Some(&mut count));
     let seconds = 20 + session.summary().flops / 10_000_000_000;
     assert!(seconds > 30, "{seconds}");
     assert_eq!(

@@ -2,7 +2,7 @@
 //! same painting (`media::upscale`). The pictures differ in each run.
 
 use std::{
-    slice::{from_mut, from_ref},
+    slice::from_mut,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -150,7 +150,7 @@ fn compose_all(
         for wanted in [true, false] {
             let (mut painting, mut to) = (numbers.picture(small), numbers.picture(large));
             let job = Job {
-                input: Input::Frames(from_ref(&input)),
+                input: Input::Frames(&[&input]),
                 paintings: if wanted { from_mut(&mut painting) } else { &mut [] },
                 composition: Some(Composition {
                     source: Some(&source),

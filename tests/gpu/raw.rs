@@ -1,7 +1,7 @@
 //! A camera's frames decoded by the GPU, compared with the CPU's, and the time from frame to painting.
 
 use std::{
-    slice::{from_mut, from_ref},
+    slice::from_mut,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -108,7 +108,7 @@ fn compare(
             let composition =
                 Composition { source: Some(&decoded), blend: look.into(), to: &mut expected };
             let job = Job {
-                input: Input::Frames(from_ref(&input)),
+                input: Input::Frames(&[&input]),
                 paintings: &mut [],
                 composition: Some(composition),
                 steadiness: None,

@@ -1,10 +1,7 @@
 //! Paintings that the GPU keeps steady, compared with what the CPU makes of the same paintings. The scenes move and have
 //! noise, so that each frame is painted otherwise.
 
-use std::{
-    slice::{from_mut, from_ref},
-    sync::Arc,
-};
+use std::{slice::from_mut, sync::Arc};
 
 use libtest_mimic::Failed;
 use styleforge::{

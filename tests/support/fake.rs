@@ -10,7 +10,7 @@
 )]
 
 use std::{
-    slice::from_ref,
+    slice::from_mut,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -493,7 +493,7 @@ impl Session for FakeSession {
                 frame.decode_into(upright, &mut input.clone());
                 Resampler::default().resample(upright, &mut input);
                 match composition {
-                    None => self.paint(from_ref(&input), paintings, control, meanwhile),
+                    None => self.paint(&[&input], paintings, control, meanwhile),
                     Some(over) => {
                         let over = Composition { source: Some(&*upright), ..over };
                         self.compose(&input, paintings, over, (control, meanwhile))
@@ -525,7 +525,7 @@ impl InspectSession for FakeSession {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<Vec<StepTiming>, BackendError> {
-        let run = self.run(Job::frame(input, output), control, None)?;
+        let run = self.run(Job::frames(&[input], from_mut(output)), control, None)?;
         Ok(vec![StepTiming {
             layer: "conv1".to_owned(),
             kernel: "all of it".to_owned(),
@@ -539,7 +539,7 @@ impl InspectSession for FakeSession {
 impl FakeSession {
     fn paint(
         &mut self,
-        inputs: &[Frame],
+        inputs: &[&Frame],
         outputs: &mut [Frame],
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
@@ -569,7 +569,7 @@ impl FakeSession {
         (control, meanwhile): (&RunControl, Option<&mut dyn FnMut()>),
     ) -> Result<RunTiming, BackendError> {
         let mut painted = [input.clone()];
-        let timing = self.paint(from_ref(input), &mut painted, control, meanwhile)?;
+        let timing = self.paint(&[input], &mut painted, control, meanwhile)?;
         let [painted] = painted;
         let Composition { source, blend, to } = composition;
         let source = source.unwrap_or(input);

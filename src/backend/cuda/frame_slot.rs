@@ -114,7 +114,7 @@ impl FrameSlot {
     }
 
     /// Copies photos to pinned memory. A batch that is not full repeats the last photo.
-    pub fn stage(&mut self, plan: &CudaPlan, inputs: &[Frame]) {
+    pub fn stage(&mut self, plan: &CudaPlan, inputs: &[&Frame]) {
         let ((height, width), batch) = (plan.extended, plan.batch);
         let extend = (height, width) != plan.photo;
         let (photos, _) = self.pinned.halves(photo_bytes(plan));

@@ -35,7 +35,7 @@ impl CudaSession {
         look: impl FnOnce(&DeviceNetwork, &[Prepared], Function) -> DriverResult<T>,
     ) -> BackendResult<T> {
         BackendError::check_size(input, self.network.plan.photo)?;
-        self.first.stage(&self.network.plan, from_ref(input));
+        self.first.stage(&self.network.plan, &[input]);
         let run = self
             .first
             .queue_upload(&self.network, Queue::Painting)
@@ -94,8 +94,8 @@ impl InspectSession for CudaSession {
         output: &mut Frame,
         control: &RunControl,
     ) -> BackendResult<Vec<StepTiming>> {
-        self.check(from_ref(input), from_ref(output), control)?;
-        self.first.stage(&self.network.plan, from_ref(input));
+        self.check(&[input], from_ref(output), control)?;
+        self.first.stage(&self.network.plan, &[input]);
         let steps = self.profiled().map_err(|f| self.network.backend_error(f))?;
         self.first.unstage(&self.network, from_mut(output))?;
         Ok(steps)
@@ -107,7 +107,7 @@ impl InspectSession for CudaSession {
         output: &mut Frame,
         control: &RunControl,
     ) -> BackendResult<Option<RunTiming>> {
-        self.paint_group(from_ref(input), from_mut(output), control, false, None).map(Some)
+        self.paint_group(&[input], from_mut(output), control, false, None).map(Some)
     }
 
     fn run_tensor(

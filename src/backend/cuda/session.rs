@@ -80,7 +80,7 @@ impl CudaSession {
 
     pub fn check(
         &self,
-        frames: &[Frame],
+        frames: &[&Frame],
         outputs: &[Frame],
         control: &RunControl,
     ) -> BackendResult {
@@ -91,7 +91,7 @@ impl CudaSession {
     /// waits.
     pub fn paint_group(
         &mut self,
-        inputs: &[Frame],
+        inputs: &[&Frame],
         outputs: &mut [Frame],
         control: &RunControl,
         recorded: bool,
@@ -109,7 +109,7 @@ impl CudaSession {
     /// Paints several batches. Each is transferred while the previous one is painted. Returns the total times.
     fn paint_groups(
         &mut self,
-        inputs: &[Frame],
+        inputs: &[&Frame],
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> BackendResult<RunTiming> {
@@ -128,7 +128,7 @@ impl CudaSession {
 
     fn take_turns(
         &mut self,
-        inputs: &[Frame],
+        inputs: &[&Frame],
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> BackendResult<RunTiming> {
@@ -182,7 +182,7 @@ impl CudaSession {
     /// Composes one frame.
     fn compose(
         &mut self,
-        frames: &[Frame],
+        frames: &[&Frame],
         paintings: &mut [Frame],
         composition: Composition<'_>,
         (control, meanwhile): (&RunControl, Option<&mut dyn FnMut()>),

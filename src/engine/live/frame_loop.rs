@@ -4,13 +4,7 @@
 //! Keeps only buffers between frames. Knows neither settings nor the loading of sessions. After the first frames of a
 //! size it allocates nothing, unless two modes are compared or the host steadies them. Belongs to the engine's thread.
 
-use std::{
-    num::NonZero,
-    slice::{from_mut, from_ref},
-    sync::Arc,
-    thread::available_parallelism,
-    time::Instant,
-};
+use std::{num::NonZero, slice::from_mut, sync::Arc, thread::available_parallelism, time::Instant};
 
 use super::{
     compare::Judge,
@@ -293,7 +287,7 @@ impl FrameLoop {
         if way.upscales && composes {
             let source = Some(&picture.original);
             let job = Job {
-                input: Input::Frames(from_ref(scaled)),
+                input: Input::Frames(&[scaled]),
                 // A comparison checks the network's own pictures for equality.
                 paintings: if is_pair { from_mut(&mut *painting) } else { &mut [] },
                 composition: Some(Composition { source, blend: way.look.into(), to: &mut *to }),
@@ -309,7 +303,8 @@ impl FrameLoop {
             to = painting;
         }
         if steadiness.is_some() {
-            let job = Job { steadiness, ..Job::frame(scaled, &mut *to) };
+            let inputs = [scaled];
+            let job = Job { steadiness, ..Job::frames(&inputs, from_mut(to)) };
             let meanwhile = meanwhile.as_mut().map(|m| &mut **m as &mut dyn FnMut());
             if let Some(timing) = unless_declined(session.run(job, &self.control, meanwhile))? {
                 return Ok(Run { timing, is_steady: true, is_composed: false });

@@ -4,13 +4,12 @@
 
 use std::{
     fmt::Write,
-    slice::from_ref,
     sync::{Arc, Weak, atomic::AtomicUsize},
     time::Instant,
 };
 
 use super::{
-    PaintError, PaintSettings, Painting,
+    PaintError, PaintSettings, Painting, at_size,
     limits::{Budget, default_limit_bytes},
 };
 use crate::{
@@ -421,15 +420,8 @@ impl Painter {
         }
         let mut outputs = Vec::new();
         outputs.resize_with(photos.len(), || Frame::empty(width, height));
-        let run = match photos {
-            [photo] if photo.size() == size => {
-                session.paint_all(from_ref(photo), &mut outputs, control)?
-            }
-            _ => {
-                let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();
-                session.paint_all(&inputs, &mut outputs, control)?
-            }
-        };
+        let inputs: Vec<_> = photos.iter().map(|photo| at_size(photo, width, height)).collect();
+        let run = session.paint_all(&inputs, &mut outputs, control)?;
         self.sent = PhotosOnDevice::of(session, photos, size);
         Ok((run, outputs))
     }
