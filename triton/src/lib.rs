@@ -15,6 +15,11 @@
 //!
 //! Threads: the server calls a model's functions one after another, and an instance's on a thread of its own.
 
+/// Keeps the memory of pictures for the next ones. The system's allocator returns it, and a new page costs more than
+/// copying what is written to it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod api;
 pub mod config;
 pub mod execute;
