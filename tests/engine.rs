@@ -373,6 +373,7 @@ fn painting_of(photo: &Frame) -> Arc<Painting> {
     Arc::new(Painting {
         painted: inverted(photo),
         deep: None,
+        steady: None,
         notes: Vec::new(),
         mode: Mode::default(),
         run: RunTiming::host(0.0),

@@ -140,6 +140,23 @@ pub trait Session: Send {
         None
     }
 
+    /// What the next steadied painting depends on, for [`Session::restore_steady`]; empty if nothing is kept.
+    ///
+    /// # Errors
+    /// The device's failures.
+    fn save_steady(&self) -> BackendResult<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// Lets the next steadied painting follow the one after which `state` was saved, if the bytes are such a state of a
+    /// session of this size. Otherwise it starts anew.
+    ///
+    /// # Errors
+    /// The device's failures.
+    fn restore_steady(&mut self, _state: &[u8]) -> BackendResult {
+        Ok(())
+    }
+
     /// The interface for checks and measurements; `None` for a backend or session that only paints.
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
         None

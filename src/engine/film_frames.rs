@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
-use super::paint::{PaintError, PaintSettings, Painter, Painting};
+use super::paint::{PaintError, PaintSettings, Painter, Painting, Steadying};
 use crate::{
     backend::{BackendError, RunControl},
     frame::Frame,
@@ -37,14 +37,16 @@ impl FilmPainter {
         frames: &[&Arc<Frame>],
         network: &Arc<Network>,
         settings: PaintSettings,
+        steadying: Option<&Steadying>,
         control: &Arc<RunControl>,
     ) -> Result<Vec<Painting>, PaintError> {
         let (reply, painted) = bounded(1);
         let frames: Vec<_> = frames.iter().map(|&frame| frame.clone()).collect();
-        let (network, run) = (network.clone(), control.clone());
+        let (network, steadying, run) = (network.clone(), steadying.cloned(), control.clone());
         let job = move |painter: &mut Painter| {
             let frames: Vec<_> = frames.iter().collect();
-            let painted = painter.paint_batch(&frames, frames.len(), &network, settings, &run);
+            let (batch, steadying) = (frames.len(), steadying.as_ref());
+            let painted = painter.paint_film(&frames, batch, &network, settings, steadying, &run);
             // Fails only if the caller does not wait any more.
             reply.send(painted).ok();
         };

@@ -22,10 +22,10 @@ use super::{
     parts::{Parts, tidy},
 };
 use crate::{
-    backend::RunControl,
+    backend::{RunControl, Steadiness},
     disk,
     engine::{
-        paint::{PaintError, Painting, at_size},
+        paint::{PaintError, Painting, Steadying, at_size},
         share_in_order,
     },
     frame::Frame,
@@ -63,6 +63,17 @@ struct Painted {
     painting: Option<Painting>,
 }
 
+/// Paints frames of one size, and steadies them if the device can do what is asked.
+pub trait Paint:
+    Fn(&[&Arc<Frame>], Option<&Steadying>) -> Result<Vec<Painting>, PaintError> + Sync
+{
+}
+
+impl<F> Paint for F where
+    F: Fn(&[&Arc<Frame>], Option<&Steadying>) -> Result<Vec<Painting>, PaintError> + Sync
+{
+}
+
 /// Paints the film. `paint` paints frames of one size, on a thread for each device; `progress` gets the number of frames
 /// that are done, and how many of them this call has painted.
 ///
@@ -72,7 +83,7 @@ pub fn render(
     tools: &Tools,
     film: &Film<'_>,
     control: &RunControl,
-    paint: impl Fn(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError> + Sync,
+    paint: impl Paint,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Rendered, FilmError> {
     let first = first_output(film.container, film.output);
@@ -117,7 +128,7 @@ fn paint_parts(
     tools: &Tools,
     film: &Film<'_>,
     control: &RunControl,
-    paint: &(impl Fn(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError> + Sync),
+    paint: &impl Paint,
     progress: &(dyn Fn(u64, u64) + Sync),
     parts: &mut Parts,
     mut decoder: Decoder,
@@ -128,16 +139,16 @@ fn paint_parts(
     let current = Mutex::new(None);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
     let mut steady = Steady::new(available_parallelism().map_or(1, NonZero::get));
-    if let Some(state) = parts.state() {
-        steady.restore(&state);
-    }
+    let state = parts.state();
+    // Not if a device has saved it.
+    steady.restore(state.as_deref().unwrap_or_default());
     let (sender, painted) = bounded(WAITING + film.batch);
     let (finishing, finished) = bounded(WAITING);
     let outcome = thread::scope(|scope| {
         let parts = &mut *parts;
         scope.spawn(|| finish_all(film, steady, painted, finishing));
         let encoding = scope.spawn(|| work.encode(finished, parts));
-        let read = paint_all(film, control, &mut decoder, paint, &sender);
+        let read = paint_all(film, control, &mut decoder, state.map(Arc::from), paint, &sender);
         if read.is_err()
             && let Some(encoder) = &*lock(&current)
         {
@@ -179,12 +190,13 @@ impl<E: Into<FilmError>> From<E> for Ended {
     }
 }
 
-/// Decodes and paints all frames, and sends them on.
+/// Decodes and paints all frames, and sends them on. `state` is that of the steadiness after the complete parts.
 fn paint_all(
     film: &Film<'_>,
     control: &RunControl,
     decoder: &mut Decoder,
-    paint: &(impl Fn(&[&Arc<Frame>]) -> Result<Vec<Painting>, PaintError> + Sync),
+    state: Option<Arc<[u8]>>,
+    paint: &impl Paint,
     sender: &Sender<Painted>,
 ) -> Result<(), Ended> {
     let (mut last, mut has_ended) = (None, false);
@@ -196,6 +208,22 @@ fn paint_all(
         has_ended = !batch.as_ref().is_ok_and(|frames| !frames.is_empty());
         Some(batch)
     });
+    // A device can steady frames only one after another.
+    let steadies = film.steadiness > 0 && film.devices == 1 && film.batch <= 1;
+    let next = Mutex::new((0, state));
+    let steadying = || {
+        let mut next = lock(&next);
+        next.0 += 1;
+        let (number, restored) = (next.0, next.1.take());
+        Steadying {
+            steadiness: Steadiness {
+                percent: film.steadiness,
+                is_new: number == 1 && restored.is_none(),
+            },
+            restored,
+            is_saved: number % film.part_frames == 0,
+        }
+    };
     type Batch = (Vec<Decoded>, Vec<Painting>);
     let painted = |batch: Result<Vec<Decoded>, Ended>| -> Result<Batch, Ended> {
         let frames = batch?;
@@ -203,7 +231,8 @@ fn paint_all(
             Vec::new()
         } else {
             let of: Vec<_> = frames.iter().map(|(_, frame)| frame).collect();
-            paint(&of).map_err(FilmError::from)?
+            let steadying = steadies.then(&steadying);
+            paint(&of, steadying.as_ref()).map_err(FilmError::from)?
         };
         Ok((frames, paintings))
     };
@@ -294,14 +323,21 @@ fn finish_all(
     let (output, look) = (film.output_size, film.look);
     let mut size = None;
     for (number, Painted { ticks, frame, painting }) in (1..).zip(painted) {
+        let ends_part = number % film.part_frames == 0;
         let mut state = None;
         let finished = match painting {
             Some(mut painting) => {
                 if film.steadiness > 0 {
-                    let (width, height) = painting.painted.size();
-                    let source = at_size(&frame, width, height);
-                    steady.apply(&source, &mut painting.painted, film.steadiness);
-                    state = (number % film.part_frames == 0).then(|| steady.save());
+                    let saved = painting.steady.take();
+                    if saved.is_some() {
+                        // The processor starts anew if the device can no longer do it.
+                        steady.reset();
+                    } else {
+                        let (width, height) = painting.painted.size();
+                        let source = at_size(&frame, width, height);
+                        steady.apply(&source, &mut painting.painted, film.steadiness);
+                    }
+                    state = ends_part.then(|| saved.unwrap_or_else(|| steady.save()));
                 }
                 painting.into_finished(&frame, output, look)
             }

@@ -4,7 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -16,11 +16,12 @@ use super::{
     Rendered, Tools, clip::Reader, render,
 };
 use crate::{
-    backend::RunControl,
+    backend::{BackendError, RunControl, Steadiness},
     compose::Look,
     disk::Existing,
-    engine::paint::{OutputSize, PaintError, Painting},
+    engine::paint::{OutputSize, PaintError, Painting, Steadying},
     frame::Frame,
+    lock::lock,
     media::{
         fake,
         ffmpeg::Ffmpeg,
@@ -117,7 +118,7 @@ fn paint_with(
     let (output, clip) = (folder.join("painted.mp4"), clip());
     let mut film = film(&clip, &output);
     change(&mut film);
-    let unused = |_: &[&Arc<Frame>]| -> Result<Vec<_>, PaintError> { Ok(Vec::new()) };
+    let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
     render(&tools, &film, control, unused, &|_, _| {})
 }
 
@@ -205,40 +206,26 @@ fn a_film_needs_every_process_to_do_its_part() {
     }
 }
 
-#[test]
-fn frames_stay_in_order_on_several_devices() {
-    let here = tempfile::tempdir().expect("a folder");
-    let encodes = "cat >pictures-${last##*/}; echo part >\"$last\"";
-    let tools = Tools {
-        patience: Duration::from_secs(60),
-        ..film_tools(here.path(), [DECODES, encodes, JOINS])
-    };
-    // The first batch is painted only after the third one.
-    let (third, is_painted) = bounded(1);
-    let paint = |frames: &[&Arc<Frame>]| {
-        match frames[0].pixel(0, 0)[0] {
-            0 => is_painted.recv_timeout(Duration::from_secs(60)).expect("the third batch"),
-            6 => third.send(()).expect("room"),
-            _ => {}
-        }
-        let painting = |frame: &&Arc<Frame>| {
-            let [level, ..] = frame.pixel(0, 0);
-            Painting {
-                painted: Frame::from_fn(64, 48, |_, _| [255 - level; 4]),
-                deep: None,
-                notes: Vec::new(),
-                mode: Mode::default(),
-                run: RunTiming::host(1.0),
-                total_ms: 1.0,
-            }
-        };
-        Ok(frames.iter().map(painting).collect())
-    };
-    let (output, clip) = (here.path().join("painted.mp4"), clip());
-    let film = Film { look: Look::default(), devices: 2, ..film(&clip, &output) };
-    let rendered = render(&tools, &film, &RunControl::default(), paint, &|_, _| {});
-    assert_eq!(rendered.expect("painted").frames, FRAMES);
-    let files = fs::read_dir(here.path()).expect("a folder").flatten().map(|file| file.path());
+/// Keeps the pictures that it gets.
+const KEEPS: &str = "cat >pictures-${last##*/}; echo part >\"$last\"";
+
+/// A painting of a frame of one level, and the state of the steadiness after it.
+fn inverted(frame: &Frame, steady: Option<Vec<u8>>) -> Painting {
+    let [level, ..] = frame.pixel(0, 0);
+    Painting {
+        painted: Frame::from_fn(64, 48, |_, _| [255 - level; 4]),
+        deep: None,
+        steady,
+        notes: Vec::new(),
+        mode: Mode::default(),
+        run: RunTiming::host(1.0),
+        total_ms: 1.0,
+    }
+}
+
+/// The levels of the frames whose paintings [`KEEPS`] got.
+fn levels_of(folder: &Path) -> Vec<u64> {
+    let files = fs::read_dir(folder).expect("a folder").flatten().map(|file| file.path());
     let mut files: Vec<_> =
         files.filter(|file| file.to_string_lossy().contains("pictures-")).collect();
     files.sort();
@@ -249,7 +236,77 @@ fn frames_stay_in_order_on_several_devices() {
             levels.push(u64::from(255 - pixels[0]));
         }
     }
-    assert_eq!(levels, (0..FRAMES).collect::<Vec<_>>());
+    levels
+}
+
+#[test]
+fn a_device_steadies_the_frames_also_after_an_interruption() {
+    let here = tempfile::tempdir().expect("a folder");
+    let tools = Tools {
+        patience: Duration::from_secs(60),
+        ..film_tools(here.path(), [DECODES, KEEPS, JOINS])
+    };
+    let (output, clip) = (here.path().join("painted.mp4"), clip());
+    let film = Film { look: Look::default(), steadiness: 70, batch: 1, ..film(&clip, &output) };
+    let fails_at = 12;
+    // What was asked for every frame, in the first run and the second one.
+    let asked = [Mutex::default(), Mutex::default()];
+    let run = |number: usize| {
+        let paint = |frames: &[&Arc<Frame>], steadying: Option<&Steadying>| {
+            let mut asked: std::sync::MutexGuard<'_, Vec<Steadying>> = lock(&asked[number]);
+            asked.push(steadying.expect("a device may steady it").clone());
+            if number == 0 && asked.len() == fails_at {
+                return Err(PaintError::Backend(BackendError::Internal("scripted")));
+            }
+            let state = format!("state {}", asked.len()).into_bytes();
+            Ok(vec![inverted(frames[0], Some(state))])
+        };
+        render(&tools, &film, &RunControl::default(), paint, &|_, _| {})
+    };
+    run(0).expect_err("scripted");
+    // The decoder of this test begins with the first frame again.
+    assert_eq!(run(1).expect("painted").frames, 8 + FRAMES);
+    let [first, second] = asked.map(|asked| asked.into_inner().expect("no panic"));
+    for (number, asked) in (1..).zip(&first) {
+        assert_eq!(asked.steadiness, Steadiness { percent: 70, is_new: number == 1 });
+        assert_eq!(asked.is_saved, number == 8, "frame {number}");
+        assert!(asked.restored.is_none(), "frame {number}");
+    }
+    for (number, asked) in (1..).zip(&second) {
+        assert!(!asked.steadiness.is_new, "frame {number}");
+        let restored = (number == 1).then_some(b"state 8".as_slice());
+        assert_eq!(asked.restored.as_deref(), restored, "frame {number}");
+    }
+    assert_eq!((first.len(), second.len()), (fails_at, FRAMES as usize));
+    // The processor has changed nothing.
+    let levels = levels_of(here.path());
+    assert_eq!(levels[..8], (0..8).collect::<Vec<_>>()[..]);
+    assert!(levels.ends_with(&(0..FRAMES).collect::<Vec<_>>()), "{levels:?}");
+}
+
+#[test]
+fn frames_stay_in_order_on_several_devices() {
+    let here = tempfile::tempdir().expect("a folder");
+    let tools = Tools {
+        patience: Duration::from_secs(60),
+        ..film_tools(here.path(), [DECODES, KEEPS, JOINS])
+    };
+    // The first batch is painted only after the third one.
+    let (third, is_painted) = bounded(1);
+    let paint = |frames: &[&Arc<Frame>], steadying: Option<&Steadying>| {
+        match frames[0].pixel(0, 0)[0] {
+            0 => is_painted.recv_timeout(Duration::from_secs(60)).expect("the third batch"),
+            6 => third.send(()).expect("room"),
+            _ => {}
+        }
+        assert!(steadying.is_none(), "the frames of several devices have no order");
+        Ok(frames.iter().map(|frame| inverted(frame, None)).collect())
+    };
+    let (output, clip) = (here.path().join("painted.mp4"), clip());
+    let film = Film { look: Look::default(), devices: 2, ..film(&clip, &output) };
+    let rendered = render(&tools, &film, &RunControl::default(), paint, &|_, _| {});
+    assert_eq!(rendered.expect("painted").frames, FRAMES);
+    assert_eq!(levels_of(here.path()), (0..FRAMES).collect::<Vec<_>>());
 }
 
 #[test]

@@ -435,7 +435,7 @@ fn steadied(gpu: &FakeGpu) -> Result<usize, BackendError> {
         let (mut to, mut painting) = (photo.clone(), photo.clone());
         let composition = Composition { source: None, blend: Look::default().into(), to: &mut to };
         let job = Job {
-            input: Input::Frames(from_ref(&photo)),
+            input: Input::Frames(&[&photo]),
             paintings: from_mut(&mut painting),
             composition: (t == 3).then_some(composition),
             steadiness: Some(Steadiness { percent: 50, is_new: t == 2 }),

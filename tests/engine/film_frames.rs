@@ -23,7 +23,7 @@ fn paint(
     control: &Arc<RunControl>,
 ) -> Result<Vec<Painting>, PaintError> {
     let PaintJob { photo, network, settings, .. } = job(width, height);
-    painter.paint(&[&photo], &network, settings, control)
+    painter.paint(&[&photo], &network, settings, None, control)
 }
 
 #[test]

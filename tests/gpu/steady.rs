@@ -73,7 +73,7 @@ fn steadied(
         let mut to = painting.clone();
         let composition = Composition { source: None, blend: Look::default().into(), to: &mut to };
         let job = Job {
-            input: Input::Frames(from_ref(source)),
+            input: Input::Frames(&[source]),
             paintings: from_mut(&mut painting),
             composition: composes.then_some(composition),
             steadiness: Some(Steadiness { percent: PERCENT, is_new: t == 0 || t == NEW }),
@@ -116,6 +116,25 @@ fn compare(
         return Err(format!("{size:?} is not steadied").into());
     }
     let (again, _) = steadied(session.as_mut(), &frames, true)?;
+    // Another session continues from the saved state, and from that of another size it starts anew.
+    let split = CUT + 1;
+    let (mut before, mut after) = (open()?, open()?);
+    steadied(before.as_mut(), &frames[..split], false)?;
+    let state = before.save_steady()?;
+    for (state, continues) in [(&state[..], true), (&state[..state.len() - 1], false)] {
+        after.restore_steady(state)?;
+        let mut painting = frames[split].clone();
+        let job = Job {
+            input: Input::Frames(&[&frames[split]]),
+            paintings: from_mut(&mut painting),
+            composition: None,
+            steadiness: Some(Steadiness { percent: PERCENT, is_new: false }),
+        };
+        after.run(job, &RunControl::default(), None)?;
+        if (painting == got[split]) != continues {
+            return Err(format!("{size:?} {mode}: continued: {}", !continues).into());
+        }
+    }
     let mut steady = Steady::new(4);
     for (t, source) in frames.iter().enumerate() {
         let what = format!("{size:?} {mode}, frame {t}");

@@ -419,6 +419,22 @@ impl Session for CudaSession {
         run
     }
 
+    fn save_steady(&self) -> BackendResult<Vec<u8>> {
+        let saved = self.steady.as_ref().map_or_else(|| Ok(Vec::new()), DeviceSteady::save);
+        saved.map_err(|f| self.network.backend_error(f))
+    }
+
+    fn restore_steady(&mut self, state: &[u8]) -> BackendResult {
+        if !self.capabilities().steadies {
+            return Ok(());
+        }
+        let steady = match &mut self.steady {
+            Some(steady) => steady,
+            None => self.steady.insert(DeviceSteady::new(&self.network)?),
+        };
+        steady.restore(state).map_err(|f| self.network.backend_error(f))
+    }
+
     fn sent(&self) -> Option<SentFrames> {
         self.first.sent().map(SentFrames::new)
     }

@@ -169,12 +169,74 @@ impl DeviceSteady {
         }
     }
 
+    /// The state after the last job, for [`DeviceSteady::restore`]; empty if no painting is kept.
+    ///
+    /// # Errors
+    /// The driver's failures.
+    pub fn save(&self) -> DriverResult<Vec<u8>> {
+        let mut state = Vec::new();
+        if self.is_started {
+            state.extend(self.state_header());
+            for (from, bytes) in self.kept() {
+                let begin = state.len();
+                state.resize(begin + bytes, 0);
+                self.driver.download(&mut state[begin..], from)?;
+            }
+        }
+        Ok(state)
+    }
+
+    /// Continues after the painting after which `state` was saved; starts anew if the bytes are not such a state.
+    ///
+    /// # Errors
+    /// The driver's failures.
+    pub fn restore(&mut self, state: &[u8]) -> DriverResult {
+        self.is_started = false;
+        let needed: usize = self.kept().iter().map(|(_, bytes)| bytes).sum();
+        let Some(mut rest) = state.strip_prefix(&self.state_header()[..]) else { return Ok(()) };
+        if rest.len() != needed {
+            return Ok(());
+        }
+        for (to, bytes) in self.kept() {
+            let (part, after) = rest.split_at(bytes);
+            self.driver.upload(to, part)?;
+            rest = after;
+        }
+        self.is_started = true;
+        Ok(())
+    }
+
+    /// First bytes of a state. Those of the processor begin with a width.
+    fn state_header(&self) -> [u8; 16] {
+        let mut header = *b"of a GPU........";
+        for (to, side) in header[8..].as_chunks_mut().0.iter_mut().zip([self.size.0, self.size.1]) {
+            *to = (side as u32).to_le_bytes();
+        }
+        header
+    }
+
+    /// Everything that the next frame needs of the one before, and its bytes.
+    fn kept(&self) -> [(DevicePtr, usize); 3] {
+        let next = self.next_params();
+        let pixels = |&(width, height): &(usize, usize)| width * height;
+        let pyramid: usize = self.levels.iter().map(pixels).sum();
+        [
+            (DevicePtr(next.before), 4 * pyramid),
+            (DevicePtr(next.soft_before), 4 * pixels(&self.levels[0])),
+            (DevicePtr(next.previous), 16 * pixels(&self.size)),
+        ]
+    }
+
+    const fn next_params(&self) -> SteadyParams {
+        if self.turn { self.params.swapped() } else { self.params }
+    }
+
     /// Queues the launches for the session's painting, after it is painted.
     pub fn queue(&self, driver: &dyn Driver) -> DriverResult {
         let params = SteadyParams {
             continues: i32::from(self.is_started),
             share: f32::from(self.percent.unwrap_or(0)) / 100.0,
-            ..if self.turn { self.params.swapped() } else { self.params }
+            ..self.next_params()
         };
         let launch = |entry: Entry, grid: (usize, usize, usize), block: usize, params| {
             let shape = LaunchShape {

@@ -88,7 +88,7 @@ impl<'a> Run<'a> {
             devices: painters.count(),
             part_frames: part_frames(kind == DeviceChoice::Cuda),
             about: format!(
-                "{} {:x} {mode} {:?}",
+                "{} {:x} {kind} {mode} {:?}",
                 style.title,
                 style.network.digest(),
                 job.paint.working_size
@@ -107,9 +107,10 @@ impl<'a> Run<'a> {
             tools,
             &film,
             &control,
-            |frames| {
+            |frames, steadying| {
+                let (network, batch) = (&style.network, film.batch);
                 painters.paint(|painter| {
-                    painter.paint_batch(frames, film.batch, &style.network, job.paint, &control)
+                    painter.paint_film(frames, batch, network, job.paint, steadying, &control)
                 })
             },
             &|frames, painted| {

@@ -310,7 +310,7 @@ impl FrameLoop {
                 return Ok(Run { timing, is_steady: true, is_composed: false });
             }
         }
-        let timing = session.run(Job::frame(scaled, to), &self.control, meanwhile)?;
+        let timing = session.run(Job::frames(&[scaled], from_mut(to)), &self.control, meanwhile)?;
         Ok(Run { timing, is_steady: false, is_composed: false })
     }
 

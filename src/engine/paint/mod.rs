@@ -11,13 +11,14 @@ use std::{
     borrow::Cow,
     fmt::{Display, Formatter},
     str::FromStr,
+    sync::Arc,
 };
 
 pub use painter::{Painter, long_minutes};
 pub use painters::Painters;
 
 use crate::{
-    backend::BackendError,
+    backend::{BackendError, Steadiness},
     compose::{Look, compose, compose_deep},
     deep_frame::DeepFrame,
     frame::Frame,
@@ -228,12 +229,24 @@ impl PaintError {
     }
 }
 
+/// How a frame of a film is steadied by the device that paints it, if it can.
+#[derive(Clone, Debug)]
+pub struct Steadying {
+    pub steadiness: Steadiness,
+    /// [`Painting::steady`] of the frame before, if another run painted it.
+    pub restored: Option<Arc<[u8]>>,
+    /// Whether the state after this frame is needed.
+    pub is_saved: bool,
+}
+
 #[derive(Clone, Debug)]
 pub struct Painting {
     /// The network's picture at the working size, before strength, colours and output size are applied.
     pub painted: Frame,
     /// The same picture before it was rounded to 8 bits, if it was requested ([`PaintSettings::is_deep`]).
     pub deep: Option<DeepFrame>,
+    /// The state of the steadiness after it, if the device steadied it; empty unless it was requested.
+    pub steady: Option<Vec<u8>>,
     /// Messages for the user, for example about a reduced working size.
     pub notes: Vec<String>,
     pub mode: Mode,

@@ -3,13 +3,14 @@
 //! Blocks while it paints. Knows no files and no styles. Belongs to one thread at a time.
 
 use std::{
+    borrow::Borrow,
     fmt::Write,
     sync::{Arc, Weak, atomic::AtomicUsize},
     time::Instant,
 };
 
 use super::{
-    PaintError, PaintSettings, Painting, at_size,
+    PaintError, PaintSettings, Painting, Steadying, at_size,
     limits::{Budget, default_limit_bytes},
 };
 use crate::{
@@ -251,8 +252,19 @@ impl Painter {
         settings: PaintSettings,
         control: &RunControl,
     ) -> Result<Painting, PaintError> {
+        self.paint_one(photo, network, settings, None, control)
+    }
+
+    fn paint_one(
+        &mut self,
+        photo: &Arc<Frame>,
+        network: &Arc<Network>,
+        settings: PaintSettings,
+        steadying: Option<&Steadying>,
+        control: &RunControl,
+    ) -> Result<Painting, PaintError> {
         loop {
-            match self.paint_here(&[photo], 1, network, settings, control) {
+            match self.paint_here(&[photo], 1, network, settings, steadying, control) {
                 // Terminates, because the CPU is the last device and its errors are returned.
                 Err(PaintError::Backend(error)) if error.is_lost() => {
                     self.replace_device(error, |device| device.mode(settings.mode()))?;
@@ -281,7 +293,7 @@ impl Painter {
         settings: PaintSettings,
         control: &RunControl,
     ) -> Result<Vec<Painting>, PaintError> {
-        match self.paint_here(photos, batch, network, settings, control) {
+        match self.paint_here(photos, batch, network, settings, None, control) {
             Err(PaintError::Backend(error)) if error.is_lost() => {
                 self.replace_device(error, |device| device.mode(settings.mode()))?;
             }
@@ -296,6 +308,28 @@ impl Painter {
         Ok(paintings)
     }
 
+    /// [`Painter::paint_batch`] of the frames of a film. A single frame is steadied by the device if it can.
+    ///
+    /// # Errors
+    /// As [`Painter::paint_batch`].
+    pub fn paint_film(
+        &mut self,
+        frames: &[&Arc<Frame>],
+        batch: usize,
+        network: &Arc<Network>,
+        settings: PaintSettings,
+        steadying: Option<&Steadying>,
+        control: &RunControl,
+    ) -> Result<Vec<Painting>, PaintError> {
+        match frames {
+            [frame] if steadying.is_some() => {
+                let painted = self.paint_one(frame, network, settings, steadying, control);
+                painted.map(|painting| vec![painting])
+            }
+            _ => self.paint_batch(frames, batch, network, settings, control),
+        }
+    }
+
     /// [`Painter::paint_batch`] on the current device, with one session. A single photo is painted smaller if the device
     /// has less free memory than it reported.
     fn paint_here(
@@ -304,6 +338,7 @@ impl Painter {
         batch: usize,
         network: &Arc<Network>,
         settings: PaintSettings,
+        steadying: Option<&Steadying>,
         control: &RunControl,
     ) -> Result<Vec<Painting>, PaintError> {
         let started = Instant::now();
@@ -353,11 +388,13 @@ impl Painter {
             refused = Some(error);
         };
         let spec = key.spec;
+        let mut steady = None;
         let (run, outputs): (_, Vec<_>) = if settings.is_deep {
             let (run, outputs) = self.run_deep(&key, photos, control)?;
             (run, outputs.into_iter().map(|deep| (deep.narrowed(), Some(deep))).collect())
         } else {
-            let (run, outputs) = self.run(&key, photos, control)?;
+            let (run, outputs);
+            (run, outputs, steady) = self.run(&key, photos, steadying, control)?;
             (run, outputs.into_iter().map(|painted| (painted, None)).collect())
         };
         for photo in photos {
@@ -367,6 +404,7 @@ impl Painter {
         let paintings = outputs.into_iter().zip(notes).map(|((painted, deep), note)| Painting {
             painted,
             deep,
+            steady: steady.take(),
             notes: note.into_iter().collect(),
             mode,
             run,
@@ -397,15 +435,17 @@ impl Painter {
     }
 
     /// Runs a newly opened session on `photos`. The last painted photos, in another style or mode, are neither scaled
-    /// nor uploaded again.
+    /// nor uploaded again, unless they are steadied. Also returns the state of the steadiness if the device steadied.
     fn run(
         &mut self,
         key: &SessionKey,
         photos: &[&Arc<Frame>],
+        steadying: Option<&Steadying>,
         control: &RunControl,
-    ) -> Result<(RunTiming, Vec<Frame>), BackendError> {
+    ) -> Result<(RunTiming, Vec<Frame>, Option<Vec<u8>>), BackendError> {
         let size @ (width, height) = (key.spec.width, key.spec.height);
-        let sent = self.sent.take().filter(|sent| sent.is_of(photos, size));
+        let sent = self.sent.take();
+        let sent = sent.filter(|sent| steadying.is_none() && sent.is_of(photos, size));
         let missing = BackendError::Internal("a session is missing");
         let session = self.pool.session(key).ok_or(missing)?;
         if let Some(sent) = sent {
@@ -415,15 +455,26 @@ impl Painter {
             let job = Job::new(input, &mut outputs);
             if let Some(run) = unless_declined(session.run(job, control, None))? {
                 self.sent = PhotosOnDevice::of(session, photos, size);
-                return Ok((run, outputs));
+                return Ok((run, outputs, None));
             }
         }
         let mut outputs = Vec::new();
         outputs.resize_with(photos.len(), || Frame::empty(width, height));
         let inputs: Vec<_> = photos.iter().map(|photo| at_size(photo, width, height)).collect();
+        if let Some(Steadying { steadiness, restored, is_saved }) = steadying {
+            if let Some(state) = restored {
+                session.restore_steady(state)?;
+            }
+            let inputs: Vec<&Frame> = inputs.iter().map(Borrow::borrow).collect();
+            let job = Job { steadiness: Some(*steadiness), ..Job::frames(&inputs, &mut outputs) };
+            if let Some(run) = unless_declined(session.run(job, control, None))? {
+                let state = if *is_saved { session.save_steady()? } else { Vec::new() };
+                return Ok((run, outputs, Some(state)));
+            }
+        }
         let run = session.paint_all(&inputs, &mut outputs, control)?;
         self.sent = PhotosOnDevice::of(session, photos, size);
-        Ok((run, outputs))
+        Ok((run, outputs, None))
     }
 
     /// [`Painter::run`], one photo after another, with what the network computed before rounding.

@@ -195,6 +195,7 @@ mod tests {
         Painting {
             painted: frame.clone(),
             deep: None,
+            steady: None,
             notes: vec!["painted smaller".to_owned()],
             mode: Mode::default(),
             run: RunTiming::host(0.0),

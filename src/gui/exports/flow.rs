@@ -361,7 +361,7 @@ impl App {
         let measure = move || {
             let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 0, 255]));
             let settings = settings_of(&choice);
-            let painted = painter.paint(&[&frame], &loaded.network, settings, &control);
+            let painted = painter.paint(&[&frame], &loaded.network, settings, None, &control);
             painted.map_err(|e| e.to_string())
         };
         self.tasks.spawn(measure, |app, painted: Result<Vec<Painting>, String>| {

@@ -83,11 +83,11 @@ impl Run {
             about: format!("{:x} {settings:?} {on_gpu}", network.digest()),
         };
         progress.total.store(film.frames().unwrap_or(0), Ordering::Relaxed);
-        let paint = |frames: &[&Arc<_>]| {
+        let paint = |frames: &[&Arc<_>], steadying: Option<&_>| {
             while progress.is_paused.load(Ordering::Relaxed) && !control.is_cancelled() {
                 thread::sleep(LOOK_EVERY);
             }
-            self.painter.paint(frames, network, settings, control)
+            self.painter.paint(frames, network, settings, steadying, control)
         };
         render(&tools, &film, control, paint, &|frames, painted| {
             progress.frames.store(frames, Ordering::Relaxed);

@@ -29,6 +29,7 @@ fn painting() -> Arc<Painting> {
     Arc::new(Painting {
         painted: Frame::from_fn(100, 50, |_, _| [9, 9, 9, 255]),
         deep: None,
+        steady: None,
         notes: Vec::new(),
         mode: Mode::default(),
         run: RunTiming::host(0.0),
