@@ -3,7 +3,10 @@
 //! Pictures are painted, shown and saved in sRGB. A file says what its numbers mean by an ICC profile or, in a PNG, by
 //! the chunks `cICP`, `gAMA` and `cHRM`; without these they are sRGB already. Pure; any thread.
 
-use std::{io::Cursor, sync::Arc};
+use std::{
+    io::Cursor,
+    sync::{Arc, Mutex},
+};
 
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
@@ -12,7 +15,10 @@ use moxcms::{
 };
 use rayon::prelude::*;
 
-use crate::deep_frame::{DeepFrame, narrowed, widened};
+use crate::{
+    deep_frame::{DeepFrame, narrowed, widened},
+    lock::lock,
+};
 
 /// Largest profile that is read; real ones have a few kilobytes to three megabytes.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
@@ -26,6 +32,7 @@ const CREATION_TIME: std::ops::Range<usize> = 24..36;
 const CHUNK_BYTES: usize = 8 << 20;
 
 /// What the numbers of a file mean, when that is not sRGB.
+#[derive(Clone)]
 pub(super) struct ToSrgb {
     transform: Arc<Transform16BitExecutor>,
     kind: DataColorSpace,
@@ -37,12 +44,21 @@ pub(super) struct Unusable;
 impl ToSrgb {
     /// From an ICC profile for grey or other pixels. `None` for sRGB and for what differs from it by at most one level.
     pub fn of_icc(profile: &[u8], is_gray: bool) -> Result<Option<Self>, Unusable> {
-        let profile = parsed(profile).ok_or(Unusable)?;
-        match profile.color_space {
-            DataColorSpace::Gray if !is_gray => Err(Unusable),
-            DataColorSpace::Gray | DataColorSpace::Rgb => Self::of(&profile),
-            _ => Err(Unusable),
+        // Files of one origin have the same profile, and a conversion takes as long as decoding a small photo.
+        static LAST: Mutex<Option<(Vec<u8>, bool, Option<ToSrgb>)>> = Mutex::new(None);
+        if let Some((last, was_gray, found)) = &*lock(&LAST)
+            && (last.as_slice(), *was_gray) == (profile, is_gray)
+        {
+            return Ok(found.clone());
         }
+        let parsed = parsed(profile).ok_or(Unusable)?;
+        let found = match parsed.color_space {
+            DataColorSpace::Gray if !is_gray => return Err(Unusable),
+            DataColorSpace::Gray | DataColorSpace::Rgb => Self::of(&parsed)?,
+            _ => return Err(Unusable),
+        };
+        *lock(&LAST) = Some((profile.to_vec(), is_gray, found.clone()));
+        Ok(found)
     }
 
     /// From an ICC profile for CMYK pixels.
