@@ -1,7 +1,7 @@
 //! Sound in recordings, from a real sound server. `tools/try_microphone.sh` starts one.
 
 use std::{
-    io::Write,
+    io::{Read, Write},
     process::{Child, ChildStdin, Command, Stdio},
     sync::Arc,
     thread,
@@ -80,6 +80,34 @@ fn player() -> (Child, ChildStdin) {
     (child, input)
 }
 
+/// Listens to the microphone with a program of the sound server, and returns the seconds after `began` at which beeps
+/// are heard, until it is stopped: on a busy computer the player is late for all that follows, and this says how late.
+fn listener(began: Instant) -> (Child, thread::JoinHandle<Vec<f64>>) {
+    let mut command = Command::new("parec");
+    let format = "--raw --rate=48000 --channels=1 --format=s16le --latency-msec=10";
+    command.args(format.split(' ')).args(["-d", MICROPHONE]).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("parec of pulseaudio-utils");
+    let mut output = child.stdout.take().expect("piped");
+    let listening = thread::spawn(move || {
+        let (mut heard, mut piece) = (Vec::new(), [0; 2 * RATE / 100]);
+        // The earliest piece in relation to its place was read without delay.
+        let mut start = f64::INFINITY;
+        while output.read_exact(&mut piece).is_ok() {
+            heard.extend(is_loud(&piece));
+            start = start.min(began.elapsed().as_secs_f64() - heard.len() as f64 / RATE as f64);
+        }
+        let beeps = beginnings(heard.into_iter(), RATE / 2).into_iter();
+        beeps.map(|n| start + n as f64 / RATE as f64).collect()
+    });
+    (child, listening)
+}
+
+/// Which samples of 16 bits are loud.
+fn is_loud(samples: &[u8]) -> impl Iterator<Item = bool> {
+    let samples = samples.as_chunks::<2>().0.iter();
+    samples.map(|&sample| i16::from_le_bytes(sample).unsigned_abs() > 3000)
+}
+
 /// Where something begins that was off before, in steps.
 fn beginnings(is_on: impl Iterator<Item = bool>, off: usize) -> Vec<usize> {
     let mut since_on = usize::MAX;
@@ -108,6 +136,7 @@ fn a_microphone_is_in_step_with_the_picture() {
     let (mut child, input) = player();
     let began = Instant::now();
     let beeping = thread::spawn(move || beep(input, began));
+    let (mut parec, listening) = listener(began);
     let (mut sink, taken) = FrameSink::open();
     let recorder = Recorder::of_taken(&taken, &destination, Arc::new(|| {})).expect("a file");
     let paint = |is_on: bool| {
@@ -126,9 +155,12 @@ fn a_microphone_is_in_step_with_the_picture() {
     }
     taken.hold_until(Instant::now());
     let recorded = recorder.finish();
-    child.kill().expect("stopped");
-    child.wait().expect("ends");
+    for child in [&mut child, &mut parec] {
+        child.kill().expect("stopped");
+        child.wait().expect("ends");
+    }
     beeping.join().expect("ends");
+    let heard = listening.join().expect("ends");
     assert_eq!(recorded.failure, None);
     assert_eq!((recorded.notes, recorded.left_out), (Vec::new(), 0));
 
@@ -144,23 +176,26 @@ fn a_microphone_is_in_step_with_the_picture() {
         .collect();
     let samples = "-copyts -map 0:a -af aresample=async=1:first_pts=0 -ac 1 -f s16le -";
     let samples = output(&ffmpeg.program, &samples.split(' ').collect::<Vec<_>>(), &path);
-    let loud = samples
-        .chunks_exact(2)
-        .map(|two| i16::from_le_bytes([two[0], two[1]]).unsigned_abs() > 3000);
-    let beeps: Vec<f64> =
-        beginnings(loud, RATE / 2).into_iter().map(|n| n as f64 / RATE as f64).collect();
-    // The first two may come before the sound server has started the microphone.
-    let off: Vec<f64> = flashes
-        .iter()
-        .skip(2)
-        .map(|flash| {
-            let nearest =
-                beeps.iter().map(|beep| beep - flash).min_by(|a, b| a.abs().total_cmp(&b.abs()));
-            nearest.expect("a beep")
-        })
+    let beeps: Vec<f64> = beginnings(is_loud(&samples), RATE / 2)
+        .into_iter()
+        .map(|n| n as f64 / RATE as f64)
         .collect();
-    let shown: Vec<String> = off.iter().map(|off| format!("{:.0}", off * 1e3)).collect();
-    println!("sound after picture, in ms: {}", shown.join(" "));
+    let distance = |times: &[f64], to: f64| {
+        let all = times.iter().map(|time| time - to);
+        all.min_by(|a, b| a.abs().total_cmp(&b.abs())).expect("a beep")
+    };
+    // The first two may come before the sound server has started the microphone. The film begins less than half a period
+    // after the beeps, so that rounding says which beep belongs to a flash.
+    let period = PERIOD.as_secs_f64();
+    let off = flashes.iter().skip(2).map(|&flash| {
+        let due = (flash / period).round() * period;
+        let late = distance(&heard, due);
+        (late, distance(&beeps, flash) - late)
+    });
+    let (late, off): (Vec<f64>, Vec<f64>) = off.unzip();
+    let text = |all: &[f64]| all.iter().map(|t| format!(" {:.0}", t * 1e3)).collect::<String>();
+    let shown = text(&off);
+    println!("player late, in ms:{}\nsound after picture, in ms:{shown}", text(&late));
     assert!(off.len() as u64 >= seconds / 2 - 6, "{flashes:?} {beeps:?}");
-    assert!(off.iter().all(|off| off.abs() <= STEP), "{shown:?}");
+    assert!(off.iter().all(|off| off.abs() <= STEP), "{shown}");
 }
