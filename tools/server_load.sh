@@ -120,7 +120,7 @@ measure_gpus() {
     local all count used size clients model
     nvidia-smi --query-gpu=index,name,driver_version --format=csv,noheader
     all=$(nvidia-smi --query-gpu=index --format=csv,noheader | wc -l)
-    for count in 1 2 4; do
+    for count in 1 2 4 8; do
         add_model "instances_$count" "kind: KIND_GPU count: $count gpus: [ 0 ]"
     done
     for ((used = 2; used <= all; used *= 2)); do
