@@ -23,6 +23,8 @@ use crate::recording::{output, probed};
 const SPEAKER: &str = "silent";
 const MICROPHONE: &str = "silent.monitor";
 const RATE: usize = 48_000;
+/// Samples that are played and read at once.
+const PIECE: usize = RATE / 100;
 /// Time between two flashes with beeps, and length of each.
 const PERIOD: Duration = Duration::from_secs(2);
 const LENGTH: Duration = Duration::from_millis(100);
@@ -36,11 +38,10 @@ fn is_on(at: Duration) -> bool {
 
 /// Sends samples to the player, each at its time.
 fn beep(mut player: ChildStdin, began: Instant) {
-    let piece = RATE / 100;
     let mut sent = 0;
     loop {
         let at = |n: usize| Duration::from_secs_f64((sent + n) as f64 / RATE as f64);
-        let samples = (0..piece).flat_map(|n| {
+        let samples = (0..PIECE).flat_map(|n| {
             let seconds = at(n).as_secs_f64();
             let level =
                 if is_on(at(n)) { (seconds * 1000.0 * std::f64::consts::TAU).sin() } else { 0.0 };
@@ -54,7 +55,7 @@ fn beep(mut player: ChildStdin, began: Instant) {
         if player.write_all(&samples).and_then(|()| player.flush()).is_err() {
             return;
         }
-        sent += piece;
+        sent += PIECE;
     }
 }
 
@@ -89,15 +90,17 @@ fn listener(began: Instant) -> (Child, thread::JoinHandle<Vec<f64>>) {
     let mut child = command.spawn().expect("parec of pulseaudio-utils");
     let mut output = child.stdout.take().expect("piped");
     let listening = thread::spawn(move || {
-        let (mut heard, mut piece) = (Vec::new(), [0; 2 * RATE / 100]);
-        // The earliest piece in relation to its place was read without delay.
-        let mut start = f64::INFINITY;
+        let (mut heard, mut starts, mut piece) = (Vec::new(), Vec::new(), [0; 2 * PIECE]);
         while output.read_exact(&mut piece).is_ok() {
             heard.extend(is_loud(&piece));
-            start = start.min(began.elapsed().as_secs_f64() - heard.len() as f64 / RATE as f64);
+            starts.push(began.elapsed().as_secs_f64() - heard.len() as f64 / RATE as f64);
         }
-        let beeps = beginnings(heard.into_iter(), RATE / 2).into_iter();
-        beeps.map(|n| start + n as f64 / RATE as f64).collect()
+        // In the second before a beep and after it, the earliest piece in relation to its place was read without delay.
+        let at = |n: usize| {
+            let near = (n / PIECE).saturating_sub(100)..(n / PIECE + 100).min(starts.len());
+            starts[near].iter().copied().fold(f64::INFINITY, f64::min) + n as f64 / RATE as f64
+        };
+        beginnings(heard.into_iter(), RATE / 2).into_iter().map(at).collect()
     });
     (child, listening)
 }

@@ -32,9 +32,11 @@ const TICKS_PER_SECOND: u32 = 90_000;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Quality if none is chosen: higher than that of films, because the encoder works faster.
 pub const USUAL_QUALITY: u8 = 95;
-/// Sound in step with its times: a microphone that is too fast or too slow is stretched, gaps are filled.
+/// Sound in step with its times: a microphone that is too fast or too slow is stretched, gaps are filled. `res`: the filter
+/// stretches from the start; otherwise it begins anew when it first stretches, and inserts silence as long as the sound so
+/// far.
 const SOUND: &str =
-    "-map 0:a:0 -af aresample=async=1000:min_comp=0.01:first_pts=0 -c:a aac -b:a 160k";
+    "-map 0:a:0 -af aresample=async=1000:min_comp=0.01:first_pts=0:flags=+res -c:a aac -b:a 160k";
 /// The sound begins with silence, because ffmpeg writes nothing before the first sound, and the microphone starts late.
 const LEAD: Duration = Duration::from_millis(100);
 /// A fragment covers a second and can be played as soon as it is written, whatever happens afterwards. `delay_moov`: the
@@ -267,7 +269,10 @@ mod tests {
     use std::{fs, thread};
 
     use super::{super::fragments::tests::fragment, *};
-    use crate::{frame::Frame, media::fake};
+    use crate::{
+        frame::Frame,
+        media::{fake, nut::NutMuxer, process},
+    };
 
     /// An output with this script instead of ffmpeg, and its folder.
     fn output(script: &str, has_sound: bool) -> (Mp4, tempfile::TempDir) {
@@ -405,5 +410,35 @@ mod tests {
                 received.windows(1000).any(|bytes| bytes.iter().all(|&byte| byte == b'\n'));
             assert_eq!(is_there, microphone.starts_with("yes"), "{microphone}");
         }
+    }
+
+    #[test]
+    fn sound_is_stretched_over_a_short_gap() {
+        let ffmpeg = Ffmpeg::find().expect("ffmpeg");
+        let here = tempfile::tempdir().expect("a folder");
+        let [sent, made] = ["sent.nut", "made.mp4"].map(|name| here.path().join(name));
+        let tick = (1, u64::from(TICKS_PER_SECOND));
+        let stream = NutStream { width: 2, height: 2, tick, aspect: SQUARE, has_sound: true };
+        let (mut muxer, mut nut) = (NutMuxer::default(), Vec::new());
+        muxer.begin(&stream, &mut nut);
+        let piece = silence(Duration::from_millis(20));
+        for n in 0..200 {
+            // After two seconds, 50 ms are missing.
+            let at = Duration::from_millis(20 * n + if n < 100 { 0 } else { 50 });
+            muxer.frame(Track::Sound, ticks_of(at, None), piece.len(), &mut nut);
+            nut.extend_from_slice(&piece);
+        }
+        fs::write(&sent, nut).expect("written");
+        let output = |from: &Path, options: &str| {
+            let mut command = ffmpeg.command();
+            command.arg("-i").arg(from).args(options.split_whitespace());
+            let ended = process::run(command, PATIENCE).expect("started");
+            assert_eq!(ended.failure(), None);
+            ended.output
+        };
+        fs::write(&made, output(&sent, &format!("{SOUND} {FRAGMENTS}"))).expect("written");
+        let decoded = output(&made, "-f s16le pipe:1").len();
+        let seconds = decoded as f64 / silence(Duration::from_secs(1)).len() as f64;
+        assert!((seconds - 4.05).abs() < 0.1, "{seconds} s");
     }
 }
