@@ -19,14 +19,22 @@ pub(crate) fn unwrapped(key: &str) -> Option<&str> {
     Some(rest)
 }
 
+/// Parts of the longest name: `residual_blocks.4.conv2.norm.running_mean`.
+const MAX_PARTS: usize = 5;
+
+/// The parts of a name. The last part keeps the dots of a name with more parts, so such a name matches no weight.
+pub fn parts(name: &str) -> Vec<&str> {
+    name.splitn(MAX_PARTS, '.').collect()
+}
+
 /// A decimal number without sign or leading zeros.
-pub(super) fn plain_number(text: &str) -> Option<usize> {
+pub fn plain_number(text: &str) -> Option<usize> {
     let plain = text == "0" || !text.starts_with('0');
     (plain && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit()))
         .then(|| text.parse().ok())?
 }
 
 /// Whether a part of a key is one of a norm's running statistics, which no network uses.
-pub(super) fn is_running(part: &str) -> bool {
+pub fn is_running(part: &str) -> bool {
     matches!(part, "running_mean" | "running_var" | "num_batches_tracked")
 }

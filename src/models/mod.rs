@@ -17,11 +17,10 @@ use crate::{
     mode::ModelSize,
     network::{Network, NetworkError},
 };
-pub use johnson::PUBLISHED_BLOCKS;
-use johnson::{Kernels, NetworkSpec};
+use johnson::{Form, Kernels, NetworkSpec};
+pub use johnson::{PUBLISHED_BLOCKS, keys::module};
 pub(crate) use key::unwrapped;
 use rrmina::Published;
-use walk::Walked;
 
 /// The code base that names weights in this way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +55,6 @@ pub fn role_of(key: &str) -> Role {
 
 pub fn is_weight(key: &str) -> bool {
     matches!(role_of(key), Role::Weight(..))
-}
-
-/// The published name of a node's weights, without `.weight` and `.bias`.
-pub fn module(node: &Node) -> String {
-    johnson::keys::module(node)
 }
 
 fn node_name(node: &Node) -> String {
@@ -129,22 +123,15 @@ pub enum Model {
 impl Model {
     /// The model to which most of these keys belong, and their spelling; `None` if they belong to no known model.
     pub fn of<'k>(keys: impl Iterator<Item = &'k str>) -> Option<(Self, Spelling)> {
-        let (mut example, mut ours, mut yakhyo, mut last, mut rrmina) = (0, 0, 0, 0, 0);
+        let (mut counts, mut last) = ([0; 4], 0);
         for key in keys {
-            match role_of(key) {
-                Role::Weight(_, Spelling::Rrmina) => rrmina += 1,
-                Role::Weight(_, Spelling::Yakhyo) => yakhyo += 1,
-                Role::Weight(name, spelling) => {
-                    // yakhyo's other names are those of the example.
-                    last += usize::from(name.starts_with("deconv"));
-                    match spelling {
-                        Spelling::StyleForge => ours += 1,
-                        _ => example += 1,
-                    }
-                }
-                Role::Stale | Role::Unknown => {}
+            if let Role::Weight(name, spelling) = role_of(key) {
+                counts[spelling as usize] += 1;
+                // yakhyo's other names are those of the example.
+                last += usize::from(name.starts_with("deconv"));
             }
         }
+        let [example, ours, yakhyo, rrmina] = counts;
         if rrmina > example + ours + yakhyo {
             Some((Self::Rrmina, Spelling::Rrmina))
         } else if yakhyo > last {
@@ -175,16 +162,18 @@ impl Model {
             Self::Johnson | Self::Yakhyo if said.is_some() => {
                 return other("a network for which --network is not needed");
             }
-            Self::Johnson => {
+            Self::Johnson | Self::Yakhyo => {
+                let form = if self == Self::Yakhyo { yakhyo::FORM } else { Form::JOHNSON };
                 let blocks = johnson::checkpoint::block_count(weights)?;
-                let walked = Walked {
-                    names: johnson::keys::of_network(blocks),
-                    graph: johnson::checkpoint::spec(weights).and_then(|spec| Ok(spec.graph()?)),
-                    unbiased: Vec::new(),
-                };
-                Recognised::new(walked, module, None)
+                let spec = johnson::checkpoint::spec(weights, &form);
+                Recognised {
+                    names: johnson::keys::of_network(blocks, &form),
+                    graph: spec.and_then(|spec| Ok(spec.graph_of(&form)?)),
+                    published: None,
+                    module,
+                    unbiased: HashSet::new(),
+                }
             }
-            Self::Yakhyo => Recognised::new(yakhyo::walked(weights)?, node_name, None),
             Self::Rrmina => {
                 let detected = rrmina::detected(weights);
                 let are_alike = |network| Published::ALIKE.contains(&network);
@@ -196,7 +185,7 @@ impl Model {
                     None => detected,
                 };
                 let walked = rrmina::walked(published, weights)?;
-                Recognised::new(walked, node_name, Some(published))
+                Recognised { published: Some(published), ..walked }
             }
         })
     }
@@ -217,17 +206,12 @@ pub struct Recognised {
 }
 
 impl Recognised {
-    fn new(walked: Walked, module: fn(&Node) -> String, published: Option<Published>) -> Self {
-        let Walked { names, graph, unbiased } = walked;
-        Self { names, graph, published, module, unbiased: unbiased.into_iter().collect() }
-    }
-
     /// Any network, whose weights are named after its nodes.
     pub fn any(graph: Graph) -> Self {
         let names = names_of(&graph, node_name);
         let unbiased = graph.weight_shapes().filter(|(_, shape)| shape.bias == 0);
         let unbiased = unbiased.map(|(node, _)| node.name.clone()).collect();
-        Self::new(Walked { names, graph: Ok(graph), unbiased }, node_name, None)
+        Self { names, graph: Ok(graph), published: None, module: node_name, unbiased }
     }
 
     /// The published names of a node's weight and of its bias. If the file has no bias, its values are zero.

@@ -3,134 +3,114 @@
 //! Nodes with weights have the names of their modules in the published state dicts. The names of the weights then
 //! follow from those of the nodes.
 
+use std::collections::HashSet;
+
 use crate::{
     graph::{Conv, Graph, GraphError, NORM_EPS, NodeId, Op, Sides},
     network::NetworkError,
 };
 
 use super::{
-    Misfit, NamedShapes,
+    Misfit, NamedShapes, Recognised,
     johnson::{MAX_BLOCKS, MAX_CHANNELS, MAX_KERNEL_PX},
+    node_name,
 };
 
 /// A map of the graph that is being built.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Map {
+pub struct Map {
     id: NodeId,
     channels: usize,
 }
 
 impl Map {
-    pub(super) const fn channels(&self) -> usize {
+    pub const fn channels(&self) -> usize {
         self.channels
     }
 }
 
 /// A convolution to build.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Contraction<'n> {
+pub struct Contraction<'n> {
     /// The layer to which its time is attributed.
-    pub(super) layer: &'n str,
+    pub layer: &'n str,
     /// Its module in the layer.
-    pub(super) part: &'n str,
+    pub part: &'n str,
     /// Pixels from output to output, or from input to input if transposed.
-    pub(super) stride_px: usize,
+    pub stride_px: usize,
     /// The required number of output channels, if other layers determine it.
-    pub(super) makes: Option<usize>,
+    pub makes: Option<usize>,
     /// Whether the file has biases for it.
-    pub(super) has_bias: bool,
+    pub has_bias: bool,
     /// Whether it is transposed: it multiplies rows and columns by its stride, with padding of half the kernel and an
     /// output padding of 1. Otherwise it keeps the size at stride 1, with reflection padding.
-    pub(super) is_transposed: bool,
+    pub is_transposed: bool,
 }
 
 impl<'n> Contraction<'n> {
     /// A convolution of stride 1 with any number of output channels.
-    pub(super) const fn new(layer: &'n str, part: &'n str) -> Self {
+    pub const fn new(layer: &'n str, part: &'n str) -> Self {
         Self { layer, part, stride_px: 1, makes: None, has_bias: true, is_transposed: false }
     }
 }
 
-/// The result of building a graph.
-#[derive(Debug)]
-pub(super) struct Walked {
-    /// The graph, or the first weight that is missing or does not fit.
-    pub(super) graph: Result<Graph, Misfit>,
-    /// The names of all weights, in layer order, even if the graph could not be built.
-    pub(super) names: Vec<String>,
-    /// Nodes for which the file has no biases.
-    pub(super) unbiased: Vec<String>,
-}
-
 /// The state while a graph is built.
-pub(super) struct Walk<'w, W> {
+pub struct Walk<'w, W> {
     weights: &'w W,
     graph: Graph,
     names: Vec<String>,
-    unbiased: Vec<String>,
+    unbiased: HashSet<String>,
     /// The first problem. After it, building continues with minimal sizes to collect the names.
     misfit: Option<Misfit>,
 }
 
 impl<'w, W: NamedShapes> Walk<'w, W> {
-    pub(super) fn new(weights: &'w W) -> Self {
+    pub fn new(weights: &'w W) -> Self {
         Self {
             weights,
             graph: Graph::default(),
             names: Vec::new(),
-            unbiased: Vec::new(),
+            unbiased: HashSet::new(),
             misfit: None,
         }
     }
 
     /// The photo, as part of a layer.
-    pub(super) fn photo(&mut self, layer: &str) -> Result<Map, GraphError> {
+    pub fn photo(&mut self, layer: &str) -> Result<Map, GraphError> {
         let id = self.graph.add("photo", layer, Op::Photo, &[])?;
         Ok(Map { id, channels: 3 })
     }
 
     /// An operation that keeps the number of channels, named after its layer.
-    pub(super) fn then(
-        &mut self,
-        layer: &str,
-        what: &str,
-        op: Op,
-        x: Map,
-    ) -> Result<Map, GraphError> {
+    pub fn then(&mut self, layer: &str, what: &str, op: Op, x: Map) -> Result<Map, GraphError> {
         let id = self.graph.then(layer, what, op, &[x.id])?;
         Ok(Map { id, ..x })
     }
 
-    pub(super) fn relu(&mut self, layer: &str, x: Map) -> Result<Map, GraphError> {
+    pub fn relu(&mut self, layer: &str, x: Map) -> Result<Map, GraphError> {
         self.then(layer, "relu", Op::Relu, x)
     }
 
     /// The sum of two maps with the same number of channels.
-    pub(super) fn sum(
-        &mut self,
-        layer: &str,
-        what: &str,
-        a: Map,
-        b: Map,
-    ) -> Result<Map, GraphError> {
+    pub fn sum(&mut self, layer: &str, what: &str, a: Map, b: Map) -> Result<Map, GraphError> {
         let id = self.graph.then(layer, what, Op::Add, &[a.id, b.id])?;
         Ok(Map { id, ..a })
     }
 
     /// The channels of `a` followed by those of `b`.
-    pub(super) fn concat(&mut self, layer: &str, a: Map, b: Map) -> Result<Map, GraphError> {
+    pub fn concat(&mut self, layer: &str, a: Map, b: Map) -> Result<Map, GraphError> {
         let id = self.graph.then(layer, "concat", Op::Concat { count: 2 }, &[a.id, b.id])?;
         let channels = a.channels + b.channels;
         Ok(Map { id, channels })
     }
 
-    pub(super) fn norm(&mut self, module: &str, layer: &str, x: Map) -> Result<Map, GraphError> {
+    pub fn norm(&mut self, module: &str, layer: &str, x: Map) -> Result<Map, GraphError> {
         self.name(module, true);
         let id = self.graph.instance_norm(module, layer, NORM_EPS, x.id)?;
         Ok(Map { id, ..x })
     }
 
-    pub(super) fn conv(&mut self, conv: Contraction<'_>, x: Map) -> Result<Map, GraphError> {
+    pub fn conv(&mut self, conv: Contraction<'_>, x: Map) -> Result<Map, GraphError> {
         let module = format!("{}.{}", conv.layer, conv.part);
         self.name(&module, conv.has_bias);
         let (channels, kernel_px) = self.extent(&module, conv, x);
@@ -148,15 +128,15 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         Ok(Map { id, channels })
     }
 
-    /// Ends the graph with the picture of map `x`.
-    pub(super) fn picture(mut self, layer: &str, x: Map) -> Result<Walked, GraphError> {
+    /// Ends the graph with the picture of map `x`. The names are those of all weights, even if the graph could not be
+    /// built.
+    pub fn picture(mut self, layer: &str, x: Map) -> Result<Recognised, GraphError> {
         self.then(layer, "picture", Op::Picture, x)?;
-        Ok(Walked {
-            graph: match self.misfit {
-                Some(misfit) => Err(misfit),
-                None => Ok(self.graph),
-            },
+        Ok(Recognised {
             names: self.names,
+            graph: self.misfit.map_or(Ok(self.graph), Err),
+            published: None,
+            module: node_name,
             unbiased: self.unbiased,
         })
     }
@@ -166,7 +146,7 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         if has_bias {
             self.names.push(format!("{module}.bias"));
         } else {
-            self.unbiased.push(module.to_owned());
+            self.unbiased.insert(module.to_owned());
         }
     }
 
@@ -216,7 +196,7 @@ fn misshapen(conv: Contraction<'_>, x: Map, name: String) -> Misfit {
 ///
 /// # Errors
 /// [`NetworkError::OutOfRange`] for more than this program runs.
-pub(super) fn block_count(
+pub fn block_count(
     weights: &impl NamedShapes,
     first: usize,
     number: impl Fn(&str) -> Option<usize>,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     graph::Graph,
     models::{
-        johnson::{NetworkSpec, checkpoint},
+        johnson::{Form, NetworkSpec, checkpoint},
         role_of,
     },
 };
@@ -207,7 +207,7 @@ impl Inspection {
         self.family = guess(tensors, budget)?;
         // Also for files that are refused.
         let (places, _) = Places::of(tensors, role_of, budget)?;
-        if let Ok(spec) = checkpoint::spec(&places) {
+        if let Ok(spec) = checkpoint::spec(&places, &Form::JOHNSON) {
             self.outline(&spec);
         }
         let counts = tensors.iter().map(|(_, t)| t.element_count());

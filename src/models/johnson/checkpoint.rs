@@ -5,16 +5,16 @@ use std::collections::HashSet;
 
 use crate::models::{Misfit, NamedShapes, walk};
 
-use super::{MAX_CHANNELS, MAX_KERNEL_PX, NetworkSpec, keys};
+use super::{Form, MAX_CHANNELS, MAX_KERNEL_PX, NetworkSpec, keys};
 
-/// The network that the shapes describe.
+/// The network of this form that the shapes describe.
 ///
 /// # Errors
 /// [`Misfit`] names the first weight that is missing or whose shape no such network has.
-pub fn spec(weights: &impl NamedShapes) -> Result<NetworkSpec, Misfit> {
+pub fn spec(weights: &impl NamedShapes, form: &Form) -> Result<NetworkSpec, Misfit> {
     // Output channels and kernel side of one convolution.
     let conv = |layer: &str| -> Result<(usize, usize), Misfit> {
-        let name = format!("{}.weight", keys::conv_module(layer));
+        let name = format!("{}.weight", keys::conv_module(form.own_name(layer)));
         let odd_kernel = |side: usize| side % 2 == 1 && side <= MAX_KERNEL_PX;
         match weights.shape(&name) {
             Some(&[out, _, height, width])

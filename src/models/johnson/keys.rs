@@ -7,12 +7,12 @@ use crate::{
     graph::{Node, Op},
     models::{
         Role, Spelling,
-        key::{is_running, plain_number, unwrapped},
+        key::{is_running, parts, plain_number, unwrapped},
         names_of,
     },
 };
 
-use super::NetworkSpec;
+use super::{Form, NetworkSpec};
 
 /// The published name of a node's weights, without `.weight` and `.bias`: `conv1.conv2d`, `in1`.
 pub fn module(node: &Node) -> String {
@@ -23,14 +23,14 @@ pub fn module(node: &Node) -> String {
 }
 
 /// As [`module`], for the convolution of this name.
-pub(super) fn conv_module(name: &str) -> String {
+pub fn conv_module(name: &str) -> String {
     format!("{name}.conv2d")
 }
 
 /// Published names of all weights of a network with `blocks` residual blocks, in layer order.
-pub fn of_network(blocks: usize) -> Vec<String> {
+pub fn of_network(blocks: usize, form: &Form) -> Vec<String> {
     let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths([1; 3]) };
-    names_of(&spec.graph().unwrap_or_default(), module)
+    names_of(&spec.graph_of(form).unwrap_or_default(), module)
 }
 
 /// The number in the published name of a residual block's weight, from 1.
@@ -38,31 +38,21 @@ pub fn block_number(name: &str) -> Option<usize> {
     name.strip_prefix("res")?.split('.').next()?.parse().ok()
 }
 
-/// Parts of the longest name: `residual_blocks.4.conv2.norm.running_mean`.
-const MAX_PARTS: usize = 5;
-
 /// Reads a key in any spelling.
 pub fn role_of(key: &str) -> Role {
     let Some(rest) = unwrapped(key) else {
         return Role::Unknown;
     };
-    // The last part keeps the dots of a name with more parts, so such a name matches no weight.
-    let mut parts = [""; MAX_PARTS];
-    let mut count = 0;
-    for (place, part) in parts.iter_mut().zip(rest.splitn(MAX_PARTS, '.')) {
-        *place = part;
-        count += 1;
-    }
-    let parts = &parts[..count];
+    let parts = parts(rest);
     // In a residual block all names begin with the block's.
-    let (block, inner, is_ours) = match parts {
+    let (block, inner, is_ours) = match &parts[..] {
         ["residual_blocks", index, inner @ ..] => match plain_number(index) {
             Some(index) => (format!("res{}.", index + 1), inner, true),
             None => return Role::Unknown,
         },
         [first, inner @ ..] => match first.strip_prefix("res").and_then(plain_number) {
             Some(block @ 1..) => (format!("res{block}."), inner, false),
-            _ => (String::new(), parts, false),
+            _ => (String::new(), &parts[..], false),
         },
         [] => return Role::Unknown,
     };

@@ -62,6 +62,25 @@ impl Kernels {
     }
 }
 
+/// In what a network of this kind differs from another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Names of the convolutions after the residual blocks.
+    pub last: [&'static str; 3],
+    /// Whether residual blocks add their input a second time.
+    pub adds_twice: bool,
+}
+
+impl Form {
+    pub const JOHNSON: Self = Self { last: ["deconv1", "deconv2", "deconv3"], adds_twice: false };
+
+    /// The name of a convolution that Johnson's network calls `layer`.
+    pub fn own_name<'l>(&self, layer: &'l str) -> &'l str {
+        let place = Self::JOHNSON.last.iter().position(|name| *name == layer);
+        place.map_or(layer, |place| self.last[place])
+    }
+}
+
 /// The shape of a TransformerNet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkSpec {
@@ -166,8 +185,17 @@ impl NetworkSpec {
     /// # Errors
     /// [`NetworkError::OutOfRange`] if the shape is out of range.
     pub fn graph(&self) -> Result<Graph, NetworkError> {
+        self.graph_of(&Form::JOHNSON)
+    }
+
+    /// The graph of a network of this shape in another form.
+    ///
+    /// # Errors
+    /// As [`NetworkSpec::graph`].
+    pub fn graph_of(&self, form: &Form) -> Result<Graph, NetworkError> {
         self.validate()?;
         let [full, half, quarter] = self.widths;
+        let [up1, up2, last] = form.last;
         let k = self.kernels;
         let mut net = Graph::default();
         let mut x = net.add("photo", "conv1", Op::Photo, &[])?;
@@ -176,32 +204,31 @@ impl NetworkSpec {
             ("conv2", "in2", (full, half), k.down[0], 2),
             ("conv3", "in3", (half, quarter), k.down[1], 2),
         ] {
-            x = padded_conv(&mut net, conv, x, channels, kernel_px, stride_px)?;
-            x = net.instance_norm(norm, conv, NORM_EPS, x)?;
+            x = conv_norm(&mut net, (conv, norm), x, channels, kernel_px, stride_px)?;
             x = net.then(conv, "relu", Op::Relu, &[x])?;
         }
         for block in 1..=self.blocks {
             let [(conv1, norm1), (conv2, norm2)] = [1, 2]
                 .map(|half| (format!("res{block}.conv{half}"), format!("res{block}.in{half}")));
             let channels = (quarter, quarter);
-            let mut y = padded_conv(&mut net, &conv1, x, channels, k.residual, 1)?;
-            y = net.instance_norm(&norm1, &conv1, NORM_EPS, y)?;
+            let mut y = conv_norm(&mut net, (&conv1, &norm1), x, channels, k.residual, 1)?;
             y = net.then(&conv1, "relu", Op::Relu, &[y])?;
-            y = padded_conv(&mut net, &conv2, y, channels, k.residual, 1)?;
-            y = net.instance_norm(&norm2, &conv2, NORM_EPS, y)?;
-            x = net.then(&conv2, "add", Op::Add, &[x, y])?;
+            y = conv_norm(&mut net, (&conv2, &norm2), y, channels, k.residual, 1)?;
+            y = net.then(&conv2, "add", Op::Add, &[x, y])?;
+            if form.adds_twice {
+                y = net.then(&conv2, "add_again", Op::Add, &[y, x])?;
+            }
+            x = y;
         }
-        for (conv, norm, channels, kernel_px) in [
-            ("deconv1", "in4", (quarter, half), k.up[0]),
-            ("deconv2", "in5", (half, full), k.up[1]),
-        ] {
+        for (conv, norm, channels, kernel_px) in
+            [(up1, "in4", (quarter, half), k.up[0]), (up2, "in5", (half, full), k.up[1])]
+        {
             x = net.then(conv, "upsample", Op::Upsample, &[x])?;
-            x = padded_conv(&mut net, conv, x, channels, kernel_px, 1)?;
-            x = net.instance_norm(norm, conv, NORM_EPS, x)?;
+            x = conv_norm(&mut net, (conv, norm), x, channels, kernel_px, 1)?;
             x = net.then(conv, "relu", Op::Relu, &[x])?;
         }
-        x = padded_conv(&mut net, "deconv3", x, (full, 3), k.last, 1)?;
-        net.then("deconv3", "picture", Op::Picture, &[x])?;
+        x = padded_conv(&mut net, last, x, (full, 3), k.last, 1)?;
+        net.then(last, "picture", Op::Picture, &[x])?;
         Ok(net)
     }
 
@@ -212,6 +239,19 @@ impl NetworkSpec {
     pub fn random(&self, seed: u64) -> Result<Network, NetworkError> {
         Network::random(self.graph()?, seed)
     }
+}
+
+/// Appends a convolution after its padding, and its norm.
+fn conv_norm(
+    graph: &mut Graph,
+    (conv, norm): (&str, &str),
+    x: NodeId,
+    channels: (usize, usize),
+    kernel_px: usize,
+    stride_px: usize,
+) -> Result<NodeId, GraphError> {
+    let x = padded_conv(graph, conv, x, channels, kernel_px, stride_px)?;
+    graph.instance_norm(norm, conv, NORM_EPS, x)
 }
 
 /// Appends a convolution after its padding.

@@ -1,8 +1,8 @@
 //! Parts of the network as separate graphs, for benchmarks that compare devices and other programs.
 
-use super::padded_conv;
+use super::{conv_norm, padded_conv};
 use crate::{
-    graph::{Graph, NORM_EPS, Op},
+    graph::{Graph, Op},
     network::NetworkError,
 };
 
@@ -32,20 +32,17 @@ impl Part {
     pub fn graph(self, channels: usize) -> Result<Graph, NetworkError> {
         let mut net = Graph::default();
         let photo = net.add("photo", BEFORE, Op::Photo, &[])?;
-        let mut x = padded_conv(&mut net, BEFORE, photo, (3, channels), KERNEL_PX, 1)?;
-        x = net.instance_norm("before.in", BEFORE, NORM_EPS, x)?;
+        let own = (channels, channels);
+        let mut x = conv_norm(&mut net, (BEFORE, "before.in"), photo, (3, channels), KERNEL_PX, 1)?;
         x = net.then(BEFORE, "relu", Op::Relu, &[x])?;
-        let mut y = padded_conv(&mut net, "conv1", x, (channels, channels), KERNEL_PX, 1)?;
-        y = net.instance_norm("in1", "conv1", NORM_EPS, y)?;
+        let mut y = conv_norm(&mut net, ("conv1", "in1"), x, own, KERNEL_PX, 1)?;
         y = net.then("conv1", "relu", Op::Relu, &[y])?;
         if self == Self::ResidualBlock {
-            y = padded_conv(&mut net, "conv2", y, (channels, channels), KERNEL_PX, 1)?;
-            y = net.instance_norm("in2", "conv2", NORM_EPS, y)?;
+            y = conv_norm(&mut net, ("conv2", "in2"), y, own, KERNEL_PX, 1)?;
             y = net.then("conv2", "add", Op::Add, &[x, y])?;
         }
         let last = channels.min(MAX_LAST_CHANNELS);
-        y = padded_conv(&mut net, AFTER, y, (channels, last), KERNEL_PX, 1)?;
-        y = net.instance_norm("after.in", AFTER, NORM_EPS, y)?;
+        y = conv_norm(&mut net, (AFTER, "after.in"), y, (channels, last), KERNEL_PX, 1)?;
         y = net.then(AFTER, "relu", Op::Relu, &[y])?;
         y = padded_conv(&mut net, "last", y, (last, 3), KERNEL_PX, 1)?;
         net.then("last", "picture", Op::Picture, &[y])?;

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The layer of the last convolution.
-pub(super) const LAST: &str = "DeconvBlock.4";
+pub const LAST: &str = "DeconvBlock.4";
 /// The norm before it.
 const NORM: &str = "DeconvBlock.2.norm_layer";
 /// The published factor after the tanh.

@@ -2,23 +2,16 @@
 
 use crate::models::{
     Role, Spelling,
-    key::{is_running, plain_number, unwrapped},
+    key::{is_running, parts, plain_number, unwrapped},
 };
 
 /// Reads a key that Johnson's network does not know.
-pub(in crate::models) fn role_of(key: &str) -> Role {
+pub fn role_of(key: &str) -> Role {
     let Some(name) = unwrapped(key) else {
         return Role::Unknown;
     };
-    // The last part keeps the dots of a name with more parts, so such a name matches no weight.
-    let mut parts = [""; 5];
-    let mut count = 0;
-    for (place, part) in parts.iter_mut().zip(name.splitn(5, '.')) {
-        *place = part;
-        count += 1;
-    }
     let is_number = |text: &str| plain_number(text).is_some();
-    let (module, part) = match parts[..count] {
+    let (module, part) = match parts(name)[..] {
         ["ConvBlock" | "DeconvBlock" | "DenseBlock", index, module, part] if is_number(index) => {
             (module, part)
         }
@@ -40,7 +33,7 @@ pub(in crate::models) fn role_of(key: &str) -> Role {
 }
 
 /// The number of the block that a name belongs to.
-pub(super) fn block_number(blocks: &str, name: &str) -> Option<usize> {
+pub fn block_number(blocks: &str, name: &str) -> Option<usize> {
     let rest = name.strip_prefix(blocks)?.strip_prefix('.')?;
     plain_number(rest.split('.').next()?)
 }

@@ -18,12 +18,12 @@ use crate::{
 };
 
 use super::{
-    Misfit, NamedShapes,
-    walk::{Contraction, Map, Walk, Walked, block_count},
+    Misfit, NamedShapes, Recognised,
+    walk::{Contraction, Map, Walk, block_count},
 };
 
-pub(super) use ending::{ended, makes_levels};
-pub(super) use keys::role_of;
+pub use ending::{ended, makes_levels};
+pub use keys::role_of;
 
 /// The published networks, by the names of their classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +59,7 @@ named!(
 );
 
 /// The network that the names and the order of the weights indicate. Ignores what may follow the last convolution.
-pub(super) fn detected(weights: &impl NamedShapes) -> Published {
+pub fn detected(weights: &impl NamedShapes) -> Published {
     let any = |is: fn(&str) -> bool| weights.names().any(is);
     if any(|name| matches!(name.get(..3), Some("C1." | "C2." | "C3." | "D1." | "D2." | "D3."))) {
         Published::UNet
@@ -97,7 +97,7 @@ fn norms_come_first(weights: &impl NamedShapes) -> bool {
 ///
 /// # Errors
 /// [`Misfit::Network`] for more blocks than this program runs.
-pub(super) fn walked(published: Published, weights: &impl NamedShapes) -> Result<Walked, Misfit> {
+pub fn walked(published: Published, weights: &impl NamedShapes) -> Result<Recognised, Misfit> {
     let walk = Walk::new(weights);
     let built = match published {
         Published::Plain | Published::Tanh | Published::V2 | Published::ResNext => {
@@ -167,7 +167,7 @@ fn encoder(
 const ENCODER: [&str; 3] = ["ConvBlock.0", "ConvBlock.2", "ConvBlock.4"];
 
 /// The transposed convolutions back to the photo's size, and the last convolution.
-fn decoder<W: NamedShapes>(mut walk: Walk<'_, W>, mut x: Map) -> Result<Walked, GraphError> {
+fn decoder<W: NamedShapes>(mut walk: Walk<'_, W>, mut x: Map) -> Result<Recognised, GraphError> {
     for name in ["DeconvBlock.0", "DeconvBlock.2"] {
         let conv = Contraction::new(name, "conv_transpose");
         let conv = Contraction { stride_px: 2, is_transposed: true, ..conv };
@@ -183,7 +183,7 @@ fn residual(
     mut walk: Walk<'_, impl NamedShapes>,
     blocks: usize,
     published: Published,
-) -> Result<Walked, GraphError> {
+) -> Result<Recognised, GraphError> {
     let photo = walk.photo(ENCODER[0])?;
     let [.., mut x] = encoder(&mut walk, ENCODER, true, photo)?;
     let (norm, convs) = match published {
@@ -233,14 +233,17 @@ fn dense_block(
     Ok(x)
 }
 
-fn dense_net(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walked, GraphError> {
+fn dense_net(
+    mut walk: Walk<'_, impl NamedShapes>,
+    blocks: usize,
+) -> Result<Recognised, GraphError> {
     let photo = walk.photo(ENCODER[0])?;
     let [.., x] = encoder(&mut walk, ENCODER, false, photo)?;
     let x = dense_block(&mut walk, blocks, None, x)?;
     decoder(walk, x)
 }
 
-fn unet(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walked, GraphError> {
+fn unet(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Recognised, GraphError> {
     let photo = walk.photo("C1")?;
     // With sides that are multiples of 4, upsampled maps are as large as the maps added to them.
     let photo = walk.then("C1", "size", Op::Sized(SizeRule::MultipleOf(4)), photo)?;
