@@ -137,9 +137,9 @@ fn it_paints_what_pytorch_paints() {
         let golden = Golden::read(name);
         let transformer = &golden.transformer;
         let code = code(transformer, &golden.frame("picture"));
-        let own = code.values().iter().map(|&v| f64::from(v));
+        let own = code.values.iter().map(|&v| f64::from(v));
         let off = largest(own, golden.values("code"));
-        assert_eq!(code.values().len(), golden.values("code").len(), "{name}");
+        assert_eq!(code.values.len(), golden.values("code").len(), "{name}");
         assert!(off < ORACLE_LIMIT, "{name}: the code is off by {off:.1e}");
 
         let photo = golden.frame("photo");
@@ -165,7 +165,7 @@ fn plain_networks_paint_what_pytorch_paints() {
     for (name, _, spec) in Spec::plain_ones() {
         let transformer = Transformer::made_up(spec).expect("sizes that go together");
         let code = processed_code(&transformer, &picture, Variant::Fused);
-        let own = code.values().iter().map(|&v| f64::from(v));
+        let own = code.values.iter().map(|&v| f64::from(v));
         let off = largest(own, &tensors[&format!("{name}.code")].1);
         assert!(off < ORACLE_LIMIT, "{name}: the code is off by {off:.1e}");
 
@@ -206,8 +206,8 @@ fn nano_paints_what_the_oracle_paints_at_its_own_size() {
     let (style, photo) = (picture(3, 5), picture(7, 2));
     let made = processed_code(&transformer, &style, Variant::Fused);
     let expected = code(&transformer, &style);
-    let own = made.values().iter().map(|&v| f64::from(v));
-    let off = largest(own, expected.values());
+    let own = made.values.iter().map(|&v| f64::from(v));
+    let off = largest(own, &expected.values);
     assert!(off < ORACLE_LIMIT, "the code is off by {off:.1e}");
 
     let network = Arc::new(transformer.network(&expected).expect("a network"));
@@ -239,7 +239,7 @@ fn the_processor_finds_the_same_code() {
     let transformer = &golden.transformer;
     for variant in [Variant::Baseline, Variant::Fused] {
         let code = processed_code(transformer, &golden.frame("picture"), variant);
-        let own = code.values().iter().map(|&v| f64::from(v));
+        let own = code.values.iter().map(|&v| f64::from(v));
         let off = largest(own, golden.values("code"));
         assert!(off < ORACLE_LIMIT, "{variant}: off by {off:.1e}");
     }
@@ -296,7 +296,7 @@ fn codes_mix_by_their_weights() {
     let (first, second) = (of(&golden.frame("picture")), of(&golden.frame("photo")));
     assert_eq!(StyleCode::mixed(&[(&first, 3.0), (&second, 0.0)]).as_ref(), Some(&first));
     let half = StyleCode::mixed(&[(&first, 2.0), (&second, 2.0)]).expect("a mix");
-    for ((half, a), b) in half.values().iter().zip(first.values()).zip(second.values()) {
+    for ((half, a), b) in half.values.iter().zip(&first.values).zip(&second.values) {
         assert!((half - (a + b) / 2.0).abs() < 1e-6);
     }
     assert_eq!(StyleCode::mixed(&[]), None);

@@ -24,11 +24,11 @@ const CODE: &str = "code";
 /// [`WeightsError::Safetensors`] when the metadata cannot be written.
 pub fn code_file(code: &CodeOf, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
     let mut metadata = metadata.clone();
-    metadata.insert(CODE_KEY.to_owned(), code.code.made_by().to_string());
+    metadata.insert(CODE_KEY.to_owned(), code.code.made_by.to_string());
     if code.network != BUILT_IN_NETWORK {
         metadata.insert(NETWORK_KEY.to_owned(), code.network.clone());
     }
-    let values = code.code.values();
+    let values = code.code.values.as_slice();
     let tensor = (CODE.to_owned(), vec![values.len()], values);
     file::write_tensors(&[tensor], false, &metadata)
 }

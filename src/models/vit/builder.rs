@@ -5,10 +5,13 @@ use crate::{
     network::{Network, NodeWeights, Weights},
 };
 
-use super::{EPS, Head, Spec, Stem, Transformer, TransformerError};
+use super::{
+    EPS, Head, Spec, Stem, Transformer, TransformerError,
+    spec::{HeadNorm, Positions},
+};
 
 /// A graph and its weights while they are built.
-pub(super) struct Builder<'a> {
+pub struct Builder<'a> {
     of: &'a Transformer,
     /// Scales and offsets of the remaining norms; `None` if the graph uses no code.
     code: Option<&'a [f32]>,
@@ -17,7 +20,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(of: &'a Transformer, code: Option<&'a [f32]>) -> Self {
+    pub fn new(of: &'a Transformer, code: Option<&'a [f32]>) -> Self {
         Self {
             of,
             code: code.filter(|_| of.spec.modulation > 0),
@@ -26,12 +29,12 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub(super) fn finished(self) -> Result<Network, TransformerError> {
+    pub fn finished(self) -> Result<Network, TransformerError> {
         let weights: Weights = self.weights.into_iter().collect();
         Ok(Network::new(self.graph, weights)?)
     }
 
-    pub(super) fn add(
+    pub fn add(
         &mut self,
         name: &str,
         layer: &str,
@@ -41,7 +44,7 @@ impl<'a> Builder<'a> {
         self.graph.add(name, layer, op, inputs)
     }
 
-    pub(super) fn weighted(
+    pub fn weighted(
         &mut self,
         name: &str,
         layer: &str,
@@ -104,18 +107,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub(super) fn layer_norm(
-        &mut self,
-        name: &str,
-        layer: &str,
-        x: NodeId,
-    ) -> Result<NodeId, GraphError> {
+    pub fn layer_norm(&mut self, name: &str, layer: &str, x: NodeId) -> Result<NodeId, GraphError> {
         let is_steered = name.starts_with("decoder");
         let values = self.norm_values(name, self.of.spec.dim, is_steered);
         self.weighted(name, layer, Op::LayerNorm { eps: EPS }, &[x], values)
     }
 
-    pub(super) fn instance_norm(
+    pub fn instance_norm(
         &mut self,
         name: &str,
         x: NodeId,
@@ -126,7 +124,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The picture's tokens, one pixel each, and the map that the head also gets.
-    pub(super) fn tokens(&mut self, picture: Op) -> Result<(NodeId, Option<NodeId>), GraphError> {
+    pub fn tokens(&mut self, picture: Op) -> Result<(NodeId, Option<NodeId>), GraphError> {
         let spec = &self.of.spec;
         let mut x = self.add("photo", "stem", picture, &[])?;
         x = self.add("size", "stem", Op::Sized(SizeRule::MultipleOf(spec.stride)), &[x])?;
@@ -139,7 +137,7 @@ impl<'a> Builder<'a> {
                 let weights = self.stored("stem.patches", spec.dim);
                 x = self.weighted("stem.patches", "stem", op, &[x], weights)?;
             }
-            Stem::Convolutions(widths) => {
+            Stem::Convolutions { widths } => {
                 let mut from = 3;
                 for (number, &to) in widths.iter().chain([&spec.dim]).enumerate() {
                     let name = format!("stem.layers.{number}.conv");
@@ -153,14 +151,14 @@ impl<'a> Builder<'a> {
                 }
             }
         }
-        if spec.has_positions {
+        if spec.positions == Positions::Sinusoidal {
             x = self.add("positions", "stem", Op::Positions, &[x])?;
         }
         Ok((x, kept))
     }
 
     /// `x + attention(norm(x))`, then `x + ffn(norm(x))`.
-    pub(super) fn block(&mut self, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
+    pub fn block(&mut self, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
         let Spec { dim, heads, ffn, .. } = self.of.spec;
         let (attention, feed) = (format!("{name}.attention"), format!("{name}.ffn"));
         let normed = self.layer_norm(&format!("{name}.norm1"), &attention, x)?;
@@ -184,17 +182,15 @@ impl<'a> Builder<'a> {
     fn head_norm(&mut self, name: &str, x: NodeId, channels: usize) -> Result<NodeId, GraphError> {
         let values = self.norm_values(name, channels, true);
         match self.of.spec.head {
-            Head::Convolutions { is_normed: true, .. } => self.instance_norm(name, x, values),
+            Head::Convolutions { norm: HeadNorm::Instance, .. } => {
+                self.instance_norm(name, x, values)
+            }
             _ => self.weighted(name, name, Op::Affine, &[x], values),
         }
     }
 
     /// Converts tokens to values of -1 to 1.
-    pub(super) fn head(
-        &mut self,
-        mut x: NodeId,
-        skip: Option<NodeId>,
-    ) -> Result<NodeId, GraphError> {
+    pub fn head(&mut self, mut x: NodeId, skip: Option<NodeId>) -> Result<NodeId, GraphError> {
         let spec = &self.of.spec;
         let Head::Convolutions { widths, residuals, skip: skip_px, .. } = &spec.head else {
             let pixels =

@@ -5,8 +5,8 @@
 #[derive(Clone, Debug, PartialEq)]
 pub struct StyleCode {
     /// The network that made it.
-    pub(super) made_by: NetworkId,
-    pub(super) values: Vec<f32>,
+    pub made_by: NetworkId,
+    pub values: Vec<f32>,
 }
 
 /// Identifies a network: a hash of its sizes and weights.
@@ -46,14 +46,5 @@ impl StyleCode {
             }
         }
         Some(Self { made_by: first.made_by, values: sums.iter().map(|&sum| sum as f32).collect() })
-    }
-
-    pub fn values(&self) -> &[f32] {
-        &self.values
-    }
-
-    /// The network that made it.
-    pub const fn made_by(&self) -> NetworkId {
-        self.made_by
     }
 }

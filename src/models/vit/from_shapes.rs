@@ -13,7 +13,7 @@ impl Spec {
     /// [`SpecError`] if the shapes are not those of a plain network, or of one that is not supported.
     pub fn from_shapes<'s>(shape: impl Fn(&str) -> Option<&'s [usize]>) -> Result<Self, SpecError> {
         let needs = |name: &str, is: &str| {
-            SpecError::Size(format!(
+            SpecError(format!(
                 "{name} does not have the shape {is}, so the network's sizes cannot be detected"
             ))
         };
@@ -29,7 +29,7 @@ impl Spec {
             return Err(needs(up, "[feed-forward channels, channels]"));
         };
         if dim == 0 || !dim.is_multiple_of(HEAD_CHANNELS) {
-            return Err(SpecError::Size(format!(
+            return Err(SpecError(format!(
                 "heads of {HEAD_CHANNELS} channels do not divide the {dim} channels of a token; a network with other heads needs metadata as written by tools/train_any.py"
             )));
         }

@@ -165,17 +165,12 @@ impl Transformer {
         }
         let mut statistics = vec![0.0; 2 * dim];
         for (channel, values) in tokens.data.chunks_exact(pixels).enumerate() {
-            let values = || values.iter().map(|&v| f64::from(v));
-            let mean = values().sum::<f64>() / pixels as f64;
-            let variance = values().map(|v| (v - mean).powi(2)).sum::<f64>() / pixels as f64;
-            statistics[channel] = mean;
-            statistics[dim + channel] = (variance + EPS).sqrt();
+            let values: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
+            (statistics[channel], statistics[dim + channel]) = moments(&values);
         }
         let mut code = statistics.clone();
         if self.spec.modulation > 0 {
-            let mean = statistics.iter().sum::<f64>() / statistics.len() as f64;
-            let squares = statistics.iter().map(|v| (v - mean).powi(2));
-            let deviation = (squares.sum::<f64>() / statistics.len() as f64 + EPS).sqrt();
+            let (mean, deviation) = moments(&statistics);
             let normed: Vec<f64> = statistics.iter().map(|v| (v - mean) / deviation).collect();
             let mut hidden = self.linear("code_hidden", &normed);
             for value in &mut hidden {
@@ -192,7 +187,7 @@ impl Transformer {
     /// # Errors
     /// [`TransformerError::Code`] if their number is wrong or they are not finite.
     pub fn code_of_values(&self, values: Vec<f32>) -> Result<StyleCode, TransformerError> {
-        if self.check_code(&values) {
+        if values.len() == self.spec.code_len() && values.iter().all(|value| value.is_finite()) {
             Ok(StyleCode { made_by: self.id, values })
         } else {
             Err(TransformerError::Code { needed: self.spec.code_len() })
@@ -207,7 +202,7 @@ impl Transformer {
         if code.made_by != self.id {
             return Err(TransformerError::OtherNetwork { made_by: code.made_by, own: self.id });
         }
-        let code = code.values();
+        let code = &code.values;
         let dim = self.spec.dim;
         let mut net = Builder::new(self, Some(&code[2 * dim..]));
         let (mut x, skip) = net.tokens(Op::Photo)?;
@@ -228,10 +223,6 @@ impl Transformer {
         net.finished()
     }
 
-    fn check_code(&self, code: &[f32]) -> bool {
-        code.len() == self.spec.code_len() && code.iter().all(|value| value.is_finite())
-    }
-
     /// A linear layer in float64.
     fn linear(&self, name: &str, inputs: &[f64]) -> Vec<f64> {
         let weight = &self.state[&format!("{name}.weight")];
@@ -243,4 +234,12 @@ impl Transformer {
         })
         .collect()
     }
+}
+
+/// The mean of some values and their standard deviation, with [`EPS`] added to the variance.
+fn moments(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+    (mean, (variance + EPS).sqrt())
 }

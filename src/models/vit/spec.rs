@@ -6,30 +6,31 @@ use crate::graph::{MAX_CHANNELS, MAX_KERNEL_PX};
 
 /// Maximum number of blocks of each kind.
 const MAX_BLOCKS: usize = 64;
+/// Maximum length of an error's text, because it may quote a file.
+const MAX_ERROR_CHARS: usize = 200;
 
-/// Why sizes are not valid.
+/// Why a network's description cannot be read, or which sizes do not match or are not supported, as text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SpecError {
-    /// A description that cannot be read.
-    #[error("the network's description cannot be read: {0}")]
-    Text(String),
-    /// A size that does not match the others or is not supported.
-    #[error("{0}")]
-    Size(String),
-}
+#[error("{0}")]
+pub struct SpecError(pub String);
 
 /// How a picture is converted to tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "stem", rename_all = "lowercase")]
 pub enum Stem {
     /// A linear layer on every square of pixels.
     Patches,
-    /// A 9x9 convolution, then a 3x3 convolution per halving. Contains the channels of all but the last, which makes
-    /// the tokens.
-    Convolutions(Vec<usize>),
+    /// A 9x9 convolution, then a 3x3 convolution per halving.
+    Convolutions {
+        /// Channels of all but the last, which makes the tokens.
+        #[serde(rename = "stem_widths")]
+        widths: Vec<usize>,
+    },
 }
 
 /// How tokens are converted to a picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "head", rename_all = "lowercase")]
 pub enum Head {
     /// A linear layer that makes a square of pixels from each token.
     Unpatch,
@@ -37,9 +38,10 @@ pub enum Head {
     /// convolution.
     Convolutions {
         /// Channels after each doubling.
+        #[serde(rename = "head_widths")]
         widths: Vec<usize>,
-        /// Whether norms normalize over the map; otherwise they are only scales and offsets.
-        is_normed: bool,
+        #[serde(rename = "head_norm")]
+        norm: HeadNorm,
         /// Number of residual blocks at a quarter of the picture's sides.
         residuals: usize,
         /// The reduction (in pixels per side) at which the stem's map is added; 0 if it is not.
@@ -47,8 +49,26 @@ pub enum Head {
     },
 }
 
-/// The sizes of one network.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The norms of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadNorm {
+    /// They normalize over the map.
+    Instance,
+    /// They are only scales and offsets.
+    None,
+}
+
+/// The position encodings of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Positions {
+    None,
+    Sinusoidal,
+}
+
+/// The sizes of one network, in the format that `tools/any_net.py` writes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Spec {
     /// Side of a token, in pixels.
     pub stride: usize,
@@ -64,33 +84,20 @@ pub struct Spec {
     pub style_blocks: usize,
     /// Channels between the two layers of a feed-forward part.
     pub ffn: usize,
+    #[serde(flatten)]
     pub stem: Stem,
+    #[serde(flatten)]
     pub head: Head,
     /// Channels from which the style's scales and offsets of norms are computed; 0 if norms use trained ones.
     pub modulation: usize,
-    /// Whether tokens have position encodings.
-    pub has_positions: bool,
+    pub positions: Positions,
 }
 
-/// The format that `tools/any_net.py` writes.
+/// The metadata of a network.
 #[derive(Deserialize)]
 struct Fields {
-    stride: usize,
-    dim: usize,
-    heads: usize,
-    encoder_blocks: usize,
-    decoder_blocks: usize,
-    style_blocks: usize,
-    ffn: usize,
-    stem: String,
-    stem_widths: Vec<usize>,
-    head: String,
-    head_widths: Vec<usize>,
-    head_norm: String,
-    residuals: usize,
-    skip: usize,
-    modulation: usize,
-    positions: String,
+    #[serde(flatten)]
+    spec: Spec,
     /// Side of the squares that attention is limited to, in tokens; 0 for all tokens.
     #[serde(default)]
     window: usize,
@@ -124,60 +131,25 @@ impl Spec {
             stem: Stem::Patches,
             head: Head::Unpatch,
             modulation: 0,
-            has_positions: true,
+            positions: Positions::Sinusoidal,
         }
     }
 
     /// The sizes in a file's metadata.
     ///
     /// # Errors
-    /// [`SpecError::Text`] if the text cannot be read, and [`SpecError::Size`] as [`Spec::check`].
+    /// [`SpecError`] if the text cannot be read, and as [`Spec::check`].
     pub fn from_json(text: &str) -> Result<Self, SpecError> {
-        let fields: Fields =
-            serde_json::from_str(text).map_err(|e| SpecError::Text(e.to_string()))?;
-        let unknown = |what: &str, got: &str| {
-            let got: String = got.chars().take(40).collect();
-            SpecError::Text(format!("unsupported {what} {got:?}"))
-        };
-        if fields.window != 0 || fields.pool > 1 {
-            return Err(SpecError::Text(
+        let fields = serde_json::from_str(text).map_err(|error| {
+            let error: String = error.to_string().chars().take(MAX_ERROR_CHARS).collect();
+            SpecError(format!("the network's description cannot be read: {error}"))
+        })?;
+        let Fields { spec, window, pool } = fields;
+        if window != 0 || pool > 1 {
+            return Err(SpecError(
                 "attention in windows or with pooled keys is not supported; train with window 0 and pool 1".to_owned(),
             ));
         }
-        let spec = Self {
-            stride: fields.stride,
-            dim: fields.dim,
-            heads: fields.heads,
-            encoder_blocks: fields.encoder_blocks,
-            decoder_blocks: fields.decoder_blocks,
-            style_blocks: fields.style_blocks,
-            ffn: fields.ffn,
-            stem: match fields.stem.as_str() {
-                "patches" => Stem::Patches,
-                "convolutions" => Stem::Convolutions(fields.stem_widths),
-                other => return Err(unknown("stem", other)),
-            },
-            head: match fields.head.as_str() {
-                "unpatch" => Head::Unpatch,
-                "convolutions" => Head::Convolutions {
-                    widths: fields.head_widths,
-                    is_normed: match fields.head_norm.as_str() {
-                        "instance" => true,
-                        "none" => false,
-                        other => return Err(unknown("norm", other)),
-                    },
-                    residuals: fields.residuals,
-                    skip: fields.skip,
-                },
-                other => return Err(unknown("head", other)),
-            },
-            modulation: fields.modulation,
-            has_positions: match fields.positions.as_str() {
-                "none" => false,
-                "sinusoidal" => true,
-                other => return Err(unknown("positions", other)),
-            },
-        };
         spec.check()?;
         Ok(spec)
     }
@@ -185,14 +157,14 @@ impl Spec {
     /// Checks that the sizes match each other and are supported.
     ///
     /// # Errors
-    /// [`SpecError::Size`] names the sizes that are wrong.
+    /// [`SpecError`] names the sizes that are wrong.
     pub fn check(&self) -> Result<(), SpecError> {
-        let wrong = |problem: String| Err(SpecError::Size(problem));
+        let wrong = |problem: String| Err(SpecError(problem));
         let channels = |what: &str, count: usize| {
             if (1..=MAX_CHANNELS).contains(&count) {
                 Ok(())
             } else {
-                Err(SpecError::Size(format!(
+                Err(SpecError(format!(
                     "{what} has {count} channels; supported are 1 to {MAX_CHANNELS}"
                 )))
             }
@@ -204,7 +176,7 @@ impl Spec {
         if self.heads == 0 || !self.dim.is_multiple_of(self.heads) {
             return wrong(format!("{} heads do not divide {} channels", self.heads, self.dim));
         }
-        if self.has_positions && !self.dim.is_multiple_of(4) {
+        if self.positions == Positions::Sinusoidal && !self.dim.is_multiple_of(4) {
             return wrong(format!(
                 "positions need a multiple of four channels; a token has {}",
                 self.dim
@@ -227,7 +199,7 @@ impl Spec {
             ));
         }
         let halvings = self.stride.ilog2() as usize;
-        if let Stem::Convolutions(widths) = &self.stem {
+        if let Stem::Convolutions { widths } = &self.stem {
             widths.iter().try_for_each(|&width| channels("the stem", width))?;
             if widths.len() != halvings || !self.stride.is_power_of_two() {
                 return wrong(format!(
@@ -253,7 +225,7 @@ impl Spec {
                         "{residuals} residual blocks are more than the maximum of {MAX_BLOCKS}"
                     ));
                 }
-                let is_there = matches!(self.stem, Stem::Convolutions(_))
+                let is_there = matches!(self.stem, Stem::Convolutions { .. })
                     && skip.is_power_of_two()
                     && *skip < self.stride;
                 if *skip != 0 && !is_there {
@@ -265,9 +237,9 @@ impl Spec {
     }
 
     /// The sizes in which two networks with equal weights may differ.
-    pub(super) fn numbers(&self) -> Vec<u32> {
+    pub fn numbers(&self) -> Vec<u32> {
         let sizes = [self.stride, self.dim, self.heads, self.skip()];
-        let is = [self.has_positions, self.modulation > 0].map(u32::from);
+        let is = [self.positions == Positions::Sinusoidal, self.modulation > 0].map(u32::from);
         sizes.iter().map(|&size| u32::try_from(size).unwrap_or(u32::MAX)).chain(is).collect()
     }
 
@@ -280,10 +252,10 @@ impl Spec {
     }
 
     /// Channels of the stem's map at a reduction of `pixels` per side, a power of two.
-    pub(super) fn stem_width(&self, pixels: usize) -> usize {
+    pub fn stem_width(&self, pixels: usize) -> usize {
         match &self.stem {
             Stem::Patches => 0,
-            Stem::Convolutions(widths) => {
+            Stem::Convolutions { widths } => {
                 widths.get(pixels.ilog2() as usize).copied().unwrap_or_default()
             }
         }
@@ -330,7 +302,7 @@ impl Spec {
         };
         match &self.stem {
             Stem::Patches => weighted("stem.patches", &[dim, 3, self.stride, self.stride]),
-            Stem::Convolutions(widths) => {
+            Stem::Convolutions { widths } => {
                 let mut from = 3;
                 for (number, &to) in widths.iter().chain([&dim]).enumerate() {
                     let side = if number == 0 { 9 } else { 3 };
