@@ -191,13 +191,12 @@ impl<'a> Interpreter<'a> {
             }
             Op::InstanceStatistics => statistics(inputs[0]),
             Op::InstanceNorm { eps } => {
-                let (gamma, beta) = (doubles(&own.weight), doubles(&own.bias));
                 let normalised = normalised(inputs[0], inputs[1], eps);
-                self.rounding.norm(normalised, &gamma, &beta)
+                self.rounding.norm(normalised, &doubles(&own.weight), &doubles(&own.bias))
             }
             Op::LayerNorm { eps } => {
-                let (scale, shift) = (doubles(&own.weight), doubles(&own.bias));
-                stored(affine(&tokens::layer_norm(inputs[0], eps), &scale, &shift))
+                let normalised = tokens::layer_norm(inputs[0], eps);
+                stored(affine(&normalised, &doubles(&own.weight), &doubles(&own.bias)))
             }
             Op::Attention { heads } => {
                 let factors = |map: &Map| map.clone().each(|v| self.rounding.factor(v));
@@ -206,10 +205,7 @@ impl<'a> Interpreter<'a> {
                 stored(tokens::attention(heads, &queries, &keys, &values, weight))
             }
             Op::Positions => stored(tokens::with_positions(inputs[0])),
-            Op::Affine => {
-                let (scale, shift) = (doubles(&own.weight), doubles(&own.bias));
-                stored(affine(inputs[0], &scale, &shift))
-            }
+            Op::Affine => stored(affine(inputs[0], &doubles(&own.weight), &doubles(&own.bias))),
             Op::Relu => stored(relu(inputs[0])),
             Op::Prelu => stored(operations::prelu(inputs[0], &doubles(&own.weight))),
             Op::Function(function) => {
@@ -324,29 +320,8 @@ pub fn reflect_pad(input: &Map, pad: usize) -> Map {
 
 /// Valid convolution with weights `[out][in][row][column]`.
 pub fn conv(input: &Map, weight: &[f64], bias: &[f64], kernel: usize, stride: usize) -> Map {
-    let (height, width) =
-        ((input.height - kernel) / stride + 1, (input.width - kernel) / stride + 1);
-    let mut data = Vec::with_capacity(bias.len() * height * width);
-    for (o, b) in bias.iter().enumerate() {
-        let mut plane = vec![*b; height * width];
-        for i in 0..input.channels {
-            for ky in 0..kernel {
-                for kx in 0..kernel {
-                    let w = weight[((o * input.channels + i) * kernel + ky) * kernel + kx];
-                    for y in 0..height {
-                        for x in 0..width {
-                            let at = (i * input.height + y * stride + ky) * input.width
-                                + x * stride
-                                + kx;
-                            plane[y * width + x] += w * input.data[at];
-                        }
-                    }
-                }
-            }
-        }
-        data.extend(plane);
-    }
-    Map { channels: bias.len(), height, width, data }
+    let conv = Conv::square(input.channels, bias.len(), kernel, stride);
+    operations::conv2d(input, weight, bias, &conv)
 }
 
 /// Mean and biased variance of every channel, as a map of one row.

@@ -45,25 +45,28 @@ pub fn conv2d(input: &Map, weight: &[f64], bias: &[f64], conv: &Conv) -> Map {
     let side = |side: usize, axis: usize| {
         (side - conv.dilation[axis] * (conv.kernel[axis] - 1) - 1) / conv.stride[axis] + 1
     };
+    let (height, width) = (side(input.height, 0), side(input.width, 1));
     let ins = conv.in_channels / conv.groups;
     let outs = conv.out_channels / conv.groups;
     let [rows, columns] = conv.kernel;
-    Map::from_fn((conv.out_channels, side(input.height, 0), side(input.width, 1)), |o, y, x| {
-        let mut sum = bias[o];
+    let mut sums = Map::from_fn((conv.out_channels, height, width), |o, _, _| bias[o]);
+    for (o, plane) in sums.data.chunks_exact_mut(height * width).enumerate() {
         for i in 0..ins {
             for ky in 0..rows {
                 for kx in 0..columns {
-                    let from = input.at(
-                        o / outs * ins + i,
-                        y * conv.stride[0] + ky * conv.dilation[0],
-                        x * conv.stride[1] + kx * conv.dilation[1],
-                    );
-                    sum += weight[((o * ins + i) * rows + ky) * columns + kx] * from;
+                    let factor = weight[((o * ins + i) * rows + ky) * columns + kx];
+                    for (y, row) in plane.chunks_exact_mut(width).enumerate() {
+                        let y = y * conv.stride[0] + ky * conv.dilation[0];
+                        for (x, sum) in row.iter_mut().enumerate() {
+                            let x = x * conv.stride[1] + kx * conv.dilation[1];
+                            *sum += factor * input.at(o / outs * ins + i, y, x);
+                        }
+                    }
                 }
             }
         }
-        sum
-    })
+    }
+    sums
 }
 
 /// A transposed convolution; weights `[in][out of a group][row][column]`.

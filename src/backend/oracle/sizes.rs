@@ -1,18 +1,24 @@
 //! The size to which a photo is extended: the oracle's own rule, from the operations' definitions.
 
-use crate::graph::{Graph, Op, PadMode, Pool, SizeRule, resize::Target};
+use crate::graph::{Graph, Op, PadMode, Pool, Sides, SizeRule, resize::Target};
 
 /// Maximum number of pixels by which any graph extends a photo.
 const MAX_PX: usize = 1 << 10;
 
-/// The length of a map along one axis; axis 0 is rows.
+/// What is at both ends of an axis; axis 0 is rows.
+fn ends(sides: Sides, axis: usize) -> [usize; 2] {
+    [[sides.top, sides.bottom], [sides.left, sides.right]][axis]
+}
+
+/// The length of a map along one axis.
 fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
     let first = sides.first().copied().unwrap_or(photo);
     let pair = |pair: [usize; 2]| pair[axis];
+    let cut_px = |sides: Sides| ends(sides, axis).iter().sum::<usize>() as isize;
     let positive = |side: isize| usize::try_from(side).ok().filter(|&side| side > 0);
     Some(match *op {
         Op::Pad { mode, sides } => {
-            let ends = [[sides.top, sides.bottom], [sides.left, sides.right]][axis];
+            let ends = ends(sides, axis);
             if mode == PadMode::Reflect && ends.iter().any(|&end| end >= first) {
                 return None;
             }
@@ -29,13 +35,10 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
         }
         Op::ConvTranspose2d { conv, cut, extra } => {
             let reach = pair(conv.dilation) * (pair(conv.kernel) - 1) + 1;
-            let cut = [cut.top + cut.bottom, cut.left + cut.right][axis];
             let whole = (first - 1) * pair(conv.stride) + reach + pair(extra);
-            positive(whole as isize - cut as isize)?
+            positive(whole as isize - cut_px(cut))?
         }
-        Op::Crop(cut) => {
-            positive(first as isize - [cut.top + cut.bottom, cut.left + cut.right][axis] as isize)?
-        }
+        Op::Crop(cut) => positive(first as isize - cut_px(cut))?,
         Op::Constant(shape) => pair([shape.height, shape.width]),
         Op::Upsample => 2 * first,
         Op::Resize(resize) => match resize.target {
@@ -44,8 +47,7 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
             Target::Like => sides[1],
         },
         Op::DepthToSpace { block, .. } => block * first,
-        Op::SpaceToDepth { block } if first % block == 0 => first / block,
-        Op::SpaceToDepth { .. } => return None,
+        Op::SpaceToDepth { block } => (first % block == 0).then_some(first / block)?,
         Op::MaxPool(pool) | Op::AveragePool { pool, .. } => windows(&pool, first, axis)?,
         Op::InstanceStatistics | Op::SpatialMean | Op::SpatialMax => 1,
         Op::Add | Op::Concat { .. } => {
@@ -73,7 +75,7 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
 
 /// The number of windows.
 fn windows(pool: &Pool, side: usize, axis: usize) -> Option<usize> {
-    let ends = [[pool.sides.top, pool.sides.bottom], [pool.sides.left, pool.sides.right]][axis];
+    let ends = ends(pool.sides, axis);
     let (kernel, stride) = (pool.kernel[axis], pool.stride[axis]);
     let end = side + ends[0] + ends[1];
     let starts = (0..side + ends[0]).step_by(stride);
