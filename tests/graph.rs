@@ -11,14 +11,12 @@ use styleforge::{
     frame::Frame,
     graph::{
         Class, Conv, Graph, NodeId, Op,
-        fusion::{self, Group, Level, Violation, check},
+        fusion::{self, Group, Violation, check},
     },
     mode::Variant,
     models::johnson::{Kernels, NetworkSpec},
     network::{NodeWeights, Weights},
 };
-
-const LEVELS: [Level; 3] = [Level::None, Level::Norm, Level::All];
 
 fn photo(width: usize, height: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| {
@@ -56,7 +54,7 @@ fn assert_groups_compute_the_graph(graph: &Graph, weights: &Weights, photo: &Fra
     let interpreter = Interpreter::new(graph, weights, photo, rounding);
     let mut maps = Vec::new();
     interpreter.walk(|_, map| maps.push(map.clone()));
-    for level in LEVELS {
+    for &level in Variant::ALL {
         let groups = fusion::group(graph, level).expect("groups");
         check(graph, &groups).unwrap_or_else(|violation| panic!("{level:?}: {violation}"));
         let kept = walk_groups(graph, &groups, &interpreter);
@@ -94,11 +92,11 @@ fn fusion_happens() {
     let count = |level| fusion::group(&graph, level).expect("groups").len();
     let (convs, norms) = (16, 15);
     // Photo, picture, two upsamplings; padding and convolution; statistics, norm, ReLU or sum.
-    assert_eq!(count(Level::None), 4 + 2 * convs + 3 * norms);
-    assert_eq!(count(Level::Norm), 4 + 2 * convs + norms);
-    assert_eq!(count(Level::All), convs);
+    assert_eq!(count(Variant::Baseline), 4 + 2 * convs + 3 * norms);
+    assert_eq!(count(Variant::FusedNorm), 4 + 2 * convs + norms);
+    assert_eq!(count(Variant::Fused), convs);
     // The residual stream is stored where a block begins, by the group that computes it.
-    let groups = fusion::group(&graph, Level::All).expect("groups");
+    let groups = fusion::group(&graph, Variant::Fused).expect("groups");
     let keeps = |layer: &str| {
         let of_layer = |group: &&Group| graph.nodes()[group.op].name == layer;
         let group = groups.iter().find(of_layer).expect("a group");
@@ -115,7 +113,7 @@ fn fusion_happens() {
 fn wrong_groups_are_found() {
     let spec = specs()[0];
     let graph = spec.graph().expect("a graph");
-    let groups = fusion::group(&graph, Level::All).expect("groups");
+    let groups = fusion::group(&graph, Variant::Fused).expect("groups");
     let violation = |change: &dyn Fn(&mut Vec<Group>)| {
         let mut changed = groups.clone();
         change(&mut changed);

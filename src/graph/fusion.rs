@@ -10,16 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::{Class, Graph, NodeId, Op};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Runs every node separately, as a framework does.
-    None,
-    /// Fuses a norm's statistics, the norm, and the ReLU or sum after it.
-    Norm,
-    /// Fuses all nodes between two convolutions into one of them.
-    All,
-}
+use crate::mode::Variant;
 
 /// Nodes that run together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,11 +62,13 @@ pub enum Violation {
 /// Maximum number of nodes that all groups together may compute while loading, per node of the graph.
 const MAX_GATHERED_PER_NODE: usize = 8;
 
-/// Divides a graph into groups, in an order in which they can run.
+/// Divides a graph into groups, in an order in which they can run. `baseline` runs every node separately, as a
+/// framework does. `fused-norm` joins a norm's statistics, the norm, and the ReLU or sum after it. `fused` joins all
+/// nodes between two convolutions with one of them.
 ///
 /// # Errors
 /// [`Violation::TooOften`].
-pub fn group(graph: &Graph, level: Level) -> Result<Vec<Group>, Violation> {
+pub fn group(graph: &Graph, variant: Variant) -> Result<Vec<Group>, Violation> {
     let readers = graph.readers();
     let mut gathered = 0;
     let mut grouping = Grouping {
@@ -88,7 +81,7 @@ pub fn group(graph: &Graph, level: Level) -> Result<Vec<Group>, Violation> {
     };
     for id in 0..graph.nodes().len() {
         if !grouping.is_grouped[id] {
-            grouping.visit(id, level);
+            grouping.visit(id, variant);
             gathered += grouping.groups.last().map_or(0, |group| group.gather.len());
         }
         if gathered > MAX_GATHERED_PER_NODE * graph.nodes().len() {
@@ -132,17 +125,17 @@ impl Grouping<'_> {
     }
 
     /// Forms the group that starts at a node, or leaves the node to the groups that read it.
-    fn visit(&mut self, id: NodeId, level: Level) {
-        match (level, self.class(id)) {
-            (Level::All, Class::Contract) => {
+    fn visit(&mut self, id: NodeId, variant: Variant) {
+        match (variant, self.class(id)) {
+            (Variant::Fused, Class::Contract) => {
                 let gather = self.gather(id);
                 let epilogue = self.epilogue(id);
                 self.close(gather, id, epilogue);
             }
             // Leave a node that can be computed while loading to the convolution that loads it.
-            (Level::All, Class::Input | Class::Pointwise | Class::Index)
+            (Variant::Fused, Class::Input | Class::Pointwise | Class::Index)
                 if self.feeds_gathers[id] => {}
-            (Level::Norm, Class::Reduce) => {
+            (Variant::FusedNorm, Class::Reduce) => {
                 let epilogue = self.rest_of_norm(id);
                 self.close(Vec::new(), id, epilogue);
             }

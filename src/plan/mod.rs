@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::{
     graph::{
         Graph, GraphError, NodeId,
-        fusion::{self, Group, Level, Violation},
+        fusion::{self, Group, Violation},
     },
     mode::{AttentionChoice, AttentionKernel, Mode, Variant},
     tensor::Shape,
@@ -57,12 +57,7 @@ struct Grouped<'g> {
 impl<'g> Grouped<'g> {
     /// Groups a graph with its maps for a variant.
     fn new(graph: &'g Graph, shapes: Vec<Shape>, variant: Variant) -> Result<Self, PlanError> {
-        let level = match variant {
-            Variant::Baseline => Level::None,
-            Variant::FusedNorm => Level::Norm,
-            Variant::Fused => Level::All,
-        };
-        let groups = fusion::group(graph, level)?;
+        let groups = fusion::group(graph, variant)?;
         fusion::check(graph, &groups)?;
         Ok(Self { graph, groups, shapes, convs: ConvLayer::of_graph(graph) })
     }
