@@ -20,7 +20,7 @@
 //! | tasks of a step | maps that are alive at the same time do not overlap | lifetimes of the planners | property tests |
 //! | passes in place | no later node reads the map | `last_read`, `is_read_after` | the planner |
 //! | `Store`, `PictureOutput` | the picture covers the photo | [`Graph::for_photo`] | the planner; `check_size` |
-//! | `PhotoInput` | the photo has the plan's size | `check_photo` | an assertion for each step |
+//! | `PhotoInput` | the photo has the plan's size | `CpuSession::extended` | an assertion for each step |
 //! | staged rows | reflections are shorter than the side | `Op::shape` | positions are clamped |
 //! | rows of a convolution | stride 1 for shifted columns | the planner | an assertion for each row |
 //! | kept maps | the kernel that loads a map writes all of it | the planner | random graphs, each painted twice |

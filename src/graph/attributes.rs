@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_CHANNELS, MAX_KERNEL_PX};
+use crate::tensor::Shape;
 
 /// Pixels on each side of a map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ impl Sides {
     }
 
     /// Rows above and below (axis 0), or columns left and right (axis 1).
-    pub(super) const fn of_axis(&self, axis: usize) -> [usize; 2] {
+    pub const fn of_axis(&self, axis: usize) -> [usize; 2] {
         if axis == 0 { [self.top, self.bottom] } else { [self.left, self.right] }
     }
 
@@ -99,6 +100,17 @@ impl Conv {
     /// Rows and columns from the first to the last pixel that one output reads, both included.
     pub const fn reach(&self) -> [usize; 2] {
         [(self.kernel[0] - 1) * self.dilation[0] + 1, (self.kernel[1] - 1) * self.dilation[1] + 1]
+    }
+
+    /// Number of weights, without biases.
+    pub const fn weight_count(&self) -> usize {
+        self.in_channels / self.groups * self.out_channels * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Number of multiply-adds of the direct form: every weight is multiplied by every pixel of `map`, the output, or
+    /// the input if it is transposed.
+    pub const fn multiply_adds(&self, map: Shape) -> u64 {
+        (self.weight_count() as u64).saturating_mul((map.height * map.width) as u64)
     }
 
     pub(super) fn is_in_range(&self) -> bool {
@@ -217,7 +229,7 @@ pub enum Function {
 
 impl Function {
     /// The function's parameters.
-    pub(super) const fn numbers(&self) -> [f64; 2] {
+    pub const fn numbers(&self) -> [f64; 2] {
         match *self {
             Self::LeakyRelu { slope } => [slope, 0.0],
             Self::Elu { alpha } => [alpha, 0.0],

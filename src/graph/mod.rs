@@ -222,6 +222,13 @@ impl Graph {
         self.channels[id]
     }
 
+    /// The padding around the map that a node reads, with its mode; `None` for a node that pads nothing.
+    pub fn padding(&self, id: NodeId, shapes: &[Shape]) -> Option<(PadMode, Sides)> {
+        let node = &self.nodes[id];
+        let input = shapes[*node.inputs.first()?];
+        node.op.padding(input.height, input.width)
+    }
+
     /// The nodes that read each node's map, in order.
     pub fn readers(&self) -> Vec<Vec<NodeId>> {
         let mut readers = vec![Vec::new(); self.nodes.len()];
@@ -422,12 +429,8 @@ impl Graph {
             let read = |input: usize| shapes[node.inputs[input]];
             let made = shapes[id].len();
             match node.op {
-                Op::Conv2d(Conv { in_channels, kernel, groups, .. }) => {
-                    product([made, in_channels / groups, kernel[0], kernel[1]])
-                }
-                Op::ConvTranspose2d { conv: Conv { out_channels, kernel, groups, .. }, .. } => {
-                    product([read(0).len(), out_channels / groups, kernel[0], kernel[1]])
-                }
+                Op::Conv2d(conv) => conv.multiply_adds(shapes[id]),
+                Op::ConvTranspose2d { conv, .. } => conv.multiply_adds(read(0)),
                 Op::Attention { .. } => product([2, made, read(1).height, read(1).width]),
                 Op::MaxPool(pool) | Op::AveragePool { pool, .. } => {
                     product([SLOW_OPERATION, made, pool.kernel[0], pool.kernel[1]])

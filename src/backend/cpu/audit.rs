@@ -46,9 +46,7 @@ impl CpuSession {
         fill: Option<Fill>,
         seen: &mut dyn FnMut(KernelRecord),
     ) -> BackendResult {
-        self.check_photo(photo)?;
-        let extended = self.extended(photo);
-        let seen_photo = extended.as_ref().unwrap_or(photo);
+        let seen_photo = &*self.extended(photo)?;
         let mut output = Tensor::zeros(Shape::new(3, photo.height(), photo.width()));
         let picture = self.picture(std::ptr::null_mut(), output.data.as_mut_ptr());
         let control = RunControl::default();
@@ -187,7 +185,7 @@ impl CpuSession {
     fn fill(&mut self, map: MapId, fill: Fill) {
         let buffer = self.plan.maps[map];
         let mut values = fill.values(map as u64, buffer.shape.len()).into_iter();
-        let stored = &mut self.arena_mut()[buffer.offset..buffer.offset + buffer.len()];
+        let stored = &mut self.arena[buffer.offset..buffer.offset + buffer.len()];
         for pixel in stored.chunks_exact_mut(buffer.stored_channels) {
             let (real, padding) = pixel.split_at_mut(buffer.shape.channels);
             real.fill_with(|| values.next().unwrap_or_default());

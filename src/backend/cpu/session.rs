@@ -2,6 +2,7 @@
 
 use std::{
     alloc::{Layout, alloc_zeroed},
+    borrow::Cow,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -57,7 +58,7 @@ pub struct CpuSession {
     /// The weights of a general plan; empty for any other plan.
     pub general_weights: Arc<GeneralWeights>,
     pub norms: Vec<ScaleShift>,
-    arena: Vec<f32>,
+    pub arena: Vec<f32>,
     /// One per worker thread; each worker only locks its own.
     scratch: Vec<Mutex<Vec<f32>>>,
     /// Statistics parts of the current step.
@@ -260,14 +261,6 @@ impl CpuSession {
         }
     }
 
-    pub fn arena(&self) -> &[f32] {
-        &self.arena
-    }
-
-    pub fn arena_mut(&mut self) -> &mut [f32] {
-        &mut self.arena
-    }
-
     /// A stored map as a tensor. If it is raw, its norm is applied.
     pub fn normalised(&self, map: &MapBuffer, norm: Option<&ScaleShift>) -> Tensor {
         let mut tensor = Tensor::zeros(map.shape);
@@ -292,12 +285,11 @@ impl CpuSession {
         control: &RunControl,
     ) -> BackendResult<RunTiming> {
         let started = Instant::now();
-        self.check_photo(input)?;
+        let photo = self.extended(input)?;
         BackendError::check_size(output, self.plan.photo)?;
         // Copies alpha; the last step overwrites the colours.
         output.rgba_mut().copy_from_slice(input.rgba());
-        let extended = self.extended(input);
-        let run_input = RunInput::photo(extended.as_ref().unwrap_or(input));
+        let run_input = RunInput::photo(&photo);
         let picture = self.picture(output.rgba_mut().as_mut_ptr(), std::ptr::null_mut());
         // The pool is entered once for all steps. Entering it for each step would wake the workers each time.
         let pool = self.pool.clone();
@@ -310,22 +302,27 @@ impl CpuSession {
         PictureOutput { rgba, floats, bias: [0.0; 3], size: self.plan.photo }
     }
 
-    /// Refuses a photo of the wrong size, or a photo for a network that reads maps.
-    pub fn check_photo(&self, photo: &Frame) -> BackendResult {
-        let inputs = self.plan.inputs();
-        if !inputs.is_empty() {
-            return Err(BackendError::WrongInputs {
-                needed: maps_text(&inputs),
-                got: "a photo".to_owned(),
-            });
-        }
-        BackendError::check_size(photo, self.plan.photo)
+    /// The error for inputs other than what the network reads.
+    fn wrong_inputs(&self, got: String) -> BackendError {
+        let needed = match self.plan.inputs()[..] {
+            [] => "a photo".to_owned(),
+            ref all => maps_text(all),
+        };
+        BackendError::WrongInputs { needed, got }
     }
 
     /// The photo, extended to the right and below by repeated reflection if a side is too short for the network.
-    pub fn extended(&self, photo: &Frame) -> Option<Frame> {
+    /// Refuses a photo of the wrong size, or a photo for a network that reads maps.
+    pub fn extended<'a>(&self, photo: &'a Frame) -> BackendResult<Cow<'a, Frame>> {
+        if !self.plan.inputs().is_empty() {
+            return Err(self.wrong_inputs("a photo".to_owned()));
+        }
+        BackendError::check_size(photo, self.plan.photo)?;
         let (height, width) = self.plan.extended;
-        ((height, width) != self.plan.photo).then(|| photo.extended(width, height))
+        Ok(match (height, width) == self.plan.photo {
+            true => Cow::Borrowed(photo),
+            false => Cow::Owned(photo.extended(width, height)),
+        })
     }
 }
 
@@ -394,12 +391,10 @@ impl InspectSession for CpuSession {
         control: &RunControl,
         tap: Option<NormTap<'_>>,
     ) -> BackendResult<Tensor> {
-        self.check_photo(input)?;
+        let photo = self.extended(input)?;
         let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
-        let extended = self.extended(input);
-        let run_input = RunInput::photo(extended.as_ref().unwrap_or(input));
         let picture = self.picture(std::ptr::null_mut(), output.data.as_mut_ptr());
-        self.run_steps(run_input, picture, control, tap)?;
+        self.run_steps(RunInput::photo(&photo), picture, control, tap)?;
         Ok(output)
     }
 
@@ -408,12 +403,7 @@ impl InspectSession for CpuSession {
         let needed = self.plan.inputs();
         let made = self.plan.steps.last().map(|step| step.output);
         let Some(made) = made.filter(|_| !needed.is_empty() && needed == shapes) else {
-            let needed = match needed.as_slice() {
-                [] => "a photo".to_owned(),
-                all => maps_text(all),
-            };
-            let got = maps_text(&shapes);
-            return Err(BackendError::WrongInputs { needed, got });
+            return Err(self.wrong_inputs(maps_text(&shapes)));
         };
         let mut output = Tensor::zeros(made);
         let picture = self.picture(std::ptr::null_mut(), output.data.as_mut_ptr());

@@ -82,7 +82,7 @@ impl Blocks {
     }
 
     /// Working memory of a task without its statistics, in f32.
-    pub(super) fn scratch(&self, conv: &ConvLayer) -> usize {
+    pub fn scratch(&self, conv: &ConvLayer) -> usize {
         if conv.reads_photo {
             let rows = 5 * TILE + self.side * POINTS;
             let products =

@@ -257,11 +257,6 @@ impl CpuPlan {
         self.maps.iter().map(of).max().unwrap_or(0)
     }
 
-    /// Upper bound of a general plan's own size, in bytes. Such plans may have thousands of steps.
-    fn general_bytes(&self) -> u64 {
-        if self.is_general { self.general.description_bytes(self.steps.len()) } else { 0 }
-    }
-
     /// Floating-point operations of one run.
     pub fn flops(&self) -> u64 {
         self.steps.iter().fold(0, |sum, step| sum.saturating_add(step.flops))
@@ -273,15 +268,15 @@ impl CpuPlan {
         let running = self.arena_len + self.scratch_len * threads + self.statistics_len();
         let floats =
             self.weights_len + self.convs.iter().map(channel_values).sum::<usize>() + running;
+        // A general plan may have thousands of steps.
+        let steps = if self.is_general { self.steps.len() } else { 0 };
+        let own_bytes = self.general.description_bytes(steps);
         // The photo and the painting as bytes, and the extended photo if there is one.
         let pictures = 4 * (2 * height * width + self.extended.0 * self.extended.1);
         PlanSummary {
             steps: self.steps.iter().map(|s| (s.layer.clone(), s.kernel.clone())).collect(),
             flops: self.flops(),
-            peak_bytes: 4 * floats as u64
-                + pictures as u64
-                + BOOKKEEPING_BYTES
-                + self.general_bytes(),
+            peak_bytes: 4 * floats as u64 + pictures as u64 + BOOKKEEPING_BYTES + own_bytes,
             ..PlanSummary::without_steps(self.variant.mode(), 1, (width, height))
         }
     }

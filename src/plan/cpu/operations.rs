@@ -35,7 +35,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Name in timing tables, including the kernel side.
-    pub(super) fn label(self, kernel: usize) -> String {
+    pub fn label(self, kernel: usize) -> String {
         match self {
             Self::Direct => format!("direct {kernel}x{kernel}"),
             Self::Winograd(TileKind::Plain) => "winograd 4x4".to_owned(),

@@ -224,7 +224,7 @@ impl CpuSession {
         let own = &self.general_weights.values[values];
         let map = self.plan.maps[operand?];
         let stored = map.stored_channels;
-        let read = &self.arena()[map.offset..map.offset + map.len()];
+        let read = &self.arena[map.offset..map.offset + map.len()];
         let (means, variances) = read.split_at(stored);
         let mut norm = ScaleShift::default();
         for (c, (&gamma, &beta)) in own.weight.iter().zip(&own.bias).enumerate() {

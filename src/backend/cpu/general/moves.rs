@@ -3,25 +3,39 @@
 use super::run::{Run, constant, source};
 use crate::{
     graph::{BlockOrder, Op, PadMode},
-    plan::cpu::MapId,
+    plan::cpu::{MapBuffer, MapId},
     tensor::Shape,
 };
+
+/// Writes a row of a map, pixel by pixel. `write` gets the column and its channels. Padding channels become zero.
+///
+/// # Safety
+/// The row belongs to the caller's task.
+unsafe fn write_row(run: &Run<'_>, to: MapId, y: usize, write: impl Fn(usize, &mut [f32])) {
+    let map = run.maps[to];
+    // SAFETY: the caller's promise.
+    let row = unsafe { run.row_mut(to, y) };
+    for (x, pixel) in row.chunks_exact_mut(map.stored_channels).enumerate() {
+        let (own, padding) = pixel.split_at_mut(map.shape.channels);
+        write(x, own);
+        padding.fill(0.0);
+    }
+}
 
 /// Copies a row of the photo to a map.
 ///
 /// # Safety
 /// The row belongs to the caller's task.
 pub unsafe fn load(run: &Run<'_>, to: MapId, y: usize) {
-    let map = run.maps[to];
-    let bytes = 4 * map.shape.width;
+    let bytes = 4 * run.maps[to].shape.width;
+    let rgba = &run.input.photo[y * bytes..(y + 1) * bytes];
     // SAFETY: the caller's promise.
-    let row = unsafe { run.row_mut(to, y) };
-    let rgba = run.input.photo[y * bytes..(y + 1) * bytes].chunks_exact(4);
-    for (pixel, rgba) in row.chunks_exact_mut(map.stored_channels).zip(rgba) {
-        pixel.fill(0.0);
-        for (value, &level) in pixel.iter_mut().zip(&rgba[..3]) {
-            *value = f32::from(level);
-        }
+    unsafe {
+        write_row(run, to, y, |x, pixel| {
+            for (value, &level) in pixel.iter_mut().zip(&rgba[4 * x..]) {
+                *value = f32::from(level);
+            }
+        });
     }
 }
 
@@ -30,15 +44,14 @@ pub unsafe fn load(run: &Run<'_>, to: MapId, y: usize) {
 /// # Safety
 /// The row belongs to the caller's task.
 pub unsafe fn load_planes(run: &Run<'_>, planes: &[f32], to: MapId, y: usize) {
-    let map = run.maps[to];
-    let Shape { channels, height, width } = map.shape;
+    let Shape { height, width, .. } = run.maps[to].shape;
     // SAFETY: the caller's promise.
-    let row = unsafe { run.row_mut(to, y) };
-    for (x, pixel) in row.chunks_exact_mut(map.stored_channels).enumerate() {
-        pixel.fill(0.0);
-        for (c, value) in pixel[..channels].iter_mut().enumerate() {
-            *value = planes[(c * height + y) * width + x];
-        }
+    unsafe {
+        write_row(run, to, y, |x, pixel| {
+            for (c, value) in pixel.iter_mut().enumerate() {
+                *value = planes[(c * height + y) * width + x];
+            }
+        });
     }
 }
 
@@ -86,19 +99,18 @@ pub unsafe fn index(run: &Run<'_>, op: &Op, from: MapId, to: MapId, y: usize) {
         Op::Crop(sides) => (PadMode::Replicate, sides.top as isize, sides.left as isize, 1),
         _ => (PadMode::Replicate, 0, 0, 2),
     };
-    // SAFETY: the caller's promise.
-    let row = unsafe { run.row_mut(to, y) };
     let read = source(border, (y / factor) as isize + top, input.shape.height);
     // SAFETY: no task of the step writes the map.
     let read = read.map(|y| unsafe { run.row(from, y) });
-    for (x, pixel) in row.chunks_exact_mut(stored).enumerate() {
-        let x = source(border, (x / factor) as isize + left, input.shape.width);
-        if let (Some(read), Some(x)) = (read, x) {
-            pixel.copy_from_slice(&read[x * stored..(x + 1) * stored]);
-        } else {
-            pixel[..input.shape.channels].fill(constant(border));
-            pixel[input.shape.channels..].fill(0.0);
-        }
+    // SAFETY: the caller's promise.
+    unsafe {
+        write_row(run, to, y, |x, pixel| {
+            let x = source(border, (x / factor) as isize + left, input.shape.width);
+            match read.zip(x) {
+                Some((read, x)) => pixel.copy_from_slice(&read[x * stored..][..pixel.len()]),
+                None => pixel.fill(constant(border)),
+            }
+        });
     }
 }
 
@@ -130,14 +142,13 @@ pub unsafe fn concat(run: &Run<'_>, from: &[MapId], to: MapId, y: usize) {
 /// # Safety
 /// The row belongs to the caller's task.
 pub unsafe fn channels(run: &Run<'_>, first: usize, from: MapId, to: MapId, y: usize) {
-    let (input, result) = (run.maps[from], run.maps[to]);
-    let count = result.shape.channels;
+    let stored = run.maps[from].stored_channels;
     // SAFETY: the caller's promise; no task of the step writes what is read.
-    let (read, row) = unsafe { (run.row(from, y), run.row_mut(to, y)) };
-    let pixels = read.chunks_exact(input.stored_channels);
-    for (pixel, read) in row.chunks_exact_mut(result.stored_channels).zip(pixels) {
-        pixel[..count].copy_from_slice(&read[first..first + count]);
-        pixel[count..].fill(0.0);
+    unsafe {
+        let read = run.row(from, y);
+        write_row(run, to, y, |x, pixel| {
+            pixel.copy_from_slice(&read[x * stored + first..][..pixel.len()]);
+        });
     }
 }
 
@@ -152,21 +163,20 @@ pub unsafe fn depth_to_space(
     to: MapId,
     y: usize,
 ) {
-    let (input, result) = (run.maps[from], run.maps[to]);
-    let channels = result.shape.channels;
+    let stored = run.maps[from].stored_channels;
     // SAFETY: the caller's promise; no task of the step writes what is read.
-    let (read, row) = unsafe { (run.row(from, y / block), run.row_mut(to, y)) };
-    let pixels = row.chunks_exact_mut(result.stored_channels);
-    for (x, pixel) in pixels.enumerate() {
-        let read = &read[x / block * input.stored_channels..];
-        let at = y % block * block + x % block;
-        for (c, value) in pixel[..channels].iter_mut().enumerate() {
-            *value = match order {
-                BlockOrder::BlockFirst => read[at * channels + c],
-                BlockOrder::ChannelFirst => read[c * block * block + at],
-            };
-        }
-        pixel[channels..].fill(0.0);
+    unsafe {
+        let read = run.row(from, y / block);
+        write_row(run, to, y, |x, pixel| {
+            let read = &read[x / block * stored..];
+            let (at, channels) = (y % block * block + x % block, pixel.len());
+            for (c, value) in pixel.iter_mut().enumerate() {
+                *value = match order {
+                    BlockOrder::BlockFirst => read[at * channels + c],
+                    BlockOrder::ChannelFirst => read[c * block * block + at],
+                };
+            }
+        });
     }
 }
 
@@ -175,21 +185,15 @@ pub unsafe fn depth_to_space(
 /// # Safety
 /// The row belongs to the caller's task.
 pub unsafe fn space_to_depth(run: &Run<'_>, block: usize, from: MapId, to: MapId, y: usize) {
-    let (input, result) = (run.maps[from], run.maps[to]);
-    let (channels, stored) = (input.shape.channels, input.stored_channels);
-    // SAFETY: the caller's promise.
-    let row = unsafe { run.row_mut(to, y) };
-    for down in 0..block {
-        // SAFETY: no task of the step writes the map.
-        let read = unsafe { run.row(from, y * block + down) };
-        let pixels = row.chunks_exact_mut(result.stored_channels);
-        for (x, pixel) in pixels.enumerate() {
-            for right in 0..block {
-                let to = (down * block + right) * channels;
-                let at = (x * block + right) * stored;
-                pixel[to..to + channels].copy_from_slice(&read[at..at + channels]);
+    let MapBuffer { shape, stored_channels: stored, .. } = run.maps[from];
+    // SAFETY: the caller's promise; no task of the step writes what is read.
+    unsafe {
+        let read = run.rows(from, y * block..(y + 1) * block);
+        write_row(run, to, y, |x, pixel| {
+            for (at, part) in pixel.chunks_exact_mut(shape.channels).enumerate() {
+                let from = at / block * shape.width + x * block + at % block;
+                part.copy_from_slice(&read[from * stored..][..shape.channels]);
             }
-        }
+        });
     }
-    super::pointwise::clear_padding(row, result.shape.channels, result.stored_channels);
 }

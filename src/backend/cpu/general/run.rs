@@ -36,18 +36,22 @@ impl Run<'_> {
         self.base.at(self.maps[map].offset)
     }
 
+    /// Pixels `first..end` of row `y` of a map: the first value, and the number of values.
+    fn span(&self, map: MapId, y: usize, (first, end): (usize, usize)) -> (*mut f32, usize) {
+        let MapBuffer { shape, stored_channels, .. } = self.maps[map];
+        assert!(y < shape.height && first <= end && end <= shape.width, "pixels of a map");
+        let offset = (y * shape.width + first) * stored_channels;
+        (self.start(map).at(offset), (end - first) * stored_channels)
+    }
+
     /// Pixels `first..end` of row `y` of a map.
     ///
     /// # Safety
     /// Nothing writes them at the same time.
-    pub unsafe fn pixels(&self, map: MapId, y: usize, (first, end): (usize, usize)) -> &[f32] {
-        let MapBuffer { shape, stored_channels, .. } = self.maps[map];
-        assert!(y < shape.height && first <= end && end <= shape.width, "pixels of a map");
-        let offset = (y * shape.width + first) * stored_channels;
+    pub unsafe fn pixels(&self, map: MapId, y: usize, pixels: (usize, usize)) -> &[f32] {
+        let (start, len) = self.span(map, y, pixels);
         // SAFETY: the pixels are inside the map, which is inside the arena; the rest is the caller's promise.
-        unsafe {
-            std::slice::from_raw_parts(self.start(map).at(offset), (end - first) * stored_channels)
-        }
+        unsafe { std::slice::from_raw_parts(start, len) }
     }
 
     /// Whole rows of a map, one after another.
@@ -70,18 +74,10 @@ impl Run<'_> {
     /// # Safety
     /// Nothing else reads or writes them at the same time.
     #[allow(clippy::mut_from_ref)] // The tasks of a step share the run, and write disjoint pixels.
-    pub unsafe fn pixels_mut(
-        &self,
-        map: MapId,
-        y: usize,
-        (first, end): (usize, usize),
-    ) -> &mut [f32] {
-        let MapBuffer { shape, stored_channels, .. } = self.maps[map];
-        assert!(y < shape.height && first <= end && end <= shape.width, "pixels of a map");
-        let offset = (y * shape.width + first) * stored_channels;
-        let len = (end - first) * stored_channels;
+    pub unsafe fn pixels_mut(&self, map: MapId, y: usize, pixels: (usize, usize)) -> &mut [f32] {
+        let (start, len) = self.span(map, y, pixels);
         // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(self.start(map).at(offset), len) }
+        unsafe { std::slice::from_raw_parts_mut(start, len) }
     }
 
     /// A whole row of a map.

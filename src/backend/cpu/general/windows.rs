@@ -53,8 +53,7 @@ pub unsafe fn resize(
 /// The positions of a window on an axis that are inside the map, and how many are inside the map or its padding.
 #[inline(always)]
 fn window(pool: &Pool, axis: usize, at: usize, side: usize) -> (std::ops::Range<usize>, usize) {
-    let sides = pool.sides;
-    let (before, after) = [(sides.top, sides.bottom), (sides.left, sides.right)][axis];
+    let [before, after] = pool.sides.of_axis(axis);
     let start = at * pool.stride[axis];
     let end = (start + pool.kernel[axis]).min(before + side + after);
     let inside = start.max(before) - before..(end.min(before + side)).max(before) - before;

@@ -5,7 +5,7 @@
 //! Nothing is multiplied by the zeros that the definition inserts between inputs.
 
 use crate::{
-    graph::{Conv, PadMode, Sides},
+    graph::{Conv, Node, Op, PadMode, Sides},
     plan::cpu::{
         CHANNEL_ALIGNMENT, PANEL_COLUMNS, TILE_COLUMNS, TILE_SLACK, WINOGRAD_POINTS,
         padded_channels, staging::tiles_scratch,
@@ -150,69 +150,62 @@ pub struct GeneralConv {
 }
 
 impl GeneralConv {
-    /// A convolution whose input is padded while it is staged.
-    pub(super) fn plain(node: &str, conv: Conv, pad: (PadMode, Sides), output: Shape) -> Self {
-        let (border, Sides { top, left, .. }) = pad;
-        Self {
-            node: node.to_owned(),
-            affines: Vec::new(),
-            conv,
-            is_transposed: false,
-            border,
-            axes: [
-                Axis::plain(&conv, 0, top, output.height),
-                Axis::plain(&conv, 1, left, output.width),
-            ],
-            algorithm: ConvAlgorithm::Rows,
-        }
-        .with_algorithm()
+    /// A node's convolution, whose input is padded while it is staged; `None` for a node of another kind. Winograd's
+    /// algorithm is only used if it is `fused`.
+    pub fn new(
+        node: &Node,
+        pad: Option<(PadMode, Sides)>,
+        output: Shape,
+        is_fused: bool,
+    ) -> Option<Self> {
+        let (border, Sides { top, left, .. }) =
+            pad.unwrap_or((PadMode::Constant(0.0), Sides::default()));
+        let (conv, is_transposed, axes) = match node.op {
+            Op::Conv2d(conv) => {
+                let rows = Axis::plain(&conv, 0, top, output.height);
+                (conv, false, [rows, Axis::plain(&conv, 1, left, output.width)])
+            }
+            Op::ConvTranspose2d { conv, cut, .. } => {
+                let rows = Axis::transposed(&conv, 0, cut.top, output.height);
+                (conv, true, [rows, Axis::transposed(&conv, 1, cut.left, output.width)])
+            }
+            _ => return None,
+        };
+        let algorithm = ConvAlgorithm::Rows;
+        let node = node.name.clone();
+        let mut made =
+            Self { node, affines: Vec::new(), conv, is_transposed, border, axes, algorithm };
+        made.algorithm = made.best_algorithm(is_fused);
+        Some(made)
     }
 
-    /// A transposed convolution.
-    pub(super) fn transposed(node: &str, conv: Conv, cut: Sides, output: Shape) -> Self {
-        Self {
-            node: node.to_owned(),
-            affines: Vec::new(),
-            conv,
-            is_transposed: true,
-            border: PadMode::Constant(0.0),
-            axes: [
-                Axis::transposed(&conv, 0, cut.top, output.height),
-                Axis::transposed(&conv, 1, cut.left, output.width),
-            ],
-            algorithm: ConvAlgorithm::Rows,
-        }
-    }
-
-    fn with_algorithm(mut self) -> Self {
-        let Conv { in_channels, out_channels, kernel, groups, .. } = self.conv;
-        let direct = kernel[1] * padded_channels(out_channels);
-        let is_dense = self.axes[0].is_dense() && self.axes[1].is_dense();
-        if groups > 1 && groups == in_channels && groups == out_channels {
-            self.algorithm = ConvAlgorithm::Depthwise;
-        } else if groups == 1
-            && is_dense
-            && self.conv.stride[1] == 1
-            && out_channels <= CHANNEL_ALIGNMENT
-            && padded_channels(kernel[1] * out_channels) < direct
-        {
-            self.algorithm = ConvAlgorithm::ShiftedColumns;
-        }
-        self
-    }
-
-    /// The same convolution with Winograd's algorithm, if that is suitable.
-    pub(super) fn or_winograd(mut self) -> Self {
-        let is_for_it = self.conv.as_square() == Some((3, 1)) && !self.is_transposed;
+    fn best_algorithm(&self, is_fused: bool) -> ConvAlgorithm {
+        let Conv { in_channels, out_channels, kernel, stride, groups, .. } = self.conv;
         // With fewer channels the transforms would not pay off.
-        if is_for_it && self.conv.in_channels > 4 && self.conv.out_channels > 4 {
-            self.algorithm = ConvAlgorithm::Winograd;
+        let is_for_winograd =
+            self.conv.as_square() == Some((3, 1)) && in_channels > 4 && out_channels > 4;
+        let is_narrower =
+            padded_channels(kernel[1] * out_channels) < kernel[1] * padded_channels(out_channels);
+        if self.is_transposed {
+            ConvAlgorithm::Rows
+        } else if is_fused && is_for_winograd {
+            ConvAlgorithm::Winograd
+        } else if groups > 1 && groups == in_channels && groups == out_channels {
+            ConvAlgorithm::Depthwise
+        } else if groups == 1
+            && self.is_dense()
+            && stride[1] == 1
+            && out_channels <= CHANNEL_ALIGNMENT
+            && is_narrower
+        {
+            ConvAlgorithm::ShiftedColumns
+        } else {
+            ConvAlgorithm::Rows
         }
-        self
     }
 
     /// The kernel's name.
-    pub(super) fn label(&self) -> String {
+    pub fn label(&self) -> String {
         let [rows, columns] = self.conv.kernel;
         match self.algorithm {
             ConvAlgorithm::Rows if self.is_transposed => format!("sub-pixel {rows}x{columns}"),
@@ -221,18 +214,6 @@ impl GeneralConv {
             ConvAlgorithm::Depthwise => format!("depthwise {rows}x{columns}"),
             ConvAlgorithm::Winograd => "winograd 4x4".to_owned(),
         }
-    }
-
-    /// Number of weights, without bias.
-    pub(super) const fn weight_count(&self) -> usize {
-        let Conv { in_channels, out_channels, kernel, groups, .. } = self.conv;
-        in_channels / groups * out_channels * kernel[0] * kernel[1]
-    }
-
-    /// Floating-point operations (2 per multiply-add) of the direct form.
-    pub(super) const fn flops(&self, input: Shape, output: Shape) -> u64 {
-        let map = if self.is_transposed { input } else { output };
-        (2 * self.weight_count() as u64).saturating_mul((map.height * map.width) as u64)
     }
 
     /// Whether all phases read from one ring of staged rows. Otherwise each phase stages its own taps.
@@ -309,7 +290,7 @@ impl GeneralConv {
     }
 
     /// Packed weights and biases, in f32.
-    pub(super) fn packed_len(&self) -> usize {
+    pub fn packed_len(&self) -> usize {
         let Conv { in_channels, out_channels, kernel, groups, .. } = self.conv;
         let columns = padded_channels(self.product_columns());
         let weights = match self.algorithm {

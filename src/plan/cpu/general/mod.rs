@@ -12,7 +12,7 @@ mod parts;
 
 use super::{CpuOp, MapId, Step, collector::Collector, padded_channels, strip_rows};
 use crate::{
-    graph::{Graph, NodeId, Op, PadMode, Sides},
+    graph::{Graph, NodeId, Op, Sides},
     plan::PlanError,
     tensor::Shape,
 };
@@ -25,7 +25,7 @@ pub use operations::{GeneralOp, Pointwise};
 pub use parts::{GeneralParts, ResizeSpec};
 
 /// Collects steps and the lifetimes of maps.
-pub(super) struct GeneralBuilder<'a> {
+pub struct GeneralBuilder<'a> {
     graph: &'a Graph,
     shapes: &'a [Shape],
     /// The nodes that read each node's map.
@@ -35,16 +35,12 @@ pub(super) struct GeneralBuilder<'a> {
     kept: Vec<Option<MapId>>,
     /// The step that reads each node's map last, given as the index of the step's last node.
     last_read: Vec<NodeId>,
-    pub(super) collected: Collector,
-    pub(super) parts: GeneralParts,
+    pub collected: Collector,
+    pub parts: GeneralParts,
 }
 
 impl<'a> GeneralBuilder<'a> {
-    pub(super) fn plan(
-        graph: &'a Graph,
-        shapes: &'a [Shape],
-        is_fused: bool,
-    ) -> Result<Self, PlanError> {
+    pub fn plan(graph: &'a Graph, shapes: &'a [Shape], is_fused: bool) -> Result<Self, PlanError> {
         let count = graph.nodes().len();
         let mut builder = Self {
             graph,
@@ -205,23 +201,12 @@ impl<'a> GeneralBuilder<'a> {
         Some(pass)
     }
 
-    /// The passes of a unit's nodes after its first `done`, and their names.
-    fn chain(&mut self, unit: &Unit, done: usize) -> Option<(Vec<Pointwise>, String)> {
-        let mut chain = Vec::new();
-        let mut label = String::new();
-        for (at, &id) in unit.nodes.iter().enumerate().skip(done) {
-            let before = match at {
-                0 => self.graph.nodes()[id].inputs[0],
-                _ => unit.nodes[at - 1],
-            };
-            let pass = self.pointwise(id, before)?;
-            if !label.is_empty() {
-                label.push_str(", ");
-            }
-            label.push_str(kernel_name(&pass.op));
-            chain.push(pass);
-        }
-        Some((chain, label))
+    /// The passes of a unit's nodes after its first `done`.
+    fn chain(&mut self, unit: &Unit, done: usize) -> Option<Vec<Pointwise>> {
+        let input = self.graph.nodes()[unit.nodes[0]].inputs[0];
+        let before = [input].into_iter().chain(unit.nodes.iter().copied());
+        let passes = unit.nodes.iter().copied().zip(before).skip(done);
+        passes.map(|(id, before)| self.pointwise(id, before)).collect()
     }
 
     /// Plans one unit.
@@ -274,7 +259,7 @@ impl<'a> GeneralBuilder<'a> {
             // The photo with its size rule. Every other map of the graph depends on it.
             Op::Sized(_) => (Op::Crop(Sides::default()), 0),
             Op::Pad { .. } | Op::PadSame { .. } => {
-                let (mode, sides) = self.padding(head)?;
+                let (mode, sides) = graph.padding(head, self.shapes)?;
                 (Op::Pad { mode, sides }, 0)
             }
             _ => (node.op, 0),
@@ -286,13 +271,6 @@ impl<'a> GeneralBuilder<'a> {
         let name = if matches!(node.op, Op::Sized(_)) { "size" } else { kernel_name(&op) };
         self.step(unit, name.to_owned(), GeneralOp::Node { op, from, to, part }, 0, 0);
         Some(())
-    }
-
-    /// What a padding adds around its map.
-    fn padding(&self, pad: NodeId) -> Option<(PadMode, Sides)> {
-        let node = &self.graph.nodes()[pad];
-        let of = self.shapes[*node.inputs.first()?];
-        node.op.padding(of.height, of.width)
     }
 
     /// Whether a unit only restricts the size of a map that no other node reads.
@@ -329,7 +307,7 @@ impl<'a> GeneralBuilder<'a> {
         let (head, last) = (unit.nodes[0], unit.last());
         let input = self.graph.nodes()[head].inputs[0];
         let from = self.read(input)?;
-        let (chain, label) = self.chain(unit, 0)?;
+        let chain = self.chain(unit, 0)?;
         let is_operand = chain.iter().any(|pass| pass.operand == Some(from));
         let to = if self.last_read[input] == last && !is_operand {
             self.kept[last] = Some(from);
@@ -337,6 +315,7 @@ impl<'a> GeneralBuilder<'a> {
         } else {
             self.write(last)
         };
+        let label = label(None, chain.iter().map(|pass| &pass.op));
         self.step(unit, label, GeneralOp::Pointwise { from, to, chain }, 0, 0);
         Some(())
     }
@@ -346,51 +325,43 @@ impl<'a> GeneralBuilder<'a> {
         let (head, last) = (unit.nodes[0], unit.last());
         let node = &self.graph.nodes()[head];
         let (input, output) = (node.inputs[0], self.shapes[head]);
-        let unpadded = (PadMode::Constant(0.0), Sides::default());
         let (pad, input) = match unit.pad {
-            Some(pad) => (self.padding(pad)?, self.graph.nodes()[pad].inputs[0]),
-            None => (unpadded, input),
+            Some(pad) => {
+                (Some(self.graph.padding(pad, self.shapes)?), self.graph.nodes()[pad].inputs[0])
+            }
+            None => (None, input),
         };
         if self.is_statistics(input) {
             return None;
         }
-        let mut conv = match node.op {
-            Op::Conv2d(conv) => GeneralConv::plain(&node.name, conv, pad, output),
-            Op::ConvTranspose2d { conv, cut, .. } => {
-                GeneralConv::transposed(&node.name, conv, cut, output)
-            }
-            _ => return None,
-        };
-        let mut folded = 0;
+        let mut conv = GeneralConv::new(node, pad, output, self.is_fused)?;
         if self.is_fused {
-            conv = conv.or_winograd();
-            let behind = unit.nodes[1..].iter();
-            let is_affine = |id: &&NodeId| self.graph.nodes()[**id].op == Op::Affine;
-            let affines = behind.take_while(is_affine);
-            conv.affines = affines.map(|&id| self.graph.nodes()[id].name.clone()).collect();
-            folded = conv.affines.len();
+            let behind = unit.nodes[1..].iter().map(|&id| &self.graph.nodes()[id]);
+            let affines = behind.take_while(|node| node.op == Op::Affine);
+            conv.affines = affines.map(|node| node.name.clone()).collect();
         }
         let from = self.read(input)?;
-        let (epilogue, behind) = self.chain(unit, 1 + folded)?;
-        let mut label = conv.label();
-        if unit.pad.is_some() {
-            let (mode, sides) = pad;
-            label = format!("{label}, {}", kernel_name(&Op::Pad { mode, sides }));
-        }
-        for name in vec!["affine"; folded].into_iter().chain([behind.as_str()]) {
-            if !name.is_empty() {
-                label = format!("{label}, {name}");
-            }
-        }
+        let epilogue = self.chain(unit, 1 + conv.affines.len())?;
+        let pad = pad.map(|(mode, sides)| Op::Pad { mode, sides });
+        let affines = conv.affines.iter().map(|_| &Op::Affine);
+        let ops = pad.iter().chain(affines).chain(epilogue.iter().map(|pass| &pass.op));
+        let label = label(Some(conv.label()), ops);
         let to = self.write(last);
         self.collected.scratch(conv.scratch_len());
-        let flops = conv.flops(self.shapes[input], output);
-        let weights = conv.weight_count();
+        let map = if conv.is_transposed { self.shapes[input] } else { output };
+        let flops = conv.conv.multiply_adds(map).saturating_mul(2);
+        let weights = conv.conv.weight_count();
         self.parts.convs.push(conv);
         let op = GeneralOp::Conv { conv: self.parts.convs.len() - 1, from, to, epilogue };
         self.step(unit, label, op, flops, weights);
         Some(())
     }
+}
+
+/// The name of a kernel that computes these operations, after `own` if there is one.
+fn label<'o>(own: Option<String>, ops: impl Iterator<Item = &'o Op>) -> String {
+    let ops = ops.map(|op| kernel_name(op).to_owned());
+    own.into_iter().chain(ops).collect::<Vec<_>>().join(", ")
 }
 
 /// A node, and for attention the slices of channels through which it reads.

@@ -28,7 +28,7 @@ pub struct GeneralParts {
 
 impl GeneralParts {
     /// Size of everything that a session keeps of the network, in f32.
-    pub(in crate::plan::cpu) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         let convs = self.convs.iter().map(GeneralConv::packed_len);
         let values = self.channel_nodes.iter().map(|(_, stored)| 2 * stored);
         let tables = self.resizes.iter();
@@ -38,7 +38,7 @@ impl GeneralParts {
     }
 
     /// Upper bound of the descriptions of these parts and of `steps` steps, in bytes.
-    pub(in crate::plan::cpu) fn description_bytes(&self, steps: usize) -> u64 {
+    pub fn description_bytes(&self, steps: usize) -> u64 {
         let phases = |conv: &GeneralConv| {
             let phases = conv.axes.iter().flat_map(|axis| &axis.phases);
             let taps: usize = phases.map(|phase| 96 + 32 * phase.taps.len()).sum();
