@@ -48,7 +48,7 @@ impl DeviceNetwork {
                 (None, _) => Vec::new(),
                 (_, CudaOp::LoadPhoto { .. }) => vec![self.levels(photo, 1.0)],
                 (_, CudaOp::Conv(launch)) => self.conv_input(launch, photo)?,
-                _ => maps.iter().map(|&map| self.map(map)).collect::<Result<_, _>>()?,
+                _ => maps.iter().map(|&map| self.map(map, None)).collect::<Result<_, _>>()?,
             };
             self.launch(&self.writing_floats(step, prepared, store_floats))?;
             let Some(work) = work else {
@@ -64,17 +64,16 @@ impl DeviceNetwork {
             };
             if let CudaOp::Conv(launch) = &step.op {
                 if let Source::Normalised { keep: Some(keep), relu, .. } = launch.source {
-                    seen(record(Work::Keep { relu }, read.clone(), self.map(keep)?));
+                    seen(record(Work::Keep { relu }, read.clone(), self.map(keep, None)?));
                 }
                 if let (true, Target::Map(map)) = (launch.statistics, launch.target) {
                     let statistics = Work::Statistics { conv: launch.conv, eps: launch.eps };
-                    let at = DevicePtr(self.maker().map(map));
-                    let applied = self.tensor(at, map, Some(launch.conv))?;
-                    seen(record(statistics, vec![self.map(map)?], applied));
+                    let applied = self.map(map, Some(launch.conv))?;
+                    seen(record(statistics, vec![self.map(map, None)?], applied));
                 }
             }
             let wrote = match target {
-                Some(map) => self.map(map)?,
+                Some(map) => self.map(map, None)?,
                 None => self.floats()?,
             };
             seen(record(work, read, wrote));
@@ -143,17 +142,12 @@ impl DeviceNetwork {
     fn conv_input(&self, launch: &ConvLaunch, photo: &Frame) -> DriverResult<Vec<Tensor>> {
         match launch.source {
             Source::Photo => Ok(vec![self.levels(photo, launch.photo_scale)]),
-            Source::Map(map) => Ok(vec![self.map(map)?]),
+            Source::Map(map) => Ok(vec![self.map(map, None)?]),
             Source::Normalised { map, conv, skip, .. } => {
-                let at = DevicePtr(self.maker().map(map));
-                let raw = self.tensor(at, map, Some(conv));
-                [raw].into_iter().chain(skip.map(|skip| self.map(skip))).collect()
+                let raw = self.map(map, Some(conv));
+                [raw].into_iter().chain(skip.map(|skip| self.map(skip, None))).collect()
             }
         }
-    }
-
-    fn map(&self, map: MapId) -> DriverResult<Tensor> {
-        self.tensor(DevicePtr(self.maker().map(map)), map, None)
     }
 
     /// The photo as the network reads it, times a factor.

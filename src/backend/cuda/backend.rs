@@ -7,10 +7,11 @@ use super::{
     algorithms::Algorithms,
     composer::Composer,
     device_network::{SessionDevice, driver_error},
-    driver::{DevicePtr, Driver, DriverFailure, DriverResult, Function, Queue},
+    driver::{DevicePtr, Driver, DriverFailure, DriverResult, Function},
     kernels::Kernels,
     native::NativeDriver,
     session::CudaSession,
+    transfers::timed,
 };
 use crate::{
     backend::{
@@ -120,27 +121,11 @@ impl CudaBackend {
     /// Bytes that a copy within the device's memory reads and writes per second, in units of 1e9: the median of several
     /// copies, each larger than the caches.
     fn copy_gb_per_s(&self) -> DriverResult<f64> {
-        let driver = self.driver.as_ref();
-        let (memory, events) =
-            (driver.allocate(2 * SWEPT_BYTES)?, [driver.event(), driver.event()]);
-        let copy = || -> DriverResult<Vec<f64>> {
-            let [before, after] = &events;
-            let (before, after) = (before.clone()?, after.clone()?);
-            driver.clear(memory, 2 * SWEPT_BYTES)?;
-            (0..TIMED_COPIES)
-                .map(|_| {
-                    driver.record(before, Queue::Painting)?;
-                    driver.copy(memory, memory.at(SWEPT_BYTES), SWEPT_BYTES)?;
-                    driver.record(after, Queue::Painting)?;
-                    driver.wait()?;
-                    driver.elapsed_ms(before, after).map(f64::from)
-                })
-                .collect()
-        };
-        let times_ms = copy();
-        for event in events.into_iter().flatten() {
-            driver.free_event(event);
-        }
+        let driver = &self.driver;
+        let memory = driver.allocate(2 * SWEPT_BYTES)?;
+        let copy = || driver.copy(memory, memory.at(SWEPT_BYTES), SWEPT_BYTES);
+        let times_ms = (driver.clear(memory, 2 * SWEPT_BYTES))
+            .and_then(|()| timed(driver, TIMED_COPIES, copy));
         driver.free(memory);
         let median = Percentiles::of(&times_ms?).map_or(f64::INFINITY, |p| p.p50_ms);
         Ok(2.0 * SWEPT_BYTES as f64 / median / 1e6)
@@ -344,7 +329,7 @@ impl Backend for CudaBackend {
 
 impl Inspect for CudaBackend {
     fn clock_mhz(&self) -> Option<u32> {
-        self.driver.clock_mhz()
+        self.driver.clocks_mhz()[0]
     }
 
     fn sweep_caches(&self) -> BackendResult {
@@ -366,7 +351,7 @@ impl Inspect for CudaBackend {
         let sms = self.limits.multiprocessors as u64;
         let megabytes = SWEPT_BYTES >> 20;
         let copy = format!("a copy of {megabytes} MiB in this run");
-        let (peak_tflops, method) = match rate.zip(self.driver.max_clock_mhz()) {
+        let (peak_tflops, method) = match rate.zip(self.driver.clocks_mhz()[1]) {
             Some((rate, mhz)) => (
                 Some((sms * rate * u64::from(mhz)) as f64 / 1e6),
                 format!(

@@ -99,6 +99,13 @@ impl Bundle {
         images.into_iter().find(|image| image.target == target)
     }
 
+    /// The image of a file that the driver compiles for any GPU.
+    pub fn portable_image(&self, file: &str) -> Option<KernelImage<'_>> {
+        let is_it =
+            |(name, image): &(&str, KernelImage<'_>)| *name == file && !image.is_machine_code();
+        self.images().find(is_it).map(|(_, image)| image)
+    }
+
     /// All images with the names of their files, in the bundle's order.
     pub fn images(&self) -> impl Iterator<Item = (&str, KernelImage<'_>)> {
         let text = |range: &Range<usize>| {
@@ -120,31 +127,6 @@ pub fn embedded() -> Result<&'static Bundle, BundleError> {
     static BUNDLE: OnceLock<Result<Bundle, BundleError>> = OnceLock::new();
     let bundle = BUNDLE.get_or_init(|| Bundle::read(EMBEDDED));
     bundle.as_ref().map_err(Clone::clone)
-}
-
-/// The names of the files that have an embedded image for a GPU of this compute capability.
-pub fn files(compute_capability: (i32, i32)) -> Vec<&'static str> {
-    let Ok(bundle) = embedded() else {
-        return Vec::new();
-    };
-    let mut files: Vec<&str> = bundle.images().map(|(file, _)| file).collect();
-    files.sort_unstable();
-    files.dedup();
-    files.retain(|file| bundle.image(file, compute_capability).is_some());
-    files
-}
-
-/// The embedded image of a file that runs on a GPU of this compute capability; see
-/// [`Bundle::image`].
-pub fn image(file: &str, compute_capability: (i32, i32)) -> Option<KernelImage<'static>> {
-    embedded().ok()?.image(file, compute_capability)
-}
-
-/// The embedded image of a file that the driver compiles for any GPU.
-pub fn portable_image(file: &str) -> Option<KernelImage<'static>> {
-    let mut images = embedded().ok()?.images();
-    let is_it = |(name, image): &(&str, KernelImage<'_>)| *name == file && !image.is_machine_code();
-    images.find(is_it).map(|(_, image)| image)
 }
 
 fn decoded(kept: &[u8]) -> Result<Vec<u8>, BundleError> {
@@ -309,10 +291,10 @@ mod tests {
             }
         }
         for capability in [(7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0)] {
-            assert!(image("elementwise", capability).is_some(), "{capability:?}");
+            assert!(bundle.image("elementwise", capability).is_some(), "{capability:?}");
         }
-        assert!(image("elementwise", (7, 0)).is_none());
-        assert!(image("nothing of this name", (9, 0)).is_none());
+        assert!(bundle.image("elementwise", (7, 0)).is_none());
+        assert!(bundle.image("nothing of this name", (9, 0)).is_none());
     }
 
     #[test]

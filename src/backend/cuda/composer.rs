@@ -303,21 +303,19 @@ impl Composing<'_> {
         self.on_room(|room| driver.elapsed_ms(event, room.composed()).map(f64::from))
     }
 
-    /// Copies the result. The device was already waited for.
-    pub fn finish(mut self, to: &mut Frame) {
-        if let Some(room) = self.room.as_mut() {
-            parallel_copy::copy(to.rgba_mut(), room.pinned.halves(self.bytes).0);
+    /// Copies the decoded source if it is a camera's frame, and the result if it was composed. The device was already
+    /// waited for.
+    pub fn finish(mut self, upright: Option<&mut Frame>, to: Option<&mut Frame>) {
+        let Some(room) = self.room.as_mut() else {
+            return;
+        };
+        let (mut composed, after) = room.pinned.halves(self.bytes);
+        if let Some(upright) = upright {
+            parallel_copy::copy(upright.rgba_mut(), composed);
+            composed = &mut after[..self.bytes];
         }
-    }
-
-    /// Copies the decoded source, and the result if it was composed. The device was already waited for.
-    pub fn finish_raw(mut self, upright: &mut Frame, to: Option<&mut Frame>) {
-        if let Some(room) = self.room.as_mut() {
-            let (source, composed) = room.pinned.halves(self.bytes);
-            parallel_copy::copy(upright.rgba_mut(), source);
-            if let Some(to) = to {
-                parallel_copy::copy(to.rgba_mut(), &composed[..self.bytes]);
-            }
+        if let Some(to) = to {
+            parallel_copy::copy(to.rgba_mut(), composed);
         }
     }
 }

@@ -16,11 +16,12 @@ use super::{
     algorithms::Algorithms,
     composer::{Composer, OnDevice},
     constants,
-    driver::{Algorithm, DevicePtr, Driver, DriverFailure, DriverResult, Function, Queue},
+    driver::{Algorithm, DevicePtr, Driver, DriverFailure, DriverResult, Function},
     folded::folded,
     kernel_params::ParamsMaker,
     kernels::Kernels,
-    pack, raw_decoder,
+    pack,
+    transfers::timed,
 };
 use crate::{
     backend::{BackendError, BackendResult, RunControl},
@@ -39,7 +40,7 @@ const MIN_PATIENCE: Duration = Duration::from_secs(20);
 const TIMED_RUNS: usize = 5;
 /// A later suggestion is chosen if it takes at most this part of the time. The part is small, so that the choice, and
 /// with it the bits of a painting, does not depend on chance.
-const MUCH_FASTER: f32 = 0.6;
+const MUCH_FASTER: f64 = 0.6;
 
 /// What the sessions of one device share.
 #[derive(Clone)]
@@ -59,9 +60,10 @@ pub struct DeviceNetwork {
     pub plan: CudaPlan,
     pub layout: MemoryLayout,
     memory: DevicePtr,
+    /// Its queues may be exchanged for others of the same device when they are empty.
     pub driver: Arc<dyn Driver>,
-    /// Keeps the images loaded that the launches use.
-    kernels: Arc<Kernels>,
+    /// The device's kernels, of which there is one set. Keeps the images loaded that the launches use.
+    pub kernels: Arc<Kernels>,
     /// The library's algorithm for every shape that it computes.
     pub algorithms: HashMap<ConvolutionShape, Algorithm>,
     device_name: String,
@@ -130,11 +132,6 @@ impl DeviceNetwork {
             all.keep(shape, algorithm.clone());
         }
         Ok(network)
-    }
-
-    /// From now on uses the queues of `driver`, which belongs to the same device. The previous queues must be empty.
-    pub fn move_to(&mut self, driver: Arc<dyn Driver>) {
-        self.driver = driver;
     }
 
     /// How long to wait for a run of the whole plan: a generous multiple of its predicted time.
@@ -216,10 +213,12 @@ impl DeviceNetwork {
     /// still zero.
     fn choose(&mut self, new: Vec<(LibraryConv, Vec<Algorithm>)>) -> DriverResult {
         for (conv, suggested) in new {
-            let mut best_ms = f32::INFINITY;
+            let mut best_ms = f64::INFINITY;
             for algorithm in suggested {
                 let best = self.algorithms.insert(conv.shape, algorithm);
-                let ms = self.library_ms(&conv)?;
+                let launch = self.library_launch(&conv, &self.maker());
+                let times_ms = timed(&self.driver, TIMED_RUNS, || self.launch(&launch))?;
+                let ms = times_ms.into_iter().fold(f64::INFINITY, f64::min);
                 if ms <= best_ms * MUCH_FASTER {
                     best_ms = ms;
                 } else {
@@ -228,32 +227,6 @@ impl DeviceNetwork {
             }
         }
         Ok(())
-    }
-
-    /// The shortest time of a convolution, in milliseconds.
-    fn library_ms(&self, conv: &LibraryConv) -> DriverResult<f32> {
-        let launch = self.library_launch(conv, &self.maker());
-        let driver = &self.driver;
-        let timed = |from, to| {
-            let mut least_ms = f32::INFINITY;
-            for _ in 0..TIMED_RUNS {
-                driver.record(from, Queue::Painting)?;
-                self.launch(&launch)?;
-                driver.record(to, Queue::Painting)?;
-                driver.wait()?;
-                least_ms = least_ms.min(driver.elapsed_ms(from, to)?);
-            }
-            Ok(least_ms)
-        };
-        let from = driver.event()?;
-        let ms = driver.event().and_then(|to| {
-            // Waits after a failure too, because the memory is then freed.
-            let ms = timed(from, to).inspect_err(|_| drop(driver.wait()));
-            driver.free_event(to);
-            ms
-        });
-        driver.free_event(from);
-        ms
     }
 
     /// Uploads what the launches of a general graph read in addition to maps. It is contiguous, so this is one piece.
@@ -290,11 +263,6 @@ impl DeviceNetwork {
         self.function("elementwise", &format!("store_floats_{}", suffix(storage)), 0)
     }
 
-    /// The device's kernels. There is one set for each device.
-    pub const fn kernels(&self) -> &Arc<Kernels> {
-        &self.kernels
-    }
-
     /// The device data from which a single frame is composed.
     pub fn on_device(&self) -> OnDevice<'_> {
         OnDevice {
@@ -304,11 +272,6 @@ impl DeviceNetwork {
             size: self.plan.photo,
             extended: self.plan.extended,
         }
-    }
-
-    /// The kernel that decodes a camera's frame.
-    pub fn raw_decoder(&self) -> BackendResult<Function> {
-        self.function(raw_decoder::KERNEL, raw_decoder::KERNEL, 0)
     }
 
     /// Converts a driver's failure to this backend's error.

@@ -342,12 +342,8 @@ pub trait Driver: Send + Sync {
     /// The library that computes convolutions on this device, or the reason why there is none. The first call looks for
     /// it, which takes a moment.
     fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String>;
-    /// Current clock rate of the multiprocessors, if known.
-    fn clock_mhz(&self) -> Option<u32> {
-        None
-    }
-    /// Their highest clock rate, if known.
-    fn max_clock_mhz(&self) -> Option<u32> {
-        None
+    /// Current and highest clock rate of the multiprocessors, if known.
+    fn clocks_mhz(&self) -> [Option<u32>; 2] {
+        [None; 2]
     }
 }

@@ -90,7 +90,7 @@ impl FrameSlot {
 
     /// Allows other sessions to paint the photos that were painted.
     pub fn offer(&self, on: &DeviceNetwork) {
-        let place = SentPlace::new(&on.plan, on.at(self.layout.photo), on.kernels());
+        let place = SentPlace::new(&on.plan, on.at(self.layout.photo), &on.kernels);
         self.sent.offer(place);
     }
 
@@ -205,13 +205,8 @@ impl FrameSlot {
         unsafe { driver.download_pinned(to, from, photo_bytes(&on.plan), Queue::Download) }
     }
 
-    /// Queues the download of the paintings.
-    pub fn queue_download(&self, on: &DeviceNetwork, queue: Queue) -> DriverResult {
-        self.queue_download_from(on, 0, queue)
-    }
-
-    /// [`FrameSlot::queue_download`] from this byte offset.
-    fn queue_download_from(&self, on: &DeviceNetwork, begin: usize, queue: Queue) -> DriverResult {
+    /// Queues the download of the paintings and the flag, from this byte offset.
+    pub fn queue_download(&self, on: &DeviceNetwork, begin: usize, queue: Queue) -> DriverResult {
         let to = PinnedPtr(self.pinned.start.0 + photo_bytes(&on.plan) + begin);
         let from = on.at(self.layout.painting + begin);
         let bytes = painting_bytes(&on.plan) - begin;
@@ -269,7 +264,7 @@ impl FrameSlot {
                 // The flag follows the paintings.
                 begin = if composing.with_painting { 0 } else { on.plan.painting_bytes() };
             }
-            self.queue_download_from(on, begin, Queue::Painting)?;
+            self.queue_download(on, begin, Queue::Painting)?;
             driver.record(self.event(FrameEvent::Downloaded), Queue::Painting)?;
             let is_back = || driver.has_passed(self.event(FrameEvent::Downloaded));
             match meanwhile {
@@ -294,7 +289,7 @@ impl FrameSlot {
         driver.replay(self.graph.graph)?;
         driver.record(self.event(FrameEvent::Painted), Queue::Painting)?;
         driver.wait_event(Queue::Download, self.event(FrameEvent::Painted))?;
-        self.queue_download(on, Queue::Download)?;
+        self.queue_download(on, 0, Queue::Download)?;
         driver.record(self.event(FrameEvent::Downloaded), Queue::Download)
     }
 

@@ -12,13 +12,6 @@ use crate::{
     },
 };
 
-/// Addresses of operations that have values for each channel; 0 if there is no such operation.
-struct ByChannel {
-    scale: u64,
-    shift: u64,
-    slopes: u64,
-}
-
 impl ParamsMaker<'_> {
     /// Address of a constant.
     fn constant(&self, constant: ConstantId) -> u64 {
@@ -34,10 +27,10 @@ impl ParamsMaker<'_> {
         }
     }
 
-    fn by_channel(&self, change: &Pointwise) -> ByChannel {
-        let constant = |id: Option<ConstantId>| id.map_or(0, |id| self.constant(id));
-        let [scale, shift] = [0, 1].map(|at| constant(change.affine.map(|affine| affine[at])));
-        ByChannel { scale, shift, slopes: constant(change.slopes) }
+    /// Addresses of scales, shifts and slopes by channel; 0 for an operation that has none.
+    fn by_channel(&self, change: &Pointwise) -> [u64; 3] {
+        let [scale, shift] = change.affine.map_or([None; 2], |affine| affine.map(Some));
+        [scale, shift, change.slopes].map(|id| id.map_or(0, |id| self.constant(id)))
     }
 
     /// Channels of a map without padding.
@@ -239,7 +232,7 @@ impl ParamsMaker<'_> {
     fn general_conv(&self, conv: &GeneralConv) -> GeneralConvParams {
         let (in_height, in_width, in_stored) = self.size(conv.from);
         let (out_height, out_width, out_stored) = self.size(conv.to);
-        let ByChannel { scale, shift, slopes } = self.by_channel(&conv.after);
+        let [scale, shift, slopes] = self.by_channel(&conv.after);
         let function = conv.after.function;
         GeneralConvParams {
             from: self.map(conv.from),
@@ -283,7 +276,7 @@ impl ParamsMaker<'_> {
         change: &Pointwise,
     ) -> GeneralPointwiseParams {
         let (height, width, channels) = self.size(to);
-        let ByChannel { scale, shift, slopes } = self.by_channel(change);
+        let [scale, shift, slopes] = self.by_channel(change);
         let mean = statistics.map_or(0, |(map, _)| self.map(map));
         // Variances follow the means of all images.
         let means_bytes = 4 * self.plan.batch * self.plan.maps[to].stored_channels;

@@ -65,7 +65,7 @@ impl CudaSession {
                 (together.launches.iter()).try_for_each(|l| network.launch_alone(l))?;
                 record_next()
             })?;
-            first.queue_download(network, Queue::Painting)
+            first.queue_download(network, 0, Queue::Painting)
         });
         // Waits in any case, because the pinned memory may be in use.
         let waited = driver.wait_within(network.patience());
@@ -136,12 +136,12 @@ impl InspectSession for CudaSession {
 
 impl DeviceNetwork {
     /// A map of the first image as a tensor, unchanged or with a convolution's norm applied.
-    pub fn tensor(
-        &self,
-        from: DevicePtr,
-        map: MapId,
-        norm: Option<ConvId>,
-    ) -> DriverResult<Tensor> {
+    pub fn map(&self, map: MapId, norm: Option<ConvId>) -> DriverResult<Tensor> {
+        self.tensor(DevicePtr(self.maker().map(map)), map, norm)
+    }
+
+    /// As [`Self::map`], for values of a map that are at `from`.
+    fn tensor(&self, from: DevicePtr, map: MapId, norm: Option<ConvId>) -> DriverResult<Tensor> {
         let MapBuffer { shape, stored_channels: stored, .. } = self.plan.maps[map];
         let pixels = shape.height * shape.width;
         let storage = self.plan.format().storage;
@@ -186,7 +186,7 @@ impl DeviceNetwork {
             }
             self.launch(&self.writing_floats(step, prepared, store_floats))?;
             if let (Some(tap), Some((conv, map, applied))) = (tap.as_mut(), norm_behind(&step.op)) {
-                tap(name(conv), self.tensor(DevicePtr(self.maker().map(map)), map, applied)?);
+                tap(name(conv), self.map(map, applied)?);
             }
             if let (Some(tap), Some((name, map))) = (tap.as_mut(), self.norm_made(step)) {
                 tap(name, self.tapped(prepared, map)?);
@@ -240,14 +240,14 @@ impl DeviceNetwork {
     /// separate memory.
     fn tapped(&self, prepared: &Prepared, map: MapId) -> DriverResult<Tensor> {
         let Prepared::Kernel(launch) = prepared else {
-            return self.tensor(DevicePtr(self.maker().map(map)), map, None);
+            return self.map(map, None);
         };
         let mut params = launch.params;
         let (to, second, function) = match &mut params {
             KernelParams::NormApply(p) => (&mut p.to, &mut p.residual, &mut p.relu),
             KernelParams::NormPlane(p) => (&mut p.to, &mut p.residual, &mut p.relu),
             KernelParams::GeneralPointwise(p) => (&mut p.to, &mut p.slopes, &mut p.function),
-            _ => return self.tensor(DevicePtr(self.maker().map(map)), map, None),
+            _ => return self.map(map, None),
         };
         let scratch = self.driver.allocate(self.plan.maps[map].bytes)?;
         (*to, *second, *function) = (scratch.0, 0, 0);

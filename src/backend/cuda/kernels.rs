@@ -2,29 +2,18 @@
 //! ([`Kernels::load_all`]) so that a change of mode does not delay frames. They stay loaded until the end.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{
     bundle,
-    driver::{Driver, DriverFailure, Function, Module},
+    driver::{Driver, DriverFailure, DriverResult, Function, Module},
 };
 use crate::{
     backend::{BackendError, BackendResult},
     lock::lock,
 };
-
-/// Why a kernel cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// The program was built without it.
-    #[error("this program has no kernels for compute capability {0}.{1}")]
-    NoImage(i32, i32),
-    /// The driver does not accept it.
-    #[error("{0}")]
-    Driver(DriverFailure),
-}
 
 /// The loaded kernels. Sessions share them, because an entry point is only valid while its image is loaded.
 pub struct Kernels {
@@ -62,7 +51,17 @@ impl Kernels {
         shared_bytes: u32,
         to_error: impl FnOnce(DriverFailure) -> BackendError,
     ) -> BackendResult<Function> {
-        self.find(file, entry, shared_bytes).map_err(|refusal| refused(refusal, entry, to_error))
+        let refused = |failure| refused(failure, entry, to_error);
+        match self.module(file) {
+            Ok(Some(module)) => self.driver.function(module, entry, shared_bytes).map_err(refused),
+            Ok(None) => {
+                let (major, minor) = self.compute_capability;
+                let reason =
+                    format!("this program has no kernels for compute capability {major}.{minor}");
+                Err(BackendError::Kernel { kernel: entry.to_owned(), reason })
+            }
+            Err(failure) => Err(refused(failure)),
+        }
     }
 
     /// Loads every image and entry point for this device, so that a change of mode does not have to. If an image fails
@@ -71,57 +70,52 @@ impl Kernels {
         if self.is_portable {
             return;
         }
-        for file in bundle::files(self.compute_capability) {
+        let Ok(bundle) = bundle::embedded() else {
+            return;
+        };
+        let files: BTreeSet<&str> = bundle.images().map(|(file, _)| file).collect();
+        for file in files {
             // An image that the driver has to compile takes seconds, which is too long for a kernel that may never be
             // used.
-            let image = bundle::image(file, self.compute_capability);
+            let image = bundle.image(file, self.compute_capability);
             if image.is_some_and(|image| image.is_machine_code())
-                && let Ok(module) = self.module(file)
+                && let Ok(Some(module)) = self.module(file)
             {
                 self.driver.load_entries(module).ok();
             }
         }
     }
 
-    fn find(&self, file: &str, entry: &str, shared_bytes: u32) -> Result<Function, Refusal> {
-        let module = self.module(file)?;
-        self.driver.function(module, entry, shared_bytes).map_err(Refusal::Driver)
-    }
-
-    /// The image of a file, loaded if necessary.
-    fn module(&self, file: &str) -> Result<Module, Refusal> {
+    /// The image of a file, loaded if necessary; `None` if there is none for this device.
+    fn module(&self, file: &str) -> DriverResult<Option<Module>> {
         let mut modules = lock(&self.modules);
         if let Some(&module) = modules.get(file) {
-            return Ok(module);
+            return Ok(Some(module));
         }
-        let (major, minor) = self.compute_capability;
-        let image = if self.is_portable {
-            bundle::portable_image(file)
-        } else {
-            bundle::image(file, (major, minor))
+        let image = bundle::embedded().ok().and_then(|bundle| match self.is_portable {
+            true => bundle.portable_image(file),
+            false => bundle.image(file, self.compute_capability),
+        });
+        let Some(image) = image else {
+            return Ok(None);
         };
-        let image = image.ok_or(Refusal::NoImage(major, minor))?;
-        let module = self.driver.load(image.bytes).map_err(Refusal::Driver)?;
+        let module = self.driver.load(image.bytes)?;
         modules.insert(file.to_owned(), module);
-        Ok(module)
+        Ok(Some(module))
     }
 }
 
-/// The error for a kernel that cannot be loaded or launched. Failures that are not the kernel's fault are converted by
-/// `to_error`.
+/// The error for a kernel that the driver does not load or launch. Failures that are not the kernel's fault are
+/// converted by `to_error`.
 pub fn refused(
-    refusal: Refusal,
+    failure: DriverFailure,
     entry: &str,
     to_error: impl FnOnce(DriverFailure) -> BackendError,
 ) -> BackendError {
-    match refusal {
-        Refusal::Driver(failure)
-            if failure.is_lost() || failure.is_out_of_memory() || failure.is_of_library() =>
-        {
-            to_error(failure)
-        }
-        refusal => BackendError::Kernel { kernel: entry.to_owned(), reason: refusal.to_string() },
+    if failure.is_lost() || failure.is_out_of_memory() || failure.is_of_library() {
+        return to_error(failure);
     }
+    BackendError::Kernel { kernel: entry.to_owned(), reason: failure.to_string() }
 }
 
 impl Drop for Kernels {

@@ -10,7 +10,7 @@ use super::{
         LaunchShape,
     },
     kernel_params::ParamsMaker,
-    kernels::{Refusal, refused},
+    kernels::refused,
     nvtx,
     params::KernelParams,
 };
@@ -218,9 +218,7 @@ impl DeviceNetwork {
             {
                 self.recorded(layout)
             }
-            Err((Some(entry), failure)) => {
-                Err(refused(Refusal::Driver(failure), &entry, |f| self.backend_error(f)))
-            }
+            Err((Some(entry), failure)) => Err(refused(failure, &entry, |f| self.backend_error(f))),
             Err((None, failure)) => Err(self.backend_error(failure)),
         }
     }

@@ -102,9 +102,7 @@ impl CudaProbe {
 /// [`BackendError::Unavailable`] with the reason. [`BackendError::DeviceLost`] if the GPU fails, or if this process has
 /// lost a GPU before: the driver then does not open it again.
 pub fn open(gpu: Option<usize>) -> BackendResult<Arc<dyn Backend>> {
-    let found = probe();
-    let (number, device) = usable(&found, gpu)?;
-    Ok(Arc::new(CudaBackend::open(number, &device.name)?))
+    open_narrow(gpu, usize::MAX)
 }
 
 /// [`open`] with plans for at most `multiprocessors` multiprocessors, so that each of them computes several tiles even
@@ -198,17 +196,12 @@ fn usable(probe: &CudaProbe, gpu: Option<usize>) -> BackendResult<(usize, &CudaD
     Ok((number, device))
 }
 
-/// Whether the driver's library can be loaded. Starts nothing on a device.
-fn driver_is_present() -> bool {
-    // Checked first, because cudarc panics if it cannot load the library. SAFETY: only tries to open the driver's
-    // shared library and reports whether it is there.
-    unsafe { sys::is_culib_present() }
-}
-
 /// Looks for the driver and its devices. Opens no context on any device, because that would use memory and time. Takes
 /// a moment if a driver exists (it is initialised).
 pub fn probe() -> CudaProbe {
-    if !driver_is_present() {
+    // Checked first, because cudarc panics if it cannot load the library. SAFETY: only tries to open the driver's
+    // shared library and reports whether it is there.
+    if !unsafe { sys::is_culib_present() } {
         return CudaProbe::NoDriver;
     }
     match driver_version() {

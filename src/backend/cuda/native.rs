@@ -19,6 +19,7 @@ use super::{
         ConvolutionLibrary, DevicePtr, Driver, DriverResult, Event, Function, Graph, LaunchShape,
         Module, PinnedPtr, Purpose, Queue,
     },
+    nvml::ClockMeter,
 };
 use crate::plan::cuda::DeviceLimits;
 
@@ -425,11 +426,7 @@ impl Driver for NativeDriver {
         Ok(self.context.cudnn(self.purpose)?)
     }
 
-    fn clock_mhz(&self) -> Option<u32> {
-        self.context.clock()?.mhz()
-    }
-
-    fn max_clock_mhz(&self) -> Option<u32> {
-        self.context.clock()?.max_mhz()
+    fn clocks_mhz(&self) -> [Option<u32>; 2] {
+        self.context.clock().map_or([None; 2], ClockMeter::mhz)
     }
 }

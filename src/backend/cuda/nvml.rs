@@ -24,8 +24,8 @@ type Clock = unsafe extern "C" fn(*mut c_void, c_int, *mut c_uint) -> c_int;
 /// The functions of the library that are used here.
 struct Calls {
     handle_by_bus: HandleByBus,
-    clock: Clock,
-    max_clock: Clock,
+    /// The current clock and the highest one.
+    clocks: [Clock; 2],
     /// Keeps the functions loaded.
     _library: Library,
 }
@@ -35,21 +35,18 @@ impl Calls {
         // SAFETY: NVIDIA's library, which the driver installs; loading it runs nothing of a device.
         let library = NAMES.iter().find_map(|name| unsafe { Library::new(*name) }.ok())?;
         // SAFETY: the functions have these signatures since NVML 5 (nvml.h).
-        let (init, handle_by_bus, clock, max_clock) = unsafe {
+        let (init, handle_by_bus, clocks) = unsafe {
             (
                 *library.get::<Init>(b"nvmlInit_v2\0").ok()?,
                 *library.get::<HandleByBus>(b"nvmlDeviceGetHandleByPciBusId_v2\0").ok()?,
-                *library.get::<Clock>(b"nvmlDeviceGetClockInfo\0").ok()?,
-                *library.get::<Clock>(b"nvmlDeviceGetMaxClockInfo\0").ok()?,
+                [
+                    *library.get::<Clock>(b"nvmlDeviceGetClockInfo\0").ok()?,
+                    *library.get::<Clock>(b"nvmlDeviceGetMaxClockInfo\0").ok()?,
+                ],
             )
         };
         // SAFETY: takes nothing and may be called at any time.
-        (unsafe { init() } == SUCCESS).then_some(Self {
-            handle_by_bus,
-            clock,
-            max_clock,
-            _library: library,
-        })
+        (unsafe { init() } == SUCCESS).then_some(Self { handle_by_bus, clocks, _library: library })
     }
 }
 
@@ -78,20 +75,13 @@ impl ClockMeter {
         (found == SUCCESS).then_some(Self { calls, device })
     }
 
-    /// Current clock rate of the multiprocessors.
-    pub fn mhz(&self) -> Option<u32> {
-        self.ask(self.calls.clock)
-    }
-
-    /// Highest clock rate of the multiprocessors.
-    pub fn max_mhz(&self) -> Option<u32> {
-        self.ask(self.calls.max_clock)
-    }
-
-    fn ask(&self, clock: Clock) -> Option<u32> {
-        let mut mhz = 0;
-        // SAFETY: the library's own handle, a clock that it knows, and a place for the number.
-        let status = unsafe { clock(self.device, MULTIPROCESSOR_CLOCK, &mut mhz) };
-        (status == SUCCESS && mhz > 0).then_some(mhz)
+    /// Current and highest clock rate of the multiprocessors.
+    pub fn mhz(&self) -> [Option<u32>; 2] {
+        self.calls.clocks.map(|clock| {
+            let mut mhz = 0;
+            // SAFETY: the library's own handle, a clock that it knows, and a place for the number.
+            let status = unsafe { clock(self.device, MULTIPROCESSOR_CLOCK, &mut mhz) };
+            (status == SUCCESS && mhz > 0).then_some(mhz)
+        })
     }
 }

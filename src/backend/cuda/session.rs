@@ -11,7 +11,7 @@ use super::{
     device_network::{DeviceNetwork, SessionDevice},
     driver::{Function, Purpose},
     frame_slot::{Extras, FrameSlot},
-    raw_decoder::Decoding,
+    raw_decoder::{self, Decoding},
     sent_photos::SentHandle,
     steady::DeviceSteady,
     transfers::EventList,
@@ -21,6 +21,7 @@ use crate::{
         BackendError, BackendResult, Capabilities, Composition, Declined, Input, InspectSession,
         Job, RunControl, SentFrames, Session,
     },
+    compose::Look,
     frame::Frame,
     network::Weights,
     plan::{PlanSummary, cuda::CudaPlan},
@@ -74,7 +75,7 @@ impl CudaSession {
             composer,
         };
         // All uploads are finished, and a recording runs in the queue in which it is replayed.
-        session.network.move_to(painting);
+        session.network.driver = painting;
         Ok(session)
     }
 
@@ -196,16 +197,29 @@ impl CudaSession {
         check_single(paintings, 0)?;
         self.check(frames, paintings, control)?;
         BackendError::check_size(to, (source.height(), source.width()))?;
-        let Self { first, network, composer, steady, .. } = self;
-        let on = network.on_device();
-        let failed = |f| network.backend_error(f);
         let source = (ComposeSource::Frame(source), Some(look));
-        let composing = composer.begin(on, source, !paintings.is_empty(), failed)?;
-        first.stage(&network.plan, frames);
+        self.composed(source, frames, paintings, meanwhile, (None, Some(to)))
+    }
+
+    /// Paints a frame that is composed or resized on the device. `inputs` is the frame in the network's size, unless it
+    /// is made there. The targets receive the decoded source and the composed picture.
+    fn composed(
+        &mut self,
+        source: (ComposeSource<'_>, Option<Look>),
+        inputs: &[&Frame],
+        paintings: &mut [Frame],
+        meanwhile: Option<&mut dyn FnMut()>,
+        (upright, to): (Option<&mut Frame>, Option<&mut Frame>),
+    ) -> BackendResult<RunTiming> {
+        let Self { first, network, composer, steady, .. } = self;
+        let failed = |f| network.backend_error(f);
+        let with_paintings = !paintings.is_empty();
+        let composing = composer.begin(network.on_device(), source, with_paintings, failed)?;
+        first.stage(&network.plan, inputs);
         let extras = Extras { composing: Some(&composing), ..steadying(steady) };
         let timing = first.run(network, true, extras, meanwhile)?;
         first.unstage(network, paintings)?;
-        composing.finish(to);
+        composing.finish(upright, to);
         Ok(timing)
     }
 
@@ -233,7 +247,11 @@ impl CudaSession {
             None if (height, width) == plan.photo => {
                 self.paint_raw_as_it_is(raw, upright, paintings, meanwhile)
             }
-            composition => self.compose_raw((raw, upright), paintings, composition, meanwhile),
+            composition => {
+                let look = composition.as_ref().and_then(|c| c.blend.look());
+                let targets = (Some(upright), composition.map(|c| c.to));
+                self.composed((ComposeSource::Raw(raw), look), &[], paintings, meanwhile, targets)
+            }
         }
     }
 
@@ -247,7 +265,10 @@ impl CudaSession {
     ) -> BackendResult<RunTiming> {
         let function = match self.raw_decoder {
             Some(function) => function,
-            None => *self.raw_decoder.insert(self.network.raw_decoder()?),
+            None => {
+                let decoder = self.network.function(raw_decoder::KERNEL, raw_decoder::KERNEL, 0)?;
+                *self.raw_decoder.insert(decoder)
+            }
         };
         let Self { first, network, steady, .. } = self;
         let from = network.at(network.layout.painting);
@@ -258,26 +279,6 @@ impl CudaSession {
         let timing = first.run(network, true, extras, meanwhile)?;
         first.unstage_photo(&network.plan, upright);
         first.unstage(network, paintings)?;
-        Ok(timing)
-    }
-
-    /// Paints a camera's frame that has another size or that is composed.
-    fn compose_raw(
-        &mut self,
-        (raw, upright): (&RawFrame, &mut Frame),
-        paintings: &mut [Frame],
-        composition: Option<Composition<'_>>,
-        meanwhile: Option<&mut dyn FnMut()>,
-    ) -> BackendResult<RunTiming> {
-        let Self { first, network, composer, steady, .. } = self;
-        let failed = |f| network.backend_error(f);
-        let source = (ComposeSource::Raw(raw), composition.as_ref().and_then(|c| c.blend.look()));
-        let with_paintings = !paintings.is_empty();
-        let composing = composer.begin(network.on_device(), source, with_paintings, failed)?;
-        let extras = Extras { composing: Some(&composing), ..steadying(steady) };
-        let timing = first.run(network, true, extras, meanwhile)?;
-        first.unstage(network, paintings)?;
-        composing.finish_raw(upright, composition.map(|c| c.to));
         Ok(timing)
     }
 
@@ -304,7 +305,7 @@ impl CudaSession {
             first.withdraw();
         }
         let painted = photos.while_there(|place| {
-            place.suits(plan, network.kernels()).then(|| {
+            place.suits(plan, &network.kernels).then(|| {
                 let extras = Extras { sent: Some(place), ..Extras::default() };
                 first.run(network, true, extras, None)
             })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::driver::{Driver, DriverResult, Event, PinnedPtr};
+use super::driver::{Driver, DriverResult, Event, PinnedPtr, Queue};
 
 /// Host memory that the device copies from and to; freed when dropped.
 pub struct Pinned {
@@ -53,4 +53,23 @@ impl Drop for EventList {
             self.driver.free_event(event);
         }
     }
+}
+
+/// Milliseconds of each of several runs of `work` in the painting queue. Waits after a failure too, so that the caller
+/// can free the memory that it uses.
+pub fn timed(
+    driver: &Arc<dyn Driver>,
+    runs: usize,
+    work: impl Fn() -> DriverResult,
+) -> DriverResult<Vec<f64>> {
+    let events = EventList::make(driver, 2)?;
+    let run = |_| {
+        driver.record(events.list[0], Queue::Painting)?;
+        work()?;
+        driver.record(events.list[1], Queue::Painting)?;
+        driver.wait()?;
+        driver.elapsed_ms(events.list[0], events.list[1]).map(f64::from)
+    };
+    let times_ms: DriverResult<_> = (0..runs).map(run).collect();
+    times_ms.inspect_err(|_| drop(driver.wait()))
 }
