@@ -29,8 +29,8 @@ impl DeviceNetwork {
     ) -> DriverResult {
         let (mut kernels, mut eps) = (Vec::new(), 0.0);
         for (step, prepared) in self.plan.steps.iter().zip(launches) {
-            if let CudaOp::VarianceFinish { eps: its, .. }
-            | CudaOp::NormStatistics { eps: its, .. } = step.op
+            if let CudaOp::Statistics { eps: its, .. } | CudaOp::NormStatistics { eps: its, .. } =
+                step.op
             {
                 eps = its;
             }
@@ -86,12 +86,9 @@ impl DeviceNetwork {
     fn reading(&self, op: &CudaOp, eps: f32) -> (Option<Work>, Vec<MapId>, Option<MapId>) {
         let with = |map, residual: Option<MapId>| [map].into_iter().chain(residual).collect();
         let (work, maps, target) = match *op {
-            CudaOp::MeanPartial { map, .. } | CudaOp::NormStatistics { map, .. } => {
-                return (None, vec![map], None);
-            }
-            CudaOp::MeanFinish { .. }
-            | CudaOp::VariancePartial { .. }
-            | CudaOp::VarianceFinish { .. }
+            CudaOp::Statistics { map, of_variance: false, finishes: false, .. }
+            | CudaOp::NormStatistics { map, .. } => return (None, vec![map], None),
+            CudaOp::Statistics { .. }
             // General graphs are judged as a whole.
             | CudaOp::General(_) => return (None, Vec::new(), None),
             CudaOp::LoadPhoto { to, scale } => (Work::Load { factor: scale }, Vec::new(), Some(to)),

@@ -2,8 +2,8 @@
 
 use super::{driver::DevicePtr, params::*};
 use crate::plan::cuda::{
-    ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, MemoryLayout, RowPartition,
-    Source, Taps, Target, merge_groups, stored_channels,
+    ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, MemoryLayout, Source, Taps,
+    Target, merge_groups, stored_channels,
 };
 
 /// Converts a count to 32 bits, as the kernels need it. Plans have no more rows, columns or channels.
@@ -122,13 +122,31 @@ impl ParamsMaker<'_> {
                     channels,
                 })
             }
-            CudaOp::MeanPartial { conv, map, strips }
-            | CudaOp::VariancePartial { conv, map, strips } => self.partial(conv, map, strips),
-            CudaOp::MeanFinish { conv, map, strips } => {
-                self.finish(conv, self.layout.convs[conv].mean, map, strips, 0.0)
+            CudaOp::Statistics { conv, map, strips, of_variance, finishes: true, eps } => {
+                let (pixels, channels) = self.pixels(map);
+                let memory = &self.layout.convs[conv];
+                KernelParams::Finish(FinishParams {
+                    sums: self.at(self.layout.partials),
+                    result: self.at(if of_variance { memory.scale } else { memory.mean }),
+                    mean: self.at(memory.mean),
+                    pixels,
+                    channels,
+                    strips: int(strips.count),
+                    eps,
+                    flat_share: FLAT_SHARE,
+                })
             }
-            CudaOp::VarianceFinish { conv, map, strips, eps } => {
-                self.finish(conv, self.layout.convs[conv].scale, map, strips, eps)
+            CudaOp::Statistics { conv, map, strips, .. } => {
+                let (pixels, channels) = self.pixels(map);
+                KernelParams::Partial(PartialParams {
+                    map: self.map(map),
+                    mean: self.at(self.layout.convs[conv].mean),
+                    sums: self.at(self.layout.partials),
+                    pixels,
+                    channels,
+                    strips: int(strips.count),
+                    strip_pixels: int(strips.pixels),
+                })
             }
             CudaOp::Normalise { conv, map } => {
                 let (height, width, channels) = self.size(map);
@@ -282,40 +300,6 @@ impl ParamsMaker<'_> {
             width,
             height,
             channels,
-        })
-    }
-
-    fn partial(&self, conv: ConvId, map: MapId, strips: RowPartition) -> KernelParams {
-        let (pixels, channels) = self.pixels(map);
-        KernelParams::Partial(PartialParams {
-            map: self.map(map),
-            mean: self.at(self.layout.convs[conv].mean),
-            sums: self.at(self.layout.partials),
-            pixels,
-            channels,
-            strips: int(strips.count),
-            strip_pixels: int(strips.pixels),
-        })
-    }
-
-    fn finish(
-        &self,
-        conv: ConvId,
-        result: usize,
-        map: MapId,
-        strips: RowPartition,
-        eps: f32,
-    ) -> KernelParams {
-        let (pixels, channels) = self.pixels(map);
-        KernelParams::Finish(FinishParams {
-            sums: self.at(self.layout.partials),
-            result: self.at(result),
-            mean: self.at(self.layout.convs[conv].mean),
-            pixels,
-            channels,
-            strips: int(strips.count),
-            eps,
-            flat_share: FLAT_SHARE,
         })
     }
 

@@ -437,7 +437,7 @@ impl Builder<'_> {
         self.weight_bytes[launch.conv] = weight_bytes;
         let precision = match launch.operand {
             NumberFormat::Int8 => Precision::Int8,
-            _ => map_precision(self.precision),
+            _ => map_precision(self.mode.precision),
         };
         let file = format!("{}_{precision}", launch.family());
         self.steps.push(CudaStep {

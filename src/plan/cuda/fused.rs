@@ -58,7 +58,7 @@ impl Builder<'_> {
     ) -> NumberFormat {
         let in_bytes = ConvShape { operand: NumberFormat::Int8, ..*shape };
         let channels = conv.in_channels;
-        let is_byte_layer = self.precision == Precision::Int8
+        let is_byte_layer = self.mode.precision == Precision::Int8
             && matches!(source, Source::Normalised { .. })
             && matches!(target, Target::Map(_))
             && (shape.taps, shape.stride, shape.bias) == (Taps::Direct, 1, false)

@@ -211,24 +211,16 @@ pub enum CudaOp {
     },
     /// Nearest neighbour, to twice the size.
     Upsample { from: MapId, to: MapId },
-    /// Computes sums of strips.
-    MeanPartial { conv: ConvId, map: MapId, strips: RowPartition },
-    /// Computes means from sums.
-    MeanFinish {
+    /// Sums of strips of a map, or what follows from them: means, or with the variance 1 / sqrt(variance + eps).
+    Statistics {
         conv: ConvId,
-        /// The map that was added up.
         map: MapId,
         strips: RowPartition,
-    },
-    /// Computes sums of squared distances of strips.
-    VariancePartial { conv: ConvId, map: MapId, strips: RowPartition },
-    /// Computes 1 / sqrt(variance + eps) from sums.
-    VarianceFinish {
-        conv: ConvId,
-        /// The map that was added up.
-        map: MapId,
-        strips: RowPartition,
-        /// Added to the variance.
+        /// Sums of squared distances from the mean instead of sums of values.
+        of_variance: bool,
+        /// Whether it adds up the sums of all strips.
+        finishes: bool,
+        /// Added to the variance; 0 for means and sums.
         eps: f32,
     },
     /// Subtracts the mean and divides by the standard deviation, in place.
@@ -304,7 +296,10 @@ impl CudaStep {
     pub fn may_begin_early(&self) -> bool {
         match &self.op {
             CudaOp::Conv(launch) => matches!(launch.main_loop, MainLoop::Wgmma),
-            CudaOp::General(_) => GeneralOp::waits_for_launch_before(&self.file),
+            CudaOp::General(_) => matches!(
+                self.file.as_str(),
+                "token_linear" | "token_linear_wgmma" | "attention_flash" | "attention_wgmma"
+            ),
             _ => false,
         }
     }

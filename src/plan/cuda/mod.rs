@@ -62,7 +62,7 @@ use super::{
 
 use crate::{
     graph::{Graph, Node, Op},
-    mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
+    mode::{AttentionKernel, Mode, Precision, Variant},
     numeric::NumericFormat,
     tensor::Shape,
 };
@@ -204,10 +204,9 @@ impl CudaPlan {
                 let fast = (mode.variant == Variant::Fused)
                     .then(|| general::FastConvs::of(graph, &shapes, photo));
                 let convs = fast.as_ref().map_or(&[][..], |fast| &fast.layers);
-                let mut builder = Builder::new(convs, batch, mode.precision, limits, None);
-                builder.attention = mode.attention;
+                let mut builder = Builder::new(convs, batch, mode, limits, None);
                 builder.plan_general(graph, &shapes, photo, fast.as_ref())?;
-                let plan = builder.finish(mode, photo, extended);
+                let plan = builder.finish(photo, extended);
                 Ok(Self {
                     notes_overflow: mode.precision.format().operand.bytes() == 2,
                     conv_provider: leaves_convolutions(mode)
@@ -231,12 +230,12 @@ impl CudaPlan {
         limits: &DeviceLimits,
         library: Option<&str>,
     ) -> CudaPlanResult<Self> {
-        let mut builder = Builder::new(&grouped.convs, batch, mode.precision, limits, library);
+        let mut builder = Builder::new(&grouped.convs, batch, mode, limits, library);
         match mode.variant {
             Variant::Fused => builder.plan_fused(grouped, photo)?,
             Variant::FusedNorm | Variant::Baseline => builder.plan_unfused(grouped, photo)?,
         }
-        Ok(builder.finish(mode, photo, extended))
+        Ok(builder.finish(photo, extended))
     }
 
     /// The number formats of its maps, and of the operands of launches that do not multiply bytes.
@@ -314,14 +313,11 @@ impl CudaPlan {
 struct Builder<'a> {
     convs: &'a [ConvLayer],
     batch: usize,
-    /// Part of the kernels' names.
-    precision: Precision,
+    mode: Mode,
     format: NumericFormat,
     limits: &'a DeviceLimits,
     /// The library that computes the convolutions of the unfused variants; `None` for the program's own kernels.
     library: Option<&'a str>,
-    /// The requested way of computing attention.
-    attention: AttentionChoice,
     /// The kernels that compute it in the steps so far, each listed once.
     attention_kernels: Vec<AttentionKernel>,
     steps: Vec<CudaStep>,
@@ -338,18 +334,17 @@ impl<'a> Builder<'a> {
     fn new(
         convs: &'a [ConvLayer],
         batch: usize,
-        precision: Precision,
+        mode: Mode,
         limits: &'a DeviceLimits,
         library: Option<&'a str>,
     ) -> Self {
         Self {
             convs,
             batch,
-            precision,
-            format: precision::map_format(precision),
+            mode,
+            format: precision::map_format(mode.precision),
             limits,
             library,
-            attention: AttentionChoice::Auto,
             attention_kernels: Vec::new(),
             steps: Vec::new(),
             maps: Vec::new(),
@@ -363,7 +358,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The plan of all collected steps. Assigns the maps their places.
-    fn finish(self, mode: Mode, photo: (usize, usize), extended: (usize, usize)) -> CudaPlan {
+    fn finish(self, photo: (usize, usize), extended: (usize, usize)) -> CudaPlan {
         let launches = joint::join(self.launches(self.batch), &self.steps, self.limits);
         let of_one = self.launches(1);
         let mut lifetimes = self.lifetimes;
@@ -386,7 +381,7 @@ impl<'a> Builder<'a> {
             launches,
             limits: *self.limits,
             exchange_bytes,
-            mode,
+            mode: self.mode,
             batch: self.batch,
             photo,
             extended,

@@ -126,10 +126,8 @@ fn touched(op: &CudaOp) -> (Vec<MapId>, Vec<MapId>) {
         CudaOp::Bias { map, .. } => (vec![map], vec![map]),
         CudaOp::LoadPhoto { to, .. } => (vec![], vec![to]),
         CudaOp::Pad { from, to, .. } | CudaOp::Upsample { from, to } => (vec![from], vec![to]),
-        CudaOp::MeanPartial { map, .. }
-        | CudaOp::VariancePartial { map, .. }
-        | CudaOp::NormStatistics { map, .. } => (vec![map], vec![]),
-        CudaOp::MeanFinish { .. } | CudaOp::VarianceFinish { .. } => (vec![], vec![]),
+        CudaOp::Statistics { finishes: true, .. } => (vec![], vec![]),
+        CudaOp::Statistics { map, .. } | CudaOp::NormStatistics { map, .. } => (vec![map], vec![]),
         CudaOp::Normalise { map, .. } | CudaOp::Affine { map, .. } | CudaOp::Relu { map } => {
             (vec![map], vec![map])
         }

@@ -75,8 +75,14 @@ impl Builder<'_> {
             }
             Op::Upsample => Some(self.upsample(layer, input(0)?)),
             Op::Pad { .. } => {
-                let margin_px = node.op.reflected_px().ok_or_else(no_kernel)?;
-                Some(self.pad(layer, input(0)?, margin_px))
+                let margin = node.op.reflected_px().ok_or_else(no_kernel)?;
+                let from = input(0)?;
+                let to = self.map_of(shape, self.maps[from].stored_channels);
+                self.reads(from);
+                let (grid, op) = (self.pack_grid(to), CudaOp::Pad { from, to, margin });
+                let read = self.maps[from].shape.len();
+                self.plain_step(layer, "pad", op, grid, read, whole);
+                Some(to)
             }
             Op::Conv2d(_) => {
                 let id = conv_id(group.op)?;
@@ -192,18 +198,6 @@ impl Builder<'_> {
         to
     }
 
-    /// Reflection padding.
-    fn pad(&mut self, layer: &str, from: MapId, margin: usize) -> MapId {
-        let s = self.maps[from].shape;
-        let padded = Shape::new(s.channels, s.height + 2 * margin, s.width + 2 * margin);
-        let to = self.map_of(padded, self.maps[from].stored_channels);
-        self.reads(from);
-        let grid = self.pack_grid(to);
-        let op = CudaOp::Pad { from, to, margin };
-        self.plain_step(layer, "pad", op, grid, s.len(), padded.len());
-        to
-    }
-
     /// A convolution over a padded map, with its bias.
     fn plain_conv(&mut self, id: usize, from: MapId, shape: Shape) -> CudaPlanResult<MapId> {
         let conv = &self.convs[id];
@@ -243,18 +237,20 @@ impl Builder<'_> {
         let by_strip = (strips.count as u32, batch, 1);
         let by_channel = (channels.div_ceil(32) as u32, batch, 1);
         let (whole, sums) = (shape.len(), strips.count * channels);
-        let mean_partial = CudaOp::MeanPartial { conv: id, map, strips };
-        let mean_finish = CudaOp::MeanFinish { conv: id, map, strips };
-        let variance_partial = CudaOp::VariancePartial { conv: id, map, strips };
-        let variance_finish = CudaOp::VarianceFinish { conv: id, map, strips, eps };
-        for (name, op, grid, read, written) in [
-            ("mean_partial", mean_partial, by_strip, whole, sums),
-            ("mean_finish", mean_finish, by_channel, sums, channels),
-            ("variance_partial", variance_partial, by_strip, whole, sums),
-            ("variance_finish", variance_finish, by_channel, sums, channels),
+        for (kernel, of_variance, finishes) in [
+            ("mean_partial", false, false),
+            ("mean_finish", false, true),
+            ("variance_partial", true, false),
+            ("variance_finish", true, true),
         ] {
+            let eps = if of_variance && finishes { eps } else { 0.0 };
+            let op = CudaOp::Statistics { conv: id, map, strips, of_variance, finishes, eps };
             self.reads(map);
-            self.plain_step(layer, name, op, grid, read, written);
+            if finishes {
+                self.plain_step(layer, kernel, op, by_channel, sums, channels);
+            } else {
+                self.plain_step(layer, kernel, op, by_strip, whole, sums);
+            }
         }
     }
 
@@ -282,9 +278,8 @@ impl Builder<'_> {
         let fits = |g: &usize| packs.is_multiple_of(*g) && kept_pixels * g * 16 <= room;
         let group = groups.iter().copied().find(fits);
         let relu = residual.is_none();
-        self.reads(map);
-        if let Some(addend) = residual {
-            self.reads(addend);
+        for map in [map].into_iter().chain(residual) {
+            self.reads(map);
         }
         if let Some(group_packs) = group {
             let op = CudaOp::NormPlane { conv: id, map, residual, relu, group_packs, eps };
@@ -307,20 +302,8 @@ impl Builder<'_> {
         let grid = (strips.count as u32, batch, 1);
         let step = self.plain_step(layer, "norm_statistics", op, grid, whole, 2 * channels);
         step.block = NORM_THREADS;
-        self.norm_apply(id, map, residual, relu);
-    }
-
-    /// Applies the scale and shift of a norm whose statistics are known.
-    fn norm_apply(&mut self, id: usize, map: MapId, residual: Option<MapId>, relu: bool) {
-        let layer = &self.convs[id].name;
-        let shape = self.maps[map].shape;
-        let pixels = shape.height * shape.width;
-        let packs = self.maps[map].stored_channels * self.format.storage.bytes() / 16;
-        let (batch, whole) = (self.batch as u32, shape.len());
-        let added = residual.map_or(0, |_| whole);
-        self.reads(map);
-        if let Some(addend) = residual {
-            self.reads(addend);
+        for map in [map].into_iter().chain(residual) {
+            self.reads(map);
         }
         let strip_pixels = 4 * (ELEMENTWISE_THREADS as usize / packs).max(1);
         let op = CudaOp::NormApply { conv: id, map, residual, relu, strip_pixels };
@@ -354,20 +337,21 @@ impl Builder<'_> {
         written: usize,
     ) -> &mut CudaStep {
         let storage = self.format.storage;
-        let statistics = matches!(
+        let is_norm = matches!(
             op,
-            CudaOp::MeanPartial { .. }
-                | CudaOp::VariancePartial { .. }
+            CudaOp::Statistics { .. }
                 | CudaOp::NormStatistics { .. }
                 | CudaOp::NormApply { .. }
                 | CudaOp::NormPlane { .. }
         );
-        let finish = matches!(op, CudaOp::MeanFinish { .. } | CudaOp::VarianceFinish { .. });
-        let entry =
-            if finish { kernel.to_owned() } else { format!("{kernel}_{}", suffix(storage)) };
+        // Sums are in single precision, whatever the maps' format.
+        let entry = match op {
+            CudaOp::Statistics { finishes: true, .. } => kernel.to_owned(),
+            _ => format!("{kernel}_{}", suffix(storage)),
+        };
         self.push(CudaStep {
             layer: layer.to_owned(),
-            file: if statistics || finish { "instance_norm" } else { "elementwise" }.to_owned(),
+            file: if is_norm { "instance_norm" } else { "elementwise" }.to_owned(),
             entry,
             op,
             grid,

@@ -290,17 +290,12 @@ impl CudaNames<'_> {
             CudaOp::Upsample { from, to } => {
                 format!("upsample from={} to={}", self.map(from), self.map(to))
             }
-            CudaOp::MeanPartial { conv, map, strips } => {
-                format!("mean-partial {} {}", self.norm(conv, map), cut(strips))
-            }
-            CudaOp::MeanFinish { conv, map, strips } => {
-                format!("mean-finish {} {}", self.norm(conv, map), cut(strips))
-            }
-            CudaOp::VariancePartial { conv, map, strips } => {
-                format!("variance-partial {} {}", self.norm(conv, map), cut(strips))
-            }
-            CudaOp::VarianceFinish { conv, map, strips, eps } => {
-                format!("variance-finish {} {} eps={eps:e}", self.norm(conv, map), cut(strips))
+            CudaOp::Statistics { conv, map, strips, of_variance, finishes, eps } => {
+                let of = if of_variance { "variance" } else { "mean" };
+                let part = if finishes { "finish" } else { "partial" };
+                let (norm, strips) = (self.norm(conv, map), cut(strips));
+                let text = format!("{of}-{part} {norm} {strips}");
+                if of_variance && finishes { format!("{text} eps={eps:e}") } else { text }
             }
             CudaOp::Normalise { conv, map } => format!("normalise {}", self.norm(conv, map)),
             CudaOp::Affine { conv, map } => format!("affine {}", self.norm(conv, map)),

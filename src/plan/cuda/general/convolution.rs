@@ -150,16 +150,11 @@ impl Planner<'_, '_> {
                 )
             }
         };
-        let products = conv.kernel[0] * conv.kernel[1] * conv.in_channels / conv.groups;
-        // Every value of the smaller side is multiplied by every weight once.
-        let pixels = match cut {
-            None => output.height * output.width,
-            Some(_) => input.height * input.width,
-        };
-        let flops = (2 * (products * conv.out_channels) as u64).saturating_mul(pixels as u64);
-        let (batch, parameters) = (self.builder.batch as u64, self.parameters(id));
-        let step = self.step(id, op, &entry, grid, (input.len() + parameters, output.len()));
-        step.flops = flops.saturating_mul(batch);
+        let multiply_adds = conv.multiply_adds(if cut.is_some() { input } else { output });
+        let batch = self.builder.batch as u64;
+        let read = input.len() + conv.weight_count();
+        let step = self.step(id, op, &entry, grid, (read, output.len()));
+        step.flops = multiply_adds.saturating_mul(2 * batch);
         Ok(())
     }
 
@@ -195,7 +190,8 @@ impl Planner<'_, '_> {
 
     /// The map that a padding reads, if the convolutions that read the padding compute it.
     fn folded_pad(&self, id: NodeId) -> Option<(NodeId, PadMode, Sides)> {
-        let (mode, sides) = self.padding(id).filter(|_| self.is_folded_pad(id))?;
+        let (mode, sides) =
+            self.graph.padding(id, self.shapes).filter(|_| self.is_folded_pad(id))?;
         Some((self.graph.nodes()[id].inputs[0], mode, sides))
     }
 
@@ -221,16 +217,6 @@ impl Planner<'_, '_> {
             after.affine = change.affine;
         }
         (last, after)
-    }
-
-    /// Number of trained weights of a node.
-    fn parameters(&self, id: NodeId) -> usize {
-        match self.graph.nodes()[id].op {
-            Op::Conv2d(conv) | Op::ConvTranspose2d { conv, .. } => {
-                conv.in_channels / conv.groups * conv.out_channels * conv.kernel[0] * conv.kernel[1]
-            }
-            _ => 0,
-        }
     }
 }
 

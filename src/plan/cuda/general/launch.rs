@@ -39,28 +39,29 @@ impl PointFunction {
     pub const NONE: Self = Self { code: 0, numbers: [0.0; 2] };
 
     /// The function of an operation; `None` for an operation of another kind, and for a function without kernel.
-    pub(in crate::plan::cuda) const fn of(op: &Op) -> Option<Self> {
-        let (code, numbers) = match op {
-            Op::Relu => (1, [0.0; 2]),
-            Op::Function(function) => match *function {
-                Function::LeakyRelu { slope } => (2, [slope, 0.0]),
-                Function::Elu { alpha } => (3, [alpha, 0.0]),
-                Function::Sigmoid => (4, [0.0; 2]),
-                Function::HardSigmoid { alpha, beta } => (5, [alpha, beta]),
-                Function::Tanh => (6, [0.0; 2]),
-                Function::Clip { least, most } => (7, [least, most]),
-                Function::Sqrt => (8, [0.0; 2]),
-                Function::Reciprocal => (9, [0.0; 2]),
-                Function::Abs => (10, [0.0; 2]),
-                Function::Exp => (11, [0.0; 2]),
-                Function::Softplus => (12, [0.0; 2]),
-                Function::Erf => (13, [0.0; 2]),
-                Function::Gelu => (14, [0.0; 2]),
-                Function::Log | Function::Round | Function::Floor => return None,
-            },
+    pub fn of(op: &Op) -> Option<Self> {
+        let function = match op {
+            Op::Relu => return Some(Self { code: 1, ..Self::NONE }),
+            Op::Function(function) => function,
             _ => return None,
         };
-        Some(Self { code, numbers: [numbers[0] as f32, numbers[1] as f32] })
+        let code = match function {
+            Function::LeakyRelu { .. } => 2,
+            Function::Elu { .. } => 3,
+            Function::Sigmoid => 4,
+            Function::HardSigmoid { .. } => 5,
+            Function::Tanh => 6,
+            Function::Clip { .. } => 7,
+            Function::Sqrt => 8,
+            Function::Reciprocal => 9,
+            Function::Abs => 10,
+            Function::Exp => 11,
+            Function::Softplus => 12,
+            Function::Erf => 13,
+            Function::Gelu => 14,
+            Function::Log | Function::Round | Function::Floor => return None,
+        };
+        Some(Self { code, numbers: function.numbers().map(|number| number as f32) })
     }
 }
 
@@ -344,13 +345,5 @@ impl GeneralOp {
             | Self::ReducePartial { .. }
             | Self::ReduceFinish { .. } => "general_window",
         }
-    }
-
-    /// Whether the kernel itself waits for the previous launch, on Hopper.
-    pub(in crate::plan::cuda) fn waits_for_launch_before(file: &str) -> bool {
-        matches!(
-            file,
-            "token_linear" | "token_linear_wgmma" | "attention_flash" | "attention_wgmma"
-        )
     }
 }

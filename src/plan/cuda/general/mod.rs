@@ -385,12 +385,8 @@ impl<'p> Planner<'p, '_> {
         let from = self.input_map(id)?;
         let shape = self.shapes[node.inputs[0]];
         if !covers(shape, self.photo) {
-            let Shape { channels, height, width } = shape;
-            return Err(PlanError::from(GraphError::Shapes {
-                node: node.name.clone(),
-                shapes: format!("{channels} x {height} x {width}"),
-            })
-            .into());
+            let (node, shapes) = (node.name.clone(), shape.to_string());
+            return Err(PlanError::from(GraphError::Shapes { node, shapes }).into());
         }
         self.builder.reads(from);
         let grid = self.builder.pixel_grid(self.photo);

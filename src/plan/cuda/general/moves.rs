@@ -5,7 +5,7 @@ use super::{
     launch::{Edge, GeneralOp, Move, MoveKind},
 };
 use crate::{
-    graph::{NodeId, PadMode, Sides},
+    graph::{NodeId, PadMode},
     plan::cuda::{CudaPlanResult, MapId, stored_channels},
 };
 
@@ -13,10 +13,10 @@ impl Planner<'_, '_> {
     /// Whether the convolutions that read a padding compute it.
     pub fn is_folded_pad(&self, id: NodeId) -> bool {
         let nodes = self.graph.nodes();
-        let is_known = match self.padding(id) {
-            Some((mode, _)) => mode == PadMode::Constant(0.0) || Edge::from(mode) != Edge::Outside,
-            None => false,
-        };
+        let padding = self.graph.padding(id, self.shapes);
+        let is_known = padding.is_some_and(|(mode, _)| {
+            mode == PadMode::Constant(0.0) || Edge::from(mode) != Edge::Outside
+        });
         let is_conv = |&reader: &NodeId| nodes[reader].op.is_conv();
         self.is_fused
             && is_known
@@ -24,15 +24,9 @@ impl Planner<'_, '_> {
             && self.readers[id].iter().all(is_conv)
     }
 
-    /// The padding around the map that a node reads; `None` for a node that pads nothing.
-    pub fn padding(&self, id: NodeId) -> Option<(PadMode, Sides)> {
-        let node = &self.graph.nodes()[id];
-        let input = self.shapes[*node.inputs.first()?];
-        node.op.padding(input.height, input.width)
-    }
-
     pub fn pad(&mut self, id: NodeId) -> CudaPlanResult {
-        let (mode, sides) = self.padding(id).ok_or_else(|| self.no_kernel(id))?;
+        let padding = self.graph.padding(id, self.shapes);
+        let (mode, sides) = padding.ok_or_else(|| self.no_kernel(id))?;
         let fill = match mode {
             PadMode::Constant(value) => value as f32,
             PadMode::Reflect | PadMode::Replicate => 0.0,

@@ -15,7 +15,6 @@ const MAX_STRIDE: usize = 2;
 /// them cancels the factor. Their convolutions have odd kernels and strides of 1 and 2. Only stride 1 is allowed over
 /// an upsampled map, over the photo, and for making the picture. The photo and the picture's map are never upsampled. A
 /// picture is cut from a map that is at least as large.
-/// is as large.
 pub fn unlike_specialised<'g>(
     graph: &'g Graph,
     shapes: &[Shape],

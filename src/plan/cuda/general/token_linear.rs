@@ -42,21 +42,6 @@ pub struct TokenLinear {
 /// Tokens and outputs per CTA.
 type Tile = (usize, usize);
 
-/// A linear layer as kernels need it.
-#[derive(Clone, Copy, Debug)]
-struct Layer {
-    /// Of all images.
-    tokens: usize,
-    /// Without padding channels.
-    inputs: usize,
-    /// As stored.
-    outputs: usize,
-    has_norm: bool,
-    is_gelu: bool,
-    has_residual: bool,
-    format: NumberFormat,
-}
-
 /// The kernel of a linear layer and its launch.
 #[derive(Clone, Debug, PartialEq)]
 struct LinearKernel {
@@ -71,10 +56,23 @@ struct LinearKernel {
     order: WeightOrder,
 }
 
-/// Hopper's kernel if there is one; `None` to use the kernel for all devices.
-fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
-    let Layer { tokens, inputs, outputs, has_norm, is_gelu, has_residual, format } = *layer;
-    let all = limits.multiprocessors;
+impl TokenLinear {
+    /// Its weights in an order.
+    const fn weights(&self, order: WeightOrder) -> ConvWeights {
+        ConvWeights { conv: self.conv, is_transposed: false, order }
+    }
+}
+
+/// Hopper's kernel for a layer on this number of tokens, of all images, if there is one; `None` to use the kernel for
+/// all devices.
+fn hopper_kernel(
+    linear: &TokenLinear,
+    tokens: usize,
+    format: NumberFormat,
+    limits: &DeviceLimits,
+) -> Option<LinearKernel> {
+    let (all, has_norm) = (limits.multiprocessors, linear.norm.is_some());
+    let (inputs, outputs) = (linear.conv.in_channels, stored_channels(linear.conv.out_channels));
     let panels = inputs.div_ceil(PANEL_CHANNELS);
     let ctas = |(m, n): Tile| tokens.div_ceil(m) * outputs.div_ceil(n);
     if limits.compute_capability != (9, 0) || format.bytes() != 2 {
@@ -83,7 +81,7 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
     // The largest tiles that are numerous enough to fill the device, with as many stages as in
     // kernels/token_linear_wgmma.cu. With few inputs, a tile of 128x128 would take as long to write as to compute.
     let (kind, tile, stages, split) = if has_norm {
-        if has_residual || !inputs.is_multiple_of(PANEL_CHANNELS) {
+        if linear.residual.is_some() || !inputs.is_multiple_of(PANEL_CHANNELS) {
             return None;
         }
         let (tile, stages) = if panels > 4 && ctas((128, 128)) >= all * 9 / 10 {
@@ -98,7 +96,7 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
         ("norm_", tile, stages, 1)
     } else {
         let most = all * 9 / 10;
-        if is_gelu {
+        if linear.is_gelu {
             return None;
         } else if ctas((128, 128)) >= most {
             ("", (128, 128), 5, 1)
@@ -124,18 +122,24 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
 }
 
 /// The kernel for all devices.
-fn plain_kernel(layer: &Layer, weight_inputs: usize, limits: &DeviceLimits) -> LinearKernel {
-    let has_norm = layer.has_norm;
+fn plain_kernel(
+    linear: &TokenLinear,
+    tokens: usize,
+    format: NumberFormat,
+    limits: &DeviceLimits,
+) -> LinearKernel {
+    let has_norm = linear.norm.is_some();
     // Tiles of 128x128 are compiled for 16-bit products, for devices without other kernels, and need enough shared
     // memory.
     let has_large =
-        layer.format != NumberFormat::Fp32 && matches!(limits.compute_capability, (8, 0) | (10, _));
-    let wanted = match tile(layer.tokens, layer.outputs, has_norm, limits) {
+        format != NumberFormat::Fp32 && matches!(limits.compute_capability, (8, 0) | (10, _));
+    let outputs = stored_channels(linear.conv.out_channels);
+    let wanted = match tile(tokens, outputs, has_norm, limits) {
         (128, 128) if !has_large => (64, 64),
         tile => tile,
     };
-    let input_bytes = weight_inputs * layer.format.bytes();
-    let sums = match layer.format {
+    let input_bytes = linear.weights(WeightOrder::Tiled).sides(format).0 * format.bytes();
+    let sums = match format {
         NumberFormat::Fp32 => EXACT_PARTS - 1,
         _ => 0,
     };
@@ -206,7 +210,8 @@ impl Planner<'_, '_> {
             return None;
         };
         let input = nodes[id].inputs[0];
-        let is_linear = conv.as_square() == Some((1, 1)) && self.padding(input).is_none();
+        let is_linear =
+            conv.as_square() == Some((1, 1)) && self.graph.padding(input, self.shapes).is_none();
         if !is_linear || self.factor(id) != 1.0 {
             return None;
         }
@@ -214,19 +219,17 @@ impl Planner<'_, '_> {
             [only] => Some(only),
             _ => None,
         };
-        let inputs = self.weight_sides(conv, WeightOrder::Tiled).0;
-        let input_bytes = inputs * self.builder.format.storage.bytes();
-        let fits = |norm: bool| {
-            let least = shared_bytes((32, 64), input_bytes, norm, self.builder.limits);
-            least <= self.builder.limits.shared_bytes_per_cta
-        };
-        let norm = match nodes[input].op {
-            Op::LayerNorm { eps } if only_reader(input).is_some() && fits(true) => {
-                Some((input, eps))
-            }
-            _ => None,
-        };
-        let mut found = TokenLinear { conv, norm, is_gelu: false, residual: None, last: id };
+        let mut found = TokenLinear { conv, norm: None, is_gelu: false, residual: None, last: id };
+        let (storage, limits) = (self.builder.format.storage, self.builder.limits);
+        let input_bytes = found.weights(WeightOrder::Tiled).sides(storage).0 * storage.bytes();
+        let has_room =
+            shared_bytes((32, 64), input_bytes, true, limits) <= limits.shared_bytes_per_cta;
+        if let Op::LayerNorm { eps } = nodes[input].op
+            && only_reader(input).is_some()
+            && has_room
+        {
+            found.norm = Some((input, eps));
+        }
         match only_reader(id) {
             Some(next) if nodes[next].op == Op::Function(Function::Gelu) => {
                 (found.is_gelu, found.last) = (true, next);
@@ -257,14 +260,6 @@ impl Planner<'_, '_> {
         Some(found)
     }
 
-    fn weight_sides(&self, conv: Conv, order: WeightOrder) -> (usize, usize) {
-        Self::linear_weights(conv, order).sides(self.builder.format.storage)
-    }
-
-    const fn linear_weights(conv: Conv, order: WeightOrder) -> ConvWeights {
-        ConvWeights { conv, is_transposed: false, order }
-    }
-
     /// Appends the launch of a linear layer, if a node is one.
     pub fn token_linear(&mut self, id: NodeId) -> CudaPlanResult<bool> {
         let Some(linear) = self.token_linears[id].take() else {
@@ -277,20 +272,12 @@ impl Planner<'_, '_> {
         let residual = linear.residual.map(|other| self.map(id, other)).transpose()?;
         let shape = self.shapes[id];
         let outputs = stored_channels(linear.conv.out_channels);
-        let layer = Layer {
-            tokens: self.builder.batch * shape.height * shape.width,
-            inputs: linear.conv.in_channels,
-            outputs,
-            has_norm: linear.norm.is_some(),
-            is_gelu: linear.is_gelu,
-            has_residual: residual.is_some(),
-            format: self.builder.format.storage,
-        };
-        let tiled_inputs = self.weight_sides(linear.conv, WeightOrder::Tiled).0;
-        let kernel = hopper_kernel(&layer, self.builder.limits)
-            .unwrap_or_else(|| plain_kernel(&layer, tiled_inputs, self.builder.limits));
-        let weights = Self::linear_weights(linear.conv, kernel.order);
-        let (inputs, _) = self.weight_sides(linear.conv, kernel.order);
+        let tokens = self.builder.batch * shape.height * shape.width;
+        let (storage, limits) = (self.builder.format.storage, self.builder.limits);
+        let kernel = hopper_kernel(&linear, tokens, storage, limits)
+            .unwrap_or_else(|| plain_kernel(&linear, tokens, storage, limits));
+        let weights = linear.weights(kernel.order);
+        let (inputs, _) = weights.sides(storage);
         let norm = linear.norm.map(|(norm, _)| name(norm));
         let (node, count) = (name(id), outputs);
         let weights = self.constant(ConstantValues::Linear {
@@ -318,7 +305,7 @@ impl Planner<'_, '_> {
         };
         let entry = format!("{}{}", kernel.entry, self.suffix());
         let grid = (
-            layer.tokens.div_ceil(kernel.tile.0) as u32,
+            tokens.div_ceil(kernel.tile.0) as u32,
             outputs.div_ceil(kernel.tile.1) as u32,
             kernel.split,
         );
@@ -330,7 +317,7 @@ impl Planner<'_, '_> {
         kernel.file.clone_into(&mut step.file);
         step.block = kernel.threads;
         step.shared_bytes = kernel.shared_bytes as u32;
-        step.flops = 2 * (layer.tokens * in_channels * out_channels) as u64;
+        step.flops = 2 * (tokens * in_channels * out_channels) as u64;
         if linear.last != id {
             self.is_folded[linear.last] = true;
         }
@@ -358,17 +345,17 @@ mod tests {
         assert_eq!(tile(1024, 192, false, &h200), (32, 64));
         assert_eq!(tile(3600, 192, false, &h200), (64, 64));
         assert_eq!(tile(4096, 512, false, &h200), (128, 128));
+        let linear = |inputs, outputs, has_norm: bool| TokenLinear {
+            conv: Conv::square(inputs, outputs, 1, 1),
+            norm: has_norm.then_some((0, 1e-5)),
+            is_gelu: false,
+            residual: None,
+            last: 0,
+        };
         let hopper = |tokens, inputs, outputs, has_norm| {
-            let layer = Layer {
-                tokens,
-                inputs,
-                outputs,
-                has_norm,
-                is_gelu: false,
-                has_residual: false,
-                format: NumberFormat::Fp16,
-            };
-            let kernel = hopper_kernel(&layer, &h200).expect("a kernel");
+            let layer = linear(inputs, outputs, has_norm);
+            let kernel = hopper_kernel(&layer, tokens, NumberFormat::Fp16, &h200);
+            let kernel = kernel.expect("a kernel");
             assert!(kernel.shared_bytes + 1024 <= h200.shared_bytes_per_cta);
             let entry = kernel.entry.trim_start_matches("token_linear_wgmma_");
             (entry.to_owned(), kernel.shared_bytes)
@@ -384,20 +371,12 @@ mod tests {
         assert_eq!(hopper(64, 512, 512, false), named("64x32", (96 + 4) << 10));
         assert_eq!(shared_bytes((32, 64), 384, false, &h200), 4 * 96 * 144);
         assert_eq!(shared_bytes((64, 64), 384, true, &h200), 4 * 64 * 144 + 64 * 400);
-        let single = Layer {
-            tokens: 4096,
-            inputs: 512,
-            outputs: 512,
-            has_norm: true,
-            is_gelu: false,
-            has_residual: false,
-            format: NumberFormat::Fp32,
-        };
-        assert_eq!(hopper_kernel(&single, &h200), None);
-        let kernel = plain_kernel(&single, 512, &h200);
+        let (single, fp32) = (linear(512, 512, true), NumberFormat::Fp32);
+        assert_eq!(hopper_kernel(&single, 4096, fp32, &h200), None);
+        let kernel = plain_kernel(&single, 4096, fp32, &h200);
         assert_eq!(kernel.entry, "token_linear_64x64");
         assert_eq!(kernel.shared_bytes, 4 * 64 * 144 + 64 * (2048 + 16));
-        let kernel = plain_kernel(&single, 16, &h200);
+        let kernel = plain_kernel(&linear(16, 512, true), 4096, fp32, &h200);
         assert_eq!(kernel.shared_bytes, 3 * 64 * 64 * 4, "sums need more");
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     graph::{NodeId, Op},
-    mode::{AttentionKernel, Mode, Variant},
+    mode::AttentionKernel,
     plan::cuda::{
         ConstantValues, CudaPlanError, CudaPlanResult, MapId, Part,
         attention::{AttentionLaunch, MAX_SCORE_BYTES},
@@ -78,7 +78,7 @@ impl Planner<'_, '_> {
         let (asking, answering) = (tokens(queries), tokens(keys));
         let channels = self.shapes[id].channels;
         let head_size = channels / heads;
-        let kernel = self.picked(head_size);
+        let kernel = AttentionKernel::picked(self.builder.mode, head_size);
         if !self.builder.attention_kernels.contains(&kernel) {
             self.builder.attention_kernels.push(kernel);
         }
@@ -109,12 +109,6 @@ impl Planner<'_, '_> {
         step.shared_bytes = launch.shared_bytes as u32;
         step.flops = flops.saturating_mul(2);
         Ok(())
-    }
-
-    fn picked(&self, head_size: usize) -> AttentionKernel {
-        let variant = if self.is_fused { Variant::Fused } else { Variant::Baseline };
-        let mode = Mode::new(variant, self.builder.precision);
-        AttentionKernel::picked(mode.with_attention(self.builder.attention), head_size)
     }
 
     /// Plans attention as three launches, with all scores in memory. `flops` is for one of the two products.
