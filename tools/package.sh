@@ -6,6 +6,7 @@
 #   tools/package.sh check PROGRAM                  only checks that a program runs on other computers
 #
 #   MACHINE=aarch64   builds for 64-bit ARM: needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user
+#   DEBEMAIL=ADDRESS  names the maintainer of the .deb, with DEBFULLNAME as Debian's tools do
 #   PROGRAM=FILE      packs this program instead, stripped and hardly compressed: to try the packages
 #
 # The same program results in the same packages. Needs appstream, binutils, desktop-file-utils, librsvg2-bin and
@@ -23,6 +24,11 @@ cargo_home=${CARGO_HOME:-$HOME/.cargo}
 rust=$(rustc --print sysroot)
 machine=${MACHINE:-$(uname --machine)}
 target=$machine-unknown-linux-gnu
+case $machine in
+x86_64) debian=amd64 ;;
+aarch64) debian=arm64 ;;
+*) echo "error: StyleForge is packed for x86_64 and aarch64, not for $machine" >&2 && exit 2 ;;
+esac
 system=linux
 if [ "$*" = zip ]; then
     system=windows
@@ -124,7 +130,7 @@ gather() {
     local size page shell
     rm -rf "$tree" "$out/home"
     mkdir -p "$tree/share/styleforge" "$out/home"
-    install -D ${PROGRAM:+--strip} "$program" "$tree/bin/styleforge"
+    install -D ${PROGRAM:+--strip --strip-program="$machine-linux-gnu-strip"} "$program" "$tree/bin/styleforge"
     cp -r styles "$tree/share/styleforge/"
     local share=$here/$tree/share
     local put="install -D --mode=644"
@@ -169,9 +175,9 @@ tool() {
 pack_deb() {
     tool cargo-deb@3.8.0 --no-default-features --features lzma
     "$tools/bin/cargo-deb" --quiet --locked --no-build --no-strip --target "$target" --output "$out/" \
-        ${PROGRAM:+--fast}
+        ${PROGRAM:+--fast} ${DEBEMAIL:+--maintainer "${DEBFULLNAME:-The StyleForge developers} <$DEBEMAIL>"}
     # Nothing runs when it is installed or removed, and it contains the whole tree and nothing else.
-    local deb=("$out"/styleforge_*.deb)
+    local deb=("$out"/styleforge_*"_$debian.deb")
     diff <(dpkg-deb --ctrl-tarfile "${deb[@]}" | tar --list | grep --invert-match '/$') <(echo ./control)
     diff <(dpkg-deb --fsys-tarfile "${deb[@]}" | tar --list | sed -n 's,^\./usr/\(.*[^/]\)$,\1,p' | sort) \
         <(cd "$tree" && find . -type f -printf '%P\n' | sort)
@@ -263,7 +269,9 @@ done
 version=$(run "$installed" --version | tr --delete '\r')
 version=${version#styleforge }
 name=styleforge-$version-$machine-$system
-rm -f "$out"/styleforge[-_]*"$version"*
+stale=("$out/$name"*)
+[ $system = windows ] || stale+=("$out"/styleforge_*"_$debian.deb" "$out"/styleforge-*".$machine.rpm")
+rm -f "${stale[@]}"
 for format in "${formats[@]}"; do
     "pack_$format"
 done
