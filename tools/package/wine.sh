@@ -5,9 +5,10 @@
 # from; it is made here from another function of Windows. The system that wine makes is kept in target/package/windows.
 set -euo pipefail
 system=$(cd "$(dirname "$0")/../.." && pwd)/target/package/windows
-if ! [ -e "$system/library/bcryptprimitives.dll" ]; then
-    mkdir -p "$system/library"
-    x86_64-w64-mingw32-gcc -shared -o "$system/library/bcryptprimitives.dll" -x c - -ladvapi32 <<'END'
+library=$system/drive_c/windows/system32/bcryptprimitives.dll
+if ! [ -e "$library" ]; then
+    mkdir -p "${library%/*}"
+    x86_64-w64-mingw32-gcc -shared -o "$library" -x c - -ladvapi32 <<'END'
 #include <windows.h>
 BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
 __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length)
@@ -16,5 +17,5 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T length)
 }
 END
 fi
-export WINEPREFIX=$system WINEDEBUG=${WINEDEBUG:--all} WINEPATH="Z:${system//\//\\}\\library"
+export WINEPREFIX=$system WINEDEBUG=${WINEDEBUG:--all}
 exec "$(command -v wine64 || echo /usr/lib/wine/wine64)" "$@"
