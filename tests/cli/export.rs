@@ -1,6 +1,6 @@
 //! `styleforge export`: files that are styles again, and model repositories.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use crate::sandbox::Sandbox;
 
@@ -44,7 +44,8 @@ fn a_repository_for_each_backend_of_a_server() {
     s.style("tiny.safetensors", &[("title", "Tiny\none")]);
     let export = ["export", "./tiny.safetensors", "--format", "triton", "-o", "models"];
     let run = s.styleforge(&[&export[..], &["--precision", "fp16"]].concat()).ends(0);
-    assert!(run.text().contains("trtexec --onnx=\"models/onnxruntime/tiny/1/model.onnx\""));
+    let onnx = Path::new("models").join("onnxruntime").join("tiny").join("1/model.onnx");
+    assert!(run.text().contains(&format!("trtexec --onnx={onnx:?}")), "{}", run.text());
     assert_eq!(s.names("models"), ["onnxruntime", "styleforge", "tensorrt"]);
     let read = |name: &str| fs::read_to_string(s.path(name)).expect("a text");
     let config = read("models/onnxruntime/tiny/config.pbtxt");

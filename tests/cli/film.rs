@@ -400,7 +400,6 @@ fn until_parts(s: &Sandbox, output: &str, child: &mut Child, count: usize) {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn a_killed_film_goes_on_and_is_the_same() {
     let s = Sandbox::new();

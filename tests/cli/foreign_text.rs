@@ -65,6 +65,7 @@ fn a_tensors_name_is_escaped() {
     s.styleforge(&["styles", "import", "odd.safetensors"]).ends(1).forges_nothing();
 }
 
+#[cfg(unix)]
 #[test]
 fn names_of_files_and_folders_are_escaped() {
     let s = Sandbox::new();

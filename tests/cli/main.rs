@@ -4,6 +4,7 @@
 mod commands;
 mod export;
 mod failing;
+#[cfg(unix)]
 mod film;
 mod folders;
 #[cfg(target_os = "linux")]

@@ -93,6 +93,10 @@ impl Sandbox {
             .current_dir(self.folder.path())
             .env("HOME", self.path("home"))
             .env("TMPDIR", self.folder.path())
+            // What Windows uses instead.
+            .env("USERPROFILE", self.path("home"))
+            .env("APPDATA", self.path("home/.local/share"))
+            .env("TMP", self.folder.path())
             .stdin(Stdio::null());
         for name in [
             "DISPLAY",
@@ -119,6 +123,7 @@ impl Sandbox {
     }
 
     /// Runs a shell command in which `$STYLEFORGE` is the program.
+    #[cfg(unix)]
     pub fn shell(&self, line: &str) -> Run {
         let output = self
             .command("sh")
@@ -129,6 +134,7 @@ impl Sandbox {
     }
 
     /// Runs a copy of the program at another path; it is ended if it hangs for a minute.
+    #[cfg(unix)]
     pub fn copy_of_styleforge(&self, program: &str, arguments: &[&str]) -> Run {
         let path = self.path(program);
         if !path.exists() {

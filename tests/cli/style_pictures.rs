@@ -221,9 +221,7 @@ fn damaged_codes_are_refused_by_name() {
     s.styleforge(&["styles", "import", "other.png", "--name", "one"]).ends(0);
     let kept = s.styleforge(&["styles", "--json"]).ends(0).json();
     let own = kept["styles"].as_array().expect("a list").iter().find(|style| style["id"] == "one");
-    let folder = own.expect("kept")["origin"].to_string();
-    let start = folder.find('/').expect("a path");
-    let folder = folder[start..].trim_end_matches(['"', '}']).to_owned();
+    let folder = own.expect("kept")["origin"]["path"].as_str().expect("a path").to_owned();
     let file = fs::read(format!("{folder}/full.safetensors")).expect("read");
     assert!(file.len() < 100_000, "{} bytes", file.len());
     type Change = fn(&mut Vec<f32>, &mut HashMap<String, String>);

@@ -294,6 +294,7 @@ fn what_exists_is_replaced_only_with_force() {
     s.stylize(&["photo.png", "-o", "no/such/folder.png"]).ends(1).says("does not exist");
 }
 
+#[cfg(unix)]
 #[test]
 fn standard_input_and_output() {
     let s = Sandbox::new();
