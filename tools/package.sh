@@ -24,11 +24,7 @@ cargo_home=${CARGO_HOME:-$HOME/.cargo}
 rust=$(rustc --print sysroot)
 machine=${MACHINE:-$(uname --machine)}
 target=$machine-unknown-linux-gnu
-case $machine in
-x86_64) debian=amd64 ;;
-aarch64) debian=arm64 ;;
-*) echo "error: StyleForge is packed for x86_64 and aarch64, not for $machine" >&2 && exit 2 ;;
-esac
+debian=$(sed 's/x86_64/amd64/; s/aarch64/arm64/' <<<"$machine")
 system=linux
 if [ "$*" = zip ]; then
     system=windows

@@ -4,6 +4,8 @@
 #
 #   tools/try_packages.sh [SUITE]...    by default bookworm and trixie
 #
+#   MACHINE=aarch64   tries those for 64-bit ARM with small pictures: needs qemu-user-static and arch-test
+#
 # Needs root and `apt-get install mmdebstrap rpm xvfb xdotool imagemagick`. The systems have no display of their own, so
 # nothing of the display is installed with them that a package forgot to name.
 set -euo pipefail
@@ -12,9 +14,18 @@ cd "$(dirname "$0")/.."
 out=$PWD/target/package
 tried=$out/tried
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
-deb=$out/styleforge_$version-1_amd64.deb
-rpm=$out/styleforge-$version-1.x86_64.rpm
-name=styleforge-$version-x86_64-linux
+machine=${MACHINE:-$(uname --machine)}
+debian=$(sed 's/x86_64/amd64/; s/aarch64/arm64/' <<<"$machine")
+deb=$out/styleforge_$version-1_$debian.deb
+rpm=$out/styleforge-$version-1.$machine.rpm
+name=styleforge-$version-$machine-linux
+# An emulated program is about 30 times slower.
+emulated=()
+drawn_after=5
+if [ "$machine" != "$(uname --machine)" ]; then
+    emulated=(--working-size 64)
+    drawn_after=120
+fi
 
 work=$(mktemp --directory)
 xvfb=
@@ -78,13 +89,13 @@ see() {
     shift 2
     inside user "$@" >"$work/window.log" 2>&1 &
     local program=$!
-    for _ in $(seq 600); do
+    for _ in $(seq 6000); do
         window=$(xdotool search --onlyvisible --name "$title" 2>/dev/null | head -n 1) && [ -n "$window" ] && break
         kill -0 "$program" 2>/dev/null || fail "the program ended: $(cat "$work/window.log")"
         sleep 0.1
     done
     [ -n "$window" ] || fail "no window with $title: $(cat "$work/window.log")"
-    sleep 5
+    sleep "$drawn_after"
     import -window root "$tried/$shot.png"
     xdotool windowfocus "$window" key ctrl+q
     wait "$program" || fail "the window ended with an error: $(cat "$work/window.log")"
@@ -95,8 +106,8 @@ works() {
     local what=$1 program=$2
     inside user "$program" --version | grep --quiet "$version" || fail "$what: wrong version"
     inside user "$program" doctor >"$tried/$what-doctor.txt" || fail "$what: doctor failed"
-    inside user "$program" stylize photo.jpg --style candy --model full -o "$what.png"
-    inside user "$program" stylize clip.mp4 --style candy -o "$what.mp4"
+    inside user "$program" stylize photo.jpg --style candy --model full "${emulated[@]}" -o "$what.png"
+    inside user "$program" stylize clip.mp4 --style candy "${emulated[@]}" -o "$what.mp4"
     [ "$(inside user ffprobe -v error -count_frames -show_entries stream=nb_read_frames -of csv=p=0 "$what.mp4")" -eq 10 ] ||
         fail "$what: the video is not complete"
     see StyleForge "$what-window" "$program"
@@ -118,7 +129,7 @@ rm -r "$work/older"
 try_rpm() {
     local database=(--root "$root" --dbpath /tmp/rpm)
     rpm "${database[@]}" --initdb
-    rpm "${database[@]}" --install --nodeps "$rpm"
+    rpm "${database[@]}" --install --nodeps ${emulated:+--ignorearch} "$rpm"
     rpm "${database[@]}" --verify --nodeps styleforge || fail "the .rpm does not match its files"
     works "$1-rpm" styleforge
     diff <(rpm --query --list --package "$rpm" | sort) <(dpkg-deb --fsys-tarfile "$deb" | tar --list |
@@ -131,7 +142,7 @@ try_rpm() {
 try_debian() {
     local suite=$1
     root=$work/$suite
-    mmdebstrap --quiet --variant=minbase --mode=root "$suite" "$root"
+    mmdebstrap --quiet --variant=minbase --mode=root --architectures="$debian" "$suite" "$root"
     inside root useradd --create-home user
     cp assets/sample.jpg "$root/home/user/photo.jpg"
     cp assets/sample.jpg "$root/home/user/other.jpg"
