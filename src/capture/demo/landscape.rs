@@ -3,7 +3,7 @@
 use vello_cpu::kurbo::{Affine, BezPath, Circle, Point, Rect, Shape as _};
 
 use super::shape::{
-    Colour, Group, Piece, Shape, at, faint, lit, mix, outline, random, sawtooth, wave,
+    Colour, Group, Shape, at, drawing, faint, mix, outline, pieces, random, sawtooth, wave,
 };
 
 /// The horizon, in picture heights.
@@ -13,71 +13,21 @@ const MARGIN: f64 = 0.15;
 /// Rows of waves, from the horizon to the viewer.
 const WAVE_ROWS: usize = 34;
 
-const STREAKS: [Piece; 3] = [
-    (
-        [0xfff0e4; 2],
-        0,
-        "M-240 45q190-22 330-13q-150 20-330 13ZM-20 62q120-16 270-24q-110 24-270 24Z",
-    ),
-    ([0xfff0e4; 2], 0, "M-170 5q130-16 260-9q-90 16-260 9ZM-60-12q90-13 190-18q-70 16-190 18Z"),
-    ([0xfff0e4; 2], 0, "M-90 22q90-14 260-20q-90 20-260 20ZM-150-7q90-12 170-12q-70 12-170 12Z"),
-];
-const CLOUD: [Piece; 4] = [
-    ([0xe0d0d6, 0x9e8eae], 50, "M-170-26H172M-120-38h1M125-42h1"),
-    ([0xf0dcd4, 0xa898b4], 96, "M-105-52h1M-40-78h1M40-88h1M108-52h1"),
-    ([0xfff0de, 0xd0bcc8], 74, "M-100-58h1M-35-86h1M47-96h1M114-58h1"),
-    ([0xfff0de, 0xc4b0c0], 44, "M-170-30h1M-62-42h1M8-52h1M78-40h1M176-28h1"),
-];
-const MOUNTAIN: [Piece; 3] = [
-    ([0x6a6896, 0x545686], 0, "M0-250L-260 0H70L14-97 44-160Z"),
-    ([0xb89cac, 0x8c80a8], 0, "M0-250L260 0H70L14-97 44-160Z"),
-    ([0xfff6ee, 0x98a4d0], 0, "M0-250L103-153 70-161 53-122 28-175-6-139-33-175-80-175Z"),
-];
-
-/// Ground cover: its colour, the count per picture height of width, and its outline.
-type Cover = (Colour, f64, &'static str);
-
-const FIELD: &str = "M-40 0H35L55 21H-40Z";
-const TREE: &str = "M-7 0a7 10 0 1 0 14 0a7 10 0 1 0-14 0Z";
-const FIELDS_AND_WOODS: [Cover; 4] = [
-    (0xb4aa52, 4.0, FIELD),
-    (0xc6b058, 3.0, FIELD),
-    (0x244a2e, 45.0, TREE),
-    (0x3e683a, 45.0, TREE),
-];
-
-const TUFT: &str = "M-45 0a45 13 0 1 0 90 0a45 13 0 1 0-90 0Z";
-const BLADE_LEFT: &str = "M-2 0L-8-26 2 0Z";
-const BLADE_RIGHT: &str = "M-2 0L12-24 2 0Z";
-const BLOSSOM: &str = "M-5 0a5 4 0 1 0 10 0a5 4 0 1 0-10 0Z";
-const GRASS: [Cover; 10] = [
-    (0x4a7c32, 24.0, TUFT),
-    (0x7ea63e, 18.0, TUFT),
-    (0x568c34, 24.0, TUFT),
-    (0x225226, 130.0, BLADE_LEFT),
-    (0xa8c84e, 130.0, BLADE_RIGHT),
-    (0x40762e, 130.0, BLADE_RIGHT),
-    (0x70a43a, 130.0, BLADE_LEFT),
-    (0xfad246, 30.0, BLOSSOM),
-    (0xfcf6f0, 30.0, BLOSSOM),
-    (0xe24a60, 30.0, BLOSSOM),
-];
-
 /// The top edge of a ground: middle and amplitude in picture heights, frequency in radians per picture height of width.
 type Line = [f64; 3];
-/// A ground: its top edge, its bottom, its gradient colours, and its cover.
-type Ground = (Line, f64, [Colour; 2], &'static [Cover]);
+/// A ground: its top edge, its bottom, its gradient colours, and the drawing of its cover.
+type Ground = (Line, f64, [Colour; 2], &'static str);
 
-const RIDGE: [Ground; 1] = [([0.47, 0.03, 4.0], HORIZON, [0x9290b8, 0xd6b0a8], &[])];
+const RIDGE: [Ground; 1] = [([0.47, 0.03, 4.0], HORIZON, [0x9290b8, 0xd6b0a8], "")];
 const HILLS: [Ground; 3] = [
-    ([0.495, 0.02, 5.0], HORIZON, [0x8ca058, 0x628454], &FIELDS_AND_WOODS),
-    ([0.52, 0.01, 8.0], HORIZON, [0x709642, 0x3c6832], &FIELDS_AND_WOODS),
-    ([0.546, 0.001, 40.0], 0.553, [0xdec496, 0xdec496], &[]),
+    ([0.495, 0.02, 5.0], HORIZON, [0x8ca058, 0x628454], "fields and woods"),
+    ([0.52, 0.01, 8.0], HORIZON, [0x709642, 0x3c6832], "fields and woods"),
+    ([0.546, 0.001, 40.0], 0.553, [0xdec496, 0xdec496], ""),
 ];
 const MEADOW: [Ground; 3] = [
-    ([0.847, 0.05, 2.9], 1.01, [0xfaf8f0, 0xfaf8f0], &[]),
-    ([0.851, 0.05, 2.9], 1.01, [0xceaa78, 0xf0d8a8], &[]),
-    ([0.877, 0.047, 2.9], 1.01, [0x80a83e, 0x2c602c], &GRASS),
+    ([0.847, 0.05, 2.9], 1.01, [0xfaf8f0, 0xfaf8f0], ""),
+    ([0.851, 0.05, 2.9], 1.01, [0xceaa78, 0xf0d8a8], ""),
+    ([0.877, 0.047, 2.9], 1.01, [0x80a83e, 0x2c602c], "grass"),
 ];
 
 /// The landscape of a picture `right` heights wide.
@@ -95,17 +45,17 @@ impl Landscape {
             Shape::flat(0xfff6cd, Circle::new(sun, 0.06).to_path(0.0001)),
         ];
         let mut groups = vec![Group::new(shapes, |_| Affine::IDENTITY)];
-        groups.extend(self.clouds(|| faint(lit(&STREAKS), 0.3), 166.0, [0.03, 0.36]));
+        groups.extend(self.clouds(|| faint(drawing("streaks"), 0.3), 166.0, [0.03, 0.36]));
         groups
     }
 
     /// Low clouds, and mountains and hills on the far side of the water.
     pub fn far(&self) -> Vec<Group> {
-        let mut groups = self.clouds(|| lit(&CLOUD), 62.0, [0.13, 0.42]);
+        let mut groups = self.clouds(|| drawing("cloud"), 62.0, [0.13, 0.42]);
         let mut mountains = self.grounds(&RIDGE);
         for place in self.places(4.0, 1, [HORIZON, 0.0, 0.0], HORIZON) {
             let side = |(colours, width, svg)| Shape::lit(colours, place * outline(width, svg));
-            mountains.extend(MOUNTAIN.map(side));
+            mountains.extend(pieces("mountain").map(side));
         }
         groups.extend([at_distance(0.1, mountains), at_distance(0.3, self.grounds(&HILLS))]);
         groups
@@ -172,16 +122,16 @@ impl Landscape {
 
     fn grounds(&self, grounds: &[Ground]) -> Vec<Shape> {
         let mut shapes = Vec::new();
-        for &(line, bottom, colours, covers) in grounds {
+        for &(line, bottom, colours, cover) in grounds {
             let mut path = BezPath::new();
             path.move_to((-MARGIN, bottom));
             self.along(60.0).for_each(|x| path.line_to((x, top(line, x))));
             path.line_to((self.right + 2.0 * MARGIN, bottom));
             shapes.push(Shape::tall(colours, path));
-            for (&(colour, per_height, svg), seed) in covers.iter().zip((30..).step_by(3)) {
-                let places = self.places(per_height, seed, line, bottom).into_iter();
+            for ((colours, per_height, svg), seed) in pieces(cover).zip((30..).step_by(3)) {
+                let places = self.places(per_height.into(), seed, line, bottom).into_iter();
                 let covers = places.flat_map(|place| place * outline(0, svg)).collect();
-                shapes.push(Shape::flat(colour, covers));
+                shapes.push(Shape::lit(colours, covers));
             }
         }
         shapes

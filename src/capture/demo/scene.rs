@@ -163,7 +163,10 @@ fn draw_band(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::shape::{DRAWINGS, pieces},
+        *,
+    };
     use crate::frame::{Frame, PictureDifference};
 
     fn drawn(scene: &mut Scene, time_s: f64) -> Frame {
@@ -191,8 +194,15 @@ mod tests {
 
     #[test]
     fn all_path_data_is_valid() {
-        let mut shapes = groups(1.5).into_iter().flat_map(|group| group.shapes);
+        let mut groups = groups(1.5);
+        assert!(groups.iter().all(|group| !group.shapes.is_empty()));
+        let mut shapes = groups.drain(..).flat_map(|group| group.shapes);
         assert!(shapes.all(|shape| !shape.path.elements().is_empty()));
+        let names = DRAWINGS.lines().filter_map(|line| line.strip_prefix("# "));
+        let shapes = names.clone().map(|name| pieces(name).count()).sum::<usize>();
+        let intro = DRAWINGS.lines().take_while(|line| !line.is_empty()).count();
+        let lines = DRAWINGS.lines().filter(|line| !line.is_empty()).count();
+        assert_eq!(intro + names.count() + shapes, lines, "every line is read");
     }
 
     #[test]

@@ -13,8 +13,10 @@ use vello_cpu::{
 /// 0xRRGGBB.
 pub type Colour = u32;
 
-/// A shape as data: its light and its dark colour, the width of its line, and SVG path data. Lengths are in thousandths
-/// of a picture height. Lines have round ends; width 0 fills the path.
+/// What is drawn; see there.
+pub const DRAWINGS: &str = include_str!("drawings.txt");
+
+/// A shape of a drawing: its light and its dark colour, its number, and its path.
 pub type Piece = ([Colour; 2], u16, &'static str);
 
 /// Maximum distance of a flattened curve from its exact outline, in picture heights.
@@ -68,7 +70,7 @@ fn color(colour: Colour) -> Color {
     Color::from_rgb8(r, g, b)
 }
 
-/// The outline of a [`Piece`]. A test checks that all path data is valid.
+/// The outline of a [`Piece`] whose number is the width of its line. A test checks that all path data is valid.
 pub fn outline(width: u16, svg: &str) -> BezPath {
     let path = Affine::scale(0.001) * BezPath::from_svg(svg).unwrap_or_default();
     if width == 0 {
@@ -77,10 +79,20 @@ pub fn outline(width: u16, svg: &str) -> BezPath {
     stroke(path, &Stroke::new(f64::from(width) / 1000.0), &Default::default(), TOLERANCE)
 }
 
-/// The shapes of pieces.
-pub fn lit(pieces: &[Piece]) -> Vec<Shape> {
-    let shape = |&(colours, width, svg): &Piece| Shape::lit(colours, outline(width, svg));
-    pieces.iter().map(shape).collect()
+/// The pieces of the drawing of this name.
+pub fn pieces(name: &str) -> impl Iterator<Item = Piece> {
+    let lines = DRAWINGS.lines().skip_while(move |line| line.strip_prefix("# ") != Some(name));
+    lines.skip(1).map_while(|line| {
+        let mut parts = line.splitn(4, ' ');
+        let mut colour = || Colour::from_str_radix(parts.next()?, 16).ok();
+        Some(([colour()?, colour()?], parts.next()?.parse().ok()?, parts.next()?))
+    })
+}
+
+/// The shapes of the drawing of this name.
+pub fn drawing(name: &str) -> Vec<Shape> {
+    let shape = |(colours, width, svg)| Shape::lit(colours, outline(width, svg));
+    pieces(name).map(shape).collect()
 }
 
 /// The same shapes, translucent.
