@@ -27,6 +27,9 @@ pub struct Model {
     pub painting: Lanes,
     /// Change of each colour with the source's luma.
     pub gain: Lanes,
+    /// The minimum and maximum level of each colour around it.
+    pub least: Lanes,
+    pub most: Lanes,
 }
 
 /// Reads a row of the scaled source and of the painting.

@@ -7,7 +7,7 @@ use std::array::from_fn;
 
 use super::{
     models::{Model, NUMBERS, Numbers, model, outermost, read_row, sum_rows},
-    pixels::{BLOCK, LUMA, Lanes, Pixels, levels, luma, mix, mix_pixels},
+    pixels::{BLOCK, LUMA, Pixels, luma, mix, mix_pixels},
 };
 use crate::{compose::ROUNDING, frame::Frame};
 
@@ -52,6 +52,15 @@ impl Ranges {
     pub fn of(small: (usize, usize), large: (usize, usize)) -> Self {
         if 2 * small.0 >= large.0 && 2 * small.1 >= large.1 { Self::Nearest } else { Self::Between }
     }
+
+    /// The weight of the second of two pixels in a range, from the weight of its position.
+    fn share(self, share: f32) -> f32 {
+        match self {
+            Self::Between => share,
+            Self::Nearest if share < 0.5 => 0.0,
+            Self::Nearest => 1.0,
+        }
+    }
 }
 
 /// The models of a block of pixels, in the order of the computation.
@@ -60,20 +69,9 @@ struct Block {
     light: Pixels,
     painting: [Pixels; 3],
     gain: [Pixels; 3],
-}
-
-/// The minimum and maximum level of each colour for a block of pixels, interpolated between the painting's pixels.
-#[derive(Clone, Copy, Default)]
-struct Wide {
+    /// The minimum and maximum level.
     least: [Pixels; 3],
     most: [Pixels; 3],
-}
-
-/// The same, from the painting's nearest pixels.
-#[derive(Clone, Copy, Default)]
-struct Near {
-    least: [u32; BLOCK],
-    most: [u32; BLOCK],
 }
 
 /// Buffers for one band of rows.
@@ -90,12 +88,8 @@ pub struct Scratch {
     column_range: [Vec<u8>; 2],
     /// The minimum and maximum bytes of each pixel.
     range: [Vec<u8>; 2],
-    /// The same as numbers, for [`Ranges::Between`].
-    range_levels: Vec<[Lanes; 2]>,
     /// The last two rows, spread over the source's columns.
     spread: [Vec<Block>; 2],
-    wide: [Vec<Wide>; 2],
-    near: [Vec<Near>; 2],
     spread_next: usize,
 }
 
@@ -114,16 +108,8 @@ impl Scratch {
             columns.resize(4 * (small_width + 2), 0);
             pixels.resize(4 * small_width, 0);
         }
-        let blocks = width.div_ceil(BLOCK);
-        let (wide, near) = match ranges {
-            Ranges::Between => (blocks, 0),
-            Ranges::Nearest => (0, blocks),
-        };
-        self.range_levels.resize(small_width, Default::default());
-        for at in 0..2 {
-            self.spread[at].resize(blocks, Block::default());
-            self.wide[at].resize(wide, Wide::default());
-            self.near[at].resize(near, Near::default());
+        for spread in &mut self.spread {
+            spread.resize(width.div_ceil(BLOCK), Block::default());
         }
         self.ranges = ranges;
         self.small_next = 0;
@@ -152,67 +138,47 @@ impl Scratch {
         let [column_least, column_most] = &mut self.column_range;
         outermost(rows, |a: u8, b| a.min(b), column_least, least);
         outermost(rows, |a: u8, b| a.max(b), column_most, most);
-        spread_models(&self.models, columns, &mut self.spread[at % 2]);
         let (least, most) = (least.as_chunks::<4>().0, most.as_chunks::<4>().0);
-        match self.ranges {
-            Ranges::Between => {
-                for (to, (least, most)) in self.range_levels.iter_mut().zip(least.iter().zip(most))
-                {
-                    *to = [least, most].map(|bytes| bytes.map(f32::from));
-                }
-                spread_between(&self.range_levels, columns, &mut self.wide[at % 2]);
-            }
-            Ranges::Nearest => spread_nearest(least, most, columns, &mut self.near[at % 2]),
+        for (model, (least, most)) in self.models.iter_mut().zip(least.iter().zip(most)) {
+            (model.least, model.most) = (least.map(f32::from), most.map(f32::from));
         }
+        spread_models(&self.models, columns, self.ranges, &mut self.spread[at % 2]);
         self.spread_next = at + 1;
     }
 
     /// One row of the result, for position `row` of the source. The small rows of `row` must have been spread.
     pub fn finish(&self, row: &Between, source: &[u8], to: &mut [u8]) {
-        let (upper, lower) = (row.first % 2, row.second % 2);
-        let models = [&self.spread[upper], &self.spread[lower]];
-        match self.ranges {
-            Ranges::Between => {
-                let (a, b) = (&self.wide[upper], &self.wide[lower]);
-                let mixed = |a: &Pixels, b: &Pixels| mix_pixels(a, b, row.share);
-                finish_row(models, row.share, source, to, |at, c| {
-                    let (a, b) = (&a[at], &b[at]);
-                    [mixed(&a.least[c], &b.least[c]), mixed(&a.most[c], &b.most[c])]
-                });
-            }
-            Ranges::Nearest => {
-                let near = &self.near[if row.share < 0.5 { upper } else { lower }];
-                finish_row(models, row.share, source, to, |at, c| {
-                    [levels(&near[at].least, c), levels(&near[at].most, c)]
-                });
-            }
+        let (source, _) = source.as_chunks::<4>();
+        let (to, _) = to.as_chunks_mut::<4>();
+        let (wholes, rest) = source.as_chunks::<BLOCK>();
+        let (results, rest_to) = to.as_chunks_mut::<BLOCK>();
+        let shares = [row.share, self.ranges.share(row.share)];
+        let mut blocks = self.spread[row.first % 2].iter().zip(&self.spread[row.second % 2]);
+        for ((to, source), models) in results.iter_mut().zip(wholes).zip(blocks.clone()) {
+            *to = block(models, shares, source);
+        }
+        if let Some(models) = blocks.nth(wholes.len()) {
+            let mut source = [[0; 4]; BLOCK];
+            source[..rest.len()].copy_from_slice(rest);
+            rest_to.copy_from_slice(&block(models, shares, &source)[..rest.len()]);
         }
     }
 }
 
 /// Spreads the models of a small row over the source's columns.
-fn spread_models(models: &[Model], columns: &[Between], to: &mut [Block]) {
+fn spread_models(models: &[Model], columns: &[Between], ranges: Ranges, to: &mut [Block]) {
     for (to, columns) in to.iter_mut().zip(columns.chunks(BLOCK)) {
         for (i, between) in columns.iter().enumerate() {
             let (a, b) = (&models[between.first], &models[between.second]);
+            let range_share = ranges.share(between.share);
             let painting = mix(a.painting, b.painting, between.share);
             let gain = mix(a.gain, b.gain, between.share);
+            let least = mix(a.least, b.least, range_share);
+            let most = mix(a.most, b.most, range_share);
             to.light[i] = painting[LUMA];
             for c in 0..3 {
                 to.painting[c][i] = painting[c];
                 to.gain[c][i] = gain[c];
-            }
-        }
-    }
-}
-
-/// Spreads the ranges of a small row over the source's columns.
-fn spread_between(ranges: &[[Lanes; 2]], columns: &[Between], to: &mut [Wide]) {
-    for (to, columns) in to.iter_mut().zip(columns.chunks(BLOCK)) {
-        for (i, at) in columns.iter().enumerate() {
-            let (a, b) = (&ranges[at.first], &ranges[at.second]);
-            let [least, most] = from_fn(|end| mix(a[end], b[end], at.share));
-            for c in 0..3 {
                 to.least[c][i] = least[c];
                 to.most[c][i] = most[c];
             }
@@ -220,52 +186,13 @@ fn spread_between(ranges: &[[Lanes; 2]], columns: &[Between], to: &mut [Wide]) {
     }
 }
 
-/// Assigns the range of the nearest pixel to each of the source's columns.
-fn spread_nearest(least: &[[u8; 4]], most: &[[u8; 4]], columns: &[Between], to: &mut [Near]) {
-    for (to, columns) in to.iter_mut().zip(columns.chunks(BLOCK)) {
-        for (i, at) in columns.iter().enumerate() {
-            let nearest = if at.share < 0.5 { at.first } else { at.second };
-            to.least[i] = u32::from_le_bytes(least[nearest]);
-            to.most[i] = u32::from_le_bytes(most[nearest]);
-        }
-    }
-}
-
-/// A row of the result, from the models of the small rows above and below; `range` returns the range of a colour in a
-/// block.
-#[inline(always)]
-fn finish_row(
-    [upper, lower]: [&Vec<Block>; 2],
-    share: f32,
-    source: &[u8],
-    to: &mut [u8],
-    range: impl Fn(usize, usize) -> [Pixels; 2],
-) {
-    let (source, _) = source.as_chunks::<4>();
-    let (to, _) = to.as_chunks_mut::<4>();
-    let (wholes, rest) = source.as_chunks::<BLOCK>();
-    let (results, rest_to) = to.as_chunks_mut::<BLOCK>();
-    let blocks = upper.iter().zip(lower).enumerate();
-    for ((to, source), (at, (a, b))) in results.iter_mut().zip(wholes).zip(blocks) {
-        *to = block(a, b, share, source, |c| range(at, c));
-    }
-    let at = wholes.len();
-    if let (Some(a), Some(b)) = (upper.get(at), lower.get(at)) {
-        let mut source = [[0; 4]; BLOCK];
-        source[..rest.len()].copy_from_slice(rest);
-        let to = block(a, b, share, &source, |c| range(at, c));
-        rest_to.copy_from_slice(&to[..rest.len()]);
-    }
-}
-
-/// The result's pixels over `source`, from the models of the rows above and below, and each colour's range.
+/// The result's pixels over `source`, from the models of the rows above and below. The shares are those of the row below
+/// in the models and in the ranges.
 #[inline(always)]
 fn block(
-    a: &Block,
-    b: &Block,
-    share: f32,
+    (a, b): (&Block, &Block),
+    [share, range_share]: [f32; 2],
     source: &[[u8; 4]; BLOCK],
-    range: impl Fn(usize) -> [Pixels; 2],
 ) -> [[u8; 4]; BLOCK] {
     let light = mix_pixels(&a.light, &b.light, share);
     let source: [u32; BLOCK] = from_fn(|i| u32::from_le_bytes(source[i]));
@@ -277,7 +204,8 @@ fn block(
     for c in 0..3 {
         let painting = mix_pixels(&a.painting[c], &b.painting[c], share);
         let gain = mix_pixels(&a.gain[c], &b.gain[c], share);
-        let [least, most] = range(c);
+        let least = mix_pixels(&a.least[c], &b.least[c], range_share);
+        let most = mix_pixels(&a.most[c], &b.most[c], range_share);
         for i in 0..BLOCK {
             let painted = painting[i] + gain[i] * detail[i];
             let painted = if painted > least[i] { painted } else { least[i] };
