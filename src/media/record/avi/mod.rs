@@ -147,7 +147,7 @@ impl Avi {
 
     /// Writes a picture, or an empty chunk, into the next slot.
     fn add_chunk(&mut self, jpeg: &[u8]) -> io::Result<()> {
-        let chunk = riff::chunk(jpeg);
+        let chunk = riff::picture(jpeg);
         // Both indexes have 24 bytes per chunk, and less than 64 other bytes.
         let indexes = 64 + 24 * (1 + self.chunks.len() as u64);
         if self.facts.bytes - self.part().at + chunk.len() as u64 + indexes > self.part_bytes {
@@ -172,7 +172,7 @@ impl Avi {
         let mut indexes = riff::index(self.part(), &self.chunks);
         let (at, bytes) = (self.facts.bytes, indexes.len() as u32);
         if self.facts.parts.len() == 1 {
-            indexes.extend(riff::old_index(self.part(), &self.chunks));
+            indexes.extend(riff::old_index(&self.chunks));
         }
         self.write(&indexes)?;
         self.part_mut().index = Some(Index { at, bytes, part_end: self.facts.bytes });
