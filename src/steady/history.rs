@@ -64,26 +64,31 @@ struct Detail {
 }
 
 impl Detail {
-    /// `luma` is filled, without margin.
-    fn find(&mut self) {
-        let Self { luma, scratch, high, energy } = self;
-        luma.pad();
+    fn find(&mut self, width: usize, pixels: &[Pixel]) {
+        let Self { luma: own, scratch, high, energy } = self;
+        own.resize((width, pixels.len() / width));
+        own.fill_rows(|y, row| {
+            for (to, [r, g, b, _]) in row.iter_mut().zip(&pixels[y * width..]) {
+                *to = luma([*r, *g, *b]);
+            }
+        });
+        own.pad();
         // `energy` is scratch until the end.
-        energy.filtered(luma, scratch, &BLUR);
-        high.resize((luma.width, luma.height));
+        energy.filtered(own, scratch, &BLUR);
+        high.resize((own.width, own.height));
         high.fill_rows(|y, row| {
-            let rows = luma.row(y as isize).iter().zip(energy.row(y as isize));
+            let rows = own.row(y as isize).iter().zip(energy.row(y as isize));
             for (to, (sharp, blurred)) in row.iter_mut().zip(rows) {
                 *to = sharp - blurred;
             }
         });
-        luma.fill_rows(|y, row| {
+        own.fill_rows(|y, row| {
             for (to, high) in row.iter_mut().zip(high.row(y as isize)) {
                 *to = high * high;
             }
         });
-        luma.pad();
-        energy.filtered(luma, scratch, &MEAN);
+        own.pad();
+        energy.filtered(own, scratch, &MEAN);
     }
 }
 
@@ -91,21 +96,20 @@ impl History {
     /// Keeps this painting alone.
     pub fn start(&mut self, painting: &Frame) {
         self.size = painting.size();
-        let (width, _) = self.size;
+        let width = self.size.0;
         let rgba = painting.rgba().as_chunks::<4>().0;
-        self.detail.luma.resize(self.size);
-        self.detail.luma.fill_rows(|y, row| {
-            for (to, [r, g, b, _]) in row.iter_mut().zip(&rgba[y * width..]) {
-                *to = luma([*r, *g, *b].map(f32::from));
-            }
-        });
-        self.detail.find();
         self.pixels.resize(rgba.len(), [0.0; 4]);
         let rows = self.pixels.par_chunks_exact_mut(width).zip(rgba.par_chunks_exact(width));
-        rows.with_min_len(8).enumerate().for_each(|(y, (to, from))| {
-            let energies = self.detail.energy.row(y as isize);
-            for ((to, [r, g, b, _]), energy) in to.iter_mut().zip(from).zip(energies) {
-                *to = [f32::from(*r), f32::from(*g), f32::from(*b), *energy];
+        rows.with_min_len(8).for_each(|(to, from)| {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = from.map(f32::from);
+            }
+        });
+        self.detail.find(width, &self.pixels);
+        let rows = self.pixels.par_chunks_exact_mut(width).with_min_len(8);
+        rows.enumerate().for_each(|(y, row)| {
+            for ([.., to], energy) in row.iter_mut().zip(self.detail.energy.row(y as isize)) {
+                *to = *energy;
             }
         });
     }
@@ -114,18 +118,12 @@ impl History {
     pub fn mix(&mut self, painting: &mut Frame, motion: &Motion, share: f32) {
         std::mem::swap(&mut self.pixels, &mut self.before);
         self.start(painting);
-        let (width, before) = (self.size.0, &self.before);
-        let moved = Moved { size: self.size, pixels: before };
-        let detail = &mut self.detail;
+        let width = self.size.0;
+        let moved = Moved { size: self.size, pixels: &self.before };
         let rows = self.pixels.par_chunks_exact_mut(width);
         rows.with_min_len(4).enumerate().for_each(|(y, row)| moved.mix_row(y, row, motion, share));
-        let pixels = &self.pixels;
-        detail.luma.fill_rows(|y, row| {
-            for (to, [r, g, b, _]) in row.iter_mut().zip(&pixels[y * width..]) {
-                *to = luma([*r, *g, *b]);
-            }
-        });
-        detail.find();
+        let (detail, pixels) = (&mut self.detail, &self.pixels);
+        detail.find(width, pixels);
         let rgba = painting.rgba_mut().as_chunks_mut::<4>().0;
         let rows = rgba.par_chunks_exact_mut(width).zip(pixels.par_chunks_exact(width));
         rows.with_min_len(8).enumerate().for_each(|(y, (to, from))| {
@@ -147,14 +145,11 @@ impl History {
         self.pixels.iter().flatten().copied()
     }
 
-    /// Keeps [`History::values`] of a painting of this size.
-    pub fn restore(&mut self, (width, height): (usize, usize), values: impl Iterator<Item = f32>) {
-        self.size = (width, height);
-        let mut values = values.fuse();
-        self.pixels = vec![[0.0; 4]; width * height];
-        for to in self.pixels.iter_mut().flatten() {
-            *to = values.next().unwrap_or_default();
-        }
+    /// Keeps [`History::values`] of a painting of this size, each as bytes.
+    pub fn restore(&mut self, size: (usize, usize), values: &[[u8; 4]]) {
+        self.size = size;
+        let pixels = values.as_chunks::<4>().0.iter();
+        self.pixels = pixels.map(|pixel| pixel.map(f32::from_le_bytes)).collect();
     }
 }
 

@@ -126,20 +126,18 @@ impl Steady {
         if !rest.is_empty() || width.min(height) < LEAST_SIDE_PX || needed != Some(values.len()) {
             return false;
         }
-        let mut values = values.iter().map(|&word| f32::from_le_bytes(word));
+        let (luma, pixels) = values.split_at(half.0 * half.1);
         let mut plane = Plane::default();
         plane.resize(half);
-        let start = plane.index(0, 0);
-        let stride = plane.stride();
-        for row in plane.values[start..].chunks_mut(stride).take(half.1) {
-            for (to, value) in row.iter_mut().zip(values.by_ref().take(half.0)) {
-                *to = value;
+        plane.fill_rows(|y, row| {
+            for (to, value) in row.iter_mut().zip(&luma[y * half.0..]) {
+                *to = f32::from_le_bytes(*value);
             }
-        }
+        });
         plane.pad();
         self.now.levels = vec![plane];
         self.now.complete();
-        self.history.restore((width, height), values);
+        self.history.restore((width, height), pixels);
         self.size = Some((width, height));
         true
     }
