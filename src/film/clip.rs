@@ -7,12 +7,7 @@ use serde_json::Value;
 use super::{FilmError, Numbered, webp};
 use crate::{
     disk::reason,
-    media::{
-        codec::Colors,
-        decode,
-        ffmpeg::{self, plain},
-        process,
-    },
+    media::{codec::Colors, decode, ffmpeg, process},
     text::one_line,
 };
 
@@ -79,10 +74,10 @@ impl Clip {
     /// Reads the headers of the file at `path` with this `ffprobe`, which is stopped after `patience`.
     ///
     /// # Errors
-    /// [`FilmError::Source`] if it has no video, or one that cannot be painted.
+    /// [`FilmError::File`] if it has no video, or one that cannot be painted.
     pub(super) fn open(ffprobe: &Path, path: &Path, patience: Duration) -> Result<Self, FilmError> {
         let name = path.display().to_string();
-        let wrong = |reason: String| FilmError::Source { name: name.clone(), reason };
+        let wrong = |reason: String| FilmError::file(&name, reason);
         let numbers = match Numbered::of(path) {
             Some(pictures) if !path.exists() => pictures.numbers(),
             _ => Vec::new(),
@@ -104,7 +99,7 @@ impl Clip {
         }
         let ended = process::run(command, patience).map_err(wrong)?;
         if let Some(failure) = ended.failure() {
-            let why = match plain(&failure) {
+            let why = match failure.as_str() {
                 words if words.contains("moov atom") || words.contains("Invalid data") => {
                     "it is not one, or it is damaged or incomplete"
                 }

@@ -4,7 +4,7 @@ use std::{
     error::Error,
     io::{self, BufReader, BufWriter, ErrorKind},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
@@ -14,10 +14,9 @@ use crate::{
     disk::reason,
     frame::Frame,
     media::{
-        ffmpeg::plain,
         guard::guarded,
         nut::{NutReader, NutStream},
-        process::{Process, standard_stream, status_until},
+        process::{Process, standard_stream},
     },
 };
 
@@ -49,7 +48,6 @@ impl<T> From<FilmError> for Stop<T> {
 pub struct Decoder {
     process: Process,
     sent: Receiver<io::Result<Sent>>,
-    complaints: Receiver<Vec<String>>,
     name: String,
     /// Sends the pictures that ffmpeg cannot read, and returns why not all of them.
     sending: Option<JoinHandle<Option<String>>>,
@@ -65,10 +63,10 @@ impl Decoder {
     /// Starts it without waiting.
     ///
     /// # Errors
-    /// [`FilmError::Source`].
+    /// [`FilmError::File`].
     pub fn start(tools: &Tools, reading: &Reading<'_>) -> Result<Self, FilmError> {
         let clip = reading.clip;
-        let wrong = |reason: String| FilmError::Source { name: clip.name.clone(), reason };
+        let wrong = |reason: String| FilmError::file(&clip.name, reason);
         let mut command = tools.ffmpeg.command();
         reading.add_source(&mut command);
         command.args(["-map", &format!("0:{}", clip.stream)]);
@@ -79,15 +77,15 @@ impl Decoder {
         let (over, under) = reading.fps.map_or(clip.tick, |(over, under)| (under, over));
         command.args(["-enc_time_base", &format!("{over}:{under}")]);
         command.args("-c:v rawvideo -pix_fmt rgba -f nut pipe:1".split(' '));
-        let (mut process, complaints) = Process::start(&mut command).map_err(wrong)?;
-        let pictures = standard_stream(process.0.stdout.take()).map_err(wrong)?;
+        let mut process = Process::start(&mut command).map_err(wrong)?;
+        let pictures = standard_stream(process.child.stdout.take()).map_err(wrong)?;
         let (sender, sent) = bounded(WAITING);
         let work = move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), &sender);
         let spawned = thread::Builder::new().name("film decoder".to_owned()).spawn(work);
         spawned.map_err(|e| wrong(reason(&e)))?;
         let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
         let end = reading.range.end.unwrap_or(f64::INFINITY);
-        let sending = process.0.stdin.take().map(|to| {
+        let sending = process.child.stdin.take().map(|to| {
             let (path, size) = (reading.source.to_owned(), clip.size);
             let range = reading.range.start.unwrap_or(0.0)..end;
             let send = move || webp::send(&path, size, range, BufWriter::new(to)).err();
@@ -99,7 +97,7 @@ impl Decoder {
         });
         let start = reading.range.start;
         let length = clip.end.map(|end| end - clip.start);
-        Ok(Self { process, sent, complaints, name, sending, stream, patience, start, end, length })
+        Ok(Self { process, sent, name, sending, stream, patience, start, end, length })
     }
 
     /// Waits for the description of its pictures, which comes first; `None` if there are none.
@@ -117,7 +115,7 @@ impl Decoder {
     /// The next picture and its time in ticks, after [`Self::read_stream`]; `None` at the end.
     ///
     /// # Errors
-    /// [`FilmError::Source`] if the decoder fails or does nothing for too long.
+    /// [`FilmError::File`] if the decoder fails or does nothing for too long.
     pub fn next_picture(&mut self) -> Result<Option<(i64, Frame)>, FilmError> {
         let Some(Sent::Picture(ticks, pixels)) = self.receive()? else {
             return Ok(None);
@@ -183,11 +181,9 @@ impl Decoder {
 
     /// What the decoder complained about, once it has ended. `None` if nothing.
     pub fn end(mut self) -> Option<String> {
-        let status = status_until(&mut self.process.0, Instant::now() + self.patience);
-        let lines = self.complaints.recv_timeout(self.patience).unwrap_or_default();
+        let (status, lines) = self.process.end(self.patience);
         let failed = status.is_none_or(|status| !status.success());
-        let words = lines.first().map(|line| plain(line).to_owned());
-        self.process.0.kill().ok();
+        let words = lines.into_iter().next();
         let sent = self.sending.take().and_then(|thread| thread.join().ok().flatten());
         let words = words.or_else(|| failed.then(|| "ffmpeg failed".to_owned()));
         words.or(sent)
@@ -204,11 +200,11 @@ impl Decoder {
                 format!("it has no picture after {start} s{}", length.unwrap_or_default())
             }
         };
-        FilmError::Source { name, reason }
+        FilmError::file(name, reason)
     }
 
     fn wrong(&self, reason: String) -> FilmError {
-        FilmError::Source { name: self.name.clone(), reason }
+        FilmError::file(&self.name, reason)
     }
 }
 

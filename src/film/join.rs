@@ -14,11 +14,7 @@ use super::{
 };
 use crate::{
     disk,
-    media::{
-        encode::Format,
-        ffmpeg::{self, plain},
-        process,
-    },
+    media::{encode::Format, ffmpeg, process},
 };
 
 /// How long joining may take at least. Each megabyte of the source, and each frame that is encoded again, adds a second.
@@ -117,7 +113,7 @@ pub fn join(
         .map_err(|why| stopped(format!("ffmpeg cannot join the film: {why}")))?;
     if let Some(failure) = ended.failure() {
         fs::remove_file(&joined).ok();
-        return Err(stopped(format!("ffmpeg cannot join the film: {}", plain(&failure))));
+        return Err(stopped(format!("ffmpeg cannot join the film: {failure}")));
     }
     let publish = |from: &Path, to: &Path| {
         disk::publish(from, to, film.existing).map_err(|e| stopped(e.to_string()))
@@ -138,7 +134,7 @@ pub fn join(
 /// Checks that the other streams of the source can be copied, so that a long film is not painted in vain.
 ///
 /// # Errors
-/// [`FilmError::Target`] with the reason.
+/// [`FilmError::File`] with the reason.
 pub fn try_along(tools: &Tools, film: &Film<'_>, along: &Along) -> Result<(), FilmError> {
     if along.is_empty() {
         return Ok(());
@@ -155,15 +151,12 @@ pub fn try_along(tools: &Tools, film: &Film<'_>, along: &Along) -> Result<(), Fi
     let Some(failure) = failure else {
         return Ok(());
     };
-    Err(FilmError::Target {
-        name: film.output.display().to_string(),
-        reason: format!(
-            "the sound or subtitles of {} cannot be stored in {} ({}); give a name that ends in .mkv",
-            film.clip.name,
-            film.container.name(),
-            plain(&failure)
-        ),
-    })
+    let reason = format!(
+        "the sound or subtitles of {} cannot be stored in {} ({failure}); give a name that ends in .mkv",
+        film.clip.name,
+        film.container.name(),
+    );
+    Err(FilmError::file(film.output.display(), reason))
 }
 
 /// Options that add the other streams of the input with this number, the first of them as stream `first`.

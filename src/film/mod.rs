@@ -38,7 +38,7 @@ mod target;
 mod tests;
 mod webp;
 
-use std::{panic::resume_unwind, path::Path, thread, time::Duration};
+use std::{fmt::Display, panic::resume_unwind, path::Path, thread, time::Duration};
 
 pub use clip::Clip;
 pub use job::{Film, Range, USUAL_QUALITY, first_output, part_frames};
@@ -76,7 +76,7 @@ impl Tools {
     /// because each takes a tenth of a second.
     ///
     /// # Errors
-    /// [`FilmError::NoFfmpeg`], [`FilmError::NoFfprobe`], and [`FilmError::Source`] if the file has no video that can be
+    /// [`FilmError::NoFfmpeg`], [`FilmError::NoFfprobe`], and [`FilmError::File`] if the file has no video that can be
     /// painted.
     pub fn open(path: &Path) -> Result<(Self, Clip), FilmError> {
         let ffprobe = process::program("ffprobe");
@@ -103,12 +103,9 @@ pub enum FilmError {
         "videos are read by ffprobe, which is not installed; it is part of ffmpeg (Debian, Ubuntu: apt install ffmpeg)"
     )]
     NoFfprobe,
-    /// The source cannot be read, or has nothing to paint.
+    /// The source cannot be read or has nothing to paint, or the output cannot hold what it contains.
     #[error("{name}: {reason}")]
-    Source { name: String, reason: String },
-    /// The output cannot hold what the source contains, or this ffmpeg cannot write it.
-    #[error("{name}: {reason}")]
-    Target { name: String, reason: String },
+    File { name: String, reason: String },
     #[error(transparent)]
     Paint(#[from] PaintError),
     #[error(transparent)]
@@ -121,6 +118,13 @@ pub enum FilmError {
     /// The user stopped it. What is painted so far stays.
     #[error("stopped{}", stay(*frames, parts))]
     Cancelled { frames: u64, parts: String },
+}
+
+impl FilmError {
+    /// This file cannot be used, and why.
+    fn file(name: impl Display, reason: impl Into<String>) -> Self {
+        Self::File { name: name.to_string(), reason: reason.into() }
+    }
 }
 
 /// What an interrupted film leaves.

@@ -103,7 +103,7 @@ impl Parts {
     /// that differs in it are removed.
     ///
     /// # Errors
-    /// [`FilmError::Write`]; [`FilmError::Target`] if another process paints this film.
+    /// [`FilmError::Write`]; [`FilmError::File`] if another process paints this film.
     pub fn open(output: &Path, about: &str, has_state: bool) -> Result<Self, FilmError> {
         let folder = folder_for(output);
         disk::make_folder(&folder)?;
@@ -114,10 +114,8 @@ impl Parts {
             })
         };
         let Some(lock) = disk::owned_file(&folder.join(LOCK))? else {
-            return Err(FilmError::Target {
-                name: output.display().to_string(),
-                reason: "another StyleForge is painting it now".to_owned(),
-            });
+            let reason = "another StyleForge is painting it now";
+            return Err(FilmError::file(output.display(), reason));
         };
         disk::sweep(&folder);
         let is_same = fs::read(folder.join(ABOUT)).is_ok_and(|before| before == about.as_bytes());

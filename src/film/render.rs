@@ -91,7 +91,7 @@ pub fn render(
         tidy(film.output);
     }
     disk::check_target(&first, film.existing)?;
-    let target = |reason| FilmError::Target { name: film.output.display().to_string(), reason };
+    let target = |reason: String| FilmError::file(film.output.display(), reason);
     film.encoding(tools).options(film.clip.size).map_err(target)?;
     let (along, mut notes) = film.container.companions(tools, film.clip, film.output)?;
     if let Some(curve) = film.clip.colors.hdr() {

@@ -24,15 +24,14 @@ impl Sound {
             let mut command = film.tools.ffmpeg.command();
             command.args(["-ss", &decimal(seconds), "-i"]).arg(ffmpeg::file(&film.path));
             command.args(["-map", "0:a:0", "-f", output, name]);
-            let started = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-            self.process = started.ok().map(Process);
+            self.process = Process::start(command.stdout(Stdio::null())).ok();
         }
     }
 
     /// Plays through the next output if the one in use has failed. Returns whether none works.
     pub fn follow(&mut self, film: &OpenFilm, seconds: f64) -> bool {
         let process = self.process.as_mut();
-        let ended = process.and_then(|process| process.0.try_wait().ok().flatten());
+        let ended = process.and_then(|process| process.child.try_wait().ok().flatten());
         if ended.is_some_and(|status| !status.success()) {
             self.failed += 1;
             self.start(film, seconds);

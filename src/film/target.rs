@@ -125,7 +125,7 @@ impl Container {
     /// The streams of the clip that go along, each with its codec here; and notes about those that do not.
     ///
     /// # Errors
-    /// [`FilmError::Target`] if sound or subtitles cannot be stored.
+    /// [`FilmError::File`] if sound or subtitles cannot be stored.
     pub fn companions(
         self,
         tools: &Tools,
@@ -150,14 +150,12 @@ impl Container {
                 along.push((index, "copy"));
             } else if matches!(kind, "audio" | "subtitle") {
                 let kind = if kind == "audio" { "sound" } else { "subtitles" };
-                return Err(FilmError::Target {
-                    name: output.display().to_string(),
-                    reason: format!(
-                        "{} cannot hold the {kind} of {} (stream {index}, {codec}); MKV can: give a name that ends in .mkv",
-                        self.name(),
-                        clip.name
-                    ),
-                });
+                let reason = format!(
+                    "{} cannot hold the {kind} of {} (stream {index}, {codec}); MKV can: give a name that ends in .mkv",
+                    self.name(),
+                    clip.name
+                );
+                return Err(FilmError::file(output.display(), reason));
             } else if codec != "bin_data" {
                 // `bin_data` is how QuickTime stores chapters, which are copied as such.
                 notes.push(format!("not copied: stream {index} ({kind}, {codec})"));
@@ -169,7 +167,7 @@ impl Container {
     /// Checks that it can hold pictures of the codec.
     ///
     /// # Errors
-    /// [`FilmError::Target`] says which codecs it can hold.
+    /// [`FilmError::File`] says which codecs it can hold.
     pub fn check(self, codec: Codec, output: &Path) -> Result<(), FilmError> {
         if self.holds(codec) {
             return Ok(());
@@ -180,6 +178,6 @@ impl Container {
             true => format!("--codec is for videos, and {} has no codec to choose", self.name()),
             false => format!("{} holds {} and not {codec}", self.name(), held.join(", ")),
         };
-        Err(FilmError::Target { name: output.display().to_string(), reason })
+        Err(FilmError::file(output.display(), reason))
     }
 }

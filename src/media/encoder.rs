@@ -5,16 +5,16 @@ use std::{
     process::{ChildStdin, Command, Stdio},
     sync::{Arc, Mutex},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
 use super::{
     codec::{Codec, Colors, HARDWARE_PIXELS, Pace},
-    ffmpeg::{Ffmpeg, plain},
+    ffmpeg::Ffmpeg,
     nut::{NutMuxer, NutStream, Track},
-    process::{Process, standard_stream, status_until},
+    process::{Process, standard_stream},
 };
 use crate::{disk::reason, lock::lock};
 
@@ -90,7 +90,7 @@ pub(crate) struct Stoppable(Arc<Mutex<Process>>);
 
 impl Stoppable {
     pub fn kill(&self) {
-        lock(&self.0).0.kill().ok();
+        lock(&self.0).child.kill().ok();
     }
 }
 
@@ -103,7 +103,6 @@ pub(crate) struct Encoder {
     /// Receives a message before and after each write; closed once the process was stopped because it accepted nothing.
     writes: Sender<()>,
     child: Stoppable,
-    complaints: Receiver<Vec<String>>,
     patience: Duration,
     /// Whether it was stopped because it accepted nothing.
     is_stopped: bool,
@@ -122,8 +121,8 @@ impl Encoder {
         stream: &NutStream,
         patience: Duration,
     ) -> Result<Self, String> {
-        let (mut process, complaints) = Process::start(command.stdin(Stdio::piped()))?;
-        let input = Some(standard_stream(process.0.stdin.take())?);
+        let mut process = Process::start(command.stdin(Stdio::piped()))?;
+        let input = Some(standard_stream(process.child.stdin.take())?);
         let child = Stoppable(Arc::new(Mutex::new(process)));
         let (writes, written) = unbounded();
         let watched = child.clone();
@@ -139,17 +138,7 @@ impl Encoder {
         let (mut muxer, mut header) = (NutMuxer::default(), Vec::new());
         muxer.begin(stream, &mut header);
         let (is_stopped, ended_early) = (false, false);
-        Ok(Self {
-            input,
-            muxer,
-            header,
-            writes,
-            child,
-            complaints,
-            patience,
-            is_stopped,
-            ended_early,
-        })
+        Ok(Self { input, muxer, header, writes, child, patience, is_stopped, ended_early })
     }
 
     pub fn stoppable(&self) -> Stoppable {
@@ -172,7 +161,7 @@ impl Encoder {
 
     /// Whether the process has ended, so that [`Self::wait`] does not wait.
     pub fn has_ended(&self) -> bool {
-        !matches!(lock(&self.child.0).0.try_wait(), Ok(None))
+        !matches!(lock(&self.child.0).child.try_wait(), Ok(None))
     }
 
     /// Closes its input, so that it completes its output.
@@ -187,7 +176,7 @@ impl Encoder {
     /// Why it is not.
     pub fn wait(mut self) -> Result<(), String> {
         self.finish();
-        let status = status_until(&mut lock(&self.child.0).0, Instant::now() + self.patience);
+        let (status, lines) = lock(&self.child.0).end(self.patience);
         let seconds = self.patience.as_secs_f32();
         match status {
             _ if self.is_stopped => {
@@ -195,9 +184,7 @@ impl Encoder {
             }
             None => Err(format!("ffmpeg did not finish within {seconds} s and was stopped")),
             Some(status) if !status.success() => {
-                let lines = self.complaints.recv_timeout(self.patience).unwrap_or_default();
-                let line = lines.first().map(|line| plain(line).to_owned());
-                let words = line.unwrap_or_else(|| status.to_string());
+                let words = lines.into_iter().next().unwrap_or_else(|| status.to_string());
                 Err(format!("ffmpeg cannot encode: {words}"))
             }
             Some(_) if self.ended_early => Err("ffmpeg ended early".to_owned()),
@@ -208,7 +195,7 @@ impl Encoder {
 
 impl Drop for Encoder {
     fn drop(&mut self) {
-        let process = &mut lock(&self.child.0).0;
+        let process = &mut lock(&self.child.0).child;
         process.kill().ok();
         process.wait().ok();
     }

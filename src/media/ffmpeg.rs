@@ -156,16 +156,6 @@ pub(crate) fn piped(program: &Path) -> Command {
     command
 }
 
-/// A message of ffmpeg without the address of the part that wrote it: `[mov @ 0x55ab] moov atom not found`.
-pub(crate) fn plain(message: &str) -> &str {
-    match message.split_once("] ") {
-        Some((origin, words)) if origin.starts_with('[') && origin.contains(" @ 0x") => {
-            plain(words)
-        }
-        _ => message,
-    }
-}
-
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

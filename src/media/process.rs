@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, bounded, never};
 
 use crate::{
     disk::reason,
@@ -82,24 +82,41 @@ pub(crate) fn piped(program: &Path) -> Command {
 }
 
 /// A running process. It is killed when this is dropped.
-pub(crate) struct Process(pub Child);
+pub(crate) struct Process {
+    pub child: Child,
+    /// Its last error lines, when it ends.
+    complaints: Receiver<Vec<String>>,
+}
 
 impl Process {
-    /// Starts a [`piped`] command, and receives its last error lines when it ends.
+    /// Starts a [`piped`] command.
     ///
     /// # Errors
     /// The reason.
-    pub fn start(command: &mut Command) -> Result<(Self, Receiver<Vec<String>>), String> {
-        let mut process = Self(command.spawn().map_err(|e| reason(&e))?);
-        let errors = standard_stream(process.0.stderr.take())?;
-        Ok((process, listen(errors, last_lines)?))
+    pub fn start(command: &mut Command) -> Result<Self, String> {
+        let mut process = Self::spawn(command)?;
+        process.complaints = listen(standard_stream(process.child.stderr.take())?, last_lines)?;
+        Ok(process)
+    }
+
+    fn spawn(command: &mut Command) -> Result<Self, String> {
+        let child = command.spawn().map_err(|e| reason(&e))?;
+        Ok(Self { child, complaints: never() })
+    }
+
+    /// Waits until it ends, and kills it after `patience`. Returns its exit status, if it ended, and its last error
+    /// lines.
+    pub fn end(&mut self, patience: Duration) -> (Option<ExitStatus>, Vec<String>) {
+        let status = status_until(&mut self.child, Instant::now() + patience);
+        self.child.kill().ok();
+        (status, self.complaints.recv_timeout(patience).unwrap_or_default())
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 
@@ -121,7 +138,7 @@ impl Ended {
     /// Why it failed: its first error message, otherwise its status. `None` if it succeeded.
     pub fn failure(&self) -> Option<String> {
         let errors = String::from_utf8_lossy(&self.errors);
-        let first = errors.lines().map(str::trim).find(|line| !line.is_empty());
+        let first = errors.lines().map(str::trim).find(|line| !line.is_empty()).map(plain);
         let words = || first.map_or_else(|| self.status.to_string(), |line| one_line(line).into());
         (!self.status.success()).then(words)
     }
@@ -134,8 +151,8 @@ impl Ended {
 /// Why it could not be run.
 pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Ended, String> {
     let deadline = Instant::now() + limit;
-    let mut process = Process(command.spawn().map_err(|e| reason(&e))?);
-    let ended = watch(&mut process.0, deadline)?;
+    let mut process = Process::spawn(&mut command)?;
+    let ended = watch(&mut process.child, deadline)?;
     ended.ok_or_else(|| format!("it did not end within {:.1} s", limit.as_secs_f64()))
 }
 
@@ -152,7 +169,7 @@ fn watch(child: &mut Child, deadline: Instant) -> Result<Option<Ended>, String> 
 }
 
 /// The exit status, if the process ends before the deadline.
-pub(crate) fn status_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+fn status_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     loop {
         match child.try_wait() {
             Ok(None) if Instant::now() < deadline => thread::sleep(POLL),
@@ -185,6 +202,16 @@ fn listen<R: Read + Send + 'static, T: Send + 'static>(
     thread.map(|_| receiver).map_err(|e| reason(&e))
 }
 
+/// A message of ffmpeg without the address of the part that wrote it: `[mov @ 0x55ab] moov atom not found`.
+fn plain(message: &str) -> &str {
+    match message.split_once("] ") {
+        Some((origin, words)) if origin.starts_with('[') && origin.contains(" @ 0x") => {
+            plain(words)
+        }
+        _ => message,
+    }
+}
+
 /// The last lines of the stream, each truncated and safe to display.
 fn last_lines(from: impl Read) -> Vec<String> {
     let mut from = BufReader::new(from);
@@ -199,7 +226,7 @@ fn last_lines(from: impl Read) -> Vec<String> {
         let text = String::from_utf8_lossy(&line);
         let text = text.trim();
         if !text.is_empty() {
-            lines.push_back(one_line(&cut(text, MAX_LINE_CHARS)).into_owned());
+            lines.push_back(one_line(plain(&cut(text, MAX_LINE_CHARS))).into_owned());
             if lines.len() > MAX_LINES {
                 lines.pop_front();
             }

@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use crate::{
     disk::reason,
     media::{
-        ffmpeg::{Ffmpeg, plain},
+        ffmpeg::Ffmpeg,
         nut::{SOUND_CHANNELS, SOUND_RATE},
         process::{self, Process, standard_stream},
     },
@@ -110,14 +110,14 @@ impl Microphone {
         // The times of sound systems can go backwards; they are not used.
         command.args(["-af", "asetpts=N/SR/TB", "-ar", &rate, "-ac", &channels]);
         command.args("-c:a pcm_s16le -f s16le -flush_packets 1 pipe:1".split(' '));
-        let (mut process, complaints) = Process::start(&mut command)?;
-        let samples = standard_stream(process.0.stdout.take())?;
+        let mut process = Process::start(&mut command)?;
+        let samples = standard_stream(process.child.stdout.take())?;
         let (sender, pieces) = unbounded();
         let work = move || read(samples, &sender);
         let thread = thread::Builder::new().name("microphone".to_owned()).spawn(work);
         thread.map_err(|e| reason(&e))?;
         let (is_heard, has_ended, last) = (false, false, Instant::now());
-        Ok(Capture { process, pieces, complaints, is_heard, last, has_ended })
+        Ok(Capture { process, pieces, is_heard, last, has_ended })
     }
 }
 
@@ -181,7 +181,6 @@ pub(super) struct Piece {
 pub(super) struct Capture {
     process: Process,
     pieces: Receiver<Piece>,
-    complaints: Receiver<Vec<String>>,
     /// Whether sound has arrived here.
     is_heard: bool,
     /// When sound arrived here last.
@@ -210,9 +209,9 @@ impl Capture {
     /// Why no more sound can be recorded, as text for the user.
     pub fn problem(&mut self, now: Instant) -> Option<String> {
         let problem = if self.has_ended {
-            self.process.0.kill().ok();
-            let lines = self.complaints.recv_timeout(PATIENCE).unwrap_or_default();
-            let why = lines.last().map(|line| match plain(line) {
+            self.process.child.kill().ok();
+            let (_, lines) = self.process.end(PATIENCE);
+            let why = lines.last().map(|line| match line.as_str() {
                 // All that ffmpeg says about it.
                 line if line.ends_with(LOST) => "it was unplugged, or the sound server ended",
                 line => line,
