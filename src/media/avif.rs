@@ -4,14 +4,14 @@
 
 use std::ops::Range;
 
-use image::{ColorType, ImageResult};
+use image::ImageResult;
 use rayon::prelude::*;
 use re_rav1d::{
     Decoder, Error as Av1Error, PixelLayout, PlanarImageComponent, Plane, Settings, pixel::YUVRange,
 };
 
 use super::{
-    foreign::{Opened, color_type, cut, invalid, unsupported, write_levels},
+    foreign::{Opened, Pixels, cut, invalid, unsupported, write_levels},
     heif::{CodePoints, Grid, Heif, brands},
 };
 
@@ -31,7 +31,7 @@ struct AvifDecoder<'a> {
     height: u32,
     left: u32,
     top: u32,
-    color_type: ColorType,
+    pixels: Pixels,
 }
 
 /// An image, as the tiles of which it consists.
@@ -90,8 +90,7 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
     let (is_deep, is_gray) = (color.grid.tiles.first())
         .and_then(|tile| heif.image(*tile).av1)
         .ok_or_else(|| invalid("its AV1 header is missing"))?;
-    let channels = if is_gray { 1 } else { 3 } + usize::from(alpha.is_some());
-    let color_type = color_type(channels, is_deep);
+    let pixels = Pixels::new(is_gray, alpha.is_some(), is_deep);
     let (tile_width, tile_height) = color.tile;
     let exif = heif.exif();
     let xmp = heif.xmp();
@@ -105,7 +104,7 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
         heif,
         color,
         alpha,
-        color_type,
+        pixels,
     };
     let size = (decoder.width, decoder.height);
     Ok(Opened {
@@ -116,7 +115,7 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
         xmp,
         further: (brands(bytes).next() == Some(b"avis")).then_some("frame"),
         frame_pixels: u64::from(tile_width) * u64::from(tile_height),
-        ..Opened::new(size, color_type, Box::new(move |pixels, _| decoder.read(pixels)))
+        ..Opened::new(size, pixels, Box::new(move |pixels, _| decoder.read(pixels)))
     })
 }
 
@@ -151,7 +150,7 @@ impl AvifDecoder<'_> {
     fn read(&self, pixels: &mut [u8]) -> ImageResult<()> {
         let mut color = Output::of(self, pixels, false);
         self.decode(&self.color, self.points, |tile, at| {
-            if tile.is_gray() == self.color_type.has_color() {
+            if tile.is_gray() != self.pixels.is_gray() {
                 return Err(invalid("its tiles differ in kind"));
             }
             color.draw(tile, at);
@@ -198,40 +197,35 @@ impl Matrix {
 
 /// The pixels of the picture, or the alpha of each.
 struct Output<'a> {
-    pixels: &'a mut [u8],
+    bytes: &'a mut [u8],
     width: i64,
-    color: ColorType,
+    pixels: Pixels,
     is_alpha: bool,
 }
 
 impl<'a> Output<'a> {
-    fn of(decoder: &AvifDecoder<'_>, pixels: &'a mut [u8], is_alpha: bool) -> Self {
-        Self { pixels, width: decoder.width.into(), color: decoder.color_type, is_alpha }
+    fn of(decoder: &AvifDecoder<'_>, bytes: &'a mut [u8], is_alpha: bool) -> Self {
+        Self { bytes, width: decoder.width.into(), pixels: decoder.pixels, is_alpha }
     }
 
     /// Draws the tile with its first pixel at column `x` and row `y`.
     fn draw(&mut self, tile: &Tile, (x, y): (i64, i64)) {
-        let (channels, bytes) = (self.color.channel_count(), self.color.bytes_per_pixel());
-        let (is_deep, bytes) = (bytes > channels, usize::from(bytes));
+        let (bytes, sample_bytes) = (self.pixels.bytes(), self.pixels.sample_bytes);
         let columns = x.max(0)..(x + tile.width as i64).min(self.width);
         let of_tile =
             (columns.start - x) as usize..(columns.end - x).max(columns.start - x) as usize;
-        let first = match (self.is_alpha, is_deep) {
-            (false, _) => 0,
-            (true, false) => bytes - 1,
-            (true, true) => bytes - 2,
-        };
-        let rows = self.pixels.par_chunks_mut(self.width as usize * bytes).enumerate();
+        let first = if self.is_alpha { bytes - sample_bytes } else { 0 };
+        let rows = self.bytes.par_chunks_mut(self.width as usize * bytes).enumerate();
         rows.for_each_init(Vec::new, |colors, (row, out)| {
             let Some(row) = usize::try_from(row as i64 - y).ok().filter(|&row| row < tile.height)
             else {
                 return;
             };
             tile.read_row(row, of_tile.clone(), colors);
-            let count = if self.is_alpha || !self.color.has_color() { 1 } else { 3 };
+            let count = if self.is_alpha || self.pixels.is_gray() { 1 } else { 3 };
             let pixels = out.chunks_exact_mut(bytes).skip(columns.start as usize);
             for (pixel, color) in pixels.zip(colors.iter()) {
-                write_levels(&mut pixel[first..], &color[..count], is_deep);
+                write_levels(&mut pixel[first..], &color[..count], sample_bytes);
             }
         });
     }

@@ -3,10 +3,7 @@
 //! Pictures are painted, shown and saved in sRGB. A file says what its numbers mean by an ICC profile or, in a PNG, by
 //! the chunks `cICP`, `gAMA` and `cHRM`; without these they are sRGB already. Pure; any thread.
 
-use std::{
-    io::Cursor,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
@@ -15,6 +12,7 @@ use moxcms::{
 };
 use rayon::prelude::*;
 
+use super::{container::png_info, foreign::Pixels};
 use crate::{
     deep_frame::{DeepFrame, narrowed, widened},
     lock::lock,
@@ -28,8 +26,6 @@ const SRGB_GAMMA: std::ops::Range<f32> = 0.45..0.46;
 const D50: Xyzd = Xyzd { x: 0.9642, y: 1.0, z: 0.8249 };
 /// Where the header of a profile has the time of its creation (ICC.1, 7.2.8).
 const CREATION_TIME: std::ops::Range<usize> = 24..36;
-/// Maximum bytes that the reader of a PNG's chunks may allocate.
-const CHUNK_BYTES: usize = 8 << 20;
 
 /// What the numbers of a file mean, when that is not sRGB.
 #[derive(Clone)]
@@ -73,10 +69,8 @@ impl ToSrgb {
         icc: Option<&[u8]>,
         is_gray: bool,
     ) -> Result<Option<Self>, Unusable> {
-        let limits = png::Limits { bytes: CHUNK_BYTES };
-        let reader = png::Decoder::new_with_limits(Cursor::new(bytes), limits).read_info();
-        let info = reader.as_ref().ok().map(png::Reader::info);
-        if let Some(points) = info.and_then(|info| info.coding_independent_code_points) {
+        let info = png_info(bytes);
+        if let Some(points) = info.as_ref().and_then(|info| info.coding_independent_code_points) {
             let profile = of_code_points(points.color_primaries, points.transfer_function);
             return Self::of(&profile.ok_or(Unusable)?);
         }
@@ -186,23 +180,23 @@ impl ToSrgb {
     }
 }
 
-/// Converts pixels with 1 to 4 channels of 16 bits, or of floats, to RGBA8.
+/// Converts pixels with samples of 16 bits, or of floats, to RGBA8.
 pub(super) fn narrow(
     wide: &[u8],
-    channels: usize,
+    stored: Pixels,
     conversion: Option<&ToSrgb>,
     to: &mut [u8],
     width: usize,
 ) {
-    let pixel_bytes = wide.len() / (to.len() / 4).max(1);
-    let sample_bytes = pixel_bytes / channels.max(1);
+    let Pixels { channels, sample_bytes } = stored;
+    let pixel_bytes = stored.bytes();
     let rows = to.par_chunks_mut((4 * width).max(4));
     let wide = wide.par_chunks((pixel_bytes * width).max(1));
     rows.zip(wide).for_each_init(Rows::default, |Rows { from, to }, (row, wide)| {
         from.clear();
         for pixel in wide.chunks_exact(pixel_bytes) {
             let sample = |n: usize| sample(&pixel[n * sample_bytes..(n + 1) * sample_bytes]);
-            let [r, g, b] = if channels < 3 { [sample(0); 3] } else { [0, 1, 2].map(sample) };
+            let [r, g, b] = if stored.is_gray() { [sample(0); 3] } else { [0, 1, 2].map(sample) };
             let alpha = if channels.is_multiple_of(2) { sample(channels - 1) } else { u16::MAX };
             match conversion {
                 Some(ToSrgb { kind: DataColorSpace::Gray, .. }) => from.extend([r, alpha]),

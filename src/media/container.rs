@@ -4,8 +4,12 @@
 //! Walks the structure of the container without decoding pixels. Every walk ends with the given bytes. Malformed data
 //! ends it without an error, because the decoder reports damage itself.
 
+use std::io::Cursor;
+
 use super::kind::Kind;
 
+/// Maximum bytes that the reader of a PNG's chunks may allocate.
+const PNG_INFO_BYTES: usize = 8 << 20;
 const PNG_SIGNATURE_BYTES: usize = 8;
 /// Bytes of a chunk of a PNG other than its data.
 const PNG_CHUNK_BYTES: usize = 12;
@@ -75,7 +79,7 @@ pub(super) fn png_end(bytes: &[u8]) -> PngEnd {
 }
 
 /// The complete chunks of a PNG: their types and data.
-pub(super) fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
+fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
     let mut rest = bytes.get(PNG_SIGNATURE_BYTES..).unwrap_or_default();
     std::iter::from_fn(move || {
         let (length, after) = rest.split_first_chunk()?;
@@ -87,53 +91,27 @@ pub(super) fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])
     })
 }
 
-/// Number of pixels of the first frame, which may be larger than the picture; `None` if there is no frame.
-pub(super) fn gif_frame_pixels(bytes: &[u8]) -> Option<u64> {
-    let at = gif_frames(bytes).next()?;
-    let &[a, b, c, d] = bytes.get(at + 5..at + 9)? else {
-        return None;
-    };
-    let [width, height] = [[a, b], [c, d]].map(|side| u64::from(u16::from_le_bytes(side)));
-    Some(width * height)
-}
-
-/// Offsets of the frames' descriptors (GIF89a, from section 15: screen descriptor, colour table, then blocks).
-fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    let colour_table = |flags: u8| {
-        if flags & 0x80 == 0 { 0 } else { 3usize << ((flags & 7) + 1) }
-    };
-    let after_sub_blocks = |mut at: usize| -> Option<usize> {
-        loop {
-            let length = usize::from(*bytes.get(at)?);
-            at += 1 + length;
-            if length == 0 {
-                return Some(at);
-            }
-        }
-    };
-    let mut next = bytes.get(10).map(|&flags| 13 + colour_table(flags));
+/// The frames of a GIF, each with its number of pixels, which may be more than those of the picture.
+pub(super) fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let mut options = gif::DecodeOptions::new();
+    options.skip_frame_decoding(true);
+    let mut decoder = options.read_info(bytes).ok();
     std::iter::from_fn(move || {
-        loop {
-            let at = next?;
-            match *bytes.get(at)? {
-                0x21 => next = after_sub_blocks(at + 2),
-                0x2c => {
-                    let table = bytes.get(at + 9).map(|&flags| colour_table(flags));
-                    // The code size takes one byte before the data.
-                    next = table.and_then(|table| after_sub_blocks(at + 10 + table + 1));
-                    return Some(at);
-                }
-                _ => return None,
-            }
-        }
+        let frame = decoder.as_mut()?.next_frame_info().ok()??;
+        Some(u64::from(frame.width) * u64::from(frame.height))
     })
 }
 
-/// Whether an `acTL` chunk with several frames precedes the first `IDAT` (PNG, third edition, 11.3.6).
+/// What the chunks of a PNG before its pixels say. `None` if one of them is damaged.
+pub(super) fn png_info(bytes: &[u8]) -> Option<png::Info<'static>> {
+    let limits = png::Limits { bytes: PNG_INFO_BYTES };
+    let reader = png::Decoder::new_with_limits(Cursor::new(bytes), limits).read_info().ok()?;
+    Some(reader.info().clone())
+}
+
+/// Whether a PNG declares several frames (PNG, third edition, 11.3.6).
 fn png_is_animated(bytes: &[u8]) -> bool {
-    let mut before_pixels = png_chunks(bytes).take_while(|(kind, _)| *kind != b"IDAT");
-    let control = before_pixels.find(|(kind, _)| *kind == b"acTL");
-    control.and_then(|(_, data)| data.first_chunk()).is_some_and(|n| u32::from_be_bytes(*n) > 1)
+    png_info(bytes).and_then(|info| info.animation_control).is_some_and(|all| all.num_frames > 1)
 }
 
 /// The animation flag of the `VP8X` header (RFC 9649, 2.7).
@@ -397,9 +375,8 @@ mod tests {
         let screen = b"GIF89a\x05\0\x04\0\0\0\0";
         let frame = b"\x2c\0\0\0\0\x00\x01\x02\0\0\x02\x01\x44\0";
         let file = [&screen[..], b"\x21\xfe\x01x\0", frame, frame, b"\x3b"].concat();
-        assert_eq!(gif_frame_pixels(&file), Some(512));
-        assert_eq!(gif_frames(&file).count(), 2);
-        assert_eq!(gif_frame_pixels(&file[..screen.len()]), None);
+        assert_eq!(gif_frames(&file).collect::<Vec<_>>(), [512; 2]);
+        assert_eq!(gif_frames(&file[..screen.len()]).next(), None);
         for length in 0..file.len() {
             assert!(gif_frames(&file[..length]).count() <= 2);
         }

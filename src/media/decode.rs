@@ -11,18 +11,16 @@ use std::{
     sync::Arc,
 };
 
-use image::{ColorType, DynamicImage, ImageError, ImageResult, RgbaImage};
+use image::{DynamicImage, ImageError, ImageResult, RgbaImage};
 
 use super::{
-    MediaError, alpha,
+    MediaError, ReadProblem, alpha,
     color::{ToSrgb, Unusable, narrow},
     container::{self, PngEnd},
     encode::Format,
-    foreign::Opened,
+    foreign::{Opened, Pixels},
     guard::guarded,
-    header::{
-        Header, RGBA_BYTES, SIDE_BYTES, becomes_rgba_in_place, damaged, format_of, from_image_error,
-    },
+    header::{Header, RGBA_BYTES, SIDE_BYTES, damaged, format_of, from_image_error},
     in_place::in_place,
     inks,
     kind::Kind,
@@ -122,14 +120,14 @@ pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, Med
     };
     // An endless stream of other data is refused by its first bytes.
     read_up_to(&mut bytes, 64)?;
-    format_of(name, &bytes)?;
+    named(name, format_of(&bytes))?;
     read_up_to(&mut bytes, MAX_FILE_BYTES + 1)?;
     Ok(bytes)
 }
 
 /// The format of a picture by its first bytes; `None` if it cannot be written.
 pub fn format_of_bytes(bytes: &[u8]) -> Option<Format> {
-    Kind::of(bytes).and_then(writable_format)
+    Kind::of(bytes)?.name().parse().ok()
 }
 
 /// Reads the picture in `bytes`; `name` is used in messages.
@@ -157,7 +155,7 @@ pub struct Needs {
 /// The errors of [`from_bytes`] that the header shows.
 pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
     unless_it_panics(name, bytes, || {
-        let header = Header::read(name, bytes)?;
+        let header = Header::read(bytes)?;
         let (width, height) = header.opened.size;
         Ok(Needs {
             width: width as usize,
@@ -171,38 +169,40 @@ pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
 fn unless_it_panics<T>(
     name: &str,
     bytes: &[u8],
-    decode: impl FnOnce() -> Result<T, MediaError>,
+    decode: impl FnOnce() -> Result<T, ReadProblem>,
 ) -> Result<T, MediaError> {
-    guarded(decode).unwrap_or_else(|_| {
-        let format = format_of(name, bytes)?;
-        Err(damaged(name, format, "it cannot be decoded"))
-    })
+    let panicked = |_| Err(damaged(format_of(bytes)?, "it cannot be decoded"));
+    named(name, guarded(decode).unwrap_or_else(panicked))
+}
+
+fn named<T>(name: &str, read: Result<T, ReadProblem>) -> Result<T, MediaError> {
+    read.map_err(|problem| MediaError::Unreadable { name: name.to_owned(), problem })
 }
 
 /// As [`from_bytes`], within `limit_bytes` of memory in addition to `bytes`. A picture that needs less than 64 MB is
 /// always read.
 ///
 /// # Errors
-/// See [`from_bytes`]; also [`MediaError::MemoryLimit`] if the limit is too low.
+/// See [`from_bytes`]; also [`ReadProblem::MemoryLimit`] if the limit is too low.
 pub fn from_bytes_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, MediaError> {
     unless_it_panics(name, bytes, || decoded_within(name, bytes, limit_bytes))
 }
 
-fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, MediaError> {
+fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, ReadProblem> {
     let lacks_end = bytes.starts_with(PNG_START) && container::png_end(bytes) == PngEnd::NoMarker;
     if lacks_end {
         let mut photo = decoded_within(name, &[bytes, PNG_END].concat(), limit_bytes)?;
         photo.notes.push(NO_END_MARKER.to_owned());
         return Ok(photo);
     }
-    let header = Header::read(name, bytes)?;
-    let (format, size) = (header.format, header.opened.size);
-    let damaged = |reason: &str| damaged(name, format, reason);
-    let failed = |error: ImageError| from_image_error(name, format, error);
+    let header = Header::read(bytes)?;
+    let (format, size @ (width, height)) = (header.format, header.opened.size);
+    let damaged = |reason: &str| damaged(format, reason);
+    let failed = |error: ImageError| from_image_error(format, error);
     let peak_bytes = header.peak_bytes(bytes.len() as u64);
     // Counts the RGBA pixels twice, or once with the scaler's tables, because the picture will be painted.
     let rgba_bytes = RGBA_BYTES * header.pixels;
-    let table_bytes = TABLE_BYTES_PER_SIDE_PX * (u64::from(size.0) + u64::from(size.1));
+    let table_bytes = TABLE_BYTES_PER_SIDE_PX * (u64::from(width) + u64::from(height));
     let needed_bytes = peak_bytes.max(rgba_bytes + rgba_bytes.max(table_bytes));
     let fits = can_allocate(needed_bytes);
     if needed_bytes > ALWAYS_AVAILABLE_BYTES || !fits {
@@ -210,27 +210,25 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
         let most_bytes = if fits { u64::MAX } else { needed_bytes - 1 };
         let available_bytes = free_bytes.min(most_bytes);
         if available_bytes < needed_bytes {
-            return Err(MediaError::NotEnoughMemory {
-                name: name.to_owned(),
-                width: size.0,
-                height: size.1,
+            return Err(ReadProblem::NotEnoughMemory {
+                width,
+                height,
                 needed_mb: needed_bytes.div_ceil(1_000_000),
                 available_mb: available_bytes / 1_000_000,
             });
         }
     }
     if peak_bytes > ALWAYS_AVAILABLE_BYTES.max(limit_bytes) {
-        return Err(MediaError::MemoryLimit {
-            name: name.to_owned(),
-            width: size.0,
-            height: size.1,
+        return Err(ReadProblem::MemoryLimit {
+            width,
+            height,
             needed_mb: peak_bytes.div_ceil(1_000_000),
             left_mb: limit_bytes / 1_000_000,
         });
     }
     let Header { mut opened, decoded_bytes, jpeg, .. } = header;
     let metadata = Metadata::read(&mut opened, format, bytes);
-    let Opened { icc: profile, color, is_cmyk: cmyk, .. } = opened;
+    let Opened { icc: profile, pixels: stored, is_cmyk: cmyk, .. } = opened;
 
     let mut notes = Vec::new();
     if let Some(look) = jpeg {
@@ -245,10 +243,10 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     if let Some(what) = opened.further {
         notes.push(format!("the file contains several {what}s; the first is used"));
     }
-    if color.bytes_per_pixel() > color.channel_count() {
+    if stored.sample_bytes > 1 {
         notes.push("reduced to 8 bits per channel".to_owned());
     }
-    let is_gray = !color.has_color();
+    let is_gray = stored.is_gray();
     let conversion = match (&profile, format) {
         (_, Kind::Png) => ToSrgb::of_png(bytes, profile.as_deref(), is_gray),
         (None, _) => Ok(None),
@@ -263,14 +261,14 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
         notes.push("converted from CMYK to RGB without a colour profile".to_owned());
     }
     let read = |pixels: &mut [u8]| (opened.read)(pixels, decoded_bytes + SIDE_BYTES);
-    let mut pixels = rgba(size, color, read, conversion.as_ref()).map_err(failed)?;
+    let mut pixels = rgba(size, stored, read, conversion.as_ref()).map_err(failed)?;
     if cmyk && conversion.is_none() {
         inks::convert_without_profile(&mut pixels);
     }
     if opened.is_premultiplied {
         alpha::unpremultiply(&mut pixels);
     }
-    alpha::fill_hidden(&mut pixels, size.0 as usize);
+    alpha::fill_hidden(&mut pixels, width as usize);
     let mut upright = DynamicImage::ImageRgba8(pixels);
     upright.apply_orientation(opened.orientation);
     let (width, height) = (upright.width() as usize, upright.height() as usize);
@@ -282,43 +280,29 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
         metadata,
         notes,
         name: name.to_owned(),
-        natural_format: writable_format(format).unwrap_or_default(),
+        natural_format: format.name().parse().unwrap_or_default(),
     })
 }
 
 /// The pixels that `read` writes, as RGBA in sRGB; in the same memory if a channel has 8 bits.
 fn rgba(
     (width, height): (u32, u32),
-    color: ColorType,
+    stored: Pixels,
     read: impl FnOnce(&mut [u8]) -> ImageResult<()>,
     conversion: Option<&ToSrgb>,
 ) -> ImageResult<RgbaImage> {
-    let channels = usize::from(color.channel_count());
-    let pixel_bytes = usize::from(color.bytes_per_pixel());
-    if !becomes_rgba_in_place(color) {
-        let mut wide = vec![0; pixel_bytes * width as usize * height as usize];
+    let columns = width as usize;
+    if stored.sample_bytes > 1 {
+        let mut wide = vec![0; stored.bytes() * columns * height as usize];
         read(&mut wide)?;
         let mut picture = RgbaImage::new(width, height);
-        narrow(&wide, channels, conversion, &mut picture, width as usize);
+        narrow(&wide, stored, conversion, &mut picture, columns);
         return Ok(picture);
     }
     let mut picture = RgbaImage::new(width, height);
-    in_place(&mut picture, channels, read)?;
+    in_place(&mut picture, stored.channels, read)?;
     if let Some(to_srgb) = conversion {
-        to_srgb.apply(&mut picture, width as usize);
+        to_srgb.apply(&mut picture, columns);
     }
     Ok(picture)
-}
-
-/// The same format, if it can be written.
-fn writable_format(format: Kind) -> Option<Format> {
-    match format {
-        Kind::Png => Some(Format::Png),
-        Kind::Jpeg => Some(Format::Jpeg),
-        Kind::WebP => Some(Format::WebP),
-        Kind::Bmp => Some(Format::Bmp),
-        Kind::Tiff => Some(Format::Tiff),
-        Kind::Avif => Some(Format::Avif),
-        _ => None,
-    }
 }

@@ -276,18 +276,16 @@ pub(super) fn write<W: Write + Seek>(
         Picture::Frame(frame) => frame.size(),
         Picture::Deep(frame) => frame.size(),
     };
-    let too_large = || MediaError::TooLargeForFormat {
-        format: format.name().to_owned(),
-        width: columns,
-        height: rows,
-        limit,
-    };
     if columns.max(rows) > limit {
-        return Err(too_large());
+        return Err(MediaError::TooLargeForFormat {
+            format: format.name().to_owned(),
+            width: columns,
+            height: rows,
+            limit,
+        });
     }
-    let (Ok(width), Ok(height)) = (u32::try_from(columns), u32::try_from(rows)) else {
-        return Err(too_large());
-    };
+    // No limit is larger than 32 bits.
+    let size = (columns as u32, rows as u32);
 
     let mut notes = Vec::new();
     let mut picture = match picture {
@@ -317,7 +315,7 @@ pub(super) fn write<W: Write + Seek>(
     let metadata = metadata.unwrap_or(&none);
     let icc = profile.map(<[u8]>::to_vec);
     let mut writer = Watched { to: writer, failure: None };
-    let header = Header { icc, metadata, texts, size: (width, height) };
+    let header = Header { icc, metadata, texts, size };
     let encoded = match picture {
         Picture::Frame(frame) => {
             let opaque = frame.is_opaque();

@@ -15,9 +15,8 @@ pub const VIDEOS: &[&str] = &[
     "ogv", "3gp", "mxf", "nut",
 ];
 
-/// Bytes of a file that show whether it is animated.
-const MAX_HEADER_BYTES: u64 = 4096;
-const MAX_FIRST_FRAME_BYTES: u64 = 16 << 20;
+/// Bytes of a file that show whether it is animated: a GIF's first frame and the start of the second.
+const BEGINNING_BYTES: u64 = 16 << 20;
 
 /// The extension of a name in small letters.
 fn extension_of(path: &Path) -> String {
@@ -31,15 +30,13 @@ pub fn is_film(path: &Path) -> bool {
 
 /// Whether the file is a GIF, APNG or WebP with several frames.
 pub fn is_animated(path: &Path) -> bool {
-    let bytes_needed = match extension_of(path).as_str() {
-        "gif" => MAX_FIRST_FRAME_BYTES,
-        "apng" | "webp" => MAX_HEADER_BYTES,
-        _ => return false,
-    };
+    if !["gif", "apng", "webp"].contains(&extension_of(path).as_str()) {
+        return false;
+    }
     // Opening a pipe would block.
     let is_file = path.metadata().is_ok_and(|found| found.is_file());
     let mut bytes = Vec::new();
-    let mut read = || File::open(path)?.take(bytes_needed).read_to_end(&mut bytes);
+    let mut read = || File::open(path)?.take(BEGINNING_BYTES).read_to_end(&mut bytes);
     is_file
         && read().is_ok()
         && Kind::of(&bytes).is_some_and(|kind| container::is_animated(kind, &bytes))

@@ -3,16 +3,41 @@
 use std::io;
 
 use image::{
-    ColorType, ImageError, ImageResult,
+    ImageError, ImageResult,
     error::{DecodingError, ImageFormatHint, UnsupportedError, UnsupportedErrorKind},
     metadata::Orientation,
 };
 
+/// How the pixels of a picture are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pixels {
+    /// 1 to 4: grey or RGB, with or without alpha.
+    pub channels: usize,
+    /// Bytes of a sample: whole numbers of 1 or 2, or floats of 4.
+    pub sample_bytes: usize,
+}
+
+impl Pixels {
+    pub fn new(is_gray: bool, has_alpha: bool, is_deep: bool) -> Self {
+        let colors = if is_gray { 1 } else { 3 };
+        Self { channels: colors + usize::from(has_alpha), sample_bytes: 1 + usize::from(is_deep) }
+    }
+
+    /// Bytes of a pixel.
+    pub fn bytes(self) -> usize {
+        self.channels * self.sample_bytes
+    }
+
+    pub fn is_gray(self) -> bool {
+        self.channels < 3
+    }
+}
+
 /// A picture whose header has been read.
 pub(super) struct Opened<'a> {
     pub size: (u32, u32),
-    /// The type of the pixels that `read` writes; four inks count as RGBA.
-    pub color: ColorType,
+    /// The pixels that `read` writes; four inks count as RGBA.
+    pub pixels: Pixels,
     pub is_cmyk: bool,
     /// Whether colours are multiplied by their alpha.
     pub is_premultiplied: bool,
@@ -38,10 +63,10 @@ pub(super) type Read<'a> = Box<dyn FnOnce(&mut [u8], u64) -> ImageResult<()> + '
 
 impl<'a> Opened<'a> {
     /// Without metadata, upright.
-    pub fn new(size: (u32, u32), color: ColorType, read: Read<'a>) -> Self {
+    pub fn new(size: (u32, u32), pixels: Pixels, read: Read<'a>) -> Self {
         Self {
             size,
-            color,
+            pixels,
             is_cmyk: false,
             is_premultiplied: false,
             orientation: Orientation::NoTransforms,
@@ -74,41 +99,35 @@ pub(super) fn cut() -> ImageError {
     ImageError::IoError(io::ErrorKind::UnexpectedEof.into())
 }
 
-/// Writes samples from 0 to 1, clamped, in 8 or 16 bits each.
-pub(super) fn write_levels(to: &mut [u8], levels: &[f32], is_deep: bool) {
+/// Writes samples from 0 to 1 with this many bytes each; whole numbers are clamped.
+pub(super) fn write_levels(to: &mut [u8], levels: &[f32], sample_bytes: usize) {
     // Casts of floats clamp.
-    if is_deep {
-        for (to, level) in to.as_chunks_mut().0.iter_mut().zip(levels) {
-            *to = ((level * 65535.0).round() as u16).to_ne_bytes();
+    match sample_bytes {
+        1 => {
+            for (to, level) in to.iter_mut().zip(levels) {
+                *to = (level * 255.0).round() as u8;
+            }
         }
-    } else {
-        for (to, level) in to.iter_mut().zip(levels) {
-            *to = (level * 255.0).round() as u8;
+        2 => {
+            for (to, level) in to.as_chunks_mut().0.iter_mut().zip(levels) {
+                *to = ((level * 65535.0).round() as u16).to_ne_bytes();
+            }
+        }
+        _ => {
+            for (to, level) in to.as_chunks_mut().0.iter_mut().zip(levels) {
+                *to = level.to_ne_bytes();
+            }
         }
     }
 }
 
-/// The type of pixels of 1 to 4 channels, of 8 or 16 bits each.
-pub(super) const fn color_type(channels: usize, is_deep: bool) -> ColorType {
-    match (channels, is_deep) {
-        (1, false) => ColorType::L8,
-        (1, true) => ColorType::L16,
-        (2, false) => ColorType::La8,
-        (2, true) => ColorType::La16,
-        (3, false) => ColorType::Rgb8,
-        (3, true) => ColorType::Rgb16,
-        (_, false) => ColorType::Rgba8,
-        (_, true) => ColorType::Rgba16,
-    }
+/// Red, green and blue of JFIF's luma and chroma (ITU-T T.871, 7); chroma is 0 for grey.
+pub(super) fn from_ycbcr(y: f32, cb: f32, cr: f32) -> [f32; 3] {
+    [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb]
 }
 
 /// Whether turning so exchanges width and height.
 pub(super) fn is_sideways(orientation: Orientation) -> bool {
-    matches!(
-        orientation,
-        Orientation::Rotate90
-            | Orientation::Rotate270
-            | Orientation::Rotate90FlipH
-            | Orientation::Rotate270FlipH
-    )
+    // EXIF's last four.
+    orientation.to_exif() > 4
 }

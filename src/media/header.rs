@@ -4,13 +4,13 @@
 use std::io::Cursor;
 
 use image::{
-    ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult,
+    ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult,
     error::UnsupportedErrorKind, metadata::Orientation,
 };
 
 use super::{
-    MediaError, avif, container,
-    foreign::{Opened, is_sideways, unsupported},
+    ReadProblem, avif, container,
+    foreign::{Opened, Pixels, is_sideways, unsupported},
     heic, inks, jxl,
     kind::{Kind, MAX_PIXELS, limits},
     tiff,
@@ -51,16 +51,13 @@ pub(super) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    pub fn read(name: &str, bytes: &'a [u8]) -> Result<Self, MediaError> {
+    pub fn read(bytes: &'a [u8]) -> Result<Self, ReadProblem> {
         if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(MediaError::TooManyBytes {
-                name: name.to_owned(),
-                limit_mb: MAX_FILE_BYTES >> 20,
-            });
+            return Err(ReadProblem::TooManyBytes);
         }
-        let format = format_of(name, bytes)?;
+        let format = format_of(bytes)?;
         if format == Kind::Heic && heic::converter().is_none() {
-            return Err(MediaError::NeedsConverter { name: name.to_owned() });
+            return Err(ReadProblem::NeedsConverter);
         }
         let jpeg = (format == Kind::Jpeg).then(|| container::look_at_jpeg(bytes));
         let kind = match jpeg {
@@ -68,35 +65,34 @@ impl<'a> Header<'a> {
             None => container::unsupported_png(bytes).filter(|_| format == Kind::Png),
         };
         if let Some(kind) = kind {
-            return Err(from_image_error(name, format, unsupported(kind.to_owned())));
+            return Err(from_image_error(format, unsupported(kind.to_owned())));
         }
         // The PNG decoder reserves memory for a row before it reports the size.
         if format == Kind::Png
-            && let Some(size) = png_size(bytes)
+            && let Ok(info) = png::Decoder::new(Cursor::new(bytes)).read_header_info()
         {
-            checked_pixels(name, format, size)?;
+            checked_pixels(format, info.size())?;
         }
-        let mut opened =
-            open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
-        let pixels = checked_pixels(name, format, opened.size)?;
+        let mut opened = open(format, bytes).map_err(|error| from_image_error(format, error))?;
+        let pixels = checked_pixels(format, opened.size)?;
         if format == Kind::Png && container::png_end(bytes) == container::PngEnd::Cut {
-            return Err(damaged(name, format, "it ends too early"));
+            return Err(damaged(format, "it ends too early"));
         }
         if format == Kind::WebP && !container::webp_is_whole(bytes) {
             let reason = "it ends in the middle of the image, or part of it is damaged";
-            return Err(damaged(name, format, reason));
+            return Err(damaged(format, reason));
         }
         if format == Kind::WebP && !container::webp_sizes_agree(bytes) {
             let reason = "a part of it does not have its declared size";
-            return Err(damaged(name, format, reason));
+            return Err(damaged(format, reason));
         }
         if jpeg.is_some_and(|look| look.components == 4) {
             opened.is_cmyk = true;
-            opened.color = ColorType::Rgba8;
+            opened.pixels = Pixels { channels: 4, sample_bytes: 1 };
             opened.read = Box::new(move |pixels: &mut [u8], _| inks::read_jpeg(bytes, pixels));
         }
         opened.frame_pixels = opened.frame_pixels.max(pixels);
-        let pixel_bytes = opened.stored_pixel_bytes.max(opened.color.bytes_per_pixel().into());
+        let pixel_bytes = opened.stored_pixel_bytes.max(opened.pixels.bytes() as u64);
         Ok(Self { format, pixels, jpeg, decoded_bytes: pixels * pixel_bytes, opened })
     }
 
@@ -126,7 +122,7 @@ impl<'a> Header<'a> {
             Kind::Heic => 3 * decoded,
             _ => 0,
         };
-        let decoding = if becomes_rgba_in_place(self.opened.color) {
+        let decoding = if self.opened.pixels.sample_bytes == 1 {
             rgba + beside
         } else {
             decoded + rgba.max(beside)
@@ -135,47 +131,23 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Whether pixels of this type are decoded into the memory of the RGBA picture.
-pub(super) fn becomes_rgba_in_place(color: ColorType) -> bool {
-    matches!(color, ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8)
-}
-
-/// Width and height in the first chunk of a PNG.
-fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let (width, rest) = bytes.get(16..)?.split_first_chunk()?;
-    let height = rest.first_chunk()?;
-    Some((u32::from_be_bytes(*width), u32::from_be_bytes(*height)))
-}
-
 /// The number of pixels, if it is within the limits.
-fn checked_pixels(
-    name: &str,
-    format: Kind,
-    (width, height): (u32, u32),
-) -> Result<u64, MediaError> {
+fn checked_pixels(format: Kind, (width, height): (u32, u32)) -> Result<u64, ReadProblem> {
     match u64::from(width) * u64::from(height) {
-        0 => Err(damaged(name, format, "it declares an image without pixels")),
-        _ if width.max(height) > MAX_SIDE_PX => {
-            Err(MediaError::TooLong { name: name.to_owned(), width, height })
-        }
+        0 => Err(damaged(format, "it declares an image without pixels")),
+        _ if width.max(height) > MAX_SIDE_PX => Err(ReadProblem::TooLong { width, height }),
         pixels if pixels <= MAX_PIXELS => Ok(pixels),
-        _ => Err(MediaError::TooManyPixels { name: name.to_owned(), width, height }),
+        _ => Err(ReadProblem::TooManyPixels { width, height }),
     }
 }
 
-pub(super) fn damaged(name: &str, format: Kind, reason: &str) -> MediaError {
-    MediaError::Damaged {
-        name: name.to_owned(),
-        format: format.name().to_owned(),
-        reason: reason.to_owned(),
-    }
+pub(super) fn damaged(format: Kind, reason: &str) -> ReadProblem {
+    ReadProblem::Damaged { format: format.name(), reason: reason.to_owned() }
 }
 
 /// The format by the first bytes, if it can be read.
-pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<Kind, MediaError> {
-    let unknown = |found: &str| {
-        Err(MediaError::UnknownFormat { name: name.to_owned(), found: found.to_owned() })
-    };
+pub(super) fn format_of(bytes: &[u8]) -> Result<Kind, ReadProblem> {
+    let unknown = |found: &str| Err(ReadProblem::UnknownFormat(found.to_owned()));
     if bytes.is_empty() {
         return unknown("it is empty");
     }
@@ -204,7 +176,7 @@ fn open(format: Kind, bytes: &[u8]) -> ImageResult<Opened<'_>> {
         Kind::WebP => by_crate(ImageFormat::WebP, bytes),
         Kind::Bmp => by_crate(ImageFormat::Bmp, bytes),
         Kind::Gif => {
-            let frame_pixels = container::gif_frame_pixels(bytes).unwrap_or(0);
+            let frame_pixels = container::gif_frames(bytes).next().unwrap_or(0);
             Ok(Opened { frame_pixels, ..by_crate(ImageFormat::Gif, bytes)? })
         }
         Kind::Tiff => tiff::open(bytes),
@@ -222,6 +194,8 @@ fn by_crate(format: ImageFormat, bytes: &[u8]) -> ImageResult<Opened<'_>> {
     reader.limits(limits(HEADER_BYTES));
     let mut decoder = reader.into_decoder()?;
     let (size, color) = (decoder.dimensions(), decoder.color_type());
+    let channels = usize::from(color.channel_count());
+    let pixels = Pixels { channels, sample_bytes: usize::from(color.bytes_per_pixel()) / channels };
     let original = decoder.original_color_type();
     // The decoder allocates memory for metadata by their declared length.
     let has_metadata = format != ImageFormat::WebP || container::webp_is_whole(bytes);
@@ -245,33 +219,32 @@ fn by_crate(format: ImageFormat, bytes: &[u8]) -> ImageResult<Opened<'_>> {
         xmp,
         iptc,
         stored_pixel_bytes: original.bits_per_pixel().div_ceil(8).into(),
-        ..Opened::new(size, color, Box::new(read))
+        ..Opened::new(size, pixels, Box::new(read))
     })
 }
 
-pub(super) fn from_image_error(name: &str, format: Kind, error: ImageError) -> MediaError {
+pub(super) fn from_image_error(format: Kind, error: ImageError) -> ReadProblem {
     match error {
-        ImageError::Unsupported(e) => MediaError::Unsupported {
-            name: name.to_owned(),
-            format: format.name().to_owned(),
+        ImageError::Unsupported(e) => ReadProblem::Unsupported {
+            format: format.name(),
             reason: match e.kind() {
                 UnsupportedErrorKind::GenericFeature(what) => in_short(&what),
                 _ => in_short(&e.to_string()),
             },
         },
         ImageError::Limits(_) => {
-            damaged(name, format, "it needs more memory than an image of its size should")
+            damaged(format, "it needs more memory than an image of its size should")
         }
         ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            damaged(name, format, "it ends in the middle of the image")
+            damaged(format, "it ends in the middle of the image")
         }
-        ImageError::IoError(e) => damaged(name, format, &reason(&e)),
+        ImageError::IoError(e) => damaged(format, &reason(&e)),
         other => {
             // Without the decoder's prefix, which repeats the format.
             let detail = std::error::Error::source(&other).map(ToString::to_string);
             let detail = in_short(&detail.unwrap_or_else(|| other.to_string()));
             let why = format!("a part of it is missing or invalid (\u{201c}{detail}\u{201d})");
-            damaged(name, format, &why)
+            damaged(format, &why)
         }
     }
 }

@@ -10,12 +10,10 @@ use std::{
     time::Duration,
 };
 
-use image::{
-    ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult,
-};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult};
 
 use super::{
-    foreign::{Opened, invalid, is_sideways, unsupported},
+    foreign::{Opened, Pixels, invalid, is_sideways, unsupported},
     heif::Heif,
     kind::limits,
     process,
@@ -45,13 +43,12 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
     // The program turns the image.
     let size = if is_sideways(image.orientation()) { (height, width) } else { (width, height) };
     let is_deep = image.depth.is_some_and(|bits| bits > 8);
-    let color = if is_deep { ColorType::Rgba16 } else { ColorType::Rgba8 };
-    let read = move |pixels: &mut [u8], _| read(bytes, size, color, pixels);
+    let read = move |pixels: &mut [u8], _| read(bytes, size, is_deep, pixels);
     Ok(Opened {
         icc: image.profile(),
         exif: heif.exif(),
         xmp: heif.xmp(),
-        ..Opened::new(size, color, Box::new(read))
+        ..Opened::new(size, Pixels::new(false, true, is_deep), Box::new(read))
     })
 }
 
@@ -79,7 +76,7 @@ fn run(program: &Path, folder: &Path, (width, height): (u32, u32)) -> Result<(),
     process::run(command, time)?.failure().map_or(Ok(()), Err)
 }
 
-fn read(bytes: &[u8], size: (u32, u32), color: ColorType, pixels: &mut [u8]) -> ImageResult<()> {
+fn read(bytes: &[u8], size: (u32, u32), is_deep: bool, pixels: &mut [u8]) -> ImageResult<()> {
     let png = converted(bytes, size)?;
     let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
     reader.limits(limits(2 * pixels.len() as u64 + PROGRAM_BYTES / 8));
@@ -88,13 +85,13 @@ fn read(bytes: &[u8], size: (u32, u32), color: ColorType, pixels: &mut [u8]) -> 
         return Err(invalid("it does not have its declared size"));
     }
     let image = DynamicImage::from_decoder(decoder)?;
-    if color == ColorType::Rgba8 {
-        pixels.copy_from_slice(&image.into_rgba8());
-    } else {
+    if is_deep {
         let samples = image.into_rgba16();
         for (to, sample) in pixels.as_chunks_mut::<2>().0.iter_mut().zip(samples.iter()) {
             *to = sample.to_ne_bytes();
         }
+    } else {
+        pixels.copy_from_slice(&image.into_rgba8());
     }
     Ok(())
 }

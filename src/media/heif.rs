@@ -339,16 +339,10 @@ impl<'a> Image<'a> {
 
     /// How the image is turned after it is decoded.
     pub fn orientation(&self) -> Orientation {
-        match (self.quarters, self.is_mirrored) {
-            (0, false) => Orientation::NoTransforms,
-            (1, false) => Orientation::Rotate270,
-            (2, false) => Orientation::Rotate180,
-            (_, false) => Orientation::Rotate90,
-            (0, true) => Orientation::FlipHorizontal,
-            (1, true) => Orientation::Rotate270FlipH,
-            (2, true) => Orientation::FlipVertical,
-            (_, true) => Orientation::Rotate90FlipH,
-        }
+        // EXIF's numbers of these.
+        let numbers = if self.is_mirrored { [2, 7, 4, 5] } else { [1, 8, 3, 6] };
+        let number = numbers[usize::from(self.quarters)];
+        Orientation::from_exif(number).unwrap_or(Orientation::NoTransforms)
     }
 
     /// The part that is shown: columns and rows; all of it if the file's crop is invalid.

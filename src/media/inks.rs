@@ -6,7 +6,7 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{container::look_at_jpeg, foreign::invalid};
+use super::{container::look_at_jpeg, foreign::{from_ycbcr, invalid}};
 
 /// Reads the inks of a JPEG of four components.
 pub(super) fn read_jpeg(bytes: &[u8], inks: &mut [u8]) -> ImageResult<()> {
@@ -23,9 +23,8 @@ pub(super) fn read_jpeg(bytes: &[u8], inks: &mut [u8]) -> ImageResult<()> {
     for pixel in inks.as_chunks_mut::<4>().0 {
         if is_ycck {
             let [y, cb, cr, k] = pixel.map(f32::from);
-            let (cb, cr) = (cb - 128.0, cr - 128.0);
-            // The conversion to RGB of JFIF, whose RGB are the complements of the stored CMY.
-            let rgb = [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb];
+            // RGB are the complements of the stored CMY.
+            let rgb = from_ycbcr(y, cb - 128.0, cr - 128.0);
             let [c, m, y] = rgb.map(|level| 255 - level.round() as u8);
             *pixel = [c, m, y, k as u8];
         }

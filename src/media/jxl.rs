@@ -12,7 +12,7 @@ use jxl::{
 };
 
 use super::{
-    foreign::{Opened, color_type, cut, invalid, unsupported},
+    foreign::{Opened, Pixels, cut, invalid, unsupported},
     heif::{boxes, exif_of_box},
     kind::MAX_PIXELS,
 };
@@ -55,12 +55,12 @@ fn with_limit(bytes: &[u8], samples: usize) -> ImageResult<Opened<'_>> {
     let is_deep = info.bit_depth.bits_per_sample() > 8;
     let has_alpha = has(ExtraChannel::Alpha);
     let is_gray = decoder.embedded_color_profile().is_some_and(|p| p.channels() == 1);
-    let color_type = color_type(if is_gray { 1 } else { 3 } + usize::from(has_alpha), is_deep);
-    let of_file = match (is_gray, has_alpha) {
-        (true, false) => JxlColorType::Grayscale,
-        (true, true) => JxlColorType::GrayscaleAlpha,
-        (false, false) => JxlColorType::Rgb,
-        (false, true) => JxlColorType::Rgba,
+    let pixels = Pixels::new(is_gray, has_alpha, is_deep);
+    let of_file = match pixels.channels {
+        1 => JxlColorType::Grayscale,
+        2 => JxlColorType::GrayscaleAlpha,
+        3 => JxlColorType::Rgb,
+        _ => JxlColorType::Rgba,
     };
     let format = if is_deep {
         JxlDataFormat::U16 { endianness: Endianness::native(), bit_depth: 16 }
@@ -84,7 +84,7 @@ fn with_limit(bytes: &[u8], samples: usize) -> ImageResult<Opened<'_>> {
     let profile = decoder.output_color_profile().and_then(|profile| profile.try_as_icc());
     let icc = profile.map(|icc| icc.into_owned());
     let part = |name: &[u8; 4]| boxes(bytes).find(|(kind, _)| kind == name).map(|(_, data)| data);
-    let row_bytes = width as usize * usize::from(color_type.bytes_per_pixel());
+    let row_bytes = width as usize * pixels.bytes();
     let read = move |pixels: &mut [u8], _| {
         let output = JxlOutputBuffer::new(pixels, height as usize, row_bytes);
         let megapixels = f64::from(width) * f64::from(height) / 1e6;
@@ -97,7 +97,7 @@ fn with_limit(bytes: &[u8], samples: usize) -> ImageResult<Opened<'_>> {
         further: is_animated.then_some("frame"),
         // With those that are not shown.
         frame_pixels: samples,
-        ..Opened::new((width, height), color_type, Box::new(read))
+        ..Opened::new((width, height), pixels, Box::new(read))
     })
 }
 

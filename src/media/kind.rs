@@ -24,10 +24,11 @@ pub(super) enum Kind {
 impl Kind {
     /// The format by the first bytes.
     pub fn of(bytes: &[u8]) -> Option<Self> {
-        if heif::brands(bytes).any(|brand| matches!(brand, b"avif" | b"avis")) {
+        let has_brand = |wanted: &[&[u8; 4]]| heif::brands(bytes).any(|b| wanted.contains(&b));
+        if has_brand(&[b"avif", b"avis"]) {
             return Some(Self::Avif);
         }
-        if heif::brands(bytes).any(|brand| HEIC_BRANDS.contains(&brand)) {
+        if has_brand(&HEIC_BRANDS) {
             return Some(Self::Heic);
         }
         if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n") {

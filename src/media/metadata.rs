@@ -1,6 +1,6 @@
 //! What a file says about its photo: EXIF, XMP, IPTC and the resolution. Paintings get a copy of it.
 
-use super::{container::png_chunks, foreign::Opened, format::Format, kind::Kind};
+use super::{container::png_info, foreign::Opened, format::Format, kind::Kind};
 
 /// Maximum bytes of each part.
 const MAX_BYTES: usize = 1 << 20;
@@ -194,13 +194,21 @@ impl<'a> Directory<'a> {
     }
 
     fn word(&self, at: usize) -> Option<u16> {
-        let raw = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if self.is_little { u16::from_le_bytes(raw) } else { u16::from_be_bytes(raw) })
+        let raw = self.bytes.get(at..)?.first_chunk()?;
+        Some(u16::from_le_bytes(self.ordered(*raw)))
     }
 
     fn long(&self, at: usize) -> Option<u32> {
-        let raw = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if self.is_little { u32::from_le_bytes(raw) } else { u32::from_be_bytes(raw) })
+        let raw = self.bytes.get(at..)?.first_chunk()?;
+        Some(u32::from_le_bytes(self.ordered(*raw)))
+    }
+
+    /// Swaps the bytes of a number between the order of the data and the lowest first.
+    fn ordered<const N: usize>(&self, mut raw: [u8; N]) -> [u8; N] {
+        if !self.is_little {
+            raw.reverse();
+        }
+        raw
     }
 
     fn is_resolution(&self, entry: usize) -> bool {
@@ -208,13 +216,8 @@ impl<'a> Directory<'a> {
         [X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT].into_iter().any(|known| tag == Some(known))
     }
 
-    fn bytes_of_word(&self, value: u16) -> [u8; 2] {
-        if self.is_little { value.to_le_bytes() } else { value.to_be_bytes() }
-    }
-
     fn bytes_of_long(&self, value: usize) -> [u8; 4] {
-        let value = value as u32;
-        if self.is_little { value.to_le_bytes() } else { value.to_be_bytes() }
+        self.ordered((value as u32).to_le_bytes())
     }
 
     /// Appends a copy of what applies to a painting, with the directories that it points to, and returns its offset.
@@ -247,7 +250,7 @@ impl<'a> Directory<'a> {
         }
         entries.sort_by_key(|(tag, ..)| *tag);
         let start_of_copy = to.len();
-        to.extend(self.bytes_of_word(entries.len() as u16));
+        to.extend(self.ordered((entries.len() as u16).to_le_bytes()));
         for (_, entry, start) in entries {
             to.extend(&self.bytes[entry..entry + 8]);
             match start {
@@ -349,12 +352,11 @@ fn jfif_dpi(jpeg: &[u8]) -> Option<u16> {
     }
 }
 
-/// The resolution in a PNG's chunk pHYs, which comes before the pixels.
+/// The resolution that a PNG declares.
 fn png_dpi(png: &[u8]) -> Option<u16> {
-    let mut before_pixels = png_chunks(png).take_while(|(kind, _)| *kind != b"IDAT");
-    let (_, data) = before_pixels.find(|(kind, _)| *kind == b"pHYs")?;
-    let per_meter = u32::from_be_bytes(*data.first_chunk()?);
-    (data.get(8) == Some(&1)).then(|| usable(f64::from(per_meter) * 0.0254)).flatten()
+    let dimensions = png_info(png)?.pixel_dims?;
+    let is_metric = dimensions.unit == png::Unit::Meter;
+    usable(f64::from(dimensions.xppu) * 0.0254).filter(|_| is_metric)
 }
 
 /// What a file contains beside its pixels.

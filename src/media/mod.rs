@@ -54,77 +54,9 @@ pub enum MediaError {
         /// The system's message.
         reason: String,
     },
-    /// The file is larger than any picture within the limits.
-    #[error("{name} is larger than {limit_mb} MB, the maximum")]
-    TooManyBytes { name: String, limit_mb: u64 },
-    /// The first bytes do not match a supported picture format.
-    #[error(
-        "{name} is not a supported image (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC): {found}"
-    )]
-    UnknownFormat {
-        name: String,
-        /// The kind of the file, guessed from its first bytes.
-        found: String,
-    },
-    /// The header declares more pixels than the limit.
-    #[error(
-        "{name} declares {width} x {height} pixels; the limit is {} megapixels; make it smaller first",
-        decode::MAX_PIXELS / 1_000_000
-    )]
-    TooManyPixels { name: String, width: u32, height: u32 },
-    /// The header declares a side beyond the limit.
-    #[error(
-        "{name} declares {width} x {height} pixels; the limit is {} pixels a side; cut it into pieces first",
-        decode::MAX_SIDE_PX
-    )]
-    TooLong { name: String, width: u32, height: u32 },
-    /// Decoding and painting the picture would take more memory than is available.
-    #[error(
-        "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory, and {available_mb} MB are available; close other programs or make it smaller first"
-    )]
-    NotEnoughMemory {
-        name: String,
-        width: u32,
-        height: u32,
-        /// Memory for the pictures alone.
-        needed_mb: u64,
-        available_mb: u64,
-    },
-    /// Reading the picture would exceed the memory limit.
-    #[error(
-        "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory to be read, and the limit leaves {left_mb} MB; raise --max-memory or make it smaller first"
-    )]
-    MemoryLimit {
-        name: String,
-        width: u32,
-        height: u32,
-        needed_mb: u64,
-        /// What the limit leaves for reading.
-        left_mb: u64,
-    },
-    /// The format is supported, but not this variant of it.
-    #[error("{name} is an unsupported kind of {format} ({reason}); save it as PNG and try again")]
-    Unsupported {
-        name: String,
-        format: String,
-        /// The decoder's message.
-        reason: String,
-    },
-    /// Another program reads the format, and it is missing.
-    #[error(
-        "{name} is a HEIC photo; to open it, install heif-convert (Debian: libheif-examples), or convert it to JPEG or PNG"
-    )]
-    NeedsConverter { name: String },
-    /// Truncated, corrupt, or a decompression bomb.
-    #[error(
-        "{name} is damaged and cannot be read as {format}: {reason}; copy it again from its source, or open another file"
-    )]
-    Damaged {
-        name: String,
-        format: String,
-        /// The decoder's message.
-        reason: String,
-    },
+    /// The picture in it cannot be read.
+    #[error("{name} {problem}")]
+    Unreadable { name: String, problem: ReadProblem },
     /// The target's extension is not that of a writable format.
     #[error(
         "{name} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif"
@@ -144,4 +76,72 @@ pub enum MediaError {
     /// The target was not written; an existing file is unchanged.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+/// Why a picture cannot be read, as the end of a sentence that begins with its name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadProblem {
+    /// The file is larger than any picture within the limits.
+    #[error("is larger than {} MB, the maximum", decode::MAX_FILE_BYTES >> 20)]
+    TooManyBytes,
+    /// The first bytes do not match a supported picture format. The kind of the file is guessed from them.
+    #[error(
+        "is not a supported image (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC): {0}"
+    )]
+    UnknownFormat(String),
+    /// The header declares more pixels than the limit.
+    #[error(
+        "declares {width} x {height} pixels; the limit is {} megapixels; make it smaller first",
+        decode::MAX_PIXELS / 1_000_000
+    )]
+    TooManyPixels { width: u32, height: u32 },
+    /// The header declares a side beyond the limit.
+    #[error(
+        "declares {width} x {height} pixels; the limit is {} pixels a side; cut it into pieces first",
+        decode::MAX_SIDE_PX
+    )]
+    TooLong { width: u32, height: u32 },
+    /// Decoding and painting the picture would take more memory than is available.
+    #[error(
+        "has {width} x {height} pixels and needs {needed_mb} MB of memory, and {available_mb} MB are available; close other programs or make it smaller first"
+    )]
+    NotEnoughMemory {
+        width: u32,
+        height: u32,
+        /// Memory for the pictures alone.
+        needed_mb: u64,
+        available_mb: u64,
+    },
+    /// Reading the picture would exceed the memory limit.
+    #[error(
+        "has {width} x {height} pixels and needs {needed_mb} MB of memory to be read, and the limit leaves {left_mb} MB; raise --max-memory or make it smaller first"
+    )]
+    MemoryLimit {
+        width: u32,
+        height: u32,
+        needed_mb: u64,
+        /// What the limit leaves for reading.
+        left_mb: u64,
+    },
+    /// The format is supported, but not this variant of it.
+    #[error("is an unsupported kind of {format} ({reason}); save it as PNG and try again")]
+    Unsupported {
+        format: &'static str,
+        /// The decoder's message.
+        reason: String,
+    },
+    /// Another program reads the format, and it is missing.
+    #[error(
+        "is a HEIC photo; to open it, install heif-convert (Debian: libheif-examples), or convert it to JPEG or PNG"
+    )]
+    NeedsConverter,
+    /// Truncated, corrupt, or a decompression bomb.
+    #[error(
+        "is damaged and cannot be read as {format}: {reason}; copy it again from its source, or open another file"
+    )]
+    Damaged {
+        format: &'static str,
+        /// The decoder's message.
+        reason: String,
+    },
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, io::Cursor};
 
 use image::{
-    ColorType, ImageError, ImageResult,
+    ImageError, ImageResult,
     error::{LimitError, LimitErrorKind},
     metadata::Orientation,
 };
@@ -15,7 +15,7 @@ use tiff::{
 
 use super::{
     container::jpeg_frame_pixels,
-    foreign::{self, Opened, invalid, unsupported, write_levels},
+    foreign::{Opened, Pixels, from_ycbcr, invalid, unsupported, write_levels},
 };
 
 /// Maximum number of thumbnails before the picture.
@@ -53,7 +53,7 @@ struct TiffImage<'a> {
     samples: Samples,
     space: Space,
     size: (u32, u32),
-    color_type: ColorType,
+    pixels: Pixels,
 }
 
 /// Reads the header.
@@ -91,14 +91,14 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
         (_, Samples::YCbCr(_)) => Space::YCbCr,
         _ => Space::Direct,
     };
-    let color_type = color_type(samples, &space, is_float)
+    let pixels = pixels_of(samples, &space, is_float)
         .ok_or_else(|| unsupported(format!("pixels of type {samples:?}")))?;
     let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten();
     let orientation = decoder.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten();
     let mut part = |tag| decoder.get_tag_u8_vec(tag).ok();
     let (icc, xmp, iptc) = (part(Tag::IccProfile), part(XMP), part(IPTC));
     let has_further_pages = decoder.more_images();
-    let image = TiffImage { decoder, samples, space, size, color_type };
+    let image = TiffImage { decoder, samples, space, size, pixels };
     let read = move |pixels: &mut [u8], max_bytes| image.read(pixels, max_bytes);
     Ok(Opened {
         is_cmyk: matches!(samples, Samples::CMYK(_)),
@@ -111,7 +111,7 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
         iptc,
         further: has_further_pages.then_some("page"),
         copied_bytes: label.map_or(0, |_| bytes.len() as u64),
-        ..Opened::new(size, color_type, Box::new(read))
+        ..Opened::new(size, pixels, Box::new(read))
     })
 }
 
@@ -120,15 +120,13 @@ impl TiffImage<'_> {
     fn color(&self, sample: impl Fn(usize) -> f32) -> [f32; 4] {
         let [r, g, b] = match &self.space {
             Space::Direct => {
-                let count = usize::from(self.color_type.channel_count());
                 // Grey floats become RGB.
-                let stored = usize::from(self.samples.num_samples()).min(count);
+                let stored = usize::from(self.samples.num_samples()).min(self.pixels.channels);
                 return [0, 1, 2, 3].map(|n| sample(n.min(stored - 1)));
             }
             Space::YCbCr => {
                 let [cb, cr] = [1, 2].map(|n| sample(n) - 128.0 / 255.0);
-                let y = sample(0);
-                [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb]
+                from_ycbcr(sample(0), cb, cr)
             }
             Space::Lab { is_signed } => {
                 // Of 256 levels, a and b are whole numbers.
@@ -180,10 +178,10 @@ impl TiffImage<'_> {
         let channels = usize::from(self.samples.num_samples());
         let count = self.size.0 as usize * self.size.1 as usize;
         let (of_pixel, of_sample) = if layout.planes == 1 { (channels, 1) } else { (1, count) };
-        let bytes = usize::from(self.color_type.bytes_per_pixel());
-        for (index, pixel) in pixels.chunks_exact_mut(bytes).enumerate() {
+        let Pixels { channels, sample_bytes } = self.pixels;
+        for (index, pixel) in pixels.chunks_exact_mut(self.pixels.bytes()).enumerate() {
             let color = self.color(|n| level(&stored, index * of_pixel + n * of_sample, max));
-            write(pixel, color, self.color_type);
+            write_levels(pixel, &color[..channels], sample_bytes);
         }
         Ok(())
     }
@@ -240,29 +238,26 @@ fn check_jpegs(
     Ok(())
 }
 
-/// The type of the decoded pixels; `None` if they are not read.
-fn color_type(samples: Samples, space: &Space, is_float: bool) -> Option<ColorType> {
-    let is_deep = match (samples.bit_depth(), is_float) {
-        (16 | 32, true) => {
-            return match samples {
-                Samples::Gray(_) | Samples::RGB(_) => Some(ColorType::Rgb32F),
-                Samples::RGBA(_) => Some(ColorType::Rgba32F),
-                _ => None,
-            };
-        }
-        (8, false) => false,
-        (16, false) => true,
-        (1 | 2 | 4, false) if matches!(samples, Samples::Gray(_)) => false,
+/// The decoded pixels; `None` if they are not read.
+fn pixels_of(samples: Samples, space: &Space, is_float: bool) -> Option<Pixels> {
+    let sample_bytes = match (samples.bit_depth(), is_float) {
+        (16 | 32, true) => 4,
+        (8, false) => 1,
+        (16, false) => 2,
+        (1 | 2 | 4, false) if matches!(samples, Samples::Gray(_)) => 1,
         _ => return None,
     };
     let channels = match samples {
-        Samples::Gray(_) if matches!(space, Space::Direct) || is_deep => 1,
+        Samples::Gray(_) | Samples::RGB(_) if is_float => 3,
+        Samples::RGBA(_) => 4,
+        _ if is_float => return None,
+        Samples::Gray(_) if matches!(space, Space::Direct) || sample_bytes > 1 => 1,
         Samples::GrayA(_) | Samples::Multiband { num_samples: 2, .. } => 2,
-        Samples::RGBA(_) | Samples::CMYK(_) => 4,
+        Samples::CMYK(_) => 4,
         Samples::CMYKA(_) | Samples::Multiband { .. } => return None,
         _ => 3,
     };
-    Some(foreign::color_type(channels, is_deep))
+    Some(Pixels { channels, sample_bytes })
 }
 
 /// The colours of a palette: all reds, all greens and all blues. Some writers multiply levels by 256 and others by 257,
@@ -317,20 +312,6 @@ fn level(samples: &DecodingResult, index: usize, max: f32) -> f32 {
         DecodingResult::F16(s) => s[index].to_f32(),
         DecodingResult::F32(s) => s[index],
         _ => 0.0,
-    }
-}
-
-/// Writes a colour as a pixel of this type.
-fn write(pixel: &mut [u8], color: [f32; 4], color_type: ColorType) {
-    let channels = usize::from(color_type.channel_count());
-    let levels = &color[..channels];
-    match pixel.len() / channels {
-        bytes @ 1..=2 => write_levels(pixel, levels, bytes == 2),
-        _ => {
-            for (to, level) in pixel.as_chunks_mut().0.iter_mut().zip(levels) {
-                *to = level.to_ne_bytes();
-            }
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use styleforge::{
     frame::Frame,
     media::{
-        MediaError,
+        ReadProblem,
         decode::{self, Photo},
     },
 };
@@ -141,7 +141,7 @@ fn tiff_of_every_kind_shows_the_scene() {
     }
     for (name, words) in [("zstd", "ZSTD"), ("fax3", "Fax3")] {
         let error = refused(&bytes(&format!("{name}.tiff")));
-        assert!(matches!(error, MediaError::Unsupported { .. }), "{name}: {error:?}");
+        assert!(matches!(error, ReadProblem::Unsupported { .. }), "{name}: {error:?}");
         assert!(error.to_string().contains(words), "{error}");
     }
 }
@@ -173,7 +173,7 @@ fn a_cut_file_is_damaged() {
         let whole = bytes(name);
         for share in [20, 50, 90] {
             let error = refused(&whole[..whole.len() * share / 100]);
-            assert!(matches!(error, MediaError::Damaged { .. }), "{name} at {share} %: {error:?}");
+            assert!(matches!(error, ReadProblem::Damaged { .. }), "{name} at {share} %: {error:?}");
         }
     }
 }
@@ -189,13 +189,13 @@ fn an_avif_whose_boxes_ask_for_too_much_is_refused() {
         file
     };
     let error = refused(&with_size(60_000, 60_000));
-    assert!(matches!(error, MediaError::TooManyPixels { .. }), "{error:?}");
+    assert!(matches!(error, ReadProblem::TooManyPixels { .. }), "{error:?}");
     let error = refused(&with_size(u32::MAX, u32::MAX));
-    assert!(matches!(error, MediaError::TooLong { .. }), "{error:?}");
+    assert!(matches!(error, ReadProblem::TooLong { .. }), "{error:?}");
     // The frame is smaller, or larger.
     for (width, height) in [(38, 23), (9000, 9000), (1, 1), (0, 5)] {
         let error = refused(&with_size(width, height));
-        assert!(matches!(error, MediaError::Damaged { .. }), "{width} x {height}: {error:?}");
+        assert!(matches!(error, ReadProblem::Damaged { .. }), "{width} x {height}: {error:?}");
     }
     // A grid whose tiles are far larger than the picture, or far too many.
     let grid = bytes("grid.avif");
@@ -205,7 +205,7 @@ fn an_avif_whose_boxes_ask_for_too_much_is_refused() {
     for (rows, columns) in [(0, 0), (255, 255), (1, 2)] {
         let mut file = grid.clone();
         file[place + 2..place + 4].copy_from_slice(&[rows, columns]);
-        assert!(matches!(refused(&file), MediaError::Damaged { .. }), "{rows} x {columns}");
+        assert!(matches!(refused(&file), ReadProblem::Damaged { .. }), "{rows} x {columns}");
     }
 }
 
@@ -279,12 +279,12 @@ fn boxes_that_repeat_themselves_end() {
     let primary = item(b"pitm", &[0, 0, 0, 0, 0, 1]);
     let meta = item(b"meta", &[&[0; 4][..], &primary, &item(b"iloc", &places)].concat());
     let file = [item(b"ftyp", b"avif\0\0\0\0avif"), meta].concat();
-    assert!(matches!(refused(&file), MediaError::Damaged { .. }));
+    assert!(matches!(refused(&file), ReadProblem::Damaged { .. }));
     // Boxes of length 8 and of a length beyond the file.
     let many = item(b"free", b"").repeat(100_000);
     let file =
         [item(b"ftyp", b"avif\0\0\0\0avif"), many, b"\xff\xff\xff\xffmeta".to_vec()].concat();
-    assert!(matches!(refused(&file), MediaError::Damaged { .. }));
+    assert!(matches!(refused(&file), ReadProblem::Damaged { .. }));
 }
 
 #[test]

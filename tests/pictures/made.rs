@@ -11,7 +11,7 @@ use image::{DynamicImage, ImageFormat};
 use styleforge::{
     frame::Frame,
     media::{
-        MediaError,
+        MediaError, ReadProblem,
         decode::{self, Photo},
         encode::{self, Encoding, Format},
     },
@@ -52,13 +52,16 @@ pub fn read(bytes: &[u8]) -> Photo {
 }
 
 /// The error for bytes that must be refused quickly.
-pub fn refused(bytes: &[u8]) -> MediaError {
+pub fn refused(bytes: &[u8]) -> ReadProblem {
     let started = Instant::now();
     let error = decode::from_bytes("bad picture", bytes).expect_err("must be refused");
     let what = format!("refusing it ({error})");
     within(&what, started.elapsed(), Duration::from_secs(5));
-    assert!(error.to_string().contains("bad picture"), "{error}");
-    error
+    assert!(error.to_string().starts_with("bad picture "), "{error}");
+    match error {
+        MediaError::Unreadable { problem, .. } => problem,
+        other => panic!("{other}"),
+    }
 }
 
 pub fn crc(bytes: &[u8]) -> u32 {
