@@ -26,11 +26,8 @@ struct AvifDecoder<'a> {
     points: Option<CodePoints>,
     color: Tiles,
     alpha: Option<Tiles>,
-    /// The part that is shown.
-    width: u32,
-    height: u32,
-    left: u32,
-    top: u32,
+    /// The columns and rows that are shown.
+    shown: (Range<u32>, Range<u32>),
     pixels: Pixels,
 }
 
@@ -86,7 +83,8 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
     if alpha.as_ref().is_some_and(|a| (a.grid.width, a.grid.height) != size) {
         return Err(invalid("its transparency has another size"));
     }
-    let (columns, rows) = image.shown().unwrap_or((0..size.0, 0..size.1));
+    let shown = image.shown().unwrap_or((0..size.0, 0..size.1));
+    let size = (shown.0.end - shown.0.start, shown.1.end - shown.1.start);
     let (is_deep, is_gray) = (color.grid.tiles.first())
         .and_then(|tile| heif.image(*tile).av1)
         .ok_or_else(|| invalid("its AV1 header is missing"))?;
@@ -95,18 +93,7 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
     let exif = heif.exif();
     let xmp = heif.xmp();
     let is_premultiplied = alpha.is_some() && heif.is_premultiplied(primary);
-    let decoder = AvifDecoder {
-        points: image.points,
-        width: columns.end - columns.start,
-        height: rows.end - rows.start,
-        left: columns.start,
-        top: rows.start,
-        heif,
-        color,
-        alpha,
-        pixels,
-    };
-    let size = (decoder.width, decoder.height);
+    let decoder = AvifDecoder { points: image.points, heif, color, alpha, shown, pixels };
     Ok(Opened {
         is_premultiplied,
         orientation: image.orientation(),
@@ -120,13 +107,22 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
 }
 
 impl AvifDecoder<'_> {
-    /// Decodes the tiles and passes each to `draw` with the offset of its first column and row in the output. `points`
-    /// are the file's own, which override those of the frames.
+    fn read(&self, bytes: &mut [u8]) -> ImageResult<()> {
+        self.decode(&self.color, self.points, false, bytes)?;
+        let Some(alpha) = &self.alpha else {
+            return Ok(());
+        };
+        let points = alpha.grid.tiles.first().and_then(|tile| self.heif.image(*tile).points);
+        self.decode(alpha, points, true, bytes)
+    }
+
+    /// Decodes the colours or the alpha of the picture. `points` are the file's own, which override those of the frames.
     fn decode(
         &self,
         tiles: &Tiles,
         points: Option<CodePoints>,
-        mut draw: impl FnMut(&Tile, (i64, i64)) -> ImageResult<()>,
+        is_alpha: bool,
+        bytes: &mut [u8],
     ) -> ImageResult<()> {
         let (width, height) = tiles.tile;
         // Tiles may share their data, so a small file could ask for hours of decoding.
@@ -138,33 +134,40 @@ impl AvifDecoder<'_> {
                 .checked_sub(data.len() as u64)
                 .ok_or_else(|| invalid("its tiles repeat too much data"))?;
             let tile = Tile::decode(&data, width, height, points)?;
+            if !is_alpha && tile.is_gray() != self.pixels.is_gray() {
+                return Err(invalid("its tiles differ in kind"));
+            }
             let column = (index % tiles.grid.columns) as i64;
             let row = (index / tiles.grid.columns) as i64;
-            let x = column * i64::from(width) - i64::from(self.left);
-            let y = row * i64::from(height) - i64::from(self.top);
-            draw(&tile, (x, y))?;
+            let x = column * i64::from(width) - i64::from(self.shown.0.start);
+            let y = row * i64::from(height) - i64::from(self.shown.1.start);
+            self.draw(&tile, (x, y), is_alpha, bytes);
         }
         Ok(())
     }
 
-    fn read(&self, pixels: &mut [u8]) -> ImageResult<()> {
-        let mut color = Output::of(self, pixels, false);
-        self.decode(&self.color, self.points, |tile, at| {
-            if tile.is_gray() != self.pixels.is_gray() {
-                return Err(invalid("its tiles differ in kind"));
+    /// Draws the tile with its first pixel at column `x` and row `y`.
+    fn draw(&self, tile: &Tile, (x, y): (i64, i64), is_alpha: bool, bytes: &mut [u8]) {
+        let Pixels { sample_bytes, .. } = self.pixels;
+        let pixel_bytes = self.pixels.bytes();
+        let width = self.shown.0.len();
+        let columns = x.max(0)..(x + tile.width as i64).min(width as i64);
+        let of_tile =
+            (columns.start - x) as usize..(columns.end - x).max(columns.start - x) as usize;
+        let first = if is_alpha { pixel_bytes - sample_bytes } else { 0 };
+        let rows = bytes.par_chunks_mut(width * pixel_bytes).enumerate();
+        rows.for_each_init(Vec::new, |colors, (row, out)| {
+            let Some(row) = usize::try_from(row as i64 - y).ok().filter(|&row| row < tile.height)
+            else {
+                return;
+            };
+            tile.read_row(row, of_tile.clone(), colors);
+            let count = if is_alpha || self.pixels.is_gray() { 1 } else { 3 };
+            let pixels = out.chunks_exact_mut(pixel_bytes).skip(columns.start as usize);
+            for (pixel, color) in pixels.zip(colors.iter()) {
+                write_levels(&mut pixel[first..], &color[..count], sample_bytes);
             }
-            color.draw(tile, at);
-            Ok(())
-        })?;
-        if let Some(alpha) = &self.alpha {
-            let points = alpha.grid.tiles.first().and_then(|tile| self.heif.image(*tile).points);
-            let mut transparency = Output::of(self, pixels, true);
-            self.decode(alpha, points, |tile, at| {
-                transparency.draw(tile, at);
-                Ok(())
-            })?;
-        }
-        Ok(())
+        });
     }
 }
 
@@ -192,42 +195,6 @@ impl Matrix {
                 return Err(unsupported(format!("matrix coefficients {other}")));
             }
         })
-    }
-}
-
-/// The pixels of the picture, or the alpha of each.
-struct Output<'a> {
-    bytes: &'a mut [u8],
-    width: i64,
-    pixels: Pixels,
-    is_alpha: bool,
-}
-
-impl<'a> Output<'a> {
-    fn of(decoder: &AvifDecoder<'_>, bytes: &'a mut [u8], is_alpha: bool) -> Self {
-        Self { bytes, width: decoder.width.into(), pixels: decoder.pixels, is_alpha }
-    }
-
-    /// Draws the tile with its first pixel at column `x` and row `y`.
-    fn draw(&mut self, tile: &Tile, (x, y): (i64, i64)) {
-        let (bytes, sample_bytes) = (self.pixels.bytes(), self.pixels.sample_bytes);
-        let columns = x.max(0)..(x + tile.width as i64).min(self.width);
-        let of_tile =
-            (columns.start - x) as usize..(columns.end - x).max(columns.start - x) as usize;
-        let first = if self.is_alpha { bytes - sample_bytes } else { 0 };
-        let rows = self.bytes.par_chunks_mut(self.width as usize * bytes).enumerate();
-        rows.for_each_init(Vec::new, |colors, (row, out)| {
-            let Some(row) = usize::try_from(row as i64 - y).ok().filter(|&row| row < tile.height)
-            else {
-                return;
-            };
-            tile.read_row(row, of_tile.clone(), colors);
-            let count = if self.is_alpha || self.pixels.is_gray() { 1 } else { 3 };
-            let pixels = out.chunks_exact_mut(bytes).skip(columns.start as usize);
-            for (pixel, color) in pixels.zip(colors.iter()) {
-                write_levels(&mut pixel[first..], &color[..count], sample_bytes);
-            }
-        });
     }
 }
 
