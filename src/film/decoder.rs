@@ -11,12 +11,11 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
 use super::{FilmError, Tools, clip::Reader, decimal, job::Reading, webp};
 use crate::{
-    disk::reason,
     frame::Frame,
     media::{
         guard::guarded,
         nut::{NutReader, NutStream},
-        process::{Process, standard_stream},
+        process::{Process, spawn, standard_stream},
     },
 };
 
@@ -81,8 +80,7 @@ impl Decoder {
         let pictures = standard_stream(process.child.stdout.take()).map_err(wrong)?;
         let (sender, sent) = bounded(WAITING);
         let work = move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), &sender);
-        let spawned = thread::Builder::new().name("film decoder".to_owned()).spawn(work);
-        spawned.map_err(|e| wrong(reason(&e)))?;
+        spawn("film decoder", work).map_err(wrong)?;
         let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
         let end = reading.range.end.unwrap_or(f64::INFINITY);
         let sending = process.child.stdin.take().map(|to| {

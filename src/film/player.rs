@@ -7,11 +7,10 @@ use std::{
     collections::VecDeque,
     io,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, at, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, at, select, unbounded};
 
 use super::{
     FilmError, Range,
@@ -19,7 +18,7 @@ use super::{
     open_film::OpenFilm,
     sound::Sound,
 };
-use crate::frame::Frame;
+use crate::{engine::BoundedThread, frame::Frame};
 
 /// Times are compared with this tolerance, in seconds: pictures are at least a thousandth apart, and ffmpeg is given
 /// millionths.
@@ -77,8 +76,7 @@ pub struct Player {
     orders: Sender<Numbered>,
     events: Receiver<(u64, PlayerEvent)>,
     newest: u64,
-    /// Disconnects when the thread ends.
-    ended: Receiver<()>,
+    thread: BoundedThread,
 }
 
 impl Player {
@@ -89,7 +87,6 @@ impl Player {
     pub fn start(film: Arc<OpenFilm>, wake_up: Arc<dyn Fn() + Send + Sync>) -> io::Result<Self> {
         let (order_sender, orders) = unbounded();
         let (event_sender, events) = unbounded();
-        let (end_sender, ended) = bounded::<()>(0);
         let work = Work {
             film,
             orders,
@@ -100,11 +97,8 @@ impl Player {
             open: None,
             sound: Sound::default(),
         };
-        thread::Builder::new().name("film player".to_owned()).spawn(move || {
-            let _end = end_sender;
-            work.run();
-        })?;
-        Ok(Self { orders: order_sender, events, newest: 0, ended })
+        let thread = BoundedThread::spawn("film player", move || work.run())?;
+        Ok(Self { orders: order_sender, events, newest: 0, thread })
     }
 
     /// Starts an order and ends the one before. Never waits.
@@ -123,7 +117,7 @@ impl Player {
     /// Ends the thread and its processes, and waits for that at most this long.
     pub fn end(&mut self, patience: Duration) {
         self.orders = unbounded().0;
-        self.ended.recv_timeout(patience).ok();
+        self.thread.join_within(patience);
     }
 }
 

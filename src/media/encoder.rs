@@ -4,7 +4,6 @@ use std::{
     io::Write,
     process::{ChildStdin, Command, Stdio},
     sync::{Arc, Mutex},
-    thread,
     time::Duration,
 };
 
@@ -14,9 +13,9 @@ use super::{
     codec::{Codec, Colors, HARDWARE_PIXELS, Pace},
     ffmpeg::Ffmpeg,
     nut::{NutMuxer, NutStream, Track},
-    process::{Process, standard_stream},
+    process::{Process, spawn, standard_stream},
 };
-use crate::{disk::reason, lock::lock};
+use crate::lock::lock;
 
 /// How the pictures of a stream are encoded.
 pub(crate) struct Encoding<'a> {
@@ -126,15 +125,13 @@ impl Encoder {
         let child = Stoppable(Arc::new(Mutex::new(process)));
         let (writes, written) = unbounded();
         let watched = child.clone();
-        let watch = move || {
+        spawn("encoder watch", move || {
             while written.recv().is_ok() {
                 if written.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
                     return watched.kill();
                 }
             }
-        };
-        let watching = thread::Builder::new().name("encoder watch".to_owned()).spawn(watch);
-        watching.map_err(|e| reason(&e))?;
+        })?;
         let (mut muxer, mut header) = (NutMuxer::default(), Vec::new());
         muxer.begin(stream, &mut header);
         let (is_stopped, ended_early) = (false, false);

@@ -10,7 +10,7 @@ use std::{
     io::{BufRead, BufReader, Read, copy, sink},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -195,11 +195,21 @@ fn listen<R: Read + Send + 'static, T: Send + 'static>(
     read: impl FnOnce(R) -> T + Send + 'static,
 ) -> Result<Receiver<T>, String> {
     let (sender, receiver) = bounded(1);
-    let work = move || {
+    spawn("process", move || {
         sender.send(read(from)).ok();
-    };
-    let thread = thread::Builder::new().name("process".to_owned()).spawn(work);
-    thread.map(|_| receiver).map_err(|e| reason(&e))
+    })?;
+    Ok(receiver)
+}
+
+/// Starts a thread that does what concerns a process.
+///
+/// # Errors
+/// The reason.
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, String> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|e| reason(&e))
 }
 
 /// A message of ffmpeg without the address of the part that wrote it: `[mov @ 0x55ab] moov atom not found`.

@@ -6,14 +6,12 @@
 use std::{
     fs,
     io::{ErrorKind, Read},
-    thread,
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 
 use crate::{
-    disk::reason,
     media::{
         ffmpeg::Ffmpeg,
         nut::{SOUND_CHANNELS, SOUND_RATE},
@@ -113,9 +111,7 @@ impl Microphone {
         let mut process = Process::start(&mut command)?;
         let samples = standard_stream(process.child.stdout.take())?;
         let (sender, pieces) = unbounded();
-        let work = move || read(samples, &sender);
-        let thread = thread::Builder::new().name("microphone".to_owned()).spawn(work);
-        thread.map_err(|e| reason(&e))?;
+        process::spawn("microphone", move || read(samples, &sender))?;
         let (is_heard, has_ended, last) = (false, false, Instant::now());
         Ok(Capture { process, pieces, is_heard, last, has_ended })
     }

@@ -11,13 +11,11 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, select_biased};
 
 use super::{
     Destination, FrameSink, Recorded, TakenFrames,
+    file::refused,
     output::{Ended, Output, Shot},
     queue::Progress,
 };
-use crate::{
-    disk::{WriteError, reason},
-    media::MediaError,
-};
+use crate::media::{MediaError, process::spawn};
 
 /// If the last frame is held longer than this, it is written again at the end time.
 const HELD_FROM: Duration = Duration::from_millis(50);
@@ -86,12 +84,7 @@ impl Recorder {
             tell_end.send(end).ok();
             wake_up();
         };
-        let thread = std::thread::Builder::new().name("recorder".to_owned());
-        let thread = thread.spawn(work).map_err(|e| {
-            let name = destination.path().display().to_string();
-            let reason = reason(&e);
-            WriteError::Refused { name, reason }
-        })?;
+        let thread = spawn("recorder", work).map_err(|why| refused(destination.path(), why))?;
         Ok(Self {
             destination: destination.clone(),
             stop: Some(stop),
@@ -150,9 +143,8 @@ impl Recorder {
     pub fn finish(mut self) -> Recorded {
         self.join();
         let ended = self.ended.try_recv().unwrap_or_else(|_| {
-            let name = self.path().display().to_string();
             let reason = "a bug in StyleForge stopped it; please report it".to_owned();
-            Ended { failure: Some(WriteError::Refused { name, reason }.into()), ..Ended::default() }
+            Ended { failure: Some(refused(self.path(), reason)), ..Ended::default() }
         });
         Recorded {
             path: self.path().to_owned(),
@@ -273,7 +265,7 @@ mod tests {
     use std::{fs, time::Instant};
 
     use super::{super::pictures::TABLE, *};
-    use crate::{frame::Frame, media::encode::Format};
+    use crate::{disk::WriteError, frame::Frame, media::encode::Format};
 
     fn pictures(folder: &Path, format: Format) -> Destination {
         let folder = folder.to_owned();
