@@ -39,7 +39,7 @@ pub use decoder::FrameDecoder;
 pub use demo::Scene;
 pub use format::{CameraFormat, FrameInterval, PixelFormat};
 pub use problem::{CaptureError, CaptureEvent, CaptureProblem};
-pub use source::{CameraId, Source, SourceError};
+pub use source::{CameraId, Source};
 
 pub use crate::{
     raw_frame::{Layout, Unusable},

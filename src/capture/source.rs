@@ -59,19 +59,14 @@ impl Display for CameraId {
     }
 }
 
-/// A text that does not name a source.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("use demo, camera, camera:NAME, a photo, a video or a folder of photos")]
-pub struct SourceError;
-
 impl FromStr for Source {
-    type Err = SourceError;
+    type Err = &'static str;
 
     /// Checks the file system to distinguish a folder from a file, and its name to distinguish a video from a photo. A
     /// missing path counts as a file, so that opening it reports that. Checks no cameras.
-    fn from_str(text: &str) -> Result<Self, SourceError> {
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.is_empty() {
-            return Err(SourceError);
+            return Err("use demo, camera, camera:NAME, a photo, a video or a folder of photos");
         }
         if text == DEMO {
             return Ok(Self::Demo);
@@ -94,7 +89,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`FromStr`].
-    pub fn from_name(name: &OsStr) -> Result<Self, SourceError> {
+    pub fn from_name(name: &OsStr) -> Result<Self, &'static str> {
         name.to_str().map_or_else(|| Ok(Self::at(PathBuf::from(name))), str::parse)
     }
 
@@ -139,7 +134,7 @@ mod tests {
         ] {
             assert_eq!(source.to_string().parse(), Ok(source.clone()));
         }
-        assert_eq!("".parse::<Source>(), Err(SourceError));
+        assert!("".parse::<Source>().is_err_and(|why| why.starts_with("use demo, camera")));
         assert_eq!("camera: Front".parse(), Ok(Source::Camera(CameraId::new("Front"))));
         let device = Source::Camera(CameraId::new("/dev/video0"));
         assert_eq!("/dev/video0".parse(), Ok(device));

@@ -85,7 +85,7 @@ impl Codec {
     /// The encoder of this ffmpeg for pictures of this size.
     ///
     /// # Errors
-    /// [`NoFfmpeg::NoEncoder`].
+    /// [`NoFfmpeg`], if it has no encoder.
     pub(crate) fn encoder(
         self,
         ffmpeg: &Ffmpeg,
@@ -96,8 +96,11 @@ impl Codec {
         let fits = |encoder: &str| encoder != "libsvtav1" || (is_usual(width) && is_usual(height));
         let mut encoders = self.encoders().iter().copied();
         encoders.find(|encoder| fits(encoder) && ffmpeg.has(encoder)).ok_or_else(|| {
-            let Ffmpeg { program, version, .. } = ffmpeg.clone();
-            NoFfmpeg::NoEncoder { program, version, codec: self.name(), encoders: self.encoders() }
+            let (program, version) = (ffmpeg.program.display(), &ffmpeg.version);
+            let encoders = self.encoders().join(" or ");
+            NoFfmpeg(format!(
+                "{program} {version} has no encoder for {self} ({encoders}); choose another codec or install a complete ffmpeg"
+            ))
         })
     }
 
@@ -161,7 +164,7 @@ impl Codec {
     /// The encoder of this ffmpeg for pictures of this size, and its options for a quality from 1 to 100.
     ///
     /// # Errors
-    /// [`NoFfmpeg::NoEncoder`].
+    /// [`NoFfmpeg`], if it has no encoder.
     pub(crate) fn options(
         self,
         ffmpeg: &Ffmpeg,

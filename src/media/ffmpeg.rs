@@ -31,24 +31,15 @@ pub struct Ffmpeg {
     pub encoders: Vec<String>,
 }
 
-/// Why no ffmpeg can be used here.
+/// Why no ffmpeg can be used here, as text for the user.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoFfmpeg {
-    #[error("ffmpeg is not installed (not found in PATH)")]
-    Missing,
-    /// Built without an encoder for the codec.
-    #[error("{} {version} has no encoder for {codec} ({}); choose another codec or install a complete ffmpeg", program.display(), encoders.join(" or "))]
-    NoEncoder {
-        program: PathBuf,
-        /// As ffmpeg reports it.
-        version: String,
-        codec: &'static str,
-        /// Any of these is enough.
-        encoders: &'static [&'static str],
-    },
-    /// Does not respond.
-    #[error("{} cannot be used: {reason}", program.display())]
-    Unusable { program: PathBuf, reason: String },
+#[error("{0}")]
+pub struct NoFfmpeg(pub(super) String);
+
+impl NoFfmpeg {
+    pub(super) fn missing() -> Self {
+        Self("ffmpeg is not installed (not found in PATH)".to_owned())
+    }
 }
 
 impl Ffmpeg {
@@ -61,7 +52,7 @@ impl Ffmpeg {
     }
 
     fn find_in(path: Option<&OsStr>, patience: Duration) -> Result<Self, NoFfmpeg> {
-        let program = program_in(path, "ffmpeg").ok_or(NoFfmpeg::Missing)?;
+        let program = program_in(path, "ffmpeg").ok_or_else(NoFfmpeg::missing)?;
         Self::asked(program, patience)
     }
 
@@ -84,14 +75,12 @@ impl Ffmpeg {
     fn asked(program: PathBuf, patience: Duration) -> Result<Self, NoFfmpeg> {
         let mut command = piped(&program);
         command.args(["-nostdin", "-encoders"]);
-        let (encoders, banner) = match process::run(command, patience) {
-            Ok(ended) => (text(&ended.output), text(&ended.errors)),
-            Err(reason) => return Err(NoFfmpeg::Unusable { program, reason }),
-        };
-        let Some(version) = version(&banner) else {
-            let reason = "it does not report its version".to_owned();
-            return Err(NoFfmpeg::Unusable { program, reason });
-        };
+        let unusable =
+            |why: String| NoFfmpeg(format!("{} cannot be used: {why}", program.display()));
+        let ended = process::run(command, patience).map_err(unusable)?;
+        let (encoders, banner) = (text(&ended.output), text(&ended.errors));
+        let silent = || unusable("it does not report its version".to_owned());
+        let version = version(&banner).ok_or_else(silent)?;
         // One line per encoder: six letters of flags, its name, a title.
         let names = encoders.lines().filter_map(|line| line.split_whitespace().nth(1));
         Ok(Self { program, version, encoders: names.map(str::to_owned).collect() })
@@ -212,14 +201,14 @@ mod tests {
     fn nothing_is_found_where_nothing_is() {
         let folder = tempfile::tempdir().expect("a folder");
         let find = |path: Option<&OsStr>| Ffmpeg::find_in(path, PATIENCE);
-        assert_eq!(find(None), Err(NoFfmpeg::Missing));
-        assert_eq!(find(Some(folder.path().as_os_str())), Err(NoFfmpeg::Missing));
+        assert_eq!(find(None), Err(NoFfmpeg::missing()));
+        assert_eq!(find(Some(folder.path().as_os_str())), Err(NoFfmpeg::missing()));
         std::fs::write(folder.path().join("ffmpeg"), "no program").expect("written");
         #[cfg(unix)]
-        assert_eq!(find(Some(folder.path().as_os_str())), Err(NoFfmpeg::Missing));
+        assert_eq!(find(Some(folder.path().as_os_str())), Err(NoFfmpeg::missing()));
         // The current folder is ignored, even if PATH names it.
-        assert_eq!(find(Some(OsStr::new(""))), Err(NoFfmpeg::Missing));
-        assert_eq!(find(Some(OsStr::new("."))), Err(NoFfmpeg::Missing));
+        assert_eq!(find(Some(OsStr::new(""))), Err(NoFfmpeg::missing()));
+        assert_eq!(find(Some(OsStr::new("."))), Err(NoFfmpeg::missing()));
     }
 
     #[cfg(unix)]
@@ -242,12 +231,12 @@ mod tests {
         assert_eq!((&found.program, found.version.as_str()), (&program, "6.1"));
         assert_eq!([found.has("libx264rgb"), found.has("libx264")], [true, false]);
         let unusable = |(found, _)| match found {
-            Err(NoFfmpeg::Unusable { reason, .. }) => reason,
+            Err(NoFfmpeg(why)) => why,
             other => panic!("{other:?}"),
         };
         assert!(unusable(find("exit 3", PATIENCE)).contains("version"));
         let silent = unusable(find("exec sleep 600", Duration::from_millis(200)));
-        assert_eq!(silent, "it did not end within 0.2 s");
+        assert!(silent.ends_with(" cannot be used: it did not end within 0.2 s"), "{silent}");
     }
 
     /// The value after each occurrence of this flag.

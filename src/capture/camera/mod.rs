@@ -152,18 +152,13 @@ fn find(id: &CameraId) -> Result<DeviceEntry, CaptureProblem> {
 /// a part of that. All devices for the first camera.
 fn best_fit<'a>(entries: &'a [DeviceEntry], id: &CameraId) -> Vec<&'a DeviceEntry> {
     let name = id.as_str().to_lowercase();
-    let fits = |fit: &dyn Fn(&DeviceEntry) -> bool| -> Vec<&'a DeviceEntry> {
-        entries.iter().filter(|entry| fit(entry)).collect()
-    };
-    let by_id = fits(&|entry| entry.id == *id);
-    if !by_id.is_empty() {
-        return by_id;
-    }
-    let by_name = fits(&|p| p.name.to_lowercase() == name || p.device == id.as_str());
-    if !by_name.is_empty() {
-        return by_name;
-    }
-    fits(&|entry| entry.name.to_lowercase().contains(&name))
+    let rules: [&dyn Fn(&DeviceEntry) -> bool; 3] = [
+        &|entry| entry.id == *id,
+        &|entry| entry.name.to_lowercase() == name || entry.device == id.as_str(),
+        &|entry| entry.name.to_lowercase().contains(&name),
+    ];
+    let found = rules.map(|fits| entries.iter().filter(|e| fits(e)).collect::<Vec<_>>());
+    found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn without_ffmpeg_an_mp4_becomes_an_avi_that_says_why() {
         let path = Path::new("deep/clip.mp4");
-        let (avi, note) = Destination::mp4_or_avi(path, Codec::H264, Err(NoFfmpeg::Missing));
+        let (avi, note) = Destination::mp4_or_avi(path, Codec::H264, Err(NoFfmpeg::missing()));
         let path = PathBuf::from("deep/clip.avi");
         assert_eq!(avi, Destination::Avi { path });
         let note = note.expect("a note");
