@@ -7,7 +7,6 @@ use std::{
     fs,
     io::Cursor,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult};
@@ -15,15 +14,12 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Im
 use super::{
     foreign::{Opened, Pixels, invalid, is_sideways, unsupported},
     heif::Heif,
-    kind::limits,
+    kind::{limits, patience},
     process,
 };
 use crate::disk::exchange_folder;
 
 const PROGRAM: &str = "heif-convert";
-/// Time for an image, and for each megapixel.
-const TIME: Duration = Duration::from_secs(5);
-const TIME_PER_MEGAPIXEL: Duration = Duration::from_millis(500);
 /// Memory of the process for libraries and threads, and for each pixel.
 const PROGRAM_BYTES: u64 = 768 << 20;
 const BYTES_PER_PIXEL: u64 = 24;
@@ -63,9 +59,8 @@ fn converted(bytes: &[u8], size: (u32, u32)) -> ImageResult<Vec<u8>> {
 }
 
 /// Runs the program in a folder within the limits.
-fn run(program: &Path, folder: &Path, (width, height): (u32, u32)) -> Result<(), String> {
+fn run(program: &Path, folder: &Path, size @ (width, height): (u32, u32)) -> Result<(), String> {
     let pixels = u64::from(width) * u64::from(height);
-    let time = TIME + TIME_PER_MEGAPIXEL.mul_f64(pixels as f64 / 1e6);
     // In units of 1024 and of 512 bytes. A shell sets the limits, and becomes the program.
     let memory = (PROGRAM_BYTES + BYTES_PER_PIXEL * pixels) / 1024;
     let file = ((8 * pixels) + (1 << 20)) / 512;
@@ -73,7 +68,7 @@ fn run(program: &Path, folder: &Path, (width, height): (u32, u32)) -> Result<(),
     let mut command = process::piped(Path::new("/bin/sh"));
     command.arg("-c").arg(script).arg(program).args(["photo.heic", "photo.png"]);
     command.current_dir(folder);
-    process::run(command, time)?.failure().map_or(Ok(()), Err)
+    process::run(command, patience(size))?.failure().map_or(Ok(()), Err)
 }
 
 fn read(bytes: &[u8], size: (u32, u32), is_deep: bool, pixels: &mut [u8]) -> ImageResult<()> {

@@ -6,7 +6,10 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{container::look_at_jpeg, foreign::{from_ycbcr, invalid}};
+use super::{
+    container::look_at_jpeg,
+    foreign::{from_ycbcr, invalid},
+};
 
 /// Reads the inks of a JPEG of four components.
 pub(super) fn read_jpeg(bytes: &[u8], inks: &mut [u8]) -> ImageResult<()> {

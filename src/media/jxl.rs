@@ -1,6 +1,6 @@
 //! Decodes JPEG XL: still images and the first frame of animations. Orientation is applied by the decoder.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use image::{ImageError, ImageResult};
 use jxl::{
@@ -14,7 +14,7 @@ use jxl::{
 use super::{
     foreign::{Opened, Pixels, cut, invalid, unsupported},
     heif::{boxes, exif_of_box},
-    kind::MAX_PIXELS,
+    kind::{MAX_PIXELS, patience},
 };
 
 /// Maximum samples of a frame, in samples of the picture; frames that are referred to may be larger than the picture.
@@ -23,9 +23,6 @@ const MAX_FRAME: usize = 2;
 const SMALL_FRAME: usize = 4 << 20;
 /// Bytes after which the time is checked.
 const STEP_BYTES: usize = 64 << 10;
-/// A file can contain any number of frames that are not shown. Time for a picture, and for each megapixel.
-const TIME: Duration = Duration::from_secs(5);
-const TIME_PER_MEGAPIXEL: Duration = Duration::from_millis(500);
 
 /// Reads the header.
 pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
@@ -87,8 +84,8 @@ fn with_limit(bytes: &[u8], samples: usize) -> ImageResult<Opened<'_>> {
     let row_bytes = width as usize * pixels.bytes();
     let read = move |pixels: &mut [u8], _| {
         let output = JxlOutputBuffer::new(pixels, height as usize, row_bytes);
-        let megapixels = f64::from(width) * f64::from(height) / 1e6;
-        read(decoder, rest, output, TIME + TIME_PER_MEGAPIXEL.mul_f64(megapixels))
+        // A file can contain any number of frames that are not shown.
+        read(decoder, rest, output, Instant::now() + patience((width, height)))
     };
     Ok(Opened {
         icc,
@@ -106,10 +103,9 @@ fn read(
     mut decoder: JxlDecoder,
     mut rest: &[u8],
     output: JxlOutputBuffer<'_>,
-    time: Duration,
+    end: Instant,
 ) -> ImageResult<()> {
     let mut output = [output];
-    let end = Instant::now() + time;
     loop {
         let (mut step, after) = rest.split_at(rest.len().min(STEP_BYTES));
         let event = decoder.process(&mut step, Some(&mut output), None);

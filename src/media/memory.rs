@@ -26,9 +26,6 @@ pub fn has_limited_addresses() -> bool {
 }
 
 fn address_limit_bytes() -> Option<u64> {
-    if cfg!(not(target_os = "linux")) {
-        return None;
-    }
     address_space_limit_bytes(&std::fs::read_to_string("/proc/self/limits").ok()?)
 }
 

@@ -230,7 +230,7 @@ impl<R: Read> NutReader<R> {
 
     fn picture(&mut self, code: u8) -> io::Result<(i64, Vec<u8>)> {
         let from = &mut self.from;
-        let FrameCode { mut flags, size_factor, size_rest, later, mut reserved, mut header } =
+        let FrameCode { mut flags, size_factor, size_rest, later, reserved, header } =
             self.codes[usize::from(code)];
         if flags & FLAG_CODED != 0 {
             flags ^= v(from)?;
@@ -238,27 +238,17 @@ impl<R: Read> NutReader<R> {
         if flags & FLAG_INVALID != 0 {
             return Err(wrong("a frame is damaged"));
         }
-        if flags & FLAG_STREAM_ID != 0 {
-            v(from)?;
-        }
-        self.ticks = if flags & FLAG_CODED_PTS == 0 {
-            self.ticks.saturating_add(later)
-        } else {
-            full_time(v(from)?, self.ticks, self.short_bits)
+        let mut coded = |flag: u64| if flags & flag != 0 { v(from).map(Some) } else { Ok(None) };
+        coded(FLAG_STREAM_ID)?;
+        self.ticks = match coded(FLAG_CODED_PTS)? {
+            Some(time) => full_time(time, self.ticks, self.short_bits),
+            None => self.ticks.saturating_add(later),
         };
-        let mut size = size_rest;
-        if flags & FLAG_SIZE_MSB != 0 {
-            size = v(from)?.saturating_mul(size_factor).saturating_add(size_rest);
-        }
-        if flags & FLAG_MATCH_TIME != 0 {
-            v(from)?;
-        }
-        if flags & FLAG_HEADER_INDEX != 0 {
-            header = v(from)?;
-        }
-        if flags & FLAG_RESERVED != 0 {
-            reserved = v(from)?;
-        }
+        let size = coded(FLAG_SIZE_MSB)?.unwrap_or(0);
+        let size = size.saturating_mul(size_factor).saturating_add(size_rest);
+        coded(FLAG_MATCH_TIME)?;
+        let header = coded(FLAG_HEADER_INDEX)?.unwrap_or(header);
+        let reserved = coded(FLAG_RESERVED)?.unwrap_or(reserved);
         for _ in 0..reserved {
             v(from)?;
         }
