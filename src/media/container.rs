@@ -372,7 +372,8 @@ mod tests {
 
     #[test]
     fn frames_of_a_gif_are_found_with_their_sizes() {
-        let screen = b"GIF89a\x05\0\x04\0\0\0\0";
+        // With a table of two colours, without which the decoder reads no frame.
+        let screen = b"GIF89a\x05\0\x04\0\x80\0\0\0\0\0\xff\xff\xff";
         let frame = b"\x2c\0\0\0\0\x00\x01\x02\0\0\x02\x01\x44\0";
         let file = [&screen[..], b"\x21\xfe\x01x\0", frame, frame, b"\x3b"].concat();
         assert_eq!(gif_frames(&file).collect::<Vec<_>>(), [512; 2]);
