@@ -10,30 +10,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::compose::Look;
 
-/// An integer from `MIN` to `MAX`, or an optional one.
-pub fn integer<'de, D, T, const MIN: i64, const MAX: i64>(from: D) -> Result<Option<T>, D::Error>
+/// An integer from `MIN` to `MAX`.
+pub fn integer<'de, D, T, const MIN: i64, const MAX: i64>(from: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: TryFrom<i64>,
 {
-    let value = i64::deserialize(from)?;
-    let in_range = Some(value).filter(|value| (MIN..=MAX).contains(value));
-    let converted = in_range.and_then(|value| T::try_from(value).ok());
-    converted
-        .map(Some)
-        .ok_or_else(|| D::Error::custom(format!("expected an integer of {MIN} to {MAX}")))
+    let value = Some(i64::deserialize(from)?).filter(|value| (MIN..=MAX).contains(value));
+    let converted = value.and_then(|value| T::try_from(value).ok());
+    converted.ok_or_else(|| D::Error::custom(format!("expected an integer of {MIN} to {MAX}")))
 }
 
-pub fn percent<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u8>, D::Error> {
-    integer::<_, _, 0, 100>(from)
-}
-
-pub fn quality<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
-    integer::<_, _, 1, 100>(from).map(Option::unwrap_or_default)
-}
-
-pub fn steadiness<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
-    integer::<_, _, 0, 100>(from).map(Option::unwrap_or_default)
+/// As [`integer`], for an optional value.
+pub fn optional_integer<'de, D, T, const MIN: i64, const MAX: i64>(
+    from: D,
+) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    integer::<D, T, MIN, MAX>(from).map(Some)
 }
 
 /// Values in their text form.
@@ -108,18 +104,18 @@ pub mod look {
 
     #[derive(Serialize, Deserialize)]
     struct Keys {
-        #[serde(deserialize_with = "percent")]
-        strength: Option<u8>,
+        #[serde(deserialize_with = "integer::<_, _, 0, 100>")]
+        strength: u8,
         keep_colors: bool,
     }
 
     pub fn serialize<S: Serializer>(look: &Look, to: S) -> Result<S::Ok, S::Error> {
-        Keys { strength: Some(look.strength_percent), keep_colors: look.keep_colors }.serialize(to)
+        Keys { strength: look.strength_percent, keep_colors: look.keep_colors }.serialize(to)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Look, D::Error> {
         let Keys { strength, keep_colors } = Keys::deserialize(from)?;
-        Ok(Look { strength_percent: strength.unwrap_or(100), keep_colors })
+        Ok(Look { strength_percent: strength, keep_colors })
     }
 }
 
@@ -134,9 +130,9 @@ pub mod window_size {
     #[serde(default)]
     #[derive(Default)]
     struct Keys {
-        #[serde(deserialize_with = "integer::<_, _, 1, 100_000>")]
+        #[serde(deserialize_with = "optional_integer::<_, _, 1, 100_000>")]
         window_width: Option<i64>,
-        #[serde(deserialize_with = "integer::<_, _, 1, 100_000>")]
+        #[serde(deserialize_with = "optional_integer::<_, _, 1, 100_000>")]
         window_height: Option<i64>,
     }
 

@@ -30,7 +30,7 @@ struct LivePart {
 
 impl Settings {
     /// The settings in a file's table, and warnings about invalid values.
-    pub(super) fn from_table(mut table: Table) -> (Self, Vec<String>) {
+    pub fn from_table(mut table: Table) -> (Self, Vec<String>) {
         let mut settings = Self::default();
         let mut warnings = Vec::new();
         let has_live_style = table.get("live").is_some_and(|live| live.get("strength").is_some());
@@ -88,7 +88,7 @@ impl Settings {
     ///
     /// # Errors
     /// If the values cannot be represented in TOML.
-    pub(super) fn to_table(&self) -> Result<Table, toml::ser::Error> {
+    pub fn to_table(&self) -> Result<Table, toml::ser::Error> {
         let mut table = self.unknown.clone();
         table.insert("version".to_owned(), Value::Integer(VERSION));
         let mut live = table_of(&self.live)?;
@@ -125,7 +125,7 @@ fn keep_newest(paths: &mut Vec<PathBuf>, most: usize) {
 ///
 /// # Errors
 /// Why the text cannot be read, as text.
-pub(super) fn parsed(text: &str) -> Result<Table, String> {
+pub fn parsed(text: &str) -> Result<Table, String> {
     let table = thread::scope(|scope| {
         let thread = thread::Builder::new().name("settings".to_owned());
         let reader = thread.stack_size(STACK_BYTES);

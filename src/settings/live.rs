@@ -37,7 +37,7 @@ pub struct LiveChoices {
     #[serde(with = "camera_size")]
     pub camera_size: Option<(u32, u32)>,
     /// Frame rate of a camera; automatic if `None`.
-    #[serde(deserialize_with = "fields::integer::<_, _, 1, 1000>")]
+    #[serde(deserialize_with = "fields::optional_integer::<_, _, 1, 1000>")]
     pub camera_fps: Option<u32>,
     /// Pixel format of a camera; automatic if `None`.
     #[serde(with = "fields::optional_text")]
@@ -53,7 +53,7 @@ pub struct LiveChoices {
     #[serde(flatten, with = "size")]
     pub size: LiveSize,
     /// How much of the painting before is kept, 0 to 100.
-    #[serde(deserialize_with = "fields::steadiness")]
+    #[serde(deserialize_with = "fields::integer::<_, _, 0, 100>")]
     pub steadiness: u8,
     /// Whether painted frames are upscaled to the source's size.
     pub upscale: bool,
@@ -69,7 +69,7 @@ pub struct LiveChoices {
     /// Codec of videos, one that MP4 can hold, and its quality from 1 to 100.
     #[serde(deserialize_with = "codec")]
     pub codec: Codec,
-    #[serde(deserialize_with = "fields::quality")]
+    #[serde(deserialize_with = "fields::integer::<_, _, 1, 100>")]
     pub quality: u8,
     /// Whether videos are recorded with sound from the microphone.
     pub microphone: bool,
@@ -158,9 +158,9 @@ mod size {
     #[derive(Default, Serialize, Deserialize)]
     #[serde(default)]
     struct Keys {
-        #[serde(deserialize_with = "fields::integer::<_, _, 16, 8192>")]
+        #[serde(deserialize_with = "fields::optional_integer::<_, _, 16, 8192>")]
         working_px: Option<i64>,
-        #[serde(deserialize_with = "fields::integer::<_, _, 1, 240>")]
+        #[serde(deserialize_with = "fields::optional_integer::<_, _, 1, 240>")]
         target_fps: Option<i64>,
     }
 

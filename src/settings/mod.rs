@@ -60,14 +60,14 @@ pub struct Choices {
     /// Id of the style.
     pub style: Option<String>,
     /// The style's own weight in a mix, 0 to 100; the default if `None`.
-    #[serde(deserialize_with = "fields::percent")]
+    #[serde(deserialize_with = "fields::optional_integer::<_, _, 0, 100>")]
     pub mix_own: Option<u8>,
     /// Ids and weights (0 to 100) of the styles that are mixed with it.
     #[serde(with = "fields::mix", skip_serializing_if = "Vec::is_empty")]
     pub mix: Vec<(String, u8)>,
     pub model: ModelSize,
     /// Working size: long side in pixels; the default if `None`.
-    #[serde(deserialize_with = "fields::integer::<_, _, 16, 100_000>")]
+    #[serde(deserialize_with = "fields::optional_integer::<_, _, 16, 100_000>")]
     pub working_px: Option<usize>,
     /// Mode for photos; live mode has its own.
     #[serde(with = "fields::text")]
@@ -84,7 +84,7 @@ pub struct Choices {
     #[serde(with = "fields::optional_text")]
     pub format: Option<Format>,
     /// 1 to 100.
-    #[serde(deserialize_with = "fields::quality")]
+    #[serde(deserialize_with = "fields::integer::<_, _, 1, 100>")]
     pub jpeg_quality: u8,
     /// Whether to ask before an unsaved result is lost.
     pub ask_before_losing: bool,
@@ -104,7 +104,7 @@ pub struct LiveStyle {
     /// See [`Choices::style`].
     pub style: Option<String>,
     /// See [`Choices::mix_own`].
-    #[serde(deserialize_with = "fields::percent")]
+    #[serde(deserialize_with = "fields::optional_integer::<_, _, 0, 100>")]
     pub mix_own: Option<u8>,
     /// See [`Choices::mix`].
     #[serde(with = "fields::mix", skip_serializing_if = "Vec::is_empty")]
