@@ -37,10 +37,9 @@ impl Frame {
     /// The frame enlarged to `width` x `height` pixels, neither less than its own. It is extended to the right and
     /// downwards by reflection, repeatedly if needed; a side of one pixel is repeated.
     pub fn extended(&self, width: usize, height: usize) -> Self {
-        let (width, height) = (width.max(1), height.max(1));
-        let mut rgba = vec![0; 4 * width * height];
-        self.extend_into(width, &mut rgba);
-        Self { width, height, rgba }
+        let mut extended = Self::empty(width, height);
+        self.extend_into(extended.width, &mut extended.rgba);
+        extended
     }
 
     /// [`Frame::extended`] into an existing RGBA buffer, in rows of `width` pixels; as many rows as the buffer holds.
@@ -179,7 +178,7 @@ impl PictureDifference {
     /// Compares the pixels of `a` and `b` for which `counts(x, y)` is true. `None` if the sizes differ or no pixel
     /// counts.
     pub fn over(a: &Frame, b: &Frame, counts: impl Fn(usize, usize) -> bool) -> Option<Self> {
-        if (a.width, a.height) != (b.width, b.height) {
+        if a.size() != b.size() {
             return None;
         }
         let (mut largest, mut sum, mut squares, mut differing, mut bytes) =

@@ -11,11 +11,13 @@
 //! Each end belongs to one thread at a time.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering},
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::lock::lock;
 
 struct Between<T> {
     value: T,
@@ -31,7 +33,7 @@ struct Shared<T> {
 impl<T> Shared<T> {
     fn swap(&self, own: &mut T, writes: bool) -> bool {
         // The lock is held only for a swap, so the value is complete even if a thread panicked.
-        let mut between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut between = lock(&self.between);
         let was_fresh = between.fresh;
         if writes || was_fresh {
             std::mem::swap(own, &mut between.value);
@@ -125,8 +127,7 @@ impl<T> Reader<T> {
 
     /// Whether there is a value that was not taken yet.
     pub fn has_new(&self) -> bool {
-        let between = self.shared.between.lock();
-        between.unwrap_or_else(PoisonError::into_inner).fresh
+        lock(&self.shared.between).fresh
     }
 
     pub fn counts(&self) -> Counts {

@@ -77,14 +77,19 @@ pub enum AttentionChoice {
     Fixed(AttentionKernel),
 }
 
-/// How the network runs: variant, precision and attention. Shown next to every time and frame rate.
+/// Variant, precision and attention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Mode {
+pub struct ModeOf<P> {
     pub variant: Variant,
-    pub precision: Precision,
+    pub precision: P,
     /// Only for networks with attention.
     pub attention: AttentionChoice,
 }
+
+/// How the network runs. Shown next to every time and frame rate.
+pub type Mode = ModeOf<Precision>;
+/// A mode as the user chooses it: the precision may be left to the device.
+pub type ModeChoice = ModeOf<PrecisionChoice>;
 
 /// Size of a trained style.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -202,31 +207,14 @@ macro_rules! named {
 pub(crate) use named;
 
 named!(Variant, "variant", Baseline = "baseline", FusedNorm = "fused-norm", Fused = "fused");
-named!(
-    Precision,
-    "precision",
-    Fp32 = "fp32",
-    Fp16x2 = "fp16x2",
-    Tf32 = "tf32",
-    Fp16 = "fp16",
-    Bf16 = "bf16",
-    Mixed = "mixed",
-    Int8 = "int8"
-);
-named!(
-    AttentionKernel,
-    "way to compute attention",
-    Naive = "naive",
-    Tiled = "tiled",
-    Online = "online",
-    Flash = "flash"
-);
 named!(ModelSize, "model size", Full = "full", Lite = "lite");
 named!(DeviceChoice, "device", Auto = "auto", Cpu = "cpu", Cuda = "cuda");
 
-/// [`named`] with an additional automatic choice.
+/// [`named`], and the same choices with an automatic one.
 macro_rules! named_or_auto {
-    ($type:ident of $named:ident, $($variant:ident),+) => {
+    ($type:ident of $named:ident, $what:literal, $($variant:ident = $name:literal),+) => {
+        named!($named, $what, $($variant = $name),+);
+
         impl $type {
             /// Every choice, in the order of the menus.
             pub const ALL: &'static [Self] = &[Self::Auto, $(Self::Fixed($named::$variant)),+];
@@ -262,28 +250,29 @@ macro_rules! named_or_auto {
     };
 }
 
-named_or_auto!(PrecisionChoice of Precision, Fp32, Fp16x2, Tf32, Fp16, Bf16, Mixed, Int8);
-named_or_auto!(AttentionChoice of AttentionKernel, Naive, Tiled, Online, Flash);
+named_or_auto!(
+    PrecisionChoice of Precision,
+    "precision",
+    Fp32 = "fp32",
+    Fp16x2 = "fp16x2",
+    Tf32 = "tf32",
+    Fp16 = "fp16",
+    Bf16 = "bf16",
+    Mixed = "mixed",
+    Int8 = "int8"
+);
+named_or_auto!(
+    AttentionChoice of AttentionKernel,
+    "way to compute attention",
+    Naive = "naive",
+    Tiled = "tiled",
+    Online = "online",
+    Flash = "flash"
+);
 
-impl AttentionChoice {
-    /// The part of a mode's name after variant and precision; empty for the automatic choice.
-    fn suffix(self) -> String {
-        match self {
-            Self::Auto => String::new(),
-            Self::Fixed(kernel) => format!(", {kernel} attention"),
-        }
-    }
-
-    /// Parses the attention kernel after variant and precision: its name, with or without the word `attention`.
-    fn of_words(words: &str) -> Result<Self, UnknownChoice> {
-        let name = words.strip_suffix("attention").unwrap_or(words);
-        name.trim().parse()
-    }
-}
-
-impl Mode {
+impl<P: Copy> ModeOf<P> {
     /// A mode with automatic attention.
-    pub const fn new(variant: Variant, precision: Precision) -> Self {
+    pub const fn new(variant: Variant, precision: P) -> Self {
         Self { variant, precision, attention: AttentionChoice::Auto }
     }
 
@@ -292,7 +281,9 @@ impl Mode {
     pub const fn with_attention(self, attention: AttentionChoice) -> Self {
         Self { attention, ..self }
     }
+}
 
+impl Mode {
     /// Every mode with automatic attention, by variant and then by precision, whether or not a device supports it. Only
     /// the fused variant has int8 and fp16x2, because their numbers are converted while a convolution loads its input.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -305,21 +296,7 @@ impl Mode {
     }
 }
 
-/// A mode as the user chooses it: the precision may be left to the device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ModeChoice {
-    pub variant: Variant,
-    pub precision: PrecisionChoice,
-    /// Only for networks with attention.
-    pub attention: AttentionChoice,
-}
-
 impl ModeChoice {
-    /// A choice with automatic attention.
-    pub const fn new(variant: Variant, precision: PrecisionChoice) -> Self {
-        Self { variant, precision, attention: AttentionChoice::Auto }
-    }
-
     /// The mode, with `auto` as the device's choice of precision.
     pub fn with_auto(self, auto: impl FnOnce(Variant) -> Precision) -> Mode {
         let precision = match self.precision {
@@ -340,7 +317,7 @@ impl From<Mode> for ModeChoice {
     }
 }
 
-impl FromStr for ModeChoice {
+impl<P: FromStr<Err = UnknownChoice>> FromStr for ModeOf<P> {
     type Err = UnknownChoice;
 
     /// Parses `fused fp16`, or `fused` alone for the device's choice of precision. Either may end in an attention
@@ -349,24 +326,22 @@ impl FromStr for ModeChoice {
         let (mode, attention) = s.split_once(',').unwrap_or((s, AttentionChoice::Auto.name()));
         let mode = mode.trim();
         let (variant, precision) = mode.split_once(' ').unwrap_or((mode, "auto"));
+        let attention = attention.strip_suffix("attention").unwrap_or(attention);
         Ok(Self {
             variant: variant.parse()?,
             precision: precision.trim_start().parse()?,
-            attention: AttentionChoice::of_words(attention)?,
+            attention: attention.trim().parse()?,
         })
     }
 }
 
-impl fmt::Display for ModeChoice {
+impl<P: fmt::Display> fmt::Display for ModeOf<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let attention = self.attention.suffix();
+        let attention = match self.attention {
+            AttentionChoice::Auto => String::new(),
+            AttentionChoice::Fixed(kernel) => format!(", {kernel} attention"),
+        };
         f.pad(&format!("{} {}{attention}", self.variant, self.precision))
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&ModeChoice::from(*self), f)
     }
 }
 
@@ -378,16 +353,7 @@ impl Serialize for Mode {
 
 impl<'de> Deserialize<'de> for Mode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let words = String::deserialize(deserializer)?;
-        let (mode, attention) = (words.split_once(", "))
-            .map_or((words.as_str(), None), |(mode, way)| (mode, Some(way)));
-        let (variant, precision) = mode.split_once(' ').unwrap_or((mode, ""));
-        let attention = attention.map_or(Ok(AttentionChoice::Auto), AttentionChoice::of_words);
-        Ok(Self {
-            variant: variant.parse().map_err(de::Error::custom)?,
-            precision: precision.parse().map_err(de::Error::custom)?,
-            attention: attention.map_err(de::Error::custom)?,
-        })
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

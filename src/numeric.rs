@@ -2,9 +2,7 @@
 //!
 //! A [`Precision`] names one such set of formats. Does not depend on devices or kernels.
 
-use std::fmt;
-
-use crate::mode::Precision;
+use crate::mode::{Precision, named};
 
 /// The format of a single number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,18 +71,16 @@ impl NumberFormat {
     }
 }
 
-impl fmt::Display for NumberFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Fp32 => "fp32",
-            Self::Fp16x2 => "fp16x2",
-            Self::Tf32 => "tf32",
-            Self::Fp16 => "fp16",
-            Self::Bf16 => "bf16",
-            Self::Int8 => "int8",
-        })
-    }
-}
+named!(
+    NumberFormat,
+    "number format",
+    Fp32 = "fp32",
+    Fp16x2 = "fp16x2",
+    Tf32 = "tf32",
+    Fp16 = "fp16",
+    Bf16 = "bf16",
+    Int8 = "int8"
+);
 
 /// The nearest half-precision number, and the one nearest to the remainder.
 pub fn two_halves(value: f32) -> [half::f16; 2] {

@@ -108,19 +108,13 @@ impl Layout {
                     }
                 }
                 PixelFormat::Rgb => {
-                    for (pixel, &[r, g, b]) in row.iter_mut().zip(line(y).as_chunks::<3>().0) {
-                        *pixel = [r, g, b, 255];
-                    }
+                    pixels(row.as_flattened_mut(), line(y), |[r, g, b]: [u8; 3]| [r, g, b, 255]);
                 }
                 PixelFormat::Bgr => {
-                    for (pixel, &[b, g, r]) in row.iter_mut().zip(line(y).as_chunks::<3>().0) {
-                        *pixel = [r, g, b, 255];
-                    }
+                    pixels(row.as_flattened_mut(), line(y), |[b, g, r]: [u8; 3]| [r, g, b, 255]);
                 }
                 PixelFormat::Grey => {
-                    for (pixel, &level) in row.iter_mut().zip(line(y)) {
-                        *pixel = [level, level, level, 255];
-                    }
+                    pixels(row.as_flattened_mut(), line(y), |[level]| [level, level, level, 255]);
                 }
                 _ => return Err(Unusable::OtherFormat),
             }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::Frame;
 
-/// A clockwise rotation.
+/// A clockwise rotation, by quarters of a turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Rotation {
     #[default]
@@ -26,16 +26,7 @@ impl Rotation {
     pub const ALL: [Self; 4] = [Self::None, Self::Quarter, Self::Half, Self::ThreeQuarters];
 
     pub fn degrees(self) -> u16 {
-        90 * self.quarters() as u16
-    }
-
-    fn quarters(self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Quarter => 1,
-            Self::Half => 2,
-            Self::ThreeQuarters => 3,
-        }
+        90 * self as u16
     }
 
     /// Whether width and height are swapped.
@@ -51,13 +42,13 @@ impl Rotation {
     /// This rotation followed by `other`.
     #[must_use]
     pub fn then(self, other: Self) -> Self {
-        Self::ALL[(self.quarters() + other.quarters()) % 4]
+        Self::ALL[(self as usize + other as usize) % 4]
     }
 
     /// The inverse rotation.
     #[must_use]
     pub fn back(self) -> Self {
-        Self::ALL[(4 - self.quarters()) % 4]
+        Self::ALL[(4 - self as usize) % 4]
     }
 }
 
@@ -83,7 +74,7 @@ const BLOCK_PX: usize = 16;
 
 /// Rotates `source` into `target`, then mirrors it. Allocates only if `target` has never been as large.
 pub fn turn_into(source: &Frame, target: &mut Frame, rotate: Rotation, mirror: bool) {
-    let (width, height) = (source.width(), source.height());
+    let (width, height) = source.size();
     let (turned_width, turned_height) = rotate.size((width, height));
     target.resize(turned_width, turned_height);
     let (from, _) = source.rgba().as_chunks::<PIXEL>();
