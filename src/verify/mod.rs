@@ -94,24 +94,16 @@ pub fn verify(
         let truth = Truth::new(&subject.network, picture.clone());
         let other = (batch > 1).then(|| Truth::new(&subject.network, mirrored(picture)));
         for &mode in modes {
-            let mut verdict = judged(backend, subject, name, &truth, mode)?;
-            if let Some(other) = &other {
-                let pair = [&truth, other];
-                verdict.fail(batch_failures(backend, &subject.network, mode, batch, pair)?);
-            }
-            report(verdict);
+            let of_batch = match &other {
+                Some(other) => {
+                    batch_failures(backend, &subject.network, mode, batch, [&truth, other])?
+                }
+                None => Vec::new(),
+            };
+            report(judged(backend, subject, name, (&truth, mode), of_batch)?);
         }
     }
     Ok(())
-}
-
-impl Verdict {
-    /// Adds further failures.
-    fn fail(&mut self, failures: Vec<String>) {
-        let all: Vec<String> = self.failure.take().into_iter().chain(failures).collect();
-        self.passed = all.is_empty();
-        self.failure = (!all.is_empty()).then(|| all.join("; "));
-    }
 }
 
 /// The picture with left and right swapped.
@@ -173,13 +165,13 @@ fn device_rounding(session: &dyn Session, backend: &dyn Backend) -> DeviceRoundi
     }
 }
 
-/// Runs a mode on a picture and judges the results.
+/// Runs a mode on a picture and judges the results, to which the failures in a batch are added.
 fn judged(
     backend: &dyn Backend,
     subject: &Subject,
     name: &str,
-    truth: &Truth<'_>,
-    mode: Mode,
+    (truth, mode): (&Truth<'_>, Mode),
+    of_batch: Vec<String>,
 ) -> Result<Verdict, BackendError> {
     let picture = &truth.picture;
     let spec = SessionSpec::single(picture.width(), picture.height(), mode);
@@ -216,6 +208,7 @@ fn judged(
     if alpha(&painted) != alpha(picture) {
         failures.push("alpha was not preserved".to_owned());
     }
+    failures.extend(of_batch);
     // A picture of another size counts as different everywhere.
     let seen = |d: Option<PictureDifference>| {
         d.map_or((u8::MAX, 1.0, Some(0.0)), |d| {

@@ -31,9 +31,9 @@ pub struct Distance {
 }
 
 /// Allowed rms error, relative to that of a naive run in the same precision.
-pub(super) const NAIVE_RMS_FACTOR: f64 = 2.0;
+pub const NAIVE_RMS_FACTOR: f64 = 2.0;
 /// Allowed largest error, relative to that of a naive run in the same precision.
-pub(super) const NAIVE_LARGEST_FACTOR: u8 = 4;
+pub const NAIVE_LARGEST_FACTOR: u8 = 4;
 
 impl Rule {
     /// Single precision by direct convolutions, also as sums of two halves.

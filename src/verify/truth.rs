@@ -73,8 +73,8 @@ impl<'a> Truth<'a> {
     /// The oracle's painting to compare `painted` with. A value midway between two levels may be rounded to either one;
     /// such values are common in networks without noise.
     pub fn beside(&self, painted: &Frame) -> Frame {
-        let (width, height) = (self.painted.width(), self.painted.height());
-        if (painted.width(), painted.height()) != (width, height) {
+        let (width, height) = self.painted.size();
+        if painted.size() != (width, height) {
             return self.painted.clone();
         }
         let output = &self.judgement.output;
