@@ -126,19 +126,21 @@ impl Canvas {
         let size = Size::new(letters.size_px);
         let metrics = self.font.glyph_metrics(size, LocationRef::default());
         let (charmap, outlines) = (self.font.charmap(), self.font.outline_glyphs());
-        let mut pen = Pen { path: BezPath::new(), left: 0.0 };
+        let (mut path, mut advance) = (BezPath::new(), left);
         for letter in text.chars() {
             let Some(glyph) = charmap.map(letter) else {
                 continue;
             };
             if let Some(outline) = outlines.get(glyph) {
                 let settings = DrawSettings::unhinted(size, LocationRef::default());
+                let mut pen = Pen(BezPath::new());
                 // A glyph that cannot be drawn is left out; its advance stays.
                 outline.draw(settings, &mut pen).ok();
+                // The y axis of a font points up.
+                path.extend(Affine::translate((advance, y)) * Affine::FLIP_Y * pen.0);
             }
-            pen.left += f64::from(metrics.advance_width(glyph).unwrap_or(0.0));
+            advance += f64::from(metrics.advance_width(glyph).unwrap_or(0.0));
         }
-        let path = Affine::translate((left, y)) * pen.path;
         self.context.set_paint(paint(letters.color));
         self.context.fill_path(&path);
         if letters.is_strong {
@@ -167,40 +169,27 @@ fn paint([r, g, b, a]: Rgba) -> Color {
     Color::from_rgba8(r, g, b, a)
 }
 
-/// Appends the outlines of glyphs. The y axis points down.
-struct Pen {
-    path: BezPath,
-    left: f64,
-}
-
-impl Pen {
-    fn at(&self, x: f32, y: f32) -> (f64, f64) {
-        (f64::from(x) + self.left, -f64::from(y))
-    }
-}
+/// The outline of a glyph.
+struct Pen(BezPath);
 
 impl OutlinePen for Pen {
     fn move_to(&mut self, x: f32, y: f32) {
-        let to = self.at(x, y);
-        self.path.move_to(to);
+        self.0.move_to((x, y));
     }
 
     fn line_to(&mut self, x: f32, y: f32) {
-        let to = self.at(x, y);
-        self.path.line_to(to);
+        self.0.line_to((x, y));
     }
 
     fn quad_to(&mut self, cx: f32, cy: f32, x: f32, y: f32) {
-        let (control, to) = (self.at(cx, cy), self.at(x, y));
-        self.path.quad_to(control, to);
+        self.0.quad_to((cx, cy), (x, y));
     }
 
     fn curve_to(&mut self, cx: f32, cy: f32, dx: f32, dy: f32, x: f32, y: f32) {
-        let (first, second, to) = (self.at(cx, cy), self.at(dx, dy), self.at(x, y));
-        self.path.curve_to(first, second, to);
+        self.0.curve_to((cx, cy), (dx, dy), (x, y));
     }
 
     fn close(&mut self) {
-        self.path.close_path();
+        self.0.close_path();
     }
 }
