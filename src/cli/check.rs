@@ -10,8 +10,9 @@ use super::{
     attention,
     interrupt::interruptible,
     modes, select_device,
-    style_choice::{checked_pictures, choose},
-    terminal::{Column, print, print_json, table_of, write_message},
+    style_choice::{choose, measured_pictures},
+    terminal::{Column, print_report, table_of, write_message},
+    wrong_use,
 };
 use crate::{
     backend::{Backend, BackendError, RunControl, SessionSpec},
@@ -48,7 +49,6 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
         &args.precisions,
         &PrecisionChoice::ALL[1..],
     )?;
-    let batch = usize::from(args.batch);
     let device = selected.backend.device().kind;
     let mut checks = Vec::new();
     let named = named_subjects(&args.styles, &args.pictures)?;
@@ -74,14 +74,14 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
         );
         let modes = runnable(selected.backend.as_ref(), &subject, &modes)?;
         if modes.is_empty() && !is_everything {
-            return Err(CliError::WrongUse(format!(
+            return wrong_use(format!(
                 "{} cannot run in any of these modes on {}; choose another device or mode",
                 subject.name,
                 selected.backend.device().name
-            )));
+            ));
         }
         write_message(format!("Checking {}…", subject.name));
-        verify::verify(selected.backend.as_ref(), &subject, &modes, batch, |verdict| {
+        verify::verify(selected.backend.as_ref(), &subject, &modes, args.batch, |verdict| {
             checks.push(verdict);
         })?;
     }
@@ -94,18 +94,17 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
         && left_out.is_empty()
         && checks.iter().all(|v| v.passed)
         && kernels.iter().all(|k| k.passed);
-    if args.json {
-        print_json(&Report {
-            version: env!("CARGO_PKG_VERSION"),
-            device: selected.backend.device().name,
-            passed,
-            checks,
-            kernels,
-            left_out,
-        })?;
-    } else {
-        print(&[text(&checks), text_of_kernels(&kernels)].concat())?;
-    }
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        device: selected.backend.device().name,
+        passed,
+        checks,
+        kernels,
+        left_out,
+    };
+    print_report(args.json, &report, || {
+        [text(&report.checks), text_of_kernels(&report.kernels)].concat()
+    })?;
     if control.is_cancelled() {
         Err(CliError::Stopped)
     } else if passed {
@@ -185,7 +184,7 @@ fn named_subjects(
         let name = chosen.label_with_model();
         named.push(verify::style_subject(&name, chosen.network, &photo.frame));
     }
-    if let Some(chosen) = checked_pictures(pictures)? {
+    if let Some(chosen) = measured_pictures(pictures, None)? {
         named.push(verify::style_subject(&chosen.label, chosen.network, &photo.frame));
     }
     Ok(named)
@@ -208,7 +207,7 @@ fn subjects(device: DeviceChoice) -> Result<(Vec<Subject>, Vec<String>), CliErro
     for name in [BUILT_IN_NETWORK].into_iter().chain(plain_networks(device)) {
         let network = Some(name.into());
         let pictures = StylePictureArgs { style_network: network, ..StylePictureArgs::default() };
-        if let Some(chosen) = checked_pictures(&pictures)? {
+        if let Some(chosen) = measured_pictures(&pictures, None)? {
             let name = format!("{name}, the sample as its style");
             subjects.push(verify::style_subject(&name, chosen.network, &photo.frame));
         }

@@ -9,7 +9,7 @@ use super::{
     progress::Progress,
     save, select_device,
     style_choice::compared_subject,
-    terminal::{print, print_json, write_message},
+    terminal::{print_report, write_message},
 };
 use crate::{
     measure::{Candidate, Comparison, chart, test_pictures},
@@ -47,10 +47,8 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     comparison.check(args.max_memory)?;
     let progress = Progress::of_long_pieces(1);
     let modes = comparison.candidates.map(|candidate| candidate.mode.to_string());
-    let measured =
-        progress.during(0..1, &modes.join(" and "), &control, || comparison.run(&control));
+    let report = progress.during(1, &modes.join(" and "), &control, || comparison.run(&control))?;
     progress.finish();
-    let report = measured?;
     if report.reference.label() == report.other.label() {
         write_message("note: both modes are the same; the ratio shows the measurement noise");
     }
@@ -60,10 +58,6 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     if let Some(path) = &args.chart {
         save(path, &chart::png(&report)?, existing)?;
     }
-    if args.json {
-        print_json(&report)?;
-    } else {
-        print(&report.lines())?;
-    }
+    print_report(args.json, &report, || report.lines())?;
     if report.equality.passed() { Ok(()) } else { Err(CliError::AlreadyReported) }
 }

@@ -10,6 +10,7 @@ use super::{
     args::AnyFormat,
     inputs::{PhotoInput, STANDARD_STREAM, is_numbered},
     terminal::prints_to_terminal,
+    wrong_use,
 };
 use crate::{
     film::{Container, Numbered},
@@ -91,52 +92,52 @@ pub fn destination(
     format: Option<AnyFormat>,
     several: bool,
 ) -> Result<Destination, CliError> {
-    let wrong = |text: String| Err(CliError::WrongUse(text));
     let shown = output.display();
     if output.as_os_str() == STANDARD_STREAM {
         if several {
-            return wrong("standard output takes one image; give a folder with -o".to_owned());
-        }
-        if prints_to_terminal() {
-            return wrong(
-                "standard output is a terminal; name a file, or pipe the image".to_owned(),
+            return wrong_use(
+                "standard output takes one image, and there are several paintings; give a folder with -o, for example -o paintings/",
             );
         }
+        if prints_to_terminal() {
+            return wrong_use("standard output is a terminal; name a file, or pipe the image");
+        }
         return match format {
-            Some(AnyFormat::Film(_)) => wrong("a video cannot go to standard output".to_owned()),
+            Some(AnyFormat::Film(_)) => wrong_use("a video cannot go to standard output"),
             Some(AnyFormat::Picture(format)) => Ok(Destination::Stdout(Some(format))),
             None => Ok(Destination::Stdout(None)),
         };
     }
     let named = AnyFormat::from_path(output);
-    let ends_as_folder = output
-        .as_os_str()
-        .as_encoded_bytes()
-        .last()
-        .is_some_and(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR);
-    if output.is_dir() || ends_as_folder {
+    if output.is_dir() || ends_as_folder(output) {
         return Ok(Destination::Folder(output.to_owned(), format));
     }
     if several {
         if named.is_some() || output.exists() {
-            return wrong(format!(
-                "{shown} is a file, and there are several paintings; give a folder with -o"
+            return wrong_use(format!(
+                "several paintings do not fit into one file, {shown}; give a folder instead, for example -o paintings/"
             ));
         }
         return Ok(Destination::Folder(output.to_owned(), format));
     }
     match (named, format) {
-        (Some(named), Some(chosen)) if named != chosen => wrong(format!(
+        (Some(named), Some(chosen)) if named != chosen => wrong_use(format!(
             "{shown} has the extension of {}, but --format is {}",
             named.name(),
             chosen.name()
         )),
         (_, Some(chosen)) => Ok(Destination::File(output.to_owned(), chosen)),
         (Some(named), None) => Ok(Destination::File(output.to_owned(), named)),
-        (None, None) => wrong(format!(
+        (None, None) => wrong_use(format!(
             "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif, for a video .mp4, .mov, .mkv, .webm, .gif or .apng, add --format, or end the name of a folder with /"
         )),
     }
+}
+
+/// Whether a path ends in a separator, so that it can only mean a folder.
+pub fn ends_as_folder(path: &Path) -> bool {
+    let last = path.as_os_str().as_encoded_bytes().last();
+    last.is_some_and(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR)
 }
 
 /// The format of a picture; `None` for that of a video.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     CliError, display,
-    terminal::{print, print_json, table},
+    terminal::{print_report, table},
 };
 use crate::{
     backend::{
@@ -64,6 +64,14 @@ impl Finding {
         Self { verdict: Verdict::Note, advice: Some(advice.to_owned()), ..Self::ok(topic, found) }
     }
 
+    /// Devices, and what is wrong with one of them.
+    fn named(topic: &'static str, names: &str, problem: Option<impl Display>) -> Self {
+        match problem {
+            Some(problem) => Self::note(topic, names, &problem.to_string()),
+            None => Self::ok(topic, names),
+        }
+    }
+
     fn problem(topic: &'static str, found: impl Into<String>, advice: &str) -> Self {
         Self { verdict: Verdict::Problem, ..Self::note(topic, found, advice) }
     }
@@ -95,11 +103,7 @@ pub fn run(json: bool) -> Result<(), CliError> {
         system: format!("{} {}", env::consts::OS, env::consts::ARCH),
         findings,
     };
-    if json {
-        print_json(&report)?;
-    } else {
-        print(&text(&report))?;
-    }
+    print_report(json, &report, || text(&report))?;
     if broken { Err(CliError::AlreadyReported) } else { Ok(()) }
 }
 
@@ -262,10 +266,8 @@ fn cameras() -> Finding {
         }
         Ok(cameras) => {
             let names: Vec<&str> = cameras.iter().map(|c| c.name.as_str()).collect();
-            match cameras.iter().find_map(|c| c.problem.as_ref()) {
-                Some(problem) => Finding::note("Cameras", names.join(", "), &problem.to_string()),
-                None => Finding::ok("Cameras", names.join(", ")),
-            }
+            let problem = cameras.iter().find_map(|c| c.problem.as_ref());
+            Finding::named("Cameras", &names.join(", "), problem)
         }
         Err(error) => {
             Finding::note("Cameras", error.to_string(), "photos and the demo scene need no camera")
@@ -283,10 +285,8 @@ fn camera_out() -> Finding {
     }
     let names: Vec<String> =
         cameras.iter().map(|camera| format!("{} ({})", camera.label, camera.device)).collect();
-    match cameras.iter().find_map(|camera| camera.problem.as_ref()) {
-        Some(problem) => Finding::note(topic, names.join(", "), &problem.to_string()),
-        None => Finding::ok(topic, names.join(", ")),
-    }
+    let problem = cameras.iter().find_map(|camera| camera.problem.as_ref());
+    Finding::named(topic, &names.join(", "), problem)
 }
 
 /// Checks whether photos in HEIC can be opened.

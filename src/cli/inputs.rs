@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::CliError;
+use super::{CliError, wrong_use};
 use crate::{
     disk::words,
     film::Numbered,
@@ -71,12 +71,10 @@ pub fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inpu
     for input in inputs {
         if input.as_os_str() == STANDARD_STREAM {
             if sources.contains(&PhotoInput::Stdin) {
-                return Err(CliError::WrongUse("standard input is given twice".to_owned()));
+                return wrong_use("standard input is given twice");
             }
             if stdin().is_terminal() {
-                return Err(CliError::WrongUse(
-                    "standard input is a terminal; pipe an image into it".to_owned(),
-                ));
+                return wrong_use("standard input is a terminal; pipe an image into it");
             }
             sources.push(PhotoInput::Stdin);
         } else if input.is_dir() {
@@ -99,7 +97,7 @@ pub fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inpu
     };
     if sources.iter().all(is_missing) {
         let names: Vec<_> = sources.iter().map(PhotoInput::name).collect();
-        return Err(CliError::WrongUse(format!("no such file: {}", names.join(", "))));
+        return wrong_use(format!("no such file: {}", names.join(", ")));
     }
     Ok(Inputs { sources, subfolders, from_folder, notes })
 }
@@ -126,7 +124,7 @@ fn pictures_in(
     })?;
     if photos.is_empty() {
         let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
-        return Err(CliError::WrongUse(format!("no images in the folder {name}{notes}")));
+        return wrong_use(format!("no images in the folder {name}{notes}"));
     }
     Ok((photos, notes))
 }

@@ -3,8 +3,8 @@
 use super::{
     CliError,
     args::InspectArgs,
-    style_choice::{Named, named},
-    terminal::{Column, print, print_json, table, table_of},
+    style_choice::{Named, check_file_size, named},
+    terminal::{Column, print_report, table, table_of},
 };
 use std::{num::NonZero, thread};
 
@@ -27,21 +27,12 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
             other => CliError::failed(other),
         })?,
         Named::File(path) => {
-            if let Some(size) = args.model {
-                let path = path.display();
-                return Err(CliError::WrongUse(format!(
-                    "{path} is a file and has one size; leave out --model {size}"
-                )));
-            }
+            check_file_size(path, args.model)?;
             weights::describe(path)
         }
         Named::Network(path) => weights::describe(&path),
     };
-    if args.json {
-        print_json(&facts)?;
-    } else {
-        print(&inspection_text(&facts))?;
-    }
+    print_report(args.json, &facts, || inspection_text(&facts))?;
     match facts.refused {
         None => Ok(()),
         Some(reason) => {

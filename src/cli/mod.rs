@@ -24,7 +24,6 @@ mod sample_sheet;
 #[cfg(unix)]
 pub mod search_path;
 mod style_choice;
-mod style_networks;
 mod styles;
 mod stylize;
 mod terminal;
@@ -92,6 +91,11 @@ impl CliError {
     fn failed(error: impl Display) -> Self {
         Self::Failed(error.to_string())
     }
+}
+
+/// [`CliError::WrongUse`], as the result of a command.
+fn wrong_use<T>(why: impl Into<String>) -> Result<T, CliError> {
+    Err(CliError::WrongUse(why.into()))
 }
 
 impl From<BackendError> for CliError {
@@ -182,12 +186,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
 /// threads.
 fn check_environment() -> Result<(), CliError> {
     for variable in ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"] {
-        let threads = env::var(variable).ok().and_then(|text| text.parse::<usize>().ok());
-        if let Some(threads) = threads.filter(|threads| *threads > MAX_THREADS.into()) {
-            return Err(CliError::WrongUse(format!(
+        let threads = env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
+        if let Some(threads) = threads.filter(|threads| *threads > MAX_THREADS) {
+            return wrong_use(format!(
                 "{variable} requests {threads} threads, and at most {MAX_THREADS} are started; unset it, or set it to a \
                  smaller number"
-            )));
+            ));
         }
     }
     Ok(())
@@ -232,9 +236,9 @@ fn window(photos: Vec<PathBuf>) -> Result<Outcome, CliError> {
             .get_subcommands()
             .find(|command| strsim::levenshtein(command.get_name(), &name) <= 2)
             .map_or_else(String::new, |command| format!(" did you mean {}?", command.get_name()));
-        return Err(CliError::WrongUse(format!(
+        return wrong_use(format!(
             "there is no command and no file called '{name}';{alike} see styleforge --help"
-        )));
+        ));
     }
     if let display::Display::Missing(reason) = display::probe() {
         instead_of_window(&format!("no display ({reason})"), &photos)?;
@@ -300,11 +304,7 @@ fn save(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), CliError> {
 
 /// The device options other than its kind.
 fn device_options(args: &DeviceArgs) -> DeviceOptions {
-    DeviceOptions {
-        threads: args.threads.map(usize::from),
-        gpu: args.gpu.map(usize::from),
-        kernels_of: args.kernels_of,
-    }
+    DeviceOptions { threads: args.threads, gpu: args.gpu, kernels_of: args.kernels_of }
 }
 
 /// A painter on the device of [`select_device`]. If a GPU is lost, even one chosen by name, the CPU finishes the work.
@@ -312,11 +312,8 @@ fn painter(selected: Selected, args: &DeviceArgs) -> Painter {
     Painter::new(selected.backend, backend::opener(device_options(args)))
 }
 
-/// The devices that share the work of a command, each with its GPU's number.
-struct SharedDevices {
-    first: (usize, Selected),
-    others: Vec<(usize, Selected)>,
-}
+/// The devices that share the work of a command, each with its GPU's number; at least one.
+struct SharedDevices(Vec<(usize, Selected)>);
 
 impl SharedDevices {
     /// The GPUs of `--devices`, or the device of [`open_device`].
@@ -325,13 +322,12 @@ impl SharedDevices {
     /// [`CliError::WrongUse`] if one of them cannot be opened.
     fn open(args: &DeviceArgs, sharing: &SharingArgs) -> Result<Self, CliError> {
         let Some(list) = &sharing.devices else {
-            let number = args.gpu.map_or(0, usize::from);
-            return Ok(Self { first: (number, open_device(args)?), others: Vec::new() });
+            return Ok(Self(vec![(args.gpu.unwrap_or(0), open_device(args)?)]));
         };
         if args.device == DeviceChoice::Cpu {
-            return Err(CliError::WrongUse(
-                "--device cpu uses no GPU; leave out --devices, or choose --device cuda".to_owned(),
-            ));
+            return wrong_use(
+                "--device cpu uses no GPU; leave out --devices, or choose --device cuda",
+            );
         }
         let numbers = cuda::numbers(list).map_err(|error| {
             let why = match error {
@@ -341,32 +337,25 @@ impl SharedDevices {
             CliError::WrongUse(format!("{why}; leave out --devices, or name other GPUs"))
         })?;
         let open = |number: usize| -> Result<(usize, Selected), CliError> {
-            let gpu = u16::try_from(number).ok();
-            let args = DeviceArgs { device: DeviceChoice::Cuda, gpu, ..args.clone() };
+            let (device, gpu) = (DeviceChoice::Cuda, Some(number));
+            let args = DeviceArgs { device, gpu, ..args.clone() };
             Ok((number, open_device(&args)?))
         };
-        let mut opened = numbers.into_iter().map(open);
-        let first = opened.next().unwrap_or_else(|| open(0))?;
-        Ok(Self { first, others: opened.collect::<Result<_, CliError>>()? })
+        Ok(Self(numbers.into_iter().map(open).collect::<Result<_, CliError>>()?))
     }
 
-    /// The first device, and the others.
-    fn split(&self) -> (&dyn Backend, Vec<&dyn Backend>) {
-        fn backend((_, selected): &(usize, Selected)) -> &dyn Backend {
-            selected.backend.as_ref()
-        }
-        (backend(&self.first), self.others.iter().map(backend).collect())
+    fn backends(&self) -> Vec<&dyn Backend> {
+        self.0.iter().map(|(_, selected)| selected.backend.as_ref()).collect()
     }
 
-    /// Prints a note if the device is a fallback.
+    /// Prints a note if the first device is a fallback.
     fn announce(&self) {
-        self.first.1.notice.iter().for_each(write_message);
+        self.0[0].1.notice.iter().for_each(write_message);
     }
 
     /// A [`painter`] on each device.
     fn painters(self, args: &DeviceArgs) -> Painters {
-        let painter = |(number, selected)| (number, painter(selected, args));
-        Painters::new(painter(self.first), self.others.into_iter().map(painter))
+        Painters::new(self.0.into_iter().map(|(number, device)| (number, painter(device, args))))
     }
 }
 
@@ -385,9 +374,9 @@ fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
 /// As [`select_device`], without a note.
 fn open_device(args: &DeviceArgs) -> Result<Selected, CliError> {
     if let (DeviceChoice::Cpu, Some(gpu)) = (args.device, args.gpu) {
-        return Err(CliError::WrongUse(format!(
+        return wrong_use(format!(
             "--device cpu uses no GPU; leave out --gpu {gpu}, or choose --device cuda"
-        )));
+        ));
     }
     let other = match (args.device, args.kernels_of) {
         (DeviceChoice::Cpu, Some(OlderDevice::Gpu(..))) => Some(("no GPU", "cuda")),
@@ -395,10 +384,10 @@ fn open_device(args: &DeviceArgs) -> Result<Selected, CliError> {
         _ => None,
     };
     if let (Some((uses, other)), Some(older)) = (other, args.kernels_of) {
-        return Err(CliError::WrongUse(format!(
+        return wrong_use(format!(
             "--device {} uses {uses}; leave out --kernels-of {older}, or choose --device {other}",
             args.device.name()
-        )));
+        ));
     }
     backend::select(args.device, &device_options(args)).map_err(|error| match error {
         BackendError::Threads(_) => CliError::from(error),

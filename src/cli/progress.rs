@@ -2,16 +2,16 @@
 
 use std::{
     fmt::{Display, Write},
-    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
-    thread::{self, Thread},
+    thread,
     time::Duration,
 };
 
-use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use crossbeam_channel::{RecvTimeoutError, bounded};
+use indicatif::{HumanDuration, ProgressBar, ProgressFinish, ProgressState, ProgressStyle};
 
 use super::{
     CliError,
@@ -45,6 +45,8 @@ pub enum Line {
 /// Progress through equal work items; silent if standard error is not a terminal.
 pub struct Progress {
     bar: Option<ProgressBar>,
+    /// Work items that are done.
+    done: AtomicUsize,
     look_every: Duration,
     is_quiet: bool,
     /// The lines that were not printed yet; `None` if they are printed at once.
@@ -58,7 +60,8 @@ impl Progress {
     }
 
     fn without_bar() -> Self {
-        Self { bar: None, look_every: LOOK_EVERY, is_quiet: false, kept: None }
+        let done = AtomicUsize::new(0);
+        Self { bar: None, done, look_every: LOOK_EVERY, is_quiet: false, kept: None }
     }
 
     /// Progress of a part of this work, whose lines are kept until [`Progress::print_all`].
@@ -72,8 +75,9 @@ impl Progress {
         lines.unwrap_or_default()
     }
 
-    /// Prints the lines that `part` has kept.
+    /// Prints the lines that `part` has kept, and counts its work items.
     pub fn print_all(&self, part: Self) {
+        self.skip(part.done());
         for line in part.into_lines() {
             match line {
                 // Failing to print a file name is not a failure: the file is written.
@@ -100,7 +104,7 @@ impl Progress {
     /// For `pieces` work items, each of which takes long enough to show its own progress.
     pub fn of_long_pieces(pieces: usize) -> Self {
         let bar = is_watched().then(|| {
-            let bar = ProgressBar::new(pieces as u64 * STEPS);
+            let bar = ProgressBar::new(pieces as u64 * STEPS).with_finish(ProgressFinish::AndClear);
             if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent}%  {left}{msg}") {
                 bar.set_style(style.with_key(
                     "left",
@@ -149,33 +153,43 @@ impl Progress {
         }
     }
 
-    /// Runs the work items `pieces`, named `name`, and shows the progress of `control` meanwhile.
+    /// Runs the next `pieces` work items, named `name`, and shows the progress of `control` meanwhile.
     pub fn during<T>(
         &self,
-        pieces: Range<usize>,
+        pieces: usize,
         name: &str,
         control: &Arc<RunControl>,
         work: impl FnOnce() -> T,
     ) -> T {
-        let Some(bar) = &self.bar else {
-            return work();
-        };
-        bar.set_message(cut(&one_line(name), MAX_NAME_CHARS).into_owned());
-        let start = pieces.start as u64 * STEPS;
-        let steps = (pieces.len() as u64 * STEPS) as f32;
-        bar.set_position(start);
+        let start = self.done() as u64;
+        self.reach(start, name);
+        let steps = (pieces as u64 * STEPS) as f32;
         control.set_progress(0.0);
-        let ended = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let watcher = scope.spawn(|| {
-                while !ended.load(Ordering::Acquire) {
-                    bar.set_position(start + (control.progress() * steps) as u64);
-                    thread::park_timeout(self.look_every);
-                }
-            });
-            let _end = End { ended: &ended, watcher: watcher.thread().clone() };
+        let result = thread::scope(|scope| {
+            // Carries no messages; disconnects when the work ends, also by a panic, because the scope waits for the thread.
+            let (_working, ended) = bounded::<()>(0);
+            if let Some(bar) = &self.bar {
+                scope.spawn(move || {
+                    while ended.recv_timeout(self.look_every) == Err(RecvTimeoutError::Timeout) {
+                        bar.set_position(start * STEPS + (control.progress() * steps) as u64);
+                    }
+                });
+            }
             work()
-        })
+        });
+        self.skip(pieces);
+        result
+    }
+
+    /// Counts work items that are done.
+    pub fn skip(&self, pieces: usize) {
+        let done = self.done.fetch_add(pieces, Ordering::Relaxed) + pieces;
+        self.reach(done as u64, "");
+    }
+
+    /// Number of work items that are done.
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// Shows that this many work items are done, and `text`.
@@ -186,7 +200,7 @@ impl Progress {
         }
     }
 
-    /// Removes the bar.
+    /// Removes the bar, before it is dropped.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -200,19 +214,6 @@ fn left(elapsed: Duration, share: f32, left: Duration) -> String {
         format!("{left:#} left  ", left = HumanDuration(left))
     } else {
         String::new()
-    }
-}
-
-/// Wakes the watcher when the work ends, also by a panic, because the scope waits for it.
-struct End<'a> {
-    ended: &'a AtomicBool,
-    watcher: Thread,
-}
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.ended.store(true, Ordering::Release);
-        self.watcher.unpark();
     }
 }
 
@@ -252,7 +253,7 @@ mod tests {
             let (progress, control) = (watched(), Arc::new(RunControl::default()));
             for index in 0..60 {
                 // Some items end before the watcher has read anything, some while it sleeps.
-                progress.during(index..index + 1, "photo", &control, || {
+                progress.during(1, "photo", &control, || {
                     thread::sleep(Duration::from_millis(index as u64 % 3));
                 });
             }
@@ -267,7 +268,7 @@ mod tests {
         thread::spawn(move || {
             let (progress, control) = (watched(), Arc::new(RunControl::default()));
             let result = catch_unwind(AssertUnwindSafe(|| {
-                progress.during(0..1, "photo", &control, || panic!("on purpose"));
+                progress.during(1, "photo", &control, || panic!("on purpose"));
             }));
             sender.send(result.is_err()).ok();
         });

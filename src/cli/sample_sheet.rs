@@ -52,7 +52,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
     let progress = Progress::new(library.styles().len());
     let mut pictures = vec![Frame::clone(&photo)];
     let mut titles = vec!["the photo".to_owned()];
-    for (index, style) in library.styles().iter().enumerate() {
+    for style in library.styles() {
         let chosen = match choose(&library, style.id.as_ref(), None) {
             Ok(chosen) => chosen,
             Err(error) => {
@@ -60,7 +60,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
                 continue;
             }
         };
-        let painted = progress.during(index..index + 1, &style.title, &control, || {
+        let painted = progress.during(1, &style.title, &control, || {
             painter.paint(&photo, &chosen.network, PaintSettings::default(), &control)
         });
         for notice in painter.take_notices() {

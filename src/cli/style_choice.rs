@@ -1,8 +1,9 @@
-//! Finds and loads the network of `--style`: a style's name, or a file of weights.
+//! Finds and loads the network of `--style`: a style's name, or a file of weights; and that of `--style-network`.
 
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
+    fmt::Display,
     fs,
     io::ErrorKind,
     path::{MAIN_SEPARATOR, Path, PathBuf},
@@ -11,9 +12,9 @@ use std::{
 
 use super::{
     CliError,
-    args::{StylePicture, StylePictureArgs},
-    style_networks,
+    args::{LiveArgs, StylePicture, StylePictureArgs},
     terminal::write_message,
+    wrong_use,
 };
 use crate::{
     disk::words,
@@ -21,8 +22,12 @@ use crate::{
     measure::Subject,
     media::{decode, sample},
     mode::ModelSize,
+    models::vit::{Spec, Transformer},
     network::Network,
-    weights::{Checkpoint, LibraryError, NO_STYLE, PixelChoice, Style, StyleLibrary, StyleNetwork},
+    weights::{
+        BUILT_IN_NETWORK, Checkpoint, LibraryError, NO_STYLE, PixelChoice, Style, StyleLibrary,
+        StyleNetwork, WeightsError,
+    },
 };
 
 /// A loaded style.
@@ -41,6 +46,17 @@ pub struct ChosenStyle {
 }
 
 impl ChosenStyle {
+    /// A style that is not in the library; its name is its title.
+    fn new(label: String, network: Arc<Network>) -> Self {
+        let (title, metadata) = (label.clone(), BTreeMap::new());
+        Self { label, title, network, model: None, note: None, metadata }
+    }
+
+    /// Prints the note, if there is one.
+    pub fn print_note(&self) {
+        self.note.iter().for_each(|note| write_message(format!("note: {note}")));
+    }
+
     /// The name, and the model size if the style has several.
     pub fn label_with_model(&self) -> String {
         match self.model {
@@ -75,23 +91,21 @@ pub fn choose_as(
 ) -> Result<ChosenStyle, CliError> {
     match named(library, typed)? {
         Named::File(path) if !decode::has_picture_name(path) => from_file(path, model, pixels),
-        Named::Style(_) | Named::File(_) if pixels != PixelChoice::default() => {
-            Err(CliError::WrongUse(format!(
-                "{} is not a file of weights; leave out --input-range, --output-range and --channel-order",
-                Path::new(typed).display()
-            )))
-        }
+        Named::Style(_) | Named::File(_) if pixels != PixelChoice::default() => wrong_use(format!(
+            "{} is not a file of weights; leave out --input-range, --output-range and --channel-order",
+            Path::new(typed).display()
+        )),
         Named::Style(style) => from_library(style, model),
         Named::File(path) => {
             check_file_size(path, model)?;
             let picture = StylePicture { path: path.to_owned(), weight: 1.0 };
-            let network = style_networks::chosen(&StyleLibrary::standard(), None)?;
+            let network = style_network(library, None)?;
             mixed(&network, &[picture])
         }
-        Named::Network(..) => Err(CliError::WrongUse(format!(
+        Named::Network(..) => wrong_use(format!(
             "{name} is a network for style pictures; use --style-picture FILE --style-network {name}",
             name = Path::new(typed).display()
-        ))),
+        )),
     }
 }
 
@@ -123,11 +137,11 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
             } else {
                 "not a regular file; use a style name or a file of weights"
             };
-            return Err(CliError::WrongUse(format!("{} is {what}", path.display())));
+            return wrong_use(format!("{} is {what}", path.display()));
         }
         Err(error) if error.kind() != ErrorKind::NotFound => {
             let what = format!("{} could not be read: {}", path.display(), words(&error));
-            return Err(CliError::WrongUse(what));
+            return wrong_use(what);
         }
         Err(_) => {}
     }
@@ -148,7 +162,7 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
     } else {
         format!("{alike}use one of {}, or a file of weights", names.join(", "))
     };
-    Err(CliError::WrongUse(format!("'{}' is neither a style nor a file; {known}", path.display())))
+    wrong_use(format!("'{}' is neither a style nor a file; {known}", path.display()))
 }
 
 /// Turns a mix of pictures into one style; `None` if there are no pictures.
@@ -164,96 +178,118 @@ pub fn of_pictures(
     if pictures.style_pictures.is_empty() {
         return match typed {
             None => Ok(None),
-            Some(_) => Err(CliError::WrongUse(
-                "--style-network needs a picture: add --style-picture FILE".to_owned(),
-            )),
+            Some(_) => wrong_use("--style-network needs a picture: add --style-picture FILE"),
         };
     }
-    check_one_size(model)?;
-    let network = style_networks::chosen(&StyleLibrary::standard(), typed)?;
+    check_one_size(NETWORK, model)?;
+    let network = style_network(&StyleLibrary::standard(), typed)?;
     mixed(&network, &pictures.style_pictures).map(Some)
 }
 
-/// As [`of_pictures`], for measuring. A network without pictures uses the style of the sample. The name of a plain
-/// network gets random weights.
-fn measured_pictures(
+/// As [`of_pictures`], for measuring and checking. A network without pictures uses the style of the sample. The name of
+/// a plain network gets random weights.
+///
+/// # Errors
+/// See [`of_pictures`].
+pub fn measured_pictures(
     pictures: &StylePictureArgs,
     model: Option<ModelSize>,
 ) -> Result<Option<ChosenStyle>, CliError> {
-    let typed = pictures.style_network.as_deref();
     if !pictures.is_given() {
         return Ok(None);
     }
-    check_one_size(model)?;
-    let network = style_networks::measured(&StyleLibrary::standard(), typed)?;
+    check_one_size(NETWORK, model)?;
+    let typed = pictures.style_network.as_deref();
+    let network = match typed.and_then(plain) {
+        Some((name, spec)) => {
+            let made = Transformer::made_up(spec).map_err(CliError::failed)?;
+            StyleNetwork { name: name.to_owned(), transformer: Arc::new(made) }
+        }
+        None => style_network(&StyleLibrary::standard(), typed)?,
+    };
     if !pictures.style_pictures.is_empty() {
         return mixed(&network, &pictures.style_pictures).map(Some);
     }
     // Random style codes would not do: a trained network produces output from them that no picture's style would.
-    let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
-    let photo = sample::sample().map_err(|e| failed(&e))?;
+    let photo = sample::sample().map_err(CliError::failed)?;
     let transformer = &network.transformer;
-    let code = style_picture::code_of(transformer, &photo.frame).map_err(|e| failed(&e))?;
-    Ok(Some(ChosenStyle {
-        network: Arc::new(transformer.network(&code).map_err(|e| failed(&e))?),
-        title: network.name.clone(),
-        label: network.name,
-        model: None,
-        note: None,
-        metadata: BTreeMap::new(),
-    }))
+    let code = style_picture::code_of(transformer, &photo.frame).map_err(CliError::failed)?;
+    let painting = transformer.network(&code).map_err(CliError::failed)?;
+    Ok(Some(ChosenStyle::new(network.name, Arc::new(painting))))
 }
 
-fn check_one_size(model: Option<ModelSize>) -> Result<(), CliError> {
+/// The network of `--style-network`: a user's network by name, a file of weights, or the built-in one.
+///
+/// # Errors
+/// [`CliError::WrongUse`] if no network has this name, [`CliError::Unusable`] if its file is refused.
+pub fn style_network(
+    library: &StyleLibrary,
+    typed: Option<&OsStr>,
+) -> Result<StyleNetwork, CliError> {
+    let Some(typed) = typed.filter(|typed| *typed != BUILT_IN_NETWORK) else {
+        return StyleNetwork::built_in().map_err(CliError::failed);
+    };
+    if let Some((name, _)) = plain(typed) {
+        return wrong_use(format!(
+            "{name} is a network size without weights; bench, compare and check run it with random weights; to paint with it, train it with tools/train_any.py and import it with styles import"
+        ));
+    }
+    let (networks, path, name) = (library.networks(), Path::new(typed), typed.to_string_lossy());
+    if networks.has(&name) && path.components().count() == 1 {
+        return networks.find(&name).map_err(|e| CliError::Unusable(e.to_string()));
+    }
+    if path.is_file() {
+        let refused = |e| CliError::Unusable(format!("{}: {e}", path.display()));
+        return StyleNetwork::read(path).map_err(refused);
+    }
+    let unknown = |e| CliError::WrongUse(format!("{e}; or use a file of weights"));
+    networks.find(&name).map_err(unknown)
+}
+
+/// The plain network of this name, if there is one.
+fn plain(typed: &OsStr) -> Option<(&'static str, Spec)> {
+    let mut all = Spec::plain_ones().into_iter();
+    all.find_map(|(name, _, spec)| (name == typed).then_some((name, spec)))
+}
+
+/// What [`check_one_size`] calls a network for style pictures.
+const NETWORK: &str = "the network for style pictures";
+
+/// Refuses `--model` for something that has one size.
+pub fn check_one_size(what: impl Display, model: Option<ModelSize>) -> Result<(), CliError> {
     match model {
         None => Ok(()),
-        Some(size) => Err(CliError::WrongUse(format!(
-            "the network for style pictures has one size; leave out --model {size}"
-        ))),
+        Some(size) => wrong_use(format!("{what} has one size; leave out --model {size}")),
     }
+}
+
+/// [`check_one_size`] for a file.
+pub fn check_file_size(path: &Path, model: Option<ModelSize>) -> Result<(), CliError> {
+    check_one_size(format_args!("{} is a file and", path.display()), model)
 }
 
 /// Computes the style of a mix of pictures for a network.
 fn mixed(network: &StyleNetwork, pictures: &[StylePicture]) -> Result<ChosenStyle, CliError> {
-    let unusable = |path: &Path, problem: &dyn std::fmt::Display| {
-        CliError::Unusable(format!("{} cannot be a style: {problem}", path.display()))
-    };
     let transformer = &network.transformer;
-    let mut codes = Vec::new();
-    let mut names = Vec::new();
+    let (mut codes, mut names) = (Vec::new(), Vec::new());
     for StylePicture { path, weight } in pictures {
+        let name = path.display();
         if !path.exists() {
-            let what = format!("there is no file {}", path.display());
-            return Err(CliError::WrongUse(what));
+            return wrong_use(format!("there is no file {name}"));
         }
         let photo = decode::from_path(path).map_err(|e| CliError::Unusable(e.to_string()))?;
-        let code =
-            style_picture::code_of(transformer, &photo.frame).map_err(|e| unusable(path, &e))?;
-        if let Some(caution) = style_picture::caution(&path.display().to_string(), &photo.frame) {
+        let code = style_picture::code_of(transformer, &photo.frame)
+            .map_err(|e| CliError::Unusable(format!("{name} cannot be a style: {e}")))?;
+        if let Some(caution) = style_picture::caution(&name.to_string(), &photo.frame) {
             write_message(format!("note: {caution}"));
         }
         codes.push((code, *weight));
-        let stem = path.file_stem().unwrap_or_default();
-        names.push(stem.to_string_lossy().into_owned());
+        names.push(path.file_stem().unwrap_or_default().to_string_lossy());
     }
     let parts: Vec<_> = codes.iter().map(|(code, weight)| (code, *weight)).collect();
-    let network = style_picture::network_of(transformer, &parts);
-    Ok(ChosenStyle {
-        label: names.join("+"),
-        title: names.join(" + "),
-        network: network.map_err(|e| CliError::WrongUse(e.to_string()))?,
-        model: None,
-        note: None,
-        metadata: BTreeMap::new(),
-    })
-}
-
-/// The style of pictures, or the network for style pictures, to which the check is limited.
-///
-/// # Errors
-/// See [`of_pictures`].
-pub fn checked_pictures(pictures: &StylePictureArgs) -> Result<Option<ChosenStyle>, CliError> {
-    measured_pictures(pictures, None)
+    let network = style_picture::network_of(transformer, &parts).map_err(CliError::wrong_use)?;
+    let title = names.join(" + ");
+    Ok(ChosenStyle { title, ..ChosenStyle::new(names.join("+"), network) })
 }
 
 /// The network to measure with: that of the chosen style, or one with random weights of the chosen size.
@@ -269,13 +305,10 @@ pub fn subject(
         (Some(mixed), _) => mixed,
         (None, Some(typed)) => choose(&StyleLibrary::standard(), typed, model)?,
         (None, None) => {
-            return Subject::random(model.unwrap_or_default())
-                .map_err(|e| CliError::Failed(e.to_string()));
+            return Subject::random(model.unwrap_or_default()).map_err(CliError::failed);
         }
     };
-    if let Some(note) = &chosen.note {
-        write_message(format!("note: {note}"));
-    }
+    chosen.print_note();
     Ok(Subject { name: chosen.label, model: chosen.model, network: chosen.network })
 }
 
@@ -288,28 +321,24 @@ const DEFAULT_STYLE: &str = "candy";
 /// # Errors
 /// See [`choose`].
 pub fn live_style(
-    library: &StyleLibrary,
-    typed: Option<&OsStr>,
-    pictures: &StylePictureArgs,
-    model: Option<ModelSize>,
+    args: &LiveArgs,
     preferred: Option<ModelSize>,
 ) -> Result<Option<ChosenStyle>, CliError> {
-    if let Some(mixed) = of_pictures(pictures, model)? {
+    let model = args.painting.model;
+    if let Some(mixed) = of_pictures(&args.pictures, model)? {
         return Ok(Some(mixed));
     }
+    let typed = args.style.as_deref();
     if typed.is_some_and(|typed| typed == NO_STYLE) {
         return Ok(None);
     }
-    let name = typed.unwrap_or(DEFAULT_STYLE.as_ref());
+    let library = StyleLibrary::standard();
+    let of_size = |size| choose(&library, typed.unwrap_or(DEFAULT_STYLE.as_ref()), size);
     let chosen = match (model, preferred) {
-        (None, Some(size)) => {
-            choose(library, name, Some(size)).or_else(|_| choose(library, name, None))
-        }
-        (model, _) => choose(library, name, model),
+        (None, Some(_)) => of_size(preferred).or_else(|_| of_size(None)),
+        _ => of_size(model),
     }?;
-    if let Some(note) = &chosen.note {
-        write_message(format!("note: {note}"));
-    }
+    chosen.print_note();
     if typed.is_none() {
         let label = chosen.label_with_model();
         write_message(format!(
@@ -343,7 +372,7 @@ fn looks_like_path(typed: &OsStr) -> bool {
 
 fn from_library(style: &Style, model: Option<ModelSize>) -> Result<ChosenStyle, CliError> {
     let (checkpoint, size, note) = style.load_or_lite(model).map_err(|error| match error {
-        LibraryError::NoSuchModel { .. } => CliError::WrongUse(error.to_string()),
+        LibraryError::NoSuchModel { .. } => CliError::wrong_use(error),
         other => CliError::Unusable(other.to_string()),
     })?;
     Ok(ChosenStyle {
@@ -356,13 +385,14 @@ fn from_library(style: &Style, model: Option<ModelSize>) -> Result<ChosenStyle, 
     })
 }
 
-fn check_file_size(path: &Path, model: Option<ModelSize>) -> Result<(), CliError> {
-    match model {
-        None => Ok(()),
-        Some(size) => Err(CliError::WrongUse(format!(
-            "{} is a file and has one size; leave out --model {size}",
-            path.display()
-        ))),
+/// Why a file cannot be a style, and which files can.
+pub fn unreadable(path: &Path, error: &WeightsError) -> String {
+    let name = path.display();
+    match error {
+        WeightsError::UnknownFormat { found } => format!(
+            "{name} is not a network ({found}), and its name is not that of an image; a style is made from an image (.png, .jpg and others) or from a network (.pth, .safetensors or .onnx)"
+        ),
+        other => format!("{name}: {other}"),
     }
 }
 
@@ -372,18 +402,11 @@ fn from_file(
     pixels: PixelChoice,
 ) -> Result<ChosenStyle, CliError> {
     check_file_size(path, model)?;
-    let checkpoint = Checkpoint::read_as(path, pixels)
-        .map_err(|e| CliError::Unusable(format!("{}: {e}", path.display())))?;
+    let checkpoint =
+        Checkpoint::read_as(path, pixels).map_err(|e| CliError::Unusable(unreadable(path, &e)))?;
     let note = checkpoint.assumed();
     let note = note.map(|what| format!("{}: assumed {what}", path.display()));
-    let label = path.file_stem().unwrap_or_default().to_string_lossy();
-    let label = label.into_owned();
-    Ok(ChosenStyle {
-        title: label.clone(),
-        label,
-        network: checkpoint.network,
-        model: None,
-        note,
-        metadata: checkpoint.metadata,
-    })
+    let label = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let metadata = checkpoint.metadata;
+    Ok(ChosenStyle { note, metadata, ..ChosenStyle::new(label, checkpoint.network) })
 }

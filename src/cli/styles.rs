@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::{
     CliError,
     args::{StylesArgs, StylesCommand},
-    style_networks,
+    style_choice::{style_network, unreadable},
     terminal::{print, print_json, table, write_message},
+    wrong_use,
 };
 use crate::{
     engine::style_picture::{self, ImportError},
@@ -96,26 +97,35 @@ fn import(
     style_network: Option<&OsStr>,
 ) -> Result<(), CliError> {
     if !file.exists() {
-        return Err(CliError::WrongUse(format!("there is no file {}", file.display())));
+        return wrong_use(format!("there is no file {}", file.display()));
+    }
+    if file.is_dir() {
+        return wrong_use(format!(
+            "{} is a folder; import an image or a file of weights in it",
+            file.display()
+        ));
     }
     let named = |e: LibraryError| {
-        let flag = if e.is_about_the_name() { " with --name" } else { "" };
-        CliError::Failed(format!("{e}{flag}"))
+        CliError::Failed(match e {
+            LibraryError::Weights { path, source } => unreadable(&path, &source),
+            e if e.is_about_the_name() => format!("{e} with --name"),
+            e => e.to_string(),
+        })
     };
     let mut caution = None;
     let style = if has_picture_name(file) {
         let network = kept_network(library, style_network)?;
         let kept = style_picture::import(library, file, name, &network).map_err(|e| match e {
             ImportError::Library(e) => named(e),
-            other => CliError::Failed(other.to_string()),
+            other => CliError::failed(other),
         })?;
         caution = kept.1;
         kept.0
     } else if style_network.is_some() {
-        return Err(CliError::WrongUse(format!(
+        return wrong_use(format!(
             "--style-network needs an image, and {} is not one",
             file.display()
-        )));
+        ));
     } else {
         match weights(library, file, name, choice) {
             Err(LibraryError::Weights { source: WeightsError::StyleNetwork, .. }) => {
@@ -143,14 +153,14 @@ fn import(
 
 /// The network for a style picture to import; the network itself must be imported first.
 fn kept_network(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetwork, CliError> {
-    let network = style_networks::chosen(library, typed)?;
+    let network = style_network(library, typed)?;
     if network.is_built_in() || library.networks().has(&network.name) {
         return Ok(network);
     }
-    Err(CliError::WrongUse(format!(
+    wrong_use(format!(
         "import the network of the style picture first: styleforge styles import {}",
         network.name
-    )))
+    ))
 }
 
 /// Imports a network for style pictures and returns the message.
@@ -204,10 +214,8 @@ fn remove(library: &mut StyleLibrary, name: &str) -> Result<(), CliError> {
 
 fn refused(error: LibraryError) -> CliError {
     match error {
-        LibraryError::Unknown { .. } | LibraryError::NotYours { .. } => {
-            CliError::WrongUse(error.to_string())
-        }
-        other => CliError::Failed(other.to_string()),
+        LibraryError::Unknown { .. } | LibraryError::NotYours { .. } => CliError::wrong_use(error),
+        other => CliError::failed(other),
     }
 }
 

@@ -42,6 +42,18 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
     printed(write_json(&text))
 }
 
+/// Prints a report as JSON, or as `lines`.
+///
+/// # Errors
+/// See [`print()`].
+pub fn print_report(
+    as_json: bool,
+    report: &impl serde::Serialize,
+    lines: impl FnOnce() -> Vec<String>,
+) -> Result<(), CliError> {
+    if as_json { print_json(report) } else { print(&lines()) }
+}
+
 /// The output of every command with `--json`: `value` as JSON with a line break.
 ///
 /// # Errors

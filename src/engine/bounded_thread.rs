@@ -7,11 +7,21 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 /// Called after every event, from the engine's threads. Must return immediately.
 pub type WakeUp = Arc<dyn Fn() + Send + Sync>;
 
-/// One of the engine's threads. Dropping it neither stops nor joins the thread.
+/// One of the engine's threads. Dropping it waits a bounded time for the thread, which must have been told to stop: the
+/// owner declares the channel that keeps the thread running before this field, so that it is dropped first.
 pub struct BoundedThread {
     /// Carries no messages; disconnects when the thread ends.
     ended: Receiver<()>,
     handle: Option<JoinHandle<()>>,
+}
+
+/// How long dropping waits. A thread that hangs with its device is abandoned.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Drop for BoundedThread {
+    fn drop(&mut self) {
+        self.join_within(PATIENCE);
+    }
 }
 
 impl BoundedThread {

@@ -4,7 +4,7 @@
 //! Every request first makes a preview of bounded size, then, if the job requests it, the finished picture. Requests
 //! and results travel in [mailboxes](crate::mailbox). The network is never run here.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{
     bounded_thread::{BoundedThread, WakeUp},
@@ -20,9 +20,6 @@ use crate::{
 
 /// Maximum long side of a preview, in pixels.
 pub const PREVIEW_PX: usize = 1600;
-
-/// How long dropping the handle waits for the running composition. Most take well under a second.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A painting to compose with its photo, and how.
 #[derive(Clone)]
@@ -56,9 +53,9 @@ pub struct Composed {
 /// bounded time.
 pub struct Compositor {
     /// Dropped to stop the thread.
-    jobs: Option<Writer<Option<ComposeJob>>>,
+    jobs: Writer<Option<ComposeJob>>,
     results: Reader<Option<Composed>>,
-    thread: BoundedThread,
+    _thread: BoundedThread,
 }
 
 impl Compositor {
@@ -68,14 +65,12 @@ impl Compositor {
         let (jobs, next_job) = mailbox(|| None);
         let (result, results) = mailbox(|| None);
         let thread = BoundedThread::spawn("compositor", move || serve(next_job, result, &wake_up))?;
-        Ok(Self { jobs: Some(jobs), results, thread })
+        Ok(Self { jobs, results, _thread: thread })
     }
 
     /// Requests a composition and replaces the pending one. Never waits.
     pub fn request(&mut self, job: ComposeJob) {
-        if let Some(jobs) = &mut self.jobs {
-            jobs.send(job);
-        }
+        self.jobs.send(job);
     }
 
     /// The newest result that has not been taken yet. Never waits.
@@ -86,11 +81,7 @@ impl Compositor {
 
 impl Drop for Compositor {
     fn drop(&mut self) {
-        if let Some(mut jobs) = self.jobs.take() {
-            jobs.withdraw();
-        }
-        // A thread that panicked or hangs is not reported.
-        let _ = self.thread.join_within(PATIENCE);
+        self.jobs.withdraw();
     }
 }
 

@@ -21,7 +21,8 @@ use crate::{
 /// The device in use, and the function that opens others.
 pub struct Device {
     backend: Arc<dyn Backend>,
-    open: OpenDevice,
+    /// Opens another device.
+    pub open: OpenDevice,
     /// Whether the CPU has replaced a lost GPU.
     took_over: bool,
     /// Number of devices that share the work, this one included.
@@ -48,10 +49,6 @@ impl Device {
     /// The current device.
     pub fn backend(&self) -> &Arc<dyn Backend> {
         &self.backend
-    }
-
-    pub fn opener(&self) -> OpenDevice {
-        self.open.clone()
     }
 
     /// The mode that a choice resolves to on this device. If the CPU has replaced a GPU and lacks the chosen mode, it

@@ -56,7 +56,7 @@ impl Devices {
     /// The next outcome of a request to any of the devices.
     pub fn next_loaded(&mut self) -> Option<(DeviceId, u64, Loaded)> {
         self.list.iter_mut().find_map(|(device, painter)| {
-            let (number, loaded) = painter.pool_mut().next_loaded()?;
+            let (number, loaded) = painter.pool.next_loaded()?;
             Some((*device, number, loaded))
         })
     }

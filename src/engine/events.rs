@@ -9,31 +9,31 @@ use crossbeam_channel::Sender;
 use super::{bounded_thread::WakeUp, paint::Painter, protocol::Event};
 
 /// An event on its way to the surface.
-pub(super) struct Sent {
-    pub(super) event: Event,
+pub struct Sent {
+    pub event: Event,
     /// Settings number with which live painting was last started when the event was sent.
-    pub(super) live: u64,
+    pub live: u64,
 }
 
 /// Sends events to the surface. Never waits.
-pub(super) struct Events {
+pub struct Events {
     sender: Sender<Sent>,
-    pub(super) wake_up: WakeUp,
+    pub wake_up: WakeUp,
     /// See [`Sent::live`].
-    pub(super) live: Cell<u64>,
+    pub live: Cell<u64>,
 }
 
 impl Events {
-    pub(super) fn new(sender: Sender<Sent>, wake_up: WakeUp) -> Self {
+    pub fn new(sender: Sender<Sent>, wake_up: WakeUp) -> Self {
         Self { sender, wake_up, live: Cell::new(0) }
     }
 
     /// A sender for another thread. It must send nothing about live painting.
-    pub(super) fn another(&self) -> Self {
+    pub fn another(&self) -> Self {
         Self::new(self.sender.clone(), self.wake_up.clone())
     }
 
-    pub(super) fn send(&self, event: Event) {
+    pub fn send(&self, event: Event) {
         let live = self.live.get();
         // Fails only if the surface is gone.
         let _ = self.sender.send(Sent { event, live });
@@ -42,7 +42,7 @@ impl Events {
 }
 
 /// Sends an event for every device that replaced a lost one.
-pub(super) fn send_notices(painter: &mut Painter, events: &Events) {
+pub fn send_notices(painter: &mut Painter, events: &Events) {
     for notice in painter.take_notices() {
         events.send(Event::Device { info: painter.backend().device(), notice: Some(notice) });
     }

@@ -11,8 +11,18 @@ use crate::{
     network::Network,
 };
 
-/// How often a waiting thread looks whether its film was cancelled.
+/// How often a waiting thread looks whether its work was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Waits for a value; `None` if `control` is cancelled before, or nothing will be sent.
+pub fn unless_cancelled<T>(values: &Receiver<T>, control: &RunControl) -> Option<T> {
+    loop {
+        match values.recv_timeout(LOOK_EVERY) {
+            Err(RecvTimeoutError::Timeout) if !control.is_cancelled() => {}
+            value => return value.ok(),
+        }
+    }
+}
 
 /// Paints frames and sends them back.
 pub(super) type FilmFrames = Box<dyn FnOnce(&mut Painter) + Send>;
@@ -52,15 +62,13 @@ impl FilmPainter {
         };
         // Fails only if the engine is gone; then there is no reply either.
         self.0.send(Box::new(job)).ok();
-        loop {
-            match painted.recv_timeout(LOOK_EVERY) {
-                Ok(painted) => return painted,
-                Err(_) if control.is_cancelled() => return Err(BackendError::Cancelled.into()),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(BackendError::Internal("painting a film").into());
-                }
-            }
-        }
+        unless_cancelled(&painted, control).unwrap_or_else(|| {
+            let error = if control.is_cancelled() {
+                BackendError::Cancelled
+            } else {
+                BackendError::Internal("painting a film")
+            };
+            Err(error.into())
+        })
     }
 }

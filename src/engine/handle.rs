@@ -148,7 +148,7 @@ impl Engine {
         let (snapshot, snapshots) = mailbox(Snapshot::default);
         let (changes, newest_settings) = mailbox(|| None);
         let control = self.live.insert(Arc::default()).clone();
-        self.capture = input.capture();
+        self.capture = input.capture.clone();
         self.settings_number += 1;
         self.live_since = self.settings_number;
         self.changes = Some(changes);

@@ -32,6 +32,6 @@ pub mod trial;
 pub(crate) use bounded_thread::BoundedThread;
 pub use bounded_thread::WakeUp;
 pub use error::panic_message;
-pub use film_frames::FilmPainter;
+pub use film_frames::{FilmPainter, unless_cancelled};
 pub use handle::Engine;
 pub use share::share_in_order;

@@ -33,30 +33,26 @@ pub fn draft_settings(job: &PaintJob) -> Option<PaintSettings> {
 }
 
 /// A batch, and the index of its next photo.
-pub(super) struct Batch {
-    pub(super) job: BatchJob,
-    pub(super) control: Arc<RunControl>,
-    pub(super) next: usize,
+pub struct Batch {
+    pub job: BatchJob,
+    pub control: Arc<RunControl>,
+    pub next: usize,
     /// Whether the next photo waits until the batch continues or is cancelled.
-    pub(super) is_paused: bool,
+    pub is_paused: bool,
 }
 
 impl Batch {
     /// Whether there is something to do now.
-    pub(super) fn is_due(&self) -> bool {
+    pub fn is_due(&self) -> bool {
         !self.is_paused || self.control.is_cancelled()
     }
 }
 
 /// A single photo, with the number of its command.
-pub(super) type Paint = (Generation, PaintJob, Arc<RunControl>);
+pub type Paint = (Generation, PaintJob, Arc<RunControl>);
 
 /// Paints one photo, after its draft if the job has one.
-pub(super) fn serve_paint(
-    painter: &mut Painter,
-    (generation, job, control): Paint,
-    events: &Events,
-) {
+pub fn serve_paint(painter: &mut Painter, (generation, job, control): Paint, events: &Events) {
     // Reported before painting, while the user can still cancel.
     let (width, height) = job.photo.size();
     let size = job.settings.working_size.resolve(width, height);
@@ -102,7 +98,7 @@ fn paint_photo(
 }
 
 /// Paints the next photo of a batch. Returns whether the batch has ended.
-pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Events) -> bool {
+pub fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Events) -> bool {
     let total = batch.job.source.len();
     let cancelled = batch.control.is_cancelled();
     if cancelled || batch.next >= total {
@@ -112,31 +108,20 @@ pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Eve
     let index = batch.next;
     batch.next += 1;
     let BatchJob { source, networks, settings } = &mut batch.job;
-    let run = caught(|| -> Result<SavedPhoto, BatchStop> {
+    let run = caught(|| -> Result<SavedPhoto, Unpainted> {
         let network = networks.get(source.network(index));
-        let network = network
-            .ok_or_else(|| BatchStop::Unpainted("there is no network for it".to_owned().into()))?;
-        let photo: Arc<Frame> = source.open(index).map_err(BatchStop::Unpainted)?.into();
-        let painting =
-            painter.paint(&photo, network, *settings, &batch.control).map_err(|error| {
-                if error.is_cancelled() {
-                    BatchStop::Cancelled
-                } else {
-                    BatchStop::Unpainted(error.to_string().into())
-                }
-            })?;
-        source
-            .finish(index, &photo, &painting)
-            .map_err(|reason| BatchStop::Unpainted(reason.into()))
+        let network = network.ok_or_else(|| "there is no network for it".to_owned())?;
+        let photo: Arc<Frame> = source.open(index)?.into();
+        let painting = painter.paint(&photo, network, *settings, &batch.control);
+        Ok(source.finish(index, &photo, &painting.map_err(|error| error.to_string())?)?)
     });
     send_notices(painter, events);
     let outcome = match run {
-        Ok(Ok(saved)) => Ok(saved),
-        Ok(Err(BatchStop::Cancelled)) => {
+        Ok(Err(_)) if batch.control.is_cancelled() => {
             events.send(Event::BatchEnded { cancelled: true });
             return true;
         }
-        Ok(Err(BatchStop::Unpainted(why))) => Err(why),
+        Ok(outcome) => outcome,
         Err(error) => {
             painter.forget_sessions();
             Err(error.to_string().into())
@@ -151,12 +136,6 @@ pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Eve
         outcome,
     });
     false
-}
-
-/// Why a photo of a batch has no result.
-enum BatchStop {
-    Cancelled,
-    Unpainted(Unpainted),
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! memory that the device has free. A lost device is not replaced here: the frame fails, and live painting replaces the
 //! device.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
@@ -24,24 +24,22 @@ use crate::{
     mode::DeviceChoice,
 };
 
-/// How long dropping the thread waits for the running frame, which is cancelled.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Threads that upscale a painting to its frame's size.
 const THREADS: usize = 4;
 
 /// A job on its way to the thread.
-pub(super) struct Request {
-    pub(super) number: RepaintNumber,
-    pub(super) job: RepaintJob,
+pub struct Request {
+    pub number: RepaintNumber,
+    pub job: RepaintJob,
     /// Cancelled to stop.
-    pub(super) control: Arc<RunControl>,
-    pub(super) backend: Arc<dyn Backend>,
+    pub control: Arc<RunControl>,
+    pub backend: Arc<dyn Backend>,
 }
 
 /// The thread. After it is dropped, no further frame is painted.
-pub(super) struct RepaintThread {
-    requests: Option<Sender<Request>>,
-    thread: BoundedThread,
+pub struct RepaintThread {
+    requests: Sender<Request>,
+    _thread: BoundedThread,
 }
 
 impl RepaintThread {
@@ -53,23 +51,13 @@ impl RepaintThread {
         // Unbounded: the user's requests limit it, and each one holds its frame.
         let (requests, queue) = unbounded();
         let thread = BoundedThread::spawn("repaint", move || serve(&queue, &events))?;
-        Ok(Self { requests: Some(requests), thread })
+        Ok(Self { requests, _thread: thread })
     }
 
     /// Queues a frame; [`Event::Repainted`] follows unless it is cancelled.
     pub fn request(&self, request: Request) {
-        if let Some(requests) = &self.requests {
-            // Fails only if the thread is gone, which requires a panic outside of every job.
-            requests.send(request).ok();
-        }
-    }
-}
-
-impl Drop for RepaintThread {
-    fn drop(&mut self) {
-        self.requests = None;
-        // A thread that hangs with its device is abandoned.
-        self.thread.join_within(PATIENCE);
+        // Fails only if the thread is gone, which requires a panic outside of every job.
+        self.requests.send(request).ok();
     }
 }
 
@@ -108,7 +96,7 @@ fn paint(request: &Request) -> Result<Repainted, PaintError> {
         compose_into(frame, &mut picture, *look);
     } else {
         let small = scaled(frame, working.0, working.1);
-        let mut large = Frame::from_fn(1, 1, |_, _| [0; 4]);
+        let mut large = Frame::empty(1, 1);
         Upscaler::new(THREADS).compose((&small, &picture), frame, *look, &mut large);
         picture = large;
     }

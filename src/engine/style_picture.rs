@@ -14,7 +14,7 @@ use crate::{
     mode::{Mode, Precision, Variant},
     models::vit::{StyleCode, Transformer, TransformerError},
     network::Network,
-    weights::{CodeOf, LibraryError, Style, StyleLibrary, StyleNetwork, WeightsError},
+    weights::{CodeOf, LibraryError, Style, StyleLibrary, StyleNetwork},
 };
 
 /// Shorter side of a style picture when it is encoded, in pixels; strokes then have the size that the network was
@@ -44,18 +44,9 @@ pub enum StylePictureError {
     /// The network cannot be built.
     #[error(transparent)]
     Network(#[from] TransformerError),
-    /// The bundled network is damaged.
-    #[error("the network for style pictures cannot be read: {0}")]
-    Weights(String),
     /// No picture, or no weight above zero.
     #[error("a mix of styles needs a picture with a weight above zero")]
     Nothing,
-}
-
-impl From<WeightsError> for StylePictureError {
-    fn from(error: WeightsError) -> Self {
-        Self::Weights(error.to_string())
-    }
 }
 
 /// Columns and rows at which a style picture is encoded.
@@ -85,7 +76,7 @@ fn visible(picture: &Frame) -> Cow<'_, Frame> {
         return Cow::Borrowed(picture);
     }
     let is_visible = |x: usize, y: usize| picture.pixel(x, y)[3] > 0;
-    let (width, height) = (picture.width(), picture.height());
+    let (width, height) = picture.size();
     let columns: Vec<usize> =
         (0..width).filter(|&x| (0..height).any(|y| is_visible(x, y))).collect();
     let rows: Vec<usize> = (0..height).filter(|&y| (0..width).any(|x| is_visible(x, y))).collect();

@@ -131,7 +131,7 @@ impl Work {
 /// Closes everything that live painting opened.
 fn close_live(devices: &mut Devices) {
     devices.keep_first();
-    devices.first_mut().pool_mut().close_live();
+    devices.first_mut().pool.close_live();
 }
 
 /// Why the thread woke up.
@@ -159,7 +159,7 @@ impl Drop for EngineThread {
         self.work = Work::default();
         self.devices.keep_first();
         // The loader ends after the running job, which is cancelled here.
-        self.devices.first().pool().cancel_all();
+        self.devices.first().pool.requests.cancel_all();
         self.loader = None;
     }
 }
@@ -191,7 +191,7 @@ pub(super) fn run(
     let no_frames = never();
     loop {
         let live = engine.work.live.as_ref();
-        let has_settings = live.is_some_and(|live| live.settings.has_pending());
+        let has_settings = live.is_some_and(|live| live.settings.pending.is_some());
         let woken = if engine.work.batch.as_ref().is_some_and(Batch::is_due) || has_settings {
             // There is work, so the channels are only polled.
             match commands.try_recv() {
@@ -259,13 +259,13 @@ pub(super) fn run(
 /// Handles the live source or settings change that woke the thread.
 fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
     match woken {
-        Woken::SettingsEnded => live.settings.close(),
+        Woken::SettingsEnded => live.settings.is_closed = true,
         Woken::Source(event) => {
             live.note_source(event, &mut |event| events.send(Event::Live(event)));
         }
-        Woken::SourceEventsEnded => live.input.end_events(),
+        Woken::SourceEventsEnded => live.input.events_ended = true,
         Woken::SourceEnded => {
-            live.input.end_frames();
+            live.input.frames_ended = true;
             events.send(Event::Live(LiveEvent::Ended));
         }
         Woken::Command(_) | Woken::Ready | Woken::Film(_) | Woken::Stop => {}

@@ -35,9 +35,8 @@ pub struct Comparison<'a> {
 impl Comparison<'_> {
     /// Width and height of the pictures.
     fn size(&self) -> Result<(usize, usize), MeasureError> {
-        let size_of = |frame: &Frame| (frame.width(), frame.height());
-        let size = self.pictures.first().map(size_of);
-        size.filter(|&size| self.pictures.iter().all(|p| size_of(p) == size))
+        let size = self.pictures.first().map(Frame::size);
+        size.filter(|&size| self.pictures.iter().all(|picture| picture.size() == size))
             .ok_or(MeasureError::Frames)
     }
 

@@ -3,8 +3,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`rounds`] | the measurement: several modes paint the same frames round by round |
-//! | [`setup`] | a measurement on one device with a style and generated pictures |
-//! | [`sample`] | a single measurement of a device and of a session that paints |
+//! | [`setup`] | a measurement on one device with a style and generated pictures; single measurements for the Lab |
 //! | [`kernels`] | times of single kernels: as rows, as a CSV file, as a trace for a timeline viewer |
 //! | [`mod@reference`] | times of single layers, as small graphs |
 //! | [`comparison`] | comparison of two modes |
@@ -25,7 +24,6 @@ pub mod kernels;
 pub mod reference;
 pub mod report;
 pub mod rounds;
-pub mod sample;
 pub mod setup;
 pub mod styles;
 pub mod sweep;

@@ -1,4 +1,5 @@
-//! A measurement on one device without a source: a style, a size and generated pictures.
+//! A measurement on one device without a source: a style, a size and generated pictures. Also single measurements of a
+//! device and of a session that paints continuously, for the Lab.
 //!
 //! Does not depend on tables or files.
 
@@ -7,15 +8,14 @@ use std::sync::Arc;
 use super::{
     MeasureError,
     rounds::{Candidate, Measured, Rounds, check_memory},
-    sample::ceiling,
 };
 use crate::{
-    backend::{Backend, BackendError, RunControl, SessionSpec},
+    backend::{Backend, BackendError, RunControl, Session, SessionSpec},
     frame::Frame,
-    mode::{Mode, ModelSize},
+    mode::{Mode, ModelSize, Precision},
     models::{self, PUBLISHED_BLOCKS},
     network::{Network, NetworkError},
-    timing::Ceiling,
+    timing::{Ceiling, StepTiming},
 };
 
 /// Number of different frames to paint in turn, so that no run finds its input in a cache.
@@ -112,14 +112,6 @@ impl Setup<'_> {
         check_memory(&candidates, graph, |mode| self.spec(mode), pictures, max_memory_bytes)
     }
 
-    /// Measures the device's peak rates in a mode; `None` if they are unknown.
-    ///
-    /// # Errors
-    /// [`MeasureError::Backend`] if the device fails.
-    pub fn ceiling(&self, mode: Mode) -> Result<Option<Ceiling>, MeasureError> {
-        Ok(ceiling(self.backend, mode.precision)?)
-    }
-
     /// Measures `modes` in turn, and the kernels of each if `profile` is set.
     ///
     /// # Errors
@@ -158,6 +150,39 @@ fn test_picture(width: usize, height: usize, index: usize) -> Frame {
         let edge = if ((x + ahead) / 32 + y / 24).is_multiple_of(2) { 40 } else { 215 };
         [wave(0.031, 0.017), wave(-0.013, 0.05), edge, 255]
     })
+}
+
+/// Measures the device's peak rates in a precision; `None` if they are unknown.
+///
+/// # Errors
+/// [`BackendError`] if the device fails.
+pub fn ceiling(
+    backend: &dyn Backend,
+    precision: Precision,
+) -> Result<Option<Ceiling>, BackendError> {
+    let device = backend.inspect();
+    device.map_or(Ok(None), |device| device.ceiling(precision))
+}
+
+/// Times of every step of the session's last run, if the device always measures them. Otherwise `input` is painted
+/// again for this, into `unseen`. Empty if the steps cannot be measured.
+///
+/// # Errors
+/// See [`Session::run`].
+pub fn step_times(
+    session: &mut dyn Session,
+    input: &Frame,
+    unseen: &mut Frame,
+    control: &RunControl,
+) -> Result<Vec<StepTiming>, BackendError> {
+    let Some(session) = session.inspect() else {
+        return Ok(Vec::new());
+    };
+    let steps = session.step_times();
+    if steps.is_empty() {
+        return session.profile(input, unseen, control);
+    }
+    Ok(steps)
 }
 
 #[cfg(test)]

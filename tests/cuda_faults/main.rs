@@ -39,7 +39,7 @@ use styleforge::{
     },
     frame::Frame,
     measure::{Setup, Subject},
-    mode::{DeviceChoice, Mode, ModelSize, Precision, PrecisionChoice, Variant},
+    mode::{DeviceChoice, Mode, ModeChoice, ModelSize, Precision, PrecisionChoice, Variant},
     models::johnson::NetworkSpec,
     network::Network,
     plan::{ConvProvider, PlanSummary},

@@ -136,8 +136,7 @@ fn opening_a_session_ends_too_when_the_gpu_hangs() {
 fn a_mode_that_the_processor_lacks_is_replaced_and_that_is_said() {
     let gpu = FakeGpu::new();
     let settings = PaintSettings {
-        variant: Variant::FusedNorm,
-        precision: PrecisionChoice::Fixed(Precision::Bf16),
+        mode: Mode::new(Variant::FusedNorm, Precision::Bf16).into(),
         ..PaintSettings::default()
     };
     let mut painter = painter(&gpu);

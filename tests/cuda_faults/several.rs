@@ -13,8 +13,7 @@ use super::{painting::painter, *};
 const PHOTOS: usize = 24;
 
 fn painters(gpus: &[FakeGpu]) -> Painters {
-    let mut all = gpus.iter().map(painter).enumerate();
-    Painters::new(all.next().expect("a GPU"), all)
+    Painters::new(gpus.iter().map(painter).enumerate())
 }
 
 /// Photos of three sizes, so that a painting of another photo is found out.

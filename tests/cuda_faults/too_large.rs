@@ -95,7 +95,7 @@ fn a_photo_with_more_scores_than_a_plan_keeps_is_painted_smaller() {
     let mut painter = Painter::new(selected.backend, open);
     let settings = PaintSettings {
         working_size: WorkingSize::Original,
-        variant: Variant::Baseline,
+        mode: ModeChoice::new(Variant::Baseline, PrecisionChoice::Auto),
         max_memory_bytes: Some(400_000_000),
         ..PaintSettings::default()
     };

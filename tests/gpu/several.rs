@@ -47,9 +47,7 @@ fn open() -> Result<(Painters, Vec<Weak<CudaBackend>>), String> {
         backends.push(Arc::downgrade(&backend));
         painters.push((number, Painter::new(backend, opener(DeviceOptions::default()))));
     }
-    let mut painters = painters.into_iter();
-    let first = painters.next().ok_or("no GPU")?;
-    Ok((Painters::new(first, painters), backends))
+    Ok((Painters::new(painters), backends))
 }
 
 /// Paints all photos. `before` is called before each painting with the photo's number.
@@ -93,7 +91,7 @@ pub fn same_bits(_: &dyn Backend) -> Result<(), Failed> {
     drop(painters);
     let first = backends.len();
     let one = cuda::open(None)?;
-    let one = Painters::new((0, Painter::new(one, opener(DeviceOptions::default()))), []);
+    let one = Painters::new([(0, Painter::new(one, opener(DeviceOptions::default())))]);
     if paint(&one, |_, _| Ok(()))? != all {
         return Err(format!("{first} GPUs paint other pictures than one").into());
     }

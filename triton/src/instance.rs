@@ -9,6 +9,7 @@ use std::{
 use styleforge::{
     backend::{Backend, BackendError, Declined, cpu::CpuBackend, cuda},
     engine::paint::{PaintError, PaintSettings, Painter, default_memory_limit_bytes},
+    mode::{ModeChoice, Variant},
 };
 
 use crate::{
@@ -62,11 +63,11 @@ impl Instance {
         let available =
             backend.free_bytes().unwrap_or_else(default_memory_limit_bytes) / sharing as u64;
         let settings = PaintSettings {
-            precision: model.precision,
+            mode: ModeChoice::new(Variant::default(), model.precision),
             max_memory_bytes: Some(model.memory_bytes.unwrap_or(available)),
             ..PaintSettings::default()
         };
-        let mode = backend.mode(settings.mode());
+        let mode = backend.mode(settings.mode);
         backend.supports(mode).map_err(|error| Failure::new(Code::Unsupported, error))?;
         backend.load_libraries();
         let device = backend.device();

@@ -7,8 +7,8 @@ use clap::Args;
 use super::{
     DeviceArgs, SharingArgs,
     values::{
-        StylePictureArgs, attentions, batch, byte_size, mode, model_sizes, picture_size,
-        precisions, variants,
+        MAX_BATCH, StylePictureArgs, attentions, byte_size, mode, model_sizes, number,
+        picture_size, precisions, variants,
     },
 };
 use crate::mode::{AttentionChoice, ModeChoice, ModelSize, PrecisionChoice, Variant};
@@ -23,7 +23,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub sharing: SharingArgs,
     /// Image size, for example 1280x720; may be repeated [default: 512x512, 1280x720]
-    #[arg(long = "size", value_name = "WxH", value_parser = picture_size)]
+    #[arg(long = "size", value_name = "WxH", value_parser = picture_size::<usize>)]
     pub sizes: Vec<(usize, usize)>,
     /// Style name or file of weights [default: random weights of the model's size]
     #[arg(long, value_name = "STYLE", conflicts_with_all = ["style_pictures", "style_network"])]
@@ -45,16 +45,16 @@ pub struct BenchArgs {
     #[arg(long = "attention", value_name = "ATTENTION", value_parser = attentions())]
     pub attentions: Vec<AttentionChoice>,
     /// Frames to paint at once
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
-    pub batch: u16,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<usize, 1, MAX_BATCH>)]
+    pub batch: usize,
     /// Also measure N styles on one frame, which is sent to the device once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=32))]
-    pub styles: Option<u8>,
+    #[arg(long, value_name = "N", value_parser = number::<usize, 2, 32>)]
+    pub styles: Option<usize>,
     /// Measured runs of each mode
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = number::<u32, 1, 100_000>)]
     pub frames: u32,
     /// Warm-up frames, not counted
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = number::<u32, 0, 10_000>)]
     pub warmup: u32,
     /// Instead measure how the cost of one mode grows with the image size, the number of residual blocks and the batch
     /// size, for both network sizes with random weights
@@ -101,7 +101,7 @@ pub struct CompareArgs {
     #[command(flatten)]
     pub device: DeviceArgs,
     /// Picture size
-    #[arg(long, value_name = "WxH", default_value = "512x512", value_parser = picture_size)]
+    #[arg(long, value_name = "WxH", default_value = "512x512", value_parser = picture_size::<usize>)]
     pub size: (usize, usize),
     /// Style name or file of weights [default: candy]
     #[arg(long, value_name = "STYLE", conflicts_with_all = ["style_pictures", "style_network"])]
@@ -113,10 +113,10 @@ pub struct CompareArgs {
     #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
     pub model: Option<ModelSize>,
     /// Measured frames of each mode
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = number::<u32, 1, 100_000>)]
     pub frames: u32,
     /// Warm-up frames, not counted
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = number::<u32, 0, 10_000>)]
     pub warmup: u32,
     /// Maximum memory for both modes together, for example 4GB [default: the free memory]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
@@ -159,8 +159,8 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub pictures: StylePictureArgs,
     /// Also check batches of N frames
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
-    pub batch: u16,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<usize, 1, MAX_BATCH>)]
+    pub batch: usize,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -2,23 +2,21 @@
 //!
 //! Arguments are validated twice: individually here, and in combination by the command that receives them.
 
-mod exporting;
 mod measuring;
 mod painting;
 #[cfg(test)]
 mod tests;
 mod values;
 
-pub use exporting::ExportArgs;
 pub use measuring::{BenchArgs, CheckArgs, CompareArgs};
 pub use painting::{LiveArgs, ProfileChoice, StylizeArgs};
 pub use values::{AnyFormat, PixelArgs, StylePicture, StylePictureArgs};
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
-use self::values::{devices, model_sizes};
+use self::values::{devices, model_sizes, number, picture_size};
 use crate::{
     backend::OlderDevice,
     mode::{DeviceChoice, GpuList, ModelSize},
@@ -110,7 +108,7 @@ pub enum Command {
 }
 
 /// Maximum number of CPU threads.
-pub const MAX_THREADS: u16 = 1024;
+pub const MAX_THREADS: u64 = 1024;
 
 /// Where the work runs.
 #[derive(Clone, Debug, Default, Args)]
@@ -119,11 +117,11 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = devices())]
     pub device: DeviceChoice,
     /// Maximum number of CPU threads [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_THREADS)))]
-    pub threads: Option<u16>,
+    #[arg(long, value_name = "N", value_parser = number::<usize, 1, MAX_THREADS>)]
+    pub threads: Option<usize>,
     /// GPU to paint on, numbered as in doctor [default: 0]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=255))]
-    pub gpu: Option<u16>,
+    #[arg(long, value_name = "N", value_parser = number::<usize, 0, 255>)]
+    pub gpu: Option<usize>,
     /// Use the kernels of an older device, to measure and check them: a GPU of compute capability 8.0, 8.6
     /// or 8.9, or a CPU with avx2 or sse2 [default: the device's own]
     #[arg(long, value_name = "DEVICE")]
@@ -211,4 +209,42 @@ pub struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `styleforge export`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("exported").args(["style", "style_pictures"]).required(true)))]
+pub struct ExportArgs {
+    /// Style name, file of weights, or picture
+    #[arg(value_name = "STYLE")]
+    pub style: Option<OsString>,
+    /// Pictures as a style.
+    #[command(flatten)]
+    pub pictures: StylePictureArgs,
+    /// What pixel values mean to a network in a file.
+    #[command(flatten)]
+    pub pixels: PixelArgs,
+    /// Size of the style's network [default: full if installed]
+    #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
+    pub model: Option<ModelSize>,
+    /// onnx: one file; triton: a model repository for each of the backends onnxruntime, tensorrt and styleforge of
+    /// NVIDIA's Triton Inference Server
+    #[arg(long, value_name = "FORMAT", default_value = "onnx", value_parser = ["onnx", "triton"])]
+    pub format: String,
+    /// Number format of weights and inference in the file
+    #[arg(long, value_name = "PRECISION", default_value = "fp32", value_parser = ["fp32", "fp16"])]
+    pub precision: String,
+    /// Input and output: uint8 is batch x height x width x 3, float is batch x 3 x height x width with values from 0
+    /// to 255
+    #[arg(long, value_name = "TYPE", default_value = "uint8", value_parser = ["uint8", "float"])]
+    pub tensors: String,
+    /// Only pictures of this size [default: any size]
+    #[arg(long, value_name = "WxH", value_parser = picture_size::<usize>)]
+    pub size: Option<(usize, usize)>,
+    /// File or folder to write
+    #[arg(short, long, value_name = "FILE|FOLDER")]
+    pub output: PathBuf,
+    /// Overwrite existing files
+    #[arg(long)]
+    pub force: bool,
 }

@@ -7,9 +7,9 @@ use clap::{ArgGroup, Args};
 use super::{
     DeviceArgs, SharingArgs,
     values::{
-        AnyFormat, PixelArgs, StylePictureArgs, attentions, batch, byte_size, camera_size, formats,
-        frame_rate, model_sizes, percent, picture_size, precisions, seconds, source, time,
-        variants, working_px,
+        AnyFormat, MAX_BATCH, PixelArgs, StylePictureArgs, attentions, byte_size, formats,
+        frame_rate, model_sizes, number, percent, picture_size, precisions, seconds, source, time,
+        variants,
     },
 };
 use crate::{
@@ -98,8 +98,8 @@ pub struct StylizeArgs {
     #[command(flatten)]
     pub sharing: SharingArgs,
     /// Photos of one size, or frames of a video, to paint at once, if the device supports it
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
-    pub batch: u16,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<usize, 1, MAX_BATCH>)]
+    pub batch: usize,
     /// Detail: long side, in pixels, at which the network sees the photo or frame (smaller means broader
     /// strokes; a photo is never enlarged), or "original" [default: 1280]
     #[arg(long, value_name = "PX|original")]
@@ -157,7 +157,7 @@ pub struct StylizeArgs {
     pub strip_location: bool,
     /// Quality of lossy formats, 1 to 100: JPEG and AVIF [default: 92], videos in H.264, HEVC or AV1 and animated WebP
     /// [default: 80]
-    #[arg(long, alias = "jpeg-quality", value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100))]
+    #[arg(long, alias = "jpeg-quality", value_name = "QUALITY", value_parser = number::<u8, 1, 100>)]
     pub quality: Option<u8>,
     /// Maximum memory for the program, or GPU memory for painting on a GPU, for example
     /// 4GB or 800MB; larger photos are painted smaller and scaled up [default: 4GB or half of the
@@ -199,20 +199,20 @@ pub struct LiveArgs {
     pub painting: PaintingArgs,
     /// Long side, in pixels, at which the network sees the source [default: the largest that keeps the
     /// rate]
-    #[arg(long, value_name = "PX", value_parser = working_px, conflicts_with = "target_fps")]
+    #[arg(long, value_name = "PX", value_parser = number::<usize, 16, 8192>, conflicts_with = "target_fps")]
     pub working_size: Option<usize>,
     /// Do not upscale the result to the source's
     /// size
     #[arg(long)]
     pub no_upscale: bool,
     /// Frames per second for the automatic size [default: 30]
-    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u16).range(1..=240))]
+    #[arg(long, value_name = "FPS", value_parser = number::<u16, 1, 240>)]
     pub target_fps: Option<u16>,
     /// Size of the camera's or demo scene's frames [default: what suits the working size]
-    #[arg(long, value_name = "WxH", value_parser = camera_size)]
+    #[arg(long, value_name = "WxH", value_parser = picture_size::<u32>)]
     pub size: Option<(u32, u32)>,
     /// Frame rate of the camera or demo scene, or of a recording of photos [default: 30 or more]
-    #[arg(long, value_name = "FPS", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "FPS", value_parser = number::<u32, 1, 1000>)]
     pub fps: Option<u32>,
     /// Pixel format in which a camera sends, for example mjpeg, yuyv, nv12 or yu12 [default: the cheapest]
     #[arg(long, value_name = "FORMAT")]
@@ -227,7 +227,7 @@ pub struct LiveArgs {
     #[arg(long, value_name = "N", value_parser = seconds)]
     pub seconds: Option<f64>,
     /// Stop after N painted pictures
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number::<u64, 1, 1_000_000_000>)]
     pub frames: Option<u64>,
     /// Record every frame: NAME.mp4 is a video (made by ffmpeg; an AVI if it is not installed), NAME.avi a Motion-JPEG
     /// video, any other name a folder of images with their times in frames.csv
@@ -240,7 +240,7 @@ pub struct LiveArgs {
     #[arg(long, value_name = "CODEC", requires = "record")]
     pub codec: Option<Codec>,
     /// Quality of the recorded video (MP4), 1 to 100 [default: 95]
-    #[arg(long, value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100), requires = "record")]
+    #[arg(long, value_name = "QUALITY", value_parser = number::<u8, 1, 100>, requires = "record")]
     pub quality: Option<u8>,
     /// Record sound with the video (MP4): the system's microphone, or the one with this name (--microphone=NAME)
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, requires = "record")]
@@ -254,7 +254,7 @@ pub struct LiveArgs {
     #[arg(long, value_name = "DEVICE")]
     pub camera_out: Option<String>,
     /// Picture size of camera out; a program that reads it may keep an older size
-    #[arg(long, value_name = "WxH", value_parser = picture_size, default_value = "1280x720", requires = "camera_out")]
+    #[arg(long, value_name = "WxH", value_parser = picture_size::<usize>, default_value = "1280x720", requires = "camera_out")]
     pub camera_out_size: (usize, usize),
     /// Print a report as JSON
     #[arg(long)]

@@ -99,16 +99,14 @@ pub fn source() -> impl TypedValueParser<Value = Source> {
     OsStringValueParser::new().try_map(|name| Source::from_name(&name))
 }
 
-/// Batch size. The limit is more than any device gains from; larger batches only use more memory.
-pub fn batch() -> impl TypedValueParser<Value = u16> {
-    clap::value_parser!(u16).range(1..=64)
-}
+/// Maximum batch size: more than any device gains from. Larger batches only use more memory.
+pub const MAX_BATCH: u64 = 64;
 
-/// Parses `640x480`, for cameras.
-pub fn camera_size(typed: &str) -> Result<(u32, u32), String> {
-    let (width, height) = picture_size(typed)?;
-    let side = |px: usize| u32::try_from(px).map_err(|e| e.to_string());
-    Ok((side(width)?, side(height)?))
+/// A whole number from `MIN` to `MAX`.
+pub fn number<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(typed: &str) -> Result<T, String> {
+    let number = typed.parse().ok().filter(|number| (MIN..=MAX).contains(number));
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| format!("use a number from {MIN} to {MAX}"))
 }
 
 /// `60` or `60%`.
@@ -116,13 +114,6 @@ pub fn percent(typed: &str) -> Result<u8, String> {
     let number = typed.trim_end_matches('%').trim_end().parse();
     let percent = number.ok().filter(|percent| *percent <= 100);
     percent.ok_or_else(|| "use a percentage of 0 to 100".to_owned())
-}
-
-pub fn working_px(typed: &str) -> Result<usize, String> {
-    match typed.parse() {
-        Ok(px @ 16..=8192) => Ok(px),
-        _ => Err("give a long side of 16 to 8192 pixels".to_owned()),
-    }
 }
 
 pub fn seconds(typed: &str) -> Result<f64, String> {
@@ -205,18 +196,12 @@ impl FromStr for AnyFormat {
     }
 }
 
-pub fn picture_size(text: &str) -> Result<(usize, usize), String> {
-    const LARGEST_SIDE: usize = 20_000;
-    let sides = text.split_once(['x', 'X']).and_then(|(w, h)| {
-        let side = |s: &str| s.parse::<usize>().ok();
-        Some((side(w)?, side(h)?))
-    });
+/// Width and height, such as `640x480`.
+pub fn picture_size<T: TryFrom<u64>>(text: &str) -> Result<(T, T), String> {
+    let sides = text.split_once(['x', 'X']);
     let (width, height) = sides.ok_or("give columns and rows, for example 1280x720")?;
-    if [width, height].iter().all(|side| (1..=LARGEST_SIDE).contains(side)) {
-        Ok((width, height))
-    } else {
-        Err(format!("a side has 1 to {LARGEST_SIDE} pixels"))
-    }
+    let side = number::<T, 1, 20_000>;
+    Ok((side(width)?, side(height)?))
 }
 
 /// Parses a size such as `4GB`, `800 MB`, `1.5GiB` or a plain number of bytes.
@@ -298,9 +283,9 @@ mod tests {
 
     #[test]
     fn sizes() {
-        assert_eq!(picture_size("1280x720"), Ok((1280, 720)));
+        assert_eq!(picture_size("1280x720"), Ok((1280u32, 720)));
         for wrong in ["1280", "0x5", "axb", "99999x1", "1x2x3"] {
-            assert!(picture_size(wrong).is_err(), "{wrong}");
+            assert!(picture_size::<u32>(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -15,13 +15,15 @@ use super::{
     progress::Progress,
     save, select_device,
     style_choice::subject,
-    terminal::{print, print_json, write_message},
+    terminal::{print_report, write_message},
+    wrong_use,
 };
 use crate::{
     backend::{BackendError, DeviceInfo},
     measure::{
         KernelRow, KernelTable, Measured, ReferenceTiming, Setup, SeveralDevices, SeveralStyles,
         kernels::{csv, trace},
+        setup::ceiling,
     },
     mode::{AttentionKernel, Mode, ModelSize, Precision, PrecisionChoice, Variant},
     plan::ConvProvider,
@@ -86,12 +88,6 @@ struct Measurement {
     pipelined_fps: Option<f64>,
     /// Share of that time in which the device painted, by its own clock.
     pipelined_busy: Option<f64>,
-    /// Several styles of one frame; only if requested, and for a device with transfers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    several_styles: Option<SeveralStyles>,
-    /// Several devices at the same time; only if requested.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    several_devices: Option<SeveralDevices>,
     /// In 1e9 operations per second of direct convolution, at the median.
     gflops: f64,
     /// Steps that one run launches.
@@ -115,19 +111,23 @@ struct Measurement {
     kernels: Vec<KernelRow>,
     /// Number of those frames.
     profiled_frames: usize,
+    #[serde(flatten)]
+    extras: Extras,
+}
+
+/// What is measured for a mode after its runs, if requested.
+#[derive(Default, Serialize)]
+struct Extras {
     /// Peak rates of the device, which the kernels' shares refer to.
     #[serde(skip_serializing_if = "Option::is_none")]
     ceiling: Option<Ceiling>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reference_shapes: Vec<ReferenceTiming>,
-}
-
-/// What is measured for a mode after its runs, if requested.
-#[derive(Default)]
-struct Extras {
-    ceiling: Option<Ceiling>,
-    reference_shapes: Vec<ReferenceTiming>,
+    /// Several styles of one frame; only for a device with transfers.
+    #[serde(skip_serializing_if = "Option::is_none")]
     several_styles: Option<SeveralStyles>,
+    /// Several devices at the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
     several_devices: Option<SeveralDevices>,
 }
 
@@ -145,7 +145,7 @@ impl Measurement {
             method: self.method,
             frames: self.profiled_frames,
             total_ms: self.median_ms,
-            ceiling: self.ceiling.clone(),
+            ceiling: self.extras.ceiling.clone(),
             kernels: self.kernels.clone(),
         }
     }
@@ -185,7 +185,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let existing = check_outputs(outputs.into_iter().flatten(), args.force)?;
     // Clap does not require it together with options that it excludes, such as --size.
     if args.chart.is_some() && !args.sweep {
-        return Err(CliError::WrongUse("--chart needs --sweep".to_owned()));
+        return wrong_use("--chart needs --sweep");
     }
     if args.sweep {
         let selected = select_device(&args.device)?;
@@ -194,7 +194,8 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let subject = subject(args.style.as_deref(), &args.pictures, args.model)?;
     let devices = SharedDevices::open(&args.device, &args.sharing)?;
     devices.announce();
-    let (backend, others) = devices.split();
+    let backends = devices.backends();
+    let (backend, others) = (backends[0], &backends[1..]);
     let chosen = modes::chosen(backend, &args.variants, &args.precisions, &DEFAULT_PRECISIONS)?;
     attention::announce(
         backend.device().kind,
@@ -210,7 +211,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             backend,
             subject: &subject,
             size,
-            batch: usize::from(args.batch),
+            batch: args.batch,
             frames: args.frames,
             warmup: args.warmup,
         })
@@ -220,7 +221,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         setup.check(&chosen, args.max_memory)?;
         if let Some(styles) = args.styles {
             for &mode in &chosen {
-                setup.check(&vec![mode; usize::from(styles)], args.max_memory)?;
+                setup.check(&vec![mode; styles], args.max_memory)?;
             }
         }
     }
@@ -234,10 +235,10 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     ));
     let progress = Progress::of_long_pieces(setups.len());
     let mut results = Vec::new();
-    let mut measure = |piece: usize, setup: &Setup<'_>| -> Result<(), CliError> {
+    for setup in &setups {
         let (width, height) = setup.size;
         let name = format!("{width} x {height}");
-        let taken = progress.during(piece..piece + 1, &name, &control, || {
+        progress.during(1, &name, &control, || -> Result<(), CliError> {
             reset_process_peak();
             let measured = setup.measure(&chosen, profile, &control)?;
             let process_peak_bytes = process_peak_bytes();
@@ -245,33 +246,30 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             for &mode in &chosen {
                 let mut extra = Extras::default();
                 if profile {
-                    extra.ceiling = setup.ceiling(mode)?;
+                    extra.ceiling = ceiling(backend, mode.precision)?;
                 }
                 if args.kernels {
                     extra.reference_shapes = setup.reference_shapes(mode, &control)?;
                 }
                 if let Some(styles) = args.styles {
-                    extra.several_styles = setup.several_styles(mode, styles.into(), &control)?;
+                    extra.several_styles = setup.several_styles(mode, styles, &control)?;
                 }
                 if !others.is_empty() {
-                    extra.several_devices = Some(setup.several_devices(mode, &others, &control)?);
+                    extra.several_devices = Some(setup.several_devices(mode, others, &control)?);
                 }
                 extras.push(extra);
             }
-            Ok::<_, CliError>((measured, process_peak_bytes, extras))
-        });
-        let (measured, process_peak_bytes, extras) = taken?;
-        if args.styles.is_some() && extras.iter().any(|extra| extra.several_styles.is_none()) {
-            write_message(
-                "note: this device copies no frames, so several styles of one frame share nothing",
-            );
-        }
-        results.extend(measurements(setup, &device, process_peak_bytes, &measured, extras));
-        Ok(())
-    };
-    let done = (setups.iter().enumerate()).try_for_each(|(piece, setup)| measure(piece, setup));
+            results.extend(measurements(setup, &device, process_peak_bytes, &measured, extras));
+            Ok(())
+        })?;
+    }
     progress.finish();
-    done?;
+    let has_no_copies = |result: &Measurement| result.extras.several_styles.is_none();
+    if args.styles.is_some() && results.iter().any(has_no_copies) {
+        write_message(
+            "note: this device copies no frames, so several styles of one frame share nothing",
+        );
+    }
     let tables: Vec<KernelTable> = results.iter().map(Measurement::kernel_table).collect();
     if let Some(path) = &args.csv {
         save(path, csv(&tables).as_bytes(), existing)?;
@@ -284,10 +282,8 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             result.kernels.clear();
         }
     }
-    if args.json {
-        return print_json(&Report { version: env!("CARGO_PKG_VERSION"), results });
-    }
-    print(&text(&results))
+    let report = Report { version: env!("CARGO_PKG_VERSION"), results };
+    print_report(args.json, &report, || text(&report.results))
 }
 
 fn measurements(
@@ -300,7 +296,7 @@ fn measurements(
     let (width, height) = setup.size;
     let candidates = &measured.candidates;
     let mut all = Vec::new();
-    for (index, (candidate, extra)) in candidates.iter().zip(extras).enumerate() {
+    for (index, (candidate, extras)) in candidates.iter().zip(extras).enumerate() {
         let reference = candidates.first().filter(|_| index > 0);
         let equality = reference.and_then(|r| r.equality(candidate));
         let ratio = reference.and_then(|reference| {
@@ -310,7 +306,6 @@ fn measurements(
         let (times, summary) = (candidate.times, &candidate.summary);
         // A device that paints the frames of a batch one after another has a plan for one frame.
         let plans = setup.batch as f64 / summary.batch as f64;
-        let Extras { ceiling, reference_shapes, several_styles, several_devices } = extra;
         let gflops = plans * summary.flops as f64 / times.p50_ms / 1e6;
         all.push(Measurement {
             device: device.kind.name(),
@@ -339,8 +334,6 @@ fn measurements(
             fps: 1e3 * setup.batch as f64 / times.p50_ms,
             pipelined_fps: candidate.in_a_row.map(|row| row.fps),
             pipelined_busy: candidate.in_a_row.map(|row| row.busy),
-            several_styles,
-            several_devices,
             gflops,
             launches: summary.steps.len(),
             clock_before_mhz: measured.clock_before_mhz,
@@ -351,11 +344,10 @@ fn measurements(
             equality,
             ratio,
             kernels: (candidate.kernels.iter())
-                .map(|step| KernelRow::of(step, ceiling.as_ref()))
+                .map(|step| KernelRow::of(step, extras.ceiling.as_ref()))
                 .collect(),
             profiled_frames: candidate.profiled_frames,
-            reference_shapes,
-            ceiling,
+            extras,
         });
     }
     all

@@ -18,7 +18,7 @@ pub fn text(results: &[Measurement]) -> Vec<String> {
     for r in results.iter().filter(|r| !r.kernels.is_empty()) {
         lines.extend(kernels(r));
     }
-    for r in results.iter().filter(|r| !r.reference_shapes.is_empty()) {
+    for r in results.iter().filter(|r| !r.extras.reference_shapes.is_empty()) {
         lines.extend(reference_shapes(r));
     }
     lines
@@ -96,7 +96,7 @@ fn compared(r: &Measurement) -> Option<String> {
 }
 
 fn several_styles(r: &Measurement) -> Option<String> {
-    let row = r.several_styles?;
+    let row = r.extras.several_styles?;
     Some(format!(
         ": {} styles of one frame (host clock): {:.2} frames/s when it is sent once, {:.2} when it is sent for each style",
         row.styles, row.sent_once_fps, row.sent_each_fps
@@ -104,7 +104,7 @@ fn several_styles(r: &Measurement) -> Option<String> {
 }
 
 fn several_devices(r: &Measurement) -> Option<String> {
-    let row = r.several_devices?;
+    let row = r.extras.several_devices?;
     let pictures = if row.is_identical { "the same pictures" } else { "different pictures" };
     Some(format!(
         ": {} GPUs together (host clock): {:.2} frames/s, {:.2}x the {:.2} of the first one alone; {pictures}",
@@ -138,7 +138,7 @@ fn kernels(r: &Measurement) -> Vec<String> {
         ("Share", &|k| percent(k.us() / sum_us)),
         ("Of limit", &|k| or_dash(k.ceiling_share.map(percent))),
     ];
-    let columns = &columns[..if r.ceiling.is_some() { 7 } else { 6 }];
+    let columns = &columns[..if r.extras.ceiling.is_some() { 7 } else { 6 }];
     let whole_us = r.median_ms * 1e3;
     let head = format!(
         "{} at {}: {} steps, median of {} frames run step by step, {}",
@@ -156,7 +156,7 @@ fn kernels(r: &Measurement) -> Vec<String> {
     let mut lines = vec![String::new(), head];
     lines.extend(table_of(columns.iter().copied(), &r.kernels));
     lines.push(sums);
-    lines.extend(r.ceiling.as_ref().map(limits));
+    lines.extend(r.extras.ceiling.as_ref().map(limits));
     lines
 }
 
@@ -175,7 +175,7 @@ fn limits(ceiling: &Ceiling) -> String {
 }
 
 fn reference_shapes(r: &Measurement) -> Vec<String> {
-    let ceiling = r.ceiling.as_ref();
+    let ceiling = r.extras.ceiling.as_ref();
     let columns: [Column<'_, ReferenceTiming>; 7] = [
         ("Reference shape", &|shape| shape.name.to_owned()),
         ("Maps", &|shape| format!("{}x{}x{}", shape.channels, shape.height, shape.width)),
@@ -195,5 +195,5 @@ fn reference_shapes(r: &Measurement) -> Vec<String> {
         "Reference shapes of {} at {}, each run step by step as a small network",
         r.mode, r.size
     );
-    [vec![String::new(), head], table_of(columns, &r.reference_shapes)].concat()
+    [vec![String::new(), head], table_of(columns, &r.extras.reference_shapes)].concat()
 }

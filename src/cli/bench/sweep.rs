@@ -8,7 +8,8 @@ use crate::{
         interrupt::interruptible,
         progress::Progress,
         save,
-        terminal::{Column, print, print_json, table_of, write_message},
+        terminal::{Column, print_report, table_of, write_message},
+        wrong_use,
     },
     measure::{
         chart,
@@ -41,10 +42,9 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
     let progress = Progress::of_long_pieces(planned.len());
     let mut measured = Vec::new();
     let mut has_failed = false;
-    for (piece, planned) in planned.iter().enumerate() {
+    for planned in &planned {
         let name = planned.name();
-        let series =
-            progress.during(piece..piece + 1, &name, &control, || sweep.measure(planned, &control));
+        let series = progress.during(1, &name, &control, || sweep.measure(planned, &control));
         let failure = series.end.as_ref().filter(|_| series.end != planned.end);
         let is_stopped = control.is_cancelled();
         if let Some(failure) = failure.filter(|_| !is_stopped) {
@@ -62,11 +62,7 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
         let png = chart::sweep_png(&report)?;
         save(path, &png, existing)?;
     }
-    if args.json {
-        print_json(&report)?;
-    } else {
-        print(&text(&report))?;
-    }
+    print_report(args.json, &report, || text(&report))?;
     if control.is_cancelled() {
         return Err(CliError::Stopped);
     }
@@ -79,9 +75,7 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
 /// The single mode to measure: the chosen one, otherwise the device's best.
 fn mode(args: &BenchArgs, backend: &dyn Backend) -> Result<Mode, CliError> {
     let (&[] | &[_], &[] | &[_]) = (&args.variants[..], &args.precisions[..]) else {
-        return Err(CliError::WrongUse(
-            "--sweep measures one mode: choose one --variant and one --precision".to_owned(),
-        ));
+        return wrong_use("--sweep measures one mode: choose one --variant and one --precision");
     };
     let variant = args.variants.first().copied().unwrap_or(Variant::Fused);
     let precision = args.precisions.first().copied().unwrap_or(PrecisionChoice::Auto);

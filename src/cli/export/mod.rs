@@ -5,9 +5,11 @@ mod triton;
 use super::{
     CliError,
     args::ExportArgs,
-    check_outputs, save,
+    check_outputs,
+    destination::ends_as_folder,
+    save,
     style_choice::{choose_as, of_pictures},
-    terminal::{print, write_message},
+    terminal::print,
 };
 use crate::{
     disk,
@@ -28,9 +30,7 @@ pub fn run(args: ExportArgs) -> Result<(), CliError> {
             choose_as(&StyleLibrary::standard(), &typed, args.model, args.pixels.choice())?
         }
     };
-    if let Some(note) = &style.note {
-        write_message(format!("note: {note}"));
-    }
+    style.print_note();
     let mut metadata = style.metadata;
     metadata.entry("title".to_owned()).or_insert_with(|| style.title.clone());
     let (is_half, has_float_pixels) = (args.precision == "fp16", args.tensors == "float");
@@ -45,9 +45,8 @@ pub fn run(args: ExportArgs) -> Result<(), CliError> {
         lines.push(command);
         files
     } else {
-        let is_folder = args.output.as_os_str().as_encoded_bytes().ends_with(b"/");
         let name = format!("{}.onnx", style.label);
-        let is_folder = is_folder || args.output.is_dir();
+        let is_folder = ends_as_folder(&args.output) || args.output.is_dir();
         vec![(if is_folder { args.output.join(name) } else { args.output }, onnx)]
     };
     // A missing folder is created.

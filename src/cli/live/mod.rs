@@ -22,7 +22,8 @@ use super::{
     interrupt::interruptible,
     modes,
     style_choice::{ChosenStyle, live_style},
-    terminal::{print, print_json, write_message},
+    terminal::{print_report, write_message},
+    wrong_use,
 };
 use crate::{
     backend::{self, DeviceInfo, OpenDevice, RunControl},
@@ -42,8 +43,8 @@ use crate::{
         camera_out::CameraOut,
         record::{Recorded, Recorder},
     },
-    mode::{DeviceChoice, ModelSize, PrecisionChoice},
-    weights::{StyleLibrary, bytes_in_hex},
+    mode::{DeviceChoice, ModelSize},
+    weights::bytes_in_hex,
 };
 
 /// How long to wait for the engine to end, and for a source that reports that no frames arrive.
@@ -63,7 +64,7 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         let camera = path.to_str().map(CameraId::new).filter(is_connected);
         args.source = Source::Camera(camera.ok_or_else(|| {
             CliError::WrongUse(format!(
-                "'{}' is not a source; use demo, camera, camera:NAME (see styleforge cameras), a photo, a video or a folder of photos",
+                "'{}' is not a source: there is no file and no camera of this name; use demo, camera, camera:NAME (see styleforge cameras), a photo, a video or a folder of photos",
                 path.display()
             ))
         })?);
@@ -79,7 +80,8 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
     let no_thread = |e| CliError::Failed(format!("no thread could be started: {}", words(&e)));
     let mut engine = Engine::start(open, wake_up.clone()).map_err(no_thread)?;
     let device = wait_for_device(&mut engine, &woken)?;
-    let style = chosen_style(args, &device)?;
+    let lite = (device.kind == DeviceChoice::Cpu).then_some(ModelSize::Lite);
+    let style = live_style(args, lite)?;
     if let Some(style) = &style {
         let chosen = [args.painting.attention];
         attention::announce(device.kind, &chosen, &[(&style.label, &style.network)]);
@@ -121,6 +123,10 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
     let source = LiveSource::Capture(args.source.clone(), capture.clone());
     let pictures = engine.start_live(source, live).map_err(no_thread)?;
     let mut run = LiveRun {
+        args,
+        device,
+        style,
+        started,
         capture,
         size,
         pictures,
@@ -129,7 +135,6 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         is_silent: false,
         camera_out,
         still,
-        precision: args.painting.precision,
         control,
         woken,
         latency: Recent::default(),
@@ -143,13 +148,12 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         is_missing: false,
         waiting_since: None,
         ended: false,
-        quiet: args.json,
         resident: None,
         last_line: started,
     };
-    run.until(args.seconds.map(Duration::from_secs_f64), args.frames)?;
-    let report = run.finish(started, args, &device, style.as_ref())?;
-    if args.json { print_json(&report) } else { print(&text(&report)) }
+    run.paint()?;
+    let report = run.finish()?;
+    print_report(args.json, &report, || text(&report))
 }
 
 /// Opens the device of `--device` when the engine opens its first device.
@@ -180,19 +184,11 @@ fn wait_for_device(engine: &mut Engine, woken: &Receiver<()>) -> Result<DeviceIn
     }
 }
 
-/// The chosen style. On a CPU the lite model is used unless another one was chosen.
-fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenStyle>, CliError> {
-    let lite = (device.kind == DeviceChoice::Cpu).then_some(ModelSize::Lite);
-    live_style(
-        &StyleLibrary::standard(),
-        args.style.as_deref(),
-        &args.pictures,
-        args.painting.model,
-        lite,
-    )
-}
-
-struct LiveRun {
+struct LiveRun<'a> {
+    args: &'a LiveArgs,
+    device: DeviceInfo,
+    style: Option<ChosenStyle>,
+    started: Instant,
     capture: CaptureSettings,
     size: LiveSize,
     pictures: crate::mailbox::Reader<LivePicture>,
@@ -203,7 +199,6 @@ struct LiveRun {
     camera_out: Option<CameraOut>,
     /// The recording of photos; that of other sources is a sink of the engine.
     still: Option<StillRecording>,
-    precision: PrecisionChoice,
     control: Arc<RunControl>,
     woken: Receiver<()>,
     latency: Recent,
@@ -223,13 +218,14 @@ struct LiveRun {
     /// Since when the source reports that no frames arrive.
     waiting_since: Option<Instant>,
     ended: bool,
-    quiet: bool,
     resident: Option<u64>,
     last_line: Instant,
 }
 
-impl LiveRun {
-    fn until(&mut self, length: Option<Duration>, frames: Option<u64>) -> Result<(), CliError> {
+impl LiveRun<'_> {
+    /// Paints until the run ends.
+    fn paint(&mut self) -> Result<(), CliError> {
+        let (length, frames) = (self.args.seconds.map(Duration::from_secs_f64), self.args.frames);
         loop {
             if let (Some(still), Some((start, ..))) = (&mut self.still, self.first) {
                 let now = Instant::now();
@@ -349,10 +345,10 @@ impl LiveRun {
         };
         let now = Instant::now();
         if let (None, Some(mode)) = (self.first, facts.mode) {
-            modes::announce(self.precision, mode);
+            modes::announce(self.args.painting.precision, mode);
         }
         if let (None, LiveSize::LongSide(px)) = (self.first, self.size) {
-            let (w, h) = (picture.original.width(), picture.original.height());
+            let (w, h) = picture.original.size();
             if px > w.max(h) {
                 write_message(format!(
                     "note: painted at {w} x {h} px, the source's size; use --size WxH for more"
@@ -379,7 +375,7 @@ impl LiveRun {
     /// Prints one line a second while frames arrive.
     fn line(&mut self) {
         let now = Instant::now();
-        if self.quiet || now - self.last_line < Duration::from_secs(1) {
+        if self.args.json || now - self.last_line < Duration::from_secs(1) {
             return;
         }
         self.last_line = now;
@@ -399,14 +395,8 @@ impl LiveRun {
         ));
     }
 
-    fn finish(
-        mut self,
-        started: Instant,
-        args: &LiveArgs,
-        device: &DeviceInfo,
-        style: Option<&ChosenStyle>,
-    ) -> Result<Report, CliError> {
-        let now = Instant::now();
+    fn finish(mut self) -> Result<Report, CliError> {
+        let (args, style, now) = (self.args, self.style.as_ref(), Instant::now());
         let recorded = self.recorder.take().map(Recorder::finish);
         if let Some(failure) = recorded.as_ref().and_then(Recorded::failure_in_words) {
             return Err(CliError::Failed(failure));
@@ -421,11 +411,7 @@ impl LiveRun {
             }
             // The reason was printed when it happened.
             let why = format!("no image arrived from {}", args.source);
-            return Err(if self.is_missing {
-                CliError::WrongUse(why)
-            } else {
-                CliError::Failed(why)
-            });
+            return if self.is_missing { wrong_use(why) } else { Err(CliError::Failed(why)) };
         };
         let seconds = now.saturating_duration_since(first_at).as_secs_f64();
         let rate = |count: u64| {
@@ -436,8 +422,10 @@ impl LiveRun {
         // A photo arrived once, a while ago. The figures cover the last seconds in which frames arrived.
         let taken_at = self.taken_at.unwrap_or(now);
         let median = |recent: &Recent| recent.spread(taken_at).unwrap_or_default().p50;
-        let original = &self.pictures.value.original;
-        let stages_ms = Stages::from_order(self.stages.each_ref().map(median));
+        let mut stages_ms = Stages::default();
+        for (stage, recent) in stages_ms.in_order_mut().into_iter().zip(&self.stages) {
+            *stage = median(recent);
+        }
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
             source: args.source.to_string(),
@@ -447,12 +435,12 @@ impl LiveRun {
                 }
                 Source::Demo | Source::Camera(_) => None,
             },
-            device: device.kind.name(),
-            device_name: device.name.clone(),
+            device: self.device.kind.name(),
+            device_name: self.device.name.clone(),
             style: style.map(ChosenStyle::label_with_model),
             mode: facts.mode,
             seconds,
-            first_picture_s: first_at.saturating_duration_since(started).as_secs_f64(),
+            first_picture_s: first_at.saturating_duration_since(self.started).as_secs_f64(),
             captured: facts.captured,
             painted: facts.painted,
             dropped_before_engine: facts.dropped,
@@ -460,12 +448,9 @@ impl LiveRun {
             captured_fps: rate(facts.captured - captured),
             painted_fps: rate(facts.painted - painted),
             longest_gap_ms: self.longest_gap.map(|gap| gap.as_secs_f64() * 1e3),
-            source_size: (original.width(), original.height()),
+            source_size: self.pictures.value.original.size(),
             working_size: facts.working,
-            picture_size: {
-                let painted = &self.pictures.value.painted;
-                (painted.width(), painted.height())
-            },
+            picture_size: self.pictures.value.painted.size(),
             automatic_size: AutomaticSize::of(
                 self.size,
                 facts.working,
@@ -483,7 +468,7 @@ impl LiveRun {
             left_out_frames: recorded.as_ref().map(|r| r.left_out),
             recording: recorded.map(RecordingReport::from),
             camera_out,
-            problems: std::mem::take(&mut self.problems),
+            problems: self.problems,
         };
         self.engine.stop_live();
         self.engine.shutdown(PATIENCE);

@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    cli::{CliError, args::LiveArgs, terminal::write_message},
+    cli::{CliError, args::LiveArgs, terminal::write_message, wrong_use},
     disk::WriteError,
     film::{Codec, Container},
     frame::Frame,
@@ -27,14 +27,13 @@ use crate::{
 /// [`CliError::WrongUse`] if the arguments contradict each other.
 pub fn check(args: &LiveArgs) -> Result<(), CliError> {
     match (&args.record, args.record_format) {
-        (Some(path), Some(_)) if Destination::is_video_path(path) => Err(CliError::WrongUse(
-            "--record-format only applies to a folder of images; leave it out for a video"
-                .to_owned(),
-        )),
-        (Some(path), _) if Destination::is_other_video(path) => Err(CliError::WrongUse(format!(
+        (Some(path), Some(_)) if Destination::is_video_path(path) => wrong_use(
+            "--record-format only applies to a folder of images; leave it out for a video",
+        ),
+        (Some(path), _) if Destination::is_other_video(path) => wrong_use(format!(
             "{} has the extension of a video format that is not written; use .mp4 or .avi, or a folder",
             path.display()
-        ))),
+        )),
         (Some(path), _) => Container::Mp4.check(codec(args), path).map_err(CliError::wrong_use),
         (None, _) => Ok(()),
     }
@@ -75,10 +74,9 @@ pub fn start(
             || args.codec.is_some()
             || args.quality.is_some() =>
         {
-            return Err(CliError::WrongUse(
-                "--codec, --quality, --microphone and --hardware are for MP4 videos, which need ffmpeg; see styleforge doctor"
-                    .to_owned(),
-            ));
+            return wrong_use(
+                "--codec, --quality, --microphone and --hardware are for MP4 videos, which need ffmpeg; see styleforge doctor",
+            );
         }
         _ => {}
     }

@@ -128,21 +128,14 @@ impl AutomaticSize {
             Some(model) => format!("{long_side_px} px and {model}"),
             None => format!("{long_side_px} px"),
         };
-        match self.limited_by {
+        let how = match self.limited_by {
             // The target limits the size, not the rate.
-            None if f64::from(*achieved_fps) > 1.1 * target_fps => {
-                format!("automatic size: {chose}, {achieved_fps:.1} of {target_fps:.0} fps")
-            }
-            None => format!(
-                "automatic size: {chose}, which holds {achieved_fps:.1} of {target_fps:.0} fps"
-            ),
-            Some(Limit::Source) => format!(
-                "automatic size: {chose}; the source gives {achieved_fps:.1} of {target_fps:.0} fps"
-            ),
-            Some(Limit::Device) => format!(
-                "automatic size: {chose}; this device reaches {achieved_fps:.1} of {target_fps:.0} fps"
-            ),
-        }
+            None if f64::from(*achieved_fps) > 1.1 * target_fps => ",",
+            None => ", which holds",
+            Some(Limit::Source) => "; the source gives",
+            Some(Limit::Device) => "; this device reaches",
+        };
+        format!("automatic size: {chose}{how} {achieved_fps:.1} of {target_fps:.0} fps")
     }
 }
 

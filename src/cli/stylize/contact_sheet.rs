@@ -17,12 +17,12 @@ use crate::{
 };
 
 /// Suffix of a sheet's file name, after the photo's name.
-pub(super) const LABEL: &str = "styles";
+pub const LABEL: &str = "styles";
 
 impl Run<'_> {
     /// Paints a photo in every style and writes the sheet. A style that fails is reported and left out; cancelling is
     /// the only error.
-    pub(super) fn paint_sheet(&mut self, opened: &Opened<'_>) -> Result<(), CliError> {
+    pub fn paint_sheet(&mut self, opened: &Opened<'_>) -> Result<(), CliError> {
         let Some(target) = opened.targets.first().copied().flatten() else {
             return Ok(());
         };
@@ -37,8 +37,7 @@ impl Run<'_> {
             self.stop_if_cancelled()?;
             let (painters, control) = (self.painters, &self.control);
             let name = format!("{} in {}", photo.name, style.title);
-            let pieces = self.begun..self.begun + 1;
-            let painted = self.progress.during(pieces, &name, control, || {
+            let painted = self.progress.during(1, &name, control, || {
                 painters
                     .paint(|painter| painter.paint(&photo.frame, &style.network, settings, control))
             });
@@ -47,13 +46,12 @@ impl Run<'_> {
             }
             match painted {
                 Ok(painting) => {
-                    self.begun += 1;
                     self.note_style(style);
                     for note in &painting.notes {
                         self.progress.message(format!("note: {}: {note}", photo.name));
                     }
                     let cell = OutputSize::LongSide(width.max(height));
-                    let picture = painting.finished(&photo.frame, cell, job.look);
+                    let picture = painting.finished(&photo.frame, cell, job.args.painting.look());
                     cells.push((style.title.clone(), picture));
                 }
                 Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
@@ -68,7 +66,7 @@ impl Run<'_> {
             Some(page) => {
                 let finished =
                     Finished::Picture(Picture::Frame(Cow::Owned(page)), format_for(photo, target));
-                self.deliver_sheet(opened, target, finished)
+                self.deliver(opened, target, finished)
             }
             None => {
                 let why = "too many styles for one sheet";

@@ -7,12 +7,12 @@ use std::{
 
 use serde_json::json;
 
-use super::Run;
+use super::{Run, output::refused};
 use crate::{
     cli::{CliError, job::FilmInput, progress::Progress, style_choice::ChosenStyle},
     disk,
     film::{
-        Clip, Container, Film, FilmError, Rendered, Tools, USUAL_QUALITY, first_output,
+        Clip, Container, Film, FilmError, Range, Rendered, Tools, USUAL_QUALITY, first_output,
         part_frames, render, tidy,
     },
     media::encode::DEFAULT_QUALITY,
@@ -21,27 +21,32 @@ use crate::{
 
 impl<'a> Run<'a> {
     /// Paints every video in every style. Failures are reported and counted; cancelling is the only error.
-    pub(super) fn paint_films(&mut self, targets: &[Vec<PathBuf>]) -> Result<(), CliError> {
+    pub fn paint_films(&mut self, targets: &[Vec<PathBuf>]) -> Result<(), CliError> {
         let job = self.job;
         if job.films.is_empty() {
             return Ok(());
         }
         for (film, row) in job.films.iter().zip(targets) {
             let opened = Tools::open(&film.source);
-            for ((style, label), target) in self.styles.iter().zip(self.labels).zip(row) {
+            for (style, target) in self.styles.iter().zip(row) {
                 self.stop_if_cancelled()?;
                 let first = first_output(film.container, target);
-                if job.skips_existing && first.exists() {
+                if job.args.skip_existing && first.exists() {
                     tidy(target);
                     self.skipped += 1;
-                    self.print_line(&film.name(), label, target, json!({ "status": "skipped" }));
+                    self.print_line(
+                        &film.name(),
+                        &style.label,
+                        target,
+                        json!({ "status": "skipped" }),
+                    );
                     continue;
                 }
                 let painted = match &opened {
                     Ok((tools, clip)) => self.paint_film(tools, (film, clip), style, target),
                     Err(error) => Err(error.clone()),
                 };
-                self.report_film(film, label, target, painted)?;
+                self.report_film(film, &style.label, target, painted)?;
             }
         }
         Ok(())
@@ -71,20 +76,20 @@ impl<'a> Run<'a> {
             container: input.container,
             codec: input.codec,
             hardware,
-            quality: job.quality.unwrap_or(if is_numbered {
+            quality: job.args.quality.unwrap_or(if is_numbered {
                 DEFAULT_QUALITY
             } else {
                 USUAL_QUALITY
             }),
-            range: job.film_choice.range,
-            fps: job.film_choice.fps,
+            range: Range { start: job.args.start, end: job.args.end },
+            fps: job.args.fps,
             framing: job.framing,
-            output_size: job.output_size,
-            look: job.look,
-            steadiness: job.film_choice.steadiness.unwrap_or(0),
-            strips_metadata: job.strips_metadata,
-            strips_location: job.strips_location,
-            batch: job.batch,
+            output_size: job.args.output_size,
+            look: job.args.painting.look(),
+            steadiness: job.args.painting.steadiness.unwrap_or(0),
+            strips_metadata: job.args.strip_metadata,
+            strips_location: job.args.strip_location,
+            batch: job.args.batch,
             devices: painters.count(),
             part_frames: part_frames(kind == DeviceChoice::Cuda),
             about: format!(
@@ -97,7 +102,7 @@ impl<'a> Run<'a> {
         let total = film.frames();
         let of_total = total.map_or_else(String::new, |total| format!(" of {total}"));
         let pieces = usize::try_from(total.unwrap_or(0)).unwrap_or(usize::MAX);
-        let progress = match job.is_quiet {
+        let progress = match job.args.quiet {
             true => Progress::quiet(),
             false => Progress::of_long_pieces(pieces),
         };
@@ -130,7 +135,7 @@ impl<'a> Run<'a> {
     /// The encoder of a graphics card, if one was requested and works.
     fn hardware(&self, tools: &Tools, input: &FilmInput, clip: &Clip) -> Option<String> {
         let codec = input.codec;
-        if !self.job.film_choice.hardware {
+        if !self.job.args.hardware {
             return None;
         }
         let found = codec.hardware(&tools.ffmpeg, clip.size);
@@ -154,10 +159,14 @@ impl<'a> Run<'a> {
             Ok(rendered) => rendered,
             Err(error) => {
                 let is_cancelled = matches!(error, FilmError::Cancelled { .. });
+                let why = match &error {
+                    FilmError::Write(error) => refused(error),
+                    other => other.to_string(),
+                };
                 let mark = if is_cancelled { "" } else { "error: " };
-                self.progress.message(format!("{mark}{error}"));
+                self.progress.message(format!("{mark}{why}"));
                 let status = if is_cancelled { "stopped" } else { "failed" };
-                let line = json!({ "status": status, "error": error.to_string() });
+                let line = json!({ "status": status, "error": why });
                 self.print_line(&film.name(), label, target, line);
                 self.failures += 1;
                 return if is_cancelled { Err(CliError::Stopped) } else { Ok(()) };
@@ -183,7 +192,7 @@ impl<'a> Run<'a> {
             line["error"] = damage.into();
             self.failures += 1;
         }
-        if !self.job.as_json && !self.job.is_quiet {
+        if !self.job.args.json && !self.job.args.quiet {
             // Failing to print the file name is not a failure: the file is written.
             self.progress.print(target.display()).ok();
         }

@@ -4,14 +4,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Closed, Opened, Run, failed, format_for};
 use crate::{
-    cli::{CliError, job::Target},
+    cli::{
+        CliError,
+        job::{Place, Target},
+    },
     engine::paint::{PROGRAM_BYTES, PaintError, PaintSettings, frame_bytes},
     lock::lock,
     media::{decode::Photo, encode, memory},
 };
 
 /// Bytes of the photos that several threads have open together, while GPUs paint them.
-pub(super) struct OpenBytes {
+pub struct OpenBytes {
     limit: u64,
     held: Mutex<u64>,
     freed: Condvar,
@@ -19,12 +22,12 @@ pub(super) struct OpenBytes {
 
 impl OpenBytes {
     /// Without a limit, for a single thread.
-    pub(super) fn unlimited() -> Arc<Self> {
+    pub fn unlimited() -> Arc<Self> {
         Self::within(u64::MAX)
     }
 
     /// Up to half of the free memory.
-    pub(super) fn of_free_memory() -> Arc<Self> {
+    pub fn of_free_memory() -> Arc<Self> {
         Self::within(memory::available_bytes().map_or(u64::MAX, |free| free / 2))
     }
 
@@ -38,7 +41,7 @@ impl OpenBytes {
 
     /// Reserves the bytes of a photo; `None` if they do not fit next to the open photos. With `waits`, waits until they
     /// fit or no photo is open; the thread must have no other photo open then.
-    pub(super) fn reserve(self: &Arc<Self>, bytes: u64, waits: bool) -> Option<Reserved> {
+    pub fn reserve(self: &Arc<Self>, bytes: u64, waits: bool) -> Option<Reserved> {
         let lacks = |held: u64| held > 0 && held.saturating_add(bytes) > self.limit;
         let mut held = self.held();
         while lacks(*held) {
@@ -53,7 +56,7 @@ impl OpenBytes {
 }
 
 /// The bytes of an open photo, until it is dropped.
-pub(super) struct Reserved {
+pub struct Reserved {
     of: Arc<OpenBytes>,
     bytes: u64,
 }
@@ -67,101 +70,94 @@ impl Drop for Reserved {
 }
 
 /// Bytes that a photo takes while it is decoded, painted and encoded.
-pub(super) fn open_bytes(closed: &Closed<'_>) -> u64 {
-    let frame = frame_bytes(closed.needs.width, closed.needs.height);
-    closed.bytes.len() as u64 + closed.needs.bytes + 3 * frame
+pub fn open_bytes(closed: &Closed<'_>) -> u64 {
+    closed.bytes.len() as u64 + closed.needs.bytes + 3 * frame_bytes(closed.size())
 }
 
 /// Bytes that the open photos occupy.
-pub(super) fn held_bytes(opened: &[Opened<'_>]) -> u64 {
-    let bytes = |photo: &Opened<'_>| {
-        let (width, height) = photo.size();
-        frame_bytes(width, height) + photo.file_bytes()
-    };
-    opened.iter().map(bytes).sum()
+pub fn held_bytes(opened: &[Opened<'_>]) -> u64 {
+    opened.iter().map(|photo| frame_bytes(photo.size()) + photo.file_bytes()).sum()
 }
 
 /// Maximum memory that writing a result of `pixels` pixels takes in addition to the result itself.
 fn saving_bytes(photo: &Photo, target: &Target, pixels: usize, given_away: bool) -> u64 {
     let pixels = pixels as u64;
     let encoding = encode::encoding_bytes(format_for(photo, target), pixels, given_away);
-    match target {
-        Target::File(..) => encoding,
+    match target.place {
+        Place::File(..) => encoding,
         // For standard output the whole file is built in memory; it is no larger than the picture.
-        Target::Stdout(_) => encoding + 4 * pixels,
+        Place::Stdout(_) => encoding + 4 * pixels,
     }
 }
 
 impl Run<'_> {
+    /// Columns and rows at which a photo of this size is painted if the memory suffices.
+    fn requested_size(&self, (width, height): (usize, usize)) -> (usize, usize) {
+        self.job.paint.working_size.resolve(width, height)
+    }
+
+    /// Bytes of the pictures of a photo of this size while it is painted: the photo, and the network's input and output.
+    fn painting_bytes(&self, size: (usize, usize)) -> u64 {
+        frame_bytes(size) + 2 * frame_bytes(self.requested_size(size))
+    }
+
     /// Whether another photo fits into the memory limit together with the open ones.
-    pub(super) fn fits_beside(&self, opened: &[Opened<'_>], closed: &Closed<'_>) -> bool {
+    pub fn fits_beside(&self, opened: &[Opened<'_>], closed: &Closed<'_>) -> bool {
         let limit = self.painters.with(|painter| painter.program_limit_bytes(self.job.paint));
         let Some(limit) = limit else {
             return true;
         };
-        let size = (closed.needs.width, closed.needs.height);
-        let working = |(width, height)| {
-            let (width, height) = self.job.paint.working_size.resolve(width, height);
-            2 * frame_bytes(width, height)
-        };
-        let sizes: Vec<_> = opened.iter().map(Opened::size).collect();
-        let all: u64 = sizes.iter().copied().map(working).sum();
-        let held = held_bytes(opened) + all;
-        let reading = PROGRAM_BYTES + held + closed.bytes.len() as u64 + closed.needs.bytes;
+        let mut sizes: Vec<_> = opened.iter().map(Opened::size).collect();
+        let files: u64 = opened.iter().map(Opened::file_bytes).sum();
+        let open: u64 = sizes.iter().map(|&size| self.painting_bytes(size)).sum();
+        let reading = PROGRAM_BYTES + files + open + closed.bytes.len() as u64 + closed.needs.bytes;
+        sizes.push(closed.size());
+        let held = files + open + self.painting_bytes(closed.size());
         reading <= limit
             && self.styles.iter().all(|style| {
-                sizes.iter().chain([&size]).all(|&(width, height)| {
-                    let own = frame_bytes(width, height) + working((width, height));
-                    let beside = frame_bytes(size.0, size.1) + working(size);
-                    let settings = PaintSettings {
-                        held_bytes: (held + beside).saturating_sub(own),
-                        ..self.job.paint
-                    };
-                    self.painters.with(|painter| {
-                        painter.fits_as_requested(&style.network, (width, height), settings)
-                    })
+                sizes.iter().all(|&size| {
+                    let held_bytes = held.saturating_sub(self.painting_bytes(size));
+                    let settings = PaintSettings { held_bytes, ..self.job.paint };
+                    self.painters
+                        .with(|painter| painter.fits_as_requested(&style.network, size, settings))
                 })
             })
     }
 
     /// The settings for photos that are open together: the memory that the others occupy and that saving needs.
-    pub(super) fn settings(&self, opened: &[Opened<'_>]) -> PaintSettings {
+    pub fn settings(&self, opened: &[Opened<'_>]) -> PaintSettings {
         let job = self.job;
-        let resolved = |(width, height)| job.paint.working_size.resolve(width, height);
-        let own = |photo: &Opened<'_>| {
-            let (width, height) = photo.size();
-            let working = resolved((width, height));
-            frame_bytes(width, height) + 2 * frame_bytes(working.0, working.1)
-        };
+        let own = || opened.iter().map(|photo| self.painting_bytes(photo.size()));
         let files: u64 = opened.iter().map(Opened::file_bytes).sum();
-        let all: u64 = opened.iter().map(own).sum();
         let saving = |photo: &Opened<'_>| {
             let size = photo.size();
-            let (width, height) = job.output_size.resolve(size, resolved(size));
+            let result @ (width, height) =
+                job.args.output_size.resolve(size, self.requested_size(size));
             // In addition to the painting at the photo's size, which is counted where it is created.
-            let enlarged = frame_bytes(width, height).saturating_sub(frame_bytes(size.0, size.1));
+            let enlarged = frame_bytes(result).saturating_sub(frame_bytes(size));
             let saving =
                 |target| 2 * enlarged + saving_bytes(&photo.photo, target, width * height, true);
             photo.targets.iter().flatten().map(|&t| saving(t)).max()
         };
         PaintSettings {
-            held_bytes: files + all - opened.iter().map(own).min().unwrap_or(0),
+            held_bytes: files + own().sum::<u64>() - own().min().unwrap_or(0),
             saving_bytes: opened.iter().filter_map(saving).max().unwrap_or(0),
             ..job.paint
         }
     }
 
     /// Checks that a photo can be written unpainted within the memory limit. Small photos need no check.
-    pub(super) fn check_copy(
+    pub fn check_copy(
         &self,
         opened: &Opened<'_>,
         target: &Target,
         settings: PaintSettings,
     ) -> Result<(), CliError> {
-        let (width, height) = opened.size();
-        let deep = if settings.is_deep { 4 * frame_bytes(width, height) } else { 0 };
-        let copy = saving_bytes(&opened.photo, target, width * height, false) + deep;
-        let needed = PROGRAM_BYTES + settings.held_bytes + frame_bytes(width, height) + copy;
+        let own = frame_bytes(opened.size());
+        let deep = if settings.is_deep { 4 * own } else { 0 };
+        let pixels = opened.photo.frame.pixel_count();
+        let copy = saving_bytes(&opened.photo, target, pixels, false) + deep;
+        let needed = PROGRAM_BYTES + settings.held_bytes + own + copy;
         match self.painters.with(|painter| painter.program_limit_bytes(settings)) {
             Some(limit) if needed > limit && copy > PROGRAM_BYTES => {
                 let error = PaintError::MemoryLimit {

@@ -24,12 +24,13 @@ use super::{
     CliError, SharedDevices,
     args::StylizeArgs,
     attention,
-    interrupt::{cancel_on_interrupt, unless_cancelled},
-    job::{Job, JobStyle, PhotoInput, Target},
+    interrupt::{interruptible, unless_cancelled},
+    job::{Job, JobStyle, PhotoInput, Place, Target},
     modes,
     progress::Progress,
     style_choice::{ChosenStyle, choose_as, of_pictures},
     terminal::write_message,
+    wrong_use,
 };
 use crate::{
     backend::RunControl,
@@ -57,36 +58,33 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let names: Vec<String> = library.styles().iter().map(|s| s.id.clone()).collect();
     let job = Job::new(args, &names)?;
     let (styles, broken) = usable_styles(&library, &job)?;
-    let labels: Vec<String> = if job.contact_sheet {
+    let labels: Vec<String> = if job.args.contact_sheet {
         vec![contact_sheet::LABEL.to_owned()]
     } else {
         styles.iter().map(|s| s.label.clone()).collect()
     };
     let (targets, film_targets) = job.targets(&labels)?;
     if let Some(folder) = job.folder() {
-        disk::check_folder(folder).map_err(|e| CliError::WrongUse(e.to_string()))?;
+        disk::check_folder(folder).map_err(CliError::wrong_use)?;
     }
     let progress = Progress::new(job.sources.len() * styles.len());
-    let progress = if job.is_quiet { Progress::quiet() } else { progress };
+    let progress = if job.args.quiet { Progress::quiet() } else { progress };
     job.notes.iter().for_each(|note| progress.note(note));
-    let devices = SharedDevices::open(&job.device, &job.sharing)?;
-    if !job.is_quiet {
+    let devices = SharedDevices::open(&job.args.painting.device, &job.args.sharing)?;
+    if !job.args.quiet {
         devices.announce();
     }
     announce_mode(&devices, &job, &styles)?;
 
-    let control = Arc::new(RunControl::default());
-    cancel_on_interrupt(&control);
-    let painters = devices.painters(&job.device);
+    let control = interruptible();
+    let painters = devices.painters(&job.args.painting.device);
     let mut run = Run {
         progress,
         painters: &painters,
         job: &job,
         styles: &styles,
-        labels: &labels,
         control,
         open_bytes: OpenBytes::unlimited(),
-        begun: 0,
         failures: 0,
         skipped: 0,
         noted: Arc::default(),
@@ -95,12 +93,12 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     run.progress.finish();
     let done = done.and_then(|()| run.paint_films(&film_targets));
     done?;
-    let (all, what) = if job.contact_sheet {
+    let (all, what) = if job.args.contact_sheet {
         (job.sources.len(), "photos")
     } else {
         ((job.sources.len() + job.films.len()) * styles.len(), "paintings")
     };
-    if run.skipped > 0 && !job.is_quiet {
+    if run.skipped > 0 && !job.args.quiet {
         write_message(format!("{} of {all} {what} already exist", run.skipped));
     }
     if run.failures > 0 && all > 1 {
@@ -118,18 +116,19 @@ fn announce_mode(
     job: &Job,
     styles: &[ChosenStyle],
 ) -> Result<(), CliError> {
-    let (backend, others) = devices.split();
+    let backends = devices.backends();
+    let backend = backends[0];
     let networks: Vec<(&str, &Network)> =
         (styles.iter()).map(|style| (style.label.as_str(), style.network.as_ref())).collect();
-    let chosen = [job.paint.attention];
+    let chosen = [job.paint.mode.attention];
     attention::announce(backend.device().kind, &chosen, &networks);
-    let mode = backend.mode(job.paint.mode());
+    let mode = backend.mode(job.paint.mode);
     // If any style has attention, the mode names the attention kernel.
     let with_attention = (networks.iter()).find(|(_, network)| network.graph().has_attention());
     let mode = with_attention.or(networks.first()).map_or(mode, |(_, n)| n.mode(mode));
-    [backend].into_iter().chain(others).try_for_each(|backend| backend.supports(mode))?;
-    if !job.is_quiet {
-        modes::announce(job.paint.precision, mode);
+    backends.iter().try_for_each(|backend| backend.supports(mode))?;
+    if !job.args.quiet {
+        modes::announce(job.paint.mode.precision, mode);
     }
     Ok(())
 }
@@ -138,10 +137,10 @@ fn announce_mode(
 /// by name must be usable.
 fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>, usize), CliError> {
     let mut usable: Vec<ChosenStyle> =
-        of_pictures(&job.style_pictures, job.model)?.into_iter().collect();
+        of_pictures(&job.args.pictures, job.args.painting.model)?.into_iter().collect();
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
-        match choose_as(library, typed, job.model, job.pixels) {
+        match choose_as(library, typed, job.args.painting.model, job.args.pixels.choice()) {
             Ok(style) => usable.push(style),
             Err(error) if *from_all => {
                 // A style of `all` that does not have the chosen size is skipped; this is not a failure.
@@ -153,10 +152,9 @@ fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>,
         }
     }
     if usable.is_empty() {
-        return Err(CliError::WrongUse(
-            "no style to paint in; choose one that styleforge styles lists, or a file of weights"
-                .to_owned(),
-        ));
+        return wrong_use(
+            "no style to paint in; choose one that styleforge styles lists, or a file of weights",
+        );
     }
     Ok((usable, broken))
 }
@@ -167,6 +165,13 @@ struct Closed<'a> {
     bytes: Vec<u8>,
     needs: Needs,
     targets: Vec<Option<&'a Target>>,
+}
+
+impl Closed<'_> {
+    /// Width and height.
+    fn size(&self) -> (usize, usize) {
+        (self.needs.width, self.needs.height)
+    }
 }
 
 /// A decoded photo.
@@ -185,22 +190,17 @@ struct Opened<'a> {
 /// Photos of one working size, and the target of each in the current style.
 struct Group<'a> {
     size: (usize, usize),
-    settings: PaintSettings,
     photos: Vec<(&'a Opened<'a>, &'a Target)>,
 }
 
 struct Run<'a> {
     job: &'a Job,
     styles: &'a [ChosenStyle],
-    /// What each painting of a photo is called in file names.
-    labels: &'a [String],
     painters: &'a Painters,
     progress: Progress,
     control: Arc<RunControl>,
     /// The memory of the photos that all threads have open.
     open_bytes: Arc<OpenBytes>,
-    /// Paintings started, including failed ones.
-    begun: usize,
     /// Paintings that failed; for contact sheets, photos with any failure.
     failures: usize,
     /// Paintings that existed and are not painted again.
@@ -212,7 +212,7 @@ struct Run<'a> {
 impl Opened<'_> {
     /// Width and height.
     fn size(&self) -> (usize, usize) {
-        (self.photo.frame.width(), self.photo.frame.height())
+        self.photo.frame.size()
     }
 
     /// Bytes of the file, if kept.
@@ -253,7 +253,7 @@ impl<'a> Run<'a> {
     /// Paints photos in every style.
     fn paint_opened(&mut self, opened: &[Opened<'_>]) -> Result<(), CliError> {
         let styles = self.styles;
-        if self.job.contact_sheet {
+        if self.job.args.contact_sheet {
             return opened.iter().try_for_each(|photo| self.paint_sheet(photo));
         }
         for (index, style) in styles.iter().enumerate() {
@@ -271,28 +271,24 @@ impl<'a> Run<'a> {
     ) -> Result<Option<Closed<'b>>, CliError> {
         let name = source.name();
         let mut targets = Vec::new();
-        for (target, label) in row.iter().zip(self.labels) {
-            let exists = matches!(target, Target::File(path, _) if path.exists());
-            if self.job.skips_existing && exists {
-                self.begun += 1;
-                self.skipped += 1;
-                self.report(&name, label, target, Ok("skipped"));
-                targets.push(None);
-                continue;
+        for target in row {
+            let exists = matches!(&target.place, Place::File(path, _) if path.exists());
+            let is_done = self.job.args.skip_existing && exists;
+            let refused = if is_done { None } else { check(target, self.job).err() };
+            let is_left_out = is_done || refused.is_some();
+            if is_left_out {
+                self.progress.skip(1);
+                self.skipped += usize::from(is_done);
+                self.failures += usize::from(!is_done);
+                self.report(&name, target, refused.as_deref().map_or(Ok("skipped"), Err));
             }
-            let checked = check(target, self.job);
-            if let Err(error) = &checked {
-                self.begun += 1;
-                self.failures += 1;
-                self.report(&name, label, target, Err(error));
-            }
-            targets.push(checked.is_ok().then_some(target));
+            targets.push((!is_left_out).then_some(target));
         }
         if targets.iter().all(Option::is_none) {
             return Ok(None);
         }
         // A pipe blocks until it has a writer, possibly forever.
-        let (source, start) = (source.clone(), self.job.film_choice.range.start);
+        let (source, start) = (source.clone(), self.job.args.start);
         let read = unless_cancelled(&self.control, move || bytes_of(&source, start))?;
         let file = read.and_then(|bytes| {
             let needs = decode::needs(&name, &bytes)?;
@@ -314,10 +310,11 @@ impl<'a> Run<'a> {
         held_bytes: u64,
         reserved: Option<Reserved>,
     ) -> Option<Opened<'b>> {
+        let frame = frame_bytes(closed.size());
         let Closed { name, bytes, needs, targets } = closed;
         let taken = PROGRAM_BYTES + held_bytes + bytes.len() as u64;
         let (paint, framing) = (self.job.paint, self.job.framing);
-        let copy = if framing.is_plain() { 0 } else { 2 * frame_bytes(needs.width, needs.height) };
+        let copy = if framing.is_plain() { 0 } else { 2 * frame };
         let limit = self.painters.with(|painter| {
             painter.make_room(taken + copy + needs.bytes, paint);
             painter.program_limit_bytes(paint)
@@ -329,21 +326,20 @@ impl<'a> Run<'a> {
                 let framed = framing.applied(&photo.frame);
                 photo.frame = Arc::new(framed.map_err(|e| format!("{}: {e}", photo.name))?);
             }
-            if self.job.strips_metadata {
+            if self.job.args.strip_metadata {
                 photo.metadata = Metadata::default();
-            } else if self.job.strips_location {
+            } else if self.job.args.strip_location {
                 photo.notes.extend(photo.metadata.strip_location());
             }
             if is_film(Path::new(&name)) {
-                let frame = match self.job.film_choice.range.start {
+                let frame = match self.job.args.start {
                     Some(start) => format!("the frame at {start} s"),
                     None => "its first frame".to_owned(),
                 };
                 let note = "is painted; a name that ends in .mp4 paints all of it";
                 photo.notes.push(format!("{frame} {note}"));
             }
-            let size = (photo.frame.width(), photo.frame.height());
-            photo.notes.extend(self.job.output_size.note(size));
+            photo.notes.extend(self.job.args.output_size.note(photo.frame.size()));
             Ok(photo)
         });
         match framed {
@@ -365,13 +361,12 @@ impl<'a> Run<'a> {
     /// Reports why a photo cannot be painted in any style.
     fn fail_all(&mut self, name: &str, targets: &[Option<&Target>], error: &dyn Display) {
         let writable = targets.iter().flatten().count();
-        self.begun += if self.job.contact_sheet { writable * self.styles.len() } else { writable };
+        let paintings = if self.job.args.contact_sheet { self.styles.len() } else { 1 };
+        self.progress.skip(writable * paintings);
         self.failures += writable;
         self.progress.message(format!("error: {error}"));
-        for (target, label) in targets.iter().zip(self.labels) {
-            if let Some(target) = target {
-                self.json_line(name, label, target, Err(&error.to_string()));
-            }
+        for target in targets.iter().flatten() {
+            self.json_line(name, target, Err(&error.to_string()));
         }
     }
 
@@ -390,18 +385,25 @@ impl<'a> Run<'a> {
             };
             self.stop_if_cancelled()?;
             // Photos at strength 0 need no network and are finished at once. The others are grouped by size.
-            match self.unpainted(photo, style, target, settings) {
-                Ok(Some(finished)) => self.deliver(photo, target, finished)?,
-                Ok(None) => match self.working_size(photo, style, settings) {
-                    Ok(size) => match groups.iter_mut().find(|group| group.size == size) {
-                        Some(group) => group.photos.push((photo, target)),
-                        None => {
-                            groups.push(Group { size, settings, photos: vec![(photo, target)] })
-                        }
-                    },
-                    Err(error) => self.fail_in(photo, target, &error.to_string()),
+            let finished = self.unpainted(photo, style, target, settings);
+            let size = match finished {
+                Ok(Some(finished)) => {
+                    self.progress.skip(1);
+                    self.deliver(photo, target, finished)?;
+                    continue;
+                }
+                Ok(None) => self.working_size(photo, style, settings),
+                Err(error) => Err(error),
+            };
+            match size {
+                Ok(size) => match groups.iter_mut().find(|group| group.size == size) {
+                    Some(group) => group.photos.push((photo, target)),
+                    None => groups.push(Group { size, photos: vec![(photo, target)] }),
                 },
-                Err(error) => self.fail_in(photo, target, &error.to_string()),
+                Err(error) => {
+                    self.progress.skip(1);
+                    self.fail_in(photo, target, &error.to_string());
+                }
             }
         }
         for group in &groups {
@@ -409,21 +411,25 @@ impl<'a> Run<'a> {
             if let Some(note) = note {
                 self.progress.note(format!("{}: {note}", style.title));
             }
-            self.paint_group(group, style)?;
+            self.paint_group(group, style, settings)?;
         }
         Ok(())
     }
 
     /// Paints photos of one working size and writes the results.
-    fn paint_group(&mut self, group: &Group<'_>, style: &'a ChosenStyle) -> Result<(), CliError> {
+    fn paint_group(
+        &mut self,
+        group: &Group<'_>,
+        style: &'a ChosenStyle,
+        settings: PaintSettings,
+    ) -> Result<(), CliError> {
         self.stop_if_cancelled()?;
         let (job, painters, control) = (self.job, self.painters, &self.control);
         let frames: Vec<&Arc<Frame>> = group.photos.iter().map(|(o, _)| &o.photo.frame).collect();
         let names: Vec<&str> = group.photos.iter().map(|(o, _)| o.photo.name.as_str()).collect();
-        let pieces = self.begun..self.begun + frames.len();
-        let painted = self.progress.during(pieces, &names.join(", "), control, || {
+        let painted = self.progress.during(frames.len(), &names.join(", "), control, || {
             painters.paint(|painter| {
-                painter.paint_batch(&frames, job.batch, &style.network, group.settings, control)
+                painter.paint_batch(&frames, job.args.batch, &style.network, settings, control)
             })
         });
         for notice in self.painters.take_notices() {
@@ -446,7 +452,7 @@ impl<'a> Run<'a> {
                 self.progress.note(format!("{}: {note}", photo.name));
             }
             let format = format_for(photo, target);
-            let (size, look) = (job.output_size, job.look);
+            let (size, look) = (job.args.output_size, job.args.painting.look());
             let picture = match painting.finished_deep(&photo.frame, size, look) {
                 Some(deep) => Picture::Deep(deep),
                 None => {
@@ -488,42 +494,30 @@ impl<'a> Run<'a> {
     /// Reports and counts a failure of an opened photo: per painting, or once per photo for contact sheets.
     fn fail_in(&mut self, opened: &Opened<'_>, target: &Target, error: &str) {
         let has_failed = opened.has_failed.replace(true);
-        self.begun += 1;
-        self.failures += usize::from(!(self.job.contact_sheet && has_failed));
-        self.report(&opened.photo.name, self.label_of(opened, target), target, Err(error));
-    }
-
-    /// What the painting of an opened photo for `target` is called in file names.
-    fn label_of(&self, opened: &Opened<'_>, target: &Target) -> &'a str {
-        let is_it = |of: &Option<&Target>| of.is_some_and(|of| std::ptr::eq(of, target));
-        let index = opened.targets.iter().position(is_it);
-        index.and_then(|index| self.labels.get(index)).map_or("", String::as_str)
+        self.failures += usize::from(!(self.job.args.contact_sheet && has_failed));
+        self.report(&opened.photo.name, target, Err(error));
     }
 
     /// Reports what became of a painting: its status, or an error.
-    fn report(&self, input: &str, label: &str, target: &Target, outcome: Result<&str, &str>) {
+    fn report(&self, input: &str, target: &Target, outcome: Result<&str, &str>) {
         if let Err(error) = outcome {
             self.progress.message(format!("error: {error}"));
         }
-        self.json_line(input, label, target, outcome);
+        self.json_line(input, target, outcome);
     }
 
     /// Prints a line of JSON for the painting of a photo, if these were requested.
-    fn json_line(&self, input: &str, style: &str, target: &Target, outcome: Result<&str, &str>) {
-        let output = match target {
-            Target::File(path, _) => path,
-            Target::Stdout(_) => Path::new("-"),
-        };
+    fn json_line(&self, input: &str, target: &Target, outcome: Result<&str, &str>) {
         let mut line = json!({ "status": outcome.unwrap_or("failed") });
         if let Err(error) = outcome {
             line["error"] = error.into();
         }
-        self.print_line(input, style, output, line);
+        self.print_line(input, &target.label, target.path(), line);
     }
 
     /// Prints a line of JSON about what became of an input, if these were requested.
     fn print_line(&self, input: &str, style: &str, output: &Path, mut line: Value) {
-        if !self.job.as_json {
+        if !self.job.args.json {
             return;
         }
         line["input"] = input.into();

@@ -6,49 +6,37 @@ use super::{Opened, Run};
 use crate::{
     cli::{
         CliError,
-        job::{Job, Target},
+        args::ProfileChoice,
+        job::{Job, Place, Target},
         progress::Progress,
         style_choice::ChosenStyle,
         terminal::print_bytes,
     },
-    disk,
+    disk::{self, WriteError},
     engine::paint::{OutputSize, PaintSettings, at_size},
     media::{
+        MediaError,
         decode::{self, Photo},
         encode::{self, Attached, Format, Picture},
     },
 };
 
 /// The result of one photo in one style.
-pub(super) enum Finished<'a> {
+pub enum Finished<'a> {
     /// The photo's own bytes. At strength 0 nothing may be lost by decoding and encoding.
     Original(&'a [u8]),
     Picture(Picture<'a>, Format),
 }
 
 impl Run<'_> {
-    /// Writes a result and counts it. A failure is reported; cancelling is the only error.
-    pub(super) fn deliver(
+    /// Writes a result. A failure is reported; cancelling is the only error.
+    pub fn deliver(
         &mut self,
         opened: &Opened<'_>,
         target: &Target,
         finished: Finished<'_>,
     ) -> Result<(), CliError> {
         self.stop_if_cancelled()?;
-        let begun = self.begun;
-        self.deliver_sheet(opened, target, finished)?;
-        self.begun = begun + 1;
-        Ok(())
-    }
-
-    /// Writes a result made of several paintings that are counted already. A failure is reported; cancelling is the
-    /// only error.
-    pub(super) fn deliver_sheet(
-        &mut self,
-        opened: &Opened<'_>,
-        target: &Target,
-        finished: Finished<'_>,
-    ) -> Result<(), CliError> {
         match self.written(opened, target, finished) {
             Ok(()) => {}
             Err(stop @ CliError::Stopped) => return Err(stop),
@@ -80,25 +68,25 @@ impl Run<'_> {
         for note in write(finished, photo, target, self.job, &self.progress)? {
             self.progress.note(format!("{}: {note}", photo.name));
         }
-        self.json_line(&photo.name, self.label_of(opened, target), target, Ok("painted"));
+        self.json_line(&photo.name, target, Ok("painted"));
         Ok(())
     }
 
     /// The result at strength 0, which needs no network; `None` at any other strength.
-    pub(super) fn unpainted<'a>(
+    pub fn unpainted<'a>(
         &self,
         opened: &'a Opened<'_>,
         style: &ChosenStyle,
         target: &Target,
         settings: PaintSettings,
     ) -> Result<Option<Finished<'a>>, CliError> {
-        if self.job.look.strength_percent > 0 {
+        if self.job.args.painting.strength > 0 {
             return Ok(None);
         }
         let frame = &opened.photo.frame;
         let format = format_for(&opened.photo, target);
         self.check_copy(opened, target, settings)?;
-        let output = self.job.output_size;
+        let output = self.job.args.output_size;
         let painted = match output {
             OutputSize::Working => self.working_size(opened, style, settings)?,
             OutputSize::Original | OutputSize::LongSide(_) => opened.size(),
@@ -122,10 +110,10 @@ impl Run<'_> {
 }
 
 /// The format in which a photo is written to a target.
-pub(super) fn format_for(photo: &Photo, target: &Target) -> Format {
-    match target {
-        Target::Stdout(format) => format.unwrap_or(photo.natural_format),
-        Target::File(_, format) => *format,
+pub fn format_for(photo: &Photo, target: &Target) -> Format {
+    match target.place {
+        Place::Stdout(format) => format.unwrap_or(photo.natural_format),
+        Place::File(_, format) => format,
     }
 }
 
@@ -138,11 +126,11 @@ fn write(
     progress: &Progress,
 ) -> Result<Vec<String>, CliError> {
     let attached = Attached {
-        profile: photo.profile.as_deref().filter(|_| job.keeps_profile),
+        profile: photo.profile.as_deref().filter(|_| job.args.color_profile == ProfileChoice::Keep),
         metadata: Some(&photo.metadata),
         ..Attached::default()
     };
-    let Target::File(path, _) = target else {
+    let Place::File(path, _) = &target.place else {
         let (bytes, notes) = match finished {
             Finished::Original(bytes) => (Cow::Borrowed(bytes), Vec::new()),
             Finished::Picture(picture, format) => {
@@ -157,7 +145,7 @@ fn write(
         return Ok(notes);
     };
     if job.folder().is_some() {
-        disk::make_folder(disk::folder_of(path)).map_err(|e| CliError::Failed(e.to_string()))?;
+        disk::make_folder(disk::folder_of(path)).map_err(CliError::failed)?;
     }
     let notes = match finished {
         Finished::Original(bytes) => {
@@ -169,25 +157,36 @@ fn write(
     }
     .map_err(|e| failed(photo, &e))?;
     // Failing to print the file name is not a failure: the file is written.
-    if !job.as_json && !job.is_quiet {
+    if !job.args.json && !job.args.quiet {
         progress.print(path.display()).ok();
     }
     Ok(notes)
 }
 
-pub(super) fn failed(photo: &Photo, error: &dyn Display) -> CliError {
+pub fn failed(photo: &Photo, error: &dyn Display) -> CliError {
     CliError::Failed(format!("{}: {error}", photo.name))
 }
 
-pub(super) fn check(target: &Target, job: &Job) -> Result<(), String> {
-    match target {
-        // The folder is created when the first file is written.
-        Target::File(path, _) if job.folder().is_some() && !disk::folder_of(path).exists() => {
-            Ok(())
-        }
-        Target::File(path, _) => {
-            encode::check_target(path, job.existing).map_err(|e| e.to_string())
-        }
-        Target::Stdout(_) => Ok(()),
+pub fn check(target: &Target, job: &Job) -> Result<(), String> {
+    let Place::File(path, _) = &target.place else {
+        return Ok(());
+    };
+    // A missing folder is created when the first file is written.
+    if job.folder().is_some() && !disk::folder_of(path).exists() {
+        return Ok(());
+    }
+    encode::check_target(path, job.existing).map_err(|error| match error {
+        MediaError::Write(error) => refused(&error),
+        other => other.to_string(),
+    })
+}
+
+/// Why a painting cannot be written, and the options that help.
+pub fn refused(error: &WriteError) -> String {
+    match error {
+        WriteError::Exists { name } => format!(
+            "{name} already exists; replace it with --force, keep it with --skip-existing, or choose another name"
+        ),
+        other => other.to_string(),
     }
 }

@@ -19,9 +19,9 @@ const THREADS_PER_DEVICE: usize = 8;
 impl Run<'_> {
     /// Paints every photo in every style. Files are reported in the order of the photos. Failures are reported and
     /// counted; cancelling is the only error.
-    pub(super) fn paint_photos(&mut self, targets: &[Vec<Target>]) -> Result<(), CliError> {
+    pub fn paint_photos(&mut self, targets: &[Vec<Target>]) -> Result<(), CliError> {
         let (job, devices) = (self.job, self.painters.count());
-        let mut parts = parts(job.sources.len(), job.batch, devices);
+        let mut parts = parts(job.sources.len(), job.args.batch, devices);
         if devices == 1 {
             return parts.try_for_each(|part| {
                 self.paint_sources(&job.sources[part.clone()], &targets[part])
@@ -39,11 +39,9 @@ impl Run<'_> {
         let mut outcome = Ok(());
         // The lines of a part need little memory.
         share_in_order(threads, usize::from(u16::MAX), parts, paint, |(part, done)| {
-            self.begun += part.begun;
             self.failures += part.failures;
             self.skipped += part.skipped;
             self.progress.print_all(part.progress);
-            self.progress.reach(self.begun as u64, "");
             if outcome.is_ok() {
                 outcome = done;
             }
@@ -65,7 +63,6 @@ impl Run<'_> {
             control: self.control.clone(),
             noted: self.noted.clone(),
             open_bytes: self.open_bytes.clone(),
-            begun: 0,
             failures: 0,
             skipped: 0,
             ..*self
@@ -143,15 +140,13 @@ mod tests {
             let backend = open(DeviceChoice::Cuda).expect("opened").backend;
             (number, Painter::new(backend, open))
         };
-        let painters = Painters::new(painter(0), (1..gpus).map(painter));
+        let painters = Painters::new((0..gpus).map(painter));
         let mut run = Run {
             job: &job,
             styles: &styles,
-            labels: &labels,
             painters: &painters,
             progress: Progress::new(0).of_part(),
             control: Arc::default(),
-            begun: 0,
             failures: 0,
             skipped: 0,
             noted: Arc::default(),
@@ -173,7 +168,8 @@ mod tests {
             }
             run.paint_photos(&targets).expect("painted");
         });
-        (run.progress.into_lines(), run.begun, run.failures)
+        let begun = run.progress.done();
+        (run.progress.into_lines(), begun, run.failures)
     }
 
     #[test]

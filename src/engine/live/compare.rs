@@ -19,8 +19,10 @@ const JUDGE_EVERY: Duration = Duration::from_millis(300);
 pub struct Judge {
     frames: u64,
     next_judgement: Option<Instant>,
-    names: Option<([SessionSlot; 2], Arc<[String; 2]>)>,
-    equality: Option<Arc<Equality>>,
+    /// Of the two modes, with their sessions.
+    pub names: Option<([SessionSlot; 2], Arc<[String; 2]>)>,
+    /// The newest result.
+    pub equality: Option<Arc<Equality>>,
 }
 
 impl Judge {
@@ -46,11 +48,6 @@ impl Judge {
         self.next_judgement = Some(now + JUDGE_EVERY);
     }
 
-    /// The newest result.
-    pub fn equality(&self) -> Option<&Arc<Equality>> {
-        self.equality.as_ref()
-    }
-
     /// Sets the names of the two modes with `find_out`, unless they are known.
     pub fn name(&mut self, slots: &[SessionSlot; 2], find_out: impl FnOnce() -> [String; 2]) {
         if !matches!(&self.names, Some((of, _)) if of == slots) {
@@ -60,15 +57,5 @@ impl Judge {
 
     pub fn names(&self) -> Option<&Arc<[String; 2]>> {
         self.names.as_ref().map(|(_, names)| names)
-    }
-
-    /// Forgets the names after the device was replaced.
-    pub fn forget_names(&mut self) {
-        self.names = None;
-    }
-
-    /// Forgets the result, because a change may make the pictures equal or unequal.
-    pub fn forget_judgement(&mut self) {
-        self.equality = None;
     }
 }

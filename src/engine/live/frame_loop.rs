@@ -104,7 +104,8 @@ impl Painted {
 pub struct FrameLoop {
     output: Writer<LivePicture>,
     wake_up: WakeUp,
-    sinks: Sinks,
+    /// Receivers of every picture in addition to the surface.
+    pub sinks: Sinks,
     scaler: Scaler,
     upscaler: Upscaler,
     steady: Steady,
@@ -114,7 +115,8 @@ pub struct FrameLoop {
     network: [Frame; 2],
     /// Decoding target before orientation is applied.
     scratch: Frame,
-    control: Arc<RunControl>,
+    /// Cancelled to end a run.
+    pub control: Arc<RunControl>,
     clock: Clock,
     painted: u64,
 }
@@ -149,16 +151,6 @@ impl FrameLoop {
             clock,
             painted: 0,
         }
-    }
-
-    /// Receivers of every picture in addition to the surface.
-    pub fn sinks(&mut self) -> &mut Sinks {
-        &mut self.sinks
-    }
-
-    /// Cancelled to end a run.
-    pub fn control(&self) -> &RunControl {
-        &self.control
     }
 
     /// Starts on the source's newest frame, or again on the last one if it is not `fresh`.
@@ -210,7 +202,7 @@ impl FrameLoop {
         session: &mut dyn Session,
         captured: &mut Captured,
         way: &Way,
-        meanwhile: Option<&mut dyn FnMut()>,
+        meanwhile: &mut dyn FnMut(),
     ) -> Result<Option<Run>, BackendError> {
         self.scaler.begin();
         let steadiness = self.steadiness(way);
@@ -226,7 +218,7 @@ impl FrameLoop {
                 false => Job::new(input, from_mut(painted)),
             };
             let job = Job { steadiness, ..job };
-            unless_declined(session.run(job, &self.control, meanwhile))
+            unless_declined(session.run(job, &self.control, Some(&mut *meanwhile)))
         })?;
         let is_steady = steadiness.is_some();
         Ok(timing.map(|timing| Run { timing, is_steady, is_composed: way.upscales }))
@@ -268,7 +260,7 @@ impl FrameLoop {
         source: &Frame,
         way: &Way,
         at: usize,
-        mut meanwhile: Option<&mut dyn FnMut()>,
+        meanwhile: &mut dyn FnMut(),
     ) -> Result<Run, BackendError> {
         let steadiness = self.steadiness(way).filter(|_| session.capabilities().steadies);
         let picture = &mut self.output.value;
@@ -293,8 +285,9 @@ impl FrameLoop {
                 composition: Some(Composition { source, blend: way.look.into(), to: &mut *to }),
                 steadiness,
             };
-            let meanwhile = meanwhile.as_mut().map(|m| &mut **m as &mut dyn FnMut());
-            if let Some(timing) = unless_declined(session.run(job, &self.control, meanwhile))? {
+            if let Some(timing) =
+                unless_declined(session.run(job, &self.control, Some(&mut *meanwhile)))?
+            {
                 let is_steady = steadiness.is_some();
                 return Ok(Run { timing, is_steady, is_composed: true });
             }
@@ -302,15 +295,17 @@ impl FrameLoop {
         if way.upscales {
             to = painting;
         }
+        let inputs = [scaled];
         if steadiness.is_some() {
-            let inputs = [scaled];
-            let job = Job { steadiness, ..Job::frames(&inputs, from_mut(to)) };
-            let meanwhile = meanwhile.as_mut().map(|m| &mut **m as &mut dyn FnMut());
-            if let Some(timing) = unless_declined(session.run(job, &self.control, meanwhile))? {
+            let job = Job { steadiness, ..Job::frames(&inputs, from_mut(&mut *to)) };
+            if let Some(timing) =
+                unless_declined(session.run(job, &self.control, Some(&mut *meanwhile)))?
+            {
                 return Ok(Run { timing, is_steady: true, is_composed: false });
             }
         }
-        let timing = session.run(Job::frames(&[scaled], from_mut(to)), &self.control, meanwhile)?;
+        let job = Job::frames(&inputs, from_mut(to));
+        let timing = session.run(job, &self.control, Some(meanwhile))?;
         Ok(Run { timing, is_steady: false, is_composed: false })
     }
 
@@ -420,7 +415,7 @@ impl FrameLoop {
         let picture = &mut self.output.value;
         picture.facts = Some(facts);
         picture.names = judge.names().filter(|_| painted.pair.is_some()).cloned();
-        picture.equality = judge.equality().cloned();
+        picture.equality = judge.equality.clone();
         self.sinks.take(&picture.painted, begun.captured_at);
         self.output.put();
         // Called before any work for the next frame, so that the surface can show this picture now.

@@ -13,11 +13,12 @@ pub struct Inbox {
     pub current: LiveSettings,
     number: u64,
     /// Number of the last settings with which a picture was painted or refused.
-    carried_out: u64,
+    pub carried_out: u64,
     changes: Reader<Option<NumberedSettings>>,
-    is_closed: bool,
+    /// Whether no newer settings will arrive.
+    pub is_closed: bool,
     /// Settings that arrived while a picture was painted.
-    pending: Option<NumberedSettings>,
+    pub pending: Option<NumberedSettings>,
 }
 
 impl Inbox {
@@ -36,19 +37,9 @@ impl Inbox {
         }
     }
 
-    /// Signals when there may be new settings; `None` after [`Inbox::close`].
+    /// Signals when there may be new settings; `None` after the last ones.
     pub fn ready(&self) -> Option<&Receiver<()>> {
         (!self.is_closed).then(|| self.changes.ready())
-    }
-
-    /// Stops waiting for newer settings.
-    pub fn close(&mut self) {
-        self.is_closed = true;
-    }
-
-    /// Whether new settings are pending.
-    pub fn has_pending(&self) -> bool {
-        self.pending.is_some()
     }
 
     /// Settings that have just arrived; they stay pending until [`Inbox::take`].
@@ -69,10 +60,5 @@ impl Inbox {
     /// Records that a picture was painted with the current settings, or refused.
     pub fn note_carried_out(&mut self) {
         self.carried_out = self.number;
-    }
-
-    /// Number of the last settings with which a picture was painted or refused.
-    pub fn carried_out(&self) -> u64 {
-        self.carried_out
     }
 }

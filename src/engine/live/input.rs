@@ -43,9 +43,12 @@ pub enum SourceState {
 pub struct Input {
     /// The newest frame replaces the one before.
     pub(super) frames: Reader<Captured>,
-    capture: Option<Arc<Capture>>,
-    events_ended: bool,
-    frames_ended: bool,
+    /// Also for the handle, which may have to stop it immediately.
+    pub(in crate::engine) capture: Option<Arc<Capture>>,
+    /// Whether no more events will arrive.
+    pub(in crate::engine) events_ended: bool,
+    /// Whether no more frames will arrive.
+    pub(in crate::engine) frames_ended: bool,
 }
 
 impl Input {
@@ -63,11 +66,6 @@ impl Input {
             LiveSource::Frames(frames) => (frames, None),
         };
         Ok(Self { frames, capture, events_ended: false, frames_ended: false })
-    }
-
-    /// The capture, for the handle, which may have to stop it immediately.
-    pub fn capture(&self) -> Option<Arc<Capture>> {
-        self.capture.clone()
     }
 
     /// Number of damaged frames that were skipped.
@@ -96,20 +94,10 @@ impl Input {
         (!self.frames_ended).then(|| self.frames.ready())
     }
 
-    /// Records that no more frames will arrive.
-    pub fn end_frames(&mut self) {
-        self.frames_ended = true;
-    }
-
     /// The source's events; `None` after it has ended.
     pub fn events(&self) -> Option<&Receiver<CaptureEvent>> {
         let capture = self.capture.as_ref().filter(|_| !self.events_ended);
         capture.map(|capture| capture.events())
-    }
-
-    /// Records that no more events will arrive.
-    pub fn end_events(&mut self) {
-        self.events_ended = true;
     }
 }
 

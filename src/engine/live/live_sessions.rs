@@ -7,20 +7,18 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    goal::goal,
     previews::Previews,
     scheduler::{Goal, Missing, Next, RenderTarget, Scheduler, SessionSlot, Step, Ticket},
-    settings::{LiveEvent, LiveSettings},
-    snapshot::Preparing,
+    settings::{CandidateChoice, LiveEvent, LiveSettings, Preparing},
 };
 use crate::{
-    backend::{Backend, BackendError},
+    backend::{Backend, BackendError, SessionSpec},
     engine::{
         device::Device,
         devices::{DeviceId, Devices},
         error::EngineError,
-        paint::PaintError,
-        sessions::{Lease, Loaded, Loader, Purpose, Requests},
+        paint::{PaintError, PaintSettings},
+        sessions::{Lease, Loaded, Loader, Purpose, Requests, SessionKey},
     },
 };
 
@@ -40,7 +38,7 @@ pub struct LiveContext<'a> {
 
 /// The sessions of the large live picture, on any of the devices.
 pub struct LiveSessions {
-    scheduler: Scheduler,
+    pub scheduler: Scheduler,
     opening: Requests<Result<Arc<dyn Backend>, BackendError>>,
     /// Leases of the serving target, which keep its sessions open.
     leases: Vec<Lease>,
@@ -48,7 +46,7 @@ pub struct LiveSessions {
     /// The last request that a picture waited for. At most one picture waits for each request.
     waited_for: Option<Ticket>,
     /// How often the device was replaced.
-    replaced: u64,
+    pub replaced: u64,
 }
 
 impl LiveSessions {
@@ -64,43 +62,23 @@ impl LiveSessions {
         }
     }
 
-    /// Allows refused targets to be tried again.
-    pub fn settings_changed(&mut self, paints_otherwise: bool) {
-        self.scheduler.settings_changed(paints_otherwise);
-    }
-
-    /// Whether the serving target only paints until the goal is open.
-    pub fn is_opening(&self) -> bool {
-        self.scheduler.is_opening()
-    }
-
     /// Whether something is being loaded for the large picture.
     pub fn is_loading(&self) -> bool {
         self.scheduler.ticket().is_some()
     }
 
-    /// The target that painted the last picture.
-    pub fn serving(&self) -> Option<&RenderTarget> {
-        self.scheduler.serving()
-    }
-
     /// The session that may receive frames in the camera's format, and steady their paintings if `steadies` is set.
     /// `None` in a comparison, because both sides get the same decoded pixels.
     pub fn for_raw(&self, steadies: bool) -> Option<&SessionSlot> {
-        let slot = self.scheduler.serving()?.single()?;
+        let slot = self.scheduler.serving.as_ref()?.single()?;
         let can = self.leases.first()?.capabilities;
         (can.decodes && (can.steadies || !steadies)).then_some(slot)
-    }
-
-    /// How often a lost device was replaced.
-    pub fn replaced(&self) -> u64 {
-        self.replaced
     }
 
     /// Whether a reply is pending.
     pub fn has_next(&self, devices: &Devices) -> bool {
         self.opening.has_next()
-            || devices.list().iter().any(|(_, painter)| painter.pool().has_next())
+            || devices.list().iter().any(|(_, painter)| painter.pool.requests.has_next())
     }
 
     /// The session or device that is being prepared.
@@ -116,7 +94,7 @@ impl LiveSessions {
     }
 
     fn goal(&self, devices: &Devices, settings: &LiveSettings, size: (usize, usize)) -> Goal {
-        goal(settings, size, !self.scheduler.is_pair_refused(), devices)
+        goal(settings, size, !self.scheduler.is_pair_refused, devices)
     }
 
     /// Chooses the target of the next picture from `settings` at `size`, and requests missing sessions. The previous
@@ -135,7 +113,7 @@ impl LiveSessions {
             let before = self.scheduler.ticket();
             let devices = &*context.devices;
             let is_open = |slot: &SessionSlot| {
-                devices.get(slot.device).is_some_and(|painter| painter.pool().has(&slot.key))
+                devices.get(slot.device).is_some_and(|painter| painter.pool.has(&slot.key))
             };
             let step = self.scheduler.step(goal, is_open);
             if let Some(before) = before
@@ -171,7 +149,7 @@ impl LiveSessions {
         let Next::Target(target) = next else {
             return;
         };
-        if matches!(target, RenderTarget::One(_)) && !self.scheduler.is_opening() {
+        if matches!(target, RenderTarget::One(_)) && !self.scheduler.is_opening {
             devices.keep_first();
         }
         if self.leased.as_ref() == Some(target) && !self.leases.is_empty() {
@@ -180,7 +158,7 @@ impl LiveSessions {
         self.leases.clear();
         for slot in target.slots() {
             let painter = devices.get(slot.device);
-            self.leases.extend(painter.and_then(|painter| painter.pool().lease(&slot.key)));
+            self.leases.extend(painter.and_then(|painter| painter.pool.lease(&slot.key)));
         }
         self.leased = Some(target.clone());
     }
@@ -190,11 +168,13 @@ impl LiveSessions {
             Missing::Session(slot) => {
                 let painter = devices.get_mut(slot.device)?;
                 // The session of the large picture is loaded before all others.
-                painter.pool().cancel_all();
-                Some(Ticket::Session(slot.device, painter.request(&slot.key, Purpose::Live)))
+                painter.pool.requests.cancel_all();
+                let number =
+                    painter.pool.request(painter.device.backend(), &slot.key, Purpose::Live);
+                Some(Ticket::Session(slot.device, number))
             }
             Missing::Device(kind) => {
-                let (kind, open) = (*kind, devices.first().opener());
+                let (kind, open) = (*kind, devices.first().device.open.clone());
                 let opened = move |_: &_| open(kind).map(|selected| selected.backend);
                 Some(Ticket::Device(self.opening.request(opened)))
             }
@@ -205,7 +185,7 @@ impl LiveSessions {
         match ticket {
             Ticket::Session(device, number) => {
                 if let Some(painter) = devices.get(device) {
-                    painter.pool().cancel(number);
+                    painter.pool.requests.cancel(number);
                 }
             }
             Ticket::Device(number) => self.opening.cancel(number),
@@ -216,7 +196,7 @@ impl LiveSessions {
         match ticket {
             Some(Ticket::Session(device, _)) => {
                 if let Some(painter) = devices.get(device) {
-                    painter.pool().wait_for_next(MOMENT);
+                    painter.pool.requests.wait_for_next(MOMENT);
                 }
             }
             Some(Ticket::Device(_)) => self.opening.wait_for_next(MOMENT),
@@ -240,7 +220,7 @@ impl LiveSessions {
             return;
         };
         let missing = Missing::Session(slot.clone());
-        let is_open = devices.first().pool().has(&slot.key);
+        let is_open = devices.first().pool.has(&slot.key);
         if is_open || self.scheduler.missing() == Some(&missing) {
             return;
         }
@@ -314,7 +294,7 @@ impl LiveSessions {
                 return self.replace_lost(context, error, settings, target);
             }
             Loaded::Panicked(panic) => {
-                self.scheduler.note_broken(&slot.key.network);
+                self.scheduler.broken = Some(slot.key.network);
                 return self.refuse(context, panic, target);
             }
             Loaded::Failed(error) => error,
@@ -344,16 +324,16 @@ impl LiveSessions {
         let Some(painter) = context.devices.get_mut(device) else {
             return false;
         };
-        if painter.pool_mut().close_unleased() {
+        if painter.pool.close_unleased() {
             return true;
         }
-        let leased_bytes = painter.pool().leased_bytes();
+        let leased_bytes = painter.pool.leased_bytes();
         let can_help = |free: u64| needed_bytes <= free.saturating_add(leased_bytes);
         if leased_bytes == 0 || !free_bytes.is_none_or(can_help) {
             return false;
         }
         self.leases.clear();
-        painter.pool_mut().close_unleased();
+        painter.pool.close_unleased();
         (context.send)(LiveEvent::Notice(format!(
             "Not enough memory for both networks ({} MB more is needed), so the old one was closed before the new one was opened. The picture paused meanwhile.",
             needed_bytes.div_ceil(1_000_000)
@@ -410,6 +390,33 @@ impl LiveSessions {
         if let Err(error) = context.devices.first_mut().replace_device(error, mode) {
             self.refuse(context, sentence(error), target);
         }
+    }
+}
+
+/// The goal of `settings` for pictures of this size. `compares` is false after a comparison was refused.
+fn goal(settings: &LiveSettings, size: (usize, usize), compares: bool, devices: &Devices) -> Goal {
+    let Some(network) = &settings.network else {
+        return Goal::Source;
+    };
+    let slot = |device, mode| SessionSlot {
+        device,
+        key: SessionKey {
+            network: network.clone(),
+            spec: SessionSpec::single(size.0, size.1, mode),
+        },
+    };
+    let Some(pair) = settings.compare.filter(|_| compares) else {
+        let mode = devices.first().device.live_mode(settings.mode, network);
+        return Goal::Target(RenderTarget::One(slot(Default::default(), mode)));
+    };
+    let candidate = |CandidateChoice { device: kind, mode }: CandidateChoice| {
+        let (device, painter) = devices.of_kind(kind).ok_or(kind)?;
+        Ok(slot(*device, painter.mode_on(network, PaintSettings::of_mode(mode))))
+    };
+    let [a, b] = pair.candidates;
+    match (candidate(a), candidate(b)) {
+        (Ok(a), Ok(b)) => Goal::Target(RenderTarget::Pair([a, b])),
+        (Err(kind), _) | (_, Err(kind)) => Goal::Device(kind),
     }
 }
 

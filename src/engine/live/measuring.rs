@@ -8,10 +8,10 @@ use super::{
     settings::{CandidateChoice, MeasureJob},
 };
 use crate::{
-    backend::{Backend, RunControl},
+    backend::RunControl,
     engine::paint::Painter,
     frame::Frame,
-    measure::{self, Comparison, MeasureError, MeasureReport},
+    measure::{Candidate, Comparison, MeasureError, MeasureReport},
     media::resample::Resampler,
     mode::DeviceChoice,
     network::Network,
@@ -34,7 +34,7 @@ pub fn some_pictures(
     for _ in 0..MEASURED_PICTURES {
         let frame = input.frames.value.decoded(&mut scratch);
         let (width, height) = size_of(frame.size());
-        let mut scaled = Frame::from_fn(width, height, |_, _| [0; 4]);
+        let mut scaled = Frame::empty(width, height);
         resampler.resample(frame, &mut scaled);
         let is_first_size = pictures.first().is_none_or(|p| p.size() == (width, height));
         if is_first_size && pictures.last() != Some(&scaled) {
@@ -66,19 +66,17 @@ pub fn measure(
         match candidate.device {
             DeviceChoice::Auto => Ok(own.clone()),
             kind if kind == own.device().kind => Ok(own.clone()),
-            kind => (painter.opener())(kind).map(|selected| selected.backend),
+            kind => (painter.device.open)(kind).map(|selected| selected.backend),
         }
     };
     let [a, b] = job.modes.candidates;
     let backends = [backend_of(a)?, backend_of(b)?];
-    let mode_of = |backend: &'_ Arc<dyn Backend>, candidate: CandidateChoice| {
-        network.mode(backend.mode(candidate.mode))
-    };
+    let candidates = [(&backends[0], a), (&backends[1], b)].map(|(backend, chosen)| Candidate {
+        backend: backend.as_ref(),
+        mode: network.mode(backend.mode(chosen.mode)),
+    });
     let comparison = Comparison {
-        candidates: [
-            measure::Candidate { backend: backends[0].as_ref(), mode: mode_of(&backends[0], a) },
-            measure::Candidate { backend: backends[1].as_ref(), mode: mode_of(&backends[1], b) },
-        ],
+        candidates,
         network,
         style: job.style.clone(),
         pictures,

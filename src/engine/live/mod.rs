@@ -16,9 +16,7 @@
 //! Knows no window and no arguments. Everything here belongs to the engine's thread.
 
 mod compare;
-mod frame_cost;
 mod frame_loop;
-mod goal;
 mod inbox;
 mod input;
 mod live_sessions;
@@ -34,17 +32,13 @@ mod scaler;
 mod scheduler;
 mod settings;
 mod sink;
-mod snapshot;
-mod start;
 
 pub use input::{Input, LiveSource, SourceState};
 pub use pace::Clock;
 pub use picture::{Facts, LivePicture, ModePairTimes, Stages};
-pub use run::{Live, Served};
+pub use run::{Live, LiveStart, Served};
 pub use settings::{
     CandidateChoice, DEFAULT_TARGET_FPS, LiveEvent, LiveSample, LiveSettings, LiveSize, MeasureJob,
-    ModePair, NumberedSettings, Preview, PreviewPicture,
+    ModePair, NumberedSettings, Preparing, Preview, PreviewPicture, Snapshot,
 };
 pub use sink::{Sink, Sinks};
-pub use snapshot::{Preparing, Snapshot};
-pub use start::LiveStart;

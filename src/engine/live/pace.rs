@@ -20,8 +20,10 @@ const NEWEST: f64 = 0.1;
 pub struct Pace {
     /// When the previous picture was started.
     began: Option<Instant>,
-    busy: f64,
-    work: Duration,
+    /// Share of time that large pictures take, 0 to 1.
+    pub busy: f64,
+    /// How long the last picture took.
+    pub work: Duration,
 }
 
 impl Default for Pace {
@@ -41,15 +43,5 @@ impl Pace {
             let busy = (took / between.max(1e-6)).min(1.0);
             self.busy += NEWEST * (busy - self.busy);
         }
-    }
-
-    /// Share of time that large pictures take, 0 to 1.
-    pub fn busy(&self) -> f64 {
-        self.busy
-    }
-
-    /// How long the last picture took.
-    pub fn work(&self) -> Duration {
-        self.work
     }
 }

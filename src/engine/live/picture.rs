@@ -31,17 +31,22 @@ impl Stages {
     pub const COUNT: usize = 9;
 
     /// Every stage, in pipeline order.
-    pub fn in_order(&self) -> [f32; Self::COUNT] {
+    pub fn in_order(mut self) -> [f32; Self::COUNT] {
+        self.in_order_mut().map(|stage| *stage)
+    }
+
+    /// [`Stages::in_order`], to change.
+    pub fn in_order_mut(&mut self) -> [&mut f32; Self::COUNT] {
         [
-            self.capture_ms,
-            self.decode_ms,
-            self.wait_ms,
-            self.scale_ms,
-            self.upload_ms,
-            self.network_ms,
-            self.download_ms,
-            self.steady_ms,
-            self.compose_ms,
+            &mut self.capture_ms,
+            &mut self.decode_ms,
+            &mut self.wait_ms,
+            &mut self.scale_ms,
+            &mut self.upload_ms,
+            &mut self.network_ms,
+            &mut self.download_ms,
+            &mut self.steady_ms,
+            &mut self.compose_ms,
         ]
     }
 
@@ -49,32 +54,6 @@ impl Stages {
     pub fn engine_ms(&self) -> f32 {
         let painting_ms = self.upload_ms + self.network_ms + self.download_ms;
         self.scale_ms + painting_ms + self.steady_ms + self.compose_ms
-    }
-
-    /// The inverse of [`Stages::in_order`].
-    pub fn from_order(parts: [f32; Self::COUNT]) -> Self {
-        let [
-            capture_ms,
-            decode_ms,
-            wait_ms,
-            scale_ms,
-            upload_ms,
-            network_ms,
-            download_ms,
-            steady_ms,
-            compose_ms,
-        ] = parts;
-        Self {
-            capture_ms,
-            decode_ms,
-            wait_ms,
-            scale_ms,
-            upload_ms,
-            network_ms,
-            download_ms,
-            steady_ms,
-            compose_ms,
-        }
     }
 }
 

@@ -78,7 +78,7 @@ impl Previews {
     pub fn set(&mut self, previews: Vec<Preview>, painter: &mut Painter) {
         if previews.is_empty() {
             self.loading = None;
-            painter.pool_mut().close_all(Purpose::Preview);
+            painter.pool.close_all(Purpose::Preview);
         }
         // A refused preview that stays in the list is not retried when another one is added.
         self.refused.retain(|key| previews.iter().any(|p| Arc::ptr_eq(&p.network, &key.network)));
@@ -122,21 +122,21 @@ impl Previews {
         let (width, height) = frame.size();
         let size = size_within(width, height, PREVIEW_PX);
         let network = self.previews[at].network.clone();
-        let mode = painter.live_mode(mode, &network);
+        let mode = painter.device.live_mode(mode, &network);
         let key = SessionKey { network, spec: SessionSpec::single(size.0, size.1, mode) };
         if may_load
-            && !painter.pool().has(&key)
+            && !painter.pool.has(&key)
             && !self.refused.contains(&key)
-            && painter.pool().is_idle()
+            && painter.pool.requests.is_idle()
         {
-            let ticket = painter.request(&key, Purpose::Preview);
+            let ticket = painter.pool.request(painter.device.backend(), &key, Purpose::Preview);
             self.loading = Some((key.clone(), ticket));
             // A loader without a thread has already opened it.
-            while let Some((ticket, loaded)) = painter.pool_mut().next_loaded() {
+            while let Some((ticket, loaded)) = painter.pool.next_loaded() {
                 self.note_loaded(ticket, &loaded);
             }
         }
-        let Some(session) = painter.pool_mut().session(&key) else {
+        let Some(session) = painter.pool.session(&key) else {
             return;
         };
         fit(&mut self.input, size);
@@ -146,7 +146,7 @@ impl Previews {
         let run = || session.paint(&self.input, &mut output.value.painted, control);
         let Ok(painted) = caught(run) else {
             // The session may be half-way through a run.
-            painter.pool_mut().close_network(&key.network);
+            painter.pool.close_network(&key.network);
             self.refused.push(key);
             return;
         };

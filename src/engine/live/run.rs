@@ -3,33 +3,35 @@
 //! [`Live`] combines the parts: input, settings, sessions (which hold the scheduler), rate control, frame loop,
 //! previews and sampler. It belongs to the engine's thread. Its clock is passed in, so that tests can control time.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     compare::Judge,
-    frame_cost::FrameCost,
     frame_loop::{Begun, FrameLoop, Painted, Run, Way},
     inbox::Inbox,
     input::Input,
     live_sessions::{LiveContext, LiveSessions},
     measuring::{measure, some_pictures},
     pace::{Clock, Pace},
-    picture::ModePairTimes,
+    picture::{LivePicture, ModePairTimes},
     previews::{Previews, Turn},
-    rate_control::RateControl,
+    rate_control::{FrameCost, RateControl},
     sampler::Sampler,
     scheduler::{Next, RenderTarget, SessionSlot},
-    settings::{LiveEvent, LiveSettings, LiveSize, MeasureJob, Preview},
+    settings::{
+        LiveEvent, LiveSettings, LiveSize, MeasureJob, NumberedSettings, Preview, Snapshot,
+    },
     sink::Sinks,
-    snapshot::Snapshot,
-    start::LiveStart,
 };
 use crate::{
     backend::{BackendError, RunControl, Session},
     capture::CaptureEvent,
-    engine::{devices::Devices, paint::Painter},
+    engine::{WakeUp, devices::Devices, paint::Painter},
     frame::Frame,
-    mailbox::Writer,
+    mailbox::{Reader, Writer},
     measure::{MeasureError, MeasureReport},
     media::scale::{size_inside, size_within},
 };
@@ -39,6 +41,26 @@ fn size_for(settings: &LiveSettings, rate: &RateControl, source: (usize, usize))
     let size = size_within(source.0, source.1, rate.long_side_px());
     let network = settings.network.as_ref();
     size_inside(size, network.and_then(|n| n.graph().fixed_size()))
+}
+
+/// The inputs that start a live run.
+pub struct LiveStart {
+    /// Source of the frames.
+    pub input: Input,
+    /// Receives the pictures.
+    pub output: Writer<LivePicture>,
+    /// Called after each picture, on the engine's thread.
+    pub wake_up: WakeUp,
+    /// Receives the snapshots.
+    pub snapshot: Writer<Snapshot>,
+    /// Initial settings.
+    pub settings: LiveSettings,
+    /// Number of the initial settings.
+    pub number: u64,
+    /// Delivers later settings, with their numbers.
+    pub changes: Reader<Option<NumberedSettings>>,
+    /// Cancelled to stop.
+    pub control: Arc<RunControl>,
 }
 
 /// Live painting in progress.
@@ -90,7 +112,7 @@ impl Live {
             changed: true,
             has_frame: false,
             frames: FrameLoop::new(output, wake_up, control, clock.clone(), &device),
-            sessions: LiveSessions::new(painter.loader()),
+            sessions: LiveSessions::new(&painter.loader),
             replaced: 0,
             judge: Judge::default(),
             previews: Previews::new(clock()),
@@ -107,14 +129,14 @@ impl Live {
     /// Receivers of every picture in addition to the surface. They are independent of the source, so the next run can
     /// keep them.
     pub fn sinks(&mut self) -> &mut Sinks {
-        self.frames.sinks()
+        &mut self.frames.sinks
     }
 
     /// Sends the sinks a finer picture of the held frame, shown from time `at` on. Does nothing once the pictures
     /// continue.
     pub fn record_finer(&mut self, picture: &Frame, at: Instant) {
         if self.settings.current.frozen {
-            self.frames.sinks().take(picture, at);
+            self.frames.sinks.take(picture, at);
         }
     }
 
@@ -167,9 +189,10 @@ impl Live {
         let paints_otherwise = !settings.costs_like(&before);
         if paints_otherwise {
             self.rate.forget();
-            self.judge.forget_judgement();
+            // The change may make the pictures equal or unequal.
+            self.judge.equality = None;
         }
-        self.sessions.settings_changed(paints_otherwise);
+        self.sessions.scheduler.settings_changed(paints_otherwise);
         self.changed = true;
         self.adjust_source();
     }
@@ -205,10 +228,10 @@ impl Live {
         let painted = loop {
             let context = &mut LiveContext { devices, previews: &mut self.previews, send };
             let settings = &self.settings.current;
-            let next = (self.sessions).choose(context, settings, size, self.pace.work());
-            if self.sessions.replaced() != self.replaced {
-                self.replaced = self.sessions.replaced();
-                self.judge.forget_names();
+            let next = (self.sessions).choose(context, settings, size, self.pace.work);
+            if self.sessions.replaced != self.replaced {
+                self.replaced = self.sessions.replaced;
+                self.judge.names = None;
                 self.sampler.forget_device();
             }
             let target = match next {
@@ -238,7 +261,7 @@ impl Live {
         self.input.set_takes_raw(!self.declined_raw && for_raw.is_some());
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
-            if let Some(RenderTarget::One(slot)) = self.sessions.serving() {
+            if let Some(RenderTarget::One(slot)) = &self.sessions.scheduler.serving {
                 let source = &self.input.frames.value.frame;
                 let frames = (&mut self.frames, source, &painted);
                 (self.sampler).sample(devices.first_mut(), &slot.key, frames, &self.clock, send);
@@ -306,7 +329,7 @@ impl Live {
         self.judge.name(slots, || {
             slots.each_ref().map(|slot| {
                 let painter = devices.get_mut(slot.device);
-                let session = painter.and_then(|p| p.pool_mut().session(&slot.key));
+                let session = painter.and_then(|p| p.pool.session(&slot.key));
                 let asked = || slot.key.spec.mode.to_string();
                 session.map_or_else(asked, |session| session.summary().label())
             })
@@ -365,12 +388,12 @@ impl Live {
             &mut FrameLoop,
             &mut dyn Session,
             &mut Input,
-            Option<&mut dyn FnMut()>,
+            &mut dyn FnMut(),
         ) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
         let painter = devices.get_mut(slot.device);
         // The scheduler returns only targets whose sessions are open.
-        let taken = painter.and_then(|painter| painter.pool_mut().take_out(&slot.key));
+        let taken = painter.and_then(|painter| painter.pool.take_out(&slot.key));
         let mut session = taken.ok_or(BackendError::Internal("a session is missing"))?;
         let source = self.input.frames.value.size();
         let Self { settings, rate, sessions, frames, input, .. } = &mut *self;
@@ -382,20 +405,20 @@ impl Live {
             rate.set_size(next.size);
             sessions.prefetch(devices, next, size_for(next, &rate, source));
         };
-        let painted = paint(frames, session.as_mut(), input, Some(&mut prefetch));
+        let painted = paint(frames, session.as_mut(), input, &mut prefetch);
         if let Some(painter) = devices.get_mut(slot.device) {
-            painter.pool_mut().put_back(session);
+            painter.pool.put_back(session);
         }
         painted
     }
 
     /// Sends the picture to the sinks, and its cost to the rate control. Returns the time that it took.
     fn hand_over(&mut self, begun: &Begun, painted: &Painted) -> Duration {
-        let is_opening = self.sessions.is_opening();
+        let is_opening = self.sessions.scheduler.is_opening;
         if !is_opening {
             self.settings.note_carried_out();
         }
-        let (settings, source) = (self.settings.carried_out(), &self.input.frames);
+        let (settings, source) = (self.settings.carried_out, &self.input.frames);
         let facts = self.frames.hand_over(begun, painted, settings, source, &self.judge);
         let now = (self.clock)();
         let work = now - begun.at;
@@ -417,10 +440,10 @@ impl Live {
             frame: self.frames.smallest(&self.input.frames.value.frame),
             mode: settings.mode,
             look: settings.look,
-            busy: self.pace.busy(),
+            busy: self.pace.busy,
             may_load,
         };
-        self.previews.serve(painter, &turn, self.frames.control(), &self.clock);
+        self.previews.serve(painter, &turn, &self.frames.control, &self.clock);
     }
 
     /// Measures two modes against each other on frames of the source, at the current size. Live painting pauses

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     engine::{paint::Painter, sessions::SessionKey},
     frame::Frame,
-    measure::sample,
+    measure::setup::{ceiling, step_times},
     mode::Precision,
 };
 
@@ -63,19 +63,19 @@ impl Sampler {
         if self.ceiling_of != Some(mode.precision) {
             self.ceiling_of = Some(mode.precision);
             // Without a ceiling the panel shows no shares of it.
-            let ceiling = sample::ceiling(painter.backend().as_ref(), mode.precision);
+            let ceiling = ceiling(painter.backend().as_ref(), mode.precision);
             send(LiveEvent::Ceiling(ceiling.unwrap_or_default()));
         }
         let timing = painted.runs[0].timing;
         let free_bytes = painter.backend().free_bytes();
-        let session_bytes = painter.pool().held_bytes() + painter.pool().loading_bytes();
-        let Some(session) = painter.pool_mut().session(key) else {
+        let session_bytes = painter.pool.held_bytes() + painter.pool.loading_bytes();
+        let Some(session) = painter.pool.session(key) else {
             return;
         };
         let conv_provider = session.summary().conv_provider;
         let (scaled, unseen, control) = frames.unseen(source, &painted.way);
         // A failure returns with the next frame, where it is handled.
-        let steps = sample::step_times(session, scaled, unseen, control).unwrap_or_default();
+        let steps = step_times(session, scaled, unseen, control).unwrap_or_default();
         let cost = clock() - began;
         self.next = Some(began + SAMPLE_EVERY.max(cost * SAMPLE_SHARE));
         send(LiveEvent::Sample(Arc::new(LiveSample {

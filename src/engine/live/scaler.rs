@@ -45,7 +45,7 @@ impl Scaler {
 
 /// A frame of one pixel, to be resized.
 pub fn pixel() -> Frame {
-    Frame::from_fn(1, 1, |_, _| [0; 4])
+    Frame::empty(1, 1)
 }
 
 /// Resizes `frame` to `size`. Its pixels are undefined afterwards.

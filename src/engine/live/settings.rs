@@ -1,13 +1,15 @@
-//! The settings of live pictures, as one value, and the events that accompany the pictures.
+//! The settings of live pictures, as one value, the events that accompany the pictures, and the state of live painting.
 //!
 //! Plain data.
 
-use std::sync::Arc;
+use std::{
+    fmt::{Display, Formatter},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
-use super::snapshot::Preparing;
-
+use super::input::SourceState;
 use crate::{
     capture::CaptureEvent,
     compose::Look,
@@ -147,7 +149,7 @@ pub struct PreviewPicture {
 impl PreviewPicture {
     /// The initial value, before the first picture.
     pub fn empty() -> Self {
-        Self { painted: Frame::from_fn(1, 1, |_, _| [0; 4]), painted_at_ms: 0 }
+        Self { painted: Frame::empty(1, 1), painted_at_ms: 0 }
     }
 }
 
@@ -192,4 +194,39 @@ pub enum LiveEvent {
     Source(CaptureEvent),
     /// The source sends no more frames.
     Ended,
+}
+
+/// The state of live painting: its source, and what is being prepared. Plain data; each snapshot replaces the previous
+/// one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    pub source: SourceState,
+    /// Number of truncated or damaged camera frames that were skipped.
+    pub damaged_frames: u64,
+    /// The session or device that is being prepared for the settings. Painting continues unchanged meanwhile. Other
+    /// settings cancel it.
+    pub preparing: Option<Preparing>,
+}
+
+/// A session or device that is being prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preparing {
+    Session {
+        mode: Mode,
+        /// Columns and rows of the network's input.
+        size: (usize, usize),
+    },
+    /// The second device of a comparison.
+    Device(DeviceChoice),
+}
+
+impl Display for Preparing {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Session { mode, size: (width, height) } => {
+                write!(f, "{mode} at {width} × {height} px")
+            }
+            Self::Device(kind) => write!(f, "the second device ({})", kind.name()),
+        }
+    }
 }

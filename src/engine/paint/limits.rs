@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The memory that painting may use if no limit is set: the device's free memory, if it has its own memory.
-pub(super) fn default_limit_bytes(backend: &dyn Backend) -> u64 {
+pub fn default_limit_bytes(backend: &dyn Backend) -> u64 {
     backend.free_bytes().unwrap_or_else(default_memory_limit_bytes)
 }
 
@@ -34,25 +34,25 @@ struct Beside {
 }
 
 /// The memory limit of painting on a device with certain settings.
-pub(super) struct Budget<'a> {
-    pub(super) backend: &'a dyn Backend,
-    pub(super) settings: PaintSettings,
+pub struct Budget<'a> {
+    pub backend: &'a dyn Backend,
+    pub settings: PaintSettings,
     /// Mode of the settings on the device.
-    pub(super) mode: Mode,
+    pub mode: Mode,
     /// Memory limit for all sessions together if the user set none, in bytes.
-    pub(super) default_limit_bytes: u64,
+    pub default_limit_bytes: u64,
     /// Cancelled to end the search for a size early: planning a large network takes time.
-    pub(super) control: &'a RunControl,
+    pub control: &'a RunControl,
 }
 
 impl Budget<'_> {
-    pub(super) fn limit_bytes(&self) -> u64 {
+    pub fn limit_bytes(&self) -> u64 {
         let chosen = self.settings.max_memory_bytes;
         chosen.unwrap_or(self.default_limit_bytes)
     }
 
     /// The limit for the whole program if the CPU paints; `None` if the limit applies to a device's own memory.
-    pub(super) fn program_limit_bytes(&self) -> Option<u64> {
+    pub fn program_limit_bytes(&self) -> Option<u64> {
         (!self.backend.has_own_memory()).then(|| self.limit_bytes())
     }
 
@@ -64,8 +64,8 @@ impl Budget<'_> {
 
     /// Memory that painting `photo` at the working size `size` takes in addition to the session.
     fn beside(&self, photo: &Shape, size: (usize, usize)) -> Beside {
-        let picture = frame_bytes(photo.size.0, photo.size.1);
-        let working = frame_bytes(size.0, size.1);
+        let picture = frame_bytes(photo.size);
+        let working = frame_bytes(size);
         // The network's output as floats of three channels, and the pictures of 16 bits, one of them the photo's.
         let (deep_working, deep_picture, scales) =
             if self.settings.is_deep { (5 * working, 4 * picture, 2) } else { (0, 0, 1) };
@@ -110,7 +110,7 @@ impl Budget<'_> {
     }
 
     /// Whether `network` can paint a photo of `size` columns and rows at the requested working size.
-    pub(super) fn fits_as_requested(&self, network: &Network, size: (usize, usize)) -> bool {
+    pub fn fits_as_requested(&self, network: &Network, size: (usize, usize)) -> bool {
         let photo = Shape { size, opaque: false };
         let requested = self.settings.working_size.resolve(size.0, size.1);
         let requested = size_inside(requested, network.graph().fixed_size());
@@ -119,12 +119,12 @@ impl Budget<'_> {
     }
 
     /// Bytes in use after the run of `photo` at the working size `size`, when the run's memory is free again.
-    pub(super) fn after_bytes(&self, photo: &Frame, size: (usize, usize)) -> u64 {
+    pub fn after_bytes(&self, photo: &Frame, size: (usize, usize)) -> u64 {
         self.beside(&self.shape(photo), size).after
     }
 
     /// Bytes available to sessions while `photo` is painted at the working size `size`.
-    pub(super) fn room_for_sessions(&self, photo: &Frame, size: (usize, usize)) -> u64 {
+    pub fn room_for_sessions(&self, photo: &Frame, size: (usize, usize)) -> u64 {
         let limit = self.limit_bytes();
         match self.program_limit_bytes() {
             Some(_) => {
@@ -139,7 +139,7 @@ impl Budget<'_> {
     ///
     /// # Errors
     /// [`PaintError::MemoryLimit`] if no size fits, [`PaintError::Backend`] if the search is cancelled.
-    pub(super) fn working_size(
+    pub fn working_size(
         &self,
         network: &Network,
         photo: &Frame,
@@ -193,7 +193,7 @@ impl Budget<'_> {
 
     /// Byte limit for a smaller session after the device ran out of memory for `spec`; `None` if that was not the
     /// error. Always less than `spec` takes, so that retries terminate whatever free memory the device reports.
-    pub(super) fn smaller_limit(
+    pub fn smaller_limit(
         &self,
         network: &Network,
         spec: &SessionSpec,
@@ -208,7 +208,7 @@ impl Budget<'_> {
 
     /// `spec` with the largest batch, up to its own, that stays within the memory limit. The working size is never
     /// reduced to fit a larger batch.
-    pub(super) fn batch_that_fits(&self, network: &Network, spec: SessionSpec) -> SessionSpec {
+    pub fn batch_that_fits(&self, network: &Network, spec: SessionSpec) -> SessionSpec {
         let limit = self.limit_bytes();
         let of = |batch| SessionSpec { batch, ..spec };
         (2..=spec.batch)

@@ -26,7 +26,7 @@ use crate::{
         decode, memory,
         scale::{scaled, scaled_deep, size_with_long_side, size_within},
     },
-    mode::{AttentionChoice, Mode, ModeChoice, PrecisionChoice, Variant},
+    mode::{Mode, ModeChoice},
     timing::RunTiming,
 };
 
@@ -65,15 +65,20 @@ impl FromStr for WorkingSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match (text, text.parse()) {
-            ("auto", _) => Ok(Self::Auto),
-            ("original", _) => Ok(Self::Original),
-            (_, Ok(px @ MIN_WORKING_PX..=MAX_WORKING_PX)) => Ok(Self::LongSide(px)),
-            _ => Err(format!(
-                "give \"auto\", \"original\" or the long side in pixels, {MIN_WORKING_PX} to {MAX_WORKING_PX}"
-            )),
+        match text {
+            "auto" => Ok(Self::Auto),
+            "original" => Ok(Self::Original),
+            _ => typed_px(text, "\"auto\", \"original\"").map(Self::LongSide),
         }
     }
+}
+
+/// The long side that the user typed instead of these `words`, in pixels.
+fn typed_px(text: &str, words: &str) -> Result<usize, String> {
+    let px = text.parse().ok().filter(|px| (MIN_WORKING_PX..=MAX_WORKING_PX).contains(px));
+    px.ok_or_else(|| {
+        format!("give {words} or the long side in pixels, {MIN_WORKING_PX} to {MAX_WORKING_PX}")
+    })
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -113,9 +118,7 @@ impl OutputSize {
             }
         }
     }
-}
 
-impl OutputSize {
     /// A note about a photo of this size whose result cannot have the chosen size.
     pub fn note(self, photo: (usize, usize)) -> Option<String> {
         let Self::LongSide(px) = self else {
@@ -142,13 +145,10 @@ impl FromStr for OutputSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match (text, text.parse()) {
-            ("original", _) => Ok(Self::Original),
-            ("working", _) => Ok(Self::Working),
-            (_, Ok(px @ MIN_WORKING_PX..=MAX_WORKING_PX)) => Ok(Self::LongSide(px)),
-            _ => Err(format!(
-                "give \"original\", \"working\" or the long side in pixels, {MIN_WORKING_PX} to {MAX_WORKING_PX}"
-            )),
+        match text {
+            "original" => Ok(Self::Original),
+            "working" => Ok(Self::Working),
+            _ => typed_px(text, "\"original\", \"working\"").map(Self::LongSide),
         }
     }
 }
@@ -161,12 +161,7 @@ pub const PROGRAM_BYTES: u64 = 64_000_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PaintSettings {
     pub working_size: WorkingSize,
-    /// How the network is cut into passes.
-    pub variant: Variant,
-    /// The number formats of the computation.
-    pub precision: PrecisionChoice,
-    /// How attention is computed, in networks that have it.
-    pub attention: AttentionChoice,
+    pub mode: ModeChoice,
     /// Maximum memory, in bytes. On the CPU it limits the whole program ([`PROGRAM_BYTES`], the photo, the run, the
     /// result and saving it); on other devices it limits the run and its pictures. `None` means
     /// [`default_memory_limit_bytes`], or the memory that the device had free when the [`Painter`] was created.
@@ -180,18 +175,9 @@ pub struct PaintSettings {
 }
 
 impl PaintSettings {
-    pub const fn mode(&self) -> ModeChoice {
-        ModeChoice { variant: self.variant, precision: self.precision, attention: self.attention }
-    }
-
     /// The default settings with this mode.
     pub fn of_mode(mode: ModeChoice) -> Self {
-        Self {
-            variant: mode.variant,
-            precision: mode.precision,
-            attention: mode.attention,
-            ..Self::default()
-        }
+        Self { mode, ..Self::default() }
     }
 }
 
@@ -296,7 +282,7 @@ fn finished(painted: Cow<'_, Frame>, photo: &Frame, output: OutputSize, look: Lo
 }
 
 /// Bytes of a picture in RGBA8.
-pub(crate) fn frame_bytes(width: usize, height: usize) -> u64 {
+pub(crate) fn frame_bytes((width, height): (usize, usize)) -> u64 {
     4 * width as u64 * height as u64
 }
 

@@ -5,7 +5,7 @@
 use std::{
     borrow::Borrow,
     fmt::Write,
-    sync::{Arc, Weak, atomic::AtomicUsize},
+    sync::{Arc, Weak},
     time::Instant,
 };
 
@@ -25,18 +25,18 @@ use crate::{
     },
     frame::Frame,
     media::scale::scaled,
-    mode::{DeviceChoice, Mode, ModeChoice},
+    mode::{DeviceChoice, Mode},
     network::Network,
     timing::RunTiming,
 };
 
 /// Paints photos on a device, and on a replacement if it is lost.
 pub struct Painter {
-    device: Device,
+    pub(in crate::engine) device: Device,
     /// All sessions of the device. Their budget is read when the device is opened, because later the memory of open
     /// sessions would count as used.
-    pool: SessionPool,
-    loader: Loader,
+    pub(in crate::engine) pool: SessionPool,
+    pub(in crate::engine) loader: Loader,
     notices: Vec<String>,
     /// The last painted photos, if they are still in device memory.
     sent: Option<PhotosOnDevice>,
@@ -112,11 +112,6 @@ impl Painter {
         self.device.backend()
     }
 
-    /// See [`Device::share_work`].
-    pub(super) fn share_work(&mut self, count: &Arc<AtomicUsize>) {
-        self.device.share_work(count);
-    }
-
     /// Takes the messages for the user about devices that were lost and replaced. Call it after every run, even a
     /// failed one.
     pub fn take_notices(&mut self) -> Vec<String> {
@@ -128,45 +123,19 @@ impl Painter {
         self.pool.forget();
     }
 
-    pub(in crate::engine) fn pool(&self) -> &SessionPool {
-        &self.pool
-    }
-
-    pub(in crate::engine) fn pool_mut(&mut self) -> &mut SessionPool {
-        &mut self.pool
-    }
-
-    /// Requests that the loader opens a session while others paint. Returns the number of the request.
-    pub(in crate::engine) fn request(&mut self, key: &SessionKey, purpose: Purpose) -> u64 {
-        self.pool.request(self.device.backend(), key, purpose)
-    }
-
-    pub(in crate::engine) fn loader(&self) -> &Loader {
-        &self.loader
-    }
-
-    pub(in crate::engine) fn opener(&self) -> OpenDevice {
-        self.device.opener()
-    }
-
     /// A new painter on another device, `backend`.
     pub(in crate::engine) fn with_backend(&self, backend: Arc<dyn Backend>) -> Self {
-        Self::with_loader(backend, self.device.opener(), self.loader.clone())
+        Self::with_loader(backend, self.device.open.clone(), self.loader.clone())
     }
 
     /// The mode that `settings` resolve to on this painter's device.
     pub fn mode(&self, settings: PaintSettings) -> Mode {
-        self.device.mode(settings.mode())
+        self.device.mode(settings.mode)
     }
 
     /// [`Painter::mode`] for a network.
     pub fn mode_on(&self, network: &Network, settings: PaintSettings) -> Mode {
         network.mode(self.mode(settings))
-    }
-
-    /// The mode in which this painter's device paints live video in a network.
-    pub(in crate::engine) fn live_mode(&self, choice: ModeChoice, network: &Arc<Network>) -> Mode {
-        self.device.live_mode(choice, network)
     }
 
     fn budget<'a>(&'a self, settings: PaintSettings, control: &'a RunControl) -> Budget<'a> {
@@ -175,7 +144,7 @@ impl Painter {
             backend: self.backend().as_ref(),
             settings,
             mode: self.mode(settings),
-            default_limit_bytes: self.pool.limit_bytes(),
+            default_limit_bytes: self.pool.limit_bytes,
         }
     }
 
@@ -267,7 +236,7 @@ impl Painter {
             match self.paint_here(&[photo], 1, network, settings, steadying, control) {
                 // Terminates, because the CPU is the last device and its errors are returned.
                 Err(PaintError::Backend(error)) if error.is_lost() => {
-                    self.replace_device(error, |device| device.mode(settings.mode()))?;
+                    self.replace_device(error, |device| device.mode(settings.mode))?;
                 }
                 done => {
                     let missing = BackendError::Internal("a painting is missing");
@@ -295,7 +264,7 @@ impl Painter {
     ) -> Result<Vec<Painting>, PaintError> {
         match self.paint_here(photos, batch, network, settings, None, control) {
             Err(PaintError::Backend(error)) if error.is_lost() => {
-                self.replace_device(error, |device| device.mode(settings.mode()))?;
+                self.replace_device(error, |device| device.mode(settings.mode))?;
             }
             Err(PaintError::Backend(BackendError::OutOfDeviceMemory { .. })) => {}
             done => return done,
@@ -430,7 +399,7 @@ impl Painter {
             write!(notice, "; painting in {after} instead of {before}").ok();
         }
         self.notices.push(notice);
-        self.pool.set_limit(default_limit_bytes(self.backend().as_ref()));
+        self.pool.limit_bytes = default_limit_bytes(self.backend().as_ref());
         Ok(())
     }
 
@@ -448,9 +417,8 @@ impl Painter {
         let sent = sent.filter(|sent| steadying.is_none() && sent.is_of(photos, size));
         let missing = BackendError::Internal("a session is missing");
         let session = self.pool.session(key).ok_or(missing)?;
+        let mut outputs: Vec<_> = photos.iter().map(|_| Frame::empty(width, height)).collect();
         if let Some(sent) = sent {
-            let mut outputs = Vec::new();
-            outputs.resize_with(photos.len(), || Frame::empty(width, height));
             let input = Input::Sent(&sent.frames);
             let job = Job::new(input, &mut outputs);
             if let Some(run) = unless_declined(session.run(job, control, None))? {
@@ -458,8 +426,6 @@ impl Painter {
                 return Ok((run, outputs, None));
             }
         }
-        let mut outputs = Vec::new();
-        outputs.resize_with(photos.len(), || Frame::empty(width, height));
         let inputs: Vec<_> = photos.iter().map(|photo| at_size(photo, width, height)).collect();
         if let Some(Steadying { steadiness, restored, is_saved }) = steadying {
             if let Some(state) = restored {

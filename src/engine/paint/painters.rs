@@ -29,15 +29,15 @@ pub struct Painters {
 }
 
 impl Painters {
-    /// All painters get the memory limit of the smallest one, so that each paints a photo at the same size.
-    pub fn new(first: Numbered, others: impl IntoIterator<Item = Numbered>) -> Self {
-        let mut all: VecDeque<Numbered> = [first].into_iter().chain(others).collect();
+    /// At least one painter. All get the memory limit of the smallest one, so that each paints a photo at the same size.
+    pub fn new(painters: impl IntoIterator<Item = Numbered>) -> Self {
+        let mut all: VecDeque<Numbered> = painters.into_iter().collect();
         let count = Arc::new(AtomicUsize::new(all.len()));
-        let limits = all.iter().map(|(_, painter)| painter.pool().limit_bytes());
+        let limits = all.iter().map(|(_, painter)| painter.pool.limit_bytes);
         let limit_bytes = limits.min().unwrap_or_default();
         for (_, painter) in &mut all {
-            painter.pool_mut().set_limit(limit_bytes);
-            painter.share_work(&count);
+            painter.pool.limit_bytes = limit_bytes;
+            painter.device.share_work(&count);
         }
         Self { idle: Mutex::new(all), returned: Condvar::new(), count, notices: Mutex::default() }
     }

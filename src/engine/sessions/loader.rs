@@ -27,9 +27,9 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The loader's thread. Dropping it waits a bounded time for the running job.
 pub struct LoaderThread {
     loader: Loader,
-    /// Closed to stop the thread.
-    stop: Option<Sender<()>>,
-    thread: BoundedThread,
+    /// Dropped to stop the thread.
+    _stop: Sender<()>,
+    _thread: BoundedThread,
 }
 
 /// A handle of the loader.
@@ -58,19 +58,11 @@ impl LoaderThread {
             }
         })?;
         let loader = Loader { jobs: Some(jobs), ..Loader::on_the_spot() };
-        Ok(Self { loader, stop: Some(stop), thread })
+        Ok(Self { loader, _stop: stop, _thread: thread })
     }
 
     pub fn loader(&self) -> &Loader {
         &self.loader
-    }
-}
-
-impl Drop for LoaderThread {
-    fn drop(&mut self) {
-        self.stop = None;
-        // A thread that hangs is abandoned and ends with the process.
-        let _ = self.thread.join_within(PATIENCE);
     }
 }
 

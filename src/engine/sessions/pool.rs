@@ -83,7 +83,7 @@ pub enum Loaded {
 }
 
 /// The session, and the bytes that it holds, as planned.
-type Outcome = Result<(Box<dyn Session>, u64), BackendError>;
+pub type Outcome = Result<(Box<dyn Session>, u64), BackendError>;
 
 struct Loading {
     ticket: u64,
@@ -113,10 +113,11 @@ impl Drop for LoadingBytes {
 /// The sessions of one device.
 pub struct SessionPool {
     /// Maximum of all sessions together.
-    limit_bytes: u64,
+    pub limit_bytes: u64,
     /// Most recently used last.
     sessions: Vec<PooledSession>,
-    requests: Requests<Outcome>,
+    /// The sessions that are being loaded. A cancelled request has no outcome in [`SessionPool::next_loaded`].
+    pub requests: Requests<Outcome>,
     loading: Vec<Loading>,
     /// Bytes that the sessions being loaded will hold.
     loading_bytes: Arc<AtomicU64>,
@@ -136,16 +137,6 @@ impl SessionPool {
         }
     }
 
-    /// Maximum that all sessions hold together.
-    pub fn limit_bytes(&self) -> u64 {
-        self.limit_bytes
-    }
-
-    /// Sets the budget, for another device.
-    pub fn set_limit(&mut self, limit_bytes: u64) {
-        self.limit_bytes = limit_bytes;
-    }
-
     fn place(&self, key: &SessionKey) -> Option<usize> {
         self.sessions.iter().position(|session| session.key == *key)
     }
@@ -153,11 +144,6 @@ impl SessionPool {
     /// Whether the session is open.
     pub fn has(&self, key: &SessionKey) -> bool {
         self.place(key).is_some()
-    }
-
-    /// Whether the session is being loaded.
-    pub fn is_loading(&self, key: &SessionKey) -> bool {
-        self.loading.iter().any(|loading| loading.key == *key)
     }
 
     /// The session, if it is open; marks it as recently used.
@@ -251,30 +237,6 @@ impl SessionPool {
         }
     }
 
-    /// Whether an outcome is pending.
-    pub fn has_next(&self) -> bool {
-        self.requests.has_next()
-    }
-
-    /// Waits at most `patience` for the outcome of a request.
-    pub fn wait_for_next(&self, patience: std::time::Duration) {
-        self.requests.wait_for_next(patience);
-    }
-
-    /// Whether nothing is being loaded.
-    pub fn is_idle(&self) -> bool {
-        self.requests.is_idle()
-    }
-
-    /// Cancels a request; [`SessionPool::next_loaded`] does not return it.
-    pub fn cancel(&self, ticket: u64) {
-        self.requests.cancel(ticket);
-    }
-
-    pub fn cancel_all(&self) {
-        self.requests.cancel_all();
-    }
-
     /// Opens a session of `backend`, the pool's device, on this thread, unless it is open. First closes other sessions,
     /// as far as possible, so that all together hold at most `limit_bytes`.
     ///
@@ -366,7 +328,7 @@ impl SessionPool {
 
     /// Closes the sessions of live pictures.
     pub fn close_live(&mut self) {
-        self.cancel_all();
+        self.requests.cancel_all();
         self.close_all(Purpose::Live);
         self.close_all(Purpose::Preview);
     }
