@@ -28,8 +28,11 @@ impl App {
             if self.viewed_settings(ui) {
                 return;
             }
-            let [page, source] =
-                if self.shows_film() { ["Film", "film"] } else { ["Photo", "photo"] };
+            let [page, source, file] = if self.shows_film() {
+                ["Film", "film", "video"]
+            } else {
+                ["Photo", "photo", "photo"]
+            };
             let mut choice = self.workspace.choice.clone();
             if let Some(whole) = self.workspace.photo().map(|photo| photo.opened.photo.frame.size())
             {
@@ -50,7 +53,7 @@ impl App {
             }
 
             theme::group_title(ui, "Result");
-            output_control(ui, &mut choice, self.workspace.photo_size(), "photo");
+            output_control(ui, &mut choice, self.workspace.photo_size(), file);
             self.format_control(ui);
             ui.add_space(theme::GROUP_GAP);
 

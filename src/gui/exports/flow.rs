@@ -91,11 +91,14 @@ impl App {
             return self.messages.notice("Choose a style first.");
         };
         let look = choice.look;
+        let (width, height) = choice.framing.size(film.clip.size);
+        // A film that is smaller than the chosen detail is painted at its own size.
+        let (width, height) = choice.working_size().resolve(width, height);
         let painting = format!(
             "In {}, strength {} %, detail {} px, the {}'s colours.",
             self.name_of(&network),
             look.strength_percent,
-            choice.brush_px(),
+            width.max(height),
             if look.keep_colors { "video" } else { "style" }
         );
         let (folder, style) = (self.save_folder(), network.label());
@@ -105,7 +108,7 @@ impl App {
             let is_free = |path: &PathBuf| !path.exists() && !taken.contains(path);
             let name = painting_name(&export.source, &style, Container::Mp4.extension());
             export.output = disk::numbered_path(folder.join(name), is_free);
-            Ok(Form { export, film, painting, frame_seconds: None, measuring: None })
+            Ok(Form::new(export, film, painting))
         };
         self.run(prepare, |app, form| app.overlays.show(Overlay::ExportForm(Box::new(form))));
     }
@@ -351,11 +354,20 @@ impl App {
         let Some(choice) = form.map(|form| Choice::from_settings(&form.export.choices)) else {
             return;
         };
-        let loaded = choice.network(choice.model).and_then(|of| self.network(&of));
-        let (Some(loaded), Some(form)) = (loaded, self.overlays.export_form()) else {
+        let network = choice.network(choice.model);
+        let loaded = network.as_ref().and_then(|of| self.network(of));
+        let has_failed = network.is_none_or(|of| self.networks.failed.contains(&of));
+        let Some(form) = self.overlays.export_form() else {
+            return;
+        };
+        let Some(loaded) = loaded else {
+            if has_failed {
+                form.frame_seconds = Err("not known, because the style could not be loaded");
+            }
             return;
         };
         let control = form.measuring.insert(Arc::default()).clone();
+        let same = control.clone();
         let (width, height) = form.size();
         let painter = self.engine.film_painter();
         let measure = move || {
@@ -364,11 +376,15 @@ impl App {
             let painted = painter.paint(&[&frame], &loaded.network, settings, None, &control);
             painted.map_err(|e| e.to_string())
         };
-        self.tasks.spawn(measure, |app, painted: Result<Vec<Painting>, String>| {
+        self.tasks.spawn(measure, move |app, painted: Result<Vec<Painting>, String>| {
             let painting = painted.ok().and_then(|mut painted| painted.pop());
-            if let (Some(form), Some(painting)) = (app.overlays.export_form(), painting) {
+            let form = app.overlays.export_form();
+            let is_it =
+                |form: &&mut Form| form.measuring.as_ref().is_some_and(|m| Arc::ptr_eq(m, &same));
+            if let Some(form) = form.filter(is_it) {
                 // Without the time in which its session was opened.
-                form.frame_seconds = Some(painting.run.total_ms / 1e3);
+                let seconds = painting.map(|painting| painting.run.total_ms / 1e3);
+                form.frame_seconds = seconds.ok_or("not known, because a test frame failed");
             }
         });
     }

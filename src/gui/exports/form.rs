@@ -32,8 +32,8 @@ pub struct Form {
     pub film: Arc<OpenFilm>,
     /// How it is painted, as text.
     pub painting: String,
-    /// Seconds for a frame, once they are measured.
-    pub frame_seconds: Option<f64>,
+    /// Seconds for a frame, or when or why they are not known, as text.
+    pub frame_seconds: Result<f64, &'static str>,
     /// Stops the measurement, once it runs.
     pub measuring: Option<Arc<RunControl>>,
 }
@@ -62,6 +62,11 @@ fn bits_per_pixel(container: Container, codec: Codec, quality: u8) -> f64 {
 }
 
 impl Form {
+    pub fn new(export: Export, film: Arc<OpenFilm>, painting: String) -> Self {
+        let frame_seconds = Err("measured as soon as nothing else is painted");
+        Self { export, film, painting, frame_seconds, measuring: None }
+    }
+
     fn container(&self) -> Container {
         Container::from_path(&self.export.output).unwrap_or(Container::Mp4)
     }
@@ -88,8 +93,8 @@ impl Form {
         let bits = bits_per_pixel(self.container(), self.export.codec, self.export.quality);
         let size = size_in_words((bits * pixels / 8.0) as u64);
         let time = match self.frame_seconds {
-            Some(seconds) => format!("about {}", time_left::duration(seconds * frames as f64)),
-            None => "measuring".to_owned(),
+            Ok(seconds) => format!("about {}", time_left::duration(seconds * frames as f64)),
+            Err(why) => why.to_owned(),
         };
         let range = self.export.range;
         let part = match (range.start, range.end) {
