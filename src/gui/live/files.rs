@@ -29,7 +29,7 @@ use crate::{
         MediaError,
         codec::Codec,
         encode::{self, Existing, Format},
-        record::{Destination, FrameSink, Microphone, Mp4Choice, Recorded, Recorder, TakenFrames},
+        record::{Destination, FrameSink, Microphone, Recorded, Recorder, TakenFrames},
         scale::{scaled, size_within},
     },
     settings::{LiveChoices, RecordAs},
@@ -205,42 +205,27 @@ impl App {
         let frames = taken.clone();
         let wake_up = self.tasks.wake_up();
         let start = move || {
-            let ffmpeg = match record_as {
-                RecordAs::Video => Some(codec.ffmpeg()),
-                RecordAs::Pictures => None,
+            let ending = match record_as {
+                RecordAs::Video => ".mp4",
+                RecordAs::Pictures => "",
             };
-            let (ending, note) = match &ffmpeg {
-                Some(Ok(_)) => (".mp4", None),
-                Some(Err(why)) => {
-                    let note = "the video is a larger Motion-JPEG AVI file";
-                    (".avi", Some(remark(&format!("{why}; {note}."))))
+            with_free_name(&folder, RECORDING, ending, |path| {
+                if record_as == RecordAs::Pictures {
+                    disk::make_new_folder(path)?;
                 }
-                None => ("", None),
-            };
-            let is_mp4 = matches!(ffmpeg, Some(Ok(_)));
-            let (microphone, note) = match (is_mp4 && wants_sound).then(|| Microphone::find(None)) {
-                Some(Err(why)) => {
-                    (None, Some(format!("Recording without sound: {}.", remark(&why))))
+                let (mut destination, mut note) = Destination::of(path, Format::Jpeg, codec);
+                if let Destination::Mp4 { choice, .. } = &mut destination {
+                    choice.quality = quality;
+                    match wants_sound.then(|| Microphone::find(None)).transpose() {
+                        Ok(found) => choice.microphone = found,
+                        Err(why) => {
+                            note = Some(format!("Recording without sound: {}.", remark(&why)));
+                        }
+                    }
                 }
-                found => (found.and_then(Result::ok), note),
-            };
-            let recorder = with_free_name(&folder, RECORDING, ending, |path| {
-                let path = path.to_owned();
-                let destination = match ffmpeg.clone() {
-                    Some(Ok(ffmpeg)) => {
-                        let microphone = microphone.clone();
-                        let choice = Mp4Choice { codec, quality, microphone, ..ffmpeg.into() };
-                        Destination::Mp4 { path, choice }
-                    }
-                    Some(Err(_)) => Destination::Avi { path },
-                    None => {
-                        disk::make_new_folder(&path)?;
-                        Destination::Pictures { folder: path, format: Format::Jpeg }
-                    }
-                };
-                Recorder::of_taken(&frames, &destination, wake_up.clone())
-            })?;
-            Ok((recorder, note))
+                let recorder = Recorder::of_taken(&frames, &destination, wake_up.clone())?;
+                Ok((recorder, note))
+            })
         };
         self.tasks.spawn_writing_or(
             start,
