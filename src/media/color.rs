@@ -12,7 +12,7 @@ use moxcms::{
 };
 use rayon::prelude::*;
 
-use super::{container::png_info, foreign::Pixels};
+use super::{foreign::Pixels, png_info::png_info};
 use crate::{
     deep_frame::{DeepFrame, narrowed, widened},
     lock::lock,

@@ -4,12 +4,8 @@
 //! Walks the structure of the container without decoding pixels. Every walk ends with the given bytes. Malformed data
 //! ends it without an error, because the decoder reports damage itself.
 
-use std::io::Cursor;
+use super::{kind::Kind, png_info::png_info};
 
-use super::kind::Kind;
-
-/// Maximum bytes that the reader of a PNG's chunks may allocate.
-const PNG_INFO_BYTES: usize = 8 << 20;
 const PNG_SIGNATURE_BYTES: usize = 8;
 /// Bytes of a chunk of a PNG other than its data.
 const PNG_CHUNK_BYTES: usize = 12;
@@ -100,13 +96,6 @@ pub(super) fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = u64> {
         let frame = decoder.as_mut()?.next_frame_info().ok()??;
         Some(u64::from(frame.width) * u64::from(frame.height))
     })
-}
-
-/// What the chunks of a PNG before its pixels say. `None` if one of them is damaged.
-pub(super) fn png_info(bytes: &[u8]) -> Option<png::Info<'static>> {
-    let limits = png::Limits { bytes: PNG_INFO_BYTES };
-    let reader = png::Decoder::new_with_limits(Cursor::new(bytes), limits).read_info().ok()?;
-    Some(reader.info().clone())
 }
 
 /// Whether a PNG declares several frames (PNG, third edition, 11.3.6).

@@ -1,6 +1,6 @@
 //! What a file says about its photo: EXIF, XMP, IPTC and the resolution. Paintings get a copy of it.
 
-use super::{container::png_info, foreign::Opened, format::Format, kind::Kind};
+use super::{foreign::Opened, format::Format, kind::Kind, png_info::png_info};
 
 /// Maximum bytes of each part.
 const MAX_BYTES: usize = 1 << 20;

@@ -31,6 +31,7 @@ mod kind;
 pub mod memory;
 pub mod metadata;
 pub(crate) mod nut;
+mod png_info;
 pub(crate) mod process;
 pub mod record;
 pub mod resample;
