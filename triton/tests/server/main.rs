@@ -206,7 +206,8 @@ fn a_deadline_in_the_queue_is_honoured(program: &Path) -> Outcome {
 }
 
 fn reloads_do_not_grow(program: &Path) -> Outcome {
-    // A network of 40 MB, so that one that is kept shows.
+    // Its network has 40 MB. The allocator keeps up to a few times as much for the next pictures; ten networks that are
+    // kept would be 400 MB.
     let config = "backend: \"styleforge\"\ninstance_group [{ kind: KIND_CPU count: 1 }]\n\
         parameters { key: \"style\" value { string_value: \"style.png\" } }";
     let (png, _) = encode::to_bytes("style", &photo(90, 70), None, Encoding::of(Format::Png))?;
@@ -216,7 +217,7 @@ fn reloads_do_not_grow(program: &Path) -> Outcome {
     })?;
     let mut client = server.client()?;
     let mut resident = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..12 {
         for action in ["unload", "load"] {
             let path = format!("/v2/repository/models/picture/{action}");
             let answer = client.post(&path, &json!({}), &[])?;
@@ -234,8 +235,8 @@ fn reloads_do_not_grow(program: &Path) -> Outcome {
         assert_eq!(answer.status, 200, "{}", answer.error());
         resident.push(server.resident_bytes()? / 1_000_000);
     }
-    let grown = resident[5].saturating_sub(resident[1]);
-    assert!(grown < 40, "{resident:?} MB");
+    let grown = resident[11].saturating_sub(resident[1]);
+    assert!(grown < 200, "{resident:?} MB");
     Ok(())
 }
 
