@@ -41,7 +41,8 @@ impl ToSrgb {
     /// From an ICC profile for grey or other pixels. `None` for sRGB and for what differs from it by at most one level.
     pub fn of_icc(profile: &[u8], is_gray: bool) -> Result<Option<Self>, Unusable> {
         // Files of one origin have the same profile, and a conversion takes as long as decoding a small photo.
-        static LAST: Mutex<Option<(Vec<u8>, bool, Option<ToSrgb>)>> = Mutex::new(None);
+        type Last = (Vec<u8>, bool, Option<ToSrgb>);
+        static LAST: Mutex<Option<Last>> = Mutex::new(None);
         if let Some((last, was_gray, found)) = &*lock(&LAST)
             && (last.as_slice(), *was_gray) == (profile, is_gray)
         {

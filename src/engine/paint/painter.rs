@@ -30,6 +30,9 @@ use crate::{
     timing::RunTiming,
 };
 
+/// The times, the paintings, and the state of the steadiness if the device steadied.
+type Ran = (RunTiming, Vec<Frame>, Option<Vec<u8>>);
+
 /// Paints photos on a device, and on a replacement if it is lost.
 pub struct Painter {
     pub(in crate::engine) device: Device,
@@ -404,14 +407,14 @@ impl Painter {
     }
 
     /// Runs a newly opened session on `photos`. The last painted photos, in another style or mode, are neither scaled
-    /// nor uploaded again, unless they are steadied. Also returns the state of the steadiness if the device steadied.
+    /// nor uploaded again, unless they are steadied.
     fn run(
         &mut self,
         key: &SessionKey,
         photos: &[&Arc<Frame>],
         steadying: Option<&Steadying>,
         control: &RunControl,
-    ) -> Result<(RunTiming, Vec<Frame>, Option<Vec<u8>>), BackendError> {
+    ) -> Result<Ran, BackendError> {
         let size @ (width, height) = (key.spec.width, key.spec.height);
         let sent = self.sent.take();
         let sent = sent.filter(|sent| steadying.is_none() && sent.is_of(photos, size));

@@ -215,7 +215,7 @@ impl CpuPlan {
                 return Err(PlanError::NoInt8);
             }
             let builder = GeneralBuilder::plan(graph, &shapes, variant == CpuVariant::Fused)?;
-            plan.weights_len = builder.parts.len();
+            plan.weights_len = builder.parts.weights_len();
             plan.general = builder.parts;
             builder.collected
         };

@@ -28,7 +28,7 @@ pub struct GeneralParts {
 
 impl GeneralParts {
     /// Size of everything that a session keeps of the network, in f32.
-    pub fn len(&self) -> usize {
+    pub fn weights_len(&self) -> usize {
         let convs = self.convs.iter().map(GeneralConv::packed_len);
         let values = self.channel_nodes.iter().map(|(_, stored)| 2 * stored);
         let tables = self.resizes.iter();
