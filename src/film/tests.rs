@@ -244,7 +244,7 @@ fn a_device_steadies_the_frames_also_after_an_interruption() {
     let here = tempfile::tempdir().expect("a folder");
     let (output, clip) = (here.path().join("painted.mp4"), clip());
     let film = Film { look: Look::default(), steadiness: 70, batch: 1, ..film(&clip, &output) };
-    // What was asked for every frame.
+    // Also returns the requests, one for each frame.
     let run = |decodes: &str, patience: u64| {
         let tools = Tools {
             patience: Duration::from_secs(patience),

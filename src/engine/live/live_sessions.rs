@@ -70,7 +70,7 @@ impl LiveSessions {
     /// The session that may receive frames in the camera's format, and steady their paintings if `steadies` is set.
     /// `None` in a comparison, because both sides get the same decoded pixels.
     pub fn for_raw(&self, steadies: bool) -> Option<&SessionSlot> {
-        let slot = self.scheduler.serving.as_ref()?.single()?;
+        let slot = self.scheduler.serving()?.single()?;
         let can = self.leases.first()?.capabilities;
         (can.decodes && (can.steadies || !steadies)).then_some(slot)
     }
@@ -94,7 +94,7 @@ impl LiveSessions {
     }
 
     fn goal(&self, devices: &Devices, settings: &LiveSettings, size: (usize, usize)) -> Goal {
-        goal(settings, size, !self.scheduler.is_pair_refused, devices)
+        goal(settings, size, !self.scheduler.is_pair_refused(), devices)
     }
 
     /// Chooses the target of the next picture from `settings` at `size`, and requests missing sessions. The previous
@@ -149,7 +149,7 @@ impl LiveSessions {
         let Next::Target(target) = next else {
             return;
         };
-        if matches!(target, RenderTarget::One(_)) && !self.scheduler.is_opening {
+        if matches!(target, RenderTarget::One(_)) && !self.scheduler.is_opening() {
             devices.keep_first();
         }
         if self.leased.as_ref() == Some(target) && !self.leases.is_empty() {
@@ -294,7 +294,7 @@ impl LiveSessions {
                 return self.replace_lost(context, error, settings, target);
             }
             Loaded::Panicked(panic) => {
-                self.scheduler.broken = Some(slot.key.network);
+                self.scheduler.note_broken(&slot.key.network);
                 return self.refuse(context, panic, target);
             }
             Loaded::Failed(error) => error,

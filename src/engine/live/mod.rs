@@ -16,6 +16,7 @@
 //! Knows no window and no arguments. Everything here belongs to the engine's thread.
 
 mod compare;
+mod frame_cost;
 mod frame_loop;
 mod inbox;
 mod input;

@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     compare::Judge,
+    frame_cost::FrameCost,
     frame_loop::{Begun, FrameLoop, Painted, Run, Way},
     inbox::Inbox,
     input::Input,
@@ -18,7 +19,7 @@ use super::{
     pace::{Clock, Pace},
     picture::{LivePicture, ModePairTimes},
     previews::{Previews, Turn},
-    rate_control::{FrameCost, RateControl},
+    rate_control::RateControl,
     sampler::Sampler,
     scheduler::{Next, RenderTarget, SessionSlot},
     settings::{
@@ -261,7 +262,7 @@ impl Live {
         self.input.set_takes_raw(!self.declined_raw && for_raw.is_some());
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
-            if let Some(RenderTarget::One(slot)) = &self.sessions.scheduler.serving {
+            if let Some(RenderTarget::One(slot)) = self.sessions.scheduler.serving() {
                 let source = &self.input.frames.value.frame;
                 let frames = (&mut self.frames, source, &painted);
                 (self.sampler).sample(devices.first_mut(), &slot.key, frames, &self.clock, send);
@@ -414,7 +415,7 @@ impl Live {
 
     /// Sends the picture to the sinks, and its cost to the rate control. Returns the time that it took.
     fn hand_over(&mut self, begun: &Begun, painted: &Painted) -> Duration {
-        let is_opening = self.sessions.scheduler.is_opening;
+        let is_opening = self.sessions.scheduler.is_opening();
         if !is_opening {
             self.settings.note_carried_out();
         }

@@ -110,15 +110,13 @@ struct Opening {
 /// The state: the serving target, the one that is being opened, and the refused ones, which could not be opened.
 #[derive(Default)]
 pub struct Scheduler {
-    /// The target that painted the last picture.
-    pub serving: Option<RenderTarget>,
+    serving: Option<RenderTarget>,
     refused: Option<RenderTarget>,
     /// A network whose sessions panic when opened, at any size.
-    pub broken: Option<Arc<Network>>,
-    pub is_pair_refused: bool,
+    broken: Option<Arc<Network>>,
+    is_pair_refused: bool,
     opening: Option<Opening>,
-    /// Whether the serving target only paints until the goal is open.
-    pub is_opening: bool,
+    is_opening: bool,
 }
 
 impl Scheduler {
@@ -132,6 +130,16 @@ impl Scheduler {
         }
     }
 
+    /// Whether a comparison was refused.
+    pub fn is_pair_refused(&self) -> bool {
+        self.is_pair_refused
+    }
+
+    /// The target that painted the last picture.
+    pub fn serving(&self) -> Option<&RenderTarget> {
+        self.serving.as_ref()
+    }
+
     /// The newest request, if it has not ended.
     pub fn ticket(&self) -> Option<Ticket> {
         self.opening.as_ref()?.ticket
@@ -140,6 +148,11 @@ impl Scheduler {
     /// The session or device of that request.
     pub fn missing(&self) -> Option<&Missing> {
         self.opening.as_ref().map(|opening| &opening.missing)
+    }
+
+    /// Whether the serving target only paints until the goal is open.
+    pub fn is_opening(&self) -> bool {
+        self.is_opening
     }
 
     /// The next step towards `goal`. Repeated calls end in [`Step::Paint`], because every request is made once.
@@ -237,6 +250,11 @@ impl Scheduler {
             Some(one @ RenderTarget::One(_)) => self.refused = Some(one),
             Some(RenderTarget::Pair(_)) | None => self.is_pair_refused = true,
         }
+    }
+
+    /// Records that opening a session of this network panicked. It is not tried at other sizes either.
+    pub fn note_broken(&mut self, network: &Arc<Network>) {
+        self.broken = Some(network.clone());
     }
 
     /// Records that painting with `target` failed, so it no longer serves. Returns whether it was the goal itself,
@@ -340,10 +358,10 @@ mod tests {
         assert_eq!(world.next_one(32), (false, Some(32)));
         assert_eq!(world.next_one(48), (true, Some(32)));
         assert_eq!(world.next_one(48), (false, Some(32)));
-        assert!(world.scheduler.is_opening);
+        assert!(world.scheduler.is_opening());
         world.load(48);
         assert_eq!(world.next_one(48), (false, Some(48)));
-        assert!(!world.scheduler.is_opening);
+        assert!(!world.scheduler.is_opening());
         assert_eq!(world.next_one(32), (false, Some(32)), "still open");
     }
 
@@ -352,7 +370,7 @@ mod tests {
         let mut world = World::new();
         world.next_one(32);
         world.scheduler.ended(world.newest());
-        world.scheduler.broken = Some(world.network.clone());
+        world.scheduler.note_broken(&world.network.clone());
         for px in 16..64 {
             assert_eq!(world.next_one(px), (false, None), "{px}");
         }
@@ -386,7 +404,7 @@ mod tests {
         let (_, target) = world.scheduler.ended(world.newest()).expect("the newest");
         world.scheduler.refuse(target);
         assert_eq!(world.next_one(48), (false, Some(32)));
-        assert!(!world.scheduler.is_opening, "as far as it could be");
+        assert!(!world.scheduler.is_opening(), "as far as it could be");
         world.scheduler.settings_changed(false);
         assert_eq!(world.next_one(48), (true, Some(32)), "a new attempt");
         // Without a serving target, the source is shown.
@@ -407,12 +425,12 @@ mod tests {
         assert_eq!(world.next(Goal::Target(pair.clone())), (true, Some(32)));
         world.load(48);
         assert_eq!(world.next(Goal::Target(pair.clone())), (false, Some(32)));
-        assert!(world.scheduler.serving.as_ref() == Some(&pair));
+        assert!(world.scheduler.serving() == Some(&pair));
         let device = Goal::Device(DeviceChoice::Cpu);
         assert_eq!(world.next(device.clone()), (true, Some(32)));
         assert!(world.scheduler.ended(world.newest()).is_some());
         world.scheduler.refuse(None);
-        assert!(world.scheduler.is_pair_refused);
+        assert!(world.scheduler.is_pair_refused());
         world.requests += 1;
         let slot = world.slot(64);
         world.scheduler.prefetch(slot, world.newest());

@@ -336,8 +336,8 @@ impl<'a> GeneralBuilder<'a> {
         }
         let mut conv = GeneralConv::new(node, pad, output, self.is_fused)?;
         if self.is_fused {
-            let behind = unit.nodes[1..].iter().map(|&id| &self.graph.nodes()[id]);
-            let affines = behind.take_while(|node| node.op == Op::Affine);
+            let following = unit.nodes[1..].iter().map(|&id| &self.graph.nodes()[id]);
+            let affines = following.take_while(|node| node.op == Op::Affine);
             conv.affines = affines.map(|node| node.name.clone()).collect();
         }
         let from = self.read(input)?;
