@@ -14,8 +14,7 @@ use std::{
 
 use styleforge::{
     backend::RunControl,
-    compose::Look,
-    engine::paint::{PaintSettings, Painting, at_size},
+    engine::paint::{PaintSettings, at_size},
     frame::Frame,
     network::Network,
 };
@@ -229,19 +228,12 @@ fn paint(
         let mut paintings = paintings.into_iter();
         let finished = jobs.iter().map(|(Job { options, .. }, Photo { picture, .. })| {
             let photo = &picture.frame;
-            let output = options.output_size.resolve(photo.size(), *size);
-            let finished = match paintings.next() {
-                // Nothing of the photo is visible.
-                Some(Painting { painted, .. })
-                    if options.look == Look::default()
-                        && picture.is_rgb()
-                        && painted.size() == output =>
-                {
-                    painted
-                }
-                Some(painting) => painting.into_finished(photo, options.output_size, options.look),
+            let finished = if let Some(painting) = paintings.next() {
+                painting.into_finished(photo, options.output_size, options.look)
+            } else {
                 // At strength 0.
-                None => at_size(photo, output.0, output.1).into_owned(),
+                let (width, height) = options.output_size.resolve(photo.size(), *size);
+                at_size(photo, width, height).into_owned()
             };
             picture.returned(finished, options.format)
         });

@@ -146,11 +146,6 @@ pub struct Painted {
 }
 
 impl Picture {
-    /// Whether it has no alpha that its painting must have as well.
-    pub fn is_rgb(&self) -> bool {
-        matches!(self.form, Form::Pixels(3))
-    }
-
     /// The finished painting in the form of its photo.
     ///
     /// # Errors

@@ -270,6 +270,11 @@ impl Painting {
 
 fn finished(painted: Cow<'_, Frame>, photo: &Frame, output: OutputSize, look: Look) -> Frame {
     let (width, height) = output.resolve(photo.size(), painted.size());
+    let is_own_size = photo.size() == painted.size() && painted.size() == (width, height);
+    if is_own_size && look == Look::default() {
+        // It has the photo's alpha already.
+        return painted.into_owned();
+    }
     let base = at_size(photo, width, height);
     if look.strength_percent == 0 {
         return base.into_owned();

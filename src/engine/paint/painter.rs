@@ -360,14 +360,13 @@ impl Painter {
             refused = Some(error);
         };
         let spec = key.spec;
-        let mut steady = None;
-        let (run, outputs): (_, Vec<_>) = if settings.is_deep {
+        let (run, outputs, mut steady): (_, Vec<_>, _) = if settings.is_deep {
             let (run, outputs) = self.run_deep(&key, photos, control)?;
-            (run, outputs.into_iter().map(|deep| (deep.narrowed(), Some(deep))).collect())
+            let outputs = outputs.into_iter().map(|deep| (deep.narrowed(), Some(deep)));
+            (run, outputs.collect(), None)
         } else {
-            let (run, outputs);
-            (run, outputs, steady) = self.run(&key, photos, steadying, control)?;
-            (run, outputs.into_iter().map(|painted| (painted, None)).collect())
+            let (run, outputs, steady) = self.run(&key, photos, steadying, control)?;
+            (run, outputs.into_iter().map(|painted| (painted, None)).collect(), steady)
         };
         for photo in photos {
             self.make_room_to_finish(photo, (spec.width, spec.height), within);
