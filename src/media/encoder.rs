@@ -128,6 +128,8 @@ impl Encoder {
         spawn("encoder watch", move || {
             while written.recv().is_ok() {
                 if written.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+                    // First, so that the write that fails then can see why.
+                    drop(written);
                     return watched.kill();
                 }
             }
