@@ -81,19 +81,6 @@ fn lanes4(f: impl Fn(usize) -> f32) -> [f32; 4] {
     [f(0), f(1), f(2), f(3)]
 }
 
-/// Methods of [`Simd`] that compute each lane of two vectors on its own.
-#[cfg(any(test, not(target_arch = "x86_64")))]
-macro_rules! lanes {
-    ($($method:ident($a:ident, $b:ident) = |$lane:ident| $value:expr;)*) => {
-        $(
-            #[inline(always)]
-            unsafe fn $method($a: Self::V, $b: Self::V) -> Self::V {
-                lanes4(|$lane| $value)
-            }
-        )*
-    };
-}
-
 #[cfg(any(test, not(target_arch = "x86_64")))]
 // SAFETY: plain Rust runs everywhere; pointers are the caller's promise.
 unsafe impl Simd for Portable {
@@ -119,13 +106,17 @@ unsafe impl Simd for Portable {
         // SAFETY: valid for four values by contract.
         unsafe { to.cast::<[f32; 4]>().write_unaligned(value) }
     }
-    lanes! {
-        add(a, b) = |i| a[i] + b[i];
-        sub(a, b) = |i| a[i] - b[i];
-        mul(a, b) = |i| a[i] * b[i];
-        div(a, b) = |i| a[i] / b[i];
-        max(a, b) = |i| if a[i] > b[i] { a[i] } else { b[i] };
-        min(a, b) = |i| if a[i] < b[i] { a[i] } else { b[i] };
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| a[i] * b[i])
     }
     #[inline(always)]
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
@@ -135,6 +126,18 @@ unsafe impl Simd for Portable {
         } else {
             lanes4(|i| a[i] * b[i] + c[i])
         }
+    }
+    #[inline(always)]
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| a[i] / b[i])
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
+        lanes4(|i| if a[i] < b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
     unsafe fn power_of_two(based: Self::V) -> Self::V {

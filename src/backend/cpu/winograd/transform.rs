@@ -67,17 +67,6 @@ fn line<V: Copy, const N: usize>(values: [V; N]) -> Line<V> {
     line
 }
 
-/// One of the methods of [`Transform`], for vectors of `$simd`.
-macro_rules! transform {
-    ($simd:ident, $method:ident($values:pat) $result:block) => {
-        #[inline(always)]
-        unsafe fn $method<$simd: Simd>($values: Line<$simd::V>) -> Line<$simd::V> {
-            // SAFETY: the instruction set exists by the caller's promise.
-            unsafe { $result }
-        }
-    };
-}
-
 /// F(4, 3), at 0, -1/√2, 1/√2, -√2, √2 and infinity: six products for four outputs. At -1, 1, -2 and 2, the factor on a
 /// product, and therefore on its rounding error, can be eight. Here it is less than three.
 pub struct FourOutputs;
@@ -99,37 +88,45 @@ impl Transform for FourOutputs {
         [0.0, 0.0, 1.0],
     ];
 
-    transform!(S, forward(d) {
-        let (near, far) = (S::splat(FRAC_1_SQRT_2), S::splat(SQRT_2));
-        let (less_near, less_far) = (S::splat(-FRAC_1_SQRT_2), S::splat(-SQRT_2));
-        let (less_half, less_two) = (S::splat(-0.5), S::splat(-2.0));
-        let both = S::splat(-2.5);
-        let even_near = S::mul_add(less_two, d[2], d[4]);
-        let odd_near = S::mul_add(less_two, d[1], d[3]);
-        let even_far = S::mul_add(less_half, d[2], d[4]);
-        let odd_far = S::mul_add(less_half, d[1], d[3]);
-        line([
-            S::mul_add(both, d[2], S::add(d[0], d[4])),
-            S::mul_add(near, odd_near, even_near),
-            S::mul_add(less_near, odd_near, even_near),
-            S::mul_add(far, odd_far, even_far),
-            S::mul_add(less_far, odd_far, even_far),
-            S::mul_add(both, d[3], S::add(d[1], d[5])),
-        ])
-    });
+    #[inline(always)]
+    unsafe fn forward<S: Simd>(d: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (near, far) = (S::splat(FRAC_1_SQRT_2), S::splat(SQRT_2));
+            let (less_near, less_far) = (S::splat(-FRAC_1_SQRT_2), S::splat(-SQRT_2));
+            let (less_half, less_two) = (S::splat(-0.5), S::splat(-2.0));
+            let both = S::splat(-2.5);
+            let even_near = S::mul_add(less_two, d[2], d[4]);
+            let odd_near = S::mul_add(less_two, d[1], d[3]);
+            let even_far = S::mul_add(less_half, d[2], d[4]);
+            let odd_far = S::mul_add(less_half, d[1], d[3]);
+            line([
+                S::mul_add(both, d[2], S::add(d[0], d[4])),
+                S::mul_add(near, odd_near, even_near),
+                S::mul_add(less_near, odd_near, even_near),
+                S::mul_add(far, odd_far, even_far),
+                S::mul_add(less_far, odd_far, even_far),
+                S::mul_add(both, d[3], S::add(d[1], d[5])),
+            ])
+        }
+    }
 
-    transform!(S, backward(m) {
-        let (near_sum, near_difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-        let (far_sum, far_difference) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
-        let far = S::mul(S::splat(SQRT_2), far_difference);
-        let cubed = S::mul_add(S::splat(ROOT_8), far_difference, m[5]);
-        line([
-            S::add(S::add(m[0], near_sum), far_sum),
-            S::mul_add(S::splat(FRAC_1_SQRT_2), near_difference, far),
-            S::mul_add(S::splat(2.0), far_sum, S::mul(S::splat(0.5), near_sum)),
-            S::mul_add(S::splat(ROOT_EIGHTH), near_difference, cubed),
-        ])
-    });
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(m: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (near_sum, near_difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+            let (far_sum, far_difference) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+            let far = S::mul(S::splat(SQRT_2), far_difference);
+            let cubed = S::mul_add(S::splat(ROOT_8), far_difference, m[5]);
+            line([
+                S::add(S::add(m[0], near_sum), far_sum),
+                S::mul_add(S::splat(FRAC_1_SQRT_2), near_difference, far),
+                S::mul_add(S::splat(2.0), far_sum, S::mul(S::splat(0.5), near_sum)),
+                S::mul_add(S::splat(ROOT_EIGHTH), near_difference, cubed),
+            ])
+        }
+    }
 }
 
 /// F(3, 3), at 0, 1, -1, 2 and infinity: five products for three outputs.
@@ -146,26 +143,34 @@ impl Transform for ThreeOutputs {
         [0.0, 0.0, 1.0],
     ];
 
-    transform!(S, forward(d) {
-        let (two, less_two) = (S::splat(2.0), S::splat(-2.0));
-        let (outer, inner) = (S::sub(d[3], d[1]), S::sub(d[3], d[2]));
-        line([
-            S::mul_add(two, S::sub(d[0], d[2]), outer),
-            S::mul_add(less_two, d[1], inner),
-            S::mul_add(two, S::sub(d[1], d[2]), inner),
-            outer,
-            S::mul_add(less_two, outer, S::sub(d[4], d[2])),
-        ])
-    });
+    #[inline(always)]
+    unsafe fn forward<S: Simd>(d: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (two, less_two) = (S::splat(2.0), S::splat(-2.0));
+            let (outer, inner) = (S::sub(d[3], d[1]), S::sub(d[3], d[2]));
+            line([
+                S::mul_add(two, S::sub(d[0], d[2]), outer),
+                S::mul_add(less_two, d[1], inner),
+                S::mul_add(two, S::sub(d[1], d[2]), inner),
+                outer,
+                S::mul_add(less_two, outer, S::sub(d[4], d[2])),
+            ])
+        }
+    }
 
-    transform!(S, backward(m) {
-        let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-        line([
-            S::add(S::add(m[0], m[3]), sum),
-            S::mul_add(S::splat(2.0), m[3], difference),
-            S::add(S::mul_add(S::splat(4.0), m[3], sum), m[4]),
-        ])
-    });
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(m: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+            line([
+                S::add(S::add(m[0], m[3]), sum),
+                S::mul_add(S::splat(2.0), m[3], difference),
+                S::add(S::mul_add(S::splat(4.0), m[3], sum), m[4]),
+            ])
+        }
+    }
 }
 
 /// Two pixels of a map that is upsampled by 2 (nearest neighbour) before the convolution: five products for four
@@ -185,20 +190,28 @@ impl Transform for Doubled {
     const WEIGHTS: &'static [[f64; 3]] =
         &[[0.5, 0.5, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.5, 0.0], [-0.5, 0.0, 0.5]];
 
-    transform!(S, forward([a, b, c, d, ..]) {
-        let step = S::sub(c, b);
-        line([S::add(b, c), S::sub(c, a), S::sub(d, b), step])
-    });
+    #[inline(always)]
+    unsafe fn forward<S: Simd>([a, b, c, d, ..]: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let step = S::sub(c, b);
+            line([S::add(b, c), S::sub(c, a), S::sub(d, b), step])
+        }
+    }
 
-    transform!(S, backward(m) {
-        let (inner, outer) = (S::add(m[0], m[4]), S::sub(m[0], m[4]));
-        line([
-            S::sub(S::sub(outer, m[3]), m[1]),
-            S::sub(inner, m[3]),
-            S::add(inner, m[3]),
-            S::add(S::add(outer, m[3]), m[2]),
-        ])
-    });
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(m: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (inner, outer) = (S::add(m[0], m[4]), S::sub(m[0], m[4]));
+            line([
+                S::sub(S::sub(outer, m[3]), m[1]),
+                S::sub(inner, m[3]),
+                S::add(inner, m[3]),
+                S::add(S::add(outer, m[3]), m[2]),
+            ])
+        }
+    }
 }
 
 /// Every second output: seven products for three outputs. Even inputs are combined with the two outer weights by F(3,
@@ -212,26 +225,34 @@ impl Transform for Strided {
     const WEIGHTS: &'static [[f64; 3]] =
         &[[1.0, 0.0, 0.0], [0.5, 0.0, 0.5], [0.5, 0.0, -0.5], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]];
 
-    transform!(S, forward(d) {
-        [
-            S::sub(d[0], d[4]),
-            S::add(d[2], d[4]),
-            S::sub(d[4], d[2]),
-            S::sub(d[6], d[2]),
-            d[1],
-            d[3],
-            d[5],
-        ]
-    });
+    #[inline(always)]
+    unsafe fn forward<S: Simd>(d: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            [
+                S::sub(d[0], d[4]),
+                S::add(d[2], d[4]),
+                S::sub(d[4], d[2]),
+                S::sub(d[6], d[2]),
+                d[1],
+                d[3],
+                d[5],
+            ]
+        }
+    }
 
-    transform!(S, backward(m) {
-        let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-        line([
-            S::add(S::add(m[0], sum), m[4]),
-            S::add(difference, m[5]),
-            S::add(S::add(m[3], sum), m[6]),
-        ])
-    });
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(m: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+            line([
+                S::add(S::add(m[0], sum), m[4]),
+                S::add(difference, m[5]),
+                S::add(S::add(m[3], sum), m[6]),
+            ])
+        }
+    }
 }
 
 pub trait TileInput {
