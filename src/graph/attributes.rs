@@ -102,15 +102,17 @@ impl Conv {
         [(self.kernel[0] - 1) * self.dilation[0] + 1, (self.kernel[1] - 1) * self.dilation[1] + 1]
     }
 
-    /// Number of weights, without biases.
+    /// Number of weights, without biases; the largest number if a file declares more.
     pub const fn weight_count(&self) -> usize {
-        self.in_channels / self.groups * self.out_channels * self.kernel[0] * self.kernel[1]
+        let inputs = self.in_channels / self.groups;
+        let [rows, columns] = self.kernel;
+        inputs.saturating_mul(self.out_channels).saturating_mul(rows).saturating_mul(columns)
     }
 
     /// Number of multiply-adds of the direct form: every weight is multiplied by every pixel of `map`, the output, or
     /// the input if it is transposed.
     pub const fn multiply_adds(&self, map: Shape) -> u64 {
-        (self.weight_count() as u64).saturating_mul((map.height * map.width) as u64)
+        (self.weight_count() as u64).saturating_mul(map.height.saturating_mul(map.width) as u64)
     }
 
     pub(super) fn is_in_range(&self) -> bool {
