@@ -46,8 +46,7 @@ impl Job {
     /// Whether its pictures are still to be painted: none has failed, and the client has not cancelled.
     fn is_wanted(&mut self) -> bool {
         if self.failure.is_none() && self.request.is_cancelled() {
-            let what = "the client cancelled the request";
-            self.failure = Some(Failure::new(Code::Cancelled, what));
+            self.failure = Some(Failure::new(Code::Cancelled, "the client cancelled the request"));
         }
         self.failure.is_none()
     }
@@ -108,10 +107,11 @@ fn read(instance: &Instance, request: &Request, room: &mut Room) -> Outcome<(Vec
     let mut styles = Vec::new();
     if model.tensors.has_style {
         styles = pictures("STYLE")?;
-        let counts = [photos.len(), styles.len()];
-        if counts[0] != counts[1] {
+        if photos.len() != styles.len() {
             return Err(invalid!(
-                "the numbers of pictures and styles are {counts:?}; send one style with each picture"
+                "there are {} pictures and {} styles; send one style with each picture",
+                photos.len(),
+                styles.len()
             ));
         }
     }
@@ -131,19 +131,23 @@ fn grouped(instance: &Instance, jobs: &[Option<Job>], used_bytes: u64) -> Vec<Gr
         for (number, Photo { picture, network, .. }) in job.photos.iter().enumerate() {
             let (width, height) = picture.frame.size();
             let size = working_size.resolve(width, height);
-            let place = (index, number);
             let fits = |group: &&mut Group| {
                 instance.kind != Kind::Processor
                     && (group.size, group.settings.working_size) == (size, working_size)
                     && Arc::ptr_eq(&group.network, network)
             };
             if let Some(group) = groups.iter_mut().find(fits) {
-                group.places.push(place);
+                group.places.push((index, number));
                 continue;
             }
             let held_bytes = used_bytes.saturating_sub(picture.frame.rgba().len() as u64);
             let settings = PaintSettings { working_size, held_bytes, ..instance.settings };
-            groups.push(Group { network: network.clone(), settings, size, places: vec![place] });
+            groups.push(Group {
+                network: network.clone(),
+                settings,
+                size,
+                places: vec![(index, number)],
+            });
         }
     }
     groups
@@ -222,8 +226,10 @@ fn paint(
         }
         let is_free = network.graph().fixed_size().is_none();
         if is_free && paintings.iter().any(|painting| painting.painted.size() != *size) {
-            let what = "the GPU has too little free memory for the working size";
-            return Err(Failure::new(Code::Unavailable, what));
+            return Err(Failure::new(
+                Code::Unavailable,
+                "the GPU has too little free memory for the working size",
+            ));
         }
         let mut paintings = paintings.into_iter();
         let finished = jobs.iter().map(|(Job { options, .. }, Photo { picture, .. })| {

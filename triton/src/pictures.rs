@@ -83,9 +83,9 @@ pub fn read(
                 return Err(refused("a picture needs at least one pixel"));
             }
             if pixels > MAX_PIXELS || width.max(height) > MAX_SIDE_PX as usize {
-                let limits =
-                    format!("at most {MAX_PIXELS} pixels, {MAX_SIDE_PX} on a side, are supported");
-                return Err(refused(&limits));
+                return Err(refused(&format!(
+                    "at most {MAX_PIXELS} pixels, {MAX_SIDE_PX} on a side, are supported"
+                )));
             }
             let each = width * height * channels;
             if each.checked_mul(count) != Some(bytes.len()) {
