@@ -36,7 +36,6 @@ pub use camera::{
     is_connected, open_output, virtual_cameras,
 };
 pub use decoder::FrameDecoder;
-pub use demo::Scene;
 pub use format::{CameraFormat, FrameInterval, PixelFormat};
 pub use problem::{CaptureError, CaptureEvent, CaptureProblem};
 pub use source::{CameraId, Source};

@@ -1,8 +1,7 @@
 //! The demo scene: a built-in animation for machines without a camera, for the first start and for tests.
 //!
-//! The picture depends only on time and size. Shapes are made once and move in groups ([`shape`]). Vello draws them,
-//! large pictures on several threads ([`scene`]). Buffers are reused from frame to frame, except for rows of pixels and
-//! gradient tables, which are small.
+//! The picture depends only on time and size. Shapes are made once, move in groups ([`shape`]), and are drawn by vello
+//! ([`scene`]). Buffers are reused from frame to frame, except for rows of pixels and gradient tables, which are small.
 
 mod figures;
 mod landscape;
@@ -11,9 +10,9 @@ mod shape;
 
 use std::time::{Duration, Instant};
 
-use super::{CaptureSettings, LARGEST_FRAME_PX, feed::Feed, frame_writer::FrameWriter};
+use scene::Scene;
 
-pub use scene::Scene;
+use super::{CaptureSettings, LARGEST_FRAME_PX, feed::Feed, frame_writer::FrameWriter};
 
 /// Default and maximum frames per second.
 const FPS: (u32, u32) = (30, 240);
@@ -25,8 +24,7 @@ const SHORTEST_PX: usize = 320;
 /// Delivers the scene at the rate of its settings. It grows with the requested size and never shrinks, so that it stays
 /// the same while that size fluctuates.
 pub(super) fn run(feed: &Feed, mut frames: FrameWriter, mut settings: CaptureSettings) {
-    let (mut width, mut height) = size_for(&settings);
-    let mut scene = Scene::new(width, height);
+    let mut scene = Scene::new(size_for(&settings));
     feed.started("demo scene".to_owned());
     let beat = Duration::from_secs(1) / settings.fps.unwrap_or(FPS.0).clamp(1, FPS.1);
     let mut began = Instant::now();
@@ -34,14 +32,13 @@ pub(super) fn run(feed: &Feed, mut frames: FrameWriter, mut settings: CaptureSet
         if feed.control.source_px() > settings.source_px {
             settings.source_px = feed.control.source_px();
             let larger = size_for(&settings);
-            if larger != (width, height) {
-                (width, height) = larger;
-                scene = Scene::new(width, height);
+            if larger != scene.size() {
+                scene = Scene::new(larger);
             }
         }
         let at = Instant::now();
         let time_s = at.duration_since(began).as_secs_f64();
-        frames.draw((width, height), at, |rgba| scene.draw(time_s, rgba));
+        frames.draw(scene.size(), at, |rgba| scene.draw(time_s, rgba));
         if !feed.wait(until_next(began.elapsed(), beat)) {
             return;
         }

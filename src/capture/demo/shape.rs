@@ -6,7 +6,7 @@ use std::f64::consts::TAU;
 
 use vello_cpu::{
     PaintType,
-    kurbo::{Affine, BezPath, Circle, Point, Rect, Shape as _, Stroke, Vec2, stroke},
+    kurbo::{Affine, BezPath, Circle, Point, Shape as _, Stroke, Vec2, stroke},
     peniko::{Color, Gradient},
 };
 
@@ -26,12 +26,11 @@ const TOLERANCE: f64 = 0.0001;
 pub struct Shape {
     pub path: BezPath,
     pub paint: PaintType,
-    pub bounds: Rect,
 }
 
 impl Shape {
     fn new(paint: impl Into<PaintType>, path: BezPath) -> Self {
-        Self { bounds: path.bounding_box(), paint: paint.into(), path }
+        Self { paint: paint.into(), path }
     }
 
     /// A shape of one colour.
