@@ -1,10 +1,10 @@
 //! The moving figures of the landscape. A figure is drawn around a point, and its motion positions that point.
 
-use vello_cpu::kurbo::{Affine, Point};
+use vello_cpu::kurbo::{Affine, Circle, Shape as _};
 
 use super::{
     landscape::HORIZON,
-    shape::{Group, Shape, at, drawing, faint, random, sawtooth, wave},
+    shape::{Gradation, Group, Shape, at, drawing, random, sawtooth, wave},
 };
 
 /// A person in front who waves. Shows how faces are painted.
@@ -37,23 +37,17 @@ pub fn person(right: f64) -> Vec<Group> {
 }
 
 /// A sailing boat that tacks to and fro, with its reflection in the water.
-pub fn boat(right: f64) -> Vec<Group> {
+pub fn boat(right: f64) -> [Group; 2] {
     let place = move |t| {
         let x = right * (0.62 + 0.16 * wave(t, 90.0, 0.0));
         at(x, 0.685 + 0.004 * wave(t, 4.3, 0.0)) * Affine::scale(0.9)
     };
     let tilted = move |t| place(t) * Affine::rotate(0.06 + 0.05 * wave(t, 5.9, 0.2));
-    let blown = |t| Affine::scale_non_uniform(1.0 + 0.06 * wave(t, 3.2, 0.0), 1.0);
     let mirrored = move |t| {
         let ripple = 0.06 * wave(t, 2.0, 0.0) - 0.06;
         place(t) * Affine::new([1.0, 0.0, ripple, -0.55, 0.0, 0.06])
     };
-    vec![
-        Group::new(faint(drawing("hull"), 0.35), mirrored),
-        Group::new(faint(drawing("sails"), 0.35), move |t| mirrored(t) * blown(t)),
-        Group::new(drawing("sails"), move |t| tilted(t) * blown(t)),
-        Group::new(drawing("hull"), tilted),
-    ]
+    [Group::new(drawing("boat"), mirrored).faint(0.35), Group::new(drawing("boat"), tilted)]
 }
 
 /// A hot-air balloon that drifts across the sky.
@@ -64,35 +58,37 @@ pub fn balloon(right: f64) -> Group {
 }
 
 /// A flight of birds.
-pub fn birds(right: f64) -> Vec<Group> {
-    let bird = |i: usize| {
+pub fn birds(right: f64) -> impl Iterator<Item = Group> {
+    (0..6).map(move |i| {
         let (back, phase) = (i as f64, random(i, 1));
         Group::new(drawing("bird"), move |t| {
             let x = (right + 0.5) * sawtooth(t, 34.0, 0.3) - 0.1 - 0.035 * back;
             let y = 0.27 + 0.03 * wave(back, 2.3, 0.0) + 0.012 * wave(t, 4.8, phase);
             at(x, y) * Affine::scale_non_uniform(1.0, 0.7 + 0.4 * wave(t, 0.77, phase))
         })
-    };
-    (0..6).map(bird).collect()
+    })
 }
 
 /// A lighthouse on a rock at the far shore. Its lamp brightens when it points at the viewer.
-pub fn lighthouse(right: f64) -> Vec<Group> {
+pub fn lighthouse(right: f64) -> [Group; 2] {
     let foot = at(0.9 * right, HORIZON - 0.004);
-    let lamp = vec![Shape::glow(0xfff0aa, Point::ZERO, 0.09)];
+    let disc = Circle::new((0.0, 0.0), 0.09).to_path(0.0001);
+    let lamp = vec![Shape::new("#fff0aacc,#fff0aa00", Gradation::FromCentre, disc)];
     let swelling = move |t| foot * at(0.0, -0.182) * Affine::scale(wave(t, 5.0, 0.0).max(0.0));
-    vec![Group::new(lamp, swelling), Group::new(drawing("lighthouse"), move |_| foot)]
+    [Group::new(lamp, swelling), Group::new(drawing("lighthouse"), move |_| foot)]
 }
 
 /// Tall flowers in front that bend in the wind.
-pub fn flowers(right: f64) -> Vec<Group> {
-    let flower = |i: usize| {
+pub fn flowers(right: f64) -> impl Iterator<Item = Group> {
+    (0..9).map(move |i| {
         let (x, size) = (right * (0.66 + 0.04 * i as f64), 0.6 + 0.4 * random(i, 4));
         let phase = 0.13 * i as f64;
-        Group::new(drawing(&format!("flower {}", i % 3)), move |t| {
+        let mut shapes = drawing("flower");
+        // Between the leaves and the heart.
+        shapes.insert(2, drawing("petals").swap_remove(i % 3));
+        Group::new(shapes, move |t| {
             let lean = 0.12 * wave(t, 3.7, phase) + 0.04 * wave(t, 1.1, 3.0 * phase);
             at(x, 1.0) * Affine::skew(-lean, 0.0) * Affine::scale(size)
         })
-    };
-    (0..9).map(flower).collect()
+    })
 }

@@ -1,9 +1,10 @@
 //! Sky, clouds, mountains, hills, water and the meadow in front.
 
-use vello_cpu::kurbo::{Affine, BezPath, Circle, Point, Rect, Shape as _};
+use vello_cpu::kurbo::{Affine, BezPath, Circle, Rect, Shape as _};
 
 use super::shape::{
-    Colour, Group, Shape, at, drawing, faint, mix, outline, pieces, random, sawtooth, wave,
+    Gradation::{FromCentre, FromSun, FromTop},
+    Group, Shape, at, drawing, mix, outline, pieces, random, sawtooth, wave,
 };
 
 /// The horizon, in picture heights.
@@ -15,19 +16,19 @@ const WAVE_ROWS: usize = 34;
 
 /// The top edge of a ground: middle and amplitude in picture heights, frequency in radians per picture height of width.
 type Line = [f64; 3];
-/// A ground: its top edge, its bottom, its gradient colours, and the drawing of its cover.
-type Ground = (Line, f64, [Colour; 2], &'static str);
+/// A ground: its top edge, its bottom, its colours from top to bottom, and the drawing of its cover.
+type Ground = (Line, f64, &'static str, &'static str);
 
-const RIDGE: [Ground; 1] = [([0.47, 0.03, 4.0], HORIZON, [0x9290b8, 0xd6b0a8], "")];
+const RIDGE: [Ground; 1] = [([0.47, 0.03, 4.0], HORIZON, "#9290b8,#d6b0a8", "")];
 const HILLS: [Ground; 3] = [
-    ([0.495, 0.02, 5.0], HORIZON, [0x8ca058, 0x628454], "fields and woods"),
-    ([0.52, 0.01, 8.0], HORIZON, [0x709642, 0x3c6832], "fields and woods"),
-    ([0.546, 0.001, 40.0], 0.553, [0xdec496, 0xdec496], ""),
+    ([0.495, 0.02, 5.0], HORIZON, "#8ca058,#628454", "fields and woods"),
+    ([0.52, 0.01, 8.0], HORIZON, "#709642,#3c6832", "fields and woods"),
+    ([0.546, 0.001, 40.0], 0.553, "#dec496", ""),
 ];
 const MEADOW: [Ground; 3] = [
-    ([0.847, 0.05, 2.9], 1.01, [0xfaf8f0, 0xfaf8f0], ""),
-    ([0.851, 0.05, 2.9], 1.01, [0xceaa78, 0xf0d8a8], ""),
-    ([0.877, 0.047, 2.9], 1.01, [0x80a83e, 0x2c602c], "grass"),
+    ([0.847, 0.05, 2.9], 1.01, "#faf8f0", ""),
+    ([0.851, 0.05, 2.9], 1.01, "#ceaa78,#f0d8a8", ""),
+    ([0.877, 0.047, 2.9], 1.01, "#80a83e,#2c602c", "grass"),
 ];
 
 /// The landscape of a picture `right` heights wide.
@@ -36,60 +37,58 @@ pub struct Landscape {
 }
 
 impl Landscape {
-    /// Sky, sun and high clouds.
-    pub fn sky(&self) -> Vec<Group> {
-        let sun = Point::new(0.66 * self.right, 0.36);
+    /// Sky, sun and water, and high clouds.
+    pub fn backdrop(&self) -> Vec<Group> {
+        let rows = |top, bottom| Rect::new(0.0, top, f64::from(u16::MAX), bottom).to_path(0.0);
+        let sun = |radius| Circle::new((0.66 * self.right, 0.36), radius).to_path(0.0001);
         let shapes = vec![
-            Shape::tall([0x2c58a8, 0x80aad2, 0xffce84], rows(0.0, HORIZON)),
-            Shape::glow(0xffcc7e, sun, 0.36),
-            Shape::flat(0xfff6cd, Circle::new(sun, 0.06).to_path(0.0001)),
+            Shape::new("#2c58a8,#80aad2,#ffce84", FromTop, rows(0.0, HORIZON)),
+            Shape::new("#ffcc7ecc,#ffcc7e00", FromCentre, sun(0.36)),
+            Shape::new("#fff6cd", FromCentre, sun(0.06)),
+            Shape::new("#94a2a0,#48769a,#1a4a78", FromTop, rows(HORIZON, 1.0)),
         ];
         let mut groups = vec![Group::new(shapes, |_| Affine::IDENTITY)];
-        groups.extend(self.clouds(|| faint(drawing("streaks"), 0.3), 166.0, [0.03, 0.36]));
+        groups.extend(self.clouds("streaks", 166.0, [0.03, 0.36]));
         groups
     }
 
     /// Low clouds, and mountains and hills on the far side of the water.
     pub fn far(&self) -> Vec<Group> {
-        let mut groups = self.clouds(|| drawing("cloud"), 62.0, [0.13, 0.42]);
         let mut mountains = self.grounds(&RIDGE);
         for place in self.places(4.0, 1, [HORIZON, 0.0, 0.0], HORIZON) {
-            let side = |(colours, width, svg)| Shape::lit(colours, place * outline(width, svg));
+            let side =
+                |(colours, width, svg)| Shape::new(colours, FromSun, place * outline(width, svg));
             mountains.extend(pieces("mountain").map(side));
         }
+        let mut groups: Vec<Group> = self.clouds("cloud", 62.0, [0.13, 0.42]).collect();
         groups.extend([at_distance(0.1, mountains), at_distance(0.3, self.grounds(&HILLS))]);
         groups
-    }
-
-    /// The water without its waves.
-    pub fn water(&self) -> Group {
-        let shape = Shape::tall([0x94a2a0, 0x48769a, 0x1a4a78], rows(HORIZON, 1.0));
-        Group::new(vec![shape], |_| Affine::IDENTITY)
     }
 
     /// Waves, and the sun's glitter on them. They are long and far apart near the viewer.
     pub fn waves(&self) -> Vec<Group> {
         let sun = 0.66 * self.right;
         let lens = outline(0, "M-100 0Q0-6 100 0 0 6-100 0Z");
+        let colours = ["#dcd6da57", "#1a447057", "#70a0be57"];
         let mut groups = Vec::new();
         for row in 0..WAVE_ROWS {
             let depth = (row as f64 + 0.5) / WAVE_ROWS as f64;
             let y = mix(HORIZON, 0.915, depth.powf(1.5));
             let (size, seed, phase) = (0.4 + 2.0 * depth, 100 + row as u32, random(row, 3));
-            let crests = self.places(7.0 / size, seed, [0.0; 3], 0.0).into_iter();
-            let crests = crests.flat_map(|place| place * Affine::scale(size) * lens.clone());
-            let crests = Shape::flat([0xdcd6da, 0x1a4470, 0x70a0be][row % 3], crests.collect());
-            groups.push(Group::new(faint(vec![crests], 0.34), move |t| {
+            let crests = self.places(7.0 / size, seed, [0.0; 3], 0.0);
+            let crests = copies(&(Affine::scale(size) * lens.clone()), crests);
+            let crests = Shape::new(colours[row % 3], FromTop, crests);
+            groups.push(Group::new(vec![crests], move |t| {
                 let x = 0.04 * size * wave(t, 9.0 + 4.0 * phase, phase);
                 let y = y + 0.006 * depth * wave(t, 4.8, phase);
                 at(x, y) * Affine::scale_non_uniform(1.0, 1.0 + 0.25 * wave(t, 3.1, phase))
             }));
-            let sparkles = (0..7).flat_map(|i| {
+            let sparkles = (0..7).map(|i| {
                 let across = random(i, seed + 100) + random(i, seed + 200) - 1.0;
                 let place = at(across * (0.05 + 0.16 * depth), 0.01 * random(i, seed + 300));
-                place * Affine::scale_non_uniform(0.08 * size, 0.4 * size) * lens.clone()
+                place * Affine::scale_non_uniform(0.08 * size, 0.4 * size)
             });
-            let sparkles = Shape::flat(0xffdea2, sparkles.collect());
+            let sparkles = Shape::new("#ffdea2", FromTop, copies(&lens, sparkles));
             groups.push(Group::new(vec![sparkles], move |t| {
                 let bright = wave(t, 1.0 + phase, 7.0 * phase).max(0.0);
                 at(sun, y) * Affine::scale_non_uniform(1.0, bright)
@@ -104,20 +103,24 @@ impl Landscape {
     }
 
     /// Clouds that drift one picture height in `seconds` and return on the left. Low ones are far away, so small.
-    fn clouds(&self, cloud: fn() -> Vec<Shape>, seconds: f64, [top, low]: [f64; 2]) -> Vec<Group> {
+    fn clouds(
+        &self,
+        name: &'static str,
+        seconds: f64,
+        [top, low]: [f64; 2],
+    ) -> impl Iterator<Item = Group> {
         let reach = self.right + 1.0;
         let count = (4.0 * reach) as usize;
-        let group = |i: usize| {
+        (0..count).map(move |i| {
             let phase = (i as f64 + 0.6 * random(i, 1)) / count as f64;
             let down = random(i, 2);
             let size = mix(1.0, 0.4, down) * mix(0.7, 1.1, random(i, 3));
             let mirror = if random(i, 4) < 0.5 { -size } else { size };
-            Group::new(cloud(), move |t| {
+            Group::new(drawing(name), move |t| {
                 let x = reach * sawtooth(t, seconds * reach, phase) - 0.5;
                 at(x, mix(top, low, down)) * Affine::scale_non_uniform(mirror, size)
             })
-        };
-        (0..count).map(group).collect()
+        })
     }
 
     fn grounds(&self, grounds: &[Ground]) -> Vec<Shape> {
@@ -127,25 +130,29 @@ impl Landscape {
             path.move_to((-MARGIN, bottom));
             self.along(60.0).for_each(|x| path.line_to((x, top(line, x))));
             path.line_to((self.right + 2.0 * MARGIN, bottom));
-            shapes.push(Shape::tall(colours, path));
+            shapes.push(Shape::new(colours, FromTop, path));
             for ((colours, per_height, svg), seed) in pieces(cover).zip((30..).step_by(3)) {
-                let places = self.places(per_height.into(), seed, line, bottom).into_iter();
-                let covers = places.flat_map(|place| place * outline(0, svg)).collect();
-                shapes.push(Shape::lit(colours, covers));
+                let places = self.places(per_height.into(), seed, line, bottom);
+                shapes.push(Shape::new(colours, FromSun, copies(&outline(0, svg), places)));
             }
         }
         shapes
     }
 
     /// Random positions and sizes between a line, where they are small, and `bottom`.
-    fn places(&self, per_height: f64, seed: u32, line: Line, bottom: f64) -> Vec<Affine> {
-        let place = |(i, x): (usize, f64)| {
+    fn places(
+        &self,
+        per_height: f64,
+        seed: u32,
+        line: Line,
+        bottom: f64,
+    ) -> impl Iterator<Item = Affine> {
+        self.along(per_height).enumerate().map(move |(i, x)| {
             let x = x + random(i, seed) / per_height.min(10.0);
             let down = random(i, seed + 1).powf(1.3);
             let size = mix(0.4, 1.1, down) * mix(0.5, 1.2, random(i, seed + 2));
             at(x, mix(top(line, x) + 0.004, bottom, down)) * Affine::scale(size)
-        };
-        self.along(per_height).enumerate().map(place).collect()
+        })
     }
 
     /// Evenly spaced positions, `per_height` for each picture height of the landscape's width.
@@ -165,7 +172,7 @@ fn at_distance(share: f64, shapes: Vec<Shape>) -> Group {
     Group::new(shapes, move |t| at(-0.1 * share * wave(t, 28.0, 0.0), 0.0))
 }
 
-/// A rectangle that spans the whole width of any picture.
-fn rows(top: f64, bottom: f64) -> BezPath {
-    Rect::new(0.0, top, f64::from(u16::MAX), bottom).to_path(0.0)
+/// One path of many copies.
+fn copies(path: &BezPath, places: impl Iterator<Item = Affine>) -> BezPath {
+    places.flat_map(|place| place * path.clone()).collect()
 }

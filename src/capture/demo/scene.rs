@@ -5,7 +5,7 @@ use vello_cpu::{PixmapMut, RenderContext, Resources, kurbo::Affine};
 use super::{
     figures,
     landscape::{HORIZON, Landscape},
-    shape::{Group, Shape, faint},
+    shape::{Group, Shape},
 };
 
 /// Maximum width that is filled with detail, in picture heights; the rest is only background.
@@ -64,8 +64,7 @@ impl Scene {
 fn groups(right: f64) -> Vec<Group> {
     let land = Landscape { right };
     let far = || land.far().into_iter().chain(figures::lighthouse(right));
-    let mut groups = land.sky();
-    groups.push(land.water());
+    let mut groups = land.backdrop();
     groups.extend(far().map(mirrored));
     groups.extend(land.waves());
     groups.extend(far());
@@ -82,7 +81,7 @@ fn groups(right: f64) -> Vec<Group> {
 /// The reflection of a group in the water.
 fn mirrored(group: Group) -> Group {
     let flip = Affine::new([1.0, 0.0, 0.0, -1.0, 0.0, 2.0 * HORIZON]);
-    Group::new(faint(group.shapes, 0.4), move |t| flip * (group.motion)(t))
+    Group::new(group.shapes, move |t| flip * (group.motion)(t)).faint(0.4)
 }
 
 #[cfg(test)]
@@ -122,7 +121,7 @@ mod tests {
         assert!(groups.iter().all(|group| !group.shapes.is_empty()));
         let mut shapes = groups.drain(..).flat_map(|group| group.shapes);
         assert!(shapes.all(|shape| !shape.path.elements().is_empty()));
-        let names = DRAWINGS.lines().filter_map(|line| line.strip_prefix("# "));
+        let names = DRAWINGS.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']'));
         let shapes = names.clone().map(|name| pieces(name).count()).sum::<usize>();
         let intro = DRAWINGS.lines().take_while(|line| !line.is_empty()).count();
         let lines = DRAWINGS.lines().filter(|line| !line.is_empty()).count();

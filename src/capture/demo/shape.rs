@@ -6,21 +6,27 @@ use std::f64::consts::TAU;
 
 use vello_cpu::{
     PaintType,
-    kurbo::{Affine, BezPath, Circle, Point, Shape as _, Stroke, Vec2, stroke},
+    color::parse_color,
+    kurbo::{Affine, BezPath, Shape as _, Stroke, Vec2, stroke},
     peniko::{Color, Gradient},
 };
-
-/// 0xRRGGBB.
-pub type Colour = u32;
 
 /// What is drawn; see there.
 pub const DRAWINGS: &str = include_str!("drawings.txt");
 
-/// A shape of a drawing: its light and its dark colour, its number, and its path.
-pub type Piece = ([Colour; 2], u16, &'static str);
+/// A shape of a drawing: its colours, its number, and its path.
+pub type Piece = (&'static str, u16, &'static str);
 
 /// Maximum distance of a flattened curve from its exact outline, in picture heights.
 const TOLERANCE: f64 = 0.0001;
+
+/// The direction of a gradient.
+pub enum Gradation {
+    /// From the side of the sun, on the right, to the left.
+    FromSun,
+    FromTop,
+    FromCentre,
+}
 
 /// A filled outline.
 pub struct Shape {
@@ -29,44 +35,23 @@ pub struct Shape {
 }
 
 impl Shape {
-    fn new(paint: impl Into<PaintType>, path: BezPath) -> Self {
-        Self { paint: paint.into(), path }
-    }
-
-    /// A shape of one colour.
-    pub fn flat(colour: Colour, path: BezPath) -> Self {
-        Self::new(color(colour), path)
-    }
-
-    /// A shape that the sun lights from the right.
-    pub fn lit([light, dark]: [Colour; 2], path: BezPath) -> Self {
-        if light == dark {
-            return Self::flat(light, path);
+    /// A shape of CSS colours, separated by commas. A test checks that all colours are valid.
+    pub fn new(colours: &str, gradation: Gradation, path: BezPath) -> Self {
+        let colour = |css| parse_color(css).map_or(Color::TRANSPARENT, |it| it.to_alpha_color());
+        let colours: Vec<Color> = colours.split(',').map(colour).collect();
+        if let [colour] = colours[..] {
+            return Self { path, paint: colour.into() };
         }
-        let (centre, reach) = (path.bounding_box().center(), path.bounding_box().width() / 2.0);
-        let to_sun = Vec2::new(reach, -0.4 * reach);
-        let line = Gradient::new_linear(centre - to_sun, centre + to_sun * 0.5);
-        Self::new(line.with_stops([color(dark), color(light)]), path)
-    }
-
-    /// A shape with a vertical gradient.
-    pub fn tall<const N: usize>(colours: [Colour; N], path: BezPath) -> Self {
         let bounds = path.bounding_box();
-        let line = Gradient::new_linear((0.0, bounds.y0), (0.0, bounds.y1));
-        Self::new(line.with_stops(colours.map(color)), path)
+        let (centre, reach) = (bounds.center(), bounds.width() / 2.0);
+        let to_sun = Vec2::new(reach, -0.4 * reach);
+        let gradient = match gradation {
+            Gradation::FromSun => Gradient::new_linear(centre + to_sun * 0.5, centre - to_sun),
+            Gradation::FromTop => Gradient::new_linear((0.0, bounds.y0), (0.0, bounds.y1)),
+            Gradation::FromCentre => Gradient::new_radial(centre, reach as f32),
+        };
+        Self { path, paint: gradient.with_stops(&colours[..]).into() }
     }
-
-    /// A disc that fades out from its centre.
-    pub fn glow(colour: Colour, centre: Point, radius: f64) -> Self {
-        let disc = Gradient::new_radial(centre, radius as f32);
-        let stops = [color(colour).with_alpha(0.8), color(colour).with_alpha(0.0)];
-        Self::new(disc.with_stops(stops), Circle::new(centre, radius).to_path(TOLERANCE))
-    }
-}
-
-fn color(colour: Colour) -> Color {
-    let [_, r, g, b] = colour.to_be_bytes();
-    Color::from_rgb8(r, g, b)
 }
 
 /// The outline of a [`Piece`] whose number is the width of its line. A test checks that all path data is valid.
@@ -80,30 +65,18 @@ pub fn outline(width: u16, svg: &str) -> BezPath {
 
 /// The pieces of the drawing of this name.
 pub fn pieces(name: &str) -> impl Iterator<Item = Piece> {
-    let lines = DRAWINGS.lines().skip_while(move |line| line.strip_prefix("# ") != Some(name));
+    let lines = DRAWINGS.lines().skip_while(move |line| line.trim_matches(['[', ']']) != name);
     lines.skip(1).map_while(|line| {
-        let mut parts = line.splitn(4, ' ');
-        let mut colour = || Colour::from_str_radix(parts.next()?, 16).ok();
-        Some(([colour()?, colour()?], parts.next()?.parse().ok()?, parts.next()?))
+        let mut parts = line.splitn(3, ' ');
+        Some((parts.next()?, parts.next()?.parse().ok()?, parts.next()?))
     })
 }
 
 /// The shapes of the drawing of this name.
 pub fn drawing(name: &str) -> Vec<Shape> {
-    let shape = |(colours, width, svg)| Shape::lit(colours, outline(width, svg));
+    let shape =
+        |(colours, width, svg)| Shape::new(colours, Gradation::FromSun, outline(width, svg));
     pieces(name).map(shape).collect()
-}
-
-/// The same shapes, translucent.
-pub fn faint(mut shapes: Vec<Shape>, opacity: f32) -> Vec<Shape> {
-    for shape in &mut shapes {
-        match &mut shape.paint {
-            PaintType::Solid(color) => *color = color.multiply_alpha(opacity),
-            PaintType::Gradient(gradient) => *gradient = gradient.clone().multiply_alpha(opacity),
-            PaintType::Image(_) => {}
-        }
-    }
-    shapes
 }
 
 /// Shapes that move together, painted in order.
@@ -119,6 +92,18 @@ impl Group {
         M: Fn(f64) -> Affine + Send + Sync + 'static,
     {
         Self { shapes, motion: Box::new(motion) }
+    }
+
+    /// A translucent group.
+    pub fn faint(mut self, opacity: f32) -> Self {
+        for Shape { paint, .. } in &mut self.shapes {
+            match paint {
+                PaintType::Solid(color) => *color = color.multiply_alpha(opacity),
+                PaintType::Gradient(it) => *it = it.clone().multiply_alpha(opacity),
+                PaintType::Image(_) => {}
+            }
+        }
+        self
     }
 }
 
@@ -142,7 +127,7 @@ pub fn mix(a: f64, b: f64, t: f64) -> f64 {
 
 /// A sine wave with a period in seconds; `phase` is a share of the period.
 pub fn wave(time_s: f64, period_s: f64, phase: f64) -> f64 {
-    ((time_s / period_s + phase).fract() * TAU).sin()
+    (sawtooth(time_s, period_s, phase) * TAU).sin()
 }
 
 /// Rises from 0 to 1 in `period_s`, repeatedly.
