@@ -9,6 +9,8 @@ use super::shape::{
 
 /// The horizon, in picture heights.
 pub const HORIZON: f64 = 0.55;
+/// The sun, in picture widths from the left.
+const SUN: f64 = 0.66;
 /// Extra landscape on both sides of the picture, for the parallax.
 const MARGIN: f64 = 0.15;
 /// Rows of waves, from the horizon to the viewer.
@@ -40,78 +42,68 @@ impl Landscape {
     /// Sky, sun and water, and high clouds.
     pub fn backdrop(&self) -> Vec<Group> {
         let rows = |top, bottom| Rect::new(0.0, top, f64::from(u16::MAX), bottom).to_path(0.0);
-        let sun = |radius| Circle::new((0.66 * self.right, 0.36), radius).to_path(0.0001);
+        let sun = |radius| Circle::new((SUN * self.right, 0.36), radius).to_path(0.0001);
         let shapes = vec![
             Shape::new("#2c58a8,#80aad2,#ffce84", FromTop, rows(0.0, HORIZON)),
             Shape::new("#ffcc7ecc,#ffcc7e00", FromCentre, sun(0.36)),
             Shape::new("#fff6cd", FromCentre, sun(0.06)),
             Shape::new("#94a2a0,#48769a,#1a4a78", FromTop, rows(HORIZON, 1.0)),
         ];
-        let mut groups = vec![Group::new(shapes, |_| Affine::IDENTITY)];
-        groups.extend(self.clouds("streaks", 166.0, [0.03, 0.36]));
+        let mut groups = self.clouds("streaks", 166.0, [0.03, 0.36]);
+        groups.insert(0, Group::new(shapes, |_| Affine::IDENTITY));
         groups
     }
 
     /// Low clouds, and mountains and hills on the far side of the water.
     pub fn far(&self) -> Vec<Group> {
-        let mut mountains = self.grounds(&RIDGE);
-        for place in self.places(4.0, 1, [HORIZON, 0.0, 0.0], HORIZON) {
-            let side =
-                |(colours, width, svg)| Shape::new(colours, FromSun, place * outline(width, svg));
-            mountains.extend(pieces("mountain").map(side));
-        }
-        let mut groups: Vec<Group> = self.clouds("cloud", 62.0, [0.13, 0.42]).collect();
-        groups.extend([at_distance(0.1, mountains), at_distance(0.3, self.grounds(&HILLS))]);
+        let mut groups = self.clouds("cloud", 62.0, [0.13, 0.42]);
+        groups.push(at_distance(0.1, Affine::IDENTITY, self.grounds(&RIDGE)));
+        let peaks = self.places(4.0, 1, [HORIZON, 0.0, 0.0], HORIZON).into_iter();
+        groups.extend(peaks.map(|place| at_distance(0.1, place, drawing("mountain"))));
+        groups.push(at_distance(0.3, Affine::IDENTITY, self.grounds(&HILLS)));
         groups
     }
 
     /// Waves, and the sun's glitter on them. They are long and far apart near the viewer.
     pub fn waves(&self) -> Vec<Group> {
-        let sun = 0.66 * self.right;
         let lens = outline(0, "M-100 0Q0-6 100 0 0 6-100 0Z");
         let colours = ["#dcd6da57", "#1a447057", "#70a0be57"];
-        let mut groups = Vec::new();
-        for row in 0..WAVE_ROWS {
+        let row = |row: usize| {
             let depth = (row as f64 + 0.5) / WAVE_ROWS as f64;
-            let y = mix(HORIZON, 0.915, depth.powf(1.5));
-            let (size, seed, phase) = (0.4 + 2.0 * depth, 100 + row as u32, random(row, 3));
-            let crests = self.places(7.0 / size, seed, [0.0; 3], 0.0);
-            let crests = copies(&(Affine::scale(size) * lens.clone()), crests);
-            let crests = Shape::new(colours[row % 3], FromTop, crests);
-            groups.push(Group::new(vec![crests], move |t| {
+            let (y, size) = (mix(HORIZON, 0.915, depth.powf(1.5)), 0.4 + 2.0 * depth);
+            let (seed, phase) = (100 + row as u32, random(row, 3));
+            let crests = self.places(7.0 / size, seed, [0.0; 3], 0.0).into_iter();
+            let crests = copies(&lens, crests.map(|place| place * Affine::scale(size)));
+            let glitter = (0..5).map(|i| {
+                let across = random(i, seed + 100) + random(i, seed + 200) - 1.0;
+                let x = SUN * self.right + across * (0.05 + 0.16 * depth);
+                let narrow = Affine::scale_non_uniform(0.08 * size, 0.3 * size);
+                at(x, 0.01 * random(i, seed + 300)) * narrow
+            });
+            let shapes = vec![
+                Shape::new(colours[row % 3], FromTop, crests),
+                Shape::new("#ffdea2", FromTop, copies(&lens, glitter)),
+            ];
+            Group::new(shapes, move |t| {
                 let x = 0.04 * size * wave(t, 9.0 + 4.0 * phase, phase);
                 let y = y + 0.006 * depth * wave(t, 4.8, phase);
-                at(x, y) * Affine::scale_non_uniform(1.0, 1.0 + 0.25 * wave(t, 3.1, phase))
-            }));
-            let sparkles = (0..7).map(|i| {
-                let across = random(i, seed + 100) + random(i, seed + 200) - 1.0;
-                let place = at(across * (0.05 + 0.16 * depth), 0.01 * random(i, seed + 300));
-                place * Affine::scale_non_uniform(0.08 * size, 0.4 * size)
-            });
-            let sparkles = Shape::new("#ffdea2", FromTop, copies(&lens, sparkles));
-            groups.push(Group::new(vec![sparkles], move |t| {
-                let bright = wave(t, 1.0 + phase, 7.0 * phase).max(0.0);
-                at(sun, y) * Affine::scale_non_uniform(1.0, bright)
-            }));
-        }
-        groups
+                at(x, y)
+                    * Affine::scale_non_uniform(1.0, 1.0 + 0.4 * wave(t, 2.1 + phase, 7.0 * phase))
+            })
+        };
+        (0..WAVE_ROWS).map(row).collect()
     }
 
     /// Beach, grass and small flowers.
     pub fn meadow(&self) -> Group {
-        at_distance(1.0, self.grounds(&MEADOW))
+        at_distance(1.0, Affine::IDENTITY, self.grounds(&MEADOW))
     }
 
     /// Clouds that drift one picture height in `seconds` and return on the left. Low ones are far away, so small.
-    fn clouds(
-        &self,
-        name: &'static str,
-        seconds: f64,
-        [top, low]: [f64; 2],
-    ) -> impl Iterator<Item = Group> {
+    fn clouds(&self, name: &str, seconds: f64, [top, low]: [f64; 2]) -> Vec<Group> {
         let reach = self.right + 1.0;
         let count = (4.0 * reach) as usize;
-        (0..count).map(move |i| {
+        let cloud = |i: usize| {
             let phase = (i as f64 + 0.6 * random(i, 1)) / count as f64;
             let down = random(i, 2);
             let size = mix(1.0, 0.4, down) * mix(0.7, 1.1, random(i, 3));
@@ -120,7 +112,8 @@ impl Landscape {
                 let x = reach * sawtooth(t, seconds * reach, phase) - 0.5;
                 at(x, mix(top, low, down)) * Affine::scale_non_uniform(mirror, size)
             })
-        })
+        };
+        (0..count).map(cloud).collect()
     }
 
     fn grounds(&self, grounds: &[Ground]) -> Vec<Shape> {
@@ -140,19 +133,14 @@ impl Landscape {
     }
 
     /// Random positions and sizes between a line, where they are small, and `bottom`.
-    fn places(
-        &self,
-        per_height: f64,
-        seed: u32,
-        line: Line,
-        bottom: f64,
-    ) -> impl Iterator<Item = Affine> {
-        self.along(per_height).enumerate().map(move |(i, x)| {
+    fn places(&self, per_height: f64, seed: u32, line: Line, bottom: f64) -> Vec<Affine> {
+        let place = |(i, x): (usize, f64)| {
             let x = x + random(i, seed) / per_height.min(10.0);
             let down = random(i, seed + 1).powf(1.3);
             let size = mix(0.4, 1.1, down) * mix(0.5, 1.2, random(i, seed + 2));
             at(x, mix(top(line, x) + 0.004, bottom, down)) * Affine::scale(size)
-        })
+        };
+        self.along(per_height).enumerate().map(place).collect()
     }
 
     /// Evenly spaced positions, `per_height` for each picture height of the landscape's width.
@@ -167,12 +155,12 @@ fn top([middle, amplitude, waves]: Line, x: f64) -> f64 {
     middle - amplitude * (waves * (x - 0.9)).cos()
 }
 
-/// Parallax: shapes that move opposite to the viewer, who sways sideways. A `share` of 1 moves most.
-fn at_distance(share: f64, shapes: Vec<Shape>) -> Group {
-    Group::new(shapes, move |t| at(-0.1 * share * wave(t, 28.0, 0.0), 0.0))
+/// Parallax: shapes at a place that move opposite to the viewer, who sways sideways. A `share` of 1 moves most.
+fn at_distance(share: f64, place: Affine, shapes: Vec<Shape>) -> Group {
+    Group::new(shapes, move |t| at(-0.1 * share * wave(t, 28.0, 0.0), 0.0) * place)
 }
 
 /// One path of many copies.
-fn copies(path: &BezPath, places: impl Iterator<Item = Affine>) -> BezPath {
-    places.flat_map(|place| place * path.clone()).collect()
+fn copies(path: &BezPath, places: impl IntoIterator<Item = Affine>) -> BezPath {
+    places.into_iter().flat_map(|place| place * path.clone()).collect()
 }

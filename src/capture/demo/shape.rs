@@ -83,14 +83,11 @@ pub fn drawing(name: &str) -> Vec<Shape> {
 pub struct Group {
     pub shapes: Vec<Shape>,
     /// Their position, by the time in seconds.
-    pub motion: Box<dyn Fn(f64) -> Affine + Send + Sync>,
+    pub motion: Box<dyn Fn(f64) -> Affine>,
 }
 
 impl Group {
-    pub fn new<M>(shapes: Vec<Shape>, motion: M) -> Self
-    where
-        M: Fn(f64) -> Affine + Send + Sync + 'static,
-    {
+    pub fn new(shapes: Vec<Shape>, motion: impl Fn(f64) -> Affine + 'static) -> Self {
         Self { shapes, motion: Box::new(motion) }
     }
 
