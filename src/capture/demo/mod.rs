@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use scene::Scene;
 
 use super::{CaptureSettings, LARGEST_FRAME_PX, feed::Feed, frame_writer::FrameWriter};
+use crate::frame::size_within;
 
 /// Default and maximum frames per second.
 const FPS: (u32, u32) = (30, 240);
@@ -28,6 +29,7 @@ pub(super) fn run(feed: &Feed, mut frames: FrameWriter, mut settings: CaptureSet
     feed.started("demo scene".to_owned());
     let beat = Duration::from_secs(1) / settings.fps.unwrap_or(FPS.0).clamp(1, FPS.1);
     let mut began = Instant::now();
+    let mut due = began;
     loop {
         if feed.control.source_px() > settings.source_px {
             settings.source_px = feed.control.source_px();
@@ -39,40 +41,28 @@ pub(super) fn run(feed: &Feed, mut frames: FrameWriter, mut settings: CaptureSet
         let at = Instant::now();
         let time_s = at.duration_since(began).as_secs_f64();
         frames.draw(scene.size(), at, |rgba| scene.draw(time_s, rgba));
-        if !feed.wait(until_next(began.elapsed(), beat)) {
+        // A scene that cannot keep up is drawn as fast as possible.
+        let drawn = Instant::now();
+        due = drawn.max(due + beat);
+        if !feed.wait(due - drawn) {
             return;
         }
-        if feed.control.is_held() {
-            let since = Instant::now();
-            while feed.control.is_held() {
-                if !feed.wait_for_change(None) {
-                    return;
-                }
+        let since = Instant::now();
+        while feed.control.is_held() {
+            if !feed.wait_for_change(None) {
+                return;
             }
-            // The scene continues from the moment at which it was held.
-            began += since.elapsed();
         }
+        // The scene continues from the moment at which it was held.
+        began += since.elapsed();
     }
-}
-
-/// Time from `elapsed` to the next multiple of `beat`. Missed beats are skipped.
-fn until_next(elapsed: Duration, beat: Duration) -> Duration {
-    let beats = elapsed.as_nanos() / beat.as_nanos() + 1;
-    let next = beat.as_nanos() * beats - elapsed.as_nanos();
-    // At most one frame interval, so the cast is lossless.
-    Duration::from_nanos(next as u64)
 }
 
 fn size_for(settings: &CaptureSettings) -> (usize, usize) {
     if let Some((width, height)) = settings.size {
-        // A size above the maximum is scaled down with its aspect ratio.
-        let longest = width.max(height).max(1) as f64;
-        let scale = (LARGEST_FRAME_PX as f64 / longest).min(1.0);
-        let side = |px: u32| ((f64::from(px) * scale).round() as usize).max(1);
-        return (side(width), side(height));
+        return size_within(width as usize, height as usize, LARGEST_FRAME_PX);
     }
-    let long = settings.source_px.max(SHORTEST_PX);
-    let long = long.min(settings.frame_px).max(1);
+    let long = settings.source_px.max(SHORTEST_PX).min(settings.frame_px);
     // Even sides, as cameras have them.
     let even = |px: usize| (px.div_ceil(2) * 2).max(2);
     (even(long), even(long * ASPECT.1 / ASPECT.0))
@@ -81,15 +71,6 @@ fn size_for(settings: &CaptureSettings) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_clock_keeps_its_beat() {
-        let beat = Duration::from_millis(40);
-        assert_eq!(until_next(Duration::ZERO, beat), beat);
-        assert_eq!(until_next(beat / 2, beat), beat - beat / 2);
-        assert_eq!(until_next(beat * 3 + beat / 4, beat), beat - beat / 4);
-        assert!(until_next(beat, beat) <= beat);
-    }
 
     #[test]
     fn sizes_follow_the_working_size() {
