@@ -1,10 +1,10 @@
 //! The moving figures of the landscape. A figure is drawn around a point, and its motion positions that point.
 
-use vello_cpu::kurbo::{Affine, Circle, Shape as _};
+use vello_cpu::kurbo::Affine;
 
 use super::{
     landscape::HORIZON,
-    shape::{Gradation, Group, Shape, at, drawing, random, sawtooth, wave},
+    shape::{Group, at, drawing, random, sawtooth, wave},
 };
 
 /// A person in front who waves. Shows how faces are painted.
@@ -69,13 +69,9 @@ pub fn birds(right: f64) -> impl Iterator<Item = Group> {
     })
 }
 
-/// A lighthouse on a rock at the far shore. Its lamp brightens when it points at the viewer.
-pub fn lighthouse(right: f64) -> [Group; 2] {
-    let foot = at(0.9 * right, HORIZON - 0.004);
-    let disc = Circle::new((0.0, 0.0), 0.09).to_path(0.0001);
-    let lamp = vec![Shape::new("#fff0aacc,#fff0aa00", Gradation::FromCentre, disc)];
-    let swelling = move |t| foot * at(0.0, -0.182) * Affine::scale(wave(t, 5.0, 0.0).max(0.0));
-    [Group::new(lamp, swelling), Group::new(drawing("lighthouse"), move |_| foot)]
+/// A lighthouse on a rock at the far shore.
+pub fn lighthouse(right: f64) -> Group {
+    Group::new(drawing("lighthouse"), move |_| at(0.9 * right, HORIZON - 0.004))
 }
 
 /// Tall flowers in front that bend in the wind.

@@ -3,7 +3,7 @@
 use vello_cpu::kurbo::{Affine, BezPath, Circle, Rect, Shape as _};
 
 use super::shape::{
-    Gradation::{FromCentre, FromSun, FromTop},
+    Gradation::{Downward, Outward, Sideways},
     Group, Shape, at, drawing, mix, outline, pieces, random, sawtooth, wave,
 };
 
@@ -39,24 +39,22 @@ pub struct Landscape {
 }
 
 impl Landscape {
-    /// Sky, sun and water, and high clouds.
-    pub fn backdrop(&self) -> Vec<Group> {
+    /// Sky, sun and water.
+    pub fn backdrop(&self) -> Group {
         let rows = |top, bottom| Rect::new(0.0, top, f64::from(u16::MAX), bottom).to_path(0.0);
         let sun = |radius| Circle::new((SUN * self.right, 0.36), radius).to_path(0.0001);
         let shapes = vec![
-            Shape::new("#2c58a8,#80aad2,#ffce84", FromTop, rows(0.0, HORIZON)),
-            Shape::new("#ffcc7ecc,#ffcc7e00", FromCentre, sun(0.36)),
-            Shape::new("#fff6cd", FromCentre, sun(0.06)),
-            Shape::new("#94a2a0,#48769a,#1a4a78", FromTop, rows(HORIZON, 1.0)),
+            Shape::new("#2c58a8,#80aad2,#ffce84", Downward, rows(0.0, HORIZON)),
+            Shape::new("#ffcc7ecc,#ffcc7e00", Outward, sun(0.36)),
+            Shape::new("#fff6cd", Outward, sun(0.06)),
+            Shape::new("#94a2a0,#48769a,#1a4a78", Downward, rows(HORIZON, 1.0)),
         ];
-        let mut groups = self.clouds("streaks", 166.0, [0.03, 0.36]);
-        groups.insert(0, Group::new(shapes, |_| Affine::IDENTITY));
-        groups
+        Group::new(shapes, |_| Affine::IDENTITY)
     }
 
-    /// Low clouds, and mountains and hills on the far side of the water.
+    /// Clouds, and mountains and hills on the far side of the water.
     pub fn far(&self) -> Vec<Group> {
-        let mut groups = self.clouds("cloud", 62.0, [0.13, 0.42]);
+        let mut groups = self.clouds();
         groups.push(at_distance(0.1, Affine::IDENTITY, self.grounds(&RIDGE)));
         let peaks = self.places(4.0, 1, [HORIZON, 0.0, 0.0], HORIZON).into_iter();
         groups.extend(peaks.map(|place| at_distance(0.1, place, drawing("mountain"))));
@@ -81,8 +79,8 @@ impl Landscape {
                 at(x, 0.01 * random(i, seed + 300)) * narrow
             });
             let shapes = vec![
-                Shape::new(colours[row % 3], FromTop, crests),
-                Shape::new("#ffdea2", FromTop, copies(&lens, glitter)),
+                Shape::new(colours[row % 3], Downward, crests),
+                Shape::new("#ffdea2", Downward, copies(&lens, glitter)),
             ];
             Group::new(shapes, move |t| {
                 let x = 0.04 * size * wave(t, 9.0 + 4.0 * phase, phase);
@@ -99,8 +97,8 @@ impl Landscape {
         at_distance(1.0, Affine::IDENTITY, self.grounds(&MEADOW))
     }
 
-    /// Clouds that drift one picture height in `seconds` and return on the left. Low ones are far away, so small.
-    fn clouds(&self, name: &str, seconds: f64, [top, low]: [f64; 2]) -> Vec<Group> {
+    /// Clouds that drift across the picture and return on the left. Low ones are far away, so small.
+    fn clouds(&self) -> Vec<Group> {
         let reach = self.right + 1.0;
         let count = (4.0 * reach) as usize;
         let cloud = |i: usize| {
@@ -108,9 +106,9 @@ impl Landscape {
             let down = random(i, 2);
             let size = mix(1.0, 0.4, down) * mix(0.7, 1.1, random(i, 3));
             let mirror = if random(i, 4) < 0.5 { -size } else { size };
-            Group::new(drawing(name), move |t| {
-                let x = reach * sawtooth(t, seconds * reach, phase) - 0.5;
-                at(x, mix(top, low, down)) * Affine::scale_non_uniform(mirror, size)
+            Group::new(drawing("cloud"), move |t| {
+                let x = reach * sawtooth(t, 62.0 * reach, phase) - 0.5;
+                at(x, mix(0.13, 0.42, down)) * Affine::scale_non_uniform(mirror, size)
             })
         };
         (0..count).map(cloud).collect()
@@ -123,10 +121,10 @@ impl Landscape {
             path.move_to((-MARGIN, bottom));
             self.along(60.0).for_each(|x| path.line_to((x, top(line, x))));
             path.line_to((self.right + 2.0 * MARGIN, bottom));
-            shapes.push(Shape::new(colours, FromTop, path));
+            shapes.push(Shape::new(colours, Downward, path));
             for ((colours, per_height, svg), seed) in pieces(cover).zip((30..).step_by(3)) {
                 let places = self.places(per_height.into(), seed, line, bottom);
-                shapes.push(Shape::new(colours, FromSun, copies(&outline(0, svg), places)));
+                shapes.push(Shape::new(colours, Sideways, copies(&outline(0, svg), places)));
             }
         }
         shapes

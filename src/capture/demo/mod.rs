@@ -17,8 +17,6 @@ use crate::frame::size_within;
 
 /// Default and maximum frames per second.
 const FPS: (u32, u32) = (30, 240);
-/// Default aspect ratio: 4 to 3, as for most cameras.
-const ASPECT: (usize, usize) = (4, 3);
 /// Minimum long side that is chosen for [`CaptureSettings::source_px`], in pixels.
 const SHORTEST_PX: usize = 320;
 
@@ -31,16 +29,14 @@ pub(super) fn run(feed: &Feed, mut frames: FrameWriter, mut settings: CaptureSet
     let mut began = Instant::now();
     let mut due = began;
     loop {
-        if feed.control.source_px() > settings.source_px {
-            settings.source_px = feed.control.source_px();
-            let larger = size_for(&settings);
-            if larger != scene.size() {
-                scene = Scene::new(larger);
-            }
+        settings.source_px = settings.source_px.max(feed.control.source_px());
+        let size = size_for(&settings);
+        if size != scene.size() {
+            scene = Scene::new(size);
         }
         let at = Instant::now();
         let time_s = at.duration_since(began).as_secs_f64();
-        frames.draw(scene.size(), at, |rgba| scene.draw(time_s, rgba));
+        frames.draw(size, at, |rgba| scene.draw(time_s, rgba));
         // A scene that cannot keep up is drawn as fast as possible.
         let drawn = Instant::now();
         due = drawn.max(due + beat);
@@ -60,12 +56,12 @@ pub(super) fn run(feed: &Feed, mut frames: FrameWriter, mut settings: CaptureSet
 
 fn size_for(settings: &CaptureSettings) -> (usize, usize) {
     if let Some((width, height)) = settings.size {
-        return size_within(width as usize, height as usize, LARGEST_FRAME_PX);
+        return size_within(width.max(1) as usize, height.max(1) as usize, LARGEST_FRAME_PX);
     }
     let long = settings.source_px.max(SHORTEST_PX).min(settings.frame_px);
-    // Even sides, as cameras have them.
+    // 4 to 3 and even sides, as for most cameras.
     let even = |px: usize| (px.div_ceil(2) * 2).max(2);
-    (even(long), even(long * ASPECT.1 / ASPECT.0))
+    (even(long), even(long * 3 / 4))
 }
 
 #[cfg(test)]

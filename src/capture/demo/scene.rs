@@ -63,9 +63,12 @@ impl Scene {
 /// All groups of a picture `right` heights wide.
 fn groups(right: f64) -> Vec<Group> {
     let land = Landscape { right };
-    let far = || land.far().into_iter().chain(figures::lighthouse(right));
-    let mut groups = land.backdrop();
-    groups.extend(far().map(mirrored));
+    let far = || land.far().into_iter().chain([figures::lighthouse(right)]);
+    // The reflection in the water.
+    let flip = Affine::new([1.0, 0.0, 0.0, -1.0, 0.0, 2.0 * HORIZON]);
+    let mirrored = |Group { shapes, motion }| Group::new(shapes, move |t| flip * motion(t));
+    let mut groups = vec![land.backdrop()];
+    groups.extend(far().map(|group| mirrored(group).faint(0.4)));
     groups.extend(land.waves());
     groups.extend(far());
     // Balloon and birds are too high above the water to be reflected; the boat has its own reflection.
@@ -78,19 +81,15 @@ fn groups(right: f64) -> Vec<Group> {
     groups
 }
 
-/// The reflection of a group in the water.
-fn mirrored(group: Group) -> Group {
-    let flip = Affine::new([1.0, 0.0, 0.0, -1.0, 0.0, 2.0 * HORIZON]);
-    Group::new(group.shapes, move |t| flip * (group.motion)(t)).faint(0.4)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::shape::{DRAWINGS, pieces},
-        *,
+    use vello_cpu::{PaintType, peniko::Color};
+
+    use super::*;
+    use crate::{
+        capture::demo::shape::{DRAWINGS, pieces},
+        frame::{Frame, PictureDifference},
     };
-    use crate::frame::{Frame, PictureDifference};
 
     fn drawn(scene: &mut Scene, time_s: f64) -> Frame {
         let (width, height) = scene.size();
@@ -116,11 +115,18 @@ mod tests {
     }
 
     #[test]
-    fn all_path_data_is_valid() {
-        let mut groups = groups(1.5);
-        assert!(groups.iter().all(|group| !group.shapes.is_empty()));
-        let mut shapes = groups.drain(..).flat_map(|group| group.shapes);
-        assert!(shapes.all(|shape| !shape.path.elements().is_empty()));
+    fn all_colours_and_paths_are_valid() {
+        let is_visible = |paint: &PaintType| match paint {
+            PaintType::Solid(color) => *color != Color::TRANSPARENT,
+            PaintType::Gradient(it) => {
+                it.stops.iter().all(|stop| stop.color.components != [0.0; 4])
+            }
+            PaintType::Image(_) => false,
+        };
+        for Group { shapes, .. } in groups(1.5) {
+            let is_valid = |it: &Shape| is_visible(&it.paint) && !it.path.elements().is_empty();
+            assert!(!shapes.is_empty() && shapes.iter().all(is_valid));
+        }
         let names = DRAWINGS.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']'));
         let shapes = names.clone().map(|name| pieces(name).count()).sum::<usize>();
         let intro = DRAWINGS.lines().take_while(|line| !line.is_empty()).count();
@@ -131,8 +137,7 @@ mod tests {
     #[test]
     fn any_size_is_drawn() {
         for size in [(1, 1), (2, 90), (90, 2), (33, 17), (121, 240), (1031, 763)] {
-            let mut scene = Scene::new(size);
-            let frame = drawn(&mut scene, 7.0);
+            let frame = drawn(&mut Scene::new(size), 7.0);
             assert!(frame.rgba().chunks(4).all(|p| p[3] == 255));
         }
         let mut untouched = [9; 12];

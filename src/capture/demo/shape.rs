@@ -14,18 +14,12 @@ use vello_cpu::{
 /// What is drawn; see there.
 pub const DRAWINGS: &str = include_str!("drawings.txt");
 
-/// A shape of a drawing: its colours, its number, and its path.
-pub type Piece = (&'static str, u16, &'static str);
-
-/// Maximum distance of a flattened curve from its exact outline, in picture heights.
-const TOLERANCE: f64 = 0.0001;
-
 /// The direction of a gradient.
 pub enum Gradation {
-    /// From the side of the sun, on the right, to the left.
-    FromSun,
-    FromTop,
-    FromCentre,
+    /// From the right, where the sun is, to the left.
+    Sideways,
+    Downward,
+    Outward,
 }
 
 /// A filled outline.
@@ -46,25 +40,25 @@ impl Shape {
         let (centre, reach) = (bounds.center(), bounds.width() / 2.0);
         let to_sun = Vec2::new(reach, -0.4 * reach);
         let gradient = match gradation {
-            Gradation::FromSun => Gradient::new_linear(centre + to_sun * 0.5, centre - to_sun),
-            Gradation::FromTop => Gradient::new_linear((0.0, bounds.y0), (0.0, bounds.y1)),
-            Gradation::FromCentre => Gradient::new_radial(centre, reach as f32),
+            Gradation::Sideways => Gradient::new_linear(centre + to_sun * 0.5, centre - to_sun),
+            Gradation::Downward => Gradient::new_linear((0.0, bounds.y0), (0.0, bounds.y1)),
+            Gradation::Outward => Gradient::new_radial(centre, reach as f32),
         };
         Self { path, paint: gradient.with_stops(&colours[..]).into() }
     }
 }
 
-/// The outline of a [`Piece`] whose number is the width of its line. A test checks that all path data is valid.
+/// The outline of path data, of a line of this width or of a filled path. A test checks that all path data is valid.
 pub fn outline(width: u16, svg: &str) -> BezPath {
     let path = Affine::scale(0.001) * BezPath::from_svg(svg).unwrap_or_default();
     if width == 0 {
         return path;
     }
-    stroke(path, &Stroke::new(f64::from(width) / 1000.0), &Default::default(), TOLERANCE)
+    stroke(path, &Stroke::new(f64::from(width) / 1000.0), &Default::default(), 0.0001)
 }
 
-/// The pieces of the drawing of this name.
-pub fn pieces(name: &str) -> impl Iterator<Item = Piece> {
+/// The lines of the drawing of this name: colours, number and path data.
+pub fn pieces(name: &str) -> impl Iterator<Item = (&'static str, u16, &'static str)> {
     let lines = DRAWINGS.lines().skip_while(move |line| line.trim_matches(['[', ']']) != name);
     lines.skip(1).map_while(|line| {
         let mut parts = line.splitn(3, ' ');
@@ -75,7 +69,7 @@ pub fn pieces(name: &str) -> impl Iterator<Item = Piece> {
 /// The shapes of the drawing of this name.
 pub fn drawing(name: &str) -> Vec<Shape> {
     let shape =
-        |(colours, width, svg)| Shape::new(colours, Gradation::FromSun, outline(width, svg));
+        |(colours, width, svg)| Shape::new(colours, Gradation::Sideways, outline(width, svg));
     pieces(name).map(shape).collect()
 }
 
