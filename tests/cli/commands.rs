@@ -16,6 +16,7 @@ fn help_explains_the_exit_codes() {
             "Exit codes",
             "0    everything",
             "1    some",
+            "styles import or inspect refused the file",
             "2    nothing was done: usage error",
             "130",
         ] {

@@ -26,7 +26,8 @@ use crate::{
 const EXIT_CODES: &str = "\
 Exit codes:
   0    everything was done; also if Ctrl-C or SIGTERM ended a live run
-  1    some of the work failed; see standard error
+  1    some of the work failed, or styles import or inspect refused the file; see
+       standard error
   2    nothing was done: usage error, or a missing or unusable device, style,
        model or file of weights
   130  stopped by Ctrl-C (143: by SIGTERM); no incomplete file is left, and the
