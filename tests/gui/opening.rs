@@ -221,6 +221,22 @@ fn of_several_files_of_the_command_line_the_first_is_opened_and_the_others_wait(
 }
 
 #[test]
+fn a_broken_file_of_the_command_line_does_not_keep_the_next_one_closed() {
+    let mut w = Window::of_files(|folder| {
+        let paths = ["broken.png", "good.png", "later.png"].map(|name| folder.join(name));
+        fs::write(&paths[0], "no picture").expect("written");
+        for path in &paths[1..] {
+            let encoding = Encoding::of(Format::Png);
+            encode::save(path, &photo(30, 20), None, encoding, Existing::Keep).expect("saved");
+        }
+        paths
+    });
+    w.until_label("good.png, 30 × 20 px");
+    w.until_contains("broken.png");
+    w.until_contains("The other photo is in the list of recent photos");
+}
+
+#[test]
 fn a_camera_that_is_plugged_in_is_found_again() {
     let mut w = Window::open();
     w.until("the card", |w| w.has_containing("No camera found"));

@@ -12,7 +12,7 @@ use crate::gui::{
     file_list::FileList,
     intent::Intent,
     label::name_label,
-    opened::{Opened, Origin, Sorted, from_clipboard},
+    opened::{Opened, Origin, Sorted, from_clipboard, opened},
     overlays::{Answer, Buttons},
     platform::Clip,
 };
@@ -120,13 +120,42 @@ impl App {
         }
     }
 
-    /// Opens the first of these photos; adds the others to the list of recent photos, in order.
+    /// Opens the first of these photos that can be read; adds those after it to the list of recent photos, in order.
     fn open_one_by_one(&mut self, ticket: u64, photos: Vec<PathBuf>) {
-        let mut photos = photos.into_iter();
-        let Some(first) = photos.next() else {
+        if ticket < self.opening.newest {
             return;
+        }
+        self.opening.begin(ticket);
+        let open = move || {
+            let mut photos = photos.into_iter().take(MAX_RECENT);
+            let mut refused = Vec::new();
+            for path in photos.by_ref() {
+                match opened(Origin::File(path)) {
+                    Ok(first) => return Ok((refused, Some((first, photos.collect())))),
+                    Err(error) => refused.push(error),
+                }
+            }
+            Ok((refused, None))
         };
-        let others: Vec<PathBuf> = photos.take(MAX_RECENT - 1).collect();
+        self.tasks.spawn(open, move |app, done| match done {
+            Ok((refused, first)) => {
+                for error in refused {
+                    app.messages.error(error);
+                }
+                match first {
+                    Some((first, others)) => {
+                        app.note_others(others);
+                        app.handle_opened(ticket, Ok(first));
+                    }
+                    None => _ = app.opening.end(ticket),
+                }
+            }
+            Err(error) => app.handle_opened(ticket, Err(error)),
+        });
+    }
+
+    /// Adds photos that are not opened to the list of recent photos, in order.
+    fn note_others(&mut self, others: Vec<PathBuf>) {
         for other in others.iter().rev() {
             self.note_file(FileList::Recent, other);
         }
@@ -139,7 +168,6 @@ impl App {
                 "The other photos ({n}) are in the list of recent photos, above the picture."
             )),
         }
-        self.open_file(ticket, first);
     }
 
     fn make_styles(&mut self, pictures: Vec<PathBuf>) {
