@@ -41,6 +41,18 @@ impl Destination {
         }
     }
 
+    /// The extension of a photo that is painted as PNG because its own format is not written.
+    pub fn unwritten<'a>(&self, source: &'a PhotoInput) -> Option<&'a OsStr> {
+        let path = source.file()?;
+        let is_chosen = match self {
+            Self::File(..) => true,
+            Self::Folder(_, format) => format.and_then(picture).is_some(),
+            Self::Stdout(format) => format.is_some(),
+        };
+        let is_unwritten = !is_chosen && Format::from_path(path).is_none() && !is_film(path);
+        path.extension().filter(|_| is_unwritten)
+    }
+
     /// The path of a painting, which has this name in a folder.
     pub fn path(&self, subfolder: &Path, name: &OsStr) -> PathBuf {
         match self {

@@ -4,7 +4,7 @@
 //! files and folders exist.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
@@ -138,7 +138,7 @@ impl Job {
                 styles.push(JobStyle { typed, from_all: false });
             }
         }
-        let Inputs { sources, subfolders, from_folder, notes } =
+        let Inputs { sources, subfolders, from_folder, mut notes } =
             inputs(&args.inputs, &args.output, args.recursive)?;
         let style_count =
             if args.contact_sheet { 1 } else { styles.len() + usize::from(has_pictures) };
@@ -163,6 +163,15 @@ impl Job {
             }
         }
         check_films(&args, &films, &photos, &destination)?;
+        let unwritten = photos.iter().filter_map(|photo| destination.unwritten(photo));
+        let unwritten: BTreeSet<String> =
+            unwritten.map(|ending| format!(".{}", ending.display()).to_lowercase()).collect();
+        if !unwritten.is_empty() {
+            let endings = Vec::from_iter(unwritten).join(", ");
+            notes.push(format!(
+                "paintings of {endings} photos are written as PNG; choose another format with --format"
+            ));
+        }
         let paint = PaintSettings {
             working_size: args.working_size.unwrap_or_default(),
             max_memory_bytes: args.max_memory,

@@ -23,6 +23,27 @@ fn subfolders_are_painted_into_the_same_subfolders() {
 }
 
 #[test]
+fn a_format_that_is_not_written_becomes_png_with_a_note() {
+    let s = Sandbox::new();
+    let jxl = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/formats/phone.jxl");
+    s.photo("in/c.png", 9, 8);
+    for name in ["in/a.jxl", "in/b.JXL"] {
+        fs::copy(&jxl, s.path(name)).expect("copied");
+    }
+    let note =
+        "note: paintings of .jxl photos are written as PNG; choose another format with --format";
+    let run = s.stylize(&["in", "-o", "out"]).ends(0);
+    assert_eq!(run.stderr.matches(note).count(), 1, "{}", run.stderr);
+    assert_eq!(s.names("out"), ["a-tiny.png", "b-tiny.png", "c-tiny.png"]);
+    for arguments in
+        [["in", "-o", "jpg", "--format", "jpeg"], ["in/a.jxl", "-o", "a.png", "--format", "png"]]
+    {
+        let run = s.stylize(&arguments).ends(0);
+        assert!(!run.stderr.contains("written as PNG"), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn photos_of_one_name_get_numbers() {
     let s = Sandbox::new();
     for name in ["one/a.png", "two/a.png", "three/a.png"] {
