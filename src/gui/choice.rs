@@ -7,7 +7,10 @@ use crate::{
     engine::paint::{OutputSize, WorkingSize},
     media::framing::Framing,
     mode::{ModeChoice, ModelSize},
-    settings::{Choices, LiveStyle},
+    settings::{
+        Choices, LiveStyle,
+        painted_with::{COLOURS, MIX, OF_STYLE, PaintedStyle, STRENGTH, STYLE, WORKING_SIZE},
+    },
 };
 
 use super::mix::{self, Mix, Parts};
@@ -43,6 +46,15 @@ impl NetworkOf {
             Self::Style(id, _) => id.clone(),
             Self::Mix(parts) => mix::label(parts),
         }
+    }
+
+    /// As text in the file of a painting.
+    pub fn as_painted(&self) -> PaintedStyle {
+        let (model, mix) = match self {
+            Self::Style(_, model) => (Some(*model), None),
+            Self::Mix(parts) => (None, Some(mix::text(parts, |style| style))),
+        };
+        PaintedStyle { label: self.label(), model, mix }
     }
 
     pub fn is_mix(&self) -> bool {
@@ -219,9 +231,40 @@ pub fn finest_brush(long_side_px: usize) -> usize {
         .saturating_sub(1)
 }
 
+/// The choice with the settings in the texts of a file; `None` if they name no style.
+pub fn of_painting(texts: &[(String, String)], before: &Choice) -> Option<Choice> {
+    let text = |name: &str| {
+        let found = texts.iter().find(|(keyword, _)| keyword == name);
+        found.map(|(_, text)| text.as_str())
+    };
+    let mut choice = before.clone();
+    match text(MIX) {
+        Some(mix) => choice.mix = Mix { styles: mix::parsed(mix)? },
+        None => {
+            let (style, model) = text(STYLE)?.rsplit_once(' ')?;
+            choice.mix = Mix::of(Some(style.to_owned()));
+            choice.model = model.parse().ok()?;
+        }
+    }
+    if let Some(percent) = text(STRENGTH).and_then(|t| t.strip_suffix(" %")?.parse().ok()) {
+        choice.look.strength_percent = u8::min(percent, 100);
+    }
+    if let Some(colours) = text(COLOURS) {
+        choice.look.keep_colors = colours != OF_STYLE;
+    }
+    let sides = text(WORKING_SIZE).and_then(|t| t.strip_suffix(" px")?.split_once(" x "));
+    if let Some((width, height)) = sides
+        && let (Ok(width), Ok(height)) = (width.parse(), height.parse())
+    {
+        choice.brush = nearest_brush(usize::max(width, height));
+    }
+    Some(choice)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::painted_with::PaintedWith;
 
     #[test]
     fn brushes_finer_than_the_photo_are_left_out() {
@@ -242,5 +285,32 @@ mod tests {
         let mut choices = Choices::default();
         choice.remember(&mut choices);
         assert_eq!(Choice::from_settings(&choices), choice);
+    }
+
+    #[test]
+    fn the_texts_of_a_painting_lead_back_to_its_settings() {
+        let before = Choice::from_settings(&Default::default());
+        let look = Look { strength_percent: 70, keep_colors: true };
+        let mix = vec![("a b".to_owned(), 60), ("c".to_owned(), 40)];
+        for parts in [Parts::new(), mix] {
+            let (model, working) = (ModelSize::Lite, Some((640, 480)));
+            let style = Some("a b");
+            let painted = PaintedWith {
+                style: Some(NetworkOf::new("a b", &parts, model).as_painted()),
+                mode: None,
+                working,
+                look,
+                source: None,
+                device: None,
+            };
+            let texts = painted.texts().into_iter().map(|(name, text)| (name.to_owned(), text));
+            let found = of_painting(&texts.collect::<Vec<_>>(), &before).expect("a style");
+            assert_eq!((found.style(), found.look), (style, look));
+            assert_eq!((found.parts(), found.brush_px()), (parts.clone(), 640));
+            let expected = if parts.is_empty() { model } else { before.model };
+            assert_eq!(found.model, expected);
+        }
+        assert_eq!(of_painting(&[("Style".to_owned(), "a".to_owned())], &before), None);
+        assert_eq!(of_painting(&[], &before), None);
     }
 }

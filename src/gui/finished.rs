@@ -2,14 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{
-    choice::{NetworkOf, SavedKey},
-    painted_with::PaintedWith,
-};
+use super::choice::{NetworkOf, SavedKey};
 use crate::{
     engine::{paint::Painting, protocol::Repainted},
     frame::Frame,
     media::{encode::Encoding, metadata::Metadata},
+    settings::painted_with::PaintedWith,
 };
 
 /// The parts of a finished picture. They are combined when needed, outside the window's thread.
@@ -41,7 +39,7 @@ impl SnapshotPicture {
     /// The same frame, repainted by this network.
     pub fn repainted(mut self, repainted: &Repainted, network: NetworkOf) -> Self {
         self.picture.clone_from(&repainted.picture);
-        self.painted.network = Some(network);
+        self.painted.style = Some(network.as_painted());
         self.painted.mode = Some(repainted.mode);
         self.painted.working = Some(repainted.working);
         self

@@ -17,7 +17,7 @@
 //! | `film` | a video instead of a photo: playing, seeking, in and out points |
 //! | `recents` | the recently opened photos |
 //! | `file_list` | shared code of the lists of recent photos and saved paintings |
-//! | `paintings`, `painted_with` | the strip of recently saved paintings, one of them large, and its settings |
+//! | `paintings` | the strip of recently saved paintings, one of them large, and its settings |
 //! | `reading` | the question about a network's pixel format if its file does not specify it, with previews |
 //! | `incoming` | dropped or pasted pictures: to paint, or to add as styles |
 //! | `own_styles`, `style_pictures` | the user's own styles: renaming, removing, thumbnails |
@@ -74,7 +74,6 @@ mod opening;
 mod output_size;
 mod overlays;
 mod own_styles;
-mod painted_with;
 mod painting;
 mod paintings;
 pub mod panel;

@@ -21,7 +21,6 @@ use super::{
     live::LiveView,
     messages::Topic,
     overlays::{Answer, Buttons, Field, Overlay},
-    painted_with::PaintedWith,
     platform::{Dialog, from_the_root, path_in},
 };
 use crate::{
@@ -30,6 +29,7 @@ use crate::{
         MediaError,
         encode::{self, Attached, Encoding, Existing, Format},
     },
+    settings::painted_with::PaintedWith,
 };
 
 /// Continues with the path that the user chose.
@@ -183,7 +183,7 @@ impl App {
             let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
             let (recipe, look, _) = &finished.key;
             let painted = PaintedWith {
-                network: Some(recipe.network.clone()),
+                style: Some(recipe.network.as_painted()),
                 mode: Some(finished.painting.mode),
                 working: Some(finished.painting.painted.size()),
                 look: *look,

@@ -8,6 +8,7 @@
 mod fields;
 mod file;
 mod live;
+pub mod painted_with;
 
 pub use live::{LiveChoices, RecordAs};
 

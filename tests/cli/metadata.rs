@@ -3,6 +3,7 @@
 use std::{fs, io::Cursor};
 
 use image::{ImageDecoder, ImageReader};
+use styleforge::media::encode;
 
 use crate::sandbox::Sandbox;
 
@@ -76,6 +77,28 @@ fn a_painting_keeps_what_the_file_says_about_the_photo() {
     }
     let run = s.stylize(&["photo.jpg", "-o", "a.bmp"]).ends(0);
     run.says("EXIF and XMP and IPTC metadata cannot be written to bmp");
+}
+
+#[test]
+fn a_painting_names_the_settings_that_made_it() {
+    let s = Sandbox::new();
+    s.photo("in/a.jpg", 24, 16);
+    s.photo("in/b.png", 24, 16);
+    let has_settings = |name: &str, strength: &str| {
+        let texts = encode::texts(&s.path(name));
+        let has = |pair: (&str, &str)| texts.contains(&(pair.0.to_owned(), pair.1.to_owned()));
+        let strength = has(("Strength", strength));
+        [has(("Style", "tiny")), has(("Working size", "24 x 16 px")), strength]
+    };
+    s.stylize(&["in", "-o", "out", "--strength", "60"]).ends(0);
+    for name in ["out/a-tiny.jpg", "out/b-tiny.png"] {
+        assert_eq!(has_settings(name, "60 %"), [true; 3], "{name}");
+    }
+    s.styleforge(&["stylize", "in/b.png", "--style", "candy", "--model", "lite", "-o", "one.png"])
+        .ends(0);
+    assert!(encode::texts(&s.path("one.png")).contains(&("Style".into(), "candy lite".into())));
+    s.stylize(&["in/b.png", "-o", "bare.png", "--strip-metadata"]).ends(0);
+    assert_eq!(encode::texts(&s.path("bare.png")), []);
 }
 
 #[test]

@@ -64,8 +64,8 @@ impl Run<'_> {
         }
         match titled_sheet(&cells, CELL_PX) {
             Some(page) => {
-                let finished =
-                    Finished::Picture(Picture::Frame(Cow::Owned(page)), format_for(photo, target));
+                let (page, format) = (Picture::Frame(Cow::Owned(page)), format_for(photo, target));
+                let finished = Finished::Picture(page, format, Vec::new());
                 self.deliver(opened, target, finished)
             }
             None => {

@@ -18,7 +18,7 @@ use std::{
 use serde_json::{Value, json};
 
 use memory::{OpenBytes, Reserved, held_bytes, open_bytes};
-use output::{Finished, check, failed, format_for};
+use output::{Finished, check, failed, format_for, texts};
 
 use super::{
     CliError, SharedDevices,
@@ -429,14 +429,16 @@ impl<'a> Run<'a> {
         let names: Vec<&str> = group.photos.iter().map(|(o, _)| o.photo.name.as_str()).collect();
         let painted = self.progress.during(frames.len(), &names.join(", "), control, || {
             painters.paint(|painter| {
-                painter.paint_batch(&frames, job.args.batch, &style.network, settings, control)
+                let (batch, network) = (job.args.batch, &style.network);
+                let paintings = painter.paint_batch(&frames, batch, network, settings, control)?;
+                Ok((paintings, painter.backend().device().name.clone()))
             })
         });
         for notice in self.painters.take_notices() {
             self.progress.note(notice);
         }
-        let paintings = match painted {
-            Ok(paintings) => paintings,
+        let (paintings, device) = match painted {
+            Ok(painted) => painted,
             Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
             Err(error) => {
                 for (opened, target) in &group.photos {
@@ -453,13 +455,18 @@ impl<'a> Run<'a> {
             }
             let format = format_for(photo, target);
             let (size, look) = (job.args.output_size, job.args.painting.look());
+            let texts = if job.args.strip_metadata {
+                Vec::new()
+            } else {
+                texts(style, &painting, look, device.clone())
+            };
             let picture = match painting.finished_deep(&photo.frame, size, look) {
                 Some(deep) => Picture::Deep(deep),
                 None => {
                     Picture::Frame(Cow::Owned(painting.into_finished(&photo.frame, size, look)))
                 }
             };
-            let finished = Finished::Picture(picture, format);
+            let finished = Finished::Picture(picture, format, texts);
             self.deliver(opened, target, finished)?;
         }
         Ok(())

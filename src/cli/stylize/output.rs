@@ -12,20 +12,23 @@ use crate::{
         style_choice::ChosenStyle,
         terminal::print_bytes,
     },
+    compose::Look,
     disk::{self, WriteError},
-    engine::paint::{OutputSize, PaintSettings, at_size},
+    engine::paint::{OutputSize, PaintSettings, Painting, at_size},
     media::{
         MediaError,
         decode::{self, Photo},
         encode::{self, Attached, Format, Picture},
     },
+    settings::painted_with::{PaintedStyle, PaintedWith, Texts},
 };
 
 /// The result of one photo in one style.
 pub enum Finished<'a> {
     /// The photo's own bytes. At strength 0 nothing may be lost by decoding and encoding.
     Original(&'a [u8]),
-    Picture(Picture<'a>, Format),
+    /// With the settings of the painting.
+    Picture(Picture<'a>, Format, Texts),
 }
 
 impl Run<'_> {
@@ -103,7 +106,7 @@ impl Run<'_> {
                     true => Picture::Deep(copy.as_ref().into()),
                     false => copy.into(),
                 };
-                Finished::Picture(picture, format)
+                Finished::Picture(picture, format, Texts::new())
             }
         }))
     }
@@ -115,6 +118,20 @@ pub fn format_for(photo: &Photo, target: &Target) -> Format {
         Place::Stdout(format) => format.unwrap_or(photo.natural_format),
         Place::File(_, format) => format,
     }
+}
+
+/// How a photo was painted, as texts for its file.
+pub fn texts(style: &ChosenStyle, painting: &Painting, look: Look, device: String) -> Texts {
+    let style = PaintedStyle { label: style.label.clone(), model: style.model, mix: None };
+    let painted = PaintedWith {
+        style: Some(style),
+        mode: Some(painting.mode),
+        working: Some(painting.painted.size()),
+        look,
+        source: None,
+        device: Some(device),
+    };
+    painted.texts()
 }
 
 /// Writes a result and returns notes on what its format could not store.
@@ -133,7 +150,8 @@ fn write(
     let Place::File(path, _) = &target.place else {
         let (bytes, notes) = match finished {
             Finished::Original(bytes) => (Cow::Borrowed(bytes), Vec::new()),
-            Finished::Picture(picture, format) => {
+            Finished::Picture(picture, format, texts) => {
+                let attached = Attached { texts: &texts, ..attached };
                 let name = "standard output";
                 let (bytes, notes) =
                     encode::to_bytes_with(name, picture, attached, job.encoding(format))
@@ -151,7 +169,8 @@ fn write(
         Finished::Original(bytes) => {
             encode::save_bytes(path, bytes, job.existing).map(|()| Vec::new())
         }
-        Finished::Picture(picture, format) => {
+        Finished::Picture(picture, format, texts) => {
+            let attached = Attached { texts: &texts, ..attached };
             encode::save_with(path, picture, attached, job.encoding(format), job.existing)
         }
     }

@@ -15,12 +15,10 @@ use crate::{
     frame::Frame,
     gui::{
         app::App,
-        choice::NetworkOf,
         finished::SnapshotPicture,
         intent::Intent,
         label::{label, path_label, remark, sentence},
         messages::Topic,
-        painted_with::PaintedWith,
         paintings::THUMBNAIL_PX,
         platform::Dialog,
         texture::image_of,
@@ -32,7 +30,7 @@ use crate::{
         record::{Destination, FrameSink, Microphone, Recorded, Recorder, TakenFrames},
         scale::{scaled, size_within},
     },
-    settings::{LiveChoices, RecordAs},
+    settings::{LiveChoices, RecordAs, painted_with::PaintedWith},
 };
 
 /// Shown if there is nothing to save or record.
@@ -69,7 +67,7 @@ impl App {
             source.push_str(", mirrored");
         }
         let painted = PaintedWith {
-            network: choice.network(self.live_model()),
+            style: choice.network(self.live_model()).map(|network| network.as_painted()),
             mode: live.facts.and_then(|facts| facts.mode),
             working: live.facts.map(|facts| facts.working),
             look: choice.look,
@@ -384,7 +382,7 @@ fn snapshot(
     folder: &Path,
     SnapshotPicture { picture, painted }: SnapshotPicture,
 ) -> Result<(PathBuf, Thumbnail), String> {
-    let style = painted.network.as_ref().map_or_else(|| "original".to_owned(), NetworkOf::label);
+    let style = painted.style.as_ref().map_or("original", |style| style.label.as_str()).to_owned();
     let bytes = encode::png_with_texts("the snapshot", &picture, &painted.texts())
         .map_err(|e| e.to_string())?;
     let path = with_free_name(folder, &format!("snapshot-{style}"), ".png", |path| {

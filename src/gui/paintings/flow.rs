@@ -11,11 +11,10 @@ use super::{
 };
 use crate::gui::{
     app::App,
-    choice::Choice,
+    choice::{Choice, of_painting},
     file_list::FileList,
     intent::Intent,
     label::{name_label, path_label},
-    painted_with,
     stage::Seen,
 };
 
@@ -215,7 +214,7 @@ impl App {
 
     /// The choice with the settings of the painting that is shown large, if its file contains them.
     pub(crate) fn viewed_choice(&self) -> Option<Choice> {
-        painted_with::choice(&self.paintings.viewed()?.texts, &self.workspace.choice)
+        of_painting(&self.paintings.viewed()?.texts, &self.workspace.choice)
     }
 
     /// Draws the settings of the painting that is shown large; returns `false` if no painting is shown large.

@@ -15,13 +15,13 @@ use crate::{
     gui::{
         label::path_label,
         opened::{Opened, Origin, from_clipboard, if_there, opened, smaller},
-        painted_with,
     },
     media::{
         decode,
         record::beginning_of,
         scale::{scaling_bytes, size_within},
     },
+    settings::painted_with,
 };
 
 /// Maximum size of a file, and maximum memory to read it, in bytes; larger files take too long for a thumbnail.
