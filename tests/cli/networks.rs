@@ -67,8 +67,7 @@ fn a_file_is_painted_with_ranges_as_after_an_import() {
     let ranges = ["--input-range", "0..1", "--output-range", "0..1"];
     stylize("pixel_shuffle_crd", "imported.png", &[]).ends(0);
     stylize("network.onnx", "direct.png", &ranges).ends(0);
-    let read = |name: &str| fs::read(s.path(name)).expect("a painting");
-    assert!(read("direct.png") == read("imported.png"));
+    assert!(s.read("direct.png") == s.read("imported.png"));
     stylize("candy", "no.png", &ranges)
         .ends(2)
         .says("candy is not a file of weights")
