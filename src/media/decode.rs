@@ -42,9 +42,9 @@ const PNG_START: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The chunk IEND.
 const PNG_END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
 /// Extensions of picture files.
-pub const EXTENSIONS: [&str; 15] = [
-    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff", "gif", "avif", "jxl",
-    "heic", "heif", "hif",
+pub const EXTENSIONS: [&str; 20] = [
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "pjpeg", "pjp", "mpo", "webp", "bmp",
+    "tif", "tiff", "gif", "avif", "jxl", "heic", "heif", "hif",
 ];
 
 /// A decoded picture, upright.

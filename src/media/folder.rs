@@ -45,7 +45,8 @@ pub fn is_animated(path: &Path) -> bool {
 /// Why a file without the extension of a readable picture is not painted.
 fn reason_by_name(path: &Path) -> &'static str {
     match extension_of(path).as_str() {
-        "jp2" | "j2k" | "jpf" | "jpx" | "psd" | "svg" | "exr" | "hdr" => {
+        "jp2" | "j2k" | "jpf" | "jpx" | "psd" | "xcf" | "svg" | "exr" | "hdr" | "ppm" | "pgm"
+        | "pbm" | "pnm" | "tga" | "qoi" | "ico" | "icns" | "dds" | "pcx" => {
             "an image format that is not supported; convert it to PNG or JPEG"
         }
         "cr2" | "cr3" | "nef" | "arw" | "dng" | "orf" | "raf" | "rw2" | "pef" | "srw" => {
@@ -200,6 +201,13 @@ mod tests {
         assert!(note(Some(&place.path().join("painted"))).starts_with("1 subfolder "));
         let others: Vec<String> = folder.others_notes().collect();
         assert_eq!(others, ["not painted (not an image): notes.txt"]);
+        for name in ["a.PJPEG", "a.jif", "a.pjp", "a.mpo", "a.apng"] {
+            assert!(has_picture_name(Path::new(name)), "{name}");
+        }
+        for name in ["a.ppm", "a.TGA", "a.qoi", "a.ico", "a.xcf"] {
+            let reason = reason_by_name(Path::new(name));
+            assert!(reason.contains("convert it to PNG or JPEG"), "{name}: {reason}");
+        }
         let below = place.path().join("painted/below");
         fs::create_dir(&below).expect("made");
         fs::write(below.join("d.jpe"), "").expect("written");

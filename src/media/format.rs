@@ -85,7 +85,7 @@ impl FromStr for Format {
     fn from_str(s: &str) -> Result<Self, MediaError> {
         match s.to_ascii_lowercase().as_str() {
             "png" => Ok(Self::Png),
-            "jpg" | "jpeg" | "jpe" | "jfif" => Ok(Self::Jpeg),
+            "jpg" | "jpeg" | "jpe" | "jfif" | "jif" | "pjpeg" | "pjp" => Ok(Self::Jpeg),
             "webp" => Ok(Self::WebP),
             "bmp" => Ok(Self::Bmp),
             "tif" | "tiff" => Ok(Self::Tiff),

@@ -25,7 +25,7 @@ fn subfolders_are_painted_into_the_same_subfolders() {
 #[test]
 fn a_format_that_is_not_written_becomes_png_with_a_note() {
     let s = Sandbox::new();
-    let jxl = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/formats/phone.jxl");
+    let jxl = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/formats/lossless.jxl");
     s.photo("in/c.png", 9, 8);
     for name in ["in/a.jxl", "in/b.JXL"] {
         fs::copy(&jxl, s.path(name)).expect("copied");
