@@ -1,9 +1,8 @@
 //! The button and the controls of camera out, which shows the painting to other programs as a camera.
 
-use std::iter::once;
-
 use eframe::egui::{Button, Ui, vec2};
 
+use super::controls::or_automatic;
 use crate::{
     capture::VirtualCamera,
     gui::{fonts::icons, intent::Intent, label::label, list::choose_row, shortcuts::button, theme},
@@ -51,17 +50,13 @@ impl CameraOutView {
         choose_row(ui, "Camera out", &mut choices.camera_out_size, CameraOutSize::ALL, size_name);
         if self.cameras.len() > 1 {
             let chosen = choices.camera_out_device.as_ref();
-            let before = self.cameras.iter().position(|camera| Some(&camera.device) == chosen);
-            let mut device = before;
-            let name = |device: Option<usize>| match device.map(|device| &self.cameras[device]) {
-                Some(camera) => format!("{} ({})", label(&camera.label), camera.device),
-                None => "Automatic".to_owned(),
-            };
-            let offered = once(None).chain((0..self.cameras.len()).map(Some));
-            choose_row(ui, "Device", &mut device, offered, name);
-            if device != before {
-                choices.camera_out_device =
-                    device.map(|device| self.cameras[device].device.clone());
+            let before = self.cameras.iter().find(|camera| Some(&camera.device) == chosen);
+            let mut camera = before;
+            let name =
+                |camera: &VirtualCamera| format!("{} ({})", label(&camera.label), camera.device);
+            or_automatic(ui, "Device", &mut camera, &self.cameras, name);
+            if camera != before {
+                choices.camera_out_device = camera.map(|camera| camera.device.clone());
             }
         }
         if let Some(words) = self.in_words() {

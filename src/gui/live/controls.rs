@@ -290,7 +290,7 @@ fn camera_format(ui: &mut Ui, choices: &mut LiveChoices) {
 }
 
 /// A list of `offered` values, and of the automatic one.
-fn or_automatic<T: Copy + PartialEq>(
+pub fn or_automatic<T: Copy + PartialEq>(
     ui: &mut Ui,
     title: &str,
     value: &mut Option<T>,
