@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
-    Layout, MatrixCoefficients, ProfileText, RenderingIntent, ToneReprCurve,
+    Layout, MatrixCoefficients, ProfileText, ProfileVersion, RenderingIntent, ToneReprCurve,
     TransferCharacteristics, Transform16BitExecutor, TransformOptions, XyY, Xyzd,
 };
 use rayon::prelude::*;
@@ -24,6 +24,10 @@ const MAX_PROFILE_BYTES: usize = 4 << 20;
 const SRGB_GAMMA: std::ops::Range<f32> = 0.45..0.46;
 /// The white of the space that connects profiles.
 const D50: Xyzd = Xyzd { x: 0.9642, y: 1.0, z: 0.8249 };
+/// Light of the darkest colour of every profile of version 4 for perceptual rendering (ICC.1, 6.3.3), 1 for white.
+const PERCEPTUAL_BLACK: f64 = 0.003_473_1;
+/// Light of the brightest colour that is taken for a profile's black: L* is 50.
+const BRIGHTEST_BLACK: f64 = 0.184;
 /// Where the header of a profile has the time of its creation (ICC.1, 7.2.8).
 const CREATION_TIME: std::ops::Range<usize> = 24..36;
 
@@ -32,6 +36,8 @@ const CREATION_TIME: std::ops::Range<usize> = 24..36;
 pub(super) struct ToSrgb {
     transform: Arc<Transform16BitExecutor>,
     kind: DataColorSpace,
+    /// The levels that converted levels of 16 bits become, if the darkest colour is made black.
+    darkened: Option<Arc<[u8]>>,
 }
 
 /// Why a file's profile is not used.
@@ -113,7 +119,7 @@ impl ToSrgb {
         if !has_curves && tables.iter().all(|table| table.is_none()) {
             return Err(Unusable);
         }
-        let intent = if profile.is_matrix_shaper() {
+        let intent = if has_curves {
             RenderingIntent::RelativeColorimetric
         } else {
             profile.rendering_intent
@@ -121,7 +127,14 @@ impl ToSrgb {
         let options = options(intent);
         let srgb = ColorProfile::new_srgb();
         let transform = profile.create_transform_16bit(from, &srgb, to, options);
-        let conversion = Self { transform: transform.map_err(|_| Unusable)?, kind };
+        let transform = transform.map_err(|_| Unusable)?;
+        let darkened = match intent {
+            RenderingIntent::Perceptual | RenderingIntent::Saturation => {
+                darkened(black_of(profile, &*transform))
+            }
+            _ => None,
+        };
+        let conversion = Self { transform, kind, darkened };
         Ok((!conversion.is_identity()).then_some(conversion))
     }
 
@@ -171,7 +184,10 @@ impl ToSrgb {
         let channels = if self.kind == DataColorSpace::Gray { 2 } else { 4 };
         let pixels = to.as_chunks_mut::<4>().0.iter_mut().zip(scratch.as_chunks::<4>().0);
         for ((to, wide), from) in pixels.zip(from.chunks_exact(channels)) {
-            let [r, g, b, _] = wide.map(narrowed);
+            let [r, g, b, _] = wide.map(|level| match &self.darkened {
+                Some(levels) => levels[usize::from(level)],
+                None => narrowed(level),
+            });
             let alpha = match self.kind {
                 DataColorSpace::Cmyk => 255,
                 _ => narrowed(from[channels - 1]),
@@ -179,6 +195,38 @@ impl ToSrgb {
             *to = [r, g, b, alpha];
         }
     }
+}
+
+/// The light of the darkest colour that a profile of tables can describe; `transform` is its conversion to sRGB.
+fn black_of(profile: &ColorProfile, transform: &Transform16BitExecutor) -> f64 {
+    if profile.version() >= ProfileVersion::V4_0 {
+        return PERCEPTUAL_BLACK;
+    }
+    let darkest: &[u16] = match profile.color_space {
+        // All of every ink.
+        DataColorSpace::Cmyk => &[u16::MAX; 4],
+        DataColorSpace::Gray => &[0, u16::MAX],
+        _ => &[0, 0, 0, u16::MAX],
+    };
+    let mut srgb = [0; 4];
+    if transform.transform(darkest, &mut srgb).is_err() {
+        return 0.0;
+    }
+    let [r, g, b, _] = srgb.map(|level| {
+        TransferCharacteristics::Srgb.linearize(f64::from(level) / f64::from(u16::MAX))
+    });
+    (0.2126 * r + 0.7152 * g + 0.0722 * b).min(BRIGHTEST_BLACK)
+}
+
+/// The levels of colours in whose light `black` becomes 0 and white stays: the compensation of the black point by which
+/// LittleCMS and others keep dark parts dark. `None` if `black` is 0 already.
+fn darkened(black: f64) -> Option<Arc<[u8]>> {
+    let curve = TransferCharacteristics::Srgb;
+    let level = |level: u16| {
+        let light = curve.linearize(f64::from(level) / f64::from(u16::MAX));
+        (255.0 * curve.gamma(((light - black) / (1.0 - black)).max(0.0))).round() as u8
+    };
+    (black > 0.0).then(|| (0..=u16::MAX).map(level).collect())
 }
 
 /// Converts pixels with samples of 16 bits, or of floats, to RGBA8.
@@ -253,7 +301,7 @@ pub(super) fn from_srgb(rgba: &mut [u8], width: usize, profile: &[u8]) -> bool {
     let Some(transform) = transform_to(profile) else {
         return false;
     };
-    ToSrgb { transform, kind: DataColorSpace::Rgb }.apply(rgba, width);
+    ToSrgb { transform, kind: DataColorSpace::Rgb, darkened: None }.apply(rgba, width);
     true
 }
 

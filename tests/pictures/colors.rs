@@ -49,7 +49,11 @@ fn numbers_of_other_colour_spaces_become_srgb() {
 
 #[test]
 fn inks_are_converted_by_their_profile() {
-    for (name, expected) in [("inks.jpg", "inks"), ("ink_levels.tiff", "ink_levels")] {
+    for (name, expected) in [
+        ("inks.jpg", "inks"),
+        ("ink_levels.tiff", "ink_levels"),
+        ("ink_perceptual.tiff", "ink_perceptual"),
+    ] {
         let converted = photo(name);
         let expected = photo(&format!("{expected}.srgb.png"));
         let (largest, mean) = difference(&converted.frame, &expected.frame);

@@ -3,9 +3,9 @@
 
     pip install pillow numpy && python tests/pictures/colors/make.py
 
-Each NAME.png, NAME.jpg or NAME.tiff is a grid of colours with a profile or with PNG chunks; NAME.srgb.png has the same pixels in
-sRGB: by LittleCMS for profiles (relative colorimetric; for CMYK the profile's own table), by the formula of the PNG
-specification for chunks.
+Each NAME.png, NAME.jpg or NAME.tiff is a grid of colours with a profile or with PNG chunks; NAME.srgb.png has the
+same pixels in sRGB: by LittleCMS for profiles (relative colorimetric; for CMYK the profile's own intent and table), by
+the formula of the PNG specification for chunks.
 """
 
 import io
@@ -76,7 +76,7 @@ def rgb_profile(primaries, white, gamma):
     return profile(b"RGB ", {**tags, **{name: curve(gamma) for name in (b"rTRC", b"gTRC", b"bTRC")}})
 
 
-def ink_profile(grid=9):
+def ink_profile(grid=9, intent=1):
     """Inks that multiply the light of paper, with an own black."""
     levels = np.linspace(0, 1, grid)
     srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
@@ -92,7 +92,7 @@ def ink_profile(grid=9):
     ramp = bytes(range(256))
     table = b"mft1" + bytes(4) + bytes([4, 3, grid, 0]) + b"".join(fixed(v) for v in np.eye(3).ravel())
     table += 4 * ramp + lab_bytes.tobytes() + 3 * ramp
-    return profile(b"CMYK", {b"A2B0": table, b"A2B1": table}, b"prtr", b"Lab ")
+    return profile(b"CMYK", {b"A2B0": table, b"A2B1": table}, b"prtr", b"Lab ", intent)
 
 
 def grid(channels):
@@ -103,20 +103,20 @@ def grid(channels):
     return np.clip(0.4 * smooth + 0.6 * noise, 0, 255).round().astype(np.uint8)
 
 
-def in_srgb(picture, icc, flags):
+def in_srgb(picture, icc, flags, intent):
     srgb = ImageCms.createProfile("sRGB")
     source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    return ImageCms.profileToProfile(
-        picture, source, srgb, ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB", flags=flags
-    )
+    return ImageCms.profileToProfile(picture, source, srgb, intent, outputMode="RGB", flags=flags)
 
 
-def with_profile(name, mode, icc, flags=ImageCms.Flags.NONE, **options):
+def with_profile(
+    name, mode, icc, flags=ImageCms.Flags.NONE, intent=ImageCms.Intent.RELATIVE_COLORIMETRIC, **options
+):
     pixels = grid(len(mode.replace("L", "1")) if mode != "L" else 1)
     picture = Image.fromarray(pixels[:, :, 0] if mode == "L" else pixels, mode)
     path = HERE / name
     picture.save(path, icc_profile=icc, **options)
-    in_srgb(Image.open(path), icc, flags).save(path.with_suffix(".srgb.png"), optimize=True)
+    in_srgb(Image.open(path), icc, flags, intent).save(path.with_suffix(".srgb.png"), optimize=True)
 
 
 def chunk(name, data):
@@ -155,6 +155,9 @@ def main():
     # Without this flag LittleCMS interpolates in a coarse table.
     exact = ImageCms.Flags.NOOPTIMIZE
     with_profile("ink_levels.tiff", "CMYK", ink_profile(), flags=exact, compression="tiff_lzw")
+    perceptual = ImageCms.Intent.PERCEPTUAL
+    icc = ink_profile(intent=0)
+    with_profile("ink_perceptual.tiff", "CMYK", icc, exact, perceptual, compression="tiff_lzw")
     with_chunks("gama.png", [(b"gAMA", struct.pack(">I", 100000))], lambda v: v)
     adapted = np.linalg.inv(matrix(SRGB, D65)) @ matrix(p3, D65)
     chromaticities = [D65, *p3]
