@@ -98,6 +98,19 @@ pub fn choose_row<T: Copy + PartialEq, N: Into<String>>(
     })
 }
 
+/// Like [`choose_row`], with the automatic choice before the offered values.
+pub fn or_automatic<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    title: &str,
+    value: &mut Option<T>,
+    offered: impl IntoIterator<Item = T>,
+    name: impl Fn(T) -> String,
+) {
+    let offered = std::iter::once(None).chain(offered.into_iter().map(Some));
+    let name = |one: Option<T>| one.map_or_else(|| "Automatic".to_owned(), &name);
+    choose_row(ui, title, value, offered, name);
+}
+
 /// Draws the button of a list, and its entries while it is open.
 pub fn list(
     ui: &mut Ui,

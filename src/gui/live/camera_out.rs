@@ -2,10 +2,16 @@
 
 use eframe::egui::{Button, Ui, vec2};
 
-use super::controls::or_automatic;
 use crate::{
     capture::VirtualCamera,
-    gui::{fonts::icons, intent::Intent, label::label, list::choose_row, shortcuts::button, theme},
+    gui::{
+        fonts::icons,
+        intent::Intent,
+        label::label,
+        list::{choose_row, or_automatic},
+        shortcuts::button,
+        theme,
+    },
     media::camera_out::{CameraOut, CameraOutSize},
     settings::LiveChoices,
 };

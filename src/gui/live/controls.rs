@@ -12,7 +12,7 @@ use crate::{
         fonts::icons,
         intent::Intent,
         label::{label, remark},
-        list::{choose, choose_row, list},
+        list::{choose, choose_row, list, or_automatic},
         mode_choice::{Offers, engine},
         theme::{self, HintBeside},
     },
@@ -287,19 +287,6 @@ fn camera_format(ui: &mut Ui, choices: &mut LiveChoices) {
         let format = |format: PixelFormat| format.to_string();
         or_automatic(ui, "Pixels", &mut choices.camera_format, PixelFormat::ALL, format);
     });
-}
-
-/// A list of `offered` values, and of the automatic one.
-pub fn or_automatic<T: Copy + PartialEq>(
-    ui: &mut Ui,
-    title: &str,
-    value: &mut Option<T>,
-    offered: impl IntoIterator<Item = T>,
-    name: impl Fn(T) -> String,
-) {
-    let offered = std::iter::once(None).chain(offered.into_iter().map(Some));
-    let name = |one: Option<T>| one.map_or_else(|| "Automatic".to_owned(), &name);
-    choose_row(ui, title, value, offered, name);
 }
 
 /// The target rate of the automatic size.
