@@ -27,7 +27,7 @@ pub fn person(right: f64) -> Vec<Group> {
     };
     vec![
         Group::new(drawing("scarf end"), fluttering),
-        Group::new(drawing("hair behind"), blown),
+        Group::new(drawing("long hair"), blown),
         Group::new(drawing("torso"), neck),
         Group::new(drawing("face"), head),
         Group::new(drawing("eyes"), eyes),

@@ -67,7 +67,7 @@ impl FrameCost {
         self.painting_ms + self.taking_ms + self.scaling_ms
     }
 
-    /// Whether a working size with `pixel_ratio` times the pixels can be painted in `budget_ms`. `scales` tells whether
+    /// Whether a working size with `pixel_ratio` times the pixels can be painted in `budget_ms`. `scales` says whether
     /// the source's frame is scaled to it. Painting has at least `MIN_SHARE` of the budget: if taking the source's
     /// frame needs nearly all of it, a small working size would gain nothing.
     pub fn fits(&self, pixel_ratio: f64, budget_ms: f64, scales: bool) -> bool {
