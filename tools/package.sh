@@ -116,6 +116,9 @@ gather_for_windows() {
     mkdir -p "$tree" "$out/home"
     install --mode=644 "$program" "$tree/styleforge.exe"
     [ -z "${PROGRAM:-}" ] || x86_64-w64-mingw32-strip "$tree/styleforge.exe"
+    rustc --edition 2024 --target "$target" -O -C strip=symbols -C panic=abort -o "$tree/styleforge-window.exe" \
+        tools/package/window.rs
+    check "$tree/styleforge-window.exe"
     cp -r styles docs README.md BENCHMARKS.md CHANGELOG.md "$tree/"
     install -D --mode=644 assets/CREDITS.md --target-directory="$tree/assets"
     run "$tree/styleforge.exe" licences >"$tree/LICENCES.txt"
