@@ -11,7 +11,8 @@
 #
 # The machine that measures needs this script, the pack, glibc 2.34 and libstdc++ of GCC 12, and for GPUs NVIDIA's driver,
 # but no network, no Rust and no container. `run` writes a line of JSON for each row to $OUT/rows.jsonl as well, if OUT is
-# set. STYLEFORGE_DEVICE=cpu measures the processor. STYLEFORGE_PROFILE=dev builds with that profile of Cargo.
+# set. STYLEFORGE_DEVICE=cpu measures the processor, INSTANCES="4 8" CLIENTS="16 32" these numbers of instances on each GPU
+# and of clients. STYLEFORGE_PROFILE=dev builds with that profile of Cargo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 parts=target/server-load
@@ -119,15 +120,14 @@ row() {
 measure_gpus() {
     local all count used size clients model
     nvidia-smi --query-gpu=index,name,driver_version --format=csv,noheader
+    nproc
     all=$(nvidia-smi --query-gpu=index --format=csv,noheader | wc -l)
-    for count in 1 2 4 8; do
-        add_model "instances_$count" "kind: KIND_GPU count: $count gpus: [ 0 ]"
-    done
-    for ((used = 2; used <= all; used *= 2)); do
-        add_model "gpus_$used" "kind: KIND_GPU count: 2 gpus: [ $(seq --separator , 0 $((used - 1))) ]"
-    done
-    for model in "$folder"/models/*; do
-        cp "$parts/full.safetensors" "$model/1"
+    for count in ${INSTANCES:-1 2 4 8}; do
+        for ((used = 1; used <= all; used *= 2)); do
+            model=${used}_gpus_${count}_instances
+            add_model "$model" "kind: KIND_GPU count: $count gpus: [ $(seq --separator , 0 $((used - 1))) ]"
+            cp "$parts/full.safetensors" "$folder/models/$model/1"
+        done
     done
     "$parts/bin/styleforge" bench --device cuda --style "$parts/full.safetensors" --size 512x512 --size 1280x720
     # One model at a time is loaded, because instances take memory in advance.
@@ -135,13 +135,12 @@ measure_gpus() {
         model=$(basename "$model")
         load_model "$model" || continue
         for size in 512x512 1280x720; do
-            for clients in 1 4 16; do
+            for clients in ${CLIENTS:-1 4 16 32}; do
                 row "$model" --size "$size" --clients "$clients"
             done
-            case $model in gpus_*) for clients in 32 64; do row "$model" --size "$size" --clients "$clients"; done ;; esac
         done
-        [ "$model" != instances_2 ] || row "$model" --size 640x480,512x512,1280x720 --clients 16
-        [ "$model" != instances_2 ] || row "$model" --size 512x512 --clients 16 --route http
+        [ "$model" != 1_gpus_2_instances ] || row "$model" --size 640x480,512x512,1280x720 --clients 16
+        [ "$model" != 1_gpus_2_instances ] || row "$model" --size 512x512 --clients 16 --route http
         unload_model "$model"
     done
 }
