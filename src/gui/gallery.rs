@@ -9,6 +9,7 @@ use eframe::egui::{self, Context, EventFilter, ScrollArea, TextureHandle, Ui, ve
 
 use super::{
     choice::NetworkOf,
+    drag::Drag,
     fonts::icons,
     intent::{Intent, Sends},
     label::{label, remark},
@@ -16,7 +17,6 @@ use super::{
     mix::UnkeptMix,
     shortcuts::{self, menu},
     style_card::{CARD_INSET, Tile, card_ui},
-    style_drag::Drag,
     style_order::{Move, StyleOrder},
     style_source::Card,
     texture::{MIPMAPPED, image_of},
@@ -392,13 +392,15 @@ impl Gallery {
                             theme::caption(ui, "This style is built in.");
                         }
                     });
-                    drag.note(&response, card);
+                    drag.note(&response, card.id.clone());
                     response.sends(Intent::PickStyle(card.id.clone()));
                 }
                 if chosen.is_none() {
                     self.seen = None;
                 }
-                drag.ui(ui);
+                if let Some((id, before)) = drag.ui(ui) {
+                    Intent::MoveStyle(id, Move::Before(before)).send(ui);
+                }
             },
         );
         ui.add_space(2.0);

@@ -8,7 +8,7 @@
 //! | `workspace` | photo, choice, paintings, undo, saved results: rules without egui |
 //! | `stage`, `texture` | the picture in the middle: zoom, divider, textures |
 //! | `live` | live mode: source, comparison, preview grid, recording |
-//! | `style_order`, `style_drag` | the order of the styles, and dragging to change it |
+//! | `style_order`, `drag` | the order of the styles, and dragging to change the order of a list |
 //! | `gallery`, `style_card`, `controls`, `output_size`, `bars`, `welcome` | widgets around and over the stage |
 //! | `focus` | the frame around the focused control |
 //! | `full_screen` | the picture alone, and what is temporarily shown over it |
@@ -47,6 +47,7 @@ mod clipboard;
 mod contact_sheet;
 mod controls;
 mod crop;
+mod drag;
 mod events;
 mod exports;
 mod file_list;
@@ -88,7 +89,6 @@ mod shortcuts;
 mod shortcuts_list;
 mod stage;
 mod style_card;
-mod style_drag;
 mod style_order;
 mod style_pictures;
 mod style_refusal;

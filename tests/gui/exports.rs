@@ -6,6 +6,7 @@ use std::{
     process::Command,
 };
 
+use eframe::egui::vec2;
 use egui_kittest::kittest::{NodeT, Queryable};
 use styleforge::gui::platform::Dialog;
 
@@ -97,6 +98,15 @@ fn exports_run_one_after_another_in_an_order_that_can_be_changed() {
     w.until_label("Starting…");
     w.click("Earlier");
     w.until("another order", |w| place(w, "clip-candy-3.mp4") < place(w, "clip-candy-2.mp4"));
+    // Its name is dragged below that of the last one, and back.
+    for (below, by) in [(true, 30.0), (false, -30.0)] {
+        let [from, to] = ["clip-candy-3.mp4", "clip-candy-2.mp4"]
+            .map(|name| w.harness.get_by_label(name).rect().center());
+        w.drag(from, to + vec2(0.0, by));
+        w.until("the other order", |w| {
+            (place(w, "clip-candy-3.mp4") > place(w, "clip-candy-2.mp4")) == below
+        });
+    }
     w.click("Pause");
     w.until_contains("Paused after 0 of 5 frames");
     // The first one is running, and goes with its parts.

@@ -205,7 +205,7 @@ impl App {
                 self.networks.failed.clear();
                 self.exports.queue.retry(id);
             }
-            Action::RunEarlier(id) => self.exports.queue.run_earlier(id),
+            Action::Move(id, before) => self.exports.queue.move_before(id, before),
             Action::ClearDone => self.exports.queue.clear_done(),
         }
         self.exports_changed();

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Sense, Ui};
+use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilder};
 
 use super::{Action, Entry, Exports, Running, State};
 use crate::gui::{
+    drag::Drag,
     fonts::icons,
     intent::{Intent, Sends},
     label::{name_label, remark},
@@ -79,15 +80,26 @@ impl Exports {
         ui.heading("Exports");
         theme::caption(
             ui,
-            "One after another. Without a GPU, they wait while live video runs or a film plays. Unfinished ones continue the next time that StyleForge runs.",
+            "One after another; drag a waiting one to change the order. Without a GPU, they wait while live video runs or a film plays. Unfinished ones continue the next time that StyleForge runs.",
         );
         ui.add_space(theme::GAP);
         let entries = self.queue.entries();
         ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {
             ui.set_width(ui.available_width());
+            let mut drag = Drag::default();
             for entry in entries {
-                ui.push_id(entry.id, |ui| self.entry_ui(ui, entry, paintings));
+                let moves = entry.state == State::Waiting;
+                // With the sense for clicks, a drag starts only after a movement, so that buttons can be pressed.
+                let sense = if moves { Sense::CLICK | Sense::DRAG } else { Sense::hover() };
+                let scope = UiBuilder::new().id_salt(entry.id).sense(sense);
+                let drawn = ui.scope_builder(scope, |ui| self.entry_ui(ui, entry, paintings));
+                if !entry.is_done() {
+                    drag.note(&drawn.response, entry.id);
+                }
                 ui.separator();
+            }
+            if let Some((id, before)) = drag.ui(ui) {
+                Intent::Exports(Action::Move(id, before)).send(ui);
             }
             if entries.is_empty() {
                 ui.label("There are no exports.");
@@ -126,8 +138,8 @@ impl Exports {
                     if matches!(entry.state, State::Failed(_)) {
                         offer("Try again", Intent::Exports(Action::Retry(id)));
                     }
-                    if self.queue.can_run_earlier(id) {
-                        offer("Earlier", Intent::Exports(Action::RunEarlier(id)));
+                    if let Some(before) = self.queue.before(id) {
+                        offer("Earlier", Intent::Exports(Action::Move(id, Some(before))));
                     }
                     let is_unfinished = matches!(entry.state, State::Waiting | State::Running);
                     let remove = if is_unfinished { "Cancel export" } else { "Remove" };

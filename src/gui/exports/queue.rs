@@ -27,8 +27,8 @@ pub enum Action {
     /// Stop it if it runs, and remove it from the list.
     Remove(u64),
     Retry(u64),
-    /// Have it run before the one that is before it.
-    RunEarlier(u64),
+    /// Have it run before another one, or last.
+    Move(u64, Option<u64>),
     ClearDone,
 }
 
@@ -188,22 +188,25 @@ impl Queue {
         Some(self.entries.remove(place))
     }
 
-    /// Place before that of a waiting export, unless the one there is running.
-    fn place_before(&self, id: u64) -> Option<usize> {
+    /// The export that is before a waiting one, unless it is running.
+    pub fn before(&self, id: u64) -> Option<u64> {
         let is_it = |entry: &Entry| entry.id == id && entry.state == State::Waiting;
         let before = self.entries.iter().position(is_it)?.checked_sub(1)?;
-        Some(before).filter(|&before| self.entries[before].state != State::Running)
+        Some(&self.entries[before]).filter(|entry| entry.state != State::Running).map(|e| e.id)
     }
 
-    /// Whether an export can run before the one that is before it.
-    pub fn can_run_earlier(&self, id: u64) -> bool {
-        self.place_before(id).is_some()
-    }
-
-    pub fn run_earlier(&mut self, id: u64) {
-        if let Some(before) = self.place_before(id) {
-            self.entries.swap(before, before + 1);
+    /// Moves a waiting export before another one, or after all that are not done. The running one stays first.
+    pub fn move_before(&mut self, id: u64, before: Option<u64>) {
+        let is_waiting = |e: &Entry| e.id == id && e.state == State::Waiting;
+        if before == Some(id) || !self.entries.iter().any(is_waiting) {
+            return;
         }
+        let Some(entry) = self.remove(id) else { return };
+        let running = self.entries.iter().position(|entry| entry.state == State::Running);
+        let first = running.map_or(0, |place| place + 1);
+        let place = self.entries.iter().position(|entry| Some(entry.id) == before);
+        let place = place.unwrap_or(usize::MAX).clamp(first, self.first_done());
+        self.entries.insert(place, entry);
     }
 
     /// Notes that a style has a new id.
@@ -275,15 +278,25 @@ mod tests {
     fn exports_run_in_their_order_which_can_be_changed() {
         let mut q = queue(&["a", "b", "c"]);
         q.begin(1);
-        assert!(!q.can_run_earlier(1) && !q.can_run_earlier(2), "the running one stays first");
-        assert!(q.can_run_earlier(3));
-        q.run_earlier(3);
-        q.run_earlier(3);
-        assert_eq!(outputs(&q), ["a", "c", "b"]);
+        assert_eq!([1, 2, 3].map(|id| q.before(id)), [None, None, Some(2)]);
+        q.move_before(3, Some(1));
+        assert_eq!(outputs(&q), ["a", "c", "b"], "the running one stays first");
+        for (id, before, expected) in [
+            (3, None, ["a", "b", "c"]),
+            (3, Some(2), ["a", "c", "b"]),
+            (3, Some(3), ["a", "c", "b"]),
+            (1, None, ["a", "c", "b"]),
+            (7, Some(1), ["a", "c", "b"]),
+        ] {
+            q.move_before(id, before);
+            assert_eq!(outputs(&q), expected, "{id} before {before:?}");
+        }
         q.end(1, Ok(String::new()));
         assert_eq!(outputs(&q), ["c", "b", "a"]);
         q.add(export("d"));
         assert_eq!(outputs(&q), ["c", "b", "d", "a"]);
+        q.move_before(4, None);
+        assert_eq!(outputs(&q), ["c", "b", "d", "a"], "before those that are done");
         let order: Vec<_> = std::iter::from_fn(|| run(&mut q, Ok(""))).collect();
         assert_eq!(order, [PathBuf::from("c"), "b".into(), "d".into()]);
         assert_eq!(outputs(&q), ["d", "b", "c", "a"], "finished ones, the newest first");
