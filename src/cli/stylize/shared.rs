@@ -1,4 +1,4 @@
-//! Paints the photos: on one device one after another, on several by threads that share them.
+//! Paints the photos: on the CPU one after another, on GPUs by threads that share them.
 
 use std::{
     iter,
@@ -11,10 +11,11 @@ use super::{Run, memory::OpenBytes};
 use crate::{
     cli::{CliError, job::Target},
     engine::share_in_order,
+    mode::DeviceChoice,
 };
 
-/// Maximum number of threads for each device. They read and write files while one of them paints.
-const THREADS_PER_DEVICE: usize = 8;
+/// Maximum number of threads for each GPU. They read and write files while one of them paints.
+const THREADS_PER_GPU: usize = 8;
 
 impl Run<'_> {
     /// Paints every photo in every style. Files are reported in the order of the photos. Failures are reported and
@@ -22,13 +23,14 @@ impl Run<'_> {
     pub fn paint_photos(&mut self, targets: &[Vec<Target>]) -> Result<(), CliError> {
         let (job, devices) = (self.job, self.painters.count());
         let mut parts = parts(job.sources.len(), job.args.batch, devices);
-        if devices == 1 {
+        let kind = self.painters.with(|painter| painter.backend().device().kind);
+        if kind == DeviceChoice::Cpu || job.sources.len() <= job.args.batch {
             return parts.try_for_each(|part| {
                 self.paint_sources(&job.sources[part.clone()], &targets[part])
             });
         }
         let processors = available_parallelism().map_or(1, NonZero::get);
-        let threads = processors.clamp(devices, THREADS_PER_DEVICE * devices);
+        let threads = processors.clamp(devices, THREADS_PER_GPU * devices);
         let whole = Run { open_bytes: OpenBytes::of_free_memory(), ..self.of_part() };
         let control = self.control.clone();
         let paint = |part: Range<usize>| {
@@ -105,11 +107,11 @@ mod tests {
         engine::paint::{Painter, Painters},
         frame::Frame,
         media::encode::{self, Encoding, Existing, Format},
-        mode::DeviceChoice,
         models::johnson::NetworkSpec,
     };
 
-    /// Paints the photos of a folder on this many GPUs, one of which is lost after `lost_after` photos unless that is 0.
+    /// Paints the photos of a folder on this many GPUs, or on the CPU if 0. One GPU is lost after `lost_after` photos
+    /// unless that is 0.
     /// Returns what was printed, and the numbers of paintings and failures.
     fn painted(
         (photos, output): (&Path, &Path),
@@ -132,15 +134,16 @@ mod tests {
             metadata: BTreeMap::new(),
         }];
         let labels = ["any".to_owned()];
-        let scripts: Vec<_> = (0..gpus).map(|_| Arc::new(Script::default())).collect();
+        let kind = if gpus == 0 { DeviceChoice::Cpu } else { DeviceChoice::Cuda };
+        let scripts: Vec<_> = (0..gpus.max(1)).map(|_| Arc::new(Script::default())).collect();
         let painter = |number: usize| {
             let script = &scripts[number];
             script.tells_memory.store(true, Ordering::SeqCst);
             let open = FakeBackend::opener_by_kind(script, DeviceChoice::Cuda);
-            let backend = open(DeviceChoice::Cuda).expect("opened").backend;
+            let backend = open(kind).expect("opened").backend;
             (number, Painter::new(backend, open))
         };
-        let painters = Painters::new((0..gpus).map(painter));
+        let painters = Painters::new((0..scripts.len()).map(painter));
         let mut run = Run {
             job: &job,
             styles: &styles,
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn several_gpus_paint_a_folder_as_one_does() {
+    fn gpus_paint_a_folder_as_the_cpu_does() {
         let here = tempfile::tempdir().expect("a folder");
         let photos = here.path().join("photos");
         fs::create_dir(&photos).expect("created");
@@ -190,10 +193,10 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let one = here.path().join("one");
-        let (expected, begun, failures) = painted((&photos, &one), 1, 0);
+        let (expected, begun, failures) = painted((&photos, &one), 0, 0);
         assert_eq!((begun, failures), (20, 1));
         assert!(files(&one).iter().enumerate().all(|(n, file)| file.is_some() == (n != 7)));
-        for (gpus, lost_after) in [(2, 0), (3, 0), (2, 4)] {
+        for (gpus, lost_after) in [(1, 0), (2, 0), (3, 0), (2, 4)] {
             let several = here.path().join(format!("{gpus} {lost_after}"));
             let (mut lines, begun, failures) = painted((&photos, &several), gpus, lost_after);
             assert_eq!((begun, failures), (20, 1));
