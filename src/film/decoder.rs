@@ -248,7 +248,7 @@ fn filters(reading: &Reading<'_>) -> String {
     }
     // A draft is made for speed.
     let flags = match long_side_px {
-        None => "bicubic+accurate_rnd+full_chroma_int",
+        None => "bilinear+accurate_rnd+full_chroma_int",
         Some(_) => "bilinear",
     };
     let mut scale = format!("scale=flags={flags}");
