@@ -19,7 +19,7 @@ use styleforge::{
     backend::{Backend, BackendError, RunControl, SessionSpec, cpu::CpuBackend, oracle},
     frame::Frame,
     graph::{
-        BlockOrder, Conv, Graph, GraphError, Node, NodeId, Op, PadMode, Pool, Sides,
+        Arithmetic, BlockOrder, Conv, Graph, GraphError, Node, NodeId, Op, PadMode, Pool, Sides,
         resize::{Coordinates, Interpolation, Resize, Rounding, Target},
     },
     mode::{Mode, Precision, Variant},
@@ -166,18 +166,25 @@ fn a_kept_map_is_written_whole() {
     is_painted_right(&graph, 24, 16);
 }
 
-/// Attention reads channels of statistics, which are two values for each channel.
+/// Statistics are two values for each channel, not a map.
 #[test]
-fn attention_over_statistics_is_refused() {
+fn only_norms_read_statistics() {
     let mut graph = Graph::default();
     let photo = add(&mut graph, Op::Photo, &[]);
     let statistics = add(&mut graph, Op::InstanceStatistics, &[photo]);
-    let slice = add(&mut graph, Op::Channels { first: 0, count: 3 }, &[statistics]);
-    let attention = add(&mut graph, Op::Attention { heads: 1 }, &[photo, slice, slice]);
-    add(&mut graph, Op::Picture, &[attention]);
-    for variant in [CpuVariant::Fused, CpuVariant::Baseline] {
-        assert!(CpuPlan::new(&graph, 9, 9, variant).is_err());
+    let norm = Op::InstanceNorm { eps: 1e-5 };
+    for (op, inputs) in [
+        (Op::Channels { first: 0, count: 3 }, &[statistics][..]),
+        (Op::Attention { heads: 1 }, &[photo, photo, statistics]),
+        (Op::Combine(Arithmetic::Sum), &[photo, statistics]),
+        (Op::Picture, &[statistics]),
+        (norm, &[statistics, statistics]),
+        (norm, &[photo, photo]),
+    ] {
+        let error = graph.add("reader", "", op, inputs);
+        assert_eq!(error, Err(GraphError::Statistics { node: "reader".to_owned() }), "{op:?}");
     }
+    add(&mut graph, norm, &[photo, statistics]);
 }
 
 /// A picture that is smaller than the photo, at every size, or only far from the sizes that a reader tries.

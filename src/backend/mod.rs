@@ -30,7 +30,7 @@
 //! | scale and shift | one for each stored channel | `statistics::finish` | an assertion for each step |
 //! | `Centre` | at most 512 stored channels | `ConvLayer::of_node` | an assertion for each task |
 //! | attention | packed keys and values of every head | `Attention::packed_len` | assertions for each task |
-//! | statistics | two values for each channel, read only by norms | `is_statistics` | slices |
+//! | statistics | two values for each channel, read only by norms | [`Graph::add`] | slices |
 //! | trained values | as many as the node's shape requires, all of that one node | [`Network::new`] | an error |
 //! | sizes | sides up to 2^20, channels up to 4096, maps up to 2^36 values | `Op::is_in_range`, `Op::shape` | an error |
 //! | bytes of pixels | NaN becomes 0, others saturate | `level`, `store_bytes` | by construction |

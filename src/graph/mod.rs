@@ -84,6 +84,9 @@ pub enum GraphError {
         /// What the caller passes, as text.
         got: String,
     },
+    /// A node reads statistics as if they were a map, or a norm reads a map as if it were statistics.
+    #[error("{node} reads statistics instead of a map, or a map instead of statistics")]
+    Statistics { node: String },
     /// Not exactly one photo as input and one picture as output, or two nodes of the same name.
     #[error("it does not turn one image into one image, or two nodes have the same name")]
     NoPicture,
@@ -152,7 +155,7 @@ impl Graph {
     /// Appends a node; returns the id of its map.
     ///
     /// # Errors
-    /// [`GraphError::Inputs`], [`GraphError::Order`] and [`GraphError::Range`].
+    /// [`GraphError::Inputs`], [`GraphError::Order`], [`GraphError::Statistics`] and [`GraphError::Range`].
     pub fn add(
         &mut self,
         name: &str,
@@ -167,6 +170,14 @@ impl Graph {
         }
         if inputs.iter().any(|&input| input >= self.nodes.len()) {
             return Err(GraphError::Order { node });
+        }
+        let is_norm = matches!(op, Op::InstanceNorm { .. });
+        let is_misread = |(place, &input): (usize, &NodeId)| {
+            let is_statistics = self.nodes[input].op == Op::InstanceStatistics;
+            is_statistics != (is_norm && place == 1)
+        };
+        if inputs.iter().enumerate().any(is_misread) {
+            return Err(GraphError::Statistics { node });
         }
         // Check the ranges before any of the numbers is used.
         if !op.is_in_range() {

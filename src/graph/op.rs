@@ -47,7 +47,7 @@ pub enum Op {
         /// Additional rows and columns below and to the right that no kernel reaches; less than a stride.
         extra: [usize; 2],
     },
-    /// Mean and biased variance of every channel.
+    /// Mean and biased variance of every channel. Only norms read them.
     InstanceStatistics,
     /// `(x - mean) / sqrt(variance + eps) * scale + shift`; scale and shift are per channel. Inputs: the map and its
     /// statistics.
