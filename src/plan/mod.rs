@@ -8,6 +8,7 @@ pub mod arena;
 pub mod cpu;
 pub mod cuda;
 mod gather;
+mod geometry;
 mod layer;
 
 use serde::Serialize;
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub use gather::Source;
+pub use geometry::Phase;
 pub use layer::{ConvLayer, MAX_LAYER_CHANNELS, phase_taps};
 
 /// Why a graph cannot be planned.

@@ -9,10 +9,13 @@ use super::super::{
     tiles::{MAX_SEGMENTS, Segment, TileSet},
 };
 use super::{pointwise, run::Run, staging::StagedInput, weights::PackedGeneral};
-use crate::plan::cpu::{
-    MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK,
-    general::{ConvAlgorithm, GeneralConv, Phase, Pointwise},
-    strip_rows,
+use crate::plan::{
+    Phase,
+    cpu::{
+        MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK,
+        general::{ConvAlgorithm, GeneralConv, Pointwise},
+        strip_rows,
+    },
 };
 
 /// A convolution's step.

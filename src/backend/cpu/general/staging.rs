@@ -4,9 +4,9 @@ use super::super::simd::{At, Simd};
 use super::run::{Run, constant, source};
 use crate::{
     graph::PadMode,
-    plan::cpu::{
-        MapId,
-        general::{GeneralConv, Phase},
+    plan::{
+        Phase,
+        cpu::{MapId, general::GeneralConv},
     },
 };
 

@@ -8,9 +8,12 @@ use super::super::{
 };
 use crate::{
     network::Network,
-    plan::cpu::{
-        general::{ConvAlgorithm, GeneralConv, GeneralParts, Phase, ResizeSpec},
-        padded_channels,
+    plan::{
+        Phase,
+        cpu::{
+            general::{ConvAlgorithm, GeneralConv, GeneralParts, ResizeSpec},
+            padded_channels,
+        },
     },
 };
 

@@ -20,7 +20,7 @@ use attention::{Attention, HeadChannels};
 use fusion::Unit;
 use operations::kernel_name;
 
-pub use convolution::{Axis, ConvAlgorithm, GeneralConv, Phase};
+pub use convolution::{ConvAlgorithm, GeneralConv};
 pub use operations::{GeneralOp, Pointwise};
 pub use parts::{GeneralParts, ResizeSpec};
 

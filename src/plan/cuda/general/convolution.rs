@@ -5,10 +5,13 @@ use super::{
     launch::{Edge, GeneralConv, GeneralOp, Pointwise},
 };
 use crate::{
-    graph::{Conv, NodeId, Op, PadMode, Sides},
-    plan::cuda::{
-        ConstantValues, ConvWeights, CudaPlanResult, Part, WeightOrder, fused::PHOTO_DIVISOR,
-        stored_channels,
+    graph::{NodeId, Op, PadMode, Sides},
+    plan::{
+        cuda::{
+            ConstantValues, ConvWeights, CudaPlanResult, Part, WeightOrder, fused::PHOTO_DIVISOR,
+            stored_channels,
+        },
+        geometry::{Axis, ConvGeometry, Phase},
     },
 };
 
@@ -20,32 +23,26 @@ const TILE_CHANNELS: [usize; 3] = [16, 32, 64];
 /// The taps of one axis that the outputs of a phase read, and the number of outputs.
 struct AxisPhase {
     /// Distance from the output's own position, and index in the kernel.
-    taps: Vec<(i32, usize)>,
+    taps: Vec<(isize, usize)>,
     /// Rows or columns of the output.
     count: usize,
 }
 
-/// The phases of an axis of a convolution with `margin` pixels of padding before it. There is only one.
-fn direct(conv: &Conv, axis: usize, margin: usize, output: usize) -> Vec<AxisPhase> {
-    let tap = |k: usize| ((k * conv.dilation[axis]) as i32 - margin as i32, k);
-    vec![AxisPhase { taps: (0..conv.kernel[axis]).map(tap).collect(), count: output }]
-}
-
-/// The phases of an axis of a transposed convolution with `cut` pixels cut off before it. There is one for each
-/// remainder of an output's position modulo the stride.
-fn transposed(conv: &Conv, axis: usize, cut: usize, output: usize) -> Vec<AxisPhase> {
-    let stride = conv.stride[axis];
+/// The phases of an axis of `outputs` rows or columns, in the order of their first outputs.
+fn phases(axis: &Axis, outputs: usize) -> Vec<AxisPhase> {
+    let step = axis.out_step;
     let phase = |first: usize| {
-        let tap = |k: usize| {
-            let back = (first + cut) as i32 - (k * conv.dilation[axis]) as i32;
-            (back.rem_euclid(stride as i32) == 0).then(|| (back.div_euclid(stride as i32), k))
-        };
-        AxisPhase {
-            taps: (0..conv.kernel[axis]).filter_map(tap).collect(),
-            count: (output + stride - 1 - first) / stride,
-        }
+        let away = |phase: &Phase| first as isize - phase.output;
+        let own = axis.phases.iter().filter(|phase| away(phase) % step as isize == 0);
+        let taps = own.flat_map(|phase| {
+            let place = away(phase) / step as isize;
+            phase.taps.iter().map(move |tap| (tap.offset + place, tap.kernel))
+        });
+        let mut taps: Vec<(isize, usize)> = taps.collect();
+        taps.sort_by_key(|&(_, kernel)| kernel);
+        AxisPhase { taps, count: (outputs + step - 1 - first) / step }
     };
-    (0..stride).map(phase).collect()
+    (0..step).map(phase).collect()
 }
 
 /// The tables of phases and taps as the kernel reads them, and the pixels of the largest phase.
@@ -56,7 +53,8 @@ fn tables(rows: &[AxisPhase], columns: &[AxisPhase], kernel_width: usize) -> [Ve
             let first = taps.len() / 4;
             for &(dy, ky) in &down.taps {
                 for &(dx, kx) in &across.taps {
-                    taps.extend([dy, dx, (ky * kernel_width + kx) as i32, 0]);
+                    let kernel = (ky * kernel_width + kx) as i32;
+                    taps.extend([dy as i32, dx as i32, kernel, 0]);
                 }
             }
             let count = taps.len() / 4 - first;
@@ -72,27 +70,16 @@ impl Planner<'_, '_> {
     /// The launch of a convolution, with the operations that are folded into it.
     pub fn conv(&mut self, id: NodeId) -> CudaPlanResult {
         let node = &self.graph.nodes()[id];
-        let (conv, cut) = match node.op {
-            Op::Conv2d(conv) => (conv, None),
-            Op::ConvTranspose2d { conv, cut, .. } => (conv, Some(cut)),
-            _ => return Err(self.no_kernel(id)),
-        };
         let (source, edge, margin) = match self.folded_pad(node.inputs[0]) {
             Some((source, mode, sides)) => (source, Edge::from(mode), sides),
             None => (node.inputs[0], Edge::Outside, Sides::default()),
         };
         let from = self.map(id, source)?;
         let (input, output) = (self.shapes[source], self.shapes[id]);
-        let (rows, columns) = match cut {
-            None => (
-                direct(&conv, 0, margin.top, output.height),
-                direct(&conv, 1, margin.left, output.width),
-            ),
-            Some(cut) => (
-                transposed(&conv, 0, cut.top, output.height),
-                transposed(&conv, 1, cut.left, output.width),
-            ),
-        };
+        let geometry = ConvGeometry::of(&node.op, margin, output);
+        let ConvGeometry { conv, is_transposed, axes } =
+            geometry.ok_or_else(|| self.no_kernel(id))?;
+        let (rows, columns) = (phases(&axes[0], output.height), phases(&axes[1], output.width));
         let most = |phases: &[AxisPhase]| phases.iter().map(|p| p.count).max().unwrap_or(0);
         let largest_phase = most(&rows) * most(&columns);
         let phase_count = rows.len() * columns.len();
@@ -103,7 +90,7 @@ impl Planner<'_, '_> {
             }
             _ => WeightOrder::Grouped,
         };
-        let weights = ConvWeights { conv, is_transposed: cut.is_some(), order };
+        let weights = ConvWeights { conv, is_transposed, order };
         let [phases, taps] = tables(&rows, &columns, conv.kernel[1]);
         let name = node.name.clone();
         let weights = self.constant(ConstantValues::Conv { node: name.clone(), weights });
@@ -124,8 +111,8 @@ impl Planner<'_, '_> {
             bias,
             phases,
             taps,
-            stride: if cut.is_some() { [1; 2] } else { conv.stride },
-            step: if cut.is_some() { conv.stride } else { [1; 2] },
+            stride: axes.each_ref().map(|axis| axis.in_step),
+            step: axes.each_ref().map(|axis| axis.out_step),
             edge,
             group: [conv.in_channels / conv.groups, conv.out_channels / conv.groups],
             factor,
@@ -150,7 +137,7 @@ impl Planner<'_, '_> {
                 )
             }
         };
-        let multiply_adds = conv.multiply_adds(if cut.is_some() { input } else { output });
+        let multiply_adds = conv.multiply_adds(if is_transposed { input } else { output });
         let batch = self.builder.batch as u64;
         let read = input.len() + conv.weight_count();
         let step = self.step(id, op, &entry, grid, (read, output.len()));
@@ -223,6 +210,7 @@ impl Planner<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Conv;
 
     /// Every input adds every row of the kernel to some output, and no output reads what is cut off.
     #[test]
@@ -245,10 +233,11 @@ mod tests {
                 }
             }
             let mut gathered = Vec::new();
-            for (first, phase) in transposed(&conv, 0, cut, output).iter().enumerate() {
+            let axis = Axis::transposed(&conv, 0, cut, output);
+            for (first, phase) in phases(&axis, output).iter().enumerate() {
                 for place in 0..phase.count {
                     for &(away, k) in &phase.taps {
-                        let from = usize::try_from(place as i32 + away).ok();
+                        let from = usize::try_from(place as isize + away).ok();
                         let from = from.filter(|&from| from < input);
                         gathered.extend(from.map(|from| (first + place * stride, from, k)));
                     }
