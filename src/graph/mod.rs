@@ -233,13 +233,6 @@ impl Graph {
         self.channels[id]
     }
 
-    /// The padding around the map that a node reads, with its mode; `None` for a node that pads nothing.
-    pub fn padding(&self, id: NodeId, shapes: &[Shape]) -> Option<(PadMode, Sides)> {
-        let node = &self.nodes[id];
-        let input = shapes[*node.inputs.first()?];
-        node.op.padding(input.height, input.width)
-    }
-
     /// The nodes that read each node's map, in order.
     pub fn readers(&self) -> Vec<Vec<NodeId>> {
         let mut readers = vec![Vec::new(); self.nodes.len()];

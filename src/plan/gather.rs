@@ -2,7 +2,7 @@
 //!
 //! The kernels support only these patterns. A group that gathers anything else has no kernel.
 
-use super::{Grouped, layer::conv_of_norm};
+use super::Grouped;
 use crate::{
     graph::{NodeId, Op, fusion::Group},
     tensor::Shape,
@@ -50,31 +50,30 @@ impl Grouped<'_> {
         kept: &mut [Option<usize>],
         add_map: impl FnOnce(Shape) -> usize,
     ) -> Option<(Source, NodeId)> {
-        let graph = self.graph;
-        let node = |id: NodeId| &graph.nodes()[id];
+        let nodes = self.nodes;
         let is_gathered = |id: NodeId| group.gather.contains(&id);
         let step_over = |id: NodeId, is_step: fn(&Op) -> bool| {
-            let found = is_gathered(id) && is_step(&node(id).op);
-            (found, if found { node(id).inputs[0] } else { id })
+            let found = is_gathered(id) && is_step(nodes.op(id));
+            (found, if found { nodes.input(id) } else { id })
         };
-        let padded = *node(group.op).inputs.first()?;
+        let padded = *nodes.node(group.op).inputs.first()?;
         let (is_padded, input) = step_over(padded, |op| op.reflected_px().is_some());
-        let margin_px = node(padded).op.reflected_px().filter(|_| is_padded);
-        let Op::Conv2d(conv) = node(group.op).op else {
+        let margin_px = nodes.op(padded).reflected_px().filter(|_| is_padded);
+        let Op::Conv2d(conv) = *nodes.op(group.op) else {
             return None;
         };
         conv.as_square().filter(|(kernel_px, _)| margin_px.unwrap_or_default() == kernel_px / 2)?;
         let (upsample, map) = step_over(input, |op| matches!(op, Op::Upsample));
-        let raw_of = |norm: NodeId| match node(norm).op {
+        let raw_of = |norm: NodeId| match nodes.op(norm) {
             Op::InstanceNorm { .. } if is_gathered(norm) => {
-                conv_of_norm(graph, norm).filter(|raw| !is_gathered(*raw))
+                nodes.conv_of_norm(norm).filter(|raw| !is_gathered(*raw))
             }
             _ => None,
         };
         // A convolution before a norm leaves out its bias, so its stored output is not its map.
-        let is_finished = |id: NodeId| !is_gathered(id) && !node(id).op.is_conv();
+        let is_finished = |id: NodeId| !is_gathered(id) && !nodes.op(id).is_conv();
         // The convolution, whether a ReLU follows its norm, and the map that is added.
-        let (norm, relu, skip) = match (node(map).op, &node(map).inputs[..]) {
+        let (norm, relu, skip) = match (nodes.op(map), &nodes.node(map).inputs[..]) {
             _ if !is_gathered(map) => return None,
             (Op::Photo, _) => (None, false, None),
             (Op::Relu, [norm]) => (Some(*norm), true, None),
@@ -88,7 +87,7 @@ impl Grouped<'_> {
         if 1 + count.iter().sum::<usize>() != group.gather.len() {
             return None;
         }
-        let keep = group.writes.contains(&map).then(|| add_map(self.shapes[map]));
+        let keep = group.writes.contains(&map).then(|| add_map(nodes.shapes[map]));
         let source = match norm {
             None => Source::Photo,
             Some(norm) => {

@@ -106,21 +106,6 @@ impl ConvLayer {
     }
 }
 
-/// The convolution that an instance norm normalises, by the statistics of that convolution. `None` for any other norm,
-/// because kernels support one norm for each convolution.
-pub fn conv_of_norm(graph: &Graph, norm: NodeId) -> Option<NodeId> {
-    let nodes = graph.nodes();
-    let [raw, statistics] = nodes[norm].inputs[..] else {
-        return None;
-    };
-    let is_norm = |node: &&Node| matches!(node.op, Op::InstanceNorm { .. });
-    let norms = nodes.iter().filter(is_norm);
-    let is_only_one = norms.filter(|node| node.inputs[0] == raw).count() == 1;
-    let is_its_own =
-        nodes[statistics].op == Op::InstanceStatistics && nodes[statistics].inputs == [raw];
-    (nodes[raw].op.is_conv() && is_its_own && is_only_one).then_some(raw)
-}
-
 /// Which taps of a 3-kernel, in one direction, fall on tap `tap` of the small map if an upsampling by two is folded
 /// into the kernel. After upsampling, the even phase reads the previous pixel once and its own pixel twice. The odd
 /// phase reads its own pixel twice and the next pixel once.

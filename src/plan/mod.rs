@@ -10,21 +10,22 @@ pub mod cuda;
 mod gather;
 mod geometry;
 mod layer;
+mod nodes;
 
 use serde::Serialize;
 
 use crate::{
     graph::{
-        Graph, GraphError, NodeId,
+        GraphError, NodeId,
         fusion::{self, Group, Violation},
     },
     mode::{AttentionChoice, AttentionKernel, Mode, Variant},
-    tensor::Shape,
 };
 
 pub use gather::Source;
 pub use geometry::Phase;
 pub use layer::{ConvLayer, MAX_LAYER_CHANNELS, phase_taps};
+use nodes::Nodes;
 
 /// Why a graph cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,37 +49,30 @@ pub enum PlanError {
     NoInt8,
 }
 
-/// A graph cut into groups, with the shape of every node's map at one size. All planners start from it.
+/// A graph cut into groups. The planners of the specialised kernels start from it.
 struct Grouped<'g> {
-    graph: &'g Graph,
+    nodes: &'g Nodes<'g>,
     groups: Vec<Group>,
-    shapes: Vec<Shape>,
     convs: Vec<ConvLayer>,
 }
 
 impl<'g> Grouped<'g> {
-    /// Groups a graph with its maps for a variant.
-    fn new(graph: &'g Graph, shapes: Vec<Shape>, variant: Variant) -> Result<Self, PlanError> {
-        let groups = fusion::group(graph, variant)?;
-        fusion::check(graph, &groups)?;
-        Ok(Self { graph, groups, shapes, convs: ConvLayer::of_graph(graph) })
-    }
-
-    /// The error for a group that no kernel computes.
-    fn no_kernel(&self, group: &Group) -> PlanError {
-        PlanError::NoKernel { node: self.graph.nodes()[group.op].name.clone() }
+    /// Groups a graph's nodes for a variant.
+    fn new(nodes: &'g Nodes<'g>, variant: Variant) -> Result<Self, PlanError> {
+        let groups = fusion::group(nodes.graph, variant)?;
+        fusion::check(nodes.graph, &groups)?;
+        Ok(Self { nodes, groups, convs: ConvLayer::of_graph(nodes.graph) })
     }
 
     /// The index of a node's convolution among [`ConvLayer::of_graph`].
     fn conv_id(&self, node: NodeId) -> Option<usize> {
-        let name = &self.graph.nodes()[node].name;
+        let name = &self.nodes.node(node).name;
         self.convs.iter().position(|conv| conv.name == *name)
     }
 
     /// Whether any later node reads a map.
     fn is_read_after(&self, node: NodeId, map: NodeId) -> bool {
-        let later = self.graph.nodes().iter().skip(node + 1);
-        later.flat_map(|node| &node.inputs).any(|&read| read == map)
+        self.nodes.readers[map].last().is_some_and(|&last| last > node)
     }
 }
 

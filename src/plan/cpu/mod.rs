@@ -12,7 +12,7 @@ mod operations;
 mod staging;
 mod steps;
 
-use super::{ConvLayer, Grouped, PlanError, PlanSummary, arena};
+use super::{ConvLayer, Grouped, Nodes, PlanError, PlanSummary, arena};
 use crate::{
     graph::{Graph, Op, fusion::Violation},
     mode::{Mode, Precision, Variant},
@@ -188,7 +188,8 @@ impl CpuPlan {
         variant: CpuVariant,
     ) -> Result<Self, PlanError> {
         let (extended, shapes) = graph.for_photo(height, width).map_err(PlanError::from)?;
-        let grouped = match Grouped::new(graph, shapes.clone(), variant.mode().variant) {
+        let nodes = Nodes::new(graph, shapes);
+        let grouped = match Grouped::new(&nodes, variant.mode().variant) {
             Err(PlanError::Grouping(Violation::TooOften)) => None,
             grouped => Some(grouped?),
         };
@@ -214,7 +215,7 @@ impl CpuPlan {
             if variant == CpuVariant::FusedInt8 {
                 return Err(PlanError::NoInt8);
             }
-            let builder = GeneralBuilder::plan(graph, &shapes, variant == CpuVariant::Fused)?;
+            let builder = GeneralBuilder::plan(&nodes, variant == CpuVariant::Fused)?;
             plan.weights_len = builder.parts.weights_len();
             plan.general = builder.parts;
             builder.collected

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     graph::{NodeId, Op, fusion::Group},
-    plan::{Grouped, Source, layer::conv_of_norm},
+    plan::{Grouped, Source},
     tensor::Shape,
 };
 
@@ -28,7 +28,7 @@ impl<'a> Builder<'a> {
         Self {
             grouped,
             variant,
-            kept: vec![None; grouped.graph.nodes().len()],
+            kept: vec![None; grouped.nodes.shapes.len()],
             collected: Collector::default(),
         }
     }
@@ -36,10 +36,10 @@ impl<'a> Builder<'a> {
     /// Adds a step of the layer that `node` belongs to. The step makes that node's map.
     fn step(&mut self, node: NodeId, kernel: &str, op: CpuOp, flops: u64, elements: usize) {
         self.collected.steps.push(Step {
-            layer: self.grouped.graph.nodes()[node].layer.clone(),
+            layer: self.grouped.nodes.node(node).layer.clone(),
             kernel: kernel.to_owned(),
             op,
-            output: self.grouped.shapes[node],
+            output: self.grouped.nodes.shapes[node],
             flops,
             bytes: 4 * elements as u64,
         });
@@ -49,9 +49,10 @@ impl<'a> Builder<'a> {
     pub fn plan_single(&mut self, group: &Group) -> Option<()> {
         let id = group.op;
         let grouped = self.grouped;
-        let node = &grouped.graph.nodes()[id];
-        let shape = grouped.shapes[id];
-        let input = node.inputs.first().map_or(Shape::new(0, 0, 0), |&input| grouped.shapes[input]);
+        let node = grouped.nodes.node(id);
+        let shapes = &grouped.nodes.shapes;
+        let shape = shapes[id];
+        let input = node.inputs.first().map_or(Shape::new(0, 0, 0), |&input| shapes[input]);
         let read = || node.inputs.first().and_then(|&input| self.kept[input]);
         match node.op {
             Op::Photo => {
@@ -103,7 +104,7 @@ impl<'a> Builder<'a> {
                 }
             }
             Op::InstanceNorm { .. } => {
-                let conv = self.grouped.conv_id(conv_of_norm(grouped.graph, id)?)?;
+                let conv = grouped.conv_id(grouped.nodes.conv_of_norm(id)?)?;
                 let map = self.in_place(id)?;
                 self.collected.reads(map);
                 let op = CpuOp::Normalise { conv, map };
@@ -156,7 +157,7 @@ impl<'a> Builder<'a> {
 
     /// The buffer of the most recent input, which the node overwrites; `None` if a later node reads it.
     fn in_place(&mut self, id: NodeId) -> Option<MapId> {
-        let youngest = *self.grouped.graph.nodes()[id].inputs.iter().max_by_key(|&&input| {
+        let youngest = *self.grouped.nodes.node(id).inputs.iter().max_by_key(|&&input| {
             // Statistics have no map.
             self.kept[input].map(|_| input)
         })?;
@@ -179,14 +180,14 @@ impl<'a> Builder<'a> {
         let add_map = |shape| self.collected.map(shape);
         let (source, loaded) = self.grouped.source(group, &mut self.kept, add_map)?;
         source.maps().for_each(|map| self.collected.reads(map));
-        let (input, keep) = (self.grouped.shapes[loaded], self.kept[loaded]);
+        let (input, keep) = (self.grouped.nodes.shapes[loaded], self.kept[loaded]);
         // The kernels apply ReLU or add the residual stream.
         if let Source::Normalised { relu, skip, .. } = source
             && relu == skip.is_some()
         {
             return None;
         }
-        let shape = self.grouped.shapes[id];
+        let shape = self.grouped.nodes.shapes[id];
         let algorithm = self.variant.algorithm(&self.grouped.convs, spec);
         // Its rows are staged for stride 1.
         if algorithm == Algorithm::ShiftedColumns && spec.stride != 1 {

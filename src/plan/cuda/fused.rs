@@ -21,17 +21,17 @@ const MAX_PICTURE_KERNEL: usize = 9;
 impl Builder<'_> {
     /// Plans one step for every convolution.
     pub fn plan_fused(&mut self, grouped: &Grouped<'_>, photo: (usize, usize)) -> CudaPlanResult {
-        let mut kept: Vec<Option<MapId>> = vec![None; grouped.shapes.len()];
+        let mut kept: Vec<Option<MapId>> = vec![None; grouped.nodes.shapes.len()];
         for group in &grouped.groups {
-            let no_kernel = || grouped.no_kernel(group);
+            let no_kernel = || grouped.nodes.no_kernel(group.op);
             let id = grouped.conv_id(group.op).ok_or_else(no_kernel)?;
             let source = grouped.source(group, &mut kept, |shape| self.map(shape));
             let (source, loaded) = source.ok_or_else(no_kernel)?;
             source.maps().for_each(|map| self.reads(map));
-            let input = grouped.shapes[loaded];
-            let shape = grouped.shapes[group.op];
-            let makes_picture = (group.epilogue.iter())
-                .any(|&id| grouped.graph.nodes()[id].op.class() == Class::Output);
+            let input = grouped.nodes.shapes[loaded];
+            let shape = grouped.nodes.shapes[group.op];
+            let makes_picture =
+                (group.epilogue.iter()).any(|&id| grouped.nodes.op(id).class() == Class::Output);
             let (target, output) = if makes_picture {
                 (Target::Picture, photo)
             } else {

@@ -56,12 +56,12 @@ pub use super::Source;
 use std::ops::Range;
 
 use super::{
-    ConvLayer, ConvProvider, Grouped, PlanError, PlanSummary,
+    ConvLayer, ConvProvider, Grouped, Nodes, PlanError, PlanSummary,
     arena::{self, Lifetime},
 };
 
 use crate::{
-    graph::{Graph, Node, Op},
+    graph::{Graph, Op},
     mode::{AttentionKernel, Mode, Precision, Variant},
     numeric::NumericFormat,
     tensor::Shape,
@@ -189,11 +189,11 @@ impl CudaPlan {
         if let Some(id) = shapes.iter().position(|shape| !is_counted(shape)) {
             return Err(PlanError::NoKernel { node: graph.nodes()[id].name.clone() }.into());
         }
-        let photo = (height, width);
-        let specialised = match general::unlike_specialised(graph, &shapes, photo) {
-            Some(Node { name: node, .. }) => Err(PlanError::NoKernel { node: node.clone() }.into()),
+        let (nodes, photo) = (Nodes::new(graph, shapes), (height, width));
+        let specialised = match general::unlike_specialised(&nodes, photo) {
+            Some(node) => Err(nodes.no_kernel(node).into()),
             None => {
-                let grouped = Grouped::new(graph, shapes.clone(), mode.variant);
+                let grouped = Grouped::new(&nodes, mode.variant);
                 grouped.map_err(CudaPlanError::from).and_then(|grouped| {
                     Self::specialised(&grouped, (photo, extended), batch, mode, limits, library)
                 })
@@ -201,11 +201,11 @@ impl CudaPlan {
         };
         match specialised {
             Err(_) if general::has_mode(mode) => {
-                let fast = (mode.variant == Variant::Fused)
-                    .then(|| general::FastConvs::of(graph, &shapes, photo));
+                let fast =
+                    (mode.variant == Variant::Fused).then(|| general::FastConvs::of(&nodes, photo));
                 let convs = fast.as_ref().map_or(&[][..], |fast| &fast.layers);
                 let mut builder = Builder::new(convs, batch, mode, limits, None);
-                builder.plan_general(graph, &shapes, photo, fast.as_ref())?;
+                builder.plan_general(&nodes, photo, fast.as_ref())?;
                 let plan = builder.finish(photo, extended);
                 Ok(Self {
                     notes_overflow: mode.precision.format().operand.bytes() == 2,

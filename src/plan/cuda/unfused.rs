@@ -9,8 +9,8 @@ use super::{
     library::photo_channels, suffix,
 };
 use crate::{
-    graph::{Op, fusion::Group},
-    plan::{Grouped, layer::conv_of_norm},
+    graph::{NodeId, Op, fusion::Group},
+    plan::Grouped,
     tensor::Shape,
 };
 
@@ -26,7 +26,7 @@ const NORM_CLUSTER_PIXELS: usize = 1024;
 impl Builder<'_> {
     /// Plans one launch for every operation or, if groups contain whole norms, one for every norm with what follows it.
     pub fn plan_unfused(&mut self, grouped: &Grouped<'_>, photo: (usize, usize)) -> CudaPlanResult {
-        let mut kept: Vec<Option<MapId>> = vec![None; grouped.shapes.len()];
+        let mut kept: Vec<Option<MapId>> = vec![None; grouped.nodes.shapes.len()];
         for group in &grouped.groups {
             let map = self.plan_group(grouped, group, &kept, photo)?;
             let last = group.epilogue.last().unwrap_or(&group.op);
@@ -43,11 +43,11 @@ impl Builder<'_> {
         kept: &[Option<MapId>],
         photo: (usize, usize),
     ) -> CudaPlanResult<Option<MapId>> {
-        let no_kernel = || CudaPlanError::from(grouped.no_kernel(group));
-        let nodes = grouped.graph.nodes();
-        let node = &nodes[group.op];
+        let nodes = grouped.nodes;
+        let no_kernel = || CudaPlanError::from(nodes.no_kernel(group.op));
+        let node = nodes.node(group.op);
         let layer = &node.layer;
-        let shape = grouped.shapes[group.op];
+        let shape = nodes.shapes[group.op];
         let input = |index: usize| {
             let read = node.inputs.get(index).copied();
             read.and_then(|read| kept[read]).ok_or_else(no_kernel)
@@ -93,14 +93,15 @@ impl Builder<'_> {
                 let raw = node.inputs[0];
                 let id = conv_id(raw)?;
                 let norm = group.epilogue.first();
-                if norm.is_some_and(|&norm| conv_of_norm(grouped.graph, norm) != Some(raw)) {
+                if norm.is_some_and(|&norm| nodes.conv_of_norm(norm) != Some(raw)) {
                     return Err(no_kernel());
                 }
-                let readers = nodes.iter().find_map(|reader| match reader.op {
-                    Op::InstanceNorm { eps } if reader.inputs[1] == group.op => Some(eps),
-                    _ => None,
-                });
-                let mut eps = readers.ok_or_else(no_kernel)?;
+                let of_norm =
+                    nodes.readers[group.op].iter().find_map(|&reader| match *nodes.op(reader) {
+                        Op::InstanceNorm { eps } => Some(eps),
+                        _ => None,
+                    });
+                let mut eps = of_norm.ok_or_else(no_kernel)?;
                 if self.convs[id].reads_photo {
                     // The values are the photo's levels divided by the divisor.
                     eps /= f64::from(PHOTO_DIVISOR * PHOTO_DIVISOR);
@@ -110,7 +111,7 @@ impl Builder<'_> {
                     self.statistics(id, map, eps);
                     None
                 } else {
-                    let residual = match group.epilogue.last().map(|&last| &nodes[last]) {
+                    let residual = match group.epilogue.last().map(|&last| nodes.node(last)) {
                         Some(last) if last.op == Op::Add => {
                             let other = last.inputs.iter().find(|i| !group.epilogue.contains(i));
                             let other = other.and_then(|&other| kept[other]);
@@ -120,11 +121,9 @@ impl Builder<'_> {
                         _ => return Err(no_kernel()),
                     };
                     // The norm overwrites the convolution's map.
-                    let mut later = (group.op + 1..nodes.len())
-                        .filter(|reader| !group.epilogue.contains(reader));
-                    if later.any(|reader| nodes[reader].inputs.contains(&raw))
-                        || !self.are_alike(map, residual)
-                    {
+                    let is_later =
+                        |reader: &NodeId| *reader > group.op && !group.epilogue.contains(reader);
+                    if nodes.readers[raw].iter().any(is_later) || !self.are_alike(map, residual) {
                         return Err(no_kernel());
                     }
                     self.fused_norm(id, map, residual, eps);
@@ -132,7 +131,7 @@ impl Builder<'_> {
                 }
             }
             Op::InstanceNorm { .. } => {
-                let raw = conv_of_norm(grouped.graph, group.op).ok_or_else(no_kernel)?;
+                let raw = nodes.conv_of_norm(group.op).ok_or_else(no_kernel)?;
                 let (id, map) = (conv_id(raw)?, own(0)?);
                 let grid = self.pack_grid(map);
                 for (name, op) in [

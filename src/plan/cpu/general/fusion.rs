@@ -1,6 +1,9 @@
 //! Decides which nodes of a graph become one step of a general plan.
 
-use crate::graph::{Graph, NodeId, Op};
+use crate::{
+    graph::{NodeId, Op},
+    plan::Nodes,
+};
 
 /// Nodes that one step computes. The maps between them are never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,56 +37,37 @@ pub fn is_pointwise(op: &Op) -> bool {
     )
 }
 
-/// Whether it adds values around a map.
-const fn is_padding(op: &Op) -> bool {
-    matches!(op, Op::Pad { .. } | Op::PadSame { .. })
-}
-
 /// The steps of a graph in execution order: sorted by their last nodes, when the inputs of all their nodes exist.
-pub fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
-    let nodes = graph.nodes();
-    let readers = graph.readers();
-    let is_conv = |id: NodeId| matches!(nodes[id].op, Op::Conv2d(_));
-    let mut is_taken = vec![false; nodes.len()];
+pub fn units(nodes: &Nodes<'_>, is_fused: bool) -> Vec<Unit> {
+    let count = nodes.shapes.len();
+    let mut is_taken = vec![false; count];
     let mut units = Vec::new();
-    for id in 0..nodes.len() {
-        if is_taken[id] {
-            continue;
-        }
-        let op = &nodes[id].op;
+    for id in 0..count {
+        let mut unit = Unit { nodes: vec![id], pad: None };
         if !is_fused {
-            let unit = Unit { nodes: vec![id], pad: None };
             units.push(unit);
             continue;
         }
-        let is_attention = |&reader: &NodeId| matches!(nodes[reader].op, Op::Attention { .. });
-        let is_slice = matches!(op, Op::Channels { .. });
-        if is_slice && !readers[id].is_empty() && readers[id].iter().all(is_attention) {
-            // Attention reads some of a map's channels in place.
+        // Attention and convolutions compute these while they load.
+        let is_loaded = nodes.slice_of_attention(id).is_some() || nodes.is_padding_of_convs(id);
+        if is_taken[id] || is_loaded {
             continue;
         }
-        let is_pad = is_padding(op);
-        if is_pad && !readers[id].is_empty() && readers[id].iter().all(|&reader| is_conv(reader)) {
-            // Every convolution that reads it pads while loading.
-            continue;
-        }
-        let mut unit = Unit { nodes: vec![id], pad: None };
-        if is_conv(id) {
-            let input = nodes[id].inputs[0];
-            unit.pad = is_padding(&nodes[input].op).then_some(input);
+        let op = nodes.op(id);
+        if op.is_conv() {
+            let input = nodes.input(id);
+            unit.pad = nodes.padding(input).map(|_| input);
         }
         if is_pointwise(op) || matches!(op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) {
-            let mut last = id;
-            while let [reader] = readers[last][..] {
-                let fits = is_pointwise(&nodes[reader].op) && !is_taken[reader];
+            while let Some(reader) = nodes.only_reader(unit.last()) {
+                let op = nodes.op(reader);
                 // A norm's statistics need a stored map.
-                let is_norm = matches!(nodes[reader].op, Op::InstanceNorm { .. });
-                if !fits || is_norm {
+                let is_norm = matches!(op, Op::InstanceNorm { .. });
+                if !is_pointwise(op) || is_norm || is_taken[reader] {
                     break;
                 }
                 is_taken[reader] = true;
                 unit.nodes.push(reader);
-                last = reader;
             }
         }
         units.push(unit);

@@ -12,8 +12,8 @@ mod parts;
 
 use super::{CpuOp, MapId, Step, collector::Collector, padded_channels, strip_rows};
 use crate::{
-    graph::{Graph, NodeId, Op, Sides},
-    plan::PlanError,
+    graph::{NodeId, Op, Sides},
+    plan::{Nodes, PlanError},
     tensor::Shape,
 };
 use attention::{Attention, HeadChannels};
@@ -26,10 +26,7 @@ pub use parts::{GeneralParts, ResizeSpec};
 
 /// Collects steps and the lifetimes of maps.
 pub struct GeneralBuilder<'a> {
-    graph: &'a Graph,
-    shapes: &'a [Shape],
-    /// The nodes that read each node's map.
-    readers: Vec<Vec<NodeId>>,
+    nodes: &'a Nodes<'a>,
     is_fused: bool,
     /// The map of every node that is kept.
     kept: Vec<Option<MapId>>,
@@ -40,62 +37,50 @@ pub struct GeneralBuilder<'a> {
 }
 
 impl<'a> GeneralBuilder<'a> {
-    pub fn plan(graph: &'a Graph, shapes: &'a [Shape], is_fused: bool) -> Result<Self, PlanError> {
-        let count = graph.nodes().len();
+    pub fn plan(nodes: &'a Nodes<'a>, is_fused: bool) -> Result<Self, PlanError> {
         let mut builder = Self {
-            graph,
-            shapes,
-            readers: graph.readers(),
+            nodes,
             is_fused,
-            kept: vec![None; count],
-            last_read: vec![0; count],
+            kept: vec![None; nodes.shapes.len()],
+            last_read: vec![0; nodes.shapes.len()],
             collected: Collector::default(),
             parts: GeneralParts::default(),
         };
-        let units = fusion::units(graph, is_fused);
+        let units = fusion::units(nodes, is_fused);
         for unit in &units {
-            let nodes = unit.nodes.iter().chain(&unit.pad).copied();
-            for id in nodes.flat_map(|id| seen_through(graph, id)) {
-                for &input in &graph.nodes()[id].inputs {
+            let own = unit.nodes.iter().chain(&unit.pad).copied();
+            for id in own.flat_map(|id| seen_through(nodes, id)) {
+                for &input in &nodes.node(id).inputs {
                     let last = &mut builder.last_read[input];
                     *last = (*last).max(unit.last());
                 }
             }
         }
-        let no_kernel =
-            |node: NodeId| PlanError::NoKernel { node: graph.nodes()[node].name.clone() };
         for unit in &units {
             let planned = builder.unit(unit);
-            planned.ok_or_else(|| no_kernel(unit.nodes[0]))?;
+            planned.ok_or_else(|| nodes.no_kernel(unit.nodes[0]))?;
         }
-        if let Some(unit) = units.last().filter(|_| graph.is_on_maps()) {
-            let made = builder.hand_out(unit);
-            made.ok_or_else(|| no_kernel(unit.last()))?;
+        if let Some(unit) = units.last().filter(|_| nodes.graph.is_on_maps()) {
+            builder.hand_out(unit).ok_or_else(|| nodes.no_kernel(unit.last()))?;
         }
         Ok(builder)
     }
 
     /// The channels that attention reads of an input. The next step reads them.
     fn head_channels(&mut self, input: NodeId) -> Option<HeadChannels> {
-        if let Some(map) = self.read(input) {
-            return Some(HeadChannels { map, first: 0 });
-        }
-        let node = &self.graph.nodes()[input];
-        let Op::Channels { first, .. } = node.op else {
-            return None;
+        let first = match self.kept[input] {
+            Some(_) => None,
+            None => self.nodes.slice_of_attention(input),
         };
-        if self.is_statistics(node.inputs[0]) {
-            return None;
-        }
-        let map = self.read(node.inputs[0])?;
-        Some(HeadChannels { map, first })
+        let source = first.map_or(input, |_| self.nodes.input(input));
+        Some(HeadChannels { map: self.read(source)?, first: first.unwrap_or_default() })
     }
 
     /// Plans attention: keys and values are packed, and then the queries are processed.
     fn attention(&mut self, unit: &Unit, heads: usize) -> Option<()> {
         let head = unit.nodes[0];
-        let inputs = &self.graph.nodes()[head].inputs;
-        let (shape, of) = (self.shapes[head], self.shapes[inputs[1]]);
+        let inputs = &self.nodes.node(head).inputs;
+        let (shape, of) = (self.nodes.shapes[head], self.nodes.shapes[inputs[1]]);
         let attention =
             Attention { heads, size: shape.channels / heads, keys: of.height * of.width };
         let from = [self.head_channels(inputs[1])?, self.head_channels(inputs[2])?];
@@ -116,7 +101,8 @@ impl<'a> GeneralBuilder<'a> {
     /// Returns the map that a unit made as the result.
     fn hand_out(&mut self, unit: &Unit) -> Option<()> {
         let last = unit.last();
-        let from = self.read(last).filter(|_| !self.is_statistics(last))?;
+        let is_map = *self.nodes.op(last) != Op::InstanceStatistics;
+        let from = self.read(last).filter(|_| is_map)?;
         self.step(unit, "hand out".to_owned(), GeneralOp::StoreMap { from }, 0, 0);
         Some(())
     }
@@ -130,8 +116,7 @@ impl<'a> GeneralBuilder<'a> {
 
     /// The map of a node, which the next step writes.
     fn write(&mut self, node: NodeId) -> MapId {
-        let shape = self.shapes[node];
-        let map = self.collected.map(shape);
+        let map = self.collected.map(self.nodes.shapes[node]);
         self.kept[node] = Some(map);
         map
     }
@@ -140,55 +125,42 @@ impl<'a> GeneralBuilder<'a> {
     fn step(&mut self, unit: &Unit, kernel: String, op: GeneralOp, flops: u64, weights: usize) {
         let last = unit.last();
         let inputs = unit.nodes.iter().flat_map(|&id| {
-            let inputs = self.graph.nodes()[id].inputs.iter();
+            let inputs = self.nodes.node(id).inputs.iter();
             inputs.filter(|input| !unit.nodes.contains(input))
         });
-        let read: usize = inputs.map(|&input| self.shapes[input].len()).sum();
-        let elements = read + weights + self.shapes[last].len();
+        let shapes = &self.nodes.shapes;
+        let read: usize = inputs.map(|&input| shapes[input].len()).sum();
+        let elements = read + weights + shapes[last].len();
         self.collected.steps.push(Step {
-            layer: self.graph.nodes()[last].layer.clone(),
+            layer: self.nodes.node(last).layer.clone(),
             kernel,
             op: CpuOp::General(op),
-            output: self.shapes[last],
+            output: shapes[last],
             flops,
             bytes: 4 * elements as u64,
         });
     }
 
-    fn is_statistics(&self, node: NodeId) -> bool {
-        self.graph.nodes()[node].op == Op::InstanceStatistics
-    }
-
     fn channel_values(&mut self, node: NodeId) -> usize {
-        let name = self.graph.nodes()[node].name.clone();
-        let stored = padded_channels(self.shapes[node].channels);
+        let name = self.nodes.node(node).name.clone();
+        let stored = padded_channels(self.nodes.shapes[node].channels);
         self.parts.channel_nodes.push((name, stored));
         self.parts.channel_nodes.len() - 1
     }
 
     /// What a node does to every value of `before`. The next step reads the node's other inputs.
     fn pointwise(&mut self, id: NodeId, before: NodeId) -> Option<Pointwise> {
-        let node = &self.graph.nodes()[id];
+        let node = self.nodes.node(id);
         let mut pass = Pointwise::new(node.op, None);
         match node.op {
             Op::InstanceNorm { .. } => {
-                // Only statistics have two values for each channel.
-                let statistics = node.inputs[1];
-                if !self.is_statistics(statistics) {
-                    return None;
-                }
-                pass.operand = Some(self.read(statistics)?);
-                let channels = self.shapes[id].channels;
-                let one = Shape::new(channels, 1, 1);
+                pass.operand = Some(self.read(node.inputs[1])?);
+                let one = Shape::new(self.nodes.shapes[id].channels, 1, 1);
                 pass.scales = self.collected.map(one);
             }
             Op::Add => {
                 let other = node.inputs.iter().find(|&&input| input != before);
-                let other = other.copied().unwrap_or(before);
-                if self.is_statistics(other) {
-                    return None;
-                }
-                pass.operand = Some(self.read(other)?);
+                pass.operand = Some(self.read(other.copied().unwrap_or(before))?);
             }
             _ => {}
         }
@@ -203,7 +175,7 @@ impl<'a> GeneralBuilder<'a> {
 
     /// The passes of a unit's nodes after its first `done`.
     fn chain(&mut self, unit: &Unit, done: usize) -> Option<Vec<Pointwise>> {
-        let input = self.graph.nodes()[unit.nodes[0]].inputs[0];
+        let input = self.nodes.input(unit.nodes[0]);
         let before = [input].into_iter().chain(unit.nodes.iter().copied());
         let passes = unit.nodes.iter().copied().zip(before).skip(done);
         passes.map(|(id, before)| self.pointwise(id, before)).collect()
@@ -211,30 +183,21 @@ impl<'a> GeneralBuilder<'a> {
 
     /// Plans one unit.
     fn unit(&mut self, unit: &Unit) -> Option<()> {
-        let graph = self.graph;
+        let graph = self.nodes.graph;
         let head = unit.nodes[0];
-        let node = &graph.nodes()[head];
-        let shape = self.shapes[head];
-        // Statistics are two values for each channel. Only a norm reads them, after its map.
-        let maps = match node.op {
-            Op::InstanceNorm { .. } => &node.inputs[..1],
-            _ => &node.inputs[..],
-        };
-        if maps.iter().any(|&input| self.is_statistics(input)) {
-            return None;
-        }
-        if self.is_same_map(unit) {
-            self.kept[head] = self.kept[node.inputs[0]];
-            return Some(());
-        }
+        let node = self.nodes.node(head);
+        let shape = self.nodes.shapes[head];
         match node.op {
+            // It only restricts the size of a map that no other node reads.
+            Op::Sized(_) if self.nodes.only_reader(node.inputs[0]).is_some() => {
+                self.kept[head] = self.kept[node.inputs[0]];
+                return Some(());
+            }
             Op::Conv2d(_) | Op::ConvTranspose2d { .. } => return self.conv(unit),
             Op::Attention { heads } => return self.attention(unit, heads),
+            Op::InstanceStatistics | Op::SpatialMean | Op::SpatialMax => return self.reduce(unit),
             ref op if fusion::is_pointwise(op) => return self.values(unit),
             _ => {}
-        }
-        if let Op::InstanceStatistics | Op::SpatialMean | Op::SpatialMax = node.op {
-            return self.reduce(unit);
         }
         // A resize only takes the size of its second input.
         let read = if matches!(node.op, Op::Resize(_)) { 1 } else { node.inputs.len() };
@@ -251,7 +214,7 @@ impl<'a> GeneralBuilder<'a> {
                 (node.op, self.parts.constants.len() - 1)
             }
             Op::Resize(resize) => {
-                let of = self.shapes[node.inputs[0]];
+                let of = self.nodes.shapes[node.inputs[0]];
                 self.parts.resizes.push(ResizeSpec { resize, from: of, to: shape });
                 self.collected.scratch(of.width * padded_channels(of.channels));
                 (node.op, self.parts.resizes.len() - 1)
@@ -259,7 +222,7 @@ impl<'a> GeneralBuilder<'a> {
             // The photo with its size rule. Every other map of the graph depends on it.
             Op::Sized(_) => (Op::Crop(Sides::default()), 0),
             Op::Pad { .. } | Op::PadSame { .. } => {
-                let (mode, sides) = graph.padding(head, self.shapes)?;
+                let (mode, sides) = self.nodes.padding(head)?;
                 (Op::Pad { mode, sides }, 0)
             }
             _ => (node.op, 0),
@@ -273,19 +236,10 @@ impl<'a> GeneralBuilder<'a> {
         Some(())
     }
 
-    /// Whether a unit only restricts the size of a map that no other node reads.
-    fn is_same_map(&self, unit: &Unit) -> bool {
-        let &[node] = unit.nodes.as_slice() else {
-            return false;
-        };
-        let node = &self.graph.nodes()[node];
-        matches!(node.op, Op::Sized(_)) && self.readers[node.inputs[0]].len() == 1
-    }
-
     /// Plans a reduction of whole channels.
     fn reduce(&mut self, unit: &Unit) -> Option<()> {
         let head = unit.nodes[0];
-        let node = &self.graph.nodes()[head];
+        let node = self.nodes.node(head);
         let from = self.read(node.inputs[0])?;
         let of = self.collected.maps[from];
         let stored = of.stored_channels;
@@ -305,7 +259,7 @@ impl<'a> GeneralBuilder<'a> {
     /// Plans an elementwise pass, in place if no other node reads its map.
     fn values(&mut self, unit: &Unit) -> Option<()> {
         let (head, last) = (unit.nodes[0], unit.last());
-        let input = self.graph.nodes()[head].inputs[0];
+        let input = self.nodes.input(head);
         let from = self.read(input)?;
         let chain = self.chain(unit, 0)?;
         let is_operand = chain.iter().any(|pass| pass.operand == Some(from));
@@ -323,20 +277,12 @@ impl<'a> GeneralBuilder<'a> {
     /// Plans a convolution with the operations that are fused into it.
     fn conv(&mut self, unit: &Unit) -> Option<()> {
         let (head, last) = (unit.nodes[0], unit.last());
-        let node = &self.graph.nodes()[head];
-        let (input, output) = (node.inputs[0], self.shapes[head]);
-        let (pad, input) = match unit.pad {
-            Some(pad) => {
-                (Some(self.graph.padding(pad, self.shapes)?), self.graph.nodes()[pad].inputs[0])
-            }
-            None => (None, input),
-        };
-        if self.is_statistics(input) {
-            return None;
-        }
-        let mut conv = GeneralConv::new(node, pad, output, self.is_fused)?;
+        let output = self.nodes.shapes[head];
+        let input = self.nodes.input(unit.pad.unwrap_or(head));
+        let pad = unit.pad.and_then(|pad| self.nodes.padding(pad));
+        let mut conv = GeneralConv::new(self.nodes.node(head), pad, output, self.is_fused)?;
         if self.is_fused {
-            let following = unit.nodes[1..].iter().map(|&id| &self.graph.nodes()[id]);
+            let following = unit.nodes[1..].iter().map(|&id| self.nodes.node(id));
             let affines = following.take_while(|node| node.op == Op::Affine);
             conv.affines = affines.map(|node| node.name.clone()).collect();
         }
@@ -348,7 +294,7 @@ impl<'a> GeneralBuilder<'a> {
         let label = label(Some(conv.label()), ops);
         let to = self.write(last);
         self.collected.scratch(conv.scratch_len());
-        let map = if conv.is_transposed { self.shapes[input] } else { output };
+        let map = if conv.is_transposed { self.nodes.shapes[input] } else { output };
         let flops = conv.conv.multiply_adds(map).saturating_mul(2);
         let weights = conv.conv.weight_count();
         self.parts.convs.push(conv);
@@ -365,10 +311,9 @@ fn label<'o>(own: Option<String>, ops: impl Iterator<Item = &'o Op>) -> String {
 }
 
 /// A node, and for attention the slices of channels through which it reads.
-fn seen_through(graph: &Graph, id: NodeId) -> Vec<NodeId> {
-    let node = &graph.nodes()[id];
-    let is_attention = matches!(node.op, Op::Attention { .. });
-    let is_slice = |input: &NodeId| matches!(graph.nodes()[*input].op, Op::Channels { .. });
-    let slices = node.inputs.iter().copied().filter(is_slice);
+fn seen_through(nodes: &Nodes<'_>, id: NodeId) -> Vec<NodeId> {
+    let is_attention = matches!(nodes.op(id), Op::Attention { .. });
+    let is_slice = |input: &NodeId| matches!(nodes.op(*input), Op::Channels { .. });
+    let slices = nodes.node(id).inputs.iter().copied().filter(is_slice);
     [id].into_iter().chain(slices.filter(|_| is_attention)).collect()
 }

@@ -5,7 +5,7 @@ use super::{
     launch::{Edge, GeneralConv, GeneralOp, Pointwise},
 };
 use crate::{
-    graph::{NodeId, Op, PadMode, Sides},
+    graph::{NodeId, Op, Sides},
     plan::{
         cuda::{
             ConstantValues, ConvWeights, CudaPlanResult, Part, WeightOrder, fused::PHOTO_DIVISOR,
@@ -69,13 +69,16 @@ fn tables(rows: &[AxisPhase], columns: &[AxisPhase], kernel_width: usize) -> [Ve
 impl Planner<'_, '_> {
     /// The launch of a convolution, with the operations that are folded into it.
     pub fn conv(&mut self, id: NodeId) -> CudaPlanResult {
-        let node = &self.graph.nodes()[id];
-        let (source, edge, margin) = match self.folded_pad(node.inputs[0]) {
-            Some((source, mode, sides)) => (source, Edge::from(mode), sides),
-            None => (node.inputs[0], Edge::Outside, Sides::default()),
+        let node = self.nodes.node(id);
+        let pad = node.inputs[0];
+        let (source, edge, margin) = match self.nodes.padding(pad) {
+            Some((mode, sides)) if self.is_folded_pad(pad) => {
+                (self.nodes.input(pad), Edge::from(mode), sides)
+            }
+            _ => (pad, Edge::Outside, Sides::default()),
         };
         let from = self.map(id, source)?;
-        let (input, output) = (self.shapes[source], self.shapes[id]);
+        let (input, output) = (self.nodes.shapes[source], self.nodes.shapes[id]);
         let geometry = ConvGeometry::of(&node.op, margin, output);
         let ConvGeometry { conv, is_transposed, axes } =
             geometry.ok_or_else(|| self.no_kernel(id))?;
@@ -148,50 +151,40 @@ impl Planner<'_, '_> {
     /// Factor on the sums of a convolution. As in the specialised plans, fp16 divides the sums over the photo's levels
     /// if only a norm reads them. The norm cancels the factor.
     pub fn factor(&self, id: NodeId) -> f32 {
-        let nodes = self.graph.nodes();
-        if !matches!(nodes[id].op, Op::Conv2d(_) | Op::ConvTranspose2d { .. }) {
+        let nodes = self.nodes;
+        if !matches!(nodes.op(id), Op::Conv2d(_) | Op::ConvTranspose2d { .. }) {
             return 1.0;
         }
-        let mut from = nodes[id].inputs[0];
-        while matches!(
-            nodes[from].op,
-            Op::Sized(_) | Op::Pad { .. } | Op::PadSame { .. } | Op::Upsample | Op::Crop(_)
-        ) {
-            from = nodes[from].inputs[0];
+        let mut from = nodes.input(id);
+        while let Op::Sized(_) | Op::Pad { .. } | Op::PadSame { .. } | Op::Upsample | Op::Crop(_) =
+            nodes.op(from)
+        {
+            from = nodes.input(from);
         }
-        let is_own_norm = |reader: NodeId| {
-            let inputs = &nodes[reader].inputs;
-            matches!(nodes[reader].op, Op::InstanceNorm { .. })
-                && inputs[0] == id
-                && nodes[inputs[1]].inputs == [id]
+        let is_own_norm = |&reader: &NodeId| match nodes.node(reader).inputs[..] {
+            [map, statistics] => map == id && nodes.node(statistics).inputs == [id],
+            _ => false,
         };
-        let is_scale_free = |&reader: &NodeId| match nodes[reader].op {
-            Op::InstanceStatistics => self.readers[reader].iter().all(|&norm| is_own_norm(norm)),
-            _ => is_own_norm(reader),
+        let is_scale_free = |reader: &NodeId| match nodes.op(*reader) {
+            Op::InstanceStatistics => nodes.readers[*reader].iter().all(is_own_norm),
+            Op::InstanceNorm { .. } => is_own_norm(reader),
+            _ => false,
         };
         let is_divided = self.builder.format.storage.bytes() == 2
-            && nodes[from].op == Op::Photo
-            && self.readers[id].iter().all(is_scale_free);
+            && *nodes.op(from) == Op::Photo
+            && nodes.readers[id].iter().all(is_scale_free);
         if is_divided { 1.0 / PHOTO_DIVISOR } else { 1.0 }
-    }
-
-    /// The map that a padding reads, if the convolutions that read the padding compute it.
-    fn folded_pad(&self, id: NodeId) -> Option<(NodeId, PadMode, Sides)> {
-        let (mode, sides) =
-            self.graph.padding(id, self.shapes).filter(|_| self.is_folded_pad(id))?;
-        Some((self.graph.nodes()[id].inputs[0], mode, sides))
     }
 
     /// The last of the nodes after `id` that are computed with it, and what they do in addition to `after`.
     pub fn folded_behind(&mut self, id: NodeId, mut after: Pointwise) -> (NodeId, Pointwise) {
         let mut last = id;
-        while let ([only], true) = (&self.readers[last][..], self.is_fused) {
+        while let Some(only) = self.nodes.only_reader(last).filter(|_| self.is_fused) {
             // An affine step comes first, a function last.
-            let is_affine = self.graph.nodes()[*only].op == Op::Affine;
+            let is_affine = *self.nodes.op(only) == Op::Affine;
             if is_affine && after.affine.is_some() {
                 break;
             }
-            let only = *only;
             let Some(change) = self.pointwise(only) else {
                 break;
             };

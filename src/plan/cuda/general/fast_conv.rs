@@ -4,12 +4,11 @@
 
 use super::{Planner, covers, specialised::has_tiles};
 use crate::{
-    graph::{Graph, NodeId, Op},
+    graph::{NodeId, Op},
     plan::{
-        ConvLayer,
-        cuda::{ConvId, CudaPlanResult, MapId, Source, Target},
+        ConvLayer, Nodes,
+        cuda::{ConvId, ConvLaunch, CudaPlanResult, MapId, Source, Target},
     },
-    tensor::Shape,
 };
 
 /// Reflection padding of an upsampled map, in pixels, that the four small kernels of its phases implement.
@@ -41,11 +40,10 @@ pub struct FastConvs {
 
 impl FastConvs {
     /// The convolutions that such a launch computes correctly, whether or not the device has room for it.
-    pub fn of(graph: &Graph, shapes: &[Shape], photo: (usize, usize)) -> Self {
-        let finder = Finder { graph, shapes, photo, readers: graph.readers() };
+    pub fn of(nodes: &Nodes<'_>, photo: (usize, usize)) -> Self {
         let mut found = Self::default();
-        for id in 0..shapes.len() {
-            let own = finder.find(id, found.layers.len());
+        for id in 0..nodes.shapes.len() {
+            let own = Finder { nodes, photo }.find(id, found.layers.len());
             found.convs.push(own.map(|(conv, layer)| {
                 found.layers.push(layer);
                 conv
@@ -56,45 +54,31 @@ impl FastConvs {
 }
 
 struct Finder<'g> {
-    graph: &'g Graph,
-    shapes: &'g [Shape],
+    nodes: &'g Nodes<'g>,
     photo: (usize, usize),
-    readers: Vec<Vec<NodeId>>,
 }
 
 impl Finder<'_> {
-    fn op(&self, id: NodeId) -> &Op {
-        &self.graph.nodes()[id].op
-    }
-
-    /// The only node that reads another.
-    fn only_reader(&self, id: NodeId) -> Option<NodeId> {
-        match self.readers[id][..] {
-            [only] => Some(only),
-            _ => None,
-        }
-    }
-
     fn find(&self, id: NodeId, conv_id: ConvId) -> Option<(FastConv, ConvLayer)> {
-        let node = &self.graph.nodes()[id];
-        let Op::Conv2d(conv) = node.op else {
+        let nodes = self.nodes;
+        let Op::Conv2d(conv) = *nodes.op(id) else {
             return None;
         };
-        let name = |id: NodeId| self.graph.nodes()[id].name.clone();
-        let (mut from, mut before) = (node.inputs[0], Vec::new());
+        let name = |id: NodeId| nodes.node(id).name.clone();
+        let (mut from, mut before) = (nodes.input(id), Vec::new());
         let mut pass = |is: &dyn Fn(&Op) -> bool, from: &mut NodeId| {
-            let passes = is(self.op(*from)) && self.only_reader(*from).is_some();
+            let passes = is(nodes.op(*from)) && nodes.only_reader(*from).is_some();
             if passes {
                 before.push(*from);
-                *from = self.graph.nodes()[*from].inputs[0];
+                *from = nodes.input(*from);
             }
             passes
         };
-        let margin_px = self.op(from).reflected_px().unwrap_or_default();
+        let margin_px = nodes.op(from).reflected_px().unwrap_or_default();
         let is_padded = pass(&|op| op.reflected_px().is_some(), &mut from);
         let padding = if is_padded { margin_px } else { 0 };
         let doubles = pass(&|op| *op == Op::Upsample, &mut from);
-        if self.op(from).padding(1, 1).is_some() {
+        if nodes.padding(from).is_some() {
             // The plain kernels compute it while they load.
             return None;
         }
@@ -106,22 +90,21 @@ impl Finder<'_> {
             before.extend(steps);
         }
         let (mut last, mut has_relu) = (id, false);
-        if let Some(step) = self.only_reader(last).filter(|&n| *self.op(n) == Op::Affine) {
+        if let Some(step) = nodes.only_reader(last).filter(|&n| *nodes.op(n) == Op::Affine) {
             affine[1] = Some(name(step));
             last = step;
         }
-        match self.only_reader(last) {
-            Some(next) if *self.op(next) == Op::Relu => (last, has_relu) = (next, true),
+        match nodes.only_reader(last) {
+            Some(next) if *nodes.op(next) == Op::Relu => (last, has_relu) = (next, true),
             Some(next) if self.makes_picture(next) => last = next,
             _ => {}
         }
-        let readers = &self.readers[id];
         let layer = ConvLayer {
             norm_name: None,
             reads_photo: levels.is_some(),
-            makes_picture: *self.op(last) == Op::Picture,
+            makes_picture: *nodes.op(last) == Op::Picture,
             affine,
-            ..ConvLayer::of_node(self.graph, readers, node)?
+            ..ConvLayer::of_node(nodes.graph, &nodes.readers[id], nodes.node(id))?
         };
         let is_outer = layer.reads_photo || layer.makes_picture;
         let is_made = has_tiles(&conv, doubles || is_outer)
@@ -139,21 +122,21 @@ impl Finder<'_> {
     fn levels(&self, id: NodeId) -> Option<(Vec<NodeId>, Option<NodeId>)> {
         let (mut steps, mut scaled, mut at) = (Vec::new(), None, id);
         loop {
-            self.only_reader(at)?;
+            self.nodes.only_reader(at)?;
             steps.push(at);
-            match self.op(at) {
+            match self.nodes.op(at) {
                 Op::Photo => return Some((steps, scaled)),
                 Op::Affine if scaled.is_none() => scaled = Some(at),
                 Op::Sized(_) => {}
                 _ => return None,
             }
-            at = self.graph.nodes()[at].inputs[0];
+            at = self.nodes.input(at);
         }
     }
 
     fn makes_picture(&self, id: NodeId) -> bool {
-        *self.op(id) == Op::Picture
-            && covers(self.shapes[self.graph.nodes()[id].inputs[0]], self.photo)
+        *self.nodes.op(id) == Op::Picture
+            && covers(self.nodes.shapes[self.nodes.input(id)], self.photo)
     }
 }
 
@@ -184,9 +167,9 @@ impl Planner<'_, '_> {
         fast: &FastConv,
         source: Source,
         to: MapId,
-    ) -> CudaPlanResult<crate::plan::cuda::ConvLaunch> {
+    ) -> CudaPlanResult<ConvLaunch> {
         let layer = &self.builder.convs[fast.conv];
-        let (input, output) = (self.shapes[fast.from], self.shapes[id]);
+        let (input, output) = (self.nodes.shapes[fast.from], self.nodes.shapes[id]);
         let (target, size) = if layer.makes_picture {
             (Target::Picture, self.photo)
         } else {
@@ -215,12 +198,12 @@ impl Planner<'_, '_> {
             }
         };
         let makes_picture = self.builder.convs[fast.conv].makes_picture;
-        let to = if makes_picture { 0 } else { self.made(fast.last, self.shapes[id]) };
+        let to = if makes_picture { 0 } else { self.made(fast.last, self.nodes.shapes[id]) };
         let launch = self.fast_launch(id, &fast, source, to)?;
-        self.builder.conv_step(launch, self.shapes[fast.from]);
+        self.builder.conv_step(launch, self.nodes.shapes[fast.from]);
         let mut at = id;
         while at != fast.last {
-            at = self.readers[at][0];
+            at = self.nodes.readers[at][0];
             self.is_folded[at] = true;
         }
         Ok(true)

@@ -44,9 +44,9 @@ use super::{
     MapId, Part, stored_channels, suffix,
 };
 use crate::{
-    graph::{Arithmetic, Graph, GraphError, NodeId, Op},
+    graph::{Arithmetic, GraphError, NodeId, Op},
     mode::{Mode, Precision, Variant},
-    plan::PlanError,
+    plan::{Nodes, PlanError},
     tensor::Shape,
 };
 
@@ -70,28 +70,26 @@ impl Builder<'_> {
     /// Plans one launch for every node. Fused, there are fewer, and other kernels may compute some convolutions.
     pub(super) fn plan_general(
         &mut self,
-        graph: &Graph,
-        shapes: &[Shape],
+        nodes: &Nodes<'_>,
         photo: (usize, usize),
         fast: Option<&FastConvs>,
     ) -> CudaPlanResult {
+        let count = nodes.shapes.len();
         let mut planner = Planner {
             builder: self,
-            graph,
-            shapes,
-            readers: graph.readers(),
+            nodes,
             photo,
             is_fused: fast.is_some(),
-            kept: vec![None; shapes.len()],
-            is_folded: vec![false; shapes.len()],
-            fast_convs: vec![None; shapes.len()],
-            token_linears: vec![None; shapes.len()],
+            kept: vec![None; count],
+            is_folded: vec![false; count],
+            fast_convs: vec![None; count],
+            token_linears: vec![None; count],
         };
         if let Some(fast) = fast {
             planner.choose_token_linears();
             planner.choose_fast_convs(fast);
         }
-        (0..shapes.len()).try_for_each(|id| planner.node(id))?;
+        (0..count).try_for_each(|id| planner.node(id))?;
         let is_launched = |step: &CudaStep| step.grid.1.max(step.grid.2) <= MAX_ROWS;
         match self.steps.iter().find(|step| !is_launched(step)) {
             Some(step) => Err(PlanError::NoKernel { node: step.layer.clone() }.into()),
@@ -103,9 +101,7 @@ impl Builder<'_> {
 /// A plan while it is built.
 struct Planner<'p, 'b> {
     builder: &'p mut Builder<'b>,
-    graph: &'p Graph,
-    shapes: &'p [Shape],
-    readers: Vec<Vec<NodeId>>,
+    nodes: &'p Nodes<'p>,
     photo: (usize, usize),
     is_fused: bool,
     /// The maps of the nodes so far; for statistics, the map with their values.
@@ -125,12 +121,12 @@ impl<'p> Planner<'p, '_> {
             || self.token_linear(id)?
             || self.fast_conv(id)?
             || self.is_folded_pad(id)
-            || self.is_folded_slice(id)
+            || self.folded_slice(id).is_some()
         {
             return Ok(());
         }
-        let node = &self.graph.nodes()[id];
-        let shape = self.shapes[id];
+        let node = self.nodes.node(id);
+        let shape = self.nodes.shapes[id];
         match node.op {
             Op::Photo => {
                 let to = self.made(id, shape);
@@ -162,7 +158,7 @@ impl<'p> Planner<'p, '_> {
                 self.blocks(id, MoveKind::from(order), block, shape.channels)?;
             }
             Op::SpaceToDepth { block } => {
-                let channels = self.shapes[node.inputs[0]].channels;
+                let channels = self.nodes.shapes[node.inputs[0]].channels;
                 self.blocks(id, MoveKind::ToChannels, block, channels)?;
             }
             Op::InstanceNorm { eps } => self.norm(id, eps)?,
@@ -189,19 +185,9 @@ impl<'p> Planner<'p, '_> {
                 };
                 let to = self.made(id, shape);
                 let op = GeneralOp::Pool { from, to, pool, is_mean, counts_padding };
-                self.by_pack(id, op, "pool", self.shapes[node.inputs[0]].len());
+                self.by_pack(id, op, "pool", self.nodes.shapes[node.inputs[0]].len());
             }
-            Op::InstanceStatistics => {
-                // Only norms know the layout of statistics.
-                let is_norm = |&reader: &NodeId| {
-                    let node = &self.graph.nodes()[reader];
-                    matches!(node.op, Op::InstanceNorm { .. }) && node.inputs[0] != id
-                };
-                if !self.readers[id].iter().all(is_norm) {
-                    return Err(self.no_kernel(id));
-                }
-                self.reduce(id, ReduceKind::Statistics)?;
-            }
+            Op::InstanceStatistics => self.reduce(id, ReduceKind::Statistics)?,
             Op::SpatialMean => self.reduce(id, ReduceKind::Mean)?,
             Op::SpatialMax => self.reduce(id, ReduceKind::Largest)?,
             Op::Picture => self.picture(id)?,
@@ -213,12 +199,12 @@ impl<'p> Planner<'p, '_> {
 
     /// The layer name under which a node's time is reported.
     fn layer(&self, id: NodeId) -> &'p str {
-        let node = &self.graph.nodes()[id];
+        let node = self.nodes.node(id);
         if node.layer.is_empty() { &node.name } else { &node.layer }
     }
 
     fn no_kernel(&self, id: NodeId) -> CudaPlanError {
-        PlanError::NoKernel { node: self.graph.nodes()[id].name.clone() }.into()
+        self.nodes.no_kernel(id).into()
     }
 
     /// The map of a node that `reader` reads.
@@ -228,7 +214,7 @@ impl<'p> Planner<'p, '_> {
 
     /// The map of a node's first input.
     fn input_map(&self, id: NodeId) -> CudaPlanResult<MapId> {
-        self.map(id, self.graph.nodes()[id].inputs[0])
+        self.map(id, self.nodes.input(id))
     }
 
     /// The map of a node, which the next step writes.
@@ -315,8 +301,8 @@ impl<'p> Planner<'p, '_> {
 
     /// What an affine step, a function or slopes do; `None` for any other node.
     fn pointwise(&mut self, id: NodeId) -> Option<Pointwise> {
-        let node = &self.graph.nodes()[id];
-        Some(match node.op {
+        let op = self.nodes.op(id);
+        Some(match op {
             Op::Affine => Pointwise {
                 affine: Some([Part::Weight, Part::Bias].map(|part| self.by_channel(id, part))),
                 ..Pointwise::NONE
@@ -324,16 +310,16 @@ impl<'p> Planner<'p, '_> {
             Op::Prelu => {
                 Pointwise { slopes: Some(self.by_channel(id, Part::Weight)), ..Pointwise::NONE }
             }
-            _ => Pointwise { function: PointFunction::of(&node.op)?, ..Pointwise::NONE },
+            _ => Pointwise { function: PointFunction::of(op)?, ..Pointwise::NONE },
         })
     }
 
     /// The values of a node by channel.
     fn by_channel(&mut self, id: NodeId, part: Part) -> ConstantId {
         self.constant(ConstantValues::Channels {
-            node: self.graph.nodes()[id].name.clone(),
+            node: self.nodes.node(id).name.clone(),
             part,
-            count: stored_channels(self.shapes[id].channels),
+            count: stored_channels(self.nodes.shapes[id].channels),
         })
     }
 
@@ -345,18 +331,16 @@ impl<'p> Planner<'p, '_> {
         statistics: Option<(MapId, f32)>,
         change: Pointwise,
     ) {
-        let to = self.made(last, self.shapes[id]);
+        let shape = self.nodes.shapes[id];
+        let to = self.made(last, shape);
         let op = GeneralOp::Pointwise { from, to, statistics, change };
-        self.by_pack(id, op, "pointwise", self.shapes[id].len());
+        self.by_pack(id, op, "pointwise", shape.len());
     }
 
     fn norm(&mut self, id: NodeId, eps: f64) -> CudaPlanResult {
-        let [map, statistics] = self.graph.nodes()[id].inputs[..] else {
+        let [map, statistics] = self.nodes.node(id).inputs[..] else {
             return Err(self.no_kernel(id));
         };
-        if self.graph.nodes()[statistics].op != Op::InstanceStatistics {
-            return Err(self.no_kernel(id));
-        }
         let from = self.map(id, map)?;
         let values = self.map(id, statistics)?;
         let factor = f64::from(self.factor(map));
@@ -369,23 +353,23 @@ impl<'p> Planner<'p, '_> {
     }
 
     fn combine(&mut self, id: NodeId, arithmetic: Arithmetic) -> CudaPlanResult {
-        let [a, b] = self.graph.nodes()[id].inputs[..] else {
+        let [a, b] = self.nodes.node(id).inputs[..] else {
             return Err(self.no_kernel(id));
         };
-        let read = self.shapes[a].len() + self.shapes[b].len();
+        let shapes = &self.nodes.shapes;
+        let read = shapes[a].len() + shapes[b].len();
         let (a, b) = (self.map(id, a)?, self.map(id, b)?);
-        let to = self.made(id, self.shapes[id]);
+        let to = self.made(id, shapes[id]);
         let op = GeneralOp::Combine { a, b, to, arithmetic };
         self.by_pack(id, op, "combine", read);
         Ok(())
     }
 
     fn picture(&mut self, id: NodeId) -> CudaPlanResult {
-        let node = &self.graph.nodes()[id];
         let from = self.input_map(id)?;
-        let shape = self.shapes[node.inputs[0]];
+        let shape = self.nodes.shapes[self.nodes.input(id)];
         if !covers(shape, self.photo) {
-            let (node, shapes) = (node.name.clone(), shape.to_string());
+            let (node, shapes) = (self.nodes.node(id).name.clone(), shape.to_string());
             return Err(PlanError::from(GraphError::Shapes { node, shapes }).into());
         }
         self.builder.reads(from);

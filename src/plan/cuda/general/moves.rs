@@ -12,21 +12,15 @@ use crate::{
 impl Planner<'_, '_> {
     /// Whether the convolutions that read a padding compute it.
     pub fn is_folded_pad(&self, id: NodeId) -> bool {
-        let nodes = self.graph.nodes();
-        let padding = self.graph.padding(id, self.shapes);
-        let is_known = padding.is_some_and(|(mode, _)| {
-            mode == PadMode::Constant(0.0) || Edge::from(mode) != Edge::Outside
-        });
-        let is_conv = |&reader: &NodeId| nodes[reader].op.is_conv();
+        let is_known =
+            |(mode, _)| mode == PadMode::Constant(0.0) || Edge::from(mode) != Edge::Outside;
         self.is_fused
-            && is_known
-            && !self.readers[id].is_empty()
-            && self.readers[id].iter().all(is_conv)
+            && self.nodes.is_padding_of_convs(id)
+            && self.nodes.padding(id).is_some_and(is_known)
     }
 
     pub fn pad(&mut self, id: NodeId) -> CudaPlanResult {
-        let padding = self.graph.padding(id, self.shapes);
-        let (mode, sides) = padding.ok_or_else(|| self.no_kernel(id))?;
+        let (mode, sides) = self.nodes.padding(id).ok_or_else(|| self.no_kernel(id))?;
         let fill = match mode {
             PadMode::Constant(value) => value as f32,
             PadMode::Reflect | PadMode::Replicate => 0.0,
@@ -44,7 +38,7 @@ impl Planner<'_, '_> {
         fill: f32,
     ) -> CudaPlanResult {
         let from = self.input_map(id)?;
-        let shape = self.shapes[id];
+        let shape = self.nodes.shapes[id];
         let to = self.made(id, shape);
         // Padding channels move as well, unless they would be filled with another value.
         let stored = stored_channels(shape.channels);
@@ -120,11 +114,11 @@ impl Planner<'_, '_> {
     }
 
     pub fn concat(&mut self, id: NodeId) -> CudaPlanResult {
-        let to = self.made(id, self.shapes[id]);
+        let to = self.made(id, self.nodes.shapes[id]);
         let mut first = 0;
-        for &input in &self.graph.nodes()[id].inputs {
+        for &input in &self.nodes.node(id).inputs {
             let from = self.map(id, input)?;
-            let count = self.shapes[input].channels;
+            let count = self.nodes.shapes[input].channels;
             self.channels(id, (from, 0), (to, first), count);
             first += count;
         }
@@ -140,7 +134,7 @@ impl Planner<'_, '_> {
         channels: usize,
     ) -> CudaPlanResult {
         let from = self.input_map(id)?;
-        let shape = self.shapes[id];
+        let shape = self.nodes.shapes[id];
         let to = self.made(id, shape);
         let unit_channels = match kind {
             MoveKind::ChannelFirst => 1,

@@ -1,8 +1,8 @@
 //! Which graphs the kernels of Johnson's networks compute correctly, in addition to having a kernel for each group.
 
 use crate::{
-    graph::{Conv, Graph, Node, NodeId, Op},
-    plan::layer::conv_of_norm,
+    graph::{Conv, NodeId, Op},
+    plan::Nodes,
     tensor::Shape,
 };
 
@@ -15,15 +15,12 @@ const MAX_STRIDE: usize = 2;
 /// them cancels the factor. Their convolutions have odd kernels and strides of 1 and 2. Only stride 1 is allowed over
 /// an upsampled map, over the photo, and for making the picture. The photo and the picture's map are never upsampled. A
 /// picture is cut from a map that is at least as large.
-pub fn unlike_specialised<'g>(
-    graph: &'g Graph,
-    shapes: &[Shape],
-    photo: (usize, usize),
-) -> Option<&'g Node> {
-    let (nodes, readers) = (graph.nodes(), graph.readers());
+pub fn unlike_specialised(nodes: &Nodes<'_>, photo: (usize, usize)) -> Option<NodeId> {
+    let count = nodes.shapes.len();
     // Whether a map contains the photo's levels, or is upsampled.
-    let (mut is_levels, mut is_doubled) = (vec![false; nodes.len()], vec![false; nodes.len()]);
-    let found = nodes.iter().enumerate().position(|(id, node)| {
+    let (mut is_levels, mut is_doubled) = (vec![false; count], vec![false; count]);
+    (0..count).find(|&id| {
+        let (node, readers) = (nodes.node(id), &nodes.readers[id]);
         let reads = |is: &[bool]| node.inputs.iter().any(|&input| is[input]);
         let (levels, doubled) = (reads(&is_levels), reads(&is_doubled));
         is_levels[id] = node.op == Op::Photo;
@@ -34,20 +31,19 @@ pub fn unlike_specialised<'g>(
                 false
             }
             Op::Conv2d(conv) => {
-                let is_own_norm = |&reader: &NodeId| match nodes[reader].op {
+                let is_own_norm = |&reader: &NodeId| match nodes.op(reader) {
                     Op::InstanceStatistics => true,
-                    _ => conv_of_norm(graph, reader) == Some(id),
+                    _ => nodes.conv_of_norm(reader) == Some(id),
                 };
-                let is_picture = |&reader: &NodeId| nodes[reader].op == Op::Picture;
-                let is_outer = levels || readers[id].iter().any(is_picture);
+                let is_picture = |&reader: &NodeId| *nodes.op(reader) == Op::Picture;
+                let is_outer = levels || readers.iter().any(is_picture);
                 let has_tiles = has_tiles(&conv, doubled || is_outer) && !(doubled && is_outer);
-                !has_tiles || (levels && !readers[id].iter().all(is_own_norm))
+                !has_tiles || (levels && !readers.iter().all(is_own_norm))
             }
-            Op::Picture => levels || !covers(shapes[node.inputs[0]], photo),
+            Op::Picture => levels || !covers(nodes.shapes[node.inputs[0]], photo),
             _ => levels,
         }
-    });
-    found.map(|id| &nodes[id])
+    })
 }
 
 /// Whether the tiles support a convolution's kernel and stride. Only a convolution that is not `is_plain` may have

@@ -195,7 +195,7 @@ fn shared_bytes(
 impl Planner<'_, '_> {
     /// Finds the linear layers. The norms before them need no launch of their own.
     pub fn choose_token_linears(&mut self) {
-        for id in 0..self.shapes.len() {
+        for id in 0..self.nodes.shapes.len() {
             let found = self.token_linear_at(id);
             if let Some((norm, _)) = found.as_ref().and_then(|linear| linear.norm) {
                 self.is_folded[norm] = true;
@@ -205,56 +205,41 @@ impl Planner<'_, '_> {
     }
 
     fn token_linear_at(&self, id: NodeId) -> Option<TokenLinear> {
-        let nodes = self.graph.nodes();
-        let Op::Conv2d(conv) = nodes[id].op else {
+        let nodes = self.nodes;
+        let Op::Conv2d(conv) = *nodes.op(id) else {
             return None;
         };
-        let input = nodes[id].inputs[0];
-        let is_linear =
-            conv.as_square() == Some((1, 1)) && self.graph.padding(input, self.shapes).is_none();
+        let input = nodes.input(id);
+        let is_linear = conv.as_square() == Some((1, 1)) && nodes.padding(input).is_none();
         if !is_linear || self.factor(id) != 1.0 {
             return None;
         }
-        let only_reader = |id: NodeId| match self.readers[id][..] {
-            [only] => Some(only),
-            _ => None,
-        };
         let mut found = TokenLinear { conv, norm: None, is_gelu: false, residual: None, last: id };
         let (storage, limits) = (self.builder.format.storage, self.builder.limits);
         let input_bytes = found.weights(WeightOrder::Tiled).sides(storage).0 * storage.bytes();
         let has_room =
             shared_bytes((32, 64), input_bytes, true, limits) <= limits.shared_bytes_per_cta;
-        if let Op::LayerNorm { eps } = nodes[input].op
-            && only_reader(input).is_some()
+        if let Op::LayerNorm { eps } = *nodes.op(input)
+            && nodes.only_reader(input).is_some()
             && has_room
         {
             found.norm = Some((input, eps));
         }
-        match only_reader(id) {
-            Some(next) if nodes[next].op == Op::Function(Function::Gelu) => {
-                (found.is_gelu, found.last) = (true, next);
-            }
-            Some(next) if nodes[next].op == Op::Add => {
-                let other = nodes[next].inputs.iter().copied().find(|&input| input != id);
-                // The added map must already exist, and it must not be repeated.
-                found.residual = other.filter(|&other| {
-                    other < id
-                        && self.shapes[other] == self.shapes[id]
-                        && nodes[next].inputs.len() == 2
-                });
+        let Some(next) = nodes.only_reader(id) else {
+            return Some(found);
+        };
+        match *nodes.op(next) {
+            Op::Function(Function::Gelu) => (found.is_gelu, found.last) = (true, next),
+            Op::Add => {
+                let other = nodes.node(next).inputs.iter().copied().find(|&input| input != id);
+                // The added map must already exist.
+                found.residual = other.filter(|&other| other < id);
                 if found.residual.is_some() {
                     found.last = next;
                 }
             }
             // Other kernels compute such a step together with the layer.
-            Some(next)
-                if matches!(
-                    nodes[next].op,
-                    Op::Affine | Op::Relu | Op::Prelu | Op::Function(_)
-                ) =>
-            {
-                return None;
-            }
+            Op::Affine | Op::Relu | Op::Prelu | Op::Function(_) => return None,
             _ => {}
         }
         Some(found)
@@ -265,12 +250,12 @@ impl Planner<'_, '_> {
         let Some(linear) = self.token_linears[id].take() else {
             return Ok(false);
         };
-        let nodes = self.graph.nodes();
-        let name = |id: NodeId| nodes[id].name.clone();
-        let source = nodes[linear.norm.map_or(id, |(norm, _)| norm)].inputs[0];
+        let nodes = self.nodes;
+        let name = |id: NodeId| nodes.node(id).name.clone();
+        let source = nodes.input(linear.norm.map_or(id, |(norm, _)| norm));
         let from = self.map(id, source)?;
         let residual = linear.residual.map(|other| self.map(id, other)).transpose()?;
-        let shape = self.shapes[id];
+        let shape = self.nodes.shapes[id];
         let outputs = stored_channels(linear.conv.out_channels);
         let tokens = self.builder.batch * shape.height * shape.width;
         let (storage, limits) = (self.builder.format.storage, self.builder.limits);

@@ -5,7 +5,7 @@ use super::{
     launch::{Attention, AttentionPart, GeneralOp, Slice},
 };
 use crate::{
-    graph::{NodeId, Op},
+    graph::NodeId,
     mode::AttentionKernel,
     plan::cuda::{
         ConstantValues, CudaPlanError, CudaPlanResult, MapId, Part,
@@ -23,7 +23,7 @@ impl Planner<'_, '_> {
     pub fn layer_norm(&mut self, id: NodeId, eps: f64) -> CudaPlanResult {
         let from = self.input_map(id)?;
         let [scale, shift] = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
-        let shape = self.shapes[id];
+        let shape = self.nodes.shapes[id];
         let to = self.made(id, shape);
         let op = GeneralOp::LayerNorm { from, to, affine: [scale, shift], eps: eps as f32 };
         let pixels = self.builder.batch * shape.height * shape.width;
@@ -34,7 +34,7 @@ impl Planner<'_, '_> {
 
     pub fn positions(&mut self, id: NodeId) -> CudaPlanResult {
         let from = self.input_map(id)?;
-        let shape = self.shapes[id];
+        let shape = self.nodes.shapes[id];
         let table = self.constant(ConstantValues::Positions {
             half: shape.channels / 2,
             height: shape.height,
@@ -46,37 +46,27 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// Whether the attentions that read some channels read them in place.
-    pub fn is_folded_slice(&self, id: NodeId) -> bool {
-        let nodes = self.graph.nodes();
-        let Op::Channels { first, .. } = nodes[id].op else {
-            return false;
-        };
-        let is_attention = |&reader: &NodeId| matches!(nodes[reader].op, Op::Attention { .. });
-        self.is_fused
-            && first.is_multiple_of(self.pack_channels())
-            && !self.readers[id].is_empty()
-            && self.readers[id].iter().all(is_attention)
+    /// The first of the channels that a node selects, if the attentions that read them read them in place.
+    pub fn folded_slice(&self, id: NodeId) -> Option<usize> {
+        let first = self.nodes.slice_of_attention(id).filter(|_| self.is_fused);
+        first.filter(|first| first.is_multiple_of(self.pack_channels()))
     }
 
     /// The channels that an attention reads from a node's map.
     fn slice(&self, reader: NodeId, id: NodeId) -> CudaPlanResult<Slice> {
-        let node = &self.graph.nodes()[id];
-        let (source, first) = match node.op {
-            Op::Channels { first, .. } if self.is_folded_slice(id) => (node.inputs[0], first),
-            _ => (id, 0),
-        };
-        let map = self.map(reader, source)?;
-        Ok(Slice { map, first })
+        let first = self.folded_slice(id);
+        let source = first.map_or(id, |_| self.nodes.input(id));
+        Ok(Slice { map: self.map(reader, source)?, first: first.unwrap_or_default() })
     }
 
     pub fn attention(&mut self, id: NodeId, heads: usize) -> CudaPlanResult {
-        let [queries, keys, values] = self.graph.nodes()[id].inputs[..] else {
+        let [queries, keys, values] = self.nodes.node(id).inputs[..] else {
             return Err(self.no_kernel(id));
         };
-        let tokens = |node: NodeId| self.shapes[node].height * self.shapes[node].width;
+        let shapes = &self.nodes.shapes;
+        let tokens = |node: NodeId| shapes[node].height * shapes[node].width;
         let (asking, answering) = (tokens(queries), tokens(keys));
-        let channels = self.shapes[id].channels;
+        let channels = shapes[id].channels;
         let head_size = channels / heads;
         let kernel = AttentionKernel::picked(self.builder.mode, head_size);
         if !self.builder.attention_kernels.contains(&kernel) {
@@ -94,7 +84,7 @@ impl Planner<'_, '_> {
         if kernel == AttentionKernel::Naive {
             return self.naive(id, read, (asking, answering), flops);
         }
-        let to = self.made(id, self.shapes[id]);
+        let to = self.made(id, shapes[id]);
         let op = GeneralOp::Attention(read, AttentionPart::Whole { to });
         let all = [asking, answering, self.builder.batch * heads];
         let storage = self.builder.format.storage;
@@ -140,7 +130,7 @@ impl Planner<'_, '_> {
         let entry = "attention_naive_softmax_f32".to_owned();
         self.launch(id, op, entry, (tiles(rows, WARPS), 1, 1), (kept, kept));
 
-        let to = self.made(id, self.shapes[id]);
+        let to = self.made(id, self.nodes.shapes[id]);
         let op = of(AttentionPart::Product { scores, to });
         let entry = format!("attention_naive_product{suffix}");
         let grid = (tiles(asking, down), tiles(read.head_size, across), all_heads);
@@ -164,7 +154,7 @@ impl Planner<'_, '_> {
                 Ok(self.builder.buffer(shape, heads, bytes))
             }
             None => Err(CudaPlanError::Scores {
-                node: self.graph.nodes()[id].name.clone(),
+                node: self.nodes.node(id).name.clone(),
                 queries: asking,
                 keys: answering,
                 gigabytes: bytes.unwrap_or(usize::MAX) / 1_000_000_000,

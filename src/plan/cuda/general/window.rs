@@ -20,9 +20,8 @@ const FINISHED_CHANNELS: usize = 32;
 
 impl Planner<'_, '_> {
     pub fn resize(&mut self, id: NodeId, resize: &Resize) -> CudaPlanResult {
-        let input = self.graph.nodes()[id].inputs[0];
-        let from = self.map(id, input)?;
-        let (small, shape) = (self.shapes[input], self.shapes[id]);
+        let from = self.input_map(id)?;
+        let (small, shape) = (self.nodes.shapes[self.nodes.input(id)], self.nodes.shapes[id]);
         let sides = [(small.height, shape.height), (small.width, shape.width)];
         let table = |planner: &mut Self, axis: usize| {
             planner.constant(ConstantValues::Taps {
@@ -46,9 +45,8 @@ impl Planner<'_, '_> {
 
     /// Plans a reduction of whole channels as two launches.
     pub fn reduce(&mut self, id: NodeId, kind: ReduceKind) -> CudaPlanResult {
-        let input = self.graph.nodes()[id].inputs[0];
-        let map = self.map(id, input)?;
-        let shape = self.shapes[input];
+        let map = self.input_map(id)?;
+        let shape = self.builder.maps[map].shape;
         let stored = stored_channels(shape.channels);
         let batch = self.builder.batch;
         let strips =
