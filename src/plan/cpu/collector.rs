@@ -1,7 +1,11 @@
 //! Steps and maps of a plan while it is built.
 
-use super::{MapBuffer, MapId, Step, padded_channels};
-use crate::{plan::arena::Lifetime, tensor::Shape};
+use super::{CpuOp, MapBuffer, MapId, Step, padded_channels};
+use crate::{
+    graph::NodeId,
+    plan::{Nodes, arena::Lifetime},
+    tensor::Shape,
+};
 
 /// What a planner has collected so far.
 #[derive(Default)]
@@ -26,6 +30,25 @@ impl Collector {
     /// Adds a map that the next step writes, with its channels padded.
     pub fn map(&mut self, shape: Shape) -> MapId {
         self.map_of(shape, padded_channels(shape.channels))
+    }
+
+    /// Adds a step that makes a node's map, and reads and writes this many elements.
+    pub fn step(
+        &mut self,
+        (nodes, id): (&Nodes<'_>, NodeId),
+        kernel: String,
+        op: CpuOp,
+        flops: u64,
+        elements: usize,
+    ) {
+        self.steps.push(Step {
+            layer: nodes.node(id).layer.clone(),
+            kernel,
+            op,
+            output: nodes.shapes[id],
+            flops,
+            bytes: 4 * elements as u64,
+        });
     }
 
     /// Notes that the next step reads this map.

@@ -1,7 +1,7 @@
 //! Turns a graph's groups into a list of steps, with the lifetimes of their maps.
 
 use super::{
-    Algorithm, CpuOp, CpuVariant, MapId, PANEL_COLUMNS, Step, TILE_COLUMNS, TILE_SLACK,
+    Algorithm, CpuOp, CpuVariant, MapId, PANEL_COLUMNS, TILE_COLUMNS, TILE_SLACK,
     collector::Collector,
     general::{GeneralOp, Pointwise},
     padded_channels,
@@ -35,14 +35,8 @@ impl<'a> Builder<'a> {
 
     /// Adds a step of the layer that `node` belongs to. The step makes that node's map.
     fn step(&mut self, node: NodeId, kernel: &str, op: CpuOp, flops: u64, elements: usize) {
-        self.collected.steps.push(Step {
-            layer: self.grouped.nodes.node(node).layer.clone(),
-            kernel: kernel.to_owned(),
-            op,
-            output: self.grouped.nodes.shapes[node],
-            flops,
-            bytes: 4 * elements as u64,
-        });
+        let of = (self.grouped.nodes, node);
+        self.collected.step(of, kernel.to_owned(), op, flops, elements);
     }
 
     /// Plans one pass for a group of one operation.

@@ -14,8 +14,8 @@ use crate::{
     tensor::Shape,
 };
 
-/// Threads per CTA of the elementwise kernels.
-const ELEMENTWISE_THREADS: u32 = 256;
+/// Threads per CTA of all kernels that have no tiles.
+pub const PLAIN_THREADS: u32 = 256;
 /// Threads of the kernels that compute a norm's statistics.
 const NORM_THREADS: u32 = 512;
 /// Maximum static shared memory of `norm_plane`.
@@ -66,11 +66,7 @@ impl Builder<'_> {
                     Some(_) => self.map_of(shape, photo_channels(self.format)),
                     None => self.map(shape),
                 };
-                let grid = self.pixel_grid((shape.height, shape.width));
-                let scale = 1.0 / PHOTO_DIVISOR;
-                let op = CudaOp::LoadPhoto { to, scale };
-                let read = 4 * shape.height * shape.width;
-                self.plain_step(layer, "load_photo", op, grid, read, whole);
+                self.load_photo(layer, to, 1.0 / PHOTO_DIVISOR);
                 Some(to)
             }
             Op::Upsample => Some(self.upsample(layer, input(0)?)),
@@ -165,12 +161,7 @@ impl Builder<'_> {
                 Some(map)
             }
             Op::Picture => {
-                let from = input(0)?;
-                self.reads(from);
-                let grid = self.pixel_grid(photo);
-                let read = 3 * shape.height * shape.width;
-                let op = CudaOp::StorePicture { from };
-                self.plain_step(layer, "store_picture", op, grid, read, photo.0 * photo.1);
+                self.store_picture(layer, input(0)?, photo, (shape.height, shape.width));
                 None
             }
             // Networks like Johnson's have no other operation; `general` plans the others.
@@ -183,6 +174,28 @@ impl Builder<'_> {
     fn are_alike(&self, map: MapId, other: Option<MapId>) -> bool {
         let stored = |map: MapId| self.maps[map].stored_channels;
         other.is_none_or(|other| stored(other) == stored(map))
+    }
+
+    /// Converts the photo's bytes to a map, times a factor.
+    pub fn load_photo(&mut self, layer: &str, to: MapId, scale: f32) {
+        let shape = self.maps[to].shape;
+        let pixels = (shape.height, shape.width);
+        let (grid, op) = (self.pixel_grid(pixels), CudaOp::LoadPhoto { to, scale });
+        self.plain_step(layer, "load_photo", op, grid, 4 * pixels.0 * pixels.1, shape.len());
+    }
+
+    /// Makes the picture from a map, of which it reads this many rows and columns.
+    pub fn store_picture(
+        &mut self,
+        layer: &str,
+        from: MapId,
+        picture: (usize, usize),
+        read: (usize, usize),
+    ) {
+        self.reads(from);
+        let (grid, op) = (self.pixel_grid(picture), CudaOp::StorePicture { from });
+        let (read, written) = (3 * read.0 * read.1, picture.0 * picture.1);
+        self.plain_step(layer, "store_picture", op, grid, read, written);
     }
 
     /// Nearest neighbour, to twice the size.
@@ -304,7 +317,7 @@ impl Builder<'_> {
         for map in [map].into_iter().chain(residual) {
             self.reads(map);
         }
-        let strip_pixels = 4 * (ELEMENTWISE_THREADS as usize / packs).max(1);
+        let strip_pixels = 4 * (PLAIN_THREADS as usize / packs).max(1);
         let op = CudaOp::NormApply { conv: id, map, residual, relu, strip_pixels };
         let grid = (pixels.div_ceil(strip_pixels) as u32, batch, 1);
         self.plain_step(layer, "norm_apply", op, grid, whole + added, whole);
@@ -312,7 +325,7 @@ impl Builder<'_> {
 
     /// One thread for every pixel of a picture.
     pub fn pixel_grid(&self, (height, width): (usize, usize)) -> (u32, u32, u32) {
-        let across = width.div_ceil(ELEMENTWISE_THREADS as usize);
+        let across = width.div_ceil(PLAIN_THREADS as usize);
         (across as u32, height as u32, self.batch as u32)
     }
 
@@ -321,7 +334,7 @@ impl Builder<'_> {
         let m = &self.maps[map];
         let pixel_bytes = m.stored_channels * self.format.storage.bytes();
         let packs = m.shape.width * (pixel_bytes / 16).max(1);
-        let across = packs.div_ceil(ELEMENTWISE_THREADS as usize);
+        let across = packs.div_ceil(PLAIN_THREADS as usize);
         (across as u32, m.shape.height as u32, self.batch as u32)
     }
 
@@ -335,7 +348,6 @@ impl Builder<'_> {
         read: usize,
         written: usize,
     ) -> &mut CudaStep {
-        let storage = self.format.storage;
         let is_norm = matches!(
             op,
             CudaOp::Statistics { .. }
@@ -343,28 +355,37 @@ impl Builder<'_> {
                 | CudaOp::NormApply { .. }
                 | CudaOp::NormPlane { .. }
         );
+        let file = if is_norm { "instance_norm" } else { "elementwise" };
         // Sums are in single precision, whatever the maps' format.
         let entry = match op {
             CudaOp::Statistics { finishes: true, .. } => kernel.to_owned(),
-            _ => format!("{kernel}_{}", suffix(storage)),
+            _ => format!("{kernel}_{}", suffix(self.format.storage)),
         };
-        self.push(CudaStep {
+        self.step(layer, (file, entry), op, grid, (read, written))
+    }
+
+    /// Appends a launch without shared memory that reads and writes this many values of one image, and returns it for
+    /// further changes.
+    pub fn step(
+        &mut self,
+        layer: &str,
+        (file, entry): (&str, String),
+        op: CudaOp,
+        grid: (u32, u32, u32),
+        (read, written): (usize, usize),
+    ) -> &mut CudaStep {
+        let at = self.steps.len();
+        self.steps.push(CudaStep {
             layer: layer.to_owned(),
-            file: if is_norm { "instance_norm" } else { "elementwise" }.to_owned(),
+            file: file.to_owned(),
             entry,
             op,
             grid,
-            block: ELEMENTWISE_THREADS,
+            block: PLAIN_THREADS,
             shared_bytes: 0,
             flops: 0,
-            bytes: (self.batch * storage.bytes() * (read + written)) as u64,
-        })
-    }
-
-    /// Appends a step and returns it for further changes.
-    pub fn push(&mut self, step: CudaStep) -> &mut CudaStep {
-        let at = self.steps.len();
-        self.steps.push(step);
+            bytes: (self.batch * self.format.storage.bytes() * (read + written)) as u64,
+        });
         &mut self.steps[at]
     }
 }

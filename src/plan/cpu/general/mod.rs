@@ -10,7 +10,7 @@ mod fusion;
 mod operations;
 mod parts;
 
-use super::{CpuOp, MapId, Step, collector::Collector, padded_channels, strip_rows};
+use super::{CpuOp, MapId, collector::Collector, padded_channels, strip_rows};
 use crate::{
     graph::{NodeId, Op, Sides},
     plan::{Nodes, PlanError},
@@ -131,14 +131,7 @@ impl<'a> GeneralBuilder<'a> {
         let shapes = &self.nodes.shapes;
         let read: usize = inputs.map(|&input| shapes[input].len()).sum();
         let elements = read + weights + shapes[last].len();
-        self.collected.steps.push(Step {
-            layer: self.nodes.node(last).layer.clone(),
-            kernel,
-            op: CpuOp::General(op),
-            output: shapes[last],
-            flops,
-            bytes: 4 * elements as u64,
-        });
+        self.collected.step((self.nodes, last), kernel, CpuOp::General(op), flops, elements);
     }
 
     fn channel_values(&mut self, node: NodeId) -> usize {

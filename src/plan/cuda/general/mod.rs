@@ -41,7 +41,7 @@ use token_linear::TokenLinear;
 
 use super::{
     Builder, Constant, ConstantId, ConstantValues, CudaOp, CudaPlanError, CudaPlanResult, CudaStep,
-    MapId, Part, stored_channels, suffix,
+    MapId, Part, stored_channels, suffix, unfused::PLAIN_THREADS,
 };
 use crate::{
     graph::{Arithmetic, GraphError, NodeId, Op},
@@ -49,9 +49,6 @@ use crate::{
     plan::{Nodes, PlanError},
     tensor::Shape,
 };
-
-/// Threads per CTA.
-const THREADS: usize = 256;
 
 /// Maximum number of CTAs in the second and third dimension of a grid: rows of a map, and frames.
 const MAX_ROWS: u32 = 65_535;
@@ -130,11 +127,7 @@ impl<'p> Planner<'p, '_> {
         match node.op {
             Op::Photo => {
                 let to = self.made(id, shape);
-                let grid = self.builder.pixel_grid((shape.height, shape.width));
-                let op = CudaOp::LoadPhoto { to, scale: 1.0 };
-                let read = 4 * shape.height * shape.width;
-                let layer = self.layer(id);
-                (self.builder).plain_step(layer, "load_photo", op, grid, read, shape.len());
+                self.builder.load_photo(self.layer(id), to, 1.0);
             }
             Op::Upsample => {
                 let from = self.input_map(id)?;
@@ -237,7 +230,7 @@ impl<'p> Planner<'p, '_> {
 
     /// One thread for each of `units` units of every pixel.
     fn grid(&self, shape: Shape, units: usize) -> (u32, u32, u32) {
-        let across = (shape.width * units).div_ceil(THREADS);
+        let across = (shape.width * units).div_ceil(PLAIN_THREADS as usize);
         (across as u32, shape.height as u32, self.builder.batch as u32)
     }
 
@@ -270,25 +263,14 @@ impl<'p> Planner<'p, '_> {
         op: GeneralOp,
         entry: String,
         grid: (u32, u32, u32),
-        (read, written): (usize, usize),
+        values: (usize, usize),
     ) -> &mut CudaStep {
         let (reads, to) = op.maps();
         for map in reads.into_iter().chain([to]) {
             self.builder.reads(map);
         }
-        let layer = self.layer(id).to_owned();
-        let storage = self.builder.format.storage;
-        self.builder.push(CudaStep {
-            layer,
-            file: op.file().to_owned(),
-            entry,
-            op: CudaOp::General(op),
-            grid,
-            block: THREADS as u32,
-            shared_bytes: 0,
-            flops: 0,
-            bytes: (self.builder.batch * storage.bytes() * (read + written)) as u64,
-        })
+        let file = (op.file(), entry);
+        self.builder.step(self.layer(id), file, CudaOp::General(op), grid, values)
     }
 
     /// Appends a launch with one thread for every 16 bytes of the map that it makes.
@@ -372,13 +354,7 @@ impl<'p> Planner<'p, '_> {
             let (node, shapes) = (self.nodes.node(id).name.clone(), shape.to_string());
             return Err(PlanError::from(GraphError::Shapes { node, shapes }).into());
         }
-        self.builder.reads(from);
-        let grid = self.builder.pixel_grid(self.photo);
-        let read = 3 * self.photo.0 * self.photo.1;
-        let op = CudaOp::StorePicture { from };
-        let written = self.photo.0 * self.photo.1;
-        let layer = self.layer(id);
-        (self.builder).plain_step(layer, "store_picture", op, grid, read, written);
+        self.builder.store_picture(self.layer(id), from, self.photo, self.photo);
         Ok(())
     }
 }
