@@ -439,7 +439,7 @@ fn check_memory(name: &str, plan: &CudaPlan) {
                 (reads, vec![to])
             }
             CudaOp::LoadPhoto { to, .. } => (vec![], vec![to]),
-            CudaOp::Upsample { from, to } => (vec![from], vec![to]),
+            CudaOp::Node { from, other: None, to, .. } => (vec![from], vec![to]),
             CudaOp::StorePicture { from } => (vec![from], vec![]),
             // Plans with Johnson's kernels have their own tests.
             _ => return,

@@ -3,6 +3,7 @@
 
 use crate::{
     frame::Frame,
+    graph::Op,
     tensor::{Shape, Tensor},
 };
 
@@ -12,17 +13,9 @@ use crate::{
 pub enum Work {
     /// The photo's levels times a factor.
     Load { factor: f32 },
-    /// Reflection padding.
-    Pad {
-        /// In pixels on every side.
-        margin: usize,
-    },
-    /// Nearest neighbour, to twice the size.
-    Upsample,
-    /// Negative values become zero.
-    Relu,
-    /// The sum of the two maps that were read.
-    Add,
+    /// A node of the graph, as it is: padding by reflection, upsampling, ReLU, or the sum of the two maps that were
+    /// read.
+    Node(Op),
     /// Each channel minus its mean, divided by its standard deviation.
     Normalise {
         /// Added to the variance.
@@ -81,10 +74,7 @@ impl Work {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Load { .. } => "load",
-            Self::Pad { .. } => "pad",
-            Self::Upsample => "upsample",
-            Self::Relu => "relu",
-            Self::Add => "add",
+            Self::Node(op) => op.name(),
             Self::Normalise { .. } => "normalise",
             Self::Affine { .. } => "affine",
             Self::Bias { .. } => "bias",

@@ -179,6 +179,7 @@ impl Error {
 mod tests {
     use super::*;
     use crate::{
+        graph::Op,
         mode::Precision,
         models::johnson::NetworkSpec,
         plan::ConvLayer,
@@ -236,10 +237,10 @@ mod tests {
         let last = convs.len() - 1;
         vec![
             (Work::Load { factor: 0.3 }, vec![map(3, 90.0, 1)]),
-            (Work::Pad { margin: 2 }, vec![map(4, 0.0, 2)]),
-            (Work::Upsample, vec![map(4, 0.0, 3)]),
-            (Work::Relu, vec![map(4, 0.0, 4)]),
-            (Work::Add, vec![map(4, 0.0, 5), map(4, 3.0, 6)]),
+            (Work::Node(Op::reflect(2)), vec![map(4, 0.0, 2)]),
+            (Work::Node(Op::Upsample), vec![map(4, 0.0, 3)]),
+            (Work::Node(Op::Relu), vec![map(4, 0.0, 4)]),
+            (Work::Node(Op::Add), vec![map(4, 0.0, 5), map(4, 3.0, 6)]),
             (Work::Keep { relu: true }, vec![map(4, 0.0, 7)]),
             (Work::Normalise { eps: 1e-5 }, vec![map(4, 1000.0, 8)]),
             (Work::Affine { conv: 0 }, vec![map(4, 0.0, 9)]),
@@ -350,9 +351,9 @@ mod tests {
             wrote: map.clone(),
         };
         for record in [
-            record(Work::Upsample, vec![map.clone()]),
-            record(Work::Add, vec![map.clone()]),
-            record(Work::Relu, Vec::new()),
+            record(Work::Node(Op::Upsample), vec![map.clone()]),
+            record(Work::Node(Op::Add), vec![map.clone()]),
+            record(Work::Node(Op::Relu), Vec::new()),
             record(Work::Affine { conv: 99 }, vec![map.clone()]),
         ] {
             assert_eq!(
@@ -368,7 +369,7 @@ mod tests {
         let mut record = KernelRecord {
             layer: String::new(),
             kernel: String::new(),
-            work: Work::Add,
+            work: Work::Node(Op::Add),
             read: vec![large.clone(), large],
             wrote: Tensor::zeros(Shape::new(4, 3, 3)),
         };

@@ -5,6 +5,7 @@ use crate::{
         audit::{KernelRecord, Work},
         oracle::{self, Map, Rounding},
     },
+    graph::Op,
     network::Network,
     plan::ConvLayer,
     tensor::Tensor,
@@ -29,10 +30,10 @@ impl Task<'_> {
         let stored = |map: Map| Some(map.each(|v| self.rounding.stored(v)));
         match self.record.work {
             Work::Load { factor } => stored(first.each(|v| v * f64::from(factor))),
-            Work::Pad { margin } => Some(oracle::reflect_pad(&first, margin)),
-            Work::Upsample => Some(oracle::upsample(&first)),
-            Work::Relu => Some(oracle::relu(&first)),
-            Work::Add => stored(sum(first, &second?)),
+            Work::Node(Op::Upsample) => Some(oracle::upsample(&first)),
+            Work::Node(Op::Relu) => Some(oracle::relu(&first)),
+            Work::Node(Op::Add) => stored(sum(first, &second?)),
+            Work::Node(op) => Some(oracle::reflect_pad(&first, op.reflected_px()?)),
             Work::Keep { relu } => stored(before_conv(first, second, relu)),
             Work::Normalise { eps } => {
                 let ones = vec![1.0; first.channels];

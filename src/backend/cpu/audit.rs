@@ -119,16 +119,15 @@ impl CpuSession {
             CpuOp::General(GeneralOp::Node { op, ref from, to, .. }) if !self.plan.is_general => {
                 let (work, target) = match op {
                     Op::Photo => (Work::Load { factor: 1.0 }, Some(to)),
-                    Op::Pad { sides, .. } => (Work::Pad { margin: sides.top }, Some(to)),
                     Op::Picture => (Work::Store, None),
-                    _ => (Work::Upsample, Some(to)),
+                    _ => (Work::Node(op), Some(to)),
                 };
                 (work, from.clone(), target)
             }
             CpuOp::General(GeneralOp::Pointwise { to, ref chain, .. }) if !self.plan.is_general => {
                 let addend = chain.first().and_then(|pass| pass.operand);
-                let work = if addend.is_some() { Work::Add } else { Work::Relu };
-                (work, [to].into_iter().chain(addend).collect(), Some(to))
+                let op = if addend.is_some() { Op::Add } else { Op::Relu };
+                (Work::Node(op), [to].into_iter().chain(addend).collect(), Some(to))
             }
             // A step of a general plan is judged as a whole.
             CpuOp::General(_) | CpuOp::Fused { .. } => return (None, Vec::new(), None),

@@ -92,8 +92,7 @@ impl DeviceNetwork {
             // General graphs are judged as a whole.
             | CudaOp::General(_) => return (None, Vec::new(), None),
             CudaOp::LoadPhoto { to, scale } => (Work::Load { factor: scale }, Vec::new(), Some(to)),
-            CudaOp::Pad { from, to, margin } => (Work::Pad { margin }, vec![from], Some(to)),
-            CudaOp::Upsample { from, to } => (Work::Upsample, vec![from], Some(to)),
+            CudaOp::Node { op, from, other, to } => (Work::Node(op), with(from, other), Some(to)),
             CudaOp::Normalise { map, .. } => (Work::Normalise { eps }, vec![map], Some(map)),
             CudaOp::Affine { conv, map } => (Work::Affine { conv }, vec![map], Some(map)),
             CudaOp::LibraryConv(LibraryConv { conv, from, to, .. }) => {
@@ -102,8 +101,6 @@ impl DeviceNetwork {
             CudaOp::Bias { conv, map, scale } => {
                 (Work::Bias { conv, factor: scale }, vec![map], Some(map))
             }
-            CudaOp::Relu { map } => (Work::Relu, vec![map], Some(map)),
-            CudaOp::Add { map, addend } => (Work::Add, vec![map, addend], Some(map)),
             CudaOp::NormApply { conv, map, residual, relu, .. } => {
                 (Work::Norm { conv, eps, relu }, with(map, residual), Some(map))
             }

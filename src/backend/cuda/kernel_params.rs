@@ -1,9 +1,12 @@
 //! Builds the parameter block of a kernel from a step of the plan.
 
 use super::{driver::DevicePtr, params::*};
-use crate::plan::cuda::{
-    ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, MemoryLayout, Source, Taps,
-    Target, merge_groups, stored_channels,
+use crate::{
+    graph::Op,
+    plan::cuda::{
+        ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, MemoryLayout, Source,
+        Taps, Target, merge_groups, stored_channels,
+    },
 };
 
 /// Converts a count to 32 bits, as the kernels need it. Plans have no more rows, columns or channels.
@@ -99,29 +102,7 @@ impl ParamsMaker<'_> {
                     channels,
                 })
             }
-            CudaOp::Pad { from, to, margin } => {
-                let (height, width, channels) = self.size(from);
-                KernelParams::Pad(PadParams {
-                    from: self.map(from),
-                    to: self.map(to),
-                    width,
-                    height,
-                    channels,
-                    margin: int(margin),
-                })
-            }
-            CudaOp::Upsample { from, to } => self.plain(from, to),
-            CudaOp::Relu { map } => self.plain(map, map),
-            CudaOp::Add { map, addend } => {
-                let (height, width, channels) = self.size(map);
-                KernelParams::Add(AddParams {
-                    map: self.map(map),
-                    addend: self.map(addend),
-                    width,
-                    height,
-                    channels,
-                })
-            }
+            CudaOp::Node { ref op, from, other, to } => self.node(op, from, other, to),
             CudaOp::Statistics { conv, map, strips, of_variance, finishes: true, eps } => {
                 let (pixels, channels) = self.pixels(map);
                 let memory = &self.layout.convs[conv];
@@ -292,15 +273,21 @@ impl ParamsMaker<'_> {
         }
     }
 
-    fn plain(&self, from: MapId, to: MapId) -> KernelParams {
+    /// The parameter block of a padding, of a sum with another map, or of a kernel that only reads a map.
+    fn node(&self, op: &Op, from: MapId, other: Option<MapId>, to: MapId) -> KernelParams {
         let (height, width, channels) = self.size(from);
-        KernelParams::Map(MapParams {
-            from: self.map(from),
-            to: self.map(to),
-            width,
-            height,
-            channels,
-        })
+        let (from, to) = (self.map(from), self.map(to));
+        match (op.reflected_px(), other) {
+            (Some(margin_px), _) => {
+                let margin = int(margin_px);
+                KernelParams::Pad(PadParams { from, to, width, height, channels, margin })
+            }
+            (None, Some(other)) => {
+                let addend = self.map(other);
+                KernelParams::Add(AddParams { map: to, addend, width, height, channels })
+            }
+            (None, None) => KernelParams::Map(MapParams { from, to, width, height, channels }),
+        }
     }
 
     pub fn conv(&self, launch: &ConvLaunch) -> ConvParams {

@@ -3,7 +3,10 @@
 use super::{
     Chunking, ConvId, GeneralOp, MainLoop, MapId, ResidentNorm, RowPartition, Source, Tile,
 };
-use crate::numeric::{NumberFormat, NumericFormat};
+use crate::{
+    graph::Op,
+    numeric::{NumberFormat, NumericFormat},
+};
 
 /// Maximum working memory of a library's convolution in addition to one more copy of its input, weights and output, in
 /// bytes. Algorithms that reorder a map need such a copy and a little more.
@@ -202,15 +205,14 @@ pub enum CudaOp {
     },
     /// Converts bytes to values, times a factor.
     LoadPhoto { to: MapId, scale: f32 },
-    /// Reflection padding.
-    Pad {
+    /// A node of the graph, as it is: padding by reflection, upsampling, ReLU, or the sum of two maps.
+    Node {
+        op: Op,
         from: MapId,
+        other: Option<MapId>,
+        /// The map itself if it is changed in place.
         to: MapId,
-        /// In pixels on every side.
-        margin: usize,
     },
-    /// Nearest neighbour, to twice the size.
-    Upsample { from: MapId, to: MapId },
     /// Sums of strips of a map, or what follows from them: means, or with the variance 1 / sqrt(variance + eps).
     Statistics {
         conv: ConvId,
@@ -227,10 +229,6 @@ pub enum CudaOp {
     Normalise { conv: ConvId, map: MapId },
     /// Scale and shift of the norm, in place.
     Affine { conv: ConvId, map: MapId },
-    /// In place.
-    Relu { map: MapId },
-    /// `map += addend`
-    Add { map: MapId, addend: MapId },
     /// Statistics of a whole norm, converted to scale and shift.
     NormStatistics {
         conv: ConvId,

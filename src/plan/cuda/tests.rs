@@ -125,13 +125,12 @@ fn touched(op: &CudaOp) -> (Vec<MapId>, Vec<MapId>) {
         CudaOp::LibraryConv(LibraryConv { from, to, .. }) => (vec![from], vec![to]),
         CudaOp::Bias { map, .. } => (vec![map], vec![map]),
         CudaOp::LoadPhoto { to, .. } => (vec![], vec![to]),
-        CudaOp::Pad { from, to, .. } | CudaOp::Upsample { from, to } => (vec![from], vec![to]),
+        CudaOp::Node { from, other, to, .. } => {
+            ([from].into_iter().chain(other).collect(), vec![to])
+        }
         CudaOp::Statistics { finishes: true, .. } => (vec![], vec![]),
         CudaOp::Statistics { map, .. } | CudaOp::NormStatistics { map, .. } => (vec![map], vec![]),
-        CudaOp::Normalise { map, .. } | CudaOp::Affine { map, .. } | CudaOp::Relu { map } => {
-            (vec![map], vec![map])
-        }
-        CudaOp::Add { map, addend } => (vec![map, addend], vec![map]),
+        CudaOp::Normalise { map, .. } | CudaOp::Affine { map, .. } => (vec![map], vec![map]),
         CudaOp::NormApply { map, residual, .. } | CudaOp::NormPlane { map, residual, .. } => {
             let mut reads = vec![map];
             reads.extend(residual);

@@ -71,13 +71,10 @@ impl Builder<'_> {
             }
             Op::Upsample => Some(self.upsample(layer, input(0)?)),
             Op::Pad { .. } => {
-                let margin = node.op.reflected_px().ok_or_else(no_kernel)?;
+                node.op.reflected_px().ok_or_else(no_kernel)?;
                 let from = input(0)?;
                 let to = self.map_of(shape, self.maps[from].stored_channels);
-                self.reads(from);
-                let (grid, op) = (self.pack_grid(to), CudaOp::Pad { from, to, margin });
-                let read = self.maps[from].shape.len();
-                self.plain_step(layer, "pad", op, grid, read, whole);
+                self.node_step(layer, node.op, (from, None), to);
                 Some(to)
             }
             Op::Conv2d(_) => {
@@ -141,9 +138,7 @@ impl Builder<'_> {
             }
             Op::Relu => {
                 let map = own(0)?;
-                self.reads(map);
-                let grid = self.pack_grid(map);
-                self.plain_step(layer, "relu", CudaOp::Relu { map }, grid, whole, whole);
+                self.node_step(layer, node.op, (map, None), map);
                 Some(map)
             }
             Op::Add => {
@@ -153,11 +148,7 @@ impl Builder<'_> {
                 if !self.are_alike(map, Some(addend)) {
                     return Err(no_kernel());
                 }
-                self.reads(map);
-                self.reads(addend);
-                let grid = self.pack_grid(map);
-                let op = CudaOp::Add { map, addend };
-                self.plain_step(layer, "add", op, grid, 2 * whole, whole);
+                self.node_step(layer, node.op, (map, Some(addend)), map);
                 Some(map)
             }
             Op::Picture => {
@@ -203,11 +194,18 @@ impl Builder<'_> {
         let small = self.maps[from].shape;
         let big = Shape::new(small.channels, 2 * small.height, 2 * small.width);
         let to = self.map(big);
-        self.reads(from);
-        let grid = self.pack_grid(to);
-        let op = CudaOp::Upsample { from, to };
-        self.plain_step(layer, "upsample", op, grid, small.len(), big.len());
+        self.node_step(layer, Op::Upsample, (from, None), to);
         to
+    }
+
+    /// Computes a node of the graph from one map, or from two of the same size.
+    fn node_step(&mut self, layer: &str, op: Op, (from, other): (MapId, Option<MapId>), to: MapId) {
+        let reads = [from].into_iter().chain(other);
+        let read: usize = reads.clone().map(|map| self.maps[map].shape.len()).sum();
+        reads.chain([to]).for_each(|map| self.reads(map));
+        let (grid, written) = (self.pack_grid(to), self.maps[to].shape.len());
+        let step = CudaOp::Node { op, from, other, to };
+        self.plain_step(layer, op.name(), step, grid, read, written);
     }
 
     /// A convolution over a padded map, with its bias.

@@ -283,13 +283,17 @@ impl CudaNames<'_> {
             CudaOp::LoadPhoto { to, scale } => {
                 format!("load to={} scale={scale:e}", self.map(to))
             }
-            CudaOp::Pad { from, to, margin } => {
-                let (from, to) = (self.map(from), self.map(to));
-                format!("pad from={from} to={to} margin={margin}")
-            }
-            CudaOp::Upsample { from, to } => {
-                format!("upsample from={} to={}", self.map(from), self.map(to))
-            }
+            CudaOp::Node { op, from, other, to } => match (op, op.reflected_px(), other) {
+                (_, Some(margin), _) => {
+                    let (from, to) = (self.map(from), self.map(to));
+                    format!("pad from={from} to={to} margin={margin}")
+                }
+                (Op::Relu, ..) => format!("relu of={}", self.map(to)),
+                (_, _, Some(addend)) => {
+                    format!("add to={} addend={}", self.map(to), self.map(addend))
+                }
+                _ => format!("upsample from={} to={}", self.map(from), self.map(to)),
+            },
             CudaOp::Statistics { conv, map, strips, of_variance, finishes, eps } => {
                 let of = if of_variance { "variance" } else { "mean" };
                 let part = if finishes { "finish" } else { "partial" };
@@ -299,10 +303,6 @@ impl CudaNames<'_> {
             }
             CudaOp::Normalise { conv, map } => format!("normalise {}", self.norm(conv, map)),
             CudaOp::Affine { conv, map } => format!("affine {}", self.norm(conv, map)),
-            CudaOp::Relu { map } => format!("relu of={}", self.map(map)),
-            CudaOp::Add { map, addend } => {
-                format!("add to={} addend={}", self.map(map), self.map(addend))
-            }
             CudaOp::NormStatistics { conv, map, strips, resident, eps } => format!(
                 "norm-statistics {} {} eps={eps:e}{}",
                 self.norm(conv, map),
