@@ -105,7 +105,7 @@ impl Planner<'_, '_> {
         let phases = self.constant(ConstantValues::Integers(phases));
         let taps = self.constant(ConstantValues::Integers(taps));
         let factor = self.factor(id);
-        let (last, after) = self.folded_behind(id, Pointwise::NONE);
+        let (last, after) = self.folded_behind(id, Pointwise::default());
         let to = self.made(last, output);
         let op = GeneralOp::Conv(GeneralConv {
             from,

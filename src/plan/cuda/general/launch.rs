@@ -6,10 +6,11 @@ use crate::{
 };
 
 /// The border beyond the edge of a map. The numbers are those of `kernels/general.cuh`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Edge {
     /// Zeros, or the fill value of a map.
+    #[default]
     Outside = 0,
     /// The map is mirrored.
     Mirrored = 1,
@@ -27,21 +28,18 @@ impl From<PadMode> for Edge {
     }
 }
 
-/// A function of a value: its number in `kernels/general.cuh`, and its parameters.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A function of a value: its number in `kernels/general.cuh`, and its parameters. The default is the identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PointFunction {
     pub code: i32,
     pub numbers: [f32; 2],
 }
 
 impl PointFunction {
-    /// The identity.
-    pub const NONE: Self = Self { code: 0, numbers: [0.0; 2] };
-
     /// The function of an operation; `None` for an operation of another kind, and for a function without kernel.
     pub fn of(op: &Op) -> Option<Self> {
         let function = match op {
-            Op::Relu => return Some(Self { code: 1, ..Self::NONE }),
+            Op::Relu => return Some(Self { code: 1, ..Self::default() }),
             Op::Function(function) => function,
             _ => return None,
         };
@@ -65,19 +63,14 @@ impl PointFunction {
     }
 }
 
-/// An elementwise operation: by channel first, then a function.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// An elementwise operation: by channel first, then a function. The default is the identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pointwise {
     /// Scales and shifts by channel, applied first.
     pub affine: Option<[ConstantId; 2]>,
     /// Slopes of negative values by channel, instead of a function.
     pub slopes: Option<ConstantId>,
     pub function: PointFunction,
-}
-
-impl Pointwise {
-    /// The identity.
-    pub const NONE: Self = Self { affine: None, slopes: None, function: PointFunction::NONE };
 }
 
 /// A convolution of any shape, transposed or not.
@@ -107,10 +100,11 @@ pub struct GeneralConv {
 }
 
 /// Where a [`Move`] reads values. The numbers are those of `kernels/general_move.cu`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(i32)]
 pub enum MoveKind {
     /// The same channel, at a distance of some rows and columns.
+    #[default]
     Places = 0,
     /// Channels become a block of pixels, as [`BlockOrder::BlockFirst`].
     BlockFirst = 1,
@@ -130,7 +124,7 @@ impl From<BlockOrder> for MoveKind {
 }
 
 /// Copies values to other positions unchanged. All channels are counted in units.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Move {
     pub from: MapId,
     pub to: MapId,

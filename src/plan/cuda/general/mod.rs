@@ -287,12 +287,13 @@ impl<'p> Planner<'p, '_> {
         Some(match op {
             Op::Affine => Pointwise {
                 affine: Some([Part::Weight, Part::Bias].map(|part| self.by_channel(id, part))),
-                ..Pointwise::NONE
+                ..Pointwise::default()
             },
-            Op::Prelu => {
-                Pointwise { slopes: Some(self.by_channel(id, Part::Weight)), ..Pointwise::NONE }
-            }
-            _ => Pointwise { function: PointFunction::of(op)?, ..Pointwise::NONE },
+            Op::Prelu => Pointwise {
+                slopes: Some(self.by_channel(id, Part::Weight)),
+                ..Pointwise::default()
+            },
+            _ => Pointwise { function: PointFunction::of(op)?, ..Pointwise::default() },
         })
     }
 
@@ -327,7 +328,7 @@ impl<'p> Planner<'p, '_> {
         let values = self.map(id, statistics)?;
         let factor = f64::from(self.factor(map));
         let affine = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
-        let change = Pointwise { affine: Some(affine), ..Pointwise::NONE };
+        let change = Pointwise { affine: Some(affine), ..Pointwise::default() };
         let eps = (eps * factor * factor) as f32;
         let (last, change) = self.folded_behind(id, change);
         self.change((id, last), from, Some((values, eps)), change);

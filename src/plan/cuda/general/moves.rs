@@ -63,22 +63,9 @@ impl Planner<'_, '_> {
         if all.iter().all(|channels| channels.is_multiple_of(pack)) { pack } else { 1 }
     }
 
-    const fn plain_move(from: MapId, to: MapId) -> Move {
-        Move {
-            from,
-            to,
-            unit_channels: 1,
-            kind: MoveKind::Places,
-            edge: Edge::Outside,
-            offset: [0; 2],
-            first: 0,
-            count: 0,
-            real: 0,
-            source: 0,
-            block: 1,
-            block_units: 1,
-            fill: 0.0,
-        }
+    /// A move between these maps, without its units.
+    fn plain_move(from: MapId, to: MapId) -> Move {
+        Move { from, to, block: 1, block_units: 1, ..Move::default() }
     }
 
     fn moved(&mut self, id: NodeId, op: Move) {
