@@ -1,5 +1,7 @@
 //! How `--attention` applies to the device and the networks of a command.
 
+use itertools::Itertools;
+
 use super::terminal::write_message;
 use crate::{
     backend::Backend,
@@ -22,17 +24,11 @@ pub fn in_every_way(
         [] => &[AttentionChoice::Auto],
         chosen => chosen,
     };
-    let mut every: Vec<Mode> = Vec::new();
-    for &mode in modes {
-        for &attention in chosen {
-            let choice = ModeChoice::from(mode.with_attention(attention));
-            let mode = network.mode(backend.mode(choice));
-            if !every.contains(&mode) {
-                every.push(mode);
-            }
-        }
-    }
-    every
+    let mode = |(mode, &attention): (&Mode, _)| {
+        let choice = ModeChoice::from(mode.with_attention(attention));
+        network.mode(backend.mode(choice))
+    };
+    modes.iter().cartesian_product(chosen).map(mode).unique().collect()
 }
 
 /// Prints a note if a choice has no effect: on a CPU, and in networks without attention.

@@ -1,5 +1,6 @@
 //! `styleforge cameras`: lists the cameras with their names and formats.
 
+use itertools::Itertools;
 use serde::Serialize;
 
 use super::{
@@ -94,11 +95,10 @@ fn by_pixels_and_size(formats: &[FormatEntry]) -> Vec<String> {
         if sizes.is_empty() {
             continue;
         }
-        let sizes: Vec<String> = sizes
-            .iter()
-            .map(|(width, height, fps)| format!("{width}x{height} at {fps:.0}"))
-            .collect();
-        lines.push(format!("{pixels}: {}", sizes.join(", ")));
+        let sizes = sizes.iter();
+        let sizes =
+            sizes.map(|(width, height, fps)| format!("{width}x{height} at {fps:.0}")).join(", ");
+        lines.push(format!("{pixels}: {sizes}"));
     }
     lines
 }

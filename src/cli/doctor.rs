@@ -7,6 +7,7 @@ use std::{
     thread,
 };
 
+use itertools::Itertools;
 use serde::Serialize;
 
 use super::{
@@ -265,9 +266,9 @@ fn cameras() -> Finding {
             Finding::note("Cameras", "none", "nothing to do: photos need no camera")
         }
         Ok(cameras) => {
-            let names: Vec<&str> = cameras.iter().map(|c| c.name.as_str()).collect();
+            let names = cameras.iter().map(|c| &c.name).join(", ");
             let problem = cameras.iter().find_map(|c| c.problem.as_ref());
-            Finding::named("Cameras", &names.join(", "), problem)
+            Finding::named("Cameras", &names, problem)
         }
         Err(error) => {
             Finding::note("Cameras", error.to_string(), "photos and the demo scene need no camera")
@@ -283,10 +284,10 @@ fn camera_out() -> Finding {
         let setup = Setup::here();
         return Finding::note(topic, setup.reason(), &setup.steps().join("\n"));
     }
-    let names: Vec<String> =
-        cameras.iter().map(|camera| format!("{} ({})", camera.label, camera.device)).collect();
+    let names =
+        cameras.iter().map(|camera| format!("{} ({})", camera.label, camera.device)).join(", ");
     let problem = cameras.iter().find_map(|camera| camera.problem.as_ref());
-    Finding::named(topic, &names.join(", "), problem)
+    Finding::named(topic, &names, problem)
 }
 
 /// Checks whether photos in HEIC can be opened.
@@ -389,11 +390,11 @@ fn styles(library: &StyleLibrary) -> Vec<Finding> {
 
 /// How many styles there are, and the folders that were searched for installed ones.
 fn styles_found(count: usize, folders: &[PathBuf]) -> String {
-    let folders: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
     if folders.is_empty() {
         return format!("{count}: built in and your own; no folder of installed styles was found");
     }
-    format!("{count}: built in, your own, and from {}", folders.join(", "))
+    let folders = folders.iter().map(|folder| folder.display()).join(", ");
+    format!("{count}: built in, your own, and from {folders}")
 }
 
 /// Checks whether the user's own styles can be saved.

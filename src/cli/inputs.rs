@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use itertools::Itertools;
+
 use super::{CliError, wrong_use};
 use crate::{
     disk::words,
@@ -96,8 +98,8 @@ pub fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inpu
         error.is_some_and(|error| error.kind() == ErrorKind::NotFound)
     };
     if sources.iter().all(is_missing) {
-        let names: Vec<_> = sources.iter().map(PhotoInput::name).collect();
-        return wrong_use(format!("no such file: {}", names.join(", ")));
+        let names = sources.iter().map(PhotoInput::name).join(", ");
+        return wrong_use(format!("no such file: {names}"));
     }
     Ok(Inputs { sources, subfolders, from_folder, notes })
 }

@@ -8,6 +8,8 @@ use super::{
 };
 use std::{num::NonZero, thread};
 
+use itertools::Itertools;
+
 use crate::{
     engine::paint::long_minutes,
     mode::DeviceChoice,
@@ -53,16 +55,15 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     row("Size", facts.size_bytes.map(|b| format!("{b} bytes")));
     row("Format", facts.format.map(str::to_owned));
     row("Family", facts.family.map(|f| f.name().to_owned()));
-    row("Widths", facts.widths.map(|w| joined(&w, "-")));
+    row("Widths", facts.widths.map(|widths| widths.iter().join("-")));
     row("Blocks", facts.blocks.map(|b| b.to_string()));
     if let Some(network) = &facts.style_network {
         row("Sizes of", network.plain.map(str::to_owned));
         let [encoder, decoder, style] = network.blocks;
         let parts = [(encoder, "before"), (decoder, "behind"), (style, "for the picture alone")];
         let parts = parts.iter().filter(|(count, _)| *count > 0);
-        let parts: Vec<String> = parts.map(|(count, what)| format!("{count} {what}")).collect();
-        let blocks = format!("{} the style's statistics", parts.join(", "));
-        row("Blocks", Some(blocks));
+        let parts = parts.map(|(count, what)| format!("{count} {what}")).join(", ");
+        row("Blocks", Some(format!("{parts} the style's statistics")));
         let token = format!(
             "{px}x{px} pixels, {} channels, {} heads, {} channels in the feed-forward parts",
             network.dim,
@@ -72,14 +73,13 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
         );
         row("Tokens", Some(token));
     }
-    row("Kernels", facts.kernels_px.map(|k| joined(&k, " ")));
+    row("Kernels", facts.kernels_px.map(|kernels| kernels.iter().join(" ")));
     if !facts.operations.is_empty() {
-        let kinds = facts.operations.iter().map(|(kind, n)| format!("{n} {kind}"));
-        row("Operations", Some(kinds.collect::<Vec<_>>().join(", ")));
+        let mut kinds = facts.operations.iter().map(|(kind, n)| format!("{n} {kind}"));
+        row("Operations", Some(kinds.join(", ")));
     }
     if facts.parameters > 0 {
-        let types = facts.dtypes.iter().map(|(t, n)| format!("{n} x {t}"));
-        let types = types.collect::<Vec<_>>().join(", ");
+        let types = facts.dtypes.iter().map(|(t, n)| format!("{n} x {t}")).join(", ");
         let parameters = format!("{} (tensors: {types})", facts.parameters);
         row("Parameters", Some(parameters));
     }
@@ -97,7 +97,7 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     if !facts.tensors.is_empty() {
         let columns: [Column<'_, TensorFacts>; 5] = [
             ("Tensor", &|tensor| tensor.name.clone()),
-            ("Shape", &|tensor| joined(&tensor.shape, " x ")),
+            ("Shape", &|tensor| tensor.shape.iter().join(" x ")),
             ("Type", &|tensor| tensor.dtype.clone()),
             ("Values", &|tensor| range(tensor.least, tensor.greatest).unwrap_or_default()),
             ("Not finite", &|tensor| match tensor.not_finite {
@@ -123,7 +123,7 @@ fn work_text(work: &Work) -> String {
 
 /// Free text from a file on one line, truncated if it is long.
 fn shortened(value: &str) -> String {
-    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = value.split_whitespace().join(" ");
     let count = line.chars().count();
     if count <= SHOWN_CHARS {
         return line;
@@ -134,11 +134,6 @@ fn shortened(value: &str) -> String {
 
 fn range(least: Option<f32>, greatest: Option<f32>) -> Option<String> {
     Some(format!("{:.4} to {:.4}", least?, greatest?))
-}
-
-fn joined(numbers: &[usize], separator: &str) -> String {
-    let words: Vec<String> = numbers.iter().map(usize::to_string).collect();
-    words.join(separator)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsStr, path::Path};
 
+use itertools::Itertools;
 use serde::Serialize;
 
 use super::{
@@ -245,17 +246,12 @@ fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
 }
 
 fn row(style: &Style) -> Vec<String> {
-    let models: Vec<&str> = style.models().iter().map(|m| m.name()).collect();
     let credit = &style.credit;
-    let after: Vec<&str> = [&credit.artist, &credit.painting, &credit.year]
-        .into_iter()
-        .filter_map(|part| part.as_deref())
-        .collect();
     vec![
         style.id.clone(),
         style.title.clone(),
-        models.join(", "),
-        after.join(", "),
+        style.models().iter().join(", "),
+        [&credit.artist, &credit.painting, &credit.year].into_iter().flatten().join(", "),
         style.origin_in_words(),
     ]
 }

@@ -6,6 +6,8 @@
 
 use std::{sync::Arc, time::Instant};
 
+use itertools::Itertools;
+
 use super::MeasureError;
 use crate::{
     backend::{Backend, BackendError, Inspect, RunControl, Session, SessionSpec},
@@ -134,9 +136,8 @@ pub(super) fn check_memory(
         let largest = || largest_size((width, height), |size| needed_at(size).is_ok_and(is_enough));
         match (needed_at((width, height)), limit) {
             (Ok(needed), Some(limit)) if needed > limit => {
-                let names: Vec<String> = neighbours.iter().map(|e| e.mode.to_string()).collect();
                 return Err(MeasureError::Memory {
-                    what: names.join(" and "),
+                    what: neighbours.iter().map(|e| e.mode).join(" and "),
                     width,
                     height,
                     needed_mb: needed.div_ceil(1_000_000),

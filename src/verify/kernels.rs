@@ -5,6 +5,7 @@
 //! convolution by Winograd's algorithm the factors are ten and forty. Norms also run on values of mean 1000 and
 //! deviation 1, where sums of squares would cancel.
 
+use itertools::Itertools;
 use serde::Serialize;
 
 use super::{
@@ -60,7 +61,7 @@ pub fn verify_kernels(
 ) -> Result<(), BackendError> {
     let network = &subject.network;
     let photos = subject.pictures.iter().map(|(_, photo)| photo);
-    for (photo, &mode) in photos.flat_map(|photo| modes.iter().map(move |mode| (photo, mode))) {
+    for (photo, &mode) in photos.cartesian_product(modes) {
         let spec = SessionSpec::single(photo.width(), photo.height(), mode);
         let mut session = backend.open(network, &spec)?;
         let device = device_rounding(session.as_ref(), backend);

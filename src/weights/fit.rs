@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use itertools::Itertools;
+
 use crate::{
     models::{Misfit, Model, NamedShapes, Recognised, Role, role_of, rrmina::Published},
     network::{Network, NodeWeights, Weights},
@@ -221,11 +223,9 @@ pub const ASSUMED: &str = "assumed";
 
 /// What was assumed about a file whose names fit several networks.
 fn assumed(published: Published) -> String {
-    let others = Published::ALIKE.into_iter().filter(|o| *o != published);
-    let others: Vec<&str> = others.map(Published::name).collect();
+    let others = Published::ALIKE.into_iter().filter(|o| *o != published).join(" or ");
     format!(
-        "that it is {published}; if its paintings look wrong, import it with --network {}",
-        others.join(" or ")
+        "that it is {published}; if its paintings look wrong, import it with --network {others}"
     )
 }
 

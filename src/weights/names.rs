@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use itertools::Itertools;
+
 use super::LibraryError;
 use crate::text::{MAX_TITLE_CHARS, cut, shows_nothing};
 
@@ -72,8 +74,7 @@ pub fn stem(path: &Path) -> String {
 
 /// A text as a title: on one line, and cut to a readable length. Empty if nothing of it is visible.
 pub fn title_of(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let title = words.join(" ");
+    let title = text.split_whitespace().join(" ");
     if title.chars().all(|c| c == ' ' || shows_nothing(c)) {
         String::new()
     } else {

@@ -1,5 +1,7 @@
 //! Likely pixel formats of a network whose file does not say what its values mean, for the user to choose from. Pure.
 
+use itertools::Itertools;
+
 use super::pixels::{ChannelOrder, PixelChoice, PixelFormat, PixelRange};
 
 /// Maximum number of formats to offer.
@@ -40,16 +42,9 @@ pub fn likely_formats(known: PixelChoice) -> Vec<PixelFormat> {
         // Ask for the order last: without the right ranges there is no recognisable picture at all.
         (None, _) => vec![ChannelOrder::default()],
     };
-    let mut formats = Vec::new();
-    for (input, output) in ranges {
-        for &order in &orders {
-            let format = PixelFormat { input, output, order };
-            if formats.len() < MOST && !formats.contains(&format) {
-                formats.push(format);
-            }
-        }
-    }
-    formats
+    let formats = ranges.into_iter().cartesian_product(orders);
+    let formats = formats.map(|((input, output), order)| PixelFormat { input, output, order });
+    formats.unique().take(MOST).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use itertools::Itertools;
 use serde::Serialize;
 
 use crate::{mode::ModelSize, models::vit::StyleCode};
@@ -128,19 +129,14 @@ impl Style {
 
     /// Its origin and those that it hides, as text.
     pub fn origin_in_words(&self) -> String {
-        let hidden: Vec<String> = self
-            .hides
-            .iter()
-            .map(|origin| match origin {
-                Origin::Embedded => "the one built in".to_owned(),
-                other => format!("the one in {other}"),
-            })
-            .collect();
-        if hidden.is_empty() {
-            self.origin.to_string()
-        } else {
-            format!("{}, in place of {}", self.origin, hidden.join(" and "))
+        if self.hides.is_empty() {
+            return self.origin.to_string();
         }
+        let mut hidden = self.hides.iter().map(|origin| match origin {
+            Origin::Embedded => "the one built in".to_owned(),
+            other => format!("the one in {other}"),
+        });
+        format!("{}, in place of {}", self.origin, hidden.join(" and "))
     }
 
     /// Reads the weights of one size.
@@ -188,13 +184,10 @@ impl Style {
     /// Where the weights of one size are stored.
     fn place(&self, size: ModelSize) -> Result<&Place, LibraryError> {
         let found = self.models.iter().find(|(s, _)| *s == size);
-        found.map(|(_, place)| place).ok_or_else(|| {
-            let names: Vec<&str> = self.models.iter().map(|(s, _)| s.name()).collect();
-            LibraryError::NoSuchModel {
-                title: self.title.clone(),
-                size,
-                available: names.join(" or "),
-            }
+        found.map(|(_, place)| place).ok_or_else(|| LibraryError::NoSuchModel {
+            title: self.title.clone(),
+            size,
+            available: self.models().iter().join(" or "),
         })
     }
 

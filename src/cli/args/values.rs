@@ -1,12 +1,13 @@
 //! Parses the values of options and reports invalid ones.
 
-use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
-
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     str::FromStr,
 };
+
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+use itertools::Itertools;
 
 use crate::{
     capture::Source,
@@ -83,13 +84,12 @@ pub fn mode(text: &str) -> Result<ModeChoice, String> {
             Ok(_) => "put the variant and the precision in quotes",
             Err(_) => "name a variant and a precision",
         };
-        let names = |names: Vec<&str>| names.join(", ");
         format!(
             "{advice}, for example \"fused fp16\" or \"fused fp16, flash attention\": variants are {}, precisions {}, \
              attention {}",
-            names(Variant::ALL.iter().map(|v| v.name()).collect()),
-            names(PrecisionChoice::ALL.iter().map(|p| p.name()).collect()),
-            names(AttentionChoice::ALL.iter().map(|a| a.name()).collect()),
+            Variant::ALL.iter().join(", "),
+            PrecisionChoice::ALL.iter().join(", "),
+            AttentionChoice::ALL.iter().join(", "),
         )
     })
 }
@@ -190,8 +190,7 @@ impl FromStr for AnyFormat {
         film.ok_or_else(|| {
             let pictures = Format::ALL.iter().map(|format| format.name());
             let films = Container::ALL.into_iter().map(Container::extension);
-            let names: Vec<_> = pictures.chain(films).collect();
-            format!("give one of {}", names.join(", "))
+            format!("give one of {}", pictures.chain(films).join(", "))
         })
     }
 }

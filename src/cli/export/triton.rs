@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use itertools::Itertools;
+
 use crate::{
     cli::CliError,
     network::Network,
@@ -53,8 +55,7 @@ pub fn files(
         shape(MAX_BATCH, 1080, 1920)
     );
     let texts = ["title", "credit", "license"].into_iter().filter_map(|key| {
-        let words: Vec<&str> = metadata.get(key)?.split_whitespace().collect();
-        Some(format!("# {key}: {}\n", words.join(" ")))
+        Some(format!("# {key}: {}\n", metadata.get(key)?.split_whitespace().join(" ")))
     });
     let texts: String = texts.collect();
     let dims = match export.size {

@@ -15,6 +15,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use itertools::Itertools;
 use serde_json::{Value, json};
 
 use memory::{OpenBytes, Reserved, held_bytes, open_bytes};
@@ -426,8 +427,8 @@ impl<'a> Run<'a> {
         self.stop_if_cancelled()?;
         let (job, painters, control) = (self.job, self.painters, &self.control);
         let frames: Vec<&Arc<Frame>> = group.photos.iter().map(|(o, _)| &o.photo.frame).collect();
-        let names: Vec<&str> = group.photos.iter().map(|(o, _)| o.photo.name.as_str()).collect();
-        let painted = self.progress.during(frames.len(), &names.join(", "), control, || {
+        let names = group.photos.iter().map(|(o, _)| &o.photo.name).join(", ");
+        let painted = self.progress.during(frames.len(), &names, control, || {
             painters.paint(|painter| {
                 let (batch, network) = (job.args.batch, &style.network);
                 let paintings = painter.paint_batch(&frames, batch, network, settings, control)?;

@@ -1,5 +1,6 @@
 //! The results of a sweep, with the measuring conditions.
 
+use itertools::Itertools;
 use serde::Serialize;
 
 use super::{Axis, COMMON_SIZE, Growth, Series, Sweep};
@@ -70,16 +71,15 @@ impl SweepReport {
 
     /// The worst sizes as text; `None` if no size is large enough.
     pub fn growth_text(&self) -> Option<String> {
-        let parts = self.growth.iter().map(|(model, growth)| {
+        let mut parts = self.growth.iter().map(|(model, growth)| {
             let name = growth.place.name(Axis::Size);
             format!("{model} {:.2}x at {name}", growth.ratio)
         });
-        let parts: Vec<String> = parts.collect();
+        let parts = parts.join(", ");
         let (width, height) = COMMON_SIZE;
         (!parts.is_empty()).then(|| {
             format!(
-                "Highest time per megapixel above {width}x{height}, relative to the best smaller size: {}",
-                parts.join(", ")
+                "Highest time per megapixel above {width}x{height}, relative to the best smaller size: {parts}"
             )
         })
     }

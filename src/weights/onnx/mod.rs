@@ -20,6 +20,8 @@ use std::{
     fmt,
 };
 
+use itertools::Itertools;
+
 use crate::{
     models::{self, Found},
     network::Network,
@@ -231,8 +233,8 @@ fn shown<T: fmt::Debug>(list: &[T]) -> String {
     match rest.len() {
         0 => format!("{list:?}"),
         more => {
-            let start: Vec<String> = start.iter().map(|number| format!("{number:?}")).collect();
-            format!("[{}, … {more} more]", start.join(", "))
+            let start = start.iter().map(|number| format!("{number:?}")).join(", ");
+            format!("[{start}, … {more} more]")
         }
     }
 }

@@ -19,6 +19,8 @@ mod tests;
 
 use std::fmt;
 
+use itertools::Itertools;
+
 use crate::{
     graph::{self, Graph, NodeId, Op, Pool, SizeRule},
     network::{Network, NodeWeights},
@@ -422,7 +424,7 @@ impl<'m> Reader<'m> {
             let shape = op.shape(&given, size).ok_or_else(|| {
                 self.scope.of_size(refused(format!(
                     "{name} cannot read maps of {}",
-                    given.iter().take(4).map(Shape::to_string).collect::<Vec<_>>().join(" and ")
+                    given.iter().take(4).join(" and ")
                 )))
             })?;
             if shape.height.min(shape.width).min(shape.channels) == 0 {
