@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use itertools::Itertools;
+
 use super::{
     CliError,
     args::DeviceArgs,
@@ -17,7 +19,7 @@ use super::{
 };
 use crate::{
     compose::Look,
-    disk::WriteError,
+    disk::{self, WriteError},
     engine::paint::{OutputSize, PaintSettings},
     frame::Frame,
     media::{
@@ -25,15 +27,13 @@ use crate::{
         encode::{self, Encoding, Existing, Format},
         sample,
         scale::{scaled, size_within},
-        sheet::{self, CELL_PX},
+        sheet::{CELL_PX, titled_sheet},
     },
     weights::StyleLibrary,
 };
 
 /// Name of the picture; a number is appended if the name exists.
-const STEM: &str = "styleforge-sample";
-/// Maximum number of names to try in one folder.
-const MAX_NAMES: usize = 1000;
+const NAME: &str = "styleforge-sample.png";
 
 /// Paints the sheet, and prints its path and why there is no window.
 ///
@@ -50,8 +50,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
     let control = interruptible();
     let mut painter = painter(selected, &device);
     let progress = Progress::new(library.styles().len());
-    let mut pictures = vec![Frame::clone(&photo)];
-    let mut titles = vec!["the photo".to_owned()];
+    let mut cells = vec![("the photo".to_owned(), Frame::clone(&photo))];
     for style in library.styles() {
         let chosen = match choose(&library, style.id.as_ref(), None) {
             Ok(chosen) => chosen,
@@ -68,11 +67,11 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         }
         let painting = painted
             .map_err(|e| if e.is_cancelled() { CliError::Stopped } else { CliError::failed(e) })?;
-        pictures.push(painting.finished(&photo, OutputSize::Original, Look::default()));
-        titles.push(style.title.clone());
+        let picture = painting.finished(&photo, OutputSize::Original, Look::default());
+        cells.push((style.title.clone(), picture));
     }
     progress.finish();
-    let Some(page) = sheet::sheet(&pictures, CELL_PX) else {
+    let Some(page) = titled_sheet(&cells, CELL_PX) else {
         return Err(CliError::Failed("there is nothing to show".to_owned()));
     };
     let encoding = Encoding::of(Format::Png);
@@ -80,9 +79,10 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         encode::save(path, &page, None, encoding, Existing::Keep)
     })
     .map_err(CliError::failed)?;
+    let titles = cells.iter().map(|(title, _)| title).join(", ");
     print(&[
         format!("Painted the sample instead: {}", path.display()),
-        format!("Row by row: {}.", titles.join(", ")),
+        format!("Row by row: {titles}."),
         "Paint your own photo with: styleforge stylize PHOTO --style NAME -o FILE".to_owned(),
     ])
 }
@@ -99,24 +99,14 @@ fn save_somewhere(
     save: impl Fn(&Path) -> Result<Vec<String>, MediaError>,
 ) -> Result<PathBuf, MediaError> {
     let mut last = MediaError::Write(WriteError::Refused {
-        name: STEM.to_owned(),
+        name: NAME.to_owned(),
         reason: "no folder is writable".to_owned(),
     });
     for folder in folders {
-        for number in 1..=MAX_NAMES {
-            let name = match number {
-                1 => format!("{STEM}.png"),
-                n => format!("{STEM}-{n}.png"),
-            };
-            let path = folder.join(name);
-            match save(&path) {
-                Ok(_) => return Ok(path),
-                Err(error @ MediaError::Write(WriteError::Exists { .. })) => last = error,
-                Err(error) => {
-                    last = error;
-                    break;
-                }
-            }
+        let path = disk::free_path(folder.join(NAME));
+        match save(&path) {
+            Ok(_) => return Ok(path),
+            Err(error) => last = error,
         }
     }
     Err(last)
@@ -128,21 +118,16 @@ mod tests {
 
     #[test]
     fn a_taken_name_and_a_closed_folder_are_passed_by() {
-        let folders = [PathBuf::from("closed"), PathBuf::from("open")];
-        let name = String::new;
-        let path = save_somewhere(&folders, |path| {
+        let open = tempfile::tempdir().expect("a folder");
+        std::fs::write(open.path().join(NAME), "another file").expect("written");
+        let path = save_somewhere(&[PathBuf::from("closed"), open.path().to_owned()], |path| {
             if path.starts_with("closed") {
-                let reason = String::new();
-                let name = name();
+                let (name, reason) = (String::new(), String::new());
                 return Err(WriteError::Refused { name, reason }.into());
             }
-            if path.ends_with("styleforge-sample-2.png") {
-                Ok(Vec::new())
-            } else {
-                Err(WriteError::Exists { name: name() }.into())
-            }
+            Ok(Vec::new())
         });
-        assert_eq!(path.as_deref(), Ok(Path::new("open/styleforge-sample-2.png")));
+        assert_eq!(path, Ok(open.path().join("styleforge-sample-2.png")));
         assert!(save_somewhere(&[], |_| Ok(Vec::new())).is_err());
     }
 }

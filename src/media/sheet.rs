@@ -1,4 +1,4 @@
-//! Arranges several pictures on one sheet, row by row: without gaps, or in equal cells with titles.
+//! Arranges several pictures on one sheet, row by row, in equal cells with titles.
 
 use super::scale::scaled;
 use crate::{
@@ -23,53 +23,19 @@ const BASELINE_PX: f64 = 23.0;
 /// Style of the titles.
 const TITLE: Letters = Letters { size_px: 20.0, color: [44, 42, 38, 255], is_strong: true };
 
-/// Arranges `pictures` on a sheet, left to right and top to bottom, in rows of equal width. The first rows contain
-/// fewer and larger pictures. The width is that of the first row with `cell_px` on the long side of its pictures.
-/// `None` without pictures.
-pub fn sheet(pictures: &[Frame], cell_px: usize) -> Option<Frame> {
-    let mut rest = pictures;
-    let mut rows = Vec::new();
-    for count in row_counts(pictures.len()) {
-        let (row, others) = rest.split_at_checked(count)?;
-        rows.push(row);
-        rest = others;
-    }
-    let width = rows.first().map(|row| {
-        let wide = |p: &Frame| cell_px as f64 * p.width() as f64 / longer_side(p);
-        let pictures: f64 = row.iter().map(wide).sum();
-        pictures.round().max(1.0) as usize + margins(row.len())
-    })?;
-    let mut places = Vec::new();
-    let mut top = MARGIN_PX;
-    for row in rows {
-        let (mut left, mut row_height) = (MARGIN_PX, 0);
-        for picture in fitted(row, width) {
-            row_height = row_height.max(picture.height());
-            let columns = picture.width();
-            places.push((picture, left, top));
-            left += columns + MARGIN_PX;
-        }
-        top += row_height + MARGIN_PX;
-    }
-    let mut page = Frame::from_fn(width, top, |_, _| PAPER);
-    for (picture, left, top) in &places {
-        lay(&mut page, picture, *left, *top);
-    }
-    Some(page)
-}
-
 /// Arranges `pictures` in cells of one size, left to right and top to bottom, each with `cell_px` on its long side and
 /// with its title below. `None` without pictures, and if a side of the sheet would exceed 65,535 pixels.
 pub fn titled_sheet(pictures: &[(String, Frame)], cell_px: usize) -> Option<Frame> {
     let small = |(_, picture): &(String, Frame)| {
-        let scale = cell_px as f64 / longer_side(picture);
+        let scale = cell_px as f64 / picture.width().max(picture.height()).max(1) as f64;
         let px = |side: usize| (side as f64 * scale).round().max(1.0) as usize;
         scaled(picture, px(picture.width()), px(picture.height()))
     };
     let small: Vec<Frame> = pictures.iter().map(small).collect();
     let cell_width = small.iter().map(Frame::width).max()?;
     let cell_height = small.iter().map(Frame::height).max()?;
-    let rows = row_counts(pictures.len()).len();
+    // About as many rows as pictures per row.
+    let rows = pictures.len().isqrt();
     let columns = pictures.len().div_ceil(rows);
     let side = |px: usize| u16::try_from(px).ok();
     let width = side(columns * cell_width + margins(columns))?;
@@ -97,37 +63,9 @@ pub fn titled_sheet(pictures: &[(String, Frame)], cell_px: usize) -> Option<Fram
     Some(page)
 }
 
-/// Number of pictures in each row: about as many rows as pictures per row, fuller rows last.
-fn row_counts(pictures: usize) -> Vec<usize> {
-    let rows = pictures.isqrt();
-    (0..rows).map(|row| (pictures + row) / rows).collect()
-}
-
 /// Total width of the margins between and around this many pictures.
 fn margins(pictures: usize) -> usize {
     (pictures + 1) * MARGIN_PX
-}
-
-fn longer_side(picture: &Frame) -> f64 {
-    picture.width().max(picture.height()).max(1) as f64
-}
-
-/// The pictures of one row, scaled to one height, so that with margins they are `width` pixels wide.
-fn fitted(row: &[Frame], width: usize) -> Vec<Frame> {
-    let room = width.saturating_sub(margins(row.len())).max(row.len());
-    let ratio = |p: &Frame| p.width() as f64 / p.height().max(1) as f64;
-    let height = room as f64 / row.iter().map(ratio).sum::<f64>();
-    let rows = height.round().max(1.0) as usize;
-    let (mut taken, mut edge) = (0, 0.0);
-    row.iter()
-        .map(|picture| {
-            // Round edges instead of widths, so that the pictures fill the row exactly.
-            edge += height * ratio(picture);
-            let columns = (edge.round() as usize).saturating_sub(taken).max(1);
-            taken += columns;
-            scaled(picture, columns, rows)
-        })
-        .collect()
 }
 
 /// Draws a picture into a page, which may cut it.
@@ -144,36 +82,6 @@ pub(super) fn lay(page: &mut Frame, picture: &Frame, left: usize, top: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_row_is_as_wide_as_the_others() {
-        for (pictures, rows) in [
-            (1, vec![1]),
-            (3, vec![3]),
-            (4, vec![2, 2]),
-            (7, vec![3, 4]),
-            (10, vec![3, 3, 4]),
-            (0, vec![]),
-        ] {
-            assert_eq!(row_counts(pictures), rows);
-        }
-        let picture = |level: u8| Frame::from_fn(60, 40, move |_, _| [level, 0, 0, 255]);
-        let pictures: Vec<Frame> = (1..=7).map(picture).collect();
-        let page = sheet(&pictures, 60).expect("pictures");
-        assert_eq!(page.width(), 3 * 60 + 4 * 8);
-        // A row of three, 40 high, above a row of four, 43 wide and 29 high.
-        assert_eq!(page.height(), 40 + 29 + 3 * 8);
-        let at = |x: usize, y: usize| page.pixel(x, y)[0];
-        for (place, x) in [8, 76, 144].into_iter().enumerate() {
-            assert_eq!(at(x, 8), place as u8 + 1);
-        }
-        for (place, x) in [8 + 21, 59 + 21, 110 + 21, 161 + 21].into_iter().enumerate() {
-            assert_eq!(at(x, 56 + 14), place as u8 + 4, "no hole at {x}");
-        }
-        assert_eq!(at(page.width() - 9, 60), 7, "up to the margin");
-        assert_eq!(page.pixel(4, 4), PAPER);
-        assert!(sheet(&[], 64).is_none());
-    }
 
     #[test]
     fn titles_stand_below_their_pictures() {
@@ -194,14 +102,5 @@ mod tests {
         let margin = page.crop(0, 0, 8, page.height());
         assert!(margin.rgba().chunks(4).all(|p| p == PAPER), "cut to its picture");
         assert!(titled_sheet(&[], 90).is_none());
-    }
-
-    #[test]
-    fn tall_pictures_lie_beside_wide_ones() {
-        let wide = Frame::from_fn(80, 40, |_, _| [1, 0, 0, 255]);
-        let tall = Frame::from_fn(20, 80, |_, _| [2, 0, 0, 255]);
-        let page = sheet(&[wide, tall], 80).expect("pictures");
-        assert_eq!(page.width(), 80 + 20 + 3 * 8);
-        assert_eq!(page.pixel(page.width() - 9, page.height() - 9)[0], 2);
     }
 }

@@ -262,22 +262,19 @@ fn without_a_display_the_sample_is_painted() {
     let run = s.styleforge(&[]).ends(0).says("No window: no display");
     assert!(run.text().contains("styleforge-sample-2.png"), "{}", run.text());
     let sheet = s.read("styleforge-sample-2.png");
-    // The photo and two styles above four styles, all with the same shape and margins of 8 pixels; no cell is empty.
-    let width = |columns: usize| (sheet.width() - 8) / columns - 8;
-    let height = |columns: usize| (sheet.height() - 24) * width(columns) / (width(3) + width(4));
-    assert_eq!(width(3).max(height(3)), 480);
-    for (top, columns) in [(8, 3), (16 + height(3), 4)] {
-        let cells: Vec<_> = (0..columns)
-            .map(|i| {
-                let left = 8 + i * (width(columns) + 8);
-                sheet.crop(left, top, width(columns), height(columns))
-            })
-            .collect();
-        for (i, a) in cells.iter().enumerate() {
-            for (j, b) in cells.iter().enumerate().skip(i + 1) {
-                let d = PictureDifference::between(a, b).expect("one size");
-                assert!(d.mean > 10.0, "cells {i} and {j} of {columns} differ by {}", d.mean);
-            }
+    // The photo and six styles, in two rows of cells with margins of 8 pixels and titles of 34.
+    let (width, height) = ((sheet.width() - 8) / 4 - 8, (sheet.height() - 8) / 2 - 8 - 34);
+    assert_eq!(width.max(height), 480);
+    let cells: Vec<_> = (0..7)
+        .map(|i| {
+            let (left, top) = (8 + i % 4 * (width + 8), 8 + i / 4 * (height + 34 + 8));
+            sheet.crop(left, top, width, height)
+        })
+        .collect();
+    for (i, a) in cells.iter().enumerate() {
+        for (j, b) in cells.iter().enumerate().skip(i + 1) {
+            let d = PictureDifference::between(a, b).expect("one size");
+            assert!(d.mean > 10.0, "cells {i} and {j} differ by {}", d.mean);
         }
     }
     for style in ["Candy", "Mosaic", "Udnie", "Rain Princess", "Starry Night", "Great Wave"] {
