@@ -2,15 +2,16 @@
 //!
 //! This is the only module that uses skrifa. The font is the window's.
 
+use std::sync::Arc;
+
 use skrifa::{
     FontRef, MetadataProvider,
     instance::{LocationRef, Size},
-    outline::{DrawSettings, OutlinePen},
 };
 use vello_cpu::{
-    Pixmap, RenderContext, Resources,
+    Glyph, Pixmap, RenderContext, Resources,
     kurbo::{Affine, BezPath, Circle, Rect, Shape, Stroke},
-    peniko::Color,
+    peniko::{Blob, Color, FontData},
 };
 
 use crate::frame::Frame;
@@ -87,9 +88,19 @@ impl Canvas {
 
     /// Width of a text, in pixels.
     pub fn width(&self, text: &str, size_px: f32) -> f32 {
+        self.glyphs(text, size_px).1
+    }
+
+    /// The glyphs of a text from left to right, and its width in pixels.
+    fn glyphs(&self, text: &str, size_px: f32) -> (Vec<Glyph>, f32) {
         let metrics = self.font.glyph_metrics(Size::new(size_px), LocationRef::default());
         let charmap = self.font.charmap();
-        text.chars().filter_map(|letter| metrics.advance_width(charmap.map(letter)?)).sum()
+        let (mut glyphs, mut x) = (Vec::new(), 0.0);
+        for glyph in text.chars().filter_map(|letter| charmap.map(letter)) {
+            glyphs.push(Glyph { id: glyph.to_u32(), x, y: 0.0 });
+            x += metrics.advance_width(glyph).unwrap_or(0.0);
+        }
+        (glyphs, x)
     }
 
     /// Writes a text at most `most` pixels wide. A wider text is scaled down to at least two thirds, then truncated
@@ -117,37 +128,26 @@ impl Canvas {
     }
 
     pub fn text(&mut self, (x, y): (f64, f64), text: &str, letters: Letters, anchor: Anchor) {
-        let width = f64::from(self.width(text, letters.size_px));
+        let (glyphs, width) = self.glyphs(text, letters.size_px);
+        let width = f64::from(width);
         let left = match anchor {
             Anchor::Left => x,
             Anchor::Middle => x - width / 2.0,
             Anchor::Right => x - width,
         };
-        let size = Size::new(letters.size_px);
-        let metrics = self.font.glyph_metrics(size, LocationRef::default());
-        let (charmap, outlines) = (self.font.charmap(), self.font.outline_glyphs());
-        let (mut path, mut advance) = (BezPath::new(), left);
-        for letter in text.chars() {
-            let Some(glyph) = charmap.map(letter) else {
-                continue;
-            };
-            if let Some(outline) = outlines.get(glyph) {
-                let settings = DrawSettings::unhinted(size, LocationRef::default());
-                let mut pen = Pen(BezPath::new());
-                // A glyph that cannot be drawn is left out; its advance stays.
-                outline.draw(settings, &mut pen).ok();
-                // The y axis of a font points up.
-                path.extend(Affine::translate((advance, y)) * Affine::FLIP_Y * pen.0);
-            }
-            advance += f64::from(metrics.advance_width(glyph).unwrap_or(0.0));
-        }
-        self.context.set_paint(paint(letters.color));
-        self.context.fill_path(&path);
+        let font = FontData::new(Blob::new(Arc::new(INTER)), 0);
+        let (context, mut resources) = (&mut self.context, Resources::new());
+        context.set_paint(paint(letters.color));
+        context.set_transform(Affine::translate((left, y)));
+        let run = context.glyph_run(&mut resources, &font).font_size(letters.size_px).hint(false);
+        run.fill_glyphs(glyphs.iter().copied());
         if letters.is_strong {
-            let width = f64::from(letters.size_px) * 0.028;
-            self.context.set_stroke(Stroke::new(width));
-            self.context.stroke_path(&path);
+            context.set_stroke(Stroke::new(f64::from(letters.size_px) * 0.028));
+            let run =
+                context.glyph_run(&mut resources, &font).font_size(letters.size_px).hint(false);
+            run.stroke_glyphs(glyphs.into_iter());
         }
+        context.reset_transform();
     }
 
     /// Returns the pixels.
@@ -167,29 +167,4 @@ impl Canvas {
 
 fn paint([r, g, b, a]: Rgba) -> Color {
     Color::from_rgba8(r, g, b, a)
-}
-
-/// The outline of a glyph.
-struct Pen(BezPath);
-
-impl OutlinePen for Pen {
-    fn move_to(&mut self, x: f32, y: f32) {
-        self.0.move_to((x, y));
-    }
-
-    fn line_to(&mut self, x: f32, y: f32) {
-        self.0.line_to((x, y));
-    }
-
-    fn quad_to(&mut self, cx: f32, cy: f32, x: f32, y: f32) {
-        self.0.quad_to((cx, cy), (x, y));
-    }
-
-    fn curve_to(&mut self, cx: f32, cy: f32, dx: f32, dy: f32, x: f32, y: f32) {
-        self.0.curve_to((cx, cy), (dx, dy), (x, y));
-    }
-
-    fn close(&mut self) {
-        self.0.close_path();
-    }
 }
