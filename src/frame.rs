@@ -164,6 +164,8 @@ impl Frame {
 /// The difference between two pictures of equal size, in levels of 0 to 255, colour channels only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PictureDifference {
+    /// Number of colour bytes that were compared.
+    pub bytes: u64,
     /// Largest difference of one byte, in levels.
     pub largest: u8,
     /// Mean difference, in levels.
@@ -204,6 +206,7 @@ impl PictureDifference {
         }
         let mse = squares as f64 / bytes as f64;
         Some(Self {
+            bytes,
             largest,
             mean: sum as f64 / bytes as f64,
             differing_share: differing as f64 / bytes as f64,

@@ -43,13 +43,10 @@ struct Report {
 /// after the verdicts so far.
 pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     let selected = select_device(&args.device)?;
-    let modes = modes::chosen(
-        selected.backend.as_ref(),
-        &args.variants,
-        &args.precisions,
-        &PrecisionChoice::ALL[1..],
-    )?;
-    let device = selected.backend.device().kind;
+    let backend = selected.backend.as_ref();
+    let modes =
+        modes::chosen(backend, &args.variants, &args.precisions, &PrecisionChoice::ALL[1..])?;
+    let device = backend.device().kind;
     let mut checks = Vec::new();
     let named = named_subjects(&args.styles, &args.pictures)?;
     let is_everything = named.is_empty();
@@ -66,37 +63,28 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
         if control.is_cancelled() {
             break;
         }
-        let modes = attention::in_every_way(
-            selected.backend.as_ref(),
-            &subject.network,
-            &modes,
-            &args.attentions,
-        );
-        let modes = runnable(selected.backend.as_ref(), &subject, &modes)?;
+        let modes = attention::in_every_way(backend, &subject.network, &modes, &args.attentions);
+        let modes = runnable(backend, &subject, &modes)?;
         if modes.is_empty() && !is_everything {
             return wrong_use(format!(
                 "{} cannot run in any of these modes on {}; choose another device or mode",
                 subject.name,
-                selected.backend.device().name
+                backend.device().name
             ));
         }
         write_message(format!("Checking {}…", subject.name));
-        verify::verify(selected.backend.as_ref(), &subject, &modes, args.batch, |verdict| {
+        verify::verify(backend, &subject, &modes, args.batch, |verdict| {
             checks.push(verdict);
         })?;
     }
-    let kernels = if is_everything {
-        kernels(selected.backend.as_ref(), &modes, &control)?
-    } else {
-        Vec::new()
-    };
+    let kernels = if is_everything { kernels(backend, &modes, &control)? } else { Vec::new() };
     let passed = !control.is_cancelled()
         && left_out.is_empty()
         && checks.iter().all(|v| v.passed)
         && kernels.iter().all(|k| k.passed);
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
-        device: selected.backend.device().name,
+        device: backend.device().name,
         passed,
         checks,
         kernels,
@@ -228,8 +216,8 @@ fn subjects(device: DeviceChoice) -> Result<(Vec<Subject>, Vec<String>), CliErro
     Ok((subjects, left_out))
 }
 
-fn decibels(psnr_db: Option<f64>) -> String {
-    psnr_db.map_or_else(|| "equal".to_owned(), |db| format!("{db:.1} dB"))
+fn decibels(psnr_db: f64) -> String {
+    if psnr_db.is_infinite() { "equal".to_owned() } else { format!("{psnr_db:.1} dB") }
 }
 
 fn text(checks: &[Verdict]) -> Vec<String> {
@@ -238,9 +226,12 @@ fn text(checks: &[Verdict]) -> Vec<String> {
         (true, true) => "good (flat)".to_owned(),
         (false, _) => "WRONG".to_owned(),
     };
-    let worst = |v: &Verdict| match v.worst_relative_rms {
-        Some(rms) => format!("{rms:.1e} {}", v.worst_norm),
-        None => format!("not a number in {}", v.worst_norm),
+    let worst = |v: &Verdict| {
+        if v.worst_relative_rms.is_finite() {
+            format!("{:.1e} {}", v.worst_relative_rms, v.worst_norm)
+        } else {
+            format!("not a number in {}", v.worst_norm)
+        }
     };
     let columns: [Column<'_, Verdict>; 9] = [
         ("Network", &|v| v.network.clone()),
@@ -267,10 +258,9 @@ fn text(checks: &[Verdict]) -> Vec<String> {
 /// The failures of single kernels, and the kernel closest to its limit; empty if the device does not report its
 /// kernels.
 fn text_of_kernels(kernels: &[KernelVerdict]) -> Vec<String> {
-    let share = |k: &KernelVerdict| match (k.rms_share, k.largest_share) {
-        (Some(rms), Some(largest)) => rms.max(largest),
-        _ => f64::INFINITY,
-    };
+    // What is not a number exceeds every limit.
+    let limited = |share: f64| if share.is_nan() { f64::INFINITY } else { share };
+    let share = |k: &KernelVerdict| limited(k.rms_share).max(limited(k.largest_share));
     let Some(worst) = (kernels.iter()).max_by(|a, b| share(a).total_cmp(&share(b))) else {
         return Vec::new();
     };
@@ -303,7 +293,7 @@ mod tests {
     use super::*;
     use crate::mode::{Precision, Variant};
 
-    fn verdict(rms_share: Option<f64>, passed: bool) -> KernelVerdict {
+    fn verdict(rms_share: f64, passed: bool) -> KernelVerdict {
         KernelVerdict {
             network: "random 5-7-13".to_owned(),
             mode: Mode::new(Variant::Baseline, Precision::Fp16),
@@ -313,20 +303,20 @@ mod tests {
             inputs: "mean 0, deviation 1".to_owned(),
             passed,
             rms_share,
-            largest_share: Some(0.25),
+            largest_share: 0.25,
         }
     }
 
     #[test]
     fn wrong_kernels_are_listed_and_the_worst_is_named() {
         assert!(text_of_kernels(&[]).is_empty());
-        let good = text_of_kernels(&[verdict(Some(0.5), true), verdict(Some(0.1), true)]);
+        let good = text_of_kernels(&[verdict(0.5, true), verdict(0.1, true)]);
         assert_eq!(
             good,
             ["2 kernels alone, 0 wrong; closest to its limit: pad of pad_f16 (conv1) in \
              baseline fp16, random 5-7-13, mean 0, deviation 1: 0.50 of the allowed error"]
         );
-        let bad = text_of_kernels(&[verdict(None, false), verdict(Some(3.0), false)]);
+        let bad = text_of_kernels(&[verdict(f64::NAN, false), verdict(3.0, false)]);
         let [first, second, last] = bad.as_slice() else {
             panic!("{bad:?}");
         };

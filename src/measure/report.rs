@@ -262,6 +262,10 @@ impl MeasureReport {
                     largest_levels,mean_levels,psnr_db,date,version\n";
         let conv_provider =
             |candidate: &CandidateReport| Some(candidate.conv_provider.as_ref()?.name.clone());
+        let psnr_db = match self.equality.psnr_db {
+            f64::INFINITY => String::new(),
+            db => format!("{db:.2}"),
+        };
         // The ratio and the check belong to the pair.
         let line = |candidate: &CandidateReport| {
             csv_line([
@@ -284,7 +288,7 @@ impl MeasureReport {
                 self.equality.passed().to_string(),
                 self.equality.largest_levels.to_string(),
                 format!("{:.6}", self.equality.mean_levels),
-                (self.equality.psnr_db.map(|db| format!("{db:.2}"))).unwrap_or_default(),
+                psnr_db.clone(),
                 self.date.clone(),
                 self.version.to_owned(),
             ])

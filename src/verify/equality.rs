@@ -4,11 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{FRAME_PX, frame_pixels, rule::Rule};
-use crate::{
-    frame::{Frame, PictureDifference},
-    mode::Precision,
-};
+use super::rule::{Rule, differences};
+use crate::{frame::Frame, mode::Precision};
 
 /// The difference between the pictures of two modes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,8 +16,8 @@ pub struct Equality {
     pub largest_levels: u8,
     /// Mean difference, in levels.
     pub mean_levels: f64,
-    /// Peak signal-to-noise ratio; `None` if nothing differs.
-    pub psnr_db: Option<f64>,
+    /// Peak signal-to-noise ratio; infinite if nothing differs, which JSON reports as `null`.
+    pub psnr_db: f64,
     /// Why the pictures count as different; `None` if they count as the same.
     pub failure: Option<String>,
 }
@@ -32,28 +29,26 @@ impl Equality {
         let [first, second] = precisions;
         let precision = if decibels(first) <= decibels(second) { first } else { second };
         let rule = Rule::for_precision(precision);
-        let whole = PictureDifference::between(a, b);
-        let frame = PictureDifference::on_outer_frame(a, b, FRAME_PX);
-        let failure = rule
-            .failure("picture", whole, a.pixel_count())
-            .or_else(|| rule.failure("outer frame", frame, frame_pixels(a)));
+        let parts = differences(a, b);
+        let (_, whole) = parts[0];
         Self {
             precision,
-            largest_levels: whole.map_or(u8::MAX, |d| d.largest),
-            mean_levels: whole.map_or(255.0, |d| d.mean),
-            psnr_db: whole.map_or(Some(0.0), |d| d.psnr_db.is_finite().then_some(d.psnr_db)),
-            failure,
+            largest_levels: whole.largest,
+            mean_levels: whole.mean,
+            psnr_db: whole.psnr_db,
+            failure: parts
+                .into_iter()
+                .find_map(|(part, difference)| rule.failure(part, difference)),
         }
     }
 
     /// The worse of two comparisons of the same two modes.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
-        let far = |e: &Self| e.psnr_db.unwrap_or(f64::INFINITY);
         let other_is_worse = match (&self.failure, &other.failure) {
             (None, Some(_)) => true,
             (Some(_), None) => false,
-            _ => far(&other) < far(&self),
+            _ => other.psnr_db < self.psnr_db,
         };
         if other_is_worse { other } else { self }
     }
@@ -77,14 +72,14 @@ fn decibels(precision: Precision) -> f64 {
 
 impl fmt::Display for Equality {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.psnr_db {
-            None => f.write_str("no byte differs"),
-            Some(psnr_db) => write!(
-                f,
-                "largest {}, mean {:.4}, {psnr_db:.1} dB",
-                self.largest_levels, self.mean_levels
-            ),
+        if self.psnr_db.is_infinite() {
+            return f.write_str("no byte differs");
         }
+        write!(
+            f,
+            "largest {}, mean {:.4}, {:.1} dB",
+            self.largest_levels, self.mean_levels, self.psnr_db
+        )
     }
 }
 
@@ -125,7 +120,7 @@ mod tests {
         assert!(few.passed(), "{few:?}");
         assert_eq!(equal.clone().worse(few.clone()), few);
         let other = Equality::between(&a, &Frame::from_fn(40, 29, |_, _| [0; 4]), precisions);
-        assert!(!other.passed() && other.psnr_db == Some(0.0));
+        assert!(!other.passed() && other.psnr_db == 0.0);
         assert_eq!(other.clone().worse(equal), other);
         for byte in b.rgba_mut()[..4 * 16].chunks_exact_mut(4) {
             byte[1] += 1;

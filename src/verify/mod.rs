@@ -29,7 +29,7 @@ use crate::{
         Backend, BackendError, InspectSession, RunControl, Session, SessionSpec,
         oracle::DeviceRounding,
     },
-    frame::{Frame, PictureDifference},
+    frame::Frame,
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::Network,
     tensor::Tensor,
@@ -40,6 +40,7 @@ pub use kernels::{KernelVerdict, kernel_subjects, verify_kernels};
 pub use rule::{Distance, Rule};
 pub use subjects::{Subject, adversarial_subjects, style_subject};
 
+use rule::differences;
 use truth::{OUTPUT, Truth, relative_rms};
 
 /// Width of the border that is checked separately, in pixels.
@@ -64,18 +65,18 @@ pub struct Verdict {
     pub largest_levels: u8,
     /// Share of bytes that differ, 0 to 1.
     pub differing_share: f64,
-    /// Peak signal-to-noise ratio of the whole picture; `None` if nothing differs.
-    pub psnr_db: Option<f64>,
+    /// Peak signal-to-noise ratio of the whole picture; infinite if nothing differs, which JSON reports as `null`.
+    pub psnr_db: f64,
     /// Largest difference on the border, in levels.
     pub frame_largest_levels: u8,
     /// Share of bytes of the border that differ, 0 to 1.
     pub frame_differing_share: f64,
-    /// Peak signal-to-noise ratio of the border; `None` if nothing differs.
-    pub frame_psnr_db: Option<f64>,
+    /// The same of the border.
+    pub frame_psnr_db: f64,
     /// The norm whose map differs most from the oracle's.
     pub worst_norm: String,
-    /// Rms difference of that map, relative to the map; `None` if it is not a number.
-    pub worst_relative_rms: Option<f64>,
+    /// Rms difference of that map, relative to the map. JSON reports what is not a number as `null`.
+    pub worst_relative_rms: f64,
 }
 
 /// Checks `backend` on one subject in each of `modes`, and passes on each verdict at once. If `batch` exceeds 1, that
@@ -133,10 +134,8 @@ fn batch_failures(
     let mut failures = Vec::new();
     for (number, (painted, truth)) in (1..).zip(outputs.iter().zip(each())) {
         let part = format!("frame {number} of {count}");
-        let difference = PictureDifference::between(painted, &truth.beside(painted));
-        let pixels = truth.picture.pixel_count();
-        let rule = truth.rule(mode, device);
-        failures.extend(rule.failure(&part, difference, pixels));
+        let [(_, whole), _] = differences(painted, &truth.beside(painted));
+        failures.extend(truth.rule(mode, device).failure(&part, whole));
     }
     Ok(failures)
 }
@@ -193,14 +192,10 @@ fn judged(
     let expected = truth.beside(&painted);
     let rule = truth.rule(mode, device_rounding(session.as_ref(), backend));
     let mut failures = Vec::new();
-    let (worst_norm, worst) = compare_maps(truth, &maps, rule, &mut failures);
-    let whole = PictureDifference::between(&painted, &expected);
-    let frame = PictureDifference::on_outer_frame(&painted, &expected, FRAME_PX);
-    for (part, difference, pixels) in
-        [("picture", whole, picture.pixel_count()), ("outer frame", frame, frame_pixels(picture))]
-    {
-        failures.extend(rule.failure(part, difference, pixels));
-    }
+    let (worst_norm, worst_relative_rms) = compare_maps(truth, &maps, rule, &mut failures);
+    let parts = differences(&painted, &expected);
+    failures.extend(parts.iter().filter_map(|(part, difference)| rule.failure(part, *difference)));
+    let [(_, whole), (_, frame)] = parts;
     if painted_again != painted {
         failures.push("a second run made a different image".to_owned());
     }
@@ -209,15 +204,6 @@ fn judged(
         failures.push("alpha was not preserved".to_owned());
     }
     failures.extend(of_batch);
-    // A picture of another size counts as different everywhere.
-    let seen = |d: Option<PictureDifference>| {
-        d.map_or((u8::MAX, 1.0, Some(0.0)), |d| {
-            let psnr_db = d.psnr_db.is_finite().then_some(d.psnr_db);
-            (d.largest, d.differing_share, psnr_db)
-        })
-    };
-    let (largest_levels, differing_share, psnr_db) = seen(whole);
-    let (frame_largest_levels, frame_differing_share, frame_psnr_db) = seen(frame);
     Ok(Verdict {
         network: subject.name.clone(),
         picture: name.to_owned(),
@@ -229,14 +215,14 @@ fn judged(
         low_contrast: truth.low_contrast,
         passed: failures.is_empty(),
         failure: (!failures.is_empty()).then(|| failures.join("; ")),
-        largest_levels,
-        differing_share,
-        psnr_db,
-        frame_largest_levels,
-        frame_differing_share,
-        frame_psnr_db,
+        largest_levels: whole.largest,
+        differing_share: whole.differing_share,
+        psnr_db: whole.psnr_db,
+        frame_largest_levels: frame.largest,
+        frame_differing_share: frame.differing_share,
+        frame_psnr_db: frame.psnr_db,
         worst_norm,
-        worst_relative_rms: worst.is_finite().then_some(worst),
+        worst_relative_rms,
     })
 }
 
@@ -276,10 +262,4 @@ fn compare_maps(
         }
     }
     worst
-}
-
-/// Number of pixels in the border.
-fn frame_pixels(picture: &Frame) -> usize {
-    let inner = |side: usize| side.saturating_sub(2 * FRAME_PX);
-    picture.pixel_count() - inner(picture.width()) * inner(picture.height())
 }

@@ -1,8 +1,9 @@
 //! Error limits for each precision: how far a picture and its intermediate maps may differ from the oracle's. PyTorch's
 //! vectors have their own limits next to their tests (`STORED` in `tests/golden.rs`).
 
+use super::FRAME_PX;
 use crate::{
-    frame::PictureDifference,
+    frame::{Frame, PictureDifference},
     mode::{Mode, Precision, Variant},
 };
 
@@ -28,6 +29,24 @@ pub struct Distance {
     pub psnr_db: f64,
     /// Relative error of a map: rms of the difference over rms of the oracle's map.
     pub relative_rms: f64,
+}
+
+/// The difference of two pictures of different sizes: everywhere.
+const OTHER_SIZE: PictureDifference = PictureDifference {
+    bytes: 0,
+    largest: u8::MAX,
+    mean: 255.0,
+    differing_share: 1.0,
+    psnr_db: 0.0,
+};
+
+/// How two pictures differ: as a whole, and on the border alone, where padding mistakes show. Each part has its name.
+pub fn differences(a: &Frame, b: &Frame) -> [(&'static str, PictureDifference); 2] {
+    [
+        ("picture", PictureDifference::between(a, b)),
+        ("outer frame", PictureDifference::on_outer_frame(a, b, FRAME_PX)),
+    ]
+    .map(|(part, difference)| (part, difference.unwrap_or(OTHER_SIZE)))
 }
 
 /// Allowed rms error, relative to that of a naive run in the same precision.
@@ -108,21 +127,15 @@ impl Rule {
         }
     }
 
-    /// The failure of the part of a picture that is named `part` and has `pixels` pixels. A difference of `None` means
-    /// that the sizes differ.
-    pub fn failure(
-        &self,
-        part: &str,
-        difference: Option<PictureDifference>,
-        pixels: usize,
-    ) -> Option<String> {
-        let Some(d) = difference else {
+    /// The failure of the part of a picture that is named `part`.
+    pub fn failure(&self, part: &str, d: PictureDifference) -> Option<String> {
+        if d == OTHER_SIZE {
             return Some(format!("the {part} has a different size"));
-        };
+        }
         if d.largest > self.max_levels {
             return Some(format!("a byte of the {part} is off by {}", d.largest));
         }
-        let bytes = (pixels * 3) as f64;
+        let bytes = d.bytes as f64;
         // One byte may always round the other way, even in a tiny picture.
         if d.differing_share > self.max_differing_share.max(1.01 / bytes) {
             return Some(format!(
@@ -142,7 +155,6 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Frame;
 
     fn failure(rule: Rule, width: usize, off: &[u8]) -> Option<String> {
         let a = Frame::from_fn(width, 1, |_, _| [100, 100, 100, 255]);
@@ -150,7 +162,7 @@ mod tests {
         for (x, levels) in off.iter().enumerate() {
             b.rgba_mut()[4 * x] += levels;
         }
-        rule.failure("row", PictureDifference::between(&a, &b), width)
+        rule.failure("row", PictureDifference::between(&a, &b).expect("one size"))
     }
 
     #[test]

@@ -2,13 +2,10 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
-use super::{
-    FRAME_PX,
-    rule::{Distance, Rule},
-};
+use super::rule::{Distance, Rule, differences};
 use crate::{
     backend::oracle::{self, DeviceRounding, Judgement, Map},
-    frame::{Frame, PictureDifference},
+    frame::Frame,
     mode::{Mode, Precision},
     network::Network,
     tensor::Deviation,
@@ -99,18 +96,14 @@ impl<'a> Truth<'a> {
     fn distance_of_naive(&self, mode: Mode, device: DeviceRounding) -> Distance {
         let naive = oracle::judge_rounded(self.network, &self.picture, mode, device);
         let painted = naive.picture(&self.picture);
-        let differences = [
-            PictureDifference::between(&painted, &self.painted),
-            PictureDifference::on_outer_frame(&painted, &self.painted, FRAME_PX),
-        ];
-        let parts = || differences.iter().flatten();
+        let [whole, frame] = differences(&painted, &self.painted).map(|(_, difference)| difference);
         let relative = maps_of(&naive)
             .into_iter()
             .zip(self.maps())
             .map(|((_, map), (_, expected))| relative_rms(map.data.iter().copied(), expected));
         Distance {
-            largest_levels: parts().map(|d| d.largest).max().unwrap_or(0),
-            psnr_db: parts().map(|d| d.psnr_db).fold(f64::INFINITY, f64::min),
+            largest_levels: whole.largest.max(frame.largest),
+            psnr_db: whole.psnr_db.min(frame.psnr_db),
             relative_rms: relative.fold(0.0, f64::max),
         }
     }

@@ -189,9 +189,9 @@ fn verified(
                 verdict.picture,
                 verdict.mode,
                 verdict.largest_levels,
-                verdict.psnr_db.unwrap_or(f64::INFINITY),
+                verdict.psnr_db,
                 verdict.worst_norm,
-                verdict.worst_relative_rms.unwrap_or(f64::NAN),
+                verdict.worst_relative_rms,
                 verdict.failure.unwrap_or_default()
             ));
         })?;
