@@ -22,70 +22,81 @@ use crate::{
 
 /// Where the paintings are written, before photos and styles are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    File(PathBuf, AnyFormat),
-    Folder(PathBuf, Option<AnyFormat>),
-    Stdout(Option<Format>),
+pub struct Destination {
+    pub place: Place,
+    /// The format that an option or the file's extension chooses; always known for a file.
+    pub format: Option<AnyFormat>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    File(PathBuf),
+    Folder(PathBuf),
+    Stdout,
+}
+
+/// What a source is painted as.
+pub enum Form {
+    Film(PathBuf, Container),
+    Photo {
+        /// `None` on standard output is the photo's own.
+        format: Option<Format>,
+        /// The extension of a photo that is painted as PNG because its own format is not written: `.heic`.
+        unwritten: Option<String>,
+    },
 }
 
 impl Destination {
-    /// The format of a photo's painting. `None` on standard output is the photo's own.
-    pub fn format(&self, source: &PhotoInput) -> Option<Format> {
-        match self {
-            Self::Stdout(format) => *format,
-            Self::File(_, format) => picture(*format),
-            Self::Folder(_, format) => {
-                let own = source.file().and_then(Format::from_path);
-                Some(format.and_then(picture).or(own).unwrap_or_default())
-            }
+    pub fn form(&self, source: &PhotoInput) -> Form {
+        let path = source.file();
+        if let Some((path, container)) = path.zip(path.and_then(|path| self.container(path))) {
+            return Form::Film(path.to_owned(), container);
         }
+        let own = path.and_then(Format::from_path);
+        let chosen = self.format.and_then(AnyFormat::picture);
+        let unwritten = path.filter(|path| chosen.or(own).is_none() && !is_film(path));
+        let format = match self.place {
+            Place::Stdout => chosen,
+            Place::File(_) | Place::Folder(_) => Some(chosen.or(own).unwrap_or_default()),
+        };
+        let unwritten = unwritten.and_then(Path::extension);
+        let unwritten = unwritten.map(|ending| format!(".{}", ending.display()).to_lowercase());
+        Form::Photo { format, unwritten }
     }
 
-    /// The extension of a photo that is painted as PNG because its own format is not written.
-    pub fn unwritten<'a>(&self, source: &'a PhotoInput) -> Option<&'a OsStr> {
-        let path = source.file()?;
-        let is_chosen = match self {
-            Self::File(..) => true,
-            Self::Folder(_, format) => format.and_then(picture).is_some(),
-            Self::Stdout(format) => format.is_some(),
+    /// The form of a source that is painted as a video; `None` if it is painted as a photo.
+    fn container(&self, path: &Path) -> Option<Container> {
+        let is_numbered = is_numbered(path);
+        let container = match (&self.place, self.format) {
+            (Place::Stdout, _) => None,
+            (_, Some(AnyFormat::Film(container))) => Some(container),
+            (place, Some(AnyFormat::Picture(format))) => {
+                let has_numbers = match place {
+                    Place::File(output) => Numbered::of(output).is_some(),
+                    _ => is_numbered,
+                };
+                match format {
+                    format if has_numbers => Some(Container::Pictures(format)),
+                    Format::WebP => Some(Container::WebP),
+                    _ => None,
+                }
+            }
+            (_, None) => {
+                let pictures = Format::from_path(path).filter(|_| is_numbered);
+                let pictures = pictures.map(Container::Pictures);
+                Some(pictures.or(Container::from_path(path)).unwrap_or(Container::Mp4))
+            }
         };
-        let is_unwritten = !is_chosen && Format::from_path(path).is_none() && !is_film(path);
-        path.extension().filter(|_| is_unwritten)
+        container.filter(|_| is_film(path) || is_animated(path) || is_numbered)
     }
 
     /// The path of a painting, which has this name in a folder.
     pub fn path(&self, subfolder: &Path, name: &OsStr) -> PathBuf {
-        match self {
-            Self::Stdout(_) => PathBuf::from(STANDARD_STREAM),
-            Self::File(path, _) => path.clone(),
-            Self::Folder(folder, _) => folder.join(subfolder).join(name),
+        match &self.place {
+            Place::Stdout => PathBuf::from(STANDARD_STREAM),
+            Place::File(path) => path.clone(),
+            Place::Folder(folder) => folder.join(subfolder).join(name),
         }
-    }
-
-    /// The form in which a source is painted as a video; `None` if it is painted as a photo.
-    pub fn container(&self, source: &PhotoInput) -> Option<Container> {
-        let path = source.file()?;
-        let is_numbered = is_numbered(path);
-        let pictures = Format::from_path(path).filter(|_| is_numbered).map(Container::Pictures);
-        let container = match self {
-            Self::Stdout(_) => None,
-            Self::Folder(_, None) => {
-                Some(pictures.or(Container::from_path(path)).unwrap_or(Container::Mp4))
-            }
-            Self::File(_, AnyFormat::Film(container))
-            | Self::Folder(_, Some(AnyFormat::Film(container))) => Some(*container),
-            Self::File(path, AnyFormat::Picture(format)) if Numbered::of(path).is_some() => {
-                Some(Container::Pictures(*format))
-            }
-            Self::Folder(_, Some(AnyFormat::Picture(format))) if is_numbered => {
-                Some(Container::Pictures(*format))
-            }
-            Self::File(_, AnyFormat::Picture(format))
-            | Self::Folder(_, Some(AnyFormat::Picture(format))) => {
-                (*format == Format::WebP).then_some(Container::WebP)
-            }
-        };
-        container.filter(|_| is_film(path) || is_animated(path) || is_numbered)
     }
 }
 
@@ -114,23 +125,20 @@ pub fn destination(
         if prints_to_terminal() {
             return wrong_use("standard output is a terminal; name a file, or pipe the image");
         }
-        return match format {
-            Some(AnyFormat::Film(_)) => wrong_use("a video cannot go to standard output"),
-            Some(AnyFormat::Picture(format)) => Ok(Destination::Stdout(Some(format))),
-            None => Ok(Destination::Stdout(None)),
-        };
+        if let Some(AnyFormat::Film(_)) = format {
+            return wrong_use("a video cannot go to standard output");
+        }
+        return Ok(Destination { place: Place::Stdout, format });
     }
     let named = AnyFormat::from_path(output);
-    if output.is_dir() || ends_as_folder(output) {
-        return Ok(Destination::Folder(output.to_owned(), format));
+    let is_folder = output.is_dir() || ends_as_folder(output);
+    if several && !is_folder && (named.is_some() || output.exists()) {
+        return wrong_use(format!(
+            "several paintings do not fit into one file, {shown}; give a folder instead, for example -o paintings/"
+        ));
     }
-    if several {
-        if named.is_some() || output.exists() {
-            return wrong_use(format!(
-                "several paintings do not fit into one file, {shown}; give a folder instead, for example -o paintings/"
-            ));
-        }
-        return Ok(Destination::Folder(output.to_owned(), format));
+    if several || is_folder {
+        return Ok(Destination { place: Place::Folder(output.to_owned()), format });
     }
     match (named, format) {
         (Some(named), Some(chosen)) if named != chosen => wrong_use(format!(
@@ -138,11 +146,10 @@ pub fn destination(
             named.name(),
             chosen.name()
         )),
-        (_, Some(chosen)) => Ok(Destination::File(output.to_owned(), chosen)),
-        (Some(named), None) => Ok(Destination::File(output.to_owned(), named)),
         (None, None) => wrong_use(format!(
             "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif, for a video .mp4, .mov, .mkv, .webm, .gif or .apng, add --format, or end the name of a folder with /"
         )),
+        _ => Ok(Destination { place: Place::File(output.to_owned()), format: format.or(named) }),
     }
 }
 
@@ -150,14 +157,6 @@ pub fn destination(
 pub fn ends_as_folder(path: &Path) -> bool {
     let last = path.as_os_str().as_encoded_bytes().last();
     last.is_some_and(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR)
-}
-
-/// The format of a picture; `None` for that of a video.
-fn picture(format: AnyFormat) -> Option<Format> {
-    match format {
-        AnyFormat::Picture(format) => Some(format),
-        AnyFormat::Film(_) => None,
-    }
 }
 
 #[cfg(test)]
@@ -170,9 +169,11 @@ mod tests {
 
     #[test]
     fn names_in_a_folder() {
-        let folder = |format| Destination::Folder(PathBuf::from("out"), format);
+        let folder = |format| Destination { place: Place::Folder(PathBuf::from("out")), format };
         let path = |d: &Destination, s: &PhotoInput| {
-            let format = d.format(s).expect("known in a folder");
+            let Form::Photo { format: Some(format), .. } = d.form(s) else {
+                panic!("known in a folder");
+            };
             let stem = s.file().map_or("stdin".into(), stem_of);
             let name = name_of(&stem, 1, "candy", format.extension());
             (d.path(Path::new(""), &name).display().to_string(), format)
@@ -181,7 +182,7 @@ mod tests {
             path(&folder(None), &file("in/a.b.JPG")),
             ("out/a.b-candy.jpg".to_owned(), Format::Jpeg)
         );
-        assert_eq!(path(&folder(None), &file("moving.gif")).1, Format::Png);
+        assert_eq!(path(&folder(None), &file("photo.heic")).1, Format::Png);
         assert_eq!(
             path(&folder(Some(AnyFormat::Picture(Format::WebP))), &file("x.png")).0,
             "out/x-candy.webp"
@@ -190,11 +191,26 @@ mod tests {
     }
 
     #[test]
+    fn photos_whose_format_is_not_written_become_png() {
+        let folder = |format| Destination { place: Place::Folder(PathBuf::from("out")), format };
+        let unwritten = |d: &Destination, name: &str| match d.form(&file(name)) {
+            Form::Photo { unwritten, .. } => unwritten,
+            Form::Film(..) => panic!("a photo"),
+        };
+        assert_eq!(unwritten(&folder(None), "a.HEIC").as_deref(), Some(".heic"));
+        assert_eq!(unwritten(&folder(None), "a.jpg"), None);
+        assert_eq!(unwritten(&folder(Some(AnyFormat::Picture(Format::Png))), "a.heic"), None);
+    }
+
+    #[test]
     fn where_one_and_where_many_go() {
         let one = destination(Path::new("nowhere/a.tif"), None, false);
         assert_eq!(
             one.expect("a file"),
-            Destination::File(PathBuf::from("nowhere/a.tif"), AnyFormat::Picture(Format::Tiff))
+            Destination {
+                place: Place::File(PathBuf::from("nowhere/a.tif")),
+                format: Some(AnyFormat::Picture(Format::Tiff))
+            }
         );
         assert!(
             destination(Path::new("a.png"), Some(AnyFormat::Picture(Format::Jpeg)), false).is_err()
@@ -204,6 +220,6 @@ mod tests {
         assert!(destination(Path::new("a.png"), None, true).is_err());
         assert!(destination(Path::new("-"), None, true).is_err());
         let many = destination(Path::new("new-folder"), None, true);
-        assert!(matches!(many, Ok(Destination::Folder(..))));
+        assert!(matches!(many, Ok(Destination { place: Place::Folder(_), .. })));
     }
 }

@@ -54,9 +54,8 @@ pub fn stem_of(path: &Path) -> OsString {
 }
 
 pub struct Inputs {
-    pub sources: Vec<PhotoInput>,
-    /// Of each, its folder below the input that was named.
-    pub subfolders: Vec<PathBuf>,
+    /// Each with its folder below the input that was named.
+    pub sources: Vec<(PhotoInput, PathBuf)>,
     /// Whether an input was a folder.
     pub from_folder: bool,
     /// Notes about the inputs, to print.
@@ -67,41 +66,36 @@ pub struct Inputs {
 /// its own message.
 /// The folder `output` is left out, so that paintings are not painted again.
 pub fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inputs, CliError> {
-    let mut sources = Vec::new();
-    let (mut subfolders, mut from_folder) = (Vec::new(), false);
-    let mut notes = Vec::new();
+    let (mut sources, mut from_folder, mut notes) = (Vec::new(), false, Vec::new());
+    let named = |input| (input, PathBuf::new());
     for input in inputs {
         if input.as_os_str() == STANDARD_STREAM {
-            if sources.contains(&PhotoInput::Stdin) {
+            if sources.iter().any(|(source, _)| *source == PhotoInput::Stdin) {
                 return wrong_use("standard input is given twice");
             }
             if stdin().is_terminal() {
                 return wrong_use("standard input is a terminal; pipe an image into it");
             }
-            sources.push(PhotoInput::Stdin);
+            sources.push(named(PhotoInput::Stdin));
         } else if input.is_dir() {
             from_folder = true;
             let (photos, of_folder) = pictures_in(input, output, recursive)?;
-            for (photo, subfolder) in photos {
-                sources.push(PhotoInput::File(photo));
-                subfolders.push(subfolder);
-            }
+            sources.extend(photos.into_iter().map(|(photo, at)| (PhotoInput::File(photo), at)));
             notes.extend(of_folder);
         } else {
-            sources.push(PhotoInput::File(input.clone()));
+            sources.push(named(PhotoInput::File(input.clone())));
         }
-        subfolders.resize(sources.len(), PathBuf::new());
     }
-    let is_missing = |source: &PhotoInput| {
+    let is_missing = |(source, _): &(PhotoInput, PathBuf)| {
         let file = source.file().filter(|path| !is_numbered(path));
         let error = file.and_then(|path| path.metadata().err());
         error.is_some_and(|error| error.kind() == ErrorKind::NotFound)
     };
     if sources.iter().all(is_missing) {
-        let names = sources.iter().map(PhotoInput::name).join(", ");
+        let names = sources.iter().map(|(source, _)| source.name()).join(", ");
         return wrong_use(format!("no such file: {names}"));
     }
-    Ok(Inputs { sources, subfolders, from_folder, notes })
+    Ok(Inputs { sources, from_folder, notes })
 }
 
 /// The photos of a folder, each with its subfolder, and notes about what is left out; `output` is left out silently.

@@ -15,7 +15,7 @@ pub use super::inputs::PhotoInput;
 use super::{
     CliError,
     args::{AnyFormat, StylizeArgs},
-    destination::{Destination, destination, name_of},
+    destination::{Destination, Form, Place, destination, name_of},
     inputs::{Inputs, STANDARD_STREAM, inputs, is_numbered, stem_of},
     wrong_use,
 };
@@ -36,25 +36,27 @@ use crate::{
 pub struct Target {
     /// What it is called in file names, after the photo's name.
     pub label: String,
-    pub place: Place,
-}
-
-/// Where a painting is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    File(PathBuf, Format),
-    /// In this format, or in the photo's own.
-    Stdout(Option<Format>),
+    /// `None` is standard output.
+    pub file: Option<PathBuf>,
+    /// `None` is the photo's own.
+    pub format: Option<Format>,
 }
 
 impl Target {
     /// The file, or `-` for standard output.
     pub fn path(&self) -> &Path {
-        match &self.place {
-            Place::File(path, _) => path,
-            Place::Stdout(_) => Path::new(STANDARD_STREAM),
-        }
+        self.file.as_deref().unwrap_or(Path::new(STANDARD_STREAM))
     }
+}
+
+/// A photo to paint.
+#[derive(Debug)]
+pub struct PhotoSource {
+    pub input: PhotoInput,
+    /// The format of its paintings; `None` is its own.
+    format: Option<Format>,
+    /// The subfolder of the output.
+    subfolder: PathBuf,
 }
 
 /// A video to paint.
@@ -97,7 +99,7 @@ pub struct JobStyle {
 pub struct Job {
     pub args: StylizeArgs,
     /// The photos, in the order of the paintings.
-    pub sources: Vec<PhotoInput>,
+    pub sources: Vec<PhotoSource>,
     /// The videos, which are painted after the photos.
     pub films: Vec<FilmInput>,
     /// The styles; `all` is already expanded.
@@ -111,8 +113,6 @@ pub struct Job {
     /// Notes about the inputs, to print.
     pub notes: Vec<String>,
     destination: Destination,
-    /// The subfolder of the output for each photo.
-    subfolders: Vec<PathBuf>,
 }
 
 impl Job {
@@ -138,34 +138,31 @@ impl Job {
                 styles.push(JobStyle { typed, from_all: false });
             }
         }
-        let Inputs { sources, subfolders, from_folder, mut notes } =
+        let Inputs { sources, from_folder, mut notes } =
             inputs(&args.inputs, &args.output, args.recursive)?;
         let style_count =
             if args.contact_sheet { 1 } else { styles.len() + usize::from(has_pictures) };
         let several = sources.len() * style_count > 1 || from_folder;
         let destination = destination(&args.output, args.format, several)?;
-        if args.json && matches!(destination, Destination::Stdout(_)) {
+        if args.json && destination.place == Place::Stdout {
             return wrong_use(
                 "--json and the image cannot both go to standard output; name a file",
             );
         }
-        let (mut photos, mut photo_folders, mut films) = (Vec::new(), Vec::new(), Vec::new());
-        for (source, subfolder) in sources.into_iter().zip(subfolders) {
-            match (destination.container(&source), source) {
-                (Some(container), PhotoInput::File(source)) => {
+        let (mut photos, mut films, mut unwritten) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for (input, subfolder) in sources {
+            match destination.form(&input) {
+                Form::Film(source, container) => {
                     let codec = args.codec.unwrap_or(container.usual_codec());
                     films.push(FilmInput { source, container, codec, subfolder });
                 }
-                (_, source) => {
-                    photos.push(source);
-                    photo_folders.push(subfolder);
+                Form::Photo { format, unwritten: ending } => {
+                    unwritten.extend(ending);
+                    photos.push(PhotoSource { input, format, subfolder });
                 }
             }
         }
         check_films(&args, &films, &photos, &destination)?;
-        let unwritten = photos.iter().filter_map(|photo| destination.unwritten(photo));
-        let unwritten: BTreeSet<String> =
-            unwritten.map(|ending| format!(".{}", ending.display()).to_lowercase()).collect();
         if !unwritten.is_empty() {
             let endings = Vec::from_iter(unwritten).join(", ");
             notes.push(format!(
@@ -187,7 +184,6 @@ impl Job {
             existing: if args.force { Existing::Replace } else { Existing::Keep },
             notes,
             destination,
-            subfolders: photo_folders,
             args,
         })
     }
@@ -208,8 +204,8 @@ impl Job {
 
     /// The output folder, if the output is one.
     pub fn folder(&self) -> Option<&Path> {
-        match &self.destination {
-            Destination::Folder(path, _) => Some(path),
+        match &self.destination.place {
+            Place::Folder(path) => Some(path),
             _ => None,
         }
     }
@@ -220,7 +216,7 @@ impl Job {
     /// [`CliError::WrongUse`] if a painting would have the name of an input, or a quality or 16 bits are chosen and no
     /// format has them.
     pub fn targets(&self, labels: &[String]) -> Result<Targets, CliError> {
-        let files = self.sources.iter().filter_map(PhotoInput::file);
+        let files = self.sources.iter().filter_map(|photo| photo.input.file());
         let files = files.chain(self.films.iter().map(|film| film.source.as_path()));
         // Numbered pictures have no file of their pattern's name.
         let real = |path: &Path| {
@@ -246,16 +242,15 @@ impl Job {
             Ok(path)
         };
         let mut photos = Vec::new();
-        for (source, subfolder) in self.sources.iter().zip(&self.subfolders) {
-            let stem = &source.file().map_or("stdin".into(), stem_of);
-            let known = self.destination.format(source);
-            let format = known.unwrap_or_default();
+        for PhotoSource { input, format, subfolder } in &self.sources {
+            let stem = &input.file().map_or("stdin".into(), stem_of);
+            let extension = format.unwrap_or_default().extension();
             let row = labels.iter().map(|label| {
-                let place = match self.destination {
-                    Destination::Stdout(_) => Place::Stdout(known),
-                    _ => Place::File(place(stem, subfolder, label, format.extension())?, format),
+                let file = match self.destination.place {
+                    Place::Stdout => None,
+                    _ => Some(place(stem, subfolder, label, extension)?),
                 };
-                Ok(Target { label: label.clone(), place })
+                Ok(Target { label: label.clone(), file, format: *format })
             });
             photos.push(row.collect::<Result<Vec<_>, CliError>>()?);
         }
@@ -271,10 +266,7 @@ impl Job {
             films.push(row.collect::<Result<Vec<_>, CliError>>()?);
         }
         let has = |property: fn(Format) -> bool| {
-            photos.iter().flatten().any(|target| match target.place {
-                Place::File(_, format) | Place::Stdout(Some(format)) => property(format),
-                Place::Stdout(None) => true,
-            })
+            photos.iter().flatten().any(|target| target.format.is_none_or(property))
         };
         let is_lossy = has(Format::is_lossy) || self.films.iter().any(FilmInput::is_lossy);
         if self.args.quality.is_some() && !is_lossy {
@@ -297,11 +289,11 @@ impl Job {
 fn check_films(
     args: &StylizeArgs,
     films: &[FilmInput],
-    photos: &[PhotoInput],
+    photos: &[PhotoSource],
     destination: &Destination,
 ) -> Result<(), CliError> {
-    if let (Destination::File(path, AnyFormat::Film(container)), false) =
-        (destination, photos.is_empty())
+    if let (Place::File(path), Some(AnyFormat::Film(container)), false) =
+        (&destination.place, destination.format, photos.is_empty())
     {
         return wrong_use(format!(
             "{} is the name of a video ({}), and none is painted; a photo needs .png, .jpg or another image format",
@@ -312,7 +304,7 @@ fn check_films(
     if args.contact_sheet && !films.is_empty() {
         return wrong_use("--contact-sheet is for photos; leave videos out");
     }
-    let files = || photos.iter().filter_map(PhotoInput::file);
+    let files = || photos.iter().filter_map(|photo| photo.input.file());
     if files().any(is_numbered) {
         return wrong_use(
             "numbered pictures are painted as numbered pictures (frames/%05d.png), as a video or into a folder; give such a name with -o",

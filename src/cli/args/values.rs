@@ -171,6 +171,14 @@ impl AnyFormat {
         picture.or_else(|| Container::from_path(path).map(Self::Film))
     }
 
+    /// The format of a picture; `None` for that of a video.
+    pub const fn picture(self) -> Option<Format> {
+        match self {
+            Self::Picture(format) => Some(format),
+            Self::Film(_) => None,
+        }
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Picture(format) => format.name(),

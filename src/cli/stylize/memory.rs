@@ -4,10 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Closed, Opened, Run, failed, format_for};
 use crate::{
-    cli::{
-        CliError,
-        job::{Place, Target},
-    },
+    cli::{CliError, job::Target},
     engine::paint::{PROGRAM_BYTES, PaintError, PaintSettings, frame_bytes},
     lock::lock,
     media::{decode::Photo, encode, memory},
@@ -82,12 +79,9 @@ pub fn held_bytes(opened: &[Opened<'_>]) -> u64 {
 /// Maximum memory that writing a result of `pixels` pixels takes in addition to the result itself.
 fn saving_bytes(photo: &Photo, target: &Target, pixels: usize, given_away: bool) -> u64 {
     let pixels = pixels as u64;
-    let encoding = encode::encoding_bytes(format_for(photo, target), pixels, given_away);
-    match target.place {
-        Place::File(..) => encoding,
-        // For standard output the whole file is built in memory; it is no larger than the picture.
-        Place::Stdout(_) => encoding + 4 * pixels,
-    }
+    // For standard output the whole file is built in memory; it is no larger than the picture.
+    let file = if target.file.is_none() { 4 * pixels } else { 0 };
+    file + encode::encoding_bytes(format_for(photo, target), pixels, given_away)
 }
 
 impl Run<'_> {

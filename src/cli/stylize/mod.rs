@@ -26,7 +26,7 @@ use super::{
     args::StylizeArgs,
     attention,
     interrupt::{interruptible, unless_cancelled},
-    job::{Job, JobStyle, PhotoInput, Place, Target},
+    job::{Job, JobStyle, PhotoInput, PhotoSource, Target},
     modes,
     progress::Progress,
     style_choice::{ChosenStyle, choose_as, of_pictures},
@@ -227,13 +227,13 @@ impl<'a> Run<'a> {
     /// is the only error.
     fn paint_sources(
         &mut self,
-        sources: &[PhotoInput],
+        sources: &[PhotoSource],
         targets: &[Vec<Target>],
     ) -> Result<(), CliError> {
         let mut opened = Vec::new();
         for (source, row) in sources.iter().zip(targets) {
             self.stop_if_cancelled()?;
-            let Some(closed) = self.read(source, row)? else {
+            let Some(closed) = self.read(&source.input, row)? else {
                 continue;
             };
             // A photo is never painted smaller to make room for others.
@@ -273,7 +273,7 @@ impl<'a> Run<'a> {
         let name = source.name();
         let mut targets = Vec::new();
         for target in row {
-            let exists = matches!(&target.place, Place::File(path, _) if path.exists());
+            let exists = target.file.as_ref().is_some_and(|path| path.exists());
             let is_done = self.job.args.skip_existing && exists;
             let refused = if is_done { None } else { check(target, self.job).err() };
             let is_left_out = is_done || refused.is_some();

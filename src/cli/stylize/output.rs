@@ -7,7 +7,7 @@ use crate::{
     cli::{
         CliError,
         args::ProfileChoice,
-        job::{Job, Place, Target},
+        job::{Job, Target},
         progress::Progress,
         style_choice::ChosenStyle,
         terminal::print_bytes,
@@ -114,10 +114,7 @@ impl Run<'_> {
 
 /// The format in which a photo is written to a target.
 pub fn format_for(photo: &Photo, target: &Target) -> Format {
-    match target.place {
-        Place::Stdout(format) => format.unwrap_or(photo.natural_format),
-        Place::File(_, format) => format,
-    }
+    target.format.unwrap_or(photo.natural_format)
 }
 
 /// How a photo was painted, as texts for its file.
@@ -147,7 +144,7 @@ fn write(
         metadata: Some(&photo.metadata),
         ..Attached::default()
     };
-    let Place::File(path, _) = &target.place else {
+    let Some(path) = &target.file else {
         let (bytes, notes) = match finished {
             Finished::Original(bytes) => (Cow::Borrowed(bytes), Vec::new()),
             Finished::Picture(picture, format, texts) => {
@@ -187,7 +184,7 @@ pub fn failed(photo: &Photo, error: &dyn Display) -> CliError {
 }
 
 pub fn check(target: &Target, job: &Job) -> Result<(), String> {
-    let Place::File(path, _) = &target.place else {
+    let Some(path) = &target.file else {
         return Ok(());
     };
     // A missing folder is created when the first file is written.
