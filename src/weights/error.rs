@@ -13,45 +13,67 @@ pub const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 /// Why a weights file was not read. Messages say what was found and, if possible, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
-    Read {
-        path: PathBuf,
-        source: io::Error,
-    },
+    #[error("{} could not be read: {}", limited(path.display()), words(source))]
+    Read { path: PathBuf, source: io::Error },
     /// The file is larger than any network that this program runs.
-    TooLarge {
-        size_bytes: u64,
-        limit_bytes: u64,
-    },
+    #[error("the file has {size_bytes} bytes; the maximum for a checkpoint is {limit_bytes} bytes")]
+    TooLarge { size_bytes: u64, limit_bytes: u64 },
+    #[error(
+        "this is not a checkpoint: {}; StyleForge reads safetensors, PyTorch (.pth) and ONNX files",
+        limited(found)
+    )]
     UnknownFormat {
         /// What the file starts with, as text.
         found: String,
     },
     /// A safetensors file that violates the format.
+    #[error("broken safetensors file: {}", limited(.0))]
     Safetensors(String),
     /// A PyTorch archive that violates the format or uses more than stored (uncompressed) entries.
+    #[error("broken or unsafe PyTorch file: {}", limited(.0))]
     Archive(String),
     /// A pickle that violates the format or uses something that no state dict needs.
+    #[error("refused pickle at byte {offset}: {}; nothing was executed", limited(problem))]
     Pickle {
         /// Position in the pickle, in bytes.
         offset: usize,
         problem: String,
     },
     /// A PyTorch file without a dict of tensors.
+    #[error("this PyTorch file contains no state dict: {}", limited(.0))]
     StateDict(String),
     /// An ONNX file that cannot be decoded.
+    #[error("broken ONNX file: {}", limited(.0))]
     Onnx(String),
     /// An ONNX graph that this program cannot run.
+    #[error("this graph cannot be run: {}", limited(.0))]
     Graph(String),
     /// The values that stand for black and white are unknown.
+    #[error(
+        "the file does not say which values are black and white in the picture that its network {}; set them with --input-range RANGE --output-range RANGE of styles import or stylize, \
+         where RANGE is 0..255, 0..1, -1..1, imagenet or caffe",
+        known.missing().unwrap_or("reads and makes")
+    )]
     PixelValues {
         /// What the file or the user says.
         known: PixelChoice,
     },
     /// A known family that this program does not run.
+    #[error(
+        "this is a checkpoint of the {0} family, which is not supported: {reason}",
+        reason = .0.refusal()
+    )]
     Foreign(Family),
     /// A network that takes a style picture, but a style is expected.
+    #[error(
+        "this is a network for style pictures, not a style: import it with styleforge styles import FILE --name NAME, then use --style-picture PICTURE --style-network NAME"
+    )]
     StyleNetwork,
     /// The keys do not fit the network.
+    #[error(
+        "the checkpoint does not fit the style network: {}",
+        [missing.named("missing"), unexpected.named("unexpected")].concat().join("; ")
+    )]
     Keys {
         /// By their published names.
         missing: KeyList,
@@ -59,14 +81,23 @@ pub enum WeightsError {
         unexpected: KeyList,
     },
     /// The file contains the same weight twice.
+    #[error(
+        "the checkpoint contains {first}{}",
+        if first == second { " twice".into() } else { format!(" and {second}, which are the same weight") }
+    )]
     DuplicateKey {
         first: String,
         /// The other spelling, or the same one.
         second: String,
     },
     /// A checkpoint with several sets of weights, none of which is the only average. Contains their places.
+    #[error(
+        "the checkpoint contains several sets of weights: {}; keep one of them and save it again",
+        limited(.0)
+    )]
     SeveralSets(KeyList),
     /// A weight whose shape does not match its neighbours.
+    #[error("{key} has shape {}; the network needs {needed}", limited(format_args!("{got:?}")))]
     Shape {
         /// The key in the file.
         key: String,
@@ -75,12 +106,14 @@ pub enum WeightsError {
         needed: String,
     },
     /// One tensor that cannot be used.
+    #[error("{key} {}", limited(problem))]
     Tensor {
         /// The key in the file.
         key: String,
         problem: String,
     },
     /// A weight that is not a finite number.
+    #[error("{key} contains {value} at position {position}; weights must be finite")]
     NotFinite {
         /// The key in the file.
         key: String,
@@ -90,12 +123,18 @@ pub enum WeightsError {
         position: usize,
     },
     /// Tensors share so many bytes that the file would grow in memory.
+    #[error(
+        "the weights take {total_bytes} bytes but the file has only {file_bytes}; its tensors overlap"
+    )]
     Overlap {
         /// Sum of the tensors' sizes.
         total_bytes: usize,
         file_bytes: u64,
     },
     /// Reading would exceed the limit for a file of this size.
+    #[error(
+        "reading it takes more than {limit} {what}, too much for a file of {file_bytes} bytes; it is damaged or malicious"
+    )]
     TooCostly {
         /// What the limit counts: steps or bytes of memory.
         what: &'static str,
@@ -103,12 +142,16 @@ pub enum WeightsError {
         file_bytes: u64,
     },
     /// The system has no memory for the file's contents.
-    Memory {
-        needed_bytes: u64,
-    },
+    #[error(
+        "reading it needs {} MB of memory at once, which the system does not have; close other programs",
+        needed_bytes.div_ceil(1_000_000)
+    )]
+    Memory { needed_bytes: u64 },
     /// Weights that fit no model.
+    #[error("{}", limited(.0))]
     Misfit(#[from] Misfit),
     /// Sizes that this program does not run.
+    #[error("{}", limited(.0))]
     Network(#[from] NetworkError),
 }
 
@@ -120,148 +163,22 @@ impl WeightsError {
     pub(super) fn tensor(key: &str, problem: impl Into<String>) -> Self {
         Self::Tensor { key: shortened(key), problem: problem.into() }
     }
-
-    /// Writes the whole message, however long.
-    fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
-        match self {
-            Self::Read { path, source } => {
-                write!(f, "{} could not be read: {}", path.display(), words(source))
-            }
-            Self::TooLarge {
-                size_bytes,
-                limit_bytes,
-            } => write!(
-                f,
-                "the file has {size_bytes} bytes; the maximum for a checkpoint is {limit_bytes} bytes"
-            ),
-            Self::UnknownFormat { found } => write!(
-                f,
-                "this is not a checkpoint: {found}; StyleForge reads safetensors, PyTorch (.pth) \
-                 and ONNX files"
-            ),
-            Self::Safetensors(problem) => write!(f, "broken safetensors file: {problem}"),
-            Self::Archive(problem) => write!(f, "broken or unsafe PyTorch file: {problem}"),
-            Self::Pickle { offset, problem } => write!(
-                f,
-                "refused pickle at byte {offset}: {problem}; nothing was executed"
-            ),
-            Self::StateDict(problem) => {
-                write!(f, "this PyTorch file contains no state dict: {problem}")
-            }
-            Self::Onnx(problem) => write!(f, "broken ONNX file: {problem}"),
-            Self::Graph(problem) => {
-                write!(f, "this graph cannot be run: {problem}")
-            }
-            Self::PixelValues { known } => write!(
-                f,
-                "the file does not say which values are black and white in the picture that its network {}; set them with --input-range RANGE --output-range RANGE of styles import or stylize, \
-                 where RANGE is 0..255, 0..1, -1..1, imagenet or caffe",
-                known.missing().unwrap_or("reads and makes")
-            ),
-            Self::Foreign(family) => write!(
-                f,
-                "this is a checkpoint of the {family} family, which is not supported: {}",
-                family.refusal()
-            ),
-            Self::StyleNetwork => f.write_str(
-                "this is a network for style pictures, not a style: import it with styleforge styles import FILE --name NAME, then use --style-picture PICTURE --style-network NAME",
-            ),
-            Self::Keys {
-                missing,
-                unexpected,
-            } => {
-                let parts = [("missing", missing), ("unexpected", unexpected)];
-                let parts = parts.iter().filter(|(_, keys)| !keys.is_empty());
-                let parts: Vec<String> =
-                    parts.map(|(what, keys)| format!("{what} {keys}")).collect();
-                let parts = parts.join("; ");
-                write!(f, "the checkpoint does not fit the style network: {parts}")
-            }
-            Self::DuplicateKey { first, second } if first == second => {
-                write!(f, "the checkpoint contains {first} twice")
-            }
-            Self::DuplicateKey { first, second } => write!(
-                f,
-                "the checkpoint contains {first} and {second}, which are the same weight"
-            ),
-            Self::SeveralSets(places) => write!(
-                f,
-                "the checkpoint contains several sets of weights: {places}; keep one of them and save it again"
-            ),
-            Self::Shape { key, got, needed } => {
-                write!(f, "{key} has shape {got:?}; the network needs {needed}")
-            }
-            Self::Tensor { key, problem } => write!(f, "{key} {problem}"),
-            Self::NotFinite {
-                key,
-                value,
-                position,
-            } => write!(
-                f,
-                "{key} contains {value} at position {position}; weights must be finite"
-            ),
-            Self::Overlap {
-                total_bytes,
-                file_bytes,
-            } => write!(
-                f,
-                "the weights take {total_bytes} bytes but the file has only {file_bytes}; its \
-                 tensors overlap"
-            ),
-            Self::TooCostly {
-                what,
-                limit,
-                file_bytes,
-            } => write!(
-                f,
-                "reading it takes more than {limit} {what}, too much for a file of {file_bytes} bytes; it is damaged or malicious"
-            ),
-            Self::Memory { needed_bytes } => write!(
-                f,
-                "reading it needs {} MB of memory at once, which the system does not have; close other programs",
-                needed_bytes.div_ceil(1_000_000)
-            ),
-            Self::Misfit(misfit) => write!(f, "{misfit}"),
-            Self::Network(error) => write!(f, "{error}"),
-        }
-    }
 }
 
-/// Maximum length of a message. Most messages contain text from a file; this limit keeps all of them short.
+/// Maximum length of a message. Most messages contain text from a file; keys are [`shortened`] and other parts
+/// [`limited`].
 pub const MAX_MESSAGE_BYTES: usize = 2000;
+/// Maximum length of a part; a message has at most two of them.
+const MAX_PART_BYTES: usize = 800;
 
-impl fmt::Display for WeightsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut message = Shortening { to: f, left_bytes: MAX_MESSAGE_BYTES, is_cut: false };
-        match self.write(&mut message) {
-            Err(_) if message.is_cut => Ok(()),
-            result => result,
-        }
+/// A part of a message, cut when long.
+fn limited(part: impl fmt::Display) -> String {
+    let mut text = part.to_string();
+    if text.len() > MAX_PART_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_PART_BYTES));
+        text.push('…');
     }
-}
-
-/// Passes text on until the message has reached its maximum length.
-struct Shortening<'f, 'b> {
-    to: &'f mut fmt::Formatter<'b>,
-    left_bytes: usize,
-    is_cut: bool,
-}
-
-impl fmt::Write for Shortening<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        const CUT: &str = "…";
-        if text.len() + CUT.len() <= self.left_bytes {
-            self.left_bytes -= text.len();
-            return self.to.write_str(text);
-        }
-        let whole = text.floor_char_boundary(self.left_bytes.saturating_sub(CUT.len()));
-        self.is_cut = true;
-        self.left_bytes = 0;
-        self.to.write_str(&text[..whole])?;
-        self.to.write_str(CUT)?;
-        // Stops a list from writing more.
-        Err(fmt::Error)
-    }
+    text
 }
 
 impl From<WeightsError> for String {
@@ -293,6 +210,11 @@ impl KeyList {
 
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// The keys after the word for what they are; nothing if there are none.
+    fn named(&self, what: &str) -> Vec<String> {
+        if self.is_empty() { Vec::new() } else { vec![limited(format_args!("{what} {self}"))] }
     }
 }
 
@@ -348,20 +270,28 @@ mod tests {
     #[test]
     fn no_message_is_long() {
         let long = || "ä".repeat(100_000);
+        let keys = |count: usize| -> KeyList {
+            (0..count)
+                .map(|_| "ö".repeat(NAMED_CHARS))
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str)
+                .collect()
+        };
         for error in [
             WeightsError::Safetensors(long()),
-            WeightsError::Tensor { key: long(), problem: long() },
+            WeightsError::tensor(&long(), long()),
             WeightsError::Shape {
-                key: "key".to_owned(),
+                key: shortened(&long()),
                 got: vec![usize::MAX; 100_000],
-                needed: long(),
+                needed: "[3]".to_owned(),
             },
             WeightsError::Read { path: long().into(), source: io::Error::other("gone") },
+            WeightsError::Keys { missing: keys(20), unexpected: keys(20) },
         ] {
             let message = error.to_string();
             assert!(message.len() <= MAX_MESSAGE_BYTES, "{} bytes", message.len());
-            assert!(message.len() > MAX_MESSAGE_BYTES - 30, "{} bytes", message.len());
-            assert!(message.ends_with('…'), "{message}");
+            assert!(message.contains('…'), "{message}");
         }
         let short =
             WeightsError::Tensor { key: "key".to_owned(), problem: "is not a tensor".to_owned() };
