@@ -1,11 +1,12 @@
 //! The families of checkpoints, which are recognised by the names of their weights. This module knows no format and no
 //! shape.
 
-use std::fmt;
-
 use serde::{Serialize, Serializer};
 
-use crate::models::{Model, Spelling, unwrapped};
+use crate::{
+    mode::named,
+    models::{Model, Spelling, unwrapped},
+};
 
 /// The origin of a checkpoint: the code base whose names or graph it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,23 +35,6 @@ pub enum Family {
 }
 
 impl Family {
-    /// The name in messages.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PytorchExamples => "pytorch/examples",
-            Self::StyleForge => "StyleForge",
-            Self::Style => "StyleForge style",
-            Self::OnnxExport => "ONNX export",
-            Self::PictureNetwork => "picture network",
-            Self::AnyPicture => "style picture",
-            Self::StyleNetwork => "network for style pictures",
-            Self::Yakhyo => "yakhyo",
-            Self::Rrmina => "rrmina",
-            Self::Torch7 => "jcjohnson",
-            Self::TorchScript => "TorchScript",
-        }
-    }
-
     /// Why this program does not run the family, and what to do; empty for those it runs.
     pub(super) const fn refusal(self) -> &'static str {
         match self {
@@ -66,15 +50,25 @@ impl Family {
     }
 }
 
+named!(
+    Family,
+    "family",
+    PytorchExamples = "pytorch/examples",
+    StyleForge = "StyleForge",
+    Style = "StyleForge style",
+    OnnxExport = "ONNX export",
+    PictureNetwork = "picture network",
+    AnyPicture = "style picture",
+    StyleNetwork = "network for style pictures",
+    Yakhyo = "yakhyo",
+    Rrmina = "rrmina",
+    Torch7 = "jcjohnson",
+    TorchScript = "TorchScript"
+);
+
 impl Serialize for Family {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
     }
 }
 

@@ -19,7 +19,9 @@ use super::{
     error::{KeyList, shortened},
     family::{STYLE_NETWORK_SIGNS, bare, is_style_network},
     fit::{NamedTensors, check_overlap, check_shape, finite_values, float_type, keys, missing},
-    format_of, named_tensors, read_file,
+    format_of, named_tensors,
+    names::stem,
+    read_file,
     safetensors::file,
     tensor::{Dtype, Scaling, StoredTensor},
 };
@@ -95,10 +97,7 @@ impl StyleNetwork {
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_file(path)?;
         let transformer = from_bytes(&bytes, &Budget::for_file(bytes.len()))?;
-        Ok(Self {
-            name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            transformer: Arc::new(transformer),
-        })
+        Ok(Self { name: stem(path), transformer: Arc::new(transformer) })
     }
 
     pub fn is_built_in(&self) -> bool {

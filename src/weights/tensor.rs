@@ -3,27 +3,22 @@
 //! Everything is checked against bytes that are present before anything is allocated. This module knows no file format
 //! and no layer.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use half::{bf16, f16};
-use serde::Serialize;
 
-use crate::allocation;
+use crate::{allocation, mode::named};
 
 /// Number types in which a checkpoint may store its weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StorageType {
     /// IEEE half precision.
-    #[serde(rename = "fp16")]
     F16,
     /// The upper half of single precision.
-    #[serde(rename = "bf16")]
     Bf16,
     /// IEEE single precision.
-    #[serde(rename = "fp32")]
     F32,
     /// IEEE double precision; rounded to single when read.
-    #[serde(rename = "fp64")]
     F64,
 }
 
@@ -36,23 +31,9 @@ impl StorageType {
             Self::F64 => 8,
         }
     }
-
-    /// `fp16`, `bf16`, `fp32` or `fp64`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::F16 => "fp16",
-            Self::Bf16 => "bf16",
-            Self::F32 => "fp32",
-            Self::F64 => "fp64",
-        }
-    }
 }
 
-impl fmt::Display for StorageType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+named!(StorageType, "number type", F16 = "fp16", Bf16 = "bf16", F32 = "fp32", F64 = "fp64");
 
 /// Number type of a stored tensor, usable as weights or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +47,10 @@ impl Dtype {
     /// The type of this name. Numbers of less than a byte count as one; such tensors are only named when they are
     /// refused.
     pub fn named(name: &'static str) -> Self {
+        if let Ok(float) = name.parse() {
+            return Self::Float(float);
+        }
         let size_bytes = match name {
-            "fp16" => return Self::Float(StorageType::F16),
-            "bf16" => return Self::Float(StorageType::Bf16),
-            "fp32" => return Self::Float(StorageType::F32),
-            "fp64" => return Self::Float(StorageType::F64),
             "uint16" | "int16" => 2,
             "uint32" | "int32" => 4,
             "uint64" | "int64" | "complex64" => 8,
