@@ -205,14 +205,8 @@ impl Rounds<'_> {
                 control.begin_part(run, runs);
                 control.set_progress(0.0);
                 run += 1;
-                candidate.sweep_caches()?;
-                let window = start..start + self.batch;
-                candidate.run(
-                    &pictures[window.clone()],
-                    window.start,
-                    control,
-                    round >= self.warmup,
-                )?;
+                let inputs = &pictures[start..start + self.batch];
+                candidate.run(inputs, start, control, round >= self.warmup)?;
             }
         }
         control.begin_part(0, 1);
@@ -221,13 +215,10 @@ impl Rounds<'_> {
         self.run_in_a_row(&mut timed, control)?;
         for round in 0..self.frames.min(MAX_PROFILED) {
             let picture = &pictures[round as usize % pictures.len()];
-            let mut output = picture.clone();
             for candidate in &mut timed {
-                candidate.sweep_caches()?;
-                candidate.run_eagerly(picture, &mut output, control)?;
+                candidate.run_eagerly(picture, control)?;
                 if profile {
-                    candidate.sweep_caches()?;
-                    candidate.profile(picture, &mut output, control)?;
+                    candidate.profile(picture, control)?;
                 }
             }
         }
@@ -273,9 +264,7 @@ impl Rounds<'_> {
             if control.is_cancelled() {
                 return Err(BackendError::Cancelled.into());
             }
-            let mut output = picture.clone();
-            timed.sweep_caches()?;
-            timed.profile(picture, &mut output, control)?;
+            timed.profile(picture, control)?;
             if round < self.warmup {
                 timed.kernels_ms.clear();
             }
@@ -344,6 +333,7 @@ impl TimedCandidate<'_> {
         control: &RunControl,
         counts: bool,
     ) -> Result<(), MeasureError> {
+        self.sweep_caches()?;
         let started = Instant::now();
         let outputs = &mut self.painted[start..start + inputs.len()];
         let timing = self.session.paint_all(inputs, outputs, control)?;
@@ -356,30 +346,21 @@ impl TimedCandidate<'_> {
         Ok(())
     }
 
-    fn run_eagerly(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<(), MeasureError> {
-        let Some(session) = self.session.inspect() else {
-            return Ok(());
-        };
-        let timing = session.paint_step_by_step(input, output, control)?;
-        self.eager_ms.extend(timing.map(|timing| timing.total_ms));
+    fn run_eagerly(&mut self, input: &Frame, control: &RunControl) -> Result<(), MeasureError> {
+        self.sweep_caches()?;
+        if let Some(session) = self.session.inspect() {
+            let timing = session.paint_step_by_step(input, &mut input.clone(), control)?;
+            self.eager_ms.extend(timing.map(|timing| timing.total_ms));
+        }
         Ok(())
     }
 
-    fn profile(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<(), MeasureError> {
+    fn profile(&mut self, input: &Frame, control: &RunControl) -> Result<(), MeasureError> {
+        self.sweep_caches()?;
         let Some(session) = self.session.inspect() else {
             return Ok(());
         };
-        self.kernels = session.profile(input, output, control)?;
+        self.kernels = session.profile(input, &mut input.clone(), control)?;
         self.kernels_ms.resize(self.kernels.len(), Vec::new());
         for (list, kernel) in self.kernels_ms.iter_mut().zip(&self.kernels) {
             list.push(kernel.ms);

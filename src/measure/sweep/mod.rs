@@ -7,11 +7,6 @@ mod report;
 
 pub use report::SweepReport;
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
-
 use serde::Serialize;
 
 use super::{MeasureError, Setup, Subject};
@@ -173,7 +168,7 @@ impl Series {
 pub struct Planned {
     axis: Axis,
     model: ModelSize,
-    places: Vec<(Place, Arc<Subject>)>,
+    places: Vec<Place>,
     /// See [`Series::end`].
     pub end: Option<String>,
 }
@@ -222,21 +217,14 @@ impl Sweep<'_> {
         let device = self.backend.device().kind;
         let mut all: Vec<Planned> = Vec::new();
         let mut refused = None;
-        let mut subjects: HashMap<(ModelSize, usize), Arc<Subject>> = HashMap::new();
         for axis in Axis::ALL {
             for &model in models {
                 let mut planned = Planned { axis, model, places: Vec::new(), end: None };
                 for place in Place::all(axis, device) {
-                    let subject = match subjects.entry((model, place.blocks)) {
-                        Entry::Occupied(made) => made.get().clone(),
-                        Entry::Vacant(free) => {
-                            let made = Subject::random_with_blocks(model, place.blocks)?;
-                            free.insert(Arc::new(made)).clone()
-                        }
-                    };
+                    let subject = Subject::random_with_blocks(model, place.blocks)?;
                     let setup = self.setup(&place, &subject);
                     match setup.check(&[self.mode], self.max_memory_bytes) {
-                        Ok(()) => planned.places.push((place, subject)),
+                        Ok(()) => planned.places.push(place),
                         // Larger points do not fit either.
                         Err(error) => {
                             let MeasureError::Memory { needed_mb, limit_mb, .. } = &error else {
@@ -270,9 +258,12 @@ impl Sweep<'_> {
             costs: Vec::new(),
             end: planned.end.clone(),
         };
-        for (place, subject) in &planned.places {
-            let setup = self.setup(place, subject);
-            let measured = match setup.measure(&[self.mode], false, control) {
+        for place in &planned.places {
+            let subject = Subject::random_with_blocks(planned.model, place.blocks);
+            let measured = subject.map_err(MeasureError::from).and_then(|subject| {
+                self.setup(place, &subject).measure(&[self.mode], false, control)
+            });
+            let measured = match measured {
                 Ok(measured) => measured,
                 Err(error) => {
                     series.end = Some(format!("{}: {error}", place.name(series.axis)));
@@ -383,7 +374,7 @@ pub(super) mod tests {
         assert_eq!(sizes.name(), "sizes, lite");
         let end = sizes.end.as_deref().expect("an end");
         assert!(end.contains("60 MB may be used"), "{end}");
-        let last = sizes.places.last().expect("a place").0;
+        let last = sizes.places.last().expect("a place");
         assert!(
             last.width < 1920
                 && end.starts_with(
