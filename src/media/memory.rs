@@ -20,6 +20,11 @@ pub fn available_bytes() -> Option<u64> {
     }
 }
 
+/// Peak memory of this process. `None` if the system does not report it.
+pub fn process_peak_bytes() -> Option<u64> {
+    status_bytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
 /// Whether the address space is limited (`ulimit -v`).
 pub fn has_limited_addresses() -> bool {
     address_limit_bytes().is_some()
@@ -32,7 +37,7 @@ fn address_limit_bytes() -> Option<u64> {
 /// Bytes left by a limit on the address space (`ulimit -v`); `None` if there is none.
 fn address_space_left_bytes() -> Option<u64> {
     let limit = address_limit_bytes()?;
-    let used = virtual_size_bytes(&std::fs::read_to_string("/proc/self/status").ok()?)?;
+    let used = status_bytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmSize:")?;
     Some(limit.saturating_sub(used))
 }
 
@@ -42,9 +47,9 @@ fn address_space_limit_bytes(limits: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// `VmSize` in the text of `/proc/self/status` (proc(5)).
-fn virtual_size_bytes(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|l| l.strip_prefix("VmSize:"))?;
+/// A field in the text of `/proc/self/status` (proc(5)).
+fn status_bytes(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|l| l.strip_prefix(field))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kilobytes * 1024)
 }
@@ -63,6 +68,6 @@ mod tests {
         };
         assert_eq!(address_space_limit_bytes(&line("2048000000")), Some(2_048_000_000));
         assert_eq!(address_space_limit_bytes(&line("unlimited")), None);
-        assert_eq!(virtual_size_bytes("Name:\tx\nVmSize:\t    8192 kB\n"), Some(8192 * 1024));
+        assert_eq!(status_bytes("Name:\tx\nVmSize:\t    8192 kB\n", "VmSize:"), Some(8192 * 1024));
     }
 }

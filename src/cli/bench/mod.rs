@@ -25,6 +25,7 @@ use crate::{
         kernels::{csv, trace},
         setup::ceiling,
     },
+    media::memory,
     mode::{AttentionKernel, Mode, ModelSize, Precision, PrecisionChoice, Variant},
     plan::ConvProvider,
     timing::{Ceiling, Percentiles, TimingMethod},
@@ -241,7 +242,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         progress.during(1, &name, &control, || -> Result<(), CliError> {
             reset_process_peak();
             let measured = setup.measure(&chosen, profile, &control)?;
-            let process_peak_bytes = process_peak_bytes();
+            let process_peak_bytes = memory::process_peak_bytes();
             let mut extras = Vec::new();
             for &mode in &chosen {
                 let mut extra = Extras::default();
@@ -358,12 +359,4 @@ fn reset_process_peak() {
     if cfg!(target_os = "linux") {
         std::fs::write("/proc/self/clear_refs", "5").ok();
     }
-}
-
-/// Peak memory of the process, in bytes (proc(5), `VmHWM`).
-fn process_peak_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }
