@@ -23,7 +23,7 @@ use styleforge::{
     models::johnson::{NetworkSpec, keys},
     network::Network,
     weights::{
-        Budget, Checkpoint, Family, Inspection, MAX_MESSAGE_BYTES, PixelChoice, PixelRange,
+        Budget, Checkpoint, Choice, Family, Inspection, MAX_MESSAGE_BYTES, PixelChoice, PixelRange,
         WeightsError, describe, describe_within,
     },
 };
@@ -84,7 +84,7 @@ const STEPS_PER_BYTE: u64 = 32;
 /// Reads a file and reports whether that took few steps.
 fn read(bytes: &[u8]) -> (Result<Checkpoint, WeightsError>, Result<(), String>) {
     let budget = Budget::for_file(bytes.len());
-    let result = Checkpoint::read_within(bytes, &budget);
+    let result = Checkpoint::read_within(bytes, &budget, Choice::default());
     (result, few_steps(&budget))
 }
 

@@ -141,8 +141,8 @@ fn kept_as_a_style_it_is_the_same_network() {
     for (name, ..) in FILES {
         let file = root.path().join(name);
         fs::write(&file, &files()[name]).expect("written");
-        let style = library.import(&file, None).expect("imported");
         let first = read(name);
+        let style = library.keep(&first, &file, None).expect("imported");
         let (kept, ..) = style.load_or_lite(None).expect("read again");
         assert_eq!(kept.network, first.network, "{name}");
         assert_eq!(kept.family, Family::PictureNetwork, "{name}");

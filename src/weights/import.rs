@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Checkpoint, Choice, CodeOf, LibraryError, NetworkLibrary, Result, Style, StyleLibrary,
-    StyleNetwork, any_picture,
+    Checkpoint, CodeOf, LibraryError, NetworkLibrary, Result, Style, StyleLibrary, StyleNetwork,
+    any_picture,
     library::{THUMBNAILS, has_ending},
     names::{free_id, id_from, reserved_for, stated, stem, title_of},
     safetensors::read_metadata,
@@ -19,31 +19,8 @@ use crate::{
 };
 
 impl StyleLibrary {
-    /// Reads a checkpoint strictly and stores it in the user's folder. Its name is `name`, otherwise the title in the
-    /// file, otherwise the file's name. Its widths decide whether it is full or lite.
-    ///
-    /// # Errors
-    /// [`LibraryError`] when the file is refused, the name is taken, empty or a word of the command line, or the file
-    /// cannot be written.
-    pub fn import(&mut self, file: &Path, name: Option<&str>) -> Result<Style, LibraryError> {
-        self.import_as(file, name, Choice::default())
-    }
-
-    /// As [`StyleLibrary::import`]; `choice` supplies what the file does not say about the network.
-    ///
-    /// # Errors
-    /// As [`StyleLibrary::import`].
-    pub fn import_as(
-        &mut self,
-        file: &Path,
-        name: Option<&str>,
-        choice: impl Into<Choice>,
-    ) -> Result<Style, LibraryError> {
-        let checkpoint = Checkpoint::read_as(file, choice).map_err(LibraryError::of(file))?;
-        self.keep(&checkpoint, file, name)
-    }
-
-    /// Stores the checkpoint that was read from `file` in the user's folder, as [`StyleLibrary::import`] does.
+    /// Stores the checkpoint that was read from `file` in the user's folder. Its name is `name`, otherwise the title in
+    /// the file, otherwise the file's name. Its widths decide whether it is full or lite.
     ///
     /// # Errors
     /// [`LibraryError`] when the name is taken, empty or a word of the command line, or the file cannot be written.
@@ -72,7 +49,7 @@ impl StyleLibrary {
     /// mix as text.
     ///
     /// # Errors
-    /// [`LibraryError`] as [`StyleLibrary::import`].
+    /// [`LibraryError`] as [`StyleLibrary::keep`].
     pub fn keep_style_picture(
         &mut self,
         code: &CodeOf,
@@ -209,6 +186,17 @@ mod tests {
         models::johnson::NetworkSpec,
         weights::{Family, StorageType},
     };
+
+    impl StyleLibrary {
+        pub(in crate::weights) fn import(
+            &mut self,
+            file: &Path,
+            name: Option<&str>,
+        ) -> Result<Style, LibraryError> {
+            let checkpoint = Checkpoint::read(file).map_err(LibraryError::of(file))?;
+            self.keep(&checkpoint, file, name)
+        }
+    }
 
     /// A checkpoint of a published shape.
     fn sized(size: ModelSize) -> Vec<u8> {

@@ -138,18 +138,14 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn from_bytes_as(bytes: &[u8], choice: impl Into<Choice>) -> Result<Self> {
-        Self::read_all(bytes, &Budget::for_file(bytes.len()), choice.into())
+        Self::read_within(bytes, &Budget::for_file(bytes.len()), choice.into())
     }
 
-    /// As [`Checkpoint::from_bytes`], with the budget to charge. The caller can read the cost from it afterwards.
+    /// As [`Checkpoint::from_bytes_as`], with the budget to charge. The caller can read the cost from it afterwards.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
-    pub fn read_within(bytes: &[u8], budget: &Budget) -> Result<Self> {
-        Self::read_all(bytes, budget, Choice::default())
-    }
-
-    fn read_all(bytes: &[u8], budget: &Budget, choice: Choice) -> Result<Self> {
+    pub fn read_within(bytes: &[u8], budget: &Budget, choice: Choice) -> Result<Self> {
         if format_of(bytes)? == Format::Onnx {
             return onnx::read_within(bytes, budget, choice);
         }

@@ -75,7 +75,8 @@ fn a_network_of_unknown_values_is_painted_four_ways_and_added_as_chosen() {
         output: Some(PixelRange::Signed),
         order: None,
     };
-    library.import_as(&file, None, choice).expect("imported");
+    let checkpoint = Checkpoint::read_as(&file, choice).expect("read");
+    library.keep(&checkpoint, &file, None).expect("imported");
     let kept = |folder: PathBuf| {
         let mut files = fs::read_dir(folder.join("mobilenet")).expect("a style");
         let file = files.next().expect("weights").expect("an entry").path();

@@ -8,7 +8,7 @@ mod state_dict;
 use proptest::prelude::*;
 use styleforge::{
     models::johnson::{NetworkSpec, keys},
-    weights::{Budget, Checkpoint},
+    weights::{Budget, Checkpoint, Choice},
 };
 
 use super::{Line, alone};
@@ -268,7 +268,8 @@ fn what_is_generated_without_changes_is_read() {
         for is_legacy in [false, true] {
             let file = network(1, 2, filling, is_legacy).file();
             let budget = Budget::for_file(file.len());
-            let checkpoint = Checkpoint::read_within(&file, &budget).expect("a whole network");
+            let checkpoint = Checkpoint::read_within(&file, &budget, Choice::default())
+                .expect("a whole network");
             let spec = NetworkSpec::recognise(checkpoint.network.graph());
             assert_eq!(spec.map(|spec| spec.blocks), Some(2));
         }

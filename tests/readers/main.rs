@@ -28,7 +28,8 @@ use std::{
 use counting::{Allocated, alone, counted};
 use shapes::{Growth, SHAPES, long_keys};
 use styleforge::weights::{
-    Budget, Checkpoint, MAX_MESSAGE_BYTES, ReadCost, WeightsError, describe_within, style_network,
+    Budget, Checkpoint, Choice, MAX_MESSAGE_BYTES, ReadCost, WeightsError, describe_within,
+    style_network,
 };
 
 /// Maximum bytes in memory for a file of this size, including the file.
@@ -57,11 +58,14 @@ struct Line {
 impl Line {
     fn of(name: String, file: &[u8]) -> Self {
         let budget = Budget::for_file(file.len());
-        let (read, allocated) = counted(|| match Checkpoint::read_within(file, &budget) {
-            // It is then read as a style network.
-            Err(WeightsError::StyleNetwork) => style_network::from_bytes(file, &budget).map(drop),
-            read => read.map(drop),
-        });
+        let (read, allocated) =
+            counted(|| match Checkpoint::read_within(file, &budget, Choice::default()) {
+                // It is then read as a style network.
+                Err(WeightsError::StyleNetwork) => {
+                    style_network::from_bytes(file, &budget).map(drop)
+                }
+                read => read.map(drop),
+            });
         let read = Taken {
             allocated,
             cost: budget.cost(),
