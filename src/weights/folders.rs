@@ -2,7 +2,6 @@
 
 use std::{
     env,
-    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -66,19 +65,11 @@ fn around(program: &Path) -> Vec<PathBuf> {
 
 /// Whether a folder is StyleForge's source tree, according to its `Cargo.toml`.
 fn is_our_source(folder: &Path) -> bool {
-    let manifest = text_of(&folder.join("Cargo.toml")).unwrap_or_default();
-    toml::from_str::<toml::Table>(&manifest).is_ok_and(|manifest| {
+    let manifest = plain_file::small(&folder.join("Cargo.toml"), MAX_MANIFEST_BYTES);
+    toml::from_slice::<toml::Table>(&manifest.unwrap_or_default()).is_ok_and(|manifest| {
         let name = manifest.get("package").and_then(|package| package.get("name"));
         name.and_then(toml::Value::as_str) == Some(env!("CARGO_PKG_NAME"))
     })
-}
-
-/// The text of a small plain file.
-fn text_of(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let (file, _) = plain_file::open(path)?;
-    file.take(MAX_MANIFEST_BYTES).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, Metadata},
-    io,
+    io::{self, Read},
     path::Path,
 };
 
@@ -12,6 +12,14 @@ use std::{
 /// The system's error, or that it is a folder or not a plain file.
 pub fn open(path: &Path) -> io::Result<(File, u64)> {
     open_with(path, fs::metadata(path)?, 0)
+}
+
+/// The bytes of a plain file; `None` if it cannot be read or has more than `limit_bytes`.
+pub fn small(path: &Path, limit_bytes: u64) -> Option<Vec<u8>> {
+    let (file, _) = open(path).ok()?;
+    let mut bytes = Vec::new();
+    file.take(limit_bytes + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= limit_bytes).then_some(bytes)
 }
 
 /// As [`open`]; refuses links.

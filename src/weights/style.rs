@@ -6,7 +6,6 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt::{Display, Formatter},
-    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -232,13 +231,7 @@ impl Style {
     pub fn thumbnail(&self) -> Option<Cow<'_, [u8]>> {
         match self.thumbnail.as_ref()? {
             Place::Memory(bytes) => Some(Cow::Borrowed(bytes)),
-            Place::File(path) => {
-                let (file, _) = plain_file::open(path).ok()?;
-                let mut bytes = Vec::new();
-                let most = MAX_THUMBNAIL_BYTES + 1;
-                file.take(most).read_to_end(&mut bytes).ok()?;
-                (bytes.len() as u64 <= MAX_THUMBNAIL_BYTES).then_some(Cow::Owned(bytes))
-            }
+            Place::File(path) => plain_file::small(path, MAX_THUMBNAIL_BYTES).map(Cow::Owned),
         }
     }
 }
