@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Formatter};
 
+use serde::{Serialize, Serializer};
+
 use super::CaptureSettings;
 
 pub use crate::raw_frame::PixelFormat;
@@ -42,13 +44,21 @@ impl FrameInterval {
     }
 }
 
+impl Serialize for FrameInterval {
+    /// As frames per second.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f32(self.fps())
+    }
+}
+
 /// One format that a camera can send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct CameraFormat {
     /// In pixels.
     pub width: u32,
     /// In pixels.
     pub height: u32,
+    #[serde(rename = "fps")]
     pub interval: FrameInterval,
     pub pixels: PixelFormat,
 }

@@ -20,24 +20,9 @@ struct Entry {
     id: String,
     name: String,
     description: String,
-    formats: Vec<FormatEntry>,
+    formats: Vec<CameraFormat>,
     /// Why the camera cannot be used, and what to do.
     problem: Option<String>,
-}
-
-#[derive(Serialize)]
-struct FormatEntry {
-    width: u32,
-    height: u32,
-    fps: f32,
-    pixels: PixelFormat,
-}
-
-impl From<CameraFormat> for FormatEntry {
-    fn from(format: CameraFormat) -> Self {
-        let CameraFormat { width, height, pixels, .. } = format;
-        Self { width, height, fps: format.fps(), pixels }
-    }
 }
 
 impl Entry {
@@ -46,11 +31,13 @@ impl Entry {
             Some(problem) => Err(problem.to_string()),
             None => capture::formats(&id).map_err(|e| e.to_string()),
         };
-        let (formats, problem) = match formats {
-            Ok(formats) => (formats.into_iter().map(FormatEntry::from).collect(), None),
-            Err(problem) => (Vec::new(), Some(problem)),
-        };
-        Self { id: id.to_string(), name, description, formats, problem }
+        Self {
+            id: id.to_string(),
+            name,
+            description,
+            problem: formats.as_ref().err().cloned(),
+            formats: formats.unwrap_or_default(),
+        }
     }
 
     fn lines(&self) -> Vec<String> {
@@ -81,15 +68,15 @@ pub fn run(json: bool) -> Result<(), CliError> {
 }
 
 /// One line for each pixel format: its sizes, each with its highest frame rate.
-fn by_pixels_and_size(formats: &[FormatEntry]) -> Vec<String> {
+fn by_pixels_and_size(formats: &[CameraFormat]) -> Vec<String> {
     let mut lines = Vec::new();
     for pixels in PixelFormat::ALL {
         let mut sizes: Vec<(u32, u32, f32)> = Vec::new();
         for format in formats.iter().filter(|f| f.pixels == pixels) {
             let same = |s: &&mut (u32, u32, f32)| (s.0, s.1) == (format.width, format.height);
             match sizes.iter_mut().find(same) {
-                Some(size) => size.2 = size.2.max(format.fps),
-                None => sizes.push((format.width, format.height, format.fps)),
+                Some(size) => size.2 = size.2.max(format.fps()),
+                None => sizes.push((format.width, format.height, format.fps())),
             }
         }
         if sizes.is_empty() {
@@ -106,14 +93,19 @@ fn by_pixels_and_size(formats: &[FormatEntry]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::FrameInterval;
+
     #[test]
     fn formats_are_gathered() {
-        let format = |pixels, width, height, fps| FormatEntry { width, height, fps, pixels };
+        let format = |pixels, width, height, fps| {
+            let interval = FrameInterval::new(1, fps).expect("a rate");
+            CameraFormat { width, height, interval, pixels }
+        };
         let lines = by_pixels_and_size(&[
-            format(PixelFormat::Yuyv, 640, 480, 15.0),
-            format(PixelFormat::Yuyv, 640, 480, 30.0),
-            format(PixelFormat::Mjpeg, 1280, 720, 60.0),
-            format(PixelFormat::Yuyv, 320, 240, 30.0),
+            format(PixelFormat::Yuyv, 640, 480, 15),
+            format(PixelFormat::Yuyv, 640, 480, 30),
+            format(PixelFormat::Mjpeg, 1280, 720, 60),
+            format(PixelFormat::Yuyv, 320, 240, 30),
         ]);
         assert_eq!(lines, ["MJPEG: 1280x720 at 60", "YUYV: 640x480 at 30, 320x240 at 30"]);
     }
