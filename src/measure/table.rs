@@ -1,4 +1,4 @@
-//! Formats text tables.
+//! Formats measurements: numbers and text tables.
 
 use crate::text::{cut, one_line};
 
@@ -6,6 +6,20 @@ use crate::text::{cut, one_line};
 const MAX_COLUMN_CHARS: usize = 120;
 /// Maximum length of a cell in the last column.
 const MAX_LAST_CHARS: usize = 2000;
+
+/// Milliseconds, with more digits for smaller values.
+pub fn milliseconds(ms: f64) -> String {
+    match ms {
+        ms if ms < 10.0 => format!("{ms:.3}"),
+        ms if ms < 100.0 => format!("{ms:.2}"),
+        ms => format!("{ms:.1}"),
+    }
+}
+
+/// A share from 0 to 1.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
 
 /// Lines of columns separated by two spaces; the first row is the header. A cell is a single line, truncated if it is
 /// too long.
@@ -73,5 +87,11 @@ mod tests {
         }
         let lines = table(&rows(&[&["x\ny\u{1b}[2J", "z"]]));
         assert_eq!(lines, ["x\\ny\\u{1b}[2J  z"]);
+    }
+
+    #[test]
+    fn times_have_the_digits_that_they_are_worth() {
+        let written = [0.01234, 9.87654, 12.3456, 123.456].map(milliseconds);
+        assert_eq!(written, ["0.012", "9.877", "12.35", "123.5"]);
     }
 }

@@ -3,7 +3,7 @@
 use super::Measurement;
 use crate::{
     cli::terminal::{Column, table_of},
-    measure::{KernelRow, ReferenceTiming},
+    measure::{KernelRow, ReferenceTiming, table::percent},
     timing::{Ceiling, TimingMethod},
 };
 
@@ -158,10 +158,6 @@ fn kernels(r: &Measurement) -> Vec<String> {
     lines.push(sums);
     lines.extend(r.extras.ceiling.as_ref().map(limits));
     lines
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }
 
 /// The limits that the shares refer to.

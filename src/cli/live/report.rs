@@ -6,7 +6,7 @@ use super::{camera_out::described, recording::RecordingReport};
 use crate::{
     cli::style_choice::ChosenStyle,
     engine::live::{LiveSize, Stages, meter::Spread},
-    media::camera_out::Status,
+    media::{camera_out::Status, record::pictures},
     mode::{Mode, ModelSize},
     timing::TimingMethod,
 };
@@ -158,10 +158,7 @@ pub fn text(report: &Report) -> Vec<String> {
         ),
         format!(
             "{} in {:.1} s: {:.1} fps at {w} x {h} px from {sw} x {sh} px ({:.1} fps captured)",
-            match report.painted {
-                1 => "1 picture".to_owned(),
-                n => format!("{n} pictures"),
-            },
+            pictures(report.painted),
             report.seconds,
             report.painted_fps,
             report.captured_fps,

@@ -4,13 +4,10 @@
 use eframe::egui::{Role, Ui, vec2};
 use egui_plot::{HoverPosition, Line, MarkerShape, PlotPoints, Points};
 
-use super::{
-    cells::{plot, step_color},
-    table::milliseconds,
-};
+use super::cells::{plot, step_color};
 use crate::{
     gui::theme,
-    measure::{KernelRow, KernelTable},
+    measure::{KernelRow, KernelTable, table::milliseconds},
     timing::Ceiling,
 };
 

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     frame::Frame,
-    measure::{CandidateReport, MeasureError, MeasureReport},
+    measure::{CandidateReport, MeasureError, MeasureReport, table::milliseconds},
+    media::record::pictures,
     timing::TimingMethod,
 };
 
@@ -135,7 +136,7 @@ fn row(
     let (p50, p95) = (candidate.p50_ms_by(method), candidate.p95_ms_by(method));
     let runs = candidate.runs_by(method);
     let beyond = runs.iter().filter(|&&ms| ms > longest_ms).count();
-    let mut figures = format!("p95 {}  ·  {:.1} frames/s", milliseconds(p95), candidate.fps);
+    let mut figures = format!("p95 {} ms  ·  {:.1} frames/s", milliseconds(p95), candidate.fps);
     if method == TimingMethod::Device {
         // The frame rates are by the host's clock.
         figures.push_str(" with transfers");
@@ -148,7 +149,7 @@ fn row(
     let quiet = letters(18.0, colors.quiet);
     canvas.text((right(), baseline), &figures, quiet, Anchor::Right);
     let figures_width = f64::from(canvas.width(&figures, 18.0));
-    let median = milliseconds(p50);
+    let median = milliseconds(p50) + " ms";
     let at = (right() - figures_width - 22.0, baseline);
     canvas.text(at, &median, strong(28.0, color), Anchor::Right);
     let median_width = f64::from(canvas.width(&median, 28.0));
@@ -187,10 +188,7 @@ fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
         None => format!("Same picture by the rule for {}: {equality}", equality.precision),
         Some(failure) => format!("Not the same picture: {failure} ({equality})"),
     };
-    let pictures = match report.pictures {
-        1 => "1 picture".to_owned(),
-        n => format!("{n} pictures"),
-    };
+    let pictures = pictures(report.pictures as u64);
     let protocol = format!(
         "{} interleaved runs of each after {} warm-up runs, {pictures}; bar and line: median; dot: a run; short line: p95  ·  {}, StyleForge {}",
         report.frames, report.warmup_frames, report.date, report.version
@@ -201,14 +199,6 @@ fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
     canvas.text_within(at, &check, letters(18.0, color), Anchor::Left, width);
     let at = (MARGIN, bottom - 44.0);
     canvas.text_within(at, &protocol, letters(16.0, colors.quiet), Anchor::Left, width);
-}
-
-fn milliseconds(ms: f64) -> String {
-    match ms {
-        ms if ms < 10.0 => format!("{ms:.3} ms"),
-        ms if ms < 100.0 => format!("{ms:.2} ms"),
-        ms => format!("{ms:.1} ms"),
-    }
 }
 
 /// A sentence with an initial capital, unless it starts with a mode's name.
