@@ -55,7 +55,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         let chosen = match choose(&library, style.id.as_ref(), None) {
             Ok(chosen) => chosen,
             Err(error) => {
-                progress.message(format!("note: {error}"));
+                progress.note(error);
                 continue;
             }
         };
@@ -63,7 +63,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
             painter.paint(&photo, &chosen.network, PaintSettings::default(), &control)
         });
         for notice in painter.take_notices() {
-            progress.message(format!("note: {notice}"));
+            progress.note(notice);
         }
         let painting = painted
             .map_err(|e| if e.is_cancelled() { CliError::Stopped } else { CliError::failed(e) })?;

@@ -42,20 +42,20 @@ impl Run<'_> {
                     .paint(|painter| painter.paint(&photo.frame, &style.network, settings, control))
             });
             for notice in self.painters.take_notices() {
-                self.progress.message(format!("note: {notice}"));
+                self.progress.note(notice);
             }
             match painted {
                 Ok(painting) => {
                     self.note_style(style);
                     for note in &painting.notes {
-                        self.progress.message(format!("note: {}: {note}", photo.name));
+                        self.progress.note(format!("{}: {note}", photo.name));
                     }
                     let cell = OutputSize::LongSide(width.max(height));
                     let picture = painting.finished(&photo.frame, cell, job.args.painting.look());
                     cells.push((style.title.clone(), picture));
                 }
                 Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
-                Err(error) => self.fail_in(opened, target, &failed(photo, &error).to_string()),
+                Err(error) => self.fail_in(opened, target, failed(photo, &error)),
             }
         }
         if cells.len() == 1 {
@@ -70,7 +70,7 @@ impl Run<'_> {
             }
             None => {
                 let why = "too many styles for one sheet";
-                self.fail_in(opened, target, &failed(photo, &why).to_string());
+                self.fail_in(opened, target, failed(photo, &why));
                 Ok(())
             }
         }

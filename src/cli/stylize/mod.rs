@@ -403,7 +403,7 @@ impl<'a> Run<'a> {
                 },
                 Err(error) => {
                     self.progress.skip(1);
-                    self.fail_in(photo, target, &error.to_string());
+                    self.fail_in(photo, target, error);
                 }
             }
         }
@@ -443,7 +443,7 @@ impl<'a> Run<'a> {
             Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
             Err(error) => {
                 for (opened, target) in &group.photos {
-                    self.fail_in(opened, target, &failed(&opened.photo, &error).to_string());
+                    self.fail_in(opened, target, failed(&opened.photo, &error));
                 }
                 return Ok(());
             }
@@ -500,10 +500,10 @@ impl<'a> Run<'a> {
     }
 
     /// Reports and counts a failure of an opened photo: per painting, or once per photo for contact sheets.
-    fn fail_in(&mut self, opened: &Opened<'_>, target: &Target, error: &str) {
+    fn fail_in(&mut self, opened: &Opened<'_>, target: &Target, error: impl Display) {
         let has_failed = opened.has_failed.replace(true);
         self.failures += usize::from(!(self.job.args.contact_sheet && has_failed));
-        self.report(&opened.photo.name, target, Err(error));
+        self.report(&opened.photo.name, target, Err(&error.to_string()));
     }
 
     /// Reports what became of a painting: its status, or an error.

@@ -47,7 +47,7 @@ impl Run<'_> {
                 let why = "standard output was closed before the image was written";
                 self.fail_in(opened, target, why);
             }
-            Err(error) => self.fail_in(opened, target, &error.to_string()),
+            Err(error) => self.fail_in(opened, target, error),
         }
         Ok(())
     }
