@@ -42,12 +42,15 @@ pub fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides> {
         rest if rest.len() == 3 => (1, rest),
         _ => return Err(odd()),
     };
-    let (height, width, mut layout) = match *rest {
-        [3, height, width] => (height, width, Layout::channels_first(3)),
-        [height, width, 3] => (height, width, Layout::channels_last(3)),
-        [0, height, width] => (height, width, Layout::channels_first(3)),
+    const FIRST: [usize; 4] = [0, 1, 2, 3];
+    const LAST: [usize; 4] = [0, 2, 3, 1];
+    let (height, width, order) = match *rest {
+        [3, height, width] => (height, width, FIRST),
+        [height, width, 3] => (height, width, LAST),
+        [0, height, width] => (height, width, FIRST),
         _ => return Err(odd()),
     };
+    let mut layout = Layout::channels_first(3).transposed(&order).ok_or_else(odd)?;
     if sides.len() == 3 {
         layout.sides.remove(0);
     }

@@ -67,14 +67,6 @@ impl Layout {
         }
     }
 
-    /// Batch, rows, columns, channels.
-    pub fn channels_last(channels: usize) -> Self {
-        Self {
-            factors: vec![channels],
-            sides: vec![vec![], vec![Part::Rows], vec![Part::Columns], vec![Part::Channel(0)]],
-        }
-    }
-
     /// Whether channels are not split, and nothing is repeated.
     pub fn is_whole(&self) -> bool {
         self.factors.len() == 1 && !self.is_repeated()

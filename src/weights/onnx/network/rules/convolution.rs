@@ -206,11 +206,10 @@ impl Reader<'_> {
 
     /// The node of a map whose sides are batch, channels, rows and columns.
     pub fn channels_first_node(&self, x: &MapValue) -> Result<NodeId> {
-        let node = self.scope.node;
         if x.layout.is_channels_first() {
             return Ok(x.node);
         }
-        Err(node.refused(format!(
+        Err(self.refused(format!(
             "reads a map whose sides are {}, not batch, channels, rows and columns",
             self.sides_shown(x)
         )))
@@ -218,7 +217,6 @@ impl Reader<'_> {
 
     /// The node of a map whose second side is its channels, followed by its planes in any shape.
     pub fn planes(&self, x: &MapValue) -> Result<NodeId> {
-        let node = self.scope.node;
         let rest_has_channels = x.layout.sides.iter().skip(2).flatten();
         let mut rest = rest_has_channels.filter(|part| matches!(part, Part::Channel(_)));
         if x.layout.axis(0) == Axis::One
@@ -227,6 +225,6 @@ impl Reader<'_> {
         {
             return Ok(x.node);
         }
-        Err(node.refused("normalises something other than the channels of a map"))
+        Err(self.refused("normalises something other than the channels of a map"))
     }
 }

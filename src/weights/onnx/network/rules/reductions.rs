@@ -158,14 +158,13 @@ impl Reader<'_> {
 
     /// One channel for all of a map.
     fn of_channels(&mut self, id: NodeId, kind: Kind) -> Result<NodeId> {
-        let node = self.scope.node;
         let channels = self.channels(id);
         if let Kind::Mean | Kind::Sum = kind {
             let share = if kind == Kind::Mean { 1.0 / channels as f32 } else { 1.0 };
             return self.small_conv(Conv::square(channels, 1, 1, 1), id, share, 0.0);
         }
         if channels > MAX_COMPARED {
-            return Err(node.refused(format!("compares {channels} channels")));
+            return Err(self.refused(format!("compares {channels} channels")));
         }
         let mut one = |first: usize| {
             let part = self.add(Op::Channels { first, count: 1 }, &[id])?;
