@@ -225,7 +225,7 @@ impl App {
         self.text_keys();
         self.follow_original();
         shortcuts::follow_page(&self.ctx, self.shows_film());
-        let (is_covered, yields) = (self.overlays.is_open(), self.gallery.has_focus());
+        let (is_covered, yields) = (self.overlays.is_open(), self.gallery.focused.is_some());
         let presses = shortcuts::pressed(&self.ctx, is_covered, yields);
         for intent in presses {
             self.press(intent);
@@ -254,7 +254,7 @@ impl App {
         let has_dialog = self.overlays.is_open();
         self.messages.note_dialog(has_dialog);
         let pointer = has_dialog.then(|| ui.input_mut(take));
-        if self.full_screen.is_on() {
+        if self.full_screen.is_on {
             self.full_screen_ui(ui);
         } else {
             self.window_ui(ui);
@@ -264,7 +264,7 @@ impl App {
             self.messages.ui(ui, ui.content_rect(), (Corner::Top, 0.0), false);
         }
         let shown = Shown {
-            cards: self.gallery.cards(),
+            cards: &self.gallery.cards,
             choices: &self.settings.choices,
             exports: &self.exports,
             paintings: &self.paintings,

@@ -30,7 +30,7 @@ impl App {
     pub(super) fn top_bar(&self, ui: &mut Ui, may_fold: bool) {
         let [can_undo, can_redo] = match self.seen_crop() {
             Some(cropping) => cropping.can_step(),
-            None => [self.workspace.history.can_undo(), self.workspace.history.can_redo()],
+            None => self.workspace.history.can_step(),
         };
         let parts = self.live.as_ref().map_or(0, |live| 1 + usize::from(live.uses_camera()));
         let has_words = ui.available_width() >= WORDS_WIDTH[parts];
@@ -193,7 +193,7 @@ pub fn view(ui: &mut Ui, stage: &Stage, is_seen: bool) {
     ui.spacing_mut().item_spacing = egui::Vec2::splat(VIEW_GAP);
     ui.spacing_mut().button_padding.x = VIEW_PADDING;
     let mut offered = Vec::new();
-    if stage.has_painting() || stage.is_alone() {
+    if stage.has_painting() || stage.alone.is_some() {
         offered.extend(stage.looks());
     }
     let font = egui::TextStyle::Button.resolve(ui.style());
@@ -208,7 +208,7 @@ pub fn view(ui: &mut Ui, stage: &Stage, is_seen: bool) {
         .chain(ZOOMS.iter().map(|([letters, ..], _)| *letters));
     let whole = names.map(width).sum::<f32>() + PERCENT_WIDTH;
     // A disabled switch stays in its place.
-    let can_look = is_seen && !stage.is_alone();
+    let can_look = is_seen && stage.alone.is_none();
     if whole <= ui.available_width() {
         ui.horizontal(|ui| {
             looks(ui, &offered, stage.compare, can_look);
@@ -242,7 +242,7 @@ fn zooms(ui: &mut Ui, stage: &Stage, is_seen: bool) {
         let step = Button::new(letters).frame_when_inactive(false);
         button(ui, is_seen, step, [spoken, does], Intent::StepView(by));
         if by == ViewStep::ZoomOut {
-            let percent = format!("{:.0} %", stage.zoom_percent());
+            let percent = format!("{:.0} %", 100.0 * stage.scale);
             let words = Label::new(egui::RichText::new(&percent).small());
             let words = ui.add_enabled_ui(is_seen, |ui| ui.add_sized([PERCENT_WIDTH, 20.0], words));
             (words.inner).accessible_name(format!("Zoom {percent}"));

@@ -88,7 +88,7 @@ impl App {
         detail(ui, choice);
         ui.checkbox(&mut choice.look.keep_colors, format!("Keep the {source}'s colours"))
             .hint_beside(&format!("Use the style's brushwork and the {source}'s colours."));
-        mix::ui(ui, self.gallery.cards(), choice);
+        mix::ui(ui, &self.gallery.cards, choice);
         ui.add_space(theme::GROUP_GAP);
     }
 

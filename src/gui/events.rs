@@ -68,7 +68,7 @@ impl App {
                     if let Some(request) = &mut self.painting.request {
                         request.has_draft = true;
                     }
-                    self.workspace.set_draft(Some(painting));
+                    self.workspace.draft = Some(painting);
                     self.recompose_anew();
                     self.catch_up();
                 }

@@ -79,23 +79,25 @@ fn image_in(look: Look, photo: &PixelFrame, painting: &Repainted) -> egui::Color
 /// The styles that can be chosen.
 #[derive(Default)]
 pub struct Gallery {
-    /// The shown styles, in order.
-    cards: Vec<Card>,
+    /// The shown styles, in display order.
+    pub cards: Vec<Card>,
     /// The removed styles, while the removal can be undone.
     hidden: Vec<Card>,
     /// The order of all styles, including those that are not available.
-    order: StyleOrder,
-    thumbnails: HashMap<String, TextureHandle>,
+    pub order: StyleOrder,
+    /// The styles' own thumbnails by id.
+    pub thumbnails: HashMap<String, TextureHandle>,
     /// Painted thumbnails by style id; `None` if there cannot be one.
-    painted: HashMap<String, Option<PaintedPicture>>,
-    listed: bool,
+    pub painted: HashMap<String, Option<PaintedPicture>>,
+    /// Whether the styles have been listed.
+    pub is_listed: bool,
     problems: Vec<String>,
     /// The chosen style when it was last drawn, and the height of the list then.
     seen: Option<(String, f32)>,
-    /// The style that the program chose automatically, while it is chosen.
-    unasked: Option<String>,
-    /// The style that had the focus when it was last drawn.
-    focused: Option<String>,
+    /// The style that the program chose automatically, while it is chosen. The list does not scroll to it.
+    pub unasked: Option<String>,
+    /// The style that had the focus when it was last drawn. The window's keys then apply to it: it is the chosen one.
+    pub focused: Option<String>,
 }
 
 impl Gallery {
@@ -104,11 +106,6 @@ impl Gallery {
         let mut gallery = Self::default();
         gallery.order.add(ids.iter().map(String::as_str));
         gallery
-    }
-
-    /// The ids of all styles in order, including those that are not available.
-    pub fn order(&self) -> &[String] {
-        self.order.ids()
     }
 
     /// Moves a style. Returns the style that was next to it, or `None` if the style does not move.
@@ -132,7 +129,7 @@ impl Gallery {
     /// Sets the styles of the library: known styles keep their positions, new ones are added at the end. Returns the
     /// ids of styles that are gone or whose appearance has changed.
     pub fn set_cards(&mut self, ctx: &Context, mut cards: Vec<Card>) -> HashSet<String> {
-        self.listed = true;
+        self.is_listed = true;
         let removed = std::mem::take(&mut self.hidden);
         let before: Vec<&Card> = self.cards.iter().chain(&removed).collect();
         let is_same = |old: &Card| {
@@ -162,11 +159,6 @@ impl Gallery {
         (self.hidden, self.cards) = cards.into_iter().partition(is_removed);
         self.sort();
         changed
-    }
-
-    /// Whether the styles have been listed.
-    pub fn is_listed(&self) -> bool {
-        self.listed
     }
 
     /// Stores the problems of the list; returns whether they differ from the previous ones.
@@ -234,11 +226,6 @@ impl Gallery {
         chosen.into_iter().chain(&self.cards).find(lacks).map(|card| card.id.as_str())
     }
 
-    /// Sets a style's painted thumbnail; `None` if it cannot be painted.
-    pub fn set_picture(&mut self, id: String, picture: Option<PaintedPicture>) {
-        self.painted.insert(id, picture);
-    }
-
     /// Shows the painted thumbnails in this strength and these colours.
     pub fn follow_look(&mut self, look: Look) {
         for picture in self.painted.values_mut().flatten().filter(|s| s.look != look) {
@@ -247,24 +234,9 @@ impl Gallery {
         }
     }
 
-    /// Discards the painted thumbnails, because the setting for what they show has changed.
-    pub fn forget_pictures(&mut self) {
-        self.painted.clear();
-    }
-
-    /// Every style, in display order.
-    pub fn cards(&self) -> &[Card] {
-        &self.cards
-    }
-
     /// The style with this id.
     pub fn card(&self, id: &str) -> Option<&Card> {
         self.cards.iter().find(|card| card.id == id)
-    }
-
-    /// Every style, and the own thumbnails by id.
-    pub fn shown(&self) -> (&[Card], &HashMap<String, TextureHandle>) {
-        (&self.cards, &self.thumbnails)
     }
 
     /// The style `by` positions below the chosen one, wrapping around at the ends.
@@ -277,16 +249,6 @@ impl Gallery {
             None => 0,
         };
         self.cards.get(usize::try_from(next).ok()?)
-    }
-
-    /// Starts the list at its top although this style is chosen, because the user has not chosen it.
-    pub fn begin_at_top(&mut self, id: &str) {
-        self.unasked = Some(id.to_owned());
-    }
-
-    /// Whether a style has the focus. The window's keys then apply to it: it is the chosen one.
-    pub fn has_focus(&self) -> bool {
-        self.focused.is_some()
     }
 
     /// Draws the gallery into `ui`. The current style is the chosen one, or an unsaved mix, which is first. Tab stops
@@ -304,7 +266,10 @@ impl Gallery {
             ui,
             |ui| {
                 if self.cards.is_empty() {
-                    theme::caption(ui, if self.listed { NO_STYLES } else { "Looking for styles…" });
+                    theme::caption(
+                        ui,
+                        if self.is_listed { NO_STYLES } else { "Looking for styles…" },
+                    );
                 }
                 let chosen = mix.map(|_| UnkeptMix::ID).or(chosen);
                 self.unasked.take_if(|id| chosen != Some(id.as_str()));

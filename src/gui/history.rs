@@ -97,12 +97,9 @@ impl History {
         }
     }
 
-    pub fn can_undo(&self) -> bool {
-        !self.past.is_empty()
-    }
-
-    pub fn can_redo(&self) -> bool {
-        !self.future.is_empty()
+    /// Whether there are undo and redo steps.
+    pub fn can_step(&self) -> [bool; 2] {
+        [&self.past, &self.future].map(|steps| !steps.is_empty())
     }
 
     /// Notes that a style has a new id.

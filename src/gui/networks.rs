@@ -1,6 +1,6 @@
 //! The networks of styles and mixes: loaded in the background when they are first needed.
 
-use super::{app::App, choice::NetworkOf, live::LiveView, style_source::Loaded, tasks::named};
+use super::{app::App, choice::NetworkOf, style_source::Loaded, tasks::named};
 
 impl App {
     /// A network, if it is loaded; otherwise loads it, unless that has failed.
@@ -27,7 +27,7 @@ impl App {
             .map(|(_, loaded)| loaded.clone());
         let live = self.live.as_ref();
         // Newer settings would cancel the preparation of the previous ones again and again.
-        if older.is_some() && live.is_some_and(LiveView::is_preparing) {
+        if older.is_some() && live.is_some_and(|live| live.snapshot.preparing.is_some()) {
             return older;
         }
         self.network(of).or(older)

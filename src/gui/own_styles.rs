@@ -17,7 +17,7 @@ impl App {
         if !self.comes_back() {
             return;
         }
-        if self.gallery.is_listed() {
+        if self.gallery.is_listed {
             self.list_styles(None);
         }
         if self.live.is_none() && self.workspace.photo().is_none() {
@@ -119,7 +119,7 @@ impl App {
             return;
         };
         self.end_change();
-        let cards = self.gallery.cards();
+        let cards = &self.gallery.cards;
         let place = cards.iter().position(|other| other.id == card.id);
         // The style below it, or above it if it is the last one.
         let beside =
@@ -234,7 +234,7 @@ impl App {
     /// Removes styles from the choice that are not in the gallery.
     pub(super) fn forget_absent(&mut self) {
         let gallery = &self.gallery;
-        if !gallery.is_listed() {
+        if !gallery.is_listed {
             return;
         }
         let card = |id: &str| gallery.card(id);

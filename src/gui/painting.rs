@@ -46,7 +46,7 @@ impl App {
         }
         let Some(recipe) = self.workspace.recipe(self.model()) else {
             self.drop_request();
-            if self.workspace.shown().is_some() || self.workspace.shows_draft() {
+            if self.workspace.shown().is_some() || self.workspace.draft.is_some() {
                 self.workspace.show_only_photo();
                 self.recompose_anew();
             }
@@ -64,8 +64,8 @@ impl App {
         }
         if self.workspace.shown().is_some_and(|s| s.recipe == recipe) {
             self.drop_request();
-            if self.workspace.shows_draft() {
-                self.workspace.set_draft(None);
+            if self.workspace.draft.is_some() {
+                self.workspace.draft = None;
                 self.recompose_anew();
             } else {
                 self.recompose(self.stage.wants_full());
@@ -168,13 +168,13 @@ impl App {
             let ticket = self.painting.composed.ticket + 1;
             self.painting.composed =
                 ComposeRequest { ticket, epoch: ticket + 1, ..ComposeRequest::default() };
-            self.stage.clear_painting();
+            self.stage.painting.clear();
             return;
         };
         self.painting.composed.ticket += 1;
         self.painting.composed.full = full;
         // A draft is drawn over the photo at the photo's size, regardless of the result's size.
-        let output = if self.workspace.shows_draft() {
+        let output = if self.workspace.draft.is_some() {
             OutputSize::Original
         } else {
             self.workspace.choice.output

@@ -247,7 +247,7 @@ impl App {
             Ok(notes) => {
                 self.report_saved(&save.path);
                 self.note_painting(&save.path);
-                self.workspace.mark_saved(save.finished.key);
+                self.workspace.saved.push(save.finished.key);
                 for note in notes {
                     self.messages.notice(note);
                 }

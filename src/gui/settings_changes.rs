@@ -48,11 +48,11 @@ impl App {
 
     /// Copies the order of the styles to the settings; returns whether it has changed.
     pub(super) fn remember_order(&mut self) -> bool {
-        let order = self.gallery.order();
+        let order = &self.gallery.order.ids;
         let stored = &mut self.settings.state.style_order;
         let is_new = stored != order;
         if is_new {
-            order.clone_into(stored);
+            stored.clone_from(order);
         }
         is_new
     }

@@ -14,7 +14,7 @@ pub enum Move {
 /// The ids of every style that was ever listed and not removed by the user, in order.
 #[derive(Clone, Default, PartialEq)]
 pub struct StyleOrder {
-    ids: Vec<String>,
+    pub ids: Vec<String>,
 }
 
 impl StyleOrder {
@@ -25,10 +25,6 @@ impl StyleOrder {
                 self.ids.push(id.to_owned());
             }
         }
-    }
-
-    pub fn ids(&self) -> &[String] {
-        &self.ids
     }
 
     /// The style's position in the order; unknown styles are last.
@@ -88,7 +84,7 @@ mod tests {
     fn new_styles_come_last() {
         let mut order = of(&["wave", "candy"]);
         order.add(["candy", "art", "wave"].into_iter());
-        assert_eq!(order.ids(), ["wave", "candy", "art"]);
+        assert_eq!(order.ids, ["wave", "candy", "art"]);
         // A style that is temporarily not available keeps its position.
         order.add(["art", "new"].into_iter());
         assert_eq!((order.place("candy"), order.place("new")), (1, 3));
@@ -101,12 +97,12 @@ mod tests {
     fn a_style_is_moved_among_the_listed_ones() {
         let mut order = of(&["a", "b", "c"]);
         assert!(order.shift("c", &Move::Before(Some("a".to_owned())), &["a", "b", "c"]));
-        assert_eq!(order.ids(), ["c", "a", "b"]);
+        assert_eq!(order.ids, ["c", "a", "b"]);
         assert!(order.shift("c", &Move::Down, &["c", "a", "b"]));
         assert!(order.shift("b", &Move::Up, &["a", "c", "b"]));
-        assert_eq!(order.ids(), ["a", "b", "c"]);
+        assert_eq!(order.ids, ["a", "b", "c"]);
         assert!(order.shift("a", &Move::Before(None), &["a", "b", "c"]));
-        assert_eq!(order.ids(), ["b", "c", "a"]);
+        assert_eq!(order.ids, ["b", "c", "a"]);
         for (id, to) in [
             ("b", Move::Up),
             ("a", Move::Down),
@@ -123,13 +119,13 @@ mod tests {
     fn styles_that_are_not_listed_stay_where_they_are() {
         let mut order = of(&["a", "hidden", "b", "c"]);
         assert!(order.shift("c", &Move::Up, &["a", "b", "c"]));
-        assert_eq!(order.ids(), ["a", "hidden", "c", "b"]);
+        assert_eq!(order.ids, ["a", "hidden", "c", "b"]);
     }
 
     #[test]
     fn a_stored_order_has_no_duplicates_and_follows_new_ids() {
         let mut order = of(&["b", "a", "b", ""]);
-        assert_eq!(order.ids(), ["b", "a"]);
+        assert_eq!(order.ids, ["b", "a"]);
         order.rename("a", "z");
         assert_eq!(order.place("z"), 1);
     }

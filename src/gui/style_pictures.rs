@@ -61,6 +61,6 @@ impl App {
             // The reason is shown when the user paints with the style.
             Err(_) => None,
         };
-        self.gallery.set_picture(id, picture);
+        self.gallery.painted.insert(id, picture);
     }
 }

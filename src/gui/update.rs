@@ -56,7 +56,7 @@ impl App {
     fn escape(&mut self) {
         if self.overlays.is_open() {
             self.close_overlay();
-        } else if self.full_screen.is_on() {
+        } else if self.full_screen.is_on {
             self.perform(Intent::ToggleFullScreen);
         } else if self.live.is_some() && self.engine.measuring_progress().is_some() {
             self.perform(Intent::ToggleMeasuring);
@@ -125,7 +125,7 @@ impl App {
                     choice.mix = Mix::of(Some(id));
                 }
             }),
-            Intent::PickKey(place) => self.pick(self.gallery.cards().get(place).cloned()),
+            Intent::PickKey(place) => self.pick(self.gallery.cards.get(place).cloned()),
             // A mix is before all styles.
             Intent::StepStyle(by) => {
                 self.pick(self.gallery.neighbour(self.chosen_style().as_deref(), by).cloned());
@@ -139,7 +139,8 @@ impl App {
             Intent::MoveStyle(id, to) => self.move_style(&id, &to),
             // Applies to the visible painting, not to the chosen style.
             Intent::RemoveChosen if self.shows_painting() => {
-                if let Some(path) = self.paintings.viewed().map(|viewed| viewed.path.clone()) {
+                if let Some(path) = self.paintings.viewed.as_ref().map(|viewed| viewed.path.clone())
+                {
                     self.forget_file(FileList::Paintings, &path);
                 }
             }
@@ -224,7 +225,7 @@ impl App {
             Intent::StepView(ViewStep::Wipe(by)) if self.shows_painting() => {
                 self.step_painting(if by < 0.0 { -1 } else { 1 });
             }
-            Intent::StepView(step) => match (&mut self.live, self.paintings.viewed_mut()) {
+            Intent::StepView(step) => match (&mut self.live, &mut self.paintings.viewed) {
                 (Some(live), _) => live.step(step),
                 (None, Some(viewed)) => viewed.stage.step(step),
                 (None, None) => self.stage.step(step),
@@ -341,7 +342,7 @@ impl App {
 
     /// The crop in progress, while it is shown.
     pub(super) fn seen_crop(&self) -> Option<&Cropping> {
-        let is_hidden = self.live.is_some() || self.paintings.viewed().is_some();
+        let is_hidden = self.live.is_some() || self.paintings.viewed.is_some();
         self.cropping.as_ref().filter(|_| !is_hidden)
     }
 
@@ -410,7 +411,7 @@ impl App {
     fn set_choices(&mut self, choices: Choices) {
         theme::apply(&self.ctx, choices.theme);
         if choices.styles_show_photo != self.settings.choices.styles_show_photo {
-            self.gallery.forget_pictures();
+            self.gallery.painted.clear();
         }
         self.settings.choices = choices;
         self.frame_pictures();

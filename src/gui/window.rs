@@ -99,9 +99,8 @@ impl App {
             };
             let chosen = (style, mix.as_ref());
             let live = self.live.as_ref();
-            let moves =
-                |live: &&LiveView| self.settings.live.moving_gallery || live.shows_previews();
-            let moving = live.filter(moves).map(LiveView::previews);
+            let moves = |live: &&LiveView| self.settings.live.moving_gallery || live.shows_previews;
+            let moving = live.filter(moves).map(|live| &live.previews);
             self.gallery.ui(ui, chosen, painting, moving);
         });
         let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
@@ -128,7 +127,8 @@ impl App {
             let area = CentralPanel::no_frame()
                 .show(ui, |ui| {
                     if let Some(live) = &mut self.live {
-                        live.stage_ui(ui, self.gallery.shown(), chosen.as_deref());
+                        let styles = (&*self.gallery.cards, &self.gallery.thumbnails);
+                        live.stage_ui(ui, styles, chosen.as_deref());
                     } else {
                         self.photo_stage(ui);
                     }
@@ -185,26 +185,26 @@ impl App {
 
     /// Whether a picture is shown whose view can be changed.
     fn has_view(&self) -> bool {
-        self.live.is_some() || self.paintings.viewed().is_some() || self.workspace.photo().is_some()
+        self.live.is_some() || self.paintings.viewed.is_some() || self.workspace.photo().is_some()
     }
 
     /// The row with compare mode and zoom.
     fn view_row(&mut self, ui: &mut Ui) {
-        let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
+        let is_grid = self.live.as_ref().is_some_and(|live| live.shows_previews);
         if self.seen_crop().is_some()
             && let Some(cropping) = &mut self.cropping
         {
             cropping.ratio_row(ui);
             return;
         }
-        let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
+        let viewed = self.paintings.viewed.as_ref().map(|viewed| &viewed.stage);
         let live = self.live.as_ref().map(|live| &live.stage);
         bars::view(ui, live.or(viewed).unwrap_or(&self.stage), !is_grid);
     }
 
     /// The photo, or the ways to open one.
     pub(super) fn photo_stage(&mut self, ui: &mut Ui) {
-        if let Some(viewed) = self.paintings.viewed_mut() {
+        if let Some(viewed) = &mut self.paintings.viewed {
             viewed.ui(ui);
             return;
         }
@@ -267,7 +267,7 @@ impl App {
             Some("Adding the style…")
         } else if self.live.is_none()
             && self.cropping.is_none()
-            && self.paintings.viewed().is_none()
+            && self.paintings.viewed.is_none()
             && self.workspace.photo().is_some()
             && self.workspace.choice.style().is_none()
         {
@@ -289,12 +289,12 @@ impl App {
             let progress = self.engine.batch_progress().unwrap_or(0.0);
             let style_text = self.batch_style_text();
             let may_fold = ui.content_rect().width() < CONTROLS_FROM;
-            let seen = !self.full_screen.is_on() && (!may_fold || self.window.controls_open);
+            let seen = !self.full_screen.is_on && (!may_fold || self.window.controls_open);
             let settings = self.batch_settings_text(seen);
             let painting = BatchPainting {
                 style: self.workspace.photo_choice().style(),
                 style_text: &style_text,
-                cards: self.gallery.cards(),
+                cards: &self.gallery.cards,
                 settings: &settings,
             };
             if let Some(batch) = &mut self.batch {
@@ -332,7 +332,7 @@ impl App {
             None if self.device.notice.is_some() => "No device".to_owned(),
             None => "Looking for a device…".to_owned(),
         };
-        let (photo, last_run) = match (&self.live, self.paintings.viewed()) {
+        let (photo, last_run) = match (&self.live, &self.paintings.viewed) {
             (Some(live), _) => {
                 let (source, pace) = live.status(self.cameras.as_ref(), shows_details);
                 (Some(source), pace)

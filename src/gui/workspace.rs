@@ -60,8 +60,10 @@ pub struct Workspace {
     pub history: History,
     paintings: Vec<(Recipe, Arc<Painting>)>,
     shown: Option<Shown>,
-    draft: Option<Arc<Painting>>,
-    saved: Vec<SavedKey>,
+    /// A draft, which hides the finished painting.
+    pub draft: Option<Arc<Painting>>,
+    /// The results that were saved.
+    pub saved: Vec<SavedKey>,
     photos_opened: u64,
     /// The choice with which the photo was opened. The user did not request the resulting painting.
     unasked: Option<Choice>,
@@ -200,16 +202,6 @@ impl Workspace {
         self.shown.as_ref()
     }
 
-    /// Whether a draft is on the table.
-    pub fn shows_draft(&self) -> bool {
-        self.draft.is_some()
-    }
-
-    /// Puts a draft over the finished painting, or removes it.
-    pub fn set_draft(&mut self, draft: Option<Arc<Painting>>) {
-        self.draft = draft;
-    }
-
     /// Puts a finished painting on the table.
     pub fn show(&mut self, recipe: Recipe, painting: Arc<Painting>) {
         self.draft = None;
@@ -307,16 +299,11 @@ impl Workspace {
         })
     }
 
-    /// The key of the current result for [`Workspace::mark_saved`].
+    /// The key of the current result among the saved ones.
     fn saved_key(&self) -> Option<SavedKey> {
         let shown = self.shown.as_ref()?;
         let choice = self.photo_choice();
         Some((shown.recipe.clone(), choice.look, choice.output))
-    }
-
-    /// Notes that a result was saved.
-    pub fn mark_saved(&mut self, key: SavedKey) {
-        self.saved.push(key);
     }
 
     /// Whether the result on the table would be lost. Paintings of the sample and of films never count. Neither does a painting that

@@ -108,8 +108,8 @@ impl Window {
         }
         let shown = window.harness.state_mut();
         shown.now = last;
-        shown.panel.note_sample(sample(TimingMethod::Device));
-        shown.panel.set_ceiling(Some(Ceiling {
+        shown.panel.steps.note(sample(TimingMethod::Device));
+        shown.panel.steps.set_ceiling(Some(Ceiling {
             copy_gb_per_s: 4000.0,
             peak_tflops: Some(1000.0),
             method: "a copy, the maker's figure".to_owned(),
@@ -248,7 +248,7 @@ fn the_mode_says_who_computes_it() {
         ..LiveSample::clone(&sample(TimingMethod::Device))
     };
     let shown = w.harness.state_mut();
-    shown.panel.note_sample(Arc::new(by_library));
+    shown.panel.steps.note(Arc::new(by_library));
     w.harness.run_steps(2);
     let device = w.harness.get_by_label("Device: A GPU");
     let described = device.accesskit_node().description().unwrap_or_default();
@@ -329,8 +329,8 @@ fn steps_are_shown_and_sorted() {
     w.click("Sort by network order");
     assert_eq!(w.rows(), ["conv1", "res1.in1", "conv2"]);
     let shown = w.harness.state_mut();
-    shown.panel.note_sample(sample(TimingMethod::Host));
-    shown.panel.set_ceiling(None);
+    shown.panel.steps.note(sample(TimingMethod::Host));
+    shown.panel.steps.set_ceiling(None);
     w.step();
     w.says("host clock. Steps are timed while painting");
     assert!(w.harness.query_by_label("Sort by share of the limit").is_none());
@@ -349,7 +349,7 @@ fn the_steps_and_the_roofline_show_every_step_that_they_can() {
     w.says("Roofline of 2 steps");
     w.says("Roof: 4000 GB/s and 1000 TFLOP/s (a copy, the maker's figure).");
     w.says("Not shown: 1 step without arithmetic");
-    w.harness.state_mut().panel.set_ceiling(None);
+    w.harness.state_mut().panel.steps.set_ceiling(None);
     w.step();
     w.says("so there is no roof");
 }
@@ -364,7 +364,7 @@ fn a_processor_without_a_roof_is_offered_no_roofline() {
         !tab.accesskit_node().is_disabled()
     };
     assert!(is_offered(&w));
-    w.harness.state_mut().panel.set_ceiling(None);
+    w.harness.state_mut().panel.steps.set_ceiling(None);
     w.step();
     assert!(is_offered(&w), "a GPU's may come");
     w.harness.state_mut().device.kind = DeviceChoice::Cpu;

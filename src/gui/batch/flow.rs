@@ -27,7 +27,7 @@ impl App {
                 choice.style().into_iter().map(|id| self.batch_style(id, &choice.parts())).collect()
             }
             // In the order of the gallery.
-            Some(ids) => (self.gallery.cards().iter())
+            Some(ids) => (self.gallery.cards.iter())
                 .filter(|card| ids.contains(&card.id))
                 .map(|card| self.batch_style(&card.id, &Parts::new()))
                 .collect(),

@@ -48,7 +48,7 @@ impl App {
         let (path, format) = self.with_format(path);
         let (width, height) = photo.frame.size();
         let (width, height) = self.workspace.choice.working_size().resolve(width, height);
-        let cards = self.gallery.cards().iter();
+        let cards = self.gallery.cards.iter();
         self.sheet = Some(ContactSheet {
             photo: photo.frame.clone(),
             long_side_px: width.max(height),

@@ -132,7 +132,7 @@ impl App {
 
     /// The files that exports will write.
     fn outputs_of_exports(&self) -> Vec<PathBuf> {
-        let entries = self.exports.queue.entries().iter().filter(|entry| !entry.is_done());
+        let entries = self.exports.queue.entries.iter().filter(|entry| !entry.is_done());
         entries.map(|entry| entry.export.output.clone()).collect()
     }
 
@@ -182,7 +182,7 @@ impl App {
 
     /// Has exports follow a style that has a new id.
     pub(in crate::gui) fn rename_in_exports(&mut self, old: &str, new: &str) {
-        if !self.exports.queue.entries().is_empty() {
+        if !self.exports.queue.entries.is_empty() {
             self.exports.queue.rename_style(old, new);
             self.exports_changed();
         }
@@ -398,7 +398,7 @@ impl App {
             }
         }
         self.exports.queue.stop();
-        if self.exports.queue.entries().is_empty() {
+        if self.exports.queue.entries.is_empty() {
             return Ok(());
         }
         self.exports_written().map_or(Ok(()), |write| write())

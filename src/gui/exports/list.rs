@@ -53,7 +53,7 @@ impl Exports {
     /// Draws the button that opens the list, if there is anything in it. While the window `is_busy` with moving pictures,
     /// exports without a GPU wait.
     pub fn button(&self, ui: &mut Ui, is_busy: bool) {
-        let entries = self.queue.entries();
+        let entries = &self.queue.entries;
         if entries.is_empty() {
             return;
         }
@@ -83,7 +83,7 @@ impl Exports {
             "One after another; drag a waiting one to change the order. Without a GPU, they wait while live video runs or a film plays. Unfinished ones continue the next time that StyleForge runs.",
         );
         ui.add_space(theme::GAP);
-        let entries = self.queue.entries();
+        let entries = &self.queue.entries;
         ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {
             ui.set_width(ui.available_width());
             let mut drag = Drag::default();

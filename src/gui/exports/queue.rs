@@ -83,7 +83,7 @@ impl Entry {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Queue {
     pub is_paused: bool,
-    entries: Vec<Entry>,
+    pub entries: Vec<Entry>,
     #[serde(skip)]
     newest: u64,
 }
@@ -103,10 +103,6 @@ impl Queue {
         let was_killed = queue.stop();
         queue.is_paused |= was_killed;
         Ok(queue)
-    }
-
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
     }
 
     /// Number of exports that are waiting or running.

@@ -27,7 +27,7 @@ use crate::{
 impl App {
     /// Whether the film page is shown.
     pub(crate) fn shows_film(&self) -> bool {
-        self.film.is_some() && self.live.is_none() && self.paintings.viewed().is_none()
+        self.film.is_some() && self.live.is_none() && self.paintings.viewed.is_none()
     }
 
     pub(crate) fn plays_film(&self) -> bool {
@@ -152,7 +152,7 @@ impl App {
         if self.live.is_some() {
             return;
         }
-        if self.paintings.viewed().is_some() || self.cropping.is_some() {
+        if self.paintings.viewed.is_some() || self.cropping.is_some() {
             self.pause_film();
         }
         while let Some(event) = self.film.as_ref().and_then(|film| film.player.poll()) {
@@ -222,7 +222,7 @@ impl App {
         self.workspace.put_photo(Opened { framing: choice, ..opened });
         self.workspace.set_framed(framing, shown);
         if self.workspace.choice.style().is_none() {
-            self.stage.clear_painting();
+            self.stage.painting.clear();
         }
         self.follow_choice();
     }

@@ -27,7 +27,7 @@ impl App {
     /// Enters or leaves full screen.
     pub(super) fn toggle_full_screen(&mut self) {
         let (is_full, now) = self.ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
-        let is_on = !(is_full || self.full_screen.is_on());
+        let is_on = !(is_full || self.full_screen.is_on);
         self.full_screen.set(is_on, now, self.chosen_name().as_deref());
         self.frame_pictures();
         self.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
@@ -35,13 +35,13 @@ impl App {
 
     /// Frames the pictures for the window or for the full screen.
     pub(super) fn frame_pictures(&mut self) {
-        let framing = match (self.full_screen.is_on(), self.settings.choices.full_screen_fills) {
+        let framing = match (self.full_screen.is_on, self.settings.choices.full_screen_fills) {
             (false, _) => Framing::Window,
             (true, false) => Framing::Fit,
             (true, true) => Framing::Fill,
         };
         self.stage.framing = framing;
-        if let Some(viewed) = self.paintings.viewed_mut() {
+        if let Some(viewed) = &mut self.paintings.viewed {
             viewed.stage.framing = framing;
         }
         if let Some(live) = &mut self.live {
@@ -60,12 +60,13 @@ impl App {
             if shows_controls {
                 area.max.y -= self.full_screen.bar_height;
             }
+            let styles = (&*self.gallery.cards, &self.gallery.thumbnails);
             match &mut self.live {
-                Some(live) => live.stage_ui(ui, self.gallery.shown(), None),
+                Some(live) => live.stage_ui(ui, styles, None),
                 None => self.photo_stage(ui),
             }
             self.over_stage(ui, area, true);
-            if self.full_screen.shows_hint(now) {
+            if now < self.full_screen.hint_until {
                 floating(ui, "leaving hint", Align2::CENTER_TOP, area, |ui| {
                     ui.label("Press Esc to exit full screen");
                 });

@@ -10,8 +10,9 @@ const NAME_SECONDS: f64 = 1.0;
 /// Whether the window is in full screen, and until when each part is shown over the picture, by egui's clock.
 #[derive(Default)]
 pub struct FullScreen {
-    is_on: bool,
-    hint_until: f64,
+    pub is_on: bool,
+    /// Until when it is shown which key leaves full screen.
+    pub hint_until: f64,
     controls_until: f64,
     name_until: f64,
     /// The name of the style or mix in the previous frame.
@@ -21,11 +22,6 @@ pub struct FullScreen {
 }
 
 impl FullScreen {
-    /// Whether the window is in full screen.
-    pub fn is_on(&self) -> bool {
-        self.is_on
-    }
-
     /// Enters or leaves full screen at `now`; `style` is the name of the current style or mix.
     pub fn set(&mut self, is_on: bool, now: f64, style: Option<&str>) {
         *self = Self {
@@ -50,10 +46,6 @@ impl FullScreen {
     /// Whether only pictures and urgent information are to be shown now.
     pub fn shows_only_pictures(&self, now: f64) -> bool {
         self.is_on && !self.shows_controls(now)
-    }
-
-    pub fn shows_hint(&self, now: f64) -> bool {
-        now < self.hint_until
     }
 
     pub fn shows_controls(&self, now: f64) -> bool {

@@ -66,7 +66,7 @@ impl LiveView {
         let why = match (comparison, self.snapshot.preparing) {
             (Some((times, equality)), _) => match ratio(times, equality) {
                 Some(_) => {
-                    format!("{} pairs of frames. Results match: {equality}", self.pairs.count())
+                    format!("{} pairs of frames. Results match: {equality}", self.pairs.pairs.len())
                 }
                 None => format!("Worst check: {equality}"),
             },
@@ -137,7 +137,7 @@ impl LiveView {
     /// The ratio if the pictures were checked to be the same, otherwise why there is none.
     fn verdict(&self, ui: &mut Ui, (times, equality): ([Spread; 2], &Equality)) {
         match ratio(times, equality) {
-            Some(_) if self.pairs.count() < MIN_PAIRS => {
+            Some(_) if self.pairs.pairs.len() < MIN_PAIRS => {
                 ui.label("Measuring…");
             }
             Some(ratio) => {

@@ -167,7 +167,7 @@ impl App {
             }
         });
         if let LiveSize::Auto { target_fps } = choices.size {
-            let lost = live.pace().filter(|_| live.rate_warning.is_lost());
+            let lost = live.pace().filter(|_| live.rate_warning.is_lost);
             let caption = match lost {
                 _ if live.frozen => "Frozen".to_owned(),
                 // The default target rate was not set by the user, so do not show it.

@@ -62,7 +62,7 @@ impl App {
         };
         let are_seen = live.pictures.is_some()
             && (live.shows_previews
-                || (self.settings.live.moving_gallery && !self.full_screen.is_on()));
+                || (self.settings.live.moving_gallery && !self.full_screen.is_on));
         let mut styles = Vec::new();
         if are_seen {
             let large = self.live_model();
@@ -70,7 +70,7 @@ impl App {
                 let of = |model| NetworkOf::Style(card.id.clone(), card.model(model));
                 (card.id.clone(), of(ModelSize::Lite), of(large))
             };
-            let cards = self.gallery.cards().iter().take(MAX_PREVIEWS).map(models);
+            let cards = self.gallery.cards.iter().take(MAX_PREVIEWS).map(models);
             for (id, small, large) in cards.collect::<Vec<_>>() {
                 styles.extend(self.network(&small).map(|loaded| (id, loaded.network)));
                 // Load the large network too, so that it is ready when the user clicks.

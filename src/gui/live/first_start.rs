@@ -23,7 +23,7 @@ impl App {
         let is_free = live.is_some_and(|live| {
             !(live.has_trouble() || live.compares() || live.shows_previews || live.panel_open)
         });
-        is_free && !self.settings.state.has_seen_hint && !self.full_screen.is_on()
+        is_free && !self.settings.state.has_seen_hint && !self.full_screen.is_on
     }
 
     /// Hides the cards at the first key press, except for keys that move to the cards or press them. The first Tab
@@ -81,7 +81,7 @@ impl App {
                 }
             });
             ui.horizontal(|ui| {
-                let numbers = format!("1 to {}", self.gallery.cards().len().clamp(2, 9));
+                let numbers = format!("1 to {}", self.gallery.cards.len().clamp(2, 9));
                 for (keys, does) in [(&*numbers, "change the style"), ("?", "shows all keys")] {
                     key_chips::chips(ui, keys);
                     theme::caption(ui, does);

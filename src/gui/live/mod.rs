@@ -89,7 +89,7 @@ pub struct LiveView {
     source: Source,
     trial: SourceTrial,
     pictures: Option<Reader<LivePicture>>,
-    snapshot: Snapshot,
+    pub snapshot: Snapshot,
     pub stage: Stage,
     frozen: bool,
     /// The picture style for which a message last said that it is painted at a small size.
@@ -101,9 +101,10 @@ pub struct LiveView {
     shows_difference: bool,
     /// The largest difference in the picture on the stage, in levels.
     largest_difference: u8,
-    shows_previews: bool,
+    /// Whether the preview grid is shown instead of the stage.
+    pub shows_previews: bool,
     pub panel_open: bool,
-    previews: PreviewGrid,
+    pub previews: PreviewGrid,
     recording: Option<Recording>,
     /// When the current measurement was first shown, by egui's clock.
     measuring_since: Option<f64>,
@@ -129,11 +130,6 @@ impl LiveView {
     /// Creates a view of `source` that has no pictures yet.
     pub fn new(source: Source) -> Self {
         Self { source, stage: Stage::default().filled(), ..Self::default() }
-    }
-
-    /// Whether the engine is preparing other settings.
-    pub fn is_preparing(&self) -> bool {
-        self.snapshot.preparing.is_some()
     }
 
     /// Whether the current network has attention.
@@ -177,11 +173,6 @@ impl LiveView {
             (self.compares(), Intent::ToggleCompare),
         ];
         open.into_iter().find(|(is, _)| *is).map(|(_, intent)| intent)
-    }
-
-    /// Whether the preview grid is shown instead of the stage.
-    pub fn shows_previews(&self) -> bool {
-        self.shows_previews
     }
 
     /// Leaves the preview grid, which cannot be zoomed or moved, and changes the view of the picture.
@@ -237,10 +228,6 @@ impl LiveView {
             (None, _) => length_in_words(length),
         };
         Some((recorder.map(Recorder::path), taken))
-    }
-
-    pub fn previews(&self) -> &PreviewGrid {
-        &self.previews
     }
 
     /// Draws the picture or the preview grid into the remaining area of `ui`.

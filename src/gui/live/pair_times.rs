@@ -23,7 +23,7 @@ pub struct Compared {
 #[derive(Default)]
 pub struct PairTimes {
     of: Option<Compared>,
-    pairs: VecDeque<[f64; 2]>,
+    pub pairs: VecDeque<[f64; 2]>,
 }
 
 impl PairTimes {
@@ -37,11 +37,6 @@ impl PairTimes {
             self.pairs.pop_front();
         }
         self.pairs.push_back(ms);
-    }
-
-    /// The number of frames used.
-    pub fn count(&self) -> usize {
-        self.pairs.len()
     }
 
     /// Spread of both modes' times; `None` before the first frame.
@@ -68,17 +63,17 @@ mod tests {
         for _ in 0..MIN_PAIRS {
             times.note(of.clone(), [20.0, 10.0]);
         }
-        assert_eq!(times.count(), MIN_PAIRS + 1);
+        assert_eq!(times.pairs.len(), MIN_PAIRS + 1);
         let medians = times.spreads().map(|both| both.map(|side| side.p50));
         assert_eq!(medians, Some([20.0, 10.0]));
         for _ in 0..2 * KEPT {
             times.note(of.clone(), [40.0, 10.0]);
         }
-        assert_eq!(times.count(), KEPT);
+        assert_eq!(times.pairs.len(), KEPT);
         let medians = times.spreads().map(|both| both.map(|side| side.p50));
         assert_eq!(medians, Some([40.0, 10.0]));
         let working = (320, 240);
         times.note(Compared { working, ..of }, [5.0, 2.0]);
-        assert_eq!(times.count(), 1, "another size is another comparison");
+        assert_eq!(times.pairs.len(), 1, "another size is another comparison");
     }
 }

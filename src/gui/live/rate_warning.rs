@@ -14,30 +14,25 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The warning, and since when the rate contradicts it.
 #[derive(Clone, Default)]
 pub struct RateWarning {
-    /// Whether the warning is shown.
-    lost: bool,
+    /// Whether the target rate is missed, and the warning is shown.
+    pub is_lost: bool,
     /// Since when the rate has contradicted the warning.
     otherwise_since: Option<Instant>,
 }
 
 impl RateWarning {
-    /// Whether the target rate is missed.
-    pub fn is_lost(&self) -> bool {
-        self.lost
-    }
-
     /// Notes the rate of the last seconds. The target can only be missed at the minimum size: at larger sizes, the size
     /// is reduced instead.
     pub fn note(&mut self, fps: f64, target_fps: f64, is_least: bool, now: Instant) {
-        let limit = if self.lost { HELD_ABOVE } else { LOST_BELOW };
+        let limit = if self.is_lost { HELD_ABOVE } else { LOST_BELOW };
         let lost = is_least && fps < limit * target_fps;
-        if lost == self.lost {
+        if lost == self.is_lost {
             self.otherwise_since = None;
             return;
         }
         let since = *self.otherwise_since.get_or_insert(now);
         if now.saturating_duration_since(since) >= PATIENCE {
-            self.lost = lost;
+            self.is_lost = lost;
             self.otherwise_since = None;
         }
     }
@@ -67,8 +62,8 @@ mod tests {
                 _ => 30.0,
             };
             warning.note(fps, 30.0, true, at(100 * tick));
-            if shown.last() != Some(&warning.is_lost()) {
-                shown.push(warning.is_lost());
+            if shown.last() != Some(&warning.is_lost) {
+                shown.push(warning.is_lost);
             }
         }
         assert_eq!(shown, [false, true, false]);
@@ -82,19 +77,19 @@ mod tests {
         for tick in 0..100 {
             warning.note(5.0, 30.0, false, at(100 * tick));
         }
-        assert!(!warning.is_lost(), "the size gives way first");
+        assert!(!warning.is_lost, "the size gives way first");
         for tick in 0..100 {
             match tick % 15 {
                 14 => warning.pause(),
                 _ => warning.note(5.0, 30.0, true, at(100 * tick)),
             }
         }
-        assert!(!warning.is_lost());
+        assert!(!warning.is_lost);
         for tick in 100..130 {
             warning.note(5.0, 30.0, true, at(100 * tick));
         }
-        assert!(warning.is_lost());
+        assert!(warning.is_lost);
         warning.pause();
-        assert!(warning.is_lost(), "the warning stays");
+        assert!(warning.is_lost, "the warning stays");
     }
 }

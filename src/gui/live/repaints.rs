@@ -75,7 +75,7 @@ impl LiveView {
         let image = (!self.stays_as_seen).then(|| opaque_image_of(&finer.picture));
         self.finer = Some(finer);
         if let Some(image) = image {
-            if self.stage.is_alone() {
+            if self.stage.alone.is_some() {
                 // The frozen picture was not painted.
                 self.put_on_stage(ctx);
             }

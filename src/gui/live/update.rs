@@ -118,12 +118,12 @@ impl App {
             }
             LiveEvent::Sample(sample) => {
                 if let Some(live) = &mut self.live {
-                    live.panel.note_sample(sample);
+                    live.panel.steps.note(sample);
                 }
             }
             LiveEvent::Ceiling(ceiling) => {
                 if let Some(live) = &mut self.live {
-                    live.panel.set_ceiling(ceiling);
+                    live.panel.steps.set_ceiling(ceiling);
                 }
             }
             LiveEvent::Source(CaptureEvent::Skipped(problem)) => {
@@ -333,11 +333,9 @@ impl App {
         }
         let is_cpu = self.device.is(DeviceChoice::Cpu);
         let kind = self.gallery.card(FIRST_WHEN_SMALL).filter(|_| is_first_start && is_cpu);
-        let first = kind.or(self.gallery.cards().first()).map(|card| card.id.clone());
+        let first = kind.or(self.gallery.cards.first()).map(|card| card.id.clone());
         let is_chosen_for_good = kind.is_some();
-        if let Some(id) = &first {
-            self.gallery.begin_at_top(id);
-        }
+        self.gallery.unasked.clone_from(&first);
         self.workspace.choice.mix = Mix::of(first);
         if is_chosen_for_good {
             self.remember_choice();

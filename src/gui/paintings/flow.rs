@@ -42,7 +42,7 @@ impl App {
         } else {
             has_paintings || self.workspace.photo().is_some()
         };
-        self.live.is_none() && !self.full_screen.is_on() && has_place
+        self.live.is_none() && !self.full_screen.is_on && has_place
     }
 
     /// Whether only the strip's button is shown, or in a low window nothing of the strip.
@@ -140,14 +140,14 @@ impl App {
 
     /// The photo and its painting, or the saved painting that is shown large instead.
     pub(crate) fn seen_pictures(&self) -> Seen {
-        let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
+        let viewed = self.paintings.viewed.as_ref().map(|viewed| &viewed.stage);
         viewed.unwrap_or(&self.stage).seen_pictures()
     }
 
     /// Shows the photo again if the painting that is shown large is no longer in the list.
     pub(crate) fn close_forgotten(&mut self) {
         let listed = &self.settings.state.paintings;
-        let viewed = self.paintings.viewed();
+        let viewed = self.paintings.viewed.as_ref();
         if viewed.is_some_and(|viewed| !listed.contains(&viewed.path)) {
             // A painting that is being opened is still shown.
             let opening = self.paintings.opening.take();
@@ -158,7 +158,7 @@ impl App {
 
     /// Fades the photo in over the painting that was shown large; returns `false` if none was shown or being opened.
     pub(crate) fn close_painting(&mut self) -> bool {
-        let viewed = self.paintings.viewed();
+        let viewed = self.paintings.viewed.as_ref();
         if let Some(viewed) = viewed.filter(|_| self.workspace.photo().is_some()) {
             self.stage.appear_over(&self.ctx, viewed.stage.seen_pictures());
         }
@@ -179,7 +179,7 @@ impl App {
     /// Applies an intent to the painting that is shown large, or shows the photo again before the intent changes it.
     /// Returns `true` if the intent is done.
     pub(crate) fn meet_viewed(&mut self, intent: &Intent) -> bool {
-        match (self.paintings.viewed(), intent) {
+        match (&self.paintings.viewed, intent) {
             (Some(viewed), Intent::Copy) if is_video(&viewed.path) => {
                 self.messages.notice("A video cannot be copied as a picture. Use “Show in folder”.")
             }
@@ -209,17 +209,17 @@ impl App {
 
     /// Whether a painting of the strip is shown large.
     pub(crate) fn shows_painting(&self) -> bool {
-        self.live.is_none() && self.paintings.viewed().is_some()
+        self.live.is_none() && self.paintings.viewed.is_some()
     }
 
     /// The choice with the settings of the painting that is shown large, if its file contains them.
     pub(crate) fn viewed_choice(&self) -> Option<Choice> {
-        of_painting(&self.paintings.viewed()?.texts, &self.workspace.choice)
+        of_painting(&self.paintings.viewed.as_ref()?.texts, &self.workspace.choice)
     }
 
     /// Draws the settings of the painting that is shown large; returns `false` if no painting is shown large.
     pub(crate) fn viewed_settings(&self, ui: &mut Ui) -> bool {
-        let Some(viewed) = self.paintings.viewed() else {
+        let Some(viewed) = &self.paintings.viewed else {
             return false;
         };
         let choice = self.viewed_choice();
@@ -232,7 +232,7 @@ impl App {
 
     /// Draws the buttons of the painting that is shown large; returns `false` if no painting is shown large.
     pub(crate) fn viewed_buttons(&self, ui: &mut Ui) -> bool {
-        let viewed = self.paintings.viewed().filter(|_| self.live.is_none());
+        let viewed = self.paintings.viewed.as_ref().filter(|_| self.live.is_none());
         if let Some(viewed) = viewed {
             view::buttons(ui, &viewed.path);
         }

@@ -60,7 +60,8 @@ pub struct Paintings {
     scrolls_to_viewed: bool,
     /// The painting that is being opened.
     opening: Option<PathBuf>,
-    viewed: Option<Viewed>,
+    /// The painting that is shown large instead of the photo.
+    pub viewed: Option<Viewed>,
     /// Whether the strip is open in a low window, where it takes space from the picture.
     is_open_low: bool,
 }
@@ -129,15 +130,6 @@ impl Paintings {
     /// The thumbnail of a file in a list, if it is ready.
     pub fn small(&self, path: &Path) -> Option<&TextureHandle> {
         self.thumbnails.get(path)?.picture.as_ref().ok()
-    }
-
-    /// The painting that is shown large instead of the photo.
-    pub fn viewed(&self) -> Option<&Viewed> {
-        self.viewed.as_ref()
-    }
-
-    pub fn viewed_mut(&mut self) -> Option<&mut Viewed> {
-        self.viewed.as_mut()
     }
 
     /// Shows the photo again; returns `false` if no painting was shown or being opened.

@@ -53,7 +53,7 @@ impl Viewed {
     pub fn ui(&mut self, ui: &mut Ui) {
         self.stage.ui(ui);
         if is_video(&self.path) {
-            let place = Rect::from_center_size(self.stage.rect().center(), Vec2::splat(PLAY));
+            let place = Rect::from_center_size(self.stage.rect.center(), Vec2::splat(PLAY));
             let play = Button::new(RichText::new(icons::PLAY).size(32.0)).corner_radius(PLAY / 2.0);
             let play = ui.put(place, play).accessible_name("Play the video");
             play.sends(Intent::Play(self.path.clone()));

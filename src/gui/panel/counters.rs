@@ -156,7 +156,7 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
 
 fn dropped(ui: &mut Ui, meters: &Meters) {
     theme::group_title(ui, "Dropped frames");
-    let newest = meters.newest();
+    let newest = meters.newest;
     let engine = newest.map(|n| (n.facts.dropped, n.facts.captured));
     let screen = newest.map(|n| (n.dropped_before_screen, n.facts.painted));
     let both = [
@@ -186,7 +186,7 @@ fn dropped(ui: &mut Ui, meters: &Meters) {
 
 fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &DeviceInfo) {
     theme::group_title(ui, "Device and size");
-    let facts = meters.newest().map(|n| &n.facts);
+    let facts = meters.newest.map(|n| n.facts);
     let working = facts.map(|f| {
         let (width, height) = f.working;
         format!("{width} × {height} px")

@@ -31,7 +31,8 @@ fn report(
     now: Instant,
 ) -> Result<String, MeasureError> {
     let table = steps
-        .table()
+        .table
+        .as_ref()
         .map(|table| KernelTable { device_name: device.name.clone(), ..table.clone() });
     let spread = |s: Spread| json!({ "p50_ms": s.p50, "p95_ms": s.p95 });
     let stages: Vec<_> = STAGES
@@ -41,7 +42,7 @@ fn report(
             json!({ "stage": name, "p50_ms": s.map(|s| s.p50), "p95_ms": s.map(|s| s.p95) })
         })
         .collect();
-    let facts = meters.newest().map(|n| {
+    let facts = meters.newest.map(|n| {
         json!({
             "captured": n.facts.captured,
             "painted": n.facts.painted,
@@ -54,7 +55,8 @@ fn report(
         })
     });
     let memory = steps
-        .newest()
+        .newest
+        .as_ref()
         .map(|s| json!({ "session_bytes": s.session_bytes, "free_bytes": s.free_bytes }));
     let history = meters.history(now).map(|point| {
         json!({

@@ -125,7 +125,7 @@ pub struct Meters {
     shown: Recent,
     delay: Recent,
     stages: [Recent; STAGES.len()],
-    newest: Option<Newest>,
+    pub newest: Option<Newest>,
     history: VecDeque<Point>,
     /// When the first picture arrived after the rates were restarted, and how many have arrived since.
     begun: Option<(Instant, u32)>,
@@ -200,10 +200,6 @@ impl Meters {
     /// The latency of each stage over the last seconds, in the order of [`STAGES`]; `None` without pictures.
     pub fn stages_ms(&self, now: Instant) -> Vec<Option<Spread>> {
         self.stages.iter().map(|recent| recent.spread(now)).collect()
-    }
-
-    pub fn newest(&self) -> Option<&Newest> {
-        self.newest.as_ref()
     }
 
     /// The points of the last minute, oldest first.

@@ -14,10 +14,7 @@ mod roofline;
 pub mod steps;
 mod table;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use eframe::egui::{Button, RichText, ScrollArea, Ui};
 
@@ -28,8 +25,7 @@ use self::{
 use super::{fonts::icons, intent::Intent, shortcuts::plain_button, theme};
 use crate::{
     backend::DeviceInfo,
-    engine::live::{Facts, LiveSample, meter::Spread},
-    timing::Ceiling,
+    engine::live::{Facts, meter::Spread},
 };
 
 /// Time between frames when no pictures arrive, so that the rates are seen to fall.
@@ -64,7 +60,7 @@ impl Tab {
 #[derive(Default)]
 pub struct Panel {
     meters: Meters,
-    steps: Steps,
+    pub steps: Steps,
     sorting: Sorting,
     pub tab: Tab,
     /// Since when the picture is frozen.
@@ -97,16 +93,6 @@ impl Panel {
         }
     }
 
-    /// Notes times of the steps.
-    pub fn note_sample(&mut self, sample: Arc<LiveSample>) {
-        self.steps.note(sample);
-    }
-
-    /// Sets the device's limits in the current precision, if known.
-    pub fn set_ceiling(&mut self, ceiling: Option<Ceiling>) {
-        self.steps.set_ceiling(ceiling);
-    }
-
     /// Discards all data, because the source or the device has changed.
     pub fn restart(&mut self) {
         self.meters = Meters::default();
@@ -137,7 +123,7 @@ impl Panel {
         let now = self.time_of_numbers(now);
         if !is_frozen {
             self.meters.tick(now);
-            let newest = self.meters.newest();
+            let newest = self.meters.newest;
             if newest.is_some_and(|n| now.saturating_duration_since(n.shown_at) < FALLS_FOR) {
                 ui.request_repaint_after(FALLING_EVERY);
             }
@@ -171,7 +157,7 @@ impl Panel {
                 ScrollArea::vertical().id_salt("counters").auto_shrink([false, false]).show(
                     ui,
                     |ui| {
-                        counters::ui(ui, &self.meters, self.steps.newest(), device, now);
+                        counters::ui(ui, &self.meters, self.steps.newest.as_deref(), device, now);
                     },
                 );
             }
@@ -186,7 +172,7 @@ impl Panel {
             ui.vertical_centered(|ui| ui.label(why));
             return;
         }
-        let Some(table) = self.steps.table() else {
+        let Some(table) = &self.steps.table else {
             ui.add_space(theme::GROUP_GAP);
             ui.vertical_centered(|ui| {
                 ui.label(if self.compares {

@@ -27,9 +27,10 @@ const BETWEEN: [&str; 2] = ["Between steps", "copies, waiting for threads"];
 pub struct Steps {
     samples: VecDeque<Arc<LiveSample>>,
     /// The newest sample, even if it has no steps.
-    newest: Option<Arc<LiveSample>>,
+    pub newest: Option<Arc<LiveSample>>,
     ceiling: Option<Ceiling>,
-    table: Option<KernelTable>,
+    /// The times, in the network's order; `None` before the first sample.
+    pub table: Option<KernelTable>,
 }
 
 impl Steps {
@@ -65,16 +66,6 @@ impl Steps {
     /// Discards the samples.
     pub fn clear(&mut self) {
         *self = Self::default();
-    }
-
-    /// The times, in the network's order; `None` before the first sample.
-    pub fn table(&self) -> Option<&KernelTable> {
-        self.table.as_ref()
-    }
-
-    /// The newest sample, for its memory figures.
-    pub fn newest(&self) -> Option<&LiveSample> {
-        self.newest.as_deref()
     }
 
     fn average(&mut self) {
@@ -234,7 +225,7 @@ mod tests {
         for ms in [[9.0, 1.0], [1.0, 9.0], [1.0, 1.0], [9.0, 1.0], [1.0, 9.0]] {
             steps.note(sample(&ms, ms[0] + ms[1] + 0.5, 10));
         }
-        let table = steps.table().expect("samples");
+        let table = steps.table.as_ref().expect("samples");
         assert_eq!(table.total_ms, 10.5);
         let rest = table.kernels.last().expect("rows");
         assert_eq!((rest.layer.as_str(), rest.ms), ("Between steps", 0.5));
@@ -247,18 +238,18 @@ mod tests {
         for ms in [1.0, 9.0, 2.0] {
             steps.note(sample(&[ms, 2.0 * ms], 3.0 * ms, 10));
         }
-        let table = steps.table().expect("samples");
+        let table = steps.table.as_ref().expect("samples");
         assert_eq!((table.frames, table.total_ms), (3, 6.0));
         assert_eq!((table.kernels[0].ms, table.kernels[1].ms), (2.0, 4.0));
         assert_eq!(table.sum_ms(), 6.0);
         // Without steps, only the memory figures count.
         steps.note(sample(&[], 1.0, 10));
-        assert_eq!(steps.table().map(|t| t.frames), Some(3));
-        assert_eq!(steps.newest().map(|s| s.total_ms), Some(1.0));
+        assert_eq!(steps.table.as_ref().map(|t| t.frames), Some(3));
+        assert_eq!(steps.newest.as_ref().map(|s| s.total_ms), Some(1.0));
         for _ in 0..20 {
             steps.note(sample(&[5.0, 5.0], 10.0, 10));
         }
-        assert_eq!(steps.table().map(|t| t.frames), Some(KEPT));
+        assert_eq!(steps.table.as_ref().map(|t| t.frames), Some(KEPT));
     }
 
     #[test]
@@ -266,18 +257,18 @@ mod tests {
         let mut steps = Steps::default();
         steps.note(sample(&[1.0], 1.0, 10));
         steps.note(sample(&[5.0], 5.0, 20));
-        assert_eq!(steps.table().map(|t| t.kernels[0].ms), Some(5.0));
+        assert_eq!(steps.table.as_ref().map(|t| t.kernels[0].ms), Some(5.0));
         steps.note(sample(&[5.0, 6.0], 5.0, 20));
-        assert_eq!(steps.table().map(|t| (t.frames, t.kernels.len())), Some((1, 2)));
+        assert_eq!(steps.table.as_ref().map(|t| (t.frames, t.kernels.len())), Some((1, 2)));
         steps.clear();
-        assert!(steps.table().is_none() && steps.newest().is_none());
+        assert!(steps.table.is_none() && steps.newest.is_none());
     }
 
     #[test]
     fn a_ceiling_counts_at_once() {
         let mut steps = Steps::default();
         steps.note(sample(&[1.0], 1.0, 10));
-        let share = |steps: &Steps| steps.table().and_then(|t| t.kernels[0].ceiling_share);
+        let share = |steps: &Steps| steps.table.as_ref().and_then(|t| t.kernels[0].ceiling_share);
         assert_eq!(share(&steps), None);
         let ceiling = Ceiling { copy_gb_per_s: 2.0, peak_tflops: None, method: String::new() };
         steps.set_ceiling(Some(ceiling));
@@ -288,7 +279,7 @@ mod tests {
     fn rows_are_sorted_by_what_was_clicked() {
         let mut steps = Steps::default();
         steps.note(sample(&[2.0, 3.0, 1.0, 3.0], 8.0, 10));
-        let rows = &steps.table().expect("samples").kernels;
+        let rows = &steps.table.as_ref().expect("samples").kernels;
         let mut sorting = Sorting::default();
         assert_eq!(sorting.order(rows), [0, 1, 2, 3]);
         sorting.click(Column::Time);

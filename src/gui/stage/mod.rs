@@ -38,7 +38,7 @@ const PAN_STEP: f32 = 80.0;
 /// The view and its pictures.
 pub struct Stage {
     photo: Picture,
-    painting: Picture,
+    pub painting: Picture,
     /// Width and height of the finished picture, in pixels.
     size: (usize, usize),
     /// Screen pixels per picture pixel; `None` fits the picture to the stage.
@@ -52,10 +52,12 @@ pub struct Stage {
     /// Whether the left picture is temporarily shown alone, regardless of `compare`.
     pub shows_original: bool,
     drags_divider: bool,
-    scale: f32,
+    /// Screen pixels per picture pixel when the stage was last drawn.
+    pub scale: f32,
     /// Screen pixels per point.
     ppp: f32,
-    rect: Rect,
+    /// Where the stage was last drawn.
+    pub rect: Rect,
     /// Maximum screen pixels per picture pixel when the picture is fitted to the stage.
     fit_limit: f32,
     /// How the picture is placed on the stage before it is zoomed.
@@ -63,7 +65,7 @@ pub struct Stage {
     /// Labels of the two pictures.
     names: [String; 2],
     /// Label of the live picture that is shown instead of the two.
-    alone: Option<String>,
+    pub alone: Option<String>,
     /// Whether live pictures are mirrored.
     pub is_flipped: bool,
     /// The picture's pixel under the pointer.
@@ -205,19 +207,10 @@ impl Stage {
         })
     }
 
-    /// Whether one live picture is shown instead of two.
-    pub fn is_alone(&self) -> bool {
-        self.alone.is_some()
-    }
-
     /// Removes both pictures.
     pub fn clear(&mut self) {
         self.alone = None;
         self.photo.clear();
-        self.painting.clear();
-    }
-
-    pub fn clear_painting(&mut self) {
         self.painting.clear();
     }
 
@@ -229,16 +222,6 @@ impl Stage {
     /// Whether the zoom is so high that the finished picture is needed instead of its preview.
     pub fn wants_full(&self) -> bool {
         self.painting.wants_full(self.size, self.scale)
-    }
-
-    /// Zoom in percent: screen pixels per picture pixel.
-    pub fn zoom_percent(&self) -> f32 {
-        self.scale * 100.0
-    }
-
-    /// Where the stage was last drawn.
-    pub fn rect(&self) -> Rect {
-        self.rect
     }
 
     /// Changes zoom or position.

@@ -76,7 +76,7 @@ fn undo_and_redo_go_through_choices() {
     let before = table.choice.clone();
     table.choice.brush = 2;
     table.commit(before);
-    assert!(!table.history.can_redo(), "a new choice ends the old future");
+    assert!(!table.history.can_step()[1], "a new choice ends the old future");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn results_are_unsaved_until_saved_as_they_are() {
     assert!(!table.is_unsaved(), "nobody has changed anything");
     table.choice.look.strength_percent = 70;
     assert!(table.is_unsaved());
-    table.mark_saved(table.saved_key().expect("a result"));
+    table.saved.push(table.saved_key().expect("a result"));
     assert!(!table.is_unsaved());
     table.choice.look.strength_percent = 50;
     assert!(table.is_unsaved());
@@ -104,11 +104,11 @@ fn a_stopped_run_goes_back_to_the_painting_before_it() {
         table.choice.mix = Mix::of(Some(style.to_owned()));
         table.commit(passed);
     }
-    table.set_draft(Some(painting()));
+    table.draft = Some(painting());
     assert!(table.finished().is_none(), "a draft is not saved");
     table.revert_choice();
     assert_eq!(table.choice, before);
-    assert!(!table.history.can_undo());
+    assert!(!table.history.can_step()[0]);
     assert!(table.finished().is_some());
 }
 
@@ -127,7 +127,7 @@ fn turning_is_undone_and_ends_with_its_photo() {
     assert_eq!(before.photo.frame.width(), 100, "as it was opened");
     assert_eq!(before.framing.rotate, Rotation::Quarter);
     assert_eq!(table.choice, plain);
-    assert!(!table.history.can_undo(), "the other photo's step is gone");
+    assert!(!table.history.can_step()[0], "the other photo's step is gone");
     table.put_photo(before);
     assert_eq!(table.choice.framing.rotate, Rotation::Quarter);
     assert_eq!(table.photo_size(), Some((100, 50)), "until it is turned");
