@@ -8,7 +8,7 @@
 mod state;
 
 pub(super) use state::{
-    ComposeRequest, DeviceInUse, Ending, Networks, NextStep, PaintRequest, PhotoOpening,
+    ComposeRequest, DeviceInUse, Ending, Missing, NextStep, PaintRequest, PhotoOpening,
     PhotoPainting, Repaint, SaveFlow, TrialError, Tried, WindowState,
 };
 
@@ -23,7 +23,7 @@ use eframe::egui::{self, Context, Ui};
 
 use super::{
     batch::Batch,
-    choice::Choice,
+    choice::{Choice, NetworkOf},
     contact_sheet::ContactSheet,
     crop::Cropping,
     exports::Exports,
@@ -53,6 +53,7 @@ use crate::{
     engine::{Engine, WakeUp, compositor::Compositor, protocol::RepaintNumber},
     media::encode::Format,
     mode::{DeviceChoice, ModelSize},
+    network::Network,
     settings::Settings,
     terminal,
 };
@@ -104,7 +105,8 @@ pub struct App {
     pub(super) window: WindowState,
     pub(super) batch: Option<Batch>,
     pub(super) exports: Exports,
-    pub(super) networks: Networks,
+    /// The networks of styles, and of the newest mix.
+    pub(super) networks: HashMap<NetworkOf, Result<Arc<Network>, Missing>>,
     /// Dragged, dropped and pasted pictures.
     pub(super) incoming: Incoming,
     /// What follows the pictures that are being painted in parallel with other work.
@@ -178,7 +180,7 @@ impl App {
             window: WindowState::default(),
             batch: None,
             exports: Exports::default(),
-            networks: Networks::default(),
+            networks: HashMap::new(),
             incoming: Incoming::default(),
             painted_apart: HashMap::new(),
             jobs: HashMap::new(),
@@ -216,6 +218,8 @@ impl App {
     pub fn logic(&mut self) {
         tooltips::follow(&self.ctx, &mut self.window.has_no_tooltips);
         self.handle_events();
+        self.paint_requested();
+        self.start_batch();
         if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
             self.close_without_question();
         }

@@ -1,45 +1,60 @@
 //! The networks of styles and mixes: loaded in the background when they are first needed.
+//!
+//! What needs a network asks for it in every frame until it is there.
 
-use super::{app::App, choice::NetworkOf, style_source::Loaded, tasks::named};
+use std::sync::Arc;
+
+use super::{
+    app::{App, Missing},
+    choice::NetworkOf,
+    style_source::Loaded,
+    tasks::named,
+};
+use crate::network::Network;
 
 impl App {
     /// A network, if it is loaded; otherwise loads it, unless that has failed.
-    pub(super) fn network(&mut self, of: &NetworkOf) -> Option<Loaded> {
-        let loaded = self.networks.loaded.get(of).cloned();
-        if loaded.is_none() && !self.networks.failed.contains(of) {
-            self.load(of.clone());
+    pub(super) fn network(&mut self, of: &NetworkOf) -> Result<Arc<Network>, Missing> {
+        if let Some(network) = self.networks.get(of) {
+            return network.clone();
         }
-        loaded
+        self.load(of.clone());
+        Err(Missing::Loading)
     }
 
-    /// The network with which the choice paints photos, if it is loaded.
-    pub(super) fn chosen_network(&mut self, of: &NetworkOf) -> Option<Loaded> {
-        // The user requests it again.
-        self.networks.failed.retain(|failed| failed != of);
-        self.network(of)
+    /// Lets networks that could not be loaded be loaded again.
+    pub(super) fn retry_networks(&mut self) {
+        self.networks.retain(|_, network| !matches!(network, Err(Missing::Failed)));
     }
 
     /// A network for live mode: until that of a mix is loaded, that of an older mix of the same styles.
-    pub(super) fn live_network(&mut self, of: &NetworkOf) -> Option<Loaded> {
-        let mut loaded = self.networks.loaded.iter();
-        let older = loaded
-            .find(|(older, _)| of.is_mix() && older.is_mix() && older.styles() == of.styles())
-            .map(|(_, loaded)| loaded.clone());
+    pub(super) fn live_network(&mut self, of: &NetworkOf) -> Option<Arc<Network>> {
+        let mut all = self.networks.iter();
+        let older = all.find_map(|(older, network)| {
+            let is_it = of.is_mix() && older.is_mix() && older.styles() == of.styles();
+            network.as_ref().ok().filter(|_| is_it).cloned()
+        });
         let live = self.live.as_ref();
         // Newer settings would cancel the preparation of the previous ones again and again.
         if older.is_some() && live.is_some_and(|live| live.snapshot.preparing.is_some()) {
             return older;
         }
-        self.network(of).or(older)
+        self.network(of).ok().or(older)
+    }
+
+    /// The networks that are being loaded.
+    pub(super) fn loading(&self) -> impl Iterator<Item = &NetworkOf> {
+        let all = self.networks.iter();
+        all.filter(|(_, network)| matches!(network, Err(Missing::Loading))).map(|(of, _)| of)
     }
 
     /// Loads a network, unless it is already being loaded. One mix is made at a time.
     pub(super) fn load(&mut self, of: NetworkOf) {
         let is_it = |other: &NetworkOf| *other == of || (other.is_mix() && of.is_mix());
-        if self.networks.loading.iter().any(is_it) {
+        if self.loading().any(is_it) {
             return;
         }
-        self.networks.loading.push(of.clone());
+        self.networks.insert(of.clone(), Err(Missing::Loading));
         let styles = self.style_source.clone();
         let requested = of.clone();
         let load = move || match requested {
@@ -49,41 +64,23 @@ impl App {
             }
             NetworkOf::Mix(parts) => named("The styles could not be mixed", || styles.mix(&parts)),
         };
-        self.tasks.spawn(load, |app, loaded| app.handle_loaded(of, loaded));
-    }
-
-    /// Paints what waits for a network.
-    fn handle_loaded(&mut self, of: NetworkOf, loaded: Result<Loaded, String>) {
-        self.networks.loading.retain(|loading| *loading != of);
-        let requested =
-            self.painting.request.as_ref().map(|request| request.recipe.network.clone());
-        let is_requested = requested.as_ref() == Some(&of);
-        // While a mix is made, a newer one waits.
-        let waits = is_requested || (of.is_mix() && requested.is_some_and(|other| other.is_mix()));
-        match loaded {
-            Ok(loaded) => {
-                if let Some(note) = &loaded.note {
-                    self.messages.notice(note.clone());
+        self.tasks.spawn(load, |app, loaded| {
+            let network = match loaded {
+                Ok(Loaded { network, note }) => {
+                    if let Some(note) = note {
+                        app.messages.notice(note);
+                    }
+                    if of.is_mix() {
+                        app.networks.retain(|other, _| !other.is_mix());
+                    }
+                    Ok(network)
                 }
-                if of.is_mix() {
-                    self.networks.loaded.retain(|other, _| !other.is_mix());
+                Err(error) => {
+                    app.messages.error(error);
+                    Err(Missing::Failed)
                 }
-                self.networks.loaded.insert(of, loaded);
-                if waits {
-                    self.paint_requested();
-                }
-                self.start_batch();
-            }
-            Err(error) => {
-                self.messages.error(error);
-                self.networks.failed.push(of.clone());
-                self.leave_out_of_batch(&of);
-                if is_requested {
-                    self.revert_choice();
-                } else if waits {
-                    self.paint_requested();
-                }
-            }
-        }
+            };
+            app.networks.insert(of, network);
+        });
     }
 }

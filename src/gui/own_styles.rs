@@ -91,12 +91,14 @@ impl App {
         if let Some(request) = &mut self.painting.request {
             request.recipe.network.rename_style(id, new);
         }
-        let loaded =
-            std::mem::take(&mut self.networks.loaded).into_iter().map(|(mut of, loaded)| {
+        let networks = std::mem::take(&mut self.networks).into_iter().map(|(mut of, network)| {
+            // One that is being loaded keeps its id until it is loaded.
+            if network.is_ok() {
                 of.rename_style(id, new);
-                (of, loaded)
-            });
-        self.networks.loaded = loaded.collect();
+            }
+            (of, network)
+        });
+        self.networks = networks.collect();
         self.remember_choice();
         self.list_styles(None);
     }
@@ -250,7 +252,7 @@ impl App {
     /// Handles a new list of styles.
     fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String], added: Option<String>) {
         let changed = self.gallery.set_cards(&self.ctx, cards);
-        self.networks.loaded.retain(|of, _| !of.styles().iter().any(|id| changed.contains(*id)));
+        self.networks.retain(|of, _| !of.styles().iter().any(|id| changed.contains(*id)));
         if self.gallery.note_problems(problems) {
             match problems {
                 [] => {}
@@ -261,7 +263,7 @@ impl App {
             }
         }
         self.forget_absent();
-        self.networks.failed.clear();
+        self.retry_networks();
         self.choose_first_style();
         if added.is_some() {
             self.incoming.end_import();

@@ -4,7 +4,7 @@
 //! Runs on the window's thread: the engine paints, the compositor combines.
 
 use super::{
-    app::{App, ComposeRequest, PaintRequest},
+    app::{App, ComposeRequest, Missing, PaintRequest},
     opened::framed,
 };
 use crate::engine::{
@@ -78,6 +78,8 @@ impl App {
             self.recompose_anew();
             return;
         }
+        // The user requests it again.
+        self.retry_networks();
         self.painting.request = Some(PaintRequest { recipe, run: None, has_draft: false });
         self.paint_requested();
     }
@@ -132,25 +134,25 @@ impl App {
         }
     }
 
-    /// Starts the run of the request, or loads its network first.
+    /// Starts the run of the request, once its network is loaded.
     pub(super) fn paint_requested(&mut self) {
-        let Some(recipe) = self.painting.request.as_ref().map(|r| r.recipe.clone()) else {
+        let waiting = self.painting.request.as_ref().filter(|request| request.run.is_none());
+        let Some(recipe) = waiting.map(|request| request.recipe.clone()) else {
             return;
         };
-        let loaded = self.chosen_network(&recipe.network);
+        let network = match self.network(&recipe.network) {
+            Ok(network) => network,
+            // The running run belongs to an earlier request.
+            Err(Missing::Loading) => return self.engine.cancel(),
+            Err(Missing::Failed) => return self.revert_choice(),
+        };
         let (Some(request), Some(photo)) = (&mut self.painting.request, self.workspace.photo())
         else {
             return;
         };
-        let Some(loaded) = loaded else {
-            // The running run belongs to an earlier request, even if it ends before the engine stops it.
-            request.run = None;
-            self.engine.cancel();
-            return;
-        };
         let run = self.engine.paint(PaintJob {
             photo: photo.framed.frame.clone(),
-            network: loaded.network.clone(),
+            network,
             settings: PaintSettings {
                 working_size: self.workspace.choice.working_size(),
                 ..PaintSettings::of_mode(recipe.mode)

@@ -232,8 +232,8 @@ impl App {
     /// Whether the network that paints the photo is known to have attention.
     pub(super) fn has_attention(&self) -> bool {
         let network = self.workspace.choice.network(self.model());
-        let loaded = network.and_then(|of| self.networks.loaded.get(&of));
-        loaded.is_some_and(|loaded| loaded.network.graph().has_attention())
+        let loaded = network.and_then(|of| self.networks.get(&of)?.as_ref().ok());
+        loaded.is_some_and(|network| network.graph().has_attention())
     }
 
     /// Draws everything that floats over the stage. In full screen, `is_alone` is set.
@@ -246,7 +246,7 @@ impl App {
         let mut has_chip = false;
         let hint = if let Some(request) = &self.painting.request {
             let name = self.name_of(&request.recipe.network);
-            let (does, share) = if self.networks.loading.iter().all(NetworkOf::is_mix) {
+            let (does, share) = if self.loading().all(NetworkOf::is_mix) {
                 ("Painting in", self.engine.progress().unwrap_or(0.0))
             } else {
                 ("Loading", 0.0)

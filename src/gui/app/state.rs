@@ -1,9 +1,6 @@
 //! Parts of the window's state that do not have a module of their own.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use eframe::egui;
 
@@ -14,13 +11,7 @@ use crate::{
         protocol::{Generation, RepaintNumber, Repainted},
     },
     frame::Frame,
-    gui::{
-        choice::{NetworkOf, Recipe},
-        focus::FocusFrame,
-        history::Step,
-        opened::Opened,
-        style_source::Loaded,
-    },
+    gui::{choice::Recipe, focus::FocusFrame, history::Step, opened::Opened},
     media::framing::Framing,
     mode::DeviceChoice,
 };
@@ -81,14 +72,12 @@ pub struct PhotoPainting {
     pub before_change: Option<Step>,
 }
 
-/// The networks of styles, and of the newest mix.
-#[derive(Default)]
-pub(crate) struct Networks {
-    pub loaded: HashMap<NetworkOf, Loaded>,
-    /// Requested, not loaded yet.
-    pub loading: Vec<NetworkOf>,
-    /// Could not be loaded; not retried automatically.
-    pub failed: Vec<NetworkOf>,
+/// Why a network is not there.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Missing {
+    Loading,
+    /// Not retried automatically.
+    Failed,
 }
 
 /// The photo that is being opened.

@@ -167,7 +167,7 @@ impl Batch {
             theme::caption(
                 ui,
                 if self.has_several_styles() {
-                    format!("{photo} in {}", style.title)
+                    format!("{photo} in {}", self.styles[*style].title)
                 } else {
                     photo
                 },

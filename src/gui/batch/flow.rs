@@ -1,15 +1,13 @@
 //! Confirms a batch, starts it when its networks are loaded, and stops it.
 
-use std::sync::Arc;
-
-use super::{Batch, BatchPhotos, BatchStyle, Phase, PhotoInStyle};
+use super::{Batch, BatchPhotos, BatchStyle, Phase};
 use crate::{
     engine::{
         paint::{OutputSize, PaintSettings},
         protocol::BatchJob,
     },
     gui::{
-        app::App,
+        app::{App, Missing},
         choice::NetworkOf,
         mix::{self, Parts},
         platform::format_title,
@@ -41,6 +39,7 @@ impl App {
         }
         if let Some(batch) = &mut self.batch {
             batch.confirm(styles);
+            self.retry_networks();
             self.start_batch();
         }
     }
@@ -127,43 +126,31 @@ impl App {
         }
     }
 
-    /// Removes the style whose network cannot be loaded from the confirmed batch. If none is left, the batch must be
-    /// confirmed again.
-    pub(crate) fn leave_out_of_batch(&mut self, network: &NetworkOf) {
-        let batch = self.batch.as_mut();
-        if let Some(batch) = batch.filter(|batch| batch.phase == Phase::Loading) {
-            batch.items.retain(|(_, style)| style.network != *network);
-            batch.wait();
-            self.start_batch();
-        }
-    }
-
-    /// Starts the confirmed batch if its networks are loaded.
+    /// Starts the confirmed batch, once its networks are loaded. Leaves out styles whose networks cannot be loaded; if
+    /// none is left, the batch must be confirmed again.
     pub(crate) fn start_batch(&mut self) {
         let Some(batch) = self.batch.as_ref().filter(|batch| batch.phase == Phase::Loading) else {
             return;
         };
-        let styles = batch.styles();
-        // All of them are requested at once, and the last one that is loaded starts the batch.
-        let loaded: Vec<_> =
-            styles.iter().map(|style| self.chosen_network(&style.network)).collect();
-        let networks: Option<Vec<_>> = loaded.into_iter().map(|l| Some(l?.network)).collect();
-        let (Some(networks), Some(batch)) = (networks, &mut self.batch) else {
+        let styles = batch.styles.clone();
+        // All of them are requested at once.
+        let networks: Vec<_> = styles.iter().map(|style| self.network(&style.network)).collect();
+        let failed =
+            networks.iter().position(|network| network.as_ref().err() == Some(&Missing::Failed));
+        let Some(batch) = &mut self.batch else {
             return;
         };
-        let labels: Vec<Arc<str>> =
-            styles.iter().map(|style| style.network.label().into()).collect();
-        let items = batch.items.iter().filter_map(|(photo, style)| {
-            let network = styles.iter().position(|of| Arc::ptr_eq(of, style))?;
-            Some(PhotoInStyle {
-                photo: photo.clone(),
-                label: labels.get(network)?.clone(),
-                network,
-            })
-        });
+        if let Some(style) = failed {
+            batch.leave_out(style);
+            return self.start_batch();
+        }
+        let Ok(networks) = networks.into_iter().collect() else {
+            return;
+        };
+        let labels = styles.iter().map(|style| style.network.label()).collect();
         let now = self.ctx.input(|i| i.time);
         let choice = self.workspace.photo_choice();
-        let mut photos = BatchPhotos::new(items.collect(), batch.target.clone());
+        let mut photos = BatchPhotos::new(batch.items.clone(), labels, batch.target.clone());
         photos.output = choice.output;
         photos.look = choice.look;
         photos.format = self.settings.choices.format;

@@ -8,12 +8,9 @@ mod flow;
 mod photos;
 
 pub use card::{Painting, below_card, beside_card};
-pub use photos::{BatchPhotos, PhotoInStyle, painting_name};
+pub use photos::{BatchPhotos, painting_name};
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use super::{
     choice::NetworkOf,
@@ -47,8 +44,8 @@ pub struct BatchStyle {
     pub title: String,
 }
 
-/// A photo and the style that it is painted in.
-type Item = (PathBuf, Arc<BatchStyle>);
+/// A photo, and the index of the style that it is painted in.
+type Item = (PathBuf, usize);
 
 /// The batch on the window's side.
 #[derive(Default)]
@@ -58,6 +55,7 @@ pub struct Batch {
     films: Vec<PathBuf>,
     /// Ids of the styles chosen for the batch; `None` for the style that is chosen in the window.
     several: Option<Vec<String>>,
+    styles: Vec<BatchStyle>,
     /// What is painted, in order; empty until the batch is confirmed.
     items: Vec<Item>,
     /// Folders and files that are not painted, as text.
@@ -98,10 +96,18 @@ impl Batch {
 
     /// Lists every photo in each of these styles, one style after the other, because changing the network takes time.
     fn confirm(&mut self, styles: Vec<BatchStyle>) {
-        self.items.clear();
-        for style in styles.into_iter().map(Arc::new) {
-            let of_style = self.photos.iter().map(|photo| (photo.clone(), style.clone()));
-            self.items.extend(of_style);
+        let of_style = |style| self.photos.iter().map(move |photo| (photo.clone(), style));
+        self.items = (0..styles.len()).flat_map(of_style).collect();
+        self.styles = styles;
+        self.wait();
+    }
+
+    /// Leaves out a style.
+    fn leave_out(&mut self, style: usize) {
+        self.styles.remove(style);
+        self.items.retain(|(_, of)| *of != style);
+        for (_, of) in &mut self.items {
+            *of -= usize::from(*of > style);
         }
         self.wait();
     }
@@ -111,21 +117,10 @@ impl Batch {
         self.phase = if self.items.is_empty() { Phase::Ready } else { Phase::Loading };
     }
 
-    /// The styles of the list, without duplicates.
-    fn styles(&self) -> Vec<Arc<BatchStyle>> {
-        let mut styles: Vec<Arc<BatchStyle>> = Vec::new();
-        for (_, style) in &self.items {
-            if styles.last().is_none_or(|last| !Arc::ptr_eq(last, style)) {
-                styles.push(style.clone());
-            }
-        }
-        styles
-    }
-
     fn has_several_styles(&self) -> bool {
         let mut styles = self.items.iter().map(|(_, style)| style);
         let first = styles.next();
-        first.is_some_and(|first| styles.any(|style| !Arc::ptr_eq(first, style)))
+        first.is_some_and(|first| styles.any(|style| style != first))
     }
 
     /// Notes the outcome of a photo in a style.
@@ -135,7 +130,7 @@ impl Batch {
         let photo = label(&name);
         let mut name = photo.clone();
         if let (Some((_, style)), true) = (item, self.has_several_styles()) {
-            name = format!("{name} in {}", style.title);
+            name = format!("{name} in {}", self.styles[*style].title);
         }
         match outcome {
             Ok(saved) => {
@@ -171,6 +166,7 @@ impl Batch {
         Self {
             target: self.target.clone(),
             replace: true,
+            styles: self.styles.clone(),
             items: self.skipped_items.clone(),
             phase: Phase::Loading,
             photos: self.photos.clone(),

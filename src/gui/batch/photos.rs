@@ -6,7 +6,6 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use crate::{
@@ -25,21 +24,13 @@ use crate::{
     },
 };
 
-/// A photo to paint in a style.
-#[derive(Clone)]
-pub struct PhotoInStyle {
-    pub photo: PathBuf,
-    /// The style's name, which is appended to the photo's.
-    pub label: Arc<str>,
-    /// Index of the style's network in the job.
-    pub network: usize,
-}
-
 /// Photos to paint, and where their paintings go.
 #[derive(Default)]
 pub struct BatchPhotos {
-    /// The photos and their styles.
-    pub photos: Vec<PhotoInStyle>,
+    /// The photos, and the indices of their styles.
+    pub photos: Vec<(PathBuf, usize)>,
+    /// The names of the styles, which are appended to those of the photos.
+    pub styles: Vec<String>,
     /// The output folder; created when the first painting is saved.
     pub target: PathBuf,
     /// Size of the finished pictures.
@@ -70,16 +61,13 @@ pub fn painting_name(source: &Path, style: &str, extension: &str) -> OsString {
 
 impl BatchPhotos {
     /// Photos that have not been painted yet.
-    pub fn new(photos: Vec<PhotoInStyle>, target: PathBuf) -> Self {
-        Self { photos, target, jpeg_quality: encode::DEFAULT_QUALITY, ..Self::default() }
+    pub fn new(photos: Vec<(PathBuf, usize)>, styles: Vec<String>, target: PathBuf) -> Self {
+        Self { photos, styles, target, jpeg_quality: encode::DEFAULT_QUALITY, ..Self::default() }
     }
 
-    fn target_of(
-        &self,
-        PhotoInStyle { photo, label, .. }: &PhotoInStyle,
-        format: Format,
-    ) -> PathBuf {
-        let path = self.target.join(painting_name(photo, label, format.extension()));
+    fn target_of(&self, (photo, style): &(PathBuf, usize), format: Format) -> PathBuf {
+        let name = painting_name(photo, &self.styles[*style], format.extension());
+        let path = self.target.join(name);
         disk::numbered_path(path, |path| !self.written.contains(path))
     }
 }
@@ -91,16 +79,16 @@ impl PhotoSource for BatchPhotos {
 
     fn name(&self, index: usize) -> String {
         let item = self.photos.get(index);
-        item.map_or_else(String::new, |item| name_label(&item.photo))
+        item.map_or_else(String::new, |(photo, _)| name_label(photo))
     }
 
     fn network(&self, index: usize) -> usize {
-        self.photos.get(index).map_or(0, |item| item.network)
+        self.photos.get(index).map_or(0, |(_, style)| *style)
     }
 
     fn open(&mut self, index: usize) -> Result<Frame, Unpainted> {
         let item = (self.photos.get(index)).ok_or_else(|| "there is no such photo".to_owned())?;
-        let path = &item.photo;
+        let path = &item.0;
         let photo = decode::from_path(path).map_err(|e| e.to_string())?;
         let unchanged = self.look.strength_percent == 0 && self.output == OutputSize::Original;
         self.original = unchanged.then(|| fs::read(path).ok()).flatten();
@@ -162,10 +150,7 @@ mod tests {
             let mut batch = BatchPhotos {
                 look,
                 format,
-                ..BatchPhotos::new(
-                    in_styles(std::slice::from_ref(&photo), &["x"]),
-                    folder.path().join("to"),
-                )
+                ..batch_of(std::slice::from_ref(&photo), &["x"], folder.path().join("to"))
             };
             let opened = batch.open(0).expect("opened");
             let saved = batch.finish(0, &opened, &painting(&opened)).expect("finished");
@@ -177,18 +162,10 @@ mod tests {
     }
 
     /// These photos in these styles, one style after the other.
-    fn in_styles(photos: &[PathBuf], styles: &[&str]) -> Vec<PhotoInStyle> {
-        let styles = styles.iter().enumerate();
-        let of_style = |(network, label): (usize, &&str)| {
-            let label: Arc<str> = Arc::from(*label);
-            let item = move |photo: &PathBuf| PhotoInStyle {
-                photo: photo.clone(),
-                label: label.clone(),
-                network,
-            };
-            photos.iter().map(item).collect::<Vec<_>>()
-        };
-        styles.flat_map(of_style).collect()
+    fn batch_of(photos: &[PathBuf], styles: &[&str], target: PathBuf) -> BatchPhotos {
+        let of_style = |style| photos.iter().map(move |photo| (photo.clone(), style));
+        let items = (0..styles.len()).flat_map(of_style).collect();
+        BatchPhotos::new(items, styles.iter().map(|&style| style.to_owned()).collect(), target)
     }
 
     fn painting(frame: &Frame) -> Painting {
@@ -216,7 +193,7 @@ mod tests {
         let target = folder.path().join("painted");
         let mut batch = BatchPhotos {
             format: Some(Format::Png),
-            ..BatchPhotos::new(in_styles(&photos, &["candy"]), target.clone())
+            ..batch_of(&photos, &["candy"], target.clone())
         };
         let mut results = Vec::new();
         for index in 0..2 {
@@ -228,7 +205,7 @@ mod tests {
         assert_eq!(results, [target.join("a-candy.png"), target.join("a-candy-2.png")]);
         let mut again = BatchPhotos {
             format: Some(Format::Png),
-            ..BatchPhotos::new(in_styles(&photos, &["candy"]), target.clone())
+            ..batch_of(&photos, &["candy"], target.clone())
         };
         let refused = again.open(0).expect_err("exists");
         assert_eq!(refused, Unpainted::Exists(target.join("a-candy.png")));
@@ -245,10 +222,9 @@ mod tests {
         for photo in &photos {
             encode::save(photo, &frame, None, png, Existing::Keep).expect("saved");
         }
-        let items = in_styles(&photos, &["b", "sea-b"]);
         let mut batch = BatchPhotos {
             existing: Existing::Replace,
-            ..BatchPhotos::new(items, folder.path().to_owned())
+            ..batch_of(&photos, &["b", "sea-b"], folder.path().to_owned())
         };
         let names = (0..batch.len()).map(|index| {
             assert_eq!(batch.network(index), index / 2);

@@ -19,7 +19,7 @@ use crate::{
     film::{Codec, Container, OpenFilm, Range, Rendered, USUAL_QUALITY, discard},
     frame::Frame,
     gui::{
-        app::App,
+        app::{App, Missing},
         batch::{BatchStyle, painting_name},
         choice::{Choice, NetworkOf},
         file_list::FileList,
@@ -33,6 +33,7 @@ use crate::{
     },
     media::framing::Framing,
     mode::DeviceChoice,
+    network::Network,
     settings::{self, Choices},
 };
 
@@ -202,7 +203,7 @@ impl App {
             Action::Pause(pause) => self.pause_exports(pause),
             Action::Remove(id) => self.remove_export(id),
             Action::Retry(id) => {
-                self.networks.failed.clear();
+                self.retry_networks();
                 self.exports.queue.retry(id);
             }
             Action::Move(id, before) => self.exports.queue.move_before(id, before),
@@ -275,28 +276,32 @@ impl App {
         }
     }
 
+    fn network_of_export(&mut self, choice: &Choice) -> Result<Arc<Network>, Missing> {
+        self.network(&choice.network(choice.model).ok_or(Missing::Failed)?)
+    }
+
     fn begin_export(&mut self) {
         let next = self.exports.queue.next().filter(|_| self.exports.running.is_none());
         let Some((id, export)) = next.map(|entry| (entry.id, entry.export.clone())) else {
             return;
         };
         let choice = Choice::from_settings(&export.choices);
-        let network = choice.network(choice.model);
-        let Some(loaded) = network.as_ref().and_then(|of| self.network(of)) else {
-            if network.as_ref().is_none_or(|of| self.networks.failed.contains(of)) {
-                let style = network.map_or_else(String::new, |of| of.label());
+        let network = match self.network_of_export(&choice) {
+            Ok(network) => network,
+            Err(Missing::Loading) => return,
+            Err(Missing::Failed) => {
+                let style = choice.network(choice.model).map_or_else(String::new, |of| of.label());
                 let why = format!(
                     "Its style {style} could not be loaded. Was it renamed or removed? Add it again, or export the film in another style."
                 );
                 self.exports.queue.end(id, Err(why));
-                self.exports_changed();
+                return self.exports_changed();
             }
-            return;
         };
         let what = format!("{} was not exported", name_label(&export.output));
         let run = Arc::new(Run {
             export,
-            network: loaded.network,
+            network,
             painter: self.engine.film_painter(),
             on_gpu: self.device.is(DeviceChoice::Cuda),
             control: Arc::default(),
@@ -354,17 +359,17 @@ impl App {
         let Some(choice) = form.map(|form| Choice::from_settings(&form.export.choices)) else {
             return;
         };
-        let network = choice.network(choice.model);
-        let loaded = network.as_ref().and_then(|of| self.network(of));
-        let has_failed = network.is_none_or(|of| self.networks.failed.contains(&of));
+        let network = self.network_of_export(&choice);
         let Some(form) = self.overlays.export_form() else {
             return;
         };
-        let Some(loaded) = loaded else {
-            if has_failed {
+        let network = match network {
+            Ok(network) => network,
+            Err(Missing::Loading) => return,
+            Err(Missing::Failed) => {
                 form.frame_seconds = Err("not known, because the style could not be loaded");
+                return;
             }
-            return;
         };
         let control = form.measuring.insert(Arc::default()).clone();
         let same = control.clone();
@@ -373,7 +378,7 @@ impl App {
         let measure = move || {
             let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 0, 255]));
             let settings = settings_of(&choice);
-            let painted = painter.paint(&[&frame], &loaded.network, settings, None, &control);
+            let painted = painter.paint(&[&frame], &network, settings, None, &control);
             painted.map_err(|e| e.to_string())
         };
         self.tasks.spawn(measure, move |app, painted: Result<Vec<Painting>, String>| {

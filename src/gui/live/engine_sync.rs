@@ -26,7 +26,7 @@ impl App {
         // The previous style stays until the network of the new one is loaded.
         let film = self.film.as_ref().and_then(FilmView::settings);
         let before = || live.and_then(|l| l.sent.as_ref()).or(film)?.network.clone();
-        let network = wanted.and_then(|_| found.map(|loaded| loaded.network).or_else(before));
+        let network = wanted.and_then(|_| found.or_else(before));
         let choices = &self.settings.live;
         LiveSettings {
             network,
@@ -72,9 +72,9 @@ impl App {
             };
             let cards = self.gallery.cards.iter().take(MAX_PREVIEWS).map(models);
             for (id, small, large) in cards.collect::<Vec<_>>() {
-                styles.extend(self.network(&small).map(|loaded| (id, loaded.network)));
+                styles.extend(self.network(&small).map(|network| (id, network)));
                 // Load the large network too, so that it is ready when the user clicks.
-                self.network(&large);
+                self.network(&large).ok();
             }
         }
         if let Some(live) = &mut self.live

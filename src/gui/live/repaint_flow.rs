@@ -16,7 +16,11 @@ use crate::{
         protocol::{RepaintJob, RepaintNumber, Repainted},
     },
     frame::Frame,
-    gui::{app::App, finished::SnapshotPicture, intent::Intent},
+    gui::{
+        app::{App, Missing},
+        finished::SnapshotPicture,
+        intent::Intent,
+    },
     mode::{DeviceChoice, ModelSize},
 };
 
@@ -39,19 +43,17 @@ impl App {
         frame: &Arc<Frame>,
         finer: &Finer,
     ) -> Result<Option<RepaintNumber>, String> {
-        let Some(loaded) = self.network(&finer.network) else {
-            return if self.networks.failed.contains(&finer.network) {
-                Err("its network could not be loaded".to_owned())
-            } else {
-                Ok(None)
-            };
+        let network = match self.network(&finer.network) {
+            Ok(network) => network,
+            Err(Missing::Loading) => return Ok(None),
+            Err(Missing::Failed) => return Err("its network could not be loaded".to_owned()),
         };
         let is_gpu = self.device.is(DeviceChoice::Cuda);
         // A CPU takes seconds for more than a photo's usual size, so the result is upscaled to the frame's size.
         let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
         let job = RepaintJob {
             frame: frame.clone(),
-            network: loaded.network,
+            network,
             settings: PaintSettings { working_size, ..PaintSettings::of_mode(finer.mode) },
             look: finer.look,
         };
