@@ -41,48 +41,44 @@ impl App {
             dropped.dedup();
             (!i.raw.hovered_files.is_empty(), dropped, i.time)
         });
-        let incoming = &mut self.incoming;
         // Only the message leads back to what was shown before.
         let can_return = |offered: &Intent| matches!(offered, Intent::PreferStyle(_));
-        incoming.before.take_if(|_| !self.messages.has_offer(can_return));
-        let is_drop = !dropped.is_empty();
-        if is_drop {
-            incoming.dropped.push((dropped, incoming.targets_over));
+        self.incoming.before.take_if(|_| !self.messages.has_offer(can_return));
+        if !dropped.is_empty() {
+            let area = self.incoming.targets_over;
+            self.ask_pointer(move |app, pointer| {
+                let target = area.zip(pointer).and_then(|(area, at)| targets::at(area, at));
+                app.sort(dropped, target.map_or(PictureUse::Unsaid, |at| targets::USES[at]));
+            });
         }
-        if !hovers && incoming.dropped.is_empty() {
-            incoming.pointer = None;
-            incoming.asked_at = None;
+        if !hovers {
+            self.incoming.pointer = None;
+            self.incoming.ask_at = 0.0;
             return;
         }
-        let is_time = |at: f64| now - at >= ASK_EVERY_SECONDS;
-        if is_drop || (hovers && incoming.asked_at.is_none_or(is_time)) {
-            incoming.asked_at = Some(now);
-            if !std::mem::replace(&mut incoming.is_asking, true) {
-                let platform = self.platform.clone();
-                self.tasks.spawn(
-                    move || Ok(platform.pointer()),
-                    |app, place| {
-                        app.incoming.is_asking = false;
-                        let reported =
-                            place.ok().flatten().and_then(|place| in_window(&app.ctx, place));
-                        let pointer =
-                            reported.or_else(|| app.ctx.input(|i| i.pointer.latest_pos()));
-                        app.incoming.pointer = pointer;
-                        for (files, over) in std::mem::take(&mut app.incoming.dropped) {
-                            let picture_use = over.zip(pointer).and_then(|(area, at)| {
-                                let at = targets::at(area, at)?;
-                                Some(targets::USES[at])
-                            });
-                            app.sort(files, picture_use.unwrap_or(PictureUse::Unsaid));
-                        }
-                        app.ctx.request_repaint();
-                    },
-                );
-            }
+        if now >= self.incoming.ask_at {
+            // One query at a time.
+            self.incoming.ask_at = f64::INFINITY;
+            self.ask_pointer(move |app, pointer| {
+                app.incoming.pointer = pointer;
+                app.incoming.ask_at = now + ASK_EVERY_SECONDS;
+                app.ctx.request_repaint();
+            });
         }
-        if hovers {
-            self.ctx.request_repaint_after_secs(ASK_EVERY_SECONDS as f32);
-        }
+        self.ctx.request_repaint_after_secs(ASK_EVERY_SECONDS as f32);
+    }
+
+    /// Queries the position of the pointer in the window.
+    fn ask_pointer(&self, then: impl FnOnce(&mut Self, Option<Pos2>) + Send + 'static) {
+        let platform = self.platform.clone();
+        self.tasks.spawn(
+            move || Ok(platform.pointer()),
+            |app, place| {
+                let reported = place.ok().flatten().and_then(|place| in_window(&app.ctx, place));
+                let pointer = reported.or_else(|| app.ctx.input(|i| i.pointer.latest_pos()));
+                then(app, pointer);
+            },
+        );
     }
 
     /// Continues with files that were sorted by kind.

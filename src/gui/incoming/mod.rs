@@ -43,14 +43,10 @@ pub struct Before {
 pub struct Incoming {
     /// The last known position of the pointer.
     pub pointer: Option<Pos2>,
-    /// When the pointer was last queried, by egui's clock.
-    pub asked_at: Option<f64>,
-    /// Whether a query is in progress.
-    pub is_asking: bool,
+    /// When the pointer is queried next while files are dragged, by egui's clock.
+    pub ask_at: f64,
     /// The stage's area while the targets are shown over it.
     pub targets_over: Option<Rect>,
-    /// Dropped files that wait for the pointer's position, and the stage's area at the time of the drop.
-    pub dropped: Vec<(Vec<PathBuf>, Option<Rect>)>,
     /// The photo that is being opened because its use was not specified.
     pub unsaid: Option<PathBuf>,
     /// What was shown before the photo that a message is about.
