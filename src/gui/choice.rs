@@ -4,7 +4,7 @@
 
 use crate::{
     compose::Look,
-    engine::paint::{OutputSize, WorkingSize},
+    engine::paint::{OutputSize, PaintSettings, WorkingSize},
     media::framing::Framing,
     mode::{ModeChoice, ModelSize},
     settings::{
@@ -199,6 +199,11 @@ impl Choice {
     /// The working size of the brush.
     pub fn working_size(&self) -> WorkingSize {
         working_size_of(self.brush)
+    }
+
+    /// How photos and frames of films are painted.
+    pub fn paint_settings(&self) -> PaintSettings {
+        PaintSettings { working_size: self.working_size(), ..PaintSettings::of_mode(self.mode) }
     }
 
     /// The brush size: the long side at which photos are painted, unless they are smaller.

@@ -23,7 +23,7 @@ impl App {
             complete(Some(self));
         }
         if let Some(composed) = self.compositor.take()
-            && composed.ticket >= self.painting.composed.epoch
+            && composed.ticket == self.painting.composed.epoch
             && self.workspace.on_screen().is_some()
         {
             let size = self.result_size().unwrap_or(composed.size);

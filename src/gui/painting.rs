@@ -7,11 +7,7 @@ use super::{
     app::{App, ComposeRequest, Missing, PaintRequest},
     opened::framed,
 };
-use crate::engine::{
-    compositor::ComposeJob,
-    paint::{OutputSize, PaintSettings},
-    protocol::PaintJob,
-};
+use crate::engine::{compositor::ComposeJob, paint::OutputSize, protocol::PaintJob};
 
 impl App {
     /// Stops the run and returns to the previous painting.
@@ -153,10 +149,7 @@ impl App {
         let run = self.engine.paint(PaintJob {
             photo: photo.framed.frame.clone(),
             network,
-            settings: PaintSettings {
-                working_size: self.workspace.choice.working_size(),
-                ..PaintSettings::of_mode(recipe.mode)
-            },
+            settings: self.workspace.choice.paint_settings(),
             draft: true,
         });
         request.run = Some(run);
@@ -167,13 +160,11 @@ impl App {
     pub(super) fn recompose(&mut self, full: bool) {
         let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
         else {
-            let ticket = self.painting.composed.ticket + 1;
-            self.painting.composed =
-                ComposeRequest { ticket, epoch: ticket + 1, ..ComposeRequest::default() };
+            let epoch = self.painting.composed.epoch + 1;
+            self.painting.composed = ComposeRequest { epoch, ..ComposeRequest::default() };
             self.stage.painting.clear();
             return;
         };
-        self.painting.composed.ticket += 1;
         self.painting.composed.full = full;
         // A draft is drawn over the photo at the photo's size, regardless of the result's size.
         let output = if self.workspace.draft.is_some() {
@@ -182,7 +173,7 @@ impl App {
             self.workspace.choice.output
         };
         self.compositor.request(ComposeJob {
-            ticket: self.painting.composed.ticket,
+            ticket: self.painting.composed.epoch,
             photo: photo.framed.frame.clone(),
             painting: painting.clone(),
             output,
@@ -193,7 +184,7 @@ impl App {
 
     /// Notes that another photo or painting is on the table, so that older compositions are discarded.
     pub(super) fn recompose_anew(&mut self) {
-        self.painting.composed.epoch = self.painting.composed.ticket + 1;
+        self.painting.composed.epoch += 1;
         self.painting.composed.appears = true;
         self.recompose(self.stage.wants_full());
     }

@@ -41,9 +41,7 @@ pub struct WindowState {
 /// The newest job of the compositor.
 #[derive(Clone, Copy, Default)]
 pub struct ComposeRequest {
-    /// Number of the newest job.
-    pub ticket: u64,
-    /// Number of the first job with the same photo and painting as the newest job.
+    /// Number of the jobs with the same photo and painting as the newest job.
     pub epoch: u64,
     /// Whether the job makes the finished picture in addition to its preview.
     pub full: bool,

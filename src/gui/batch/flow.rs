@@ -2,10 +2,7 @@
 
 use super::{Batch, BatchPhotos, BatchStyle, Phase};
 use crate::{
-    engine::{
-        paint::{OutputSize, PaintSettings},
-        protocol::BatchJob,
-    },
+    engine::{paint::OutputSize, protocol::BatchJob},
     gui::{
         app::{App, Missing},
         choice::NetworkOf,
@@ -161,10 +158,7 @@ impl App {
         let started = self.engine.start_batch(BatchJob {
             source: Box::new(photos),
             networks,
-            settings: PaintSettings {
-                working_size: choice.working_size(),
-                ..PaintSettings::of_mode(choice.mode)
-            },
+            settings: choice.paint_settings(),
         });
         batch.phase = if started { Phase::Running } else { Phase::Ready };
         batch.watch = Stopwatch::started(now);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ContactSheet, SheetFile};
+use super::ContactSheet;
 use crate::{
     disk::free_path,
     engine::{
@@ -56,11 +56,9 @@ impl App {
             styles: cards.map(|card| (card.id.clone(), label(&card.title))).collect(),
             next: 0,
             job: 0,
-            file: SheetFile {
-                path: free_path(path),
-                encoding: Encoding { format, quality: self.settings.choices.jpeg_quality },
-                cells: Vec::new(),
-            },
+            path: free_path(path),
+            encoding: Encoding { format, quality: self.settings.choices.jpeg_quality },
+            cells: Vec::new(),
             failures: Vec::new(),
         });
         self.go_on_with_sheet();
@@ -98,33 +96,37 @@ impl App {
             if let Some(sheet) = &mut self.sheet {
                 sheet.job = job;
             }
-        } else if sheet.file.cells.is_empty() {
+        } else if sheet.cells.is_empty() {
             let why = sheet.failures.join(" ");
             self.sheet = None;
             self.messages.error(format!("The contact sheet was not made. {why}"));
         } else {
-            let file =
-                SheetFile { cells: std::mem::take(&mut sheet.file.cells), ..sheet.file.clone() };
-            self.tasks.spawn_writing(
-                move || write_sheet(&photo, file),
-                move |app, path| {
-                    let ended = app.sheet.take_if(|sheet| sheet.job == job);
-                    let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);
-                    if !failures.is_empty() {
-                        app.messages.error(format!(
-                            "These styles are not on the contact sheet. {}",
-                            failures.join(" ")
-                        ));
+            let (path, encoding) = (sheet.path.clone(), sheet.encoding);
+            let mut cells = std::mem::take(&mut sheet.cells);
+            let write = move || {
+                cells.insert(0, (ORIGINAL.to_owned(), cell_of(&photo)));
+                let page = titled_sheet(&cells, CELL_PX)
+                    .ok_or("Too many styles for one contact sheet.")?;
+                let saved = encode::save(&path, &page, None, encoding, Existing::Keep);
+                saved.map(|_| path).map_err(|e| e.to_string())
+            };
+            self.tasks.spawn_writing(write, move |app, path| {
+                let ended = app.sheet.take_if(|sheet| sheet.job == job);
+                let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);
+                if !failures.is_empty() {
+                    app.messages.error(format!(
+                        "These styles are not on the contact sheet. {}",
+                        failures.join(" ")
+                    ));
+                }
+                match path {
+                    Ok(path) => {
+                        app.report_saved(&path);
+                        app.note_painting(&path);
                     }
-                    match path {
-                        Ok(path) => {
-                            app.report_saved(&path);
-                            app.note_painting(&path);
-                        }
-                        Err(error) => app.messages.error(error),
-                    }
-                },
-            );
+                    Err(error) => app.messages.error(error),
+                }
+            });
         }
     }
 
@@ -144,7 +146,7 @@ impl App {
                         let sheet = app.sheet.as_mut().filter(|sheet| sheet.job == job);
                         match (cell, sheet) {
                             (Ok(cell), Some(sheet)) => {
-                                sheet.file.cells.push((title, cell));
+                                sheet.cells.push((title, cell));
                                 sheet.next += 1;
                                 app.go_on_with_sheet();
                             }
@@ -166,16 +168,6 @@ impl App {
         }
         self.go_on_with_sheet();
     }
-}
-
-/// Writes the sheet of a photo; returns its path.
-fn write_sheet(photo: &Frame, mut file: SheetFile) -> Result<PathBuf, String> {
-    file.cells.insert(0, (ORIGINAL.to_owned(), cell_of(photo)));
-    let page =
-        titled_sheet(&file.cells, CELL_PX).ok_or("Too many styles for one contact sheet.")?;
-    encode::save(&file.path, &page, None, file.encoding, Existing::Keep)
-        .map_err(|e| e.to_string())?;
-    Ok(file.path)
 }
 
 fn cell_of(frame: &Frame) -> Frame {

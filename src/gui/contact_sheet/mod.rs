@@ -16,16 +16,6 @@ use crate::{frame::Frame, media::encode::Encoding};
 /// Width of the card, in points.
 const WIDTH: f32 = 334.0;
 
-/// A contact sheet to be written to a file.
-#[derive(Clone)]
-pub struct SheetFile {
-    /// The target, which does not exist yet.
-    pub path: PathBuf,
-    pub encoding: Encoding,
-    /// Titles and small paintings, in their order.
-    pub cells: Vec<(String, Frame)>,
-}
-
 /// A sheet that is being made.
 pub struct ContactSheet {
     /// The photo; at the working size once the first network is read.
@@ -39,7 +29,11 @@ pub struct ContactSheet {
     next: usize,
     /// Number of its newest job; distinguishes this sheet from earlier ones, whose tasks may still report.
     job: u64,
-    file: SheetFile,
+    /// The target, which does not exist yet.
+    path: PathBuf,
+    encoding: Encoding,
+    /// Titles and small paintings, in their order.
+    cells: Vec<(String, Frame)>,
     /// Styles that are not on the sheet, and why.
     failures: Vec<String>,
 }

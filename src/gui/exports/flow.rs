@@ -9,10 +9,7 @@ use std::{
 
 use crossbeam_channel::bounded;
 
-use super::{
-    Action, Export, Form, Queue, Run, Running,
-    run::{Progress, settings_of},
-};
+use super::{Action, Export, Form, Queue, Run, Running, run::Progress};
 use crate::{
     disk::{self, WriteError, reason},
     engine::paint::Painting,
@@ -377,7 +374,7 @@ impl App {
         let painter = self.engine.film_painter();
         let measure = move || {
             let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 0, 255]));
-            let settings = settings_of(&choice);
+            let settings = choice.paint_settings();
             let painted = painter.paint(&[&frame], &network, settings, None, &control);
             painted.map_err(|e| e.to_string())
         };

@@ -13,7 +13,7 @@ use super::Export;
 use crate::{
     backend::RunControl,
     disk::{self, Existing},
-    engine::{FilmPainter, paint::PaintSettings},
+    engine::FilmPainter,
     film::{Container, Film, FilmError, Rendered, Tools, part_frames, render},
     gui::choice::Choice,
     network::Network,
@@ -44,11 +44,6 @@ pub struct Run {
     pub progress: Progress,
 }
 
-/// How frames are painted with a choice.
-pub fn settings_of(choice: &Choice) -> PaintSettings {
-    PaintSettings { working_size: choice.working_size(), ..PaintSettings::of_mode(choice.mode) }
-}
-
 impl Run {
     /// Blocks until it has ended.
     ///
@@ -59,7 +54,7 @@ impl Run {
         let (tools, clip) = Tools::open(&export.source)?;
         disk::make_folder(disk::folder_of(&export.output))?;
         let choice = Choice::from_settings(&export.choices);
-        let settings = settings_of(&choice);
+        let settings = choice.paint_settings();
         let film = Film {
             source: &export.source,
             clip: &clip,
