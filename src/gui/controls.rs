@@ -81,7 +81,19 @@ impl App {
         choice: &mut Choice,
         detail: impl FnOnce(&mut Ui, &mut Choice),
     ) {
-        theme::painting_title(ui, page, self.workspace.has_two_choices());
+        ui.scope(|ui| {
+            // Makes the line as high as a title alone.
+            ui.spacing_mut().interact_size.y = 0.0;
+            ui.horizontal(|ui| {
+                theme::group_title(ui, "Painting");
+                // The other page has its own settings.
+                if self.workspace.has_two_choices() {
+                    theme::at_the_right(ui, "what these settings are for", |ui| {
+                        theme::caption(ui, format!("{page} settings"));
+                    });
+                }
+            });
+        });
         let strength = &mut choice.look.strength_percent;
         theme::slider(ui, "Strength", strength, 0..=100, 100, " %")
             .hint_beside(&format!("0 %: the {source}. 100 %: the full effect."));

@@ -29,7 +29,7 @@ impl App {
     pub(super) fn end_change(&mut self) {
         match self.painting.before_change.take() {
             Some(Step::Choice(before)) => {
-                self.workspace.commit(*before);
+                self.workspace.commit(before);
                 self.remember_choice();
             }
             Some(other) => self.workspace.history.note(other),

@@ -258,22 +258,6 @@ pub fn group_title(ui: &mut Ui, text: &str) {
     ui.label(heading(text).color(ui.visuals().strong_text_color()));
 }
 
-/// The title of the painting controls; shows `what_for` if the other page has its own settings.
-pub fn painting_title(ui: &mut Ui, what_for: &str, other_has_own: bool) {
-    ui.scope(|ui| {
-        // Makes the line as high as a title alone.
-        ui.spacing_mut().interact_size.y = 0.0;
-        ui.horizontal(|ui| {
-            group_title(ui, "Painting");
-            if other_has_own {
-                at_the_right(ui, "what these settings are for", |ui| {
-                    caption(ui, format!("{what_for} settings"));
-                });
-            }
-        });
-    });
-}
-
 /// The text of a heading that folds the content below it when clicked.
 pub fn heading(text: &str) -> RichText {
     RichText::new(text).family(fonts::semibold())

@@ -303,7 +303,7 @@ impl App {
         }
         let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
         above += self.first_start_ui(ui, area, above);
-        let only_pictures = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
+        let only_pictures = is_alone && !self.full_screen.shows_controls(self.now());
         let room = match &self.batch {
             Some(_) => beside_card(ui, area, above),
             None => area,

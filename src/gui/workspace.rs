@@ -264,9 +264,9 @@ impl Workspace {
     }
 
     /// Adds an undo step: the choice was `before` until now.
-    pub fn commit(&mut self, before: Choice) {
-        if before != self.choice {
-            self.history.note(Step::Choice(Box::new(before)));
+    pub fn commit(&mut self, before: Box<Choice>) {
+        if *before != self.choice {
+            self.history.note(Step::Choice(before));
         }
     }
 

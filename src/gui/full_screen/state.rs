@@ -43,11 +43,6 @@ impl FullScreen {
         }
     }
 
-    /// Whether only pictures and urgent information are to be shown now.
-    pub fn shows_only_pictures(&self, now: f64) -> bool {
-        self.is_on && !self.shows_controls(now)
-    }
-
     pub fn shows_controls(&self, now: f64) -> bool {
         now < self.controls_until
     }

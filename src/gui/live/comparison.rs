@@ -46,10 +46,7 @@ impl LiveView {
         if !self.compares() {
             ui.horizontal_wrapped(|ui| {
                 plain_button(ui, "Start comparing", Intent::ToggleCompare);
-                ui.label(quiet(
-                    ui,
-                    "Compare two engines on the same frames, side by side.".to_owned(),
-                ));
+                ui.label(quiet(ui, "Compare two engines on the same frames, side by side."));
             });
             return;
         }
@@ -85,7 +82,7 @@ impl LiveView {
             let button = ui.add_enabled(can, button);
             button.on_disabled_hover_text("Nothing is painted yet.").sends(toggle);
             let what = "Paints 200 frames with each engine, interleaved, and makes a report to copy or save.";
-            ui.label(quiet(ui, what.to_owned()));
+            ui.label(quiet(ui, what));
             return;
         };
         ui.horizontal_wrapped(|ui| {
@@ -96,7 +93,7 @@ impl LiveView {
             ui.label(format!("{passed}. {}", time_left::text(elapsed, share)));
         });
         let what = "200 interleaved frames of each; the picture is frozen";
-        ui.label(quiet(ui, what.to_owned()));
+        ui.label(quiet(ui, what));
         ui.request_repaint_after(Duration::from_millis(100));
     }
 
@@ -169,7 +166,7 @@ fn figure(ui: &mut Ui, text: RichText) -> egui::Response {
     cell.inner
 }
 
-fn quiet(ui: &Ui, text: String) -> RichText {
+fn quiet(ui: &Ui, text: impl Into<String>) -> RichText {
     RichText::new(text).color(theme::palette(ui).quiet)
 }
 

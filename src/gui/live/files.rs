@@ -319,20 +319,14 @@ impl App {
         let home = self.snapshot_folder();
         let sweep = move || {
             disk::sweep(&home);
-            let recordings =
-                std::fs::read_dir(&home).into_iter().flatten().flatten().filter(|entry| {
-                    let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                    let name = entry.file_name();
-                    let number = name
-                        .to_str()
-                        .unwrap_or_default()
-                        .strip_prefix(RECORDING)
-                        .and_then(|n| n.strip_prefix('-'));
-                    let is_number = |n: &str| n.bytes().all(|b| b.is_ascii_digit());
-                    is_folder && number.is_some_and(is_number)
-                });
-            for recording in recordings {
-                disk::sweep(&recording.path());
+            for entry in std::fs::read_dir(&home).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let number =
+                    name.to_str().and_then(|name| name.strip_prefix(RECORDING)?.strip_prefix('-'));
+                let is_number = number.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+                if is_number && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    disk::sweep(&entry.path());
+                }
             }
             Ok(())
         };

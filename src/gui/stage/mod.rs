@@ -10,7 +10,8 @@ mod view;
 use std::sync::Arc;
 
 use eframe::egui::{
-    ColorImage, Context, CursorIcon, Pos2, Rect, Response, Role, Sense, Ui, Vec2, vec2,
+    ColorImage, Context, CursorIcon, Pos2, Rect, Response, Role, Sense, Ui, Vec2,
+    emath::GuiRounding, vec2,
 };
 
 pub use self::fade::Seen;
@@ -256,19 +257,18 @@ impl Stage {
         ui.painter_at(rect).rect_filled(rect, 0.0, self.framing.around(ui));
         let response = ui.allocate_rect(rect, Sense::click_and_drag());
         theme::named(&response, Role::Image, &format!("Picture, {}", self.described()));
-        let ppp = ui.pixels_per_point();
-        self.ppp = ppp;
+        self.ppp = ui.pixels_per_point();
         let [left_pane, right_pane] = self.panes();
-        let fit = self.fit_scale(left_pane, ppp);
+        let fit = self.fit_scale(left_pane);
         self.scale = self.zoom.unwrap_or(fit).clamp(fit.min(0.05), MAX_SCALE.max(fit));
-        let visible = self.picture_rect(left_pane, ppp).intersect(left_pane);
-        self.pointer(ui, &response, visible, ppp);
+        let visible = self.picture_rect(left_pane).intersect(left_pane);
+        self.pointer(ui, &response, visible);
 
-        let picture = self.picture_rect(left_pane, ppp);
+        let picture = self.picture_rect(left_pane);
         let visible = picture.intersect(left_pane);
         let divider_x = visible.left() + visible.width() * self.wipe;
         let compare = self.seen();
-        let other_picture = self.picture_rect(right_pane, ppp);
+        let other_picture = self.picture_rect(right_pane);
         let mut left = visible;
         let mut right = visible;
         match compare {
@@ -329,7 +329,7 @@ impl Stage {
     }
 
     /// The scale of the picture on the stage for the current framing.
-    fn fit_scale(&self, rect: Rect, ppp: f32) -> f32 {
+    fn fit_scale(&self, rect: Rect) -> f32 {
         if self.photo.is_empty() {
             return 1.0;
         }
@@ -337,7 +337,7 @@ impl Stage {
             Framing::Window => MARGIN,
             Framing::Fit | Framing::Fill => 0.0,
         };
-        let room = (rect.size() - Vec2::splat(2.0 * margin)).max(Vec2::splat(16.0)) * ppp;
+        let room = (rect.size() - Vec2::splat(2.0 * margin)).max(Vec2::splat(16.0)) * self.ppp;
         let share = room / self.size_px();
         match self.framing {
             Framing::Window => {
@@ -353,11 +353,11 @@ impl Stage {
         vec2(self.size.0 as f32, self.size.1 as f32)
     }
 
-    fn picture_rect(&self, rect: Rect, ppp: f32) -> Rect {
-        let size = self.size_px() * self.scale / ppp;
+    fn picture_rect(&self, rect: Rect) -> Rect {
+        let size = self.size_px() * self.scale / self.ppp;
         // Align to whole screen pixels; otherwise the picture is blurred.
         let corner = rect.center() - size * self.center;
-        Rect::from_min_size(((corner.to_vec2() * ppp).round() / ppp).to_pos2(), size)
+        Rect::from_min_size(corner.round_to_pixels(self.ppp), size)
     }
 
     fn zoom_about(&mut self, factor: f32, at: Pos2) {
@@ -394,10 +394,10 @@ impl Stage {
         }
     }
 
-    fn pointer(&mut self, ui: &Ui, response: &Response, visible: Rect, ppp: f32) {
+    fn pointer(&mut self, ui: &Ui, response: &Response, visible: Rect) {
         let divider_x = visible.left() + visible.width() * self.wipe;
         let divides = self.seen() == Compare::Both;
-        let picture = self.picture_rect(self.panes()[0], ppp);
+        let picture = self.picture_rect(self.panes()[0]);
         self.pointed_at = response.hover_pos().and_then(|p| {
             let mut place = (self.in_left_pane(p) - picture.min) / picture.size();
             if self.is_flipped {
@@ -421,7 +421,7 @@ impl Stage {
                     self.wipe = share.clamp(0.0, 1.0);
                 }
             } else {
-                self.pan(response.drag_delta() * ppp);
+                self.pan(response.drag_delta() * self.ppp);
             }
         }
         if response.double_clicked() {

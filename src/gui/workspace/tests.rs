@@ -64,8 +64,8 @@ fn undo_and_redo_go_through_choices() {
     let mut table = painted(Origin::Clipboard);
     let first = table.choice.clone();
     table.choice.look.strength_percent = 40;
-    table.commit(first.clone());
-    table.commit(table.choice.clone());
+    table.commit(Box::new(first.clone()));
+    table.commit(Box::new(table.choice.clone()));
     assert!(revert(&mut table, true));
     assert_eq!(table.choice, first);
     assert!(!revert(&mut table, true));
@@ -75,7 +75,7 @@ fn undo_and_redo_go_through_choices() {
     revert(&mut table, true);
     let before = table.choice.clone();
     table.choice.brush = 2;
-    table.commit(before);
+    table.commit(Box::new(before));
     assert!(!table.history.can_step()[1], "a new choice ends the old future");
 }
 
@@ -102,7 +102,7 @@ fn a_stopped_run_goes_back_to_the_painting_before_it() {
     for style in ["great_wave", "udnie", "mosaic"] {
         let passed = table.choice.clone();
         table.choice.mix = Mix::of(Some(style.to_owned()));
-        table.commit(passed);
+        table.commit(Box::new(passed));
     }
     table.draft = Some(painting());
     assert!(table.finished().is_none(), "a draft is not saved");
@@ -117,7 +117,7 @@ fn turning_is_undone_and_ends_with_its_photo() {
     let mut table = painted(Origin::Clipboard);
     let plain = table.choice.clone();
     table.choice.framing = plain.framing.turned(Rotation::Quarter, (100, 50));
-    table.commit(plain.clone());
+    table.commit(Box::new(plain.clone()));
     assert!(table.finished().is_none(), "not as it is turned");
     let frame = Arc::new(Frame::from_fn(50, 100, |_, _| [1, 2, 3, 255]));
     let preview = frame.clone();
