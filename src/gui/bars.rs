@@ -9,10 +9,10 @@ use super::{
     intent::{Intent, Sends},
     key_chips,
     label::path_label,
-    recents,
     shortcuts::{button, keys_of, plain_button},
     stage::{Compare, Stage, ViewStep},
     theme,
+    welcome::recent_button,
 };
 use crate::settings::ThemeChoice;
 
@@ -54,7 +54,7 @@ impl App {
                 (icons::REDO, "Redo", "Redo the last undone change.", can_redo, Intent::Redo),
             ] {
                 match name {
-                    "Paste" => recents::button(ui, self.recent(), has_all),
+                    "Paste" => recent_button(ui, self.recent(), has_all),
                     "Undo" => {
                         ui.separator();
                     }

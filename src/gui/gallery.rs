@@ -1,4 +1,4 @@
-//! The gallery: every style with its thumbnail and name; a click paints.
+//! The gallery: every style with its thumbnail and name; a click paints, and dragging moves a style.
 
 use std::{
     collections::{HashMap, HashSet},

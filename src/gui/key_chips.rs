@@ -1,8 +1,11 @@
-//! Draws keys as chips, in the list of shortcuts and in tooltips.
+//! Draws keys as chips, in the list of shortcuts and in tooltips. Tooltips of the columns of styles and controls are
+//! next to them: below a widget they would cover the next one.
 
-use eframe::egui::{Align2, Color32, Pos2, Response, TextFormat, TextStyle, Ui, text::LayoutJob};
+use eframe::egui::{
+    self, Align2, Color32, Pos2, RectAlign, Response, TextFormat, TextStyle, Ui, text::LayoutJob,
+};
 
-use super::theme;
+use super::theme::{self, CONTROLS_WIDTH, GALLERY_WIDTH};
 
 /// Space between a key and what is next to it, in points.
 const APART: f32 = 4.0;
@@ -55,7 +58,7 @@ pub fn hint(response: Response, does: &str, keys: &str) -> Response {
 }
 
 /// The content of a tooltip: what a widget does, and its keys, if any.
-pub fn contents(ui: &mut Ui, does: &str, keys: &str) {
+fn contents(ui: &mut Ui, does: &str, keys: &str) {
     ui.set_max_width(ui.spacing().tooltip_width);
     ui.horizontal_wrapped(|ui| {
         ui.label(if does.is_empty() { "Press" } else { does });
@@ -63,6 +66,47 @@ pub fn contents(ui: &mut Ui, does: &str, keys: &str) {
             chips(ui, keys);
         }
     });
+}
+
+/// A tooltip next to the column of styles or controls that contains the widget.
+pub trait HintBeside {
+    /// Like `on_hover_text`, which would cover the control below.
+    fn hint_beside(self, text: &str) -> Self;
+
+    /// Like [`Self::hint_beside`], with the widget's keys, if any.
+    fn keys_beside(self, text: &str, keys: &str) -> Self;
+}
+
+impl HintBeside for egui::Response {
+    fn hint_beside(self, text: &str) -> Self {
+        self.keys_beside(text, "")
+    }
+
+    fn keys_beside(self, text: &str, keys: &str) -> Self {
+        let screen = self.ctx.content_rect();
+        let (align, edge) = if self.rect.center().x > screen.center().x {
+            (RectAlign::LEFT_START, screen.right() - CONTROLS_WIDTH)
+        } else {
+            (RectAlign::RIGHT_START, screen.left() + GALLERY_WIDTH)
+        };
+        let mut column = self.rect;
+        column.extend_with_x(edge);
+        let mut tooltip = egui::Tooltip::for_enabled(&self);
+        tooltip.popup = tooltip.popup.anchor(column).align(align);
+        tooltip.show(|ui| contents(ui, text, keys));
+        if self.ctx.has_accesskit_node(self.id) {
+            let press = if keys.is_empty() { String::new() } else { format!("Press {keys}") };
+            let spoken = format!("{text} {press}").trim().to_owned();
+            self.ctx.accesskit_node_builder(self.id, |node| {
+                node.set_description(spoken.as_str());
+                let has_name = node.label().is_some_and(|name| !name.is_empty());
+                if !has_name && node.labelled_by().is_empty() {
+                    node.set_label(spoken);
+                }
+            });
+        }
+        self
+    }
 }
 
 #[cfg(test)]

@@ -9,26 +9,24 @@
 //! | `stage`, `texture` | the picture in the middle: zoom, divider, textures |
 //! | `live` | live mode: source, comparison, preview grid, recording |
 //! | `style_order`, `drag` | the order of the styles, and dragging to change the order of a list |
-//! | `gallery`, `style_card`, `controls`, `output_size`, `bars`, `welcome` | widgets around and over the stage |
+//! | `gallery`, `style_card`, `controls`, `output_size`, `bars`, `welcome` (with the recently opened photos) | widgets around and over the stage |
 //! | `focus` | the frame around the focused control |
 //! | `full_screen` | the picture alone, and what is temporarily shown over it |
 //! | `contact_sheet` | the photo in every style as one picture |
 //! | `crop` | the crop rectangle over the photo |
 //! | `film` | a video instead of a photo: playing, seeking, in and out points |
-//! | `recents` | the recently opened photos |
-//! | `file_list` | shared code of the lists of recent photos and saved paintings |
-//! | `paintings` | the strip of recently saved paintings, one of them large, and its settings |
+//! | `paintings` | the lists of recent photos and saved paintings; the strip of these, one of them large, and its settings |
 //! | `reading` | the question about a network's pixel format if its file does not specify it, with previews |
 //! | `incoming` | dropped or pasted pictures: to paint, or to add as styles |
-//! | `own_styles`, `style_pictures` | the user's own styles: renaming, removing, thumbnails |
-//! | `trials` | pictures that are painted in parallel with other work, such as small ones for thumbnails and for the question about a pixel format |
+//! | `own_styles` | the user's own styles: renaming, removing |
+//! | `trials` | pictures that are painted in parallel with other work: thumbnails of the styles, and small ones for the question about a pixel format |
 //! | `mix` | mixes of picture styles by weights |
 //! | `networks` | the networks of styles and mixes |
 //! | `mode_choice` | lists of modes for photos, live mode and comparisons |
 //! | `exports` | the form and the queue of films to export |
-//! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
+//! | `overlays`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
 //! | [`panel`] | measurements of live mode: counters, steps, roofline |
-//! | `shortcuts`, [`intent`] | keys and widgets send intents; `update` performs them; `key_chips` draws keys, `hint_beside` tooltips next to a column |
+//! | `shortcuts`, [`intent`] | keys and widgets send intents; `update` performs them; `key_chips` draws keys, and tooltips next to a column |
 //! | `tasks`, `opened`, `finished`, `settings_file` | background threads and what they read and write: photos, results, settings |
 //! | `clipboard`, `pointer` | what egui and the window system lack: text on the clipboard, the pointer while a file is dragged over the window |
 //! | [`platform`], [`style_source`] | interfaces to the desktop (file dialogs, clipboard) and to the styles; tests replace them |
@@ -50,20 +48,16 @@ mod crop;
 mod drag;
 mod events;
 mod exports;
-mod file_list;
 mod film;
 mod finished;
 mod focus;
 pub mod fonts;
 mod full_screen;
 mod gallery;
-mod hint_beside;
-mod history;
 mod incoming;
 pub mod intent;
 mod key_chips;
 mod label;
-mod licences;
 mod list;
 mod live;
 mod messages;
@@ -81,7 +75,6 @@ pub mod panel;
 pub mod platform;
 mod pointer;
 mod reading;
-mod recents;
 mod save_flow;
 mod settings_changes;
 mod settings_file;
@@ -90,8 +83,6 @@ mod shortcuts_list;
 mod stage;
 mod style_card;
 mod style_order;
-mod style_pictures;
-mod style_refusal;
 pub mod style_source;
 mod tasks;
 mod texture;

@@ -6,11 +6,11 @@ use super::{
     app::{App, NextStep},
     choice::{DEFAULT_BRUSH, working_size_of},
     events::name_window,
-    file_list::FileList,
     incoming::PictureUse,
     intent::Intent,
     opened::{Opened, Origin, if_there, opened, sorted},
-    recents::Recent,
+    paintings::FileList,
+    welcome::Recent,
 };
 
 impl App {

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, ComboBox, Ui};
 
-use super::{choice::Choice, hint_beside::HintBeside, list::list, theme};
+use super::{choice::Choice, key_chips::HintBeside, list::list, theme};
 use crate::engine::paint::{MIN_WORKING_PX, OutputSize, most_long_side_px};
 
 /// Default long side of the saved picture, in pixels.

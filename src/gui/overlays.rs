@@ -4,15 +4,14 @@
 use std::{mem::discriminant, ops::Range, path::Path};
 
 use eframe::egui::{
-    self, Align2, Button, Context, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit, Ui,
-    vec2,
+    self, Align2, Button, Context, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit,
+    TextStyle, Ui, vec2,
 };
 
 use super::{
     exports::{self, Exports, Form},
     intent::Intent,
     label::path_label,
-    licences::Licences,
     live::ReportView,
     paintings::Paintings,
     reading::{self, Reading},
@@ -21,7 +20,7 @@ use super::{
     style_source::Card,
     theme,
 };
-use crate::settings::Choices;
+use crate::{licences, settings::Choices};
 
 /// Space between a dialog's edge and its content, in points.
 const DIALOG_MARGIN: i8 = 24;
@@ -393,4 +392,40 @@ fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
         ui.label("The sample photo is credited in assets/CREDITS.md.");
     });
     close_button(ui, is_fresh);
+}
+
+/// The text while it is shown.
+pub struct Licences {
+    lines: Vec<String>,
+}
+
+impl Licences {
+    /// Decompresses the text.
+    pub fn unpacked() -> Self {
+        let lines = match licences::text() {
+            Ok(text) => text.lines().map(str::to_owned).collect(),
+            Err(error) => vec![error.to_string()],
+        };
+        Self { lines }
+    }
+
+    /// Draws heading and text, and leaves space for a button below.
+    pub fn ui(&self, ui: &mut egui::Ui) {
+        ui.heading("Licences of the program and its parts");
+        theme::caption(ui, "Also printed by styleforge licences.");
+        ui.add_space(theme::GAP);
+        let font = TextStyle::Monospace.resolve(ui.style());
+        let font = egui::FontId::new(font.size * 0.85, font.family);
+        let height = ui.fonts_mut(|fonts| fonts.row_height(&font));
+        ui.spacing_mut().item_spacing.y = 0.0;
+        ScrollArea::both()
+            .auto_shrink([false, true])
+            .max_height(ui.available_height() - 60.0)
+            .show_rows(ui, height, self.lines.len(), |ui, shown| {
+                for line in self.lines.get(shown).unwrap_or_default() {
+                    let text = RichText::new(line).font(font.clone());
+                    ui.add(egui::Label::new(text).extend());
+                }
+            });
+    }
 }

@@ -6,8 +6,8 @@
 use eframe::egui::Event;
 
 use super::{
-    app::App, history::Step, intent::Intent, label::remark, mix::Mix, style_order::Move,
-    style_source::Card,
+    app::App, intent::Intent, label::remark, mix::Mix, style_order::Move, style_source::Card,
+    workspace::Step,
 };
 
 impl App {

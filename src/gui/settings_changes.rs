@@ -2,7 +2,7 @@
 
 use std::mem::discriminant;
 
-use super::{app::App, history::Step};
+use super::{app::App, workspace::Step};
 use crate::settings::Settings;
 
 /// How long settings must not change before they are written.

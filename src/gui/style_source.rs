@@ -13,7 +13,6 @@ use std::{
 use super::{
     label::stem,
     mix::{LastNetwork, MixedCodes, why_not_mixed},
-    style_refusal::{no_weights, not_added, not_renamed},
 };
 use crate::{
     engine::{style_picture, trial::only_color},
@@ -383,6 +382,33 @@ fn thumbnail(bytes: &[u8]) -> Option<Arc<Frame>> {
     let frame = decode::from_bytes_within("thumbnail", bytes, THUMBNAIL_BYTES).ok()?.frame;
     let (width, height) = size_within(frame.width(), frame.height(), THUMBNAIL_PX);
     Some(Arc::new(scaled(&frame, width, height)))
+}
+
+/// Why a file was not added.
+fn not_added(error: &dyn std::error::Error) -> String {
+    format!("This file was not added as a style: {error}.")
+}
+
+/// Why a file of weights was not added. If it is not a weights file at all, it may have been meant as a picture.
+fn no_weights(error: &WeightsError) -> String {
+    match error {
+        WeightsError::UnknownFormat { found } => format!(
+            "This file was not added as a style: {found}. A style is an image (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC) or a network (safetensors, PyTorch or ONNX)."
+        ),
+        other => not_added(other),
+    }
+}
+
+/// Why a style was not renamed; `title_of` returns the title of the style that has the name.
+fn not_renamed(error: &LibraryError, title_of: impl Fn(&str) -> Option<String>) -> String {
+    let taken = match error {
+        LibraryError::Exists { id } => title_of(id),
+        _ => None,
+    };
+    match taken {
+        Some(title) => format!("A style named “{title}” already exists. Choose another name."),
+        None => format!("The style was not renamed: {error}."),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use eframe::egui::{
 };
 
 use super::fonts;
-pub use super::hint_beside::HintBeside;
+pub use super::key_chips::HintBeside;
 use crate::settings::ThemeChoice;
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
-//! The stage without a photo: three ways to start, each on a card.
+//! The stage without a photo: three ways to start, each on a card, and the recently opened photos, which are also listed
+//! in the upper bar.
+
+use std::path::{Path, PathBuf};
 
 use eframe::egui::{
-    self, Align, Align2, Color32, FontId, Id, Label, Layout, Rect, Response, RichText, Role,
+    self, Align, Align2, Color32, FontId, Id, Label, Layout, Popup, Rect, Response, RichText, Role,
     ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, vec2,
 };
 
@@ -9,8 +12,10 @@ use super::{
     fonts::{self, icons},
     intent::{Intent, Sends},
     key_chips::{chips, hint},
-    label::remark,
-    recents::{self, Recent},
+    label::{name_label, path_label, remark},
+    paintings::Paintings,
+    shortcuts::plain_button,
+    texture::paint_cover,
     theme,
 };
 use crate::capture::{Camera, Source};
@@ -80,7 +85,7 @@ pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) 
     ui.allocate_rect(rect, Sense::hover());
     let colors = theme::palette(ui);
     ui.painter().rect_filled(rect, 0.0, colors.stage);
-    let most = vec2(3.0 * CARD.x + 2.0 * BETWEEN + 56.0, HEIGHT + recents::height(recent.files));
+    let most = vec2(3.0 * CARD.x + 2.0 * BETWEEN + 56.0, HEIGHT + height(recent.files));
     let inner = Rect::from_center_size(rect.center(), most.min(rect.size() - vec2(32.0, 24.0)));
     theme::dashed(ui.painter(), inner, Stroke::new(1.5, colors.outline));
     let inside = inner.shrink2(vec2(20.0, 16.0));
@@ -131,7 +136,7 @@ fn contents(
             }
         });
     });
-    recents::on_first_page(ui, recent);
+    on_first_page(ui, recent);
 }
 
 /// A card that acts as a button, with the mouse or the keyboard.
@@ -174,6 +179,96 @@ fn card(ui: &mut Ui, rect: Rect, way: &Way) -> Response {
 
 fn icon(ui: &Ui, center: egui::Pos2, icon: &str, color: Color32) {
     ui.painter().text(center, Align2::CENTER_CENTER, icon, FontId::proportional(22.0), color);
+}
+
+/// Maximum number of photos on the start page.
+const ON_FIRST_PAGE: usize = 4;
+/// Height of a photo's line on the start page, in points.
+const LINE_HEIGHT: f32 = 24.0;
+/// Minimum width of a name there, in points.
+const MIN_WIDTH: f32 = 60.0;
+/// Width and height of a photo's thumbnail, in points.
+const SIZE: egui::Vec2 = vec2(30.0, 20.0);
+
+/// The recently opened photos.
+#[derive(Clone, Copy)]
+pub struct Recent<'a> {
+    /// Their files, newest first.
+    pub files: &'a [PathBuf],
+    /// Contains their thumbnails.
+    pub paintings: &'a Paintings,
+}
+
+/// The button that opens the list.
+pub fn recent_button(ui: &mut Ui, recent: Recent<'_>, has_word: bool) {
+    let button = theme::icon_button(icons::RECENT, "Recent", has_word).frame_when_inactive(false);
+    let response = ui
+        .add_enabled(!recent.files.is_empty(), button)
+        .on_hover_text("Recently opened photos")
+        .on_disabled_hover_text("Recently opened photos appear here.")
+        .accessible_name("Recent photos");
+    Popup::menu(&response).show(|ui| {
+        ui.set_min_width(220.0);
+        Intent::SeeRecents.send(ui);
+        for path in recent.files {
+            entry(ui, path, recent.paintings);
+        }
+        ui.separator();
+        plain_button(ui, "Clear recent photos", Intent::ClearRecents);
+    });
+}
+
+/// Height of the list on the start page, in points.
+fn height(recent: &[PathBuf]) -> f32 {
+    match recent.len().min(ON_FIRST_PAGE) {
+        0 => 0.0,
+        shown => (shown + 1) as f32 * LINE_HEIGHT + theme::GROUP_GAP,
+    }
+}
+
+/// The newest photos on the start page.
+fn on_first_page(ui: &mut Ui, recent: Recent<'_>) {
+    if recent.files.is_empty() {
+        return;
+    }
+    Intent::SeeRecents.send(ui);
+    ui.add_space(theme::GAP);
+    ui.spacing_mut().item_spacing.y = 0.0;
+    ui.spacing_mut().interact_size.y = LINE_HEIGHT;
+    ui.spacing_mut().button_padding.y = (LINE_HEIGHT - SIZE.y) / 2.0;
+    let shown = &recent.files[..recent.files.len().min(ON_FIRST_PAGE)];
+    let font = egui::TextStyle::Button.resolve(ui.style());
+    let width = |path: &PathBuf| {
+        let letters = ui.painter().layout_no_wrap(name_label(path), font.clone(), Color32::WHITE);
+        letters.size().x.ceil()
+    };
+    let spacing = ui.spacing();
+    let beside = SIZE.x + spacing.icon_spacing + 2.0 * spacing.button_padding.x + 1.0;
+    let widest = shown.iter().map(width).fold(MIN_WIDTH, f32::max) + beside;
+    // A centered block of left-aligned lines.
+    let block = vec2(widest.min(ui.available_width()), 0.0);
+    ui.allocate_ui_with_layout(block, Layout::top_down(Align::Min), |ui| {
+        ui.set_width(block.x);
+        ui.horizontal(|ui| {
+            ui.add_space(ui.spacing().button_padding.x);
+            theme::caption(ui, "Recent");
+        });
+        for path in shown {
+            entry(ui, path, recent.paintings);
+        }
+    });
+}
+
+fn entry(ui: &mut Ui, path: &Path, paintings: &Paintings) {
+    let room = egui::Atom::custom(egui::IdSalt::new("small"), SIZE);
+    let button = egui::Button::new((room, name_label(path))).frame_when_inactive(false).truncate();
+    let response = ui.add(button).on_hover_text(path_label(path));
+    if let Some(small) = paintings.small(path) {
+        let left = response.rect.left_center() + vec2(ui.spacing().button_padding.x, 0.0);
+        let place = Rect::from_center_size(left + vec2(SIZE.x / 2.0, 0.0), SIZE);
+        paint_cover(ui, small, place, 2.0);
+    }
+    response.sends(Intent::OpenRecent(path.to_owned()));
 }
 
 #[cfg(test)]

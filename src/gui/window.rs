@@ -373,6 +373,48 @@ fn run_text(painting: &Painting) -> String {
     format!("Painted at {w} × {h} px in {seconds:.digits$} s")
 }
 
+/// Default height of the Lab, in points, if there is enough space.
+const LAB_HEIGHT: f32 = 300.0;
+/// Minimum height of the Lab, in points.
+const MIN_HEIGHT: f32 = 100.0;
+
+impl App {
+    /// The area between live pictures and the buttons below them for the Lab, if it is open.
+    pub(crate) fn lab_room(&self, ui: &mut Ui, frame: Frame) -> Option<Ui> {
+        let live = self.live.as_ref().filter(|live| live.panel_open);
+        live.zip(self.device.info.as_ref())?;
+        // The picture keeps the larger half.
+        let most = (0.5 * ui.available_height()).max(MIN_HEIGHT);
+        let lab = Panel::bottom("lab")
+            .resizable(true)
+            .default_size(LAB_HEIGHT.min(most))
+            .size_range(MIN_HEIGHT..=most);
+        let shown = lab.frame(frame).show(ui, |ui| {
+            // The same height with every tab.
+            ui.set_min_height(ui.available_height());
+            ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
+        });
+        // A grip shows that the edge can be dragged.
+        let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
+        let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
+        ui.painter().rect_filled(grip, 1.5, theme::palette(ui).quiet);
+        Some(shown.inner)
+    }
+
+    /// Draws the Lab.
+    pub(crate) fn lab_ui(&mut self, ui: &mut Ui) {
+        let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
+            return;
+        };
+        let progress = self.engine.measuring_progress();
+        let mut choices = self.settings.live.clone();
+        live.lab_ui(ui, &mut choices, device, progress);
+        if choices != self.settings.live {
+            Intent::SetLive(Box::new(choices)).send(ui);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use crate::{
         protocol::{Generation, RepaintNumber, Repainted},
     },
     frame::Frame,
-    gui::{choice::Recipe, focus::FocusFrame, history::Step, opened::Opened},
+    gui::{choice::Recipe, focus::FocusFrame, opened::Opened, workspace::Step},
     media::framing::Framing,
     mode::DeviceChoice,
 };

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use eframe::egui::{self, Key, Pos2};
 
-use super::{Before, PictureUse, targets};
+use super::{Before, ONE, PictureUse, SEVERAL, USES, target_at};
 use crate::compose::Look;
 use crate::gui::{
     app::{App, NextStep},
     batch::Batch,
-    file_list::FileList,
     intent::Intent,
     label::name_label,
     opened::{Opened, Origin, Sorted, from_clipboard, opened},
     overlays::{Answer, Buttons},
+    paintings::FileList,
     platform::Clip,
 };
 use crate::settings::MAX_RECENT;
@@ -47,8 +47,8 @@ impl App {
         if !dropped.is_empty() {
             let area = self.incoming.targets_over;
             self.ask_pointer(move |app, pointer| {
-                let target = area.zip(pointer).and_then(|(area, at)| targets::at(area, at));
-                app.sort(dropped, target.map_or(PictureUse::Unsaid, |at| targets::USES[at]));
+                let target = area.zip(pointer).and_then(|(area, at)| target_at(area, at));
+                app.sort(dropped, target.map_or(PictureUse::Unsaid, |at| USES[at]));
             });
         }
         if !hovers {
@@ -233,8 +233,8 @@ impl App {
         then: impl FnOnce(&mut Self, PictureUse) + Clone + 'static,
     ) {
         let (heading, [paint, style]) = match count {
-            1 => ("How do you want to use this image?", targets::ONE),
-            _ => ("How do you want to use these images?", targets::SEVERAL),
+            1 => ("How do you want to use this image?", ONE),
+            _ => ("How do you want to use these images?", SEVERAL),
         };
         let other = then.clone();
         let paint = Answer::new(paint, |app: &mut Self| then(app, PictureUse::Photo));

@@ -2,13 +2,13 @@
 //!
 //! [`LiveView`] shows the engine's pictures and snapshots and never waits for them.
 //!
-//! - `update` performs the user's actions; `engine_sync` sends the resulting settings to the engine.
+//! - `update` performs the user's actions, and sends the resulting settings to the engine.
 //! - `files` saves snapshots (single pictures), recordings and reports.
 //! - `camera_out`, `camera_out_flow` show the painting to other programs as a camera.
 //! - `repaint_flow` repaints frozen frames and snapshots with more detail; `repaints` holds their state.
 //! - `source_trial` decides what to show when a source has no pictures.
 //! - `pair_times` stores the times of a comparison.
-//! - `first_start`, `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw.
+//! - `first_start`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw.
 //! - `rate_warning` decides when to report that the target rate is not reached.
 
 mod camera_out;
@@ -16,10 +16,8 @@ mod camera_out_flow;
 mod chrome;
 mod comparison;
 mod controls;
-mod engine_sync;
 mod files;
 mod first_start;
-mod layout;
 mod pair_times;
 mod preview_grid;
 mod rate_warning;

@@ -7,26 +7,39 @@
 //! strip or the list is shown.
 
 mod flow;
-mod small;
 mod strip;
-mod view;
-
 pub use {
-    flow::is_low,
-    small::{SmallPicture, THUMBNAIL_PX},
-    view::Viewed,
+    flow::{FileList, is_low},
+    strip::Viewed,
 };
 
 use std::{
     collections::{HashMap, HashSet},
+    fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
 };
 
 use eframe::egui::{self, TextureHandle};
 
-use self::small::Stamp;
 use super::texture::{MIPMAPPED, image_of};
-use crate::{film::Container, media::record::Destination, settings::State};
+use crate::{
+    disk::words,
+    film::Container,
+    frame::Frame,
+    gui::{
+        label::path_label,
+        opened::{Opened, Origin, from_clipboard, if_there, opened, smaller},
+    },
+    media::{
+        decode,
+        record::{Destination, beginning_of},
+        scale::{scaling_bytes, size_within},
+    },
+    settings::{State, painted_with},
+};
 
 /// Whether this file of the list is a recorded or exported video.
 fn is_video(path: &Path) -> bool {
@@ -136,5 +149,139 @@ impl Paintings {
     pub fn close_view(&mut self) -> bool {
         let was_opening = self.opening.take().is_some();
         self.viewed.take().is_some() || was_opening
+    }
+}
+
+/// Maximum size of a file, and maximum memory to read it, in bytes; larger files take too long for a thumbnail.
+const MAX_BYTES: u64 = 512 << 20;
+/// Long side of a thumbnail, in pixels: twice the size in points, for high-resolution screens.
+pub const THUMBNAIL_PX: usize = 192;
+
+/// Size and time of a file, to detect that it has changed.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// The current stamp of a file; `None` if there is no file.
+    pub fn of(path: &Path) -> Option<Self> {
+        let about = std::fs::metadata(path).ok()?;
+        Some(Self { bytes: about.len(), modified: about.modified().ok() })
+    }
+}
+
+/// A thumbnail of a file.
+pub struct SmallPicture {
+    /// The version of the file.
+    pub stamp: Option<Stamp>,
+    /// The picture, with a long side of at most [`THUMBNAIL_PX`], or why there is none.
+    pub picture: Result<Frame, String>,
+}
+
+impl SmallPicture {
+    pub fn of(path: &Path) -> Self {
+        Self { stamp: Stamp::of(path), picture: small(path) }
+    }
+}
+
+/// A painting, and its settings if its file contains them.
+pub type OpenedPainting = (Box<Opened>, Vec<(String, String)>);
+
+/// Opens a painting, or the first frame of a video. Returns `None` if the file is gone.
+pub fn open_painting(path: PathBuf) -> Result<Option<OpenedPainting>, String> {
+    if_there(&path, || {
+        let origin = Origin::File(path.clone());
+        if path.is_file() && is_video(&path) {
+            let opened = Opened { origin, ..from_clipboard(beginning_of(&path, None)?) };
+            return Ok((Box::new(opened), Vec::new()));
+        }
+        Ok((opened(origin)?, painted_with::read(&path)))
+    })
+}
+
+/// Makes a thumbnail of a file.
+fn small(path: &Path) -> Result<Frame, String> {
+    let name = path_label(path);
+    let about = match fs::metadata(path) {
+        Ok(about) => about,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(format!("{name} no longer exists."));
+        }
+        Err(error) => return Err(format!("{name} could not be read: {}.", words(&error))),
+    };
+    // Check this before opening the file: opening a named pipe would block.
+    if !about.is_file() {
+        return Err(format!("{name} is not a regular file."));
+    }
+    if is_video(path) {
+        let first = Arc::new(beginning_of(path, Some(THUMBNAIL_PX))?);
+        return Ok((*smaller(&first, THUMBNAIL_PX)).clone());
+    }
+    let too_large = || format!("{name} is too large for a thumbnail.");
+    if about.len() > MAX_BYTES {
+        return Err(too_large());
+    }
+    let said = |error: crate::media::MediaError| error.to_string();
+    let bytes = decode::bytes_of_path(path).map_err(said)?;
+    let needs = decode::needs(&name, &bytes).map_err(said)?;
+    let size = (needs.width, needs.height);
+    let scaling = scaling_bytes(size, size_within(size.0, size.1, THUMBNAIL_PX), false);
+    if needs.bytes + scaling > MAX_BYTES {
+        return Err(too_large());
+    }
+    let photo = decode::from_bytes(&name, &bytes).map_err(said)?;
+    Ok((*smaller(&photo.frame, THUMBNAIL_PX)).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::encode::{self, Encoding, Existing, Format};
+
+    #[test]
+    fn small_pictures_are_made_of_pictures_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let frame = Frame::from_fn(960, 320, |x, y| [x as u8, y as u8, 3, 255]);
+        let png = Encoding::of(Format::Png);
+        encode::save(&path("a.png"), &frame, None, png, Existing::Keep).expect("saved");
+        let made = small(&path("a.png")).expect("a picture");
+        assert_eq!((made.width(), made.height()), (THUMBNAIL_PX, 64));
+
+        let whole = fs::read(path("a.png")).expect("read");
+        fs::write(path("cut.png"), &whole[..whole.len() / 2]).expect("written");
+        fs::write(path("text.png"), "no picture").expect("written");
+        fs::create_dir(path("folder.png")).expect("made");
+        // A sparse file that uses no disk space.
+        let huge = fs::File::create(path("huge.png")).expect("made");
+        huge.set_len(MAX_BYTES + 1).expect("long");
+        // 20,000 x 20,000 pixels, by its header.
+        let mut wide = whole.clone();
+        wide[16..24].copy_from_slice(&[0, 0, 0x4e, 0x20, 0, 0, 0x4e, 0x20]);
+        fs::write(path("wide.png"), &wide).expect("written");
+        for (name, why) in [
+            ("cut.png", "damaged"),
+            ("text.png", "is not a supported image"),
+            ("folder.png", "is not a regular file"),
+            ("huge.png", "is too large"),
+            ("wide.png", "wide.png"),
+            ("none.png", "no longer exists"),
+        ] {
+            let said = small(&path(name)).expect_err(name);
+            assert!(said.contains(why), "{name}: {said}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_the_place_of_a_painting_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe.png");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo").success());
+        let said = small(&pipe).expect_err("a pipe");
+        assert!(said.contains("is not a regular file"), "{said}");
     }
 }

@@ -3,11 +3,10 @@
 //!
 //! A [`Reading`] is the question about one file, with the pictures painted so far. They are painted one after the
 //! other, so that only one network at a time is in memory. `flow` asks about one file after the other, `dialog` draws
-//! the question, `words` describes the formats.
+//! the question.
 
 mod dialog;
 mod flow;
-mod words;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -2,9 +2,7 @@
 //!
 //! Stores only the view; other modules decide which pictures it shows. Belongs to the window's thread.
 
-mod fade;
-mod marks;
-mod pixel;
+mod drawing;
 mod view;
 
 use std::sync::Arc;
@@ -14,9 +12,9 @@ use eframe::egui::{
     emath::GuiRounding, vec2,
 };
 
-pub use self::fade::Seen;
+pub use self::drawing::Seen;
+use self::drawing::{Fade, name_chips};
 pub use self::view::{Compare, Framing, ViewStep};
-use self::{fade::Fade, marks::name_chips};
 use super::{
     texture::{MAX_FIT, Picture},
     theme,

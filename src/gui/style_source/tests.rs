@@ -112,3 +112,22 @@ fn a_style_whose_name_is_taken_is_called_after_its_file() {
         assert_eq!(added, id);
     }
 }
+
+#[test]
+fn a_file_that_is_no_style_is_told_what_one_is() {
+    let found = "it is text".to_owned();
+    let text = no_weights(&WeightsError::UnknownFormat { found });
+    assert!(text.contains("it is text. A style is an image (PNG"), "{text}");
+    let other = no_weights(&WeightsError::Onnx("cut off".to_owned()));
+    assert!(other.ends_with("broken ONNX file: cut off."), "{other}");
+}
+
+#[test]
+fn a_name_that_is_taken_is_told_as_it_is_shown() {
+    let taken = LibraryError::Exists { id: "red_barn".to_owned() };
+    let text = not_renamed(&taken, |id| (id == "red_barn").then(|| "Red barn".to_owned()));
+    assert_eq!(text, "A style named “Red barn” already exists. Choose another name.");
+    // A network has no title.
+    let text = not_renamed(&taken, |_| None);
+    assert!(text.contains("named red_barn"), "{text}");
+}
