@@ -202,40 +202,30 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
     let why = conv_provider.and_then(|c| c.reason.as_ref());
     let why =
         why.map_or_else(String::new, |why| format!(" StyleForge's own kernels, because {why}."));
-    let mut lines = vec![
-        (
-            "Device",
-            Some(device.name.clone()),
-            // Details about engines are for users who look for them, so they are in the tooltip.
-            format!(
-                "{}, {}. Mode: {}.{why}",
-                device.parallelism(),
-                device.instructions,
-                mode.as_deref().unwrap_or("–")
-            ),
-        ),
-        ("Painted at", working, "Size at which the network sees a frame.".to_owned()),
-    ];
-    if let Some(sample) = sample {
-        lines.push((
-            "Memory in use",
-            Some(megabytes(sample.session_bytes)),
-            "Planned memory of the loaded networks: weights and maps.".to_owned(),
-        ));
-        lines.extend(sample.free_bytes.map(|free| {
-            ("Memory free", Some(megabytes(free)), "Free memory of the device.".to_owned())
-        }));
-        lines.push((
-            "Timing the steps",
-            Some(format!("{} ms", tenths(sample.cost_ms as f32))),
-            "Cost of the last timing sample. Samples take at most 1 % of the time, and none are taken while this panel is closed."
-                .to_owned(),
-        ));
-    }
+    // Details about engines are for users who look for them, so they are in the tooltip.
+    let details = format!(
+        "{}, {}. Mode: {}.{why}",
+        device.parallelism(),
+        device.instructions,
+        mode.as_deref().unwrap_or("–")
+    );
     close_lines(ui, |ui| {
-        for (name, value, hint) in &lines {
-            fact(ui, name, value.as_deref().unwrap_or("–")).on_hover_text(hint);
+        let mut line = |name, value: &str, hint: &str| {
+            fact(ui, name, value).on_hover_text(hint);
+        };
+        line("Device", &device.name, &details);
+        let working = working.as_deref().unwrap_or("–");
+        line("Painted at", working, "Size at which the network sees a frame.");
+        let Some(sample) = sample else {
+            return;
+        };
+        let hint = "Planned memory of the loaded networks: weights and maps.";
+        line("Memory in use", &megabytes(sample.session_bytes), hint);
+        if let Some(free) = sample.free_bytes {
+            line("Memory free", &megabytes(free), "Free memory of the device.");
         }
+        let hint = "Cost of the last timing sample. Samples take at most 1 % of the time, and none are taken while this panel is closed.";
+        line("Timing the steps", &format!("{} ms", tenths(sample.cost_ms as f32)), hint);
     });
 }
 
@@ -332,7 +322,7 @@ fn history_plot<const N: usize>(
 
 /// Marks from one end of an axis to the other.
 fn marks(from: f64, to: f64, step: f64) -> Vec<GridMark> {
-    let count = ((to - from) / step + 1e-6).max(0.0) as usize;
+    let count = ((to - from) / step + 1e-6) as usize;
     (0..=count).map(|mark| GridMark { value: from + step * mark as f64, step_size: step }).collect()
 }
 

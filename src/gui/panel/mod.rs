@@ -146,7 +146,7 @@ impl Panel {
                     self.tab = tab;
                 }
             }
-            self.export_button(ui, (device, has_words), now);
+            self.export_button(ui, device, has_words, now);
             if is_frozen {
                 ui.label(theme::small(ui, "Paused"))
                     .on_hover_text("The picture is frozen; these figures are from before.");
@@ -188,15 +188,14 @@ impl Panel {
             });
             return;
         };
-        match self.tab {
-            Tab::Roofline => roofline::ui(ui, table),
-            Tab::Compare | Tab::Benchmark | Tab::Counters | Tab::Steps => {
-                table::ui(ui, table, &mut self.sorting);
-            }
+        if self.tab == Tab::Roofline {
+            roofline::ui(ui, table);
+        } else {
+            table::ui(ui, table, &mut self.sorting);
         }
     }
 
-    fn export_button(&self, ui: &mut Ui, (device, has_words): (&DeviceInfo, bool), now: Instant) {
+    fn export_button(&self, ui: &mut Ui, device: &DeviceInfo, has_words: bool, now: Instant) {
         let text = theme::icon_text(icons::SAVE, "Export…", has_words);
         let button = ui
             .add(Button::new(RichText::new(text).size(13.0)))

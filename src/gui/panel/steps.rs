@@ -111,9 +111,10 @@ fn is_alike(a: &LiveSample, b: &LiveSample) -> bool {
         && a.steps.iter().map(name).eq(b.steps.iter().map(name))
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub enum Column {
     /// Position in the network.
+    #[default]
     Order,
     Layer,
     Kernel,
@@ -128,38 +129,21 @@ pub enum Column {
     Ceiling,
 }
 
-impl Column {
-    /// Whether the first click on the column sorts in descending order.
-    const fn is_largest_first(self) -> bool {
-        !matches!(self, Self::Order | Self::Layer | Self::Kernel)
-    }
-}
-
 /// The column by which rows are sorted.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub struct Sorting {
     pub column: Column,
     /// Descending order.
     pub is_reversed: bool,
 }
 
-impl Default for Sorting {
-    fn default() -> Self {
-        Self { column: Column::Order, is_reversed: false }
-    }
-}
-
 impl Sorting {
     /// Handles a click on a column's head.
     pub fn click(&mut self, column: Column) {
-        *self = Self {
-            column,
-            is_reversed: if self.column == column {
-                !self.is_reversed
-            } else {
-                column.is_largest_first()
-            },
-        };
+        // Numbers are first sorted in descending order.
+        let is_number = !matches!(column, Column::Order | Column::Layer | Column::Kernel);
+        let is_reversed = if self.column == column { !self.is_reversed } else { is_number };
+        *self = Self { column, is_reversed };
     }
 
     /// Indices of the rows in display order. Rows without a value are last; equal rows stay in the network's order.

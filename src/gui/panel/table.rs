@@ -111,7 +111,7 @@ pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
             let columns = columns(table);
             let places = places(columns, ui.available_width());
             ui.spacing_mut().item_spacing.y = 0.0;
-            head(ui, (columns, &places), sorting);
+            head(ui, columns, &places, sorting);
             let order = sorting.order(&table.kernels);
             let longest_ms = table.kernels.iter().map(|k| k.ms).fold(0.0, f64::max);
             let mut end_ms = 0.0;
@@ -134,7 +134,7 @@ pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
                         } else {
                             [0.0, step.ms / longest_ms]
                         };
-                        row(ui, (columns, &places), (at, step, run), step.ms / sum_ms, bar);
+                        row(ui, columns, &places, table, at, run, bar);
                     }
                 },
             );
@@ -163,7 +163,7 @@ fn places(columns: &[Shown], available: f32) -> Vec<Rangef> {
     places
 }
 
-fn head(ui: &mut Ui, (columns, places): (&[Shown], &[Rangef]), sorting: &mut Sorting) {
+fn head(ui: &mut Ui, columns: &[Shown], places: &[Rangef], sorting: &mut Sorting) {
     let width = places[places.len() - 1].max;
     let (rect, _) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT + 2.0), Sense::hover());
     for (shown, place) in columns.iter().zip(places) {
@@ -199,11 +199,15 @@ fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Re
 /// Draws a step, which runs at `run`, in milliseconds. `bar` is where its bar begins and ends, in shares of the width.
 fn row(
     ui: &mut Ui,
-    (columns, places): (&[Shown], &[Rangef]),
-    (at, step, run): (usize, &KernelRow, &Range<f64>),
-    share: f64,
+    columns: &[Shown],
+    places: &[Rangef],
+    table: &KernelTable,
+    at: usize,
+    run: &Range<f64>,
     [from, to]: [f64; 2],
 ) {
+    let step = &table.kernels[at];
+    let share = step.ms / table.sum_ms();
     let width = places[places.len() - 1].max;
     let color = step_color(ui, step.flops > 0);
     let run = format!("from {} to {} ms", milliseconds(run.start), milliseconds(run.end));
