@@ -3,7 +3,7 @@
 //! egui's own clipboard is not used, because it would read pictures on the window's thread, and because the clipboard's
 //! keys are used for pictures here. Background threads read and write the clipboard.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{Event, Key, OutputCommand, text_selection::LabelSelectionState};
 
@@ -63,35 +63,35 @@ impl App {
 
     /// Copies what is on screen: the live picture, or the finished painting of the photo.
     pub(super) fn copy_painting(&self) {
-        let copied: Box<dyn FnOnce() -> Frame + Send> = match &self.live {
-            Some(live) => match live.picture() {
-                Some((_, painted)) => {
-                    let painted = painted.clone();
-                    Box::new(|| painted)
-                }
-                None => return,
-            },
-            None => match self.workspace.finished() {
-                Some(finished) => Box::new(move || finished.frame()),
-                None => return,
-            },
-        };
-        let platform = self.platform.clone();
-        let copy = move || {
-            platform.copy(&copied())?;
-            Ok("The painting is on the clipboard.".to_owned())
-        };
-        self.run(copy, |app, done| app.messages.notice(done));
+        let name = "The painting".to_owned();
+        if let Some(live) = &self.live {
+            if let Some((_, painted)) = live.picture() {
+                let painted = painted.clone();
+                self.copy_picture(name, move || Ok(painted));
+            }
+        } else if let Some(finished) = self.workspace.finished() {
+            self.copy_picture(name, move || Ok(finished.frame()));
+        }
     }
 
-    /// Copies the picture in a file to the clipboard.
+    /// Copies the picture in a file.
     pub(super) fn copy_file(&self, path: PathBuf) {
-        let platform = self.platform.clone();
-        let copy = move || {
+        self.copy_picture(name_label(&path), move || {
             let photo = decode::from_path(&path).map_err(|e| e.to_string())?;
-            platform.copy(&photo.frame)?;
-            Ok(format!("{} is on the clipboard.", name_label(&path)))
-        };
-        self.run(copy, |app, done| app.messages.notice(done));
+            Ok(Arc::unwrap_or_clone(photo.frame))
+        });
+    }
+
+    /// Makes a picture in the background and copies it.
+    fn copy_picture(
+        &self,
+        name: String,
+        picture: impl FnOnce() -> Result<Frame, String> + Send + 'static,
+    ) {
+        let platform = self.platform.clone();
+        self.run(
+            move || platform.copy(&picture()?),
+            move |app, ()| app.messages.notice(format!("{name} is on the clipboard.")),
+        );
     }
 }
