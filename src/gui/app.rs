@@ -43,7 +43,7 @@ use super::{
     shortcuts,
     stage::Stage,
     style_source::StyleSource,
-    tasks::Tasks,
+    tasks::{THREADS, Tasks},
     theme, tooltips,
     workspace::{Page, Workspace},
 };
@@ -83,6 +83,8 @@ pub struct App {
     pub(super) engine: Engine,
     pub(super) compositor: Compositor,
     pub(super) tasks: Tasks<App>,
+    /// Tasks that wait for the user, so that they do not block others.
+    pub(super) dialogs: Tasks<App>,
     pub(super) platform: Arc<dyn Platform>,
     pub(super) style_source: Arc<dyn StyleSource>,
     pub(super) settings: Settings,
@@ -157,7 +159,8 @@ impl App {
             ctx: ctx.clone(),
             engine: Engine::start(launch.open_device, wake_up.clone())?,
             compositor: Compositor::start(wake_up.clone())?,
-            tasks: Tasks::start(wake_up)?,
+            tasks: Tasks::start("background", THREADS, wake_up.clone())?,
+            dialogs: Tasks::start("dialog", 1, wake_up)?,
             platform: launch.platform,
             style_source: launch.style_source,
             workspace: Workspace::new(
@@ -265,7 +268,7 @@ impl App {
         }
         if let Some(pointer) = pointer {
             ui.input_mut(|input| input.pointer = pointer);
-            self.messages.ui(ui, ui.content_rect(), (Corner::Top, 0.0), false);
+            self.messages.ui(ui, ui.content_rect(), Corner::Top, 0.0, false);
         }
         let shown = Shown {
             cards: &self.gallery.cards,
@@ -291,10 +294,13 @@ impl App {
     /// Stops the threads and writes the remaining files. The window is already closed, so this may take a moment.
     pub fn end(&mut self) {
         self.end_recording();
-        self.end_repaints();
+        // Snapshots that wait to be repainted are saved as they were painted live.
+        for waiting in std::mem::take(&mut self.repaints.waiting) {
+            self.save_snapshot(waiting.shown, None);
+        }
         self.end_removals();
         if let Some(film) = &mut self.film {
-            film.end();
+            film.player.end(Duration::from_millis(500));
         }
         // The window can no longer show messages, but there may be a terminal.
         let exports = self.end_exports().err();

@@ -170,7 +170,7 @@ impl Choice {
         choices.mix = self.mix.others().to_vec();
         choices.mix_own = self.mix.own_weight();
         choices.model = self.model;
-        choices.working_px = (self.brush != DEFAULT_BRUSH).then(|| self.brush_px());
+        choices.working_px = (self.brush != DEFAULT_BRUSH).then(|| BRUSHES_PX[self.brush]);
         choices.output = self.output;
         choices.look = self.look;
         choices.mode = self.mode;
@@ -205,15 +205,6 @@ impl Choice {
     pub fn paint_settings(&self) -> PaintSettings {
         PaintSettings { working_size: self.working_size(), ..PaintSettings::of_mode(self.mode) }
     }
-
-    /// The brush size: the long side at which photos are painted, unless they are smaller.
-    pub fn brush_px(&self) -> usize {
-        px_of(self.brush)
-    }
-}
-
-fn px_of(brush: usize) -> usize {
-    BRUSHES_PX[brush.min(BRUSHES_PX.len() - 1)]
 }
 
 /// The brush whose size is closest to this one.
@@ -223,7 +214,7 @@ pub fn nearest_brush(px: usize) -> usize {
 
 /// The working size of an index in [`BRUSHES_PX`].
 pub fn working_size_of(brush: usize) -> WorkingSize {
-    WorkingSize::LongSide(px_of(brush))
+    WorkingSize::LongSide(BRUSHES_PX[brush])
 }
 
 /// The finest brush that still differs from the next one for a photo with this long side. Finer brushes would all paint
@@ -311,7 +302,7 @@ mod tests {
             let texts = painted.texts().into_iter().map(|(name, text)| (name.to_owned(), text));
             let found = of_painting(&texts.collect::<Vec<_>>(), &before).expect("a style");
             assert_eq!((found.style(), found.look), (style, look));
-            assert_eq!((found.parts(), found.brush_px()), (parts.clone(), 640));
+            assert_eq!((found.parts(), BRUSHES_PX[found.brush]), (parts.clone(), 640));
             let expected = if parts.is_empty() { model } else { before.model };
             assert_eq!(found.model, expected);
         }

@@ -1,6 +1,6 @@
 //! The controls on the right: how to paint, and how to save.
 
-use eframe::egui::{ScrollArea, Ui, vec2};
+use eframe::egui::{ScrollArea, Ui};
 
 use super::{
     app::App,
@@ -111,22 +111,24 @@ impl App {
         let usual = DEFAULT_BRUSH.clamp(finest, last);
         // Finer to the right, in pixels of the long side.
         let mut detail = last - choice.brush.clamp(finest, last);
-        let px_of = |place: usize| match size {
+        let px_of = move |place: usize| match size {
             Some((width, height)) => {
                 let (w, h) = working_size_of(place).resolve(width, height);
                 w.max(h)
             }
             None => BRUSHES_PX[place],
         };
-        let words = |v: f64| format!("{} px", px_of(last - (v as usize).min(last)));
-        let parsed = |text: &str| {
+        let words = move |v: f64, _| format!("{} px", px_of(last - (v as usize).min(last)));
+        let parsed = move |text: &str| {
             let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
             let nearest = (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
             Some((last - nearest) as f64)
         };
-        let number = theme::Number { suffix: "", words: Some((&words, &parsed)) };
         let slider = ui.add_enabled_ui(finest < last, |ui| {
-            theme::slider(ui, "Detail", &mut detail, 0..=last - finest, last - usual, number)
+            let range = 0..=last - finest;
+            theme::slider_with(ui, "Detail", &mut detail, range, last - usual, |number| {
+                number.custom_formatter(words).custom_parser(parsed)
+            })
         });
         let hint =
             "The long side, in pixels, at which the photo is painted. Kept for your next photos.";
@@ -198,7 +200,7 @@ impl App {
         ] {
             let text = theme::icon_text(icon, name, has_words);
             let is_main = intent == Intent::Save && can && !self.shows_film();
-            let styled = theme::main_button(ui, &text, is_main).min_size(vec2(0.0, 32.0));
+            let styled = theme::tall(theme::main_button(ui, &text, is_main));
             button(ui, can, styled, [name, does], intent).on_disabled_hover_text(why_not);
         }
     }

@@ -19,7 +19,7 @@ impl App {
         while let Some(event) = self.engine.poll() {
             self.handle_event(event);
         }
-        while let Some(complete) = self.tasks.poll() {
+        while let Some(complete) = self.tasks.poll().or_else(|| self.dialogs.poll()) {
             complete(Some(self));
         }
         if let Some(composed) = self.compositor.take()
@@ -30,7 +30,7 @@ impl App {
             let is_other = std::mem::take(&mut self.painting.composed.appears);
             // While the user drags, show the result without a fade.
             let appears = is_other && !self.ctx.input(|i| i.pointer.any_down());
-            self.stage.set_painting(&self.ctx, (&composed.preview, composed.full), size, appears);
+            self.stage.set_painting(&self.ctx, &composed.preview, composed.full, size, appears);
         }
     }
 

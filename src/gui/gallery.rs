@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use eframe::egui::{self, Context, EventFilter, ScrollArea, TextureHandle, Ui, vec2};
+use eframe::egui::{self, Context, ScrollArea, TextureHandle, Ui, vec2};
 
 use super::{
     choice::NetworkOf,
@@ -55,7 +55,8 @@ impl PaintedPicture {
         ctx: &Context,
         id: &str,
         subject: Subject,
-        (photo, painting): (Arc<PixelFrame>, Arc<Repainted>),
+        photo: Arc<PixelFrame>,
+        painting: Arc<Repainted>,
         look: Look,
     ) -> Self {
         let image = image_in(look, &photo, &painting);
@@ -241,14 +242,14 @@ impl Gallery {
 
     /// The style `by` positions below the chosen one, wrapping around at the ends.
     pub fn neighbour(&self, chosen: Option<&str>, by: isize) -> Option<&Card> {
-        let count = isize::try_from(self.cards.len()).ok().filter(|&n| n > 0)?;
         let place = chosen.and_then(|id| self.cards.iter().position(|card| card.id == id));
+        let count = self.cards.len();
         let next = match place {
-            Some(place) => (isize::try_from(place).ok()? + by).rem_euclid(count),
-            None if by < 0 => count - 1,
+            Some(place) => (place as isize + by).rem_euclid(count as isize) as usize,
+            None if by < 0 => count.saturating_sub(1),
             None => 0,
         };
-        self.cards.get(usize::try_from(next).ok()?)
+        self.cards.get(next)
     }
 
     /// Draws the gallery into `ui`. The current style is the chosen one, or an unsaved mix, which is first. Tab stops
@@ -256,7 +257,8 @@ impl Gallery {
     pub fn ui(
         &mut self,
         ui: &mut Ui,
-        (chosen, mix): (Option<&str>, Option<&UnkeptMix>),
+        chosen: Option<&str>,
+        mix: Option<&UnkeptMix>,
         painting: Option<(&NetworkOf, f32)>,
         moving: Option<&PreviewGrid>,
     ) {
@@ -290,14 +292,7 @@ impl Gallery {
                         response.request_focus();
                     }
                     if response.has_focus() {
-                        let vertical_arrows = true;
-                        let horizontal_arrows = true;
-                        let arrows = EventFilter {
-                            vertical_arrows,
-                            horizontal_arrows,
-                            ..Default::default()
-                        };
-                        ui.memory_mut(|m| m.set_focus_lock_filter(response.id, arrows));
+                        theme::hold_arrows(ui, response.id, true, true);
                         self.focused = Some(id.to_owned());
                     }
                 };

@@ -1,21 +1,25 @@
 //! Drop-down lists with arrow-key navigation that works regardless of how the list was opened.
 
-use eframe::egui::{ComboBox, EventFilter, FocusDirection, Id, Key, Modifiers, Response, Ui};
+use eframe::egui::{ComboBox, FocusDirection, Id, Key, Modifiers, Response, Ui};
 
-use super::theme;
+use super::theme::{self, hold_arrows};
 
-/// The entries of an open list, in order.
+/// The entries of an open list that can be chosen, in order.
 #[derive(Default)]
 pub struct Entries {
-    /// The entries that can be chosen, and whether each is the current one.
-    all: Vec<(Response, bool)>,
+    all: Vec<Response>,
+    /// The place of the current one.
+    in_use: Option<usize>,
 }
 
 impl Entries {
     /// Notes an entry that was drawn.
     pub fn note(&mut self, response: &Response, is_in_use: bool) {
         if response.enabled() {
-            self.all.push((response.clone(), is_in_use));
+            if is_in_use {
+                self.in_use = Some(self.all.len());
+            }
+            self.all.push(response.clone());
         }
     }
 
@@ -36,36 +40,34 @@ impl Entries {
     /// Moves the focus by the pressed arrow keys; returns whether there were any. Choosing an entry with a key closes
     /// the list, as a click does in egui.
     fn follow_keys(&self, ui: &Ui) -> bool {
-        if self.all.iter().any(|(entry, _)| entry.clicked()) {
+        if self.all.iter().any(Response::clicked) {
             ui.close();
         }
         let focused = ui.memory(|m| m.focused());
         if let Some(id) = focused {
             // Otherwise egui would move the focus to the nearest widget.
-            let arrows = EventFilter { vertical_arrows: true, ..EventFilter::default() };
-            ui.memory_mut(|m| m.set_focus_lock_filter(id, arrows));
+            hold_arrows(ui, id, false, true);
         }
-        let [up, down] = [Key::ArrowUp, Key::ArrowDown]
-            .map(|key| ui.input_mut(|i| i.count_and_consume_key(Modifiers::NONE, key)));
-        if up + down == 0 {
-            return false;
-        }
+        let from = self.all.iter().position(|entry| Some(entry.id) == focused).or(self.in_use);
+        steer(ui, &self.all, from, [Key::ArrowUp, Key::ArrowDown])
+    }
+}
+
+/// Moves the focus back or forward among `all` widgets by the pressed keys, from one of them or to the first one. Returns
+/// whether a key was pressed.
+pub fn steer(ui: &Ui, all: &[Response], from: Option<usize>, keys: [Key; 2]) -> bool {
+    // A slow frame can contain several key presses.
+    let [back, forward] =
+        keys.map(|key| ui.input_mut(|i| i.count_and_consume_key(Modifiers::NONE, key)));
+    let is_pressed = back + forward > 0;
+    let to = from.map_or(0, |from| (from + forward).saturating_sub(back));
+    if let (true, Some(widget)) = (is_pressed, all.get(to).or(all.last())) {
         // Keep egui from moving the focus that is set here.
         ui.memory_mut(|m| m.move_focus(FocusDirection::None));
-        let has_focus = |(entry, _): &(Response, bool)| Some(entry.id) == focused;
-        let is_in_use = |(_, is_in_use): &(Response, bool)| *is_in_use;
-        let all = self.all.iter();
-        let from = (all.clone().position(has_focus)).or_else(|| all.clone().position(is_in_use));
-        let to = match from {
-            Some(from) => (from + down).saturating_sub(up),
-            None => 0,
-        };
-        if let Some((entry, _)) = self.all.get(to.min(self.all.len().saturating_sub(1))) {
-            entry.request_focus();
-            entry.scroll_to_me(None);
-        }
-        true
+        widget.request_focus();
+        widget.scroll_to_me(None);
     }
+    is_pressed
 }
 
 /// Draws a list that chooses one of the offered values.
@@ -135,7 +137,7 @@ pub fn list(
             if ui.data_mut(|d| d.remove_temp::<bool>(by_keys)).is_some() {
                 response.request_focus();
             } else if response.has_focus() {
-                ui.memory_mut(|m| m.set_focus_lock_filter(response.id, EventFilter::default()));
+                hold_arrows(ui, response.id, false, false);
             }
         }
     }

@@ -243,7 +243,8 @@ impl Messages {
         &mut self,
         ui: &Ui,
         area: egui::Rect,
-        (corner, further_in): (Corner, f32),
+        corner: Corner,
+        further_in: f32,
         is_alone: bool,
     ) {
         let now = ui.input(|i| i.time);
@@ -298,7 +299,7 @@ impl Messages {
                 for message in self.list.iter_mut().filter(|m| shown.contains(&m.number)) {
                     let is_low = message.is_low(most);
                     let width = if is_low { widest } else { WIDTH.min(widest) };
-                    let height = show(ui, message, (width, is_low));
+                    let height = show(ui, message, width, is_low);
                     message.height = if is_low { message.height } else { Some(height) };
                 }
                 let seen_here = &mut self.seen[usize::from(corner == Corner::Top)];
@@ -312,7 +313,7 @@ impl Messages {
 }
 
 /// Draws a message of at most this width, as a single line if `is_low`. Returns its height in points.
-fn show(ui: &mut Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
+fn show(ui: &mut Ui, message: &Message, width: f32, is_low: bool) -> f32 {
     let p = theme::palette(ui);
     let mark = match message.kind {
         Kind::Error => p.error,

@@ -22,9 +22,10 @@ impl App {
         Err(Missing::Loading)
     }
 
-    /// Lets networks that could not be loaded be loaded again.
-    pub(super) fn retry_networks(&mut self) {
-        self.networks.retain(|_, network| !matches!(network, Err(Missing::Failed)));
+    /// Lets such networks be loaded again if that has failed.
+    pub(super) fn retry_networks(&mut self, is_such: impl Fn(&NetworkOf) -> bool) {
+        self.networks
+            .retain(|of, network| network.as_ref().err() != Some(&Missing::Failed) || !is_such(of));
     }
 
     /// A network for live mode: until that of a mix is loaded, that of an older mix of the same styles.

@@ -29,26 +29,24 @@ pub fn output_control(
         Some(output.resolve((w, h), working.resolve(w, h)))
     };
     let same = format!("Same as {subject}");
-    let outputs = [
-        (OutputSize::Original, same.as_str()),
-        (OutputSize::Working, "As painted"),
-        (OutputSize::LongSide(chosen), "Custom"),
-    ];
-    let current =
-        outputs.iter().find(|(output, _)| *output == choice.output).map_or("", |(_, title)| title);
+    let title = |output| match output {
+        OutputSize::Original => same.as_str(),
+        OutputSize::Working => "As painted",
+        OutputSize::LongSide(_) => "Custom",
+    };
     let mut output = choice.output;
     theme::row(ui, "Size", |ui, label| {
         let button = ComboBox::from_id_salt("output size")
-            .selected_text(current)
+            .selected_text(title(output))
             .width(ui.available_width())
             .truncate();
         list(ui, button, |ui, entries| {
             // A list is as narrow as its button, which would cut off the sizes.
             ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
-            for (entry, title) in outputs {
+            for entry in [OutputSize::Original, OutputSize::Working, OutputSize::LongSide(chosen)] {
                 let name = match size(entry) {
-                    Some((w, h)) => format!("{title}, {w} × {h}"),
-                    None => title.to_owned(),
+                    Some((w, h)) => format!("{}, {w} × {h}", title(entry)),
+                    None => title(entry).to_owned(),
                 };
                 entries.offer(ui, &mut output, entry, name);
             }

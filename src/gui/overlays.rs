@@ -15,7 +15,7 @@ use super::{
     live::ReportView,
     paintings::Paintings,
     reading::{self, Reading},
-    shortcuts::plain_button,
+    shortcuts::{close_button, plain_button},
     shortcuts_list,
     style_source::Card,
     theme,
@@ -92,7 +92,7 @@ pub enum Overlay<S> {
     /// Credits.
     About,
     /// The texts of all licences.
-    Licences(Licences),
+    Licences(Vec<String>),
 }
 
 /// The open overlays, the newest last, and whether that one has just opened.
@@ -193,7 +193,7 @@ impl<S> Overlays<S> {
         };
         // These change their height, so they are anchored at the top.
         let hangs = matches!(open, Overlay::Shortcuts(_) | Overlay::Exports);
-        let closes = dialog(ctx, (id, hangs), width, |ui| match open {
+        let closes = dialog(ctx, id, hangs, width, |ui| match open {
             Overlay::Buttons(question) => question.ui(ui, shown.choices, is_fresh),
             Overlay::Field(field) => field.ui(ui, is_fresh),
             Overlay::Reading(question) => reading::ui(ui, question, is_fresh),
@@ -204,12 +204,12 @@ impl<S> Overlays<S> {
             Overlay::Report(report) => report.ui(ui, is_fresh),
             Overlay::Shortcuts(wanted) => {
                 shortcuts_list::ui(ui, wanted, is_fresh);
-                close_button(ui, false);
+                end_with_close(ui, false);
             }
             Overlay::About => about_ui(ui, shown.cards, is_fresh),
-            Overlay::Licences(licences) => {
-                licences.ui(ui);
-                close_button(ui, is_fresh);
+            Overlay::Licences(lines) => {
+                licences_ui(lines, ui);
+                end_with_close(ui, is_fresh);
             }
         });
         if closes && !is_fresh {
@@ -222,7 +222,8 @@ impl<S> Overlays<S> {
 /// whether the dialog is to be closed.
 fn dialog(
     ctx: &Context,
-    (id, hangs): (&str, bool),
+    id: &str,
+    hangs: bool,
     width: f32,
     contents: impl FnOnce(&mut Ui),
 ) -> bool {
@@ -339,12 +340,9 @@ fn take_whole_paths(ctx: &Context, field: &mut String) {
     });
 }
 
-fn close_button(ui: &mut Ui, is_fresh: bool) {
+fn end_with_close(ui: &mut Ui, is_fresh: bool) {
     ui.add_space(theme::GAP);
-    let response = plain_button(ui, "Close", Intent::CloseOverlay);
-    if is_fresh {
-        response.request_focus();
-    }
+    close_button(ui, is_fresh);
 }
 
 /// Credits of a style: who painted it, or the file's location if it is the user's own.
@@ -391,41 +389,33 @@ fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
         plain_button(ui, "Third-party licences…", Intent::ShowLicences);
         ui.label("The sample photo is credited in assets/CREDITS.md.");
     });
-    close_button(ui, is_fresh);
+    end_with_close(ui, is_fresh);
 }
 
-/// The text while it is shown.
-pub struct Licences {
-    lines: Vec<String>,
+/// The lines of the texts of all licences, decompressed.
+pub fn licence_lines() -> Vec<String> {
+    match licences::text() {
+        Ok(text) => text.lines().map(str::to_owned).collect(),
+        Err(error) => vec![error.to_string()],
+    }
 }
 
-impl Licences {
-    /// Decompresses the text.
-    pub fn unpacked() -> Self {
-        let lines = match licences::text() {
-            Ok(text) => text.lines().map(str::to_owned).collect(),
-            Err(error) => vec![error.to_string()],
-        };
-        Self { lines }
-    }
-
-    /// Draws heading and text, and leaves space for a button below.
-    pub fn ui(&self, ui: &mut egui::Ui) {
-        ui.heading("Licences of the program and its parts");
-        theme::caption(ui, "Also printed by styleforge licences.");
-        ui.add_space(theme::GAP);
-        let font = TextStyle::Monospace.resolve(ui.style());
-        let font = egui::FontId::new(font.size * 0.85, font.family);
-        let height = ui.fonts_mut(|fonts| fonts.row_height(&font));
-        ui.spacing_mut().item_spacing.y = 0.0;
-        ScrollArea::both()
-            .auto_shrink([false, true])
-            .max_height(ui.available_height() - 60.0)
-            .show_rows(ui, height, self.lines.len(), |ui, shown| {
-                for line in self.lines.get(shown).unwrap_or_default() {
-                    let text = RichText::new(line).font(font.clone());
-                    ui.add(egui::Label::new(text).extend());
-                }
-            });
-    }
+/// Draws the lines below their heading, and leaves space for a button.
+fn licences_ui(lines: &[String], ui: &mut Ui) {
+    ui.heading("Licences of the program and its parts");
+    theme::caption(ui, "Also printed by styleforge licences.");
+    ui.add_space(theme::GAP);
+    let font = TextStyle::Monospace.resolve(ui.style());
+    let font = egui::FontId::new(font.size * 0.85, font.family);
+    let height = ui.fonts_mut(|fonts| fonts.row_height(&font));
+    ui.spacing_mut().item_spacing.y = 0.0;
+    ScrollArea::both()
+        .auto_shrink([false, true])
+        .max_height(ui.available_height() - 60.0)
+        .show_rows(ui, height, lines.len(), |ui, shown| {
+            for line in lines.get(shown).unwrap_or_default() {
+                let text = RichText::new(line).font(font.clone());
+                ui.add(egui::Label::new(text).extend());
+            }
+        });
 }

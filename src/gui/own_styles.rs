@@ -164,7 +164,10 @@ impl App {
             let inverse = match step {
                 Step::Choice(mut choice) => {
                     std::mem::swap(&mut self.workspace.choice, &mut choice);
-                    self.bring_back_chosen();
+                    // An undo step may return to removed styles.
+                    for (id, _) in self.workspace.choice.mix.styles.clone() {
+                        self.bring_back(&id);
+                    }
                     self.remember_choice();
                     self.follow_choice();
                     Step::Choice(choice)
@@ -207,13 +210,6 @@ impl App {
             self.follow_choice();
         }
         is_hidden
-    }
-
-    /// Restores the removed styles of the choice, because an undo step has returned to them.
-    pub(super) fn bring_back_chosen(&mut self) {
-        for (id, _) in self.workspace.choice.mix.styles.clone() {
-            self.bring_back(&id);
-        }
     }
 
     /// Deletes the files of all removed styles, because the program ends.
@@ -263,7 +259,7 @@ impl App {
             }
         }
         self.forget_absent();
-        self.retry_networks();
+        self.retry_networks(|_| true);
         self.choose_first_style();
         if added.is_some() {
             self.incoming.end_import();

@@ -75,7 +75,7 @@ impl App {
             return;
         }
         // The user requests it again.
-        self.retry_networks();
+        self.retry_networks(|of| *of == recipe.network);
         self.painting.request = Some(PaintRequest { recipe, run: None, has_draft: false });
         self.paint_requested();
     }

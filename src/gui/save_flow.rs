@@ -50,7 +50,7 @@ impl App {
         let folder = saved.or(state.open_folder.as_ref()).cloned();
         let platform = self.platform.clone();
         let shown = dialog.clone();
-        self.tasks.spawn_dialog(
+        self.dialogs.spawn(
             move || platform.ask(&shown, folder.as_deref()),
             move |app, path| {
                 app.window.has_file_dialog = false;
@@ -73,9 +73,7 @@ impl App {
         let remembered = match dialog {
             Dialog::Open | Dialog::Video | Dialog::Folder => &mut state.open_folder,
             Dialog::Style | Dialog::TargetFolder | Dialog::SnapshotFolder => &mut None,
-            Dialog::Save { .. } | Dialog::Export { .. } | Dialog::Film { .. } => {
-                &mut state.save_folder
-            }
+            _ => &mut state.save_folder,
         };
         *remembered = folder.or(remembered.take());
         self.settings_changed();
@@ -196,17 +194,13 @@ impl App {
 
     /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
     /// extension is added.
-    pub(super) fn with_format(&self, path: PathBuf) -> (PathBuf, Format) {
-        match Format::from_path(&path) {
-            Some(format) => (path, format),
-            None => {
-                let format = self.format();
-                let mut name = path.into_os_string();
-                name.push(".");
-                name.push(format.extension());
-                (name.into(), format)
-            }
+    pub(super) fn with_format(&self, mut path: PathBuf) -> (PathBuf, Format) {
+        let typed = Format::from_path(&path);
+        let format = typed.unwrap_or_else(|| self.format());
+        if typed.is_none() {
+            path.as_mut_os_string().push(format!(".{}", format.extension()));
         }
+        (path, format)
     }
 
     fn save(&mut self, save: Save, existing: Existing, then: Option<NextStep>) {
@@ -499,7 +493,9 @@ impl App {
     /// Closes the overlay, and drops what waited for its answer.
     pub(super) fn close_overlay(&mut self) {
         if let Some(Overlay::Reading(reading)) = self.overlays.take() {
-            self.leave_reading(&reading);
+            self.stop_trial();
+            let name = name_label(&reading.file.path);
+            self.messages.notice(format!("{name} was not added as a style."));
         }
     }
 }

@@ -118,6 +118,14 @@ pub fn plain_button(ui: &mut Ui, name: &str, intent: Intent) -> Response {
     ui.button(name).sends(intent)
 }
 
+/// Adds the button that closes a dialog, which gets the focus if the dialog has just opened.
+pub fn close_button(ui: &mut Ui, is_fresh: bool) {
+    let response = plain_button(ui, "Close", Intent::CloseOverlay);
+    if is_fresh {
+        response.request_focus();
+    }
+}
+
 /// Draws the entries of a context menu: their names, their keys, whether they can be chosen, and their intents.
 pub fn menu<'a>(ui: &mut Ui, entries: impl IntoIterator<Item = (&'a str, &'a str, bool, Intent)>) {
     ui.set_min_width(MENU_WIDTH);

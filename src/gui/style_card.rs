@@ -140,7 +140,7 @@ impl Tile<'_> {
             let font = FontId::proportional(11.0);
             let letters = painter.layout_no_wrap(note.to_owned(), font, Color32::WHITE);
             let at = top.right_top() + vec2(-6.0, 6.0);
-            tag(painter, letters, (Align2::RIGHT_TOP, at), (NOTE_MARGIN, 4));
+            tag(painter, letters, Align2::RIGHT_TOP, at, NOTE_MARGIN, 4);
         }
         let name_at = pos2(rect.left() + 10.0, rect.bottom() - NAME_HEIGHT / 2.0);
         let name_rect = Align2::LEFT_CENTER.anchor_size(name_at, name.size());

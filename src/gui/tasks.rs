@@ -13,7 +13,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::engine::{WakeUp, panic_message};
 
-const THREADS: usize = 2;
+/// Number of threads for tasks that do not wait for the user.
+pub const THREADS: usize = 2;
 /// Maximum number of tasks that wait for a thread.
 const MAX_WAITING: usize = 64;
 
@@ -30,8 +31,6 @@ type Task<S> = (Work<S>, Option<Sender<()>>);
 /// The window's handle of the background threads.
 pub struct Tasks<S> {
     tasks: Sender<Task<S>>,
-    /// Tasks that wait for the user.
-    dialogs: Sender<Task<S>>,
     completed: Sender<Completion<S>>,
     completions: Receiver<Completion<S>>,
     writes: Option<Sender<()>>,
@@ -41,32 +40,26 @@ pub struct Tasks<S> {
 }
 
 impl<S: 'static> Tasks<S> {
-    /// Starts the threads. They end when the handle is dropped, after the current task.
+    /// Starts this number of threads. They end when the handle is dropped, after the current task.
     ///
     /// # Errors
     /// The operating system's error if a thread cannot be started.
-    pub fn start(wake_up: WakeUp) -> std::io::Result<Self> {
+    pub fn start(name: &str, threads: usize, wake_up: WakeUp) -> std::io::Result<Self> {
         let (completed, completions) = unbounded();
         let (writes, written) = bounded(0);
-        let start = |name: &str, threads| {
-            let (sender, tasks) = bounded::<Task<S>>(MAX_WAITING);
-            for number in 0..threads {
-                let tasks = tasks.clone();
-                let completed = completed.clone();
-                let wake_up = wake_up.clone();
-                thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
-                    for (work, writes) in tasks {
-                        complete(work(Ok(())), &completed, &wake_up);
-                        drop(writes);
-                    }
-                })?;
-            }
-            std::io::Result::Ok(sender)
-        };
-        let tasks = start("background", THREADS)?;
-        let dialogs = start("dialog", 1)?;
+        let (sender, tasks) = bounded::<Task<S>>(MAX_WAITING);
+        for number in 0..threads {
+            let (tasks, completed) = (tasks.clone(), completed.clone());
+            let wake_up = wake_up.clone();
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
+                for (work, writes) in tasks {
+                    complete(work(Ok(())), &completed, &wake_up);
+                    drop(writes);
+                }
+            })?;
+        }
         let writes = Some(writes);
-        Ok(Self { tasks, dialogs, completed, completions, writes, written, wake_up })
+        Ok(Self { tasks: sender, completed, completions, writes, written, wake_up })
     }
 
     /// The next completion, to be called with the window's state.
@@ -80,7 +73,7 @@ impl<S: 'static> Tasks<S> {
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
         done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
     ) {
-        self.send(&self.tasks, boxed(work, |_| None, done), None);
+        self.send(boxed(work, |_| None, done), None);
     }
 
     /// Like [`Self::spawn`], for work that writes a file: [`Self::finish_writing`] waits for it.
@@ -100,16 +93,7 @@ impl<S: 'static> Tasks<S> {
         close: impl FnOnce(Result<T, String>) -> Option<String> + Send + 'static,
         done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
     ) {
-        self.send(&self.tasks, boxed(work, close, done), self.writes.clone());
-    }
-
-    /// Like [`Self::spawn`], for work that waits for the user: it does not block other tasks.
-    pub fn spawn_dialog<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, String> + Send + 'static,
-        done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
-    ) {
-        self.send(&self.dialogs, boxed(work, |_| None, done), None);
+        self.send(boxed(work, close, done), self.writes.clone());
     }
 
     /// Returns a callback that wakes the window up so that it polls.
@@ -125,8 +109,8 @@ impl<S: 'static> Tasks<S> {
         self.completions.try_iter().filter_map(|completion| completion(None)).collect()
     }
 
-    fn send(&self, lane: &Sender<Task<S>>, work: Work<S>, writes: Option<Sender<()>>) {
-        if let Err(refused) = lane.try_send((work, writes)) {
+    fn send(&self, work: Work<S>, writes: Option<Sender<()>>) {
+        if let Err(refused) = self.tasks.try_send((work, writes)) {
             let why = "StyleForge is doing too many things at once. Wait a moment and try again.";
             let (work, _) = refused.into_inner();
             complete(work(Err(why.to_owned())), &self.completed, &self.wake_up);
@@ -185,7 +169,7 @@ mod tests {
     type Results = Vec<Result<u32, String>>;
 
     fn tasks() -> Tasks<Results> {
-        Tasks::start(Arc::new(|| {})).expect("threads")
+        Tasks::start("background", THREADS, Arc::new(|| {})).expect("threads")
     }
 
     fn note(results: &mut Results, result: Result<u32, String>) {
@@ -215,21 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn a_task_without_room_is_completed_and_dialogs_have_a_lane_of_their_own() {
+    fn a_task_without_room_is_completed() {
         let tasks = tasks();
         let (release, held) = bounded::<()>(0);
         for _ in 0..THREADS + MAX_WAITING + 1 {
             let held = held.clone();
             tasks.spawn(move || Ok(u32::from(held.recv().is_ok())), note);
         }
-        tasks.spawn_dialog(|| Ok(7), note);
-        let mut results = Results::new();
-        let has_both =
-            |results: &Results| results.contains(&Ok(7)) && results.iter().any(Result::is_err);
-        while !has_both(&results) {
-            results.extend(completed(&tasks, 1));
-        }
-        let refused = results.into_iter().find_map(Result::err).expect("one without room");
+        let refused = completed(&tasks, 1).remove(0).expect_err("one without room");
         assert!(refused.contains("too many things at once"), "{refused}");
         drop(release);
     }

@@ -59,7 +59,8 @@ impl Picture {
         &mut self,
         ctx: &Context,
         name: &str,
-        (preview, full): (&Arc<Frame>, Option<Arc<Frame>>),
+        preview: &Arc<Frame>,
+        full: Option<Arc<Frame>>,
         first: Option<&TextureHandle>,
     ) {
         let now = ctx.input(|i| i.time);
@@ -159,7 +160,7 @@ impl Picture {
     /// Draws the picture so that it fills `rect`, cut to `clip`.
     ///
     /// A live picture is mirrored if `is_flipped`.
-    pub fn draw(&mut self, ui: &Ui, rect: Rect, clip: Rect, (scale, is_flipped): (f32, bool)) {
+    pub fn draw(&mut self, ui: &Ui, rect: Rect, clip: Rect, scale: f32, is_flipped: bool) {
         let clip = clip.intersect(rect);
         self.drawn_at = Some((rect, clip)).filter(|_| clip.is_positive());
         if self.drawn_at.is_none() {
@@ -169,11 +170,11 @@ impl Picture {
         let share = (self.earlier.as_ref()).map_or(1.0, |(_, since)| faded(ui, *since));
         self.earlier.take_if(|_| share >= 1.0);
         if let Some((earlier, _)) = &self.earlier {
-            draw_part(ui, earlier, (rect, clip), is_flipped, Color32::WHITE);
+            draw_part(ui, earlier, rect, clip, is_flipped, Color32::WHITE);
         }
         let tint = Color32::WHITE.gamma_multiply(share);
         if let Some(texture) = self.texture() {
-            draw_part(ui, texture, (rect, clip), is_flipped, tint);
+            draw_part(ui, texture, rect, clip, is_flipped, tint);
         }
         let Some(full) = self.full.clone().filter(|_| self.live.is_none()) else {
             return;
@@ -185,8 +186,9 @@ impl Picture {
         let first = (clip.min - rect.min) / per_px / TILE_PX as f32;
         let last = (clip.max - rect.min) / per_px / TILE_PX as f32;
         let mut handed_over = 0;
-        for ty in first.y.max(0.0) as usize..=last.y.max(0.0) as usize {
-            for tx in first.x.max(0.0) as usize..=last.x.max(0.0) as usize {
+        // Negative numbers become 0.
+        for ty in first.y as usize..=last.y as usize {
+            for tx in first.x as usize..=last.x as usize {
                 let x = tx * TILE_PX;
                 let y = ty * TILE_PX;
                 if x >= full.width() || y >= full.height() {
@@ -206,7 +208,8 @@ impl Picture {
                     *used = self.frames_drawn;
                     let size = texture.size_vec2() * per_px;
                     let min = rect.min + vec2(x as f32, y as f32) * per_px;
-                    draw_part(ui, texture, (Rect::from_min_size(min, size), clip), false, tint);
+                    let tile = Rect::from_min_size(min, size);
+                    draw_part(ui, texture, tile, clip, false, tint);
                 }
             }
         }
@@ -237,7 +240,8 @@ pub fn faded(ctx: &Context, since: f64) -> f32 {
 pub fn draw_part(
     ui: &Ui,
     texture: &TextureHandle,
-    (rect, clip): (Rect, Rect),
+    rect: Rect,
+    clip: Rect,
     is_flipped: bool,
     tint: Color32,
 ) {
@@ -305,8 +309,10 @@ pub fn cut_line(ui: &Ui, text: String, color: Color32, width: f32) -> Arc<Galley
 pub fn tag(
     painter: &egui::Painter,
     letters: Arc<Galley>,
-    (align, at): (egui::Align2, Pos2),
-    (padding, radius): (Vec2, u8),
+    align: egui::Align2,
+    at: Pos2,
+    padding: Vec2,
+    radius: u8,
 ) {
     let place = align.anchor_size(at, letters.size() + 2.0 * padding);
     painter.rect_filled(place, radius, Color32::from_black_alpha(150));

@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 
 use eframe::egui::{
-    self, Align, Align2, Button, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Id,
-    Key, Label, Layout, Margin, Order, Pos2, Rangef, Rect, Response, RichText, Role, Stroke,
-    TextStyle, Theme, ThemePreference, Ui, Visuals, WidgetInfo, accesskit::Action, emath::Numeric,
-    vec2,
+    self, Align, Align2, Button, Color32, Context, CornerRadius, DragValue, FontFamily, FontId,
+    Frame, Id, Key, Label, Layout, Margin, Order, Pos2, Rangef, Rect, Response, RichText, Role,
+    Stroke, TextStyle, Theme, ThemePreference, Ui, Visuals, WidgetInfo, accesskit::Action,
+    emath::Numeric, vec2,
 };
 
 use super::fonts;
@@ -127,10 +127,12 @@ pub fn install(ctx: &Context) {
             spacing.scroll =
                 egui::style::ScrollStyle { bar_width: 8.0, ..egui::style::ScrollStyle::thin() };
             let letters = |size| FontId::new(size, FontFamily::Proportional);
-            style.text_styles.insert(TextStyle::Body, letters(13.0));
-            style.text_styles.insert(TextStyle::Button, letters(13.0));
-            style.text_styles.insert(TextStyle::Small, letters(12.0));
-            style.text_styles.insert(TextStyle::Heading, FontId::new(20.0, fonts::semibold()));
+            style.text_styles.extend([
+                (TextStyle::Body, letters(13.0)),
+                (TextStyle::Button, letters(13.0)),
+                (TextStyle::Small, letters(12.0)),
+                (TextStyle::Heading, FontId::new(20.0, fonts::semibold())),
+            ]);
         });
     }
     ctx.options_mut(|options| {
@@ -217,6 +219,11 @@ pub fn main_button(ui: &Ui, text: &str, can: bool) -> Button<'static> {
 /// A button of a setting that is on or off, or of one of several choices.
 pub fn toggle<'a>(is_on: bool, text: impl Into<egui::WidgetText>) -> Button<'a> {
     Button::selectable(is_on, text.into()).frame_when_inactive(true)
+}
+
+/// A button of the height of those below the picture.
+pub fn tall(button: Button<'_>) -> Button<'_> {
+    button.min_size(vec2(0.0, 32.0))
 }
 
 /// A button with an icon, and its name if `has_words`.
@@ -358,6 +365,12 @@ pub fn named_choice(response: &Response, role: Role, is_selected: bool, name: &s
     response.widget_info(|| WidgetInfo::selected(role, true, is_selected, name));
 }
 
+/// Keeps arrow keys of these directions from moving the focus away from a widget.
+pub fn hold_arrows(ui: &Ui, id: Id, horizontal_arrows: bool, vertical_arrows: bool) {
+    let held = egui::EventFilter { horizontal_arrows, vertical_arrows, ..Default::default() };
+    ui.memory_mut(|m| m.set_focus_lock_filter(id, held));
+}
+
 /// How far the arrow keys or a screen reader move a slider that is not one of egui's: steps to the right.
 pub fn slider_steps(ui: &Ui, slider: &Response) -> f32 {
     let (more, less) = ui.input(|i| {
@@ -368,8 +381,7 @@ pub fn slider_steps(ui: &Ui, slider: &Response) -> f32 {
     });
     let mut steps = more as f32 - less as f32;
     if slider.has_focus() {
-        let arrows = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
-        ui.memory_mut(|m| m.set_focus_lock_filter(slider.id, arrows));
+        hold_arrows(ui, slider.id, true, false);
         steps += ui.input(|i| {
             i.num_presses(Key::ArrowRight) as f32 - i.num_presses(Key::ArrowLeft) as f32
         });
@@ -402,24 +414,6 @@ pub fn row<R>(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui, Id) -> R) 
     .inner
 }
 
-/// How a slider's number is shown.
-pub struct Number<'a> {
-    /// Appended to the number.
-    pub suffix: &'a str,
-    /// Conversion to a text other than the value, and from typed text back to the value.
-    pub words: Option<NumberWords<'a>>,
-}
-
-/// From a value to text, and back.
-pub type NumberWords<'a> = (&'a dyn Fn(f64) -> String, &'a dyn Fn(&str) -> Option<f64>);
-
-impl<'a> From<&'a str> for Number<'a> {
-    /// The value followed by a text.
-    fn from(suffix: &'a str) -> Self {
-        Self { suffix, words: None }
-    }
-}
-
 /// The control of steadiness, which live pictures, films and exports share.
 pub fn steadiness(ui: &mut Ui, percent: &mut u8) {
     slider(ui, "Steadiness", percent, 0..=100, 0, " %")
@@ -432,31 +426,43 @@ pub fn quality(ui: &mut Ui, name: &str, quality: &mut u8, usual: u8) {
         .hint_beside("Higher means better quality and larger files.");
 }
 
-/// A slider over the whole width, below its name and its number; a double click or a button resets it to `usual`.
-pub fn slider<'a, N: Numeric>(
+/// A slider over the whole width, below its name and its number with a suffix; a double click or a button resets it to
+/// `usual`.
+pub fn slider<N: Numeric>(
     ui: &mut Ui,
     name: &str,
     value: &mut N,
     range: RangeInclusive<N>,
     usual: N,
-    number: impl Into<Number<'a>>,
+    suffix: &str,
+) -> Response {
+    slider_with(ui, name, value, range, usual, |number| number.suffix(suffix))
+}
+
+/// Like [`slider`], with a number that `number` sets up.
+pub fn slider_with<N: Numeric>(
+    ui: &mut Ui,
+    name: &str,
+    value: &mut N,
+    range: RangeInclusive<N>,
+    usual: N,
+    number: impl FnOnce(DragValue<'_>) -> DragValue<'_>,
 ) -> Response {
     let can_reset = ui.is_enabled() && *value != usual;
     let reset = |ui: &mut Ui| can_reset && reset_button(ui, name);
     slider_beside(ui, name, value, range, usual, number, reset)
 }
 
-/// Like [`slider`], with `beside` left of the number, which returns whether to reset the value.
-pub fn slider_beside<'a, N: Numeric>(
+/// Like [`slider_with`], with `beside` left of the number, which returns whether to reset the value.
+pub fn slider_beside<N: Numeric>(
     ui: &mut Ui,
     name: &str,
     value: &mut N,
     range: RangeInclusive<N>,
     usual: N,
-    number: impl Into<Number<'a>>,
+    number: impl FnOnce(DragValue<'_>) -> DragValue<'_>,
     beside: impl FnOnce(&mut Ui) -> bool,
 ) -> Response {
-    let number = number.into();
     let id = ui.next_auto_id().with("is edited");
     if ui.data(|d| d.get_temp(id).unwrap_or(false)) {
         // A number field would accept letters and then discard them.
@@ -467,23 +473,18 @@ pub fn slider_beside<'a, N: Numeric>(
             });
         });
     }
-    let ends = range.start().to_f64()..=range.end().to_f64();
     let lines = ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         ui.spacing_mut().interact_size = vec2(NUMBER_WIDTH, SLIDER_LINE);
         ui.spacing_mut().button_padding.x = 6.0;
-        let steps = (ends.end() - ends.start()).abs();
-        let mut field = egui::DragValue::new(value)
+        let steps = range.end().to_f64() - range.start().to_f64();
+        let field = DragValue::new(value)
             .range(range.clone())
-            .speed(steps / f64::from(ui.available_width().max(1.0)))
-            .suffix(number.suffix);
-        if let Some((words, parsed)) = number.words {
-            field = field.custom_formatter(|value, _| words(value)).custom_parser(parsed);
-        }
+            .speed(steps / f64::from(ui.available_width().max(1.0)));
         let right_to_left = Layout::right_to_left(Align::Center);
         let (field, name, is_reset) = ui
             .allocate_ui_with_layout(vec2(ui.available_width(), SLIDER_LINE), right_to_left, |ui| {
-                let field = ui.add(field);
+                let field = ui.add(number(field));
                 let is_reset = beside(ui);
                 let left_to_right = Layout::left_to_right(Align::Center);
                 let name = ui.with_layout(left_to_right, |ui| ui.add(Label::new(name).truncate()));

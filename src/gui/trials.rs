@@ -148,9 +148,9 @@ impl App {
 
     fn show_style_picture(&mut self, id: String, subject: Subject, tried: Tried) {
         let picture = match tried {
-            Ok(pictures) => {
+            Ok((photo, painting)) => {
                 let look = self.workspace.choice.look;
-                Some(PaintedPicture::new(&self.ctx, &id, subject, pictures, look))
+                Some(PaintedPicture::new(&self.ctx, &id, subject, photo, painting, look))
             }
             Err(TrialError::Failed(EngineError::Panicked(panic))) => {
                 let title = self.title_of(&id);

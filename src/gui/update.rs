@@ -4,6 +4,7 @@ use eframe::egui::{Theme, ViewportCommand};
 
 use super::{
     app::App,
+    batch::Batch,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, NetworkOf, finest_brush},
     crop::Cropping,
     incoming::PictureUse,
@@ -11,7 +12,7 @@ use super::{
     live::LiveView,
     mix::Mix,
     opened::Origin,
-    overlays::{Licences, Overlay},
+    overlays::{Overlay, licence_lines},
     paintings::FileList,
     platform::{Dialog, Platform},
     shortcuts,
@@ -214,7 +215,8 @@ impl App {
                 }
             }
             Intent::ExportFilm => self.export_film(),
-            Intent::Film(step) => self.step_film(step),
+            Intent::Film(step) if self.shows_film() => self.step_film(step),
+            Intent::Film(_) => {}
             Intent::Undo => self.revert_step(true),
             Intent::Redo => self.revert_step(false),
             Intent::Look(compare) => match &mut self.live {
@@ -261,14 +263,14 @@ impl App {
             Intent::ToggleControls => self.window.controls_open = !self.window.controls_open,
             Intent::ToggleShortcuts => self.overlays.toggle(Overlay::Shortcuts(String::new())),
             Intent::ToggleAbout => self.overlays.toggle(Overlay::About),
-            Intent::ShowLicences => self.overlays.show(Overlay::Licences(Licences::unpacked())),
+            Intent::ShowLicences => self.overlays.show(Overlay::Licences(licence_lines())),
             Intent::CloseOverlay => self.close_overlay(),
             Intent::Answer(button) => self.answer(button),
             Intent::Dismiss(number) => self.messages.dismiss(number),
             Intent::StartBatch => self.confirm_batch(),
             Intent::StopBatch => self.stop_batch(),
             Intent::PauseBatch(pause) => self.pause_batch(pause),
-            Intent::ReplaceSkipped => self.replace_skipped(),
+            Intent::ReplaceSkipped => self.batch = self.batch.as_ref().map(Batch::of_skipped),
             Intent::CloseBatch => self.batch = None,
             Intent::TakeReading(format) => self.take_reading(format),
             Intent::TurnPage if is_live => self.leave_live(),

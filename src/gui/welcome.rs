@@ -26,6 +26,14 @@ const CARD: egui::Vec2 = vec2(190.0, 164.0);
 const MIN_CARD: f32 = 156.0;
 /// Space between cards, in points.
 const BETWEEN: f32 = 12.0;
+/// Maximum number of recent photos.
+const MAX_SHOWN: usize = 4;
+/// Height of the line of a recent photo, in points.
+const LINE_HEIGHT: f32 = 24.0;
+/// Minimum width of its name, in points.
+const MIN_WIDTH: f32 = 60.0;
+/// Width and height of its thumbnail, in points.
+const SIZE: egui::Vec2 = vec2(30.0, 20.0);
 /// Height of the whole page, in points.
 const HEIGHT: f32 = 356.0;
 
@@ -95,7 +103,7 @@ pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) 
     let card = (CARD.y + inner.height() - most.y).clamp(MIN_CARD, CARD.y);
     ScrollArea::vertical().show(ui, |ui| {
         ui.set_width(inside.width());
-        contents(ui, opening, card, (cameras, recent));
+        contents(ui, opening, card, cameras, recent);
     });
 }
 
@@ -104,7 +112,8 @@ fn contents(
     ui: &mut Ui,
     opening: bool,
     card_height: f32,
-    (cameras, recent): (Cameras<'_>, Recent<'_>),
+    cameras: Cameras<'_>,
+    recent: Recent<'_>,
 ) {
     let inside = ui.max_rect();
     let colors = theme::palette(ui);
@@ -159,7 +168,8 @@ fn card(ui: &mut Ui, rect: Rect, way: &Way) -> Response {
     };
     let center = rect.center_top() + vec2(0.0, 36.0);
     ui.painter().circle_filled(center, 21.0, disc);
-    icon(ui, center, way.icon, letters);
+    let font = FontId::proportional(22.0);
+    ui.painter().text(center, Align2::CENTER_CENTER, way.icon, font, letters);
     let words = rect.with_min_y(center.y + 30.0).shrink2(vec2(10.0, 4.0));
     let layout = Layout::top_down(Align::Center);
     let ui = &mut ui.new_child(UiBuilder::new().max_rect(words).layout(layout));
@@ -176,19 +186,6 @@ fn card(ui: &mut Ui, rect: Rect, way: &Way) -> Response {
         keys => hint(response, way.title.trim_end_matches('…'), keys),
     }
 }
-
-fn icon(ui: &Ui, center: egui::Pos2, icon: &str, color: Color32) {
-    ui.painter().text(center, Align2::CENTER_CENTER, icon, FontId::proportional(22.0), color);
-}
-
-/// Maximum number of photos on the start page.
-const ON_FIRST_PAGE: usize = 4;
-/// Height of a photo's line on the start page, in points.
-const LINE_HEIGHT: f32 = 24.0;
-/// Minimum width of a name there, in points.
-const MIN_WIDTH: f32 = 60.0;
-/// Width and height of a photo's thumbnail, in points.
-const SIZE: egui::Vec2 = vec2(30.0, 20.0);
 
 /// The recently opened photos.
 #[derive(Clone, Copy)]
@@ -220,7 +217,7 @@ pub fn recent_button(ui: &mut Ui, recent: Recent<'_>, has_word: bool) {
 
 /// Height of the list on the start page, in points.
 fn height(recent: &[PathBuf]) -> f32 {
-    match recent.len().min(ON_FIRST_PAGE) {
+    match recent.len().min(MAX_SHOWN) {
         0 => 0.0,
         shown => (shown + 1) as f32 * LINE_HEIGHT + theme::GROUP_GAP,
     }
@@ -236,7 +233,7 @@ fn on_first_page(ui: &mut Ui, recent: Recent<'_>) {
     ui.spacing_mut().item_spacing.y = 0.0;
     ui.spacing_mut().interact_size.y = LINE_HEIGHT;
     ui.spacing_mut().button_padding.y = (LINE_HEIGHT - SIZE.y) / 2.0;
-    let shown = &recent.files[..recent.files.len().min(ON_FIRST_PAGE)];
+    let shown = &recent.files[..recent.files.len().min(MAX_SHOWN)];
     let font = egui::TextStyle::Button.resolve(ui.style());
     let width = |path: &PathBuf| {
         let letters = ui.painter().layout_no_wrap(name_label(path), font.clone(), Color32::WHITE);

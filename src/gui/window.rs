@@ -97,11 +97,10 @@ impl App {
                 }
                 None => (self.workspace.choice.style(), self.unkept_mix()),
             };
-            let chosen = (style, mix.as_ref());
             let live = self.live.as_ref();
             let moves = |live: &&LiveView| self.settings.live.moving_gallery || live.shows_previews;
             let moving = live.filter(moves).map(|live| &live.previews);
-            self.gallery.ui(ui, chosen, painting, moving);
+            self.gallery.ui(ui, style, mix.as_ref(), painting, moving);
         });
         let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
         let mut controls = Some(controls.frame(side(ui, 12, 8))).filter(|_| has_controls);
@@ -145,7 +144,9 @@ impl App {
                 self.lab_ui(&mut lab);
             }
             if let Some(strip) = strip {
-                strip.draw(|ui| self.strip_ui(ui));
+                let state = &self.settings.state;
+                let folds = (!paintings::is_low(ui)).then_some(state.folds_paintings);
+                strip.draw(|ui| self.paintings.strip(ui, &state.paintings, folds));
             }
             actions.draw(|ui| self.action_bar(ui));
             self.over_stage(ui, area, false);
@@ -164,9 +165,8 @@ impl App {
                 ui.horizontal(|ui| {
                     if self.shows_film() {
                         let export = theme::icon_text(icons::VIDEO, "Export…", true);
-                        let export = theme::main_button(ui, &export, true);
+                        let export = theme::tall(theme::main_button(ui, &export, true));
                         let words = ["Export…", "Save the painted film as a video."];
-                        let export = export.min_size(vec2(0.0, 32.0));
                         button(ui, true, export, words, Intent::ExportFilm);
                     }
                     self.save_buttons(ui);
@@ -240,7 +240,7 @@ impl App {
     pub(super) fn over_stage(&mut self, ui: &Ui, area: Rect, is_alone: bool) {
         if let Some(live) = &self.live {
             let clear = below_card(ui, area, self.batch.is_some());
-            live.over_stage(ui, (area, clear), is_alone);
+            live.over_stage(ui, area, clear, is_alone);
         }
         // Whether there is a chip in the middle of the lower edge.
         let mut has_chip = false;
@@ -308,7 +308,7 @@ impl App {
             Some(_) => beside_card(ui, area, above),
             None => area,
         };
-        self.messages.ui(ui, room, (Corner::Bottom, above), only_pictures);
+        self.messages.ui(ui, room, Corner::Bottom, above, only_pictures);
         if let Some(sheet) = &self.sheet {
             sheet.ui(ui, area);
         }

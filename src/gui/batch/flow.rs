@@ -1,11 +1,11 @@
 //! Confirms a batch, starts it when its networks are loaded, and stops it.
 
-use super::{Batch, BatchPhotos, BatchStyle, Phase};
+use super::{BatchPhotos, BatchStyle, Phase};
 use crate::{
     engine::{paint::OutputSize, protocol::BatchJob},
     gui::{
         app::{App, Missing},
-        choice::NetworkOf,
+        choice::{BRUSHES_PX, NetworkOf},
         mix::{self, Parts},
         platform::format_title,
         time_left::Stopwatch,
@@ -35,8 +35,8 @@ impl App {
             self.batch.take_if(|_| !has_photos);
         }
         if let Some(batch) = &mut self.batch {
-            batch.confirm(styles);
-            self.retry_networks();
+            batch.confirm(styles.clone());
+            self.retry_networks(|of| styles.iter().any(|style| style.network == *of));
             self.start_batch();
         }
     }
@@ -88,8 +88,7 @@ impl App {
         };
         format!(
             "Strength {} %, detail {} px or the photo's own size where that is less, the {colours}'s colours, {size}, {format}. Change them {place}.",
-            choice.look.strength_percent,
-            choice.brush_px()
+            choice.look.strength_percent, BRUSHES_PX[choice.brush]
         )
     }
 
@@ -100,12 +99,6 @@ impl App {
         let model = card.map_or(chosen, |card| card.model(chosen));
         let title = self.title_of(id).to_owned();
         BatchStyle { network: NetworkOf::new(id, parts, model), title }
-    }
-
-    /// Also paints the photos that the batch skipped, in the styles that it had.
-    pub(crate) fn replace_skipped(&mut self) {
-        self.batch = self.batch.as_ref().map(Batch::of_skipped);
-        self.start_batch();
     }
 
     pub(crate) fn pause_batch(&mut self, pause: bool) {

@@ -162,7 +162,7 @@ impl Batch {
     }
 
     /// Creates a batch of the skipped items that replaces the existing paintings.
-    fn of_skipped(&self) -> Self {
+    pub fn of_skipped(&self) -> Self {
         Self {
             target: self.target.clone(),
             replace: true,

@@ -78,16 +78,15 @@ impl PhotoSource for BatchPhotos {
     }
 
     fn name(&self, index: usize) -> String {
-        let item = self.photos.get(index);
-        item.map_or_else(String::new, |(photo, _)| name_label(photo))
+        name_label(&self.photos[index].0)
     }
 
     fn network(&self, index: usize) -> usize {
-        self.photos.get(index).map_or(0, |(_, style)| *style)
+        self.photos[index].1
     }
 
     fn open(&mut self, index: usize) -> Result<Frame, Unpainted> {
-        let item = (self.photos.get(index)).ok_or_else(|| "there is no such photo".to_owned())?;
+        let item = &self.photos[index];
         let path = &item.0;
         let photo = decode::from_path(path).map_err(|e| e.to_string())?;
         let unchanged = self.look.strength_percent == 0 && self.output == OutputSize::Original;
@@ -109,9 +108,8 @@ impl PhotoSource for BatchPhotos {
         photo: &Frame,
         painting: &Painting,
     ) -> Result<SavedPhoto, String> {
-        let item = self.photos.get(index).ok_or("there is no such photo")?;
         let format = self.format.unwrap_or(self.natural);
-        let target = self.target_of(item, format);
+        let target = self.target_of(&self.photos[index], format);
         disk::make_folder(&self.target).map_err(|e| e.to_string())?;
         let saved = match self.original.take() {
             Some(bytes) if decode::format_of_bytes(&bytes) == Some(format) => {

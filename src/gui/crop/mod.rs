@@ -287,7 +287,7 @@ pub fn buttons(ui: &mut Ui) {
             (apply, "Paint only this part of the photo. Enter", Intent::ApplyCrop),
             (Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
         ] {
-            ui.add(button.min_size(vec2(0.0, 32.0))).on_hover_text(hint).sends(intent);
+            ui.add(theme::tall(button)).on_hover_text(hint).sends(intent);
         }
     });
     // A focused control handles the key itself.

@@ -99,8 +99,9 @@ pub fn with_ratio(from: Rect, ratio: f32, size: Vec2) -> Rect {
 /// it as whole pixels allow.
 pub fn pixels(rect: Rect, (columns, rows): (usize, usize), ratio: Option<f32>) -> Crop {
     let along = |from: f32, to: f32, side: usize| {
-        let from = (from.round().max(0.0) as usize).min(side.saturating_sub(1));
-        let to = (to.round().max(0.0) as usize).clamp(from + 1, side.max(from + 1));
+        // Negative numbers become 0.
+        let from = (from.round() as usize).min(side.saturating_sub(1));
+        let to = (to.round() as usize).clamp(from + 1, side.max(from + 1));
         (from, to - from)
     };
     let (mut x, mut width) = along(rect.left(), rect.right(), columns);

@@ -200,7 +200,7 @@ impl App {
             Action::Pause(pause) => self.pause_exports(pause),
             Action::Remove(id) => self.remove_export(id),
             Action::Retry(id) => {
-                self.retry_networks();
+                self.retry_networks(|_| true);
                 self.exports.queue.retry(id);
             }
             Action::Move(id, before) => self.exports.queue.move_before(id, before),

@@ -50,21 +50,15 @@ impl App {
 
     /// Shows the form for an export of the film, between the in and the out point.
     pub(crate) fn export_film(&mut self) {
-        self.pause_film();
+        self.step_film(Step::Pause);
         if let Some(FilmView { film, transport, .. }) = &self.film {
             self.open_export(film.clone(), transport.range);
         }
     }
 
-    /// Performs a step of the user.
+    /// Performs a step.
     pub(crate) fn step_film(&mut self, step: Step) {
-        if self.shows_film() {
-            self.act_film(|film, now| film.act(step, now));
-        }
-    }
-
-    pub(crate) fn pause_film(&mut self) {
-        self.act_film(|film, now| film.act(Step::Pause, now));
+        self.act_film(|film, now| film.act(step, now));
     }
 
     /// Changes the state of the page, and lets the player do what follows from that.
@@ -153,7 +147,7 @@ impl App {
             return;
         }
         if self.paintings.viewed.is_some() || self.cropping.is_some() {
-            self.pause_film();
+            self.step_film(Step::Pause);
         }
         while let Some(event) = self.film.as_ref().and_then(|film| film.player.poll()) {
             self.handle_film_event(event);
@@ -174,7 +168,7 @@ impl App {
                 self.prepare_frame(frame, seconds);
                 self.act_film(Transport::deliver);
             }
-            PlayerEvent::Ended => self.pause_film(),
+            PlayerEvent::Ended => self.step_film(Step::Pause),
             PlayerEvent::Silent => film.is_silent = true,
             PlayerEvent::Failed(error) => self.fail_film(sentence(&remark(&error.to_string()))),
         }
@@ -202,12 +196,12 @@ impl App {
             Ok((opened, framed))
         };
         self.run(make, move |app, (opened, framed)| {
-            app.put_frame(number, opened, (framing, framed));
+            app.put_frame(number, opened, framing, framed);
         });
     }
 
     /// Replaces the frame on the table by another one of the film, unless it is an older one; the view stays.
-    fn put_frame(&mut self, number: u64, opened: Opened, (framing, shown): (Framing, Whole)) {
+    fn put_frame(&mut self, number: u64, opened: Opened, framing: Framing, shown: Whole) {
         let is_newest = self.film.as_ref().is_some_and(|film| {
             let of_film = opened.film.as_ref().is_some_and(|of| Arc::ptr_eq(&of.film, &film.film));
             of_film && film.held == number && film.painting.is_none()

@@ -11,10 +11,7 @@ mod bar;
 mod flow;
 mod transport;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use transport::Transport;
 pub use transport::{Step, clock};
@@ -29,9 +26,6 @@ use crate::{
     mailbox::{Reader, Writer},
     media::framing::Framing,
 };
-
-/// How long the program waits for the player at its end.
-const ENDS_WITHIN: Duration = Duration::from_millis(500);
 
 /// A frame of a film, as a photo on the table.
 #[derive(Clone)]
@@ -57,7 +51,7 @@ struct Painting {
 /// An open film.
 pub struct FilmView {
     film: Arc<OpenFilm>,
-    player: Player,
+    pub player: Player,
     transport: Transport,
     /// While it plays.
     painting: Option<Painting>,
@@ -92,10 +86,5 @@ impl FilmView {
 
     pub fn is_playing(&self) -> bool {
         self.transport.speed != 0.0
-    }
-
-    /// Ends the player and its processes before the program ends.
-    pub fn end(&mut self) {
-        self.player.end(ENDS_WITHIN);
     }
 }

@@ -147,8 +147,7 @@ impl App {
 /// Whether the user moves or presses the mouse, presses Tab, or is using the controls if they are `shown`.
 fn is_used(ctx: &Context, shown: bool) -> bool {
     let moves = ctx.input(|i| {
-        i.pointer.delta() != egui::Vec2::ZERO
-            || i.pointer.any_down()
+        i.pointer.any_down()
             || i.events.iter().any(|event| {
                 let is_tab = matches!(event, Event::Key { key: egui::Key::Tab, pressed: true, .. });
                 is_tab || matches!(event, Event::PointerMoved(_))

@@ -1,6 +1,6 @@
 //! The button and the controls of camera out, which shows the painting to other programs as a camera.
 
-use eframe::egui::{Button, Ui, vec2};
+use eframe::egui::{Button, Ui};
 
 use crate::{
     capture::VirtualCamera,
@@ -42,7 +42,7 @@ impl CameraOutView {
             name = format!("Stop camera out, {words}");
             does = format!("Stop camera out: {words}.");
         }
-        let toggle = Button::selectable(self.running.is_some(), text).min_size(vec2(0.0, 32.0));
+        let toggle = theme::tall(Button::selectable(self.running.is_some(), text));
         button(ui, !self.is_starting, toggle, [&name, &does], Intent::ToggleCameraOut);
     }
 

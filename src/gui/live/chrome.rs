@@ -44,7 +44,7 @@ fn tool_button(
     intent: Intent,
 ) {
     let text = theme::icon_text(icon, name, has_words);
-    let tool = Button::selectable(is_on, text).min_size(vec2(0.0, 32.0));
+    let tool = theme::tall(Button::selectable(is_on, text));
     button(ui, true, tool, [name, does], intent);
 }
 
@@ -125,7 +125,7 @@ impl LiveView {
                 });
                 return;
             }
-            let more = Button::new("…").min_size(vec2(0.0, 32.0));
+            let more = theme::tall(Button::new("…"));
             let more = ui.add(more).on_hover_text("More").accessible_name("More");
             Popup::menu(&more).show(|ui| {
                 self.as_seen_button(ui);
@@ -203,7 +203,7 @@ impl LiveView {
     fn as_seen_button(&self, ui: &mut Ui) {
         if self.frozen && self.may_repaint {
             let name = "Show live version";
-            let seen = Button::selectable(self.stays_as_seen, name).min_size(vec2(0.0, 32.0));
+            let seen = theme::tall(Button::selectable(self.stays_as_seen, name));
             let does = "Show the frozen picture as it was painted live.";
             button(ui, true, seen, [name, does], Intent::LeaveAsSeen(!self.stays_as_seen));
         }
@@ -266,7 +266,7 @@ impl LiveView {
 
     /// Draws the parts that float over the stage; `clear` is the part of it that is not covered. In full screen,
     /// `is_alone` is set.
-    pub fn over_stage(&self, ui: &Ui, (area, clear): (Rect, Rect), is_alone: bool) {
+    pub fn over_stage(&self, ui: &Ui, area: Rect, clear: Rect, is_alone: bool) {
         if self.has_trouble() {
             self.problem(ui, clear);
         } else {
@@ -369,13 +369,11 @@ impl LiveView {
                 }
                 SourceState::Waiting(problem) | SourceState::Ended(problem) => {
                     ui.label(sentence(&remark(&problem.to_string())));
+                    if self.source != Source::Demo {
+                        let way_out = theme::main_button(ui, "Show the demo scene", true);
+                        ui.add(way_out).sends(Intent::UseSource(Source::Demo));
+                    }
                 }
-            }
-            if self.source != Source::Demo
-                && matches!(self.snapshot.source, SourceState::Waiting(_) | SourceState::Ended(_))
-            {
-                let way_out = theme::main_button(ui, "Show the demo scene", true);
-                ui.add(way_out).sends(Intent::UseSource(Source::Demo));
             }
         });
     }

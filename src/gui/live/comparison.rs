@@ -104,7 +104,8 @@ impl LiveView {
         ui: &mut Ui,
         choices: &mut LiveChoices,
         device: &DeviceInfo,
-        (may_choose, is_benchmark): (bool, bool),
+        may_choose: bool,
+        is_benchmark: bool,
     ) {
         let comparison = self.comparison().filter(|_| !is_benchmark);
         let offers = Offers::of(Some(device), self.has_attention());

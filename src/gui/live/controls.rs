@@ -10,7 +10,7 @@ use crate::{
     gui::{
         app::App,
         fonts::icons,
-        intent::Intent,
+        intent::{Intent, Sends},
         label::{label, remark},
         list::{choose, choose_row, list, or_automatic},
         mode_choice::{Offers, engine},
@@ -70,17 +70,13 @@ impl App {
     }
 
     fn live_source(&self, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
-        let (mut chosen, mut asks_video) = (None, false);
         let button =
             ComboBox::from_id_salt("source").selected_text(live.source_name(self.cameras.as_ref()));
         let response = list(ui, button.width(ui.available_width()), |ui, entries| {
             let mut offer = |ui: &mut Ui, source: Source, name: &str| {
                 let is_in_use = live.source == source;
-                let entry = ui.selectable_label(is_in_use, name);
+                let entry = ui.selectable_label(is_in_use, name).sends(Intent::UseSource(source));
                 entries.note(&entry, is_in_use);
-                if entry.clicked() {
-                    chosen = Some(source);
-                }
             };
             offer(ui, Source::Demo, "Demo scene");
             if let Source::Video(_) = &live.source {
@@ -103,20 +99,10 @@ impl App {
                     }
                 }
             }
-            let video = ui.selectable_label(false, "Video file…");
+            let video = ui.selectable_label(false, "Video file…").sends(Intent::AskVideo);
             entries.note(&video, false);
-            asks_video = video.clicked();
         });
-        if asks_video {
-            Intent::AskVideo.send(ui);
-        }
-        response.clone().hint_beside("Source of the live picture.");
-        if response.clicked() {
-            Intent::ListCameras.send(ui);
-        }
-        if let Some(source) = chosen {
-            Intent::UseSource(source).send(ui);
-        }
+        response.hint_beside("Source of the live picture.").sends(Intent::ListCameras);
         let is_camera = matches!(live.source, Source::Camera(_));
         ui.horizontal(|ui| {
             let (mirror, hint) = if is_camera {

@@ -85,7 +85,7 @@ impl App {
     }
 
     /// Saves a snapshot under a generated name; `seen` is the live picture if `picture` is a repainted one.
-    pub(super) fn save_snapshot(&self, picture: SnapshotPicture, seen: Option<SnapshotPicture>) {
+    pub(crate) fn save_snapshot(&self, picture: SnapshotPicture, seen: Option<SnapshotPicture>) {
         let folder = self.snapshot_folder();
         self.tasks.spawn_writing(
             move || snapshot(&folder, picture),

@@ -261,7 +261,7 @@ impl LiveView {
                         self.comparison_ui(ui)
                     }
                     let may_choose = measuring.is_none();
-                    self.candidates_ui(ui, choices, device, (may_choose, is_benchmark));
+                    self.candidates_ui(ui, choices, device, may_choose, is_benchmark);
                 });
         }
     }

@@ -209,11 +209,4 @@ impl App {
             (Ok(_), None) => {}
         }
     }
-
-    /// Saves the waiting snapshots as they were painted live, because the window closes.
-    pub(crate) fn end_repaints(&mut self) {
-        for waiting in std::mem::take(&mut self.repaints.waiting) {
-            self.save_snapshot(waiting.shown, None);
-        }
-    }
 }

@@ -6,7 +6,7 @@ use eframe::egui::{self, Context, ScrollArea, TextureHandle, TextureOptions, The
 
 use crate::{
     frame::Frame,
-    gui::{intent::Intent, shortcuts::plain_button, texture::image_of, theme},
+    gui::{intent::Intent, shortcuts::close_button, texture::image_of, theme},
     measure::{
         MeasureError, MeasureReport,
         chart::{self, Colors},
@@ -138,9 +138,6 @@ impl ReportView {
             export("png", Ok(png.clone()));
         }
         ui.separator();
-        let close = plain_button(ui, "Close", Intent::CloseOverlay);
-        if is_fresh {
-            close.request_focus();
-        }
+        close_button(ui, is_fresh);
     }
 }

@@ -16,8 +16,16 @@ use crate::{
         rate_control::STEPS_PX,
     },
     gui::{
-        app::App, choice::NetworkOf, events::name_window, film::FilmView, intent::Intent, mix::Mix,
-        overlays::Overlay, stage::Compare, style_source::Card, workspace::Page,
+        app::App,
+        choice::NetworkOf,
+        events::name_window,
+        film::{self, FilmView},
+        intent::Intent,
+        mix::Mix,
+        overlays::Overlay,
+        stage::Compare,
+        style_source::Card,
+        workspace::Page,
     },
     measure::{MeasureError, MeasureReport, chart},
     media::record::Recorder,
@@ -110,7 +118,7 @@ impl App {
             LiveEvent::Refused(error) => {
                 let text = format!("Live painting is not possible: {error}");
                 self.messages.error(text);
-                self.pause_film();
+                self.step_film(film::Step::Pause);
                 if let Some(live) = self.live.as_mut().filter(|live| live.compares()) {
                     live.toggle_comparison();
                 }
@@ -274,7 +282,7 @@ impl App {
         if self.live.is_some() {
             return;
         }
-        self.pause_film();
+        self.step_film(film::Step::Pause);
         // The photo keeps its choice and its paintings; it is not painted in the meantime.
         self.drop_request();
         self.end_change();

@@ -29,9 +29,8 @@ fn the_time_of_a_message_begins_when_it_is_seen() {
     let mut messages = Messages::default();
     messages.notice("Number 1");
     let area = egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(800.0, 600.0));
-    let place = (Corner::Bottom, 0.0);
     let mut seen = |is_alone| {
-        egui::__run_test_ui(|ui| messages.ui(ui, area, place, is_alone));
+        egui::__run_test_ui(|ui| messages.ui(ui, area, Corner::Bottom, 0.0, is_alone));
         messages.list.first().and_then(|message| message.since)
     };
     assert!(seen(true).is_none(), "the picture stands alone");

@@ -83,21 +83,20 @@ impl LastNetwork {
 
 /// The network that made all of these styles; `None` without styles.
 fn same_network(parts: &[(Style, u8)]) -> Result<Option<&MadeBy>, String> {
-    let mut first: Option<(&Style, &MadeBy)> = None;
-    for (style, _) in parts {
-        let made_by = style.made_by.as_ref().ok_or_else(|| no_picture(style))?;
-        match first {
-            None => first = Some((style, made_by)),
-            Some((other, of_first)) => {
-                if let Some(why) = why_not_mixed(made_by, of_first) {
-                    let title = &style.title;
-                    let other = &other.title;
-                    return Err(format!("{title} cannot be mixed with {other}: {why}."));
-                }
-            }
+    let mut made = parts.iter().map(|(style, _)| match &style.made_by {
+        Some(made_by) => Ok((style, made_by)),
+        None => Err(no_picture(style)),
+    });
+    let Some((first, of_first)) = made.next().transpose()? else {
+        return Ok(None);
+    };
+    for other in made {
+        let (style, made_by) = other?;
+        if let Some(why) = why_not_mixed(made_by, of_first) {
+            return Err(format!("{} cannot be mixed with {}: {why}.", style.title, first.title));
         }
     }
-    Ok(first.map(|(_, made_by)| made_by))
+    Ok(Some(of_first))
 }
 
 fn no_picture(style: &Style) -> String {

@@ -85,17 +85,25 @@ fn sliders(ui: &mut Ui, cards: &[Card], choice: &mut Choice) {
         let title = card.map_or(style.as_str(), |card| &card.title);
         let mut share = now.get(place).copied().unwrap_or_default();
         let usual = usual_share(styles.len());
-        let response = theme::slider_beside(ui, title, &mut share, 0..=100, usual, " %", |ui| {
-            if place == 0 {
-                return false;
-            }
-            ui.spacing_mut().button_padding = egui::Vec2::ZERO;
-            let cross = Button::new(icons::CLOSE).frame_when_inactive(false);
-            let name = format!("Remove {title} from the mix");
-            let cross = ui.add_sized(CROSS, cross).hint_beside(&name).accessible_name(name);
-            removed = removed.or(cross.clicked().then_some(place));
-            false
-        });
+        let response = theme::slider_beside(
+            ui,
+            title,
+            &mut share,
+            0..=100,
+            usual,
+            |n| n.suffix(" %"),
+            |ui| {
+                if place == 0 {
+                    return false;
+                }
+                ui.spacing_mut().button_padding = egui::Vec2::ZERO;
+                let cross = Button::new(icons::CLOSE).frame_when_inactive(false);
+                let name = format!("Remove {title} from the mix");
+                let cross = ui.add_sized(CROSS, cross).hint_beside(&name).accessible_name(name);
+                removed = removed.or(cross.clicked().then_some(place));
+                false
+            },
+        );
         let response =
             response.hint_beside("Share of this style in the mix. Double-click for equal shares.");
         is_dragged |= response.dragged();

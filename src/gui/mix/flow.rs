@@ -2,7 +2,11 @@
 
 use super::{Parts, UnkeptMix, text};
 use crate::{
-    gui::{app::App, choice::NetworkOf, style_source::MIX_OF},
+    gui::{
+        app::App,
+        choice::NetworkOf,
+        style_source::{Card, MIX_OF},
+    },
     mode::ModelSize,
 };
 
@@ -10,8 +14,9 @@ impl App {
     /// The mix that paints and is not saved as a style yet.
     pub(crate) fn unkept_mix(&self) -> Option<UnkeptMix> {
         let parts = self.workspace.choice.parts();
-        let name = self.chosen_name().filter(|_| !parts.is_empty())?;
-        Some(UnkeptMix::new(parts, name))
+        let title = self.chosen_name().filter(|_| !parts.is_empty())?;
+        let card = Card { id: UnkeptMix::ID.to_owned(), title, ..Card::default() };
+        Some(UnkeptMix { parts, card })
     }
 
     /// Asks for a name under which the mix becomes a style.

@@ -16,18 +16,12 @@ pub struct UnkeptMix {
     /// Its styles and their weights.
     pub parts: Parts,
     /// Contains the mix's name, and an id that no style has.
-    card: Card,
+    pub card: Card,
 }
 
 impl UnkeptMix {
     /// An id that no style has.
     pub const ID: &str = "a mix that is not kept";
-
-    /// Creates a mix with this name.
-    pub fn new(parts: Parts, name: String) -> Self {
-        let card = Card { id: Self::ID.to_owned(), title: name, ..Card::default() };
-        Self { parts, card }
-    }
 
     /// Draws its tile: the pictures of its styles with their shares of the width, like the thumbnail of a saved mix.
     pub fn ui<'a>(

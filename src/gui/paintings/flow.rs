@@ -79,12 +79,6 @@ impl App {
         self.make_small_picture(FileList::Paintings);
     }
 
-    /// Draws the strip if it is shown.
-    pub(crate) fn strip_ui(&mut self, ui: &mut Ui) {
-        let folds = if is_low(ui) { None } else { Some(self.settings.state.folds_paintings) };
-        self.paintings.strip(ui, &self.settings.state.paintings, folds);
-    }
-
     /// Opens a painting of the list to show it large.
     pub(crate) fn show_painting(&mut self, path: PathBuf) {
         self.paintings.opening = Some(path.clone());
@@ -100,7 +94,7 @@ impl App {
                     Ok(Some((painting, texts))) => {
                         let framing = app.stage.framing;
                         let before = app.seen_pictures();
-                        let mut viewed = Viewed::new(&app.ctx, path, (&painting, texts), framing);
+                        let mut viewed = Viewed::new(&app.ctx, path, &painting, texts, framing);
                         viewed.stage.appear_over(&app.ctx, before);
                         app.paintings.scrolls_to_viewed = true;
                         app.paintings.viewed = Some(viewed);
@@ -225,7 +219,7 @@ impl App {
         let mixed = choice.iter().flat_map(|choice| &choice.mix.styles);
         let styles = mixed.map(|(style, _)| style);
         let missing = styles.into_iter().find(|style| self.gallery.card(style).is_none());
-        strip::settings(ui, &viewed.texts, (choice.as_ref(), missing.map(String::as_str)));
+        strip::settings(ui, &viewed.texts, choice.as_ref(), missing.map(String::as_str));
         true
     }
 

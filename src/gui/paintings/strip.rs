@@ -140,7 +140,7 @@ fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: b
             if is_video(path) {
                 let font = FontId::proportional(15.0);
                 let play = painter.layout_no_wrap(icons::PLAY.to_owned(), font, Color32::WHITE);
-                tag(painter, play, (middle, rect.center()), (vec2(6.0, 4.0), 13));
+                tag(painter, play, middle, rect.center(), vec2(6.0, 4.0), 13);
             }
         } else {
             // The thumbnail is not ready or not available, so show the name.
@@ -181,7 +181,8 @@ impl Viewed {
     pub fn new(
         ctx: &egui::Context,
         path: PathBuf,
-        (opened, texts): (&Opened, Vec<(String, String)>),
+        opened: &Opened,
+        texts: Vec<(String, String)>,
         framing: Framing,
     ) -> Self {
         let mut stage = Stage::default();
@@ -212,7 +213,8 @@ impl Viewed {
 pub fn settings(
     ui: &mut Ui,
     texts: &[(String, String)],
-    (choice, missing): (Option<&Choice>, Option<&str>),
+    choice: Option<&Choice>,
+    missing: Option<&str>,
 ) {
     theme::group_title(ui, "Saved file");
     if texts.is_empty() {
@@ -250,11 +252,10 @@ fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
 /// The buttons below a painting that is shown large.
 pub fn buttons(ui: &mut Ui, path: &Path) {
     ui.horizontal_wrapped(|ui| {
-        let size = egui::vec2(0.0, 32.0);
-        let back = theme::main_button(ui, "Back", true).min_size(size);
+        let back = theme::tall(theme::main_button(ui, "Back", true));
         key_chips::hint(ui.add(back), "Show the photo again.", "Esc").sends(Intent::ClosePainting);
         for (name, intent) in actions(path) {
-            let mut response = ui.add(Button::new(name).min_size(size));
+            let mut response = ui.add(theme::tall(Button::new(name)));
             if matches!(intent, Intent::ForgetPainting(_)) {
                 response = response.on_hover_text("The file stays.");
             }

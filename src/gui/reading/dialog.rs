@@ -10,7 +10,7 @@ use crate::{
     gui::{
         intent::{Intent, Sends},
         label::name_label,
-        list::choose,
+        list::{choose, steer},
         shortcuts::plain_button,
         theme,
     },
@@ -48,7 +48,11 @@ pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
             cards.push(response.sends(Intent::TakeReading(format)));
         }
     });
-    steer(ui, &cards);
+    // egui might move the focus to a widget below the question.
+    let focused = cards.iter().position(Response::has_focus);
+    if focused.is_some() {
+        steer(ui, &cards, focused, [Key::ArrowLeft, Key::ArrowRight]);
+    }
     if let Some(mut format) = reading.by_hand {
         ui.add_space(theme::GAP);
         ui.horizontal_top(|ui| {
@@ -69,22 +73,6 @@ pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
         }
         plain_button(ui, "Cancel", Intent::CloseOverlay);
     });
-}
-
-/// Moves the focus between cards with the left and right keys; egui might move it to a widget below the question.
-fn steer(ui: &Ui, cards: &[Response]) {
-    let Some(at) = cards.iter().position(Response::has_focus) else {
-        return;
-    };
-    // A slow frame can contain several key presses.
-    let presses = |key| ui.input(|input| input.num_presses(key));
-    let right = presses(Key::ArrowRight);
-    let left = presses(Key::ArrowLeft);
-    let next = (at + right).saturating_sub(left).min(cards.len() - 1);
-    if left + right > 0 {
-        ui.memory_mut(|memory| memory.move_focus(egui::FocusDirection::None));
-        cards[next].request_focus();
-    }
 }
 
 /// The size of a card with its text, so that `rows` rows fit the window.

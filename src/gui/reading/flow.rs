@@ -122,11 +122,4 @@ impl App {
             other => other.into_iter().for_each(|other| self.overlays.show(other)),
         }
     }
-
-    /// Handles that the question was closed without an answer.
-    pub(crate) fn leave_reading(&mut self, reading: &Reading) {
-        self.stop_trial();
-        let name = name_label(&reading.file.path);
-        self.messages.notice(format!("{name} was not added as a style."));
-    }
 }

@@ -40,7 +40,7 @@ enum Trial {
 
 /// The question about one file.
 pub struct Reading {
-    file: Unclear,
+    pub file: Unclear,
     offered: Vec<PixelFormat>,
     /// The format set by hand; `None` until the user opens those lists.
     by_hand: Option<PixelFormat>,

@@ -17,12 +17,6 @@ use crate::{
 /// Pictures as a stage last showed them: texture, full rectangle, and its visible part.
 pub type Seen = Vec<(TextureHandle, Rect, Rect)>;
 
-/// The previous content, and when other pictures started to fade in over it, by egui's clock.
-pub struct Fade {
-    before: Seen,
-    since: f64,
-}
-
 impl Stage {
     /// The pictures as they were last drawn.
     pub fn seen_pictures(&self) -> Seen {
@@ -31,20 +25,19 @@ impl Stage {
 
     /// Fades this stage's pictures in over those that another stage showed in the same place.
     pub fn appear_over(&mut self, ctx: &Context, before: Seen) {
-        let since = ctx.input(|i| i.time);
-        self.fade = Some(Fade { before, since });
+        self.fade = Some((before, ctx.input(|i| i.time)));
     }
 
     /// Draws the previous content while the fade lasts, and sets the opacity of what `ui` draws from now on.
     pub fn fade_ui(&mut self, ui: &mut Ui) {
-        let share = (self.fade.as_ref()).map_or(1.0, |fade| faded(ui, fade.since));
+        let share = self.fade.as_ref().map_or(1.0, |(_, since)| faded(ui, *since));
         self.fade.take_if(|_| share >= 1.0);
-        let Some(fade) = &self.fade else {
+        let Some((before, _)) = &self.fade else {
             return;
         };
-        for (texture, rect, clip) in &fade.before {
+        for (texture, rect, clip) in before {
             let tint = Color32::WHITE.gamma_multiply(1.0 - share);
-            draw_part(ui, texture, (*rect, *clip), false, tint);
+            draw_part(ui, texture, *rect, *clip, false, tint);
         }
         ui.set_opacity(share);
     }
@@ -125,7 +118,7 @@ pub fn name_chips(names: &[String; 2], ui: &Ui, [left, right]: [Rect; 2]) {
         let letters = painter.layout_no_wrap(name.clone(), font, egui::Color32::WHITE);
         if letters.size().x + 2.0 * padding.x + 16.0 <= part.width() {
             let corner = align.pos_in_rect(&part.shrink(10.0));
-            tag(&painter, letters, (align, corner), (padding, theme::RADIUS));
+            tag(&painter, letters, align, corner, padding, theme::RADIUS);
         }
     }
 }

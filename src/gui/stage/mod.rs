@@ -13,7 +13,7 @@ use eframe::egui::{
 };
 
 pub use self::drawing::Seen;
-use self::drawing::{Fade, name_chips};
+use self::drawing::name_chips;
 pub use self::view::{Compare, Framing, ViewStep};
 use super::{
     texture::{MAX_FIT, Picture},
@@ -69,8 +69,8 @@ pub struct Stage {
     pub is_flipped: bool,
     /// The picture's pixel under the pointer.
     pointed_at: Option<(usize, usize)>,
-    /// The previous content, while these pictures fade in over it.
-    fade: Option<Fade>,
+    /// The previous content, and when these pictures started to fade in over it, by egui's clock.
+    fade: Option<(Seen, f64)>,
 }
 
 impl Default for Stage {
@@ -123,14 +123,15 @@ impl Stage {
     pub fn set_painting(
         &mut self,
         ctx: &Context,
-        (preview, full): (&Arc<Frame>, Option<Arc<Frame>>),
+        preview: &Arc<Frame>,
+        full: Option<Arc<Frame>>,
         size: (usize, usize),
         appears: bool,
     ) {
         self.set_size(size);
         let name = "painting";
         if appears {
-            self.painting.set_fading(ctx, name, (preview, full), self.photo.preview());
+            self.painting.set_fading(ctx, name, preview, full, self.photo.preview());
         } else {
             self.painting.set(ctx, name, preview, full)
         }
@@ -281,9 +282,8 @@ impl Stage {
         ui.scope(|ui| {
             ui.set_clip_rect(rect);
             self.fade_ui(ui);
-            let drawn = (self.scale, self.is_flipped);
-            self.photo.draw(ui, picture, left, drawn);
-            self.painting.draw(ui, other_picture, right, drawn);
+            self.photo.draw(ui, picture, left, self.scale, self.is_flipped);
+            self.painting.draw(ui, other_picture, right, self.scale, self.is_flipped);
         });
         let is_alone = matches!(compare, Compare::Photo | Compare::Painting);
         // A picture that fills the screen alone has no label.
