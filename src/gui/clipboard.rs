@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{Event, Key, OutputCommand, text_selection::LabelSelectionState};
 
-use super::{app::App, label::name_label};
+use super::{app::App, label::name_label, tasks::OrText};
 use crate::{frame::Frame, media::decode};
 
 impl App {
@@ -77,7 +77,7 @@ impl App {
     /// Copies the picture in a file.
     pub(super) fn copy_file(&self, path: PathBuf) {
         self.copy_picture(name_label(&path), move || {
-            let photo = decode::from_path(&path).map_err(|e| e.to_string())?;
+            let photo = decode::from_path(&path).or_text()?;
             Ok(Arc::unwrap_or_clone(photo.frame))
         });
     }

@@ -53,8 +53,8 @@ impl Entries {
     }
 }
 
-/// Moves the focus back or forward among `all` widgets by the pressed keys, from one of them or to the first one. Returns
-/// whether a key was pressed.
+/// Moves the focus back or forward among `all` widgets by the pressed keys, from one of them or to the first one.
+/// Returns whether a key was pressed.
 pub fn steer(ui: &Ui, all: &[Response], from: Option<usize>, keys: [Key; 2]) -> bool {
     // A slow frame can contain several key presses.
     let [back, forward] =

@@ -8,9 +8,8 @@ use std::{
 };
 
 use super::{
-    film::FilmFrame,
-    label::{name_label, path_label, remark, sentence},
-    platform::has_checkpoint_name,
+    film::FilmFrame, label::name_label, label::path_label, label::remark, label::sentence,
+    platform::has_checkpoint_name, tasks::OrText,
 };
 use crate::{
     disk::words,
@@ -108,7 +107,7 @@ pub fn opened(origin: Origin) -> Result<Box<Opened>, String> {
         Origin::File(path) => decode::from_path(path),
         Origin::Sample | Origin::Clipboard => sample(),
     }
-    .map_err(|e| e.to_string())?;
+    .or_text()?;
     Ok(Box::new(Opened {
         preview: preview_of(&photo.frame),
         photo,
@@ -150,7 +149,7 @@ pub fn framed(whole: Whole, framing: Framing) -> Result<Whole, String> {
     if framing.is_plain() {
         return Ok(whole);
     }
-    let frame = Arc::new(framing.applied(&whole.frame).map_err(|e| e.to_string())?);
+    let frame = Arc::new(framing.applied(&whole.frame).or_text()?);
     Ok(Whole { preview: preview_of(&frame), frame })
 }
 
@@ -176,7 +175,7 @@ pub fn from_clipboard(frame: Frame) -> Opened {
 pub fn for_trials(photo: Option<Arc<Frame>>) -> Result<Arc<Frame>, String> {
     let photo = match photo {
         Some(photo) => photo,
-        None => sample().map_err(|e| e.to_string())?.frame,
+        None => sample().or_text()?.frame,
     };
     Ok(smaller(&photo, TRIAL_PX))
 }

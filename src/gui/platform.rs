@@ -12,7 +12,7 @@ use std::{
 
 use percent_encoding::percent_decode_str;
 
-use super::{label::path_label, pointer::Pointer};
+use super::{label::path_label, pointer::Pointer, tasks::OrText};
 use crate::{
     capture::{self, Camera, Output, OutputProblem, OutputRequest, VirtualCamera},
     disk::{without_number, words},
@@ -278,7 +278,7 @@ impl Platform for Desktop {
             if let Ok(picture) = clipboard.get_image() {
                 let frame =
                     Frame::from_rgba(picture.width, picture.height, picture.bytes.into_owned());
-                return frame.map(Clip::Picture).map_err(|e| e.to_string());
+                return frame.map(Clip::Picture).or_text();
             }
             Ok(files_in(&clipboard.get_text().unwrap_or_default()))
         })
@@ -335,7 +335,7 @@ impl Platform for Desktop {
     }
 
     fn cameras(&self) -> Result<Vec<Camera>, String> {
-        capture::cameras().map_err(|e| e.to_string())
+        capture::cameras().or_text()
     }
 
     fn virtual_cameras(&self) -> Vec<VirtualCamera> {

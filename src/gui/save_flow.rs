@@ -13,15 +13,10 @@ use std::{
 use eframe::egui::ViewportCommand;
 
 use super::{
-    app::{App, NextStep, SaveFlow},
-    batch::Batch,
-    finished::Save,
-    intent::Intent,
-    label::{editable, name_label, path_label, remark},
-    live::LiveView,
-    messages::Topic,
-    overlays::{Answer, Buttons, Field, Overlay},
-    platform::{Dialog, from_the_root, path_in},
+    app::App, app::NextStep, app::SaveFlow, batch::Batch, finished::Save, intent::Intent,
+    label::editable, label::name_label, label::path_label, label::remark, live::LiveView,
+    messages::Topic, overlays::Answer, overlays::Buttons, overlays::Field, overlays::Overlay,
+    platform::Dialog, platform::from_the_root, platform::path_in, tasks::OrText,
 };
 use crate::{
     disk::{WriteError, free_path},
@@ -220,7 +215,7 @@ impl App {
         };
         self.tasks.spawn_writing_or(
             write,
-            |saved| saved.and_then(|(_, result)| result.map_err(|e| e.to_string())).err(),
+            |saved| saved.and_then(|(_, result)| result.or_text()).err(),
             |app, saved| {
                 let step = std::mem::take(&mut app.save).then;
                 match saved {

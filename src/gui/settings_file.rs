@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    gui::tasks::OrText,
     lock::lock,
     mailbox::{Reader, Writer, mailbox},
 };
@@ -50,7 +51,7 @@ impl<T: Clone + Send + 'static> KeptFile<T> {
             // Locked while writing, so that an older value never replaces a newer one.
             let mut newest = lock(&newest);
             let written = newest.receive().map(|value| write(&value, &path));
-            written.unwrap_or(Ok(())).map_err(|e| e.to_string())
+            written.unwrap_or(Ok(())).or_text()
         })
     }
 }

@@ -10,10 +10,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{
-    label::stem,
-    mix::{LastNetwork, MixedCodes, why_not_mixed},
-};
+use super::{label::stem, mix::LastNetwork, mix::MixedCodes, mix::why_not_mixed, tasks::OrText};
 use crate::{
     engine::{style_picture, trial::only_color},
     frame::Frame,
@@ -324,7 +321,7 @@ impl StyleSource for Library {
 
     fn network_as(&self, path: &Path, format: PixelFormat) -> Result<Arc<Network>, String> {
         let checkpoint = Checkpoint::read_as(path, PixelChoice::from(format));
-        checkpoint.map(|checkpoint| checkpoint.network).map_err(|error| error.to_string())
+        checkpoint.map(|checkpoint| checkpoint.network).or_text()
     }
 }
 

@@ -145,6 +145,17 @@ fn complete<S>(completion: Completion<S>, completed: &Sender<Completion<S>>, wak
     }
 }
 
+/// An error as text, for the user.
+pub trait OrText<T> {
+    fn or_text(self) -> Result<T, String>;
+}
+
+impl<T, E: ToString> OrText<T> for Result<T, E> {
+    fn or_text(self) -> Result<T, String> {
+        self.map_err(|error| error.to_string())
+    }
+}
+
 /// Runs work; returns the text of its panic, if it panics.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(panic.as_ref()))

@@ -16,7 +16,7 @@ use crate::{
         protocol::{PhotoSource, SavedPhoto, Unpainted},
     },
     frame::Frame,
-    gui::label::name_label,
+    gui::{label::name_label, tasks::OrText},
     media::{
         decode,
         encode::{self, Attached, Encoding, Existing, Format},
@@ -88,7 +88,7 @@ impl PhotoSource for BatchPhotos {
     fn open(&mut self, index: usize) -> Result<Frame, Unpainted> {
         let item = &self.photos[index];
         let path = &item.0;
-        let photo = decode::from_path(path).map_err(|e| e.to_string())?;
+        let photo = decode::from_path(path).or_text()?;
         let unchanged = self.look.strength_percent == 0 && self.output == OutputSize::Original;
         self.original = unchanged.then(|| fs::read(path).ok()).flatten();
         // Check the target before painting.
@@ -110,7 +110,7 @@ impl PhotoSource for BatchPhotos {
     ) -> Result<SavedPhoto, String> {
         let format = self.format.unwrap_or(self.natural);
         let target = self.target_of(&self.photos[index], format);
-        disk::make_folder(&self.target).map_err(|e| e.to_string())?;
+        disk::make_folder(&self.target).or_text()?;
         let saved = match self.original.take() {
             Some(bytes) if decode::format_of_bytes(&bytes) == Some(format) => {
                 encode::save_bytes(&target, &bytes, self.existing).map(|()| Vec::new())
@@ -122,7 +122,7 @@ impl PhotoSource for BatchPhotos {
                 encode::save_with(&target, Cow::Owned(finished), attached, encoding, self.existing)
             }
         }
-        .map_err(|e| e.to_string())?;
+        .or_text()?;
         self.written.insert(target.clone());
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(painting.notes.iter().cloned());

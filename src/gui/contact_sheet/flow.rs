@@ -16,6 +16,7 @@ use crate::{
         label::label,
         opened::smaller,
         platform::Dialog,
+        tasks::OrText,
     },
     media::{
         encode::{self, Encoding, Existing},
@@ -108,7 +109,7 @@ impl App {
                 let page = titled_sheet(&cells, CELL_PX)
                     .ok_or("Too many styles for one contact sheet.")?;
                 let saved = encode::save(&path, &page, None, encoding, Existing::Keep);
-                saved.map(|_| path).map_err(|e| e.to_string())
+                saved.map(|_| path).or_text()
             };
             self.tasks.spawn_writing(write, move |app, path| {
                 let ended = app.sheet.take_if(|sheet| sheet.job == job);

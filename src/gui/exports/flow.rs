@@ -25,6 +25,7 @@ use crate::{
         paintings::FileList,
         platform::Dialog,
         settings_file::KeptFile,
+        tasks::OrText,
         tasks::named,
         time_left::Stopwatch,
     },
@@ -376,7 +377,7 @@ impl App {
             let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 0, 255]));
             let settings = choice.paint_settings();
             let painted = painter.paint(&[&frame], &network, settings, None, &control);
-            painted.map_err(|e| e.to_string())
+            painted.or_text()
         };
         self.tasks.spawn(measure, move |app, painted: Result<Vec<Painting>, String>| {
             let painting = painted.ok().and_then(|mut painted| painted.pop());

@@ -21,6 +21,7 @@ use crate::{
         messages::Topic,
         paintings::THUMBNAIL_PX,
         platform::Dialog,
+        tasks::OrText,
         texture::image_of,
     },
     media::{
@@ -127,7 +128,7 @@ impl App {
             }
             let write = move || {
                 let saved = encode::save_bytes(&path, &bytes, Existing::Replace);
-                saved.map(|()| path).map_err(|e| e.to_string())
+                saved.map(|()| path).or_text()
             };
             app.tasks.spawn_writing(write, |app, saved| match saved {
                 Ok(path) => app.report_saved(&path),
@@ -173,7 +174,7 @@ impl App {
 
     /// Checks whether videos can be recorded with a codec, after it was chosen.
     pub(crate) fn try_codec(&self, codec: Codec) {
-        let find = move || codec.ffmpeg().map(drop).map_err(|e| e.to_string());
+        let find = move || codec.ffmpeg().map(drop).or_text();
         self.tasks.spawn(find, move |app, found| {
             if let Err(why) = found {
                 let (title, why) = (codec.title(), remark(&why));
@@ -353,7 +354,7 @@ fn with_free_name<T>(
     ending: &str,
     make: impl Fn(&Path) -> Result<T, MediaError>,
 ) -> Result<T, String> {
-    disk::make_folder(folder).map_err(|e| e.to_string())?;
+    disk::make_folder(folder).or_text()?;
     for n in 1..MAX_NAMES {
         let path = folder.join(format!("{stem}-{n:04}{ending}"));
         if path.exists() {
@@ -362,7 +363,7 @@ fn with_free_name<T>(
         match make(&path) {
             // Another program has just taken the name.
             Err(MediaError::Write(WriteError::Exists { .. })) => {}
-            made => return made.map_err(|e| e.to_string()),
+            made => return made.or_text(),
         }
     }
     Err(format!("{} contains too many files named {stem}.", path_label(folder)))
@@ -377,8 +378,7 @@ fn snapshot(
     SnapshotPicture { picture, painted }: SnapshotPicture,
 ) -> Result<(PathBuf, Thumbnail), String> {
     let style = painted.style.as_ref().map_or("original", |style| style.label.as_str()).to_owned();
-    let bytes = encode::png_with_texts("the snapshot", &picture, &painted.texts())
-        .map_err(|e| e.to_string())?;
+    let bytes = encode::png_with_texts("the snapshot", &picture, &painted.texts()).or_text()?;
     let path = with_free_name(folder, &format!("snapshot-{style}"), ".png", |path| {
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
     })?;

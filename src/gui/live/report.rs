@@ -6,7 +6,7 @@ use eframe::egui::{self, Context, ScrollArea, TextureHandle, TextureOptions, The
 
 use crate::{
     frame::Frame,
-    gui::{intent::Intent, shortcuts::close_button, texture::image_of, theme},
+    gui::{intent::Intent, shortcuts::close_button, tasks::OrText, texture::image_of, theme},
     measure::{
         MeasureError, MeasureReport,
         chart::{self, Colors},
@@ -120,7 +120,7 @@ impl ReportView {
         let ctx = ui.ctx().clone();
         let export = |ending: &str, bytes: Result<Vec<u8>, MeasureError>| {
             let file_name = format!("styleforge-comparison.{ending}");
-            Intent::Export { file_name, bytes: bytes.map_err(|e| e.to_string()) }.send(&ctx);
+            Intent::Export { file_name, bytes: bytes.or_text() }.send(&ctx);
         };
         for (name, ending, write) in WRITERS {
             if ui.button(name).clicked() {

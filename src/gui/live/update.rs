@@ -25,6 +25,7 @@ use crate::{
         overlays::Overlay,
         stage::Compare,
         style_source::Card,
+        tasks::OrText,
         workspace::Page,
     },
     measure::{MeasureError, MeasureReport, chart},
@@ -152,8 +153,8 @@ impl App {
                 let colors = chart_colors(self.ctx.theme());
                 let drawn = report.clone();
                 let draw = move || {
-                    let frame = chart::draw(&drawn, &colors).map_err(|e| e.to_string())?;
-                    Ok((frame, chart::png(&drawn).map_err(|e| e.to_string())?))
+                    let frame = chart::draw(&drawn, &colors).or_text()?;
+                    Ok((frame, chart::png(&drawn).or_text()?))
                 };
                 self.tasks.spawn(draw, move |app, chart| {
                     let open = app.overlays.find(|overlay| match overlay {

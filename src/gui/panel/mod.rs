@@ -23,7 +23,7 @@ use self::{
     meters::{Meters, Rates, STAGES},
     steps::{Sorting, Steps},
 };
-use super::{fonts::icons, intent::Intent, shortcuts::plain_button, theme};
+use super::{fonts::icons, intent::Intent, shortcuts::plain_button, tasks::OrText, theme};
 use crate::{
     backend::DeviceInfo,
     engine::live::{Facts, meter::Spread},
@@ -212,7 +212,7 @@ fn exported(meters: &Meters, steps: &Steps, device: &DeviceInfo, now: Instant) -
     let report = report(meters, steps, device, now);
     Intent::Export {
         file_name: "styleforge-performance.json".to_owned(),
-        bytes: report.map(String::into_bytes).map_err(|e| e.to_string()),
+        bytes: report.map(String::into_bytes).or_text(),
     }
 }
 
