@@ -165,8 +165,7 @@ impl WeightsError {
     }
 }
 
-/// Maximum length of a message. Most messages contain text from a file; keys are [`shortened`] and other parts
-/// [`limited`].
+/// Maximum length of a message. Most messages contain text from a file; keys are shortened, other parts limited.
 pub const MAX_MESSAGE_BYTES: usize = 2000;
 /// Maximum length of a part; a message has at most two of them.
 const MAX_PART_BYTES: usize = 800;
