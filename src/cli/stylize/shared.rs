@@ -22,10 +22,10 @@ impl Run<'_> {
     /// counted; cancelling is the only error.
     pub fn paint_photos(&mut self, targets: &[Vec<Target>]) -> Result<(), CliError> {
         let (job, devices) = (self.job, self.painters.count());
-        let mut parts = parts(job.sources.len(), job.args.batch, devices);
+        let parts: Vec<_> = parts(job.sources.len(), job.args.batch, devices).collect();
         let kind = self.painters.with(|painter| painter.backend().device().kind);
-        if kind == DeviceChoice::Cpu || job.sources.len() <= job.args.batch {
-            return parts.try_for_each(|part| {
+        if kind == DeviceChoice::Cpu || parts.len() == 1 {
+            return parts.into_iter().try_for_each(|part| {
                 self.paint_sources(&job.sources[part.clone()], &targets[part])
             });
         }
@@ -40,7 +40,7 @@ impl Run<'_> {
         };
         let mut outcome = Ok(());
         // The lines of a part need little memory.
-        share_in_order(threads, usize::from(u16::MAX), parts, paint, |(part, done)| {
+        share_in_order(threads, usize::from(u16::MAX), parts.into_iter(), paint, |(part, done)| {
             self.failures += part.failures;
             self.skipped += part.skipped;
             self.progress.print_all(part.progress);
