@@ -12,13 +12,10 @@ use std::{
 
 use image::{
     ExtendedColorType, ImageEncoder, ImageError,
-    codecs::{
-        avif::AvifEncoder,
-        bmp::BmpEncoder,
-        jpeg::{JpegEncoder, PixelDensity},
-    },
+    codecs::{avif::AvifEncoder, bmp::BmpEncoder},
 };
 use image_webp::{ColorType as WebPColor, WebPEncoder};
+use jpeg_encoder::{ColorType as JpegColor, PixelDensity, PixelDensityUnit, SamplingFactor};
 use tiff::encoder::colortype::{RGB8, RGB16, RGBA8, RGBA16};
 
 pub use super::format::Format;
@@ -360,15 +357,20 @@ fn write_bytes(
         }),
         Format::Jpeg => {
             let writer = AfterHeader::of(&mut writer, &header);
-            let mut jpeg = JpegEncoder::new_with_quality(writer, quality);
+            let mut jpeg = jpeg_encoder::Encoder::new(writer, quality);
+            // Full chroma at any quality: paintings have fine coloured lines.
+            jpeg.set_sampling_factor(SamplingFactor::F_1_1);
             if let Some(dpi) = metadata.dpi {
-                jpeg.set_pixel_density(PixelDensity::dpi(dpi));
+                let unit = PixelDensityUnit::Inches;
+                jpeg.set_density(PixelDensity { density: (dpi, dpi), unit });
             }
-            if let Some(icc) = header.icc.or_else(color::srgb_profile) {
-                jpeg.set_icc_profile(icc).map_err(ImageError::Unsupported)?;
-            }
-            set_exif(&mut jpeg, metadata)?;
-            jpeg.write_image(pixels, width, height, color)
+            let exif = short_exif(metadata).map_or(Ok(()), |exif| jpeg.add_exif_metadata(exif));
+            let icc = header.icc.or_else(color::srgb_profile).unwrap_or_default();
+            // The format's limit of a side is that of this number.
+            let (width, height) = (width as u16, height as u16);
+            exif.and_then(|()| jpeg.add_icc_profile(&icc))
+                .and_then(|()| jpeg.encode(pixels, width, height, JpegColor::Rgb))
+                .map_err(|error| ImageError::IoError(io::Error::other(error)))
         }
         Format::WebP => {
             let mut webp = WebPEncoder::new(&mut writer);
@@ -381,8 +383,10 @@ fn write_bytes(
         }
         Format::Avif => {
             let mut avif = AvifEncoder::new_with_speed_quality(&mut writer, AVIF_SPEED, quality);
-            set_exif(&mut avif, metadata)
-                .and_then(|()| avif.write_image(pixels, width, height, color))
+            if let Some(exif) = short_exif(metadata) {
+                avif.set_exif_metadata(exif.to_vec()).map_err(ImageError::Unsupported)?;
+            }
+            avif.write_image(pixels, width, height, color)
         }
         Format::Bmp => BmpEncoder::new(&mut writer).write_image(pixels, width, height, color),
         Format::Tiff if has_alpha => write_tiff::<RGBA8>(writer, header, pixels),
@@ -416,11 +420,9 @@ fn write_words(
     }
 }
 
-fn set_exif(encoder: &mut impl ImageEncoder, metadata: &Metadata) -> Result<(), ImageError> {
-    match metadata.exif.as_ref().filter(|exif| exif.len() < SEGMENT_BYTES) {
-        Some(exif) => encoder.set_exif_metadata(exif.clone()).map_err(ImageError::Unsupported),
-        None => Ok(()),
-    }
+/// EXIF data, if it fits into a segment.
+fn short_exif(metadata: &Metadata) -> Option<&[u8]> {
+    metadata.exif.as_deref().filter(|exif| exif.len() < SEGMENT_BYTES)
 }
 
 /// Writes what `pixels` writes, compressed at once, because the image crate's encoder would keep all compressed pixels
