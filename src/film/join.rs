@@ -175,15 +175,17 @@ fn copied(along: &Along, input: usize, first: usize) -> Vec<String> {
 }
 
 /// The filter of packets that shows the last of `frames` frames, which begins at `last` seconds of the film, for `shown`
-/// seconds. MP4 adds up the packets in the order of decoding, so the last one of these fills the rest, if there is one.
+/// seconds. MP4 and MOV add up the packets in the order of decoding, so the last one of these fills the rest, if there is
+/// one. In the others, a packet ends at its own time and duration.
 fn last_duration(film: &Film<'_>, frames: u64, last: f64, shown: f64) -> String {
     let last = last + film.reading(0).beginning();
-    let (end, number) = (format!("round({:.6}/TB)", last + shown), frames - 1);
-    format!(
-        "setts=pts=PTS:dts=DTS:duration=\
-         if(eq(N\\,{number})*gt(st(0\\,{end}-STARTPTS-DTS+STARTDTS)\\,0)\\,ld(0)\\,\
-         if(gt(PTS*TB\\,{last:.6}-TB/2)\\,{end}-PTS\\,DURATION))"
-    )
+    let end = format!("round({:.6}/TB)", last + shown);
+    let mut duration = format!("if(gt(PTS*TB\\,{last:.6}-TB/2)\\,{end}-PTS\\,DURATION)");
+    if matches!(film.container, Container::Mp4 | Container::Mov) {
+        let (number, rest) = (frames - 1, format!("{end}-STARTPTS-DTS+STARTDTS"));
+        duration = format!("if(eq(N\\,{number})*gt(st(0\\,{rest})\\,0)\\,ld(0)\\,{duration})");
+    }
+    format!("setts=pts=PTS:dts=DTS:duration={duration}")
 }
 
 /// Options that make an animation of lossless pictures, the last of which is shown for so many seconds.
