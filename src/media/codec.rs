@@ -180,9 +180,9 @@ impl Codec {
                 "-preset ultrafast -tune zerolatency -bf 0",
                 " -tag:v hvc1 -x265-params log-level=error",
             ),
-            // It ignores requests for key frames, and takes the clock of a live stream for its rate of frames.
+            // It ignores requests for key frames, and takes a stream's clock for its rate of frames, of which it allows 240.
             (_, "libsvtav1") => {
-                ("-preset 8", "-preset 12 -g 60 -svtav1-params fps-num=30:fps-denom=1", "")
+                ("-preset 8", "-preset 12 -g 60", " -svtav1-params fps-num=30:fps-denom=1")
             }
             (Self::Av1, _) => {
                 ("-cpu-used 6", "-cpu-used 8 -usage realtime -lag-in-frames 0", " -row-mt 1 -b:v 0")

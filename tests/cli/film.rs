@@ -119,6 +119,14 @@ fn nothing_of_a_video_is_lost() {
     s.stylize(&["clip.mp4", "--start", "2", "--strip-location", "-o", "end.mkv"]).ends(0);
     assert!(tags("end.mkv").contains("Trip") && !tags("end.mkv").contains("48.2082"));
     assert!(starts("end.mkv").abs() < 0.05, "sound before the beginning is left out");
+    let is_as_long = |file: &str, seconds: f64| {
+        let words = "-v error -show_entries format=duration -of csv=p=0";
+        let found = s.shell(&format!("exec ffprobe {words} {file}")).ends(0).text();
+        let found: f64 = found.trim().parse().expect("seconds");
+        assert!((found - seconds).abs() < 0.06, "{file} is {found} s long");
+    };
+    is_as_long("painted.mkv", 1.0);
+    is_as_long("end.mkv", 1.6);
     // WebM has no AAC, and Opus has no layout with speakers at the sides.
     s.stylize(&[
         "clip.mp4",
@@ -133,6 +141,11 @@ fn nothing_of_a_video_is_lost() {
     .ends(0)
     .says("(stream 1, aac) is converted to Opus");
     assert!(!tags("piece.webm").contains("Trip"));
+    is_as_long("piece.webm", 1.0);
+    // The second part has one frame, and a clock of 1000 a second is no rate of frames.
+    ffmpeg(&s, "-f lavfi -i testsrc2=s=64x64:r=25:d=1.96 -c:v libx264 clip.mkv");
+    s.stylize(&["clip.mkv", "--strength", "0", "-o", "clip.webm"]).ends(0);
+    is_as_long("clip.webm", 1.96);
     let described = described(&s, "piece.webm");
     assert!(described["audio streams"].matches("opus").count() == 2, "{described:?}");
     assert!(described["audio streams"].contains("channels 6"), "{described:?}");
