@@ -292,13 +292,18 @@ fn check_films(
     photos: &[PhotoSource],
     destination: &Destination,
 ) -> Result<(), CliError> {
-    if let (Place::File(path), Some(AnyFormat::Film(container)), false) =
-        (&destination.place, destination.format, photos.is_empty())
+    if let (Place::File(path), Some(AnyFormat::Film(container)), Some(photo)) =
+        (&destination.place, destination.format, photos.first())
     {
+        let advice = match photo.input {
+            PhotoInput::Stdin => "give the name of a video's file instead",
+            PhotoInput::File(_) => "a photo needs .png, .jpg or another image format",
+        };
         return wrong_use(format!(
-            "{} is the name of a video ({}), and none is painted; a photo needs .png, .jpg or another image format",
+            "{} is the name of a video ({}), and {} is not one; {advice}",
             path.display(),
-            container.name()
+            container.name(),
+            photo.input.name()
         ));
     }
     if args.contact_sheet && !films.is_empty() {
