@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{FilmError, Numbered, webp};
 use crate::{
     disk::reason,
-    media::{codec::Colors, decode, ffmpeg, process},
+    media::{codec::Colors, decode, ffmpeg, process, yuv420::Yuv420},
     text::one_line,
 };
 
@@ -64,6 +64,8 @@ pub struct Clip {
     pub has_alpha: bool,
     /// Whether pixels are stored as red, green and blue.
     pub is_rgb: bool,
+    /// Whether they are stored as [`Yuv420`].
+    pub is_yuv420: bool,
     pub colors: Colors,
     /// Language and title of the painted stream.
     pub tags: Vec<(String, String)>,
@@ -177,6 +179,7 @@ impl Clip {
             is_rgb: ["rgb", "bgr", "gbr", "argb", "abgr", "pal8", "gray", "mono"]
                 .iter()
                 .any(|start| pixels.starts_with(start)),
+            is_yuv420: pixels == "yuv420p",
             colors: Colors {
                 range: text("color_range"),
                 matrix: text("color_space"),
@@ -212,6 +215,13 @@ impl Clip {
             _ => "smpte170m",
         };
         (matrix, self.colors.range.as_deref().unwrap_or("tv"))
+    }
+
+    /// How this program converts its pictures; `None` if ffmpeg does, which takes longer.
+    pub(super) fn yuv(&self) -> Option<Yuv420> {
+        let (matrix, range) = self.matrix_and_range();
+        let is_yuv = self.is_yuv420 && self.colors.hdr().is_none();
+        Yuv420::named(matrix, range).filter(|_| is_yuv)
     }
 
     /// The colours of the encoded pictures: those of the source. What is unknown stays so.

@@ -16,6 +16,7 @@ use crate::{
         guard::guarded,
         nut::{NutReader, NutStream},
         process::{Process, spawn, standard_stream},
+        yuv420::Yuv420,
     },
 };
 
@@ -70,16 +71,17 @@ impl Decoder {
         reading.add_source(&mut command);
         command.args(["-map", &format!("0:{}", clip.stream)]);
         command.args("-map_chapters -1 -map_metadata -1".split(' '));
-        command.args(["-vf", &filters(reading)]);
+        let yuv = clip.yuv();
+        command.args(["-vf", &filters(reading, yuv.is_some())]);
         command.args(tools.ffmpeg.every_picture());
         command.args(["-output_ts_offset", &decimal(-reading.beginning())]);
         let (over, under) = reading.fps.map_or(clip.tick, |(over, under)| (under, over));
         command.args(["-enc_time_base", &format!("{over}:{under}")]);
-        command.args("-c:v rawvideo -pix_fmt rgba -f nut pipe:1".split(' '));
+        command.args("-c:v rawvideo -f nut pipe:1".split(' '));
         let mut process = Process::start(&mut command).map_err(wrong)?;
         let pictures = standard_stream(process.child.stdout.take()).map_err(wrong)?;
         let (sender, sent) = bounded(WAITING);
-        let work = move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), &sender);
+        let work = move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), yuv, &sender);
         spawn("film decoder", work).map_err(wrong)?;
         let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
         let end = reading.range.end.unwrap_or(f64::INFINITY);
@@ -207,8 +209,8 @@ impl Decoder {
 }
 
 /// Reads the stream to its end, or until no one receives.
-fn read(from: BufReader<impl io::Read>, sender: &Sender<io::Result<Sent>>) {
-    let mut reader = match NutReader::open(from) {
+fn read(from: BufReader<impl io::Read>, yuv: Option<Yuv420>, sender: &Sender<io::Result<Sent>>) {
+    let mut reader = match NutReader::open(from, yuv) {
         Ok(reader) => reader,
         Err(error) => {
             sender.send(Err(error)).ok();
@@ -227,8 +229,8 @@ fn read(from: BufReader<impl io::Read>, sender: &Sender<io::Result<Sent>>) {
     }
 }
 
-/// The filters from the stored pictures to red, green and blue.
-fn filters(reading: &Reading<'_>) -> String {
+/// The filters from the stored pictures to red, green and blue, if they do not stay in YUV.
+fn filters(reading: &Reading<'_>, is_yuv: bool) -> String {
     let Reading { clip, fps, skipped, long_side_px, .. } = *reading;
     let mut filters = Vec::new();
     if let Some((over, under)) = fps
@@ -252,7 +254,7 @@ fn filters(reading: &Reading<'_>) -> String {
         Some(_) => "bilinear",
     };
     let mut scale = format!("scale=flags={flags}");
-    if !clip.is_rgb {
+    if !clip.is_rgb && !is_yuv {
         let (matrix, range) = clip.matrix_and_range();
         scale.push_str(&format!(":in_color_matrix={matrix}:in_range={range}"));
     }
@@ -260,7 +262,10 @@ fn filters(reading: &Reading<'_>) -> String {
         let side = |side: &str| format!("'max(1,round({side}*min(1,{px}/max(iw,ih))))'");
         scale.push_str(&format!(":w={}:h={}", side("iw"), side("ih")));
     }
-    filters.push(scale);
-    filters.push("format=rgba".to_owned());
+    // Otherwise the filter would copy each picture.
+    if !is_yuv || long_side_px.is_some() {
+        filters.push(scale);
+    }
+    filters.push(if is_yuv { "format=yuv420p" } else { "format=rgba" }.to_owned());
     filters.join(",")
 }

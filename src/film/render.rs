@@ -432,9 +432,10 @@ impl Encoding<'_> {
         let (wide, high) = self.stream.aspect;
         let aspect =
             if self.film.framing.rotate.swaps_sides() { (high, wide) } else { (wide, high) };
-        let stream = NutStream { width, height, aspect, ..self.stream };
-        let command = self.film.encoding(self.tools).command(&stream);
-        let mut command = command.map_err(Ended::Encoder)?;
+        let encoding = self.film.encoding(self.tools);
+        let yuv = encoding.yuv((width, height));
+        let stream = NutStream { width, height, aspect, yuv, ..self.stream };
+        let mut command = encoding.command(&stream).map_err(Ended::Encoder)?;
         command.args(["-f", extension, "-y"]).arg(ffmpeg::file(&file)).stdout(Stdio::null());
         let encoder = Encoder::start(command, &stream, self.tools.patience);
         let encoder = encoder.map_err(Ended::Encoder)?;

@@ -39,12 +39,13 @@ const ENCODES: &str = "cat >/dev/null; echo part >\"$last\"";
 const JOINS: &str = "echo film >\"$last\"";
 
 fn stream() -> NutStream {
-    NutStream { width: 64, height: 48, tick: (1, 30), aspect: SQUARE, has_sound: false }
+    let (tick, aspect) = ((1, 30), SQUARE);
+    NutStream { width: 64, height: 48, tick, aspect, ..NutStream::default() }
 }
 
 /// Tools with this script as ffmpeg.
 fn tools(folder: &Path, script: &str) -> Tools {
-    let encoders = ["libx264", "h264_nvenc", "h264_vaapi"].map(str::to_owned).to_vec();
+    let encoders = ["libx264", "ffv1", "h264_nvenc", "h264_vaapi"].map(str::to_owned).to_vec();
     let program = fake::program(folder, script);
     Tools {
         ffmpeg: Ffmpeg { program, version: "6.1".to_owned(), encoders },
@@ -223,7 +224,7 @@ fn inverted(frame: &Frame, steady: Option<Vec<u8>>) -> Painting {
     }
 }
 
-/// The levels of the frames whose paintings [`KEEPS`] got.
+/// The levels of the frames whose paintings [`KEEPS`] got, for a codec that gets them in RGBA8.
 fn levels_of(folder: &Path) -> Vec<u64> {
     let files = fs::read_dir(folder).expect("a folder").flatten().map(|file| file.path());
     let mut files: Vec<_> =
@@ -231,7 +232,8 @@ fn levels_of(folder: &Path) -> Vec<u64> {
     files.sort();
     let mut levels = Vec::new();
     for file in files {
-        let mut nut = NutReader::open(fs::File::open(file).expect("readable")).expect("pictures");
+        let mut nut =
+            NutReader::open(fs::File::open(file).expect("readable"), None).expect("pictures");
         while let Some((_, pixels)) = nut.next_picture().expect("whole") {
             levels.push(u64::from(255 - pixels[0]));
         }
@@ -243,7 +245,8 @@ fn levels_of(folder: &Path) -> Vec<u64> {
 fn a_device_steadies_the_frames_also_after_an_interruption() {
     let here = tempfile::tempdir().expect("a folder");
     let (output, clip) = (here.path().join("painted.mp4"), clip());
-    let film = Film { look: Look::default(), steadiness: 70, batch: 1, ..film(&clip, &output) };
+    let (look, codec) = (Look::default(), Codec::Ffv1);
+    let film = Film { look, codec, steadiness: 70, batch: 1, ..film(&clip, &output) };
     // Also returns the requests, one for each frame.
     let run = |decodes: &str, patience: u64| {
         let tools = Tools {
@@ -302,7 +305,8 @@ fn frames_stay_in_order_on_several_devices() {
         Ok(frames.iter().map(|frame| inverted(frame, None)).collect())
     };
     let (output, clip) = (here.path().join("painted.mp4"), clip());
-    let film = Film { look: Look::default(), devices: 2, ..film(&clip, &output) };
+    let (look, codec) = (Look::default(), Codec::Ffv1);
+    let film = Film { look, codec, devices: 2, ..film(&clip, &output) };
     let rendered = render(&tools, &film, &RunControl::default(), paint, &|_, _| {});
     assert_eq!(rendered.expect("painted").frames, FRAMES);
     assert_eq!(levels_of(here.path()), (0..FRAMES).collect::<Vec<_>>());

@@ -45,7 +45,7 @@ pub fn send(
     let bytes = decode::bytes_of_path(path)?;
     let (mut muxer, mut header) = (NutMuxer::default(), Vec::new());
     let (tick, aspect) = ((1, 1000), SQUARE);
-    let stream = NutStream { width, height, tick, aspect, has_sound: false };
+    let stream = NutStream { width, height, tick, aspect, ..NutStream::default() };
     muxer.begin(&stream, &mut header);
     let mut ms = 0;
     for frame in WebPDecoder::new(Cursor::new(&bytes))?.into_frames() {

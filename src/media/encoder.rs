@@ -14,6 +14,7 @@ use super::{
     ffmpeg::Ffmpeg,
     nut::{NutMuxer, NutStream, Track},
     process::{Process, spawn, standard_stream},
+    yuv420::Yuv420,
 };
 use crate::lock::lock;
 
@@ -44,6 +45,22 @@ impl Encoding<'_> {
         }
     }
 
+    /// ffmpeg's name of the pixel format in which pictures of this size are stored.
+    fn pixels(&self, size: (usize, usize)) -> &'static str {
+        match (&self.colors, self.hardware) {
+            (None, _) => "bgra",
+            (Some(_), Some(_)) => HARDWARE_PIXELS,
+            (Some(_), None) => self.codec.pixels(size, self.has_alpha),
+        }
+    }
+
+    /// How this program converts pictures of this size; `None` if ffmpeg does, which takes longer.
+    pub fn yuv(&self, size: (usize, usize)) -> Option<Yuv420> {
+        let (_, matrix, range) = self.colors.as_ref()?;
+        let is_yuv = matches!(self.pixels(size), "yuv420p" | HARDWARE_PIXELS);
+        Yuv420::named(matrix, range).filter(|_| is_yuv)
+    }
+
     /// The command for such a stream, without its output.
     ///
     /// # Errors
@@ -51,11 +68,7 @@ impl Encoding<'_> {
     pub fn command(&self, stream: &NutStream) -> Result<Command, String> {
         let Self { ffmpeg, colors, hardware, .. } = self;
         let size = (stream.width, stream.height);
-        let pixels = match (colors, hardware) {
-            (None, _) => "bgra",
-            (Some(_), Some(_)) => HARDWARE_PIXELS,
-            (Some(_), None) => self.codec.pixels(size, self.has_alpha),
-        };
+        let pixels = self.pixels(size);
         let mut command = ffmpeg.command();
         // Otherwise SVT-AV1 writes its settings where errors belong.
         command.env("SVT_LOG", "1");
@@ -70,9 +83,11 @@ impl Encoding<'_> {
             (tags, set) = colors.tags();
             let flags = "flags=bicubic+accurate_rnd+full_chroma_inp";
             let upload = hardware.map_or("", Codec::upload);
-            filter = format!(
-                "scale=out_color_matrix={matrix}:out_range={range}:{flags},{filter},{set}{upload}"
-            );
+            let scale = match stream.yuv {
+                Some(_) => String::new(),
+                None => format!("scale=out_color_matrix={matrix}:out_range={range}:{flags},"),
+            };
+            filter = format!("{scale}{filter},{set}{upload}");
         }
         command.args(["-vf", &filter]).args(ffmpeg.every_picture());
         let (over, under) = stream.tick;
@@ -99,6 +114,9 @@ pub(crate) struct Encoder {
     input: Option<ChildStdin>,
     muxer: NutMuxer,
     header: Vec<u8>,
+    stream: NutStream,
+    /// The last picture as the stream stores it.
+    converted: Vec<u8>,
     /// Receives a message before and after each write; closed once the process was stopped because it accepted nothing.
     writes: Sender<()>,
     child: Stoppable,
@@ -136,18 +154,36 @@ impl Encoder {
         })?;
         let (mut muxer, mut header) = (NutMuxer::default(), Vec::new());
         muxer.begin(stream, &mut header);
-        let (is_stopped, ended_early) = (false, false);
-        Ok(Self { input, muxer, header, writes, child, patience, is_stopped, ended_early })
+        Ok(Self {
+            input,
+            muxer,
+            header,
+            stream: *stream,
+            converted: Vec::new(),
+            writes,
+            child,
+            patience,
+            is_stopped: false,
+            ended_early: false,
+        })
     }
 
     pub fn stoppable(&self) -> Stoppable {
         self.child.clone()
     }
 
-    /// Sends a picture or samples, which begin at `ticks`. Returns whether the process accepted them.
+    /// Sends a picture in RGBA8, or samples, which begin at `ticks`. Returns whether the process accepted them.
     pub fn send(&mut self, track: Track, ticks: u64, content: &[u8]) -> bool {
         let Some(input) = &mut self.input else {
             return false;
+        };
+        let NutStream { width, height, yuv, .. } = self.stream;
+        let content = match yuv {
+            Some(yuv) if track == Track::Pictures => {
+                yuv.encode((width, height), content, &mut self.converted);
+                &self.converted
+            }
+            _ => content,
         };
         self.muxer.frame(track, ticks, content.len(), &mut self.header);
         self.writes.send(()).ok();

@@ -41,6 +41,7 @@ pub mod sheet;
 mod tiff;
 mod tiff_writer;
 pub mod upscale;
+pub(crate) mod yuv420;
 
 use crate::disk::WriteError;
 

@@ -6,6 +6,8 @@
 
 use std::io::{self, ErrorKind, Read};
 
+use super::yuv420::Yuv420;
+
 const FILE_ID: &[u8] = b"nut/multimedia container\0";
 const MAIN: u64 = 0x4e4d_7a56_1f5f_04ad;
 const STREAM: u64 = 0x4e53_1140_5bf2_f9db;
@@ -44,6 +46,8 @@ const S16LE: [u8; 4] = *b"PSD\x10";
 
 /// Four bytes per pixel.
 const RGBA: [u8; 4] = *b"RGBA";
+/// See [`Yuv420`].
+const YUV420: [u8; 4] = *b"I420";
 /// The aspect of square pixels.
 pub const SQUARE: (u64, u64) = (1, 1);
 
@@ -56,7 +60,7 @@ pub enum Track {
     Sound,
 }
 
-/// The pictures of a stream, with four bytes per pixel, and whether it has sound.
+/// The pictures of a stream, and whether it has sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NutStream {
     /// In pixels.
@@ -66,7 +70,16 @@ pub struct NutStream {
     pub tick: (u64, u64),
     /// Width to height of a pixel; 0 if it is unknown.
     pub aspect: (u64, u64),
+    /// How pictures are stored; `None` is RGBA8.
+    pub yuv: Option<Yuv420>,
     pub has_sound: bool,
+}
+
+impl NutStream {
+    fn picture_bytes(&self) -> usize {
+        let Self { width, height, .. } = *self;
+        if self.yuv.is_some() { Yuv420::bytes(width, height) } else { 4 * width * height }
+    }
 }
 
 /// Writes the parts of a stream around its pictures.
@@ -101,7 +114,7 @@ impl NutMuxer {
         put_packet(out, MAIN, main);
 
         let picture = [of.width as u64, of.height as u64, of.aspect.0, of.aspect.1, 0];
-        put_stream(out, Track::Pictures, RGBA, &picture);
+        put_stream(out, Track::Pictures, if of.yuv.is_some() { YUV420 } else { RGBA }, &picture);
         if of.has_sound {
             put_stream(out, Track::Sound, S16LE, &[SOUND_RATE, 1, SOUND_CHANNELS]);
         }
@@ -153,14 +166,16 @@ pub struct NutReader<R> {
     headers: Vec<Vec<u8>>,
     short_bits: u32,
     ticks: i64,
+    /// Memory of the last picture, if that was converted.
+    stored: Vec<u8>,
 }
 
 impl<R: Read> NutReader<R> {
-    /// Reads the headers of a stream of pictures.
+    /// Reads the headers of a stream of pictures, whose colours are `yuv` unless they are RGBA8.
     ///
     /// # Errors
     /// If it ends, or is no such stream.
-    pub fn open(mut from: R) -> io::Result<Self> {
+    pub fn open(mut from: R, yuv: Option<Yuv420>) -> io::Result<Self> {
         let mut id = [0; FILE_ID.len()];
         from.read_exact(&mut id)?;
         if id != FILE_ID {
@@ -189,7 +204,8 @@ impl<R: Read> NutReader<R> {
         if clock != 0 || tick.0 == 0 || tick.1 == 0 {
             return Err(wrong("its clock is missing"));
         }
-        if class != 0 || pixels != RGBA || short_bits >= 16 {
+        let yuv = yuv.filter(|_| pixels == YUV420);
+        if class != 0 || pixels != RGBA && yuv.is_none() || short_bits >= 16 {
             return Err(wrong("its pictures are in an unexpected format"));
         }
         let side = |px: u64| match u16::try_from(px) {
@@ -197,15 +213,23 @@ impl<R: Read> NutReader<R> {
             _ => Err(wrong("its pictures have an impossible size")),
         };
         let (width, height) = (side(width)?, side(height)?);
-        let stream = NutStream { width, height, tick, aspect, has_sound: false };
-        Ok(Self { from, stream, codes, headers, short_bits: short_bits as u32, ticks: 0 })
+        let stream = NutStream { width, height, tick, aspect, yuv, has_sound: false };
+        Ok(Self {
+            from,
+            stream,
+            codes,
+            headers,
+            short_bits: short_bits as u32,
+            ticks: 0,
+            stored: Vec::new(),
+        })
     }
 
     pub fn stream(&self) -> NutStream {
         self.stream
     }
 
-    /// Reads the next picture, and returns its time in ticks. `None` at the end of the stream.
+    /// Reads the next picture in RGBA8, and returns its time in ticks. `None` at the end of the stream.
     ///
     /// # Errors
     /// If the stream is cut off or invalid.
@@ -255,8 +279,7 @@ impl<R: Read> NutReader<R> {
         if flags & FLAG_CHECKSUM != 0 {
             from.read_exact(&mut [0; 4])?;
         }
-        let NutStream { width, height, .. } = self.stream;
-        let expected = 4 * width * height;
+        let expected = self.stream.picture_bytes();
         if size != expected as u64 {
             return Err(wrong("a picture has another size than the stream"));
         }
@@ -264,7 +287,8 @@ impl<R: Read> NutReader<R> {
             LONG_PACKET_BYTES.. => None,
             _ => usize::try_from(header).ok().and_then(|header| self.headers.get(header)),
         };
-        let mut picture = Vec::new();
+        let mut picture = std::mem::take(&mut self.stored);
+        picture.clear();
         if picture.try_reserve_exact(expected).is_err() {
             return Err(ErrorKind::OutOfMemory.into());
         }
@@ -274,7 +298,13 @@ impl<R: Read> NutReader<R> {
         if from.take(left as u64).read_to_end(&mut picture)? < left {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        Ok((self.ticks, picture))
+        let NutStream { width, height, yuv, .. } = self.stream;
+        let Some(yuv) = yuv else {
+            return Ok((self.ticks, picture));
+        };
+        let decoded = yuv.decode((width, height), &picture);
+        self.stored = picture;
+        Ok((self.ticks, decoded))
     }
 }
 
@@ -470,7 +500,7 @@ mod tests {
     fn packets_check_and_point_back() {
         let (mut muxer, mut out) = (NutMuxer::default(), Vec::new());
         let (tick, aspect) = ((1, 90_000), SQUARE);
-        let stream = NutStream { width: 1280, height: 720, tick, aspect, has_sound: false };
+        let stream = NutStream { width: 1280, height: 720, tick, aspect, ..NutStream::default() };
         muxer.begin(&stream, &mut out);
         let size = 1280 * 720 * 4;
         let mut at = Vec::new();
@@ -497,7 +527,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let (tick, aspect) = ((1001, 30_000), (16, 11));
-        let of = NutStream { width: 3, height: 2, tick, aspect, has_sound: false };
+        let of = NutStream { width: 3, height: 2, tick, aspect, ..NutStream::default() };
         let (mut muxer, mut out) = (NutMuxer::default(), Vec::new());
         muxer.begin(&of, &mut out);
         let pictures = [(0, vec![7; 24]), (5, vec![8; 24]), (900, vec![9; 24])];
@@ -505,7 +535,7 @@ mod tests {
             muxer.frame(Track::Pictures, *ticks, 24, &mut out);
             out.extend_from_slice(picture);
         }
-        let mut reader = NutReader::open(out.as_slice()).expect("headers");
+        let mut reader = NutReader::open(out.as_slice(), None).expect("headers");
         assert_eq!(reader.stream(), of);
         for (ticks, picture) in pictures {
             let read = reader.next_picture().expect("read");
@@ -517,7 +547,7 @@ mod tests {
             let mut changed = out.clone();
             changed[at] ^= 0x55;
             for stream in [&out[..at], &changed] {
-                let reader = NutReader::open(stream);
+                let reader = NutReader::open(stream, None);
                 let Ok(mut reader) = reader else { continue };
                 while let Ok(Some((_, picture))) = reader.next_picture() {
                     assert_eq!(picture.len(), 4 * reader.stream().width * reader.stream().height);

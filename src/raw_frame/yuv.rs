@@ -13,6 +13,17 @@ pub enum ColorMatrix {
     Smpte240m,
 }
 
+impl ColorMatrix {
+    pub(crate) fn red_and_blue(self) -> (f64, f64) {
+        match self {
+            Self::Bt601 => (0.299, 0.114),
+            Self::Bt709 => (0.2126, 0.0722),
+            Self::Bt2020 => (0.2627, 0.0593),
+            Self::Smpte240m => (0.2122, 0.0865),
+        }
+    }
+}
+
 /// Fixed-point coefficients of the conversion from YUV to RGB.
 #[derive(Clone, Copy, Debug)]
 pub struct Yuv {
@@ -35,12 +46,7 @@ impl Yuv {
     pub fn new(matrix: ColorMatrix, full_range: bool) -> Self {
         let (black, y_range, c_range) =
             if full_range { (0, 255.0, 255.0) } else { (16, 219.0, 224.0) };
-        let (kr, kb) = match matrix {
-            ColorMatrix::Bt601 => (0.299, 0.114),
-            ColorMatrix::Bt709 => (0.2126, 0.0722),
-            ColorMatrix::Bt2020 => (0.2627, 0.0593),
-            ColorMatrix::Smpte240m => (0.2122, 0.0865),
-        };
+        let (kr, kb) = matrix.red_and_blue();
         let kg = 1.0 - kr - kb;
         let colour = 2.0 * 255.0 / c_range;
         let fixed = |v: f64| (v * f64::from(1 << POINT)).round() as i32;

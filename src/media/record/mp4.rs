@@ -124,7 +124,8 @@ impl Mp4 {
         let encoding = Encoding { ffmpeg, codec, quality, hardware, pace, has_alpha, colors };
         let has_sound = self.sound.is_some();
         let tick = (1, u64::from(TICKS_PER_SECOND));
-        let stream = NutStream { width, height, tick, aspect: SQUARE, has_sound };
+        let yuv = encoding.yuv((width, height));
+        let stream = NutStream { width, height, tick, aspect: SQUARE, yuv, has_sound };
         let mut command = encoding.command(&stream)?;
         command.args(["-force_key_frames", "expr:gte(t,n_forced*2)"]);
         if has_sound {
@@ -418,7 +419,8 @@ mod tests {
         let here = tempfile::tempdir().expect("a folder");
         let [sent, made] = ["sent.nut", "made.mp4"].map(|name| here.path().join(name));
         let tick = (1, u64::from(TICKS_PER_SECOND));
-        let stream = NutStream { width: 2, height: 2, tick, aspect: SQUARE, has_sound: true };
+        let (width, height, aspect) = (2, 2, SQUARE);
+        let stream = NutStream { width, height, tick, aspect, yuv: None, has_sound: true };
         let (mut muxer, mut nut) = (NutMuxer::default(), Vec::new());
         muxer.begin(&stream, &mut nut);
         let piece = silence(Duration::from_millis(20));
