@@ -4,6 +4,9 @@
 /// same value.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const LARGE_BYTES: libc::c_int = 128 * 1024;
+/// The largest value that glibc accepts, and how much free memory it may keep at the end of its heap.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const KEPT_BYTES: [libc::c_int; 2] = [32 << 20, 256 << 20];
 
 /// Makes the allocator return large blocks of memory to the system as soon as they are freed, for the whole life of the
 /// process. Must be called before other threads exist. Does nothing if the allocator is not glibc's.
@@ -26,5 +29,17 @@ pub fn give_large_pieces_back(is_limited: bool) {
         if is_limited {
             libc::mallopt(libc::M_ARENA_MAX, 1);
         }
+    }
+}
+
+/// Makes the allocator use the memory of freed blocks again, for work on many frames of one size. The system takes several
+/// milliseconds to provide a frame's memory anew, page by page. May be called at any time; see
+/// [`give_large_pieces_back`].
+pub fn keep_large_pieces() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: mallopt takes only numbers, and locks what it changes.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_BYTES[0]);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES[1]);
     }
 }

@@ -1,7 +1,7 @@
 //! Video's usual pixel format: a plane of luma and two of chroma with a sample for four pixels (YUV 4:2:0, 8 bits).
 //!
-//! Chroma samples stand between two rows, on every second column, as in H.264 and MPEG-2. Between them chroma is
-//! interpolated linearly. Everything is computed in 16 bits, so that the compiler uses vector instructions everywhere.
+//! Chroma samples lie between two rows, on every second column, as in H.264 and MPEG-2. Between them chroma is
+//! interpolated linearly. Everything is computed in 16 bits, so that the compiler can use vector instructions.
 
 use crate::raw_frame::ColorMatrix;
 
@@ -16,7 +16,7 @@ pub(crate) struct Yuv420 {
 }
 
 /// The upper half of a product.
-#[inline]
+#[inline(always)]
 fn high(a: i16, b: i16) -> i16 {
     ((i32::from(a) * i32::from(b)) >> 16) as i16
 }
@@ -56,7 +56,23 @@ impl Yuv420 {
     ///
     /// # Panics
     /// If `yuv` does not have [`Self::bytes`].
-    pub fn decode(&self, (width, height): (usize, usize), yuv: &[u8]) -> Vec<u8> {
+    pub fn decode(&self, size: (usize, usize), yuv: &[u8]) -> Vec<u8> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has these instructions.
+            return unsafe { self.decode_with_avx2(size, yuv) };
+        }
+        self.decode_rows(size, yuv)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn decode_with_avx2(&self, size: (usize, usize), yuv: &[u8]) -> Vec<u8> {
+        self.decode_rows(size, yuv)
+    }
+
+    #[inline(always)]
+    fn decode_rows(&self, (width, height): (usize, usize), yuv: &[u8]) -> Vec<u8> {
         assert_eq!(yuv.len(), Self::bytes(width, height), "bytes of a picture");
         let (half, halves) = (width.div_ceil(2), height.div_ceil(2));
         let (luma, chroma) = yuv.split_at(width * height);
@@ -90,7 +106,23 @@ impl Yuv420 {
     ///
     /// # Panics
     /// If `rgba` does not have `4 * width * height` bytes.
-    pub fn encode(&self, (width, height): (usize, usize), rgba: &[u8], yuv: &mut Vec<u8>) {
+    pub fn encode(&self, size: (usize, usize), rgba: &[u8], yuv: &mut Vec<u8>) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has these instructions.
+            return unsafe { self.encode_with_avx2(size, rgba, yuv) };
+        }
+        self.encode_rows(size, rgba, yuv);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn encode_with_avx2(&self, size: (usize, usize), rgba: &[u8], yuv: &mut Vec<u8>) {
+        self.encode_rows(size, rgba, yuv);
+    }
+
+    #[inline(always)]
+    fn encode_rows(&self, (width, height): (usize, usize), rgba: &[u8], yuv: &mut Vec<u8>) {
         assert_eq!(rgba.len(), 4 * width * height, "bytes of a picture");
         yuv.resize(Self::bytes(width, height), 0);
         let half = width.div_ceil(2);
@@ -103,7 +135,8 @@ impl Yuv420 {
         let [to_y, to_u, to_v] = self.from_rgb;
         // The channels of two rows, and their sums with a pixel more at both ends.
         let mut rows = [(); 2].map(|()| [(); 3].map(|()| vec![0_i16; width]));
-        let mut sums = [(); 3].map(|()| vec![0_i16; 2 * half + 1]);
+        let mut sums = [(); 3].map(|()| vec![0_i16; 2 * half + 2]);
+        let mut means = [(); 3].map(|()| vec![0_i16; half]);
         let pairs = rgba.chunks(8 * width).zip(luma.chunks_mut(2 * width));
         let chroma = u.chunks_exact_mut(half).zip(v.chunks_exact_mut(half));
         for ((pair, luma), (u, v)) in pairs.zip(chroma) {
@@ -132,11 +165,18 @@ impl Yuv420 {
                 }
             }
             // Weights 1, 2, 1 around the sample's column.
-            let [reds, greens, blues] = &sums;
-            let eights =
-                |sums: &[i16], at: usize| (sums[at] + 2 * sums[at + 1] + sums[at + 2]) << 4;
-            for (i, (u, v)) in u.iter_mut().zip(v).enumerate() {
-                let pixel = [eights(reds, 2 * i), eights(greens, 2 * i), eights(blues, 2 * i)];
+            for (means, sums) in means.iter_mut().zip(&sums) {
+                let (pairs, _) = sums.as_chunks::<2>();
+                for ((mean, [left, middle]), [right, _]) in
+                    means.iter_mut().zip(pairs).zip(&pairs[1..])
+                {
+                    *mean = (left + 2 * middle + right) << 4;
+                }
+            }
+            let [reds, greens, blues] = &means;
+            for (((u, v), (r, g)), b) in u.iter_mut().zip(v).zip(reds.iter().zip(greens)).zip(blues)
+            {
+                let pixel = [*r, *g, *b];
                 *u = (((dot(pixel, to_u) + ROUND) >> 6) + 128).clamp(0, 255) as u8;
                 *v = (((dot(pixel, to_v) + ROUND) >> 6) + 128).clamp(0, 255) as u8;
             }
@@ -145,6 +185,7 @@ impl Yuv420 {
 }
 
 /// Chroma of a row from its `near` and `far` row of samples, without its offset of 128, times 2 to the 7th power.
+#[inline(always)]
 fn widen(near: &[u8], far: &[u8], columns: &mut [i16]) {
     let fours = |at: usize| 3 * i16::from(near[at]) + i16::from(far[at]) - 512;
     let last = near.len() - 1;
@@ -202,7 +243,9 @@ mod tests {
             let halves = (width.div_ceil(2), height.div_ceil(2));
             let (ys, chromas) = bytes.split_at(width * height);
             let planes = [0, 1].map(|i| &chromas[i * halves.0 * halves.1..]);
-            for (i, got) in yuv.decode(size, &bytes).as_chunks::<4>().0.iter().enumerate() {
+            let decoded = yuv.decode(size, &bytes);
+            assert_eq!(decoded, yuv.decode_rows(size, &bytes), "without AVX2");
+            for (i, got) in decoded.as_chunks::<4>().0.iter().enumerate() {
                 let (x, y) = ((i % width) as i64, (i / width) as i64);
                 let far = if y % 2 == 0 { y / 2 - 1 } else { y / 2 + 1 };
                 let [u, v] = planes.map(|plane| {
@@ -238,6 +281,9 @@ mod tests {
             let channels = [channel(0), channel(1), channel(2)];
             let mut bytes = Vec::new();
             yuv.encode(size, &rgba, &mut bytes);
+            let mut without = Vec::new();
+            yuv.encode_rows(size, &rgba, &mut without);
+            assert_eq!(bytes, without, "without AVX2");
             let of = |[r, g, b]: [f64; 3]| kr * r + (1.0 - kr - kb) * g + kb * b;
             let near = |got: u8, expected: f64| {
                 assert!((f64::from(got) - expected).abs() < 0.56, "{size:?} {got} {expected}");

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Run, output::refused};
 use crate::{
+    backend::allocator,
     cli::{CliError, job::FilmInput, progress::Progress, style_choice::ChosenStyle},
     disk,
     film::{
@@ -26,6 +27,7 @@ impl<'a> Run<'a> {
         if job.films.is_empty() {
             return Ok(());
         }
+        allocator::keep_large_pieces();
         for (film, row) in job.films.iter().zip(targets) {
             let opened = Tools::open(&film.source);
             for (style, target) in self.styles.iter().zip(row) {
