@@ -222,7 +222,7 @@ fn a_video_is_named_in_the_report_and_replaces_nothing() {
     assert_eq!(std::fs::read_dir(s.path("deep")).expect("listed").count(), 1);
 
     run(&["--record", "deep/clip.avi"])
-        .ends(1)
+        .ends(2)
         .says("deep/clip.avi already exists; choose another name");
     assert_eq!(std::fs::read(s.path("deep/clip.avi")).expect("a video"), bytes);
     run(&["--record", "b.avi", "--record-format", "png"])

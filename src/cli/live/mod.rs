@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     backend::{self, DeviceInfo, OpenDevice, RunControl},
-    capture::{CameraId, CaptureEvent, CaptureProblem, CaptureSettings, Source, is_connected},
+    capture::{CameraId, CaptureEvent, CaptureSettings, Source, is_connected},
     disk::words,
     engine::{
         Engine,
@@ -145,7 +145,6 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         since_line: 0,
         longest_gap: None,
         problems: Vec::new(),
-        is_missing: false,
         waiting_since: None,
         ended: false,
         resident: None,
@@ -213,8 +212,6 @@ struct LiveRun<'a> {
     since_line: u64,
     longest_gap: Option<Duration>,
     problems: Vec<String>,
-    /// Whether the last problem was that the source does not exist.
-    is_missing: bool,
     /// Since when the source reports that no frames arrive.
     waiting_since: Option<Instant>,
     ended: bool,
@@ -323,17 +320,12 @@ impl LiveRun<'_> {
             CaptureEvent::Waiting(problem) => {
                 write_message(format!("source: {problem}"));
                 self.waiting_since.get_or_insert_with(Instant::now);
-                self.is_missing = matches!(
-                    problem,
-                    CaptureProblem::NoCamera
-                        | CaptureProblem::Unknown { .. }
-                        | CaptureProblem::Ambiguous { .. }
-                );
                 self.problems.push(problem.to_string());
             }
-            CaptureEvent::Ended(problem) => {
-                return Err(CliError::failed(problem));
+            CaptureEvent::Ended(problem) if self.first.is_none() => {
+                return Err(CliError::wrong_use(problem));
             }
+            CaptureEvent::Ended(problem) => return Err(CliError::failed(problem)),
         }
         Ok(())
     }
@@ -410,8 +402,7 @@ impl LiveRun<'_> {
                 return Err(CliError::Stopped);
             }
             // The reason was printed when it happened.
-            let why = format!("no image arrived from {}", args.source);
-            return if self.is_missing { wrong_use(why) } else { Err(CliError::Failed(why)) };
+            return wrong_use(format!("no image arrived from {}", args.source));
         };
         let seconds = now.saturating_duration_since(first_at).as_secs_f64();
         let rate = |count: u64| {

@@ -83,14 +83,12 @@ pub fn start(
     if let Some(microphone) = destination.microphone() {
         write_message(format!("microphone on: {}; it is recorded", microphone.name));
     }
-    let started = Recorder::start(&destination, wake_up).map_err(|error| {
-        CliError::Failed(match error {
-            // Live recordings never replace files.
-            MediaError::Write(WriteError::Exists { name }) => {
-                format!("{name} already exists; choose another name")
-            }
-            other => other.to_string(),
-        })
+    let started = Recorder::start(&destination, wake_up).map_err(|error| match error {
+        // Live recordings never replace files.
+        MediaError::Write(WriteError::Exists { name }) => {
+            CliError::wrong_use(format!("{name} already exists; choose another name"))
+        }
+        other => CliError::failed(other),
     })?;
     Ok(Some(started))
 }
