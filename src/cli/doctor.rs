@@ -332,7 +332,7 @@ fn microphone() -> Finding {
         Err(why) => Finding::note(
             topic,
             format!("{why}; recordings have no sound"),
-            "connect a microphone; it is recorded through PulseAudio, PipeWire or ALSA",
+            "connect a microphone and start the sound server; sound is recorded through PulseAudio, PipeWire or ALSA",
         ),
     }
 }

@@ -120,7 +120,7 @@ fn pictures_in(
     })?;
     if photos.is_empty() {
         let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
-        return wrong_use(format!("no images in the folder {name}{notes}"));
+        return wrong_use(format!("no photos or videos in the folder {name}{notes}"));
     }
     Ok((photos, notes))
 }

@@ -152,6 +152,10 @@ impl Job {
         let (mut photos, mut films, mut unwritten) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (input, subfolder) in sources {
             match destination.form(&input) {
+                Form::Film(source, _) if args.contact_sheet && from_folder => notes.push(format!(
+                    "{} is left out, because a contact sheet is for photos",
+                    source.display()
+                )),
                 Form::Film(source, container) => {
                     let codec = args.codec.unwrap_or(container.usual_codec());
                     films.push(FilmInput { source, container, codec, subfolder });
@@ -306,7 +310,7 @@ fn check_films(
             photo.input.name()
         ));
     }
-    if args.contact_sheet && !films.is_empty() {
+    if args.contact_sheet && (photos.is_empty() || !films.is_empty()) {
         return wrong_use("--contact-sheet is for photos; leave videos out");
     }
     let files = || photos.iter().filter_map(|photo| photo.input.file());
@@ -328,8 +332,8 @@ fn check_films(
             "--start, --end, --fps, --codec, --hardware and --steadiness are for videos, and none is painted",
         );
     }
-    if args.start.zip(args.end).is_some_and(|(start, end)| end <= start) {
-        return wrong_use("--end must be later than --start");
+    if args.end.is_some_and(|end| end <= args.start.unwrap_or(0.0)) {
+        return wrong_use("--end must be later than --start, which is 0 if it is not given");
     }
     if films.iter().any(|film| film.container == Container::Pictures(Format::Avif)) {
         return wrong_use("numbered pictures can be png, jpeg, webp, bmp or tiff, and not avif");

@@ -234,7 +234,8 @@ fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
     if library.styles().is_empty() {
         return print(&["No style is installed. Add one with styleforge styles import FILE."]);
     }
-    let mut rows = vec![["Style", "Title", "Models", "After", "From"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["Style", "Title", "Models", "Painting", "From"].map(str::to_owned).to_vec()];
     rows.extend(library.styles().iter().map(row));
     let mut lines = table(&rows);
     let networks = library.networks().names();

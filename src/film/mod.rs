@@ -130,7 +130,7 @@ impl FilmError {
 /// What an interrupted film leaves.
 fn stay(frames: u64, parts: &str) -> String {
     match frames {
-        0 => String::new(),
+        0 => "; nothing is complete yet, so painting it again starts at the beginning".to_owned(),
         _ => format!(
             "; {frames} frames are painted and stay in {parts}; painting it again continues after them"
         ),

@@ -368,7 +368,7 @@ fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
     ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
     theme::caption(
         ui,
-        "Paints photos and live video in the style of a picture. Nothing leaves this computer.",
+        "Paints photos, films and live video in the style of a picture. Nothing leaves this computer.",
     );
     ui.add_space(theme::GAP);
     ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {

@@ -53,7 +53,7 @@ fn reason_by_name(path: &Path) -> &'static str {
             "a raw photo, which is not supported; export it as PNG or JPEG"
         }
         video if VIDEOS.contains(&video) => A_VIDEO,
-        _ => "not an image",
+        _ => "not a photo or video",
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
         assert!(note(None).starts_with("2 subfolders"));
         assert!(note(Some(&place.path().join("painted"))).starts_with("1 subfolder "));
         let others: Vec<String> = folder.others_notes().collect();
-        assert_eq!(others, ["not painted (not an image): notes.txt"]);
+        assert_eq!(others, ["not painted (not a photo or video): notes.txt"]);
         for name in ["a.PJPEG", "a.jif", "a.pjp", "a.mpo", "a.apng"] {
             assert!(has_picture_name(Path::new(name)), "{name}");
         }

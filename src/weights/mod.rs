@@ -209,7 +209,9 @@ fn format_of(bytes: &[u8]) -> Result<Format> {
         [] => unknown("the file is empty"),
         short if short.len() < 16 => unknown("the file is too short"),
         [b'<', ..] => unknown("it is a web page; download the file itself"),
-        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => unknown("it is a picture"),
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => unknown(
+            "it is a picture, which can be a style of its own: styleforge stylize --style-picture FILE",
+        ),
         // Torch7 starts with the type number of a table or a torch object, then a small index.
         [3 | 4, 0, 0, 0, _, _, 0, 0, ..] | [b'4', b'\n', ..] => {
             Err(WeightsError::Foreign(Family::Torch7))

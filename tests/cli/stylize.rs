@@ -324,7 +324,7 @@ fn a_folder_is_painted_by_name_one_level_deep() {
     s.stylize(&["in/deeper", "in/b.jpg", "--format", "png", "-o", "new/out"]).ends(0);
     assert_eq!(s.names("new/out").len(), 4);
     fs::create_dir(s.path("empty")).expect("folder");
-    s.stylize(&["empty", "-o", "out"]).ends(2).says("no images in the folder empty");
+    s.stylize(&["empty", "-o", "out"]).ends(2).says("no photos or videos in the folder empty");
     // The paintings' own folder is not worth a word.
     let run = s.stylize(&["in/deeper", "-o", "in/deeper/painted"]).ends(0);
     assert!(!run.stderr.contains("not painted"), "{}", run.stderr);

@@ -189,7 +189,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     w.platform.answer(Some(folder.clone()));
     w.click("Folder…");
     w.until_label("Paint 3 photos");
-    let left_out = ["1 subfolder is not painted", "not painted (not an image): readme.txt"];
+    let left_out = ["1 subfolder is not painted", "not painted (not a photo or video): readme.txt"];
     assert!(left_out.iter().all(|part| w.has_containing(part)), "{:#?}", w.texts());
     w.click("Start");
     w.until_label("2 photos painted into the folder");

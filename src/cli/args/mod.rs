@@ -57,7 +57,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Photos, videos, folders or networks to open in the window
-    #[arg(value_name = "PHOTO")]
+    #[arg(value_name = "FILE")]
     pub photos: Vec<PathBuf>,
 }
 

@@ -35,7 +35,7 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
     let planned = sweep.plan(models)?;
     for series in &planned {
         if let Some(end) = &series.end {
-            write_message(format!("note: {} end before {end}", series.name()));
+            write_message(format!("note: {} is not measured from {end}", series.name()));
         }
     }
     let control = interruptible();
