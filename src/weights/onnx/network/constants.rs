@@ -85,16 +85,15 @@ impl Reader<'_> {
             ))
         };
         let sides = &x.layout.sides;
-        let mut factors = x.layout.factors.clone();
         let more = constant.sides.len().saturating_sub(sides.len());
         let (extra, own) = constant.sides.split_at(more);
         if extra.iter().any(|&side| side != 1) {
             return Err(odd());
         }
-        // The distance in the constant between neighbours along each factor of the channels, along rows and along
-        // columns, and the number of rows and of columns.
-        let mut strides = vec![0; factors.len()];
-        let (mut steps, mut size) = ([0; 2], [1; 2]);
+        // For each part of the channels: its count, its stride in the map and its stride in the constant.
+        let mut of_channels = Vec::new();
+        // The strides of rows and columns in the constant, and the number of channels, rows and columns.
+        let (mut steps, mut size, mut channels) = ([0; 2], [1; 2], 1);
         let mut stride = 1;
         for (&length, parts) in own.iter().zip(&sides[sides.len() - own.len()..]).rev() {
             if length == 1 {
@@ -103,13 +102,14 @@ impl Reader<'_> {
             let end = stride * length;
             for part in parts.iter().rev() {
                 let axis = match *part {
-                    Part::Channel(factor) => {
+                    Part::Channels { count, stride: apart } => {
                         // Whole channels are as many as the constant has; the operation checks their number.
-                        if let [channels] = factors.as_mut_slice() {
-                            *channels = length;
-                        }
-                        strides[factor] = stride;
-                        stride *= factors[factor];
+                        let all = x.layout.channels();
+                        let (all, count) =
+                            if count == all { (length, length) } else { (all, count) };
+                        of_channels.push((count, apart, stride));
+                        channels = all;
+                        stride *= count;
                         continue;
                     }
                     Part::Rows if parts.len() == 1 => 0,
@@ -123,19 +123,14 @@ impl Reader<'_> {
                 return Err(odd());
             }
         }
-        if strides.iter().all(|&stride| stride == 0) {
-            (factors, strides) = (vec![1], vec![0]);
-        }
-        let shape = Shape::new(factors.iter().product(), size[0], size[1]);
-        self.budget().steps(shape.len().saturating_mul(1 + factors.len()))?;
+        let shape = Shape::new(channels, size[0], size[1]);
+        self.budget().steps(shape.len().saturating_mul(1 + of_channels.len()))?;
         self.budget().bytes(shape.len().saturating_mul(size_of::<f32>()))?;
         let mut values = Vec::with_capacity(shape.len());
-        for channel in 0..shape.channels {
-            let (mut rest, mut first) = (channel, 0);
-            for (factor, stride) in factors.iter().zip(&strides).rev() {
-                first += rest % factor * stride;
-                rest /= factor;
-            }
+        for channel in 0..channels {
+            let places =
+                of_channels.iter().map(|(count, apart, step)| channel / apart % count * step);
+            let first: usize = places.sum();
             for row in 0..shape.height {
                 let row = first + row * steps[0];
                 values.extend((0..shape.width).map(|x| constant.values[row + x * steps[1]]));

@@ -1,13 +1,15 @@
 //! How the sides (dimensions) of a file's tensor correspond to a map's channels, rows and columns. Files transpose and
 //! reshape maps. As long as every side consists of channels, rows and columns, no values have to be moved.
 
-use crate::weights::onnx::numbers::wrapped;
+use itertools::Itertools;
+
+use crate::{graph::BlockOrder, weights::onnx::numbers::wrapped};
 
 /// A part of a map's extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// One of the factors of the channel count, by index; the slowest is first.
-    Channel(usize),
+    /// This many channels, each `stride` channels after the one before.
+    Channels { count: usize, stride: usize },
     /// All rows.
     Rows,
     /// All columns.
@@ -18,6 +20,31 @@ pub enum Part {
 
 /// How often a map is repeated. Repeating a map twice is how files spell upsampling.
 const COPIES: usize = 2;
+
+impl Part {
+    /// All channels of a map.
+    pub const fn all_channels(count: usize) -> Self {
+        Self::Channels { count, stride: 1 }
+    }
+
+    pub const fn is_channels(&self) -> bool {
+        matches!(self, Self::Channels { .. })
+    }
+
+    /// The number of values along the part, for a map of these rows and columns.
+    const fn extent(self, (rows, columns): (usize, usize)) -> usize {
+        match self {
+            Self::Channels { count, .. } => count,
+            Self::Rows => rows,
+            Self::Columns => columns,
+            Self::Copies => COPIES,
+        }
+    }
+
+    fn is_one(self, sizes: &[(usize, usize)]) -> bool {
+        sizes.iter().all(|&size| self.extent(size) == 1)
+    }
+}
 
 /// The meaning of a tensor's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,43 +64,45 @@ pub enum Axis {
 /// The sides of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Factors of the channels, the slowest first; their product is the number of channels.
-    pub factors: Vec<usize>,
     /// The parts that each side of the tensor consists of, the slowest first; empty for a side of length 1.
     pub sides: Vec<Vec<Part>>,
 }
 
 /// Maximum number of sides of a tensor.
 pub const MAX_SIDES: usize = 8;
-/// Maximum number of factors of the channels.
-const MAX_FACTORS: usize = 6;
-
-/// The number of values along a part, for a map with these factors, rows and columns.
-fn extent(part: Part, factors: &[usize], (rows, columns): (usize, usize)) -> usize {
-    match part {
-        Part::Channel(factor) => factors[factor],
-        Part::Rows => rows,
-        Part::Columns => columns,
-        Part::Copies => COPIES,
-    }
-}
 
 impl Layout {
     /// Batch, channels, rows, columns.
     pub fn channels_first(channels: usize) -> Self {
-        Self {
-            factors: vec![channels],
-            sides: vec![vec![], vec![Part::Channel(0)], vec![Part::Rows], vec![Part::Columns]],
+        let channels = vec![Part::all_channels(channels)];
+        Self { sides: vec![vec![], channels, vec![Part::Rows], vec![Part::Columns]] }
+    }
+
+    /// The same sides for a map with another number of channels, which are not split.
+    pub fn with_channels(&self, count: usize) -> Self {
+        let mut made = self.clone();
+        for part in made.sides.iter_mut().flatten().filter(|part| part.is_channels()) {
+            *part = Part::all_channels(count);
         }
+        made
+    }
+
+    fn parts(&self) -> impl Iterator<Item = Part> {
+        self.sides.iter().flatten().copied()
+    }
+
+    /// Number of channels of the map.
+    pub fn channels(&self) -> usize {
+        self.parts().filter(Part::is_channels).map(|part| part.extent((1, 1))).product()
     }
 
     /// Whether channels are not split, and nothing is repeated.
     pub fn is_whole(&self) -> bool {
-        self.factors.len() == 1 && !self.is_repeated()
+        self.parts().filter(Part::is_channels).count() <= 1 && !self.is_repeated()
     }
 
     fn is_repeated(&self) -> bool {
-        self.sides.iter().flatten().any(|&part| part == Part::Copies)
+        self.parts().contains(&Part::Copies)
     }
 
     /// The sides of a map that is concatenated with itself along `side`. `None` unless every value or every row is
@@ -81,9 +110,8 @@ impl Layout {
     pub fn repeated(&self, side: usize) -> Option<Self> {
         let mut made = self.clone();
         made.sides.get_mut(side)?.insert(0, Part::Copies);
-        let parts = made.sides.iter().flatten();
-        let behind: Vec<_> = parts.skip_while(|&&part| part != Part::Copies).collect();
-        let copies = behind.iter().filter(|&&&part| part == Part::Copies).count();
+        let behind: Vec<Part> = made.parts().skip_while(|&part| part != Part::Copies).collect();
+        let copies = behind.iter().filter(|&&part| part == Part::Copies).count();
         let is_inside = behind.iter().all(|part| matches!(part, Part::Copies | Part::Columns));
         (is_inside && copies <= 2).then_some(made)
     }
@@ -98,8 +126,7 @@ impl Layout {
             return None;
         }
         let single = single.with_sides_of_one(sizes);
-        let channels = single.factors.iter().product();
-        (single == Self::channels_first(channels)).then_some(single)
+        (single == Self::channels_first(single.channels())).then_some(single)
     }
 
     pub fn axis(&self, side: usize) -> Axis {
@@ -107,7 +134,7 @@ impl Layout {
             Some([]) => Axis::One,
             Some([Part::Rows]) => Axis::Rows,
             Some([Part::Columns]) => Axis::Columns,
-            Some([Part::Channel(0)]) if self.is_whole() => Axis::Channels,
+            Some([Part::Channels { .. }]) if self.is_whole() => Axis::Channels,
             _ => Axis::Other,
         }
     }
@@ -128,161 +155,105 @@ impl Layout {
 
     /// The length of every side, for a map of these rows and columns.
     pub fn lengths(&self, size: (usize, usize)) -> Vec<usize> {
-        let length = |parts: &Vec<Part>| {
-            parts.iter().map(|&part| extent(part, &self.factors, size)).product()
-        };
+        let length = |parts: &Vec<Part>| parts.iter().map(|part| part.extent(size)).product();
         self.sides.iter().map(length).collect()
     }
 
     /// The same values with other sides. `lengths` has the new sides' lengths for every size of the map. `None` if a
     /// side would split rows or columns.
     pub fn reshaped(&self, sizes: &[(usize, usize)], lengths: &[Vec<usize>]) -> Option<Self> {
-        let mut factors = self.factors.clone();
-        let is_one = |part| sizes.iter().all(|&size| extent(part, &factors, size) == 1);
-        let mut parts: Vec<Part> = self.sides.iter().flatten().copied().collect();
-        parts.retain(|&part| !is_one(part));
+        let mut parts: Vec<Part> = self.parts().filter(|part| !part.is_one(sizes)).collect();
         parts.reverse();
         let count = lengths.first()?.len();
         if count > MAX_SIDES || lengths.iter().any(|lengths| lengths.len() != count) {
             return None;
         }
-        let mut sides: Vec<Vec<Part>> = Vec::new();
+        let mut sides = Vec::new();
         for side in 0..count {
             let mut left: Vec<usize> = lengths.iter().map(|lengths| lengths[side]).collect();
             let mut taken = Vec::new();
             while left.iter().any(|&left| left != 1) {
                 let part = parts.pop()?;
-                let extents: Vec<usize> =
-                    sizes.iter().map(|&size| extent(part, &factors, size)).collect();
+                let extents: Vec<usize> = sizes.iter().map(|&size| part.extent(size)).collect();
                 let pairs = left.iter().zip(&extents);
                 if pairs.clone().all(|(left, extent)| extent > &0 && left.is_multiple_of(*extent)) {
                     left = pairs.map(|(left, extent)| left / extent).collect();
                     taken.push(part);
                     continue;
                 }
-                // A side of fewer channels splits the channels into factors.
-                let (Part::Channel(factor), true) = (part, left.iter().all(|&l| l == left[0]))
-                else {
+                // A side of fewer channels splits them.
+                let outer = *left.iter().all_equal_value().ok()?;
+                let Part::Channels { count, stride } = part else {
                     return None;
                 };
-                let (whole, outer) = (factors[factor], left[0]);
-                if outer == 0 || !whole.is_multiple_of(outer) || factors.len() == MAX_FACTORS {
-                    return None;
-                }
-                factors[factor] = outer;
-                factors.insert(factor + 1, whole / outer);
-                let renumbered = |part: Part| match part {
-                    Part::Channel(other) if other > factor => Part::Channel(other + 1),
-                    other => other,
-                };
-                for part in parts.iter_mut().chain(&mut taken) {
-                    *part = renumbered(*part);
-                }
-                for side in &mut sides {
-                    side.iter_mut().for_each(|part| *part = renumbered(*part));
-                }
-                taken.push(Part::Channel(factor));
-                parts.push(Part::Channel(factor + 1));
-                left.iter_mut().for_each(|left| *left = 1);
+                let inner = count.checked_div(outer).filter(|inner| inner * outer == count)?;
+                taken.push(Part::Channels { count: outer, stride: stride * inner });
+                parts.push(Part::Channels { count: inner, stride });
+                left.fill(1);
             }
             sides.push(taken);
         }
-        if !parts.is_empty() {
-            return None;
-        }
-        let layout = Self { factors, sides };
-        Some(layout.joined().with_sides_of_one(sizes))
+        parts.is_empty().then(|| Self { sides }.joined().with_sides_of_one(sizes))
     }
 
     /// The number of groups of neighbouring channels, if the second side is the groups and all later sides are within a
     /// group, as group norms are exported. `None` if every channel is its own group.
     pub fn groups(&self) -> Option<usize> {
-        let [batch, groups, ..] = self.sides.as_slice() else {
-            return None;
-        };
-        match groups.as_slice() {
-            _ if !batch.is_empty() => None,
-            [] => Some(1),
-            [Part::Channel(0)] if !self.is_whole() => self.factors.first().copied(),
+        match self.sides.as_slice() {
+            [batch, groups, ..] if batch.is_empty() => match groups[..] {
+                [] => Some(1),
+                [Part::Channels { count, stride }] => {
+                    (!self.is_whole() && count * stride == self.channels()).then_some(count)
+                }
+                _ => None,
+            },
             _ => None,
         }
     }
 
     /// The layout on a map whose blocks of `block` rows and columns became channels
     /// ([`Op::SpaceToDepth`](crate::graph::Op::SpaceToDepth)). Every side with rows or columns then also contains those
-    /// within a block. `None` if the channels would have too many factors.
+    /// within a block. `None` for a repeated map.
     pub fn in_blocks(&self, block: usize) -> Option<Self> {
-        const OF_BLOCK: usize = 2;
-        if self.factors.len() + OF_BLOCK > MAX_FACTORS || self.is_repeated() {
-            return None;
-        }
-        let moved = |part: &Part| match *part {
-            Part::Rows => vec![Part::Rows, Part::Channel(0)],
-            Part::Columns => vec![Part::Columns, Part::Channel(1)],
-            Part::Channel(factor) => vec![Part::Channel(factor + OF_BLOCK)],
-            Part::Copies => vec![Part::Copies],
+        let channels = self.channels();
+        let of_block = |stride: usize| Part::Channels { count: block, stride };
+        let moved = |&part: &Part| match part {
+            Part::Rows => vec![part, of_block(block * channels)],
+            Part::Columns => vec![part, of_block(channels)],
+            _ => vec![part],
         };
-        let sides = self.sides.iter();
-        Some(Self {
-            factors: [&[block; OF_BLOCK], self.factors.as_slice()].concat(),
-            sides: sides.map(|side| side.iter().flat_map(moved).collect()).collect(),
-        })
+        let sides = self.sides.iter().map(|side| side.iter().flat_map(moved).collect());
+        (!self.is_repeated()).then(|| Self { sides: sides.collect() })
     }
 
-    /// Merges adjacent factors that follow each other in every side.
+    /// Merges channels that follow each other in a side and in the map.
     fn joined(mut self) -> Self {
-        let mut factor = 0;
-        while factor + 1 < self.factors.len() {
-            let follows = self.sides.iter().any(|side| {
-                side.windows(2)
-                    .any(|pair| pair == [Part::Channel(factor), Part::Channel(factor + 1)])
+        for side in &mut self.sides {
+            let parts = std::mem::take(side).into_iter();
+            let joined = parts.coalesce(|a, b| match (a, b) {
+                (
+                    Part::Channels { count: outer, stride: step },
+                    Part::Channels { count, stride },
+                ) if step == count * stride => Ok(Part::Channels { count: outer * count, stride }),
+                other => Err(other),
             });
-            // A factor of 1 may be anywhere.
-            let is_one = self.factors[factor] == 1 || self.factors[factor + 1] == 1;
-            if !follows && !is_one {
-                factor += 1;
-                continue;
-            }
-            let gone = match (follows, self.factors[factor]) {
-                (false, 1) => factor,
-                _ => factor + 1,
-            };
-            for side in &mut self.sides {
-                side.retain(|&part| part != Part::Channel(gone));
-                for part in side.iter_mut() {
-                    if let Part::Channel(other) = part
-                        && *other > factor
-                    {
-                        *other -= 1;
-                    }
-                }
-            }
-            self.factors[factor] *= self.factors[factor + 1];
-            self.factors.remove(factor + 1);
+            *side = joined.collect();
         }
         self
     }
 
-    /// If a layout has four sides, assigns sides of length 1 to the map's missing parts of length 1.
+    /// Removes parts of length 1. If a layout has four sides, assigns sides of length 1 to them.
     fn with_sides_of_one(mut self, sizes: &[(usize, usize)]) -> Self {
-        let is_one = |side: fn(&(usize, usize)) -> usize| sizes.iter().all(|size| side(size) == 1);
-        if let [one, channels, rows, columns] = self.sides.as_mut_slice()
+        self.sides.iter_mut().for_each(|side| side.retain(|part| !part.is_one(sizes)));
+        let channels = self.channels();
+        if let [one, sides @ ..] = self.sides.as_mut_slice()
             && one.is_empty()
+            && sides.len() == 3
         {
-            if channels.is_empty() && self.factors == [1] {
-                channels.push(Part::Channel(0));
-            }
-            if rows.is_empty() && is_one(|size| size.0) {
-                rows.push(Part::Rows);
-            }
-            if columns.is_empty() && is_one(|size| size.1) {
-                columns.push(Part::Columns);
-            }
-            // Keep each part only once.
-            for part in [Part::Channel(0), Part::Rows, Part::Columns] {
-                let mut seen = false;
-                for side in &mut self.sides {
-                    side.retain(|&p| p != part || !std::mem::replace(&mut seen, true));
+            let parts = [Part::all_channels(channels), Part::Rows, Part::Columns];
+            for (side, part) in sides.iter_mut().zip(parts) {
+                if side.is_empty() && part.is_one(sizes) {
+                    side.push(part);
                 }
             }
         }
@@ -291,59 +262,48 @@ impl Layout {
 
     /// The sides in another order.
     pub fn transposed(&self, order: &[usize]) -> Option<Self> {
-        let mut seen = vec![false; self.sides.len()];
-        let mut sides = Vec::new();
-        for &from in order {
-            if std::mem::replace(seen.get_mut(from)?, true) {
-                return None;
-            }
-            sides.push(self.sides[from].clone());
-        }
-        let layout = Self { factors: self.factors.clone(), sides };
-        (seen.iter().all(|&seen| seen)).then(|| layout.joined())
-    }
-
-    /// If channels were moved into blocks of pixels: the side of a block, and which factor is the new channel, which
-    /// follows the rows and which the columns.
-    pub fn blocks(&self) -> Option<(usize, [usize; 3])> {
-        if self.factors.len() != 3 {
+        if !order.iter().copied().sorted_unstable().eq(0..self.sides.len()) {
             return None;
         }
-        let mut order = [usize::MAX; 3];
-        let mut seen = 0;
+        let sides = order.iter().map(|&side| self.sides[side].clone()).collect();
+        Some(Self { sides }.joined())
+    }
+
+    /// If channels were moved into blocks of pixels: the side of a block, and the order of these channels.
+    pub fn blocks(&self) -> Option<(usize, BlockOrder)> {
+        // Count and stride of the channels that stay, that follow the rows and that follow the columns.
+        let mut found = [None; 3];
         for side in &self.sides {
-            let (slot, factor) = match side.as_slice() {
+            let (place, part) = match side[..] {
                 [] => continue,
-                [Part::Channel(factor)] => (0, *factor),
-                [Part::Rows, Part::Channel(factor)] => (1, *factor),
-                [Part::Columns, Part::Channel(factor)] => (2, *factor),
+                [part] => (0, part),
+                [Part::Rows, part] => (1, part),
+                [Part::Columns, part] => (2, part),
                 _ => return None,
             };
-            if order[slot] != usize::MAX {
+            let Part::Channels { count, stride } = part else {
+                return None;
+            };
+            if found[place].replace((count, stride)).is_some() {
                 return None;
             }
-            order[slot] = factor;
-            seen += 1;
         }
-        let block = *self.factors.get(order[1])?;
-        (seen == 3 && self.factors.get(order[2]) == Some(&block)).then_some((block, order))
-    }
-
-    /// The order of the channels' factors in the one side that contains them all; `None` if several sides contain them.
-    pub fn shuffled(&self) -> Option<Vec<usize>> {
-        let is_factor = |part: &Part| matches!(part, Part::Channel(_));
-        let mut with_channels = self.sides.iter().filter(|side| side.iter().any(is_factor));
-        let (Some(side), None) = (with_channels.next(), with_channels.next()) else {
+        let [Some((count, _)), Some((block, down)), Some((columns, right))] = found else {
             return None;
         };
-        let order: Option<Vec<usize>> = side
-            .iter()
-            .map(|part| match part {
-                Part::Channel(factor) => Some(*factor),
-                Part::Rows | Part::Columns | Part::Copies => None,
-            })
-            .collect();
-        order.filter(|order| order.len() == self.factors.len() && order.len() > 1)
+        let order = match (down, right) {
+            (_, 1) if down == block => BlockOrder::ChannelFirst,
+            _ if (down, right) == (block * count, count) => BlockOrder::BlockFirst,
+            _ => return None,
+        };
+        (columns == block).then_some((block, order))
+    }
+
+    /// The side that contains all channels, in an order that is not the map's; `None` if no side does.
+    pub fn shuffled(&self) -> Option<&[Part]> {
+        let with_channels = self.sides.iter().filter(|side| side.iter().any(Part::is_channels));
+        let side = with_channels.exactly_one().ok()?;
+        (side.len() > 1 && side.iter().all(Part::is_channels)).then_some(side)
     }
 }
 
@@ -375,10 +335,11 @@ mod tests {
     fn groups_come_and_go() {
         let map = Layout::channels_first(8);
         let groups = reshaped(&map, |(h, w)| vec![1, 2, 4, h, w]).expect("groups");
-        assert_eq!(groups.factors, [2, 4]);
+        let channels = |count, stride| Part::Channels { count, stride };
+        assert_eq!(groups.sides[1..3], [[channels(2, 4)], [channels(4, 1)]]);
         let swapped = groups.transposed(&[0, 2, 1, 3, 4]).expect("an order");
         let back = reshaped(&swapped, |(h, w)| vec![1, 8, h, w]).expect("a map");
-        assert_eq!(back.shuffled(), Some(vec![1, 0]));
+        assert_eq!(back.shuffled(), Some(&[channels(4, 1), channels(2, 4)][..]));
         assert_eq!(reshaped(&groups, |(h, w)| vec![1, 8, h, w]), Some(map));
     }
 
@@ -388,7 +349,7 @@ mod tests {
         let split = reshaped(&map, |(h, w)| vec![1, 3, 2, 2, h, w]).expect("blocks");
         let moved = split.transposed(&[0, 1, 4, 2, 5, 3]).expect("an order");
         let shuffled = reshaped(&moved, |(h, w)| vec![1, 3, 2 * h, 2 * w]).expect("pixels");
-        assert_eq!(shuffled.blocks(), Some((2, [0, 1, 2])));
+        assert_eq!(shuffled.blocks(), Some((2, BlockOrder::ChannelFirst)));
         assert_eq!(map.blocks(), None);
     }
 
@@ -419,12 +380,13 @@ mod tests {
         // And back: the pixels of the blocks are pixels again.
         let whole = sizes.map(|(h, w)| vec![1, 5, h, w]);
         let back = blocks.reshaped(&halves, &whole).expect("pixels");
-        assert_eq!(back.blocks(), Some((2, [2, 0, 1])));
+        assert_eq!(back.blocks(), Some((2, BlockOrder::BlockFirst)));
         // In the order of PyTorch's pixel_unshuffle.
         let moved = blocks.transposed(&[0, 1, 3, 5, 2, 4]).expect("an order");
         let deep = halves.map(|(h, w)| vec![1, 20, h, w]);
         let deep = moved.reshaped(&halves, &deep).expect("a map");
-        assert_eq!(deep.shuffled(), Some(vec![1, 0]));
+        let channels = |count, stride| Part::Channels { count, stride };
+        assert_eq!(deep.shuffled(), Some(&[channels(5, 1), channels(4, 5)][..]));
     }
 
     #[test]

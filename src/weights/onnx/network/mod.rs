@@ -459,8 +459,7 @@ impl<'m> Reader<'m> {
 
     /// A map with other channels than `x`, and the same sides.
     fn with_channels(&self, x: &MapValue, node: NodeId) -> MapValue {
-        let factors = vec![self.channels(node)];
-        MapValue { node, layout: Layout { factors, sides: x.layout.sides.clone() } }
+        MapValue { node, layout: x.layout.with_channels(self.channels(node)) }
     }
 
     /// A map whose sides are batch, channels, rows and columns.

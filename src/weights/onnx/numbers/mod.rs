@@ -12,7 +12,7 @@ use std::cell::Cell;
 
 use super::{Budget, Result, messages::Node};
 use crate::weights::tensor::StoredTensor;
-pub use positions::{expanded, sliced, transposed, wrapped};
+pub use positions::{expanded, sliced, wrapped};
 use positions::{joint_sides, spread};
 pub use shapes::{fewer_or_more, reshaped};
 

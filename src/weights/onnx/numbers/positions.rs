@@ -61,7 +61,7 @@ pub fn spread<'s>(own: &'s [usize], sides: &'s [usize]) -> impl Iterator<Item = 
 }
 
 /// The sides in another order, and for each value its position before; `None` if that is no order.
-pub fn transposed<'s>(
+fn transposed<'s>(
     sides: &[usize],
     order: &'s [usize],
 ) -> Option<(Vec<usize>, impl Iterator<Item = usize> + 's)> {

@@ -1,5 +1,7 @@
 //! Sums, differences, products and quotients: of maps, and of maps and constants.
 
+use itertools::Itertools;
+
 use super::{Layout, MapValue, Part, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
@@ -261,9 +263,7 @@ impl Reader<'_> {
             });
         }
         // A side that was broadcast over another axis would occur twice.
-        let parts: Vec<Part> = sides.iter().flatten().copied().collect();
-        let is_repeated = (0..parts.len()).any(|at| parts[..at].contains(&parts[at]));
-        let channels = self.channels(a.node).max(self.channels(b.node));
-        (!is_repeated).then_some(Layout { factors: vec![channels], sides })
+        let mut kinds = sides.iter().flatten().map(std::mem::discriminant::<Part>);
+        kinds.all_unique().then_some(Layout { sides })
     }
 }

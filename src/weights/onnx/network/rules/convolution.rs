@@ -1,6 +1,6 @@
 //! Convolutions, transposed convolutions, and matrix products, which are convolutions of single values.
 
-use super::{Axis, Held, MapValue, NodeId, Part, Reader, equal};
+use super::{Axis, Held, MapValue, NodeId, Reader, equal};
 use crate::{
     graph::{Conv, MAX_KERNEL_PX, Op, PadMode, Sides},
     network::NodeWeights,
@@ -217,12 +217,8 @@ impl Reader<'_> {
 
     /// The node of a map whose second side is its channels, followed by its planes in any shape.
     pub fn planes(&self, x: &MapValue) -> Result<NodeId> {
-        let rest_has_channels = x.layout.sides.iter().skip(2).flatten();
-        let mut rest = rest_has_channels.filter(|part| matches!(part, Part::Channel(_)));
-        if x.layout.axis(0) == Axis::One
-            && x.layout.axis(1) == Axis::Channels
-            && rest.next().is_none()
-        {
+        // Channels that are a side are in no other side.
+        if x.layout.axis(0) == Axis::One && x.layout.axis(1) == Axis::Channels {
             return Ok(x.node);
         }
         Err(self.refused("normalises something other than the channels of a map"))

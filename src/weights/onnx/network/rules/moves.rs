@@ -262,8 +262,8 @@ impl Reader<'_> {
             let doubled = MapValue { node: self.original(a.node), layout };
             return self.settled(doubled);
         }
-        let is_alike =
-            |map: &MapValue| map.layout.is_whole() && map.layout.sides == first.layout.sides;
+        let sides = |map: &MapValue| map.layout.with_channels(1);
+        let is_alike = |map: &MapValue| map.layout.is_whole() && sides(map) == sides(&first);
         if first.layout.axis(side) != Axis::Channels || !maps.iter().all(is_alike) {
             return Err(odd());
         }

@@ -1,6 +1,6 @@
 //! Norms that are a single node.
 
-use super::{MapValue, Part, Reader};
+use super::{MapValue, Reader};
 use crate::{
     graph::{Arithmetic, Op},
     weights::{
@@ -65,7 +65,7 @@ impl Reader<'_> {
             }
             for part in parts {
                 let of = if side < first { &mut kept } else { &mut normed };
-                of[usize::from(!matches!(part, Part::Channel(_)))] = true;
+                of[usize::from(!part.is_channels())] = true;
             }
         }
         let (eps, channels) = (epsilon(node)?, self.channels(x.node));

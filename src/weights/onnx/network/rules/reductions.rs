@@ -43,11 +43,10 @@ impl Reader<'_> {
         // Sides of channels and sides of pixels; those of length 1 do not matter.
         let lengths = self.lengths(&x);
         let is_one = |side: usize| lengths.iter().all(|lengths| lengths[side] == 1);
-        let is_channel = |part: &Part| matches!(part, Part::Channel(_));
         let (mut channels, mut pixels) = (Vec::new(), Vec::new());
         for side in all().into_iter().filter(|&side| !is_one(side)) {
             let parts = &x.layout.sides[side];
-            match (parts.iter().any(is_channel), parts.iter().all(is_channel)) {
+            match (parts.iter().any(Part::is_channels), parts.iter().all(Part::is_channels)) {
                 (true, true) => channels.push(axes.contains(&side)),
                 (false, _) => pixels.push(axes.contains(&side)),
                 (true, false) => return Err(odd()),
@@ -76,15 +75,14 @@ impl Reader<'_> {
         let mut layout = x.layout;
         if over_channels {
             id = self.of_channels(id, kind)?;
-            layout.factors = vec![1];
             for &side in &axes {
-                layout.sides[side].retain(|part| !is_channel(part));
+                layout.sides[side].retain(|part| !part.is_channels());
             }
             // The side that keeps the only channel.
             if let Some(&side) =
                 axes.iter().find(|&&side| !is_one(side) && layout.sides[side].is_empty())
             {
-                layout.sides[side].push(Part::Channel(0));
+                layout.sides[side].push(Part::all_channels(1));
             }
         }
         if node.op_type == "ReduceL2" {

@@ -2,13 +2,10 @@
 
 use super::{Layout, MapValue, Part, Reader};
 use crate::{
-    graph::{BlockOrder, Op},
+    graph::Op,
     weights::{
         Result,
-        onnx::{
-            numbers::{expanded, transposed},
-            shown,
-        },
+        onnx::{numbers::expanded, shown},
     },
 };
 
@@ -23,8 +20,7 @@ impl Reader<'_> {
         let x = self.map(0)?;
         let count = x.layout.sides.len();
         let order = node.order(count);
-        let layout = (order.len() == count).then(|| x.layout.transposed(&order)).flatten();
-        let layout = layout.ok_or_else(|| node.refused("has an odd order"))?;
+        let layout = x.layout.transposed(&order).ok_or_else(|| node.refused("has an odd order"))?;
         let x = MapValue { node: x.node, layout };
         self.settled(x)
     }
@@ -109,33 +105,29 @@ impl Reader<'_> {
             return Ok(MapValue { node, layout });
         }
         // Each side keeps its rows or columns, which now have more values, or else all channels.
-        let whole = |parts: &Vec<Part>| match parts.first() {
-            Some(Part::Channel(_)) => vec![Part::Channel(0)],
-            _ => parts.iter().copied().filter(|p| !matches!(p, Part::Channel(_))).collect(),
+        let whole = |parts: &Vec<Part>, channels: usize| match parts.first() {
+            Some(Part::Channels { .. }) => vec![Part::all_channels(channels)],
+            _ => parts.iter().copied().filter(|part| !part.is_channels()).collect(),
         };
-        let sides = || x.layout.sides.iter().map(whole).collect();
+        let layout = |channels: usize| Layout {
+            sides: x.layout.sides.iter().map(|parts| whole(parts, channels)).collect(),
+        };
         if let Some((block, order)) = x.layout.blocks() {
-            let order = match order {
-                [0, 1, 2] => Some(BlockOrder::ChannelFirst),
-                [2, 0, 1] => Some(BlockOrder::BlockFirst),
-                _ => None,
-            };
-            if let Some(order) = order {
-                let node = self.add(Op::DepthToSpace { block, order }, &[x.node])?;
-                let layout = Layout { factors: vec![self.channels(node)], sides: sides() };
-                return Ok(MapValue { node, layout });
-            }
+            let node = self.add(Op::DepthToSpace { block, order }, &[x.node])?;
+            return Ok(MapValue { node, layout: layout(self.channels(node)) });
         }
-        let factors = &x.layout.factors;
-        if let Some(order) = x.layout.shuffled()
-            && let Some((_, channels)) = transposed(factors, &order)
-        {
-            let count: usize = factors.iter().product();
-            self.budget().steps(count * factors.len())?;
+        if let Some(parts) = x.layout.shuffled() {
+            let count = self.channels(x.node);
+            self.budget().steps(count * parts.len())?;
             self.budget().bytes(count * size_of::<usize>())?;
-            let channels: Vec<usize> = channels.collect();
-            let layout = Layout { factors: vec![count], sides: sides() };
-            return self.picked(&MapValue { node: x.node, layout }, &channels);
+            let mut order = vec![0];
+            for part in parts {
+                if let Part::Channels { count, stride } = *part {
+                    let from = |first: usize| (0..count).map(move |place| first + place * stride);
+                    order = order.into_iter().flat_map(from).collect();
+                }
+            }
+            return self.picked(&MapValue { node: x.node, layout: layout(count) }, &order);
         }
         Ok(x)
     }
