@@ -172,7 +172,7 @@ pub fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
             let limit_bytes = MAX_FILE_BYTES;
             return Err(WeightsError::TooLarge { size_bytes: total_bytes, limit_bytes });
         }
-        let head = ExternalFile::head(&name, start, length);
+        let head = ExternalFile::head(&name, start, length as usize);
         if bytes.try_reserve_exact(head.len() + length as usize).is_err() || !can_allocate(0) {
             return Err(WeightsError::Memory { needed_bytes: total_bytes });
         }

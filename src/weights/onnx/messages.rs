@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt};
 
 use super::{
     super::{Budget, Result, WeightsError, error::shortened},
-    wire::{self, Field, Message},
+    wire::{self, Decode, Field, Message},
 };
 
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Model<'m> {
     pub files: Vec<ExternalFile<'m>>,
 }
 
-impl<'m> Message<'m> for Model<'m> {
+impl<'m> Decode<'m> for Model<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             2 => self.producer_name = field.text()?,
@@ -51,24 +51,14 @@ impl ExternalFile<'_> {
     pub const FIELD: u64 = 10_000;
 
     /// The bytes of a model's field in front of the file's own bytes.
-    pub fn head(name: &str, start: u64, length: u64) -> Vec<u8> {
-        const LENGTHY: u64 = 2;
-        let inner = [
-            &wire::number(1 << 3 | LENGTHY)[..],
-            &wire::number(name.len() as u64),
-            name.as_bytes(),
-            &wire::number(2 << 3),
-            &wire::number(start),
-            &wire::number(3 << 3 | LENGTHY),
-            &wire::number(length),
-        ]
-        .concat();
-        let outer = wire::number(Self::FIELD << 3 | LENGTHY);
-        [outer, wire::number(inner.len() as u64 + length), inner].concat()
+    pub fn head(name: &str, start: u64, length: usize) -> Vec<u8> {
+        let inner = Message::default().bytes(1, name).int(2, start as i64).lengthy(3, length).0;
+        let outer = Message::default().lengthy(Self::FIELD, inner.len() + length).0;
+        [outer, inner].concat()
     }
 }
 
-impl<'m> Message<'m> for ExternalFile<'m> {
+impl<'m> Decode<'m> for ExternalFile<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
@@ -94,7 +84,7 @@ pub struct Function<'m> {
     pub opset_import: Vec<OperatorSet<'m>>,
 }
 
-impl<'m> Message<'m> for Function<'m> {
+impl<'m> Decode<'m> for Function<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
@@ -117,7 +107,7 @@ pub struct OperatorSet<'m> {
     pub version: i64,
 }
 
-impl<'m> Message<'m> for OperatorSet<'m> {
+impl<'m> Decode<'m> for OperatorSet<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.domain = field.text()?,
@@ -134,7 +124,7 @@ pub struct Entry<'m> {
     pub value: &'m str,
 }
 
-impl<'m> Message<'m> for Entry<'m> {
+impl<'m> Decode<'m> for Entry<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.key = field.text()?,
@@ -169,7 +159,7 @@ pub struct Graph<'m> {
     pub output: Vec<ValueInfo<'m>>,
 }
 
-impl<'m> Message<'m> for Graph<'m> {
+impl<'m> Decode<'m> for Graph<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => field.add_message(&mut self.node),
@@ -192,7 +182,7 @@ pub struct Node<'m> {
     pub overload: &'m str,
 }
 
-impl<'m> Message<'m> for Node<'m> {
+impl<'m> Decode<'m> for Node<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => field.add_text(&mut self.input)?,
@@ -222,7 +212,7 @@ pub struct Attribute<'m> {
     pub ref_attr_name: &'m str,
 }
 
-impl<'m> Message<'m> for Attribute<'m> {
+impl<'m> Decode<'m> for Attribute<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => self.name = field.text()?,
@@ -260,7 +250,7 @@ pub struct Tensor<'m> {
     pub external_data: Vec<Entry<'m>>,
 }
 
-impl<'m> Message<'m> for Tensor<'m> {
+impl<'m> Decode<'m> for Tensor<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
         match field.number {
             1 => field.add_ints(&mut self.dims)?,
@@ -289,40 +279,29 @@ pub struct ValueInfo<'m> {
     pub dims: Option<Vec<i64>>,
 }
 
-impl<'m> Message<'m> for ValueInfo<'m> {
+impl<'m> Decode<'m> for ValueInfo<'m> {
     fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
-        match field.number {
-            1 => self.name = field.text()?,
-            2 => field.each(&mut |kind| match kind.number {
-                1 => kind.each(&mut |tensor| self.take_of_tensor(&tensor)),
-                _ => Ok(()),
-            })?,
-            _ => {}
-        }
-        Ok(())
+        self.take_at(0, &field)
     }
 }
 
-impl ValueInfo<'_> {
-    /// Takes a field of the type of a tensor.
-    fn take_of_tensor(&mut self, field: &Field<'_, '_>) -> Result<()> {
-        match field.number {
-            1 => self.elem_type = field.int()? as i32,
-            2 => {
-                let dims = self.dims.get_or_insert_default();
-                field.each(&mut |shape| {
-                    let mut side = 0;
-                    if shape.number == 1 {
-                        shape.each(&mut |dimension| {
-                            if dimension.number == 1 {
-                                side = dimension.int()?;
-                            }
-                            Ok(())
-                        })?;
-                        shape.push(dims, side)?;
-                    }
-                    Ok(())
-                })?;
+impl<'m> ValueInfo<'m> {
+    /// Takes a field of the value (level 0), its type (1), the tensor in it (2), its shape (3) or one of its sides (4).
+    fn take_at(&mut self, level: usize, field: &Field<'m, '_>) -> Result<()> {
+        match (level, field.number) {
+            (0, 1) => self.name = field.text()?,
+            (2, 1) => self.elem_type = field.int()? as i32,
+            (4, 1) => {
+                let side = field.int()?;
+                self.dims.iter_mut().flatten().last().into_iter().for_each(|last| *last = side);
+            }
+            (0, 2) | (1, 1) | (2, 2) | (3, 1) => {
+                match level {
+                    2 => drop(self.dims.get_or_insert_default()),
+                    3 => field.push(self.dims.get_or_insert_default(), 0)?,
+                    _ => {}
+                }
+                return field.each(&mut |inner| self.take_at(level + 1, &inner));
             }
             _ => {}
         }

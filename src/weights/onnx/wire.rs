@@ -4,7 +4,7 @@
 //! allocated, because a field of two bytes may become a struct of two hundred. Every byte is read once per enclosing
 //! message, and messages are at most [`MAX_DEPTH`] levels deep. This module knows no message of ONNX.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
 use super::super::{Budget, Result, WeightsError};
 
@@ -14,7 +14,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_NUMBER: u64 = (1 << 29) - 1;
 
 /// A message that takes the fields it knows and ignores the others.
-pub trait Message<'m> {
+pub trait Decode<'m> {
     /// Takes one field. If a field occurs twice, the last one counts or both are joined.
     fn take(&mut self, field: Field<'m, '_>) -> Result<()>;
 }
@@ -33,13 +33,14 @@ pub struct Field<'m, 'b> {
     /// The field number, which identifies its meaning.
     pub number: u64,
     kind: Kind,
-    file: &'m [u8],
+    content: &'m [u8],
     budget: &'b Budget,
     /// Number of messages that this field is in.
     depth: usize,
     /// Offset in the file.
     start: usize,
-    content: Range<usize>,
+    /// Offset of the content's end in the file.
+    end: usize,
 }
 
 /// Reads a file that is one message.
@@ -47,9 +48,9 @@ pub struct Field<'m, 'b> {
 /// # Errors
 /// [`WeightsError::Onnx`] with the offset where the file is truncated or invalid; [`WeightsError::TooCostly`] if it
 /// would take more memory than its size allows.
-pub fn read<'m, M: Message<'m> + Default>(file: &'m [u8], budget: &Budget) -> Result<M> {
+pub fn read<'m, M: Decode<'m> + Default>(file: &'m [u8], budget: &Budget) -> Result<M> {
     let mut message = M::default();
-    read_fields(file, (0..file.len(), 0), budget, &mut |field| message.take(field))?;
+    read_fields(file, (file.len(), 0), budget, &mut |field| message.take(field))?;
     Ok(message)
 }
 
@@ -60,51 +61,44 @@ fn broken(what: &str, at: usize) -> WeightsError {
 /// Takes a field of a message.
 type Take<'t, 'm> = &'t mut dyn FnMut(Field<'m, '_>) -> Result<()>;
 
-/// Passes the fields in `range` to `take`. Their message is in `depth` other messages.
+/// Passes the fields of a message to `take`. The message ends at this byte of the file, and is in `depth` other messages.
 fn read_fields<'m>(
-    file: &'m [u8],
-    (range, depth): (Range<usize>, usize),
+    message: &'m [u8],
+    (message_end, depth): (usize, usize),
     budget: &Budget,
     take: Take<'_, 'm>,
 ) -> Result<()> {
-    let bytes = &file[..range.end];
-    let mut start = range.start;
+    let mut left = message;
     if depth > MAX_DEPTH {
-        return Err(broken("messages are nested too deeply", start));
+        return Err(broken("messages are nested too deeply", message_end - left.len()));
     }
-    let depth = depth + 1;
-    while start < bytes.len() {
-        let broken = |what: &str| broken(what, start);
-        let mut at = start;
-        let tag = varint(bytes, &mut at).ok_or_else(|| broken("a field breaks off"))?;
-        let (kind, length) = match tag & 7 {
-            0 => {
-                let mut end = at;
-                varint(bytes, &mut end).ok_or_else(|| broken("a number breaks off"))?;
-                (Kind::Varint, (end - at) as u64)
-            }
-            1 => (Kind::EightBytes, 8),
-            2 => {
-                let length = varint(bytes, &mut at);
-                let length = length.ok_or_else(|| broken("a length breaks off"))?;
-                (Kind::Lengthy, length)
-            }
-            5 => (Kind::FourBytes, 4),
-            _ => return Err(broken("a field has an unknown wire type")),
-        };
-        if !(1..=MAX_NUMBER).contains(&(tag >> 3)) {
-            return Err(broken("invalid field number"));
-        }
-        let end = usize::try_from(length)
-            .ok()
-            .and_then(|length| at.checked_add(length))
-            .filter(|end| *end <= bytes.len())
-            .ok_or_else(|| broken("a field extends past the end"))?;
-        let content = at..end;
-        take(Field { number: tag >> 3, kind, file, budget, depth, start, content })?;
-        start = end;
+    while !left.is_empty() {
+        let start = message_end - left.len();
+        let field = next_field(&mut left);
+        let (number, kind, content) =
+            field.ok_or_else(|| broken("a field is cut off or damaged", start))?;
+        let end = message_end - left.len();
+        take(Field { number, kind, content, budget, depth: depth + 1, start, end })?;
     }
     Ok(())
+}
+
+/// The number, kind and content of the first field; `None` if it is cut off or has an unknown kind or number.
+fn next_field<'m>(left: &mut &'m [u8]) -> Option<(u64, Kind, &'m [u8])> {
+    let tag = varint(left)?;
+    let (kind, length) = match tag & 7 {
+        0 => {
+            let mut rest = *left;
+            varint(&mut rest)?;
+            (Kind::Varint, left.len() - rest.len())
+        }
+        1 => (Kind::EightBytes, 8),
+        2 => (Kind::Lengthy, usize::try_from(varint(left)?).ok()?),
+        5 => (Kind::FourBytes, 4),
+        _ => return None,
+    };
+    let content = left.split_off(..length)?;
+    (1..=MAX_NUMBER).contains(&(tag >> 3)).then_some((tag >> 3, kind, content))
 }
 
 impl<'m> Field<'m, '_> {
@@ -112,15 +106,11 @@ impl<'m> Field<'m, '_> {
         if self.kind != kind {
             return Err(self.broken("a field has the wrong wire type"));
         }
-        Ok(self.encoded())
+        Ok(self.content)
     }
 
     fn broken(&self, what: &str) -> WeightsError {
         broken(what, self.start)
-    }
-
-    fn encoded(&self) -> &'m [u8] {
-        &self.file[self.content.clone()]
     }
 
     pub fn bytes(&self) -> Result<&'m [u8]> {
@@ -132,24 +122,22 @@ impl<'m> Field<'m, '_> {
     }
 
     pub fn int(&self) -> Result<i64> {
-        let number = varints(self.of_kind(Kind::Varint)?).next();
-        number.ok_or_else(|| self.broken("a number breaks off"))
+        // The content of this kind is one whole number.
+        Ok(varints(self.of_kind(Kind::Varint)?).next().unwrap_or_default())
     }
 
     pub fn float(&self) -> Result<f32> {
         let bytes = self.of_kind(Kind::FourBytes)?.first_chunk();
-        let bytes = bytes.ok_or_else(|| self.broken("a number breaks off"))?;
-        Ok(f32::from_le_bytes(*bytes))
+        Ok(f32::from_le_bytes(bytes.copied().unwrap_or_default()))
     }
 
     /// Passes the fields of the message in this field to `take`.
     pub fn each(&self, take: Take<'_, 'm>) -> Result<()> {
-        self.of_kind(Kind::Lengthy)?;
-        read_fields(self.file, (self.content.clone(), self.depth), self.budget, take)
+        read_fields(self.bytes()?, (self.end, self.depth), self.budget, take)
     }
 
     /// Reads the message in this field into `message`, in addition to what it already contains.
-    pub fn join<M: Message<'m>>(&self, message: &mut M) -> Result<()> {
+    pub fn join<M: Decode<'m>>(&self, message: &mut M) -> Result<()> {
         self.each(&mut |field| message.take(field))
     }
 
@@ -158,7 +146,7 @@ impl<'m> Field<'m, '_> {
     }
 
     /// As [`Self::join`], for a message that is created on its first occurrence.
-    pub fn join_boxed<M: Message<'m> + Default>(&self, message: &mut Option<Box<M>>) -> Result<()> {
+    pub fn join_boxed<M: Decode<'m> + Default>(&self, message: &mut Option<Box<M>>) -> Result<()> {
         if message.is_none() {
             self.budget.bytes(size_of::<M>())?;
         }
@@ -166,7 +154,7 @@ impl<'m> Field<'m, '_> {
     }
 
     /// Adds the message in this field to a list.
-    pub fn add_message<M: Message<'m> + Default>(&self, list: &mut Vec<M>) -> Result<()> {
+    pub fn add_message<M: Decode<'m> + Default>(&self, list: &mut Vec<M>) -> Result<()> {
         let mut message = M::default();
         self.join(&mut message)?;
         self.budget.push(list, message)
@@ -197,12 +185,12 @@ impl<'m> Field<'m, '_> {
     /// Integers as they are encoded, one or a packed list.
     pub fn encoded_varints(&self) -> Result<&'m [u8]> {
         let bytes = match self.kind {
-            Kind::Varint => self.encoded(),
-            _ => self.of_kind(Kind::Lengthy)?,
+            Kind::Varint => self.content,
+            _ => self.bytes()?,
         };
-        let mut at = 0;
-        while at < bytes.len() {
-            varint(bytes, &mut at).ok_or_else(|| self.broken("a list of integers is cut off"))?;
+        let mut left = bytes;
+        while !left.is_empty() {
+            varint(&mut left).ok_or_else(|| self.broken("a list of integers is cut off"))?;
         }
         Ok(bytes)
     }
@@ -219,9 +207,9 @@ impl<'m> Field<'m, '_> {
 
     fn little_endian(&self, one: Kind, size_bytes: usize) -> Result<&'m [u8]> {
         if self.kind == one {
-            return Ok(self.encoded());
+            return Ok(self.content);
         }
-        let bytes = self.of_kind(Kind::Lengthy)?;
+        let bytes = self.bytes()?;
         if !bytes.len().is_multiple_of(size_bytes) {
             return Err(self.broken("a list of numbers is cut off"));
         }
@@ -251,28 +239,15 @@ impl<'m> Field<'m, '_> {
 }
 
 /// The numbers of a list from [`Field::encoded_varints`].
-pub fn varints(bytes: &[u8]) -> impl Iterator<Item = i64> {
-    let mut at = 0;
-    std::iter::from_fn(move || varint(bytes, &mut at).map(|number| number as i64))
+pub fn varints(mut bytes: &[u8]) -> impl Iterator<Item = i64> {
+    std::iter::from_fn(move || varint(&mut bytes).map(|number| number as i64))
 }
 
-/// A number as a varint.
-pub fn number(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
-}
-
-/// Reads a varint: seven bits per byte, lowest first. `None` if it is truncated or has more than 64 bits.
-fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+/// Takes a varint from the front: seven bits per byte, lowest first. `None` if it is truncated or has more than 64 bits.
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
+        let byte = *bytes.split_off_first()?;
         if shift == 63 && byte > 1 {
             return None;
         }
@@ -282,6 +257,54 @@ fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
         }
     }
     None
+}
+
+/// A message that is written, field by field.
+#[derive(Default)]
+pub struct Message(pub Vec<u8>);
+
+impl Message {
+    /// Appends a number as a varint.
+    fn number(mut self, mut value: u64) -> Self {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+        self
+    }
+
+    pub fn int(self, field: u64, value: i64) -> Self {
+        self.number(field << 3).number(value as u64)
+    }
+
+    /// Appends what comes before the content of a field with this many bytes.
+    pub fn lengthy(self, field: u64, length: usize) -> Self {
+        self.number(field << 3 | 2).number(length as u64)
+    }
+
+    pub fn bytes(self, field: u64, bytes: impl AsRef<[u8]>) -> Self {
+        let bytes = bytes.as_ref();
+        let mut made = self.lengthy(field, bytes.len());
+        made.0.extend(bytes);
+        made
+    }
+
+    pub fn message(self, field: u64, message: &Self) -> Self {
+        self.bytes(field, &message.0)
+    }
+
+    pub fn float(self, field: u64, value: f32) -> Self {
+        let mut made = self.number(field << 3 | 5);
+        made.0.extend(value.to_le_bytes());
+        made
+    }
+
+    /// Appends a packed list.
+    pub fn ints(self, field: u64, values: impl IntoIterator<Item = i64>) -> Self {
+        let packed = values.into_iter().fold(Self::default(), |list, v| list.number(v as u64));
+        self.message(field, &packed)
+    }
 }
 
 #[cfg(test)]
@@ -297,7 +320,7 @@ mod tests {
         encoded: Cow<'m, [u8]>,
     }
 
-    impl<'m> Message<'m> for Lists<'m> {
+    impl<'m> Decode<'m> for Lists<'m> {
         fn take(&mut self, field: Field<'m, '_>) -> Result<()> {
             match field.number {
                 1 => field.add_ints(&mut self.ints),
@@ -315,15 +338,15 @@ mod tests {
 
     #[test]
     fn numbers_of_seven_bits() {
-        let mut at = 0;
-        assert_eq!(varint(&[0xac, 0x02, 9], &mut at), Some(300));
-        assert_eq!(at, 2);
-        assert_eq!(varint(&[0x80; 12], &mut 0), None);
-        assert_eq!(varint(&[0x80], &mut 0), None);
+        let mut left = &[0xac, 0x02, 9][..];
+        assert_eq!(varint(&mut left), Some(300));
+        assert_eq!(left, [9]);
+        assert_eq!(varint(&mut &[0x80; 12][..]), None);
+        assert_eq!(varint(&mut &[0x80][..]), None);
         let minus_one = [[0xff; 9].as_slice(), &[1]].concat();
         assert_eq!(varints(&minus_one).collect::<Vec<_>>(), [-1]);
         let too_large = [[0xff; 9].as_slice(), &[2]].concat();
-        assert_eq!(varint(&too_large, &mut 0), None);
+        assert_eq!(varint(&mut &too_large[..]), None);
     }
 
     #[test]
@@ -353,16 +376,16 @@ mod tests {
     #[test]
     fn what_breaks_off_is_named_by_its_byte() {
         for (file, what, at) in [
-            (&[0x08, 1, 0x08][..], "a number breaks off", 2),
-            (&[0x08, 1, 0x80], "a field breaks off", 2),
-            (&[0x0a], "a length breaks off", 0),
-            (&[0x1a, 2, 0x0a, 9], "extends past the end", 2),
-            (&[0x0b], "unknown wire type", 0),
+            (&[0x08, 1, 0x08][..], "a field is cut off or damaged", 2),
+            (&[0x08, 1, 0x80], "a field is cut off or damaged", 2),
+            (&[0x0a], "a field is cut off or damaged", 0),
+            (&[0x1a, 2, 0x0a, 9], "a field is cut off or damaged", 2),
+            (&[0x0b], "a field is cut off or damaged", 0),
             (&[0x0d, 0, 0, 0, 0], "the wrong wire type", 0),
             (&[0x0a, 2, 1, 0x80], "integers is cut off", 0),
             (&[0x12, 3, 0, 0, 0], "numbers is cut off", 0),
             (&[0x18, 1], "the wrong wire type", 0),
-            (&[0x08, 1, 0, 0], "invalid field number", 2),
+            (&[0x08, 1, 0, 0], "a field is cut off or damaged", 2),
         ] {
             let error = lists(file).expect_err("broken");
             assert!(error.contains(what), "{file:?}: {error}");

@@ -2,52 +2,13 @@
 
 use std::str::FromStr;
 
-use super::super::wire;
+use super::super::wire::Message;
 
 /// ONNX's codes of number types.
 pub const FLOAT: i64 = 1;
 pub const UINT8: i64 = 2;
 pub const INT64: i64 = 7;
 pub const FLOAT16: i64 = 10;
-
-/// A protobuf message, written field by field.
-#[derive(Default)]
-pub struct Message(pub Vec<u8>);
-
-impl Message {
-    fn key(&mut self, field: u64, kind: u64) {
-        self.0.extend(wire::number(field << 3 | kind));
-    }
-
-    pub fn int(mut self, field: u64, value: i64) -> Self {
-        self.key(field, 0);
-        self.0.extend(wire::number(value as u64));
-        self
-    }
-
-    pub fn bytes(mut self, field: u64, bytes: impl AsRef<[u8]>) -> Self {
-        let bytes = bytes.as_ref();
-        self.key(field, 2);
-        self.0.extend(wire::number(bytes.len() as u64));
-        self.0.extend(bytes);
-        self
-    }
-
-    pub fn message(self, field: u64, message: &Self) -> Self {
-        self.bytes(field, &message.0)
-    }
-
-    fn float(mut self, field: u64, value: f32) -> Self {
-        self.key(field, 5);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    fn ints(self, field: u64, values: impl IntoIterator<Item = i64>) -> Self {
-        let packed: Vec<u8> = values.into_iter().flat_map(|v| wire::number(v as u64)).collect();
-        self.bytes(field, packed)
-    }
-}
 
 /// The numbers of a list in brackets; `None` for another text.
 pub fn numbers<T: FromStr>(text: &str) -> Option<Vec<T>> {

@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 use half::f16;
 use serde::{Deserialize, Serialize};
 
+use super::wire::Message;
 use crate::{
     graph::{Graph, GraphError},
     network::Network,
     weights::any_network::{GRAPH_KEY, graph_text, named_weights, weight_module},
 };
-use messages::{FLOAT, Message, UINT8, value_info};
+use messages::{FLOAT, UINT8, value_info};
 use nodes::Writer;
 
 pub use sizes::Sizes;

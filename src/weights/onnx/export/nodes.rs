@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use half::f16;
 
 use super::{
+    super::wire::Message,
     Export, ExportError, INPUT, OUTPUT, Sizes, VALUE_PREFIX,
-    messages::{self, FLOAT, FLOAT16, INT64, Message, UINT8},
+    messages::{self, FLOAT, FLOAT16, INT64, UINT8},
 };
 use crate::{
     graph::{
