@@ -16,7 +16,7 @@ use super::{
     Budget, Choice, CodeOf, Result, WeightsError,
     error::{KeyList, shortened},
     family::{Family, family_of, is_style_network},
-    pixels::{ChannelOrder, PixelFormat, PixelRange, Pixels, with_levels},
+    pixels::{ChannelOrder, PixelChoice, PixelFormat, with_levels},
     tensor::{Dtype, StorageType, StoredTensor},
 };
 
@@ -195,9 +195,11 @@ pub fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Resul
         model.recognise(&places, choice.network).map_err(|misfit| places.refused(misfit))?;
     let (network, storage) = filled(&recognised, tensors, &places, budget)?;
     let (network, published) = recognised.finished(network, choice.network)?;
-    let own =
-        Pixels { range: Some(PixelRange::Bytes), order: published.map(|_| ChannelOrder::Bgr) };
-    let format = choice.pixels.or(own, own).completed();
+    let own = PixelChoice {
+        order: published.map(|_| ChannelOrder::Bgr),
+        ..PixelChoice::from(PixelFormat::LEVELS)
+    };
+    let format = choice.pixels.or(own).completed();
     let format = format.map_err(|known| WeightsError::PixelValues { known })?;
     let mut facts = BTreeMap::new();
     if format != PixelFormat::LEVELS {

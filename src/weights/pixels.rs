@@ -87,13 +87,6 @@ impl ChannelOrder {
 
 named!(ChannelOrder, "channel order", Rgb = "rgb", Bgr = "bgr");
 
-/// What is known about the values of a picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pixels {
-    pub range: Option<PixelRange>,
-    pub order: Option<ChannelOrder>,
-}
-
 /// What is known about a network's input and output values: from its file, or from the user if the file does not say it
 /// or says it wrongly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,11 +101,11 @@ pub struct PixelChoice {
 
 impl PixelChoice {
     /// Fills in what the file says for the values that the user did not choose.
-    pub(super) fn or(self, input: Pixels, output: Pixels) -> Self {
+    pub(super) fn or(self, file: Self) -> Self {
         Self {
-            input: self.input.or(input.range),
-            output: self.output.or(output.range),
-            order: self.order.or(input.order),
+            input: self.input.or(file.input),
+            output: self.output.or(file.output),
+            order: self.order.or(file.order),
         }
     }
 

@@ -110,7 +110,7 @@ impl<'m> OnnxFile<'m> {
         choice.check_no_network()?;
         let pixels = choice.pixels;
         let read = network::read(&self.model, graph, budget)?;
-        let network::PictureNetwork { network, input, output, size, storage, .. } = read;
+        let network::PictureNetwork { network, pixels: own, size, storage, .. } = read;
         let network = if read.may_be_model && pixels == PixelChoice::default() {
             match models::find(network)? {
                 Found::Model(network) => {
@@ -129,7 +129,7 @@ impl<'m> OnnxFile<'m> {
                 read.batch
             )));
         }
-        let known = pixels.or(input, output);
+        let known = pixels.or(own);
         let format = known.completed().map_err(|known| WeightsError::PixelValues { known })?;
         let mut named = format.named();
         if let Some((height, width)) = size {

@@ -37,7 +37,7 @@ use super::{
     needed, numbers, refused, shown,
     tensors::stored,
 };
-use crate::weights::pixels::{PixelRange, Pixels};
+use crate::weights::pixels::{PixelChoice, PixelRange};
 use inputs::InputSides;
 use layout::{Axis, Layout};
 use scope::{Scope, TensorId, Value};
@@ -75,10 +75,8 @@ pub struct PictureNetwork {
     pub may_be_model: bool,
     /// Number of pictures per run.
     pub batch: usize,
-    /// Input values, as far as the file says.
-    pub input: Pixels,
-    /// Output values, as far as the file says.
-    pub output: Pixels,
+    /// Input and output values, as far as the file says.
+    pub pixels: PixelChoice,
     /// Rows and columns, if the file fixes them.
     pub size: Option<(usize, usize)>,
     /// How its weights are stored.
@@ -97,8 +95,8 @@ pub fn read(
     let picture = needed::the_picture(graph, budget)?;
     let input = inputs::picture_sides(picture)?;
     let (mut reader, last) = read_at_some_size(model, graph, (picture, &input), budget)?;
-    let (pixels, made) = range::pixels(model, picture, &reader, last);
-    let last = match made.range {
+    let pixels = range::pixels(model, picture, &reader, last);
+    let last = match pixels.output {
         Some(PixelRange::Bytes) => reader.without_rounding(last)?,
         _ => last,
     };
@@ -108,8 +106,7 @@ pub fn read(
     Ok(PictureNetwork {
         may_be_model: !nodes.iter().any(is_step_of_conv),
         batch: input.batch,
-        input: pixels,
-        output: made,
+        pixels,
         size: match reader.rule {
             SizeRule::Exactly([height, width]) => Some((height, width)),
             SizeRule::MultipleOf(_) => None,

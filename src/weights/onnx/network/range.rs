@@ -2,10 +2,12 @@
 //! operations of the graph.
 
 use super::{NodeId, Reader};
-pub(in crate::weights) use crate::weights::pixels::{ChannelOrder, PixelRange, Pixels};
 use crate::{
     graph::{Function, Op},
-    weights::onnx::messages::{Model, ValueInfo},
+    weights::{
+        onnx::messages::{Model, ValueInfo},
+        pixels::{ChannelOrder, PixelChoice, PixelRange},
+    },
 };
 
 /// What is known about a network's input and output values.
@@ -14,7 +16,7 @@ pub fn pixels(
     picture: &ValueInfo<'_>,
     reader: &Reader<'_>,
     last: NodeId,
-) -> (Pixels, Pixels) {
+) -> PixelChoice {
     let named = |key: &str| {
         let mut entries = model.metadata_props.iter();
         entries.find(|entry| entry.key.eq_ignore_ascii_case(key)).map(|entry| entry.value)
@@ -34,9 +36,11 @@ pub fn pixels(
     const UINT8: i32 = 2;
     let bytes = (picture.elem_type == UINT8).then_some(PixelRange::Bytes);
     let (first_range, first_order) = reader.what_is_read();
-    let input = Pixels { range: range.or(bytes).or(first_range), order: order.or(first_order) };
-    let output = Pixels { range: range.or(reader.what_is_made(last)), order: None };
-    (input, output)
+    PixelChoice {
+        input: range.or(bytes).or(first_range),
+        output: range.or(reader.what_is_made(last)),
+        order: order.or(first_order),
+    }
 }
 
 /// The range of values between two limits, in any order.
