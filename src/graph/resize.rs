@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mode::named;
+
 /// How values between pixels are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Interpolation {
@@ -29,6 +31,16 @@ pub enum Rounding {
     PreferCeil,
 }
 
+// As in ONNX.
+named!(
+    Rounding,
+    "rounding of pixel positions",
+    Floor = "floor",
+    Ceil = "ceil",
+    PreferFloor = "round_prefer_floor",
+    PreferCeil = "round_prefer_ceil"
+);
+
 /// Maps an output pixel to a position on the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Coordinates {
@@ -45,6 +57,18 @@ pub enum Coordinates {
     /// The output index divided by the scale.
     Asymmetric,
 }
+
+// As in ONNX.
+named!(
+    Coordinates,
+    "mapping of pixel positions",
+    HalfPixel = "half_pixel",
+    PytorchHalfPixel = "pytorch_half_pixel",
+    HalfPixelSymmetric = "half_pixel_symmetric",
+    TensorflowHalfPixel = "tf_half_pixel_for_nn",
+    AlignCorners = "align_corners",
+    Asymmetric = "asymmetric"
+);
 
 /// The new size. Pairs are rows, then columns.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -346,38 +346,31 @@ fn ends(sides: Sides) -> [[i64; 2]; 2] {
 /// The lines of a resize; `None` if ONNX has no such positions.
 fn resize(how: Resize) -> Option<String> {
     let is_whole = |scales: [f64; 2]| scales.iter().all(|scale| scale.fract() == 0.0);
-    let mut interpolation = how.interpolation;
-    let coordinates = match how.coordinates {
-        Coordinates::HalfPixel => "half_pixel",
-        // They only differ where the new size is rounded.
-        Coordinates::HalfPixelSymmetric if !matches!(how.target, Target::Scale(scales) if !is_whole(scales)) => {
-            "half_pixel"
+    let Resize { mut interpolation, mut coordinates, target } = how;
+    match coordinates {
+        // It only differs from half pixels where the new size is rounded.
+        Coordinates::HalfPixelSymmetric => {
+            if matches!(target, Target::Scale(scales) if !is_whole(scales)) {
+                return None;
+            }
+            coordinates = Coordinates::HalfPixel;
         }
-        Coordinates::PytorchHalfPixel => "pytorch_half_pixel",
-        Coordinates::AlignCorners => "align_corners",
-        Coordinates::Asymmetric => "asymmetric",
-        // Half a pixel more, rounded down, is the nearest pixel.
-        Coordinates::TensorflowHalfPixel
-            if interpolation == Interpolation::Nearest(Rounding::Floor) =>
-        {
+        Coordinates::TensorflowHalfPixel => {
+            if interpolation != Interpolation::Nearest(Rounding::Floor) {
+                return None;
+            }
+            // Half a pixel more, rounded down, is the nearest pixel.
             interpolation = Interpolation::Nearest(Rounding::PreferCeil);
-            "half_pixel"
+            coordinates = Coordinates::HalfPixel;
         }
-        Coordinates::HalfPixelSymmetric | Coordinates::TensorflowHalfPixel => return None,
-    };
-    let cubic;
+        _ => {}
+    }
     let mode = match interpolation {
-        Interpolation::Nearest(Rounding::Floor) => "nearest nearest_mode=floor",
-        Interpolation::Nearest(Rounding::Ceil) => "nearest nearest_mode=ceil",
-        Interpolation::Nearest(Rounding::PreferFloor) => "nearest nearest_mode=round_prefer_floor",
-        Interpolation::Nearest(Rounding::PreferCeil) => "nearest nearest_mode=round_prefer_ceil",
-        Interpolation::Linear => "linear",
-        Interpolation::Cubic { a } => {
-            cubic = format!("cubic cubic_coeff_a={a:?}");
-            &cubic
-        }
+        Interpolation::Nearest(rounding) => format!("nearest nearest_mode={rounding}"),
+        Interpolation::Linear => "linear".to_owned(),
+        Interpolation::Cubic { a } => format!("cubic cubic_coeff_a={a:?}"),
     };
-    let (before, size) = match how.target {
+    let (before, size) = match target {
         Target::Scale([rows, columns]) => {
             (String::new(), format!("[1.0,1.0,{rows:?},{columns:?}]"))
         }

@@ -118,28 +118,23 @@ impl Reader<'_> {
             return Err(node.refused("uses a keep_aspect_ratio_policy"));
         }
         let is_old = node.op_type == "Upsample" || self.opset < 11;
-        let coordinates = match (is_old, node.text("coordinate_transformation_mode", "half_pixel"))
-        {
-            (true, _) | (_, "asymmetric") => Coordinates::Asymmetric,
-            (_, "half_pixel") => Coordinates::HalfPixel,
-            (_, "pytorch_half_pixel") => Coordinates::PytorchHalfPixel,
-            (_, "half_pixel_symmetric") => Coordinates::HalfPixelSymmetric,
-            (_, "tf_half_pixel_for_nn") => Coordinates::TensorflowHalfPixel,
-            (_, "align_corners") => Coordinates::AlignCorners,
-            (_, other) => return Err(node.refused(format!("finds pixels by {}", shortened(other)))),
+        let coordinates = match node.text("coordinate_transformation_mode", "half_pixel") {
+            _ if is_old => Coordinates::Asymmetric,
+            name => {
+                let odd = |_| node.refused(format!("finds pixels by {}", shortened(name)));
+                name.parse().map_err(odd)?
+            }
         };
         let interpolation = match node.text("mode", "nearest") {
-            "nearest" => Interpolation::Nearest(
-                match (is_old, node.text("nearest_mode", "round_prefer_floor")) {
-                    (true, _) | (_, "floor") => Rounding::Floor,
-                    (_, "ceil") => Rounding::Ceil,
-                    (_, "round_prefer_floor") => Rounding::PreferFloor,
-                    (_, "round_prefer_ceil") => Rounding::PreferCeil,
-                    (_, other) => {
-                        return Err(node.refused(format!("rounds by {}", shortened(other))));
+            "nearest" => {
+                Interpolation::Nearest(match node.text("nearest_mode", "round_prefer_floor") {
+                    _ if is_old => Rounding::Floor,
+                    name => {
+                        let odd = |_| node.refused(format!("rounds by {}", shortened(name)));
+                        name.parse().map_err(odd)?
                     }
-                },
-            ),
+                })
+            }
             "linear" | "bilinear" => Interpolation::Linear,
             "cubic" => Interpolation::Cubic { a: f64::from(node.float("cubic_coeff_a", -0.75)) },
             other => return Err(node.refused(format!("resizes in the mode {}", shortened(other)))),
