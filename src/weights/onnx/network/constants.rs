@@ -140,7 +140,11 @@ impl Reader<'_> {
     }
 
     /// Adds a map of constants.
-    pub fn constant_map(&mut self, (shape, values): (Shape, Vec<f32>)) -> Result<NodeId> {
+    pub fn constant_map(&mut self, spread: Spread) -> Result<NodeId> {
+        let (shape, values) = match spread {
+            Spread::Channels(values) => (Shape::new(values.len(), 1, 1), values),
+            Spread::Map(shape, values) => (shape, values),
+        };
         self.add_weighted(Op::Constant(shape), &[], values, Vec::new())
     }
 }

@@ -98,10 +98,14 @@ impl Reader<'_> {
         let Some((x, (_, eps))) = found.filter(|(x, (y, _))| x == y) else {
             return Ok(None);
         };
-        let count = self.channels(x);
-        let scale = scale.unwrap_or_else(|| vec![1.0; count]);
-        let id = self.instance_norm(x, eps, scale, vec![0.0; count])?;
-        Ok(Some(map.moved_to(id)))
+        let normed = self.instance_norm(&map.moved_to(x), eps)?;
+        Ok(Some(match scale {
+            Some(scale) => {
+                let zeros = vec![0.0; scale.len()];
+                self.affine(&normed, scale, zeros)?
+            }
+            None => normed,
+        }))
     }
 
     /// GELU, if one of two factors is a map x and the other `scale * (1 + erf(x / sqrt(2)))`.
@@ -135,45 +139,33 @@ impl Reader<'_> {
     }
 
     /// The instance norm of a map: its statistics, and their application.
-    pub fn instance_norm(
-        &mut self,
-        x: NodeId,
-        eps: f64,
-        scale: Vec<f32>,
-        shift: Vec<f32>,
-    ) -> Result<NodeId> {
-        let statistics = self.add(Op::InstanceStatistics, &[x])?;
-        self.add_weighted(Op::InstanceNorm { eps }, &[x, statistics], scale, shift)
+    pub fn instance_norm(&mut self, x: &MapValue, eps: f64) -> Result<MapValue> {
+        let channels = self.channels(x.node);
+        let (ones, zeros) = (vec![1.0; channels], vec![0.0; channels]);
+        let statistics = self.add(Op::InstanceStatistics, &[x.node])?;
+        let inputs = [x.node, statistics];
+        Ok(x.moved_to(self.add_weighted(Op::InstanceNorm { eps }, &inputs, ones, zeros)?))
     }
 
-    /// The norm of groups of neighbouring channels: one mean and one variance per group, scale and shift per channel.
-    /// Group statistics do not follow from those of single channels, so they are computed separately.
-    pub fn group_norm(
-        &mut self,
-        x: NodeId,
-        groups: usize,
-        eps: f64,
-        scale: Vec<f32>,
-        shift: Vec<f32>,
-    ) -> Result<NodeId> {
-        let channels = self.channels(x);
+    /// The norm of groups of neighbouring channels: one mean and one variance per group. Group statistics do not follow
+    /// from those of single channels, so they are computed separately.
+    pub fn group_norm(&mut self, x: &MapValue, groups: usize, eps: f64) -> Result<MapValue> {
+        let channels = self.channels(x.node);
         if groups == channels {
-            return self.instance_norm(x, eps, scale, shift);
+            return self.instance_norm(x, eps);
         }
         // Attribute the time of the small convolutions to the layer before.
         let layer = self.layer.clone();
-        let product = Op::Combine(Arithmetic::Product);
-        let mean = self.group_means(x, groups, 0.0)?;
-        let mean = self.by_group(mean, channels)?;
-        let centred = self.add(Op::Combine(Arithmetic::Difference), &[x, mean])?;
-        let square = self.add(product, &[centred, centred])?;
+        let mean = self.group_means(x.node, groups, 0.0)?;
+        let mean = x.moved_to(self.by_group(mean, channels)?);
+        let centred = self.with(Arithmetic::Difference, x, &mean)?;
+        let square = self.product(&centred, &centred)?;
         // Files store eps in single precision.
-        let variance = self.group_means(square, groups, eps as f32)?;
-        let deviation = self.add(Op::Function(Function::Sqrt), &[variance])?;
-        let inverse = self.add(Op::Function(Function::Reciprocal), &[deviation])?;
-        let inverse = self.by_group(inverse, channels)?;
-        let normed = self.add(product, &[centred, inverse])?;
-        let normed = self.add_weighted(Op::Affine, &[normed], scale, shift)?;
+        let variance = self.group_means(square.node, groups, eps as f32)?;
+        let deviation = self.function(&x.moved_to(variance), Function::Sqrt)?;
+        let inverse = self.function(&deviation, Function::Reciprocal)?;
+        let inverse = x.moved_to(self.by_group(inverse.node, channels)?);
+        let normed = self.product(&centred, &inverse)?;
         self.layer = layer;
         Ok(normed)
     }

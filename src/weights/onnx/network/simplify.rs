@@ -76,28 +76,22 @@ pub fn network(
 
 /// Merges an affine step into the operation before it; `false` if that operation cannot take it.
 fn take_over(op: &Op, own: &mut NodeWeights, step: &NodeWeights, budget: &Budget) -> Result<bool> {
-    // Values per output channel, groups, and output channels.
-    let outputs = match *op {
-        Op::Conv2d(conv) => {
-            let one = own.weight.len() / conv.out_channels.max(1);
-            Some((one, 1, conv.out_channels))
-        }
-        Op::ConvTranspose2d { conv, .. } => {
-            Some((conv.kernel[0] * conv.kernel[1], conv.groups, conv.out_channels))
-        }
-        Op::InstanceNorm { .. } | Op::Affine => None,
+    // Weights are groups x inputs of a group x outputs of a group x values; these are the last three lengths.
+    let [inputs, outputs, values] = match *op {
+        Op::Conv2d(conv) => [1, conv.out_channels, own.weight.len() / conv.out_channels],
+        Op::ConvTranspose2d { conv, .. } => [
+            conv.in_channels / conv.groups,
+            conv.out_channels / conv.groups,
+            conv.kernel[0] * conv.kernel[1],
+        ],
+        Op::InstanceNorm { .. } | Op::LayerNorm { .. } | Op::Affine => [1, own.weight.len(), 1],
         _ => return Ok(false),
     };
     budget.steps(2 * (own.weight.len() + own.bias.len()))?;
     // The step's channel for the weight at `place`.
-    let channel = |place: usize| match (outputs, *op) {
-        (Some((one, groups, out_channels)), Op::ConvTranspose2d { conv, .. }) => {
-            let outs = out_channels / groups;
-            let (input, output) = (place / one / outs, place / one % outs);
-            input / (conv.in_channels / groups) * outs + output
-        }
-        (Some((one, ..)), _) => place / one,
-        (None, _) => place,
+    let channel = |place: usize| {
+        let group = place / (inputs * outputs * values);
+        group * outputs + place / values % outputs
     };
     let times = |place: usize, value: f32| {
         (f64::from(value) * f64::from(step.weight[channel(place)])) as f32

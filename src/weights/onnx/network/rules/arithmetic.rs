@@ -5,11 +5,15 @@ use itertools::Itertools;
 use super::{Layout, MapValue, Part, Reader};
 use crate::{
     graph::{Arithmetic, Function, Op},
-    tensor::Shape,
     weights::{
         Result,
         onnx::{
-            network::{BYTES_PER_NODE, constants::Spread, layout::MAX_SIDES, scope::Value},
+            network::{
+                BYTES_PER_NODE,
+                constants::{Constant, Spread},
+                layout::MAX_SIDES,
+                scope::Value,
+            },
             refused,
         },
     },
@@ -139,29 +143,41 @@ impl Reader<'_> {
             return Err(node.refused(format!("computes with a constant of {count} sides")));
         }
         x.layout.sides.splice(0..0, vec![Vec::new(); more]);
-        let (values, arithmetic) = match (self.spread(&x, &constant)?, arithmetic) {
-            (Spread::Channels(values), Some(arithmetic)) => (values, arithmetic),
-            (Spread::Channels(values), None) if values.iter().all(|&v| v == values[0]) => {
-                let [least, most] = if is_max {
-                    [values[0], f32::INFINITY]
-                } else {
-                    [f32::NEG_INFINITY, values[0]]
-                };
-                return self.clipped(&x, least, most);
+        if let Some(arithmetic) = arithmetic {
+            return self.with_broadcast(&x, arithmetic, &constant, is_constant_first);
+        }
+        match self.spread(&x, &constant)? {
+            Spread::Channels(values) if values.iter().all(|&v| v == values[0]) => {
+                let limit = values[0];
+                let [least, most] =
+                    if is_max { [limit, f32::INFINITY] } else { [f32::NEG_INFINITY, limit] };
+                self.clipped(&x, least, most)
             }
-            (spread, arithmetic) => {
-                let map = self.constant_map(match spread {
-                    Spread::Channels(values) => (Shape::new(values.len(), 1, 1), values),
-                    Spread::Map(shape, values) => (shape, values),
-                })?;
-                let Some(arithmetic) = arithmetic else {
-                    return self.extreme(is_max, &x.moved_to(map), &x);
-                };
+            spread => {
+                let limits = self.constant_map(spread)?;
+                self.extreme(is_max, &x.moved_to(limits), &x)
+            }
+        }
+    }
+
+    /// Arithmetic on a map and a constant, which is broadcast over it.
+    pub fn with_broadcast(
+        &mut self,
+        x: &MapValue,
+        arithmetic: Arithmetic,
+        constant: &Constant,
+        is_constant_first: bool,
+    ) -> Result<MapValue> {
+        let values = match self.spread(x, constant)? {
+            Spread::Channels(values) => values,
+            spread => {
+                let map = self.constant_map(spread)?;
                 let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
                 let id = self.add(Op::Combine(arithmetic), &inputs)?;
                 return Ok(x.moved_to(id));
             }
         };
+        let mut x = x.clone();
         // The scale and the shift of each channel.
         let step: fn(f32) -> (f32, f32) = match (arithmetic, is_constant_first) {
             (Arithmetic::Sum, _) => |v| (1.0, v),

@@ -127,8 +127,8 @@ impl Reader<'_> {
             [count] if *count == self.channels(x.node) => slopes.values,
             _ => match self.spread(&x, &slopes)? {
                 Spread::Channels(weight) => weight,
-                Spread::Map(shape, values) => {
-                    let slopes = self.constant_map((shape, values))?;
+                map => {
+                    let slopes = self.constant_map(map)?;
                     return self.sloped_by(&x, slopes);
                 }
             },

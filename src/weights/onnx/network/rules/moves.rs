@@ -7,6 +7,7 @@ use crate::{
         Result,
         error::shortened,
         onnx::{
+            network::constants::Spread,
             numbers::{sliced, wrapped},
             shown,
         },
@@ -322,8 +323,8 @@ impl Reader<'_> {
         if !beside.layout.is_whole() || constant.sides.len() != beside.layout.sides.len() {
             return Err(odd());
         }
-        let map = self.as_map(beside, &constant)?;
-        let id = self.constant_map(map)?;
+        let (shape, values) = self.as_map(beside, &constant)?;
+        let id = self.constant_map(Spread::Map(shape, values))?;
         Ok(self.with_channels(beside, id))
     }
 

@@ -3,10 +3,7 @@
 use super::{MapValue, Reader};
 use crate::{
     graph::{Arithmetic, Op},
-    weights::{
-        Result,
-        onnx::{messages::Node, network::constants::Spread},
-    },
+    weights::{Result, onnx::messages::Node},
 };
 
 /// The number that a node adds to the variance.
@@ -43,8 +40,8 @@ impl Reader<'_> {
         let is_new = node.op_type == "GroupNormalization" && self.opset >= 21;
         let scales = if is_new { count } else { groups };
         let [scale, shift] = [1, 2].map(|index| self.values_of_groups(index, count, scales));
-        let normed = self.group_norm(x.node, groups, eps, scale?, shift?)?;
-        Ok(x.moved_to(normed))
+        let normed = self.group_norm(&x, groups, eps)?;
+        self.affine(&normed, scale?, shift?)
     }
 
     /// The norm of a pixel's channels, of a channel's pixels or of all values.
@@ -69,41 +66,20 @@ impl Reader<'_> {
             }
         }
         let (eps, channels) = (epsilon(node)?, self.channels(x.node));
-        let mut own = [vec![1.0; channels], vec![0.0; channels]];
-        // What differs between pixels is applied after the norm.
-        let mut after = [None, None];
-        for index in [1, 2] {
-            if node.input(index).is_some() {
-                let constant = self.weights_at(index)?;
-                match self.spread(&x, &constant)? {
-                    Spread::Channels(values) => own[index - 1] = values,
-                    Spread::Map(shape, values) => {
-                        after[index - 1] = Some(self.constant_map((shape, values))?);
-                    }
-                }
-            }
-        }
-        let [mut scale, mut shift] = own;
-        let later = after[0].is_some().then(|| std::mem::replace(&mut shift, vec![0.0; channels]));
-        let id = match (normed, kept) {
+        let mut made = match (normed, kept) {
             ([true, false], [false, _]) => {
-                let weight = std::mem::take(&mut scale);
-                self.add_weighted(Op::LayerNorm { eps }, &[x.node], weight, shift)?
+                let (ones, zeros) = (vec![1.0; channels], vec![0.0; channels]);
+                x.moved_to(self.add_weighted(Op::LayerNorm { eps }, &[x.node], ones, zeros)?)
             }
-            ([false, true], [_, false]) => self.instance_norm(x.node, eps, scale, shift)?,
-            ([true, true], [false, false]) => self.group_norm(x.node, 1, eps, scale, shift)?,
+            ([false, true], [_, false]) => self.instance_norm(&x, eps)?,
+            ([true, true], [false, false]) => self.group_norm(&x, 1, eps)?,
             _ => return Err(odd()),
         };
-        let mut made = x.moved_to(id);
-        let [scale, shift] = after;
-        if let Some(map) = scale {
-            made = self.product(&made, &x.moved_to(map))?;
-        }
-        if let Some(shift) = later {
-            made = self.affine(&made, vec![1.0; channels], shift)?;
-        }
-        if let Some(map) = shift {
-            made = self.with(Arithmetic::Sum, &made, &x.moved_to(map))?;
+        for (index, arithmetic) in [(1, Arithmetic::Product), (2, Arithmetic::Sum)] {
+            if node.input(index).is_some() {
+                let constant = self.weights_at(index)?;
+                made = self.with_broadcast(&made, arithmetic, &constant, false)?;
+            }
         }
         Ok(made)
     }
