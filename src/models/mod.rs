@@ -10,12 +10,12 @@ pub mod vit;
 mod walk;
 mod yakhyo;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    graph::{Graph, Node},
+    graph::{Graph, Node, WeightShape},
     mode::ModelSize,
-    network::{Network, NetworkError},
+    network::{Network, NetworkError, NodeWeights},
 };
 use johnson::{Form, Kernels, NetworkSpec};
 pub use johnson::{PUBLISHED_BLOCKS, keys::module};
@@ -57,19 +57,17 @@ pub fn is_weight(key: &str) -> bool {
     matches!(role_of(key), Role::Weight(..))
 }
 
-fn node_name(node: &Node) -> String {
-    node.name.clone()
+/// The names and shapes of a node's weight and, if it has any, of its biases. `module` is what both names begin with.
+pub fn named_shapes(
+    module: String,
+    WeightShape { weight, bias }: WeightShape,
+) -> impl Iterator<Item = (String, Vec<usize>)> {
+    let bias = (bias > 0).then(|| (format!("{module}.bias"), vec![bias]));
+    std::iter::once((format!("{module}.weight"), weight)).chain(bias)
 }
 
-/// The names of all weights of a graph, in layer order.
-fn names_of(graph: &Graph, module: fn(&Node) -> String) -> Vec<String> {
-    let names = graph.weight_shapes().flat_map(|(node, shape)| {
-        let module = module(node);
-        let bias = (shape.bias > 0).then(|| format!("{module}.bias"));
-        std::iter::once(format!("{module}.weight")).chain(bias)
-    });
-    names.collect()
-}
+/// The values of weights, by their names in a file.
+pub type State = BTreeMap<String, Vec<f32>>;
 
 /// The weights of a file by their published names.
 pub trait NamedShapes {
@@ -166,13 +164,15 @@ impl Model {
                 let form = if self == Self::Yakhyo { yakhyo::FORM } else { Form::JOHNSON };
                 let blocks = johnson::checkpoint::block_count(weights)?;
                 let spec = johnson::checkpoint::spec(weights, &form);
-                Recognised {
-                    names: johnson::keys::of_network(blocks, &form),
-                    graph: spec.and_then(|spec| Ok(spec.graph_of(&form)?)),
-                    published: None,
-                    module,
-                    unbiased: HashSet::new(),
-                }
+                let (graph, misfit) = match spec.and_then(|spec| Ok(spec.graph_of(&form)?)) {
+                    Ok(graph) => (graph, None),
+                    // The weights of any other shape have the same names.
+                    Err(misfit) => {
+                        let spec = NetworkSpec::with_widths([1; 3]);
+                        (NetworkSpec { blocks, ..spec }.graph_of(&form)?, Some(misfit))
+                    }
+                };
+                Recognised { module, misfit, ..Recognised::any(graph) }
             }
             Self::Rrmina => {
                 let detected = rrmina::detected(weights);
@@ -194,31 +194,46 @@ impl Model {
 /// A model's network in a file.
 #[derive(Debug)]
 pub struct Recognised {
-    /// The published names of all weights, in layer order.
-    pub names: Vec<String>,
-    /// The graph that the shapes describe, or the first weight that is missing or does not fit.
-    pub graph: Result<Graph, Misfit>,
+    /// The graph that the shapes describe. If they do not fit, another one whose weights have the same names.
+    graph: Graph,
+    /// The first weight that is missing or does not fit.
+    pub misfit: Option<Misfit>,
     /// Which of rrmina's networks it is, if it is one. Their input and output are BGR.
     pub published: Option<Published>,
     /// The published name of a node's weights, without `.weight` and `.bias`.
     module: fn(&Node) -> String,
+    /// Nodes without biases in the file.
     unbiased: HashSet<String>,
 }
 
 impl Recognised {
     /// Any network, whose weights are named after its nodes.
     pub fn any(graph: Graph) -> Self {
-        let names = names_of(&graph, node_name);
-        let unbiased = graph.weight_shapes().filter(|(_, shape)| shape.bias == 0);
-        let unbiased = unbiased.map(|(node, _)| node.name.clone()).collect();
-        Self { names, graph: Ok(graph), published: None, module: node_name, unbiased }
+        let module = |node: &Node| node.name.clone();
+        Self { graph, misfit: None, published: None, module, unbiased: HashSet::new() }
     }
 
-    /// The published names of a node's weight and of its bias. If the file has no bias, its values are zero.
-    pub fn weight_names(&self, node: &Node) -> (String, Option<String>) {
-        let module = (self.module)(node);
-        let bias = (!self.unbiased.contains(&node.name)).then(|| format!("{module}.bias"));
-        (format!("{module}.weight"), bias)
+    /// The published names and the shapes of all weights, in layer order.
+    pub fn weights(&self) -> impl Iterator<Item = (String, Vec<usize>)> {
+        self.graph.weight_shapes().flat_map(|(node, shape)| {
+            let bias = if self.unbiased.contains(&node.name) { 0 } else { shape.bias };
+            named_shapes((self.module)(node), WeightShape { bias, ..shape })
+        })
+    }
+
+    /// The network with these values, by the published names of the weights. Biases that are not among them are zero.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if they are not those of [`Recognised::weights`].
+    pub fn network(&self, mut values: State) -> Result<Network, NetworkError> {
+        let weights = self.graph.weight_shapes().map(|(node, shape)| {
+            let module = (self.module)(node);
+            let mut take = |part: &str| values.remove(&format!("{module}.{part}"));
+            let weight = take("weight").unwrap_or_default();
+            let bias = take("bias").unwrap_or_else(|| vec![0.0; shape.bias]);
+            (node.name.clone(), NodeWeights { weight, bias })
+        });
+        Network::new(self.graph.clone(), weights.collect())
     }
 
     /// Completes a network: adds what follows its last layer and has no weights. Also returns which of rrmina's

@@ -13,7 +13,6 @@ use crate::{
 use super::{
     Misfit, NamedShapes, Recognised,
     johnson::{MAX_BLOCKS, MAX_CHANNELS, MAX_KERNEL_PX},
-    node_name,
 };
 
 /// A map of the graph that is being built.
@@ -58,7 +57,6 @@ impl<'n> Contraction<'n> {
 pub struct Walk<'w, W> {
     weights: &'w W,
     graph: Graph,
-    names: Vec<String>,
     unbiased: HashSet<String>,
     /// The first problem. After it, building continues with minimal sizes to collect the names.
     misfit: Option<Misfit>,
@@ -66,13 +64,7 @@ pub struct Walk<'w, W> {
 
 impl<'w, W: NamedShapes> Walk<'w, W> {
     pub fn new(weights: &'w W) -> Self {
-        Self {
-            weights,
-            graph: Graph::default(),
-            names: Vec::new(),
-            unbiased: HashSet::new(),
-            misfit: None,
-        }
+        Self { weights, graph: Graph::default(), unbiased: HashSet::new(), misfit: None }
     }
 
     /// The photo, as part of a layer.
@@ -105,14 +97,15 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
     }
 
     pub fn norm(&mut self, module: &str, layer: &str, x: Map) -> Result<Map, GraphError> {
-        self.name(module, true);
         let id = self.graph.instance_norm(module, layer, NORM_EPS, x.id)?;
         Ok(Map { id, ..x })
     }
 
     pub fn conv(&mut self, conv: Contraction<'_>, x: Map) -> Result<Map, GraphError> {
         let module = format!("{}.{}", conv.layer, conv.part);
-        self.name(&module, conv.has_bias);
+        if !conv.has_bias {
+            self.unbiased.insert(module.clone());
+        }
         let (channels, kernel_px) = self.extent(&module, conv, x);
         let square = Conv::square(x.channels, channels, kernel_px, conv.stride_px);
         let half_px = kernel_px / 2;
@@ -128,26 +121,11 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         Ok(Map { id, channels })
     }
 
-    /// Ends the graph with the picture of map `x`. The names are those of all weights, even if the graph could not be
-    /// built.
+    /// Ends the graph with the picture of map `x`.
     pub fn picture(mut self, layer: &str, x: Map) -> Result<Recognised, GraphError> {
         self.then(layer, "picture", Op::Picture, x)?;
-        Ok(Recognised {
-            names: self.names,
-            graph: self.misfit.map_or(Ok(self.graph), Err),
-            published: None,
-            module: node_name,
-            unbiased: self.unbiased,
-        })
-    }
-
-    fn name(&mut self, module: &str, has_bias: bool) {
-        self.names.push(format!("{module}.weight"));
-        if has_bias {
-            self.names.push(format!("{module}.bias"));
-        } else {
-            self.unbiased.insert(module.to_owned());
-        }
+        let Self { graph, misfit, unbiased, .. } = self;
+        Ok(Recognised { misfit, unbiased, ..Recognised::any(graph) })
     }
 
     /// Output channels and kernel side of a convolution, from the shape of its weights.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     graph::{Graph, Node},
     models::{self, Recognised, Role, Spelling},
-    network::Network,
+    network::{Network, NodeWeights},
 };
 
 /// The metadata key of the graph.
@@ -37,16 +37,12 @@ pub fn weight_module(node: &Node, is_known: bool) -> String {
 
 /// Every weight and bias with its name in a file and its shape.
 pub fn named_weights(network: &Network, is_known: bool) -> Vec<(String, Vec<usize>, &[f32])> {
-    let mut all = Vec::new();
-    for (node, shape) in network.graph().weight_shapes() {
-        let module = weight_module(node, is_known);
-        let own = network.weights().of(&node.name);
-        all.push((format!("{module}.weight"), shape.weight, own.weight.as_slice()));
-        if shape.bias > 0 {
-            all.push((format!("{module}.bias"), vec![shape.bias], own.bias.as_slice()));
-        }
-    }
-    all
+    let all = network.graph().weight_shapes().flat_map(|(node, shape)| {
+        let NodeWeights { weight, bias } = network.weights().of(&node.name);
+        let named = models::named_shapes(weight_module(node, is_known), shape);
+        named.zip([weight, bias]).map(|((name, shape), values)| (name, shape, values.as_slice()))
+    });
+    all.collect()
 }
 
 fn broken(problem: impl ToString) -> WeightsError {
@@ -68,9 +64,8 @@ pub fn read(text: &str, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<F
     graph.check_is_picture_network().map_err(broken)?;
     // Keys are names of weights.
     let role_of = |key: &str| Role::Weight(key.to_owned(), Spelling::StyleForge);
-    let (places, twice) = Places::of(tensors, role_of, budget)?;
-    twice.map_or(Ok(()), Err)?;
-    let (network, storage) = filled(&Recognised::any(graph), tensors, &places, budget)?;
+    let places = Places::of(tensors, role_of, budget)?;
+    let (network, storage) = filled(&Recognised::any(graph), &places, budget)?;
     let (family, facts) = (Family::PictureNetwork, BTreeMap::new());
     Ok(Fitted { family, network, storage, facts, code: None })
 }

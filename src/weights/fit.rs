@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use itertools::Itertools;
 
 use crate::{
-    models::{Misfit, Model, NamedShapes, Recognised, Role, role_of, rrmina::Published},
-    network::{Network, NodeWeights, Weights},
+    models::{Misfit, Model, NamedShapes, Recognised, Role, State, role_of, rrmina::Published},
+    network::Network,
 };
 
 use super::{
@@ -103,6 +103,7 @@ struct Place<'t, 'a> {
 
 /// The weights among named tensors, by their published names.
 pub struct Places<'t, 'a> {
+    tensors: &'t NamedTensors<'a>,
     by_name: HashMap<String, Place<'t, 'a>>,
     role_of: fn(&str) -> Role,
 }
@@ -122,9 +123,18 @@ impl NamedShapes for Places<'_, '_> {
 }
 
 impl<'t, 'a> Places<'t, 'a> {
-    /// The weights of any file. `role_of` returns the meaning of a key. If a weight occurs twice, the last one counts,
-    /// and the error for it is returned as well.
+    /// The weights of a file, each of which occurs once. `role_of` returns the meaning of a key.
     pub fn of(
+        tensors: &'t NamedTensors<'a>,
+        role_of: fn(&str) -> Role,
+        budget: &Budget,
+    ) -> Result<Self> {
+        let (places, twice) = Self::of_any(tensors, role_of, budget)?;
+        twice.map_or(Ok(places), Err)
+    }
+
+    /// The weights of any file. If a weight occurs twice, the last one counts, and the error for it is returned as well.
+    pub fn of_any(
         tensors: &'t NamedTensors<'a>,
         role_of: fn(&str) -> Role,
         budget: &Budget,
@@ -144,11 +154,69 @@ impl<'t, 'a> Places<'t, 'a> {
                 });
             }
         }
-        Ok((Self { by_name, role_of }, twice))
+        Ok((Self { tensors, by_name, role_of }, twice))
     }
 
     fn get(&self, name: &str) -> Result<Place<'t, 'a>> {
         self.by_name.get(name).copied().ok_or_else(|| missing([name]))
+    }
+
+    /// The tensor of this name.
+    pub fn tensor(&self, name: &str) -> Result<&'t StoredTensor<'a>> {
+        Ok(self.get(name)?.tensor)
+    }
+
+    /// Refuses missing weights and keys that are not part of the network.
+    pub fn check_keys(&self, needed: &[(String, Vec<usize>)], budget: &Budget) -> Result<()> {
+        let names = || needed.iter().map(|(name, _)| name.as_str());
+        let missing: KeyList = names().filter(|name| !self.by_name.contains_key(*name)).collect();
+        let names: HashSet<&str> = names().collect();
+        let mut unexpected = KeyList::default();
+        for (key, _) in self.tensors {
+            budget.steps(1)?;
+            match (self.role_of)(key) {
+                Role::Weight(name, _) => {
+                    budget.bytes(name.len())?;
+                    if !names.contains(name.as_str()) {
+                        unexpected.add(key);
+                    }
+                }
+                Role::Stale => {}
+                Role::Unknown => unexpected.add(key),
+            }
+        }
+        if missing.is_empty() && unexpected.is_empty() {
+            return Ok(());
+        }
+        Err(WeightsError::Keys { missing, unexpected })
+    }
+
+    /// The values of weights with these names and shapes, and the widest number type.
+    pub fn values(
+        &self,
+        needed: &[(String, Vec<usize>)],
+        budget: &Budget,
+    ) -> Result<(State, StorageType)> {
+        // Check shapes and types first, so that nothing is allocated for a file that does not fit.
+        let mut storage = StorageType::F16;
+        let mut total_bytes = 0usize;
+        for (name, shape) in needed {
+            let Place { key, tensor, .. } = self.get(name)?;
+            check_shape(key, tensor, shape)?;
+            storage = storage.max(float_type(key, tensor)?);
+            total_bytes = total_bytes.saturating_add(tensor.size_bytes());
+        }
+        // Equal weights may share their bytes, but not many times over.
+        let file_bytes = budget.file_bytes();
+        if (total_bytes / 2) as u64 > file_bytes {
+            return Err(WeightsError::Overlap { total_bytes, file_bytes });
+        }
+        let mut values = State::new();
+        for (name, _) in needed {
+            let Place { key, tensor, .. } = self.get(name)?;
+            values.insert(name.clone(), finite_values(key, tensor, budget)?);
+        }
+        Ok((values, storage))
     }
 
     /// Why the weights fit no model, with the file's own keys.
@@ -189,11 +257,10 @@ pub fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Resul
         Some(Family::Yakhyo) => Model::Yakhyo,
         _ => Model::Johnson,
     };
-    let (places, twice) = Places::of(tensors, role_of, budget)?;
-    twice.map_or(Ok(()), Err)?;
+    let places = Places::of(tensors, role_of, budget)?;
     let recognised =
         model.recognise(&places, choice.network).map_err(|misfit| places.refused(misfit))?;
-    let (network, storage) = filled(&recognised, tensors, &places, budget)?;
+    let (network, storage) = filled(&recognised, &places, budget)?;
     let (network, published) = recognised.finished(network, choice.network)?;
     let own = PixelChoice {
         order: published.map(|_| ChannelOrder::Bgr),
@@ -231,93 +298,22 @@ fn assumed(published: Published) -> String {
     )
 }
 
-/// Refuses missing weights and keys that are not part of the network.
-fn check_keys(
-    recognised: &Recognised,
-    tensors: &NamedTensors<'_>,
-    places: &Places<'_, '_>,
-    budget: &Budget,
-) -> Result<()> {
-    let needed: HashSet<&str> = recognised.names.iter().map(String::as_str).collect();
-    let missing = recognised.names.iter().map(String::as_str);
-    let missing: KeyList = missing.filter(|name| places.shape(name).is_none()).collect();
-    let mut unexpected = KeyList::default();
-    for (key, _) in tensors {
-        budget.steps(1)?;
-        match (places.role_of)(key) {
-            Role::Weight(name, _) => {
-                budget.bytes(name.len())?;
-                if !needed.contains(name.as_str()) {
-                    unexpected.add(key);
-                }
-            }
-            Role::Stale => {}
-            Role::Unknown => unexpected.add(key),
-        }
-    }
-    if missing.is_empty() && unexpected.is_empty() {
-        return Ok(());
-    }
-    Err(WeightsError::Keys { missing, unexpected })
-}
-
 /// The recognised network with its weights. They must be all that it needs, and nothing else.
 ///
 /// # Errors
 /// As [`fit`].
 pub fn filled(
     recognised: &Recognised,
-    tensors: &NamedTensors<'_>,
     places: &Places<'_, '_>,
     budget: &Budget,
 ) -> Result<(Network, StorageType)> {
-    check_keys(recognised, tensors, places, budget)?;
-    let graph = recognised.graph.clone();
-    let graph = graph.map_err(|misfit| places.refused(misfit))?;
-    // Check shapes and types first, so that nothing is allocated for a file that does not fit.
-    let mut storage = StorageType::F16;
-    let mut total_bytes = 0usize;
-    for (node, shape) in graph.weight_shapes() {
-        let mut check = |name: &str, needed: &[usize]| {
-            let Place { key, tensor, .. } = places.get(name)?;
-            check_shape(key, tensor, needed)?;
-            storage = storage.max(float_type(key, tensor)?);
-            total_bytes = total_bytes.saturating_add(tensor.size_bytes());
-            Ok::<_, WeightsError>(())
-        };
-        let (weight, bias) = recognised.weight_names(node);
-        check(&weight, &shape.weight)?;
-        if let Some(bias) = bias {
-            check(&bias, &[shape.bias])?;
-        }
+    let needed: Vec<_> = recognised.weights().collect();
+    places.check_keys(&needed, budget)?;
+    if let Some(misfit) = &recognised.misfit {
+        return Err(places.refused(misfit.clone()));
     }
-    check_overlap(total_bytes, budget)?;
-    let values = |name: &str| {
-        let place = places.get(name)?;
-        finite_values(place.key, place.tensor, budget)
-    };
-    let read = graph.weight_shapes().map(|(node, shape)| {
-        let (weight, bias) = recognised.weight_names(node);
-        let own = NodeWeights {
-            weight: values(&weight)?,
-            bias: match bias {
-                Some(bias) => values(&bias)?,
-                None => vec![0.0; shape.bias],
-            },
-        };
-        Ok((node.name.clone(), own))
-    });
-    let weights = read.collect::<Result<Weights>>()?;
-    Ok((Network::new(graph, weights)?, storage))
-}
-
-/// Equal weights may share their bytes, but not many times over.
-pub fn check_overlap(total_bytes: usize, budget: &Budget) -> Result<()> {
-    let file_bytes = budget.file_bytes();
-    if (total_bytes / 2) as u64 > file_bytes {
-        return Err(WeightsError::Overlap { total_bytes, file_bytes });
-    }
-    Ok(())
+    let (values, storage) = places.values(&needed, budget)?;
+    Ok((recognised.network(values)?, storage))
 }
 
 pub fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Result<()> {

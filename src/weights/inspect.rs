@@ -206,7 +206,7 @@ impl Inspection {
     fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<()> {
         self.family = guess(tensors, budget)?;
         // Also for files that are refused.
-        let (places, _) = Places::of(tensors, role_of, budget)?;
+        let (places, _) = Places::of_any(tensors, role_of, budget)?;
         if let Ok(spec) = checkpoint::spec(&places, &Form::JOHNSON) {
             self.outline(&spec);
         }

@@ -6,7 +6,7 @@
 //! channel.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, OnceLock},
 };
@@ -16,19 +16,23 @@ use serde::Serialize;
 use super::{
     Budget, Format, Result, StorageType, WeightsError,
     code::BUILT_IN_NETWORK,
-    error::{KeyList, shortened},
     family::{STYLE_NETWORK_SIGNS, bare, is_style_network},
-    fit::{NamedTensors, check_overlap, check_shape, finite_values, float_type, keys, missing},
+    fit::{NamedTensors, Places, check_shape, finite_values, keys, missing},
     format_of, named_tensors,
     names::stem,
     read_file,
     safetensors::file,
     tensor::{Dtype, Scaling, StoredTensor},
 };
-use crate::models::vit::{NetworkId, Spec, State, Transformer, TransformerError};
+use crate::models::{
+    NamedShapes, Role, Spelling,
+    vit::{NetworkId, Spec, Transformer, TransformerError},
+};
 
 /// The trained network, as `tools/any_net.py --pack` writes it.
 static FILE: &[u8] = include_bytes!("../../assets/any.safetensors");
+/// Ends the names of the scales of a weight.
+const SCALE: &str = ".scale";
 /// The metadata key of a trained network's sizes.
 const SPEC_KEY: &str = "network";
 
@@ -150,33 +154,22 @@ pub(super) fn spec_of(
     let spec = match metadata.get(SPEC_KEY) {
         Some(text) => Spec::from_json(text),
         None => {
-            let places = places(tensors, budget)?;
-            if places.contains_key("stem.layers.0.conv.weight") {
+            let places = Places::of(tensors, role_of, budget)?;
+            if places.shape("stem.layers.0.conv.weight").is_some() {
                 return Err(WeightsError::Graph(
                     "the number of heads of a network for style pictures with convolutions cannot be detected from its weights; use the safetensors file written by tools/train_any.py"
                         .to_owned(),
                 ));
             }
-            Spec::from_shapes(|name| places.get(name).map(|tensor| tensor.shape()))
+            Spec::from_shapes(|name| places.shape(name))
         }
     };
     spec.map_err(|error| WeightsError::Graph(error.to_string()))
 }
 
-type Places<'t, 'a> = HashMap<&'t str, &'t StoredTensor<'a>>;
-
-fn places<'t, 'a>(tensors: &'t NamedTensors<'a>, budget: &Budget) -> Result<Places<'t, 'a>> {
-    let mut places = Places::new();
-    for (key, tensor) in tensors {
-        budget.steps(1 + key.len())?;
-        if budget.insert(&mut places, bare(key), tensor)?.is_some() {
-            return Err(WeightsError::DuplicateKey {
-                first: shortened(bare(key)),
-                second: shortened(key),
-            });
-        }
-    }
-    Ok(places)
+/// The meaning of a style network's key.
+fn role_of(key: &str) -> Role {
+    Role::Weight(bare(key).to_owned(), Spelling::StyleForge)
 }
 
 /// The network with these weights. They must be all that it needs, and nothing else.
@@ -189,70 +182,40 @@ pub(super) fn fitted(
         return Err(missing(STYLE_NETWORK_SIGNS));
     }
     let spec = spec_of(tensors, metadata, budget)?;
-    let mut left = places(tensors, budget)?;
-    let mut missing = KeyList::default();
-    let mut found = Vec::new();
-    // Check shapes and types first, so that nothing is allocated for a file that does not fit.
-    let mut total_bytes = 0usize;
-    for (name, shape) in spec.weights() {
-        let Some(tensor) = left.remove(name.as_str()) else {
-            missing.add(&name);
-            continue;
-        };
-        check_shape(&name, tensor, &shape)?;
-        total_bytes = total_bytes.saturating_add(tensor.size_bytes());
-        let scales = match tensor.dtype() {
-            Dtype::Other("int8", 1) => {
-                let key = format!("{name}.scale");
-                let Some(scales) = left.remove(key.as_str()) else {
-                    missing.add(&key);
-                    continue;
-                };
-                check_shape(&key, scales, &shape[..1])?;
-                float_type(&key, scales)?;
-                Some(scales)
-            }
-            _ => {
-                float_type(&name, tensor)?;
-                None
-            }
-        };
-        found.push((name, tensor, scales));
-    }
-    let mut unexpected = KeyList::default();
-    for (key, _) in tensors {
-        if left.contains_key(bare(key)) {
-            unexpected.add(key);
-        }
-    }
-    if !missing.is_empty() || !unexpected.is_empty() {
-        return Err(WeightsError::Keys { missing, unexpected });
-    }
-    check_overlap(total_bytes, budget)?;
-    let mut state = State::new();
-    for (name, tensor, scales) in found {
-        let values = match scales {
-            Some(scales) => scaled(&name, tensor, scales, budget)?,
-            None => finite_values(&name, tensor, budget)?,
-        };
-        state.insert(name, values);
-    }
-    Transformer::new(spec, state).map_err(refused)
+    let tensors = scaled(tensors, budget)?;
+    let places = Places::of(&tensors, role_of, budget)?;
+    let needed = spec.weights();
+    places.check_keys(&needed, budget)?;
+    let (values, _) = places.values(&needed, budget)?;
+    Transformer::new(spec, values).map_err(refused)
 }
 
-/// Weights of 8 bits, each multiplied by the scale of its output channel.
-fn scaled(
-    name: &str,
-    tensor: &StoredTensor<'_>,
-    scales: &StoredTensor<'_>,
-    budget: &Budget,
-) -> Result<Vec<f32>> {
-    let scales = finite_values(&format!("{name}.scale"), scales, budget)?;
-    budget.bytes(tensor.element_count())?;
-    let run = (tensor.element_count() / scales.len().max(1)).max(1);
-    let scaled = tensor.clone().scaled(Scaling { scales, zeros: vec![0.0], run });
-    let unread = || WeightsError::tensor(name, "is unreadable");
-    finite_values(name, &scaled.ok_or_else(unread)?, budget)
+/// The tensors, with weights of 8 bits multiplied by the scales of their output channels.
+fn scaled<'a>(tensors: &NamedTensors<'a>, budget: &Budget) -> Result<NamedTensors<'a>> {
+    let places = Places::of(tensors, role_of, budget)?;
+    let is_8_bits = |tensor: &StoredTensor<'_>| tensor.dtype() == Dtype::Other("int8", 1);
+    let mut made = NamedTensors::new();
+    for (key, tensor) in tensors {
+        let of_scales = bare(key).strip_suffix(SCALE).map(|name| places.tensor(name));
+        if let Some(Ok(weight)) = of_scales
+            && is_8_bits(weight)
+        {
+            continue;
+        }
+        budget.bytes(tensor.copied_bytes())?;
+        let mut tensor = tensor.clone();
+        if is_8_bits(&tensor) {
+            let name = format!("{}{SCALE}", bare(key));
+            let scales = places.tensor(&name)?;
+            check_shape(&name, scales, tensor.shape().get(..1).unwrap_or_default())?;
+            let scales = finite_values(&name, scales, budget)?;
+            let run = (tensor.element_count() / scales.len().max(1)).max(1);
+            let scaled = tensor.scaled(Scaling { scales, zeros: vec![0.0], run });
+            tensor = scaled.ok_or_else(|| WeightsError::tensor(key, "is unreadable"))?;
+        }
+        budget.push(&mut made, (budget.text(key)?, tensor))?;
+    }
+    Ok(made)
 }
 
 pub(super) fn refused(error: TransformerError) -> WeightsError {

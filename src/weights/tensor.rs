@@ -187,9 +187,9 @@ impl<'a> StoredTensor<'a> {
         self.shape.iter().product()
     }
 
-    /// Bytes that the numbers take when they are contiguous.
+    /// Bytes that the stored numbers take when they are contiguous.
     pub fn size_bytes(&self) -> usize {
-        self.element_count() * self.dtype().size_bytes()
+        self.element_count() * self.dtype.size_bytes()
     }
 
     /// Bytes on the heap of a copy.

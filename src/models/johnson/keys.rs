@@ -8,11 +8,8 @@ use crate::{
     models::{
         Role, Spelling,
         key::{is_running, parts, plain_number, unwrapped},
-        names_of,
     },
 };
-
-use super::{Form, NetworkSpec};
 
 /// The published name of a node's weights, without `.weight` and `.bias`: `conv1.conv2d`, `in1`.
 pub fn module(node: &Node) -> String {
@@ -25,12 +22,6 @@ pub fn module(node: &Node) -> String {
 /// As [`module`], for the convolution of this name.
 pub fn conv_module(name: &str) -> String {
     format!("{name}.conv2d")
-}
-
-/// Published names of all weights of a network with `blocks` residual blocks, in layer order.
-pub fn of_network(blocks: usize, form: &Form) -> Vec<String> {
-    let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths([1; 3]) };
-    names_of(&spec.graph_of(form).unwrap_or_default(), module)
 }
 
 /// The number in the published name of a residual block's weight, from 1.

@@ -12,8 +12,6 @@ mod from_shapes;
 mod random;
 mod spec;
 
-use std::collections::BTreeMap;
-
 use crate::{
     frame::Frame,
     graph::{GraphError, Op},
@@ -23,14 +21,12 @@ use crate::{
 };
 use builder::Builder;
 
+pub use super::State;
 pub use code::{NetworkId, StyleCode};
 pub use spec::{Head, Spec, SpecError, Stem};
 
 /// Added to variances, of tokens and of channels.
 const EPS: f64 = 1e-5;
-
-/// The weights of a network, by their names in its PyTorch state dict.
-pub type State = BTreeMap<String, Vec<f32>>;
 
 /// Why a picture cannot be used as a style, or why weights form no network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
