@@ -110,16 +110,17 @@ impl<'c, 'm> Renaming<'c, 'm> {
         call: u32,
         budget: &Budget,
     ) -> Result<Self> {
-        let given = |list: &[Name<'m>], index| list.get(index).copied().unwrap_or_default();
-        let inputs = function.input.iter().enumerate();
-        let inputs = inputs.map(|(index, text)| (*text, given(&caller.input, index)));
-        let outputs = function.output.iter().enumerate();
-        let outputs = outputs.map(|(index, text)| (*text, given(&caller.output, index)));
-        let outputs = outputs.filter(|(_, name)| !name.text.is_empty());
         let mut names = HashMap::new();
-        for (text, name) in inputs.chain(outputs) {
-            budget.steps(text.len())?;
-            budget.insert(&mut names, text, name)?;
+        let lists = [(&function.input, &caller.input), (&function.output, &caller.output)];
+        for (texts, given) in lists {
+            for (index, text) in texts.iter().enumerate() {
+                budget.steps(1 + text.len())?;
+                let name = given.get(index).copied().unwrap_or_default();
+                // A result that the caller does not name is a value of the function's own.
+                if std::ptr::eq(texts, &function.input) || !name.text.is_empty() {
+                    budget.insert(&mut names, *text, name)?;
+                }
+            }
         }
         Ok(Self { function, caller, call, names })
     }

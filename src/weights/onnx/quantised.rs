@@ -12,19 +12,19 @@ use super::{
 /// # Errors
 /// [`WeightsError::Graph`](crate::weights::WeightsError::Graph) if nothing states the number type of the result.
 pub fn nodes<'m>(node: &Node<'m>, call: u32) -> Result<Option<Vec<Node<'m>>>> {
-    // The operator, the number of its inputs, and the inputs with the scale and the zero point of the result.
-    let (operator, inputs, [scale, zero]) = match node.op_type {
-        "QLinearConv" => ("Conv", 2, [6, 7]),
-        "QLinearMatMul" => ("MatMul", 2, [6, 7]),
-        "QLinearAdd" => ("Add", 2, [6, 7]),
-        "QLinearMul" => ("Mul", 2, [6, 7]),
-        "QLinearSigmoid" => ("Sigmoid", 1, [3, 4]),
-        "QLinearLeakyRelu" => ("LeakyRelu", 1, [3, 4]),
-        "QLinearAveragePool" => ("AveragePool", 1, [3, 4]),
-        "QLinearGlobalAveragePool" => ("GlobalAveragePool", 1, [3, 4]),
-        "QLinearConcat" => ("Concat", node.input.len().saturating_sub(2) / 3, [0, 1]),
+    let Some(operator) = node.op_type.strip_prefix("QLinear") else {
+        return Ok(None);
+    };
+    // Each input is followed by its scale and its zero point, and the last input by those of the result. A Concat has
+    // the result's in front.
+    let inputs = match operator {
+        "Conv" | "MatMul" | "Add" | "Mul" => 2,
+        "Sigmoid" | "LeakyRelu" | "AveragePool" | "GlobalAveragePool" => 1,
+        "Concat" => node.input.len().saturating_sub(2) / 3,
         _ => return Ok(None),
     };
+    let (first, scale) = if operator == "Concat" { (2, 0) } else { (0, 3 * inputs) };
+    let zero = scale + 1;
     // A QuantizeLinear without a zero point makes uint8, but these operators keep the type of their inputs.
     if node.input(zero).is_none() {
         return Err(node.refused(
@@ -32,12 +32,10 @@ pub fn nodes<'m>(node: &Node<'m>, call: u32) -> Result<Option<Vec<Node<'m>>>> {
              export it with zero points",
         ));
     }
-    // The result's scale and zero point are in front of the inputs of a Concat.
-    let first = if operator == "Concat" { 2 } else { 0 };
     let input = |index: usize| node.input.get(index).copied().unwrap_or_default();
-    let axis = || vec![Attribute { name: "axis", i: 0, ..Attribute::default() }];
+    let axis = || vec![Attribute { name: "axis", ..Attribute::default() }];
     let mut made = Vec::new();
-    let mut add = |op_type: &'static str, input: Vec<Name<'m>>, attribute| {
+    let mut add = |op_type: &'m str, input: Vec<Name<'m>>, attribute| {
         let output = Name { text: "value", call: call + made.len() as u32 };
         let name = node.name;
         made.push(Node {
