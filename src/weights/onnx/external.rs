@@ -35,28 +35,27 @@ struct Location<'m> {
 
 /// The location of an external tensor's numbers.
 fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>> {
+    let refused = |problem: String| WeightsError::tensor(tensor.name, problem);
     let text = |key: &str| {
         let found = tensor.external_data.iter().find(|entry| entry.key == key);
-        found.map(|entry| entry.value)
+        found.map_or("", |entry| entry.value)
     };
-    let number = |key: &str| {
-        let odd =
-            || WeightsError::tensor(tensor.name, format!("has an unreadable {key} in its file"));
-        let given = text(key).filter(|text| !text.is_empty());
-        given.map(|text| text.parse::<u64>().map_err(|_| odd())).transpose()
+    let number = |key: &str| match text(key) {
+        "" => Ok(None),
+        number => {
+            let number = number.parse::<u64>().map(Some);
+            number.map_err(|_| refused(format!("has an unreadable {key} in its file")))
+        }
     };
-    let file = text("location").unwrap_or_default();
+    let file = text("location");
     let file = file.strip_prefix("./").unwrap_or(file);
     let is_plain = !matches!(file, "" | "." | "..") && !file.contains(['/', '\\', ':', '\0']);
     if !is_plain {
-        let file = shortened(file);
-        return Err(WeightsError::tensor(
-            tensor.name,
-            format!(
-                "is stored in the external file '{file}', which is not a file name in the model's folder; \
-                 save the model again with its weights in one file beside it"
-            ),
-        ));
+        return Err(refused(format!(
+            "is stored in the external file '{}', which is not a file name in the model's folder; \
+             save the model again with its weights in one file beside it",
+            shortened(file)
+        )));
     }
     let start = number("offset")?.unwrap_or(0);
     let length = match number("length")? {
@@ -66,49 +65,44 @@ fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>> {
             let size_bytes = dtype_of(tensor.data_type).map_or(0, |dtype| dtype.size_bytes());
             let mut factors = sides.chain([Some(size_bytes as u64)]);
             let length = factors.try_fold(1u64, |product, side| product.checked_mul(side?));
-            length.ok_or_else(|| WeightsError::tensor(tensor.name, "has impossible sides"))?
+            length.ok_or_else(|| refused("has impossible sides".to_owned()))?
         }
     };
-    let end = start.checked_add(length).ok_or_else(|| {
-        WeightsError::tensor(
-            tensor.name,
-            format!("needs {length} bytes from byte {start} of its file"),
-        )
-    })?;
+    let end = start
+        .checked_add(length)
+        .ok_or_else(|| refused(format!("needs {length} bytes from byte {start} of its file")))?;
     Ok(Location { file, start, end })
 }
 
-/// Calls `visit` with every tensor of a graph.
-fn each_tensor<'m>(
-    graph: &mut Graph<'m>,
-    visit: &mut impl FnMut(&mut Tensor<'m>) -> Result<()>,
-) -> Result<()> {
+/// Changes a tensor.
+type Visit<'v, 'm> = &'v mut dyn FnMut(&mut Tensor<'m>) -> Result<()>;
+
+fn each_of_graph<'m>(graph: &mut Graph<'m>, visit: Visit<'_, 'm>) -> Result<()> {
     graph.initializer.iter_mut().try_for_each(&mut *visit)?;
-    graph.node.iter_mut().try_for_each(|node| each_of_node(node, visit))
+    each_of_nodes(&mut graph.node, visit)
 }
 
-fn each_of_node<'m>(
-    node: &mut Node<'m>,
-    visit: &mut impl FnMut(&mut Tensor<'m>) -> Result<()>,
-) -> Result<()> {
-    for attribute in &mut node.attribute {
-        attribute.t.as_deref_mut().map_or(Ok(()), &mut *visit)?;
-        attribute.g.as_deref_mut().map_or(Ok(()), |graph| each_tensor(graph, visit))?;
+fn each_of_nodes<'m>(nodes: &mut [Node<'m>], visit: Visit<'_, 'm>) -> Result<()> {
+    for attribute in nodes.iter_mut().flat_map(|node| &mut node.attribute) {
+        if let Some(tensor) = &mut attribute.t {
+            visit(tensor)?;
+        }
+        if let Some(graph) = &mut attribute.g {
+            each_of_graph(graph, visit)?;
+        }
     }
     Ok(())
 }
 
-fn each_external<'m>(
-    model: &mut Model<'m>,
-    mut visit: impl FnMut(&mut Tensor<'m>) -> Result<()>,
-) -> Result<()> {
-    let mut visit = |tensor: &mut Tensor<'m>| match tensor.is_external {
-        true => visit(tensor),
-        false => Ok(()),
-    };
-    model.graph.as_mut().map_or(Ok(()), |graph| each_tensor(graph, &mut visit))?;
-    let mut nodes = model.functions.iter_mut().flat_map(|function| &mut function.node);
-    nodes.try_for_each(|node| each_of_node(node, &mut visit))
+/// Calls `visit` with every external tensor of a model.
+fn each_external<'m>(model: &mut Model<'m>, visit: Visit<'_, 'm>) -> Result<()> {
+    let visit: Visit<'_, 'm> =
+        &mut |tensor| if tensor.is_external { visit(tensor) } else { Ok(()) };
+    if let Some(graph) = &mut model.graph {
+        each_of_graph(graph, visit)?;
+    }
+    let mut functions = model.functions.iter_mut();
+    functions.try_for_each(|function| each_of_nodes(&mut function.node, visit))
 }
 
 /// Reads the files that the model at `path` names, and appends them to the model's bytes.
@@ -120,20 +114,16 @@ pub fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
     // For each file: the first byte, the end, and the maximum number of bytes between them.
     let mut parts: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
     let mut model = messages::decode(bytes, &budget)?;
-    each_external(&mut model, |tensor| {
+    each_external(&mut model, &mut |tensor| {
         let Location { file, start, end } = location(tensor)?;
         budget.steps(1 + file.len())?;
         let most = (end - start).saturating_mul(2).saturating_add(MAX_GAP_BYTES);
-        if let Some(part) = parts.get_mut(file) {
-            *part = (part.0.min(start), part.1.max(end), part.2.saturating_add(most));
-        } else if parts.len() == MAX_FILES {
-            return Err(WeightsError::tensor(
-                file,
-                format!("is one of more than {MAX_FILES} files"),
-            ));
-        } else {
-            parts.insert(budget.text(file)?, (start, end, most));
+        if parts.len() == MAX_FILES && !parts.contains_key(file) {
+            let problem = format!("is one of more than {MAX_FILES} files");
+            return Err(WeightsError::tensor(file, problem));
         }
+        let part = parts.entry(budget.text(file)?).or_insert((start, end, 0));
+        *part = (part.0.min(start), part.1.max(end), part.2.saturating_add(most));
         Ok(())
     })?;
     drop(model);
@@ -191,7 +181,7 @@ pub fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
 /// stays external.
 pub fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
     let files = std::mem::take(&mut model.files);
-    each_external(model, |tensor| {
+    each_external(model, &mut |tensor| {
         let Location { file, start, end } = location(tensor)?;
         budget.steps(1 + files.len())?;
         let Some(found) = files.iter().find(|found| found.name == file) else {
