@@ -106,6 +106,8 @@ pub struct Places<'t, 'a> {
     tensors: &'t NamedTensors<'a>,
     by_name: HashMap<String, Place<'t, 'a>>,
     role_of: fn(&str) -> Role,
+    /// The first two keys of one weight.
+    twice: Option<[&'t str; 2]>,
 }
 
 impl NamedShapes for Places<'_, '_> {
@@ -123,22 +125,12 @@ impl NamedShapes for Places<'_, '_> {
 }
 
 impl<'t, 'a> Places<'t, 'a> {
-    /// The weights of a file, each of which occurs once. `role_of` returns the meaning of a key.
+    /// The weights of a file. `role_of` returns the meaning of a key. If a weight occurs twice, the last one counts.
     pub fn of(
         tensors: &'t NamedTensors<'a>,
         role_of: fn(&str) -> Role,
         budget: &Budget,
     ) -> Result<Self> {
-        let (places, twice) = Self::of_any(tensors, role_of, budget)?;
-        twice.map_or(Ok(places), Err)
-    }
-
-    /// The weights of any file. If a weight occurs twice, the last one counts, and the error for it is returned as well.
-    pub fn of_any(
-        tensors: &'t NamedTensors<'a>,
-        role_of: fn(&str) -> Role,
-        budget: &Budget,
-    ) -> Result<(Self, Option<WeightsError>)> {
         let (mut by_name, mut twice) = (HashMap::new(), None);
         for (position, (key, tensor)) in tensors.iter().enumerate() {
             budget.steps(1)?;
@@ -148,13 +140,10 @@ impl<'t, 'a> Places<'t, 'a> {
             budget.bytes(name.len())?;
             let place = Place { key, tensor, position };
             if let Some(first) = budget.insert(&mut by_name, name, place)? {
-                twice.get_or_insert(WeightsError::DuplicateKey {
-                    first: shortened(first.key),
-                    second: shortened(key),
-                });
+                twice.get_or_insert([first.key, key.as_str()]);
             }
         }
-        Ok((Self { tensors, by_name, role_of }, twice))
+        Ok(Self { tensors, by_name, role_of, twice })
     }
 
     fn get(&self, name: &str) -> Result<Place<'t, 'a>> {
@@ -166,8 +155,11 @@ impl<'t, 'a> Places<'t, 'a> {
         Ok(self.get(name)?.tensor)
     }
 
-    /// Refuses missing weights and keys that are not part of the network.
+    /// Refuses missing weights, weights that occur twice, and keys that are not part of the network.
     pub fn check_keys(&self, needed: &[(String, Vec<usize>)], budget: &Budget) -> Result<()> {
+        if let Some([first, second]) = self.twice.map(|keys| keys.map(shortened)) {
+            return Err(WeightsError::DuplicateKey { first, second });
+        }
         let names = || needed.iter().map(|(name, _)| name.as_str());
         let missing: KeyList = names().filter(|name| !self.by_name.contains_key(*name)).collect();
         let names: HashSet<&str> = names().collect();

@@ -206,7 +206,7 @@ impl Inspection {
     fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<()> {
         self.family = guess(tensors, budget)?;
         // Also for files that are refused.
-        let (places, _) = Places::of_any(tensors, role_of, budget)?;
+        let places = Places::of(tensors, role_of, budget)?;
         if let Ok(spec) = checkpoint::spec(&places, &Form::JOHNSON) {
             self.outline(&spec);
         }
@@ -218,12 +218,7 @@ impl Inspection {
         let with_values = total_bytes <= budget.file_bytes().saturating_mul(2);
         for (name, tensor) in tensors {
             let facts = facts_of(name, tensor, with_values, budget)?;
-            match self.dtypes.get_mut(&facts.dtype) {
-                Some(count) => *count += 1,
-                None => {
-                    self.dtypes.insert(facts.dtype.clone(), 1);
-                }
-            }
+            *self.dtypes.entry(facts.dtype.clone()).or_default() += 1;
             self.least = extreme(f32::min, self.least, facts.least);
             self.greatest = extreme(f32::max, self.greatest, facts.greatest);
             budget.push(&mut self.tensors, facts)?;
