@@ -301,6 +301,15 @@ impl<'a> StoredTensor<'a> {
     }
 }
 
+/// Numbers as little-endian bytes, in half or single precision.
+pub fn encoded(values: &[f32], is_half: bool) -> Vec<u8> {
+    if is_half {
+        values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect()
+    } else {
+        values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+}
+
 /// Number of elements of a shape. Refuses products and ranks beyond reason.
 pub fn element_count(shape: &[usize]) -> Result<usize, TensorProblem> {
     if shape.len() > MAX_RANK {

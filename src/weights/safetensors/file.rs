@@ -24,7 +24,7 @@ use crate::weights::{
     error::shortened,
     fit::Named,
     plain_file,
-    tensor::{Dtype, StoredTensor},
+    tensor::{Dtype, StoredTensor, encoded},
 };
 
 /// Maximum length of a header. Those of style networks have about 10 KB.
@@ -247,13 +247,7 @@ pub fn write_tensors(
     let mut data = Vec::new();
     for (name, shape, values) in tensors {
         let start = data.len();
-        for value in *values {
-            if half_precision {
-                data.extend(half::f16::from_f32(*value).to_le_bytes());
-            } else {
-                data.extend(value.to_le_bytes());
-            }
-        }
+        data.extend(encoded(values, half_precision));
         let entry = serde_json::json!({
             "dtype": if half_precision { "F16" } else { "F32" },
             "shape": shape,

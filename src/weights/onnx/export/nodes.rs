@@ -15,10 +15,10 @@ use super::{
 };
 use crate::{
     graph::{
-        Arithmetic, BlockOrder, Function, Graph, Node, Op, PadMode, Sides,
+        Arithmetic, BlockOrder, Conv, Function, Graph, Node, Op, PadMode, Pool, Sides,
         resize::{Coordinates, Interpolation, Resize, Rounding, Target},
     },
-    weights::error::shortened,
+    weights::{error::shortened, tensor::encoded},
 };
 
 /// The fields of ONNX's message of a graph.
@@ -102,11 +102,7 @@ impl<'a> Writer<'a> {
 
     /// Appends weights, biases or a number, in the precision of the maps.
     pub fn weights(&mut self, name: &str, dims: &[usize], values: &[f32]) {
-        let bytes: Vec<u8> = if self.export.is_half {
-            values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect()
-        } else {
-            values.iter().flat_map(|v| v.to_le_bytes()).collect()
-        };
+        let bytes = encoded(values, self.export.is_half);
         self.append(TENSOR, &messages::tensor(name, self.number_type(), dims, &bytes));
     }
 
@@ -123,7 +119,7 @@ impl<'a> Writer<'a> {
             let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
             self.append(TENSOR, &messages::tensor(&name, INT64, &[values.len()], &bytes));
         } else if let Some(values) = messages::numbers::<f32>(word) {
-            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            let bytes = encoded(&values, false);
             self.append(TENSOR, &messages::tensor(&name, FLOAT, &[values.len()], &bytes));
         } else {
             // The graph's own input, or `_` for an absent one.
@@ -219,20 +215,10 @@ impl<'a> Writer<'a> {
                      pads = Concat [0,0] {order} axis=0\nPad x pads 0"
                 )
             }
-            Op::Conv2d(conv) | Op::ConvTranspose2d { conv, .. } => {
-                let (kernel, strides, dilations) = (conv.kernel, conv.stride, conv.dilation);
-                let (operator, more) = match node.op {
-                    Op::ConvTranspose2d { cut, extra, .. } => {
-                        let pads = ends(cut).concat();
-                        ("ConvTranspose", format!(" pads={pads:?} output_padding={extra:?}"))
-                    }
-                    _ => ("Conv", String::new()),
-                };
-                format!(
-                    "{operator} x weight bias kernel_shape={kernel:?} strides={strides:?} \
-                     dilations={dilations:?} group={}{more}",
-                    conv.groups
-                )
+            Op::Conv2d(conv) => format!("Conv {}", convolved(conv)),
+            Op::ConvTranspose2d { conv, cut, extra } => {
+                let (pads, inputs) = (ends(cut).concat(), convolved(conv));
+                format!("ConvTranspose {inputs} pads={pads:?} output_padding={extra:?}")
             }
             Op::InstanceNorm { eps } => {
                 format!("InstanceNormalization x weight bias epsilon={eps:?}")
@@ -313,20 +299,10 @@ impl<'a> Writer<'a> {
                 format!("DepthToSpace x blocksize={block} mode={mode}")
             }
             Op::SpaceToDepth { block } => format!("SpaceToDepth x blocksize={block}"),
-            Op::MaxPool(pool) | Op::AveragePool { pool, .. } => {
-                let (operator, more) = match node.op {
-                    Op::AveragePool { counts_padding, .. } => {
-                        ("AveragePool", format!(" count_include_pad={}", u8::from(counts_padding)))
-                    }
-                    _ => ("MaxPool", String::new()),
-                };
-                format!(
-                    "{operator} x kernel_shape={:?} strides={:?} pads={:?} ceil_mode={}{more}",
-                    pool.kernel,
-                    pool.stride,
-                    ends(pool.sides).concat(),
-                    u8::from(pool.is_ceil)
-                )
+            Op::MaxPool(pool) => format!("MaxPool {}", pooled(pool)),
+            Op::AveragePool { pool, counts_padding } => {
+                let counts = u8::from(counts_padding);
+                format!("AveragePool {} count_include_pad={counts}", pooled(pool))
             }
             Op::SpatialMean => "GlobalAveragePool x".to_owned(),
             Op::SpatialMax => "GlobalMaxPool x".to_owned(),
@@ -341,6 +317,19 @@ fn lacking(node: &Node, what: &'static str) -> ExportError {
 /// Rows and columns before a map, and after it.
 fn ends(sides: Sides) -> [[i64; 2]; 2] {
     [[sides.top, sides.left], [sides.bottom, sides.right]].map(|ends| ends.map(|px| px as i64))
+}
+
+/// The inputs and attributes of a convolution.
+fn convolved(Conv { kernel, stride, dilation, groups, .. }: Conv) -> String {
+    format!(
+        "x weight bias kernel_shape={kernel:?} strides={stride:?} dilations={dilation:?} group={groups}"
+    )
+}
+
+/// The input and attributes of a pooling.
+fn pooled(Pool { kernel, stride, sides, is_ceil }: Pool) -> String {
+    let (pads, is_ceil) = (ends(sides).concat(), u8::from(is_ceil));
+    format!("x kernel_shape={kernel:?} strides={stride:?} pads={pads:?} ceil_mode={is_ceil}")
 }
 
 /// The lines of a resize; `None` if ONNX has no such positions.

@@ -19,7 +19,7 @@ use crate::{
             shown,
             tensors::stored,
         },
-        tensor::{Dtype, MAX_RANK, StoredTensor, element_count},
+        tensor::{Dtype, MAX_RANK, StoredTensor, element_count, encoded},
     },
 };
 
@@ -239,7 +239,7 @@ impl<'m> Reader<'m> {
 
     /// Computed weights.
     fn weights(&mut self, sides: Vec<usize>, values: &[f32]) -> Result<Value> {
-        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let bytes = encoded(values, false);
         self.budget().bytes(bytes.len())?;
         let dtype = Dtype::Float(StorageType::F32);
         let tensor = StoredTensor::contiguous(dtype, sides, Cow::Owned(bytes));
