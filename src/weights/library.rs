@@ -108,7 +108,7 @@ impl StyleLibrary {
             let origin = Origin::User(path.clone());
             if path.is_dir() {
                 self.add_folder(&path, origin);
-            } else if has_checkpoint_ending(&path) {
+            } else if has_ending(&path, &CHECKPOINT_ENDINGS) {
                 self.add_file(&path, origin);
             }
         }
@@ -292,10 +292,6 @@ pub(super) fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| endings.iter().any(|known| known.eq_ignore_ascii_case(e)))
-}
-
-fn has_checkpoint_ending(path: &Path) -> bool {
-    has_ending(path, &CHECKPOINT_ENDINGS)
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{allocation::can_allocate, network::Network};
+use crate::{allocation::can_allocate, mode::named, network::Network};
 
 pub use budget::{Budget, ReadCost};
 pub use choice::Choice;
@@ -180,16 +180,7 @@ enum Format {
     Onnx,
 }
 
-impl Format {
-    /// The name in messages.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Safetensors => "safetensors",
-            Self::Torch => "PyTorch",
-            Self::Onnx => "ONNX",
-        }
-    }
-}
+named!(Format, "file format", Safetensors = "safetensors", Torch = "PyTorch", Onnx = "ONNX");
 
 /// Detects the format from the file's first bytes; the file name does not count.
 fn format_of(bytes: &[u8]) -> Result<Format> {
