@@ -15,7 +15,7 @@ use crate::{
         fit::{check_values, values},
         onnx::{
             messages::Attribute,
-            numbers::{Call, MAX_COUNT, Numbers, Values},
+            numbers::{Call, MAX_COUNT, Numbers, Values, sliced},
             shown,
             tensors::stored,
         },
@@ -162,13 +162,9 @@ impl<'m> Reader<'m> {
             if node.op_type == "Size" {
                 return Numbers::int(i64::try_from(element_count(sides).ok()?).ok()?);
             }
-            let end = |name: &str, absent: i64| {
-                let at = node.int(name, absent);
-                let at = if at < 0 { at.saturating_add(sides.len() as i64) } else { at };
-                at.clamp(0, sides.len() as i64) as usize
-            };
-            let (start, end) = (end("start", 0), end("end", sides.len() as i64));
-            Numbers::ints(sides.get(start..end)?.iter().map(|side| *side as i64).collect())
+            let (start, end) = (node.int("start", 0), node.int("end", i64::MAX));
+            let (part, _) = sliced(sides.len(), start, end, 1)?;
+            Numbers::ints(sides[part].iter().map(|side| *side as i64).collect())
         };
         let probes: Option<Vec<Numbers>> = all.iter().map(of).collect();
         let odd = || node.refused("takes an unsupported part of a shape");

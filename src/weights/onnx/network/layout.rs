@@ -31,6 +31,10 @@ impl Part {
         matches!(self, Self::Channels { .. })
     }
 
+    pub const fn is_pixels(&self) -> bool {
+        !self.is_channels()
+    }
+
     /// The number of values along the part, for a map of these rows and columns.
     const fn extent(self, (rows, columns): (usize, usize)) -> usize {
         match self {
@@ -151,6 +155,20 @@ impl Layout {
     /// The index of a side. Files may count from the end with negative numbers.
     pub fn side(&self, number: i64) -> Option<usize> {
         wrapped(number, self.sides.len())
+    }
+
+    /// Whether the given sides contain all parts of a kind; `None` if they contain only some. Parts of length 1 do not
+    /// matter.
+    pub fn covers(
+        &self,
+        sides: &[usize],
+        is_of_kind: fn(&Part) -> bool,
+        sizes: &[(usize, usize)],
+    ) -> Option<bool> {
+        let is_own = |part: &Part| is_of_kind(part) && !part.is_one(sizes);
+        let own = (0..self.sides.len()).filter(|&side| self.sides[side].iter().any(is_own));
+        let covered: Vec<bool> = own.map(|side| sides.contains(&side)).collect();
+        covered.iter().all_equal().then(|| covered.contains(&true))
     }
 
     /// The length of every side, for a map of these rows and columns.

@@ -251,7 +251,7 @@ struct Reader<'m> {
     graph: Graph,
     /// The weights of every node.
     weights: Vec<Option<Held>>,
-    /// The size of every node's map at every probe.
+    /// The size of every node's map at every probe, of which there is at least one.
     shapes: Vec<Vec<Shape>>,
     /// The photo sizes that the graph is read for.
     rule: SizeRule,
@@ -424,9 +424,6 @@ impl<'m> Reader<'m> {
                     given.iter().take(4).join(" and ")
                 )))
             })?;
-            if shape.height.min(shape.width).min(shape.channels) == 0 {
-                return Err(refused(format!("{name} makes a map of {shape}")));
-            }
             shapes.push(shape);
         }
         self.shapes.push(shapes);
@@ -442,7 +439,7 @@ impl<'m> Reader<'m> {
 
     /// The lengths of a value's sides for a message.
     fn sides_shown(&self, map: &MapValue) -> String {
-        shown(self.lengths(map).first().map_or(&[], Vec::as_slice))
+        shown(&self.lengths(map)[0])
     }
 
     /// Rows and columns of a map at every probe.
@@ -451,7 +448,7 @@ impl<'m> Reader<'m> {
     }
 
     fn channels(&self, id: NodeId) -> usize {
-        self.shapes[id].first().map_or(0, |shape| shape.channels)
+        self.graph.channels(id)
     }
 
     /// A map with other channels than `x`, and the same sides.
@@ -481,24 +478,25 @@ impl<'m> Reader<'m> {
                 shortened(attribute.name)
             )));
         }
-        let mut on_map = false;
+        let mut first_map = None;
         for index in 0..node.input.len() {
-            if node.input(index).is_some() {
-                on_map |= matches!(self.scope.value(index)?, Value::Map(_));
+            if node.input(index).is_some() && matches!(self.scope.value(index)?, Value::Map(_)) {
+                first_map.get_or_insert(index);
             }
         }
         if matches!(node.op_type, "Shape" | "Size") {
             return self.shape_of().map(|value| vec![value]);
         }
-        if !on_map {
+        let Some(first) = first_map else {
             return self.constant().map(|value| vec![value]);
-        }
-        let maps = match node.op_type {
-            "Split" => self.split()?,
-            operator => {
-                let unsupported = || node.refused("is not done to pictures by this program");
-                vec![rules::rule(operator).ok_or_else(unsupported)?(self)?]
-            }
+        };
+        let operator = node.op_type;
+        let x = self.map(if rules::may_begin_with_constants(operator) { first } else { 0 })?;
+        let maps = if operator == "Split" {
+            self.split(x)?
+        } else {
+            let unsupported = || node.refused("is not done to pictures by this program");
+            vec![rules::rule(operator).ok_or_else(unsupported)?(self, x)?]
         };
         Ok(maps.into_iter().map(Value::Map).collect())
     }

@@ -159,20 +159,14 @@ impl Reader<'_> {
                 Op::Function(Function::Tanh) => (-1.0, 1.0),
                 Op::Function(Function::Sigmoid | Function::HardSigmoid { .. }) => (0.0, 1.0),
                 Op::Function(Function::Clip { least, most }) => {
-                    // Rounding says more than limits.
-                    let before = inputs[0];
-                    if scale == 1.0
-                        && matches!(
-                            self.op(before).0,
-                            Op::Function(Function::Round | Function::Floor)
-                        )
-                    {
-                        at = before;
-                        continue;
+                    // Only levels are rounded, which says more than limits.
+                    let is_rounding =
+                        |op: Op| matches!(op, Op::Function(Function::Round | Function::Floor));
+                    if scale == 1.0 && is_rounding(self.op(inputs[0]).0) {
+                        return Some(PixelRange::Bytes);
                     }
                     (least, most)
                 }
-                // Only levels are rounded.
                 Op::Function(Function::Round | Function::Floor) if scale == 1.0 => {
                     return Some(PixelRange::Bytes);
                 }

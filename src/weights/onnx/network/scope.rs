@@ -4,7 +4,7 @@
 use std::{borrow::Cow, cell::Cell, collections::HashMap, sync::LazyLock};
 
 use super::{
-    Budget, MapValue, Result, WeightsError,
+    Budget, MapValue, Result, WeightsError, equal,
     messages::{Name, Node},
     numbers::{Numbers, fewer_or_more, reshaped},
 };
@@ -123,23 +123,25 @@ impl<'m> Scope<'m> {
 
     /// Numbers that are the same at every probe.
     pub fn fixed_numbers(&self, index: usize) -> Result<Option<Numbers>> {
-        match self.numbers(index)?.as_deref() {
-            None => Ok(None),
-            Some([first, rest @ ..]) if rest.iter().all(|n| n == first) => {
-                self.budget.bytes(first.size_bytes())?;
-                Ok(Some(first.clone()))
-            }
-            Some(_) => Err(self.of_size(self.node.refused("depends on the size of the picture"))),
-        }
+        let Some(probes) = self.numbers(index)? else {
+            return Ok(None);
+        };
+        let numbers = equal(probes.iter()).ok_or_else(|| self.differs())?;
+        self.budget.bytes(numbers.size_bytes())?;
+        Ok(Some(numbers.clone()))
     }
 
-    /// Integers from an attribute or, since some opset, from an input.
-    pub fn ints(&self, attribute: &str, index: usize) -> Result<Option<Cow<'m, [i64]>>> {
-        if let Some(attribute) = self.node.attribute(attribute) {
-            return Ok(Some(Cow::Borrowed(attribute.ints.as_slice())));
-        }
-        let numbers = self.fixed_numbers(index)?;
-        Ok(numbers.and_then(|numbers| Some(Cow::Owned(numbers.as_ints()?.to_vec()))))
+    /// Integers from an attribute or, since some opset, from an input, the same at every probe.
+    pub fn ints(&self, attribute: &str, index: usize) -> Result<Option<Vec<i64>>> {
+        let Some(lists) = self.int_lists(attribute, index)? else {
+            return Ok(None);
+        };
+        equal(lists.into_iter()).map_or_else(|| Err(self.differs()), |list| Ok(Some(list)))
+    }
+
+    /// Why numbers that are not the same at every probe are refused.
+    fn differs(&self) -> WeightsError {
+        self.of_size(self.node.refused("depends on the size of the picture"))
     }
 
     /// Lists of integers from an attribute or, since some opset, from an input, one for each probe.

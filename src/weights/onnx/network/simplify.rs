@@ -37,19 +37,13 @@ pub fn network(
             continue;
         }
         let before = instead[node.inputs[0]];
-        let is_only_reader = readers[node.inputs[0]] == 1;
-        let Some(step) = weights[id].take() else {
-            continue;
-        };
-        let taken = match &mut weights[before] {
-            Some(own) if is_only_reader => take_over(&nodes[before].op, own, &step, budget)?,
-            _ => false,
-        };
-        if taken {
+        let (earlier, own) = weights.split_at_mut(id);
+        if readers[node.inputs[0]] == 1
+            && let (Some(into), Some(step)) = (&mut earlier[before], &own[0])
+            && take_over(&nodes[before].op, into, step, budget)?
+        {
             instead[id] = before;
             is_needed[id] = false;
-        } else {
-            weights[id] = Some(step);
         }
     }
     let mut made = Graph::default();

@@ -31,15 +31,15 @@ fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
 }
 
 impl Reader<'_> {
-    pub fn arithmetic(&mut self) -> Result<MapValue> {
+    pub fn arithmetic(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
         let count = node.input.len();
         if count != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
             return Err(node.refused(format!("has {count} inputs")));
         }
         // Start with the first map. Constants before it are added afterwards; the order does not matter for sums.
-        let first = (0..count).find_map(|index| Some((index, self.map(index).ok()?)));
-        let (first, mut made) = first.ok_or_else(|| node.refused("has no map"))?;
+        let first = (0..count).position(|index| self.map(index).is_ok()).unwrap_or_default();
+        let mut made = x;
         for index in (0..count).filter(|&index| index != first) {
             made = match self.map(index) {
                 Ok(other) => self.combined(made, other)?,
@@ -50,7 +50,7 @@ impl Reader<'_> {
     }
 
     /// A power: products and roots if possible, otherwise by logarithms.
-    pub fn power(&mut self) -> Result<MapValue> {
+    pub fn power(&mut self, x: MapValue) -> Result<MapValue> {
         /// The largest power that is computed by products.
         const MOST: f32 = 64.0;
         /// Replaces zero, which has no logarithm.
@@ -59,11 +59,9 @@ impl Reader<'_> {
             let base = self.scope.constant(0).filter(|base| *base > 0.0);
             let base =
                 base.ok_or_else(|| self.refused("raises something other than a positive number"))?;
-            let exponent = self.map(1)?;
-            let exponent = self.scaled(&exponent, base.ln(), 0.0)?;
+            let exponent = self.scaled(&x, base.ln(), 0.0)?;
             return self.function(&exponent, Function::Exp);
         }
-        let x = self.map(0)?;
         // The exponent may be an integer, which is not allowed for weights.
         let exponent = self.scope.constant(1);
         let exponent = exponent
@@ -260,24 +258,22 @@ impl Reader<'_> {
             return None;
         }
         let count = a.layout.sides.len().max(b.layout.sides.len());
-        // The parts of a side, and whether it has length 1.
-        let at = |map: &MapValue, side: usize| {
-            // Missing sides are the first ones.
-            (side + map.layout.sides.len()).checked_sub(count).map(|own| {
-                let is_one = self.lengths(map).iter().all(|lengths| lengths[own] == 1);
-                (map.layout.sides[own].clone(), is_one)
-            })
+        // The parts of all sides, and whether they have length 1. Missing sides are the first ones.
+        let sides = |map: &MapValue| {
+            let (lengths, own) = (self.lengths(map), &map.layout.sides);
+            let is_one = |side: usize| lengths.iter().all(|lengths| lengths[side] == 1);
+            let mut sides = vec![(Vec::new(), true); count - own.len()];
+            sides.extend(own.iter().enumerate().map(|(side, parts)| (parts.clone(), is_one(side))));
+            sides
         };
-        let mut sides = Vec::new();
-        for side in 0..count {
-            sides.push(match (at(a, side), at(b, side)) {
-                (None, Some((parts, _))) | (Some((parts, _)), None) => parts,
-                (Some((parts, _)), Some((other, _))) if parts == other => parts,
-                (Some((parts, _)), Some((_, true))) => parts,
-                (Some((_, true)), Some((parts, _))) => parts,
-                _ => return None,
-            });
-        }
+        let joint = |((a, a_is_one), (b, b_is_one)): ((Vec<Part>, bool), (Vec<Part>, bool))| {
+            if a_is_one && (a.is_empty() || !b_is_one) {
+                Some(b)
+            } else {
+                (b_is_one || a == b).then_some(a)
+            }
+        };
+        let sides: Vec<_> = sides(a).into_iter().zip(sides(b)).map(joint).collect::<Option<_>>()?;
         // A side that was broadcast over another axis would occur twice.
         let mut kinds = sides.iter().flatten().map(std::mem::discriminant::<Part>);
         kinds.all_unique().then_some(Layout { sides })

@@ -91,10 +91,9 @@ fn shape_cut(
 
 impl Reader<'_> {
     /// What a convolution reads, its sizes and its weights.
-    fn convolution(&mut self, is_transposed: bool) -> Result<(NodeId, Conv, Held)> {
+    fn convolution(&mut self, x: &MapValue, is_transposed: bool) -> Result<(NodeId, Conv, Held)> {
         let node = self.scope.node;
-        let x = self.map(0)?;
-        let id = self.channels_first_node(&x)?;
+        let id = self.channels_first_node(x)?;
         let (kernel, sides) = self.kernel_at(1)?;
         let conv = extent(node, &sides, is_transposed)?;
         let bias = if node.input(2).is_some() {
@@ -116,8 +115,8 @@ impl Reader<'_> {
         Ok((id, conv, held))
     }
 
-    pub fn conv(&mut self) -> Result<MapValue> {
-        let (mut id, conv, held) = self.convolution(false)?;
+    pub fn conv(&mut self, x: MapValue) -> Result<MapValue> {
+        let (mut id, conv, held) = self.convolution(&x, false)?;
         let pad = window_pads(self.scope.node, conv.reach(), conv.stride)?;
         if pad != (Op::Pad { mode: PadMode::Constant(0.0), sides: Sides::default() }) {
             id = self.add(pad, &[id])?;
@@ -126,9 +125,9 @@ impl Reader<'_> {
         Ok(self.channels_first(made))
     }
 
-    pub fn conv_transpose(&mut self) -> Result<MapValue> {
+    pub fn conv_transpose(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let (id, conv, held) = self.convolution(true)?;
+        let (id, conv, held) = self.convolution(&x, true)?;
         let extra = node.ints("output_padding");
         let mut extra = match *extra {
             [] => [0; 2],
@@ -165,9 +164,8 @@ impl Reader<'_> {
     }
 
     /// The product of a row of channels and a matrix.
-    pub fn matrix_product(&mut self) -> Result<MapValue> {
+    pub fn matrix_product(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let lengths = self.lengths(&x);
         let last = x.layout.sides.len() - 1;
         let is_row = x.layout.axis(last) == Axis::Channels

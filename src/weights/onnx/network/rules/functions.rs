@@ -37,17 +37,16 @@ fn op_of(node: &Node<'_>) -> Option<Op> {
 /// The rule of an operator that is a function of single values.
 pub fn rule<'m>(operator: &str) -> Option<super::Rule<'m>> {
     op_of(&Node { op_type: operator, ..Node::default() })?;
-    Some(|reader| {
-        let x = reader.map(0)?;
-        op_of(reader.scope.node).map_or_else(|| Ok(x.clone()), |op| reader.with_op(&x, op))
+    Some(|reader, x| match op_of(reader.scope.node) {
+        Some(op) => reader.with_op(&x, op),
+        None => Ok(x),
     })
 }
 
 impl Reader<'_> {
     /// A function that consists of several operations.
-    pub fn composed(&mut self) -> Result<MapValue> {
+    pub fn composed(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let made = match node.op_type {
             "Neg" => self.scaled(&x, -1.0, 0.0)?,
             "Ceil" => {
@@ -83,8 +82,7 @@ impl Reader<'_> {
     }
 
     /// `x * (1 + erf(x / sqrt(2))) / 2`, or its usual approximation with tanh.
-    pub fn gelu(&mut self) -> Result<MapValue> {
-        let x = self.map(0)?;
+    pub fn gelu(&mut self, x: MapValue) -> Result<MapValue> {
         if self.scope.node.text("approximate", "none") == "none" {
             return self.function(&x, Function::Gelu);
         }
@@ -98,9 +96,8 @@ impl Reader<'_> {
     }
 
     /// A conversion of the number type. To bytes, numbers are cut off; to other integers, conversion is not supported.
-    pub fn cast(&mut self) -> Result<MapValue> {
+    pub fn cast(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         match node.int("to", 0) {
             // FLOAT, FLOAT16, DOUBLE, BFLOAT16
             1 | 10 | 11 | 16 => Ok(x),
@@ -111,16 +108,14 @@ impl Reader<'_> {
         }
     }
 
-    pub fn clip(&mut self) -> Result<MapValue> {
-        let x = self.map(0)?;
+    pub fn clip(&mut self, x: MapValue) -> Result<MapValue> {
         let least = self.number("min", 1, f32::NEG_INFINITY)?;
         let most = self.number("max", 2, f32::INFINITY)?;
         self.clipped(&x, least, most)
     }
 
     /// Negative values times a slope: one for all, or one per channel.
-    pub fn prelu(&mut self) -> Result<MapValue> {
-        let x = self.map(0)?;
+    pub fn prelu(&mut self, x: MapValue) -> Result<MapValue> {
         let slopes = self.weights_at(1)?;
         // PyTorch's slopes are a list, one per channel of a map with channels first.
         let weight = match slopes.sides.as_slice() {

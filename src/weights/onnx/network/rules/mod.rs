@@ -14,8 +14,13 @@ mod shapes;
 use super::{Axis, Held, Layout, MapValue, NodeId, Reader, equal, layout::Part};
 use crate::weights::Result;
 
-/// Adds the operations of a node with at least one map as input, and returns its result.
-pub type Rule<'m> = fn(&mut Reader<'m>) -> Result<MapValue>;
+/// Adds the operations of a node and returns its result. Gets the first of the maps that the node reads.
+pub type Rule<'m> = fn(&mut Reader<'m>, MapValue) -> Result<MapValue>;
+
+/// Whether an operator may read constants before the first map.
+pub fn may_begin_with_constants(operator: &str) -> bool {
+    matches!(operator, "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum" | "Pow" | "Concat")
+}
 
 pub fn rule<'m>(operator: &str) -> Option<Rule<'m>> {
     Some(match operator {
@@ -30,7 +35,7 @@ pub fn rule<'m>(operator: &str) -> Option<Rule<'m>> {
         "ConvTranspose" => Reader::conv_transpose,
         "DepthToSpace" | "SpaceToDepth" => Reader::blocks,
         "Ceil" | "HardSwish" | "Mish" | "Neg" | "Selu" | "Swish" => Reader::composed,
-        "Dropout" | "Identity" => |reader| reader.map(0),
+        "Dropout" | "Identity" => |_, x| Ok(x),
         "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Expand" => Reader::reshape,
         "Gather" | "GatherND" => Reader::gather,
         "Gelu" => Reader::gelu,

@@ -14,8 +14,6 @@ use crate::{
     },
 };
 
-/// Bytes of the cut of a part at a probe, including its place in the list.
-const BYTES_PER_CUT: usize = 64;
 /// Maximum number of channels that are picked individually.
 const MAX_PICKED: usize = 64;
 
@@ -28,19 +26,15 @@ struct Cut {
 }
 
 impl Reader<'_> {
-    pub fn pad(&mut self) -> Result<MapValue> {
+    pub fn pad(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let count = x.layout.sides.len();
         let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
         let pads = self.scope.ints(attribute, 1)?;
         let pads = pads.ok_or_else(|| node.refused("has no amounts"))?;
-        let axes = match self.scope.fixed_numbers(3)? {
-            Some(axes) => axes.as_ints().map(<[i64]>::to_vec),
-            None => Some((0..count as i64).collect()),
-        };
+        let axes = self.scope.ints("axes", 3)?;
+        let axes = axes.unwrap_or_else(|| (0..count as i64).collect());
         let odd = || node.refused(format!("pads by {}", shown(&pads)));
-        let axes = axes.ok_or_else(odd)?;
         if pads.len() != 2 * axes.len() {
             return Err(odd());
         }
@@ -79,9 +73,8 @@ impl Reader<'_> {
         Ok(x.moved_to(id))
     }
 
-    pub fn slice(&mut self) -> Result<MapValue> {
+    pub fn slice(&mut self, mut x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let mut x = self.map(0)?;
         let odd = || node.refused("takes an unsupported part of a map");
         // Each list may depend on the picture's size.
         let list = |name: &str, index: usize| self.scope.int_lists(name, index);
@@ -102,7 +95,8 @@ impl Reader<'_> {
                 cuts.push(Cut { before: range.start, after: length - range.end, is_backwards });
             }
             if !self.is_last_crop(&x, side, &cuts) {
-                x = self.cut(&x, side, &cuts).ok_or_else(|| self.scope.of_size(odd()))??;
+                let cut = equal(cuts.into_iter()).and_then(|cut| self.cut(&x, side, cut));
+                x = cut.ok_or_else(|| self.scope.of_size(odd()))??;
             }
         }
         Ok(x)
@@ -131,58 +125,41 @@ impl Reader<'_> {
     }
 
     /// The parts of a side.
-    pub fn split(&mut self) -> Result<Vec<MapValue>> {
+    pub fn split(&mut self, x: MapValue) -> Result<Vec<MapValue>> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let odd = || node.refused("splits a side into unsupported parts");
-        let axis = node.int("axis", 0);
-        let side = x.layout.side(axis).ok_or_else(odd)?;
+        let side = x.layout.side(node.int("axis", 0)).ok_or_else(odd)?;
+        let lengths = self.lengths(&x);
+        let length = equal(lengths.iter().map(|lengths| lengths[side]));
+        let length = length.ok_or_else(|| self.scope.of_size(odd()))?;
         let parts = node.output.len().max(1);
-        let given = self.scope.ints("split", 1)?;
-        let counts_of = |counts: &[i64]| {
-            counts.iter().map(|&c| usize::try_from(c).ok()).collect::<Option<Vec<_>>>()
+        let counts: Option<Vec<usize>> = match self.scope.ints("split", 1)? {
+            Some(counts) => counts.iter().map(|&count| usize::try_from(count).ok()).collect(),
+            None => {
+                self.budget().steps(parts)?;
+                self.budget().bytes(parts.saturating_mul(size_of::<usize>()))?;
+                // The last part may be smaller.
+                let most = length.div_ceil(parts);
+                (0..parts).map(|part| Some(length.saturating_sub(part * most).min(most))).collect()
+            }
         };
-        let given = given.map(|counts| counts_of(&counts).ok_or_else(odd)).transpose()?;
-        // For every part, the cut at every probe.
-        let count = parts.saturating_mul(self.sizes.len());
-        self.budget().steps(count)?;
-        self.budget().bytes(count.saturating_mul(BYTES_PER_CUT))?;
-        let mut cuts: Vec<Vec<Cut>> = vec![Vec::new(); parts];
-        for lengths in self.lengths(&x) {
-            let length = lengths[side];
-            // The last part may be smaller.
-            let most = length.div_ceil(parts);
-            let equal = |part: usize| length.saturating_sub(part * most).min(most);
-            let counts = match &given {
-                Some(counts) => counts.clone(),
-                None => (0..parts).map(equal).collect(),
-            };
-            let sum = counts.iter().try_fold(0usize, |s, &c| s.checked_add(c));
-            if counts.len() != parts || sum != Some(length) {
-                return Err(self.scope.of_size(odd()));
-            }
-            let mut before = 0;
-            for (part, count) in counts.into_iter().enumerate() {
-                cuts[part].push(Cut {
-                    before,
-                    after: length - before - count,
-                    is_backwards: false,
-                });
-                before += count;
-            }
-        }
-        let mut made = Vec::new();
-        for cuts in &cuts {
-            let part = self.cut(&x, side, cuts);
+        let counts = counts.filter(|counts| counts.len() == parts).ok_or_else(odd)?;
+        let (mut made, mut left) = (Vec::new(), length);
+        for count in counts {
+            let before = length - left;
+            left = left.checked_sub(count).ok_or_else(|| self.scope.of_size(odd()))?;
+            let part = self.cut(&x, side, Cut { before, after: left, is_backwards: false });
             made.push(part.ok_or_else(|| self.scope.of_size(odd()))??);
+        }
+        if left > 0 {
+            return Err(self.scope.of_size(odd()));
         }
         Ok(made)
     }
 
     /// Channels picked by index.
-    pub fn gather(&mut self) -> Result<MapValue> {
+    pub fn gather(&mut self, mut x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let mut x = self.map(0)?;
         let odd = || node.refused("selects something other than channels");
         let indices = self.scope.indices(1)?.ok_or_else(odd)?;
         // The side, the indices along it, and whether the side is removed.
@@ -203,21 +180,20 @@ impl Reader<'_> {
             {
                 return Err(odd());
             }
-            let (numbers, is_one) = (indices.values, rows.len() == skipped);
+            let is_one = rows.len() == skipped;
             for _ in 1..depth {
                 if skipped + 1 >= x.layout.sides.len() || x.layout.axis(skipped) != Axis::One {
                     return Err(odd());
                 }
                 x.layout.sides.remove(skipped);
             }
-            let (picked, outer): (Vec<_>, Vec<_>) =
-                numbers.iter().enumerate().partition(|(at, _)| at % depth == depth - 1);
-            if outer.iter().any(|(_, index)| **index != 0) {
-                return Err(odd());
-            }
-            (skipped, picked.into_iter().map(|(_, &index)| index).collect(), is_one)
+            let last = indices.values.chunks_exact(depth).map(|row| match row {
+                [outer @ .., last] if outer.iter().all(|&index| index == 0) => Some(*last),
+                _ => None,
+            });
+            (skipped, last.collect::<Option<_>>().ok_or_else(odd)?, is_one)
         };
-        let made = if x.layout.axis(side) == Axis::One && picked == [0] {
+        let mut made = if x.layout.axis(side) == Axis::One && picked == [0] {
             x
         } else {
             let channels = self.channels(x.node);
@@ -227,23 +203,22 @@ impl Reader<'_> {
                 places.filter(|_| x.layout.axis(side) == Axis::Channels).ok_or_else(odd)?;
             self.picked(&x, &places)?
         };
-        let mut made = made;
         if is_one {
             made.layout.sides.remove(side);
         }
         Ok(made)
     }
 
-    pub fn concat(&mut self) -> Result<MapValue> {
+    pub fn concat(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let read: Vec<_> = (0..node.input.len()).map(|index| self.map(index)).collect();
-        let beside = read.iter().flatten().next().cloned();
-        let what = if read.iter().all(Result::is_ok) { "maps" } else { "maps with constants" };
-        let mut maps = Vec::new();
-        for (index, map) in read.into_iter().enumerate() {
-            maps.push(match (map, &beside) {
-                (Err(_), Some(beside)) => self.constant_beside(index, beside)?,
-                (map, _) => map?,
+        let (mut maps, mut what) = (Vec::new(), "maps");
+        for index in 0..node.input.len() {
+            maps.push(match self.map(index) {
+                Ok(map) => map,
+                Err(_) => {
+                    what = "maps with constants";
+                    self.constant_beside(index, &x)?
+                }
             });
         }
         let odd = || node.refused(format!("concatenates {what} along an axis other than channels"));
@@ -274,9 +249,8 @@ impl Reader<'_> {
     }
 
     /// Turns channels into blocks of pixels, or the reverse.
-    pub fn blocks(&mut self) -> Result<MapValue> {
+    pub fn blocks(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let id = self.channels_first_node(&x)?;
         let block = node.int("blocksize", 0);
         let block = usize::try_from(block).unwrap_or_default();
@@ -292,9 +266,9 @@ impl Reader<'_> {
         Ok(self.channels_first(made))
     }
 
-    /// A part of a side, which must be the same at every probe; `None` if it is not supported.
-    fn cut(&mut self, x: &MapValue, side: usize, cuts: &[Cut]) -> Option<Result<MapValue>> {
-        let cut @ Cut { before, after, is_backwards } = equal(cuts.iter().copied())?;
+    /// A part of a side; `None` if it is not supported.
+    fn cut(&mut self, x: &MapValue, side: usize, cut: Cut) -> Option<Result<MapValue>> {
+        let Cut { before, after, is_backwards } = cut;
         if cut == Cut::default() {
             return Some(Ok(x.clone()));
         }

@@ -1,6 +1,6 @@
 //! Norms that are a single node.
 
-use super::{MapValue, Reader};
+use super::{MapValue, Part, Reader};
 use crate::{
     graph::{Arithmetic, Op},
     weights::{Result, onnx::messages::Node},
@@ -18,9 +18,8 @@ fn epsilon(node: &Node<'_>) -> Result<f64> {
 
 impl Reader<'_> {
     /// Instance norm with the picture's own statistics, or group norm, as one node or expressed with instance norm.
-    pub fn norm_groups(&mut self) -> Result<MapValue> {
+    pub fn norm_groups(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let eps = epsilon(node)?;
         let count = self.channels(x.node);
         let groups = if node.op_type == "GroupNormalization" {
@@ -45,34 +44,26 @@ impl Reader<'_> {
     }
 
     /// The norm of a pixel's channels, of a channel's pixels or of all values.
-    pub fn layer_norm(&mut self) -> Result<MapValue> {
+    pub fn layer_norm(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let odd = || node.refused("normalises unsupported sides of a map");
         let first = node.int("axis", -1);
         let first = x.layout.side(first).ok_or_else(odd)?;
         if node.output.iter().skip(1).any(|name| !name.text.is_empty()) {
             return Err(node.refused("has more than one result"));
         }
-        let lengths = self.lengths(&x);
-        let (mut normed, mut kept) = ([false; 2], [false; 2]);
-        for (side, parts) in x.layout.sides.iter().enumerate() {
-            if lengths.iter().all(|lengths| lengths[side] == 1) {
-                continue;
-            }
-            for part in parts {
-                let of = if side < first { &mut kept } else { &mut normed };
-                of[usize::from(!part.is_channels())] = true;
-            }
-        }
+        let normed: Vec<usize> = (first..x.layout.sides.len()).collect();
+        let sizes = self.sizes_of(x.node);
+        let [of_channels, of_pixels] = [Part::is_channels, Part::is_pixels]
+            .map(|is_of_kind: fn(&Part) -> bool| x.layout.covers(&normed, is_of_kind, &sizes));
         let (eps, channels) = (epsilon(node)?, self.channels(x.node));
-        let mut made = match (normed, kept) {
-            ([true, false], [false, _]) => {
+        let mut made = match (of_channels, of_pixels) {
+            (Some(true), Some(false)) => {
                 let (ones, zeros) = (vec![1.0; channels], vec![0.0; channels]);
                 x.moved_to(self.add_weighted(Op::LayerNorm { eps }, &[x.node], ones, zeros)?)
             }
-            ([false, true], [_, false]) => self.instance_norm(&x, eps)?,
-            ([true, true], [false, false]) => self.group_norm(&x, 1, eps)?,
+            (Some(false), Some(true)) => self.instance_norm(&x, eps)?,
+            (Some(true), Some(true)) => self.group_norm(&x, 1, eps)?,
             _ => return Err(odd()),
         };
         for (index, arithmetic) in [(1, Arithmetic::Product), (2, Arithmetic::Sum)] {
@@ -85,9 +76,8 @@ impl Reader<'_> {
     }
 
     /// Batch norm with the statistics of training.
-    pub fn batch_norm(&mut self) -> Result<MapValue> {
+    pub fn batch_norm(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         self.planes(&x)?;
         if node.flag("training_mode", false) {
             return Err(node.refused("is in training"));

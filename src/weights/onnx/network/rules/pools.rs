@@ -11,9 +11,8 @@ use crate::{
 };
 
 impl Reader<'_> {
-    pub fn pool(&mut self) -> Result<MapValue> {
+    pub fn pool(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let mut id = self.channels_first_node(&x)?;
         if node.ints("kernel_shape").len() != 2 {
             return Err(node.refused("has no windows of rows and columns"));

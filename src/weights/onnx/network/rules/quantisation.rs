@@ -2,14 +2,11 @@
 
 use super::{MapValue, Reader};
 use crate::{
-    graph::{Function, Op},
+    graph::{Arithmetic, Function, Op},
     weights::{
         Result,
         onnx::{
-            network::{
-                constants::{Constant, Spread},
-                scope::Value,
-            },
+            network::{constants::Constant, scope::Value},
             numbers::wrapped,
             tensors::dtype_of,
         },
@@ -39,39 +36,31 @@ fn limits_of(dtype: &str) -> Option<[f32; 2]> {
 
 impl<'m> Reader<'m> {
     /// Quantises a map, or returns the numbers that it represents.
-    pub fn on_map(&mut self) -> Result<MapValue> {
+    pub fn on_map(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
-        let lengths = self.lengths(&x);
-        let lengths = lengths.first().cloned().unwrap_or_default();
+        let lengths = self.lengths(&x).swap_remove(0);
         let Quantisation { scaling, axis, limits } = self.quantisation(&lengths)?;
-        let by_channel = |values: &[f32], reader: &Self| {
+        let zero = scaling.zeros.first().copied().unwrap_or_default();
+        let are_equal = scaling.zeros.iter().all(|&other| other == zero);
+        let constant = |values: Vec<f32>| {
             let mut sides = vec![1; lengths.len()];
             if values.len() > 1 {
                 sides[axis] = values.len();
             }
-            match reader.spread(&x, &Constant { sides, values: values.to_vec() })? {
-                Spread::Channels(values) => Ok(values),
-                Spread::Map(..) => Err(node.refused("has scales for rows or columns")),
-            }
+            Constant { sides, values }
         };
-        let scales = by_channel(&scaling.scales, self)?;
-        let zeros = by_channel(&scaling.zeros, self)?;
-        let ones = vec![1.0; scales.len()];
-        let nothing = vec![0.0; scales.len()];
+        let (scales, zeros) = (constant(scaling.scales), constant(scaling.zeros));
         if node.op_type == "DequantizeLinear" {
-            let centred = self.affine(&x, ones, zeros.iter().map(|zero| -zero).collect())?;
-            return self.affine(&centred, scales, nothing);
+            let centred = self.with_broadcast(&x, Arithmetic::Difference, &zeros, false)?;
+            return self.with_broadcast(&centred, Arithmetic::Product, &scales, false);
         }
-        let zero = scaling.zeros.first().copied().unwrap_or_default();
-        if scaling.zeros.iter().any(|&other| other != zero) {
+        if !are_equal {
             return Err(node.refused("has a zero point for each channel"));
         }
-        let inverse = scales.iter().map(|&scale| (1.0 / f64::from(scale)) as f32).collect();
-        let divided = self.affine(&x, inverse, nothing)?;
+        let divided = self.with_broadcast(&x, Arithmetic::Quotient, &scales, false)?;
         let rounded = self.function(&divided, Function::Round)?;
         let clipped = self.clipped(&rounded, limits[0] - zero, limits[1] - zero)?;
-        self.affine(&clipped, ones, zeros)
+        self.with_broadcast(&clipped, Arithmetic::Sum, &zeros, false)
     }
 
     /// The scales and zero points of a node that reads values of these lengths.

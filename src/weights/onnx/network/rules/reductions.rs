@@ -1,6 +1,6 @@
 //! Means, sums, maxima and minima over channels or over whole maps, and softmax.
 
-use super::{Axis, MapValue, NodeId, Part, Reader};
+use super::{Axis, MapValue, NodeId, Part, Reader, equal};
 use crate::{
     graph::{Arithmetic, Conv, Function, Op},
     weights::{Result, WeightsError, onnx::refused},
@@ -19,9 +19,8 @@ enum Kind {
 }
 
 impl Reader<'_> {
-    pub fn reduce(&mut self) -> Result<MapValue> {
+    pub fn reduce(&mut self, mut x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let mut x = self.map(0)?;
         let count = x.layout.sides.len();
         let odd = || node.refused("reduces neither all channels nor all rows and columns");
         let all = || (0..count).collect::<Vec<_>>();
@@ -40,23 +39,18 @@ impl Reader<'_> {
             };
             (axes, node.flag("keepdims", true))
         };
-        // Sides of channels and sides of pixels; those of length 1 do not matter.
-        let lengths = self.lengths(&x);
-        let is_one = |side: usize| lengths.iter().all(|lengths| lengths[side] == 1);
-        let (mut channels, mut pixels) = (Vec::new(), Vec::new());
-        for side in all().into_iter().filter(|&side| !is_one(side)) {
+        let is_mixed = |&side: &usize| {
             let parts = &x.layout.sides[side];
-            match (parts.iter().any(Part::is_channels), parts.iter().all(Part::is_channels)) {
-                (true, true) => channels.push(axes.contains(&side)),
-                (false, _) => pixels.push(axes.contains(&side)),
-                (true, false) => return Err(odd()),
-            }
-        }
-        let is_over = |sides: &[bool]| match (sides.contains(&true), sides.contains(&false)) {
-            (true, true) => Err(odd()),
-            (is_over, _) => Ok(is_over),
+            parts.iter().any(Part::is_channels) && parts.iter().any(Part::is_pixels)
         };
-        let (over_channels, over_pixels) = (is_over(&channels)?, is_over(&pixels)?);
+        if axes.iter().any(is_mixed) {
+            return Err(odd());
+        }
+        let sizes = self.sizes_of(x.node);
+        let is_over = |is_of_kind: fn(&Part) -> bool| {
+            x.layout.covers(&axes, is_of_kind, &sizes).ok_or_else(odd)
+        };
+        let (over_channels, over_pixels) = (is_over(Part::is_channels)?, is_over(Part::is_pixels)?);
         let kind = match node.op_type {
             "GlobalMaxPool" | "ReduceMax" => Kind::Max,
             "ReduceMin" => Kind::Min,
@@ -75,13 +69,13 @@ impl Reader<'_> {
         let mut layout = x.layout;
         if over_channels {
             id = self.of_channels(id, kind)?;
-            for &side in &axes {
-                layout.sides[side].retain(|part| !part.is_channels());
+            let mut with_channels = axes.clone();
+            with_channels.retain(|&side| layout.sides[side].iter().any(Part::is_channels));
+            for &side in &with_channels {
+                layout.sides[side].retain(Part::is_pixels);
             }
             // The side that keeps the only channel.
-            if let Some(&side) =
-                axes.iter().find(|&&side| !is_one(side) && layout.sides[side].is_empty())
-            {
+            if let Some(&side) = with_channels.first() {
                 layout.sides[side].push(Part::all_channels(1));
             }
         }
@@ -106,9 +100,8 @@ impl Reader<'_> {
     }
 
     /// `exp(x) / sum(exp(x))` over channels.
-    pub fn softmax(&mut self) -> Result<MapValue> {
+    pub fn softmax(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let absent = if self.opset < 13 { 1 } else { -1 };
         let axis = node.int("axis", absent);
         let side = x.layout.side(axis);
@@ -142,12 +135,11 @@ impl Reader<'_> {
                 Ok(self.scaled(&x.moved_to(most), -1.0, 0.0)?.node)
             }
             Kind::Sum => {
-                let sizes = self.sizes_of(id);
-                let count = sizes.first().map_or(0, |(rows, columns)| rows * columns);
-                if sizes.iter().any(|(rows, columns)| rows * columns != count) {
+                let counts = self.sizes_of(id).into_iter().map(|(rows, columns)| rows * columns);
+                let count = equal(counts).ok_or_else(|| {
                     let error = format!("{} sums up all pixels of any picture", node.label());
-                    return Err(self.scope.of_size(refused(error)));
-                }
+                    self.scope.of_size(refused(error))
+                })?;
                 let mean = self.add(Op::SpatialMean, &[id])?;
                 Ok(self.scaled(&x.moved_to(mean), count as f32, 0.0)?.node)
             }
@@ -164,16 +156,13 @@ impl Reader<'_> {
         if channels > MAX_COMPARED {
             return Err(self.refused(format!("compares {channels} channels")));
         }
-        let mut one = |first: usize| {
-            let part = self.add(Op::Channels { first, count: 1 }, &[id])?;
-            Ok::<_, WeightsError>(self.channels_first(part))
+        let one = |reader: &mut Self, first: usize| {
+            let part = reader.add(Op::Channels { first, count: 1 }, &[id])?;
+            Ok::<_, WeightsError>(reader.channels_first(part))
         };
-        let parts = (0..channels).map(&mut one).collect::<Result<Vec<_>, _>>()?;
-        let mut parts = parts.into_iter();
-        let Some(mut made) = parts.next() else {
-            return Ok(id);
-        };
-        for part in parts {
+        let mut made = one(self, 0)?;
+        for channel in 1..channels {
+            let part = one(self, channel)?;
             made = self.extreme(kind == Kind::Max, &made, &part)?;
         }
         Ok(made.node)

@@ -10,9 +10,8 @@ use crate::{
 };
 
 impl Reader<'_> {
-    pub fn resize(&mut self) -> Result<MapValue> {
+    pub fn resize(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let axes = x.layout.axes();
         let position = |axis: Axis| axes.iter().position(|&own| own == axis);
         let (Some(rows), Some(columns)) = (position(Axis::Rows), position(Axis::Columns)) else {
@@ -46,32 +45,31 @@ impl Reader<'_> {
             (None, Some(sizes)) => (sizes, false),
             _ => return Err(node.refused("has neither scales nor sizes, or both")),
         };
-        let at = |list: &[f64], side: usize| {
-            let place = chosen.iter().position(|&chosen| chosen == side);
-            place.and_then(|place| list.get(place).copied())
-        };
         // Rows and columns at every probe.
         let mut made = Vec::new();
         for (list, lengths) in lists.iter().zip(self.lengths(&x)) {
-            let px = |side: usize| match at(list, side) {
-                // A scale is a quotient of integers that was rounded to single precision.
-                Some(scale) if is_scaled => (lengths[side] as f64 * scale + 1e-3).floor() as usize,
-                Some(size) => size as usize,
-                None => lengths[side],
-            };
-            let stays = |side: usize| {
-                let same = if is_scaled { 1.0 } else { lengths[side] as f64 };
-                at(list, side).is_none_or(|value| value == same)
-            };
-            let is_other = |&side: &usize| side != rows && side != columns;
-            if list.len() != chosen.len() || !(0..axes.len()).filter(is_other).all(stays) {
+            let mut sides = lengths.clone();
+            for (&side, &value) in chosen.iter().zip(list) {
+                sides[side] = if is_scaled {
+                    // A scale is a quotient of integers that was rounded to single precision.
+                    (lengths[side] as f64 * value + 1e-3).floor() as usize
+                } else {
+                    value as usize
+                };
+            }
+            let stays =
+                |side: usize| [rows, columns].contains(&side) || sides[side] == lengths[side];
+            if list.len() != chosen.len() || !(0..axes.len()).all(stays) {
                 let what = if is_scaled { "scales by" } else { "resizes to" };
                 return Err(node.refused(format!("{what} {}", shown(list))));
             }
-            made.push((px(rows), px(columns)));
+            made.push((sides[rows], sides[columns]));
         }
-        if is_scaled && lists.iter().all(|list| *list == lists[0]) {
-            let scale = [rows, columns].map(|side| at(&lists[0], side).unwrap_or(1.0));
+        if is_scaled && equal(lists.iter()).is_some() {
+            let scale = [rows, columns].map(|side| {
+                let place = chosen.iter().position(|&chosen| chosen == side);
+                place.map_or(1.0, |place| lists[0][place])
+            });
             return self.resized(&x, Target::Scale(scale), None);
         }
         self.resized_to(&x, &made)

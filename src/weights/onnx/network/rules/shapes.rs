@@ -15,9 +15,8 @@ const MAX_BLOCK_PX: usize = 16;
 const STEPS_PER_SIDE: usize = 16;
 
 impl Reader<'_> {
-    pub fn transpose(&mut self) -> Result<MapValue> {
+    pub fn transpose(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let count = x.layout.sides.len();
         let order = node.order(count);
         let layout = x.layout.transposed(&order).ok_or_else(|| node.refused("has an odd order"))?;
@@ -25,9 +24,8 @@ impl Reader<'_> {
         self.settled(x)
     }
 
-    pub fn reshape(&mut self) -> Result<MapValue> {
+    pub fn reshape(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let x = self.map(0)?;
         let lengths = self.lengths(&x);
         let mut shapes = Vec::new();
         for (probe, own) in lengths.iter().enumerate() {
@@ -62,7 +60,7 @@ impl Reader<'_> {
             self.scope.of_size(node.refused(format!(
                 "gives a map with the sides {} the sides {}, which cut through its pixels",
                 self.sides_shown(&x),
-                shown(shapes.first().map_or(&[][..], Vec::as_slice))
+                shown(&shapes[0])
             )))
         })?;
         self.settled(x)
