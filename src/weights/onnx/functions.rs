@@ -111,13 +111,14 @@ impl<'c, 'm> Renaming<'c, 'm> {
         budget: &Budget,
     ) -> Result<Self> {
         let mut names = HashMap::new();
-        let lists = [(&function.input, &caller.input), (&function.output, &caller.output)];
-        for (texts, given) in lists {
+        let inputs = (&function.input, &caller.input, true);
+        let outputs = (&function.output, &caller.output, false);
+        for (texts, given, is_input) in [inputs, outputs] {
             for (index, text) in texts.iter().enumerate() {
                 budget.steps(1 + text.len())?;
                 let name = given.get(index).copied().unwrap_or_default();
                 // A result that the caller does not name is a value of the function's own.
-                if std::ptr::eq(texts, &function.input) || !name.text.is_empty() {
+                if is_input || !name.text.is_empty() {
                     budget.insert(&mut names, *text, name)?;
                 }
             }

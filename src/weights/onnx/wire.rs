@@ -61,7 +61,7 @@ fn broken(what: &str, at: usize) -> WeightsError {
 /// Takes a field of a message.
 type Take<'t, 'm> = &'t mut dyn FnMut(Field<'m, '_>) -> Result<()>;
 
-/// Passes the fields of a message to `take`. The message ends at this byte of the file, and is in `depth` other messages.
+/// Passes the fields of a message to `take`. The message ends at this byte of the file and is in `depth` other ones.
 fn read_fields<'m>(
     message: &'m [u8],
     (message_end, depth): (usize, usize),
@@ -243,7 +243,7 @@ pub fn varints(mut bytes: &[u8]) -> impl Iterator<Item = i64> {
     std::iter::from_fn(move || varint(&mut bytes).map(|number| number as i64))
 }
 
-/// Takes a varint from the front: seven bits per byte, lowest first. `None` if it is truncated or has more than 64 bits.
+/// Takes a varint from the front: seven bits per byte, lowest first. `None` if it is cut off or has more than 64 bits.
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {

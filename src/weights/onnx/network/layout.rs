@@ -114,9 +114,9 @@ impl Layout {
     pub fn repeated(&self, side: usize) -> Option<Self> {
         let mut made = self.clone();
         made.sides.get_mut(side)?.insert(0, Part::Copies);
-        let behind: Vec<Part> = made.parts().skip_while(|&part| part != Part::Copies).collect();
-        let copies = behind.iter().filter(|&&part| part == Part::Copies).count();
-        let is_inside = behind.iter().all(|part| matches!(part, Part::Copies | Part::Columns));
+        let rest: Vec<Part> = made.parts().skip_while(|&part| part != Part::Copies).collect();
+        let copies = rest.iter().filter(|&&part| part == Part::Copies).count();
+        let is_inside = rest.iter().all(|part| matches!(part, Part::Copies | Part::Columns));
         (is_inside && copies <= 2).then_some(made)
     }
 
