@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::{MAX_CHANNELS, MAX_KERNEL_PX};
 use crate::tensor::Shape;
 
+/// Whether all numbers are from 1 to `most`.
+pub(super) fn are_within(most: usize, numbers: &[usize]) -> bool {
+    numbers.iter().all(|number| (1..=most).contains(number))
+}
+
 /// Pixels on each side of a map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sides {
@@ -116,10 +121,8 @@ impl Conv {
     }
 
     pub(super) fn is_in_range(&self) -> bool {
-        let channels = [self.in_channels, self.out_channels, self.groups];
-        let pixels = [self.kernel, self.stride, self.dilation];
-        channels.iter().all(|count| (1..=MAX_CHANNELS).contains(count))
-            && pixels.iter().flatten().all(|px| (1..=MAX_KERNEL_PX).contains(px))
+        are_within(MAX_CHANNELS, &[self.in_channels, self.out_channels, self.groups])
+            && are_within(MAX_KERNEL_PX, &[self.kernel, self.stride, self.dilation].concat())
             && self.in_channels.is_multiple_of(self.groups)
             && self.out_channels.is_multiple_of(self.groups)
     }
@@ -145,8 +148,7 @@ impl Pool {
     }
 
     pub(super) fn is_in_range(&self) -> bool {
-        let mut pixels = self.kernel.iter().chain(&self.stride);
-        pixels.all(|px| (1..=MAX_KERNEL_PX).contains(px)) && self.has_short_sides()
+        are_within(MAX_KERNEL_PX, &[self.kernel, self.stride].concat()) && self.has_short_sides()
     }
 
     /// Whether every window covers more than padding.

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     MAX_CHANNELS, MAX_KERNEL_PX, MAX_MAP_SIDE_PX, MAX_MARGIN_PX,
-    attributes::{Arithmetic, BlockOrder, Conv, Function, PadMode, Pool, Sides, SizeRule},
+    attributes::{
+        Arithmetic, BlockOrder, Conv, Function, PadMode, Pool, Sides, SizeRule, are_within,
+    },
     resize::{MAX_SIZE_PX, Resize, Target},
 };
 use crate::tensor::Shape;
@@ -277,16 +279,13 @@ impl Op {
                 is_number && is_short(sides)
             }
             Self::PadSame { reach, stride, .. } => {
-                [reach, stride].iter().flatten().all(|px| (1..=MAX_MARGIN_PX).contains(px))
+                are_within(MAX_MARGIN_PX, &[reach, stride].concat())
             }
-            Self::Sized(SizeRule::MultipleOf(px)) => (1..=MAX_MARGIN_PX).contains(&px),
-            Self::Sized(SizeRule::Exactly(size)) => {
-                size.iter().all(|px| (1..=MAX_SIZE_PX).contains(px))
-            }
+            Self::Sized(SizeRule::MultipleOf(px)) => are_within(MAX_MARGIN_PX, &[px]),
+            Self::Sized(SizeRule::Exactly(size)) => are_within(MAX_SIZE_PX, &size),
             Self::Constant(shape) => {
-                let sides = [shape.height, shape.width];
                 channels.contains(&shape.channels)
-                    && sides.iter().all(|px| (1..=MAX_MAP_SIDE_PX).contains(px))
+                    && are_within(MAX_MAP_SIDE_PX, &[shape.height, shape.width])
             }
             Self::Crop(sides) => is_short(sides),
             Self::InstanceNorm { eps } | Self::LayerNorm { eps } => is_single(eps) && eps >= 0.0,
@@ -296,7 +295,7 @@ impl Op {
             Self::Channels { first, count } => first < MAX_CHANNELS && channels.contains(&count),
             Self::Resize(resize) => resize.is_in_range(),
             Self::DepthToSpace { block, .. } | Self::SpaceToDepth { block } => {
-                (1..=MAX_KERNEL_PX).contains(&block)
+                are_within(MAX_KERNEL_PX, &[block])
             }
             Self::MaxPool(pool) | Self::AveragePool { pool, .. } => pool.is_in_range(),
             Self::Photo

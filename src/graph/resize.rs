@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::attributes::are_within;
 use crate::mode::named;
 
 /// How values between pixels are computed.
@@ -104,7 +105,7 @@ impl Resize {
             Target::Scale(scales) => {
                 scales.iter().all(|s| (1.0 / MAX_SCALE..=MAX_SCALE).contains(s))
             }
-            Target::Size(size) => size.iter().all(|px| (1..=MAX_SIZE_PX).contains(px)),
+            Target::Size(size) => are_within(MAX_SIZE_PX, &size),
             Target::Like => true,
         };
         is_number && fits
