@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use itertools::Itertools;
+
 use super::{
     Budget, LibraryError, MadeBy, StyleNetwork,
     code::BUILT_IN_NETWORK,
@@ -65,19 +67,20 @@ impl NetworkLibrary {
         (!id.is_empty()).then(|| Some(self.folder()?.join(id).join(WEIGHTS))).flatten()
     }
 
+    /// The file of a network; the error names the user's networks and `other`.
+    fn existing(&self, name: &str, other: Option<&str>) -> Result<PathBuf, LibraryError> {
+        self.file(name).filter(|file| file.is_file()).ok_or_else(|| {
+            let known = other.map(str::to_owned).into_iter().chain(self.names()).join(", ");
+            LibraryError::UnknownNetwork { name: name.to_owned(), known }
+        })
+    }
+
     /// Reads a network by name.
     ///
     /// # Errors
     /// [`LibraryError::UnknownNetwork`], and [`LibraryError::Weights`] for a damaged file.
     pub fn find(&self, name: &str) -> Result<StyleNetwork, LibraryError> {
-        let Some(path) = self.file(name).filter(|path| path.is_file()) else {
-            let mut known = vec![BUILT_IN_NETWORK.to_owned()];
-            known.extend(self.names());
-            return Err(LibraryError::UnknownNetwork {
-                name: name.to_owned(),
-                known: known.join(", "),
-            });
-        };
+        let path = self.existing(name, Some(BUILT_IN_NETWORK))?;
         let network = StyleNetwork::read(&path).map_err(LibraryError::of(&path))?;
         Ok(StyleNetwork { name: id_from(name), ..network })
     }
@@ -130,12 +133,7 @@ impl NetworkLibrary {
     /// # Errors
     /// [`LibraryError::UnknownNetwork`], and [`LibraryError::Remove`] if it cannot be removed.
     pub fn remove(&self, name: &str) -> Result<PathBuf, LibraryError> {
-        let Some(file) = self.file(name).filter(|file| file.is_file()) else {
-            return Err(LibraryError::UnknownNetwork {
-                name: name.to_owned(),
-                known: self.names().join(", "),
-            });
-        };
+        let file = self.existing(name, None)?;
         let path = disk::folder_of(&file).to_owned();
         match disk::remove_folder(&path, &[WEIGHTS]) {
             Ok(()) => Ok(path),

@@ -22,20 +22,13 @@ const fn companion(input: PixelRange) -> PixelRange {
 pub fn likely_formats(known: PixelChoice) -> Vec<PixelFormat> {
     use PixelRange::{Bytes, ImageNet, Signed, Unit};
     const USUAL: [PixelRange; MOST] = [Bytes, Unit, Signed, ImageNet];
-    let ranges: Vec<(PixelRange, PixelRange)> = match (known.input, known.output) {
-        (Some(input), Some(output)) => vec![(input, output)],
-        (None, None) => USUAL.map(|input| (input, companion(input))).to_vec(),
-        (Some(input), None) => {
-            let all = std::iter::once(companion(input)).chain(USUAL);
-            all.map(|output| (input, output)).collect()
-        }
-        (None, Some(output)) => {
-            let (with, without): (Vec<_>, Vec<_>) =
-                USUAL.into_iter().partition(|&input| companion(input) == output);
-            let all = with.into_iter().chain(without);
-            all.map(|input| (input, output)).collect()
-        }
-    };
+    let ranges = |known: Option<PixelRange>| known.map_or(USUAL.to_vec(), |range| vec![range]);
+    let (inputs, outputs) = (ranges(known.input), ranges(known.output));
+    // The likely output of every input comes before all others.
+    let likely = inputs.iter().map(|&input| (input, companion(input)));
+    let likely = likely.filter(|(_, output)| known.output.is_none_or(|known| known == *output));
+    let all = inputs.iter().copied().cartesian_product(outputs);
+    let ranges: Vec<(PixelRange, PixelRange)> = likely.chain(all).unique().collect();
     let orders = match (known.order, ranges.as_slice()) {
         (Some(order), _) => vec![order],
         (None, [_]) => ChannelOrder::ALL.to_vec(),

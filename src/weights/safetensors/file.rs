@@ -157,11 +157,12 @@ pub fn header_length(start: &[u8], file_bytes: u64) -> Result<usize> {
 
 fn parse_header(text: &[u8], budget: &Budget) -> Result<Header> {
     budget.steps(text.len())?;
-    // Every value in a map follows a colon, and all but the first side of a tensor a comma.
+    // Every value in a map follows a colon, and all but the first side of a tensor a comma. An entry has four colons,
+    // which pay for its place in a growing list.
     let count = |sign: u8| text.iter().filter(|&&byte| byte == sign).count();
     budget.bytes(text.len() + BYTES_PER_VALUE * count(b':') + size_of::<usize>() * count(b','))?;
     let mut json = serde_json::Deserializer::from_slice(text);
-    let header = json.deserialize_map(HeaderVisitor(budget)).map_err(broken)?;
+    let header = json.deserialize_map(HeaderVisitor).map_err(broken)?;
     json.end().map_err(broken)?;
     let mut seen = HashMap::new();
     for (key, _) in &header.tensors {
@@ -170,10 +171,10 @@ fn parse_header(text: &[u8], budget: &Budget) -> Result<Header> {
     Ok(header)
 }
 
-/// Reads a header entry by entry, so that each is charged to the budget before the next is read.
-struct HeaderVisitor<'b>(&'b Budget);
+/// Reads a header entry by entry, and keeps those with equal keys.
+struct HeaderVisitor;
 
-impl<'de> Visitor<'de> for HeaderVisitor<'_> {
+impl<'de> Visitor<'de> for HeaderVisitor {
     type Value = Header;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -196,7 +197,7 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
                 let (key, problem) = (shortened(&key), shortened(&error.to_string()));
                 A::Error::custom(format!("{key}: {problem}"))
             })?;
-            self.0.push(&mut header.tensors, (key, entry)).map_err(A::Error::custom)?;
+            header.tensors.push((key, entry));
         }
         Ok(header)
     }

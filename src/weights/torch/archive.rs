@@ -24,15 +24,10 @@ const OFFSET_AT: usize = 16;
 pub type Zip<'a> = ZipSliceArchive<&'a [u8]>;
 
 /// An entry as the directory describes it, and its bytes.
-struct Entry<'z, 'a> {
-    name: &'z str,
+pub struct Entry<'z, 'a> {
+    pub name: &'z str,
     record: ZipFileHeaderRecord<'z>,
     data: &'a [u8],
-}
-
-/// An archive whose directory has been checked.
-pub struct Archive<'z, 'a> {
-    entries: Vec<Entry<'z, 'a>>,
 }
 
 pub fn broken(problem: impl Into<String>) -> WeightsError {
@@ -68,11 +63,11 @@ pub fn locate(bytes: &[u8]) -> Result<Zip<'_>> {
     if is_declared && zip.end_offset() == bytes.len() as u64 { Ok(zip) } else { Err(cut_off()) }
 }
 
-/// Reads and checks the directory of an archive.
+/// Reads and checks the directory of an archive; returns its entries in their order.
 ///
 /// # Errors
 /// [`WeightsError::Archive`] names the entry that is a duplicate, has an unsafe path or overlaps another.
-pub fn open<'z, 'a>(zip: &'z Zip<'a>, budget: &Budget) -> Result<Archive<'z, 'a>> {
+pub fn open<'z, 'a>(zip: &'z Zip<'a>, budget: &Budget) -> Result<Vec<Entry<'z, 'a>>> {
     let count = zip.entries_hint();
     if count > MAX_ENTRIES {
         return Err(broken(format!(
@@ -110,7 +105,7 @@ pub fn open<'z, 'a>(zip: &'z Zip<'a>, budget: &Budget) -> Result<Archive<'z, 'a>
     if ranges.windows(2).any(|pair| pair[0].1 > pair[1].0) {
         return Err(broken("entries of the archive overlap"));
     }
-    Ok(Archive { entries })
+    Ok(entries)
 }
 
 /// An entry, and the range of its header and data; `None` if the header before the data does not agree with the record
@@ -130,32 +125,26 @@ fn entry<'z, 'a>(
     is_sound.then_some((entry, range))
 }
 
-impl<'z, 'a> Archive<'z, 'a> {
-    /// Names of all entries, in the directory's order.
-    pub fn names(&self) -> impl Iterator<Item = &'z str> {
-        self.entries.iter().map(|entry| entry.name)
-    }
-
-    /// Name and bytes of each entry, checked against its CRC-32.
+impl<'a> Entry<'_, 'a> {
+    /// The bytes, checked against their CRC-32.
     ///
     /// # Errors
-    /// [`WeightsError::Archive`] names the entry that is compressed, encrypted or damaged.
-    pub fn contents(&self) -> impl Iterator<Item = Result<(&'z str, &'a [u8])>> {
-        self.entries.iter().map(|Entry { name, record, data }| {
-            let failed = |problem: &str| Err(broken(format!("{} {problem}", shortened(name))));
-            if record.flags().is_encrypted() {
-                return failed("is encrypted");
-            }
-            if record.compression_method() != CompressionMethod::STORE
-                || record.uncompressed_size_hint() != data.len() as u64
-            {
-                return failed("is compressed, which PyTorch never does");
-            }
-            if crc32fast::hash(data) != record.crc32() {
-                return failed("is damaged: its checksum (CRC-32) is wrong; download it again");
-            }
-            Ok((*name, *data))
-        })
+    /// [`WeightsError::Archive`] if the entry is compressed, encrypted or damaged.
+    pub fn contents(&self) -> Result<&'a [u8]> {
+        let Self { name, record, data } = self;
+        let failed = |problem: &str| Err(broken(format!("{} {problem}", shortened(name))));
+        if record.flags().is_encrypted() {
+            return failed("is encrypted");
+        }
+        if record.compression_method() != CompressionMethod::STORE
+            || record.uncompressed_size_hint() != data.len() as u64
+        {
+            return failed("is compressed, which PyTorch never does");
+        }
+        if crc32fast::hash(data) != record.crc32() {
+            return failed("is damaged: its checksum (CRC-32) is wrong; download it again");
+        }
+        Ok(data)
     }
 }
 
@@ -220,7 +209,7 @@ mod tests {
         let budget = Budget::for_file(bytes.len());
         let read = || {
             let zip = locate(bytes)?;
-            open(&zip, &budget)?.contents().try_for_each(|entry| entry.map(drop))
+            open(&zip, &budget)?.iter().try_for_each(|entry| entry.contents().map(drop))
         };
         read().expect_err("refused").to_string()
     }
@@ -230,8 +219,10 @@ mod tests {
         for wide in [false, true] {
             let file = archive(&[("a/data.pkl", b"first"), ("a/data/0", b"")], wide);
             let zip = locate(&file).expect("has a directory");
-            let archive = open(&zip, &Budget::for_file(file.len())).expect("opens");
-            let contents: Vec<_> = archive.contents().map(|c| c.expect("sound")).collect();
+            let entries = open(&zip, &Budget::for_file(file.len())).expect("opens");
+            let contents =
+                entries.iter().map(|entry| (entry.name, entry.contents().expect("sound")));
+            let contents: Vec<_> = contents.collect();
             assert_eq!(contents, [("a/data.pkl", &b"first"[..]), ("a/data/0", b"")]);
         }
     }

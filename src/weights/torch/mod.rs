@@ -72,9 +72,10 @@ pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
 
 fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let zip = archive::locate(bytes)?;
-    let archive = archive::open(&zip, budget)?;
+    let entries = archive::open(&zip, budget)?;
+    let names = || entries.iter().map(|entry| entry.name);
     let is_pickle = |name: &&str| *name == "data.pkl" || name.ends_with("/data.pkl");
-    let mut pickles = archive.names().filter(is_pickle);
+    let mut pickles = names().filter(is_pickle);
     let root = match (pickles.next(), pickles.next()) {
         (Some(one), None) => one.strip_suffix("data.pkl").unwrap_or_default(),
         (None, _) => {
@@ -88,7 +89,7 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
             )));
         }
     };
-    if archive.names().any(|name| {
+    if names().any(|name| {
         name.strip_prefix(root)
             .is_some_and(|rest| rest == "constants.pkl" || rest.starts_with("code/"))
     }) {
@@ -97,9 +98,9 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
     let mut program: &[u8] = &[];
     let mut byte_order: &[u8] = b"little";
     let mut storages = Contents::new();
-    for entry in archive.contents() {
-        let (name, data) = entry?;
-        match name.strip_prefix(root) {
+    for entry in &entries {
+        let data = entry.contents()?;
+        match entry.name.strip_prefix(root) {
             Some("data.pkl") => program = data,
             Some("byteorder") => byte_order = data,
             other => {
