@@ -35,11 +35,8 @@ impl Value {
     }
 }
 
-/// Integers with a shape.
-pub struct Indices {
-    pub shape: Vec<usize>,
-    pub values: Vec<i64>,
-}
+/// Integers after their shape.
+pub type Indices = (Vec<usize>, Vec<i64>);
 
 /// The names of the part of a graph that has been read.
 pub struct Scope<'m> {
@@ -187,13 +184,10 @@ impl<'m> Scope<'m> {
             let tensor = &self.tensors[*id];
             self.budget.steps(tensor.element_count())?;
             self.budget.bytes(tensor.element_count().saturating_mul(size_of::<i64>()))?;
-            return Ok(tensor.to_i64().map(|values| Indices { shape: shape.clone(), values }));
+            return Ok(tensor.to_i64().map(|values| (shape.clone(), values)));
         }
         let numbers = self.fixed_numbers(index)?;
-        Ok(numbers.and_then(|numbers| {
-            let values = numbers.as_ints()?.to_vec();
-            Some(Indices { shape: numbers.shape().to_vec(), values })
-        }))
+        Ok(numbers.and_then(|n| Some((n.shape().to_vec(), n.as_ints()?.to_vec()))))
     }
 
     /// The single constant at an input, if there is one.

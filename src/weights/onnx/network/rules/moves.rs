@@ -161,18 +161,18 @@ impl Reader<'_> {
     pub fn gather(&mut self, mut x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
         let odd = || node.refused("selects something other than channels");
-        let indices = self.scope.indices(1)?.ok_or_else(odd)?;
+        let (shape, indices) = self.scope.indices(1)?.ok_or_else(odd)?;
         // The side, the indices along it, and whether the side is removed.
         let (side, picked, is_one) = if node.op_type == "Gather" {
             let side = x.layout.side(node.int("axis", 0)).ok_or_else(odd)?;
-            if indices.shape.len() > 1 {
+            if shape.len() > 1 {
                 return Err(odd());
             }
-            (side, indices.values, indices.shape.is_empty())
+            (side, indices, shape.is_empty())
         } else {
             // The last side of the indices has an index for each of the map's first sides.
             let skipped = x.layout.side(node.int("batch_dims", 0)).ok_or_else(odd)?;
-            let Some((&depth @ 1.., rows)) = indices.shape.split_last() else {
+            let Some((&depth @ 1.., rows)) = shape.split_last() else {
                 return Err(odd());
             };
             if rows.get(..skipped).is_none_or(|sides| sides.iter().any(|&side| side != 1))
@@ -187,7 +187,7 @@ impl Reader<'_> {
                 }
                 x.layout.sides.remove(skipped);
             }
-            let last = indices.values.chunks_exact(depth).map(|row| match row {
+            let last = indices.chunks_exact(depth).map(|row| match row {
                 [outer @ .., last] if outer.iter().all(|&index| index == 0) => Some(*last),
                 _ => None,
             });

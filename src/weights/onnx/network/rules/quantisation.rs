@@ -91,9 +91,9 @@ impl<'m> Reader<'m> {
                     _ => {}
                 }
                 let zeros = self.scope.indices(2)?;
-                let zeros =
+                let (_, zeros) =
                     zeros.ok_or_else(|| node.refused("has zero points that are not integers"))?;
-                zeros.values.iter().map(|&zero| zero as f32).collect()
+                zeros.into_iter().map(|zero| zero as f32).collect()
             }
             None => {
                 if let code @ 1.. = node.int("output_dtype", 0) {
