@@ -3,11 +3,11 @@
 mod shape;
 
 use eframe::egui::{
-    self, Button, Color32, CursorIcon, Mesh, Pos2, Rect, Role, Sense, Stroke, TextureHandle,
-    TextureOptions, Ui, Vec2, pos2, vec2,
+    self, Align, Align2, Button, Color32, CursorIcon, Pos2, Rect, Role, Sense, Stroke,
+    TextureHandle, TextureOptions, Ui, Vec2, pos2, vec2,
 };
 
-use self::shape::{Handle, dragged, drawn, pixels, with_ratio};
+use self::shape::{HANDLES, dragged, drawn, pixels, with_ratio};
 use super::{
     intent::{Intent, Sends},
     opened::Whole,
@@ -15,7 +15,7 @@ use super::{
     texture::{MAX_FIT, image_of},
     theme,
 };
-use crate::media::framing::Framing;
+use crate::{frame::Frame, media::framing::Framing, rotation::turn_into};
 
 /// Space around the photo, in points.
 const MARGIN: f32 = 28.0;
@@ -37,6 +37,7 @@ pub enum Ratio {
 
 /// A crop in progress.
 pub struct Cropping {
+    /// The whole photo, turned and mirrored.
     texture: TextureHandle,
     /// The framing before.
     before: Framing,
@@ -60,8 +61,10 @@ impl Cropping {
             None => (0, 0, size.0, size.1),
         };
         let min = pos2(x as f32, y as f32);
+        let mut turned = Frame::from_fn(1, 1, |_, _| [0; 4]);
+        turn_into(&whole.preview, &mut turned, framing.rotate, framing.mirror);
         Self {
-            texture: ctx.load_texture("crop", image_of(&whole.preview), TextureOptions::LINEAR),
+            texture: ctx.load_texture("crop", image_of(&turned), TextureOptions::LINEAR),
             before: framing,
             size,
             rect: Rect::from_min_size(min, vec2(width as f32, height as f32)),
@@ -172,7 +175,8 @@ impl Cropping {
         let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0));
         let scale = (room.x / size.x).min(room.y / size.y).min(MAX_FIT);
         let photo = Rect::from_center_size(area.center(), size * scale);
-        painter.add(self.picture(photo));
+        let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
+        painter.image(self.texture.id(), photo, whole, Color32::WHITE);
         self.handles(ui, photo.min, scale);
         let crop = self.on_screen(photo.min, scale);
         let shade = Color32::from_black_alpha(150);
@@ -195,8 +199,8 @@ impl Cropping {
         painter.rect_stroke(crop, 0.0, Stroke::new(3.5, dark), inside);
         painter.rect_stroke(crop, 0.0, Stroke::new(1.5, Color32::WHITE), inside);
         // The first handle is the whole rectangle.
-        for (handle, _) in &Handle::ALL[1..] {
-            let mark = Rect::from_center_size(handle.place(crop), Vec2::splat(MARK));
+        for (handle, _) in &HANDLES[1..] {
+            let mark = Rect::from_center_size(handle.pos_in_rect(&crop), Vec2::splat(MARK));
             painter.rect(mark, 1.0, Color32::WHITE, Stroke::new(1.5, dark), inside);
         }
     }
@@ -206,41 +210,18 @@ impl Cropping {
         (self.rect * scale).translate(origin.to_vec2())
     }
 
-    /// The whole photo, turned and mirrored.
-    fn picture(&self, rect: Rect) -> Mesh {
-        const CORNERS: [Pos2; 4] = [pos2(0.0, 0.0), pos2(1.0, 0.0), pos2(1.0, 1.0), pos2(0.0, 1.0)];
-        let quarters = usize::from(self.before.rotate.degrees() / 90);
-        let mut mesh = Mesh::with_texture(self.texture.id());
-        let places = [rect.left_top(), rect.right_top(), rect.right_bottom(), rect.left_bottom()];
-        for (place, pos) in places.into_iter().enumerate() {
-            // Corners 2k and 2k + 1 are left and right neighbours; mirroring swaps them.
-            let place = place ^ usize::from(self.before.mirror);
-            mesh.vertices.push(egui::epaint::Vertex {
-                pos,
-                uv: CORNERS[(place + 4 - quarters) % 4],
-                color: Color32::WHITE,
-            });
-        }
-        mesh.add_triangle(0, 1, 2);
-        mesh.add_triangle(0, 2, 3);
-        mesh
-    }
-
     /// Handles dragging of the rectangle. The photo's top left corner is at `origin`; `scale` is in points per pixel.
     fn handles(&mut self, ui: &Ui, origin: Pos2, scale: f32) {
-        for (handle, name) in Handle::ALL {
+        for (handle, name) in HANDLES {
             let crop = self.on_screen(origin, scale);
-            let along = |sign: i8, side: f32| match sign {
-                0 => (side - REACH).max(REACH / 2.0),
-                _ => REACH,
+            let is_whole = handle == Align2::CENTER_CENTER;
+            let along = |handle: Align, side: f32| match handle {
+                Align::Center => (side - REACH).max(REACH / 2.0),
+                Align::Min | Align::Max => REACH,
             };
-            let reach = match (handle.x, handle.y) {
-                (0, 0) => crop,
-                (x, y) => Rect::from_center_size(
-                    handle.place(crop),
-                    vec2(along(x, crop.width()), along(y, crop.height())),
-                ),
-            };
+            let reach = vec2(along(handle.x(), crop.width()), along(handle.y(), crop.height()));
+            let around = Rect::from_center_size(handle.pos_in_rect(&crop), reach);
+            let reach = if is_whole { crop } else { around };
             let response = ui.interact(reach, egui::Id::unique(("crop", name)), Sense::drag());
             theme::named(&response, Role::Splitter, name);
             let pointer = response.interact_pointer_pos();
@@ -253,26 +234,25 @@ impl Cropping {
                 let by = (at - start) / scale;
                 let ratio = self.fixed(self.ratio);
                 let size = self.size_points();
-                self.rect = match (handle.x, handle.y) {
+                self.rect = if is_whole && from.size() == size {
                     // A rectangle that is the whole photo cannot be moved, so the drag starts a new rectangle.
-                    (0, 0) if from.size() == size => {
-                        let start = ((start - origin) / scale).clamp(Vec2::ZERO, size);
-                        drawn(start.to_pos2(), by, size, ratio)
-                    }
-                    _ => dragged(from, handle, by, size, ratio),
+                    let start = ((start - origin) / scale).clamp(Vec2::ZERO, size);
+                    drawn(start.to_pos2(), by, size, ratio)
+                } else {
+                    dragged(from, handle, by, size, ratio)
                 };
             }
             if let Some((from, _)) = self.drag.take_if(|_| response.drag_stopped()) {
                 self.note_step((from, self.ratio));
             }
             if response.hovered() || response.dragged() {
-                ui.set_cursor_icon(match (handle.x, handle.y) {
-                    (0, 0) if self.framing().crop.is_none() => CursorIcon::Crosshair,
-                    (0, 0) => CursorIcon::Move,
-                    (0, _) => CursorIcon::ResizeVertical,
-                    (_, 0) => CursorIcon::ResizeHorizontal,
-                    (x, y) if x == y => CursorIcon::ResizeNwSe,
-                    _ => CursorIcon::ResizeNeSw,
+                ui.set_cursor_icon(match handle {
+                    _ if is_whole && self.framing().crop.is_none() => CursorIcon::Crosshair,
+                    Align2::CENTER_TOP | Align2::CENTER_BOTTOM => CursorIcon::ResizeVertical,
+                    Align2::LEFT_CENTER | Align2::RIGHT_CENTER => CursorIcon::ResizeHorizontal,
+                    Align2::LEFT_TOP | Align2::RIGHT_BOTTOM => CursorIcon::ResizeNwSe,
+                    Align2::RIGHT_TOP | Align2::LEFT_BOTTOM => CursorIcon::ResizeNeSw,
+                    _ => CursorIcon::Move,
                 });
             }
         }

@@ -1,87 +1,64 @@
 //! The rectangle of a crop: how it follows its handles and keeps its ratio, inside the photo. Rules only.
 
-use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
+use eframe::egui::{Align, Align2, Pos2, Rect, Vec2, vec2};
 
 use crate::media::framing::Crop;
 
 /// Minimum side of a crop, in pixels, if the photo is that large.
 const MIN_PX: f32 = 16.0;
 
-/// The part of the rectangle that is dragged: -1 is the left or upper edge, 1 the right or lower edge, 0 neither. Both
-/// 0 is the whole rectangle.
-#[derive(Clone, Copy, PartialEq)]
-pub struct Handle {
-    /// Left or right.
-    pub x: i8,
-    /// Top or bottom.
-    pub y: i8,
-}
-
-impl Handle {
-    /// Every handle and its name. The whole rectangle is first, because later ones are on top.
-    pub const ALL: [(Self, &'static str); 9] = [
-        (Self { x: 0, y: 0 }, "Crop"),
-        (Self { x: 0, y: -1 }, "Upper edge of the crop"),
-        (Self { x: 1, y: 0 }, "Right edge of the crop"),
-        (Self { x: 0, y: 1 }, "Lower edge of the crop"),
-        (Self { x: -1, y: 0 }, "Left edge of the crop"),
-        (Self { x: -1, y: -1 }, "Upper left corner of the crop"),
-        (Self { x: 1, y: -1 }, "Upper right corner of the crop"),
-        (Self { x: 1, y: 1 }, "Lower right corner of the crop"),
-        (Self { x: -1, y: 1 }, "Lower left corner of the crop"),
-    ];
-
-    /// The handle's position on a rectangle.
-    pub fn place(self, rect: Rect) -> Pos2 {
-        rect.center() + vec2(f32::from(self.x), f32::from(self.y)) * rect.size() / 2.0
-    }
-}
+/// The parts of the rectangle that can be dragged, and their names. The middle is the whole rectangle; it is first,
+/// because later ones are on top.
+pub const HANDLES: [(Align2, &str); 9] = [
+    (Align2::CENTER_CENTER, "Crop"),
+    (Align2::CENTER_TOP, "Upper edge of the crop"),
+    (Align2::RIGHT_CENTER, "Right edge of the crop"),
+    (Align2::CENTER_BOTTOM, "Lower edge of the crop"),
+    (Align2::LEFT_CENTER, "Left edge of the crop"),
+    (Align2::LEFT_TOP, "Upper left corner of the crop"),
+    (Align2::RIGHT_TOP, "Upper right corner of the crop"),
+    (Align2::RIGHT_BOTTOM, "Lower right corner of the crop"),
+    (Align2::LEFT_BOTTOM, "Lower left corner of the crop"),
+];
 
 /// The rectangle `from` after `handle` was dragged by `by`, inside a photo of `size`; `ratio` is the fixed ratio of
 /// width to height, if any.
-pub fn dragged(from: Rect, handle: Handle, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
-    if (handle.x, handle.y) == (0, 0) {
+pub fn dragged(from: Rect, handle: Align2, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
+    if handle == Align2::CENTER_CENTER {
         return inside(from.translate(by), size);
     }
-    // The fixed point: the opposite corner, or the middle of the opposite edge.
-    let other = Handle { x: -handle.x, y: -handle.y };
-    let anchor = other.place(from);
-    let grown = |side: f32, sign: i8, by: f32| side + f32::from(sign) * by;
-    let wished = vec2(grown(from.width(), handle.x, by.x), grown(from.height(), handle.y, by.y));
+    // The opposite corner, or the middle of the opposite edge, stays where it is.
+    let fixed = handle.flipped();
+    let anchor = fixed.pos_in_rect(&from);
+    let wished = from.size() + handle.to_sign() * by;
     // Space on the side to which the rectangle grows, or on both sides if it grows around its middle.
-    let room = |sign: i8, anchor: f32, side: f32| match sign {
-        1 => side - anchor,
-        -1 => anchor,
-        _ => 2.0 * anchor.min(side - anchor),
+    let room = |handle: Align, anchor: f32, side: f32| match handle {
+        Align::Max => side - anchor,
+        Align::Min => anchor,
+        Align::Center => 2.0 * anchor.min(side - anchor),
     };
-    let room = vec2(room(handle.x, anchor.x, size.x), room(handle.y, anchor.y, size.y));
-    let least = vec2(MIN_PX.min(size.x), MIN_PX.min(size.y));
+    let room = vec2(room(handle.x(), anchor.x, size.x), room(handle.y(), anchor.y, size.y));
+    let least = Vec2::splat(MIN_PX).min(size);
     let sides = match ratio {
-        None => vec2(wished.x.min(room.x).max(least.x), wished.y.min(room.y).max(least.y)),
+        None => wished.min(room).max(least),
         Some(ratio) => {
-            let width = match (handle.x, handle.y) {
-                (_, 0) => wished.x,
-                (0, _) => wished.y * ratio,
+            let width = match (handle.x(), handle.y()) {
+                (_, Align::Center) => wished.x,
+                (Align::Center, _) => wished.y * ratio,
                 _ => wished.x.max(wished.y * ratio),
             };
             let width = width.max(least.x).max(least.y * ratio).min(room.x).min(room.y * ratio);
             vec2(width, width / ratio)
         }
     };
-    let start = |sign: i8, anchor: f32, side: f32| match sign {
-        1 => anchor,
-        -1 => anchor - side,
-        _ => anchor - side / 2.0,
-    };
-    let min = pos2(start(handle.x, anchor.x, sides.x), start(handle.y, anchor.y, sides.y));
-    inside(Rect::from_min_size(min, sides), size)
+    inside(fixed.anchor_size(anchor, sides), size)
 }
 
 /// The rectangle that is drawn from `start` by a drag by `by`, inside a photo of `size`; `ratio` is the fixed ratio of
 /// width to height, if any.
 pub fn drawn(start: Pos2, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
-    let away = |by: f32| if by < 0.0 { -1 } else { 1 };
-    let corner = Handle { x: away(by.x), y: away(by.y) };
+    let away = |by: f32| if by < 0.0 { Align::Min } else { Align::Max };
+    let corner = Align2::new(away(by.x), away(by.y));
     dragged(Rect::from_min_max(start, start), corner, by, size, ratio)
 }
 
@@ -133,6 +110,7 @@ fn inside(rect: Rect, size: Vec2) -> Rect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use eframe::egui::pos2;
 
     const SIZE: Vec2 = vec2(400.0, 300.0);
 
@@ -144,21 +122,21 @@ mod tests {
     fn handles_move_their_sides_and_no_others() {
         let from = rect(100.0, 100.0, 200.0, 200.0);
         let by = vec2(30.0, -20.0);
-        for (x, y, expected) in [
-            (1, 1, rect(100.0, 100.0, 230.0, 180.0)),
-            (-1, -1, rect(130.0, 80.0, 200.0, 200.0)),
-            (1, 0, rect(100.0, 100.0, 230.0, 200.0)),
-            (0, -1, rect(100.0, 80.0, 200.0, 200.0)),
-            (0, 0, rect(130.0, 80.0, 230.0, 180.0)),
+        for (handle, expected) in [
+            (Align2::RIGHT_BOTTOM, rect(100.0, 100.0, 230.0, 180.0)),
+            (Align2::LEFT_TOP, rect(130.0, 80.0, 200.0, 200.0)),
+            (Align2::RIGHT_CENTER, rect(100.0, 100.0, 230.0, 200.0)),
+            (Align2::CENTER_TOP, rect(100.0, 80.0, 200.0, 200.0)),
+            (Align2::CENTER_CENTER, rect(130.0, 80.0, 230.0, 180.0)),
         ] {
-            assert_eq!(dragged(from, Handle { x, y }, by, SIZE, None), expected, "{x}, {y}");
+            assert_eq!(dragged(from, handle, by, SIZE, None), expected, "{handle:?}");
         }
     }
 
     #[test]
     fn the_rectangle_stays_inside_and_keeps_its_ratio_wherever_it_is_dragged() {
         for ratio in [None, Some(1.0), Some(16.0 / 9.0), Some(0.75)] {
-            for (handle, name) in Handle::ALL {
+            for (handle, name) in HANDLES {
                 let mut from = rect(100.0, 90.0, 180.0, 150.0);
                 if let Some(ratio) = ratio {
                     from = with_ratio(from, ratio, SIZE);
