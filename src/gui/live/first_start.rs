@@ -1,7 +1,7 @@
 //! The small cards of the very first start over the demo scene: the ways to start, shown until one is used or a key is
 //! pressed.
 
-use eframe::egui::{self, Align2, Button, Event, Key, Rect, vec2};
+use eframe::egui::{self, Align2, Event, Key, Rect};
 
 use crate::gui::{
     app::App,
@@ -11,8 +11,6 @@ use crate::gui::{
     welcome,
 };
 
-/// Height of a card, in points.
-const CARD_HEIGHT: f32 = 44.0;
 /// Height of all cards and the space below them, in points.
 const HEIGHT: f32 = 112.0;
 
@@ -62,9 +60,7 @@ impl App {
         floating(ui, "first start", Align2::CENTER_BOTTOM, area, |ui| {
             ui.horizontal(|ui| {
                 for (place, way) in welcome::ways(self.cameras.as_ref()).into_iter().enumerate() {
-                    let words = theme::icon_text(way.icon, way.title, true);
-                    let button = Button::new(words).min_size(vec2(0.0, CARD_HEIGHT));
-                    let card = key_chips::hint(ui.add(button), &way.does, way.keys);
+                    let card = way.button(ui, 0.0, false);
                     if place == 0 && live.leads_to_cards {
                         card.request_focus();
                     }
