@@ -24,7 +24,6 @@ use eframe::egui::{self, Context, Ui};
 use super::{
     batch::Batch,
     choice::{Choice, NetworkOf},
-    contact_sheet::ContactSheet,
     crop::Cropping,
     exports::Exports,
     film::FilmView,
@@ -113,14 +112,10 @@ pub struct App {
     pub(super) incoming: Incoming,
     /// What follows the pictures that are being painted in parallel with other work.
     pub(super) painted_apart: HashMap<RepaintNumber, Repaint<Self>>,
-    /// The same for pictures whose networks are read first; `None` until then.
-    pub(super) jobs: HashMap<u64, Option<RepaintNumber>>,
-    /// The number of the small painting in progress among `jobs`.
-    pub(super) trial: Option<u64>,
+    /// The number of the small painting in progress, and that of the engine once the network is read.
+    pub(super) trial: Option<(u64, Option<RepaintNumber>)>,
     /// Files to ask about after the open question.
     pub(super) unclear: VecDeque<Unclear>,
-    /// The contact sheet that is being made.
-    pub(super) sheet: Option<ContactSheet>,
     pub(super) paintings: Paintings,
     /// The crop in progress.
     pub(super) cropping: Option<Cropping>,
@@ -186,10 +181,8 @@ impl App {
             networks: HashMap::new(),
             incoming: Incoming::default(),
             painted_apart: HashMap::new(),
-            jobs: HashMap::new(),
             trial: None,
             unclear: VecDeque::new(),
-            sheet: None,
             paintings: Paintings::default(),
             cropping: None,
             painting: PhotoPainting::default(),

@@ -5,6 +5,7 @@ use eframe::egui::{ScrollArea, Ui};
 use super::{
     app::App,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
+    contact_sheet::NO_SHEET,
     fonts::icons,
     intent::Intent,
     list::choose_row,
@@ -177,9 +178,7 @@ impl App {
     pub(super) fn save_buttons(&self, ui: &mut Ui) {
         let has_result = self.workspace.finished().is_some();
         let is_saving = self.save.is_running;
-        let may_begin_sheet = self.workspace.photo().is_some() && self.sheet.is_none();
         let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
-        let no_sheet = "Open a photo first, or wait for the contact sheet in progress.";
         let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
         let can_save = has_result && !is_saving;
         let save = match self.shows_film() {
@@ -193,8 +192,8 @@ impl App {
                 icons::GRID,
                 "Contact sheet…",
                 "Save the photo in every style on one image.",
-                may_begin_sheet,
-                no_sheet,
+                self.can_make_sheet(),
+                NO_SHEET,
                 Intent::AskContactSheet,
             ),
         ] {

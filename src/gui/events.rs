@@ -102,11 +102,14 @@ impl App {
                 }
             }
             Event::BatchPhoto { done, name, outcome, .. } => {
-                if let Ok(saved) = &outcome {
-                    self.note_painting(&saved.path);
-                }
-                if let Some(batch) = &mut self.batch {
-                    batch.note(done, name, outcome);
+                let Some(batch) = &mut self.batch else {
+                    return;
+                };
+                let saved = outcome.as_ref().ok().map(|saved| saved.path.clone());
+                let saved = saved.filter(|_| batch.sheet.is_none());
+                batch.note(done, name, outcome);
+                if let Some(path) = saved {
+                    self.note_painting(&path);
                 }
             }
             Event::Live(event) => self.handle_live_event(event),
@@ -115,6 +118,7 @@ impl App {
                 if let Some(batch) = &mut self.batch {
                     batch.phase = Phase::Ended { cancelled };
                 }
+                self.write_contact_sheet();
             }
         }
     }

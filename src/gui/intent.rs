@@ -90,8 +90,6 @@ pub enum Intent {
     Save,
     /// Ask where to save the contact sheet: the photo in every style.
     AskContactSheet,
-    /// Stop painting the contact sheet.
-    StopContactSheet,
     /// Copy the result to the clipboard.
     Copy,
     /// Change the stored choices of the window.

@@ -45,44 +45,6 @@ impl App {
         self.painted_apart.remove(&number);
     }
 
-    /// Paints the picture of a job that `prepare` makes on a background thread; then calls `done`. Returns a number
-    /// for [`Self::cancel_job`].
-    pub(super) fn paint_apart(
-        &mut self,
-        prepare: impl FnOnce() -> Result<RepaintJob, String> + Send + 'static,
-        done: impl FnOnce(&mut Self, Tried) + Send + 'static,
-    ) -> u64 {
-        let number = self.ticket();
-        self.jobs.insert(number, None);
-        let prepare =
-            move || caught(prepare).map_err(EngineError::Panicked)?.map_err(TrialError::Unread);
-        self.tasks.spawn(
-            move || Ok(prepare()),
-            move |app, job| {
-                if app.jobs.remove(&number).is_none() {
-                    return;
-                }
-                let job = match job.unwrap_or_else(|why| Err(TrialError::Unread(why))) {
-                    Ok(job) => job,
-                    Err(error) => return done(app, Err(error)),
-                };
-                let frame = job.frame.clone();
-                let painting = app.repaint(job, move |app, _, painted| {
-                    app.jobs.remove(&number);
-                    done(app, painted.map(|painted| (frame, painted)).map_err(TrialError::from));
-                });
-                app.jobs.insert(number, Some(painting));
-            },
-        );
-        number
-    }
-
-    pub(super) fn cancel_job(&mut self, number: u64) {
-        if let Some(Some(painting)) = self.jobs.remove(&number) {
-            self.cancel_repaint(painting);
-        }
-    }
-
     /// Paints a small version of `photo`, or of the sample, with the network that `read` returns on a background thread;
     /// then calls `done`, unless another trial replaces this one.
     pub(super) fn try_network(
@@ -92,6 +54,8 @@ impl App {
         done: impl FnOnce(&mut Self, Tried) + Send + 'static,
     ) {
         self.stop_trial();
+        let number = self.ticket();
+        self.trial = Some((number, None));
         let prepare = move || {
             Ok(RepaintJob {
                 frame: for_trials(photo)?,
@@ -100,16 +64,32 @@ impl App {
                 look: Look::default(),
             })
         };
-        self.trial = Some(self.paint_apart(prepare, |app, tried| {
-            app.trial = None;
-            done(app, tried);
-        }));
+        let prepare =
+            move || caught(prepare).map_err(EngineError::Panicked)?.map_err(TrialError::Unread);
+        self.tasks.spawn(
+            move || Ok(prepare()),
+            move |app, job| {
+                if app.trial.take_if(|(newest, _)| *newest == number).is_none() {
+                    return;
+                }
+                let job = match job.unwrap_or_else(|why| Err(TrialError::Unread(why))) {
+                    Ok(job) => job,
+                    Err(error) => return done(app, Err(error)),
+                };
+                let frame = job.frame.clone();
+                let painting = app.repaint(job, move |app, _, painted| {
+                    app.trial = None;
+                    done(app, painted.map(|painted| (frame, painted)).map_err(TrialError::from));
+                });
+                app.trial = Some((number, Some(painting)));
+            },
+        );
     }
 
     /// Cancels the trial.
     pub(super) fn stop_trial(&mut self) {
-        if let Some(number) = self.trial.take() {
-            self.cancel_job(number);
+        if let Some((_, Some(painting))) = self.trial.take() {
+            self.cancel_repaint(painting);
         }
     }
 }

@@ -70,8 +70,6 @@ impl App {
             self.window.controls_open = false;
         } else if self.painting.request.is_some() {
             self.stop_painting();
-        } else if self.sheet.is_some() {
-            self.stop_contact_sheet();
         } else if let Some(batch) = &self.batch {
             self.perform(if batch.is_running() { Intent::StopBatch } else { Intent::CloseBatch });
         } else {
@@ -245,7 +243,6 @@ impl App {
                 }
             }
             Intent::AskContactSheet => self.ask_contact_sheet(),
-            Intent::StopContactSheet => self.stop_contact_sheet(),
             Intent::SetChoices(choices) => self.set_choices(*choices),
             Intent::ToggleFill => {
                 self.settings.choices.full_screen_fills = !self.settings.choices.full_screen_fills;

@@ -309,9 +309,6 @@ impl App {
             None => area,
         };
         self.messages.ui(ui, room, Corner::Bottom, above, only_pictures);
-        if let Some(sheet) = &self.sheet {
-            sheet.ui(ui, area);
-        }
         self.incoming.ui(ui, area, self.live.is_some());
     }
 

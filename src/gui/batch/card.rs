@@ -50,19 +50,19 @@ impl Batch {
     /// Draws the card: in the middle of `area` while it asks, in the upper right while it paints or if `area` is low.
     /// `progress` is the painted share of the current photo.
     pub fn ui(&mut self, ui: &Ui, area: Rect, painting: &Painting<'_>, progress: f32) {
-        let (pivot, at) = match self.phase {
+        let asks = self.sheet.is_none() && matches!(self.phase, Phase::Ready | Phase::Loading);
+        let (pivot, at) = if asks && area.height() >= MIDDLE_FROM {
             // The card grows downwards, so that what is under the pointer stays there.
-            Phase::Ready | Phase::Loading if area.height() >= MIDDLE_FROM => {
-                let top = vec2(0.0, QUESTION_TOP * area.height());
-                (Align2::CENTER_TOP, area.center_top() + top)
-            }
-            _ => (Align2::RIGHT_TOP, area.right_top() + vec2(-16.0, 16.0)),
+            let top = vec2(0.0, QUESTION_TOP * area.height());
+            (Align2::CENTER_TOP, area.center_top() + top)
+        } else {
+            (Align2::RIGHT_TOP, area.right_top() + vec2(-16.0, 16.0))
         };
         let most = (1.0 - QUESTION_TOP) * area.height() - QUESTION_HEIGHT;
         let list_height = most.clamp(STYLES_HEIGHT[0], STYLES_HEIGHT[1]);
         theme::floating_window(ui, CARD, (pivot, at, area), WIDTH, |ui| match self.phase {
-            Phase::Ready | Phase::Loading => self.ready_ui(ui, painting, list_height),
-            Phase::Running => self.running_ui(ui, progress),
+            _ if asks => self.ready_ui(ui, painting, list_height),
+            Phase::Ready | Phase::Loading | Phase::Running => self.running_ui(ui, progress),
             Phase::Ended { cancelled } => self.ended_ui(ui, cancelled),
         });
     }
@@ -191,7 +191,10 @@ impl Batch {
             }
             let pause = if is_paused { "Continue" } else { "Pause" };
             plain_button(ui, pause, Intent::PauseBatch(!is_paused));
-            plain_button(ui, "Cancel folder", Intent::StopBatch);
+            let cancel =
+                if self.sheet.is_some() { "Cancel contact sheet" } else { "Cancel folder" };
+            let stop = if self.is_running() { Intent::StopBatch } else { Intent::CloseBatch };
+            plain_button(ui, cancel, stop);
         });
         self.remarks_ui(ui);
     }

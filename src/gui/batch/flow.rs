@@ -1,6 +1,6 @@
 //! Confirms a batch, starts it when its networks are loaded, and stops it.
 
-use super::{BatchPhotos, BatchStyle, Phase};
+use super::{Batch, BatchPhotos, BatchStyle, Phase};
 use crate::{
     engine::{paint::OutputSize, protocol::BatchJob},
     gui::{
@@ -27,18 +27,22 @@ impl App {
                 .map(|card| self.batch_style(&card.id, &Parts::new()))
                 .collect(),
         };
-        if let Some(batch) = &mut self.batch {
-            let films = std::mem::take(&mut batch.films);
-            let (target, replaces) = (batch.target.clone(), batch.replace);
-            let has_photos = !batch.photos.is_empty();
-            self.export_films(&films, &styles, &target, replaces);
-            self.batch.take_if(|_| !has_photos);
+        let Some(mut batch) = self.batch.take() else {
+            return;
+        };
+        let films = std::mem::take(&mut batch.films);
+        self.export_films(&films, &styles, &batch.target, batch.replace);
+        if !batch.photos.is_empty() {
+            self.confirm_styles(batch, styles);
         }
-        if let Some(batch) = &mut self.batch {
-            batch.confirm(styles.clone());
-            self.retry_networks(|of| styles.iter().any(|style| style.network == *of));
-            self.start_batch();
-        }
+    }
+
+    /// Paints a batch in these styles, as soon as their networks are loaded.
+    pub(crate) fn confirm_styles(&mut self, mut batch: Batch, styles: Vec<BatchStyle>) {
+        self.retry_networks(|of| styles.iter().any(|style| style.network == *of));
+        batch.confirm(styles);
+        self.batch = Some(batch);
+        self.start_batch();
     }
 
     /// The batch's style or mix as text; or how to choose one.
@@ -93,7 +97,7 @@ impl App {
     }
 
     /// A style, or a mix with it, in the chosen model size.
-    fn batch_style(&self, id: &str, parts: &Parts) -> BatchStyle {
+    pub(crate) fn batch_style(&self, id: &str, parts: &Parts) -> BatchStyle {
         let chosen = self.workspace.photo_choice().model;
         let card = self.gallery.known(id);
         let model = card.map_or(chosen, |card| card.model(chosen));
@@ -132,6 +136,8 @@ impl App {
         };
         if let Some(style) = failed {
             batch.leave_out(style);
+            // There is nothing to confirm again about a contact sheet.
+            self.batch.take_if(|batch| batch.sheet.is_some() && batch.phase == Phase::Ready);
             return self.start_batch();
         }
         let Ok(networks) = networks.into_iter().collect() else {
@@ -149,7 +155,13 @@ impl App {
             photos.existing = Existing::Replace;
         }
         let started = self.engine.start_batch(BatchJob {
-            source: Box::new(photos),
+            source: match &batch.sheet {
+                Some(sheet) => {
+                    let titles = styles.iter().map(|style| style.title.clone()).collect();
+                    sheet.source(titles, choice.look)
+                }
+                None => Box::new(photos),
+            },
             networks,
             settings: choice.paint_settings(),
         });

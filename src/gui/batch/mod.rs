@@ -6,9 +6,11 @@
 mod card;
 mod flow;
 mod photos;
+mod sheet;
 
 pub use card::{Painting, below_card, beside_card};
 pub use photos::{BatchPhotos, painting_name};
+pub use sheet::Sheet;
 
 use std::path::{Path, PathBuf};
 
@@ -60,6 +62,8 @@ pub struct Batch {
     items: Vec<Item>,
     /// Folders and files that are not painted, as text.
     left_out: Vec<String>,
+    /// The contact sheet on which the paintings are collected, instead of in a folder.
+    pub sheet: Option<Sheet>,
     /// The output folder.
     pub target: PathBuf,
     /// Whether existing files are replaced.
@@ -71,7 +75,7 @@ pub struct Batch {
     skipped: Vec<(String, String)>,
     skipped_items: Vec<Item>,
     /// Photos that were not painted, and why. A photo that fails in several styles for the same reason is listed once.
-    failures: Vec<(String, String)>,
+    pub failures: Vec<(String, String)>,
     /// Painted photos with a note about them.
     notes: Vec<(String, String)>,
     is_stopping: bool,
@@ -92,6 +96,11 @@ impl Batch {
             left_out: left_out.iter().map(|note| remark(note)).collect(),
             ..Self::default()
         }
+    }
+
+    /// The batch of a contact sheet of the photo with this title.
+    pub fn of_sheet(sheet: Sheet, title: String) -> Self {
+        Self { sheet: Some(sheet), photos: vec![title.into()], ..Self::default() }
     }
 
     /// Lists every photo in each of these styles, one style after the other, because changing the network takes time.
@@ -174,9 +183,18 @@ impl Batch {
         }
     }
 
-    /// Whether it is running and was not stopped.
+    /// Whether a folder is being painted and was not stopped.
     pub fn goes_on(&self) -> bool {
-        self.is_running() && !self.is_stopping
+        self.is_running() && !self.is_stopping && self.sheet.is_none()
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Ended { .. })
+    }
+
+    /// Whether it is painting, or will without a question.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Loading | Phase::Running)
     }
 
     /// Whether the engine is working on it.

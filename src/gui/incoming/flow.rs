@@ -180,9 +180,9 @@ impl App {
     }
 
     fn offer_batch(&mut self, photos: Vec<PathBuf>, notes: Vec<String>) {
-        if self.batch.as_ref().is_some_and(Batch::is_running) {
+        if self.batch.as_ref().is_some_and(Batch::is_busy) {
             self.messages.error(
-                "A folder is already being painted. Wait until it is done, or cancel it first.",
+                "A folder or a contact sheet is already being painted. Wait until it is done, or cancel it first.",
             );
         } else {
             self.batch = Some(Batch::new(photos, notes));
