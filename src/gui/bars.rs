@@ -192,32 +192,13 @@ const ZOOMS: [([&str; 3], ViewStep); 4] = [
 pub fn view(ui: &mut Ui, stage: &Stage, is_seen: bool) {
     ui.spacing_mut().item_spacing = egui::Vec2::splat(VIEW_GAP);
     ui.spacing_mut().button_padding.x = VIEW_PADDING;
-    let mut offered = Vec::new();
-    if stage.has_painting() || stage.alone.is_some() {
-        offered.extend(stage.looks());
-    }
-    let font = egui::TextStyle::Button.resolve(ui.style());
-    let width = |text: &str| {
-        let color = ui.visuals().text_color();
-        let letters = (ui.painter()).layout_no_wrap(text.to_owned(), font.clone(), color);
-        letters.size().x + 2.0 * VIEW_PADDING + VIEW_GAP
-    };
-    let names = offered
-        .iter()
-        .map(|(_, name)| name.as_str())
-        .chain(ZOOMS.iter().map(|([letters, ..], _)| *letters));
-    let whole = names.map(width).sum::<f32>() + PERCENT_WIDTH;
-    // A disabled switch stays in its place.
-    let can_look = is_seen && stage.alone.is_none();
-    if whole <= ui.available_width() {
-        ui.horizontal(|ui| {
-            looks(ui, &offered, stage.compare, can_look);
-            theme::at_the_right(ui, "zoom", |ui| zooms(ui, stage, is_seen));
-        });
-    } else {
-        ui.horizontal_wrapped(|ui| looks(ui, &offered, stage.compare, can_look));
-        ui.horizontal(|ui| zooms(ui, stage, is_seen));
-    }
+    ui.horizontal_wrapped(|ui| {
+        if stage.has_painting() || stage.alone.is_some() {
+            // A disabled switch stays in its place.
+            looks(ui, &stage.looks(), stage.compare, is_seen && stage.alone.is_none());
+        }
+        theme::at_the_right(ui, "zoom", |ui| zooms(ui, stage, is_seen));
+    });
 }
 
 /// The compare modes, and the current one.

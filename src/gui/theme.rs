@@ -245,15 +245,23 @@ pub fn bar(ui: &mut Ui, padding: f32, contents: impl FnOnce(&mut Ui)) {
     });
 }
 
-/// Draws `contents` at the right end of a line, from left to right, so that Tab moves through it as it is read.
+/// Draws `contents` at the right end of a line, from left to right, so that Tab moves through it as it is read. If it
+/// does not fit into a line that wraps, it is on the next one.
 pub fn at_the_right(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
     let id = ui.scope_id().with(name);
     let before: Option<f32> = ui.data(|d| d.get_temp(id));
-    let room = ui.available_width() - before.unwrap_or(0.0);
-    if room > 0.0 {
-        ui.add_space(room);
+    let room = |ui: &Ui| ui.available_size_before_wrap().x - before.unwrap_or(0.0);
+    if room(ui) < 0.0 {
+        ui.end_row();
     }
-    let width = ui.scope(contents).response.rect.width();
+    ui.add_space(room(ui).max(0.0));
+    let shown = if ui.layout().main_wrap() {
+        let rest = vec2(ui.available_size_before_wrap().x, ui.cursor().height());
+        ui.allocate_ui_with_layout(rest, Layout::left_to_right(Align::Center), contents)
+    } else {
+        ui.scope(contents)
+    };
+    let width = shown.response.rect.width();
     if before != Some(width) {
         ui.data_mut(|d| d.insert_temp(id, width));
         ui.request_discard("the width of what stands at the right");

@@ -144,9 +144,7 @@ impl App {
                 self.lab_ui(&mut lab);
             }
             if let Some(strip) = strip {
-                let state = &self.settings.state;
-                let folds = (!paintings::is_low(ui)).then_some(state.folds_paintings);
-                strip.draw(|ui| self.paintings.strip(ui, &state.paintings, folds));
+                strip.draw(|ui| self.paintings.strip(ui, &self.settings.state.paintings));
             }
             actions.draw(|ui| self.action_bar(ui));
             self.over_stage(ui, area, false);

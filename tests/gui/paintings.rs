@@ -334,7 +334,6 @@ fn the_keyboard_reaches_the_strip() {
         }
         panic!("Tab does not lead to {name}");
     };
-    tab_to(&mut w, "Hide saved paintings");
     tab_to(&mut w, "b.png");
     w.key(Modifiers::NONE, Key::Tab);
     assert_eq!(focused(&w).as_deref(), Some("a.png"));
@@ -424,13 +423,4 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
         source: eframe::egui::MouseWheelSource::Wheel,
     });
     w.until("the strip to move", |w| left(w) < before - 20.0);
-}
-
-#[test]
-fn the_words_of_an_empty_strip_stand_beside_its_button() {
-    let w = Window::with_photo(40, 30);
-    let place = |name: &str| w.harness.get_by_label(name).rect();
-    let (words, button) = (place("Saved paintings appear here."), place("Hide saved paintings"));
-    let apart = (words.center().y - button.center().y).abs();
-    assert!(apart < button.height(), "{words:?} beside {button:?}");
 }

@@ -381,8 +381,8 @@ fn tab_goes_through_the_window_as_it_is_read() {
         "Show split",
         "Zoom out",
         "Fit",
-        "Hide saved paintings",
         "Save as…",
+        "Hide saved paintings",
         "Full screen",
     ];
     let place = |name: &str| reached.iter().position(|one| one == name);

@@ -13,11 +13,12 @@ use crate::{
         intent::Intent,
         label::{name_label, path_label},
         stage::Seen,
+        theme,
     },
     settings::{MAX_PAINTINGS, MAX_RECENT, State},
 };
 
-/// Minimum window height at which the strip is always shown, in points; in a lower window, a button shows it.
+/// Window height below which the strip is folded at first, in points.
 const ROOM_FROM: f32 = 640.0;
 
 /// Whether the window is so low that the picture needs the space of the strip.
@@ -32,19 +33,13 @@ impl App {
         self.paintings.note_written(path);
     }
 
-    /// Whether the strip is shown below the photo. If there is space, it is shown even before the first painting is
+    /// Whether there is a strip, shown or folded. If there is space, there is one even before the first painting is
     /// saved, so that the photo does not move then.
-    pub(crate) fn has_strip(&self) -> bool {
-        let has_paintings = !self.settings.state.paintings.is_empty();
-        let has_place = if is_low(&self.ctx) {
-            has_paintings && self.paintings.is_open_low
-        } else {
-            has_paintings || self.workspace.photo().is_some()
-        };
-        self.live.is_none() && !self.full_screen.is_on && has_place
+    fn offers_strip(&self) -> bool {
+        let may_be_empty = !is_low(&self.ctx) && self.workspace.photo().is_some();
+        self.live.is_none() && (may_be_empty || !self.settings.state.paintings.is_empty())
     }
 
-    /// Whether only the strip's button is shown, or in a low window nothing of the strip.
     fn folds_strip(&self) -> bool {
         if is_low(&self.ctx) {
             !self.paintings.is_open_low
@@ -53,16 +48,21 @@ impl App {
         }
     }
 
-    /// In a low window, the button that shows or hides the strip, if the strip is not empty.
+    /// Whether the strip is shown below the photo.
+    pub(crate) fn has_strip(&self) -> bool {
+        self.offers_strip() && !self.folds_strip() && !self.full_screen.is_on
+    }
+
+    /// The button that shows or hides the strip.
     pub(crate) fn strip_button(&self, ui: &mut Ui) {
-        if is_low(ui) && !self.settings.state.paintings.is_empty() {
-            strip::button(ui, self.folds_strip(), false);
+        if self.offers_strip() {
+            strip::button(ui, self.folds_strip());
         }
     }
 
     /// Makes missing thumbnails of the strip, and checks the files again when the window gets the focus.
     pub(crate) fn serve_paintings(&mut self) {
-        if !self.has_strip() || self.folds_strip() {
+        if !self.has_strip() {
             return;
         }
         if self.comes_back() {
@@ -227,7 +227,10 @@ impl App {
     pub(crate) fn viewed_buttons(&self, ui: &mut Ui) -> bool {
         let viewed = self.paintings.viewed.as_ref().filter(|_| self.live.is_none());
         if let Some(viewed) = viewed {
-            strip::buttons(ui, &viewed.path);
+            ui.horizontal_wrapped(|ui| {
+                strip::buttons(ui, &viewed.path);
+                theme::at_the_right(ui, "views of the painting", |ui| self.strip_button(ui));
+            });
         }
         viewed.is_some()
     }

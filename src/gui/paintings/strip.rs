@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use eframe::egui::{
-    self, Align, Align2, Button, Color32, FontId, Key, Label, Layout, Modifiers, Rect, Response,
-    RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, vec2,
+    self, Align2, Button, Color32, FontId, Key, Label, Modifiers, Rect, Response, RichText, Role,
+    ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, vec2,
 };
 
 use super::{Paintings, Thumbnail, is_video, kind};
@@ -25,28 +25,8 @@ use crate::gui::{
 const SIZE: egui::Vec2 = vec2(80.0, 56.0);
 
 impl Paintings {
-    /// Draws the strip of the `listed` files into `ui`, or only the button that unfolds it. `folds` is `None` if the
-    /// button is elsewhere.
-    pub fn strip(&mut self, ui: &mut Ui, listed: &[PathBuf], folds: Option<bool>) {
-        let Some(is_folded) = folds else {
-            self.pictures(ui, listed);
-            return;
-        };
-        let height = match is_folded {
-            true => ui.spacing().interact_size.y,
-            false => SIZE.y + ui.spacing().scroll.allocated_width(),
-        };
-        // Aligned at the lower edge, so that folding does not move the button away from the pointer.
-        let line = vec2(ui.available_width(), height);
-        ui.allocate_ui_with_layout(line, Layout::left_to_right(Align::Max), |ui| {
-            button(ui, is_folded, true);
-            if !is_folded {
-                ui.vertical(|ui| self.pictures(ui, listed));
-            }
-        });
-    }
-
-    fn pictures(&mut self, ui: &mut Ui, listed: &[PathBuf]) {
+    /// Draws the strip of the `listed` files into `ui`.
+    pub fn strip(&mut self, ui: &mut Ui, listed: &[PathBuf]) {
         let listed: Vec<&PathBuf> = listed.iter().filter(|path| !self.is_gone(path)).collect();
         // The wheel scrolls the strip, which has no other direction.
         ui.style_mut().always_scroll_the_only_direction = true;
@@ -104,13 +84,10 @@ impl Paintings {
 }
 
 /// The button that folds or unfolds the strip.
-pub fn button(ui: &mut Ui, is_folded: bool, has_icon: bool) {
-    let words =
-        if has_icon { theme::icon_text(icons::SAVE, "Saved", true) } else { "Saved".to_owned() };
+pub fn button(ui: &mut Ui, is_folded: bool) {
     let name = if is_folded { "Show saved paintings" } else { "Hide saved paintings" };
-    let response = ui
-        .add(egui::Button::selectable(!is_folded, words))
-        .on_hover_text("Recently saved paintings");
+    let response = ui.add(theme::tall(Button::selectable(!is_folded, "Saved")));
+    let response = response.on_hover_text("Recently saved paintings");
     response.accessible_name(name).sends(Intent::ToggleStrip);
 }
 
@@ -251,15 +228,13 @@ fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
 
 /// The buttons below a painting that is shown large.
 pub fn buttons(ui: &mut Ui, path: &Path) {
-    ui.horizontal_wrapped(|ui| {
-        let back = theme::tall(theme::main_button(ui, "Back", true));
-        key_chips::hint(ui.add(back), "Show the photo again.", "Esc").sends(Intent::ClosePainting);
-        for (name, intent) in actions(path) {
-            let mut response = ui.add(theme::tall(Button::new(name)));
-            if matches!(intent, Intent::ForgetPainting(_)) {
-                response = response.on_hover_text("The file stays.");
-            }
-            response.sends(intent);
+    let back = theme::tall(theme::main_button(ui, "Back", true));
+    key_chips::hint(ui.add(back), "Show the photo again.", "Esc").sends(Intent::ClosePainting);
+    for (name, intent) in actions(path) {
+        let mut response = ui.add(theme::tall(Button::new(name)));
+        if matches!(intent, Intent::ForgetPainting(_)) {
+            response = response.on_hover_text("The file stays.");
         }
-    });
+        response.sends(intent);
+    }
 }
