@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
     self, Color32, ColorImage, Context, Galley, Mesh, Pos2, Rect, TextureHandle, TextureOptions,
-    Ui, Vec2, pos2, vec2,
+    Ui, Vec2, emath::RectTransform, pos2, vec2,
 };
 
 use crate::frame::Frame;
@@ -21,9 +21,6 @@ const TILES_A_FRAME: usize = 4;
 /// Maximum number of tiles kept.
 const KEPT_TILES: usize = 96;
 
-/// How long a picture takes to fade in over another one.
-const FADE_SECONDS: f64 = 0.18;
-
 /// For pictures that are shown smaller than they are.
 pub const MIPMAPPED: TextureOptions =
     TextureOptions { mipmap_mode: Some(egui::TextureFilter::Linear), ..TextureOptions::LINEAR };
@@ -36,8 +33,6 @@ const TILE: TextureOptions =
 #[derive(Default)]
 pub struct Picture {
     preview: Option<(Arc<Frame>, TextureHandle)>,
-    /// The texture that the current one fades in over, and when the fade started, by egui's clock.
-    earlier: Option<(TextureHandle, f64)>,
     full: Option<Arc<Frame>>,
     /// A picture that changes continuously, shown instead of the others.
     live: Option<TextureHandle>,
@@ -52,28 +47,6 @@ impl Picture {
     pub fn frame(&self) -> Option<&Frame> {
         let preview = self.preview.as_ref().map(|(frame, _)| frame);
         self.full.as_ref().or(preview).map(Arc::as_ref)
-    }
-
-    /// Like [`Self::set`], but the new preview fades in over the previous one, or over `first` if there is none.
-    pub fn set_fading(
-        &mut self,
-        ctx: &Context,
-        name: &str,
-        preview: &Arc<Frame>,
-        full: Option<Arc<Frame>>,
-        first: Option<&TextureHandle>,
-    ) {
-        let now = ctx.input(|i| i.time);
-        let shown = self.preview.as_ref();
-        let is_other = shown.is_none_or(|(shown, _)| !Arc::ptr_eq(shown, preview));
-        // A fade also ends while the picture is not drawn.
-        self.earlier.take_if(|(_, since)| now - *since >= FADE_SECONDS);
-        // A preview that arrives during a fade continues that fade.
-        if is_other && self.earlier.is_none() {
-            let before = self.preview.take().map(|(_, texture)| texture);
-            self.earlier = before.or(first.cloned()).map(|texture| (texture, now));
-        }
-        self.set(ctx, name, preview, full);
     }
 
     /// The texture of the preview.
@@ -121,18 +94,10 @@ impl Picture {
     /// card does not support its size.
     pub fn set_live(&mut self, ctx: &Context, name: &str, image: ColorImage) {
         let image = thinned(image, ctx.input(|i| i.max_texture_side));
-        self.earlier = None;
         match &mut self.live {
             Some(texture) => texture.set(image, LIVE),
             None => self.live = Some(ctx.load_texture(name, image, LIVE)),
         }
-    }
-
-    /// Fades in a finer picture over the live one; it stays until that changes.
-    pub fn fade_in(&mut self, ctx: &Context, name: &str, image: ColorImage) {
-        let (side_px, now) = ctx.input(|i| (i.max_texture_side, i.time));
-        let finer = ctx.load_texture(name, thinned(image, side_px), LIVE);
-        self.earlier = self.live.replace(finer).map(|live| (live, now));
     }
 
     /// Removes the pixels.
@@ -167,14 +132,8 @@ impl Picture {
             return;
         }
         self.frames_drawn += 1;
-        let share = (self.earlier.as_ref()).map_or(1.0, |(_, since)| faded(ui, *since));
-        self.earlier.take_if(|_| share >= 1.0);
-        if let Some((earlier, _)) = &self.earlier {
-            draw_part(ui, earlier, rect, clip, is_flipped, Color32::WHITE);
-        }
-        let tint = Color32::WHITE.gamma_multiply(share);
         if let Some(texture) = self.texture() {
-            draw_part(ui, texture, rect, clip, is_flipped, tint);
+            draw_part(ui, texture, rect, clip, is_flipped, Color32::WHITE);
         }
         let Some(full) = self.full.clone().filter(|_| self.live.is_none()) else {
             return;
@@ -209,7 +168,7 @@ impl Picture {
                     let size = texture.size_vec2() * per_px;
                     let min = rect.min + vec2(x as f32, y as f32) * per_px;
                     let tile = Rect::from_min_size(min, size);
-                    draw_part(ui, texture, tile, clip, false, tint);
+                    draw_part(ui, texture, tile, clip, false, Color32::WHITE);
                 }
             }
         }
@@ -224,15 +183,6 @@ impl Picture {
         scale > MAX_FIT
             && self.preview.as_ref().is_some_and(|(preview, _)| preview.width() == full.width())
     }
-}
-
-/// Progress of a fade that started at `since` on egui's clock, 0 to 1. Requests another frame until it is 1.
-pub fn faded(ctx: &Context, since: f64) -> f32 {
-    let share = ((ctx.input(|i| i.time) - since) / FADE_SECONDS).clamp(0.0, 1.0) as f32;
-    if share < 1.0 {
-        ctx.request_repaint();
-    }
-    share
 }
 
 /// Draws the part of `texture`, stretched over `rect`, that is inside `clip`, mirrored if requested. `tint` is white
@@ -250,17 +200,9 @@ pub fn draw_part(
         return;
     }
     let mut mesh = Mesh::with_texture(texture.id());
-    mesh.add_rect_with_uv(part, mirrored(share_of(part, rect), is_flipped), tint);
+    let shares = RectTransform::from_to(rect, Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)));
+    mesh.add_rect_with_uv(part, mirrored(shares.transform_rect(part), is_flipped), tint);
     ui.painter().add(mesh);
-}
-
-/// Position of `part` in `whole`, in shares of its sides.
-fn share_of(part: Rect, whole: Rect) -> Rect {
-    let share = |p: Pos2| {
-        let from = p - whole.min;
-        pos2(from.x / whole.width(), from.y / whole.height())
-    };
-    Rect::from_min_max(share(part.min), share(part.max))
 }
 
 /// The part of a texture to draw, from left to right, so that the mirrored picture shows `uv`; `uv` itself if the
@@ -347,10 +289,7 @@ mod tests {
 
     #[test]
     fn a_mirror_shows_the_other_side() {
-        let whole = Rect::from_min_max(pos2(10.0, 20.0), pos2(50.0, 40.0));
-        let left = Rect::from_min_max(whole.min, pos2(20.0, 40.0));
-        let uv = share_of(left, whole);
-        assert_eq!(uv, Rect::from_min_max(pos2(0.0, 0.0), pos2(0.25, 1.0)));
+        let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(0.25, 1.0));
         assert_eq!(mirrored(uv, false), uv);
         // From the right edge of the picture inwards.
         let flipped = mirrored(uv, true);

@@ -9,13 +9,25 @@ use super::Stage;
 use crate::{
     frame::Frame,
     gui::{
-        texture::{draw_part, faded, tag},
+        texture::{draw_part, tag},
         theme::{self, floating_at},
     },
 };
 
+/// How long pictures take to fade in over others.
+const FADE_SECONDS: f64 = 0.18;
+
 /// Pictures as a stage last showed them: texture, full rectangle, and its visible part.
 pub type Seen = Vec<(TextureHandle, Rect, Rect)>;
+
+/// Pictures that others fade in over.
+pub struct Fade {
+    before: Seen,
+    /// When the fade started, by egui's clock.
+    since: f64,
+    /// Whether the others cover them.
+    is_covered: bool,
+}
 
 impl Stage {
     /// The pictures as they were last drawn.
@@ -25,21 +37,39 @@ impl Stage {
 
     /// Fades this stage's pictures in over those that another stage showed in the same place.
     pub fn appear_over(&mut self, ctx: &Context, before: Seen) {
-        self.fade = Some((before, ctx.input(|i| i.time)));
+        let since = ctx.input(|i| i.time);
+        self.fade = Some(Fade { before, since, is_covered: false });
+    }
+
+    /// Fades the next painting of the same photo in over what is shown now. A fade in progress continues.
+    pub fn fade_painting(&mut self, ctx: &Context) {
+        let now = ctx.input(|i| i.time);
+        self.fade.take_if(|fade| now - fade.since >= FADE_SECONDS);
+        if self.fade.is_none() {
+            let before = self.seen_pictures();
+            self.fade = Some(Fade { before, since: now, is_covered: true });
+        }
+        // The next painting needs its own texture.
+        self.painting.clear();
     }
 
     /// Draws the previous content while the fade lasts, and sets the opacity of what `ui` draws from now on.
     pub fn fade_ui(&mut self, ui: &mut Ui) {
-        let share = self.fade.as_ref().map_or(1.0, |(_, since)| faded(ui, *since));
-        self.fade.take_if(|_| share >= 1.0);
-        let Some((before, _)) = &self.fade else {
+        let Some(fade) = &self.fade else {
             return;
         };
-        for (texture, rect, clip) in before {
-            let tint = Color32::WHITE.gamma_multiply(1.0 - share);
-            draw_part(ui, texture, *rect, *clip, false, tint);
+        let share = ((ui.input(|i| i.time) - fade.since) / FADE_SECONDS) as f32;
+        if share >= 1.0 {
+            self.fade = None;
+            return;
+        }
+        let opacity = if fade.is_covered { 1.0 } else { 1.0 - share };
+        for (texture, rect, clip) in &fade.before {
+            let tint = Color32::WHITE.gamma_multiply(opacity);
+            draw_part(ui, texture, *rect, *clip, self.is_flipped, tint);
         }
         ui.set_opacity(share);
+        ui.request_repaint();
     }
 }
 

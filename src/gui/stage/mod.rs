@@ -13,7 +13,7 @@ use eframe::egui::{
 };
 
 pub use self::drawing::Seen;
-use self::drawing::name_chips;
+use self::drawing::{Fade, name_chips};
 pub use self::view::{Compare, Framing, ViewStep};
 use super::{
     texture::{MAX_FIT, Picture},
@@ -69,8 +69,8 @@ pub struct Stage {
     pub is_flipped: bool,
     /// The picture's pixel under the pointer.
     pointed_at: Option<(usize, usize)>,
-    /// The previous content, and when these pictures started to fade in over it, by egui's clock.
-    fade: Option<(Seen, f64)>,
+    /// The previous content, while these pictures fade in over it.
+    fade: Option<Fade>,
 }
 
 impl Default for Stage {
@@ -129,12 +129,10 @@ impl Stage {
         appears: bool,
     ) {
         self.set_size(size);
-        let name = "painting";
         if appears {
-            self.painting.set_fading(ctx, name, preview, full, self.photo.preview());
-        } else {
-            self.painting.set(ctx, name, preview, full)
+            self.fade_painting(ctx);
         }
+        self.painting.set(ctx, "painting", preview, full);
     }
 
     /// Changes the picture's size. The view stays the same if only the resolution changes.
@@ -156,6 +154,7 @@ impl Stage {
     ) {
         self.set_size(size);
         self.alone = None;
+        self.fade = None;
         self.photo.set_live(ctx, "live left", left);
         self.painting.set_live(ctx, "live right", right);
     }
@@ -169,6 +168,7 @@ impl Stage {
         name: &str,
     ) {
         self.set_size(size);
+        self.fade = None;
         self.photo.set_live(ctx, "live left", picture);
         self.painting.clear();
         self.alone = Some(name.to_owned());
@@ -176,7 +176,8 @@ impl Stage {
 
     /// Fades in a finer picture of the same live frame over the right picture; it stays until the next live pictures.
     pub fn fade_in(&mut self, ctx: &Context, finer: ColorImage) {
-        self.painting.fade_in(ctx, "live finer", finer);
+        self.fade_painting(ctx);
+        self.painting.set_live(ctx, "live finer", finer);
     }
 
     /// Enlarges every picture, however small, to fill the stage.
