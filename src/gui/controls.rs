@@ -10,7 +10,7 @@ use super::{
     intent::Intent,
     list::choose_row,
     mix,
-    mode_choice::{Offers, engine},
+    mode_choice::{ENGINE, Offers, engine},
     output_size::output_control,
     platform::format_title,
     shortcuts::button,
@@ -64,6 +64,7 @@ impl App {
                 choice.model = model.unwrap_or(choice.model);
                 engine(
                     ui,
+                    ENGINE,
                     &mut choice.mode,
                     Offers::of(self.device.info.as_ref(), self.has_attention()),
                 );

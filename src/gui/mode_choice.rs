@@ -55,82 +55,62 @@ impl Offers {
 }
 
 /// The title of the lists for the painting engine.
-const ENGINE: &str = "Engine";
+pub const ENGINE: &str = "Engine";
 
-/// Lists next to each other, for one side of a comparison; their names begin with `side`.
+/// Lists for the engine and the device of one side of a comparison; their accessible names begin with `side`.
 pub fn candidate(
     ui: &mut Ui,
     side: &str,
     CandidateChoice { device, mode }: &mut CandidateChoice,
     offers: Offers,
 ) {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        // Offer everything: each side has its own device, which reports what it lacks.
-        let everything = Offers { is_processor: false, ..offers };
-        variant(ui, (side, 112.0), mode, everything);
-        precision(ui, (side, 72.0), mode, everything);
-        if offers.attention && *device != DeviceChoice::Cpu {
-            attention(ui, (side, 84.0), mode);
-        }
-        if offers.device {
-            let devices = [DeviceChoice::Auto, DeviceChoice::Cpu];
-            let name = |device| if device == DeviceChoice::Cpu { "CPU" } else { "GPU" };
-            let hint = "Device for this side.";
-            list(ui, (side, 64.0), "device", device, devices, name, hint);
-        }
-    });
-}
-
-/// Lists below each other, each with its name, for the painting engine.
-pub fn engine(ui: &mut Ui, mode: &mut ModeChoice, offers: Offers) {
-    theme::row(ui, ENGINE, |ui, _| variant(ui, (ENGINE, ui.available_width()), mode, offers));
-    theme::row(ui, "Precision", |ui, _| {
-        precision(ui, (ENGINE, ui.available_width()), mode, offers);
-    });
-    if offers.attention {
-        theme::row(ui, "Attention", |ui, _| attention(ui, (ENGINE, ui.available_width()), mode));
+    // Offer everything: each side has its own device, which reports what it lacks.
+    let attention = offers.attention && *device != DeviceChoice::Cpu;
+    engine(ui, side, mode, Offers { attention, is_processor: false, ..offers });
+    if offers.device {
+        let devices = [DeviceChoice::Auto, DeviceChoice::Cpu];
+        let name = |device| if device == DeviceChoice::Cpu { "CPU" } else { "GPU" };
+        let hint = "Device for this side.";
+        list(ui, side, ["Device", "device", hint], device, devices, name);
     }
 }
 
-/// The title and the width of a list, in points.
-type Place<'a> = (&'a str, f32);
-
-fn variant(ui: &mut Ui, place: Place<'_>, mode: &mut ModeChoice, offers: Offers) {
+/// Lists for an engine, below each other; their accessible names begin with `title`.
+pub fn engine(ui: &mut Ui, title: &str, mode: &mut ModeChoice, offers: Offers) {
     let hint = "How the network is divided into kernels. Baseline: one operation each. Fused: several operations each.";
-    let variant = &mut mode.variant;
-    list(ui, place, "variant", variant, offers.variants(), Variant::name, hint);
-}
-
-fn precision(ui: &mut Ui, place: Place<'_>, mode: &mut ModeChoice, offers: Offers) {
+    let words = [ENGINE, "variant", hint];
+    list(ui, title, words, &mut mode.variant, offers.variants(), Variant::name);
     let hint = "Number format for inference. Auto: the fastest accurate one on this device.";
-    let (precision, name) = (&mut mode.precision, PrecisionChoice::name);
-    list(ui, place, "precision", precision, offers.precisions(), name, hint);
+    let (words, name) = (["Precision", "precision", hint], PrecisionChoice::name);
+    list(ui, title, words, &mut mode.precision, offers.precisions(), name);
+    if offers.attention {
+        let hint = "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.";
+        let all = AttentionChoice::ALL.iter().copied();
+        let words = ["Attention", "attention", hint];
+        list(ui, title, words, &mut mode.attention, all, AttentionChoice::name);
+    }
 }
 
-fn attention(ui: &mut Ui, place: Place<'_>, mode: &mut ModeChoice) {
-    let hint = "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.";
-    let all = AttentionChoice::ALL.iter().copied();
-    list(ui, place, "attention", &mut mode.attention, all, AttentionChoice::name, hint);
-}
-
+/// A list with its name, what it is for as an accessible name, and its tooltip.
 fn list<T: Copy + PartialEq>(
     ui: &mut Ui,
-    (title, width): Place<'_>,
-    what: &str,
+    title: &str,
+    [name, what, hint]: [&str; 3],
     value: &mut T,
     offered: impl IntoIterator<Item = T>,
-    name: fn(T) -> &'static str,
-    hint: &str,
+    name_of: fn(T) -> &'static str,
 ) {
     let spoken = format!("{title}: {what}");
-    let button = choose(ui, &spoken, width, value, offered, |one| shown_name(name(one)))
-        .accessible_name(spoken);
-    match title {
-        // The list is in the column of controls.
-        ENGINE => button.hint_beside(hint),
-        _ => button.on_hover_text(hint),
-    };
+    theme::row(ui, name, |ui, _| {
+        let width = ui.available_width();
+        let button = choose(ui, &spoken, width, value, offered, |one| shown_name(name_of(one)))
+            .accessible_name(&spoken);
+        match title {
+            // The list is in the column of controls.
+            ENGINE => button.hint_beside(hint),
+            _ => button.on_hover_text(hint),
+        };
+    });
 }
 
 /// A value's name in the window: words are capitalized, names of formats stay unchanged.

@@ -26,8 +26,6 @@ use crate::{
 /// Gain of the picture of differences.
 pub const DIFFERENCE_GAIN: u8 = 16;
 
-/// Width of a figure, in points.
-const FIGURE_WIDTH: f32 = 98.0;
 /// The sides, as labelled in the picture.
 const SIDES: [&str; 2] = ["Left", "Right"];
 
@@ -109,25 +107,19 @@ impl LiveView {
     ) {
         let comparison = self.comparison().filter(|_| !is_benchmark);
         let offers = Offers::of(Some(device), self.has_attention());
-        // The grid has a different id with and without figures; otherwise the columns overlap until the grid knows
-        // their widths.
-        let id = ("comparison", comparison.is_some());
-        let grid = egui::Grid::new(id).num_columns(5).spacing([4.0, 4.0]);
-        grid.show(ui, |ui| {
-            for (place, side) in SIDES.into_iter().enumerate() {
-                ui.label(side);
+        ui.columns(2, |columns| {
+            for (place, (ui, side)) in columns.iter_mut().zip(SIDES).enumerate() {
+                theme::group_title(ui, side);
+                if let Some(time) = comparison.map(|(times, _)| times[place]) {
+                    let fps = 1e3 / time.p50.max(1e-3);
+                    ui.label(format!("{:.2} ms, p95 {:.2} ms, {fps:.0} fps", time.p50, time.p95))
+                        .on_hover_text(
+                            "Median (p50) and 95th percentile (p95) of the last frames.",
+                        );
+                }
                 ui.add_enabled_ui(may_choose, |ui| {
                     candidate(ui, side, &mut choices.candidates[place], offers);
                 });
-                if let Some(time) = comparison.map(|(times, _)| times[place]) {
-                    figure(ui, format!("{:.2} ms", time.p50).into())
-                        .on_hover_text("Median (p50) of the last frames.");
-                    figure(ui, quiet(ui, format!("p95 {:.2} ms", time.p95)))
-                        .on_hover_text("95 of 100 frames took at most this long.");
-                    let fps = 1e3 / time.p50.max(1e-3);
-                    figure(ui, quiet(ui, format!("{fps:.0} fps")));
-                }
-                ui.end_row();
             }
         });
     }
@@ -154,17 +146,6 @@ impl LiveView {
             }
         }
     }
-}
-
-/// A figure with a fixed width, regardless of its number of digits.
-fn figure(ui: &mut Ui, text: RichText) -> egui::Response {
-    let layout = egui::Layout::left_to_right(egui::Align::Center);
-    let size = egui::vec2(FIGURE_WIDTH, ui.spacing().interact_size.y);
-    let cell = ui.allocate_ui_with_layout(size, layout, |ui| {
-        ui.set_min_width(FIGURE_WIDTH);
-        ui.label(text)
-    });
-    cell.inner
 }
 
 fn quiet(ui: &Ui, text: impl Into<String>) -> RichText {

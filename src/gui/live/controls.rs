@@ -13,7 +13,7 @@ use crate::{
         intent::{Intent, Sends},
         label::{label, remark},
         list::{choose, choose_row, list, or_automatic},
-        mode_choice::{Offers, engine},
+        mode_choice::{ENGINE, Offers, engine},
         theme::{self, HintBeside},
     },
     media::record::USUAL_QUALITY,
@@ -47,7 +47,7 @@ impl App {
                 self.model_row(ui, &mut choices.model, self.live_model(), true);
                 if !live.compares() {
                     let offers = Offers::of(self.device.info.as_ref(), live.has_attention());
-                    engine(ui, &mut choices.mode, offers);
+                    engine(ui, ENGINE, &mut choices.mode, offers);
                 }
                 ui.checkbox(&mut choices.upscale, "Upscale to source size")
                     .hint_beside("Upscale the painting to the source's size along its edges.");
