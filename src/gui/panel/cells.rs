@@ -76,18 +76,14 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A plot that shows at least these ranges of x and y and is not changed by the mouse, except by dragging and pinching.
-pub fn plot<'a>(ui: &Ui, name: &str, [x, y]: [[f64; 2]; 2]) -> Plot<'a> {
+/// A plot that is not changed by the mouse, except by dragging and pinching.
+pub fn plot<'a>(ui: &Ui, name: &str) -> Plot<'a> {
     Plot::new(name)
         .allow_scroll(false)
         .allow_boxed_zoom(false)
         .allow_axis_zoom_drag(false)
         .show_background(false)
         .show_x(false)
-        .include_x(x[0])
-        .include_x(x[1])
-        .include_y(y[0])
-        .include_y(y[1])
         .grid_color(theme::palette(ui).quiet)
 }
 

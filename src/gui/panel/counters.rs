@@ -279,7 +279,11 @@ fn history_plot<const N: usize>(
     unit: &'static str,
     lines: [Series<'_>; N],
 ) {
-    let plot = plot(ui, name, [[-HISTORY.as_secs_f64(), 0.0], [0.0, 1.0]])
+    let plot = plot(ui, name)
+        .include_x(-HISTORY.as_secs_f64())
+        .include_x(0.0)
+        .include_y(0.0)
+        .include_y(1.0)
         .width(width - MARK_OUT)
         .height(PLOT_HEIGHT)
         .allow_drag(false)

@@ -2,7 +2,8 @@
 //! (Williams, Waterman, Patterson: "Roofline", 2009).
 
 use eframe::egui::{Role, Ui, vec2};
-use egui_plot::{HoverPosition, Line, MarkerShape, PlotPoints, Points};
+use egui_plot::{HoverPosition, Line, MarkerShape, Plot, PlotPoints, Points};
+use itertools::Itertools;
 
 use super::cells::{plot, step_color};
 use crate::{
@@ -14,30 +15,21 @@ use crate::{
 /// Name of the points in the plot.
 const STEPS: &str = "Steps";
 
-/// A step in the plot, both as decimal logarithms.
-#[derive(Clone, Copy, PartialEq)]
-struct Place {
-    /// Operations per byte.
-    intensity: f64,
-    /// Operations per second, in 1e12.
-    tflops: f64,
-    /// Position in the network.
-    at: usize,
-}
-
 /// Draws the plot into `ui`.
 pub fn ui(ui: &mut Ui, table: &KernelTable) {
-    let places = places(&table.kernels);
-    let left_out = table.kernels.len() - places.len();
-    let bounds = bounds(&places, table.ceiling.as_ref());
+    let steps = table.kernels.iter().filter_map(|row| Some((step_text(row), place(row)?)));
+    let (names, points): (Vec<String>, Vec<[f64; 2]>) = steps.unzip();
+    let count = points.len();
+    let roof = table.ceiling.as_ref().map(|ceiling| roof(ceiling, &points));
     let palette = theme::palette(ui);
     let color = step_color(ui, true);
     // Leave space for the lines below.
     let height = (ui.available_height() - 58.0).max(160.0);
-    let points: Vec<[f64; 2]> = places.iter().map(|p| [p.intensity, p.tflops]).collect();
-    let roof = table.ceiling.as_ref().map(|ceiling| roof(ceiling, bounds.0));
-    let names: Vec<String> = places.iter().map(|p| step_text(&table.kernels[p.at])).collect();
-    let response = plot(ui, "roofline", [bounds.0, bounds.1])
+    // Whole decades, because only these have numbers.
+    let with_decades = |plot: Plot<'static>, [x, y]: &[f64; 2]| {
+        plot.include_x(x.floor()).include_x(x.ceil()).include_y(y.floor()).include_y(y.ceil())
+    };
+    let response = (points.iter().fold(plot(ui, "roofline"), with_decades))
         .height(height)
         .show_y(false)
         .set_margin_fraction(vec2(0.02, 0.02))
@@ -64,59 +56,29 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
             plot.points(points.shape(shape).radius(4.0).color(color));
         })
         .response;
-    theme::named(&response, Role::Image, &format!("Roofline of {} steps", places.len()));
-    theme::caption(ui, caption(table.ceiling.as_ref(), left_out));
+    theme::named(&response, Role::Image, &format!("Roofline of {count} steps"));
+    theme::caption(ui, caption(table.ceiling.as_ref(), table.kernels.len() - count));
 }
 
-/// The steps that compute.
-fn places(rows: &[KernelRow]) -> Vec<Place> {
-    let place = |(at, row): (usize, &KernelRow)| {
-        let intensity = row.intensity()?.log10();
-        let tflops = row.tflops?.log10();
-        (intensity.is_finite() && tflops.is_finite()).then_some(Place { intensity, tflops, at })
-    };
-    rows.iter().enumerate().filter_map(place).collect()
+/// Where a step that computes is in the plot: operations per byte, and 1e12 operations per second, as decimal
+/// logarithms.
+fn place(row: &KernelRow) -> Option<[f64; 2]> {
+    let place = [row.intensity()?, row.tflops?].map(f64::log10);
+    place.iter().all(|value| value.is_finite()).then_some(place)
 }
 
-/// Minimum and maximum x and y to show, in decades.
-fn bounds(places: &[Place], ceiling: Option<&Ceiling>) -> ([f64; 2], [f64; 2]) {
-    let ends = |values: &mut dyn Iterator<Item = f64>| {
-        values.fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], v| {
-            [least.min(v), most.max(v)]
-        })
-    };
-    let ridge = ceiling.and_then(ridge);
-    let x = ends(&mut places.iter().map(|p| p.intensity).chain(ridge));
-    let top = ceiling.and_then(|c| c.peak_tflops).map(f64::log10);
-    let y = ends(&mut places.iter().map(|p| p.tflops).chain(top));
-    let whole = |[least, most]: [f64; 2]| {
-        if least.is_finite() && most.is_finite() {
-            [least.floor(), most.ceil().max(least.floor() + 1.0)]
-        } else {
-            [0.0, 1.0]
-        }
-    };
-    (whole(x), whole(y))
-}
-
-/// Where bandwidth and arithmetic take equally long, in decades of operations per byte.
-fn ridge(ceiling: &Ceiling) -> Option<f64> {
-    let peak = ceiling.peak_tflops?;
-    Some((peak * 1e12 / (ceiling.copy_gb_per_s * 1e9)).log10())
-}
-
-/// The roof from the left to the right of the plot: along the bandwidth, then along the peak.
-fn roof(ceiling: &Ceiling, [left, right]: [f64; 2]) -> Vec<[f64; 2]> {
+/// The roof over these points: along the bandwidth, then along the peak.
+fn roof(ceiling: &Ceiling, points: &[[f64; 2]]) -> Vec<[f64; 2]> {
     // 1e9 bytes per second times operations per byte, in 1e12.
-    let by_bandwidth = |x: f64| x + ceiling.copy_gb_per_s.log10() - 3.0;
-    match (ridge(ceiling), ceiling.peak_tflops) {
-        (Some(ridge), Some(peak)) => {
-            let peak = peak.log10();
-            let ridge = ridge.max(left);
-            vec![[left, by_bandwidth(left).min(peak)], [ridge, peak], [right.max(ridge), peak]]
-        }
-        _ => vec![[left, by_bandwidth(left)], [right, by_bandwidth(right)]],
-    }
+    let bandwidth = ceiling.copy_gb_per_s.log10() - 3.0;
+    let peak = ceiling.peak_tflops.map(f64::log10);
+    // Where both take equally long.
+    let ridge = peak.map(|peak| peak - bandwidth);
+    let ends = points.iter().map(|[x, _]| *x).chain(ridge).minmax_by(f64::total_cmp);
+    let (left, right) = ends.into_option().unwrap_or_default();
+    let along = [Some(left.floor()), ridge, Some(right.ceil())];
+    let height = |x: f64| (x + bandwidth).min(peak.unwrap_or(f64::INFINITY));
+    along.into_iter().flatten().map(|x| [x, height(x)]).collect()
 }
 
 /// Marks at every power of ten, and fainter ones between them.
@@ -190,17 +152,14 @@ mod tests {
     fn steps_lie_where_their_work_puts_them() {
         // 100 operations per byte; 1e12 per second.
         let rows = [row(1_000_000_000, 10_000_000, 1.0), row(0, 5, 1.0)];
-        let places = places(&rows);
-        assert_eq!(places.len(), 1);
-        assert!((places[0].intensity - 2.0).abs() < 1e-9 && places[0].tflops.abs() < 1e-9);
-        let (x, y) = bounds(&places, Some(&ceiling(Some(1000.0))));
-        assert_eq!((x, y), ([2.0, 3.0], [0.0, 3.0]));
-        assert_eq!(bounds(&[], None), ([0.0, 1.0], [0.0, 1.0]));
+        let [x, y] = place(&rows[0]).expect("it computes");
+        assert!((x - 2.0).abs() < 1e-9 && y.abs() < 1e-9);
+        assert_eq!(place(&rows[1]), None);
     }
 
     #[test]
     fn the_roof_breaks_at_the_ridge() {
-        let roof_of = |peak| roof(&ceiling(peak), [0.0, 4.0]);
+        let roof_of = |peak| roof(&ceiling(peak), &[[0.3, 0.0], [3.7, 0.0]]);
         let broken = roof_of(Some(1000.0));
         assert!((broken[1][0] - 250f64.log10()).abs() < 1e-9);
         assert_eq!((broken[1][1], broken[2]), (3.0, [4.0, 3.0]));
