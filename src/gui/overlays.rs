@@ -141,17 +141,9 @@ impl<S> Overlays<S> {
         self.open.pop()
     }
 
-    /// The open overlay for which `of` returns something, shown or not.
-    pub fn find<'a, T>(
-        &'a mut self,
-        of: fn(&'a mut Overlay<S>) -> Option<&'a mut T>,
-    ) -> Option<&'a mut T> {
-        self.open.iter_mut().find_map(of)
-    }
-
     /// The open question about a network's pixel format.
     pub fn reading(&mut self) -> Option<&mut Reading> {
-        self.find(|overlay| match overlay {
+        self.open.iter_mut().find_map(|overlay| match overlay {
             Overlay::Reading(reading) => Some(&mut **reading),
             _ => None,
         })
@@ -159,7 +151,7 @@ impl<S> Overlays<S> {
 
     /// The form of an export.
     pub fn export_form(&mut self) -> Option<&mut Form> {
-        self.find(|overlay| match overlay {
+        self.open.iter_mut().find_map(|overlay| match overlay {
             Overlay::ExportForm(form) => Some(&mut **form),
             _ => None,
         })

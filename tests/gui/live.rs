@@ -440,15 +440,13 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
     });
     w.press(Key::Space);
     w.until("the picture to be held", |w| w.pace().starts_with("Frozen ·"));
-    // A slow machine may have lost the rate before.
-    let was_lost = w.has_containing(" fps (target ");
     // Longer than the seconds that figures are taken over.
     std::thread::sleep(std::time::Duration::from_millis(3300));
     w.step();
     let pace = w.pace();
     assert!(pace.starts_with("Frozen ·") && !pace.contains("fps"), "{pace}");
     assert!(!shows_zero(&w), "{:#?}", w.texts());
-    assert_eq!(w.has_containing(" fps (target "), was_lost);
+    assert!(!w.has_containing(" fps (target "), "{:#?}", w.texts());
     assert!(w.has("Paused"), "the panel says so");
     assert!(!w.has_containing("Network: median –"));
     w.press(Key::Space);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use eframe::egui::{
-    self, Align2, Button, Color32, Label, Popup, Rect, Sense, Stroke, TextFormat, Ui, vec2,
+    Align2, Atoms, Button, Color32, Label, Popup, Rect, RichText, Sense, Stroke, Ui, vec2,
 };
 
 use super::{CameraOutView, LiveView, comparison::DIFFERENCE_GAIN};
@@ -27,8 +27,6 @@ pub const WORDS_WIDTH: f32 = 560.0;
 const CAMERA_OUT_WIDTH: f32 = 820.0;
 /// Minimum width at which every button is shown, in points; below that, the view buttons are in a menu.
 const BUTTONS_WIDTH: f32 = 380.0;
-/// How long a label says that the frozen picture was repainted.
-const REPAINTED_SECONDS: f64 = 6.0;
 /// Diameter of the round snapshot button, in points.
 const SHUTTER: f32 = 40.0;
 
@@ -227,16 +225,13 @@ impl LiveView {
         } else if !has_words {
             name.clear();
         }
-        let mut text = egui::text::LayoutJob::default();
-        let body = egui::TextStyle::Button.resolve(ui.style());
-        let letters = ui.visuals().text_color();
-        let dot = TextFormat::simple(body.clone(), colors.recording);
-        text.append(icons::RECORD, 0.0, dot.clone());
+        let red = |icon| RichText::new(icon).color(colors.recording);
+        let mut text = Atoms::new(red(icons::RECORD));
         if self.has_sound() {
-            text.append(icons::MICROPHONE, 6.0, dot);
+            text.push_right(red(icons::MICROPHONE));
         }
         if !name.is_empty() {
-            text.append(&name, 6.0, TextFormat::simple(body, letters));
+            text.push_right(name);
         }
         let mut record = Button::selectable(is_recording, text);
         if is_recording {
@@ -270,7 +265,10 @@ impl LiveView {
         if self.has_trouble() {
             self.problem(ui, clear);
         } else {
-            self.repainting(ui, clear, is_alone);
+            // Keep a picture that is shown alone uncovered.
+            if self.is_repainting && !is_alone {
+                self.repainting(ui, clear);
+            }
             self.difference_words(ui, clear);
         }
         if let (false, Some(pictures)) = (self.shows_previews, self.picture()) {
@@ -297,38 +295,12 @@ impl LiveView {
         });
     }
 
-    /// Shows that the frozen picture or a snapshot is being repainted, and for a while that the frozen one was.
-    fn repainting(&self, ui: &Ui, area: Rect, is_alone: bool) {
-        let now = ui.input(|i| i.time);
-        let since = egui::Id::unique("repainted since");
-        let finer = self.shown_finer();
-        let seen_for = ui.data_mut(|d| match finer {
-            Some(_) => now - *d.get_temp_mut_or(since, now),
-            None => {
-                d.remove::<f64>(since);
-                0.0
-            }
-        });
-        let words = match finer {
-            _ if self.is_repainting => "Refining…".to_owned(),
-            Some(finer) if seen_for < REPAINTED_SECONDS => {
-                let left = (REPAINTED_SECONDS - seen_for) as f32;
-                ui.request_repaint_after_secs(left + 0.01);
-                let (width, height) = finer.working;
-                format!("Refined at {width} × {height} px")
-            }
-            _ => return,
-        };
-        // Keep a picture that is shown alone uncovered.
-        if is_alone {
-            return;
-        }
+    /// Shows that the frozen picture or a snapshot is being repainted.
+    fn repainting(&self, ui: &Ui, area: Rect) {
         floating(ui, "repainting", Align2::CENTER_TOP, area, |ui| {
             ui.horizontal(|ui| {
-                if self.is_repainting {
-                    ui.spinner();
-                }
-                ui.add(Label::new(words).extend());
+                ui.spinner();
+                ui.add(Label::new("Refining…").extend());
             });
         });
     }

@@ -153,16 +153,9 @@ impl App {
             }
         });
         if let LiveSize::Auto { target_fps } = choices.size {
-            let lost = live.pace().filter(|_| live.rate_warning.is_lost);
-            let caption = match lost {
+            let caption = match live.pace() {
                 _ if live.frozen => "Frozen".to_owned(),
-                // The default target rate was not set by the user, so do not show it.
-                Some((fps, _)) if (target_fps - DEFAULT_TARGET_FPS).abs() < 0.5 => {
-                    format!("{fps:.0} fps")
-                }
-                Some((fps, _)) => {
-                    format!("{fps:.0} fps (target {target_fps:.0})")
-                }
+                Some((fps, _)) => format!("{fps:.0} fps (target {target_fps:.0})"),
                 None => format!("Target: {target_fps:.0} fps"),
             };
             theme::caption(ui, caption);

@@ -9,7 +9,6 @@
 //! - `source_trial` decides what to show when a source has no pictures.
 //! - `pair_times` stores the times of a comparison.
 //! - `first_start`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw.
-//! - `rate_warning` decides when to report that the target rate is not reached.
 
 mod camera_out;
 mod camera_out_flow;
@@ -20,7 +19,6 @@ mod files;
 mod first_start;
 mod pair_times;
 mod preview_grid;
-mod rate_warning;
 mod repaint_flow;
 mod repaints;
 mod report;
@@ -42,7 +40,6 @@ use eframe::egui::{Context, ScrollArea, Ui};
 use self::{
     comparison::difference,
     pair_times::{Compared, PairTimes},
-    rate_warning::RateWarning,
     source_trial::SourceTrial,
 };
 use super::{
@@ -57,7 +54,7 @@ use crate::{
     backend::DeviceInfo,
     capture::Source,
     engine::{
-        live::{Facts, LivePicture, LiveSettings, Snapshot, SourceState, rate_control::STEPS_PX},
+        live::{Facts, LivePicture, LiveSettings, Snapshot, SourceState},
         protocol::Repainted,
     },
     mailbox::Reader,
@@ -121,7 +118,6 @@ pub struct LiveView {
     facts: Option<Facts>,
     pairs: PairTimes,
     panel: Panel,
-    rate_warning: RateWarning,
 }
 
 impl LiveView {
@@ -285,7 +281,8 @@ impl LiveView {
                 Some(_) => String::new(),
             };
             if self.frozen {
-                format!("Frozen · {w} × {h} px{mode}")
+                let refined = if self.shown_finer().is_some() { "refined at " } else { "" };
+                format!("Frozen · {refined}{w} × {h} px{mode}")
             } else {
                 format!("{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}")
             }
@@ -390,25 +387,6 @@ impl LiveView {
         let now = Instant::now();
         let delay = self.panel.delay_ms(now)?;
         Some((self.panel.fps(now).shown_fps, delay.p50))
-    }
-
-    /// Notes whether the device reaches `target_fps`, the target rate of the automatic size; `None` if the user chose a
-    /// size. A frozen picture and a source without frames say nothing about the device.
-    fn note_rate(&mut self, target_fps: Option<f64>) {
-        let now = Instant::now();
-        let (Some(target_fps), Some(facts)) = (target_fps, self.facts) else {
-            self.rate_warning = RateWarning::default();
-            return;
-        };
-        if self.frozen || self.has_trouble() {
-            self.rate_warning.pause();
-            return;
-        }
-        let rates = self.panel.fps(now);
-        // If the source's rate is below the target, that is not the device's fault.
-        let target = target_fps.min(f64::from(rates.source_fps));
-        let is_least = facts.working.0.max(facts.working.1) <= STEPS_PX[0];
-        self.rate_warning.note(f64::from(rates.shown_fps), target, is_least, now);
     }
 
     /// Whether a message is shown instead of the picture.

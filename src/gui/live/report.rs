@@ -7,10 +7,7 @@ use eframe::egui::{self, Context, ScrollArea, TextureHandle, TextureOptions, The
 use crate::{
     frame::Frame,
     gui::{intent::Intent, shortcuts::close_button, tasks::OrText, texture::image_of, theme},
-    measure::{
-        MeasureError, MeasureReport,
-        chart::{self, Colors},
-    },
+    measure::{MeasureError, MeasureReport, chart::Colors},
 };
 
 /// Maximum height of the text, in points; longer text scrolls.
@@ -24,17 +21,8 @@ const MIN_CHART: f32 = 80.0;
 pub struct ReportView {
     report: Arc<MeasureReport>,
     text: String,
-    chart: Chart,
-}
-
-/// The chart of a report.
-enum Chart {
-    /// Being drawn on another thread.
-    Drawing,
-    /// The texture, and the chart as a PNG file.
-    Here(TextureHandle, Vec<u8>),
-    /// The chart cannot be drawn; only the text is shown.
-    None,
+    /// The texture, and the chart as a PNG file; `None` if it cannot be drawn.
+    chart: Option<(TextureHandle, Vec<u8>)>,
 }
 
 /// The colours of a chart in the window.
@@ -64,43 +52,25 @@ const WRITERS: [(&str, &str, Writer); 3] = [
 ];
 
 impl ReportView {
-    /// A report whose chart follows later.
-    pub fn new(report: Arc<MeasureReport>) -> Self {
-        Self { text: report.text(), report, chart: Chart::Drawing }
-    }
-
-    /// Sets the chart if it is that of this report, or notes that it cannot be drawn.
-    pub fn set_chart(
-        &mut self,
+    /// A report with its chart, if that could be drawn.
+    pub fn new(
         ctx: &Context,
-        report: &Arc<MeasureReport>,
+        report: Arc<MeasureReport>,
         drawn: Option<&(Frame, Vec<u8>)>,
-    ) {
-        if Arc::ptr_eq(&self.report, report) {
-            self.chart = drawn.map_or(Chart::None, |(frame, png)| {
-                let texture = ctx.load_texture("report", image_of(frame), TextureOptions::LINEAR);
-                Chart::Here(texture, png.clone())
-            });
-        }
+    ) -> Self {
+        let chart = drawn.map(|(frame, png)| {
+            (ctx.load_texture("report", image_of(frame), TextureOptions::LINEAR), png.clone())
+        });
+        Self { text: report.text(), report, chart }
     }
 
     pub fn ui(&self, ui: &mut Ui, is_fresh: bool) {
         ui.heading("Measured");
         ui.add_space(4.0);
-        let (columns, rows) = chart::SIZE_PX;
-        let width = ui.available_width();
-        let height = width * f32::from(rows) / f32::from(columns);
-        let most = ui.available_height() - WORDS_HEIGHT - BUTTONS_HEIGHT;
-        let size = vec2(width, height) * (most.max(MIN_CHART) / height).min(1.0);
-        match &self.chart {
-            Chart::Here(texture, _) => {
-                ui.add(egui::Image::from_texture((texture.id(), size)));
-            }
-            // Reserve the chart's size, so that the dialog does not change when the chart is ready.
-            Chart::Drawing => {
-                ui.add_sized(size, egui::Label::new("Drawing the chart…"));
-            }
-            Chart::None => {}
+        if let Some((texture, _)) = &self.chart {
+            let most = ui.available_height() - WORDS_HEIGHT - BUTTONS_HEIGHT;
+            let room = vec2(ui.available_width(), most.max(MIN_CHART));
+            ui.add(egui::Image::from_texture(texture).fit_to_exact_size(room));
         }
         let words_height = (ui.available_height() - BUTTONS_HEIGHT).clamp(40.0, WORDS_HEIGHT);
         ScrollArea::vertical().max_height(words_height).show(ui, |ui| {
@@ -127,14 +97,9 @@ impl ReportView {
                 export(ending, write(&self.report));
             }
         }
-        let png = match &self.chart {
-            Chart::Here(_, png) => Some(png),
-            Chart::Drawing | Chart::None => None,
-        };
-        let button = ui
-            .add_enabled(png.is_some(), egui::Button::new("Chart…"))
-            .on_disabled_hover_text("The chart is not ready yet.");
-        if let Some(png) = png.filter(|_| button.clicked()) {
+        if let Some((_, png)) = &self.chart
+            && ui.button("Chart…").clicked()
+        {
             export("png", Ok(png.clone()));
         }
         ui.separator();

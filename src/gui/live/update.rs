@@ -70,10 +70,6 @@ impl App {
         let Some(live) = &mut self.live else {
             return;
         };
-        live.note_rate(match self.settings.live.size {
-            LiveSize::Auto { target_fps } => Some(target_fps),
-            LiveSize::LongSide(_) => None,
-        });
         live.previews.take_pictures(&self.ctx);
         let is_flipped = self.settings.live.shows_flipped(&live.source);
         live.stage.is_flipped = is_flipped;
@@ -149,7 +145,6 @@ impl App {
     pub(crate) fn handle_measured(&mut self, result: Result<Arc<MeasureReport>, MeasureError>) {
         match (result, &self.live) {
             (Ok(report), Some(_)) => {
-                self.overlays.show(Overlay::Report(ReportView::new(report.clone())));
                 let colors = chart_colors(self.ctx.theme());
                 let drawn = report.clone();
                 let draw = move || {
@@ -157,13 +152,8 @@ impl App {
                     Ok((frame, chart::png(&drawn).or_text()?))
                 };
                 self.tasks.spawn(draw, move |app, chart| {
-                    let open = app.overlays.find(|overlay| match overlay {
-                        Overlay::Report(open) => Some(open),
-                        _ => None,
-                    });
-                    if let Some(open) = open {
-                        open.set_chart(&app.ctx, &report, chart.as_ref().ok());
-                    }
+                    let shown = ReportView::new(&app.ctx, report, chart.as_ref().ok());
+                    app.overlays.show(Overlay::Report(shown));
                     app.report_failure(chart);
                 });
             }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Width and height of a chart.
-pub const SIZE_PX: (u16, u16) = (1200, 700);
+const SIZE_PX: (u16, u16) = (1200, 700);
 
 impl Colors {
     /// Text colour of the verdict.

@@ -7,7 +7,7 @@ mod sweep;
 use self::canvas::{Canvas, Letters};
 pub use self::{
     canvas::Rgba,
-    comparison::{SIZE_PX, draw, png},
+    comparison::{draw, png},
     sweep::png as sweep_png,
 };
 use super::MeasureError;

@@ -104,7 +104,6 @@ fn a_measurement_gives_a_report_to_keep() {
     start_benchmark(&mut w);
     until_the_report(&mut w);
     assert!(w.has_containing("Same picture by the rule for fp32"));
-    w.until("the chart", |w| !w.has("Drawing the chart…"));
     for (button, name, words) in [
         ("JSON…", "report.json", "\"ratio\""),
         ("CSV…", "report.csv", "p50_ms"),
@@ -269,32 +268,6 @@ fn the_lab_is_as_high_with_every_tab() {
         w.step();
         assert_eq!(top(&w), before, "{tab}");
     }
-}
-
-#[test]
-fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
-    let mut w = Window::painting_live();
-    w.press(Key::B);
-    w.until_contains("times as fast");
-    w.until("every style", |w| w.style_source.loads().len() >= 3);
-    // Loading styles keeps every thread busy that could draw.
-    let style_source = w.style_source.clone();
-    let held = style_source.hold_loads();
-    for name in ["One.pth", "Two.pth"] {
-        let file = w.path(name);
-        std::fs::write(&file, b"weights").expect("written");
-        w.drop_file(&file);
-    }
-    w.until("both styles", |w| w.has("One") && w.has("Two"));
-    start_benchmark(&mut w);
-    until_the_report(&mut w);
-    assert!(w.has("Drawing the chart…"));
-    drop(held);
-    w.until("the chart", |w| !w.has("Drawing the chart…"));
-    let path = w.path("chart.png");
-    w.platform.answer(Some(path.clone()));
-    w.click("Chart…");
-    w.until("the file", |_| path.exists());
 }
 
 #[test]

@@ -296,7 +296,7 @@ fn a_held_picture_is_painted_at_1280_px_where_its_source_has_them() {
         w.pace().contains("320 × 180 px") && !w.pace().contains("not painted")
     });
     w.press(Key::Space);
-    w.until_label("Refined at 1280 × 720 px");
+    w.until("the refined picture", |w| w.pace() == "Frozen · refined at 1280 × 720 px");
     let finer = |w: &Window| w.script.runs().into_iter().filter(|(width, _)| *width > 320);
     assert_eq!(finer(&w).collect::<Vec<_>>(), [(1280, 720)]);
     w.press(Key::S);
