@@ -220,7 +220,7 @@ impl App {
             self.close_without_question();
         }
         self.follow_monitor();
-        self.follow_first_keys();
+        self.follow_first_tab();
         self.refresh_lists();
         self.text_keys();
         self.follow_original();

@@ -31,6 +31,7 @@ use crate::{
 impl App {
     /// Performs the intent of a key.
     pub(super) fn press(&mut self, intent: Intent) {
+        self.end_first_start();
         let only_live = shortcuts::live_only(&intent).filter(|_| self.live.is_none());
         if let Some(does) = only_live {
             // The key has no effect on a photo; say why.

@@ -1,7 +1,7 @@
 //! The small cards of the very first start over the demo scene: the ways to start, shown until one is used or a key is
 //! pressed.
 
-use eframe::egui::{self, Align2, Event, Key, Rect};
+use eframe::egui::{self, Align2, Key, Rect};
 
 use crate::gui::{
     app::App,
@@ -24,30 +24,20 @@ impl App {
         is_free && !self.settings.state.has_seen_hint && !self.full_screen.is_on
     }
 
-    /// Hides the cards at the first key press, except for keys that move to the cards or press them. The first Tab
-    /// moves to the cards, before all other widgets.
-    pub(crate) fn follow_first_keys(&mut self) {
-        let is_first_start = self.is_first_start();
-        let has_focus = self.ctx.memory(|memory| memory.focused().is_some());
-        let pressed: Vec<Key> = self.ctx.input(|input| {
-            let keys = input.events.iter().filter_map(|event| match event {
-                Event::Key { key, pressed: true, .. } => Some(*key),
-                _ => None,
-            });
-            keys.collect()
-        });
-        let may_stay = |key: &Key| match key {
-            Key::Tab => true,
-            Key::Enter | Key::Space => has_focus,
-            _ => false,
-        };
-        let leads = is_first_start && !has_focus && pressed.contains(&Key::Tab);
+    /// Hides the cards, because a key was pressed that does something else.
+    pub(crate) fn end_first_start(&mut self) {
+        if self.is_first_start() {
+            self.perform(Intent::HideHint);
+        }
+    }
+
+    /// Lets the first Tab move to the cards, before all other widgets.
+    pub(crate) fn follow_first_tab(&mut self) {
+        let leads = self.is_first_start()
+            && self.ctx.memory(|memory| memory.focused().is_none())
+            && self.ctx.input(|input| input.key_pressed(Key::Tab));
         if let Some(live) = &mut self.live {
             live.leads_to_cards = leads;
-        }
-        if is_first_start && !pressed.iter().all(may_stay) {
-            self.settings.state.has_seen_hint = true;
-            self.settings_changed();
         }
     }
 
