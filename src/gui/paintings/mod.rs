@@ -36,7 +36,6 @@ use crate::{
     media::{
         decode,
         record::{Destination, beginning_of},
-        scale::{scaling_bytes, size_within},
     },
     settings::{State, painted_with},
 };
@@ -219,19 +218,12 @@ fn small(path: &Path) -> Result<Frame, String> {
         let first = Arc::new(beginning_of(path, Some(THUMBNAIL_PX))?);
         return Ok((*smaller(&first, THUMBNAIL_PX)).clone());
     }
-    let too_large = || format!("{name} is too large for a thumbnail.");
     if about.len() > MAX_BYTES {
-        return Err(too_large());
+        return Err(format!("{name} is too large for a thumbnail."));
     }
     let said = |error: crate::media::MediaError| error.to_string();
     let bytes = decode::bytes_of_path(path).map_err(said)?;
-    let needs = decode::needs(&name, &bytes).map_err(said)?;
-    let size = (needs.width, needs.height);
-    let scaling = scaling_bytes(size, size_within(size.0, size.1, THUMBNAIL_PX), false);
-    if needs.bytes + scaling > MAX_BYTES {
-        return Err(too_large());
-    }
-    let photo = decode::from_bytes(&name, &bytes).map_err(said)?;
+    let photo = decode::from_bytes_within(&name, &bytes, MAX_BYTES).map_err(said)?;
     Ok((*smaller(&photo.frame, THUMBNAIL_PX)).clone())
 }
 
