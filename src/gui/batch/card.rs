@@ -23,16 +23,12 @@ const WIDTH: f32 = 380.0;
 const MIN_REST: f32 = 110.0;
 /// Minimum height below the card for a message, in points.
 const MIN_BELOW: f32 = 56.0;
-/// Minimum height at which the question is in the middle, in points; in a lower area, messages fit only next to it.
-const MIDDLE_FROM: f32 = 560.0;
 /// Minimum and maximum height of the list of styles, in points.
 const STYLES_HEIGHT: [f32; 2] = [96.0, 360.0];
 /// Maximum height of the list of files that are not painted, in points; a longer list scrolls.
 const LEFT_OUT_HEIGHT: f32 = 72.0;
-/// Height of the rest of the question, in points.
-const QUESTION_HEIGHT: f32 = 340.0;
-/// Top of the question, as a share of the available height.
-const QUESTION_TOP: f32 = 0.12;
+/// Height of the rest of the question and of the space around it, in points.
+const QUESTION_HEIGHT: f32 = 390.0;
 
 /// How a batch will paint, as shown to the user.
 pub struct Painting<'a> {
@@ -47,20 +43,14 @@ pub struct Painting<'a> {
 }
 
 impl Batch {
-    /// Draws the card: in the middle of `area` while it asks, in the upper right while it paints or if `area` is low.
-    /// `progress` is the painted share of the current photo.
+    /// Draws the card in the upper right of `area`. `progress` is the painted share of the current photo.
     pub fn ui(&mut self, ui: &Ui, area: Rect, painting: &Painting<'_>, progress: f32) {
         let asks = self.sheet.is_none() && matches!(self.phase, Phase::Ready | Phase::Loading);
-        let (pivot, at) = if asks && area.height() >= MIDDLE_FROM {
-            // The card grows downwards, so that what is under the pointer stays there.
-            let top = vec2(0.0, QUESTION_TOP * area.height());
-            (Align2::CENTER_TOP, area.center_top() + top)
-        } else {
-            (Align2::RIGHT_TOP, area.right_top() + vec2(-16.0, 16.0))
-        };
-        let most = (1.0 - QUESTION_TOP) * area.height() - QUESTION_HEIGHT;
+        // The card grows downwards, so that what is under the pointer stays there.
+        let place = (Align2::RIGHT_TOP, area.right_top() + vec2(-16.0, 16.0), area);
+        let most = area.height() - QUESTION_HEIGHT;
         let list_height = most.clamp(STYLES_HEIGHT[0], STYLES_HEIGHT[1]);
-        theme::floating_window(ui, CARD, (pivot, at, area), WIDTH, |ui| match self.phase {
+        theme::floating_window(ui, CARD, place, WIDTH, |ui| match self.phase {
             _ if asks => self.ready_ui(ui, painting, list_height),
             Phase::Ready | Phase::Loading | Phase::Running => self.running_ui(ui, progress),
             Phase::Ended { cancelled } => self.ended_ui(ui, cancelled),
