@@ -15,6 +15,7 @@ use super::{
     platform::format_title,
     shortcuts::button,
     theme::{self, HintBeside},
+    workspace::Step,
 };
 use crate::{
     media::{encode::Format, framing::Rotation},
@@ -102,7 +103,11 @@ impl App {
         detail(ui, choice);
         ui.checkbox(&mut choice.look.keep_colors, format!("Keep the {source}'s colours"))
             .hint_beside(&format!("Use the style's brushwork and the {source}'s colours."));
-        mix::ui(ui, &self.gallery.cards, choice);
+        let before = match &self.painting.before_change {
+            Some(Step::Choice(before)) => Some(&**before),
+            _ => None,
+        };
+        mix::ui(ui, &self.gallery.cards, choice, before);
         ui.add_space(theme::GROUP_GAP);
     }
 

@@ -19,8 +19,8 @@ use crate::gui::{
 /// Width and height of the button that removes a style, in points.
 const CROSS: egui::Vec2 = egui::Vec2::splat(22.0);
 
-/// Draws the mix below its heading if the chosen style is a picture style.
-pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice) {
+/// Draws the mix below its heading if the chosen style is a picture style. `before` is the choice at the start of a drag.
+pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Choice>) {
     let card = |id: &str| cards.iter().find(|card| card.id == id);
     let Some(chosen) = choice.style().and_then(card).filter(|card| card.is_picture()) else {
         return;
@@ -43,7 +43,7 @@ pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice) {
                 return;
             }
             if !choice.mix.others().is_empty() {
-                sliders(ui, cards, choice);
+                sliders(ui, cards, choice, before);
             }
             add(ui, &can_add, chosen, choice);
             if choice.parts().len() > 1 {
@@ -72,12 +72,11 @@ fn addable<'a>(cards: &'a [Card], mix: &Mix) -> Vec<&'a Card> {
 }
 
 /// The sliders for the shares of all styles in the mix, which add up to 100 %.
-fn sliders(ui: &mut Ui, cards: &[Card], choice: &mut Choice) {
+fn sliders(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Choice>) {
     let now = choice.mix.shares();
     // Compute from the shares at the start of the drag, so that the others keep their ratio when it returns.
-    let began = ui.scope_id().with("shares before the drag");
-    let before: Vec<u8> = ui.data(|d| d.get_temp(began)).unwrap_or_else(|| now.clone());
-    let mut is_dragged = false;
+    let before = before.map(|before| before.mix.shares());
+    let from = before.filter(|before| before.len() == now.len()).unwrap_or_else(|| now.clone());
     let mut removed = None;
     let styles = choice.mix.styles.clone();
     for (place, (style, _)) in styles.iter().enumerate() {
@@ -106,19 +105,10 @@ fn sliders(ui: &mut Ui, cards: &[Card], choice: &mut Choice) {
         );
         let response =
             response.hint_beside("Share of this style in the mix. Double-click for equal shares.");
-        is_dragged |= response.dragged();
         if response.changed() {
-            let from = if response.dragged() && before.len() == now.len() { &before } else { &now };
-            choice.mix.set_shares(&with_share(from, place, share));
+            choice.mix.set_shares(&with_share(&from, place, share));
         }
     }
-    ui.data_mut(|d| {
-        if is_dragged {
-            d.insert_temp(began, before);
-        } else {
-            d.remove::<Vec<u8>>(began);
-        }
-    });
     if let Some(place) = removed {
         choice.mix.remove(place);
     }
