@@ -99,11 +99,13 @@ pub enum Overlay<S> {
 pub struct Overlays<S> {
     open: Vec<Overlay<S>>,
     is_fresh: bool,
+    /// How often an overlay has appeared.
+    appeared: u64,
 }
 
 impl<S> Default for Overlays<S> {
     fn default() -> Self {
-        Self { open: Vec::new(), is_fresh: false }
+        Self { open: Vec::new(), is_fresh: false, appeared: 0 }
     }
 }
 
@@ -121,7 +123,12 @@ impl<S> Overlays<S> {
         let kind = discriminant(&overlay);
         self.open.retain(|other| discriminant(other) != kind);
         self.open.push(overlay);
+        self.appear();
+    }
+
+    fn appear(&mut self) {
         self.is_fresh = true;
+        self.appeared += 1;
     }
 
     /// Opens an overlay, or closes it if it is shown. A question stays open, because it must be answered.
@@ -137,7 +144,7 @@ impl<S> Overlays<S> {
 
     /// Closes the overlay that is shown, and returns it. The one below it is shown again.
     pub fn take(&mut self) -> Option<Overlay<S>> {
-        self.is_fresh = true;
+        self.appear();
         self.open.pop()
     }
 
@@ -185,6 +192,8 @@ impl<S> Overlays<S> {
         };
         // These change their height, so they are anchored at the top.
         let hangs = matches!(open, Overlay::Shortcuts(_) | Overlay::Exports);
+        // A new id each time: egui would draw a list that was open before below the dialog, if a click takes one frame.
+        let id = Id::unique((id, self.appeared));
         let closes = dialog(ctx, id, hangs, width, |ui| match open {
             Overlay::Buttons(question) => question.ui(ui, shown.choices, is_fresh),
             Overlay::Field(field) => field.ui(ui, is_fresh),
@@ -214,13 +223,12 @@ impl<S> Overlays<S> {
 /// whether the dialog is to be closed.
 fn dialog(
     ctx: &Context,
-    id: &str,
+    id: Id,
     hangs: bool,
     width: f32,
     contents: impl FnOnce(&mut Ui),
 ) -> bool {
     let frame = egui::Frame::window(&ctx.global_style()).inner_margin(DIALOG_MARGIN);
-    let id = Id::unique(id);
     let mut area = Modal::default_area(id);
     if hangs {
         area = area.anchor(Align2::CENTER_TOP, vec2(0.0, MIN_ABOVE));
