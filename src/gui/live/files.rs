@@ -310,9 +310,11 @@ impl App {
         chosen.unwrap_or_else(|| pictures().join(OWN_FOLDER))
     }
 
-    /// The folder of the last saved painting, or the pictures folder.
+    /// The folder of the last saved painting, at first that of the last opened file, or the pictures folder.
     pub(crate) fn save_folder(&self) -> PathBuf {
-        self.settings.state.save_folder.clone().unwrap_or_else(pictures)
+        let state = &self.settings.state;
+        let known = state.save_folder.as_ref().or(state.open_folder.as_ref());
+        known.cloned().unwrap_or_else(pictures)
     }
 
     /// Removes temporary files of snapshots and of recordings' pictures that were left by a killed program.
