@@ -108,6 +108,8 @@ pub use app::{App, Launch};
 
 /// Size of the window if none is stored, in points.
 const FIRST_SIZE: [f32; 2] = [1320.0, 860.0];
+/// The upper bar needs this width, in points.
+const SMALLEST_SIZE: [f32; 2] = [720.0, 450.0];
 
 /// Why the window could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +166,7 @@ fn viewport(state: &settings::State) -> egui::ViewportBuilder {
         .with_title("StyleForge")
         .with_app_id("styleforge")
         .with_inner_size(size)
+        .with_min_inner_size(SMALLEST_SIZE)
         .with_clamp_size_to_monitor_size(true)
         .with_maximized(state.is_maximized)
         .with_drag_and_drop(true)

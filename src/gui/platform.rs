@@ -92,7 +92,7 @@ impl Dialog {
             Self::SnapshotFolder => "Folder for snapshots and recordings",
             Self::Export { .. } => "Save the report as",
             Self::Film { .. } => "Export the film as",
-            Self::Save { .. } => "Save the painting as",
+            Self::Save { .. } => "Save as",
         }
     }
 }

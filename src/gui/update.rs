@@ -35,7 +35,8 @@ impl App {
         let only_live = shortcuts::live_only(&intent).filter(|_| self.live.is_none());
         if let Some(does) = only_live {
             // The key has no effect on a photo; say why.
-            self.messages.notice(format!("“{does}” is only available in Live (L)."));
+            let key = if self.film.is_some() { "Shift+L" } else { "L" };
+            self.messages.notice(format!("“{does}” is only available in Live ({key})."));
             return;
         }
         self.perform(intent);

@@ -170,11 +170,11 @@ impl Folder {
         match self.folders.iter().filter(|f| !is_target(f)).count() {
             0 => None,
             1 => Some(
-                "1 subfolder is not painted; choose that folder, or --recursive in a terminal"
+                "1 subfolder is not painted; choose that folder, or use --recursive on the command line"
                     .to_owned(),
             ),
             n => Some(format!(
-                "{n} subfolders are not painted; choose each of them, or --recursive in a terminal"
+                "{n} subfolders are not painted; choose each of them, or use --recursive on the command line"
             )),
         }
     }

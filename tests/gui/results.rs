@@ -325,9 +325,9 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     w.step();
     // Nothing waits for a path that was not entered.
     w.click("Save as…");
-    w.until_label("Save the painting as");
+    w.until_label("Save as");
     w.key(Modifiers::NONE, Key::Escape);
-    w.until("the question to go", |w| !w.has("Save the painting as"));
+    w.until("the question to go", |w| !w.has("Save as"));
     // Opening a photo works the same way.
     let other = w.photo_file("other.png", 20, 10);
     w.click("Open…");
