@@ -221,13 +221,7 @@ impl<S> Overlays<S> {
 
 /// Draws a dialog over the window, at most `width` points wide: at its top if it `hangs`, otherwise in its middle. Returns
 /// whether the dialog is to be closed.
-fn dialog(
-    ctx: &Context,
-    id: Id,
-    hangs: bool,
-    width: f32,
-    contents: impl FnOnce(&mut Ui),
-) -> bool {
+fn dialog(ctx: &Context, id: Id, hangs: bool, width: f32, contents: impl FnOnce(&mut Ui)) -> bool {
     let frame = egui::Frame::window(&ctx.global_style()).inner_margin(DIALOG_MARGIN);
     let mut area = Modal::default_area(id);
     if hangs {
