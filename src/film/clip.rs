@@ -64,7 +64,7 @@ pub struct Clip {
     pub has_alpha: bool,
     /// Whether pixels are stored as red, green and blue.
     pub is_rgb: bool,
-    /// Whether they are stored as [`Yuv420`].
+    /// Whether they are stored in YUV 4:2:0 with 8 bits.
     pub is_yuv420: bool,
     pub colors: Colors,
     /// Language and title of the painted stream.
