@@ -13,7 +13,7 @@
 //!
 //! | unsafe code | relies on | established by | checked in release builds by |
 //! |---|---|---|---|
-//! | every kernel of `cpu` | the CPU has the instructions | `InstructionSet::available` | feature detection |
+//! | every kernel of `cpu`, `yuv420` | the CPU has the instructions | `InstructionSet::available` | feature detection |
 //! | `Run::pixels`, `row`, `rows` | rows and columns are inside the map | `Op::shape`, the planner | an assertion |
 //! | `Shared::slice` | the range is inside the allocation | `plan::arena` | an assertion |
 //! | `Run::start`, `MapInput` | every map is inside the arena | `plan::arena` | an assertion for each plan |
@@ -54,6 +54,7 @@ mod inspect;
 mod job;
 pub mod oracle;
 mod select;
+pub(crate) mod yuv420;
 
 pub use control::RunControl;
 pub(crate) use error::at_most;

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::{FilmError, Numbered, webp};
 use crate::{
+    backend::yuv420::Yuv420,
     disk::reason,
-    media::{codec::Colors, decode, ffmpeg, process, yuv420::Yuv420},
+    media::{codec::Colors, decode, ffmpeg, process},
     text::one_line,
 };
 

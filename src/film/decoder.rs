@@ -11,12 +11,12 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
 use super::{FilmError, Tools, clip::Reader, decimal, job::Reading, webp};
 use crate::{
+    backend::yuv420::Yuv420,
     frame::Frame,
     media::{
         guard::guarded,
         nut::{NutReader, NutStream},
         process::{Process, spawn, standard_stream},
-        yuv420::Yuv420,
     },
 };
 

@@ -14,9 +14,8 @@ use super::{
     ffmpeg::Ffmpeg,
     nut::{NutMuxer, NutStream, Track},
     process::{Process, spawn, standard_stream},
-    yuv420::Yuv420,
 };
-use crate::lock::lock;
+use crate::{backend::yuv420::Yuv420, lock::lock};
 
 /// How the pictures of a stream are encoded.
 pub(crate) struct Encoding<'a> {

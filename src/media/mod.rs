@@ -41,7 +41,6 @@ pub mod sheet;
 mod tiff;
 mod tiff_writer;
 pub mod upscale;
-pub(crate) mod yuv420;
 
 use crate::disk::WriteError;
 

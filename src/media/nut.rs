@@ -6,7 +6,7 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use super::yuv420::Yuv420;
+use crate::backend::yuv420::Yuv420;
 
 const FILE_ID: &[u8] = b"nut/multimedia container\0";
 const MAIN: u64 = 0x4e4d_7a56_1f5f_04ad;
