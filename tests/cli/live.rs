@@ -286,7 +286,7 @@ fn a_recording_that_is_killed_plays_under_its_own_name() {
             assert!(frames > 0, "{name}: {frames}");
         }
         s.styleforge(&[&SCENE[..], &AT_MOST, &["--record", name]].concat())
-            .ends(1)
+            .ends(2)
             .says(&format!("{name} already exists"));
         std::fs::remove_file(s.path(name)).expect("removed");
     }

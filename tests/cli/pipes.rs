@@ -147,6 +147,6 @@ fn pipes_where_weights_photos_of_a_folder_or_sources_belong_hold_up_nothing() {
     s.stylize(&["in", "-o", "out"]).ends(0);
     assert_eq!(s.names("out"), ["a-tiny.png"]);
     s.styleforge(&["live", "--source", "in/b.png", "--style", "none", "--device", "cpu"])
-        .ends(1)
+        .ends(2)
         .says("not a regular file");
 }
