@@ -140,7 +140,6 @@ fn nothing_of_a_video_is_lost() {
     .ends(0)
     .says("(stream 1, aac) is converted to Opus");
     assert!(!tags("piece.webm").contains("Trip"));
-    is_as_long("piece.webm", 1.0);
     // The second part has one frame, and a clock of 1000 a second is no rate of frames.
     ffmpeg(&s, "-f lavfi -i testsrc2=s=64x64:r=25:d=1.96 -c:v libx264 clip.mkv");
     s.stylize(&["clip.mkv", "--strength", "0", "-o", "clip.webm"]).ends(0);
