@@ -311,7 +311,7 @@ impl RawFrame {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// The formulas of the standard.
@@ -337,7 +337,7 @@ mod tests {
         [r, g, b].map(|c| (c * 255.0).clamp(0.0, 255.0))
     }
 
-    fn noise(count: usize) -> Vec<u8> {
+    pub(crate) fn noise(count: usize) -> Vec<u8> {
         let mut state = 77u32;
         (0..count)
             .map(|_| {

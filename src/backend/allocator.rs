@@ -4,9 +4,12 @@
 /// same value.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const LARGE_BYTES: libc::c_int = 128 * 1024;
-/// The largest value that glibc accepts, and how much free memory it may keep at the end of its heap.
+/// Blocks above this size are always returned to the system; the largest limit that glibc accepts.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const KEPT_BYTES: [libc::c_int; 2] = [32 << 20, 256 << 20];
+const KEPT_BYTES: libc::c_int = 32 << 20;
+/// Free memory that glibc may keep at the end of its heap.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const FREE_BYTES: libc::c_int = 256 << 20;
 
 /// Makes the allocator return large blocks of memory to the system as soon as they are freed, for the whole life of the
 /// process. Must be called before other threads exist. Does nothing if the allocator is not glibc's.
@@ -39,7 +42,7 @@ pub fn keep_large_pieces() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt takes only numbers, and locks what it changes.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_BYTES[0]);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES[1]);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_BYTES);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, FREE_BYTES);
     }
 }

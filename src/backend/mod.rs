@@ -13,7 +13,8 @@
 //!
 //! | unsafe code | relies on | established by | checked in release builds by |
 //! |---|---|---|---|
-//! | every kernel of `cpu`, `yuv420` | the CPU has the instructions | `InstructionSet::available` | feature detection |
+//! | every kernel of `cpu` | the CPU has the instructions | `InstructionSet::available` | feature detection |
+//! | `yuv420` | the CPU has AVX2 | its callers in the same file | feature detection |
 //! | `Run::pixels`, `row`, `rows` | rows and columns are inside the map | `Op::shape`, the planner | an assertion |
 //! | `Shared::slice` | the range is inside the allocation | `plan::arena` | an assertion |
 //! | `Run::start`, `MapInput` | every map is inside the arena | `plan::arena` | an assertion for each plan |

@@ -3,14 +3,12 @@
 //! Chroma samples lie between two rows, on every second column, as in H.264 and MPEG-2. Between them chroma is
 //! interpolated linearly. Everything is computed in 16 bits, so that the compiler can use vector instructions.
 
-use crate::raw_frame::ColorMatrix;
+use crate::raw_frame::{ColorMatrix, Yuv};
 
 /// The conversion between such pictures and RGBA8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Yuv420 {
-    black: i16,
-    /// Factors of luma; of V in red; of U and V in green; of U in blue, times 2 to the 13th power.
-    to_rgb: [i16; 5],
+    to_rgb: Yuv,
     /// Factors of red, green and blue in Y, U and V, times 2 to the 15th power.
     from_rgb: [[i16; 3]; 3],
 }
@@ -24,27 +22,26 @@ fn high(a: i16, b: i16) -> i16 {
 impl Yuv420 {
     /// For a matrix and range with ffmpeg's names; `None` if this does not know the matrix.
     pub fn named(matrix: &str, range: &str) -> Option<Self> {
-        let (kr, kb) = match matrix {
+        let matrix = match matrix {
             "bt709" => ColorMatrix::Bt709,
             "smpte170m" | "bt470" => ColorMatrix::Bt601,
             "smpte240m" => ColorMatrix::Smpte240m,
             "bt2020" => ColorMatrix::Bt2020,
             _ => return None,
-        }
-        .red_and_blue();
-        let (black, luma, chroma) =
-            if range == "pc" { (0, 1.0, 1.0) } else { (16, 219.0 / 255.0, 224.0 / 255.0) };
+        };
+        let is_full = range == "pc";
+        let (luma, chroma) = if is_full { (1.0, 1.0) } else { (219.0 / 255.0, 224.0 / 255.0) };
+        let (kr, kb) = matrix.red_and_blue();
         let kg = 1.0 - kr - kb;
-        let fixed = |bits: i32| move |v: f64| (v * f64::from(1 << bits)).round() as i16;
-        let (red, blue) = (2.0 * (1.0 - kr) / chroma, 2.0 * (1.0 - kb) / chroma);
-        let to_rgb = [1.0 / luma, red, -blue * kb / kg, -red * kr / kg, blue].map(fixed(13));
+        let fixed = |v: f64| (v * f64::from(1 << 15)).round() as i16;
         let (u, v) = (chroma / 2.0 / (1.0 - kb), chroma / 2.0 / (1.0 - kr));
         let from_rgb = [
             [luma * kr, luma * kg, luma * kb],
             [-u * kr, -u * kg, chroma / 2.0],
             [chroma / 2.0, -v * kg, -v * kb],
         ];
-        Some(Self { black, to_rgb, from_rgb: from_rgb.map(|row| row.map(fixed(15))) })
+        let from_rgb = from_rgb.map(|row| row.map(fixed));
+        Some(Self { to_rgb: Yuv::new(matrix, is_full), from_rgb })
     }
 
     /// Bytes of a picture of this width and height.
@@ -79,7 +76,10 @@ impl Yuv420 {
         let (u, v) = chroma.split_at(half * halves);
         let mut rgba = vec![255; 4 * width * height];
         let mut columns = [(); 2].map(|()| vec![0_i16; 2 * half]);
-        let [brightness, v_red, u_green, v_green, u_blue] = self.to_rgb;
+        let Yuv { black, brightness, red_of_v, green_of_u, green_of_v, blue_of_u } = self.to_rgb;
+        // All are below 4, times 2 to the 13th power.
+        let [black, brightness, v_red, u_green, v_green, u_blue] =
+            [black, brightness, red_of_v, green_of_u, green_of_v, blue_of_u].map(|v| v as i16);
         let rows = rgba.chunks_exact_mut(4 * width).zip(luma.chunks_exact(width));
         for (y, (row, luma)) in rows.enumerate() {
             let near = y / 2;
@@ -90,8 +90,8 @@ impl Yuv420 {
             }
             let pixels = row.as_chunks_mut::<4>().0.iter_mut().zip(luma);
             for ((pixel, &luma), (&u, &v)) in pixels.zip(columns[0].iter().zip(&columns[1])) {
-                // With four bits behind the point; half a level, and what the products lost by being cut off.
-                let base = high((i16::from(luma) - self.black) << 7, brightness) + 8;
+                // With four fraction bits; half a level, and what the products lost by being cut off.
+                let base = high((i16::from(luma) - black) << 7, brightness) + 8;
                 let red = base + high(v, v_red) + 1;
                 let green = base + high(u, u_green) + high(v, v_green) + 1;
                 let blue = base + high(u, u_blue) + 1;
@@ -130,9 +130,10 @@ impl Yuv420 {
         let (u, v) = chroma.split_at_mut(half * height.div_ceil(2));
         let dot =
             |[r, g, b]: [i16; 3], by: [i16; 3]| high(r, by[0]) + high(g, by[1]) + high(b, by[2]);
-        // With six bits behind the point; half a level, and what the products lost by being cut off.
+        // With six fraction bits; half a level, and what the products lost by being cut off.
         const ROUND: i16 = 32 + 1;
         let [to_y, to_u, to_v] = self.from_rgb;
+        let black = self.to_rgb.black as i16;
         // The channels of two rows, and their sums with a pixel more at both ends.
         let mut rows = [(); 2].map(|()| [(); 3].map(|()| vec![0_i16; width]));
         let mut sums = [(); 3].map(|()| vec![0_i16; 2 * half + 2]);
@@ -149,7 +150,7 @@ impl Yuv420 {
                 let channels = reds.iter().zip(&*greens).zip(&*blues);
                 for (((r, g), b), luma) in channels.zip(luma) {
                     let level = dot([r << 7, g << 7, b << 7], to_y) + ROUND;
-                    *luma = ((level >> 6) + self.black).clamp(0, 255) as u8;
+                    *luma = ((level >> 6) + black).clamp(0, 255) as u8;
                 }
             }
             let [upper, lower] = &rows;
@@ -200,15 +201,7 @@ fn widen(near: &[u8], far: &[u8], columns: &mut [i16]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn noise(bytes: usize) -> Vec<u8> {
-        let mut state = 7_u32;
-        let next = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        (0..bytes).map(next).collect()
-    }
+    use crate::raw_frame::tests::noise;
 
     /// The weights of the standards, black, and the ranges of luma and chroma.
     fn standards() -> [(Yuv420, [f64; 2], [f64; 3]); 4] {

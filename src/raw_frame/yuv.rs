@@ -25,7 +25,7 @@ impl ColorMatrix {
 }
 
 /// Fixed-point coefficients of the conversion from YUV to RGB.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Yuv {
     /// The level of black.
     pub black: i32,
