@@ -122,7 +122,7 @@ impl Conv {
 
     pub(super) fn is_in_range(&self) -> bool {
         are_within(MAX_CHANNELS, &[self.in_channels, self.out_channels, self.groups])
-            && are_within(MAX_KERNEL_PX, &[self.kernel, self.stride, self.dilation].concat())
+            && are_within(MAX_KERNEL_PX, [self.kernel, self.stride, self.dilation].as_flattened())
             && self.in_channels.is_multiple_of(self.groups)
             && self.out_channels.is_multiple_of(self.groups)
     }
@@ -148,7 +148,8 @@ impl Pool {
     }
 
     pub(super) fn is_in_range(&self) -> bool {
-        are_within(MAX_KERNEL_PX, &[self.kernel, self.stride].concat()) && self.has_short_sides()
+        are_within(MAX_KERNEL_PX, [self.kernel, self.stride].as_flattened())
+            && self.has_short_sides()
     }
 
     /// Whether every window covers more than padding.

@@ -279,7 +279,7 @@ impl Op {
                 is_number && is_short(sides)
             }
             Self::PadSame { reach, stride, .. } => {
-                are_within(MAX_MARGIN_PX, &[reach, stride].concat())
+                are_within(MAX_MARGIN_PX, [reach, stride].as_flattened())
             }
             Self::Sized(SizeRule::MultipleOf(px)) => are_within(MAX_MARGIN_PX, &[px]),
             Self::Sized(SizeRule::Exactly(size)) => are_within(MAX_SIZE_PX, &size),
