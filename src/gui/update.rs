@@ -73,7 +73,7 @@ impl App {
         } else if self.painting.request.is_some() {
             self.stop_painting();
         } else if let Some(batch) = &self.batch {
-            self.perform(if batch.is_running() { Intent::StopBatch } else { Intent::CloseBatch });
+            self.perform(batch.stop());
         } else {
             self.messages.dismiss_newest();
         }

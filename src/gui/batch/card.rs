@@ -43,6 +43,11 @@ pub struct Painting<'a> {
 }
 
 impl Batch {
+    /// What stops it, whether it is painting or not.
+    pub fn stop(&self) -> Intent {
+        if self.is_running() { Intent::StopBatch } else { Intent::CloseBatch }
+    }
+
     /// Draws the card in the upper right of `area`. `progress` is the painted share of the current photo.
     pub fn ui(&mut self, ui: &Ui, area: Rect, painting: &Painting<'_>, progress: f32) {
         let asks = self.sheet.is_none() && matches!(self.phase, Phase::Ready | Phase::Loading);
@@ -183,8 +188,7 @@ impl Batch {
             plain_button(ui, pause, Intent::PauseBatch(!is_paused));
             let cancel =
                 if self.sheet.is_some() { "Cancel contact sheet" } else { "Cancel folder" };
-            let stop = if self.is_running() { Intent::StopBatch } else { Intent::CloseBatch };
-            plain_button(ui, cancel, stop);
+            plain_button(ui, cancel, self.stop());
         });
         self.remarks_ui(ui);
     }
