@@ -1,6 +1,12 @@
 //! Joins the parts, and adds the sound, subtitles and chapters of the source, without encoding anything again.
 
-use std::{fmt::Write, fs, path::Path, time::Duration};
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use super::{
     Codec,
@@ -8,7 +14,7 @@ use super::{
     FilmError, Numbered, Tools,
     clip::Reader,
     decimal,
-    job::Film,
+    job::{Film, Range},
     parts::{LIST, Parts},
     target::{Along, OPUS},
 };
@@ -19,6 +25,9 @@ use crate::{
 
 /// How long joining may take at least. Each megabyte of the source, and each frame that is encoded again, adds a second.
 const MIN_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Seconds that no film lasts.
+const FOREVER: f64 = 1e9;
 
 /// Tags that say where a video was taken.
 const LOCATIONS: [&str; 3] = ["location", "location-eng", "com.apple.quicktime.location.ISO6709"];
@@ -40,6 +49,7 @@ pub fn join(
         frames: parts.frames(),
         parts: folder.display().to_string(),
     };
+    let subtitles = whole_subtitles(tools, film, parts, along).map_err(stopped)?;
     let seconds = |ticks: i64| ticks as f64 * tick.0 as f64 / tick.1 as f64;
     let mut list = "ffconcat version 1.0\n".to_owned();
     let starts: Vec<i64> = parts.list().iter().map(|part| part.ticks).collect();
@@ -83,6 +93,9 @@ pub fn join(
         command.arg("-copyts");
         if film.clip.reader == Reader::File {
             reading.add_source(&mut command);
+            if let Some(path) = &subtitles {
+                command.args(["-copyts", "-i"]).arg(ffmpeg::file(path));
+            }
             if film.range.start.is_some() {
                 // Sound before the beginning is left out; a container without edit lists would play it.
                 command.args(["-copypriorss", "0"]);
@@ -94,7 +107,18 @@ pub fn join(
             }
         }
         command.args(["-output_ts_offset", &decimal(-reading.beginning())]);
-        command.args("-map 0:v:0 -c:v:0 copy".split(' ')).args(copied(along, 1, 1));
+        command.args("-map 0:v:0 -c:v:0 copy".split(' '));
+        let mut whole = 0;
+        for (number, &(index, codec)) in (1..).zip(along) {
+            if subtitles.is_none() || !is_subtitle(film, index) {
+                command.args(copied(&[(index, codec)], 1, number));
+                continue;
+            }
+            command.args(["-map", &format!("2:{whole}"), &format!("-c:{number}"), "copy"]);
+            command.args([format!("-copypriorss:{number}"), "1".to_owned()]);
+            command.args([format!("-bsf:{number}"), cut(film)]);
+            whole += 1;
+        }
         if let Some((last, shown)) = last.filter(|_| tools.ffmpeg.sets_durations()) {
             command.args(["-bsf:v:0", &last_duration(film, parts.frames(), last, shown)]);
         }
@@ -107,13 +131,10 @@ pub fn join(
         command.args(["-video_track_timescale", &tick.1.to_string(), "-movflags", "+faststart"]);
     }
     command.args(["-f", container.muxer(), "-y"]).arg(ffmpeg::file(joined_name));
-    let bytes = fs::metadata(film.source).map_or(0, |about| about.len());
     let encoded = if container.is_animation() { parts.frames() } else { 0 };
-    let ended = process::run(command, MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded))
-        .map_err(|why| stopped(format!("ffmpeg cannot join the film: {why}")))?;
-    if let Some(failure) = ended.failure() {
+    if let Err(why) = run(film, command, encoded) {
         fs::remove_file(&joined).ok();
-        return Err(stopped(format!("ffmpeg cannot join the film: {failure}")));
+        return Err(stopped(why));
     }
     let publish = |from: &Path, to: &Path| {
         disk::publish(from, to, film.existing).map_err(|e| stopped(e.to_string()))
@@ -129,6 +150,55 @@ pub fn join(
         }
     }
     Ok(())
+}
+
+/// Runs a command that reads the source and encodes so many frames.
+fn run(film: &Film<'_>, command: Command, encoded: u64) -> Result<(), String> {
+    let bytes = fs::metadata(film.source).map_or(0, |about| about.len());
+    let patience = MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded);
+    let failure = process::run(command, patience).map(|ended| ended.failure());
+    match failure.unwrap_or_else(Some) {
+        None => Ok(()),
+        Some(why) => Err(format!("ffmpeg cannot join the film: {why}")),
+    }
+}
+
+fn is_subtitle(film: &Film<'_>, index: u64) -> bool {
+    film.clip.others.iter().any(|other| other.index == index && other.kind == "subtitle")
+}
+
+/// Writes the subtitles of a film that is a part of its clip to a file of their own, from the clip's beginning and as they
+/// will be stored; [`cut`] can shorten them there. `None` if there are none. From the source itself, ffmpeg would leave out
+/// those that begin before the part, and place those wrongly that it converts.
+fn whole_subtitles(
+    tools: &Tools,
+    film: &Film<'_>,
+    parts: &Parts,
+    along: &Along,
+) -> Result<Option<PathBuf>, String> {
+    let subtitles: Along =
+        along.iter().copied().filter(|(index, _)| is_subtitle(film, *index)).collect();
+    let is_whole = film.range == Range::default();
+    if is_whole || subtitles.is_empty() || !tools.ffmpeg.sets_durations() {
+        return Ok(None);
+    }
+    let path = parts.unfinished("subtitles", film.container.muxer());
+    let mut command = tools.ffmpeg.command();
+    command.args(["-copyts", "-i"]).arg(ffmpeg::file(film.source)).args(copied(&subtitles, 0, 0));
+    command.args(["-f", film.container.muxer(), "-y"]).arg(ffmpeg::file(&path));
+    run(film, command, 0).map(|()| Some(path))
+}
+
+/// The filter of packets that drops subtitles outside of the film, and shortens those across its ends.
+fn cut(film: &Film<'_>) -> String {
+    let start = decimal(film.reading(0).beginning());
+    let end = decimal(film.clip.start + film.range.end.unwrap_or(FOREVER));
+    let begin = format!("max(PTS\\,{start}/TB)");
+    let length = format!("min(PTS+DURATION\\,{end}/TB)-{begin}");
+    format!(
+        "noise=drop=lt((pts+duration)*tb\\,{start})+gte(pts*tb\\,{end}),\
+         setts=pts={begin}:dts={begin}:duration={length}"
+    )
 }
 
 /// Checks that the other streams of the source can be copied, so that a long film is not painted in vain.
@@ -160,7 +230,7 @@ pub fn try_along(tools: &Tools, film: &Film<'_>, along: &Along) -> Result<(), Fi
 }
 
 /// Options that add the other streams of the input with this number, the first of them as stream `first`.
-fn copied(along: &Along, input: usize, first: usize) -> Vec<String> {
+fn copied(along: &[(u64, &str)], input: usize, first: usize) -> Vec<String> {
     let mut options = Vec::new();
     for ((index, codec), number) in along.iter().zip(first..) {
         options.extend(["-map".to_owned(), format!("{input}:{index}")]);

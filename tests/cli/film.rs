@@ -126,6 +126,39 @@ fn nothing_of_a_video_is_lost() {
         assert!((found - seconds).abs() < 0.06, "{file} is {found} s long");
     };
     is_as_long("painted.mkv", 1.0);
+    // Subtitles before, across and after both ends, copied and converted: they move no picture, and are cut.
+    let words = "1\n00:00:00,500 --> 00:00:01,500\nBefore\n\n2\n00:00:01,800 --> 00:00:02,600\nAcross\n\n\
+                 3\n00:00:02,900 --> 00:00:03,300\nEnd\n\n4\n00:00:03,300 --> 00:00:03,500\nAfter\n";
+    fs::write(s.path("words.srt"), words).expect("written");
+    let source = "-f lavfi -i testsrc2=s=64x48:r=25:d=3.6 -i words.srt -map 0 -map 1 -c:v libx264";
+    for (from, codec) in [("from.mkv", "srt"), ("from.mp4", "mov_text")] {
+        ffmpeg(&s, &format!("{source} -c:s {codec} {from}"));
+        for to in ["part.mkv", "part.mp4", "part.webm"] {
+            s.stylize(&[
+                from,
+                "--start",
+                "2",
+                "--end",
+                "3.2",
+                "--strength",
+                "0",
+                "-o",
+                to,
+                "--force",
+            ])
+            .ends(0);
+            is_as_long(to, 1.2);
+            let words =
+                s.shell(&format!("exec ffmpeg -v error -i {to} -map 0:s -f srt -")).ends(0).text();
+            let times: Vec<_> = words.lines().filter(|line| line.contains(" --> ")).collect();
+            let [across, end] = times[..] else { panic!("{from} to {to}: {words}") };
+            assert!(across.starts_with("00:00:00,000 --> 00:00:00,6"), "{from} to {to}: {words}");
+            assert!(
+                end.starts_with("00:00:00,9") && end.ends_with("00:00:01,200"),
+                "{from} to {to}: {words}"
+            );
+        }
+    }
     // WebM has no AAC, and Opus has no layout with speakers at the sides.
     s.stylize(&[
         "clip.mp4",
