@@ -74,8 +74,8 @@ impl Film<'_> {
         Encoding { ffmpeg, codec, quality, hardware, pace, has_alpha, colors }
     }
 
-    /// Everything that the encoded pictures depend on.
-    pub(super) fn key(&self) -> String {
+    /// Everything that the encoded pictures depend on; `options` are those of the encoder.
+    pub(super) fn key(&self, options: &[String]) -> String {
         // A file that has changed is another one.
         let paths = match (self.clip.reader, Numbered::of(self.source)) {
             (Reader::Numbered { .. }, Some(pictures)) => {
@@ -86,22 +86,10 @@ impl Film<'_> {
         let about = |path| fs::metadata(path).map(|about| (about.len(), about.modified().ok()));
         let files: Vec<_> = paths.iter().map(about).collect();
         let Self {
-            clip,
-            container,
-            codec,
-            hardware,
-            quality,
-            range,
-            fps,
-            framing,
-            output_size,
-            look,
-            steadiness,
-            about,
-            ..
+            clip, container, range, fps, framing, output_size, look, steadiness, about, ..
         } = self;
         format!(
-            "{clip:?} {files:?}\n{container:?} {codec} {hardware:?} {quality} {range:?} {fps:?}\n{framing:?} {output_size} {look:?} {steadiness}\n{about}\n"
+            "{clip:?} {files:?}\n{container:?} {options:?} {range:?} {fps:?}\n{framing:?} {output_size} {look:?} {steadiness}\n{about}\n"
         )
     }
 }

@@ -92,7 +92,7 @@ pub fn render(
     }
     disk::check_target(&first, film.existing)?;
     let target = |reason: String| FilmError::file(film.output.display(), reason);
-    film.encoding(tools).options(film.clip.size).map_err(target)?;
+    let options = film.encoding(tools).options(film.clip.size).map_err(target)?;
     let (along, mut notes) = film.container.companions(tools, film.clip, film.output)?;
     if let Some(curve) = film.clip.colors.hdr() {
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
@@ -100,7 +100,7 @@ pub fn render(
     if matches!(film.clip.reader, Reader::Numbered { .. }) && film.fps.is_none() {
         notes.push("25 pictures are shown per second; choose another rate with --fps".to_owned());
     }
-    let mut parts = Parts::open(film.output, &film.key(), film.steadiness > 0)?;
+    let mut parts = Parts::open(film.output, &film.key(&options), film.steadiness > 0)?;
     let resumed = parts.frames();
     if parts.removed > 0 {
         notes.push(format!(

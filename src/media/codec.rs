@@ -173,6 +173,8 @@ impl Codec {
         pace: Pace,
     ) -> Result<Vec<String>, NoFfmpeg> {
         let encoder = self.encoder(ffmpeg, size)?;
+        // FFV1's threads: a slice each, which small pictures have no room for.
+        let slices = if size.0.min(size.1) < 256 { " -g 1 -slices 4" } else { " -g 1 -slices 16" };
         let (film, live, other) = match (self, encoder) {
             (Self::H264, _) => ("-preset fast", "-preset veryfast -tune zerolatency -bf 0", ""),
             (Self::Hevc, _) => (
@@ -188,7 +190,7 @@ impl Codec {
                 ("-cpu-used 6", "-cpu-used 8 -usage realtime -lag-in-frames 0", " -row-mt 1 -b:v 0")
             }
             (Self::ProRes, _) => ("-profile:v hq", "-profile:v hq", " -vendor apl0"),
-            (Self::Ffv1, _) => ("-level 3", "-level 3", " -g 1 -slices 4"),
+            (Self::Ffv1, _) => ("-level 3", "-level 3", slices),
         };
         let mut text = if pace == Pace::Live { live } else { film }.to_owned() + other;
         if self.is_lossy() {
