@@ -137,7 +137,10 @@ impl Container {
             let (index, kind, codec) = (other.index, other.kind.as_str(), other.codec.as_str());
             if self.is_animation() {
                 if kind == "audio" {
-                    notes.push(format!("{} has no sound; the sound is left out", self.name()));
+                    notes.push(format!(
+                        "{} has no sound; the sound is left out",
+                        self.name().to_uppercase()
+                    ));
                 }
             } else if let Some(stored) =
                 self.stores(kind, codec).filter(|&stored| stored != OPUS || tools.ffmpeg.has(OPUS))

@@ -39,7 +39,7 @@ fn head(r: &Measurement) -> String {
         _ => String::new(),
     };
     format!(
-        "{} {}{threads}; {}{model}; {}, {} interleaved runs{batch} of each mode after {} warm-up runs{clock}",
+        "{} {}{threads}; {}{model}; {}, {} interleaved runs{batch} of each mode after {} for warm-up{clock}",
         r.device_name,
         r.instructions,
         r.style,

@@ -190,7 +190,7 @@ fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
     };
     let pictures = pictures(report.pictures as u64);
     let protocol = format!(
-        "{} interleaved runs of each after {} warm-up runs, {pictures}; bar and line: median; dot: a run; short line: p95  ·  {}, StyleForge {}",
+        "{} interleaved runs of each after {} for warm-up, {pictures}; bar and line: median; dot: a run; short line: p95  ·  {}, StyleForge {}",
         report.frames, report.warmup_frames, report.date, report.version
     );
     let color = colors.of_verdict(report);

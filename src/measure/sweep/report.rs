@@ -61,7 +61,7 @@ impl SweepReport {
     /// cancelled.
     pub fn protocol(&self) -> String {
         format!(
-            "{}, median of {} runs after {} warm-up runs{}",
+            "{}, median of {} runs after {} for warm-up{}",
             self.method().label(),
             self.frames,
             self.warmup_frames,
