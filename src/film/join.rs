@@ -49,7 +49,7 @@ pub fn join(
         frames: parts.frames(),
         parts: folder.display().to_string(),
     };
-    let subtitles = whole_subtitles(tools, film, parts, along).map_err(stopped)?;
+    let Aside { subtitles, chapters } = aside(tools, film, parts, along).map_err(stopped)?;
     let seconds = |ticks: i64| ticks as f64 * tick.0 as f64 / tick.1 as f64;
     let mut list = "ffconcat version 1.0\n".to_owned();
     let starts: Vec<i64> = parts.list().iter().map(|part| part.ticks).collect();
@@ -93,7 +93,8 @@ pub fn join(
         command.arg("-copyts");
         if film.clip.reader == Reader::File {
             reading.add_source(&mut command);
-            if let Some(path) = &subtitles {
+            let files = subtitles.iter().chain(&chapters);
+            for path in files.clone() {
                 command.args(["-copyts", "-i"]).arg(ffmpeg::file(path));
             }
             if film.range.start.is_some() {
@@ -101,7 +102,8 @@ pub fn join(
                 command.args(["-copypriorss", "0"]);
             }
             let metadata = if film.strips_metadata { "-1" } else { "1" };
-            command.args(["-map_metadata", metadata, "-map_chapters", "1"]);
+            let last = 1 + files.count();
+            command.args(["-map_metadata", metadata, "-map_chapters", &last.to_string()]);
             for tag in LOCATIONS.iter().filter(|_| film.strips_location) {
                 command.args(["-metadata", &format!("{tag}=")]);
             }
@@ -159,6 +161,9 @@ fn run(film: &Film<'_>, command: Command, encoded: u64) -> Result<(), String> {
     let failure = process::run(command, patience).map(|ended| ended.failure());
     match failure.unwrap_or_else(Some) {
         None => Ok(()),
+        Some(_) if film.clip.reader == Reader::File && !film.source.exists() => {
+            Err(format!("{} is gone; put it back", film.clip.name))
+        }
         Some(why) => Err(format!("ffmpeg cannot join the film: {why}")),
     }
 }
@@ -167,26 +172,42 @@ fn is_subtitle(film: &Film<'_>, index: u64) -> bool {
     film.clip.others.iter().any(|other| other.index == index && other.kind == "subtitle")
 }
 
-/// Writes the subtitles of a film that is a part of its clip to a file of their own, from the clip's beginning and as they
-/// will be stored; [`cut`] can shorten them there. `None` if there are none. From the source itself, ffmpeg would leave out
-/// those that begin before the part, and place those wrongly that it converts.
-fn whole_subtitles(
-    tools: &Tools,
-    film: &Film<'_>,
-    parts: &Parts,
-    along: &Along,
-) -> Result<Option<PathBuf>, String> {
-    let subtitles: Along =
-        along.iter().copied().filter(|(index, _)| is_subtitle(film, *index)).collect();
-    let is_whole = film.range == Range::default();
-    if is_whole || subtitles.is_empty() || !tools.ffmpeg.sets_durations() {
-        return Ok(None);
+/// Files with what is cut at the ends of a film that is a part of its clip.
+#[derive(Default)]
+struct Aside {
+    /// The subtitles, whole and as they will be stored; [`cut`] shortens them. `None` if there are none.
+    subtitles: Option<PathBuf>,
+    /// The chapters of the film.
+    chapters: Option<PathBuf>,
+}
+
+/// Writes the files. From the source itself, ffmpeg would leave out subtitles that begin before the part, place those
+/// wrongly that it converts, and copy chapters as they are.
+fn aside(tools: &Tools, film: &Film<'_>, parts: &Parts, along: &Along) -> Result<Aside, String> {
+    let Range { start, end } = film.range;
+    let is_whole = film.range == Range::default() || film.clip.reader != Reader::File;
+    if is_whole || film.container.is_animation() {
+        return Ok(Aside::default());
     }
-    let path = parts.unfinished("subtitles", film.container.muxer());
     let mut command = tools.ffmpeg.command();
-    command.args(["-copyts", "-i"]).arg(ffmpeg::file(film.source)).args(copied(&subtitles, 0, 0));
-    command.args(["-f", film.container.muxer(), "-y"]).arg(ffmpeg::file(&path));
-    run(film, command, 0).map(|()| Some(path))
+    command.args(["-copyts", "-i"]).arg(ffmpeg::file(film.source));
+    let whole: Along =
+        along.iter().copied().filter(|(index, _)| is_subtitle(film, *index)).collect();
+    let has_subtitles = !whole.is_empty() && tools.ffmpeg.sets_durations();
+    let muxer = film.container.muxer();
+    let subtitles = has_subtitles.then(|| parts.unfinished("subtitles", muxer));
+    if let Some(path) = &subtitles {
+        command.args(copied(&whole, 0, 0)).args(["-f", muxer, "-y"]).arg(ffmpeg::file(path));
+    }
+    let chapters = parts.unfinished("chapters", "txt");
+    // A chapter that ends or begins exactly at an end of the film is none of it.
+    const INSIDE: f64 = 1e-6;
+    command.args(["-ss", &decimal(film.reading(0).beginning() + INSIDE)]);
+    if let Some(end) = end {
+        command.args(["-t", &decimal(end - start.unwrap_or(0.0) - 2.0 * INSIDE)]);
+    }
+    command.args("-map_chapters 0 -f ffmetadata -y".split(' ')).arg(ffmpeg::file(&chapters));
+    run(film, command, 0).map(|()| Aside { subtitles, chapters: Some(chapters) })
 }
 
 /// The filter of packets that drops subtitles outside of the film, and shortens those across its ends.

@@ -136,11 +136,15 @@ impl Container {
         for other in &clip.others {
             let (index, kind, codec) = (other.index, other.kind.as_str(), other.codec.as_str());
             if self.is_animation() {
-                if kind == "audio" {
-                    notes.push(format!(
-                        "{} has no sound; the sound is left out",
-                        self.name().to_uppercase()
-                    ));
+                let what = match kind {
+                    "audio" => "sound",
+                    "subtitle" => "subtitles",
+                    _ => continue,
+                };
+                let name = self.name().to_uppercase();
+                let note = format!("the {what} of the video cannot be stored in {name}");
+                if !notes.contains(&note) {
+                    notes.push(note);
                 }
             } else if let Some(stored) =
                 self.stores(kind, codec).filter(|&stored| stored != OPUS || tools.ffmpeg.has(OPUS))

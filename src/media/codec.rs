@@ -189,7 +189,7 @@ impl Codec {
             (Self::Av1, _) => {
                 ("-cpu-used 6", "-cpu-used 8 -usage realtime -lag-in-frames 0", " -row-mt 1 -b:v 0")
             }
-            (Self::ProRes, _) => ("-profile:v hq", "-profile:v hq", " -vendor apl0"),
+            (Self::ProRes, _) => ("", "", "-vendor apl0"),
             (Self::Ffv1, _) => ("-level 3", "-level 3", slices),
         };
         let mut text = if pace == Pace::Live { live } else { film }.to_owned() + other;
@@ -208,6 +208,8 @@ impl Codec {
     ) -> &'static str {
         match (self, has_alpha) {
             (Self::ProRes, true) => "yuva444p10le",
+            // Its encoder fills the last column of an odd width with green.
+            (Self::ProRes, false) if width % 2 == 1 => "yuv444p10le",
             (Self::ProRes, false) => "yuv422p10le",
             // Ten bits, so that the way back to red, green and blue loses nothing.
             (Self::Ffv1, true) => "yuva444p10le",

@@ -235,7 +235,8 @@ fn last_lines(from: impl Read) -> Vec<String> {
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim();
-        if !text.is_empty() {
+        // ffmpeg's words for a line that it does not write again.
+        if !text.is_empty() && !text.starts_with("Last message repeated") {
             lines.push_back(one_line(plain(&cut(text, MAX_LINE_CHARS))).into_owned());
             if lines.len() > MAX_LINES {
                 lines.pop_front();
@@ -254,6 +255,7 @@ mod tests {
         for n in 0..1000 {
             all.push_str(&format!("line {n}\u{1b}[1m\r\n\n"));
         }
+        all.push_str("    Last message repeated 1 times\n");
         all.push_str(&"x".repeat(10_000));
         let lines = last_lines(all.as_bytes());
         assert_eq!(lines.len(), MAX_LINES);

@@ -126,11 +126,11 @@ fn nothing_of_a_video_is_lost() {
         assert!((found - seconds).abs() < 0.06, "{file} is {found} s long");
     };
     is_as_long("painted.mkv", 1.0);
-    // Subtitles before, across and after both ends, copied and converted: they move no picture, and are cut.
+    // Subtitles before, across and after both ends, copied and converted, and chapters: they move no picture, and are cut.
     let words = "1\n00:00:00,500 --> 00:00:01,500\nBefore\n\n2\n00:00:01,800 --> 00:00:02,600\nAcross\n\n\
                  3\n00:00:02,900 --> 00:00:03,300\nEnd\n\n4\n00:00:03,300 --> 00:00:03,500\nAfter\n";
     fs::write(s.path("words.srt"), words).expect("written");
-    let source = "-f lavfi -i testsrc2=s=64x48:r=25:d=3.6 -i words.srt -map 0 -map 1 -c:v libx264";
+    let source = "-f lavfi -i testsrc2=s=64x48:r=25:d=3.6 -i words.srt -i about.txt -map 0 -map 1 -map_chapters 2 -c:v libx264";
     for (from, codec) in [("from.mkv", "srt"), ("from.mp4", "mov_text")] {
         ffmpeg(&s, &format!("{source} -c:s {codec} {from}"));
         for to in ["part.mkv", "part.mp4", "part.webm"] {
@@ -148,6 +148,15 @@ fn nothing_of_a_video_is_lost() {
             ])
             .ends(0);
             is_as_long(to, 1.2);
+            let words =
+                "-v error -show_entries chapter=start_time,end_time:chapter_tags=title -of csv=p=0";
+            let chapters = s.shell(&format!("exec ffprobe {words} {to}")).ends(0).text();
+            let [start, end, title] = chapters.trim().split(',').collect::<Vec<_>>()[..] else {
+                panic!("{from} to {to}: {chapters}")
+            };
+            assert_eq!((start, title), ("0.000000", "Two"), "{from} to {to}");
+            let end: f64 = end.parse().expect("seconds");
+            assert!((end - 1.0).abs() < 0.01, "{from} to {to}: {chapters}");
             let words =
                 s.shell(&format!("exec ffmpeg -v error -i {to} -map 0:s -f srt -")).ends(0).text();
             let times: Vec<_> = words.lines().filter(|line| line.contains(" --> ")).collect();
@@ -212,6 +221,7 @@ fn the_name_decides_what_is_made() {
         ("clip.mp4", &["--rotate", "90", "--crop", "20x30+2+4"], "part.mp4", "h264,20,30,10"),
         ("clip.mp4", &["--output-size", "96", "--strength", "0"], "large.mp4", "h264,96,64,10"),
         ("odd.mkv", &[], "odd.mp4", "h264,47,31,10"),
+        ("odd.mkv", &["--codec", "prores"], "odd.mov", "prores,47,31,10"),
         ("turned.mp4", &[], "turned-painted.mp4", "h264,32,48,10"),
         ("moving.gif", &[], "b.gif", "gif,48,32,10"),
         ("moving.gif", &[], "b.apng", "apng,48,32,10"),
@@ -222,6 +232,9 @@ fn the_name_decides_what_is_made() {
         s.stylize(&[&[source, "-o", output], options].concat()).ends(0);
         assert_eq!(size(output), expected, "{source} to {output}");
     }
+    // With half of the chroma samples, ProRes has a green column at an odd width.
+    let pixels = "exec ffprobe -v error -show_entries stream=pix_fmt -of csv=p=0 odd.mov";
+    assert!(s.shell(pixels).ends(0).text().starts_with("yuv444p"));
     s.stylize(&["moving.gif", "-o", "b.webp"]).ends(0);
     // Frames that look alike are stored once.
     let webp = fs::read(s.path("b.webp")).expect("written");

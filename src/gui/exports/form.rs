@@ -91,7 +91,7 @@ impl Form {
         };
         let pixels = frames as f64 * width as f64 * height as f64;
         let bits = bits_per_pixel(self.container(), self.export.codec, self.export.quality);
-        let size = size_in_words((bits * pixels / 8.0) as u64);
+        let size = size_in_words((bits * pixels / 8.0) as u64).replace(' ', "\u{a0}");
         let time = match self.frame_seconds {
             Ok(seconds) => format!("about {}", time_left::duration(seconds * frames as f64)),
             Err(why) => why.to_owned(),
@@ -111,7 +111,7 @@ impl Form {
     pub fn ui(&mut self, ui: &mut Ui, is_taken: bool, is_fresh: bool) {
         ui.heading("Export the film");
         let OpenFilm { clip, tools, .. } = &*self.film;
-        let (width, height) = clip.size;
+        let (width, height) = self.size();
         let name = name_label(&self.export.source);
         theme::caption(ui, format!("{name}, {width} × {height} px"));
         theme::caption(ui, self.painting.as_str());
@@ -139,6 +139,7 @@ impl Form {
             export.codec = *first.unwrap_or(&usual);
         }
         let can_choose = codecs.len() > 1;
+        let mut notes = Vec::new();
         let problem = if codecs.is_empty() {
             Some(format!("This ffmpeg cannot write {}. Choose another format.", container.name()))
         } else if export.output == export.source {
@@ -146,8 +147,9 @@ impl Form {
         } else if is_taken {
             Some("Another export writes this file.".to_owned())
         } else {
-            let problem = container.companions(tools, clip, &export.output).err();
-            problem.map(|problem| sentence(&problem.to_string()))
+            let companions = container.companions(tools, clip, &export.output);
+            notes = companions.as_ref().map_or_else(|_| Vec::new(), |(_, notes)| notes.clone());
+            companions.err().map(|problem| sentence(&problem.to_string()))
         };
         if can_choose {
             choose_row(ui, "Codec", &mut export.codec, codecs, Codec::title);
@@ -158,6 +160,9 @@ impl Form {
         theme::steadiness(ui, &mut export.steadiness);
         ui.add_space(theme::GAP);
         ui.label(self.estimate(output));
+        for note in &notes {
+            theme::caption(ui, sentence(note));
+        }
         if let Some(problem) = &problem {
             ui.label(RichText::new(problem).color(theme::palette(ui).error));
         }
