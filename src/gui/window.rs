@@ -10,7 +10,6 @@ use super::{
     batch::{Painting as BatchPainting, below_card, beside_card},
     choice::NetworkOf,
     crop,
-    film::FilmView,
     fonts::icons,
     intent::Intent,
     key_chips,
@@ -176,8 +175,7 @@ impl App {
             }
         }
         bars::status(ui, &self.status(), |ui| {
-            let is_playing = self.film.as_ref().is_some_and(FilmView::is_playing);
-            self.exports.button(ui, self.live.is_some() || is_playing);
+            self.exports.button(ui);
         });
     }
 

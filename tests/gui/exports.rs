@@ -173,6 +173,14 @@ fn videos_of_a_folder_become_exports() {
     fs::write(&exported, "old").expect("written");
     start(&mut w, true);
     w.until("the new one", |_| frames(&exported) == "5");
+    // An animation is a video, too.
+    let made = Command::new("ffmpeg")
+        .args("-v error -f lavfi -i testsrc2=s=64x48:r=5 -t 1".split(' '))
+        .arg(folder.join("moving.gif"))
+        .status();
+    assert!(made.expect("ffmpeg is installed").success());
+    w.drop_file(&folder);
+    w.until_label("Paint 2 videos");
 }
 
 /// Whether a process of this system names the folder.

@@ -32,6 +32,10 @@ impl App {
         };
         let films = std::mem::take(&mut batch.films);
         self.export_films(&films, &styles, &batch.target, batch.replace);
+        if !films.is_empty() {
+            let note = "Its videos are in the list of exports, at the left of the status line.";
+            batch.left_out.push(note.to_owned());
+        }
         if !batch.photos.is_empty() {
             self.confirm_styles(batch, styles);
         }

@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{
     engine::protocol::{SavedPhoto, Unpainted},
-    media::folder::is_film,
+    media::{
+        folder::{is_animated, is_film},
+        process,
+    },
 };
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -84,11 +87,14 @@ pub struct Batch {
 
 impl Batch {
     /// Creates a batch of photos and videos to be confirmed; `left_out` lists the folders and files that it does not
-    /// paint. The output folder is `PAINTED` in the folder of the first one.
+    /// paint. The output folder is `PAINTED` in the folder of the first one. Animations are videos if ffmpeg is
+    /// installed. Reads files.
     pub fn new(files: Vec<PathBuf>, left_out: Vec<String>) -> Self {
         let beside = files.first().and_then(|p| p.parent());
         let target = beside.unwrap_or(Path::new(".")).join(PAINTED);
-        let (films, photos) = files.into_iter().partition(|path| is_film(path));
+        let has_ffmpeg = process::program("ffmpeg").is_some();
+        let is_video = |path: &PathBuf| is_film(path) || has_ffmpeg && is_animated(path);
+        let (films, photos) = files.into_iter().partition(is_video);
         Self {
             target,
             films,

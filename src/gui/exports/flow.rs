@@ -19,7 +19,9 @@ use crate::{
         app::{App, Missing},
         batch::{BatchStyle, painting_name},
         choice::{Choice, NetworkOf},
+        film::FilmView,
         label::{editable, name_label, path_label, sentence},
+        live::LiveView,
         mix::Mix,
         overlays::Overlay,
         paintings::FileList,
@@ -262,6 +264,10 @@ impl App {
         {
             self.end_export(running, ended);
         }
+        let moves = self.live.as_ref().is_some_and(LiveView::is_moving)
+            || self.film.as_ref().is_some_and(FilmView::is_playing);
+        let running = self.exports.running.as_ref();
+        self.exports.waits = moves && running.is_some_and(|running| !running.run.on_gpu);
         if self.device.info.is_some() && !self.ending.is_closing {
             self.begin_export();
             self.measure_for_form();
@@ -344,7 +350,10 @@ impl App {
                 }
             }
             Err(why) => {
-                self.messages.error(why.clone());
+                // The list says it, too.
+                if !matches!(self.overlays.shown(), Some(Overlay::Exports)) {
+                    self.messages.error(why.clone());
+                }
                 self.exports.queue.end(id, Err(why));
             }
         }

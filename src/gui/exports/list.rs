@@ -32,27 +32,30 @@ impl Running {
         (frames as f32 / total.max(1) as f32).min(1.0)
     }
 
-    /// Frames, speed and time left, as text.
-    fn text(&self, now: f64) -> String {
+    /// Frames, speed and time left, as text; or that it `waits`.
+    fn text(&self, now: f64, waits: bool) -> String {
         let [total, frames, painted] = self.frames();
         let seconds = self.watch.seconds(now);
+        let of_total = if total > 0 { format!(" of {total}") } else { String::new() };
         if self.watch.is_paused() {
-            format!("Paused after {frames} of {total} frames")
+            format!("Paused after {frames}{of_total} frames")
+        } else if waits {
+            "Waits until the live video or film is paused".to_owned()
         } else if painted == 0 {
             "Starting…".to_owned()
         } else {
             let rest = total.saturating_sub(frames - painted).max(painted);
             let left = time_left::text(seconds, painted as f32 / rest as f32);
+            let left = if total > 0 { format!(" {left}") } else { String::new() };
             let fps = painted as f64 / seconds.max(0.001);
-            format!("{frames} of {total} frames, {fps:.1} fps. {left}")
+            format!("{frames}{of_total} frames, {fps:.1} fps.{left}")
         }
     }
 }
 
 impl Exports {
-    /// Draws the button that opens the list, if there is anything in it. While the window `is_busy` with moving pictures,
-    /// exports without a GPU wait.
-    pub fn button(&self, ui: &mut Ui, is_busy: bool) {
+    /// Draws the button that opens the list, if there is anything in it.
+    pub fn button(&self, ui: &mut Ui) {
         let entries = &self.queue.entries;
         if entries.is_empty() {
             return;
@@ -60,7 +63,7 @@ impl Exports {
         let unfinished = self.queue.unfinished();
         let text = if unfinished > 0 && self.queue.is_paused {
             format!("Exports paused ({unfinished})")
-        } else if is_busy && self.running.as_ref().is_some_and(|running| !running.run.on_gpu) {
+        } else if self.waits {
             format!("Exports waiting ({unfinished})")
         } else if unfinished > 0 {
             let share = self.running.as_ref().map_or(0.0, Running::share);
@@ -154,7 +157,7 @@ impl Exports {
             (State::Running, Some(running)) => {
                 ui.add(ProgressBar::new(running.share()).desired_height(8.0));
                 let now = ui.input(|i| i.time);
-                theme::caption(ui, running.text(now));
+                theme::caption(ui, running.text(now, self.waits));
             }
             (State::Waiting | State::Running, _) => theme::caption(ui, "Waiting"),
             (State::Done(notes), _) => theme::caption(ui, remark(format!("Done. {notes}").trim())),

@@ -179,14 +179,19 @@ impl App {
         }
     }
 
-    fn offer_batch(&mut self, photos: Vec<PathBuf>, notes: Vec<String>) {
-        if self.batch.as_ref().is_some_and(Batch::is_busy) {
-            self.messages.error(
-                "A folder or a contact sheet is already being painted. Wait until it is done, or cancel it first.",
-            );
-        } else {
-            self.batch = Some(Batch::new(photos, notes));
-        }
+    fn offer_batch(&mut self, files: Vec<PathBuf>, notes: Vec<String>) {
+        self.run(
+            move || Ok(Batch::new(files, notes)),
+            |app, batch| {
+                if app.batch.as_ref().is_some_and(Batch::is_busy) {
+                    app.messages.error(
+                        "A folder or a contact sheet is already being painted. Wait until it is done, or cancel it first.",
+                    );
+                } else {
+                    app.batch = Some(batch);
+                }
+            },
+        );
     }
 
     /// Asks how to use a picture or the files on the clipboard.

@@ -201,6 +201,11 @@ impl LiveView {
         self.uses_camera() && matches!(self.snapshot.source, SourceState::Running { .. })
     }
 
+    /// Whether the picture is not frozen.
+    pub fn is_moving(&self) -> bool {
+        !self.frozen
+    }
+
     /// Whether the source is a camera, with or without pictures.
     pub fn uses_camera(&self) -> bool {
         self.pictures.is_some() && matches!(self.source, Source::Camera(_))
