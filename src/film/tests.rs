@@ -126,7 +126,8 @@ fn paint_with(
 /// A film at strength 0.
 fn film<'a>(clip: &'a Clip, output: &'a Path) -> Film<'a> {
     Film {
-        source: Path::new("clip.mp4"),
+        // The scripts read something else; it only has to exist.
+        source: Path::new("Cargo.toml"),
         clip,
         output,
         existing: Existing::Keep,
