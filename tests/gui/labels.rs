@@ -103,8 +103,9 @@ fn a_folder_of_photos_is_reported_in_plain_words() {
     w.until_plain(SHOWN);
     let folder = w.path(HOSTILE);
     fs::create_dir_all(folder.join("deeper")).expect("made");
-    let animated = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pictures/animated.gif");
-    fs::copy(animated, folder.join(format!("{HOSTILE}.gif"))).expect("copied");
+    let photo = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample.jpg")).expect("read");
+    // Without its end marker it has a note.
+    fs::write(folder.join(format!("{HOSTILE}.jpg")), &photo[..photo.len() - 2]).expect("written");
     fs::write(folder.join(format!("{HOSTILE}.png")), "rubbish").expect("written");
     w.drop_file(&folder);
     w.until_plain("Paint 2 photos");
