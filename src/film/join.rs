@@ -154,7 +154,7 @@ pub fn join(
     Ok(())
 }
 
-/// Runs a command that reads the source and encodes so many frames.
+/// Runs a command that reads the source and encodes this number of frames.
 fn run(film: &Film<'_>, command: Command, encoded: u64) -> Result<(), String> {
     let bytes = fs::metadata(film.source).map_or(0, |about| about.len());
     let patience = MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded);
@@ -200,7 +200,7 @@ fn aside(tools: &Tools, film: &Film<'_>, parts: &Parts, along: &Along) -> Result
         command.args(copied(&whole, 0, 0)).args(["-f", muxer, "-y"]).arg(ffmpeg::file(path));
     }
     let chapters = parts.unfinished("chapters", "txt");
-    // A chapter that ends or begins exactly at an end of the film is none of it.
+    // Leaves out chapters that only touch an end of the film.
     const INSIDE: f64 = 1e-6;
     command.args(["-ss", &decimal(film.reading(0).beginning() + INSIDE)]);
     if let Some(end) = end {
