@@ -18,9 +18,9 @@
 //
 // Work: at 1280x720 at least 50 MB and about 1 GFLOP. Roofline: latency of dependent launches, then the L1 cache (36 taps
 // of 16 bytes per pixel in steady_mix).
-// Measured: H200, 2026-11-28, medians: 0.19 ms at 1280x720 and 0.34 ms at 1920x1080 as a graph of all launches; 0.21 ms
-// in a queue. By ncu, us at 1280x720: steady_mix 37 (L1 cache 80 % busy), steady_search 50 for five levels, points and
-// trials 31, refine 24.
+// Measured: H200, 2026-11-29, least of 6: 0.20 ms at 1280x720 as a graph of all launches. 2026-11-28, with 4 us less in
+// steady_judge, medians: 0.34 ms at 1920x1080; by ncu, us at 1280x720: steady_mix 37 (L1 cache 80 % busy), steady_search
+// 50 for five levels, points and trials 31, refine 24.
 //
 // Numerics: fp32 with fused products, solved in fp64. Sums have a fixed order and no float is added atomically, so the
 // same frames make the same bits. Other orders than the CPU's: paintings differ by a level in few pixels.
@@ -846,35 +846,74 @@ __device__ __forceinline__ float falling(float value, float low, float high) {
     return clamped((high - value) / (high - low), 0.0f, 1.0f);
 }
 
-// The motion of each pixel, and its confidence: both directions agree, and the pictures too.
+// The motion of each pixel, a mean of 5x5, and its confidence: both directions agree, the pictures do, and neighbours
+// move alike.
 extern "C" __global__ void __launch_bounds__(256) steady_judge(SteadyParams p) {
-    constexpr int REACH = 1, WIDTH = ERROR_WIDTH + 2 * REACH, HEIGHT = ERROR_HEIGHT + 2 * REACH;
-    __shared__ Errors<REACH> errors;
+    // Pixels to the farthest one of a mean, and to the neighbours that are compared.
+    constexpr int SMOOTH = 2, NEAR = 2, APART = SMOOTH + NEAR, ERRORS = 1;
+    constexpr int WIDTH = ERROR_WIDTH + 2 * APART, HEIGHT = ERROR_HEIGHT + 2 * APART;
+    __shared__ float2 motions[HEIGHT][WIDTH], lines[HEIGHT][WIDTH];
+    __shared__ Errors<ERRORS> errors;
     State& state = state_of(p);
     const Affine camera = state.camera;
     const bool has_camera = state.has_camera, is_still = state.is_still;
     const Level at = level_at(p, 0);
-    const int left = blockIdx.x * ERROR_WIDTH, top = blockIdx.y * ERROR_HEIGHT;
-    const auto motion_at = [&](int x, int y) {
-        const int i = y * at.width + x;
-        if (has_camera && p.follows[i]) return is_still ? float2{0.0f, 0.0f} : camera.at(x, y);
-        return p.flow[i];
-    };
+    const int left = blockIdx.x * ERROR_WIDTH - APART, top = blockIdx.y * ERROR_HEIGHT - APART;
     for (int i = threadIdx.x; i < WIDTH * HEIGHT; i += 256) {
-        const int x = within(left + i % WIDTH - REACH, at.width), y = within(top + i / WIDTH - REACH, at.height);
-        errors.values[i / WIDTH][i % WIDTH] = error_of(p, at, x, y, motion_at(x, y));
+        const int x = within(left + i % WIDTH, at.width), y = within(top + i / WIDTH, at.height);
+        float2 motion = p.flow[y * at.width + x];
+        if (has_camera && p.follows[y * at.width + x]) motion = is_still ? float2{0.0f, 0.0f} : camera.at(x, y);
+        motions[i / WIDTH][i % WIDTH] = motion;
+    }
+    __syncthreads();
+    if (!is_still) {
+        const auto mean = [](const float2* from, int step) {
+            float2 sum = {0.0f, 0.0f};
+#pragma unroll
+            for (int j = -SMOOTH; j <= SMOOTH; j++) {
+                sum.x += 0.2f * from[j * step].x;
+                sum.y += 0.2f * from[j * step].y;
+            }
+            return sum;
+        };
+        // What is beyond the picture repeats the mean at its edge.
+        constexpr int INNER = WIDTH - 2 * SMOOTH;
+        for (int i = threadIdx.x; i < INNER * HEIGHT; i += 256) {
+            const int column = SMOOTH + i % INNER, row = i / INNER;
+            lines[row][column] = mean(&motions[row][within(left + column, at.width) - left], 1);
+        }
+        __syncthreads();
+        for (int i = threadIdx.x; i < INNER * (HEIGHT - 2 * SMOOTH); i += 256) {
+            const int column = SMOOTH + i % INNER, row = SMOOTH + i / INNER;
+            motions[row][column] = mean(&lines[within(top + row, at.height) - top][column], WIDTH);
+        }
+        __syncthreads();
+    }
+    constexpr int AROUND = ERROR_WIDTH + 2 * ERRORS;
+    for (int i = threadIdx.x; i < AROUND * (ERROR_HEIGHT + 2 * ERRORS); i += 256) {
+        const int column = i % AROUND + APART - ERRORS, row = i / AROUND + APART - ERRORS;
+        const int x = within(left + column, at.width), y = within(top + row, at.height);
+        errors.values[i / AROUND][i % AROUND] = error_of(p, at, x, y, motions[row][column]);
     }
     __syncthreads();
     errors.add_lines();
     __syncthreads();
     int sure = 0;
     for (int i = threadIdx.x; i < ERROR_WIDTH * ERROR_HEIGHT; i += 256) {
-        const int x = left + i % ERROR_WIDTH, y = top + i / ERROR_WIDTH;
+        const int column = i % ERROR_WIDTH + APART, row = i / ERROR_WIDTH + APART;
+        const int x = left + column, y = top + row;
         if (x >= at.width || y >= at.height) continue;
-        const float2 motion = motion_at(x, y);
+        const float2 motion = motions[row][column];
+        float spread = 0.0f;
+#pragma unroll
+        for (int j = 0; j < 9; j++) {
+            const float2 other = motions[row + (j / 3 - 1) * NEAR][column + (j % 3 - 1) * NEAR];
+            spread = fmaxf(spread, length({other.x - motion.x, other.y - motion.y}));
+        }
         const float apart = disagreement(x, y, motion, p.flow + at.width * at.height, at.width, at.height);
+        const float error = errors.mean(column - APART, row - APART);
         const float confidence =
-            falling(apart, 0.325f, 0.9f) * falling(errors.mean(i % ERROR_WIDTH, i / ERROR_WIDTH), 4.0f, 14.0f);
+            falling(apart, 0.6f, 1.6f) * falling(error, 8.0f, 24.0f) * falling(spread, 0.3f, 1.0f);
         p.field[y * at.width + x] = {motion.x, motion.y, confidence, 0.0f};
         sure += confidence > 0.3f;
     }

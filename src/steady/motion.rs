@@ -49,6 +49,9 @@ impl Motion {
         if let Some(camera) = camera.map(|camera| camera.refined(own, other)) {
             self.follow(camera);
         }
+        if !self.is_still {
+            self.smooth();
+        }
         self.judge()
     }
 
@@ -84,7 +87,23 @@ impl Motion {
         }
     }
 
-    /// Computes the confidence: both directions agree, and the pictures too.
+    /// Averages the motion over 5 x 5 pixels. The flow has steps between its patches, which would tear strokes on
+    /// plain things, where no error of the pictures shows them.
+    fn smooth(&mut self) {
+        let Self { field, error: from, scratch, of_rest: smooth, .. } = self;
+        for values in [&mut field.across, &mut field.down] {
+            from.resize((field.width, field.height));
+            from.fill_rows(|y, row| row.copy_from_slice(&values[y * row.len()..][..row.len()]));
+            from.pad();
+            smooth.filtered(from, scratch, &[0.2; 5]);
+            for (y, row) in values.chunks_exact_mut(field.width).enumerate() {
+                row.copy_from_slice(smooth.row(y as isize));
+            }
+        }
+    }
+
+    /// Computes the confidence: both directions agree, the pictures do, and neighbours move alike, without which
+    /// strokes would be torn.
     fn judge(&mut self) -> bool {
         let (field, forth) = (&self.field, &self.searches[1].field);
         let width = field.width;
@@ -96,11 +115,27 @@ impl Motion {
             for ((x, to), error) in row.iter_mut().enumerate().zip(self.of_flow.row(y as isize)) {
                 let at = [x as f32, y as f32];
                 let apart = disagreement(at, field.at(y * width + x), forth);
-                *to = apart.map_or(0.0, |px| falling(px, 0.325, 0.9) * falling(*error, 4.0, 14.0));
+                *to = apart.map_or(0.0, |px| falling(px, 0.6, 1.6) * falling(*error, 8.0, 24.0));
+                *to *= falling(field.spread(x, y), 0.3, 1.0);
             }
         });
         let sure = self.confidence.iter().filter(|confidence| **confidence > 0.3).count();
         sure as f32 >= LEAST_SURE * self.confidence.len() as f32
+    }
+}
+
+impl Field {
+    /// How much a pixel's motion differs from those 2 px away, at most.
+    fn spread(&self, x: usize, y: usize) -> f32 {
+        let own = self.at(y * self.width + x);
+        let mut most = 0.0_f32;
+        for y in [y.saturating_sub(2), y, (y + 2).min(self.height - 1)] {
+            for x in [x.saturating_sub(2), x, (x + 2).min(self.width - 1)] {
+                let other = self.at(y * self.width + x);
+                most = most.max(length([other[0] - own[0], other[1] - own[1]]));
+            }
+        }
+        most
     }
 }
 
