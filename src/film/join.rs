@@ -158,14 +158,12 @@ pub fn join(
 fn run(film: &Film<'_>, command: Command, encoded: u64) -> Result<(), String> {
     let bytes = fs::metadata(film.source).map_or(0, |about| about.len());
     let patience = MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded);
-    let failure = process::run(command, patience).map(|ended| ended.failure());
-    match failure.unwrap_or_else(Some) {
-        None => Ok(()),
-        Some(_) if film.clip.reader == Reader::File && !film.source.exists() => {
-            Err(format!("{} is gone; put it back", film.clip.name))
+    process::succeed(command, patience).map_err(|why| {
+        if film.clip.reader == Reader::File && !film.source.exists() {
+            return format!("{} is gone; put it back", film.clip.name);
         }
-        Some(why) => Err(format!("ffmpeg cannot join the film: {why}")),
-    }
+        format!("ffmpeg cannot join the film: {why}")
+    })
 }
 
 fn is_subtitle(film: &Film<'_>, index: u64) -> bool {
@@ -235,19 +233,14 @@ pub fn try_along(tools: &Tools, film: &Film<'_>, along: &Along) -> Result<(), Fi
     command.args(copied(along, 0, 0));
     let nowhere = if cfg!(windows) { "NUL" } else { "/dev/null" };
     command.args(["-f", film.container.muxer(), "-y", nowhere]);
-    let failure = match process::run(command, MIN_PATIENCE) {
-        Ok(ended) => ended.failure(),
-        Err(why) => Some(why),
-    };
-    let Some(failure) = failure else {
-        return Ok(());
-    };
-    let reason = format!(
-        "the sound or subtitles of {} cannot be stored in {} ({failure}); give a name that ends in .mkv",
-        film.clip.name,
-        film.container.name(),
-    );
-    Err(FilmError::file(film.output.display(), reason))
+    process::succeed(command, MIN_PATIENCE).map_err(|failure| {
+        let reason = format!(
+            "the sound or subtitles of {} cannot be stored in {} ({failure}); give a name that ends in .mkv",
+            film.clip.name,
+            film.container.name(),
+        );
+        FilmError::file(film.output.display(), reason)
+    })
 }
 
 /// Options that add the other streams of the input with this number, the first of them as stream `first`.

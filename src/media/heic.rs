@@ -68,7 +68,7 @@ fn run(program: &Path, folder: &Path, size @ (width, height): (u32, u32)) -> Res
     let mut command = process::piped(Path::new("/bin/sh"));
     command.arg("-c").arg(script).arg(program).args(["photo.heic", "photo.png"]);
     command.current_dir(folder);
-    process::run(command, patience(size))?.failure().map_or(Ok(()), Err)
+    process::succeed(command, patience(size))
 }
 
 fn read(bytes: &[u8], size: (u32, u32), is_deep: bool, pixels: &mut [u8]) -> ImageResult<()> {

@@ -156,6 +156,14 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Ended, String
     ended.ok_or_else(|| format!("it did not end within {:.1} s", limit.as_secs_f64()))
 }
 
+/// Runs a command as [`run`] does.
+///
+/// # Errors
+/// Why it could not be run, or failed.
+pub(crate) fn succeed(command: Command, limit: Duration) -> Result<(), String> {
+    run(command, limit)?.failure().map_or(Ok(()), Err)
+}
+
 /// `None` if the deadline passes.
 fn watch(child: &mut Child, deadline: Instant) -> Result<Option<Ended>, String> {
     let output = kept(standard_stream(child.stdout.take())?)?;
