@@ -92,7 +92,10 @@ impl Clip {
             ffmpeg::numbered(&mut command, path, *first);
         } else {
             // ffprobe's own message does not say which file it is.
-            fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
+            let file = fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
+            if file.metadata().is_ok_and(|about| about.is_file() && about.len() == 0) {
+                return Err(wrong("the file is empty".to_owned()));
+            }
             if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("webp")) {
                 let found = webp::describe(&name, path).map_err(|e| wrong(e.to_string()))?;
                 let clip = Self::of(&name, &found).map_err(wrong)?;

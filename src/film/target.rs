@@ -10,6 +10,8 @@ pub type Along = Vec<(u64, &'static str)>;
 
 /// The encoder of the sound in WebM that has other sound.
 pub(super) const OPUS: &str = "libopus";
+/// The same in MP4 and MOV.
+const AAC: &str = "aac";
 
 /// The form of a film's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +117,7 @@ impl Container {
             (Self::Mov, "audio") if codec.starts_with("pcm_") => Some("copy"),
             (Self::Mp4 | Self::Mov, "audio") => {
                 let known = ["aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "vorbis", "dts"];
-                known.contains(&codec).then_some("copy")
+                Some(if known.contains(&codec) { "copy" } else { AAC })
             }
             (Self::Mp4 | Self::Mov, "subtitle") => texts.contains(&codec).then_some("mov_text"),
             _ => None,
@@ -133,6 +135,11 @@ impl Container {
         output: &Path,
     ) -> Result<(Along, Vec<String>), FilmError> {
         let (mut along, mut notes) = (Vec::new(), Vec::new());
+        let converted = |stored| match stored {
+            OPUS => Some("Opus"),
+            AAC => Some("AAC"),
+            _ => None,
+        };
         for other in &clip.others {
             let (index, kind, codec) = (other.index, other.kind.as_str(), other.codec.as_str());
             if self.is_animation() {
@@ -146,11 +153,12 @@ impl Container {
                 if !notes.contains(&note) {
                     notes.push(note);
                 }
-            } else if let Some(stored) =
-                self.stores(kind, codec).filter(|&stored| stored != OPUS || tools.ffmpeg.has(OPUS))
+            } else if let Some(stored) = self
+                .stores(kind, codec)
+                .filter(|&stored| converted(stored).is_none() || tools.ffmpeg.has(stored))
             {
-                if stored == OPUS {
-                    notes.push(format!("its sound (stream {index}, {codec}) is converted to Opus"));
+                if let Some(to) = converted(stored) {
+                    notes.push(format!("its sound (stream {index}, {codec}) is converted to {to}"));
                 }
                 along.push((index, stored));
             } else if other.is_cover && matches!(self, Self::Mp4 | Self::Mov) {
