@@ -71,7 +71,7 @@ fn a_film_is_exported_on_the_processor() {
     w.click("Candy");
     let clip = clip(&w.path(""));
     w.export(&clip);
-    w.until_contains("5 frames. Time: about");
+    w.until_contains("5 frames.\nTime: about");
     let output = w.path("film.mkv");
     w.platform.answer(Some(output.clone()));
     w.click("Change…");
@@ -109,8 +109,10 @@ fn exports_run_one_after_another_in_an_order_that_can_be_changed() {
     }
     w.click("Pause");
     w.until_contains("Paused after 0 of 5 frames");
-    // The first one is running, and goes with its parts.
+    // The first one is running; removed, it goes with its parts.
     w.click("Cancel export");
+    w.until_contains("What is painted is kept");
+    w.click("Remove");
     w.until("one less", |w| !w.has("clip-candy.mp4"));
     w.script.release();
     w.click("Continue");

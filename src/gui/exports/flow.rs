@@ -201,6 +201,12 @@ impl App {
             }
             Action::ToggleList => self.overlays.toggle(Overlay::Exports),
             Action::Pause(pause) => self.pause_exports(pause),
+            Action::Cancel(id) => {
+                if let Some(running) = self.exports.running.as_ref().filter(|r| r.id == id) {
+                    running.run.control.cancel();
+                }
+                self.exports.queue.cancel(id);
+            }
             Action::Remove(id) => self.remove_export(id),
             Action::Retry(id) => {
                 self.retry_networks(|_| true);
@@ -235,16 +241,12 @@ impl App {
         }
     }
 
-    /// Stops an export, and removes it with its parts.
+    /// Removes an export that does not run, with its parts.
     fn remove_export(&mut self, id: u64) {
-        let Some(entry) = self.exports.queue.remove(id) else {
-            return;
-        };
-        match &self.exports.running {
-            // Its parts are removed when it has ended.
-            Some(running) if running.id == id => running.run.control.cancel(),
-            _ if entry.has_parts => self.discard_parts(entry.export.output),
-            _ => {}
+        // One that was just cancelled may not have ended; its parts are removed when it has.
+        let has_ended = self.exports.running.as_ref().is_none_or(|running| running.id != id);
+        if let Some(entry) = self.exports.queue.remove(id).filter(|e| e.has_parts && has_ended) {
+            self.discard_parts(entry.export.output);
         }
     }
 
@@ -344,8 +346,8 @@ impl App {
                 self.note_painting(&output);
             }
             Err(_) if run.control.is_cancelled() => {
-                // Unless the window closes, the user has removed it.
-                if !self.exports.queue.stop() {
+                // Unless the window closes, the user has cancelled it, and may have removed it since.
+                if !self.exports.queue.stop() && !self.exports.queue.has(id) {
                     self.discard_parts(output);
                 }
             }

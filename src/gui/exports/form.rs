@@ -104,7 +104,8 @@ impl Form {
                 format!(" from {} to {end}", clock(start.unwrap_or(0.0)))
             }
         };
-        format!("{frames} frames{part}. Time: {time}. File: about {size}.")
+        // Lines of their own, so that no button moves when the time gets known.
+        format!("{frames} frames{part}.\nTime: {time}.\nFile: about {size}.")
     }
 
     /// Draws the form; `is_taken` if another export writes its file, `is_fresh` if it has just appeared.

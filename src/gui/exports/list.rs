@@ -71,7 +71,7 @@ impl Exports {
         } else if entries.iter().all(Entry::is_done) {
             "Exports done".to_owned()
         } else {
-            "Export failed".to_owned()
+            "Exports not finished".to_owned()
         };
         let text = RichText::new(theme::icon_text(icons::VIDEO, &text, true)).small();
         let response = ui.add(Button::new(text).small()).on_hover_text("Show the exports.");
@@ -144,9 +144,11 @@ impl Exports {
                     if let Some(before) = self.queue.before(id) {
                         offer("Earlier", Intent::Exports(Action::Move(id, Some(before))));
                     }
-                    let is_unfinished = matches!(entry.state, State::Waiting | State::Running);
-                    let remove = if is_unfinished { "Cancel export" } else { "Remove" };
-                    offer(remove, Intent::Exports(Action::Remove(id)));
+                    let (name, action) = match entry.state {
+                        State::Waiting | State::Running => ("Cancel export", Action::Cancel(id)),
+                        _ => ("Remove", Action::Remove(id)),
+                    };
+                    offer(name, Intent::Exports(action));
                 });
             });
         });

@@ -24,7 +24,9 @@ pub enum Action {
     Confirm,
     ToggleList,
     Pause(bool),
-    /// Stop it if it runs, and remove it from the list.
+    /// Stop it; if parts of it may be on the disk, it stays in the list.
+    Cancel(u64),
+    /// Remove it, with its parts, from the list.
     Remove(u64),
     Retry(u64),
     /// Have it run before another one, or last.
@@ -137,6 +139,10 @@ impl Queue {
         self.entries.iter().find(|entry| may_begin && entry.state == State::Waiting)
     }
 
+    pub fn has(&self, id: u64) -> bool {
+        self.entries.iter().any(|entry| entry.id == id)
+    }
+
     fn get_mut(&mut self, id: u64) -> Option<&mut Entry> {
         self.entries.iter_mut().find(|entry| entry.id == id)
     }
@@ -176,6 +182,16 @@ impl Queue {
     pub fn retry(&mut self, id: u64) {
         if let Some(entry) = self.get_mut(id).filter(|e| matches!(e.state, State::Failed(_))) {
             entry.state = State::Waiting;
+        }
+    }
+
+    /// Ends an export that has parts, which are kept until it is removed; removes another one.
+    pub fn cancel(&mut self, id: u64) {
+        if let Some(entry) = self.get_mut(id).filter(|entry| entry.has_parts) {
+            let why = "Cancelled. What is painted is kept: Try again continues, Remove deletes it.";
+            entry.state = State::Failed(why.to_owned());
+        } else {
+            self.remove(id);
         }
     }
 
@@ -326,14 +342,18 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_export_is_gone_and_the_next_one_runs() {
-        let mut q = queue(&["a", "b"]);
+    fn a_cancelled_export_keeps_its_parts_until_it_is_removed() {
+        let mut q = queue(&["a", "b", "c"]);
         q.begin(1);
+        q.cancel(1);
+        assert!(matches!(q.entries[0].state, State::Failed(_)));
+        q.cancel(2);
+        assert_eq!(outputs(&q), ["a", "c"], "it had no parts");
+        assert_eq!(run(&mut q, Ok("")), Some("c".into()));
+        q.retry(1);
+        assert_eq!(run(&mut q, Err("disk full")), Some("a".into()));
         assert!(q.remove(1).is_some_and(|entry| entry.has_parts));
-        assert!(q.remove(1).is_none());
-        // Its thread reports later.
-        q.end(1, Err("cancelled".to_owned()));
-        assert_eq!(run(&mut q, Ok("")), Some("b".into()));
+        assert!(!q.has(1));
     }
 
     #[test]
