@@ -88,7 +88,7 @@ impl FromStr for Crop {
 /// A crop extends beyond its photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the crop {crop} extends beyond the photo{turned}, which has {width} x {height} pixels; use a smaller or different crop",
+    "the crop {crop} extends beyond the picture{turned}, which has {width} x {height} pixels; use a smaller or different crop",
     turned = if *.is_turned { " as it is turned" } else { "" }
 )]
 pub struct BeyondPhoto {
@@ -154,7 +154,7 @@ impl Framing {
     /// Applies the framing to a photo.
     ///
     /// # Errors
-    /// [`BeyondPhoto`] if the crop extends beyond the photo.
+    /// [`BeyondPhoto`] if the crop extends beyond the picture.
     pub fn applied(&self, photo: &Frame) -> Result<Frame, BeyondPhoto> {
         let size = self.rotate.size((photo.width(), photo.height()));
         let part = match self.crop {

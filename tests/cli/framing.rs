@@ -36,7 +36,9 @@ fn a_crop_beyond_one_photo_does_not_stop_the_others() {
     let s = Sandbox::new();
     s.photo("large.png", 60, 50);
     let run = s.stylize(&["photo.png", "large.png", "--crop", "30x20+10+10", "-o", "out/"]).ends(1);
-    run.says("photo.png: the crop 30x20+10+10 extends beyond the photo, which has 24 x 16 pixels");
+    run.says(
+        "photo.png: the crop 30x20+10+10 extends beyond the picture, which has 24 x 16 pixels",
+    );
     assert_eq!(size(&s.read("out/large-tiny.png")), (30, 20));
     for (flag, wrong, advice) in [
         ("--crop", "30x20", "640x480+10+20"),

@@ -120,7 +120,7 @@ fn the_buttons_below_the_picture_fit_into_a_narrow_window() {
     fits(&w, &["Save as…", "Copy", "Contact sheet…", "Full screen"]);
     w.click("Crop the photo");
     w.step();
-    fits(&w, &["Apply crop", "Cancel", "Ratio Same as photo"]);
+    fits(&w, &["Apply crop", "Cancel", "Ratio Same as original"]);
 
     // In the live window the controls leave more room.
     let mut w = Window::live_sized(600.0, 480.0);

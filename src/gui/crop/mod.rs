@@ -134,7 +134,7 @@ impl Cropping {
                 let is_on = self.ratio == ratio;
                 let (name, turned) = match ratio {
                     Ratio::Free => ("Free".to_owned(), ratio),
-                    Ratio::Photo => ("Same as photo".to_owned(), ratio),
+                    Ratio::Photo => ("Same as original".to_owned(), ratio),
                     Ratio::Sides(a, b) => (format!("{a}:{b}"), Ratio::Sides(b, a)),
                 };
                 let hint = if is_on && turned != ratio {
@@ -264,7 +264,7 @@ pub fn buttons(ui: &mut Ui) {
     ui.horizontal(|ui| {
         let apply = theme::main_button(ui, "Apply crop", true);
         for (button, hint, intent) in [
-            (apply, "Paint only this part of the photo. Enter", Intent::ApplyCrop),
+            (apply, "Paint only this part. Enter", Intent::ApplyCrop),
             (Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
         ] {
             ui.add(theme::tall(button)).on_hover_text(hint).sends(intent);
