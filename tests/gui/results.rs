@@ -229,8 +229,8 @@ fn a_folder_run_tells_what_has_to_be_known_about_its_photos() {
     w.click("Start");
     w.until_label("2 photos painted into the folder");
     assert!(w.has("1 photo with a note"));
-    assert!(w.has("moves.gif"));
-    assert!(w.has_containing("the first is used"));
+    assert!(w.has("cut.jpg"));
+    assert!(w.has_containing("no end marker"));
 }
 
 #[test]
