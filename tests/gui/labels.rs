@@ -103,9 +103,7 @@ fn a_folder_of_photos_is_reported_in_plain_words() {
     w.until_plain(SHOWN);
     let folder = w.path(HOSTILE);
     fs::create_dir_all(folder.join("deeper")).expect("made");
-    let photo = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample.jpg")).expect("read");
-    // Without its end marker it has a note.
-    fs::write(folder.join(format!("{HOSTILE}.jpg")), &photo[..photo.len() - 2]).expect("written");
+    Window::photo_with_a_note(&folder.join(format!("{HOSTILE}.jpg")));
     fs::write(folder.join(format!("{HOSTILE}.png")), "rubbish").expect("written");
     w.drop_file(&folder);
     w.until_plain("Paint 2 photos");

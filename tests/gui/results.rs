@@ -222,8 +222,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
 fn a_folder_run_tells_what_has_to_be_known_about_its_photos() {
     let mut w = Window::painted(40, 30);
     let folder = w.folder_of_photos(&["a.png"]);
-    let photo = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample.jpg")).expect("read");
-    fs::write(folder.join("cut.jpg"), &photo[..photo.len() - 2]).expect("written");
+    Window::photo_with_a_note(&folder.join("cut.jpg"));
     w.drop_file(&folder);
     w.until_label("Paint 2 photos");
     w.click("Start");

@@ -340,6 +340,13 @@ impl Window {
         self.path("album")
     }
 
+    /// Writes a photo without its end marker, which is painted with a note.
+    pub fn photo_with_a_note(path: &Path) {
+        let photo =
+            std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample.jpg")).unwrap();
+        std::fs::write(path, &photo[..photo.len() - 2]).unwrap();
+    }
+
     /// Starts a run on a folder of three photos, holds the first, and requests to close; the window asks for
     /// confirmation.
     pub fn close_during_a_folder_run(&mut self) {
