@@ -93,8 +93,6 @@ build() {
     done
     if [ "$machine" = aarch64 ]; then
         export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-        # The camera bindings are generated from the headers of that target.
-        export BINDGEN_EXTRA_CLANG_ARGS_aarch64_unknown_linux_gnu="-isystem /usr/aarch64-linux-gnu/include"
     fi
     rustup target add "$target"
     # Its own folder, so that other builds keep theirs. Encoded flags may contain spaces.

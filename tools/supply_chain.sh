@@ -16,7 +16,7 @@ install() {
 }
 
 # cargo-about lists the dependencies and their texts. Texts next to fonts are added, because letters are not the
-# dependency's own work.
+# dependency's own work, and those of what lies in the project itself.
 licences() {
     local fonts
     "$tools/bin/cargo-about" generate --frozen --fail \
@@ -31,6 +31,8 @@ licences() {
         printf '\n========\n\nThe window: %s\n\n--------\n\n' "$font"
         cat "assets/fonts/$font-LICENSE.txt"
     done
+    printf '\n========\n\nThe camera interface: videodev2.h\n\n--------\n\n'
+    cat crates/v4l2-sys-mit/videodev2-LICENSE.txt
 }
 
 install cargo-deny@0.20.2
