@@ -194,6 +194,9 @@
 // Tests share a file with those in `tests`.
 #[cfg(test)]
 extern crate self as styleforge;
+#[cfg(test)]
+#[path = "../tests/support/home.rs"]
+mod home;
 
 pub mod allocation;
 pub mod backend;

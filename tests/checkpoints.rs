@@ -28,6 +28,8 @@ use styleforge::{
     },
 };
 
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/onnx_files/mod.rs"]
 mod onnx_files;
 #[path = "support/packed.rs"]

@@ -2,6 +2,9 @@
 //! adversarial pictures, unusual widths and kernels, repeatability, cancellation.
 #![allow(clippy::expect_used)]
 
+#[path = "support/home.rs"]
+mod home;
+
 use std::sync::Arc;
 
 use styleforge::{

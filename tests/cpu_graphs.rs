@@ -3,6 +3,9 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "support/home.rs"]
+mod home;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

@@ -10,6 +10,8 @@
 mod batches;
 #[path = "engine/film_frames.rs"]
 mod film_frames;
+#[path = "support/home.rs"]
+mod home;
 #[path = "engine/repaints.rs"]
 mod repaints;
 mod support;

@@ -2,6 +2,8 @@
 //! rounding.
 #![allow(clippy::expect_used)]
 
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/packed.rs"]
 mod packed;
 

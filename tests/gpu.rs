@@ -14,6 +14,8 @@ mod general;
 mod general_graphs;
 #[path = "cpu_any_graph/growing.rs"]
 mod growing;
+#[path = "support/home.rs"]
+mod home;
 #[path = "gpu/live.rs"]
 mod live;
 #[path = "gpu/lost_context.rs"]

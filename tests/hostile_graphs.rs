@@ -5,6 +5,8 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/hostile_graphs.rs"]
 mod hostile;
 

@@ -7,6 +7,8 @@
 mod compiler;
 #[path = "support/general_graphs/mod.rs"]
 mod general_graphs;
+#[path = "support/home.rs"]
+mod home;
 #[path = "../kernels/params.rs"]
 mod params;
 

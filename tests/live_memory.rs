@@ -2,6 +2,9 @@
 
 #![allow(clippy::expect_used, reason = "a broken test should panic")]
 
+#[path = "support/home.rs"]
+mod home;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,

@@ -5,6 +5,8 @@
 
 #[path = "support/counting.rs"]
 mod counting;
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/packed.rs"]
 mod packed;
 

@@ -5,6 +5,8 @@
 
 #[path = "onnx/exports.rs"]
 mod exports;
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/onnx_archive.rs"]
 mod onnx_archive;
 #[path = "support/onnx_files/mod.rs"]

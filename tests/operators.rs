@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/onnx_archive.rs"]
 mod onnx_archive;
 

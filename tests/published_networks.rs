@@ -4,6 +4,8 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/packed.rs"]
 mod packed;
 

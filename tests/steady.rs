@@ -6,6 +6,8 @@
 //! and styles; `STYLEFORGE_PHOTOS=FOLDER` takes other photos.
 #![allow(clippy::expect_used, reason = "a broken test should panic")]
 
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/shipped.rs"]
 mod shipped;
 

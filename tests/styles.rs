@@ -2,6 +2,8 @@
 //! (`tests/styles/`, before the weights were rounded to fp16).
 #![allow(clippy::expect_used)]
 
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/shipped.rs"]
 mod shipped;
 

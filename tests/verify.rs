@@ -1,6 +1,8 @@
 //! The judge of backends has to find every kind of mistake, and none where there is none.
 #![allow(clippy::expect_used)]
 
+#[path = "support/home.rs"]
+mod home;
 mod support;
 
 use std::sync::Arc;

@@ -12,4 +12,6 @@ XDG_RUNTIME_DIR=$(mktemp --directory)
 export XDG_RUNTIME_DIR XDG_CONFIG_HOME=$XDG_RUNTIME_DIR
 trap 'pulseaudio --kill; rm -rf "$XDG_RUNTIME_DIR"' EXIT
 pulseaudio --start --exit-idle-time=-1 -n -L module-native-protocol-unix -L 'module-null-sink sink_name=silent'
-cargo test --test live -- --ignored --nocapture --test-threads 1 microphone
+# Tests only use a sound server that is named.
+PULSE_SERVER=unix:$XDG_RUNTIME_DIR/pulse/native \
+    cargo test --test live -- --ignored --nocapture --test-threads 1 microphone

@@ -4,6 +4,8 @@
 
 mod circles;
 mod documents;
+#[path = "../support/home.rs"]
+mod home;
 
 use std::{
     fs,
@@ -394,6 +396,34 @@ fn the_judge_shares_nothing_with_what_it_judges() {
         }
     }
     assert!(files >= 2, "the oracle was not found");
+}
+
+/// Otherwise its tests would read and write the folders of the user who runs them. Cargo finds the programs in the same
+/// way.
+#[test]
+fn every_test_program_has_a_home_of_its_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut programs = Vec::new();
+    for package in [root.to_path_buf(), root.join("triton")] {
+        programs.push(package.join("src/lib.rs"));
+        for entry in fs::read_dir(package.join("tests")).expect("a folder of tests") {
+            let path = entry.expect("an entry").path();
+            let main = path.join("main.rs");
+            if main.is_file() {
+                programs.push(main);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                programs.push(path);
+            }
+        }
+    }
+    assert!(programs.len() > 30, "the test programs were not found");
+    for program in programs {
+        let text = fs::read_to_string(&program).expect("UTF-8");
+        let has_home = text.contains("support/home.rs\"]\nmod home;");
+        assert!(has_home, "{} does not include tests/support/home.rs", program.display());
+    }
+    let has_tests = |source: &Source| source.path == "main.rs" && names(&source.code, "test");
+    assert!(!sources().iter().any(has_tests), "src/main.rs has tests, but no home for them");
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod allocations;
 mod camera_out;
 mod fake;
 mod faults;
+#[path = "../support/home.rs"]
+mod home;
 mod pictures;
 mod program;
 #[path = "../support/real_time.rs"]

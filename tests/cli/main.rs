@@ -13,6 +13,8 @@ mod foreign_text;
 mod framing;
 #[cfg(unix)]
 mod heic;
+#[path = "../support/home.rs"]
+mod home;
 #[cfg(target_os = "linux")]
 mod keeping;
 mod live;

@@ -98,16 +98,6 @@ impl Sandbox {
             .env("APPDATA", self.path("home/.local/share"))
             .env("TMP", self.folder.path())
             .stdin(Stdio::null());
-        for name in [
-            "DISPLAY",
-            "WAYLAND_DISPLAY",
-            "XDG_DATA_HOME",
-            "XDG_CONFIG_HOME",
-            "XDG_RUNTIME_DIR",
-            "DBUS_SESSION_BUS_ADDRESS",
-        ] {
-            command.env_remove(name);
-        }
         command
     }
 

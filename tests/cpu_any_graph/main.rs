@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod growing;
+#[path = "../support/home.rs"]
+mod home;
 mod tokens;
 
 use std::{collections::BTreeSet, mem::discriminant, sync::Arc};

@@ -6,6 +6,8 @@
 )]
 
 mod fake;
+#[path = "../support/home.rs"]
+mod home;
 mod library;
 mod painting;
 #[path = "../support/real_time.rs"]

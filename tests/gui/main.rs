@@ -12,6 +12,8 @@ mod crop;
 mod exports;
 mod fades;
 mod framing;
+#[path = "../support/home.rs"]
+mod home;
 mod labels;
 mod live;
 mod mix;

@@ -6,6 +6,8 @@
     reason = "a test that fails by expect says why it expected otherwise"
 )]
 
+#[path = "../support/home.rs"]
+mod home;
 #[path = "../support/mod.rs"]
 mod support;
 

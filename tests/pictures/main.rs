@@ -4,6 +4,8 @@
 
 mod colors;
 mod formats;
+#[path = "../support/home.rs"]
+mod home;
 mod hostile;
 mod inside;
 mod made;

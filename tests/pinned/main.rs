@@ -6,6 +6,8 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "../support/home.rs"]
+mod home;
 #[cfg(target_arch = "x86_64")]
 mod pictures;
 mod plans;

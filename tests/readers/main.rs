@@ -11,6 +11,8 @@ mod counting;
 mod files;
 mod generated;
 mod graphs;
+#[path = "../support/home.rs"]
+mod home;
 #[path = "../support/onnx_files/mod.rs"]
 mod onnx_files;
 #[path = "../support/real_time.rs"]

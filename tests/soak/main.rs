@@ -16,6 +16,8 @@
 #[allow(dead_code, reason = "the camera's own tests use more of it")]
 mod fake;
 mod figures;
+#[path = "../support/home.rs"]
+mod home;
 mod round;
 mod studio;
 

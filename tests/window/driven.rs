@@ -352,9 +352,6 @@ fn launch(screen: &Screen, setup: &Setup, home: &Path) -> Running {
         .env("XDG_CONFIG_HOME", home.join("config"))
         .env("XDG_DATA_HOME", home.join("data"))
         .env("XDG_PICTURES_DIR", home)
-        .env_remove("WAYLAND_DISPLAY")
-        .env_remove("DBUS_SESSION_BUS_ADDRESS")
-        .env_remove("XDG_RUNTIME_DIR")
         .spawn();
     Running(program.expect("the program starts"))
 }

@@ -18,6 +18,8 @@
 mod driven;
 mod film;
 mod first_day;
+#[path = "../support/home.rs"]
+mod home;
 #[path = "../support/real_time.rs"]
 mod real_time;
 mod screen;

@@ -23,6 +23,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub mod api;
 pub mod config;
 pub mod execute;
+#[cfg(test)]
+#[path = "../../tests/support/home.rs"]
+mod home;
 pub mod instance;
 pub mod model;
 pub mod options;

@@ -3,6 +3,8 @@
 #![allow(clippy::undocumented_unsafe_blocks, clippy::vec_box)]
 #![allow(clippy::expect_used)]
 
+#[path = "../../../tests/support/home.rs"]
+mod home;
 #[path = "../support/paint.rs"]
 mod paint;
 mod server;

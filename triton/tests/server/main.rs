@@ -2,6 +2,8 @@
 //! `STYLEFORGE_TRITONSERVER`, the path of its program, the tests are ignored.
 #![allow(clippy::expect_used)]
 
+#[path = "../../../tests/support/home.rs"]
+mod home;
 #[path = "../support/http.rs"]
 mod http;
 #[path = "../support/paint.rs"]
