@@ -5,15 +5,15 @@
 #   tools/package.sh zip                            the same for 64-bit Windows, which is not packed with others
 #   tools/package.sh check PROGRAM                  only checks that a program runs on other computers
 #
-#   MACHINE=aarch64   builds for 64-bit ARM: needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user
+#   MACHINE=aarch64   builds for 64-bit ARM
 #   DEBEMAIL=ADDRESS  names the maintainer of the .deb, with DEBFULLNAME as Debian's tools do
 #   PROGRAM=FILE      packs this program instead, stripped and hardly compressed: to try the packages
 #
-# The same program results in the same packages. Needs appstream, binutils, desktop-file-utils, librsvg2-bin and
-# xz-utils, and builds the tools that make the packages once, in a few minutes, into target/tools. The archive for
-# Windows needs gcc-mingw-w64-x86-64, wine64 and zip.
+# The same program results in the same packages. Tools that are missing are named before anything is built. Those that
+# make the packages are built once, in a few minutes, into target/tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tools/package/needs.sh
 
 # The C library of Ubuntu 22.04. Cargo.toml declares the same version.
 newest_libc=2.35
@@ -21,7 +21,6 @@ max_bytes=$((55 * 1000 * 1000))
 
 here=$(pwd -P)
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
-rust=$(rustc --print sysroot)
 machine=${MACHINE:-$(uname --machine)}
 target=$machine-unknown-linux-gnu
 debian=$(sed 's/x86_64/amd64/; s/aarch64/arm64/' <<<"$machine")
@@ -31,9 +30,77 @@ if [ "$*" = zip ]; then
     machine=x86_64
     target=$machine-pc-windows-gnu
 fi
+is_cross=false
+[ $system = windows ] || [ "$machine" = "$(uname --machine)" ] || is_cross=true
+rustup="Rust is at https://rustup.rs"
 out=target/package
 tree=$out/tree
 tools=$PWD/target/tools
+
+# What Cargo installs to pack a format, with options. `parts` is the list of the program's parts.
+declare -A cargo_tools=(
+    [deb]="cargo-deb@3.8.0 --no-default-features --features lzma"
+    [rpm]="cargo-generate-rpm@0.21.1"
+    [parts]="cargo-cyclonedx@0.5.9"
+)
+
+# Whether a tool of Cargo is installed in exactly this version.
+has_cargo_tool() {
+    grep --quiet --fixed-strings "\"${1/@/ } " "$tools/.crates.toml" 2>/dev/null
+}
+
+# What the check of a program needs.
+need_for_check() {
+    need rustc "$rustup"
+    [ $system = windows ] || need readelf binutils
+}
+
+# What building the program needs. The build itself tells if libclang is missing: it is a library, found in many places.
+need_for_build() {
+    need cc gcc
+    need cargo "$rustup"
+    need rustup "$rustup"
+    need_for_check
+    [ $is_cross = false ] || need "$machine-linux-gnu-gcc" "gcc-${machine/_/-}-linux-gnu"
+}
+
+# What the archive for Windows needs.
+need_for_windows() {
+    need x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64
+    [ -x /usr/lib/wine/wine64 ] || need wine64 wine64
+    need zip zip
+    need rustc "$rustup"
+    if [ -n "${PROGRAM:-}" ]; then
+        need x86_64-w64-mingw32-strip binutils-mingw-w64-x86-64
+        ! command -v rustc >/dev/null ||
+            need "$(rustc --print target-libdir --target "$target")" "rustup target add $target"
+    fi
+}
+
+# What every other package needs, and those of these formats.
+need_for_linux() {
+    local format binutils=binutils
+    if [ $is_cross = true ]; then
+        binutils=binutils-${machine/_/-}-linux-gnu
+        need "/usr/$machine-linux-gnu/include" "libc6-dev-$debian-cross"
+        need "qemu-$machine" qemu-user
+    fi
+    [ -z "${PROGRAM:-}" ] || need "$machine-linux-gnu-strip" "$binutils"
+    need desktop-file-validate desktop-file-utils
+    need appstreamcli appstream
+    need rsvg-convert librsvg2-bin
+    for format in "$@"; do
+        case $format in
+        deb) need dpkg-deb dpkg ;;
+        tarball) need xz xz-utils ;;
+        esac
+        # Cargo also tells them about the package, and a tool that it installs may contain C.
+        if [ -n "${cargo_tools[$format]:-}" ]; then
+            need cargo "$rustup"
+            has_cargo_tool ${cargo_tools[$format]} || need cc gcc
+        fi
+    done
+}
 
 # Fails if a program uses a library that Cargo.toml does not name for the .rpm: those that it is linked to, and those
 # that it loads. Left out are the C library, those that come with another one, and those that are used if they exist.
@@ -55,7 +122,8 @@ check_libraries() {
 # home folder are searched instead of its own name, because "/root/" also occurs where one text of a program ends and
 # the next begins.
 check() {
-    local program=$1 named libc=$newest_libc bytes
+    local program=$1 rust named libc=$newest_libc bytes
+    rust=$(rustc --print sysroot)
     [ $system = windows ] || check_libraries "$program"
     named=$({
         printf '%s\n' "$here" "$cargo_home" "$rust"
@@ -80,7 +148,8 @@ check() {
 
 # Path prefixes in panics and messages are replaced; the last one that matches applies. Nothing is built from C.
 build() {
-    local folder commit
+    local folder rust commit
+    rust=$(rustc --print sysroot)
     commit=$(rustc --version --verbose | sed -n 's/^commit-hash: //p')
     local flags=(
         "--remap-path-prefix=$rust=/rust"
@@ -103,7 +172,7 @@ build() {
 # Runs the program without the user's own styles and settings.
 run() {
     local emulator=()
-    [ "$machine" = "$(uname --machine)" ] || emulator=("qemu-$machine" -L "/usr/$machine-linux-gnu")
+    [ $is_cross = false ] || emulator=("qemu-$machine" -L "/usr/$machine-linux-gnu")
     [ $system = linux ] || emulator=(tools/package/wine.sh)
     env -u XDG_DATA_HOME -u XDG_CONFIG_HOME HOME="$here/$out/home" "${emulator[@]}" "$@"
 }
@@ -160,17 +229,15 @@ gather() {
     $put "$out/home/zsh" "$share/zsh/site-functions/_styleforge"
 }
 
-# Installs a tool of exactly this version. They write few MB, which is fast enough without the slow last steps of an
-# optimised build.
-tool() {
-    grep --quiet --fixed-strings "\"${1/@/ } " "$tools/.crates.toml" 2>/dev/null && return
+# Installs a tool of Cargo. They write few MB, which is fast enough without the slow last steps of an optimised build.
+install_cargo_tool() {
+    has_cargo_tool "$@" && return
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
         cargo install --quiet --locked --root "$tools" --target-dir "$tools/build" "$@"
     rm -rf "$tools/build"
 }
 
 pack_deb() {
-    tool cargo-deb@3.8.0 --no-default-features --features lzma
     "$tools/bin/cargo-deb" --quiet --locked --no-build --no-strip --target "$target" --output "$out/" \
         ${PROGRAM:+--fast} ${DEBEMAIL:+--maintainer "${DEBFULLNAME:-The StyleForge developers} <$DEBEMAIL>"}
     # Nothing runs when it is installed or removed, and it contains the whole tree and nothing else.
@@ -181,7 +248,6 @@ pack_deb() {
 }
 
 pack_rpm() {
-    tool cargo-generate-rpm@0.21.1
     "$tools/bin/cargo-generate-rpm" --target "$target" --output "$out/"
 }
 
@@ -213,7 +279,6 @@ pack_zip() {
 
 # What the program is made of, in CycloneDX. cargo-cyclonedx writes next to the manifest of each package.
 write_parts() {
-    tool cargo-cyclonedx@0.5.9
     "$tools/bin/cargo-cyclonedx" cyclonedx --quiet --format json --no-build-deps --target "$target" \
         --override-filename parts.cdx
     sed "s,file://$here,file:///styleforge," parts.cdx.json >"$out/$name.cdx.json"
@@ -221,6 +286,8 @@ write_parts() {
 }
 
 if [ "${1:-}" = check ]; then
+    need_for_check
+    end_if_missing
     check "$2"
     exit
 fi
@@ -233,6 +300,20 @@ for format in "${formats[@]}"; do
         sed -n '2,/^set/{s/^# \{0,1\}//p}' "$0" >&2
         exit 2
     fi
+done
+
+[ -n "${SOURCE_DATE_EPOCH:-}" ] || need git git
+[ -n "${PROGRAM:-}" ] || need_for_build
+if [ $system = windows ]; then
+    need_for_windows
+else
+    need_for_linux "${formats[@]}"
+fi
+end_if_missing
+steps=("${formats[@]}")
+[ -n "${PROGRAM:-}" ] || steps+=(parts)
+for step in "${steps[@]}"; do
+    [ -z "${cargo_tools[$step]:-}" ] || install_cargo_tool ${cargo_tools[$step]}
 done
 
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}

@@ -4,12 +4,13 @@
 #
 #   tools/try_packages.sh [SUITE]...    by default bookworm and trixie
 #
-#   MACHINE=aarch64   tries those for 64-bit ARM with small pictures: needs qemu-user-static and arch-test
+#   MACHINE=aarch64   tries those for 64-bit ARM with small pictures
 #
-# Needs root and `apt-get install mmdebstrap rpm xvfb xdotool imagemagick`. The systems have no display of their own, so
-# nothing of the display is installed with them that a package forgot to name.
+# Needs root, and names tools that are missing. The systems have no display of their own, so nothing of the display is
+# installed with them that a package forgot to name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tools/package/needs.sh
 
 out=$PWD/target/package
 tried=$out/tried
@@ -40,9 +41,17 @@ fail() {
 }
 
 [ "$(id --user)" -eq 0 ] || fail "start it as root, because it makes systems in folders"
-for tool in mmdebstrap rpm Xvfb xdotool import; do
-    command -v "$tool" >/dev/null || fail "$tool is missing; see the head of $0"
-done
+need mmdebstrap mmdebstrap
+need rpm rpm
+need Xvfb xvfb
+need xdotool xdotool
+need import imagemagick
+need xz xz-utils
+if [ ${#emulated[@]} -gt 0 ]; then
+    need "qemu-$machine-static" qemu-user-static
+    need arch-test arch-test
+fi
+end_if_missing
 for file in "$deb" "$rpm" "$out/$name.run" "$out/$name.tar.xz"; do
     [ -e "$file" ] || fail "$file is missing; run tools/package.sh"
 done
