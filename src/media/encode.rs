@@ -206,13 +206,19 @@ pub fn png_with_texts(
     Ok(bytes)
 }
 
+/// A file or memory. Encoders get it as a trait object: as a type parameter, each of them would be compiled again for
+/// every kind of target.
+pub(super) trait Target: Write + Seek {}
+
+impl<T: Write + Seek> Target for T {}
+
 /// A writer that keeps the system's error, because some encoders pass on only its text, without the kind.
-struct Watched<W> {
-    to: W,
+struct Watched<'a> {
+    to: &'a mut dyn Target,
     failure: Option<io::Error>,
 }
 
-impl<W> Watched<W> {
+impl Watched<'_> {
     fn note<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
         done.inspect_err(|error| {
             self.failure = error.raw_os_error().map(io::Error::from_raw_os_error);
@@ -220,7 +226,7 @@ impl<W> Watched<W> {
     }
 }
 
-impl<W: Write> Write for Watched<W> {
+impl Write for Watched<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let done = self.to.write(bytes);
         self.note(done)
@@ -232,7 +238,7 @@ impl<W: Write> Write for Watched<W> {
     }
 }
 
-impl<W: Seek> Seek for Watched<W> {
+impl Seek for Watched<'_> {
     fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
         let done = self.to.seek(to);
         self.note(done)
@@ -259,8 +265,8 @@ pub struct Attached<'a> {
 }
 
 /// Encodes `picture` into `writer`.
-pub(super) fn write<W: Write + Seek>(
-    writer: W,
+pub(super) fn write(
+    writer: &mut dyn Target,
     name: &str,
     picture: Picture<'_>,
     attached: Attached<'_>,
@@ -342,7 +348,7 @@ pub(super) fn write<W: Write + Seek>(
 
 /// Writes RGB or RGBA with 8 bits per channel.
 fn write_bytes(
-    mut writer: impl Write + Seek,
+    writer: &mut Watched<'_>,
     header: Header<'_>,
     pixels: &[u8],
     has_alpha: bool,
@@ -356,7 +362,7 @@ fn write_bytes(
             rows.write_all(pixels)
         }),
         Format::Jpeg => {
-            let writer = AfterHeader::of(&mut writer, &header);
+            let writer = AfterHeader::of(writer, &header);
             let mut jpeg = jpeg_encoder::Encoder::new(writer, quality);
             // Full chroma at any quality: paintings have fine coloured lines.
             jpeg.set_sampling_factor(SamplingFactor::F_1_1);
@@ -373,7 +379,7 @@ fn write_bytes(
                 .map_err(|error| ImageError::IoError(io::Error::other(error)))
         }
         Format::WebP => {
-            let mut webp = WebPEncoder::new(&mut writer);
+            let mut webp = WebPEncoder::new(writer);
             webp.set_icc_profile(header.icc.or_else(color::srgb_profile).unwrap_or_default());
             webp.set_exif_metadata(metadata.exif.clone().unwrap_or_default());
             webp.set_xmp_metadata(metadata.xmp.clone().unwrap_or_default());
@@ -382,13 +388,13 @@ fn write_bytes(
                 .map_err(|error| ImageError::IoError(io::Error::other(error)))
         }
         Format::Avif => {
-            let mut avif = AvifEncoder::new_with_speed_quality(&mut writer, AVIF_SPEED, quality);
+            let mut avif = AvifEncoder::new_with_speed_quality(writer, AVIF_SPEED, quality);
             if let Some(exif) = short_exif(metadata) {
                 avif.set_exif_metadata(exif.to_vec()).map_err(ImageError::Unsupported)?;
             }
             avif.write_image(pixels, width, height, color)
         }
-        Format::Bmp => BmpEncoder::new(&mut writer).write_image(pixels, width, height, color),
+        Format::Bmp => BmpEncoder::new(writer).write_image(pixels, width, height, color),
         Format::Tiff if has_alpha => write_tiff::<RGBA8>(writer, header, pixels),
         Format::Tiff => write_tiff::<RGB8>(writer, header, pixels),
     }
@@ -396,7 +402,7 @@ fn write_bytes(
 
 /// Writes RGB or RGBA with 16 bits per channel, as TIFF or PNG.
 fn write_words(
-    writer: impl Write + Seek,
+    writer: &mut Watched<'_>,
     header: Header<'_>,
     frame: DeepFrame,
     format: Format,
@@ -428,7 +434,7 @@ fn short_exif(metadata: &Metadata) -> Option<&[u8]> {
 /// Writes what `pixels` writes, compressed at once, because the image crate's encoder would keep all compressed pixels
 /// in memory.
 fn write_png(
-    writer: impl Write,
+    writer: &mut Watched<'_>,
     Header { icc, metadata, texts, size: (width, height) }: Header<'_>,
     has_alpha: bool,
     depth: png::BitDepth,
@@ -537,9 +543,14 @@ mod tests {
             let encoding = Encoding::of(format);
             let (whole, _) = to_bytes("a", &frame, None, encoding).expect("encoded");
             for room in (0..whole.len()).step_by(97) {
-                let disk = Disk(Cursor::default(), room as u64);
-                let written =
-                    write(disk, "a", Cow::Borrowed(&frame).into(), Attached::default(), encoding);
+                let mut disk = Disk(Cursor::default(), room as u64);
+                let written = write(
+                    &mut disk,
+                    "a",
+                    Cow::Borrowed(&frame).into(),
+                    Attached::default(),
+                    encoding,
+                );
                 let said = written.expect_err("a full disk").to_string();
                 assert!(said.contains("the disk is full; free some space"), "{format}: {said}");
             }
