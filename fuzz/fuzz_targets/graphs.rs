@@ -1,18 +1,5 @@
-//! Fuzzes the planners and the CPU backend with graphs of any operations and numbers. Each run ends with a picture or
-//! an error. The address sanitizer checks that no kernel leaves its maps.
+//! Fuzzes [`styleforge_fuzz::graphs`].
 
 #![no_main]
 
-#[path = "../../tests/support/hostile_graphs.rs"]
-mod hostile;
-
-use std::sync::OnceLock;
-
-use styleforge::backend::cpu::CpuBackend;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    static BACKENDS: OnceLock<Vec<CpuBackend>> = OnceLock::new();
-    let backends =
-        BACKENDS.get_or_init(|| CpuBackend::for_each_instruction_set(Some(1)).unwrap_or_default());
-    hostile::try_graph(&mut hostile::Draw(bytes.iter()), &hostile::DEVICES, backends);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| styleforge_fuzz::graphs(bytes));

@@ -1,10 +1,5 @@
-//! Fuzzes the reader of ONNX files.
+//! Fuzzes the reader of checkpoints with ONNX files.
 
 #![no_main]
 
-#[path = "../support/mod.rs"]
-mod support;
-
-use styleforge::weights::Checkpoint;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| support::reads(bytes, Checkpoint::from_bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| styleforge_fuzz::checkpoint(bytes));

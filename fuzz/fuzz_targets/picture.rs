@@ -1,38 +1,8 @@
-//! Fuzzes the reader of picture files. Large pictures are skipped: they take longer to decode and show nothing that
-//! small ones do not.
+//! Fuzzes [`styleforge_fuzz::picture`].
 
 #![no_main]
 
-#[path = "../support/mod.rs"]
-mod support;
-
-use styleforge::media::{decode, guard};
-
-/// Maximum number of pixels of a picture that is decoded.
-const MAX_PIXELS: usize = 1 << 16;
-/// Maximum bytes that a decoder keeps in addition to its prediction: profiles, tables, rows.
-const SIDE_BYTES: u64 = 256 << 20;
+use styleforge::media::guard;
 
 // The program continues after a panic in a decoder; only a panic that is not caught ends the run.
-libfuzzer_sys::fuzz_target!(init: guard::silence_decoders(), |bytes: &[u8]| {
-    let needs = match decode::needs("fuzzed", bytes) {
-        Ok(needs) => needs,
-        Err(error) => return support::is_short(&error.to_string()),
-    };
-    if needs.width.saturating_mul(needs.height) > MAX_PIXELS {
-        return;
-    }
-    let (read, peak_bytes) = support::peak_of(|| decode::from_bytes("fuzzed", bytes));
-    assert!(
-        peak_bytes <= needs.bytes + SIDE_BYTES,
-        "{peak_bytes} bytes of memory where {needs:?} were predicted"
-    );
-    match read {
-        Err(error) => support::is_short(&error.to_string()),
-        Ok(photo) => {
-            let pixels = photo.frame.width() * photo.frame.height();
-            assert_eq!(pixels, needs.width * needs.height);
-            photo.notes.iter().for_each(|note| support::is_short(note));
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(init: guard::silence_decoders(), |bytes: &[u8]| styleforge_fuzz::picture(bytes));

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use proptest::{prelude::*, test_runner::TestRunner};
 
-use crate::{Line, counting::alone, guarded, onnx_files, table};
+use crate::{Line, guarded, onnx_files, table, targets::counting::alone};
 
 #[test]
 fn onnx_files_take_what_their_size_allows() {

@@ -6,8 +6,7 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
-#[path = "../support/counting.rs"]
-mod counting;
+mod corpus;
 mod files;
 mod generated;
 mod graphs;
@@ -18,6 +17,8 @@ mod onnx_files;
 #[path = "../support/real_time.rs"]
 mod real_time;
 mod shapes;
+#[path = "../../fuzz/src/lib.rs"]
+mod targets;
 
 use std::{
     fmt::Write,
@@ -27,12 +28,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use counting::{Allocated, alone, counted};
 use shapes::{Growth, SHAPES, long_keys};
 use styleforge::weights::{
     Budget, Checkpoint, Choice, MAX_MESSAGE_BYTES, ReadCost, WeightsError, describe_within,
     style_network,
 };
+use targets::counting::{Allocated, alone, counted};
 
 /// Maximum bytes in memory for a file of this size, including the file.
 fn allowed_bytes(file_bytes: usize) -> u64 {

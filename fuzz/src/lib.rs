@@ -1,12 +1,25 @@
-//! Checks that several targets share.
-
-#![allow(dead_code, reason = "every target uses a part of it")]
+//! What the fuzz targets do with an input. It panics if the input shows an error of the program.
+//!
+//! A program in `fuzz_targets` calls one function with libFuzzer's inputs. The suite includes this file and calls each
+//! with the inputs of the committed corpus (`tests/readers/corpus.rs`).
 
 #[path = "../../tests/support/counting.rs"]
-mod counting;
+pub mod counting;
+mod graphs;
+mod inspect;
+mod mjpeg;
+mod picture;
+mod pixels;
+mod pth;
+mod settings;
 
-pub use counting::peak_of;
-use styleforge::weights::{Checkpoint, WeightsError};
+use counting::peak_of;
+use styleforge::weights::Checkpoint;
+
+pub use self::{
+    graphs::graphs, inspect::inspect, mjpeg::mjpeg, picture::picture, pixels::pixels, pth::pth,
+    settings::settings,
+};
 
 /// Maximum bytes of a message that is shown to the user.
 const MAX_MESSAGE_BYTES: usize = 2048;
@@ -17,7 +30,7 @@ const BYTES_PER_BYTE: u64 = 8;
 
 /// Runs `work` on a file of this size and checks that its memory stays within the limit for checkpoints, which depends
 /// on the file's size.
-pub fn within_memory<T>(file_bytes: usize, work: impl FnOnce() -> T) -> T {
+fn within_memory<T>(file_bytes: usize, work: impl FnOnce() -> T) -> T {
     let (given, peak_bytes) = peak_of(work);
     assert!(
         peak_bytes <= BASE_BYTES + BYTES_PER_BYTE * file_bytes as u64,
@@ -27,7 +40,7 @@ pub fn within_memory<T>(file_bytes: usize, work: impl FnOnce() -> T) -> T {
 }
 
 /// A message to the user must have a limited length.
-pub fn is_short(message: &str) {
+fn is_short(message: &str) {
     assert!(
         message.len() <= MAX_MESSAGE_BYTES,
         "a message of {} bytes: {}",
@@ -36,10 +49,11 @@ pub fn is_short(message: &str) {
     );
 }
 
-/// Reads a file's bytes as a checkpoint. A checkpoint that is accepted must be finite and survive being saved. One that
-/// is refused must have a short message. In both cases memory is limited by the file's size.
-pub fn reads(bytes: &[u8], read: impl Fn(&[u8]) -> Result<Checkpoint, WeightsError>) {
-    match within_memory(bytes.len(), || read(bytes)) {
+/// Reads a file's bytes as a checkpoint, whose format is detected by the first bytes. A checkpoint that is accepted must
+/// be finite and survive being saved. One that is refused must have a short message. In both cases memory is limited by
+/// the file's size.
+pub fn checkpoint(bytes: &[u8]) {
+    match within_memory(bytes.len(), || Checkpoint::from_bytes(bytes)) {
         Err(error) => is_short(&error.to_string()),
         Ok(checkpoint) => {
             for (node, _) in checkpoint.network.graph().weight_shapes() {
