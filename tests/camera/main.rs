@@ -31,6 +31,9 @@ use fake::{Fake, PRELOAD, ROOT};
 /// The environment variable that names the test to run in a process with the fake camera.
 const TEST: &str = "FAKE_CAMERA_TEST";
 
+/// Number of tests that run at the same time.
+const AT_ONCE: usize = 8;
+
 /// A test that runs in a process with the fake camera.
 type Test = (&'static str, fn());
 
@@ -62,7 +65,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let trials = all().into_iter().map(trial).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    // They mostly wait: for frames at a camera's rate, and for time limits.
+    if !real_time::is_judged() {
+        arguments.test_threads.get_or_insert(AT_ONCE);
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// Runs a test in a separate process.

@@ -36,6 +36,8 @@ use libtest_mimic::{Arguments, Trial};
 
 use driven::{Window, is_there};
 
+/// Number of tests that run at the same time.
+const AT_ONCE: usize = 5;
 /// Maximum growth from minute one to minute three, in KiB.
 const GROWTH_KB: u64 = 8 * 1024;
 
@@ -126,7 +128,11 @@ fn a_signal_ends_it_whole() {
 }
 
 fn main() {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Each has a screen of its own, and mostly waits.
+    if !real_time::is_judged() {
+        arguments.test_threads.get_or_insert(AT_ONCE);
+    }
     let missing = |name: &str| {
         let tools = [("Xvfb", "xvfb"), ("xdotool", "xdotool"), ("ffmpeg", "ffmpeg")];
         let count = if name == "film" { 3 } else { 2 };
