@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/package/needs.sh
 
-# The C library of Ubuntu 22.04. Cargo.toml declares the same version.
+# The C library of Ubuntu 22.04. Cargo.toml declares the same version for the .rpm.
 newest_libc=2.35
 max_bytes=$((55 * 1000 * 1000))
 
@@ -39,7 +39,6 @@ tools=$PWD/target/tools
 
 # What Cargo installs to pack a format, with options. `parts` is the list of the program's parts.
 declare -A cargo_tools=(
-    [deb]="cargo-deb@3.8.0 --no-default-features --features lzma"
     [rpm]="cargo-generate-rpm@0.21.1"
     [parts]="cargo-cyclonedx@0.5.9"
 )
@@ -55,7 +54,7 @@ need_for_check() {
     [ $system = windows ] || need readelf binutils
 }
 
-# What building the program needs. The build itself tells if libclang is missing: it is a library, found in many places.
+# What building the program needs.
 need_for_build() {
     need cc gcc
     need cargo "$rustup"
@@ -238,13 +237,17 @@ install_cargo_tool() {
 }
 
 pack_deb() {
-    "$tools/bin/cargo-deb" --quiet --locked --no-build --no-strip --target "$target" --output "$out/" \
-        ${PROGRAM:+--fast} ${DEBEMAIL:+--maintainer "${DEBFULLNAME:-The StyleForge developers} <$DEBEMAIL>"}
-    # Nothing runs when it is installed or removed, and it contains the whole tree and nothing else.
-    local deb=("$out"/styleforge_*"_$debian.deb")
-    diff <(dpkg-deb --ctrl-tarfile "${deb[@]}" | tar --list | grep --invert-match '/$') <(echo ./control)
-    diff <(dpkg-deb --fsys-tarfile "${deb[@]}" | tar --list | sed -n 's,^\./usr/\(.*[^/]\)$,\1,p' | sort) \
-        <(cd "$tree" && find . -type f -printf '%P\n' | sort)
+    local root=$out/deb maintainer="The StyleForge developers"
+    [ -z "${DEBEMAIL:-}" ] || maintainer="${DEBFULLNAME:-$maintainer} <$DEBEMAIL>"
+    rm -rf "$root"
+    mkdir -p "$root/DEBIAN"
+    cp -r --preserve=mode,timestamps "$tree" "$root/usr"
+    sed "s/@VERSION@/$version/; s/@ARCHITECTURE@/$debian/; s|@MAINTAINER@|$maintainer|; s/@LIBC@/$newest_libc/
+        s/@KIB@/$(du --summarize --apparent-size --block-size=1K "$root/usr" | cut --fields=1)/" \
+        tools/package/control >"$root/DEBIAN/control"
+    dpkg-deb --root-owner-group -Zxz -z"$level" --threads-max=1 --build "$root" \
+        "$out/styleforge_$version-1_$debian.deb" >/dev/null
+    rm -rf "$root"
 }
 
 pack_rpm() {
