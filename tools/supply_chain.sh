@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Checks StyleForge's dependencies: deny.toml's rules for all of them, and that THIRD-PARTY-LICENSES.txt matches
-# Cargo.lock. `tools/supply_chain.sh write` writes that file.
+# Cargo.lock.
+#
+#   tools/supply_chain.sh         checks them, unless nothing has changed since they were last checked
+#   tools/supply_chain.sh write   checks them, and writes THIRD-PARTY-LICENSES.txt and what was checked: commit both
 #
 # Both tools that it uses are built once, in four minutes on two cores, and kept in target/tools.
 set -euo pipefail
@@ -8,6 +11,27 @@ cd "$(dirname "$0")/.."
 
 file=THIRD-PARTY-LICENSES.txt
 tools=$PWD/target/tools
+# The digest of everything that decides the result, when it was last right.
+checked=tools/licences/checked.sha256
+
+# The dependencies, the rules, the texts and this script. Of the members' manifests only the licences and the required
+# versions matter, so that other lines may change.
+digest() {
+    {
+        sha256sum Cargo.lock deny.toml "$file" assets/fonts/*-LICENSE.txt crates/*/*-LICENSE.txt \
+            tools/supply_chain.sh tools/licences/{about.toml,licences.hbs,terms_once.py}
+        cargo metadata --locked --no-deps --format-version 1 | python3 -c '
+import json, sys
+for package in json.load(sys.stdin)["packages"]:
+    required = [(d["name"], d["req"], d["kind"], d["target"], d["source"]) for d in package["dependencies"]]
+    print(package["name"], package["license"], required)'
+    } | sha256sum
+}
+
+if [ "${1:-}" != write ] && [ "$(digest)" = "$(cat "$checked" 2>/dev/null)" ]; then
+    echo "unchanged since the last check"
+    exit
+fi
 
 # They read a few MB, which is fast enough without the slow last steps of an optimised build.
 install() {
@@ -54,8 +78,11 @@ licences | tr --delete '\r' | fold --spaces --width=104 | sed 's/[[:space:]]*$//
     python3 tools/licences/terms_once.py >"$made"
 if [ "${1:-}" = write ]; then
     cp "$made" "$file"
+    digest >"$checked"
 elif ! cmp --silent "$made" "$file"; then
     diff --unified=0 "$file" "$made" | head -n 40 || true
     echo "error: $file does not match Cargo.lock; run tools/supply_chain.sh write and commit it" >&2
     exit 1
 fi
+[ "$(digest)" = "$(cat "$checked" 2>/dev/null)" ] ||
+    echo "NOTE: the dependencies are right; run tools/supply_chain.sh write and commit $checked to skip the check next time"
