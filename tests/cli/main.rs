@@ -28,6 +28,8 @@ mod networks;
 mod onnx_corpus;
 #[path = "../support/packed.rs"]
 mod packed;
+#[path = "../support/picture_files.rs"]
+mod picture_files;
 #[cfg(target_os = "linux")]
 mod pipes;
 mod published;

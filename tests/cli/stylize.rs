@@ -8,7 +8,10 @@ use styleforge::{
     media::{decode, encode::Format},
 };
 
-use crate::sandbox::{Run, Sandbox};
+use crate::{
+    picture_files::opened,
+    sandbox::{Run, Sandbox},
+};
 
 #[test]
 fn a_photo_is_painted_at_its_own_size_with_its_alpha() {
@@ -208,7 +211,7 @@ fn sixteen_bits_keep_what_lies_between_levels() {
                 assert_eq!(fs::read(s.path(name)).ok(), fs::read(s.path("photo.png")).ok());
                 continue;
             }
-            let deep = image::open(s.path(name)).expect("a picture");
+            let deep = opened(&s.path(name));
             assert_eq!(deep.color(), image::ColorType::Rgba16, "{name}");
             let levels = deep.into_rgba16().into_raw();
             let apart: Vec<f32> = (levels.iter().zip(narrow.rgba()))

@@ -6,7 +6,7 @@ use eframe::egui::{Key, Modifiers, Pos2, Rect, ViewportId, accesskit::Toggled};
 use egui_kittest::kittest::{NodeT, Queryable};
 use styleforge::gui::platform::Clip;
 
-use crate::{support::photo, window::Window};
+use crate::{picture_files::save_png, support::photo, window::Window};
 
 const PAINT: &str = "Paint this photo";
 const USE: &str = "Use as style";
@@ -240,7 +240,7 @@ fn a_dark_style_picture_is_added_with_a_hint() {
     let mut w = Window::real();
     let file = w.path("night.png");
     let night = image::RgbImage::from_fn(64, 48, |x, y| image::Rgb([x as u8, y as u8, 40]));
-    night.save(&file).expect("written");
+    save_png(&night, &file);
     w.platform.answer(Some(file));
     w.key(Modifiers::COMMAND, Key::I);
     w.until_label("“night” is very dark, so expect dark paintings.");

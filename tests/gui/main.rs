@@ -26,6 +26,8 @@ mod own_styles;
 mod painting;
 mod paintings;
 mod panel;
+#[path = "../support/picture_files.rs"]
+mod picture_files;
 mod readings;
 mod recents;
 mod results;

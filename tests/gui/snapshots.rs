@@ -14,6 +14,7 @@ use image::{RgbImage, imageops};
 
 use crate::{
     fades::{drawn, seen},
+    picture_files::{opened, save_png},
     window::Window,
 };
 
@@ -76,7 +77,7 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
         std::fs::write(kept, bytes).expect("a writable folder");
         return;
     }
-    let before = image::open(&kept).unwrap_or_else(|e| panic!("{name}: {e}")).to_rgb8();
+    let before = opened(&kept).to_rgb8();
     // Compressed as well, so that both pictures have the same JPEG artefacts.
     let as_kept = image::load_from_memory(&bytes).expect("a picture").to_rgb8();
     // At larger scales letters differ more.
@@ -85,7 +86,7 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
         let shown = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(&name)
             .with_extension(format!("{scale}x.png"));
-        now.save(&shown).expect("a writable folder");
+        save_png(&now, &shown);
         panic!(
             "{name} {difference}; now it is as {}. Look at both, and if that is meant: \
              STYLEFORGE_WRITE_SNAPSHOTS=1 cargo test --test gui snapshots",
@@ -171,7 +172,7 @@ fn a_painted_photo() {
         let file = w.path("photo.png");
         let photo =
             RgbImage::from_fn(1920, 1280, |x, y| image::Rgb([(x / 8) as u8, (y / 6) as u8, 128]));
-        photo.save(&file).expect("a writable folder");
+        save_png(&photo, &file);
         w.drop_file(&file);
         w.until_label("photo.png, 1920 × 1280 px");
         // Disappears after a while, possibly before the painting is finished.

@@ -1,7 +1,5 @@
 //! Reads AVI files; also used by the unit tests of `media::record::avi`.
 
-use std::io::Cursor;
-
 use image::RgbaImage;
 
 /// The pictures of an AVI with their positions, found through its indexes. Panics if any part of the file is invalid.
@@ -58,9 +56,9 @@ pub fn pictures_of(avi: &[u8]) -> Vec<(u64, RgbaImage)> {
                 old_index += 16;
             }
             if bytes > 0 {
-                let jpeg = Cursor::new(&avi[at..at + bytes]);
-                let picture = image::ImageReader::with_format(jpeg, image::ImageFormat::Jpeg);
-                let rgba = picture.decode().expect("a picture").to_rgba8();
+                // Not with a reader, for which each program compiles the decoders of all formats.
+                let picture = image::load_from_memory(&avi[at..at + bytes]);
+                let rgba = picture.expect("a picture").to_rgba8();
                 pictures.push((place, rgba));
             }
             place += 1;

@@ -10,7 +10,7 @@ use styleforge::{
     },
 };
 
-use crate::made::png_chunk;
+use crate::{made::png_chunk, picture_files::opened};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/colors").join(name)
@@ -93,7 +93,7 @@ fn pixels_in_srgb_are_not_touched() {
     assert_eq!(tagged.profile, None);
     // The same numbers, which are linear here: so they differ.
     assert_ne!(tagged.frame, untagged.frame);
-    let image = image::open(path("same.png")).expect("decoded").into_rgba8();
+    let image = opened(&path("same.png")).into_rgba8();
     assert_eq!(tagged.frame.rgba(), image.as_raw().as_slice());
 }
 

@@ -9,6 +9,8 @@ mod home;
 mod hostile;
 mod inside;
 mod made;
+#[path = "../support/picture_files.rs"]
+mod picture_files;
 #[path = "../support/real_time.rs"]
 mod real_time;
 mod writing;

@@ -13,6 +13,7 @@ use std::{
 use image::RgbImage;
 
 use crate::{
+    picture_files::save_png,
     real_time::PATIENCE,
     screen::{Running, Screen, part},
 };
@@ -316,7 +317,7 @@ impl Window {
         let number = self.shots.replace(self.shots.get() + 1);
         let path = folder.join(format!("{}-{number:02}-{step}.png", self.tour));
         fs::create_dir_all(&folder).expect("a folder");
-        picture.save(&path).expect("written");
+        save_png(picture, &path);
         path
     }
 }

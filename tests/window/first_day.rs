@@ -12,6 +12,7 @@ use image::{Rgb, RgbImage};
 
 use crate::{
     driven::{Setup, Window, decoded, is_there},
+    picture_files::{opened, save_png},
     screen::{apart, is_plain, part},
 };
 
@@ -163,8 +164,8 @@ fn folder(window: &Window) {
     );
     window.shot("folder");
     for (name, path) in names.iter().zip(painted) {
-        let [photo, painting] = [album.join(format!("{name}.png")), path]
-            .map(|path| image::open(path).expect("a picture").to_rgb8());
+        let [photo, painting] =
+            [album.join(format!("{name}.png")), path].map(|path| opened(&path).to_rgb8());
         let distance = apart(&photo, &painting);
         println!("{name}: the painting is {distance:.1} from its photo");
         assert!(distance > 8.0, "{name} is {distance} from its photo");
@@ -234,5 +235,5 @@ fn save_stripes(path: &Path, (width, height): (u32, u32), kind: u8) {
         let stripe = u8::from((x + y * u32::from(kind)) % 32 < 16);
         Rgb([230 * stripe, 40 + 40 * kind, 180 - 150 * stripe])
     });
-    picture.save(path).expect("written");
+    save_png(&picture, path);
 }

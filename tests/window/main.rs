@@ -20,6 +20,8 @@ mod film;
 mod first_day;
 #[path = "../support/home.rs"]
 mod home;
+#[path = "../support/picture_files.rs"]
+mod picture_files;
 #[path = "../support/real_time.rs"]
 mod real_time;
 mod screen;

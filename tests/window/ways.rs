@@ -1,6 +1,7 @@
 //! Other ways to use the window: on a small screen of high resolution, and without a mouse.
 
 use crate::driven::{Setup, Window};
+use crate::picture_files::opened;
 use crate::screen::{apart, is_plain};
 
 /// The screen of a small computer, in pixels.
@@ -86,8 +87,7 @@ pub fn keys_alone() {
     window.wait_until("the painting", || saved.exists());
     window.shot("saved");
     let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample.jpg");
-    let [painting, photo] =
-        [saved, photo.into()].map(|path| image::open(path).expect("a picture").to_rgb8());
+    let [painting, photo] = [saved, photo.into()].map(|path| opened(&path).to_rgb8());
     let distance = apart(&photo, &painting);
     println!("the painting is {distance:.1} from its photo");
     assert!(distance > 8.0, "the painting is {distance} from its photo");
