@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command in a home with what makes tests fail if they look there: styles without a thumbnail, broken, or named
 # like a built-in one, a broken network, settings that cannot be read, and temporary files of a killed program, which
-# the program removes. Fails if the command fails or changes anything in that home.
+# the program removes. Fails if the command fails or changes anything in that home, which it must not use: each test
+# program has a home of its own.
 #
 #   tools/full_home.sh COMMAND [ARGUMENT]...    for example: tools/full_home.sh cargo test
 set -euo pipefail

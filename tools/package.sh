@@ -205,7 +205,8 @@ gather() {
     $put assets/desktop/io.github.styleforge.StyleForge.metainfo.xml --target-directory="$share/metainfo"
     $put assets/icon.svg "$share/icons/hicolor/scalable/apps/styleforge.svg"
     for size in 16 24 32 48 64 128 256 512; do
-        $put <(rsvg-convert --width "$size" assets/icon.svg) "$share/icons/hicolor/${size}x$size/apps/styleforge.png"
+        rsvg-convert --width "$size" --output "$out/home/icon.png" assets/icon.svg
+        $put "$out/home/icon.png" "$share/icons/hicolor/${size}x$size/apps/styleforge.png"
     done
     $put README.md BENCHMARKS.md CHANGELOG.md --target-directory="$share/doc/styleforge"
     $put docs/*.md --target-directory="$share/doc/styleforge/docs"
@@ -285,7 +286,7 @@ write_parts() {
     "$tools/bin/cargo-cyclonedx" cyclonedx --quiet --format json --no-build-deps --target "$target" \
         --override-filename parts.cdx
     sed "s,file://$here,file:///styleforge," parts.cdx.json >"$out/$name.cdx.json"
-    rm -f parts.cdx.json fuzz/parts.cdx.json
+    rm -f {.,fuzz,triton}/parts.cdx.json
 }
 
 if [ "${1:-}" = check ]; then
