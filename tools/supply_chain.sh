@@ -14,8 +14,8 @@ tools=$PWD/target/tools
 # The digest of everything that decides the result, when it was last right.
 checked=tools/licences/checked.sha256
 
-# The dependencies, the rules, the texts and this script. Of the members' manifests only the licences and the required
-# versions matter, so that other lines may change.
+# The dependencies, the rules, the texts and this script. Of the members' manifests only licences, features and
+# dependencies matter, so that other lines may change.
 digest() {
     {
         sha256sum Cargo.lock deny.toml "$file" assets/fonts/*-LICENSE.txt crates/*/*-LICENSE.txt \
@@ -23,8 +23,8 @@ digest() {
         cargo metadata --locked --no-deps --format-version 1 | python3 -c '
 import json, sys
 for package in json.load(sys.stdin)["packages"]:
-    required = [(d["name"], d["req"], d["kind"], d["target"], d["source"]) for d in package["dependencies"]]
-    print(package["name"], package["license"], required)'
+    own = [{key: d[key] for key in d if key != "path"} for d in package["dependencies"]]
+    print(package["name"], package["license"], package["features"], own)'
     } | sha256sum
 }
 
@@ -78,7 +78,8 @@ licences | tr --delete '\r' | fold --spaces --width=104 | sed 's/[[:space:]]*$//
     python3 tools/licences/terms_once.py >"$made"
 if [ "${1:-}" = write ]; then
     cp "$made" "$file"
-    digest >"$checked"
+    digest >"$made"
+    cp "$made" "$checked"
 elif ! cmp --silent "$made" "$file"; then
     diff --unified=0 "$file" "$made" | head -n 40 || true
     echo "error: $file does not match Cargo.lock; run tools/supply_chain.sh write and commit it" >&2
