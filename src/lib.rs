@@ -12,9 +12,9 @@
 //! | 7 | `main.rs` | starts the window or the command line and passes on its exit code |
 //! | 6 | [`gui`] | the window; the only egui. Left out of a build without the feature `window` |
 //! | 6 | [`cli`] | the command line; the only argument parser. It does everything that the window does; only it has checks, benchmarks and `doctor` |
-//! | 5 | [`engine`] | photos, batches and live painting: threads, sessions, the path of a frame |
+//! | 5 | [`engine`] | photos, films, batches and live painting: threads, sessions, the path of a frame |
 //! | 5 | [`media`], [`capture`] | image files and recordings; cameras (left out of a build without the feature `cameras`), the demo scene and photos as live sources |
-//! | 5 | [`film`] | videos: decodes and encodes them through the user's ffmpeg, and paints in between |
+//! | 5 | [`film`] | videos: reads and plays them through the user's ffmpeg; `engine::film` paints and writes them |
 //! | 5 | [`verify`], [`measure`] | whether a backend computes correctly; how long it takes |
 //! | 5 | [`settings`], [`licences`] | settings that are kept between runs; licences of all dependencies |
 //! | 5 | [`terminal`], [`signals`] | standard output and error; Ctrl-C and SIGTERM |
@@ -25,7 +25,7 @@
 //! | 2 | [`quantisation`] | how a network's maps and weights become bytes |
 //! | 2 | [`models`] | one folder for each known network: builds its graph and recognises its checkpoints |
 //! | 2 | [`weights`] | checkpoint readers, the only parsers of untrusted weights; the style library |
-//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`deep_frame`], [`raw_frame`], [`rotation`], [`timing`], [`compose`], [`mailbox`], [`lock`], [`text`], [`allocation`] | shared data types; opens no files, starts no threads, uses no devices |
+//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`deep_frame`], [`raw_frame`], [`rotation`], [`timing`], [`compose`], [`mailbox`], [`lock`], [`bounded_thread`], [`text`], [`allocation`] | shared data types; opens no files, uses no devices |
 //! | 0 | [`disk`] | writes files atomically, and translates system errors to text; uses no other module |
 //!
 //! # Invariants
@@ -200,6 +200,7 @@ mod home;
 
 pub mod allocation;
 pub mod backend;
+pub mod bounded_thread;
 pub mod capture;
 pub mod cli;
 pub mod compose;

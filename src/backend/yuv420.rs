@@ -7,7 +7,7 @@ use crate::raw_frame::{ColorMatrix, Yuv};
 
 /// The conversion between such pictures and RGBA8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Yuv420 {
+pub struct Yuv420 {
     to_rgb: Yuv,
     /// Factors of red, green and blue in Y, U and V, times 2 to the 15th power.
     from_rgb: [[i16; 3]; 3],

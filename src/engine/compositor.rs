@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use super::{
-    bounded_thread::{BoundedThread, WakeUp},
     error::caught,
     paint::{OutputSize, Painting},
 };
 use crate::{
+    bounded_thread::{BoundedThread, WakeUp},
     compose::{Look, compose},
     frame::Frame,
     mailbox::{Reader, Writer, mailbox},

@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use crossbeam_channel::Sender;
 
-use super::{bounded_thread::WakeUp, paint::Painter, protocol::Event};
+use super::{WakeUp, paint::Painter, protocol::Event};
 
 /// An event on its way to the surface.
 pub struct Sent {

@@ -22,7 +22,6 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
 use super::{
-    bounded_thread::{BoundedThread, WakeUp},
     events::{Events, Sent},
     film_frames::FilmPainter,
     live::{
@@ -37,6 +36,7 @@ use super::{
 };
 use crate::{
     backend::{OpenDevice, RunControl},
+    bounded_thread::{BoundedThread, WakeUp},
     capture::Capture,
     mailbox::{Reader, Writer, mailbox},
     mode::DeviceChoice,

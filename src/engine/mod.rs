@@ -5,17 +5,17 @@
 //!
 //! The window and `styleforge live` use [`Engine`] instead. It is the handle of one thread that owns the device, its
 //! [session pool](sessions) and [live painting](live). That thread is helped by a loader thread and a thread that
-//! repaints single live frames. A [`FilmPainter`] paints the frames of films through it for other threads. The window also uses [`compositor`], a thread that composes finished paintings with
+//! repaints single live frames. A [`FilmPainter`] paints the frames of [films](film) through it for other threads. The window also uses [`compositor`], a thread that composes finished paintings with
 //! their photos. The surfaces send commands to both and read events and results later; they never wait for either.
 //!
 //! Knows no window, no arguments and no file format.
 
-mod bounded_thread;
 pub mod compositor;
 mod device;
 pub mod devices;
 pub mod error;
 mod events;
+pub mod film;
 mod film_frames;
 mod handle;
 pub mod live;
@@ -29,9 +29,9 @@ pub mod style_picture;
 mod thread;
 pub mod trial;
 
-pub(crate) use bounded_thread::BoundedThread;
-pub use bounded_thread::WakeUp;
 pub use error::panic_message;
 pub use film_frames::{FilmPainter, unless_cancelled};
 pub use handle::Engine;
 pub use share::share_in_order;
+
+pub use crate::bounded_thread::WakeUp;

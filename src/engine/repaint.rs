@@ -10,7 +10,6 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::{
-    bounded_thread::BoundedThread,
     error::caught,
     events::Events,
     paint::{PaintError, Painter},
@@ -18,6 +17,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, BackendError, OpenDevice, RunControl},
+    bounded_thread::BoundedThread,
     compose::compose_into,
     frame::Frame,
     media::{scale::scaled, upscale::Upscaler},

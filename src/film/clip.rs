@@ -130,7 +130,7 @@ impl Clip {
     }
 
     /// Reads the description of a file by `ffprobe`.
-    pub(super) fn of(name: &str, found: &Value) -> Result<Self, String> {
+    pub fn of(name: &str, found: &Value) -> Result<Self, String> {
         let is_cover = |s: &Value| s["disposition"]["attached_pic"] == 1;
         let is_video = |s: &&Value| s["codec_type"] == "video" && !is_cover(s);
         let streams = found["streams"].as_array().map_or(&[][..], Vec::as_slice);
@@ -207,7 +207,7 @@ impl Clip {
 impl Clip {
     /// ffmpeg's names of the matrix and range in which pictures are stored, guessed as players do if the file does not
     /// say.
-    pub(super) fn matrix_and_range(&self) -> (&str, &str) {
+    pub fn matrix_and_range(&self) -> (&str, &str) {
         if self.colors.hdr().is_some() || self.is_rgb {
             return ("bt709", "tv");
         }
@@ -229,7 +229,7 @@ impl Clip {
     }
 
     /// The colours of the encoded pictures: those of the source. What is unknown stays so.
-    pub(super) fn painted_colors(&self) -> Colors {
+    pub fn painted_colors(&self) -> Colors {
         if self.colors.hdr().is_none() && !self.is_rgb {
             return self.colors.clone();
         }

@@ -9,7 +9,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
-use super::{FilmError, Tools, clip::Reader, decimal, job::Reading, webp};
+use super::{FilmError, Tools, clip::Reader, decimal, reading::Reading, webp};
 use crate::{
     backend::yuv420::Yuv420,
     frame::Frame,

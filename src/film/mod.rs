@@ -1,63 +1,44 @@
-//! Paints videos: the user's `ffmpeg` decodes and encodes in processes of its own, this program paints in between.
-//!
-//! ```text
-//! ffmpeg: decode --pictures--> this program: paint, compose --pictures--> ffmpeg: encode --> parts --> ffmpeg: join
-//! ```
+//! Reads videos, and plays them: the user's `ffmpeg` decodes in processes of its own. `engine::film` paints them.
 //!
 //! Pictures travel as NUT streams (`media::nut`), each with the time that it has in the file, so that
-//! nothing is rounded, doubled or dropped. A film is encoded in parts of a fixed number of frames, in a folder next to
-//! the output (`painted.mp4.part`). A part gets its name when it is complete; after an interruption the same film
-//! continues after the last one. At the end the parts are joined without being encoded again, together with the sound,
-//! subtitles and chapters of the source, which are copied.
+//! nothing is rounded, doubled or dropped.
 //!
 //! | module | content |
 //! | --- | --- |
 //! | `clip` | what a file contains, by `ffprobe` |
 //! | `numbered` | pictures with numbers in their names, as source or output |
 //! | `webp` | animated WebP files as source |
-//! | `job` | what is painted, and how |
-//! | `target` | container of the output |
+//! | `reading` | which part of a clip is read |
 //! | `decoder` | the process that reads pictures |
-//! | `parts` | the folder of parts |
-//! | `join` | the finished file |
-//! | `render` | the threads: decode, paint, encode |
 //! | `open_film`, `player`, `sound` | playing without painting: seeking, pace, sound |
+//! | `target` | containers, and what they can hold |
 
 mod clip;
 mod decoder;
-mod job;
-mod join;
 mod numbered;
 mod open_film;
-mod parts;
 mod player;
-mod render;
+mod reading;
 mod sound;
 mod target;
 #[cfg(all(test, unix))]
-mod tests;
+pub(crate) mod tests;
 mod webp;
 
 use std::{fmt::Display, panic::resume_unwind, path::Path, thread, time::Duration};
 
-pub use clip::Clip;
-pub use job::{Film, Range, USUAL_QUALITY, first_output, part_frames};
+pub use clip::{Clip, Reader};
+pub use decoder::Decoder;
 pub use numbered::Numbered;
 pub use open_film::OpenFilm;
-pub use parts::{discard, tidy};
 pub use player::{Order, Play, Player, PlayerEvent};
-pub use render::{Rendered, render};
-pub use target::Container;
+pub use reading::{Range, Reading};
+pub use target::{Along, Container, OPUS};
 
 pub use crate::media::codec::Codec;
-use crate::{
-    disk::WriteError,
-    engine::paint::PaintError,
-    media::{
-        ffmpeg::{Ffmpeg, NoFfmpeg},
-        framing::BeyondPhoto,
-        process,
-    },
+use crate::media::{
+    ffmpeg::{Ffmpeg, NoFfmpeg},
+    process,
 };
 
 /// See [`Tools::patience`].
@@ -92,7 +73,7 @@ impl Tools {
     }
 }
 
-/// Why a film was not painted, or not to its end.
+/// Why a film cannot be read, or not be written to this file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilmError {
     #[error(
@@ -106,38 +87,16 @@ pub enum FilmError {
     /// The source cannot be read or has nothing to paint, or the output cannot hold what it contains.
     #[error("{name}: {reason}")]
     File { name: String, reason: String },
-    #[error(transparent)]
-    Paint(#[from] PaintError),
-    #[error(transparent)]
-    Framing(#[from] BeyondPhoto),
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// Encoding stopped. What is painted so far stays.
-    #[error("{reason}{}", stay(*frames, parts))]
-    Stopped { reason: String, frames: u64, parts: String },
-    /// The user stopped it. What is painted so far stays.
-    #[error("stopped{}", stay(*frames, parts))]
-    Cancelled { frames: u64, parts: String },
 }
 
 impl FilmError {
     /// This file cannot be used, and why.
-    fn file(name: impl Display, reason: impl Into<String>) -> Self {
+    pub fn file(name: impl Display, reason: impl Into<String>) -> Self {
         Self::File { name: name.to_string(), reason: reason.into() }
     }
 }
 
-/// What an interrupted film leaves.
-fn stay(frames: u64, parts: &str) -> String {
-    match frames {
-        0 => "; nothing is complete yet, so painting it again starts at the beginning".to_owned(),
-        _ => format!(
-            "; {frames} frames are painted and stay in {parts}; painting it again continues after them"
-        ),
-    }
-}
-
 /// Seconds as a decimal fraction, as ffmpeg reads them.
-fn decimal(seconds: f64) -> String {
+pub fn decimal(seconds: f64) -> String {
     format!("{seconds:.6}")
 }

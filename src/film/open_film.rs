@@ -10,7 +10,7 @@ use crossbeam_channel::never;
 use super::{
     Clip, FilmError, Range, Tools,
     decoder::{Decoder, Stop},
-    job::Reading,
+    reading::Reading,
 };
 use crate::frame::Frame;
 

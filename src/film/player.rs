@@ -18,7 +18,7 @@ use super::{
     open_film::OpenFilm,
     sound::Sound,
 };
-use crate::{engine::BoundedThread, frame::Frame};
+use crate::{bounded_thread::BoundedThread, frame::Frame};
 
 /// Times are compared with this tolerance, in seconds: pictures are at least a thousandth apart, and ffmpeg is given
 /// millionths.

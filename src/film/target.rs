@@ -9,7 +9,7 @@ use crate::media::encode::Format;
 pub type Along = Vec<(u64, &'static str)>;
 
 /// The encoder of the sound in WebM that has other sound.
-pub(super) const OPUS: &str = "libopus";
+pub const OPUS: &str = "libopus";
 /// The same in MP4 and MOV.
 const AAC: &str = "aac";
 
@@ -64,7 +64,7 @@ impl Container {
     }
 
     /// ffmpeg's name.
-    pub(super) const fn muxer(self) -> &'static str {
+    pub const fn muxer(self) -> &'static str {
         self.names()[2]
     }
 

@@ -28,6 +28,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("compose", 1),
     ("mailbox", 1),
     ("lock", 1),
+    ("bounded_thread", 1),
     ("graph", 2),
     ("network", 2),
     ("quantisation", 2),

@@ -12,10 +12,10 @@ use crate::{
     backend::allocator,
     cli::{CliError, job::FilmInput, progress::Progress, style_choice::ChosenStyle},
     disk,
-    film::{
-        Clip, Container, Film, FilmError, Range, Rendered, Tools, USUAL_QUALITY, first_output,
-        part_frames, render, tidy,
+    engine::film::{
+        Film, RenderError, Rendered, USUAL_QUALITY, first_output, part_frames, render, tidy,
     },
+    film::{Clip, Container, Range, Tools},
     media::encode::DEFAULT_QUALITY,
     mode::DeviceChoice,
 };
@@ -46,7 +46,7 @@ impl<'a> Run<'a> {
                 }
                 let painted = match &opened {
                     Ok((tools, clip)) => self.paint_film(tools, (film, clip), style, target),
-                    Err(error) => Err(error.clone()),
+                    Err(error) => Err(error.clone().into()),
                 };
                 self.report_film(film, &style.label, target, painted)?;
             }
@@ -60,7 +60,7 @@ impl<'a> Run<'a> {
         (input, clip): (&FilmInput, &Clip),
         style: &'a ChosenStyle,
         target: &Path,
-    ) -> Result<Rendered, FilmError> {
+    ) -> Result<Rendered, RenderError> {
         let hardware = self.hardware(tools, input, clip);
         let (job, painters) = (self.job, self.painters);
         let is_numbered = matches!(input.container, Container::Pictures(_));
@@ -155,14 +155,14 @@ impl<'a> Run<'a> {
         film: &FilmInput,
         label: &str,
         target: &Path,
-        painted: Result<Rendered, FilmError>,
+        painted: Result<Rendered, RenderError>,
     ) -> Result<(), CliError> {
         let rendered = match painted {
             Ok(rendered) => rendered,
             Err(error) => {
-                let is_cancelled = matches!(error, FilmError::Cancelled { .. });
+                let is_cancelled = matches!(error, RenderError::Cancelled { .. });
                 let why = match &error {
-                    FilmError::Write(error) => refused(error),
+                    RenderError::Write(error) => refused(error),
                     other => other.to_string(),
                 };
                 let mark = if is_cancelled { "" } else { "error: " };

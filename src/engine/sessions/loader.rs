@@ -13,10 +13,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
 
 use crate::{
     backend::RunControl,
-    engine::{
-        bounded_thread::BoundedThread,
-        error::{EngineError, caught},
-    },
+    bounded_thread::BoundedThread,
+    engine::error::{EngineError, caught},
 };
 
 /// How long to wait for the running job to end.

@@ -12,8 +12,11 @@ use crossbeam_channel::bounded;
 use super::{Action, Export, Form, Queue, Run, Running, run::Progress};
 use crate::{
     disk::{self, WriteError, reason},
-    engine::paint::Painting,
-    film::{Codec, Container, OpenFilm, Range, Rendered, USUAL_QUALITY, discard},
+    engine::{
+        film::{Rendered, USUAL_QUALITY, discard},
+        paint::Painting,
+    },
+    film::{Codec, Container, OpenFilm, Range},
     frame::Frame,
     gui::{
         app::{App, Missing},

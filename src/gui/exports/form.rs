@@ -7,7 +7,8 @@ use eframe::egui::{RichText, Ui};
 use super::{Action, Export};
 use crate::{
     backend::RunControl,
-    film::{Codec, Container, OpenFilm, USUAL_QUALITY},
+    engine::film::USUAL_QUALITY,
+    film::{Codec, Container, OpenFilm},
     gui::{
         choice::Choice,
         film::clock,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use super::{settings_file::KeptFile, time_left::Stopwatch};
-use crate::film::Rendered;
+use crate::engine::film::Rendered;
 
 /// The export that is running.
 pub struct Running {

@@ -13,8 +13,11 @@ use super::Export;
 use crate::{
     backend::RunControl,
     disk::{self, Existing},
-    engine::FilmPainter,
-    film::{Container, Film, FilmError, Rendered, Tools, part_frames, render},
+    engine::{
+        FilmPainter,
+        film::{Film, RenderError, Rendered, part_frames, render},
+    },
+    film::{Container, Tools},
     gui::choice::Choice,
     network::Network,
 };
@@ -48,8 +51,8 @@ impl Run {
     /// Blocks until it has ended.
     ///
     /// # Errors
-    /// [`FilmError`]; any if it was stopped.
-    pub fn render(&self) -> Result<Rendered, FilmError> {
+    /// [`RenderError`]; any if it was stopped.
+    pub fn render(&self) -> Result<Rendered, RenderError> {
         let Self { export, network, control, progress, on_gpu, .. } = self;
         let (tools, clip) = Tools::open(&export.source)?;
         disk::make_folder(disk::folder_of(&export.output))?;

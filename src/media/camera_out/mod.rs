@@ -20,9 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use self::broadcast::Broadcast;
 use crate::{
+    bounded_thread::{BoundedThread, WakeUp},
     capture::{Output, OutputProblem, VirtualCamera},
     disk::reason,
-    engine::{BoundedThread, WakeUp, live::Sink},
+    engine::live::Sink,
     frame::Frame,
     lock::lock,
     mailbox::{Writer, mailbox},

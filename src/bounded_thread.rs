@@ -4,10 +4,10 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-/// Called after every event, from the engine's threads. Must return immediately.
+/// Called after every event, from the thread that reports it. Must return immediately.
 pub type WakeUp = Arc<dyn Fn() + Send + Sync>;
 
-/// One of the engine's threads. Dropping it waits a bounded time for the thread, which must have been told to stop: the
+/// A thread with an owner. Dropping it waits a bounded time for the thread, which must have been told to stop: the
 /// owner declares the channel that keeps the thread running before this field, so that it is dropped first.
 pub struct BoundedThread {
     /// Carries no messages; disconnects when the thread ends.

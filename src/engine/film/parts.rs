@@ -13,8 +13,11 @@ use std::{
     time::Duration,
 };
 
-use super::FilmError;
-use crate::disk::{self, Existing, WriteError, cannot_write};
+use super::RenderError;
+use crate::{
+    disk::{self, Existing, WriteError, cannot_write},
+    film::FilmError,
+};
 
 /// Name of the file that says what is painted.
 const ABOUT: &str = "film.txt";
@@ -103,19 +106,19 @@ impl Parts {
     /// that differs in it are removed.
     ///
     /// # Errors
-    /// [`FilmError::Write`]; [`FilmError::File`] if another process paints this film.
-    pub fn open(output: &Path, about: &str, has_state: bool) -> Result<Self, FilmError> {
+    /// [`RenderError::Write`]; [`FilmError::File`] if another process paints this film.
+    pub fn open(output: &Path, about: &str, has_state: bool) -> Result<Self, RenderError> {
         let folder = folder_for(output);
         disk::make_folder(&folder)?;
         let refused = |e: std::io::Error| {
-            FilmError::Write(WriteError::Refused {
+            RenderError::Write(WriteError::Refused {
                 name: folder.display().to_string(),
                 reason: cannot_write(&folder, &e),
             })
         };
         let Some(lock) = disk::owned_file(&folder.join(LOCK))? else {
             let reason = "another StyleForge is painting it now";
-            return Err(FilmError::file(output.display(), reason));
+            return Err(FilmError::file(output.display(), reason).into());
         };
         disk::sweep(&folder);
         let is_same = fs::read(folder.join(ABOUT)).is_ok_and(|before| before == about.as_bytes());

@@ -14,9 +14,7 @@ use std::{
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 use super::{
-    FilmError, Tools,
-    clip::Reader,
-    decoder::Decoder,
+    RenderError,
     job::{Film, first_output},
     join::{join, try_along},
     parts::{Parts, tidy},
@@ -28,6 +26,7 @@ use crate::{
         paint::{PaintError, Painting, Steadying, at_size},
         share_in_order,
     },
+    film::{Decoder, FilmError, Reader, Tools},
     frame::Frame,
     lock::lock,
     media::{
@@ -78,14 +77,14 @@ impl<F> Paint for F where
 /// that are done, and how many of them this call has painted.
 ///
 /// # Errors
-/// [`FilmError`]. What is painted before stays in the folder of parts, and the same call continues after it.
+/// [`RenderError`]. What is painted before stays in the folder of parts, and the same call continues after it.
 pub fn render(
     tools: &Tools,
     film: &Film<'_>,
     control: &RunControl,
     paint: impl Paint,
     progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Rendered, FilmError> {
+) -> Result<Rendered, RenderError> {
     let first = first_output(film.container, film.output);
     if first.exists() {
         tidy(film.output);
@@ -112,7 +111,7 @@ pub fn render(
     // It starts while something else is tried.
     let decoder = Decoder::start(tools, &film.reading(resumed));
     let decoder = try_along(tools, film, &along).and(decoder);
-    let painted = decoder.and_then(|decoder| {
+    let painted = decoder.map_err(RenderError::from).and_then(|decoder| {
         paint_parts(tools, film, control, &paint, progress, &mut parts, decoder)
     });
     let joined = painted.and_then(|(tick, damage)| {
@@ -132,9 +131,9 @@ fn paint_parts(
     progress: &(dyn Fn(u64, u64) + Sync),
     parts: &mut Parts,
     mut decoder: Decoder,
-) -> Result<((u64, u64), Option<String>), FilmError> {
+) -> Result<((u64, u64), Option<String>), RenderError> {
     let Some(stream) = decoder.read_stream()? else {
-        return Err(decoder.without_pictures());
+        return Err(decoder.without_pictures().into());
     };
     let current = Mutex::new(None);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
@@ -162,14 +161,14 @@ fn paint_parts(
     let (frames, place) = (parts.frames(), parts.folder().display().to_string());
     match outcome {
         Ok(()) => {}
-        Err(Ended::Cancelled) => return Err(FilmError::Cancelled { frames, parts: place }),
+        Err(Ended::Cancelled) => return Err(RenderError::Cancelled { frames, parts: place }),
         Err(Ended::Encoder(reason)) => {
-            return Err(FilmError::Stopped { reason, frames, parts: place });
+            return Err(RenderError::Stopped { reason, frames, parts: place });
         }
         Err(Ended::Other(error)) => return Err(error),
     }
     if frames == 0 {
-        return Err(decoder.without_pictures());
+        return Err(decoder.without_pictures().into());
     }
     Ok((stream.tick, decoder.end()))
 }
@@ -178,13 +177,13 @@ fn paint_parts(
 enum Ended {
     Cancelled,
     Encoder(String),
-    Other(FilmError),
+    Other(RenderError),
 }
 
-impl<E: Into<FilmError>> From<E> for Ended {
+impl<E: Into<RenderError>> From<E> for Ended {
     fn from(error: E) -> Self {
         match error.into() {
-            FilmError::Paint(error) if error.is_cancelled() => Self::Cancelled,
+            RenderError::Paint(error) if error.is_cancelled() => Self::Cancelled,
             error => Self::Other(error),
         }
     }
@@ -232,7 +231,7 @@ fn paint_all(
         } else {
             let of: Vec<_> = frames.iter().map(|(_, frame)| frame).collect();
             let steadying = steadies.then(&steadying);
-            paint(&of, steadying.as_ref()).map_err(FilmError::from)?
+            paint(&of, steadying.as_ref()).map_err(RenderError::from)?
         };
         Ok((frames, paintings))
     };
@@ -281,7 +280,7 @@ fn next_batch(
         let frame = if film.framing.is_plain() {
             frame
         } else {
-            film.framing.applied(&frame).map_err(FilmError::from)?
+            film.framing.applied(&frame).map_err(RenderError::from)?
         };
         frames.push((ticks, Arc::new(frame)));
     }

@@ -9,17 +9,17 @@ use std::{
 };
 
 use super::{
-    Codec,
-    Container::{self, Apng, Gif, Pictures},
-    FilmError, Numbered, Tools,
-    clip::Reader,
-    decimal,
-    job::{Film, Range},
+    RenderError,
+    job::Film,
     parts::{LIST, Parts},
-    target::{Along, OPUS},
 };
 use crate::{
     disk,
+    film::{
+        Along, Codec,
+        Container::{self, Apng, Gif, Pictures},
+        FilmError, Numbered, OPUS, Range, Reader, Tools, decimal,
+    },
     media::{encode::Format, ffmpeg, process},
 };
 
@@ -35,16 +35,16 @@ const LOCATIONS: [&str; 3] = ["location", "location-eng", "com.apple.quicktime.l
 /// Writes the film under its name. `tick` is in seconds; `is_whole` says whether the source could be read to its end.
 ///
 /// # Errors
-/// [`FilmError::Stopped`] with the reason; the parts stay.
+/// [`RenderError::Stopped`] with the reason; the parts stay.
 pub fn join(
     tools: &Tools,
     film: &Film<'_>,
     parts: &Parts,
     (tick, is_whole): ((u64, u64), bool),
     along: &Along,
-) -> Result<(), FilmError> {
+) -> Result<(), RenderError> {
     let folder = parts.folder();
-    let stopped = |reason: String| FilmError::Stopped {
+    let stopped = |reason: String| RenderError::Stopped {
         reason,
         frames: parts.frames(),
         parts: folder.display().to_string(),
